@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lfmvl COMMAND``: each command is a module of this package, imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from lfmvl_ros import __version__
+from lfmvl_ros.core.errors import UserError
+
+# One line each here, so that `lfmvl --help` imports neither torch nor OpenCV.
+COMMANDS = {
+    "demo": "camera, perception node and a subscriber over DDS; pictures and figures in out/demo",
+    "ground": "find objects in an image, print the grounding JSON",
+    "track": "find and track objects in a video",
+    "tokens": "image size -> tiles and image tokens, and what each setting would change",
+    "scenes": "draw synthetic warehouse scenes with their true boxes",
+    "train": "train the bundled checkpoint from the synthetic scenes",
+    "config": "print every setting: YAML for a node, or the documentation's table",
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the top-level parser; a command's own flags are added when it is called."""
+    parser = argparse.ArgumentParser(
+        prog="lfmvl",
+        description="Ask images and camera topics for objects in words, with LFM2-VL models.",
+        epilog="`lfmvl COMMAND --help` explains a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"lfmvl_ros {__version__}")
+    listing = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, line in COMMANDS.items():
+        listing.add_parser(name, help=line, add_help=False)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code. A :class:`UserError` is one line and code 2."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    known, rest = build_parser().parse_known_args(arguments[:1])
+    rest += arguments[1:]
+    command = importlib.import_module(f"lfmvl_ros.cli.{known.command}")
+    parser = argparse.ArgumentParser(prog=f"lfmvl {known.command}", description=command.HELP)
+    command.configure(parser)
+    try:
+        return int(command.run(parser.parse_args(rest)))
+    except UserError as error:
+        print(f"lfmvl {known.command}: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boxes as arrays: conversions, clipping, overlap. Everything is vectorised over N boxes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+def as_xyxy(boxes: ArrayLike) -> FloatArray:
+    """Return boxes x1, y1, x2, y2 as a ``(N, 4)`` float64 array; an empty input gives ``(0, 4)``.
+
+    Raises:
+        ValueError: the input is not N x 4.
+
+    >>> as_xyxy([]).shape
+    (0, 4)
+    """
+    array = np.asarray(boxes, dtype=np.float64)
+    if array.size == 0:
+        return np.zeros((0, 4))
+    if array.ndim != 2 or array.shape[1] != 4:
+        raise ValueError(f"boxes must be (N, 4), got {array.shape}")
+    return array
+
+
+def xyxy_to_cxcywh(xyxy: FloatArray) -> FloatArray:
+    """Corners ``(N, 4)`` to centre and size ``(N, 4)``."""
+    centre = (xyxy[:, :2] + xyxy[:, 2:]) / 2
+    return np.concatenate([centre, xyxy[:, 2:] - xyxy[:, :2]], axis=1)
+
+
+def cxcywh_to_xyxy(cxcywh: FloatArray) -> FloatArray:
+    """Centre and size ``(N, 4)`` to corners ``(N, 4)``."""
+    half = cxcywh[:, 2:] / 2
+    return np.concatenate([cxcywh[:, :2] - half, cxcywh[:, :2] + half], axis=1)
+
+
+def denormalise(xyxy: FloatArray, wh: tuple[int, int]) -> FloatArray:
+    """Boxes in [0, 1] to pixels of an image of ``(width, height)``."""
+    return xyxy * np.array([wh[0], wh[1], wh[0], wh[1]], dtype=np.float64)
+
+
+def normalise(xyxy_px: FloatArray, wh: tuple[int, int]) -> FloatArray:
+    """Boxes in pixels to [0, 1] of an image of ``(width, height)``."""
+    return xyxy_px / np.array([wh[0], wh[1], wh[0], wh[1]], dtype=np.float64)
+
+
+def clip(xyxy_px: FloatArray, wh: tuple[int, int]) -> FloatArray:
+    """Cut boxes ``(N, 4)`` at the border of an image of ``(width, height)`` pixels."""
+    limit = np.array([wh[0], wh[1], wh[0], wh[1]], dtype=np.float64)
+    return np.clip(xyxy_px, 0.0, limit)
+
+
+def area(xyxy: FloatArray) -> FloatArray:
+    """Area of each box, ``(N,)``; 0 where a box is turned inside out."""
+    sides = np.clip(xyxy[:, 2:] - xyxy[:, :2], 0.0, None)
+    return np.asarray(sides[:, 0] * sides[:, 1], dtype=np.float64)
+
+
+def _intersection(a: FloatArray, b: FloatArray) -> FloatArray:
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    sides = np.clip(high - low, 0.0, None)
+    return np.asarray(sides[..., 0] * sides[..., 1], dtype=np.float64)
+
+
+def iou_matrix(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Intersection over union of every pair, ``(N, M)`` in [0, 1]; 0 for pairs without area.
+
+    >>> iou_matrix(as_xyxy([[0, 0, 2, 2]]), as_xyxy([[1, 0, 3, 2]])).round(3).tolist()
+    [[0.333]]
+    """
+    inter = _intersection(a, b)
+    union = area(a)[:, None] + area(b)[None, :] - inter
+    return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+
+
+def giou_matrix(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Generalised IoU of every pair, ``(N, M)`` in [-1, 1] (Rezatofighi et al., CVPR 2019)."""
+    inter = _intersection(a, b)
+    union = area(a)[:, None] + area(b)[None, :] - inter
+    low = np.minimum(a[:, None, :2], b[None, :, :2])
+    high = np.maximum(a[:, None, 2:], b[None, :, 2:])
+    sides = np.clip(high - low, 0.0, None)
+    hull = sides[..., 0] * sides[..., 1]
+    iou = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+    gap = np.divide(hull - union, hull, out=np.zeros_like(inter), where=hull > 0)
+    return np.asarray(iou - gap, dtype=np.float64)

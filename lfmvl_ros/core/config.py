@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every setting of the package, once.
+
+ROS parameters, YAML files, command-line flags and the table in the documentation are all made from
+the dataclasses in this file; a test fails when one of them drifts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lfmvl_ros.core.settings import Group, setting
+
+
+@dataclass(frozen=True)
+class GenerationSettings(Group):
+    """How the model writes its answer."""
+
+    max_new_tokens: int = setting(
+        512, "Longest answer; one object is about 29 tokens.", unit="tokens", low=8, high=4096
+    )
+    temperature: float = setting(
+        0.0,
+        "0 is greedy: the same frame gives the same boxes. The publisher samples at 0.1.",
+        low=0.0,
+        high=2.0,
+    )
+    min_p: float = setting(
+        0.15, "With sampling: drop tokens below this share of the likeliest one.", low=0.0, high=1.0
+    )
+    repetition_penalty: float = setting(
+        1.0, "1 is off. The publisher uses 1.05 with sampling.", low=1.0, high=2.0
+    )
+    timeout_s: float = setting(
+        10.0, "An answer still being written after this is cut off.", unit="s", low=0.1, high=600.0
+    )
+
+
+@dataclass(frozen=True)
+class ImageSettings(Group):
+    """The image token budget: what one frame costs."""
+
+    min_tokens: int = setting(
+        0,
+        "Fewest image tokens a picture is scaled to; 0 keeps the checkpoint's own.",
+        low=0,
+        high=1024,
+        unit="tokens",
+    )
+    max_tokens: int = setting(
+        0,
+        "Most image tokens of one picture or tile; 0 keeps the checkpoint's own.",
+        low=0,
+        high=1024,
+        unit="tokens",
+    )
+    split: str = setting(
+        "checkpoint", "Cut large pictures into 512x512 tiles.", choices=("checkpoint", "on", "off")
+    )
+    max_tiles: int = setting(
+        0, "Most tiles when splitting; 0 keeps the checkpoint's own.", low=0, high=64, unit="tiles"
+    )
+
+
+@dataclass(frozen=True)
+class TriggerSettings(Group):
+    """Which frames the model sees."""
+
+    mode: str = setting(
+        "continuous",
+        "continuous: the newest frame whenever the model is free; rate: at most max_rate_hz; "
+        "on_demand: only when the service ground_once is called.",
+        choices=("continuous", "rate", "on_demand"),
+    )
+    max_rate_hz: float = setting(
+        2.0, "With mode rate: answers a second at most.", unit="Hz", low=0.01, high=60.0
+    )
+
+
+@dataclass(frozen=True)
+class ParsingSettings(Group):
+    """What of an answer is kept."""
+
+    unknown_labels: str = setting(
+        "keep",
+        "Objects whose label the query did not name: keep them, or drop them (reported).",
+        choices=("keep", "drop"),
+    )
+    min_score: float = setting(
+        0.0, "Detections below this confidence are dropped (reported).", low=0.0, high=1.0
+    )
+
+
+@dataclass(frozen=True)
+class TrackerSettings(Group):
+    """How boxes become tracks. Life is counted in seconds and answers, not frames."""
+
+    confirm_answers: int = setting(
+        2,
+        "Answers that must have seen an object before it counts as confirmed.",
+        low=1,
+        high=10,
+        unit="answers",
+    )
+    max_missed_answers: int = setting(
+        4,
+        "Answers in a row that may miss a track before it ends.",
+        low=1,
+        high=100,
+        unit="answers",
+    )
+    max_coast_s: float = setting(
+        2.0, "Longest time a track lives on prediction alone.", unit="s", low=0.1, high=60.0
+    )
+    acceleration: float = setting(
+        2.0,
+        "Process noise: typical acceleration in box heights a second squared.",
+        low=0.01,
+        high=100.0,
+        unit="1/s^2",
+    )
+    velocity_decay_s: float = setting(
+        2.0,
+        "Time in which an unconfirmed velocity fades while coasting.",
+        unit="s",
+        low=0.05,
+        high=60.0,
+    )
+    gate_probability: float = setting(
+        0.997, "Share of true matches that the association gate lets pass.", low=0.5, high=0.9999
+    )
+
+
+@dataclass(frozen=True)
+class DiagnosticsSettings(Group):
+    """When the node says that something is wrong."""
+
+    camera_stale_s: float = setting(
+        1.0, "No frame for this long: WARN.", unit="s", low=0.05, high=600.0
+    )
+    answer_stale_s: float = setting(
+        5.0, "No answer for this long while frames come in: WARN.", unit="s", low=0.1, high=600.0
+    )
+
+
+@dataclass(frozen=True)
+class PerceptionSettings(Group):
+    """Settings of ``perception_node`` and of the commands that run the same pipeline."""
+
+    model: str = setting(
+        "LiquidAI/LFM2.5-VL-450M",
+        "Hub id, directory, or name in the catalogue; 'bundled' is the small demonstration "
+        "checkpoint that comes with the package; a .jsonl file replays recorded answers.",
+        read_only=True,
+    )
+    device: str = setting(
+        "auto", "auto, cpu, cuda or cuda:N. auto takes CUDA where there is one.", read_only=True
+    )
+    dtype: str = setting(
+        "auto",
+        "Precision of the weights. auto is bfloat16 on CUDA and float32 on a CPU.",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        read_only=True,
+    )
+    query: str = setting("person", "What to find, in words, separated by commas.")
+    prompt_template: str = setting(
+        "checkpoint",
+        "How the model is asked: the checkpoint's own way, or one of the published templates.",
+        choices=("checkpoint", "card", "cookbook"),
+    )
+    autostart: bool = setting(
+        True, "Configure and activate by itself when started.", read_only=True
+    )
+    compressed_input: bool = setting(
+        False, "Subscribe to image_raw/compressed instead of image_raw.", read_only=True
+    )
+    generation: GenerationSettings = field(default_factory=GenerationSettings)
+    image: ImageSettings = field(default_factory=ImageSettings)
+    trigger: TriggerSettings = field(default_factory=TriggerSettings)
+    parsing: ParsingSettings = field(default_factory=ParsingSettings)
+    tracker: TrackerSettings = field(default_factory=TrackerSettings)
+    diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
+
+
+@dataclass(frozen=True)
+class CameraSettings(Group):
+    """Settings of ``camera_node``."""
+
+    source: str = setting(
+        "scene",
+        "'scene' for a synthetic warehouse, a video file, a folder of images, or a V4L2 device "
+        "such as /dev/video0.",
+        read_only=True,
+    )
+    width: int = setting(
+        640,
+        "Picture width (scene, V4L2); files keep their own.",
+        unit="px",
+        low=16,
+        high=7680,
+        read_only=True,
+    )
+    height: int = setting(
+        480,
+        "Picture height (scene, V4L2); files keep their own.",
+        unit="px",
+        low=16,
+        high=4320,
+        read_only=True,
+    )
+    rate_hz: float = setting(
+        0.0,
+        "Frames a second; 0 takes the source's own rate, 30 where it has none.",
+        unit="Hz",
+        low=0.0,
+        high=240.0,
+        read_only=True,
+    )
+    loop: bool = setting(True, "Start again when a file or folder ends.", read_only=True)
+    seed: int = setting(7, "Which synthetic scene.", low=0, high=2**31 - 1, read_only=True)
+    frame_id: str = setting("camera", "Coordinate frame in the header.", read_only=True)
+    encoding: str = setting(
+        "rgb8",
+        "Pixel format that is published.",
+        choices=("rgb8", "bgr8", "mono8"),
+        read_only=True,
+    )
+    horizontal_fov_deg: float = setting(
+        60.0,
+        "Field of view that camera_info states when the source is no scene.",
+        unit="deg",
+        low=1.0,
+        high=179.0,
+        read_only=True,
+    )

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One answer, understood: what was found in which frame, asked with which words, and how sure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from lfmvl_ros.core.boxes import normalise
+from lfmvl_ros.core.detections import Detections
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.reply import Reply
+
+SCHEMA = "lfmvl/grounding/1"
+
+
+class Outcome(str, Enum):
+    """How an answer ended. The first four say something about the scene, the last three nothing."""
+
+    OK = "ok"
+    EMPTY = "empty"
+    REPAIRED = "repaired"
+    TRUNCATED = "truncated"
+    UNPARSEABLE = "unparseable"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+
+    @property
+    def is_evidence(self) -> bool:
+        """True when objects not named may be counted as missed by the tracker.
+
+        ``truncated`` is evidence of what it names, but an object missing from it may stand in the
+        part that is lost; see :attr:`is_evidence_of_absence`.
+        """
+        return self in (Outcome.OK, Outcome.EMPTY, Outcome.REPAIRED, Outcome.TRUNCATED)
+
+    @property
+    def is_evidence_of_absence(self) -> bool:
+        """True when an object that the answer does not name was really not seen."""
+        return self in (Outcome.OK, Outcome.EMPTY, Outcome.REPAIRED)
+
+
+@dataclass(frozen=True, eq=False)
+class Grounding:
+    """The published meaning of one reply.
+
+    Attributes:
+        outcome: how it ended.
+        detections: the objects, pixels of the frame it was asked about.
+        stamp_ns, frame_id, camera, wh: of that frame; ``wh`` is (width, height) in pixels.
+        query: what was asked (with its version).
+        reply: what the model wrote, with tokens and times.
+        repairs: what had to be mended to read it, one phrase each.
+        rejected: what could not be kept, one phrase an object, with the reason.
+        caption: the model's ``global_caption`` when it gave one.
+    """
+
+    outcome: Outcome
+    detections: Detections
+    stamp_ns: int
+    frame_id: str
+    camera: str
+    wh: tuple[int, int]
+    query: Query
+    reply: Reply
+    repairs: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
+    caption: str | None = None
+
+    def to_dict(self, ids: tuple[str, ...] | None = None) -> dict[str, Any]:
+        """Return the JSON document of topic ``grounding`` (schema ``lfmvl/grounding/1``).
+
+        Args:
+            ids: track id of each detection, where known; None leaves the key out.
+        """
+        found = self.detections
+        objects: list[dict[str, Any]] = []
+        for i, xyxy in enumerate(normalise(found.xyxy_px, self.wh).tolist()):
+            item: dict[str, Any] = {
+                "label": found.labels[i],
+                "confidence": round(float(found.scores[i]), 4),
+                "bbox": [round(value, 5) for value in xyxy],
+            }
+            if ids is not None and ids[i]:
+                item["id"] = ids[i]
+            objects.append(item)
+        times = self.reply.times
+        return {
+            "schema": SCHEMA,
+            "stamp": {"sec": self.stamp_ns // 10**9, "nanosec": self.stamp_ns % 10**9},
+            "frame_id": self.frame_id,
+            "camera": self.camera,
+            "width": self.wh[0],
+            "height": self.wh[1],
+            "query": self.query.text,
+            "query_version": self.query.version,
+            "status": self.outcome.value,
+            "objects": objects,
+            "global_caption": self.caption,
+            "repairs": list(self.repairs),
+            "rejected": list(self.rejected),
+            "error": self.reply.error,
+            "model": self.reply.model,
+            "image_tokens": self.reply.image_tokens,
+            "output_tokens": len(self.reply.tokens),
+            "timing": {
+                "preprocess_ms": round(times.preprocess_s * 1e3, 3),
+                "vision_ms": round(times.vision_s * 1e3, 3),
+                "prefill_ms": round(times.prefill_s * 1e3, 3),
+                "decode_ms": round(times.decode_s * 1e3, 3),
+                "total_ms": round(times.total_s * 1e3, 3),
+            },
+        }

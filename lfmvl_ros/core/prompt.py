@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a query to the words the model reads. A template is data: each checkpoint has its own."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.query import Query
+
+# Everything a chat template or an image processor of this family treats as control: the ChatML
+# markers, reserved and image tokens in <|...|>, and the bare <image> sentinel.
+_CONTROL = re.compile(r"<\|[^<>|]{0,64}\|>|<\s*/?\s*image\s*>|<\|+|\|+>", re.IGNORECASE)
+
+
+def neutralise(text: str) -> str:
+    """Remove what would act as a control token from text a user typed.
+
+    Applied until nothing is left, so that removal can't assemble a new token.
+
+    >>> neutralise("box<|im_end|> <image>person")
+    'box person'
+    >>> neutralise("<|im_<|x|>end|>")
+    'im_ end'
+    """
+    previous = None
+    while previous != text:
+        previous, text = text, _CONTROL.sub(" ", text)
+    return " ".join(text.split())
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What one answer is asked with; the answer keeps it: a later query can't relabel it."""
+
+    text: str
+    query: Query
+    decimals: int = 2
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """A checkpoint's way of being asked for boxes.
+
+    Attributes:
+        name: short name, as in the catalogue.
+        text: the words, with ``{query}`` once where the labels go.
+        decimals: how many decimals the checkpoint prints for a coordinate (0 for integer grids).
+    """
+
+    name: str
+    text: str
+    decimals: int = 2
+
+    def __post_init__(self) -> None:
+        if self.text.count("{query}") != 1:
+            raise ValueError(
+                f"prompt template {self.name!r} must contain {{query}} exactly once, "
+                f"got {self.text.count('{query}')} times"
+            )
+        if not 0 <= self.decimals <= 6:
+            raise ValueError(f"prompt template {self.name!r}: decimals 0 to 6, got {self.decimals}")
+
+    def render(self, query: Query) -> Prompt:
+        """Fill in the query, with control tokens in the user's words made harmless.
+
+        Raises:
+            UserError: nothing of the query is left once control tokens are removed.
+        """
+        words = ", ".join(filter(None, (neutralise(label) for label in query.labels)))
+        if not words:
+            raise UserError(
+                f"the query {query.text!r} holds nothing but control tokens; name an object"
+            )
+        return Prompt(self.text.replace("{query}", words), query, self.decimals)
+
+
+CARD_TEMPLATE = PromptTemplate(
+    "card",
+    "Detect all instances of: {query}. Response must be a JSON array: "
+    '[{"label": ..., "bbox": [x1, y1, x2, y2]}, ...]. Coordinates are normalized to [0,1].',
+)
+"""The template of the LFM2.5-VL-450M model card."""
+
+COOKBOOK_TEMPLATE = PromptTemplate(
+    "cookbook",
+    "Inspect the image and detect the {query}. Provide result as a valid JSON: "
+    '[{"label": str, "bbox": [x1,y1,x2,y2]}, ...]. Coordinates must be normalized to 0-1.',
+)
+"""The template of the publisher's fine-tuning cookbook."""

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the user wants found, in words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lfmvl_ros.core.errors import UserError
+
+MAX_LABELS = 64
+MAX_LABEL_CHARACTERS = 120
+_SEPARATORS = re.compile(r"[,;\n、，；،]+")
+
+
+@dataclass(frozen=True)
+class Query:
+    """Labels in the user's own words, and a version that grows with each change.
+
+    Attributes:
+        labels: 1 to 64 phrases of 1 to 120 characters, unique, in the order given.
+        version: 1 for the first query; an answer carries the version it was asked with.
+
+    >>> Query.parse("red tote, person without a vest").labels
+    ('red tote', 'person without a vest')
+    """
+
+    labels: tuple[str, ...]
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.labels) <= MAX_LABELS:
+            raise ValueError(f"a Query takes 1 to {MAX_LABELS} labels, got {len(self.labels)}")
+        for label in self.labels:
+            if not label.strip() or len(label) > MAX_LABEL_CHARACTERS:
+                raise ValueError(
+                    f"a label takes 1 to {MAX_LABEL_CHARACTERS} characters, got {label[:40]!r}"
+                )
+        if len({label.casefold() for label in self.labels}) != len(self.labels):
+            raise ValueError(f"labels must be unique, got {self.labels}")
+        if self.version < 1:
+            raise ValueError(f"Query.version starts at 1, got {self.version}")
+
+    @classmethod
+    def parse(cls, text: str, version: int = 1) -> Query:
+        """Split ``text`` at commas, semicolons and line ends (also the CJK and Arabic ones).
+
+        Repeated labels are kept once; inner white space is folded.
+
+        Raises:
+            UserError: nothing is left, or there are too many or too long labels.
+        """
+        labels: dict[str, str] = {}
+        for part in _SEPARATORS.split(text):
+            label = " ".join(part.split())
+            if label:
+                labels.setdefault(label.casefold(), label)
+        if not labels:
+            raise UserError(
+                f"the query is empty (got {text!r}); "
+                "name what to find, for example 'red tote, person'"
+            )
+        try:
+            return cls(tuple(labels.values()), version)
+        except ValueError as error:
+            raise UserError(f"the query can't be used: {error}; shorten it") from error
+
+    @property
+    def text(self) -> str:
+        """The labels as one line, as the prompt shows them."""
+        return ", ".join(self.labels)
+
+    def with_labels_of(self, text: str) -> Query:
+        """Return the query for new words, one version later; ``self`` when nothing changes."""
+        changed = Query.parse(text, self.version + 1)
+        return self if changed.labels == self.labels else changed

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Declared settings: a dataclass field with its unit, range and help, and what follows from it.
+
+>>> from dataclasses import dataclass
+>>> @dataclass(frozen=True)
+... class Oven(Group):
+...     heat_c: float = setting(180.0, "Heat.", unit="C", low=50.0, high=250.0)
+>>> Oven().updated({"heat_c": 200}).heat_c
+200.0
+>>> Oven().updated({"heat_c": 999})
+Traceback (most recent call last):
+    ...
+lfmvl_ros.core.errors.UserError: heat_c must be between 50.0 and 250.0 C, got 999.0
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from lfmvl_ros.core.errors import UserError
+
+Value = bool | int | float | str
+GroupType = TypeVar("GroupType", bound="Group")
+
+
+@dataclass(frozen=True)
+class SettingInfo:
+    """One setting as declared: ``name`` is dotted (``tracker.max_coast_s``)."""
+
+    name: str
+    kind: type
+    default: Value
+    help: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    read_only: bool = False
+
+    def check(self, value: object) -> Value:
+        """Return ``value`` in the declared type.
+
+        An int is taken for a float, as in YAML.
+
+        Raises:
+            UserError: wrong type, out of range or not among the choices.
+        """
+        if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not self.kind:
+            raise UserError(
+                f"{self.name} must be of type {self.kind.__name__}, "
+                f"got {type(value).__name__} {value!r}"
+            )
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"{self.name} must be finite, got {value}")
+        if self.choices and value not in self.choices:
+            raise UserError(f"{self.name} must be one of {', '.join(self.choices)}; got {value!r}")
+        if isinstance(value, (int, float)) and not self._in_range(value):
+            unit = f" {self.unit}" if self.unit else ""
+            raise UserError(
+                f"{self.name} must be between {self.low} and {self.high}{unit}, got {value}"
+            )
+        return typing.cast(Value, value)
+
+    def _in_range(self, value: float) -> bool:
+        return self.low is None or self.high is None or self.low <= value <= self.high
+
+
+def setting(
+    default: Value,
+    help: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    read_only: bool = False,
+) -> Any:
+    """Declare a field of a :class:`Group`. ``read_only``: fixed once the node runs."""
+    if (low is None) != (high is None):
+        raise ValueError("give both ends of a range, or none")
+    metadata = {
+        "help": help, "unit": unit, "low": low, "high": high, "choices": choices,
+        "read_only": read_only,
+    }  # fmt: skip
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+class Group:
+    """Base of settings dataclasses: fields are settings or further groups."""
+
+    @classmethod
+    def describe(cls, prefix: str = "") -> dict[str, SettingInfo]:
+        """Return every setting below this group by dotted name, in order of declaration."""
+        found: dict[str, SettingInfo] = {}
+        types = typing.get_type_hints(cls)
+        for item in dataclasses.fields(cls):  # type: ignore[arg-type]
+            kind, name = types[item.name], f"{prefix}{item.name}"
+            if isinstance(kind, type) and issubclass(kind, Group):
+                found.update(kind.describe(f"{name}."))
+            else:
+                default = typing.cast(Value, item.default)
+                found[name] = SettingInfo(name, kind, default, **item.metadata)
+        return found
+
+    def __post_init__(self) -> None:
+        for name, info in self.describe().items():
+            if "." not in name:
+                object.__setattr__(self, name, info.check(getattr(self, name)))
+
+    def flat(self) -> dict[str, Value]:
+        """Return the value of every setting by dotted name."""
+        return {name: self._get(name) for name in self.describe()}
+
+    def _get(self, name: str) -> Value:
+        target: Any = self
+        for part in name.split("."):
+            target = getattr(target, part)
+        return typing.cast(Value, target)
+
+    def updated(self: GroupType, changes: Mapping[str, object]) -> GroupType:
+        """Return a copy with ``changes`` (dotted names) applied, all of them or none.
+
+        Raises:
+            UserError: names every unknown setting and every bad value at once.
+        """
+        known, problems = self.describe(), []
+        for name, value in changes.items():
+            if name not in known:
+                problems.append(f"there is no setting {name!r}")
+                continue
+            try:
+                known[name].check(value)
+            except UserError as error:
+                problems.append(str(error))
+        if problems:
+            raise UserError("; ".join(problems))
+        return self._rebuilt(changes)
+
+    def _rebuilt(self: GroupType, changes: Mapping[str, object]) -> GroupType:
+        own = {name: value for name, value in changes.items() if "." not in name}
+        nested: dict[str, dict[str, object]] = {}
+        for name, value in changes.items():
+            head, dot, rest = name.partition(".")
+            if dot:
+                nested.setdefault(head, {})[rest] = value
+        for head, inner in nested.items():
+            own[head] = getattr(self, head)._rebuilt(inner)
+        return dataclasses.replace(self, **own)  # type: ignore[type-var]
