@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the pipeline asks of a model. The backends in ``lfmvl_ros.models`` fulfil it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from lfmvl_ros.core.config import GenerationSettings, ImageSettings
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.prompt import Prompt, PromptTemplate
+from lfmvl_ros.core.reply import Reply
+
+
+class VisionLanguageModel(Protocol):
+    """A model that answers prompts about frames. One thread at a time calls it."""
+
+    @property
+    def name(self) -> str:
+        """Name of the checkpoint, as published with every answer."""
+
+    @property
+    def template(self) -> PromptTemplate:
+        """The checkpoint's own way of being asked."""
+
+    def ground(
+        self,
+        frames: Sequence[Frame],
+        prompts: Sequence[Prompt],
+        *,
+        generation: GenerationSettings,
+        image: ImageSettings,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> list[Reply]:
+        """Answer ``prompts[i]`` about ``frames[i]``, as one batch.
+
+        Never raises for what a picture or the model's own words bring: such a reply has
+        ``finish=ERROR``. Returns early, with ``finish=DEADLINE``, once ``generation.timeout_s``
+        has passed or ``cancelled()`` turns true; it is asked at least once a token.
+        """
+
+    def close(self) -> None:
+        """Free the weights. The model is not used afterwards."""
