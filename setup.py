@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ament_python package: what colcon and pip install, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "lfmvl_ros"
+HERE = Path(__file__).parent
+
+
+def share(folder: str, pattern: str) -> tuple[str, list[str]]:
+    """Return one entry of data_files: a folder of the source, installed below share/."""
+    files = sorted(str(path.relative_to(HERE)) for path in (HERE / folder).glob(pattern))
+    return f"share/{NAME}/{folder}", files
+
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="Objects in words from a camera topic: tracked vision_msgs with LFM2-VL models",
+    author="lfmvl_ros maintainers",
+    author_email="maintainers@users.noreply.github.com",
+    maintainer="lfmvl_ros maintainers",
+    maintainer_email="maintainers@users.noreply.github.com",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={NAME: ["models/catalog/*.yaml", "data/**/*"]},
+    include_package_data=False,
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+        share("launch", "*.launch.py"),
+        share("config", "*.yaml"),
+        share("config", "*.rviz"),
+    ],
+    # Everything else is a dependency of package.xml (rosdep) and requirements.txt (pip): colcon
+    # neither installs nor may choke on it here.
+    install_requires=["setuptools"],
+    zip_safe=False,
+    entry_points={
+        "console_scripts": [
+            f"perception_node = {NAME}.ros.perception_node:main",
+            f"camera_node = {NAME}.ros.camera_node:main",
+            f"recorder_node = {NAME}.ros.recorder_node:main",
+            f"lfmvl = {NAME}.cli.main:main",
+        ],
+    },
+)
