@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Procedural warehouse pictures and video with exact truth: boxes, ids, visibility, depth.
+
+`render_still` draws single pictures, fast enough to train from; `SceneVideo` is a hall with a
+camera and moving objects, at any frame index.
+"""
+
+from __future__ import annotations
+
+from lfmvl_ros.scenes.options import EASY, HARD, PRESETS, STANDARD, SceneOptions
+from lfmvl_ros.scenes.scene import RenderedScene, SceneObject
+from lfmvl_ros.scenes.still import render_still
+from lfmvl_ros.scenes.vocabulary import ATTRIBUTES, COLOURS, KINDS, object_names
+
+__all__ = [
+    "ATTRIBUTES", "COLOURS", "EASY", "HARD", "KINDS", "PRESETS", "STANDARD", "RenderedScene",
+    "SceneObject", "SceneOptions", "object_names", "render_still",
+]

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects drawn once, kept, and warped into pictures.
+
+A sprite is a premultiplied RGBA picture with mip levels; placing it costs one affine warp and one
+blend. Sprites are drawn on first use, each from its own seed, so a pool is the same in every
+process and on every machine.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from lfmvl_ros.scenes import goods, machines
+from lfmvl_ros.scenes.solids import Mesh, draw
+from lfmvl_ros.scenes.vocabulary import sample_attributes, sample_colour
+
+ALPHA_MIN = 96  # an object's silhouette: where at least this much of 255 covers the pixel
+PITCHES_DEG = (5.0, 13.0, 24.0, 38.0)
+POOL_VARIANTS = 40
+DISTRACTOR = "distractor"
+_BUILDERS = {
+    **machines.BUILDERS, "cardboard box": goods.cardboard_box, "tote": goods.tote, "pallet": goods.pallet,
+    "crate": goods.crate, "barrel": goods.barrel, "bag": goods.bag, "tape roll": goods.tape_roll, "shelf": goods.shelf,
+}
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """levels: premultiplied RGBA (h,w,4) uint8, each half the one before; px_per_m and foot_px at level 0."""
+
+    kind: str
+    colour: str
+    attributes: tuple[str, ...]
+    levels: tuple[np.ndarray, ...]
+    px_per_m: float
+    foot_px: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A sprite warped to its place: rgba cropped to the tight silhouette box at (x, y) in the image."""
+
+    rgba: np.ndarray
+    mask: np.ndarray  # (h,w) uint8 0/255
+    x: int
+    y: int
+    area_px: int
+
+    @property
+    def full_xyxy_px(self) -> np.ndarray:
+        """Tight box of the silhouette, possibly beyond the image."""
+        h, w = self.mask.shape
+        return np.array([self.x, self.y, self.x + w, self.y + h], float)
+
+    def moved(self, x: int, y: int) -> Patch:
+        """The same patch elsewhere."""
+        return Patch(self.rgba, self.mask, x, y, self.area_px)
+
+
+def build_mesh(kind: str, colour: str, attributes: tuple[str, ...], seed: int, phase: float = 0.0) -> Mesh:
+    """The solid of one object; phase is the walking phase of a person (radians)."""
+    rng = np.random.default_rng((zlib.crc32(kind.encode()), seed))
+    if kind == DISTRACTOR:
+        return machines.distractor(rng)
+    if kind == "person":
+        return machines.person(rng, colour, attributes, phase)
+    return _BUILDERS[kind](rng, colour, attributes)
+
+
+def make_sprite(mesh: Mesh, kind: str, colour: str, attributes: tuple[str, ...], *, yaw: float,
+                pitch: float, size_px: int) -> Sprite:
+    """Draws a mesh and its mip levels."""
+    render = draw(mesh, yaw=yaw, pitch=pitch, size_px=size_px)
+    levels = [np.ascontiguousarray(render.rgba)]
+    while min(levels[-1].shape[:2]) >= 16:
+        h, w = levels[-1].shape[:2]
+        levels.append(cv2.resize(levels[-1], (w // 2, h // 2), interpolation=cv2.INTER_AREA))
+    return Sprite(kind, colour, attributes, tuple(levels), render.px_per_m, render.foot_px)
+
+
+@lru_cache(maxsize=8192)
+def pooled_sprite(kind: str, pitch_index: int, variant: int, size_px: int) -> Sprite:
+    """Sprite `variant` of a kind, seen from PITCHES_DEG[pitch_index]; the appearance follows from the key."""
+    rng = np.random.default_rng((77, zlib.crc32(kind.encode()), pitch_index, variant))
+    known = kind != DISTRACTOR
+    colour = sample_colour(rng, kind) if known else "grey"
+    attributes = sample_attributes(rng, kind) if known else ()
+    seed = int(rng.integers(2**31))
+    phase = float(rng.uniform(0, 2 * np.pi)) if kind == "person" and rng.random() < 0.5 else 0.0
+    yaw = float(rng.uniform(-np.pi, np.pi))
+    pitch = float(np.radians(PITCHES_DEG[pitch_index] + rng.uniform(-4, 5)))
+    mesh = build_mesh(kind, colour, attributes, seed, phase)
+    return make_sprite(mesh, kind, colour, attributes, yaw=yaw, pitch=pitch, size_px=size_px)
+
+
+def warp(sprite: Sprite, scale: float, foot: tuple[float, float], *, flip: bool = False, roll: float = 0.0) -> Patch | None:
+    """Puts a sprite's floor point at `foot` (px), scaled from level 0 and rolled (radians).
+
+    Returns None where nothing of it reaches ALPHA_MIN.
+    """
+    level = int(np.clip(np.floor(-np.log2(max(scale, 1e-6))), 0, len(sprite.levels) - 1))
+    image = sprite.levels[level]
+    full_h, full_w = sprite.levels[0].shape[:2]
+    h, w = image.shape[:2]
+    sx, sy = scale * full_w / w, scale * full_h / h
+    fx, fy = sprite.foot_px[0] * w / full_w, sprite.foot_px[1] * h / full_h
+    c, s = np.cos(roll), np.sin(roll)
+    linear = np.array([[c * sx, -s * sy], [s * sx, c * sy]])
+    if flip:
+        linear[:, 0] *= -1
+    corners = linear @ np.array([[-fx, w - fx, -fx, w - fx], [-fy, -fy, h - fy, h - fy]])
+    low = corners.min(1) + foot
+    high = corners.max(1) + foot
+    x, y = int(np.floor(low[0])), int(np.floor(low[1]))
+    size = (max(2, int(np.ceil(high[0])) - x), max(2, int(np.ceil(high[1])) - y))
+    offset = np.asarray(foot) - (x, y) - linear @ (fx, fy)
+    rgba = cv2.warpAffine(image, np.column_stack([linear, offset]), size, flags=cv2.INTER_LINEAR)
+    mask = cv2.compare(cv2.extractChannel(rgba, 3), ALPHA_MIN, cv2.CMP_GE)
+    bx, by, bw, bh = cv2.boundingRect(mask)
+    if bw == 0:
+        return None
+    mask = np.ascontiguousarray(mask[by : by + bh, bx : bx + bw])
+    return Patch(np.ascontiguousarray(rgba[by : by + bh, bx : bx + bw]), mask, x + bx, y + by, cv2.countNonZero(mask))
+
+
+def clip_window(patch: Patch, wh: tuple[int, int]) -> tuple[slice, slice, slice, slice] | None:
+    """Rows and columns of the image, then of the patch, where they overlap; None where they do not."""
+    h, w = patch.mask.shape
+    x0, y0, x1, y1 = max(patch.x, 0), max(patch.y, 0), min(patch.x + w, wh[0]), min(patch.y + h, wh[1])
+    if x1 <= x0 or y1 <= y0:
+        return None
+    return (slice(y0, y1), slice(x0, x1), slice(y0 - patch.y, y1 - patch.y), slice(x0 - patch.x, x1 - patch.x))
+
+
+def blend(pixels: np.ndarray, patch: Patch, gain: np.ndarray | None = None) -> None:
+    """Draws a patch over the image (H,W,3) in place; gain (3,) multiplies its colours."""
+    window = clip_window(patch, (pixels.shape[1], pixels.shape[0]))
+    if window is None:
+        return
+    rows, columns, patch_rows, patch_columns = window
+    source = patch.rgba[patch_rows, patch_columns]
+    target = pixels[rows, columns]
+    rgb = cv2.cvtColor(source, cv2.COLOR_RGBA2RGB)
+    if gain is not None:
+        rgb = cv2.multiply(rgb, (float(gain[0]), float(gain[1]), float(gain[2]), 0.0))
+    clear = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(source, 3)), cv2.COLOR_GRAY2RGB)
+    pixels[rows, columns] = cv2.add(cv2.multiply(np.ascontiguousarray(target), clear, scale=1 / 255.0), rgb)
+
+
+@lru_cache(maxsize=4)
+def _blob(size: int = 64) -> np.ndarray:
+    axis = np.linspace(-1, 1, size, dtype=np.float32)
+    radius = np.sqrt(axis[None] ** 2 + axis[:, None] ** 2)
+    return np.clip(1.25 - 1.25 * radius, 0, 1) ** 1.2
+
+
+def cast_shadow(pixels: np.ndarray, patch: Patch, depth_px: float, strength: float, lean: float) -> None:
+    """Darkens the floor under a patch: a soft contact blob, stretched towards `lean` (-1..1)."""
+    h, w = patch.mask.shape
+    width, height = int(w * 1.25) + 2, int(max(0.12 * w, depth_px, 3.0)) + 2
+    x = int(patch.x + w / 2 - width / 2 + lean * 0.3 * w)
+    y = int(patch.y + h - height * 0.72)
+    blob = cv2.resize(_blob(), (width, height))
+    shade = Patch(blob, blob, x, y, 0)
+    window = clip_window(shade, (pixels.shape[1], pixels.shape[0]))
+    if window is None:
+        return
+    rows, columns, patch_rows, patch_columns = window
+    keep = np.round(255 - 255 * strength * blob[patch_rows, patch_columns]).astype(np.uint8)
+    target = np.ascontiguousarray(pixels[rows, columns])
+    pixels[rows, columns] = cv2.multiply(target, cv2.cvtColor(keep, cv2.COLOR_GRAY2RGB), scale=1 / 255.0)
