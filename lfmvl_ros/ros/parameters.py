@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings as ROS parameters: declared with type, range and meaning; changed all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.settings import Group, SettingInfo
+from lfmvl_ros.core.settings_text import constraints, explain
+
+GroupType = TypeVar("GroupType", bound=Group)
+
+
+def describe(info: SettingInfo) -> ParameterDescriptor:
+    """Return the descriptor that ``ros2 param describe`` shows for a setting."""
+    descriptor = ParameterDescriptor(
+        name=info.name,
+        type=Parameter.Type.from_parameter_value(info.default).value,
+        description=explain(info),
+        additional_constraints=constraints(info) if info.choices else "",
+        read_only=info.read_only,
+        # `timeout_s: 10` is the commonest slip in a parameter file; an int is taken for a float.
+        dynamic_typing=info.kind is float,
+    )
+    if info.low is not None and info.high is not None:
+        if info.kind is int:
+            bounds = IntegerRange(from_value=int(info.low), to_value=int(info.high))
+            descriptor.integer_range = [bounds]
+        else:
+            limits = FloatingPointRange(from_value=float(info.low), to_value=float(info.high))
+            descriptor.floating_point_range = [limits]
+    return descriptor
+
+
+class SettingsParameters(Generic[GroupType]):
+    """The parameters of a node, kept equal to one settings object.
+
+    Args:
+        node: where they are declared.
+        settings: defaults; what launch, YAML or the command line give overrides them.
+        apply: called with changed settings before a change is accepted. A :class:`UserError` it
+            raises refuses the change, its text is the reason, and nothing has changed.
+
+    Raises:
+        UserError: an override has the wrong type or a value out of range.
+    """
+
+    def __init__(self, node: Node, settings: GroupType, apply: Callable[[GroupType], None]) -> None:
+        self._names = frozenset(type(settings).describe())
+        self._apply = apply
+        self.settings = self._declare(node, settings)
+        node.add_on_set_parameters_callback(self._on_set)
+
+    @staticmethod
+    def _declare(node: Node, settings: GroupType) -> GroupType:
+        values: dict[str, object] = {}
+        for name, info in type(settings).describe().items():
+            default = settings.flat()[name]
+            try:
+                values[name] = node.declare_parameter(name, default, describe(info)).value
+            except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+                raise UserError(f"parameter {name!r}: {error}") from error
+        return settings.updated(values)
+
+    def _on_set(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        # use_sim_time and the quality-of-service overrides are somebody else's.
+        changes = {item.name: item.value for item in parameters if item.name in self._names}
+        if not changes:
+            return SetParametersResult(successful=True)
+        try:
+            changed = self.settings.updated(changes)
+            self._apply(changed)
+        except UserError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self.settings = changed
+        return SetParametersResult(successful=True)
