@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lfmvl demo``: three processes over DDS, as on a robot.
+
+A camera, the perception node, and a recorder that only subscribes, as anybody's controller would.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from lfmvl_ros.cli.flags import add_setting_flags, settings_from
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.query import Query
+
+HELP = (
+    "Run camera_node, perception_node and a subscriber as three processes; write preview.png, "
+    "annotated.mp4, grounding.jsonl and tracks.jsonl; print a JSON summary as the last line."
+)
+NAMESPACE = "/lfmvl"
+SCENE_QUERY = "person, forklift, tote, cardboard box, traffic cone"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--camera",
+        default="scene",
+        help="'scene' (synthetic warehouse), a video file, an image folder or /dev/videoN",
+    )
+    parser.add_argument("--query", default=SCENE_QUERY, help="what to find, separated by commas")
+    parser.add_argument("--duration", type=float, default=30.0, help="seconds (default 30)")
+    parser.add_argument("--seed", type=int, default=7, help="which synthetic scene")
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for results")
+    add_setting_flags(parser)
+    parser.set_defaults(**{"setting:model": "bundled"})
+
+
+def _ros_arguments(parameters: dict[str, object]) -> list[str]:
+    words = ["--ros-args", "-r", f"__ns:={NAMESPACE}", "--log-level", "warn"]
+    for name, value in parameters.items():
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        if isinstance(value, str):
+            text = "'" + text.replace("'", "''") + "'"
+        words += ["-p", f"{name}:={text}"]
+    return words
+
+
+def _node(module: str, parameters: dict[str, object], **kwargs: object) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", f"lfmvl_ros.ros.{module}", *_ros_arguments(parameters)]
+    return subprocess.Popen(command, **kwargs)  # type: ignore[call-overload, no-any-return]
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + 10
+    for process in processes:
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo; the recorder's exit code, or 1 when a node ended before its time."""
+    if not 1 <= args.duration <= 3600:
+        raise UserError(f"--duration must be between 1 and 3600 s, got {args.duration}")
+    Query.parse(args.query)
+    settings = settings_from(args, query=args.query)
+    changed = {
+        name: value
+        for name, value in settings.flat().items()
+        if value != settings.describe()[name].default or name in ("model", "query")
+    }
+    args.out.mkdir(parents=True, exist_ok=True)
+    # Nothing but this machine hears the demo, and it hears nobody else, unless the user says so.
+    os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
+    os.environ.setdefault("ROS_DOMAIN_ID", "77")
+    print(
+        f"camera: {args.camera}   query: {args.query}   model: {settings.model}   "
+        f"ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}, topics below {NAMESPACE}/",
+        file=sys.stderr,
+    )
+    camera: dict[str, object] = {"source": args.camera, "seed": args.seed}
+    recorder: dict[str, object] = {"out": str(args.out), "duration_s": args.duration}
+    nodes = [_node("perception_node", changed), _node("camera_node", camera)]
+    listener = _node("recorder_node", recorder)
+    try:
+        return _supervise(nodes, listener)
+    finally:
+        _end([*nodes, listener])
+
+
+def _supervise(nodes: Sequence[subprocess.Popen[bytes]], listener: subprocess.Popen[bytes]) -> int:
+    while (code := listener.poll()) is None:
+        for process, name in zip(nodes, ("perception_node", "camera_node"), strict=True):
+            if process.poll() is not None:
+                raise UserError(
+                    f"{name} ended with exit code {process.returncode}; its message stands above"
+                )
+        time.sleep(0.2)
+    return code

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Command-line flags made from the declared settings."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from typing import Any
+
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.settings import SettingInfo
+
+# Those that only mean something to a node.
+_NODE_ONLY = ("autostart", "compressed_input", "query")
+_NODE_GROUPS = ("diagnostics.", "trigger.")
+
+
+def flag_of(name: str) -> str:
+    """Return the flag of a setting.
+
+    >>> flag_of("generation.max_new_tokens")
+    '--generation-max-new-tokens'
+    """
+    return "--" + name.replace(".", "-").replace("_", "-")
+
+
+def _number_or_text(info: SettingInfo) -> Any:
+    def convert(text: str) -> object:
+        if info.kind is bool:
+            return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
+        return info.kind(text)
+
+    convert.__name__ = info.kind.__name__
+    return convert
+
+
+def add_setting_flags(
+    parser: argparse.ArgumentParser, settings: Iterable[SettingInfo] | None = None
+) -> None:
+    """Add a flag for each setting (those of the pipeline, by default), with its range and help."""
+    group = parser.add_argument_group("settings")
+    for info in pipeline_settings() if settings is None else settings:
+        text = info.help.replace("%", "%%")
+        extent = f", {info.low:g} to {info.high:g}" if info.low is not None else ""
+        unit = f" {info.unit}" if info.unit else ""
+        group.add_argument(
+            flag_of(info.name),
+            dest=f"setting:{info.name}",
+            type=_number_or_text(info),
+            choices=info.choices or None,
+            metavar=None if info.choices else info.name.rsplit(".", 1)[-1].upper(),
+            default=None,
+            help=f"{text} (default {info.default}{unit}{extent})",
+        )
+
+
+def pipeline_settings() -> list[SettingInfo]:
+    """Return the settings that mean something without a node."""
+    return [
+        info
+        for name, info in PerceptionSettings.describe().items()
+        if name not in _NODE_ONLY and not name.startswith(_NODE_GROUPS)
+    ]
+
+
+def settings_from(args: argparse.Namespace, **extra: object) -> PerceptionSettings:
+    """Return the settings that the flags, and ``extra``, ask for.
+
+    Raises:
+        UserError: a value is out of its range.
+    """
+    changes: dict[str, object] = {
+        key.removeprefix("setting:"): value
+        for key, value in vars(args).items()
+        if key.startswith("setting:") and value is not None
+    }
+    changes.update(extra)
+    try:
+        return PerceptionSettings().updated(changes)
+    except UserError as error:
+        raise UserError(f"{error}; see --help for what each setting takes") from error

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lfmvl ground``: one image, one answer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from lfmvl_ros.cli.flags import add_setting_flags, settings_from
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.parsing import parse_reply
+from lfmvl_ros.core.pipeline import template_for
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.viz.drawing import draw_marks, marks_of_detections
+from lfmvl_ros.viz.video import read_image, write_image
+
+HELP = "Find objects in an image and print the grounding JSON (the document of topic `grounding`)."
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("image", type=Path, help="image file")
+    parser.add_argument("--query", required=True, help="what to find, separated by commas")
+    parser.add_argument("--annotate", type=Path, metavar="PNG", help="draw the boxes into a file")
+    parser.add_argument("--raw", action="store_true", help="also print the model's own words")
+    add_setting_flags(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Answer; exit code 0 when the model's answer could be read, else 1."""
+    settings = settings_from(args, query=args.query)
+    query = Query.parse(settings.query)
+    frame = Frame(read_image(args.image), 0)
+    from lfmvl_ros.models.base import load_model
+
+    model = load_model(settings)
+    prompt = template_for(settings, model).render(query)
+    (reply,) = model.ground([frame], [prompt], generation=settings.generation, image=settings.image)
+    grounding = parse_reply(reply, frame=frame, prompt=prompt, settings=settings.parsing)
+    document = grounding.to_dict()
+    if args.raw:
+        document["raw"] = reply.text
+    print(json.dumps(document, ensure_ascii=False, indent=2))
+    if args.annotate:
+        _annotate(args.annotate, frame, grounding)
+    return 0 if grounding.outcome.is_evidence else 1
+
+
+def _annotate(path: Path, frame: Frame, grounding: Grounding) -> None:
+    write_image(path, draw_marks(frame.pixels, marks_of_detections(grounding.detections)))

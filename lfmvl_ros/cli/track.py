@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lfmvl track``: a video file in, tracks out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from tqdm import tqdm
+
+from lfmvl_ros.cli.flags import add_setting_flags, settings_from
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.parsing import parse_reply
+from lfmvl_ros.core.pipeline import template_for
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.tracking import Tracker, Tracks
+from lfmvl_ros.viz.annotate import AnnotatedVideo
+from lfmvl_ros.viz.drawing import marks_of_tracks
+from lfmvl_ros.viz.video import VideoReader
+
+HELP = (
+    "Find and track objects in a video: annotated.mp4, preview.png, tracks.jsonl and "
+    "grounding.jsonl in the output folder; the last line printed is a JSON summary."
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("video", type=Path, help="video file")
+    parser.add_argument("--query", required=True, help="what to find, separated by commas")
+    parser.add_argument("--out", type=Path, default=Path("out/track"), help="folder for results")
+    parser.add_argument(
+        "--answer-hz",
+        type=float,
+        default=4.0,
+        help="answers per second of video (default 4, about what a robot gets)",
+    )
+    parser.add_argument("--no-video", action="store_true", help="write no annotated.mp4")
+    add_setting_flags(parser)
+
+
+@dataclass
+class _Run:
+    """What is counted while the video runs."""
+
+    model: VisionLanguageModel
+    settings: PerceptionSettings
+    query: Query
+    tracker: Tracker
+    answer_ms: list[float] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    frames: int = 0
+    first_seen_ns: dict[int, int] = field(default_factory=dict)
+    longest_ns: int = 0
+
+    def ask(self, frame: Frame) -> Grounding:
+        """Answer about one frame and correct the tracker with it."""
+        prompt = template_for(self.settings, self.model).render(self.query)
+        (reply,) = self.model.ground(
+            [frame], [prompt], generation=self.settings.generation, image=self.settings.image
+        )
+        grounding = parse_reply(reply, frame=frame, prompt=prompt, settings=self.settings.parsing)
+        self.tracker.apply(grounding)
+        self.answer_ms.append(reply.times.total_s * 1e3)
+        self.outcomes[grounding.outcome.value] += 1
+        return grounding
+
+    def count(self, tracks: Tracks) -> None:
+        """Remember how long each id has lived."""
+        self.frames += 1
+        for key in tracks.ids.tolist():
+            first = self.first_seen_ns.setdefault(key, tracks.stamp_ns)
+            self.longest_ns = max(self.longest_ns, tracks.stamp_ns - first)
+
+    def summary(self) -> dict[str, object]:
+        """Return the JSON document of the last line."""
+        times = np.asarray(self.answer_ms or [float("nan")])
+        return {
+            "frames": self.frames,
+            "answers": len(self.answer_ms),
+            "outcomes": dict(self.outcomes),
+            "tracks": len(self.first_seen_ns),
+            "longest_track_s": round(self.longest_ns / 1e9, 2),
+            "answer_ms": {f"p{q}": round(float(np.percentile(times, q)), 1) for q in (50, 95)},
+            "model": self.model.name,
+        }
+
+
+def run(args: argparse.Namespace) -> int:
+    """Track; exit code 0, or 1 when not one answer could be read."""
+    if not 0.01 <= args.answer_hz <= 240:
+        raise UserError(f"--answer-hz must be between 0.01 and 240, got {args.answer_hz}")
+    settings = settings_from(args, query=args.query)
+    query = Query.parse(settings.query)
+    video = VideoReader(args.video)
+    from lfmvl_ros.models.base import load_model
+
+    state = _Run(load_model(settings), settings, query, Tracker(settings.tracker))
+    args.out.mkdir(parents=True, exist_ok=True)
+    with (
+        open(args.out / "grounding.jsonl", "w", encoding="utf-8") as answers,
+        open(args.out / "tracks.jsonl", "w", encoding="utf-8") as tracks,
+        AnnotatedVideo(args.out, video.rate_hz) as picture,
+    ):
+        _follow(
+            video, state, 1e9 / args.answer_hz, answers, tracks, None if args.no_video else picture
+        )
+    print(json.dumps(state.summary()))
+    return 0 if set(state.outcomes) - {"unparseable", "timeout", "error"} else 1
+
+
+def _follow(
+    video: VideoReader,
+    state: _Run,
+    period_ns: float,
+    answers: IO[str],
+    tracks_file: IO[str],
+    picture: AnnotatedVideo | None,
+) -> None:
+    due_ns = 0.0
+    for time_ns, pixels in tqdm(video, total=video.length or None, unit="frame", desc="tracking"):
+        frame = Frame(pixels, time_ns)
+        if time_ns >= due_ns:
+            due_ns += period_ns
+            document = state.ask(frame).to_dict()
+            answers.write(json.dumps(document, ensure_ascii=False) + "\n")
+        tracks = state.tracker.at(time_ns)
+        state.count(tracks)
+        tracks_file.write(json.dumps(tracks.to_dict(), ensure_ascii=False) + "\n")
+        if picture is not None:
+            marks = dict(zip(tracks.ids.tolist(), marks_of_tracks(tracks), strict=True))
+            caption = (
+                f"{time_ns / 1e9:6.2f} s  query: {state.query.text}  model: {state.model.name}"
+            )
+            picture.add(pixels, marks, caption)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a subscriber heard in a demo run, and the files and figures made of it. No ROS in here."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from lfmvl_ros.viz.annotate import AnnotatedVideo
+from lfmvl_ros.viz.drawing import Mark, colour_of
+
+JPEG_QUALITY = 90
+Image = NDArray[np.uint8]
+
+
+def percentiles(values: list[float]) -> dict[str, float | None]:
+    """Return the median and the 95th percentile, rounded; None where there is nothing."""
+    if not values:
+        return {"p50": None, "p95": None}
+    return {f"p{q}": round(float(np.percentile(values, q)), 2) for q in (50, 95)}
+
+
+@dataclass
+class Recording:
+    """Everything heard, by capture stamp in nanoseconds. Pictures are kept as JPEG."""
+
+    pictures: dict[int, bytes] = field(default_factory=dict)
+    states: dict[int, dict[str, Any]] = field(default_factory=dict)
+    groundings: list[dict[str, Any]] = field(default_factory=list)
+    detection_messages: int = 0
+    track_latency_ms: list[float] = field(default_factory=list)
+    seen_ns: dict[str, tuple[int, int]] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def add_picture(self, stamp_ns: int, pixels: Image) -> None:
+        """Keep a camera frame, ``(H, W, 3)`` RGB."""
+        quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+        _, data = cv2.imencode(".jpg", pixels[..., ::-1], quality)
+        self.pictures[stamp_ns] = data.tobytes()
+
+    def add_tracks(self, stamp_ns: int, received_ns: int, ids: list[str]) -> None:
+        """Count one ``tracks`` message: how late it came, and how long each id has lived."""
+        self.track_latency_ms.append((received_ns - stamp_ns) / 1e6)
+        for key in ids:
+            first, _ = self.seen_ns.get(key, (stamp_ns, stamp_ns))
+            self.seen_ns[key] = (first, stamp_ns)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the JSON document of the last line."""
+        lives = [(last - first) / 1e9 for first, last in self.seen_ns.values()]
+        answers = [item["timing"]["total_ms"] for item in self.groundings]
+        last = self.groundings[-1] if self.groundings else {}
+        return {
+            "frames": len(self.track_latency_ms),
+            "answers": len(self.groundings),
+            "outcomes": dict(Counter(item["status"] for item in self.groundings)),
+            "tracks": len(lives),
+            "tracks_over_5s": sum(life > 5 for life in lives),
+            "longest_track_s": round(max(lives, default=0.0), 2),
+            "answer_ms": percentiles(answers),
+            "track_latency_ms": percentiles(self.track_latency_ms),
+            "dropped": self.dropped,
+            "model": last.get("model"),
+        }
+
+    def write(self, folder: Path, rate_hz: float) -> None:
+        """Write grounding.jsonl, tracks.jsonl, annotated.mp4 and preview.png into ``folder``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_lines(folder / "grounding.jsonl", self.groundings)
+        _write_lines(folder / "tracks.jsonl", [self.states[key] for key in sorted(self.states)])
+        query = self.groundings[-1]["query"] if self.groundings else ""
+        stamps = sorted(set(self.pictures) & set(self.states))
+        with AnnotatedVideo(folder, rate_hz) as video:
+            for stamp_ns in tqdm(stamps, desc="drawing", unit="frame"):
+                data = np.frombuffer(self.pictures[stamp_ns], np.uint8)
+                pixels = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+                caption = f"{(stamp_ns - stamps[0]) / 1e9:6.2f} s   query: {query}"
+                video.add(np.ascontiguousarray(pixels), _marks(self.states[stamp_ns]), caption)
+
+
+def _marks(state: dict[str, Any]) -> dict[int, Mark]:
+    scale = np.array([state["width"], state["height"]] * 2)
+    marks = {}
+    for track in state["tracks"]:
+        key = int(track["id"])
+        marks[key] = Mark(
+            tuple((np.asarray(track["bbox"]) * scale).tolist()),
+            f"{track['label']} #{key} {track['confidence']:.2f}",
+            colour_of(key),
+            dashed=track["state"] == "coasting",
+            thin=track["state"] == "tentative",
+            velocity_px_s=tuple(track["velocity"]),
+        )
+    return marks
+
+
+def _write_lines(path: Path, documents: list[dict[str, Any]]) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        for document in documents:
+            file.write(json.dumps(document, ensure_ascii=False) + "\n")

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read and write pictures and videos, with errors a person can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lfmvl_ros.core.errors import UserError
+
+Image = NDArray[np.uint8]
+
+
+def read_image(path: Path) -> Image:
+    """Return an image file as ``(H, W, 3)`` RGB uint8.
+
+    Raises:
+        UserError: the file is missing or is no image OpenCV can read.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no image file {str(path)!r}; check the path")
+    data = np.fromfile(path, np.uint8)
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if picture is None:
+        raise UserError(f"{str(path)!r} can't be read as an image; give a JPEG, PNG, BMP or WebP")
+    return np.ascontiguousarray(picture[..., ::-1])
+
+
+def write_image(path: Path, pixels: Image) -> None:
+    """Write an RGB picture; the suffix chooses the format.
+
+    Raises:
+        UserError: unknown suffix, or the folder can't be written to.
+    """
+    try:
+        done, data = cv2.imencode(path.suffix or ".png", pixels[..., ::-1])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if done:
+            path.write_bytes(data.tobytes())
+    except (cv2.error, OSError) as error:
+        raise UserError(f"can't write {str(path)!r}: {error}; use .png or .jpg") from error
+    if not done:
+        raise UserError(f"can't write {str(path)!r}; use .png or .jpg")
+
+
+class VideoReader:
+    """Frames of a video file with their times.
+
+    Raises:
+        UserError: the file is missing or holds no video OpenCV can read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise UserError(f"there is no video file {str(path)!r}; check the path")
+        self._capture = cv2.VideoCapture(str(path))
+        if not self._capture.isOpened() or not self._capture.grab():
+            raise UserError(f"{str(path)!r} can't be read as a video; try converting it to .mp4")
+        self._capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
+        rate_hz = float(self._capture.get(cv2.CAP_PROP_FPS))
+        self.rate_hz = rate_hz if 0.1 <= rate_hz <= 1000 else 30.0
+        self.length = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+
+    def __iter__(self) -> Iterator[tuple[int, Image]]:
+        """Yield ``(time_ns, pixels)``: nanoseconds from the start, and ``(H, W, 3)`` RGB."""
+        index = 0
+        while True:
+            good, picture = self._capture.read()
+            if not good:
+                self._capture.release()
+                return
+            yield round(index * 1e9 / self.rate_hz), np.ascontiguousarray(picture[..., ::-1])
+            index += 1
+
+
+class VideoWriter:
+    """Write RGB frames of one size to an ``.mp4`` (MPEG-4 part 2, which every OpenCV has).
+
+    Raises:
+        UserError: the file can't be opened for writing.
+    """
+
+    def __init__(self, path: Path, wh: tuple[int, int], rate_hz: float) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._wh = wh
+        self._writer = cv2.VideoWriter(
+            str(path), cv2.VideoWriter.fourcc(*"mp4v"), max(rate_hz, 1.0), wh
+        )
+        if not self._writer.isOpened():
+            raise UserError(f"can't write a video to {str(path)!r}; check the folder and its space")
+
+    def write(self, pixels: Image) -> None:
+        """Append a frame; one of another size is scaled to the video's."""
+        if (pixels.shape[1], pixels.shape[0]) != self._wh:
+            pixels = np.asarray(cv2.resize(pixels, self._wh), dtype=np.uint8)
+        self._writer.write(np.ascontiguousarray(pixels[..., ::-1]))
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._writer.release()
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
