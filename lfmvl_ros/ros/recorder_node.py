@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -26,7 +27,7 @@ from lfmvl_ros.ros.recording import Recording
 
 
 class RecorderNode(Node):
-    """Listens to the camera and to everything the perception node says, from the first tracks on."""
+    """Listens to the camera and the perception node, from the first tracks message on."""
 
     def __init__(self) -> None:
         super().__init__("recorder")
@@ -102,10 +103,8 @@ def main() -> None:
     """Listen, write, print the summary as one JSON line; exit code 1 when no tracks ever came."""
     rclpy.init()
     node = RecorderNode()
-    try:
+    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
         _listen(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
     recording, elapsed_s = node.recording, node.elapsed_s
     if node.started_s is None:
         names = ", ".join(node.resolve_topic_name(name) for name in ("image_raw", "tracks"))
