@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from lfmvl_ros.core.image_tokens import ImageTokenSettings, smart_size, tile_grid
 from lfmvl_ros.models.torchvision_guard import torchvision_works
 
-
 TORCHVISION = torchvision_works()  # before transformers looks for it
 
 from transformers.image_processing_utils import BaseImageProcessor, BatchFeature  # noqa: E402
