@@ -233,7 +233,10 @@ def _lowered(settings: ImageTokenSettings) -> list[ImageTokenSettings]:
     tilings = [replace(settings, max_tiles=most) for most in tiles]
     tilings.append(replace(settings, split=False))
     return [
-        replace(tiling, max_tokens=most, min_tokens=min(settings.min_tokens, most))
-        for tiling in tilings
-        for most in range(settings.max_tokens, 0, -1)
+        settings,
+        *(
+            replace(tiling, max_tokens=most, min_tokens=min(settings.min_tokens, most))
+            for tiling in tilings
+            for most in range(settings.max_tokens, 0, -1)
+        ),
     ]
