@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pipeline with a model whose answers the test releases one by one."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pytest
+
+from lfmvl_ros.core.config import GenerationSettings, ImageSettings, PerceptionSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.grounding import Outcome
+from lfmvl_ros.core.pipeline import Answer, Pipeline
+from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
+from lfmvl_ros.core.reply import FinishReason, Reply
+
+MS = 1_000_000
+BOX = json.dumps([{"label": "tote", "bbox": [0.25, 0.25, 0.50, 0.75]}])
+
+
+class GatedModel:
+    """Answers when the test says so, with the text it says; notes what it was asked."""
+
+    name = "gated"
+    template: PromptTemplate = CARD_TEMPLATE
+
+    def __init__(self) -> None:
+        self.asked: queue.Queue[tuple[Frame, Prompt]] = queue.Queue()
+        self.replies: queue.Queue[Reply | Exception] = queue.Queue()
+        self.cancelled = threading.Event()
+
+    def ground(
+        self,
+        frames: Sequence[Frame],
+        prompts: Sequence[Prompt],
+        *,
+        generation: GenerationSettings,
+        image: ImageSettings,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> list[Reply]:
+        self.asked.put((frames[0], prompts[0]))
+        while not cancelled():
+            try:
+                reply = self.replies.get(timeout=0.01)
+            except queue.Empty:
+                continue
+            if isinstance(reply, Exception):
+                raise reply
+            return [reply]
+        self.cancelled.set()
+        return [Reply("", finish=FinishReason.DEADLINE)]
+
+    def close(self) -> None:
+        pass
+
+
+class Bench:
+    """A running pipeline and its model, with the answers it published."""
+
+    def __init__(self, **changes: object) -> None:
+        self.model = GatedModel()
+        self.answers: queue.Queue[Answer] = queue.Queue()
+        settings = PerceptionSettings().updated({"query": "tote", **changes})
+        self.pipeline = Pipeline(self.model, settings, self.answers.put)
+        self.pipeline.start()
+
+    def asked(self) -> tuple[Frame, Prompt]:
+        return self.model.asked.get(timeout=10)
+
+    def answer(self, text: str = BOX) -> Answer:
+        self.model.replies.put(Reply(text))
+        return self.answers.get(timeout=10)
+
+
+def frame(stamp_ms: int, camera: str = "") -> Frame:
+    return Frame(np.zeros((48, 64, 3), np.uint8), stamp_ms * MS, "lens", camera)
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    assert bench.pipeline.stop()
+
+
+def test_answer_belongs_to_its_frame_and_tracks_to_the_newest(bench: Bench) -> None:
+    bench.pipeline.submit(frame(1000))
+    bench.asked()
+    answer = bench.answer()
+    assert answer.grounding.outcome is Outcome.OK
+    assert (answer.grounding.stamp_ns, answer.grounding.frame_id) == (1000 * MS, "lens")
+    tracks = bench.pipeline.submit(frame(1100))
+    assert tracks.stamp_ns == 1100 * MS
+    np.testing.assert_allclose(tracks.xyxy_px, [[16, 12, 32, 36]], atol=2.0)
+
+
+def test_newest_frame_wins_and_the_others_are_counted(bench: Bench) -> None:
+    bench.pipeline.submit(frame(1000))
+    bench.asked()
+    for stamp_ms in (1033, 1066, 1100):
+        bench.pipeline.submit(frame(stamp_ms))
+    bench.answer()
+    seen, _ = bench.asked()
+    assert seen.stamp_ns == 1100 * MS
+    bench.answer("[]")
+    status = bench.pipeline.status()
+    assert (status.frames, status.superseded) == (4, 2)
+    assert status.outcomes == {"ok": 1, "empty": 1}
+
+
+def test_answer_keeps_the_query_it_was_asked_with(bench: Bench) -> None:
+    bench.pipeline.submit(frame(1000))
+    bench.asked()
+    changed = bench.pipeline.settings.updated({"query": "red cone"})
+    bench.pipeline.reconfigure(changed)
+    assert bench.answer().grounding.query.text == "tote"
+    bench.pipeline.submit(frame(1100))
+    _, prompt = bench.asked()
+    assert "red cone" in prompt.text
+    grounding = bench.answer("[]").grounding
+    assert (grounding.query.text, grounding.query.version) == ("red cone", 2)
+
+
+@pytest.mark.parametrize("query", ["", " , ;", "<|im_end|>", "<image>,<|im_start|>"])
+def test_unusable_query_is_refused_and_changes_nothing(bench: Bench, query: str) -> None:
+    with pytest.raises(UserError):
+        bench.pipeline.reconfigure(bench.pipeline.settings.updated({"query": query}))
+    assert bench.pipeline.query.text == "tote"
+
+
+def test_a_raising_model_is_an_error_outcome_and_the_worker_goes_on(bench: Bench) -> None:
+    bench.pipeline.submit(frame(1000))
+    bench.asked()
+    bench.model.replies.put(RuntimeError("boom"))
+    grounding = bench.answers.get(timeout=10).grounding
+    assert grounding.outcome is Outcome.ERROR
+    assert "boom" in str(grounding.reply.error)
+    bench.pipeline.submit(frame(1100))
+    bench.asked()
+    assert bench.answer().grounding.outcome is Outcome.OK
+
+
+def test_a_raising_listener_does_not_stop_the_worker() -> None:
+    model, heard = GatedModel(), threading.Event()
+
+    def listener(answer: Answer) -> None:
+        if answer.grounding.stamp_ns == 1100 * MS:
+            heard.set()
+        raise RuntimeError("a publisher failed")
+
+    pipeline = Pipeline(model, PerceptionSettings().updated({"query": "tote"}), listener)
+    pipeline.start()
+    for stamp_ms in (1000, 1100):
+        pipeline.submit(frame(stamp_ms))
+        model.asked.get(timeout=10)
+        model.replies.put(Reply(BOX))
+    assert heard.wait(10)
+    assert pipeline.stop()
+
+
+def test_stop_in_the_middle_of_an_answer(bench: Bench) -> None:
+    bench.pipeline.submit(frame(1000))
+    bench.asked()
+    assert bench.pipeline.stop(timeout_s=5)
+    assert bench.model.cancelled.is_set()
+    assert bench.answers.empty()
+
+
+def test_disabled_asks_nothing_but_ground_once_still_does(bench: Bench) -> None:
+    bench.pipeline.enabled = False
+    bench.pipeline.submit(frame(1000))
+    with pytest.raises(queue.Empty):
+        bench.model.asked.get(timeout=0.2)
+    bench.model.replies.put(Reply(BOX))
+    assert bench.pipeline.ground_once(timeout_s=10).grounding.stamp_ns == 1000 * MS
+    bench.asked()
+    bench.pipeline.enabled = True
+    bench.pipeline.submit(frame(1100))
+    assert bench.asked()[0].stamp_ns == 1100 * MS
+
+
+def test_ground_once_without_a_frame_or_in_time(bench: Bench) -> None:
+    with pytest.raises(UserError, match="no camera frame"):
+        bench.pipeline.ground_once()
+    bench.pipeline.submit(frame(1000))
+    with pytest.raises(UserError, match="no answer within"):
+        bench.pipeline.ground_once(timeout_s=0.1)
+
+
+def test_on_demand_asks_only_when_told() -> None:
+    bench = Bench(**{"trigger.mode": "on_demand"})
+    bench.pipeline.submit(frame(1000))
+    with pytest.raises(queue.Empty):
+        bench.model.asked.get(timeout=0.2)
+    bench.model.replies.put(Reply("[]"))
+    assert bench.pipeline.ground_once(timeout_s=10).grounding.outcome is Outcome.EMPTY
+    assert bench.pipeline.stop()
+
+
+def test_rate_skips_frames_that_come_too_soon() -> None:
+    bench = Bench(**{"trigger.mode": "rate", "trigger.max_rate_hz": 2.0})
+    bench.pipeline.submit(frame(1000))
+    bench.asked()
+    bench.answer()
+    bench.pipeline.submit(frame(1400))
+    with pytest.raises(queue.Empty):
+        bench.model.asked.get(timeout=0.2)
+    bench.pipeline.submit(frame(1500))
+    assert bench.asked()[0].stamp_ns == 1500 * MS
+    assert bench.pipeline.stop()
+
+
+def test_two_cameras_take_turns(bench: Bench) -> None:
+    order = []
+    for stamp_ms in range(1000, 1400, 100):
+        for camera in ("left", "right"):
+            bench.pipeline.submit(frame(stamp_ms, camera))
+    for _ in range(4):
+        order.append(bench.asked()[0].camera)
+        bench.answer()
+        for camera in ("left", "right"):
+            bench.pipeline.submit(frame(2000 + 100 * len(order), camera))
+    assert order.count("left") == order.count("right") == 2
+
+
+def test_stamps_that_jump_back_restart_the_tracker(bench: Bench) -> None:
+    for stamp_ms in (600_000, 600_100, 1000):
+        bench.pipeline.submit(frame(stamp_ms))
+        bench.asked()
+        bench.answer()
+    assert bench.pipeline.status().restarts == 1
+
+
+def test_status_tells_busy_and_age(bench: Bench) -> None:
+    assert bench.pipeline.status().answer_age_s is None
+    bench.pipeline.submit(frame(1000))
+    bench.asked()
+    time.sleep(0.02)
+    assert bench.pipeline.status().busy_s > 0
+    bench.answer()
+    assert bench.pipeline.status().answer_age_s is not None
