@@ -13,6 +13,16 @@ from lfmvl_ros.scenes.still import render_still
 from lfmvl_ros.scenes.vocabulary import ATTRIBUTES, COLOURS, KINDS, object_names
 
 __all__ = [
-    "ATTRIBUTES", "COLOURS", "EASY", "HARD", "KINDS", "PRESETS", "STANDARD", "RenderedScene",
-    "SceneObject", "SceneOptions", "object_names", "render_still",
+    "ATTRIBUTES",
+    "COLOURS",
+    "EASY",
+    "HARD",
+    "KINDS",
+    "PRESETS",
+    "STANDARD",
+    "RenderedScene",
+    "SceneObject",
+    "SceneOptions",
+    "object_names",
+    "render_still",
 ]

@@ -22,7 +22,14 @@ def _wheel(mesh: Mesh, x: float, y: float, r: float, width: float, hub: Vec | No
     mesh.tube((x - width / 2, y, r), (x + width / 2, y, r), r, r, _RUBBER, sides=18)
     rim = _STEEL * 1.3 if hub is None else hub
     for s in (-1, 1):
-        mesh.tube((x + s * width / 2, y, r), (x + s * (width / 2 + 0.006), y, r), r * 0.55, r * 0.5, rim, sides=12)
+        mesh.tube(
+            (x + s * width / 2, y, r),
+            (x + s * (width / 2 + 0.006), y, r),
+            r * 0.55,
+            r * 0.5,
+            rim,
+            sides=12,
+        )
 
 
 def person(rng: Rng, colour: str, attributes: tuple[str, ...], phase: float = 0.0) -> Mesh:
@@ -32,10 +39,16 @@ def person(rng: Rng, colour: str, attributes: tuple[str, ...], phase: float = 0.
     stout = rng.uniform(0.9, 1.18)
     vest = "wearing a vest" in attributes
     main = paint(rng, colour)
-    under = np.array(PALETTE[str(rng.choice(["grey", "blue", "black", "white"]))], float) * rng.uniform(0.75, 1.0)
+    under = np.array(
+        PALETTE[str(rng.choice(["grey", "blue", "black", "white"]))], float
+    ) * rng.uniform(0.75, 1.0)
     sleeve = under if vest else main
-    legs = np.array([(52, 58, 84), (64, 64, 68), (92, 84, 70), (36, 38, 46)][int(rng.integers(4))]) * rng.uniform(0.85, 1.2)
-    skin = np.array([(236, 196, 168), (208, 158, 122), (150, 104, 76), (98, 66, 50)][int(rng.integers(4))]) * rng.uniform(0.93, 1.05)
+    legs = np.array(
+        [(52, 58, 84), (64, 64, 68), (92, 84, 70), (36, 38, 46)][int(rng.integers(4))]
+    ) * rng.uniform(0.85, 1.2)
+    skin = np.array(
+        [(236, 196, 168), (208, 158, 122), (150, 104, 76), (98, 66, 50)][int(rng.integers(4))]
+    ) * rng.uniform(0.93, 1.05)
     swing = 0.34 * np.sin(phase)
     hip, shoulder = 0.92 * k, 1.43 * k
     for s in (-1, 1):
@@ -45,33 +58,69 @@ def person(rng: Rng, colour: str, attributes: tuple[str, ...], phase: float = 0.
         knee = np.array([s * 0.105, -sw * 0.45 - 0.04 * abs(sw), 0.5 * k])
         mesh.tube(foot, knee, 0.06 * stout, 0.075 * stout, legs, sides=10)
         mesh.tube(knee, (s * 0.095, 0, hip), 0.078 * stout, 0.098 * stout, legs, sides=10)
-        mesh.ellipsoid((foot[0], foot[1] - 0.05, foot[2] - 0.02), (0.055, 0.13, 0.055), _RUBBER, sides=8, stacks=4, lowest=-0.9)
+        mesh.ellipsoid(
+            (foot[0], foot[1] - 0.05, foot[2] - 0.02),
+            (0.055, 0.13, 0.055),
+            _RUBBER,
+            sides=8,
+            stacks=4,
+            lowest=-0.9,
+        )
         bend = float(rng.uniform(0.0, 0.22)) if phase == 0.0 else 0.08
-        hand = np.array([s * (0.29 * stout), sw * 0.85 - bend, (0.83 + 0.3 * bend) * k])
-        elbow = np.array([s * (0.29 * stout), sw * 0.3 + 0.02, 1.1 * k])
-        mesh.tube((s * 0.23 * stout, 0, shoulder - 0.03), elbow, 0.065 * stout, 0.052, sleeve, sides=10)
+        hand = np.array([s * (0.26 * stout), sw * 0.85 - bend, (0.83 + 0.3 * bend) * k])
+        elbow = np.array([s * (0.265 * stout), sw * 0.3 + 0.02, 1.1 * k])
+        joint = (s * 0.2 * stout, 0.0, shoulder - 0.045)
+        mesh.tube(joint, elbow, 0.068 * stout, 0.052, sleeve, sides=10)
+        mesh.ellipsoid(joint, (0.072 * stout, 0.072 * stout, 0.075), sleeve, sides=10, stacks=6)
+        mesh.ellipsoid(elbow, (0.053, 0.053, 0.053), sleeve, sides=8, stacks=4)
         mesh.tube(elbow, hand, 0.052, 0.04, sleeve if vest or colour != "white" else skin, sides=10)
         mesh.ellipsoid(hand, (0.045, 0.045, 0.06), skin, sides=8, stacks=4)
+    pelvis = np.array([1.0, 0.72])
+    mesh.prism(
+        circle(0, 0, 0.15 * stout, 16) * pelvis,
+        circle(0, 0, 0.168 * stout, 16) * pelvis,
+        hip - 0.12,
+        hip + 0.1,
+        legs,
+    )
     _torso(mesh, rng, main, vest, hip, shoulder, stout)
     _head(mesh, rng, skin, k)
     return mesh
 
 
-def _torso(mesh: Mesh, rng: Rng, colour: Vec, vest: bool, hip: float, shoulder: float, stout: float) -> None:
-    rings = [(hip - 0.06, 0.165), (hip + 0.1, 0.16), (hip + 0.3, 0.185), (shoulder - 0.06, 0.215), (shoulder + 0.01, 0.19), (shoulder + 0.05, 0.09)]
+def _torso(
+    mesh: Mesh, rng: Rng, colour: Vec, vest: bool, hip: float, shoulder: float, stout: float
+) -> None:
+    rings = [
+        (hip - 0.01, 0.178),
+        (hip + 0.1, 0.172),
+        (hip + 0.3, 0.185),
+        (shoulder - 0.06, 0.215),
+        (shoulder + 0.01, 0.19),
+        (shoulder + 0.05, 0.09),
+    ]
     n = 16
-    flat = np.array([1.0, 0.62])
+    flat = np.array([1.0, 0.7])
     for (z0, r0), (z1, r1) in zip(rings, rings[1:]):
-        mesh.prism(circle(0, 0, r0 * stout, n) * flat, circle(0, 0, r1 * stout, n) * flat, z0, z1, colour, skip="b")
+        mesh.prism(
+            circle(0, 0, r0 * stout, n) * flat,
+            circle(0, 0, r1 * stout, n) * flat,
+            z0,
+            z1,
+            colour,
+            skip="b",
+        )
     if not vest:
         return
     silver = np.array([222.0, 226, 224])
     for z in (hip + 0.1, hip + 0.25):
-        r = 0.19 * stout
-        mesh.prism(circle(0, 0, r, n) * flat, circle(0, 0, r, n) * flat, z, z + 0.055, silver, skip="tb")
+        r = (0.188 if z < hip + 0.2 else 0.198) * stout
+        mesh.prism(
+            circle(0, 0, r, n) * flat, circle(0, 0, r, n) * flat, z, z + 0.055, silver, skip="tb"
+        )
     for sx in (-1, 1):
         for sy in (-1, 1):
-            x0, x1, y = sx * 0.09 * stout, sx * 0.14 * stout, sy * 0.135 * stout
+            x0, x1, y = sx * 0.09 * stout, sx * 0.14 * stout, sy * 0.152 * stout
             lo, hi = hip + 0.3, shoulder
             quad = [[x0, y, lo], [x1, y * 0.93, lo], [x1, y * 0.9, hi], [x0, y * 0.95, hi]]
             mesh.polygon(quad, silver, two_sided=True, bias=0.004)
@@ -84,11 +133,24 @@ def _head(mesh: Mesh, rng: Rng, skin: Vec, k: float) -> None:
     style = rng.random()
     if style < 0.6:
         hat = paint(rng, str(rng.choice(["white", "yellow", "blue", "red", "orange"])))
-        mesh.ellipsoid((0, 0, z + 0.035), (0.115, 0.135, 0.125), hat, sides=14, stacks=5, lowest=0.0)
-        mesh.prism(circle(0, -0.03, 0.125, 14) * (1, 1.2), circle(0, -0.03, 0.12, 14) * (1, 1.2), z + 0.03, z + 0.045, hat * 0.9)
+        mesh.ellipsoid(
+            (0, 0, z + 0.035), (0.115, 0.135, 0.125), hat, sides=14, stacks=5, lowest=0.0
+        )
+        mesh.prism(
+            circle(0, -0.03, 0.125, 14) * (1, 1.2),
+            circle(0, -0.03, 0.12, 14) * (1, 1.2),
+            z + 0.03,
+            z + 0.045,
+            hat * 0.9,
+        )
     else:
-        hair = np.array([(40, 30, 24), (88, 60, 38), (150, 120, 80), (120, 118, 116)][int(rng.integers(4))], float)
-        mesh.ellipsoid((0, 0.018, z + 0.025), (0.096, 0.108, 0.125), hair, sides=12, stacks=5, lowest=-0.05)
+        hair = np.array(
+            [(40, 30, 24), (88, 60, 38), (150, 120, 80), (120, 118, 116)][int(rng.integers(4))],
+            float,
+        )
+        mesh.ellipsoid(
+            (0, 0.018, z + 0.025), (0.096, 0.108, 0.125), hair, sides=12, stacks=5, lowest=-0.05
+        )
 
 
 def forklift(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mesh:
@@ -103,17 +165,37 @@ def forklift(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mesh:
     mesh.cuboid(0, 0.93, 0.98, w * 0.8, 0.28, 0.06, dark)
     mesh.cuboid(0, 0.38, 0.6, 0.5, 0.42, 0.22, dark)  # seat
     mesh.cuboid(0, 0.6, 0.8, 0.48, 0.1, 0.45, dark)
-    mesh.decal([[-w * 0.45, 1.085, 0.4], [-w * 0.45, 1.085, 0.52], [w * 0.45, 1.085, 0.52], [w * 0.45, 1.085, 0.4]], c, textures.hazard(0))
+    mesh.decal(
+        [
+            [-w * 0.45, 1.085, 0.4],
+            [-w * 0.45, 1.085, 0.52],
+            [w * 0.45, 1.085, 0.52],
+            [w * 0.45, 1.085, 0.4],
+        ],
+        c,
+        textures.hazard(0),
+    )
     mesh.tube((0, -0.12, 0.72), (0, -0.3, 0.95), 0.03, 0.03, dark, sides=6)
     mesh.tube((0, -0.1, 0.94), (0, -0.07, 0.98), 0.15, 0.15, dark, sides=12)  # steering wheel
     roof = rng.uniform(1.95, 2.1)
     for sx in (-1, 1):
-        mesh.tube((sx * w * 0.44, -0.42, 0.6), (sx * w * 0.4, -0.25, roof), 0.035, 0.035, dark, sides=6)
-        mesh.tube((sx * w * 0.44, 0.95, 0.9), (sx * w * 0.4, 0.72, roof), 0.035, 0.035, dark, sides=6)
+        mesh.tube(
+            (sx * w * 0.44, -0.42, 0.6), (sx * w * 0.4, -0.25, roof), 0.035, 0.035, dark, sides=6
+        )
+        mesh.tube(
+            (sx * w * 0.44, 0.95, 0.9), (sx * w * 0.4, 0.72, roof), 0.035, 0.035, dark, sides=6
+        )
         _wheel(mesh, sx * w * 0.46, -0.3, 0.29, 0.2, c * 0.9)
         _wheel(mesh, sx * w * 0.44, 0.85, 0.23, 0.18, c * 0.9)
     mesh.cuboid(0, 0.24, roof, w * 0.9, 1.08, 0.05, dark * 1.15)
-    mesh.tube((0.2, 0.6, roof + 0.05), (0.2, 0.6, roof + 0.17), 0.05, 0.045, np.array([240.0, 140, 30]), sides=8)
+    mesh.tube(
+        (0.2, 0.6, roof + 0.05),
+        (0.2, 0.6, roof + 0.17),
+        0.05,
+        0.045,
+        np.array([240.0, 140, 30]),
+        sides=8,
+    )
     mast = rng.uniform(1.95, 2.25)
     for sx in (-1, 1):
         mesh.cuboid(sx * 0.33, -0.62, 0.08, 0.09, 0.13, mast, dark)
@@ -140,8 +222,14 @@ def traffic_cone(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mesh:
     n = 20
     for i, (a, b) in enumerate(zip(cuts, cuts[1:])):
         ra, rb = r * (1 - a) + 0.028 * a, r * (1 - b) + 0.028 * b
-        mesh.prism(circle(0, 0, ra, n), circle(0, 0, rb, n), 0.04 + a * (h - 0.04), 0.04 + b * (h - 0.04),
-                   white if i % 2 else c, skip="tb")
+        mesh.prism(
+            circle(0, 0, ra, n),
+            circle(0, 0, rb, n),
+            0.04 + a * (h - 0.04),
+            0.04 + b * (h - 0.04),
+            white if i % 2 else c,
+            skip="tb",
+        )
     mesh.polygon(np.column_stack([circle(0, 0, 0.028, n), np.full(n, h)]), c * 0.4)
     return mesh
 
@@ -154,7 +242,14 @@ def hand_truck(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mesh:
     for s in (-1, 1):
         mesh.tube((s * w, 0, 0.06), (s * w, lean, h), t, t, c, sides=8)
         mesh.tube((s * w, lean, h), (s * w * 0.9, lean + 0.14, h + 0.03), t, t, c, sides=8)
-        mesh.tube((s * w * 0.9, lean + 0.14, h + 0.03), (s * w * 0.5, lean + 0.15, h + 0.03), t * 1.2, t * 1.2, _RUBBER, sides=8)
+        mesh.tube(
+            (s * w * 0.9, lean + 0.14, h + 0.03),
+            (s * w * 0.5, lean + 0.15, h + 0.03),
+            t * 1.2,
+            t * 1.2,
+            _RUBBER,
+            sides=8,
+        )
         _wheel(mesh, s * (w + 0.06), 0.14, 0.13, 0.07)
         mesh.tube((s * w, 0.02, 0.25), (s * w, 0.14, 0.13), 0.018, 0.018, c * 0.8, sides=6)
     mesh.tube((-w, lean + 0.14, h + 0.03), (w, lean + 0.14, h + 0.03), t * 0.9, t * 0.9, c, sides=8)
@@ -179,13 +274,39 @@ def fire_extinguisher(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mes
     mesh.tube((0, 0, z - 0.02), (0, 0, z + 0.045), 0.026, 0.026, _STEEL * 1.2, sides=10)
     mesh.cuboid(0.055, 0, z + 0.045, 0.15, 0.025, 0.018, _RUBBER)
     mesh.tube((-0.02, 0, z + 0.05), (0.125, 0, z + 0.1), 0.012, 0.012, _RUBBER * 1.3, sides=6)
-    mesh.tube((0, -0.03, z + 0.02), (0, -0.045, z + 0.02), 0.02, 0.02, np.array([240.0, 240, 235]), sides=10)
-    path = [(-0.02, 0, z + 0.03), (-r * 1.3, -0.02, z), (-r * 1.35, -0.03, h * 0.6), (-r * 1.12, -0.05, h * 0.2)]
+    mesh.tube(
+        (0, -0.03, z + 0.02),
+        (0, -0.045, z + 0.02),
+        0.02,
+        0.02,
+        np.array([240.0, 240, 235]),
+        sides=10,
+    )
+    path = [
+        (-0.02, 0, z + 0.03),
+        (-r * 1.3, -0.02, z),
+        (-r * 1.35, -0.03, h * 0.6),
+        (-r * 1.12, -0.05, h * 0.2),
+    ]
     for a, b in zip(path, path[1:]):
         mesh.tube(a, b, 0.013, 0.013, _RUBBER, sides=8)
     mesh.tube(path[-1], (-r * 1.1, -0.05, h * 0.2 - 0.07), 0.016, 0.026, _RUBBER, sides=8)
-    mesh.prism(circle(0, 0, r * 1.01, n), circle(0, 0, r * 1.01, n), h * 0.42, h * 0.75, np.array([228.0, 226, 216]), skip="tb")
-    mesh.prism(circle(0, 0, r * 1.015, n), circle(0, 0, r * 1.015, n), h * 0.62, h * 0.68, np.array([60.0, 60, 64]), skip="tb")
+    mesh.prism(
+        circle(0, 0, r * 1.01, n),
+        circle(0, 0, r * 1.01, n),
+        h * 0.42,
+        h * 0.75,
+        np.array([228.0, 226, 216]),
+        skip="tb",
+    )
+    mesh.prism(
+        circle(0, 0, r * 1.015, n),
+        circle(0, 0, r * 1.015, n),
+        h * 0.62,
+        h * 0.68,
+        np.array([60.0, 60, 64]),
+        skip="tb",
+    )
     return mesh
 
 
@@ -199,25 +320,60 @@ def robot(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mesh:
 
     def outline(s: float) -> Vec:
         a, b = w / 2 * s, d / 2 * s
-        return np.array([[-a + k, -b], [a - k, -b], [a, -b + k], [a, b - k], [a - k, b], [-a + k, b], [-a, b - k], [-a, -b + k]])
+        return np.array(
+            [
+                [-a + k, -b],
+                [a - k, -b],
+                [a, -b + k],
+                [a, b - k],
+                [a - k, b],
+                [-a + k, b],
+                [-a, b - k],
+                [-a, -b + k],
+            ]
+        )
 
     mesh.prism(outline(0.94), outline(0.96), 0.05, h * 0.42, dark)
-    glow = np.array([(60, 210, 255), (70, 240, 120), (255, 190, 60)][int(rng.integers(3))], float) * 1.1
+    glow = (
+        np.array([(60, 210, 255), (70, 240, 120), (255, 190, 60)][int(rng.integers(3))], float)
+        * 1.1
+    )
     mesh.prism(outline(0.97), outline(0.97), h * 0.42, h * 0.52, glow, skip="tb")
     mesh.prism(outline(1.0), outline(0.95), h * 0.52, h, c)
     mesh.polygon(np.column_stack([outline(0.8), np.full(8, h)]), c * 0.72, bias=0.004)
     for sx in (-1, 1):
         _wheel(mesh, sx * w * 0.42, 0, 0.1, 0.08)
-        mesh.decal([[sx * 0.16 - 0.05, -d / 2 - 0.004, h * 0.62], [sx * 0.16 + 0.05, -d / 2 - 0.004, h * 0.62],
-                    [sx * 0.16 + 0.05, -d / 2, h * 0.86], [sx * 0.16 - 0.05, -d / 2, h * 0.86]], np.array([30.0, 34, 40]), bias=0.012)
+        mesh.decal(
+            [
+                [sx * 0.16 - 0.05, -d / 2 - 0.004, h * 0.62],
+                [sx * 0.16 + 0.05, -d / 2 - 0.004, h * 0.62],
+                [sx * 0.16 + 0.05, -d / 2, h * 0.86],
+                [sx * 0.16 - 0.05, -d / 2, h * 0.86],
+            ],
+            np.array([30.0, 34, 40]),
+            bias=0.012,
+        )
     mesh.prism(circle(0, -d * 0.3, 0.075, 16), circle(0, -d * 0.3, 0.075, 16), h, h + 0.035, _STEEL)
-    mesh.prism(circle(0, -d * 0.3, 0.07, 16), circle(0, -d * 0.3, 0.07, 16), h + 0.035, h + 0.1, np.array([24.0, 24, 28]))
+    mesh.prism(
+        circle(0, -d * 0.3, 0.07, 16),
+        circle(0, -d * 0.3, 0.07, 16),
+        h + 0.035,
+        h + 0.1,
+        np.array([24.0, 24, 28]),
+    )
     if rng.random() < 0.4:
         z = h + rng.uniform(0.45, 0.8)
         mesh.tube((0, d * 0.3, h), (0, d * 0.3, z), 0.03, 0.03, _STEEL, sides=8)
         mesh.cuboid(0, d * 0.3, z, 0.34, 0.04, 0.24, dark)
-        mesh.decal([[-0.15, d * 0.3 - 0.021, z + 0.02], [0.15, d * 0.3 - 0.021, z + 0.02], [0.15, d * 0.3 - 0.021, z + 0.22],
-                    [-0.15, d * 0.3 - 0.021, z + 0.22]], np.array([120.0, 190, 230]))
+        mesh.decal(
+            [
+                [-0.15, d * 0.3 - 0.021, z + 0.02],
+                [0.15, d * 0.3 - 0.021, z + 0.02],
+                [0.15, d * 0.3 - 0.021, z + 0.22],
+                [-0.15, d * 0.3 - 0.021, z + 0.22],
+            ],
+            np.array([120.0, 190, 230]),
+        )
     return mesh
 
 
@@ -242,7 +398,16 @@ def distractor(rng: Rng) -> Mesh:
     elif pick == 3:  # planks
         for k in range(int(rng.integers(2, 5))):
             tone = np.array([184.0, 146, 98]) * rng.uniform(0.75, 1.05)
-            mesh.cuboid(rng.normal(0, 0.06), rng.normal(0, 0.05), 0.05 * k, 1.5, 0.24, 0.045, tone, textures.wood(int(rng.integers(16))))
+            mesh.cuboid(
+                rng.normal(0, 0.06),
+                rng.normal(0, 0.05),
+                0.05 * k,
+                1.5,
+                0.24,
+                0.045,
+                tone,
+                textures.wood(int(rng.integers(16))),
+            )
     elif pick == 4:  # gas cylinder
         c = paint(rng, str(rng.choice(["grey", "green", "black"])))
         mesh.tube((0, 0, 0), (0, 0, 1.2), 0.12, 0.12, c, sides=16)
@@ -251,11 +416,23 @@ def distractor(rng: Rng) -> Mesh:
     else:  # sign on a stand
         mesh.cuboid(0, 0, 0, 0.4, 0.4, 0.03, _RUBBER)
         mesh.tube((0, 0, 0.03), (0, 0, 1.0), 0.02, 0.02, _STEEL, sides=8)
-        mesh.cuboid(0, -0.03, 0.85, 0.42, 0.02, 0.42, paint(rng, str(rng.choice(["white", "blue", "yellow"]))))
+        mesh.cuboid(
+            0,
+            -0.03,
+            0.85,
+            0.42,
+            0.02,
+            0.42,
+            paint(rng, str(rng.choice(["white", "blue", "yellow"]))),
+        )
     return mesh
 
 
 BUILDERS: dict[str, Callable[..., Mesh]] = {
-    "person": person, "forklift": forklift, "traffic cone": traffic_cone, "hand truck": hand_truck,
-    "fire extinguisher": fire_extinguisher, "robot": robot,
+    "person": person,
+    "forklift": forklift,
+    "traffic cone": traffic_cone,
+    "hand truck": hand_truck,
+    "fire extinguisher": fire_extinguisher,
+    "robot": robot,
 }

@@ -39,7 +39,9 @@ class SceneOptions:
     def __post_init__(self) -> None:
         fewest, most = self.objects
         if not (0 <= fewest <= most <= 14):
-            raise ValueError(f"objects must be (fewest, most) within 0..14, got {self.objects}; lower the count")
+            raise ValueError(
+                f"objects must be (fewest, most) within 0..14, got {self.objects}; lower the count"
+            )
         smallest, largest = self.size
         if not (0.01 <= smallest <= largest <= 0.95):
             raise ValueError(f"size must be (smallest, largest) within 0.01..0.95, got {self.size}")
@@ -50,8 +52,16 @@ class SceneOptions:
                 "max_occlusion and truncation must be at least 0 and below 1, "
                 f"got {self.max_occlusion} and {self.truncation}"
             )
-        for name in ("truncation_probability", "brightness", "low_light_probability", "backlight_probability",
-                     "motion_blur_probability", "motion_blur", "noise", "jpeg_probability"):
+        for name in (
+            "truncation_probability",
+            "brightness",
+            "low_light_probability",
+            "backlight_probability",
+            "motion_blur_probability",
+            "motion_blur",
+            "noise",
+            "jpeg_probability",
+        ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be within 0..1, got {getattr(self, name)}")
         unknown = [k for k in self.kinds if k not in KINDS]
@@ -60,14 +70,33 @@ class SceneOptions:
 
 
 EASY = SceneOptions(
-    objects=(1, 5), size=(0.14, 0.45), max_occlusion=0.05, truncation=0.0, truncation_probability=0.0,
-    brightness=0.2, low_light_probability=0.0, backlight_probability=0.0, motion_blur_probability=0.0,
-    noise=0.15, jpeg_probability=0.1, distractors=0,
+    objects=(1, 5),
+    size=(0.14, 0.45),
+    max_occlusion=0.05,
+    truncation=0.0,
+    truncation_probability=0.0,
+    brightness=0.2,
+    low_light_probability=0.0,
+    backlight_probability=0.0,
+    motion_blur_probability=0.0,
+    noise=0.15,
+    jpeg_probability=0.1,
+    distractors=0,
 )
 STANDARD = SceneOptions()
 HARD = SceneOptions(
-    objects=(0, 14), size=(0.05, 0.5), max_occlusion=0.75, truncation=0.6, truncation_probability=0.35,
-    brightness=0.9, low_light_probability=0.2, backlight_probability=0.15, motion_blur_probability=0.25,
-    motion_blur=1.0, noise=1.0, jpeg_probability=0.5, distractors=3,
+    objects=(0, 14),
+    size=(0.05, 0.5),
+    max_occlusion=0.75,
+    truncation=0.6,
+    truncation_probability=0.35,
+    brightness=0.9,
+    low_light_probability=0.2,
+    backlight_probability=0.15,
+    motion_blur_probability=0.25,
+    motion_blur=1.0,
+    noise=1.0,
+    jpeg_probability=0.5,
+    distractors=3,
 )
 PRESETS: dict[str, SceneOptions] = {"easy": EASY, "standard": STANDARD, "hard": HARD}

@@ -31,7 +31,9 @@ class SceneObject:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS or self.colour not in COLOURS:
-            raise ValueError(f"kind and colour must be known words, got {self.kind!r}, {self.colour!r}")
+            raise ValueError(
+                f"kind and colour must be known words, got {self.kind!r}, {self.colour!r}"
+            )
         if not 0.0 <= self.visibility <= 1.0:
             raise ValueError(f"visibility must be within 0..1, got {self.visibility}")
 

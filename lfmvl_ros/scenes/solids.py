@@ -25,6 +25,7 @@ class _Face:
     colour: Vec  # (3,) 0..255
     texture: Vec | None  # (h,w) multiplier, 128 = 1; or (h,w,3) RGB printed on a quad
     two_sided: bool
+    normals: Vec | None  # (K,3) at the corners, for smoothly shaded curved surfaces
     bias: float  # pulled towards the viewer by this share of its distance (decals)
 
 
@@ -35,42 +36,95 @@ class Mesh:
     faces: list[_Face] = field(default_factory=list)
 
     def polygon(
-        self, corners: object, colour: Vec, texture: Vec | None = None, *,
-        two_sided: bool = False, bias: float = 0.0,
+        self,
+        corners: object,
+        colour: Vec,
+        texture: Vec | None = None,
+        *,
+        two_sided: bool = False,
+        bias: float = 0.0,
+        normals: Vec | None = None,
     ) -> None:
         """One convex face; corners counter-clockwise seen from outside."""
         points = np.asarray(corners, float)
-        self.faces.append(_Face(points, np.asarray(colour, float), texture, two_sided, bias))
+        self.faces.append(
+            _Face(points, np.asarray(colour, float), texture, two_sided, normals, bias)
+        )
 
     def cuboid(
-        self, x: float, y: float, z: float, w: float, d: float, h: float, colour: Vec,
-        texture: Vec | None = None, *, taper: float = 1.0, skip: str = "", inside: bool = False,
+        self,
+        x: float,
+        y: float,
+        z: float,
+        w: float,
+        d: float,
+        h: float,
+        colour: Vec,
+        texture: Vec | None = None,
+        *,
+        taper: float = 1.0,
+        skip: str = "",
+        inside: bool = False,
     ) -> None:
         """A box with its floor middle at (x,y,z); taper scales the bottom; skip names faces (tbflrk)."""
-        self.prism(_rect(x, y, w * taper, d * taper), _rect(x, y, w, d), z, z + h, colour, texture,
-                   skip=skip, inside=inside)
+        self.prism(
+            _rect(x, y, w * taper, d * taper),
+            _rect(x, y, w, d),
+            z,
+            z + h,
+            colour,
+            texture,
+            skip=skip,
+            inside=inside,
+        )
 
     def prism(
-        self, low: Vec, high: Vec, z0: float, z1: float, colour: Vec, texture: Vec | None = None, *,
-        skip: str = "", inside: bool = False,
+        self,
+        low: Vec,
+        high: Vec,
+        z0: float,
+        z1: float,
+        colour: Vec,
+        texture: Vec | None = None,
+        *,
+        skip: str = "",
+        inside: bool = False,
     ) -> None:
         """Side walls between two outlines (K,2), counter-clockwise from above, with caps (t, b)."""
         n = len(low)
         names = "frkl" if n == 4 else "s" * n
         bottom = np.column_stack([low, np.full(n, z0)])
         top = np.column_stack([high, np.full(n, z1)])
+        smooth = _outward(low, high, z1 - z0) if n >= 10 else None
         for i in range(n):
             if names[i] not in skip:
                 j = (i + 1) % n
-                self.polygon([bottom[i], bottom[j], top[j], top[i]], colour, texture, two_sided=inside)
+                normals = None if smooth is None else smooth[[i, j, j, i]]
+                self.polygon(
+                    [bottom[i], bottom[j], top[j], top[i]],
+                    colour,
+                    texture,
+                    two_sided=inside,
+                    normals=normals,
+                )
         if "t" not in skip:
             self.polygon(top, colour, texture if n == 4 else None, two_sided=inside)
         if "b" not in skip:
             self.polygon(bottom[::-1], colour, two_sided=inside)
 
     def tube(
-        self, a: object, b: object, ra: float, rb: float, colour: Vec, *, sides: int = 12,
-        squash: float = 1.0, caps: bool = True, texture: Vec | None = None, inside: bool = False,
+        self,
+        a: object,
+        b: object,
+        ra: float,
+        rb: float,
+        colour: Vec,
+        *,
+        sides: int = 12,
+        squash: float = 1.0,
+        caps: bool = True,
+        texture: Vec | None = None,
+        inside: bool = False,
     ) -> None:
         """A (tapered) cylinder from point a to b; squash narrows it along its second axis."""
         pa, pb = np.asarray(a, float), np.asarray(b, float)
@@ -84,34 +138,91 @@ class Mesh:
         low, high = pa + ra * ring, pb + rb * ring
         for i in range(sides):
             j = (i + 1) % sides
-            self.polygon([low[i], low[j], high[j], high[i]], colour, texture, two_sided=inside)
+            self.polygon(
+                [low[i], low[j], high[j], high[i]],
+                colour,
+                texture,
+                two_sided=inside,
+                normals=ring[[i, j, j, i]] if sides >= 8 else None,
+            )
         if caps:
             self.polygon(low[::-1], colour)
             self.polygon(high, colour)
 
-    def ellipsoid(self, centre: object, radii: object, colour: Vec, *, sides: int = 12,
-                  stacks: int = 7, lowest: float = -1.0, lumps: Vec | None = None) -> None:
+    def ellipsoid(
+        self,
+        centre: object,
+        radii: object,
+        colour: Vec,
+        *,
+        sides: int = 12,
+        stacks: int = 7,
+        lowest: float = -1.0,
+        lumps: Vec | None = None,
+    ) -> None:
         """An ellipsoid from `lowest` (-1..1 of its height) up; lumps (stacks+1, sides) scale its radius."""
         c, r = np.asarray(centre, float), np.asarray(radii, float)
         phi = np.linspace(np.arcsin(max(lowest, -1.0)), np.pi / 2, stacks + 1)
         t = np.arange(sides) * (2 * np.pi / sides)
         k = np.ones((stacks + 1, sides)) if lumps is None else lumps
-        grid = np.stack([
-            np.cos(phi)[:, None] * np.cos(t) * k, np.cos(phi)[:, None] * np.sin(t) * k,
-            np.sin(phi)[:, None] * np.ones(sides),
-        ], -1) * r + c
+        grid = (
+            np.stack(
+                [
+                    np.cos(phi)[:, None] * np.cos(t) * k,
+                    np.cos(phi)[:, None] * np.sin(t) * k,
+                    np.sin(phi)[:, None] * np.ones(sides),
+                ],
+                -1,
+            )
+            * r
+            + c
+        )
+        normals = (grid - c) / r**2 if lumps is None else _grid_normals(grid)
+        normals /= np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-9
         for s in range(stacks):
             for i in range(sides):
                 j = (i + 1) % sides
-                self.polygon([grid[s, i], grid[s, j], grid[s + 1, j], grid[s + 1, i]], colour)
+                quad = ((s, i), (s, j), (s + 1, j), (s + 1, i))
+                self.polygon(
+                    [grid[q] for q in quad], colour, normals=np.array([normals[q] for q in quad])
+                )
 
-    def decal(self, corners: object, colour: Vec, texture: Vec | None = None, bias: float = 0.006) -> None:
+    def decal(
+        self, corners: object, colour: Vec, texture: Vec | None = None, bias: float = 0.006
+    ) -> None:
         """A patch lying on another face, drawn over it."""
         self.polygon(corners, colour, texture, bias=bias)
 
 
 def _rect(x: float, y: float, w: float, d: float) -> Vec:
-    return np.array([[x - w / 2, y - d / 2], [x + w / 2, y - d / 2], [x + w / 2, y + d / 2], [x - w / 2, y + d / 2]])
+    return np.array(
+        [
+            [x - w / 2, y - d / 2],
+            [x + w / 2, y - d / 2],
+            [x + w / 2, y + d / 2],
+            [x - w / 2, y + d / 2],
+        ]
+    )
+
+
+def _outward(low: Vec, high: Vec, height: float) -> Vec:
+    """Normals (K,3) around a prism's outline, smoothed over neighbours."""
+    middle = (low + high) / 2
+    tangent = np.roll(middle, -1, 0) - np.roll(middle, 1, 0)
+    out = np.column_stack([tangent[:, 1], -tangent[:, 0]])
+    out /= np.linalg.norm(out, axis=1, keepdims=True) + 1e-9
+    slope = ((low - high) * out).sum(1) / (abs(height) + 1e-9)
+    normals = np.column_stack([out, slope])
+    return np.asarray(normals / np.linalg.norm(normals, axis=1, keepdims=True))
+
+
+def _grid_normals(grid: Vec) -> Vec:
+    """Normals (S,K,3) of a closed surface given as rings of points."""
+    around = np.roll(grid, -1, 1) - np.roll(grid, 1, 1)
+    upward = np.gradient(grid, axis=0)
+    normals = np.cross(around, upward)
+    normals[-1] = (0, 0, 1)
+    return normals
 
 
 def circle(x: float, y: float, r: float, n: int = 20) -> Vec:
@@ -137,26 +248,44 @@ def draw(mesh: Mesh, *, yaw: float, pitch: float, size_px: int) -> Render:
     counts = [len(f.corners) for f in mesh.faces]
     points = np.concatenate([f.corners for f in mesh.faces])
     c, s = np.cos(yaw), np.sin(yaw)
-    points = np.column_stack([points[:, 0] * c - points[:, 1] * s,
-                              points[:, 0] * s + points[:, 1] * c, points[:, 2]])
+    points = np.column_stack(
+        [points[:, 0] * c - points[:, 1] * s, points[:, 0] * s + points[:, 1] * c, points[:, 2]]
+    )
     distance = 5.0 * float(np.ptp(points, axis=0).max()) + 0.2
     cp, sp = np.cos(pitch), np.sin(pitch)
     depth = distance + points[:, 1] * cp - points[:, 2] * sp
-    flat = np.column_stack([points[:, 0], -(points[:, 1] * sp + points[:, 2] * cp)]) / depth[:, None]
+    flat = (
+        np.column_stack([points[:, 0], -(points[:, 1] * sp + points[:, 2] * cp)]) / depth[:, None]
+    )
     low, high = flat.min(0), flat.max(0)
     scale = _SUPERSAMPLE * size_px / float((high - low).max())
     pad = 2 * _SUPERSAMPLE
     pixels = (flat - low) * scale + pad
     wh = np.ceil((high - low) * scale).astype(int) + 2 * pad
     wh += wh % _SUPERSAMPLE
-    canvas = _rasterise(mesh.faces, counts, points, pixels, distance / depth, wh, (cp, sp, distance))
-    small = cv2.resize(canvas, (int(wh[0]) // _SUPERSAMPLE, int(wh[1]) // _SUPERSAMPLE), interpolation=cv2.INTER_AREA)
+    turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1.0]])
+    canvas = _rasterise(
+        mesh.faces, counts, points, pixels, distance / depth, wh, (cp, sp, distance), turn
+    )
+    small = cv2.resize(
+        canvas,
+        (int(wh[0]) // _SUPERSAMPLE, int(wh[1]) // _SUPERSAMPLE),
+        interpolation=cv2.INTER_AREA,
+    )
     foot = (-low * scale + pad) / _SUPERSAMPLE
     return Render(small, scale / distance / _SUPERSAMPLE, (float(foot[0]), float(foot[1])))
 
 
-def _rasterise(faces: list[_Face], counts: list[int], points: Vec, pixels: Vec, inv: Vec, wh: Vec,
-               view: tuple[float, float, float]) -> Vec:
+def _rasterise(
+    faces: list[_Face],
+    counts: list[int],
+    points: Vec,
+    pixels: Vec,
+    inv: Vec,
+    wh: Vec,
+    view: tuple[float, float, float],
+    turn: Vec,
+) -> Vec:
     canvas = np.zeros((int(wh[1]), int(wh[0]), 4), np.uint8)
     nearest = np.zeros(canvas.shape[:2], np.float32)
     cp, sp, distance = view
@@ -177,12 +306,19 @@ def _rasterise(faces: list[_Face], counts: list[int], points: Vec, pixels: Vec, 
             if not face.two_sided:
                 continue
             normal = -normal
-        light = 0.60 + 0.47 * max(0.0, float(normal @ _LIGHT)) - 0.10 * max(0.0, float(-normal[2]))
-        _fill(canvas, nearest, face, px, iz, light)
+        normals = normal[None] if face.normals is None else face.normals @ turn
+        _fill(canvas, nearest, face, px, iz, _shade(normals))
     return canvas
 
 
-def _fill(canvas: Vec, nearest: Vec, face: _Face, px: Vec, iz: Vec, light: float) -> None:
+def _shade(normals: Vec) -> Vec:
+    """Light (K,) on surfaces with these normals: sky, one lamp, darker from below."""
+    return np.asarray(
+        0.60 + 0.47 * np.maximum(0.0, normals @ _LIGHT) - 0.10 * np.maximum(0.0, -normals[:, 2])
+    )
+
+
+def _fill(canvas: Vec, nearest: Vec, face: _Face, px: Vec, iz: Vec, shade: Vec) -> None:
     x0, y0 = np.floor(px.min(0)).astype(int)
     x1, y1 = np.ceil(px.max(0)).astype(int) + 1
     x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, canvas.shape[1]), min(y1, canvas.shape[0])
@@ -192,36 +328,45 @@ def _fill(canvas: Vec, nearest: Vec, face: _Face, px: Vec, iz: Vec, light: float
     local = px - (x0, y0)
     cv2.fillConvexPoly(mask, np.round(local * 16).astype(np.int32), 1, shift=4)
     plane = np.column_stack([local, np.ones(len(local))])
-    coefficients = np.linalg.lstsq(plane, iz, rcond=None)[0] if len(iz) > 3 else _solve3(plane, iz)
-    a, b, e = coefficients * (1.0 + face.bias)
-    depth = (np.arange(x1 - x0, dtype=np.float32) * np.float32(a))[None] + (
-        np.arange(y1 - y0, dtype=np.float32) * np.float32(b) + np.float32(e))[:, None]
+    # 1/depth and, on curved surfaces, light are affine over the face: one fit gives both.
+    values = np.column_stack([iz, np.broadcast_to(shade, len(iz))])
+    fit = np.linalg.lstsq(plane, values, rcond=None)[0]
+    depth = _affine(fit[:, 0] * (1.0 + face.bias), mask.shape)
     region = nearest[y0:y1, x0:x1]
     wins = (mask > 0) & (depth > region)
     if not wins.any():
         return
     region[wins] = depth[wins]
     target = canvas[y0:y1, x0:x1]
-    colour = face.colour * light
+    if len(shade) == 1:
+        light: Vec = shade
+    else:
+        light = np.clip(_affine(fit[:, 1], mask.shape), shade.min(), shade.max())[wins][:, None]
     if face.texture is None or len(px) != 4:
-        target[wins] = (*np.clip(colour, 0, 255).astype(np.uint8), 255)
-        return
-    target[wins, :3] = _textured(face.texture, colour, light, local, mask.shape)[wins]
+        target[wins, :3] = np.clip(face.colour * light, 0, 255).astype(np.uint8)
+    else:
+        tint = _textured(face.texture, face.colour, local, mask.shape)[wins]
+        target[wins, :3] = np.clip(tint * light, 0, 255).astype(np.uint8)
     target[wins, 3] = 255
 
 
-def _solve3(plane: Vec, iz: Vec) -> Vec:
-    try:
-        return np.asarray(np.linalg.solve(plane, iz))
-    except np.linalg.LinAlgError:
-        return np.array([0.0, 0.0, float(iz.mean())])
+def _affine(fit: Vec, shape: tuple[int, ...]) -> Vec:
+    a, b, e = fit.astype(np.float32)
+    return np.asarray(
+        (np.arange(shape[1], dtype=np.float32) * a)[None]
+        + (np.arange(shape[0], dtype=np.float32) * b + e)[:, None]
+    )
 
 
-def _textured(texture: Vec, colour: Vec, light: float, local: Vec, shape: tuple[int, ...]) -> Vec:
+def _textured(texture: Vec, colour: Vec, local: Vec, shape: tuple[int, ...]) -> Vec:
     h, w = texture.shape[:2]
     source = np.array([[0, h], [w, h], [w, 0], [0, 0]], np.float32)  # first edge is the bottom
     matrix = cv2.getPerspectiveTransform(source, local.astype(np.float32))
-    warped = cv2.warpPerspective(texture, matrix, (shape[1], shape[0]), flags=cv2.INTER_LINEAR,
-                                 borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-    out = warped * light if texture.ndim == 3 else warped[..., None] * (colour / 128.0).astype(np.float32)
-    return np.clip(out, 0, 255).astype(np.uint8)
+    warped = cv2.warpPerspective(
+        texture,
+        matrix,
+        (shape[1], shape[0]),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    ).astype(np.float32)
+    return warped if texture.ndim == 3 else warped[..., None] * (colour / 128.0).astype(np.float32)

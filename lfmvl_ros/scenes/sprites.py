@@ -24,8 +24,15 @@ PITCHES_DEG = (5.0, 13.0, 24.0, 38.0)
 POOL_VARIANTS = 40
 DISTRACTOR = "distractor"
 _BUILDERS = {
-    **machines.BUILDERS, "cardboard box": goods.cardboard_box, "tote": goods.tote, "pallet": goods.pallet,
-    "crate": goods.crate, "barrel": goods.barrel, "bag": goods.bag, "tape roll": goods.tape_roll, "shelf": goods.shelf,
+    **machines.BUILDERS,
+    "cardboard box": goods.cardboard_box,
+    "tote": goods.tote,
+    "pallet": goods.pallet,
+    "crate": goods.crate,
+    "barrel": goods.barrel,
+    "bag": goods.bag,
+    "tape roll": goods.tape_roll,
+    "shelf": goods.shelf,
 }
 
 
@@ -62,7 +69,9 @@ class Patch:
         return Patch(self.rgba, self.mask, x, y, self.area_px)
 
 
-def build_mesh(kind: str, colour: str, attributes: tuple[str, ...], seed: int, phase: float = 0.0) -> Mesh:
+def build_mesh(
+    kind: str, colour: str, attributes: tuple[str, ...], seed: int, phase: float = 0.0
+) -> Mesh:
     """The solid of one object; phase is the walking phase of a person (radians)."""
     rng = np.random.default_rng((zlib.crc32(kind.encode()), seed))
     if kind == DISTRACTOR:
@@ -72,8 +81,16 @@ def build_mesh(kind: str, colour: str, attributes: tuple[str, ...], seed: int, p
     return _BUILDERS[kind](rng, colour, attributes)
 
 
-def make_sprite(mesh: Mesh, kind: str, colour: str, attributes: tuple[str, ...], *, yaw: float,
-                pitch: float, size_px: int) -> Sprite:
+def make_sprite(
+    mesh: Mesh,
+    kind: str,
+    colour: str,
+    attributes: tuple[str, ...],
+    *,
+    yaw: float,
+    pitch: float,
+    size_px: int,
+) -> Sprite:
     """Draws a mesh and its mip levels."""
     render = draw(mesh, yaw=yaw, pitch=pitch, size_px=size_px)
     levels = [np.ascontiguousarray(render.rgba)]
@@ -98,7 +115,14 @@ def pooled_sprite(kind: str, pitch_index: int, variant: int, size_px: int) -> Sp
     return make_sprite(mesh, kind, colour, attributes, yaw=yaw, pitch=pitch, size_px=size_px)
 
 
-def warp(sprite: Sprite, scale: float, foot: tuple[float, float], *, flip: bool = False, roll: float = 0.0) -> Patch | None:
+def warp(
+    sprite: Sprite,
+    scale: float,
+    foot: tuple[float, float],
+    *,
+    flip: bool = False,
+    roll: float = 0.0,
+) -> Patch | None:
     """Puts a sprite's floor point at `foot` (px), scaled from level 0 and rolled (radians).
 
     Returns None where nothing of it reaches ALPHA_MIN.
@@ -125,16 +149,32 @@ def warp(sprite: Sprite, scale: float, foot: tuple[float, float], *, flip: bool 
     if bw == 0:
         return None
     mask = np.ascontiguousarray(mask[by : by + bh, bx : bx + bw])
-    return Patch(np.ascontiguousarray(rgba[by : by + bh, bx : bx + bw]), mask, x + bx, y + by, cv2.countNonZero(mask))
+    return Patch(
+        np.ascontiguousarray(rgba[by : by + bh, bx : bx + bw]),
+        mask,
+        x + bx,
+        y + by,
+        cv2.countNonZero(mask),
+    )
 
 
 def clip_window(patch: Patch, wh: tuple[int, int]) -> tuple[slice, slice, slice, slice] | None:
     """Rows and columns of the image, then of the patch, where they overlap; None where they do not."""
     h, w = patch.mask.shape
-    x0, y0, x1, y1 = max(patch.x, 0), max(patch.y, 0), min(patch.x + w, wh[0]), min(patch.y + h, wh[1])
+    x0, y0, x1, y1 = (
+        max(patch.x, 0),
+        max(patch.y, 0),
+        min(patch.x + w, wh[0]),
+        min(patch.y + h, wh[1]),
+    )
     if x1 <= x0 or y1 <= y0:
         return None
-    return (slice(y0, y1), slice(x0, x1), slice(y0 - patch.y, y1 - patch.y), slice(x0 - patch.x, x1 - patch.x))
+    return (
+        slice(y0, y1),
+        slice(x0, x1),
+        slice(y0 - patch.y, y1 - patch.y),
+        slice(x0 - patch.x, x1 - patch.x),
+    )
 
 
 def blend(pixels: np.ndarray, patch: Patch, gain: np.ndarray | None = None) -> None:
@@ -149,7 +189,9 @@ def blend(pixels: np.ndarray, patch: Patch, gain: np.ndarray | None = None) -> N
     if gain is not None:
         rgb = cv2.multiply(rgb, (float(gain[0]), float(gain[1]), float(gain[2]), 0.0))
     clear = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(source, 3)), cv2.COLOR_GRAY2RGB)
-    pixels[rows, columns] = cv2.add(cv2.multiply(np.ascontiguousarray(target), clear, scale=1 / 255.0), rgb)
+    pixels[rows, columns] = cv2.add(
+        cv2.multiply(np.ascontiguousarray(target), clear, scale=1 / 255.0), rgb
+    )
 
 
 @lru_cache(maxsize=4)
@@ -159,18 +201,54 @@ def _blob(size: int = 64) -> np.ndarray:
     return np.clip(1.25 - 1.25 * radius, 0, 1) ** 1.2
 
 
-def cast_shadow(pixels: np.ndarray, patch: Patch, depth_px: float, strength: float, lean: float) -> None:
-    """Darkens the floor under a patch: a soft contact blob, stretched towards `lean` (-1..1)."""
+def cast_shadow(
+    pixels: np.ndarray, patch: Patch, slope: float, strength: float, lean: float
+) -> None:
+    """Darkens the floor at a patch: a contact blob and the silhouette laid down behind the object.
+
+    slope: rise of the floor in the picture per metre of depth over height (how steeply the camera
+    looks down); strength 0..1; lean -1..1: to which side the silhouette falls.
+    """
     h, w = patch.mask.shape
-    width, height = int(w * 1.25) + 2, int(max(0.12 * w, depth_px, 3.0)) + 2
-    x = int(patch.x + w / 2 - width / 2 + lean * 0.3 * w)
-    y = int(patch.y + h - height * 0.72)
-    blob = cv2.resize(_blob(), (width, height))
-    shade = Patch(blob, blob, x, y, 0)
-    window = clip_window(shade, (pixels.shape[1], pixels.shape[0]))
+    flat = float(np.clip(slope, 0.08, 0.6))
+    blob_h = int(max(0.9 * w * flat, 0.06 * w, 3)) + 2
+    blob_w = int(w * 1.25) + 2
+    _darken(
+        pixels,
+        cv2.resize(_blob(), (blob_w, blob_h)),
+        int(patch.x + w / 2 - blob_w / 2),
+        int(patch.y + h - blob_h * 0.72),
+        strength,
+    )
+    k = 4 if min(w, h) >= 32 else 2  # drawn small and scaled up: soft edges for nothing
+    sw, sh = max(1, w // k), max(1, h // k)
+    small = cv2.resize(patch.mask, (sw, sh), interpolation=cv2.INTER_AREA)
+    lift, side = 0.75 * flat, 0.55 * lean
+    reach = int(abs(side) * sh) + 1
+    out_w, out_h = sw + reach + 4, max(3, int(lift * sh) + 4)
+    left = reach if side < 0 else 0
+    matrix = np.array([[1, -side, side * sh + left + 2], [0, lift, out_h - 2 - lift * sh]])
+    laid = cv2.GaussianBlur(cv2.warpAffine(small, matrix, (out_w, out_h)), (3, 3), 0)
+    laid = cv2.resize(laid, (out_w * k, out_h * k), interpolation=cv2.INTER_LINEAR)
+    fade = (np.linspace(0.35, 1.0, laid.shape[0], dtype=np.float32) / 255.0)[:, None]
+    _darken(
+        pixels,
+        laid * fade,
+        patch.x - (left + 2) * k,
+        patch.y + h - (out_h - 2) * k,
+        0.75 * strength,
+    )
+
+
+def _darken(pixels: np.ndarray, shade: np.ndarray, x: int, y: int, strength: float) -> None:
+    window = clip_window(Patch(shade, shade, x, y, 0), (pixels.shape[1], pixels.shape[0]))
     if window is None:
         return
-    rows, columns, patch_rows, patch_columns = window
-    keep = np.round(255 - 255 * strength * blob[patch_rows, patch_columns]).astype(np.uint8)
+    rows, columns, shade_rows, shade_columns = window
+    keep = cv2.convertScaleAbs(
+        shade[shade_rows, shade_columns], alpha=-255.0 * strength, beta=255.0
+    )
     target = np.ascontiguousarray(pixels[rows, columns])
-    pixels[rows, columns] = cv2.multiply(target, cv2.cvtColor(keep, cv2.COLOR_GRAY2RGB), scale=1 / 255.0)
+    pixels[rows, columns] = cv2.multiply(
+        target, cv2.cvtColor(keep, cv2.COLOR_GRAY2RGB), scale=1 / 255.0
+    )

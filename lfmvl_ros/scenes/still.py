@@ -15,7 +15,7 @@ from lfmvl_ros.scenes.rooms import Camera, Room
 from lfmvl_ros.scenes.scene import RenderedScene, SceneObject
 from lfmvl_ros.scenes.sensor import apply_sensor, sample_sensor
 from lfmvl_ros.scenes.sprites import Patch, Sprite
-from lfmvl_ros.scenes.vocabulary import KIND_SPECS
+from lfmvl_ros.scenes.vocabulary import KIND_SPECS, KINDS
 
 _BACKDROPS = 96
 _VIEWS_PER_ROOM = 4
@@ -27,6 +27,7 @@ class _Backdrop:
     pixels: np.ndarray
     inverse_depth: np.ndarray
     camera: Camera
+    wall_row: np.ndarray  # (W,) image row where the wall meets the floor, per column
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class _Placed:
 @lru_cache(maxsize=8)
 def _room(index: int) -> Room:
     rng = np.random.default_rng((21, index))
-    return Room(index, float(rng.uniform(8, 16)), float(rng.uniform(16, 36)), float(rng.uniform(4.5, 8)))
+    return Room(
+        index, float(rng.uniform(8, 16)), float(rng.uniform(16, 36)), float(rng.uniform(4.5, 8))
+    )
 
 
 @lru_cache(maxsize=2 * _BACKDROPS)
@@ -52,34 +55,60 @@ def _backdrop(index: int, size_px: int) -> _Backdrop:
     room = _room(index // _VIEWS_PER_ROOM)
     rng = np.random.default_rng((22, index))
     big = 2 * size_px
-    position = (float(rng.uniform(0.25, 0.75) * room.width_m), float(rng.uniform(0.1, 0.5) * room.length_m),
-                float(np.exp(rng.uniform(np.log(0.5), np.log(3.2)))))
-    camera = Camera(float(big * rng.uniform(0.7, 1.1)), big / 2, float(big * rng.uniform(0.22, 0.5)), position, float(rng.normal(0, 0.35)))
+    position = (
+        float(rng.uniform(0.25, 0.75) * room.width_m),
+        float(rng.uniform(0.1, 0.5) * room.length_m),
+        float(np.exp(rng.uniform(np.log(0.5), np.log(3.2)))),
+    )
+    camera = Camera(
+        float(big * rng.uniform(0.7, 1.1)),
+        big / 2,
+        float(big * rng.uniform(0.22, 0.5)),
+        position,
+        float(rng.normal(0, 0.35)),
+    )
     pixels, depth = room.render(camera, (big, big))
     pixels = cv2.resize(pixels, (size_px, size_px), interpolation=cv2.INTER_AREA)
-    half = Camera(camera.focal_px / 2, camera.centre_px / 2, camera.horizon_px / 2, position, camera.yaw)
-    return _Backdrop(pixels, np.ascontiguousarray(1 / depth[::2, ::2]), half)
+    half = Camera(
+        camera.focal_px / 2, camera.centre_px / 2, camera.horizon_px / 2, position, camera.yaw
+    )
+    walls = 1 / depth[round(camera.horizon_px), ::2]  # at the horizon only walls are near
+    return _Backdrop(
+        pixels,
+        np.ascontiguousarray(1 / depth[::2, ::2]),
+        half,
+        half.horizon_px + half.focal_px * position[2] * walls,
+    )
 
 
 def _take_backdrop(rng: np.random.Generator, wh: tuple[int, int]) -> _Backdrop:
     """A crop of a pool view, mirrored half of the time, scaled to wh; its camera follows."""
-    size = 512 if max(wh) <= 800 else 1024
+    size = _backdrop_px(wh)
     source = _backdrop(int(rng.integers(_BACKDROPS)), size)
     zoom = rng.uniform(0.6, 1.0) * min(size / wh[0], size / wh[1])
     w, h = max(2, int(wh[0] * zoom)), max(2, int(wh[1] * zoom))
     x = int(rng.integers(0, size - w + 1))
     horizon = source.camera.horizon_px
-    low, high = int(max(0, horizon - 0.55 * h)), int(min(size - h, horizon + 0.05 * h))
+    farthest = float(source.wall_row[x : x + w].min())
+    low, high = int(max(0, farthest - 0.55 * h)), int(min(size - h, farthest + 0.05 * h))
     y = min(low, size - h) if high <= low else int(rng.integers(low, high + 1))
     mirrored = rng.random() < 0.5
-    pixels, inverse = source.pixels[y : y + h, x : x + w], source.inverse_depth[y : y + h, x : x + w]
+    pixels, inverse = (
+        source.pixels[y : y + h, x : x + w],
+        source.inverse_depth[y : y + h, x : x + w],
+    )
+    wall_row = source.wall_row[x : x + w]
     if mirrored:
-        pixels, inverse = cv2.flip(pixels, 1), cv2.flip(inverse, 1)
+        pixels, inverse, wall_row = cv2.flip(pixels, 1), cv2.flip(inverse, 1), wall_row[::-1]
     pixels = cv2.resize(pixels, wh, interpolation=cv2.INTER_LINEAR)
     inverse = cv2.resize(inverse, wh, interpolation=cv2.INTER_LINEAR)
     k = wh[1] / h
-    camera = Camera(source.camera.focal_px * k, wh[0] / 2, (horizon - y) * k, source.camera.position)
-    return _Backdrop(pixels, inverse, camera)
+    columns = (np.arange(wh[0]) * (w / wh[0])).astype(int)
+    wall_row = (wall_row[columns] - y) * k
+    camera = Camera(
+        source.camera.focal_px * k, wh[0] / 2, (horizon - y) * k, source.camera.position
+    )
+    return _Backdrop(pixels, inverse, camera, wall_row)
 
 
 @dataclass(frozen=True)
@@ -96,40 +125,72 @@ class _Wanted:
     gain: np.ndarray
 
 
-def _want(rng: np.random.Generator, kind: str, wh: tuple[int, int], camera: Camera, options: SceneOptions) -> _Wanted:
+def _want(
+    rng: np.random.Generator,
+    kind: str,
+    wh: tuple[int, int],
+    backdrop: _Backdrop,
+    options: SceneOptions,
+) -> _Wanted:
+    camera = backdrop.camera
     low, high = options.size
-    fraction = float(np.exp(rng.uniform(np.log(low), np.log(high))))
-    size_px = fraction * float(np.sqrt(wh[0] * wh[1]))
     spec = KIND_SPECS.get(kind)
     metres = float(np.sqrt(spec.width_m * spec.height_m)) if spec else 0.8
-    foot_y = camera.horizon_px + camera.position[2] * size_px / metres * float(np.exp(rng.normal(0, 0.25)))
-    top = max(camera.horizon_px + 0.04 * wh[1], 0.12 * wh[1])
+    high = max(low, high * min(1.0, metres**0.35))  # small things are seldom seen large
+    fraction = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    size_px = fraction * float(np.sqrt(wh[0] * wh[1]))
+    foot_y = camera.horizon_px + camera.position[2] * size_px / metres * float(
+        np.exp(rng.normal(0, 0.25))
+    )
+    top = min(max(float(backdrop.wall_row.min()) + 0.01 * wh[1], 0.12 * wh[1]), 0.9 * wh[1])
     if not top < foot_y < 0.98 * wh[1]:
-        foot_y = float(rng.uniform(top + 0.3 * (wh[1] - top), wh[1] * 0.97))
+        foot_y = float(rng.uniform(top + 0.2 * (wh[1] - top), wh[1] * 0.97))
     truncated = options.truncation if rng.random() < options.truncation_probability else 0.0
     gain = np.clip(np.exp(rng.normal(0, 0.06)) * (1 + rng.normal(0, 0.02, 3)), 0.75, 1.12)
-    return _Wanted(kind, int(rng.integers(sprites.POOL_VARIANTS)), size_px, foot_y, bool(rng.random() < 0.5),
-                   float(rng.normal(0, 0.02)), truncated, gain)
+    return _Wanted(
+        kind,
+        int(rng.integers(sprites.POOL_VARIANTS)),
+        size_px,
+        foot_y,
+        bool(rng.random() < 0.5),
+        float(rng.normal(0, 0.02)),
+        truncated,
+        gain,
+    )
 
 
-def _place(rng: np.random.Generator, want: _Wanted, wh: tuple[int, int], camera: Camera, taken: np.ndarray,
-           options: SceneOptions) -> _Placed | None:
+def _place(
+    rng: np.random.Generator,
+    want: _Wanted,
+    wh: tuple[int, int],
+    backdrop: _Backdrop,
+    taken: np.ndarray,
+    options: SceneOptions,
+) -> _Placed | None:
     """Finds a column where the object is visible enough, or gives up; marks its pixels as taken."""
+    camera = backdrop.camera
     pitch = np.degrees(np.arctan((want.foot_y - camera.horizon_px) / camera.focal_px))
     nearest = int(np.argmin([abs(pitch - p) for p in sprites.PITCHES_DEG]))
-    tier = 192 if max(wh) <= 400 else 384
-    sprite = sprites.pooled_sprite(want.kind, nearest, want.variant, tier)
+    sprite = sprites.pooled_sprite(want.kind, nearest, want.variant, _sprite_px(wh))
     sh, sw = sprite.levels[0].shape[:2]
     room = 1 / (1 - 0.5 * want.truncated)
     scale = min(want.size_px / np.sqrt(sw * sh), 0.96 * room * wh[0] / sw, 0.96 * room * wh[1] / sh)
-    patch = sprites.warp(sprite, float(scale), (sw * float(scale), want.foot_y), flip=want.flip, roll=want.roll)
+    patch = sprites.warp(
+        sprite, float(scale), (sw * float(scale), want.foot_y), flip=want.flip, roll=want.roll
+    )
     if patch is None:
         return None
     h, w = patch.mask.shape
     ty = want.truncated * h
     y = int(np.clip(patch.y, -ty, max(wh[1] - h + ty, -ty)))
-    for _ in range(5):
-        x = int(rng.uniform(-want.truncated * w, max(wh[0] - w + want.truncated * w, 1 - want.truncated * w)))
+    for _ in range(10):
+        x = int(
+            rng.uniform(
+                -want.truncated * w, max(wh[0] - w + want.truncated * w, 1 - want.truncated * w)
+            )
+        )
+        if backdrop.wall_row[int(np.clip(x + w / 2, 0, wh[0] - 1))] > want.foot_y:
+            continue  # it would stand in the wall
         here = patch.moved(x, y)
         window = sprites.clip_window(here, wh)
         if window is None:
@@ -148,14 +209,16 @@ def _place(rng: np.random.Generator, want: _Wanted, wh: tuple[int, int], camera:
     return None
 
 
-def _arrange(rng: np.random.Generator, wh: tuple[int, int], camera: Camera, options: SceneOptions) -> list[_Placed]:
+def _arrange(
+    rng: np.random.Generator, wh: tuple[int, int], backdrop: _Backdrop, options: SceneOptions
+) -> list[_Placed]:
     """Objects and look-alikes, nearest first; each later one lies behind those before it."""
     count = int(rng.integers(options.objects[0], options.objects[1] + 1))
     names = [options.kinds[int(rng.integers(len(options.kinds)))] for _ in range(count)]
     names += [sprites.DISTRACTOR] * int(rng.integers(options.distractors + 1))
-    wanted = sorted((_want(rng, k, wh, camera, options) for k in names), key=lambda w: -w.foot_y)
+    wanted = sorted((_want(rng, k, wh, backdrop, options) for k in names), key=lambda w: -w.foot_y)
     taken = np.zeros((wh[1], wh[0]), np.uint8)
-    placed = (_place(rng, want, wh, camera, taken, options) for want in wanted)
+    placed = (_place(rng, want, wh, backdrop, taken, options) for want in wanted)
     return [p for p in placed if p is not None]
 
 
@@ -163,23 +226,48 @@ def _floor_depth(camera: Camera, foot_y: float) -> float:
     return camera.position[2] * camera.focal_px / max(foot_y - camera.horizon_px, 1.0)
 
 
-def render_still(rng: np.random.Generator, *, wh: tuple[int, int] = (256, 256), options: SceneOptions = STANDARD) -> RenderedScene:
+def preload(wh: tuple[int, int] = (256, 256), kinds: tuple[str, ...] = KINDS) -> None:
+    """Draws the whole pool for this picture size now (about half a minute), instead of on first use.
+
+    Worthwhile before forking workers: they then share the pool instead of drawing it each.
+    """
+    for index in range(_BACKDROPS):
+        _backdrop(index, _backdrop_px(wh))
+    for kind in (*kinds, sprites.DISTRACTOR):
+        for pitch in range(len(sprites.PITCHES_DEG)):
+            for variant in range(sprites.POOL_VARIANTS):
+                sprites.pooled_sprite(kind, pitch, variant, _sprite_px(wh))
+
+
+def _backdrop_px(wh: tuple[int, int]) -> int:
+    return 512 if max(wh) <= 800 else 1024
+
+
+def _sprite_px(wh: tuple[int, int]) -> int:
+    return 192 if max(wh) <= 400 else 384
+
+
+def render_still(
+    rng: np.random.Generator, *, wh: tuple[int, int] = (256, 256), options: SceneOptions = STANDARD
+) -> RenderedScene:
     """One picture of a warehouse with its truth; the same generator state gives the same pixels.
 
     wh: width and height, 64..4096 px. Objects are listed nearest first and numbered from 1. Raises
     ValueError for a size out of range.
     """
     if not (WH_MIN[0] <= wh[0] <= WH_MAX[0] and WH_MIN[1] <= wh[1] <= WH_MAX[1]):
-        raise ValueError(f"wh must be within {WH_MIN} and {WH_MAX}, got {wh}; choose another picture size")
+        raise ValueError(
+            f"wh must be within {WH_MIN} and {WH_MAX}, got {wh}; choose another picture size"
+        )
     backdrop = _take_backdrop(rng, wh)
     pixels, camera = backdrop.pixels, backdrop.camera
-    placed = _arrange(rng, wh, camera, options)
+    placed = _arrange(rng, wh, backdrop, options)
     sensor = sample_sensor(rng, options)
     strength, lean = float(rng.uniform(0.35, 0.75)), float(rng.uniform(-1, 1))
     inverse = backdrop.inverse_depth
     for item in reversed(placed) if options.shadows else ():
-        depth_px = 0.5 * item.patch.mask.shape[1] * min(1.0, max(item.foot_y - camera.horizon_px, 4) / camera.focal_px)
-        sprites.cast_shadow(pixels, item.patch, depth_px, strength, lean)
+        slope = max(item.foot_y - camera.horizon_px, 4) / camera.focal_px
+        sprites.cast_shadow(pixels, item.patch, slope, strength, lean)
     objects: list[SceneObject] = []
     for item in reversed(placed):
         sprites.blend(pixels, item.patch, item.gain)
@@ -189,6 +277,16 @@ def render_still(rng: np.random.Generator, *, wh: tuple[int, int] = (256, 256), 
         if window is not None:
             inverse[window[0], window[1]][item.visible > 0] = 1 / depth
         if item.sprite.kind != sprites.DISTRACTOR:
-            objects.append(SceneObject(len(objects) + 1, item.sprite.kind, item.sprite.colour, item.sprite.attributes,
-                                       item.patch.full_xyxy_px, item.visible_xyxy_px, item.visibility, depth))
+            objects.append(
+                SceneObject(
+                    len(objects) + 1,
+                    item.sprite.kind,
+                    item.sprite.colour,
+                    item.sprite.attributes,
+                    item.patch.full_xyxy_px,
+                    item.visible_xyxy_px,
+                    item.visibility,
+                    depth,
+                )
+            )
     return RenderedScene(apply_sensor(pixels, sensor, rng), tuple(objects), 1 / inverse)

@@ -9,10 +9,14 @@ import cv2
 import numpy as np
 
 
-def smooth_noise(rng: np.random.Generator, wh: tuple[int, int], cell_px: int, amplitude: float) -> np.ndarray:
+def smooth_noise(
+    rng: np.random.Generator, wh: tuple[int, int], cell_px: int, amplitude: float
+) -> np.ndarray:
     """Float32 (H,W) of zero-mean noise whose blobs are about cell_px wide."""
     w, h = wh
-    coarse = rng.normal(0, amplitude, (max(2, h // cell_px), max(2, w // cell_px))).astype(np.float32)
+    coarse = rng.normal(0, amplitude, (max(2, h // cell_px), max(2, w // cell_px))).astype(
+        np.float32
+    )
     return np.asarray(cv2.resize(coarse, (w, h), interpolation=cv2.INTER_CUBIC))
 
 
@@ -43,7 +47,9 @@ def wood(variant: int) -> np.ndarray:
     base += (rows - rows.mean())[:, None] + smooth_noise(rng, (160, 48), 12, 5)
     base += cv2.resize(rng.normal(0, 8, (48, 4)).astype(np.float32), (160, 48))
     for _ in range(int(rng.integers(0, 3))):
-        cv2.ellipse(base, (int(rng.integers(160)), int(rng.integers(48))), (5, 3), 0, 0, 360, 84, -1)
+        cv2.ellipse(
+            base, (int(rng.integers(160)), int(rng.integers(48))), (5, 3), 0, 0, 360, 84, -1
+        )
     base[:2] -= 30
     base[-2:] -= 36
     return _to_uint8(base)
@@ -57,8 +63,13 @@ def plastic(variant: int) -> np.ndarray:
     base += 9 * np.exp(-(((np.arange(96) - rng.integers(10, 86)) / 14.0) ** 2))[None]
     for _ in range(int(rng.integers(2, 9))):
         p = rng.integers(0, 96, 4)
-        cv2.line(base, (int(p[0]), int(p[1])), (int(p[0] + p[2] // 6), int(p[1] + p[3] // 12)),
-                 float(rng.choice([100.0, 156.0])), 1)
+        cv2.line(
+            base,
+            (int(p[0]), int(p[1])),
+            (int(p[0] + p[2] // 6), int(p[1] + p[3] // 12)),
+            float(rng.choice([100.0, 156.0])),
+            1,
+        )
     return _to_uint8(base)
 
 
@@ -73,8 +84,14 @@ def film(variant: int) -> np.ndarray:
         base[y - 1 : y + 2] -= 26
     for _ in range(26):
         x, y = int(rng.integers(-30, 128)), int(rng.integers(0, 128))
-        cv2.line(base, (x, y), (x + int(rng.integers(30, 90)), y + int(rng.integers(-14, 15))),
-                 float(rng.uniform(138, 190)), 1, cv2.LINE_AA)
+        cv2.line(
+            base,
+            (x, y),
+            (x + int(rng.integers(30, 90)), y + int(rng.integers(-14, 15))),
+            float(rng.uniform(138, 190)),
+            1,
+            cv2.LINE_AA,
+        )
     return _to_uint8(base)
 
 
@@ -118,5 +135,7 @@ def hazard(variant: int) -> np.ndarray:
     image = np.zeros((24, 96, 3), np.uint8)
     image[:] = (34, 34, 36)
     for x in range(-24, 120, 24):
-        cv2.fillConvexPoly(image, np.array([[x, 24], [x + 12, 24], [x + 30, 0], [x + 18, 0]]), (238, 196, 30))
+        cv2.fillConvexPoly(
+            image, np.array([[x, 24], [x + 12, 24], [x + 30, 0], [x + 18, 0]]), (238, 196, 30)
+        )
     return image if variant % 2 == 0 else np.ascontiguousarray(image[:, ::-1])

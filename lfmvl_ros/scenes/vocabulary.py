@@ -45,32 +45,66 @@ class KindSpec:
 KIND_SPECS: dict[str, KindSpec] = {
     "cardboard box": KindSpec(
         {"brown": 6, "white": 1.5, "red": 1, "blue": 1},
-        ("closed", "open"), ("box",), 0.45, 0.6,
+        ("closed", "open"),
+        ("box",),
+        0.45,
+        0.6,
     ),
     "tote": KindSpec(
         {"red": 1, "blue": 1.3, "green": 1, "grey": 1, "yellow": 1, "orange": 0.5, "black": 0.5},
-        (), (), 0.35, 0.65,
+        (),
+        (),
+        0.35,
+        0.65,
     ),
     "pallet": KindSpec({"brown": 4, "blue": 1}, ("empty", "loaded"), (), 0.6, 1.2),
     "person": KindSpec(
-        {"orange": 2, "yellow": 2, "red": 1, "blue": 1, "green": 1, "grey": 1, "black": 1, "white": 1},
-        ("wearing a vest", "without a vest"), ("worker",), 1.75, 0.6,
+        {
+            "orange": 2,
+            "yellow": 2,
+            "red": 1,
+            "blue": 1,
+            "green": 1,
+            "grey": 1,
+            "black": 1,
+            "white": 1,
+        },
+        ("wearing a vest", "without a vest"),
+        ("worker",),
+        1.75,
+        0.6,
     ),
-    "forklift": KindSpec({"yellow": 3, "orange": 2, "red": 1, "blue": 1, "green": 1}, (), (), 2.1, 2.6),
-    "traffic cone": KindSpec({"orange": 5, "blue": 1, "yellow": 1, "red": 1}, (), ("cone",), 0.7, 0.42),
+    "forklift": KindSpec(
+        {"yellow": 3, "orange": 2, "red": 1, "blue": 1, "green": 1}, (), (), 2.1, 2.6
+    ),
+    "traffic cone": KindSpec(
+        {"orange": 5, "blue": 1, "yellow": 1, "red": 1}, (), ("cone",), 0.7, 0.42
+    ),
     "barrel": KindSpec(
-        {"blue": 2, "red": 1, "yellow": 1, "black": 1, "green": 1, "grey": 0.7}, (), ("drum",), 0.9, 0.6
+        {"blue": 2, "red": 1, "yellow": 1, "black": 1, "green": 1, "grey": 0.7},
+        (),
+        ("drum",),
+        0.9,
+        0.6,
     ),
     "crate": KindSpec({"brown": 4, "green": 1, "grey": 1}, (), (), 0.55, 0.8),
-    "hand truck": KindSpec({"red": 1, "blue": 1, "green": 1, "yellow": 0.7, "black": 1}, (), (), 1.25, 0.55),
+    "hand truck": KindSpec(
+        {"red": 1, "blue": 1, "green": 1, "yellow": 0.7, "black": 1}, (), (), 1.25, 0.55
+    ),
     "bag": KindSpec({"white": 1, "brown": 1, "black": 1, "blue": 1}, (), ("sack",), 0.45, 0.6),
-    "tape roll": KindSpec({"brown": 2, "yellow": 1, "white": 1, "black": 1, "red": 1}, (), (), 0.15, 0.18),
+    "tape roll": KindSpec(
+        {"brown": 2, "yellow": 1, "white": 1, "black": 1, "red": 1}, (), (), 0.15, 0.18
+    ),
     "fire extinguisher": KindSpec({"red": 1}, (), (), 0.6, 0.25),
-    "robot": KindSpec({"white": 2, "orange": 1, "blue": 1, "grey": 1, "black": 1, "yellow": 0.7}, (), (), 0.5, 0.9),
+    "robot": KindSpec(
+        {"white": 2, "orange": 1, "blue": 1, "grey": 1, "black": 1, "yellow": 0.7}, (), (), 0.5, 0.9
+    ),
     "shelf": KindSpec({"grey": 2, "blue": 1, "white": 1, "orange": 0.7}, (), (), 1.9, 1.2),
 }
 KINDS: tuple[str, ...] = tuple(KIND_SPECS)
-ATTRIBUTES: dict[str, tuple[str, ...]] = {k: s.attributes for k, s in KIND_SPECS.items() if s.attributes}
+ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    k: s.attributes for k, s in KIND_SPECS.items() if s.attributes
+}
 
 
 def object_names(kind: str, colour: str, attributes: tuple[str, ...]) -> tuple[str, ...]:
@@ -86,7 +120,9 @@ def object_names(kind: str, colour: str, attributes: tuple[str, ...]) -> tuple[s
     names: list[str] = []
     for word in (kind, *KIND_SPECS[kind].aliases):
         names.append(word)
-        names.append(f"person in {colour}" if kind == "person" and word == kind else f"{colour} {word}")
+        names.append(
+            f"person in {colour}" if kind == "person" and word == kind else f"{colour} {word}"
+        )
         if kind == "person" and word != kind:
             names[-1] = f"{word} in {colour}"
         for attribute in attributes:
@@ -108,7 +144,9 @@ def sample_attributes(rng: np.random.Generator, kind: str) -> tuple[str, ...]:
     return (choices[int(rng.integers(len(choices)))],) if choices else ()
 
 
-def paint(rng: np.random.Generator, colour: str, spread: float = 14.0) -> np.ndarray:
+def paint(rng: np.random.Generator, colour: str, spread: float = 10.0) -> np.ndarray:
     """An RGB (3,) float64 near the colour word's mean, 0..255."""
-    base = np.array(PALETTE[colour], float) * rng.uniform(0.86, 1.1) + rng.normal(0, spread * 0.4, 3)
+    base = np.array(PALETTE[colour], float) * rng.uniform(0.86, 1.1) + rng.normal(
+        0, spread * 0.4, 3
+    )
     return np.clip(base, 8, 250)
