@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lfmvl tokens``: what a picture of a given size costs the model, and what each knob changes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.image_tokens import (
+    ImageTokenCount,
+    ImageTokenSettings,
+    count_image_tokens,
+    settings_for_budget,
+)
+
+HELP = "Print how many tiles and image tokens a picture costs, and what each setting would change."
+
+# Figures of the publisher's release post; the counts printed are what the processor emits.
+_PUBLISHED = {(256, 384): 96, (384, 680): 240, (1000, 3000): 1020}
+_LARGEST_SIDE_PX = 65_536
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("sizes", nargs="+", metavar="WIDTHxHEIGHT", help="for example 1280x720")
+    parser.add_argument(
+        "--model", default=PerceptionSettings().model, help="directory, or name in the catalogue"
+    )
+    parser.add_argument("--min-tokens", type=int, metavar="N", help="image.min_tokens")
+    parser.add_argument("--max-tokens", type=int, metavar="N", help="image.max_tokens")
+    parser.add_argument("--split", choices=("on", "off"), help="image.split")
+    parser.add_argument("--max-tiles", type=int, metavar="N", help="image.max_tiles")
+    parser.add_argument(
+        "--budget", type=int, metavar="N", help="also find the settings that cost at most N tokens"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the counts; exit code 0."""
+    rules = _rules(args)
+    documents = [_document(_size(text), rules, args.budget) for text in args.sizes]
+    if args.json:
+        print(json.dumps({"model": args.model, "settings": asdict(rules), "pictures": documents}))
+        return 0
+    blocks = [_text(document) for document in documents]
+    print(f"model {args.model}, one token is {rules.unit_px}x{rules.unit_px} px\n")
+    print("\n\n".join(blocks))
+    return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,6})[xX×*](\d{1,6})", text.strip())
+    if not match or not all(1 <= int(side) <= _LARGEST_SIDE_PX for side in match.groups()):
+        raise UserError(f"{text!r} is no picture size; write WIDTHxHEIGHT, for example 1280x720")
+    return int(match[1]), int(match[2])
+
+
+def _rules(args: argparse.Namespace) -> ImageTokenSettings:
+    rules = _rules_of_model(args.model)
+    low, high = args.min_tokens or rules.min_tokens, args.max_tokens or rules.max_tokens
+    tiles = args.max_tiles or rules.max_tiles  # 0 keeps, as in the settings
+    split = rules.split if args.split is None else args.split == "on"
+    try:
+        return replace(
+            rules,
+            min_tokens=min(low, high),
+            max_tokens=high,
+            split=split and tiles != 1,
+            max_tiles=tiles if tiles != 1 else rules.max_tiles,
+        )
+    except ValueError as error:
+        raise UserError(f"these settings can't be used: {error}") from error
+
+
+def _rules_of_model(model: str) -> ImageTokenSettings:
+    """The checkpoint's own configuration where it lies on this machine, else the catalogue's."""
+    from lfmvl_ros.models.catalog import catalog, find
+    from lfmvl_ros.models.checkpoint_files import image_rules
+
+    entry = find(model)
+    folder = Path(entry.source if entry and entry.directory else model)
+    if folder.is_dir():
+        return image_rules(folder)
+    if entry is None:
+        names = ", ".join(entry.name for entry in catalog())
+        raise UserError(f"{model!r} is neither a directory nor in the catalogue, which has {names}")
+    return entry.image_tokens()
+
+
+def _document(
+    wh: tuple[int, int], rules: ImageTokenSettings, budget: int | None
+) -> dict[str, object]:
+    count = count_image_tokens(wh, rules)
+    document: dict[str, object] = {
+        "size": f"{wh[0]}x{wh[1]}",
+        **_facts(count),
+        "published": _PUBLISHED.get(wh) if rules.split and rules.max_tokens == 256 else None,
+        "changes": [
+            {"setting": name, **_facts(count_image_tokens(wh, changed))}
+            for name, changed in _changes(rules).items()
+        ],
+    }
+    if budget is not None:
+        try:
+            fitted = settings_for_budget(wh, budget, rules)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        document["budget"] = {
+            "tokens_at_most": budget,
+            "setting": _named(fitted),
+            **_facts(count_image_tokens(wh, fitted)),
+        }
+    return document
+
+
+def _facts(count: ImageTokenCount) -> dict[str, object]:
+    return {
+        "tiles": count.tiles,
+        "grid": f"{count.cols}x{count.rows}",
+        "thumbnail_tokens": count.thumbnail_tokens,
+        "image_tokens": count.tokens,
+        "special_tokens": count.special_tokens,
+        "seen_as": f"{count.resized_wh[0]}x{count.resized_wh[1]}",
+    }
+
+
+def _changes(rules: ImageTokenSettings) -> dict[str, ImageTokenSettings]:
+    """One step of each knob away from the settings."""
+    found = {}
+    if rules.split:
+        found["split off"] = replace(rules, split=False)
+        found["max_tiles 2"] = replace(rules, min_tiles=2, max_tiles=2)
+        found["max_tiles 4"] = replace(rules, min_tiles=2, max_tiles=4)
+    else:
+        found["split on"] = replace(rules, split=True)
+    for most in (64, 128, 256):
+        low = min(rules.min_tokens, most)
+        found[f"max_tokens {most}"] = replace(rules, min_tokens=low, max_tokens=most)
+        found[f"max_tokens {most}, split off"] = replace(
+            rules, min_tokens=low, max_tokens=most, split=False
+        )
+    return {name: changed for name, changed in found.items() if changed != rules}
+
+
+def _named(rules: ImageTokenSettings) -> str:
+    split = f"split on, max_tiles {rules.max_tiles}" if rules.split else "split off"
+    return f"{split}, max_tokens {rules.max_tokens}, min_tokens {rules.min_tokens}"
+
+
+def _text(document: dict[str, object]) -> str:
+    rows = [("as set", document)]
+    rows += [(change["setting"], change) for change in document["changes"]]  # type: ignore[attr-defined]
+    budget = document.get("budget")
+    if isinstance(budget, dict):
+        rows.append((f"<= {budget['tokens_at_most']}: {budget['setting']}", budget))
+    width = max(len(str(name)) for name, _ in rows)
+    now = int(str(document["image_tokens"]))
+    lines = [f"{document['size']}"]
+    lines.append(f"  {'setting':<{width}}  tiles  image tokens  special  change  whole picture as")
+    for name, facts in rows:
+        tiles = f"{facts['tiles']} ({facts['grid']})" if facts["tiles"] != 1 else "1"
+        lines.append(
+            f"  {name:<{width}}  {tiles:>6} {facts['image_tokens']:>12}  "
+            f"{facts['special_tokens']:>7}  {facts['image_tokens'] - now:>+6}  {facts['seen_as']}"
+        )
+    published = document["published"]
+    if published is not None and published != now:
+        lines.append(f"  published for this size: {published}; the processor emits {now}")
+    if any(facts["tiles"] != 1 for _, facts in rows):
+        lines.append("  A tile costs 256 tokens whatever max_tokens says, and a lower max_tokens")
+        lines.append("  makes more pictures too large for one: lower it with split off.")
+    return "\n".join(lines)

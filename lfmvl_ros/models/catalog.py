@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The known checkpoints: one YAML file each in ``catalog/``, read into validated entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lfmvl_ros.core.image_tokens import ImageTokenSettings
+from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, PromptTemplate
+
+PACKAGE = Path(__file__).resolve().parents[1]
+FOLDER = Path(__file__).resolve().parent / "catalog"
+_PUBLISHED = {template.name: template for template in (CARD_TEMPLATE, COOKBOOK_TEMPLATE)}
+_GENERATION = ("temperature", "min_p", "repetition_penalty")
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """What is known about a checkpoint without opening it.
+
+    Attributes:
+        name: short name, as ``model`` may give it.
+        template: how it is asked for boxes.
+        id: hub id, "" for one that comes with this package.
+        directory: folder inside this package, "" for one on the hub.
+        aliases: other names it answers to; case never matters.
+        boxes: ``yes``, ``no`` or ``unknown``: does its publisher promise bounding boxes?
+        min_tokens, max_tokens: its image token limits, 0 where only its configuration says.
+        recommended: the publisher's sampling settings (temperature, min_p, repetition_penalty).
+        languages: ISO 639-1 codes.
+        language_tower, vision_tower, gguf, licence, notes: for people.
+
+    Raises:
+        ValueError: an attribute is outside what is said above.
+    """
+
+    name: str
+    template: PromptTemplate
+    id: str = ""
+    directory: str = ""
+    aliases: tuple[str, ...] = ()
+    boxes: str = "unknown"
+    min_tokens: int = 0
+    max_tokens: int = 0
+    recommended: Mapping[str, float] = field(default_factory=dict)
+    languages: tuple[str, ...] = ()
+    language_tower: str = ""
+    vision_tower: str = ""
+    gguf: str = ""
+    licence: str = ""
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("a catalogue entry needs a name")
+        if bool(self.id) == bool(self.directory):
+            raise ValueError(f"{self.name}: give either id (on the hub) or directory (in here)")
+        if self.id and self.id.count("/") != 1:
+            raise ValueError(f"{self.name}: id must look like owner/name, got {self.id!r}")
+        if self.boxes not in ("yes", "no", "unknown"):
+            raise ValueError(f"{self.name}: boxes is yes, no or unknown, got {self.boxes!r}")
+        if not 0 <= self.min_tokens <= self.max_tokens:
+            raise ValueError(
+                f"{self.name}: image tokens need 0 <= min <= max, "
+                f"got {self.min_tokens} and {self.max_tokens}"
+            )
+        unknown = set(self.recommended) - set(_GENERATION)
+        if unknown:
+            raise ValueError(f"{self.name}: recommended takes {_GENERATION}, got {unknown}")
+
+    @property
+    def source(self) -> str:
+        """What transformers loads: the hub id, or the folder inside this package."""
+        return self.id or str(PACKAGE / self.directory)
+
+    def image_tokens(self) -> ImageTokenSettings:
+        """Return its token rules; those of the architecture where the entry doesn't say."""
+        if not self.max_tokens:
+            return ImageTokenSettings()
+        return ImageTokenSettings(min_tokens=self.min_tokens, max_tokens=self.max_tokens)
+
+    def answers_to(self, name: str) -> bool:
+        """True when ``name`` means this checkpoint; case is ignored."""
+        return name.casefold() in {n.casefold() for n in (self.name, self.id, *self.aliases) if n}
+
+
+def _template(name: str, prompt: Mapping[str, Any]) -> PromptTemplate:
+    published = _PUBLISHED.get(prompt.get("name", ""))
+    if published is None and "text" not in prompt:
+        raise ValueError(f"{name}: prompt needs a text, or a name among {sorted(_PUBLISHED)}")
+    if published is not None:
+        text, decimals = published.text, published.decimals
+    else:
+        text, decimals = prompt["text"], 2
+    return PromptTemplate(
+        prompt.get("name", name), prompt.get("text", text), prompt.get("decimals", decimals)
+    )
+
+
+def entry_from(document: Mapping[str, Any]) -> CatalogEntry:
+    """Build an entry from the content of a YAML file.
+
+    Raises:
+        ValueError: a key is unknown or missing, or a value out of range.
+    """
+    values = dict(document)
+    image, prompt = values.pop("image", {}), values.pop("prompt", {})
+    known = {f.name for f in fields(CatalogEntry)} - {"template", "min_tokens", "max_tokens"}
+    unknown = (set(values) - known) | (set(image) - {"min_tokens", "max_tokens"})
+    unknown |= set(prompt) - {"name", "text", "decimals"}
+    if unknown or "name" not in values:
+        raise ValueError(f"unknown keys {sorted(unknown)}, or no name, in a catalogue entry")
+    for key in ("aliases", "languages"):
+        values[key] = tuple(values.get(key, ()))
+    values["notes"] = str(values.get("notes", "")).strip()
+    return CatalogEntry(template=_template(values["name"], prompt), **values, **image)
+
+
+@lru_cache(maxsize=1)
+def catalog() -> tuple[CatalogEntry, ...]:
+    """Return every known checkpoint, by file name."""
+    return tuple(
+        entry_from(yaml.safe_load(path.read_text(encoding="utf-8")))
+        for path in sorted(FOLDER.glob("*.yaml"))
+    )
+
+
+def find(name: str) -> CatalogEntry | None:
+    """Return the entry that a name, alias or hub id means, or None.
+
+    >>> find("liquidai/lfm2.5-vl-450m").template.name
+    'card'
+    """
+    return next((entry for entry in catalog() if entry.answers_to(name)), None)

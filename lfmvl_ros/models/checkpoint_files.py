@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A checkpoint's directory, looked at before anything heavy is imported or loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.image_tokens import ImageTokenSettings
+
+ARCHITECTURE = "lfm2_vl"
+# Its own name for each rule -> the name in core.image_tokens.
+_RULES = {
+    "min_image_tokens": "min_tokens",
+    "max_image_tokens": "max_tokens",
+    "do_image_splitting": "split",
+    "min_tiles": "min_tiles",
+    "max_tiles": "max_tiles",
+    "use_thumbnail": "thumbnail",
+    "tile_size": "tile_px",
+    "encoder_patch_size": "patch_px",
+    "downsample_factor": "downsample",
+    "max_pixels_tolerance": "tolerance",
+}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object from a checkpoint's file.
+
+    Raises:
+        UserError: the file is missing, unreadable or no JSON object.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{path.parent} has no {path.name}, so it is no checkpoint; "
+            "give the directory that save_pretrained or a download wrote"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} can't be read ({error}); download the checkpoint again") from error
+    if not isinstance(document, dict):
+        raise UserError(f"{path} holds no JSON object; download the checkpoint again")
+    return document
+
+
+def check_directory(directory: Path) -> None:
+    """Find out whether a directory looks like a whole LFM2-VL checkpoint.
+
+    Raises:
+        UserError: it is missing, of another architecture, or a file is missing.
+    """
+    if not directory.is_dir():
+        raise UserError(
+            f"there is no checkpoint at {directory}; give a directory, a hub id such as "
+            "LiquidAI/LFM2.5-VL-450M, or 'bundled'"
+        )
+    architecture = read_json(directory / "config.json").get("model_type")
+    if architecture != ARCHITECTURE:
+        raise UserError(
+            f"{directory} holds a model of type {architecture!r}, and this package runs LFM2-VL "
+            f"({ARCHITECTURE!r}) only; choose one of that family"
+        )
+    if not any(directory.glob("*.safetensors")):
+        raise UserError(
+            f"{directory} has no weights (*.safetensors); the download or copy is incomplete"
+        )
+    if not (directory / "tokenizer.json").is_file():
+        raise UserError(f"{directory} has no tokenizer.json; the download or copy is incomplete")
+
+
+def image_rules(directory: Path) -> ImageTokenSettings:
+    """Return the image token rules that a checkpoint's processor configuration states.
+
+    Raises:
+        UserError: the configuration is missing or states something impossible.
+    """
+    nested = directory / "processor_config.json"
+    document = read_json(nested).get("image_processor") if nested.is_file() else None
+    if document is None:
+        document = read_json(directory / "preprocessor_config.json")
+    return rules_from(document, str(directory))
+
+
+def rules_from(options: dict[str, Any], where: str) -> ImageTokenSettings:
+    """Translate an image processor's options; see :func:`image_rules`."""
+    values = {ours: options[theirs] for theirs, ours in _RULES.items() if theirs in options}
+    if values.get("max_tiles", 2) < 2:
+        values.update(split=False, max_tiles=2)
+    values["min_tiles"] = max(2, values.get("min_tiles", 2))
+    try:
+        return ImageTokenSettings(**values)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"the image processor of {where} can't be used: {error}") from error

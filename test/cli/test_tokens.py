@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lfmvl tokens`, as a person calls it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from lfmvl_ros.cli.main import main
+
+
+def _document(capsys, *arguments):
+    assert main(["tokens", *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_table_names_tiles_tokens_and_what_knobs_change(capsys):
+    assert main(["tokens", "1280x720"]) == 0
+    out = capsys.readouterr().out
+    assert "764" in out
+    assert "split off" in out
+    assert "-512" in out
+    assert "2 (2x1)" in out
+
+
+@pytest.mark.parametrize(
+    ("size", "emitted", "published"),
+    [("256x384", 96, 96), ("384x680", 252, 240), ("1000x3000", 1011, 1020)],
+)
+def test_published_figures_stand_beside_the_emitted(size, emitted, published, capsys):
+    (picture,) = _document(capsys, size)["pictures"]
+    assert (picture["image_tokens"], picture["published"]) == (emitted, published)
+    main(["tokens", size])
+    quoted = f"published for this size: {published}" in capsys.readouterr().out
+    assert quoted == (emitted != published)
+
+
+def test_knobs(capsys):
+    whole = _document(capsys, "640x480", "1280x720", "--max-tokens", "64", "--split", "off")
+    assert [picture["image_tokens"] for picture in whole["pictures"]] == [54, 60]
+    one_tile = _document(capsys, "1920x1080", "--max-tiles", "1")["pictures"][0]
+    assert one_tile["image_tokens"] == 252
+
+
+def test_budget(capsys):
+    picture = _document(capsys, "1920x1080", "--budget", "300")["pictures"][0]
+    assert picture["budget"]["image_tokens"] <= 300
+
+
+def test_a_directory_answers_with_its_own_configuration(tmp_path, capsys):
+    (tmp_path / "processor_config.json").write_text(
+        json.dumps({"image_processor": {"max_image_tokens": 64, "do_image_splitting": False}})
+    )
+    picture = _document(capsys, "1280x720", "--model", str(tmp_path))["pictures"][0]
+    assert picture["image_tokens"] == 60
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["banana"], "no picture size"),
+        (["0x480"], "no picture size"),
+        (["640x480", "--model", "gpt"], "neither a directory nor in the catalogue"),
+        (["640x480", "--max-tiles", "-1"], "max_tiles"),
+        (["640x480", "--min-tokens", "-4"], "min_tokens"),
+        (["640x480", "--budget", "0"], "fewest it can cost"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(arguments, says, capsys):
+    assert main(["tokens", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_runs_without_torch():
+    code = (
+        "import sys; from lfmvl_ros.cli.main import main; main(['tokens', '640x480']);"
+        "sys.exit(any(m.split('.')[0] in ('torch', 'transformers') for m in sys.modules))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
