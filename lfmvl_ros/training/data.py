@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endless stream of training batches, as a pure function of seed, rank and step.
+
+Scenes come in chunks. A chunk draws its scenes once, asks each of them several different
+questions (mirrored at random), sorts the questions by length and cuts them into batches that
+share one patch grid. Nothing has to be saved for a resumed run to see the same batches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import PreTrainedTokenizerFast
+
+from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE
+from lfmvl_ros.training.examples import NOT_A_PAIR, Encoder, Example, dense_targets
+from lfmvl_ros.training.geometry import Grid
+from lfmvl_ros.training.questions import Target, ask
+from lfmvl_ros.training.sources import Scene, SceneSource, View
+
+FORMAT_SHARE = 0.15
+"""Share of the tokens forced by JSON that the loss looks at; all decisions count."""
+
+_COOKBOOK_SHARE = 0.12
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """How batches are made.
+
+    Attributes:
+        seed: of everything random; the held-out scenes use other seeds.
+        rank: which of the training processes this stream feeds.
+        batch: samples per batch.
+        chunk: batches per chunk.
+        reuse: questions asked about each scene.
+    """
+
+    seed: int = 0
+    rank: int = 0
+    batch: int = 16
+    chunk: int = 24
+    reuse: int = 3
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "chunk", "reuse"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"StreamSettings.{name} is at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples that share a grid. B samples, T tokens, P patches.
+
+    Attributes:
+        grid: of all images.
+        pixels: uint8 (B, H, W, 3) of exactly the grid's size.
+        ids: int64 (B, T) prompt and answer, padded on the right.
+        next_ids: int64 (B, T) the token to predict after each place.
+        counted: bool (B, T) whether the loss looks at the place.
+        pair: int64 (B, T) coordinate hundredths to predict, or NOT_A_PAIR.
+        kinds, colours: int64 (B, P); boxes: float32 (B, P, 4).
+        expected: mean number of counted places in a batch of this chunk.
+    """
+
+    grid: Grid
+    pixels: Tensor
+    ids: Tensor
+    next_ids: Tensor
+    counted: Tensor
+    pair: Tensor
+    kinds: Tensor
+    colours: Tensor
+    boxes: Tensor
+    expected: float
+
+
+@dataclass(frozen=True)
+class _Sample:
+    pixels: np.ndarray
+    targets: list[Target]
+    example: Example
+    counted: np.ndarray
+
+
+def resize(pixels: np.ndarray, grid: Grid) -> np.ndarray:
+    """Resize uint8 (H, W, 3) to the grid's pixels as the processor does: bilinear, antialiased."""
+    width, height = grid.wh_px
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].float()
+    image = F.interpolate(
+        image, size=(height, width), mode="bilinear", align_corners=False, antialias=True
+    )
+    return image[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def colour_shift(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
+    """A slightly different exposure and white balance; uint8 in and out."""
+    gain = rng.uniform(0.88, 1.12) * rng.uniform(0.97, 1.03, 3)
+    table = np.clip(np.arange(256)[:, None] * gain + rng.uniform(-6, 6), 0, 255).astype(np.uint8)
+    return np.stack([table[:, c][pixels[..., c]] for c in range(3)], axis=-1)
+
+
+class BatchStream:
+    """Chunks of batches from a scene source."""
+
+    def __init__(
+        self,
+        source: SceneSource,
+        tokenizer: PreTrainedTokenizerFast,
+        views: tuple[View, ...],
+        settings: StreamSettings,
+    ) -> None:
+        self._source, self._views, self.settings = source, views, settings
+        self._encoder = Encoder(tokenizer)
+
+    def chunk(self, index: int, *, max_objects: int = 8) -> list[Batch]:
+        """All batches of chunk ``index``; the grids are the same for every rank."""
+        shared = np.random.default_rng([self.settings.seed, 1, index])
+        own = np.random.default_rng([self.settings.seed, 2, self.settings.rank, index])
+        shares = np.array([view.share for view in self._views])
+        picks = shared.choice(len(shares), size=self.settings.chunk, p=shares / shares.sum())
+        by_grid: dict[Grid, list[View]] = {}
+        for pick in sorted(picks):
+            view = self._views[pick]
+            by_grid.setdefault(view.grid, []).append(view)
+        groups: list[tuple[Grid, list[_Sample]]] = []
+        for grid, chosen in by_grid.items():
+            samples = self._samples(own, grid, chosen, max_objects)
+            samples.sort(key=lambda sample: len(sample.example))
+            size = self.settings.batch
+            groups += [(grid, samples[i : i + size]) for i in range(0, len(samples), size)]
+        expected = np.mean([sum(int(s.counted.sum()) for s in group) for _, group in groups])
+        order = shared.permutation(len(groups))
+        return [_collate(*groups[place], expected=float(expected)) for place in order]
+
+    def _samples(
+        self, rng: np.random.Generator, grid: Grid, chosen: list[View], max_objects: int
+    ) -> list[_Sample]:
+        wanted = len(chosen) * self.settings.batch
+        scenes: list[Scene] = []
+        for place in range(-(-wanted // self.settings.reuse)):
+            view = chosen[place % len(chosen)]
+            scene = self._source.draw(rng, view.wh_px, max_objects)
+            scenes.append(Scene(resize(scene.pixels, grid), scene.targets))
+        return [
+            self._sample(rng, scenes[place % len(scenes)], grid, max_objects)
+            for place in range(wanted)
+        ]
+
+    def _sample(
+        self, rng: np.random.Generator, scene: Scene, grid: Grid, max_objects: int
+    ) -> _Sample:
+        pixels, targets = scene.pixels, list(scene.targets)
+        if rng.random() < 0.5:
+            pixels, targets = pixels[:, ::-1], [target.mirrored() for target in targets]
+        question = ask(rng, targets, self._source.vocabulary, max_objects=max_objects)
+        template = COOKBOOK_TEMPLATE if rng.random() < _COOKBOOK_SHARE else CARD_TEMPLATE
+        example = self._encoder.example(question, template, grid)
+        counted = example.decides | (rng.random(len(example.decides)) < FORMAT_SHARE)
+        return _Sample(colour_shift(rng, pixels), targets, example, counted)
+
+
+def _collate(grid: Grid, samples: list[_Sample], *, expected: float) -> Batch:
+    length = max(len(sample.example) for sample in samples)
+    shape = (len(samples), length)
+    ids, next_ids = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    counted, pair = np.zeros(shape, bool), np.full(shape, NOT_A_PAIR, np.int64)
+    for row, sample in enumerate(samples):
+        example = sample.example
+        start, stop = len(example.prompt), len(example)
+        ids[row, :start], ids[row, start:stop] = example.prompt, example.answer
+        places = slice(start - 1, stop - 1)  # the place before a token predicts it
+        next_ids[row, places], pair[row, places] = example.answer, example.pair
+        counted[row, places] = sample.counted
+    dense = [dense_targets(sample.targets, grid) for sample in samples]
+    kinds, colours, boxes = (np.stack(parts) for parts in zip(*dense, strict=True))
+    pixels = np.stack([sample.pixels for sample in samples])
+    arrays = (pixels, ids, next_ids, counted, pair, kinds, colours, boxes)
+    return Batch(grid, *(torch.from_numpy(array) for array in arrays), expected=expected)

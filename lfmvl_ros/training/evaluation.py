@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Score answers against the truth, and ask a model many questions in few batches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+import torch
+from transformers import Lfm2VlForConditionalGeneration, PreTrainedTokenizerFast
+
+from lfmvl_ros.core.boxes import iou_matrix
+from lfmvl_ros.core.prompt import CARD_TEMPLATE
+from lfmvl_ros.training.data import resize
+from lfmvl_ros.training.examples import Encoder
+from lfmvl_ros.training.network import patchify
+from lfmvl_ros.training.questions import Question, Target, ask, find
+from lfmvl_ros.training.sources import Scene, SceneSource, View
+
+HELD_OUT_SEED = 1_000_000
+"""Training seeds stay below, held-out scenes start here."""
+
+Boxes = list[tuple[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A held-out scene and the question put to it."""
+
+    scene: Scene
+    view: View
+    question: Question
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Sums over answers; rates are properties, and scores add.
+
+    Attributes:
+        answers: number of answers; valid: how many were well-formed JSON.
+        truth, predicted, hits: boxes expected, given, and given right at IoU 0.5.
+        iou_sum: IoU summed over the hits.
+        nothing, nothing_right: questions about absent things only, and `[]` as their answer.
+    """
+
+    answers: int = 0
+    valid: int = 0
+    truth: int = 0
+    predicted: int = 0
+    hits: int = 0
+    iou_sum: float = 0.0
+    nothing: int = 0
+    nothing_right: int = 0
+
+    def __add__(self, other: Scores) -> Scores:
+        return Scores(
+            *(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)),
+        )
+
+    def rates(self) -> dict[str, float]:
+        """Valid JSON, recall, precision, mean IoU of hits, empty answers where right; 4 digits."""
+        pairs = {
+            "valid_json": (self.valid, self.answers),
+            "recall50": (self.hits, self.truth),
+            "precision50": (self.hits, self.predicted),
+            "mean_iou": (self.iou_sum, self.hits),
+            "absent_label_empty": (self.nothing_right, self.nothing),
+        }
+        return {
+            name: round(part / whole, 4) if whole else 0.0 for name, (part, whole) in pairs.items()
+        }
+
+    def as_dict(self) -> dict[str, float]:
+        """The sums, for logs."""
+        return asdict(self)
+
+
+def parse_strictly(text: str) -> Boxes | None:
+    """Boxes of a well-formed answer, or None: here the model is judged, not helped."""
+    try:
+        items = json.loads(text)
+        boxes = [(str(item["label"]), np.array(item["bbox"], float)) for item in items]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return boxes if all(box.shape == (4,) for _, box in boxes) else None
+
+
+def score(text: str, question: Question, targets: Sequence[Target]) -> Scores:
+    """Compare one answer with the truth.
+
+    Boxes are matched one to one with the same label, best IoU first. A box on an object that fits
+    the label but is too small or hidden to be expected counts neither way.
+    """
+    given = parse_strictly(text)
+    nothing = int(not question.found)
+    if given is None:
+        return Scores(answers=1, truth=len(question.found), nothing=nothing)
+    left, hits, iou_sum = list(given), 0, 0.0
+    for overlap, label, box in _best_pairs(left, question.found):
+        hits, iou_sum = hits + 1, iou_sum + overlap
+        left = [item for item in left if item[0] != label or item[1] is not box]
+    spared = sum(_on_uncounted(label, box, targets) for label, box in left)
+    return Scores(
+        answers=1,
+        valid=1,
+        truth=len(question.found),
+        predicted=len(given) - spared,
+        hits=hits,
+        iou_sum=iou_sum,
+        nothing=nothing,
+        nothing_right=int(bool(nothing) and len(given) == spared),
+    )
+
+
+def _best_pairs(given: Boxes, found: Sequence[tuple[str, np.ndarray]]) -> list:
+    """One-to-one pairs (IoU, label, given box) of equal label and IoU of at least 0.5."""
+    if not given or not found:
+        return []
+    overlaps = iou_matrix(np.stack([b for _, b in given]), np.stack([b for _, b in found]))
+    same = np.array([[a == b for b, _ in found] for a, _ in given])
+    overlaps = np.where(same, overlaps, 0.0)
+    pairs = []
+    while overlaps.size and overlaps.max() >= 0.5:
+        row, column = np.unravel_index(overlaps.argmax(), overlaps.shape)
+        pairs.append((float(overlaps[row, column]), *given[row]))
+        overlaps[row, :] = 0.0
+        overlaps[:, column] = 0.0
+    return pairs
+
+
+def _on_uncounted(label: str, box: np.ndarray, targets: Sequence[Target]) -> bool:
+    others = [t.xyxy for t in targets if label in t.names and not t.counts]
+    return bool(others) and float(iou_matrix(box[None], np.stack(others)).max()) >= 0.4
+
+
+def held_out(
+    source: SceneSource, views: Sequence[View], count: int, *, max_objects: int = 8, seed: int = 0
+) -> list[Asked]:
+    """Scenes never trained on, each with a question; the views in turn by their share."""
+    shares = np.array([view.share for view in views])
+    asked = []
+    for index in range(count):
+        rng = np.random.default_rng([HELD_OUT_SEED + seed, index])
+        view = views[int(rng.choice(len(views), p=shares / shares.sum()))]
+        scene = source.draw(rng, view.wh_px, max_objects)
+        if rng.random() < 0.4:  # everything of the kinds that are there
+            kinds = dict.fromkeys(t.names[0] for t in scene.targets if t.counts)
+            question = find(list(kinds)[:6] or [source.vocabulary.kinds[0]], scene.targets)
+        else:
+            question = ask(rng, scene.targets, source.vocabulary, max_objects=max_objects)
+        asked.append(Asked(scene, view, question))
+    return asked
+
+
+@torch.inference_mode()
+def answer(
+    model: Lfm2VlForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    asked: Iterable[Asked],
+    *,
+    batch: int = 16,
+    max_new_tokens: int = 300,
+) -> list[tuple[Asked, str]]:
+    """Greedy answers of the model, in batches that share a grid and are of like length."""
+    encoder = Encoder(tokenizer)
+    entries = []
+    for item in asked:
+        prompt = CARD_TEMPLATE.text.replace("{query}", ", ".join(item.question.labels))
+        entries.append((item, encoder.prompt(prompt, item.view.grid)))
+    entries.sort(
+        key=lambda e: (e[0].view.grid.columns, e[0].view.grid.rows, len(e[0].question.found))
+    )
+    answers: list[tuple[Asked, str]] = []
+    while entries:
+        grid = entries[0][0].view.grid
+        part = [entry for entry in entries[:batch] if entry[0].view.grid == grid]
+        entries = entries[len(part) :]
+        length = max(len(ids) for _, ids in part)
+        ids = torch.zeros(len(part), length, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, (_, prompt_ids) in enumerate(part):
+            ids[row, length - len(prompt_ids) :] = torch.from_numpy(prompt_ids)
+            mask[row, length - len(prompt_ids) :] = 1
+        pixels = np.stack([resize(item.scene.pixels, grid) for item, _ in part])
+        output = model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            pixel_values=patchify(torch.from_numpy(pixels), grid).to(model.dtype),
+            pixel_attention_mask=torch.ones(len(part), grid.patches, dtype=torch.int32),
+            spatial_shapes=torch.tensor([[grid.rows, grid.columns]] * len(part)),
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+        )
+        texts = tokenizer.batch_decode(output[:, length:], skip_special_tokens=True)
+        answers += [(item, text) for (item, _), text in zip(part, texts, strict=True)]
+    return answers
+
+
+def evaluate(
+    model: Lfm2VlForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    asked: Sequence[Asked],
+) -> Scores:
+    """Scores of the greedy answers on the fast path of training.
+
+    The benchmark goes through the real processor instead.
+    """
+    total = Scores()
+    for item, text in answer(model, tokenizer, asked):
+        total = total + score(text, item.question, item.scene.targets)
+    return total

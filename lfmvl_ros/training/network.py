@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training view of the model: one patch grid per batch, no masks, throw-away dense heads.
+
+It runs the checkpoint's own modules; what the processor and ``forward`` do image by image is done
+for the whole batch at once, which is what a CPU needs. A test holds both against each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import Lfm2VlForConditionalGeneration
+
+from lfmvl_ros.training.geometry import PATCH_PX, Grid
+from lfmvl_ros.training.tokenizer import IMAGE_ID
+
+
+@dataclass(frozen=True)
+class NetworkOutput:
+    """What one forward pass gives.
+
+    Attributes:
+        hidden: (B, T, D) output of the language tower, before the vocabulary.
+        kinds: (B, P, K) scores of each patch over background and kinds, or None.
+        colours: (B, P, C) scores over no colour and colours.
+        boxes: (B, P, 4) normalised x1, y1, x2, y2 of the object in each patch.
+    """
+
+    hidden: Tensor
+    kinds: Tensor
+    colours: Tensor
+    boxes: Tensor
+
+
+def patchify(pixels: Tensor, grid: Grid) -> Tensor:
+    """Pixels uint8 (B, H, W, 3) of exactly the grid's size -> (B, patches, 768) in [-1, 1]."""
+    batch = pixels.shape[0]
+    values = pixels.float().mul_(2 / 255).sub_(1)
+    shape = (batch, grid.rows, PATCH_PX, grid.columns, PATCH_PX, 3)
+    return values.view(shape).permute(0, 1, 3, 2, 4, 5).reshape(batch, grid.patches, -1)
+
+
+def shift_convolution(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Causal depthwise convolution as shifted products: on a CPU its backward is much faster.
+
+    Args:
+        inputs: (B, D, T).
+        weight: (D, K).
+        bias: (D,) or None.
+    """
+    taps, length = weight.shape[-1], inputs.shape[-1]
+    padded = F.pad(inputs, (taps - 1, 0))
+    output = padded[..., :length] * weight[:, :1]
+    for tap in range(1, taps):
+        output = output + padded[..., tap : tap + length] * weight[:, tap, None]
+    return output if bias is None else output + bias[:, None]
+
+
+def _run_convolution_layer(layer: nn.Module, hidden: Tensor) -> Tensor:
+    """One LFM2 short-convolution block without cache; see ``Lfm2ShortConv.forward``."""
+    gated = layer.conv.in_proj(layer.operator_norm(hidden)).transpose(-1, -2)
+    before, after, values = gated.chunk(3, dim=-2)
+    kernel = layer.conv.conv
+    mixed = after * shift_convolution(before * values, kernel.weight.squeeze(1), kernel.bias)
+    hidden = hidden + layer.conv.out_proj(mixed.transpose(-1, -2).contiguous())
+    return hidden + layer.feed_forward(layer.ffn_norm(hidden))
+
+
+class TrainingNetwork(nn.Module):
+    """The model with heads that read kind, colour and box off every patch (training only)."""
+
+    def __init__(self, model: Lfm2VlForConditionalGeneration, *, kinds: int, colours: int) -> None:
+        super().__init__()
+        self.model = model
+        width = model.config.vision_config.hidden_size
+        self.kind_head = nn.Linear(width, kinds + 1)
+        self.colour_head = nn.Linear(width, colours + 1)
+        self.box_head = nn.Linear(width, 4)
+
+    def see(self, patches: Tensor, grid: Grid) -> Tensor:
+        """Patches (B, P, 768) -> features (B, P, vision width)."""
+        tower = self.model.model.vision_tower
+        embeddings = tower.embeddings
+        side = embeddings.position_embedding_size
+        table = embeddings.position_embedding.weight.reshape(side, side, -1)
+        shape = torch.tensor([[grid.rows, grid.columns]])
+        positions = embeddings.resize_positional_embeddings(table, shape, grid.patches)
+        hidden = embeddings.patch_embedding(patches) + positions
+        hidden = tower.encoder(inputs_embeds=hidden, attention_mask=None).last_hidden_state
+        return tower.post_layernorm(hidden)
+
+    def read(self, features: Tensor, ids: Tensor, grid: Grid) -> Tensor:
+        """Image features and token ids (B, T) -> hidden states (B, T, D)."""
+        core = self.model.model
+        batch = features.shape[0]
+        image = core.multi_modal_projector(features.view(batch, grid.rows, grid.columns, -1))
+        hidden = core.language_model.embed_tokens(ids)
+        image = image.reshape(-1, image.shape[-1]).to(hidden.dtype)
+        hidden = hidden.masked_scatter((ids == IMAGE_ID)[..., None], image)
+        text = core.language_model
+        positions = torch.arange(ids.shape[1])[None]
+        rotary = text.rotary_emb(hidden, position_ids=positions)
+        for layer in text.layers:
+            if layer.is_attention_layer:
+                hidden = layer(hidden, position_embeddings=rotary, attention_mask=None)
+            else:
+                hidden = _run_convolution_layer(layer, hidden)
+        return text.embedding_norm(hidden)
+
+    def forward(self, patches: Tensor, ids: Tensor, grid: Grid) -> NetworkOutput:
+        """Run both towers and the dense heads on a batch that shares one grid."""
+        features = self.see(patches, grid)
+        return NetworkOutput(
+            self.read(features, ids, grid),
+            self.kind_head(features),
+            self.colour_head(features),
+            self.box_head(features),
+        )

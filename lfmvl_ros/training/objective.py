@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loss: next token, with soft neighbours for coordinates, and the dense heads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lfmvl_ros.training.data import Batch
+from lfmvl_ros.training.network import NetworkOutput, TrainingNetwork
+
+_BOX_WEIGHT = 5.0
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The sum to minimise and figures for the log (means per item, nats where entropies)."""
+
+    total: Tensor
+    figures: dict[str, float]
+
+
+def soft_labels(sigma: float, size: int = 100) -> Tensor:
+    """(size, size) rows of a discrete Gaussian around each value, each row summing to one."""
+    values = torch.arange(size, dtype=torch.float32)
+    weights = torch.exp(-0.5 * ((values[:, None] - values[None]) / sigma) ** 2)
+    return weights / weights.sum(1, keepdim=True)
+
+
+def compute_loss(
+    network: TrainingNetwork,
+    output: NetworkOutput,
+    batch: Batch,
+    *,
+    pair_ids: Tensor,
+    soft: Tensor,
+    dense_weight: float,
+) -> Loss:
+    """Loss of one batch.
+
+    Args:
+        network: gives the vocabulary head.
+        output: of its forward pass.
+        batch: the targets.
+        pair_ids: (100,) ids of the tokens ``00`` to ``99``.
+        soft: (100, 100) from :func:`soft_labels`.
+        dense_weight: of the throw-away heads.
+    """
+    hidden, wanted = output.hidden[batch.counted], batch.next_ids[batch.counted]
+    pair = batch.pair[batch.counted]
+    logs = network.model.lm_head(hidden).float().log_softmax(-1)
+    is_pair = pair >= 0
+    words = -logs[~is_pair].gather(1, wanted[~is_pair, None]).sum()
+    numbers = -(soft[pair[is_pair]] * logs[is_pair][:, pair_ids]).sum()
+    language = (words + numbers) / batch.expected
+    kind = F.cross_entropy(output.kinds.float().flatten(0, 1), batch.kinds.flatten())
+    shown = batch.kinds > 0
+    zero = output.boxes.float().sum() * 0
+    colour = box = zero
+    if shown.any():
+        colour = F.cross_entropy(output.colours.float()[shown], batch.colours[shown])
+        box = (output.boxes.float()[shown] - batch.boxes[shown]).abs().mean()
+    total = language + dense_weight * (kind + 0.5 * colour + _BOX_WEIGHT * box)
+    figures = {
+        "word": words.item() / max(1, int((~is_pair).sum())),
+        "coord": numbers.item() / max(1, int(is_pair.sum())),
+        "kind": kind.item(),
+        "colour": float(colour.detach()),
+        "box": float(box.detach()),
+        "patch_recall": _patch_recall(output.kinds, batch.kinds),
+    }
+    return Loss(total, figures)
+
+
+def _patch_recall(scores: Tensor, kinds: Tensor) -> float:
+    """Share of object patches whose kind the dense head names."""
+    shown = kinds > 0
+    if not shown.any():
+        return 1.0
+    return float((scores.detach().argmax(-1) == kinds)[shown].float().mean())

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What to ask about a scene, and the answer that is right.
+
+A question names one to six things: plain kinds, kinds with a colour, other words for a kind,
+attributes, and things that are not there. The answer lists what matches, from left to right, with
+the label as it was asked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+MIN_VISIBILITY = 0.25
+MIN_AREA = 0.004
+"""Objects less visible, or covering less of the image, are neither asked for nor counted."""
+
+_LABEL_COUNTS = (0.30, 0.28, 0.18, 0.12, 0.07, 0.05)  # questions with 1, 2, ... 6 labels
+_ABSENT_SHARE = 0.22
+_STYLE_SHARES = {"kind": 0.55, "colour": 0.27, "alias": 0.08, "other": 0.10}
+
+
+@dataclass(frozen=True)
+class Target:
+    """One object of a scene as training needs it.
+
+    Attributes:
+        names: every name a question may use for it; the plain kind first.
+        kind: index of the kind.
+        colour: index of the colour.
+        xyxy: (4,) visible box, normalised to [0, 1].
+        visibility: visible share of the object, 0 to 1.
+    """
+
+    names: tuple[str, ...]
+    kind: int
+    colour: int
+    xyxy: np.ndarray
+    visibility: float
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is visible and large enough to be expected in an answer."""
+        width, height = self.xyxy[2] - self.xyxy[0], self.xyxy[3] - self.xyxy[1]
+        return bool(self.visibility >= MIN_VISIBILITY and width * height >= MIN_AREA)
+
+    def mirrored(self) -> Target:
+        """The same object in the image flipped left to right."""
+        x1, y1, x2, y2 = self.xyxy
+        box = np.array([1 - x2, y1, 1 - x1, y2])
+        return Target(self.names, self.kind, self.colour, box, self.visibility)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words of a scene source: kinds, colours, and all names of each kind.
+
+    Attributes:
+        kinds: plain kinds; a target's ``kind`` is an index into it.
+        colours: colour words; a target's ``colour`` is an index into it.
+        names: for each kind every name an object of it may have, in any colour.
+    """
+
+    kinds: tuple[str, ...]
+    colours: tuple[str, ...]
+    names: tuple[tuple[str, ...], ...]
+
+    def kind_of(self, name: str) -> int:
+        """Index of the kind a name speaks of."""
+        return next(index for index, names in enumerate(self.names) if name in names)
+
+
+@dataclass(frozen=True)
+class Question:
+    """Labels asked for and what is there: ``found`` is (label, (4,) xyxy) from left to right."""
+
+    labels: tuple[str, ...]
+    found: tuple[tuple[str, np.ndarray], ...]
+
+
+def answer_text(found: Sequence[tuple[str, np.ndarray]], decimals: int = 2) -> str:
+    """The answer as the model must write it.
+
+    >>> answer_text([("red tote", np.array([0.371, 0.0, 0.8, 0.994]))])
+    '[{"label": "red tote", "bbox": [0.37, 0.00, 0.80, 0.99]}]'
+    """
+    objects = (
+        f'{{"label": {json.dumps(label, ensure_ascii=False)}, "bbox": ['
+        + ", ".join(f"{min(max(value, 0.0), 1.0):.{decimals}f}" for value in box)
+        + "]}"
+        for label, box in found
+    )
+    return f"[{', '.join(objects)}]"
+
+
+def reading_order(found: Sequence[tuple[str, np.ndarray]]) -> tuple[tuple[str, np.ndarray], ...]:
+    """Sorted by the printed left edge, then by the top edge."""
+    return tuple(sorted(found, key=lambda item: (round(float(item[1][0]), 2), float(item[1][1]))))
+
+
+def find(labels: Sequence[str], targets: Sequence[Target]) -> Question:
+    """The right answer to these labels; an object that two labels fit goes to the longer one."""
+    found = []
+    for target in targets:
+        fitting = [label for label in labels if label in target.names]
+        if fitting and target.counts:
+            found.append((max(fitting, key=len), target.xyxy))
+    return Question(tuple(labels), reading_order(found))
+
+
+def _pick_name(rng: np.random.Generator, names: Sequence[str], colours: Sequence[str]) -> str:
+    """One of an object's names: mostly the kind, often with a colour, sometimes another word."""
+    groups: dict[str, list[str]] = {"kind": [names[0]], "colour": [], "alias": [], "other": []}
+    for name in names[1:]:
+        words = set(name.split())
+        coloured = bool(words & set(colours))
+        if coloured:
+            groups["colour" if names[0] in name else "other"].append(name)
+        else:
+            groups["alias" if len(words) == 1 else "other"].append(name)
+    filled = [style for style, members in groups.items() if members]
+    shares = np.array([_STYLE_SHARES[style] for style in filled])
+    style = filled[int(rng.choice(len(filled), p=shares / shares.sum()))]
+    members = groups[style]
+    return members[int(rng.integers(len(members)))]
+
+
+def ask(
+    rng: np.random.Generator,
+    targets: Sequence[Target],
+    vocabulary: Vocabulary,
+    *,
+    max_objects: int = 8,
+) -> Question:
+    """A random question about a scene whose answer has at most ``max_objects`` objects.
+
+    Two labels of a question never fit the same object by accident: a kind is asked for once,
+    or by different colours.
+    """
+    count = 1 + int(rng.choice(len(_LABEL_COUNTS), p=_LABEL_COUNTS))
+    visible = [target for target in targets if target.counts]
+    labels: list[str] = []
+    for _ in range(count):
+        if visible and rng.random() >= _ABSENT_SHARE:
+            names = visible[int(rng.integers(len(visible)))].names
+        else:
+            names = vocabulary.names[int(rng.integers(len(vocabulary.names)))]
+            if rng.random() < 0.5 and visible:  # the wrong colour of something that is there
+                names = vocabulary.names[visible[int(rng.integers(len(visible)))].kind]
+        label = _pick_name(rng, names, vocabulary.colours)
+        if _clashes(label, labels, vocabulary):
+            continue
+        if len(find([*labels, label], targets).found) <= max_objects:
+            labels.append(label)
+    if not labels:  # every try clashed or was too full: ask for one thing that can't be many
+        fewest = min(vocabulary.kinds, key=lambda kind: sum(kind in t.names for t in visible))
+        labels = [fewest]
+    order = rng.permutation(len(labels))
+    return find([labels[index] for index in order], targets)
+
+
+def _clashes(label: str, others: Sequence[str], vocabulary: Vocabulary) -> bool:
+    kind, coloured = vocabulary.kind_of(label), bool(set(label.split()) & set(vocabulary.colours))
+    for other in others:
+        if vocabulary.kind_of(other) != kind:
+            continue
+        other_coloured = bool(set(other.split()) & set(vocabulary.colours))
+        if label == other or not (coloured and other_coloured):
+            return True
+    return False

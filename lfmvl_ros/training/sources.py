@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where training scenes come from: the procedural warehouse, still or as frames of its video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from lfmvl_ros.core.image_tokens import ImageTokenSettings
+from lfmvl_ros.training.geometry import BUDGET, Grid, grid_for
+from lfmvl_ros.training.questions import Target, Vocabulary
+
+if TYPE_CHECKING:
+    from lfmvl_ros.scenes import RenderedScene
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An image and what is in it.
+
+    Attributes:
+        pixels: uint8 (H, W, 3) RGB.
+        targets: everything the scene knows, also what is too small or hidden to be asked for.
+    """
+
+    pixels: np.ndarray
+    targets: tuple[Target, ...]
+
+
+class SceneSource(Protocol):
+    """What the data stream needs: words, and a scene for a random generator."""
+
+    vocabulary: Vocabulary
+
+    def draw(self, rng: np.random.Generator, wh_px: tuple[int, int], max_objects: int) -> Scene:
+        """A scene of this size; the same generator state gives the same scene."""
+        ...
+
+
+@dataclass(frozen=True)
+class View:
+    """A way to look at scenes: the size drawn, the grid it becomes, how often it is chosen."""
+
+    wh_px: tuple[int, int]
+    grid: Grid
+    share: float
+
+
+def views(budget: ImageTokenSettings = BUDGET) -> tuple[View, ...]:
+    """The sizes of training images: camera aspect ratios, most often 4:3 and square.
+
+    Sizes equal to a grid's own are drawn without resizing; the others are resized the way the
+    processor does, so that softened images are part of what is learned.
+    """
+    shares = {
+        (288, 192): 0.20,
+        (384, 288): 0.18,
+        (640, 480): 0.10,
+        (256, 256): 0.20,
+        (320, 192): 0.10,
+        (384, 216): 0.06,
+        (192, 288): 0.05,
+        (192, 320): 0.04,
+        (384, 160): 0.04,
+        (320, 320): 0.03,
+    }
+    return tuple(View(wh, grid_for(wh, budget), share) for wh, share in shares.items())
+
+
+def warehouse_vocabulary() -> Vocabulary:
+    """Kinds, colours and every name of the package's scenes."""
+    from lfmvl_ros.scenes import ATTRIBUTES, COLOURS, KINDS, object_names
+
+    names = tuple(
+        tuple(
+            dict.fromkeys(
+                name for colour in COLOURS for name in object_names(kind, colour, attributes)
+            )
+        )
+        for kind in KINDS
+        for attributes in [tuple(ATTRIBUTES.get(kind, ()))]
+    )
+    return Vocabulary(tuple(KINDS), tuple(COLOURS), names)
+
+
+class WarehouseScenes:
+    """The package's own procedural scenes, of standard difficulty.
+
+    Args:
+        appearances: looks of each kind to draw from, per camera angle; more than a still has by
+            default, because a training sees each of them many times. It holds for the process.
+    """
+
+    def __init__(self, *, appearances: int = 160) -> None:
+        from lfmvl_ros.scenes import COLOURS, KINDS, sprites
+
+        sprites.POOL_VARIANTS = appearances
+        self._kinds = {kind: index for index, kind in enumerate(KINDS)}
+        self._colours = {colour: index for index, colour in enumerate(COLOURS)}
+        self.vocabulary = warehouse_vocabulary()
+
+    def draw(self, rng: np.random.Generator, wh_px: tuple[int, int], max_objects: int) -> Scene:
+        """A still with up to ``max_objects`` objects."""
+        from lfmvl_ros.scenes import STANDARD, render_still
+
+        options = replace(STANDARD, objects=(0, max_objects), distractors=min(2, max_objects // 2))
+        return self._convert(render_still(rng, wh=wh_px, options=options))
+
+    def _convert(self, rendered: RenderedScene) -> Scene:
+        size = np.array(rendered.wh * 2, float)
+        targets = tuple(
+            Target(
+                names=item.names,
+                kind=self._kinds[item.kind],
+                colour=self._colours[item.colour],
+                xyxy=np.asarray(item.visible_xyxy_px, float) / size,
+                visibility=float(item.visibility),
+            )
+            for item in rendered.objects
+            if item.visibility > 0
+        )
+        return Scene(rendered.pixels, targets)

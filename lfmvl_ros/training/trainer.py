@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training run of one process: step, average, log, evaluate, save, resume."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.training import tokenizer as layout
+from lfmvl_ros.training.checkpoint import ModelShape, build_model, count_parameters
+from lfmvl_ros.training.data import Batch, BatchStream, StreamSettings
+from lfmvl_ros.training.evaluation import Scores, evaluate, held_out
+from lfmvl_ros.training.network import TrainingNetwork, patchify
+from lfmvl_ros.training.objective import Loss, compute_loss, soft_labels
+from lfmvl_ros.training.optim import Optimisers, follow, start_coordinates
+from lfmvl_ros.training.sources import SceneSource, views
+
+STATE_FILE = "state.pt"
+TOKENIZER_DIRECTORY = "tokenizer"
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """One training run.
+
+    Attributes:
+        out: run directory; state, log and the finished checkpoint go there.
+        minutes: training time; schedules follow it. Ignored when ``steps`` is given.
+        steps: number of updates instead of a time, for repeatable runs.
+        seed: of weights and data.
+        processes: data-parallel processes of one thread each.
+        shape: sizes of the model.
+        stream: batch size, chunk and reuse (its seed and rank are set from here).
+        max_objects: most objects in an answer, once the curriculum is through.
+        sigma: width of the soft coordinate labels in hundredths, at first and in the end.
+        ema_decay: of the averaged weights, which are what is shipped.
+        save_every_s, evaluate_every_s: how often the state is written and the average judged.
+        evaluation_scenes: how many held-out scenes a judgement during training takes.
+    """
+
+    out: Path
+    minutes: float = 75.0
+    steps: int | None = None
+    seed: int = 0
+    processes: int = 2
+    shape: ModelShape = field(default_factory=ModelShape)
+    stream: StreamSettings = field(default_factory=StreamSettings)
+    max_objects: int = 8
+    muon_rate: float = 0.01
+    adam_rate: float = 1.5e-3
+    dense_weight: float = 1.0
+    sigma: tuple[float, float] = (3.0, 1.0)
+    ema_decay: float = 0.998
+    save_every_s: float = 180.0
+    evaluate_every_s: float = 420.0
+    evaluation_scenes: int = 64
+
+    def __post_init__(self) -> None:
+        if self.minutes <= 0 or (self.steps is not None and self.steps < 1):
+            raise ValueError(f"a run takes time or steps, got {self.minutes} and {self.steps}")
+        if self.processes < 1 or self.max_objects < 1:
+            raise ValueError("processes and max_objects are at least 1")
+
+
+def curriculum(progress: float, most: int) -> int:
+    """Most objects in an answer when this share of the run is over: 2, then 4, then all."""
+    if progress < 0.06:
+        return min(2, most)
+    return min(4, most) if progress < 0.15 else most
+
+
+class Trainer:
+    """One process of a run. With several, each calls :meth:`run` after joining the group."""
+
+    def __init__(self, settings: TrainSettings, source: SceneSource, *, rank: int = 0) -> None:
+        self.settings, self.rank, self.source = settings, rank, source
+        names = [name for names in source.vocabulary.names for name in names]
+        self.tokenizer = layout.build_tokenizer(names)
+        torch.manual_seed(settings.seed)
+        self.model = build_model(settings.shape, vocabulary=len(self.tokenizer))
+        self.network = TrainingNetwork(
+            self.model,
+            kinds=len(source.vocabulary.kinds),
+            colours=len(source.vocabulary.colours),
+        )
+        pairs = layout.pair_ids(self.tokenizer)
+        start_coordinates(self.model.get_input_embeddings(), pairs)
+        self.average = build_model(settings.shape, vocabulary=len(self.tokenizer)).eval()
+        self.average.load_state_dict(self.model.state_dict())
+        self.optimisers = Optimisers(
+            self.network, muon_rate=settings.muon_rate, adam_rate=settings.adam_rate
+        )
+        self._pair_ids = torch.tensor(pairs)
+        stream = StreamSettings(
+            **{
+                **asdict(settings.stream),
+                "seed": settings.seed,
+                "rank": rank,
+            }
+        )
+        self.views = views()
+        self.stream = BatchStream(source, self.tokenizer, self.views, stream)
+        self.step, self.samples, self.seconds = 0, 0, 0.0
+        self._chunk_objects = 1
+        self._batches: list[Batch] = []
+        self._recent: list[dict[str, float]] = []
+
+    # ---- one update -----------------------------------------------------------------------
+
+    def train_step(self, batch: Batch, progress: float) -> Loss:
+        """One update from one batch (and the other processes' batches)."""
+        settings = self.settings
+        first, last = settings.sigma
+        soft = soft_labels(max(last, first * (1 - progress / 0.4)))
+        with torch.autocast("cpu", torch.bfloat16):
+            output = self.network(patchify(batch.pixels, batch.grid), batch.ids, batch.grid)
+            loss = compute_loss(
+                self.network,
+                output,
+                batch,
+                pair_ids=self._pair_ids,
+                soft=soft,
+                dense_weight=settings.dense_weight,
+            )
+        self.network.zero_grad(set_to_none=True)
+        loss.total.backward()
+        self._share_gradients()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimisers.step(self.step, progress)
+        self.step += 1
+        self.samples += len(batch.ids) * settings.processes
+        follow(
+            self.average.parameters(),
+            self.model.parameters(),
+            step=self.step,
+            decay=settings.ema_decay,
+        )
+        return loss
+
+    def _share_gradients(self) -> None:
+        if not dist.is_initialized():
+            return
+        for parameter in self.network.parameters():  # a head without targets has no gradient
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = [parameter.grad for parameter in self.network.parameters()]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(flat)
+        flat /= self.settings.processes
+        parts = flat.split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    # ---- the run --------------------------------------------------------------------------
+
+    def run(self) -> Scores | None:
+        """Train to the end; return the last evaluation (rank 0) or None."""
+        settings = self.settings
+        if self.rank == 0:
+            self.tokenizer.save_pretrained(settings.out / TOKENIZER_DIRECTORY)
+        questions = held_out(
+            self.source, self.views, settings.evaluation_scenes, max_objects=settings.max_objects
+        )[self.rank :: settings.processes]
+        if self.rank == 0:
+            self._say(
+                f"{count_parameters(self.model) / 1e6:.2f} M parameters, "
+                f"{len(self.tokenizer)} tokens, from step {self.step}"
+            )
+        begun, before = time.monotonic(), self.seconds
+        saved = judged = before
+        while (progress := self._progress(begun, before)) < 1:
+            loss = self.train_step(self._next_batch(progress), progress)
+            self._recent.append({"loss": loss.total.item(), **loss.figures})
+            if self.step % 50 == 0:
+                self._log(progress)
+            if self.seconds - judged >= settings.evaluate_every_s:
+                self._judge(questions)
+                judged = self.seconds
+            if self.rank == 0 and self.seconds - saved >= settings.save_every_s:
+                self.save()
+                saved = self.seconds
+        if self.rank == 0:
+            self.save()
+        return self._judge(questions)
+
+    def _progress(self, begun: float, before: float) -> float:
+        """Share of the run that is over; every process gets rank 0's clock."""
+        clock = torch.tensor([before + time.monotonic() - begun], dtype=torch.float64)
+        if dist.is_initialized():
+            dist.broadcast(clock, 0)
+        self.seconds = float(clock)
+        if self.settings.steps is not None:
+            return self.step / self.settings.steps
+        return self.seconds / (60 * self.settings.minutes)
+
+    def _next_batch(self, progress: float) -> Batch:
+        index, place = divmod(self.step, self.stream.settings.chunk)
+        if place == 0:
+            self._chunk_objects = curriculum(progress, self.settings.max_objects)
+        if place == 0 or not self._batches:
+            self._batches = self.stream.chunk(index, max_objects=self._chunk_objects)
+        return self._batches[place]
+
+    def _judge(self, questions: list) -> Scores | None:
+        total = evaluate(self.average, self.tokenizer, questions)
+        sums = torch.tensor(list(total.as_dict().values()), dtype=torch.float64)
+        if dist.is_initialized():
+            dist.all_reduce(sums)
+        if self.rank:
+            return None
+        total = Scores(*sums.tolist())
+        self._say("held-out " + json.dumps(total.rates()))
+        self._write({"held_out": total.rates()})
+        return total
+
+    # ---- log and state --------------------------------------------------------------------
+
+    def _log(self, progress: float) -> None:
+        means = {key: float(np.mean([r[key] for r in self._recent])) for key in self._recent[0]}
+        self._recent.clear()
+        if self.rank:
+            return
+        speed = self.samples / max(1e-9, self.seconds)
+        words = " ".join(f"{key} {value:.3f}" for key, value in means.items())
+        self._say(
+            f"{progress:6.1%} {self.seconds:6.0f} s step {self.step} {words} "
+            f"objects {self._chunk_objects} {speed:.1f} samples/s"
+        )
+        self._write(means)
+
+    def _say(self, line: str) -> None:
+        print(line, flush=True)
+
+    def _write(self, record: dict) -> None:
+        where = {"step": self.step, "seconds": round(self.seconds, 1), "samples": self.samples}
+        with (self.settings.out / "progress.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps({**where, **record}) + "\n")
+
+    def save(self) -> None:
+        """Write everything a resumed run needs, in one piece or not at all."""
+        state = {
+            "step": self.step,
+            "samples": self.samples,
+            "seconds": self.seconds,
+            "chunk_objects": self._chunk_objects,
+            "shape": asdict(self.settings.shape),
+            "seed": self.settings.seed,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimisers": self.optimisers.state_dict(),
+        }
+        target = self.settings.out / STATE_FILE
+        torch.save(state, target.with_suffix(".new"))
+        os.replace(target.with_suffix(".new"), target)
+
+    def resume(self) -> None:
+        """Continue where the saved state of the run directory left off.
+
+        Raises:
+            UserError: the state is of another model shape or seed.
+        """
+        state = torch.load(self.settings.out / STATE_FILE, weights_only=True)
+        if state["shape"] != asdict(self.settings.shape) or state["seed"] != self.settings.seed:
+            raise UserError(
+                f"{self.settings.out / STATE_FILE} was trained with {state['shape']}, seed "
+                f"{state['seed']}; resume it with the same ones or choose another directory"
+            )
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimisers.load_state_dict(state["optimisers"])
+        self.step, self.samples = state["step"], state["samples"]
+        self.seconds, self._chunk_objects = state["seconds"], state["chunk_objects"]
