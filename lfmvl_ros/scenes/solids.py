@@ -276,6 +276,58 @@ def draw(mesh: Mesh, *, yaw: float, pitch: float, size_px: int) -> Render:
     return Render(small, scale / distance / _SUPERSAMPLE, (float(foot[0]), float(foot[1])))
 
 
+@dataclass(frozen=True)
+class _Fits:
+    """Per face: visible or not, and affine maps over the picture (F,3) of 1/depth and of light."""
+
+    visible: Vec
+    depth: Vec
+    light: Vec
+    light_range: Vec  # (F,2)
+
+
+def _fit_faces(
+    faces: list[_Face], counts: Vec, points: Vec, pixels: Vec, inv: Vec, eye: Vec, turn: Vec
+) -> _Fits:
+    """Culls and shades all faces, batched by corner count; least squares over each one's corners."""
+    n = len(faces)
+    fits = _Fits(np.zeros(n, bool), np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 2)))
+    starts = np.cumsum(counts) - counts
+    both = np.array([f.two_sided for f in faces])
+    for k in np.unique(counts):
+        rows = np.flatnonzero(counts == k)
+        at = starts[rows][:, None] + np.arange(k)
+        world, px = points[at], pixels[at]
+        centred = world - world.mean(1, keepdims=True)
+        normals = np.cross(centred, np.roll(centred, -1, 1)).sum(1)
+        length = np.linalg.norm(normals, axis=1, keepdims=True)
+        normals = normals / np.maximum(length, 1e-15)
+        facing = ((eye - world[:, 0]) * normals).sum(1) > 0
+        fits.visible[rows] = (length[:, 0] > 1e-12) & (facing | both[rows])
+        normals = np.where(facing[:, None], normals, -normals)
+        corner_normals = np.repeat(normals[:, None], k, 1)
+        for i, row in enumerate(rows):
+            own = faces[row].normals
+            if own is not None:
+                corner_normals[i] = own @ turn
+        light = _shade(corner_normals)
+        fits.light_range[rows] = np.column_stack([light.min(1), light.max(1)])
+        fits.depth[rows], fits.light[rows] = _affine_fit(px, inv[at]), _affine_fit(px, light)
+    return fits
+
+
+def _affine_fit(px: Vec, values: Vec) -> Vec:
+    """Least squares (F,3) of values (F,K) as a*x + b*y + c over points (F,K,2); damped on slivers."""
+    middle = px.mean(1)
+    x, y = (px - middle[:, None]).transpose(2, 0, 1)
+    mean = values.mean(1)
+    v = values - mean[:, None]
+    xx, xy, yy, xv, yv = (x * x).sum(1), (x * y).sum(1), (y * y).sum(1), (x * v).sum(1), (y * v).sum(1)
+    det = xx * yy - xy * xy + 1e-7 * (xx + yy) ** 2 + 1e-12
+    a, b = (yy * xv - xy * yv) / det, (xx * yv - xy * xv) / det
+    return np.column_stack([a, b, mean - a * middle[:, 0] - b * middle[:, 1]])
+
+
 def _rasterise(
     faces: list[_Face],
     counts: list[int],
@@ -290,72 +342,58 @@ def _rasterise(
     nearest = np.zeros(canvas.shape[:2], np.float32)
     cp, sp, distance = view
     eye = np.array([0.0, -distance * cp, distance * sp])
-    start = 0
-    for face, count in zip(faces, counts):
-        world, px, iz = (a[start : start + count] for a in (points, pixels, inv))
-        start += count
-        normal = np.cross(world[1] - world[0], world[2] - world[0])
-        length = float(np.sqrt(normal @ normal))
-        if length < 1e-12 and count > 3:  # two corners coincide (tip of an ellipsoid or cone)
-            normal = np.cross(world[2] - world[1], world[3] - world[1])
-            length = float(np.sqrt(normal @ normal))
-        if length < 1e-12:
-            continue
-        normal = normal / length
-        if normal @ (eye - world[0]) <= 0:
-            if not face.two_sided:
-                continue
-            normal = -normal
-        normals = normal[None] if face.normals is None else face.normals @ turn
-        _fill(canvas, nearest, face, px, iz, _shade(normals))
+    sizes = np.array(counts)
+    fits = _fit_faces(faces, sizes, points, pixels, inv, eye, turn)
+    starts = np.cumsum(sizes) - sizes
+    for i in np.flatnonzero(fits.visible):
+        px = pixels[starts[i] : starts[i] + sizes[i]]
+        _fill(canvas, nearest, faces[i], px, fits.depth[i], fits.light[i], fits.light_range[i])
     return canvas
 
 
 def _shade(normals: Vec) -> Vec:
-    """Light (K,) on surfaces with these normals: sky, one lamp, darker from below."""
+    """Light (...,) on surfaces with these normals (...,3): sky, one lamp, darker from below."""
     return np.asarray(
-        0.60 + 0.47 * np.maximum(0.0, normals @ _LIGHT) - 0.10 * np.maximum(0.0, -normals[:, 2])
+        0.60 + 0.47 * np.maximum(0.0, normals @ _LIGHT) - 0.10 * np.maximum(0.0, -normals[..., 2])
     )
 
 
-def _fill(canvas: Vec, nearest: Vec, face: _Face, px: Vec, iz: Vec, shade: Vec) -> None:
-    x0, y0 = np.floor(px.min(0)).astype(int)
-    x1, y1 = np.ceil(px.max(0)).astype(int) + 1
-    x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, canvas.shape[1]), min(y1, canvas.shape[0])
+def _fill(
+    canvas: Vec, nearest: Vec, face: _Face, px: Vec, depth_fit: Vec, light_fit: Vec, lights: Vec
+) -> None:
+    """Draws one face where it is nearer than what is there."""
+    x0, y0 = (max(int(v), 0) for v in px.min(0))
+    x1 = min(int(np.ceil(px[:, 0].max())) + 1, canvas.shape[1])
+    y1 = min(int(np.ceil(px[:, 1].max())) + 1, canvas.shape[0])
     if x1 <= x0 or y1 <= y0:
         return
     mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
     local = px - (x0, y0)
     cv2.fillConvexPoly(mask, np.round(local * 16).astype(np.int32), 1, shift=4)
-    plane = np.column_stack([local, np.ones(len(local))])
-    # 1/depth and, on curved surfaces, light are affine over the face: one fit gives both.
-    values = np.column_stack([iz, np.broadcast_to(shade, len(iz))])
-    fit = np.linalg.lstsq(plane, values, rcond=None)[0]
-    depth = _affine(fit[:, 0] * (1.0 + face.bias), mask.shape)
+    depth = _affine(depth_fit * (1.0 + face.bias), x0, y0, mask.shape)
     region = nearest[y0:y1, x0:x1]
-    wins = (mask > 0) & (depth > region)
+    wins = (depth > region) & mask.view(bool)
     if not wins.any():
         return
     region[wins] = depth[wins]
-    target = canvas[y0:y1, x0:x1]
-    if len(shade) == 1:
-        light: Vec = shade
+    if lights[1] - lights[0] < 0.004:
+        light: Vec = lights[1:]
     else:
-        light = np.clip(_affine(fit[:, 1], mask.shape), shade.min(), shade.max())[wins][:, None]
+        light = _affine(light_fit, x0, y0, mask.shape)[wins].clip(*lights)[:, None]
     if face.texture is None or len(px) != 4:
-        target[wins, :3] = np.clip(face.colour * light, 0, 255).astype(np.uint8)
+        colour = face.colour * light
     else:
-        tint = _textured(face.texture, face.colour, local, mask.shape)[wins]
-        target[wins, :3] = np.clip(tint * light, 0, 255).astype(np.uint8)
-    target[wins, 3] = 255
+        colour = _textured(face.texture, face.colour, local, mask.shape)[wins] * light
+    rgba = np.full((*colour.shape[:-1], 4), 255, np.uint8)
+    rgba[..., :3] = colour.clip(0, 255)
+    canvas[y0:y1, x0:x1][wins] = rgba
 
 
-def _affine(fit: Vec, shape: tuple[int, ...]) -> Vec:
-    a, b, e = fit.astype(np.float32)
-    return np.asarray(
-        (np.arange(shape[1], dtype=np.float32) * a)[None]
-        + (np.arange(shape[0], dtype=np.float32) * b + e)[:, None]
-    )
+def _affine(fit: Vec, x0: int, y0: int, shape: tuple[int, ...]) -> Vec:
+    a, b, c = (float(v) for v in fit)
+    columns = np.arange(x0, x0 + shape[1], dtype=np.float32) * np.float32(a)
+    rows = np.arange(y0, y0 + shape[0], dtype=np.float32) * np.float32(b) + np.float32(c)
+    return np.asarray(columns[None] + rows[:, None])
 
 
 def _textured(texture: Vec, colour: Vec, local: Vec, shape: tuple[int, ...]) -> Vec:
