@@ -7,9 +7,10 @@ camera and moving objects, at any frame index.
 
 from __future__ import annotations
 
-from lfmvl_ros.scenes.options import EASY, HARD, PRESETS, STANDARD, SceneOptions
+from lfmvl_ros.scenes.options import EASY, HARD, PRESETS, STANDARD, VIDEO, SceneOptions
 from lfmvl_ros.scenes.scene import RenderedScene, SceneObject
-from lfmvl_ros.scenes.still import render_still
+from lfmvl_ros.scenes.still import preload, render_still
+from lfmvl_ros.scenes.video import SceneVideo
 from lfmvl_ros.scenes.vocabulary import ATTRIBUTES, COLOURS, KINDS, object_names
 
 __all__ = [
@@ -23,6 +24,9 @@ __all__ = [
     "RenderedScene",
     "SceneObject",
     "SceneOptions",
+    "SceneVideo",
+    "VIDEO",
+    "preload",
     "object_names",
     "render_still",
 ]

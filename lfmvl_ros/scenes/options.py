@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How hard a scene is, as one validated value with three presets."""
+"""How hard a scene is, as one validated value with presets."""
 
 from __future__ import annotations
 
@@ -98,5 +98,15 @@ HARD = SceneOptions(
     noise=1.0,
     jpeg_probability=0.5,
     distractors=3,
+)
+VIDEO = SceneOptions(
+    objects=(9, 12),
+    brightness=0.15,
+    low_light_probability=0.0,
+    backlight_probability=0.0,
+    motion_blur_probability=0.0,
+    noise=0.15,
+    jpeg_probability=0.0,
+    distractors=0,
 )
 PRESETS: dict[str, SceneOptions] = {"easy": EASY, "standard": STANDARD, "hard": HARD}
