@@ -22,7 +22,8 @@ def to_yaml(settings: Group, *, only: frozenset[str] | None = None) -> str:
     Returns:
         ``/**: ros__parameters:``, nested by group, in order of declaration.
     """
-    lines, values, open_groups = ["/**:", "  ros__parameters:"], settings.flat(), ()
+    lines, values = ["/**:", "  ros__parameters:"], settings.flat()
+    open_groups: tuple[str, ...] = ()
     for name, info in type(settings).describe().items():
         if only is not None and name not in only:
             continue
@@ -43,10 +44,8 @@ def to_markdown(settings: type[Group]) -> str:
     rows = [head, ["---"] * len(head)]
     for info in settings.describe().values():
         change = "no" if info.read_only else "yes"
-        rows.append(
-            [f"`{info.name}`", info.kind.__name__, f"`{_scalar(info.default)}`", info.unit]
-            + [_range(info), change, info.help.replace("|", r"\|")]
-        )
+        row = [f"`{info.name}`", info.kind.__name__, f"`{_scalar(info.default)}`", info.unit]
+        rows.append([*row, _range(info), change, info.help.replace("|", r"\|")])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -60,6 +61,7 @@ class SettingsParameters(Generic[GroupType]):
     def __init__(self, node: Node, settings: GroupType, apply: Callable[[GroupType], None]) -> None:
         self._names = frozenset(type(settings).describe())
         self._apply = apply
+        self._lock = threading.Lock()
         self.settings = self._declare(node, settings)
         node.add_on_set_parameters_callback(self._on_set)
 
@@ -79,10 +81,11 @@ class SettingsParameters(Generic[GroupType]):
         changes = {item.name: item.value for item in parameters if item.name in self._names}
         if not changes:
             return SetParametersResult(successful=True)
-        try:
-            changed = self.settings.updated(changes)
-            self._apply(changed)
-        except UserError as error:
-            return SetParametersResult(successful=False, reason=str(error))
-        self.settings = changed
+        with self._lock:  # services and topics change parameters from several threads
+            try:
+                changed = self.settings.updated(changes)
+                self._apply(changed)
+            except UserError as error:
+                return SetParametersResult(successful=False, reason=str(error))
+            self.settings = changed
         return SetParametersResult(successful=True)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A camera for machines without one: scene, video, images or device -> ``image_raw``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import rclpy
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+
+from lfmvl_ros.core.config import CameraSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.ros import qos
+from lfmvl_ros.ros.conversions import to_camera_info, to_image
+from lfmvl_ros.ros.image_sources import open_source
+from lfmvl_ros.ros.pacing import Pacer
+from lfmvl_ros.ros.parameters import SettingsParameters
+from lfmvl_ros.ros.pixels import Pixels
+from lfmvl_ros.ros.process import run
+
+USAGE = """camera_node publishes image_raw and camera_info at the source's true rate.
+
+  ros2 run lfmvl_ros camera_node --ros-args -p source:=scene -p rate_hz:=15.0
+  ros2 run lfmvl_ros camera_node --ros-args -p source:=video.mp4 -p loop:=false
+
+`lfmvl config --camera` prints every parameter. Exit code 2: the source can't be read."""
+_REPORT_S = 5.0
+
+
+class CameraNode(Node):
+    """Publishes a source's pictures.
+
+    Raises:
+        UserError: a parameter or the source can't be used.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("camera")
+        self.exit_code = 0
+        parameters = SettingsParameters(self, CameraSettings(), apply=lambda _: None)
+        self._settings = parameters.settings
+        source = open_source(self._settings)
+        self._intrinsics = source.intrinsics
+        self._images = self.create_publisher(Image, "image_raw", qos.SENSOR)
+        self._infos = self.create_publisher(CameraInfo, "camera_info", qos.SENSOR)
+        self._pacer = Pacer(source, self._publish, loop=self._settings.loop, ended=self._ended)
+        self._skipped = 0
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_REPORT_S, self._report, clock=clock)
+        self.get_logger().info(f"{source.name}: {source.rate_hz:g} pictures a second")
+        self._pacer.start()
+
+    def close(self) -> None:
+        """Stop publishing."""
+        self._pacer.stop()
+
+    def _publish(self, pixels: Pixels, late_ns: int) -> None:
+        if not self.context.ok():
+            return
+        stamp_ns = max(0, self.get_clock().now().nanoseconds - late_ns)
+        wh, frame_id = (pixels.shape[1], pixels.shape[0]), self._settings.frame_id
+        self._images.publish(to_image(pixels, stamp_ns, frame_id, self._settings.encoding))
+        self._infos.publish(to_camera_info(stamp_ns, frame_id, wh, self._intrinsics(wh)))
+
+    def _report(self) -> None:
+        status = self._pacer.status()
+        if status.skipped > self._skipped:
+            self.get_logger().warning(
+                f"this machine can't make the pictures fast enough: "
+                f"{status.skipped - self._skipped} skipped in {_REPORT_S:g} s; "
+                "lower rate_hz, width or height"
+            )
+        self._skipped = status.skipped
+
+    def _ended(self, error: UserError | None) -> None:
+        if error is None:
+            self.get_logger().info("the source has ended")
+        else:
+            self.get_logger().error(str(error))
+            self.exit_code = 2
+        rclpy.try_shutdown(context=self.context)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; return the exit code."""
+    return run(CameraNode, USAGE, args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages <-> the package's own types: the only file that reads or fills message fields."""
+
+from __future__ import annotations
+
+import array
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Point
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import ColorRGBA, Header, String
+from vision_msgs.msg import (
+    Detection2D,
+    Detection2DArray,
+    LabelInfo,
+    ObjectHypothesisWithPose,
+    VisionClass,
+)
+from visualization_msgs.msg import Marker, MarkerArray
+
+from lfmvl_ros.core.boxes import xyxy_to_cxcywh
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.tracking import Tracks
+from lfmvl_ros.ros.bridge import rgb_of
+from lfmvl_ros.ros.health import Health
+from lfmvl_ros.ros.pixels import ConversionError, Pixels, decode_compressed, encode_raw
+from lfmvl_ros.viz.drawing import colour_of
+
+Intrinsics = tuple[float, float, float, float]
+"""fx, fy, cx, cy of a camera in pixels."""
+
+# -- stamps ------------------------------------------------------------------------------------
+
+
+def stamp_ns(stamp: Time) -> int:
+    """Return a message's stamp in nanoseconds.
+
+    Raises:
+        ConversionError: it lies before 1970: nothing a clock gives.
+    """
+    if stamp.sec < 0:
+        raise ConversionError(f"the stamp has a negative time ({stamp.sec} s)")
+    return int(stamp.sec) * 10**9 + int(stamp.nanosec)
+
+
+def to_stamp(stamp_ns: int) -> Time:
+    """Return nanoseconds as a message's stamp."""
+    return Time(sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
+
+
+def to_header(stamp_ns: int, frame_id: str) -> Header:
+    """Return a header."""
+    return Header(stamp=to_stamp(stamp_ns), frame_id=frame_id)
+
+
+# -- pictures ----------------------------------------------------------------------------------
+
+
+def frame_from_image(
+    message: Image | CompressedImage,
+    to_rgb: Callable[[Image], Pixels] = rgb_of,
+    *,
+    receipt_ns: int = 0,
+    camera: str = "",
+) -> Frame:
+    """Return the picture of a message.
+
+    Args:
+        message: raw, or compressed as JPEG or PNG.
+        to_rgb: decoder of raw images, see :class:`lfmvl_ros.ros.bridge.ImageBridge`.
+        receipt_ns: what a zero stamp becomes.
+        camera: which of the node's cameras took it.
+
+    Raises:
+        ConversionError: see :mod:`lfmvl_ros.ros.pixels`.
+    """
+    taken_ns = stamp_ns(message.header.stamp) or receipt_ns
+    if isinstance(message, CompressedImage):
+        pixels = decode_compressed(message.format, message.data)
+    else:
+        pixels = to_rgb(message)
+    return Frame(pixels, taken_ns, message.header.frame_id, camera)
+
+
+def has_stamp(message: Image | CompressedImage) -> bool:
+    """Tell whether the driver set a stamp."""
+    return bool(message.header.stamp.sec or message.header.stamp.nanosec)
+
+
+def to_image(pixels: Pixels, stamp_ns: int, frame_id: str, encoding: str = "rgb8") -> Image:
+    """Return ``(H, W, 3)`` RGB as a message of ``rgb8``, ``bgr8`` or ``mono8``."""
+    encoded = np.ascontiguousarray(encode_raw(pixels, encoding))
+    data = array.array("B")
+    data.frombytes(memoryview(encoded).cast("B"))
+    return Image(
+        header=to_header(stamp_ns, frame_id),
+        height=encoded.shape[0],
+        width=encoded.shape[1],
+        encoding=encoding,
+        is_bigendian=0,
+        step=encoded.strides[0],
+        data=data,
+    )
+
+
+def to_camera_info(
+    stamp_ns: int, frame_id: str, wh: tuple[int, int], intrinsics: Intrinsics
+) -> CameraInfo:
+    """Return the calibration of a camera without distortion; ``intrinsics`` in pixels."""
+    (width, height), (fx, fy, cx, cy) = wh, map(float, intrinsics)
+    return CameraInfo(
+        header=to_header(stamp_ns, frame_id),
+        width=width,
+        height=height,
+        distortion_model="plumb_bob",
+        d=[0.0] * 5,
+        k=[fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0],
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+    )
+
+
+def to_intrinsics(message: CameraInfo) -> Intrinsics | None:
+    """Return ``(fx, fy, cx, cy)`` in pixels; None when the camera is not calibrated."""
+    fx, fy, cx, cy = (float(message.k[i]) for i in (0, 4, 2, 5))
+    usable = all(map(math.isfinite, (fx, fy, cx, cy))) and fx > 0 and fy > 0
+    return (fx, fy, cx, cy) if usable else None
+
+
+# -- results -----------------------------------------------------------------------------------
+
+
+def to_detections(grounding: Grounding, ids: Sequence[str]) -> Detection2DArray:
+    """Return an answer's objects with the header of the frame they were seen in.
+
+    Args:
+        grounding: the answer.
+        ids: track id of each detection, "" where it has none.
+    """
+    found = grounding.detections
+    header = to_header(grounding.stamp_ns, grounding.frame_id)
+    return _to_array(header, found.xyxy_px, found.labels, found.scores, ids)
+
+
+def to_tracks(tracks: Tracks, frame_id: str) -> Detection2DArray:
+    """Return the tracks as they are at the newest frame, ``id`` set, with that frame's header."""
+    header = to_header(tracks.stamp_ns, frame_id)
+    ids = [str(int(number)) for number in tracks.ids]
+    return _to_array(header, tracks.xyxy_px, tracks.labels, tracks.scores, ids)
+
+
+def _to_array(
+    header: Header,
+    xyxy_px: NDArray[np.float64],
+    labels: Sequence[str],
+    scores: Iterable[float],
+    ids: Sequence[str],
+) -> Detection2DArray:
+    message = Detection2DArray(header=header)
+    boxes = xyxy_to_cxcywh(xyxy_px).tolist()
+    for (cx, cy, width, height), label, score, id_ in zip(boxes, labels, scores, ids, strict=True):
+        hypothesis = ObjectHypothesisWithPose()
+        hypothesis.hypothesis.class_id = label
+        hypothesis.hypothesis.score = float(score)
+        hypothesis.pose.pose.orientation.w = 1.0
+        detection = Detection2D(header=header, results=[hypothesis], id=id_)
+        detection.bbox.center.position.x, detection.bbox.center.position.y = cx, cy
+        detection.bbox.size_x, detection.bbox.size_y = width, height
+        message.detections.append(detection)
+    return message
+
+
+def to_json(document: Mapping[str, Any]) -> String:
+    """Return a document as text; what is no number in JSON is refused."""
+    return String(data=json.dumps(document, ensure_ascii=False, allow_nan=False))
+
+
+def to_label_info(query: Query, stamp_ns: int, threshold: float) -> LabelInfo:
+    """Return the labels asked for; ``class_id`` counts from 0, in the query's order."""
+    classes = [VisionClass(class_id=i, class_name=name) for i, name in enumerate(query.labels)]
+    return LabelInfo(header=to_header(stamp_ns, ""), class_map=classes, threshold=float(threshold))
+
+
+def to_diagnostics(
+    statuses: Iterable[Health], stamp_ns: int, node: str, hardware_id: str = ""
+) -> DiagnosticArray:
+    """Return what monitors show: one status each, named ``node: part``."""
+    message = DiagnosticArray(header=to_header(stamp_ns, ""))
+    for status in statuses:
+        values = [KeyValue(key=key, value=str(value)) for key, value in status.values.items()]
+        message.status.append(
+            DiagnosticStatus(
+                level=bytes([status.level]),
+                name=f"{node}: {status.part}",
+                message=status.message,
+                hardware_id=hardware_id,
+                values=values,
+            )
+        )
+    return message
+
+
+# -- markers -----------------------------------------------------------------------------------
+
+
+def to_markers(
+    tracks: Tracks,
+    frame_id: str,
+    intrinsics: Intrinsics,
+    gone: Iterable[int] = (),
+) -> MarkerArray:
+    """Return an outline and a label for each track, 1 m in front of the camera.
+
+    Without depth that is as far as a picture goes: seen from the camera the outlines lie on the
+    objects. Lens distortion is not undone.
+
+    Args:
+        tracks: what to draw; the marker's ``id`` is the track's.
+        frame_id: the camera's optical frame (x right, y down, z forward).
+        intrinsics: ``(fx, fy, cx, cy)`` in pixels.
+        gone: ids drawn earlier that have ended.
+    """
+    message = MarkerArray()
+    header = to_header(tracks.stamp_ns, frame_id)
+    fx, fy, cx, cy = intrinsics
+    for id_ in gone:
+        for space in ("tracks", "labels"):
+            message.markers.append(
+                Marker(header=header, ns=space, id=_marker_id(id_), action=Marker.DELETE)
+            )
+    rays = (tracks.xyxy_px - (cx, cy, cx, cy)) / (fx, fy, fx, fy)
+    for number, label, score, (x1, y1, x2, y2) in zip(
+        tracks.ids, tracks.labels, tracks.scores, rays.tolist(), strict=True
+    ):
+        red, green, blue = (value / 255 for value in colour_of(int(number)))
+        colour = ColorRGBA(r=red, g=green, b=blue, a=1.0)
+        outline = _marker(header, "tracks", int(number), Marker.LINE_STRIP, colour)
+        outline.scale.x = 0.004
+        corners = ((x1, y1), (x2, y1), (x2, y2), (x1, y2), (x1, y1))
+        outline.points = [Point(x=x, y=y, z=1.0) for x, y in corners]
+        text = _marker(header, "labels", int(number), Marker.TEXT_VIEW_FACING, colour)
+        text.text = f"{label} #{int(number)} {float(score):.2f}"
+        text.scale.z = 0.03
+        text.pose.position = Point(x=(x1 + x2) / 2, y=y1 - 0.02, z=1.0)
+        message.markers += [outline, text]
+    return message
+
+
+def _marker(header: Header, space: str, number: int, kind: int, colour: ColorRGBA) -> Marker:
+    marker = Marker(
+        header=header, ns=space, id=_marker_id(number), type=kind, action=Marker.ADD, color=colour
+    )
+    marker.pose.orientation.w = 1.0
+    return marker
+
+
+def _marker_id(number: int) -> int:
+    return int(number) & 0x7FFFFFFF

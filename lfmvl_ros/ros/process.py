@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node as a process: starts, spins, ends within two seconds of SIGINT or SIGTERM with code 0."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+
+from lfmvl_ros.core.errors import UserError
+
+_PATIENCE_S = 1.0
+
+
+class RunnableNode(Protocol):
+    """What :func:`run` needs beyond an rclpy node.
+
+    Attributes:
+        exit_code: of the process, once spinning has ended.
+    """
+
+    exit_code: int
+
+    def close(self) -> None:
+        """Stop threads; called once, before the node is destroyed."""
+
+    def destroy_node(self) -> None:
+        """As of rclpy."""
+
+
+def run(build: Callable[[], RunnableNode], usage: str, args: Sequence[str] | None = None) -> int:
+    """Run a node until it is told to stop; return the exit code.
+
+    Args:
+        build: makes the node; a :class:`UserError` is one line on stderr and exit code 2.
+        usage: printed for ``--help``.
+        args: command line without the program's name; None takes the process's own.
+    """
+    arguments = list(sys.argv[1:] if args is None else args)
+    if {"-h", "--help"} & set(arguments):
+        print(usage)
+        return 0
+    rclpy.init(args=arguments)
+    code = 0
+    try:
+        code = _spin(build())
+    except UserError as error:
+        print(error, file=sys.stderr)
+        code = 2
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass  # told to stop while starting
+    finally:
+        with contextlib.suppress(KeyboardInterrupt):
+            rclpy.try_shutdown()
+    _leave(code)
+    return code
+
+
+def _spin(node: RunnableNode) -> int:
+    executor = MultiThreadedExecutor(num_threads=4)
+    executor.add_node(node)
+    try:
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        with contextlib.suppress(KeyboardInterrupt):
+            node.close()
+            executor.shutdown(timeout_sec=_PATIENCE_S)
+            node.destroy_node()
+    return node.exit_code
+
+
+def _leave(code: int) -> None:
+    """End the process although a thread is stuck, for example in loading a model."""
+    deadline_s = time.monotonic() + _PATIENCE_S / 2
+    while stuck := [t for t in threading.enumerate() if t is not threading.main_thread()
+                    and not t.daemon]:  # fmt: skip
+        if time.monotonic() > deadline_s:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        stuck[0].join(0.05)
