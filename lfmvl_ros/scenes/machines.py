@@ -56,25 +56,30 @@ def person(rng: Rng, colour: str, attributes: tuple[str, ...], phase: float = 0.
         lift = max(0.0, -sw) * 0.25
         foot = np.array([s * 0.11, -sw * 0.8, 0.07 + lift])
         knee = np.array([s * 0.105, -sw * 0.45 - 0.04 * abs(sw), 0.5 * k])
-        mesh.tube(foot, knee, 0.06 * stout, 0.075 * stout, legs, sides=10)
-        mesh.tube(knee, (s * 0.095, 0, hip), 0.078 * stout, 0.098 * stout, legs, sides=10)
+        mesh.tube(foot, knee, 0.06 * stout, 0.075 * stout, legs, sides=10, caps=False)
+        mesh.tube(
+            knee, (s * 0.095, 0, hip), 0.078 * stout, 0.098 * stout, legs, sides=10, caps=False
+        )
         mesh.ellipsoid(
             (foot[0], foot[1] - 0.05, foot[2] - 0.02),
             (0.055, 0.13, 0.055),
             _RUBBER,
             sides=8,
-            stacks=4,
-            lowest=-0.9,
+            stacks=3,
+            lowest=-0.8,
         )
-        bend = float(rng.uniform(0.0, 0.22)) if phase == 0.0 else 0.08
+        bend = float(rng.uniform(0.0, 0.22))  # drawn always, or the head would change with the step
+        bend = bend if phase == 0.0 else 0.08
         hand = np.array([s * (0.26 * stout), sw * 0.85 - bend, (0.83 + 0.3 * bend) * k])
         elbow = np.array([s * (0.265 * stout), sw * 0.3 + 0.02, 1.1 * k])
         joint = (s * 0.2 * stout, 0.0, shoulder - 0.045)
-        mesh.tube(joint, elbow, 0.068 * stout, 0.052, sleeve, sides=10)
-        mesh.ellipsoid(joint, (0.072 * stout, 0.072 * stout, 0.075), sleeve, sides=10, stacks=6)
-        mesh.ellipsoid(elbow, (0.053, 0.053, 0.053), sleeve, sides=8, stacks=4)
+        mesh.tube(joint, elbow, 0.068 * stout, 0.052, sleeve, sides=10, caps=False)
+        mesh.ellipsoid(
+            joint, (0.072 * stout, 0.072 * stout, 0.075), sleeve, sides=8, stacks=3, lowest=-0.3
+        )
+        mesh.ellipsoid(elbow, (0.053, 0.053, 0.053), sleeve, sides=6, stacks=3)
         mesh.tube(elbow, hand, 0.052, 0.04, sleeve if vest or colour != "white" else skin, sides=10)
-        mesh.ellipsoid(hand, (0.045, 0.045, 0.06), skin, sides=8, stacks=4)
+        mesh.ellipsoid(hand, (0.045, 0.045, 0.06), skin, sides=6, stacks=3)
     pelvis = np.array([1.0, 0.72])
     mesh.prism(
         circle(0, 0, 0.15 * stout, 16) * pelvis,
@@ -129,7 +134,7 @@ def _torso(
 def _head(mesh: Mesh, rng: Rng, skin: Vec, k: float) -> None:
     z = 1.62 * k
     mesh.tube((0, 0, 1.44 * k), (0, -0.01, z - 0.05), 0.055, 0.055, skin, sides=8)
-    mesh.ellipsoid((0, -0.005, z), (0.085, 0.1, 0.125), skin, sides=12, stacks=8)
+    mesh.ellipsoid((0, -0.005, z), (0.085, 0.1, 0.125), skin, sides=12, stacks=6)
     style = rng.random()
     if style < 0.6:
         hat = paint(rng, str(rng.choice(["white", "yellow", "blue", "red", "orange"])))

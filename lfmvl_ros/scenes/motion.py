@@ -65,7 +65,9 @@ class Schedule:
         share, rate = _soft((elapsed - self.wait_s[k]) / self.move_s[k])
         x, y = self.corners[k] + steps[k] * share
         speed = float(lengths[k] * rate / self.move_s[k])
-        return Pose(float(x), float(y), float(headings[k]), walked + float(lengths[k] * share), speed)
+        return Pose(
+            float(x), float(y), float(headings[k]), walked + float(lengths[k] * share), speed
+        )
 
 
 def _soft(u: float, ramp: float = 0.15) -> tuple[float, float]:

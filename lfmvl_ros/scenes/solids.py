@@ -322,7 +322,13 @@ def _affine_fit(px: Vec, values: Vec) -> Vec:
     x, y = (px - middle[:, None]).transpose(2, 0, 1)
     mean = values.mean(1)
     v = values - mean[:, None]
-    xx, xy, yy, xv, yv = (x * x).sum(1), (x * y).sum(1), (y * y).sum(1), (x * v).sum(1), (y * v).sum(1)
+    xx, xy, yy, xv, yv = (
+        (x * x).sum(1),
+        (x * y).sum(1),
+        (y * y).sum(1),
+        (x * v).sum(1),
+        (y * v).sum(1),
+    )
     det = xx * yy - xy * xy + 1e-7 * (xx + yy) ** 2 + 1e-12
     a, b = (yy * xv - xy * yv) / det, (xx * yv - xy * xv) / det
     return np.column_stack([a, b, mean - a * middle[:, 0] - b * middle[:, 1]])
@@ -344,10 +350,11 @@ def _rasterise(
     eye = np.array([0.0, -distance * cp, distance * sp])
     sizes = np.array(counts)
     fits = _fit_faces(faces, sizes, points, pixels, inv, eye, turn)
-    starts = np.cumsum(sizes) - sizes
+    ends = np.cumsum(sizes)
+    fixed = np.round(pixels * 16).astype(np.int32)
+    grid = (np.arange(wh[0], dtype=np.float32), np.arange(wh[1], dtype=np.float32)[:, None])
     for i in np.flatnonzero(fits.visible):
-        px = pixels[starts[i] : starts[i] + sizes[i]]
-        _fill(canvas, nearest, faces[i], px, fits.depth[i], fits.light[i], fits.light_range[i])
+        _fill(canvas, nearest, faces[i], fixed[ends[i] - sizes[i] : ends[i]], fits, int(i), grid)
     return canvas
 
 
@@ -359,41 +366,36 @@ def _shade(normals: Vec) -> Vec:
 
 
 def _fill(
-    canvas: Vec, nearest: Vec, face: _Face, px: Vec, depth_fit: Vec, light_fit: Vec, lights: Vec
+    canvas: Vec, nearest: Vec, face: _Face, px16: Vec, fits: _Fits, i: int, grid: tuple[Vec, Vec]
 ) -> None:
-    """Draws one face where it is nearer than what is there."""
-    x0, y0 = (max(int(v), 0) for v in px.min(0))
-    x1 = min(int(np.ceil(px[:, 0].max())) + 1, canvas.shape[1])
-    y1 = min(int(np.ceil(px[:, 1].max())) + 1, canvas.shape[0])
-    if x1 <= x0 or y1 <= y0:
-        return
-    mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    local = px - (x0, y0)
-    cv2.fillConvexPoly(mask, np.round(local * 16).astype(np.int32), 1, shift=4)
-    depth = _affine(depth_fit * (1.0 + face.bias), x0, y0, mask.shape)
-    region = nearest[y0:y1, x0:x1]
+    """Draws one face where it is nearer than what is there; px16: corners in 1/16 px."""
+    x, y, w, h = cv2.boundingRect(px16)
+    x0, y0, w, h = x >> 4, y >> 4, (w >> 4) + 2, (h >> 4) + 2
+    region = nearest[y0 : y0 + h, x0 : x0 + w]
+    mask = np.zeros(region.shape, np.uint8)
+    local16 = px16 - np.array((x0 * 16, y0 * 16), np.int32)
+    cv2.fillConvexPoly(mask, local16, 1, shift=4)
+    columns, rows = grid[0][x0 : x0 + w], grid[1][y0 : y0 + h]
+    a, b, c = (fits.depth[i] * (1.0 + face.bias)).astype(np.float32)
+    depth = columns * a + (rows * b + c)
     wins = (depth > region) & mask.view(bool)
-    if not wins.any():
+    low, high = fits.light_range[i]
+    plain = face.texture is None or len(px16) != 4
+    target = canvas[y0 : y0 + h, x0 : x0 + w]
+    np.copyto(region, depth, where=wins)
+    if high - low < 0.012 and plain:
+        rgb = np.minimum(face.colour * (0.5 * (low + high)), 255)
+        target[wins] = (int(rgb[0]), int(rgb[1]), int(rgb[2]), 255)
         return
-    region[wins] = depth[wins]
-    if lights[1] - lights[0] < 0.004:
-        light: Vec = lights[1:]
+    a, b, c = fits.light[i].astype(np.float32)
+    light = np.clip((columns * a + (rows * b + c))[wins], low, high)[:, None]
+    if plain:
+        colour = face.colour.astype(np.float32) * light
     else:
-        light = _affine(light_fit, x0, y0, mask.shape)[wins].clip(*lights)[:, None]
-    if face.texture is None or len(px) != 4:
-        colour = face.colour * light
-    else:
-        colour = _textured(face.texture, face.colour, local, mask.shape)[wins] * light
-    rgba = np.full((*colour.shape[:-1], 4), 255, np.uint8)
-    rgba[..., :3] = colour.clip(0, 255)
-    canvas[y0:y1, x0:x1][wins] = rgba
-
-
-def _affine(fit: Vec, x0: int, y0: int, shape: tuple[int, ...]) -> Vec:
-    a, b, c = (float(v) for v in fit)
-    columns = np.arange(x0, x0 + shape[1], dtype=np.float32) * np.float32(a)
-    rows = np.arange(y0, y0 + shape[0], dtype=np.float32) * np.float32(b) + np.float32(c)
-    return np.asarray(columns[None] + rows[:, None])
+        colour = _textured(face.texture, face.colour, local16 / 16.0, mask.shape)[wins] * light
+    rgba = np.full((len(colour), 4), 255, np.uint8)
+    rgba[:, :3] = np.minimum(colour, 255)
+    target[wins] = rgba
 
 
 def _textured(texture: Vec, colour: Vec, local: Vec, shape: tuple[int, ...]) -> Vec:

@@ -195,8 +195,13 @@ class SceneVideo:
             return self._sprites[key]
         mesh = self._mesh(actor, phase)
         sprite = sprites.make_sprite(
-            mesh, actor.kind, actor.colour, actor.attributes,
-            yaw=turn * step, pitch=float(np.radians(4.0 * tilt)), size_px=size,
+            mesh,
+            actor.kind,
+            actor.colour,
+            actor.attributes,
+            yaw=turn * step,
+            pitch=float(np.radians(4.0 * tilt)),
+            size_px=size,
         )
         self._sprites[key] = sprite
         if len(self._sprites) > _SPRITES_KEPT:
@@ -216,8 +221,14 @@ class SceneVideo:
 def _truth(item: _Drawn, box: np.ndarray, visibility: float) -> SceneObject:
     actor = item.actor
     return SceneObject(
-        actor.id, actor.kind, actor.colour, actor.attributes,
-        item.patch.full_xyxy_px, box, visibility, item.depth_m,
+        actor.id,
+        actor.kind,
+        actor.colour,
+        actor.attributes,
+        item.patch.full_xyxy_px,
+        box,
+        visibility,
+        item.depth_m,
     )
 
 
@@ -267,11 +278,18 @@ def _free_spot(rng: np.random.Generator, kind: str, obstacles: np.ndarray) -> np
 
 def _walk(rng: np.random.Generator, kind: str, obstacles: np.ndarray) -> Schedule:
     """People and vehicles cross the aisle, in and out of view, stop, turn, come back."""
-    area = (1.6, 5.2, _WIDTH_M - 1.6, 12.0) if kind != "forklift" else (2.4, 8.0, _WIDTH_M - 2.4, 16.0)
+    area = (
+        (1.6, 5.2, _WIDTH_M - 1.6, 12.0) if kind != "forklift" else (2.4, 8.0, _WIDTH_M - 2.4, 16.0)
+    )
     speed = {"person": (0.8, 1.4), "forklift": (1.0, 1.8), "robot": (0.6, 1.1)}[kind]
     clearance = {"person": 0.4, "forklift": 1.1, "robot": 0.6}[kind]
     plan = plan_walk(
-        rng, area, obstacles, speed_m_s=speed, wait_s=(0.5, 4.0), clearance_m=clearance,
+        rng,
+        area,
+        obstacles,
+        speed_m_s=speed,
+        wait_s=(0.5, 4.0),
+        clearance_m=clearance,
         corners=int(rng.integers(4, 7)),
     )
     shift = int(rng.integers(len(plan.corners)))
