@@ -54,6 +54,9 @@ class Grounding:
         repairs: what had to be mended to read it, one phrase each.
         rejected: what could not be kept, one phrase an object, with the reason.
         caption: the model's ``global_caption`` when it gave one.
+        confidence_kind: what the scores are: ``token`` (token probabilities, uncalibrated) or
+            ``constant`` (the backend gave none); see ``core/confidence.py``.
+        unknown_labels: labels among the detections that the query did not name.
     """
 
     outcome: Outcome
@@ -67,6 +70,8 @@ class Grounding:
     repairs: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
     caption: str | None = None
+    confidence_kind: str = "constant"
+    unknown_labels: tuple[str, ...] = ()
 
     def to_dict(self, ids: tuple[str, ...] | None = None) -> dict[str, Any]:
         """Return the JSON document of topic ``grounding`` (schema ``lfmvl/grounding/1``).
@@ -97,6 +102,8 @@ class Grounding:
             "query_version": self.query.version,
             "status": self.outcome.value,
             "objects": objects,
+            "confidence_kind": self.confidence_kind,
+            "unknown_labels": list(self.unknown_labels),
             "global_caption": self.caption,
             "repairs": list(self.repairs),
             "rejected": list(self.rejected),

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How sure the model was: from the probabilities of the tokens it wrote.
+
+An object's score is ``p_label * p_exist``: the probability of the label's tokens, times the
+probability of the tokens that decided that one more object follows. Coordinates do not enter: a
+checkpoint trained with soft coordinate labels spreads them by design. Their spread is returned
+instead, as a measurement noise for the tracker.
+
+The score is uncalibrated: it ranks the objects of a checkpoint, and means a frequency only after
+calibration. ``Grounding.confidence_kind`` says which it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.reply import Reply
+
+TOKEN = "token"
+"""The score comes from token probabilities."""
+CONSTANT = "constant"
+"""The backend gave no tokens: every score is :data:`CONSTANT_SCORE`."""
+CONSTANT_SCORE = 0.5
+"""Neither sure nor unsure: in the middle, so that no threshold is fooled in either direction."""
+
+_LEAST_LOGPROB = -50.0
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ObjectSpans:
+    """Where an object stands in the reply's text; spans are ``[start, end)`` in characters.
+
+    Attributes:
+        gate: from the end of the object before it (or the bracket that opens the list) up to and
+            including its own first character: the tokens that decided that it follows.
+        label: the label without quotes; None when the model did not write one.
+        numbers: the four numbers of the box.
+    """
+
+    gate: Span
+    label: Span | None
+    numbers: tuple[Span, Span, Span, Span]
+
+
+@dataclass(frozen=True, eq=False)
+class Confidence:
+    """Scores ``(N,)`` in [0, 1], their kind, and the spread of the printed numbers.
+
+    ``sigma_steps`` is ``(N, 4)``: standard deviation of each number in units of its last printed
+    digit; 0 where nothing is known.
+    """
+
+    kind: str
+    scores: FloatArray
+    sigma_steps: FloatArray
+
+
+class TokenTrack:
+    """Finds the tokens of a stretch of text, and their joint probability, in O(log tokens)."""
+
+    def __init__(self, texts: Sequence[str], logprobs: Sequence[float], offset: int = 0) -> None:
+        lengths = np.array([len(text) for text in texts], dtype=np.int64)
+        self._ends = np.cumsum(lengths) - offset
+        self._starts = self._ends - lengths
+        clipped = np.clip(np.array(logprobs, dtype=np.float64), _LEAST_LOGPROB, 0.0)
+        self._sums = np.concatenate([[0.0], np.cumsum(clipped)])
+
+    @classmethod
+    def of(cls, reply: Reply) -> TokenTrack | None:
+        """Return the tokens of a reply; None when it has none that spell its text."""
+        texts = [token.text for token in reply.tokens]
+        offset = "".join(texts).find(reply.text)
+        if not texts or not reply.text or offset < 0:
+            return None
+        return cls(texts, [token.logprob for token in reply.tokens], offset)
+
+    def probability(self, span: Span) -> float:
+        """Return the product of the probabilities of all tokens that touch ``span``.
+
+        A token without text directly before the first one belongs to it: it is a part of a
+        character that takes several tokens.
+        """
+        first = int(np.searchsorted(self._ends, span[0], side="right"))
+        last = int(np.searchsorted(self._starts, span[1], side="left"))
+        while 0 < first < last and self._starts[first - 1] == self._ends[first - 1]:
+            first -= 1
+        return math.exp(self._sums[last] - self._sums[first]) if first < last else 1.0
+
+
+def spread_of_bin(probability: float) -> float:
+    """Return the deviation, in bins, of a normal distribution whose middle bin has this mass.
+
+    The number a model prints is one bin of its last digit. If its belief is normal around that
+    bin, the bin's probability ``p = 2 Phi(1 / (2 sigma)) - 1`` gives sigma back. Certain: 0.
+
+    >>> round(spread_of_bin(0.3829), 2), spread_of_bin(1.0)
+    (1.0, 0.0)
+    """
+    if probability >= 1.0:
+        return 0.0
+    quantile = float(ndtri((1.0 + max(probability, 1e-6)) / 2.0))
+    return 0.5 / quantile if math.isfinite(quantile) else 0.0
+
+
+def object_confidence(reply: Reply, objects: Sequence[ObjectSpans]) -> Confidence:
+    """Return score and coordinate spread of each object of a reply.
+
+    A backend without tokens (or whose tokens do not spell its text) gets the constant score.
+    """
+    n = len(objects)
+    track = TokenTrack.of(reply)
+    if track is None:
+        return Confidence(CONSTANT, np.full(n, CONSTANT_SCORE), np.zeros((n, 4)))
+    scores, spreads = np.ones(n), np.zeros((n, 4))
+    for i, spans in enumerate(objects):
+        scores[i] = track.probability(spans.gate)
+        if spans.label is not None:
+            scores[i] *= track.probability(spans.label)
+        spreads[i] = [spread_of_bin(track.probability(number)) for number in spans.numbers]
+    return Confidence(TOKEN, scores, spreads)

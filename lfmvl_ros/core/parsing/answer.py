@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a model's reply to what it means: the whole of parsing, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lfmvl_ros.core.boxes import iou_matrix
+from lfmvl_ros.core.confidence import CONSTANT, Confidence, ObjectSpans, object_confidence
+from lfmvl_ros.core.config import ParsingSettings
+from lfmvl_ros.core.detections import Detections
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.grounding import Grounding, Outcome
+from lfmvl_ros.core.parsing.absence import says_nothing
+from lfmvl_ros.core.parsing.geometry import UNIT, PlacedBoxes, place_boxes
+from lfmvl_ros.core.parsing.labels import LabelMatcher
+from lfmvl_ros.core.parsing.nodes import Document
+from lfmvl_ros.core.parsing.objects import Found, RawObject, find_objects
+from lfmvl_ros.core.parsing.scanner import scan
+from lfmvl_ros.core.prompt import Prompt
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.reply import FinishReason, Reply
+
+MAX_OBJECTS = 300
+"""More objects than this in one answer are a model that got stuck."""
+DUPLICATE_IOU = 0.95
+"""Boxes of one label that overlap this much are one object, named twice."""
+MAX_PHRASES = 50
+"""``repairs`` and ``rejected`` are messages on a topic: bounded."""
+
+_UNFINISHED = (FinishReason.LENGTH, FinishReason.DEADLINE)
+
+
+def parse_reply(
+    reply: Reply, *, frame: Frame, prompt: Prompt, settings: ParsingSettings | None = None
+) -> Grounding:
+    """Return what a reply says about the frame it was asked about.
+
+    Never raises on what a model writes, and takes time linear in its length. Everything mended
+    stands in ``repairs``, everything that could not be kept in ``rejected``.
+
+    Args:
+        reply: the model's words.
+        frame: the frame they are about; the boxes come in its pixels.
+        prompt: what the model was asked; it names the query and the decimals to expect.
+        settings: what is kept; the defaults keep everything.
+    """
+    answer = _Answer(reply, frame.wh, prompt, settings or ParsingSettings())
+    return Grounding(
+        outcome=answer.outcome,
+        detections=answer.detections,
+        stamp_ns=frame.stamp_ns,
+        frame_id=frame.frame_id,
+        camera=frame.camera,
+        wh=frame.wh,
+        query=prompt.query,
+        reply=reply,
+        repairs=_bounded(answer.repairs),
+        rejected=_bounded(answer.rejected),
+        caption=answer.caption,
+        confidence_kind=answer.confidence_kind,
+        unknown_labels=answer.unknown_labels,
+    )
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """An object with a sound box: row ``row`` of the placed boxes."""
+
+    row: int
+    name: str
+    label: str
+    known: bool
+
+
+class _Answer:
+    """Works through one reply; afterwards its attributes are those of the Grounding."""
+
+    def __init__(
+        self, reply: Reply, wh: tuple[int, int], prompt: Prompt, settings: ParsingSettings
+    ) -> None:
+        self.reply = reply
+        self.settings = settings
+        self.repairs: list[str] = []
+        self.rejected: list[str] = []
+        self.caption: str | None = None
+        self.confidence_kind = CONSTANT
+        self.unknown_labels: tuple[str, ...] = ()
+        self.detections = Detections.empty()
+        if reply.finish is FinishReason.ERROR:
+            self.outcome = Outcome.ERROR
+            return
+        document = scan(reply.text)
+        found = find_objects(document, prompt.query)
+        self.caption = found.caption
+        self.rejected += found.rejected
+        confidence = object_confidence(reply, [_spans(item) for item in found.objects])
+        self.confidence_kind = confidence.kind
+        placed = place_boxes(
+            [item.box for item in found.objects],
+            wh,
+            decimals=prompt.decimals,
+            sigma_steps=confidence.sigma_steps,
+        )
+        self._describe_scale(placed, prompt.decimals, len(found.objects))
+        sound = self._sound(found.objects, placed, prompt.query)
+        self.defects = len(self.rejected)
+        kept = self._without_duplicates(sound, placed)
+        understood = len(kept)
+        kept = self._wanted(kept, confidence)
+        self._keep(kept, placed, confidence)
+        self.repairs = document.mends.phrases() + self.repairs
+        self.outcome = self._outcome(document, found, understood, prompt.query)
+
+    def _describe_scale(self, placed: PlacedBoxes, decimals: int, count: int) -> None:
+        """A unit other than the one asked for was guessed; a checkpoint of integers has its own."""
+        if count and placed.scale is not UNIT and decimals > 0:
+            self.repairs.append(f"coordinates read as {placed.scale.name}")
+
+    def _sound(
+        self, objects: Sequence[RawObject], placed: PlacedBoxes, query: Query
+    ) -> list[_Candidate]:
+        matcher = LabelMatcher(query)
+        sound = []
+        for row, item in enumerate(objects):
+            if placed.problems[row]:
+                self.rejected.append(f"{item.name}: {placed.problems[row]}")
+                continue
+            self.repairs += [f"{item.name}: {repair}" for repair in placed.repairs[row]]
+            label, known = matcher.match(item.label.text)
+            sound.append(_Candidate(row, item.name, label, known))
+        return sound
+
+    def _without_duplicates(
+        self, candidates: list[_Candidate], placed: PlacedBoxes
+    ) -> list[_Candidate]:
+        """Drop what repeats an object, and what goes on without end."""
+        seen: set[tuple[str, bytes]] = set()
+        unique = []
+        for item in candidates:
+            key = (item.label, placed.xyxy_px[item.row].tobytes())
+            if key not in seen:
+                seen.add(key)
+                unique.append(item)
+        capped = unique[:MAX_OBJECTS]
+        boxes = placed.xyxy_px[[item.row for item in capped]]
+        near = np.triu(iou_matrix(boxes, boxes) >= DUPLICATE_IOU, k=1)
+        kept: list[int] = []
+        for i, item in enumerate(capped):
+            if not any(near[j, i] and capped[j].label == item.label for j in kept):
+                kept.append(i)
+        repeated = len(candidates) - len(unique) + len(capped) - len(kept)
+        if repeated:
+            self.repairs.append(f"{repeated} repeated object{'s' * (repeated > 1)} dropped")
+        if len(unique) > MAX_OBJECTS:
+            self.repairs.append(f"only the first {MAX_OBJECTS} of {len(unique)} objects were kept")
+        return [capped[i] for i in kept]
+
+    def _wanted(self, items: list[_Candidate], confidence: Confidence) -> list[_Candidate]:
+        """Drop what the user's settings do not want."""
+        wanted = []
+        for item in items:
+            score = float(confidence.scores[item.row])
+            if not item.known and self.settings.unknown_labels == "drop":
+                self.rejected.append(f"{item.name}: the query does not name its label")
+            elif score < self.settings.min_score:
+                limit = self.settings.min_score
+                self.rejected.append(f"{item.name}: confidence {score:.3f} is below {limit:g}")
+            else:
+                wanted.append(item)
+        return wanted
+
+    def _keep(self, items: list[_Candidate], placed: PlacedBoxes, confidence: Confidence) -> None:
+        rows = np.array([item.row for item in items], dtype=np.intp)
+        self.detections = Detections(
+            placed.xyxy_px[rows],
+            tuple(item.label for item in items),
+            confidence.scores[rows],
+            placed.sigma_px[rows],
+        )
+        self.unknown_labels = tuple(dict.fromkeys(x.label for x in items if not x.known))
+
+    def _outcome(self, document: Document, found: Found, understood: int, query: Query) -> Outcome:
+        if not understood:
+            return self._outcome_of_nothing(document, found, query)
+        unfinished = self.reply.finish in _UNFINISHED and not found.is_list
+        if found.lost or document.cut or unfinished:
+            self.repairs.append("the answer was cut off; complete objects were kept")
+            return Outcome.TRUNCATED
+        if not len(self.detections):
+            return Outcome.EMPTY
+        return Outcome.REPAIRED if self.repairs or self.defects else Outcome.OK
+
+    def _outcome_of_nothing(self, document: Document, found: Found, query: Query) -> Outcome:
+        text = self.reply.text
+        if not self.defects and not found.lost and not document.cut:
+            if found.says_empty:
+                return Outcome.EMPTY
+            stopped = self.reply.finish is FinishReason.STOP
+            if not document.values and stopped and says_nothing(text, query):
+                self.repairs.append("nothing found, said in words")
+                return Outcome.EMPTY
+        if self.reply.finish is FinishReason.DEADLINE:
+            return Outcome.TIMEOUT
+        if not self.rejected:
+            cut = bool(found.lost or document.cut)
+            reason = "it was cut off before the first object" if cut else "it holds no boxes"
+            self.rejected.append(f"the answer: {reason if text.strip() else 'it is blank'}")
+        return Outcome.UNPARSEABLE
+
+
+def _spans(item: RawObject) -> ObjectSpans:
+    a, b, c, d = (number.span for number in item.box.numbers)
+    return ObjectSpans(item.gate, item.label.span, (a, b, c, d))
+
+
+def _bounded(phrases: list[str]) -> tuple[str, ...]:
+    if len(phrases) <= MAX_PHRASES:
+        return tuple(phrases)
+    return (*phrases[:MAX_PHRASES], f"and {len(phrases) - MAX_PHRASES} more")
