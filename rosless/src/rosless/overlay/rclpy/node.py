@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes."""
+
+import weakref
+
+from rcl_interfaces.msg import Log
+from rclpy import qos_overriding_options as _qos_overriding_options
+from rclpy._graph_queries import GraphQueries
+from rclpy._node_parameters import NodeParameters
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.client import Client
+from rclpy.clock import ROSClock
+from rclpy.exceptions import (
+    InvalidNamespaceException,
+    InvalidNodeNameException,
+    InvalidServiceNameException,
+    InvalidTopicNameException,
+    NotInitializedException,
+)
+from rclpy.guard_condition import GuardCondition
+from rclpy.logging import _rosout, get_logger
+from rclpy.parameter_service import ParameterService
+from rclpy.publisher import Publisher
+from rclpy.qos import qos_from, qos_profile_rosout_default, qos_profile_services_default
+from rclpy.service import Service
+from rclpy.subscription import Subscription
+from rclpy.time_source import TimeSource
+from rclpy.timer import Rate, Timer
+from rclpy.utilities import get_default_context
+from rosless import rosargs
+from rosless.missing import missing
+
+
+class Node(NodeParameters, GraphQueries):
+    """A node: publishers, subscriptions, services, clients, timers and parameters under one name."""
+
+    def __init__(
+        self,
+        node_name,
+        *,
+        context=None,
+        cli_args=None,
+        namespace=None,
+        use_global_arguments=True,
+        enable_rosout=True,
+        rosout_qos_profile=qos_profile_rosout_default,
+        start_parameter_services=True,
+        parameter_overrides=None,
+        allow_undeclared_parameters=False,
+        automatically_declare_parameters_from_overrides=False,
+    ):
+        self._context = get_default_context() if context is None else context
+        if not self._context.ok():
+            raise NotInitializedException("cannot create node")
+        self._participant, self._graph = self._context._participant, self._context._graph
+        own = [rosargs.parse(cli_args)] if cli_args else []
+        common = [self._context.args] if use_global_arguments else []
+        self._arguments = own + common  # remaps: the first that fits
+        self._set_names(node_name, namespace)
+        self._entities, self._executor = (), None
+        self._default_callback_group = MutuallyExclusiveCallbackGroup()
+        self._logger = get_logger(self.get_fully_qualified_name()[1:].replace("/", "."))
+        self._clock = ROSClock()
+        self._graph.add_node(self)
+        overrides = rosargs.overrides_for(common + own, self.get_fully_qualified_name())
+        overrides.update({p.name: p.value for p in parameter_overrides or ()})
+        if enable_rosout:
+            self._start_rosout(rosout_qos_profile)
+        self._init_parameters(overrides, allow_undeclared_parameters)
+        if automatically_declare_parameters_from_overrides:
+            self.declare_parameters("", list(overrides.items()), ignore_override=True)
+        self._time_source = TimeSource(self, self._clock)
+        if start_parameter_services:
+            self._parameter_service = ParameterService(self)
+
+    def __getattr__(self, name):
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r} (if it is a part of rclpy's "
+            "Node: rosless does not supply it, a real ROS 2 is needed)"
+        )
+
+    # ----------------------------------------------------------------------------------- names
+
+    def _set_names(self, node_name, namespace):
+        name, space = rosargs.remapped_node(self._arguments, node_name, namespace or "/")
+        space = space if space.startswith("/") else "/" + space
+        problem = rosargs.node_name_error(name)
+        if problem:
+            raise InvalidNodeNameException(name, *problem)
+        problem = rosargs.namespace_error(space)
+        if problem:
+            raise InvalidNamespaceException(space, *problem)
+        self._name, self._namespace = name, space
+
+    def get_name(self):
+        return self._name
+
+    def get_namespace(self):
+        return self._namespace
+
+    def get_fully_qualified_name(self):
+        return f"{self._namespace.rstrip('/')}/{self._name}"
+
+    def resolve_topic_name(self, topic, *, only_expand=False):
+        """Absolute name of a topic, after remapping unless `only_expand`."""
+        return self._resolve(topic, InvalidTopicNameException, only_expand)
+
+    def resolve_service_name(self, service, *, only_expand=False):
+        return self._resolve(service, InvalidServiceNameException, only_expand)
+
+    def _resolve(self, name, exception, only_expand=False):
+        problem = rosargs.topic_error(name)
+        if problem:
+            raise exception(name, *problem)
+        full = rosargs.expand(name, self._name, self._namespace)
+        if only_expand:
+            return full
+        return rosargs.remapped_topic(self._arguments, full, self._name, self._namespace)
+
+    # -------------------------------------------------------------------------------- creating
+
+    def create_publisher(
+        self,
+        msg_type,
+        topic,
+        qos_profile,
+        *,
+        callback_group=None,
+        event_callbacks=None,
+        qos_overriding_options=None,
+        publisher_class=Publisher,
+    ):
+        _check_type(msg_type, "message", "_definition")
+        _refuse_events(event_callbacks)
+        topic = self.resolve_topic_name(topic)
+        profile = qos_from(qos_profile)
+        if qos_overriding_options is not None:
+            profile = _qos_overriding_options.apply(
+                self, "publisher", topic, profile, qos_overriding_options
+            )
+        group = callback_group or self._default_callback_group
+        return self._add(publisher_class(self, msg_type, topic, profile, group))
+
+    def create_subscription(
+        self,
+        msg_type,
+        topic,
+        callback,
+        qos_profile,
+        *,
+        callback_group=None,
+        event_callbacks=None,
+        qos_overriding_options=None,
+        raw=False,
+    ):
+        _check_type(msg_type, "message", "_definition")
+        _refuse_events(event_callbacks)
+        topic = self.resolve_topic_name(topic)
+        profile = qos_from(qos_profile)
+        if qos_overriding_options is not None:
+            profile = _qos_overriding_options.apply(
+                self, "subscription", topic, profile, qos_overriding_options
+            )
+        group = callback_group or self._default_callback_group
+        return self._add(Subscription(self, msg_type, topic, callback, profile, group, raw))
+
+    def create_service(
+        self,
+        srv_type,
+        srv_name,
+        callback,
+        *,
+        qos_profile=qos_profile_services_default,
+        callback_group=None,
+    ):
+        _check_type(srv_type, "service", "Request")
+        name = self.resolve_service_name(srv_name)
+        group = callback_group or self._default_callback_group
+        return self._add(Service(self, srv_type, name, callback, group, qos_from(qos_profile)))
+
+    def create_client(
+        self,
+        srv_type,
+        srv_name,
+        *,
+        qos_profile=qos_profile_services_default,
+        callback_group=None,
+    ):
+        _check_type(srv_type, "service", "Request")
+        name = self.resolve_service_name(srv_name)
+        group = callback_group or self._default_callback_group
+        return self._add(Client(self, srv_type, name, qos_from(qos_profile), group))
+
+    def create_timer(
+        self, timer_period_sec, callback, callback_group=None, clock=None, autostart=True
+    ):
+        period_ns = int(float(timer_period_sec) * 10**9)
+        group = callback_group or self._default_callback_group
+        clock = self._clock if clock is None else clock
+        return self._add(Timer(self, callback, group, period_ns, clock, autostart))
+
+    def create_guard_condition(self, callback, callback_group=None):
+        group = callback_group or self._default_callback_group
+        return self._add(GuardCondition(self, callback, group))
+
+    def create_rate(self, frequency, clock=None):
+        """A Rate of `frequency` Hz."""
+        if frequency <= 0:
+            raise ValueError("frequency must be > 0")
+        group = MutuallyExclusiveCallbackGroup()
+        timer = self.create_timer(1.0 / frequency, None, group, clock)
+        return Rate(timer, self._context)
+
+    def _add(self, entity):
+        self._entities = (*self._entities, entity)  # replaced, never changed: executors iterate it
+        if entity._endpoints:
+            self._graph.add_endpoints(self, entity._endpoints)
+        self._wake_executor()
+        return entity
+
+    # ------------------------------------------------------------------------------ destroying
+
+    def _destroy(self, entity):
+        if not any(other is entity for other in self._entities):
+            return False
+        self._entities = tuple(other for other in self._entities if other is not entity)
+        if entity._endpoints:
+            self._graph.remove_endpoints(self, entity._endpoints)
+        entity._close()
+        self._wake_executor()
+        return True
+
+    destroy_publisher = destroy_subscription = destroy_service = _destroy
+    destroy_client = destroy_timer = destroy_guard_condition = _destroy
+
+    def destroy_rate(self, rate):
+        return self._destroy(rate._timer)
+
+    def destroy_node(self):
+        """Destroy the node and everything created on it."""
+        executor = self.executor
+        if executor is not None:
+            executor.remove_node(self)
+        self._graph.remove_node(self)
+        entities, self._entities = self._entities, ()
+        for entity in entities:
+            entity._close()
+        if _rosout.get(self._logger.name) == self._publish_log:
+            del _rosout[self._logger.name]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.destroy_node()
+
+    # ---------------------------------------------------------------------------------- access
+
+    @property
+    def executor(self):
+        return self._executor() if self._executor is not None else None
+
+    @executor.setter
+    def executor(self, new):
+        current = self.executor
+        if new is None:
+            self._executor = None
+            return
+        if current is not None and current is not new:
+            current.remove_node(self)
+        self._executor = weakref.ref(new)
+        new.add_node(self)
+
+    def _wake_executor(self):
+        executor = self.executor
+        if executor is not None:
+            executor.wake()
+
+    @property
+    def context(self):
+        return self._context
+
+    @property
+    def default_callback_group(self):
+        return self._default_callback_group
+
+    def get_logger(self):
+        return self._logger
+
+    def get_clock(self):
+        return self._clock
+
+    def _of_kind(self, kind):
+        return (entity for entity in self._entities if isinstance(entity, kind))
+
+    publishers = property(lambda self: self._of_kind(Publisher))
+    subscriptions = property(lambda self: self._of_kind(Subscription))
+    services = property(lambda self: self._of_kind(Service))
+    clients = property(lambda self: self._of_kind(Client))
+    timers = property(lambda self: self._of_kind(Timer))
+    guards = property(lambda self: self._of_kind(GuardCondition))
+
+    # ---------------------------------------------------------------------------------- rosout
+
+    def _start_rosout(self, profile):
+        self._rosout_publisher = self.create_publisher(Log, "/rosout", profile)
+        _rosout[self._logger.name] = self._publish_log
+
+    def _publish_log(self, now_ns, severity, name, text, place):
+        if not self._context.ok() or not self._rosout_publisher._writer.ref:
+            return
+        file, function, line = place
+        log = Log(level=int(severity), name=name, msg=text, file=file, function=function, line=line)
+        log.stamp.sec, log.stamp.nanosec = divmod(now_ns, 10**9)
+        self._rosout_publisher.publish(log)
+
+
+def _check_type(kind, what, attribute):
+    if not isinstance(kind, type) or not hasattr(kind, attribute):
+        raise TypeError(f"{kind!r} is not a {what} type of ROS")
+
+
+def _refuse_events(event_callbacks):
+    if event_callbacks is not None:
+        raise NotImplementedError("event callbacks are not supplied by rosless: they need ROS 2")
+
+
+__getattr__ = missing(__name__)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publishers."""
+
+from rclpy._rclpy_pybind11 import InvalidHandle
+from rosless import dds
+from rosless.messages import serialize
+from rosless.missing import missing
+
+
+class Publisher:
+    """Made by Node.create_publisher."""
+
+    _condition = None  # nothing to wait for
+
+    def __init__(self, node, msg_type, topic_name, qos_profile, callback_group):
+        self._node, self.msg_type, self.topic_name = node, msg_type, topic_name
+        self.topic, self.qos_profile, self.callback_group = topic_name, qos_profile, callback_group
+        type_name = msg_type._definition.name
+        self._writer = dds.Writer(node._participant, f"rt{topic_name}", type_name, qos_profile)
+        self._endpoints = [self._writer]
+
+    @property
+    def logger_name(self):
+        return self._node.get_logger().name
+
+    def publish(self, msg):
+        """Publish a message, or CDR bytes as they are."""
+        if isinstance(msg, self.msg_type):
+            data = serialize(msg)
+        elif isinstance(msg, bytes):
+            data = bytearray(msg)
+        else:
+            raise TypeError(f"Expected {self.msg_type}, got {type(msg)}")
+        if not self._writer.ref:
+            raise InvalidHandle("cannot use Destroyable because destruction was requested")
+        self._writer.write(data)
+
+    def get_subscription_count(self):
+        return self._writer.matched()
+
+    def wait_for_all_acked(self, timeout=None):
+        nanoseconds = dds.INFINITE if timeout is None else timeout.nanoseconds
+        return self._writer.wait_for_acks(nanoseconds)
+
+    def assert_liveliness(self):
+        """Publishing asserts liveliness; there is nothing to do besides."""
+
+    def destroy(self):
+        self._node.destroy_publisher(self)
+
+    def _close(self):
+        self._writer.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.destroy()
+
+
+__getattr__ = missing(__name__)
