@@ -129,6 +129,8 @@ def save_checkpoint(
     directory.mkdir(parents=True, exist_ok=True)
     model.to(torch.bfloat16).save_pretrained(directory)
     processor.save_pretrained(directory)
+    for path in directory.iterdir():
+        path.chmod(0o644)  # safetensors files come out readable by their owner only
 
 
 def count_parameters(model: torch.nn.Module) -> int:

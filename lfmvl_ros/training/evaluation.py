@@ -22,8 +22,6 @@ from lfmvl_ros.training.sources import Scene, SceneSource, View
 HELD_OUT_SEED = 1_000_000
 """Training seeds stay below, held-out scenes start here."""
 
-Boxes = list[tuple[str, np.ndarray]]
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -35,14 +33,30 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """One answer compared with the truth.
+
+    Attributes:
+        valid: whether the answer was well-formed JSON.
+        overlaps: for each expected object the IoU of the box that found it (at least 0.5), or 0.
+        false: boxes that found nothing; boxes on objects too small or hidden to be expected are
+            not among them.
+    """
+
+    valid: bool
+    overlaps: tuple[float, ...]
+    false: int
+
+
+@dataclass(frozen=True)
 class Scores:
-    """Sums over answers; rates are properties, and scores add.
+    """Sums over answers, which add; :meth:`rates` turns them into shares.
 
     Attributes:
         answers: number of answers; valid: how many were well-formed JSON.
         truth, predicted, hits: boxes expected, given, and given right at IoU 0.5.
         iou_sum: IoU summed over the hits.
-        nothing, nothing_right: questions about absent things only, and `[]` as their answer.
+        nothing, nothing_right: questions about absent things only, and ``[]`` as their answer.
     """
 
     answers: int = 0
@@ -55,12 +69,26 @@ class Scores:
     nothing_right: int = 0
 
     def __add__(self, other: Scores) -> Scores:
-        return Scores(
-            *(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)),
+        return Scores(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Scores:
+        """The scores of a single answer."""
+        hits = sum(overlap > 0 for overlap in verdict.overlaps)
+        nothing = int(not verdict.overlaps)
+        return cls(
+            answers=1,
+            valid=int(verdict.valid),
+            truth=len(verdict.overlaps),
+            predicted=hits + verdict.false,
+            hits=hits,
+            iou_sum=sum(verdict.overlaps),
+            nothing=nothing,
+            nothing_right=int(nothing and verdict.valid and not verdict.false),
         )
 
-    def rates(self) -> dict[str, float]:
-        """Valid JSON, recall, precision, mean IoU of hits, empty answers where right; 4 digits."""
+    def rates(self) -> dict[str, float | None]:
+        """Shares to four digits; None where there was nothing to count."""
         pairs = {
             "valid_json": (self.valid, self.answers),
             "recall50": (self.hits, self.truth),
@@ -69,7 +97,7 @@ class Scores:
             "absent_label_empty": (self.nothing_right, self.nothing),
         }
         return {
-            name: round(part / whole, 4) if whole else 0.0 for name, (part, whole) in pairs.items()
+            name: round(part / whole, 4) if whole else None for name, (part, whole) in pairs.items()
         }
 
     def as_dict(self) -> dict[str, float]:
@@ -77,8 +105,8 @@ class Scores:
         return asdict(self)
 
 
-def parse_strictly(text: str) -> Boxes | None:
-    """Boxes of a well-formed answer, or None: here the model is judged, not helped."""
+def parse_strictly(text: str) -> list[tuple[str, np.ndarray]] | None:
+    """(label, (4,) box) of a well-formed answer, or None: the model is judged, not helped."""
     try:
         items = json.loads(text)
         boxes = [(str(item["label"]), np.array(item["bbox"], float)) for item in items]
@@ -87,46 +115,39 @@ def parse_strictly(text: str) -> Boxes | None:
     return boxes if all(box.shape == (4,) for _, box in boxes) else None
 
 
-def score(text: str, question: Question, targets: Sequence[Target]) -> Scores:
+def judge(text: str, question: Question, targets: Sequence[Target]) -> Verdict:
     """Compare one answer with the truth.
 
-    Boxes are matched one to one with the same label, best IoU first. A box on an object that fits
-    the label but is too small or hidden to be expected counts neither way.
+    Boxes are matched one to one with expected objects of the same label, best IoU first, down to
+    an IoU of 0.5.
     """
     given = parse_strictly(text)
-    nothing = int(not question.found)
     if given is None:
-        return Scores(answers=1, truth=len(question.found), nothing=nothing)
-    left, hits, iou_sum = list(given), 0, 0.0
-    for overlap, label, box in _best_pairs(left, question.found):
-        hits, iou_sum = hits + 1, iou_sum + overlap
-        left = [item for item in left if item[0] != label or item[1] is not box]
-    spared = sum(_on_uncounted(label, box, targets) for label, box in left)
-    return Scores(
-        answers=1,
-        valid=1,
-        truth=len(question.found),
-        predicted=len(given) - spared,
-        hits=hits,
-        iou_sum=iou_sum,
-        nothing=nothing,
-        nothing_right=int(bool(nothing) and len(given) == spared),
-    )
+        return Verdict(False, (0.0,) * len(question.found), 0)
+    overlaps, taken = [0.0] * len(question.found), set()
+    for overlap, row, column in _best_pairs(given, question):
+        overlaps[column] = overlap
+        taken.add(row)
+    rest = [item for row, item in enumerate(given) if row not in taken]
+    spared = sum(_on_uncounted(label, box, targets) for label, box in rest)
+    return Verdict(True, tuple(overlaps), len(rest) - spared)
 
 
-def _best_pairs(given: Boxes, found: Sequence[tuple[str, np.ndarray]]) -> list:
-    """One-to-one pairs (IoU, label, given box) of equal label and IoU of at least 0.5."""
-    if not given or not found:
+def _best_pairs(
+    given: list[tuple[str, np.ndarray]], question: Question
+) -> list[tuple[float, int, int]]:
+    """One-to-one (IoU, index of the given box, index of the expected object)."""
+    if not given or not question.found:
         return []
-    overlaps = iou_matrix(np.stack([b for _, b in given]), np.stack([b for _, b in found]))
-    same = np.array([[a == b for b, _ in found] for a, _ in given])
-    overlaps = np.where(same, overlaps, 0.0)
+    expected = np.stack([item.xyxy for item in question.found])
+    overlaps = iou_matrix(np.stack([box for _, box in given]), expected)
+    same = [[label == item.label for item in question.found] for label, _ in given]
+    overlaps = np.where(np.array(same), overlaps, 0.0)
     pairs = []
-    while overlaps.size and overlaps.max() >= 0.5:
+    while overlaps.max() >= 0.5:
         row, column = np.unravel_index(overlaps.argmax(), overlaps.shape)
-        pairs.append((float(overlaps[row, column]), *given[row]))
-        overlaps[row, :] = 0.0
-        overlaps[:, column] = 0.0
+        pairs.append((float(overlaps[row, column]), int(row), int(column)))
+        overlaps[row, :] = overlaps[:, column] = 0.0
     return pairs
 
 
@@ -209,5 +230,5 @@ def evaluate(
     """
     total = Scores()
     for item, text in answer(model, tokenizer, asked):
-        total = total + score(text, item.question, item.scene.targets)
+        total += Scores.of(judge(text, item.question, item.scene.targets))
     return total

@@ -56,11 +56,12 @@ def compute_loss(
     words = -logs[~is_pair].gather(1, wanted[~is_pair, None]).sum()
     numbers = -(soft[pair[is_pair]] * logs[is_pair][:, pair_ids]).sum()
     language = (words + numbers) / batch.expected
-    kind = F.cross_entropy(output.kinds.float().flatten(0, 1), batch.kinds.flatten())
     shown = batch.kinds > 0
-    zero = output.boxes.float().sum() * 0
-    colour = box = zero
+    each = F.cross_entropy(output.kinds.float().transpose(1, 2), batch.kinds, reduction="none")
+    kind = each[~shown].mean()
+    colour = box = each.sum() * 0
     if shown.any():
+        kind = 0.5 * kind + 0.5 * each[shown].mean()  # most patches are background
         colour = F.cross_entropy(output.colours.float()[shown], batch.colours[shown])
         box = (output.boxes.float()[shown] - batch.boxes[shown]).abs().mean()
     total = language + dense_weight * (kind + 0.5 * colour + _BOX_WEIGHT * box)

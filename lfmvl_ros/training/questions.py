@@ -74,31 +74,45 @@ class Vocabulary:
 
 
 @dataclass(frozen=True)
+class Found:
+    """One object of an answer: the label as it was asked, and the object."""
+
+    label: str
+    target: Target
+
+    @property
+    def xyxy(self) -> np.ndarray:
+        """(4,) visible box, normalised."""
+        return self.target.xyxy
+
+
+@dataclass(frozen=True)
 class Question:
-    """Labels asked for and what is there: ``found`` is (label, (4,) xyxy) from left to right."""
+    """Labels asked for, and the objects of the right answer from left to right."""
 
     labels: tuple[str, ...]
-    found: tuple[tuple[str, np.ndarray], ...]
+    found: tuple[Found, ...]
 
 
-def answer_text(found: Sequence[tuple[str, np.ndarray]], decimals: int = 2) -> str:
+def answer_text(found: Sequence[Found], decimals: int = 2) -> str:
     """The answer as the model must write it.
 
-    >>> answer_text([("red tote", np.array([0.371, 0.0, 0.8, 0.994]))])
+    >>> tote = Target(("tote", "red tote"), 1, 0, np.array([0.371, 0.0, 0.8, 0.994]), 1.0)
+    >>> answer_text([Found("red tote", tote)])
     '[{"label": "red tote", "bbox": [0.37, 0.00, 0.80, 0.99]}]'
     """
     objects = (
-        f'{{"label": {json.dumps(label, ensure_ascii=False)}, "bbox": ['
-        + ", ".join(f"{min(max(value, 0.0), 1.0):.{decimals}f}" for value in box)
+        f'{{"label": {json.dumps(item.label, ensure_ascii=False)}, "bbox": ['
+        + ", ".join(f"{min(max(value, 0.0), 1.0):.{decimals}f}" for value in item.xyxy)
         + "]}"
-        for label, box in found
+        for item in found
     )
     return f"[{', '.join(objects)}]"
 
 
-def reading_order(found: Sequence[tuple[str, np.ndarray]]) -> tuple[tuple[str, np.ndarray], ...]:
+def reading_order(found: Sequence[Found]) -> tuple[Found, ...]:
     """Sorted by the printed left edge, then by the top edge."""
-    return tuple(sorted(found, key=lambda item: (round(float(item[1][0]), 2), float(item[1][1]))))
+    return tuple(sorted(found, key=lambda item: (round(float(item.xyxy[0]), 2), item.xyxy[1])))
 
 
 def find(labels: Sequence[str], targets: Sequence[Target]) -> Question:
@@ -107,7 +121,7 @@ def find(labels: Sequence[str], targets: Sequence[Target]) -> Question:
     for target in targets:
         fitting = [label for label in labels if label in target.names]
         if fitting and target.counts:
-            found.append((max(fitting, key=len), target.xyxy))
+            found.append(Found(max(fitting, key=len), target))
     return Question(tuple(labels), reading_order(found))
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -14,6 +15,11 @@ from lfmvl_ros.training.questions import Target, Vocabulary
 
 if TYPE_CHECKING:
     from lfmvl_ros.scenes import RenderedScene
+
+VIDEO_WH_PX = (640, 480)
+_FIRST_VIDEO_SEED = 500_000  # far from what demos and tests use
+_FRAMES_PER_VIDEO = 4
+_SIZES = (0.07, 0.45)  # of objects in stills: smaller than standard, as far things in a video are
 
 
 @dataclass(frozen=True)
@@ -55,9 +61,9 @@ def views(budget: ImageTokenSettings = BUDGET) -> tuple[View, ...]:
     processor does, so that softened images are part of what is learned.
     """
     shares = {
-        (288, 192): 0.20,
-        (384, 288): 0.18,
-        (640, 480): 0.10,
+        (288, 192): 0.18,
+        (384, 288): 0.14,
+        VIDEO_WH_PX: 0.16,
         (256, 256): 0.20,
         (320, 192): 0.10,
         (384, 216): 0.06,
@@ -86,27 +92,45 @@ def warehouse_vocabulary() -> Vocabulary:
 
 
 class WarehouseScenes:
-    """The package's own procedural scenes, of standard difficulty.
+    """The package's own procedural scenes: stills, and frames of its videos.
 
     Args:
         appearances: looks of each kind to draw from, per camera angle; more than a still has by
             default, because a training sees each of them many times. It holds for the process.
+        video_frames: size of the pool of video frames (drawn when first needed, then kept);
+            scenes of :data:`VIDEO_WH_PX` come from it. 0 for stills only.
     """
 
-    def __init__(self, *, appearances: int = 160) -> None:
+    def __init__(self, *, appearances: int = 160, video_frames: int = 800) -> None:
         from lfmvl_ros.scenes import COLOURS, KINDS, sprites
 
         sprites.POOL_VARIANTS = appearances
+        self._video_frames = video_frames
+        self._video_frame = lru_cache(maxsize=video_frames)(self._draw_video_frame)
         self._kinds = {kind: index for index, kind in enumerate(KINDS)}
         self._colours = {colour: index for index, colour in enumerate(COLOURS)}
         self.vocabulary = warehouse_vocabulary()
 
     def draw(self, rng: np.random.Generator, wh_px: tuple[int, int], max_objects: int) -> Scene:
-        """A still with up to ``max_objects`` objects."""
+        """A still with up to ``max_objects`` objects, or a video frame with as many as it has."""
         from lfmvl_ros.scenes import STANDARD, render_still
 
-        options = replace(STANDARD, objects=(0, max_objects), distractors=min(2, max_objects // 2))
+        if self._video_frames and wh_px == VIDEO_WH_PX:
+            return self._video_frame(int(rng.integers(self._video_frames)))
+        options = replace(
+            STANDARD,
+            objects=(0, max_objects),
+            size=_SIZES,
+            distractors=min(2, max_objects // 2),
+        )
         return self._convert(render_still(rng, wh=wh_px, options=options))
+
+    def _draw_video_frame(self, number: int) -> Scene:
+        from lfmvl_ros.scenes import SceneVideo
+
+        video, place = divmod(number, _FRAMES_PER_VIDEO)
+        seed, index = _FIRST_VIDEO_SEED + video, 40 + 457 * place
+        return self._convert(SceneVideo(seed, wh=VIDEO_WH_PX).frame(index))
 
     def _convert(self, rendered: RenderedScene) -> Scene:
         size = np.array(rendered.wh * 2, float)
