@@ -104,20 +104,40 @@ class TrackerSettings(Group):
     )
     max_missed_answers: int = setting(
         4,
-        "Answers in a row that may miss a track before it ends.",
+        "Answers in a row without an established track that end it; one seen too seldom to be "
+        "sure of, or at the image border, ends sooner.",
         low=1,
         high=100,
         unit="answers",
     )
+    evidence_spacing_s: float = setting(
+        0.2,
+        "Answers closer together than this share the weight of one in the two counts above: they "
+        "see nearly the same picture.",
+        unit="s",
+        low=0.01,
+        high=10.0,
+    )
     max_coast_s: float = setting(
-        2.0, "Longest time a track lives on prediction alone.", unit="s", low=0.1, high=60.0
+        2.0,
+        "Longest time a track lives on prediction alone, or max_missed_answers intervals where "
+        "answers are slower.",
+        unit="s",
+        low=0.1,
+        high=60.0,
     )
     acceleration: float = setting(
         2.0,
-        "Process noise: typical acceleration in box heights a second squared.",
+        "Process noise: how far a velocity strays in one second, in box sizes a second.",
         low=0.01,
         high=100.0,
-        unit="1/s^2",
+        unit="1/s^1.5",
+    )
+    noise_adaptation: float = setting(
+        0.2,
+        "How fast process noise follows what each object really does; 0 keeps it fixed.",
+        low=0.0,
+        high=1.0,
     )
     velocity_decay_s: float = setting(
         2.0,
@@ -126,8 +146,23 @@ class TrackerSettings(Group):
         low=0.05,
         high=60.0,
     )
+    box_jitter: float = setting(
+        0.03,
+        "How much the model's box centres waver from answer to answer, in box sizes; the sides "
+        "waver twice as much.",
+        low=0.0,
+        high=0.5,
+    )
     gate_probability: float = setting(
         0.997, "Share of true matches that the association gate lets pass.", low=0.5, high=0.9999
+    )
+    reorder_window_s: float = setting(
+        2.0,
+        "An answer older than the newest by up to this is put in its place in time; an older one "
+        "means that time jumped back, and tracking starts anew.",
+        unit="s",
+        low=0.0,
+        high=30.0,
     )
 
 

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which box belongs to which track: the likeliest explanation of the whole answer.
+
+A pair costs twice its negative log-likelihood ratio against "the track was missed and the box is
+something new" (the track score of Blackman, "Multiple hypothesis tracking for multiple target
+tracking", IEEE AES Magazine 2004). Position and size count together, in units of what they may
+be off by, so no threshold depends on resolution, box size, answer rate or latency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from scipy.stats import chi2
+
+from lfmvl_ros.core.boxes import FloatArray
+
+IntArray = NDArray[np.intp]
+
+DETECTION_PROBABILITY = 0.9
+NEW_PER_ANSWER = 0.5
+WRONG_LABEL = 0.05
+_LOG_2PI = float(np.log(2 * np.pi))
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """K matches: ``tracks[k]`` saw ``boxes[k]`` with normalised innovation squared ``nis[k]``."""
+
+    tracks: IntArray
+    boxes: IntArray
+    nis: FloatArray
+
+
+def new_object_density(wh: tuple[int, int]) -> float:
+    """Return how many unexpected boxes an answer brings per px^4 of position and size.
+
+    Half a box an answer, anywhere in the picture, up to half of it wide and high.
+    """
+    area = float(wh[0] * wh[1])
+    return NEW_PER_ANSWER / (area * max(area / 4, 1.0))
+
+
+def associate(
+    mean: FloatArray,
+    covariance: FloatArray,
+    existence: FloatArray,
+    label_share: FloatArray,
+    boxes: FloatArray,
+    error: FloatArray,
+    *,
+    gate_probability: float,
+    density: float,
+) -> Pairs:
+    """Match N tracks with M boxes, one to one.
+
+    Args:
+        mean: ``(N, 4+)`` predicted boxes cx, cy, w, h first.
+        covariance: ``(N, 4+, 4+)``.
+        existence: ``(N,)`` probability that the track is something real, in (0, 1).
+        label_share: ``(N, M)`` share of a track's label evidence that agrees with a box's label.
+        boxes: ``(M, 4)``.
+        error: ``(M, 4, 4)``.
+        gate_probability: share of true matches that the chi-square gate lets pass.
+        density: of unexpected boxes, see :func:`new_object_density`.
+    """
+    gain = np.zeros((len(mean), len(boxes)))
+    nis = np.zeros_like(gain)
+    gate = float(chi2.ppf(gate_probability, 4))
+    track, box = _candidates(mean, covariance, boxes, error, gate)
+    if track.size:
+        distance, log_volume = _innovation(mean, covariance, boxes, error, track, box)
+        seen = DETECTION_PROBABILITY * existence[track]
+        same = WRONG_LABEL + (1 - WRONG_LABEL) * label_share[track, box]
+        likelihood = distance + log_volume + 4 * _LOG_2PI - 2 * np.log(seen * same)
+        alternative = -2 * np.log((1 - seen) * density)
+        gain[track, box] = np.where(distance <= gate, np.minimum(likelihood - alternative, 0.0), 0)
+        nis[track, box] = distance
+    rows, columns = linear_sum_assignment(gain)
+    real = gain[rows, columns] < 0
+    rows, columns = rows[real], columns[real]
+    return Pairs(rows, columns, nis[rows, columns])
+
+
+def _candidates(
+    mean: FloatArray, covariance: FloatArray, boxes: FloatArray, error: FloatArray, gate: float
+) -> tuple[IntArray, IntArray]:
+    """Pairs that may pass the gate: ``d' S^-1 d >= d_k^2 / S_kk`` for each k, so none is lost."""
+    axis = np.arange(4)
+    spread = covariance[:, None, axis, axis] + error[None, :, axis, axis]
+    difference = boxes[None, :, :] - mean[:, None, :4]
+    track, box = np.nonzero((difference**2 <= gate * spread).all(axis=2))
+    return track, box
+
+
+def _innovation(
+    mean: FloatArray,
+    covariance: FloatArray,
+    boxes: FloatArray,
+    error: FloatArray,
+    track: IntArray,
+    box: IntArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Squared Mahalanobis distance and log-determinant of K pairs, each ``(K,)``."""
+    factor = np.linalg.cholesky(covariance[track, :4, :4] + error[box])
+    difference = (boxes[box] - mean[track, :4])[:, :, None]
+    whitened = np.linalg.solve(factor, difference)[:, :, 0]
+    log_volume = 2 * np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+    return (whitened**2).sum(axis=1), log_volume

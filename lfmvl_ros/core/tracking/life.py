@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When a track is believed, and when it ends: existence as log-odds that answers push up or down.
+
+The steps follow from two settings: ``confirm_answers`` sights carry a new track from even odds to
+confirmation, ``max_missed_answers`` misses carry the best one from its ceiling to its end. Answers
+that come faster than ``evidence_spacing_s`` see nearly the same scene and share one answer's
+weight, so four answers a second and thirty need no different settings.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.config import TrackerSettings
+
+_NS = 1e-9
+BIRTH = 0.0
+CONFIRM = math.log(0.9 / 0.1)
+CEILING = math.log(0.99 / 0.01)
+END = math.log(0.1 / 0.9)
+# Stamps jitter: the last answer of a row may come a quarter early and still completes it.
+SLACK_ANSWERS = 0.25
+# Two misses end what is not confirmed yet, or stands at the border of the image.
+WEAK_MISSES = 2
+FULL_SCORE = 0.5
+MAX_GAP_S = 10.0
+GAPS_KEPT = 5
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """How often answers come and how late they are, from the answers themselves.
+
+    ``gaps_s``: time between the last answers' frames, at most 5. ``delay_s``: what the last one
+    took.
+    """
+
+    gaps_s: tuple[float, ...] = ()
+    delay_s: float = 0.0
+
+    def after(self, gap_s: float | None, delay_s: float) -> Cadence:
+        """Return the cadence with one more answer; ``gap_s`` is None for the first."""
+        if gap_s is None or gap_s <= 0:
+            return Cadence(self.gaps_s, delay_s)
+        gaps = (*self.gaps_s, min(gap_s, MAX_GAP_S))[-GAPS_KEPT:]
+        return Cadence(gaps, delay_s)
+
+    @property
+    def interval_s(self) -> float:
+        """Expected time between answers: the median, so that a pause does not count."""
+        return float(np.median(self.gaps_s)) if self.gaps_s else self.delay_s
+
+    def life_s(self, settings: TrackerSettings) -> float:
+        """Longest time from the last sight of a track to its end."""
+        return max(settings.max_coast_s, settings.max_missed_answers * self.interval_s)
+
+    @property
+    def steady_s(self) -> float:
+        """Time after a sight in which nothing is wrong yet: two intervals and the delay."""
+        return 2 * self.interval_s + self.delay_s
+
+
+def answer_weight(
+    stamp_ns: int, judged_ns: NDArray[np.int64], settings: TrackerSettings
+) -> FloatArray:
+    """Return how much of an independent answer this one is for each track, [0, 1]."""
+    elapsed_s = (stamp_ns - judged_ns) * _NS
+    return np.asarray(np.clip(elapsed_s / settings.evidence_spacing_s, 0.0, 1.0))
+
+
+def birth_log_odds(settings: TrackerSettings) -> float:
+    """Return the log-odds of a track seen once; one answer may be enough to confirm it."""
+    return CONFIRM if settings.confirm_answers == 1 else BIRTH
+
+
+def after_sight(
+    log_odds: FloatArray, weight: FloatArray, score: FloatArray, settings: TrackerSettings
+) -> FloatArray:
+    """Return log-odds ``(N,)`` after a sight; confidence below one half counts for less."""
+    needed = max(settings.confirm_answers - 1, 1) - SLACK_ANSWERS
+    step = (CONFIRM - BIRTH) / needed * weight * np.minimum(score / FULL_SCORE, 1.0)
+    return np.asarray(np.minimum(log_odds + step, CEILING))
+
+
+def after_miss(
+    log_odds: FloatArray,
+    weight: FloatArray,
+    *,
+    confirmed: NDArray[np.bool_],
+    leaving: NDArray[np.bool_],
+    settings: TrackerSettings,
+) -> FloatArray:
+    """Return log-odds ``(N,)`` after a miss.
+
+    Two misses end a track that is not confirmed yet, and any track ``leaving`` the image.
+    """
+    step = (CEILING - END) / (settings.max_missed_answers - SLACK_ANSWERS)
+    steps = np.full(len(log_odds), step)
+    steps[~confirmed] = max(step, (BIRTH - END) / (WEAK_MISSES - SLACK_ANSWERS))
+    steps[leaving] = max(step, (CEILING - END) / (WEAK_MISSES - SLACK_ANSWERS))
+    return np.asarray(log_odds - weight * steps)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boxes of one answer as measurements: in one order, without repetitions, with their error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lfmvl_ros.core.boxes import FloatArray, iou_matrix, xyxy_to_cxcywh
+from lfmvl_ros.core.detections import Detections
+
+DUPLICATE_IOU = 0.9
+# A model places the edges of a box less exactly than its middle: the edges of wide things waver.
+SIZE_JITTER_RATIO = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements:
+    """M distinct boxes, independent of the order in which the model named them.
+
+    Attributes:
+        boxes: ``(M, 4)`` cx, cy, w, h in px.
+        error: ``(M, 4, 4)`` covariance of those, px^2.
+        labels: M labels, case-folded, white space folded: equal means the same words.
+        written: M labels as the model wrote them.
+        scores: ``(M,)`` in [0, 1].
+        source: for each detection of the answer, the row of ``boxes`` that speaks for it.
+        first: for each row, the detection of the answer that it was taken from.
+    """
+
+    boxes: FloatArray
+    error: FloatArray
+    labels: tuple[str, ...]
+    written: tuple[str, ...]
+    scores: FloatArray
+    source: tuple[int, ...]
+    first: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def label_key(label: str) -> str:
+    """Return what two spellings of the same label have in common.
+
+    >>> label_key("Red  Tote ")
+    'red tote'
+    """
+    return " ".join(label.split()).casefold()
+
+
+def measure(found: Detections, box_jitter: float) -> Measurements:
+    """Turn the boxes of one answer into measurements.
+
+    Repetitions (same label, IoU above 0.9) are merged into the one with the highest score.
+
+    Args:
+        found: the answer.
+        box_jitter: standard deviation of a box centre from one answer to the next, in box sizes.
+    """
+    keys = [label_key(label) for label in found.labels]
+    # A total order that knows nothing of the model's: permuted answers give the same tracks and
+    # the same ids. Highest score first, so that a group is led by its best box.
+    order = sorted(
+        range(len(keys)), key=lambda i: (-found.scores[i], keys[i], found.xyxy_px[i].tolist())
+    )
+    overlap = iou_matrix(found.xyxy_px, found.xyxy_px)
+    kept: list[int] = []
+    row_of = [0] * len(keys)
+    for i in order:
+        same = [
+            k for k, j in enumerate(kept) if keys[j] == keys[i] and overlap[i, j] > DUPLICATE_IOU
+        ]
+        row_of[i] = same[0] if same else len(kept)
+        if not same:
+            kept.append(i)
+    chosen = found.take(kept)
+    boxes = xyxy_to_cxcywh(chosen.xyxy_px)
+    return Measurements(
+        boxes=boxes,
+        error=_error(boxes, chosen.sigma_px, box_jitter),
+        labels=tuple(keys[i] for i in kept),
+        written=chosen.labels,
+        scores=chosen.scores,
+        source=tuple(row_of),
+        first=tuple(kept),
+    )
+
+
+def _error(boxes: FloatArray, sigma_px: FloatArray, box_jitter: float) -> FloatArray:
+    """Covariance of cx, cy, w, h from that of the corners, plus the model's own jitter."""
+    variance = sigma_px**2
+    low, high = variance[:, :2], variance[:, 2:]
+    jitter = (box_jitter * boxes[:, 2:]) ** 2
+    error = np.zeros((len(boxes), 4, 4))
+    xy: NDArray[np.intp] = np.arange(2)
+    error[:, xy, xy] = (low + high) / 4 + jitter
+    error[:, xy + 2, xy + 2] = low + high + SIZE_JITTER_RATIO**2 * jitter
+    error[:, xy, xy + 2] = error[:, xy + 2, xy] = (high - low) / 2
+    return error

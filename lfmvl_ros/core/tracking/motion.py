@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How boxes move: constant velocity that fades once nobody looks, for all tracks at once.
+
+The state of N tracks is a ``(N, 8)`` array of rows ``cx, cy, w, h, vx, vy, vw, vh`` in px and px/s,
+its covariance ``(N, 8, 8)``. Each axis moves on its own, driven by white-noise acceleration:
+
+* while an object is being looked at, velocity is a random walk. The noise of that model is
+  ``filterpy.common.Q_continuous_white_noise``;
+* once the track coasts, velocity also fades with a time constant (an Ornstein-Uhlenbeck process,
+  see Bar-Shalom, Li, Kirubarajan, "Estimation with Applications to Tracking and Navigation",
+  2001, section 8.2). Its integral has a closed form.
+
+Both are exact for any step, so a prediction split in two equals one in one piece. That is why the
+continuous model is used and not ``Q_discrete_white_noise``, whose noise depends on the splitting.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from filterpy.common import Q_continuous_white_noise
+
+from lfmvl_ros.core.boxes import FloatArray
+
+STATES = 8
+MEASURED = 4
+_UNIT_NOISE = np.asarray(Q_continuous_white_noise(dim=2, dt=1.0), dtype=np.float64)
+_SERIES_BELOW = 0.02
+
+
+def predict(
+    mean: FloatArray,
+    covariance: FloatArray,
+    noise: FloatArray,
+    *,
+    steady_s: FloatArray,
+    coasting_s: FloatArray,
+    decay_s: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Carry tracks forward in time: first with steady velocity, then with fading velocity.
+
+    Args:
+        mean: ``(N, 8)``.
+        covariance: ``(N, 8, 8)``.
+        noise: ``(N, 4)`` spectral density of the acceleration of each axis, px^2/s^3.
+        steady_s: ``(N,)`` seconds >= 0 with constant velocity.
+        coasting_s: ``(N,)`` seconds >= 0 after that, in which velocity fades.
+        decay_s: time constant of the fading, seconds > 0.
+
+    Returns:
+        Mean ``(N, 8)`` and covariance ``(N, 8, 8)``, new arrays.
+    """
+    mean, covariance = _advance(mean, covariance, noise, *_steady_step(steady_s))
+    if coasting_s.any():
+        mean, covariance = _advance(mean, covariance, noise, *_fading_step(coasting_s, decay_s))
+    return mean, covariance
+
+
+def _steady_step(dt_s: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Reach and keep ``(N,)`` and unit noise ``(N, 3)`` of a step with constant velocity."""
+    powers = np.stack([dt_s**3, dt_s**2, dt_s], axis=1)
+    unit = powers * np.array([_UNIT_NOISE[0, 0], _UNIT_NOISE[0, 1], _UNIT_NOISE[1, 1]])
+    return dt_s, np.ones_like(dt_s), unit
+
+
+def _fading_step(dt_s: FloatArray, decay_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The same for a velocity that fades with time constant ``decay_s``."""
+    ratio = dt_s / decay_s
+    keep = np.exp(-ratio)
+    reach = -np.expm1(-ratio) * decay_s
+    q_vv = -np.expm1(-2 * ratio) * decay_s / 2
+    q_xv = reach**2 / 2
+    # dt - 2 reach + q_vv cancels to the third order; its series takes over for short steps.
+    exact = decay_s**2 * (dt_s - 2 * reach + q_vv)
+    series = 1 / 3 + ratio * (-1 / 4 + ratio * (7 / 60 + ratio * (-1 / 24 + ratio * 31 / 2520)))
+    q_xx = np.where(ratio < _SERIES_BELOW, dt_s**3 * series, exact)
+    return reach, keep, np.stack([q_xx, q_xv, q_vv], axis=1)
+
+
+def _advance(
+    mean: FloatArray,
+    covariance: FloatArray,
+    noise: FloatArray,
+    reach: FloatArray,
+    keep: FloatArray,
+    unit: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """``x' = x + reach v``, ``v' = keep v``, in 4x4 blocks: much faster than F P F'."""
+    moved = mean.copy()
+    moved[:, :4] += reach[:, None] * mean[:, 4:]
+    moved[:, 4:] *= keep[:, None]
+    far, hold = reach[:, None, None], keep[:, None, None]
+    xx, xv, vv = covariance[:, :4, :4], covariance[:, :4, 4:], covariance[:, 4:, 4:]
+    out = np.empty_like(covariance)
+    out[:, :4, :4] = xx + far * (xv + xv.transpose(0, 2, 1)) + far**2 * vv
+    out[:, :4, 4:] = hold * (xv + far * vv)
+    out[:, 4:, 4:] = hold**2 * vv
+    axis = np.arange(4)
+    out[:, axis, axis] += noise * unit[:, 0:1]
+    out[:, axis, axis + 4] += noise * unit[:, 1:2]
+    out[:, axis + 4, axis + 4] += noise * unit[:, 2:3]
+    out[:, 4:, :4] = out[:, :4, 4:].transpose(0, 2, 1)
+    return moved, out
+
+
+def correct(
+    mean: FloatArray, covariance: FloatArray, measured: FloatArray, error: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Kalman correction of N tracks, each with its own box; Joseph form, so it stays definite.
+
+    Args:
+        mean: ``(N, 8)``, predicted to the time of the boxes.
+        covariance: ``(N, 8, 8)``.
+        measured: ``(N, 4)`` boxes cx, cy, w, h in px.
+        error: ``(N, 4, 4)`` their covariance, px^2.
+    """
+    innovation = measured - mean[:, :MEASURED]
+    spread = covariance[:, :MEASURED, :MEASURED] + error
+    gain = np.linalg.solve(spread, covariance[:, :MEASURED, :]).transpose(0, 2, 1)
+    corrected = mean + np.einsum("nij,nj->ni", gain, innovation)
+    left = np.broadcast_to(np.eye(STATES), covariance.shape).copy()
+    left[:, :, :MEASURED] -= gain
+    joseph = left @ covariance @ left.transpose(0, 2, 1) + gain @ error @ gain.transpose(0, 2, 1)
+    return corrected, (joseph + joseph.transpose(0, 2, 1)) / 2
+
+
+def shrink_velocity(mean: FloatArray, covariance: FloatArray) -> FloatArray:
+    """Return ``mean`` with each velocity scaled by how much of it is signal.
+
+    The factor is ``|v|^2 / (|v|^2 + trace(cov v))``, for the centre and for the size apart (the
+    shrinkage of James and Stein): a velocity that may as well be noise is not extrapolated.
+    """
+    shrunk: FloatArray = mean.copy()
+    for part in (slice(4, 6), slice(6, 8)):
+        signal = (mean[:, part] ** 2).sum(axis=1)
+        variance = np.trace(covariance[:, part, part], axis1=1, axis2=2)
+        shrunk[:, part] *= (signal / (signal + variance))[:, None]
+    return shrunk

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All tracks of one camera at one time, as rows of arrays. Never written to: changes copy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lfmvl_ros.core.boxes import FloatArray, area, clip, cxcywh_to_xyxy
+
+Rows = NDArray[np.intp] | NDArray[np.bool_]
+MIN_SIDE_PX = 1.0
+_PER_TABLE = ("stamp_ns", "vocabulary", "spelling")
+
+
+def _ints() -> NDArray[np.int64]:
+    return np.zeros(0, dtype=np.int64)
+
+
+def _floats() -> FloatArray:
+    return np.zeros(0)
+
+
+def _bools() -> NDArray[np.bool_]:
+    return np.zeros(0, dtype=np.bool_)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """N tracks at ``stamp_ns``, the capture time of the last answer that was applied.
+
+    Attributes:
+        stamp_ns: time of the state.
+        vocabulary: V label keys, the columns of ``evidence``.
+        spelling: V labels as they are published.
+        ids: ``(N,)``.
+        mean: ``(N, 8)`` see :mod:`lfmvl_ros.core.tracking.motion`.
+        covariance: ``(N, 8, 8)``.
+        noise: ``(N, 4)`` spectral density of the acceleration of each axis, px^2/s^3.
+        surprise: ``(N,)`` running normalised innovation squared over its expectation; 1 is as
+            expected. Scales ``noise``.
+        log_odds: ``(N,)`` of existence.
+        confidence: ``(N,)`` running confidence of the model, [0, 1].
+        evidence: ``(N, V)`` how much was seen of each label, fading.
+        label: ``(N,)`` column of the label that is published.
+        confirmed: ``(N,)`` has ever been confirmed.
+        missed: ``(N,)`` the last answer that could have named it did not.
+        born_ns, seen_ns: ``(N,)`` first and last sight.
+        judged_ns: ``(N,)`` last answer that counted for or against it.
+        steady_until_ns: ``(N,)`` from here on it coasts and its velocity fades.
+    """
+
+    stamp_ns: int = 0
+    vocabulary: tuple[str, ...] = ()
+    spelling: tuple[str, ...] = ()
+    ids: NDArray[np.int64] = field(default_factory=_ints)
+    mean: FloatArray = field(default_factory=lambda: np.zeros((0, 8)))
+    covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 8, 8)))
+    noise: FloatArray = field(default_factory=lambda: np.zeros((0, 4)))
+    surprise: FloatArray = field(default_factory=_floats)
+    log_odds: FloatArray = field(default_factory=_floats)
+    confidence: FloatArray = field(default_factory=_floats)
+    evidence: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    label: NDArray[np.int64] = field(default_factory=_ints)
+    confirmed: NDArray[np.bool_] = field(default_factory=_bools)
+    missed: NDArray[np.bool_] = field(default_factory=_bools)
+    born_ns: NDArray[np.int64] = field(default_factory=_ints)
+    seen_ns: NDArray[np.int64] = field(default_factory=_ints)
+    judged_ns: NDArray[np.int64] = field(default_factory=_ints)
+    steady_until_ns: NDArray[np.int64] = field(default_factory=_ints)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def existence(self) -> FloatArray:
+        """Probability that each track is something real, ``(N,)``."""
+        return np.asarray(1 / (1 + np.exp(-self.log_odds)), dtype=np.float64)
+
+    def take(self, rows: Rows) -> Table:
+        """Return the tracks at ``rows`` (indices or a mask)."""
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in _ROW_FIELDS}
+        return replace(self, **columns)
+
+    def joined(self, other: Table) -> Table:
+        """Return these tracks followed by those of ``other`` (same vocabulary)."""
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(other, name)])
+            for name in _ROW_FIELDS
+        }
+        return replace(self, **columns)
+
+
+_ROW_FIELDS = tuple(item.name for item in fields(Table) if item.name not in _PER_TABLE)
+
+
+def boxes_in_image(mean: FloatArray, wh: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+    """Return boxes ``(N, 4)`` xyxy cut at the border, and the share of each that is inside."""
+    sized = np.concatenate([mean[:, :2], np.maximum(mean[:, 2:4], MIN_SIDE_PX)], axis=1)
+    whole = cxcywh_to_xyxy(sized)
+    inside = clip(whole, wh)
+    return inside, area(inside) / area(whole)

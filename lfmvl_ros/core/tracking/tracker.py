@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tracker of one camera: answers in, each at its own time; tracks out, at any later time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from lfmvl_ros.core.config import TrackerSettings
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.tracking.life import Cadence
+from lfmvl_ros.core.tracking.table import Table
+from lfmvl_ros.core.tracking.tracks import Tracks
+from lfmvl_ros.core.tracking.update import NS, Step, apply_answer, of_query
+from lfmvl_ros.core.tracking.view import tracks_at
+
+HISTORY = 32
+
+
+class Ignored(str, Enum):
+    """Why an answer changed nothing.
+
+    ``duplicate``: an answer to the same query about the same frame was applied before.
+    ``too_late``: older than every answer that is still remembered.
+    ``old_query``: newer words have been answered already.
+    """
+
+    DUPLICATE = "duplicate"
+    TOO_LATE = "too_late"
+    OLD_QUERY = "old_query"
+
+
+class Restart(str, Enum):
+    """Why all tracks were dropped: ``time_jumped_back`` or ``image_size_changed``."""
+
+    TIME_JUMPED_BACK = "time_jumped_back"
+    IMAGE_SIZE_CHANGED = "image_size_changed"
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What the tracker made of one answer.
+
+    Attributes:
+        stamp_ns: of the answer's frame.
+        ids: track of each detection, 0 where it has none (the answer was ignored, or it came out
+            of order and nothing older explains the detection).
+        born: ids of new tracks.
+        ended: ids that will not come again.
+        ignored: why the answer changed nothing, or None.
+        restarted: why all tracks were dropped before it was applied, or None.
+        reordered: it was older than the newest answer and has been put in its place.
+    """
+
+    stamp_ns: int
+    ids: tuple[int, ...]
+    born: tuple[int, ...] = ()
+    ended: tuple[int, ...] = ()
+    ignored: Ignored | None = None
+    restarted: Restart | None = None
+    reordered: bool = False
+
+    @property
+    def id_texts(self) -> tuple[str, ...]:
+        """The ids as messages carry them; empty where there is none.
+
+        >>> Applied(stamp_ns=0, ids=(3, 0)).id_texts
+        ('3', '')
+        """
+        return tuple(str(key) if key else "" for key in self.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class _Entry:
+    """An answer that was applied, and the tracks after it."""
+
+    grounding: Grounding
+    step: Step
+
+
+@dataclass(frozen=True, eq=False)
+class _Memory:
+    """Everything the tracker knows. Replaced as a whole, so readers need no lock."""
+
+    entries: tuple[_Entry, ...] = ()
+    cadence: Cadence = field(default_factory=Cadence)
+    query_version: int = 0
+
+    @property
+    def table(self) -> Table:
+        return self.entries[-1].step.table if self.entries else Table()
+
+
+class Tracker:
+    """Follows the objects of one camera behind a model that is slow, late and at times wrong.
+
+    The state lives at the capture time of the last answer's frame. :meth:`apply` moves it there
+    and corrects it; :meth:`at` predicts from there to any frame and leaves it as it is.
+
+    * ``unparseable``, ``timeout`` and ``error`` change nothing but time; ``truncated`` counts for
+      what it names and against nothing; the others also count against what they do not name.
+    * An answer that is older than the newest by at most ``reorder_window_s`` is applied where it
+      belongs, and the newer ones (32 at most are remembered) again after it. It corrects tracks
+      but starts none, as newer answers had their say about what is there; a track that has ended
+      stays ended.
+    * An answer older than that means that time jumped back (a bag loops): all tracks end.
+    * When the query's version grows, tracks end whose label is not asked for any more.
+
+    One thread may call :meth:`apply`, :meth:`configure` and :meth:`reset`, any number
+    :meth:`at` meanwhile.
+
+    Raises:
+        ValueError: answers of two cameras are applied to one tracker.
+    """
+
+    def __init__(self, settings: TrackerSettings | None = None) -> None:
+        self._settings = settings if settings is not None else TrackerSettings()
+        self._memory = _Memory()
+        self._last_id = 0
+
+    @property
+    def settings(self) -> TrackerSettings:
+        """The settings in force."""
+        return self._settings
+
+    def configure(self, settings: TrackerSettings) -> None:
+        """Use other settings from now on; tracks live on."""
+        self._settings = settings
+
+    def reset(self) -> None:
+        """Forget all tracks. Ids go on counting."""
+        self._memory = _Memory()
+
+    def at(self, stamp_ns: int) -> Tracks:
+        """Return the tracks predicted to a camera frame's time; changes nothing.
+
+        For a time before the last answer's frame, the answers up to then are used; before the
+        first one there are no tracks.
+        """
+        memory, settings = self._memory, self._settings
+        for entry in reversed(memory.entries):
+            if entry.grounding.stamp_ns <= stamp_ns:
+                return tracks_at(
+                    entry.step.table, stamp_ns, entry.grounding, memory.cadence, settings
+                )
+        if not memory.entries:
+            return Tracks(stamp_ns)
+        newest = memory.entries[-1].grounding
+        return Tracks(stamp_ns, frame_id=newest.frame_id, camera=newest.camera, wh=newest.wh)
+
+    def apply(self, grounding: Grounding) -> Applied:
+        """Apply one answer at the capture time of its frame."""
+        restarted = self._restart_reason(grounding)
+        before = set(self._memory.table.ids.tolist())
+        if restarted is not None:
+            self._memory = _Memory()
+        self._adopt_query(grounding)
+        ignored = self._ignore_reason(grounding)
+        late = False
+        ids: tuple[int, ...] = (0,) * len(grounding.detections)
+        if ignored is None:
+            entries = self._memory.entries
+            late = bool(entries) and grounding.stamp_ns < entries[-1].grounding.stamp_ns
+            ids = self._insert(grounding) if late else self._append(grounding)
+        after = set(self._memory.table.ids.tolist())
+        return Applied(
+            grounding.stamp_ns,
+            ids,
+            born=tuple(sorted(after - before)),
+            ended=tuple(sorted(before - after)),
+            ignored=ignored,
+            restarted=restarted,
+            reordered=late,
+        )
+
+    def _restart_reason(self, grounding: Grounding) -> Restart | None:
+        if not self._memory.entries:
+            return None
+        newest = self._memory.entries[-1].grounding
+        if grounding.camera != newest.camera:
+            raise ValueError(
+                f"a Tracker follows one camera ({newest.camera!r}), got an answer of "
+                f"{grounding.camera!r}; make one Tracker for each camera"
+            )
+        back_s = (newest.stamp_ns - grounding.stamp_ns) * NS
+        if back_s > self._settings.reorder_window_s:
+            return Restart.TIME_JUMPED_BACK
+        if grounding.wh != newest.wh and back_s <= 0:
+            return Restart.IMAGE_SIZE_CHANGED
+        return None
+
+    def _adopt_query(self, grounding: Grounding) -> None:
+        """With new words, end what they do not ask for. There is no rewinding beyond that point."""
+        memory = self._memory
+        if grounding.query.version <= memory.query_version:
+            return
+        kept = memory.entries[-1:]
+        self._memory = replace(
+            memory,
+            entries=tuple(_narrowed(entry, grounding) for entry in kept),
+            query_version=grounding.query.version,
+        )
+
+    def _ignore_reason(self, grounding: Grounding) -> Ignored | None:
+        entries = self._memory.entries
+        if grounding.query.version < self._memory.query_version:
+            return Ignored.OLD_QUERY
+        for entry in entries:
+            same_frame = entry.grounding.stamp_ns == grounding.stamp_ns
+            if same_frame and entry.grounding.query.version == grounding.query.version:
+                return Ignored.DUPLICATE
+        if entries and grounding.stamp_ns < entries[0].grounding.stamp_ns:
+            return Ignored.TOO_LATE
+        return None
+
+    def _append(self, grounding: Grounding) -> tuple[int, ...]:
+        """Apply the newest answer."""
+        memory = self._memory
+        gap_s = None
+        if memory.entries:
+            gap_s = (grounding.stamp_ns - memory.entries[-1].grounding.stamp_ns) * NS
+        cadence = memory.cadence.after(gap_s, grounding.reply.times.total_s)
+        entries = memory.entries
+        table = entries[-1].step.table if entries else Table(stamp_ns=grounding.stamp_ns)
+        step = apply_answer(table, grounding, cadence, self._settings, new_id=self._next_id)
+        entries = (*entries, _Entry(grounding, step))[-HISTORY:]
+        self._memory = replace(memory, entries=entries, cadence=cadence)
+        return step.ids
+
+    def _insert(self, grounding: Grounding) -> tuple[int, ...]:
+        """Apply an answer that came out of order, then the newer ones again."""
+        memory = self._memory
+        place = sum(e.grounding.stamp_ns <= grounding.stamp_ns for e in memory.entries)
+        done, redo = memory.entries[:place], memory.entries[place:]
+        settings, cadence = self._settings, memory.cadence
+        step = late = apply_answer(
+            done[-1].step.table, grounding, cadence, settings, new_id=lambda _: None
+        )
+        entries = [*done, _Entry(grounding, late)]
+        for entry in redo:
+            step = apply_answer(
+                step.table,
+                entry.grounding,
+                cadence,
+                settings,
+                new_id=self._same_id(entry),
+                banned=frozenset(entry.step.ended),
+            )
+            # What had ended by then stays ended in the next rewinding, too.
+            step = replace(step, ended=tuple({*step.ended, *entry.step.ended}))
+            entries.append(_Entry(entry.grounding, step))
+        self._memory = replace(memory, entries=tuple(entries[-HISTORY:]))
+        return late.ids
+
+    def _next_id(self, _detection: int) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def _same_id(self, entry: _Entry) -> Callable[[int], int | None]:
+        """A detection that started a track starts the same one when its answer is applied again."""
+        born = entry.step.born
+
+        def key(detection: int) -> int:
+            return born[detection] if detection in born else self._next_id(detection)
+
+        return key
+
+
+def _narrowed(entry: _Entry, grounding: Grounding) -> _Entry:
+    """Return ``entry`` without tracks that the query of ``grounding`` does not ask for."""
+    return replace(
+        entry, step=replace(entry.step, table=of_query(entry.step.table, grounding.query))
+    )

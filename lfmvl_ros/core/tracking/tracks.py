@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tracker says about one camera frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lfmvl_ros.core.boxes import FloatArray, normalise
+
+SCHEMA = "lfmvl/track_states/1"
+
+
+class TrackState(str, Enum):
+    """How sure the tracker is that an object is there now.
+
+    ``tentative``: seen too seldom to be relied upon. ``confirmed``: seen as often as it should.
+    ``coasting``: confirmed before, but missed by the last answer or not looked at for too long;
+    its box is prediction.
+    """
+
+    TENTATIVE = "tentative"
+    CONFIRMED = "confirmed"
+    COASTING = "coasting"
+
+
+def _no_ids() -> NDArray[np.int64]:
+    return np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Tracks:
+    """N tracked objects at the time of one camera frame.
+
+    Attributes:
+        stamp_ns: time that the boxes are predicted to, ROS clock.
+        ids: ``(N,)`` int64, positive, unique, never used again for another object.
+        labels: N labels, spelt as in the query where it names them.
+        scores: ``(N,)`` in [0, 1], probability of existence times the model's confidence.
+        xyxy_px: ``(N, 4)`` boxes, cut at the image border, x1 < x2 and y1 < y2.
+        velocity_px_s: ``(N, 2)`` of the centre, x right and y down.
+        covariance: ``(N, 4, 4)`` of centre x, centre y, width, height of the box before it is cut
+            at the border, px^2, symmetric positive definite.
+        state: N states.
+        age_s: ``(N,)`` seconds since the first sight, >= 0.
+        frame_id, camera, wh: of the camera frame; ``wh`` is (width, height) in px, (0, 0) before
+            the first answer.
+
+    Raises:
+        ValueError: shapes, types or ranges differ from what is said above.
+    """
+
+    stamp_ns: int
+    ids: NDArray[np.int64] = field(default_factory=_no_ids)
+    labels: tuple[str, ...] = ()
+    scores: FloatArray = field(default_factory=lambda: np.zeros(0))
+    xyxy_px: FloatArray = field(default_factory=lambda: np.zeros((0, 4)))
+    velocity_px_s: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
+    covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 4, 4)))
+    state: tuple[TrackState, ...] = ()
+    age_s: FloatArray = field(default_factory=lambda: np.zeros(0))
+    frame_id: str = ""
+    camera: str = ""
+    wh: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        if self.ids.dtype != np.int64 or len(set(self.ids.tolist())) != n or (self.ids <= 0).any():
+            raise ValueError(f"Tracks.ids must be unique positive int64, got {self.ids!r}")
+        for name, shape in (
+            ("scores", (n,)),
+            ("xyxy_px", (n, 4)),
+            ("velocity_px_s", (n, 2)),
+            ("covariance", (n, 4, 4)),
+            ("age_s", (n,)),
+        ):
+            array = getattr(self, name)
+            if array.shape != shape or array.dtype != np.float64 or not np.isfinite(array).all():
+                raise ValueError(
+                    f"Tracks.{name} must be finite float64 {shape} for {n} ids, "
+                    f"got {array.dtype} {array.shape}"
+                )
+        if len(self.labels) != n or len(self.state) != n:
+            raise ValueError(
+                f"Tracks needs one label and one state per id ({n}), "
+                f"got {len(self.labels)} and {len(self.state)}"
+            )
+        self._check_ranges()
+
+    def _check_ranges(self) -> None:
+        if not ((self.scores >= 0) & (self.scores <= 1)).all():
+            raise ValueError(f"Tracks.scores must lie in [0, 1], got {self.scores}")
+        if not (self.xyxy_px[:, :2] < self.xyxy_px[:, 2:]).all():
+            raise ValueError("Tracks.xyxy_px needs x1 < x2 and y1 < y2 in every row")
+        if (self.age_s < 0).any():
+            raise ValueError(f"Tracks.age_s must be >= 0, got {self.age_s}")
+        if len(self.ids) and min(self.wh) < 1:
+            raise ValueError(f"Tracks.wh must be the size of the image in px, got {self.wh}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of topic ``track_states`` (schema ``lfmvl/track_states/1``).
+
+        ``bbox`` is normalised x1, y1, x2, y2; ``velocity`` (px/s) and ``covariance`` (px^2, rows of
+        the 4x4 matrix of centre x, centre y, width, height) are in pixels.
+
+        >>> Tracks(stamp_ns=1_500_000_000, camera="left", wh=(640, 480)).to_dict()["stamp"]
+        {'sec': 1, 'nanosec': 500000000}
+        """
+        boxes = normalise(self.xyxy_px, self.wh) if len(self) else self.xyxy_px
+        return {
+            "schema": SCHEMA,
+            "stamp": {"sec": self.stamp_ns // 10**9, "nanosec": self.stamp_ns % 10**9},
+            "frame_id": self.frame_id,
+            "camera": self.camera,
+            "width": self.wh[0],
+            "height": self.wh[1],
+            "tracks": [
+                {
+                    "id": int(self.ids[i]),
+                    "label": self.labels[i],
+                    "confidence": round(float(self.scores[i]), 4),
+                    "state": self.state[i].value,
+                    "bbox": np.round(boxes[i], 5).tolist(),
+                    "velocity": np.round(self.velocity_px_s[i], 2).tolist(),
+                    "covariance": np.round(self.covariance[i], 3).tolist(),
+                    "age_s": round(float(self.age_s[i]), 3),
+                }
+                for i in range(len(self))
+            ],
+        }

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one answer does to the tracks: a pure function from table and answer to the next table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.config import TrackerSettings
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.tracking import evidence, life
+from lfmvl_ros.core.tracking.association import Pairs, associate, new_object_density
+from lfmvl_ros.core.tracking.life import Cadence
+from lfmvl_ros.core.tracking.measurement import Measurements, label_key, measure
+from lfmvl_ros.core.tracking.motion import correct, predict
+from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table, boxes_in_image
+
+NS = 1e-9
+# In box sizes (square root of the area) a second: what is known of the velocity of something new.
+NEW_SPEED = 1.5
+NEW_GROWTH = 0.4
+# Sizes change more calmly than positions.
+SIZE_NOISE_RATIO = 0.25
+# An innovation this unlikely means that the object did something the model did not expect.
+_SURPRISING = float(chi2.ppf(0.95, 4))
+MAX_INFLATION = 4.0
+SURPRISE_RANGE = (0.25, 16.0)
+CONFIDENCE_MEMORY = 0.7
+# Below this share of its box inside the image an object has left; closer to the border than this
+# share of the image it is about to.
+LEFT_SHARE = 0.25
+BORDER_SHARE = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """The next table, the track of each detection (0: none), births by detection, ended ids."""
+
+    table: Table
+    ids: tuple[int, ...]
+    born: Mapping[int, int] = field(default_factory=dict)
+    ended: tuple[int, ...] = ()
+
+
+def carried(table: Table, stamp_ns: int, settings: TrackerSettings) -> Table:
+    """Return the tracks predicted to ``stamp_ns``, not before the table's own time."""
+    if stamp_ns <= table.stamp_ns or not len(table):
+        return replace(table, stamp_ns=max(stamp_ns, table.stamp_ns))
+    total_s = (stamp_ns - table.stamp_ns) * NS
+    steady_s = np.clip((table.steady_until_ns - table.stamp_ns) * NS, 0.0, total_s)
+    mean, covariance = predict(
+        table.mean,
+        table.covariance,
+        table.noise,
+        steady_s=steady_s,
+        coasting_s=total_s - steady_s,
+        decay_s=settings.velocity_decay_s,
+    )
+    return replace(table, stamp_ns=stamp_ns, mean=mean, covariance=covariance)
+
+
+def is_alive(
+    table: Table, wh: tuple[int, int], cadence: Cadence, settings: TrackerSettings
+) -> NDArray[np.bool_]:
+    """Which tracks, ``(N,)``, are young enough, likely enough and still in the image."""
+    unseen_s = (table.stamp_ns - table.seen_ns) * NS
+    _, inside = boxes_in_image(table.mean, wh)
+    young = unseen_s <= cadence.life_s(settings) + cadence.delay_s
+    return young & (inside >= LEFT_SHARE) & (table.log_odds > life.END)
+
+
+def apply_answer(
+    table: Table,
+    grounding: Grounding,
+    cadence: Cadence,
+    settings: TrackerSettings,
+    *,
+    new_id: Callable[[int], int | None],
+    banned: frozenset[int] = frozenset(),
+) -> Step:
+    """Predict the tracks to the answer's frame and correct them with what it says.
+
+    Args:
+        table: the tracks after the answer before.
+        grounding: the answer.
+        cadence: of the answers so far.
+        settings: of the tracker.
+        new_id: gives the id for a track born from a detection (its index); None forbids the birth.
+        banned: ids that must not live on.
+    """
+    before = table
+    table = carried(table, grounding.stamp_ns, settings)
+    table = table.take(is_alive(table, grounding.wh, cadence, settings))
+    table = table.take(np.array([key not in banned for key in table.ids.tolist()], dtype=np.bool_))
+    ids: tuple[int, ...] = (0,) * len(grounding.detections)
+    born: dict[int, int] = {}
+    if grounding.outcome.is_evidence:
+        seen = measure(grounding.detections, settings.box_jitter)
+        table = evidence.with_labels(table, seen, grounding.query)
+        pairs = _match(table, seen, grounding, settings)
+        table = _judge(table, seen, pairs, grounding, cadence, settings)
+        newborn, born = _births(table, seen, pairs, grounding, cadence, settings, new_id)
+        row_ids = [0] * len(seen)
+        for track, box in zip(pairs.tracks.tolist(), pairs.boxes.tolist(), strict=True):
+            row_ids[box] = int(table.ids[track])
+        for detection, key in born.items():
+            row_ids[seen.source[detection]] = key
+        ids = tuple(row_ids[row] for row in seen.source)
+        table = table.joined(newborn)
+        table = table.take(is_alive(table, grounding.wh, cadence, settings))
+    kept = set(table.ids.tolist())
+    ended = tuple(key for key in before.ids.tolist() if key not in kept)
+    return Step(evidence.pruned(table), ids, born, ended)
+
+
+def of_query(table: Table, query: Query) -> Table:
+    """Return the tracks whose label ``query`` asks for."""
+    asked = {label_key(label) for label in query.labels}
+    wanted = np.array([key in asked for key in table.vocabulary], dtype=np.bool_)
+    return table.take(wanted[table.label] if len(table) else np.zeros(0, dtype=np.bool_))
+
+
+def _match(
+    table: Table, seen: Measurements, grounding: Grounding, settings: TrackerSettings
+) -> Pairs:
+    columns = [table.vocabulary.index(key) for key in seen.labels]
+    return associate(
+        table.mean,
+        table.covariance,
+        table.existence,
+        evidence.shares(table)[:, columns],
+        seen.boxes,
+        seen.error,
+        gate_probability=settings.gate_probability,
+        density=new_object_density(grounding.wh),
+    )
+
+
+def _judge(
+    table: Table,
+    seen: Measurements,
+    pairs: Pairs,
+    grounding: Grounding,
+    cadence: Cadence,
+    settings: TrackerSettings,
+) -> Table:
+    """Correct the tracks that were seen, and count against the others what may be counted."""
+    weight = life.answer_weight(grounding.stamp_ns, table.judged_ns, settings)
+    table = _sighted(table, seen, pairs, weight, settings)
+    hit = np.zeros(len(table), dtype=np.bool_)
+    hit[pairs.tracks] = True
+    absent = ~hit & grounding.outcome.is_evidence_of_absence
+    leaving = _is_leaving(table.mean, grounding.wh)
+    against = life.after_miss(
+        table.log_odds, weight, confirmed=table.confirmed, leaving=leaving, settings=settings
+    )
+    stamp, until = grounding.stamp_ns, grounding.stamp_ns + round(cadence.steady_s / NS)
+    return replace(
+        table,
+        log_odds=np.where(absent, against, table.log_odds),
+        missed=np.where(hit, False, table.missed | absent),
+        seen_ns=np.where(hit, stamp, table.seen_ns),
+        judged_ns=np.where(hit | absent, stamp, table.judged_ns),
+        steady_until_ns=np.where(
+            hit,
+            until,
+            np.where(absent, np.minimum(stamp, table.steady_until_ns), table.steady_until_ns),
+        ),
+    )
+
+
+def _sighted(
+    table: Table, seen: Measurements, pairs: Pairs, weight: FloatArray, settings: TrackerSettings
+) -> Table:
+    rows, boxes = pairs.tracks, pairs.boxes
+    if not rows.size:
+        return table
+    inflation = np.clip(pairs.nis / _SURPRISING, 1.0, MAX_INFLATION)
+    if settings.noise_adaptation == 0:
+        inflation = np.ones_like(inflation)
+    predicted = table.covariance[rows] * inflation[:, None, None]
+    fixed, spread = correct(table.mean[rows], predicted, seen.boxes[boxes], seen.error[boxes])
+    fixed[:, 2:4] = np.maximum(fixed[:, 2:4], MIN_SIDE_PX)
+    mean, covariance = table.mean.copy(), table.covariance.copy()
+    surprise, noise = table.surprise.copy(), table.noise.copy()
+    log_odds, confidence = table.log_odds.copy(), table.confidence.copy()
+    mean[rows], covariance[rows] = fixed, spread
+    learnt = surprise[rows] + settings.noise_adaptation * (pairs.nis / 4 - surprise[rows])
+    surprise[rows] = np.clip(learnt, *SURPRISE_RANGE)
+    noise[rows] = _noise(fixed, surprise[rows], settings)
+    score = seen.scores[boxes]
+    log_odds[rows] = life.after_sight(log_odds[rows], weight[rows], score, settings)
+    keep = CONFIDENCE_MEMORY ** weight[rows]
+    confidence[rows] = keep * confidence[rows] + (1 - keep) * score
+    table = evidence.observed(table, rows, [seen.labels[box] for box in boxes], score, weight[rows])
+    return replace(
+        table,
+        mean=mean,
+        covariance=covariance,
+        surprise=surprise,
+        noise=noise,
+        log_odds=log_odds,
+        confidence=confidence,
+        confirmed=table.confirmed | (log_odds >= life.CONFIRM),
+    )
+
+
+def _noise(mean: FloatArray, surprise: FloatArray, settings: TrackerSettings) -> FloatArray:
+    size = np.sqrt(mean[:, 2] * mean[:, 3])
+    density = (settings.acceleration * size) ** 2 * surprise
+    calm = SIZE_NOISE_RATIO**2
+    return np.asarray(density[:, None] * np.array([1.0, 1.0, calm, calm]))
+
+
+def _is_leaving(mean: FloatArray, wh: tuple[int, int]) -> NDArray[np.bool_]:
+    boxes, _ = boxes_in_image(mean, wh)
+    margin = BORDER_SHARE * np.array(wh, dtype=np.float64)
+    return np.asarray(
+        ((boxes[:, :2] < margin) | (boxes[:, 2:] > np.array(wh) - margin)).any(axis=1)
+    )
+
+
+def _births(
+    table: Table,
+    seen: Measurements,
+    pairs: Pairs,
+    grounding: Grounding,
+    cadence: Cadence,
+    settings: TrackerSettings,
+    new_id: Callable[[int], int | None],
+) -> tuple[Table, dict[int, int]]:
+    """Start a track for every box that nothing explains."""
+    taken = set(pairs.boxes.tolist())
+    born: dict[int, int] = {}
+    rows: list[int] = []
+    for row in range(len(seen)):
+        key = None if row in taken else new_id(seen.first[row])
+        if key is not None:
+            born[seen.first[row]] = key
+            rows.append(row)
+    n, boxes, stamp = len(rows), seen.boxes[rows], grounding.stamp_ns
+    size = np.sqrt(boxes[:, 2] * boxes[:, 3])
+    mean = np.concatenate([boxes, np.zeros((n, 4))], axis=1)
+    covariance = np.zeros((n, 8, 8))
+    covariance[:, :4, :4] = seen.error[rows]
+    speeds = np.array([NEW_SPEED, NEW_SPEED, NEW_GROWTH, NEW_GROWTH])
+    axis = np.arange(4)
+    covariance[:, axis + 4, axis + 4] = (size[:, None] * speeds) ** 2
+    surprise = np.ones(n)
+    log_odds = np.full(n, life.birth_log_odds(settings))
+    stamps = np.full(n, stamp, dtype=np.int64)
+    columns = np.array([table.vocabulary.index(seen.labels[row]) for row in rows], dtype=np.int64)
+    newborn = Table(
+        stamp_ns=stamp,
+        vocabulary=table.vocabulary,
+        spelling=table.spelling,
+        ids=np.array(list(born.values()), dtype=np.int64),
+        mean=mean,
+        covariance=covariance,
+        noise=_noise(mean, surprise, settings),
+        surprise=surprise,
+        log_odds=log_odds,
+        confidence=seen.scores[rows],
+        evidence=np.zeros((n, len(table.vocabulary))),
+        label=columns,
+        confirmed=log_odds >= life.CONFIRM,
+        missed=np.zeros(n, dtype=np.bool_),
+        born_ns=stamps,
+        seen_ns=stamps,
+        judged_ns=stamps,
+        steady_until_ns=stamps + round(cadence.steady_s / NS),
+    )
+    labels = [seen.labels[row] for row in rows]
+    every = np.arange(n, dtype=np.intp)
+    return evidence.observed(newborn, every, labels, seen.scores[rows], np.ones(n)), born

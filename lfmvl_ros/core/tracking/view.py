@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the tracker's inner state to what is said about one camera frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from lfmvl_ros.core.config import TrackerSettings
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.tracking.life import Cadence
+from lfmvl_ros.core.tracking.motion import shrink_velocity
+from lfmvl_ros.core.tracking.table import Table, boxes_in_image
+from lfmvl_ros.core.tracking.tracks import Tracks, TrackState
+from lfmvl_ros.core.tracking.update import NS, carried, is_alive
+
+
+def tracks_at(
+    table: Table,
+    stamp_ns: int,
+    source: Grounding,
+    cadence: Cadence,
+    settings: TrackerSettings,
+) -> Tracks:
+    """Return the tracks of ``table`` predicted to ``stamp_ns``, not before the table's own time.
+
+    What has lived too long without being seen, or has left the image by then, is left out.
+
+    Args:
+        table: the tracks after the answer ``source``.
+        stamp_ns: time of the camera frame.
+        source: names the camera and its image size.
+        cadence: of the answers so far.
+        settings: of the tracker.
+    """
+    trusted = shrink_velocity(table.mean, table.covariance)
+    now = carried(table, stamp_ns, settings)
+    best = carried(replace(table, mean=trusted), stamp_ns, settings)
+    alive = is_alive(best, source.wh, cadence, settings)
+    # What shrinking the velocity keeps from the position is an error that may be there.
+    doubt = (now.mean - best.mean)[alive, :4]
+    now, best = now.take(alive), best.take(alive)
+    covariance = now.covariance[:, :4, :4] + doubt[:, :, None] * doubt[:, None, :]
+    boxes, _ = boxes_in_image(best.mean, source.wh)
+    coasted_s = np.maximum((stamp_ns - now.steady_until_ns) * NS, 0.0)
+    fading = np.exp(-coasted_s / cadence.life_s(settings))
+    coasting = now.missed | (coasted_s > 0)
+    return Tracks(
+        stamp_ns=stamp_ns,
+        ids=now.ids,
+        labels=tuple(table.spelling[column] for column in now.label.tolist()),
+        scores=np.clip(now.existence * now.confidence * fading, 0.0, 1.0),
+        xyxy_px=boxes,
+        velocity_px_s=best.mean[:, 4:6].copy(),
+        covariance=(covariance + covariance.transpose(0, 2, 1)) / 2,
+        state=tuple(
+            _state(sure, late)
+            for sure, late in zip(now.confirmed.tolist(), coasting.tolist(), strict=True)
+        ),
+        age_s=np.maximum((stamp_ns - now.born_ns) * NS, 0.0),
+        frame_id=source.frame_id,
+        camera=source.camera,
+        wh=source.wh,
+    )
+
+
+def _state(confirmed: bool, coasting: bool) -> TrackState:
+    if not confirmed:
+        return TrackState.TENTATIVE
+    return TrackState.COASTING if coasting else TrackState.CONFIRMED
