@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LFM2-VL checkpoints through transformers, behind the package's model protocol."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from lfmvl_ros.core.config import GenerationSettings, ImageSettings
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.image_tokens import (
+    ImageTokenSettings,
+    count_image_tokens,
+    settings_for_budget,
+)
+from lfmvl_ros.core.prompt import Prompt, PromptTemplate
+from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
+from lfmvl_ros.models.checkpoint_files import rules_from
+from lfmvl_ros.models.inputs import InputBuilder, ModelInputs, wanted_rules
+from lfmvl_ros.models.loading import choose_device, choose_dtype, load_checkpoint
+from lfmvl_ros.models.token_text import TokenTexts
+from lfmvl_ros.models.writing import Limit, Written, generation_config, write_with_generate
+
+_log = logging.getLogger(__name__)
+
+
+class Lfm2VlBackend:
+    """A loaded checkpoint; fulfils :class:`lfmvl_ros.core.model.VisionLanguageModel`.
+
+    ``ground`` is called by one thread at a time. A running vision pass or prefill can't be
+    interrupted; deadline and cancellation are looked at before each and after each token.
+    """
+
+    def __init__(self, model: Any, processor: Any, *, name: str, template: PromptTemplate) -> None:
+        self._name, self._template = name, template
+        self._model, self._processor = model, processor
+        self._builder = InputBuilder(model, processor)
+        self._texts = TokenTexts(processor.tokenizer)
+        self._end_ids = _end_ids(model, processor.tokenizer)
+        self._pad_id = _pad_id(processor.tokenizer, self._end_ids)
+        self._own_rules = rules_from(processor.image_processor.to_dict(), name)
+        # Sampling is this package's settings' business: nothing of the checkpoint's leaks in.
+        model.generation_config = generation_config(
+            GenerationSettings(), end_ids=self._end_ids, pad_id=self._pad_id, max_new_tokens=512
+        )
+
+    @classmethod
+    def load(
+        cls, source: str, *, name: str, template: PromptTemplate, device: str, dtype: str
+    ) -> Lfm2VlBackend:
+        """Load a directory or hub id.
+
+        Raises:
+            UserError: it can't be used; says why and what to do.
+        """
+        target = choose_device(device)
+        model, processor = load_checkpoint(source, target, choose_dtype(dtype, target))
+        return cls(model, processor, name=name, template=template)
+
+    @property
+    def name(self) -> str:
+        """Name of the checkpoint, as published with every answer."""
+        return self._name
+
+    @property
+    def template(self) -> PromptTemplate:
+        """The checkpoint's own way of being asked."""
+        return self._template
+
+    def ground(
+        self,
+        frames: Sequence[Frame],
+        prompts: Sequence[Prompt],
+        *,
+        generation: GenerationSettings,
+        image: ImageSettings,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> list[Reply]:
+        """Answer ``prompts[i]`` about ``frames[i]``, as one batch; see the protocol.
+
+        The stage times of a batch are those of the whole batch, in each of its replies. When
+        memory runs out the batch is tried once more with half the image tokens.
+        """
+        if len(frames) != len(prompts):
+            raise ValueError(f"as many prompts as frames, got {len(prompts)} and {len(frames)}")
+        if not frames:
+            return []
+        limit = Limit(time.monotonic() + generation.timeout_s, cancelled)
+        try:
+            rules = wanted_rules(self._own_rules, image)
+            try:
+                return self._answer(frames, prompts, generation, rules, limit)
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                _log.warning("out of memory; trying again with half the image tokens")
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            rules = halved(rules, [frame.wh for frame in frames])
+            return self._answer(frames, prompts, generation, rules, limit)
+        except Exception as error:
+            _log.exception("the model could not answer")
+            return [Reply.failed(_sentence(error), self._name) for _ in frames]
+
+    def _answer(
+        self,
+        frames: Sequence[Frame],
+        prompts: Sequence[Prompt],
+        generation: GenerationSettings,
+        rules: ImageTokenSettings,
+        limit: Limit,
+    ) -> list[Reply]:
+        if limit.reached():
+            return [Reply("", finish=FinishReason.DEADLINE, model=self._name) for _ in frames]
+        with torch.inference_mode():
+            inputs = self._builder.build(frames, prompts, rules, synchronize=self._synchronize)
+            if limit.reached():
+                nothing = Written((), (), FinishReason.DEADLINE, 0.0, 0.0)
+                written = [nothing] * len(frames)
+            else:
+                written = self._write(inputs, generation, limit)
+        return [
+            self._reply(answer, inputs, count)
+            for answer, count in zip(written, inputs.image_tokens, strict=True)
+        ]
+
+    def _write(
+        self, inputs: ModelInputs, generation: GenerationSettings, limit: Limit
+    ) -> list[Written]:
+        length = inputs.ids.shape[1]
+        room = self._model.config.text_config.max_position_embeddings - length
+        if room < 1:
+            raise ValueError(
+                f"prompt and picture take {length} tokens, more than the model's context; "
+                "lower image.max_tokens or image.max_tiles"
+            )
+        config = generation_config(
+            generation,
+            end_ids=self._end_ids,
+            pad_id=self._pad_id,
+            max_new_tokens=min(generation.max_new_tokens, room),
+        )
+        return write_with_generate(self._model, inputs, config, limit)
+
+    def _reply(self, written: Written, inputs: ModelInputs, image_tokens: int) -> Reply:
+        texts = self._texts.split(written.ids)
+        tokens = tuple(
+            Token(id_, text, min(0.0, logprob))
+            for id_, text, logprob in zip(written.ids, texts, written.logprobs, strict=True)
+        )
+        times = StageTimes(
+            inputs.preprocess_s, inputs.vision_s, written.prefill_s, written.decode_s
+        )
+        return Reply("".join(texts), tokens, written.finish, times, image_tokens, self._name)
+
+    def _synchronize(self) -> None:
+        if self._model.device.type == "cuda":
+            torch.cuda.synchronize(self._model.device)
+
+    def close(self) -> None:
+        """Free the weights. The model is not used afterwards."""
+        self._model = self._builder = self._processor = None  # type: ignore[assignment]
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def halved(rules: ImageTokenSettings, sizes: Sequence[tuple[int, int]]) -> ImageTokenSettings:
+    """Return rules under which the most expensive of the pictures costs half as much."""
+    cost, largest = max((count_image_tokens(wh, rules).tokens, wh) for wh in sizes)
+    return settings_for_budget(largest, max(1, cost // 2), rules)
+
+
+def _end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    declared = model.generation_config.eos_token_id
+    ids = declared if isinstance(declared, (list, tuple)) else [declared]
+    return tuple(sorted({int(i) for i in [*ids, tokenizer.eos_token_id] if i is not None}))
+
+
+def _pad_id(tokenizer: Any, end_ids: tuple[int, ...]) -> int:
+    return int(end_ids[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "not enough memory" in text or "can't allocate" in text
+
+
+def _sentence(error: Exception) -> str:
+    if _is_out_of_memory(error):
+        return (
+            "out of memory, even with half the image tokens; lower image.max_tokens, set "
+            "image.split off, or use a smaller checkpoint"
+        )
+    first = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

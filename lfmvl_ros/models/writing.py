@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing the answer with transformers' ``generate``: any batch, any sampling."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+
+from lfmvl_ros.core.config import GenerationSettings
+from lfmvl_ros.core.reply import FinishReason
+from lfmvl_ros.models.inputs import ModelInputs
+
+
+@dataclass(frozen=True)
+class Limit:
+    """When to stop writing: a time on the monotonic clock, or as soon as nobody wants it."""
+
+    deadline_s: float
+    cancelled: Callable[[], bool]
+
+    def reached(self) -> bool:
+        """True once the answer has to end."""
+        return time.monotonic() >= self.deadline_s or self.cancelled()
+
+
+@dataclass(frozen=True)
+class Written:
+    """One answer as tokens.
+
+    Attributes:
+        ids: generated tokens, the end token included when it came.
+        logprobs: natural log-probability of each, from the logits before any sampling rule.
+        finish: why it ended.
+        prefill_s: from the embeddings to the first token; decode_s: the rest. Of the whole batch.
+    """
+
+    ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    finish: FinishReason
+    prefill_s: float
+    decode_s: float
+
+
+@dataclass
+class _Recorder(StoppingCriteria):  # type: ignore[misc]
+    """Called after each token: notes its log-probability and the time, and asks the limit."""
+
+    limit: Limit
+    logits: torch.Tensor | None = None
+    logprobs: list[torch.Tensor] = field(default_factory=list)
+    first_token_s: float = 0.0
+    stopped: bool = False
+
+    def keep_logits(self, _module: Any, _inputs: Any, output: torch.Tensor) -> None:
+        """Forward hook of the language head."""
+        self.logits = output[:, -1]
+
+    def __call__(self, input_ids: torch.Tensor, _scores: Any, **_: Any) -> torch.Tensor:
+        if self.logits is None:
+            raise RuntimeError("generate chose a token before the language head ran")
+        chosen = input_ids[:, -1:].to(self.logits.device)
+        logprobs = torch.log_softmax(self.logits.float(), dim=-1).gather(1, chosen)[:, 0].cpu()
+        self.logprobs.append(logprobs)
+        if not self.first_token_s:
+            self.first_token_s = time.monotonic()
+        self.stopped = self.stopped or self.limit.reached()
+        return torch.full((len(input_ids),), self.stopped, device=input_ids.device)
+
+
+def generation_config(
+    settings: GenerationSettings, *, end_ids: tuple[int, ...], pad_id: int, max_new_tokens: int
+) -> GenerationConfig:
+    """Return transformers' configuration for our settings; temperature 0 is greedy."""
+    options: dict[str, Any] = {
+        "max_new_tokens": max_new_tokens,
+        "eos_token_id": list(end_ids),
+        "pad_token_id": pad_id,
+        "repetition_penalty": settings.repetition_penalty,
+        "do_sample": settings.temperature > 0,
+        "use_cache": True,
+    }
+    if settings.temperature > 0:
+        options.update(temperature=settings.temperature, min_p=settings.min_p, top_k=0, top_p=1.0)
+    return GenerationConfig(**options)
+
+
+def write_with_generate(
+    model: Any, inputs: ModelInputs, config: GenerationConfig, limit: Limit
+) -> list[Written]:
+    """Write one answer for each row of the batch."""
+    recorder = _Recorder(limit)
+    hook = model.lm_head.register_forward_hook(recorder.keep_logits)
+    start = time.monotonic()
+    try:
+        sequences = model.generate(
+            input_ids=inputs.ids,
+            attention_mask=inputs.attention_mask,
+            inputs_embeds=inputs.embeds,
+            generation_config=config,
+            stopping_criteria=StoppingCriteriaList([recorder]),
+        )
+    finally:
+        hook.remove()
+    end = time.monotonic()
+    rows = sequences[:, inputs.ids.shape[1] :].tolist()
+    logprobs = torch.stack(recorder.logprobs, dim=1).tolist()
+    ends = set(config.eos_token_id)
+    return [
+        cut_answer(
+            row, marks, ends, recorder.stopped,
+            recorder.first_token_s - start, end - recorder.first_token_s,
+        )
+        for row, marks in zip(rows, logprobs, strict=True)
+    ]  # fmt: skip
+
+
+def cut_answer(
+    ids: list[int],
+    logprobs: list[float],
+    ends: set[int],
+    stopped: bool,
+    prefill_s: float,
+    decode_s: float,
+) -> Written:
+    """Drop what follows the end token, and say why the answer ended."""
+    count = min(len(ids), len(logprobs))
+    finish = FinishReason.DEADLINE if stopped else FinishReason.LENGTH
+    for index in range(count):
+        if ids[index] in ends:
+            count, finish = index + 1, FinishReason.STOP
+            break
+    return Written(tuple(ids[:count]), tuple(logprobs[:count]), finish, prefill_s, decode_s)
