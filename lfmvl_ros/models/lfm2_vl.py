@@ -22,6 +22,7 @@ from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 from lfmvl_ros.models.checkpoint_files import rules_from
 from lfmvl_ros.models.inputs import InputBuilder, ModelInputs, wanted_rules
 from lfmvl_ros.models.loading import choose_device, choose_dtype, load_checkpoint
+from lfmvl_ros.models.runner import Lfm2Runner, write_greedily
 from lfmvl_ros.models.token_text import TokenTexts
 from lfmvl_ros.models.writing import Limit, Written, generation_config, write_with_generate
 
@@ -31,11 +32,23 @@ _log = logging.getLogger(__name__)
 class Lfm2VlBackend:
     """A loaded checkpoint; fulfils :class:`lfmvl_ros.core.model.VisionLanguageModel`.
 
+    A batch of one, written greedily without repetition penalty, goes through
+    :class:`lfmvl_ros.models.runner.Lfm2Runner`; everything else through ``generate``.
+    ``use_runner=False`` sends all through ``generate``.
+
     ``ground`` is called by one thread at a time. A running vision pass or prefill can't be
     interrupted; deadline and cancellation are looked at before each and after each token.
     """
 
-    def __init__(self, model: Any, processor: Any, *, name: str, template: PromptTemplate) -> None:
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        *,
+        name: str,
+        template: PromptTemplate,
+        use_runner: bool = True,
+    ) -> None:
         self._name, self._template = name, template
         self._model, self._processor = model, processor
         self._builder = InputBuilder(model, processor)
@@ -43,6 +56,7 @@ class Lfm2VlBackend:
         self._end_ids = _end_ids(model, processor.tokenizer)
         self._pad_id = _pad_id(processor.tokenizer, self._end_ids)
         self._own_rules = rules_from(processor.image_processor.to_dict(), name)
+        self._runner = Lfm2Runner(model) if use_runner and Lfm2Runner.supports(model) else None
         # Sampling is this package's settings' business: nothing of the checkpoint's leaks in.
         model.generation_config = generation_config(
             GenerationSettings(), end_ids=self._end_ids, pad_id=self._pad_id, max_new_tokens=512
@@ -138,11 +152,16 @@ class Lfm2VlBackend:
                 f"prompt and picture take {length} tokens, more than the model's context; "
                 "lower image.max_tokens or image.max_tiles"
             )
+        most = min(generation.max_new_tokens, room)
+        plain = generation.temperature == 0 and generation.repetition_penalty == 1
+        if self._runner is not None and plain and len(inputs.ids) == 1:
+            return [
+                write_greedily(
+                    self._runner, inputs, end_ids=self._end_ids, max_new_tokens=most, limit=limit
+                )
+            ]
         config = generation_config(
-            generation,
-            end_ids=self._end_ids,
-            pad_id=self._pad_id,
-            max_new_tokens=min(generation.max_new_tokens, room),
+            generation, end_ids=self._end_ids, pad_id=self._pad_id, max_new_tokens=most
         )
         return write_with_generate(self._model, inputs, config, limit)
 
@@ -163,7 +182,7 @@ class Lfm2VlBackend:
 
     def close(self) -> None:
         """Free the weights. The model is not used afterwards."""
-        self._model = self._builder = self._processor = None  # type: ignore[assignment]
+        self._model = self._builder = self._processor = self._runner = None  # type: ignore[assignment]
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recorded replies instead of a model: offline work, tests, and faults on purpose.
+
+A recording is a JSONL file, one reply a line. Only ``text`` (or ``error``) is needed::
+
+    {"text": "[]", "delay_s": 0.2}
+    {"text": "[{\\"label\\": ...", "stamp_ns": 1700000000000000000, "finish": "length"}
+    {"error": "the camera cable melted"}
+
+``tokens`` is a list of ``[id, text, logprob]``, ``times`` an object of stage seconds; ``delay_s``
+is how long the answer takes (by default the sum of ``times``).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from lfmvl_ros.core.config import GenerationSettings, ImageSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
+from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
+
+_KEYS = {
+    "text", "tokens", "delay_s", "finish", "stamp_ns", "error", "times", "image_tokens", "model",
+}  # fmt: skip
+_LONGEST_WAIT_S = 0.02  # how often a waiting answer looks whether it is still wanted
+
+
+@dataclass(frozen=True)
+class RecordedReply:
+    """One line of a recording: a reply, how long it takes, and the stamp of its frame if known."""
+
+    reply: Reply
+    delay_s: float = 0.0
+    stamp_ns: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.delay_s < float("inf"):
+            raise ValueError(f"delay_s must be finite and >= 0, got {self.delay_s}")
+        if self.stamp_ns is not None and self.stamp_ns < 0:
+            raise ValueError(f"stamp_ns must be >= 0, got {self.stamp_ns}")
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> RecordedReply:
+        """Build from the JSON object of a line.
+
+        Raises:
+            ValueError, TypeError: a key is unknown or a value of the wrong kind.
+        """
+        unknown = set(document) - _KEYS
+        if unknown or not ({"text", "error"} & set(document)):
+            raise ValueError(f"needs text or error; unknown keys: {sorted(unknown) or 'none'}")
+        error = document.get("error")
+        text = document.get("text", "")
+        if not isinstance(text, str) or not isinstance(error, (str, type(None))):
+            raise ValueError("text and error must be strings")
+        finish = "error" if error is not None else document.get("finish", "stop")
+        reply = Reply(
+            text=text,
+            tokens=tuple(
+                Token(int(id_), str(part), float(mark))
+                for id_, part, mark in document.get("tokens") or ()
+            ),
+            finish=FinishReason(finish),
+            times=StageTimes(**document.get("times") or {}),
+            image_tokens=int(document.get("image_tokens", 0)),
+            model=str(document.get("model", "")),
+            error=error,
+        )
+        stamp = document.get("stamp_ns")
+        return cls(
+            reply,
+            float(document.get("delay_s", reply.times.total_s)),
+            None if stamp is None else int(stamp),
+        )
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the JSON object of a line; :meth:`from_document` reads it back."""
+        reply = self.reply
+        document: dict[str, Any] = {"text": reply.text, "finish": reply.finish.value}
+        if self.stamp_ns is not None:
+            document["stamp_ns"] = self.stamp_ns
+        if reply.error is not None:
+            document["error"] = reply.error
+        document["delay_s"] = round(self.delay_s, 6)
+        document["times"] = asdict(reply.times)
+        document["image_tokens"] = reply.image_tokens
+        document["model"] = reply.model
+        document["tokens"] = [[t.id, t.text, t.logprob] for t in reply.tokens]
+        return document
+
+
+class ReplayModel:
+    """Plays recorded replies; fulfils :class:`lfmvl_ros.core.model.VisionLanguageModel`.
+
+    When every reply has a stamp, each frame gets the reply whose stamp is nearest its own;
+    otherwise they are played in order. At the end it starts again (``loop``), or answers with an
+    error. Texts, garbage included, come back as recorded.
+    """
+
+    def __init__(
+        self,
+        replies: Sequence[RecordedReply],
+        *,
+        name: str = "replay",
+        template: PromptTemplate = CARD_TEMPLATE,
+        loop: bool = True,
+    ) -> None:
+        if not replies:
+            raise ValueError("a replay needs at least one recorded reply")
+        self._name, self._template, self._loop = name, template, loop
+        self._by_stamp = all(reply.stamp_ns is not None for reply in replies)
+        self._replies = list(replies)
+        if self._by_stamp:
+            self._replies.sort(key=lambda reply: reply.stamp_ns or 0)
+        self._stamps = [reply.stamp_ns or 0 for reply in self._replies]
+        self._next = 0
+
+    @classmethod
+    def from_file(cls, path: Path, *, loop: bool = True) -> ReplayModel:
+        """Read a recording.
+
+        Raises:
+            UserError: the file is missing, empty, or a line can't be read (it says which).
+        """
+        return cls(read_recording(path), name=path.name, loop=loop)
+
+    @property
+    def name(self) -> str:
+        """The recording's file name."""
+        return self._name
+
+    @property
+    def template(self) -> PromptTemplate:
+        """The template prompts are rendered with; replies don't depend on it."""
+        return self._template
+
+    def ground(
+        self,
+        frames: Sequence[Frame],
+        prompts: Sequence[Prompt],
+        *,
+        generation: GenerationSettings,
+        image: ImageSettings,  # noqa: ARG002  (pictures aren't looked at)
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> list[Reply]:
+        """Return the recorded replies, after the longest of their delays; see the protocol."""
+        if len(frames) != len(prompts):
+            raise ValueError(f"as many prompts as frames, got {len(prompts)} and {len(frames)}")
+        chosen = [self._choose(frame.stamp_ns) for frame in frames]
+        deadline_s = time.monotonic() + generation.timeout_s
+        ready_s = time.monotonic() + max((c.delay_s for c in chosen if c), default=0.0)
+        while (now := time.monotonic()) < ready_s:
+            if now >= deadline_s or cancelled():
+                return [Reply("", finish=FinishReason.DEADLINE, model=self._name) for _ in frames]
+            time.sleep(min(_LONGEST_WAIT_S, ready_s - now, max(0.0, deadline_s - now)))
+        ended = Reply.failed(f"the recording {self._name} has ended", self._name)
+        return [replace(c.reply, model=self._name) if c else ended for c in chosen]
+
+    def _choose(self, stamp_ns: int) -> RecordedReply | None:
+        if self._by_stamp:
+            after = min(bisect_left(self._stamps, stamp_ns), len(self._stamps) - 1)
+            before = max(0, after - 1)
+            nearer_before = stamp_ns - self._stamps[before] <= self._stamps[after] - stamp_ns
+            return self._replies[before if nearer_before else after]
+        if self._next >= len(self._replies):
+            if not self._loop:
+                return None
+            self._next = 0
+        self._next += 1
+        return self._replies[self._next - 1]
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+def read_recording(path: Path) -> list[RecordedReply]:
+    """Read a JSONL recording; blank lines are skipped.
+
+    Raises:
+        UserError: the file is missing, empty, or a line can't be read (it says which).
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"the recording {path} can't be read ({error}); give a JSONL file of replies"
+        ) from error
+    replies = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            replies.append(RecordedReply.from_document(json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise UserError(
+                f"line {number} of the recording {path} is no reply: {error}; "
+                'each line is a JSON object such as {"text": "[]"}'
+            ) from error
+    if not replies:
+        raise UserError(f"the recording {path} holds no replies; record some first")
+    return replies
+
+
+class ReplyRecorder:
+    """A model that passes on another's replies and writes them to a JSONL file as they come.
+
+    >>> # with ReplyRecorder(load_model(settings), Path("replies.jsonl")) as model: ...
+    """
+
+    def __init__(self, model: VisionLanguageModel, path: Path) -> None:
+        self._model = model
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w", encoding="utf-8")
+
+    @property
+    def name(self) -> str:
+        """Name of the recorded model."""
+        return self._model.name
+
+    @property
+    def template(self) -> PromptTemplate:
+        """Template of the recorded model."""
+        return self._model.template
+
+    def ground(
+        self,
+        frames: Sequence[Frame],
+        prompts: Sequence[Prompt],
+        *,
+        generation: GenerationSettings,
+        image: ImageSettings,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> list[Reply]:
+        """Answer with the recorded model, and write each reply with its frame's stamp."""
+        start = time.monotonic()
+        replies = self._model.ground(
+            frames, prompts, generation=generation, image=image, cancelled=cancelled
+        )
+        took = time.monotonic() - start
+        for frame, reply in zip(frames, replies, strict=True):
+            line = RecordedReply(reply, took, frame.stamp_ns).to_document()
+            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._file.flush()
+        return replies
+
+    def close(self) -> None:
+        """Close the file and the model."""
+        self._file.close()
+        self._model.close()
+
+    def __enter__(self) -> ReplyRecorder:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
