@@ -27,6 +27,7 @@ from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, PromptTemplate
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
+from lfmvl_ros.core.report import Answer, PipelineStatus
 from lfmvl_ros.core.tracking import Applied, Tracker, Tracks
 from lfmvl_ros.core.triggers import is_due
 
@@ -37,49 +38,6 @@ _PUBLISHED_TEMPLATES = {"card": CARD_TEMPLATE, "cookbook": COOKBOOK_TEMPLATE}
 def template_for(settings: PerceptionSettings, model: VisionLanguageModel) -> PromptTemplate:
     """Return the prompt template the settings ask for: the model's own, or a published one."""
     return _PUBLISHED_TEMPLATES.get(settings.prompt_template, model.template)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One answer and what it did to the tracks.
-
-    Attributes:
-        grounding: the answer, understood.
-        applied: which track each detection went to, or why the tracker ignored the answer.
-        age_ns: from the frame's hand-over to the end of the answer, monotonic clock.
-    """
-
-    grounding: Grounding
-    applied: Applied
-    age_ns: int
-
-
-@dataclass(frozen=True)
-class PipelineStatus:
-    """A snapshot for diagnostics. Counts start with the pipeline and only grow.
-
-    Attributes:
-        frames: frames submitted.
-        outcomes: answers by outcome.
-        superseded: frames replaced by a newer one before the model was free: the normal price of
-            a model slower than the camera.
-        restarts: times the tracker started again because stamps jumped back.
-        ignored: answers the tracker could not use, by reason.
-        query: the query in force.
-        enabled: whether the model is asked.
-        busy_s: how long the present answer has been under way; 0 when idle.
-        answer_age_s: time since the last answer ended; None before the first.
-    """
-
-    frames: int
-    outcomes: dict[str, int]
-    superseded: int
-    restarts: int
-    ignored: dict[str, int]
-    query: Query
-    enabled: bool
-    busy_s: float
-    answer_age_s: float | None
 
 
 @dataclass(eq=False)
@@ -169,8 +127,10 @@ class Pipeline:
             if camera.waiting is not None:
                 self._superseded += 1
             camera.waiting = camera.latest = (frame, now_ns)
-            tracks = camera.tracker.at(frame.stamp_ns)
             self._wake.notify()
+        tracks = camera.tracker.at(frame.stamp_ns)
+        if not len(tracks):
+            return Tracks(frame.stamp_ns, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)
         return tracks
 
     def ground_once(self, camera: str = "", timeout_s: float = 30.0) -> Answer:
@@ -330,10 +290,11 @@ class Pipeline:
     def _count(self, grounding: Grounding, applied: Applied) -> None:
         self._outcomes[grounding.outcome.value] += 1
         self._answered_ns = time.monotonic_ns()
-        if applied.restarted:
+        if applied.restarted is not None:
             self._restarts += 1
+            _log.warning("the tracker starts again: %s", applied.restarted.value)
         if applied.ignored is not None:
-            self._ignored[applied.ignored] += 1
+            self._ignored[applied.ignored.value] += 1
 
     def _refuse_requests(self, reason: str) -> None:
         with self._wake:

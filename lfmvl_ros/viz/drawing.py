@@ -132,8 +132,8 @@ def _dashed_line(
     canvas: Image, start: tuple[int, int], end: tuple[int, int], colour: Colour, thickness: int
 ) -> None:
     length = max(1.0, float(np.hypot(end[0] - start[0], end[1] - start[1])))
-    dash = 6.0
-    for begin in np.arange(0.0, length, 2 * dash):
+    dash, gap = 5.0, 9.0  # the ends are rounded, which takes from the gap
+    for begin in np.arange(0.0, length, dash + gap):
         a, b = begin / length, min(1.0, (begin + dash) / length)
         cv2.line(
             canvas,

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the pipeline tells: each answer with its effect on the tracks, and its counters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.tracking import Applied
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer and what it did to the tracks.
+
+    Attributes:
+        grounding: the answer, understood.
+        applied: which track each detection went to, or why the tracker ignored the answer.
+        age_ns: from the frame's hand-over to the end of the answer, monotonic clock.
+    """
+
+    grounding: Grounding
+    applied: Applied
+    age_ns: int
+
+
+@dataclass(frozen=True)
+class PipelineStatus:
+    """A snapshot for diagnostics. Counts start with the pipeline and only grow.
+
+    Attributes:
+        frames: frames submitted.
+        outcomes: answers by outcome.
+        superseded: frames replaced by a newer one before the model was free: the normal price of
+            a model slower than the camera.
+        restarts: times the tracker started again because stamps jumped back.
+        ignored: answers the tracker could not use, by reason.
+        query: the query in force.
+        enabled: whether the model is asked.
+        busy_s: how long the present answer has been under way; 0 when idle.
+        answer_age_s: time since the last answer ended; None before the first.
+    """
+
+    frames: int
+    outcomes: dict[str, int]
+    superseded: int
+    restarts: int
+    ignored: dict[str, int]
+    query: Query
+    enabled: bool
+    busy_s: float
+    answer_age_s: float | None
