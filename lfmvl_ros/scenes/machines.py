@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builders for people, vehicles and equipment, and for look-alikes that are no kind at all."""
+"""Builders of forklift, robot and hand truck; each returns one object's mesh."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 
 from lfmvl_ros.scenes import textures
-from lfmvl_ros.scenes.solids import Mesh, circle
-from lfmvl_ros.scenes.vocabulary import PALETTE, paint
+from lfmvl_ros.scenes.mesh import Mesh, Vec, circle
+from lfmvl_ros.scenes.vocabulary import paint
 
 Rng = np.random.Generator
-Vec = np.ndarray
 _RUBBER = np.array([38.0, 38, 40])
 _STEEL = np.array([120.0, 124, 130])
 
@@ -32,133 +29,7 @@ def _wheel(mesh: Mesh, x: float, y: float, r: float, width: float, hub: Vec | No
         )
 
 
-def person(rng: Rng, colour: str, attributes: tuple[str, ...], phase: float = 0.0) -> Mesh:
-    """phase in radians swings arms and legs; 0 stands still with the feet together."""
-    mesh = Mesh()
-    k = rng.uniform(0.93, 1.06)
-    stout = rng.uniform(0.9, 1.18)
-    vest = "wearing a vest" in attributes
-    main = paint(rng, colour)
-    under = np.array(
-        PALETTE[str(rng.choice(["grey", "blue", "black", "white"]))], float
-    ) * rng.uniform(0.75, 1.0)
-    sleeve = under if vest else main
-    legs = np.array(
-        [(52, 58, 84), (64, 64, 68), (92, 84, 70), (36, 38, 46)][int(rng.integers(4))]
-    ) * rng.uniform(0.85, 1.2)
-    skin = np.array(
-        [(236, 196, 168), (208, 158, 122), (150, 104, 76), (98, 66, 50)][int(rng.integers(4))]
-    ) * rng.uniform(0.93, 1.05)
-    swing = 0.34 * np.sin(phase)
-    hip, shoulder = 0.92 * k, 1.43 * k
-    for s in (-1, 1):
-        sw = s * swing
-        lift = max(0.0, -sw) * 0.25
-        foot = np.array([s * 0.11, -sw * 0.8, 0.07 + lift])
-        knee = np.array([s * 0.105, -sw * 0.45 - 0.04 * abs(sw), 0.5 * k])
-        mesh.tube(foot, knee, 0.06 * stout, 0.075 * stout, legs, sides=10, caps=False)
-        mesh.tube(
-            knee, (s * 0.095, 0, hip), 0.078 * stout, 0.098 * stout, legs, sides=10, caps=False
-        )
-        mesh.ellipsoid(
-            (foot[0], foot[1] - 0.05, foot[2] - 0.02),
-            (0.055, 0.13, 0.055),
-            _RUBBER,
-            sides=8,
-            stacks=3,
-            lowest=-0.8,
-        )
-        bend = float(rng.uniform(0.0, 0.22))  # drawn always, or the head would change with the step
-        bend = bend if phase == 0.0 else 0.08
-        hand = np.array([s * (0.26 * stout), sw * 0.85 - bend, (0.83 + 0.3 * bend) * k])
-        elbow = np.array([s * (0.265 * stout), sw * 0.3 + 0.02, 1.1 * k])
-        joint = (s * 0.2 * stout, 0.0, shoulder - 0.045)
-        mesh.tube(joint, elbow, 0.068 * stout, 0.052, sleeve, sides=10, caps=False)
-        mesh.ellipsoid(
-            joint, (0.072 * stout, 0.072 * stout, 0.075), sleeve, sides=8, stacks=3, lowest=-0.3
-        )
-        mesh.ellipsoid(elbow, (0.053, 0.053, 0.053), sleeve, sides=6, stacks=3)
-        mesh.tube(elbow, hand, 0.052, 0.04, sleeve if vest or colour != "white" else skin, sides=10)
-        mesh.ellipsoid(hand, (0.045, 0.045, 0.06), skin, sides=6, stacks=3)
-    pelvis = np.array([1.0, 0.72])
-    mesh.prism(
-        circle(0, 0, 0.15 * stout, 16) * pelvis,
-        circle(0, 0, 0.168 * stout, 16) * pelvis,
-        hip - 0.12,
-        hip + 0.1,
-        legs,
-    )
-    _torso(mesh, rng, main, vest, hip, shoulder, stout)
-    _head(mesh, rng, skin, k)
-    return mesh
-
-
-def _torso(
-    mesh: Mesh, rng: Rng, colour: Vec, vest: bool, hip: float, shoulder: float, stout: float
-) -> None:
-    rings = [
-        (hip - 0.01, 0.178),
-        (hip + 0.1, 0.172),
-        (hip + 0.3, 0.185),
-        (shoulder - 0.06, 0.215),
-        (shoulder + 0.01, 0.19),
-        (shoulder + 0.05, 0.09),
-    ]
-    n = 16
-    flat = np.array([1.0, 0.7])
-    for (z0, r0), (z1, r1) in zip(rings, rings[1:]):
-        mesh.prism(
-            circle(0, 0, r0 * stout, n) * flat,
-            circle(0, 0, r1 * stout, n) * flat,
-            z0,
-            z1,
-            colour,
-            skip="b",
-        )
-    if not vest:
-        return
-    silver = np.array([222.0, 226, 224])
-    for z in (hip + 0.1, hip + 0.25):
-        r = (0.188 if z < hip + 0.2 else 0.198) * stout
-        mesh.prism(
-            circle(0, 0, r, n) * flat, circle(0, 0, r, n) * flat, z, z + 0.055, silver, skip="tb"
-        )
-    for sx in (-1, 1):
-        for sy in (-1, 1):
-            x0, x1, y = sx * 0.09 * stout, sx * 0.14 * stout, sy * 0.152 * stout
-            lo, hi = hip + 0.3, shoulder
-            quad = [[x0, y, lo], [x1, y * 0.93, lo], [x1, y * 0.9, hi], [x0, y * 0.95, hi]]
-            mesh.polygon(quad, silver, two_sided=True, bias=0.004)
-
-
-def _head(mesh: Mesh, rng: Rng, skin: Vec, k: float) -> None:
-    z = 1.62 * k
-    mesh.tube((0, 0, 1.44 * k), (0, -0.01, z - 0.05), 0.055, 0.055, skin, sides=8)
-    mesh.ellipsoid((0, -0.005, z), (0.085, 0.1, 0.125), skin, sides=12, stacks=6)
-    style = rng.random()
-    if style < 0.6:
-        hat = paint(rng, str(rng.choice(["white", "yellow", "blue", "red", "orange"])))
-        mesh.ellipsoid(
-            (0, 0, z + 0.035), (0.115, 0.135, 0.125), hat, sides=14, stacks=5, lowest=0.0
-        )
-        mesh.prism(
-            circle(0, -0.03, 0.125, 14) * (1, 1.2),
-            circle(0, -0.03, 0.12, 14) * (1, 1.2),
-            z + 0.03,
-            z + 0.045,
-            hat * 0.9,
-        )
-    else:
-        hair = np.array(
-            [(40, 30, 24), (88, 60, 38), (150, 120, 80), (120, 118, 116)][int(rng.integers(4))],
-            float,
-        )
-        mesh.ellipsoid(
-            (0, 0.018, z + 0.025), (0.096, 0.108, 0.125), hair, sides=12, stacks=5, lowest=-0.05
-        )
-
-
-def forklift(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mesh:
+def forklift(rng: Rng, colour: str) -> Mesh:
     """Forks point to -y (towards the viewer at yaw 0)."""
     mesh = Mesh()
     c = paint(rng, colour)
@@ -216,30 +87,8 @@ def forklift(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mesh:
     return mesh
 
 
-def traffic_cone(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mesh:
-    mesh = Mesh()
-    c = paint(rng, colour)
-    h, r = rng.uniform(0.48, 0.8), rng.uniform(0.13, 0.17)
-    base = c * 0.85 if rng.random() < 0.6 else np.array([44.0, 44, 46])
-    mesh.cuboid(0, 0, 0, r * 2.6, r * 2.6, 0.04, base)
-    white = np.array([236.0, 236, 232])
-    cuts = [0.0, 0.3, 0.48, 0.62, 0.78, 1.0] if rng.random() < 0.6 else [0.0, 0.42, 0.68, 1.0]
-    n = 20
-    for i, (a, b) in enumerate(zip(cuts, cuts[1:])):
-        ra, rb = r * (1 - a) + 0.028 * a, r * (1 - b) + 0.028 * b
-        mesh.prism(
-            circle(0, 0, ra, n),
-            circle(0, 0, rb, n),
-            0.04 + a * (h - 0.04),
-            0.04 + b * (h - 0.04),
-            white if i % 2 else c,
-            skip="tb",
-        )
-    mesh.polygon(np.column_stack([circle(0, 0, 0.028, n), np.full(n, h)]), c * 0.4)
-    return mesh
-
-
-def hand_truck(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mesh:
+def hand_truck(rng: Rng, colour: str) -> Mesh:
+    """A two-wheeled sack barrow."""
     mesh = Mesh()
     c = paint(rng, colour)
     h, w, lean = rng.uniform(1.1, 1.35), rng.uniform(0.2, 0.24), rng.uniform(0.1, 0.3)
@@ -267,55 +116,7 @@ def hand_truck(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mesh:
     return mesh
 
 
-def fire_extinguisher(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mesh:
-    mesh = Mesh()
-    c = paint(rng, colour) * 1.05
-    r, h = rng.uniform(0.075, 0.095), rng.uniform(0.4, 0.5)
-    n = 20
-    mesh.prism(circle(0, 0, r, n), circle(0, 0, r, n), 0.015, h, c, skip="t")
-    mesh.prism(circle(0, 0, r * 1.04, n), circle(0, 0, r * 1.04, n), 0, 0.025, _RUBBER, skip="t")
-    mesh.ellipsoid((0, 0, h), (r, r, r * 0.8), c, sides=n, stacks=6, lowest=0.0)
-    z = h + r * 0.75
-    mesh.tube((0, 0, z - 0.02), (0, 0, z + 0.045), 0.026, 0.026, _STEEL * 1.2, sides=10)
-    mesh.cuboid(0.055, 0, z + 0.045, 0.15, 0.025, 0.018, _RUBBER)
-    mesh.tube((-0.02, 0, z + 0.05), (0.125, 0, z + 0.1), 0.012, 0.012, _RUBBER * 1.3, sides=6)
-    mesh.tube(
-        (0, -0.03, z + 0.02),
-        (0, -0.045, z + 0.02),
-        0.02,
-        0.02,
-        np.array([240.0, 240, 235]),
-        sides=10,
-    )
-    path = [
-        (-0.02, 0, z + 0.03),
-        (-r * 1.3, -0.02, z),
-        (-r * 1.35, -0.03, h * 0.6),
-        (-r * 1.12, -0.05, h * 0.2),
-    ]
-    for a, b in zip(path, path[1:]):
-        mesh.tube(a, b, 0.013, 0.013, _RUBBER, sides=8)
-    mesh.tube(path[-1], (-r * 1.1, -0.05, h * 0.2 - 0.07), 0.016, 0.026, _RUBBER, sides=8)
-    mesh.prism(
-        circle(0, 0, r * 1.01, n),
-        circle(0, 0, r * 1.01, n),
-        h * 0.42,
-        h * 0.75,
-        np.array([228.0, 226, 216]),
-        skip="tb",
-    )
-    mesh.prism(
-        circle(0, 0, r * 1.015, n),
-        circle(0, 0, r * 1.015, n),
-        h * 0.62,
-        h * 0.68,
-        np.array([60.0, 60, 64]),
-        skip="tb",
-    )
-    return mesh
-
-
-def robot(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mesh:
+def robot(rng: Rng, colour: str) -> Mesh:
     """A mobile robot: rounded base, light strip, lidar; some carry a mast with a screen."""
     mesh = Mesh()
     c = paint(rng, colour)
@@ -380,64 +181,3 @@ def robot(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mesh:
             np.array([120.0, 190, 230]),
         )
     return mesh
-
-
-def distractor(rng: Rng) -> Mesh:
-    """Something that shares a shape or colour with a kind but is none."""
-    mesh = Mesh()
-    grey = np.array([rng.uniform(80, 190)] * 3) + rng.normal(0, 12, 3)
-    pick = int(rng.integers(6))
-    if pick == 0:  # bollard
-        c = paint(rng, str(rng.choice(["yellow", "grey", "white"])))
-        for z0, z1, tint in ((0, 0.5, c), (0.5, 0.62, _RUBBER), (0.62, 0.9, c)):
-            mesh.tube((0, 0, z0), (0, 0, z1), 0.08, 0.08, tint, sides=16)
-    elif pick == 1:  # tyre
-        mesh.tube((0, -0.12, 0.32), (0, 0.12, 0.32), 0.32, 0.32, _RUBBER, sides=24)
-        mesh.tube((0, -0.14, 0.32), (0, 0.14, 0.32), 0.17, 0.17, _STEEL, sides=20)
-    elif pick == 2:  # step ladder
-        for s in (-1, 1):
-            mesh.tube((s * 0.28, 0, 0), (s * 0.2, 0.3, 1.6), 0.022, 0.022, grey, sides=6)
-            mesh.tube((s * 0.28, 0.6, 0), (s * 0.2, 0.3, 1.6), 0.016, 0.016, grey, sides=6)
-        for f in np.linspace(0.12, 0.9, 6):
-            mesh.cuboid(0, 0.3 * f - 0.03, 1.6 * f, 0.54 - 0.14 * f, 0.09, 0.025, grey * 1.1)
-    elif pick == 3:  # planks
-        for k in range(int(rng.integers(2, 5))):
-            tone = np.array([184.0, 146, 98]) * rng.uniform(0.75, 1.05)
-            mesh.cuboid(
-                rng.normal(0, 0.06),
-                rng.normal(0, 0.05),
-                0.05 * k,
-                1.5,
-                0.24,
-                0.045,
-                tone,
-                textures.wood(int(rng.integers(16))),
-            )
-    elif pick == 4:  # gas cylinder
-        c = paint(rng, str(rng.choice(["grey", "green", "black"])))
-        mesh.tube((0, 0, 0), (0, 0, 1.2), 0.12, 0.12, c, sides=16)
-        mesh.ellipsoid((0, 0, 1.2), (0.12, 0.12, 0.14), grey, sides=16, stacks=5, lowest=0.0)
-        mesh.tube((0, 0, 1.32), (0, 0, 1.42), 0.035, 0.035, _STEEL, sides=8)
-    else:  # sign on a stand
-        mesh.cuboid(0, 0, 0, 0.4, 0.4, 0.03, _RUBBER)
-        mesh.tube((0, 0, 0.03), (0, 0, 1.0), 0.02, 0.02, _STEEL, sides=8)
-        mesh.cuboid(
-            0,
-            -0.03,
-            0.85,
-            0.42,
-            0.02,
-            0.42,
-            paint(rng, str(rng.choice(["white", "blue", "yellow"]))),
-        )
-    return mesh
-
-
-BUILDERS: dict[str, Callable[..., Mesh]] = {
-    "person": person,
-    "forklift": forklift,
-    "traffic cone": traffic_cone,
-    "hand truck": hand_truck,
-    "fire extinguisher": fire_extinguisher,
-    "robot": robot,
-}

@@ -14,7 +14,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Pose:
-    """Floor position (m), heading (rad, 0 = +y, clockwise towards +x), metres walked so far, speed."""
+    """Floor position (m), heading (rad, 0 = +y, towards +x), metres walked so far, speed."""
 
     x: float
     y: float
@@ -25,7 +25,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A closed walk over corners (K,2): from each, wait, then go to the next with soft start and stop.
+    """A closed walk over corners (K,2): at each, wait, then go to the next, starting softly.
 
     wait_s and move_s (K,) are the durations; the whole repeats after their sum.
     """
@@ -71,7 +71,7 @@ class Schedule:
 
 
 def _soft(u: float, ramp: float = 0.15) -> tuple[float, float]:
-    """Share of the way at share u of the time, and its rate: constant speed with ramps at both ends."""
+    """Share of the way at share u of the time, and its rate; a ramp at both ends."""
     top = 1.0 / (1.0 - ramp)
     if u < ramp:
         return 0.5 * top * u * u / ramp, top * u / ramp
@@ -94,7 +94,6 @@ def plan_walk(
 
     Where no clear leg is found in 60 tries, the clearest one tried is taken.
     """
-    x0, y0, x1, y1 = area_xyxy_m
     path = [_clearest(rng, area_xyxy_m, obstacles, None, clearance_m)]
     for _ in range(corners - 1):
         path.append(_clearest(rng, area_xyxy_m, obstacles, path[-1], clearance_m))

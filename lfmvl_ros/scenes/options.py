@@ -17,7 +17,8 @@ class SceneOptions:
     the image that others may hide. truncation: largest share of a box outside the image (on each
     axis) and truncation_probability: how often that may happen. Probabilities are 0..1, strengths
     0..1 with 1 = the worst a camera in a warehouse would see. distractors: most look-alikes.
-    kinds: the kinds to draw from. shadows: objects darken the floor around them.
+    kinds: the kinds to draw from. appearances: (first, count) of the looks of a kind to draw from
+    in stills, None for the usual pool; looks outside the trained ones make an honest test. shadows: objects darken the floor around them.
     """
 
     objects: tuple[int, int] = (1, 6)
@@ -34,6 +35,7 @@ class SceneOptions:
     jpeg_probability: float = 0.3
     distractors: int = 1
     kinds: tuple[str, ...] = KINDS
+    appearances: tuple[int, int] | None = None
     shadows: bool = True
 
     def __post_init__(self) -> None:
@@ -64,6 +66,10 @@ class SceneOptions:
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be within 0..1, got {getattr(self, name)}")
+        if self.appearances is not None and (self.appearances[0] < 0 or self.appearances[1] < 1):
+            raise ValueError(
+                f"appearances must be (first >= 0, count >= 1), got {self.appearances}"
+            )
         unknown = [k for k in self.kinds if k not in KINDS]
         if unknown or not self.kinds:
             raise ValueError(f"kinds must name some of {', '.join(KINDS)}; got {self.kinds}")

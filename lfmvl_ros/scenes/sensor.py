@@ -14,7 +14,7 @@ from lfmvl_ros.scenes.options import SceneOptions
 
 @dataclass(frozen=True)
 class Sensor:
-    """The state of light and camera for one picture (or one video); strengths as drawn from options."""
+    """The state of light and camera for one picture, or for one video."""
 
     gain: tuple[float, float, float]
     gamma: float
@@ -102,8 +102,8 @@ def _blur_kernel(length: int, angle: float) -> np.ndarray:
     )
     cv2.line(
         kernel,
-        tuple(int(round(16 * v)) for v in a),
-        tuple(int(round(16 * v)) for v in b),
+        tuple(round(16 * float(v)) for v in a),
+        tuple(round(16 * float(v)) for v in b),
         1.0,
         1,
         cv2.LINE_AA,

@@ -9,36 +9,44 @@ process and on every machine.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from lfmvl_ros.scenes import goods, machines
-from lfmvl_ros.scenes.solids import Mesh, draw
+from lfmvl_ros.scenes import containers, goods, machines, people, safety
+from lfmvl_ros.scenes.mesh import Mesh
+from lfmvl_ros.scenes.solids import draw
 from lfmvl_ros.scenes.vocabulary import sample_attributes, sample_colour
 
 ALPHA_MIN = 96  # an object's silhouette: where at least this much of 255 covers the pixel
 PITCHES_DEG = (5.0, 13.0, 24.0, 38.0)
-POOL_VARIANTS = 40
+POOL_VARIANTS = 40  # looks per kind and pitch, unless the options name others
 DISTRACTOR = "distractor"
-_BUILDERS = {
-    **machines.BUILDERS,
-    "cardboard box": goods.cardboard_box,
-    "tote": goods.tote,
-    "pallet": goods.pallet,
-    "crate": goods.crate,
+_BUILDERS: dict[str, Callable[[np.random.Generator, str], Mesh]] = {
+    "tote": containers.tote,
+    "crate": containers.crate,
+    "forklift": machines.forklift,
+    "traffic cone": safety.traffic_cone,
     "barrel": goods.barrel,
+    "hand truck": machines.hand_truck,
     "bag": goods.bag,
     "tape roll": goods.tape_roll,
+    "fire extinguisher": safety.fire_extinguisher,
+    "robot": machines.robot,
     "shelf": goods.shelf,
+}
+_BUILDERS_WITH_ATTRIBUTES = {
+    "cardboard box": containers.cardboard_box,
+    "pallet": containers.pallet,
 }
 
 
 @dataclass(frozen=True)
 class Sprite:
-    """levels: premultiplied RGBA (h,w,4) uint8, each half the one before; px_per_m and foot_px at level 0."""
+    """levels: premultiplied RGBA (h,w,4) uint8, each half the one before; the rest at level 0."""
 
     kind: str
     colour: str
@@ -50,7 +58,7 @@ class Sprite:
 
 @dataclass(frozen=True)
 class Patch:
-    """A sprite warped to its place: rgba cropped to the tight silhouette box at (x, y) in the image."""
+    """A sprite warped to its place: rgba cropped to its silhouette's tight box at (x, y)."""
 
     rgba: np.ndarray
     mask: np.ndarray  # (h,w) uint8 0/255
@@ -75,10 +83,12 @@ def build_mesh(
     """The solid of one object; phase is the walking phase of a person (radians)."""
     rng = np.random.default_rng((zlib.crc32(kind.encode()), seed))
     if kind == DISTRACTOR:
-        return machines.distractor(rng)
+        return safety.distractor(rng)
     if kind == "person":
-        return machines.person(rng, colour, attributes, phase)
-    return _BUILDERS[kind](rng, colour, attributes)
+        return people.person(rng, colour, attributes, phase)
+    if kind in _BUILDERS_WITH_ATTRIBUTES:
+        return _BUILDERS_WITH_ATTRIBUTES[kind](rng, colour, attributes)
+    return _BUILDERS[kind](rng, colour)
 
 
 def make_sprite(
@@ -100,9 +110,9 @@ def make_sprite(
     return Sprite(kind, colour, attributes, tuple(levels), render.px_per_m, render.foot_px)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=16384)
 def pooled_sprite(kind: str, pitch_index: int, variant: int, size_px: int) -> Sprite:
-    """Sprite `variant` of a kind, seen from PITCHES_DEG[pitch_index]; the appearance follows from the key."""
+    """Sprite `variant` of a kind, from PITCHES_DEG[pitch_index]; its look follows from these."""
     rng = np.random.default_rng((77, zlib.crc32(kind.encode()), pitch_index, variant))
     known = kind != DISTRACTOR
     colour = sample_colour(rng, kind) if known else "grey"
@@ -144,7 +154,7 @@ def warp(
     size = (max(2, int(np.ceil(high[0])) - x), max(2, int(np.ceil(high[1])) - y))
     offset = np.asarray(foot) - (x, y) - linear @ (fx, fy)
     rgba = cv2.warpAffine(image, np.column_stack([linear, offset]), size, flags=cv2.INTER_LINEAR)
-    mask = cv2.compare(cv2.extractChannel(rgba, 3), ALPHA_MIN, cv2.CMP_GE)
+    mask = cv2.inRange(cv2.extractChannel(rgba, 3), ALPHA_MIN, 255)
     bx, by, bw, bh = cv2.boundingRect(mask)
     if bw == 0:
         return None
@@ -159,7 +169,7 @@ def warp(
 
 
 def clip_window(patch: Patch, wh: tuple[int, int]) -> tuple[slice, slice, slice, slice] | None:
-    """Rows and columns of the image, then of the patch, where they overlap; None where they do not."""
+    """Rows, columns of the image, then of the patch, where they overlap; None where not."""
     h, w = patch.mask.shape
     x0, y0, x1, y1 = (
         max(patch.x, 0),
@@ -198,7 +208,7 @@ def blend(pixels: np.ndarray, patch: Patch, gain: np.ndarray | None = None) -> N
 def _blob(size: int = 64) -> np.ndarray:
     axis = np.linspace(-1, 1, size, dtype=np.float32)
     radius = np.sqrt(axis[None] ** 2 + axis[:, None] ** 2)
-    return np.clip(1.25 - 1.25 * radius, 0, 1) ** 1.2
+    return np.asarray(np.clip(1.25 - 1.25 * radius, 0, 1) ** 1.2)
 
 
 def cast_shadow(

@@ -134,6 +134,7 @@ def _want(
 ) -> _Wanted:
     camera = backdrop.camera
     low, high = options.size
+    first, count = options.appearances or (0, sprites.POOL_VARIANTS)
     spec = KIND_SPECS.get(kind)
     metres = float(np.sqrt(spec.width_m * spec.height_m)) if spec else 0.8
     high = max(low, high * min(1.0, metres**0.35))  # small things are seldom seen large
@@ -149,7 +150,7 @@ def _want(
     gain = np.clip(np.exp(rng.normal(0, 0.06)) * (1 + rng.normal(0, 0.02, 3)), 0.75, 1.12)
     return _Wanted(
         kind,
-        int(rng.integers(sprites.POOL_VARIANTS)),
+        first + int(rng.integers(count)),
         size_px,
         foot_y,
         bool(rng.random() < 0.5),
@@ -227,7 +228,7 @@ def _floor_depth(camera: Camera, foot_y: float) -> float:
 
 
 def preload(wh: tuple[int, int] = (256, 256), kinds: tuple[str, ...] = KINDS) -> None:
-    """Draws the whole pool for this picture size now (about half a minute), instead of on first use.
+    """Draws the whole pool for this picture size now (half a minute), not on first use.
 
     Worthwhile before forking workers: they then share the pool instead of drawing it each.
     """

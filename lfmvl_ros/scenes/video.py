@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 
 from lfmvl_ros.scenes import sprites
+from lfmvl_ros.scenes.mesh import Mesh
 from lfmvl_ros.scenes.motion import Pose, Schedule, plan_walk
 from lfmvl_ros.scenes.options import VIDEO, SceneOptions
 from lfmvl_ros.scenes.rooms import Camera, Room
 from lfmvl_ros.scenes.scene import RenderedScene, SceneObject
 from lfmvl_ros.scenes.sensor import apply_sensor, sample_sensor
-from lfmvl_ros.scenes.solids import Mesh
 from lfmvl_ros.scenes.sprites import Patch, Sprite
 from lfmvl_ros.scenes.vocabulary import KIND_SPECS, sample_attributes, sample_colour
 
@@ -96,7 +96,7 @@ class SceneVideo:
         self._still: tuple[np.ndarray, np.ndarray] | None = None
 
     def camera_at(self, index: int) -> Camera:
-        """Where the camera is at a frame, and its lens: focal length, centre column, horizon row."""
+        """Where the camera is at a frame, and its lens."""
         t = index / self.fps
         x, y, yaw = _WIDTH_M / 2, 1.2, 0.0
         if self.camera == "pan":
@@ -183,7 +183,7 @@ class SceneVideo:
         ray = np.arctan2(pose.x - camera.position[0], pose.y - camera.position[1])
         yaw = np.pi - (heading - ray)  # 0: it faces the camera
         step = np.radians(12.0 if actor.kind == "person" else 5.0)
-        turn = int(np.round(yaw / step)) % int(round(2 * np.pi / step))
+        turn = int(np.round(yaw / step)) % round(2 * np.pi / float(step))
         tilt = int(np.round(np.degrees(np.arctan2(camera.position[2], depth)) / 4.0))
         phase = 0
         if actor.kind == "person" and pose.speed_m_s > 0.15:
@@ -258,7 +258,7 @@ def _cast(rng: np.random.Generator, options: SceneOptions) -> list[_Actor]:
 
 
 def _free_spot(rng: np.random.Generator, kind: str, obstacles: np.ndarray) -> np.ndarray:
-    """Position and radius (x, y, r) where a thing keeps off the others; small things stand nearer."""
+    """Position and radius (x, y, r) of a thing off the others; small things stand nearer."""
     spec = KIND_SPECS[kind]
     radius = 0.5 * spec.width_m + 0.1
     near, far = (3.6, 6.5) if spec.height_m * spec.width_m < 0.12 else (5.0, 13.0)
