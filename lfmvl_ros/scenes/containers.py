@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from lfmvl_ros.scenes import textures
-from lfmvl_ros.scenes.mesh import Mesh, back_quad, front_quad, side_quad, top_quad
+from lfmvl_ros.scenes.mesh import Mesh, Vec, back_quad, front_quad, side_quad, top_quad
 from lfmvl_ros.scenes.vocabulary import paint
 
 Rng = np.random.Generator

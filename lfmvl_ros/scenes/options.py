@@ -12,13 +12,18 @@ from lfmvl_ros.scenes.vocabulary import KINDS
 class SceneOptions:
     """Difficulty of a scene. Raises ValueError for anything out of range.
 
-    objects: fewest and most objects (0..14). size: smallest and largest object as a fraction of
-    the image, sqrt(box area / image area). max_occlusion: largest share of an object's pixels in
-    the image that others may hide. truncation: largest share of a box outside the image (on each
-    axis) and truncation_probability: how often that may happen. Probabilities are 0..1, strengths
-    0..1 with 1 = the worst a camera in a warehouse would see. distractors: most look-alikes.
-    kinds: the kinds to draw from. appearances: (first, count) of the looks of a kind to draw from
-    in stills, None for the usual pool; looks outside the trained ones make an honest test. shadows: objects darken the floor around them.
+    objects: fewest and most objects, 0..14.
+    size: smallest and largest object as a fraction of the image, sqrt(box area / image area).
+    max_occlusion: largest share of an object's pixels in the image that others may hide.
+    truncation: largest share of a box outside the image on each axis; truncation_probability: how
+    often that may happen.
+    brightness, motion_blur, noise: 0..1, where 1 is the worst a warehouse camera would see.
+    *_probability: 0..1, how often the effect is there.
+    distractors: most look-alikes, which are in the picture and in no truth.
+    kinds: the kinds to draw from.
+    appearances: (first, count) of the looks of a kind that stills draw from, None for the usual
+    pool; looks outside the trained ones make an honest test.
+    shadows: objects darken the floor around them.
     """
 
     objects: tuple[int, int] = (1, 6)

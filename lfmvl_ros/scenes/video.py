@@ -51,8 +51,8 @@ class _Drawn:
     patch: Patch
     depth_m: float
     foot_y: float
-    window: tuple[slice, slice, slice, slice] | None
-    visible: np.ndarray | None
+    window: tuple[slice, slice, slice, slice]  # of the image, then of the patch
+    visible: np.ndarray  # (h,w) uint8 mask within the window
 
 
 class SceneVideo:
@@ -121,23 +121,12 @@ class SceneVideo:
                 sprites.cast_shadow(pixels, item.patch, slope, 0.5, self._lean)
         for item in reversed(drawn):
             sprites.blend(pixels, item.patch)
-        objects = []
         for item in drawn:
-            box, visibility = np.zeros(4), 0.0
-            if item.window is not None and item.visible is not None:
-                rows, columns = item.window[:2]
-                depth[rows, columns][item.visible > 0] = item.depth_m
-                x, y, w, h = cv2.boundingRect(item.visible)
-                if w:
-                    x, y = x + columns.start, y + rows.start
-                    box = np.array([x, y, x + w, y + h], float)
-                    visibility = cv2.countNonZero(item.visible) / item.patch.area_px
-            objects.append(_truth(item, box, visibility))
+            depth[item.window[0], item.window[1]][item.visible > 0] = item.depth_m
+        objects = tuple(_truth(item) for item in drawn)
         noise = np.random.default_rng((32, self.seed, index))
         stamp_ns = round(index * 1_000_000_000 / self.fps)
-        return RenderedScene(
-            apply_sensor(pixels, self._sensor, noise), tuple(objects), depth, stamp_ns
-        )
+        return RenderedScene(apply_sensor(pixels, self._sensor, noise), objects, depth, stamp_ns)
 
     def _background(self, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
         if self.camera != "static":
@@ -146,25 +135,37 @@ class SceneVideo:
             self._still = self._room.render(camera, self.wh)
         return self._still[0].copy(), self._still[1].copy()
 
-    def _visible(self, time_s: float, camera: Camera) -> list[_Drawn]:
-        """What meets the picture, nearest first, each with its visible pixels."""
+    def prepare(self, first: int, last: int) -> None:
+        """Draws the sprites that frames first..last need, so that none of these frames waits.
+
+        A new view of a person costs about as much as three frames; drawn before the start, a
+        camera keeps its rate. The pixels are the same with and without.
+        """
+        for index in range(first, last + 1):
+            camera = self.camera_at(index)
+            for depth, _, _, actor, pose in self._in_view(index / self.fps, camera):
+                self._sprite(actor, pose, camera, depth)
+
+    def _in_view(
+        self, time_s: float, camera: Camera
+    ) -> list[tuple[float, float, float, _Actor, Pose]]:
+        """Depth (m), floor point (px), actor and pose of what may meet the picture, nearest first."""
         placed = []
         for actor in self._actors:
             pose = actor.schedule.at(time_s)
             u, v, depth = camera.project(pose.x, pose.y)
-            if depth < _NEAR_M:
-                continue
-            reach = 1.6 * camera.focal_px / depth
-            if u < -reach or u > self.wh[0] + reach:
-                continue
-            placed.append((depth, u, v, actor, pose))
-        placed.sort(key=lambda p: p[0])
+            reach = 1.6 * camera.focal_px / max(depth, _NEAR_M)
+            if depth >= _NEAR_M and -reach <= u <= self.wh[0] + reach:
+                placed.append((depth, u, v, actor, pose))
+        return sorted(placed, key=lambda p: p[0])
+
+    def _visible(self, time_s: float, camera: Camera) -> list[_Drawn]:
+        """What meets the picture, nearest first, each with its visible pixels."""
         taken = np.zeros((self.wh[1], self.wh[0]), np.uint8)
         drawn = []
-        for depth, u, v, actor, pose in placed:
+        for depth, u, v, actor, pose in self._in_view(time_s, camera):
             sprite = self._sprite(actor, pose, camera, depth)
-            scale = camera.focal_px / depth / sprite.px_per_m
-            patch = sprites.warp(sprite, scale, (u, v))
+            patch = sprites.warp(sprite, camera.focal_px / depth / sprite.px_per_m, (u, v))
             window = None if patch is None else sprites.clip_window(patch, self.wh)
             if patch is None or window is None:
                 continue
@@ -218,18 +219,14 @@ class SceneVideo:
         return self._meshes[key]
 
 
-def _truth(item: _Drawn, box: np.ndarray, visibility: float) -> SceneObject:
-    actor = item.actor
-    return SceneObject(
-        actor.id,
-        actor.kind,
-        actor.colour,
-        actor.attributes,
-        item.patch.full_xyxy_px,
-        box,
-        visibility,
-        item.depth_m,
-    )
+def _truth(item: _Drawn) -> SceneObject:
+    x, y, w, h = cv2.boundingRect(item.visible)
+    x, y = x + item.window[1].start, y + item.window[0].start
+    box = np.array([x, y, x + w, y + h], float) if w else np.zeros(4)
+    visibility = cv2.countNonZero(item.visible) / item.patch.area_px
+    full, actor = item.patch.full_xyxy_px, item.actor
+    who = (actor.id, actor.kind, actor.colour, actor.attributes)
+    return SceneObject(*who, full, box, visibility, item.depth_m)
 
 
 def _cast(rng: np.random.Generator, options: SceneOptions) -> list[_Actor]:
@@ -240,7 +237,11 @@ def _cast(rng: np.random.Generator, options: SceneOptions) -> list[_Actor]:
     moving = 0 if not movers else count if not goods else min(count, max(1, round(0.38 * count)))
     # Two people for each vehicle, as in a real aisle.
     crew = [k for k in ("person", "forklift", "person", "robot", "person", "person") if k in movers]
-    kinds = list(rng.permutation(goods * 3))[: count - moving] if goods else []
+    kinds = (
+        list(rng.permutation(goods * max(3, -(-count // len(goods)))))[: count - moving]
+        if goods
+        else []
+    )
     kinds += [crew[i % len(crew)] for i in range(moving)]
     obstacles = np.zeros((0, 3))
     actors: list[_Actor] = []
