@@ -127,7 +127,7 @@ class TrackerSettings(Group):
         high=60.0,
     )
     acceleration: float = setting(
-        2.0,
+        1.0,
         "Process noise: how far a velocity strays in one second, in box sizes a second.",
         low=0.01,
         high=100.0,

@@ -40,8 +40,7 @@ class Table:
         mean: ``(N, 8)`` see :mod:`lfmvl_ros.core.tracking.motion`.
         covariance: ``(N, 8, 8)``.
         noise: ``(N, 4)`` spectral density of the acceleration of each axis, px^2/s^3.
-        surprise: ``(N,)`` running normalised innovation squared over its expectation; 1 is as
-            expected. Scales ``noise``.
+        surprise: ``(N,)`` scale of ``noise``, learnt from innovations; 1 is as the settings say.
         log_odds: ``(N,)`` of existence.
         confidence: ``(N,)`` running confidence of the model, [0, 1].
         evidence: ``(N, V)`` how much was seen of each label, fading.

@@ -30,7 +30,8 @@ SIZE_NOISE_RATIO = 0.25
 # An innovation this unlikely means that the object did something the model did not expect.
 _SURPRISING = float(chi2.ppf(0.95, 4))
 MAX_INFLATION = 4.0
-SURPRISE_RANGE = (0.25, 16.0)
+MAX_EXCESS = 3.0
+SURPRISE_RANGE = (0.1, 16.0)
 CONFIDENCE_MEMORY = 0.7
 # Below this share of its box inside the image an object has left; closer to the border than this
 # share of the image it is about to.
@@ -191,8 +192,7 @@ def _sighted(
     surprise, noise = table.surprise.copy(), table.noise.copy()
     log_odds, confidence = table.log_odds.copy(), table.confidence.copy()
     mean[rows], covariance[rows] = fixed, spread
-    learnt = surprise[rows] + settings.noise_adaptation * (pairs.nis / 4 - surprise[rows])
-    surprise[rows] = np.clip(learnt, *SURPRISE_RANGE)
+    surprise[rows] = _learnt_surprise(table, seen, pairs, settings)
     noise[rows] = _noise(fixed, surprise[rows], settings)
     score = seen.scores[boxes]
     log_odds[rows] = life.after_sight(log_odds[rows], weight[rows], score, settings)
@@ -209,6 +209,22 @@ def _sighted(
         confidence=confidence,
         confirmed=table.confirmed | (log_odds >= life.CONFIRM),
     )
+
+
+def _learnt_surprise(
+    table: Table, seen: Measurements, pairs: Pairs, settings: TrackerSettings
+) -> FloatArray:
+    """Scale of the process noise with which the centres' innovations come out as expected.
+
+    Its logarithm takes a step in proportion to how far each innovation is off (a stochastic
+    approximation): it rests where they are, on average, as large as the filter says.
+    """
+    rows, boxes = pairs.tracks, pairs.boxes
+    difference = (seen.boxes[boxes, :2] - table.mean[rows, :2])[:, :, None]
+    spread = table.covariance[rows, :2, :2] + seen.error[boxes, :2, :2]
+    nis = (difference * np.linalg.solve(spread, difference)).sum(axis=(1, 2))
+    step = settings.noise_adaptation * np.minimum(nis / 2 - 1, MAX_EXCESS)
+    return np.asarray(np.clip(table.surprise[rows] * np.exp(step), *SURPRISE_RANGE))
 
 
 def _noise(mean: FloatArray, surprise: FloatArray, settings: TrackerSettings) -> FloatArray:

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pairs follow likelihood, one to one, inside the gate; repeated boxes count once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chi2
+
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.tracking.association import associate, new_object_density
+from lfmvl_ros.core.tracking.measurement import measure
+
+DENSITY = new_object_density((1280, 720))
+
+
+def match(
+    tracks: np.ndarray,
+    boxes: np.ndarray,
+    *,
+    sigma: np.ndarray | float = 5.0,
+    share: np.ndarray | None = None,
+    gate: float = 0.997,
+) -> dict[int, int]:
+    n, m = len(tracks), len(boxes)
+    spread = np.broadcast_to(np.asarray(sigma, float), (n,))
+    pairs = associate(
+        tracks,
+        spread[:, None, None] ** 2 * np.eye(4),
+        np.full(n, 0.9),
+        np.ones((n, m)) if share is None else share,
+        boxes,
+        np.broadcast_to(np.eye(4) * 4.0, (m, 4, 4)),
+        gate_probability=gate,
+        density=DENSITY,
+    )
+    return dict(zip(pairs.tracks.tolist(), pairs.boxes.tolist(), strict=True))
+
+
+@given(st.permutations(range(6)), st.integers(0, 10_000))
+def test_permuted_boxes_find_their_tracks(order: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    tracks = np.column_stack([np.arange(6) * 100.0 + 50, np.full(6, 300.0), *[np.full(6, 50.0)] * 2])
+    boxes = (tracks + rng.uniform(-4, 4, tracks.shape))[order]
+    assert match(tracks, boxes) == {track: order.index(track) for track in range(6)}
+
+
+def test_gate_lets_the_stated_share_through() -> None:
+    rng = np.random.default_rng(0)
+    track = np.array([[300.0, 300, 80, 80]])
+    matched = sum(
+        bool(match(track, track + rng.normal(size=(1, 4)) * np.sqrt(29.0), gate=0.9))
+        for _ in range(2000)
+    )
+    assert 0.87 < matched / 2000 < 0.93
+
+
+def test_distance_counts_in_units_of_uncertainty() -> None:
+    """The box is nearer to the first track, yet only the second may be that wrong."""
+    tracks = np.array([[100.0, 100, 50, 50], [180, 100, 50, 50]])
+    box = np.array([[130.0, 100, 50, 50]])
+    assert match(tracks, box, sigma=np.array([3.0, 40.0])) == {1: 0}
+
+
+def test_no_track_is_stretched_so_that_every_box_is_matched() -> None:
+    """Shifting both pairs along would also pass the gate, but explains the answer worse."""
+    tracks = np.array([[100.0, 100, 50, 50], [118, 100, 50, 50]])
+    boxes = np.array([[118.0, 100, 50, 50], [136, 100, 50, 50]])
+    assert chi2.ppf(0.997, 4) > 18**2 / 29
+    assert match(tracks, boxes)[1] == 0
+
+
+def test_labels_decide_between_two_boxes_in_one_place() -> None:
+    tracks = np.array([[100.0, 100, 50, 50], [101, 100, 50, 50]])
+    boxes = np.array([[100.4, 100, 50, 50], [100.6, 100, 50, 50]])
+    crossed = np.array([[0.0, 1.0], [1.0, 0.0]])
+    assert match(tracks, boxes, share=crossed) == {0: 1, 1: 0}
+
+
+def test_nothing_to_match() -> None:
+    none = np.zeros((0, 4))
+    assert match(none, none) == {}
+    assert match(np.array([[1.0, 1, 5, 5]]), none) == {}
+
+
+def test_repeated_boxes_are_merged_per_label(answer: Callable[..., Grounding]) -> None:
+    boxes = [[100, 100, 50, 50], [101, 100, 50, 50], [100, 100, 50, 50], [400, 100, 50, 50]]
+    labels = ["tote", "Tote", "box", "tote"]
+    found = answer(0, boxes, labels, scores=[0.5, 0.9, 0.6, 0.7]).detections
+    seen = measure(found, 0.03)
+    assert len(seen) == 3
+    assert seen.source[0] == seen.source[1]
+    assert len(set(seen.source)) == 3
+    assert seen.boxes[seen.source[0], 0] == 101
+
+
+def test_error_follows_the_corners(answer: Callable[..., Grounding]) -> None:
+    """Monte Carlo of corners gives the covariance of centre and size."""
+    found = answer(0, [[100, 100, 60, 40]]).detections
+    sigma = np.array([[1.0, 2.0, 3.0, 0.5]])
+    object.__setattr__(found, "sigma_px", sigma)
+    drawn = np.random.default_rng(0).normal(size=(200_000, 4)) * sigma
+    centre_size = np.concatenate(
+        [(drawn[:, :2] + drawn[:, 2:]) / 2, drawn[:, 2:] - drawn[:, :2]], axis=1
+    )
+    np.testing.assert_allclose(measure(found, 0.0).error[0], np.cov(centre_size.T), atol=0.1)
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.03])
+def test_jitter_grows_with_the_box(answer: Callable[..., Grounding], jitter: float) -> None:
+    seen = measure(answer(0, [[300, 300, 50, 50], [600, 300, 500, 50]]).detections, jitter)
+    wide = seen.boxes[:, 2].argmax()
+    assert (seen.error[wide, 0, 0] > seen.error[1 - wide, 0, 0]) == (jitter > 0)
