@@ -31,11 +31,12 @@ DUPLICATE_IOU = 0.95
 MAX_PHRASES = 50
 """``repairs`` and ``rejected`` are messages on a topic: bounded."""
 
+_KEEP_ALL = ParsingSettings()
 _UNFINISHED = (FinishReason.LENGTH, FinishReason.DEADLINE)
 
 
 def parse_reply(
-    reply: Reply, *, frame: Frame, prompt: Prompt, settings: ParsingSettings | None = None
+    reply: Reply, *, frame: Frame, prompt: Prompt, settings: ParsingSettings = _KEEP_ALL
 ) -> Grounding:
     """Return what a reply says about the frame it was asked about.
 
@@ -48,7 +49,7 @@ def parse_reply(
         prompt: what the model was asked; it names the query and the decimals to expect.
         settings: what is kept; the defaults keep everything.
     """
-    answer = _Answer(reply, frame.wh, prompt, settings or ParsingSettings())
+    answer = _Answer(reply, frame.wh, prompt, settings)
     return Grounding(
         outcome=answer.outcome,
         detections=answer.detections,

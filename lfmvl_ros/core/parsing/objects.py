@@ -7,42 +7,28 @@ from dataclasses import dataclass, field
 
 from lfmvl_ros.core.confidence import Span
 from lfmvl_ros.core.parsing.absence import says_nothing
-from lfmvl_ros.core.parsing.labels import LabelMatcher, clean_label, is_too_long, word_list
+from lfmvl_ros.core.parsing.keys import (
+    BOX_KEYS,
+    CAPTION_KEYS,
+    LABEL_KEYS,
+    LIST_KEYS,
+    Fields,
+    fields_of,
+)
+from lfmvl_ros.core.parsing.labels import LabelMatcher, clean_label, is_too_long
 from lfmvl_ros.core.parsing.nodes import Container, Document, Node, Scalar
 from lfmvl_ros.core.parsing.values import (
-    CXCYWH,
-    XYWH,
     XYXY,
     NoBoxError,
     RawBox,
     box_from_sides,
-    fold_key,
-    has_side_names,
     looks_like_numbers,
     read_boxes,
 )
 from lfmvl_ros.core.query import Query
 
-# Keys are compared folded: lower case, letters and digits only.
-_XYXY_KEYS = word_list(
-    "bbox box bbox2d box2d boundingbox boundingbox2d bboxxyxy boxxyxy xyxy coordinates coords "
-    "bounds rect rectangle position location region bndbox"
-)
-_BOX_KEYS = {
-    **dict.fromkeys(_XYXY_KEYS, XYXY),
-    **dict.fromkeys(("bboxxywh", "boxxywh", "xywh"), XYWH),
-    **dict.fromkeys(("bboxcxcywh", "boxcxcywh", "cxcywh"), CXCYWH),
-}
-_LIST_KEYS = word_list(
-    "objects detections results annotations predictions items instances boxes bboxes entities data "
-    "answer output response"
-)
-_LABEL_KEYS = word_list(
-    "label name class classname labelname category categoryname object objectname title phrase "
-    "type tag text"
-)
-_CAPTION_KEYS = ("globalcaption", "caption", "scenecaption")
 _MAX_CAPTION = 1000
+_MAX_LOOSE = 8  # words outside any object that are looked at; more are no "nothing there"
 
 
 @dataclass(frozen=True)
@@ -101,6 +87,7 @@ class _Finder:
         self.matcher = LabelMatcher(query)
         self.found = Found()
         self.count = 0
+        self.loose = 0
 
     def run(self) -> Found:
         for value, (start, end) in zip(self.document.values, self.document.gaps, strict=True):
@@ -115,8 +102,7 @@ class _Finder:
         """One object or box by itself, which another could follow."""
         if value.kind == "[":
             return looks_like_numbers(self.document, value) or self._is_corner_pair(value)
-        names = {fold_key(self.document.string(key)) for key in value.keys if key is not None}
-        return not names.isdisjoint(_BOX_KEYS) or has_side_names(names)
+        return any(f.box_key is not None or f.has_sides for f in fields_of(self.document, value))
 
     def _walk(self, node: Node, hint: Label | None, gate: Span) -> None:
         """Look at one value. Recursion is bounded: the scanner limits the depth."""
@@ -135,8 +121,9 @@ class _Finder:
                 previous = item.end
 
     def _loose_scalar(self, node: Scalar) -> None:
-        text = self.document.string(node) if node.end - node.start <= 300 else ""
-        self.found.says_empty |= node.terminated and says_nothing(text, self.query)
+        self.loose += 1
+        if node.terminated and node.end - node.start <= 300 and self.loose <= _MAX_LOOSE:
+            self.found.says_empty |= says_nothing(self.document.string(node), self.query)
 
     def _is_corner_pair(self, node: Container) -> bool:
         """``[[x, y], [x, y]]``, which is one box and not two."""
@@ -171,86 +158,61 @@ class _Finder:
                 self._lose()
             return
         label: Label | None = None
-        for fields in self._groups(node):
+        for fields in fields_of(self.document, node):
             label = self._fields(fields, node, hint, gate, label)
-            end = max(value.end for value in fields.values())
+            end = max(value.end for value in fields.values.values())
             gate = (end, end + 1)
-
-    def _groups(self, node: Container) -> list[dict[str, Node]]:
-        """Split an object that repeats its keys: ``{label, bbox, label, bbox}`` holds two.
-
-        A key that comes again before there is a box replaces the first, as JSON readers do.
-        """
-        groups: list[dict[str, Node]] = [{}]
-        for key, item in zip(node.keys, node.items, strict=True):
-            name = fold_key(self.document.string(key)) if key is not None else ""
-            name = name or f"#{len(groups[-1])}"
-            if name in groups[-1]:
-                self.document.mends.add("repeated key", item.start)
-                if any(box_key in groups[-1] for box_key in _BOX_KEYS):
-                    groups.append({})
-            groups[-1][name] = item
-        return groups
 
     def _fields(
         self,
-        fields: dict[str, Node],
+        fields: Fields,
         node: Container,
         hint: Label | None,
         gate: Span,
         previous: Label | None,
     ) -> Label | None:
-        label_node = next(
-            (fields[k] for k in _LABEL_KEYS if isinstance(fields.get(k), Scalar)), None
-        )
-        label = self._label(label_node) or previous or hint
-        cut_label = isinstance(label_node, Scalar) and not label_node.terminated
-        if label_node is None and node.open_at_end and hint is None and previous is None:
-            cut_label = True  # The label may have stood behind the end.
-        box_key = next((key for key in fields if key in _BOX_KEYS), None)
-        if box_key is not None or has_side_names(set(fields)):
-            if cut_label:
-                self._lose()
-            elif box_key is not None:
-                self._leaf(label, fields[box_key], _BOX_KEYS[box_key], gate)
-            else:
-                self._leaf_of_sides(label, fields, gate)
+        """Read one object; ``previous`` is the label of the one it shares its brackets with."""
+        written = fields.label
+        label = self._label(written) or previous or hint
+        cut_label = written is not None and not written.terminated
+        if label is None and written is None and node.open_at_end:
+            cut_label = True  # It may have stood behind the end.
+        box_key = fields.box_key
+        if box_key is None and not fields.has_sides:
+            self._nested(fields, node, label)
+        elif cut_label:
+            self._lose()
+        elif box_key is not None:
+            self._leaf(label, fields.values[box_key], BOX_KEYS[box_key], gate)
         else:
-            self._nested(fields, node, label, has_label=label_node is not None)
+            self._leaf_of_sides(label, fields, gate)
         self._caption(fields)
         return label
 
-    def _nested(
-        self, fields: dict[str, Node], node: Container, label: Label | None, *, has_label: bool
-    ) -> None:
+    def _nested(self, fields: Fields, node: Container, label: Label | None) -> None:
         """An object without a box of its own: an envelope, or ``{"person": [..], "box": [..]}``."""
-        inner = [(k, x) for k, x in fields.items() if isinstance(x, Container)]
-        previous = node.start
-        for key, value in inner:
-            hint = label
-            if label is None and key not in _LIST_KEYS and key not in _LABEL_KEYS:
-                hint = self._key_label(node, value)
+        previous, any_inside = node.start, False
+        for key, value in fields.values.items():
+            if not isinstance(value, Container):
+                continue
+            hint, any_inside = label, True
+            if label is None and key not in LIST_KEYS and key not in LABEL_KEYS:
+                hint = self._label(fields.keys.get(key))
             self._walk(value, hint, (previous, value.start + 1))
             previous = value.end
-        if inner:
+        if any_inside:
             return
-        if has_label and not node.open_at_end:
-            self._reject(label, "it has no box")
-        elif node.open_at_end:
+        if node.open_at_end:
             self._lose()
-        elif not any(key in fields for key in _CAPTION_KEYS):
-            for loose in fields.values():
+        elif fields.label is not None:
+            self._reject(label, "it has no box")
+        elif fields.values.keys().isdisjoint(CAPTION_KEYS):
+            for loose in fields.values.values():
                 self._walk(loose, None, (loose.start, loose.start))
 
-    def _key_label(self, node: Container, value: Node) -> Label | None:
-        for key, item in zip(node.keys, node.items, strict=True):
-            if item is value and key is not None:
-                return self._label(key)
-        return None
-
-    def _caption(self, fields: dict[str, Node]) -> None:
-        for key in _CAPTION_KEYS:
-            node = fields.get(key)
+    def _caption(self, fields: Fields) -> None:
+        for key in CAPTION_KEYS:
+            node = fields.values.get(key)
             if isinstance(node, Scalar) and node.kind == "string" and self.found.caption is None:
                 self.found.caption = clean_label(self.document.string(node)[:_MAX_CAPTION]) or None
 
@@ -276,9 +238,9 @@ class _Finder:
             end = max(number.span[1] for number in raw.numbers)
             gate = (end, end + 1)
 
-    def _leaf_of_sides(self, label: Label | None, fields: dict[str, Node], gate: Span) -> None:
+    def _leaf_of_sides(self, label: Label | None, fields: Fields, gate: Span) -> None:
         try:
-            raw = box_from_sides(self.document, fields)
+            raw = box_from_sides(self.document, fields.values)
         except NoBoxError as error:
             self._no_box(label, error)
             return

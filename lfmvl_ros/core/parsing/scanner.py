@@ -247,11 +247,13 @@ class _Scanner:
     def _last_was_key(self, top: Container, last: Scalar, start: int) -> None:
         """A colon follows a value: it was a key, and something before it is missing."""
         if top.kind == "[":
+            if len(self.stack) >= MAX_DEPTH:
+                return
             top.items.pop()
             if _ends_in_number(top) and len(self.stack) > 1 and self.stack[-2].kind == "{":
                 self._pop(last.start, mended=True)
                 top = self.stack[-1]
-            elif len(self.stack) < MAX_DEPTH:
+            else:
                 self.mends.add("missing opening bracket", last.start)
                 top.state = VALUE
                 top = Container("{", last.start, KEY)

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Replies, frames and prompts for the tests of parsing, and the hand-written corpus."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lfmvl_ros.core.config import ParsingSettings
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.parsing import parse_reply
+from lfmvl_ros.core.prompt import Prompt
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.reply import FinishReason, Reply, Token
+
+CORPUS = Path(__file__).parents[1] / "data" / "replies" / "odd_replies.jsonl"
+
+
+def read_corpus() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in CORPUS.read_text(encoding="utf-8").splitlines()]
+
+
+def frame_of(wh: tuple[int, int] = (640, 480)) -> Frame:
+    return Frame(np.zeros((wh[1], wh[0], 3), np.uint8), stamp_ns=1_500_000_000, frame_id="cam")
+
+
+def parse(
+    text: str,
+    *,
+    finish: str = "stop",
+    query: str = "person, red tote",
+    wh: tuple[int, int] = (640, 480),
+    decimals: int = 2,
+    tokens: tuple[Token, ...] = (),
+    settings: ParsingSettings | None = None,
+) -> Grounding:
+    prompt = Prompt("find things", Query.parse(query), decimals)
+    reply = Reply(text, tokens, FinishReason(finish))
+    return parse_reply(
+        reply, frame=frame_of(wh), prompt=prompt, settings=settings or ParsingSettings()
+    )
