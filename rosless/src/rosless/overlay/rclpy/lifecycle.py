@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Managed nodes: configure, activate, deactivate, cleanup, shutdown.
+
+The state machine is the one of the ROS 2 design article "Managed nodes": a transition leads through
+a state in which the node's callback runs, whose return value chooses the next state.
+"""
+
+import threading
+import traceback
+from dataclasses import dataclass
+from enum import IntEnum
+
+from lifecycle_msgs.msg import State, Transition, TransitionDescription, TransitionEvent
+from lifecycle_msgs.srv import (
+    ChangeState,
+    GetAvailableStates,
+    GetAvailableTransitions,
+    GetState,
+)
+from rclpy._rclpy_pybind11 import RCLError
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rosless.missing import missing
+
+_STATES = {
+    0: "unknown",
+    1: "unconfigured",
+    2: "inactive",
+    3: "active",
+    4: "finalized",
+    10: "configuring",
+    11: "cleaningup",
+    12: "shuttingdown",
+    13: "activating",
+    14: "deactivating",
+    15: "errorprocessing",
+}
+_PUBLIC = (  # (id, label, from, through): what a user may trigger
+    (1, "configure", 1, 10),
+    (2, "cleanup", 2, 11),
+    (3, "activate", 2, 13),
+    (4, "deactivate", 3, 14),
+    (5, "shutdown", 1, 12),
+    (6, "shutdown", 2, 12),
+    (7, "shutdown", 3, 12),
+)
+_OUTCOMES = (  # (first id, through, state after success, failure, error)
+    (10, 10, 2, 1, 15),
+    (20, 11, 1, 2, 15),
+    (30, 13, 3, 2, 15),
+    (40, 14, 2, 3, 15),
+    (50, 12, 4, 4, 15),
+    (60, 15, 1, 4, 4),
+)
+_LABELS = ("transition_success", "transition_failure", "transition_error")
+_TRANSITIONS = _PUBLIC + tuple(
+    (first + number, _LABELS[number], through, goals[number])
+    for first, through, *goals in _OUTCOMES
+    for number in range(3)
+)
+_CALLBACKS = {
+    10: "on_configure",
+    11: "on_cleanup",
+    12: "on_shutdown",
+    13: "on_activate",
+    14: "on_deactivate",
+    15: "on_error",
+}
+
+
+class TransitionCallbackReturn(IntEnum):
+    """What a transition callback returns."""
+
+    SUCCESS = 97
+    FAILURE = 98
+    ERROR = 99
+
+    def to_label(self):
+        return _LABELS[self - 97]
+
+
+@dataclass(frozen=True)
+class LifecycleState:
+    """A state, as transition callbacks get the previous one."""
+
+    label: str
+    state_id: int
+
+
+class ManagedEntity:
+    """Something whose callbacks follow the transitions of a LifecycleNode."""
+
+    def on_configure(self, state):
+        return TransitionCallbackReturn.SUCCESS
+
+    on_cleanup = on_shutdown = on_activate = on_deactivate = on_error = on_configure
+
+
+class SimpleManagedEntity(ManagedEntity):
+    """Knows whether its node is active."""
+
+    _enabled = False
+
+    @property
+    def is_activated(self):
+        return self._enabled
+
+    def on_activate(self, state):
+        self._enabled = True
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_deactivate(self, state):
+        self._enabled = False
+        return TransitionCallbackReturn.SUCCESS
+
+
+class LifecyclePublisher(SimpleManagedEntity, Publisher):
+    """Publishes only while its node is active."""
+
+    def publish(self, msg):
+        if not self._enabled:
+            self._node.get_logger().warning(
+                f"Trying to publish message on the topic '{self.topic_name}', "
+                "but the publisher is not activated",
+                once=True,
+            )
+            return
+        super().publish(msg)
+
+
+class LifecycleNodeMixin(ManagedEntity):
+    """The state machine, its services and its event topic, for a class that is also a Node."""
+
+    def _init_lifecycle(self, enable_communication_interface):
+        self._state = 1
+        self._managed_entities = []
+        self._transition_lock = threading.RLock()
+        self._transition_publisher = None
+        if not enable_communication_interface:
+            return
+        self._transition_publisher = self.create_publisher(
+            TransitionEvent, "~/transition_event", 10
+        )
+        for kind, name, handler in (
+            (ChangeState, "change_state", self._on_change_state),
+            (GetState, "get_state", self._on_get_state),
+            (GetAvailableStates, "get_available_states", self._on_get_available_states),
+            (GetAvailableTransitions, "get_available_transitions", self._on_get_available),
+            (GetAvailableTransitions, "get_transition_graph", self._on_get_graph),
+        ):
+            self.create_service(kind, f"~/{name}", handler)
+
+    # --------------------------------------------------------------------------- default callbacks
+
+    def add_managed_entity(self, entity):
+        self._managed_entities.append(entity)
+
+    def _all(self, callback, state):
+        for entity in list(self._managed_entities):
+            result = getattr(entity, callback)(state)
+            if result != TransitionCallbackReturn.SUCCESS:
+                return result
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_configure(self, state):
+        return self._all("on_configure", state)
+
+    def on_cleanup(self, state):
+        return self._all("on_cleanup", state)
+
+    def on_shutdown(self, state):
+        return self._all("on_shutdown", state)
+
+    def on_activate(self, state):
+        return self._all("on_activate", state)
+
+    def on_deactivate(self, state):
+        return self._all("on_deactivate", state)
+
+    def on_error(self, state):
+        return self._all("on_error", state)
+
+    def create_lifecycle_publisher(self, *args, **kwargs):
+        """Like create_publisher; the publisher follows the node's transitions."""
+        publisher = self.create_publisher(*args, publisher_class=LifecyclePublisher, **kwargs)
+        publisher._enabled = self._state == 3
+        self.add_managed_entity(publisher)
+        return publisher
+
+    def destroy_lifecycle_publisher(self, publisher):
+        if publisher in self._managed_entities:
+            self._managed_entities.remove(publisher)
+        return self.destroy_publisher(publisher)
+
+    # -------------------------------------------------------------------------------- transitions
+
+    def trigger_configure(self):
+        return self._trigger("configure")
+
+    def trigger_cleanup(self):
+        return self._trigger("cleanup")
+
+    def trigger_activate(self):
+        return self._trigger("activate")
+
+    def trigger_deactivate(self):
+        return self._trigger("deactivate")
+
+    def trigger_shutdown(self):
+        return self._trigger("shutdown")
+
+    def _trigger(self, wanted):
+        """Run a transition, given by label or id; RCLError when the state does not allow it."""
+        with self._transition_lock:
+            for number, label, start, through in _PUBLIC:
+                if start == self._state and wanted in (number, label):
+                    return self._change((number, label, start, through))
+        raise RCLError(
+            f"Failed to trigger lifecycle state machine transition: no transition {wanted!r} "
+            f"from state {_STATES[self._state]!r} of node {self.get_name()!r}"
+        )
+
+    def _change(self, transition):
+        previous = LifecycleState(_STATES[transition[2]], transition[2])
+        self._move(transition)
+        result = self._call(previous)
+        self._finish(result)
+        if result == TransitionCallbackReturn.ERROR:
+            self._finish(self._call(previous))
+        return result
+
+    def _call(self, previous):
+        callback = getattr(self, _CALLBACKS[self._state])
+        try:
+            return TransitionCallbackReturn(callback(previous))
+        except Exception:
+            self.get_logger().error(
+                f"{_CALLBACKS[self._state]} of {self.get_name()} failed:\n{traceback.format_exc()}"
+            )
+            return TransitionCallbackReturn.ERROR
+
+    def _finish(self, result):
+        label = result.to_label()
+        self._move(next(t for t in _TRANSITIONS if t[1] == label and t[2] == self._state))
+
+    def _move(self, transition):
+        """Enter the transition's goal state and tell it on ~/transition_event."""
+        self._state = transition[3]
+        if self._transition_publisher is not None:
+            described = _description(transition)
+            self._transition_publisher.publish(
+                TransitionEvent(
+                    timestamp=self.get_clock().now().nanoseconds,
+                    transition=described.transition,
+                    start_state=described.start_state,
+                    goal_state=described.goal_state,
+                )
+            )
+
+    # ----------------------------------------------------------------------------------- services
+
+    def _on_change_state(self, request, response):
+        wanted = request.transition.label or request.transition.id
+        try:
+            response.success = self._trigger(wanted) == TransitionCallbackReturn.SUCCESS
+        except RCLError as error:
+            self.get_logger().warning(str(error))
+            response.success = False
+        return response
+
+    def _on_get_state(self, request, response):
+        response.current_state = State(id=self._state, label=_STATES[self._state])
+        return response
+
+    def _on_get_available_states(self, request, response):
+        response.available_states = [State(id=n, label=label) for n, label in _STATES.items()]
+        return response
+
+    def _on_get_available(self, request, response):
+        here = [t for t in _TRANSITIONS if t[2] == self._state]
+        response.available_transitions = [_description(transition) for transition in here]
+        return response
+
+    def _on_get_graph(self, request, response):
+        response.available_transitions = [_description(t) for t in _TRANSITIONS]
+        return response
+
+
+class LifecycleNode(LifecycleNodeMixin, Node):
+    """A managed node; override on_configure, on_activate and so on."""
+
+    def __init__(self, node_name, *, enable_communication_interface=True, **kwargs):
+        super().__init__(node_name, **kwargs)
+        self._init_lifecycle(enable_communication_interface)
+
+
+def _description(transition):
+    number, label, start, goal = transition
+    return TransitionDescription(
+        transition=Transition(id=number, label=label),
+        start_state=State(id=start, label=_STATES[start]),
+        goal_state=State(id=goal, label=_STATES[goal]),
+    )
+
+
+__getattr__ = missing(__name__)
