@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
@@ -18,7 +17,7 @@ from lfmvl_ros.ros.image_sources import open_source
 from lfmvl_ros.ros.pacing import Pacer
 from lfmvl_ros.ros.parameters import SettingsParameters
 from lfmvl_ros.ros.pixels import Pixels
-from lfmvl_ros.ros.process import run
+from lfmvl_ros.ros.process import run, stop_spinning, while_running
 
 USAGE = """camera_node publishes image_raw and camera_info at the source's true rate.
 
@@ -57,12 +56,12 @@ class CameraNode(Node):
         self._pacer.stop()
 
     def _publish(self, pixels: Pixels, late_ns: int) -> None:
-        if not self.context.ok():
-            return
         stamp_ns = max(0, self.get_clock().now().nanoseconds - late_ns)
         wh, frame_id = (pixels.shape[1], pixels.shape[0]), self._settings.frame_id
-        self._images.publish(to_image(pixels, stamp_ns, frame_id, self._settings.encoding))
-        self._infos.publish(to_camera_info(stamp_ns, frame_id, wh, self._intrinsics(wh)))
+        image = to_image(pixels, stamp_ns, frame_id, self._settings.encoding)
+        with while_running(self):
+            self._images.publish(image)
+            self._infos.publish(to_camera_info(stamp_ns, frame_id, wh, self._intrinsics(wh)))
 
     def _report(self) -> None:
         status = self._pacer.status()
@@ -80,7 +79,7 @@ class CameraNode(Node):
         else:
             self.get_logger().error(str(error))
             self.exit_code = 2
-        rclpy.try_shutdown(context=self.context)
+        stop_spinning(self)
 
 
 def main(args: Sequence[str] | None = None) -> int:

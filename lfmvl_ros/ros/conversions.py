@@ -6,7 +6,7 @@ from __future__ import annotations
 import array
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,9 +30,17 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.tracking import Tracks
-from lfmvl_ros.ros.bridge import rgb_of
+from lfmvl_ros.ros.bridge import CvBridgeAdapter
 from lfmvl_ros.ros.health import Health
-from lfmvl_ros.ros.pixels import ConversionError, Pixels, decode_compressed, encode_raw
+from lfmvl_ros.ros.pixels import (
+    MEASUREMENTS,
+    ConversionError,
+    Pixels,
+    check_raw,
+    decode_compressed,
+    decode_raw,
+    encode_raw,
+)
 from lfmvl_ros.viz.drawing import colour_of
 
 Intrinsics = tuple[float, float, float, float]
@@ -67,7 +75,7 @@ def to_header(stamp_ns: int, frame_id: str) -> Header:
 
 def frame_from_image(
     message: Image | CompressedImage,
-    to_rgb: Callable[[Image], Pixels] = rgb_of,
+    bridge: CvBridgeAdapter | None = None,
     *,
     receipt_ns: int = 0,
     camera: str = "",
@@ -76,7 +84,7 @@ def frame_from_image(
 
     Args:
         message: raw, or compressed as JPEG or PNG.
-        to_rgb: decoder of raw images, see :class:`lfmvl_ros.ros.bridge.ImageBridge`.
+        bridge: decodes raw colour images where it works; else our own codec does.
         receipt_ns: what a zero stamp becomes.
         camera: which of the node's cameras took it.
 
@@ -87,8 +95,19 @@ def frame_from_image(
     if isinstance(message, CompressedImage):
         pixels = decode_compressed(message.format, message.data)
     else:
-        pixels = to_rgb(message)
+        pixels = _rgb_of(message, bridge)
     return Frame(pixels, taken_ns, message.header.frame_id, camera)
+
+
+def _rgb_of(message: Image, bridge: CvBridgeAdapter | None) -> Pixels:
+    encoding, wh = message.encoding, (message.width, message.height)
+    # cv_bridge's byte swap calls what NumPy 2 has removed; measurements have no colour for it.
+    ours = bool(message.is_bigendian) or encoding in MEASUREMENTS
+    if bridge is None or not bridge.works or ours:
+        order = bool(message.is_bigendian)
+        return decode_raw(encoding, message.data, wh, message.step, big_endian=order)
+    check_raw(encoding, len(message.data), wh, message.step)
+    return bridge.to_rgb(message)
 
 
 def has_stamp(message: Image | CompressedImage) -> bool:
@@ -151,11 +170,18 @@ def to_detections(grounding: Grounding, ids: Sequence[str]) -> Detection2DArray:
     return _to_array(header, found.xyxy_px, found.labels, found.scores, ids)
 
 
-def to_tracks(tracks: Tracks, frame_id: str) -> Detection2DArray:
-    """Return the tracks as they are at the newest frame, ``id`` set, with that frame's header."""
-    header = to_header(tracks.stamp_ns, frame_id)
-    ids = [str(int(number)) for number in tracks.ids]
-    return _to_array(header, tracks.xyxy_px, tracks.labels, tracks.scores, ids)
+def to_tracks(tracks: Tracks, rows: Sequence[int]) -> Detection2DArray:
+    """Return tracks as they are at the newest frame: ``id`` set, with that frame's header.
+
+    Args:
+        tracks: the tracks, with the frame's ``frame_id``.
+        rows: which of them.
+    """
+    header = to_header(tracks.stamp_ns, tracks.frame_id)
+    ids = [str(int(tracks.ids[i])) for i in rows]
+    labels = [tracks.labels[i] for i in rows]
+    chosen = np.asarray(rows, dtype=np.intp)
+    return _to_array(header, tracks.xyxy_px[chosen], labels, tracks.scores[chosen], ids)
 
 
 def _to_array(
@@ -213,10 +239,7 @@ def to_diagnostics(
 
 
 def to_markers(
-    tracks: Tracks,
-    frame_id: str,
-    intrinsics: Intrinsics,
-    gone: Iterable[int] = (),
+    tracks: Tracks, rows: Sequence[int], intrinsics: Intrinsics, gone: Iterable[int] = ()
 ) -> MarkerArray:
     """Return an outline and a label for each track, 1 m in front of the camera.
 
@@ -224,31 +247,29 @@ def to_markers(
     objects. Lens distortion is not undone.
 
     Args:
-        tracks: what to draw; the marker's ``id`` is the track's.
-        frame_id: the camera's optical frame (x right, y down, z forward).
-        intrinsics: ``(fx, fy, cx, cy)`` in pixels.
-        gone: ids drawn earlier that have ended.
+        tracks: what to draw, in the camera's optical frame (x right, y down, z forward).
+        rows: which of them; a marker's ``id`` is the track's.
+        intrinsics: of the camera, pixels.
+        gone: ids drawn earlier that are not any more.
     """
     message = MarkerArray()
-    header = to_header(tracks.stamp_ns, frame_id)
-    fx, fy, cx, cy = intrinsics
-    for id_ in gone:
+    header = to_header(tracks.stamp_ns, tracks.frame_id)
+    for number in gone:
         for space in ("tracks", "labels"):
-            message.markers.append(
-                Marker(header=header, ns=space, id=_marker_id(id_), action=Marker.DELETE)
-            )
-    rays = (tracks.xyxy_px - (cx, cy, cx, cy)) / (fx, fy, fx, fy)
-    for number, label, score, (x1, y1, x2, y2) in zip(
-        tracks.ids, tracks.labels, tracks.scores, rays.tolist(), strict=True
-    ):
-        red, green, blue = (value / 255 for value in colour_of(int(number)))
+            marker = Marker(header=header, ns=space, id=_marker_id(number), action=Marker.DELETE)
+            message.markers.append(marker)
+    fx, fy, cx, cy = intrinsics
+    for i in rows:
+        number = int(tracks.ids[i])
+        x1, y1, x2, y2 = ((tracks.xyxy_px[i] - (cx, cy, cx, cy)) / (fx, fy, fx, fy)).tolist()
+        red, green, blue = (value / 255 for value in colour_of(number))
         colour = ColorRGBA(r=red, g=green, b=blue, a=1.0)
-        outline = _marker(header, "tracks", int(number), Marker.LINE_STRIP, colour)
+        outline = _marker(header, "tracks", number, Marker.LINE_STRIP, colour)
         outline.scale.x = 0.004
         corners = ((x1, y1), (x2, y1), (x2, y2), (x1, y2), (x1, y1))
         outline.points = [Point(x=x, y=y, z=1.0) for x, y in corners]
-        text = _marker(header, "labels", int(number), Marker.TEXT_VIEW_FACING, colour)
-        text.text = f"{label} #{int(number)} {float(score):.2f}"
+        text = _marker(header, "labels", number, Marker.TEXT_VIEW_FACING, colour)
+        text.text = f"{tracks.labels[i]} #{number} {tracks.scores[i]:.2f}"
         text.scale.z = 0.03
         text.pose.position = Point(x=(x1 + x2) / 2, y=y1 - 0.02, z=1.0)
         message.markers += [outline, text]

@@ -138,7 +138,10 @@ class Monitor:
         }
         values |= {f"outcome.{outcome.value}": pipeline.outcomes.get(outcome.value, 0)
                    for outcome in Outcome}  # fmt: skip
-        values |= {f"ignored.{reason}": count for reason, count in pipeline.ignored.items()}
+        # An enum that is a string formats as its value or as its name, depending on the Python.
+        values |= {
+            f"ignored.{str.__str__(reason)}": count for reason, count in pipeline.ignored.items()
+        }
         if answer is not None:
             reply = answer.grounding.reply
             values |= {

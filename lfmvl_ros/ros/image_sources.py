@@ -100,15 +100,19 @@ class _Pinhole:
         return pinhole(wh, self._fov_deg)
 
 
-class SceneSource(_Pinhole):
+class SceneSource:
     """The synthetic warehouse: endless, the same for the same seed."""
 
+    live = False
+
     def __init__(self, settings: CameraSettings) -> None:
-        super().__init__(settings)
         self.name = f"synthetic scene {settings.seed}"
         self.rate_hz = settings.rate_hz or _USUAL_RATE_HZ
         wh = (settings.width, settings.height)
-        self._video = SceneVideo(settings.seed, wh=wh, fps=self.rate_hz)
+        try:
+            self._video = SceneVideo(settings.seed, wh=wh, fps=self.rate_hz)
+        except ValueError as error:
+            raise UserError(f"the scene can't be drawn: {error}") from error
         self._next = 0
 
     def read(self) -> Pixels | None:
@@ -123,6 +127,12 @@ class SceneSource(_Pinhole):
     def rewind(self) -> None:
         """Go back to the first frame."""
         self._next = 0
+
+    def intrinsics(self, wh: tuple[int, int]) -> Intrinsics:
+        """Return the lens of the scene's camera; the same for every frame of its one size."""
+        del wh
+        lens = self._video.camera_at(0)
+        return lens.focal_px, lens.focal_px, lens.centre_px - 0.5, lens.horizon_px - 0.5
 
     def close(self) -> None:
         """Nothing to free."""

@@ -11,8 +11,8 @@ comes while it is busy replaces what waits. Everything that is not handed on is 
 ``unsupported_encoding``
     see :data:`lfmvl_ros.ros.pixels.LAYOUTS`;
 ``out_of_order``
-    not newer than the frame before, by up to :data:`JUMP_BACK_NS`. An older one still means that
-    time started again (a bag loops), and is let through.
+    not newer than the frame before, by up to the tracker's ``reorder_window_s``. An older one still
+    means that time started again (a bag loops), and is let through.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from typing import Any
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.ros.pixels import ConversionError
 
-JUMP_BACK_NS = 1_000_000_000
 _REASONS = ("superseded", "corrupt", "unsupported_encoding", "out_of_order")
 _log = logging.getLogger(__name__)
 
@@ -62,6 +61,7 @@ class FrameIntake:
     Args:
         convert: message to frame; raises :class:`ConversionError` for one that can't be used.
         handle: called in the intake's thread with each frame. What it raises is logged.
+        reorder_window_ns: asked for each frame, see ``out_of_order`` above.
         complain: called with a sentence when time jumps back, and when messages can't be used; the
             latter at most once in ``complain_every_s`` for each reason.
     """
@@ -70,10 +70,12 @@ class FrameIntake:
         self,
         convert: Callable[[Any], Frame],
         handle: Callable[[Frame], None],
+        reorder_window_ns: Callable[[], int],
         complain: Callable[[str], None] = _log.warning,
         complain_every_s: float = 10.0,
     ) -> None:
         self._convert, self._handle = convert, handle
+        self._reorder_window_ns = reorder_window_ns
         self._complain, self._complain_every_s = complain, complain_every_s
         self._wake = threading.Condition()
         self._waiting: Any = None
@@ -146,7 +148,7 @@ class FrameIntake:
             self._drop(error.reason, str(error))
             return None
         behind_ns = self._stamp_ns - frame.stamp_ns
-        if 0 <= behind_ns <= JUMP_BACK_NS:
+        if self._stamp_ns >= 0 and 0 <= behind_ns <= self._reorder_window_ns():
             self._drop(
                 "out_of_order", f"stamp {frame.stamp_ns} ns is not newer than {self._stamp_ns} ns"
             )

@@ -51,7 +51,7 @@ class Pacer:
     ) -> None:
         self._source, self._deliver, self._loop, self._ended = source, deliver, loop, ended
         self._period_ns = round(1e9 / source.rate_hz)
-        self._ready: queue.Queue[tuple[int, Pixels] | _Finished] = queue.Queue(maxsize=_AHEAD)
+        self._ready: queue.Queue[_Picture | _Finished] = queue.Queue(maxsize=_AHEAD)
         self._stop = threading.Event()
         self._start_ns: int | None = None  # set when the first picture is delivered
         self._lock = threading.Lock()
@@ -93,7 +93,7 @@ class Pacer:
                 picture = self._next_picture()
                 if picture is None:
                     break
-                self._put((index + behind, picture))
+                self._put(_Picture(index + behind, picture, time.monotonic_ns()))
                 index += behind + 1
             self._put(_Finished(None))
         except UserError as error:
@@ -119,7 +119,7 @@ class Pacer:
             picture = self._source.read()
         return picture
 
-    def _put(self, item: tuple[int, Pixels] | _Finished) -> None:
+    def _put(self, item: _Picture | _Finished) -> None:
         while not self._stop.is_set():
             try:
                 self._ready.put(item, timeout=0.2)
@@ -138,21 +138,28 @@ class Pacer:
             if isinstance(item, _Finished):
                 self._ended(item.error)
                 return
-            index, picture = item
             late_ns = 0
             if not self._source.live:
                 if self._start_ns is None:
                     self._start_ns = time.monotonic_ns()
-                due_ns = self._start_ns + index * self._period_ns
+                due_ns = self._start_ns + item.index * self._period_ns
                 if self._stop.wait(max(0, due_ns - time.monotonic_ns()) / 1e9):
                     return
-                late_ns = max(0, time.monotonic_ns() - due_ns)
-                if late_ns > self._period_ns and not self._ready.empty():
-                    self._count_skipped(1)  # a newer one is there already
+                now_ns = time.monotonic_ns()
+                late_ns = max(0, now_ns - due_ns)
+                if now_ns - max(due_ns, item.ready_ns) > self._period_ns:
+                    self._count_skipped(1)  # the consumer held it up: a newer one is due by now
                     continue
-            self._deliver(picture, late_ns)
+            self._deliver(item.pixels, late_ns)
             with self._lock:
                 self._published += 1
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    index: int
+    pixels: Pixels
+    ready_ns: int
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,16 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.node import Node
 
 from lfmvl_ros.core.errors import UserError
 
-_PATIENCE_S = 1.0
+_PATIENCE_S = 0.4
 
 
 class RunnableNode(Protocol):
@@ -63,6 +64,21 @@ def run(build: Callable[[], RunnableNode], usage: str, args: Sequence[str] | Non
     return code
 
 
+@contextlib.contextmanager
+def while_running(node: Node) -> Iterator[None]:
+    """Forgive the body's errors once the process is told to stop: publishers are gone by then."""
+    try:
+        yield
+    except Exception:
+        if node.context.ok():
+            raise
+
+
+def stop_spinning(node: Node) -> None:
+    """End :func:`run` from one of the node's own threads or callbacks."""
+    rclpy.try_shutdown(context=node.context)
+
+
 def _spin(node: RunnableNode) -> int:
     executor = MultiThreadedExecutor(num_threads=4)
     executor.add_node(node)
@@ -80,7 +96,7 @@ def _spin(node: RunnableNode) -> int:
 
 def _leave(code: int) -> None:
     """End the process although a thread is stuck, for example in loading a model."""
-    deadline_s = time.monotonic() + _PATIENCE_S / 2
+    deadline_s = time.monotonic() + _PATIENCE_S
     while stuck := [t for t in threading.enumerate() if t is not threading.main_thread()
                     and not t.daemon]:  # fmt: skip
         if time.monotonic() > deadline_s:

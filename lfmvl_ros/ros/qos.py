@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quality of service by purpose. Each topic can still be overridden by ``qos_overrides``."""
+"""Quality of service by purpose."""
 
 from __future__ import annotations
 

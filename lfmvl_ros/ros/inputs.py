@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From image messages to frames, as one node does it."""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.ros import conversions
+from lfmvl_ros.ros.bridge import CvBridgeAdapter
+
+
+class ImageReader:
+    """Decodes with ``cv_bridge`` or our own codec, and says once which; mends missing stamps."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._bridge = CvBridgeAdapter()
+        self._told_no_stamp = False
+        codec = "cv_bridge" if self._bridge.works else "the built-in codec"
+        node.get_logger().info(f"images are decoded by {codec} ({self._bridge.reason})")
+
+    def __call__(self, message: Image | CompressedImage) -> Frame:
+        """Return the frame of a message; a zero stamp becomes the time of receipt.
+
+        Raises:
+            ConversionError: it can't be used.
+        """
+        receipt_ns = 0
+        if not conversions.has_stamp(message):
+            receipt_ns = self._node.get_clock().now().nanoseconds
+            if not self._told_no_stamp:
+                self._told_no_stamp = True
+                self._node.get_logger().warning(
+                    "the camera sends images without a stamp; the time of receipt is used"
+                )
+        return conversions.frame_from_image(message, self._bridge, receipt_ns=receipt_ns)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the perception node publishes, each thing once, from whatever thread has it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import String
+from vision_msgs.msg import Detection2DArray, LabelInfo
+from visualization_msgs.msg import MarkerArray
+
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.pipeline import Answer
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.tracking import Tracks, TrackState
+from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.viz.drawing import draw_marks, marks_of_tracks
+
+
+class Outputs:
+    """The result topics of one camera. They exist from configure to cleanup.
+
+    Publishing does nothing while the node is inactive.
+    """
+
+    def __init__(self, node: LifecycleNode) -> None:
+        self._node = node
+        publisher = node.create_lifecycle_publisher
+        self._detections = publisher(Detection2DArray, "detections", qos.RESULTS)
+        self._tracks = publisher(Detection2DArray, "tracks", qos.RESULTS)
+        self._grounding = publisher(String, "grounding", qos.RESULTS)
+        self._states = publisher(String, "track_states", qos.RESULTS)
+        self._labels = publisher(LabelInfo, "label_info", qos.LATCHED)
+        self._debug_image = publisher(Image, "debug_image", qos.SENSOR)
+        self._markers = publisher(MarkerArray, "markers", qos.RESULTS)
+        self._intrinsics: conversions.Intrinsics | None = None
+        self._marked: set[int] = set()
+        self._told_no_camera_info = False
+
+    def close(self) -> None:
+        """Withdraw the topics."""
+        for publisher in (self._detections, self._tracks, self._grounding, self._states,
+                          self._labels, self._debug_image, self._markers):  # fmt: skip
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def camera_info(self, message: CameraInfo) -> None:
+        """Remember the camera's calibration: markers need it."""
+        self._intrinsics = conversions.to_intrinsics(message)
+
+    def query(self, query: Query, threshold: float) -> None:
+        """Publish what is asked for, for present and later subscribers."""
+        now_ns = self._node.get_clock().now().nanoseconds
+        self._labels.publish(conversions.to_label_info(query, now_ns, threshold))
+
+    def answer(self, answer: Answer) -> None:
+        """Publish one answer: its detections, and the whole of it as JSON."""
+        ids = answer.applied.id_texts
+        self._detections.publish(conversions.to_detections(answer.grounding, ids))
+        self._grounding.publish(conversions.to_json(answer.grounding.to_dict(ids)))
+
+    def tracks(self, frame: Frame, tracks: Tracks) -> None:
+        """Publish the tracks at a camera frame.
+
+        ``tracks`` holds those a consumer may rely upon: what has been seen just once (tentative)
+        is in ``track_states`` only.
+        """
+        if tracks.wh != frame.wh or tracks.frame_id != frame.frame_id:
+            tracks = replace(tracks, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)
+        sure = [i for i, state in enumerate(tracks.state) if state is not TrackState.TENTATIVE]
+        self._tracks.publish(conversions.to_tracks(tracks, sure))
+        self._states.publish(conversions.to_json(tracks.to_dict()))
+        if self._debug_image.get_subscription_count():
+            drawn = draw_marks(frame.pixels, marks_of_tracks(tracks))
+            self._debug_image.publish(
+                conversions.to_image(drawn, frame.stamp_ns, frame.frame_id, "rgb8")
+            )
+        if self._markers.get_subscription_count():
+            self._publish_markers(tracks, sure)
+
+    def _publish_markers(self, tracks: Tracks, sure: list[int]) -> None:
+        if self._intrinsics is None:
+            if not self._told_no_camera_info:
+                self._node.get_logger().warning(
+                    "markers need the camera's calibration: no usable camera_info has come yet"
+                )
+            self._told_no_camera_info = True
+            return
+        shown = {int(tracks.ids[i]) for i in sure}
+        gone = self._marked - shown
+        self._markers.publish(conversions.to_markers(tracks, sure, self._intrinsics, gone))
+        self._marked = shown

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Levels and messages of the diagnostics, from counters alone."""
+
+import pytest
+
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.detections import Detections
+from lfmvl_ros.core.grounding import Grounding, Outcome
+from lfmvl_ros.core.pipeline import Answer, PipelineStatus
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.reply import Reply
+from lfmvl_ros.core.tracking import Applied
+from lfmvl_ros.ros.health import ERROR, OK, WARN, Monitor
+from lfmvl_ros.ros.intake import IntakeStatus
+
+SETTINGS = PerceptionSettings()
+
+
+def intake(received=0, silent_s=None, problem="", **dropped):
+    good = received - sum(dropped.values())
+    return IntakeStatus(received, good, dropped, silent_s, 0, problem, (640, 480))
+
+
+def pipeline(frames=0, *, enabled=True, busy_s=0.0, age_s=None, **outcomes):
+    query = Query.parse("person")
+    return PipelineStatus(frames, outcomes, 0, 0, {}, query, enabled, busy_s, age_s)
+
+
+def failed(error):
+    reply = Reply.failed(error, "m")
+    grounding = Grounding(
+        Outcome.ERROR, Detections.empty(), 0, "", "", (640, 480), Query.parse("person"), reply
+    )
+    return Answer(grounding, Applied(stamp_ns=0, ids=()), 0)
+
+
+def report(monitor, camera, model, now_s, settings=SETTINGS, answer=None):
+    first, second = monitor.report(camera, model, settings, answer, now_s)
+    assert (first.part, second.part) == ("camera", "model")
+    return first, second
+
+
+def test_camera_waiting_silent_and_back():
+    monitor = Monitor("image_raw", 100.0)
+    camera, _ = report(monitor, intake(), pipeline(), 100.5)
+    assert (camera.level, camera.message) == (OK, "waiting for the first image on image_raw")
+    camera, _ = report(monitor, intake(), pipeline(), 101.5)
+    assert (camera.level, camera.message) == (WARN, "no image yet on image_raw")
+    camera, _ = report(monitor, intake(30, 0.01), pipeline(30), 102.5)
+    assert (camera.level, camera.values["rate_hz"]) == (OK, "30.00")
+    camera, _ = report(monitor, intake(30, 1.2), pipeline(30), 103.5)
+    assert (camera.level, camera.message) == (WARN, "no image for 1.2 s on image_raw")
+    camera, _ = report(monitor, intake(40, 0.1), pipeline(40), 104.5)
+    assert camera.level == OK
+
+
+def test_broken_images_warn_once_and_superseded_ones_do_not():
+    monitor = Monitor("image_raw", 0.0)
+    camera, _ = report(monitor, intake(9, 0.1, "short", corrupt=2, superseded=3), pipeline(4), 1.0)
+    assert (camera.level, camera.message) == (WARN, "images dropped: 2 corrupt; short")
+    camera, _ = report(monitor, intake(12, 0.1, "short", corrupt=2, superseded=6), pipeline(4), 2.0)
+    assert camera.level == OK
+    assert camera.values["dropped.corrupt"] == 2
+    assert camera.values["dropped.superseded"] == 6
+
+
+def test_overdue_answers():
+    monitor = Monitor("image_raw", 0.0)
+    for now_s, level in ((1.0, OK), (5.9, OK), (6.1, WARN)):
+        _, model = report(monitor, intake(9, 0.1), pipeline(9, busy_s=now_s), now_s)
+        assert model.level == level
+    assert model.message == "no answer for 5.1 s; one has been under way for 6.1 s"
+    _, model = report(monitor, intake(9, 0.1), pipeline(9, age_s=0.0, ok=1), 7.0)
+    assert model.level == OK
+    _, model = report(monitor, intake(9, 0.1), pipeline(9, age_s=5.2, ok=1), 12.0)
+    assert model.level == WARN
+
+
+@pytest.mark.parametrize(
+    ("changes", "level"),
+    [
+        ({"trigger.mode": "on_demand"}, OK),
+        ({"trigger.mode": "rate", "trigger.max_rate_hz": 0.01}, OK),
+        ({"trigger.mode": "rate", "trigger.max_rate_hz": 1.0}, WARN),
+        ({"diagnostics.answer_stale_s": 60.0}, OK),
+        ({}, WARN),
+    ],
+)
+def test_overdue_follows_the_trigger(changes, level):
+    settings, monitor = SETTINGS.updated(changes), Monitor("image_raw", 0.0)
+    report(monitor, intake(9, 0.1), pipeline(9), 1.0, settings)
+    _, model = report(monitor, intake(9, 0.1), pipeline(9), 30.0, settings)
+    assert model.level == level
+
+
+def test_paused_is_no_fault():
+    monitor = Monitor("image_raw", 0.0)
+    report(monitor, intake(9, 0.1), pipeline(9), 1.0)
+    _, model = report(monitor, intake(9, 0.1), pipeline(9, enabled=False), 60.0)
+    assert (model.level, model.message) == (OK, "paused by the service enable")
+
+
+def test_failing_and_useless_answers():
+    monitor = Monitor("image_raw", 0.0)
+    _, model = report(
+        monitor, intake(), pipeline(1, age_s=0.1, error=1), 1.0, answer=failed("CUDA")
+    )
+    assert (model.level, model.message) == (ERROR, "the model fails: CUDA")
+    _, model = report(monitor, intake(), pipeline(1, age_s=0.1, error=1, unparseable=2), 2.0)
+    assert (model.level, model.message) == (WARN, "no usable answer: 2 unparseable")
+    now = pipeline(1, age_s=0.1, error=1, unparseable=3, ok=1)
+    _, model = report(monitor, intake(), now, 3.0)
+    assert (model.level, model.values["rate_hz"]) == (OK, "2.00")
+    assert model.values["outcome.unparseable"] == 3
+    assert model.values["outcome.timeout"] == 0
