@@ -90,7 +90,7 @@ def _add_noise(pixels: np.ndarray, rng: np.random.Generator, sigma: float) -> np
 def _tone_curve(sensor: Sensor) -> np.ndarray:
     levels = np.arange(256) / 255.0
     curve = 255 * np.power(levels, sensor.gamma)[:, None] * np.array(sensor.gain) + sensor.offset
-    return np.clip(np.round(curve), 0, 255).astype(np.uint8)[None]
+    return np.asarray(np.clip(np.round(curve), 0, 255).astype(np.uint8)[None])
 
 
 def _blur_kernel(length: int, angle: float) -> np.ndarray:
@@ -115,7 +115,7 @@ def _blur_kernel(length: int, angle: float) -> np.ndarray:
 @lru_cache(maxsize=8)
 def _glare_map(cell: int = 32) -> np.ndarray:
     axis = np.linspace(-2, 2, cell * 4, dtype=np.float32)
-    return np.exp(-2.2 * (axis[None] ** 2 + axis[:, None] ** 2)).astype(np.float32)
+    return np.asarray(np.exp(-2.2 * (axis[None] ** 2 + axis[:, None] ** 2)))
 
 
 def _add_glare(pixels: np.ndarray, glare: tuple[float, float, float, float]) -> np.ndarray:
@@ -149,6 +149,7 @@ def apply_sensor(pixels: np.ndarray, sensor: Sensor, rng: np.random.Generator) -
         ok, data = cv2.imencode(
             ".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, sensor.jpeg_quality]
         )
-        if ok:
-            pixels = cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR) if ok else None
+        if decoded is not None:
+            pixels = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
     return np.ascontiguousarray(pixels)

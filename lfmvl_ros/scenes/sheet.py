@@ -13,7 +13,7 @@ _INK = ((80, 230, 90), (255, 200, 40), (90, 190, 255), (255, 110, 180), (190, 14
 
 def draw_truth(scene: RenderedScene, *, label: bool = True) -> np.ndarray:
     """A copy of the pixels (H,W,3) with visible boxes and the most telling name of each object."""
-    image = scene.pixels.copy()
+    image: np.ndarray = scene.pixels.copy()
     scale = max(0.3, min(scene.wh) / 1100)
     for item in scene.objects:
         if item.visibility == 0:

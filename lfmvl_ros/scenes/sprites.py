@@ -197,7 +197,8 @@ def blend(pixels: np.ndarray, patch: Patch, gain: np.ndarray | None = None) -> N
     target = pixels[rows, columns]
     rgb = cv2.cvtColor(source, cv2.COLOR_RGBA2RGB)
     if gain is not None:
-        rgb = cv2.multiply(rgb, (float(gain[0]), float(gain[1]), float(gain[2]), 0.0))
+        factors = np.array([*gain, 0.0])  # one per channel, which OpenCV takes as a scalar
+        rgb = cv2.multiply(rgb, factors)
     clear = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(source, 3)), cv2.COLOR_GRAY2RGB)
     pixels[rows, columns] = cv2.add(
         cv2.multiply(np.ascontiguousarray(target), clear, scale=1 / 255.0), rgb

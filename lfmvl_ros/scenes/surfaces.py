@@ -117,10 +117,10 @@ def plain_wall(
             np.array(PALETTE[str(rng.choice(["blue", "grey", "green", "yellow"]))], float) * 0.8
         )
         cv2.rectangle(image, (0, h - int(0.9 * WALL_PPM)), (w, h), tuple(map(float, stripe)), -1)
-    x = rng.uniform(0.5, 3.0)
-    while x < length_m - 3.5:
+    at_m = float(rng.uniform(0.5, 3.0))
+    while at_m < length_m - 3.5:
         style = rng.random()
-        x0, x1 = int(x * WALL_PPM), int((x + 2.8) * WALL_PPM)
+        x0, x1 = int(at_m * WALL_PPM), int((at_m + 2.8) * WALL_PPM)
         if style < 0.45:  # roller door
             top = h - int(3.4 * WALL_PPM)
             shade = rng.uniform(120, 215)
@@ -146,8 +146,8 @@ def plain_wall(
             cv2.rectangle(image, (x0, top), (x0 + 60, top + 40), colour, -1)
             cv2.rectangle(image, (x0 + 8, top + 10), (x0 + 52, top + 16), (240, 240, 240), -1)
             cv2.rectangle(image, (x0 + 8, top + 24), (x0 + 40, top + 29), (240, 240, 240), -1)
-        x += rng.uniform(3.2, 6.5)
-    return image
+        at_m += float(rng.uniform(3.2, 6.5))
+    return np.asarray(image)
 
 
 def rack_wall(

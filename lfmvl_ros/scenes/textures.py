@@ -21,7 +21,7 @@ def smooth_noise(
 
 
 def _to_uint8(texture: np.ndarray) -> np.ndarray:
-    return np.clip(texture, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(texture, 0, 255).astype(np.uint8))
 
 
 @lru_cache(maxsize=64)

@@ -149,7 +149,7 @@ class SceneVideo:
     def _in_view(
         self, time_s: float, camera: Camera
     ) -> list[tuple[float, float, float, _Actor, Pose]]:
-        """Depth (m), floor point (px), actor and pose of what may meet the picture, nearest first."""
+        """Depth (m), floor point (px), actor and pose of what may be seen, nearest first."""
         placed = []
         for actor in self._actors:
             pose = actor.schedule.at(time_s)
