@@ -4,7 +4,7 @@
 A recording is a JSONL file, one reply a line. Only ``text`` (or ``error``) is needed::
 
     {"text": "[]", "delay_s": 0.2}
-    {"text": "[{\\"label\\": ...", "stamp_ns": 1700000000000000000, "finish": "length"}
+    {"text": "[{'label': ", "stamp_ns": 1700000000000000000, "finish": "length"}
     {"error": "the camera cable melted"}
 
 ``tokens`` is a list of ``[id, text, logprob]``, ``times`` an object of stage seconds; ``delay_s``
@@ -56,6 +56,8 @@ class RecordedReply:
         Raises:
             ValueError, TypeError: a key is unknown or a value of the wrong kind.
         """
+        if not isinstance(document, Mapping):
+            raise TypeError(f"a line holds a JSON object, not {type(document).__name__}")
         unknown = set(document) - _KEYS
         if unknown or not ({"text", "error"} & set(document)):
             raise ValueError(f"needs text or error; unknown keys: {sorted(unknown) or 'none'}")

@@ -3,12 +3,24 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Sequence
 from typing import Any
 
-_UNFINISHED = "\ufffd"  # what decoding puts for bytes that are no whole character yet
 _CONTROL = re.compile(r"<\|.*\|>|<image>")
+
+
+def byte_alphabet() -> dict[str, int]:
+    """Return the byte that each character of a byte-level vocabulary stands for (GPT-2's table).
+
+    Printable Latin-1 characters stand for themselves, the other bytes for U+0100 and following.
+    """
+    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(0x100) if byte not in plain]
+    table = {chr(byte): byte for byte in plain}
+    table.update({chr(0x100 + index): byte for index, byte in enumerate(others)})
+    return table
 
 
 class TokenTexts:
@@ -16,34 +28,35 @@ class TokenTexts:
 
     A character whose bytes are spread over several tokens belongs to the token that completes it;
     the others get "". So do control tokens, whether the checkpoint declares them special or not.
+    Bytes that are no UTF-8 become U+FFFD, as in any decoding.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        added = tokenizer.added_tokens_decoder.items()
+        self._alphabet = byte_alphabet()
+        self._added = {id_: t.content for id_, t in tokenizer.added_tokens_decoder.items()}
         self.control_ids = frozenset(tokenizer.all_special_ids) | {
-            id_ for id_, token in added if token.special or _CONTROL.fullmatch(token.content)
+            id_
+            for id_, token in tokenizer.added_tokens_decoder.items()
+            if token.special or _CONTROL.fullmatch(token.content)
         }
 
-    def _decode(self, ids: list[int]) -> str:
-        return str(self._tokenizer.decode(ids, clean_up_tokenization_spaces=False))
+    def _bytes(self, id_: int) -> bytes:
+        if id_ in self.control_ids:
+            return b""
+        if id_ in self._added:
+            return str(self._added[id_]).encode()
+        token = self._tokenizer.convert_ids_to_tokens(id_)
+        if token is None:  # the model's vocabulary is padded beyond the tokenizer's
+            return b""
+        if all(character in self._alphabet for character in token):
+            return bytes(self._alphabet[character] for character in token)
+        return str(token).encode()
 
     def split(self, ids: Sequence[int]) -> list[str]:
         """Return one text for each id."""
-        texts = [""] * len(ids)
-        waiting: list[int] = []
-        for index, id_ in enumerate(ids):
-            if id_ in self.control_ids:
-                if waiting:
-                    texts[index - 1] = self._decode(waiting)
-                    waiting = []
-                continue
-            waiting.append(id_)
-            text = self._decode(waiting)
-            # A character takes up to four bytes, so up to four tokens; longer waits are for text
-            # that really holds the replacement character.
-            if not text.endswith(_UNFINISHED) or len(waiting) == 4:
-                texts[index], waiting = text, []
-        if waiting:
-            texts[-1] = self._decode(waiting)
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        texts = [decoder.decode(self._bytes(id_)) for id_ in ids]
+        if texts:
+            texts[-1] += decoder.decode(b"", final=True)
         return texts

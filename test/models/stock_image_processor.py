@@ -6,8 +6,8 @@
 Where torchvision is missing, the stock class still does everything but three tensor functions
 itself: grid, sizes, tiles, patches, padding. Those three are supplied here, written after
 torchvision's documentation, so that the stock class can be imported and compared against.
-IN holds ``options`` (JSON) and ``picture_0``, ``picture_1`` ... (H, W, 3) uint8; OUT what the stock
-class returns for all of them as one batch.
+IN holds ``cases`` (a JSON list of options) and ``picture_0``, ``picture_1`` ... (H, W, 3) uint8; OUT
+what the stock class returns for all of them as one batch, ``0/pixel_values`` and so on by case.
 """
 
 import enum
@@ -89,12 +89,15 @@ def main(source, target):
 
     assert Lfm2VlImageProcessor.__module__.startswith("transformers.")
     with np.load(source) as data:
-        options = json.loads(str(data["options"]))
         pictures = [data[f"picture_{i}"] for i in range(len(data.files) - 1)]
-    processor = Lfm2VlImageProcessor(**options)
-    result = dict(processor(images=pictures, return_tensors="pt", return_row_col_info=True))
-    result["config"] = np.array(json.dumps(processor.to_dict(), default=str, sort_keys=True))
-    np.savez(target, **{key: np.asarray(value) for key, value in result.items()})
+        cases = json.loads(str(data["cases"]))
+    results = {}
+    for index, options in enumerate(cases):
+        processor = Lfm2VlImageProcessor(**options)
+        features = dict(processor(images=pictures, return_tensors="pt", return_row_col_info=True))
+        features["config"] = json.dumps(processor.to_dict(), default=str, sort_keys=True)
+        results.update({f"{index}/{key}": np.asarray(value) for key, value in features.items()})
+    np.savez(target, **results)
 
 
 if __name__ == "__main__":

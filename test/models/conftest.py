@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small genuine LFM2-VL checkpoint with random weights, made once for all tests here."""
+
+import numpy as np
+import pytest
+import torch
+
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.query import Query
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """Directory of a checkpoint whose answers are long and varied (random, but not constant)."""
+    from lfmvl_ros.training.checkpoint import (
+        ModelShape,
+        build_model,
+        build_processor,
+        save_checkpoint,
+    )
+    from lfmvl_ros.training.tokenizer import build_tokenizer
+
+    torch.manual_seed(3)
+    tokenizer = build_tokenizer(["red tote", "Größe", "人"])
+    shape = ModelShape(
+        vision_width=64, vision_layers=2, text_width=64, text_layers="cacac", text_ff=96
+    )
+    model = build_model(shape, vocabulary=len(tokenizer))
+    # Larger weights inside than at the tied embedding, or each token just repeats itself.
+    for name, weight in model.named_parameters():
+        if weight.ndim >= 2 and ".layers." in name:
+            torch.nn.init.normal_(weight, std=0.25)
+    directory = tmp_path_factory.mktemp("checkpoint") / "tiny"
+    save_checkpoint(model, build_processor(tokenizer), directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def backend(checkpoint):
+    """The checkpoint, loaded as a user's settings load it."""
+    from lfmvl_ros.core.config import PerceptionSettings
+    from lfmvl_ros.models.base import load_model
+
+    return load_model(PerceptionSettings(model=str(checkpoint), device="cpu"))
+
+
+@pytest.fixture(scope="session")
+def plain(backend):
+    """The same weights, all of it through transformers' generate."""
+    from lfmvl_ros.models.lfm2_vl import Lfm2VlBackend
+
+    return Lfm2VlBackend(
+        backend._model, backend._processor, name="plain", template=backend.template,
+        use_runner=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def scenes(backend):
+    """Make ``n`` pictures of different sizes, each with a prompt of its own."""
+    sizes = [(256, 256), (320, 240), (640, 480), (96, 200), (400, 128)]
+    words = ["person", "red tote, blue box", "forklift", "traffic cone, pallet, worker"]
+
+    def make(n, seed=0):
+        rng = np.random.default_rng(seed)
+        frames, prompts = [], []
+        for i in range(n):
+            width, height = sizes[(i + seed) % len(sizes)]
+            pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+            frames.append(Frame(pixels, stamp_ns=i * 100_000_000))
+            prompts.append(backend.template.render(Query.parse(words[(i + seed) % len(words)])))
+        return frames, prompts
+
+    return make

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recordings: order, stamps, delays, faults, and what a recorder writes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lfmvl_ros.core.config import GenerationSettings, ImageSettings, PerceptionSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.prompt import CARD_TEMPLATE
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
+from lfmvl_ros.models.base import load_model
+from lfmvl_ros.models.replay import RecordedReply, ReplayModel, ReplyRecorder
+
+PROMPT = CARD_TEMPLATE.render(Query.parse("person"))
+
+
+def _frame(stamp_ns=0):
+    return Frame(np.zeros((4, 4, 3), np.uint8), stamp_ns)
+
+
+def _ask(model, stamp_ns=0, *, cancelled=lambda: False, **generation):
+    (reply,) = model.ground(
+        [_frame(stamp_ns)],
+        [PROMPT],
+        generation=GenerationSettings(**generation),
+        image=ImageSettings(),
+        cancelled=cancelled,
+    )
+    return reply
+
+
+def _file(tmp_path, *documents):
+    path = tmp_path / "replies.jsonl"
+    path.write_text("\n".join(json.dumps(document) for document in documents) + "\n\n")
+    return path
+
+
+def test_in_order_and_again(tmp_path):
+    path = _file(tmp_path, {"text": "[]"}, {"text": "garbage {{{"}, {"error": "cable melted"})
+    model = load_model(PerceptionSettings(model=str(path)))
+    replies = [_ask(model) for _ in range(4)]
+    assert [reply.text for reply in replies] == ["[]", "garbage {{{", "", "[]"]
+    assert replies[2].finish is FinishReason.ERROR
+    assert replies[2].error == "cable melted"
+    assert {reply.model for reply in replies} == {"replies.jsonl"}
+
+
+def test_without_loop_it_ends_with_an_error():
+    model = ReplayModel([RecordedReply(Reply("[]"))], loop=False)
+    assert _ask(model).error is None
+    assert "ended" in _ask(model).error
+
+
+def test_by_nearest_stamp(tmp_path):
+    path = _file(tmp_path, *({"text": str(n), "stamp_ns": n} for n in (3000, 1000, 2000)))
+    model = ReplayModel.from_file(path)
+    asked = {0: "1000", 1499: "1000", 1501: "2000", 2000: "2000", 10**12: "3000", 900: "1000"}
+    for stamp_ns, text in asked.items():
+        assert _ask(model, stamp_ns).text == text
+
+
+def test_delay_ends_at_the_deadline_and_when_cancelled(tmp_path):
+    model = ReplayModel.from_file(_file(tmp_path, {"text": "[]", "delay_s": 60}))
+    assert _ask(model, timeout_s=0.1).finish is FinishReason.DEADLINE
+    asked = iter([False, False, True])
+    assert _ask(model, cancelled=lambda: next(asked)).finish is FinishReason.DEADLINE
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("{not json", "line 1"),
+        ('["text"]', "line 1"),
+        ('{"txet": "[]"}', "txet"),
+        ('{"text": 3}', "strings"),
+        ('{"text": "[]", "finish": "bored"}', "bored"),
+        ('{"text": "[]", "delay_s": -1}', "delay_s"),
+        ('{"text": "[]", "tokens": [[1, "a"]]}', "line 1"),
+        ('{"text": "[]", "times": {"lunch_s": 1}}', "lunch_s"),
+        ("", "holds no replies"),
+    ],
+)
+def test_bad_files_say_which_line(tmp_path, line, says):
+    path = tmp_path / "bad.jsonl"
+    path.write_text(line)
+    with pytest.raises(UserError, match=says):
+        ReplayModel.from_file(path)
+
+
+def test_a_missing_file_is_the_users_to_mend(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere\.jsonl"):
+        load_model(PerceptionSettings(model=str(tmp_path / "nowhere.jsonl")))
+
+
+def test_recorder_writes_what_replay_plays(tmp_path):
+    tokens = (Token(5, "[", -0.5), Token(6, "]ö", -1.25))
+    spoken = Reply("[]ö", tokens, FinishReason.LENGTH, StageTimes(0.1, 0.2, 0.3, 0.4), 64, "m")
+    failed = Reply.failed("no", "m")
+    path = tmp_path / "sub" / "recorded.jsonl"
+    source = ReplayModel([RecordedReply(spoken), RecordedReply(failed)])
+    with ReplyRecorder(source, path) as recorder:
+        _ask(recorder, 1000)
+        _ask(recorder, 2000)
+    model = ReplayModel.from_file(path)
+    again = [_ask(model, stamp_ns) for stamp_ns in (1000, 2000)]
+    assert again[0].tokens == tokens
+    assert (again[0].text, again[0].finish) == ("[]ö", FinishReason.LENGTH)
+    assert again[0].times == spoken.times
+    assert again[0].image_tokens == 64
+    assert again[1].error == "no"
