@@ -2,7 +2,7 @@
 """Reads JSON as small language models write it, in one pass, whatever the text is.
 
 A stack machine over tokens: no recursion, no second look at anything, so time grows linearly with
-the text. Strict JSON goes through without a mend; a test compares it with :mod:`json`. Everything
+the text. Strict JSON goes through without a mend, as a test against :mod:`json` shows. Everything
 else is mended on the way, and the mend is noted: quotes, commas, colons or brackets that are
 missing, doubled or of another kind, and a text that ends too early.
 """
@@ -12,38 +12,17 @@ from __future__ import annotations
 import re
 
 from lfmvl_ros.core.parsing.nodes import Container, Document, Mends, Node, Scalar
-
-MAX_CHARACTERS = 200_000
-"""An answer is read up to here: ten times what 4096 tokens, the longest answer, come to."""
-MAX_DEPTH = 32
-"""Brackets nested deeper are not read; real answers need 4."""
-
-_TOKEN = re.compile(
-    r"""(?P<space>\s+)
-    | (?P<comma>,) | (?P<colon>:)
-    | (?P<open>[\[{(]) | (?P<close>[\]})])
-    | (?P<quote>\\?["']|[“‘])
-    | (?P<number>[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?=[\s,:\[\]{}()"']|\Z))
-    | (?P<word>[^\s,:\[\]{}()"“‘\\]+)
-    | (?P<junk>.)""",
-    re.VERBOSE | re.DOTALL,
+from lfmvl_ros.core.parsing.tokens import (
+    AFTER_STRING,
+    CLOSERS,
+    INNER_QUOTE,
+    MAX_CHARACTERS,
+    MAX_DEPTH,
+    OPEN,
+    STRICT_NUMBER,
+    STRICT_STRING,
+    TOKEN,
 )
-_STRICT_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
-_PLAIN = r'[^\x00-\x1f"\\]*'
-_STRICT_STRING = re.compile(rf'{_PLAIN}(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{{4}}){_PLAIN})*')
-_CLOSERS = {
-    '"': re.compile(r'\\.|"', re.DOTALL),
-    "'": re.compile(r"\\.|'", re.DOTALL),
-    "“": re.compile(r'\\.|[”“"]', re.DOTALL),
-    "‘": re.compile(r"\\.|[’‘']", re.DOTALL),
-    '\\"': re.compile(r'\\"'),
-    "\\'": re.compile(r"\\'"),
-}
-# A quote ends a string only where the text can go on after a string; else it belongs to it
-# ("19" rack", 'worker's helmet').
-_AFTER_STRING = re.compile(r"""\s*(?:[,:\]})"'“‘\\]|```|\Z)""")
-_INNER_QUOTE = re.compile("[\"'“”‘’]")
-_OPEN = re.compile(r"[\[{]")
 
 KEY, COLON, VALUE, COMMA = "key", "colon", "value", "comma"
 
@@ -71,7 +50,7 @@ class _Scanner:
             if self.stack:
                 self._step()
                 continue
-            found = _OPEN.search(self.text, self.position)
+            found = OPEN.search(self.text, self.position)
             if found is None:
                 break
             self._open(found.group(), found.start())
@@ -100,7 +79,7 @@ class _Scanner:
     # -- one token ------------------------------------------------------------------------------
 
     def _step(self) -> None:
-        match = _TOKEN.match(self.text, self.position)
+        match = TOKEN.match(self.text, self.position)
         assert match is not None  # the last alternative takes any character
         start, self.position = match.span()
         kind, token = match.lastgroup, match.group()
@@ -124,7 +103,7 @@ class _Scanner:
             self.mends.add(f"stray {token!r}", start)
 
     def _number(self, token: str, start: int) -> None:
-        if not _STRICT_NUMBER.fullmatch(token):
+        if not STRICT_NUMBER.fullmatch(token):
             self.mends.add("number not in JSON notation", start)
         # Without a delimiter behind it the number may have been cut.
         self._value(Scalar("number", start, self.position, self.position < len(self.text)))
@@ -138,7 +117,7 @@ class _Scanner:
         self._value(Scalar("word", start, self.position, self.position < len(self.text)))
 
     def _string(self, opener: str) -> Scalar:
-        start, closer = self.position, _CLOSERS[opener]
+        start, closer = self.position, CLOSERS[opener]
         search = start
         while True:
             match = closer.search(self.text, search)
@@ -147,12 +126,12 @@ class _Scanner:
                 return Scalar("string", start, self.position, terminated=False)
             search = match.end()
             escape = match.group().startswith("\\") and not opener.startswith("\\")
-            if not escape and _AFTER_STRING.match(self.text, search):
+            if not escape and AFTER_STRING.match(self.text, search):
                 break
         self.position = search
         if opener != '"':
             self.mends.add("quotes other than double ones", start - len(opener))
-        elif not _STRICT_STRING.fullmatch(self.text, start, match.start()):
+        elif not STRICT_STRING.fullmatch(self.text, start, match.start()):
             self.mends.add("string not in JSON notation", start)
         return Scalar("string", start, match.start())
 
@@ -178,9 +157,13 @@ class _Scanner:
         self.depth_of[node.kind] += 1
 
     def _close_unfinished(self, start: int) -> None:
-        """An object starts where a number or a key was due: what is open had lost its bracket."""
+        """An object starts behind a box's four numbers or where a key was due: a bracket is lost.
+
+        The only place where strict JSON is read otherwise than it says: ``{"k": [1, 2, 3, 4, {}]}``
+        is no answer about boxes.
+        """
         top = self.stack[-1] if self.stack else None
-        if top and top.kind == "[" and len(self.stack) > 1 and _ends_in_number(top):
+        if top and self._inside_object(top) and len(top.items) == 4 and _ends_in_number(top):
             self._pop(start, mended=True)
             top = self.stack[-1]
         if top and top.kind == "{" and top.items and top.state in (KEY, COMMA):
@@ -188,6 +171,9 @@ class _Scanner:
             self._pop(start, mended=True)
             if self.stack and after_comma and self.stack[-1].kind == "[":
                 self.stack[-1].state = VALUE
+
+    def _inside_object(self, top: Container) -> bool:
+        return top.kind == "[" and len(self.stack) > 1 and self.stack[-2].kind == "{"
 
     def _close(self, token: str, start: int) -> None:
         kind = "{" if token == "}" else "["
@@ -250,7 +236,7 @@ class _Scanner:
             if len(self.stack) >= MAX_DEPTH:
                 return
             top.items.pop()
-            if _ends_in_number(top) and len(self.stack) > 1 and self.stack[-2].kind == "{":
+            if _ends_in_number(top) and self._inside_object(top):
                 self._pop(last.start, mended=True)
                 top = self.stack[-1]
             else:
@@ -260,7 +246,7 @@ class _Scanner:
                 self._push(top)
             top.pending, top.state = last, VALUE
             return
-        inner = [m.start() for m in _INNER_QUOTE.finditer(self.text, last.start, last.end)]
+        inner = [m.start() for m in INNER_QUOTE.finditer(self.text, last.start, last.end)]
         if last.kind == "string" and inner:
             # "label": "box, "bbox": ...  The quote that should have ended the value is missing.
             self.mends.add("missing quote", inner[-1])
