@@ -6,8 +6,8 @@
 Where torchvision is missing, the stock class still does everything but three tensor functions
 itself: grid, sizes, tiles, patches, padding. Those three are supplied here, written after
 torchvision's documentation, so that the stock class can be imported and compared against.
-IN holds ``cases`` (a JSON list of options) and ``picture_0``, ``picture_1`` ... (H, W, 3) uint8; OUT
-what the stock class returns for all of them as one batch, ``0/pixel_values`` and so on by case.
+IN holds ``cases`` (a JSON list of options) and ``picture_0``, ``picture_1`` ... (H, W, 3) uint8;
+OUT what the stock class returns for all of them as one batch, ``0/pixel_values`` ... by case.
 """
 
 import enum
