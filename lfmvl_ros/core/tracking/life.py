@@ -30,6 +30,7 @@ WEAK_MISSES = 2
 FULL_SCORE = 0.5
 MAX_GAP_S = 10.0
 GAPS_KEPT = 5
+FIRST_INTERVAL_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ class Cadence:
     @property
     def interval_s(self) -> float:
         """Expected time between answers: the median, so that a pause does not count."""
-        return float(np.median(self.gaps_s)) if self.gaps_s else self.delay_s
+        if not self.gaps_s:
+            return max(self.delay_s, FIRST_INTERVAL_S)
+        return float(np.median(self.gaps_s))
 
     def life_s(self, settings: TrackerSettings) -> float:
         """Longest time from the last sight of a track to its end."""

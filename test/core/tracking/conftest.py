@@ -51,6 +51,6 @@ def make_answer(
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def answer() -> Callable[..., Grounding]:
     return make_answer

@@ -44,7 +44,9 @@ def match(
 @given(st.permutations(range(6)), st.integers(0, 10_000))
 def test_permuted_boxes_find_their_tracks(order: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    tracks = np.column_stack([np.arange(6) * 100.0 + 50, np.full(6, 300.0), *[np.full(6, 50.0)] * 2])
+    tracks = np.column_stack(
+        [np.arange(6) * 100.0 + 50, np.full(6, 300.0), *[np.full(6, 50.0)] * 2]
+    )
     boxes = (tracks + rng.uniform(-4, 4, tracks.shape))[order]
     assert match(tracks, boxes) == {track: order.index(track) for track in range(6)}
 
@@ -68,10 +70,10 @@ def test_distance_counts_in_units_of_uncertainty() -> None:
 
 def test_no_track_is_stretched_so_that_every_box_is_matched() -> None:
     """Shifting both pairs along would also pass the gate, but explains the answer worse."""
-    tracks = np.array([[100.0, 100, 50, 50], [118, 100, 50, 50]])
-    boxes = np.array([[118.0, 100, 50, 50], [136, 100, 50, 50]])
-    assert chi2.ppf(0.997, 4) > 18**2 / 29
-    assert match(tracks, boxes)[1] == 0
+    tracks = np.array([[300.0, 300, 50, 50], [416, 300, 50, 50]])
+    boxes = tracks + np.array([116.0, 0, 0, 0])
+    assert 116**2 / (30**2 + 4) < chi2.ppf(0.997, 4)
+    assert match(tracks, boxes, sigma=30.0) == {1: 0}
 
 
 def test_labels_decide_between_two_boxes_in_one_place() -> None:

