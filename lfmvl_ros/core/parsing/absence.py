@@ -33,7 +33,7 @@ _GENERIC = {
 }
 _FILLER = set(
     word_list(
-        "a an any the this that these those such of or and nor in on at to with for is are was "
+        "a an any no nor the this that these those such of or and in on at to with for is are was "
         "were be been can could image picture photo frame scene view visible present found seen "
         "detected identified shown here matching described requested specified listed given query "
         "description request criteria list from"

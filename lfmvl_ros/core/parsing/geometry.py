@@ -75,10 +75,12 @@ def decide_scale(xyxy: FloatArray, wh: tuple[int, int], *, expects_unit: bool = 
         Scale("0-1000", (1000.0, 1000.0)),
         Scale("pixels", (float(wh[0]), float(wh[1]))),
     )
-    if not len(xyxy):
-        return UNIT
     low = np.minimum(xyxy[:, :2], xyxy[:, 2:])
     high = np.maximum(xyxy[:, :2], xyxy[:, 2:])
+    has_area = (low < high).all(axis=1)  # [0, 0, 0, 0] is at home in every unit
+    if not has_area.any():
+        return UNIT
+    low, high = low[has_area], high[has_area]
     evidence = []
     for scale in scales:
         extent = np.array(scale.extent)
