@@ -26,7 +26,8 @@ $(STAMP): requirements.txt requirements-dev.txt setup.py package.xml rosless/pyp
 	  || $(BIN)/python -m pip install -q --disable-pip-version-check "torch>=2.4"
 	@echo "installing the rest ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q --disable-pip-version-check \
+	  --no-build-isolation --no-deps -e .
 	@touch $@
 
 demo: setup  ## camera + perception + subscriber over DDS for 30 s; pictures and figures in out/demo
