@@ -22,5 +22,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print; return 0."""
     settings = CameraSettings if args.camera else PerceptionSettings
-    print(to_markdown(settings) if args.markdown else to_yaml(settings()), end="")
+    if args.markdown:
+        print(to_markdown(settings), end="")
+        return 0
+    node = "camera_node" if args.camera else "perception_node"
+    print(f"# Every parameter of {node}, with its default. Copy it, keep what you change, and")
+    print("# give it as params_file.")
+    print(to_yaml(settings()), end="")
     return 0

@@ -97,10 +97,15 @@ class PerceptionNode(LifecycleNode):
     def _autostart(self) -> None:
         self._starter.cancel()
         done = TransitionCallbackReturn.SUCCESS
-        if self.trigger_configure() != done or self.trigger_activate() != done:
-            # Nobody manages this node: whoever started it learns from the exit code.
-            self.exit_code = 2
-            stop_spinning(self)
+        try:
+            if self.trigger_configure() == done and self.trigger_activate() == done:
+                return
+        except RuntimeError as error:  # rclpy's RCLError: somebody else was quicker
+            self.get_logger().warning(f"autostart left to others: {error}")
+            return
+        # Nobody manages this node: whoever started it learns from the exit code.
+        self.exit_code = 2
+        stop_spinning(self)
 
     def on_configure(self, state: State) -> TransitionCallbackReturn:
         """Load the model."""

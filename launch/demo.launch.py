@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No camera, no download: a synthetic warehouse, and the node with the bundled checkpoint.
+
+``ros2 launch lfmvl_ros demo.launch.py use_debug:=true``
+"""
+
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+from launch import LaunchDescription
+
+PACKAGE = "lfmvl_ros"
+
+# Launch argument -> type of camera_node's parameter of the same name.
+CAMERA = {"source": str, "seed": int, "rate_hz": float, "loop": bool}
+# Launch arguments handed on to perception.launch.py.
+PERCEPTION = ("namespace", "model", "query", "device", "use_debug", "log_level")
+
+
+def arguments():
+    return [
+        DeclareLaunchArgument(
+            "source",
+            default_value="scene",
+            description="'scene', a video file, a folder of images, or a device like /dev/video0",
+        ),
+        DeclareLaunchArgument(
+            "seed", default_value="7", description="Which synthetic scene, with source scene"
+        ),
+        DeclareLaunchArgument(
+            "rate_hz",
+            default_value="0.0",
+            description="Pictures a second; 0.0 takes the source's own rate",
+        ),
+        DeclareLaunchArgument(
+            "loop",
+            default_value="true",
+            choices=["true", "false"],
+            description="Start again when a file or folder ends",
+        ),
+        DeclareLaunchArgument(
+            "namespace", default_value="lfmvl", description="Namespace of nodes, topics, services"
+        ),
+        DeclareLaunchArgument(
+            "model", default_value="bundled", description="As for perception.launch.py"
+        ),
+        DeclareLaunchArgument(
+            "query",
+            default_value="person, forklift, tote, cardboard box, traffic cone",
+            description="What to find, separated by commas",
+        ),
+        DeclareLaunchArgument(
+            "device", default_value="auto", description="auto, cpu, cuda or cuda:N"
+        ),
+        DeclareLaunchArgument(
+            "use_debug",
+            default_value="false",
+            choices=["true", "false"],
+            description="Show camera, boxes and markers in RViz",
+        ),
+        DeclareLaunchArgument(
+            "log_level",
+            default_value="info",
+            choices=["debug", "info", "warn", "error", "fatal"],
+            description="Least severity that is logged",
+        ),
+    ]
+
+
+def generate_launch_description():
+    camera = Node(
+        package=PACKAGE,
+        executable="camera_node",
+        name="camera",
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[
+            {
+                name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+                for name, kind in CAMERA.items()
+            }
+        ],
+        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        output="screen",
+        emulate_tty=True,
+    )
+    perception = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(
+            PathJoinSubstitution([FindPackageShare(PACKAGE), "launch", "perception.launch.py"])
+        ),
+        launch_arguments={name: LaunchConfiguration(name) for name in PERCEPTION}.items(),
+    )
+    return LaunchDescription([*arguments(), camera, perception])

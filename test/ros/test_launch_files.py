@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Launch files without ``launch``: they compile, and what they name exists."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lfmvl_ros.core.config import CameraSettings, PerceptionSettings
+
+ROOT = Path(__file__).parents[2]
+FILES = {path.name: path for path in sorted((ROOT / "launch").glob("*.launch.py"))}
+USERS_KNOW = {
+    "namespace", "input_image_topic", "params_file", "model", "query", "device", "use_sim_time",
+    "autostart", "log_level", "use_debug",
+}  # fmt: skip
+
+
+def tree(name):
+    return ast.parse(FILES[name].read_text(), name)
+
+
+def calls(name, function):
+    return [
+        node
+        for node in ast.walk(tree(name))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == function
+    ]
+
+
+def keywords(call):
+    return {keyword.arg: keyword.value for keyword in call.keywords}
+
+
+def declared(name):
+    """Launch argument -> its keywords."""
+    return {call.args[0].value: keywords(call) for call in calls(name, "DeclareLaunchArgument")}
+
+
+def constant(name, variable):
+    for node in tree(name).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == variable:
+            if isinstance(node.value, ast.Dict):
+                kinds = [value.id for value in node.value.values]
+                return dict(zip([key.value for key in node.value.keys], kinds, strict=True))
+            return ast.literal_eval(node.value)
+    raise AssertionError(f"{name} has no {variable}")
+
+
+def test_the_expected_files_are_there():
+    assert {"perception.launch.py", "demo.launch.py"} <= set(FILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_compiles_and_does_nothing_when_imported(name):
+    compile(FILES[name].read_text(), name, "exec")
+    for node in tree(name).body:
+        allowed = (ast.Import, ast.ImportFrom, ast.Assign, ast.FunctionDef)
+        is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        assert isinstance(node, allowed) or is_docstring, ast.unparse(node)
+    functions = {node.name for node in tree(name).body if isinstance(node, ast.FunctionDef)}
+    assert "generate_launch_description" in functions
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_argument_is_explained_and_has_a_default(name):
+    for argument, given in declared(name).items():
+        assert "default_value" in given, argument
+        assert len(ast.literal_eval(given["description"])) > 15, argument
+        if "choices" in given and isinstance(given["default_value"], ast.Constant):
+            assert given["default_value"].value in ("", "true", "false", "info"), argument
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_argument_is_used_and_every_used_one_declared(name):
+    text = FILES[name].read_text()
+    used = calls(name, "LaunchConfiguration") + calls(name, "value")
+    names = {c.args[0].value for c in used if isinstance(c.args[0], ast.Constant)}
+    assert names <= set(declared(name))
+    for argument in declared(name):
+        assert text.count(f'"{argument}"') >= 2, f"{argument} is declared but not used"
+
+
+def test_perception_has_the_arguments_users_know():
+    assert set(declared("perception.launch.py")) >= USERS_KNOW
+
+
+def test_overrides_are_parameters_of_the_node_with_their_type():
+    for name, kind in constant("perception.launch.py", "OVERRIDES").items():
+        assert PerceptionSettings.describe()[name].kind.__name__ == kind
+        assert name in declared("perception.launch.py")
+    for name, kind in constant("demo.launch.py", "CAMERA").items():
+        assert CameraSettings.describe()[name].kind.__name__ == kind
+        default = declared("demo.launch.py")[name]["default_value"].value
+        assert yaml.safe_load(default) == CameraSettings.describe()[name].default
+
+
+def test_demo_hands_on_arguments_that_exist():
+    handed_on = set(constant("demo.launch.py", "PERCEPTION"))
+    assert handed_on <= set(declared("perception.launch.py"))
+    assert handed_on <= set(declared("demo.launch.py"))
+
+
+def test_nodes_are_entry_points_and_files_are_installed():
+    setup = (ROOT / "setup.py").read_text()
+    for name in FILES:
+        for call in calls(name, "Node") + calls(name, "LifecycleNode"):
+            given = keywords(call)
+            if getattr(given["package"], "id", "") == "PACKAGE":
+                assert f"{given['executable'].value} = " in setup
+        for call in calls(name, "share"):
+            assert ROOT.joinpath(*[part.value for part in call.args]).is_file()
+
+
+def test_rviz_file_names_topics_of_the_default_namespace():
+    view = yaml.safe_load((ROOT / "config" / "lfmvl.rviz").read_text())
+    topics = {
+        display["Topic"]["Value"]
+        for display in view["Visualization Manager"]["Displays"]
+        if "Topic" in display
+    }
+    assert topics == {"/lfmvl/debug_image", "/lfmvl/image_raw", "/lfmvl/markers"}
+    assert view["Visualization Manager"]["Global Options"]["Fixed Frame"] == (
+        CameraSettings().frame_id
+    )
