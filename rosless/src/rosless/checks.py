@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks on assignment to a message field, as rclpy's message classes make them (AssertionError)."""
+"""Checks on assignment to a message field, as rclpy's classes make them (AssertionError)."""
 
+import math
 from array import array
 from collections import UserList, UserString
 from collections.abc import Sequence, Set
@@ -13,7 +14,7 @@ _FLOAT32_MAX = 3.402823466e38
 
 
 def make_setter(item, store, nested=None):
-    """The property setter of a field; `store(message, value)` keeps the value, `nested` its class."""
+    """The setter of a field; `store(message, value)` keeps the value, `nested` is its class."""
     check, wanted = _scalar_check(item, nested)
     if item.kind == "one":
 
@@ -68,7 +69,7 @@ def _scalar_check(item, nested):
 def _is_float32(value):
     if not isinstance(value, float):
         return False
-    return -_FLOAT32_MAX <= value <= _FLOAT32_MAX or value != value or abs(value) == float("inf")
+    return not math.isfinite(value) or -_FLOAT32_MAX <= value <= _FLOAT32_MAX
 
 
 def _integer_range(base):

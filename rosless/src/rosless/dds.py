@@ -41,15 +41,21 @@ def _function(name, result, *arguments):
     return function
 
 
-_create_reader = _function("dds_create_reader", c.c_int32, c.c_int32, c.c_int32, c.c_void_p, c.c_void_p)
-_create_writer = _function("dds_create_writer", c.c_int32, c.c_int32, c.c_int32, c.c_void_p, c.c_void_p)
+_create_reader = _function(
+    "dds_create_reader", c.c_int32, c.c_int32, c.c_int32, c.c_void_p, c.c_void_p
+)
+_create_writer = _function(
+    "dds_create_writer", c.c_int32, c.c_int32, c.c_int32, c.c_void_p, c.c_void_p
+)
 _create_condition = _function("dds_create_readcondition", c.c_int32, c.c_int32, c.c_uint32)
 _create_guard = _function("dds_create_guardcondition", c.c_int32, c.c_int32)
 _set_guard = _function("dds_set_guardcondition", c.c_int32, c.c_int32, c.c_bool)
 _create_waitset = _function("dds_create_waitset", c.c_int32, c.c_int32)
 _attach = _function("dds_waitset_attach", c.c_int32, c.c_int32, c.c_int32, c.c_int64)
 _detach = _function("dds_waitset_detach", c.c_int32, c.c_int32, c.c_int32)
-_wait = _function("dds_waitset_wait", c.c_int32, c.c_int32, c.POINTER(c.c_int64), c.c_size_t, c.c_int64)
+_wait = _function(
+    "dds_waitset_wait", c.c_int32, c.c_int32, c.POINTER(c.c_int64), c.c_size_t, c.c_int64
+)
 _delete = _function("dds_delete", c.c_int32, c.c_int32)
 _write = _function("dds_write", c.c_int32, c.c_int32, c.c_void_p)
 _acks = _function("dds_wait_for_acks", c.c_int32, c.c_int32, c.c_int64)
@@ -91,6 +97,15 @@ def _ensure_domain(domain_id):
             parts += [_LOCALHOST] if localhost_only() else []
             parts += [os.environ["CYCLONEDDS_URI"]] if os.environ.get("CYCLONEDDS_URI") else []
             _domains[domain_id] = Domain(domain_id, ",".join(parts))
+
+
+def receive_limit():
+    """Largest receive buffer in bytes that this machine allows a socket, None if unknown."""
+    try:
+        with open("/proc/sys/net/core/rmem_max") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return None
 
 
 class Participant:
@@ -170,7 +185,9 @@ def _policies(profile):
     keep_all = profile.history.name == "KEEP_ALL"
     history = Policy.History.KeepAll if keep_all else Policy.History.KeepLast(profile.depth or 1)
     best_effort = profile.reliability.name == "BEST_EFFORT"
-    reliability = Policy.Reliability.BestEffort if best_effort else Policy.Reliability.Reliable(INFINITE)
+    reliability = (
+        Policy.Reliability.BestEffort if best_effort else Policy.Reliability.Reliable(INFINITE)
+    )
     policies = [
         Policy.WriterDataLifecycle(autodispose=False),
         Policy.DataRepresentation(use_cdrv0_representation=True, use_xcdrv2_representation=False),
@@ -278,7 +295,8 @@ class Reader(_Endpoint):
 def _handles(function, ref):
     count = max(0, function(ref, None, 0))
     handles = (c.c_uint64 * count)()
-    return list(handles)[: max(0, function(ref, handles, count))]
+    found = max(0, function(ref, handles, count))
+    return list(handles)[: min(found, count)]
 
 
 # -------------------------------------------------------------------------------------- waiting

@@ -39,11 +39,10 @@ class RoslessFinder:
         top, _, rest = fullname.partition(".")
         if top == "rclpy":
             return _rclpy_spec(fullname, rest)
-        if top in PACKAGES and _rclpy_is_ours():
-            if not rest or rest in PACKAGES[top]:
-                from importlib.machinery import ModuleSpec
+        if top in PACKAGES and (not rest or rest in PACKAGES[top]) and _rclpy_is_ours():
+            from importlib.machinery import ModuleSpec
 
-                return ModuleSpec(fullname, InterfaceLoader(), is_package=True)
+            return ModuleSpec(fullname, InterfaceLoader(), is_package=True)
         return None
 
 
@@ -71,7 +70,7 @@ def _rclpy_is_ours():
 
 
 class InterfaceLoader:
-    """Makes `<package>`, `<package>.msg` and `<package>.srv`; their classes are made on first use."""
+    """Makes `<package>`, `<package>.msg`, `<package>.srv`; classes are made on first use."""
 
     def create_module(self, spec):
         return None

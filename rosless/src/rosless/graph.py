@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ROS graph: which nodes, topics and endpoints there are.
 
-Endpoints come from DDS discovery (its built-in topics). To which node an endpoint belongs is told by
-the topic `ros_discovery_info`, on which every ROS 2 participant publishes its own nodes.
+Endpoints come from DDS discovery (its built-in topics). To which node an endpoint belongs is told
+by the topic `ros_discovery_info`, on which every ROS 2 participant publishes its own nodes.
 """
 
 import threading
-from types import SimpleNamespace
 
 import numpy as np
 from cyclonedds._clayer import ddspy_read_endpoint, ddspy_read_participant
-from cyclonedds.builtin_types import cqos_to_qos
 
 from rosless import dds
 from rosless.messages import CdrError, deserialize, interface_class, serialize
@@ -86,17 +84,10 @@ class Graph:
     # ------------------------------------------------------------------------------- questions
 
     def nodes(self):
-        """[(name, namespace, {GUIDs of its endpoints})] of all nodes known."""
+        """[(name, namespace)] of all nodes known."""
         with self._lock:
-            found = [
-                (n.get_name(), n.get_namespace(), {e.guid for e in endpoints})
-                for n, endpoints in self._nodes.items()
-            ]
-            for info in self._remote_infos():
-                gids = [*info.reader_gid_seq, *info.writer_gid_seq]
-                guids = {bytes(gid.data) for gid in gids}
-                found.append((info.node_name, info.node_namespace, guids))
-        return found
+            own = [(node.get_name(), node.get_namespace()) for node in self._nodes]
+            return own + [(info.node_name, info.node_namespace) for info in self._remote_infos()]
 
     def _remote_infos(self):
         while (taken := self._reader.take()) is not None:
@@ -110,25 +101,24 @@ class Graph:
         self._remote = {guid: m for guid, m in self._remote.items() if guid in alive}
         return [info for m in self._remote.values() for info in m.node_entities_info_seq]
 
-    def endpoints(self, *, publishers, with_qos=False):
-        """All endpoints of the domain as (guid, topic, type, qos), DDS names."""
+    def endpoints(self, *, publishers):
+        """(topic, type) of all endpoints of the domain, DDS names."""
         ref = self._builtin_reader(_PUBLICATIONS if publishers else _SUBSCRIPTIONS)
-        found = ddspy_read_endpoint(ref, 10000, _endpoint, cqos_to_qos if with_qos else _no_qos)
+        found = ddspy_read_endpoint(ref, 10000, _endpoint, _no_qos)
         return [e for e in found if e is not None] if isinstance(found, list) else []
 
     def names_and_types(self, prefix="rt", suffix=""):
         """[(name, [types])], sorted; prefix and suffix are those of DDS topic names."""
         found = {}
-        for endpoint in self.endpoints(publishers=True) + self.endpoints(publishers=False):
-            name = endpoint.topic
+        for name, kind in self.endpoints(publishers=True) + self.endpoints(publishers=False):
             if name.startswith(prefix + "/") and name.endswith(suffix):
                 name = name[len(prefix) : len(name) - len(suffix)]
-                found.setdefault(name, set()).add(ros_type(endpoint.type))
+                found.setdefault(name, set()).add(_ros_type(kind))
         return [(name, sorted(kinds)) for name, kinds in sorted(found.items())]
 
     def count(self, topic, *, publishers):
         """Number of endpoints with the DDS topic name `topic`."""
-        return sum(e.topic == topic for e in self.endpoints(publishers=publishers))
+        return sum(name == topic for name, _ in self.endpoints(publishers=publishers))
 
     def _builtin_reader(self, topic):
         with self._lock:
@@ -137,7 +127,7 @@ class Graph:
             return self._builtin[topic]
 
 
-def ros_type(name):
+def _ros_type(name):
     """`std_msgs::msg::dds_::String_` -> `std_msgs/msg/String`, services without their suffix."""
     name = name.replace("::dds_::", "/").replace("::", "/").rstrip("_")
     return name.replace("_Request", "").replace("_Response", "") if "/srv/" in name else name
@@ -157,7 +147,7 @@ def _endpoint(key, participant, handle, topic, type_name, qos, info, type_id):
     """Called by the binding for each endpoint; None for one that is gone."""
     if info.instance_state != _ALIVE or not topic:
         return None
-    return SimpleNamespace(guid=bytes(key), topic=topic, type=type_name, qos=qos)
+    return topic, type_name
 
 
 def _alive_participant(key, qos, info):

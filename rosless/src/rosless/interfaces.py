@@ -40,7 +40,7 @@ _LINE = re.compile(
 
 @dataclass(frozen=True)
 class Field:
-    """One field. `kind` is one, array (exactly `size` items) or sequence (at most `size` if > 0)."""
+    """One field. `kind`: one, array (of `size` items) or sequence (at most `size` if > 0)."""
 
     name: str
     base: str  # a key of PRIMITIVES, "string", or "package/msg/Name"
@@ -60,8 +60,9 @@ class Field:
     @property
     def type_text(self) -> str:
         """The type as `get_fields_and_field_types()` of a rclpy message names it."""
-        names = {"bool": "boolean", "byte": "octet", "char": "uint8", "float32": "float"}
-        base = names.get(self.base, self.base).replace("/msg/", "/").replace("float64", "double")
+        names = {"bool": "boolean", "byte": "octet", "char": "uint8"}
+        names |= {"float32": "float", "float64": "double"}
+        base = names.get(self.base, self.base).replace("/msg/", "/")
         base += f"<{self.bound}>" if self.bound else ""
         if self.kind == "one":
             return base
@@ -88,7 +89,7 @@ def names(package: str, kind: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def definition(name: str) -> Definition:
     """The definition of a message; the two halves of a service are `…_Request` and `…_Response`."""
     package, kind, base = name.split("/")
@@ -106,7 +107,7 @@ def definition(name: str) -> Definition:
     raise LookupError(f"no definition of {name}: it is neither in rosbags nor in {_FOLDER.name}/")
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _own_texts(package: str) -> dict:
     """{full name: field list} of the package's text file, {} where it has none."""
     path = _FOLDER / f"{package}.txt"
@@ -119,7 +120,7 @@ def _own_texts(package: str) -> dict:
     return texts
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _store() -> dict:
     from rosbags.typesys import Stores, get_typestore
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Message and service classes that behave like rclpy's, with a generated CDR codec.
 
-For every definition one Python class is generated: `__init__`, `_write` (to a bytearray) and `_read`
-(from a buffer) as straight-line code, in which runs of fixed-size scalars, those of nested
+For every definition one Python class is generated: `__init__`, `_write` (to a bytearray) and
+`_read` (from a buffer) as straight-line code, in which runs of fixed-size scalars, those of nested
 messages included, become one `struct` call. Alignment follows XCDR1 (OMG DDS-XTypes 1.3, 7.4.3):
 a scalar of n bytes starts at a multiple of n after the 4-byte encapsulation header.
 """
@@ -87,7 +87,9 @@ def serialize(message, prefix=b""):
 def deserialize(data, cls, offset=4):
     """Message of class `cls` from CDR bytes whose body starts at `offset`; CdrError on garbage."""
     if len(data) < offset or data[:2] != HEADER[:2]:
-        raise CdrError(f"{len(data)} bytes starting {bytes(data[:4]).hex()} are no little-endian CDR")
+        raise CdrError(
+            f"{len(data)} bytes starting {bytes(data[:4]).hex()} are no little-endian CDR"
+        )
     try:
         return cls._read(memoryview(data), offset)[0]
     except (struct.error, ValueError, IndexError, MemoryError) as error:
@@ -97,7 +99,7 @@ def deserialize(data, cls, offset=4):
 # --------------------------------------------------------------------- classes from definitions
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def interface_class(name):
     """The class of an interface, e.g. `std_msgs/msg/Header`, `std_srvs/srv/SetBool[_Request]`."""
     package, kind, base = name.split("/")

@@ -10,8 +10,8 @@ _IMPORT_FROM = dis.opmap["IMPORT_FROM"]
 def missing(module):
     """A module `__getattr__` for `module`: says that a real ROS 2 is needed.
 
-    `from rclpy.x import Y` replaces an AttributeError by its own message, so that statement (told by
-    the instruction that is running) gets an ImportError; `hasattr` gets its AttributeError.
+    `from rclpy.x import Y` replaces an AttributeError by its own message, so that statement (told
+    by the instruction that is running) gets an ImportError; `hasattr` gets its AttributeError.
     """
 
     def __getattr__(name):

@@ -44,7 +44,11 @@ def _option(result, word, words):
 
     if word in ("--enable-rosout-logs", "--disable-rosout-logs", "--enable-stdout-logs"):
         return
-    if word in ("--disable-stdout-logs", "--enable-external-lib-logs", "--disable-external-lib-logs"):
+    if word in (
+        "--disable-stdout-logs",
+        "--enable-external-lib-logs",
+        "--disable-external-lib-logs",
+    ):
         return
     handlers = {
         **dict.fromkeys(("-r", "--remap"), _remap),
@@ -132,12 +136,16 @@ class Loader(yaml.SafeLoader):
 
 
 Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(("timestamp", ":float"))]
+    first: [
+        (tag, pattern) for tag, pattern in resolvers if not tag.endswith(("timestamp", ":float"))
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?((\d+\.\d*|\.\d+)([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|Inf|INF))|\.(nan|NaN|NAN)$"),
+    re.compile(
+        r"[-+]?((\d+\.\d*|\.\d+)([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|Inf|INF))|\.(nan|NaN|NAN)$"
+    ),
     list("-+0123456789."),
 )
 
@@ -185,9 +193,9 @@ def remapped_topic(argument_sets, topic, name, namespace):
     """The absolute topic name after remapping."""
     for arguments in argument_sets:
         for node, source, target in arguments.remaps:
-            if node in (None, name) and not source.startswith("__"):
-                if expand(source, name, namespace) == topic:
-                    return expand(target, name, namespace)
+            applies = node in (None, name) and not source.startswith("__")
+            if applies and expand(source, name, namespace) == topic:
+                return expand(target, name, namespace)
     return topic
 
 
@@ -198,12 +206,18 @@ def topic_error(name):
     if name.endswith("/"):
         return "topic name must not end with a forward slash", len(name) - 1
     rules = (
-        (r"[^\w/~{}]|[^\x00-\x7f]", "must not contain characters other than alphanumerics, '_', '~', '{', or '}'"),
+        (
+            r"[^\w/~{}]|[^\x00-\x7f]",
+            "must not contain characters other than alphanumerics, '_', '~', '{', or '}'",
+        ),
         (r"(?:^|/)(?=\d)", "token must not start with a number"),
         (r"(?<=.)~", "must not have tilde '~' unless it is the first character"),
         (r"^~[^/]", "must not have a tilde '~' that is not followed by a forward slash '/'"),
         (r"//", "must not contain repeated '/'"),
-        (r"{(?!(node|ns|namespace)})|(?<!{node)(?<!{ns)(?<!{namespace)}", "has unmatched or unknown braces"),
+        (
+            r"{(?!(node|ns|namespace)})|(?<!{node)(?<!{ns)(?<!{namespace)}",
+            "has unmatched or unknown braces",
+        ),
     )
     for expression, text in rules:
         match = re.search(expression, name)
@@ -217,7 +231,10 @@ def node_name_error(name):
         return "node name must not be empty", 0
     match = re.search(r"^\d|[^A-Za-z0-9_]", name)
     if match:
-        return "node name must hold only alphanumerics or '_' and not start with a number", match.start()
+        return (
+            "node name must hold only alphanumerics or '_' and not start with a number",
+            match.start(),
+        )
     return None
 
 

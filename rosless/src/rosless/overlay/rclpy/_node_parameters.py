@@ -5,6 +5,7 @@ import math
 import threading
 
 from rcl_interfaces.msg import ParameterDescriptor, ParameterEvent, SetParametersResult
+
 from rclpy.exceptions import (
     InvalidParameterException,
     InvalidParameterTypeException,
@@ -78,7 +79,7 @@ class NodeParameters:
 
     @staticmethod
     def _typed(name, descriptor, value):
-        """The parameter; an empty list, of which the type cannot be told, gets the declared type."""
+        """The parameter; an empty list, which has no type of its own, gets the declared type."""
         declared = Parameter.Type(descriptor.type)
         if isinstance(value, (list, tuple)) and not value and declared.check(value):
             return Parameter(name, declared, value)
@@ -159,25 +160,6 @@ class NodeParameters:
 
     def describe_parameters(self, names):
         return [self.describe_parameter(name) for name in names]
-
-    def set_descriptor(self, name, descriptor, alternative_value=None):
-        """Replace a descriptor; `alternative_value` (a ParameterValue) becomes the value if given."""
-        with self._parameter_lock:
-            old = self.describe_parameter(name)
-            if old.read_only:
-                raise ParameterImmutableException(name)
-            value = self.get_parameter(name)
-            if alternative_value is not None:
-                from rclpy.parameter import parameter_value_to_python
-
-                value = Parameter(name, value=parameter_value_to_python(alternative_value))
-            descriptor.name, descriptor.type = name, int(value.type_)
-            result = self._check(value, descriptor, declaring=True)
-            if not result.successful:
-                raise InvalidParameterValueException(name, value.value, result.reason)
-            self._descriptors[name] = descriptor
-            self._store([value])
-            return value.get_parameter_value()
 
     # --------------------------------------------------------------------------------- setting
 

@@ -63,13 +63,10 @@ class Client:
     def call(self, request, timeout_sec=None):
         """Send a request and wait; another thread must spin the node."""
         future = self.call_async(request)
-        done = threading.Event()
-        with future._lock:
-            future._callbacks.append(lambda _: done.set())
-            if future._done:
-                done.set()
         end = None if timeout_sec is None or timeout_sec < 0 else time.monotonic() + timeout_sec
-        while not done.wait(0.1 if end is None else min(0.1, max(0.0, end - time.monotonic()))):
+        while not future._event.wait(
+            0.1 if end is None else min(0.1, max(0.0, end - time.monotonic()))
+        ):
             if not self._node.context.ok():
                 break
             if end is not None and time.monotonic() >= end:

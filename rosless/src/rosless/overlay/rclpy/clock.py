@@ -3,70 +3,11 @@
 
 import threading
 import time as _time
-from dataclasses import dataclass
-from enum import IntEnum
 
 from rclpy.clock_type import ClockType
-from rclpy.duration import Duration
 from rclpy.exceptions import NotInitializedException
 from rclpy.time import Time
 from rosless.missing import missing
-
-
-class ClockChange(IntEnum):
-    ROS_TIME_NO_CHANGE = 1
-    ROS_TIME_ACTIVATED = 2
-    ROS_TIME_DEACTIVATED = 3
-    SYSTEM_TIME_NO_CHANGE = 4
-
-
-@dataclass(frozen=True)
-class TimeJump:
-    """What a jump callback gets: the kind of change and new minus old time."""
-
-    clock_change: ClockChange
-    delta: Duration
-
-
-class JumpThreshold:
-    """When a jump is reported: from `min_forward` up, from `min_backward` (negative) down."""
-
-    def __init__(self, *, min_forward, min_backward, on_clock_change=True):
-        if min_forward is not None and min_forward.nanoseconds <= 0:
-            raise ValueError("min_forward must be a positive non-zero duration")
-        if min_backward is not None and min_backward.nanoseconds >= 0:
-            raise ValueError("min_backward must be a negative non-zero duration")
-        if min_forward is None and min_backward is None and not on_clock_change:
-            raise ValueError("At least one jump threshold must be enabled")
-        self.min_forward, self.min_backward = min_forward, min_backward
-        self.on_clock_change = on_clock_change
-
-    def _crossed(self, jump):
-        if jump.clock_change in (ClockChange.ROS_TIME_ACTIVATED, ClockChange.ROS_TIME_DEACTIVATED):
-            return self.on_clock_change
-        forward = self.min_forward is not None and jump.delta >= self.min_forward
-        return forward or (self.min_backward is not None and jump.delta <= self.min_backward)
-
-
-class JumpHandle:
-    """Keeps a jump callback registered until `unregister`."""
-
-    def __init__(self, *, clock, threshold, pre_callback, post_callback):
-        if pre_callback is None and post_callback is None:
-            raise ValueError("One of pre_callback or post_callback must be callable")
-        self._clock, self.threshold = clock, threshold
-        self._pre, self._post = pre_callback, post_callback
-        clock._jump_handles.append(self)
-
-    def unregister(self):
-        if self in self._clock._jump_handles:
-            self._clock._jump_handles.remove(self)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.unregister()
 
 
 class Clock:
@@ -79,7 +20,6 @@ class Clock:
 
     def __init__(self, *, clock_type=ClockType.SYSTEM_TIME):
         self._clock_type = clock_type
-        self._jump_handles = []
         self._changed = threading.Condition()
 
     @property
@@ -95,11 +35,6 @@ class Clock:
 
     def now(self):
         return Time(nanoseconds=self._now_ns(), clock_type=self._clock_type)
-
-    def create_jump_callback(self, threshold, *, pre_callback=None, post_callback=None):
-        return JumpHandle(
-            clock=self, threshold=threshold, pre_callback=pre_callback, post_callback=post_callback
-        )
 
     def sleep_until(self, until, context=None):
         """True when the time was reached, False when the context was shut down before."""
@@ -140,30 +75,15 @@ class ROSClock(Clock):
         return self._override_ns if self._active else _time.time_ns()
 
     def _set_ros_time_is_active(self, enabled):
-        if enabled != self._active:
-            names = ("ROS_TIME_DEACTIVATED", "ROS_TIME_ACTIVATED")
-            self._change(ClockChange[names[enabled]], active=enabled)
+        self._change(enabled, self._override_ns)
 
     def set_ros_time_override(self, time):
-        self._change(ClockChange.ROS_TIME_NO_CHANGE, override_ns=time.nanoseconds)
+        self._change(self._active, time.nanoseconds)
 
-    def _change(self, kind, *, active=None, override_ns=None):
-        """Apply a change of time and tell the jump callbacks whose threshold it crosses."""
-        active = self._active if active is None else active
-        override_ns = self._override_ns if override_ns is None else override_ns
-        new_ns = override_ns if active else _time.time_ns()
-        jump = TimeJump(kind, Duration(nanoseconds=new_ns - self._now_ns()))
-        handles = list(self._jump_handles) if active or self._active else []
-        concerned = [handle for handle in handles if handle.threshold._crossed(jump)]
-        for handle in concerned:
-            if handle._pre is not None:
-                handle._pre()
+    def _change(self, active, override_ns):
         with self._changed:
             self._active, self._override_ns = active, override_ns
             self._changed.notify_all()
-        for handle in concerned:
-            if handle._post is not None:
-                handle._post(jump)
 
 
 __getattr__ = missing(__name__)

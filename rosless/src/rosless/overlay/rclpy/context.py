@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The context: one DDS participant, the ROS arguments, and whether all this still runs."""
 
+import atexit
 import os
 import threading
 import weakref
@@ -103,6 +104,13 @@ def _domain_id():
     if not text.isdigit() or int(text) > 232:
         raise RuntimeError(f"ROS_DOMAIN_ID must be a number from 0 to 232, got {text!r}")
     return int(text)
+
+
+@atexit.register
+def _close_all():
+    """Leave the network properly, so that others need not wait for our lease to run out."""
+    for context in list(_contexts):
+        context.try_shutdown()
 
 
 def _stop_all():

@@ -4,6 +4,7 @@
 import functools
 
 from builtin_interfaces.msg import Duration as _DurationMessage
+
 from rosless.missing import missing
 
 

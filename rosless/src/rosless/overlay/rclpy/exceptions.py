@@ -83,13 +83,4 @@ class InvalidParameterTypeException(ParameterException):
         )
 
 
-class ROSInterruptException(Exception):
-    def __init__(self, *details):
-        super().__init__("rclpy.shutdown() has been called", *details)
-
-
-class ROSTimeNotActiveError(RuntimeError):
-    """The clock does not follow /clock."""
-
-
 __getattr__ = missing(__name__)

@@ -31,8 +31,8 @@ class Executor:
     """Common part of both executors.
 
     One round: `_wait` sleeps in a DDS wait set until something is ready and puts the ready entities
-    in a queue; `_next_work` reserves the callback group of the next one and takes its data. Entities
-    whose group is busy are left out of the wait and come back when it is free.
+    in a queue; `_next_work` reserves the callback group of the next one and takes its data.
+    Entities whose group is busy are left out of the wait and come back when it is free.
     """
 
     def __init__(self, *, context=None):
@@ -103,29 +103,25 @@ class Executor:
 
     def spin_once(self, timeout_sec=None):
         """Run at most one callback, waiting at most `timeout_sec` (None: no limit) for it."""
-        work = self._next_work(_deadline(timeout_sec))
-        if work is not None:
-            self._dispatch(work)
+        self._spin_one(_deadline(timeout_sec), lambda: False)
 
     def spin_until_future_complete(self, future, timeout_sec=None):
         deadline = _deadline(timeout_sec)
         future.add_done_callback(lambda _: self.wake())
         while self._context.ok() and not future.done() and not self._is_shutdown:
-            work = self._next_work(deadline, lambda: future.done())
-            if work is not None:
-                self._dispatch(work)
-            elif deadline is not None and time.monotonic() >= deadline:
+            self._spin_one(deadline, future.done)
+            if deadline is not None and time.monotonic() >= deadline:
                 return
 
     def spin_once_until_future_complete(self, future, timeout_sec=None):
         if not future.done():
             future.add_done_callback(lambda _: self.wake())
-            work = self._next_work(_deadline(timeout_sec), lambda: future.done())
-            if work is not None:
-                self._dispatch(work)
+            self._spin_one(_deadline(timeout_sec), future.done)
 
-    def _dispatch(self, work):
-        work()
+    def _spin_one(self, deadline, stop):
+        work = self._next_work(deadline, stop)
+        if work is not None:
+            work()
 
     def shutdown(self, timeout_sec=None):
         """Stop; True when no callback runs any more (within `timeout_sec`)."""
@@ -145,7 +141,7 @@ class Executor:
         if not self._context.ok():
             raise ExternalShutdownException()
 
-    def _next_work(self, deadline, stop=lambda: False):
+    def _next_work(self, deadline, stop):
         """A function that runs the next callback; None at the deadline or when `stop()`."""
         waited = False
         while True:
@@ -153,7 +149,7 @@ class Executor:
             while self._ready:
                 ready = self._ready.popleft()
                 if isinstance(ready, Task):
-                    return lambda: self._tracked(ready)  # noqa: B023  (returned at once)
+                    return lambda: self._tracked(ready)
                 work = self._reserve(ready)
                 if work is not None:
                     return work
@@ -247,22 +243,6 @@ class MultiThreadedExecutor(Executor):
             # Daemon threads: a callback that does not return must not keep the process alive.
             threading.Thread(target=self._serve, name=name, daemon=True).start()
         self._count = count
-
-    def spin_once(self, timeout_sec=None):
-        self._spin_one(_deadline(timeout_sec), lambda: False)
-
-    def spin_until_future_complete(self, future, timeout_sec=None):
-        deadline = _deadline(timeout_sec)
-        future.add_done_callback(lambda _: self.wake())
-        while self._context.ok() and not future.done() and not self._is_shutdown:
-            self._spin_one(deadline, future.done)
-            if deadline is not None and time.monotonic() >= deadline:
-                return
-
-    def spin_once_until_future_complete(self, future, timeout_sec=None):
-        if not future.done():
-            future.add_done_callback(lambda _: self.wake())
-            self._spin_one(_deadline(timeout_sec), future.done)
 
     def _spin_one(self, deadline, stop):
         """Wait for a free thread first, so that no more is taken than can be worked on."""

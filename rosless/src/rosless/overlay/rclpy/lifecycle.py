@@ -17,6 +17,7 @@ from lifecycle_msgs.srv import (
     GetAvailableTransitions,
     GetState,
 )
+
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.node import Node
 from rclpy.publisher import Publisher

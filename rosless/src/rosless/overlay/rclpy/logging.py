@@ -126,7 +126,9 @@ def _write(severity, name, message, frame):
         "message": message,
         "time": f"{now_ns // 10**9}.{now_ns % 10**9:09d}",
         "time_as_nanoseconds": str(now_ns),
-        **dict(zip(("file_name", "function_name", "line_number"), map(str, place))),
+        "file_name": frame.f_code.co_filename,
+        "function_name": frame.f_code.co_name,
+        "line_number": str(frame.f_lineno),
     }
     layout = os.environ.get("RCUTILS_CONSOLE_OUTPUT_FORMAT") or _FORMAT
     text = re.sub(r"{(\w+)}", lambda match: values.get(match[1], match[0]), layout)

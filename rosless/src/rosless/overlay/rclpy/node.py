@@ -4,6 +4,7 @@
 import weakref
 
 from rcl_interfaces.msg import Log
+
 from rclpy import qos_overriding_options as _qos_overriding_options
 from rclpy._graph_queries import GraphQueries
 from rclpy._node_parameters import NodeParameters
@@ -25,14 +26,14 @@ from rclpy.qos import qos_from, qos_profile_rosout_default, qos_profile_services
 from rclpy.service import Service
 from rclpy.subscription import Subscription
 from rclpy.time_source import TimeSource
-from rclpy.timer import Rate, Timer
+from rclpy.timer import Timer
 from rclpy.utilities import get_default_context
 from rosless import rosargs
 from rosless.missing import missing
 
 
 class Node(NodeParameters, GraphQueries):
-    """A node: publishers, subscriptions, services, clients, timers and parameters under one name."""
+    """Publishers, subscriptions, services, clients, timers and parameters under one name."""
 
     def __init__(
         self,
@@ -203,14 +204,6 @@ class Node(NodeParameters, GraphQueries):
         group = callback_group or self._default_callback_group
         return self._add(GuardCondition(self, callback, group))
 
-    def create_rate(self, frequency, clock=None):
-        """A Rate of `frequency` Hz."""
-        if frequency <= 0:
-            raise ValueError("frequency must be > 0")
-        group = MutuallyExclusiveCallbackGroup()
-        timer = self.create_timer(1.0 / frequency, None, group, clock)
-        return Rate(timer, self._context)
-
     def _add(self, entity):
         self._entities = (*self._entities, entity)  # replaced, never changed: executors iterate it
         if entity._endpoints:
@@ -232,9 +225,6 @@ class Node(NodeParameters, GraphQueries):
 
     destroy_publisher = destroy_subscription = destroy_service = _destroy
     destroy_client = destroy_timer = destroy_guard_condition = _destroy
-
-    def destroy_rate(self, rate):
-        return self._destroy(rate._timer)
 
     def destroy_node(self):
         """Destroy the node and everything created on it."""

@@ -5,10 +5,13 @@ import array
 from enum import IntEnum
 
 import numpy as np
-
 from rcl_interfaces.msg import Parameter as _ParameterMessage
-from rcl_interfaces.msg import ParameterDescriptor  # noqa: F401  (programs import it from here)
-from rcl_interfaces.msg import ParameterType, ParameterValue
+from rcl_interfaces.msg import (
+    ParameterDescriptor,  # noqa: F401  (programs import it from here)
+    ParameterType,
+    ParameterValue,
+)
+
 from rosless.missing import missing
 
 PARAMETER_SEPARATOR_STRING = "."

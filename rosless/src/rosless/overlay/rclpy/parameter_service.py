@@ -10,6 +10,7 @@ from rcl_interfaces.srv import (
     SetParameters,
     SetParametersAtomically,
 )
+
 from rclpy.exceptions import ParameterNotDeclaredException, ParameterUninitializedException
 from rclpy.parameter import PARAMETER_SEPARATOR_STRING, Parameter
 from rclpy.qos import qos_profile_parameters

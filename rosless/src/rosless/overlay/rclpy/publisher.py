@@ -2,6 +2,7 @@
 """Publishers."""
 
 from rclpy._rclpy_pybind11 import InvalidHandle
+from rclpy.qos import ReliabilityPolicy
 from rosless import dds
 from rosless.messages import serialize
 from rosless.missing import missing
@@ -16,6 +17,8 @@ class Publisher:
         self._node, self.msg_type, self.topic_name = node, msg_type, topic_name
         self.topic, self.qos_profile, self.callback_group = topic_name, qos_profile, callback_group
         type_name = msg_type._definition.name
+        best_effort = qos_profile.reliability is ReliabilityPolicy.BEST_EFFORT
+        self._safe_size = dds.receive_limit() if best_effort else None
         self._writer = dds.Writer(node._participant, f"rt{topic_name}", type_name, qos_profile)
         self._endpoints = [self._writer]
 
@@ -33,7 +36,18 @@ class Publisher:
             raise TypeError(f"Expected {self.msg_type}, got {type(msg)}")
         if not self._writer.ref:
             raise InvalidHandle("cannot use Destroyable because destruction was requested")
+        if self._safe_size is not None and len(data) > self._safe_size:
+            self._warn_of_losses(len(data))
         self._writer.write(data)
+
+    def _warn_of_losses(self, size):
+        """Once: the system drops what does not fit, and nothing tells the receiver."""
+        self._node.get_logger().warning(
+            f"{self.topic_name}: messages of {size} bytes are sent best effort, but sockets here "
+            f"may buffer only {self._safe_size} bytes, so some will be lost. Make publisher and "
+            "subscription reliable, or raise the limit: sudo sysctl -w net.core.rmem_max=8388608"
+        )
+        self._safe_size = None
 
     def get_subscription_count(self):
         return self._writer.matched()

@@ -21,10 +21,6 @@ class _Policy(IntEnum):
     def get_from_short_key(cls, name):
         return cls[name.upper()]
 
-    @classmethod
-    def short_keys(cls):
-        return [member.short_key for member in cls]
-
 
 class HistoryPolicy(_Policy):
     SYSTEM_DEFAULT = 0
@@ -108,9 +104,6 @@ class QoSProfile:
             raise ValueError(f"QoS depth must not be negative, got {value}")
         super().__setattr__(name, value)
 
-    def get_c_qos_profile(self):
-        raise AttributeError("QoSProfile.get_c_qos_profile needs a real ROS 2")
-
     def __eq__(self, other):
         if not isinstance(other, QoSProfile):
             return False
@@ -160,18 +153,6 @@ class QoSPresetProfiles(Enum):
     SERVICES_DEFAULT = qos_profile_services_default
     PARAMETERS = qos_profile_parameters
     PARAMETER_EVENTS = qos_profile_parameter_events
-
-    @property
-    def short_key(self):
-        return self.name.lower()
-
-    @classmethod
-    def get_from_short_key(cls, name):
-        return cls[name.upper()].value
-
-    @classmethod
-    def short_keys(cls):
-        return [member.short_key for member in cls]
 
 
 __getattr__ = missing(__name__)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+
 from rclpy.duration import Duration
 from rosless.missing import missing
 

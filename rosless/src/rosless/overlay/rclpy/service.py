@@ -121,8 +121,7 @@ class Service:
 
 def _client_id(key, participant, handle, topic, type_name, qos, info, type_id):
     """The `clientid=…` of an endpoint's USER_DATA, None without one."""
-    data = qos[Policy.Userdata] if Policy.Userdata in qos else None
-    parts = bytes(data.data).split(b";") if data is not None else []
+    parts = bytes(qos[Policy.Userdata].data).split(b";") if Policy.Userdata in qos else []
     return next((part for part in parts if part.startswith(b"clientid=")), None)
 
 

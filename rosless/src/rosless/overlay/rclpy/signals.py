@@ -35,7 +35,9 @@ def install_signal_handlers(options=SignalHandlerOptions.ALL):
         os.set_blocking(writing, False)
         _wakeup["previous"] = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         _wakeup["fd"] = writing
-        threading.Thread(target=_watch, args=(reading,), daemon=True, name="rosless-signals").start()
+        threading.Thread(
+            target=_watch, args=(reading,), daemon=True, name="rosless-signals"
+        ).start()
     for option, number in ((1, signal.SIGINT), (2, signal.SIGTERM)):
         if options & option and number not in _previous:
             _previous[number] = signal.signal(number, _on_signal)

@@ -2,7 +2,6 @@
 """Subscriptions."""
 
 import inspect
-from enum import Enum
 
 from rosless import dds
 from rosless.messages import CdrError, deserialize
@@ -11,10 +10,6 @@ from rosless.missing import missing
 
 class Subscription:
     """Made by Node.create_subscription. `malformed_count`: samples dropped as no valid CDR."""
-
-    class CallbackType(Enum):
-        MessageOnly = 0
-        WithMessageInfo = 1
 
     def __init__(self, node, msg_type, topic_name, callback, qos_profile, callback_group, raw):
         self._node, self.msg_type, self.topic_name = node, msg_type, topic_name
@@ -42,7 +37,8 @@ class Subscription:
             except CdrError as error:
                 self.malformed_count += 1
                 self._node.get_logger().error(
-                    f"dropped malformed message {self.malformed_count} on {self.topic_name}: {error}",
+                    f"dropped malformed message {self.malformed_count} "
+                    f"on {self.topic_name}: {error}",
                     throttle_duration_sec=1.0,
                 )
                 continue
@@ -73,15 +69,13 @@ class Subscription:
 
 
 def _takes_two(callback):
-    """True when the callback wants (message, info), as a second argument without default tells."""
-    try:
-        inspect.signature(callback).bind(object(), object())
-    except (TypeError, ValueError):
-        return False
+    """True when the callback cannot be called with the message alone: it wants its info too."""
     try:
         inspect.signature(callback).bind(object())
     except TypeError:
         return True
+    except ValueError:  # a builtin without signature
+        pass
     return False
 
 

@@ -13,18 +13,18 @@ class Future:
 
     def __init__(self, *, executor=None):
         self._lock = threading.Lock()
-        self._done = self._cancelled = False
+        self._event, self._cancelled = threading.Event(), False
         self._result = self._exception = None
         self._callbacks = []
         self._executor = None if executor is None else weakref.ref(executor)
 
     def __await__(self):
-        while not self._done:
+        while not self.done():
             yield self
         return self.result()
 
     def done(self):
-        return self._done
+        return self._event.is_set()
 
     def cancelled(self):
         return self._cancelled
@@ -49,10 +49,10 @@ class Future:
 
     def _finish(self, *, result=None, exception=None, cancelled=False):
         with self._lock:
-            if self._done:
+            if self.done():
                 return
             self._result, self._exception, self._cancelled = result, exception, cancelled
-            self._done = True
+            self._event.set()
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             self._schedule(callback)
@@ -66,7 +66,7 @@ class Future:
 
     def add_done_callback(self, callback):
         with self._lock:
-            if not self._done:
+            if not self.done():
                 self._callbacks.append(callback)
                 return
         self._schedule(callback)
@@ -88,7 +88,7 @@ class Task(Future):
 
     def __call__(self):
         """Run up to the end or the next `await` of something unfinished."""
-        if self._done:
+        if self.done():
             return
         try:
             if self._coroutine is None:

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Points in time, in integer nanoseconds of a stated clock."""
 
+import functools
+
 from builtin_interfaces.msg import Time as _TimeMessage
+
 from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
 from rosless.missing import missing
 
 
+@functools.total_ordering
 class Time:
     """A point in time of the clock `clock_type`; times of different clocks do not compare."""
 
-    __slots__ = ("_nanoseconds", "_clock_type")
+    __slots__ = ("_clock_type", "_nanoseconds")
 
     def __init__(self, *, seconds=0, nanoseconds=0, clock_type=ClockType.SYSTEM_TIME):
         if not isinstance(clock_type, ClockType):
@@ -79,15 +83,6 @@ class Time:
 
     def __lt__(self, other):
         return self._nanoseconds < other._nanoseconds if self._comparable(other) else NotImplemented
-
-    def __le__(self, other):
-        return self._nanoseconds <= other._nanoseconds if self._comparable(other) else NotImplemented
-
-    def __gt__(self, other):
-        return self._nanoseconds > other._nanoseconds if self._comparable(other) else NotImplemented
-
-    def __ge__(self, other):
-        return self._nanoseconds >= other._nanoseconds if self._comparable(other) else NotImplemented
 
     def __hash__(self):
         return hash((self._nanoseconds, self._clock_type))

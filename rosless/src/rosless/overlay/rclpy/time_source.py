@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """ROS time: the parameter `use_sim_time`, and /clock behind it."""
 
+from rcl_interfaces.msg import SetParametersResult
+from rosgraph_msgs.msg import Clock as ClockMessage
+
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
-from rcl_interfaces.msg import SetParametersResult
-from rosgraph_msgs.msg import Clock as ClockMessage
 from rosless.missing import missing
 
 CLOCK_TOPIC = "/clock"

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Timers and rates."""
+"""Timers."""
 
-import threading
-
-from rclpy.exceptions import ROSInterruptException
 from rosless.missing import missing
 
 
@@ -67,36 +64,6 @@ class Timer:
 
     def _close(self):
         self._canceled = True
-
-
-class Rate:
-    """Made by Node.create_rate: `sleep` returns once a period; another thread must spin."""
-
-    def __init__(self, timer, context):
-        self._timer, self._context = timer, context
-        self._tick = threading.Condition()
-        self._ticks = 0
-        timer.callback = self._on_timer
-        context.on_shutdown(self._on_shutdown)
-
-    def _on_timer(self):
-        with self._tick:
-            self._ticks += 1
-            self._tick.notify_all()
-
-    def _on_shutdown(self):
-        with self._tick:
-            self._tick.notify_all()
-
-    def sleep(self):
-        with self._tick:
-            seen = self._ticks
-            self._tick.wait_for(lambda: self._ticks != seen or not self._context.ok())
-        if not self._context.ok():
-            raise ROSInterruptException()
-
-    def destroy(self):
-        self._timer.destroy()
 
 
 __getattr__ = missing(__name__)
