@@ -10,7 +10,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.models.catalog import CatalogEntry, catalog, find
-from lfmvl_ros.models.checkpoint_files import check_directory
+from lfmvl_ros.models.checkpoint_files import check_directory, check_transformers
 
 
 def load_model(settings: PerceptionSettings) -> VisionLanguageModel:
@@ -29,12 +29,13 @@ def load_model(settings: PerceptionSettings) -> VisionLanguageModel:
         return ReplayModel.from_file(Path(model))
     entry = find(model)
     source = _source(model, entry)
+    check_transformers()
     try:
         from lfmvl_ros.models.lfm2_vl import Lfm2VlBackend
     except ImportError as error:
         raise UserError(
-            f"running a model needs the Python packages torch and transformers ({error}); "
-            "install them, or replay recorded answers from a .jsonl file"
+            f"the Python packages torch and transformers can't be imported ({error}); "
+            "install them to match, or replay recorded answers from a .jsonl file"
         ) from error
     return Lfm2VlBackend.load(
         source,

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A checkpoint's directory, looked at before anything heavy is imported or loaded."""
+"""What can be found out before anything heavy is imported: a checkpoint's files, versions."""
 
 from __future__ import annotations
 
 import json
+import re
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 
 ARCHITECTURE = "lfm2_vl"
+# Up to 5.14.1 appending several tokens to a filled cache silently ignores the short convolutions'
+# window: wrong answers, no error.
+OLDEST_TRANSFORMERS = (5, 15, 1)
 # Its own name for each rule -> the name in core.image_tokens.
 _RULES = {
     "min_image_tokens": "min_tokens",
@@ -24,6 +29,28 @@ _RULES = {
     "downsample_factor": "downsample",
     "max_pixels_tolerance": "tolerance",
 }
+
+
+def check_transformers(version: str | None = None) -> None:
+    """Refuse a transformers (``version``, or the installed one) that computes this family wrongly.
+
+    Raises:
+        UserError: it is missing or older than 5.15.1.
+    """
+    if version is None:
+        try:
+            version = metadata.version("transformers")
+        except metadata.PackageNotFoundError as error:
+            raise UserError(
+                "the Python package transformers is missing; install transformers>=5.15.1, or "
+                "replay recorded answers from a .jsonl file"
+            ) from error
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:3])
+    if numbers < OLDEST_TRANSFORMERS:
+        raise UserError(
+            f"transformers {version} is too old: below 5.15.1 LFM2's short convolutions forget "
+            "their cache and answers go wrong without an error; install transformers>=5.15.1"
+        )
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -13,35 +13,11 @@ import torch
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.models.checkpoint_files import ARCHITECTURE, check_directory
 
-# Up to 5.14.1 appending several tokens to a filled cache silently ignores the short convolutions'
-# window: wrong answers, no error.
-OLDEST_TRANSFORMERS = (5, 15, 1)
 _DTYPES = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-
-
-def check_transformers(version: str | None = None) -> None:
-    """Refuse a transformers that computes this family wrongly.
-
-    Raises:
-        UserError: it is missing or older than 5.15.1.
-    """
-    if version is None:
-        try:
-            from transformers import __version__ as version
-        except ImportError as error:
-            raise UserError(
-                "the Python package transformers is missing; install transformers>=5.15.1"
-            ) from error
-    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:3])
-    if numbers < OLDEST_TRANSFORMERS:
-        raise UserError(
-            f"transformers {version} is too old: below 5.15.1 LFM2's short convolutions forget "
-            "their cache and answers go wrong without an error; install transformers>=5.15.1"
-        )
 
 
 def choose_device(name: str) -> torch.device:
@@ -88,7 +64,6 @@ def load_checkpoint(source: str, device: torch.device, dtype: torch.dtype) -> tu
     Raises:
         UserError: it is missing, out of reach, of another architecture, or damaged.
     """
-    check_transformers()
     local = Path(source).is_dir()
     if local:
         check_directory(Path(source))

@@ -148,8 +148,8 @@ class Lfm2Runner:
         self._sin = torch.cat([-sin[0][:, :half], sin[0][:, half:]], dim=-1)[:, None]
 
     def _norm(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        if x.dtype == torch.float32:
-            return F.rms_norm(x, (x.shape[-1],), None, self._eps) * weight
+        if x.dtype == torch.float32 and weight.ndim == 1:
+            return F.rms_norm(x, (x.shape[-1],), weight, self._eps)
         return F.rms_norm(x.float(), (x.shape[-1],), None, self._eps).to(x.dtype) * weight
 
     @torch.inference_mode()

@@ -11,7 +11,7 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.models import loading
 from lfmvl_ros.models.base import load_model
-from lfmvl_ros.models.checkpoint_files import image_rules
+from lfmvl_ros.models.checkpoint_files import check_transformers, image_rules
 
 
 @pytest.fixture
@@ -131,12 +131,12 @@ def test_dtypes():
 @pytest.mark.parametrize("version", ["4.57.0", "5.0.0", "5.14.1", "5.15.0"])
 def test_an_old_transformers_is_refused_with_the_reason(version):
     with pytest.raises(UserError, match="short convolutions"):
-        loading.check_transformers(version)
+        check_transformers(version)
 
 
 @pytest.mark.parametrize("version", ["5.15.1", "5.16.0.dev0", "6.0.0"])
 def test_a_newer_transformers_is_fine(version):
-    loading.check_transformers(version)
+    check_transformers(version)
 
 
 def test_image_rules_of_a_directory(checkpoint, backend):
