@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lfmvl ground``, ``track`` and ``demo`` from the outside, with recorded replies."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lfmvl_ros.cli.main import main
+from lfmvl_ros.viz.video import VideoReader, VideoWriter, read_image, write_image
+
+SEEN = '[{"label": "tote", "bbox": [0.25, 0.25, 0.50, 0.75]}]'
+
+
+@pytest.fixture
+def replies(tmp_path: Path) -> Path:
+    path = tmp_path / "replies.jsonl"
+    path.write_text(json.dumps({"text": SEEN}) + "\n")
+    return path
+
+
+def test_ground_prints_the_document_and_draws(
+    tmp_path: Path, replies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_image(tmp_path / "in.png", np.full((120, 160, 3), 90, np.uint8))
+    code = main(
+        ["ground", str(tmp_path / "in.png"), "--query", "tote", "--model", str(replies),
+         "--annotate", str(tmp_path / "out.png")]
+    )  # fmt: skip
+    document = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert document["status"] == "ok"
+    assert document["objects"][0]["label"] == "tote"
+    assert document["objects"][0]["bbox"] == [0.25, 0.25, 0.5, 0.75]
+    drawn = read_image(tmp_path / "out.png").astype(int)
+    assert (abs(drawn[90, 40:80] - 90).max(axis=-1) > 60).mean() > 0.8
+
+
+def test_ground_of_an_unreadable_answer_is_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_image(tmp_path / "in.png", np.full((120, 160, 3), 90, np.uint8))
+    (tmp_path / "replies.jsonl").write_text(json.dumps({"text": "I like trains 12"}) + "\n")
+    code = main(
+        ["ground", str(tmp_path / "in.png"), "--query", "tote",
+         "--model", str(tmp_path / "replies.jsonl")]
+    )  # fmt: skip
+    assert (code, json.loads(capsys.readouterr().out)["status"]) == (1, "unparseable")
+
+
+def test_track_writes_every_frame_and_keeps_the_id(
+    tmp_path: Path, replies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with VideoWriter(tmp_path / "in.mp4", (160, 120), 20.0) as video:
+        for _ in range(40):
+            video.write(np.full((120, 160, 3), 90, np.uint8))
+    code = main(
+        ["track", str(tmp_path / "in.mp4"), "--query", "tote", "--model", str(replies),
+         "--out", str(tmp_path / "out")]
+    )  # fmt: skip
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (code, summary["frames"], summary["answers"], summary["tracks"]) == (0, 40, 8, 1)
+    lines = (tmp_path / "out" / "tracks.jsonl").read_text().splitlines()
+    ids = {track["id"] for line in lines for track in json.loads(line)["tracks"]}
+    assert (len(lines), ids) == (40, {1})
+    assert len(list(VideoReader(tmp_path / "out" / "annotated.mp4"))) == 40
+    assert (tmp_path / "out" / "preview.png").is_file()
+
+
+def test_demo_is_three_processes_over_dds(tmp_path: Path, replies: Path) -> None:
+    """The real thing, short: synthetic camera, perception node, subscriber."""
+    replies.write_text(json.dumps({"text": SEEN, "delay_s": 0.2}) + "\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "lfmvl_ros.cli.main", "demo", "--duration", "4", "--model",
+         str(replies), "--query", "tote", "--out", str(tmp_path / "demo")],
+        env={**os.environ, "ROS_DOMAIN_ID": "78"}, capture_output=True, text=True, timeout=110,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert summary["frames"] > 20
+    assert summary["outcomes"].get("ok", 0) >= 3
+    assert summary["tracks"] == 1
+    assert summary["track_latency_ms"]["p50"] > 0
+    for name in ("preview.png", "annotated.mp4", "grounding.jsonl", "tracks.jsonl"):
+        assert (tmp_path / "demo" / name).stat().st_size > 0
+
+
+def test_demo_says_what_is_wrong_with_the_camera(tmp_path: Path, replies: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lfmvl_ros.cli.main", "demo", "--camera", "missing.mp4",
+         "--model", str(replies), "--out", str(tmp_path / "demo")],
+        env={**os.environ, "ROS_DOMAIN_ID": "79"}, capture_output=True, text=True, timeout=110,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "missing.mp4" in done.stderr
+    assert "camera_node ended with exit code 2" in done.stderr
