@@ -97,6 +97,8 @@ def _listen(node: RecorderNode) -> None:
                     refresh=False,
                 )
                 bar.update(min(node.elapsed_s, node.duration_s) - bar.n)
+        if node.started_s is not None and rclpy.ok():
+            bar.update(bar.total - bar.n)
 
 
 def main() -> None:
@@ -107,10 +109,10 @@ def main() -> None:
         _listen(node)
     recording, elapsed_s = node.recording, node.elapsed_s
     if node.started_s is None:
-        names = ", ".join(node.resolve_topic_name(name) for name in ("image_raw", "tracks"))
+        names = " and ".join(node.resolve_topic_name(name) for name in ("image_raw", "tracks"))
+        waited = f"no tracks within {node.patience_s:g} s" if node.gave_up else "stopped before any"
         print(
-            f"no tracks within {node.patience_s:g} s; are the camera and the perception node "
-            f"running on topics {names}?",
+            f"{waited}; are the camera and the perception node running, on {names}?",
             file=sys.stderr,
         )
         sys.exit(1)
