@@ -10,6 +10,7 @@ be off by, so no threshold depends on resolution, box size, answer rate or laten
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ def associate(
     """
     gain = np.zeros((len(mean), len(boxes)))
     nis = np.zeros_like(gain)
-    gate = float(chi2.ppf(gate_probability, 4))
+    gate = _gate(gate_probability)
     track, box = _candidates(mean, covariance, boxes, error, gate)
     if track.size:
         distance, log_volume = _innovation(mean, covariance, boxes, error, track, box)
@@ -85,14 +86,20 @@ def associate(
     return Pairs(rows, columns, nis[rows, columns])
 
 
+@lru_cache(maxsize=8)
+def _gate(probability: float) -> float:
+    return float(chi2.ppf(probability, 4))
+
+
 def _candidates(
     mean: FloatArray, covariance: FloatArray, boxes: FloatArray, error: FloatArray, gate: float
 ) -> tuple[IntArray, IntArray]:
     """Pairs that may pass the gate: ``d' S^-1 d >= d_k^2 / S_kk`` for each k, so none is lost."""
-    axis = np.arange(4)
-    spread = covariance[:, None, axis, axis] + error[None, :, axis, axis]
-    difference = boxes[None, :, :] - mean[:, None, :4]
-    track, box = np.nonzero((difference**2 <= gate * spread).all(axis=2))
+    possible = np.ones((len(mean), len(boxes)), dtype=np.bool_)
+    for axis in range(4):
+        spread = covariance[:, None, axis, axis] + error[None, :, axis, axis]
+        possible &= (boxes[None, :, axis] - mean[:, None, axis]) ** 2 <= gate * spread
+    track, box = np.nonzero(possible)
     return track, box
 
 

@@ -66,16 +66,19 @@ def measure(found: Detections, box_jitter: float) -> Measurements:
     order = sorted(
         range(len(keys)), key=lambda i: (-found.scores[i], keys[i], found.xyxy_px[i].tolist())
     )
-    overlap = iou_matrix(found.xyxy_px, found.xyxy_px)
+    alike: dict[int, list[int]] = {}
+    for i, j in np.argwhere(iou_matrix(found.xyxy_px, found.xyxy_px) > DUPLICATE_IOU).tolist():
+        if keys[i] == keys[j]:
+            alike.setdefault(i, []).append(j)
     kept: list[int] = []
-    row_of = [0] * len(keys)
+    row_of = [-1] * len(keys)
+    leads: set[int] = set()
     for i in order:
-        same = [
-            k for k, j in enumerate(kept) if keys[j] == keys[i] and overlap[i, j] > DUPLICATE_IOU
-        ]
-        row_of[i] = same[0] if same else len(kept)
-        if not same:
+        rows = [row_of[j] for j in alike.get(i, []) if j in leads]
+        row_of[i] = min(rows, default=len(kept))
+        if not rows:
             kept.append(i)
+            leads.add(i)
     chosen = found.take(kept)
     boxes = xyxy_to_cxcywh(chosen.xyxy_px)
     return Measurements(

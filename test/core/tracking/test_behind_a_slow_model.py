@@ -77,6 +77,17 @@ def test_moving_object_is_met_where_it_is_now(answer: MakeAnswer, seed: int) -> 
     np.testing.assert_allclose(np.mean(speed, axis=0), [120, 25], atol=10)
 
 
+def test_object_at_rest_does_not_drift_with_the_noise_of_its_boxes(answer: MakeAnswer) -> None:
+    rest = np.array([[640.0, 360, 60, 120]])
+    speeds = [
+        np.hypot(*tracks.velocity_px_s[0])
+        for seed in range(3)
+        for now, tracks, _ in follow(answer, lambda _: rest, seconds=8, seed=seed)
+        if now > 1.0
+    ]
+    assert np.median(speeds) < 2.0
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_crossing_objects_keep_their_ids(answer: MakeAnswer, seed: int) -> None:
     def truth(time: float) -> np.ndarray:

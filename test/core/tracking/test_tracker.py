@@ -188,6 +188,18 @@ def test_objects_that_leave_end_soon(answer: MakeAnswer) -> None:
     assert applied[1].ended or applied[0].ended
 
 
+def test_what_stands_at_the_border_ends_sooner_than_in_the_middle(answer: MakeAnswer) -> None:
+    tracker, inside, outside = Tracker(), BOX, [1245.0, 300.0, 60.0, 120.0]
+    for i in range(8):
+        tracker.apply(answer(i / 4, [inside, outside]))
+    middle, border = tracker.at(ns(1.75)).ids.tolist()
+    ended_at = {}
+    for i in range(1, 5):
+        for key in tracker.apply(answer(1.75 + i / 4)).ended:
+            ended_at[key] = i
+    assert ended_at == {border: 2, middle: 4}
+
+
 def test_at_changes_nothing_and_splits(answer: MakeAnswer) -> None:
     quiet, busy = established(answer)[0], established(answer)[0]
     for i in range(100):
