@@ -40,7 +40,8 @@ class ObjectSpans:
     Attributes:
         gate: from the end of the object before it (or the bracket that opens the list) up to and
             including its own first character: the tokens that decided that it follows.
-        label: the label without quotes; None when the model did not write one.
+        label: the label with the quote that closes it, which tells "box" from "box lid"; None when
+            the model did not write one.
         numbers: the four numbers of the box.
     """
 

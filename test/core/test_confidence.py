@@ -64,6 +64,12 @@ def test_the_token_that_goes_on_or_ends_decides_existence() -> None:
     np.testing.assert_allclose(scores, [1.0, math.exp(-1)])
 
 
+def test_where_a_label_ends_is_part_of_it() -> None:
+    """Only the token behind the word tells a box from a "box lid"."""
+    tokens = tokens_of(TEXT, {TEXT.index('person"') + len("person"): 0.6})
+    np.testing.assert_allclose(parse(TEXT, tokens=tokens).detections.scores, [0.6, 1.0])
+
+
 def test_coordinates_do_not_lower_the_score_but_widen_sigma() -> None:
     digits = TEXT.index("10, 0.20")
     sure = parse(TEXT, tokens=tokens_of(TEXT, {}))

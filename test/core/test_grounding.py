@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The JSON of topic ``grounding`` (``data/grounding.golden.json`` is the contract), and outcomes."""
+"""The JSON of topic ``grounding``, held to ``data/grounding.golden.json``, and the outcomes."""
 
 from __future__ import annotations
 

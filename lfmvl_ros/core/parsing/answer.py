@@ -185,11 +185,13 @@ class _Answer:
         self.unknown_labels = tuple(dict.fromkeys(x.label for x in items if not x.known))
 
     def _outcome(self, document: Document, found: Found, understood: int, query: Query) -> Outcome:
-        if not understood:
+        if not understood or (self.defects and not len(self.detections)):
             return self._outcome_of_nothing(document, found, query)
+        # A list that is closed is whole, even if the model was stopped right behind it.
         unfinished = self.reply.finish in _UNFINISHED and not found.is_list
         if found.lost or document.cut or unfinished:
-            self.repairs.append("the answer was cut off; complete objects were kept")
+            lost = "; an unfinished object was dropped" if found.lost else ""
+            self.repairs.append(f"the answer was cut off{lost}")
             return Outcome.TRUNCATED
         if not len(self.detections):
             return Outcome.EMPTY

@@ -225,7 +225,8 @@ class _Finder:
         if node.kind == "word" and text.casefold() in ("null", "none"):
             return None
         cleaned = clean_label(self.document.string(node))
-        return Label(cleaned, (node.start, node.end)) if cleaned else None
+        end = node.end + (node.kind == "string")  # that it ends here is a part of what it says
+        return Label(cleaned, (node.start, end)) if cleaned else None
 
     def _leaf(self, label: Label | None, box: Node, layout: str, gate: Span) -> None:
         try:
