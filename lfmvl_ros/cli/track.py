@@ -17,7 +17,6 @@ from lfmvl_ros.cli.flags import add_setting_flags, settings_from
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.pipeline import template_for
@@ -62,17 +61,17 @@ class _Run:
     first_seen_ns: dict[int, int] = field(default_factory=dict)
     longest_ns: int = 0
 
-    def ask(self, frame: Frame) -> Grounding:
-        """Answer about one frame and correct the tracker with it."""
+    def ask(self, frame: Frame) -> dict[str, object]:
+        """Answer about one frame, correct the tracker with it, return the JSON document."""
         prompt = template_for(self.settings, self.model).render(self.query)
         (reply,) = self.model.ground(
             [frame], [prompt], generation=self.settings.generation, image=self.settings.image
         )
         grounding = parse_reply(reply, frame=frame, prompt=prompt, settings=self.settings.parsing)
-        self.tracker.apply(grounding)
+        applied = self.tracker.apply(grounding)
         self.answer_ms.append(reply.times.total_s * 1e3)
         self.outcomes[grounding.outcome.value] += 1
-        return grounding
+        return grounding.to_dict(applied.id_texts)
 
     def count(self, tracks: Tracks) -> None:
         """Remember how long each id has lived."""
@@ -131,8 +130,7 @@ def _follow(
         frame = Frame(pixels, time_ns)
         if time_ns >= due_ns:
             due_ns += period_ns
-            document = state.ask(frame).to_dict()
-            answers.write(json.dumps(document, ensure_ascii=False) + "\n")
+            answers.write(json.dumps(state.ask(frame), ensure_ascii=False) + "\n")
         tracks = state.tracker.at(time_ns)
         state.count(tracks)
         tracks_file.write(json.dumps(tracks.to_dict(), ensure_ascii=False) + "\n")

@@ -28,7 +28,7 @@ from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, PromptTempla
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.report import Answer, PipelineStatus
-from lfmvl_ros.core.tracking import Applied, Tracker, Tracks
+from lfmvl_ros.core.tracking import Applied, Ignored, Tracker, Tracks
 from lfmvl_ros.core.triggers import is_due
 
 _log = logging.getLogger(__name__)
@@ -48,12 +48,15 @@ class _Camera:
     waiting: tuple[Frame, int] | None = None
     latest: tuple[Frame, int] | None = None
     last_asked_ns: int | None = None
+    newest_ns: int = 0
+    epoch: int = 0
     requests: list[Future[Answer]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class _Job:
     camera: _Camera
+    epoch: int
     frame: Frame
     handed_over_ns: int
     requests: tuple[Future[Answer], ...]
@@ -124,6 +127,7 @@ class Pipeline:
         with self._wake:
             camera = self._camera(frame.camera)
             self._frames += 1
+            self._notice_jump_back(camera, frame.stamp_ns)
             if camera.waiting is not None:
                 self._superseded += 1
             camera.waiting = camera.latest = (frame, now_ns)
@@ -216,6 +220,18 @@ class Pipeline:
                 answer_age_s=None if ended is None else (now_ns - ended) / 1e9,
             )
 
+    def _notice_jump_back(self, camera: _Camera, stamp_ns: int) -> None:
+        """Start a new epoch when time runs from an earlier point again. The lock is held."""
+        window_ns = self._settings.tracker.reorder_window_s * 1e9
+        if stamp_ns < camera.newest_ns - window_ns:
+            _log.warning("camera stamps jumped back; the tracker starts again")
+            camera.tracker.reset()
+            camera.epoch += 1
+            camera.newest_ns = stamp_ns
+            camera.last_asked_ns = None
+            self._restarts += 1
+        camera.newest_ns = max(camera.newest_ns, stamp_ns)
+
     # -- worker ----------------------------------------------------------------------------------
 
     def _camera(self, name: str) -> _Camera:
@@ -255,7 +271,7 @@ class Pipeline:
         camera.waiting = None
         camera.last_asked_ns = frame.stamp_ns
         requests, camera.requests = tuple(camera.requests), []
-        return _Job(camera, frame, handed_over_ns, requests)
+        return _Job(camera, camera.epoch, frame, handed_over_ns, requests)
 
     def _answer(self, job: _Job) -> None:
         settings, query = self._settings, self._query
@@ -276,7 +292,7 @@ class Pipeline:
             return
         grounding = parse_reply(reply, frame=job.frame, prompt=prompt, settings=settings.parsing)
         with self._wake:
-            applied = job.camera.tracker.apply(grounding)
+            applied = self._apply(job, grounding)
             self._count(grounding, applied)
         answer = Answer(grounding, applied, time.monotonic_ns() - job.handed_over_ns)
         for request in job.requests:
@@ -286,6 +302,14 @@ class Pipeline:
             self._on_answer(answer)
         except Exception:
             _log.exception("publishing an answer failed")
+
+    @staticmethod
+    def _apply(job: _Job, grounding: Grounding) -> Applied:
+        """Correct the tracks, unless time has started again since the frame was taken."""
+        if job.epoch == job.camera.epoch:
+            return job.camera.tracker.apply(grounding)
+        nobody = (0,) * len(grounding.detections)
+        return Applied(grounding.stamp_ns, nobody, ignored=Ignored.TOO_LATE)
 
     def _count(self, grounding: Grounding, applied: Applied) -> None:
         self._outcomes[grounding.outcome.value] += 1

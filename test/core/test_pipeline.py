@@ -19,6 +19,7 @@ from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.pipeline import Answer, Pipeline
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
 from lfmvl_ros.core.reply import FinishReason, Reply
+from lfmvl_ros.core.tracking import Ignored
 
 MS = 1_000_000
 BOX = json.dumps([{"label": "tote", "bbox": [0.25, 0.25, 0.50, 0.75]}])
@@ -229,11 +230,25 @@ def test_two_cameras_take_turns(bench: Bench) -> None:
     assert order.count("left") == order.count("right") == 2
 
 
-def test_stamps_that_jump_back_restart_the_tracker(bench: Bench) -> None:
-    for stamp_ms in (600_000, 600_100, 1000):
+def test_stamps_that_jump_back_restart_the_tracker_at_once(bench: Bench) -> None:
+    for stamp_ms in (600_000, 600_100):
         bench.pipeline.submit(frame(stamp_ms))
         bench.asked()
-        bench.answer()
+        (before,) = bench.answer().applied.ids
+    assert len(bench.pipeline.submit(frame(1000))) == 0
+    bench.asked()
+    assert bench.answer().applied.ids != (before,)
+    assert bench.pipeline.status().restarts == 1
+
+
+def test_an_answer_in_flight_across_a_loop_touches_no_track(bench: Bench) -> None:
+    bench.pipeline.submit(frame(600_000))
+    bench.asked()
+    bench.pipeline.submit(frame(1000))
+    answer = bench.answer()
+    assert (answer.applied.ids, answer.applied.ignored) == ((0,), Ignored.TOO_LATE)
+    bench.asked()
+    assert bench.answer().applied.ids == (1,)
     assert bench.pipeline.status().restarts == 1
 
 
