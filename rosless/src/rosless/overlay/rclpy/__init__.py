@@ -34,8 +34,8 @@ def init(*, args=None, context=None, domain_id=None, signal_handler_options=None
     context = get_default_context() if is_default else context
     if signal_handler_options is None:
         signal_handler_options = SignalHandlerOptions.ALL if is_default else SignalHandlerOptions.NO
-    install_signal_handlers(signal_handler_options)
     context.init(args, domain_id=domain_id)
+    install_signal_handlers(signal_handler_options)
     return InitContextManager(context)
 
 

@@ -119,7 +119,10 @@ class Executor:
             self._spin_one(_deadline(timeout_sec), future.done)
 
     def _spin_one(self, deadline, stop):
-        work = self._next_work(deadline, stop)
+        try:
+            work = self._next_work(deadline, stop)
+        except ShutdownException:
+            return
         if work is not None:
             work()
 
@@ -247,12 +250,14 @@ class MultiThreadedExecutor(Executor):
     def _spin_one(self, deadline, stop):
         """Wait for a free thread first, so that no more is taken than can be worked on."""
         while not self._free.acquire(timeout=0.05):
-            self._check()
-            if stop() or (deadline is not None and time.monotonic() >= deadline):
+            if self._is_shutdown or stop() or (deadline and time.monotonic() >= deadline):
                 return
+            self._check()
         work = None
         try:
             work = self._next_work(deadline, stop)
+        except ShutdownException:
+            pass
         finally:
             if work is None:
                 self._free.release()

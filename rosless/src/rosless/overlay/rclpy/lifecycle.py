@@ -10,7 +10,8 @@ import traceback
 from dataclasses import dataclass
 from enum import IntEnum
 
-from lifecycle_msgs.msg import State, Transition, TransitionDescription, TransitionEvent
+from lifecycle_msgs.msg import State as StateMessage
+from lifecycle_msgs.msg import Transition, TransitionDescription, TransitionEvent
 from lifecycle_msgs.srv import (
     ChangeState,
     GetAvailableStates,
@@ -86,6 +87,9 @@ class LifecycleState:
 
     label: str
     state_id: int
+
+
+State = LifecycleState  # rclpy exports it under both names
 
 
 class ManagedEntity:
@@ -270,11 +274,13 @@ class LifecycleNodeMixin(ManagedEntity):
         return response
 
     def _on_get_state(self, request, response):
-        response.current_state = State(id=self._state, label=_STATES[self._state])
+        response.current_state = StateMessage(id=self._state, label=_STATES[self._state])
         return response
 
     def _on_get_available_states(self, request, response):
-        response.available_states = [State(id=n, label=label) for n, label in _STATES.items()]
+        response.available_states = [
+            StateMessage(id=n, label=label) for n, label in _STATES.items()
+        ]
         return response
 
     def _on_get_available(self, request, response):
@@ -299,8 +305,8 @@ def _description(transition):
     number, label, start, goal = transition
     return TransitionDescription(
         transition=Transition(id=number, label=label),
-        start_state=State(id=start, label=_STATES[start]),
-        goal_state=State(id=goal, label=_STATES[goal]),
+        start_state=StateMessage(id=start, label=_STATES[start]),
+        goal_state=StateMessage(id=goal, label=_STATES[goal]),
     )
 
 
