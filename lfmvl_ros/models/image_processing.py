@@ -310,7 +310,11 @@ def register_image_processor() -> None:
     """
     if TORCHVISION:
         return
-    from transformers import AutoImageProcessor, Lfm2VlConfig
+    from transformers import Lfm2VlConfig
+    from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING
 
+    # What AutoImageProcessor.register() does from transformers 5.20 on; before that it turns down
+    # a configuration of its own family, and is itself hidden where torchvision is missing.
     classes = {"torchvision": Lfm2VlImageProcessor, "pil": Lfm2VlImageProcessor}
-    AutoImageProcessor.register(Lfm2VlConfig, image_processor_classes=classes, exist_ok=True)
+    IMAGE_PROCESSOR_MAPPING.register(Lfm2VlConfig, classes, exist_ok=True)
+    IMAGE_PROCESSOR_MAPPING._extra_content.setdefault(Lfm2VlConfig, classes)

@@ -56,7 +56,7 @@ def grayscale_to_rgb(image):
 def stand_in_for_torchvision():
     contents = {
         "torchvision": {"__version__": "0.28.0", "__file__": __file__},
-        "torchvision.io": {},
+        "torchvision.io": {"ImageReadMode": None, "decode_image": None},
         "torchvision.transforms": {"InterpolationMode": InterpolationMode},
         "torchvision.transforms.functional": {"pil_to_tensor": None},
         "torchvision.transforms.v2": {},

@@ -97,7 +97,7 @@ def test_the_picture_is_not_written_to():
 
 
 def test_auto_classes_find_it(tmp_path):
-    from transformers import AutoImageProcessor
+    from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
     wanted = ours.image_processor_class()
     wanted(min_image_tokens=32).save_pretrained(tmp_path)
