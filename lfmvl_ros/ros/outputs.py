@@ -18,6 +18,8 @@ from lfmvl_ros.core.tracking import Tracks, TrackState
 from lfmvl_ros.ros import conversions, qos
 from lfmvl_ros.viz.drawing import draw_marks, marks_of_tracks
 
+_FRAMES_BEFORE_CAMERA_INFO = 30  # a calibration may come a little later than the first frames
+
 
 class Outputs:
     """The result topics of one camera. They exist from configure to cleanup.
@@ -37,7 +39,7 @@ class Outputs:
         self._markers = publisher(MarkerArray, "markers", qos.RESULTS)
         self._intrinsics: conversions.Intrinsics | None = None
         self._marked: set[int] = set()
-        self._told_no_camera_info = False
+        self._unmarked_frames = 0
 
     def close(self) -> None:
         """Withdraw the topics."""
@@ -55,10 +57,15 @@ class Outputs:
         self._labels.publish(conversions.to_label_info(query, now_ns, threshold))
 
     def answer(self, answer: Answer) -> None:
-        """Publish one answer: its detections, and the whole of it as JSON."""
-        ids = answer.applied.id_texts
-        self._detections.publish(conversions.to_detections(answer.grounding, ids))
-        self._grounding.publish(conversions.to_json(answer.grounding.to_dict(ids)))
+        """Publish one answer: the whole of it as JSON, and its detections.
+
+        An answer that says nothing about the scene (timeout, error, nothing readable) has no
+        ``detections`` message: an empty one would say that nothing is there.
+        """
+        ids, grounding = answer.applied.id_texts, answer.grounding
+        if len(grounding.detections) or grounding.outcome.is_evidence_of_absence:
+            self._detections.publish(conversions.to_detections(grounding, ids))
+        self._grounding.publish(conversions.to_json(grounding.to_dict(ids)))
 
     def tracks(self, frame: Frame, tracks: Tracks) -> None:
         """Publish the tracks at a camera frame.
@@ -81,11 +88,12 @@ class Outputs:
 
     def _publish_markers(self, tracks: Tracks, sure: list[int]) -> None:
         if self._intrinsics is None:
-            if not self._told_no_camera_info:
+            self._unmarked_frames += 1
+            if self._unmarked_frames == _FRAMES_BEFORE_CAMERA_INFO:
                 self._node.get_logger().warning(
-                    "markers need the camera's calibration: no usable camera_info has come yet"
+                    "markers need the camera's calibration, and no usable camera_info comes; "
+                    "none are published"
                 )
-            self._told_no_camera_info = True
             return
         shown = {int(tracks.ids[i]) for i in sure}
         gone = self._marked - shown

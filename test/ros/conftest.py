@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes under test, and a node that listens and asks as any other node would, over real DDS."""
+
+import contextlib
+import itertools
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import SetParametersAtomically
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Detection2DArray
+
+from lfmvl_ros.ros import conversions, qos
+
+PATIENCE_S = 30.0  # for machines with two busy cores; nothing waits longer than it must
+_COUNTER = itertools.count(os.getpid())
+TRANSITIONS = {"configure": 1, "cleanup": 2, "activate": 3, "deactivate": 4}
+
+
+@pytest.fixture
+def ros(monkeypatch):
+    """A context on a domain of its own that nobody outside this machine hears."""
+    monkeypatch.setenv("ROS_LOCALHOST_ONLY", "1")
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + next(_COUNTER) % 100))
+    context = Context()
+    rclpy.init(context=context)
+    yield context
+    if context.ok():
+        rclpy.shutdown(context=context)
+
+
+class Inbox:
+    """What came on a topic."""
+
+    def __init__(self, topic):
+        self.topic = topic
+        self._waiting = queue.Queue()
+
+    def __call__(self, message):
+        self._waiting.put(message)
+
+    @property
+    def empty(self):
+        return self._waiting.empty()
+
+    def clear(self):
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+
+    def next(self, wanted=lambda _: True, timeout_s=PATIENCE_S):
+        """Return the first message that is wanted; skips the others."""
+        deadline_s, skipped = time.monotonic() + timeout_s, 0
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            try:
+                message = self._waiting.get(timeout=left_s)
+            except queue.Empty:
+                break
+            if wanted(message):
+                return message
+            skipped += 1
+            last = message
+        told = f"; {skipped} others came, the last: {last}" if skipped else "; none came"
+        raise AssertionError(f"nothing wanted on {self.topic} within {timeout_s:g} s{told}"[:2000])
+
+    def next_json(self, wanted=lambda _: True, timeout_s=PATIENCE_S):
+        message = self.next(lambda m: wanted(json.loads(m.data)), timeout_s)
+        return json.loads(message.data)
+
+    def is_silent(self, for_s):
+        self.clear()
+        time.sleep(for_s)
+        return self.empty
+
+
+class Camera:
+    """Publishes pictures, at a rate from a thread, or one by one; stamps tell them apart."""
+
+    def __init__(self, node, topic, wh, kind):
+        self.topic = topic
+        self._publisher = node.create_publisher(kind, topic, qos.SENSOR)
+        self._wh = wh
+        self._stop = threading.Event()
+        self._thread = None
+        self.sent_ns = []
+
+    def send(self, message=None, stamp_ns=None):
+        stamp_ns = time.time_ns() if stamp_ns is None else stamp_ns
+        if message is None:
+            pixels = np.full((self._wh[1], self._wh[0], 3), len(self.sent_ns) % 256, np.uint8)
+            message = conversions.to_image(pixels, stamp_ns, "lens")
+        self.sent_ns.append(stamp_ns)
+        self._publisher.publish(message)
+
+    def send_until(self, came, message=lambda: None):
+        """Send again and again until ``came()``: the first ones find nobody connected yet."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not came():
+            assert time.monotonic() < deadline_s, f"nothing took the pictures of {self.topic}"
+            self.send(message())
+            time.sleep(0.1)
+
+    def start(self, rate_hz=20.0):
+        self._stop.clear()
+
+        def run():
+            while not self._stop.wait(1 / rate_hz):
+                self.send()
+
+        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread.start()
+
+    def stop(self):
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+
+class World:
+    """One test's processes and the node that watches them, in a namespace of their own."""
+
+    def __init__(self, context, folder):
+        self.namespace, self.folder = f"/t{next(_COUNTER)}", folder
+        self.node = rclpy.create_node("watcher", context=context, namespace=self.namespace)
+        self.executor = SingleThreadedExecutor(context=context)
+        self.executor.add_node(self.node)
+        self.processes, self.cameras, self._logs = [], [], []
+        self._spinning = threading.Thread(target=self._spin, daemon=True)
+        self._spinning.start()
+        self.diagnostics = self.listen(DiagnosticArray, "/diagnostics")
+
+    def _spin(self):
+        with contextlib.suppress(ExternalShutdownException):
+            self.executor.spin()
+
+    def start(self, module, *, parameters=None, arguments=()):
+        """Start a node as a process of its own."""
+        words = ["--ros-args", "-r", f"__ns:={self.namespace}"]
+        for name, value in (parameters or {}).items():
+            words += ["-p", f"{name}:={json.dumps(value)}"]
+        command = [sys.executable, "-m", f"lfmvl_ros.ros.{module}", *words, *arguments]
+        self._logs.append(self.folder / f"{module}{len(self.processes)}.log")
+        with self._logs[-1].open("w") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        self.processes.append(process)
+        return process
+
+    def perception(self, replies, *, wait=True, **parameters):
+        """Start a perception node that plays these replies."""
+        recording = self.folder / "replies.jsonl"
+        recording.write_text("".join(json.dumps(reply) + "\n" for reply in replies))
+        names = {name.replace("__", "."): value for name, value in parameters.items()}
+        process = self.start("perception_node", parameters={"model": str(recording), **names})
+        if wait:
+            self.wait_active()
+        return process
+
+    def wait_active(self):
+        self.health("model", lambda status: "query" in values(status))
+
+    def log(self):
+        return "".join(log.read_text() for log in self._logs)
+
+    def camera(self, topic="image_raw", wh=(64, 48), kind=Image):
+        self.cameras.append(Camera(self.node, topic, wh, kind))
+        return self.cameras[-1]
+
+    def connected_camera(self, message=lambda: None, **options):
+        """Return a camera whose pictures arrive, and the camera's counters by then."""
+        camera, tracks = self.camera(**options), self.listen(Detection2DArray, "tracks")
+        camera.send_until(lambda: not tracks.empty, message)
+        time.sleep(0.2)  # the last one is on its way
+        self.diagnostics.clear()
+        return camera, values(self.health("camera"))
+
+    def listen(self, kind, topic, profile=qos.RESULTS):
+        inbox = Inbox(topic)
+        self.node.create_subscription(kind, topic, inbox, profile)
+        return inbox
+
+    def health(self, part, wanted=lambda _: True, timeout_s=PATIENCE_S):
+        """Return the first diagnostic status of a part that is wanted."""
+        name = f"{self.namespace}/perception: {part}"
+        found = []
+
+        def look(message):
+            found[:] = [s for s in message.status if s.name == name and wanted(s)]
+            return bool(found)
+
+        try:
+            self.diagnostics.next(look, timeout_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n--- logs ---\n{self.log()}") from None
+        return found[0]
+
+    def call(self, kind, service, timeout_s=PATIENCE_S, **fields):
+        """Call a service of the perception node and return the response."""
+        client = self.node.create_client(kind, service)
+        assert client.wait_for_service(timeout_sec=timeout_s), f"no service {service}: {self.log()}"
+        done, future = threading.Event(), client.call_async(kind.Request(**fields))
+        future.add_done_callback(lambda _: done.set())
+        assert done.wait(timeout_s), f"no response from {service} within {timeout_s} s"
+        self.node.destroy_client(client)
+        return future.result()
+
+    def set_parameters(self, **parameters):
+        """Set parameters of the perception node, all or nothing; return the result."""
+        request = [
+            Parameter(name.replace("__", "."), value=value).to_parameter_msg()
+            for name, value in parameters.items()
+        ]
+        service = "perception/set_parameters_atomically"
+        return self.call(SetParametersAtomically, service, parameters=request).result
+
+    def change_state(self, transition):
+        request = ChangeState.Request()
+        request.transition.id = TRANSITIONS[transition]
+        return self.call(
+            ChangeState, "perception/change_state", transition=request.transition
+        ).success
+
+    def state(self):
+        return self.call(GetState, "perception/get_state").current_state.label
+
+    def end(self, process, number=signal.SIGTERM, timeout_s=10.0):
+        """Send a signal; return the exit code and how long the end took."""
+        began_s = time.monotonic()
+        process.send_signal(number)
+        return process.wait(timeout_s), time.monotonic() - began_s
+
+    def close(self):
+        for camera in self.cameras:
+            camera.stop()
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        for process in self.processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.executor.shutdown(timeout_sec=2.0)
+        self._spinning.join(5.0)
+        self.node.destroy_node()
+
+
+def values(status):
+    """Return the key-value pairs of a diagnostic status."""
+    return {item.key: item.value for item in status.values}
+
+
+@pytest.fixture
+def world(ros, tmp_path):
+    made = World(ros, tmp_path)
+    yield made
+    made.close()

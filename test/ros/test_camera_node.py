@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The camera node as a process, over real DDS."""
+
+import cv2
+import numpy as np
+import pytest
+from sensor_msgs.msg import CameraInfo, Image
+
+from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.scenes import SceneVideo
+
+
+def stamp(message):
+    return conversions.stamp_ns(message.header.stamp)
+
+
+def video(path, frames, rate_hz=20.0):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), rate_hz, (64, 48))
+    for i in range(frames):
+        writer.write(np.full((48, 64, 3), 10 * i, np.uint8))
+    writer.release()
+    return str(path)
+
+
+def test_the_scene_with_calibration_at_true_rate(world):
+    images = world.listen(Image, "image_raw", qos.SENSOR)
+    infos = world.listen(CameraInfo, "camera_info", qos.SENSOR)
+    parameters = {"width": 64, "height": 64, "rate_hz": 20.0, "seed": 3, "frame_id": "eye"}
+    world.start("camera_node", parameters=parameters)
+    seen = [images.next() for _ in range(12)]
+    stamps = np.array([stamp(message) for message in seen])
+    steps = np.diff(stamps) / 50e6  # periods; skipped pictures leave whole ones out
+    assert (np.abs(steps - np.rint(steps)) < 0.1).all(), steps
+    assert (np.rint(steps) >= 1).all()
+
+    scene = SceneVideo(3, wh=(64, 64), fps=20.0)
+    pictures = [conversions.frame_from_image(message).pixels for message in seen]
+    indices = np.rint((stamps - stamps[0]) / 50e6).astype(int)
+    first = next(i for i in range(200) if np.array_equal(scene.frame(i).pixels, pictures[0]))
+    for index, picture in zip(indices, pictures, strict=True):
+        assert np.array_equal(scene.frame(first + int(index)).pixels, picture)
+
+    info = infos.next(lambda m: stamp(m) == stamps[-1])
+    assert (info.width, info.height, info.header.frame_id) == (64, 64, "eye")
+    assert conversions.to_intrinsics(info)[0] == scene.focal_px
+
+
+def test_a_video_ends_with_exit_code_0(world, tmp_path):
+    images = world.listen(Image, "image_raw", qos.SENSOR)
+    source = video(tmp_path / "short.avi", 25)
+    process = world.start(
+        "camera_node", parameters={"source": source, "loop": False, "encoding": "bgr8"}
+    )
+    message = images.next(lambda m: max(m.data) > 200)
+    assert (message.encoding, message.width, message.height) == ("bgr8", 64, 48)
+    assert process.wait(30) == 0, world.log()
+    assert "the source has ended" in world.log()
+
+
+def test_a_video_loops_on_request_and_stops_when_told(world, tmp_path):
+    images = world.listen(Image, "image_raw", qos.SENSOR)
+    source = video(tmp_path / "short.avi", 3)
+    process = world.start("camera_node", parameters={"source": source, "loop": True})
+    stamps = [stamp(images.next()) for _ in range(10)]
+    assert stamps == sorted(set(stamps))  # time goes on when the video starts again
+    code, _ = world.end(process)
+    assert code == 0, world.log()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"source": "/nowhere.mp4"}, "camera source '/nowhere.mp4' does not exist"),
+        ({"encoding": "yuyv"}, "encoding must be one of rgb8, bgr8, mono8"),
+        ({"width": 4}, "width"),
+    ],
+)
+def test_what_cannot_start_says_why(world, parameters, says):
+    process = world.start("camera_node", parameters=parameters)
+    assert process.wait(30) == 2
+    assert says in world.log()
+    assert "Traceback" not in world.log()
+
+
+def test_a_picture_that_breaks_later_ends_with_exit_code_2(world, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.png"), np.zeros((8, 8, 3), np.uint8))
+    (folder / "b.png").write_bytes(b"no image")
+    process = world.start("camera_node", parameters={"source": str(folder)})
+    assert process.wait(30) == 2
+    assert "b.png is not a readable image" in world.log()

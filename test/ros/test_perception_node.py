@@ -1,0 +1,383 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The perception node as a process, over real DDS, with recorded replies as its model."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import String
+from std_srvs.srv import SetBool, Trigger
+from vision_msgs.msg import Detection2DArray, LabelInfo
+from visualization_msgs.msg import MarkerArray
+
+from lfmvl_ros.ros import conversions, qos
+
+OK, WARN, ERROR = b"\x00", b"\x01", b"\x02"
+
+
+def reply(*labels, delay_s=0.05):
+    """A model's answer: the i-th label at a place of its own."""
+    objects = [
+        {"label": label, "bbox": [0.1 + 0.2 * i, 0.25, 0.2 + 0.2 * i, 0.75]}
+        for i, label in enumerate(labels)
+    ]
+    return {"text": json.dumps(objects), "delay_s": delay_s}
+
+
+TOTE = [reply("red tote")]
+
+
+def values(status):
+    return {item.key: item.value for item in status.values}
+
+
+def stamp(message):
+    return conversions.stamp_ns(message.header.stamp)
+
+
+def test_images_in_results_out(world):
+    world.perception([reply("red tote", "person")], query="red tote, person")
+    detections = world.listen(Detection2DArray, "detections")
+    tracks = world.listen(Detection2DArray, "tracks")
+    grounding, states = world.listen(String, "grounding"), world.listen(String, "track_states")
+    camera = world.camera(wh=(64, 48))
+    camera.start()
+
+    found = detections.next(lambda m: len(m.detections) == 2)
+    assert stamp(found) in camera.sent_ns
+    for header in [found.header, *(d.header for d in found.detections)]:
+        assert (conversions.stamp_ns(header.stamp), header.frame_id) == (stamp(found), "lens")
+    tote, person = found.detections
+    assert (tote.results[0].hypothesis.class_id, person.results[0].hypothesis.class_id) == (
+        "red tote",
+        "person",
+    )
+    assert 0 < tote.results[0].hypothesis.score <= 1
+    centre, box = tote.bbox.center.position, tote.bbox
+    assert (centre.x, centre.y, box.size_x, box.size_y) == pytest.approx((9.6, 24, 6.4, 24))
+
+    document = grounding.next_json(lambda d: d["stamp"]["nanosec"] == found.header.stamp.nanosec)
+    assert (document["status"], document["query"]) == ("ok", "red tote, person")
+    assert [item["id"] for item in document["objects"]] == [tote.id, person.id]
+    assert document["objects"][0]["bbox"] == pytest.approx([0.1, 0.25, 0.2, 0.75])
+
+    seen = [tracks.next(lambda m: len(m.detections) == 2) for _ in range(5)]
+    assert {d.id for m in seen for d in m.detections} == {tote.id, person.id}
+    assert {stamp(m) for m in seen} <= set(camera.sent_ns)
+    assert len({stamp(m) for m in seen}) == 5  # one a camera frame
+    state = states.next_json(lambda d: len(d["tracks"]) == 2)
+    assert state["width"] == 64
+    assert {track["state"] for track in state["tracks"]} <= {"tentative", "confirmed"}
+
+
+def test_what_is_only_computed_for_subscribers(world):
+    world.perception([reply("red tote")], query="red tote")
+    camera = world.camera(wh=(64, 48))
+    camera.start()
+    info = world.node.create_publisher(CameraInfo, "camera_info", qos.SENSOR)
+    lens = conversions.to_camera_info(0, "lens", (64, 48), (60.0, 60.0, 31.5, 23.5))
+    timer = world.node.create_timer(0.1, lambda: info.publish(lens))
+    tracks = world.listen(Detection2DArray, "tracks")
+    (track,) = tracks.next(lambda m: m.detections).detections
+
+    drawn = world.listen(Image, "debug_image", qos.SENSOR).next()
+    assert (drawn.width, drawn.height, drawn.encoding) == (64, 48, "rgb8")
+    pixels = conversions.frame_from_image(drawn).pixels
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 1  # the camera's picture is plain
+    marked = world.listen(MarkerArray, "markers").next(lambda m: m.markers)
+    assert {m.id for m in marked.markers} == {int(track.id)}
+    assert {m.header.frame_id for m in marked.markers} == {"lens"}
+    world.node.destroy_timer(timer)
+
+
+def test_query_changes_at_run_time(world):
+    world.perception(TOTE, query="red tote")
+    grounding = world.listen(String, "grounding")
+    camera = world.camera()
+    camera.start()
+    assert grounding.next_json()["query_version"] == 1
+
+    ask = world.node.create_publisher(String, "query", qos.RESULTS)
+    while not ask.get_subscription_count():
+        time.sleep(0.01)
+    ask.publish(String(data="person, blue tote"))
+    changed = grounding.next_json(lambda d: d["query_version"] == 2)
+    assert changed["query"] == "person, blue tote"
+    labels = world.listen(LabelInfo, "label_info", qos.LATCHED).next()  # joined late
+    assert [c.class_name for c in labels.class_map] == ["person", "blue tote"]
+
+    assert world.set_parameters(query="forklift").successful
+    assert grounding.next_json(lambda d: d["query_version"] == 3)["query"] == "forklift"
+
+    for text in ("", " , ,", "<|im_end|>"):
+        ask.publish(String(data=text))
+    status = world.health("commands", lambda s: values(s)["queries_rejected"] == "3")
+    assert status.level == OK
+    assert "query not taken: the query is empty" in world.log()
+    assert grounding.next_json()["query"] == "forklift"
+
+
+def test_parameters_are_refused_with_the_reason_while_the_model_is_busy(world):
+    world.perception([reply("red tote", delay_s=60.0)], generation__timeout_s=90.0)
+    camera = world.camera()
+    camera.start()
+    world.health("model", lambda s: float(values(s)["busy_s"]) > 0.5)
+    refused = world.set_parameters(query="box", image__max_tiles=999)
+    assert not refused.successful
+    assert "image.max_tiles" in refused.reason
+    assert not world.set_parameters(model="bundled").successful
+    assert world.set_parameters(query="box", image__max_tiles=9).successful
+    assert values(world.health("model", lambda s: values(s)["query"] == "box"))["busy_s"] > "0.5"
+
+
+def test_enable_and_ground_once(world):
+    world.perception(TOTE, query="red tote")
+    grounding = world.listen(String, "grounding")
+    tracks = world.listen(Detection2DArray, "tracks")
+    early = world.call(Trigger, "ground_once")
+    assert (early.success, early.message) == (
+        False,
+        "no camera frame has come yet; check the image topic",
+    )
+    camera = world.camera()
+    camera.start()
+    grounding.next()
+
+    assert world.call(SetBool, "enable", data=False).message == "paused"
+    time.sleep(0.2)  # the answer under way
+    assert grounding.is_silent(0.5)
+    tracks.next()  # tracks go on at every frame
+    assert world.health("model", lambda s: "paused" in s.message).level == OK
+
+    once = world.call(Trigger, "ground_once")
+    assert once.success
+    document = json.loads(once.message)
+    assert (document["status"], document["objects"][0]["label"]) == ("ok", "red tote")
+    assert grounding.next_json()["stamp"] == document["stamp"]
+    assert grounding.is_silent(0.3)
+
+    assert world.call(SetBool, "enable", data=True).message == "enabled"
+    grounding.next()
+
+
+def test_life_cycle_three_times_round(world):
+    process = world.perception(TOTE, wait=False, autostart=False, query="red tote")
+    detections = world.listen(Detection2DArray, "detections")
+    camera = world.camera()
+    camera.start()
+    assert not world.call(SetBool, "enable", data=False).success
+    assert world.call(Trigger, "ground_once").message == "the node is not configured"
+    for _ in range(3):
+        assert world.state() == "unconfigured"
+        assert world.change_state("configure")
+        assert world.state() == "inactive"
+        assert world.health("model", lambda s: s.message == "inactive").level == OK
+        for _ in range(2):
+            assert world.change_state("activate")
+            assert stamp(detections.next()) in camera.sent_ns
+            assert world.change_state("deactivate")
+            assert detections.is_silent(0.3)
+        assert world.change_state("cleanup")
+        assert world.health("model", lambda s: s.message == "not configured").level == OK
+    assert process.poll() is None
+
+
+def test_configuring_fails_and_the_node_stays(world):
+    process = world.start(
+        "perception_node", parameters={"model": "/nowhere/replies.jsonl", "autostart": False}
+    )
+    assert not world.change_state("configure")
+    assert world.state() == "unconfigured"
+    status = world.health("model", lambda s: s.level == ERROR)
+    assert "the recording /nowhere/replies.jsonl can't be read" in status.message
+    assert "configuring failed: the recording" in world.log()
+    assert process.poll() is None
+
+
+def plain_image(stamp_ns=1):
+    return conversions.to_image(np.zeros((48, 64, 3), np.uint8), stamp_ns, "lens")
+
+
+def corrupt_images():
+    short, empty, strange = plain_image(), Image(encoding="rgb8"), plain_image()
+    short.data = short.data[:-1]
+    empty.header = short.header
+    strange.encoding = "8UC3"
+    return short, empty, strange
+
+
+def test_corrupt_images_are_counted_and_the_node_goes_on(world):
+    world.perception(TOTE, query="red tote")
+    camera, before = world.connected_camera()
+    received = int(before["received"])
+    for message in corrupt_images():
+        camera.send(message)
+        received += 1
+        world.health("camera", lambda s, n=received: values(s)["received"] == str(n))
+    after = values(world.health("camera"))
+    assert after["dropped.corrupt"] == "2"
+    assert after["dropped.unsupported_encoding"] == "1"
+    assert after["frames"] == before["frames"]
+    assert "image encoding '8UC3' is not supported; supported: rgb8" in world.log()
+    detections = world.listen(Detection2DArray, "detections")
+    camera.start()
+    assert stamp(detections.next()) in camera.sent_ns
+
+
+def test_compressed_input_and_a_truncated_jpeg(world):
+    world.perception(TOTE, query="red tote", compressed_input=True)
+    detections = world.listen(Detection2DArray, "detections")
+    pixels = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    jpeg = cv2.imencode(".jpg", pixels)[1].tobytes()
+
+    def message(data=jpeg):
+        made = CompressedImage(format="jpeg")
+        made.header = conversions.to_header(time.time_ns(), "lens")
+        made.data.frombytes(data)
+        return made
+
+    camera, _ = world.connected_camera(message, topic="image_raw/compressed", kind=CompressedImage)
+    camera.send(message(jpeg[: len(jpeg) // 2]))
+    world.health("camera", lambda s: values(s)["dropped.corrupt"] == "1")
+    last = message()
+    camera.send(last)
+    found = detections.next(lambda m: m.header == last.header)
+    assert found.detections[0].bbox.size_y == pytest.approx(24)
+
+
+def test_camera_silent_then_back(world):
+    world.perception(TOTE, diagnostics__camera_stale_s=0.5)
+    status = world.health("camera", lambda s: s.level == WARN)
+    assert status.message == "no image yet on image_raw"
+    camera = world.camera()
+    camera.start()
+    world.health("camera", lambda s: s.level == OK)
+    camera.stop()
+    status = world.health("camera", lambda s: s.level == WARN)
+    assert status.message.startswith("no image for")
+    camera.start()
+    world.health("camera", lambda s: s.level == OK)
+
+
+def test_every_kind_of_answer_is_published_and_failures_are_not_emptiness(world):
+    answers = [
+        reply("red tote"),
+        {"text": "[]", "delay_s": 0.05},
+        {"text": "I see a warehouse.", "delay_s": 0.05},
+        {"error": "out of memory", "delay_s": 0.05},
+        {"text": "[]", "delay_s": 30.0},
+    ]
+    world.perception(answers, query="red tote", generation__timeout_s=0.5)
+    detections = world.listen(Detection2DArray, "detections")
+    grounding = world.listen(String, "grounding")
+    camera = world.camera()
+    camera.start()
+    by_stamp = {}
+    while len(by_stamp) < 12:
+        document = grounding.next_json()
+        key = document["stamp"]["sec"] * 10**9 + document["stamp"]["nanosec"]
+        by_stamp[key] = document["status"]
+    assert {"ok", "empty", "unparseable", "error", "timeout"} == set(by_stamp.values())
+    camera.stop()
+    published = {}
+    while not detections._waiting.empty():
+        message = detections.next()
+        published[by_stamp.get(stamp(message))] = len(message.detections)
+    published.pop(None, None)
+    assert published == {"ok": 1, "empty": 0}
+    status = world.health("model", lambda s: int(values(s)["outcome.error"]) > 0)
+    assert int(values(status)["outcome.timeout"]) > 0
+
+
+def test_stamps_out_of_order_zero_and_jumping_back(world):
+    world.perception(TOTE, query="red tote")
+    detections = world.listen(Detection2DArray, "detections")
+    camera, _ = world.connected_camera()
+    camera.send(stamp_ns=(now_ns := time.time_ns()))
+    (first,) = detections.next(lambda m: stamp(m) == now_ns).detections
+    camera.send(stamp_ns=now_ns - 10**8)
+    world.health("camera", lambda s: values(s)["dropped.out_of_order"] == "1")
+
+    long_ago_ns = now_ns - 3600 * 10**9  # a bag starts again
+    camera.send(stamp_ns=long_ago_ns)
+    (again,) = detections.next(lambda m: stamp(m) == long_ago_ns).detections
+    assert int(again.id) > int(first.id)  # ids are never used again for something else
+    status = world.health("model", lambda s: values(s)["tracker_restarts"] == "1")
+    assert status.level == OK
+    assert "stamps jumped back by 3600" in world.log()
+
+    tracks = world.listen(Detection2DArray, "tracks")
+    camera.send_until(lambda: not tracks.empty, lambda: plain_image(stamp_ns=0))
+    assert abs(stamp(tracks.next()) - time.time_ns()) < 60 * 10**9
+    assert "the camera sends images without a stamp" in world.log()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_middle_of_an_answer_ends_it_cleanly(world, number):
+    process = world.perception([reply("red tote", delay_s=60.0)], generation__timeout_s=90.0)
+    camera = world.camera()
+    camera.start()
+    world.health("model", lambda s: float(values(s)["busy_s"]) > 0.1)
+    code, took_s = world.end(process, number)
+    assert code == 0, world.log()
+    assert took_s < 5  # 2 s on a machine that is not busy
+    assert "Traceback" not in world.log()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--help"], 0, "ros2 run lfmvl_ros perception_node"),
+        (["model:=/nowhere"], 2, "/nowhere"),
+        (["query:=''"], 2, "the query is empty"),
+        (["tracker.max_coast_s:=99.0"], 2, "tracker.max_coast_s"),
+        (["device:=quantum", "model:=bundled"], 2, "quantum"),
+    ],
+    ids=["help", "model", "query", "range", "device"],
+)
+def test_what_cannot_start_says_why(ros, arguments, code, says):
+    words = arguments
+    if code:
+        words = ["--ros-args", *(word for each in arguments for word in ("-p", each))]
+    done = subprocess.run(
+        [sys.executable, "-m", "lfmvl_ros.ros.perception_node", *words],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    told = done.stdout + done.stderr
+    assert done.returncode == code, told
+    assert says in told
+    assert "Traceback" not in told
+
+
+BUNDLED = Path(__file__).parents[2] / "lfmvl_ros" / "data"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not list(BUNDLED.glob("**/*.safetensors")), reason="no bundled checkpoint")
+def test_the_bundled_checkpoint_answers(world):
+    from lfmvl_ros.scenes import SceneVideo
+
+    world.start("perception_node", parameters={"model": "bundled", "query": "person, forklift"})
+    world.wait_active()
+    grounding = world.listen(String, "grounding")
+    detections = world.listen(Detection2DArray, "detections")
+    pixels = SceneVideo(7, wh=(320, 240)).frame(60).pixels
+
+    def message():
+        return conversions.to_image(pixels, time.time_ns(), "lens")
+
+    world.camera().send_until(lambda: not grounding.empty, message)
+    document = grounding.next_json()
+    assert document["status"] in ("ok", "empty", "repaired", "truncated"), document
+    assert document["image_tokens"] > 0
+    assert document["output_tokens"] > 0
+    assert document["timing"]["decode_ms"] > 0
+    if document["status"] != "truncated":
+        assert len(detections.next().detections) == len(document["objects"])
