@@ -267,7 +267,7 @@ def _refusal(parameter, descriptor, declaring):
         return f"Trying to set a read-only parameter: {name}."
     if parameter.type_ != descriptor.type and not descriptor.dynamic_typing:
         expected, got = Parameter.Type(descriptor.type), parameter.type_
-        return f"{_WRONG_TYPE}, expected '{expected!s}' got '{got!s}'"
+        return f"{_WRONG_TYPE}, expected 'Type.{expected.name}' got 'Type.{got.name}'"
     if parameter.type_ is Parameter.Type.INTEGER and descriptor.integer_range:
         limits = descriptor.integer_range[0]
         on_step = not limits.step or (value - limits.from_value) % limits.step == 0
