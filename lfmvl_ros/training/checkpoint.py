@@ -37,7 +37,7 @@ class ModelShape:
     """
 
     vision_width: int = 192
-    vision_layers: int = 5
+    vision_layers: int = 4
     text_width: int = 128
     text_layers: str = "caacaa"
     text_ff: int = 352
@@ -95,7 +95,6 @@ def build_config(shape: ModelShape, *, vocabulary: int) -> Lfm2VlConfig:
 def build_model(shape: ModelShape, *, vocabulary: int) -> Lfm2VlForConditionalGeneration:
     """A model with random weights (torch's global seed decides them)."""
     model = Lfm2VlForConditionalGeneration(build_config(shape, vocabulary=vocabulary))
-    torch.nn.init.normal_(model.model.vision_tower.embeddings.position_embedding.weight, std=0.02)
     model.generation_config = GenerationConfig(
         bos_token_id=layout.BOS_ID,
         eos_token_id=layout.IM_END_ID,

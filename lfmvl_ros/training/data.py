@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE
+from lfmvl_ros.models.image_processing import resize as resample
 from lfmvl_ros.training.examples import NOT_A_PAIR, Encoder, Example, dense_targets
 from lfmvl_ros.training.geometry import Grid
 from lfmvl_ros.training.questions import Target, ask
@@ -35,35 +35,39 @@ class StreamSettings:
     Attributes:
         seed: of everything random; the held-out scenes use other seeds.
         rank: which of the training processes this stream feeds.
-        batch: samples per batch.
+        batch: images per batch.
+        questions: questions about each image of a batch; the vision tower looks only once.
         chunk: batches per chunk.
-        reuse: questions asked about each scene.
+        reuse: batches of a chunk in which a scene is used, mirrored at random.
+        scene_objects: most objects in a scene.
     """
 
     seed: int = 0
     rank: int = 0
-    batch: int = 16
+    batch: int = 12
+    questions: int = 2
     chunk: int = 24
-    reuse: int = 3
+    reuse: int = 2
+    scene_objects: int = 8
 
     def __post_init__(self) -> None:
-        for name in ("batch", "chunk", "reuse"):
+        for name in ("batch", "questions", "chunk", "reuse", "scene_objects"):
             if getattr(self, name) < 1:
                 raise ValueError(f"StreamSettings.{name} is at least 1, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples that share a grid. B samples, T tokens, P patches.
+    """Samples that share a grid. I images, B = I * questions rows of T tokens, P patches.
 
     Attributes:
         grid: of all images.
-        pixels: uint8 (B, H, W, 3) of exactly the grid's size.
-        ids: int64 (B, T) prompt and answer, padded on the right.
+        pixels: uint8 (I, H, W, 3) of exactly the grid's size.
+        ids: int64 (B, T) prompt and answer, padded on the right; the rows of an image together.
         next_ids: int64 (B, T) the token to predict after each place.
         counted: bool (B, T) whether the loss looks at the place.
         pair: int64 (B, T) coordinate hundredths to predict, or NOT_A_PAIR.
-        kinds, colours: int64 (B, P); boxes: float32 (B, P, 4).
+        kinds, colours: int64 (I, P); boxes: float32 (I, P, 4).
         expected: mean number of counted places in a batch of this chunk.
     """
 
@@ -83,20 +87,20 @@ class Batch:
 class _Sample:
     pixels: np.ndarray
     targets: list[Target]
-    example: Example
-    counted: np.ndarray
+    examples: list[Example]
+    counted: list[np.ndarray]
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longest row."""
+        return max(len(example) for example in self.examples)
 
 
 def resize(pixels: np.ndarray, grid: Grid) -> np.ndarray:
-    """Resize uint8 (H, W, 3) to the grid's pixels as the processor does: bilinear, antialiased."""
+    """Resize uint8 (H, W, 3) to the grid's pixels with the processor's own resampling."""
     width, height = grid.wh_px
-    if pixels.shape[:2] == (height, width):
-        return pixels
-    image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].float()
-    image = F.interpolate(
-        image, size=(height, width), mode="bilinear", align_corners=False, antialias=True
-    )
-    return image[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
+    image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
+    return resample(image, height, width).permute(1, 2, 0).numpy()
 
 
 def colour_shift(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
@@ -132,10 +136,11 @@ class BatchStream:
         groups: list[tuple[Grid, list[_Sample]]] = []
         for grid, chosen in by_grid.items():
             samples = self._samples(own, grid, chosen, max_objects)
-            samples.sort(key=lambda sample: len(sample.example))
+            samples.sort(key=lambda sample: sample.length)
             size = self.settings.batch
             groups += [(grid, samples[i : i + size]) for i in range(0, len(samples), size)]
-        expected = np.mean([sum(int(s.counted.sum()) for s in group) for _, group in groups])
+        counts = [[int(c.sum()) for s in group for c in s.counted] for _, group in groups]
+        expected = np.mean([sum(numbers) for numbers in counts])
         order = shared.permutation(len(groups))
         return [_collate(*groups[place], expected=float(expected)) for place in order]
 
@@ -146,7 +151,7 @@ class BatchStream:
         scenes: list[Scene] = []
         for place in range(-(-wanted // self.settings.reuse)):
             view = chosen[place % len(chosen)]
-            scene = self._source.draw(rng, view.wh_px, max_objects)
+            scene = self._source.draw(rng, view.wh_px, self.settings.scene_objects)
             scenes.append(Scene(resize(scene.pixels, grid), scene.targets))
         return [
             self._sample(rng, scenes[place % len(scenes)], grid, max_objects)
@@ -159,25 +164,27 @@ class BatchStream:
         pixels, targets = scene.pixels, list(scene.targets)
         if rng.random() < 0.5:
             pixels, targets = pixels[:, ::-1], [target.mirrored() for target in targets]
-        question = ask(rng, targets, self._source.vocabulary, max_objects=max_objects)
-        template = COOKBOOK_TEMPLATE if rng.random() < _COOKBOOK_SHARE else CARD_TEMPLATE
-        example = self._encoder.example(question, template, grid)
-        counted = example.decides | (rng.random(len(example.decides)) < FORMAT_SHARE)
-        return _Sample(colour_shift(rng, pixels), targets, example, counted)
+        examples, counted = [], []
+        for _ in range(self.settings.questions):
+            question = ask(rng, targets, self._source.vocabulary, max_objects=max_objects)
+            template = COOKBOOK_TEMPLATE if rng.random() < _COOKBOOK_SHARE else CARD_TEMPLATE
+            examples.append(self._encoder.example(question, template, grid))
+            decides = examples[-1].decides
+            counted.append(decides | (rng.random(len(decides)) < FORMAT_SHARE))
+        return _Sample(colour_shift(rng, pixels), targets, examples, counted)
 
 
 def _collate(grid: Grid, samples: list[_Sample], *, expected: float) -> Batch:
-    length = max(len(sample.example) for sample in samples)
-    shape = (len(samples), length)
+    rows = [pair for s in samples for pair in zip(s.examples, s.counted, strict=True)]
+    shape = (len(rows), max(sample.length for sample in samples))
     ids, next_ids = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     counted, pair = np.zeros(shape, bool), np.full(shape, NOT_A_PAIR, np.int64)
-    for row, sample in enumerate(samples):
-        example = sample.example
+    for row, (example, counts) in enumerate(rows):
         start, stop = len(example.prompt), len(example)
         ids[row, :start], ids[row, start:stop] = example.prompt, example.answer
         places = slice(start - 1, stop - 1)  # the place before a token predicts it
         next_ids[row, places], pair[row, places] = example.answer, example.pair
-        counted[row, places] = sample.counted
+        counted[row, places] = counts
     dense = [dense_targets(sample.targets, grid) for sample in samples]
     kinds, colours, boxes = (np.stack(parts) for parts in zip(*dense, strict=True))
     pixels = np.stack([sample.pixels for sample in samples])

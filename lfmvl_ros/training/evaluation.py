@@ -39,13 +39,19 @@ class Verdict:
     Attributes:
         valid: whether the answer was well-formed JSON.
         overlaps: for each expected object the IoU of the box that found it (at least 0.5), or 0.
-        false: boxes that found nothing; boxes on objects too small or hidden to be expected are
-            not among them.
+        boxes: for each given box the IoU with the object it found, 0 when it found nothing, or
+            None when it lies on an object too small or hidden to be expected: that counts
+            neither way.
     """
 
     valid: bool
     overlaps: tuple[float, ...]
-    false: int
+    boxes: tuple[float | None, ...]
+
+    @property
+    def false(self) -> int:
+        """Number of boxes that found nothing."""
+        return sum(box == 0 for box in self.boxes)
 
 
 @dataclass(frozen=True)
@@ -123,14 +129,12 @@ def judge(text: str, question: Question, targets: Sequence[Target]) -> Verdict:
     """
     given = parse_strictly(text)
     if given is None:
-        return Verdict(False, (0.0,) * len(question.found), 0)
-    overlaps, taken = [0.0] * len(question.found), set()
+        return Verdict(False, (0.0,) * len(question.found), ())
+    overlaps = [0.0] * len(question.found)
+    boxes = [None if _on_uncounted(*item, targets) else 0.0 for item in given]
     for overlap, row, column in _best_pairs(given, question):
-        overlaps[column] = overlap
-        taken.add(row)
-    rest = [item for row, item in enumerate(given) if row not in taken]
-    spared = sum(_on_uncounted(label, box, targets) for label, box in rest)
-    return Verdict(True, tuple(overlaps), len(rest) - spared)
+        overlaps[column] = boxes[row] = overlap
+    return Verdict(True, tuple(overlaps), tuple(boxes))
 
 
 def _best_pairs(

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -14,6 +16,7 @@ from torch import multiprocessing
 from transformers import AutoTokenizer
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.training.card import FACTS_FILE, write_card
 from lfmvl_ros.training.checkpoint import (
     ModelShape,
     build_model,
@@ -21,8 +24,10 @@ from lfmvl_ros.training.checkpoint import (
     count_parameters,
     save_checkpoint,
 )
-from lfmvl_ros.training.sources import WarehouseScenes
+from lfmvl_ros.training.sources import WarehouseScenes, warehouse_vocabulary
 from lfmvl_ros.training.trainer import STATE_FILE, TOKENIZER_DIRECTORY, Trainer, TrainSettings
+
+CHECKPOINT_DIRECTORY = "checkpoint"
 
 
 def quiet_threads() -> None:
@@ -63,6 +68,7 @@ def train(settings: TrainSettings, *, resume: bool = False) -> None:
             )
     finally:
         meeting.unlink(missing_ok=True)
+    export(settings.out, settings.out / CHECKPOINT_DIRECTORY)
 
 
 def _process(rank: int, settings: TrainSettings, resume: bool, meeting: str) -> None:
@@ -82,11 +88,11 @@ def _process(rank: int, settings: TrainSettings, resume: bool, meeting: str) -> 
         dist.destroy_process_group()
 
 
-def export(run: Path, target: Path) -> dict[str, float]:
-    """Turn the averaged weights of a run's state into a checkpoint directory.
+def export(run: Path, target: Path) -> dict[str, Any]:
+    """Turn the averaged weights of a run's state into a checkpoint directory with its card.
 
     Returns:
-        step, samples, seconds of the state, and the number of parameters.
+        The facts of the training that the card states.
 
     Raises:
         UserError: the run has no state yet.
@@ -97,11 +103,19 @@ def export(run: Path, target: Path) -> dict[str, float]:
     tokenizer = AutoTokenizer.from_pretrained(run / TOKENIZER_DIRECTORY)
     model = build_model(ModelShape(**state["shape"]), vocabulary=len(tokenizer))
     model.load_state_dict(state["average"])
-    facts = {name: state[name] for name in ("step", "samples", "seconds", "seed")}
-    facts["parameters"] = count_parameters(model)
+    words = warehouse_vocabulary()
+    facts = {
+        **{name: state[name] for name in ("step", "samples", "seconds", "seed", "shape")},
+        **state.get("settings", {}),
+        "parameters": count_parameters(model),
+        "kinds": list(words.kinds),
+        "colours": list(words.colours),
+    }
     fresh = target.with_name(target.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     save_checkpoint(model, build_processor(tokenizer), fresh)
+    (fresh / FACTS_FILE).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    write_card(fresh)
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
     return facts

@@ -23,13 +23,13 @@ class NetworkOutput:
     """What one forward pass gives.
 
     Attributes:
-        hidden: (B, T, D) output of the language tower, before the vocabulary.
-        kinds: (B, P, K) scores of each patch over background and kinds, or None.
+        hidden: (B, T, D) output of the language tower before the vocabulary, or None.
+        kinds: (B, P, K) scores of each patch over background and kinds.
         colours: (B, P, C) scores over no colour and colours.
         boxes: (B, P, 4) normalised x1, y1, x2, y2 of the object in each patch.
     """
 
-    hidden: Tensor
+    hidden: Tensor | None
     kinds: Tensor
     colours: Tensor
     boxes: Tensor
@@ -93,11 +93,15 @@ class TrainingNetwork(nn.Module):
         return tower.post_layernorm(hidden)
 
     def read(self, features: Tensor, ids: Tensor, grid: Grid) -> Tensor:
-        """Image features and token ids (B, T) -> hidden states (B, T, D)."""
+        """Features of I images and token ids (B, T) -> hidden states (B, T, D).
+
+        B is a multiple of I: consecutive rows belong to the same image.
+        """
         core = self.model.model
-        batch = features.shape[0]
-        image = core.multi_modal_projector(features.view(batch, grid.rows, grid.columns, -1))
+        images = features.shape[0]
+        image = core.multi_modal_projector(features.view(images, grid.rows, grid.columns, -1))
         hidden = core.language_model.embed_tokens(ids)
+        image = image.repeat_interleave(len(ids) // images, 0)
         image = image.reshape(-1, image.shape[-1]).to(hidden.dtype)
         hidden = hidden.masked_scatter((ids == IMAGE_ID)[..., None], image)
         text = core.language_model
@@ -110,11 +114,14 @@ class TrainingNetwork(nn.Module):
                 hidden = _run_convolution_layer(layer, hidden)
         return text.embedding_norm(hidden)
 
-    def forward(self, patches: Tensor, ids: Tensor, grid: Grid) -> NetworkOutput:
-        """Run both towers and the dense heads on a batch that shares one grid."""
+    def forward(self, patches: Tensor, ids: Tensor | None, grid: Grid) -> NetworkOutput:
+        """Run both towers and the dense heads on a batch that shares one grid.
+
+        Without ids only the vision tower runs.
+        """
         features = self.see(patches, grid)
         return NetworkOutput(
-            self.read(features, ids, grid),
+            None if ids is None else self.read(features, ids, grid),
             self.kind_head(features),
             self.colour_head(features),
             self.box_head(features),

@@ -39,7 +39,7 @@ def compute_loss(
     soft: Tensor,
     dense_weight: float,
 ) -> Loss:
-    """Loss of one batch.
+    """Loss of one batch; of the dense heads alone where the language tower did not run.
 
     Args:
         network: gives the vocabulary head.
@@ -49,13 +49,6 @@ def compute_loss(
         soft: (100, 100) from :func:`soft_labels`.
         dense_weight: of the throw-away heads.
     """
-    hidden, wanted = output.hidden[batch.counted], batch.next_ids[batch.counted]
-    pair = batch.pair[batch.counted]
-    logs = network.model.lm_head(hidden).float().log_softmax(-1)
-    is_pair = pair >= 0
-    words = -logs[~is_pair].gather(1, wanted[~is_pair, None]).sum()
-    numbers = -(soft[pair[is_pair]] * logs[is_pair][:, pair_ids]).sum()
-    language = (words + numbers) / batch.expected
     shown = batch.kinds > 0
     each = F.cross_entropy(output.kinds.float().transpose(1, 2), batch.kinds, reduction="none")
     kind = each[~shown].mean()
@@ -64,16 +57,33 @@ def compute_loss(
         kind = 0.5 * kind + 0.5 * each[shown].mean()  # most patches are background
         colour = F.cross_entropy(output.colours.float()[shown], batch.colours[shown])
         box = (output.boxes.float()[shown] - batch.boxes[shown]).abs().mean()
-    total = language + dense_weight * (kind + 0.5 * colour + _BOX_WEIGHT * box)
+    total = dense_weight * (kind + 0.5 * colour + _BOX_WEIGHT * box)
     figures = {
-        "word": words.item() / max(1, int((~is_pair).sum())),
-        "coord": numbers.item() / max(1, int(is_pair.sum())),
         "kind": kind.item(),
         "colour": float(colour.detach()),
         "box": float(box.detach()),
         "patch_recall": _patch_recall(output.kinds, batch.kinds),
     }
-    return Loss(total, figures)
+    if output.hidden is None:
+        return Loss(total, figures)
+    language, spoken = _language_loss(network, output.hidden, batch, pair_ids, soft)
+    return Loss(total + language, {**spoken, **figures})
+
+
+def _language_loss(
+    network: TrainingNetwork, hidden: Tensor, batch: Batch, pair_ids: Tensor, soft: Tensor
+) -> tuple[Tensor, dict[str, float]]:
+    """Cross-entropy of the counted tokens; means per token for the log."""
+    wanted, pair = batch.next_ids[batch.counted], batch.pair[batch.counted]
+    logs = network.model.lm_head(hidden[batch.counted]).float().log_softmax(-1)
+    is_pair = pair >= 0
+    words = -logs[~is_pair].gather(1, wanted[~is_pair, None]).sum()
+    numbers = -(soft[pair[is_pair]] * logs[is_pair][:, pair_ids]).sum()
+    means = {
+        "word": words.item() / max(1, int((~is_pair).sum())),
+        "coord": numbers.item() / max(1, int(is_pair.sum())),
+    }
+    return (words + numbers) / batch.expected, means
 
 
 def _patch_recall(scores: Tensor, kinds: Tensor) -> float:

@@ -16,6 +16,7 @@ from torch import nn
 from lfmvl_ros.training.network import TrainingNetwork
 
 _WARM_UP_STEPS = 200
+_WARM_UP_SHARE = 0.05  # in a short run the warm-up is over after this share of it
 _FINAL_SHARE = 0.02
 
 
@@ -25,7 +26,7 @@ def split_parameters(
     """(hidden matrices for Muon, everything else for AdamW)."""
     hidden, rest = [], []
     for name, parameter in network.named_parameters():
-        outer = any(part in name for part in ("embed", "position", "_head", "lm_head"))
+        outer = any(part in name for part in ("embed_tokens", "position", "_head", "lm_head"))
         (hidden if parameter.ndim == 2 and not outer else rest).append(parameter)
     return hidden, rest
 
@@ -49,7 +50,7 @@ class Optimisers:
             progress: share of the training that is over, 0 to 1.
         """
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-        factor = min(1.0, (step + 1) / _WARM_UP_STEPS)
+        factor = min(1.0, max((step + 1) / _WARM_UP_STEPS, progress / _WARM_UP_SHARE))
         factor *= _FINAL_SHARE + (1 - _FINAL_SHARE) * cosine
         for optimiser, rate in zip((self.muon, self.adam), self._rates, strict=True):
             for group in optimiser.param_groups:
@@ -90,3 +91,23 @@ def start_coordinates(table: nn.Embedding, pair_ids: list[int], *, seed: int = 1
     angles = math.pi * values * frequencies
     features = torch.cat([angles.cos(), angles.sin()], 1) * math.sqrt(2) * 0.05
     table.weight[pair_ids] = features
+
+
+@torch.no_grad()
+def start_positions(table: nn.Embedding, *, scale: float = 0.3) -> None:
+    """Start the position embeddings of the vision tower as sines of row and column.
+
+    Args:
+        table: of side * side rows, row by row.
+        scale: their root mean square.
+    """
+    side, width = math.isqrt(table.num_embeddings), table.embedding_dim
+    octaves = torch.linspace(math.log(0.5), math.log(8), width // 4).exp()
+    angles = math.pi * torch.arange(side)[:, None] / side * octaves
+    line = torch.cat([angles.sin(), angles.cos()], 1)
+    half = line.shape[1]
+    rows = line[:, None].expand(side, side, half)
+    columns = line[None].expand(side, side, half)
+    waves = torch.cat([rows, columns], 2).reshape(side * side, 2 * half)
+    table.weight.zero_()
+    table.weight[:, : 2 * half] = waves * math.sqrt(2) * scale

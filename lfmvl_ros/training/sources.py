@@ -123,16 +123,17 @@ class WarehouseScenes:
             size=_SIZES,
             distractors=min(2, max_objects // 2),
         )
-        return self._convert(render_still(rng, wh=wh_px, options=options))
+        return self.convert(render_still(rng, wh=wh_px, options=options))
 
     def _draw_video_frame(self, number: int) -> Scene:
         from lfmvl_ros.scenes import SceneVideo
 
         video, place = divmod(number, _FRAMES_PER_VIDEO)
         seed, index = _FIRST_VIDEO_SEED + video, 40 + 457 * place
-        return self._convert(SceneVideo(seed, wh=VIDEO_WH_PX).frame(index))
+        return self.convert(SceneVideo(seed, wh=VIDEO_WH_PX).frame(index))
 
-    def _convert(self, rendered: RenderedScene) -> Scene:
+    def convert(self, rendered: RenderedScene) -> Scene:
+        """A rendered scene in the terms of training; what is not visible at all is left out."""
         size = np.array(rendered.wh * 2, float)
         targets = tuple(
             Target(

@@ -21,7 +21,7 @@ from lfmvl_ros.training.data import Batch, BatchStream, StreamSettings
 from lfmvl_ros.training.evaluation import Scores, evaluate, held_out
 from lfmvl_ros.training.network import TrainingNetwork, patchify
 from lfmvl_ros.training.objective import Loss, compute_loss, soft_labels
-from lfmvl_ros.training.optim import Optimisers, follow, start_coordinates
+from lfmvl_ros.training.optim import Optimisers, follow, start_coordinates, start_positions
 from lfmvl_ros.training.sources import SceneSource, views
 
 STATE_FILE = "state.pt"
@@ -40,6 +40,8 @@ class TrainSettings:
         processes: data-parallel processes of one thread each.
         shape: sizes of the model.
         stream: batch size, chunk and reuse (its seed and rank are set from here).
+        vision_share: share of the run in which only the vision tower learns, from the dense
+            heads: at twice the speed, and the language tower then has something to look at.
         max_objects: most objects in an answer, once the curriculum is through.
         sigma: width of the soft coordinate labels in hundredths, at first and in the end.
         ema_decay: of the averaged weights, which are what is shipped.
@@ -54,6 +56,7 @@ class TrainSettings:
     processes: int = 2
     shape: ModelShape = field(default_factory=ModelShape)
     stream: StreamSettings = field(default_factory=StreamSettings)
+    vision_share: float = 0.14
     max_objects: int = 8
     muon_rate: float = 0.01
     adam_rate: float = 1.5e-3
@@ -73,9 +76,9 @@ class TrainSettings:
 
 def curriculum(progress: float, most: int) -> int:
     """Most objects in an answer when this share of the run is over: 2, then 4, then all."""
-    if progress < 0.06:
+    if progress < 0.20:
         return min(2, most)
-    return min(4, most) if progress < 0.15 else most
+    return min(4, most) if progress < 0.28 else most
 
 
 class Trainer:
@@ -94,6 +97,7 @@ class Trainer:
         )
         pairs = layout.pair_ids(self.tokenizer)
         start_coordinates(self.model.get_input_embeddings(), pairs)
+        start_positions(self.model.model.vision_tower.embeddings.position_embedding)
         self.average = build_model(settings.shape, vocabulary=len(self.tokenizer)).eval()
         self.average.load_state_dict(self.model.state_dict())
         self.optimisers = Optimisers(
@@ -116,13 +120,21 @@ class Trainer:
 
     # ---- one update -----------------------------------------------------------------------
 
+    def advance(self, progress: float) -> dict[str, float]:
+        """One update from the next batch of the stream; its figures. Progress is 0 to 1."""
+        loss = self.train_step(self._next_batch(progress), progress)
+        self._recent.append({"loss": loss.total.item(), **loss.figures})
+        return self._recent[-1]
+
     def train_step(self, batch: Batch, progress: float) -> Loss:
         """One update from one batch (and the other processes' batches)."""
         settings = self.settings
         first, last = settings.sigma
         soft = soft_labels(max(last, first * (1 - progress / 0.4)))
+        seeing = progress < settings.vision_share
         with torch.autocast("cpu", torch.bfloat16):
-            output = self.network(patchify(batch.pixels, batch.grid), batch.ids, batch.grid)
+            patches = patchify(batch.pixels, batch.grid)
+            output = self.network(patches, None if seeing else batch.ids, batch.grid)
             loss = compute_loss(
                 self.network,
                 output,
@@ -133,11 +145,11 @@ class Trainer:
             )
         self.network.zero_grad(set_to_none=True)
         loss.total.backward()
-        self._share_gradients()
+        self._share_gradients(seeing=seeing)
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimisers.step(self.step, progress)
         self.step += 1
-        self.samples += len(batch.ids) * settings.processes
+        self.samples += len(batch.pixels) * settings.processes
         follow(
             self.average.parameters(),
             self.model.parameters(),
@@ -146,13 +158,17 @@ class Trainer:
         )
         return loss
 
-    def _share_gradients(self) -> None:
+    def _share_gradients(self, *, seeing: bool) -> None:
+        """Average gradients over the processes; while only seeing, those of vision and heads."""
         if not dist.is_initialized():
             return
-        for parameter in self.network.parameters():  # a head without targets has no gradient
-            if parameter.grad is None:
+        gradients = []
+        for name, parameter in self.network.named_parameters():
+            if (seeing and "language_model" in name) or (seeing and "projector" in name):
+                continue
+            if parameter.grad is None:  # a head without targets in this batch
                 parameter.grad = torch.zeros_like(parameter)
-        gradients = [parameter.grad for parameter in self.network.parameters()]
+            gradients.append(parameter.grad)
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         dist.all_reduce(flat)
         flat /= self.settings.processes
@@ -178,8 +194,7 @@ class Trainer:
         begun, before = time.monotonic(), self.seconds
         saved = judged = before
         while (progress := self._progress(begun, before)) < 1:
-            loss = self.train_step(self._next_batch(progress), progress)
-            self._recent.append({"loss": loss.total.item(), **loss.figures})
+            self.advance(progress)
             if self.step % 50 == 0:
                 self._log(progress)
             if self.seconds - judged >= settings.evaluate_every_s:
@@ -225,7 +240,10 @@ class Trainer:
     # ---- log and state --------------------------------------------------------------------
 
     def _log(self, progress: float) -> None:
-        means = {key: float(np.mean([r[key] for r in self._recent])) for key in self._recent[0]}
+        means = {
+            key: float(np.mean([r[key] for r in self._recent if key in r]))
+            for key in self._recent[-1]
+        }
         self._recent.clear()
         if self.rank:
             return
@@ -233,7 +251,7 @@ class Trainer:
         words = " ".join(f"{key} {value:.3f}" for key, value in means.items())
         self._say(
             f"{progress:6.1%} {self.seconds:6.0f} s step {self.step} {words} "
-            f"objects {self._chunk_objects} {speed:.1f} samples/s"
+            f"objects {self._chunk_objects} {speed:.1f} images/s"
         )
         self._write(means)
 
@@ -254,6 +272,12 @@ class Trainer:
             "chunk_objects": self._chunk_objects,
             "shape": asdict(self.settings.shape),
             "seed": self.settings.seed,
+            "settings": {
+                "planned_minutes": self.settings.minutes,
+                "planned_steps": self.settings.steps,
+                "processes": self.settings.processes,
+                "max_objects": self.settings.max_objects,
+            },
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimisers": self.optimisers.state_dict(),

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Score a checkpoint on held-out warehouse scenes, through its own processor and `generate`.
+
+    python benchmarks/checkpoint.py [--quick] [--checkpoint DIR] [--write]
+
+Greedy answers to questions about scenes whose seeds no training uses. Slices: stills of several
+sizes, easy stills (up to 5 unoccluded objects), dim ones, frames of scene videos (hall, goods and
+people never seen), questions with a colour or an attribute, questions about absent things; over
+all of these, recall on small and on occluded objects. The last line is one JSON object. `--write`
+puts it beside the weights and renews their card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+import torch
+from PIL import Image
+
+from lfmvl_ros.core.prompt import CARD_TEMPLATE
+from lfmvl_ros.models.image_processing import register_image_processor
+from lfmvl_ros.scenes import EASY, STANDARD, SceneOptions, SceneVideo, render_still
+from lfmvl_ros.training.card import SCORES_FILE, write_card
+from lfmvl_ros.training.checkpoint import count_parameters
+from lfmvl_ros.training.evaluation import HELD_OUT_SEED, Scores, Verdict, judge
+from lfmvl_ros.training.questions import Question, Target, ask, find
+from lfmvl_ros.training.sources import Scene, WarehouseScenes
+
+BUNDLED = Path(__file__).parents[1] / "lfmvl_ros" / "data" / "warehouse"
+SMALL_AREA = 0.01
+OCCLUDED = 0.75
+_SIZES = ((256, 256), (384, 288), (640, 360), (288, 384), (480, 480), (840, 360))
+_BATCH = 8
+_MAX_NEW_TOKENS = 320
+
+Asked = tuple[str, Scene, Question]  # slice, scene, question
+
+
+def stills(
+    source: WarehouseScenes, name: str, count: int, options: SceneOptions, seed: int
+) -> Iterator[Asked]:
+    """Stills of several sizes, half asked about everything, half a random question."""
+    for index in range(count):
+        rng = np.random.default_rng([HELD_OUT_SEED, seed, index])
+        wh = _SIZES[int(rng.integers(len(_SIZES)))]
+        scene = source.convert(render_still(rng, wh=wh, options=options))
+        question = everything(scene) if index % 2 else None
+        yield name, scene, question or ask(rng, scene.targets, source.vocabulary)
+
+
+def video_frames(source: WarehouseScenes, count: int) -> Iterator[Asked]:
+    """Single 640x480 frames of many videos; up to four of their kinds are asked for."""
+    for index in range(count):
+        rng = np.random.default_rng([HELD_OUT_SEED, 77, index])
+        frame = SceneVideo(HELD_OUT_SEED + index).frame(int(rng.integers(900)))
+        scene = source.convert(frame)
+        kinds = list(dict.fromkeys(t.names[0] for t in scene.targets if t.counts))
+        chosen = [kinds[i] for i in rng.permutation(len(kinds))[:4]] or ["person"]
+        yield "video_640x480", scene, find(chosen, scene.targets)
+
+
+def single_questions(source: WarehouseScenes, name: str, count: int, seed: int) -> Iterator[Asked]:
+    """One label a question: a colour and kind, an attribute, or a kind that is absent."""
+    index = made = 0
+    while made < count:
+        rng = np.random.default_rng([HELD_OUT_SEED, seed, index])
+        index += 1
+        scene = source.convert(render_still(rng, wh=(384, 288), options=STANDARD))
+        label = _label(rng, name, scene.targets, source)
+        if label is None:
+            continue
+        made += 1
+        yield name, scene, find([label], scene.targets)
+
+
+def _label(
+    rng: np.random.Generator, name: str, targets: Sequence[Target], source: WarehouseScenes
+) -> str | None:
+    colours = set(source.vocabulary.colours)
+    counted = [t for t in targets if t.counts]
+    if name == "absent":
+        there = {t.names[0] for t in targets}
+        absent = [kind for kind in source.vocabulary.kinds if kind not in there]
+        return absent[int(rng.integers(len(absent)))]
+    if not counted:
+        return None
+    names = counted[int(rng.integers(len(counted)))].names
+    coloured = [n for n in names if colours & set(n.split())]
+    if name == "colour_query":
+        return coloured[0]
+    plain = [n for n in names[1:] if n not in coloured and " " in n and n != names[0]]
+    return plain[0] if plain else None
+
+
+def everything(scene: Scene) -> Question | None:
+    """All kinds that are there, at most six; None for an empty scene."""
+    kinds = list(dict.fromkeys(t.names[0] for t in scene.targets if t.counts))[:6]
+    return find(kinds, scene.targets) if kinds else None
+
+
+class Checkpoint:
+    """A checkpoint directory, asked through its processor and `generate`."""
+
+    def __init__(self, directory: Path) -> None:
+        register_image_processor()
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        self.processor = AutoProcessor.from_pretrained(directory)
+        self.processor.tokenizer.padding_side = "left"
+        self.model = AutoModelForImageTextToText.from_pretrained(directory, dtype=torch.float32)
+        self.model.eval()
+
+    def inputs(self, asked: Sequence[Asked]) -> dict[str, torch.Tensor]:
+        """Model inputs of several questions."""
+        conversations = []
+        for _, scene, question in asked:
+            text = CARD_TEMPLATE.text.replace("{query}", ", ".join(question.labels))
+            image = {"type": "image", "image": Image.fromarray(scene.pixels)}
+            content = [image, {"type": "text", "text": text}]
+            conversations.append([{"role": "user", "content": content}])
+        return self.processor.apply_chat_template(
+            conversations,
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            processor_kwargs={"padding": True},
+        )
+
+    @torch.inference_mode()
+    def answers(self, asked: Sequence[Asked]) -> list[tuple[str, list[float]]]:
+        """Text of each answer, and for each of its objects how sure the model was."""
+        inputs = self.inputs(asked)
+        output = self.model.generate(
+            **inputs,
+            do_sample=False,
+            max_new_tokens=_MAX_NEW_TOKENS,
+            output_logits=True,
+            return_dict_in_generate=True,
+        )
+        start = inputs["input_ids"].shape[1]
+        ids = output.sequences[:, start:]
+        logs = torch.stack(output.logits, 1).log_softmax(-1)
+        chosen = logs.gather(2, ids[..., None])[..., 0]
+        tokenizer = self.processor.tokenizer
+        texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
+        return [
+            (text, object_confidence([tokenizer.decode([i]) for i in row], values))
+            for text, row, values in zip(texts, ids.tolist(), chosen.tolist(), strict=True)
+        ]
+
+
+def object_confidence(pieces: Sequence[str], logs: Sequence[float]) -> list[float]:
+    """For each object the probability of its label's tokens and of the token that opened it."""
+    found: list[float] = []
+    opening, total, inside = 0.0, 0.0, False
+    for place, (piece, value) in enumerate(zip(pieces, logs, strict=True)):
+        if piece.strip() in ('[{"', "]},"):
+            opening = value
+        if place >= 3 and pieces[place - 1] == ' "' and pieces[place - 3] == "label":
+            inside, total = True, opening
+        if inside:
+            total += value
+            if piece.startswith('"'):
+                inside = False
+                found.append(float(np.exp(total)))
+    return found
+
+
+def mean_average_precision(verdicts: Sequence[tuple[Verdict, list[float]]]) -> float:
+    """Area under precision over recall, IoU 0.50 to 0.95, all labels pooled (101 points)."""
+    truth = sum(len(v.overlaps) for v, _ in verdicts)
+    boxes = [pair for v, sure in verdicts for pair in zip(sure, v.boxes, strict=False)]
+    boxes = sorted((b for b in boxes if b[1] is not None), key=lambda b: -b[0])
+    overlaps = np.array([overlap for _, overlap in boxes])
+    if not truth or not len(overlaps):
+        return 0.0
+    areas = []
+    for threshold in np.arange(0.5, 0.96, 0.05):
+        right = np.cumsum(overlaps >= threshold)
+        precision = right / np.arange(1, len(right) + 1)
+        best = np.maximum.accumulate(precision[::-1])[::-1]
+        places = np.searchsorted(right / truth, np.linspace(0, 1, 101))
+        areas.append(np.mean([best[p] if p < len(best) else 0.0 for p in places]))
+    return float(np.mean(areas))
+
+
+def milliseconds_per_frame(checkpoint: Checkpoint, asked: Sequence[Asked]) -> float:
+    """Median time of one question on one thread: processor, vision, prefill and decoding."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    times = []
+    for item in asked:
+        begun = time.perf_counter()
+        checkpoint.answers([item])
+        times.append(time.perf_counter() - begun)
+    torch.set_num_threads(threads)
+    return float(np.median(times[1:]) * 1e3)
+
+
+def questions(share: float) -> list[Asked]:
+    """All held-out questions; `share` of the full number of each slice."""
+    source = WarehouseScenes(appearances=40)
+    dim = replace(STANDARD, low_light_probability=1.0)
+
+    def count(full: int) -> int:
+        return max(8, round(full * share))
+
+    return [
+        *stills(source, "stills", count(240), STANDARD, 1),
+        *stills(source, "easy_stills", count(120), EASY, 2),
+        *stills(source, "low_light", count(60), dim, 3),
+        *video_frames(source, count(100)),
+        *single_questions(source, "colour_query", count(80), 4),
+        *single_questions(source, "attribute_query", count(60), 5),
+        *single_questions(source, "absent", count(80), 6),
+    ]
+
+
+def measure(checkpoint: Checkpoint, asked: Sequence[Asked]) -> dict:
+    """Everything the last line says, but sizes and time."""
+    order = sorted(asked, key=lambda a: (a[1].pixels.shape, len(a[2].found)))
+    verdicts: list[tuple[str, Question, Verdict, list[float]]] = []
+    for start in range(0, len(order), _BATCH):
+        part = order[start : start + _BATCH]
+        for item, (text, sure) in zip(part, checkpoint.answers(part), strict=True):
+            verdict = judge(text, item[2], item[1].targets)
+            verdicts.append((item[0], item[2], verdict, sure))
+        print(f"\r{start + len(part)} of {len(order)}", end="", flush=True)
+    print()
+    slices = {}
+    for name in dict.fromkeys(item[0] for item in asked):
+        mine = [Scores.of(v) for slice_, _, v, _ in verdicts if slice_ == name]
+        slices[name] = {"answers": len(mine), **sum(mine, Scores()).rates()}
+    for name, wanted in (
+        ("small", lambda t: np.prod(t.xyxy[2:] - t.xyxy[:2]) < SMALL_AREA),
+        ("occluded", lambda t: t.visibility < OCCLUDED),
+    ):
+        overlaps = [
+            overlap
+            for _, question, verdict, _ in verdicts
+            for found, overlap in zip(question.found, verdict.overlaps, strict=True)
+            if wanted(found.target)
+        ]
+        slices[name] = {
+            "objects": len(overlaps),
+            "recall50": round(float(np.mean([o > 0 for o in overlaps])), 4),
+            "mean_iou": round(float(np.mean([o for o in overlaps if o > 0] or [0])), 4),
+        }
+    total = sum((Scores.of(v) for _, _, v, _ in verdicts), Scores())
+    pooled = mean_average_precision([(v, sure) for _, _, v, sure in verdicts])
+    return {
+        "answers": len(verdicts),
+        **total.rates(),
+        "map50_95": round(pooled, 4),
+        "by_slice": slices,
+    }
+
+
+def main() -> None:
+    """Measure, print, and on request write beside the weights."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--checkpoint", type=Path, default=BUNDLED)
+    parser.add_argument("--quick", action="store_true", help="a fifth of the questions")
+    parser.add_argument("--share", type=float, default=None, help="share of the questions")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help="scores.json and card of the weights")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    checkpoint = Checkpoint(args.checkpoint)
+    share = args.share if args.share is not None else 0.2 if args.quick else 1.0
+    asked = questions(share)
+    result = measure(checkpoint, asked)
+    frames = [item for item in asked if item[0] == "video_640x480"][:8]
+    result |= {
+        "params": count_parameters(checkpoint.model),
+        "bytes": sum(p.stat().st_size for p in args.checkpoint.iterdir()),
+        "ms_per_frame": round(milliseconds_per_frame(checkpoint, frames), 1),
+    }
+    for name, rates in result["by_slice"].items():
+        print(f"{name:16}", {key: value for key, value in rates.items() if value is not None})
+    if args.write:
+        text = json.dumps(result, indent=1) + "\n"
+        (args.checkpoint / SCORES_FILE).write_text(text, encoding="utf-8")
+        print("wrote", write_card(args.checkpoint))
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

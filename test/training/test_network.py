@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fast path of training computes what the model's own forward computes."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from lfmvl_ros.core.prompt import CARD_TEMPLATE
+from lfmvl_ros.training.checkpoint import ModelShape, build_model, build_processor
+from lfmvl_ros.training.data import resize
+from lfmvl_ros.training.examples import Encoder
+from lfmvl_ros.training.geometry import grid_for
+from lfmvl_ros.training.network import TrainingNetwork, patchify, shift_convolution
+
+SHAPE = ModelShape(32, 1, 64, "cac", 64)
+
+
+def test_same_logits_as_through_processor_and_forward(tokenizer):
+    torch.manual_seed(0)
+    model = build_model(SHAPE, vocabulary=len(tokenizer)).eval()
+    network = TrainingNetwork(model, kinds=2, colours=2)
+    pixels = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
+    grid = grid_for((640, 480))
+    text = CARD_TEMPLATE.text.replace("{query}", "red tote")
+    content = [{"type": "image", "image": Image.fromarray(pixels)}, {"type": "text", "text": text}]
+    inputs = build_processor(tokenizer).apply_chat_template(
+        [{"role": "user", "content": content}],
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
+    )
+    ids = torch.from_numpy(Encoder(tokenizer).prompt(text, grid))[None]
+    patches = patchify(torch.from_numpy(resize(pixels, grid))[None], grid)
+    with torch.no_grad():
+        expected = model(**inputs).logits
+        given = model.lm_head(network(patches, ids, grid).hidden)
+    assert torch.equal(ids, inputs["input_ids"])
+    assert torch.allclose(patches, inputs["pixel_values"][:, : grid.patches], atol=1e-6)
+    assert torch.allclose(given, expected, atol=1e-4)
+
+
+def test_questions_about_one_image_share_its_features(tokenizer):
+    torch.manual_seed(0)
+    model = build_model(SHAPE, vocabulary=len(tokenizer)).eval()
+    network = TrainingNetwork(model, kinds=2, colours=2)
+    grid, encoder = grid_for((64, 64)), Encoder(tokenizer)
+    patches = torch.rand(2, grid.patches, 768)
+    ids = torch.stack([torch.from_numpy(encoder.prompt(word, grid)) for word in ("a", "b")])
+    with torch.no_grad():
+        together = network(patches, ids.repeat(2, 1), grid).hidden
+        alone = network(patches[1:], ids[1:], grid).hidden
+    assert torch.allclose(together[3], alone[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_shifted_products_are_the_causal_convolution(bias):
+    torch.manual_seed(0)
+    inputs, weight = torch.randn(2, 6, 9), torch.randn(6, 3)
+    offset = torch.randn(6) if bias else None
+    expected = F.conv1d(F.pad(inputs, (2, 0)), weight[:, None], offset, groups=6)
+    assert torch.allclose(shift_convolution(inputs, weight, offset), expected, atol=1e-6)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Questions have right answers, in the published form, from left to right."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lfmvl_ros.training.questions import Found, Target, answer_text, ask, find
+
+
+def target(x, *names, size=0.2, visibility=1.0):
+    box = np.array([x, 0.1, x + size, 0.1 + size])
+    return Target(names, 0, 0, box, visibility)
+
+
+def test_answers_are_json_with_two_decimals():
+    text = answer_text([Found("red tote", target(0.371, "tote", "red tote"))])
+    assert text == '[{"label": "red tote", "bbox": [0.37, 0.10, 0.57, 0.30]}]'
+    assert answer_text([]) == "[]"
+    assert "0.371" in answer_text([Found("tote", target(0.371, "tote"))], decimals=3)
+    assert json.loads(answer_text([Found('a "b"', target(0.1, "x"))]))[0]["label"] == 'a "b"'
+
+
+def test_objects_come_from_left_to_right_whatever_their_depth():
+    scene = [target(0.6, "tote"), target(0.1, "pallet"), target(0.3, "tote")]
+    found = find(["tote", "pallet"], scene).found
+    assert [item.label for item in found] == ["pallet", "tote", "tote"]
+
+
+def test_hidden_and_tiny_objects_are_not_expected():
+    scene = [target(0.1, "tote", visibility=0.2), target(0.3, "tote", size=0.05)]
+    assert find(["tote"], scene).found == ()
+
+
+def test_the_longer_of_two_fitting_labels_wins():
+    found = find(["tote", "red tote"], [target(0.1, "tote", "red tote")]).found
+    assert [item.label for item in found] == ["red tote"]
+
+
+def test_mirroring_keeps_boxes_in_order():
+    box = target(0.1, "tote").mirrored().xyxy
+    np.testing.assert_allclose(box, [0.7, 0.1, 0.9, 0.3])
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_random_questions_are_answerable_and_limited(rectangles, limit):
+    rng = np.random.default_rng(0)
+    absent = 0
+    for _ in range(200):
+        scene = rectangles.draw(rng, (64, 64), 5)
+        question = ask(rng, scene.targets, rectangles.vocabulary, max_objects=limit)
+        known = {name for names in rectangles.vocabulary.names for name in names}
+        assert set(question.labels) <= known
+        assert len(set(question.labels)) == len(question.labels) >= 1
+        assert all(item.label in item.target.names for item in question.found)
+        absent += not question.found
+    assert 10 < absent < 150

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A short run of a very small model: it learns, resumes to the bit, and exports a checkpoint."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.training.checkpoint import ModelShape
+from lfmvl_ros.training.data import BatchStream, StreamSettings
+from lfmvl_ros.training.sources import views
+from lfmvl_ros.training.trainer import Trainer, TrainSettings, curriculum
+
+STEPS = 20
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return TrainSettings(
+        out=tmp_path,
+        steps=STEPS,
+        processes=1,
+        shape=ModelShape(32, 1, 64, "ca", 64),
+        stream=StreamSettings(batch=3, chunk=6, reuse=2, scene_objects=3),
+        max_objects=3,
+        vision_share=0.0,
+        evaluation_scenes=2,
+    )
+
+
+def advance(trainer, first, last):
+    return [trainer.advance(step / STEPS) for step in range(first, last)]
+
+
+def test_twenty_steps_lower_the_loss(settings, rectangles):
+    figures = advance(Trainer(settings, rectangles), 0, STEPS)
+    for name, share in (("word", 0.95), ("kind", 0.95)):
+        values = [figure[name] for figure in figures]
+        assert sum(values[-5:]) < share * sum(values[:5]), name
+
+
+def test_a_resumed_run_is_the_same_run(settings, rectangles):
+    whole = Trainer(settings, rectangles)
+    advance(whole, 0, STEPS)
+    first = Trainer(settings, rectangles)
+    advance(first, 0, 8)  # in the middle of a chunk
+    first.save()
+    second = Trainer(settings, rectangles)
+    second.resume()
+    assert second.step == 8
+    advance(second, 8, STEPS)
+    for one, other in ((whole.network, second.network), (whole.average, second.average)):
+        for name, value in one.state_dict().items():
+            assert torch.equal(value, other.state_dict()[name]), name
+
+
+def test_a_state_of_another_shape_is_refused(settings, rectangles):
+    Trainer(settings, rectangles).save()
+    other = replace(settings, shape=ModelShape(64, 1, 64, "ca", 64))
+    with pytest.raises(UserError, match="choose another directory"):
+        Trainer(other, rectangles).resume()
+
+
+def test_ranks_see_different_scenes_on_the_same_grids(rectangles, tokenizer):
+    streams = [
+        BatchStream(rectangles, tokenizer, views(), StreamSettings(rank=r, batch=2, chunk=6))
+        for r in (0, 1)
+    ]
+    first, second = (stream.chunk(3, max_objects=2) for stream in streams)
+    assert [batch.grid for batch in first] == [batch.grid for batch in second]
+    assert len(first) == 6
+    assert not all(torch.equal(a.pixels, b.pixels) for a, b in zip(first, second, strict=True))
+    again = streams[0].chunk(3, max_objects=2)
+    assert all(torch.equal(a.ids, b.ids) for a, b in zip(first, again, strict=True))
+
+
+def test_the_curriculum_grows():
+    assert [curriculum(progress, 8) for progress in (0.0, 0.25, 0.5)] == [2, 4, 8]
+    assert curriculum(0.25, 3) == 3
