@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 
@@ -25,7 +24,7 @@ from lfmvl_ros.core.pipeline import Answer, Pipeline
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.models.base import load_model
-from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.ros import commands, conversions, qos
 from lfmvl_ros.ros.health import ERROR, OK, Health, Monitor
 from lfmvl_ros.ros.inputs import ImageReader
 from lfmvl_ros.ros.intake import FrameIntake
@@ -58,7 +57,7 @@ class PerceptionNode(LifecycleNode):
         self._monitor: Monitor | None = None
         self._subscriptions_made: list[Subscription] = []
         self._answer: Answer | None = None
-        self._problem = ""
+        self._idle, self._problem = "not configured", ""
         self._rejected_queries = 0
         self._declared = SettingsParameters(self, PerceptionSettings(), self._apply)
         self._apply(self._settings)
@@ -109,17 +108,21 @@ class PerceptionNode(LifecycleNode):
 
     def on_configure(self, state: State) -> TransitionCallbackReturn:
         """Load the model."""
-        log, settings = self.get_logger(), self._settings
-        log.info(f"loading {settings.model} on {settings.device} ...")
+        log = self.get_logger()
+        self._idle = f"loading {self._settings.model} on {self._settings.device}"
+        log.info(f"{self._idle} ...")
         try:
-            self._model = load_model(settings)
-            self._pipeline = Pipeline(self._model, settings, self._on_answer)
+            self._model = load_model(self._settings)
+            # Settings may have changed while it was loading.
+            self._pipeline = Pipeline(self._model, self._settings, self._on_answer)
         except Exception as error:
             known = isinstance(error, UserError)
             self._problem = str(error) if known else f"{type(error).__name__}: {error}"
             log.error(f"configuring failed: {self._problem}")
             self._release()
             return TransitionCallbackReturn.FAILURE
+        finally:
+            self._idle = "not configured"
         self._problem, self._answer = "", None
         self._outputs = Outputs(self)
         log.info(f"{self._model.name} is ready")
@@ -128,7 +131,7 @@ class PerceptionNode(LifecycleNode):
     def on_activate(self, state: State) -> TransitionCallbackReturn:
         """Start: subscribe to the camera, ask the model."""
         result = super().on_activate(state)  # from here on publishers publish
-        self._monitor = Monitor(self._topic, time.monotonic())
+        self._monitor = Monitor(self.resolve_topic_name(self._topic), time.monotonic())
         self._outputs.query(self._pipeline.query, self._settings.parsing.min_score)
         self._intake.start()
         self._pipeline.start()
@@ -226,29 +229,12 @@ class PerceptionNode(LifecycleNode):
             self.get_logger().warning(f"query not taken: {result.reason}")
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        if self._pipeline is None:
-            response.success, response.message = False, "the node is not configured"
-            return response
-        self._pipeline.enabled = request.data
-        response.success, response.message = True, "enabled" if request.data else "paused"
-        return response
+        return commands.enable(self._pipeline, request, response)
 
     def _on_ground_once(
         self, _request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
-        pipeline = self._pipeline
-        try:
-            if pipeline is None:
-                raise UserError("the node is not configured")
-            patience_s = 2 * self._settings.generation.timeout_s + 1  # one may be under way
-            answer = pipeline.ground_once(timeout_s=patience_s)
-        except UserError as error:
-            response.success, response.message = False, str(error)
-            return response
-        document = answer.grounding.to_dict(answer.applied.id_texts)
-        response.success = answer.grounding.outcome.is_evidence
-        response.message = json.dumps(document, ensure_ascii=False)
-        return response
+        return commands.ground_once(self._pipeline, response)
 
     # -- diagnostics -------------------------------------------------------------------------------
 
@@ -259,15 +245,15 @@ class PerceptionNode(LifecycleNode):
 
     def _health(self) -> list[Health]:
         pipeline, monitor, now_s = self._pipeline, self._monitor, time.monotonic()
-        commands = Health(OK, "commands", "", {"queries_rejected": self._rejected_queries})
+        asked = Health(OK, "commands", "", {"queries_rejected": self._rejected_queries})
         if self._problem:
-            return [Health(ERROR, "model", self._problem), commands]
+            return [Health(ERROR, "model", self._problem), asked]
         if pipeline is None or monitor is None:
-            message = "not configured" if pipeline is None else "inactive"
-            return [Health(OK, "model", message), commands]
+            message = self._idle if pipeline is None else "inactive"
+            return [Health(OK, "model", message), asked]
         intake, status = self._intake.status(), pipeline.status()
         healths = monitor.report(intake, status, self._settings, self._answer, now_s)
-        return [*healths, commands]
+        return [*healths, asked]
 
 
 def main(args: Sequence[str] | None = None) -> int:

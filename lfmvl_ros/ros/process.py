@@ -89,9 +89,17 @@ def _spin(node: RunnableNode) -> int:
     finally:
         with contextlib.suppress(KeyboardInterrupt):
             node.close()
-            executor.shutdown(timeout_sec=_PATIENCE_S)
-            node.destroy_node()
+            if _shut_down(executor):
+                node.destroy_node()
     return node.exit_code
+
+
+def _shut_down(executor: MultiThreadedExecutor) -> bool:
+    """Shut the executor down; False when a callback does not end, whatever rclpy would wait."""
+    thread = threading.Thread(target=executor.shutdown, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE_S)
+    return not thread.is_alive()
 
 
 def _leave(code: int) -> None:

@@ -2,6 +2,7 @@
 """The perception node as a process, over real DDS, with recorded replies as its model."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -255,7 +256,7 @@ def test_compressed_input_and_a_truncated_jpeg(world):
 def test_camera_silent_then_back(world):
     world.perception(TOTE, diagnostics__camera_stale_s=0.5)
     status = world.health("camera", lambda s: s.level == WARN)
-    assert status.message == "no image yet on image_raw"
+    assert status.message == f"no image yet on {world.namespace}/image_raw"
     camera = world.camera()
     camera.start()
     world.health("camera", lambda s: s.level == OK)
@@ -329,6 +330,29 @@ def test_a_signal_in_the_middle_of_an_answer_ends_it_cleanly(world, number):
     assert code == 0, world.log()
     assert took_s < 5  # 2 s on a machine that is not busy
     assert "Traceback" not in world.log()
+
+
+def test_while_a_model_loads_parameters_answer_and_a_signal_ends_it(world):
+    endless = world.folder / "endless.jsonl"
+    os.mkfifo(endless)  # reading it waits for a writer
+    process = world.start("perception_node", parameters={"model": str(endless)})
+    world.health("model", lambda s: s.message == f"loading {endless} on auto")
+    assert not world.set_parameters(query="").successful
+    assert world.set_parameters(query="blue tote").successful
+    code, took_s = world.end(process)
+    assert code == 0, world.log()
+    assert took_s < 5
+    assert "Traceback" not in world.log()
+
+
+def test_a_query_set_while_the_model_loads_counts(world):
+    recording = world.folder / "late.jsonl"
+    os.mkfifo(recording)
+    world.start("perception_node", parameters={"model": str(recording), "query": "person"})
+    world.health("model", lambda s: s.message.startswith("loading "))
+    assert world.set_parameters(query="blue tote").successful
+    recording.write_text(json.dumps(TOTE[0]) + "\n")
+    world.health("model", lambda s: values(s).get("query") == "blue tote")
 
 
 @pytest.mark.parametrize(

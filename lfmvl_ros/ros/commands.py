@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The services: what a request does to the pipeline, and what the caller is told."""
+
+from __future__ import annotations
+
+import json
+
+from std_srvs.srv import SetBool, Trigger
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.pipeline import Pipeline
+
+_NOT_CONFIGURED = "the node is not configured"
+
+
+def enable(
+    pipeline: Pipeline | None, request: SetBool.Request, response: SetBool.Response
+) -> SetBool.Response:
+    """Pause or resume asking the model; tracks go on meanwhile, and fade."""
+    if pipeline is None:
+        response.success, response.message = False, _NOT_CONFIGURED
+        return response
+    pipeline.enabled = request.data
+    response.success, response.message = True, "enabled" if request.data else "paused"
+    return response
+
+
+def ground_once(pipeline: Pipeline | None, response: Trigger.Response) -> Trigger.Response:
+    """Ask about the newest frame and wait; ``message`` is the answer as JSON, or what is wrong.
+
+    ``success`` is true when the answer says something about the scene, be it that it is empty.
+    """
+    try:
+        if pipeline is None:
+            raise UserError(_NOT_CONFIGURED)
+        # Another answer may be under way, and takes its time first.
+        answer = pipeline.ground_once(timeout_s=2 * pipeline.settings.generation.timeout_s + 1)
+    except UserError as error:
+        response.success, response.message = False, str(error)
+        return response
+    document = answer.grounding.to_dict(answer.applied.id_texts)
+    response.success = answer.grounding.outcome.is_evidence
+    response.message = json.dumps(document, ensure_ascii=False)
+    return response
