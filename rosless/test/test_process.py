@@ -124,7 +124,7 @@ def test_log_options(capfd):
 def test_rosout(ros, spin_until):
     node, reader, logs = Node("talker"), Node("reader"), []
     reader.create_subscription(Log, "/rosout", logs.append, 10)
-    assert spin_until(lambda: node._rosout_publisher.get_subscription_count() == 1, reader)
+    assert spin_until(lambda: node._ros_rosout_publisher.get_subscription_count() == 1, reader)
     node.get_logger().warning("listen")
     assert spin_until(lambda: logs, reader)
     assert (logs[0].name, logs[0].msg, logs[0].level) == ("talker", "listen", 30)

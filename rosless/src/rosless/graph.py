@@ -23,16 +23,16 @@ class Graph:
     """Announces the nodes of this participant and answers questions about all."""
 
     def __init__(self, participant):
-        from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
+        from rclpy.qos import DurabilityPolicy, QoSProfile
 
         self._participant = participant
         self._lock = threading.RLock()
-        self._nodes = {}  # (namespace, name) of a node object -> its endpoints
+        self._nodes = {}  # node object -> its endpoints
         self._remote = {}  # GUID of a participant -> its newest announcement
         self._builtin = {}
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._writer = dds.Writer(participant, "ros_discovery_info", _INFO, latched)
-        latched.history = HistoryPolicy.KEEP_ALL
+        latched.depth = 1000  # read when asked for, so it is bounded
         self._reader = dds.Reader(
             participant, "ros_discovery_info", _INFO, latched, ignore_local=True
         )
@@ -44,9 +44,9 @@ class Graph:
 
     # ---------------------------------------------------------------- what this participant has
 
-    def add_node(self, node):
+    def add_node(self, node, endpoints):
         with self._lock:
-            self._nodes[node] = []
+            self._nodes[node] = list(endpoints)
             self._announce()
 
     def remove_node(self, node):

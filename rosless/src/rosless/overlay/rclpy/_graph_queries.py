@@ -6,30 +6,30 @@ class GraphQueries:
     """Questions about nodes, topics and services; names are expanded, not remapped."""
 
     def count_publishers(self, topic_name):
-        return self._graph.count(f"rt{self._full(topic_name)}", publishers=True)
+        return self._ros_graph.count(f"rt{self._ros_full(topic_name)}", publishers=True)
 
     def count_subscribers(self, topic_name):
-        return self._graph.count(f"rt{self._full(topic_name)}", publishers=False)
+        return self._ros_graph.count(f"rt{self._ros_full(topic_name)}", publishers=False)
 
     def count_services(self, service_name):
-        return self._graph.count(f"rq{self._full(service_name)}Request", publishers=False)
+        return self._ros_graph.count(f"rq{self._ros_full(service_name)}Request", publishers=False)
 
     def count_clients(self, service_name):
-        return self._graph.count(f"rq{self._full(service_name)}Request", publishers=True)
+        return self._ros_graph.count(f"rq{self._ros_full(service_name)}Request", publishers=True)
 
-    def _full(self, name):
+    def _ros_full(self, name):
         return self.resolve_topic_name(name, only_expand=True)
 
     def get_topic_names_and_types(self, no_demangle=False):
         if no_demangle:
             raise NotImplementedError("no_demangle is not supplied by rosless: it needs ROS 2")
-        return self._graph.names_and_types()
+        return self._ros_graph.names_and_types()
 
     def get_service_names_and_types(self):
-        return self._graph.names_and_types("rq", "Request")
+        return self._ros_graph.names_and_types("rq", "Request")
 
     def get_node_names(self):
-        return [name for name, _ in self._graph.nodes()]
+        return [name for name, _ in self._ros_graph.nodes()]
 
     def get_node_names_and_namespaces(self):
-        return self._graph.nodes()
+        return self._ros_graph.nodes()

@@ -28,12 +28,19 @@ class NodeParameters:
     on-set callbacks (may refuse), storing, post-set callbacks, and the event on /parameter_events.
     """
 
-    def _init_parameters(self, overrides, allow_undeclared):
-        self._parameters, self._descriptors = {}, {}
-        self._parameter_overrides, self._allow_undeclared_parameters = overrides, allow_undeclared
-        self._parameter_lock = threading.RLock()
-        self._pre_set_callbacks, self._on_set_callbacks, self._post_set_callbacks = [], [], []
-        self._event_publisher = self.create_publisher(
+    def _ros_init_parameters(self, overrides, allow_undeclared):
+        self._ros_parameters, self._ros_descriptors = {}, {}
+        self._ros_overrides, self._ros_allow_undeclared = (
+            overrides,
+            allow_undeclared,
+        )
+        self._ros_parameter_lock = threading.RLock()
+        self._ros_pre_set_callbacks, self._ros_on_set_callbacks, self._ros_post_set_callbacks = (
+            [],
+            [],
+            [],
+        )
+        self._ros_event_publisher = self.create_publisher(
             ParameterEvent, "/parameter_events", qos_profile_parameter_events
         )
 
@@ -46,14 +53,14 @@ class NodeParameters:
 
     def declare_parameters(self, namespace, parameters, ignore_override=False):
         """Declare (name, value[, descriptor]) tuples, `namespace` put before each name."""
-        prepared = [self._prepare(namespace, entry, ignore_override) for entry in parameters]
-        with self._parameter_lock:
-            already = [p.name for p, _ in prepared if p.name in self._parameters]
+        prepared = [self._ros_prepare(namespace, entry, ignore_override) for entry in parameters]
+        with self._ros_parameter_lock:
+            already = [p.name for p, _ in prepared if p.name in self._ros_parameters]
             if already:
                 raise ParameterAlreadyDeclaredException(already)
-            return [self._declare(parameter, descriptor) for parameter, descriptor in prepared]
+            return [self._ros_declare(parameter, descriptor) for parameter, descriptor in prepared]
 
-    def _prepare(self, namespace, entry, ignore_override):
+    def _ros_prepare(self, namespace, entry, ignore_override):
         if not isinstance(entry, tuple) or not 1 <= len(entry) <= 3:
             raise TypeError(f"a parameter is (name[, value[, descriptor]]), got {entry!r}")
         name, value, descriptor = (*entry, None, None)[:3]
@@ -73,56 +80,56 @@ class NodeParameters:
             value = None
         descriptor.name = name
         descriptor.type = int(Parameter.Type.from_parameter_value(value) if kind is None else kind)
-        if not ignore_override and name in self._parameter_overrides:
-            value = self._parameter_overrides[name]
-        return self._typed(name, descriptor, value), descriptor
+        if not ignore_override and name in self._ros_overrides:
+            value = self._ros_overrides[name]
+        return self._ros_typed(name, descriptor, value), descriptor
 
     @staticmethod
-    def _typed(name, descriptor, value):
+    def _ros_typed(name, descriptor, value):
         """The parameter; an empty list, which has no type of its own, gets the declared type."""
         declared = Parameter.Type(descriptor.type)
         if isinstance(value, (list, tuple)) and not value and declared.check(value):
             return Parameter(name, declared, value)
         return Parameter(name, value=value)
 
-    def _declare(self, parameter, descriptor):
+    def _ros_declare(self, parameter, descriptor):
         unset = parameter.type_ is Parameter.Type.NOT_SET
         result = SetParametersResult(successful=True)
         if not unset or descriptor.dynamic_typing:
-            result = self._check(parameter, descriptor, declaring=True)
+            result = self._ros_check(parameter, descriptor, declaring=True)
         if result.successful:
-            result = self._ask_on_set([parameter])
+            result = self._ros_ask_on_set([parameter])
         if not result.successful:
             if result.reason.startswith(_WRONG_TYPE):
                 expected = Parameter.Type(descriptor.type).name
                 raise InvalidParameterTypeException(parameter, expected)
             raise InvalidParameterValueException(parameter.name, parameter.value, result.reason)
-        self._descriptors[parameter.name] = descriptor
-        self._store([parameter])
+        self._ros_descriptors[parameter.name] = descriptor
+        self._ros_store([parameter])
         return parameter
 
     def undeclare_parameter(self, name):
-        with self._parameter_lock:
-            if name not in self._parameters:
+        with self._ros_parameter_lock:
+            if name not in self._ros_parameters:
                 raise ParameterNotDeclaredException(name)
-            if self._descriptors[name].read_only:
+            if self._ros_descriptors[name].read_only:
                 raise ParameterImmutableException(name)
-            del self._parameters[name], self._descriptors[name]
+            del self._ros_parameters[name], self._ros_descriptors[name]
 
     def has_parameter(self, name):
-        return name in self._parameters
+        return name in self._ros_parameters
 
     # --------------------------------------------------------------------------------- reading
 
     def get_parameter(self, name):
-        with self._parameter_lock:
-            if name not in self._parameters:
-                if self._allow_undeclared_parameters:
+        with self._ros_parameter_lock:
+            if name not in self._ros_parameters:
+                if self._ros_allow_undeclared:
                     return Parameter(name)
                 raise ParameterNotDeclaredException(name)
-            parameter = self._parameters[name]
+            parameter = self._ros_parameters[name]
             unset = parameter.type_ is Parameter.Type.NOT_SET
-            if unset and not self._descriptors[name].dynamic_typing:
+            if unset and not self._ros_descriptors[name].dynamic_typing:
                 raise ParameterUninitializedException(name)
             return parameter
 
@@ -133,7 +140,7 @@ class NodeParameters:
 
     def get_parameter_or(self, name, alternative_value=None):
         """The parameter; `alternative_value` where it is not declared or not set."""
-        parameter = self._parameters.get(name)
+        parameter = self._ros_parameters.get(name)
         if parameter is None or parameter.type_ is Parameter.Type.NOT_SET:
             return Parameter(name) if alternative_value is None else alternative_value
         return parameter
@@ -141,8 +148,8 @@ class NodeParameters:
     def get_parameters_by_prefix(self, prefix):
         """{rest of the name: parameter} of the parameters below `prefix`."""
         prefix = f"{prefix}." if prefix else ""
-        with self._parameter_lock:
-            items = list(self._parameters.items())
+        with self._ros_parameter_lock:
+            items = list(self._ros_parameters.items())
         return {name[len(prefix) :]: p for name, p in items if name.startswith(prefix)}
 
     def get_parameter_type(self, name):
@@ -152,9 +159,9 @@ class NodeParameters:
         return [self.get_parameter_type(name) for name in names]
 
     def describe_parameter(self, name):
-        if name in self._descriptors:
-            return self._descriptors[name]
-        if self._allow_undeclared_parameters:
+        if name in self._ros_descriptors:
+            return self._ros_descriptors[name]
+        if self._ros_allow_undeclared:
             return ParameterDescriptor()
         raise ParameterNotDeclaredException(name)
 
@@ -169,9 +176,9 @@ class NodeParameters:
 
     def set_parameters_atomically(self, parameter_list):
         """Set all or, when one is refused, none; returns one SetParametersResult."""
-        with self._parameter_lock:
+        with self._ros_parameter_lock:
             parameters = list(parameter_list)
-            for callback in list(self._pre_set_callbacks):
+            for callback in list(self._ros_pre_set_callbacks):
                 parameters = list(callback(parameters))
                 if not parameters:
                     reason = "parameter list cannot be empty, this might be due to pre set callback"
@@ -179,37 +186,39 @@ class NodeParameters:
             for parameter in parameters:
                 if not isinstance(parameter, Parameter):
                     raise TypeError(f"parameters must be of type Parameter, got {parameter!r}")
-            undeclared = [p.name for p in parameters if p.name not in self._parameters]
-            if undeclared and not self._allow_undeclared_parameters:
+            undeclared = [p.name for p in parameters if p.name not in self._ros_parameters]
+            if undeclared and not self._ros_allow_undeclared:
                 raise ParameterNotDeclaredException(undeclared)
-            parameters = [self._retyped(parameter) for parameter in parameters]
+            parameters = [self._ros_retyped(parameter) for parameter in parameters]
             for parameter in parameters:
-                result = self._check(parameter, self._descriptor_of(parameter))
+                result = self._ros_check(parameter, self._ros_descriptor_of(parameter))
                 if not result.successful:
                     return result
-            result = self._ask_on_set(parameters)
+            result = self._ros_ask_on_set(parameters)
             if result.successful:
                 for parameter in parameters:
-                    self._descriptors.setdefault(parameter.name, self._descriptor_of(parameter))
-                self._store(parameters)
+                    self._ros_descriptors.setdefault(
+                        parameter.name, self._ros_descriptor_of(parameter)
+                    )
+                self._ros_store(parameters)
             return result
 
-    def _retyped(self, parameter):
-        descriptor = self._descriptors.get(parameter.name)
+    def _ros_retyped(self, parameter):
+        descriptor = self._ros_descriptors.get(parameter.name)
         if descriptor is None or descriptor.dynamic_typing:
             return parameter
-        return self._typed(parameter.name, descriptor, parameter.value)
+        return self._ros_typed(parameter.name, descriptor, parameter.value)
 
-    def _descriptor_of(self, parameter):
+    def _ros_descriptor_of(self, parameter):
         dynamic = ParameterDescriptor(name=parameter.name, dynamic_typing=True)
-        return self._descriptors.get(parameter.name, dynamic)
+        return self._ros_descriptors.get(parameter.name, dynamic)
 
-    def _check(self, parameter, descriptor, declaring=False):
+    def _ros_check(self, parameter, descriptor, declaring=False):
         reason = _refusal(parameter, descriptor, declaring)
         return SetParametersResult(successful=not reason, reason=reason)
 
-    def _ask_on_set(self, parameters):
-        for callback in list(self._on_set_callbacks):
+    def _ros_ask_on_set(self, parameters):
+        for callback in list(self._ros_on_set_callbacks):
             result = callback(parameters)
             if not isinstance(result, SetParametersResult):
                 self.get_logger().warning(
@@ -221,43 +230,43 @@ class NodeParameters:
                 return result
         return SetParametersResult(successful=True)
 
-    def _store(self, parameters):
+    def _ros_store(self, parameters):
         event = ParameterEvent(node=self.get_fully_qualified_name())
         for parameter in parameters:
-            known = self._parameters.get(parameter.name)
+            known = self._ros_parameters.get(parameter.name)
             if parameter.type_ is Parameter.Type.NOT_SET and known is not None:
                 event.deleted_parameters.append(parameter.to_parameter_msg())
             elif known is None or known.type_ is Parameter.Type.NOT_SET:
                 event.new_parameters.append(parameter.to_parameter_msg())
             else:
                 event.changed_parameters.append(parameter.to_parameter_msg())
-            self._parameters[parameter.name] = parameter
-            if self._descriptors[parameter.name].dynamic_typing:
-                self._descriptors[parameter.name].type = int(parameter.type_)
+            self._ros_parameters[parameter.name] = parameter
+            if self._ros_descriptors[parameter.name].dynamic_typing:
+                self._ros_descriptors[parameter.name].type = int(parameter.type_)
         event.stamp = self.get_clock().now().to_msg()
-        for callback in list(self._post_set_callbacks):
+        for callback in list(self._ros_post_set_callbacks):
             callback(parameters)
-        self._event_publisher.publish(event)
+        self._ros_event_publisher.publish(event)
 
     # ------------------------------------------------------------------------------- callbacks
 
     def add_pre_set_parameters_callback(self, callback):
-        self._pre_set_callbacks.insert(0, callback)
+        self._ros_pre_set_callbacks.insert(0, callback)
 
     def add_on_set_parameters_callback(self, callback):
-        self._on_set_callbacks.insert(0, callback)
+        self._ros_on_set_callbacks.insert(0, callback)
 
     def add_post_set_parameters_callback(self, callback):
-        self._post_set_callbacks.insert(0, callback)
+        self._ros_post_set_callbacks.insert(0, callback)
 
     def remove_pre_set_parameters_callback(self, callback):
-        self._pre_set_callbacks.remove(callback)
+        self._ros_pre_set_callbacks.remove(callback)
 
     def remove_on_set_parameters_callback(self, callback):
-        self._on_set_callbacks.remove(callback)
+        self._ros_on_set_callbacks.remove(callback)
 
     def remove_post_set_parameters_callback(self, callback):
-        self._post_set_callbacks.remove(callback)
+        self._ros_post_set_callbacks.remove(callback)
 
 
 def _refusal(parameter, descriptor, declaring):

@@ -19,7 +19,7 @@ class Client:
         self.service_name, self.qos_profile = srv_name, qos_profile
         self.callback_group = callback_group
         options = {"user_data": new_user_data("client"), "service_header": True}
-        participant = node._participant
+        participant = node._ros_participant
         reply, request = (t._definition.name for t in (srv_type.Response, srv_type.Request))
         topic = f"rr{srv_name}Reply"  # the reader first: servers should know it before a request
         self._reader = dds.Reader(participant, topic, reply, qos_profile, **options)

@@ -210,7 +210,7 @@ class Executor:
             timeout_ns = max(0, int((deadline - time.monotonic()) * 1e9))
         timers = []
         for node in self._nodes:
-            for entity in node._entities:
+            for entity in node._ros_entities:
                 if entity._condition is None or not entity.callback_group.can_execute(entity):
                     continue
                 if entity._condition:

@@ -10,7 +10,7 @@ class GuardCondition:
 
     def __init__(self, node, callback, callback_group):
         self._node, self.callback, self.callback_group = node, callback, callback_group
-        self._guard = dds.Guard(node._participant)
+        self._guard = dds.Guard(node._ros_participant)
         self._condition = self._guard.condition
         self._triggered = False
         self._endpoints = []

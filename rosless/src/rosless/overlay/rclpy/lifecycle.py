@@ -136,124 +136,123 @@ class LifecyclePublisher(SimpleManagedEntity, Publisher):
 class LifecycleNodeMixin(ManagedEntity):
     """The state machine, its services and its event topic, for a class that is also a Node."""
 
-    def _init_lifecycle(self, enable_communication_interface):
-        self._state = 1
-        self._managed_entities = []
-        self._transition_lock = threading.RLock()
-        self._transition_publisher = None
+    def _ros_init_lifecycle(self, enable_communication_interface):
+        self._ros_state = 1
+        self._ros_managed_entities = []
+        self._ros_transition_lock = threading.RLock()
+        self._ros_transition_publisher = None
         if not enable_communication_interface:
             return
-        self._transition_publisher = self.create_publisher(
+        self._ros_transition_publisher = self.create_publisher(
             TransitionEvent, "~/transition_event", 10
         )
         for kind, name, handler in (
-            (ChangeState, "change_state", self._on_change_state),
-            (GetState, "get_state", self._on_get_state),
-            (GetAvailableStates, "get_available_states", self._on_get_available_states),
-            (GetAvailableTransitions, "get_available_transitions", self._on_get_available),
-            (GetAvailableTransitions, "get_transition_graph", self._on_get_graph),
+            (ChangeState, "change_state", self._ros_on_change_state),
+            (GetState, "get_state", self._ros_on_get_state),
+            (GetAvailableStates, "get_available_states", self._ros_on_get_available_states),
+            (GetAvailableTransitions, "get_available_transitions", self._ros_on_get_available),
+            (GetAvailableTransitions, "get_transition_graph", self._ros_on_get_graph),
         ):
             self.create_service(kind, f"~/{name}", handler)
 
     # --------------------------------------------------------------------------- default callbacks
 
     def add_managed_entity(self, entity):
-        self._managed_entities.append(entity)
+        self._ros_managed_entities.append(entity)
 
-    def _all(self, callback, state):
-        for entity in list(self._managed_entities):
+    def _ros_all(self, callback, state):
+        for entity in list(self._ros_managed_entities):
             result = getattr(entity, callback)(state)
             if result != TransitionCallbackReturn.SUCCESS:
                 return result
         return TransitionCallbackReturn.SUCCESS
 
     def on_configure(self, state):
-        return self._all("on_configure", state)
+        return self._ros_all("on_configure", state)
 
     def on_cleanup(self, state):
-        return self._all("on_cleanup", state)
+        return self._ros_all("on_cleanup", state)
 
     def on_shutdown(self, state):
-        return self._all("on_shutdown", state)
+        return self._ros_all("on_shutdown", state)
 
     def on_activate(self, state):
-        return self._all("on_activate", state)
+        return self._ros_all("on_activate", state)
 
     def on_deactivate(self, state):
-        return self._all("on_deactivate", state)
+        return self._ros_all("on_deactivate", state)
 
     def on_error(self, state):
-        return self._all("on_error", state)
+        return self._ros_all("on_error", state)
 
     def create_lifecycle_publisher(self, *args, **kwargs):
         """Like create_publisher; the publisher follows the node's transitions."""
         publisher = self.create_publisher(*args, publisher_class=LifecyclePublisher, **kwargs)
-        publisher._enabled = self._state == 3
+        publisher._enabled = self._ros_state == 3
         self.add_managed_entity(publisher)
         return publisher
 
     def destroy_lifecycle_publisher(self, publisher):
-        if publisher in self._managed_entities:
-            self._managed_entities.remove(publisher)
+        if publisher in self._ros_managed_entities:
+            self._ros_managed_entities.remove(publisher)
         return self.destroy_publisher(publisher)
 
     # -------------------------------------------------------------------------------- transitions
 
     def trigger_configure(self):
-        return self._trigger("configure")
+        return self._ros_trigger("configure")
 
     def trigger_cleanup(self):
-        return self._trigger("cleanup")
+        return self._ros_trigger("cleanup")
 
     def trigger_activate(self):
-        return self._trigger("activate")
+        return self._ros_trigger("activate")
 
     def trigger_deactivate(self):
-        return self._trigger("deactivate")
+        return self._ros_trigger("deactivate")
 
     def trigger_shutdown(self):
-        return self._trigger("shutdown")
+        return self._ros_trigger("shutdown")
 
-    def _trigger(self, wanted):
+    def _ros_trigger(self, wanted):
         """Run a transition, given by label or id; RCLError when the state does not allow it."""
-        with self._transition_lock:
+        with self._ros_transition_lock:
             for number, label, start, through in _PUBLIC:
-                if start == self._state and wanted in (number, label):
-                    return self._change((number, label, start, through))
+                if start == self._ros_state and wanted in (number, label):
+                    return self._ros_change((number, label, start, through))
         raise RCLError(
             f"Failed to trigger lifecycle state machine transition: no transition {wanted!r} "
-            f"from state {_STATES[self._state]!r} of node {self.get_name()!r}"
+            f"from state {_STATES[self._ros_state]!r} of node {self.get_name()!r}"
         )
 
-    def _change(self, transition):
+    def _ros_change(self, transition):
         previous = LifecycleState(_STATES[transition[2]], transition[2])
-        self._move(transition)
-        result = self._call(previous)
-        self._finish(result)
+        self._ros_move(transition)
+        result = self._ros_call(previous)
+        self._ros_finish(result)
         if result == TransitionCallbackReturn.ERROR:
-            self._finish(self._call(previous))
+            self._ros_finish(self._ros_call(previous))
         return result
 
-    def _call(self, previous):
-        callback = getattr(self, _CALLBACKS[self._state])
+    def _ros_call(self, previous):
+        callback = getattr(self, _CALLBACKS[self._ros_state])
         try:
             return TransitionCallbackReturn(callback(previous))
         except Exception:
-            self.get_logger().error(
-                f"{_CALLBACKS[self._state]} of {self.get_name()} failed:\n{traceback.format_exc()}"
-            )
+            name = _CALLBACKS[self._ros_state]
+            self.get_logger().error(f"{name} failed:\n{traceback.format_exc()}")
             return TransitionCallbackReturn.ERROR
 
-    def _finish(self, result):
+    def _ros_finish(self, result):
         label = result.to_label()
-        self._move(next(t for t in _TRANSITIONS if t[1] == label and t[2] == self._state))
+        self._ros_move(next(t for t in _TRANSITIONS if t[1] == label and t[2] == self._ros_state))
 
-    def _move(self, transition):
+    def _ros_move(self, transition):
         """Enter the transition's goal state and tell it on ~/transition_event."""
-        self._state = transition[3]
-        if self._transition_publisher is not None:
+        self._ros_state = transition[3]
+        if self._ros_transition_publisher is not None:
             described = _description(transition)
-            self._transition_publisher.publish(
+            self._ros_transition_publisher.publish(
                 TransitionEvent(
                     timestamp=self.get_clock().now().nanoseconds,
                     transition=described.transition,
@@ -264,31 +263,31 @@ class LifecycleNodeMixin(ManagedEntity):
 
     # ----------------------------------------------------------------------------------- services
 
-    def _on_change_state(self, request, response):
+    def _ros_on_change_state(self, request, response):
         wanted = request.transition.label or request.transition.id
         try:
-            response.success = self._trigger(wanted) == TransitionCallbackReturn.SUCCESS
+            response.success = self._ros_trigger(wanted) == TransitionCallbackReturn.SUCCESS
         except RCLError as error:
             self.get_logger().warning(str(error))
             response.success = False
         return response
 
-    def _on_get_state(self, request, response):
-        response.current_state = StateMessage(id=self._state, label=_STATES[self._state])
+    def _ros_on_get_state(self, request, response):
+        response.current_state = StateMessage(id=self._ros_state, label=_STATES[self._ros_state])
         return response
 
-    def _on_get_available_states(self, request, response):
+    def _ros_on_get_available_states(self, request, response):
         response.available_states = [
             StateMessage(id=n, label=label) for n, label in _STATES.items()
         ]
         return response
 
-    def _on_get_available(self, request, response):
-        here = [t for t in _TRANSITIONS if t[2] == self._state]
+    def _ros_on_get_available(self, request, response):
+        here = [t for t in _TRANSITIONS if t[2] == self._ros_state]
         response.available_transitions = [_description(transition) for transition in here]
         return response
 
-    def _on_get_graph(self, request, response):
+    def _ros_on_get_graph(self, request, response):
         response.available_transitions = [_description(t) for t in _TRANSITIONS]
         return response
 
@@ -298,7 +297,7 @@ class LifecycleNode(LifecycleNodeMixin, Node):
 
     def __init__(self, node_name, *, enable_communication_interface=True, **kwargs):
         super().__init__(node_name, **kwargs)
-        self._init_lifecycle(enable_communication_interface)
+        self._ros_init_lifecycle(enable_communication_interface)
 
 
 def _description(transition):

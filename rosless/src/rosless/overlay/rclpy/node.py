@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nodes."""
 
+import threading
 import weakref
 
 from rcl_interfaces.msg import Log
@@ -50,29 +51,33 @@ class Node(NodeParameters, GraphQueries):
         allow_undeclared_parameters=False,
         automatically_declare_parameters_from_overrides=False,
     ):
-        self._context = get_default_context() if context is None else context
-        if not self._context.ok():
+        self._ros_context = get_default_context() if context is None else context
+        if not self._ros_context.ok():
             raise NotInitializedException("cannot create node")
-        self._participant, self._graph = self._context._participant, self._context._graph
+        self._ros_participant = self._ros_context._participant
+        self._ros_graph = self._ros_context._graph
         own = [rosargs.parse(cli_args)] if cli_args else []
-        common = [self._context.args] if use_global_arguments else []
-        self._arguments = own + common  # remaps: the first that fits
-        self._set_names(node_name, namespace)
-        self._entities, self._executor = (), None
-        self._default_callback_group = MutuallyExclusiveCallbackGroup()
-        self._logger = get_logger(self.get_fully_qualified_name()[1:].replace("/", "."))
-        self._clock = ROSClock()
-        self._graph.add_node(self)
+        common = [self._ros_context.args] if use_global_arguments else []
+        self._ros_arguments = own + common  # remaps: the first that fits
+        self._ros_set_names(node_name, namespace)
+        self._ros_entities, self._ros_executor = (), None
+        self._ros_lock = threading.RLock()
+        self._ros_default_callback_group = MutuallyExclusiveCallbackGroup()
+        self._ros_logger = get_logger(self.get_fully_qualified_name()[1:].replace("/", "."))
+        self._ros_clock = ROSClock()
         overrides = rosargs.overrides_for(common + own, self.get_fully_qualified_name())
         overrides.update({p.name: p.value for p in parameter_overrides or ()})
         if enable_rosout:
-            self._start_rosout(rosout_qos_profile)
-        self._init_parameters(overrides, allow_undeclared_parameters)
+            self._ros_start_rosout(rosout_qos_profile)
+        self._ros_init_parameters(overrides, allow_undeclared_parameters)
         if automatically_declare_parameters_from_overrides:
             self.declare_parameters("", list(overrides.items()), ignore_override=True)
-        self._time_source = TimeSource(self, self._clock)
+        self._ros_time_source = TimeSource(self, self._ros_clock)
         if start_parameter_services:
-            self._parameter_service = ParameterService(self)
+            self._ros_parameter_service = ParameterService(self)
+        self._ros_graph.add_node(
+            self, [e for entity in self._ros_entities for e in entity._endpoints]
+        )
 
     def __getattr__(self, name):
         raise AttributeError(
@@ -82,8 +87,8 @@ class Node(NodeParameters, GraphQueries):
 
     # ----------------------------------------------------------------------------------- names
 
-    def _set_names(self, node_name, namespace):
-        name, space = rosargs.remapped_node(self._arguments, node_name, namespace or "/")
+    def _ros_set_names(self, node_name, namespace):
+        name, space = rosargs.remapped_node(self._ros_arguments, node_name, namespace or "/")
         space = space if space.startswith("/") else "/" + space
         problem = rosargs.node_name_error(name)
         if problem:
@@ -91,32 +96,34 @@ class Node(NodeParameters, GraphQueries):
         problem = rosargs.namespace_error(space)
         if problem:
             raise InvalidNamespaceException(space, *problem)
-        self._name, self._namespace = name, space
+        self._ros_name, self._ros_namespace = name, space
 
     def get_name(self):
-        return self._name
+        return self._ros_name
 
     def get_namespace(self):
-        return self._namespace
+        return self._ros_namespace
 
     def get_fully_qualified_name(self):
-        return f"{self._namespace.rstrip('/')}/{self._name}"
+        return f"{self._ros_namespace.rstrip('/')}/{self._ros_name}"
 
     def resolve_topic_name(self, topic, *, only_expand=False):
         """Absolute name of a topic, after remapping unless `only_expand`."""
-        return self._resolve(topic, InvalidTopicNameException, only_expand)
+        return self._ros_resolve(topic, InvalidTopicNameException, only_expand)
 
     def resolve_service_name(self, service, *, only_expand=False):
-        return self._resolve(service, InvalidServiceNameException, only_expand)
+        return self._ros_resolve(service, InvalidServiceNameException, only_expand)
 
-    def _resolve(self, name, exception, only_expand=False):
+    def _ros_resolve(self, name, exception, only_expand=False):
         problem = rosargs.topic_error(name)
         if problem:
             raise exception(name, *problem)
-        full = rosargs.expand(name, self._name, self._namespace)
+        full = rosargs.expand(name, self._ros_name, self._ros_namespace)
         if only_expand:
             return full
-        return rosargs.remapped_topic(self._arguments, full, self._name, self._namespace)
+        return rosargs.remapped_topic(
+            self._ros_arguments, full, self.get_name(), self.get_namespace()
+        )
 
     # -------------------------------------------------------------------------------- creating
 
@@ -139,8 +146,8 @@ class Node(NodeParameters, GraphQueries):
             profile = _qos_overriding_options.apply(
                 self, "publisher", topic, profile, qos_overriding_options
             )
-        group = callback_group or self._default_callback_group
-        return self._add(publisher_class(self, msg_type, topic, profile, group))
+        group = callback_group or self._ros_default_callback_group
+        return self._ros_add(publisher_class(self, msg_type, topic, profile, group))
 
     def create_subscription(
         self,
@@ -162,8 +169,8 @@ class Node(NodeParameters, GraphQueries):
             profile = _qos_overriding_options.apply(
                 self, "subscription", topic, profile, qos_overriding_options
             )
-        group = callback_group or self._default_callback_group
-        return self._add(Subscription(self, msg_type, topic, callback, profile, group, raw))
+        group = callback_group or self._ros_default_callback_group
+        return self._ros_add(Subscription(self, msg_type, topic, callback, profile, group, raw))
 
     def create_service(
         self,
@@ -176,8 +183,8 @@ class Node(NodeParameters, GraphQueries):
     ):
         _check_type(srv_type, "service", "Request")
         name = self.resolve_service_name(srv_name)
-        group = callback_group or self._default_callback_group
-        return self._add(Service(self, srv_type, name, callback, group, qos_from(qos_profile)))
+        group = callback_group or self._ros_default_callback_group
+        return self._ros_add(Service(self, srv_type, name, callback, group, qos_from(qos_profile)))
 
     def create_client(
         self,
@@ -189,54 +196,57 @@ class Node(NodeParameters, GraphQueries):
     ):
         _check_type(srv_type, "service", "Request")
         name = self.resolve_service_name(srv_name)
-        group = callback_group or self._default_callback_group
-        return self._add(Client(self, srv_type, name, qos_from(qos_profile), group))
+        group = callback_group or self._ros_default_callback_group
+        return self._ros_add(Client(self, srv_type, name, qos_from(qos_profile), group))
 
     def create_timer(
         self, timer_period_sec, callback, callback_group=None, clock=None, autostart=True
     ):
         period_ns = int(float(timer_period_sec) * 10**9)
-        group = callback_group or self._default_callback_group
-        clock = self._clock if clock is None else clock
-        return self._add(Timer(self, callback, group, period_ns, clock, autostart))
+        group = callback_group or self._ros_default_callback_group
+        clock = self._ros_clock if clock is None else clock
+        return self._ros_add(Timer(self, callback, group, period_ns, clock, autostart))
 
     def create_guard_condition(self, callback, callback_group=None):
-        group = callback_group or self._default_callback_group
-        return self._add(GuardCondition(self, callback, group))
+        group = callback_group or self._ros_default_callback_group
+        return self._ros_add(GuardCondition(self, callback, group))
 
-    def _add(self, entity):
-        self._entities = (*self._entities, entity)  # replaced, never changed: executors iterate it
+    def _ros_add(self, entity):
+        with self._ros_lock:  # the tuple is replaced, never changed: executors iterate over it
+            self._ros_entities = (*self._ros_entities, entity)
         if entity._endpoints:
-            self._graph.add_endpoints(self, entity._endpoints)
-        self._wake_executor()
+            self._ros_graph.add_endpoints(self, entity._endpoints)
+        self._ros_wake_executor()
         return entity
 
     # ------------------------------------------------------------------------------ destroying
 
-    def _destroy(self, entity):
-        if not any(other is entity for other in self._entities):
-            return False
-        self._entities = tuple(other for other in self._entities if other is not entity)
+    def _ros_destroy(self, entity):
+        with self._ros_lock:
+            kept = tuple(other for other in self._ros_entities if other is not entity)
+            if len(kept) == len(self._ros_entities):
+                return False
+            self._ros_entities = kept
         if entity._endpoints:
-            self._graph.remove_endpoints(self, entity._endpoints)
+            self._ros_graph.remove_endpoints(self, entity._endpoints)
         entity._close()
-        self._wake_executor()
+        self._ros_wake_executor()
         return True
 
-    destroy_publisher = destroy_subscription = destroy_service = _destroy
-    destroy_client = destroy_timer = destroy_guard_condition = _destroy
+    destroy_publisher = destroy_subscription = destroy_service = _ros_destroy
+    destroy_client = destroy_timer = destroy_guard_condition = _ros_destroy
 
     def destroy_node(self):
         """Destroy the node and everything created on it."""
         executor = self.executor
         if executor is not None:
             executor.remove_node(self)
-        self._graph.remove_node(self)
-        entities, self._entities = self._entities, ()
+        self._ros_graph.remove_node(self)
+        entities, self._ros_entities = self._ros_entities, ()
         for entity in entities:
             entity._close()
-        if _rosout.get(self._logger.name) == self._publish_log:
-            del _rosout[self._logger.name]
+        if _rosout.get(self._ros_logger.name) == self._ros_publish_log:
+            del _rosout[self._ros_logger.name]
 
     def __enter__(self):
         return self
@@ -248,61 +258,61 @@ class Node(NodeParameters, GraphQueries):
 
     @property
     def executor(self):
-        return self._executor() if self._executor is not None else None
+        return self._ros_executor() if self._ros_executor is not None else None
 
     @executor.setter
     def executor(self, new):
         current = self.executor
         if new is None:
-            self._executor = None
+            self._ros_executor = None
             return
         if current is not None and current is not new:
             current.remove_node(self)
-        self._executor = weakref.ref(new)
+        self._ros_executor = weakref.ref(new)
         new.add_node(self)
 
-    def _wake_executor(self):
+    def _ros_wake_executor(self):
         executor = self.executor
         if executor is not None:
             executor.wake()
 
     @property
     def context(self):
-        return self._context
+        return self._ros_context
 
     @property
     def default_callback_group(self):
-        return self._default_callback_group
+        return self._ros_default_callback_group
 
     def get_logger(self):
-        return self._logger
+        return self._ros_logger
 
     def get_clock(self):
-        return self._clock
+        return self._ros_clock
 
-    def _of_kind(self, kind):
-        return (entity for entity in self._entities if isinstance(entity, kind))
+    def _ros_of_kind(self, kind):
+        return (entity for entity in self._ros_entities if isinstance(entity, kind))
 
-    publishers = property(lambda self: self._of_kind(Publisher))
-    subscriptions = property(lambda self: self._of_kind(Subscription))
-    services = property(lambda self: self._of_kind(Service))
-    clients = property(lambda self: self._of_kind(Client))
-    timers = property(lambda self: self._of_kind(Timer))
-    guards = property(lambda self: self._of_kind(GuardCondition))
+    publishers = property(lambda self: self._ros_of_kind(Publisher))
+    subscriptions = property(lambda self: self._ros_of_kind(Subscription))
+    services = property(lambda self: self._ros_of_kind(Service))
+    clients = property(lambda self: self._ros_of_kind(Client))
+    timers = property(lambda self: self._ros_of_kind(Timer))
+    guards = property(lambda self: self._ros_of_kind(GuardCondition))
 
     # ---------------------------------------------------------------------------------- rosout
 
-    def _start_rosout(self, profile):
-        self._rosout_publisher = self.create_publisher(Log, "/rosout", profile)
-        _rosout[self._logger.name] = self._publish_log
+    def _ros_start_rosout(self, profile):
+        self._ros_rosout_publisher = self.create_publisher(Log, "/rosout", profile)
+        _rosout[self._ros_logger.name] = self._ros_publish_log
 
-    def _publish_log(self, now_ns, severity, name, text, place):
-        if not self._context.ok() or not self._rosout_publisher._writer.ref:
+    def _ros_publish_log(self, now_ns, severity, name, text, place):
+        if not self._ros_context.ok() or not self._ros_rosout_publisher._writer.ref:
             return
         file, function, line = place
         log = Log(level=int(severity), name=name, msg=text, file=file, function=function, line=line)
         log.stamp.sec, log.stamp.nanosec = divmod(now_ns, 10**9)
-        self._rosout_publisher.publish(log)
+        self._ros_rosout_publisher.publish(log)
 
 
 def _check_type(kind, what, attribute):

@@ -60,7 +60,7 @@ class ParameterService:
         result = ListParametersResult()
         prefixes = set()
         unlimited = request.depth == ListParameters.Request.DEPTH_RECURSIVE
-        for name in sorted(self._node._parameters):
+        for name in sorted(self._node._ros_parameters):
             below = [p for p in request.prefixes if name == p or name.startswith(p + ".")]
             if request.prefixes and not below:
                 continue

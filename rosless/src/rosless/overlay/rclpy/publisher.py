@@ -19,7 +19,7 @@ class Publisher:
         type_name = msg_type._definition.name
         best_effort = qos_profile.reliability is ReliabilityPolicy.BEST_EFFORT
         self._safe_size = dds.receive_limit() if best_effort else None
-        self._writer = dds.Writer(node._participant, f"rt{topic_name}", type_name, qos_profile)
+        self._writer = dds.Writer(node._ros_participant, f"rt{topic_name}", type_name, qos_profile)
         self._endpoints = [self._writer]
 
     @property

@@ -38,7 +38,7 @@ class Service:
         self.service_name, self.callback, self.callback_group = srv_name, callback, callback_group
         self.qos_profile, self.malformed_count = qos_profile, 0
         options = {"user_data": new_user_data("service"), "service_header": True}
-        participant = node._participant
+        participant = node._ros_participant
         reply, request = (t._definition.name for t in (srv_type.Response, srv_type.Request))
         topic = f"rr{srv_name}Reply"
         self._writer = dds.Writer(participant, topic, reply, qos_profile, **options)
@@ -101,6 +101,8 @@ class Service:
                     self._writer.ref, handle, _client_id, cqos_to_qos
                 )
                 if reader == data:
+                    if len(self._connected) > 1000:  # clients long gone, most of them
+                        self._connected.clear()
                     self._connected.add(client)
                     return
             time.sleep(0.005)

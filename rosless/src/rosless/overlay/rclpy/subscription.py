@@ -17,7 +17,7 @@ class Subscription:
         self.callback, self.raw, self.malformed_count = callback, raw, 0
         self._with_info = _takes_two(callback)
         type_name = msg_type._definition.name
-        self._reader = dds.Reader(node._participant, f"rt{topic_name}", type_name, qos_profile)
+        self._reader = dds.Reader(node._ros_participant, f"rt{topic_name}", type_name, qos_profile)
         self._endpoints = [self._reader]
         self._condition = self._reader.condition
 

@@ -32,7 +32,7 @@ class Timer:
         self._last_ns = self.clock._now_ns()
         self._next_ns = self._last_ns + self.timer_period_ns
         self._canceled = False
-        self._node._wake_executor()
+        self._node._ros_wake_executor()
 
     def time_until_next_call(self):
         return None if self._canceled else self._until_next_ns()
