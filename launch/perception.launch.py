@@ -118,8 +118,9 @@ def perception(context):
     def value(name):
         return LaunchConfiguration(name).perform(context)
 
+    # Typed: a query such as "on" or "5" must stay text.
     overrides = {
-        name: ParameterValue(value(name), value_type=kind)
+        name: ParameterValue(value(name), value_type=str) if kind is str else value(name) == "true"
         for name, kind in OVERRIDES.items()
         if value(name)
     }

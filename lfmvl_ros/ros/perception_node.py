@@ -30,7 +30,7 @@ from lfmvl_ros.ros.inputs import ImageReader
 from lfmvl_ros.ros.intake import FrameIntake
 from lfmvl_ros.ros.outputs import Outputs
 from lfmvl_ros.ros.parameters import SettingsParameters
-from lfmvl_ros.ros.process import run, stop_spinning, while_running
+from lfmvl_ros.ros.process import run, stop_spinning, tells_errors, while_running
 
 USAGE = """perception_node finds the objects of a query in a camera topic and tracks them.
 
@@ -128,6 +128,7 @@ class PerceptionNode(LifecycleNode):
         log.info(f"{self._model.name} is ready")
         return super().on_configure(state)
 
+    @tells_errors
     def on_activate(self, state: State) -> TransitionCallbackReturn:
         """Start: subscribe to the camera, ask the model."""
         result = super().on_activate(state)  # from here on publishers publish
@@ -147,6 +148,7 @@ class PerceptionNode(LifecycleNode):
         self.get_logger().info(f"looking for: {self._pipeline.query.text}")
         return result
 
+    @tells_errors
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
         """Stop asking the model; keep its weights."""
         if not self._halt(_ANSWER_STOP_S):
@@ -154,11 +156,13 @@ class PerceptionNode(LifecycleNode):
             return TransitionCallbackReturn.ERROR
         return super().on_deactivate(state)
 
+    @tells_errors
     def on_cleanup(self, state: State) -> TransitionCallbackReturn:
         """Free the weights."""
         self._release()
         return super().on_cleanup(state)
 
+    @tells_errors
     def on_shutdown(self, state: State) -> TransitionCallbackReturn:
         """Stop and free, from any state."""
         self._release()

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
@@ -62,6 +64,20 @@ def run(build: Callable[[], RunnableNode], usage: str, args: Sequence[str] | Non
             rclpy.try_shutdown()
     _leave(code)
     return code
+
+
+def tells_errors(transition: Callable[..., Any]) -> Callable[..., Any]:
+    """Log what a life-cycle callback raises: rclpy turns it into ERROR without a word."""
+
+    @functools.wraps(transition)
+    def told(node: Node, state: Any) -> Any:
+        try:
+            return transition(node, state)
+        except Exception:
+            node.get_logger().error(f"{transition.__name__}: {traceback.format_exc()}")
+            raise
+
+    return told
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 """Launch files without ``launch``: they compile, and what they name exists."""
 
 import ast
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
@@ -84,6 +84,26 @@ def test_every_argument_is_used_and_every_used_one_declared(name):
 
 def test_perception_has_the_arguments_users_know():
     assert set(declared("perception.launch.py")) >= USERS_KNOW
+
+
+@pytest.mark.parametrize(
+    ("images", "given", "expected"),
+    [
+        ("image_raw", "", "camera_info"),
+        ("/front/image_raw", "", "/front/camera_info"),
+        ("/front/color/image_rect", "", "/front/color/camera_info"),
+        ("/front/image_raw", "/calibration", "/calibration"),
+    ],
+)
+def test_the_calibration_is_beside_the_images(images, given, expected):
+    (function,) = [
+        node
+        for node in tree("perception.launch.py").body
+        if isinstance(node, ast.FunctionDef) and node.name == "camera_info_topic"
+    ]
+    space = {"PurePosixPath": PurePosixPath}
+    exec(compile(ast.Module([function], []), "perception.launch.py", "exec"), space)
+    assert space["camera_info_topic"](images, given) == expected
 
 
 def test_overrides_are_parameters_of_the_node_with_their_type():
