@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.grounding import Outcome
-from lfmvl_ros.core.pipeline import Answer, PipelineStatus
+from lfmvl_ros.core.report import Answer, PipelineStatus
 from lfmvl_ros.ros.intake import IntakeStatus
 
 OK, WARN, ERROR = 0, 1, 2

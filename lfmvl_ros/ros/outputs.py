@@ -12,8 +12,8 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.pipeline import Answer
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracks, TrackState
 from lfmvl_ros.ros import conversions, qos
 from lfmvl_ros.viz.drawing import draw_marks, marks_of_tracks

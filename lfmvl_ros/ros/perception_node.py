@@ -20,9 +20,10 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.model import VisionLanguageModel
-from lfmvl_ros.core.pipeline import Answer, Pipeline
+from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.report import Answer
 from lfmvl_ros.models.base import load_model
 from lfmvl_ros.ros import commands, conversions, qos
 from lfmvl_ros.ros.health import ERROR, OK, Health, Monitor

@@ -6,9 +6,9 @@ import pytest
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.grounding import Grounding, Outcome
-from lfmvl_ros.core.pipeline import Answer, PipelineStatus
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
+from lfmvl_ros.core.report import Answer, PipelineStatus
 from lfmvl_ros.core.tracking import Applied
 from lfmvl_ros.ros.health import ERROR, OK, WARN, Monitor
 from lfmvl_ros.ros.intake import IntakeStatus
