@@ -30,16 +30,10 @@ class NodeParameters:
 
     def _ros_init_parameters(self, overrides, allow_undeclared):
         self._ros_parameters, self._ros_descriptors = {}, {}
-        self._ros_overrides, self._ros_allow_undeclared = (
-            overrides,
-            allow_undeclared,
-        )
+        self._ros_overrides, self._ros_allow_undeclared = overrides, allow_undeclared
         self._ros_parameter_lock = threading.RLock()
-        self._ros_pre_set_callbacks, self._ros_on_set_callbacks, self._ros_post_set_callbacks = (
-            [],
-            [],
-            [],
-        )
+        self._ros_pre_set_callbacks, self._ros_on_set_callbacks = [], []
+        self._ros_post_set_callbacks = []
         self._ros_event_publisher = self.create_publisher(
             ParameterEvent, "/parameter_events", qos_profile_parameter_events
         )
