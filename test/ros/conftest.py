@@ -26,6 +26,8 @@ from vision_msgs.msg import Detection2DArray
 
 from lfmvl_ros.ros import conversions, qos
 
+from ..schemas import check
+
 PATIENCE_S = 30.0  # for machines with two busy cores; nothing waits longer than it must
 _COUNTER = itertools.count(os.getpid())
 TRANSITIONS = {"configure": 1, "cleanup": 2, "activate": 3, "deactivate": 4}
@@ -77,7 +79,8 @@ class Inbox:
         raise AssertionError(f"nothing wanted on {self.topic} within {timeout_s:g} s{told}"[:2000])
 
     def next_json(self, wanted=lambda _: True, timeout_s=PATIENCE_S):
-        message = self.next(lambda m: wanted(json.loads(m.data)), timeout_s)
+        """Return the first document that is wanted; every one that came must keep its schema."""
+        message = self.next(lambda m: wanted(check(json.loads(m.data))), timeout_s)
         return json.loads(message.data)
 
     def is_silent(self, for_s):
