@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -82,10 +83,10 @@ class CameraNode(Node):
         stop_spinning(self)
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """Run the node; return the exit code."""
-    return run(CameraNode, USAGE, args)
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the node as this process."""
+    run(CameraNode, USAGE, args)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import NoReturn
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -261,10 +262,10 @@ class PerceptionNode(LifecycleNode):
         return [*healths, asked]
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """Run the node; return the exit code."""
-    return run(PerceptionNode, USAGE, args)
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the node as this process."""
+    run(PerceptionNode, USAGE, args)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -8,10 +8,9 @@ import functools
 import os
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
@@ -38,8 +37,10 @@ class RunnableNode(Protocol):
         """As of rclpy."""
 
 
-def run(build: Callable[[], RunnableNode], usage: str, args: Sequence[str] | None = None) -> int:
-    """Run a node until it is told to stop; return the exit code.
+def run(
+    build: Callable[[], RunnableNode], usage: str, args: Sequence[str] | None = None
+) -> NoReturn:
+    """Run a node as this process, until it is told to stop; then end the process.
 
     Args:
         build: makes the node; a :class:`UserError` is one line on stderr and exit code 2.
@@ -49,7 +50,7 @@ def run(build: Callable[[], RunnableNode], usage: str, args: Sequence[str] | Non
     arguments = list(sys.argv[1:] if args is None else args)
     if {"-h", "--help"} & set(arguments):
         print(usage)
-        return 0
+        raise SystemExit(0)
     rclpy.init(args=arguments)
     code = 0
     try:
@@ -63,7 +64,6 @@ def run(build: Callable[[], RunnableNode], usage: str, args: Sequence[str] | Non
         with contextlib.suppress(KeyboardInterrupt):
             rclpy.try_shutdown()
     _leave(code)
-    return code
 
 
 def tells_errors(transition: Callable[..., Any]) -> Callable[..., Any]:
@@ -118,13 +118,11 @@ def _shut_down(executor: MultiThreadedExecutor) -> bool:
     return not thread.is_alive()
 
 
-def _leave(code: int) -> None:
-    """End the process although a thread is stuck, for example in loading a model."""
-    deadline_s = time.monotonic() + _PATIENCE_S
-    while stuck := [t for t in threading.enumerate() if t is not threading.main_thread()
-                    and not t.daemon]:  # fmt: skip
-        if time.monotonic() > deadline_s:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-        stuck[0].join(0.05)
+def _leave(code: int) -> NoReturn:
+    """End the process at once, with everything of ours closed.
+
+    A thread may be stuck in loading a model, and torch alone needs two seconds to be taken apart.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

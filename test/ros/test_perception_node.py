@@ -328,7 +328,7 @@ def test_a_signal_in_the_middle_of_an_answer_ends_it_cleanly(world, number):
     world.health("model", lambda s: float(values(s)["busy_s"]) > 0.1)
     code, took_s = world.end(process, number)
     assert code == 0, world.log()
-    assert took_s < 5  # 2 s on a machine that is not busy
+    assert took_s < 4, world.log()  # 0.3 s where nothing else runs
     assert "Traceback" not in world.log()
 
 
@@ -341,7 +341,7 @@ def test_while_a_model_loads_parameters_answer_and_a_signal_ends_it(world):
     assert world.set_parameters(query="blue tote").successful
     code, took_s = world.end(process)
     assert code == 0, world.log()
-    assert took_s < 5
+    assert took_s < 4
     assert "Traceback" not in world.log()
 
 
