@@ -251,7 +251,10 @@ class PerceptionNode(LifecycleNode):
 
     def _health(self) -> list[Health]:
         pipeline, monitor, now_s = self._pipeline, self._monitor, time.monotonic()
-        asked = Health(OK, "commands", "", {"queries_rejected": self._rejected_queries})
+        rejected = self._rejected_queries
+        asked = Health(
+            OK, "commands", f"{rejected} queries rejected", {"queries_rejected": rejected}
+        )
         if self._problem:
             return [Health(ERROR, "model", self._problem), asked]
         if pipeline is None or monitor is None:
