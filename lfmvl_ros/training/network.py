@@ -24,12 +24,14 @@ class NetworkOutput:
 
     Attributes:
         hidden: (B, T, D) output of the language tower before the vocabulary, or None.
+        tokens: (I, N, D) image tokens as the language tower gets them, or None.
         kinds: (B, P, K) scores of each patch over background and kinds.
         colours: (B, P, C) scores over no colour and colours.
         boxes: (B, P, 4) normalised x1, y1, x2, y2 of the object in each patch.
     """
 
     hidden: Tensor | None
+    tokens: Tensor | None
     kinds: Tensor
     colours: Tensor
     boxes: Tensor
@@ -72,13 +74,21 @@ def _run_convolution_layer(layer: nn.Module, hidden: Tensor) -> Tensor:
 class TrainingNetwork(nn.Module):
     """The model with heads that read kind, colour and box off every patch (training only)."""
 
-    def __init__(self, model: Lfm2VlForConditionalGeneration, *, kinds: int, colours: int) -> None:
+    def __init__(
+        self,
+        model: Lfm2VlForConditionalGeneration,
+        *,
+        kinds: int,
+        colours: int,
+        alignment: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
         width = model.config.vision_config.hidden_size
         self.kind_head = nn.Linear(width, kinds + 1)
         self.colour_head = nn.Linear(width, colours + 1)
         self.box_head = nn.Linear(width, 4)
+        self.alignment = alignment
 
     def see(self, patches: Tensor, grid: Grid) -> Tensor:
         """Patches (B, P, 768) -> features (B, P, vision width)."""
@@ -92,19 +102,23 @@ class TrainingNetwork(nn.Module):
         hidden = tower.encoder(inputs_embeds=hidden, attention_mask=None).last_hidden_state
         return tower.post_layernorm(hidden)
 
-    def read(self, features: Tensor, ids: Tensor, grid: Grid) -> Tensor:
-        """Features of I images and token ids (B, T) -> hidden states (B, T, D).
+    def project(self, features: Tensor, grid: Grid) -> Tensor:
+        """Features (I, P, vision width) -> image tokens (I, N, D)."""
+        images = len(features)
+        square = features.view(images, grid.rows, grid.columns, -1)
+        tokens = self.model.model.multi_modal_projector(square)
+        return tokens.reshape(images, grid.tokens, -1)
+
+    def read(self, image: Tensor, ids: Tensor) -> Tensor:
+        """Image tokens (I, N, D) and token ids (B, T) -> hidden states (B, T, D).
 
         B is a multiple of I: consecutive rows belong to the same image.
         """
-        core = self.model.model
-        images = features.shape[0]
-        image = core.multi_modal_projector(features.view(images, grid.rows, grid.columns, -1))
-        hidden = core.language_model.embed_tokens(ids)
-        image = image.repeat_interleave(len(ids) // images, 0)
+        text = self.model.model.language_model
+        hidden = text.embed_tokens(ids)
+        image = image.repeat_interleave(len(ids) // len(image), 0)
         image = image.reshape(-1, image.shape[-1]).to(hidden.dtype)
         hidden = hidden.masked_scatter((ids == IMAGE_ID)[..., None], image)
-        text = core.language_model
         positions = torch.arange(ids.shape[1])[None]
         rotary = text.rotary_emb(hidden, position_ids=positions)
         for layer in text.layers:
@@ -120,8 +134,10 @@ class TrainingNetwork(nn.Module):
         Without ids only the vision tower runs.
         """
         features = self.see(patches, grid)
+        tokens = None if ids is None else self.project(features, grid)
         return NetworkOutput(
-            None if ids is None else self.read(features, ids, grid),
+            None if ids is None else self.read(tokens, ids),
+            tokens,
             self.kind_head(features),
             self.colour_head(features),
             self.box_head(features),

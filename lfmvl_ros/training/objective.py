@@ -67,6 +67,10 @@ def compute_loss(
     if output.hidden is None:
         return Loss(total, figures)
     language, spoken = _language_loss(network, output.hidden, batch, pair_ids, soft)
+    if network.alignment is not None:
+        table = network.model.get_input_embeddings().weight
+        aligned = network.alignment(output.tokens, table, batch, soft)
+        total, spoken = total + 0.5 * aligned, {**spoken, "aligned": float(aligned.detach())}
     return Loss(total + language, {**spoken, **figures})
 
 

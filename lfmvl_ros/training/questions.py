@@ -18,8 +18,8 @@ MIN_VISIBILITY = 0.25
 MIN_AREA = 0.004
 """Objects less visible, or covering less of the image, are neither asked for nor counted."""
 
-_LABEL_COUNTS = (0.30, 0.28, 0.18, 0.12, 0.07, 0.05)  # questions with 1, 2, ... 6 labels
-_ABSENT_SHARE = 0.22
+_LABEL_COUNTS = (0.22, 0.20, 0.18, 0.16, 0.14, 0.10)  # questions with 1, 2, ... 6 labels
+_ABSENT_SHARE = 0.18
 _STYLE_SHARES = {"kind": 0.55, "colour": 0.27, "alias": 0.08, "other": 0.10}
 
 

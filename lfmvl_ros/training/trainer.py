@@ -16,6 +16,7 @@ from torch import nn
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.training import tokenizer as layout
+from lfmvl_ros.training.alignment import Alignment, word_table
 from lfmvl_ros.training.checkpoint import ModelShape, build_model, count_parameters
 from lfmvl_ros.training.data import Batch, BatchStream, StreamSettings
 from lfmvl_ros.training.evaluation import Scores, evaluate, held_out
@@ -26,6 +27,7 @@ from lfmvl_ros.training.sources import SceneSource, views
 
 STATE_FILE = "state.pt"
 TOKENIZER_DIRECTORY = "tokenizer"
+_SPEAKING = ("language_model", "projector", "alignment")  # parameters that vision alone leaves
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,9 @@ class TrainSettings:
 
 def curriculum(progress: float, most: int) -> int:
     """Most objects in an answer when this share of the run is over: 2, then 4, then all."""
-    if progress < 0.20:
+    if progress < 0.17:
         return min(2, most)
-    return min(4, most) if progress < 0.28 else most
+    return min(4, most) if progress < 0.21 else most
 
 
 class Trainer:
@@ -94,6 +96,7 @@ class Trainer:
             self.model,
             kinds=len(source.vocabulary.kinds),
             colours=len(source.vocabulary.colours),
+            alignment=self._alignment(),
         )
         pairs = layout.pair_ids(self.tokenizer)
         start_coordinates(self.model.get_input_embeddings(), pairs)
@@ -117,6 +120,15 @@ class Trainer:
         self._chunk_objects = 1
         self._batches: list[Batch] = []
         self._recent: list[dict[str, float]] = []
+
+    def _alignment(self) -> Alignment:
+        words, size = self.source.vocabulary, self.model.config.text_config.vocab_size
+        return Alignment(
+            word_table(self.tokenizer, words.kinds, size),
+            word_table(self.tokenizer, words.colours, size),
+            layout.pair_ids(self.tokenizer),
+            self.settings.shape.text_width,
+        )
 
     # ---- one update -----------------------------------------------------------------------
 
