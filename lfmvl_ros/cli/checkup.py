@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``lfmvl doctor`` looks at on a machine: packages, ROS, DDS settings, memory, disk.
+
+What could take a process down (a broken torch, a cv_bridge for another NumPy) is tried in a
+process of its own. No ROS in here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from lfmvl_ros.core.errors import UserError
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+# Distribution -> (oldest version that is known to work, module that must import).
+PACKAGES = {
+    "numpy": ("1.26", "numpy"),
+    "scipy": ("1.11", "scipy"),
+    "filterpy": ("1.4.5", "filterpy.kalman"),
+    "opencv-python-headless": ("4.8", "cv2"),
+    "pyyaml": ("6", "yaml"),
+    "pillow": ("10", "PIL.Image"),
+    "safetensors": ("0.4", "safetensors"),
+    "torch": ("2.4", "torch"),
+    "transformers": ("5.15.1", "transformers"),
+}
+MESSAGES = ("sensor_msgs.msg", "vision_msgs.msg", "visualization_msgs.msg", "diagnostic_msgs.msg",
+            "std_srvs.srv", "lifecycle_msgs.srv")  # fmt: skip
+_TYPICAL_IMAGE = ("a 1280x720 rgb8 image", 1280 * 720 * 3)
+_LITTLE_MEMORY_MB, _LITTLE_DISK_MB = 2_000, 3_000
+_TRIAL_S = 120.0
+_TORCHVISION = "torchvision.transforms.v2.functional"
+_IMPORTER = """
+import importlib, json, sys
+for name in sys.argv[1:]:
+    problem = ""
+    try:
+        importlib.import_module(name)
+    except BaseException as error:
+        problem = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    print(json.dumps([name, problem]), flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        level: ``ok``, ``warn`` (works, but not as it should) or ``fail`` (will not work).
+        name: what was looked at.
+        message: what was found.
+        advice: what to do; empty when there is nothing to do.
+    """
+
+    level: str
+    name: str
+    message: str
+    advice: str = ""
+
+    def __post_init__(self) -> None:
+        if self.level not in (OK, WARN, FAIL):
+            raise ValueError(f"level is ok, warn or fail, got {self.level!r}")
+        if self.level == FAIL and not self.advice:
+            raise ValueError(f"{self.name}: what fails needs advice")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a program in a process of its own printed, and why it failed ("" when it did not)."""
+
+    lines: tuple[str, ...]
+    problem: str
+
+    @property
+    def output(self) -> str:
+        """The last line."""
+        return self.lines[-1] if self.lines else ""
+
+
+def try_out(program: str) -> Trial:
+    """Run a Python program with this interpreter; never raises."""
+    return _run([sys.executable, "-c", program])
+
+
+def _run(command: Sequence[str]) -> Trial:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_TRIAL_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Trial((), f"could not be tried: {error}")
+    lines = tuple(done.stdout.strip().splitlines())
+    if done.returncode == 0:
+        return Trial(lines, "")
+    told = (done.stderr.strip().splitlines() or ["no message"])[-1][:300]
+    if done.returncode < 0:
+        told = f"the process died with signal {-done.returncode}"
+    return Trial(lines, told)
+
+
+def import_problems(modules: Sequence[str]) -> dict[str, str]:
+    """Import modules one after the other in another process; module -> why not, or "".
+
+    A module that takes the process down does not keep those after it from being tried.
+    """
+    found: dict[str, str] = {}
+    while left := [name for name in modules if name not in found]:
+        trial = _run([sys.executable, "-c", _IMPORTER, *left])
+        told = [json.loads(line) for line in trial.lines if line.startswith('["')]
+        found.update({name: problem for name, problem in told if name in left})
+        if trial.problem and (culprit := next((n for n in left if n not in found), "")):
+            found[culprit] = trial.problem
+        elif not told:
+            found.update(dict.fromkeys(left, trial.problem or "no answer"))
+    return found
+
+
+def installation() -> Iterator[Finding]:
+    """Python and the packages that the model side needs."""
+    yield Finding(OK, "python", f"{platform.python_version()}, {sys.executable}")
+    modules = [module for _, module in PACKAGES.values()]
+    problems = import_problems([*modules, _TORCHVISION])
+    for name, (oldest, module) in PACKAGES.items():
+        yield _package(name, oldest, problems[module])
+    yield _torchvision(problems[_TORCHVISION])
+
+
+def _package(name: str, oldest: str, problem: str) -> Finding:
+    version = _version(name)
+    if not version:
+        return Finding(FAIL, name, "is not installed", f"pip install '{name}>={oldest}'")
+    if _numbers(version) < _numbers(oldest):
+        return Finding(
+            FAIL, name, f"{version} is older than {oldest}", f"pip install '{name}>={oldest}'"
+        )
+    if problem:
+        return Finding(
+            FAIL, name, f"{version} does not import: {problem}",
+            f"install the build for this machine again: pip install --force-reinstall {name}",
+        )  # fmt: skip
+    return Finding(OK, name, version)
+
+
+def _version(name: str) -> str:
+    """Return the installed version, "" without one. OpenCV has several distributions."""
+    variants = ("", "-headless", "-contrib", "-contrib-headless") if "opencv" in name else ("",)
+    for variant in variants:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return metadata.version(name.removesuffix("-headless") + variant)
+    if "opencv" in name:  # a system package has no metadata
+        return try_out("import cv2; print(cv2.__version__)").output
+    return ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return a version's numbers as they compare.
+
+    >>> _numbers("2.13.0+cpu") >= _numbers("2.4")
+    True
+    """
+    return tuple(int(number) for number in re.findall(r"\d+", version.partition("+")[0])[:3])
+
+
+def _torchvision(problem: str) -> Finding:
+    """A torchvision for another torch would take transformers' model code with it."""
+    version = _version("torchvision")
+    if not version:
+        return Finding(OK, "torchvision", "not installed, and not needed")
+    if problem:
+        return Finding(
+            WARN, "torchvision", f"{version} does not work with this torch ({problem})",
+            "this package does without; others will stumble: pip uninstall torchvision",
+        )  # fmt: skip
+    return Finding(OK, "torchvision", version)
+
+
+def devices() -> Iterator[Finding]:
+    """What torch can compute on."""
+    trial = try_out(
+        "import json, torch\n"
+        "found = [(torch.cuda.get_device_name(i), torch.cuda.mem_get_info(i))"
+        " for i in range(torch.cuda.device_count())]\n"
+        "print(json.dumps([torch.get_num_threads(), torch.version.cuda, found]))"
+    )
+    if trial.problem:
+        yield Finding(
+            WARN, "devices", f"torch can't tell: {trial.problem}",
+            "look at the GPU's driver (nvidia-smi, tegrastats)",
+        )  # fmt: skip
+        return
+    threads, cuda, found = json.loads(trial.output)
+    for name, (free, total) in found:
+        memory = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
+        yield Finding(OK, "devices", f"{name}, {memory}")
+    if not found and shutil.which("nvidia-smi"):
+        build = f"a torch for CUDA {cuda}" if cuda else "a torch without CUDA"
+        yield Finding(
+            WARN, "devices", f"there is an NVIDIA driver, but {build} finds no GPU",
+            "install the CUDA build of torch for this machine, or look at nvidia-smi",
+        )  # fmt: skip
+    elif not found:
+        yield Finding(OK, "devices", f"CPU only, {threads} threads")
+
+
+def ros() -> Iterator[Finding]:
+    """The ROS libraries: real, or rosless; messages; cv_bridge."""
+    trial = try_out("import rclpy; print(rclpy.__file__)")
+    if trial.problem:
+        sourced = os.environ.get("ROS_DISTRO")
+        why = f"ROS {sourced} is sourced, but " if sourced else ""
+        yield Finding(
+            FAIL, "rclpy", f"{why}rclpy does not import: {trial.problem}",
+            f"run this with the Python that ROS {sourced} was built for" if sourced
+            else "source /opt/ros/<distro>/setup.bash, or pip install ./rosless to try without ROS",
+        )  # fmt: skip
+        return
+    if "rosless" in Path(trial.output).parts:
+        yield Finding(OK, "rclpy", "rosless, the development runtime: no ROS 2 is installed")
+    else:
+        distro = os.environ.get("ROS_DISTRO", "without ROS_DISTRO")
+        yield Finding(OK, "rclpy", f"ROS 2 {distro}, {Path(trial.output).parent}")
+    missing = try_out("import " + ", ".join(MESSAGES)).problem
+    if missing:
+        package = re.search(r"named '(\w+)", missing)
+        name = (package[1] if package else "vision_msgs").replace("_", "-")
+        yield Finding(FAIL, "messages", missing, f"sudo apt install ros-$ROS_DISTRO-{name}")
+    from lfmvl_ros.ros.bridge import CvBridgeAdapter
+
+    bridge = CvBridgeAdapter()
+    if bridge.works or "not installed" in bridge.reason:
+        codec = "" if bridge.works else "; the built-in codec decodes images"
+        yield Finding(OK, "cv_bridge", bridge.reason + codec)
+    else:
+        yield Finding(
+            WARN, "cv_bridge", bridge.reason,
+            "the built-in codec decodes images instead; other nodes need 'numpy<2', or a cv_bridge "
+            "built for NumPy 2",
+        )  # fmt: skip
+
+
+def dds(environment: Mapping[str, str], rmem_max: int | None) -> Iterator[Finding]:
+    """The settings that decide who hears whom.
+
+    Args:
+        environment: as of the process.
+        rmem_max: largest receive buffer a socket may have, bytes; None where unknown.
+    """
+    rmw = environment.get("RMW_IMPLEMENTATION", "")
+    yield Finding(OK, "RMW", rmw or "RMW_IMPLEMENTATION is not set: the distribution's default")
+    text = environment.get("ROS_DOMAIN_ID", "") or "0"
+    number = int(text) if re.fullmatch(r"\d{1,6}", text) else -1
+    if not 0 <= number <= 232:
+        yield Finding(
+            FAIL, "domain", f"ROS_DOMAIN_ID is {text!r}",
+            "give a number from 0 to 101, the same on every machine",
+        )  # fmt: skip
+    elif number > 101:
+        yield Finding(
+            WARN, "domain", f"ROS_DOMAIN_ID {number} uses ports that Linux gives to other programs",
+            "take a number from 0 to 101",
+        )  # fmt: skip
+    else:
+        yield Finding(OK, "domain", f"ROS_DOMAIN_ID {number}")
+    reach = environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper()
+    alone = environment.get("ROS_LOCALHOST_ONLY", "") == "1"
+    if alone or reach in ("LOCALHOST", "OFF"):
+        which = "ROS_LOCALHOST_ONLY=1" if alone else f"ROS_AUTOMATIC_DISCOVERY_RANGE={reach}"
+        yield Finding(
+            WARN, "reach", f"{which}: nodes on other machines are not heard",
+            "unset it when the camera runs on another machine",
+        )  # fmt: skip
+    else:
+        yield Finding(OK, "reach", "nodes on other machines of this network are heard")
+    yield buffers(rmem_max, *_TYPICAL_IMAGE)
+
+
+def buffers(rmem_max: int | None, what: str, size: int) -> Finding:
+    """Does a message of ``size`` bytes fit into a socket's receive buffer?"""
+    if rmem_max is None:
+        return Finding(OK, "buffers", "the receive buffer limit can't be read on this system")
+    found = f"net.core.rmem_max is {rmem_max} bytes, {what} has {size}"
+    if rmem_max >= size:
+        return Finding(OK, "buffers", found)
+    room = max(8_388_608, 1 << (2 * size - 1).bit_length())
+    return Finding(
+        WARN, "buffers", f"{found}: images sent best effort get lost",
+        f"sudo sysctl -w net.core.rmem_max={room} (and in /etc/sysctl.d to keep it), "
+        "or compressed images",
+    )  # fmt: skip
+
+
+def read_rmem_max() -> int | None:
+    """Return the kernel's limit in bytes; None where it does not say."""
+    try:
+        return int(Path("/proc/sys/net/core/rmem_max").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def resources() -> Iterator[Finding]:
+    """Memory, and the disk that downloaded checkpoints go to."""
+    free_mb = _available_mb()
+    if free_mb is not None:
+        small = free_mb < _LITTLE_MEMORY_MB
+        yield Finding(
+            WARN if small else OK, "memory", f"{free_mb:.0f} MB available",
+            "end other programs, or take a smaller checkpoint or dtype" if small else "",
+        )  # fmt: skip
+    folder = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    disk_mb = shutil.disk_usage(there).free / 1e6
+    small = disk_mb < _LITTLE_DISK_MB
+    yield Finding(
+        WARN if small else OK, "disk", f"{disk_mb:.0f} MB free for checkpoints in {folder}",
+        "free space, or point HF_HOME to another disk: a checkpoint takes 1 to 6 GB"
+        if small else "",
+    )  # fmt: skip
+
+
+def _available_mb() -> float | None:
+    try:
+        match = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    except OSError:
+        return None
+    return int(match[1]) / 1e3 if match else None
+
+
+def failure(name: str, error: UserError) -> Finding:
+    """Return a user's error as a finding: what follows its last semicolon is what to do."""
+    what, _, advice = str(error).rpartition("; ")
+    return Finding(FAIL, name, what or advice, advice if what else "see the message")

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lfmvl doctor``: what is wrong with this installation, model and camera, in plain words."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from lfmvl_ros.cli import checkup
+from lfmvl_ros.cli.checkup import FAIL, OK, WARN, Finding, failure
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.errors import UserError
+
+if TYPE_CHECKING:
+    from lfmvl_ros.core.frame import Frame
+    from lfmvl_ros.ros.topic_probe import TopicReport
+
+HELP = (
+    "Check the installation, the checkpoint, the DDS settings and a camera topic; say what is "
+    "wrong and what to do. Exit code 1 when something will not work."
+)
+_QUERY = "person, forklift, tote"
+_SLOW_RATE_HZ, _OLD_S = 1.0, 0.5
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    defaults = PerceptionSettings()
+    parser.add_argument("--model", default=defaults.model, help=f"default {defaults.model}")
+    parser.add_argument("--no-model", action="store_true", help="do not load a checkpoint")
+    parser.add_argument("--device", default=defaults.device, help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--dtype", default=defaults.dtype, help="auto, float32, bfloat16, float16")
+    parser.add_argument("--topic", help="image topic to listen to, such as /camera/image_raw")
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long (default 3)")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a line for each finding as it is made; exit code 1 when one of them is ``fail``."""
+    if not 0.1 <= args.seconds <= 600:
+        raise UserError(f"--seconds must be between 0.1 and 600, got {args.seconds}")
+    found = []
+    for finding in _findings(args):
+        found.append(finding)
+        if not args.json:
+            _show(finding)
+    counts = {level: sum(item.level == level for item in found) for level in (OK, WARN, FAIL)}
+    if args.json:
+        print(json.dumps({"summary": counts, "findings": [asdict(item) for item in found]}))
+    else:
+        print(f"\n{counts[OK]} ok, {counts[WARN]} to look at, {counts[FAIL]} will not work")
+    return 1 if counts[FAIL] else 0
+
+
+def _show(finding: Finding) -> None:
+    print(f"{finding.level:<5} {finding.name:<22} {finding.message}", flush=True)
+    if finding.advice:
+        print(f"{'':<28} -> {finding.advice}", flush=True)
+
+
+def _findings(args: argparse.Namespace) -> Iterator[Finding]:
+    can_load, can_listen = True, True
+    for finding in checkup.installation():
+        can_load &= finding.level != FAIL
+        yield finding
+    if can_load:
+        yield from checkup.devices()
+    for finding in checkup.ros():
+        can_listen &= finding.level != FAIL
+        yield finding
+    rmem_max = checkup.read_rmem_max()
+    yield from checkup.dds(os.environ, rmem_max)
+    yield from checkup.resources()
+    if not args.no_model:
+        yield from _model(args) if can_load else _skipped("model", "mend the packages above first")
+    if args.topic:
+        yield from (_topic(args, rmem_max) if can_listen else _skipped("topic", "mend rclpy first"))
+
+
+def _skipped(name: str, why: str) -> Iterator[Finding]:
+    yield Finding(WARN, name, f"not tried: {why}")
+
+
+# -- model ----------------------------------------------------------------------------------------
+
+
+def _model(args: argparse.Namespace) -> Iterator[Finding]:
+    """Load the checkpoint and ask it about a rendered picture, as the node would."""
+    from lfmvl_ros.core.parsing import parse_reply
+    from lfmvl_ros.core.pipeline import template_for
+    from lfmvl_ros.core.query import Query
+
+    try:
+        settings = PerceptionSettings().updated(
+            {"model": args.model, "device": args.device, "dtype": args.dtype, "query": _QUERY}
+        )
+        yield Finding(OK, "device", _device(settings))
+        from lfmvl_ros.models.base import load_model
+
+        start_s = time.monotonic()
+        model = load_model(settings)
+    except UserError as error:
+        yield failure("model", error)
+        return
+    yield Finding(OK, "model", f"{model.name} loaded in {time.monotonic() - start_s:.1f} s")
+    frame = _picture()
+    prompt = template_for(settings, model).render(Query.parse(settings.query))
+    generation, image = settings.generation, settings.image
+    took_s = 0.0
+    for _ in range(2):  # the first answer also pays for what is made once
+        start_s = time.monotonic()
+        (reply,) = model.ground([frame], [prompt], generation=generation, image=image)
+        took_s = time.monotonic() - start_s
+    grounding = parse_reply(reply, frame=frame, prompt=prompt)
+    model.close()
+    what = (
+        f"{grounding.outcome.value}, {len(grounding.detections)} objects in a rendered picture, "
+        f"{took_s * 1e3:.0f} ms, {reply.image_tokens} image tokens, {len(reply.tokens)} written"
+    )
+    if grounding.outcome.is_evidence:
+        yield Finding(OK, "answer", what)
+    elif reply.error:
+        yield Finding(FAIL, "answer", reply.error, "try --device cpu, or a smaller checkpoint")
+    else:
+        yield Finding(
+            WARN, "answer", f"{what}: {'; '.join(grounding.rejected) or 'not finished in time'}",
+            "raise generation.timeout_s if it is slow; does this checkpoint give boxes at all?",
+        )  # fmt: skip
+    if took_s > 1 / _SLOW_RATE_HZ:
+        yield Finding(
+            WARN, "speed", f"{1 / took_s:.2f} answers a second",
+            "tracks get unsure between answers: a GPU, a smaller checkpoint, or fewer tokens "
+            "(`lfmvl tokens`)",
+        )  # fmt: skip
+
+
+def _device(settings: PerceptionSettings) -> str:
+    """Return device and precision that the settings come to."""
+    if settings.model.endswith(".jsonl"):
+        return "none needed: recorded answers"
+    from lfmvl_ros.models.loading import choose_device, choose_dtype
+
+    device = choose_device(settings.device)
+    return f"{device}, {str(choose_dtype(settings.dtype, device)).removeprefix('torch.')}"
+
+
+def _picture() -> Frame:
+    from lfmvl_ros.core.frame import Frame
+    from lfmvl_ros.scenes import SceneVideo
+
+    return Frame(SceneVideo(7, wh=(640, 480)).frame(0).pixels, 0)
+
+
+# -- topic ----------------------------------------------------------------------------------------
+
+
+def _topic(args: argparse.Namespace, rmem_max: int | None) -> Iterator[Finding]:
+    from lfmvl_ros.ros.topic_probe import probe
+
+    yield from topic_findings(probe(args.topic, args.seconds), args.seconds, rmem_max)
+
+
+def topic_findings(report: TopicReport, seconds: float, rmem_max: int | None) -> Iterator[Finding]:
+    """Judge what a topic did."""
+    if not report.publishers:
+        others = ", ".join(report.others)
+        yield Finding(
+            FAIL, "topic", f"nobody publishes {report.topic}",
+            f"image topics there are: {others}" if others
+            else "start the camera; on another machine, compare ROS_DOMAIN_ID and the reach above",
+        )  # fmt: skip
+        return
+    if not report.kind.endswith(("/Image", "/CompressedImage")):
+        yield Finding(
+            FAIL, "topic", f"{report.topic} carries {report.kind}, no images",
+            "name a topic of sensor_msgs/Image or sensor_msgs/CompressedImage",
+        )  # fmt: skip
+        return
+    if not report.received:
+        yield Finding(
+            FAIL, "topic", f"{report.topic} is offered, but nothing came in {seconds:g} s",
+            "does the camera run? from another machine: a firewall, or the receive buffers above",
+        )  # fmt: skip
+        return
+    yield from _pictures(report, rmem_max)
+    yield from _stamps(report)
+
+
+def _pictures(report: TopicReport, rmem_max: int | None) -> Iterator[Finding]:
+    sizes = ", ".join(f"{w}x{h}" for w, h in report.sizes)
+    what = f"{report.rate_hz:.1f} images a second, {sizes} {', '.join(report.encodings)}"
+    slow = report.rate_hz < 2 * _SLOW_RATE_HZ
+    yield Finding(
+        WARN if slow else OK, "topic", what,
+        "tracking wants 5 a second or more: images may be lost on the way" if slow else "",
+    )  # fmt: skip
+    if report.problem:
+        yield Finding(
+            FAIL, "pictures", report.problem,
+            "set the camera driver to rgb8, bgr8 or mono8, or use the compressed topic",
+        )  # fmt: skip
+    if report.publishers > 1:
+        yield Finding(
+            WARN, "topic", f"{report.publishers} nodes publish it at once",
+            "their frames and stamps get mixed: give each camera a topic of its own",
+        )  # fmt: skip
+    if rmem_max is not None and report.message_bytes > rmem_max:
+        yield checkup.buffers(rmem_max, "an image of this topic", report.message_bytes)
+
+
+def _stamps(report: TopicReport) -> Iterator[Finding]:
+    if report.unstamped:
+        yield Finding(
+            WARN, "stamps", f"{report.unstamped} of {report.received} images carry no stamp",
+            "the time of receipt is used: positions of moving objects lag by the transport",
+        )  # fmt: skip
+    elif report.backwards:
+        yield Finding(
+            WARN, "stamps", f"{report.backwards} stamps went back in time",
+            "tracking starts anew each time: a bag that loops, or two clocks?",
+        )  # fmt: skip
+    elif report.age_s is not None and not -0.05 <= report.age_s <= _OLD_S:
+        yield Finding(
+            WARN, "stamps", f"images are {report.age_s:.2f} s old by this machine's clock",
+            "synchronise the clocks (chrony), or start with use_sim_time for a bag or simulation",
+        )  # fmt: skip
+    elif report.age_s is not None:
+        yield Finding(OK, "stamps", f"{report.age_s * 1e3:.0f} ms old on arrival")
