@@ -52,6 +52,11 @@ def _ros_arguments(parameters: dict[str, object]) -> list[str]:
     return words
 
 
+def _reliable(side: str) -> dict[str, object]:
+    """Ask for images without loss: a usual Linux socket buffer is smaller than one VGA picture."""
+    return {f"qos_overrides.{NAMESPACE}/image_raw.{side}.reliability": "reliable"}
+
+
 def _node(module: str, parameters: dict[str, object], **kwargs: object) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", f"lfmvl_ros.ros.{module}", *_ros_arguments(parameters)]
     return subprocess.Popen(command, **kwargs)  # type: ignore[call-overload, no-any-return]
@@ -90,9 +95,11 @@ def run(args: argparse.Namespace) -> int:
         f"ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}, topics below {NAMESPACE}/",
         file=sys.stderr,
     )
-    camera: dict[str, object] = {"source": args.camera, "seed": args.seed}
+    camera: dict[str, object] = {"source": args.camera, "seed": args.seed, **_reliable("publisher")}
     recorder: dict[str, object] = {"out": str(args.out), "duration_s": args.duration}
-    nodes = [_node("perception_node", changed), _node("camera_node", camera)]
+    recorder |= _reliable("subscription")
+    perception = changed | _reliable("subscription")
+    nodes = [_node("perception_node", perception), _node("camera_node", camera)]
     listener = _node("recorder_node", recorder)
     try:
         return _supervise(nodes, listener)

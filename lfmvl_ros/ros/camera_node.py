@@ -43,7 +43,9 @@ class CameraNode(Node):
         self._settings = parameters.settings
         source = open_source(self._settings)
         self._intrinsics = source.intrinsics
-        self._images = self.create_publisher(Image, "image_raw", qos.SENSOR)
+        self._images = self.create_publisher(
+            Image, "image_raw", qos.SENSOR, qos_overriding_options=qos.overridable()
+        )
         self._infos = self.create_publisher(CameraInfo, "camera_info", qos.SENSOR)
         self._pacer = Pacer(source, self._publish, loop=self._settings.loop, ended=self._ended)
         self._skipped = 0

@@ -20,6 +20,8 @@ Intrinsics = tuple[float, float, float, float]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 _USUAL_RATE_HZ, _FASTEST_HZ = 30.0, 240.0
+# Drawing an object for the first time takes longer than a frame lasts.
+_PREPARED_S = 10.0
 
 
 class ImageSource(Protocol):
@@ -111,6 +113,7 @@ class SceneSource:
         wh = (settings.width, settings.height)
         try:
             self._video = SceneVideo(settings.seed, wh=wh, fps=self.rate_hz)
+            self._video.prepare(0, round(_PREPARED_S * self.rate_hz))
         except ValueError as error:
             raise UserError(f"the scene can't be drawn: {error}") from error
         self._next = 0

@@ -144,7 +144,12 @@ class PerceptionNode(LifecycleNode):
             (CameraInfo, "camera_info", self._outputs.camera_info),
         ):
             subscription = self.create_subscription(
-                message, name, callback, qos.NEWEST, callback_group=self._image_group
+                message,
+                name,
+                callback,
+                qos.NEWEST,
+                callback_group=self._image_group,
+                qos_overriding_options=qos.overridable(),
             )
             self._subscriptions_made.append(subscription)
         self.get_logger().info(f"looking for: {self._pipeline.query.text}")

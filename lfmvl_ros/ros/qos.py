@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
 
 
 def _profile(
@@ -28,3 +29,8 @@ RESULTS = _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 
 LATCHED = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
 """Facts that late joiners need as well."""
+
+
+def overridable() -> QoSOverridingOptions:
+    """Let parameters ``qos_overrides.<topic>.<publisher|subscription>.<policy>`` decide."""
+    return QoSOverridingOptions.with_default_policies()

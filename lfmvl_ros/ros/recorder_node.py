@@ -16,7 +16,6 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from tqdm import tqdm
@@ -37,7 +36,13 @@ class RecorderNode(Node):
         self.recording = Recording()
         self.started_s: float | None = None
         self._born_s = time.monotonic()
-        self.create_subscription(Image, "image_raw", self._on_image, qos_profile_sensor_data)
+        self.create_subscription(
+            Image,
+            "image_raw",
+            self._on_image,
+            qos.SENSOR,
+            qos_overriding_options=qos.overridable(),
+        )
         self.create_subscription(Detection2DArray, "tracks", self._on_tracks, qos.RESULTS)
         self.create_subscription(String, "track_states", self._on_states, qos.RESULTS)
         self.create_subscription(String, "grounding", self._on_grounding, qos.RESULTS)
