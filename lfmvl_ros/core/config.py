@@ -34,6 +34,12 @@ class GenerationSettings(Group):
     timeout_s: float = setting(
         10.0, "An answer still being written after this is cut off.", unit="s", low=0.1, high=600.0
     )
+    draft: str = setting(
+        "auto",
+        "auto: several tokens to a forward pass where the previous answer, its boxes moved by the "
+        "tracker, foretells them; the answer is the same. off: one token to a forward pass.",
+        choices=("auto", "off"),
+    )
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,7 @@ class Grounding:
             "model": self.reply.model,
             "image_tokens": self.reply.image_tokens,
             "output_tokens": len(self.reply.tokens),
+            "forwards": self.reply.forwards,
             "timing": {
                 "preprocess_ms": round(times.preprocess_s * 1e3, 3),
                 "vision_ms": round(times.vision_s * 1e3, 3),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
+from lfmvl_ros.core.draft_text import Hint
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.prompt import Prompt, PromptTemplate
 from lfmvl_ros.core.reply import Reply
@@ -31,12 +32,17 @@ class VisionLanguageModel(Protocol):
         generation: GenerationSettings,
         image: ImageSettings,
         cancelled: Callable[[], bool] = lambda: False,
+        hints: Sequence[Hint | None] = (),
     ) -> list[Reply]:
         """Answer ``prompts[i]`` about ``frames[i]``, as one batch.
 
+        ``hints[i]``, where given, says what that answer is expected to be like. It may make the
+        answer come sooner and never changes it; a model may ignore it.
+
         Never raises for what a picture or the model's own words bring: such a reply has
         ``finish=ERROR``. Returns early, with ``finish=DEADLINE``, once ``generation.timeout_s``
-        has passed or ``cancelled()`` turns true; it is asked at least once a token.
+        has passed or ``cancelled()`` turns true; it is asked after each
+        forward pass at the latest.
         """
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 
 from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.drafts import expect_answer
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
@@ -48,6 +49,7 @@ class _Camera:
     waiting: tuple[Frame, int] | None = None
     latest: tuple[Frame, int] | None = None
     last_asked_ns: int | None = None
+    answered: Answer | None = None
     newest_ns: int = 0
     epoch: int = 0
     requests: list[Future[Answer]] = field(default_factory=list)
@@ -276,6 +278,9 @@ class Pipeline:
     def _answer(self, job: _Job) -> None:
         settings, query = self._settings, self._query
         prompt = template_for(settings, self._model).render(query)
+        camera, hint = job.camera, None
+        if settings.generation.draft != "off":
+            hint = expect_answer(camera.answered, query, camera.tracker.at(job.frame.stamp_ns))
         try:
             (reply,) = self._model.ground(
                 [job.frame],
@@ -283,6 +288,7 @@ class Pipeline:
                 generation=settings.generation,
                 image=settings.image,
                 cancelled=self._stopping.is_set,
+                hints=[hint],
             )
         except Exception as error:  # a backend's defect must not take the node down
             _log.exception("the model failed")
@@ -295,6 +301,7 @@ class Pipeline:
             applied = self._apply(job, grounding)
             self._count(grounding, applied)
         answer = Answer(grounding, applied, time.monotonic_ns() - job.handed_over_ns)
+        camera.answered = answer
         for request in job.requests:
             if request.set_running_or_notify_cancel():
                 request.set_result(answer)

@@ -63,6 +63,8 @@ class Reply:
         image_tokens: image tokens the picture cost, special ones not counted; 0 when unknown.
         model: name or path of the checkpoint that answered.
         error: one sentence when the backend failed, else None.
+        forwards: passes through the language model that the answer took, the prompt's included;
+            0 when unknown. Fewer than tokens where a draft was right.
     """
 
     text: str
@@ -72,6 +74,7 @@ class Reply:
     image_tokens: int = 0
     model: str = ""
     error: str | None = None
+    forwards: int = 0
 
     def __post_init__(self) -> None:
         if (self.finish is FinishReason.ERROR) != (self.error is not None):

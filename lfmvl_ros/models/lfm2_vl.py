@@ -11,6 +11,8 @@ from typing import Any
 import torch
 
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
+from lfmvl_ros.core.draft_text import AnswerDraft, Hint
+from lfmvl_ros.core.drafts import LONGEST_TEXT
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_tokens import (
     ImageTokenSettings,
@@ -20,9 +22,12 @@ from lfmvl_ros.core.image_tokens import (
 from lfmvl_ros.core.prompt import Prompt, PromptTemplate
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 from lfmvl_ros.models.checkpoint_files import rules_from
+from lfmvl_ros.models.choosing import chooser_for
+from lfmvl_ros.models.decoding import Blocks, NoDraft, Proposer, write_answer
+from lfmvl_ros.models.draft_tokens import TokenDraft, encoder
 from lfmvl_ros.models.inputs import InputBuilder, ModelInputs, wanted_rules
 from lfmvl_ros.models.loading import choose_device, choose_dtype, load_checkpoint
-from lfmvl_ros.models.runner import Lfm2Runner, write_greedily
+from lfmvl_ros.models.runner import Lfm2Runner
 from lfmvl_ros.models.token_text import TokenTexts
 from lfmvl_ros.models.writing import Limit, Written, generation_config, write_with_generate
 
@@ -32,12 +37,13 @@ _log = logging.getLogger(__name__)
 class Lfm2VlBackend:
     """A loaded checkpoint; fulfils :class:`lfmvl_ros.core.model.VisionLanguageModel`.
 
-    A batch of one, written greedily without repetition penalty, goes through
-    :class:`lfmvl_ros.models.runner.Lfm2Runner`; everything else through ``generate``.
+    A batch of one is written by :mod:`lfmvl_ros.models.decoding`, several tokens to a forward pass
+    where a draft foretells them; a larger batch, or a model that
+    :class:`lfmvl_ros.models.runner.Lfm2Runner` can't run, goes through ``generate``.
     ``use_runner=False`` sends all through ``generate``.
 
-    ``ground`` is called by one thread at a time. A running vision pass or prefill can't be
-    interrupted; deadline and cancellation are looked at before each and after each token.
+    ``ground`` is called by one thread at a time. A running vision pass or forward can't be
+    interrupted; deadline and cancellation are looked at before and after each.
     """
 
     def __init__(
@@ -54,9 +60,13 @@ class Lfm2VlBackend:
         self._builder = InputBuilder(model, processor)
         self._texts = TokenTexts(processor.tokenizer)
         self._end_ids = _end_ids(model, processor.tokenizer)
+        self._usual_end_id = processor.tokenizer.eos_token_id or self._end_ids[0]
         self._pad_id = _pad_id(processor.tokenizer, self._end_ids)
         self._own_rules = rules_from(processor.image_processor.to_dict(), name)
-        self._runner = Lfm2Runner(model) if use_runner and Lfm2Runner.supports(model) else None
+        self._runner = _runner_of(model) if use_runner else None
+        self._blocks = Blocks.for_device(model.device.type)
+        self._encode = encoder(processor.tokenizer)
+        self._style = ""  # the last answer that named something: wording and spacing of drafts
         # Sampling is this package's settings' business: nothing of the checkpoint's leaks in.
         model.generation_config = generation_config(
             GenerationSettings(), end_ids=self._end_ids, pad_id=self._pad_id, max_new_tokens=512
@@ -93,6 +103,7 @@ class Lfm2VlBackend:
         generation: GenerationSettings,
         image: ImageSettings,
         cancelled: Callable[[], bool] = lambda: False,
+        hints: Sequence[Hint | None] = (),
     ) -> list[Reply]:
         """Answer ``prompts[i]`` about ``frames[i]``, as one batch; see the protocol.
 
@@ -107,7 +118,7 @@ class Lfm2VlBackend:
         try:
             rules = wanted_rules(self._own_rules, image)
             try:
-                return self._answer(frames, prompts, generation, rules, limit)
+                return self._answer(frames, prompts, generation, rules, limit, hints)
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -115,7 +126,7 @@ class Lfm2VlBackend:
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             rules = halved(rules, [frame.wh for frame in frames])
-            return self._answer(frames, prompts, generation, rules, limit)
+            return self._answer(frames, prompts, generation, rules, limit, hints)
         except Exception as error:
             _log.exception("the model could not answer")
             return [Reply.failed(_sentence(error), self._name) for _ in frames]
@@ -127,6 +138,7 @@ class Lfm2VlBackend:
         generation: GenerationSettings,
         rules: ImageTokenSettings,
         limit: Limit,
+        hints: Sequence[Hint | None],
     ) -> list[Reply]:
         if limit.reached():
             return [Reply("", finish=FinishReason.DEADLINE, model=self._name) for _ in frames]
@@ -136,14 +148,19 @@ class Lfm2VlBackend:
                 nothing = Written((), (), FinishReason.DEADLINE, 0.0, 0.0)
                 written = [nothing] * len(frames)
             else:
-                written = self._write(inputs, generation, limit)
+                proposer = self._proposer(prompts[0], hints[0] if hints else None, generation)
+                written = self._write(inputs, generation, limit, proposer)
         return [
             self._reply(answer, inputs, count)
             for answer, count in zip(written, inputs.image_tokens, strict=True)
         ]
 
     def _write(
-        self, inputs: ModelInputs, generation: GenerationSettings, limit: Limit
+        self,
+        inputs: ModelInputs,
+        generation: GenerationSettings,
+        limit: Limit,
+        proposer: Proposer,
     ) -> list[Written]:
         length = inputs.ids.shape[1]
         room = self._model.config.text_config.max_position_embeddings - length
@@ -153,17 +170,36 @@ class Lfm2VlBackend:
                 "lower image.max_tokens or image.max_tiles"
             )
         most = min(generation.max_new_tokens, room)
-        plain = generation.temperature == 0 and generation.repetition_penalty == 1
-        if self._runner is not None and plain and len(inputs.ids) == 1:
-            return [
-                write_greedily(
-                    self._runner, inputs, end_ids=self._end_ids, max_new_tokens=most, limit=limit
-                )
-            ]
+        if self._runner is not None and len(inputs.ids) == 1:
+            chooser = chooser_for(generation, inputs.ids[0], len(self._runner.embedding))
+            written = write_answer(
+                self._runner,
+                inputs,
+                proposer=proposer,
+                chooser=chooser,
+                blocks=self._blocks,
+                end_ids=self._end_ids,
+                max_new_tokens=most,
+                limit=limit,
+            )
+            return [written]
         config = generation_config(
             generation, end_ids=self._end_ids, pad_id=self._pad_id, max_new_tokens=most
         )
         return write_with_generate(self._model, inputs, config, limit)
+
+    def _proposer(
+        self, prompt: Prompt, hint: Hint | None, generation: GenerationSettings
+    ) -> Proposer:
+        if generation.draft == "off" or self._runner is None:
+            return NoDraft()
+        return TokenDraft(
+            AnswerDraft(hint, self._style, prompt.query.labels),
+            encode=self._encode,
+            texts=self._texts,
+            end_id=self._usual_end_id,
+            width=len(self._runner.embedding),
+        )
 
     def _reply(self, written: Written, inputs: ModelInputs, image_tokens: int) -> Reply:
         texts = self._texts.split(written.ids)
@@ -174,7 +210,14 @@ class Lfm2VlBackend:
         times = StageTimes(
             inputs.preprocess_s, inputs.vision_s, written.prefill_s, written.decode_s
         )
-        return Reply("".join(texts), tokens, written.finish, times, image_tokens, self._name)
+        text = "".join(texts)
+        if written.finish is FinishReason.STOP:
+            self._usual_end_id = written.ids[-1]
+            if "{" in text and len(text) <= LONGEST_TEXT:
+                self._style = text
+        return Reply(
+            text, tokens, written.finish, times, image_tokens, self._name, None, written.forwards
+        )
 
     def _synchronize(self) -> None:
         if self._model.device.type == "cuda":
@@ -191,6 +234,16 @@ def halved(rules: ImageTokenSettings, sizes: Sequence[tuple[int, int]]) -> Image
     """Return rules under which the most expensive of the pictures costs half as much."""
     cost, largest = max((count_image_tokens(wh, rules).tokens, wh) for wh in sizes)
     return settings_for_budget(largest, max(1, cost // 2), rules)
+
+
+def _runner_of(model: Any) -> Lfm2Runner | None:
+    if Lfm2Runner.supports(model):
+        return Lfm2Runner(model)
+    _log.warning(
+        "this checkpoint's language model is not of the plain LFM2 kind: its answers are written "
+        "by transformers' generate, one token to a forward pass"
+    )
+    return None
 
 
 def _end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any
 
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
+from lfmvl_ros.core.draft_text import Hint
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.model import VisionLanguageModel
@@ -31,6 +32,7 @@ from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 
 _KEYS = {
     "text", "tokens", "delay_s", "finish", "stamp_ns", "error", "times", "image_tokens", "model",
+    "forwards",
 }  # fmt: skip
 _LONGEST_WAIT_S = 0.02  # how often a waiting answer looks whether it is still wanted
 
@@ -77,6 +79,7 @@ class RecordedReply:
             image_tokens=int(document.get("image_tokens", 0)),
             model=str(document.get("model", "")),
             error=error,
+            forwards=int(document.get("forwards", 0)),
         )
         stamp = document.get("stamp_ns")
         return cls(
@@ -97,6 +100,7 @@ class RecordedReply:
         document["times"] = asdict(reply.times)
         document["image_tokens"] = reply.image_tokens
         document["model"] = reply.model
+        document["forwards"] = reply.forwards
         document["tokens"] = [[t.id, t.text, t.logprob] for t in reply.tokens]
         return document
 
@@ -154,6 +158,7 @@ class ReplayModel:
         generation: GenerationSettings,
         image: ImageSettings,  # noqa: ARG002  (pictures aren't looked at)
         cancelled: Callable[[], bool] = lambda: False,
+        hints: Sequence[Hint | None] = (),  # noqa: ARG002
     ) -> list[Reply]:
         """Return the recorded replies, after the longest of their delays; see the protocol."""
         if len(frames) != len(prompts):
@@ -242,11 +247,17 @@ class ReplyRecorder:
         generation: GenerationSettings,
         image: ImageSettings,
         cancelled: Callable[[], bool] = lambda: False,
+        hints: Sequence[Hint | None] = (),
     ) -> list[Reply]:
         """Answer with the recorded model, and write each reply with its frame's stamp."""
         start = time.monotonic()
         replies = self._model.ground(
-            frames, prompts, generation=generation, image=image, cancelled=cancelled
+            frames,
+            prompts,
+            generation=generation,
+            image=image,
+            cancelled=cancelled,
+            hints=hints,
         )
         took = time.monotonic() - start
         for frame, reply in zip(frames, replies, strict=True):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LFM2's language tower, run directly: greedy, one answer at a time, at a fraction of the overhead.
+"""LFM2's language tower, run directly: one answer at a time, at a fraction of the overhead.
 
 The runner uses the loaded model's own weights with buffers indexed by position: keys and values of
 the attention layers, and the inputs of the short convolutions. Appending writes behind
@@ -9,15 +9,11 @@ the attention layers, and the inputs of the short convolutions. Appending writes
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-
-from lfmvl_ros.models.inputs import ModelInputs
-from lfmvl_ros.models.writing import Limit, Written, cut_answer
 
 _GROW = 256  # positions; buffers grow in steps of this
 
@@ -76,6 +72,11 @@ class Lfm2Runner:
         self.length = 0
         """Positions in use. Lower it to go back; never raise it."""
         self._reserve(_GROW)
+
+    @property
+    def embedding(self) -> torch.Tensor:
+        """``(vocabulary, width)``, what :meth:`append` turns ids into."""
+        return self._embedding
 
     @staticmethod
     def supports(model: Any) -> bool:
@@ -158,13 +159,13 @@ class Lfm2Runner:
         ids: torch.Tensor | None = None,
         *,
         embeds: torch.Tensor | None = None,
-        last_only: bool = False,
+        last: int | None = None,
     ) -> torch.Tensor:
         """Append tokens, given as ids ``(T,)`` or embeddings ``(T, width)``; return their logits.
 
         Returns:
-            ``(T, vocabulary)`` float32, row i predicting what follows token i; only the last row,
-            ``(1, vocabulary)``, with ``last_only``.
+            ``(T, vocabulary)`` float32, row i predicting what follows token i; only the ``last``
+            rows where it is given.
         """
         if (ids is None) == (embeds is None):
             raise ValueError("append takes either ids or embeds")
@@ -178,8 +179,8 @@ class Lfm2Runner:
             gate, up = F.linear(self._norm(x, layer.ff_norm), layer.ff_in).chunk(2, dim=-1)
             x = x + F.linear(F.silu(gate) * up, layer.ff_out)
         self.length = stop
-        if last_only:
-            x = x[-1:]
+        if last is not None:
+            x = x[-last:]
         return F.linear(self._norm(x, self._final_norm), self._head).float()
 
     def _convolve(self, layer: _Layer, bcx: torch.Tensor, start: int, stop: int) -> torch.Tensor:
@@ -230,30 +231,3 @@ def _grown(old: torch.Tensor | None, new: torch.Tensor, dim: int) -> torch.Tenso
     if old is not None:
         new.narrow(dim, 0, old.shape[dim]).copy_(old)
     return new
-
-
-def write_greedily(
-    runner: Lfm2Runner,
-    inputs: ModelInputs,
-    *,
-    end_ids: tuple[int, ...],
-    max_new_tokens: int,
-    limit: Limit,
-) -> Written:
-    """Write the likeliest answer to a batch of one, the same tokens as ``generate`` would."""
-    start = time.monotonic()
-    runner.length = 0
-    ends, ids, logprobs, stopped = set(end_ids), [], [], False
-    logits = runner.append(embeds=inputs.embeds[0], last_only=True)[0]
-    first_s = 0.0
-    while True:
-        chosen = logits.argmax()
-        logprobs.append(logits[chosen] - logits.logsumexp(-1))
-        ids.append(int(chosen))
-        first_s = first_s or time.monotonic()
-        stopped = limit.reached()
-        if stopped or ids[-1] in ends or len(ids) >= max_new_tokens:
-            break
-        logits = runner.append(chosen[None], last_only=True)[0]
-    marks = torch.stack(logprobs).tolist()
-    return cut_answer(ids, marks, ends, stopped, first_s - start, time.monotonic() - first_s)

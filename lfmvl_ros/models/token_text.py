@@ -34,6 +34,7 @@ class TokenTexts:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._alphabet = byte_alphabet()
+        self._known: dict[int, bytes] = {}
         self._added = {id_: t.content for id_, t in tokenizer.added_tokens_decoder.items()}
         self.control_ids = frozenset(tokenizer.all_special_ids) | {
             id_
@@ -42,6 +43,12 @@ class TokenTexts:
         }
 
     def _bytes(self, id_: int) -> bytes:
+        known = self._known.get(id_)
+        if known is None:
+            known = self._known[id_] = self._look_up(id_)
+        return known
+
+    def _look_up(self, id_: int) -> bytes:
         if id_ in self.control_ids:
             return b""
         if id_ in self._added:

@@ -37,6 +37,7 @@ class Written:
         logprobs: natural log-probability of each, from the logits before any sampling rule.
         finish: why it ended.
         prefill_s: from the embeddings to the first token; decode_s: the rest. Of the whole batch.
+        forwards: passes through the language tower, the prompt's included.
     """
 
     ids: tuple[int, ...]
@@ -44,6 +45,7 @@ class Written:
     finish: FinishReason
     prefill_s: float
     decode_s: float
+    forwards: int = 0
 
 
 @dataclass
@@ -113,7 +115,7 @@ def write_with_generate(
     return [
         cut_answer(
             row, marks, ends, recorder.stopped,
-            recorder.first_token_s - start, end - recorder.first_token_s,
+            recorder.first_token_s - start, end - recorder.first_token_s, len(recorder.logprobs),
         )
         for row, marks in zip(rows, logprobs, strict=True)
     ]  # fmt: skip
@@ -126,6 +128,7 @@ def cut_answer(
     stopped: bool,
     prefill_s: float,
     decode_s: float,
+    forwards: int,
 ) -> Written:
     """Drop what follows the end token, and say why the answer ended."""
     count = min(len(ids), len(logprobs))
@@ -134,4 +137,6 @@ def cut_answer(
         if ids[index] in ends:
             count, finish = index + 1, FinishReason.STOP
             break
-    return Written(tuple(ids[:count]), tuple(logprobs[:count]), finish, prefill_s, decode_s)
+    return Written(
+        tuple(ids[:count]), tuple(logprobs[:count]), finish, prefill_s, decode_s, forwards
+    )

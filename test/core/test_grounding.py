@@ -33,7 +33,7 @@ def answered() -> Grounding:
         Token(3, text[cut + 6 :], 0.0),
     )
     times = StageTimes(0.001, 0.0202, 0.03, 0.4)
-    reply = Reply(text, tokens, times=times, image_tokens=252, model="lfm2-vl-tiny")
+    reply = Reply(text, tokens, times=times, image_tokens=252, model="lfm2-vl-tiny", forwards=2)
     prompt = CARD_TEMPLATE.render(Query.parse("person, red tote", version=3))
     return parse_reply(reply, frame=frame_of(), prompt=prompt)
 

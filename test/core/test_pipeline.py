@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings, PerceptionSettings
+from lfmvl_ros.core.draft_text import Hint
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Outcome
@@ -35,6 +36,7 @@ class GatedModel:
         self.asked: queue.Queue[tuple[Frame, Prompt]] = queue.Queue()
         self.replies: queue.Queue[Reply | Exception] = queue.Queue()
         self.cancelled = threading.Event()
+        self.hints: list[Hint | None] = []
 
     def ground(
         self,
@@ -44,7 +46,9 @@ class GatedModel:
         generation: GenerationSettings,
         image: ImageSettings,
         cancelled: Callable[[], bool] = lambda: False,
+        hints: Sequence[Hint | None] = (),
     ) -> list[Reply]:
+        self.hints.append(hints[0])
         self.asked.put((frames[0], prompts[0]))
         while not cancelled():
             try:
@@ -260,3 +264,41 @@ def test_status_tells_busy_and_age(bench: Bench) -> None:
     assert bench.pipeline.status().busy_s > 0
     bench.answer()
     assert bench.pipeline.status().answer_age_s is not None
+
+
+def test_the_model_is_told_what_to_expect(bench: Bench) -> None:
+    """The previous answer of this camera to these words, where the tracker sees the object now."""
+    left, right = (
+        json.dumps([{"label": "tote", "bbox": [x, 0.25, x + 0.25, 0.75]}]) for x in (0.25, 0.28)
+    )
+    for stamp_ms, text in ((1000, left), (1100, right), (1200, right)):
+        bench.pipeline.submit(frame(stamp_ms))
+        bench.asked()
+        bench.answer(text)
+    first, second, third = bench.model.hints
+    assert first is None
+    assert second is not None
+    assert second.text == left
+    np.testing.assert_allclose(second.boxes, [[0.25, 0.25, 0.5, 0.75]], atol=0.01)
+    assert third is not None
+    assert third.text == right
+    assert third.boxes[0, 0] > 0.27
+    bench.pipeline.submit(frame(1300, "other camera"))
+    bench.asked()
+    bench.answer()
+    changed = bench.pipeline.settings.updated({"query": "red cone"})
+    bench.pipeline.reconfigure(changed)
+    bench.pipeline.submit(frame(1300))
+    bench.asked()
+    bench.answer()
+    assert bench.model.hints[3:] == [None, None]
+
+
+def test_drafts_can_be_switched_off() -> None:
+    bench = Bench(**{"generation.draft": "off"})
+    for stamp_ms in (1000, 1100):
+        bench.pipeline.submit(frame(stamp_ms))
+        bench.asked()
+        bench.answer()
+    assert bench.model.hints == [None, None]
+    assert bench.pipeline.stop()

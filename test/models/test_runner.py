@@ -63,10 +63,10 @@ def test_going_back_forgets(plain, ids, expected):
         assert torch.allclose(logits, expected[runner.length - 4 : runner.length], atol=1e-3)
 
 
-def test_last_only_and_embeddings(plain, ids, expected):
+def test_last_rows_and_embeddings(plain, ids, expected):
     runner = Lfm2Runner(plain._model)
     embeds = plain._model.get_input_embeddings()(ids[:50]).detach()
-    last = runner.append(embeds=embeds, last_only=True)
+    last = runner.append(embeds=embeds, last=1)
     assert last.shape == (1, expected.shape[1])
     assert torch.allclose(last[0], expected[49], atol=1e-3)
     with pytest.raises(ValueError, match="either"):
