@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.drafts import expect_answer
@@ -25,12 +25,13 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.parsing import parse_reply
-from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, PromptTemplate
+from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, Prompt, PromptTemplate
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.report import Answer, PipelineStatus
 from lfmvl_ros.core.tracking import Applied, Ignored, Tracker, Tracks
 from lfmvl_ros.core.triggers import is_due
+from lfmvl_ros.core.watchdog import Watchdog, patience_s
 
 _log = logging.getLogger(__name__)
 _PUBLISHED_TEMPLATES = {"card": CARD_TEMPLATE, "cookbook": COOKBOOK_TEMPLATE}
@@ -93,6 +94,7 @@ class Pipeline:
         self._enabled = True
         self._stopping = threading.Event()
         self._worker: threading.Thread | None = None
+        self._watchdog = Watchdog()
         self._frames = self._superseded = self._restarts = 0
         self._outcomes: Counter[str] = Counter()
         self._ignored: Counter[str] = Counter()
@@ -102,10 +104,15 @@ class Pipeline:
     # -- life ------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the worker. Frames submitted before are not lost: the newest one waits."""
-        if self._worker is not None:
-            raise RuntimeError("the pipeline is running already")
+        """Start the worker. Frames submitted before are not lost: the newest one waits.
+
+        Raises:
+            RuntimeError: it runs already, or a call from before a stop has never returned.
+        """
+        if self._worker is not None or self._busy_since_ns is not None:
+            raise RuntimeError("the pipeline is running already, or its model has not returned")
         self._stopping.clear()
+        self._watchdog.start()
         self._worker = threading.Thread(target=self._run, name="model worker", daemon=True)
         self._worker.start()
 
@@ -118,6 +125,7 @@ class Pipeline:
             self._stopping.set()
             self._wake.notify_all()
         worker.join(timeout_s)
+        self._watchdog.stop()
         self._refuse_requests("the pipeline has stopped")
         return not worker.is_alive()
 
@@ -218,6 +226,8 @@ class Pipeline:
                 ignored=dict(self._ignored),
                 query=self._query,
                 enabled=self._enabled,
+                stalls=self._watchdog.stalls,
+                stalled_s=self._watchdog.stalled_s,
                 busy_s=0.0 if busy is None else (now_ns - busy) / 1e9,
                 answer_age_s=None if ended is None else (now_ns - ended) / 1e9,
             )
@@ -251,6 +261,8 @@ class Pipeline:
                 self._busy_since_ns = time.monotonic_ns()
             try:
                 self._answer(job)
+            except Exception:  # nothing may end the only thread that asks
+                _log.exception("an answer could not be made use of")
             finally:
                 with self._wake:
                     self._busy_since_ns = None
@@ -281,6 +293,10 @@ class Pipeline:
         camera, hint = job.camera, None
         if settings.generation.draft != "off":
             hint = expect_answer(camera.answered, query, camera.tracker.at(job.frame.stamp_ns))
+        call = self._watchdog.begin(
+            patience_s(settings.generation.timeout_s),
+            lambda after_s: self._give_up(job, prompt, after_s),
+        )
         try:
             (reply,) = self._model.ground(
                 [job.frame],
@@ -290,18 +306,32 @@ class Pipeline:
                 cancelled=self._stopping.is_set,
                 hints=[hint],
             )
-        except Exception as error:  # a backend's defect must not take the node down
+        except BaseException as error:  # a backend's defect must not take the node down
             _log.exception("the model failed")
-            reply = Reply.failed(f"{type(error).__name__}: {error}", self._model.name)
+            reply = Reply.failed_by(error, self._model.name)
+        if not self._watchdog.end(call):
+            return  # it has been reported as a timeout
         if self._stopping.is_set() and reply.finish is FinishReason.DEADLINE:
             self._fail(job.requests, "the pipeline has stopped")
             return
         grounding = parse_reply(reply, frame=job.frame, prompt=prompt, settings=settings.parsing)
+        self._finish(job, grounding)
+
+    def _give_up(self, job: _Job, prompt: Prompt, after_s: float) -> None:
+        """Answer in place of a model that does not return; in the watchdog's thread."""
+        _log.error("a model call has not returned after %.1f s", after_s)
+        nothing = Reply("", finish=FinishReason.DEADLINE, model=self._model.name)
+        grounding = parse_reply(nothing, frame=job.frame, prompt=prompt)
+        told = f"the answer: the model has not returned after {after_s:.1f} s"
+        self._finish(job, replace(grounding, rejected=(told,)))
+
+    def _finish(self, job: _Job, grounding: Grounding) -> None:
+        """Correct the tracks with an answer and tell everybody."""
         with self._wake:
             applied = self._apply(job, grounding)
             self._count(grounding, applied)
         answer = Answer(grounding, applied, time.monotonic_ns() - job.handed_over_ns)
-        camera.answered = answer
+        job.camera.answered = answer
         for request in job.requests:
             if request.set_running_or_notify_cancel():
                 request.set_result(answer)

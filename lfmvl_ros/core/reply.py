@@ -84,3 +84,16 @@ class Reply:
     def failed(cls, error: str, model: str = "") -> Reply:
         """Return the reply of a backend that could not answer."""
         return cls("", finish=FinishReason.ERROR, model=model, error=error)
+
+    @classmethod
+    def failed_by(cls, error: BaseException, model: str = "") -> Reply:
+        """Return the reply of a backend that raised ``error``.
+
+        >>> Reply.failed_by(RuntimeError("no device")).error
+        'RuntimeError: no device'
+        """
+        if isinstance(error, MemoryError):
+            return cls.failed("out of memory; lower image.max_tokens or image.max_tiles", model)
+        first = " ".join(str(error).split())[:300]
+        kind = type(error).__name__
+        return cls.failed(f"{kind}: {first}" if first else kind, model)

@@ -40,6 +40,8 @@ class PipelineStatus:
         enabled: whether the model is asked.
         busy_s: how long the present answer has been under way; 0 when idle.
         answer_age_s: time since the last answer ended; None before the first.
+        stalls: model calls that did not return long after their deadline.
+        stalled_s: how long the present one has been under way if it is one of these; else 0.
     """
 
     frames: int
@@ -51,3 +53,5 @@ class PipelineStatus:
     enabled: bool
     busy_s: float
     answer_age_s: float | None
+    stalls: int = 0
+    stalled_s: float = 0.0

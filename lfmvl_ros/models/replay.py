@@ -6,9 +6,12 @@ A recording is a JSONL file, one reply a line. Only ``text`` (or ``error``) is n
     {"text": "[]", "delay_s": 0.2}
     {"text": "[{'label': ", "stamp_ns": 1700000000000000000, "finish": "length"}
     {"error": "the camera cable melted"}
+    {"fault": "hang", "delay_s": 30, "text": "[]"}
 
 ``tokens`` is a list of ``[id, text, logprob]``, ``times`` an object of stage seconds; ``delay_s``
-is how long the answer takes (by default the sum of ``times``).
+is how long the answer takes (by default the sum of ``times``). ``fault`` is how the backend itself
+fails: ``hang`` does not hear of deadline or cancellation for ``delay_s``, ``raise`` raises,
+``memory`` runs out of memory.
 """
 
 from __future__ import annotations
@@ -31,25 +34,33 @@ from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 
 _KEYS = {
+    "fault",
     "text", "tokens", "delay_s", "finish", "stamp_ns", "error", "times", "image_tokens", "model",
     "forwards",
 }  # fmt: skip
+_FAULTS = ("", "hang", "raise", "memory")
 _LONGEST_WAIT_S = 0.02  # how often a waiting answer looks whether it is still wanted
 
 
 @dataclass(frozen=True)
 class RecordedReply:
-    """One line of a recording: a reply, how long it takes, and the stamp of its frame if known."""
+    """One line of a recording: a reply, how long it takes, and the stamp of its frame if known.
+
+    ``fault`` is how the backend fails, "" when it does not; see the module's text.
+    """
 
     reply: Reply
     delay_s: float = 0.0
     stamp_ns: int | None = None
+    fault: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.delay_s < float("inf"):
             raise ValueError(f"delay_s must be finite and >= 0, got {self.delay_s}")
         if self.stamp_ns is not None and self.stamp_ns < 0:
             raise ValueError(f"stamp_ns must be >= 0, got {self.stamp_ns}")
+        if self.fault not in _FAULTS:
+            raise ValueError(f"fault must be one of {_FAULTS[1:]}, got {self.fault!r}")
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> RecordedReply:
@@ -61,8 +72,10 @@ class RecordedReply:
         if not isinstance(document, Mapping):
             raise TypeError(f"a line holds a JSON object, not {type(document).__name__}")
         unknown = set(document) - _KEYS
-        if unknown or not ({"text", "error"} & set(document)):
-            raise ValueError(f"needs text or error; unknown keys: {sorted(unknown) or 'none'}")
+        if unknown or not ({"text", "error", "fault"} & set(document)):
+            raise ValueError(
+                f"needs text, error or fault; unknown keys: {sorted(unknown) or 'none'}"
+            )
         error = document.get("error")
         text = document.get("text", "")
         if not isinstance(text, str) or not isinstance(error, (str, type(None))):
@@ -86,6 +99,7 @@ class RecordedReply:
             reply,
             float(document.get("delay_s", reply.times.total_s)),
             None if stamp is None else int(stamp),
+            str(document.get("fault", "")),
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -96,6 +110,8 @@ class RecordedReply:
             document["stamp_ns"] = self.stamp_ns
         if reply.error is not None:
             document["error"] = reply.error
+        if self.fault:
+            document["fault"] = self.fault
         document["delay_s"] = round(self.delay_s, 6)
         document["times"] = asdict(reply.times)
         document["image_tokens"] = reply.image_tokens
@@ -164,8 +180,12 @@ class ReplayModel:
         if len(frames) != len(prompts):
             raise ValueError(f"as many prompts as frames, got {len(prompts)} and {len(frames)}")
         chosen = [self._choose(frame.stamp_ns) for frame in frames]
+        for item in chosen:
+            _fail(item)
         deadline_s = time.monotonic() + generation.timeout_s
-        ready_s = time.monotonic() + max((c.delay_s for c in chosen if c), default=0.0)
+        ready_s = time.monotonic() + max(
+            (c.delay_s for c in chosen if c and not c.fault), default=0.0
+        )
         while (now := time.monotonic()) < ready_s:
             if now >= deadline_s or cancelled():
                 return [Reply("", finish=FinishReason.DEADLINE, model=self._name) for _ in frames]
@@ -188,6 +208,17 @@ class ReplayModel:
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+def _fail(item: RecordedReply | None) -> None:
+    """Fail as the recording says."""
+    fault = item.fault if item else ""
+    if item and fault == "hang":
+        time.sleep(item.delay_s)
+    elif fault == "memory":
+        raise MemoryError
+    elif fault:
+        raise RuntimeError("the recording tells the backend to fail")
 
 
 def read_recording(path: Path) -> list[RecordedReply]:

@@ -118,7 +118,9 @@ class Monitor:
         rate_hz = sum(fresh.values()) / passed_s
         level, message = OK, f"{rate_hz:.1f} answers a second"
         silence = self._silence(pipeline, settings, now_s)
-        if not pipeline.enabled:
+        if pipeline.stalled_s:
+            level, message = ERROR, _stuck(pipeline.stalled_s)
+        elif not pipeline.enabled:
             message = "paused by the service enable"
         elif fresh.get(Outcome.ERROR.value):
             level, message = ERROR, f"the model fails: {_error(answer)}"
@@ -133,6 +135,7 @@ class Monitor:
             "rate_hz": f"{rate_hz:.2f}",
             "answer_age_s": _seconds(pipeline.answer_age_s),
             "busy_s": _seconds(pipeline.busy_s),
+            "stalls": pipeline.stalls,
             "frames_not_asked": pipeline.superseded,
             "tracker_restarts": pipeline.restarts,
         }
@@ -166,6 +169,13 @@ class Monitor:
             return ""
         busy = f"; one has been under way for {pipeline.busy_s:.1f} s" if pipeline.busy_s else ""
         return f"no answer for {age_s:.1f} s{busy}"
+
+
+def _stuck(stalled_s: float) -> str:
+    return (
+        f"a model call has not returned for {stalled_s:.1f} s; the node goes on by itself if it "
+        "does; else deactivate, configure and activate it to load the model anew, or restart it"
+    )
 
 
 def _error(answer: Answer | None) -> str:

@@ -2,6 +2,7 @@
 """Recordings: order, stamps, delays, faults, and what a recorder writes."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -112,3 +113,23 @@ def test_recorder_writes_what_replay_plays(tmp_path):
     assert again[0].times == spoken.times
     assert again[0].image_tokens == 64
     assert again[1].error == "no"
+
+
+def test_faults_of_the_backend_itself(tmp_path):
+    lines = [
+        {"fault": "hang", "delay_s": 0.3, "text": "[]"},
+        {"fault": "raise"},
+        {"fault": "memory"},
+    ]
+    model = ReplayModel.from_file(_file(tmp_path, *lines))
+    began_s = time.monotonic()
+    assert _ask(model, timeout_s=0.1, cancelled=lambda: True).text == "[]"
+    assert time.monotonic() - began_s >= 0.3
+    with pytest.raises(RuntimeError, match="tells the backend to fail"):
+        _ask(model)
+    with pytest.raises(MemoryError):
+        _ask(model)
+    for line in lines:
+        assert RecordedReply.from_document(line).to_document()["fault"] == line["fault"]
+    with pytest.raises(ValueError, match="fault must be one of"):
+        RecordedReply.from_document({"fault": "explode"})

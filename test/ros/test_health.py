@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Levels and messages of the diagnostics, from counters alone."""
 
+from dataclasses import replace
+
 import pytest
 
 from lfmvl_ros.core.config import PerceptionSettings
@@ -113,3 +115,14 @@ def test_failing_and_useless_answers():
     assert (model.level, model.values["rate_hz"]) == (OK, "2.00")
     assert model.values["outcome.unparseable"] == 3
     assert model.values["outcome.timeout"] == 0
+
+
+def test_a_model_that_does_not_return_is_an_error_even_when_paused():
+    monitor = Monitor("image_raw", 0.0)
+    for enabled in (True, False):
+        now = replace(pipeline(9, enabled=enabled, timeout=1), stalls=1, stalled_s=17.0)
+        _, model = report(monitor, intake(9, 0.1), now, 20.0)
+        assert model.level == ERROR
+        assert "has not returned for 17.0 s" in model.message
+        assert "configure and activate it" in model.message
+        assert model.values["stalls"] == 1
