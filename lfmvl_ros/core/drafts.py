@@ -24,7 +24,7 @@ def expect_answer(previous: Answer | None, query: Query, tracks: Tracks) -> Hint
     The words are those of the previous answer, and so is the order of its objects, unless it was
     from left to right or from top to bottom and they have overtaken each other. Each box stands
     where its track is now; objects without a track stay where they were, those whose track has
-    left the image are left out.
+    left the image are left out. When no track is left at all, the answer is expected once more.
 
     Returns:
         None when the previous answer is none to the same query, or said nothing.
@@ -46,7 +46,7 @@ def expect_answer(previous: Answer | None, query: Query, tracks: Tracks) -> Hint
         key = previous.applied.ids[row] if row is not None else 0
         if key in places:
             moved[index] = tracks.xyxy_px[places[key]] / scale
-        elif key:
+        elif key and len(tracks):  # without any track left, time has passed, not the objects
             gone[index] = True
     return _arranged(pieces, tail, printed, moved, gone)
 
@@ -76,7 +76,7 @@ def _scale_and_rows(
 
 def _arranged(
     pieces: list[Piece], tail: str, printed: FloatArray, moved: FloatArray, gone: np.ndarray
-) -> Hint:
+) -> Hint | None:
     """Put the objects that are left into the order that the model will probably name them in."""
     order = [index for index in range(len(pieces)) if not gone[index]]
     if not order:
@@ -92,4 +92,7 @@ def _arranged(
         replace(pieces[index], lead=(other if place else first) + pieces[index].key)
         for place, index in enumerate(order)
     ]
-    return Hint(join_answer(arranged, tail), moved[order])
+    text = join_answer(arranged, tail)
+    if len(split_answer(text)[0]) != len(order):  # words so odd that they read as boxes, too
+        return None
+    return Hint(text, moved[order])
