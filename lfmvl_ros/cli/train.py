@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--steps", type=int, default=None, help="number of updates instead of --minutes")
     add("--seed", type=int, default=0, help="of weights and scenes (%(default)s)")
     add("--processes", type=int, default=2, help="one-thread processes (%(default)s)")
-    add("--batch", type=int, default=12, help="images per process and update (%(default)s)")
+    add("--batch", type=int, default=8, help="images per process and update (%(default)s)")
     add("--max-objects", type=int, default=8, help="most objects in an answer (%(default)s)")
     add("--resume", action="store_true", help="continue the run in --out")
     add(

@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerFast
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE
 from lfmvl_ros.models.image_processing import resize as resample
-from lfmvl_ros.training.examples import NOT_A_PAIR, Encoder, Example, dense_targets
+from lfmvl_ros.training.examples import NO_SUBJECT, NOT_A_PAIR, Encoder, Example, dense_targets
 from lfmvl_ros.training.geometry import Grid
 from lfmvl_ros.training.questions import Target, ask
 from lfmvl_ros.training.sources import Scene, SceneSource, View
@@ -44,8 +44,8 @@ class StreamSettings:
 
     seed: int = 0
     rank: int = 0
-    batch: int = 12
-    questions: int = 2
+    batch: int = 8
+    questions: int = 3
     chunk: int = 24
     reuse: int = 2
     scene_objects: int = 8
@@ -67,6 +67,8 @@ class Batch:
         next_ids: int64 (B, T) the token to predict after each place.
         counted: bool (B, T) whether the loss looks at the place.
         pair: int64 (B, T) coordinate hundredths to predict, or NOT_A_PAIR.
+        subject: int64 (B, T) which object of the answer the next token is about, or NO_SUBJECT.
+        answered: float32 (B, K, 4) the objects of the answers, zeros behind the last.
         kinds, colours: int64 (I, P); boxes: float32 (I, P, 4).
         expected: mean number of counted places in a batch of this chunk.
     """
@@ -77,6 +79,8 @@ class Batch:
     next_ids: Tensor
     counted: Tensor
     pair: Tensor
+    subject: Tensor
+    answered: Tensor
     kinds: Tensor
     colours: Tensor
     boxes: Tensor
@@ -179,14 +183,29 @@ def _collate(grid: Grid, samples: list[_Sample], *, expected: float) -> Batch:
     shape = (len(rows), max(sample.length for sample in samples))
     ids, next_ids = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     counted, pair = np.zeros(shape, bool), np.full(shape, NOT_A_PAIR, np.int64)
+    subject = np.full(shape, NO_SUBJECT, np.int64)
+    most = max(1, *(len(example.boxes) for example, _ in rows))
+    answered = np.zeros((len(rows), most, 4), np.float32)
     for row, (example, counts) in enumerate(rows):
         start, stop = len(example.prompt), len(example)
         ids[row, :start], ids[row, start:stop] = example.prompt, example.answer
         places = slice(start - 1, stop - 1)  # the place before a token predicts it
         next_ids[row, places], pair[row, places] = example.answer, example.pair
-        counted[row, places] = counts
+        counted[row, places], subject[row, places] = counts, example.subject
+        answered[row, : len(example.boxes)] = example.boxes
     dense = [dense_targets(sample.targets, grid) for sample in samples]
     kinds, colours, boxes = (np.stack(parts) for parts in zip(*dense, strict=True))
     pixels = np.stack([sample.pixels for sample in samples])
-    arrays = (pixels, ids, next_ids, counted, pair, kinds, colours, boxes)
+    arrays = (
+        pixels,
+        ids,
+        next_ids,
+        counted,
+        pair,
+        subject,
+        answered,
+        kinds,
+        colours,
+        boxes,
+    )
     return Batch(grid, *(torch.from_numpy(array) for array in arrays), expected=expected)

@@ -16,6 +16,7 @@ from lfmvl_ros.training.geometry import Grid
 from lfmvl_ros.training.questions import Question, Target, answer_text
 
 NOT_A_PAIR = -1
+NO_SUBJECT = -1
 
 # In an answer, what the model decides: whether the list is empty, each label with its closing
 # quote, each number's digits, and whether another object follows. The rest is forced by JSON.
@@ -31,12 +32,16 @@ class Example:
         answer: (M,) int64, the end-of-turn token last.
         decides: (M,) bool, whether the token is a decision (else it is forced by the format).
         pair: (M,) int64, 0 to 99 where the token is the second half of a coordinate below one.
+        subject: (M,) int64, which object of the answer a label or a number is about.
+        boxes: (K, 4) the objects of the answer, normalised.
     """
 
     prompt: np.ndarray
     answer: np.ndarray
     decides: np.ndarray
     pair: np.ndarray
+    subject: np.ndarray
+    boxes: np.ndarray
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.answer)
@@ -76,7 +81,20 @@ class Encoder:
             before = text[: encoding.offsets[place][0]]
             if before.endswith("0.") and ids[place] in self._pair_value:
                 pair[place] = self._pair_value[ids[place]]
-        return Example(prompt, np.array(ids), np.array([*decides, True]), np.array(pair))
+        subject = [
+            text.count('{"label": "', 0, stop) - 1
+            if chosen and text[start] not in "[]"
+            else NO_SUBJECT
+            for (start, stop), chosen in zip(encoding.offsets, decides, strict=True)
+        ]
+        return Example(
+            prompt=prompt,
+            answer=np.array(ids),
+            decides=np.array([*decides, True]),
+            pair=np.array(pair),
+            subject=np.array([*subject, NO_SUBJECT]),
+            boxes=np.array([item.xyxy for item in question.found]).reshape(-1, 4),
+        )
 
 
 def dense_targets(targets: list[Target], grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -25,6 +25,8 @@ class NetworkOutput:
     Attributes:
         hidden: (B, T, D) output of the language tower before the vocabulary, or None.
         tokens: (I, N, D) image tokens as the language tower gets them, or None.
+        looking: inputs of the attention block that is told where to look, and its rotary
+            embedding, or None.
         kinds: (B, P, K) scores of each patch over background and kinds.
         colours: (B, P, C) scores over no colour and colours.
         boxes: (B, P, 4) normalised x1, y1, x2, y2 of the object in each patch.
@@ -32,6 +34,7 @@ class NetworkOutput:
 
     hidden: Tensor | None
     tokens: Tensor | None
+    looking: tuple[Tensor, tuple[Tensor, Tensor]] | None
     kinds: Tensor
     colours: Tensor
     boxes: Tensor
@@ -109,8 +112,19 @@ class TrainingNetwork(nn.Module):
         tokens = self.model.model.multi_modal_projector(square)
         return tokens.reshape(images, grid.tokens, -1)
 
-    def read(self, image: Tensor, ids: Tensor) -> Tensor:
+    @property
+    def guided_layer(self) -> int:
+        """Index of the attention block that is told where to look: the last but one."""
+        layers = self.model.model.language_model.layers
+        places = [i for i, layer in enumerate(layers) if layer.is_attention_layer]
+        return places[-2:][0]
+
+    def read(
+        self, image: Tensor, ids: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, tuple[Tensor, Tensor]]]:
         """Image tokens (I, N, D) and token ids (B, T) -> hidden states (B, T, D).
+
+        Also what guidance needs: see ``looking`` of :class:`NetworkOutput`.
 
         B is a multiple of I: consecutive rows belong to the same image.
         """
@@ -121,12 +135,15 @@ class TrainingNetwork(nn.Module):
         hidden = hidden.masked_scatter((ids == IMAGE_ID)[..., None], image)
         positions = torch.arange(ids.shape[1])[None]
         rotary = text.rotary_emb(hidden, position_ids=positions)
-        for layer in text.layers:
+        guided, seen = self.guided_layer, hidden
+        for index, layer in enumerate(text.layers):
+            if index == guided:
+                seen = layer.operator_norm(hidden)
             if layer.is_attention_layer:
                 hidden = layer(hidden, position_embeddings=rotary, attention_mask=None)
             else:
                 hidden = _run_convolution_layer(layer, hidden)
-        return text.embedding_norm(hidden)
+        return text.embedding_norm(hidden), (seen, rotary)
 
     def forward(self, patches: Tensor, ids: Tensor | None, grid: Grid) -> NetworkOutput:
         """Run both towers and the dense heads on a batch that shares one grid.
@@ -135,9 +152,11 @@ class TrainingNetwork(nn.Module):
         """
         features = self.see(patches, grid)
         tokens = None if ids is None else self.project(features, grid)
+        hidden, looking = (None, None) if ids is None else self.read(tokens, ids)
         return NetworkOutput(
-            None if ids is None else self.read(tokens, ids),
+            hidden,
             tokens,
+            looking,
             self.kind_head(features),
             self.colour_head(features),
             self.box_head(features),

@@ -10,9 +10,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lfmvl_ros.training.data import Batch
+from lfmvl_ros.training.guidance import attention_guidance
 from lfmvl_ros.training.network import NetworkOutput, TrainingNetwork
 
 _BOX_WEIGHT = 5.0
+_GUIDANCE_WEIGHT = 0.5
+_ALIGNMENT_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,14 @@ def compute_loss(
     if network.alignment is not None:
         table = network.model.get_input_embeddings().weight
         aligned = network.alignment(output.tokens, table, batch, soft)
-        total, spoken = total + 0.5 * aligned, {**spoken, "aligned": float(aligned.detach())}
-    return Loss(total + language, {**spoken, **figures})
+        total, spoken = (
+            total + _ALIGNMENT_WEIGHT * aligned,
+            {**spoken, "aligned": float(aligned.detach())},
+        )
+    layer = network.model.model.language_model.layers[network.guided_layer]
+    looking = attention_guidance(layer.self_attn, *output.looking, batch)
+    total = total + _GUIDANCE_WEIGHT * looking
+    return Loss(total + language, {**spoken, "look": float(looking.detach()), **figures})
 
 
 def _language_loss(

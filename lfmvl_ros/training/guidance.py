@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Show the language tower where to look while it writes a label or a number (training only).
+
+To write a corner, a place in the answer has to remember which object it is about and to attend to
+the image tokens that show it. That is two hops of attention, which a small model takes very long to
+find. The truth says where to look, so half of the heads of one layer are told.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from transformers.models.lfm2.modeling_lfm2 import apply_rotary_pos_emb, repeat_kv
+
+from lfmvl_ros.training.data import Batch
+from lfmvl_ros.training.geometry import Grid
+from lfmvl_ros.training.tokenizer import IMAGE_ID
+
+
+def image_tokens_of(boxes: Tensor, grid: Grid) -> Tensor:
+    """(Q, 4) normalised boxes -> (Q, N) bool, the image tokens whose middle a box covers.
+
+    A box that covers no middle gets the token its own middle lies in.
+    """
+    columns, rows = grid.columns // 2, grid.rows // 2
+    x, y = (torch.arange(columns) + 0.5) / columns, (torch.arange(rows) + 0.5) / rows
+    x1, y1, x2, y2 = boxes[:, :, None].unbind(1)
+    across, down = (x > x1) & (x < x2), (y > y1) & (y < y2)
+    covered = (down[:, :, None] & across[:, None]).reshape(len(boxes), -1)
+    column = ((x1 + x2)[:, 0] / 2 * columns).long().clamp(0, columns - 1)
+    row = ((y1 + y2)[:, 0] / 2 * rows).long().clamp(0, rows - 1)
+    covered[torch.arange(len(boxes)), row * columns + column] |= ~covered.any(1)
+    return covered
+
+
+def attention_guidance(
+    attention: nn.Module, hidden: Tensor, rotary: tuple[Tensor, Tensor], batch: Batch
+) -> Tensor:
+    """Mean surprise, in nats, of half of the heads looking at the object being written.
+
+    Args:
+        attention: an ``Lfm2Attention``.
+        hidden: (B, T, D) its (normalised) input.
+        rotary: cosines and sines for T places.
+        batch: its ``subject`` and ``answered`` say which object each place is about.
+    """
+    row, place = (batch.subject >= 0).nonzero(as_tuple=True)
+    if not len(row):
+        return hidden.sum() * 0
+    shape = (*hidden.shape[:-1], -1, attention.head_dim)
+    queries = attention.q_layernorm(attention.q_proj(hidden).view(shape)).transpose(1, 2)
+    keys = attention.k_layernorm(attention.k_proj(hidden).view(shape)).transpose(1, 2)
+    queries, keys = apply_rotary_pos_emb(queries, keys, *rotary)
+    keys = repeat_kv(keys, attention.num_key_value_groups)
+    guided = queries.shape[1] // 2
+    scores = queries[row, :guided, place, None].float() @ keys[row, :guided].float().mT
+    scores = scores[:, :, 0] * attention.scaling  # (Q, heads, T)
+    future = torch.arange(hidden.shape[1]) > place[:, None]
+    logs = scores.masked_fill(future[:, None], -torch.inf).log_softmax(-1)
+    boxes = batch.answered[row, batch.subject[row, place]]
+    start = int((batch.ids[0] == IMAGE_ID).int().argmax())
+    looked = logs[:, :, start : start + batch.grid.tokens]
+    wanted = image_tokens_of(boxes, batch.grid)
+    return -looked.masked_fill(~wanted[:, None], -torch.inf).logsumexp(-1).mean()
