@@ -131,7 +131,7 @@ def _follow(
         if time_ns >= due_ns:
             due_ns += period_ns
             answers.write(json.dumps(state.ask(frame), ensure_ascii=False) + "\n")
-        tracks = state.tracker.at(time_ns)
+        tracks = state.tracker.observe(frame)
         state.count(tracks)
         tracks_file.write(json.dumps(tracks.to_dict(), ensure_ascii=False) + "\n")
         if picture is not None:

@@ -101,6 +101,26 @@ class ParsingSettings(Group):
 class TrackerSettings(Group):
     """How boxes become tracks. Life is counted in seconds and answers, not frames."""
 
+    bridge: str = setting(
+        "flow",
+        "How tracks get from an answer's frame to the newest: flow looks at the pixels of every "
+        "frame, predict goes by velocity alone.",
+        choices=("flow", "predict"),
+    )
+    bridge_memory_s: float = setting(
+        2.0,
+        "Frames kept (small, grey) to replay after a late answer; longer than an answer takes.",
+        unit="s",
+        low=0.1,
+        high=10.0,
+    )
+    bridge_budget_ms: float = setting(
+        4.0,
+        "Time that looking at one frame may take; kept by following fewer points.",
+        unit="ms",
+        low=0.5,
+        high=100.0,
+    )
     confirm_answers: int = setting(
         2,
         "Answers that must have seen an object before it counts as confirmed.",

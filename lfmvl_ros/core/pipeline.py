@@ -142,7 +142,7 @@ class Pipeline:
                 self._superseded += 1
             camera.waiting = camera.latest = (frame, now_ns)
             self._wake.notify()
-        tracks = camera.tracker.at(frame.stamp_ns)
+        tracks = camera.tracker.observe(frame)
         if not len(tracks):
             return Tracks(frame.stamp_ns, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)
         return tracks
@@ -330,6 +330,7 @@ class Pipeline:
         with self._wake:
             applied = self._apply(job, grounding)
             self._count(grounding, applied)
+        job.camera.tracker.catch_up()  # takes a while; camera frames do not wait for it
         answer = Answer(grounding, applied, time.monotonic_ns() - job.handed_over_ns)
         job.camera.answered = answer
         for request in job.requests:
@@ -344,7 +345,7 @@ class Pipeline:
     def _apply(job: _Job, grounding: Grounding) -> Applied:
         """Correct the tracks, unless time has started again since the frame was taken."""
         if job.epoch == job.camera.epoch:
-            return job.camera.tracker.apply(grounding)
+            return job.camera.tracker.apply(grounding, catch_up=False)
         nobody = (0,) * len(grounding.detections)
         return Applied(grounding.stamp_ns, nobody, ignored=Ignored.TOO_LATE)
 

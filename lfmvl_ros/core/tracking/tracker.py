@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from lfmvl_ros.core.config import TrackerSettings
+from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.tracking.bridge import Bridge
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.tracks import Tracks
-from lfmvl_ros.core.tracking.update import NS, Step, apply_answer, of_query
+from lfmvl_ros.core.tracking.update import NS, Step, apply_answer, carried, of_query
 from lfmvl_ros.core.tracking.view import tracks_at
 
 HISTORY = 32
@@ -96,7 +98,8 @@ class Tracker:
     """Follows the objects of one camera behind a model that is slow, late and at times wrong.
 
     The state lives at the capture time of the last answer's frame. :meth:`apply` moves it there
-    and corrects it; :meth:`at` predicts from there to any frame and leaves it as it is.
+    and corrects it; :meth:`observe` carries it from there to the newest camera frame by what the
+    pixels do (``bridge: flow``), :meth:`at` predicts to any time without looking.
 
     * ``unparseable``, ``timeout`` and ``error`` change nothing but time; ``truncated`` counts for
       what it names and against nothing; the others also count against what they do not name.
@@ -107,8 +110,9 @@ class Tracker:
     * An answer older than that means that time jumped back (a bag loops): all tracks end.
     * When the query's version grows, tracks end whose label is not asked for any more.
 
-    One thread may call :meth:`apply`, :meth:`configure` and :meth:`reset`, any number
-    :meth:`at` meanwhile.
+    One thread may call :meth:`apply`, :meth:`configure` and :meth:`reset`, another
+    :meth:`observe`, any number :meth:`at` meanwhile. :meth:`apply` replays the frames since the
+    answer's (10 to 20 ms); :meth:`observe` does not wait for it.
 
     Raises:
         ValueError: answers of two cameras are applied to one tracker.
@@ -117,6 +121,7 @@ class Tracker:
     def __init__(self, settings: TrackerSettings | None = None) -> None:
         self._settings = settings if settings is not None else TrackerSettings()
         self._memory = _Memory()
+        self._bridge = Bridge()
         self._last_id = 0
 
     @property
@@ -131,6 +136,21 @@ class Tracker:
     def reset(self) -> None:
         """Forget all tracks. Ids go on counting."""
         self._memory = _Memory()
+        self._bridge.clear()
+
+    def observe(self, frame: Frame) -> Tracks:
+        """Take a camera frame and return the tracks at it; to be called for every frame.
+
+        With ``bridge: flow`` a small grey copy is remembered for ``bridge_memory_s``. A frame that
+        is older than the last one is not looked at, its tracks are predicted.
+        """
+        memory, settings = self._memory, self._settings
+        if settings.bridge == "flow":
+            table = self._bridge.observe(frame, settings)
+            if table is not None and memory.entries:
+                source = memory.entries[-1].grounding
+                return tracks_at(table, frame.stamp_ns, source, memory.cadence, settings)
+        return self.at(frame.stamp_ns)
 
     def at(self, stamp_ns: int) -> Tracks:
         """Return the tracks predicted to a camera frame's time; changes nothing.
@@ -149,12 +169,17 @@ class Tracker:
         newest = memory.entries[-1].grounding
         return Tracks(stamp_ns, frame_id=newest.frame_id, camera=newest.camera, wh=newest.wh)
 
-    def apply(self, grounding: Grounding) -> Applied:
-        """Apply one answer at the capture time of its frame."""
+    def apply(self, grounding: Grounding, *, catch_up: bool = True) -> Applied:
+        """Apply one answer at the capture time of its frame.
+
+        With ``catch_up=False`` :meth:`observe` goes on from the answer before until
+        :meth:`catch_up` is called: that is the part which takes time.
+        """
         restarted = self._restart_reason(grounding)
         before = set(self._memory.table.ids.tolist())
         if restarted is not None:
             self._memory = _Memory()
+            self._bridge.clear()
         self._adopt_query(grounding)
         ignored = self._ignore_reason(grounding)
         late = False
@@ -163,6 +188,8 @@ class Tracker:
             entries = self._memory.entries
             late = bool(entries) and grounding.stamp_ns < entries[-1].grounding.stamp_ns
             ids = self._insert(grounding) if late else self._append(grounding)
+        if catch_up:
+            self.catch_up()
         after = set(self._memory.table.ids.tolist())
         return Applied(
             grounding.stamp_ns,
@@ -173,6 +200,20 @@ class Tracker:
             restarted=restarted,
             reordered=late,
         )
+
+    def _carry(self, table: Table, stamp_ns: int, settings: TrackerSettings) -> Table:
+        if settings.bridge == "flow":
+            return self._bridge.prior(table, stamp_ns, settings)
+        return carried(table, stamp_ns, settings)
+
+    def catch_up(self) -> None:
+        """Carry the tracks from the last answer's frame to the newest one that was observed."""
+        memory, settings = self._memory, self._settings
+        if memory.entries and settings.bridge == "flow":
+            wh = memory.entries[-1].grounding.wh
+            self._bridge.start_from(
+                memory.table, wh, settings, lambda: self._memory.table is memory.table
+            )
 
     def _restart_reason(self, grounding: Grounding) -> Restart | None:
         if not self._memory.entries:
@@ -223,7 +264,14 @@ class Tracker:
         cadence = memory.cadence.after(gap_s, grounding.reply.times.total_s)
         entries = memory.entries
         table = entries[-1].step.table if entries else Table(stamp_ns=grounding.stamp_ns)
-        step = apply_answer(table, grounding, cadence, self._settings, new_id=self._next_id)
+        step = apply_answer(
+            table,
+            grounding,
+            cadence,
+            self._settings,
+            new_id=self._next_id,
+            carry=self._carry,
+        )
         entries = (*entries, _Entry(grounding, step))[-HISTORY:]
         self._memory = replace(memory, entries=entries, cadence=cadence)
         return step.ids
@@ -235,7 +283,12 @@ class Tracker:
         done, redo = memory.entries[:place], memory.entries[place:]
         settings, cadence = self._settings, memory.cadence
         step = late = apply_answer(
-            done[-1].step.table, grounding, cadence, settings, new_id=lambda _: None
+            done[-1].step.table,
+            grounding,
+            cadence,
+            settings,
+            new_id=lambda _: None,
+            carry=self._carry,
         )
         entries = [*done, _Entry(grounding, late)]
         for entry in redo:
@@ -246,6 +299,7 @@ class Tracker:
                 settings,
                 new_id=self._same_id(entry),
                 banned=frozenset(entry.step.ended),
+                carry=self._carry,
             )
             # What had ended by then stays ended in the next rewinding, too.
             step = replace(step, ended=tuple({*step.ended, *entry.step.ended}))

@@ -22,6 +22,7 @@ from lfmvl_ros.core.tracking.motion import correct, predict
 from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table, boxes_in_image
 
 NS = 1e-9
+Carry = Callable[[Table, int, TrackerSettings], Table]
 # In box sizes (square root of the area) a second: what is known of the velocity of something new.
 NEW_SPEED = 1.5
 NEW_GROWTH = 0.4
@@ -84,8 +85,9 @@ def apply_answer(
     *,
     new_id: Callable[[int], int | None],
     banned: frozenset[int] = frozenset(),
+    carry: Carry = carried,
 ) -> Step:
-    """Predict the tracks to the answer's frame and correct them with what it says.
+    """Carry the tracks to the answer's frame and correct them with what it says.
 
     Args:
         table: the tracks after the answer before.
@@ -94,9 +96,10 @@ def apply_answer(
         settings: of the tracker.
         new_id: gives the id for a track born from a detection (its index); None forbids the birth.
         banned: ids that must not live on.
+        carry: moves tracks to a later time.
     """
     before = table
-    table = carried(table, grounding.stamp_ns, settings)
+    table = carry(table, grounding.stamp_ns, settings)
     table = table.take(is_alive(table, grounding.wh, cadence, settings))
     table = table.take(np.array([key not in banned for key in table.ids.tolist()], dtype=np.bool_))
     ids: tuple[int, ...] = (0,) * len(grounding.detections)

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Worlds for the tracking benchmark: rendered frames, exact truth, and a slow model's answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lfmvl_ros.core.boxes import clip
+from lfmvl_ros.core.detections import Detections
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.grounding import Grounding, Outcome
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.reply import Reply, StageTimes
+from lfmvl_ros.scenes import SceneVideo
+from lfmvl_ros.scenes.options import VIDEO
+from lfmvl_ros.scenes.rooms import Camera
+
+FPS = 25.0
+WH = (640, 360)
+LABELS = ("person", "forklift", "robot", "tote", "pallet")
+LEAST_VISIBLE = 0.3
+LEAST_SIDE_PX = 6.0
+SCENES = ("static", "crowd", "pan", "turn", "drive", "shake")
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """T frames: pictures ``(T, H, W)`` grey, and for each frame ids ``(N,)``, labels, boxes.
+
+    ``ids``, ``xyxy_px``: what a detector should name. ``hidden_px``: boxes of things that are
+    mostly covered; a tracker is neither asked for them nor blamed for following them.
+    """
+
+    name: str
+    grey: np.ndarray
+    ids: tuple[np.ndarray, ...]
+    labels: tuple[tuple[str, ...], ...]
+    xyxy_px: tuple[np.ndarray, ...]
+    hidden_px: tuple[np.ndarray, ...]
+    wh: tuple[int, int] = WH
+    fps: float = FPS
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def stamp_ns(self, index: int) -> int:
+        """Time of a frame."""
+        return round(index * 1e9 / self.fps)
+
+    def frame(self, index: int) -> Frame:
+        """The frame as a tracker gets it."""
+        pixels = cv2.cvtColor(self.grey[index], cv2.COLOR_GRAY2RGB)
+        return Frame(pixels, self.stamp_ns(index))
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the simulated model said about frame ``index``; known from ``arrives_s`` on."""
+
+    index: int
+    arrives_s: float
+    grounding: Grounding
+
+
+class _Turning(SceneVideo):
+    """A robot that turns on the spot: up to 0.4 rad/s, ten times a gentle pan."""
+
+    def camera_at(self, index: int) -> Camera:
+        t = index / self.fps
+        return dataclasses.replace(
+            super().camera_at(index), yaw=0.38 * float(np.sin(2 * np.pi * t / 6))
+        )
+
+
+class _Shaking(SceneVideo):
+    """A robot on a rough floor: a slow pan and a few pixels of vibration."""
+
+    def camera_at(self, index: int) -> Camera:
+        t, camera = index / self.fps, super().camera_at(index)
+        sway = 0.008 * np.sin(2 * np.pi * 2.3 * t) + 0.005 * np.sin(2 * np.pi * 3.7 * t + 1)
+        bob = 4.0 * np.sin(2 * np.pi * 3.1 * t) + 2.0 * np.sin(2 * np.pi * 4.9 * t + 2)
+        return dataclasses.replace(
+            camera, yaw=camera.yaw + float(sway), horizon_px=camera.horizon_px + float(bob)
+        )
+
+
+def _video(kind: str, seed: int) -> SceneVideo:
+    crowd = dataclasses.replace(VIDEO, kinds=("person",), objects=(10, 12))
+    goods = dataclasses.replace(VIDEO, kinds=LABELS, objects=(9, 12))
+    if kind == "crowd":
+        return SceneVideo(seed, wh=WH, fps=FPS, options=crowd, camera="static")
+    if kind == "turn":
+        return _Turning(seed, wh=WH, fps=FPS, options=goods, camera="static")
+    if kind == "shake":
+        return _Shaking(seed, wh=WH, fps=FPS, options=goods, camera="pan")
+    return SceneVideo(seed, wh=WH, fps=FPS, options=goods, camera=kind)
+
+
+def rendered(kind: str, seed: int, seconds: float, cache: Path | None = None) -> World:
+    """Render a scene of one of :data:`SCENES`, or read it from ``cache`` if it was before."""
+    file = None if cache is None else cache / f"{kind}-{seed}-{seconds:g}.npz"
+    if file is not None and file.exists():
+        with np.load(file) as kept:
+            return _world(f"{kind}-{seed}", kept["grey"], kept["rows"])
+    video, count = _video(kind, seed), round(seconds * FPS)
+    grey = np.zeros((count, WH[1], WH[0]), np.uint8)
+    rows = []
+    for i in range(count):
+        scene = video.frame(i)
+        grey[i] = cv2.cvtColor(scene.pixels, cv2.COLOR_RGB2GRAY)
+        for item in scene.objects:
+            label = LABELS.index(item.kind)
+            rows.append([i, item.id, label, item.visibility, *item.visible_xyxy_px])
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(file, grey=grey, rows=np.array(rows))
+    return _world(f"{kind}-{seed}", grey, np.array(rows))
+
+
+def _world(name: str, grey: np.ndarray, rows: np.ndarray) -> World:
+    ids, labels, boxes, hidden = [], [], [], []
+    for i in range(len(grey)):
+        here = rows[rows[:, 0] == i]
+        xyxy = clip(here[:, 4:], WH)
+        sides = (xyxy[:, 2:] - xyxy[:, :2]).min(axis=1)
+        seen = (here[:, 3] >= LEAST_VISIBLE) & (sides >= LEAST_SIDE_PX)
+        covered = ~seen & (sides > 1)
+        ids.append(here[seen, 1].astype(int))
+        labels.append(tuple(LABELS[int(k)] for k in here[seen, 2]))
+        boxes.append(xyxy[seen])
+        hidden.append(xyxy[covered])
+    return World(name, grey, tuple(ids), tuple(labels), tuple(boxes), tuple(hidden))
+
+
+def slow_answers(
+    world: World, seed: int, *, latency_s: float = 0.25, decimals: int = 2
+) -> list[Answer]:
+    """Regime B: the model takes the newest frame when it is free and answers late."""
+    rng = np.random.default_rng((7, seed))
+    answers, index = [], 0
+    while index < len(world):
+        took = max(latency_s * (1 + 0.12 * rng.normal()), 0.02)
+        if rng.random() < 0.05:
+            took *= rng.uniform(1.3, 2.0)
+        arrives = index / world.fps + took
+        answers.append(Answer(index, arrives, _answer(world, index, rng, took, decimals)))
+        index = max(int(np.floor(arrives * world.fps)), index + 1)
+    return answers
+
+
+def prompt_answers(world: World, seed: int, *, decimals: int = 3) -> list[Answer]:
+    """Regime A: an answer to every frame, at once."""
+    rng = np.random.default_rng((8, seed))
+    return [
+        Answer(i, i / world.fps, _answer(world, i, rng, 0.0, decimals)) for i in range(len(world))
+    ]
+
+
+def _answer(
+    world: World, index: int, rng: np.random.Generator, took_s: float, decimals: int
+) -> Grounding:
+    """The truth with a model's defects."""
+    wh = np.array([*world.wh, *world.wh], float)
+    boxes, labels = [], []
+    for box, truth in zip(world.xyxy_px[index], world.labels[index], strict=True):
+        if rng.random() < 0.08:
+            continue
+        label = str(rng.choice(LABELS)) if rng.random() < 0.05 else truth
+        for _ in range(1 + (rng.random() < 0.02)):
+            size = box[2:] - box[:2]
+            centre = (box[:2] + box[2:]) / 2 + rng.normal(size=2) * 0.02 * size
+            half = size * np.exp(rng.normal(size=2) * 0.05) / 2
+            boxes.append([*(centre - half), *(centre + half)])
+            labels.append(label)
+    for _ in range(rng.poisson(0.15)):
+        size = rng.uniform(0.05, 0.3, 2) * world.wh
+        corner = rng.uniform(0, 1, 2) * (np.array(world.wh) - size)
+        boxes.append([*corner, *(corner + size)])
+        labels.append(str(rng.choice(LABELS)))
+    step = 10.0**-decimals
+    unit = np.clip(np.array(boxes).reshape(-1, 4) / wh, 0, 1)
+    xyxy = np.round(unit / step) * step * wh
+    good = (xyxy[:, :2] < xyxy[:, 2:]).all(axis=1)
+    xyxy, labels = xyxy[good], [k for k, ok in zip(labels, good, strict=True) if ok]
+    sigma = np.broadcast_to(wh * step / np.sqrt(12), xyxy.shape).copy()
+    order = rng.permutation(len(xyxy))
+    found = Detections(xyxy, tuple(labels), np.ones(len(xyxy)), sigma).take(order.tolist())
+    return Grounding(
+        outcome=Outcome.OK if len(xyxy) else Outcome.EMPTY,
+        detections=found,
+        stamp_ns=world.stamp_ns(index),
+        frame_id="camera",
+        camera="",
+        wh=world.wh,
+        query=Query(LABELS),
+        reply=Reply("", times=StageTimes(decode_s=took_s)),
+    )

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The time between two answers, bridged by looking at every camera frame.
+
+A few seconds of small grey pictures are kept, each with the tracks carried to it. A new frame takes
+one step of optical flow. An answer about a remembered frame corrects the tracks as they were
+carried to that very frame, and flow replays them from there to the newest one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from lfmvl_ros.core.config import TrackerSettings
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.tracking.carry import Seen, step
+from lfmvl_ros.core.tracking.flow import small_grey
+from lfmvl_ros.core.tracking.table import Table
+from lfmvl_ros.core.tracking.update import NS, carried
+
+MOST_FRAMES = 96
+SIDES = (4, 3, 2)
+# Points a step may take before its cost is known, and how fast the estimate of that cost follows.
+FIRST_POINTS = 800
+LEAST_POINTS = 64
+COST_MEMORY = 0.9
+
+
+class Bridge:
+    """Carries the tracks of one camera from frame to frame.
+
+    :meth:`observe` belongs to the camera's thread, the rest to the thread that applies answers.
+    Neither waits for the other's flow: a replay that ends after new frames came catches up with
+    them, and a frame whose step began before a replay ended takes it again.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._camera = threading.Lock()
+        self._ring: deque[Seen] = deque(maxlen=MOST_FRAMES)
+        self._root = Table()
+        self._root_wh: tuple[int, int] | None = None
+        self._generation = 0
+        self._point_s = 0.0
+
+    def __len__(self) -> int:
+        return len(self._ring)
+
+    def clear(self) -> None:
+        """Forget all frames and tracks."""
+        with self._lock:
+            self._ring.clear()
+            self._root, self._root_wh = Table(), None
+            self._generation += 1
+
+    def observe(self, frame: Frame, settings: TrackerSettings) -> Table | None:
+        """Take a camera frame; return the tracks at it, or None where there are none yet.
+
+        A frame that is not newer than the last one is not remembered; if it is one of those
+        remembered, its tracks are returned.
+        """
+        with self._camera:
+            with self._lock:
+                known = [seen for seen in self._ring if seen.stamp_ns >= frame.stamp_ns]
+            if known:
+                return known[0].table if known[0].stamp_ns == frame.stamp_ns else None
+            fresh = Seen(frame.stamp_ns, frame.wh, small_grey(frame.pixels))
+            while True:
+                with self._lock:
+                    generation, root, root_wh = self._generation, self._root, self._root_wh
+                    last = self._ring[-1] if self._ring else None
+                new = self._next(last, fresh, root, root_wh, settings)
+                with self._lock:
+                    if generation == self._generation:
+                        self._remember(new, settings)
+                        return new.table
+
+    def prior(self, table: Table, stamp_ns: int, settings: TrackerSettings) -> Table:
+        """Return ``table``, the tracks after an answer, carried to the frame taken at ``stamp_ns``.
+
+        By flow as far as frames are remembered, by prediction for the rest.
+        """
+        with self._lock:
+            frames, same = list(self._ring), table is self._root
+            wh = self._root_wh
+        if same:
+            for seen in frames:
+                if seen.stamp_ns == stamp_ns and seen.table is not None:
+                    return seen.table
+        between = [s for s in frames if table.stamp_ns <= s.stamp_ns <= stamp_ns]
+        replayed = self._replayed((), between, table, wh, settings)
+        last = replayed[-1].table if replayed else table
+        return carried(table if last is None else last, stamp_ns, settings)
+
+    def start_from(
+        self,
+        table: Table,
+        wh: tuple[int, int],
+        settings: TrackerSettings,
+        is_current: Callable[[], bool],
+    ) -> None:
+        """Carry ``table``, the tracks after an answer, from that answer's frame to the newest.
+
+        Nothing changes if that has been done, or once ``is_current`` says that ``table`` is
+        outdated.
+        """
+        done: list[Seen] = []
+        while table is not self._root:
+            with self._lock:
+                if not is_current():
+                    return
+                frames = [s for s in self._ring if s.stamp_ns >= table.stamp_ns]
+                newest = done[-1].stamp_ns if done else -1
+                if not frames or frames[-1].stamp_ns == newest:
+                    # The oldest ones may have been dropped during the replay.
+                    kept = [s for s in done if frames and s.stamp_ns >= frames[0].stamp_ns]
+                    self._install(kept, table, wh)
+                    return
+            news = [s for s in frames if s.stamp_ns > newest]
+            replayed = self._replayed(done[-1:], news, table, wh, settings)
+            done += replayed
+
+    def _install(self, done: Sequence[Seen], table: Table, wh: tuple[int, int]) -> None:
+        """Put replayed tracks into the ring. The lock is held."""
+        old = [s for s in self._ring if s.stamp_ns < table.stamp_ns]
+        self._ring = deque([*old, *done], maxlen=MOST_FRAMES)
+        self._root, self._root_wh = table, wh
+        self._generation += 1
+
+    def _replayed(
+        self,
+        done: Sequence[Seen],
+        frames: Sequence[Seen],
+        table: Table,
+        wh: tuple[int, int] | None,
+        settings: TrackerSettings,
+    ) -> list[Seen]:
+        """Return ``frames`` with ``table`` carried through them, after those already ``done``."""
+        last, replayed = (done[-1] if done else None), []
+        for seen in frames:
+            last = self._next(last, replace(seen, table=None), table, wh, settings)
+            replayed.append(last)
+        return replayed
+
+    def _next(
+        self,
+        last: Seen | None,
+        fresh: Seen,
+        root: Table,
+        root_wh: tuple[int, int] | None,
+        settings: TrackerSettings,
+    ) -> Seen:
+        if root_wh is None or fresh.stamp_ns < root.stamp_ns:
+            return fresh
+        if last is None or last.table is None or last.wh != root_wh:
+            return replace(fresh, table=carried(root, fresh.stamp_ns, settings))
+        side = self._side(len(last.table), settings)
+        began = time.perf_counter()
+        new = step(last, fresh, settings, side)
+        self._learn(time.perf_counter() - began, len(last.table) * side**2)
+        return new
+
+    def _side(self, boxes: int, settings: TrackerSettings) -> int:
+        """Points along a box's side, as many as the time for one frame allows."""
+        points = FIRST_POINTS
+        if self._point_s > 0:
+            points = max(int(settings.bridge_budget_ms * 1e-3 / self._point_s), LEAST_POINTS)
+        for side in SIDES:
+            if boxes * side**2 <= points:
+                return side
+        return SIDES[-1]
+
+    def _learn(self, spent_s: float, points: int) -> None:
+        if points < LEAST_POINTS:
+            return
+        cost = spent_s / points
+        if self._point_s > 0:
+            # A step that was interrupted says little; it may raise the estimate by a half at most.
+            cost = COST_MEMORY * self._point_s + (1 - COST_MEMORY) * min(cost, 1.5 * self._point_s)
+        self._point_s = cost
+
+    def _remember(self, seen: Seen, settings: TrackerSettings) -> None:
+        """Append a frame and drop what is too old. The lock is held."""
+        if self._ring and self._ring[-1].wh != seen.wh:
+            self._ring.clear()
+        self._ring.append(seen)
+        while (seen.stamp_ns - self._ring[0].stamp_ns) * NS > settings.bridge_memory_s:
+            self._ring.popleft()
