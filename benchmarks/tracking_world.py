@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -190,8 +192,12 @@ def _answer(
     sigma = np.broadcast_to(wh * step / np.sqrt(12), xyxy.shape).copy()
     order = rng.permutation(len(xyxy))
     found = Detections(xyxy, tuple(labels), np.ones(len(xyxy)), sigma).take(order.tolist())
+    return _grounding(world, index, found, took_s)
+
+
+def _grounding(world: World, index: int, found: Detections, took_s: float) -> Grounding:
     return Grounding(
-        outcome=Outcome.OK if len(xyxy) else Outcome.EMPTY,
+        outcome=Outcome.OK if len(found) else Outcome.EMPTY,
         detections=found,
         stamp_ns=world.stamp_ns(index),
         frame_id="camera",
@@ -200,3 +206,41 @@ def _answer(
         query=Query(LABELS),
         reply=Reply("", times=StageTimes(decode_s=took_s)),
     )
+
+
+def tud_campus() -> tuple[World, list[Answer]] | None:
+    """MOT15's TUD-Campus (ground truth in ``motmetrics``) with its public detections.
+
+    The detections are looked for in ``../shared/data/mot15`` or ``$LFMVL_MOT15``. No pictures.
+    """
+    folder = Path(os.environ.get("LFMVL_MOT15", Path(__file__).parents[2] / "shared/data/mot15"))
+    found = folder / "TUD-Campus" / "det.txt"
+    spec = importlib.util.find_spec("motmetrics")
+    if not found.exists() or spec is None or spec.origin is None:
+        print("TUD-Campus is left out: it needs motmetrics and", found.name, "in $LFMVL_MOT15")
+        return None
+    truth = np.loadtxt(Path(spec.origin).parent / "data/TUD-Campus/gt.txt", delimiter=",")
+    seen = np.loadtxt(found, delimiter=",")
+    count, wh = int(truth[:, 0].max()), (640, 480)
+    rows = [truth[truth[:, 0] == i + 1] for i in range(count)]
+    world = World(
+        "TUD-Campus",
+        np.zeros((count, 1, 1), np.uint8),
+        tuple(row[:, 1].astype(int) for row in rows),
+        tuple(("person",) * len(row) for row in rows),
+        tuple(_from_corner(row) for row in rows),
+        (np.zeros((0, 4)),) * count,
+        wh,
+    )
+    answers = []
+    for i in range(count):
+        row = seen[seen[:, 0] == i + 1]
+        boxes = clip(_from_corner(row), wh)
+        sigma = np.full(boxes.shape, 1.0)
+        told = Detections(boxes, ("person",) * len(row), np.clip(row[:, 6], 0, 1), sigma)
+        answers.append(Answer(i, i / FPS, _grounding(world, i, told, 0.0)))
+    return world, answers
+
+
+def _from_corner(rows: np.ndarray) -> np.ndarray:
+    return np.concatenate([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]], axis=1)

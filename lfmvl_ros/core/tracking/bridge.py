@@ -158,9 +158,9 @@ class Bridge:
         if last is None or last.table is None or last.wh != root_wh:
             return replace(fresh, table=carried(root, fresh.stamp_ns, settings))
         side = self._side(len(last.table), settings)
-        began = time.perf_counter()
+        began = time.thread_time()
         new = step(last, fresh, settings, side)
-        self._learn(time.perf_counter() - began, len(last.table) * side**2)
+        self._learn(time.thread_time() - began, len(last.table) * side**2)
         return new
 
     def _side(self, boxes: int, settings: TrackerSettings) -> int:

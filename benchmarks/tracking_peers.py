@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Public trackers behind the same answers: those of ``trackers`` (Roboflow) and ``norfair``.
+
+None of them takes a late answer, so each is updated with every answer as it arrives, and between
+answers its boxes are either held or (``glue``) extrapolated by us from the capture times of the
+answers in which an id was last seen, which is more than they offer.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from tracking_followers import Follow, delivered
+from tracking_score import Said
+from tracking_world import LABELS, Answer, World
+
+Update = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+_ROBOFLOW = {
+    "SORT": "SORTTracker",
+    "ByteTrack": "ByteTrackTracker",
+    "OC-SORT": "OCSORTTracker",
+    "C-BIoU": "CBIoUTracker",
+}
+GLUE_LONGEST_S = 1.0
+
+
+def peers(*, slow: bool) -> Iterator[tuple[str, str, Callable[[], Update]]]:
+    """Yield (peer, settings as text, maker) of every peer that is installed, at each setting."""
+    try:
+        import trackers
+    except ImportError as error:
+        print(f"trackers (Roboflow) is not installed, its peers are left out: {error}")
+    else:
+        for name, kind in _ROBOFLOW.items():
+            for first, buffer, extra in itertools.product(
+                (1, 2) if slow else (2, 3), (4, 8) if slow else (30,), _grid(name)
+            ):
+                chosen = {
+                    "minimum_consecutive_frames": first,
+                    "lost_track_buffer": buffer,
+                    **extra,
+                }
+                text = " ".join(f"{k.split('_')[-2]}={v}" for k, v in chosen.items())
+                yield name, text, _roboflow_maker(getattr(trackers, kind), chosen)
+    try:
+        import norfair  # noqa: F401
+    except ImportError as error:
+        print(f"norfair is not installed and left out: {error}")
+    else:
+        for delay, life, far in itertools.product(
+            (0, 1), (4, 8) if slow else (15, 30), (0.5, 0.7, 0.9)
+        ):
+            yield (
+                "norfair",
+                f"delay={delay} life={life} far={far}",
+                _norfair_maker(delay, life, far),
+            )
+
+
+def _grid(name: str) -> list[dict]:
+    if name == "C-BIoU":
+        return [{}, {"buffer_ratio_first": 0.5, "buffer_ratio_second": 0.8}]
+    return [{"minimum_iou_threshold": iou} for iou in (0.1, 0.3)]
+
+
+def _roboflow_maker(kind: type, chosen: dict) -> Callable[[], Update]:
+    import supervision
+
+    def make() -> Update:
+        tracker = kind(frame_rate=30.0, **chosen)
+
+        def update(xyxy: np.ndarray, labels: np.ndarray, scores: np.ndarray):
+            found = supervision.Detections(
+                xyxy.astype(np.float32), confidence=scores, class_id=labels
+            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                told = tracker.update(found)
+            if told.tracker_id is None or not len(told):
+                return np.zeros(0, int), np.zeros((0, 4))
+            sure = told.tracker_id >= 0
+            return told.tracker_id[sure].astype(int), told.xyxy[sure].astype(float)
+
+        return update
+
+    return make
+
+
+def _norfair_maker(delay: int, life: int, far: float) -> Callable[[], Update]:
+    import norfair
+
+    def make() -> Update:
+        tracker = norfair.Tracker(
+            "iou", distance_threshold=far, hit_counter_max=life, initialization_delay=delay
+        )
+
+        def update(xyxy: np.ndarray, _labels: np.ndarray, scores: np.ndarray):
+            found = [
+                norfair.Detection(box.reshape(2, 2), scores=np.full(2, score))
+                for box, score in zip(xyxy, scores, strict=True)
+            ]
+            told = tracker.update(found)
+            ids = np.array([item.id for item in told], int)
+            boxes = np.array([item.estimate.ravel() for item in told]).reshape(-1, 4)
+            good = (boxes[:, :2] < boxes[:, 2:]).all(axis=1)
+            return ids[good], boxes[good]
+
+        return update
+
+    return make
+
+
+def behind(make: Callable[[], Update], *, glue: bool) -> Follow:
+    """A peer updated with every answer; its boxes held, or extrapolated by our glue."""
+
+    def follow(world: World, answers: list[Answer]) -> Said:
+        update, said = make(), Said()
+        ids, boxes, speeds, stamp_s = np.zeros(0, int), np.zeros((0, 4)), np.zeros((0, 4)), 0.0
+        last: dict[int, tuple[float, np.ndarray]] = {}
+        for i, new in delivered(world, answers):
+            for answer in new:
+                found = answer.grounding.detections
+                labels = np.array([LABELS.index(k) for k in found.labels], int)
+                ids, boxes = update(found.xyxy_px, labels, found.scores)
+                stamp_s = answer.index / world.fps
+                speeds = np.array(
+                    [_speed(last, *row, stamp_s) for row in zip(ids, boxes, strict=True)]
+                )
+                last |= {int(k): (stamp_s, box) for k, box in zip(ids, boxes, strict=True)}
+            now = boxes
+            if glue and len(boxes):
+                now = boxes + speeds.reshape(-1, 4) * (i / world.fps - stamp_s)
+            now = np.clip(now, 0, [*world.wh, *world.wh])
+            good = (now[:, :2] < now[:, 2:]).all(axis=1)
+            said.add(ids[good], now[good])
+        return said
+
+    return follow
+
+
+def _speed(
+    last: dict[int, tuple[float, np.ndarray]], key: int, box: np.ndarray, stamp_s: float
+) -> np.ndarray:
+    before = last.get(int(key))
+    if before is None or not 0 < stamp_s - before[0] <= GLUE_LONGEST_S:
+        return np.zeros(4)
+    return (box - before[1]) / (stamp_s - before[0])
