@@ -100,6 +100,7 @@ class Pipeline:
         self._ignored: Counter[str] = Counter()
         self._busy_since_ns: int | None = None
         self._answered_ns: int | None = None
+        self._error = ""
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -226,6 +227,7 @@ class Pipeline:
                 ignored=dict(self._ignored),
                 query=self._query,
                 enabled=self._enabled,
+                error=self._error,
                 stalls=self._watchdog.stalls,
                 stalled_s=self._watchdog.stalled_s,
                 busy_s=0.0 if busy is None else (now_ns - busy) / 1e9,
@@ -352,6 +354,7 @@ class Pipeline:
     def _count(self, grounding: Grounding, applied: Applied) -> None:
         self._outcomes[grounding.outcome.value] += 1
         self._answered_ns = time.monotonic_ns()
+        self._error = grounding.reply.error or self._error
         if applied.restarted is not None:
             self._restarts += 1
             _log.warning("the tracker starts again: %s", applied.restarted.value)

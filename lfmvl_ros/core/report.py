@@ -40,6 +40,7 @@ class PipelineStatus:
         enabled: whether the model is asked.
         busy_s: how long the present answer has been under way; 0 when idle.
         answer_age_s: time since the last answer ended; None before the first.
+        error: why the newest answer that failed did; "" when none has.
         stalls: model calls that did not return long after their deadline.
         stalled_s: how long the present one has been under way if it is one of these; else 0.
     """
@@ -53,5 +54,6 @@ class PipelineStatus:
     enabled: bool
     busy_s: float
     answer_age_s: float | None
+    error: str = ""
     stalls: int = 0
     stalled_s: float = 0.0

@@ -123,7 +123,7 @@ class Monitor:
         elif not pipeline.enabled:
             message = "paused by the service enable"
         elif fresh.get(Outcome.ERROR.value):
-            level, message = ERROR, f"the model fails: {_error(answer)}"
+            level, message = ERROR, f"the model fails: {pipeline.error or 'no reason given'}"
         elif silence:
             level, message = WARN, silence
         elif fresh and not any(Outcome(outcome).is_evidence for outcome in fresh):
@@ -176,10 +176,6 @@ def _stuck(stalled_s: float) -> str:
         f"a model call has not returned for {stalled_s:.1f} s; the node goes on by itself if it "
         "does; else deactivate, configure and activate it to load the model anew, or restart it"
     )
-
-
-def _error(answer: Answer | None) -> str:
-    return (answer.grounding.reply.error if answer else None) or "no reason given"
 
 
 def _seconds(value: float | None) -> str:

@@ -6,12 +6,8 @@ from dataclasses import replace
 import pytest
 
 from lfmvl_ros.core.config import PerceptionSettings
-from lfmvl_ros.core.detections import Detections
-from lfmvl_ros.core.grounding import Grounding, Outcome
 from lfmvl_ros.core.query import Query
-from lfmvl_ros.core.reply import Reply
-from lfmvl_ros.core.report import Answer, PipelineStatus
-from lfmvl_ros.core.tracking import Applied
+from lfmvl_ros.core.report import PipelineStatus
 from lfmvl_ros.ros.health import ERROR, OK, WARN, Monitor
 from lfmvl_ros.ros.intake import IntakeStatus
 
@@ -26,14 +22,6 @@ def intake(received=0, silent_s=None, problem="", **dropped):
 def pipeline(frames=0, *, enabled=True, busy_s=0.0, age_s=None, **outcomes):
     query = Query.parse("person")
     return PipelineStatus(frames, outcomes, 0, 0, {}, query, enabled, busy_s, age_s)
-
-
-def failed(error):
-    reply = Reply.failed(error, "m")
-    grounding = Grounding(
-        Outcome.ERROR, Detections.empty(), 0, "", "", (640, 480), Query.parse("person"), reply
-    )
-    return Answer(grounding, Applied(stamp_ns=0, ids=()), 0)
 
 
 def report(monitor, camera, model, now_s, settings=SETTINGS, answer=None):
@@ -104,9 +92,8 @@ def test_paused_is_no_fault():
 
 def test_failing_and_useless_answers():
     monitor = Monitor("image_raw", 0.0)
-    _, model = report(
-        monitor, intake(), pipeline(1, age_s=0.1, error=1), 1.0, answer=failed("CUDA")
-    )
+    now = replace(pipeline(1, age_s=0.1, error=1), error="CUDA")
+    _, model = report(monitor, intake(), now, 1.0)
     assert (model.level, model.message) == (ERROR, "the model fails: CUDA")
     _, model = report(monitor, intake(), pipeline(1, age_s=0.1, error=1, unparseable=2), 2.0)
     assert (model.level, model.message) == (WARN, "no usable answer: 2 unparseable")
