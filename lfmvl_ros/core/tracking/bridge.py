@@ -155,8 +155,11 @@ class Bridge:
     ) -> Seen:
         if root_wh is None or fresh.stamp_ns < root.stamp_ns:
             return fresh
-        if last is None or last.table is None or last.wh != root_wh:
+        # What a frame before the root carries belongs to the answer before.
+        if last is None or last.stamp_ns < root.stamp_ns or last.table is None:
             return replace(fresh, table=carried(root, fresh.stamp_ns, settings))
+        if root_wh not in (last.wh, fresh.wh):
+            return replace(fresh, table=carried(last.table, fresh.stamp_ns, settings))
         side = self._side(len(last.table), settings)
         began = time.thread_time()
         new = step(last, fresh, settings, side)

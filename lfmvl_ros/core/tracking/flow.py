@@ -29,6 +29,8 @@ RETURN_PX = 0.7
 INSET = 0.1
 # Points whose movements differ by about this much belong together.
 KERNEL_PX = 0.5
+# The points of a box that grows or turns part by this share of its size from frame to frame.
+KERNEL_SHARE = 0.008
 BACKGROUND_GRID = (14, 8)
 BACKGROUND_LEAST = 8
 BACKGROUND_TOLERANCE_PX = 1.0
@@ -114,8 +116,10 @@ def box_motion(
         still = points @ camera[:, :2].T + camera[:, 2] - points
         alike = np.hypot(*np.moveaxis(shifts - still, -1, 0)) < KERNEL_PX
         vote = np.where(alike, BACKGROUND_VOTE * vote, vote)
-    shift, together, support = _best_group(shifts, vote, followed, expected, expected_sigma)
-    scale = _growth(points, shifts, together, boxes)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    kernel = np.hypot(KERNEL_PX, KERNEL_SHARE * np.hypot(*sides.T))
+    shift, together, support = _best_group(shifts, vote, followed, expected, expected_sigma, kernel)
+    scale = _growth(points, shifts, together, shift, centres, sides.min(axis=1))
     return BoxMotion(shift, scale, support, background, camera)
 
 
@@ -220,6 +224,7 @@ def _best_group(
     followed: BoolArray,
     expected: FloatArray,
     expected_sigma: FloatArray,
+    kernel: FloatArray,
 ) -> tuple[FloatArray, BoolArray, FloatArray]:
     """The movement ``(N, 2)`` most points agree on, those points ``(N, K)``, their share ``(N,)``.
 
@@ -227,17 +232,18 @@ def _best_group(
     What was expected tips the balance between groups of about equal size.
     """
     apart = ((shifts[:, :, None] - shifts[:, None]) ** 2).sum(axis=-1)
-    near = np.exp(-apart / (2 * KERNEL_PX**2)) * vote[:, None, :]
+    variance = (kernel**2)[:, None]
+    near = np.exp(-apart / (2 * variance[:, None])) * vote[:, None, :]
     surprise = ((shifts - expected[:, None]) ** 2).sum(axis=-1)
-    surprise = surprise / (2 * (expected_sigma[:, None] ** 2 + KERNEL_PX**2))
+    surprise = surprise / (2 * (expected_sigma[:, None] ** 2 + variance))
     votes = near.sum(axis=-1) * (0.3 + np.exp(-surprise))
     best = np.where(followed, votes, -1.0).argmax(axis=1)
     row = np.arange(len(best))
     chosen = shifts[row, best]
-    together = followed & (apart[row, best] < (2 * KERNEL_PX) ** 2)
+    together = followed & (apart[row, best] < 4 * variance)
     for _ in range(2):
         off = ((shifts - chosen[:, None]) ** 2).sum(axis=-1)
-        weight = np.where(together, vote * np.exp(-off / (2 * KERNEL_PX**2)), 0.0)
+        weight = np.where(together, vote * np.exp(-off / (2 * variance)), 0.0)
         total = np.maximum(weight.sum(axis=1), 1e-9)
         mean = (shifts * weight[..., None]).sum(axis=1) / total[:, None]
         chosen = np.where(together.any(axis=1)[:, None], mean, 0.0)
@@ -247,16 +253,24 @@ def _best_group(
 
 
 def _growth(
-    points: FloatArray, shifts: FloatArray, together: BoolArray, boxes: FloatArray
+    points: FloatArray,
+    shifts: FloatArray,
+    together: BoolArray,
+    shift: FloatArray,
+    centres: FloatArray,
+    sides: FloatArray,
 ) -> FloatArray:
-    """How much boxes grew, ``(N,)``; 1 where they are too small or too plain to tell."""
-    scale = np.ones(len(boxes))
-    sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1)
+    """How much boxes grew, ``(N,)``; 1 where they are too small or too plain to tell.
+
+    Where it is known, ``shift`` is corrected: the points' middle need not be the box's.
+    """
+    scale = np.ones(len(sides))
     rows = np.flatnonzero((sides >= SCALE_SIDE_PX) & (together.sum(axis=1) >= SCALE_POINTS))
     for row in rows.tolist():
-        start = points[row, together[row]]
-        end = start + shifts[row, together[row]]
+        start, step = points[row, together[row]], shifts[row, together[row]]
         spread = start - start.mean(axis=0)
-        total = float((spread**2).sum())
-        scale[row] = float((spread * (end - end.mean(axis=0))).sum()) / max(total, 1e-9)
-    return np.clip(scale, 0.9, 1.1)
+        growth = float((spread * step).sum()) / max(float((spread**2).sum()), 1e-9)
+        growth = min(max(growth, -0.1), 0.1)
+        scale[row] = 1 + growth
+        shift[row] = step.mean(axis=0) + growth * (centres[row] - start.mean(axis=0))
+    return scale

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Movement of boxes from pixels: exact on known movements, silent where nothing can be known."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lfmvl_ros.core.tracking.flow import BoxMotion, box_motion, small_grey
+
+WH = (640, 360)
+BOXES = np.array([[80.0, 80, 180, 220], [300, 100, 360, 190], [430, 60, 600, 300]])
+
+
+def texture(seed: int, wh: tuple[int, int] = WH, blur_px: float = 2.0) -> np.ndarray:
+    noise = np.random.default_rng(seed).integers(0, 256, (wh[1], wh[0]), np.uint8)
+    smooth = cv2.GaussianBlur(noise.astype(np.float32), (0, 0), blur_px)
+    return cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+
+
+def warped(picture: np.ndarray, matrix: list[list[float]]) -> np.ndarray:
+    """The picture moved by a 2x3 matrix that says where its points go."""
+    size = picture.shape[::-1]
+    return cv2.warpAffine(
+        picture,
+        np.array(matrix, float),
+        size,
+        flags=cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REFLECT,
+    )
+
+
+def moved(
+    before: np.ndarray, after: np.ndarray, boxes: np.ndarray = BOXES, **how: object
+) -> BoxMotion:
+    n = len(boxes)
+    return box_motion(
+        before,
+        after,
+        boxes,
+        side=4,
+        expected=how.get("expected", np.zeros((n, 2))),
+        expected_sigma=np.full(n, how.get("sigma", 10.0)),
+        solid=np.ones(n, bool),
+    )
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(-12, 12), st.floats(-12, 12), st.integers(0, 50))
+def test_translation_is_found_within_a_tenth_of_a_pixel(dx: float, dy: float, seed: int) -> None:
+    picture = texture(seed)
+    motion = moved(picture, warped(picture, [[1, 0, dx], [0, 1, dy]]))
+    np.testing.assert_allclose(motion.shift, np.tile([dx, dy], (3, 1)), atol=0.1)
+    np.testing.assert_allclose(motion.background, np.tile([dx, dy], (3, 1)), atol=0.1)
+    assert (motion.support > 0.5).all()
+
+
+@pytest.mark.parametrize("zoom", [0.985, 1.0, 1.015])
+def test_zoom_is_found_where_boxes_are_large(zoom: float) -> None:
+    picture = texture(3)
+    shift = [(1 - zoom) * 320, (1 - zoom) * 180]
+    motion = moved(picture, warped(picture, [[zoom, 0, shift[0]], [0, zoom, shift[1]]]))
+    centres = (BOXES[:, :2] + BOXES[:, 2:]) / 2
+    np.testing.assert_allclose(motion.shift, centres * zoom + shift - centres, atol=0.5)
+    np.testing.assert_allclose(motion.background, centres * zoom + shift - centres, atol=0.3)
+    np.testing.assert_allclose(motion.scale[[0, 2]], zoom, atol=0.01)
+
+
+def test_object_moves_over_background_that_fills_half_of_its_box() -> None:
+    """A round thing covers about half of its box's points; the scene behind stands still."""
+    back, front = texture(1), texture(2)
+    inside = np.zeros_like(back)
+    cv2.ellipse(inside, (130, 150), (38, 60), 0, 0, 360, 1, -1)
+    before = np.where(inside > 0, front, back)
+    step = [[1.0, 0, 5], [0, 1, -2]]
+    after = np.where(warped(inside * 255, step) > 127, warped(front, step), back)
+    motion = moved(before, after, BOXES[:1])
+    np.testing.assert_allclose(motion.shift, [[5, -2]], atol=0.3)
+    np.testing.assert_allclose(motion.background, [[0, 0]], atol=0.1)
+
+
+def test_expectation_decides_between_groups_of_equal_size() -> None:
+    left, right = texture(5), texture(6)
+    half = np.arange(WH[0])[None, :] < 130
+    before = np.where(half, left, right)
+    one, two = warped(left, [[1, 0, 0], [0, 1, 4]]), warped(right, [[1, 0, 0], [0, 1, -4]])
+    after = np.where(half, one, two)
+    for up in (4.0, -4.0):
+        motion = moved(before, after, BOXES[:1], expected=np.array([[0.0, up]]), sigma=1.0)
+        np.testing.assert_allclose(motion.shift, [[0, up]], atol=0.2)
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_plain_picture_tells_nothing(level: int) -> None:
+    plain = np.full((WH[1], WH[0]), level, np.uint8)
+    motion = moved(plain, plain)
+    assert (motion.support == 0).all()
+    assert motion.camera is None
+    assert (motion.scale == 1).all()
+
+
+def test_another_picture_tells_nothing() -> None:
+    motion = moved(texture(7), texture(8))
+    assert (motion.support <= 0.25).all()
+    assert motion.camera is None
+
+
+def test_what_is_behind_is_not_moved_by_what_passes_in_front() -> None:
+    """The nearer box reaches further down; the one behind it keeps its few free points."""
+    back, front = texture(11), texture(12)
+    boxes = np.array([[200.0, 100, 300, 220], [180, 120, 290, 300]])
+    covered = np.zeros_like(back, bool)
+    covered[120:300, 180:290] = True
+    before = np.where(covered, front, back)
+    after = np.where(np.roll(covered, 6, axis=1), np.roll(front, 6, axis=1), back)
+    motion = moved(before, after, boxes)
+    np.testing.assert_allclose(motion.shift[1], [6, 0], atol=0.2)
+    assert np.abs(motion.shift[0]).max() < 0.5
+
+
+def test_box_that_is_fully_covered_is_lost() -> None:
+    picture = texture(13)
+    boxes = np.array([[220.0, 140, 260, 200], [180, 100, 300, 300]])
+    motion = moved(picture, warped(picture, [[1, 0, 4], [0, 1, 0]]), boxes)
+    assert motion.support[0] == 0
+    assert motion.support[1] > 0.5
+    np.testing.assert_allclose(motion.background[0], [4, 0], atol=0.1)
+
+
+def test_order_of_boxes_changes_nothing() -> None:
+    picture = texture(14)
+    after = warped(picture, [[1, 0, 3.5], [0, 1, -1.5]])
+    order = np.array([2, 0, 1])
+    plain, shuffled = moved(picture, after), moved(picture, after, BOXES[order])
+    np.testing.assert_array_equal(plain.shift[order], shuffled.shift)
+    np.testing.assert_array_equal(plain.support[order], shuffled.support)
+
+
+def test_no_boxes_and_boxes_outside() -> None:
+    picture = texture(15)
+    assert moved(picture, picture, np.zeros((0, 4))).shift.shape == (0, 2)
+    outside = np.array([[-300.0, 20, -200, 90], [700, 100, 800, 200]])
+    motion = moved(picture, picture, outside)
+    assert (motion.support == 0).all()
+    assert np.isfinite(motion.shift).all()
+
+
+@pytest.mark.parametrize(
+    ("wh", "small"), [((640, 360), (640, 360)), ((1920, 1080), (640, 360)), ((3, 1000), (1, 360))]
+)
+def test_small_copy(wh: tuple[int, int], small: tuple[int, int]) -> None:
+    grey = small_grey(np.full((wh[1], wh[0], 3), 77, np.uint8))
+    assert grey.shape == small[::-1]
+    assert (grey == 77).all()
