@@ -15,12 +15,14 @@ from tqdm import tqdm
 
 from lfmvl_ros.cli.flags import add_setting_flags, settings_from
 from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.drafts import expect_answer
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.pipeline import template_for
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracker, Tracks
 from lfmvl_ros.viz.annotate import AnnotatedVideo
 from lfmvl_ros.viz.drawing import marks_of_tracks
@@ -55,6 +57,7 @@ class _Run:
     settings: PerceptionSettings
     query: Query
     tracker: Tracker
+    answered: Answer | None = None
     answer_ms: list[float] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     frames: int = 0
@@ -64,11 +67,17 @@ class _Run:
     def ask(self, frame: Frame) -> dict[str, object]:
         """Answer about one frame, correct the tracker with it, return the JSON document."""
         prompt = template_for(self.settings, self.model).render(self.query)
+        hint = expect_answer(self.answered, self.query, self.tracker.at(frame.stamp_ns))
         (reply,) = self.model.ground(
-            [frame], [prompt], generation=self.settings.generation, image=self.settings.image
+            [frame],
+            [prompt],
+            generation=self.settings.generation,
+            image=self.settings.image,
+            hints=[hint],
         )
         grounding = parse_reply(reply, frame=frame, prompt=prompt, settings=self.settings.parsing)
         applied = self.tracker.apply(grounding)
+        self.answered = Answer(grounding, applied, 0)
         self.answer_ms.append(reply.times.total_s * 1e3)
         self.outcomes[grounding.outcome.value] += 1
         return grounding.to_dict(applied.id_texts)

@@ -147,6 +147,39 @@ def test_trimmed_padding_changes_nothing(backend, scenes):
         assert torch.allclose(a, b, atol=1e-5)
 
 
+def test_the_same_picture_is_looked_at_once(backend, scenes, monkeypatch):
+    frames, prompts = scenes(3)
+    looks = []
+    look = backend._model.get_image_features
+    monkeypatch.setattr(
+        backend._model, "get_image_features", lambda **rest: looks.append(1) or look(**rest)
+    )
+
+    def count(chosen, prompt, image=OWN):
+        before = len(looks)
+        ground(backend, chosen, [prompt] * len(chosen), image=image)
+        return len(looks) - before
+
+    changed = frames[0].pixels.copy()
+    changed[0, 0, 0] ^= 1
+    assert count(frames[:1], prompts[0]) == 1
+    assert count(frames[:1], prompts[1]) == 0
+    assert count([Frame(frames[0].pixels.copy(), 7)], prompts[2]) == 0
+    assert count([Frame(changed, 7)], prompts[2]) == 1
+    assert count([Frame(changed, 7)], prompts[2], ImageSettings(max_tokens=32)) == 1
+    assert count(frames[:2], prompts[0]) == 1
+    assert count(frames[1::-1], prompts[0]) == 1
+
+
+def test_words_about_a_picture_seen_before_get_the_same_answer(backend, plain, scenes):
+    frames, prompts = scenes(2)
+    for prompt in (prompts[0], prompts[1], prompts[0]):
+        (kept,) = ground(backend, frames[:1], [prompt])
+        plain._builder._seen = None
+        (fresh,) = ground(plain, frames[:1], [prompt])
+        assert [t.id for t in kept.tokens] == [t.id for t in fresh.tokens]
+
+
 def test_appending_to_a_filled_cache_is_right(backend):
     """Wrong, without an error, in transformers up to 5.14.1; the version check guards it."""
     from transformers import DynamicCache
