@@ -130,6 +130,8 @@ def render_card(facts: dict[str, Any], scores: dict[str, Any] | None) -> str:
         colours=", ".join(facts["colours"]),
     )
     made = _MADE.format(minutes=facts["seconds"] / 60, **facts)
+    if facts.get("note"):
+        made += f"\n{facts['note']}\n"
     return "\n".join([head, _scores(scores), made, _LIMITS])
 
 

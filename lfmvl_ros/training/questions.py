@@ -20,6 +20,7 @@ MIN_AREA = 0.004
 
 _LABEL_COUNTS = (0.22, 0.20, 0.18, 0.16, 0.14, 0.10)  # questions with 1, 2, ... 6 labels
 _ABSENT_SHARE = 0.18
+_NOTHING_SHARE = 0.15  # questions whose right answer is the empty list, whatever the scene
 _STYLE_SHARES = {"kind": 0.55, "colour": 0.27, "alias": 0.08, "other": 0.10}
 
 
@@ -154,6 +155,8 @@ def ask(
     Two labels of a question never fit the same object by accident: a kind is asked for once,
     or by different colours.
     """
+    if rng.random() < _NOTHING_SHARE:
+        return find(_absent_names(rng, targets, vocabulary), targets)
     count = 1 + int(rng.choice(len(_LABEL_COUNTS), p=_LABEL_COUNTS))
     visible = [target for target in targets if target.counts]
     labels: list[str] = []
@@ -174,6 +177,22 @@ def ask(
         labels = [fewest]
     order = rng.permutation(len(labels))
     return find([labels[index] for index in order], targets)
+
+
+def _absent_names(
+    rng: np.random.Generator, targets: Sequence[Target], vocabulary: Vocabulary
+) -> list[str]:
+    """One to three names that fit nothing in the scene, also nothing small or hidden."""
+    there = {name for target in targets for name in target.names}
+    count, names = 1 + int(rng.choice(3, p=(0.7, 0.2, 0.1))), []
+    for _ in range(20):
+        kind = int(rng.integers(len(vocabulary.kinds)))
+        name = _pick_name(rng, vocabulary.names[kind], vocabulary.colours)
+        if name not in there and not _clashes(name, names, vocabulary):
+            names.append(name)
+        if len(names) == count:
+            break
+    return names or [vocabulary.kinds[0]]
 
 
 def _clashes(label: str, others: Sequence[str], vocabulary: Vocabulary) -> bool:

@@ -101,7 +101,7 @@ class WarehouseScenes:
             scenes of :data:`VIDEO_WH_PX` come from it. 0 for stills only.
     """
 
-    def __init__(self, *, appearances: int = 100, video_frames: int = 300) -> None:
+    def __init__(self, *, appearances: int = 120, video_frames: int = 400) -> None:
         from lfmvl_ros.scenes import COLOURS, KINDS, sprites
 
         sprites.POOL_VARIANTS = appearances

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The weights that ship: genuine classes, small enough, and they find what is asked for."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lfmvl_ros.scenes import EASY, render_still
+from lfmvl_ros.training.card import FACTS_FILE, SCORES_FILE
+from lfmvl_ros.training.evaluation import HELD_OUT_SEED, Scores, judge, parse_strictly
+from lfmvl_ros.training.questions import find
+from lfmvl_ros.training.sources import WarehouseScenes
+
+ROOT = Path(__file__).parents[2]
+BUNDLED = ROOT / "lfmvl_ros" / "data" / "warehouse"
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    spec = importlib.util.spec_from_file_location("checkpoint", ROOT / "benchmarks/checkpoint.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def asked():
+    source, items = WarehouseScenes(appearances=40), []
+    for index in range(10):
+        rng = np.random.default_rng([HELD_OUT_SEED, 99, index])
+        scene = source.convert(render_still(rng, wh=(256, 256), options=EASY))
+        kinds = list(dict.fromkeys(t.names[0] for t in scene.targets if t.counts))
+        items.append(("easy", scene, find(kinds, scene.targets)))
+    return items
+
+
+@pytest.fixture(scope="module")
+def answers(benchmark, asked):
+    return benchmark.Checkpoint(BUNDLED).answers(asked)
+
+
+def test_it_ships_with_card_facts_and_scores():
+    assert sum(path.stat().st_size for path in BUNDLED.iterdir()) <= 30e6
+    scores = json.loads((BUNDLED / SCORES_FILE).read_text())
+    card = (BUNDLED / "README.md").read_text()
+    assert f"{scores['recall50']:.3f}" in card
+    assert json.loads((BUNDLED / FACTS_FILE).read_text())["parameters"] == scores["params"]
+    config = json.loads((BUNDLED / "config.json").read_text())
+    assert config["architectures"] == ["Lfm2VlForConditionalGeneration"]
+    assert config["dtype"] == "bfloat16"
+
+
+def test_answers_are_valid_json_with_the_labels_asked_for(asked, answers):
+    for (_, _, question), (text, _) in zip(asked, answers, strict=True):
+        boxes = parse_strictly(text)
+        assert boxes is not None, text
+        assert {label for label, _ in boxes} <= set(question.labels)
+
+
+def test_it_finds_objects(asked, answers):
+    verdicts = [
+        judge(text, question, scene.targets)
+        for (_, scene, question), (text, _) in zip(asked, answers, strict=True)
+    ]
+    rates = sum((Scores.of(verdict) for verdict in verdicts), Scores()).rates()
+    shipped = json.loads((BUNDLED / SCORES_FILE).read_text())["by_slice"]["easy_stills"]
+    assert rates["recall50"] > shipped["recall50"] - 0.25
+    assert rates["precision50"] > shipped["precision50"] - 0.25
+
+
+def test_each_object_has_a_confidence(answers):
+    for text, sure in answers:
+        assert len(sure) == len(parse_strictly(text))
+        assert all(0 < value <= 1 for value in sure)
