@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from lfmvl_ros.core.draft_text import AnswerDraft, Hint
+from lfmvl_ros.core.answer_text import Hint
+from lfmvl_ros.core.draft_text import AnswerDraft
 from lfmvl_ros.core.drafts import expect_answer
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.parsing import parse_reply

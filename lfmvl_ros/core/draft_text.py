@@ -2,118 +2,24 @@
 """What an answer under way will probably say next, as text: a draft for a decoder to verify.
 
 A draft never decides anything. It only saves a decoder time where it turns out right, so nothing
-here has to be right, and nothing here knows of tokens. An answer is seen as boxes (four numbers in
-brackets) and the words between them; JSON in any spacing, of any keys, has that form.
+here has to be right, and nothing here knows of tokens.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from lfmvl_ros.core.answer_text import NUMBER, Hint, Piece, split_answer
 from lfmvl_ros.core.boxes import FloatArray
 
-_N = r"-?\d{1,12}(?:\.\d{1,12})?"
-_BOX = re.compile(rf"[\[(]\s*({_N})(\s*,\s*)({_N})(\s*,\s*)({_N})(\s*,\s*)({_N})(?=\s*[\])])")
-_WHOLE = re.compile(_N)
+_WHOLE = re.compile(NUMBER)
 _OPEN_BOX = re.compile(r"[\[(]\s*(-?\d[\d.,\s-]*)$")
 _LABEL = re.compile(r'(.*?:\s*["\'])([^"\']*)(["\'].*)', re.DOTALL)
 _LONGEST_ECHO, _SHORTEST_ECHO = 32, 3
 _FAR = 0.4  # of a box's size: an object that far from where it was expected is another one
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One box of an answer, as printed.
-
-    Attributes:
-        lead: everything between the box before and the first number, the bracket included.
-        numbers: the four numbers; gaps: what stands between them.
-    """
-
-    lead: str
-    numbers: tuple[str, str, str, str]
-    gaps: tuple[str, str, str]
-
-    @property
-    def key(self) -> str:
-        """The part of ``lead`` that belongs to this object: label and keys."""
-        return self.lead[max(0, self.lead.rfind("{")) :]
-
-    @property
-    def separator(self) -> str:
-        """The part of ``lead`` that ends the object before, or opens the list."""
-        return self.lead[: max(0, self.lead.rfind("{"))]
-
-    @property
-    def decimals(self) -> int:
-        """The most decimals any of the numbers is printed with."""
-        return max(len(number.partition(".")[2]) for number in self.numbers)
-
-    @property
-    def values(self) -> tuple[float, float, float, float]:
-        """The numbers."""
-        a, b, c, d = (float(number) for number in self.numbers)
-        return a, b, c, d
-
-
-def split_answer(text: str) -> tuple[list[Piece], str]:
-    """Return the boxes of an answer, and the text behind the last one (all of it without boxes).
-
-    >>> pieces, tail = split_answer('[{"label": "tote", "bbox": [0.1, 0.2, 0.3, 0.4]}]')
-    >>> pieces[0].key, tail
-    ('{"label": "tote", "bbox": [', ']}]')
-    """
-    pieces, start = [], 0
-    for match in _BOX.finditer(text):
-        a, gap1, b, gap2, c, gap3, d = match.groups()
-        pieces.append(Piece(text[start : match.start(1)], (a, b, c, d), (gap1, gap2, gap3)))
-        start = match.end()
-    return pieces, text[start:]
-
-
-def join_answer(pieces: Sequence[Piece], tail: str) -> str:
-    """Return the text that :func:`split_answer` was given."""
-    parts: list[str] = []
-    for piece in pieces:
-        parts.append(piece.lead)
-        for number, gap in zip(piece.numbers, (*piece.gaps, ""), strict=True):
-            parts += [number, gap]
-    return "".join([*parts, tail])
-
-
-@dataclass(frozen=True, eq=False)
-class Hint:
-    """What an answer is expected to be like.
-
-    Attributes:
-        text: a whole answer in the model's own style, e.g. its previous one.
-        boxes: ``(N, 4)`` where the box of each object in ``text`` is expected now, in the unit
-            that ``text`` uses, finer than printed.
-
-    Raises:
-        ValueError: not one row for each box in ``text``.
-    """
-
-    text: str
-    boxes: FloatArray
-
-    def __post_init__(self) -> None:
-        count = len(split_answer(self.text)[0])
-        if self.boxes.shape != (count, 4) or not np.isfinite(self.boxes).all():
-            raise ValueError(
-                f"Hint.boxes must be finite ({count}, 4), one row for each box in the text, "
-                f"got {self.boxes.shape}"
-            )
-
-    @classmethod
-    def as_printed(cls, text: str) -> Hint:
-        """Expect the same answer once more."""
-        boxes = [piece.values for piece in split_answer(text)[0]]
-        return cls(text, np.array(boxes, dtype=np.float64).reshape(-1, 4))
 
 
 class AnswerDraft:
@@ -129,6 +35,8 @@ class AnswerDraft:
         self._hint, self._labels = hint, tuple(labels)
         self._expected, self._tail = split_answer(hint.text) if hint is not None else ([], "")
         self._boxes = hint.boxes if hint is not None else np.zeros((0, 4))
+        self._known: list[Piece] = []
+        self._used: list[int | None] = []
         self._unit = bool((self._boxes <= 1.5).all())
         self._style, self._style_tail = split_answer(style)
         if self._expected:
@@ -152,11 +60,14 @@ class AnswerDraft:
     # -- where the answer stands -----------------------------------------------------------------
 
     def _match(self, pieces: Sequence[Piece]) -> list[int | None]:
-        """Return which expected object each written one is."""
-        used: list[int | None] = []
-        for piece in pieces:
-            used.append(self._nearest(piece.key, piece.values, used))
-        return used
+        """Return which expected object each written one is; remembered, as answers grow."""
+        known = len(self._known)
+        if list(pieces[:known]) != self._known:
+            known, self._known, self._used = 0, [], []
+        for piece in pieces[known:]:
+            self._used.append(self._nearest(piece.key, piece.values, self._used))
+            self._known.append(piece)
+        return list(self._used)
 
     def _nearest(self, key: str, values: Sequence[float], used: Sequence[int | None]) -> int | None:
         """Return the expected object of these words nearest to the numbers written so far."""

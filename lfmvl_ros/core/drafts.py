@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from lfmvl_ros.core.answer_text import Hint, Piece, join_answer, split_answer
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.draft_text import Hint, Piece, join_answer, split_answer
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracks

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
+from lfmvl_ros.core.answer_text import Hint
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
-from lfmvl_ros.core.draft_text import AnswerDraft, Hint
+from lfmvl_ros.core.draft_text import AnswerDraft
 from lfmvl_ros.core.drafts import LONGEST_TEXT
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_tokens import (

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfmvl_ros.core.draft_text import AnswerDraft, Hint, join_answer, split_answer
+from lfmvl_ros.core.answer_text import Hint, join_answer, split_answer
+from lfmvl_ros.core.draft_text import AnswerDraft
 from lfmvl_ros.core.drafts import expect_answer
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.parsing import parse_reply

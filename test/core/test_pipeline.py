@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pytest
 
+from lfmvl_ros.core.answer_text import Hint
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings, PerceptionSettings
-from lfmvl_ros.core.draft_text import Hint
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Outcome

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from lfmvl_ros.core.answer_text import Hint
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
-from lfmvl_ros.core.draft_text import AnswerDraft, Hint
+from lfmvl_ros.core.draft_text import AnswerDraft
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.models.choosing import chooser_for
 from lfmvl_ros.models.decoding import Blocks, NoDraft, write_answer
