@@ -5,7 +5,7 @@ From the command line ``lfmvl train``; from Python::
 
     from pathlib import Path
     from lfmvl_ros.training.launch import export, train
-    from lfmvl_ros.training.trainer import TrainSettings
+    from lfmvl_ros.training.settings import TrainSettings
 
     train(TrainSettings(out=Path("runs/mine"), minutes=75))  # resumable: train(..., resume=True)
     export(Path("runs/mine"), Path("my-checkpoint"))         # at any time, also while it runs

@@ -24,8 +24,9 @@ from lfmvl_ros.training.checkpoint import (
     count_parameters,
     save_checkpoint,
 )
+from lfmvl_ros.training.settings import TrainSettings
 from lfmvl_ros.training.sources import WarehouseScenes, warehouse_vocabulary
-from lfmvl_ros.training.trainer import STATE_FILE, TOKENIZER_DIRECTORY, Trainer, TrainSettings
+from lfmvl_ros.training.trainer import STATE_FILE, TOKENIZER_DIRECTORY, Trainer
 
 CHECKPOINT_DIRECTORY = "checkpoint"
 

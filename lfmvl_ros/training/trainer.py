@@ -6,8 +6,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -17,70 +16,18 @@ from torch import nn
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.training import tokenizer as layout
 from lfmvl_ros.training.alignment import Alignment, word_table
-from lfmvl_ros.training.checkpoint import ModelShape, build_model, count_parameters
+from lfmvl_ros.training.checkpoint import build_model, count_parameters
 from lfmvl_ros.training.data import Batch, BatchStream, StreamSettings
 from lfmvl_ros.training.evaluation import Scores, evaluate, held_out
 from lfmvl_ros.training.network import TrainingNetwork, patchify
 from lfmvl_ros.training.objective import Loss, compute_loss, soft_labels
 from lfmvl_ros.training.optim import Optimisers, follow, start_coordinates, start_positions
+from lfmvl_ros.training.settings import TrainSettings, curriculum
 from lfmvl_ros.training.sources import SceneSource, views
 
 STATE_FILE = "state.pt"
 TOKENIZER_DIRECTORY = "tokenizer"
 _SPEAKING = ("language_model", "projector", "alignment")  # parameters that vision alone leaves
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """One training run.
-
-    Attributes:
-        out: run directory; state, log and the finished checkpoint go there.
-        minutes: training time; schedules follow it. Ignored when ``steps`` is given.
-        steps: number of updates instead of a time, for repeatable runs.
-        seed: of weights and data.
-        processes: data-parallel processes of one thread each.
-        shape: sizes of the model.
-        stream: batch size, chunk and reuse (its seed and rank are set from here).
-        vision_share: share of the run in which only the vision tower learns, from the dense
-            heads: at twice the speed, and the language tower then has something to look at.
-        max_objects: most objects in an answer, once the curriculum is through.
-        sigma: width of the soft coordinate labels in hundredths, at first and in the end.
-        ema_decay: of the averaged weights, which are what is shipped.
-        save_every_s, evaluate_every_s: how often the state is written and the average judged.
-        evaluation_scenes: how many held-out scenes a judgement during training takes.
-    """
-
-    out: Path
-    minutes: float = 75.0
-    steps: int | None = None
-    seed: int = 0
-    processes: int = 2
-    shape: ModelShape = field(default_factory=ModelShape)
-    stream: StreamSettings = field(default_factory=StreamSettings)
-    vision_share: float = 0.14
-    max_objects: int = 8
-    muon_rate: float = 0.01
-    adam_rate: float = 1.5e-3
-    dense_weight: float = 1.0
-    sigma: tuple[float, float] = (3.0, 1.0)
-    ema_decay: float = 0.998
-    save_every_s: float = 180.0
-    evaluate_every_s: float = 420.0
-    evaluation_scenes: int = 64
-
-    def __post_init__(self) -> None:
-        if self.minutes <= 0 or (self.steps is not None and self.steps < 1):
-            raise ValueError(f"a run takes time or steps, got {self.minutes} and {self.steps}")
-        if self.processes < 1 or self.max_objects < 1:
-            raise ValueError("processes and max_objects are at least 1")
-
-
-def curriculum(progress: float, most: int) -> int:
-    """Most objects in an answer when this share of the run is over: 2, then 4, then all."""
-    if progress < 0.17:
-        return min(2, most)
-    return min(4, most) if progress < 0.21 else most
 
 
 class Trainer:

@@ -12,7 +12,8 @@ from lfmvl_ros.models.image_processing import register_image_processor
 from lfmvl_ros.training import launch
 from lfmvl_ros.training.card import FACTS_FILE, SCORES_FILE, write_card
 from lfmvl_ros.training.checkpoint import ModelShape
-from lfmvl_ros.training.trainer import TOKENIZER_DIRECTORY, Trainer, TrainSettings
+from lfmvl_ros.training.settings import TrainSettings
+from lfmvl_ros.training.trainer import TOKENIZER_DIRECTORY, Trainer
 
 FACTS = {
     "parameters": 3_600_000, "kinds": ["tote"], "colours": ["red"], "samples": 12345, "seed": 0,

@@ -9,8 +9,9 @@ import torch
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.training.checkpoint import ModelShape
 from lfmvl_ros.training.data import BatchStream, StreamSettings
+from lfmvl_ros.training.settings import TrainSettings, curriculum
 from lfmvl_ros.training.sources import views
-from lfmvl_ros.training.trainer import Trainer, TrainSettings, curriculum
+from lfmvl_ros.training.trainer import Trainer
 
 STEPS = 20
 

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a training run may be told, and its curriculum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lfmvl_ros.training.checkpoint import ModelShape
+from lfmvl_ros.training.data import StreamSettings
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """One training run.
+
+    Attributes:
+        out: run directory; state, log and the finished checkpoint go there.
+        minutes: training time; schedules follow it. Ignored when ``steps`` is given.
+        steps: number of updates instead of a time, for repeatable runs.
+        seed: of weights and data.
+        processes: data-parallel processes of one thread each.
+        shape: sizes of the model.
+        stream: batch size, chunk and reuse (its seed and rank are set from here).
+        vision_share: share of the run in which only the vision tower learns, from the dense
+            heads: at twice the speed, and the language tower then has something to look at.
+        max_objects: most objects in an answer, once the curriculum is through.
+        sigma: width of the soft coordinate labels in hundredths, at first and in the end.
+        ema_decay: of the averaged weights, which are what is shipped.
+        save_every_s, evaluate_every_s: how often the state is written and the average judged.
+        evaluation_scenes: how many held-out scenes a judgement during training takes.
+    """
+
+    out: Path
+    minutes: float = 75.0
+    steps: int | None = None
+    seed: int = 0
+    processes: int = 2
+    shape: ModelShape = field(default_factory=ModelShape)
+    stream: StreamSettings = field(default_factory=StreamSettings)
+    vision_share: float = 0.14
+    max_objects: int = 8
+    muon_rate: float = 0.01
+    adam_rate: float = 1.5e-3
+    dense_weight: float = 1.0
+    sigma: tuple[float, float] = (3.0, 1.0)
+    ema_decay: float = 0.998
+    save_every_s: float = 180.0
+    evaluate_every_s: float = 420.0
+    evaluation_scenes: int = 64
+
+    def __post_init__(self) -> None:
+        if self.minutes <= 0 or (self.steps is not None and self.steps < 1):
+            raise ValueError(f"a run takes time or steps, got {self.minutes} and {self.steps}")
+        if self.processes < 1 or self.max_objects < 1:
+            raise ValueError("processes and max_objects are at least 1")
+
+
+def curriculum(progress: float, most: int) -> int:
+    """Most objects in an answer when this share of the run is over: 2, then 4, then all."""
+    if progress < 0.17:
+        return min(2, most)
+    return min(4, most) if progress < 0.21 else most
