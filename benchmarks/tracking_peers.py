@@ -36,7 +36,7 @@ def peers(*, slow: bool) -> Iterator[tuple[str, str, Callable[[], Update]]]:
     else:
         for name, kind in _ROBOFLOW.items():
             for first, buffer, extra in itertools.product(
-                (1, 2) if slow else (2, 3), (4, 8) if slow else (30,), _grid(name)
+                (1, 2) if slow else (2, 3), (4,) if slow else (30,), _grid(name)
             ):
                 chosen = {
                     "minimum_consecutive_frames": first,
@@ -50,9 +50,7 @@ def peers(*, slow: bool) -> Iterator[tuple[str, str, Callable[[], Update]]]:
     except ImportError as error:
         print(f"norfair is not installed and left out: {error}")
     else:
-        for delay, life, far in itertools.product(
-            (0, 1), (4, 8) if slow else (15, 30), (0.5, 0.7, 0.9)
-        ):
+        for delay, life, far in itertools.product((0, 1), (4,) if slow else (15,), (0.7, 0.9)):
             yield (
                 "norfair",
                 f"delay={delay} life={life} far={far}",

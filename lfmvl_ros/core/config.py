@@ -180,7 +180,7 @@ class TrackerSettings(Group):
         high=0.5,
     )
     gate_probability: float = setting(
-        0.997, "Share of true matches that the association gate lets pass.", low=0.5, high=0.9999
+        0.9995, "Share of true matches that the association gate lets pass.", low=0.5, high=0.9999
     )
     reorder_window_s: float = setting(
         2.0,

@@ -73,7 +73,6 @@ def step(before: Seen, after: Seen, settings: TrackerSettings, side: int) -> See
     predicted = carried(table, after.stamp_ns, settings)
     if not len(table) or before.wh != after.wh or step_s > LONGEST_STEP_S:
         return replace(after, table=predicted, step_s=step_s)
-    trusted = _trusted_shift(table, predicted)
     sigma_px = np.sqrt(np.trace(predicted.covariance[:, 4:6, 4:6], axis1=1, axis2=2) / 2) * step_s
     scale = before.scale
     boxes = cxcywh_to_xyxy(table.mean[:, :4])
@@ -86,29 +85,19 @@ def step(before: Seen, after: Seen, settings: TrackerSettings, side: int) -> See
         expected_sigma=sigma_px * float(scale.mean()),
         solid=table.confirmed & ~table.missed,
     )
-    moved = _moved(table, predicted, trusted, motion, before, step_s)
+    moved = _moved(table, predicted, motion, before, step_s)
     return replace(after, table=moved, camera=motion.camera, step_s=step_s)
-
-
-def _trusted_shift(table: Table, predicted: Table) -> FloatArray:
-    """Movement ``(N, 4)`` by the part of the velocity that is signal."""
-    velocity = table.mean[:, 4:]
-    trusted = shrink_velocity(table.mean, table.covariance)[:, 4:]
-    factor = np.divide(trusted, velocity, out=np.zeros_like(trusted), where=velocity != 0)
-    return (predicted.mean[:, :4] - table.mean[:, :4]) * factor
 
 
 def _moved(
     table: Table,
     predicted: Table,
-    trusted: FloatArray,
     motion: BoxMotion,
     before: Seen,
     step_s: float,
 ) -> Table:
     scale, mean, covariance = before.scale, predicted.mean.copy(), predicted.covariance.copy()
-    mean[:, :4] = table.mean[:, :4] + trusted
-    mean[:, :2] += _camera_jerk(table, motion, before, step_s) / scale
+    mean[:, :4] = table.mean[:, :4] + _trusted_shift(table, predicted, motion, before, step_s)
     seen = np.flatnonzero(motion.support > 0)
     if seen.size:
         shift = motion.shift[seen] / scale
@@ -161,17 +150,25 @@ def _measured_velocity(
     return velocity + gain * (shift / step_s - velocity), out
 
 
-def _camera_jerk(table: Table, motion: BoxMotion, before: Seen, step_s: float) -> FloatArray:
-    """What the background did beyond what velocities already contain, ``(N, 2)`` small px.
+def _trusted_shift(
+    table: Table, predicted: Table, motion: BoxMotion, before: Seen, step_s: float
+) -> FloatArray:
+    """Movement ``(N, 4)``, px, without flow: by as much of the velocity as is signal.
 
-    A velocity in the picture contains the camera's motion of the moment before; only the change
-    since then is news.
+    A velocity in the picture contains the camera's of the moment before. Where the background
+    shows both, what moved little relative to it is taken to move with it from now on.
     """
-    if motion.camera is None:
-        return np.zeros((len(table), 2))
-    centres = table.mean[:, :2] * before.scale
-    last = np.zeros_like(centres)
-    if before.camera is not None and before.step_s > 0:
+    foretold = predicted.mean[:, :4] - table.mean[:, :4]
+    camera, was = np.zeros((2, len(table), 2))
+    if motion.camera is not None and before.camera is not None and before.step_s > 0:
+        centres = table.mean[:, :2] * before.scale
         last = centres @ before.camera[:, :2].T + before.camera[:, 2] - centres
-        last *= step_s / before.step_s
-    return motion.background - last
+        camera, was = motion.background / before.scale, last / before.scale * step_s / before.step_s
+    own = table.mean.copy()
+    own[:, 4:6] -= was / step_s
+    kept = shrink_velocity(own, table.covariance)[:, 4:]
+    factor = np.divide(kept, own[:, 4:], out=np.zeros_like(kept), where=own[:, 4:] != 0)
+    foretold[:, :2] -= was
+    foretold *= factor
+    foretold[:, :2] += camera
+    return foretold

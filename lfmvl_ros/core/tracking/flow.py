@@ -29,8 +29,6 @@ RETURN_PX = 0.7
 INSET = 0.1
 # Points whose movements differ by about this much belong together.
 KERNEL_PX = 0.5
-# The points of a box that grows or turns part by this share of its size from frame to frame.
-KERNEL_SHARE = 0.008
 BACKGROUND_GRID = (14, 8)
 BACKGROUND_LEAST = 8
 BACKGROUND_TOLERANCE_PX = 1.0
@@ -117,8 +115,7 @@ def box_motion(
         alike = np.hypot(*np.moveaxis(shifts - still, -1, 0)) < KERNEL_PX
         vote = np.where(alike, BACKGROUND_VOTE * vote, vote)
     sides = boxes[:, 2:] - boxes[:, :2]
-    kernel = np.hypot(KERNEL_PX, KERNEL_SHARE * np.hypot(*sides.T))
-    shift, together, support = _best_group(shifts, vote, followed, expected, expected_sigma, kernel)
+    shift, together, support = _best_group(shifts, vote, followed, expected, expected_sigma)
     scale = _growth(points, shifts, together, shift, centres, sides.min(axis=1))
     return BoxMotion(shift, scale, support, background, camera)
 
@@ -224,7 +221,6 @@ def _best_group(
     followed: BoolArray,
     expected: FloatArray,
     expected_sigma: FloatArray,
-    kernel: FloatArray,
 ) -> tuple[FloatArray, BoolArray, FloatArray]:
     """The movement ``(N, 2)`` most points agree on, those points ``(N, K)``, their share ``(N,)``.
 
@@ -232,8 +228,8 @@ def _best_group(
     What was expected tips the balance between groups of about equal size.
     """
     apart = ((shifts[:, :, None] - shifts[:, None]) ** 2).sum(axis=-1)
-    variance = (kernel**2)[:, None]
-    near = np.exp(-apart / (2 * variance[:, None])) * vote[:, None, :]
+    variance = KERNEL_PX**2
+    near = np.exp(-apart / (2 * variance)) * vote[:, None, :]
     surprise = ((shifts - expected[:, None]) ** 2).sum(axis=-1)
     surprise = surprise / (2 * (expected_sigma[:, None] ** 2 + variance))
     votes = near.sum(axis=-1) * (0.3 + np.exp(-surprise))
