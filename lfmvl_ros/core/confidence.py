@@ -6,8 +6,8 @@ probability of the tokens that decided that one more object follows. Coordinates
 checkpoint trained with soft coordinate labels spreads them by design. Their spread is returned
 instead, as a measurement noise for the tracker.
 
-The score is uncalibrated: it ranks the objects of a checkpoint, and means a frequency only after
-calibration. ``Grounding.confidence_kind`` says which it is.
+That score ranks the objects of a checkpoint; it means a frequency only after calibration, which a
+reply carries where its checkpoint has one. ``Grounding.confidence_kind`` says which it is.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from lfmvl_ros.core.reply import Reply
 
 TOKEN = "token"
 """The score comes from token probabilities."""
+CALIBRATED = "calibrated"
+"""The token score, mapped to the share of such boxes that were right on held-out scenes."""
 CONSTANT = "constant"
 """The backend gave no tokens: every score is :data:`CONSTANT_SCORE`."""
 CONSTANT_SCORE = 0.5
@@ -125,4 +127,6 @@ def object_confidence(reply: Reply, objects: Sequence[ObjectSpans]) -> Confidenc
         if spans.label is not None:
             scores[i] *= track.probability(spans.label)
         spreads[i] = [spread_of_bin(track.probability(number)) for number in spans.numbers]
+    if reply.calibration is not None:
+        return Confidence(CALIBRATED, reply.calibration.apply(scores), spreads)
     return Confidence(TOKEN, scores, spreads)

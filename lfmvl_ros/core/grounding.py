@@ -54,8 +54,8 @@ class Grounding:
         repairs: what had to be mended to read it, one phrase each.
         rejected: what could not be kept, one phrase an object, with the reason.
         caption: the model's ``global_caption`` when it gave one.
-        confidence_kind: what the scores are: ``token`` (token probabilities, uncalibrated) or
-            ``constant`` (the backend gave none); see ``core/confidence.py``.
+        confidence_kind: what the scores are: ``token`` (token probabilities, uncalibrated),
+            ``calibrated``, or ``constant`` (the backend gave none); see ``core/confidence.py``.
         unknown_labels: labels among the detections that the query did not name.
     """
 

@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from enum import Enum
 
+from lfmvl_ros.core.calibration import Calibration
+
 
 class FinishReason(str, Enum):
     """Why the model stopped writing."""
@@ -65,6 +67,7 @@ class Reply:
         error: one sentence when the backend failed, else None.
         forwards: passes through the language model that the answer took, the prompt's included;
             0 when unknown. Fewer than tokens where a draft was right.
+        calibration: what this checkpoint's token scores stand for, where that was measured.
     """
 
     text: str
@@ -75,6 +78,7 @@ class Reply:
     model: str = ""
     error: str | None = None
     forwards: int = 0
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         if (self.finish is FinishReason.ERROR) != (self.error is not None):

@@ -6,11 +6,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from lfmvl_ros.core.answer_text import Hint
+from lfmvl_ros.core.calibration import Calibration
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.draft_text import AnswerDraft
 from lfmvl_ros.core.drafts import LONGEST_TEXT
@@ -22,6 +24,7 @@ from lfmvl_ros.core.image_tokens import (
 )
 from lfmvl_ros.core.prompt import Prompt, PromptTemplate
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
+from lfmvl_ros.models.calibration_file import read_calibration
 from lfmvl_ros.models.checkpoint_files import rules_from
 from lfmvl_ros.models.choosing import chooser_for
 from lfmvl_ros.models.decoding import Blocks, NoDraft, Proposer, write_answer
@@ -57,6 +60,7 @@ class Lfm2VlBackend:
         use_runner: bool = True,
     ) -> None:
         self._name, self._template = name, template
+        self.calibration: Calibration | None = None
         self._model, self._processor = model, processor
         self._builder = InputBuilder(model, processor)
         self._texts = TokenTexts(processor.tokenizer)
@@ -84,7 +88,9 @@ class Lfm2VlBackend:
         """
         target = choose_device(device)
         model, processor = load_checkpoint(source, target, choose_dtype(dtype, target))
-        return cls(model, processor, name=name, template=template)
+        backend = cls(model, processor, name=name, template=template)
+        backend.calibration = read_calibration(Path(source)) if Path(source).is_dir() else None
+        return backend
 
     @property
     def name(self) -> str:
@@ -217,7 +223,14 @@ class Lfm2VlBackend:
             if "{" in text and len(text) <= LONGEST_TEXT:
                 self._style = text
         return Reply(
-            text, tokens, written.finish, times, image_tokens, self._name, None, written.forwards
+            text,
+            tokens,
+            written.finish,
+            times,
+            image_tokens,
+            self._name,
+            forwards=written.forwards,
+            calibration=self.calibration,
         )
 
     def _synchronize(self) -> None:

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``calibration.json`` beside a checkpoint's weights: read, written, and tied to these weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from lfmvl_ros.core.calibration import Calibration
+from lfmvl_ros.core.errors import UserError
+
+FILE = "calibration.json"
+_PIECE = 1 << 20
+_log = logging.getLogger(__name__)
+
+
+def fingerprint(folder: Path) -> str:
+    """Return what tells one set of weights from another: sizes, first and last MiB of each file."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}\n".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(_PIECE))
+            file.seek(max(0, size - _PIECE))
+            digest.update(file.read(_PIECE))
+    return digest.hexdigest()[:32]
+
+
+def read_calibration(folder: Path) -> Calibration | None:
+    """Return the calibration of a checkpoint, None when it has none of its own.
+
+    One made for other weights is left aside with a warning.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        found = Calibration.from_document(document)
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path} can't be used ({error}); delete it, or make it again with `lfmvl calibrate`"
+        ) from error
+    if document.get("weights") != fingerprint(folder):
+        _log.warning("%s was made for other weights; confidences stay uncalibrated", path)
+        return None
+    return found
+
+
+def write_calibration(folder: Path, found: Calibration, facts: dict[str, Any]) -> Path:
+    """Write the file for the weights in ``folder``; ``facts`` say how it was made."""
+    document = {**found.to_document(), "weights": fingerprint(folder), **facts}
+    (folder / FILE).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return folder / FILE
