@@ -6,9 +6,11 @@
 Each text goes through every parser that might suit it. `supervision` is helped: keys are renamed to
 the one a parser knows, and "best of them" takes, for each reply, whichever parser found most of
 what is there. The corpus was written for our parser, so its own figure says no more than that it
-passes its tests; the others' say what users of small models have to expect. Columns: replies that raised; boxes that are no boxes (outside the picture, empty,
-not finite); objects found of those expected (label equal, IoU 0.9); boxes that are not there;
-microseconds a reply. The last line is one JSON object.
+passes its tests; the others' say what users of small models have to expect.
+
+Columns: replies that raised; boxes that are no boxes (outside the picture, empty, not finite);
+objects found of those expected (label equal, IoU 0.9); boxes that are not there; microseconds a
+reply, median and most. The last line is one JSON object.
 """
 
 from __future__ import annotations
