@@ -105,4 +105,4 @@ class BlockSize:
             if proposed >= self.now:
                 self.now = min(2 * self.now, self.most)
             return
-        self.now = max(self.least, min(self.most, round(0.7 * self.now + 0.6 * accepted)))
+        self.now = max(self.least, min(self.most, round(0.75 * self.now + 0.4 * accepted)))
