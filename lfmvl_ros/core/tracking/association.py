@@ -17,13 +17,17 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import chi2
 
-from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy, iou_matrix
 
 IntArray = NDArray[np.intp]
 
 DETECTION_PROBABILITY = 0.9
 NEW_PER_ANSWER = 0.5
 WRONG_LABEL = 0.05
+# What the gate refuses is the same object still if the boxes overlap this much, and the label is
+# not a new one.
+OVERLAP = 0.3
+SAME_LABEL = 0.3
 _LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -84,6 +88,37 @@ def associate(
     real = gain[rows, columns] < 0
     rows, columns = rows[real], columns[real]
     return Pairs(rows, columns, nis[rows, columns])
+
+
+def with_overlapping(
+    pairs: Pairs, mean: FloatArray, label_share: FloatArray, boxes: FloatArray, nis: float
+) -> Pairs:
+    """Return ``pairs`` with those added that the gate refused although the boxes overlap.
+
+    A box is at times cut by something in front or drawn around two things. It is the same object
+    all the same, and a second track on top of the first one would take its id.
+
+    Args:
+        pairs: what the gate let pass.
+        mean: ``(N, 4+)`` predicted boxes cx, cy, w, h first.
+        label_share: ``(N, M)`` see :func:`associate`.
+        boxes: ``(M, 4)``.
+        nis: to be stated for the pairs added.
+    """
+    track = np.setdiff1d(np.arange(len(mean)), pairs.tracks)
+    box = np.setdiff1d(np.arange(len(boxes)), pairs.boxes)
+    if not track.size or not box.size:
+        return pairs
+    sized = np.concatenate([mean[track, :2], np.maximum(mean[track, 2:4], 1.0)], axis=1)
+    overlap = iou_matrix(cxcywh_to_xyxy(sized), cxcywh_to_xyxy(boxes[box]))
+    overlap[label_share[np.ix_(track, box)] < SAME_LABEL] = 0.0
+    rows, columns = linear_sum_assignment(-overlap)
+    same = overlap[rows, columns] >= OVERLAP
+    return Pairs(
+        np.concatenate([pairs.tracks, track[rows[same]]]),
+        np.concatenate([pairs.boxes, box[columns[same]]]),
+        np.concatenate([pairs.nis, np.full(int(same.sum()), nis)]),
+    )
 
 
 @lru_cache(maxsize=8)

@@ -15,7 +15,12 @@ from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.tracking import evidence, life
-from lfmvl_ros.core.tracking.association import Pairs, associate, new_object_density
+from lfmvl_ros.core.tracking.association import (
+    Pairs,
+    associate,
+    new_object_density,
+    with_overlapping,
+)
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.measurement import Measurements, label_key, measure
 from lfmvl_ros.core.tracking.motion import correct, predict
@@ -134,16 +139,19 @@ def _match(
     table: Table, seen: Measurements, grounding: Grounding, settings: TrackerSettings
 ) -> Pairs:
     columns = [table.vocabulary.index(key) for key in seen.labels]
-    return associate(
+    label_share = evidence.shares(table)[:, columns]
+    pairs = associate(
         table.mean,
         table.covariance,
         table.existence,
-        evidence.shares(table)[:, columns],
+        label_share,
         seen.boxes,
         seen.error,
         gate_probability=settings.gate_probability,
         density=new_object_density(grounding.wh),
     )
+    unlikely = MAX_INFLATION * _SURPRISING
+    return with_overlapping(pairs, table.mean, label_share, seen.boxes, unlikely)
 
 
 def _judge(

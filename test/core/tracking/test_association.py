@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 
 from lfmvl_ros.core.grounding import Grounding
-from lfmvl_ros.core.tracking.association import associate, new_object_density
+from lfmvl_ros.core.tracking import Tracker
+from lfmvl_ros.core.tracking.association import (
+    Pairs,
+    associate,
+    new_object_density,
+    with_overlapping,
+)
 from lfmvl_ros.core.tracking.measurement import measure
 
 DENSITY = new_object_density((1280, 720))
@@ -117,3 +123,34 @@ def test_jitter_grows_with_the_box(answer: Callable[..., Grounding], jitter: flo
     seen = measure(answer(0, [[300, 300, 50, 50], [600, 300, 500, 50]]).detections, jitter)
     wide = seen.boxes[:, 2].argmax()
     assert (seen.error[wide, 0, 0] > seen.error[1 - wide, 0, 0]) == (jitter > 0)
+
+
+def no_pairs() -> Pairs:
+    return Pairs(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0))
+
+
+def test_overlapping_box_beyond_the_gate_is_the_same_object() -> None:
+    """Half of it was hidden: the gate refuses it, a second track on top would take its id."""
+    tracks = np.array([[100.0, 100, 60, 120], [400, 100, 60, 120]])
+    boxes = np.array([[400.0, 70, 60, 60], [250, 100, 60, 120]])
+    found = with_overlapping(no_pairs(), tracks, np.ones((2, 2)), boxes, 30.0)
+    assert (found.tracks.tolist(), found.boxes.tolist(), found.nis.tolist()) == ([1], [0], [30.0])
+
+
+def test_overlap_is_no_reason_for_another_label_or_a_taken_track() -> None:
+    tracks = np.array([[100.0, 100, 60, 120]])
+    boxes = np.array([[100.0, 70, 60, 60], [100, 100, 60, 120]])
+    other = with_overlapping(no_pairs(), tracks, np.zeros((1, 2)), boxes, 30.0)
+    assert not other.tracks.size
+    taken = Pairs(np.array([0]), np.array([1]), np.array([1.0]))
+    assert with_overlapping(taken, tracks, np.ones((1, 2)), boxes, 30.0).boxes.tolist() == [1]
+
+
+def test_object_that_is_cut_in_half_from_one_answer_to_the_next_keeps_its_id(
+    answer: Callable[..., Grounding],
+) -> None:
+    tracker = Tracker()
+    for i in range(4):
+        tracker.apply(answer(i / 4, [[300, 300, 60, 120]]))
+    applied = tracker.apply(answer(1.0, [[300, 270, 60, 60]]))
+    assert applied.ids == (1,)
