@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from decoding_scripts import FOREVER, MOTIONS, Weightless, scripted, write
+from decoding_scripts import END, FOREVER, MOTIONS, Weightless, scripted, write
 from transformers import Lfm2VlConfig, Lfm2VlForConditionalGeneration
 
 from lfmvl_ros.core.config import GenerationSettings
@@ -58,7 +58,7 @@ def wall_ratio(model: Any, tokenizer: Any, *, frames: int, generated: int) -> fl
         written = write(runner, embeds, ids, draft, blocks)
         spent += written.prefill_s + written.decode_s
         expected += old.prefill_s + old.decode_s * (len(ids) - 1) / (generated - 1)
-    alone = write(runner, embeds, list(range(10, 10 + generated)), NoDraft(), blocks)
+    alone = write(runner, embeds, [*range(10, 9 + generated), END], NoDraft(), blocks)
     print(
         f"450M {device.type} {model.dtype}: generate {expected / frames * 1e3:.0f} ms, "
         f"drafts {spent / frames * 1e3:.0f} ms an answer; a token: generate "
