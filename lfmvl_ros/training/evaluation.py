@@ -94,11 +94,11 @@ class Scores:
         )
 
     def rates(self) -> dict[str, float | None]:
-        """Shares to four digits; None where there was nothing to count."""
+        """Shares to four digits; None where there was nothing to count or nothing to find."""
         pairs = {
             "valid_json": (self.valid, self.answers),
             "recall50": (self.hits, self.truth),
-            "precision50": (self.hits, self.predicted),
+            "precision50": (self.hits, self.predicted if self.truth else 0),
             "mean_iou": (self.iou_sum, self.hits),
             "absent_label_empty": (self.nothing_right, self.nothing),
         }
