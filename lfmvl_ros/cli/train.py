@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from lfmvl_ros.core.errors import UserError
     from lfmvl_ros.training import launch
     from lfmvl_ros.training.data import StreamSettings
-    from lfmvl_ros.training.trainer import TrainSettings
+    from lfmvl_ros.training.settings import TrainSettings
 
     if args.export is not None:
         print(launch.export(args.out, args.export))
