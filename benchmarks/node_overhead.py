@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the perception node adds to the model: time from camera stamp to `tracks`, CPU, memory.
+
+    python benchmarks/node_overhead.py [--frames 10000] [--quick]
+
+Three processes, as on a robot: a camera publishes VGA pictures of a synthetic warehouse at 30 Hz
+(drawn beforehand, so that drawing costs nothing); the node tracks in them; this process listens to
+`tracks`. The model is the replay backend: it answers every 250 ms with what is true in the frame it
+was asked about, so answers are as late, and tracks as many and as moving, as with a quick model.
+Latency runs from the camera's stamp, taken before the message is filled, to the listener's
+callback, so it holds both ways over DDS. CPU (percent of one core) and resident memory are the
+node's. Five seconds of warm-up are not counted. Memory: the median of the last tenth of the samples
+against that of the second tenth. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from measuring import Bar, cpu_s, machine, on_this_machine_alone, percentile, rss_mb
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.utilities import get_rmw_implementation_identifier
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+from tqdm import tqdm
+from vision_msgs.msg import Detection2DArray
+
+from lfmvl_ros.ros import qos
+from lfmvl_ros.ros.conversions import to_image
+from lfmvl_ros.scenes import SceneVideo
+
+RATE_HZ, ANSWER_S = 30.0, 0.25
+PERIOD_NS = round(1e9 / RATE_HZ)
+WARM_UP = 150
+WH = (640, 480)
+QUERY = ("person", "forklift", "crate", "traffic cone")
+LEAST_VISIBLE = 0.4
+PATIENCE_S = 60.0  # in which the node must have started
+
+
+class Loop:
+    """A stretch of video, played to and fro so that nothing jumps."""
+
+    def __init__(self, length: int) -> None:
+        self._there_and_back = [*range(length), *range(length - 2, 0, -1)]
+        self._length = length
+
+    def __call__(self, index: int) -> int:
+        """The picture that is shown as frame ``index``."""
+        return self._there_and_back[index % len(self._there_and_back)]
+
+
+# -- the camera ------------------------------------------------------------------------------------
+
+
+def camera(pictures: Path, start_ns: int, frames: int) -> None:
+    """Publish frames once the node listens, on their due times; one that is overdue is skipped.
+
+    ``start_ns`` is when the video began: frame ``i`` belongs to ``start_ns + i * PERIOD_NS``.
+    """
+    pixels = np.load(pictures, mmap_mode="r")
+    shown = Loop(len(pixels))
+    rclpy.init(args=[])
+    node = rclpy.create_node("camera")
+    publisher = node.create_publisher(Image, "image_raw", qos.SENSOR)
+    while publisher.get_subscription_count() == 0:
+        if time.time_ns() > start_ns + PATIENCE_S * 1e9:
+            raise SystemExit("the node does not subscribe")
+        time.sleep(0.05)
+    first = (time.time_ns() - start_ns) // PERIOD_NS + 1
+    for index in range(first, first + frames):
+        ahead_ns = start_ns + index * PERIOD_NS - time.time_ns()
+        if ahead_ns < -PERIOD_NS:
+            continue
+        time.sleep(max(0, ahead_ns) / 1e9)
+        stamp_ns = time.time_ns()
+        publisher.publish(to_image(pixels[shown(index)], stamp_ns, "camera"))
+    node.destroy_node()
+    rclpy.shutdown()
+
+
+def draw(length: int, folder: Path) -> tuple[Path, list[str]]:
+    """Draw the pictures into a file; return it, and for each picture the text of its answer."""
+    video = SceneVideo(7, wh=WH, fps=RATE_HZ)
+    pictures, answers = np.empty((length, WH[1], WH[0], 3), np.uint8), []
+    for index in tqdm(range(length), desc="drawing", unit="frames", disable=None):
+        scene = video.frame(index)
+        pictures[index] = scene.pixels
+        boxes = [
+            {
+                "label": item.kind,
+                "bbox": [round(v, 3) for v in (item.visible_xyxy_px / (WH * 2)).tolist()],
+            }
+            for item in scene.objects
+            if item.kind in QUERY and item.visibility >= LEAST_VISIBLE
+        ]
+        answers.append(json.dumps(boxes))
+    np.save(folder / "pictures.npy", pictures)
+    return folder / "pictures.npy", answers
+
+
+# -- the listener ----------------------------------------------------------------------------------
+
+
+class Listener:
+    """What the node publishes, and what its process uses meanwhile."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._counted_ns = 0  # stamp from which on frames are counted, once known
+        self._began: tuple[float, float] | None = None
+        self.late_ms: list[float] = []
+        self.tracks: list[int] = []
+        self.answers = 0
+        self.memory_mb: list[float] = []
+        self.core_percent: float | None = None
+        self.node = rclpy.create_node("listener")
+        self.node.create_subscription(Detection2DArray, "tracks", self._on_tracks, qos.RESULTS)
+        self.node.create_subscription(String, "grounding", self._on_grounding, qos.RESULTS)
+        self.node.create_timer(1.0, self._sample)
+
+    def _on_tracks(self, message: Detection2DArray) -> None:
+        now_ns, stamp = time.time_ns(), message.header.stamp
+        stamp_ns = stamp.sec * 10**9 + stamp.nanosec
+        self._counted_ns = self._counted_ns or stamp_ns + WARM_UP * PERIOD_NS
+        if stamp_ns >= self._counted_ns:
+            self.late_ms.append((now_ns - stamp_ns) / 1e6)
+            self.tracks.append(len(message.detections))
+
+    def _on_grounding(self, message: String) -> None:
+        self.answers += bool(self.late_ms) and json.loads(message.data)["status"] == "ok"
+
+    def _sample(self) -> None:
+        if not self.late_ms:
+            return
+        used = (cpu_s(self._pid), time.monotonic())
+        if self._began is None:
+            self._began = used
+        else:
+            used_s, passed_s = np.subtract(used, self._began)
+            self.core_percent = round(100 * float(used_s / passed_s), 1)
+        self.memory_mb.append(rss_mb(self._pid))
+
+
+def memory(samples: list[float]) -> dict[str, object]:
+    """Return resident memory early and late, and how they differ."""
+    tenth = len(samples) // 10
+    if tenth < 1:
+        return {"memory_mb": samples[-1:], "memory_growth_percent": None}
+    early, late = np.median(samples[tenth : 2 * tenth]), np.median(samples[-tenth:])
+    return {
+        "memory_mb": [round(float(early), 1), round(float(late), 1)],
+        "memory_peak_mb": round(max(samples), 1),
+        "memory_growth_percent": round(100 * float(late / early - 1), 2),
+    }
+
+
+# -- the measurement -------------------------------------------------------------------------------
+
+
+def start_node(recording: Path, log: Path) -> subprocess.Popen[bytes]:
+    """Start the node, playing a recording."""
+    words = ["-p", f"model:={recording}", "-p", f"query:='{', '.join(QUERY)}'"]
+    command = [sys.executable, "-m", "lfmvl_ros.ros.perception_node", "--ros-args", *words]
+    with log.open("w") as file:
+        return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+
+
+def measure(frames: int, folder: Path) -> dict[str, object]:
+    """Run the three processes; return the figures."""
+    pictures, answers = draw(min(frames, 300), folder)
+    total, shown = WARM_UP + frames, Loop(len(answers))
+    start_ns = time.time_ns()
+    recording = folder / "replies.jsonl"
+    with recording.open("w") as file:
+        for index in range(total + round(PATIENCE_S * RATE_HZ)):
+            stamp_ns = start_ns + index * PERIOD_NS
+            line = {"text": answers[shown(index)], "delay_s": ANSWER_S, "stamp_ns": stamp_ns}
+            file.write(json.dumps(line) + "\n")
+    node = start_node(recording, folder / "node.log")
+    command = [sys.executable, __file__, "--camera", str(pictures), str(start_ns), str(total)]
+    source = subprocess.Popen(command)
+    rclpy.init(args=[])
+    listener = Listener(node.pid)
+    try:
+        listen(listener, source, node, frames)
+    finally:
+        for process in (source, node):
+            process.send_signal(signal.SIGINT)
+            process.wait(10)
+        listener.node.destroy_node()
+        rclpy.shutdown()
+    if not listener.late_ms:
+        raise SystemExit(f"no tracks came; the node says:\n{(folder / 'node.log').read_text()}")
+    return {
+        "frames": frames,
+        "tracks_messages": len(listener.late_ms),
+        "answers": listener.answers,
+        "tracks_in_a_frame": round(float(np.mean(listener.tracks)), 1),
+        "latency_p50_ms": percentile(listener.late_ms, 50),
+        "latency_p95_ms": percentile(listener.late_ms, 95),
+        "latency_max_ms": percentile(listener.late_ms, 100),
+        "core_percent": listener.core_percent,
+        **memory(listener.memory_mb),
+    }
+
+
+def listen(
+    listener: Listener,
+    source: subprocess.Popen[bytes],
+    node: subprocess.Popen[bytes],
+    frames: int,
+) -> None:
+    """Spin until the camera has ended and what it sent last has had a second."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(listener.node)
+    end_s = None
+    with tqdm(total=frames, desc="listening", unit="frames", disable=None) as progress:
+        while end_s is None or time.monotonic() < end_s:
+            executor.spin_once(timeout_sec=0.1)
+            if len(listener.late_ms) - progress.n >= 30:
+                progress.update(len(listener.late_ms) - progress.n)
+            if node.poll() is not None:
+                break
+            if end_s is None and source.poll() is not None:
+                end_s = time.monotonic() + 1.0
+        progress.update(len(listener.late_ms) - progress.n)
+    executor.shutdown()
+
+
+def bars(figures: dict[str, object]) -> list[Bar]:
+    """Return the figures with what they have to be."""
+    long = figures["frames"] >= 10_000  # memory settles slowly: a short run tells nothing
+    growth = figures["memory_growth_percent"]
+    return [
+        Bar("tracks for frames", figures["tracks_messages"]),
+        Bar("latency p50", figures["latency_p50_ms"], "ms", high=8.0),
+        Bar("latency p95", figures["latency_p95_ms"], "ms", high=20.0),
+        Bar("of a core", figures["core_percent"], "%", high=35.0),
+        *([Bar("growth of memory", growth, "%", high=2.0)] if long else []),
+    ]
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--frames", type=int, default=10_000, help="10000 take 333 s (default)")
+    parser.add_argument("--quick", action="store_true", help="900 frames, 30 s")
+    parser.add_argument("--camera", nargs=3, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    wanted = parse_arguments()
+    on_this_machine_alone(domain=73)
+    if wanted.camera:
+        pictures, start_ns, frames = wanted.camera
+        camera(Path(pictures), int(start_ns), int(frames))
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    document: dict[str, object] = {
+        "rmw": get_rmw_implementation_identifier(), "rate_hz": RATE_HZ, "answer_s": ANSWER_S,
+        **machine(),
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as name:
+        document |= measure(900 if wanted.quick else wanted.frames, Path(name))
+    for bar in bars(document):
+        print(bar, file=sys.stderr)
+    document["within_bars"] = all(bar.kept for bar in bars(document))
+    print(json.dumps(document))
+
+
+if __name__ == "__main__":
+    main()

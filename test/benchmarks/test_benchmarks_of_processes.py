@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmarks of transport and node run, and count what they say they count."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(name, *arguments):
+    """Run a benchmark in a domain of its own; return its JSON and what it printed for people."""
+    domain = str(1 + os.getpid() % 100)
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / name), *arguments],
+        capture_output=True, text=True, timeout=110, check=False,
+        env={**os.environ, "ROS_DOMAIN_ID": domain, "ROS_LOCALHOST_ONLY": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+
+@pytest.fixture(scope="module")
+def measuring():
+    spec = importlib.util.spec_from_file_location("measuring", FOLDER / "measuring.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["measuring"] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["measuring"]
+
+
+def test_transport():
+    document, told = run("transport.py", "--seconds", "0.5", "--sizes", "64x48")
+    assert [run["reliability"] for run in document["runs"]] == ["best_effort", "reliable"]
+    reliable = document["runs"][1]
+    assert (reliable["sent"], reliable["arrived"], reliable["damaged"]) == (15, 15, 0)
+    assert 0 < reliable["latency_p50_ms"] <= reliable["latency_p95_ms"]
+    assert reliable["sender_core_percent"] > 0
+    assert "64x48 reliable: arrived 15" in told
+
+
+@pytest.mark.slow
+def test_node_overhead():
+    document, told = run("node_overhead.py", "--frames", "60")
+    assert document["frames"] == 60
+    assert 0 < document["tracks_messages"] <= 61
+    assert document["answers"] > 0
+    assert document["tracks_in_a_frame"] > 1
+    assert 0 < document["latency_p50_ms"] <= document["latency_p95_ms"]
+    assert "latency p95" in told
+
+
+def test_a_bar_says_whether_it_is_kept(measuring):
+    bar = measuring.Bar("p95", 14.9, "ms", high=15.0)
+    assert bar.kept
+    assert str(bar) == "p95 14.9 ms (bar: below 15)"
+    missed = measuring.Bar("arrived", 149, low=150)
+    assert not missed.kept
+    assert str(missed) == "arrived 149 (bar: at least 150; MISSED)"
+    assert not measuring.Bar("p95", None, high=15.0).kept
+
+
+def test_cpu_and_memory_are_those_of_the_process(measuring):
+    source = "x = bytearray(50_000_000)\nwhile True: pass"
+    child = subprocess.Popen([sys.executable, "-c", source])
+    try:
+        while measuring.cpu_s(child.pid) < 0.3:
+            pass
+        assert 50 < measuring.rss_mb(child.pid) < 100
+    finally:
+        child.kill()
+        child.wait()
