@@ -22,6 +22,7 @@ from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracker
 from lfmvl_ros.models.decoding import Blocks, Proposer, write_answer
 from lfmvl_ros.models.draft_tokens import TokenDraft, encoder
+from lfmvl_ros.models.ending import AnswerEnd
 from lfmvl_ros.models.inputs import ModelInputs
 from lfmvl_ros.models.token_text import TokenTexts
 from lfmvl_ros.models.writing import Limit, Written
@@ -155,7 +156,6 @@ def write(
         proposer=draft,
         chooser=Scripted(ids),
         blocks=blocks,
-        end_ids=(END,),
-        max_new_tokens=4096,
+        end=AnswerEnd((END,), 4096),
         limit=FOREVER,
     )

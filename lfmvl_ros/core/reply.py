@@ -11,10 +11,14 @@ from lfmvl_ros.core.calibration import Calibration
 
 
 class FinishReason(str, Enum):
-    """Why the model stopped writing."""
+    """Why the model stopped writing.
+
+    ``REPETITION``: it was stopped, as it repeated itself without end.
+    """
 
     STOP = "stop"
     LENGTH = "length"
+    REPETITION = "repetition"
     DEADLINE = "deadline"
     ERROR = "error"
 

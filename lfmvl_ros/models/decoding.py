@@ -19,6 +19,7 @@ import torch.nn.functional as F
 
 from lfmvl_ros.models.choosing import Chooser
 from lfmvl_ros.models.draft_tokens import BlockSize
+from lfmvl_ros.models.ending import AnswerEnd
 from lfmvl_ros.models.inputs import ModelInputs
 from lfmvl_ros.models.runner import Lfm2Runner
 from lfmvl_ros.models.writing import Limit, Written, cut_answer
@@ -65,8 +66,7 @@ def write_answer(
     proposer: Proposer,
     chooser: Chooser,
     blocks: Blocks,
-    end_ids: tuple[int, ...],
-    max_new_tokens: int,
+    end: AnswerEnd,
     limit: Limit,
 ) -> Written:
     """Write the answer to a batch of one.
@@ -75,15 +75,16 @@ def write_answer(
     """
     start = time.monotonic()
     runner.length = 0
-    ends, ids, marks = set(end_ids), [], []
+    ids: list[int] = []
+    marks: list[torch.Tensor] = []
     embeds = inputs.embeds[0]
-    proposed = proposer.propose(ids, min(blocks.first.now, max_new_tokens - 1))
+    proposed = proposer.propose(ids, min(blocks.first.now, end.most - 1))
     if proposed:
         table = runner.embedding
         guess = F.embedding(torch.tensor(proposed, device=table.device), table)
         embeds = torch.cat([embeds, guess.to(embeds.dtype)])
     logits = runner.append(embeds=embeds, last=len(proposed) + 1)
-    size, forwards, first_s, stopped = blocks.first, 1, 0.0, False
+    size, forwards, first_s = blocks.first, 1, 0.0
     while True:
         chosen = chooser.choose(logits, proposed)
         marks.append(_logprobs(logits, chosen))
@@ -92,17 +93,15 @@ def write_answer(
         size.learn(len(proposed), len(chosen) - 1)
         runner.length -= len(proposed) - (len(chosen) - 1)
         stopped = limit.reached()
-        if stopped or len(ids) >= max_new_tokens or not ends.isdisjoint(chosen):
+        if end.add(chosen) or stopped:
             break
         size = blocks.later
-        proposed = proposer.propose(ids, min(size.now, max_new_tokens - len(ids) - 1))
+        proposed = proposer.propose(ids, min(size.now, end.most - len(ids) - 1))
         block = torch.tensor([ids[-1], *proposed], device=logits.device)
         logits = runner.append(block)
         forwards += 1
     logprobs = torch.cat(marks).tolist()
-    return cut_answer(
-        ids, logprobs, ends, stopped, first_s - start, time.monotonic() - first_s, forwards
-    )
+    return cut_answer(end, ids, logprobs, first_s - start, time.monotonic() - first_s, forwards)
 
 
 def _logprobs(logits: torch.Tensor, chosen: Sequence[int]) -> torch.Tensor:

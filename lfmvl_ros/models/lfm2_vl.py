@@ -29,6 +29,7 @@ from lfmvl_ros.models.checkpoint_files import rules_from
 from lfmvl_ros.models.choosing import chooser_for
 from lfmvl_ros.models.decoding import Blocks, NoDraft, Proposer, write_answer
 from lfmvl_ros.models.draft_tokens import TokenDraft, encoder
+from lfmvl_ros.models.ending import AnswerEnd
 from lfmvl_ros.models.inputs import InputBuilder, ModelInputs, wanted_rules
 from lfmvl_ros.models.loading import choose_device, choose_dtype, load_checkpoint
 from lfmvl_ros.models.runner import Lfm2Runner
@@ -185,15 +186,14 @@ class Lfm2VlBackend:
                 proposer=proposer,
                 chooser=chooser,
                 blocks=self._blocks,
-                end_ids=self._end_ids,
-                max_new_tokens=most,
+                end=AnswerEnd(self._end_ids, most, self._texts.text),
                 limit=limit,
             )
             return [written]
         config = generation_config(
             generation, end_ids=self._end_ids, pad_id=self._pad_id, max_new_tokens=most
         )
-        return write_with_generate(self._model, inputs, config, limit)
+        return write_with_generate(self._model, inputs, config, limit, text_of=self._texts.text)
 
     def _proposer(
         self, prompt: Prompt, hint: Hint | None, generation: GenerationSettings

@@ -60,6 +60,10 @@ class TokenTexts:
             return bytes(self._alphabet[character] for character in token)
         return str(token).encode()
 
+    def text(self, id_: int) -> str:
+        """Return what one token says by itself; U+FFFD for parts of a character."""
+        return self._bytes(id_).decode("utf-8", errors="replace")
+
     def split(self, ids: Sequence[int]) -> list[str]:
         """Return one text for each id."""
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaLis
 
 from lfmvl_ros.core.config import GenerationSettings
 from lfmvl_ros.core.reply import FinishReason
+from lfmvl_ros.models.ending import AnswerEnd
 from lfmvl_ros.models.inputs import ModelInputs
 
 
@@ -53,6 +54,7 @@ class _Recorder(StoppingCriteria):  # type: ignore[misc]
     """Called after each token: notes its log-probability and the time, and asks the limit."""
 
     limit: Limit
+    answer_ends: Sequence[AnswerEnd]
     logits: torch.Tensor | None = None
     logprobs: list[torch.Tensor] = field(default_factory=list)
     first_token_s: float = 0.0
@@ -71,7 +73,8 @@ class _Recorder(StoppingCriteria):  # type: ignore[misc]
         if not self.first_token_s:
             self.first_token_s = time.monotonic()
         self.stopped = self.stopped or self.limit.reached()
-        return torch.full((len(input_ids),), self.stopped, device=input_ids.device)
+        over = [end.add(row) for end, row in zip(self.answer_ends, chosen.tolist(), strict=True)]
+        return torch.tensor([self.stopped or done for done in over], device=input_ids.device)
 
 
 def generation_config(
@@ -92,10 +95,16 @@ def generation_config(
 
 
 def write_with_generate(
-    model: Any, inputs: ModelInputs, config: GenerationConfig, limit: Limit
+    model: Any,
+    inputs: ModelInputs,
+    config: GenerationConfig,
+    limit: Limit,
+    *,
+    text_of: Callable[[int], str] = lambda _: "",
 ) -> list[Written]:
-    """Write one answer for each row of the batch."""
-    recorder = _Recorder(limit)
+    """Write one answer for each row of the batch; ``text_of`` gives the text a token adds."""
+    ends = [AnswerEnd(config.eos_token_id, config.max_new_tokens, text_of) for _ in inputs.ids]
+    recorder = _Recorder(limit, ends)
     hook = model.lm_head.register_forward_hook(recorder.keep_logits)
     start = time.monotonic()
     try:
@@ -108,35 +117,26 @@ def write_with_generate(
         )
     finally:
         hook.remove()
-    end = time.monotonic()
+    stop = time.monotonic()
     rows = sequences[:, inputs.ids.shape[1] :].tolist()
     logprobs = torch.stack(recorder.logprobs, dim=1).tolist()
-    ends = set(config.eos_token_id)
+    first_s = recorder.first_token_s
     return [
-        cut_answer(
-            row, marks, ends, recorder.stopped,
-            recorder.first_token_s - start, end - recorder.first_token_s, len(recorder.logprobs),
-        )
-        for row, marks in zip(rows, logprobs, strict=True)
-    ]  # fmt: skip
+        cut_answer(end, row, marks, first_s - start, stop - first_s, end.count)
+        for end, row, marks in zip(ends, rows, logprobs, strict=True)
+    ]
 
 
 def cut_answer(
-    ids: list[int],
-    logprobs: list[float],
-    ends: set[int],
-    stopped: bool,
+    end: AnswerEnd,
+    ids: Sequence[int],
+    logprobs: Sequence[float],
     prefill_s: float,
     decode_s: float,
     forwards: int,
 ) -> Written:
-    """Drop what follows the end token, and say why the answer ended."""
-    count = min(len(ids), len(logprobs))
-    finish = FinishReason.DEADLINE if stopped else FinishReason.LENGTH
-    for index in range(count):
-        if ids[index] in ends:
-            count, finish = index + 1, FinishReason.STOP
-            break
+    """Return what belongs to the answer, and why it ended; not over means cut off."""
+    finish = FinishReason.DEADLINE if end.finish is None else end.finish
     return Written(
-        tuple(ids[:count]), tuple(logprobs[:count]), finish, prefill_s, decode_s, forwards
+        tuple(ids[: end.keep]), tuple(logprobs[: end.keep]), finish, prefill_s, decode_s, forwards
     )

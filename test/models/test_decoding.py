@@ -15,6 +15,7 @@ from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.models.choosing import chooser_for
 from lfmvl_ros.models.decoding import Blocks, NoDraft, write_answer
 from lfmvl_ros.models.draft_tokens import BlockSize, TokenDraft, encoder
+from lfmvl_ros.models.ending import AnswerEnd
 from lfmvl_ros.models.inputs import wanted_rules
 from lfmvl_ros.models.runner import Lfm2Runner
 from lfmvl_ros.models.token_text import TokenTexts
@@ -64,8 +65,7 @@ def answer(backend, scenes):
             proposer=proposer,
             chooser=chooser_for(settings, inputs.ids[0], len(runner.embedding)),
             blocks=Blocks(BlockSize(least, most), BlockSize(least, most)),
-            end_ids=ends,
-            max_new_tokens=settings.max_new_tokens,
+            end=AnswerEnd(ends, settings.max_new_tokens),
             limit=limit,
         )
 

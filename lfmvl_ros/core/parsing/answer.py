@@ -32,7 +32,7 @@ MAX_PHRASES = 50
 """``repairs`` and ``rejected`` are messages on a topic: bounded."""
 
 _KEEP_ALL = ParsingSettings()
-_UNFINISHED = (FinishReason.LENGTH, FinishReason.DEADLINE)
+_UNFINISHED = (FinishReason.LENGTH, FinishReason.DEADLINE, FinishReason.REPETITION)
 
 
 def parse_reply(

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When an answer is over though the model goes on: its list is closed, or it repeats itself.
+
+Both are judged token by token, so that an answer ends at the same token however many were written
+to a forward pass.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from lfmvl_ros.core.reply import FinishReason
+
+SAME_OBJECT = 4
+"""An object named for this time, word for word and number for number, is a model that got stuck."""
+LONGEST_PERIOD = 64  # tokens; an object is about 29
+_CYCLES, _LEAST_CYCLING = 3, 64
+_DIGITS, _BLANKS = 32, 64  # in a row; a double has 17 digits
+_LONGEST_OBJECT = 2000  # characters
+_FENCE = "```json"
+_GOES_ON = " \t\r\n,[]{}"
+
+
+class AnswerWatch:
+    """Reads one answer as it is written.
+
+    Attributes:
+        keep: how many of the tokens belong to the answer.
+    """
+
+    def __init__(self) -> None:
+        self.keep = 0
+        self._recent = np.full(LONGEST_PERIOD, -1, dtype=np.int64)  # newest first
+        self._cycling = np.zeros(LONGEST_PERIOD, dtype=np.int64)
+        self._needed = np.maximum(_LEAST_CYCLING, _CYCLES * np.arange(1, LONGEST_PERIOD + 1))
+        self._digits = self._blanks = 0
+        self._objects: Counter[str] = Counter()
+        self._object: list[str] | None = None
+        self._depth, self._quoted, self._escaped = 0, False, False
+        self._lead = ""  # before the list
+        self._list: bool | None = None  # True: a list of objects, or of nothing, is all there is
+        self._closed_at = 0
+
+    def add(self, token: int, text: str = "") -> FinishReason | None:
+        """Take the next token and the text it adds; say why the answer is over, if it is.
+
+        Returns:
+            ``STOP`` when its list is closed and something else than a list follows; the tokens
+            behind the list are not counted in :attr:`keep`. ``REPETITION`` when an object is named
+            for the :data:`SAME_OBJECT`-th time, tokens repeat in a cycle, or digits or blanks do
+            not end. None while it goes on.
+        """
+        self.keep += 1
+        self._cycling = np.where(self._recent == token, self._cycling + 1, 0)
+        self._recent[1:] = self._recent[:-1]
+        self._recent[0] = token
+        stuck = bool((self._cycling >= self._needed).any())
+        for character in text:
+            stuck = self._count(character) or stuck
+            if self._read(character):
+                self.keep = self._closed_at
+                return FinishReason.STOP
+        return FinishReason.REPETITION if stuck else None
+
+    def _count(self, character: str) -> bool:
+        """Count what may not go on forever; True when it does."""
+        self._digits = self._digits + 1 if character.isdigit() else 0
+        self._blanks = self._blanks + 1 if character.isspace() else 0
+        if character == "{":
+            self._object = []
+        elif character == "}" and self._object is not None:
+            named, self._object = "".join(self._object), None
+            if any(letter.isdigit() for letter in named):
+                self._objects[named] += 1
+                return self._objects[named] >= SAME_OBJECT
+        elif self._object is not None and not character.isspace():
+            self._object.append(character)
+            if len(self._object) > _LONGEST_OBJECT:
+                self._object = None
+        return self._digits > _DIGITS or self._blanks > _BLANKS
+
+    def _read(self, character: str) -> bool:
+        """Follow the brackets; True when something else follows the closed list."""
+        if self._list is False:
+            return False
+        if self._closed_at and not self._depth and character not in _GOES_ON:
+            return True
+        if not self._depth and not self._closed_at:
+            return self._before(character)
+        if self._quoted:
+            self._quoted = self._escaped or character != '"'
+            self._escaped = character == "\\" and not self._escaped
+            return False
+        if self._list is None and not character.isspace():
+            self._list = character in "{]"
+        if character == '"':
+            self._quoted = True
+        elif character in "[{":
+            self._depth += 1
+        elif character in "]}":
+            self._depth = max(0, self._depth - 1)
+            if not self._depth:
+                self._closed_at = self.keep
+        return False
+
+    def _before(self, character: str) -> bool:
+        """Wait for the list; nothing but the marks of a code block may stand before it."""
+        if character == "[":
+            self._depth = 1
+        else:
+            self._lead += character
+            if not _FENCE.startswith(self._lead.strip()):
+                self._list = False
+        return False
