@@ -79,7 +79,19 @@ class TriggerSettings(Group):
         choices=("continuous", "rate", "on_demand"),
     )
     max_rate_hz: float = setting(
-        2.0, "With mode rate: answers a second at most.", unit="Hz", low=0.01, high=60.0
+        2.0,
+        "With mode rate: answers a second at most, of each camera.",
+        unit="Hz",
+        low=0.01,
+        high=60.0,
+    )
+    max_batch: int = setting(
+        4,
+        "With several cameras: frames that go to the model together at most, when several wait. 1 "
+        "asks about one after the other.",
+        low=1,
+        high=16,
+        unit="frames",
     )
 
 

@@ -2,9 +2,9 @@
 """The arrow in code: frames in; answers and, at every frame, tracks out.
 
 Two rates that are never confused. :meth:`Pipeline.submit` runs at camera rate in the caller's
-thread: it hands the newest frame over and carries the tracks to it. One worker thread owns the
-model: it asks about the newest frame whenever it is free, and each answer corrects the tracker at
-the capture time of the frame it saw.
+thread: it carries the tracks to the newest frame and hands it over. One worker thread owns the
+model: it asks about the newest frames whenever it is free, of several cameras together, and each
+answer corrects the camera's tracker at the capture time of the frame it saw.
 """
 
 from __future__ import annotations
@@ -13,56 +13,26 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
+from lfmvl_ros.core.asking import Request, template_for
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.drafts import expect_answer
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.lane import Job, Lane, longest_waiting, refuse
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.parsing import parse_reply
-from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, Prompt, PromptTemplate
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.report import Answer, PipelineStatus
-from lfmvl_ros.core.tracking import Applied, Ignored, Tracker, Tracks
-from lfmvl_ros.core.triggers import is_due
+from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.core.watchdog import Watchdog, patience_s
 
 _log = logging.getLogger(__name__)
-_PUBLISHED_TEMPLATES = {"card": CARD_TEMPLATE, "cookbook": COOKBOOK_TEMPLATE}
-
-
-def template_for(settings: PerceptionSettings, model: VisionLanguageModel) -> PromptTemplate:
-    """Return the prompt template the settings ask for: the model's own, or a published one."""
-    return _PUBLISHED_TEMPLATES.get(settings.prompt_template, model.template)
-
-
-@dataclass(eq=False)
-class _Camera:
-    """What is kept for each camera: bounded, one frame deep."""
-
-    tracker: Tracker
-    waiting: tuple[Frame, int] | None = None
-    latest: tuple[Frame, int] | None = None
-    last_asked_ns: int | None = None
-    answered: Answer | None = None
-    newest_ns: int = 0
-    epoch: int = 0
-    requests: list[Future[Answer]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Job:
-    camera: _Camera
-    epoch: int
-    frame: Frame
-    handed_over_ns: int
-    requests: tuple[Future[Answer], ...]
 
 
 class Pipeline:
@@ -89,17 +59,14 @@ class Pipeline:
         self._query = Query.parse(settings.query)
         template_for(settings, self._model).render(self._query)
         self._on_answer = on_answer
-        self._cameras: dict[str, _Camera] = {}
+        self._lanes: dict[str, Lane] = {}
         self._wake = threading.Condition()
         self._enabled = True
         self._stopping = threading.Event()
         self._worker: threading.Thread | None = None
         self._watchdog = Watchdog()
-        self._frames = self._superseded = self._restarts = 0
-        self._outcomes: Counter[str] = Counter()
-        self._ignored: Counter[str] = Counter()
         self._busy_since_ns: int | None = None
-        self._answered_ns: int | None = None
+        self._retired: list[Callable[[], None]] = []
         self._error = ""
 
     # -- life ------------------------------------------------------------------------------------
@@ -127,23 +94,30 @@ class Pipeline:
             self._wake.notify_all()
         worker.join(timeout_s)
         self._watchdog.stop()
-        self._refuse_requests("the pipeline has stopped")
+        with self._wake:
+            for lane in self._lanes.values():
+                lane.refuse_requests("the pipeline has stopped")
         return not worker.is_alive()
 
     # -- camera side -----------------------------------------------------------------------------
 
     def submit(self, frame: Frame) -> Tracks:
-        """Take a camera frame: hand it to the model if it is the newest, return tracks at it."""
+        """Take a camera frame: return tracks at it, hand it to the model if it is the newest.
+
+        One thread for each camera calls this.
+        """
         now_ns = time.monotonic_ns()
         with self._wake:
-            camera = self._camera(frame.camera)
-            self._frames += 1
-            self._notice_jump_back(camera, frame.stamp_ns)
-            if camera.waiting is not None:
-                self._superseded += 1
-            camera.waiting = camera.latest = (frame, now_ns)
-            self._wake.notify()
-        tracks = camera.tracker.observe(frame)
+            lane = self._lanes.get(frame.camera)
+            if lane is None:
+                lane = self._lanes[frame.camera] = Lane(self._settings.tracker)
+            epoch = lane.arrive(frame.stamp_ns, self._settings.tracker.reorder_window_s * 1e9)
+        try:
+            tracks = lane.tracker.observe(frame)
+        finally:  # trouble with tracks is none of the model's
+            with self._wake:
+                lane.hand_over(frame, now_ns, epoch)
+                self._wake.notify()
         if not len(tracks):
             return Tracks(frame.stamp_ns, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)
         return tracks
@@ -154,14 +128,13 @@ class Pipeline:
         Raises:
             UserError: no frame has come yet, the pipeline isn't running, or no answer in time.
         """
-        request: Future[Answer] = Future()
         with self._wake:
-            state = self._cameras.get(camera)
+            lane = self._lanes.get(camera)
             if self._worker is None:
                 raise UserError("the model is not running; activate the node first")
-            if state is None or state.latest is None:
+            if lane is None or lane.latest is None:
                 raise UserError("no camera frame has come yet; check the image topic")
-            state.requests.append(request)
+            request = lane.request(time.monotonic_ns())
             self._wake.notify()
         try:
             return request.result(timeout_s)
@@ -210,165 +183,137 @@ class Pipeline:
         template_for(settings, self._model).render(query)
         with self._wake:
             self._query, self._settings = query, settings
-            for camera in self._cameras.values():
-                camera.tracker.configure(settings.tracker)
+            for lane in self._lanes.values():
+                lane.tracker.configure(settings.tracker)
             self._wake.notify()
+
+    def exchange(self, model: VisionLanguageModel, retire: Callable[[], None]) -> None:
+        """Ask another model from the next answer on. Tracks, query and counters go on.
+
+        Args:
+            model: the new one.
+            retire: called once the old one is not used any more, be it at once; where a call of
+                it never returns, never.
+        """
+        with self._wake:
+            self._model, self._error = model, ""
+            for lane in self._lanes.values():
+                lane.answered = None  # other words for the same thing
+            busy = self._busy_since_ns is not None
+            if busy:
+                self._retired.append(retire)
+        if not busy:
+            retire()
 
     def status(self) -> PipelineStatus:
         """Return a snapshot of the counters."""
         now_ns = time.monotonic_ns()
         with self._wake:
-            busy, ended = self._busy_since_ns, self._answered_ns
+            lanes = {name: lane.status(now_ns) for name, lane in self._lanes.items()}
+            ages_s = [x.answer_age_s for x in lanes.values() if x.answer_age_s is not None]
+            busy = self._busy_since_ns
             return PipelineStatus(
-                frames=self._frames,
-                outcomes=dict(self._outcomes),
-                superseded=self._superseded,
-                restarts=self._restarts,
-                ignored=dict(self._ignored),
+                frames=sum(lane.frames for lane in lanes.values()),
+                outcomes=dict(sum((Counter(x.outcomes) for x in lanes.values()), Counter())),
+                superseded=sum(lane.superseded for lane in lanes.values()),
+                restarts=sum(lane.restarts for lane in lanes.values()),
+                ignored=dict(sum((Counter(x.ignored) for x in lanes.values()), Counter())),
                 query=self._query,
                 enabled=self._enabled,
                 error=self._error,
                 stalls=self._watchdog.stalls,
                 stalled_s=self._watchdog.stalled_s,
                 busy_s=0.0 if busy is None else (now_ns - busy) / 1e9,
-                answer_age_s=None if ended is None else (now_ns - ended) / 1e9,
+                answer_age_s=min(ages_s, default=None),
+                model=self._model.name,
+                lanes=lanes,
             )
 
-    def _notice_jump_back(self, camera: _Camera, stamp_ns: int) -> None:
-        """Start a new epoch when time runs from an earlier point again. The lock is held."""
-        window_ns = self._settings.tracker.reorder_window_s * 1e9
-        if stamp_ns < camera.newest_ns - window_ns:
-            _log.warning("camera stamps jumped back; the tracker starts again")
-            camera.tracker.reset()
-            camera.epoch += 1
-            camera.newest_ns = stamp_ns
-            camera.last_asked_ns = None
-            self._restarts += 1
-        camera.newest_ns = max(camera.newest_ns, stamp_ns)
-
     # -- worker ----------------------------------------------------------------------------------
-
-    def _camera(self, name: str) -> _Camera:
-        if name not in self._cameras:
-            self._cameras[name] = _Camera(Tracker(self._settings.tracker))
-        return self._cameras[name]
 
     def _run(self) -> None:
         while True:
             with self._wake:
-                while (job := self._take()) is None and not self._stopping.is_set():
+                while not (jobs := self._take()) and not self._stopping.is_set():
                     self._wake.wait()
-                if job is None or self._stopping.is_set():
+                if self._stopping.is_set():
+                    for job in jobs:
+                        refuse(job.requests, "the pipeline has stopped")
                     return
                 self._busy_since_ns = time.monotonic_ns()
             try:
-                self._answer(job)
+                self._answer(jobs)
             except Exception:  # nothing may end the only thread that asks
                 _log.exception("an answer could not be made use of")
             finally:
                 with self._wake:
                     self._busy_since_ns = None
+                    retired, self._retired = self._retired, []
+                for retire in retired:
+                    retire()
 
-    def _take(self) -> _Job | None:
-        """Return the longest waiting camera's job, if any is due. The lock is held."""
-        ready = []
-        for camera in self._cameras.values():
-            if camera.requests and camera.latest is not None:
-                ready.append((camera.latest, camera))
-            elif camera.waiting is not None and self._enabled:
-                due = is_due(
-                    self._settings.trigger, camera.waiting[0].stamp_ns, camera.last_asked_ns
-                )
-                if due:
-                    ready.append((camera.waiting, camera))
-        if not ready:
-            return None
-        (frame, handed_over_ns), camera = min(ready, key=lambda item: item[1].last_asked_ns or 0)
-        camera.waiting = None
-        camera.last_asked_ns = frame.stamp_ns
-        requests, camera.requests = tuple(camera.requests), []
-        return _Job(camera, camera.epoch, frame, handed_over_ns, requests)
+    def _take(self) -> list[Job]:
+        """Return the longest waiting cameras' jobs, as many as go together. The lock is held."""
+        lanes = longest_waiting(self._lanes.values(), self._settings.trigger, self._enabled)
+        now_ns = time.monotonic_ns()
+        return [lane.take(now_ns) for lane in lanes]
 
-    def _answer(self, job: _Job) -> None:
-        settings, query = self._settings, self._query
-        prompt = template_for(settings, self._model).render(query)
-        camera, hint = job.camera, None
-        if settings.generation.draft != "off":
-            hint = expect_answer(camera.answered, query, camera.tracker.at(job.frame.stamp_ns))
+    def _answer(self, jobs: Sequence[Job]) -> None:
+        request = self._request_for(jobs)
         call = self._watchdog.begin(
-            patience_s(settings.generation.timeout_s),
-            lambda after_s: self._give_up(job, prompt, after_s),
+            patience_s(request.settings.generation.timeout_s),
+            lambda after_s: self._give_up(request, after_s),
         )
-        try:
-            (reply,) = self._model.ground(
-                [job.frame],
-                [prompt],
-                generation=settings.generation,
-                image=settings.image,
-                cancelled=self._stopping.is_set,
-                hints=[hint],
-            )
-        except BaseException as error:  # a backend's defect must not take the node down
-            _log.exception("the model failed")
-            reply = Reply.failed_by(error, self._model.name)
+        replies = request.ask(self._stopping.is_set)
         if not self._watchdog.end(call):
             return  # it has been reported as a timeout
-        if self._stopping.is_set() and reply.finish is FinishReason.DEADLINE:
-            self._fail(job.requests, "the pipeline has stopped")
-            return
-        grounding = parse_reply(reply, frame=job.frame, prompt=prompt, settings=settings.parsing)
-        self._finish(job, grounding)
+        for job, reply in zip(jobs, replies, strict=True):
+            if self._stopping.is_set() and reply.finish is FinishReason.DEADLINE:
+                refuse(job.requests, "the pipeline has stopped")
+                continue
+            parsing, prompt = request.settings.parsing, request.prompt
+            try:
+                self._finish(
+                    job, parse_reply(reply, frame=job.frame, prompt=prompt, settings=parsing)
+                )
+            except Exception:  # one camera's trouble is none of the others'
+                _log.exception("an answer could not be made use of")
 
-    def _give_up(self, job: _Job, prompt: Prompt, after_s: float) -> None:
+    def _request_for(self, jobs: Sequence[Job]) -> Request:
+        """Settle what the model is asked: words, expectations, and what the pictures may cost."""
+        with self._wake:
+            settings, query, model = self._settings, self._query, self._model
+            drafts = settings.generation.draft != "off"
+            seen = [job.last_seen() if drafts else None for job in jobs]
+        return Request(
+            model=model,
+            settings=settings,
+            jobs=jobs,
+            prompt=template_for(settings, model).render(query),
+            hints=[None if one is None else expect_answer(one[0], query, one[1]) for one in seen],
+            image=settings.image,
+        )
+
+    def _give_up(self, request: Request, after_s: float) -> None:
         """Answer in place of a model that does not return; in the watchdog's thread."""
         _log.error("a model call has not returned after %.1f s", after_s)
-        nothing = Reply("", finish=FinishReason.DEADLINE, model=self._model.name)
-        grounding = parse_reply(nothing, frame=job.frame, prompt=prompt)
+        nothing = Reply("", finish=FinishReason.DEADLINE, model=request.model.name)
         told = f"the answer: the model has not returned after {after_s:.1f} s"
-        self._finish(job, replace(grounding, rejected=(told,)))
+        for job in request.jobs:
+            grounding = parse_reply(nothing, frame=job.frame, prompt=request.prompt)
+            self._finish(job, replace(grounding, rejected=(told,)))
 
-    def _finish(self, job: _Job, grounding: Grounding) -> None:
+    def _finish(self, job: Job, grounding: Grounding) -> None:
         """Correct the tracks with an answer and tell everybody."""
+        lane = job.lane
         with self._wake:
-            applied = self._apply(job, grounding)
-            self._count(grounding, applied)
-        job.camera.tracker.catch_up()  # takes a while; camera frames do not wait for it
+            applied = lane.apply(job, grounding, time.monotonic_ns())
+            self._error = grounding.reply.error or self._error
+        lane.tracker.catch_up()  # takes a while; camera frames do not wait for it
         answer = Answer(grounding, applied, time.monotonic_ns() - job.handed_over_ns)
-        job.camera.answered = answer
-        for request in job.requests:
-            if request.set_running_or_notify_cancel():
-                request.set_result(answer)
+        lane.answered = answer
+        job.fulfil(answer)
         try:
             self._on_answer(answer)
         except Exception:
             _log.exception("publishing an answer failed")
-
-    @staticmethod
-    def _apply(job: _Job, grounding: Grounding) -> Applied:
-        """Correct the tracks, unless time has started again since the frame was taken."""
-        if job.epoch == job.camera.epoch:
-            return job.camera.tracker.apply(grounding, catch_up=False)
-        nobody = (0,) * len(grounding.detections)
-        return Applied(grounding.stamp_ns, nobody, ignored=Ignored.TOO_LATE)
-
-    def _count(self, grounding: Grounding, applied: Applied) -> None:
-        self._outcomes[grounding.outcome.value] += 1
-        self._answered_ns = time.monotonic_ns()
-        self._error = grounding.reply.error or self._error
-        if applied.restarted is not None:
-            self._restarts += 1
-            _log.warning("the tracker starts again: %s", applied.restarted.value)
-        if applied.ignored is not None:
-            self._ignored[applied.ignored.value] += 1
-
-    def _refuse_requests(self, reason: str) -> None:
-        with self._wake:
-            for camera in self._cameras.values():
-                requests, camera.requests = tuple(camera.requests), []
-                self._fail(requests, reason)
-
-    @staticmethod
-    def _fail(requests: tuple[Future[Answer], ...], reason: str) -> None:
-        for request in requests:
-            if request.set_running_or_notify_cancel():
-                request.set_exception(UserError(reason))

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.query import Query
@@ -26,11 +27,31 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class LaneStatus:
+    """One camera's counters; they start with its first frame and only grow.
+
+    Attributes:
+        frames, outcomes, superseded, restarts, ignored, answer_age_s: as in
+            :class:`PipelineStatus`, of this camera.
+        longest_wait_s: the longest time a frame, or a newer one in its place, has waited for the
+            model.
+    """
+
+    frames: int
+    outcomes: dict[str, int]
+    superseded: int
+    restarts: int
+    ignored: dict[str, int]
+    answer_age_s: float | None
+    longest_wait_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class PipelineStatus:
     """A snapshot for diagnostics. Counts start with the pipeline and only grow.
 
     Attributes:
-        frames: frames submitted.
+        frames: frames submitted, by all cameras together, as are the other counts.
         outcomes: answers by outcome.
         superseded: frames replaced by a newer one before the model was free: the normal price of
             a model slower than the camera.
@@ -43,6 +64,8 @@ class PipelineStatus:
         error: why the newest answer that failed did; "" when none has.
         stalls: model calls that did not return long after their deadline.
         stalled_s: how long the present one has been under way if it is one of these; else 0.
+        model: name of the model that is asked.
+        lanes: the counters of each camera by its name.
     """
 
     frames: int
@@ -57,3 +80,5 @@ class PipelineStatus:
     error: str = ""
     stalls: int = 0
     stalled_s: float = 0.0
+    model: str = ""
+    lanes: Mapping[str, LaneStatus] = field(default_factory=dict)

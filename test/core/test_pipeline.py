@@ -37,6 +37,8 @@ class GatedModel:
         self.replies: queue.Queue[Reply | Exception] = queue.Queue()
         self.cancelled = threading.Event()
         self.hints: list[Hint | None] = []
+        self.batches: list[list[str]] = []
+        self.closed = threading.Event()
 
     def ground(
         self,
@@ -48,8 +50,10 @@ class GatedModel:
         cancelled: Callable[[], bool] = lambda: False,
         hints: Sequence[Hint | None] = (),
     ) -> list[Reply]:
-        self.hints.append(hints[0])
-        self.asked.put((frames[0], prompts[0]))
+        self.hints += hints
+        self.batches.append([frame.camera for frame in frames])
+        for frame, prompt in zip(frames, prompts, strict=True):
+            self.asked.put((frame, prompt))
         while not cancelled():
             try:
                 reply = self.replies.get(timeout=0.01)
@@ -57,12 +61,12 @@ class GatedModel:
                 continue
             if isinstance(reply, Exception):
                 raise reply
-            return [reply]
+            return [reply] * len(frames)
         self.cancelled.set()
-        return [Reply("", finish=FinishReason.DEADLINE)]
+        return [Reply("", finish=FinishReason.DEADLINE)] * len(frames)
 
     def close(self) -> None:
-        pass
+        self.closed.set()
 
 
 class Bench:
@@ -221,8 +225,8 @@ def test_rate_skips_frames_that_come_too_soon() -> None:
     assert bench.pipeline.stop()
 
 
-def test_two_cameras_take_turns(bench: Bench) -> None:
-    order = []
+def test_two_cameras_take_turns() -> None:
+    bench, order = Bench(**{"trigger.max_batch": 1}), []
     for stamp_ms in range(1000, 1400, 100):
         for camera in ("left", "right"):
             bench.pipeline.submit(frame(stamp_ms, camera))
@@ -232,6 +236,63 @@ def test_two_cameras_take_turns(bench: Bench) -> None:
         for camera in ("left", "right"):
             bench.pipeline.submit(frame(2000 + 100 * len(order), camera))
     assert order.count("left") == order.count("right") == 2
+    assert bench.pipeline.stop()
+
+
+def test_cameras_that_wait_are_asked_about_together(bench: Bench) -> None:
+    bench.pipeline.submit(frame(1000, "a"))
+    bench.asked()
+    for stamp_ms, camera in ((9, "c"), (2000, "a"), (500, "b"), (10, "c"), (1, "d"), (7, "e")):
+        bench.pipeline.submit(frame(stamp_ms, camera))
+    bench.answer()
+    asked = [bench.asked()[0] for _ in range(4)]  # max_batch
+    assert [each.camera for each in asked] == ["c", "a", "b", "d"]
+    assert asked[0].stamp_ns == 10 * MS  # the newest one, in the place of the one before
+    bench.model.replies.put(Reply(BOX))
+    answers = [bench.answers.get(timeout=10) for _ in range(4)]
+    assert [each.grounding.camera for each in answers] == ["c", "a", "b", "d"]
+    assert bench.asked()[0].camera == "e"
+    bench.answer("[]")
+    assert bench.model.batches == [["a"], ["c", "a", "b", "d"], ["e"]]
+    lanes = bench.pipeline.status().lanes
+    assert {name: sum(lane.outcomes.values()) for name, lane in lanes.items()} == {
+        "a": 2, "b": 1, "c": 1, "d": 1, "e": 1,
+    }  # fmt: skip
+    assert (lanes["c"].frames, lanes["c"].superseded, lanes["e"].outcomes) == (2, 1, {"empty": 1})
+    assert all(lane.longest_wait_s > 0 for lane in lanes.values())
+    status = bench.pipeline.status()
+    assert (status.frames, status.outcomes) == (7, {"ok": 5, "empty": 1})
+
+
+def test_a_batch_that_fails_is_an_error_of_each_camera(bench: Bench) -> None:
+    bench.pipeline.submit(frame(1000, "a"))
+    bench.asked()
+    for camera in ("a", "b"):
+        bench.pipeline.submit(frame(1100, camera))
+    bench.answer()
+    bench.model.replies.put(RuntimeError("boom"))
+    failed = [bench.answers.get(timeout=10).grounding for _ in range(2)]
+    assert [(each.camera, each.outcome) for each in failed] == [
+        ("a", Outcome.ERROR),
+        ("b", Outcome.ERROR),
+    ]
+
+
+def test_another_model_takes_over_after_the_answer_under_way(bench: Bench) -> None:
+    old, new = bench.model, GatedModel()
+    bench.pipeline.submit(frame(1000))
+    bench.asked()
+    bench.pipeline.exchange(new, old.close)
+    assert not old.closed.is_set()
+    (track,) = bench.answer().applied.ids
+    assert old.closed.wait(10)
+    bench.pipeline.submit(frame(1100))
+    new.asked.get(timeout=10)
+    new.replies.put(Reply(BOX))
+    assert bench.answers.get(timeout=10).applied.ids == (track,)
+    assert bench.model.asked.empty()
+    bench.pipeline.exchange(old, new.close)  # nothing is under way: at once
+    assert new.closed.wait(10)
 
 
 def test_stamps_that_jump_back_restart_the_tracker_at_once(bench: Bench) -> None:
