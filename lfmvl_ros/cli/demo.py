@@ -21,10 +21,10 @@ from lfmvl_ros.core.query import Query
 
 HELP = (
     "Run camera_node, perception_node and a subscriber as three processes; write preview.png, "
-    "annotated.mp4, grounding.jsonl and tracks.jsonl; print a JSON summary as the last line."
+    "annotated.mp4, camera.mp4, grounding.jsonl, tracks.jsonl; print a JSON summary last."
 )
 NAMESPACE = "/lfmvl"
-SCENE_QUERY = "person, forklift, tote, cardboard box, traffic cone"
+SCENE_QUERY = "person, forklift, crate, traffic cone"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

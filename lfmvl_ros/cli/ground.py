@@ -8,20 +8,22 @@ import json
 from pathlib import Path
 
 from lfmvl_ros.cli.flags import add_setting_flags, settings_from
+from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.pipeline import template_for
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.viz.drawing import draw_marks, marks_of_detections
-from lfmvl_ros.viz.video import read_image, write_image
+from lfmvl_ros.viz.video import VideoReader, read_image, write_image
 
 HELP = "Find objects in an image and print the grounding JSON (the document of topic `grounding`)."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("image", type=Path, help="image file")
+    parser.add_argument("image", type=Path, help="image file, or a video with --at")
+    parser.add_argument("--at", type=float, metavar="SECONDS", help="take this frame of a video")
     parser.add_argument("--query", required=True, help="what to find, separated by commas")
     parser.add_argument("--annotate", type=Path, metavar="PNG", help="draw the boxes into a file")
     parser.add_argument("--raw", action="store_true", help="also print the model's own words")
@@ -32,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Answer; exit code 0 when the model's answer could be read, else 1."""
     settings = settings_from(args, query=args.query)
     query = Query.parse(settings.query)
-    frame = Frame(read_image(args.image), 0)
+    frame = _frame(args.image, args.at)
     from lfmvl_ros.models.base import load_model
 
     model = load_model(settings)
@@ -46,6 +48,18 @@ def run(args: argparse.Namespace) -> int:
     if args.annotate:
         _annotate(args.annotate, frame, grounding)
     return 0 if grounding.outcome.is_evidence else 1
+
+
+def _frame(path: Path, at_s: float | None) -> Frame:
+    if at_s is None:
+        return Frame(read_image(path), 0)
+    video = VideoReader(path)
+    for stamp_ns, pixels in video:
+        if stamp_ns >= at_s * 1e9:
+            return Frame(pixels, stamp_ns)
+    raise UserError(
+        f"{str(path)!r} lasts {video.length / video.rate_hz:.1f} s; --at {at_s:g} is after its end"
+    )
 
 
 def _annotate(path: Path, frame: Frame, grounding: Grounding) -> None:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from lfmvl_ros.viz.annotate import AnnotatedVideo
 from lfmvl_ros.viz.drawing import Mark, colour_of
+from lfmvl_ros.viz.video import VideoWriter
 
 JPEG_QUALITY = 90
 Image = NDArray[np.uint8]
@@ -72,18 +73,33 @@ class Recording:
         }
 
     def write(self, folder: Path, rate_hz: float) -> None:
-        """Write grounding.jsonl, tracks.jsonl, annotated.mp4 and preview.png into ``folder``."""
+        """Write what was heard into ``folder``.
+
+        ``grounding.jsonl``, ``tracks.jsonl``; ``camera.mp4`` as the camera sent it; and
+        ``annotated.mp4`` and ``preview.png`` with the boxes.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         _write_lines(folder / "grounding.jsonl", self.groundings)
         _write_lines(folder / "tracks.jsonl", [self.states[key] for key in sorted(self.states)])
         query = self.groundings[-1]["query"] if self.groundings else ""
         stamps = sorted(set(self.pictures) & set(self.states))
-        with AnnotatedVideo(folder, rate_hz) as video:
+        if not stamps:
+            return
+        height, width = self._picture(stamps[0]).shape[:2]
+        with (
+            VideoWriter(folder / "camera.mp4", (width, height), rate_hz) as camera,
+            AnnotatedVideo(folder, rate_hz) as video,
+        ):
             for stamp_ns in tqdm(stamps, desc="drawing", unit="frame"):
-                data = np.frombuffer(self.pictures[stamp_ns], np.uint8)
-                pixels = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+                pixels = self._picture(stamp_ns)
+                camera.write(pixels)
                 caption = f"{(stamp_ns - stamps[0]) / 1e9:6.2f} s   query: {query}"
-                video.add(np.ascontiguousarray(pixels), _marks(self.states[stamp_ns]), caption)
+                video.add(pixels, _marks(self.states[stamp_ns]), caption)
+
+    def _picture(self, stamp_ns: int) -> Image:
+        data = np.frombuffer(self.pictures[stamp_ns], np.uint8)
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        return np.ascontiguousarray(np.asarray(picture, np.uint8)[..., ::-1])
 
 
 def _marks(state: dict[str, Any]) -> dict[int, Mark]:
