@@ -13,9 +13,10 @@ from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.models.replay import RecordedReply, ReplayModel
 
 OWN = ImageSettings()
-SHORT = GenerationSettings(max_new_tokens=24)
+# Nothing here is about time but what says so: a busy machine may take long over 24 tokens.
+SHORT = GenerationSettings(max_new_tokens=24, timeout_s=60.0)
 SAMPLING = GenerationSettings(
-    max_new_tokens=24, temperature=0.7, min_p=0.05, repetition_penalty=1.05
+    max_new_tokens=24, temperature=0.7, min_p=0.05, repetition_penalty=1.05, timeout_s=60.0
 )
 
 
