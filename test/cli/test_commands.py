@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,6 +55,20 @@ def test_ground_of_an_unreadable_answer_is_exit_code_1(
     assert (code, json.loads(capsys.readouterr().out)["status"]) == (1, "unparseable")
 
 
+def test_ground_takes_a_frame_of_a_video(
+    tmp_path: Path, replies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with VideoWriter(tmp_path / "in.mp4", (160, 120), 10.0) as video:
+        for shade in range(20):
+            video.write(np.full((120, 160, 3), 10 * shade, np.uint8))
+    words = ["ground", str(tmp_path / "in.mp4"), "--query", "tote", "--model", str(replies)]
+    assert main([*words, "--at", "1.5", "--annotate", str(tmp_path / "out.png")]) == 0
+    assert json.loads(capsys.readouterr().out)["stamp"] == {"sec": 1, "nanosec": 500_000_000}
+    assert abs(int(read_image(tmp_path / "out.png")[5, 5, 0]) - 150) < 8
+    assert main([*words, "--at", "2.5"]) == 2
+    assert "lasts 2.0 s" in capsys.readouterr().err
+
+
 def test_track_writes_every_frame_and_keeps_the_id(
     tmp_path: Path, replies: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,22 +88,37 @@ def test_track_writes_every_frame_and_keeps_the_id(
     assert (tmp_path / "out" / "preview.png").is_file()
 
 
-def test_demo_is_three_processes_over_dds(tmp_path: Path, replies: Path) -> None:
-    """The real thing, short: synthetic camera, perception node, subscriber."""
-    replies.write_text(json.dumps({"text": SEEN, "delay_s": 0.2}) + "\n")
+def run_demo(folder: Path, model: Path, duration_s: int) -> dict[str, Any]:
+    """Return what the demo says at its end."""
     done = subprocess.run(
-        [sys.executable, "-m", "lfmvl_ros.cli.main", "demo", "--duration", "4", "--model",
-         str(replies), "--query", "tote", "--out", str(tmp_path / "demo")],
+        [sys.executable, "-m", "lfmvl_ros.cli.main", "demo", "--duration", str(duration_s),
+         "--model", str(model), "--query", "tote", "--out", str(folder)],
         env={**os.environ, "ROS_DOMAIN_ID": "78"}, capture_output=True, text=True, timeout=110,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    summary = json.loads(done.stdout.splitlines()[-1])
+    summary: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return summary
+
+
+@pytest.mark.timeout(240)
+def test_demo_is_three_processes_over_dds(tmp_path: Path, replies: Path) -> None:
+    """The real thing, short: synthetic camera, perception node, subscriber."""
+    replies.write_text(json.dumps({"text": SEEN, "delay_s": 0.2}) + "\n")
+    summary = run_demo(tmp_path / "demo", replies, 4)
+    if summary["frames"] <= 20 or summary["answers"] < 3:  # a busy machine: once more, longer
+        summary = run_demo(tmp_path / "demo", replies, 40)
     assert summary["frames"] > 20
     assert summary["outcomes"].get("ok", 0) >= 3
     assert summary["tracks"] == 1
     assert summary["track_latency_ms"]["p50"] > 0
-    for name in ("preview.png", "annotated.mp4", "grounding.jsonl", "tracks.jsonl"):
+    for name in (
+        "preview.png",
+        "annotated.mp4",
+        "camera.mp4",
+        "grounding.jsonl",
+        "tracks.jsonl",
+    ):
         assert (tmp_path / "demo" / name).stat().st_size > 0
 
 
