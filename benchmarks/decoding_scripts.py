@@ -53,18 +53,20 @@ MOTIONS = {
 COUNTS = (3, 6, 10)
 
 
+def scenes(motion: Motion, count: int, frames: int, seed: int) -> Iterator[tuple[Frame, list[Any]]]:
+    """Frames of a scene, each with the objects that can be seen."""
+    options = replace(VIDEO, objects=(count, count), kinds=motion.kinds)
+    moving = SceneVideo(seed, wh=WH, fps=FPS, camera=motion.camera, options=options)
+    for index in range(frames):
+        scene = moving.frame(index * motion.stride)
+        seen = [item for item in scene.objects if item.visibility >= 0.25]
+        yield Frame(scene.pixels, scene.stamp_ns), seen
+
+
 def video(motion: Motion, count: int, frames: int, seed: int) -> Iterator[tuple[Frame, list[Any]]]:
     """Frames of a scene, each with the label and normalised box of what can be seen."""
-    options = replace(VIDEO, objects=(count, count), kinds=motion.kinds)
-    scenes = SceneVideo(seed, wh=WH, fps=FPS, camera=motion.camera, options=options)
-    for index in range(frames):
-        scene = scenes.frame(index * motion.stride)
-        seen = [
-            (item.kind, item.visible_xyxy_px / np.array([*WH, *WH]))
-            for item in scene.objects
-            if item.visibility >= 0.25
-        ]
-        yield Frame(scene.pixels, scene.stamp_ns), seen
+    for frame, seen in scenes(motion, count, frames, seed):
+        yield frame, [(item.kind, item.visible_xyxy_px / np.array([*WH, *WH])) for item in seen]
 
 
 def script(seen: Sequence[Any], waver: float, decimals: int, rng: np.random.Generator) -> str:
