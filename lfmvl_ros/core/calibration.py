@@ -1,42 +1,114 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a model's own probabilities to shares that hold: isotonic regression, and how far off.
+"""From what a model's tokens say about a box to the share of such boxes that are right.
 
 A calibrated confidence of 0.9 says: of such boxes, nine in ten were right (label, and IoU of at
-least 0.5) on scenes that the fit did not see. The order of scores never changes, so no ranking and
-no recall at a given precision does.
+least 0.5) on scenes that the fit did not see. Two kinds of map, both monotone in the evidence: a
+model that is surer of a box never gets a lower confidence for it.
 
-Isotonic regression by pooling adjacent violators (Zadrozny and Elkan, KDD 2002), with blocks large
-enough that a few boxes do not make a certainty; between blocks the map is linear.
+- :class:`IsotonicCalibration`: any rising curve over the token score.
+- :class:`LogisticCalibration`: logistic regression on several pieces of evidence, of which
+  temperature and Platt scaling are special cases (Platt 1999; Guo et al., ICML 2017).
+
+:mod:`lfmvl_ros.core.calibration_fit` makes them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
 
 import numpy as np
+from scipy.special import expit, logit
 
 from lfmvl_ros.core.boxes import FloatArray
 
-SCHEMA = "lfmvl/calibration/1"
-LEAST_BLOCK = 20
-"""Boxes that share one value of the fit, at least."""
+SCHEMA_ISOTONIC = "lfmvl/calibration/1"
+SCHEMA_LOGISTIC = "lfmvl/calibration/2"
+_LEAST = 1e-4
+"""Probabilities closer than this to 0 or 1 are not told apart from it: logits stay within 9.3."""
+_LOOSENESS = (1e-3, 10.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What speaks for each of N boxes; every array is ``(N,)`` float64.
+
+    Attributes:
+        score: ``label * exist``, the uncalibrated confidence, in [0, 1].
+        label: probability of the label's tokens, in [0, 1].
+        exist: probability of the tokens that decided that one more object follows, in [0, 1].
+        looseness: deviations of left and right side over the width, plus those of upper and lower
+            side over the height; 0.2 is a box that is known to a tenth of its size on each side.
+            Not a number where the box has no size.
+    """
+
+    score: FloatArray
+    label: FloatArray
+    exist: FloatArray
+    looseness: FloatArray
+
+    def __post_init__(self) -> None:
+        shapes = {getattr(self, field.name).shape for field in fields(self)}
+        if len(shapes) != 1 or len(next(iter(shapes))) != 1:
+            raise ValueError(f"the arrays of Evidence are all (N,), got {sorted(shapes)}")
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def __getitem__(self, rows: Any) -> Evidence:
+        """Return the evidence of some boxes: an index array or a mask."""
+        return Evidence(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def joined(self, *others: Evidence) -> Evidence:
+        """Return the boxes of all in a row."""
+        every = (self, *others)
+        return Evidence(
+            *(np.concatenate([getattr(e, field.name) for e in every]) for field in fields(self))
+        )
+
+    def columns(self) -> FloatArray:
+        """Return ``(N, 5)``: what a :class:`LogisticCalibration` weighs, in its order."""
+        loose = np.clip(np.nan_to_num(self.looseness, nan=_LOOSENESS[1]), *_LOOSENESS)
+        sure = [
+            logit(np.clip(part, _LEAST, 1 - _LEAST))
+            for part in (self.score, self.label, self.exist)
+        ]
+        return np.stack([*sure, np.log(loose), loose], axis=1)
+
+
+def looseness_of(xyxy: FloatArray, sigma: FloatArray) -> FloatArray:
+    """Return how uncertain boxes ``(N, 4)`` are for their size, ``(N,)``; see :class:`Evidence`.
+
+    >>> looseness_of(np.array([[0.0, 0, 100, 50]]), np.array([[5.0, 2, 5, 3]])).tolist()
+    [0.2]
+    """
+    size = xyxy[:, 2:] - xyxy[:, :2]
+    spread = sigma[:, :2] + sigma[:, 2:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(size > 0, spread / size, np.nan).sum(axis=1))
+
+
+class Calibration(Protocol):
+    """What a checkpoint's evidence stands for."""
+
+    def apply(self, evidence: Evidence) -> FloatArray:
+        """Return the confidence of each box, ``(N,)`` in [0, 1]."""
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """A monotone, piecewise linear map of [0, 1] into itself; constant beyond its ends.
+class IsotonicCalibration:
+    """A rising, piecewise linear map of the token score; constant beyond its ends.
 
     Attributes:
-        scores: knots, strictly increasing, at least one.
-        shares: what each stands for, never decreasing.
+        scores: knots in [0, 1], strictly increasing, at least one.
+        shares: what each stands for, in [0, 1], never decreasing.
 
     Raises:
         ValueError: they are not as said above.
 
-    >>> Calibration((0.2, 0.8), (0.1, 0.9)).apply(np.array([0.0, 0.5, 1.0])).tolist()
+    >>> IsotonicCalibration((0.2, 0.8), (0.1, 0.9)).of_scores(np.array([0.0, 0.5, 1.0])).tolist()
     [0.1, 0.5, 0.9]
     """
 
@@ -46,128 +118,85 @@ class Calibration:
     def __post_init__(self) -> None:
         if len(self.scores) != len(self.shares) or not self.scores:
             raise ValueError(
-                f"a Calibration needs as many scores as shares, at least one; got "
+                f"a calibration needs as many scores as shares, at least one; got "
                 f"{len(self.scores)} and {len(self.shares)}"
             )
         if not all(math.isfinite(v) and 0 <= v <= 1 for v in (*self.scores, *self.shares)):
-            raise ValueError("scores and shares of a Calibration lie in [0, 1]")
+            raise ValueError("scores and shares of a calibration lie in [0, 1]")
         if any(b <= a for a, b in zip(self.scores, self.scores[1:], strict=False)):
-            raise ValueError("scores of a Calibration increase from knot to knot")
+            raise ValueError("scores of a calibration increase from knot to knot")
         if any(b < a for a, b in zip(self.shares, self.shares[1:], strict=False)):
-            raise ValueError("shares of a Calibration never decrease")
+            raise ValueError("shares of a calibration never decrease")
 
-    def apply(self, scores: FloatArray) -> FloatArray:
+    def apply(self, evidence: Evidence) -> FloatArray:
+        """Return the confidence of each box, ``(N,)`` in [0, 1]."""
+        return self.of_scores(evidence.score)
+
+    def of_scores(self, scores: FloatArray) -> FloatArray:
         """Return what scores ``(N,)`` in [0, 1] stand for, ``(N,)`` in [0, 1]."""
         return np.asarray(np.interp(scores, self.scores, self.shares), dtype=np.float64)
 
     def to_document(self) -> dict[str, Any]:
-        """Return the JSON object that :meth:`from_document` reads."""
-        return {"schema": SCHEMA, "scores": list(self.scores), "shares": list(self.shares)}
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> Calibration:
-        """Read a JSON object; further keys are skipped.
-
-        Raises:
-            ValueError: it is none of this version, or not monotone.
-        """
-        if document.get("schema") != SCHEMA:
-            raise ValueError(f"schema must be {SCHEMA}, got {document.get('schema')!r}")
-        try:
-            scores = tuple(float(value) for value in document["scores"])
-            shares = tuple(float(value) for value in document["shares"])
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"scores and shares must be lists of numbers ({error})") from error
-        return cls(scores, shares)
+        """Return the JSON object that :func:`calibration_from` reads."""
+        return {"schema": SCHEMA_ISOTONIC, "scores": list(self.scores), "shares": list(self.shares)}
 
 
-def fit_isotonic(scores: Sequence[float] | FloatArray, right: Sequence[bool]) -> Calibration:
-    """Fit the map from scores to the share that was right.
+@dataclass(frozen=True)
+class LogisticCalibration:
+    """``1 / (1 + exp(-z))``, where ``z`` is a weighted sum of the evidence.
 
-    Args:
-        scores: N scores in [0, 1], in any order.
-        right: N times whether the box was right.
+    Attributes:
+        intercept: what stands alone.
+        score, label, exist: weights of their log-odds, not below 0.
+        log_looseness, looseness: weights of the box's looseness, not above 0.
 
     Raises:
-        ValueError: fewer than :data:`LEAST_BLOCK` boxes, or lengths differ.
+        ValueError: a weight is not finite, or has the wrong sign.
     """
-    given = np.asarray(scores, dtype=np.float64)
-    hits = np.asarray(right, dtype=np.float64)
-    if len(given) != len(hits) or len(given) < LEAST_BLOCK:
-        raise ValueError(
-            f"a fit needs as many scores as verdicts, at least {LEAST_BLOCK}; got {len(given)} "
-            f"and {len(hits)}"
-        )
-    order = np.argsort(given, kind="stable")
-    blocks: list[tuple[float, float, float]] = []  # boxes, sum of scores, sum of hits
-    for low, high in _slices(given[order]):
-        part = order[low:high]
-        block = (float(len(part)), float(given[part].sum()), float(hits[part].sum()))
-        while blocks and blocks[-1][2] * block[0] >= block[2] * blocks[-1][0]:
-            last = blocks.pop()
-            block = (block[0] + last[0], block[1] + last[1], block[2] + last[2])
-        blocks.append(block)
-    return _through(blocks)
+
+    intercept: float = 0.0
+    score: float = 0.0
+    label: float = 0.0
+    exist: float = 0.0
+    log_looseness: float = 0.0
+    looseness: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(getattr(self, field.name)) for field in fields(self)):
+            raise ValueError("the weights of a calibration are finite numbers")
+        if min(self.score, self.label, self.exist) < 0:
+            raise ValueError("score, label and exist of a calibration are not below 0")
+        if max(self.log_looseness, self.looseness) > 0:
+            raise ValueError("log_looseness and looseness of a calibration are not above 0")
+
+    def apply(self, evidence: Evidence) -> FloatArray:
+        """Return the confidence of each box, ``(N,)`` in [0, 1]."""
+        weights = [self.score, self.label, self.exist, self.log_looseness, self.looseness]
+        return np.asarray(expit(self.intercept + evidence.columns() @ np.array(weights)))
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the JSON object that :func:`calibration_from` reads."""
+        weights = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {"schema": SCHEMA_LOGISTIC, "logistic": weights}
 
 
-def _slices(ordered: FloatArray) -> list[tuple[int, int]]:
-    """Cut into runs of at least LEAST_BLOCK; equal scores are never parted."""
-    cuts, start = [], 0
-    while start < len(ordered):
-        end = min(start + LEAST_BLOCK, len(ordered))
-        end = int(np.searchsorted(ordered, ordered[end - 1], side="right"))
-        if len(ordered) - end < LEAST_BLOCK:
-            end = len(ordered)
-        cuts.append((start, end))
-        start = end
-    return cuts
+Fitted = IsotonicCalibration | LogisticCalibration
+"""A calibration that a file can hold."""
 
 
-def _through(blocks: list[tuple[float, float, float]]) -> Calibration:
-    """Return the map through the blocks' means; rounding must not break what it promises."""
-    scores: list[float] = []
-    shares: list[float] = []
-    for count, total, hits in blocks:
-        score, share = round(total / count, 6), round(hits / count, 6)
-        if scores and score <= scores[-1]:
-            shares[-1] = max(shares[-1], share)
-            continue
-        scores.append(min(score, 1.0))
-        shares.append(max(share, shares[-1] if shares else 0.0))
-    return Calibration(tuple(scores), tuple(shares))
+def calibration_from(document: Mapping[str, Any]) -> Fitted:
+    """Read what ``to_document`` returned; further keys are skipped.
 
-
-def expected_calibration_error(
-    confidences: Sequence[float] | FloatArray, right: Sequence[bool], bins: int = 10
-) -> float:
-    """Return the mean distance between confidence and share that was right, over equal bins.
-
-    Each bin of [0, 1] counts by the boxes in it (Guo et al., ICML 2017); 0 without boxes.
-
-    >>> expected_calibration_error([0.75, 0.75, 0.75, 0.75], [True, True, True, False])
-    0.0
+    Raises:
+        ValueError: it is of no known version, or no sound calibration.
     """
-    given = np.asarray(confidences, dtype=np.float64)
-    hits = np.asarray(right, dtype=np.float64)
-    if not len(given):
-        return 0.0
-    which = np.minimum((given * bins).astype(np.int64), bins - 1)
-    gaps = np.bincount(which, weights=given - hits, minlength=bins)
-    return float(np.abs(gaps).sum() / len(given))
-
-
-def reliability(
-    confidences: FloatArray, right: Sequence[bool], bins: int = 10
-) -> list[dict[str, float]]:
-    """Return one entry a filled bin: boxes in it, mean confidence, share that was right."""
-    which = np.minimum((confidences * bins).astype(np.int64), bins - 1)
-    hits = np.asarray(right, dtype=np.float64)
-    return [
-        {
-            "boxes": int((which == i).sum()),
-            "confidence": round(float(confidences[which == i].mean()), 4),
-            "right": round(float(hits[which == i].mean()), 4),
-        }
-        for i in range(bins)
-        if (which == i).any()
-    ]
+    schema = document.get("schema")
+    try:
+        if schema == SCHEMA_LOGISTIC:
+            return LogisticCalibration(**{k: float(v) for k, v in document["logistic"].items()})
+        if schema == SCHEMA_ISOTONIC:
+            scores = tuple(float(value) for value in document["scores"])
+            return IsotonicCalibration(scores, tuple(float(v) for v in document["shares"]))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"it lacks numbers that {schema} has ({error})") from error
+    raise ValueError(f"schema must be {SCHEMA_ISOTONIC} or {SCHEMA_LOGISTIC}, got {schema!r}")

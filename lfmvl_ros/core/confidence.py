@@ -4,7 +4,8 @@
 An object's score is ``p_label * p_exist``: the probability of the label's tokens, times the
 probability of the tokens that decided that one more object follows. Coordinates do not enter: a
 checkpoint trained with soft coordinate labels spreads them by design. Their spread is returned
-instead, as a measurement noise for the tracker.
+instead, as a measurement noise for the tracker, and as evidence for a calibration: once a fit has
+seen what it means for this checkpoint, a box whose sides are vague for its size counts for less.
 
 That score ranks the objects of a checkpoint; it means a frequency only after calibration, which a
 reply carries where its checkpoint has one. ``Grounding.confidence_kind`` says which it is.
@@ -14,18 +15,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtri
 
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.calibration import Calibration, Evidence
 from lfmvl_ros.core.reply import Reply
 
 TOKEN = "token"
 """The score comes from token probabilities."""
 CALIBRATED = "calibrated"
-"""The token score, mapped to the share of such boxes that were right on held-out scenes."""
+"""What the tokens say, mapped to the share of such boxes that were right on held-out scenes."""
 CONSTANT = "constant"
 """The backend gave no tokens: every score is :data:`CONSTANT_SCORE`."""
 CONSTANT_SCORE = 0.5
@@ -54,15 +56,33 @@ class ObjectSpans:
 
 @dataclass(frozen=True, eq=False)
 class Confidence:
-    """Scores ``(N,)`` in [0, 1], their kind, and the spread of the printed numbers.
+    """Scores of N objects, their kind, and what they come from.
 
-    ``sigma_steps`` is ``(N, 4)``: standard deviation of each number in units of its last printed
-    digit; 0 where nothing is known.
+    Attributes:
+        kind: token, calibrated or constant.
+        scores: ``(N,)`` in [0, 1].
+        sigma_steps: ``(N, 4)`` standard deviation of each printed number in units of its last
+            digit; 0 where nothing is known.
+        label, exist: ``(N,)`` probabilities whose product the token score is.
     """
 
     kind: str
     scores: FloatArray
     sigma_steps: FloatArray
+    label: FloatArray
+    exist: FloatArray
+
+    def calibrated(self, calibration: Calibration | None, looseness: FloatArray) -> Confidence:
+        """Return what it stands for, where there are tokens and a calibration for them.
+
+        Args:
+            calibration: of the checkpoint; None where it has none.
+            looseness: ``(N,)`` of the boxes, see :class:`lfmvl_ros.core.calibration.Evidence`.
+        """
+        if calibration is None or self.kind != TOKEN:
+            return self
+        evidence = Evidence(self.scores, self.label, self.exist, looseness)
+        return replace(self, kind=CALIBRATED, scores=calibration.apply(evidence))
 
 
 class TokenTrack:
@@ -113,20 +133,18 @@ def spread_of_bin(probability: float) -> float:
 
 
 def object_confidence(reply: Reply, objects: Sequence[ObjectSpans]) -> Confidence:
-    """Return score and coordinate spread of each object of a reply.
+    """Return token score and coordinate spread of each object of a reply.
 
     A backend without tokens (or whose tokens do not spell its text) gets the constant score.
     """
     n = len(objects)
+    label, exist, spreads = np.ones(n), np.ones(n), np.zeros((n, 4))
     track = TokenTrack.of(reply)
     if track is None:
-        return Confidence(CONSTANT, np.full(n, CONSTANT_SCORE), np.zeros((n, 4)))
-    scores, spreads = np.ones(n), np.zeros((n, 4))
+        return Confidence(CONSTANT, np.full(n, CONSTANT_SCORE), spreads, label, exist)
     for i, spans in enumerate(objects):
-        scores[i] = track.probability(spans.gate)
+        exist[i] = track.probability(spans.gate)
         if spans.label is not None:
-            scores[i] *= track.probability(spans.label)
+            label[i] = track.probability(spans.label)
         spreads[i] = [spread_of_bin(track.probability(number)) for number in spans.numbers]
-    if reply.calibration is not None:
-        return Confidence(CALIBRATED, reply.calibration.apply(scores), spreads)
-    return Confidence(TOKEN, scores, spreads)
+    return Confidence(TOKEN, label * exist, spreads, label, exist)

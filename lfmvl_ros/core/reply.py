@@ -71,7 +71,7 @@ class Reply:
         error: one sentence when the backend failed, else None.
         forwards: passes through the language model that the answer took, the prompt's included;
             0 when unknown. Fewer than tokens where a draft was right.
-        calibration: what this checkpoint's token scores stand for, where that was measured.
+        calibration: what this checkpoint's tokens stand for, where that was measured.
     """
 
     text: str

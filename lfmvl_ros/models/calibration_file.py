@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from lfmvl_ros.core.calibration import Calibration
+from lfmvl_ros.core.calibration import Fitted, calibration_from
 from lfmvl_ros.core.errors import UserError
 
 FILE = "calibration.json"
@@ -30,7 +30,7 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def read_calibration(folder: Path) -> Calibration | None:
+def read_calibration(folder: Path) -> Fitted | None:
     """Return the calibration of a checkpoint, None when it has none of its own.
 
     One made for other weights is left aside with a warning.
@@ -43,7 +43,7 @@ def read_calibration(folder: Path) -> Calibration | None:
         return None
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        found = Calibration.from_document(document)
+        found = calibration_from(document)
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(
             f"{path} can't be used ({error}); delete it, or make it again with `lfmvl calibrate`"
@@ -54,7 +54,7 @@ def read_calibration(folder: Path) -> Calibration | None:
     return found
 
 
-def write_calibration(folder: Path, found: Calibration, facts: dict[str, Any]) -> Path:
+def write_calibration(folder: Path, found: Fitted, facts: dict[str, Any]) -> Path:
     """Write the file for the weights in ``folder``; ``facts`` say how it was made."""
     document = {**found.to_document(), "weights": fingerprint(folder), **facts}
     (folder / FILE).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

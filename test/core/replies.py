@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lfmvl_ros.core.calibration import Calibration
 from lfmvl_ros.core.config import ParsingSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
@@ -56,7 +57,8 @@ def parse(
     decimals: int = 2,
     tokens: tuple[Token, ...] = (),
     settings: ParsingSettings | None = None,
+    calibration: Calibration | None = None,
 ) -> Grounding:
     prompt = prompt_of(query, decimals)
-    reply = Reply(text, tokens, FinishReason(finish))
+    reply = Reply(text, tokens, FinishReason(finish), calibration=calibration)
     return parse_reply(reply, frame=frame_of(wh), prompt=prompt, settings=settings or _DEFAULTS)

@@ -2,20 +2,30 @@
 """``calibration.json``: tied to its weights, damaged files are told, ``lfmvl calibrate`` judges."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lfmvl_ros.cli.calibrate import collect
+from lfmvl_ros.cli.calibration_scenes import (
+    FIT,
+    KNOWN_LOOKS,
+    MEASURED,
+    NEW_LOOKS,
+    UnseenScenes,
+    collect,
+)
 from lfmvl_ros.cli.main import main
-from lfmvl_ros.core.calibration import Calibration
+from lfmvl_ros.core.calibration import IsotonicCalibration, LogisticCalibration
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.reply import Reply, Token
 from lfmvl_ros.models.calibration_file import FILE, read_calibration, write_calibration
 from lfmvl_ros.models.replay import RecordedReply, ReplayModel
+from lfmvl_ros.viz.video import read_image
 
-CURVE = Calibration((0.1, 0.9), (0.0, 0.8))
+BUNDLED_FILE = Path(__file__).parents[2] / "lfmvl_ros" / "data" / "warehouse" / FILE
+CURVE = IsotonicCalibration((0.1, 0.9), (0.0, 0.8))
 
 
 @pytest.fixture
@@ -44,23 +54,74 @@ def test_a_damaged_file_is_told(weights, text):
         read_calibration(weights)
 
 
+BOX = '[{"label": "person", "bbox": [0.00, 0.00, 0.01, 0.01]}]'
+
+
 def test_boxes_are_judged_against_the_scene():
-    """The same box everywhere: right where something of the query is, seldom that is."""
-    box = '[{"label": "person", "bbox": [0.00, 0.00, 0.01, 0.01]}]'
-    reply = Reply(box, (Token(1, box, float(np.log(0.9))),))
-    model = ReplayModel([RecordedReply(reply)])
-    scores, right, scenes = collect(model, PerceptionSettings(), 20)
-    assert scores.tolist() == pytest.approx([0.81] * 20)  # label and existence are one token here
-    assert not right.any()
-    assert scenes.tolist() == list(range(20))
+    """The same box everywhere: nothing is there, however sure the model is."""
+    model = ReplayModel([RecordedReply(Reply(BOX, (Token(1, BOX, float(np.log(0.9))),)))])
+    found = collect(model, PerceptionSettings(), FIT, 8)
+    assert len(found) == 8
+    np.testing.assert_allclose(found.evidence.label, 0.9)
+    np.testing.assert_allclose(found.evidence.score, 0.81)  # one token for label and existence
+    assert (found.evidence.looseness > 1).all()  # a box as small as the last digit
+    assert not found.right.any()
+    assert found.scenes.tolist() == list(range(8))
+    without = collect(ReplayModel([RecordedReply(Reply(BOX))]), PerceptionSettings(), FIT, 3)
+    assert len(without) == 0
+
+
+def test_sets_share_no_scene_and_new_looks_are_new():
+    sets = (FIT, *MEASURED)
+    assert len({each.seed for each in sets}) == len(sets)
+    trained = range(120)
+    assert all(first in trained for first, _ in KNOWN_LOOKS.looks)
+    assert not any(first in trained for first, _ in NEW_LOOKS.looks)
+    assert not set(NEW_LOOKS.looks) & set(FIT.looks)
+
+    def pictures(wanted, wh):
+        source, rng = UnseenScenes(wanted), np.random.default_rng(1)
+        return {source.draw(rng, wh, 4).pixels.tobytes() for _ in range(3)}
+
+    for wh in ((96, 96), (640, 480)):
+        first, second, third = (pictures(each, wh) for each in sets)
+        assert not first & second | second & third | first & third
+        assert pictures(FIT, wh) == first
+
+
+@pytest.mark.parametrize(
+    "curve", [CURVE, LogisticCalibration(intercept=-0.5, label=0.3, log_looseness=-2.0)]
+)
+def test_the_file_is_read_for_the_weights_it_was_made_for(weights, curve):
+    path = write_calibration(weights, curve, {"ece_after": 0.01})
+    assert read_calibration(weights) == curve
+    document = json.loads(path.read_text())
+    assert document["ece_after"] == 0.01
+    assert str(weights) not in path.read_text()  # it travels with the weights
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_command_measures_the_bundled_checkpoint(tmp_path, capsys):
+    """Few scenes: figures mean little, but all is there, and nothing is written unasked."""
+    before = BUNDLED_FILE.read_bytes()
+    code = main(["calibrate", "--scenes", "15", "--plot", str(tmp_path / "plot.png")])
+    told = capsys.readouterr()
+    facts = json.loads(told.out.splitlines()[-1])
+    assert code == (0 if facts["ece_after"] < facts["ece_before"] else 1)
+    assert set(facts["measured"]) == {"known looks", "new looks", "all"}
+    for each in facts["measured"].values():
+        low, high = each["after"]["ece_90_percent"]
+        assert 0 <= low < high < 1
+    assert facts["measured"]["all"]["boxes"] == sum(b["boxes"] for b in facts["reliability_after"])
+    assert facts["method"] == facts["cross_validation"][0]["method"]
+    assert "ECE before" in told.err
+    assert str(facts["ece_after"])[:5] in told.err
+    assert read_image(tmp_path / "plot.png").shape[1] > 900
+    assert BUNDLED_FILE.read_bytes() == before
 
 
 def test_the_command_refuses_what_it_cannot_use(capsys):
     assert main(["calibrate", "--scenes", "3"]) == 2
     assert main(["calibrate", "--model", "LiquidAI/LFM2.5-VL-450M", "--scenes", "20"]) == 2
     assert "is no directory" in capsys.readouterr().err
-
-
-def test_facts_are_kept_beside_the_curve(weights):
-    path = write_calibration(weights, CURVE, {"ece_after": 0.01})
-    assert json.loads(path.read_text())["ece_after"] == 0.01

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lfmvl_ros.core.boxes import iou_matrix
+from lfmvl_ros.core.calibration import looseness_of
 from lfmvl_ros.core.confidence import CONSTANT, Confidence, ObjectSpans, object_confidence
 from lfmvl_ros.core.config import ParsingSettings
 from lfmvl_ros.core.detections import Detections
@@ -99,13 +100,15 @@ class _Answer:
         self.caption = found.caption
         self.rejected += found.rejected
         confidence = object_confidence(reply, [_spans(item) for item in found.objects])
-        self.confidence_kind = confidence.kind
         placed = place_boxes(
             [item.box for item in found.objects],
             wh,
             decimals=prompt.decimals,
             sigma_steps=confidence.sigma_steps,
         )
+        looseness = looseness_of(placed.xyxy_px, placed.sigma_px)
+        confidence = confidence.calibrated(reply.calibration, looseness)
+        self.confidence_kind = confidence.kind
         self._describe_scale(placed, prompt.decimals, len(found.objects))
         sound = self._sound(found.objects, placed, prompt.query)
         self.defects = len(self.rejected)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far confidences are from the shares that were right, and how sure that figure is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lfmvl_ros.core.boxes import FloatArray
+
+Verdicts = Sequence[bool]
+
+
+def expected_calibration_error(
+    confidences: Sequence[float] | FloatArray, right: Verdicts | np.ndarray, bins: int = 10
+) -> float:
+    """Return the mean distance between confidence and share that was right, over equal bins.
+
+    Each bin of [0, 1] counts by the boxes in it (Guo et al., ICML 2017); 0 without boxes.
+
+    >>> expected_calibration_error([0.75, 0.75, 0.75, 0.75], [True, True, True, False])
+    0.0
+    """
+    given = np.asarray(confidences, dtype=np.float64)
+    hits = np.asarray(right, dtype=np.float64)
+    if not len(given):
+        return 0.0
+    gaps = np.bincount(_bin_of(given, bins), weights=given - hits, minlength=bins)
+    return float(np.abs(gaps).sum() / len(given))
+
+
+def error_interval(
+    confidences: FloatArray,
+    right: np.ndarray,
+    groups: np.ndarray,
+    *,
+    share: float = 0.9,
+    times: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return the bootstrap interval of the expected calibration error.
+
+    Whole groups (scenes) are drawn with replacement, since the boxes of one scene err together.
+    The interval leans upwards: the error of any finite sample is above 0, and drawing from a
+    sample adds the sampling noise a second time.
+
+    Args:
+        confidences: ``(N,)`` in [0, 1].
+        right: ``(N,)`` bool.
+        groups: ``(N,)`` int, the scene of each box.
+        share: how much of the draws lies in the interval.
+        times: how many draws.
+        seed: of the draws.
+    """
+    if not len(confidences):
+        return 0.0, 0.0
+    rng = np.random.default_rng(seed)
+    member = np.unique(groups, return_inverse=True)[1]
+    count, bins = int(member.max()) + 1, 10
+    cell = member * bins + _bin_of(confidences, bins)
+    gaps = np.bincount(cell, weights=confidences - right, minlength=count * bins)
+    gaps, boxes = gaps.reshape(count, bins), np.bincount(member, minlength=count)
+    drawn = rng.multinomial(count, np.full(count, 1 / count), size=times)
+    errors = np.abs(drawn @ gaps).sum(axis=1) / np.maximum(drawn @ boxes, 1)
+    low, high = np.quantile(errors, [(1 - share) / 2, (1 + share) / 2])
+    return float(low), float(high)
+
+
+def error_of_perfection(confidences: FloatArray, *, times: int = 300, seed: int = 0) -> float:
+    """Return the error that these confidences would show on average if they held exactly.
+
+    With few boxes a bin's share strays from what it should be by chance alone; no calibration
+    can be measured to be better than this.
+    """
+    rng = np.random.default_rng(seed)
+    draws = rng.random((times, len(confidences))) < confidences
+    return float(np.mean([expected_calibration_error(confidences, drawn) for drawn in draws]))
+
+
+def reliability(
+    confidences: FloatArray, right: Verdicts | np.ndarray, bins: int = 10
+) -> list[dict[str, float]]:
+    """Return one entry a filled bin: boxes in it, mean confidence, share that was right."""
+    which = _bin_of(confidences, bins)
+    hits = np.asarray(right, dtype=np.float64)
+    return [
+        {
+            "boxes": int((which == i).sum()),
+            "confidence": round(float(confidences[which == i].mean()), 4),
+            "right": round(float(hits[which == i].mean()), 4),
+        }
+        for i in range(bins)
+        if (which == i).any()
+    ]
+
+
+def ranking(confidences: FloatArray, right: np.ndarray) -> float:
+    """Return how often a right box has more confidence than a wrong one (area under the ROC curve).
+
+    Ties count half; 0.5 where there is nothing to compare.
+
+    >>> ranking(np.array([0.9, 0.4, 0.5, 0.2]), np.array([True, True, False, False]))
+    0.75
+    """
+    hits, misses = confidences[right], np.sort(confidences[~right])
+    if not len(hits) or not len(misses):
+        return 0.5
+    below = np.searchsorted(misses, hits, "left") + np.searchsorted(misses, hits, "right")
+    return float(below.mean() / 2 / len(misses))
+
+
+def _bin_of(confidences: FloatArray, bins: int) -> np.ndarray:
+    return np.minimum((confidences * bins).astype(np.int64), bins - 1)
