@@ -43,13 +43,25 @@ def test_readme_names_every_command() -> None:
 def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
     source = "".join(
         (ROOT / "lfmvl_ros" / "ros" / name).read_text(encoding="utf-8")
-        for name in ("perception_node.py", "outputs.py")
+        for name in ("perception_node.py", "outputs.py", "channel.py")
     )
-    made = set(
-        re.findall(
-            r"(?:publisher|create_(?:subscription|service|publisher))\(\s*\w+, \"([^\"]+)\"",
-            source,
-        )
-    )
-    assert {"detections", "tracks", "grounding", "enable"} <= made
-    assert {name for name in made if f"`{name}`" not in INTERFACE} == set()
+
+    def made(call: str) -> set[str]:
+        prefix = r"(?:channel\.prefix \+ |self\.prefix \+ |f)?"
+        found = re.findall(rf"\b{call}\(\s*[\w ]+,\s*{prefix}\"([^\"]+)\"", source)
+        return {name.replace("{self.prefix}", "") for name in found}
+
+    def told(pattern: str) -> set[str]:
+        cells = re.findall(pattern, INTERFACE, re.MULTILINE)
+        return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+    node = INTERFACE.split("## `grounding`")[0]
+    assert made("(?:create_)?publisher") == told(r"^\| out \| ([^|]*) \|")
+    assert made("create_service") | {"~/change_state", "~/get_state"} == {
+        name
+        for row in node.split("## perception_node: services")[1].splitlines()
+        if row.startswith("| `")
+        for name in re.findall(r"`([^`]+)`", row.split("|")[1])
+    }
+    inputs = made("(?:create_subscription|_subscribe)") | {"image_raw", "image_raw/compressed"}
+    assert inputs == told(r"^\| in \| ([^|]*) \|") - {"compressed_input"}

@@ -7,9 +7,14 @@ the dataclasses in this file; a test fails when one of them drifts.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
+from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.settings import Group, setting
+
+# What ROS takes for a relative topic name.
+_CAMERA_NAME = re.compile(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -223,17 +228,15 @@ class PerceptionSettings(Group):
     model: str = setting(
         "LiquidAI/LFM2.5-VL-450M",
         "Hub id, directory, or name in the catalogue; 'bundled' is the small demonstration "
-        "checkpoint that comes with the package; a .jsonl file replays recorded answers.",
-        read_only=True,
+        "checkpoint that comes with the package; a .jsonl file replays recorded answers. When "
+        "this, device or dtype changes, the new model is loaded beside the old one, which answers "
+        "until then, and stays if the new one can't be loaded.",
     )
-    device: str = setting(
-        "auto", "auto, cpu, cuda or cuda:N. auto takes CUDA where there is one.", read_only=True
-    )
+    device: str = setting("auto", "auto, cpu, cuda or cuda:N. auto takes CUDA where there is one.")
     dtype: str = setting(
         "auto",
         "Precision of the weights. auto is bfloat16 on CUDA and float32 on a CPU.",
         choices=("auto", "float32", "bfloat16", "float16"),
-        read_only=True,
     )
     query: str = setting("person", "What to find, in words, separated by commas.")
     prompt_template: str = setting(
@@ -247,12 +250,36 @@ class PerceptionSettings(Group):
     compressed_input: bool = setting(
         False, "Subscribe to image_raw/compressed instead of image_raw.", read_only=True
     )
+    cameras: tuple[str, ...] = setting(
+        ("",),
+        "Names of several cameras that share the model; each has its topics below its name, such "
+        "as front/image_raw and front/tracks. One empty name: a single camera without a name.",
+        read_only=True,
+    )
     generation: GenerationSettings = field(default_factory=GenerationSettings)
     image: ImageSettings = field(default_factory=ImageSettings)
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
     parsing: ParsingSettings = field(default_factory=ParsingSettings)
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.cameras:  # an empty list has no type of its own in ROS: this is what it means
+            object.__setattr__(self, "cameras", ("",))
+        wrong = [name for name in self.cameras if not _CAMERA_NAME.fullmatch(name)]
+        if wrong and self.cameras != ("",):
+            raise UserError(
+                f"cameras: {wrong[0]!r} can't be part of a topic name; use letters, digits and _, "
+                "beginning with a letter, and / between parts"
+            )
+        if len(set(self.cameras)) != len(self.cameras):
+            raise UserError(f"cameras: each name once, got {', '.join(self.cameras)}")
+
+    @property
+    def model_key(self) -> tuple[str, str, str]:
+        """What has to be loaded anew when it changes: model, device, dtype."""
+        return self.model, self.device, self.dtype
 
 
 @dataclass(frozen=True)

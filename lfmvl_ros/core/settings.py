@@ -18,19 +18,22 @@ from __future__ import annotations
 import dataclasses
 import math
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lfmvl_ros.core.errors import UserError
 
-Value = bool | int | float | str
+Value = bool | int | float | str | tuple[str, ...]
 GroupType = TypeVar("GroupType", bound="Group")
 
 
 @dataclass(frozen=True)
 class SettingInfo:
-    """One setting as declared: ``name`` is dotted (``tracker.max_coast_s``)."""
+    """One setting as declared: ``name`` is dotted (``tracker.max_coast_s``).
+
+    ``kind`` is bool, int, float, str, or tuple for a list of texts.
+    """
 
     name: str
     kind: type
@@ -42,19 +45,27 @@ class SettingInfo:
     choices: tuple[str, ...] = ()
     read_only: bool = False
 
+    @property
+    def type_name(self) -> str:
+        """The type in words."""
+        return "list of str" if self.kind is tuple else self.kind.__name__
+
     def check(self, value: object) -> Value:
         """Return ``value`` in the declared type.
 
-        An int is taken for a float, as in YAML.
+        An int is taken for a float, as in YAML, and any sequence of texts for a list of them.
 
         Raises:
             UserError: wrong type, out of range or not among the choices.
         """
         if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
-        if type(value) is not self.kind:
+        if self.kind is tuple and isinstance(value, Sequence) and not isinstance(value, str):
+            value = tuple(value)
+        texts = isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+        if type(value) is not self.kind or (self.kind is tuple and not texts):
             raise UserError(
-                f"{self.name} must be of type {self.kind.__name__}, "
+                f"{self.name} must be of type {self.type_name}, "
                 f"got {type(value).__name__} {value!r}"
             )
         if isinstance(value, float) and not math.isfinite(value):
@@ -102,6 +113,7 @@ class Group:
         types = typing.get_type_hints(cls)
         for item in dataclasses.fields(cls):  # type: ignore[arg-type]
             kind, name = types[item.name], f"{prefix}{item.name}"
+            kind = typing.get_origin(kind) or kind
             if isinstance(kind, type) and issubclass(kind, Group):
                 found.update(kind.describe(f"{name}."))
             else:

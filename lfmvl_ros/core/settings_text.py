@@ -44,7 +44,7 @@ def to_markdown(settings: type[Group]) -> str:
     rows = [head, ["---"] * len(head)]
     for info in settings.describe().values():
         change = "no" if info.read_only else "yes"
-        row = [f"`{info.name}`", info.kind.__name__, f"`{_scalar(info.default)}`", info.unit]
+        row = [f"`{info.name}`", info.type_name, f"`{_scalar(info.default)}`", info.unit]
         rows.append([*row, _range(info), change, info.help.replace("|", r"\|")])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 

@@ -46,6 +46,28 @@ def load_model(settings: PerceptionSettings) -> VisionLanguageModel:
     )
 
 
+def check_model(settings: PerceptionSettings) -> None:
+    """Raise what :func:`load_model` would, as far as it can be known without loading weights.
+
+    A hub id is taken for good: only fetching it tells.
+
+    Raises:
+        UserError: there is no such file, directory, name or device, or no checkpoint in there.
+    """
+    model = settings.model.strip()
+    if model.endswith(".jsonl"):
+        if not Path(model).exists():
+            raise UserError(f"the recording {model} can't be read: there is no such file")
+        return
+    _source(model, find(model))
+    check_transformers()
+    try:
+        from lfmvl_ros.models.loading import choose_device
+    except ImportError:
+        return  # load_model says it better
+    choose_device(settings.device)
+
+
 def _source(model: str, entry: CatalogEntry | None) -> str:
     """Return the directory or hub id to load from."""
     if not model:

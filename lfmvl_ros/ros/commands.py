@@ -25,8 +25,12 @@ def enable(
     return response
 
 
-def ground_once(pipeline: Pipeline | None, response: Trigger.Response) -> Trigger.Response:
-    """Ask about the newest frame and wait; ``message`` is the answer as JSON, or what is wrong.
+def ground_once(
+    pipeline: Pipeline | None, camera: str, response: Trigger.Response
+) -> Trigger.Response:
+    """Ask about a camera's newest frame and wait.
+
+    ``message`` is the answer as JSON, or what is wrong.
 
     ``success`` is true when the answer says something about the scene, be it that it is empty.
     """
@@ -34,7 +38,8 @@ def ground_once(pipeline: Pipeline | None, response: Trigger.Response) -> Trigge
         if pipeline is None:
             raise UserError(_NOT_CONFIGURED)
         # Another answer may be under way, and takes its time first.
-        answer = pipeline.ground_once(timeout_s=2 * pipeline.settings.generation.timeout_s + 1)
+        timeout_s = 2 * pipeline.settings.generation.timeout_s + 1
+        answer = pipeline.ground_once(camera, timeout_s)
     except UserError as error:
         response.success, response.message = False, str(error)
         return response

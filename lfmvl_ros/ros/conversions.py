@@ -39,6 +39,7 @@ from lfmvl_ros.ros.pixels import (
     check_raw,
     decode_compressed,
     decode_raw,
+    encode_jpeg,
     encode_raw,
 )
 from lfmvl_ros.viz.drawing import colour_of
@@ -129,6 +130,15 @@ def to_image(pixels: Pixels, stamp_ns: int, frame_id: str, encoding: str = "rgb8
         step=encoded.strides[0],
         data=data,
     )
+
+
+def to_jpeg(pixels: Pixels, stamp_ns: int, frame_id: str) -> CompressedImage:
+    """Return ``(H, W, 3)`` RGB as ``image_transport`` compresses it to JPEG."""
+    message = CompressedImage(
+        header=to_header(stamp_ns, frame_id), format="rgb8; jpeg compressed bgr8"
+    )
+    message.data = array.array("B", encode_jpeg(pixels))
+    return message
 
 
 def to_camera_info(

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import math
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.grounding import Outcome
@@ -16,6 +19,19 @@ _BROKEN = ("corrupt", "unsupported_encoding", "out_of_order")
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """The exchange of the model by another one.
+
+    Attributes:
+        loading: name of the one that is being loaded, "" when none is.
+        problem: why the last one was not taken, "" when it was.
+    """
+
+    loading: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class Health:
     """One line of ``/diagnostics``: ``level`` 0 ok, 1 warning, 2 error."""
 
@@ -25,20 +41,20 @@ class Health:
     values: dict[str, object] = field(default_factory=dict)
 
 
-class Monitor:
-    """Compares each report's counters with those of the report before.
+class CameraMonitor:
+    """The health of one camera: compares each report's counters with those of the one before.
 
     Args:
         topic: the image topic, for the message.
-        started_s: monotonic time since which frames and answers are expected.
+        started_s: monotonic time since which frames are expected.
+        camera: its name; "" when it is the only one.
     """
 
-    def __init__(self, topic: str, started_s: float) -> None:
-        self._topic, self._started_s = topic, started_s
+    def __init__(self, topic: str, started_s: float, camera: str = "") -> None:
+        self._topic, self._started_s, self._camera = topic, started_s, camera
         self._last_s = started_s
-        self._received = 0
+        self._received = self._answers = 0
         self._dropped: dict[str, int] = {}
-        self._outcomes: dict[str, int] = {}
         self._first_frame_s: float | None = None
 
     def report(
@@ -46,50 +62,19 @@ class Monitor:
         intake: IntakeStatus,
         pipeline: PipelineStatus,
         settings: PerceptionSettings,
-        answer: Answer | None,
         now_s: float,
-    ) -> list[Health]:
-        """Return the health of camera and model.
-
-        Args:
-            intake: the camera's counters now.
-            pipeline: the model's counters now.
-            settings: thresholds, and how often answers are to be expected.
-            answer: the newest one, if any.
-            now_s: monotonic time.
-        """
-        passed_s = max(now_s - self._last_s, 1e-3)
-        if pipeline.frames and self._first_frame_s is None:
-            self._first_frame_s = now_s
-        statuses = [
-            self._camera(intake, settings, now_s, passed_s),
-            self._model(pipeline, settings, answer, now_s, passed_s),
-        ]
-        self._last_s = now_s
-        self._received = intake.received
-        self._dropped, self._outcomes = intake.dropped, pipeline.outcomes
-        return statuses
-
-    def _camera(
-        self, intake: IntakeStatus, settings: PerceptionSettings, now_s: float, passed_s: float
     ) -> Health:
+        """Return the health of the camera at the monotonic time ``now_s``."""
+        passed_s = max(now_s - self._last_s, 1e-3)
         rate_hz = (intake.received - self._received) / passed_s
-        limit_s = settings.diagnostics.camera_stale_s
-        broken = {
-            reason: intake.dropped.get(reason, 0) - self._dropped.get(reason, 0)
-            for reason in _BROKEN
-        }
-        level, message = OK, f"{rate_hz:.1f} images a second"
-        if intake.silent_s is None:
-            if now_s - self._started_s > limit_s:
-                level, message = WARN, f"no image yet on {self._topic}"
-            else:
-                message = f"waiting for the first image on {self._topic}"
-        elif intake.silent_s > limit_s:
-            level, message = WARN, f"no image for {intake.silent_s:.1f} s on {self._topic}"
-        elif any(broken.values()):
-            counts = ", ".join(f"{count} {reason}" for reason, count in broken.items() if count)
-            level, message = WARN, f"images dropped: {counts}; {intake.problem}"
+        lane = pipeline.lanes.get(self._camera)
+        if lane is not None and self._first_frame_s is None:
+            self._first_frame_s = now_s
+        level, message = self._judge(intake, settings, now_s, rate_hz)
+        if level == OK and self._camera and lane is not None and pipeline.enabled:
+            silence_s = self._silence_s(lane.answer_age_s, settings, now_s)
+            if silence_s:
+                level, message = WARN, f"no answer about this camera for {silence_s:.1f} s"
         values: dict[str, object] = {
             "topic": self._topic,
             "rate_hz": f"{rate_hz:.2f}",
@@ -100,36 +85,121 @@ class Monitor:
             "stamps_jumped_back": intake.jumps_back,
         }
         values |= {f"dropped.{reason}": count for reason, count in intake.dropped.items()}
-        return Health(level, "camera", message, values)
+        if lane is not None:
+            answers = sum(lane.outcomes.values())
+            values |= {
+                "answers": answers,
+                "answers_hz": f"{(answers - self._answers) / passed_s:.2f}",
+                "answer_age_s": _seconds(lane.answer_age_s),
+                "longest_wait_s": _seconds(lane.longest_wait_s),
+                "frames_not_asked": lane.superseded,
+                "tracker_restarts": lane.restarts,
+            }
+            self._answers = answers
+        self._last_s, self._received, self._dropped = now_s, intake.received, intake.dropped
+        return Health(level, f"camera {self._camera}".rstrip(), message, values)
 
-    def _model(
+    def _judge(
+        self, intake: IntakeStatus, settings: PerceptionSettings, now_s: float, rate_hz: float
+    ) -> tuple[int, str]:
+        limit_s = settings.diagnostics.camera_stale_s
+        broken = {
+            reason: intake.dropped.get(reason, 0) - self._dropped.get(reason, 0)
+            for reason in _BROKEN
+        }
+        if intake.silent_s is None:
+            if now_s - self._started_s > limit_s:
+                return WARN, f"no image yet on {self._topic}"
+            return OK, f"waiting for the first image on {self._topic}"
+        if intake.silent_s > limit_s:
+            return WARN, f"no image for {intake.silent_s:.1f} s on {self._topic}"
+        if any(broken.values()):
+            counts = ", ".join(f"{count} {reason}" for reason, count in broken.items() if count)
+            return WARN, f"images dropped: {counts}; {intake.problem}"
+        return OK, f"{rate_hz:.1f} images a second"
+
+    def _silence_s(self, age_s: float | None, settings: PerceptionSettings, now_s: float) -> float:
+        """Return how long answers are overdue; 0 when they are not."""
+        since_s = now_s - (now_s if self._first_frame_s is None else self._first_frame_s)
+        silent_s = since_s if age_s is None else min(since_s, age_s)
+        return silent_s if silent_s > answers_due_s(settings) else 0.0
+
+
+class ModelMonitor:
+    """The health of the model: compares each report's counters with those of the one before.
+
+    Args:
+        started_s: monotonic time since which answers are expected.
+    """
+
+    def __init__(self, started_s: float) -> None:
+        self._last_s = started_s
+        self._outcomes: dict[str, int] = {}
+        self._first_frame_s: float | None = None
+
+    def report(
         self,
         pipeline: PipelineStatus,
         settings: PerceptionSettings,
         answer: Answer | None,
         now_s: float,
-        passed_s: float,
+        exchange: Exchange = Exchange(),
     ) -> Health:
+        """Return the health of the model.
+
+        Args:
+            pipeline: the counters now.
+            settings: thresholds, and how often answers are to be expected.
+            answer: the newest one, if any.
+            now_s: monotonic time.
+            exchange: of the model by another one.
+        """
+        if pipeline.frames and self._first_frame_s is None:
+            self._first_frame_s = now_s
         fresh = {
             outcome: count - self._outcomes.get(outcome, 0)
             for outcome, count in pipeline.outcomes.items()
             if count > self._outcomes.get(outcome, 0)
         }
-        rate_hz = sum(fresh.values()) / passed_s
-        level, message = OK, f"{rate_hz:.1f} answers a second"
-        silence = self._silence(pipeline, settings, now_s)
+        rate_hz = sum(fresh.values()) / max(now_s - self._last_s, 1e-3)
+        self._last_s, self._outcomes = now_s, pipeline.outcomes
+        level, message = self._judge(pipeline, settings, fresh, now_s) or (
+            OK,
+            f"{rate_hz:.1f} answers a second",
+        )
+        if exchange.problem and level == OK:
+            level, message = WARN, exchange.problem
+        return Health(level, "model", message, self._values(pipeline, answer, rate_hz, exchange))
+
+    def _judge(
+        self,
+        pipeline: PipelineStatus,
+        settings: PerceptionSettings,
+        fresh: dict[str, int],
+        now_s: float,
+    ) -> tuple[int, str] | None:
+        """Return level and message of what is not as usual; None when all is."""
         if pipeline.stalled_s:
-            level, message = ERROR, _stuck(pipeline.stalled_s)
-        elif not pipeline.enabled:
-            message = "paused by the service enable"
-        elif fresh.get(Outcome.ERROR.value):
-            level, message = ERROR, f"the model fails: {pipeline.error or 'no reason given'}"
-        elif silence:
-            level, message = WARN, silence
-        elif fresh and not any(Outcome(outcome).is_evidence for outcome in fresh):
+            return ERROR, _stuck(pipeline.stalled_s)
+        if not pipeline.enabled:
+            return OK, "paused by the service enable"
+        if fresh.get(Outcome.ERROR.value):
+            return ERROR, f"the model fails: {pipeline.error or 'no reason given'}"
+        silence = self._silence(pipeline, settings, now_s)
+        if silence:
+            return WARN, silence
+        if fresh and not any(Outcome(outcome).is_evidence for outcome in fresh):
             told = ", ".join(f"{count} {outcome}" for outcome, count in fresh.items())
-            level, message = WARN, f"no usable answer: {told}"
+            return WARN, f"no usable answer: {told}"
+        return None
+
+    @staticmethod
+    def _values(
+        pipeline: PipelineStatus, answer: Answer | None, rate_hz: float, exchange: Exchange
+    ) -> dict[str, object]:
         values: dict[str, object] = {
+            "model": pipeline.model,
+            "loading": exchange.loading,
             "query": pipeline.query.text,
             "query_version": pipeline.query.version,
             "rate_hz": f"{rate_hz:.2f}",
@@ -138,6 +208,7 @@ class Monitor:
             "stalls": pipeline.stalls,
             "frames_not_asked": pipeline.superseded,
             "tracker_restarts": pipeline.restarts,
+            "memory_mb": f"{resident_mb():.1f}",
         }
         values |= {f"outcome.{outcome.value}": pipeline.outcomes.get(outcome.value, 0)
                    for outcome in Outcome}  # fmt: skip
@@ -148,27 +219,41 @@ class Monitor:
         if answer is not None:
             reply = answer.grounding.reply
             values |= {
-                "model": reply.model,
                 "image_tokens": reply.image_tokens,
                 "answer_ms": f"{reply.times.total_s * 1e3:.1f}",
             }
-        return Health(level, "model", message, values)
+        return values
 
     def _silence(self, pipeline: PipelineStatus, settings: PerceptionSettings, now_s: float) -> str:
         """Say that answers are overdue, or nothing."""
-        if settings.trigger.mode == "on_demand" or self._first_frame_s is None:
+        if self._first_frame_s is None:
             return ""
-        limit_s = settings.diagnostics.answer_stale_s
-        if settings.trigger.mode == "rate":
-            limit_s = max(limit_s, 2 / settings.trigger.max_rate_hz)
-        since_first_s = now_s - self._first_frame_s
-        age_s = since_first_s
+        age_s = now_s - self._first_frame_s
         if pipeline.answer_age_s is not None:
             age_s = min(age_s, pipeline.answer_age_s)
-        if age_s <= limit_s:
+        if age_s <= answers_due_s(settings):
             return ""
         busy = f"; one has been under way for {pipeline.busy_s:.1f} s" if pipeline.busy_s else ""
         return f"no answer for {age_s:.1f} s{busy}"
+
+
+def answers_due_s(settings: PerceptionSettings) -> float:
+    """Return how long may pass without an answer; infinite where nobody asks by itself."""
+    if settings.trigger.mode == "on_demand":
+        return math.inf
+    limit_s = settings.diagnostics.answer_stale_s
+    if settings.trigger.mode == "rate":
+        return max(limit_s, 2 / settings.trigger.max_rate_hz)
+    return limit_s
+
+
+def resident_mb() -> float:
+    """Return the memory this process occupies, in units of 10^6 bytes; 0 where nobody tells."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except (OSError, ValueError):  # no Linux
+        return 0.0
 
 
 def _stuck(stalled_s: float) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rclpy.lifecycle import LifecycleNode
-from sensor_msgs.msg import CameraInfo, Image
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
@@ -25,17 +26,30 @@ class Outputs:
     """The result topics of one camera. They exist from configure to cleanup.
 
     Publishing does nothing while the node is inactive.
+
+    Args:
+        node: publishes them.
+        prefix: in front of each topic's name, such as ``front/``.
     """
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self, node: LifecycleNode, prefix: str = "") -> None:
         self._node = node
-        publisher = node.create_lifecycle_publisher
+        self._publishers: list[LifecyclePublisher] = []
+
+        def publisher(kind: type, name: str, profile: QoSProfile) -> LifecyclePublisher:
+            made = node.create_lifecycle_publisher(
+                kind, prefix + name, qos.own(profile), qos_overriding_options=qos.overridable()
+            )
+            self._publishers.append(made)
+            return made
+
         self._detections = publisher(Detection2DArray, "detections", qos.RESULTS)
         self._tracks = publisher(Detection2DArray, "tracks", qos.RESULTS)
         self._grounding = publisher(String, "grounding", qos.RESULTS)
         self._states = publisher(String, "track_states", qos.RESULTS)
         self._labels = publisher(LabelInfo, "label_info", qos.LATCHED)
         self._debug_image = publisher(Image, "debug_image", qos.SENSOR)
+        self._debug_jpeg = publisher(CompressedImage, "debug_image/compressed", qos.SENSOR)
         self._markers = publisher(MarkerArray, "markers", qos.RESULTS)
         self._intrinsics: conversions.Intrinsics | None = None
         self._marked: set[int] = set()
@@ -43,8 +57,7 @@ class Outputs:
 
     def close(self) -> None:
         """Withdraw the topics."""
-        for publisher in (self._detections, self._tracks, self._grounding, self._states,
-                          self._labels, self._debug_image, self._markers):  # fmt: skip
+        for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
     def camera_info(self, message: CameraInfo) -> None:
@@ -78,13 +91,21 @@ class Outputs:
         sure = [i for i, state in enumerate(tracks.state) if state is not TrackState.TENTATIVE]
         self._tracks.publish(conversions.to_tracks(tracks, sure))
         self._states.publish(conversions.to_json(tracks.to_dict()))
-        if self._debug_image.get_subscription_count():
-            drawn = draw_marks(frame.pixels, marks_of_tracks(tracks))
-            self._debug_image.publish(
-                conversions.to_image(drawn, frame.stamp_ns, frame.frame_id, "rgb8")
-            )
+        self._publish_drawing(frame, tracks)
         if self._markers.get_subscription_count():
             self._publish_markers(tracks, sure)
+
+    def _publish_drawing(self, frame: Frame, tracks: Tracks) -> None:
+        raw = self._debug_image.get_subscription_count()
+        compressed = self._debug_jpeg.get_subscription_count()
+        if not raw and not compressed:
+            return
+        drawn = draw_marks(frame.pixels, marks_of_tracks(tracks))
+        if raw:
+            message = conversions.to_image(drawn, frame.stamp_ns, frame.frame_id, "rgb8")
+            self._debug_image.publish(message)
+        if compressed:
+            self._debug_jpeg.publish(conversions.to_jpeg(drawn, frame.stamp_ns, frame.frame_id))
 
     def _publish_markers(self, tracks: Tracks, sure: list[int]) -> None:
         if self._intrinsics is None:

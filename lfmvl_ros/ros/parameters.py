@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -18,7 +18,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.settings import Group, SettingInfo
+from lfmvl_ros.core.settings import Group, SettingInfo, Value
 from lfmvl_ros.core.settings_text import constraints, explain
 
 GroupType = TypeVar("GroupType", bound=Group)
@@ -28,12 +28,13 @@ def describe(info: SettingInfo) -> ParameterDescriptor:
     """Return the descriptor that ``ros2 param describe`` shows for a setting."""
     descriptor = ParameterDescriptor(
         name=info.name,
-        type=Parameter.Type.from_parameter_value(info.default).value,
+        type=Parameter.Type.from_parameter_value(_plain(info.default)).value,
         description=explain(info),
         additional_constraints=constraints(info) if info.choices else "",
         read_only=info.read_only,
         # `timeout_s: 10` is the commonest slip in a parameter file; an int is taken for a float.
-        dynamic_typing=info.kind is float,
+        # An empty list has the type of a list of bytes (ros2/rclpy issue 912).
+        dynamic_typing=info.kind in (float, tuple),
     )
     if info.low is not None and info.high is not None:
         if info.kind is int:
@@ -43,6 +44,11 @@ def describe(info: SettingInfo) -> ParameterDescriptor:
             limits = FloatingPointRange(from_value=float(info.low), to_value=float(info.high))
             descriptor.floating_point_range = [limits]
     return descriptor
+
+
+def _plain(value: Value) -> Any:
+    """Return a value as rclpy takes it."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 class SettingsParameters(Generic[GroupType]):
@@ -69,7 +75,7 @@ class SettingsParameters(Generic[GroupType]):
     def _declare(node: Node, settings: GroupType) -> GroupType:
         values: dict[str, object] = {}
         for name, info in type(settings).describe().items():
-            default = settings.flat()[name]
+            default = _plain(settings.flat()[name])
             try:
                 values[name] = node.declare_parameter(name, default, describe(info)).value
             except (InvalidParameterTypeException, InvalidParameterValueException) as error:

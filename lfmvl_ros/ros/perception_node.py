@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node: wires camera, pipeline and results together, and follows the ROS life cycle."""
+"""The node: wires cameras, model and results together, and follows the ROS life cycle."""
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from typing import NoReturn
@@ -12,25 +13,22 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
 from lfmvl_ros.core.config import PerceptionSettings
-from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
-from lfmvl_ros.models.base import load_model
+from lfmvl_ros.core.tracking import Tracks
+from lfmvl_ros.models.base import check_model
 from lfmvl_ros.ros import commands, conversions, qos
-from lfmvl_ros.ros.health import ERROR, OK, Health, Monitor
+from lfmvl_ros.ros.channel import CameraChannel
+from lfmvl_ros.ros.health import ERROR, OK, Exchange, Health, ModelMonitor
 from lfmvl_ros.ros.inputs import ImageReader
-from lfmvl_ros.ros.intake import FrameIntake
-from lfmvl_ros.ros.outputs import Outputs
+from lfmvl_ros.ros.model_keeper import ModelKeeper, sentence
 from lfmvl_ros.ros.parameters import SettingsParameters
 from lfmvl_ros.ros.process import run, stop_spinning, tells_errors, while_running
 
@@ -53,37 +51,43 @@ class PerceptionNode(LifecycleNode):
     def __init__(self) -> None:
         super().__init__("perception")
         self.exit_code = 0
-        self._pipeline: Pipeline | None = None
-        self._model: VisionLanguageModel | None = None
-        self._outputs: Outputs | None = None
-        self._monitor: Monitor | None = None
-        self._subscriptions_made: list[Subscription] = []
+        self._monitor: ModelMonitor | None = None
         self._answer: Answer | None = None
         self._idle, self._problem = "not configured", ""
         self._rejected_queries = 0
+        self._keeper = ModelKeeper(self.get_logger(), self._revert_model)
+        self._channels: dict[str, CameraChannel] = {}
         self._declared = SettingsParameters(self, PerceptionSettings(), self._apply)
-        self._apply(self._settings)
-        self._intake = FrameIntake(
-            ImageReader(self),
-            self._on_frame,
-            lambda: int(self._settings.tracker.reorder_window_s * 1e9),
-            self.get_logger().warning,
-        )
+        CARD_TEMPLATE.render(Query.parse(self._settings.query))
+        read = ImageReader(self)
+        for name in self._settings.cameras:
+            self._channels[name] = CameraChannel(
+                self, name, read, lambda: self._settings, self._submit
+            )
         self._wire()
 
     @property
     def _settings(self) -> PerceptionSettings:
         return self._declared.settings
 
+    @property
+    def _pipeline(self) -> Pipeline | None:
+        return self._keeper.pipeline
+
     def _wire(self) -> None:
         """Create what exists in every state. Groups keep a slow call from holding up the others."""
         group = MutuallyExclusiveCallbackGroup
-        self._image_group = group()
         self.create_subscription(
             String, "query", self._on_query, qos.RESULTS, callback_group=group()
         )
         self.create_service(SetBool, "enable", self._on_enable, callback_group=group())
-        self.create_service(Trigger, "ground_once", self._on_ground_once, callback_group=group())
+        for channel in self._channels.values():
+            self.create_service(
+                Trigger,
+                channel.prefix + "ground_once",
+                functools.partial(self._on_ground_once, channel.name),
+                callback_group=group(),
+            )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.RESULTS)
         # Steady time: a simulation that stands still must not hide that the camera is silent.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -114,44 +118,29 @@ class PerceptionNode(LifecycleNode):
         self._idle = f"loading {self._settings.model} on {self._settings.device}"
         log.info(f"{self._idle} ...")
         try:
-            self._model = load_model(self._settings)
-            # Settings may have changed while it was loading.
-            self._pipeline = Pipeline(self._model, self._settings, self._on_answer)
+            name = self._keeper.configure(lambda: self._settings, self._on_answer)
         except Exception as error:
-            known = isinstance(error, UserError)
-            self._problem = str(error) if known else f"{type(error).__name__}: {error}"
+            self._problem = sentence(error)
             log.error(f"configuring failed: {self._problem}")
             self._release()
             return TransitionCallbackReturn.FAILURE
         finally:
             self._idle = "not configured"
         self._problem, self._answer = "", None
-        self._outputs = Outputs(self)
-        log.info(f"{self._model.name} is ready")
+        for channel in self._channels.values():
+            channel.open()
+        log.info(f"{name} is ready")
         return super().on_configure(state)
 
     @tells_errors
     def on_activate(self, state: State) -> TransitionCallbackReturn:
-        """Start: subscribe to the camera, ask the model."""
+        """Start: subscribe to the cameras, ask the model."""
         result = super().on_activate(state)  # from here on publishers publish
-        self._monitor = Monitor(self.resolve_topic_name(self._topic), time.monotonic())
-        self._outputs.query(self._pipeline.query, self._settings.parsing.min_score)
-        self._intake.start()
+        self._monitor = ModelMonitor(time.monotonic())
+        self._tell_query()
         self._pipeline.start()
-        kind = CompressedImage if self._settings.compressed_input else Image
-        for message, name, callback in (
-            (kind, self._topic, self._intake.put),
-            (CameraInfo, "camera_info", self._outputs.camera_info),
-        ):
-            subscription = self.create_subscription(
-                message,
-                name,
-                callback,
-                qos.NEWEST,
-                callback_group=self._image_group,
-                qos_overriding_options=qos.overridable(),
-            )
-            self._subscriptions_made.append(subscription)
+        for channel in self._channels.values():
+            channel.start()
         self.get_logger().info(f"looking for: {self._pipeline.query.text}")
         return result
 
@@ -186,51 +175,54 @@ class PerceptionNode(LifecycleNode):
         self._halt(_EXIT_STOP_S)
 
     def _halt(self, timeout_s: float) -> bool:
-        while self._subscriptions_made:
-            self.destroy_subscription(self._subscriptions_made.pop())
+        for channel in self._channels.values():
+            channel.stop()
         self._monitor = None
-        self._intake.stop()
         return self._pipeline is None or self._pipeline.stop(timeout_s)
 
     def _release(self) -> None:
-        stopped = self._halt(_EXIT_STOP_S)
-        model, self._model, self._pipeline = self._model, None, None
-        if model is not None and stopped:
-            model.close()
-        if self._outputs is not None:
-            self._outputs.close()
-        self._outputs = None
+        self._keeper.release(self._halt(_EXIT_STOP_S))
+        for channel in self._channels.values():
+            channel.close()
 
     # -- frames and answers ------------------------------------------------------------------------
 
-    @property
-    def _topic(self) -> str:
-        return "image_raw/compressed" if self._settings.compressed_input else "image_raw"
-
-    def _on_frame(self, frame: Frame) -> None:
-        pipeline, outputs = self._pipeline, self._outputs
-        if pipeline is not None and outputs is not None:
-            with while_running(self):
-                outputs.tracks(frame, pipeline.submit(frame))
+    def _submit(self, frame: Frame) -> Tracks | None:
+        pipeline = self._pipeline
+        return None if pipeline is None else pipeline.submit(frame)
 
     def _on_answer(self, answer: Answer) -> None:
-        self._answer, outputs = answer, self._outputs
-        if outputs is not None:
-            with while_running(self):
-                outputs.answer(answer)
+        self._answer = answer
+        self._channels[answer.grounding.camera].answer(answer)
 
     # -- commands ----------------------------------------------------------------------------------
 
     def _apply(self, settings: PerceptionSettings) -> None:
         """Take changed settings; a :class:`UserError` refuses them."""
-        pipeline, outputs = self._pipeline, self._outputs
+        pipeline = self._pipeline
+        if settings.model_key != self._settings.model_key:
+            check_model(settings)
         if pipeline is None:
             CARD_TEMPLATE.render(Query.parse(settings.query))
             return
         before = (pipeline.query, pipeline.settings.parsing.min_score)
         pipeline.reconfigure(settings)
-        if outputs is not None and before != (pipeline.query, settings.parsing.min_score):
-            outputs.query(pipeline.query, settings.parsing.min_score)
+        if before != (pipeline.query, settings.parsing.min_score):
+            self._tell_query()
+        self._keeper.want(settings)
+
+    def _revert_model(self, key: tuple[str, str, str]) -> None:
+        """Let the parameters say which model is in use after all."""
+        self.set_parameters_atomically(
+            [
+                Parameter(name, Parameter.Type.STRING, value)
+                for name, value in zip(("model", "device", "dtype"), key, strict=True)
+            ]
+        )
+
+    def _tell_query(self) -> None:
+        for channel in self._channels.values():
+            channel.query(self._pipeline.query, self._pipeline.settings.parsing.min_score)
 
     def _on_query(self, message: String) -> None:
         parameter = Parameter("query", Parameter.Type.STRING, message.data)
@@ -243,9 +235,9 @@ class PerceptionNode(LifecycleNode):
         return commands.enable(self._pipeline, request, response)
 
     def _on_ground_once(
-        self, _request: Trigger.Request, response: Trigger.Response
+        self, camera: str, _request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
-        return commands.ground_once(self._pipeline, response)
+        return commands.ground_once(self._pipeline, camera, response)
 
     # -- diagnostics -------------------------------------------------------------------------------
 
@@ -265,9 +257,15 @@ class PerceptionNode(LifecycleNode):
         if pipeline is None or monitor is None:
             message = self._idle if pipeline is None else "inactive"
             return [Health(OK, "model", message), asked]
-        intake, status = self._intake.status(), pipeline.status()
-        healths = monitor.report(intake, status, self._settings, self._answer, now_s)
-        return [*healths, asked]
+        status = pipeline.status()
+        cameras = [
+            health
+            for channel in self._channels.values()
+            for health in channel.health(status, now_s)
+        ]
+        exchange = Exchange(self._keeper.loading, self._keeper.problem)
+        model = monitor.report(status, self._settings, self._answer, now_s, exchange)
+        return [*cameras, model, asked]
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

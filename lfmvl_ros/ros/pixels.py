@@ -199,6 +199,12 @@ def decode_compressed(format_: str, data: Any) -> Pixels:
     return _decoded_to_rgb8(format_, image)
 
 
+def encode_jpeg(pixels: Pixels, quality: int = 80) -> bytes:
+    """Return ``(H, W, 3)`` RGB as a JPEG picture; ``quality`` is 1 to 100."""
+    _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return data.tobytes()
+
+
 def _decoded_to_rgb8(format_: str, image: NDArray[Any]) -> Pixels:
     bits = "16" if image.dtype == np.uint16 else "8"
     if image.dtype not in (_U1, _U2):

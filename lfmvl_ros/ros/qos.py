@@ -31,6 +31,11 @@ LATCHED = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOC
 """Facts that late joiners need as well."""
 
 
+def own(profile: QoSProfile) -> QoSProfile:
+    """Return a copy for one endpoint: rclpy writes overrides into the profile it is given."""
+    return _profile(profile.depth, profile.reliability, profile.durability)
+
+
 def overridable() -> QoSOverridingOptions:
     """Let parameters ``qos_overrides.<topic>.<publisher|subscription>.<policy>`` decide."""
     return QoSOverridingOptions.with_default_policies()

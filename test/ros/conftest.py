@@ -164,13 +164,18 @@ class World:
 
     def perception(self, replies, *, wait=True, **parameters):
         """Start a perception node that plays these replies."""
-        recording = self.folder / "replies.jsonl"
-        recording.write_text("".join(json.dumps(reply) + "\n" for reply in replies))
+        recording = self.recording("replies", replies)
         names = {name.replace("__", "."): value for name, value in parameters.items()}
         process = self.start("perception_node", parameters={"model": str(recording), **names})
         if wait:
             self.wait_active()
         return process
+
+    def recording(self, name, replies):
+        """Write a model that plays these replies."""
+        path = self.folder / f"{name}.jsonl"
+        path.write_text("".join(json.dumps(reply) + "\n" for reply in replies))
+        return path
 
     def wait_active(self):
         self.health("model", lambda status: "query" in values(status))

@@ -26,7 +26,7 @@ def parameters(text):
             if isinstance(value, dict):
                 yield from walk(f"{prefix}{key}.", value)
             else:
-                yield prefix + key, value
+                yield prefix + key, tuple(value) if isinstance(value, list) else value
 
     return dict(walk("", node[1]["ros__parameters"]))
 
@@ -36,6 +36,7 @@ def test_the_expected_files_are_there():
         "default.yaml",
         "warehouse_picking.yaml",
         "jetson_orin.yaml",
+        "multi_camera.yaml",
     }
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.query import Query
-from lfmvl_ros.core.report import PipelineStatus
-from lfmvl_ros.ros.health import ERROR, OK, WARN, Monitor
+from lfmvl_ros.core.report import LaneStatus, PipelineStatus
+from lfmvl_ros.ros.health import ERROR, OK, WARN, CameraMonitor, Exchange, ModelMonitor, resident_mb
 from lfmvl_ros.ros.intake import IntakeStatus
 
 SETTINGS = PerceptionSettings()
@@ -24,9 +24,18 @@ def pipeline(frames=0, *, enabled=True, busy_s=0.0, age_s=None, **outcomes):
     return PipelineStatus(frames, outcomes, 0, 0, {}, query, enabled, busy_s, age_s)
 
 
+class Monitor:
+    """Both monitors of a node with one camera."""
+
+    def __init__(self, topic, started_s, camera=""):
+        self.camera = CameraMonitor(topic, started_s, camera)
+        self.model = ModelMonitor(started_s)
+
+
 def report(monitor, camera, model, now_s, settings=SETTINGS, answer=None):
-    first, second = monitor.report(camera, model, settings, answer, now_s)
-    assert (first.part, second.part) == ("camera", "model")
+    first = monitor.camera.report(camera, model, settings, now_s)
+    second = monitor.model.report(model, settings, answer, now_s)
+    assert second.part == "model"
     return first, second
 
 
@@ -113,3 +122,46 @@ def test_a_model_that_does_not_return_is_an_error_even_when_paused():
         assert "has not returned for 17.0 s" in model.message
         assert "configure and activate it" in model.message
         assert model.values["stalls"] == 1
+
+
+def test_one_camera_of_several_is_not_answered():
+    front, left = Monitor("front/image_raw", 0.0, "front"), Monitor("left/image_raw", 0.0, "left")
+
+    def status(now_s):
+        lanes = {
+            "front": LaneStatus(9, {"ok": int(now_s)}, 2, 1, {}, answer_age_s=0.1),
+            "left": LaneStatus(9, {}, 3, 0, {}, answer_age_s=None, longest_wait_s=now_s),
+        }
+        return replace(pipeline(18, age_s=0.1, ok=int(now_s)), lanes=lanes)
+
+    for now_s, level in ((1.0, OK), (5.0, OK), (6.5, WARN)):
+        camera, model = report(front, intake(9, 0.1), status(now_s), now_s)
+        assert (camera.part, camera.level, model.level) == ("camera front", OK, OK)
+        camera, _ = report(left, intake(9, 0.1), status(now_s), now_s)
+        assert (camera.part, camera.level) == ("camera left", level)
+    assert camera.message == "no answer about this camera for 5.5 s"
+    assert (camera.values["answers"], camera.values["longest_wait_s"]) == (0, "6.50")
+    camera, _ = report(front, intake(9, 0.1), status(8.5), 8.5)
+    assert (camera.values["answers"], camera.values["answers_hz"]) == (8, "1.00")
+    paused = replace(status(9.0), enabled=False)
+    camera, _ = report(left, intake(9, 0.1), paused, 9.0)
+    assert camera.level == OK
+
+
+def test_an_exchange_of_models_is_told():
+    monitor = ModelMonitor(0.0)
+    now = replace(pipeline(9, age_s=0.1, ok=9), model="old")
+    health = monitor.report(now, SETTINGS, None, 1.0, Exchange(loading="new"))
+    assert (health.level, health.values["model"], health.values["loading"]) == (OK, "old", "new")
+    health = monitor.report(now, SETTINGS, None, 2.0, Exchange(problem="new is damaged"))
+    assert (health.level, health.message) == (WARN, "new is damaged")
+    failing = replace(pipeline(9, age_s=0.1, ok=9, error=1), error="CUDA")
+    health = monitor.report(failing, SETTINGS, None, 3.0, Exchange(problem="new is damaged"))
+    assert (health.level, health.message) == (ERROR, "the model fails: CUDA")
+
+
+def test_memory_is_that_of_this_process():
+    before_mb = resident_mb()
+    ballast = bytearray(b"x" * 50_000_000)
+    assert 40 < resident_mb() - before_mb < 120
+    assert len(ballast) == 50_000_000

@@ -48,8 +48,20 @@ def constant(name, variable):
     raise AssertionError(f"{name} has no {variable}")
 
 
+def function(name, wanted):
+    """Return a function of a launch file that needs nothing of ``launch``."""
+    (found,) = [
+        node
+        for node in tree(name).body
+        if isinstance(node, ast.FunctionDef) and node.name == wanted
+    ]
+    space = {"PurePosixPath": PurePosixPath}
+    exec(compile(ast.Module([found], []), name, "exec"), space)
+    return space[wanted]
+
+
 def test_the_expected_files_are_there():
-    assert {"perception.launch.py", "demo.launch.py"} <= set(FILES)
+    assert {"perception.launch.py", "demo.launch.py", "multi_camera.launch.py"} <= set(FILES)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -96,20 +108,37 @@ def test_perception_has_the_arguments_users_know():
     ],
 )
 def test_the_calibration_is_beside_the_images(images, given, expected):
-    (function,) = [
-        node
-        for node in tree("perception.launch.py").body
-        if isinstance(node, ast.FunctionDef) and node.name == "camera_info_topic"
+    assert function("perception.launch.py", "camera_info_topic")(images, given) == expected
+
+
+def test_cameras_of_a_launch_file_are_those_of_its_parameter_file():
+    words = function("multi_camera.launch.py", "words")
+    default = words(declared("multi_camera.launch.py")["cameras"]["default_value"].value)
+    shipped = yaml.safe_load((ROOT / "config" / "multi_camera.yaml").read_text())
+    assert shipped["/**"]["ros__parameters"]["cameras"] == default
+    assert words(" front , ,left,") == ["front", "left"]
+
+
+def test_cameras_are_remapped_to_their_drivers():
+    remappings = function("multi_camera.launch.py", "remappings")
+    assert remappings(["front"], []) == []
+    assert remappings(["front", "left"], ["/a/image_raw", "/b/color/image_rect"]) == [
+        ("front/image_raw", "/a/image_raw"),
+        ("front/image_raw/compressed", "/a/image_raw/compressed"),
+        ("front/camera_info", "/a/camera_info"),
+        ("left/image_raw", "/b/color/image_rect"),
+        ("left/image_raw/compressed", "/b/color/image_rect/compressed"),
+        ("left/camera_info", "/b/color/camera_info"),
     ]
-    space = {"PurePosixPath": PurePosixPath}
-    exec(compile(ast.Module([function], []), "perception.launch.py", "exec"), space)
-    assert space["camera_info_topic"](images, given) == expected
+    with pytest.raises(RuntimeError, match="names 1 topics for 2 cameras"):
+        remappings(["front", "left"], ["/a/image_raw"])
 
 
 def test_overrides_are_parameters_of_the_node_with_their_type():
-    for name, kind in constant("perception.launch.py", "OVERRIDES").items():
-        assert PerceptionSettings.describe()[name].kind.__name__ == kind
-        assert name in declared("perception.launch.py")
+    for file in ("perception.launch.py", "multi_camera.launch.py"):
+        for name, kind in constant(file, "OVERRIDES").items():
+            assert PerceptionSettings.describe()[name].kind.__name__ == kind
+            assert name in declared(file)
     for name, kind in constant("demo.launch.py", "CAMERA").items():
         assert CameraSettings.describe()[name].kind.__name__ == kind
         default = declared("demo.launch.py")[name]["default_value"].value

@@ -53,7 +53,8 @@ def host(ros):
 def test_every_setting_is_a_parameter_with_its_default(host, group):
     node = host(group).node
     for name, value in group().flat().items():
-        assert node.get_parameter(name).value == value
+        given = node.get_parameter(name).value
+        assert (tuple(given) if isinstance(given, list) else given) == value
         assert node.describe_parameter(name).description
 
 
@@ -72,8 +73,9 @@ def test_descriptors_say_type_range_choices_unit_and_whether_they_can_change():
     split = describe(known["image.split"])
     assert split.additional_constraints == "one of checkpoint, on, off"
     assert not split.read_only
-    assert describe(known["model"]).read_only
-    assert "Read at start only" in describe(known["model"]).description
+    assert describe(known["cameras"]).read_only
+    assert describe(known["cameras"]).type == Parameter.Type.STRING_ARRAY.value
+    assert "Read at start only" in describe(known["cameras"]).description
 
 
 def test_overrides_from_launch_take_effect(host):
@@ -94,6 +96,14 @@ def test_an_integer_is_taken_for_a_float(host):
 
 
 @pytest.mark.parametrize(
+    ("given", "taken"),
+    [(["front", "rig/left"], ("front", "rig/left")), ([], ("",)), ([""], ("",))],
+)
+def test_names_of_cameras(host, given, taken):
+    assert host(cameras=given).parameters.settings.cameras == taken
+
+
+@pytest.mark.parametrize(
     ("override", "says"),
     [
         ({"generation__timeout_s": "soon"}, "generation.timeout_s"),
@@ -102,6 +112,11 @@ def test_an_integer_is_taken_for_a_float(host):
         ({"image__max_tiles": 65}, "image.max_tiles"),
         ({"image__split": "maybe"}, "image.split must be one of checkpoint, on, off"),
         ({"query": 5}, "query"),
+        ({"cameras": "front"}, "cameras must be of type list of str"),
+        ({"cameras": [1, 2]}, "cameras must be of type list of str"),
+        ({"cameras": ["front", "front"]}, "cameras: each name once"),
+        ({"cameras": ["front", ""]}, "cameras: '' can't be part of a topic name"),
+        ({"cameras": ["2nd"]}, "cameras: '2nd' can't be part of a topic name"),
     ],
 )
 def test_a_bad_override_is_one_sentence(host, override, says):
@@ -124,7 +139,7 @@ def test_changes_are_applied_at_run_time(host):
         ({"query": "box", "image__max_tiles": 999}, "image.max_tiles"),
         ({"query": "box", "tracker__gate_probability": float("nan")}, "gate_probability"),
         ({"query": "refused", "image__max_tokens": 64}, "choose another"),
-        ({"query": "box", "device": "cpu"}, "device"),
+        ({"query": "box", "compressed_input": True}, "compressed_input"),
         ({"query": "box", "tracker__max_coast_s": "long"}, "tracker.max_coast_s"),
     ],
 )

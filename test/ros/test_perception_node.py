@@ -88,6 +88,9 @@ def test_what_is_only_computed_for_subscribers(world):
     tracks = world.listen(Detection2DArray, "tracks")
     (track,) = tracks.next(lambda m: m.detections).detections
 
+    packed = world.listen(CompressedImage, "debug_image/compressed", qos.SENSOR).next()
+    assert packed.format == "rgb8; jpeg compressed bgr8"
+    assert len(np.unique(conversions.frame_from_image(packed).pixels.reshape(-1, 3), axis=0)) > 1
     drawn = world.listen(Image, "debug_image", qos.SENSOR).next()
     assert (drawn.width, drawn.height, drawn.encoding) == (64, 48, "rgb8")
     pixels = conversions.frame_from_image(drawn).pixels
@@ -133,7 +136,10 @@ def test_parameters_are_refused_with_the_reason_while_the_model_is_busy(world):
     refused = world.set_parameters(query="box", image__max_tiles=999)
     assert not refused.successful
     assert "image.max_tiles" in refused.reason
-    assert not world.set_parameters(model="bundled").successful
+    assert not world.set_parameters(query="box", compressed_input=True).successful
+    refused = world.set_parameters(query="box", model="/nowhere/at_all")
+    assert not refused.successful
+    assert "there is no model '/nowhere/at_all'" in refused.reason
     assert world.set_parameters(query="box", image__max_tiles=9).successful
     assert values(world.health("model", lambda s: values(s)["query"] == "box"))["busy_s"] > "0.5"
 

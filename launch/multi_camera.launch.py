@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One perception node for several cameras: ``ros2 launch lfmvl_ros multi_camera.launch.py -s``.
+
+Without cameras at hand: ``synthetic:=true model:=bundled query:="person, forklift, tote"``.
+An argument left empty keeps what ``params_file`` says.
+"""
+
+from pathlib import PurePosixPath
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import LifecycleNode, Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+PACKAGE = "lfmvl_ros"
+
+# Launch argument -> type of the node's parameter of the same name.
+OVERRIDES = {
+    "model": str,
+    "query": str,
+    "device": str,
+    "compressed_input": bool,
+    "autostart": bool,
+}
+
+
+def share(*parts):
+    return PathJoinSubstitution([FindPackageShare(PACKAGE), *parts])
+
+
+def arguments():
+    yes_no, optional = ["true", "false"], ["true", "false", ""]
+    return [
+        DeclareLaunchArgument(
+            "namespace", default_value="lfmvl", description="Namespace of nodes, topics, services"
+        ),
+        DeclareLaunchArgument(
+            "cameras",
+            default_value="front,left,right,rear",
+            description="Names of the cameras, separated by commas; each has its topics below its "
+            "name, such as front/image_raw and front/tracks",
+        ),
+        DeclareLaunchArgument(
+            "input_image_topics",
+            default_value="",
+            description="Camera topics (sensor_msgs/Image) in the order of cameras, separated by "
+            "commas; empty: <camera>/image_raw in the namespace. With compressed_input, "
+            "'/compressed' is appended",
+        ),
+        DeclareLaunchArgument(
+            "synthetic",
+            default_value="false",
+            choices=yes_no,
+            description="Start a synthetic camera for each name: a warehouse, for trying it out",
+        ),
+        DeclareLaunchArgument(
+            "rate_hz",
+            default_value="10.0",
+            description="Pictures a second of each synthetic camera",
+        ),
+        DeclareLaunchArgument(
+            "params_file",
+            default_value=share("config", "multi_camera.yaml"),
+            description="YAML file with the node's parameters",
+        ),
+        DeclareLaunchArgument(
+            "model",
+            default_value="",
+            description="Hub id, directory, 'bundled' or a .jsonl file of recorded answers; empty: "
+            "as in params_file",
+        ),
+        DeclareLaunchArgument(
+            "query",
+            default_value="",
+            description="What to find, separated by commas; empty: as in params_file",
+        ),
+        DeclareLaunchArgument(
+            "device",
+            default_value="",
+            description="auto, cpu, cuda or cuda:N; empty: as in params_file",
+        ),
+        DeclareLaunchArgument(
+            "compressed_input",
+            default_value="",
+            choices=optional,
+            description="Subscribe to compressed images; empty: as in params_file",
+        ),
+        DeclareLaunchArgument(
+            "autostart",
+            default_value="",
+            choices=optional,
+            description="Configure and activate by itself; false leaves it to a life-cycle "
+            "manager; empty: as in params_file",
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time",
+            default_value="false",
+            choices=yes_no,
+            description="Take the time from /clock, as with a simulator or a played bag",
+        ),
+        DeclareLaunchArgument(
+            "respawn",
+            default_value="false",
+            choices=yes_no,
+            description="Start a node again, after 5 s, when it ends",
+        ),
+        DeclareLaunchArgument(
+            "log_level",
+            default_value="info",
+            choices=["debug", "info", "warn", "error", "fatal"],
+            description="Least severity that is logged",
+        ),
+    ]
+
+
+def words(text):
+    """Return what stands between commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def remappings(cameras, topics):
+    """Return from each camera's own topic names to those that its driver uses."""
+    if topics and len(topics) != len(cameras):
+        raise RuntimeError(
+            f"input_image_topics names {len(topics)} topics for {len(cameras)} cameras"
+        )
+    pairs = []
+    for camera, images in zip(cameras, topics, strict=False):  # without topics: none
+        beside = str(PurePosixPath(images).with_name("camera_info"))
+        pairs += [
+            (f"{camera}/image_raw", images),
+            (f"{camera}/image_raw/compressed", f"{images}/compressed"),
+            (f"{camera}/camera_info", beside),
+        ]
+    return pairs
+
+
+def nodes(context):
+    def value(name):
+        return LaunchConfiguration(name).perform(context)
+
+    cameras = words(value("cameras"))
+    # Typed: a query such as "on" or "5" must stay text.
+    overrides = {
+        name: ParameterValue(value(name), value_type=str) if kind is str else value(name) == "true"
+        for name, kind in OVERRIDES.items()
+        if value(name)
+    }
+    common = {
+        "arguments": ["--ros-args", "--log-level", value("log_level")],
+        "respawn": value("respawn") == "true",
+        "respawn_delay": 5.0,
+        "output": "screen",
+        "emulate_tty": True,
+    }
+    perception = LifecycleNode(
+        package=PACKAGE,
+        executable="perception_node",
+        name="perception",
+        namespace=value("namespace"),
+        parameters=[
+            value("params_file"),
+            {"use_sim_time": value("use_sim_time") == "true", "cameras": cameras},
+            overrides,
+        ],
+        remappings=remappings(cameras, words(value("input_image_topics"))),
+        **common,
+    )
+    if value("synthetic") != "true":
+        return [perception]
+    scenes = [
+        Node(
+            package=PACKAGE,
+            executable="camera_node",
+            name="camera",
+            namespace=f"{value('namespace')}/{camera}",
+            # A scene of its own each, so that they differ.
+            parameters=[
+                {
+                    "source": "scene",
+                    "seed": 7 + number,
+                    "rate_hz": float(value("rate_hz")),
+                    "frame_id": camera,
+                }
+            ],
+            **common,
+        )
+        for number, camera in enumerate(cameras)
+    ]
+    return [perception, *scenes]
+
+
+def generate_launch_description():
+    return LaunchDescription([*arguments(), OpaqueFunction(function=nodes)])

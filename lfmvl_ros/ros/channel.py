@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One camera of the node: its pictures in, its results out, and whether it is well."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.lifecycle import LifecycleNode
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.report import Answer, PipelineStatus
+from lfmvl_ros.core.tracking import Tracks
+from lfmvl_ros.ros import qos
+from lfmvl_ros.ros.health import CameraMonitor, Health
+from lfmvl_ros.ros.inputs import ImageReader
+from lfmvl_ros.ros.intake import FrameIntake
+from lfmvl_ros.ros.outputs import Outputs
+from lfmvl_ros.ros.process import while_running
+
+
+class CameraChannel:
+    """The topics of one camera, ``<name>/…``, without a prefix where the name is empty.
+
+    Args:
+        node: which has them.
+        name: of the camera; "" when it is the only one.
+        read: message and name to frame.
+        settings: asked for the settings in force.
+        submit: takes each frame and returns the tracks at it; None when there is no pipeline.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        name: str,
+        read: ImageReader,
+        settings: Callable[[], PerceptionSettings],
+        submit: Callable[[Frame], Tracks | None],
+    ) -> None:
+        self.name, self.prefix = name, f"{name}/" if name else ""
+        self._node, self._settings, self._submit = node, settings, submit
+        self._group = MutuallyExclusiveCallbackGroup()
+        self._subscriptions: list[Subscription] = []
+        self._outputs: Outputs | None = None
+        self._monitor: CameraMonitor | None = None
+        self._intake = FrameIntake(
+            functools.partial(read, camera=name),
+            self._on_frame,
+            lambda: int(settings().tracker.reorder_window_s * 1e9),
+            self._complain,
+        )
+
+    # -- life cycle --------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Advertise the results."""
+        self._outputs = Outputs(self._node, self.prefix)
+
+    def start(self) -> None:
+        """Subscribe to the camera."""
+        compressed = self._settings().compressed_input
+        images = self.prefix + ("image_raw/compressed" if compressed else "image_raw")
+        topic = self._node.resolve_topic_name(images)
+        self._monitor = CameraMonitor(topic, time.monotonic(), self.name)
+        self._intake.start()
+        assert self._outputs is not None
+        self._subscribe(CompressedImage if compressed else Image, images, self._intake.put)
+        self._subscribe(CameraInfo, f"{self.prefix}camera_info", self._outputs.camera_info)
+
+    def _subscribe(self, kind: type, topic: str, callback: Callable[[Any], None]) -> None:
+        subscription = self._node.create_subscription(
+            kind,
+            topic,
+            callback,
+            qos.own(qos.NEWEST),
+            callback_group=self._group,
+            qos_overriding_options=qos.overridable(),
+        )
+        self._subscriptions.append(subscription)
+
+    def stop(self) -> None:
+        """Let go of the camera."""
+        while self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.pop())
+        self._monitor = None
+        self._intake.stop()
+
+    def close(self) -> None:
+        """Withdraw the results."""
+        outputs, self._outputs = self._outputs, None
+        if outputs is not None:
+            outputs.close()
+
+    # -- results -----------------------------------------------------------------------------------
+
+    def query(self, query: Query, threshold: float) -> None:
+        """Publish what is looked for."""
+        if self._outputs is not None:
+            self._outputs.query(query, threshold)
+
+    def answer(self, answer: Answer) -> None:
+        """Publish an answer about this camera."""
+        outputs = self._outputs
+        if outputs is not None:
+            with while_running(self._node):
+                outputs.answer(answer)
+
+    def health(self, pipeline: PipelineStatus, now_s: float) -> list[Health]:
+        """Return how the camera is doing; nothing while it is not listened to."""
+        monitor = self._monitor
+        if monitor is None:
+            return []
+        return [monitor.report(self._intake.status(), pipeline, self._settings(), now_s)]
+
+    def _on_frame(self, frame: Frame) -> None:
+        tracks, outputs = self._submit(frame), self._outputs
+        if tracks is not None and outputs is not None:
+            with while_running(self._node):
+                outputs.tracks(frame, tracks)
+
+    def _complain(self, what: str) -> None:
+        self._node.get_logger().warning(f"camera {self.name}: {what}" if self.name else what)

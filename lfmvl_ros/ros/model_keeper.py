@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model in use, and another one on its way: loaded in the background, then exchanged."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.pipeline import Pipeline
+from lfmvl_ros.core.report import Answer
+from lfmvl_ros.models.base import load_model
+
+Key = tuple[str, str, str]
+
+
+def sentence(error: BaseException) -> str:
+    """Return what went wrong as a person should read it."""
+    known = isinstance(error, UserError)
+    return str(error) if known else f"{type(error).__name__}: {error}"
+
+
+class ModelKeeper:
+    """Holds model and pipeline from configure to cleanup.
+
+    Args:
+        log: logger of the node.
+        revert: called in a thread of its own with model, device and dtype in force when those that
+            were asked for can't be loaded.
+
+    Attributes:
+        pipeline: None while there is no model.
+        problem: why the last exchange failed, "" when it did not. It stays until another one is
+            asked for.
+    """
+
+    def __init__(self, log: Any, revert: Callable[[Key], None]) -> None:
+        self._log, self._revert = log, revert
+        self._lock = threading.Lock()
+        self._model: VisionLanguageModel | None = None
+        self._loaded: Key | None = None
+        self._wanted: PerceptionSettings | None = None
+        self._loader: threading.Thread | None = None
+        self.pipeline: Pipeline | None = None
+        self.problem = ""
+
+    @property
+    def loading(self) -> str:
+        """Name of the model that is being loaded in the background; "" when none is."""
+        wanted = self._wanted
+        return wanted.model if wanted is not None else ""
+
+    def configure(
+        self,
+        settings: Callable[[], PerceptionSettings],
+        on_answer: Callable[[Answer], None],
+    ) -> str:
+        """Load the model and make the pipeline; takes a while. Return the model's name.
+
+        Raises:
+            UserError: it can't be loaded; says why. Whatever else a backend raises passes through.
+        """
+        first = settings()
+        model = load_model(first)
+        try:  # settings may have changed while it was loading
+            pipeline = Pipeline(model, settings(), on_answer)
+        except BaseException:
+            model.close()
+            raise
+        with self._lock:
+            self._model, self._loaded = model, first.model_key
+            self.pipeline, self.problem = pipeline, ""
+        self.want(settings())
+        return model.name
+
+    def want(self, settings: PerceptionSettings) -> None:
+        """Exchange the model if the settings ask for another one; the newest wish counts."""
+        with self._lock:
+            if self._loaded is None or settings.model_key == self._loaded:
+                self._wanted = None
+                return
+            if self._wanted is not None and self._wanted.model_key == settings.model_key:
+                return
+            self._wanted, self.problem = settings, ""
+            if self._loader is None:
+                self._loader = threading.Thread(target=self._run, name="model loader", daemon=True)
+                self._loader.start()
+
+    def release(self, stopped: bool) -> None:
+        """Free the weights, unless a call that did not stop is still using them."""
+        with self._lock:
+            model, self._model, self.pipeline = self._model, None, None
+            self._loaded = self._wanted = None
+            self.problem = ""
+        if model is not None and stopped:
+            model.close()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                wanted = self._wanted
+                if wanted is None:
+                    self._loader = None
+                    return
+            self._log.info(f"loading {wanted.model} on {wanted.device} in the background ...")
+            model, problem = None, ""
+            try:
+                model = load_model(wanted)
+            except BaseException as error:
+                problem = sentence(error)
+            self._settle(wanted, model, problem)
+
+    def _settle(
+        self, wanted: PerceptionSettings, model: VisionLanguageModel | None, problem: str
+    ) -> None:
+        """Take a model that has been loaded, or tell why there is none."""
+        unused = model
+        with self._lock:
+            if self._wanted is not wanted:  # nobody waits for it any more
+                problem = ""
+            else:
+                self._wanted = None
+                if model is not None and self.pipeline is not None:
+                    unused, old = None, self._model
+                    self._model, self._loaded = model, wanted.model_key
+                    self.pipeline.exchange(model, lambda: old.close() if old else None)
+                    self._log.info(f"{model.name} answers from now on")
+            loaded = self._loaded
+            if problem and loaded is not None:
+                self.problem = f"{wanted.model} can't be used, {loaded[0]} stays: {problem}"
+        if unused is not None:
+            unused.close()
+        if problem and loaded is not None:
+            self._log.warning(self.problem)
+            self._revert(loaded)
