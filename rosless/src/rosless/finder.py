@@ -37,27 +37,14 @@ class RoslessFinder:
 
     def find_spec(self, fullname, path=None, target=None):
         top, _, rest = fullname.partition(".")
-        if top == "rclpy":
-            return _rclpy_spec(fullname, rest)
-        if top in PACKAGES and (not rest or rest in PACKAGES[top]) and _rclpy_is_ours():
-            from importlib.machinery import ModuleSpec
+        is_interface = top in PACKAGES and (not rest or rest in PACKAGES[top])
+        if fullname != "rclpy" and not ((is_interface or top == "rclpy") and _rclpy_is_ours()):
+            return None
+        from rosless import loaders
 
-            return ModuleSpec(fullname, InterfaceLoader(), is_package=True)
-        return None
-
-
-def _rclpy_spec(fullname, submodule):
-    if not submodule:
-        from importlib.machinery import PathFinder
-
-        return PathFinder.find_spec("rclpy", [_OVERLAY])
-    if _rclpy_is_ours():
-        raise ModuleNotFoundError(
-            f"rosless has no module {fullname!r}: a real ROS 2 is needed for it "
-            "(rosless supplies the part of rclpy listed in its README)",
-            name=fullname,
-        )
-    return None
+        if is_interface:
+            return loaders.interface_spec(fullname)
+        return loaders.rclpy_spec(fullname, _OVERLAY)
 
 
 def _rclpy_is_ours():
@@ -67,29 +54,3 @@ def _rclpy_is_ours():
     from importlib.machinery import PathFinder
 
     return PathFinder.find_spec("rclpy") is None
-
-
-class InterfaceLoader:
-    """Makes `<package>`, `<package>.msg`, `<package>.srv`; classes are made on first use."""
-
-    def create_module(self, spec):
-        return None
-
-    def exec_module(self, module):
-        package, _, kind = module.__name__.partition(".")
-        if not kind:
-            return
-        from rosless import interfaces, messages
-
-        names = interfaces.names(package, kind)
-
-        def make(attribute):
-            if attribute.partition("_")[0] in names and not attribute.startswith("__"):
-                cls = messages.interface_class(f"{package}/{kind}/{attribute}")
-                setattr(module, attribute, cls)
-                return cls
-            raise AttributeError(f"module {module.__name__!r} has no attribute {attribute!r}")
-
-        module.__getattr__ = make
-        module.__all__ = list(names)
-        module.__dir__ = lambda: sorted(names)

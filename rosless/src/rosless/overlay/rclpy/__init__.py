@@ -10,7 +10,6 @@ from rclpy.signals import (
 )
 from rclpy.utilities import get_default_context, ok
 from rclpy.utilities import try_shutdown as _try_shutdown
-from rosless.missing import missing
 
 _global_executor = None
 
@@ -113,4 +112,3 @@ def spin_until_future_complete(node, future, executor=None, timeout_sec=None):
 __all__ = ["Context", "Parameter", "create_node", "get_default_context", "get_global_executor"]
 __all__ += ["init", "ok", "shutdown", "spin", "spin_once", "spin_until_future_complete"]
 __all__ += ["try_shutdown"]
-__getattr__ = missing(__name__)

@@ -3,8 +3,6 @@
 
 import threading
 
-from rosless.missing import missing
-
 
 class CallbackGroup:
     """Callbacks of the entities that were created with this group."""
@@ -41,6 +39,3 @@ class MutuallyExclusiveCallbackGroup(CallbackGroup):
 
     def can_execute(self, entity):
         return self._running == 0
-
-
-__getattr__ = missing(__name__)

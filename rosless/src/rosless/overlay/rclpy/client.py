@@ -8,7 +8,6 @@ from rclpy.service import BODY_OFFSET, HEADER, new_user_data
 from rclpy.task import Future
 from rosless import dds
 from rosless.messages import CdrError, deserialize, serialize
-from rosless.missing import missing
 
 
 class Client:
@@ -120,6 +119,3 @@ class Client:
 
     def __exit__(self, *_):
         self.destroy()
-
-
-__getattr__ = missing(__name__)

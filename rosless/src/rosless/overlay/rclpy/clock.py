@@ -7,7 +7,6 @@ import time as _time
 from rclpy.clock_type import ClockType
 from rclpy.exceptions import NotInitializedException
 from rclpy.time import Time
-from rosless.missing import missing
 
 
 class Clock:
@@ -84,6 +83,3 @@ class ROSClock(Clock):
         with self._changed:
             self._active, self._override_ns = active, override_ns
             self._changed.notify_all()
-
-
-__getattr__ = missing(__name__)

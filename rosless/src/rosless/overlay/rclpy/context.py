@@ -8,7 +8,6 @@ import weakref
 
 from rosless import graph, rosargs
 from rosless.dds import Participant
-from rosless.missing import missing
 
 
 class Context:
@@ -117,6 +116,3 @@ def _stop_all():
     """What SIGINT and SIGTERM do: every context stops being ok."""
     for context in list(_contexts):
         context._stop()
-
-
-__getattr__ = missing(__name__)

@@ -5,8 +5,6 @@ import functools
 
 from builtin_interfaces.msg import Duration as _DurationMessage
 
-from rosless.missing import missing
-
 
 @functools.total_ordering
 class Duration:
@@ -63,4 +61,3 @@ class Duration:
 
 
 Infinite = Duration(nanoseconds=2**63 - 1)
-__getattr__ = missing(__name__)

@@ -2,7 +2,6 @@
 """Exceptions of rclpy."""
 
 from rclpy._rclpy_pybind11 import InvalidHandle  # noqa: F401
-from rosless.missing import missing
 
 
 class NotInitializedException(Exception):
@@ -81,6 +80,3 @@ class InvalidParameterTypeException(ParameterException):
             parameter.name,
             *details,
         )
-
-
-__getattr__ = missing(__name__)

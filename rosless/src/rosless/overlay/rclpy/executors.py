@@ -12,7 +12,6 @@ from rclpy.exceptions import NotInitializedException
 from rclpy.task import Task
 from rclpy.utilities import get_default_context
 from rosless import dds
-from rosless.missing import missing
 
 
 class ShutdownException(Exception):
@@ -291,6 +290,3 @@ def _deadline(timeout_sec):
     if timeout_sec is None or timeout_sec < 0:
         return None
     return time.monotonic() + timeout_sec
-
-
-__getattr__ = missing(__name__)

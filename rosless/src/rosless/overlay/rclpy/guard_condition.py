@@ -2,7 +2,6 @@
 """Guard conditions: a callback that any thread can ask the executor to run."""
 
 from rosless import dds
-from rosless.missing import missing
 
 
 class GuardCondition:
@@ -32,6 +31,3 @@ class GuardCondition:
 
     def _close(self):
         self._guard.close()
-
-
-__getattr__ = missing(__name__)

@@ -22,7 +22,6 @@ from lifecycle_msgs.srv import (
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rosless.missing import missing
 
 _STATES = {
     0: "unknown",
@@ -307,6 +306,3 @@ def _description(transition):
         start_state=StateMessage(id=start, label=_STATES[start]),
         goal_state=StateMessage(id=goal, label=_STATES[goal]),
     )
-
-
-__getattr__ = missing(__name__)

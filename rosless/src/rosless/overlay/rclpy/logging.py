@@ -8,8 +8,6 @@ import threading
 import time
 from enum import IntEnum
 
-from rosless.missing import missing
-
 
 class LoggingSeverity(IntEnum):
     UNSET = 0
@@ -185,6 +183,3 @@ def initialize():
 
 def shutdown():
     """Nothing to release."""
-
-
-__getattr__ = missing(__name__)

@@ -30,7 +30,6 @@ from rclpy.time_source import TimeSource
 from rclpy.timer import Timer
 from rclpy.utilities import get_default_context
 from rosless import rosargs
-from rosless.missing import missing
 
 
 class Node(NodeParameters, GraphQueries):
@@ -323,6 +322,3 @@ def _check_type(kind, what, attribute):
 def _refuse_events(event_callbacks):
     if event_callbacks is not None:
         raise NotImplementedError("event callbacks are not supplied by rosless: they need ROS 2")
-
-
-__getattr__ = missing(__name__)

@@ -12,8 +12,6 @@ from rcl_interfaces.msg import (
     ParameterValue,
 )
 
-from rosless.missing import missing
-
 PARAMETER_SEPARATOR_STRING = "."
 _FIELDS = {  # type -> field of ParameterValue
     ParameterType.PARAMETER_BOOL: "bool_value",
@@ -145,6 +143,3 @@ def get_parameter_value(string_value):
     except (yaml.YAMLError, TypeError):
         value, kind = string_value, Parameter.Type.STRING
     return Parameter("", kind, value).get_parameter_value()
-
-
-__getattr__ = missing(__name__)

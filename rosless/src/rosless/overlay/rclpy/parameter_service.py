@@ -14,7 +14,6 @@ from rcl_interfaces.srv import (
 from rclpy.exceptions import ParameterNotDeclaredException, ParameterUninitializedException
 from rclpy.parameter import PARAMETER_SEPARATOR_STRING, Parameter
 from rclpy.qos import qos_profile_parameters
-from rosless.missing import missing
 
 
 class ParameterService:
@@ -95,6 +94,3 @@ class ParameterService:
 
     def _warn(self, text):
         self._node.get_logger().warning(text)
-
-
-__getattr__ = missing(__name__)

@@ -5,7 +5,6 @@ from rclpy._rclpy_pybind11 import InvalidHandle
 from rclpy.qos import ReliabilityPolicy
 from rosless import dds
 from rosless.messages import serialize
-from rosless.missing import missing
 
 
 class Publisher:
@@ -70,6 +69,3 @@ class Publisher:
 
     def __exit__(self, *_):
         self.destroy()
-
-
-__getattr__ = missing(__name__)

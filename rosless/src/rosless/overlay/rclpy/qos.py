@@ -4,7 +4,6 @@
 from enum import Enum, IntEnum
 
 from rclpy.duration import Duration
-from rosless.missing import missing
 
 
 class InvalidQoSProfileException(Exception):
@@ -153,6 +152,3 @@ class QoSPresetProfiles(Enum):
     SERVICES_DEFAULT = qos_profile_services_default
     PARAMETERS = qos_profile_parameters
     PARAMETER_EVENTS = qos_profile_parameter_events
-
-
-__getattr__ = missing(__name__)

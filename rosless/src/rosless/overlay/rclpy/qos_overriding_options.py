@@ -7,7 +7,6 @@ from enum import Enum
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 
 from rclpy.duration import Duration
-from rosless.missing import missing
 
 
 class InvalidQosOverridesError(Exception):
@@ -78,6 +77,3 @@ def _from_parameter(current, value):
     if isinstance(current, Duration):
         return Duration(nanoseconds=value)
     return type(current)[value.upper()] if hasattr(current, "short_key") else value
-
-
-__getattr__ = missing(__name__)

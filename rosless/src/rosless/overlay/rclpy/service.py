@@ -19,7 +19,6 @@ from cyclonedds.qos import Policy
 
 from rosless import dds
 from rosless.messages import CdrError, deserialize, serialize
-from rosless.missing import missing
 
 HEADER = struct.Struct("<Qq")
 BODY_OFFSET = 4 + HEADER.size
@@ -125,6 +124,3 @@ def _client_id(key, participant, handle, topic, type_name, qos, info, type_id):
     """The `clientid=…` of an endpoint's USER_DATA, None without one."""
     parts = bytes(qos[Policy.Userdata].data).split(b";") if Policy.Userdata in qos else []
     return next((part for part in parts if part.startswith(b"clientid=")), None)
-
-
-__getattr__ = missing(__name__)

@@ -12,7 +12,6 @@ import threading
 from enum import IntFlag
 
 from rclpy.context import _stop_all
-from rosless.missing import missing
 
 
 class SignalHandlerOptions(IntFlag):
@@ -80,6 +79,3 @@ def _watch(reading):
         previous = _wakeup.get("previous", -1)
         if previous != -1:
             os.write(previous, numbers)
-
-
-__getattr__ = missing(__name__)

@@ -5,7 +5,6 @@ import inspect
 
 from rosless import dds
 from rosless.messages import CdrError, deserialize
-from rosless.missing import missing
 
 
 class Subscription:
@@ -77,6 +76,3 @@ def _takes_two(callback):
     except ValueError:  # a builtin without signature
         pass
     return False
-
-
-__getattr__ = missing(__name__)

@@ -5,8 +5,6 @@ import inspect
 import threading
 import weakref
 
-from rosless.missing import missing
-
 
 class Future:
     """A result that comes later; done callbacks run in the executor where there is one."""
@@ -112,6 +110,3 @@ class Task(Future):
             awaited.add_done_callback(lambda _: executor._add_task(self))
         elif executor is not None:  # a bare `yield`: once more in the next round
             executor._add_task(self)
-
-
-__getattr__ = missing(__name__)

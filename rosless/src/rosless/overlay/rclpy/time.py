@@ -7,7 +7,6 @@ from builtin_interfaces.msg import Time as _TimeMessage
 
 from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
-from rosless.missing import missing
 
 
 @functools.total_ordering
@@ -86,6 +85,3 @@ class Time:
 
     def __hash__(self):
         return hash((self._nanoseconds, self._clock_type))
-
-
-__getattr__ = missing(__name__)

@@ -8,7 +8,6 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
-from rosless.missing import missing
 
 CLOCK_TOPIC = "/clock"
 USE_SIM_TIME_NAME = "use_sim_time"
@@ -56,6 +55,3 @@ class TimeSource:
 
     def _on_clock(self, message):
         self._clock.set_ros_time_override(Time.from_msg(message.clock))
-
-
-__getattr__ = missing(__name__)

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Timers."""
 
-from rosless.missing import missing
-
 
 class Timer:
     """Made by Node.create_timer. Due times are kept in nanoseconds of its clock."""
@@ -64,6 +62,3 @@ class Timer:
 
     def _close(self):
         self._canceled = True
-
-
-__getattr__ = missing(__name__)

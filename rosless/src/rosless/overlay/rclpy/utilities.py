@@ -5,7 +5,6 @@ import threading
 
 from rclpy.context import Context
 from rosless import rosargs
-from rosless.missing import missing
 
 _default = {}
 _lock = threading.Lock()
@@ -45,6 +44,3 @@ def get_rmw_implementation_identifier():
 def timeout_sec_to_nsec(timeout_sec):
     """None or negative: -1 (no limit)."""
     return -1 if timeout_sec is None or timeout_sec < 0 else int(float(timeout_sec) * 10**9)
-
-
-__getattr__ = missing(__name__)
