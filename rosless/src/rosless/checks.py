@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks on assignment to a message field, as rclpy's classes make them (AssertionError)."""
 
+import functools
 import math
 from array import array
 from collections import UserList, UserString
@@ -17,53 +18,47 @@ def make_setter(item, store, nested=None):
     """The setter of a field; `store(message, value)` keeps the value, `nested` is its class."""
     check, wanted = _scalar_check(item, nested)
     if item.kind == "one":
+        convert = functools.partial(_checked, check)
+    else:
+        convert = _converter(item, check)
+        size = f" with exactly {item.size} items" if item.kind == "array" else ""
+        if item.kind == "sequence" and item.size:
+            size = f" with at most {item.size} items"
+        wanted = f"a set or sequence{size} and each value {wanted}"
 
-        def set_one(self, value):
-            if not check(value):
-                raise AssertionError(f"The {item.name!r} field must be {wanted}, got {value!r:.80}")
-            store(self, value)
-
-        return set_one
-    convert = _converter(item, check)
-
-    def set_many(self, value):
+    def set_field(self, value):
         converted = convert(value)
         if converted is None:
-            size = {"array": f" with exactly {item.size} items", "sequence": ""}[item.kind]
-            if item.kind == "sequence" and item.size:
-                size = f" with at most {item.size} items"
-            raise AssertionError(
-                f"The {item.name!r} field must be a set or sequence{size} and each value "
-                f"{wanted}, got {type(value).__name__} {value!r:.80}"
-            )
+            got = f"{type(value).__name__} {value!r:.80}"
+            raise AssertionError(f"The {item.name!r} field must be {wanted}, got {got}")
         store(self, converted)
 
-    return set_many
+    return set_field
+
+
+def _checked(check, value):
+    return value if check(value) else None
 
 
 def _scalar_check(item, nested):
     """(predicate, what is wanted in words) for one value of the field's base type."""
-    base = item.base
     if nested is not None:
         return lambda v: isinstance(v, nested), f"a sub message of type {nested.__name__!r}"
-    if base == "string":
-        if item.bound:
-            return (
-                lambda v: isinstance(v, str) and len(v) <= item.bound,
-                f"string value not longer than {item.bound}",
-            )
-        return lambda v: isinstance(v, str), "of type 'str'"
-    if base == "bool":
+    if item.base == "string":
+        longest = item.bound or math.inf
+        text = f"string value not longer than {longest}" if item.bound else "of type 'str'"
+        return lambda v: isinstance(v, str) and len(v) <= longest, text
+    if item.base == "bool":
         return lambda v: isinstance(v, bool), "of type 'bool'"
-    if base == "byte":
+    if item.base == "byte":
         return lambda v: isinstance(v, (bytes, bytearray)) and len(v) == 1, "of type 'bytes' (1)"
-    if base == "float64":
+    if item.base == "float64":
         return lambda v: isinstance(v, float), "of type 'float'"
-    if base == "float32":
+    if item.base == "float32":
         return _is_float32, "a float in [-3.402823466e+38, 3.402823466e+38]"
-    low, high = _integer_range(base)
-    signed = "an integer" if low else "an unsigned integer"
-    return lambda v: isinstance(v, int) and low <= v <= high, f"{signed} in [{low}, {high}]"
+    info = np.iinfo(PRIMITIVES[item.base].code)
+    low, high = int(info.min), int(info.max)
+    return lambda v: isinstance(v, int) and low <= v <= high, f"an integer in [{low}, {high}]"
 
 
 def _is_float32(value):
@@ -72,14 +67,9 @@ def _is_float32(value):
     return not math.isfinite(value) or -_FLOAT32_MAX <= value <= _FLOAT32_MAX
 
 
-def _integer_range(base):
-    info = np.iinfo(PRIMITIVES[base][3])
-    return int(info.min), int(info.max)
-
-
 def _converter(item, check):
     """Function from the value given to the value stored; None means refused."""
-    _, _, code, dtype, _ = PRIMITIVES.get(item.base, (None,) * 5)
+    code = PRIMITIVES[item.base].code if item.is_number else None
 
     def sized(value):
         if item.kind == "array":
@@ -92,17 +82,10 @@ def _converter(item, check):
             return False
         return all(map(check, value))
 
-    if code is None:  # bool, byte, string, message: kept as given
-        return lambda value: value if listed(value) else None
-    if item.kind == "array":
-
-        def to_numpy(value):
-            if isinstance(value, np.ndarray):
-                good = value.dtype == dtype and value.size == item.size
-                return value if good else None
-            return np.array(value, dtype) if listed(value) else None
-
-        return to_numpy
+    def to_numpy(value):
+        if isinstance(value, np.ndarray):
+            return value if value.dtype == code and value.size == item.size else None
+        return np.array(value, code) if listed(value) else None
 
     def to_array(value):
         if isinstance(value, array):
@@ -111,4 +94,6 @@ def _converter(item, check):
             return array("B", value)
         return array(code, value) if listed(value) else None
 
-    return to_array
+    if code is None:  # bool, byte, string, message: kept as given
+        return functools.partial(_checked, listed)
+    return to_numpy if item.kind == "array" else to_array

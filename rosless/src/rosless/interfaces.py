@@ -12,23 +12,30 @@ import json
 import pathlib
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-# ROS primitive -> (struct code, size in bytes, array.array code or None, numpy dtype name, type id)
-# The type id is the one of REP-2011 (type_description_interfaces/msg/FieldType).
+
+class Primitive(NamedTuple):
+    """A primitive type of ROS."""
+
+    code: str  # of struct, array.array and numpy
+    type_id: int  # of REP-2011 (type_description_interfaces/msg/FieldType)
+
+
 PRIMITIVES = {
-    "bool": ("?", 1, None, "bool", 15),
-    "byte": ("c", 1, None, "uint8", 16),
-    "char": ("B", 1, "B", "uint8", 3),
-    "int8": ("b", 1, "b", "int8", 2),
-    "uint8": ("B", 1, "B", "uint8", 3),
-    "int16": ("h", 2, "h", "int16", 4),
-    "uint16": ("H", 2, "H", "uint16", 5),
-    "int32": ("i", 4, "i", "int32", 6),
-    "uint32": ("I", 4, "I", "uint32", 7),
-    "int64": ("q", 8, "q", "int64", 8),
-    "uint64": ("Q", 8, "Q", "uint64", 9),
-    "float32": ("f", 4, "f", "float32", 10),
-    "float64": ("d", 8, "d", "float64", 11),
+    "bool": Primitive("?", 15),
+    "byte": Primitive("c", 16),
+    "char": Primitive("B", 3),
+    "int8": Primitive("b", 2),
+    "uint8": Primitive("B", 3),
+    "int16": Primitive("h", 4),
+    "uint16": Primitive("H", 5),
+    "int32": Primitive("i", 6),
+    "uint32": Primitive("I", 7),
+    "int64": Primitive("q", 8),
+    "uint64": Primitive("Q", 9),
+    "float32": Primitive("f", 10),
+    "float64": Primitive("d", 11),
 }
 PLACEHOLDER = "structure_needs_at_least_one_member"  # what an empty ROS message has on the wire
 _FOLDER = pathlib.Path(__file__).parent / "definitions"
@@ -52,6 +59,10 @@ class Field:
     @property
     def is_primitive(self) -> bool:
         return self.base in PRIMITIVES
+
+    @property
+    def is_number(self) -> bool:
+        return self.is_primitive and self.base not in ("bool", "byte")
 
     @property
     def is_message(self) -> bool:
@@ -189,7 +200,7 @@ def _describe(name, referenced):
     fields = []
     for item in definition(name).fields:
         if item.is_primitive:
-            type_id = PRIMITIVES[item.base][4]
+            type_id = PRIMITIVES[item.base].type_id
         else:
             type_id = 1 if item.is_message else (21 if item.bound else 17)
         if item.kind == "array":

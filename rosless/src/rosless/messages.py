@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Message and service classes that behave like rclpy's, with a generated CDR codec.
+"""Message and service classes that behave like rclpy's, and their CDR.
 
-For every definition one Python class is generated: `__init__`, `_write` (to a bytearray) and
-`_read` (from a buffer) as straight-line code, in which runs of fixed-size scalars, those of nested
-messages included, become one `struct` call. Alignment follows XCDR1 (OMG DDS-XTypes 1.3, 7.4.3):
-a scalar of n bytes starts at a multiple of n after the 4-byte encapsulation header.
+Every field has a codec: what a new message holds, a writer (to a bytearray), a reader (from a
+buffer). Alignment follows XCDR1 (OMG DDS-XTypes 1.3, 7.4.3): a scalar of n bytes starts at a
+multiple of n after the 4-byte encapsulation header.
 """
 
 import functools
@@ -20,7 +19,9 @@ from rosless.interfaces import PLACEHOLDER, PRIMITIVES, definition
 
 HEADER = b"\x00\x01\x00\x00"  # plain CDR, little endian
 _PADS = [bytes(n) for n in range(8)]
-_NATIVE_LITTLE = sys.byteorder == "little"
+
+if sys.byteorder != "little":  # array.array and numpy would need byte swaps everywhere
+    raise ImportError("rosless runs on little-endian machines only; use a real ROS 2 here")
 
 
 class CdrError(ValueError):
@@ -32,17 +33,37 @@ class Message:
 
     __slots__ = ()
     _definition = None
+    _codecs = ()  # (slot, default, write, read) of each field
+
+    def __init__(self, **values):
+        for slot, default, _, _ in self._codecs:
+            setattr(self, slot, default())
+        for key, value in values.items():
+            if "_" + key not in self.__slots__:
+                raise AssertionError(f"Invalid arguments passed to constructor: {key}")
+            setattr(self, key, value)
+
+    @classmethod
+    def _write(cls, buffer, message):
+        if not cls._codecs:  # DDS has no empty structure: there is one byte
+            buffer.append(0)
+        for slot, _, write, _ in cls._codecs:
+            write(buffer, getattr(message, slot))
+
+    @classmethod
+    def _read(cls, buffer, position):
+        message = object.__new__(cls)
+        if not cls._codecs:
+            _, position = _get_bytes(buffer, position, 1, 1)
+        for slot, _, _, read in cls._codecs:
+            value, position = read(buffer, position)
+            setattr(message, slot, value)
+        return message, position
 
     @classmethod
     def get_fields_and_field_types(cls):
         """{field name: type text}, for example {'height': 'uint32', 'data': 'sequence<uint8>'}."""
         return {f.name: f.type_text for f in cls._definition.fields if f.name != PLACEHOLDER}
-
-    def _assign(self, values):
-        for key, value in values.items():
-            if "_" + key not in self.__slots__:
-                raise AssertionError(f"Invalid arguments passed to constructor: {key}")
-            setattr(self, key, value)
 
     def __eq__(self, other):
         if not isinstance(other, type(self)):
@@ -111,14 +132,13 @@ def interface_class(name):
 
 def _message_class(described):
     package, kind, base = described.name.split("/")
-    code = _Code(described)
-    space = {"__module__": f"{package}.{kind}", "_definition": described}
     fields = [f for f in described.fields if f.name != PLACEHOLDER]
-    space["__slots__"] = tuple("_" + f.name for f in fields)
-    space["_flat"] = all(
-        f.kind == "one" and (f.is_primitive or (f.is_message and interface_class(f.base)._flat))
-        for f in described.fields
-    )
+    space = {
+        "__module__": f"{package}.{kind}",
+        "__slots__": tuple("_" + f.name for f in fields),
+        "_definition": described,
+        "_codecs": tuple(("_" + f.name, *_codec(f)) for f in fields),
+    }
     cls = type(base, (Message,), space)
     for item in fields:
         slot = cls.__dict__["_" + item.name]
@@ -127,209 +147,127 @@ def _message_class(described):
         setattr(cls, item.name, property(operator.attrgetter("_" + item.name), setter))
     for key, value in described.constants.items():
         setattr(cls, key, value)
-    code.compile_into(cls)
     return cls
 
 
-class _Code:
-    """Source text of one class's `__init__`, `_write` and `_read`.
+# -------------------------------------------------------------------------- codecs of the fields
 
-    Scalars are collected in `run` and flushed as one pack/unpack; `names` holds what the text uses.
+
+def _codec(item):
+    """(default, write, read) of a field: `default()`, `write(buffer, value)`, `read(buffer, p)`.
+
+    Readers return the value and the position after it.
     """
-
-    def __init__(self, described):
-        self.described = described
-        self.names = {
-            "np": np,
-            "array": array,
-            "pads": _PADS,
-            "put_string": _put_string,
-            "get_string": _get_string,
-            "get_length": _get_length,
-            "get_bytes": _get_bytes,
-        }
-        self.init, self.write, self.read, self.run = [], [], [], []
-
-    def compile_into(self, cls):
-        self.name("new", object.__new__)
-        self.name("cls", cls)
-        for item in self.described.fields:
-            self.add(item)
-        self.flush()
-        lines = ["def __init__(self, **kwargs):"]
-        lines += [f"  self._{name} = {value}" for name, value in self.init]
-        lines += ["  if kwargs: self._assign(kwargs)", "def _write(b, m):"]
-        lines += [f"  {line}" for line in self.write] + ["def _read(b, p):", "  m = new(cls)"]
-        lines += [f"  {line}" for line in self.read] + ["  return m, p"]
-        filename = f"<{self.described.name}>"
-        exec(compile("\n".join(lines), filename, "exec"), self.names)  # text made above, no input
-        cls.__init__ = self.names["__init__"]
-        cls._write = staticmethod(self.names["_write"])
-        cls._read = staticmethod(self.names["_read"])
-
-    def name(self, key, value):
-        self.names[key] = value
-        return key
-
-    def add(self, item):
-        if item.name == PLACEHOLDER:
-            self.run.append(("0", "_", "B"))
-        elif item.kind == "one":
-            self.add_single(item)
-        elif item.is_primitive:
-            self.add_numbers(item)
-        else:
-            self.add_items(item)
-
-    def add_single(self, item):
-        if item.is_primitive:
-            zero = {"?": False, "c": b"\0", "f": 0.0, "d": 0.0}.get(PRIMITIVES[item.base][0], 0)
-            self.init.append((item.name, repr(zero if item.default is None else item.default)))
-            self.run.append((f"m._{item.name}",) * 2 + (PRIMITIVES[item.base][0],))
-        elif item.base == "string":
-            self.flush()
-            self.init.append((item.name, repr(item.default or "")))
-            self.write.append(f"put_string(b, m._{item.name})")
-            self.read.append(f"m._{item.name}, p = get_string(b, p)")
-        else:
-            nested = interface_class(item.base)
-            key = self.name(f"C_{item.name}", nested)
-            self.init.append((item.name, f"{key}()"))
-            if nested._flat:
-                self.add_flat(f"m._{item.name}", nested)
-            else:
-                self.flush()
-                self.write.append(f"{key}._write(b, m._{item.name})")
-                self.read.append(f"m._{item.name}, p = {key}._read(b, p)")
-
-    def add_flat(self, target, nested):
-        """Fields of a nested message of fixed size join the run; reading creates it first."""
-        key = self.name("F_" + nested._definition.name.replace("/", "_"), nested)
-        self.read.append(f"{target} = new({key})")
-        for item in nested._definition.fields:
-            if item.name == PLACEHOLDER:
-                self.run.append(("0", "_", "B"))
-            elif item.is_message:
-                self.add_flat(f"{target}._{item.name}", interface_class(item.base))
-            else:
-                expression = f"{target}._{item.name}"
-                self.run.append((expression, expression, PRIMITIVES[item.base][0]))
-
-    def flush(self):
-        if not self.run:
-            return
-        key = self.name(f"R_{len(self.names)}", _aligned([code for _, _, code in self.run]))
-        self.write.append(f"b += {key}[len(b) & 7].pack({', '.join(w for w, _, _ in self.run)})")
-        targets = ", ".join(target for _, target, _ in self.run)
-        self.read.append(f"s = {key}[p & 7]; {targets}, = s.unpack_from(b, p); p += s.size")
-        self.run.clear()
-
-    def begin_many(self, item):
-        """Length (written for sequences, checked for arrays)."""
-        self.flush()
-        text = f"m._{item.name}"
-        if item.kind == "array":
-            self.write.append(f"if len({text}) != {item.size}: raise ValueError({item.name!r})")
-            self.read.append(f"n = {item.size}")
-        else:
-            if item.size:
-                self.write.append(f"if len({text}) > {item.size}: raise ValueError({item.name!r})")
-            self.write.append(f"b += pads[-len(b) & 3]; b += len({text}).to_bytes(4, 'little')")
-            self.read.append("n, p = get_length(b, p)")
-        return text
-
-    def add_numbers(self, item):
-        text = self.begin_many(item)
-        _, size, code, dtype, _ = PRIMITIVES[item.base]
-        if size > 1:
-            self.write.append(f"if len({text}): b += pads[4 - len(b) & {size - 1}]")
-        self.read.append(f"v, p = get_bytes(b, p, n, {size})")
-        if item.base == "byte":
-            empty = f"[bytes(1)] * {item.size}" if item.kind == "array" else "[]"
-            self.write.append(f"b += b''.join({text})")
-            self.read.append(f"{text} = [bytes((x,)) for x in v]")
-        elif code is None:  # bool
-            empty = f"[False] * {item.size}" if item.kind == "array" else "[]"
-            self.write.append(f"b += bytes({text})")
-            self.read.append(f"{text} = [x != 0 for x in v]")
-        elif item.kind == "array":
-            key = self.name(f"D_{item.name}", np.dtype(dtype))
-            empty = f"np.zeros({item.size}, {key})"
-            if item.default is not None:
-                empty = f"np.array({item.default!r}, {key})"
-            self.write.append(f"b += {text}.tobytes()")
-            self.read.append(f"{text} = np.frombuffer(v, {key}).copy()")
-        else:
-            empty = f"array({code!r}, {item.default or []!r})"
-            self.write.append(f"b += memoryview({text}).cast('B')" if size > 1 else f"b += {text}")
-            self.read.append(f"{text} = x = array({code!r}); x.frombytes(v)")
-        self.init.append((item.name, empty))
-
-    def add_items(self, item):
-        """Strings or messages, several."""
-        text = self.begin_many(item)
-        if item.base == "string":
-            one = "''"
-            self.write.append(f"for x in {text}: put_string(b, x)")
-            step = "x, p = get_string(b, p)"
-        else:
-            key = self.name(f"C_{item.name}", interface_class(item.base))
-            one = f"{key}()"
-            self.write.append(f"for x in {text}: {key}._write(b, x)")
-            step = f"x, p = {key}._read(b, p)"
-        self.read.append("if n > len(b) - p: raise ValueError('length beyond the end')")
-        self.read.append(f"{text} = v = []")
-        self.read.append(f"for _ in range(n): {step}; v.append(x)")
-        many = f"[{one} for _ in range({item.size})]" if item.kind == "array" else "[]"
-        self.init.append((item.name, repr(item.default) if item.default else many))
+    if item.is_message:
+        cls = interface_class(item.base)
+        single = (cls, cls._write, cls._read)
+    elif item.base == "string":
+        single = (str, _put_string, _get_string)
+    else:
+        single = _scalar(PRIMITIVES[item.base].code)
+    if item.kind != "one":
+        return _numbers(item) if item.is_number else _items(item, *single)
+    return single if item.default is None else (lambda: item.default, *single[1:])
 
 
-def _aligned(codes):
-    """Eight structs for a run of scalars, indexed by buffer position modulo 8."""
-    structs = []
-    for position in range(8):
-        start = end = position + 4  # alignment counts from after the 4-byte header; 4 = -4 mod 8
-        text = "<"
-        for code in codes:
-            size = struct.calcsize("<" + code)
-            text += "x" * (-end % size) + code
-            end = start + struct.calcsize(text)
-        structs.append(struct.Struct(text))
-    return tuple(structs)
+def _scalar(code):
+    packer = struct.Struct("<" + code)
+    size, zero = packer.size, packer.unpack(bytes(packer.size))[0]
+
+    def write(buffer, value):
+        buffer += _PADS[(4 - len(buffer)) % size]
+        buffer += packer.pack(value)
+
+    def read(buffer, position):
+        position += (4 - position) % size
+        return packer.unpack_from(buffer, position)[0], position + size
+
+    return lambda: zero, write, read
+
+
+_, _put_uint32, _get_uint32 = _scalar("I")
 
 
 def _put_string(buffer, text):
     data = text.encode()
-    buffer += _PADS[-len(buffer) & 3]
-    buffer += (len(data) + 1).to_bytes(4, "little")
+    _put_uint32(buffer, len(data) + 1)
     buffer += data
     buffer += b"\0"
 
 
-def _get_length(buffer, position):
-    position += -position & 3
-    if position + 4 > len(buffer):
-        raise ValueError("the sample ends early")
-    return int.from_bytes(buffer[position : position + 4], "little"), position + 4
-
-
 def _get_string(buffer, position):
-    length, position = _get_length(buffer, position)
-    end = position + length
-    if end > len(buffer):
-        raise ValueError("a string ends beyond the sample")
-    return str(buffer[position : end - 1], "utf-8") if length else "", end
+    length, position = _get_uint32(buffer, position)
+    data, end = _get_bytes(buffer, position, length, 1)
+    return str(data[:-1], "utf-8"), end
+
+
+def _put_count(item, buffer, count):
+    """Write the length of a sequence; check that of an array, which is not written."""
+    if item.kind == "array" and count != item.size:
+        raise ValueError(f"{item.name} must have {item.size} items, got {count}")
+    if item.kind == "sequence":
+        if item.size and count > item.size:
+            raise ValueError(f"{item.name} may have {item.size} items, got {count}")
+        _put_uint32(buffer, count)
+
+
+def _get_count(item, buffer, position):
+    return (item.size, position) if item.kind == "array" else _get_uint32(buffer, position)
 
 
 def _get_bytes(buffer, position, count, size):
     """View of `count` items of `size` bytes and the position after them."""
     if count:
-        position += (4 - position) & (size - 1)
+        position += (4 - position) % size
     end = position + count * size
     if end > len(buffer):
-        raise ValueError("a sequence ends beyond the sample")
+        raise ValueError("the sample ends early")
     return buffer[position:end], end
 
 
-if not _NATIVE_LITTLE:  # array.array and numpy would need byte swaps everywhere
-    raise ImportError("rosless runs on little-endian machines only; use a real ROS 2 here")
+def _items(item, default, write_one, read_one):
+    """Several strings, messages, bools or bytes: a list."""
+    count = item.size if item.kind == "array" else 0
+
+    def write(buffer, values):
+        _put_count(item, buffer, len(values))
+        for value in values:
+            write_one(buffer, value)
+
+    def read(buffer, position):
+        count, position = _get_count(item, buffer, position)
+        values = []
+        for _ in range(count):
+            value, position = read_one(buffer, position)
+            values.append(value)
+        return values, position
+
+    return lambda: list(item.default or (default() for _ in range(count))), write, read
+
+
+def _numbers(item):
+    """Several numbers: a numpy array of fixed size, or an array.array."""
+    code, fixed = PRIMITIVES[item.base].code, item.kind == "array"
+    size = struct.calcsize(code)
+
+    def default():
+        if fixed:
+            return np.array(item.default or [0] * item.size, code)
+        return array(code, item.default or [])
+
+    def write(buffer, values):
+        _put_count(item, buffer, len(values))
+        if len(values):
+            buffer += _PADS[(4 - len(buffer)) % size]
+            buffer += values.tobytes() if fixed else memoryview(values).cast("B")
+
+    def read(buffer, position):
+        count, position = _get_count(item, buffer, position)
+        data, position = _get_bytes(buffer, position, count, size)
+        if fixed:
+            return np.frombuffer(data, code).copy(), position
+        values = array(code)
+        values.frombytes(data)
+        return values, position
+
+    return default, write, read
