@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracker
-from lfmvl_ros.models.decoding import Blocks, Proposer, write_answer
+from lfmvl_ros.models.decoding import Blocks, Proposer, Row, write_answers
 from lfmvl_ros.models.draft_tokens import TokenDraft, encoder
 from lfmvl_ros.models.ending import AnswerEnd
 from lfmvl_ros.models.inputs import ModelInputs
@@ -120,13 +121,18 @@ class Weightless:
     """Stands in for a runner where only the passes are counted."""
 
     def __init__(self, width: int) -> None:
-        self.length, self.embedding = 0, torch.zeros(width, 1)
+        self.embedding = torch.zeros(width, 1)
+        self._rows = [SimpleNamespace(length=0) for _ in range(8)]
 
-    def append(self, ids: Any = None, *, embeds: Any = None, last: int | None = None) -> Any:
+    def rows(self, count: int) -> Any:
+        """Rows that remember their length alone."""
+        return self._rows[:count]
+
+    def append_rows(self, rows: Any, counts: Any, *_: Any, last: Any = None, **__: Any) -> Any:
         """Logits of nothing."""
-        count = len(embeds if ids is None else ids)
-        self.length += count
-        return torch.zeros(1, 1).expand(last or count, len(self.embedding))
+        for row, count in zip(rows, counts, strict=True):
+            row.length += count
+        return torch.zeros(1, 1).expand(sum(last or counts), len(self.embedding))
 
 
 def scripted(
@@ -151,13 +157,18 @@ def write(
     runner: Any, embeds: torch.Tensor, ids: list[int], draft: Proposer, blocks: Blocks
 ) -> Written:
     """Write a scripted answer behind prompt embeddings ``(1, T, width)``."""
-    row = torch.ones(1, embeds.shape[1], dtype=torch.int64)
-    return write_answer(
+    return write_all(runner, embeds, [(ids, draft)], blocks)[0]
+
+
+def write_all(
+    runner: Any, embeds: torch.Tensor, answers: Sequence[tuple[list[int], Proposer]], blocks: Blocks
+) -> list[Written]:
+    """Write several scripted answers side by side behind ``(B, T, width)``."""
+    mask = torch.ones(embeds.shape[:2], dtype=torch.int64)
+    return write_answers(
         runner,
-        ModelInputs(row, row, embeds, (64,), 0.0, 0.0),
-        proposer=draft,
-        chooser=Scripted(ids),
+        ModelInputs(mask, mask, embeds, (64,) * len(embeds), 0.0, 0.0),
+        [Row(draft, Scripted(ids), AnswerEnd((END,), 4096)) for ids, draft in answers],
         blocks=blocks,
-        end=AnswerEnd((END,), 4096),
         limit=FOREVER,
     )

@@ -4,14 +4,15 @@
 A draft proposes what may come next, one forward gives the logits behind every proposed token, and
 the answer goes on as far as the proposals are what would have been chosen anyway (Leviathan et
 al., 2023, arXiv:2211.17192, with a draft that costs nothing). The rest is forgotten by lowering
-the runner's length. The first proposal rides along with the prompt.
+the row's length. The first proposal rides along with the prompt. Several answers are written side
+by side, each with its own draft, length and end.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -21,6 +22,7 @@ from lfmvl_ros.models.choosing import Chooser
 from lfmvl_ros.models.draft_tokens import BlockSize
 from lfmvl_ros.models.ending import AnswerEnd
 from lfmvl_ros.models.inputs import ModelInputs
+from lfmvl_ros.models.row_memory import RowMemory
 from lfmvl_ros.models.runner import Lfm2Runner
 from lfmvl_ros.models.writing import Limit, Written, cut_answer
 
@@ -58,50 +60,98 @@ class Blocks:
         return cls(BlockSize(8, 256), BlockSize(8, 64))
 
 
+@dataclass
+class Row:
+    """One answer of a batch while it is written.
+
+    Attributes:
+        proposer, chooser, end: what makes it, and what ends it.
+        ids: tokens so far; proposed: the guesses of the present forward.
+        forwards: how many this row took part in.
+    """
+
+    proposer: Proposer
+    chooser: Chooser
+    end: AnswerEnd
+    ids: list[int] = field(default_factory=list)
+    proposed: list[int] = field(default_factory=list)
+    marks: list[torch.Tensor] = field(default_factory=list)
+    forwards: int = 0
+
+    def propose(self, size: BlockSize) -> None:
+        """Guess what comes next, within the block size and the longest answer."""
+        room = self.end.most - len(self.ids) - 1
+        self.proposed = self.proposer.propose(self.ids, min(size.now, room))
+
+    def take(self, logits: torch.Tensor, size: BlockSize, memory: RowMemory) -> None:
+        """Choose tokens after a forward, and forget the guesses that were wrong."""
+        chosen = self.chooser.choose(logits, self.proposed)
+        self.marks.append(_logprobs(logits, chosen))
+        self.ids += chosen
+        self.forwards += 1
+        accepted = len(chosen) - 1
+        size.learn(len(self.proposed), accepted)
+        memory.length -= len(self.proposed) - accepted
+        self.end.add(chosen)
+
+
 @torch.inference_mode()
-def write_answer(
-    runner: Lfm2Runner,
-    inputs: ModelInputs,
-    *,
-    proposer: Proposer,
-    chooser: Chooser,
-    blocks: Blocks,
-    end: AnswerEnd,
-    limit: Limit,
-) -> Written:
-    """Write the answer to a batch of one.
+def write_answers(
+    runner: Lfm2Runner, inputs: ModelInputs, rows: Sequence[Row], *, blocks: Blocks, limit: Limit
+) -> list[Written]:
+    """Write one answer for each row of the batch, all rows in each forward until they are over.
 
     ``limit`` is asked after each forward; what that forward has confirmed is kept.
     """
     start = time.monotonic()
-    runner.length = 0
-    ids: list[int] = []
-    marks: list[torch.Tensor] = []
-    embeds = inputs.embeds[0]
-    proposed = proposer.propose(ids, min(blocks.first.now, end.most - 1))
-    if proposed:
-        table = runner.embedding
-        guess = F.embedding(torch.tensor(proposed, device=table.device), table)
-        embeds = torch.cat([embeds, guess.to(embeds.dtype)])
-    logits = runner.append(embeds=embeds, last=len(proposed) + 1)
-    size, forwards, first_s = blocks.first, 1, 0.0
+    memories = runner.rows(len(rows))
+    size, first_s, active = blocks.first, 0.0, list(range(len(rows)))
     while True:
-        chosen = chooser.choose(logits, proposed)
-        marks.append(_logprobs(logits, chosen))
-        ids += chosen
+        for index in active:
+            rows[index].propose(size)
+        if size is blocks.first:
+            logits = _read_prompts(runner, inputs, rows, memories)
+        else:
+            ids = [token for i in active for token in (rows[i].ids[-1], *rows[i].proposed)]
+            counts = [len(rows[i].proposed) + 1 for i in active]
+            tokens = torch.tensor(ids, device=runner.embedding.device)
+            logits = runner.append_rows([memories[i] for i in active], counts, tokens)
+        place = 0
+        for index in active:
+            row, count = rows[index], len(rows[index].proposed) + 1
+            row.take(logits[place : place + count], size, memories[index])
+            place += count
         first_s = first_s or time.monotonic()
-        size.learn(len(proposed), len(chosen) - 1)
-        runner.length -= len(proposed) - (len(chosen) - 1)
         stopped = limit.reached()
-        if end.add(chosen) or stopped:
+        active = [index for index in active if rows[index].end.finish is None]
+        if stopped or not active:
             break
         size = blocks.later
-        proposed = proposer.propose(ids, min(size.now, end.most - len(ids) - 1))
-        block = torch.tensor([ids[-1], *proposed], device=logits.device)
-        logits = runner.append(block)
-        forwards += 1
-    logprobs = torch.cat(marks).tolist()
-    return cut_answer(end, ids, logprobs, first_s - start, time.monotonic() - first_s, forwards)
+    logprobs = [torch.cat(row.marks).tolist() for row in rows]
+    spent = (first_s - start, time.monotonic() - first_s)
+    return [
+        cut_answer(row.end, row.ids, marks, *spent, row.forwards)
+        for row, marks in zip(rows, logprobs, strict=True)
+    ]
+
+
+def _read_prompts(
+    runner: Lfm2Runner, inputs: ModelInputs, rows: Sequence[Row], memories: Sequence[RowMemory]
+) -> torch.Tensor:
+    """Read all prompts, each with its first guesses; the logits behind prompt and guesses."""
+    table, parts, counts = runner.embedding, [], []
+    for index, (row, memory) in enumerate(zip(rows, memories, strict=True)):
+        memory.length = 0
+        prompt = inputs.embeds[index]
+        if len(rows) > 1:  # padded on the left
+            prompt = prompt[inputs.attention_mask[index].bool()]
+        parts.append(prompt)
+        if row.proposed:
+            guess = F.embedding(torch.tensor(row.proposed, device=table.device), table)
+            parts.append(guess.to(prompt.dtype))
+        counts.append(len(prompt) + len(row.proposed))
+    last = [len(row.proposed) + 1 for row in rows]
+    return runner.append_rows(memories, counts, embeds=torch.cat(parts), last=last)
 
 
 def _logprobs(logits: torch.Tensor, chosen: Sequence[int]) -> torch.Tensor:

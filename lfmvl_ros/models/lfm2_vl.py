@@ -27,7 +27,7 @@ from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 from lfmvl_ros.models.calibration_file import read_calibration
 from lfmvl_ros.models.checkpoint_files import rules_from
 from lfmvl_ros.models.choosing import chooser_for
-from lfmvl_ros.models.decoding import Blocks, NoDraft, Proposer, write_answer
+from lfmvl_ros.models.decoding import Blocks, NoDraft, Proposer, Row, write_answers
 from lfmvl_ros.models.draft_tokens import TokenDraft, encoder
 from lfmvl_ros.models.ending import AnswerEnd
 from lfmvl_ros.models.inputs import InputBuilder, ModelInputs, wanted_rules
@@ -42,10 +42,10 @@ _log = logging.getLogger(__name__)
 class Lfm2VlBackend:
     """A loaded checkpoint; fulfils :class:`lfmvl_ros.core.model.VisionLanguageModel`.
 
-    A batch of one is written by :mod:`lfmvl_ros.models.decoding`, several tokens to a forward pass
-    where a draft foretells them; a larger batch, or a model that
-    :class:`lfmvl_ros.models.runner.Lfm2Runner` can't run, goes through ``generate``.
-    ``use_runner=False`` sends all through ``generate``.
+    Answers are written by :mod:`lfmvl_ros.models.decoding`, those of a batch side by side, several
+    tokens to a forward pass where a draft foretells them. A model that
+    :class:`lfmvl_ros.models.runner.Lfm2Runner` can't run goes through ``generate``, as all do with
+    ``use_runner=False``.
 
     ``ground`` is called by one thread at a time. A running vision pass or forward can't be
     interrupted; deadline and cancellation are looked at before and after each.
@@ -156,8 +156,12 @@ class Lfm2VlBackend:
                 nothing = Written((), (), FinishReason.DEADLINE, 0.0, 0.0)
                 written = [nothing] * len(frames)
             else:
-                proposer = self._proposer(prompts[0], hints[0] if hints else None, generation)
-                written = self._write(inputs, generation, limit, proposer)
+                hints = [*hints, *[None] * (len(prompts) - len(hints))]
+                proposers = [
+                    self._proposer(prompt, hint, generation)
+                    for prompt, hint in zip(prompts, hints, strict=True)
+                ]
+                written = self._write(inputs, generation, limit, proposers)
         return [
             self._reply(answer, inputs, count)
             for answer, count in zip(written, inputs.image_tokens, strict=True)
@@ -168,7 +172,7 @@ class Lfm2VlBackend:
         inputs: ModelInputs,
         generation: GenerationSettings,
         limit: Limit,
-        proposer: Proposer,
+        proposers: Sequence[Proposer],
     ) -> list[Written]:
         length = inputs.ids.shape[1]
         room = self._model.config.text_config.max_position_embeddings - length
@@ -178,18 +182,19 @@ class Lfm2VlBackend:
                 "lower image.max_tokens or image.max_tiles"
             )
         most = min(generation.max_new_tokens, room)
-        if self._runner is not None and len(inputs.ids) == 1:
-            chooser = chooser_for(generation, inputs.ids[0], len(self._runner.embedding))
-            written = write_answer(
-                self._runner,
-                inputs,
-                proposer=proposer,
-                chooser=chooser,
-                blocks=self._blocks,
-                end=AnswerEnd(self._end_ids, most, self._texts.text),
-                limit=limit,
-            )
-            return [written]
+        if self._runner is not None:
+            width = len(self._runner.embedding)
+            rows = [
+                Row(
+                    proposer,
+                    chooser_for(generation, ids[mask.bool()], width),
+                    AnswerEnd(self._end_ids, most, self._texts.text),
+                )
+                for proposer, ids, mask in zip(
+                    proposers, inputs.ids, inputs.attention_mask, strict=True
+                )
+            ]
+            return write_answers(self._runner, inputs, rows, blocks=self._blocks, limit=limit)
         config = generation_config(
             generation, end_ids=self._end_ids, pad_id=self._pad_id, max_new_tokens=most
         )

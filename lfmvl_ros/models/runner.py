@@ -1,26 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LFM2's language tower, run directly: one answer at a time, at a fraction of the overhead.
+"""LFM2's language tower, run directly, at a fraction of the overhead.
 
 The runner uses the loaded model's own weights with buffers indexed by position: keys and values of
-the attention layers, and the inputs of the short convolutions. Appending writes behind
-:attr:`Lfm2Runner.length`; going back is ``length -= n``, with nothing to restore. transformers'
-``generate`` pays several times the arithmetic of a small model in bookkeeping for each token.
+the attention layers, and the inputs of the short convolutions. Appending writes behind a row's
+length; going back is ``length -= n``, with nothing to restore. transformers' ``generate`` pays
+several times the arithmetic of a small model in bookkeeping for each token.
+
+Several answers are written side by side without padding: their tokens stand one row behind the
+other in one matrix, so that each weight is read once for all of them; only convolution windows and
+attention go row by row.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-_GROW = 256  # positions; buffers grow in steps of this
+from lfmvl_ros.models.row_memory import MemoryShape, RowMemory, Span
+
+_KEPT_ROWS = 8  # buffers kept for the next batch
 
 
 @dataclass(eq=False)
 class _Layer:
-    """Weights of one block, and what it remembers of each position."""
+    """Weights of one block."""
+
+    place: int
 
     norm: torch.Tensor
     ff_norm: torch.Tensor
@@ -33,9 +42,6 @@ class _Layer:
     kernel: torch.Tensor | None = None  # (K, width), convolution only
     kernel_bias: torch.Tensor | None = None
     head_norm: torch.Tensor | None = None  # (heads + kv heads, head width), attention only
-    memory: torch.Tensor | None = None  # convolution: (positions + K - 1, width)
-    keys: torch.Tensor | None = None  # attention: (kv heads, positions, head width)
-    values: torch.Tensor | None = None
 
 
 def _fused(*linears: Any) -> torch.Tensor:
@@ -53,7 +59,7 @@ def _fused(*linears: Any) -> torch.Tensor:
 
 
 class Lfm2Runner:
-    """The language tower of a loaded ``Lfm2VlForConditionalGeneration``, batch 1."""
+    """The language tower of a loaded ``Lfm2VlForConditionalGeneration``."""
 
     def __init__(self, model: Any) -> None:
         tower = model.model.language_model
@@ -61,17 +67,36 @@ class Lfm2Runner:
         self._embedding, self._head = tower.embed_tokens.weight, model.lm_head.weight
         self._final_norm, self._eps = tower.embedding_norm.weight, float(config.norm_eps)
         self._heads, self._kv_heads = config.num_attention_heads, config.num_key_value_heads
-        self._kernel_size = int(config.conv_L_cache)
         self._rotary = tower.rotary_emb
         self._head_width = int(
             getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         )
-        self._layers = [self._layer(layer) for layer in tower.layers]
-        self._capacity = 0
+        self._layers = [self._layer(*item) for item in enumerate(tower.layers)]
+        self._shape = MemoryShape(
+            tuple(layer.kernel is not None for layer in self._layers),
+            self._embedding.shape[1],
+            int(config.conv_L_cache),
+            self._kv_heads,
+            self._head_width,
+        )
         self._cos = self._sin = torch.empty(0)
-        self.length = 0
-        """Positions in use. Lower it to go back; never raise it."""
-        self._reserve(_GROW)
+        self._rows: list[RowMemory] = []
+
+    def rows(self, count: int) -> list[RowMemory]:
+        """Return the memories of the first ``count`` rows; a few more are kept for later."""
+        del self._rows[max(count, _KEPT_ROWS) :]
+        while len(self._rows) < count:
+            self._rows.append(RowMemory(self._shape, self._embedding))
+        return self._rows[:count]
+
+    @property
+    def length(self) -> int:
+        """Positions in use of the first row. Lower it to go back; never raise it."""
+        return self.rows(1)[0].length
+
+    @length.setter
+    def length(self, value: int) -> None:
+        self.rows(1)[0].length = value
 
     @property
     def embedding(self) -> torch.Tensor:
@@ -96,9 +121,10 @@ class Lfm2Runner:
             )
         )
 
-    def _layer(self, layer: Any) -> _Layer:
+    def _layer(self, place: int, layer: Any) -> _Layer:
         mlp = layer.feed_forward
         shared = {
+            "place": place,
             "norm": layer.operator_norm.weight,
             "ff_norm": layer.ffn_norm.weight,
             "ff_in": _fused(mlp.w1, mlp.w3),
@@ -127,33 +153,11 @@ class Lfm2Runner:
             head_norm=torch.stack(norms),
         )
 
-    def _reserve(self, positions: int) -> None:
-        """Make room for that many positions, keeping what is remembered."""
-        if positions <= self._capacity:
-            return
-        self._capacity = -(-positions // _GROW) * _GROW
-        like, width = self._embedding, self._head_width
-        for layer in self._layers:
-            if layer.kernel is not None:
-                rows = self._capacity + self._kernel_size - 1
-                layer.memory = _grown(layer.memory, like.new_zeros(rows, like.shape[1]), 0)
-            else:
-                room = (self._kv_heads, self._capacity, width)
-                layer.keys = _grown(layer.keys, like.new_zeros(room), 1)
-                layer.values = _grown(layer.values, like.new_zeros(room), 1)
-        positions_row = torch.arange(self._capacity, device=like.device)[None]
-        cos, sin = self._rotary(like.new_zeros(1, 1, 1), position_ids=positions_row)
-        half = width // 2
-        # rotate_half() as a roll: the sign it needs goes into the sine.
-        self._cos = cos[0][:, None]
-        self._sin = torch.cat([-sin[0][:, :half], sin[0][:, half:]], dim=-1)[:, None]
-
     def _norm(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         if x.dtype == torch.float32 and weight.ndim == 1:
             return F.rms_norm(x, (x.shape[-1],), weight, self._eps)
         return F.rms_norm(x.float(), (x.shape[-1],), None, self._eps).to(x.dtype) * weight
 
-    @torch.inference_mode()
     def append(
         self,
         ids: torch.Tensor | None = None,
@@ -161,73 +165,133 @@ class Lfm2Runner:
         embeds: torch.Tensor | None = None,
         last: int | None = None,
     ) -> torch.Tensor:
-        """Append tokens, given as ids ``(T,)`` or embeddings ``(T, width)``; return their logits.
+        """Append tokens to the first row, as ids ``(T,)`` or embeddings ``(T, width)``.
 
         Returns:
             ``(T, vocabulary)`` float32, row i predicting what follows token i; only the ``last``
             rows where it is given.
         """
+        count = len(ids) if ids is not None else len(embeds) if embeds is not None else 0
+        last_rows = None if last is None else [last]
+        return self.append_rows(self.rows(1), [count], ids, embeds=embeds, last=last_rows)
+
+    @torch.inference_mode()
+    def append_rows(
+        self,
+        rows: Sequence[RowMemory],
+        counts: Sequence[int],
+        ids: torch.Tensor | None = None,
+        *,
+        embeds: torch.Tensor | None = None,
+        last: Sequence[int] | None = None,
+    ) -> torch.Tensor:
+        """Append ``counts[i]`` tokens to ``rows[i]``, all in one forward.
+
+        The tokens of the rows stand one behind the other, as ids ``(T,)`` or embeddings
+        ``(T, width)``.
+
+        Returns:
+            ``(T, vocabulary)`` float32 in the same order; of each row only the ``last[i]`` last
+            ones where that is given.
+        """
         if (ids is None) == (embeds is None):
             raise ValueError("append takes either ids or embeds")
         x = F.embedding(ids, self._embedding) if embeds is None else embeds
-        start, stop = self.length, self.length + x.shape[0]
-        self._reserve(stop)
+        spans, first = [], 0
+        for row, count in zip(rows, counts, strict=True):
+            row.reserve(row.length + count)
+            spans.append(Span(row, first, count, row.length))
+            first += count
+        angles = self._angles(spans)
         for layer in self._layers:
-            h = self._norm(x, layer.norm)
-            mixed = self._convolve if layer.kernel is not None else self._attend
-            x = x + mixed(layer, F.linear(h, layer.first, layer.first_bias), start, stop)
+            first_in = F.linear(self._norm(x, layer.norm), layer.first, layer.first_bias)
+            if layer.kernel is not None:
+                x = x + self._convolve(layer, first_in, spans)
+            else:
+                x = x + self._attend(layer, first_in, spans, angles)
             gate, up = F.linear(self._norm(x, layer.ff_norm), layer.ff_in).chunk(2, dim=-1)
             x = x + F.linear(F.silu(gate) * up, layer.ff_out)
-        self.length = stop
+        for span in spans:
+            span.row.length = span.stop
         if last is not None:
-            x = x[-last:]
+            ends = [span.first + span.count for span in spans]
+            x = _joined([x[end - few : end] for end, few in zip(ends, last, strict=True)])
         return F.linear(self._norm(x, self._final_norm), self._head).float()
 
-    def _convolve(self, layer: _Layer, bcx: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+    def _angles(self, spans: Sequence[Span]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosine and sine of the spans' positions, each ``(T, 1, head width)``."""
+        most = max(span.row.capacity for span in spans)
+        if len(self._cos) < most:
+            like, half = self._embedding, self._head_width // 2
+            positions = torch.arange(most, device=like.device)[None]
+            cos, sin = self._rotary(like.new_zeros(1, 1, 1), position_ids=positions)
+            # rotate_half() as a roll: the sign it needs goes into the sine.
+            self._cos = cos[0][:, None]
+            self._sin = torch.cat([-sin[0][:, :half], sin[0][:, half:]], dim=-1)[:, None]
+        return (
+            _joined([self._cos[span.start : span.stop] for span in spans]),
+            _joined([self._sin[span.start : span.stop] for span in spans]),
+        )
+
+    def _convolve(self, layer: _Layer, bcx: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
         """Gated short convolution over the last K inputs, those before position 0 being zero."""
-        assert layer.memory is not None
         assert layer.kernel is not None
         b, c, u = bcx.chunk(3, dim=-1)
-        lead = self._kernel_size - 1
-        layer.memory[start + lead : stop + lead] = b * u
-        mixed = layer.memory[start:stop] * layer.kernel[0]
-        for tap in range(1, self._kernel_size):
-            mixed = mixed + layer.memory[start + tap : stop + tap] * layer.kernel[tap]
+        inputs, taps = b * u, len(layer.kernel)
+        parts = []
+        for span in spans:
+            window, start, stop = span.row.windows[layer.place], span.start, span.stop
+            window[start + taps - 1 : stop + taps - 1] = inputs[span.cut]
+            mixed = window[start:stop] * layer.kernel[0]
+            for tap in range(1, taps):
+                mixed = mixed + window[start + tap : stop + tap] * layer.kernel[tap]
+            parts.append(mixed)
+        mixed = _joined(parts)
         if layer.kernel_bias is not None:
             mixed = mixed + layer.kernel_bias
         return F.linear(c * mixed, layer.last, layer.last_bias)
 
-    def _attend(self, layer: _Layer, qkv: torch.Tensor, start: int, stop: int) -> torch.Tensor:
-        """Causal grouped-query attention over everything up to ``stop``."""
-        assert layer.keys is not None
-        assert layer.values is not None
+    def _attend(
+        self,
+        layer: _Layer,
+        qkv: torch.Tensor,
+        spans: Sequence[Span],
+        angles: tuple[torch.Tensor, torch.Tensor],
+    ) -> torch.Tensor:
+        """Causal grouped-query attention of each row over all of its positions."""
         assert layer.head_norm is not None
-        count, width, rotated = stop - start, self._head_width, self._heads + self._kv_heads
-        heads = qkv.view(count, rotated + self._kv_heads, width)
+        width, rotated = self._head_width, self._heads + self._kv_heads
+        heads = qkv.view(len(qkv), rotated + self._kv_heads, width)
         qk = self._norm(heads[:, :rotated], layer.head_norm)
-        qk = qk * self._cos[start:stop] + qk.roll(width // 2, -1) * self._sin[start:stop]
-        layer.keys[:, start:stop] = qk[:, self._heads :].transpose(0, 1)
-        layer.values[:, start:stop] = heads[:, rotated:].transpose(0, 1)
-        queries = qk[:, : self._heads].transpose(0, 1)
-        keys, values = layer.keys[:, :stop], layer.values[:, :stop]
-        if count == 1:  # the query heads of a group as the rows of one matrix: nothing repeated
-            queries = queries.reshape(self._kv_heads, -1, width)
-            weights = torch.bmm(queries, keys.transpose(1, 2)) * width**-0.5
-            weights = torch.softmax(weights, dim=-1, dtype=torch.float32).to(values.dtype)
-            out = torch.bmm(weights, values).reshape(1, -1)
-        else:
-            mask = None
-            if start:
-                rows = torch.ones(count, stop, dtype=torch.bool, device=qkv.device)
-                mask = rows.tril_(start)
-            out = F.scaled_dot_product_attention(
-                queries[None], keys[None], values[None],
-                attn_mask=mask, is_causal=mask is None, enable_gqa=True,
-            )[0].transpose(0, 1).reshape(count, -1)  # fmt: skip
-        return F.linear(out, layer.last)
+        qk = qk * angles[0] + qk.roll(width // 2, -1) * angles[1]
+        parts = []
+        for span in spans:
+            start, stop, cut = span.start, span.stop, span.cut
+            keys, values = span.row.keys[layer.place], span.row.values[layer.place]
+            keys[:, start:stop] = qk[cut, self._heads :].transpose(0, 1)
+            values[:, start:stop] = heads[cut, rotated:].transpose(0, 1)
+            queries = qk[cut, : self._heads].transpose(0, 1)
+            parts.append(_attention(queries, keys[:, :stop], values[:, :stop]))
+        return F.linear(_joined(parts), layer.last)
 
 
-def _grown(old: torch.Tensor | None, new: torch.Tensor, dim: int) -> torch.Tensor:
-    if old is not None:
-        new.narrow(dim, 0, old.shape[dim]).copy_(old)
-    return new
+def _attention(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Attention of the last positions, ``(heads, T, width)``, over all; ``(T, heads * width)``."""
+    (kv_heads, stop, width), count = keys.shape, queries.shape[1]
+    if count == 1:  # the query heads of a group as the rows of one matrix: nothing repeated
+        queries = queries.reshape(kv_heads, -1, width)
+        weights = torch.bmm(queries, keys.transpose(1, 2)) * width**-0.5
+        weights = torch.softmax(weights, dim=-1, dtype=torch.float32).to(values.dtype)
+        return torch.bmm(weights, values).reshape(1, -1)
+    mask = None
+    if stop > count:
+        mask = torch.ones(count, stop, dtype=torch.bool, device=keys.device).tril_(stop - count)
+    out = F.scaled_dot_product_attention(
+        queries[None], keys[None], values[None],
+        attn_mask=mask, is_causal=mask is None, enable_gqa=True,
+    )  # fmt: skip
+    return out[0].transpose(0, 1).reshape(count, -1)
+
+
+def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))

@@ -13,7 +13,7 @@ from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.draft_text import AnswerDraft
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.models.choosing import chooser_for
-from lfmvl_ros.models.decoding import Blocks, NoDraft, write_answer
+from lfmvl_ros.models.decoding import Blocks, NoDraft, Row, write_answers
 from lfmvl_ros.models.draft_tokens import BlockSize, TokenDraft, encoder
 from lfmvl_ros.models.ending import AnswerEnd
 from lfmvl_ros.models.inputs import wanted_rules
@@ -59,15 +59,13 @@ def answer(backend, scenes):
                     settings, end_ids=ends, pad_id=pad, max_new_tokens=settings.max_new_tokens
                 )
                 return write_with_generate(backend._model, inputs, config, limit)[0]
-        return write_answer(
-            runner,
-            inputs,
-            proposer=proposer,
-            chooser=chooser_for(settings, inputs.ids[0], len(runner.embedding)),
-            blocks=Blocks(BlockSize(least, most), BlockSize(least, most)),
-            end=AnswerEnd(ends, settings.max_new_tokens),
-            limit=limit,
+        row = Row(
+            proposer,
+            chooser_for(settings, inputs.ids[0], len(runner.embedding)),
+            AnswerEnd(ends, settings.max_new_tokens),
         )
+        blocks = Blocks(BlockSize(least, most), BlockSize(least, most))
+        return write_answers(runner, inputs, [row], blocks=blocks, limit=limit)[0]
 
     return write
 
