@@ -132,7 +132,7 @@ def test_parameters_change_from_many_sides_while_answers_are_written(world):
             if query is None:
                 return
             settings = {"query": query, "generation.max_new_tokens": tokens}
-            wrong = {**settings, **rng.choice([{"image.split": "maybe"}, {"device": "quantum"},
+            wrong = {**settings, **rng.choice([{"image.split": "maybe"}, {"image.max_tiles": 999},
                                                {"tracker.max_coast_s": 99.0}])}  # fmt: skip
             for wanted in (wrong, settings):
                 messages = [Parameter(k, value=v).to_parameter_msg() for k, v in wanted.items()]
