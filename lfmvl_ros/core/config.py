@@ -247,6 +247,14 @@ class PerceptionSettings(Group):
     autostart: bool = setting(
         True, "Configure and activate by itself when started.", read_only=True
     )
+    bond_timeout: float = setting(
+        0.0,
+        "Heartbeat for Nav2's lifecycle manager, which takes the node for dead after this long "
+        "without one. 0 is off; needs the ROS package bondpy. From the next activation on.",
+        unit="s",
+        low=0.0,
+        high=600.0,
+    )
     compressed_input: bool = setting(
         False, "Subscribe to image_raw/compressed instead of image_raw.", read_only=True
     )

@@ -25,6 +25,7 @@ from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.models.base import check_model
 from lfmvl_ros.ros import commands, conversions, qos
+from lfmvl_ros.ros.bond import LifecycleBond
 from lfmvl_ros.ros.channel import CameraChannel
 from lfmvl_ros.ros.health import ERROR, OK, Exchange, Health, ModelMonitor
 from lfmvl_ros.ros.inputs import ImageReader
@@ -57,6 +58,7 @@ class PerceptionNode(LifecycleNode):
         self._rejected_queries = 0
         self._keeper = ModelKeeper(self.get_logger(), self._revert_model)
         self._channels: dict[str, CameraChannel] = {}
+        self._bond = LifecycleBond(self)
         self._declared = SettingsParameters(self, PerceptionSettings(), self._apply)
         CARD_TEMPLATE.render(Query.parse(self._settings.query))
         read = ImageReader(self)
@@ -141,6 +143,7 @@ class PerceptionNode(LifecycleNode):
         self._pipeline.start()
         for channel in self._channels.values():
             channel.start()
+        self._bond.form(self._settings.bond_timeout)
         self.get_logger().info(f"looking for: {self._pipeline.query.text}")
         return result
 
@@ -178,6 +181,7 @@ class PerceptionNode(LifecycleNode):
         for channel in self._channels.values():
             channel.stop()
         self._monitor = None
+        self._bond.end()
         return self._pipeline is None or self._pipeline.stop(timeout_s)
 
     def _release(self) -> None:
