@@ -2,10 +2,13 @@
 """No camera, no download: a synthetic warehouse, and the node with the bundled checkpoint.
 
 ``ros2 launch lfmvl_ros demo.launch.py use_debug:=true``
+
+Camera and perception are processes of their own: rclpy nodes can't be loaded into a component
+container, and two in one interpreter would take turns computing.
 """
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -17,7 +20,13 @@ PACKAGE = "lfmvl_ros"
 # Launch argument -> type of camera_node's parameter of the same name.
 CAMERA = {"source": str, "seed": int, "rate_hz": float, "loop": bool}
 # Launch arguments handed on to perception.launch.py.
-PERCEPTION = ("namespace", "model", "query", "device", "use_debug", "log_level")
+PERCEPTION = (
+    "namespace", "params_file", "model", "query", "device", "use_debug", "respawn", "log_level",
+)  # fmt: skip
+
+
+def share(*parts):
+    return PathJoinSubstitution([FindPackageShare(PACKAGE), *parts])
 
 
 def arguments():
@@ -45,7 +54,14 @@ def arguments():
             "namespace", default_value="lfmvl", description="Namespace of nodes, topics, services"
         ),
         DeclareLaunchArgument(
-            "model", default_value="bundled", description="As for perception.launch.py"
+            "params_file",
+            default_value=share("config", "default.yaml"),
+            description="YAML file with the perception node's parameters",
+        ),
+        DeclareLaunchArgument(
+            "model",
+            default_value="bundled",
+            description="Hub id, directory, 'bundled' or a .jsonl file of recorded answers",
         ),
         DeclareLaunchArgument(
             "query",
@@ -62,6 +78,12 @@ def arguments():
             description="Show camera, boxes and markers in RViz",
         ),
         DeclareLaunchArgument(
+            "respawn",
+            default_value="false",
+            choices=["true", "false"],
+            description="Start a node again, after 5 s, when it ends",
+        ),
+        DeclareLaunchArgument(
             "log_level",
             default_value="info",
             choices=["debug", "info", "warn", "error", "fatal"],
@@ -70,26 +92,33 @@ def arguments():
     ]
 
 
-def generate_launch_description():
-    camera = Node(
+def camera(context):
+    def value(name):
+        return LaunchConfiguration(name).perform(context)
+
+    node = Node(
         package=PACKAGE,
         executable="camera_node",
         name="camera",
-        namespace=LaunchConfiguration("namespace"),
+        namespace=value("namespace"),
         parameters=[
             {
                 name: ParameterValue(LaunchConfiguration(name), value_type=kind)
                 for name, kind in CAMERA.items()
             }
         ],
-        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        arguments=["--ros-args", "--log-level", value("log_level")],
+        respawn=value("respawn") == "true",
+        respawn_delay=5.0,
         output="screen",
         emulate_tty=True,
     )
+    return [node]
+
+
+def generate_launch_description():
     perception = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(
-            PathJoinSubstitution([FindPackageShare(PACKAGE), "launch", "perception.launch.py"])
-        ),
+        PythonLaunchDescriptionSource(share("launch", "perception.launch.py")),
         launch_arguments={name: LaunchConfiguration(name) for name in PERCEPTION}.items(),
     )
-    return LaunchDescription([*arguments(), camera, perception])
+    return LaunchDescription([*arguments(), OpaqueFunction(function=camera), perception])

@@ -61,6 +61,8 @@ def check_model(settings: PerceptionSettings) -> None:
         return
     _source(model, find(model))
     check_transformers()
+    if settings.device in ("auto", "cpu"):
+        return  # there without torch, which takes seconds to import
     try:
         from lfmvl_ros.models.loading import choose_device
     except ImportError:

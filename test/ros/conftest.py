@@ -28,7 +28,7 @@ from lfmvl_ros.ros import conversions, qos
 
 from ..schemas import check
 
-PATIENCE_S = 30.0  # for machines with two busy cores; nothing waits longer than it must
+PATIENCE_S = 60.0  # for machines with two busy cores; nothing waits longer than it must
 _COUNTER = itertools.count(os.getpid())
 TRANSITIONS = {"configure": 1, "cleanup": 2, "activate": 3, "deactivate": 4}
 

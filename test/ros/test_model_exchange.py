@@ -4,9 +4,14 @@
 import json
 import os
 
+import pytest
 from rcl_interfaces.srv import GetParameters
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
+
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.models.base import check_model
 
 OK, WARN = b"\x00", b"\x01"
 
@@ -17,6 +22,27 @@ def values(status):
 
 def model(label, bbox=(0.1, 0.25, 0.4, 0.75), delay_s=0.05):
     return [{"text": json.dumps([{"label": label, "bbox": bbox}]), "delay_s": delay_s}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"model": "/nowhere"}, "there is no model '/nowhere'"),
+        ({"model": ""}, "no model is named"),
+        ({"model": "/nowhere.jsonl"}, "there is no such file"),
+        ({"model": "bundled", "device": "quantum"}, "device 'quantum' is unknown"),
+    ],
+)
+def test_what_can_be_known_without_loading(changes, reason):
+    with pytest.raises(UserError, match=reason):
+        check_model(PerceptionSettings().updated(changes))
+
+
+def test_a_directory_without_a_checkpoint_and_names_that_are_good(tmp_path):
+    with pytest.raises(UserError, match=str(tmp_path)):
+        check_model(PerceptionSettings(model=str(tmp_path)))
+    for model in ("bundled", "LiquidAI/LFM2.5-VL-450M", "somebody/something"):
+        check_model(PerceptionSettings(model=model))
 
 
 def parameter(world, name):
