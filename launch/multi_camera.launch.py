@@ -162,8 +162,11 @@ def nodes(context):
         namespace=value("namespace"),
         parameters=[
             value("params_file"),
-            {"use_sim_time": value("use_sim_time") == "true", "cameras": cameras},
-            overrides,
+            {
+                "use_sim_time": value("use_sim_time") == "true",
+                "cameras": cameras,
+                **overrides,
+            },
         ],
         remappings=remappings(cameras, words(value("input_image_topics"))),
         **common,

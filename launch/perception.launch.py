@@ -131,8 +131,7 @@ def perception(context):
         namespace=LaunchConfiguration("namespace"),
         parameters=[
             LaunchConfiguration("params_file"),
-            {"use_sim_time": value("use_sim_time") == "true"},
-            overrides,
+            {"use_sim_time": value("use_sim_time") == "true", **overrides},
         ],
         remappings=[
             ("image_raw", images),
