@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Public trackers behind the same answers: those of ``trackers`` (Roboflow) and ``norfair``.
 
-None of them takes a late answer, so each is updated with every answer as it arrives, and between
-answers its boxes are either held or (``glue``) extrapolated by us from the capture times of the
-answers in which an id was last seen, which is more than they offer.
+None of them takes a late answer, so each is updated with every answer as it arrives. Between
+answers there are three ways (:data:`MODES`):
+
+* ``held``: its boxes stay where they are;
+* ``ticked``: it is updated with nothing at every frame, and says what its own filter predicts;
+* ``extrapolated``: we extrapolate its boxes from the capture times of the answers in which an id
+  was last seen. That is code of ours, which gives them more than they offer.
 """
 
 from __future__ import annotations
@@ -25,10 +29,19 @@ _ROBOFLOW = {
     "C-BIoU": "CBIoUTracker",
 }
 GLUE_LONGEST_S = 1.0
+MODES = ("held", "ticked", "extrapolated")
+# Frames from one answer to the next in regime B, about.
+PERIOD = 7
 
 
-def peers(*, slow: bool) -> Iterator[tuple[str, str, Callable[[], Update]]]:
-    """Yield (peer, settings as text, maker) of every peer that is installed, at each setting."""
+def peers(*, slow: bool) -> Iterator[tuple[str, str, str, Callable[[], Update]]]:
+    """Yield (peer, mode, settings as text, maker) of all that are installed, at each setting."""
+    for mode in MODES if slow else MODES[:1]:
+        for each in _settings(slow=slow, ticked=mode == "ticked"):
+            yield each[0], mode, *each[1:]
+
+
+def _settings(*, slow: bool, ticked: bool) -> Iterator[tuple[str, str, Callable[[], Update]]]:
     try:
         import trackers
     except ImportError as error:
@@ -36,7 +49,10 @@ def peers(*, slow: bool) -> Iterator[tuple[str, str, Callable[[], Update]]]:
     else:
         for name, kind in _ROBOFLOW.items():
             for first, buffer, extra in itertools.product(
-                (1, 2) if slow else (2, 3), (4,) if slow else (30,), _grid(name)
+                # Ticked, what is missing at the next frame would not live to be seen twice.
+                (1,) if ticked else (1, 2) if slow else (2, 3),
+                (30,) if ticked or not slow else (4,),
+                _grid(name),
             ):
                 chosen = {
                     "minimum_consecutive_frames": first,
@@ -44,17 +60,18 @@ def peers(*, slow: bool) -> Iterator[tuple[str, str, Callable[[], Update]]]:
                     **extra,
                 }
                 text = " ".join(f"{k.split('_')[-2]}={v}" for k, v in chosen.items())
-                yield name, text, _roboflow_maker(getattr(trackers, kind), chosen)
+                yield name, text, _roboflow_maker(getattr(trackers, kind), chosen, ticked)
     try:
         import norfair  # noqa: F401
     except ImportError as error:
         print(f"norfair is not installed and left out: {error}")
     else:
+        period = PERIOD if ticked else 1
         for delay, life, far in itertools.product((0, 1), (4,) if slow else (15,), (0.7, 0.9)):
             yield (
                 "norfair",
-                f"delay={delay} life={life} far={far}",
-                _norfair_maker(delay, life, far),
+                f"delay={delay * period} life={life * period} far={far}",
+                _norfair_maker(delay * period, life * period, far, period),
             )
 
 
@@ -64,7 +81,7 @@ def _grid(name: str) -> list[dict]:
     return [{"minimum_iou_threshold": iou} for iou in (0.1, 0.3)]
 
 
-def _roboflow_maker(kind: type, chosen: dict) -> Callable[[], Update]:
+def _roboflow_maker(kind: type, chosen: dict, ticked: bool) -> Callable[[], Update]:
     import supervision
 
     def make() -> Update:
@@ -77,6 +94,11 @@ def _roboflow_maker(kind: type, chosen: dict) -> Callable[[], Update]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 told = tracker.update(found)
+            if ticked:
+                alive = [track for track in tracker.tracks if track.tracker_id >= 0]
+                ids = np.array([track.tracker_id for track in alive], int)
+                boxes = np.array([track.get_state_bbox() for track in alive], float)
+                return ids, boxes.reshape(-1, 4)
             if told.tracker_id is None or not len(told):
                 return np.zeros(0, int), np.zeros((0, 4))
             sure = told.tracker_id >= 0
@@ -87,7 +109,7 @@ def _roboflow_maker(kind: type, chosen: dict) -> Callable[[], Update]:
     return make
 
 
-def _norfair_maker(delay: int, life: int, far: float) -> Callable[[], Update]:
+def _norfair_maker(delay: int, life: int, far: float, period: int) -> Callable[[], Update]:
     import norfair
 
     def make() -> Update:
@@ -100,7 +122,7 @@ def _norfair_maker(delay: int, life: int, far: float) -> Callable[[], Update]:
                 norfair.Detection(box.reshape(2, 2), scores=np.full(2, score))
                 for box, score in zip(xyxy, scores, strict=True)
             ]
-            told = tracker.update(found)
+            told = tracker.update(found, period=period) if found else tracker.update()
             ids = np.array([item.id for item in told], int)
             boxes = np.array([item.estimate.ravel() for item in told]).reshape(-1, 4)
             good = (boxes[:, :2] < boxes[:, 2:]).all(axis=1)
@@ -111,8 +133,9 @@ def _norfair_maker(delay: int, life: int, far: float) -> Callable[[], Update]:
     return make
 
 
-def behind(make: Callable[[], Update], *, glue: bool) -> Follow:
-    """A peer updated with every answer; its boxes held, or extrapolated by our glue."""
+def behind(make: Callable[[], Update], mode: str) -> Follow:
+    """A peer updated with every answer, in one of :data:`MODES` between answers."""
+    nothing = np.zeros((0, 4)), np.zeros(0, int), np.zeros(0)
 
     def follow(world: World, answers: list[Answer]) -> Said:
         update, said = make(), Said()
@@ -128,8 +151,10 @@ def behind(make: Callable[[], Update], *, glue: bool) -> Follow:
                     [_speed(last, *row, stamp_s) for row in zip(ids, boxes, strict=True)]
                 )
                 last |= {int(k): (stamp_s, box) for k, box in zip(ids, boxes, strict=True)}
+            if mode == "ticked" and not new:
+                ids, boxes = update(*nothing)
             now = boxes
-            if glue and len(boxes):
+            if mode == "extrapolated" and len(boxes):
                 now = boxes + speeds.reshape(-1, 4) * (i / world.fps - stamp_s)
             now = np.clip(now, 0, [*world.wh, *world.wh])
             good = (now[:, :2] < now[:, 2:]).all(axis=1)

@@ -146,15 +146,16 @@ class TrackerSettings(Group):
         unit="answers",
     )
     max_missed_answers: int = setting(
-        4,
-        "Answers in a row without an established track that end it; one seen too seldom to be "
-        "sure of, or at the image border, ends sooner.",
+        3,
+        "Answers in a row without an established track that hide it, until it is seen again or "
+        "max_coast_s ends it; one seen too seldom to be sure of, or at the image border, ends at "
+        "two.",
         low=1,
         high=100,
         unit="answers",
     )
     evidence_spacing_s: float = setting(
-        0.2,
+        0.1,
         "Answers closer together than this share the weight of one in the two counts above: they "
         "see nearly the same picture.",
         unit="s",

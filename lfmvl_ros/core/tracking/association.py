@@ -4,7 +4,9 @@
 A pair costs twice its negative log-likelihood ratio against "the track was missed and the box is
 something new" (the track score of Blackman, "Multiple hypothesis tracking for multiple target
 tracking", IEEE AES Magazine 2004). Position and size count together, in units of what they may
-be off by, so no threshold depends on resolution, box size, answer rate or latency.
+be off by, so no threshold depends on resolution, box size, answer rate or latency. Boxes are now
+and then far off (half covered, drawn around two things), so the likelihood is a multivariate
+Student t, whose tails are heavier than a Gaussian's.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from scipy.stats import chi2
+from scipy.special import gammaln
+from scipy.stats import f as f_distribution
 
 from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy, iou_matrix
 
@@ -28,7 +31,9 @@ WRONG_LABEL = 0.05
 # not a new one.
 OVERLAP = 0.3
 SAME_LABEL = 0.3
-_LOG_2PI = float(np.log(2 * np.pi))
+# Degrees of freedom of the Student t, and -2 log of its density's constant in four dimensions.
+TAIL = 4.0
+_CONSTANT = float(2 * (gammaln(TAIL / 2) - gammaln(TAIL / 2 + 2)) + 4 * np.log(TAIL * np.pi))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +74,7 @@ def associate(
         label_share: ``(N, M)`` share of a track's label evidence that agrees with a box's label.
         boxes: ``(M, 4)``.
         error: ``(M, 4, 4)``.
-        gate_probability: share of true matches that the chi-square gate lets pass.
+        gate_probability: share of true matches that the gate lets pass.
         density: of unexpected boxes, see :func:`new_object_density`.
     """
     gain = np.zeros((len(mean), len(boxes)))
@@ -80,7 +85,8 @@ def associate(
         distance, log_volume = _innovation(mean, covariance, boxes, error, track, box)
         seen = DETECTION_PROBABILITY * existence[track]
         same = WRONG_LABEL + (1 - WRONG_LABEL) * label_share[track, box]
-        likelihood = distance + log_volume + 4 * _LOG_2PI - 2 * np.log(seen * same)
+        tailed = (TAIL + 4) * np.log1p(distance / TAIL)
+        likelihood = tailed + log_volume + _CONSTANT - 2 * np.log(seen * same)
         alternative = -2 * np.log((1 - seen) * density)
         gain[track, box] = np.where(distance <= gate, np.minimum(likelihood - alternative, 0.0), 0)
         nis[track, box] = distance
@@ -123,7 +129,8 @@ def with_overlapping(
 
 @lru_cache(maxsize=8)
 def _gate(probability: float) -> float:
-    return float(chi2.ppf(probability, 4))
+    """Squared Mahalanobis distance within which a Student t has this share of its mass."""
+    return float(4 * f_distribution.ppf(probability, 4, TAIL))
 
 
 def _candidates(

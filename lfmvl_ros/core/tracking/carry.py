@@ -84,6 +84,7 @@ def step(before: Seen, after: Seen, settings: TrackerSettings, side: int) -> See
         expected=(predicted.mean[:, :2] - table.mean[:, :2]) * scale,
         expected_sigma=sigma_px * float(scale.mean()),
         solid=table.confirmed & ~table.missed,
+        ignored=table.hidden,
     )
     moved = _moved(table, predicted, motion, before, step_s)
     return replace(after, table=moved, camera=motion.camera, step_s=step_s)

@@ -82,6 +82,7 @@ def box_motion(
     expected: FloatArray,
     expected_sigma: FloatArray,
     solid: BoolArray,
+    ignored: BoolArray | None = None,
 ) -> BoxMotion:
     """Measure how boxes moved.
 
@@ -93,12 +94,15 @@ def box_motion(
         expected: ``(N, 2)`` movement that the velocity so far foretells, px.
         expected_sigma: ``(N,)`` its standard deviation.
         solid: ``(N,)`` boxes that hide what is behind them.
+        ignored: ``(N,)`` boxes that are not looked at; None for none.
     """
     height, width = before.shape
     points = _grid_points(boxes, side, (width, height))
     usable = _visible(points, boxes, solid, (width, height))
     n, per_box = usable.shape
-    behind = _background_points(boxes, (width, height))
+    if ignored is not None:
+        usable[ignored] = False
+    behind = _background_points(boxes if ignored is None else boxes[~ignored], (width, height))
     start = np.concatenate([points[usable], behind])
     moved, good = follow_points(before, after, start)
     count = int(usable.sum())

@@ -9,7 +9,9 @@ weight, so four answers a second and thirty need no different settings.
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +25,9 @@ BIRTH = 0.0
 CONFIRM = math.log(0.9 / 0.1)
 CEILING = math.log(0.99 / 0.01)
 END = math.log(0.1 / 0.9)
+# What is missed on and on is hidden below END, but no deeper than this: its object may come back.
+DEEPEST = math.log(0.02 / 0.98)
+GONE = -20.0
 # Stamps jitter: the last answer of a row may come a quarter early and still completes it.
 SLACK_ANSWERS = 0.25
 # Two misses end what is not confirmed yet, or stands at the border of the image.
@@ -50,6 +55,12 @@ class Cadence:
             return Cadence(self.gaps_s, delay_s)
         gaps = (*self.gaps_s, min(gap_s, MAX_GAP_S))[-GAPS_KEPT:]
         return Cadence(gaps, delay_s)
+
+    def with_stamps(self, stamps_ns: Sequence[int]) -> Cadence:
+        """Return the cadence of the answers so far, in order of time, which came out of order."""
+        times = stamps_ns[-GAPS_KEPT - 1 :]
+        gaps = [(b - a) * _NS for a, b in itertools.pairwise(times)]
+        return Cadence(tuple(min(gap, MAX_GAP_S) for gap in gaps if gap > 0), self.delay_s)
 
     @property
     def interval_s(self) -> float:
@@ -87,7 +98,8 @@ def after_sight(
     """Return log-odds ``(N,)`` after a sight; confidence below one half counts for less."""
     needed = max(settings.confirm_answers - 1, 1) - SLACK_ANSWERS
     step = (CONFIRM - BIRTH) / needed * weight * np.minimum(score / FULL_SCORE, 1.0)
-    return np.asarray(np.minimum(log_odds + step, CEILING))
+    known = np.where(log_odds <= END, BIRTH, log_odds)
+    return np.asarray(np.minimum(known + step, CEILING))
 
 
 def after_miss(
@@ -100,10 +112,14 @@ def after_miss(
 ) -> FloatArray:
     """Return log-odds ``(N,)`` after a miss.
 
-    Two misses end a track that is not confirmed yet, and any track ``leaving`` the image.
+    Two misses end a track that is not confirmed yet, and any track ``leaving`` the image; others
+    are hidden after ``max_missed_answers``.
     """
     step = (CEILING - END) / (settings.max_missed_answers - SLACK_ANSWERS)
     steps = np.full(len(log_odds), step)
-    steps[~confirmed] = max(step, (BIRTH - END) / (WEAK_MISSES - SLACK_ANSWERS))
-    steps[leaving] = max(step, (CEILING - END) / (WEAK_MISSES - SLACK_ANSWERS))
-    return np.asarray(log_odds - weight * steps)
+    weak = min(WEAK_MISSES, settings.max_missed_answers) - SLACK_ANSWERS
+    steps[~confirmed] = (BIRTH - END) / weak
+    steps[leaving] = (CEILING - END) / weak
+    less = log_odds - weight * steps
+    over = (less <= END) & (leaving | ~confirmed)
+    return np.asarray(np.where(over, GONE, np.maximum(less, DEEPEST)))

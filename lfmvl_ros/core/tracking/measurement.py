@@ -51,7 +51,7 @@ def label_key(label: str) -> str:
     return " ".join(label.split()).casefold()
 
 
-def measure(found: Detections, box_jitter: float) -> Measurements:
+def measure(found: Detections, box_jitter: float, scale: FloatArray | None = None) -> Measurements:
     """Turn the boxes of one answer into measurements.
 
     Repetitions (same label, IoU above 0.9) are merged into the one with the highest score.
@@ -59,6 +59,7 @@ def measure(found: Detections, box_jitter: float) -> Measurements:
     Args:
         found: the answer.
         box_jitter: standard deviation of a box centre from one answer to the next, in box sizes.
+        scale: ``(4,)`` factors on the jitter of cx, cy, w, h; None for ones.
     """
     keys = [label_key(label) for label in found.labels]
     # A total order that knows nothing of the model's: permuted answers give the same tracks and
@@ -83,7 +84,7 @@ def measure(found: Detections, box_jitter: float) -> Measurements:
     boxes = xyxy_to_cxcywh(chosen.xyxy_px)
     return Measurements(
         boxes=boxes,
-        error=_error(boxes, chosen.sigma_px, box_jitter),
+        error=_error(boxes, chosen.sigma_px, box_jitter, np.ones(4) if scale is None else scale),
         labels=tuple(keys[i] for i in kept),
         written=chosen.labels,
         scores=chosen.scores,
@@ -92,14 +93,17 @@ def measure(found: Detections, box_jitter: float) -> Measurements:
     )
 
 
-def _error(boxes: FloatArray, sigma_px: FloatArray, box_jitter: float) -> FloatArray:
+def _error(
+    boxes: FloatArray, sigma_px: FloatArray, box_jitter: float, scale: FloatArray
+) -> FloatArray:
     """Covariance of cx, cy, w, h from that of the corners, plus the model's own jitter."""
     variance = sigma_px**2
     low, high = variance[:, :2], variance[:, 2:]
-    jitter = (box_jitter * boxes[:, 2:]) ** 2
+    unit = np.array([1.0, 1.0, SIZE_JITTER_RATIO, SIZE_JITTER_RATIO])
+    jitter = (box_jitter * np.tile(boxes[:, 2:], 2) * unit * scale) ** 2
     error = np.zeros((len(boxes), 4, 4))
     xy: NDArray[np.intp] = np.arange(2)
-    error[:, xy, xy] = (low + high) / 4 + jitter
-    error[:, xy + 2, xy + 2] = low + high + SIZE_JITTER_RATIO**2 * jitter
+    error[:, xy, xy] = (low + high) / 4 + jitter[:, :2]
+    error[:, xy + 2, xy + 2] = low + high + jitter[:, 2:]
     error[:, xy, xy + 2] = error[:, xy + 2, xy] = (high - low) / 2
     return error

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, area, clip, cxcywh_to_xyxy
+from lfmvl_ros.core.tracking.life import END
 
 Rows = NDArray[np.intp] | NDArray[np.bool_]
 MIN_SIDE_PX = 1.0
-_PER_TABLE = ("stamp_ns", "vocabulary", "spelling")
+_PER_TABLE = ("stamp_ns", "vocabulary", "spelling", "jitter")
 
 
 def _ints() -> NDArray[np.int64]:
@@ -36,6 +37,8 @@ class Table:
         stamp_ns: time of the state.
         vocabulary: V label keys, the columns of ``evidence``.
         spelling: V labels as they are published.
+        jitter: ``(4,)`` how much more cx, cy, w, h of boxes waver than the settings say (standard
+            deviations), learnt from innovations; 1 is as the settings say.
         ids: ``(N,)``.
         mean: ``(N, 8)`` see :mod:`lfmvl_ros.core.tracking.motion`.
         covariance: ``(N, 8, 8)``.
@@ -55,6 +58,7 @@ class Table:
     stamp_ns: int = 0
     vocabulary: tuple[str, ...] = ()
     spelling: tuple[str, ...] = ()
+    jitter: FloatArray = field(default_factory=lambda: np.ones(4))
     ids: NDArray[np.int64] = field(default_factory=_ints)
     mean: FloatArray = field(default_factory=lambda: np.zeros((0, 8)))
     covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 8, 8)))
@@ -78,6 +82,11 @@ class Table:
     def existence(self) -> FloatArray:
         """Probability that each track is something real, ``(N,)``."""
         return np.asarray(1 / (1 + np.exp(-self.log_odds)), dtype=np.float64)
+
+    @property
+    def hidden(self) -> NDArray[np.bool_]:
+        """``(N,)`` missed too often to be published, kept in case its object comes back."""
+        return np.asarray(self.log_odds <= END, dtype=np.bool_)
 
     def take(self, rows: Rows) -> Table:
         """Return the tracks at ``rows`` (indices or a mask)."""

@@ -286,7 +286,8 @@ class Tracker:
         memory = self._memory
         place = sum(e.grounding.stamp_ns <= grounding.stamp_ns for e in memory.entries)
         done, redo = memory.entries[:place], memory.entries[place:]
-        settings, cadence = self._settings, memory.cadence
+        stamps_ns = sorted([grounding.stamp_ns, *(e.grounding.stamp_ns for e in memory.entries)])
+        settings, cadence = self._settings, memory.cadence.with_stamps(stamps_ns)
         step = late = apply_answer(
             done[-1].step.table,
             grounding,
@@ -309,7 +310,7 @@ class Tracker:
             # What had ended by then stays ended in the next rewinding, too.
             step = replace(step, ended=tuple({*step.ended, *entry.step.ended}))
             entries.append(_Entry(entry.grounding, step))
-        self._memory = replace(memory, entries=tuple(entries[-HISTORY:]))
+        self._memory = replace(memory, entries=tuple(entries[-HISTORY:]), cadence=cadence)
         return late.ids
 
     def _next_id(self, _detection: int) -> int:

@@ -38,6 +38,10 @@ _SURPRISING = float(chi2.ppf(0.95, 4))
 MAX_INFLATION = 4.0
 MAX_EXCESS = 3.0
 SURPRISE_RANGE = (0.1, 16.0)
+JITTER_RANGE = (0.5, 5.0)
+JITTER_RATE = 0.5
+# Sights in one answer that say little yet of how all boxes waver.
+FEW = 2.0
 CONFIDENCE_MEMORY = 0.7
 # Below this share of its box inside the image an object has left; closer to the border than this
 # share of the image it is about to.
@@ -69,6 +73,8 @@ def carried(table: Table, stamp_ns: int, settings: TrackerSettings) -> Table:
         coasting_s=total_s - steady_s,
         decay_s=settings.velocity_decay_s,
     )
+    # A box that was shrinking fast would turn inside out over a long gap.
+    mean[:, 2:4] = np.maximum(mean[:, 2:4], MIN_SIDE_PX)
     return replace(table, stamp_ns=stamp_ns, mean=mean, covariance=covariance)
 
 
@@ -79,7 +85,7 @@ def is_alive(
     unseen_s = (table.stamp_ns - table.seen_ns) * NS
     _, inside = boxes_in_image(table.mean, wh)
     young = unseen_s <= cadence.life_s(settings) + cadence.delay_s
-    return young & (inside >= LEFT_SHARE) & (table.log_odds > life.END)
+    return young & (inside >= LEFT_SHARE) & (table.log_odds > life.GONE)
 
 
 def apply_answer(
@@ -110,7 +116,7 @@ def apply_answer(
     ids: tuple[int, ...] = (0,) * len(grounding.detections)
     born: dict[int, int] = {}
     if grounding.outcome.is_evidence:
-        seen = measure(grounding.detections, settings.box_jitter)
+        seen = measure(grounding.detections, settings.box_jitter, table.jitter)
         table = evidence.with_labels(table, seen, grounding.query)
         pairs = _match(table, seen, grounding, settings)
         table = _judge(table, seen, pairs, grounding, cadence, settings)
@@ -203,7 +209,7 @@ def _sighted(
     surprise, noise = table.surprise.copy(), table.noise.copy()
     log_odds, confidence = table.log_odds.copy(), table.confidence.copy()
     mean[rows], covariance[rows] = fixed, spread
-    surprise[rows] = _learnt_surprise(table, seen, pairs, settings)
+    surprise[rows], jitter = _learnt_noise(table, seen, pairs, settings)
     noise[rows] = _noise(fixed, surprise[rows], settings)
     score = seen.scores[boxes]
     log_odds[rows] = life.after_sight(log_odds[rows], weight[rows], score, settings)
@@ -212,6 +218,7 @@ def _sighted(
     table = evidence.observed(table, rows, [seen.labels[box] for box in boxes], score, weight[rows])
     return replace(
         table,
+        jitter=jitter,
         mean=mean,
         covariance=covariance,
         surprise=surprise,
@@ -222,20 +229,27 @@ def _sighted(
     )
 
 
-def _learnt_surprise(
+def _learnt_noise(
     table: Table, seen: Measurements, pairs: Pairs, settings: TrackerSettings
-) -> FloatArray:
-    """Scale of the process noise with which the centres' innovations come out as expected.
+) -> tuple[FloatArray, FloatArray]:
+    """Scales ``(K,)`` of the process noise and ``(4,)`` of the boxes' jitter after K sights.
 
-    Its logarithm takes a step in proportion to how far each innovation is off (a stochastic
-    approximation): it rests where they are, on average, as large as the filter says.
+    The logarithm of each takes a step in proportion to how far the innovations are off and how
+    much of their spread it is responsible for (the gradient of their likelihood, a stochastic
+    approximation): both rest where innovations are, on average, as large as the filter says.
     """
     rows, boxes = pairs.tracks, pairs.boxes
-    difference = (seen.boxes[boxes, :2] - table.mean[rows, :2])[:, :, None]
-    spread = table.covariance[rows, :2, :2] + seen.error[boxes, :2, :2]
-    nis = (difference * np.linalg.solve(spread, difference)).sum(axis=(1, 2))
-    step = settings.noise_adaptation * np.minimum(nis / 2 - 1, MAX_EXCESS)
-    return np.asarray(np.clip(table.surprise[rows] * np.exp(step), *SURPRISE_RANGE))
+    axis = np.arange(4)
+    difference = seen.boxes[boxes] - table.mean[rows, :4]
+    own, error = table.covariance[rows][:, axis, axis], seen.error[boxes][:, axis, axis]
+    spread = own + error
+    excess = np.minimum(difference**2 / spread - 1, MAX_EXCESS)
+    share = own[:, :2] / spread[:, :2]
+    step = settings.noise_adaptation * (share * excess[:, :2]).mean(axis=1)
+    surprise = np.clip(table.surprise[rows] * np.exp(step), *SURPRISE_RANGE)
+    blame = (error / spread * excess).sum(axis=0) / (len(rows) + FEW)
+    jitter = table.jitter * np.exp(settings.noise_adaptation * blame * JITTER_RATE)
+    return surprise, np.clip(jitter, *JITTER_RANGE)
 
 
 def _noise(mean: FloatArray, surprise: FloatArray, settings: TrackerSettings) -> FloatArray:

@@ -37,7 +37,7 @@ def tracks_at(
     trusted = shrink_velocity(table.mean, table.covariance)
     now = carried(table, stamp_ns, settings)
     best = carried(replace(table, mean=trusted), stamp_ns, settings)
-    alive = is_alive(best, source.wh, cadence, settings)
+    alive = is_alive(best, source.wh, cadence, settings) & ~best.hidden
     # What shrinking the velocity keeps from the position is an error that may be there.
     doubt = (now.mean - best.mean)[alive, :4]
     now, best = now.take(alive), best.take(alive)

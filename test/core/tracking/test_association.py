@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import chi2
+from scipy.stats import f as f_distribution
 
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.tracking import Tracker
 from lfmvl_ros.core.tracking.association import (
+    TAIL,
     Pairs,
     associate,
     new_object_density,
@@ -60,10 +61,12 @@ def test_permuted_boxes_find_their_tracks(order: list[int], seed: int) -> None:
 def test_gate_lets_the_stated_share_through() -> None:
     rng = np.random.default_rng(0)
     track = np.array([[300.0, 300, 80, 80]])
-    matched = sum(
-        bool(match(track, track + rng.normal(size=(1, 4)) * np.sqrt(29.0), gate=0.9))
-        for _ in range(2000)
-    )
+    matched = 0
+    for _ in range(2000):
+        tail = np.sqrt(TAIL / rng.chisquare(TAIL))
+        matched += bool(
+            match(track, track + rng.normal(size=(1, 4)) * np.sqrt(29.0) * tail, gate=0.9)
+        )
     assert 0.87 < matched / 2000 < 0.93
 
 
@@ -76,9 +79,9 @@ def test_distance_counts_in_units_of_uncertainty() -> None:
 
 def test_no_track_is_stretched_so_that_every_box_is_matched() -> None:
     """Shifting both pairs along would also pass the gate, but explains the answer worse."""
-    tracks = np.array([[300.0, 300, 50, 50], [416, 300, 50, 50]])
-    boxes = tracks + np.array([116.0, 0, 0, 0])
-    assert 116**2 / (30**2 + 4) < chi2.ppf(0.997, 4)
+    tracks = np.array([[300.0, 300, 50, 50], [450, 300, 50, 50]])
+    boxes = tracks + np.array([150.0, 0, 0, 0])
+    assert 150**2 / (30**2 + 4) < 4 * f_distribution.ppf(0.997, 4, TAIL)
     assert match(tracks, boxes, sigma=30.0) == {1: 0}
 
 
