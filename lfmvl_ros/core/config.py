@@ -45,6 +45,12 @@ class GenerationSettings(Group):
         "tracker, foretells them; the answer is the same. off: one token to a forward pass.",
         choices=("auto", "off"),
     )
+    grammar: str = setting(
+        "off",
+        "on: only the list that the prompt asks for, with labels of the query, can be written. "
+        "Needs the package xgrammar.",
+        choices=("off", "on"),
+    )
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,12 @@ from lfmvl_ros.core.prompt import Prompt, PromptTemplate
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 from lfmvl_ros.models.calibration_file import read_calibration
 from lfmvl_ros.models.checkpoint_files import rules_from
-from lfmvl_ros.models.choosing import chooser_for
+from lfmvl_ros.models.choosing import Chooser, chooser_for
 from lfmvl_ros.models.decoding import Blocks, NoDraft, Proposer, Row, write_answers
 from lfmvl_ros.models.draft_tokens import TokenDraft, encoder
 from lfmvl_ros.models.ending import AnswerEnd
+from lfmvl_ros.models.failures import is_out_of_memory, sentence
+from lfmvl_ros.models.grammar import AnswerGrammars, GrammarMask, Masked
 from lfmvl_ros.models.inputs import InputBuilder, ModelInputs, wanted_rules
 from lfmvl_ros.models.loading import choose_device, choose_dtype, load_checkpoint
 from lfmvl_ros.models.runner import Lfm2Runner
@@ -72,6 +74,7 @@ class Lfm2VlBackend:
         self._runner = _runner_of(model) if use_runner else None
         self._blocks = Blocks.for_device(model.device.type)
         self._encode = encoder(processor.tokenizer)
+        self._grammars: AnswerGrammars | None = None
         self._style = ""  # the last answer that named something: wording and spacing of drafts
         # Sampling is this package's settings' business: nothing of the checkpoint's leaks in.
         model.generation_config = generation_config(
@@ -128,7 +131,7 @@ class Lfm2VlBackend:
             try:
                 return self._answer(frames, prompts, generation, rules, limit, hints)
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 _log.warning("out of memory; trying again with half the image tokens")
             if torch.cuda.is_available():
@@ -137,7 +140,7 @@ class Lfm2VlBackend:
             return self._answer(frames, prompts, generation, rules, limit, hints)
         except Exception as error:
             _log.exception("the model could not answer")
-            return [Reply.failed(_sentence(error), self._name) for _ in frames]
+            return [Reply.failed(sentence(error), self._name) for _ in frames]
 
     def _answer(
         self,
@@ -161,7 +164,7 @@ class Lfm2VlBackend:
                     self._proposer(prompt, hint, generation)
                     for prompt, hint in zip(prompts, hints, strict=True)
                 ]
-                written = self._write(inputs, generation, limit, proposers)
+                written = self._write(inputs, generation, limit, proposers, prompts)
         return [
             self._reply(answer, inputs, count)
             for answer, count in zip(written, inputs.image_tokens, strict=True)
@@ -173,6 +176,7 @@ class Lfm2VlBackend:
         generation: GenerationSettings,
         limit: Limit,
         proposers: Sequence[Proposer],
+        prompts: Sequence[Prompt],
     ) -> list[Written]:
         length = inputs.ids.shape[1]
         room = self._model.config.text_config.max_position_embeddings - length
@@ -182,23 +186,41 @@ class Lfm2VlBackend:
                 "lower image.max_tokens or image.max_tiles"
             )
         most = min(generation.max_new_tokens, room)
+        masks = self._masks(generation, prompts)
         if self._runner is not None:
-            width = len(self._runner.embedding)
             rows = [
                 Row(
-                    proposer,
-                    chooser_for(generation, ids[mask.bool()], width),
+                    proposers[index],
+                    self._chooser(generation, ids[inputs.attention_mask[index].bool()], mask),
                     AnswerEnd(self._end_ids, most, self._texts.text),
                 )
-                for proposer, ids, mask in zip(
-                    proposers, inputs.ids, inputs.attention_mask, strict=True
-                )
+                for index, (ids, mask) in enumerate(zip(inputs.ids, masks, strict=True))
             ]
             return write_answers(self._runner, inputs, rows, blocks=self._blocks, limit=limit)
         config = generation_config(
             generation, end_ids=self._end_ids, pad_id=self._pad_id, max_new_tokens=most
         )
-        return write_with_generate(self._model, inputs, config, limit, text_of=self._texts.text)
+        return write_with_generate(
+            self._model, inputs, config, limit, text_of=self._texts.text,
+            masks=[mask for mask in masks if mask is not None],
+        )  # fmt: skip
+
+    def _masks(
+        self, generation: GenerationSettings, prompts: Sequence[Prompt]
+    ) -> list[GrammarMask | None]:
+        if generation.grammar == "off":
+            return [None] * len(prompts)
+        if self._grammars is None:
+            width = len(self._model.get_input_embeddings().weight)
+            self._grammars = AnswerGrammars(self._processor.tokenizer, width, self._end_ids)
+        return [self._grammars.mask(prompt) for prompt in prompts]
+
+    def _chooser(
+        self, generation: GenerationSettings, prompt_ids: torch.Tensor, mask: GrammarMask | None
+    ) -> Chooser:
+        width = len(self._model.get_input_embeddings().weight)
+        chooser = chooser_for(generation, prompt_ids, width)
+        return chooser if mask is None else Masked(chooser, mask)
 
     def _proposer(
         self, prompt: Prompt, hint: Hint | None, generation: GenerationSettings
@@ -273,20 +295,3 @@ def _end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
 
 def _pad_id(tokenizer: Any, end_ids: tuple[int, ...]) -> int:
     return int(end_ids[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    text = str(error).lower()
-    return "out of memory" in text or "not enough memory" in text or "can't allocate" in text
-
-
-def _sentence(error: Exception) -> str:
-    if _is_out_of_memory(error):
-        return (
-            "out of memory, even with half the image tokens; lower image.max_tokens, set "
-            "image.split off, or use a smaller checkpoint"
-        )
-    first = " ".join(str(error).split())[:300]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__

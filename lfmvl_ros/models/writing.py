@@ -9,11 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    GenerationConfig,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from lfmvl_ros.core.config import GenerationSettings
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.models.ending import AnswerEnd
+from lfmvl_ros.models.grammar import GrammarMask, MaskingProcessor
 from lfmvl_ros.models.inputs import ModelInputs
 
 
@@ -101,8 +107,12 @@ def write_with_generate(
     limit: Limit,
     *,
     text_of: Callable[[int], str] = lambda _: "",
+    masks: Sequence[GrammarMask] = (),
 ) -> list[Written]:
-    """Write one answer for each row of the batch; ``text_of`` gives the text a token adds."""
+    """Write one answer for each row of the batch.
+
+    ``text_of`` gives the text a token adds; ``masks``, one a row, say what may come next.
+    """
     ends = [AnswerEnd(config.eos_token_id, config.max_new_tokens, text_of) for _ in inputs.ids]
     recorder = _Recorder(limit, ends)
     hook = model.lm_head.register_forward_hook(recorder.keep_logits)
@@ -114,6 +124,7 @@ def write_with_generate(
             inputs_embeds=inputs.embeds,
             generation_config=config,
             stopping_criteria=StoppingCriteriaList([recorder]),
+            logits_processor=LogitsProcessorList([MaskingProcessor(masks)] if masks else []),
         )
     finally:
         hook.remove()
