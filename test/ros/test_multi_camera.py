@@ -6,7 +6,6 @@ import itertools
 import json
 import time
 
-import pytest
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
@@ -140,9 +139,8 @@ def test_what_happens_to_one_camera_is_its_own_business(world):
     assert "camera left: image dropped (corrupt)" in world.log()
 
 
-@pytest.mark.parametrize("names", [["front", "front"], ["front", "2nd"]])
-def test_names_that_cannot_be_topics_are_refused(world, names):
-    process = world.start("perception_node", parameters={"cameras": names})
-    assert process.wait(30) == 2
+def test_names_that_cannot_be_topics_are_refused(world):
+    process = world.start("perception_node", parameters={"cameras": ["front", "2nd"]})
+    assert process.wait(60) == 2
     assert "cameras: " in world.log()
     assert "Traceback" not in world.log()
