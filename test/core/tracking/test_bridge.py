@@ -284,3 +284,21 @@ def test_reset_during_a_replay_leaves_nothing_behind(answer: MakeAnswer) -> None
     tracker.catch_up()
     assert len(tracker.observe(scene.frame(0.5))) == 0
     assert len(tracker.observe(scene.frame(0.54))) == 0
+
+
+@pytest.mark.parametrize("gap_s", [0.4, 0.9, 3.0])
+def test_a_box_that_shrank_fast_does_not_turn_inside_out_over_a_gap(
+    answer: MakeAnswer, gap_s: float
+) -> None:
+    """A width below zero would make every later covariance NaN, and end the node's tracks."""
+    tracker = Tracker(FLOW)
+    scene = Scene(stop_and_go)
+    for i, (width, height) in enumerate([(300, 100), (200, 100), (110, 100), (30, 100)]):
+        time_s = i * 0.2
+        tracker.observe(scene.frame(time_s))
+        tracker.apply(answer(time_s, [[320, 180, width, height]], wh=WH))
+    for i in range(4):
+        tracks = tracker.observe(scene.frame(0.6 + gap_s + i * 0.04))
+        assert np.isfinite(tracks.covariance).all()
+        assert np.isfinite(tracks.xyxy_px).all()
+    assert len(tracks) == (gap_s < 1.0)
