@@ -65,7 +65,7 @@ def test_a_bond_lasts_as_long_as_the_node_is_active(world, monkeypatch):
 def test_without_bondpy_the_node_says_so_once_and_runs(world):
     beats = world.listen(String, "bond")
     world.perception(REPLY)
-    assert "bondpy" not in world.log()  # nobody asked
+    assert "there is no bondpy" not in world.log()  # nobody asked
     assert world.set_parameters(bond_timeout=4.0).successful
     for _ in range(2):
         assert world.change_state("deactivate")
