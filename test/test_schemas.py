@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding, Outcome
+from lfmvl_ros.core.image_tokens import ImageTokenSettings
+from lfmvl_ros.core.latency_budget import Because, Choice
+from lfmvl_ros.core.latency_ladder import ladder
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
@@ -61,6 +64,16 @@ def replies(draw: st.DrawFn) -> Reply:
     )  # fmt: skip
 
 
+budgets = st.builds(
+    Choice,
+    st.sampled_from(ladder(((1280, 720),), ImageTokenSettings())),
+    st.floats(1e-3, 600),
+    st.none() | seconds,
+    st.none() | seconds,
+    st.sampled_from(Because),
+)
+
+
 @st.composite
 def groundings(draw: st.DrawFn) -> Grounding:
     reply, wh = draw(replies()), draw(sizes)
@@ -87,6 +100,7 @@ def groundings(draw: st.DrawFn) -> Grounding:
         draw(st.none() | words),
         draw(st.sampled_from(["token", "constant", "calibrated"])),
         tuple(draw(st.lists(words, max_size=2, unique=True))),
+        draw(st.none() | budgets),
     )  # fmt: skip
 
 
@@ -223,6 +237,9 @@ BREAKS: list[tuple[int, str, Any]] = [
     (0, "width", 0),
     (0, "confidence_kind", "sure"),
     (0, "timing.decode_ms", -1),
+    (0, "latency_budget.target_ms", 0),
+    (0, "latency_budget.because", "so"),
+    (0, "latency_budget", {}),
     (1, "tracks.0.id", 0),
     (1, "tracks.0.id", "4"),
     (1, "tracks.0.state", "lost"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from lfmvl_ros.core.answer_text import Hint
 from lfmvl_ros.core.config import ImageSettings, PerceptionSettings
 from lfmvl_ros.core.lane import Job
+from lfmvl_ros.core.latency_budget import Choice
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, Prompt, PromptTemplate
 from lfmvl_ros.core.reply import Reply
@@ -34,6 +35,7 @@ class Request:
         prompt: the words, the same for all of them.
         hints: what each answer will probably say, where that is known.
         image: what each picture may cost.
+        choice: the latency budget's part in that; None where there is none.
     """
 
     model: VisionLanguageModel
@@ -42,6 +44,7 @@ class Request:
     prompt: Prompt
     hints: Sequence[Hint | None]
     image: ImageSettings
+    choice: Choice | None = None
 
     def ask(self, cancelled: Callable[[], bool]) -> Sequence[Reply]:
         """Call the model and return one reply a job, whatever happens.

@@ -77,6 +77,14 @@ class ImageSettings(Group):
     max_tiles: int = setting(
         0, "Most tiles when splitting; 0 keeps the checkpoint's own.", low=0, high=64, unit="tiles"
     )
+    target_latency_ms: float = setting(
+        0.0,
+        "Four answers in five are to take no longer than this: image tokens and tiles are lowered "
+        "as far as that needs, never below min_tokens. 0 is off.",
+        unit="ms",
+        low=0.0,
+        high=600000.0,
+    )
 
 
 @dataclass(frozen=True)

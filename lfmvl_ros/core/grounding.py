@@ -9,6 +9,7 @@ from typing import Any
 
 from lfmvl_ros.core.boxes import normalise
 from lfmvl_ros.core.detections import Detections
+from lfmvl_ros.core.latency_budget import Choice
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
 
@@ -57,6 +58,7 @@ class Grounding:
         confidence_kind: what the scores are: ``token`` (token probabilities, uncalibrated),
             ``calibrated``, or ``constant`` (the backend gave none); see ``core/confidence.py``.
         unknown_labels: labels among the detections that the query did not name.
+        budget: what the latency budget chose for the picture; None where there is none.
     """
 
     outcome: Outcome
@@ -72,6 +74,7 @@ class Grounding:
     caption: str | None = None
     confidence_kind: str = "constant"
     unknown_labels: tuple[str, ...] = ()
+    budget: Choice | None = None
 
     def to_dict(self, ids: tuple[str, ...] | None = None) -> dict[str, Any]:
         """Return the JSON document of topic ``grounding`` (schema ``lfmvl/grounding/1``).
@@ -119,4 +122,5 @@ class Grounding:
                 "decode_ms": round(times.decode_s * 1e3, 3),
                 "total_ms": round(times.total_s * 1e3, 3),
             },
+            "latency_budget": None if self.budget is None else self.budget.to_dict(),
         }

@@ -9,6 +9,7 @@ from typing import Protocol
 from lfmvl_ros.core.answer_text import Hint
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import Prompt, PromptTemplate
 from lfmvl_ros.core.reply import Reply
 
@@ -43,6 +44,12 @@ class VisionLanguageModel(Protocol):
         ``finish=ERROR``. Returns early, with ``finish=DEADLINE``, once ``generation.timeout_s``
         has passed or ``cancelled()`` turns true; it is asked after each
         forward pass at the latest.
+        """
+
+    def image_rules(self, wanted: ImageSettings) -> ImageTokenSettings | None:
+        """Return the token rules that these settings make of a picture; None where nobody knows.
+
+        Without them no latency budget can be kept.
         """
 
     def close(self) -> None:

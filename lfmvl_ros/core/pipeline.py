@@ -18,12 +18,14 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
 
 from lfmvl_ros.core.asking import Request, template_for
+from lfmvl_ros.core.budgeting import asked_together, choose_for
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.drafts import expect_answer
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.lane import Job, Lane, longest_waiting, refuse
+from lfmvl_ros.core.latency_budget import LatencyBudget
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.query import Query
@@ -65,6 +67,7 @@ class Pipeline:
         self._stopping = threading.Event()
         self._worker: threading.Thread | None = None
         self._watchdog = Watchdog()
+        self._budget = LatencyBudget()  # the worker's alone
         self._busy_since_ns: int | None = None
         self._retired: list[Callable[[], None]] = []
         self._error = ""
@@ -267,15 +270,17 @@ class Pipeline:
         replies = request.ask(self._stopping.is_set)
         if not self._watchdog.end(call):
             return  # it has been reported as a timeout
+        if request.choice is not None:
+            cameras = asked_together([job.frame for job in jobs])
+            self._budget.learn(cameras, request.choice, replies)
         for job, reply in zip(jobs, replies, strict=True):
             if self._stopping.is_set() and reply.finish is FinishReason.DEADLINE:
                 refuse(job.requests, "the pipeline has stopped")
                 continue
             parsing, prompt = request.settings.parsing, request.prompt
             try:
-                self._finish(
-                    job, parse_reply(reply, frame=job.frame, prompt=prompt, settings=parsing)
-                )
+                grounding = parse_reply(reply, frame=job.frame, prompt=prompt, settings=parsing)
+                self._finish(job, replace(grounding, budget=request.choice))
             except Exception:  # one camera's trouble is none of the others'
                 _log.exception("an answer could not be made use of")
 
@@ -285,13 +290,17 @@ class Pipeline:
             settings, query, model = self._settings, self._query, self._model
             drafts = settings.generation.draft != "off"
             seen = [job.last_seen() if drafts else None for job in jobs]
+        prompt = template_for(settings, model).render(query)
+        frames = [job.frame for job in jobs]
+        image, choice = choose_for(self._budget, model, settings, frames, prompt)
         return Request(
             model=model,
             settings=settings,
             jobs=jobs,
-            prompt=template_for(settings, model).render(query),
+            prompt=prompt,
             hints=[None if one is None else expect_answer(one[0], query, one[1]) for one in seen],
-            image=settings.image,
+            image=image,
+            choice=choice,
         )
 
     def _give_up(self, request: Request, after_s: float) -> None:

@@ -260,6 +260,10 @@ class Lfm2VlBackend:
             calibration=self.calibration,
         )
 
+    def image_rules(self, wanted: ImageSettings) -> ImageTokenSettings:
+        """Return the token rules that these settings make of a picture."""
+        return wanted_rules(self._own_rules, wanted)
+
     def _synchronize(self) -> None:
         if self._model.device.type == "cuda":
             torch.cuda.synchronize(self._model.device)

@@ -206,6 +206,9 @@ class ReplayModel:
         self._next += 1
         return self._replies[self._next - 1]
 
+    def image_rules(self, wanted: ImageSettings) -> None:
+        """Return nothing: pictures aren't looked at."""
+
     def close(self) -> None:
         """Nothing to free."""
 

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lfmvl_ros.core.grounding import Grounding, Outcome
+from lfmvl_ros.core.image_tokens import ImageTokenSettings
+from lfmvl_ros.core.latency_budget import Because, Choice
+from lfmvl_ros.core.latency_ladder import ladder
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.query import Query
@@ -35,7 +39,9 @@ def answered() -> Grounding:
     times = StageTimes(0.001, 0.0202, 0.03, 0.4)
     reply = Reply(text, tokens, times=times, image_tokens=252, model="lfm2-vl-tiny", forwards=2)
     prompt = CARD_TEMPLATE.render(Query.parse("person, red tote", version=3))
-    return parse_reply(reply, frame=frame_of(), prompt=prompt)
+    rung = ladder(((640, 480),), ImageTokenSettings())[-1]
+    budget = Choice(rung, 0.5, 0.43, 0.4805, Because.FITS)
+    return replace(parse_reply(reply, frame=frame_of(), prompt=prompt), budget=budget)
 
 
 def test_json_is_the_golden_one() -> None:
@@ -50,6 +56,7 @@ def test_json_of_a_failure() -> None:
     assert document["status"] == "error"
     assert document["error"] == "the model ran out of memory"
     assert document["objects"] == []
+    assert document["latency_budget"] is None
 
 
 def test_keys_are_the_same_whatever_the_outcome() -> None:
