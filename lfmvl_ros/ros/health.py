@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.grounding import Outcome
+from lfmvl_ros.core.latency_budget import Because, Choice
 from lfmvl_ros.core.report import Answer, PipelineStatus
 from lfmvl_ros.ros.intake import IntakeStatus
 
@@ -163,9 +164,11 @@ class ModelMonitor:
         }
         rate_hz = sum(fresh.values()) / max(now_s - self._last_s, 1e-3)
         self._last_s, self._outcomes = now_s, pipeline.outcomes
-        level, message = self._judge(pipeline, settings, fresh, now_s) or (
-            OK,
-            f"{rate_hz:.1f} answers a second",
+        choice = None if answer is None else answer.grounding.budget
+        level, message = (
+            self._judge(pipeline, settings, fresh, now_s)
+            or _too_slow(choice)
+            or (OK, f"{rate_hz:.1f} answers a second")
         )
         if exchange.problem and level == OK:
             level, message = WARN, exchange.problem
@@ -222,6 +225,7 @@ class ModelMonitor:
                 "image_tokens": reply.image_tokens,
                 "answer_ms": f"{reply.times.total_s * 1e3:.1f}",
             }
+            values |= _budget_values(answer.grounding.budget)
         return values
 
     def _silence(self, pipeline: PipelineStatus, settings: PerceptionSettings, now_s: float) -> str:
@@ -254,6 +258,21 @@ def resident_mb() -> float:
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
     except (OSError, ValueError):  # no Linux
         return 0.0
+
+
+def _too_slow(choice: Choice | None) -> tuple[int, str] | None:
+    """Say that the latency budget can't be kept, or nothing."""
+    if choice is None or choice.likely_s is None or choice.because is not Because.CHEAPEST:
+        return None
+    return WARN, (
+        f"answers take up to {choice.likely_s * 1e3:.0f} ms even with the fewest image tokens, more"
+        f" than image.target_latency_ms ({choice.target_s * 1e3:.0f}); raise it, or ask for less"
+    )
+
+
+def _budget_values(choice: Choice | None) -> dict[str, object]:
+    facts = {} if choice is None else choice.to_dict()
+    return {f"latency_budget.{key}": "" if fact is None else fact for key, fact in facts.items()}
 
 
 def _stuck(stalled_s: float) -> str:

@@ -3,11 +3,20 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.image_tokens import ImageTokenSettings
+from lfmvl_ros.core.latency_budget import Because, Choice
+from lfmvl_ros.core.latency_ladder import ladder
+from lfmvl_ros.core.parsing import parse_reply
+from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.query import Query
-from lfmvl_ros.core.report import LaneStatus, PipelineStatus
+from lfmvl_ros.core.reply import Reply
+from lfmvl_ros.core.report import Answer, LaneStatus, PipelineStatus
+from lfmvl_ros.core.tracking import Applied
 from lfmvl_ros.ros.health import ERROR, OK, WARN, CameraMonitor, Exchange, ModelMonitor, resident_mb
 from lfmvl_ros.ros.intake import IntakeStatus
 
@@ -165,3 +174,20 @@ def test_memory_is_that_of_this_process():
     ballast = bytearray(b"x" * 50_000_000)
     assert 40 < resident_mb() - before_mb < 120
     assert len(ballast) == 50_000_000
+
+
+@pytest.mark.parametrize(("because", "level"), [(Because.FITS, OK), (Because.CHEAPEST, WARN)])
+def test_a_latency_budget_that_cannot_be_kept_is_told(because, level):
+    choice = Choice(ladder(((640, 480),), ImageTokenSettings())[0], 0.2, 0.35, 0.4, because)
+    frame = Frame(np.zeros((480, 640, 3), np.uint8), 1)
+    prompt = CARD_TEMPLATE.render(Query.parse("person"))
+    grounding = replace(parse_reply(Reply("[]"), frame=frame, prompt=prompt), budget=choice)
+    answer = Answer(grounding, Applied(1, ()), 1)
+    counters = pipeline(9, age_s=0.1, empty=1)
+    _, model = report(Monitor("image_raw", 0.0), intake(9, 0.1), counters, 1.0, answer=answer)
+    assert model.level == level
+    assert model.values["latency_budget.likely_ms"] == 400.0
+    assert model.values["latency_budget.because"] == because.value
+    if level == WARN:
+        assert "up to 400 ms" in model.message
+        assert "image.target_latency_ms (200)" in model.message
