@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from lfmvl_ros.cli.flags import add_setting_flags, settings_from
+from lfmvl_ros.cli.flags import add_setting_flags, pipeline_settings, settings_from
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
@@ -27,7 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--query", required=True, help="what to find, separated by commas")
     parser.add_argument("--annotate", type=Path, metavar="PNG", help="draw the boxes into a file")
     parser.add_argument("--raw", action="store_true", help="also print the model's own words")
-    add_setting_flags(parser)
+    # A single answer has nothing to learn from.
+    useless = "image.target_latency_ms"
+    add_setting_flags(parser, [info for info in pipeline_settings() if info.name != useless])
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -14,10 +14,12 @@ import numpy as np
 from tqdm import tqdm
 
 from lfmvl_ros.cli.flags import add_setting_flags, settings_from
+from lfmvl_ros.core.budgeting import asked_together, choose_for
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.drafts import expect_answer
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.latency_budget import LatencyBudget
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.pipeline import template_for
@@ -57,6 +59,7 @@ class _Run:
     settings: PerceptionSettings
     query: Query
     tracker: Tracker
+    budget: LatencyBudget = field(default_factory=LatencyBudget)
     answered: Answer | None = None
     answer_ms: list[float] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -68,14 +71,18 @@ class _Run:
         """Answer about one frame, correct the tracker with it, return the JSON document."""
         prompt = template_for(self.settings, self.model).render(self.query)
         hint = expect_answer(self.answered, self.query, self.tracker.at(frame.stamp_ns))
+        image, choice = choose_for(self.budget, self.model, self.settings, [frame], prompt)
         (reply,) = self.model.ground(
             [frame],
             [prompt],
             generation=self.settings.generation,
-            image=self.settings.image,
+            image=image,
             hints=[hint],
         )
+        if choice is not None:
+            self.budget.learn(asked_together([frame]), choice, [reply])
         grounding = parse_reply(reply, frame=frame, prompt=prompt, settings=self.settings.parsing)
+        grounding = replace(grounding, budget=choice)
         applied = self.tracker.apply(grounding)
         self.answered = Answer(grounding, applied, 0)
         self.answer_ms.append(reply.times.total_s * 1e3)

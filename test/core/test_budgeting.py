@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pytest
 
+from lfmvl_ros.cli import track
 from lfmvl_ros.core.answer_text import Hint
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings, PerceptionSettings
 from lfmvl_ros.core.frame import Frame
@@ -16,8 +17,10 @@ from lfmvl_ros.core.image_tokens import ImageTokenSettings, count_image_tokens
 from lfmvl_ros.core.latency_budget import Because
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
+from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply, StageTimes, Token
 from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.tracking import Tracker
 
 OWN = ImageTokenSettings(min_tokens=32, split=False)
 VGA = np.zeros((480, 640, 3), np.uint8)
@@ -166,6 +169,16 @@ def test_a_model_that_does_not_say_what_pictures_cost_is_asked_as_set(bench, own
     answer = world.run(3)
     assert answer.grounding.outcome.value == "empty"
     assert answer.grounding.budget is None
+
+
+def test_a_video_keeps_a_target_too() -> None:
+    settings = PerceptionSettings().updated({"query": "tote", TARGET: 150.0})
+    model = MeteredModel()
+    state = track._Run(model, settings, Query.parse("tote"), Tracker())
+    documents = [state.ask(Frame(VGA, i * 250_000_000 + 1)) for i in range(25)]
+    assert documents[0]["latency_budget"]["because"] == "unmeasured"
+    assert documents[-1]["image_tokens"] == documents[-1]["latency_budget"]["image_tokens"] > 90
+    assert documents[-1]["timing"]["total_ms"] <= 150
 
 
 def test_another_model_starts_anew(bench) -> None:
