@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``lfmvl doctor`` looks at on a machine: packages, ROS, DDS settings, memory, disk.
+"""What ``lfmvl doctor`` looks at in an installation: packages, devices, ROS.
 
 What could take a process down (a broken torch, a cv_bridge for another NumPy) is tried in a
 process of its own. No ROS in here.
@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -32,13 +32,12 @@ PACKAGES = {
     "pyyaml": ("6", "yaml"),
     "pillow": ("10", "PIL.Image"),
     "safetensors": ("0.4", "safetensors"),
+    "tqdm": ("4.60", "tqdm"),
     "torch": ("2.4", "torch"),
     "transformers": ("5.15.1", "transformers"),
 }
 MESSAGES = ("sensor_msgs.msg", "vision_msgs.msg", "visualization_msgs.msg", "diagnostic_msgs.msg",
             "std_srvs.srv", "lifecycle_msgs.srv")  # fmt: skip
-_TYPICAL_IMAGE = ("a 1280x720 rgb8 image", 1280 * 720 * 3)
-_LITTLE_MEMORY_MB, _LITTLE_DISK_MB = 2_000, 3_000
 _TRIAL_S = 120.0
 _TORCHVISION = "torchvision.transforms.v2.functional"
 _IMPORTER = """
@@ -248,93 +247,6 @@ def ros() -> Iterator[Finding]:
             "the built-in codec decodes images instead; other nodes need 'numpy<2', or a cv_bridge "
             "built for NumPy 2",
         )  # fmt: skip
-
-
-def dds(environment: Mapping[str, str], rmem_max: int | None) -> Iterator[Finding]:
-    """The settings that decide who hears whom.
-
-    Args:
-        environment: as of the process.
-        rmem_max: largest receive buffer a socket may have, bytes; None where unknown.
-    """
-    rmw = environment.get("RMW_IMPLEMENTATION", "")
-    yield Finding(OK, "RMW", rmw or "RMW_IMPLEMENTATION is not set: the distribution's default")
-    text = environment.get("ROS_DOMAIN_ID", "") or "0"
-    number = int(text) if re.fullmatch(r"\d{1,6}", text) else -1
-    if not 0 <= number <= 232:
-        yield Finding(
-            FAIL, "domain", f"ROS_DOMAIN_ID is {text!r}",
-            "give a number from 0 to 101, the same on every machine",
-        )  # fmt: skip
-    elif number > 101:
-        yield Finding(
-            WARN, "domain", f"ROS_DOMAIN_ID {number} uses ports that Linux gives to other programs",
-            "take a number from 0 to 101",
-        )  # fmt: skip
-    else:
-        yield Finding(OK, "domain", f"ROS_DOMAIN_ID {number}")
-    reach = environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper()
-    alone = environment.get("ROS_LOCALHOST_ONLY", "") == "1"
-    if alone or reach in ("LOCALHOST", "OFF"):
-        which = "ROS_LOCALHOST_ONLY=1" if alone else f"ROS_AUTOMATIC_DISCOVERY_RANGE={reach}"
-        yield Finding(
-            WARN, "reach", f"{which}: nodes on other machines are not heard",
-            "unset it when the camera runs on another machine",
-        )  # fmt: skip
-    else:
-        yield Finding(OK, "reach", "nodes on other machines of this network are heard")
-    yield buffers(rmem_max, *_TYPICAL_IMAGE)
-
-
-def buffers(rmem_max: int | None, what: str, size: int) -> Finding:
-    """Does a message of ``size`` bytes fit into a socket's receive buffer?"""
-    if rmem_max is None:
-        return Finding(OK, "buffers", "the receive buffer limit can't be read on this system")
-    found = f"net.core.rmem_max is {rmem_max} bytes, {what} has {size}"
-    if rmem_max >= size:
-        return Finding(OK, "buffers", found)
-    room = max(8_388_608, 1 << (2 * size - 1).bit_length())
-    return Finding(
-        WARN, "buffers", f"{found}: images sent best effort get lost",
-        f"sudo sysctl -w net.core.rmem_max={room} (and in /etc/sysctl.d to keep it), "
-        "or compressed images",
-    )  # fmt: skip
-
-
-def read_rmem_max() -> int | None:
-    """Return the kernel's limit in bytes; None where it does not say."""
-    try:
-        return int(Path("/proc/sys/net/core/rmem_max").read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def resources() -> Iterator[Finding]:
-    """Memory, and the disk that downloaded checkpoints go to."""
-    free_mb = _available_mb()
-    if free_mb is not None:
-        small = free_mb < _LITTLE_MEMORY_MB
-        yield Finding(
-            WARN if small else OK, "memory", f"{free_mb:.0f} MB available",
-            "end other programs, or take a smaller checkpoint or dtype" if small else "",
-        )  # fmt: skip
-    folder = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    disk_mb = shutil.disk_usage(there).free / 1e6
-    small = disk_mb < _LITTLE_DISK_MB
-    yield Finding(
-        WARN if small else OK, "disk", f"{disk_mb:.0f} MB free for checkpoints in {folder}",
-        "free space, or point HF_HOME to another disk: a checkpoint takes 1 to 6 GB"
-        if small else "",
-    )  # fmt: skip
-
-
-def _available_mb() -> float | None:
-    try:
-        match = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
-    except OSError:
-        return None
-    return int(match[1]) / 1e3 if match else None
 
 
 def failure(name: str, error: UserError) -> Finding:

@@ -9,15 +9,17 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lfmvl_ros.cli import checkup
+from lfmvl_ros.cli import checkup, checkup_machine
 from lfmvl_ros.cli.checkup import FAIL, OK, WARN, Finding, failure
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 
 if TYPE_CHECKING:
     from lfmvl_ros.core.frame import Frame
+    from lfmvl_ros.core.reply import Reply
     from lfmvl_ros.ros.topic_probe import TopicReport
 
 HELP = (
@@ -73,9 +75,9 @@ def _findings(args: argparse.Namespace) -> Iterator[Finding]:
     for finding in checkup.ros():
         can_listen &= finding.level != FAIL
         yield finding
-    rmem_max = checkup.read_rmem_max()
-    yield from checkup.dds(os.environ, rmem_max)
-    yield from checkup.resources()
+    rmem_max = checkup_machine.read_rmem_max()
+    yield from checkup_machine.dds(os.environ, rmem_max)
+    yield from checkup_machine.resources()
     if not args.no_model:
         yield from _model(args) if can_load else _skipped("model", "mend the packages above first")
     if args.topic:
@@ -100,6 +102,10 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
             {"model": args.model, "device": args.device, "dtype": args.dtype, "query": _QUERY}
         )
         yield Finding(OK, "device", _device(settings))
+        for finding in _download(settings.model):
+            yield finding
+            if finding.level == FAIL:
+                return
         from lfmvl_ros.models.base import load_model
 
         start_s = time.monotonic()
@@ -124,6 +130,7 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
     )
     if grounding.outcome.is_evidence:
         yield Finding(OK, "answer", what)
+        yield _confidence(reply)
     elif reply.error:
         yield Finding(FAIL, "answer", reply.error, "try --device cpu, or a smaller checkpoint")
     else:
@@ -137,6 +144,31 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
             "tracks get unsure between answers: a GPU, a smaller checkpoint, or fewer tokens "
             "(`lfmvl tokens`)",
         )  # fmt: skip
+
+
+def _download(model: str) -> Iterator[Finding]:
+    """Say beforehand what loading would take minutes to find out."""
+    from lfmvl_ros.models.catalog import find
+
+    entry = find(model)
+    hub_id = model if entry is None else "" if entry.directory else entry.id
+    is_path = Path(hub_id).expanduser().exists() or hub_id.startswith((".", "/", "~"))
+    if hub_id.count("/") != 1 or is_path or hub_id.endswith(".jsonl"):
+        return
+    cached = checkup_machine.is_cached(hub_id)
+    reachable = cached or checkup_machine.is_reachable(checkup_machine.hub_host())
+    yield checkup_machine.download(hub_id, cached=cached, reachable=reachable)
+
+
+def _confidence(reply: Reply) -> Finding:
+    if reply.calibration is not None:
+        return Finding(OK, "confidence", "calibrated for these weights")
+    if not reply.tokens:
+        return Finding(OK, "confidence", "constant: this backend gives no probabilities")
+    return Finding(
+        OK, "confidence", "the model's own probabilities, not calibrated: fine to rank objects, "
+        "no shares of right ones",
+    )  # fmt: skip
 
 
 def _device(settings: PerceptionSettings) -> str:
@@ -210,7 +242,7 @@ def _pictures(report: TopicReport, rmem_max: int | None) -> Iterator[Finding]:
             "their frames and stamps get mixed: give each camera a topic of its own",
         )  # fmt: skip
     if rmem_max is not None and report.message_bytes > rmem_max:
-        yield checkup.buffers(rmem_max, "an image of this topic", report.message_bytes)
+        yield checkup_machine.buffers(rmem_max, "an image of this topic", report.message_bytes)
 
 
 def _stamps(report: TopicReport) -> Iterator[Finding]:

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lfmvl_ros.cli import checkup
+from lfmvl_ros.cli import checkup, checkup_machine
 from lfmvl_ros.cli.checkup import FAIL, OK, WARN, Finding
 from lfmvl_ros.cli.doctor import topic_findings
 from lfmvl_ros.cli.main import main
@@ -17,6 +18,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros.topic_probe import TopicReport
 
 IMAGE = "sensor_msgs/msg/Image"
+BUNDLED = Path(__file__).parents[2] / "lfmvl_ros" / "data" / "warehouse"
 
 
 def test_a_module_that_kills_the_process_is_named_and_the_others_are_still_tried(
@@ -61,19 +63,74 @@ def test_versions_too_old_missing_and_broken(monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_dds_settings(environment: dict[str, str], name: str, level: str) -> None:
-    found = {item.name: item for item in checkup.dds(environment, 8 << 20)}
+    found = {item.name: item for item in checkup_machine.dds(environment, 8 << 20)}
     assert found[name].level == level
     assert all(item.level == OK for item in found.values() if item.name != name)
 
 
 def test_buffers_too_small_for_images_come_with_a_limit_that_is_large_enough() -> None:
-    assert checkup.buffers(8 << 20, "an image", 2_764_800).level == OK
-    assert checkup.buffers(None, "an image", 2_764_800).level == OK
+    assert checkup_machine.buffers(8 << 20, "an image", 2_764_800).level == OK
+    assert checkup_machine.buffers(None, "an image", 2_764_800).level == OK
     for size in (300_000, 2_764_800, 8_294_400, 99_532_800):
-        finding = checkup.buffers(212_992, "an image", size)
+        finding = checkup_machine.buffers(212_992, "an image", size)
         assert finding.level == WARN
         told = finding.advice.partition("rmem_max=")[2].partition(" ")[0]
-        assert checkup.buffers(int(told), "an image", size).level == OK
+        assert checkup_machine.buffers(int(told), "an image", size).level == OK
+
+
+def test_every_package_that_is_required_is_looked_at() -> None:
+    lines = (Path(__file__).parents[2] / "requirements.txt").read_text().splitlines()
+    found = [re.match(r"([\w-]+)(?:>=([\d.]+))?", line) for line in lines]
+    required = {match[1].lower(): match[2] for match in found if match}
+    assert set(required) == set(checkup.PACKAGES)
+    for name, oldest in required.items():
+        assert oldest in (None, checkup.PACKAGES[name][0])
+
+
+def test_a_busy_machine_is_told_before_its_answers_are_judged() -> None:
+    assert checkup_machine.load(2.9, 2).level == OK
+    finding = checkup_machine.load(11.0, 2)
+    assert finding.level == WARN
+    assert "11.0 programs wanted the 2 cores" in finding.message
+
+
+def test_a_checkpoint_that_cannot_be_fetched_is_told_at_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(checkup, "PACKAGES", {})
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    code, document = doctor(capsys, "--model", "nobody/has-this")
+    finding = document["findings"][-1]
+    assert (code, finding["name"], finding["level"]) == (1, "download", "fail")
+    assert "nobody/has-this is not on this machine, and huggingface.co" in finding["said"]
+    assert "--model DIR" in finding["advice"]
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example:8443/hub")
+    assert checkup_machine.hub_host() == "mirror.example"
+    assert not checkup_machine.is_cached("nobody/has-this")
+
+
+def test_whether_a_server_answers_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert not checkup_machine.is_reachable("nowhere.invalid")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    assert checkup_machine.is_reachable("nowhere.invalid")  # the proxy would know
+    for cached, reachable, level in ((True, False, OK), (False, True, OK), (False, False, FAIL)):
+        assert checkup_machine.download("a/b", cached=cached, reachable=reachable).level == level
+
+
+@pytest.mark.skipif(not BUNDLED.is_dir(), reason="no bundled checkpoint")
+def test_the_bundled_checkpoint_needs_no_download_and_says_what_its_confidence_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkup, "PACKAGES", {})
+    _, document = doctor(capsys, "--model", "bundled")
+    found = {item["name"]: item for item in document["findings"]}
+    assert "download" not in found
+    assert found["model"]["message"].startswith("bundled loaded in")
+    if found["answer"]["level"] == "ok":  # in time, that is
+        assert found["confidence"]["message"].startswith(("calibrated", "the model's own"))
 
 
 def report(**changes: Any) -> TopicReport:

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``lfmvl doctor`` looks at around an installation: DDS settings, load, memory, disk, hub."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from lfmvl_ros.cli.checkup import FAIL, OK, WARN, Finding
+
+_TYPICAL_IMAGE = ("a 1280x720 rgb8 image", 1280 * 720 * 3)
+_LITTLE_MEMORY_MB, _LITTLE_DISK_MB = 2_000, 3_000
+_CONNECT_S = 5.0
+
+
+def dds(environment: Mapping[str, str], rmem_max: int | None) -> Iterator[Finding]:
+    """The settings that decide who hears whom.
+
+    Args:
+        environment: as of the process.
+        rmem_max: largest receive buffer a socket may have, bytes; None where unknown.
+    """
+    rmw = environment.get("RMW_IMPLEMENTATION", "")
+    yield Finding(OK, "RMW", rmw or "RMW_IMPLEMENTATION is not set: the distribution's default")
+    text = environment.get("ROS_DOMAIN_ID", "") or "0"
+    number = int(text) if re.fullmatch(r"\d{1,6}", text) else -1
+    if not 0 <= number <= 232:
+        yield Finding(
+            FAIL, "domain", f"ROS_DOMAIN_ID is {text!r}",
+            "give a number from 0 to 101, the same on every machine",
+        )  # fmt: skip
+    elif number > 101:
+        yield Finding(
+            WARN, "domain", f"ROS_DOMAIN_ID {number} uses ports that Linux gives to other programs",
+            "take a number from 0 to 101",
+        )  # fmt: skip
+    else:
+        yield Finding(OK, "domain", f"ROS_DOMAIN_ID {number}")
+    reach = environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper()
+    alone = environment.get("ROS_LOCALHOST_ONLY", "") == "1"
+    if alone or reach in ("LOCALHOST", "OFF"):
+        which = "ROS_LOCALHOST_ONLY=1" if alone else f"ROS_AUTOMATIC_DISCOVERY_RANGE={reach}"
+        yield Finding(
+            WARN, "reach", f"{which}: nodes on other machines are not heard",
+            "unset it when the camera runs on another machine",
+        )  # fmt: skip
+    else:
+        yield Finding(OK, "reach", "nodes on other machines of this network are heard")
+    yield buffers(rmem_max, *_TYPICAL_IMAGE)
+
+
+def buffers(rmem_max: int | None, what: str, size: int) -> Finding:
+    """Does a message of ``size`` bytes fit into a socket's receive buffer?"""
+    if rmem_max is None:
+        return Finding(OK, "buffers", "the receive buffer limit can't be read on this system")
+    found = f"net.core.rmem_max is {rmem_max} bytes, {what} has {size}"
+    if rmem_max >= size:
+        return Finding(OK, "buffers", found)
+    room = max(8_388_608, 1 << (2 * size - 1).bit_length())
+    return Finding(
+        WARN, "buffers", f"{found}: images sent best effort get lost",
+        f"sudo sysctl -w net.core.rmem_max={room} (and in /etc/sysctl.d to keep it), "
+        "or compressed images",
+    )  # fmt: skip
+
+
+def read_rmem_max() -> int | None:
+    """Return the kernel's limit in bytes; None where it does not say."""
+    try:
+        return int(Path("/proc/sys/net/core/rmem_max").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def resources() -> Iterator[Finding]:
+    """Processor, memory, and the disk that downloaded checkpoints go to."""
+    yield load(os.getloadavg()[0], os.cpu_count() or 1)
+    free_mb = _available_mb()
+    if free_mb is not None:
+        small = free_mb < _LITTLE_MEMORY_MB
+        yield Finding(
+            WARN if small else OK, "memory", f"{free_mb:.0f} MB available",
+            "end other programs, or take a smaller checkpoint or dtype" if small else "",
+        )  # fmt: skip
+    folder = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    disk_mb = shutil.disk_usage(there).free / 1e6
+    small = disk_mb < _LITTLE_DISK_MB
+    yield Finding(
+        WARN if small else OK, "disk", f"{disk_mb:.0f} MB free for checkpoints in {folder}",
+        "free space, or point HF_HOME to another disk: a checkpoint takes 1 to 6 GB"
+        if small else "",
+    )  # fmt: skip
+
+
+def load(wanting: float, cores: int) -> Finding:
+    """Is the processor free?
+
+    Args:
+        wanting: programs that ran or wanted to, on average over the last minute.
+        cores: of the machine.
+    """
+    found = f"{wanting:.1f} programs wanted the {cores} cores in the last minute"
+    if wanting <= 1.5 * cores:
+        return Finding(OK, "load", found)
+    return Finding(
+        WARN, "load", f"{found}: answers take longer than they would",
+        "end other programs; until then OMP_NUM_THREADS=1 and OMP_WAIT_POLICY=PASSIVE keep torch's "
+        "threads from waiting for each other",
+    )  # fmt: skip
+
+
+def download(hub_id: str, *, cached: bool, reachable: bool) -> Finding:
+    """Can a checkpoint of a hub be had?
+
+    Args:
+        hub_id: such as ``owner/name``.
+        cached: a copy is on this machine.
+        reachable: the hub's server answers.
+    """
+    if cached:
+        return Finding(OK, "download", f"{hub_id} is on this machine")
+    if reachable:
+        return Finding(OK, "download", f"{hub_id} is not on this machine yet: fetched once, now")
+    return Finding(
+        FAIL, "download", f"{hub_id} is not on this machine, and {hub_host()} can't be reached",
+        "connect this machine to the network once, or give the directory of a copy made elsewhere: "
+        "--model DIR; `--model bundled` checks the rest meanwhile",
+    )  # fmt: skip
+
+
+def is_cached(hub_id: str) -> bool:
+    """Return whether a copy of a hub's checkpoint is on this machine."""
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        return isinstance(try_to_load_from_cache(hub_id, "config.json"), str)
+    except ValueError:  # no id of a hub; loading says so
+        return True
+
+
+def hub_host() -> str:
+    """Return the server that checkpoints are fetched from."""
+    address = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    return urlsplit(address).hostname or address
+
+
+def is_reachable(host: str) -> bool:
+    """Return whether a server takes a connection; behind a proxy that can't be told: True."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        return False
+    if getproxies().get("https") or getproxies().get("all"):
+        return True
+    try:
+        socket.create_connection((host, 443), timeout=_CONNECT_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def _available_mb() -> float | None:
+    try:
+        match = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    except OSError:
+        return None
+    return int(match[1]) / 1e3 if match else None
