@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interface definitions: the field lists of messages and services.
 
-Sources: the text files in `definitions/` (services, vision_msgs, and what needs field defaults),
-then the ROS 2 Jazzy definitions that come with `rosbags`.
+Sources: the ROS 2 Jazzy definitions that come with `rosbags`, and what it lacks (services,
+vision_msgs) in text files in `definitions/`, which `rosbags` reads.
 """
 
-import ast
 import functools
 import hashlib
 import json
 import pathlib
-import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -39,10 +37,7 @@ PRIMITIVES = {
 }
 PLACEHOLDER = "structure_needs_at_least_one_member"  # what an empty ROS message has on the wire
 _FOLDER = pathlib.Path(__file__).parent / "definitions"
-_LINE = re.compile(
-    r"(?P<base>[A-Za-z]\w*(?:/[A-Za-z]\w*)*)(?:<=(?P<bound>\d+))?"
-    r"(?P<array>\[(?P<upto><=)?(?P<size>\d*)\])?\s+(?P<name>[A-Za-z]\w*)\s*(?P<rest>.*)"
-)
+_DEFAULTS = {("geometry_msgs/msg/Quaternion", "w"): 1.0}  # rosbags drops the defaults of fields
 
 
 @dataclass(frozen=True)
@@ -94,95 +89,48 @@ class Definition:
 def names(package: str, kind: str) -> tuple[str, ...]:
     """Names of the interfaces that a package has, `kind` is msg or srv."""
     prefix = f"{package}/{kind}/"
-    found = {key[len(prefix) :] for key in _own_texts(package) if key.startswith(prefix)}
-    if kind == "msg":
-        found |= {key[len(prefix) :] for key in _store() if key.startswith(prefix)}
+    found = {key[len(prefix) :] for key in _fields() if key.startswith(prefix)}
+    if kind == "srv":
+        found = {name.rpartition("_")[0] for name in found}
     return tuple(sorted(found))
 
 
 @functools.cache
 def definition(name: str) -> Definition:
     """The definition of a message; the two halves of a service are `…_Request` and `…_Response`."""
-    package, kind, base = name.split("/")
-    texts = _own_texts(package)
-    if kind == "srv":
-        service, _, part = base.rpartition("_")
-        text = texts.get(f"{package}/srv/{service}")
-        if text is not None and part in ("Request", "Response"):
-            request, _, response = text.partition("---\n")
-            return _parse(name, request if part == "Request" else response)
-    elif name in texts:
-        return _parse(name, texts[name])
-    elif name in _store():
-        return _from_store(name, *_store()[name])
-    raise LookupError(f"no definition of {name}: it is neither in rosbags nor in {_FOLDER.name}/")
+    if name not in _fields():
+        raise LookupError(f"no definition of {name}, neither in rosbags nor in {_FOLDER.name}/")
+    constants, fields = _fields()[name]
+    converted = [_field(name, key, node) for key, node in fields] or [Field(PLACEHOLDER, "uint8")]
+    named = {key: bytes([v]) if t in ("byte", "octet") else v for key, t, v in constants}
+    return Definition(name, tuple(converted), named)
 
 
 @functools.cache
-def _own_texts(package: str) -> dict:
-    """{full name: field list} of the package's text file, {} where it has none."""
-    path = _FOLDER / f"{package}.txt"
-    if not path.exists():
-        return {}
-    texts = {}
-    for section in path.read_text().split("=== ")[1:]:
-        head, _, body = section.partition("\n")
-        texts[f"{package}/{head.strip()}"] = body
-    return texts
+def _fields() -> dict:
+    """{full name: (constants, fields)} of everything that is known, as rosbags puts it."""
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+    found = dict(get_typestore(Stores.ROS2_JAZZY).fielddefs)
+    for path in _FOLDER.glob("*.txt"):
+        for section in path.read_text().split("=== ")[1:]:
+            head, _, text = section.partition("\n")
+            name, halves = f"{path.stem}/{head.strip()}", text.split("---\n")
+            parts = ("_Request", "_Response") if len(halves) == 2 else ("",)
+            for part, half in zip(parts, halves, strict=True):
+                (found[name + part],) = get_types_from_msg(half, name).values()
+    return found
 
 
-@functools.cache
-def _store() -> dict:
-    from rosbags.typesys import Stores, get_typestore
-
-    return get_typestore(Stores.ROS2_JAZZY).fielddefs
-
-
-def _from_store(name, constants, fields) -> Definition:
-    """Convert a definition of rosbags: (name, (node type, details)) for each field."""
-    converted = []
-    for field_name, (node, details) in fields:
-        kind, size = "one", 0
-        if node.name in ("ARRAY", "SEQUENCE"):
-            kind = node.name.lower()
-            (node, details), size = details
-        base, bound = (details, 0) if node.name == "NAME" else details
-        base = "byte" if base == "octet" else base
-        converted.append(Field(field_name, base, kind, size, bound))
-    return Definition(name, tuple(converted), {key: _constant(t, v) for key, t, v in constants})
-
-
-def _constant(base, value):
-    return bytes([value]) if base in ("byte", "octet") else value
-
-
-def _parse(name: str, text: str) -> Definition:
-    fields, constants = [], {}
-    for line in text.splitlines():
-        line = line.partition("#")[0].strip()
-        if not line:
-            continue
-        match = _LINE.fullmatch(line)
-        if match is None:
-            raise ValueError(f"cannot read line {line!r} in the definition of {name}")
-        base, rest = match["base"], match["rest"]
-        if base not in PRIMITIVES and base != "string":
-            base = "/msg/".join(base.split("/"))
-        if rest.startswith("=") and not match["array"]:
-            constants[match["name"]] = _literal(base, rest[1:])
-            continue
-        kind = "one"
-        if match["array"]:
-            kind = "array" if match["size"] and not match["upto"] else "sequence"
-        default = _literal(base, rest) if rest else None
-        size, bound = int(match["size"] or 0), int(match["bound"] or 0)
-        fields.append(Field(match["name"], base, kind, size, bound, default))
-    return Definition(name, tuple(fields or [Field(PLACEHOLDER, "uint8")]), constants)
-
-
-def _literal(base, text):
-    value = ast.literal_eval(text.strip())
-    return float(value) if base.startswith("float") else value
+def _field(name, field_name, node) -> Field:
+    """Convert rosbags' description of a field: (node type, details)."""
+    (node, details), kind, size = node, "one", 0
+    if node.name in ("ARRAY", "SEQUENCE"):
+        kind = node.name.lower()
+        (node, details), size = details
+    base, bound = (details, 0) if node.name == "NAME" else details
+    base = "byte" if base == "octet" else base
+    return Field(field_name, base, kind, size, bound, _DEFAULTS.get((name, field_name)))
 
 
 def type_hash(name: str) -> str:

@@ -242,7 +242,7 @@ def _items(item, default, write_one, read_one):
             values.append(value)
         return values, position
 
-    return lambda: list(item.default or (default() for _ in range(count))), write, read
+    return lambda: [default() for _ in range(count)], write, read
 
 
 def _numbers(item):
@@ -251,9 +251,7 @@ def _numbers(item):
     size = struct.calcsize(code)
 
     def default():
-        if fixed:
-            return np.array(item.default or [0] * item.size, code)
-        return array(code, item.default or [])
+        return np.zeros(item.size, code) if fixed else array(code)
 
     def write(buffer, values):
         _put_count(item, buffer, len(values))
