@@ -155,7 +155,7 @@ def test_malformed_request_is_dropped(ros, spin_until):
     service = next(s for s in node.services if s.srv_name.endswith("/get_parameters"))
     client = node.create_client(GetParameters, "/target/node/get_parameters")
     assert client.wait_for_service(5)
-    header = HEADER.pack(client._writer.instance_handle, 1)
+    header = HEADER.pack(client._writer.handle, 1)
     body = bytes.fromhex("01000000 02000000 ff000000")  # one name of one byte
     client._writer.write(bytearray(b"\0\1\0\0" + header + body))
     assert spin_until(lambda: service.malformed_count == 1, node)

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Raw CDR endpoints with ROS 2 names and QoS on Eclipse Cyclone DDS.
 
-The Python binding supplies domain, participant, topic types and QoS conversion. Endpoints and wait
-sets go to the C library through ctypes, which releases the GIL in every call: the binding itself
-holds it, and would stop all threads during a wait or a large write.
+The Python binding supplies entities, topic types and QoS. Writing and waiting go to the C library
+through ctypes, which releases the GIL: the binding holds it while it writes, which would stop all
+threads during a large image, and its wait does not tell what was triggered.
 """
 
 import ctypes as c
 import os
 import threading
 
-from cyclonedds._clayer import ddspy_take, ddspy_topic_create
+from cyclonedds import core
+from cyclonedds._clayer import ddspy_take
 from cyclonedds.domain import Domain, DomainParticipant
 from cyclonedds.idl import make_idl_struct, types
 from cyclonedds.internal import DDS
-from cyclonedds.qos import Policy, Qos, _CQos
+from cyclonedds.pub import DataWriter
+from cyclonedds.qos import Policy, Qos
+from cyclonedds.sub import DataReader
+from cyclonedds.topic import Topic
 
 from rosless import interfaces
 
@@ -31,48 +35,17 @@ _LOCALHOST = """<CycloneDDS><Domain><General><Interfaces><NetworkInterface addre
 </Discovery></Domain></CycloneDDS>"""
 
 
-class DdsError(RuntimeError):
-    """A call to Cyclone DDS failed."""
-
-
-def _function(name, result, *arguments):
-    function = getattr(DDS._dll_handle, name)
-    function.restype, function.argtypes = result, arguments
-    return function
-
-
-_create_reader = _function(
-    "dds_create_reader", c.c_int32, c.c_int32, c.c_int32, c.c_void_p, c.c_void_p
+_library = c.CDLL(DDS._dll_handle._name)  # of our own: argument types are set on its functions
+_library.dds_write.argtypes = c.c_int32, c.c_void_p
+_library.dds_wait_for_acks.argtypes = c.c_int32, c.c_int64
+_library.dds_waitset_attach.argtypes = c.c_int32, c.c_int32, c.c_int64
+_library.dds_waitset_detach.argtypes = c.c_int32, c.c_int32
+_library.dds_waitset_wait.argtypes = (
+    c.c_int32,
+    c.POINTER(c.c_int64),
+    c.c_size_t,
+    c.c_int64,
 )
-_create_writer = _function(
-    "dds_create_writer", c.c_int32, c.c_int32, c.c_int32, c.c_void_p, c.c_void_p
-)
-_create_condition = _function("dds_create_readcondition", c.c_int32, c.c_int32, c.c_uint32)
-_create_guard = _function("dds_create_guardcondition", c.c_int32, c.c_int32)
-_set_guard = _function("dds_set_guardcondition", c.c_int32, c.c_int32, c.c_bool)
-_create_waitset = _function("dds_create_waitset", c.c_int32, c.c_int32)
-_attach = _function("dds_waitset_attach", c.c_int32, c.c_int32, c.c_int32, c.c_int64)
-_detach = _function("dds_waitset_detach", c.c_int32, c.c_int32, c.c_int32)
-_wait = _function(
-    "dds_waitset_wait", c.c_int32, c.c_int32, c.POINTER(c.c_int64), c.c_size_t, c.c_int64
-)
-_delete = _function("dds_delete", c.c_int32, c.c_int32)
-_write = _function("dds_write", c.c_int32, c.c_int32, c.c_void_p)
-_acks = _function("dds_wait_for_acks", c.c_int32, c.c_int32, c.c_int64)
-_guid = _function("dds_get_guid", c.c_int32, c.c_int32, c.c_void_p)
-_handle = _function("dds_get_instance_handle", c.c_int32, c.c_int32, c.POINTER(c.c_uint64))
-_matched_readers = _function(
-    "dds_get_matched_subscriptions", c.c_int32, c.c_int32, c.POINTER(c.c_uint64), c.c_size_t
-)
-_matched_writers = _function(
-    "dds_get_matched_publications", c.c_int32, c.c_int32, c.POINTER(c.c_uint64), c.c_size_t
-)
-
-
-def _checked(code, doing):
-    if code < 0:
-        raise DdsError(f"Cyclone DDS failed ({code}) while {doing}")
-    return code
 
 
 # ------------------------------------------------------------------------ domain and participant
@@ -115,28 +88,22 @@ class Participant:
         _ensure_domain(domain_id)
         user_data = Qos(Policy.Userdata(f"enclave={enclave};".encode()))
         self.entity = DomainParticipant(domain_id, qos=user_data)
-        self.ref = self.entity._ref
-        self.guid = _get_guid(self.ref)
+        self.gid = self.entity.guid.bytes
         self._topics = {}
         self._lock = threading.Lock()
 
     def topic(self, name, type_name, service_header=False):
-        """Handle of the topic (created once) with DDS name `name`."""
+        """The topic (created once) with DDS name `name`."""
         with self._lock:
             key = (name, type_name)
             if key not in self._topics:
                 data_type = _idl_type(type_name, service_header)
-                data_type.__idl__.populate()
-                data_type.__idl__.fill_type_data()
-                ref = ddspy_topic_create(self.ref, name, data_type, None, None)
-                self._topics[key] = _checked(ref, f"creating topic {name} of {type_name}")
+                self._topics[key] = Topic(self.entity, name, data_type)
             return self._topics[key]
 
     def close(self):
         """Delete the participant and all entities on it."""
-        if self.ref:
-            self.ref = 0
-            self.entity.__del__()
+        self.entity.__del__()
 
 
 _IDL_TYPES = {
@@ -169,12 +136,6 @@ def _idl_type(name, service_header=False):
     full = f"{package}.{folder}.dds_.{base}_"  # the binding turns the dots into "::"
     _idl_cache[key] = make_idl_struct(f"{base}_", full, fields, dataclassify=False)
     return _idl_cache[key]
-
-
-def _get_guid(ref):
-    buffer = (c.c_uint8 * 16)()
-    _checked(_guid(ref, buffer), "reading a GUID")
-    return bytes(buffer)
 
 
 # --------------------------------------------------------------------------------- QoS, endpoints
@@ -210,29 +171,21 @@ def _policies(profile):
     return policies
 
 
-class _Endpoint:
-    """A reader or writer; `user_data` is announced with it beside the type hash."""
+def _qos(type_name, profile, user_data="", ignore_local=False):
+    """QoS of an endpoint; `user_data` is announced with it beside the type hash."""
+    user_data += f"typehash={interfaces.type_hash(type_name)};"
+    policies = [*_policies(profile), Policy.Userdata(user_data.encode())]
+    return Qos(*policies, *([Policy.IgnoreLocal.Participant] if ignore_local else []))
 
-    def __init__(self, participant, topic, type_name, profile, *, create, user_data="", **options):
-        service = options.get("service_header", False)
-        topic_ref = participant.topic(topic, type_name, service)
-        policies = _policies(profile)
-        user_data += f"typehash={interfaces.type_hash(type_name)};"
-        policies.append(Policy.Userdata(user_data.encode()))
-        if options.get("ignore_local"):
-            policies.append(Policy.IgnoreLocal.Participant)
-        c_qos = _CQos.qos_to_cqos(Qos(*policies))
-        try:
-            ref = create(participant.ref, topic_ref, c_qos, None)
-        finally:
-            _CQos.cqos_destroy(c_qos)
-        self.ref = _checked(ref, f"creating an endpoint of {topic}")
-        self.topic, self.guid = topic, _get_guid(self.ref)
+
+class _Closing:
+    """Deletes the entity at a known time, not when Python collects it."""
+
+    closed = False
 
     def close(self):
-        if self.ref:
-            _delete(self.ref)
-            self.ref = 0
+        self.closed = True
+        self.__del__()
 
 
 class _Container(c.Structure):
@@ -241,42 +194,44 @@ class _Container(c.Structure):
     _fields_ = [("data", c.c_void_p), ("size", c.c_size_t)]
 
 
-class Writer(_Endpoint):
-    """Writes CDR bytes."""
+class Writer(_Closing, DataWriter):
+    """Writes CDR bytes. `options` are those of `_qos`; `service_header`: the type has one."""
 
-    def __init__(self, participant, topic, type_name, profile, **options):
-        super().__init__(participant, topic, type_name, profile, create=_create_writer, **options)
-        handle = c.c_uint64()
-        _checked(_handle(self.ref, c.byref(handle)), "reading an instance handle")
-        self.instance_handle = handle.value
+    def __init__(self, participant, topic, type_name, profile, *, service_header=False, **options):
+        described = participant.topic(topic, type_name, service_header)
+        super().__init__(participant.entity, described, _qos(type_name, profile, **options))
+        self._name, self.gid = topic, self.guid.bytes
+        self.handle = self.instance_handle % 2**64  # the binding takes it for signed
 
     def write(self, buffer: bytearray):
         data = (c.c_char * len(buffer)).from_buffer(buffer)
         sample = _Container(c.addressof(data), len(buffer))
-        _checked(_write(self.ref, c.byref(sample)), f"writing to {self.topic}")
+        code = _library.dds_write(self._ref, c.byref(sample))
+        if code < 0:
+            raise core.DDSException(code, f"Occurred when writing to {self._name}")
 
     def matched(self):
-        """Number of readers connected."""
-        return max(0, _matched_readers(self.ref, None, 0))
-
-    def matched_handles(self):
-        return _handles(_matched_readers, self.ref)
+        """Handles of the readers connected."""
+        return [] if self.closed else self.get_matched_subscriptions()
 
     def wait_for_acks(self, timeout_ns):
-        return _acks(self.ref, timeout_ns) == 0
+        return _library.dds_wait_for_acks(self._ref, timeout_ns) == 0
 
 
-class Reader(_Endpoint):
-    """Takes CDR bytes; `condition` is triggered while samples wait."""
+class Reader(_Closing, DataReader):
+    """Takes CDR bytes; the condition with handle `condition` is triggered while samples wait."""
 
-    def __init__(self, participant, topic, type_name, profile, **options):
-        super().__init__(participant, topic, type_name, profile, create=_create_reader, **options)
-        self.condition = _checked(_create_condition(self.ref, _ANY_STATE), "creating a condition")
+    def __init__(self, participant, topic, type_name, profile, *, service_header=False, **options):
+        described = participant.topic(topic, type_name, service_header)
+        super().__init__(participant.entity, described, _qos(type_name, profile, **options))
+        self.gid = self.guid.bytes
+        self._condition = core.ReadCondition(self, _ANY_STATE)
+        self.condition = self._condition._ref
 
     def take(self):
         """(bytes, sample info) of the oldest sample waiting, None when there is none."""
-        while self.ref:
-            samples = ddspy_take(self.ref, _ANY_STATE, 1)
+        while not self.closed:
+            samples = ddspy_take(self._ref, _ANY_STATE, 1)
             if not isinstance(samples, list) or not samples:
                 return None
             data, info = samples[0]
@@ -285,67 +240,43 @@ class Reader(_Endpoint):
         return None
 
     def matched(self):
-        """Number of writers connected."""
-        return max(0, _matched_writers(self.ref, None, 0))
-
-    def matched_handles(self):
-        return _handles(_matched_writers, self.ref)
-
-
-def _handles(function, ref):
-    count = max(0, function(ref, None, 0))
-    handles = (c.c_uint64 * count)()
-    found = max(0, function(ref, handles, count))
-    return list(handles)[: min(found, count)]
+        """Handles of the writers connected."""
+        return [] if self.closed else self.get_matched_publications()
 
 
 # -------------------------------------------------------------------------------------- waiting
 
 
-class Guard:
+class Guard(_Closing, core.GuardCondition):
     """A condition set by hand; it stays set until `clear`."""
 
     def __init__(self, participant):
-        self.condition = _checked(_create_guard(participant.ref), "creating a guard condition")
+        super().__init__(participant.entity)
+        self.condition = self._ref
 
     def set(self):
-        if self.condition:
-            _set_guard(self.condition, True)
+        """Set it; does nothing once it or its participant is gone."""
+        self._set_guardcondition(self._ref, True)
 
     def clear(self):
-        if self.condition:
-            _set_guard(self.condition, False)
-
-    def close(self):
-        if self.condition:
-            _delete(self.condition)
-            self.condition = 0
+        self._set_guardcondition(self._ref, False)
 
 
-class WaitSet:
+class WaitSet(_Closing, core.WaitSet):
     """Waits for any of a set of conditions; remembers what is attached between waits."""
 
     def __init__(self, participant):
-        self.ref = _checked(_create_waitset(participant.ref), "creating a wait set")
-        self._attached = set()
+        super().__init__(participant.entity)
+        self._conditions = set()
 
     def wait(self, conditions: set, timeout_ns: int) -> set:
         """The conditions triggered within `timeout_ns` (INFINITE: no limit)."""
-        for condition in self._attached - conditions:
-            _detach(self.ref, condition)  # fails harmlessly where the entity was deleted meanwhile
-        for condition in conditions - self._attached:
-            _attach(self.ref, condition, condition)
-        self._attached = set(conditions)
+        for condition in self._conditions - conditions:
+            # fails harmlessly where the entity was deleted meanwhile
+            _library.dds_waitset_detach(self._ref, condition)
+        for condition in conditions - self._conditions:
+            _library.dds_waitset_attach(self._ref, condition, condition)
+        self._conditions = set(conditions)
         triggered = (c.c_int64 * len(conditions))()
-        count = _wait(self.ref, triggered, len(conditions), max(0, timeout_ns))
+        count = _library.dds_waitset_wait(self._ref, triggered, len(conditions), max(0, timeout_ns))
         return set(triggered[: max(0, min(count, len(conditions)))])
-
-    def close(self):
-        if self.ref:
-            _delete(self.ref)
-            self.ref = 0
-
-
-def builtin_reader(participant, pseudo_topic):
-    """Handle of a reader of one of Cyclone DDS' built-in topics."""
-    return _checked(_create_reader(participant.ref, pseudo_topic, None, None), "reading discovery")

@@ -9,12 +9,16 @@ import threading
 
 import numpy as np
 from cyclonedds._clayer import ddspy_read_endpoint, ddspy_read_participant
+from cyclonedds.builtin import (
+    BuiltinDataReader,
+    BuiltinTopicDcpsParticipant,
+    BuiltinTopicDcpsPublication,
+    BuiltinTopicDcpsSubscription,
+)
 
 from rosless import dds
 from rosless.messages import CdrError, deserialize, interface_class, serialize
 
-# Pseudo handles of the built-in topics, see DDS_BUILTIN_TOPIC_* in Cyclone DDS' dds.h.
-_PARTICIPANTS, _PUBLICATIONS, _SUBSCRIPTIONS = (0x7FFF0000 + n for n in (1, 3, 4))
 _ALIVE = 16
 _INFO = "rmw_dds_common/msg/ParticipantEntitiesInfo"
 
@@ -27,9 +31,16 @@ class Graph:
 
         self._participant = participant
         self._lock = threading.RLock()
-        self._nodes = {}  # node object -> its endpoints
+        self._nodes = []
         self._remote = {}  # GUID of a participant -> its newest announcement
-        self._builtin = {}
+        self._participants, self._publications, self._subscriptions = (
+            BuiltinDataReader(participant.entity, topic)
+            for topic in (
+                BuiltinTopicDcpsParticipant,
+                BuiltinTopicDcpsPublication,
+                BuiltinTopicDcpsSubscription,
+            )
+        )
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._writer = dds.Writer(participant, "ros_discovery_info", _INFO, latched)
         latched.depth = 1000  # read when asked for, so it is bounded
@@ -44,40 +55,34 @@ class Graph:
 
     # ---------------------------------------------------------------- what this participant has
 
-    def add_node(self, node, endpoints):
+    def add_node(self, node):
         with self._lock:
-            self._nodes[node] = list(endpoints)
+            self._nodes.append(node)
             self._announce()
 
     def remove_node(self, node):
         with self._lock:
-            if self._nodes.pop(node, None) is not None:
-                self._announce()
+            self._nodes = [other for other in self._nodes if other is not node]
+            self._announce()
 
-    def add_endpoints(self, node, endpoints):
+    def update_node(self, node):
+        """Tell everybody that the endpoints of a node have changed."""
         with self._lock:
             if node in self._nodes:
-                self._nodes[node] += endpoints
-                self._announce()
-
-    def remove_endpoints(self, node, endpoints):
-        with self._lock:
-            if node in self._nodes:
-                self._nodes[node] = [e for e in self._nodes[node] if e not in endpoints]
                 self._announce()
 
     def _announce(self):
-        if not self._writer.ref:
+        if self._writer.closed:
             return
         message = interface_class(_INFO)()
-        message.gid = _gid(self._participant.guid)
+        message.gid = _gid(self._participant.gid)
         node_info = interface_class("rmw_dds_common/msg/NodeEntitiesInfo")
-        for node, endpoints in self._nodes.items():
+        for node in self._nodes:
             info = node_info(node_namespace=node.get_namespace(), node_name=node.get_name())
-            for endpoint in endpoints:
+            for endpoint in (e for entity in node._ros_entities for e in entity._endpoints):
                 is_reader = isinstance(endpoint, dds.Reader)
                 gids = info.reader_gid_seq if is_reader else info.writer_gid_seq
-                gids.append(_gid(endpoint.guid))
+                gids.append(_gid(endpoint.gid))
             message.node_entities_info_seq.append(info)
         self._writer.write(serialize(message))
 
@@ -96,15 +101,15 @@ class Graph:
             except CdrError:
                 continue
             self._remote[bytes(message.gid.data)] = message
-        ref = self._builtin_reader(_PARTICIPANTS)
+        ref = self._participants._ref
         alive = ddspy_read_participant(ref, 1000, _alive_participant, _no_qos)
         self._remote = {guid: m for guid, m in self._remote.items() if guid in alive}
         return [info for m in self._remote.values() for info in m.node_entities_info_seq]
 
     def endpoints(self, *, publishers):
         """(topic, type) of all endpoints of the domain, DDS names."""
-        ref = self._builtin_reader(_PUBLICATIONS if publishers else _SUBSCRIPTIONS)
-        found = ddspy_read_endpoint(ref, 10000, _endpoint, _no_qos)
+        reader = self._publications if publishers else self._subscriptions
+        found = ddspy_read_endpoint(reader._ref, 10000, _endpoint, _no_qos)
         return [e for e in found if e is not None] if isinstance(found, list) else []
 
     def names_and_types(self, prefix="rt", suffix=""):
@@ -119,12 +124,6 @@ class Graph:
     def count(self, topic, *, publishers):
         """Number of endpoints with the DDS topic name `topic`."""
         return sum(name == topic for name, _ in self.endpoints(publishers=publishers))
-
-    def _builtin_reader(self, topic):
-        with self._lock:
-            if topic not in self._builtin:
-                self._builtin[topic] = dds.builtin_reader(self._participant, topic)
-            return self._builtin[topic]
 
 
 def _ros_type(name):

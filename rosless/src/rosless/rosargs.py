@@ -42,13 +42,7 @@ def parse(arguments=None) -> RosArgs:
 def _option(result, word, words):
     from rclpy._rclpy_pybind11 import RCLInvalidROSArgsError, UnknownROSArgsError
 
-    if word in ("--enable-rosout-logs", "--disable-rosout-logs", "--enable-stdout-logs"):
-        return
-    if word in (
-        "--disable-stdout-logs",
-        "--enable-external-lib-logs",
-        "--disable-external-lib-logs",
-    ):
+    if re.fullmatch("--(enable|disable)-(rosout|stdout|external-lib)-logs", word):
         return
     handlers = {
         **dict.fromkeys(("-r", "--remap"), _remap),
@@ -199,13 +193,10 @@ def remapped_topic(argument_sets, topic, name, namespace):
     return topic
 
 
-def topic_error(name):
-    """(what is wrong, index) of a topic or service name as given, None when it is valid."""
-    if not name:
-        return "topic name must not be empty string", 0
-    if name.endswith("/"):
-        return "topic name must not end with a forward slash", len(name) - 1
-    rules = (
+_NAME_RULES = {  # kind of name -> (expression that finds a mistake, what is wrong with it)
+    "topic name": (
+        (r"^$", "must not be empty string"),
+        (r"/$", "must not end with a forward slash"),
         (
             r"[^\w/~{}]|[^\x00-\x7f]",
             "must not contain characters other than alphanumerics, '_', '~', '{', or '}'",
@@ -218,30 +209,25 @@ def topic_error(name):
             r"{(?!(node|ns|namespace)})|(?<!{node)(?<!{ns)(?<!{namespace)}",
             "has unmatched or unknown braces",
         ),
-    )
-    for expression, text in rules:
+    ),
+    "node name": (
+        (r"^$", "must not be empty"),
+        (
+            r"^\d|[^A-Za-z0-9_]",
+            "must hold only alphanumerics or '_' and not start with a number",
+        ),
+    ),
+    "namespace": (
+        (r"^(?!/)", "must be absolute, it must lead with a '/'"),
+        (r"[^\w/]|/(?=\d)|//|.+/$", "has an invalid token"),
+    ),
+}
+
+
+def name_error(kind, name):
+    """(what is wrong, index) of a name as given, None when it is valid."""
+    for expression, text in _NAME_RULES[kind]:
         match = re.search(expression, name)
         if match:
-            return f"topic name {text}", match.start()
+            return f"{kind} {text}", match.start()
     return None
-
-
-def node_name_error(name):
-    if not name:
-        return "node name must not be empty", 0
-    match = re.search(r"^\d|[^A-Za-z0-9_]", name)
-    if match:
-        return (
-            "node name must hold only alphanumerics or '_' and not start with a number",
-            match.start(),
-        )
-    return None
-
-
-def namespace_error(namespace):
-    if namespace == "/":
-        return None
-    if not namespace.startswith("/"):
-        return "namespace must be absolute, it must lead with a '/'", 0
-    match = re.search(r"[^\w/]|/(?=\d)|//|/$", namespace)
-    return ("namespace has an invalid token", match.start()) if match else None

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """rosless' rclpy: the public API of ROS 2's Python client library, as far as README.md lists it."""
 
+import contextlib
+
 from rclpy.context import Context
 from rclpy.parameter import Parameter
 from rclpy.signals import (
@@ -78,35 +80,34 @@ def create_node(node_name, **options):
     return Node(node_name, **options)
 
 
-def spin(node, executor=None):
-    """Run the node's callbacks until the context is shut down."""
+@contextlib.contextmanager
+def _added(node, executor):
+    """The executor (by default the global one) with the node in it."""
     executor = get_global_executor() if executor is None else executor
     try:
         executor.add_node(node)
-        while executor.context.ok():
-            executor.spin_once()
+        yield executor
     finally:
         executor.remove_node(node)
+
+
+def spin(node, executor=None):
+    """Run the node's callbacks until the context is shut down."""
+    with _added(node, executor) as spinning:
+        while spinning.context.ok():
+            spinning.spin_once()
 
 
 def spin_once(node, *, executor=None, timeout_sec=None):
     """Run at most one callback, waiting at most `timeout_sec` for it."""
-    executor = get_global_executor() if executor is None else executor
-    try:
-        executor.add_node(node)
-        executor.spin_once(timeout_sec=timeout_sec)
-    finally:
-        executor.remove_node(node)
+    with _added(node, executor) as spinning:
+        spinning.spin_once(timeout_sec=timeout_sec)
 
 
 def spin_until_future_complete(node, future, executor=None, timeout_sec=None):
     """Run callbacks until `future` is done, at most `timeout_sec`."""
-    executor = get_global_executor() if executor is None else executor
-    try:
-        executor.add_node(node)
-        executor.spin_until_future_complete(future, timeout_sec)
-    finally:
-        executor.remove_node(node)
+    with _added(node, executor) as spinning:
+        spinning.spin_until_future_complete(future, timeout_sec)
 
 
 __all__ = ["Context", "Parameter", "create_node", "get_default_context", "get_global_executor"]

@@ -22,10 +22,6 @@ class ExternalShutdownException(Exception):
     """The context was shut down (for example by SIGTERM) while the executor was spinning."""
 
 
-class TimeoutException(Exception):
-    """Spinning timed out."""
-
-
 class Executor:
     """Common part of both executors.
 
@@ -111,11 +107,6 @@ class Executor:
             self._spin_one(deadline, future.done)
             if deadline is not None and time.monotonic() >= deadline:
                 return
-
-    def spin_once_until_future_complete(self, future, timeout_sec=None):
-        if not future.done():
-            future.add_done_callback(lambda _: self.wake())
-            self._spin_one(_deadline(timeout_sec), future.done)
 
     def _spin_one(self, deadline, stop):
         try:

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guard conditions: a callback that any thread can ask the executor to run."""
 
+from rclpy._entity import Entity
 from rosless import dds
 
 
-class GuardCondition:
+class GuardCondition(Entity):
     """Made by Node.create_guard_condition."""
 
     def __init__(self, node, callback, callback_group):
-        self._node, self.callback, self.callback_group = node, callback, callback_group
+        super().__init__(node, callback_group)
+        self.callback = callback
         self._guard = dds.Guard(node._ros_participant)
         self._condition = self._guard.condition
         self._triggered = False
-        self._endpoints = []
 
     def trigger(self):
         self._triggered = True
@@ -25,9 +26,6 @@ class GuardCondition:
 
     def _execute(self, arguments):
         return self.callback()
-
-    def destroy(self):
-        self._node.destroy_guard_condition(self)
 
     def _close(self):
         self._guard.close()

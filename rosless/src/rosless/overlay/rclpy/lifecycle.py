@@ -9,6 +9,7 @@ import threading
 import traceback
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partialmethod
 
 from lifecycle_msgs.msg import State as StateMessage
 from lifecycle_msgs.msg import Transition, TransitionDescription, TransitionEvent
@@ -23,18 +24,9 @@ from rclpy._rclpy_pybind11 import RCLError
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 
-_STATES = {
-    0: "unknown",
-    1: "unconfigured",
-    2: "inactive",
-    3: "active",
-    4: "finalized",
-    10: "configuring",
-    11: "cleaningup",
-    12: "shuttingdown",
-    13: "activating",
-    14: "deactivating",
-    15: "errorprocessing",
+_STATES = {  # id -> label; the constants are PRIMARY_STATE_… and TRANSITION_STATE_…
+    number: name.partition("_STATE_")[2].lower()
+    for name, number in StateMessage._definition.constants.items()
 }
 _PUBLIC = (  # (id, label, from, through): what a user may trigger
     (1, "configure", 1, 10),
@@ -59,14 +51,7 @@ _TRANSITIONS = _PUBLIC + tuple(
     for first, through, *goals in _OUTCOMES
     for number in range(3)
 )
-_CALLBACKS = {
-    10: "on_configure",
-    11: "on_cleanup",
-    12: "on_shutdown",
-    13: "on_activate",
-    14: "on_deactivate",
-    15: "on_error",
-}
+_CALLBACKS = {through: f"on_{label}" for _, label, _, through in _PUBLIC} | {15: "on_error"}
 
 
 class TransitionCallbackReturn(IntEnum):
@@ -166,23 +151,12 @@ class LifecycleNodeMixin(ManagedEntity):
                 return result
         return TransitionCallbackReturn.SUCCESS
 
-    def on_configure(self, state):
-        return self._ros_all("on_configure", state)
-
-    def on_cleanup(self, state):
-        return self._ros_all("on_cleanup", state)
-
-    def on_shutdown(self, state):
-        return self._ros_all("on_shutdown", state)
-
-    def on_activate(self, state):
-        return self._ros_all("on_activate", state)
-
-    def on_deactivate(self, state):
-        return self._ros_all("on_deactivate", state)
-
-    def on_error(self, state):
-        return self._ros_all("on_error", state)
+    on_configure = partialmethod(_ros_all, "on_configure")
+    on_cleanup = partialmethod(_ros_all, "on_cleanup")
+    on_shutdown = partialmethod(_ros_all, "on_shutdown")
+    on_activate = partialmethod(_ros_all, "on_activate")
+    on_deactivate = partialmethod(_ros_all, "on_deactivate")
+    on_error = partialmethod(_ros_all, "on_error")
 
     def create_lifecycle_publisher(self, *args, **kwargs):
         """Like create_publisher; the publisher follows the node's transitions."""
@@ -198,21 +172,6 @@ class LifecycleNodeMixin(ManagedEntity):
 
     # -------------------------------------------------------------------------------- transitions
 
-    def trigger_configure(self):
-        return self._ros_trigger("configure")
-
-    def trigger_cleanup(self):
-        return self._ros_trigger("cleanup")
-
-    def trigger_activate(self):
-        return self._ros_trigger("activate")
-
-    def trigger_deactivate(self):
-        return self._ros_trigger("deactivate")
-
-    def trigger_shutdown(self):
-        return self._ros_trigger("shutdown")
-
     def _ros_trigger(self, wanted):
         """Run a transition, given by label or id; RCLError when the state does not allow it."""
         with self._ros_transition_lock:
@@ -223,6 +182,12 @@ class LifecycleNodeMixin(ManagedEntity):
             f"Failed to trigger lifecycle state machine transition: no transition {wanted!r} "
             f"from state {_STATES[self._ros_state]!r} of node {self.get_name()!r}"
         )
+
+    trigger_configure = partialmethod(_ros_trigger, "configure")
+    trigger_cleanup = partialmethod(_ros_trigger, "cleanup")
+    trigger_activate = partialmethod(_ros_trigger, "activate")
+    trigger_deactivate = partialmethod(_ros_trigger, "deactivate")
+    trigger_shutdown = partialmethod(_ros_trigger, "shutdown")
 
     def _ros_change(self, transition):
         previous = LifecycleState(_STATES[transition[2]], transition[2])
@@ -251,14 +216,10 @@ class LifecycleNodeMixin(ManagedEntity):
         self._ros_state = transition[3]
         if self._ros_transition_publisher is not None:
             described = _description(transition)
-            self._ros_transition_publisher.publish(
-                TransitionEvent(
-                    timestamp=self.get_clock().now().nanoseconds,
-                    transition=described.transition,
-                    start_state=described.start_state,
-                    goal_state=described.goal_state,
-                )
-            )
+            event = TransitionEvent(timestamp=self.get_clock().now().nanoseconds)
+            for field in ("transition", "start_state", "goal_state"):
+                setattr(event, field, getattr(described, field))
+            self._ros_transition_publisher.publish(event)
 
     # ----------------------------------------------------------------------------------- services
 
@@ -282,12 +243,12 @@ class LifecycleNodeMixin(ManagedEntity):
         return response
 
     def _ros_on_get_available(self, request, response):
-        here = [t for t in _TRANSITIONS if t[2] == self._ros_state]
-        response.available_transitions = [_description(transition) for transition in here]
+        here = (t for t in _TRANSITIONS if t[2] == self._ros_state)
+        response.available_transitions = list(map(_description, here))
         return response
 
     def _ros_on_get_graph(self, request, response):
-        response.available_transitions = [_description(t) for t in _TRANSITIONS]
+        response.available_transitions = list(map(_description, _TRANSITIONS))
         return response
 
 

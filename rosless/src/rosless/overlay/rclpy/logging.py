@@ -163,23 +163,3 @@ def get_logger(name):
 
 def set_logger_level(name, level):
     _levels[name] = LoggingSeverity(level)
-
-
-def get_logger_level(name):
-    return RcutilsLogger(name).get_level()
-
-
-def get_logger_effective_level(name):
-    return RcutilsLogger(name).get_effective_level()
-
-
-def get_logging_severity_from_string(text):
-    return LoggingSeverity[text.upper()]
-
-
-def initialize():
-    """Nothing to prepare: levels come with the arguments of rclpy.init."""
-
-
-def shutdown():
-    """Nothing to release."""

@@ -74,9 +74,7 @@ class Node(NodeParameters, GraphQueries):
         self._ros_time_source = TimeSource(self, self._ros_clock)
         if start_parameter_services:
             self._ros_parameter_service = ParameterService(self)
-        self._ros_graph.add_node(
-            self, [e for entity in self._ros_entities for e in entity._endpoints]
-        )
+        self._ros_graph.add_node(self)
 
     def __getattr__(self, name):
         raise AttributeError(
@@ -89,10 +87,10 @@ class Node(NodeParameters, GraphQueries):
     def _ros_set_names(self, node_name, namespace):
         name, space = rosargs.remapped_node(self._ros_arguments, node_name, namespace or "/")
         space = space if space.startswith("/") else "/" + space
-        problem = rosargs.node_name_error(name)
+        problem = rosargs.name_error("node name", name)
         if problem:
             raise InvalidNodeNameException(name, *problem)
-        problem = rosargs.namespace_error(space)
+        problem = rosargs.name_error("namespace", space)
         if problem:
             raise InvalidNamespaceException(space, *problem)
         self._ros_name, self._ros_namespace = name, space
@@ -114,7 +112,7 @@ class Node(NodeParameters, GraphQueries):
         return self._ros_resolve(service, InvalidServiceNameException, only_expand)
 
     def _ros_resolve(self, name, exception, only_expand=False):
-        problem = rosargs.topic_error(name)
+        problem = rosargs.name_error("topic name", name)
         if problem:
             raise exception(name, *problem)
         full = rosargs.expand(name, self._ros_name, self._ros_namespace)
@@ -137,14 +135,9 @@ class Node(NodeParameters, GraphQueries):
         qos_overriding_options=None,
         publisher_class=Publisher,
     ):
-        _check_type(msg_type, "message", "_definition")
-        _refuse_events(event_callbacks)
-        topic = self.resolve_topic_name(topic)
-        profile = qos_from(qos_profile)
-        if qos_overriding_options is not None:
-            profile = _qos_overriding_options.apply(
-                self, "publisher", topic, profile, qos_overriding_options
-            )
+        topic, profile = self._ros_topic(
+            "publisher", msg_type, topic, qos_profile, event_callbacks, qos_overriding_options
+        )
         group = callback_group or self._ros_default_callback_group
         return self._ros_add(publisher_class(self, msg_type, topic, profile, group))
 
@@ -160,16 +153,21 @@ class Node(NodeParameters, GraphQueries):
         qos_overriding_options=None,
         raw=False,
     ):
-        _check_type(msg_type, "message", "_definition")
-        _refuse_events(event_callbacks)
-        topic = self.resolve_topic_name(topic)
-        profile = qos_from(qos_profile)
-        if qos_overriding_options is not None:
-            profile = _qos_overriding_options.apply(
-                self, "subscription", topic, profile, qos_overriding_options
-            )
+        topic, profile = self._ros_topic(
+            "subscription", msg_type, topic, qos_profile, event_callbacks, qos_overriding_options
+        )
         group = callback_group or self._ros_default_callback_group
         return self._ros_add(Subscription(self, msg_type, topic, callback, profile, group, raw))
+
+    def _ros_topic(self, kind, msg_type, topic, qos_profile, event_callbacks, overriding):
+        """Name and profile of a new publisher or subscription."""
+        _check_type(msg_type, "message", "_definition")
+        if event_callbacks is not None:
+            raise NotImplementedError("event callbacks are not supplied by rosless: use ROS 2")
+        topic, profile = self.resolve_topic_name(topic), qos_from(qos_profile)
+        if overriding is None:
+            return topic, profile
+        return topic, _qos_overriding_options.apply(self, kind, topic, profile, overriding)
 
     def create_service(
         self,
@@ -214,7 +212,7 @@ class Node(NodeParameters, GraphQueries):
         with self._ros_lock:  # the tuple is replaced, never changed: executors iterate over it
             self._ros_entities = (*self._ros_entities, entity)
         if entity._endpoints:
-            self._ros_graph.add_endpoints(self, entity._endpoints)
+            self._ros_graph.update_node(self)
         self._ros_wake_executor()
         return entity
 
@@ -227,7 +225,7 @@ class Node(NodeParameters, GraphQueries):
                 return False
             self._ros_entities = kept
         if entity._endpoints:
-            self._ros_graph.remove_endpoints(self, entity._endpoints)
+            self._ros_graph.update_node(self)
         entity._close()
         self._ros_wake_executor()
         return True
@@ -306,7 +304,7 @@ class Node(NodeParameters, GraphQueries):
         _rosout[self._ros_logger.name] = self._ros_publish_log
 
     def _ros_publish_log(self, now_ns, severity, name, text, place):
-        if not self._ros_context.ok() or not self._ros_rosout_publisher._writer.ref:
+        if not self._ros_context.ok() or self._ros_rosout_publisher._writer.closed:
             return
         file, function, line = place
         log = Log(level=int(severity), name=name, msg=text, file=file, function=function, line=line)
@@ -317,8 +315,3 @@ class Node(NodeParameters, GraphQueries):
 def _check_type(kind, what, attribute):
     if not isinstance(kind, type) or not hasattr(kind, attribute):
         raise TypeError(f"{kind!r} is not a {what} type of ROS")
-
-
-def _refuse_events(event_callbacks):
-    if event_callbacks is not None:
-        raise NotImplementedError("event callbacks are not supplied by rosless: they need ROS 2")

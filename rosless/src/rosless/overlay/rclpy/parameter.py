@@ -13,17 +13,6 @@ from rcl_interfaces.msg import (
 )
 
 PARAMETER_SEPARATOR_STRING = "."
-_FIELDS = {  # type -> field of ParameterValue
-    ParameterType.PARAMETER_BOOL: "bool_value",
-    ParameterType.PARAMETER_INTEGER: "integer_value",
-    ParameterType.PARAMETER_DOUBLE: "double_value",
-    ParameterType.PARAMETER_STRING: "string_value",
-    ParameterType.PARAMETER_BYTE_ARRAY: "byte_array_value",
-    ParameterType.PARAMETER_BOOL_ARRAY: "bool_array_value",
-    ParameterType.PARAMETER_INTEGER_ARRAY: "integer_array_value",
-    ParameterType.PARAMETER_DOUBLE_ARRAY: "double_array_value",
-    ParameterType.PARAMETER_STRING_ARRAY: "string_array_value",
-}
 _SCALARS = ((bool, 1), (int, 2), (float, 3), (str, 4))
 
 
@@ -41,6 +30,11 @@ class Parameter:
         INTEGER_ARRAY = ParameterType.PARAMETER_INTEGER_ARRAY
         DOUBLE_ARRAY = ParameterType.PARAMETER_DOUBLE_ARRAY
         STRING_ARRAY = ParameterType.PARAMETER_STRING_ARRAY
+
+        @property
+        def _field(self):
+            """The field of ParameterValue that holds a value of this type."""
+            return f"{self.name.lower()}_value"
 
         @classmethod
         def from_parameter_value(cls, value):
@@ -102,7 +96,7 @@ class Parameter:
             value = self._value
             if self._type_ >= Parameter.Type.BYTE_ARRAY and not isinstance(value, array.array):
                 value = value.tolist() if isinstance(value, np.ndarray) else list(value)
-            setattr(message, _FIELDS[self._type_], value)
+            setattr(message, self._type_._field, value)
         return message
 
     def to_parameter_msg(self):
@@ -125,21 +119,6 @@ def parameter_value_to_python(parameter_value):
     """The Python value of a ParameterValue message (arrays as lists), None when not set."""
     if parameter_value.type == ParameterType.PARAMETER_NOT_SET:
         return None
-    if parameter_value.type not in _FIELDS:
-        raise RuntimeError(f"unexpected parameter type {parameter_value.type}")
-    value = getattr(parameter_value, _FIELDS[parameter_value.type])
-    return list(value) if parameter_value.type >= ParameterType.PARAMETER_BYTE_ARRAY else value
-
-
-def get_parameter_value(string_value):
-    """ParameterValue message of a value as it is written on a command line."""
-    import yaml
-
-    from rosless.rosargs import Loader
-
-    try:
-        value = yaml.load(string_value, Loader)
-        kind = Parameter.Type.from_parameter_value(value)
-    except (yaml.YAMLError, TypeError):
-        value, kind = string_value, Parameter.Type.STRING
-    return Parameter("", kind, value).get_parameter_value()
+    kind = Parameter.Type(parameter_value.type)
+    value = getattr(parameter_value, kind._field)
+    return list(value) if kind >= Parameter.Type.BYTE_ARRAY else value

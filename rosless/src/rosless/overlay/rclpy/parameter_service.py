@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The services by which `ros2 param` reads and sets a node's parameters."""
 
-from rcl_interfaces.msg import ListParametersResult, ParameterType, SetParametersResult
+from rcl_interfaces.msg import ListParametersResult, SetParametersResult
 from rcl_interfaces.srv import (
     DescribeParameters,
     GetParameters,
@@ -83,9 +83,6 @@ class ParameterService:
 
     def _set_all(self, messages):
         try:
-            for message in messages:
-                if message.value.type > ParameterType.PARAMETER_STRING_ARRAY:
-                    raise ValueError(f"{message.name} has unknown type {message.value.type}")
             parameters = [Parameter.from_parameter_msg(message) for message in messages]
             return self._node.set_parameters_atomically(parameters)
         except (ParameterNotDeclaredException, ValueError) as error:

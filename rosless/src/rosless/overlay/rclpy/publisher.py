@@ -1,29 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publishers."""
 
+from rclpy._entity import Entity
 from rclpy._rclpy_pybind11 import InvalidHandle
 from rclpy.qos import ReliabilityPolicy
 from rosless import dds
 from rosless.messages import serialize
 
 
-class Publisher:
+class Publisher(Entity):
     """Made by Node.create_publisher."""
 
-    _condition = None  # nothing to wait for
-
     def __init__(self, node, msg_type, topic_name, qos_profile, callback_group):
-        self._node, self.msg_type, self.topic_name = node, msg_type, topic_name
-        self.topic, self.qos_profile, self.callback_group = topic_name, qos_profile, callback_group
+        super().__init__(node, callback_group)
+        self.msg_type, self.qos_profile = msg_type, qos_profile
+        self.topic = self.topic_name = topic_name
         type_name = msg_type._definition.name
         best_effort = qos_profile.reliability is ReliabilityPolicy.BEST_EFFORT
         self._safe_size = dds.receive_limit() if best_effort else None
         self._writer = dds.Writer(node._ros_participant, f"rt{topic_name}", type_name, qos_profile)
         self._endpoints = [self._writer]
-
-    @property
-    def logger_name(self):
-        return self._node.get_logger().name
 
     def publish(self, msg):
         """Publish a message, or CDR bytes as they are."""
@@ -33,7 +29,7 @@ class Publisher:
             data = bytearray(msg)
         else:
             raise TypeError(f"Expected {self.msg_type}, got {type(msg)}")
-        if not self._writer.ref:
+        if self._writer.closed:
             raise InvalidHandle("cannot use Destroyable because destruction was requested")
         if self._safe_size is not None and len(data) > self._safe_size:
             self._warn_of_losses(len(data))
@@ -49,23 +45,8 @@ class Publisher:
         self._safe_size = None
 
     def get_subscription_count(self):
-        return self._writer.matched()
+        return len(self._writer.matched())
 
     def wait_for_all_acked(self, timeout=None):
         nanoseconds = dds.INFINITE if timeout is None else timeout.nanoseconds
         return self._writer.wait_for_acks(nanoseconds)
-
-    def assert_liveliness(self):
-        """Publishing asserts liveliness; there is nothing to do besides."""
-
-    def destroy(self):
-        self._node.destroy_publisher(self)
-
-    def _close(self):
-        self._writer.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.destroy()

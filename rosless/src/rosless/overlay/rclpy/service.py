@@ -10,13 +10,9 @@ import struct
 import time
 import uuid
 
-from cyclonedds._clayer import (
-    ddspy_get_matched_publication_data,
-    ddspy_get_matched_subscription_data,
-)
-from cyclonedds.builtin_types import cqos_to_qos
 from cyclonedds.qos import Policy
 
+from rclpy._entity import Entity
 from rosless import dds
 from rosless.messages import CdrError, deserialize, serialize
 
@@ -24,32 +20,32 @@ HEADER = struct.Struct("<Qq")
 BODY_OFFSET = 4 + HEADER.size
 
 
-def new_user_data(role):
-    """USER_DATA that marks the two endpoints of one client or server as belonging together."""
-    return f"{role}id={'.'.join(f'{byte:x}' for byte in uuid.uuid4().bytes)};"
+class ServiceSide(Entity):
+    """The two endpoints of a server or client; USER_DATA says that they belong together."""
+
+    def __init__(self, node, srv_type, srv_name, qos_profile, callback_group, role):
+        super().__init__(node, callback_group)
+        self.srv_type, self.qos_profile = srv_type, qos_profile
+        self.srv_name = self.service_name = srv_name
+        request = (f"rq{srv_name}Request", srv_type.Request._definition.name)
+        reply = (f"rr{srv_name}Reply", srv_type.Response._definition.name)
+        incoming, outgoing = (request, reply) if role == "service" else (reply, request)
+        identity = ".".join(f"{byte:x}" for byte in uuid.uuid4().bytes)
+        options = {"user_data": f"{role}id={identity};", "service_header": True}
+        # The reader first: servers should know a client's before its first request.
+        self._reader = dds.Reader(node._ros_participant, *incoming, qos_profile, **options)
+        self._writer = dds.Writer(node._ros_participant, *outgoing, qos_profile, **options)
+        self._endpoints = [self._reader, self._writer]
+        self._condition = self._reader.condition
 
 
-class Service:
-    """Made by Node.create_service."""
+class Service(ServiceSide):
+    """Made by Node.create_service. `malformed_count`: requests dropped as no valid CDR."""
 
     def __init__(self, node, srv_type, srv_name, callback, callback_group, qos_profile):
-        self._node, self.srv_type, self.srv_name = node, srv_type, srv_name
-        self.service_name, self.callback, self.callback_group = srv_name, callback, callback_group
-        self.qos_profile, self.malformed_count = qos_profile, 0
-        options = {"user_data": new_user_data("service"), "service_header": True}
-        participant = node._ros_participant
-        reply, request = (t._definition.name for t in (srv_type.Response, srv_type.Request))
-        topic = f"rr{srv_name}Reply"
-        self._writer = dds.Writer(participant, topic, reply, qos_profile, **options)
-        topic = f"rq{srv_name}Request"
-        self._reader = dds.Reader(participant, topic, request, qos_profile, **options)
-        self._endpoints = [self._writer, self._reader]
-        self._condition = self._reader.condition
+        super().__init__(node, srv_type, srv_name, qos_profile, callback_group, "service")
+        self.callback, self.malformed_count = callback, 0
         self._connected = set()  # writer handles of clients whose reply reader is connected
-
-    @property
-    def logger_name(self):
-        return self._node.get_logger().name
 
     def _take(self):
         """(request, header, client's writer handle) of the oldest request, None without one."""
@@ -58,11 +54,7 @@ class Service:
             try:
                 request = deserialize(data, self.srv_type.Request, BODY_OFFSET)
             except CdrError as error:
-                self.malformed_count += 1
-                self._node.get_logger().error(
-                    f"dropped malformed request {self.malformed_count} to {self.srv_name}: {error}",
-                    throttle_duration_sec=1.0,
-                )
+                self._drop("request", f"to {self.srv_name}: {error}")
                 continue
             return request, bytes(data[4:BODY_OFFSET]), info.publication_handle
         return None
@@ -83,44 +75,29 @@ class Service:
                 f"the callback of service {self.srv_name} must return a "
                 f"{self.srv_type.__name__}.Response, got {type(response).__name__}"
             )
-        if not self._writer.ref:
+        if self._writer.closed:
             return  # destroyed by its own callback
         self._await_connection(client)
         self._writer.write(serialize(response, header))
 
     def _await_connection(self, client, timeout_s=0.5):
         """Wait until the client's reply reader is discovered, else its first reply is lost."""
-        if client in self._connected:
-            return
-        data = ddspy_get_matched_publication_data(self._reader.ref, client, _client_id, cqos_to_qos)
+        wanted = None
+        if client not in self._connected:
+            wanted = _client_id(self._reader.get_matched_publication_data(client))
         deadline = time.monotonic() + timeout_s
-        while data and time.monotonic() < deadline:
-            for handle in self._writer.matched_handles():
-                reader = ddspy_get_matched_subscription_data(
-                    self._writer.ref, handle, _client_id, cqos_to_qos
-                )
-                if reader == data:
-                    if len(self._connected) > 1000:  # clients long gone, most of them
-                        self._connected.clear()
-                    self._connected.add(client)
-                    return
+        while wanted and time.monotonic() < deadline:
+            readers = map(self._writer.get_matched_subscription_data, self._writer.matched())
+            if wanted in map(_client_id, readers):
+                if len(self._connected) > 1000:  # clients long gone, most of them
+                    self._connected.clear()
+                self._connected.add(client)
+                return
             time.sleep(0.005)
 
-    def destroy(self):
-        self._node.destroy_service(self)
 
-    def _close(self):
-        self._writer.close()
-        self._reader.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.destroy()
-
-
-def _client_id(key, participant, handle, topic, type_name, qos, info, type_id):
+def _client_id(endpoint):
     """The `clientid=…` of an endpoint's USER_DATA, None without one."""
-    parts = bytes(qos[Policy.Userdata].data).split(b";") if Policy.Userdata in qos else []
+    known = endpoint is not None and Policy.Userdata in endpoint.qos
+    parts = bytes(endpoint.qos[Policy.Userdata].data).split(b";") if known else []
     return next((part for part in parts if part.startswith(b"clientid=")), None)

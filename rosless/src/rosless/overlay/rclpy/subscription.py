@@ -3,16 +3,18 @@
 
 import inspect
 
+from rclpy._entity import Entity
 from rosless import dds
 from rosless.messages import CdrError, deserialize
 
 
-class Subscription:
+class Subscription(Entity):
     """Made by Node.create_subscription. `malformed_count`: samples dropped as no valid CDR."""
 
     def __init__(self, node, msg_type, topic_name, callback, qos_profile, callback_group, raw):
-        self._node, self.msg_type, self.topic_name = node, msg_type, topic_name
-        self.topic, self.qos_profile, self.callback_group = topic_name, qos_profile, callback_group
+        super().__init__(node, callback_group)
+        self.msg_type, self.qos_profile = msg_type, qos_profile
+        self.topic = self.topic_name = topic_name
         self.callback, self.raw, self.malformed_count = callback, raw, 0
         self._with_info = _takes_two(callback)
         type_name = msg_type._definition.name
@@ -20,12 +22,8 @@ class Subscription:
         self._endpoints = [self._reader]
         self._condition = self._reader.condition
 
-    @property
-    def logger_name(self):
-        return self._node.get_logger().name
-
     def get_publisher_count(self):
-        return self._reader.matched()
+        return len(self._reader.matched())
 
     def _take(self):
         """Arguments of the callback for the oldest message waiting, None when there is none."""
@@ -34,12 +32,7 @@ class Subscription:
             try:
                 message = bytes(data) if self.raw else deserialize(data, self.msg_type)
             except CdrError as error:
-                self.malformed_count += 1
-                self._node.get_logger().error(
-                    f"dropped malformed message {self.malformed_count} "
-                    f"on {self.topic_name}: {error}",
-                    throttle_duration_sec=1.0,
-                )
+                self._drop("message", f"on {self.topic_name}: {error}")
                 continue
             if not self._with_info:
                 return (message,)
@@ -53,18 +46,6 @@ class Subscription:
 
     def _execute(self, arguments):
         return self.callback(*arguments)
-
-    def destroy(self):
-        self._node.destroy_subscription(self)
-
-    def _close(self):
-        self._reader.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.destroy()
 
 
 def _takes_two(callback):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Timers."""
 
+from rclpy._entity import Entity
 
-class Timer:
+
+class Timer(Entity):
     """Made by Node.create_timer. Due times are kept in nanoseconds of its clock."""
 
     _condition = 0  # no DDS condition: executors ask for the time until the next call
@@ -10,12 +12,11 @@ class Timer:
     def __init__(self, node, callback, callback_group, timer_period_ns, clock, autostart=True):
         if timer_period_ns < 0:
             raise ValueError("timer period must not be negative")
-        self._node, self.callback, self.callback_group = node, callback, callback_group
-        self.clock, self.timer_period_ns = clock, int(timer_period_ns)
+        super().__init__(node, callback_group)
+        self.callback, self.clock, self.timer_period_ns = callback, clock, int(timer_period_ns)
         self._canceled = not autostart
         self._last_ns = clock._now_ns()
         self._next_ns = self._last_ns + self.timer_period_ns
-        self._endpoints = []
 
     def is_ready(self):
         return not self._canceled and self._until_next_ns() <= 0
@@ -56,9 +57,6 @@ class Timer:
 
     def _execute(self, arguments):
         return self.callback()
-
-    def destroy(self):
-        self._node.destroy_timer(self)
 
     def _close(self):
         self._canceled = True

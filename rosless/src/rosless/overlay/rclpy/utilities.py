@@ -39,8 +39,3 @@ def try_shutdown(*, context=None):
 
 def get_rmw_implementation_identifier():
     return "rosless_cyclonedds"
-
-
-def timeout_sec_to_nsec(timeout_sec):
-    """None or negative: -1 (no limit)."""
-    return -1 if timeout_sec is None or timeout_sec < 0 else int(float(timeout_sec) * 10**9)
