@@ -78,13 +78,15 @@ class RowMemory:
 class Span:
     """The tokens of one row among those of a forward: ``x[first:first + count]``.
 
-    They go to the positions ``start`` to ``stop - 1`` of the row.
+    They go to the positions ``start`` to ``stop - 1`` of the row. The first ``prompt`` of them are
+    read as one text; what follows may be written one by one.
     """
 
     row: RowMemory
     first: int
     count: int
     start: int
+    prompt: int = 0
 
     @property
     def stop(self) -> int:

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from lfmvl_ros.models.attention import attention, joined
 from lfmvl_ros.models.row_memory import MemoryShape, RowMemory, Span
 
 _KEPT_ROWS = 8  # buffers kept for the next batch
@@ -39,7 +40,7 @@ class _Layer:
     first_bias: torch.Tensor | None
     last: torch.Tensor
     last_bias: torch.Tensor | None
-    kernel: torch.Tensor | None = None  # (K, width), convolution only
+    kernel: torch.Tensor | None = None  # (K, width) float32, convolution only
     kernel_bias: torch.Tensor | None = None
     head_norm: torch.Tensor | None = None  # (heads + kv heads, head width), attention only
 
@@ -138,7 +139,7 @@ class Lfm2Runner:
                 first_bias=conv.in_proj.bias,
                 last=conv.out_proj.weight,
                 last_bias=conv.out_proj.bias,
-                kernel=conv.conv.weight[:, 0].t().contiguous(),
+                kernel=conv.conv.weight[:, 0].t().float().contiguous(),
                 kernel_bias=conv.conv.bias,
             )
         attention = layer.self_attn
@@ -198,9 +199,10 @@ class Lfm2Runner:
             raise ValueError("append takes either ids or embeds")
         x = F.embedding(ids, self._embedding) if embeds is None else embeds
         spans, first = [], 0
-        for row, count in zip(rows, counts, strict=True):
+        for index, (row, count) in enumerate(zip(rows, counts, strict=True)):
             row.reserve(row.length + count)
-            spans.append(Span(row, first, count, row.length))
+            prompt = 0 if row.length else count + 1 - (last[index] if last is not None else 1)
+            spans.append(Span(row, first, count, row.length, prompt))
             first += count
         angles = self._angles(spans)
         for layer in self._layers:
@@ -215,7 +217,7 @@ class Lfm2Runner:
             span.row.length = span.stop
         if last is not None:
             ends = [span.first + span.count for span in spans]
-            x = _joined([x[end - few : end] for end, few in zip(ends, last, strict=True)])
+            x = joined([x[end - few : end] for end, few in zip(ends, last, strict=True)])
         return F.linear(self._norm(x, self._final_norm), self._head).float()
 
     def _angles(self, spans: Sequence[Span]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -229,8 +231,8 @@ class Lfm2Runner:
             self._cos = cos[0][:, None]
             self._sin = torch.cat([-sin[0][:, :half], sin[0][:, half:]], dim=-1)[:, None]
         return (
-            _joined([self._cos[span.start : span.stop] for span in spans]),
-            _joined([self._sin[span.start : span.stop] for span in spans]),
+            joined([self._cos[span.start : span.stop] for span in spans]),
+            joined([self._sin[span.start : span.stop] for span in spans]),
         )
 
     def _convolve(self, layer: _Layer, bcx: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
@@ -242,14 +244,15 @@ class Lfm2Runner:
         for span in spans:
             window, start, stop = span.row.windows[layer.place], span.start, span.stop
             window[start + taps - 1 : stop + taps - 1] = inputs[span.cut]
-            mixed = window[start:stop] * layer.kernel[0]
+            seen = window[start : stop + taps - 1].float()  # rounded once, as conv1d does
+            mixed = seen[: span.count] * layer.kernel[0]
             for tap in range(1, taps):
-                mixed = mixed + window[start + tap : stop + tap] * layer.kernel[tap]
+                mixed = mixed + seen[tap : span.count + tap] * layer.kernel[tap]
             parts.append(mixed)
-        mixed = _joined(parts)
+        mixed = joined(parts)
         if layer.kernel_bias is not None:
             mixed = mixed + layer.kernel_bias
-        return F.linear(c * mixed, layer.last, layer.last_bias)
+        return F.linear(c * mixed.to(c.dtype), layer.last, layer.last_bias)
 
     def _attend(
         self,
@@ -271,27 +274,5 @@ class Lfm2Runner:
             keys[:, start:stop] = qk[cut, self._heads :].transpose(0, 1)
             values[:, start:stop] = heads[cut, rotated:].transpose(0, 1)
             queries = qk[cut, : self._heads].transpose(0, 1)
-            parts.append(_attention(queries, keys[:, :stop], values[:, :stop]))
-        return F.linear(_joined(parts), layer.last)
-
-
-def _attention(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """Attention of the last positions, ``(heads, T, width)``, over all; ``(T, heads * width)``."""
-    (kv_heads, stop, width), count = keys.shape, queries.shape[1]
-    if count == 1:  # the query heads of a group as the rows of one matrix: nothing repeated
-        queries = queries.reshape(kv_heads, -1, width)
-        weights = torch.bmm(queries, keys.transpose(1, 2)) * width**-0.5
-        weights = torch.softmax(weights, dim=-1, dtype=torch.float32).to(values.dtype)
-        return torch.bmm(weights, values).reshape(1, -1)
-    mask = None
-    if stop > count:
-        mask = torch.ones(count, stop, dtype=torch.bool, device=keys.device).tril_(stop - count)
-    out = F.scaled_dot_product_attention(
-        queries[None], keys[None], values[None],
-        attn_mask=mask, is_causal=mask is None, enable_gqa=True,
-    )  # fmt: skip
-    return out[0].transpose(0, 1).reshape(count, -1)
-
-
-def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+            parts.append(attention(queries, keys[:, :stop], values[:, :stop], span.prompt))
+        return F.linear(joined(parts), layer.last)

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The direct runner writes what `generate` writes, and can go back."""
 
+import copy
+
 import pytest
 import torch
+import torch.nn.functional as F
+from transformers import DynamicCache
 
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.models.runner import Lfm2Runner
@@ -93,3 +97,65 @@ def test_unusual_models_are_declined(plain):
         assert not Lfm2Runner.supports(plain._model)
     finally:
         config.rope_parameters = kept
+
+
+# -- half precision -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rough(plain):
+    """The same weights in bfloat16."""
+    return copy.deepcopy(plain._model).to(torch.bfloat16)
+
+
+def step_by_step(model, ids, prompt):
+    """Logits as `generate` computes them: the prompt at once, then one token at a time."""
+    cache = DynamicCache(config=model.config.text_config)
+    parts = [ids[:prompt], *ids[prompt:].split(1)]
+    with torch.inference_mode():
+        return torch.cat(
+            [
+                model(input_ids=part[None], past_key_values=cache, use_cache=True).logits[0].float()
+                for part in parts
+            ]
+        )
+
+
+def products_ignore_the_block(runner):
+    """Whether this machine's matrix products in bfloat16 give a row the same in any company."""
+    for layer in runner._layers:
+        for weight in (layer.first, layer.last, layer.ff_in, layer.ff_out):
+            x = torch.randn(33, weight.shape[1]).to(torch.bfloat16)
+            one_by_one = torch.cat([F.linear(row[None], weight) for row in x])
+            if any(not torch.equal(F.linear(x[:n], weight), one_by_one[:n]) for n in (2, 8, 33)):
+                return False
+    return True
+
+
+def test_in_bfloat16_a_block_gives_bit_for_bit_what_generate_computes(rough, ids):
+    runner, prompt = Lfm2Runner(rough), 200
+    if not products_ignore_the_block(runner):
+        pytest.skip("this machine's bfloat16 products depend on the number of rows")
+    expected = step_by_step(rough, ids, prompt)
+    for block in (1, 2, 7, 33, 100):
+        runner.length = 0
+        guesses = block - 1  # these ride along with the prompt
+        logits = [runner.append(ids[: prompt + guesses], last=block)]
+        logits += [runner.append(part) for part in ids[prompt + guesses :].split(block)]
+        assert torch.equal(torch.cat(logits), expected[prompt - 1 :])
+
+
+def test_in_bfloat16_rows_of_a_batch_do_not_touch_each_other(rough, ids):
+    runner = Lfm2Runner(rough)
+    if not products_ignore_the_block(runner):
+        pytest.skip("this machine's bfloat16 products depend on the number of rows")
+    runner.length = 0
+    alone = runner.append(ids[:150], last=9)
+    rows = runner.rows(3)
+    for row in rows:
+        row.length = 0
+    counts = (150, 60, 90)
+    together = runner.append_rows(
+        rows, counts, torch.cat([ids[:150], ids[:60], ids[:90]]), last=(9, 1, 4)
+    )
+    assert torch.equal(together[:9], alone)

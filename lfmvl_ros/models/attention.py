@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Causal grouped-query attention whose result does not depend on how many tokens come at once.
+
+A kernel that takes several queries adds up in another order than for one. In float32 that is lost
+behind the digits that decide. In bfloat16 it is not: two neighbours of a coordinate are often
+nearly equal, and most answers came out otherwise in some digit. So, in half precision on a
+CPU, each query of a block is summed by itself, as it would be without a draft, and the prompt as
+one text; keys and values are read from the cache all the same, and the weights of the model, which
+are what takes the time, once for the whole block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+
+def attention(
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, prompt: int
+) -> torch.Tensor:
+    """Attention of the last positions over all up to each.
+
+    Args:
+        queries: ``(heads, T, width)``, of the last T positions.
+        keys: ``(kv heads, positions, width)``.
+        values: of the same shape.
+        prompt: how many of the T, from the first on, are read as one text.
+
+    Returns:
+        ``(T, heads * width)``.
+    """
+    (kv_heads, stop, width), count = keys.shape, queries.shape[1]
+    if keys.dtype != torch.float32 and keys.device.type == "cpu" and count > 1:
+        return _one_by_one(queries, keys, values, prompt)
+    if count == 1 and keys.dtype == torch.float32:
+        # The query heads of a group as the rows of one matrix: nothing repeated.
+        queries = queries.reshape(kv_heads, -1, width)
+        weights = torch.bmm(queries, keys.transpose(1, 2)) * width**-0.5
+        return torch.bmm(torch.softmax(weights, dim=-1), values).reshape(1, -1)
+    mask = None
+    if stop > count > 1:
+        mask = torch.ones(count, stop, dtype=torch.bool, device=keys.device).tril_(stop - count)
+    return _sdpa(queries, keys, values, attn_mask=mask, is_causal=stop == count)
+
+
+def _one_by_one(
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, prompt: int
+) -> torch.Tensor:
+    """The same, bit for bit what one query at a time gives."""
+    count, stop = queries.shape[1], keys.shape[1]
+    parts = []
+    if prompt:
+        parts.append(
+            _sdpa(queries[:, :prompt], keys[:, :prompt], values[:, :prompt], is_causal=True)
+        )
+    for place in range(prompt, count):
+        seen = stop - count + place + 1
+        parts.append(_sdpa(queries[:, place : place + 1], keys[:, :seen], values[:, :seen]))
+    return joined(parts)
+
+
+def _sdpa(
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, **options: Any
+) -> torch.Tensor:
+    out = F.scaled_dot_product_attention(
+        queries[None], keys[None], values[None], enable_gqa=True, **options
+    )
+    return out[0].transpose(0, 1).reshape(queries.shape[1], -1)
+
+
+def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Concatenate, at no cost where there is nothing to."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
