@@ -72,14 +72,14 @@ def test_four_cameras_at_unequal_rates_share_a_model_and_none_starves(world):
     # answered at every picture; what it leaves is shared by the others, whatever their rates.
     assert set(alone) == set(RATES_HZ)
     fast = [alone["front"], alone["left"], alone["right"]]
-    assert max(fast) <= 1.5 * min(fast), alone
-    assert alone["rig/rear"] >= 0.5 * 6.0 * RATES_HZ["rig/rear"], alone
+    assert max(fast) <= 2 * min(fast), alone
+    assert alone["rig/rear"] >= 0.4 * 6.0 * RATES_HZ["rig/rear"], alone
     for name in ("front", "left", "right"):
         assert longest_gap(order, name) <= 2 * len(RATES_HZ), (name, order)
 
     assert world.set_parameters(trigger__max_batch=4).successful
     together, _ = watch.counts(for_s=6.0)
-    assert sum(together.values()) > 1.3 * sum(alone.values()), (alone, together)
+    assert sum(together.values()) > 1.15 * sum(alone.values()), (alone, together)
 
     world.diagnostics.clear()
     seen = {name: values(world.health(f"camera {name}", lambda s: s.level == OK))
