@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
@@ -213,23 +212,16 @@ class Pipeline:
         now_ns = time.monotonic_ns()
         with self._wake:
             lanes = {name: lane.status(now_ns) for name, lane in self._lanes.items()}
-            ages_s = [x.answer_age_s for x in lanes.values() if x.answer_age_s is not None]
             busy = self._busy_since_ns
-            return PipelineStatus(
-                frames=sum(lane.frames for lane in lanes.values()),
-                outcomes=dict(sum((Counter(x.outcomes) for x in lanes.values()), Counter())),
-                superseded=sum(lane.superseded for lane in lanes.values()),
-                restarts=sum(lane.restarts for lane in lanes.values()),
-                ignored=dict(sum((Counter(x.ignored) for x in lanes.values()), Counter())),
+            return PipelineStatus.of(
+                lanes,
                 query=self._query,
                 enabled=self._enabled,
                 error=self._error,
                 stalls=self._watchdog.stalls,
                 stalled_s=self._watchdog.stalled_s,
                 busy_s=0.0 if busy is None else (now_ns - busy) / 1e9,
-                answer_age_s=min(ages_s, default=None),
                 model=self._model.name,
-                lanes=lanes,
             )
 
     # -- worker ----------------------------------------------------------------------------------

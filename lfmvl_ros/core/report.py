@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.query import Query
@@ -82,3 +84,25 @@ class PipelineStatus:
     stalled_s: float = 0.0
     model: str = ""
     lanes: Mapping[str, LaneStatus] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, lanes: Mapping[str, LaneStatus], **others: Any) -> PipelineStatus:
+        """Return the status with the counts of all cameras summed up; ``others`` as they are."""
+        ages_s = [lane.answer_age_s for lane in lanes.values() if lane.answer_age_s is not None]
+        return cls(
+            frames=sum(lane.frames for lane in lanes.values()),
+            outcomes=_summed(lane.outcomes for lane in lanes.values()),
+            superseded=sum(lane.superseded for lane in lanes.values()),
+            restarts=sum(lane.restarts for lane in lanes.values()),
+            ignored=_summed(lane.ignored for lane in lanes.values()),
+            answer_age_s=min(ages_s, default=None),
+            lanes=lanes,
+            **others,
+        )
+
+
+def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total)
