@@ -38,13 +38,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget", type=int, metavar="N", help="also find the settings that cost at most N tokens"
     )
+    parser.add_argument(
+        "--target-latency-ms",
+        type=float,
+        metavar="MS",
+        help="also load the model, ask it about drawn pictures until image.target_latency_ms has "
+        "settled, and print what it chose on this machine",
+    )
+    parser.add_argument(
+        "--query", default="person, forklift, cardboard box", help="what it is asked for then"
+    )
+    parser.add_argument("--device", default="auto", help="what it runs on then")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the counts; exit code 0."""
     rules = _rules(args)
-    documents = [_document(_size(text), rules, args.budget) for text in args.sizes]
+    sizes = [_size(text) for text in args.sizes]
+    documents = [_document(wh, rules, args.budget) for wh in sizes]
+    if args.target_latency_ms is not None:
+        _try_target(args, sizes, documents)
     if args.json:
         print(json.dumps({"model": args.model, "settings": asdict(rules), "pictures": documents}))
         return 0
@@ -119,6 +133,36 @@ def _document(
     return document
 
 
+def _try_target(
+    args: argparse.Namespace, sizes: list[tuple[int, int]], documents: list[dict[str, object]]
+) -> None:
+    """Add to each document what the latency budget chooses for a picture of its size."""
+    settings = PerceptionSettings(model=args.model, device=args.device, query=args.query).updated(
+        {
+            "image.min_tokens": args.min_tokens or 0,
+            "image.max_tokens": args.max_tokens or 0,
+            "image.split": args.split or "checkpoint",
+            "image.max_tiles": args.max_tiles or 0,
+            "image.target_latency_ms": args.target_latency_ms,
+        }
+    )
+    if not settings.image.target_latency_ms:
+        raise UserError("--target-latency-ms must be above 0; without it nothing is tried")
+    from lfmvl_ros.cli.tokens_target import try_target
+    from lfmvl_ros.models.base import load_model
+
+    model = load_model(settings)
+    for wh, document in zip(sizes, documents, strict=True):
+        tried = try_target(model, settings, wh)
+        chosen = tried.choice.rung.settings
+        document["target"] = {
+            "setting": _named(chosen),
+            **tried.to_dict(),
+            **_facts(count_image_tokens(wh, chosen)),
+            "remark": tried.remark(),
+        }
+
+
 def _facts(count: ImageTokenCount) -> dict[str, object]:
     return {
         "tiles": count.tiles,
@@ -142,9 +186,10 @@ def _changes(rules: ImageTokenSettings) -> dict[str, ImageTokenSettings]:
     for most in (64, 128, 256):
         low = min(rules.min_tokens, most)
         found[f"max_tokens {most}"] = replace(rules, min_tokens=low, max_tokens=most)
-        found[f"max_tokens {most}, split off"] = replace(
-            rules, min_tokens=low, max_tokens=most, split=False
-        )
+        if rules.split:
+            found[f"max_tokens {most}, split off"] = replace(
+                rules, min_tokens=low, max_tokens=most, split=False
+            )
     return {name: changed for name, changed in found.items() if changed != rules}
 
 
@@ -159,6 +204,9 @@ def _text(document: dict[str, object]) -> str:
     budget = document.get("budget")
     if isinstance(budget, dict):
         rows.append((f"<= {budget['tokens_at_most']}: {budget['setting']}", budget))
+    target = document.get("target")
+    if isinstance(target, dict):
+        rows.append((f"{target['target_ms']:g} ms here: {target['setting']}", target))
     width = max(len(str(name)) for name, _ in rows)
     now = int(str(document["image_tokens"]))
     lines = [f"{document['size']}"]
@@ -172,6 +220,8 @@ def _text(document: dict[str, object]) -> str:
     published = document["published"]
     if published is not None and published != now:
         lines.append(f"  published for this size: {published}; the processor emits {now}")
+    if isinstance(target, dict):
+        lines.append(str(target["remark"]))
     if any(facts["tiles"] != 1 for _, facts in rows):
         lines.append("  A tile costs 256 tokens whatever max_tokens says, and a lower max_tokens")
         lines.append("  makes more pictures too large for one: lower it with split off.")

@@ -52,8 +52,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 @dataclass
-class _Run:
-    """What is counted while the video runs."""
+class Run:
+    """One model on one video: its answers, its tracks, and what is counted."""
 
     model: VisionLanguageModel
     settings: PerceptionSettings
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
     video = VideoReader(args.video)
     from lfmvl_ros.models.base import load_model
 
-    state = _Run(load_model(settings), settings, query, Tracker(settings.tracker))
+    state = Run(load_model(settings), settings, query, Tracker(settings.tracker))
     args.out.mkdir(parents=True, exist_ok=True)
     with (
         open(args.out / "grounding.jsonl", "w", encoding="utf-8") as answers,
@@ -135,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _follow(
     video: VideoReader,
-    state: _Run,
+    state: Run,
     period_ns: float,
     answers: IO[str],
     tracks_file: IO[str],

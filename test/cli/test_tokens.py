@@ -8,6 +8,11 @@ import sys
 import pytest
 
 from lfmvl_ros.cli.main import main
+from lfmvl_ros.core.reply import Reply
+from lfmvl_ros.models import base
+from lfmvl_ros.models.replay import RecordedReply, ReplayModel
+
+from ..core.metered import MeteredModel
 
 
 def _document(capsys, *arguments):
@@ -65,6 +70,8 @@ def test_a_directory_answers_with_its_own_configuration(tmp_path, capsys):
         (["640x480", "--max-tiles", "-1"], "max_tiles"),
         (["640x480", "--min-tokens", "-4"], "min_tokens"),
         (["640x480", "--budget", "0"], "fewest it can cost"),
+        (["640x480", "--model", "bundled", "--target-latency-ms", "-3"], "target_latency_ms"),
+        (["640x480", "--model", "bundled", "--target-latency-ms", "0"], "above 0"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(arguments, says, capsys):
@@ -72,6 +79,49 @@ def test_bad_input_is_one_line_and_code_2(arguments, says, capsys):
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("target_ms", "because"), [(75.0, "fits"), (20.0, "cheapest")])
+def test_a_target_is_tried_on_the_model(target_ms, because, monkeypatch, capsys):
+    monkeypatch.setattr(base, "load_model", lambda settings: MeteredModel())
+    words = ["320x240", "--model", "bundled", "--target-latency-ms", str(target_ms)]
+    picture = _document(capsys, *words, "--max-tokens", "128")["pictures"][0]
+    assert picture["target"]["because"] == because
+    assert picture["target"]["target_ms"] == target_ms
+    assert 10 <= picture["target"]["answers"] <= 40
+    taken = picture["target"]["measured_ms"]
+    assert taken["p80"] >= taken["p50"] > 0
+    assert (taken["p80"] <= target_ms) == (because == "fits")
+
+
+def test_a_target_that_was_tried_has_its_row(monkeypatch, capsys):
+    monkeypatch.setattr(base, "load_model", lambda settings: MeteredModel())
+    assert main(["tokens", "64x64", "--model", "bundled", "--target-latency-ms", "20"]) == 0
+    out = capsys.readouterr().out
+    assert "20 ms here: split off" in out
+    assert "drawn pictures: half of the answers took up to 56 ms" in out
+    assert "nothing is cheap enough for 20 ms" in out
+
+
+@pytest.mark.parametrize(
+    ("size", "model", "says"),
+    [
+        ("32x32", MeteredModel(), "sides of 64 to 4096"),
+        ("64x64", ReplayModel([RecordedReply(Reply("[]"))]), "what pictures cost"),
+    ],
+)
+def test_a_target_that_cannot_be_tried(size, model, says, monkeypatch, capsys):
+    monkeypatch.setattr(base, "load_model", lambda settings: model)
+    assert main(["tokens", size, "--model", "bundled", "--target-latency-ms", "9"]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_each_change_is_listed_once(capsys):
+    for split in ("on", "off"):
+        picture = _document(capsys, "1280x720", "--split", split)["pictures"][0]
+        names = [change["setting"] for change in picture["changes"]]
+        assert any("split off" in name for name in names) == (split == "on")
+        assert len(names) == len(set(names))
 
 
 def test_runs_without_torch():

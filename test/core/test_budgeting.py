@@ -4,71 +4,24 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
 from lfmvl_ros.cli import track
-from lfmvl_ros.core.answer_text import Hint
-from lfmvl_ros.core.config import GenerationSettings, ImageSettings, PerceptionSettings
+from lfmvl_ros.core.config import ImageSettings, PerceptionSettings
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.image_tokens import ImageTokenSettings, count_image_tokens
 from lfmvl_ros.core.latency_budget import Because
 from lfmvl_ros.core.pipeline import Pipeline
-from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
 from lfmvl_ros.core.query import Query
-from lfmvl_ros.core.reply import Reply, StageTimes, Token
+from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracker
 
-OWN = ImageTokenSettings(min_tokens=32, split=False)
+from .metered import MeteredModel
+
 VGA = np.zeros((480, 640, 3), np.uint8)
-
-
-class MeteredModel:
-    """Says that it took a millisecond for each image token, and nothing is waited for."""
-
-    name = "metered"
-    template: PromptTemplate = CARD_TEMPLATE
-
-    def __init__(self, own: ImageTokenSettings | None = OWN) -> None:
-        self.own = own
-        self.asked: list[ImageSettings] = []
-        self.batches: list[int] = []
-        self.slower = 1.0
-
-    def image_rules(self, wanted: ImageSettings) -> ImageTokenSettings | None:
-        if self.own is None:
-            return None
-        return ImageTokenSettings(
-            min_tokens=wanted.min_tokens or self.own.min_tokens,
-            max_tokens=wanted.max_tokens or self.own.max_tokens,
-            split=wanted.split == "on",
-        )
-
-    def ground(
-        self,
-        frames: Sequence[Frame],
-        prompts: Sequence[Prompt],
-        *,
-        generation: GenerationSettings,
-        image: ImageSettings,
-        cancelled: Callable[[], bool] = lambda: False,
-        hints: Sequence[Hint | None] = (),
-    ) -> list[Reply]:
-        self.asked.append(image)
-        self.batches.append(len(frames))
-        rules = self.image_rules(image) or OWN
-        tokens = [count_image_tokens(frame.wh, rules).tokens for frame in frames]
-        times = StageTimes(0.0, 0.0007 * sum(tokens) * self.slower, 0.0003 * sum(tokens), 0.02)
-        return [
-            Reply("[]", (Token(1, "[]", 0.0),), times=times, image_tokens=count, forwards=2)
-            for count in tokens
-        ]
-
-    def close(self) -> None:
-        pass
 
 
 class Bench:
@@ -174,7 +127,7 @@ def test_a_model_that_does_not_say_what_pictures_cost_is_asked_as_set(bench, own
 def test_a_video_keeps_a_target_too() -> None:
     settings = PerceptionSettings().updated({"query": "tote", TARGET: 150.0})
     model = MeteredModel()
-    state = track._Run(model, settings, Query.parse("tote"), Tracker())
+    state = track.Run(model, settings, Query.parse("tote"), Tracker())
     documents = [state.ask(Frame(VGA, i * 250_000_000 + 1)) for i in range(25)]
     assert documents[0]["latency_budget"]["because"] == "unmeasured"
     assert documents[-1]["image_tokens"] == documents[-1]["latency_budget"]["image_tokens"] > 90
