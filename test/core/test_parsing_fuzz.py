@@ -24,7 +24,7 @@ from .replies import parse, read_corpus, read_real
 WH = (640, 480)
 GENERATED, CHUNKS = 200_000, 20
 NESTING = ("[", "{", '{"objects": ', '{"a": [', "[[", "(", '["', '{"bbox": ')
-FINISHES = ("stop", "length", "deadline")
+FINISHES = ("stop", "length", "deadline", "repetition")
 FRAGMENTS = (
     *"[]{}(),:\"'\\`%.-+eE0 \n",
     *('"bbox"', '"label"', "```json", "```", "NaN", "1e999", "-0", "null", "…", "“", "\ud800"),
@@ -87,7 +87,7 @@ def test_generated_replies(chunk: int) -> None:
     seen = dict.fromkeys(Outcome, 0)
     for i in range(GENERATED // CHUNKS):
         text = invent(rng, seeds)
-        found = parse(text, finish=FINISHES[i % 3], wh=WH)
+        found = parse(text, finish=FINISHES[i % len(FINISHES)], wh=WH)
         check_sound(found)
         seen[found.outcome] += 1
     assert all(seen[outcome] > 20 for outcome in Outcome if outcome is not Outcome.ERROR), seen
