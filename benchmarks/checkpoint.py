@@ -4,10 +4,11 @@
     python benchmarks/checkpoint.py [--quick] [--checkpoint DIR] [--write]
 
 Greedy answers to questions about scenes whose seeds no training uses. Slices: stills of several
-sizes, easy stills (up to 5 unoccluded objects), dim ones, frames of scene videos (hall, goods and
-people never seen), questions with a colour or an attribute, questions about absent things; over
-all of these, recall on small and on occluded objects. The last line is one JSON object. `--write`
-puts it beside the weights and renews their card.
+sizes, easy stills (up to 5 unoccluded objects), dim ones, frames of scene videos, questions with a
+colour or an attribute, questions about absent things; over all of these, recall on small and on
+occluded objects. No object has a look that training has seen. The last line is one JSON object.
+`--write` puts it beside the weights and renews their card; `--page` draws the best and the worst
+answers.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
+from checkpoint_page import write_page
 from PIL import Image
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
@@ -40,9 +43,22 @@ SMALL_AREA = 0.01
 OCCLUDED = 0.75
 _SIZES = ((256, 256), (384, 288), (640, 360), (288, 384), (480, 480), (840, 360))
 _BATCH = 8
+_LOOKS = (1000, 40)  # training draws from the first 120
+_UNSEEN = replace(STANDARD, appearances=_LOOKS)
 _MAX_NEW_TOKENS = 320
 
 Asked = tuple[str, Scene, Question]  # slice, scene, question
+
+
+class Answered(NamedTuple):
+    """A question with its answer: `sure` is the model's confidence in each of its boxes."""
+
+    slice: str
+    scene: Scene
+    question: Question
+    text: str
+    verdict: Verdict
+    sure: list[float]
 
 
 def stills(
@@ -74,7 +90,7 @@ def single_questions(source: WarehouseScenes, name: str, count: int, seed: int) 
     while made < count:
         rng = np.random.default_rng([HELD_OUT_SEED, seed, index])
         index += 1
-        scene = source.convert(render_still(rng, wh=(384, 288), options=STANDARD))
+        scene = source.convert(render_still(rng, wh=(384, 288), options=_UNSEEN))
         label = _label(rng, name, scene.targets, source)
         if label is None:
             continue
@@ -209,15 +225,15 @@ def milliseconds_per_frame(checkpoint: Checkpoint, asked: Sequence[Asked]) -> fl
 
 def questions(share: float) -> list[Asked]:
     """All held-out questions; `share` of the full number of each slice."""
-    source = WarehouseScenes(appearances=40)
-    dim = replace(STANDARD, low_light_probability=1.0)
+    source = WarehouseScenes()
+    dim = replace(_UNSEEN, low_light_probability=1.0)
 
     def count(full: int) -> int:
         return max(8, round(full * share))
 
     return [
-        *stills(source, "stills", count(240), STANDARD, 1),
-        *stills(source, "easy_stills", count(120), EASY, 2),
+        *stills(source, "stills", count(240), _UNSEEN, 1),
+        *stills(source, "easy_stills", count(120), replace(EASY, appearances=_LOOKS), 2),
         *stills(source, "low_light", count(60), dim, 3),
         *video_frames(source, count(100)),
         *single_questions(source, "colour_query", count(80), 4),
@@ -226,20 +242,24 @@ def questions(share: float) -> list[Asked]:
     ]
 
 
-def measure(checkpoint: Checkpoint, asked: Sequence[Asked]) -> dict:
-    """Everything the last line says, but sizes and time."""
+def answered(checkpoint: Checkpoint, asked: Sequence[Asked]) -> list[Answered]:
+    """All answers with their verdicts."""
     order = sorted(asked, key=lambda a: (a[1].pixels.shape, len(a[2].found)))
-    verdicts: list[tuple[str, Question, Verdict, list[float]]] = []
+    done: list[Answered] = []
     for start in range(0, len(order), _BATCH):
         part = order[start : start + _BATCH]
         for item, (text, sure) in zip(part, checkpoint.answers(part), strict=True):
-            verdict = judge(text, item[2], item[1].targets)
-            verdicts.append((item[0], item[2], verdict, sure))
+            done.append(Answered(*item, text, judge(text, item[2], item[1].targets), sure))
         print(f"\r{start + len(part)} of {len(order)}", end="", flush=True)
     print()
+    return done
+
+
+def measure(done: Sequence[Answered], names: Sequence[str]) -> dict:
+    """Everything the last line says, but sizes and time."""
     slices = {}
-    for name in dict.fromkeys(item[0] for item in asked):
-        mine = [Scores.of(v) for slice_, _, v, _ in verdicts if slice_ == name]
+    for name in names:
+        mine = [Scores.of(item.verdict) for item in done if item.slice == name]
         slices[name] = {"answers": len(mine), **sum(mine, Scores()).rates()}
     for name, wanted in (
         ("small", lambda t: np.prod(t.xyxy[2:] - t.xyxy[:2]) < SMALL_AREA),
@@ -247,8 +267,8 @@ def measure(checkpoint: Checkpoint, asked: Sequence[Asked]) -> dict:
     ):
         overlaps = [
             overlap
-            for _, question, verdict, _ in verdicts
-            for found, overlap in zip(question.found, verdict.overlaps, strict=True)
+            for item in done
+            for found, overlap in zip(item.question.found, item.verdict.overlaps, strict=True)
             if wanted(found.target)
         ]
         slices[name] = {
@@ -256,10 +276,10 @@ def measure(checkpoint: Checkpoint, asked: Sequence[Asked]) -> dict:
             "recall50": round(float(np.mean([o > 0 for o in overlaps])), 4),
             "mean_iou": round(float(np.mean([o for o in overlaps if o > 0] or [0])), 4),
         }
-    total = sum((Scores.of(v) for _, _, v, _ in verdicts), Scores())
-    pooled = mean_average_precision([(v, sure) for _, _, v, sure in verdicts])
+    total = sum((Scores.of(item.verdict) for item in done), Scores())
+    pooled = mean_average_precision([(item.verdict, item.sure) for item in done])
     return {
-        "answers": len(verdicts),
+        "answers": len(done),
         **total.rates(),
         "map50_95": round(pooled, 4),
         "by_slice": slices,
@@ -276,12 +296,16 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=None, help="share of the questions")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--write", action="store_true", help="scores.json and card of the weights")
+    parser.add_argument("--page", type=Path, metavar="PNG", help="draw good and bad answers")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     checkpoint = Checkpoint(args.checkpoint)
     share = args.share if args.share is not None else 0.2 if args.quick else 1.0
     asked = questions(share)
-    result = measure(checkpoint, asked)
+    done = answered(checkpoint, asked)
+    result = measure(done, list(dict.fromkeys(item[0] for item in asked)))
+    if args.page:
+        write_page(done, args.page)
     frames = [item for item in asked if item[0] == "video_640x480"][:8]
     result |= {
         "params": count_parameters(checkpoint.model),

@@ -56,7 +56,7 @@ class UnseenScenes:
         from lfmvl_ros.training.sources import WarehouseScenes
 
         self._wanted = wanted
-        self._source = WarehouseScenes(appearances=24, video_frames=0)
+        self._source = WarehouseScenes(video_frames=0)
         self.vocabulary: Vocabulary = self._source.vocabulary
 
     def draw(self, rng: np.random.Generator, wh_px: tuple[int, int], max_objects: int) -> Scene:

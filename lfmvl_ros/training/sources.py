@@ -95,16 +95,16 @@ class WarehouseScenes:
     """The package's own procedural scenes: stills, and frames of its videos.
 
     Args:
-        appearances: looks of each kind to draw from, per camera angle; more than a still has by
-            default, because a training sees each of them many times. It holds for the process.
+        looks: (first, count) of the appearances of each kind that stills draw from, per camera
+            angle; more than a still has by default, because a training sees each many times.
         video_frames: size of the pool of video frames (drawn when first needed, then kept);
             scenes of :data:`VIDEO_WH_PX` come from it. 0 for stills only.
     """
 
-    def __init__(self, *, appearances: int = 120, video_frames: int = 400) -> None:
-        from lfmvl_ros.scenes import COLOURS, KINDS, sprites
+    def __init__(self, *, looks: tuple[int, int] = (0, 120), video_frames: int = 400) -> None:
+        from lfmvl_ros.scenes import COLOURS, KINDS
 
-        sprites.POOL_VARIANTS = appearances
+        self._looks = looks
         self._video_frames = video_frames
         self._video_frame = lru_cache(maxsize=video_frames)(self._draw_video_frame)
         self._kinds = {kind: index for index, kind in enumerate(KINDS)}
@@ -122,6 +122,7 @@ class WarehouseScenes:
             objects=(0, max_objects),
             size=_SIZES,
             distractors=min(2, max_objects // 2),
+            appearances=self._looks,
         )
         return self.convert(render_still(rng, wh=wh_px, options=options))
 

@@ -28,7 +28,7 @@ def benchmark():
 
 @pytest.fixture(scope="module")
 def asked():
-    source, items = WarehouseScenes(appearances=40), []
+    source, items = WarehouseScenes(), []
     for index in range(10):
         rng = np.random.default_rng([HELD_OUT_SEED, 99, index])
         scene = source.convert(render_still(rng, wh=(256, 256), options=EASY))
