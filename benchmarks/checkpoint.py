@@ -26,7 +26,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
-from checkpoint_page import write_page
 from PIL import Image
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
@@ -305,6 +304,8 @@ def main() -> None:
     done = answered(checkpoint, asked)
     result = measure(done, list(dict.fromkeys(item[0] for item in asked)))
     if args.page:
+        from checkpoint_page import write_page  # found beside this file when it is run
+
         write_page(done, args.page)
     frames = [item for item in asked if item[0] == "video_640x480"][:8]
     result |= {
