@@ -54,8 +54,12 @@ def choose_for(
 
 
 def asked_together(frames: Sequence[Frame]) -> str:
-    """Return the name that a batch of these cameras' frames is remembered by."""
-    return "\n".join(sorted(frame.camera for frame in frames))
+    """Return the name that answers to these frames are remembered by.
+
+    A camera asked about alone has its own. Batches of a size go together, as their cameras change
+    from call to call and each would start from the cheapest.
+    """
+    return frames[0].camera if len(frames) == 1 else f"{len(frames)} together"
 
 
 def as_image_settings(wanted: ImageSettings, rules: ImageTokenSettings) -> ImageSettings:

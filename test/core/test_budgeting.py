@@ -148,6 +148,8 @@ def test_cameras_asked_about_together_share_the_target(bench) -> None:
     world = bench(**{TARGET: 300.0, "trigger.max_batch": 2})
     answer = world.run(30, "left", "right")
     choice = answer.grounding.budget
+    assert 2 in world.model.batches
+    assert len(world.pipeline._budget._streams) <= 3  # left, right, two together
     if world.model.batches[-1] == 2:  # both were waiting when the model was free
         assert choice.rung.tokens == 2 * answer.grounding.reply.image_tokens
     assert answer.grounding.reply.times.total_s <= 0.33
