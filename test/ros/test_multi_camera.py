@@ -59,7 +59,9 @@ def longest_gap(order, camera):
 
 
 def test_four_cameras_at_unequal_rates_share_a_model_and_none_starves(world):
-    world.perception([TOTE], cameras=list(RATES_HZ), query="red tote", trigger__max_batch=1)
+    process = world.perception(
+        [TOTE], cameras=list(RATES_HZ), query="red tote", trigger__max_batch=1
+    )
     watch = Watch(world, RATES_HZ)
     tracks = {name: world.listen(Detection2DArray, f"{name}/tracks") for name in RATES_HZ}
     for name, rate_hz in RATES_HZ.items():
@@ -94,6 +96,10 @@ def test_four_cameras_at_unequal_rates_share_a_model_and_none_starves(world):
     status = world.health("model")
     answered = sum(int(v) for k, v in values(status).items() if k.startswith("outcome."))
     assert answered >= sum(alone.values()) + sum(together.values())
+    code, took_s = world.end(process)  # with all cameras running
+    assert code == 0, world.log()
+    assert took_s < 4
+    assert "Traceback" not in world.log()
 
 
 def test_what_happens_to_one_camera_is_its_own_business(world):
