@@ -269,7 +269,8 @@ class LatencyBudget:
         """Learn from the answers to pictures asked about at once, as ``choice`` had it.
 
         Nothing is learned from a failure. A model that had to make do with fewer image tokens than
-        chosen, as memory ran out, is not asked for as many again.
+        chosen, as memory ran out, is not asked for as many again. When time ran out before the
+        first word, half the tokens are chosen next.
         """
         if name not in self._streams or not replies:
             return
@@ -278,6 +279,9 @@ class LatencyBudget:
         if failed or times.total_s <= 0:
             return
         words, stream = self._streams[name]
+        if all(reply.finish is FinishReason.DEADLINE and not reply.tokens for reply in replies):
+            self._streams[name] = (words, replace(stream, tokens=choice.rung.tokens // 2, calls=0))
+            return
         tokens = sum(reply.image_tokens for reply in replies)
         if 0 < tokens < choice.rung.tokens:
             self._streams[name] = (words, replace(stream, ceiling=tokens))

@@ -14,7 +14,7 @@ from lfmvl_ros.core.latency_budget import Because, Choice, LatencyBudget, Stream
 from lfmvl_ros.core.latency_forecast import Forecast, Seen
 from lfmvl_ros.core.latency_ladder import Rung, ladder
 from lfmvl_ros.core.latency_model import AnswerWork, LinearCost, Machine, PictureWork
-from lfmvl_ros.core.reply import Reply, StageTimes, Token
+from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 
 SIZES = st.lists(
     st.tuples(st.integers(64, 2600), st.integers(64, 2600)), min_size=1, max_size=3
@@ -411,6 +411,20 @@ def test_nothing_is_learned_from_failures(reply):
     budget.learn("", choice, [])
     budget.learn("never chosen for", choice, [reply])
     assert budget.machine == Machine()
+
+
+def test_no_time_for_a_single_word_halves_the_tokens():
+    world = Simulated()
+    choice, machine = world.run(2.0, 20), world.budget.machine
+    for _ in range(3):
+        cut = Reply("", finish=FinishReason.DEADLINE, times=StageTimes(0.0, 9.0), image_tokens=234)
+        world.budget.learn("", choice, [cut])
+        less = world.budget.choose("", VGA, WHOLE, target_s=2.0, words="person")
+        assert less.rung.tokens <= max(35, choice.rung.tokens / 2)
+        choice = less
+    assert choice.rung.tokens == 35
+    assert world.budget.machine == machine
+    assert world.run(2.0, 20).because is Because.ALL  # and back up, once it answers again
 
 
 def test_what_ran_out_of_memory_is_not_tried_again():
