@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many forward passes and how much time drafts save, and whether the answers stay the same.
 
-    python benchmarks/decoding.py [--quick] [--checkpoint DIR] [--only answers,passes,time]
+    python benchmarks/decoding.py [--quick | --frames N] [--checkpoint DIR] [--out DIR]
+                                  [--only answers,passes,time,batch]
 
 * answers: a checkpoint (the bundled one by default) on scene videos, with drafts against plain
-  `generate` on the same frames, float32 and bfloat16: identical answers, passes, milliseconds.
+  `generate` on the same frames, float32 and bfloat16: identical answers and passes. Resumable;
+  see decoding_identity.py, and decoding_plot.py for a picture of it.
 * passes: right answers written by script from the scenes' truth, wavering by 0.2 % (0.4 % fast)
   of the image, 2 and 3 decimals: passes without any model's mistakes.
 * time: random weights in the shape of LFM2.5-VL-450M, scripted answers: wall time of prompt and
   answer against `generate` (timed on its first tokens, and multiplied), and of the vision tower.
+* batch: four cameras in one forward against one after the other; see decoding_batch.py.
 
 The last line is one JSON object; ratios are tokens to passes and old time to new.
 """
@@ -19,7 +22,6 @@ import argparse
 import json
 import os
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,27 +29,13 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
-from decoding_scripts import (
-    COUNTS,
-    GOODS,
-    MOTIONS,
-    MOVERS,
-    Follower,
-    Weightless,
-    scripted,
-    video,
-    write,
-)
+from decoding_batch import throughput
+from decoding_identity import BUNDLED, identity
+from decoding_scripts import COUNTS, GOODS, MOTIONS, MOVERS, Weightless, scripted, write
 from decoding_time import big_model, vision_ratio, wall_ratio
 
-from lfmvl_ros.core.config import GenerationSettings, ImageSettings
-from lfmvl_ros.core.prompt import CARD_TEMPLATE
-from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.models.decoding import Blocks
-from lfmvl_ros.models.lfm2_vl import Lfm2VlBackend
 from lfmvl_ros.training.tokenizer import build_tokenizer
-
-BUNDLED = Path(__file__).parents[1] / "lfmvl_ros" / "data" / "warehouse"
 
 
 @dataclass
@@ -55,58 +43,14 @@ class Sums:
     """What is added up over the frames of one kind of scene."""
 
     frames: int = 0
-    identical: int = 0
     tokens: int = 0
     forwards: int = 0
-    plain_s: float = 0.0
-    drafted_s: float = 0.0
 
     def say(self, name: str) -> None:
         """Print one line."""
         text = f"{name:16s} {self.frames:4d} frames, {self.tokens / self.frames:6.1f} tokens, "
         text += f"{self.forwards / self.frames:5.1f} passes ({self.tokens / self.forwards:4.1f})"
-        if self.plain_s:
-            text += f", {self.identical} identical, {self.plain_s / self.frames * 1e3:.0f} ms -> "
-            text += f"{self.drafted_s / self.frames * 1e3:.0f} ms"
         print(text, flush=True)
-
-
-# -- answers --------------------------------------------------------------------------------------
-
-
-def compare(checkpoint: Path, dtype: str, frames: int, counts: Sequence[int]) -> dict[str, Sums]:
-    """Let a checkpoint answer the videos twice: with drafts, and through plain ``generate``."""
-    backend = Lfm2VlBackend.load(
-        str(checkpoint), name="drafts", template=CARD_TEMPLATE, device="auto", dtype=dtype
-    )
-    plain = Lfm2VlBackend(
-        backend._model, backend._processor, name="plain", template=CARD_TEMPLATE, use_runner=False
-    )
-    settings = {"generation": GenerationSettings(timeout_s=600.0), "image": ImageSettings()}
-    total: dict[str, Sums] = defaultdict(Sums)
-    for name, motion in MOTIONS.items():
-        for count in counts:
-            follower = Follower(motion.kinds)
-            for frame, _ in video(motion, count, frames + 1, seed=count):
-                hint = follower.hint(frame)
-                ask = ([frame], [follower.prompt])
-                (reply,) = backend.ground(*ask, hints=[hint], **settings)
-                (other,) = plain.ground(*ask, **settings)
-                follower.learn(frame, reply)
-                if hint is None:
-                    continue  # the first frame of a video
-                add(total[name], reply, other)
-        total[name].say(f"{name} {dtype}")
-    return total
-
-
-def add(sums: Sums, drafted: Reply, plain: Reply) -> None:
-    sums.frames += 1
-    sums.identical += [t.id for t in drafted.tokens] == [t.id for t in plain.tokens]
-    sums.tokens += len(drafted.tokens)
-    sums.forwards += drafted.forwards
-    sums.drafted_s += drafted.times.prefill_s + drafted.times.decode_s
-    sums.plain_s += plain.times.prefill_s + plain.times.decode_s
 
 
 # -- passes ---------------------------------------------------------------------------------------
@@ -129,17 +73,33 @@ def count_passes(tokenizer: Any, frames: int, decimals: int) -> dict[str, Sums]:
     return total
 
 
+def answers(checkpoint: Path, frames: int, out: Path) -> dict[str, Any]:
+    """Compare a checkpoint's answers with those of `generate`, in float32 and in bfloat16."""
+    out.mkdir(parents=True, exist_ok=True)
+    exact = identity(checkpoint, "float32", frames, out / "float32.jsonl")
+    rough = identity(checkpoint, "bfloat16", -(-frames // 4), out / "bfloat16.jsonl")
+    print(json.dumps(exact), json.dumps(rough), sep="\n", flush=True)
+    return {
+        "frames": exact["frames"],
+        "identical_frames": exact["identical_frames"],
+        "forward_ratio": {name: kind["ratio"] for name, kind in exact["kinds"].items()},
+        "bf16_differing": round(1 - rough["identical_frames"] / rough["frames"], 4),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="below ten minutes")
+    parser.add_argument("--frames", type=int, help="frames of `answers`; 1000, quick 72")
     parser.add_argument("--checkpoint", type=Path, default=BUNDLED)
-    parser.add_argument("--only", default="answers,passes,time")
+    parser.add_argument("--out", type=Path, default=Path("out/decoding"), help="records of answers")
+    parser.add_argument("--only", default="answers,passes,time,batch")
     args = parser.parse_args()
     parts = args.only.split(",")
     tokenizer = build_tokenizer([*GOODS, *MOVERS])
     result: dict[str, Any] = {
         "identical_frames": None, "frames": 0, "forward_ratio": None, "wall_ratio_450m": None,
-        "vision_ratio_256": None, "bf16_differing": None,
+        "vision_ratio_256": None, "bf16_differing": None, "batch_of_4_ratio": None,
     }  # fmt: skip
     if "passes" in parts:
         result["forward_ratio_scripted"] = {
@@ -149,15 +109,9 @@ def main() -> None:
     if "answers" in parts and not (args.checkpoint / "config.json").is_file():
         print(f"answers: skipped, there is no checkpoint in {args.checkpoint}")
     elif "answers" in parts:
-        frames = 10 if args.quick else 90
-        exact = compare(args.checkpoint, "float32", frames, COUNTS)
-        result["frames"] = sum(item.frames for item in exact.values())
-        result["identical_frames"] = sum(item.identical for item in exact.values())
-        result["forward_ratio"] = ratios(exact)
-        rough = compare(args.checkpoint, "bfloat16", max(5, frames // 3), COUNTS)
-        frames = sum(item.frames for item in rough.values())
-        same = sum(item.identical for item in rough.values())
-        result["bf16_differing"] = round(1 - same / frames, 4)
+        result.update(
+            answers(args.checkpoint, args.frames or (72 if args.quick else 1000), args.out)
+        )
     if "time" in parts:
         model, size = big_model(), {"frames": 3 if args.quick else 12, "generated": 24}
         result["vision_ratio_256"] = round(vision_ratio(model), 2)
@@ -168,6 +122,10 @@ def main() -> None:
         if torch.cuda.is_available():
             walls["cuda"] = round(wall_ratio(model.to("cuda"), tokenizer, **size), 2)
         result["wall_ratio_450m"] = walls
+    if "batch" in parts:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        model = big_model().to(device, torch.bfloat16)
+        result["batch_of_4_ratio"] = throughput(model, 4, 2, drafts=True)["ratio"]
     print(json.dumps(result))
 
 
