@@ -100,6 +100,15 @@ def test_the_file_is_read_for_the_weights_it_was_made_for(weights, curve):
     assert str(weights) not in path.read_text()  # it travels with the weights
 
 
+def test_the_bundled_checkpoint_is_calibrated_for_its_own_weights_and_within_the_bar():
+    """Make it again when the weights change: ``lfmvl calibrate --model bundled --write``."""
+    assert read_calibration(BUNDLED_FILE.parent) is not None
+    document = json.loads(BUNDLED_FILE.read_text())
+    assert document["ece_after"] <= 0.05
+    assert document["boxes_fitted"] > 500
+    assert "/" not in document.get("file", "")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_command_measures_the_bundled_checkpoint(tmp_path, capsys):
