@@ -4,14 +4,25 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lfmvl_ros.cli.main import COMMANDS
 from lfmvl_ros.core.config import CameraSettings, PerceptionSettings
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.parsing import parse_reply
+from lfmvl_ros.core.prompt import Prompt
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.reply import FinishReason, Reply
+from lfmvl_ros.core.report import Answer, LaneStatus, PipelineStatus
 from lfmvl_ros.core.settings import Group
 from lfmvl_ros.core.settings_text import to_markdown
+from lfmvl_ros.core.tracking import Applied, Ignored
+from lfmvl_ros.ros.health import CameraMonitor, ModelMonitor
+from lfmvl_ros.ros.intake import FrameIntake
 
 ROOT = Path(__file__).parents[1]
 INTERFACE = (ROOT / "docs" / "ros_interface.md").read_text(encoding="utf-8")
@@ -38,6 +49,34 @@ def test_readme_names_every_command() -> None:
     assert [
         name for name in COMMANDS if f"lfmvl {name}" not in text and f"make {name}" not in text
     ] == []
+
+
+def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
+    section = INTERFACE.split("## Diagnostics")[1].split("\n## ")[0]
+    told = set(re.findall(r"`([a-z_.]+)`", section))
+    outcomes = {"ok": 1}
+    lane = LaneStatus(1, outcomes, 0, 0, {}, 0.1)
+    status = PipelineStatus.of(
+        {"": lane}, query=Query.parse("x"), enabled=True, busy_s=0.0, model="m"
+    )
+    ignored = {reason.value: 1 for reason in Ignored}
+    reply = Reply("[]", finish=FinishReason.STOP)
+    grounding = parse_reply(
+        reply, frame=Frame(np.zeros((2, 2, 3), np.uint8), 1), prompt=Prompt("x", Query.parse("x"))
+    )
+    model = ModelMonitor(0.0).report(
+        replace(status, ignored=ignored),
+        PerceptionSettings(),
+        Answer(grounding, Applied(1, ()), 1),
+        1.0,
+    )
+    intake = FrameIntake(lambda _: None, lambda _: None, lambda: 0).status()
+    camera = CameraMonitor("t", 0.0).report(intake, status, PerceptionSettings(), 1.0)
+    made = {key for key in (*camera.values, *model.values) if not key.startswith("outcome.")}
+    assert made <= told
+    known = {"diagnostics.camera_stale_s", "diagnostics.answer_stale_s", "camera", "commands",
+             "grounding", "outcome.ok", "latency_budget.target_ms"}  # fmt: skip
+    assert told - made <= known
 
 
 def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
