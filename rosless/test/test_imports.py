@@ -79,6 +79,14 @@ def test_missing_attributes_can_be_asked_for():
     assert not hasattr(Node, "create_rate")
 
 
+def test_missing_methods_say_that_ros_is_needed(ros):
+    node = ros.create_node("node")
+    for thing in (node, node.create_timer(1.0, print), ros.get_global_executor()):
+        assert not hasattr(thing, "assert_liveliness")
+        with pytest.raises(AttributeError, match="real ROS 2 is needed"):
+            thing.assert_liveliness()
+
+
 def test_unknown_messages_are_errors():
     with pytest.raises(ImportError):
         exec("from sensor_msgs.msg import Imagee", {})

@@ -188,27 +188,36 @@ class _Closing:
         self.__del__()
 
 
+class _Endpoint(_Closing):
+    """What a reader and a writer have in common; `options` are those of `_qos`."""
+
+    def __init__(self, participant, topic, type_name, profile, *, service_header=False, **options):
+        self.name = topic
+        described = participant.topic(topic, type_name, service_header)
+        super().__init__(participant.entity, described, _qos(type_name, profile, **options))
+        self.gid = self.guid.bytes
+
+
 class _Container(c.Structure):
     """The sample of the binding's type: pointer and size of the CDR bytes."""
 
     _fields_ = [("data", c.c_void_p), ("size", c.c_size_t)]
 
 
-class Writer(_Closing, DataWriter):
-    """Writes CDR bytes. `options` are those of `_qos`; `service_header`: the type has one."""
+class Writer(_Endpoint, DataWriter):
+    """Writes CDR bytes."""
 
-    def __init__(self, participant, topic, type_name, profile, *, service_header=False, **options):
-        described = participant.topic(topic, type_name, service_header)
-        super().__init__(participant.entity, described, _qos(type_name, profile, **options))
-        self._name, self.gid = topic, self.guid.bytes
-        self.handle = self.instance_handle % 2**64  # the binding takes it for signed
+    @property
+    def handle(self):
+        """The instance handle, unsigned as on the wire."""
+        return self.instance_handle % 2**64
 
     def write(self, buffer: bytearray):
         data = (c.c_char * len(buffer)).from_buffer(buffer)
         sample = _Container(c.addressof(data), len(buffer))
         code = _library.dds_write(self._ref, c.byref(sample))
         if code < 0:
-            raise core.DDSException(code, f"Occurred when writing to {self._name}")
+            raise core.DDSException(code, f"Occurred when writing to {self.name}")
 
     def matched(self):
         """Handles of the readers connected."""
@@ -218,13 +227,11 @@ class Writer(_Closing, DataWriter):
         return _library.dds_wait_for_acks(self._ref, timeout_ns) == 0
 
 
-class Reader(_Closing, DataReader):
+class Reader(_Endpoint, DataReader):
     """Takes CDR bytes; the condition with handle `condition` is triggered while samples wait."""
 
-    def __init__(self, participant, topic, type_name, profile, *, service_header=False, **options):
-        described = participant.topic(topic, type_name, service_header)
-        super().__init__(participant.entity, described, _qos(type_name, profile, **options))
-        self.gid = self.guid.bytes
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
         self._condition = core.ReadCondition(self, _ANY_STATE)
         self.condition = self._condition._ref
 

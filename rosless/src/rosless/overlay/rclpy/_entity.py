@@ -2,7 +2,17 @@
 """What everything that a node creates has in common."""
 
 
-class Entity:
+class Incomplete:
+    """Base of classes that have a part of what rclpy's have: asking for more says so."""
+
+    def __getattr__(self, name):
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r} (if it is a part of rclpy: "
+            "rosless does not supply it, a real ROS 2 is needed)"
+        )
+
+
+class Entity(Incomplete):
     """Base of publishers, subscriptions, services, clients, timers and guard conditions.
 
     Executors call `_take` when the entity is ready; what it returns, unless None, goes to

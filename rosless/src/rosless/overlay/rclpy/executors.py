@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 
+from rclpy._entity import Incomplete
 from rclpy.exceptions import NotInitializedException
 from rclpy.task import Task
 from rclpy.utilities import get_default_context
@@ -22,7 +23,7 @@ class ExternalShutdownException(Exception):
     """The context was shut down (for example by SIGTERM) while the executor was spinning."""
 
 
-class Executor:
+class Executor(Incomplete):
     """Common part of both executors.
 
     One round: `_wait` sleeps in a DDS wait set until something is ready and puts the ready entities

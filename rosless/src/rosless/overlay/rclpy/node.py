@@ -7,6 +7,7 @@ import weakref
 from rcl_interfaces.msg import Log
 
 from rclpy import qos_overriding_options as _qos_overriding_options
+from rclpy._entity import Incomplete
 from rclpy._graph_queries import GraphQueries
 from rclpy._node_parameters import NodeParameters
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -32,7 +33,7 @@ from rclpy.utilities import get_default_context
 from rosless import rosargs
 
 
-class Node(NodeParameters, GraphQueries):
+class Node(NodeParameters, GraphQueries, Incomplete):
     """Publishers, subscriptions, services, clients, timers and parameters under one name."""
 
     def __init__(
@@ -75,12 +76,6 @@ class Node(NodeParameters, GraphQueries):
         if start_parameter_services:
             self._ros_parameter_service = ParameterService(self)
         self._ros_graph.add_node(self)
-
-    def __getattr__(self, name):
-        raise AttributeError(
-            f"{type(self).__name__!r} object has no attribute {name!r} (if it is a part of rclpy's "
-            "Node: rosless does not supply it, a real ROS 2 is needed)"
-        )
 
     # ----------------------------------------------------------------------------------- names
 

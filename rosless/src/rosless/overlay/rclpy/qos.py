@@ -52,49 +52,37 @@ class LivelinessPolicy(_Policy):
 QoSHistoryPolicy, QoSReliabilityPolicy = HistoryPolicy, ReliabilityPolicy
 QoSDurabilityPolicy, QoSLivelinessPolicy = DurabilityPolicy, LivelinessPolicy
 
-_TYPES = {
-    "history": HistoryPolicy,
-    "depth": int,
-    "reliability": ReliabilityPolicy,
-    "durability": DurabilityPolicy,
-    "lifespan": Duration,
-    "deadline": Duration,
-    "liveliness": LivelinessPolicy,
-    "liveliness_lease_duration": Duration,
-    "avoid_ros_namespace_conventions": bool,
+_DEFAULTS = {
+    "history": HistoryPolicy.KEEP_LAST,
+    "depth": 0,
+    "reliability": ReliabilityPolicy.RELIABLE,
+    "durability": DurabilityPolicy.VOLATILE,
+    "lifespan": Duration(),
+    "deadline": Duration(),
+    "liveliness": LivelinessPolicy.SYSTEM_DEFAULT,
+    "liveliness_lease_duration": Duration(),
+    "avoid_ros_namespace_conventions": False,
 }
 
 
 class QoSProfile:
     """The policies of a publisher or subscription; a zero Duration means "not limited"."""
 
-    __slots__ = tuple(_TYPES)
+    __slots__ = tuple(_DEFAULTS)
 
     def __init__(self, **policies):
-        unknown = set(policies) - set(_TYPES)
+        unknown = set(policies) - set(_DEFAULTS)
         if unknown:
             raise TypeError(f"Invalid arguments passed to constructor: {sorted(unknown)}")
-        if "history" not in policies:
-            if "depth" not in policies:
-                raise InvalidQoSProfileException("History and/or depth settings are required.")
-            policies["history"] = HistoryPolicy.KEEP_LAST
-        if policies["history"] == HistoryPolicy.KEEP_LAST and "depth" not in policies:
-            raise InvalidQoSProfileException("History set to KEEP_LAST without a depth setting.")
-        defaults = {
-            "depth": 0,
-            "reliability": ReliabilityPolicy.RELIABLE,
-            "durability": DurabilityPolicy.VOLATILE,
-            "lifespan": Duration(),
-            "deadline": Duration(),
-            "liveliness": LivelinessPolicy.SYSTEM_DEFAULT,
-            "liveliness_lease_duration": Duration(),
-            "avoid_ros_namespace_conventions": False,
-        }
-        for name, value in {**defaults, **policies}.items():
+        if "history" not in policies and "depth" not in policies:
+            raise InvalidQoSProfileException("History and/or depth settings are required.")
+        for name, value in {**_DEFAULTS, **policies}.items():
             setattr(self, name, value)
+        if self.history == HistoryPolicy.KEEP_LAST and "depth" not in policies:
+            raise InvalidQoSProfileException("History set to KEEP_LAST without a depth setting.")
 
     def __setattr__(self, name, value):
-        kind = _TYPES[name]
+        kind = type(_DEFAULTS[name])
         if issubclass(kind, _Policy):
             value = kind(value)
         elif not isinstance(value, kind):
@@ -106,18 +94,18 @@ class QoSProfile:
     def __eq__(self, other):
         if not isinstance(other, QoSProfile):
             return False
-        return all(getattr(self, name) == getattr(other, name) for name in _TYPES)
+        return all(getattr(self, name) == getattr(other, name) for name in _DEFAULTS)
 
     __hash__ = None
 
     def __str__(self):
-        values = ", ".join(f"{name}={getattr(self, name)}" for name in _TYPES)
+        values = ", ".join(f"{name}={getattr(self, name)}" for name in _DEFAULTS)
         return f"QoSProfile({values})"
 
     __repr__ = __str__
 
     def _copy(self):
-        return QoSProfile(**{name: getattr(self, name) for name in _TYPES})
+        return QoSProfile(**{name: getattr(self, name) for name in _DEFAULTS})
 
 
 def qos_from(value):
