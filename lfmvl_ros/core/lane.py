@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import Future
@@ -32,6 +33,7 @@ class Lane:
     Everything but :attr:`tracker` is guarded by the lock of the pipeline that it belongs to.
 
     Attributes:
+        restarting: held while the tracker forgets what was before time started again.
         tracker: of this camera.
         latest: the newest frame and when it was handed over (monotonic ns); None before the first.
         epoch: grows when the camera's time starts again.
@@ -42,6 +44,7 @@ class Lane:
 
     def __init__(self, settings: TrackerSettings) -> None:
         self.tracker = Tracker(settings)
+        self.restarting = threading.Lock()
         self.latest: tuple[Frame, int] | None = None
         self.answered: Answer | None = None
         self.epoch = 0
@@ -67,8 +70,9 @@ class Lane:
         self._frames += 1
         if stamp_ns < self._newest_ns - window_ns:
             _log.warning("camera stamps jumped back; the tracker starts again")
-            self.tracker.reset()
-            self.epoch += 1
+            with self.restarting:
+                self.tracker.reset()
+                self.epoch += 1
             self._newest_ns = stamp_ns
             self._last_asked_ns = None
             self._restarts += 1
@@ -170,18 +174,22 @@ class Job:
     requests: tuple[Future[Answer], ...]
 
     def last_seen(self) -> tuple[Answer, Tracks] | None:
-        """Return the camera's last answer and the tracks at this frame. The lock is held.
+        """Return the camera's last answer and the tracks at this frame.
 
         The tracks are where the pixels have carried them: a look-up, as the frame was observed
-        before it was handed over.
+        before it was handed over. It may have to wait while this camera's next frame is looked at,
+        so the pipeline's lock must not be held.
 
         Returns:
             None before the first answer, or when time has started again since.
         """
-        lane = self.lane
-        if lane.answered is None or self.epoch != lane.epoch:
+        lane, answered = self.lane, self.lane.answered
+        if answered is None:
             return None
-        return lane.answered, lane.tracker.observe(self.frame)
+        with lane.restarting:  # a frame from before would spoil what comes after
+            if self.epoch != lane.epoch:
+                return None
+            return answered, lane.tracker.observe(self.frame)
 
     def fulfil(self, answer: Answer) -> None:
         """Give the answer to everybody who asked for it."""

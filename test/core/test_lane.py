@@ -14,6 +14,11 @@ from lfmvl_ros.core.config import TrackerSettings, TriggerSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.lane import Lane, longest_waiting
+from lfmvl_ros.core.parsing import parse_reply
+from lfmvl_ros.core.prompt import Prompt
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.reply import Reply
+from lfmvl_ros.core.report import Answer
 
 PIXELS = np.zeros((2, 3, 3), np.uint8)
 
@@ -100,3 +105,28 @@ def test_requests_are_refused_with_the_reason() -> None:
     lane.refuse_requests("stopped")
     with pytest.raises(UserError, match="stopped"):
         future.result(0)
+
+
+def test_what_was_seen_before_time_started_again_is_not_looked_up() -> None:
+    lane = Lane(TrackerSettings())
+    frame = Frame(PIXELS, 10**12)
+    epoch = lane.arrive(frame.stamp_ns, 0.0)
+    lane.tracker.observe(frame)
+    lane.hand_over(frame, 1, epoch)
+    job = lane.take(2)
+    assert job.last_seen() is None  # no answer yet
+    grounding = parse_reply(
+        Reply('[{"label": "x", "bbox": [0, 0, 1, 1]}]'),
+        frame=frame,
+        prompt=Prompt("x", Query.parse("x")),
+    )
+    lane.answered = answer = Answer(grounding, lane.apply(job, grounding, 3), 1)
+    lane.tracker.catch_up()
+    seen = job.last_seen()
+    assert seen is not None
+    assert seen[0] is answer
+    assert seen[1].stamp_ns == frame.stamp_ns
+    assert len(seen[1]) == 1
+    lane.arrive(5, 0.0)
+    assert job.last_seen() is None
+    assert lane.tracker.remembered_frames == 0
