@@ -111,6 +111,7 @@ def regime_b(cache: Path, seconds: float, seeds: tuple[int, ...]) -> tuple[dict,
     tuning = [_slow(kind, seed, 6.0, cache) for kind, seed in PEERS_TUNED]
     everybody: dict[str, tuple[Follow, Path | None]] = {
         "ours_predict": (ours(TrackerSettings(), "predict"), None),
+        "ours_predict_gyro": (ours(TrackerSettings(), "predict", gyro=True), None),
         "ours_bridge": (ours(TrackerSettings(), "flow"), None),
         "oracle_last_two": (last_two_true, None),
         "oracle_true_motion": (true_motion, None),

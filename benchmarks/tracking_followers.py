@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +12,7 @@ from tracking_score import Said
 from tracking_world import Answer, World
 
 from lfmvl_ros.core.config import TrackerSettings
-from lfmvl_ros.core.tracking import Tracker, TrackState
+from lfmvl_ros.core.tracking import EgoMotion, Tracker, TrackState
 
 Follow = Callable[[World, list[Answer]], Said]
 
@@ -28,31 +27,26 @@ def delivered(world: World, answers: list[Answer]):
         yield i, new
 
 
-def ours(
-    settings: TrackerSettings, bridge: str, times_ms: dict[str, list[float]] | None = None
-) -> Follow:
+def ours(settings: TrackerSettings, bridge: str, *, gyro: bool = False) -> Follow:
     """Our tracker, scored on what is confirmed or coasts."""
 
     def follow(world: World, answers: list[Answer]) -> Said:
         tracker, said = Tracker(replace(settings, bridge=bridge)), Said()
-        spent: dict[str, list[float]] = {"apply": [], "observe": []}
+        ego = EgoMotion(world.lens) if gyro and world.lens is not None else None
+        rates = deque(world.gyro)
         for i, new in delivered(world, answers):
             frame = world.frame(i)
+            while ego is not None and rates and rates[0][0] <= frame.stamp_ns:
+                ego = ego.with_rate(*rates.popleft())
+            tracker.feel(ego)
             observe_first = bool(new) and new[-1].index == i
             if observe_first:  # regime A: the answer is about this very frame
                 tracker.observe(frame)
             for answer in new:
-                start = time.perf_counter()
                 tracker.apply(answer.grounding)
-                spent["apply"].append((time.perf_counter() - start) * 1e3)
-            start = time.perf_counter()
             tracks = tracker.observe(frame)
-            spent["observe"].append((time.perf_counter() - start) * 1e3)
             sure = [k for k, s in enumerate(tracks.state) if s is not TrackState.TENTATIVE]
             said.add(tracks.ids[sure], tracks.xyxy_px[sure], tracks.covariance[sure, :2, :2])
-        if times_ms is not None:
-            for name, values in spent.items():
-                times_ms.setdefault(name, []).extend(values)
         return said
 
     return follow

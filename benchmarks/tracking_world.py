@@ -18,6 +18,7 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding, Outcome
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply, StageTimes
+from lfmvl_ros.core.tracking import Intrinsics
 from lfmvl_ros.scenes import SceneVideo
 from lfmvl_ros.scenes.options import VIDEO
 from lfmvl_ros.scenes.rooms import Camera
@@ -36,6 +37,7 @@ class World:
 
     ``ids``, ``xyxy_px``: what a detector should name. ``hidden_px``: boxes of things that are
     mostly covered; a tracker is neither asked for them nor blamed for following them.
+    ``gyro``: (time in ns, rates about the camera's axes in rad/s) a hundred times a second.
     """
 
     name: str
@@ -46,6 +48,8 @@ class World:
     hidden_px: tuple[np.ndarray, ...]
     wh: tuple[int, int] = WH
     fps: float = FPS
+    gyro: tuple[tuple[int, np.ndarray], ...] = ()
+    lens: Intrinsics | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -106,10 +110,10 @@ def _video(kind: str, seed: int) -> SceneVideo:
 def rendered(kind: str, seed: int, seconds: float, cache: Path | None = None) -> World:
     """Render a scene of one of :data:`SCENES`, or read it from ``cache`` if it was before."""
     file = None if cache is None else cache / f"{kind}-{seed}-{seconds:g}.npz"
+    video, count = _video(kind, seed), round(seconds * FPS)
     if file is not None and file.exists():
         with np.load(file) as kept:
-            return _world(f"{kind}-{seed}", kept["grey"], kept["rows"])
-    video, count = _video(kind, seed), round(seconds * FPS)
+            return _sensed(_world(f"{kind}-{seed}", kept["grey"], kept["rows"]), video, seed)
     grey = np.zeros((count, WH[1], WH[0]), np.uint8)
     rows = []
     for i in range(count):
@@ -121,7 +125,22 @@ def rendered(kind: str, seed: int, seconds: float, cache: Path | None = None) ->
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         np.savez(file, grey=grey, rows=np.array(rows))
-    return _world(f"{kind}-{seed}", grey, np.array(rows))
+    return _sensed(_world(f"{kind}-{seed}", grey, np.array(rows)), video, seed)
+
+
+def _sensed(world: World, video: SceneVideo, seed: int) -> World:
+    """The world with its lens and a cheap gyroscope: bias and noise of about half a degree/s."""
+    rng = np.random.default_rng((9, seed))
+    bias = rng.normal(size=3) * 0.005
+    camera, gyro = video.camera_at(0), []
+    for step in range(4 * len(world)):
+        # The camera's own pictures have no roll, and its pitch moves the horizon.
+        a, b = video.camera_at((step - 0.5) / 4), video.camera_at((step + 0.5) / 4)
+        pitch = (b.horizon_px - a.horizon_px) / camera.focal_px
+        rate = np.array([pitch, b.yaw - a.yaw, 0.0]) * 4 * FPS
+        gyro.append((round(step * 1e9 / (4 * FPS)), rate + bias + rng.normal(size=3) * 0.01))
+    lens = Intrinsics(camera.focal_px, camera.focal_px, camera.centre_px, camera.horizon_px)
+    return dataclasses.replace(world, gyro=tuple(gyro), lens=lens)
 
 
 def _world(name: str, grey: np.ndarray, rows: np.ndarray) -> World:

@@ -1,7 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Boxes of single answers become objects with an id, a velocity and a place at any time."""
 
+from lfmvl_ros.core.tracking.ego_motion import EgoMotion, Intrinsics
 from lfmvl_ros.core.tracking.tracker import Applied, Ignored, Restart, Tracker
 from lfmvl_ros.core.tracking.tracks import Tracks, TrackState
 
-__all__ = ["Applied", "Ignored", "Restart", "TrackState", "Tracker", "Tracks"]
+__all__ = [
+    "Applied",
+    "EgoMotion",
+    "Ignored",
+    "Intrinsics",
+    "Restart",
+    "TrackState",
+    "Tracker",
+    "Tracks",
+]

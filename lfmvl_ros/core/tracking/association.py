@@ -26,6 +26,8 @@ IntArray = NDArray[np.intp]
 
 DETECTION_PROBABILITY = 0.9
 NEW_PER_ANSWER = 0.5
+# Probability that the pixels under a box were those of something else.
+ASTRAY = 0.05
 WRONG_LABEL = 0.05
 # What the gate refuses is the same object still if the boxes overlap this much, and the label is
 # not a new one.
@@ -38,11 +40,30 @@ _CONSTANT = float(2 * (gammaln(TAIL / 2) - gammaln(TAIL / 2 + 2)) + 4 * np.log(T
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """K matches: ``tracks[k]`` saw ``boxes[k]`` with normalised innovation squared ``nis[k]``."""
+    """K matches: ``tracks[k]`` saw ``boxes[k]`` with normalised innovation squared ``nis[k]``.
+
+    ``otherwise[k]``: the track was in its other place, see :func:`associate`.
+    """
 
     tracks: IntArray
     boxes: IntArray
     nis: FloatArray
+    otherwise: NDArray[np.bool_]
+
+    def unmatched(self, tracks: int, boxes: int) -> tuple[IntArray, IntArray]:
+        """Return which of so many tracks and boxes are in no pair."""
+        track, box = np.ones(tracks, dtype=np.bool_), np.ones(boxes, dtype=np.bool_)
+        track[self.tracks], box[self.boxes] = False, False
+        return np.flatnonzero(track), np.flatnonzero(box)
+
+    def joined(self, other: Pairs) -> Pairs:
+        """Return these matches followed by others."""
+        return Pairs(
+            np.concatenate([self.tracks, other.tracks]),
+            np.concatenate([self.boxes, other.boxes]),
+            np.concatenate([self.nis, other.nis]),
+            np.concatenate([self.otherwise, other.otherwise]),
+        )
 
 
 def new_object_density(wh: tuple[int, int]) -> float:
@@ -64,6 +85,7 @@ def associate(
     *,
     gate_probability: float,
     density: float,
+    otherwise: tuple[FloatArray, FloatArray] | None = None,
 ) -> Pairs:
     """Match N tracks with M boxes, one to one.
 
@@ -76,24 +98,42 @@ def associate(
         error: ``(M, 4, 4)``.
         gate_probability: share of true matches that the gate lets pass.
         density: of unexpected boxes, see :func:`new_object_density`.
+        otherwise: mean and covariance where the tracks are if the first ones are wrong
+            (probability :data:`ASTRAY`).
     """
-    gain = np.zeros((len(mean), len(boxes)))
-    nis = np.zeros_like(gain)
     gate = _gate(gate_probability)
-    track, box = _candidates(mean, covariance, boxes, error, gate)
-    if track.size:
-        distance, log_volume = _innovation(mean, covariance, boxes, error, track, box)
-        seen = DETECTION_PROBABILITY * existence[track]
-        same = WRONG_LABEL + (1 - WRONG_LABEL) * label_share[track, box]
-        tailed = (TAIL + 4) * np.log1p(distance / TAIL)
-        likelihood = tailed + log_volume + _CONSTANT - 2 * np.log(seen * same)
-        alternative = -2 * np.log((1 - seen) * density)
-        gain[track, box] = np.where(distance <= gate, np.minimum(likelihood - alternative, 0.0), 0)
-        nis[track, box] = distance
+    seen = DETECTION_PROBABILITY * existence
+    same = WRONG_LABEL + (1 - WRONG_LABEL) * label_share
+    # A pair's alternative: the track was missed, the box is something new.
+    odds = 2 * np.log((seen / (1 - seen))[:, None] * same / density)
+    cost, nis = _costs(mean, covariance, boxes, error, gate)
+    other = np.zeros(cost.shape, dtype=np.bool_)
+    if otherwise is not None:
+        cost = cost - 2 * np.log(1 - ASTRAY)
+        cost_other, nis_other = _costs(*otherwise, boxes, error, gate)
+        cost_other = cost_other - 2 * np.log(ASTRAY)
+        other = cost_other < cost
+        cost, nis = np.minimum(cost, cost_other), np.where(other, nis_other, nis)
+    gain = np.minimum(cost - odds, 0.0)
     rows, columns = linear_sum_assignment(gain)
     real = gain[rows, columns] < 0
     rows, columns = rows[real], columns[real]
-    return Pairs(rows, columns, nis[rows, columns])
+    return Pairs(rows, columns, nis[rows, columns], other[rows, columns])
+
+
+def _costs(
+    mean: FloatArray, covariance: FloatArray, boxes: FloatArray, error: FloatArray, gate: float
+) -> tuple[FloatArray, FloatArray]:
+    """Twice the negative log-likelihood of all pairs ``(N, M)``, and d^2; inf outside the gate."""
+    cost = np.full((len(mean), len(boxes)), np.inf)
+    nis = np.zeros_like(cost)
+    track, box = _candidates(mean, covariance, boxes, error, gate)
+    if track.size:
+        distance, log_volume = _innovation(mean, covariance, boxes, error, track, box)
+        tailed = (TAIL + 4) * np.log1p(distance / TAIL)
+        cost[track, box] = np.where(distance <= gate, tailed + log_volume + _CONSTANT, np.inf)
+        nis[track, box] = distance
+    return cost, nis
 
 
 def with_overlapping(
@@ -111,8 +151,7 @@ def with_overlapping(
         boxes: ``(M, 4)``.
         nis: to be stated for the pairs added.
     """
-    track = np.setdiff1d(np.arange(len(mean)), pairs.tracks)
-    box = np.setdiff1d(np.arange(len(boxes)), pairs.boxes)
+    track, box = pairs.unmatched(len(mean), len(boxes))
     if not track.size or not box.size:
         return pairs
     sized = np.concatenate([mean[track, :2], np.maximum(mean[track, 2:4], 1.0)], axis=1)
@@ -120,11 +159,9 @@ def with_overlapping(
     overlap[label_share[np.ix_(track, box)] < SAME_LABEL] = 0.0
     rows, columns = linear_sum_assignment(-overlap)
     same = overlap[rows, columns] >= OVERLAP
-    return Pairs(
-        np.concatenate([pairs.tracks, track[rows[same]]]),
-        np.concatenate([pairs.boxes, box[columns[same]]]),
-        np.concatenate([pairs.nis, np.full(int(same.sum()), nis)]),
-    )
+    stated = np.full(int(same.sum()), nis)
+    first = np.zeros(len(stated), dtype=np.bool_)
+    return pairs.joined(Pairs(track[rows[same]], box[columns[same]], stated, first))
 
 
 @lru_cache(maxsize=8)
@@ -137,12 +174,14 @@ def _candidates(
     mean: FloatArray, covariance: FloatArray, boxes: FloatArray, error: FloatArray, gate: float
 ) -> tuple[IntArray, IntArray]:
     """Pairs that may pass the gate: ``d' S^-1 d >= d_k^2 / S_kk`` for each k, so none is lost."""
-    possible = np.ones((len(mean), len(boxes)), dtype=np.bool_)
-    for axis in range(4):
-        spread = covariance[:, None, axis, axis] + error[None, :, axis, axis]
-        possible &= (boxes[None, :, axis] - mean[:, None, axis]) ** 2 <= gate * spread
-    track, box = np.nonzero(possible)
-    return track, box
+    axis = np.arange(4)
+    own, theirs = covariance[:, axis, axis], error[:, axis, axis]
+    # Most pairs are apart across; the other axes are looked at for the rest only.
+    off = (boxes[None, :, 0] - mean[:, None, 0]) ** 2
+    track, box = np.nonzero(off <= gate * (own[:, None, 0] + theirs[None, :, 0]))
+    off = (boxes[box] - mean[track, :4]) ** 2
+    near = (off <= gate * (own[track] + theirs[box])).all(axis=1)
+    return track[near], box[near]
 
 
 def _innovation(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -67,7 +68,7 @@ class Cadence:
         """Expected time between answers: the median, so that a pause does not count."""
         if not self.gaps_s:
             return max(self.delay_s, FIRST_INTERVAL_S)
-        return float(np.median(self.gaps_s))
+        return statistics.median(self.gaps_s)
 
     def life_s(self, settings: TrackerSettings) -> float:
         """Longest time from the last sight of a track to its end."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lfmvl_ros.core.boxes import FloatArray, iou_matrix, xyxy_to_cxcywh
+from lfmvl_ros.core.boxes import FloatArray, xyxy_to_cxcywh
 from lfmvl_ros.core.detections import Detections
 
 DUPLICATE_IOU = 0.9
@@ -61,14 +61,14 @@ def measure(found: Detections, box_jitter: float, scale: FloatArray | None = Non
         box_jitter: standard deviation of a box centre from one answer to the next, in box sizes.
         scale: ``(4,)`` factors on the jitter of cx, cy, w, h; None for ones.
     """
-    keys = [label_key(label) for label in found.labels]
+    key_of = {label: label_key(label) for label in set(found.labels)}
+    keys = [key_of[label] for label in found.labels]
+    scores, corners = found.scores.tolist(), found.xyxy_px.tolist()
     # A total order that knows nothing of the model's: permuted answers give the same tracks and
     # the same ids. Highest score first, so that a group is led by its best box.
-    order = sorted(
-        range(len(keys)), key=lambda i: (-found.scores[i], keys[i], found.xyxy_px[i].tolist())
-    )
+    order = sorted(range(len(keys)), key=lambda i: (-scores[i], keys[i], corners[i]))
     alike: dict[int, list[int]] = {}
-    for i, j in np.argwhere(iou_matrix(found.xyxy_px, found.xyxy_px) > DUPLICATE_IOU).tolist():
+    for i, j in _nearly_equal(found.xyxy_px):
         if keys[i] == keys[j]:
             alike.setdefault(i, []).append(j)
     kept: list[int] = []
@@ -91,6 +91,22 @@ def measure(found: Detections, box_jitter: float, scale: FloatArray | None = Non
         source=tuple(row_of),
         first=tuple(kept),
     )
+
+
+def _nearly_equal(xyxy: FloatArray) -> list[tuple[int, int]]:
+    """Pairs (both ways round) of boxes ``(N, 4)`` with an IoU above :data:`DUPLICATE_IOU`."""
+    # Such boxes share at least as much across, so that few need a closer look.
+    reach = (1 / DUPLICATE_IOU - 1) * (xyxy[:, 2] - xyxy[:, 0])
+    near = np.abs(xyxy[:, None, 0] - xyxy[None, :, 0]) <= reach[:, None]
+    np.fill_diagonal(near, False)
+    pairs = np.argwhere(near)
+    if not len(pairs):
+        return []
+    a, b = xyxy[pairs[:, 0]], xyxy[pairs[:, 1]]
+    both = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
+    shared = np.maximum(both, 0.0).prod(axis=1)
+    either = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1) - shared
+    return [(i, j) for i, j in pairs[shared > DUPLICATE_IOU * either].tolist()]
 
 
 def _error(

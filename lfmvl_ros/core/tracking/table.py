@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lfmvl_ros.core.boxes import FloatArray, area, clip, cxcywh_to_xyxy
+from lfmvl_ros.core.boxes import FloatArray, clip, cxcywh_to_xyxy
 from lfmvl_ros.core.tracking.life import END
 
 Rows = NDArray[np.intp] | NDArray[np.bool_]
@@ -42,8 +42,10 @@ class Table:
         ids: ``(N,)``.
         mean: ``(N, 8)`` see :mod:`lfmvl_ros.core.tracking.motion`.
         covariance: ``(N, 8, 8)``.
+        seen_mean, seen_covariance: the two after the last sight, at ``seen_ns``.
         noise: ``(N, 4)`` spectral density of the acceleration of each axis, px^2/s^3.
         surprise: ``(N,)`` scale of ``noise``, learnt from innovations; 1 is as the settings say.
+        innovation: ``(N, 2)`` of the last sight's centre, in standard deviations.
         log_odds: ``(N,)`` of existence.
         confidence: ``(N,)`` running confidence of the model, [0, 1].
         evidence: ``(N, V)`` how much was seen of each label, fading.
@@ -62,8 +64,11 @@ class Table:
     ids: NDArray[np.int64] = field(default_factory=_ints)
     mean: FloatArray = field(default_factory=lambda: np.zeros((0, 8)))
     covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 8, 8)))
+    seen_mean: FloatArray = field(default_factory=lambda: np.zeros((0, 8)))
+    seen_covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 8, 8)))
     noise: FloatArray = field(default_factory=lambda: np.zeros((0, 4)))
     surprise: FloatArray = field(default_factory=_floats)
+    innovation: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
     log_odds: FloatArray = field(default_factory=_floats)
     confidence: FloatArray = field(default_factory=_floats)
     evidence: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
@@ -90,6 +95,8 @@ class Table:
 
     def take(self, rows: Rows) -> Table:
         """Return the tracks at ``rows`` (indices or a mask)."""
+        if rows.dtype == np.bool_ and bool(rows.all()):
+            return self
         columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in _ROW_FIELDS}
         return replace(self, **columns)
 
@@ -105,9 +112,14 @@ class Table:
 _ROW_FIELDS = tuple(item.name for item in fields(Table) if item.name not in _PER_TABLE)
 
 
-def boxes_in_image(mean: FloatArray, wh: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
-    """Return boxes ``(N, 4)`` xyxy cut at the border, and the share of each that is inside."""
-    sized = np.concatenate([mean[:, :2], np.maximum(mean[:, 2:4], MIN_SIDE_PX)], axis=1)
-    whole = cxcywh_to_xyxy(sized)
-    inside = clip(whole, wh)
-    return inside, area(inside) / area(whole)
+def boxes_in_image(mean: FloatArray, wh: tuple[int, int]) -> FloatArray:
+    """Return boxes ``(N, 4)`` xyxy cut at the border."""
+    return clip(cxcywh_to_xyxy(mean[:, :4]), wh)
+
+
+def share_in_image(mean: FloatArray, wh: tuple[int, int]) -> FloatArray:
+    """Return the share ``(N,)`` of each box that is inside the picture."""
+    half = np.maximum(mean[:, 2:4], MIN_SIDE_PX) / 2
+    low = np.maximum(mean[:, :2] - half, 0.0)
+    inside = np.maximum(np.minimum(mean[:, :2] + half, wh) - low, 0.0) / (2 * half)
+    return np.asarray(inside[:, 0] * inside[:, 1])

@@ -11,6 +11,7 @@ from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.tracking.bridge import Bridge
+from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.tracks import Tracks
@@ -123,6 +124,7 @@ class Tracker:
         self._memory = _Memory()
         self._bridge = Bridge()
         self._last_id = 0
+        self._ego: EgoMotion | None = None
 
     @property
     def settings(self) -> TrackerSettings:
@@ -137,6 +139,14 @@ class Tracker:
     def configure(self, settings: TrackerSettings) -> None:
         """Use other settings from now on; tracks live on."""
         self._settings = settings
+
+    def feel(self, ego: EgoMotion | None) -> None:
+        """Use what is known of the camera's rotation, from any thread; None for nothing.
+
+        To be called with every new measurement. It serves ``bridge: predict``; with ``flow``, the
+        pixels show how the camera moved.
+        """
+        self._ego = ego
 
     def reset(self) -> None:
         """Forget all tracks. Ids go on counting."""
@@ -167,7 +177,12 @@ class Tracker:
         for entry in reversed(memory.entries):
             if entry.grounding.stamp_ns <= stamp_ns:
                 return tracks_at(
-                    entry.step.table, stamp_ns, entry.grounding, memory.cadence, settings
+                    entry.step.table,
+                    stamp_ns,
+                    entry.grounding,
+                    memory.cadence,
+                    settings,
+                    self._rotation(settings),
                 )
         if not memory.entries:
             return Tracks(stamp_ns)
@@ -209,7 +224,11 @@ class Tracker:
     def _carry(self, table: Table, stamp_ns: int, settings: TrackerSettings) -> Table:
         if settings.bridge == "flow":
             return self._bridge.prior(table, stamp_ns, settings)
-        return carried(table, stamp_ns, settings)
+        return carried(table, stamp_ns, settings, self._rotation(settings))
+
+    def _rotation(self, settings: TrackerSettings) -> EgoMotion | None:
+        """The camera's rotation, unless the pixels show it."""
+        return self._ego if settings.bridge == "predict" else None
 
     def catch_up(self) -> None:
         """Carry the tracks from the last answer's frame to the newest one that was observed."""

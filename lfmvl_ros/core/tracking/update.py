@@ -21,10 +21,11 @@ from lfmvl_ros.core.tracking.association import (
     new_object_density,
     with_overlapping,
 )
+from lfmvl_ros.core.tracking.ego_motion import EgoMotion, turned
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.measurement import Measurements, label_key, measure
 from lfmvl_ros.core.tracking.motion import correct, predict
-from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table, boxes_in_image
+from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table, share_in_image
 
 NS = 1e-9
 Carry = Callable[[Table, int, TrackerSettings], Table]
@@ -59,8 +60,13 @@ class Step:
     ended: tuple[int, ...] = ()
 
 
-def carried(table: Table, stamp_ns: int, settings: TrackerSettings) -> Table:
-    """Return the tracks predicted to ``stamp_ns``, not before the table's own time."""
+def carried(
+    table: Table, stamp_ns: int, settings: TrackerSettings, ego: EgoMotion | None = None
+) -> Table:
+    """Return the tracks predicted to ``stamp_ns``, not before the table's own time.
+
+    With ``ego``, the picture turns with the camera; velocities are then those of the things.
+    """
     if stamp_ns <= table.stamp_ns or not len(table):
         return replace(table, stamp_ns=max(stamp_ns, table.stamp_ns))
     total_s = (stamp_ns - table.stamp_ns) * NS
@@ -75,6 +81,10 @@ def carried(table: Table, stamp_ns: int, settings: TrackerSettings) -> Table:
     )
     # A box that was shrinking fast would turn inside out over a long gap.
     mean[:, 2:4] = np.maximum(mean[:, 2:4], MIN_SIDE_PX)
+    if ego is not None:
+        rotation = ego.rotation(table.stamp_ns, stamp_ns)
+        mean, covariance = turned(mean, covariance, rotation, ego.lens, total_s)
+        mean[:, 2:4] = np.maximum(mean[:, 2:4], MIN_SIDE_PX)
     return replace(table, stamp_ns=stamp_ns, mean=mean, covariance=covariance)
 
 
@@ -83,7 +93,7 @@ def is_alive(
 ) -> NDArray[np.bool_]:
     """Which tracks, ``(N,)``, are young enough, likely enough and still in the image."""
     unseen_s = (table.stamp_ns - table.seen_ns) * NS
-    _, inside = boxes_in_image(table.mean, wh)
+    inside = share_in_image(table.mean, wh)
     young = unseen_s <= cadence.life_s(settings) + cadence.delay_s
     return young & (inside >= LEFT_SHARE) & (table.log_odds > life.GONE)
 
@@ -112,13 +122,15 @@ def apply_answer(
     before = table
     table = carry(table, grounding.stamp_ns, settings)
     table = table.take(is_alive(table, grounding.wh, cadence, settings))
-    table = table.take(np.array([key not in banned for key in table.ids.tolist()], dtype=np.bool_))
+    if banned:
+        free = [key not in banned for key in table.ids.tolist()]
+        table = table.take(np.array(free, dtype=np.bool_))
     ids: tuple[int, ...] = (0,) * len(grounding.detections)
     born: dict[int, int] = {}
     if grounding.outcome.is_evidence:
         seen = measure(grounding.detections, settings.box_jitter, table.jitter)
         table = evidence.with_labels(table, seen, grounding.query)
-        pairs = _match(table, seen, grounding, settings)
+        table, pairs = _match(table, seen, grounding, settings, looked=settings.bridge == "flow")
         table = _judge(table, seen, pairs, grounding, cadence, settings)
         newborn, born = _births(table, seen, pairs, grounding, cadence, settings, new_id)
         row_ids = [0] * len(seen)
@@ -127,7 +139,8 @@ def apply_answer(
         for detection, key in born.items():
             row_ids[seen.source[detection]] = key
         ids = tuple(row_ids[row] for row in seen.source)
-        table = table.joined(newborn)
+        if newborn is not None:
+            table = table.joined(newborn)
         table = table.take(is_alive(table, grounding.wh, cadence, settings))
     kept = set(table.ids.tolist())
     ended = tuple(key for key in before.ids.tolist() if key not in kept)
@@ -142,10 +155,25 @@ def of_query(table: Table, query: Query) -> Table:
 
 
 def _match(
-    table: Table, seen: Measurements, grounding: Grounding, settings: TrackerSettings
-) -> Pairs:
+    table: Table,
+    seen: Measurements,
+    grounding: Grounding,
+    settings: TrackerSettings,
+    *,
+    looked: bool,
+) -> tuple[Table, Pairs]:
+    """Pair tracks with boxes; a track whose pixels led it astray is taken back to its prediction.
+
+    Args:
+        table: the tracks at the answer's frame.
+        seen: the boxes.
+        grounding: the answer.
+        settings: of the tracker.
+        looked: the tracks were carried here by what the pixels did, not by prediction alone.
+    """
     columns = [table.vocabulary.index(key) for key in seen.labels]
     label_share = evidence.shares(table)[:, columns]
+    otherwise = _from_last_sight(table, settings) if looked else None
     pairs = associate(
         table.mean,
         table.covariance,
@@ -155,9 +183,31 @@ def _match(
         seen.error,
         gate_probability=settings.gate_probability,
         density=new_object_density(grounding.wh),
+        otherwise=otherwise,
     )
+    if otherwise is not None and pairs.otherwise.any():
+        back = pairs.tracks[pairs.otherwise]
+        mean, covariance = table.mean.copy(), table.covariance.copy()
+        mean[back], covariance[back] = otherwise[0][back], otherwise[1][back]
+        table = replace(table, mean=mean, covariance=covariance)
     unlikely = MAX_INFLATION * _SURPRISING
-    return with_overlapping(pairs, table.mean, label_share, seen.boxes, unlikely)
+    return table, with_overlapping(pairs, table.mean, label_share, seen.boxes, unlikely)
+
+
+def _from_last_sight(table: Table, settings: TrackerSettings) -> tuple[FloatArray, FloatArray]:
+    """Mean and covariance of the tracks predicted from their last sight, without pixels."""
+    total_s = (table.stamp_ns - table.seen_ns) * NS
+    steady_s = np.clip((table.steady_until_ns - table.seen_ns) * NS, 0.0, total_s)
+    mean, covariance = predict(
+        table.seen_mean,
+        table.seen_covariance,
+        table.noise,
+        steady_s=steady_s,
+        coasting_s=total_s - steady_s,
+        decay_s=settings.velocity_decay_s,
+    )
+    mean[:, 2:4] = np.maximum(mean[:, 2:4], MIN_SIDE_PX)
+    return mean, covariance
 
 
 def _judge(
@@ -209,7 +259,10 @@ def _sighted(
     surprise, noise = table.surprise.copy(), table.noise.copy()
     log_odds, confidence = table.log_odds.copy(), table.confidence.copy()
     mean[rows], covariance[rows] = fixed, spread
-    surprise[rows], jitter = _learnt_noise(table, seen, pairs, settings)
+    seen_mean, seen_covariance = table.seen_mean.copy(), table.seen_covariance.copy()
+    seen_mean[rows], seen_covariance[rows] = fixed, spread
+    innovation = table.innovation.copy()
+    surprise[rows], jitter, innovation[rows] = _learnt_noise(table, seen, pairs, settings)
     noise[rows] = _noise(fixed, surprise[rows], settings)
     score = seen.scores[boxes]
     log_odds[rows] = life.after_sight(log_odds[rows], weight[rows], score, settings)
@@ -221,7 +274,10 @@ def _sighted(
         jitter=jitter,
         mean=mean,
         covariance=covariance,
+        seen_mean=seen_mean,
+        seen_covariance=seen_covariance,
         surprise=surprise,
+        innovation=innovation,
         noise=noise,
         log_odds=log_odds,
         confidence=confidence,
@@ -231,12 +287,15 @@ def _sighted(
 
 def _learnt_noise(
     table: Table, seen: Measurements, pairs: Pairs, settings: TrackerSettings
-) -> tuple[FloatArray, FloatArray]:
-    """Scales ``(K,)`` of the process noise and ``(4,)`` of the boxes' jitter after K sights.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Scales ``(K,)`` of process noise and ``(4,)`` of boxes' jitter; innovations ``(K, 2)``.
 
-    The logarithm of each takes a step in proportion to how far the innovations are off and how
-    much of their spread it is responsible for (the gradient of their likelihood, a stochastic
-    approximation): both rest where innovations are, on average, as large as the filter says.
+    The logarithm of each scale takes a step in proportion to how far the innovations are off and
+    how much of their spread it is responsible for (the gradient of their likelihood, a stochastic
+    approximation). Which of the two noises it is shows in the order of innovations: one that is
+    like the one before means that the filter lags behind, one that is its opposite that it
+    follows every box (Mehra, "On the identification of variances and adaptive Kalman filtering",
+    IEEE Transactions on Automatic Control, 1970).
     """
     rows, boxes = pairs.tracks, pairs.boxes
     axis = np.arange(4)
@@ -244,12 +303,14 @@ def _learnt_noise(
     own, error = table.covariance[rows][:, axis, axis], seen.error[boxes][:, axis, axis]
     spread = own + error
     excess = np.minimum(difference**2 / spread - 1, MAX_EXCESS)
+    innovation = difference[:, :2] / np.sqrt(spread[:, :2])
+    alike = np.clip(innovation * table.innovation[rows], -MAX_EXCESS, MAX_EXCESS)
     share = own[:, :2] / spread[:, :2]
-    step = settings.noise_adaptation * (share * excess[:, :2]).mean(axis=1)
+    step = settings.noise_adaptation * (share * excess[:, :2] + alike).mean(axis=1)
     surprise = np.clip(table.surprise[rows] * np.exp(step), *SURPRISE_RANGE)
     blame = (error / spread * excess).sum(axis=0) / (len(rows) + FEW)
     jitter = table.jitter * np.exp(settings.noise_adaptation * blame * JITTER_RATE)
-    return surprise, np.clip(jitter, *JITTER_RANGE)
+    return surprise, np.clip(jitter, *JITTER_RANGE), innovation
 
 
 def _noise(mean: FloatArray, surprise: FloatArray, settings: TrackerSettings) -> FloatArray:
@@ -260,11 +321,9 @@ def _noise(mean: FloatArray, surprise: FloatArray, settings: TrackerSettings) ->
 
 
 def _is_leaving(mean: FloatArray, wh: tuple[int, int]) -> NDArray[np.bool_]:
-    boxes, _ = boxes_in_image(mean, wh)
-    margin = BORDER_SHARE * np.array(wh, dtype=np.float64)
-    return np.asarray(
-        ((boxes[:, :2] < margin) | (boxes[:, 2:] > np.array(wh) - margin)).any(axis=1)
-    )
+    margin = (0.5 - BORDER_SHARE) * np.array(wh, dtype=np.float64)
+    reach = np.abs(mean[:, :2] - np.array(wh) / 2) + mean[:, 2:4] / 2
+    return np.asarray((reach > margin).any(axis=1))
 
 
 def _births(
@@ -275,8 +334,8 @@ def _births(
     cadence: Cadence,
     settings: TrackerSettings,
     new_id: Callable[[int], int | None],
-) -> tuple[Table, dict[int, int]]:
-    """Start a track for every box that nothing explains."""
+) -> tuple[Table | None, dict[int, int]]:
+    """Start a track for every box that nothing explains; None if there is none."""
     taken = set(pairs.boxes.tolist())
     born: dict[int, int] = {}
     rows: list[int] = []
@@ -285,6 +344,8 @@ def _births(
         if key is not None:
             born[seen.first[row]] = key
             rows.append(row)
+    if not rows:
+        return None, born
     n, boxes, stamp = len(rows), seen.boxes[rows], grounding.stamp_ns
     size = np.sqrt(boxes[:, 2] * boxes[:, 3])
     mean = np.concatenate([boxes, np.zeros((n, 4))], axis=1)
@@ -304,8 +365,11 @@ def _births(
         ids=np.array(list(born.values()), dtype=np.int64),
         mean=mean,
         covariance=covariance,
+        seen_mean=mean,
+        seen_covariance=covariance,
         noise=_noise(mean, surprise, settings),
         surprise=surprise,
+        innovation=np.zeros((n, 2)),
         log_odds=log_odds,
         confidence=seen.scores[rows],
         evidence=np.zeros((n, len(table.vocabulary))),

@@ -9,6 +9,7 @@ import numpy as np
 
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.motion import shrink_velocity
 from lfmvl_ros.core.tracking.table import Table, boxes_in_image
@@ -22,6 +23,7 @@ def tracks_at(
     source: Grounding,
     cadence: Cadence,
     settings: TrackerSettings,
+    ego: EgoMotion | None = None,
 ) -> Tracks:
     """Return the tracks of ``table`` predicted to ``stamp_ns``, not before the table's own time.
 
@@ -33,16 +35,17 @@ def tracks_at(
         source: names the camera and its image size.
         cadence: of the answers so far.
         settings: of the tracker.
+        ego: the camera's rotation, where it is known and not seen in ``table`` already.
     """
     trusted = shrink_velocity(table.mean, table.covariance)
-    now = carried(table, stamp_ns, settings)
-    best = carried(replace(table, mean=trusted), stamp_ns, settings)
+    now = carried(table, stamp_ns, settings, ego)
+    best = carried(replace(table, mean=trusted), stamp_ns, settings, ego)
     alive = is_alive(best, source.wh, cadence, settings) & ~best.hidden
     # What shrinking the velocity keeps from the position is an error that may be there.
     doubt = (now.mean - best.mean)[alive, :4]
     now, best = now.take(alive), best.take(alive)
     covariance = now.covariance[:, :4, :4] + doubt[:, :, None] * doubt[:, None, :]
-    boxes, _ = boxes_in_image(best.mean, source.wh)
+    boxes = boxes_in_image(best.mean, source.wh)
     coasted_s = np.maximum((stamp_ns - now.steady_until_ns) * NS, 0.0)
     fading = np.exp(-coasted_s / cadence.life_s(settings))
     coasting = now.missed | (coasted_s > 0)

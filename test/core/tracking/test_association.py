@@ -129,7 +129,7 @@ def test_jitter_grows_with_the_box(answer: Callable[..., Grounding], jitter: flo
 
 
 def no_pairs() -> Pairs:
-    return Pairs(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0))
+    return Pairs(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0), np.zeros(0, np.bool_))
 
 
 def test_overlapping_box_beyond_the_gate_is_the_same_object() -> None:
@@ -145,7 +145,7 @@ def test_overlap_is_no_reason_for_another_label_or_a_taken_track() -> None:
     boxes = np.array([[100.0, 70, 60, 60], [100, 100, 60, 120]])
     other = with_overlapping(no_pairs(), tracks, np.zeros((1, 2)), boxes, 30.0)
     assert not other.tracks.size
-    taken = Pairs(np.array([0]), np.array([1]), np.array([1.0]))
+    taken = Pairs(np.array([0]), np.array([1]), np.array([1.0]), np.zeros(1, np.bool_))
     assert with_overlapping(taken, tracks, np.ones((1, 2)), boxes, 30.0).boxes.tolist() == [1]
 
 
@@ -157,3 +157,27 @@ def test_object_that_is_cut_in_half_from_one_answer_to_the_next_keeps_its_id(
         tracker.apply(answer(i / 4, [[300, 300, 60, 120]]))
     applied = tracker.apply(answer(1.0, [[300, 270, 60, 60]]))
     assert applied.ids == (1,)
+
+
+def test_track_whose_pixels_went_with_another_is_found_where_it_was_foretold() -> None:
+    """Both tracks were carried to the right; only the first one was foretold to stay left."""
+    spread = np.tile(25.0 * np.eye(4), (2, 1, 1))
+    left, right = [300.0, 300, 40, 90], [390.0, 300, 40, 90]
+    carried, foretold = np.array([[388.0, 300, 40, 90], right]), np.array([left, right])
+    boxes = np.array([right, left])
+    for otherwise, matched in ((None, 1), ((foretold, spread), 2)):
+        pairs = associate(
+            carried,
+            spread,
+            np.full(2, 0.9),
+            np.ones((2, 2)),
+            boxes,
+            np.tile(9.0 * np.eye(4), (2, 1, 1)),
+            gate_probability=0.99,
+            density=DENSITY,
+            otherwise=otherwise,
+        )
+        assert len(pairs.tracks) == matched
+    assert dict(zip(pairs.tracks.tolist(), pairs.boxes.tolist(), strict=True)) == {0: 1, 1: 0}
+    assert pairs.otherwise[pairs.tracks == 0].all()
+    assert not pairs.otherwise[pairs.tracks == 1].any()

@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import chi2
 
 from lfmvl_ros.core.boxes import cxcywh_to_xyxy, iou_matrix
+from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.tracking import Tracker, Tracks
 
@@ -144,3 +145,25 @@ def test_stated_regions_hold_the_truth(
             inside += ((nearest * solved[:, :, 0]).sum(axis=1) < chi2.ppf(0.9, 2)).tolist()
     assert len(inside) > 5000
     assert 0.80 < np.mean(inside) < 0.99
+
+
+@pytest.mark.parametrize("adaptation", [0.0, 0.2])
+def test_jitter_of_another_detector_is_learnt(answer: MakeAnswer, adaptation: float) -> None:
+    """Boxes waver four times as much as the settings say: only what learns states it."""
+    rng = np.random.default_rng(5)
+    truth = np.array([[200.0 + 180 * i, 300, 100, 100] for i in range(5)])
+    tracker = Tracker(TrackerSettings(bridge="predict", noise_adaptation=adaptation))
+    inside = []
+    for i in range(200):
+        noise = rng.normal(size=truth.shape) * [12, 12, 24, 24]
+        tracker.apply(answer(i / 10, truth + noise, sigma_px=1.0))
+        tracks = tracker.at(ns(i / 10))
+        if i >= 100:
+            for middle, spread in zip(centres(tracks), tracks.covariance, strict=True):
+                apart = (truth[:, :2] - middle)[np.abs(truth[:, :2] - middle).sum(axis=1).argmin()]
+                inside.append(apart @ np.linalg.solve(spread[:2, :2], apart) < chi2.ppf(0.9, 2))
+    assert len(inside) > 380
+    if adaptation:
+        assert 0.75 < np.mean(inside) <= 1.0
+    else:
+        assert np.mean(inside) < 0.6

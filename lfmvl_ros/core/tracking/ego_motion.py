@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The camera's own rotation, where the robot knows it: boxes are kept as bearings, not as pixels.
+
+A camera that turns moves everything in its picture, whatever things do. With the rates of a
+gyroscope (or of odometry) and the lens from ``camera_info``, the picture of one time can be carried
+to another: a pure rotation ``R`` takes a point of the picture with the homography ``K R K^-1``
+(Hartley, Zisserman, "Multiple View Geometry", 2004, section 8.4), at any depth. The camera's
+translation is not compensated.
+
+Axes are those of a ROS optical frame: x right, y down, z forward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lfmvl_ros.core.boxes import FloatArray
+
+NS = 1e-9
+KEPT_S = 10.0
+# Rates further apart than this, or older, say nothing about the time between.
+LONGEST_GAP_S = 0.2
+# How far the angle strays: rad per square root of a second.
+ANGLE_NOISE = 0.005
+# What turns this close to 90 degrees from the optical axis, or beyond, is out of every picture.
+LEAST_DEPTH = 0.05
+FAR_PX = 1e6
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """Lens of a rectified picture: ``K`` of ``camera_info``, all in px.
+
+    Raises:
+        ValueError: a focal length is not positive, or a value is not finite.
+
+    >>> Intrinsics.from_k([500, 0, 320, 0, 510, 240, 0, 0, 1])
+    Intrinsics(fx_px=500.0, fy_px=510.0, cx_px=320.0, cy_px=240.0)
+    """
+
+    fx_px: float
+    fy_px: float
+    cx_px: float
+    cy_px: float
+
+    def __post_init__(self) -> None:
+        values = (self.fx_px, self.fy_px, self.cx_px, self.cy_px)
+        if not np.isfinite(values).all() or self.fx_px <= 0 or self.fy_px <= 0:
+            raise ValueError(
+                f"Intrinsics needs finite values and positive focal lengths, got {values}; "
+                "an uncalibrated camera sends zeros in camera_info"
+            )
+
+    @classmethod
+    def from_k(cls, k: object) -> Intrinsics:
+        """Return the lens of a 3x3 camera matrix, or of its nine values row by row."""
+        matrix = np.asarray(k, dtype=np.float64).reshape(3, 3)
+        return cls(*(float(matrix[i, j]) for i, j in ((0, 0), (1, 1), (0, 2), (1, 2))))
+
+
+@dataclass(frozen=True, eq=False)
+class EgoMotion:
+    """What is known of the camera's rotation in the last ten seconds. Never written to.
+
+    Attributes:
+        lens: of the camera.
+        stamps_ns: ``(M,)`` int64, growing.
+        rates_rad_s: ``(M, 3)`` angular velocity of the camera about its own x (pitch), y (yaw) and
+            z (roll) axes.
+    """
+
+    lens: Intrinsics
+    stamps_ns: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    rates_rad_s: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
+
+    def with_rate(self, stamp_ns: int, rate_rad_s: object) -> EgoMotion:
+        """Return this with one more measurement; one that is older than the last starts anew.
+
+        Raises:
+            ValueError: the rate is not three finite numbers.
+        """
+        rate = np.asarray(rate_rad_s, dtype=np.float64)
+        if rate.shape != (3,) or not np.isfinite(rate).all():
+            raise ValueError(f"an angular rate needs three finite numbers (rad/s), got {rate}")
+        keep = self.stamps_ns > stamp_ns - round(KEPT_S / NS)
+        if len(self.stamps_ns) and stamp_ns <= self.stamps_ns[-1]:
+            keep[:] = False
+        return replace(
+            self,
+            stamps_ns=np.append(self.stamps_ns[keep], np.int64(stamp_ns)),
+            rates_rad_s=np.concatenate([self.rates_rad_s[keep], rate[None]]),
+        )
+
+    def rotation(self, from_ns: int, to_ns: int) -> FloatArray:
+        """Return ``(3, 3)`` that takes a direction in the camera's axes at one time to a later one.
+
+        Rates are taken as linear between measurements and as steady for 0.2 s after the last;
+        where nothing is known, the camera counts as not turning.
+        """
+        if to_ns <= from_ns or not len(self.stamps_ns):
+            return np.eye(3)
+        longest = round(LONGEST_GAP_S / NS)
+        inner = self.stamps_ns[(self.stamps_ns > from_ns) & (self.stamps_ns < to_ns)]
+        ends = self.stamps_ns[[0, -1]] + np.array([0, longest])
+        extra = ends[(ends > from_ns) & (ends < to_ns)]
+        knots = np.unique(np.concatenate([[from_ns, to_ns], inner, extra]).astype(np.int64))
+        middle = (knots[:-1] + knots[1:]) // 2
+        rates = np.stack(
+            [np.interp(middle, self.stamps_ns, self.rates_rad_s[:, axis]) for axis in range(3)],
+            axis=1,
+        )
+        after = np.searchsorted(self.stamps_ns, middle)
+        last, first = len(self.stamps_ns) - 1, np.maximum(after - 1, 0)
+        gap = self.stamps_ns[np.minimum(after, last)] - self.stamps_ns[first]
+        late = np.where(after > last, middle - self.stamps_ns[-1], 0)
+        known = (after > 0) & (gap <= longest) & (late <= longest)
+        steps = _rotations(-rates * known[:, None] * (np.diff(knots) * NS)[:, None])
+        total = np.eye(3)
+        for step in steps:
+            total = step @ total
+        return total
+
+
+def _rotations(vectors: FloatArray) -> FloatArray:
+    """Rotation matrices ``(M, 3, 3)`` of rotation vectors ``(M, 3)`` (formula of Rodrigues)."""
+    angle = np.linalg.norm(vectors, axis=1)[:, None, None]
+    x, y, z = vectors.T
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
+    # sinc has no hole at zero.
+    first, half = np.sinc(angle / np.pi), np.sinc(angle / (2 * np.pi))
+    return np.asarray(np.eye(3) + first * cross + half**2 / 2 * (cross @ cross))
+
+
+def turned(
+    mean: FloatArray,
+    covariance: FloatArray,
+    rotation: FloatArray,
+    lens: Intrinsics,
+    elapsed_s: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Carry tracks from the picture before a rotation of the camera to the one after it.
+
+    Centres move by the homography of the rotation, sizes and velocities by its derivative at the
+    centre. What turns out of sight is put far outside of the picture.
+
+    Args:
+        mean: ``(N, 8)`` see :mod:`lfmvl_ros.core.tracking.motion`.
+        covariance: ``(N, 8, 8)``.
+        rotation: ``(3, 3)`` see :meth:`EgoMotion.rotation`.
+        lens: of the camera.
+        elapsed_s: seconds in which the camera turned: the rates' error adds up over them.
+
+    Returns:
+        Mean ``(N, 8)`` and covariance ``(N, 8, 8)``, new arrays.
+    """
+    focal = np.array([lens.fx_px, lens.fy_px])
+    middle = np.array([lens.cx_px, lens.cy_px])
+    before = np.concatenate([(mean[:, :2] - middle) / focal, np.ones((len(mean), 1))], axis=1)
+    after = before @ rotation.T
+    visible = after[:, 2] > LEAST_DEPTH
+    depth = np.where(visible, after[:, 2], 1.0)[:, None]
+    bearing = after[:, :2] / depth
+    slope = (rotation[None, :2, :2] - bearing[:, :, None] * rotation[None, 2:, :2]) / depth[:, None]
+    slope = np.where(visible[:, None, None], slope * focal[:, None] / focal, np.eye(2))
+    # A box is taken for the ellipse in it: the box around the turned ellipse.
+    sides = np.sqrt(((slope * mean[:, None, 2:4]) ** 2).sum(axis=2))
+    growth = sides / mean[:, 2:4]
+    moved = np.empty_like(mean)
+    moved[:, :2] = np.where(visible[:, None], bearing * focal + middle, FAR_PX)
+    moved[:, 2:4] = sides
+    moved[:, 4:6] = (slope @ mean[:, 4:6, None])[:, :, 0]
+    moved[:, 6:8] = growth * mean[:, 6:8]
+    change = np.zeros((len(mean), 8, 8))
+    axis = np.arange(2)
+    for start in (0, 4):
+        change[:, start : start + 2, start : start + 2] = slope
+        change[:, axis + start + 2, axis + start + 2] = growth
+    spread = change @ covariance @ change.transpose(0, 2, 1)
+    spread = (spread + spread.transpose(0, 2, 1)) / 2
+    spread[:, axis, axis] += (ANGLE_NOISE * focal) ** 2 * elapsed_s
+    return moved, spread

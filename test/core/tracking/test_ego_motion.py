@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boxes stay on their bearings when the camera turns, and nothing else changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from lfmvl_ros.core.config import TrackerSettings
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.tracking import EgoMotion, Intrinsics, Tracker
+from lfmvl_ros.core.tracking.ego_motion import turned
+
+MakeAnswer = Callable[..., Grounding]
+LENS = Intrinsics(900.0, 950.0, 640.0, 360.0)
+rates = st.tuples(*[st.floats(-2.0, 2.0)] * 3)
+
+
+def ns(time_s: float) -> int:
+    return round(time_s * 1e9)
+
+
+def turning(rate: tuple[float, float, float], seconds: float = 1.0, hz: float = 100.0) -> EgoMotion:
+    ego = EgoMotion(LENS)
+    for i in range(int(seconds * hz) + 1):
+        ego = ego.with_rate(ns(i / hz), rate)
+    return ego
+
+
+def some_tracks(seed: int, count: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    mean = rng.normal(size=(count, 8)) * 20
+    mean[:, :2] += [640, 360]
+    mean[:, 2:4] = rng.uniform(10, 200, (count, 2))
+    root = rng.normal(size=(count, 8, 8))
+    return mean, root @ root.transpose(0, 2, 1) + np.eye(8)
+
+
+@given(rates, st.floats(0.0, 0.9), st.floats(0.0, 0.9))
+def test_steady_rate_is_one_rotation(
+    rate: tuple[float, float, float], start: float, end: float
+) -> None:
+    low, high = sorted((start, end))
+    told = turning(rate).rotation(ns(low), ns(high))
+    wanted = Rotation.from_rotvec(-np.array(rate) * (high - low)).as_matrix()
+    np.testing.assert_allclose(told, wanted, atol=1e-6)
+
+
+@given(rates, rates, st.floats(0.1, 0.9))
+def test_rotation_in_two_steps_is_the_whole(
+    first: tuple[float, float, float], last: tuple[float, float, float], middle: float
+) -> None:
+    ego, steps = EgoMotion(LENS), np.linspace(0, 1, 201)
+    for step in steps:
+        ego = ego.with_rate(ns(step), np.array(first) * (1 - step) + np.array(last) * step)
+    parts = ego.rotation(ns(middle), ns(1.0)) @ ego.rotation(0, ns(middle))
+    whole = ego.rotation(0, ns(1.0))
+    np.testing.assert_allclose(parts, whole, atol=1e-4)
+    np.testing.assert_allclose(whole @ whole.T, np.eye(3), atol=1e-9)
+
+
+@given(st.tuples(*[st.floats(-0.3, 0.3)] * 3), st.integers(0, 10**6))
+def test_centres_move_as_directions_do(angles: tuple[float, float, float], seed: int) -> None:
+    rotation = Rotation.from_rotvec(angles).as_matrix()
+    mean, covariance = some_tracks(seed)
+    moved, spread = turned(mean, covariance, rotation, LENS, 0.25)
+    matrix = np.array([[LENS.fx_px, 0, LENS.cx_px], [0, LENS.fy_px, LENS.cy_px], [0, 0, 1]])
+    for before, after in zip(mean, moved, strict=True):
+        seen = matrix @ rotation @ np.linalg.inv(matrix) @ [before[0], before[1], 1.0]
+        np.testing.assert_allclose(after[:2], seen[:2] / seen[2], rtol=1e-9)
+        # The velocity is the derivative of the same mapping.
+        step = matrix @ rotation @ np.linalg.inv(matrix) @ [*(before[:2] + before[4:6] * 1e-4), 1.0]
+        np.testing.assert_allclose(
+            after[4:6], (step[:2] / step[2] - after[:2]) / 1e-4, rtol=1e-2, atol=0.05
+        )
+    assert (np.linalg.eigvalsh(spread) > 0).all()
+    np.testing.assert_allclose(spread, spread.transpose(0, 2, 1))
+
+
+@given(st.tuples(*[st.floats(-0.3, 0.3)] * 3), st.integers(0, 10**6))
+def test_turning_back_restores_places_and_velocities(
+    angles: tuple[float, float, float], seed: int
+) -> None:
+    rotation = Rotation.from_rotvec(angles).as_matrix()
+    mean, covariance = some_tracks(seed)
+    there, spread = turned(mean, covariance, rotation, LENS, 0.0)
+    back, _ = turned(there, spread, rotation.T, LENS, 0.0)
+    np.testing.assert_allclose(back[:, [0, 1, 4, 5]], mean[:, [0, 1, 4, 5]], atol=1e-6)
+
+
+def test_yaw_moves_the_picture_the_other_way_and_roll_turns_a_box_on_its_side() -> None:
+    mean, covariance = some_tracks(1, 1)
+    right = turning((0.0, 0.3, 0.0)).rotation(0, ns(0.5))
+    moved, _ = turned(mean, covariance, right, LENS, 0.5)
+    assert moved[0, 0] < mean[0, 0] - 100
+    lens = Intrinsics(900.0, 900.0, 640.0, 360.0)
+    quarter = Rotation.from_rotvec([0, 0, np.pi / 2]).as_matrix()
+    moved, _ = turned(mean, covariance, quarter, lens, 0.5)
+    np.testing.assert_allclose(moved[0, 2:4], mean[0, [3, 2]])
+
+
+def test_what_is_behind_the_camera_is_in_no_picture() -> None:
+    mean, covariance = some_tracks(2)
+    half_turn = Rotation.from_rotvec([0, np.pi, 0]).as_matrix()
+    moved, spread = turned(mean, covariance, half_turn, LENS, 1.0)
+    assert (moved[:, :2] > 1e5).all()
+    assert np.isfinite(spread).all()
+
+
+def test_unknown_times_count_as_no_turning() -> None:
+    rate = (0.0, 1.0, 0.0)
+    np.testing.assert_array_equal(EgoMotion(LENS).rotation(0, ns(1)), np.eye(3))
+    ego = turning(rate)
+    np.testing.assert_allclose(ego.rotation(ns(-5), 0), np.eye(3))
+    np.testing.assert_allclose(ego.rotation(ns(2), ns(3)), np.eye(3))
+    # Steady for 0.2 s after the last measurement, then nothing more.
+    angle = Rotation.from_matrix(ego.rotation(ns(0.9), ns(9))).magnitude()
+    assert angle == pytest.approx(0.3, abs=1e-6)
+    gap = EgoMotion(LENS).with_rate(0, rate).with_rate(ns(0.01), rate).with_rate(ns(2), rate)
+    assert Rotation.from_matrix(gap.rotation(ns(0.1), ns(1.9))).magnitude() == 0.0
+
+
+def test_memory_is_bounded_and_time_that_jumps_back_starts_anew() -> None:
+    ego = turning((0.1, 0.2, 0.3), seconds=15.0, hz=20.0)
+    assert len(ego.stamps_ns) <= 201
+    assert len(ego.with_rate(ns(3.0), (0, 0, 0)).stamps_ns) == 1
+
+
+@pytest.mark.parametrize("rate", [(1.0, 2.0), (np.nan, 0, 0), 3.0])
+def test_odd_rates_are_refused(rate: object) -> None:
+    with pytest.raises(ValueError, match="three finite numbers"):
+        EgoMotion(LENS).with_rate(0, rate)
+
+
+def test_uncalibrated_camera_is_refused() -> None:
+    with pytest.raises(ValueError, match="camera_info"):
+        Intrinsics.from_k(np.zeros(9))
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_tracks_stay_on_things_at_rest_while_the_camera_swings(
+    answer: MakeAnswer, known: bool
+) -> None:
+    """Up to 1 rad/s, an answer every 0.25 s that is 0.25 s old; the gyro has noise and a bias."""
+    rng, tracker = np.random.default_rng(3), Tracker(TrackerSettings(bridge="predict"))
+    points = np.array([[-0.2, 0.05, 1.0], [0.0, 0.0, 1.0], [0.15, -0.1, 1.0]])
+    ego, worst, ids = EgoMotion(LENS), 0.0, set()
+
+    def centres(time: float) -> np.ndarray:
+        yaw = 0.25 * (1 - np.cos(2 * np.pi * time / 1.5)) - 0.25
+        seen = points @ Rotation.from_rotvec([0, -yaw, 0]).as_matrix().T
+        return seen[:, :2] / seen[:, 2:] * [900.0, 950.0] + [640.0, 360.0]
+
+    for i in range(600):
+        now = i / 100
+        rate = 0.25 * 2 * np.pi / 1.5 * np.sin(2 * np.pi * now / 1.5)
+        ego = ego.with_rate(ns(now), [0, rate + 0.01 + rng.normal() * 0.02, 0])
+        if known:
+            tracker.feel(ego)
+        if i % 25 == 0 and i >= 25:
+            boxes = np.concatenate([centres(now - 0.25), np.full((3, 2), 80.0)], axis=1)
+            tracker.apply(answer(now - 0.25, boxes, delay_s=0.25))
+        if now < 1.5 or i % 4:
+            continue
+        tracks = tracker.at(ns(now))
+        if len(tracks) == 3:
+            middle = (tracks.xyxy_px[:, :2] + tracks.xyxy_px[:, 2:]) / 2
+            order = np.argsort(middle[:, 0])
+            worst = max(worst, float(np.abs(middle[order] - centres(now)).max()))
+            ids |= set(tracks.ids.tolist())
+    if known:
+        assert worst < 25
+        assert ids == {1, 2, 3}
+    else:
+        assert worst > 60
