@@ -68,9 +68,9 @@ class AnswerWatch:
         """Count what may not go on forever; True when it does."""
         self._digits = self._digits + 1 if character.isdigit() else 0
         self._blanks = self._blanks + 1 if character.isspace() else 0
-        if character == "{":
+        if character == "{" and not self._quoted:
             self._object = []
-        elif character == "}" and self._object is not None:
+        elif character == "}" and self._object is not None and not self._quoted:
             named, self._object = "".join(self._object), None
             if any(letter.isdigit() for letter in named):
                 self._objects[named] += 1

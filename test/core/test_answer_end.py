@@ -50,6 +50,11 @@ def test_the_same_object_again_and_again():
     assert list(found.detections.labels) == ["person", "tote"]
 
 
+def test_braces_in_a_label_are_no_object():
+    text = json.dumps([{"label": "shelf {3}", "bbox": [x / 10, 0.2, 0.9, 0.4]} for x in range(8)])
+    assert watch(tokens_of(text)) == (None, text)
+
+
 def test_several_objects_in_turn():
     turn = [box("tote", x / 10, 0.2, 0.9, 0.4) for x in range(7)]
     verdict, text = watch(tokens_of("[" + ", ".join(turn * 20)))
