@@ -2,8 +2,12 @@
 """The parameter ``model`` changes while the node runs, over real DDS."""
 
 import json
+import logging
 import os
+import queue
+import time
 
+import numpy as np
 import pytest
 from rcl_interfaces.srv import GetParameters
 from std_msgs.msg import String
@@ -11,7 +15,9 @@ from vision_msgs.msg import Detection2DArray
 
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.models.base import check_model
+from lfmvl_ros.ros.model_keeper import ModelKeeper
 
 OK, WARN = b"\x00", b"\x01"
 
@@ -43,6 +49,41 @@ def test_a_directory_without_a_checkpoint_and_names_that_are_good(tmp_path):
         check_model(PerceptionSettings(model=str(tmp_path)))
     for model in ("bundled", "LiquidAI/LFM2.5-VL-450M", "somebody/something"):
         check_model(PerceptionSettings(model=model))
+
+
+def test_many_wishes_end_in_the_last_one(tmp_path):
+    """Good and damaged models wished for faster than they load; the last one is what stays."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(model("tote")[0]) + "\n")
+    (tmp_path / "bad.jsonl").write_text("no JSON\n")
+    settings = {name: PerceptionSettings(model=str(tmp_path / f"{name}.jsonl"))
+                for name in ("a", "b", "bad")}  # fmt: skip
+    log, reverted, answers = logging.getLogger("keeper"), queue.Queue(), queue.Queue()
+    keeper = ModelKeeper(log, reverted.put)
+    assert keeper.configure(lambda: settings["a"], answers.put) == "a.jsonl"
+    keeper.pipeline.start()
+    for stamp_ms, name in enumerate(["b", "bad", "a"] * 20 + ["b"], start=1):
+        keeper.want(settings[name])
+        keeper.pipeline.submit(Frame(np.zeros((48, 64, 3), np.uint8), stamp_ms * 10**6))
+    deadline_s = time.monotonic() + 30
+    while keeper.loading or keeper.pipeline.status().model != "b.jsonl":
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    assert keeper.problem == ""
+    keeper.want(settings["bad"])
+    while not keeper.problem:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    while reverted.get(timeout=30) != settings["b"].model_key:
+        pass
+    assert keeper.pipeline.status().model == "b.jsonl"
+    keeper.pipeline.submit(Frame(np.zeros((48, 64, 3), np.uint8), 10**12))
+    assert answers.get(timeout=30).grounding.outcome.is_evidence
+    pipeline = keeper.pipeline
+    assert pipeline.stop()
+    keeper.release(True)
+    keeper.want(settings["a"])  # nothing is in use: nothing to exchange
+    assert (keeper.pipeline, keeper.loading) == (None, "")
 
 
 def parameter(world, name):
