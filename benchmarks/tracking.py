@@ -261,18 +261,22 @@ def plot(result: dict, by_scene: dict, file: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    names = ["ours_predict", "ours_bridge", "oracle_last_two", "oracle_true_motion"]
-    told = ["prediction only", "with the visual bridge", "oracle: last two true boxes",
-            "oracle: true image motion"]  # fmt: skip
+    bars = {
+        "ours_predict": ("prediction only", "#b9d5ea"),
+        "ours_predict_gyro": ("prediction and a gyroscope", "#7fb3d5"),
+        "ours_bridge": ("with the visual bridge", "#1f6fb2"),
+        "oracle_last_two": ("oracle: last two true boxes", "#e8c468"),
+        "oracle_true_motion": ("oracle: true image motion", "#c98b2b"),
+    }
     if "best_peer" in result:
         best = result["best_peer"]["name"]
-        names, told = [best, *names], [f"best public tracker ({best})", *told]
-    kinds = list(by_scene[names[0]])
-    colours = ["#9aa0a6", "#7fb3d5", "#1f6fb2", "#e8c468", "#c98b2b"][-len(names) :]
+        bars = {best: (f"best public tracker ({best})", "#9aa0a6"), **bars}
+    kinds, width = list(by_scene["ours_bridge"]), 0.8 / len(bars)
     figure, axes = plt.subplots(figsize=(8, 3.2), dpi=110)
-    for i, (name, label, colour) in enumerate(zip(names, told, colours, strict=True)):
-        place = np.arange(len(kinds)) + (i - (len(names) - 1) / 2) * 0.16
-        axes.bar(place, [by_scene[name][k] for k in kinds], 0.15, label=label, color=colour)
+    for i, (name, (label, colour)) in enumerate(bars.items()):
+        place = np.arange(len(kinds)) + (i - (len(bars) - 1) / 2) * width
+        heights = [by_scene[name][kind] for kind in kinds]
+        axes.bar(place, heights, 0.94 * width, label=label, color=colour)
     axes.set_xticks(np.arange(len(kinds)), kinds)
     axes.set_ylabel("HOTA, 4 answers/s, 250 ms late")
     axes.set_ylim(0, 100)
