@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from enum import Enum
 
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.tracking.applied import Applied, Ignored, Restart
 from lfmvl_ros.core.tracking.bridge import Bridge
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.life import Cadence
@@ -19,59 +19,6 @@ from lfmvl_ros.core.tracking.update import NS, Step, apply_answer, carried, of_q
 from lfmvl_ros.core.tracking.view import tracks_at
 
 HISTORY = 32
-
-
-class Ignored(str, Enum):
-    """Why an answer changed nothing.
-
-    ``duplicate``: an answer to the same query about the same frame was applied before.
-    ``too_late``: older than every answer that is still remembered.
-    ``old_query``: newer words have been answered already.
-    """
-
-    DUPLICATE = "duplicate"
-    TOO_LATE = "too_late"
-    OLD_QUERY = "old_query"
-
-
-class Restart(str, Enum):
-    """Why all tracks were dropped: ``time_jumped_back`` or ``image_size_changed``."""
-
-    TIME_JUMPED_BACK = "time_jumped_back"
-    IMAGE_SIZE_CHANGED = "image_size_changed"
-
-
-@dataclass(frozen=True)
-class Applied:
-    """What the tracker made of one answer.
-
-    Attributes:
-        stamp_ns: of the answer's frame.
-        ids: track of each detection, 0 where it has none (the answer was ignored, or it came out
-            of order and nothing older explains the detection).
-        born: ids of new tracks.
-        ended: ids that will not come again.
-        ignored: why the answer changed nothing, or None.
-        restarted: why all tracks were dropped before it was applied, or None.
-        reordered: it was older than the newest answer and has been put in its place.
-    """
-
-    stamp_ns: int
-    ids: tuple[int, ...]
-    born: tuple[int, ...] = ()
-    ended: tuple[int, ...] = ()
-    ignored: Ignored | None = None
-    restarted: Restart | None = None
-    reordered: bool = False
-
-    @property
-    def id_texts(self) -> tuple[str, ...]:
-        """The ids as messages carry them; empty where there is none.
-
-        >>> Applied(stamp_ns=0, ids=(3, 0)).id_texts
-        ('3', '')
-        """
-        return tuple(str(key) if key else "" for key in self.ids)
 
 
 @dataclass(frozen=True, eq=False)

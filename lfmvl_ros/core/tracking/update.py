@@ -21,28 +21,19 @@ from lfmvl_ros.core.tracking.association import (
     new_object_density,
     with_overlapping,
 )
+from lfmvl_ros.core.tracking.birth import births
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion, turned
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.measurement import Measurements, label_key, measure
 from lfmvl_ros.core.tracking.motion import correct, predict
+from lfmvl_ros.core.tracking.noise import learnt_noise, process_noise
 from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table, share_in_image
 
 NS = 1e-9
 Carry = Callable[[Table, int, TrackerSettings], Table]
-# In box sizes (square root of the area) a second: what is known of the velocity of something new.
-NEW_SPEED = 1.5
-NEW_GROWTH = 0.4
-# Sizes change more calmly than positions.
-SIZE_NOISE_RATIO = 0.25
 # An innovation this unlikely means that the object did something the model did not expect.
 _SURPRISING = float(chi2.ppf(0.95, 4))
 MAX_INFLATION = 4.0
-MAX_EXCESS = 3.0
-SURPRISE_RANGE = (0.1, 16.0)
-JITTER_RANGE = (0.5, 5.0)
-JITTER_RATE = 0.5
-# Sights in one answer that say little yet of how all boxes waver.
-FEW = 2.0
 CONFIDENCE_MEMORY = 0.7
 # Below this share of its box inside the image an object has left; closer to the border than this
 # share of the image it is about to.
@@ -132,7 +123,7 @@ def apply_answer(
         table = evidence.with_labels(table, seen, grounding.query)
         table, pairs = _match(table, seen, grounding, settings, looked=settings.bridge == "flow")
         table = _judge(table, seen, pairs, grounding, cadence, settings)
-        newborn, born = _births(table, seen, pairs, grounding, cadence, settings, new_id)
+        newborn, born = births(table, seen, pairs, grounding, cadence, settings, new_id)
         row_ids = [0] * len(seen)
         for track, box in zip(pairs.tracks.tolist(), pairs.boxes.tolist(), strict=True):
             row_ids[box] = int(table.ids[track])
@@ -262,8 +253,8 @@ def _sighted(
     seen_mean, seen_covariance = table.seen_mean.copy(), table.seen_covariance.copy()
     seen_mean[rows], seen_covariance[rows] = fixed, spread
     innovation = table.innovation.copy()
-    surprise[rows], jitter, innovation[rows] = _learnt_noise(table, seen, pairs, settings)
-    noise[rows] = _noise(fixed, surprise[rows], settings)
+    surprise[rows], jitter, innovation[rows] = learnt_noise(table, seen, pairs, settings)
+    noise[rows] = process_noise(fixed, surprise[rows], settings)
     score = seen.scores[boxes]
     log_odds[rows] = life.after_sight(log_odds[rows], weight[rows], score, settings)
     keep = CONFIDENCE_MEMORY ** weight[rows]
@@ -285,102 +276,7 @@ def _sighted(
     )
 
 
-def _learnt_noise(
-    table: Table, seen: Measurements, pairs: Pairs, settings: TrackerSettings
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Scales ``(K,)`` of process noise and ``(4,)`` of boxes' jitter; innovations ``(K, 2)``.
-
-    The logarithm of each scale takes a step in proportion to how far the innovations are off and
-    how much of their spread it is responsible for (the gradient of their likelihood, a stochastic
-    approximation). Which of the two noises it is shows in the order of innovations: one that is
-    like the one before means that the filter lags behind, one that is its opposite that it
-    follows every box (Mehra, "On the identification of variances and adaptive Kalman filtering",
-    IEEE Transactions on Automatic Control, 1970).
-    """
-    rows, boxes = pairs.tracks, pairs.boxes
-    axis = np.arange(4)
-    difference = seen.boxes[boxes] - table.mean[rows, :4]
-    own, error = table.covariance[rows][:, axis, axis], seen.error[boxes][:, axis, axis]
-    spread = own + error
-    excess = np.minimum(difference**2 / spread - 1, MAX_EXCESS)
-    innovation = difference[:, :2] / np.sqrt(spread[:, :2])
-    alike = np.clip(innovation * table.innovation[rows], -MAX_EXCESS, MAX_EXCESS)
-    share = own[:, :2] / spread[:, :2]
-    step = settings.noise_adaptation * (share * excess[:, :2] + alike).mean(axis=1)
-    surprise = np.clip(table.surprise[rows] * np.exp(step), *SURPRISE_RANGE)
-    blame = (error / spread * excess).sum(axis=0) / (len(rows) + FEW)
-    jitter = table.jitter * np.exp(settings.noise_adaptation * blame * JITTER_RATE)
-    return surprise, np.clip(jitter, *JITTER_RANGE), innovation
-
-
-def _noise(mean: FloatArray, surprise: FloatArray, settings: TrackerSettings) -> FloatArray:
-    size = np.sqrt(mean[:, 2] * mean[:, 3])
-    density = (settings.acceleration * size) ** 2 * surprise
-    calm = SIZE_NOISE_RATIO**2
-    return np.asarray(density[:, None] * np.array([1.0, 1.0, calm, calm]))
-
-
 def _is_leaving(mean: FloatArray, wh: tuple[int, int]) -> NDArray[np.bool_]:
     margin = (0.5 - BORDER_SHARE) * np.array(wh, dtype=np.float64)
     reach = np.abs(mean[:, :2] - np.array(wh) / 2) + mean[:, 2:4] / 2
     return np.asarray((reach > margin).any(axis=1))
-
-
-def _births(
-    table: Table,
-    seen: Measurements,
-    pairs: Pairs,
-    grounding: Grounding,
-    cadence: Cadence,
-    settings: TrackerSettings,
-    new_id: Callable[[int], int | None],
-) -> tuple[Table | None, dict[int, int]]:
-    """Start a track for every box that nothing explains; None if there is none."""
-    taken = set(pairs.boxes.tolist())
-    born: dict[int, int] = {}
-    rows: list[int] = []
-    for row in range(len(seen)):
-        key = None if row in taken else new_id(seen.first[row])
-        if key is not None:
-            born[seen.first[row]] = key
-            rows.append(row)
-    if not rows:
-        return None, born
-    n, boxes, stamp = len(rows), seen.boxes[rows], grounding.stamp_ns
-    size = np.sqrt(boxes[:, 2] * boxes[:, 3])
-    mean = np.concatenate([boxes, np.zeros((n, 4))], axis=1)
-    covariance = np.zeros((n, 8, 8))
-    covariance[:, :4, :4] = seen.error[rows]
-    speeds = np.array([NEW_SPEED, NEW_SPEED, NEW_GROWTH, NEW_GROWTH])
-    axis = np.arange(4)
-    covariance[:, axis + 4, axis + 4] = (size[:, None] * speeds) ** 2
-    surprise = np.ones(n)
-    log_odds = np.full(n, life.birth_log_odds(settings))
-    stamps = np.full(n, stamp, dtype=np.int64)
-    columns = np.array([table.vocabulary.index(seen.labels[row]) for row in rows], dtype=np.int64)
-    newborn = Table(
-        stamp_ns=stamp,
-        vocabulary=table.vocabulary,
-        spelling=table.spelling,
-        ids=np.array(list(born.values()), dtype=np.int64),
-        mean=mean,
-        covariance=covariance,
-        seen_mean=mean,
-        seen_covariance=covariance,
-        noise=_noise(mean, surprise, settings),
-        surprise=surprise,
-        innovation=np.zeros((n, 2)),
-        log_odds=log_odds,
-        confidence=seen.scores[rows],
-        evidence=np.zeros((n, len(table.vocabulary))),
-        label=columns,
-        confirmed=log_odds >= life.CONFIRM,
-        missed=np.zeros(n, dtype=np.bool_),
-        born_ns=stamps,
-        seen_ns=stamps,
-        judged_ns=stamps,
-        steady_until_ns=stamps + round(cadence.steady_s / NS),
-    )
-    labels = [seen.labels[row] for row in rows]
-    every = np.arange(n, dtype=np.intp)
-    return evidence.observed(newborn, every, labels, seen.scores[rows], np.ones(n)), born

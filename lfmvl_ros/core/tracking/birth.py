@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tracks that start: one for every box that nothing explains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from lfmvl_ros.core.config import TrackerSettings
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.tracking import evidence, life
+from lfmvl_ros.core.tracking.association import Pairs
+from lfmvl_ros.core.tracking.life import Cadence
+from lfmvl_ros.core.tracking.measurement import Measurements
+from lfmvl_ros.core.tracking.noise import process_noise
+from lfmvl_ros.core.tracking.table import Table
+
+NS = 1e-9
+# In box sizes (square root of the area) a second: what is known of the velocity of something new.
+NEW_SPEED = 1.5
+NEW_GROWTH = 0.4
+
+
+def births(
+    table: Table,
+    seen: Measurements,
+    pairs: Pairs,
+    grounding: Grounding,
+    cadence: Cadence,
+    settings: TrackerSettings,
+    new_id: Callable[[int], int | None],
+) -> tuple[Table | None, dict[int, int]]:
+    """Start a track for every box that nothing explains; None if there is none."""
+    taken = set(pairs.boxes.tolist())
+    born: dict[int, int] = {}
+    rows: list[int] = []
+    for row in range(len(seen)):
+        key = None if row in taken else new_id(seen.first[row])
+        if key is not None:
+            born[seen.first[row]] = key
+            rows.append(row)
+    if not rows:
+        return None, born
+    n, boxes, stamp = len(rows), seen.boxes[rows], grounding.stamp_ns
+    size = np.sqrt(boxes[:, 2] * boxes[:, 3])
+    mean = np.concatenate([boxes, np.zeros((n, 4))], axis=1)
+    covariance = np.zeros((n, 8, 8))
+    covariance[:, :4, :4] = seen.error[rows]
+    speeds = np.array([NEW_SPEED, NEW_SPEED, NEW_GROWTH, NEW_GROWTH])
+    axis = np.arange(4)
+    covariance[:, axis + 4, axis + 4] = (size[:, None] * speeds) ** 2
+    surprise = np.ones(n)
+    log_odds = np.full(n, life.birth_log_odds(settings))
+    stamps = np.full(n, stamp, dtype=np.int64)
+    columns = np.array([table.vocabulary.index(seen.labels[row]) for row in rows], dtype=np.int64)
+    newborn = Table(
+        stamp_ns=stamp,
+        vocabulary=table.vocabulary,
+        spelling=table.spelling,
+        ids=np.array(list(born.values()), dtype=np.int64),
+        mean=mean,
+        covariance=covariance,
+        seen_mean=mean,
+        seen_covariance=covariance,
+        noise=process_noise(mean, surprise, settings),
+        surprise=surprise,
+        innovation=np.zeros((n, 2)),
+        log_odds=log_odds,
+        confidence=seen.scores[rows],
+        evidence=np.zeros((n, len(table.vocabulary))),
+        label=columns,
+        confirmed=log_odds >= life.CONFIRM,
+        missed=np.zeros(n, dtype=np.bool_),
+        born_ns=stamps,
+        seen_ns=stamps,
+        judged_ns=stamps,
+        steady_until_ns=stamps + round(cadence.steady_s / NS),
+    )
+    labels = [seen.labels[row] for row in rows]
+    every = np.arange(n, dtype=np.intp)
+    return evidence.observed(newborn, every, labels, seen.scores[rows], np.ones(n)), born

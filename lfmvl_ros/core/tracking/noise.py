@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far objects stray and how much boxes waver, learnt from what the boxes bring."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.config import TrackerSettings
+from lfmvl_ros.core.tracking.association import Pairs
+from lfmvl_ros.core.tracking.measurement import Measurements
+from lfmvl_ros.core.tracking.table import Table
+
+# Sizes change more calmly than positions.
+SIZE_NOISE_RATIO = 0.25
+MAX_EXCESS = 3.0
+SURPRISE_RANGE = (0.1, 16.0)
+JITTER_RANGE = (0.5, 5.0)
+JITTER_RATE = 0.5
+# Sights in one answer that say little yet of how all boxes waver.
+FEW = 2.0
+
+
+def learnt_noise(
+    table: Table, seen: Measurements, pairs: Pairs, settings: TrackerSettings
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Scales ``(K,)`` of process noise and ``(4,)`` of boxes' jitter; innovations ``(K, 2)``.
+
+    The logarithm of each scale takes a step in proportion to how far the innovations are off and
+    how much of their spread it is responsible for (the gradient of their likelihood, a stochastic
+    approximation). Which of the two noises it is shows in the order of innovations: one that is
+    like the one before means that the filter lags behind, one that is its opposite that it
+    follows every box (Mehra, "On the identification of variances and adaptive Kalman filtering",
+    IEEE Transactions on Automatic Control, 1970).
+    """
+    rows, boxes = pairs.tracks, pairs.boxes
+    axis = np.arange(4)
+    difference = seen.boxes[boxes] - table.mean[rows, :4]
+    own, error = table.covariance[rows][:, axis, axis], seen.error[boxes][:, axis, axis]
+    spread = own + error
+    excess = np.minimum(difference**2 / spread - 1, MAX_EXCESS)
+    innovation = difference[:, :2] / np.sqrt(spread[:, :2])
+    alike = np.clip(innovation * table.innovation[rows], -MAX_EXCESS, MAX_EXCESS)
+    share = own[:, :2] / spread[:, :2]
+    step = settings.noise_adaptation * (share * excess[:, :2] + alike).mean(axis=1)
+    surprise = np.clip(table.surprise[rows] * np.exp(step), *SURPRISE_RANGE)
+    blame = (error / spread * excess).sum(axis=0) / (len(rows) + FEW)
+    jitter = table.jitter * np.exp(settings.noise_adaptation * blame * JITTER_RATE)
+    return surprise, np.clip(jitter, *JITTER_RANGE), innovation
+
+
+def process_noise(mean: FloatArray, surprise: FloatArray, settings: TrackerSettings) -> FloatArray:
+    """Spectral density ``(N, 4)`` of the acceleration of boxes ``(N, 8)``, px^2/s^3."""
+    size = np.sqrt(mean[:, 2] * mean[:, 3])
+    density = (settings.acceleration * size) ** 2 * surprise
+    calm = SIZE_NOISE_RATIO**2
+    return np.asarray(density[:, None] * np.array([1.0, 1.0, calm, calm]))
