@@ -8,6 +8,7 @@ threads during a large image, and its wait does not tell what was triggered.
 
 import ctypes as c
 import os
+import sys
 import threading
 
 from cyclonedds import core
@@ -24,6 +25,7 @@ from rosless import interfaces
 
 INFINITE = 0x7FFFFFFFFFFFFFFF
 _ANY_STATE = 0x7F
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 # Fragments of 4000 bytes keep large best-effort images whole where the system allows only small
 # receive buffers (measured, see README); Cyclone's own buffer default is too small for an image.
 _DEFAULTS = """<CycloneDDS><Domain><General><MaxMessageSize>65500B</MaxMessageSize>
@@ -50,6 +52,20 @@ _library.dds_waitset_wait.argtypes = (
 
 # ------------------------------------------------------------------------ domain and participant
 
+
+def _keep_large_blocks():
+    """Have glibc keep memory that images were in for the next ones, see mallopt(3).
+
+    These are the limits to which it adapts by itself at most. Below them it hands the memory of an
+    image back to the system and fetches it again, page by page, for every copy of every image:
+    more work than all the rest (measured, see docs/performance.md of lfmvl_ros).
+    """
+    mallopt = getattr(c.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 64 << 20)
+
+
 _domains = {}
 _domains_lock = threading.Lock()
 
@@ -66,6 +82,7 @@ def _ensure_domain(domain_id):
     """Create the domain of this process once: our defaults, then the user's CYCLONEDDS_URI."""
     with _domains_lock:
         if domain_id not in _domains:
+            _keep_large_blocks()
             parts = [_DEFAULTS]
             parts += [_LOCALHOST] if localhost_only() else []
             parts += [os.environ["CYCLONEDDS_URI"]] if os.environ.get("CYCLONEDDS_URI") else []
