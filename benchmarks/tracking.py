@@ -20,7 +20,6 @@ import argparse
 import json
 import pickle
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -180,16 +179,6 @@ def _with_best_peer(result: dict, chosen: dict[str, Peer]) -> dict:
     return told
 
 
-def milliseconds(work: Callable[[], object], repeats: int) -> float:
-    """Median CPU time of a call on one core."""
-    spent = []
-    for _ in range(repeats):
-        start = time.thread_time()
-        work()
-        spent.append((time.thread_time() - start) * 1e3)
-    return round(float(np.median(spent)), 2)
-
-
 def moving_boxes(count: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
     """Boxes ``(N, 4)`` over a picture of 640x360 and their velocity ``(N, 2)``, px/s."""
     rng = np.random.default_rng(seed)
@@ -202,18 +191,15 @@ def update_ms(world: World, count: int) -> float:
     """CPU time of one answer with ``count`` objects, without replay."""
     boxes, velocity = moving_boxes(count)
     template = slow_answers(world, 0)[0].grounding
-    tracker, rng, step = Tracker(TrackerSettings(bridge="predict")), np.random.default_rng(1), [0]
-
-    def work() -> None:
-        step[0] += 1
-        moved = boxes + np.tile(velocity, 2) * step[0] / 4 * (step[0] < 8)
-        moved = moved + rng.normal(size=moved.shape)
+    tracker, rng, spent = Tracker(TrackerSettings(bridge="predict")), np.random.default_rng(1), []
+    for step in range(40):
+        moved = boxes + np.tile(velocity, 2) * step / 4 * (step < 8) + rng.normal(size=boxes.shape)
         found = Detections(moved, ("person",) * count, np.ones(count), np.full((count, 4), 2.0))
-        tracker.apply(replace(template, detections=found, stamp_ns=round(step[0] * 0.25e9)))
-
-    for _ in range(5):
-        work()
-    return milliseconds(work, 30)
+        grounding = replace(template, detections=found, stamp_ns=round(step * 0.25e9))
+        start = time.thread_time()
+        tracker.apply(grounding)
+        spent.append((time.thread_time() - start) * 1e3)
+    return round(float(np.median(spent[5:])), 2)
 
 
 def bridge_ms(count: int = 20) -> dict[str, float]:

@@ -102,19 +102,22 @@ def associate(
             (probability :data:`ASTRAY`).
     """
     gate = _gate(gate_probability)
-    seen = DETECTION_PROBABILITY * existence
-    same = WRONG_LABEL + (1 - WRONG_LABEL) * label_share
     # A pair's alternative: the track was missed, the box is something new.
-    odds = 2 * np.log((seen / (1 - seen))[:, None] * same / density)
-    cost, nis = _costs(mean, covariance, boxes, error, gate)
-    other = np.zeros(cost.shape, dtype=np.bool_)
+    seen = DETECTION_PROBABILITY * existence
+    odds = 2 * np.log(seen / ((1 - seen) * density))
+    gain, nis = np.zeros((2, len(mean), len(boxes)))
+    other = np.zeros(gain.shape, dtype=np.bool_)
+    places = [(mean, covariance, 1.0)]
     if otherwise is not None:
-        cost = cost - 2 * np.log(1 - ASTRAY)
-        cost_other, nis_other = _costs(*otherwise, boxes, error, gate)
-        cost_other = cost_other - 2 * np.log(ASTRAY)
-        other = cost_other < cost
-        cost, nis = np.minimum(cost, cost_other), np.where(other, nis_other, nis)
-    gain = np.minimum(cost - odds, 0.0)
+        places = [(mean, covariance, 1 - ASTRAY), (*otherwise, ASTRAY)]
+    for second, (place, spread, probability) in enumerate(places):
+        track, box, cost, distance = _costs(place, spread, boxes, error, gate)
+        same = probability * (WRONG_LABEL + (1 - WRONG_LABEL) * label_share[track, box])
+        cost -= odds[track] + 2 * np.log(same)
+        better = cost < gain[track, box]
+        track, box = track[better], box[better]
+        gain[track, box], nis[track, box] = cost[better], distance[better]
+        other[track, box] = bool(second)
     rows, columns = linear_sum_assignment(gain)
     real = gain[rows, columns] < 0
     rows, columns = rows[real], columns[real]
@@ -123,17 +126,15 @@ def associate(
 
 def _costs(
     mean: FloatArray, covariance: FloatArray, boxes: FloatArray, error: FloatArray, gate: float
-) -> tuple[FloatArray, FloatArray]:
-    """Twice the negative log-likelihood of all pairs ``(N, M)``, and d^2; inf outside the gate."""
-    cost = np.full((len(mean), len(boxes)), np.inf)
-    nis = np.zeros_like(cost)
+) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+    """Track, box, twice the negative log-likelihood and d^2 of the K pairs inside the gate."""
     track, box = _candidates(mean, covariance, boxes, error, gate)
-    if track.size:
-        distance, log_volume = _innovation(mean, covariance, boxes, error, track, box)
-        tailed = (TAIL + 4) * np.log1p(distance / TAIL)
-        cost[track, box] = np.where(distance <= gate, tailed + log_volume + _CONSTANT, np.inf)
-        nis[track, box] = distance
-    return cost, nis
+    if not track.size:
+        return track, box, np.zeros(0), np.zeros(0)
+    distance, log_volume = _innovation(mean, covariance, boxes, error, track, box)
+    cost = (TAIL + 4) * np.log1p(distance / TAIL) + log_volume + _CONSTANT
+    inside = distance <= gate
+    return track[inside], box[inside], cost[inside], distance[inside]
 
 
 def with_overlapping(

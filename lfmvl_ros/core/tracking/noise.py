@@ -36,7 +36,8 @@ def learnt_noise(
     rows, boxes = pairs.tracks, pairs.boxes
     axis = np.arange(4)
     difference = seen.boxes[boxes] - table.mean[rows, :4]
-    own, error = table.covariance[rows][:, axis, axis], seen.error[boxes][:, axis, axis]
+    own = table.covariance[rows[:, None], axis, axis]
+    error = seen.error[boxes[:, None], axis, axis]
     spread = own + error
     excess = np.minimum(difference**2 / spread - 1, MAX_EXCESS)
     innovation = difference[:, :2] / np.sqrt(spread[:, :2])
