@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Causal grouped-query attention whose result does not depend on how many tokens come at once.
+"""Attention and matrix products whose results do not depend on how many tokens come at once.
 
-A kernel that takes several queries adds up in another order than for one. In float32 that is lost
+A kernel that takes several rows may add up in another order than for one. In float32 that is lost
 behind the digits that decide. In bfloat16 it is not: two neighbours of a coordinate are often
-nearly equal, and most answers came out otherwise in some digit. So, in half precision on a
-CPU, each query of a block is summed by itself, as it would be without a draft, and the prompt as
-one text; keys and values are read from the cache all the same, and the weights of the model, which
-are what takes the time, once for the whole block.
+nearly equal, and most answers came out otherwise in some digit. So, in half precision on a CPU:
+
+* each query of a block attends by itself, as it would without a draft, and the prompt as one text
+  (keys and values are read from the cache in any case);
+* a product with a single row is computed as one with two: from two rows on, rows are independent
+  of each other there, and one row goes through another kernel.
+
+The weights, whose reading is what takes the time, are read once for the whole block all the same.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ def attention(
         ``(T, heads * width)``.
     """
     (kv_heads, stop, width), count = keys.shape, queries.shape[1]
-    if keys.dtype != torch.float32 and keys.device.type == "cpu" and count > 1:
+    if count > 1 and _is_delicate(keys):
         return _one_by_one(queries, keys, values, prompt)
     if count == 1 and keys.dtype == torch.float32:
         # The query heads of a group as the rows of one matrix: nothing repeated.
@@ -74,3 +78,16 @@ def _sdpa(
 def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
     """Concatenate, at no cost where there is nothing to."""
     return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+
+
+def product(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return ``x @ weight.T + bias``, each row ``(T, width)`` as in any company."""
+    if len(x) == 1 and _is_delicate(x):
+        return F.linear(x.expand(2, -1), weight, bias)[:1]
+    return F.linear(x, weight, bias)
+
+
+def _is_delicate(x: torch.Tensor) -> bool:
+    return x.dtype != torch.float32 and x.device.type == "cpu"

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from lfmvl_ros.models.attention import attention, joined
+from lfmvl_ros.models.attention import attention, joined, product
 from lfmvl_ros.models.row_memory import MemoryShape, RowMemory, Span
 
 _KEPT_ROWS = 8  # buffers kept for the next batch
@@ -206,19 +206,19 @@ class Lfm2Runner:
             first += count
         angles = self._angles(spans)
         for layer in self._layers:
-            first_in = F.linear(self._norm(x, layer.norm), layer.first, layer.first_bias)
+            first_in = product(self._norm(x, layer.norm), layer.first, layer.first_bias)
             if layer.kernel is not None:
                 x = x + self._convolve(layer, first_in, spans)
             else:
                 x = x + self._attend(layer, first_in, spans, angles)
-            gate, up = F.linear(self._norm(x, layer.ff_norm), layer.ff_in).chunk(2, dim=-1)
-            x = x + F.linear(F.silu(gate) * up, layer.ff_out)
+            gate, up = product(self._norm(x, layer.ff_norm), layer.ff_in).chunk(2, dim=-1)
+            x = x + product(F.silu(gate) * up, layer.ff_out)
         for span in spans:
             span.row.length = span.stop
         if last is not None:
             ends = [span.first + span.count for span in spans]
             x = joined([x[end - few : end] for end, few in zip(ends, last, strict=True)])
-        return F.linear(self._norm(x, self._final_norm), self._head).float()
+        return product(self._norm(x, self._final_norm), self._head).float()
 
     def _angles(self, spans: Sequence[Span]) -> tuple[torch.Tensor, torch.Tensor]:
         """Cosine and sine of the spans' positions, each ``(T, 1, head width)``."""
@@ -252,7 +252,7 @@ class Lfm2Runner:
         mixed = joined(parts)
         if layer.kernel_bias is not None:
             mixed = mixed + layer.kernel_bias
-        return F.linear(c * mixed.to(c.dtype), layer.last, layer.last_bias)
+        return product(c * mixed.to(c.dtype), layer.last, layer.last_bias)
 
     def _attend(
         self,
@@ -275,4 +275,4 @@ class Lfm2Runner:
             values[:, start:stop] = heads[cut, rotated:].transpose(0, 1)
             queries = qk[cut, : self._heads].transpose(0, 1)
             parts.append(attention(queries, keys[:, :stop], values[:, :stop], span.prompt))
-        return F.linear(joined(parts), layer.last)
+        return product(joined(parts), layer.last)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from transformers import DynamicCache
 
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
+from lfmvl_ros.models.attention import product
 from lfmvl_ros.models.runner import Lfm2Runner
 
 LONG = GenerationSettings(max_new_tokens=60)
@@ -143,6 +144,17 @@ def test_in_bfloat16_a_block_gives_bit_for_bit_what_generate_computes(rough, ids
         logits = [runner.append(ids[: prompt + guesses], last=block)]
         logits += [runner.append(part) for part in ids[prompt + guesses :].split(block)]
         assert torch.equal(torch.cat(logits), expected[prompt - 1 :])
+
+
+@pytest.mark.parametrize("width", [128, 2048, 4608])
+def test_in_bfloat16_a_row_is_the_same_alone_and_in_company(width):
+    torch.manual_seed(0)
+    x, weight = (torch.randn(n, width).to(torch.bfloat16) for n in (40, 256))
+    pairs = torch.cat([F.linear(two, weight) for two in x.split(2)])
+    if not torch.equal(F.linear(x, weight), pairs):
+        pytest.skip("this machine's bfloat16 products depend on the number of rows")
+    for count in (1, 2, 5, 40):
+        assert torch.equal(torch.cat([product(part, weight) for part in x.split(count)]), pairs)
 
 
 def test_in_bfloat16_rows_of_a_batch_do_not_touch_each_other(rough, ids):
