@@ -11,8 +11,8 @@ answers and is scored, causally, at every frame. Regime A: every frame is answer
 Peers choose the best of their settings and modes on the tuning scenes; ours were tuned there, too.
 Figures are of other seeds and also of kinds of scene that nobody was tuned on. MOTA, IDF1, HOTA by
 `trackeval`. The last line is one JSON object. What is needed beyond the package is in
-requirements-bench.txt; a peer that is not installed is left out, and said so. Pictures and the peers'
-scores are kept under --out; remove cache/scores there after a change of a peer or of the scoring.
+requirements-bench.txt; a peer that is not installed is left out, and said so. Pictures and
+scores of peers are kept under --out; remove cache/scores there after a change of peers or scoring.
 """
 
 from __future__ import annotations
