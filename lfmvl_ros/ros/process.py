@@ -96,12 +96,16 @@ def stop_spinning(node: Node) -> None:
 
 
 def _spin(node: RunnableNode) -> int:
-    executor = MultiThreadedExecutor(num_threads=4)
-    executor.add_node(node)
+    executor = None
     try:
+        executor = MultiThreadedExecutor(num_threads=4)
+        executor.add_node(node)
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Exception:
+        if rclpy.ok():  # else a thread of the node ended it before or while the executor began
+            raise
     finally:
         with contextlib.suppress(KeyboardInterrupt):
             node.close()
@@ -110,8 +114,10 @@ def _spin(node: RunnableNode) -> int:
     return node.exit_code
 
 
-def _shut_down(executor: MultiThreadedExecutor) -> bool:
+def _shut_down(executor: MultiThreadedExecutor | None) -> bool:
     """Shut the executor down; False when a callback does not end, whatever rclpy would wait."""
+    if executor is None:
+        return True
     thread = threading.Thread(target=executor.shutdown, daemon=True)
     thread.start()
     thread.join(_PATIENCE_S)

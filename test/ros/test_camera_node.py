@@ -77,7 +77,7 @@ def test_a_video_loops_on_request_and_stops_when_told(world, tmp_path):
 )
 def test_what_cannot_start_says_why(world, parameters, says):
     process = world.start("camera_node", parameters=parameters)
-    assert process.wait(30) == 2
+    assert process.wait(30) == 2, world.log()
     assert says in world.log()
     assert "Traceback" not in world.log()
 
@@ -88,5 +88,5 @@ def test_a_picture_that_breaks_later_ends_with_exit_code_2(world, tmp_path):
     cv2.imwrite(str(folder / "a.png"), np.zeros((8, 8, 3), np.uint8))
     (folder / "b.png").write_bytes(b"no image")
     process = world.start("camera_node", parameters={"source": str(folder)})
-    assert process.wait(30) == 2
+    assert process.wait(30) == 2, world.log()
     assert "b.png is not a readable image" in world.log()
