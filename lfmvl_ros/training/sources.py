@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 VIDEO_WH_PX = (640, 480)
 _FIRST_VIDEO_SEED = 500_000  # far from what demos and tests use
+_FIRST_HELD_OUT_VIDEO_SEED = 2_000_000  # nor used by the benchmark or calibration
 _FRAMES_PER_VIDEO = 4
 _SIZES = (0.07, 0.45)  # of objects in stills: smaller than standard, as far things in a video are
 
@@ -44,6 +45,10 @@ class SceneSource(Protocol):
         """A scene of this size; the same generator state gives the same scene."""
         ...
 
+    def held_out(self) -> SceneSource:
+        """The like of it to judge by: what is drawn from it is not trained on."""
+        ...
+
 
 @dataclass(frozen=True)
 class View:
@@ -61,11 +66,11 @@ def views(budget: ImageTokenSettings = BUDGET) -> tuple[View, ...]:
     processor does, so that softened images are part of what is learned.
     """
     shares = {
-        (288, 192): 0.18,
+        (288, 192): 0.16,
         (384, 288): 0.14,
-        VIDEO_WH_PX: 0.16,
-        (256, 256): 0.20,
-        (320, 192): 0.10,
+        VIDEO_WH_PX: 0.22,
+        (256, 256): 0.18,
+        (320, 192): 0.08,
         (384, 216): 0.06,
         (192, 288): 0.05,
         (192, 320): 0.04,
@@ -99,17 +104,32 @@ class WarehouseScenes:
             angle; more than a still has by default, because a training sees each many times.
         video_frames: size of the pool of video frames (drawn when first needed, then kept);
             scenes of :data:`VIDEO_WH_PX` come from it. 0 for stills only.
+        first_video_seed: of the videos; four frames are taken of each.
     """
 
-    def __init__(self, *, looks: tuple[int, int] = (0, 120), video_frames: int = 400) -> None:
+    def __init__(
+        self,
+        *,
+        looks: tuple[int, int] = (0, 120),
+        video_frames: int = 1600,
+        first_video_seed: int = _FIRST_VIDEO_SEED,
+    ) -> None:
         from lfmvl_ros.scenes import COLOURS, KINDS
 
         self._looks = looks
-        self._video_frames = video_frames
+        self._video_frames, self._first_video_seed = video_frames, first_video_seed
         self._video_frame = lru_cache(maxsize=video_frames)(self._draw_video_frame)
         self._kinds = {kind: index for index, kind in enumerate(KINDS)}
         self._colours = {colour: index for index, colour in enumerate(COLOURS)}
         self.vocabulary = warehouse_vocabulary()
+
+    def held_out(self) -> WarehouseScenes:
+        """The same kinds of scenes, with videos that training has not seen."""
+        return WarehouseScenes(
+            looks=self._looks,
+            video_frames=self._video_frames,
+            first_video_seed=_FIRST_HELD_OUT_VIDEO_SEED,
+        )
 
     def draw(self, rng: np.random.Generator, wh_px: tuple[int, int], max_objects: int) -> Scene:
         """A still with up to ``max_objects`` objects, or a video frame with as many as it has."""
@@ -130,7 +150,7 @@ class WarehouseScenes:
         from lfmvl_ros.scenes import SceneVideo
 
         video, place = divmod(number, _FRAMES_PER_VIDEO)
-        seed, index = _FIRST_VIDEO_SEED + video, 40 + 457 * place
+        seed, index = self._first_video_seed + video, 40 + 457 * place
         return self.convert(SceneVideo(seed, wh=VIDEO_WH_PX).frame(index))
 
     def convert(self, rendered: RenderedScene) -> Scene:

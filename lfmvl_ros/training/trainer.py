@@ -142,9 +142,9 @@ class Trainer:
         settings = self.settings
         if self.rank == 0:
             self.tokenizer.save_pretrained(settings.out / TOKENIZER_DIRECTORY)
-        questions = held_out(
-            self.source, self.views, settings.evaluation_scenes, max_objects=settings.max_objects
-        )[self.rank :: settings.processes]
+        source, count = self.source.held_out(), settings.evaluation_scenes
+        questions = held_out(source, self.views, count, max_objects=settings.max_objects)
+        questions = questions[self.rank :: settings.processes]
         if self.rank == 0:
             self._say(
                 f"{count_parameters(self.model) / 1e6:.2f} M parameters, "
