@@ -30,7 +30,7 @@ from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.report import Answer, PipelineStatus
-from lfmvl_ros.core.tracking import Tracks
+from lfmvl_ros.core.tracking import EgoMotion, Tracks
 from lfmvl_ros.core.watchdog import Watchdog, patience_s
 
 _log = logging.getLogger(__name__)
@@ -123,6 +123,12 @@ class Pipeline:
         if not len(tracks):
             return Tracks(frame.stamp_ns, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)
         return tracks
+
+    def feel(self, camera: str, ego: EgoMotion | None) -> None:
+        """Use what is known of a camera's rotation; nothing before the camera's first frame."""
+        lane = self._lanes.get(camera)
+        if lane is not None:
+            lane.tracker.feel(ego)
 
     def ground_once(self, camera: str = "", timeout_s: float = 30.0) -> Answer:
         """Ask about the newest frame of ``camera`` and wait for the answer. Works when disabled.

@@ -20,7 +20,7 @@ from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.pipeline import Answer, Pipeline
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
 from lfmvl_ros.core.reply import FinishReason, Reply
-from lfmvl_ros.core.tracking import Ignored
+from lfmvl_ros.core.tracking import EgoMotion, Ignored, Intrinsics
 
 MS = 1_000_000
 BOX = json.dumps([{"label": "tote", "bbox": [0.25, 0.25, 0.50, 0.75]}])
@@ -75,7 +75,8 @@ class Bench:
     def __init__(self, **changes: object) -> None:
         self.model = GatedModel()
         self.answers: queue.Queue[Answer] = queue.Queue()
-        settings = PerceptionSettings().updated({"query": "tote", **changes})
+        named = {name.replace("__", "."): value for name, value in changes.items()}
+        settings = PerceptionSettings().updated({"query": "tote", **named})
         self.pipeline = Pipeline(self.model, settings, self.answers.put)
         self.pipeline.start()
 
@@ -107,6 +108,29 @@ def test_answer_belongs_to_its_frame_and_tracks_to_the_newest(bench: Bench) -> N
     tracks = bench.pipeline.submit(frame(1100))
     assert tracks.stamp_ns == 1100 * MS
     np.testing.assert_allclose(tracks.xyxy_px, [[16, 12, 32, 36]], atol=2.0)
+
+
+def test_a_camera_that_is_felt_to_turn_takes_its_own_tracks_along() -> None:
+    bench = Bench(tracker__bridge="predict")
+    lens, yaw = Intrinsics(60.0, 60.0, 32.0, 24.0), [0.0, 0.5, 0.0]
+    ego = EgoMotion(lens).with_rates([n * 10 * MS for n in range(100, 151)], [yaw] * 51)
+    try:
+        bench.pipeline.feel("left", ego)  # nobody knows it yet
+        for camera in ("left", "right"):
+            bench.pipeline.submit(frame(1000, camera))
+            bench.asked()
+            bench.answer()
+        bench.pipeline.feel("left", ego)
+        left, right = (bench.pipeline.submit(frame(1500, name)) for name in ("left", "right"))
+        # The box's middle is at 24, 24: 7.6 degrees left of the axis; the camera turns 14.3 right.
+        middle = 32 + 60 * np.tan(np.arctan2(24 - 32, 60) - 0.25)
+        np.testing.assert_allclose(left.xyxy_px[:, [0, 2]].mean(), middle, atol=1.0)
+        np.testing.assert_allclose(right.xyxy_px, [[16, 12, 32, 36]], atol=1.0)
+        bench.pipeline.feel("left", None)
+        still = bench.pipeline.submit(frame(1510, "left"))
+        np.testing.assert_allclose(still.xyxy_px, [[16, 12, 32, 36]], atol=1.0)
+    finally:
+        bench.pipeline.stop()
 
 
 def test_newest_frame_wins_and_the_others_are_counted(bench: Bench) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -129,6 +129,64 @@ def test_memory_is_bounded_and_time_that_jumps_back_starts_anew() -> None:
     ego = turning((0.1, 0.2, 0.3), seconds=15.0, hz=20.0)
     assert len(ego.stamps_ns) <= 201
     assert len(ego.with_rate(ns(3.0), (0, 0, 0)).stamps_ns) == 1
+
+
+@given(
+    gaps=st.lists(st.floats(0.001, 0.4), min_size=1, max_size=60),
+    seed=st.integers(0, 10**6),
+    batch=st.integers(1, 20),
+)
+def test_rates_that_come_in_batches_are_the_same_rates(
+    gaps: list[float], seed: int, batch: int
+) -> None:
+    stamps = np.cumsum([ns(gap) for gap in gaps])
+    told = np.random.default_rng(seed).normal(size=(len(gaps), 3))
+    single = together = EgoMotion(LENS)
+    for stamp, rate in zip(stamps, told, strict=True):
+        single = single.with_rate(int(stamp), rate)
+    for start in range(0, len(gaps), batch):
+        part = slice(start, start + batch)
+        together = together.with_rates(stamps[part], told[part])
+    np.testing.assert_array_equal(together.stamps_ns, single.stamps_ns)
+    np.testing.assert_array_equal(together.rates_rad_s, single.rates_rad_s)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.floats(0.01, 0.19), min_size=1, max_size=30),
+    st.floats(-0.5, 5.0),
+    st.floats(0.0, 2.0),
+    st.integers(0, 10**6),
+)
+def test_rotation_is_that_of_many_small_steps(
+    gaps: list[float], start: float, length: float, seed: int
+) -> None:
+    stamps = np.cumsum([ns(gap) for gap in gaps])
+    told = np.random.default_rng(seed).uniform(-1, 1, (len(gaps), 3))
+    ego, step = EgoMotion(LENS).with_rates(stamps, told), length / 500
+    times = start + step * (np.arange(500) + 0.5)
+    rates = np.stack([np.interp(times * 1e9, stamps, told[:, axis]) for axis in range(3)], axis=1)
+    wanted = np.eye(3)
+    for time, turn in zip(times, Rotation.from_rotvec(-rates * step).as_matrix(), strict=True):
+        if ego.knows(ns(time)):
+            wanted = turn @ wanted
+    found = ego.rotation(ns(start), ns(start + length))
+    # The steps in which knowledge begins and ends count as a whole here, or not at all.
+    assert Rotation.from_matrix(found @ wanted.T).magnitude() < 0.01 + 2 * 1.8 * step
+
+
+def test_what_is_known_begins_with_the_first_rate_and_ends_soon_after_the_last() -> None:
+    assert not EgoMotion(LENS).knows(0)
+    ego = EgoMotion(LENS).with_rates([ns(1), ns(1.1), ns(2)], np.zeros((3, 3)))
+    known = {0.99: False, 1.0: True, 1.05: True, 1.5: False, 2.0: True, 2.2: True, 2.21: False}
+    assert {time: ego.knows(ns(time)) for time in known} == known
+
+
+@pytest.mark.parametrize("stamps", [(2, 1), (1, 1)])
+def test_a_batch_in_disorder_is_refused(stamps: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="must grow"):
+        EgoMotion(LENS).with_rates(stamps, np.zeros((2, 3)))
+    assert EgoMotion(LENS).with_rates([], np.zeros((0, 3))).stamps_ns.size == 0
 
 
 @pytest.mark.parametrize("rate", [(1.0, 2.0), (np.nan, 0, 0), 3.0])
