@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``lfmvl train``: train the bundled checkpoint, or a state of it into a checkpoint directory."""
+"""``lfmvl train``: train a small checkpoint, on the warehouse scenes or on own pictures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import argparse
 from pathlib import Path
 
 HELP = (
-    "Train a small LFM2-VL checkpoint on the synthetic warehouse scenes. The run directory holds "
+    "Train a small LFM2-VL checkpoint, on the synthetic warehouse scenes or on a folder of "
+    "pictures in COCO format, from nothing or from another checkpoint. The run directory holds "
     "the state (for --resume), progress.jsonl, and at the end the finished checkpoint."
 )
 
@@ -16,6 +17,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     add = parser.add_argument
     add("--out", type=Path, default=Path("runs/train"), help="run directory (%(default)s)")
+    add(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="pictures and boxes in COCO format to learn from, instead of the warehouse scenes",
+    )
+    add(
+        "--from",
+        dest="start",
+        metavar="CHECKPOINT",
+        help="start from these weights: 'bundled', or a checkpoint directory of another run",
+    )
+    add("--mix", type=float, help="with --data, share of warehouse scenes to keep in (0)")
+    add("--rate", type=float, help="factor of the learning rate (1; with --from 0.3)")
     add("--minutes", type=float, default=75.0, help="training time (%(default)s)")
     add("--steps", type=int, default=None, help="number of updates instead of --minutes")
     add("--seed", type=int, default=0, help="of weights and scenes (%(default)s)")
@@ -38,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from lfmvl_ros.core.errors import UserError
     from lfmvl_ros.training import launch
     from lfmvl_ros.training.data import StreamSettings
+    from lfmvl_ros.training.plan import Wishes
     from lfmvl_ros.training.settings import TrainSettings
 
     if args.export is not None:
@@ -55,7 +71,10 @@ def run(args: argparse.Namespace) -> int:
         )
     except ValueError as error:
         raise UserError(f"{error}; see lfmvl train --help") from error
+    if args.tiny and args.start is not None:
+        raise UserError("--tiny is a shape to start from nothing; leave it or --from away")
     if args.tiny:
         settings = launch.with_smallest_shape(settings)
-    launch.train(settings, resume=args.resume)
+    wishes = Wishes(data=args.data, start=args.start, rate=args.rate, mix=args.mix)
+    launch.train(settings, resume=args.resume, wishes=wishes)
     return 0

@@ -62,7 +62,11 @@ class Alignment(nn.Module):
         boxes = _of_tokens(batch.boxes, place, batch)[shown]
         seen = tokens[shown].float()
         kind = F.cross_entropy(self._likeness(seen, self.kinds @ table), kinds[shown] - 1)
-        colour = F.cross_entropy(self._likeness(seen, self.colours @ table), colours[shown] - 1)
+        named = colours[shown] > 0
+        colour = seen.sum() * 0
+        if named.any():
+            likeness = self._likeness(seen[named], self.colours @ table)
+            colour = F.cross_entropy(likeness, colours[shown][named] - 1)
         corners = self.corner_head(seen).view(len(seen), 4, -1) @ table[self.pairs].T
         wanted = soft[(boxes * 100).round().long().clamp(0, 99)]
         corner = -(wanted * corners.float().log_softmax(-1)).sum(-1).mean()

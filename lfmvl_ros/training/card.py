@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from lfmvl_ros.training.own_card import render_own_card
+
 FACTS_FILE = "training.json"
 SCORES_FILE = "scores.json"
 
@@ -124,8 +126,11 @@ def render_card(facts: dict[str, Any], scores: dict[str, Any] | None) -> str:
 
     Args:
         facts: of the training, as :func:`lfmvl_ros.training.launch.export` returns them.
-        scores: of ``benchmarks/checkpoint.py``, or None when it hasn't run.
+        scores: of ``benchmarks/checkpoint.py``, or None when it hasn't run. A run on own pictures
+            or from another checkpoint states its own instead.
     """
+    if facts.get("data") or facts.get("start"):
+        return render_own_card(facts)
     head = _HEAD.format(
         millions=facts["parameters"] / 1e6,
         kinds=", ".join(facts["kinds"]),

@@ -8,7 +8,7 @@ share one patch grid. Nothing has to be saved for a resumed run to see the same 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -156,7 +156,7 @@ class BatchStream:
         for place in range(-(-wanted // self.settings.reuse)):
             view = chosen[place % len(chosen)]
             scene = self._source.draw(rng, view.wh_px, self.settings.scene_objects)
-            scenes.append(Scene(resize(scene.pixels, grid), scene.targets))
+            scenes.append(replace(scene, pixels=resize(scene.pixels, grid)))
         return [
             self._sample(rng, scenes[place % len(scenes)], grid, max_objects)
             for place in range(wanted)
@@ -166,15 +166,19 @@ class BatchStream:
         self, rng: np.random.Generator, scene: Scene, grid: Grid, max_objects: int
     ) -> _Sample:
         pixels, targets = scene.pixels, list(scene.targets)
-        if rng.random() < 0.5:
+        if rng.random() < 0.5 and scene.may_mirror:
             pixels, targets = pixels[:, ::-1], [target.mirrored() for target in targets]
         examples, counted = [], []
+        words = scene.words or self._source.vocabulary
         for _ in range(self.settings.questions):
-            question = ask(rng, targets, self._source.vocabulary, max_objects=max_objects)
+            question = ask(rng, targets, words, max_objects=max_objects)
             template = COOKBOOK_TEMPLATE if rng.random() < _COOKBOOK_SHARE else CARD_TEMPLATE
             examples.append(self._encoder.example(question, template, grid))
             decides = examples[-1].decides
             counted.append(decides | (rng.random(len(decides)) < FORMAT_SHARE))
+        if scene.words is not None:
+            kind_of = self._source.vocabulary.kind_of
+            targets = [replace(target, kind=kind_of(target.names[0])) for target in targets]
         return _Sample(colour_shift(rng, pixels), targets, examples, counted)
 
 

@@ -103,7 +103,7 @@ def dense_targets(targets: list[Target], grid: Grid) -> tuple[np.ndarray, np.nda
     Of several boxes over a patch's middle the smallest counts.
 
     Returns:
-        kinds (P,) int64, 0 for background; colours (P,) int64, 0 for background;
+        kinds (P,) int64, 0 for background; colours (P,) int64, 0 where there is none or none known;
         boxes (P, 4) float32.
     """
     columns = (np.arange(grid.columns) + 0.5) / grid.columns

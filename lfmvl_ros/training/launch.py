@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import multiprocessing
+from torch.multiprocessing import ProcessRaisedException
 from transformers import AutoTokenizer
 
 from lfmvl_ros.core.errors import UserError
@@ -24,11 +26,13 @@ from lfmvl_ros.training.checkpoint import (
     count_parameters,
     save_checkpoint,
 )
+from lfmvl_ros.training.plan import Plan, Wishes, make_plan
 from lfmvl_ros.training.settings import TrainSettings
-from lfmvl_ros.training.sources import WarehouseScenes, warehouse_vocabulary
-from lfmvl_ros.training.trainer import STATE_FILE, TOKENIZER_DIRECTORY, Trainer
+from lfmvl_ros.training.sources import warehouse_vocabulary
+from lfmvl_ros.training.trainer import LOG_FILE, STATE_FILE, TOKENIZER_DIRECTORY
 
 CHECKPOINT_DIRECTORY = "checkpoint"
+_USER_ERROR = re.compile(r"^lfmvl_ros\.core\.errors\.UserError: (.*)$", re.MULTILINE)
 
 
 def quiet_threads() -> None:
@@ -41,25 +45,30 @@ def quiet_threads() -> None:
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
 
 
-def train(settings: TrainSettings, *, resume: bool = False) -> None:
+def train(settings: TrainSettings, *, resume: bool = False, wishes: Wishes | None = None) -> None:
     """Run a training to its end.
 
     Args:
         settings: the run.
         resume: continue from the state in the run directory.
+        wishes: other data than the warehouse scenes, a checkpoint to start from.
 
     Raises:
-        UserError: there is nothing to resume, or a state that a new run would overwrite.
+        UserError: there is nothing to resume, or a state that a new run would overwrite; data,
+            checkpoint or state can't be used.
     """
     state = settings.out / STATE_FILE
     if resume and not state.exists():
         raise UserError(f"there is no {state} to resume; start without --resume")
     if state.exists() and not resume:
         raise UserError(f"{state} exists; add --resume to continue it, or choose another --out")
-    settings.out.mkdir(parents=True, exist_ok=True)
     quiet_threads()
+    plan = make_plan(settings, wishes or Wishes(), resume=resume)
+    if plan.folder is not None:
+        print(plan.folder.describe(), flush=True)
+    settings.out.mkdir(parents=True, exist_ok=True)
     meeting = settings.out / f"meeting-{os.getpid()}"
-    arguments = (settings, resume, str(meeting))
+    arguments = (plan, str(meeting))
     try:
         if settings.processes == 1:
             _process(0, *arguments)
@@ -67,13 +76,19 @@ def train(settings: TrainSettings, *, resume: bool = False) -> None:
             multiprocessing.start_processes(
                 _process, arguments, nprocs=settings.processes, start_method="spawn"
             )
+    except ProcessRaisedException as error:
+        told = _USER_ERROR.search(str(error))
+        if told is None:
+            raise
+        raise UserError(told[1]) from error
     finally:
         meeting.unlink(missing_ok=True)
     export(settings.out, settings.out / CHECKPOINT_DIRECTORY)
 
 
-def _process(rank: int, settings: TrainSettings, resume: bool, meeting: str) -> None:
+def _process(rank: int, plan: Plan, meeting: str) -> None:
     torch.set_num_threads(1)
+    settings = plan.settings
     if settings.processes > 1:
         dist.init_process_group(
             "gloo",
@@ -81,10 +96,7 @@ def _process(rank: int, settings: TrainSettings, resume: bool, meeting: str) -> 
             rank=rank,
             world_size=settings.processes,
         )
-    trainer = Trainer(settings, WarehouseScenes(), rank=rank)
-    if resume:
-        trainer.resume()
-    trainer.run()
+    plan.trainer(rank).run()
     if settings.processes > 1:
         dist.destroy_process_group()
 
@@ -104,13 +116,11 @@ def export(run: Path, target: Path) -> dict[str, Any]:
     tokenizer = AutoTokenizer.from_pretrained(run / TOKENIZER_DIRECTORY)
     model = build_model(ModelShape(**state["shape"]), vocabulary=len(tokenizer))
     model.load_state_dict(state["average"])
-    words = warehouse_vocabulary()
     facts = {
         **{name: state[name] for name in ("step", "samples", "seconds", "seed", "shape")},
         **state.get("settings", {}),
         "parameters": count_parameters(model),
-        "kinds": list(words.kinds),
-        "colours": list(words.colours),
+        **_learnt(state.get("recipe", {}), run),
     }
     fresh = target.with_name(target.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -120,6 +130,34 @@ def export(run: Path, target: Path) -> dict[str, Any]:
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
     return facts
+
+
+def _learnt(recipe: dict[str, Any], run: Path) -> dict[str, Any]:
+    """What the run was about: words; data, start and scores where they are not the usual ones.
+
+    Paths stay at home.
+    """
+    words = warehouse_vocabulary()
+    data, facts = recipe.get("data"), {}
+    kinds, colours = list(words.kinds), list(words.colours)
+    if data is not None:
+        own = list(data["boxes_by_category"])
+        kinds = list(dict.fromkeys((*own, *(kinds if recipe["mix"] else ()))))
+        colours = colours if recipe["mix"] else []
+        facts["data"] = {name: value for name, value in data.items() if name != "path"}
+    if data is not None or recipe.get("start"):
+        facts |= {name: recipe[name] for name in ("start", "rate", "mix")}
+        facts["held_out"] = _judgements(run / LOG_FILE)
+    return {"kinds": kinds, "colours": colours, **facts}
+
+
+def _judgements(log: Path) -> list[dict[str, Any]]:
+    """The first and the last held-out scores of a run's log, with their steps."""
+    if not log.exists():
+        return []
+    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    scores = [{"step": r["step"], **r["held_out"]} for r in records if "held_out" in r]
+    return scores if len(scores) < 2 else [scores[0], scores[-1]]
 
 
 def with_smallest_shape(settings: TrainSettings) -> TrainSettings:

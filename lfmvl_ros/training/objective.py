@@ -41,6 +41,7 @@ def compute_loss(
     pair_ids: Tensor,
     soft: Tensor,
     dense_weight: float,
+    alignment_weight: float = 1.0,
 ) -> Loss:
     """Loss of one batch; of the dense heads alone where the language tower did not run.
 
@@ -51,14 +52,17 @@ def compute_loss(
         pair_ids: (100,) ids of the tokens ``00`` to ``99``.
         soft: (100, 100) from :func:`soft_labels`.
         dense_weight: of the throw-away heads.
+        alignment_weight: factor of the alignment loss.
     """
     shown = batch.kinds > 0
     each = F.cross_entropy(output.kinds.float().transpose(1, 2), batch.kinds, reduction="none")
     kind = each[~shown].mean()
     colour = box = each.sum() * 0
+    coloured = batch.colours > 0
+    if coloured.any():
+        colour = F.cross_entropy(output.colours.float()[coloured], batch.colours[coloured])
     if shown.any():
         kind = 0.5 * kind + 0.5 * each[shown].mean()  # most patches are background
-        colour = F.cross_entropy(output.colours.float()[shown], batch.colours[shown])
         box = (output.boxes.float()[shown] - batch.boxes[shown]).abs().mean()
     total = dense_weight * (kind + 0.5 * colour + _BOX_WEIGHT * box)
     figures = {
@@ -74,7 +78,7 @@ def compute_loss(
         table = network.model.get_input_embeddings().weight
         aligned = network.alignment(output.tokens, table, batch, soft)
         total, spoken = (
-            total + _ALIGNMENT_WEIGHT * aligned,
+            total + alignment_weight * _ALIGNMENT_WEIGHT * aligned,
             {**spoken, "aligned": float(aligned.detach())},
         )
     layer = network.model.model.language_model.layers[network.guided_layer]

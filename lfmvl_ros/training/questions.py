@@ -31,7 +31,7 @@ class Target:
     Attributes:
         names: every name a question may use for it; the plain kind first.
         kind: index of the kind.
-        colour: index of the colour.
+        colour: index of the colour, or -1 where it is not known.
         xyxy: (4,) visible box, normalised to [0, 1].
         visibility: visible share of the object, 0 to 1.
     """

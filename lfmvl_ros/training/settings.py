@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lfmvl_ros.training.checkpoint import ModelShape
 from lfmvl_ros.training.data import StreamSettings
@@ -29,6 +31,12 @@ class TrainSettings:
         ema_decay: of the averaged weights, which are what is shipped.
         save_every_s, evaluate_every_s: how often the state is written and the average judged.
         evaluation_scenes: how many held-out scenes a judgement during training takes.
+        start: name of the checkpoint whose weights it starts from, "" for random ones.
+        rate: factor of both learning rates.
+        curriculum: whether answers have few objects at first.
+        head_warm_up: share of the run over which the throw-away heads get their weight.
+        mix: share of warehouse scenes in a run on other pictures.
+        data: what state and model card say of those pictures; None for the warehouse alone.
     """
 
     out: Path
@@ -48,12 +56,42 @@ class TrainSettings:
     save_every_s: float = 180.0
     evaluate_every_s: float = 420.0
     evaluation_scenes: int = 64
+    start: str = ""
+    rate: float = 1.0
+    curriculum: bool = True
+    head_warm_up: float = 0.0
+    mix: float = 0.0
+    data: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.minutes <= 0 or (self.steps is not None and self.steps < 1):
             raise ValueError(f"a run takes time or steps, got {self.minutes} and {self.steps}")
         if self.processes < 1 or self.max_objects < 1:
             raise ValueError("processes and max_objects are at least 1")
+        if not 0 < self.rate <= 10:
+            raise ValueError(f"rate is above 0 and at most 10, got {self.rate}")
+        if not 0 <= self.mix < 1:
+            raise ValueError(f"mix is a share from 0 to below 1, got {self.mix}")
+
+    def objects_at(self, progress: float) -> int:
+        """Most objects in an answer when this share of the run is over."""
+        return curriculum(progress, self.max_objects) if self.curriculum else self.max_objects
+
+    def head_weight(self, progress: float) -> float:
+        """Weight of the throw-away heads, 0 to 1, when this share of the run is over."""
+        return min(1.0, progress / self.head_warm_up) if self.head_warm_up else 1.0
+
+    @property
+    def evaluations(self) -> int:
+        """Questions of a judgement: no more than eight for each picture there is to ask about."""
+        if self.data is None:
+            return self.evaluation_scenes
+        return min(self.evaluation_scenes, 8 * int(self.data["held_out_pictures"]))
+
+    @property
+    def log_every(self) -> int:
+        """Updates between two lines of the log: 50, fewer in a short run."""
+        return 50 if self.steps is None else max(1, min(50, self.steps // 10))
 
 
 def curriculum(progress: float, most: int) -> int:

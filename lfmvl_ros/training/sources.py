@@ -30,19 +30,29 @@ class Scene:
     Attributes:
         pixels: uint8 (H, W, 3) RGB.
         targets: everything the scene knows, also what is too small or hidden to be asked for.
+        may_mirror: whether it may be shown mirrored.
+        words: what may be asked about it, where that is less than the source's vocabulary; the
+            kinds of its targets are then those of these words.
     """
 
     pixels: np.ndarray
     targets: tuple[Target, ...]
+    may_mirror: bool = True
+    words: Vocabulary | None = None
 
 
 class SceneSource(Protocol):
-    """What the data stream needs: words, and a scene for a random generator."""
+    """What the data stream needs: words, sizes, and a scene for a random generator."""
 
     vocabulary: Vocabulary
 
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The sizes to draw, and how often each."""
+        ...
+
     def draw(self, rng: np.random.Generator, wh_px: tuple[int, int], max_objects: int) -> Scene:
-        """A scene of this size; the same generator state gives the same scene."""
+        """A scene of this size, or for its grid; the same generator state gives the same scene."""
         ...
 
     def held_out(self) -> SceneSource:
@@ -122,6 +132,7 @@ class WarehouseScenes:
         self._kinds = {kind: index for index, kind in enumerate(KINDS)}
         self._colours = {colour: index for index, colour in enumerate(COLOURS)}
         self.vocabulary = warehouse_vocabulary()
+        self.views = views()
 
     def held_out(self) -> WarehouseScenes:
         """The same kinds of scenes, with videos that training has not seen."""

@@ -6,12 +6,14 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerFast
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.training import tokenizer as layout
@@ -22,10 +24,11 @@ from lfmvl_ros.training.evaluation import Scores, evaluate, held_out
 from lfmvl_ros.training.network import TrainingNetwork, patchify
 from lfmvl_ros.training.objective import Loss, compute_loss, soft_labels
 from lfmvl_ros.training.optim import Optimisers, follow, start_coordinates, start_positions
-from lfmvl_ros.training.settings import TrainSettings, curriculum
-from lfmvl_ros.training.sources import SceneSource, views
+from lfmvl_ros.training.settings import TrainSettings
+from lfmvl_ros.training.sources import SceneSource
 
 STATE_FILE = "state.pt"
+LOG_FILE = "progress.jsonl"
 TOKENIZER_DIRECTORY = "tokenizer"
 _SPEAKING = ("language_model", "projector", "alignment")  # parameters that vision alone leaves
 
@@ -33,10 +36,19 @@ _SPEAKING = ("language_model", "projector", "alignment")  # parameters that visi
 class Trainer:
     """One process of a run. With several, each calls :meth:`run` after joining the group."""
 
-    def __init__(self, settings: TrainSettings, source: SceneSource, *, rank: int = 0) -> None:
+    def __init__(
+        self,
+        settings: TrainSettings,
+        source: SceneSource,
+        *,
+        rank: int = 0,
+        tokenizer: PreTrainedTokenizerFast | None = None,
+        weights: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """Take a tokenizer and weights to start from; without, both begin from nothing."""
         self.settings, self.rank, self.source = settings, rank, source
         names = [name for names in source.vocabulary.names for name in names]
-        self.tokenizer = layout.build_tokenizer(names)
+        self.tokenizer = layout.build_tokenizer(names) if tokenizer is None else tokenizer
         torch.manual_seed(settings.seed)
         self.model = build_model(settings.shape, vocabulary=len(self.tokenizer))
         self.network = TrainingNetwork(
@@ -48,10 +60,14 @@ class Trainer:
         pairs = layout.pair_ids(self.tokenizer)
         start_coordinates(self.model.get_input_embeddings(), pairs)
         start_positions(self.model.model.vision_tower.embeddings.position_embedding)
+        if weights is not None:
+            self.model.load_state_dict(weights)
         self.average = build_model(settings.shape, vocabulary=len(self.tokenizer)).eval()
         self.average.load_state_dict(self.model.state_dict())
         self.optimisers = Optimisers(
-            self.network, muon_rate=settings.muon_rate, adam_rate=settings.adam_rate
+            self.network,
+            muon_rate=settings.rate * settings.muon_rate,
+            adam_rate=settings.rate * settings.adam_rate,
         )
         self._pair_ids = torch.tensor(pairs)
         stream = StreamSettings(
@@ -61,7 +77,7 @@ class Trainer:
                 "rank": rank,
             }
         )
-        self.views = views()
+        self.views = source.views
         self.stream = BatchStream(source, self.tokenizer, self.views, stream)
         self.step, self.samples, self.seconds = 0, 0, 0.0
         self._chunk_objects = 1
@@ -91,6 +107,7 @@ class Trainer:
         first, last = settings.sigma
         soft = soft_labels(max(last, first * (1 - progress / 0.4)))
         seeing = progress < settings.vision_share
+        heads = settings.head_weight(progress)
         with torch.autocast("cpu", torch.bfloat16):
             patches = patchify(batch.pixels, batch.grid)
             output = self.network(patches, None if seeing else batch.ids, batch.grid)
@@ -100,7 +117,8 @@ class Trainer:
                 batch,
                 pair_ids=self._pair_ids,
                 soft=soft,
-                dense_weight=settings.dense_weight,
+                dense_weight=heads * settings.dense_weight,
+                alignment_weight=heads,
             )
         self.network.zero_grad(set_to_none=True)
         loss.total.backward()
@@ -142,19 +160,22 @@ class Trainer:
         settings = self.settings
         if self.rank == 0:
             self.tokenizer.save_pretrained(settings.out / TOKENIZER_DIRECTORY)
-        source, count = self.source.held_out(), settings.evaluation_scenes
-        questions = held_out(source, self.views, count, max_objects=settings.max_objects)
+        source = self.source.held_out()
+        count = settings.evaluations
+        questions = held_out(source, source.views, count, max_objects=settings.max_objects)
         questions = questions[self.rank :: settings.processes]
         if self.rank == 0:
             self._say(
                 f"{count_parameters(self.model) / 1e6:.2f} M parameters, "
                 f"{len(self.tokenizer)} tokens, from step {self.step}"
             )
+        if settings.start and self.step == 0:
+            self._judge(questions)  # what the checkpoint can do already
         begun, before = time.monotonic(), self.seconds
         saved = judged = before
         while (progress := self._progress(begun, before)) < 1:
             self.advance(progress)
-            if self.step % 50 == 0:
+            if self.step % settings.log_every == 0:
                 self._log(progress)
             if self.seconds - judged >= settings.evaluate_every_s:
                 self._judge(questions)
@@ -179,7 +200,7 @@ class Trainer:
     def _next_batch(self, progress: float) -> Batch:
         index, place = divmod(self.step, self.stream.settings.chunk)
         if place == 0:
-            self._chunk_objects = curriculum(progress, self.settings.max_objects)
+            self._chunk_objects = self.settings.objects_at(progress)
         if place == 0 or not self._batches:
             self._batches = self.stream.chunk(index, max_objects=self._chunk_objects)
         return self._batches[place]
@@ -206,7 +227,7 @@ class Trainer:
         self._recent.clear()
         if self.rank:
             return
-        speed = self.samples / max(1e-9, self.seconds)
+        speed = self.samples / max(1.0, self.seconds)
         words = " ".join(f"{key} {value:.3f}" for key, value in means.items())
         self._say(
             f"{progress:6.1%} {self.seconds:6.0f} s step {self.step} {words} "
@@ -219,7 +240,7 @@ class Trainer:
 
     def _write(self, record: dict) -> None:
         where = {"step": self.step, "seconds": round(self.seconds, 1), "samples": self.samples}
-        with (self.settings.out / "progress.jsonl").open("a", encoding="utf-8") as log:
+        with (self.settings.out / LOG_FILE).open("a", encoding="utf-8") as log:
             log.write(json.dumps({**where, **record}) + "\n")
 
     def save(self) -> None:
@@ -236,6 +257,12 @@ class Trainer:
                 "planned_steps": self.settings.steps,
                 "processes": self.settings.processes,
                 "max_objects": self.settings.max_objects,
+            },
+            "recipe": {
+                "start": self.settings.start,
+                "rate": self.settings.rate,
+                "mix": self.settings.mix,
+                "data": self.settings.data,
             },
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lfmvl_ros.training.questions import Target, Vocabulary
-from lfmvl_ros.training.sources import Scene
+from lfmvl_ros.training.sources import Scene, views
 from lfmvl_ros.training.tokenizer import build_tokenizer
 
 COLOURS = {"red": (220, 40, 40), "blue": (40, 60, 220)}
@@ -21,6 +21,7 @@ class Rectangles:
         tuple(COLOURS),
         tuple((kind, *(f"{colour} {kind}" for colour in COLOURS)) for kind in KINDS),
     )
+    views = views()
 
     def draw(self, rng, wh_px, max_objects):
         width, height = wh_px
