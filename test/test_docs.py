@@ -23,6 +23,8 @@ from lfmvl_ros.core.settings_text import to_markdown
 from lfmvl_ros.core.tracking import Applied, Ignored
 from lfmvl_ros.ros.health import CameraMonitor, ModelMonitor
 from lfmvl_ros.ros.intake import FrameIntake
+from lfmvl_ros.ros.rate_health import Placement, RateMonitor
+from lfmvl_ros.ros.rates import RateLog
 
 ROOT = Path(__file__).parents[1]
 INTERFACE = (ROOT / "docs" / "ros_interface.md").read_text(encoding="utf-8")
@@ -72,17 +74,20 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
     )
     intake = FrameIntake(lambda _: None, lambda _: None, lambda: 0).status()
     camera = CameraMonitor("t", 0.0).report(intake, status, PerceptionSettings(), 1.0)
-    made = {key for key in (*camera.values, *model.values) if not key.startswith("outcome.")}
+    imu = RateMonitor("t", 0.0).report(RateLog(lambda: 0).status(), Placement(), 1.0)
+    values = (*camera.values, *model.values, *imu.values)
+    made = {key for key in values if not key.startswith("outcome.")}
     assert made <= told
     known = {"diagnostics.camera_stale_s", "diagnostics.answer_stale_s", "camera", "commands",
-             "grounding", "outcome.ok", "latency_budget.target_ms"}  # fmt: skip
+             "grounding", "outcome.ok", "latency_budget.target_ms", "imu", "camera_info",
+             "frame_id", "tracker.reorder_window_s"}  # fmt: skip
     assert told - made <= known
 
 
 def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
     source = "".join(
         (ROOT / "lfmvl_ros" / "ros" / name).read_text(encoding="utf-8")
-        for name in ("perception_node.py", "outputs.py", "channel.py")
+        for name in ("perception_node.py", "outputs.py", "channel.py", "ego_motion.py")
     )
 
     def made(call: str) -> set[str]:

@@ -225,6 +225,39 @@ class TrackerSettings(Group):
 
 
 @dataclass(frozen=True)
+class EgoMotionSettings(Group):
+    """The camera's own rotation, where the robot measures it."""
+
+    source: str = setting(
+        "off",
+        "imu: the angular velocity on the topic imu and the lens of camera_info keep boxes on "
+        "their bearings while the camera turns; needs tracker.bridge predict. imu from the next "
+        "activation on, off at once.",
+        choices=("off", "imu"),
+    )
+    mount: str = setting(
+        "tf",
+        "How the camera's axes lie in those of the IMU. tf: as the static transforms between the "
+        "frame_ids of its messages and of the pictures say; given: by the three angles below.",
+        choices=("tf", "given"),
+    )
+    roll_rad: float = setting(
+        0.0,
+        "With mount given: roll of the camera's optical frame in the frame of the IMU, as in rpy "
+        "of a URDF; the same for every camera.",
+        unit="rad",
+        low=-3.1416,
+        high=3.1416,
+    )
+    pitch_rad: float = setting(
+        0.0, "The pitch that belongs to it.", unit="rad", low=-3.1416, high=3.1416
+    )
+    yaw_rad: float = setting(
+        0.0, "The yaw that belongs to it.", unit="rad", low=-3.1416, high=3.1416
+    )
+
+
+@dataclass(frozen=True)
 class DiagnosticsSettings(Group):
     """When the node says that something is wrong."""
 
@@ -284,6 +317,7 @@ class PerceptionSettings(Group):
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
     parsing: ParsingSettings = field(default_factory=ParsingSettings)
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
+    ego_motion: EgoMotionSettings = field(default_factory=EgoMotionSettings)
     diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
 
     def __post_init__(self) -> None:
@@ -298,6 +332,12 @@ class PerceptionSettings(Group):
             )
         if len(set(self.cameras)) != len(self.cameras):
             raise UserError(f"cameras: each name once, got {', '.join(self.cameras)}")
+        if self.ego_motion.source != "off" and self.tracker.bridge == "flow":
+            raise UserError(
+                f"ego_motion.source {self.ego_motion.source} serves tracker.bridge predict; with "
+                "flow, the pixels show how the camera turns: set tracker.bridge to predict, or "
+                "ego_motion.source to off"
+            )
 
     @property
     def model_key(self) -> tuple[str, str, str]:

@@ -17,8 +17,9 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer, PipelineStatus
-from lfmvl_ros.core.tracking import Tracks
+from lfmvl_ros.core.tracking import EgoMotion, Tracks
 from lfmvl_ros.ros import qos
+from lfmvl_ros.ros.ego_motion import EgoMotionInput
 from lfmvl_ros.ros.health import CameraMonitor, Health
 from lfmvl_ros.ros.inputs import ImageReader
 from lfmvl_ros.ros.intake import FrameIntake
@@ -35,6 +36,7 @@ class CameraChannel:
         read: message and name to frame.
         settings: asked for the settings in force.
         submit: takes each frame and returns the tracks at it; None when there is no pipeline.
+        feel: takes what is known of the camera's rotation by each frame, None for nothing.
     """
 
     def __init__(
@@ -44,9 +46,12 @@ class CameraChannel:
         read: ImageReader,
         settings: Callable[[], PerceptionSettings],
         submit: Callable[[Frame], Tracks | None],
+        feel: Callable[[str, EgoMotion | None], None],
     ) -> None:
         self.name, self.prefix = name, f"{name}/" if name else ""
         self._node, self._settings, self._submit = node, settings, submit
+        self._feel = functools.partial(feel, name)
+        self._ego: EgoMotionInput | None = None
         self._group = MutuallyExclusiveCallbackGroup()
         self._subscriptions: list[Subscription] = []
         self._outputs: Outputs | None = None
@@ -65,15 +70,17 @@ class CameraChannel:
         self._outputs = Outputs(self._node, self.prefix)
 
     def start(self) -> None:
-        """Subscribe to the camera."""
+        """Subscribe to the camera, and to the gyroscope if there is to be one."""
         compressed = self._settings().compressed_input
         images = self.prefix + ("image_raw/compressed" if compressed else "image_raw")
         topic = self._node.resolve_topic_name(images)
         self._monitor = CameraMonitor(topic, time.monotonic(), self.name)
+        if self._settings().ego_motion.source == "imu":
+            self._ego = EgoMotionInput(self._node, self.name, topic, self._settings, self._complain)
         self._intake.start()
         assert self._outputs is not None
         self._subscribe(CompressedImage if compressed else Image, images, self._intake.put)
-        self._subscribe(CameraInfo, f"{self.prefix}camera_info", self._outputs.camera_info)
+        self._subscribe(CameraInfo, f"{self.prefix}camera_info", self._on_camera_info)
 
     def _subscribe(self, kind: type, topic: str, callback: Callable[[Any], None]) -> None:
         subscription = self._node.create_subscription(
@@ -90,8 +97,12 @@ class CameraChannel:
         """Let go of the camera."""
         while self._subscriptions:
             self._node.destroy_subscription(self._subscriptions.pop())
+        ego, self._ego = self._ego, None
+        if ego is not None:
+            ego.stop()
         self._monitor = None
         self._intake.stop()
+        self._feel(None)
 
     def close(self) -> None:
         """Withdraw the results."""
@@ -118,9 +129,21 @@ class CameraChannel:
         monitor = self._monitor
         if monitor is None:
             return []
-        return [monitor.report(self._intake.status(), pipeline, self._settings(), now_s)]
+        camera = monitor.report(self._intake.status(), pipeline, self._settings(), now_s)
+        ego = self._ego
+        return [camera] if ego is None else [camera, *ego.health(now_s)]
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        outputs, ego = self._outputs, self._ego
+        if outputs is not None:
+            outputs.camera_info(message)
+        if ego is not None:
+            ego.camera_info(message)
 
     def _on_frame(self, frame: Frame) -> None:
+        ego = self._ego
+        if ego is not None:
+            self._feel(ego.at(frame))
         tracks, outputs = self._submit(frame), self._outputs
         if tracks is not None and outputs is not None:
             with while_running(self._node):

@@ -22,7 +22,7 @@ from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
-from lfmvl_ros.core.tracking import Tracks
+from lfmvl_ros.core.tracking import EgoMotion, Tracks
 from lfmvl_ros.models.base import check_model
 from lfmvl_ros.ros import commands, conversions, qos
 from lfmvl_ros.ros.bond import LifecycleBond
@@ -64,7 +64,7 @@ class PerceptionNode(LifecycleNode):
         read = ImageReader(self)
         for name in self._settings.cameras:
             self._channels[name] = CameraChannel(
-                self, name, read, lambda: self._settings, self._submit
+                self, name, read, lambda: self._settings, self._submit, self._feel
             )
         self._wire()
 
@@ -194,6 +194,10 @@ class PerceptionNode(LifecycleNode):
     def _submit(self, frame: Frame) -> Tracks | None:
         pipeline = self._pipeline
         return None if pipeline is None else pipeline.submit(frame)
+
+    def _feel(self, camera: str, ego: EgoMotion | None) -> None:
+        if self._pipeline is not None:
+            self._pipeline.feel(camera, ego)
 
     def _on_answer(self, answer: Answer) -> None:
         self._answer = answer

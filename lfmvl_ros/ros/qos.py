@@ -24,6 +24,12 @@ NEWEST = _profile(1, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
 SENSOR = _profile(5, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
 """Camera output, as drivers do."""
 
+RATES = _profile(100, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
+"""Gyroscope: as sensor data, but each counts; a quarter of a second at 400 Hz."""
+
+STATIC_TRANSFORMS = _profile(100, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
+"""As tf2 listens to ``/tf_static``."""
+
 RESULTS = _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 """Detections, tracks, answers, commands: none may be lost on the way."""
 
