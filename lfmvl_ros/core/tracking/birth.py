@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lfmvl_ros.core.boxes import cxcywh_to_xyxy, iou_matrix
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.tracking import evidence, life
@@ -20,6 +21,9 @@ NS = 1e-9
 # In box sizes (square root of the area) a second: what is known of the velocity of something new.
 NEW_SPEED = 1.5
 NEW_GROWTH = 0.4
+# Two boxes of an answer with the same label that overlap this much are the same object, unless
+# each has a track already.
+SAME_IOU = 0.5
 
 
 def births(
@@ -32,11 +36,10 @@ def births(
     new_id: Callable[[int], int | None],
 ) -> tuple[Table | None, dict[int, int]]:
     """Start a track for every box that nothing explains; None if there is none."""
-    taken = set(pairs.boxes.tolist())
     born: dict[int, int] = {}
     rows: list[int] = []
-    for row in range(len(seen)):
-        key = None if row in taken else new_id(seen.first[row])
+    for row in _unexplained(seen, pairs):
+        key = new_id(seen.first[row])
         if key is not None:
             born[seen.first[row]] = key
             rows.append(row)
@@ -61,6 +64,7 @@ def births(
         ids=np.array(list(born.values()), dtype=np.int64),
         mean=mean,
         covariance=covariance,
+        lasting=(1 - table.fresh) * seen.stated[rows],
         seen_mean=mean,
         seen_covariance=covariance,
         noise=process_noise(mean, surprise, settings),
@@ -80,3 +84,23 @@ def births(
     labels = [seen.labels[row] for row in rows]
     every = np.arange(n, dtype=np.intp)
     return evidence.observed(newborn, every, labels, seen.scores[rows], np.ones(n)), born
+
+
+def _unexplained(seen: Measurements, pairs: Pairs) -> list[int]:
+    """Rows of ``seen`` that no track and no other box of the answer explains.
+
+    Models name an object twice now and then, with two boxes. The second would become a track that
+    takes turns with the first one, and at times its id.
+    """
+    taken = np.zeros(len(seen), dtype=np.bool_)
+    taken[pairs.boxes] = True
+    boxes = cxcywh_to_xyxy(seen.boxes)
+    kept = pairs.boxes.tolist()
+    rows = []
+    for row in np.flatnonzero(~taken).tolist():  # the surest first, see ``measure``
+        same = [other for other in kept if seen.labels[other] == seen.labels[row]]
+        if same and iou_matrix(boxes[[row]], boxes[same]).max() >= SAME_IOU:
+            continue
+        rows.append(row)
+        kept.append(row)
+    return rows

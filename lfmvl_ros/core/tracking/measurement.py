@@ -23,6 +23,7 @@ class Measurements:
     Attributes:
         boxes: ``(M, 4)`` cx, cy, w, h in px.
         error: ``(M, 4, 4)`` covariance of those, px^2.
+        stated: ``(M, 4, 4)`` the part of it that the answer itself states.
         labels: M labels, case-folded, white space folded: equal means the same words.
         written: M labels as the model wrote them.
         scores: ``(M,)`` in [0, 1].
@@ -32,6 +33,7 @@ class Measurements:
 
     boxes: FloatArray
     error: FloatArray
+    stated: FloatArray
     labels: tuple[str, ...]
     written: tuple[str, ...]
     scores: FloatArray
@@ -82,9 +84,12 @@ def measure(found: Detections, box_jitter: float, scale: FloatArray | None = Non
             leads.add(i)
     chosen = found.take(kept)
     boxes = xyxy_to_cxcywh(chosen.xyxy_px)
+    stated = _of_corners(chosen.sigma_px)
+    jitter = _jitter(boxes, box_jitter, np.ones(4) if scale is None else scale)
     return Measurements(
         boxes=boxes,
-        error=_error(boxes, chosen.sigma_px, box_jitter, np.ones(4) if scale is None else scale),
+        error=stated + jitter,
+        stated=stated,
         labels=tuple(keys[i] for i in kept),
         written=chosen.labels,
         scores=chosen.scores,
@@ -109,17 +114,20 @@ def _nearly_equal(xyxy: FloatArray) -> list[tuple[int, int]]:
     return [(i, j) for i, j in pairs[shared > DUPLICATE_IOU * either].tolist()]
 
 
-def _error(
-    boxes: FloatArray, sigma_px: FloatArray, box_jitter: float, scale: FloatArray
-) -> FloatArray:
-    """Covariance of cx, cy, w, h from that of the corners, plus the model's own jitter."""
+def _of_corners(sigma_px: FloatArray) -> FloatArray:
+    """Covariance ``(M, 4, 4)`` of cx, cy, w, h from the deviations ``(M, 4)`` of the corners."""
     variance = sigma_px**2
     low, high = variance[:, :2], variance[:, 2:]
-    unit = np.array([1.0, 1.0, SIZE_JITTER_RATIO, SIZE_JITTER_RATIO])
-    jitter = (box_jitter * np.tile(boxes[:, 2:], 2) * unit * scale) ** 2
-    error = np.zeros((len(boxes), 4, 4))
+    error = np.zeros((len(sigma_px), 4, 4))
     xy: NDArray[np.intp] = np.arange(2)
-    error[:, xy, xy] = (low + high) / 4 + jitter[:, :2]
-    error[:, xy + 2, xy + 2] = low + high + jitter[:, 2:]
+    error[:, xy, xy] = (low + high) / 4
+    error[:, xy + 2, xy + 2] = low + high
     error[:, xy, xy + 2] = error[:, xy + 2, xy] = (high - low) / 2
     return error
+
+
+def _jitter(boxes: FloatArray, box_jitter: float, scale: FloatArray) -> FloatArray:
+    """Covariance ``(M, 4, 4)`` of what the model adds of its own, in proportion to the box."""
+    unit = np.array([1.0, 1.0, SIZE_JITTER_RATIO, SIZE_JITTER_RATIO])
+    deviation = box_jitter * np.tile(boxes[:, 2:], 2) * unit * scale
+    return np.asarray(deviation[:, :, None] ** 2 * np.eye(4))

@@ -17,14 +17,15 @@ MAX_EXCESS = 3.0
 SURPRISE_RANGE = (0.1, 16.0)
 JITTER_RANGE = (0.5, 5.0)
 JITTER_RATE = 0.5
+FRESH_RANGE = (0.02, 1.0)
 # Sights in one answer that say little yet of how all boxes waver.
 FEW = 2.0
 
 
 def learnt_noise(
     table: Table, seen: Measurements, pairs: Pairs, settings: TrackerSettings
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Scales ``(K,)`` of process noise and ``(4,)`` of boxes' jitter; innovations ``(K, 2)``.
+) -> tuple[FloatArray, FloatArray, float, FloatArray]:
+    """Scales ``(K,)`` of process noise and ``(4,)`` of jitter, ``fresh``, innovations ``(K, 2)``.
 
     The logarithm of each scale takes a step in proportion to how far the innovations are off and
     how much of their spread it is responsible for (the gradient of their likelihood, a stochastic
@@ -32,6 +33,9 @@ def learnt_noise(
     like the one before means that the filter lags behind, one that is its opposite that it
     follows every box (Mehra, "On the identification of variances and adaptive Kalman filtering",
     IEEE Transactions on Automatic Control, 1970).
+
+    An answer that states a larger error than its innovations show makes the same error again and
+    again: ``fresh`` is the share of the stated variance that they do show.
     """
     rows, boxes = pairs.tracks, pairs.boxes
     axis = np.arange(4)
@@ -45,9 +49,16 @@ def learnt_noise(
     share = own[:, :2] / spread[:, :2]
     step = settings.noise_adaptation * (share * excess[:, :2] + alike).mean(axis=1)
     surprise = np.clip(table.surprise[rows] * np.exp(step), *SURPRISE_RANGE)
-    blame = (error / spread * excess).sum(axis=0) / (len(rows) + FEW)
-    jitter = table.jitter * np.exp(settings.noise_adaptation * blame * JITTER_RATE)
-    return surprise, np.clip(jitter, *JITTER_RANGE), innovation
+    rate = settings.noise_adaptation * JITTER_RATE / (len(rows) + FEW)
+    stated = seen.stated[boxes[:, None], axis, axis]
+    blame = ((error - stated) / spread * excess).sum(axis=0)
+    jitter = np.clip(table.jitter * np.exp(rate * blame), *JITTER_RANGE)
+    # Without the filter's own variance, which is too large for what stands still.
+    expected = error - (1 - table.fresh) * stated
+    surplus = np.minimum(difference**2 / expected - 1, MAX_EXCESS)
+    told = float((table.fresh * stated / expected * surplus).mean(axis=1).sum())
+    fresh = float(np.clip(table.fresh * np.exp(rate * told), *FRESH_RANGE))
+    return surprise, jitter, fresh, innovation
 
 
 def process_noise(mean: FloatArray, surprise: FloatArray, settings: TrackerSettings) -> FloatArray:

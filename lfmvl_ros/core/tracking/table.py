@@ -14,7 +14,9 @@ from lfmvl_ros.core.tracking.life import END
 
 Rows = NDArray[np.intp] | NDArray[np.bool_]
 MIN_SIDE_PX = 1.0
-_PER_TABLE = ("stamp_ns", "vocabulary", "spelling", "jitter")
+# Errors of the bundled checkpoint's boxes, 0.1 s apart, correlate by 0.75.
+FRESH = 0.3
+_PER_TABLE = ("stamp_ns", "vocabulary", "spelling", "jitter", "fresh")
 
 
 def _ints() -> NDArray[np.int64]:
@@ -39,9 +41,13 @@ class Table:
         spelling: V labels as they are published.
         jitter: ``(4,)`` how much more cx, cy, w, h of boxes waver than the settings say (standard
             deviations), learnt from innovations; 1 is as the settings say.
+        fresh: share of the variance that answers state for their boxes which is drawn anew with
+            each answer, learnt from innovations.
         ids: ``(N,)``.
         mean: ``(N, 8)`` see :mod:`lfmvl_ros.core.tracking.motion`.
         covariance: ``(N, 8, 8)``.
+        lasting: ``(N, 4, 4)`` covariance of the error in cx, cy, w, h that the model repeats in
+            each answer, px^2. ``covariance`` lacks it, as if answers averaged it away.
         seen_mean, seen_covariance: the two after the last sight, at ``seen_ns``.
         noise: ``(N, 4)`` spectral density of the acceleration of each axis, px^2/s^3.
         surprise: ``(N,)`` scale of ``noise``, learnt from innovations; 1 is as the settings say.
@@ -61,9 +67,11 @@ class Table:
     vocabulary: tuple[str, ...] = ()
     spelling: tuple[str, ...] = ()
     jitter: FloatArray = field(default_factory=lambda: np.ones(4))
+    fresh: float = FRESH
     ids: NDArray[np.int64] = field(default_factory=_ints)
     mean: FloatArray = field(default_factory=lambda: np.zeros((0, 8)))
     covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 8, 8)))
+    lasting: FloatArray = field(default_factory=lambda: np.zeros((0, 4, 4)))
     seen_mean: FloatArray = field(default_factory=lambda: np.zeros((0, 8)))
     seen_covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 8, 8)))
     noise: FloatArray = field(default_factory=lambda: np.zeros((0, 4)))

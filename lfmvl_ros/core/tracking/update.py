@@ -253,18 +253,22 @@ def _sighted(
     seen_mean, seen_covariance = table.seen_mean.copy(), table.seen_covariance.copy()
     seen_mean[rows], seen_covariance[rows] = fixed, spread
     innovation = table.innovation.copy()
-    surprise[rows], jitter, innovation[rows] = learnt_noise(table, seen, pairs, settings)
+    surprise[rows], jitter, fresh, innovation[rows] = learnt_noise(table, seen, pairs, settings)
     noise[rows] = process_noise(fixed, surprise[rows], settings)
     score = seen.scores[boxes]
     log_odds[rows] = life.after_sight(log_odds[rows], weight[rows], score, settings)
     keep = CONFIDENCE_MEMORY ** weight[rows]
     confidence[rows] = keep * confidence[rows] + (1 - keep) * score
+    lasting, share = table.lasting.copy(), keep[:, None, None]
+    lasting[rows] = share * lasting[rows] + (1 - share) * (1 - fresh) * seen.stated[boxes]
     table = evidence.observed(table, rows, [seen.labels[box] for box in boxes], score, weight[rows])
     return replace(
         table,
         jitter=jitter,
+        fresh=fresh,
         mean=mean,
         covariance=covariance,
+        lasting=lasting,
         seen_mean=seen_mean,
         seen_covariance=seen_covariance,
         surprise=surprise,

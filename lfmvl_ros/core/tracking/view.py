@@ -44,7 +44,7 @@ def tracks_at(
     # What shrinking the velocity keeps from the position is an error that may be there.
     doubt = (now.mean - best.mean)[alive, :4]
     now, best = now.take(alive), best.take(alive)
-    covariance = now.covariance[:, :4, :4] + doubt[:, :, None] * doubt[:, None, :]
+    covariance = now.covariance[:, :4, :4] + now.lasting + doubt[:, :, None] * doubt[:, None, :]
     boxes = boxes_in_image(best.mean, source.wh)
     coasted_s = np.maximum((stamp_ns - now.steady_until_ns) * NS, 0.0)
     fading = np.exp(-coasted_s / cadence.life_s(settings))

@@ -48,7 +48,7 @@ def follow(
             centre = rng.normal(size=(len(boxes), 2)) * 0.02 * boxes[:, 2:]
             size = 1 + rng.normal(size=(len(boxes), 2)) * 0.05
             boxes = np.concatenate([boxes[:, :2] + centre, boxes[:, 2:] * size], axis=1)
-            found = answer(now, boxes, sigma_px=3.0, delay_s=delay_s)
+            found = answer(now, boxes, sigma_px=1.0, delay_s=delay_s)
             on_the_way.append((now + delay_s, found, boxes))
         yield now, tracker.at(ns(now)), held
 
@@ -145,6 +145,34 @@ def test_stated_regions_hold_the_truth(
             inside += ((nearest * solved[:, :, 0]).sum(axis=1) < chi2.ppf(0.9, 2)).tolist()
     assert len(inside) > 5000
     assert 0.80 < np.mean(inside) < 0.99
+
+
+@pytest.mark.parametrize("repeats", [0.0, 0.75])
+@pytest.mark.parametrize("interval_s", [0.12, 0.3])
+def test_errors_that_a_model_repeats_are_not_averaged_away(
+    answer: MakeAnswer, interval_s: float, repeats: float
+) -> None:
+    """A model that is wrong by 8 px is often wrong by the same 8 px in the next answer."""
+    rng, sigma_px = np.random.default_rng(8), 8.0
+    truth = np.array([[200.0 + 180 * i, 300, 100, 100] for i in range(5)])
+    tracker, inside, sure = Tracker(TrackerSettings(bridge="predict")), [], []
+    same, keeps = rng.normal(size=(5, 2, 2)), np.exp(-interval_s / 1.5)
+    for i in range(round(60 / interval_s)):
+        same = keeps * same + np.sqrt(1 - keeps**2) * rng.normal(size=same.shape)
+        fresh = rng.normal(size=same.shape)
+        corners = sigma_px * (np.sqrt(repeats) * same + np.sqrt(1 - repeats) * fresh)
+        low, high = corners[:, 0], corners[:, 1]
+        error = np.concatenate([(low + high) / 2, high - low], axis=1)
+        tracker.apply(answer(i * interval_s, truth + error, sigma_px=sigma_px))
+        tracks = tracker.at(ns(i * interval_s))
+        if i * interval_s < 10:
+            continue
+        for middle, spread in zip(centres(tracks), tracks.covariance, strict=True):
+            apart = (truth[:, :2] - middle)[np.abs(truth[:, :2] - middle).sum(axis=1).argmin()]
+            inside.append(apart @ np.linalg.solve(spread[:2, :2], apart) < chi2.ppf(0.9, 2))
+            sure.append(np.sqrt(spread[0, 0]))
+    assert 0.85 < np.mean(inside) < 0.99
+    assert np.median(sure) < sigma_px
 
 
 @pytest.mark.parametrize("adaptation", [0.0, 0.2])
