@@ -77,13 +77,19 @@ def train(settings: TrainSettings, *, resume: bool = False, wishes: Wishes | Non
                 _process, arguments, nprocs=settings.processes, start_method="spawn"
             )
     except ProcessRaisedException as error:
-        told = _USER_ERROR.search(str(error))
+        told = told_by(str(error))
         if told is None:
             raise
-        raise UserError(told[1]) from error
+        raise UserError(told) from error
     finally:
         meeting.unlink(missing_ok=True)
     export(settings.out, settings.out / CHECKPOINT_DIRECTORY)
+
+
+def told_by(traceback: str) -> str | None:
+    """What a UserError of another process said, or None where it was another error."""
+    found = _USER_ERROR.search(traceback)
+    return found[1] if found else None
 
 
 def _process(rank: int, plan: Plan, meeting: str) -> None:

@@ -26,7 +26,7 @@ from lfmvl_ros.training.start import (
     load_weights,
     name_of,
 )
-from lfmvl_ros.training.trainer import STATE_FILE, TOKENIZER_DIRECTORY, Trainer
+from lfmvl_ros.training.trainer import STATE_FILE, TOKENIZER_DIRECTORY, Trainer, check_state
 
 WAREHOUSE = "the warehouse scenes"
 
@@ -128,6 +128,7 @@ def _resumed(settings: TrainSettings, wishes: Wishes) -> Plan:
     if recipe["start"]:
         shape = ModelShape(**state["shape"])
         settings = fine_tuning(replace(settings, shape=shape), recipe["start"], rate=recipe["rate"])
+    check_state(state, settings)
     folder = _same_folder(path, recipe["data"], wishes.data)
     return Plan(_with_data(settings, folder), True, folder)
 

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,6 @@ from lfmvl_ros.training.sources import SceneSource
 STATE_FILE = "state.pt"
 LOG_FILE = "progress.jsonl"
 TOKENIZER_DIRECTORY = "tokenizer"
-_SPEAKING = ("language_model", "projector", "alignment")  # parameters that vision alone leaves
 
 
 class Trainer:
@@ -279,13 +279,22 @@ class Trainer:
             UserError: the state is of another model shape or seed.
         """
         state = torch.load(self.settings.out / STATE_FILE, weights_only=True)
-        if state["shape"] != asdict(self.settings.shape) or state["seed"] != self.settings.seed:
-            raise UserError(
-                f"{self.settings.out / STATE_FILE} was trained with {state['shape']}, seed "
-                f"{state['seed']}; resume it with the same ones or choose another directory"
-            )
+        check_state(state, self.settings)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimisers.load_state_dict(state["optimisers"])
         self.step, self.samples = state["step"], state["samples"]
         self.seconds, self._chunk_objects = state["seconds"], state["chunk_objects"]
+
+
+def check_state(state: Mapping[str, Any], settings: TrainSettings) -> None:
+    """Make sure that a run with these settings can go on from a saved state.
+
+    Raises:
+        UserError: the state is of another model shape or seed.
+    """
+    if state["shape"] != asdict(settings.shape) or state["seed"] != settings.seed:
+        raise UserError(
+            f"{settings.out / STATE_FILE} was trained with {state['shape']}, seed "
+            f"{state['seed']}; resume it with the same ones or choose another directory"
+        )

@@ -2,7 +2,9 @@
 """``lfmvl train`` on a folder of pictures, from nothing and from the bundled weights."""
 
 import json
+import pickle
 import shutil
+import traceback
 
 import numpy as np
 import pytest
@@ -10,13 +12,21 @@ import torch
 
 from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.models.base import load_model
 from lfmvl_ros.training.card import FACTS_FILE
+from lfmvl_ros.training.launch import told_by, with_smallest_shape
+from lfmvl_ros.training.mixed import MixedScenes
+from lfmvl_ros.training.pictures import CocoScenes
+from lfmvl_ros.training.plan import Wishes, make_plan
+from lfmvl_ros.training.settings import TrainSettings
 from lfmvl_ros.training.trainer import LOG_FILE, STATE_FILE
 
 from .coco_folders import add_box, save, scene_folder
+
+pytestmark = pytest.mark.timeout(300)  # seconds on a quiet machine, minutes on a busy one
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +121,8 @@ def test_resuming_on_other_pictures_is_refused(tiny, pictures, tmp_path, capsys)
         (("--from", "bundled"), "was started from nothing, not from bundled"),
         (("--tiny", "--mix", 0.5), "was trained with --mix 0"),
         (("--tiny", "--rate", 0.5), "was trained with --rate 1"),
+        (("--tiny", "--seed", 1), "seed 0; resume it with the same ones"),
+        ((), "choose another directory"),
     ):
         assert train(*again, *wish) == 2
         assert told in capsys.readouterr().err
@@ -120,16 +132,38 @@ def test_resuming_on_other_pictures_is_refused(tiny, pictures, tmp_path, capsys)
 def test_from_the_bundled_weights_it_goes_on_learning(pictures, tmp_path, capsys):
     run = tmp_path / "run"
     start = ("--data", pictures, "--from", "bundled", "--out", run)
-    assert train(*start, "--steps", 12) == 0
+    assert train(*start, "--steps", 9) == 0
     facts = json.loads((run / "checkpoint" / FACTS_FILE).read_text())
-    assert [record["step"] for record in facts["held_out"]] == [0, 12]
+    assert [record["step"] for record in facts["held_out"]] == [0, 9]
     assert facts["held_out"][0]["valid_json"] == 1.0  # it knew how to answer before it began
     assert facts["start"] == "bundled"
     assert facts["rate"] == 0.3
     assert falls(losses(run, "kind"), 1.0)
     assert answer(run / "checkpoint").text.startswith("[")
-    assert train("--resume", "--steps", 13, "--out", run) == 0  # knows its start and its shape
-    assert "from step 12" in capsys.readouterr().out
+    assert train("--resume", "--steps", 10, "--out", run) == 0  # knows its start and its shape
+    assert "from step 9" in capsys.readouterr().out
+
+
+def test_a_plan_can_be_sent_to_another_process(pictures, tmp_path):
+    settings = with_smallest_shape(TrainSettings(out=tmp_path, processes=1))
+    plan = make_plan(settings, Wishes(data=pictures, mix=0.2), resume=False)
+    plan = pickle.loads(pickle.dumps(plan))
+    trainer = plan.trainer(0)
+    assert isinstance(plan.source(), MixedScenes)
+    assert trainer.settings.mix == 0.2
+    assert trainer.views == CocoScenes(plan.folder).views
+    assert set(plan.folder.categories) < set(trainer.source.vocabulary.kinds)
+
+
+def test_what_another_process_says_comes_through():
+    try:
+        raise UserError("the picture a.png is gone; put it back")
+    except UserError:
+        assert told_by(traceback.format_exc()) == "the picture a.png is gone; put it back"
+    try:
+        raise ValueError("UserError: no")
+    except ValueError:
+        assert told_by(traceback.format_exc()) is None
 
 
 def test_what_does_not_go_together_is_said(pictures, tmp_path, capsys):
