@@ -65,32 +65,33 @@ class _Reader:
         """Take over one file's pictures and boxes."""
         kinds = self._kinds(file.content["categories"])
         finder = PictureFinder(self.directory, file)
-        by_id: dict[object, _Listed | None] = {}
+        by_id: dict[str, _Listed | None] = {}
         for image in _objects(file.content["images"]):
-            by_id[image.get("id")] = self._picture(image, finder, file.split)
+            by_id[_key(image.get("id"))] = self._picture(image, finder, file.split)
         for box in _objects(file.content["annotations"]):
-            if box.get("image_id") not in by_id:
+            number, kind = _key(box.get("image_id")), kinds.get(_key(box.get("category_id")))
+            if number not in by_id:
                 self.leave_out("boxes of a picture that is not listed")
                 continue
-            picture = by_id[box["image_id"]]
+            picture = by_id[number]
             if picture is None:
                 self.leave_out("boxes of unusable pictures")
             elif box.get("iscrowd"):
                 self.leave_out("crowds (iscrowd)")
-            elif box.get("category_id") not in kinds:
+            elif kind is None:
                 self.leave_out("boxes of a category that is not listed")
             else:
-                picture.kinds.append(kinds[box["category_id"]])
+                picture.kinds.append(kind)
                 picture.xywh_px.append(_four_numbers(box.get("bbox")))
 
-    def _kinds(self, categories: list[Any]) -> dict[object, int]:
+    def _kinds(self, categories: list[Any]) -> dict[str, int]:
         kinds = {}
         for category in _objects(categories):
             names = names_of(str(category.get("name", "")))
             key = names[0].casefold()
             known = self.names.setdefault(key, names)
             self.names[key] = tuple(dict.fromkeys((*known, *names)))
-            kinds[category.get("id")] = list(self.names).index(key)
+            kinds[_key(category.get("id"))] = list(self.names).index(key)
         return kinds
 
     def _picture(self, image: dict[str, Any], finder: PictureFinder, split: str) -> _Listed | None:
@@ -102,7 +103,7 @@ class _Reader:
             return None
         try:
             stated = (int(image["width"]), int(image["height"]))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             stated = (0, 0)
         inside = Path(os.path.relpath(path, self.directory)).as_posix()
         entry = _Listed(inside, split, stated if min(stated) > 0 else None)
@@ -142,11 +143,16 @@ def _objects(items: list[Any]) -> Iterable[dict[str, Any]]:
     return (item for item in items if isinstance(item, dict))
 
 
+def _key(number: object) -> str:
+    """An id as written in either place: some tools write numbers here and text there."""
+    return str(number)
+
+
 def _four_numbers(bbox: object) -> list[float]:
     """A box as numbers; NaN where it is none, to be counted with the empty ones."""
     try:
         numbers = [float(value) for value in bbox]  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = []
     return numbers if len(numbers) == 4 else [float("nan")] * 4
 

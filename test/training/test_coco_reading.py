@@ -219,6 +219,53 @@ def test_the_fingerprint_is_about_content_alone(tmp_path):
     assert read_folder(tmp_path / "b").fingerprint() != one.fingerprint()
 
 
+@pytest.fixture(scope="module")
+def two_pictures(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("two")
+    return directory, plain_folder(directory, 2)
+
+
+NUMBERS = st.sampled_from([0, 1, 3, "1", -1, 1e400, None, [], "a"])
+IMAGES = st.fixed_dictionaries(
+    {"id": NUMBERS, "file_name": st.sampled_from(["0.png", "1.png", "", ".", "..", 7, "\0"])},
+    optional={"width": NUMBERS, "height": NUMBERS},
+)
+BOXES = st.fixed_dictionaries(
+    {"image_id": NUMBERS, "category_id": NUMBERS},
+    optional={"bbox": st.lists(NUMBERS, max_size=5) | NUMBERS, "iscrowd": NUMBERS},
+)
+KINDS = st.fixed_dictionaries({"id": NUMBERS, "name": st.text(max_size=5) | NUMBERS})
+
+
+def lists(of):
+    return st.lists(of | NUMBERS, max_size=5)
+
+
+@given(sound=st.booleans(), images=lists(IMAGES), boxes=lists(BOXES), kinds=lists(KINDS))
+def test_whatever_a_tool_writes_is_read_or_refused(two_pictures, sound, images, boxes, kinds):
+    directory, content = two_pictures
+    strange = {"images": images, "annotations": boxes, "categories": kinds}
+    if sound:
+        strange = {part: [*strange[part], *content[part]] for part in content}
+    save(directory / "annotations.json", strange)
+    try:
+        folder = read_folder(directory)
+    except UserError:
+        return
+    assert folder.training
+    assert folder.held_out
+    assert folder.facts()["boxes"] == sum(folder.facts()["boxes_by_category"].values()) > 0
+    assert folder.describe()
+
+
+def test_numbers_written_as_text_are_the_same_numbers(tmp_path):
+    content = plain_folder(tmp_path)
+    for box in content["annotations"]:
+        box["image_id"] = str(box["image_id"])
+    save(tmp_path / "annotations.json", content)
+    assert read_folder(tmp_path).facts()["boxes"] == 4
+
+
 def test_no_annotations(tmp_path):
     with pytest.raises(UserError, match="no folder"):
         read_folder(tmp_path / "nowhere")
