@@ -239,6 +239,8 @@ class Lfm2VlImageProcessor(BaseImageProcessor):
             shapes += [[crop.shape[-2] // patch, crop.shape[-1] // patch] for crop in crops]
         data: dict[str, Any] = {}
         if do_pad:
+            # A very thin picture takes more than the cap: no side goes below one patch.
+            length = max(length, *map(len, values))
             data["pixel_attention_mask"] = torch.stack([_mask(len(v), length) for v in values])
             data["spatial_shapes"] = torch.tensor(shapes)
             values = [F.pad(v, (0, 0, 0, max(0, length - len(v)))) for v in values]

@@ -120,3 +120,18 @@ def test_a_broken_torchvision_is_hidden(tmp_path):
     )
     path = f"{tmp_path}:{Path(__file__).parents[2]}"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=110, env={"PYTHONPATH": path})
+
+
+@pytest.mark.parametrize("splitting", [False, True])
+@pytest.mark.parametrize("wh", [(9312, 118), (118, 9312), (6000, 60)])
+def test_a_very_thin_picture_may_need_more_patches_than_the_cap(wh, splitting):
+    """The stock class can't stack its crops then."""
+    width, height = wh
+    processor = ours.Lfm2VlImageProcessor(
+        max_image_tokens=64, do_image_splitting=splitting, tile_size=256
+    )
+    picture = np.zeros((height, width, 3), np.uint8)
+    result = processor(images=[picture], return_tensors="pt")
+    rows = result["spatial_shapes"].prod(dim=-1)
+    assert result["pixel_attention_mask"].sum(dim=1).tolist() == rows.tolist()
+    assert len(result["pixel_values"]) == len(rows)
