@@ -230,9 +230,10 @@ class EgoMotionSettings(Group):
 
     source: str = setting(
         "off",
-        "imu: the angular velocity on the topic imu and the lens of camera_info keep boxes on "
-        "their bearings while the camera turns; needs tracker.bridge predict. imu from the next "
-        "activation on, off at once.",
+        "imu: the angular velocity on the topic imu, through the lens of camera_info, moves the "
+        "picture. With tracker.bridge predict, boxes keep their bearings while the camera turns; "
+        "with flow, pixels are looked for where they have turned to, which counts when that is "
+        "fast. imu from the next activation on, off at once.",
         choices=("off", "imu"),
     )
     mount: str = setting(
@@ -332,12 +333,6 @@ class PerceptionSettings(Group):
             )
         if len(set(self.cameras)) != len(self.cameras):
             raise UserError(f"cameras: each name once, got {', '.join(self.cameras)}")
-        if self.ego_motion.source != "off" and self.tracker.bridge == "flow":
-            raise UserError(
-                f"ego_motion.source {self.ego_motion.source} serves tracker.bridge predict; with "
-                "flow, the pixels show how the camera turns: set tracker.bridge to predict, or "
-                "ego_motion.source to off"
-            )
 
     @property
     def model_key(self) -> tuple[str, str, str]:

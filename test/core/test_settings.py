@@ -137,15 +137,3 @@ def test_settings_can_not_be_changed_in_place() -> None:
     with pytest.raises(AttributeError):
         Oven().light = False  # type: ignore[misc]
     assert {item.name for item in fields(Oven)} == {"heat_c", "light", "name", "fan"}
-
-
-def test_a_gyroscope_that_nothing_would_use_is_refused() -> None:
-    with pytest.raises(UserError, match=r"set tracker\.bridge to predict") as caught:
-        PerceptionSettings().updated({"ego_motion.source": "imu"})
-    assert "ego_motion.source to off" in str(caught.value)
-    both = {"ego_motion.source": "imu", "tracker.bridge": "predict"}
-    with_imu = PerceptionSettings().updated(both)
-    with pytest.raises(UserError, match=r"serves tracker\.bridge predict"):
-        with_imu.updated({"tracker.bridge": "flow"})
-    off = {"ego_motion.source": "off", "tracker.bridge": "flow"}
-    assert with_imu.updated(off) == PerceptionSettings()

@@ -116,10 +116,6 @@ def test_tracks_follow_a_camera_that_turns_while_nobody_answers(world):
     )
     rig = Rig(world)
     found = {}
-    refused = world.set_parameters(tracker__bridge="flow")
-    assert not refused.successful
-    assert "set tracker.bridge to predict" in refused.reason
-
     for source in ("imu", "off"):
         assert world.set_parameters(ego_motion__source=source).successful
         assert world.call(SetBool, "enable", data=True).success

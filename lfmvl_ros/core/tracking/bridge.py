@@ -17,6 +17,7 @@ from dataclasses import replace
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.tracking.carry import Seen, step
+from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.flow import small_grey
 from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.update import NS, carried
@@ -45,9 +46,14 @@ class Bridge:
         self._root_wh: tuple[int, int] | None = None
         self._generation = 0
         self._point_s = 0.0
+        self._ego: EgoMotion | None = None
 
     def __len__(self) -> int:
         return len(self._ring)
+
+    def feel(self, ego: EgoMotion | None) -> None:
+        """Use what is known of the camera's rotation, from any thread; None for nothing."""
+        self._ego = ego
 
     def clear(self) -> None:
         """Forget all frames and tracks."""
@@ -162,7 +168,7 @@ class Bridge:
             return replace(fresh, table=carried(last.table, fresh.stamp_ns, settings))
         side = self._side(len(last.table), settings)
         began = time.thread_time()
-        new = step(last, fresh, settings, side)
+        new = step(last, fresh, settings, side, self._ego)
         self._learn(time.thread_time() - began, len(last.table) * side**2)
         return new
 

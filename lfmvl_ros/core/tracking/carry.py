@@ -14,7 +14,8 @@ import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy
 from lfmvl_ros.core.config import TrackerSettings
-from lfmvl_ros.core.tracking.flow import BoxMotion, GreyImage, box_motion
+from lfmvl_ros.core.tracking.ego_motion import EgoMotion
+from lfmvl_ros.core.tracking.flow import BoxMotion, GreyImage, box_motion, transformed
 from lfmvl_ros.core.tracking.motion import shrink_velocity
 from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table
 from lfmvl_ros.core.tracking.update import NS, carried
@@ -40,7 +41,7 @@ class Seen:
         wh: size of the camera's picture, px.
         grey: ``(h, w)`` small copy.
         table: the tracks at this frame; None before the first answer's frame.
-        camera: ``(2, 3)`` similarity from the frame before, px of the small copy, or None.
+        camera: ``(3, 3)`` homography from the frame before, px of the small copy, or None.
         step_s: time since the frame before, 0 if there is none.
     """
 
@@ -58,7 +59,13 @@ class Seen:
         return np.asarray(small / np.array(self.wh, dtype=np.float64))
 
 
-def step(before: Seen, after: Seen, settings: TrackerSettings, side: int) -> Seen:
+def step(
+    before: Seen,
+    after: Seen,
+    settings: TrackerSettings,
+    side: int,
+    ego: EgoMotion | None = None,
+) -> Seen:
     """Return ``after`` with the tracks of ``before`` carried to it.
 
     Args:
@@ -66,6 +73,7 @@ def step(before: Seen, after: Seen, settings: TrackerSettings, side: int) -> See
         after: the next frame.
         settings: of the tracker.
         side: points along a box's side.
+        ego: the camera's rotation, where it is known: says where to look for the pixels.
     """
     table, step_s = before.table, (after.stamp_ns - before.stamp_ns) * NS
     if table is None:
@@ -76,6 +84,10 @@ def step(before: Seen, after: Seen, settings: TrackerSettings, side: int) -> See
     sigma_px = np.sqrt(np.trace(predicted.covariance[:, 4:6, 4:6], axis1=1, axis2=2) / 2) * step_s
     scale = before.scale
     boxes = cxcywh_to_xyxy(table.mean[:, :4])
+    rotation = None
+    if ego is not None:
+        turn = ego.rotation(before.stamp_ns, after.stamp_ns)
+        rotation = ego.lens.homography(turn, scale)
     motion = box_motion(
         before.grey,
         after.grey,
@@ -85,6 +97,7 @@ def step(before: Seen, after: Seen, settings: TrackerSettings, side: int) -> See
         expected_sigma=sigma_px * float(scale.mean()),
         solid=table.confirmed & ~table.missed,
         ignored=table.hidden,
+        rotation=rotation,
     )
     moved = _moved(table, predicted, motion, before, step_s)
     return replace(after, table=moved, camera=motion.camera, step_s=step_s)
@@ -163,7 +176,7 @@ def _trusted_shift(
     camera, was = np.zeros((2, len(table), 2))
     if motion.camera is not None and before.camera is not None and before.step_s > 0:
         centres = table.mean[:, :2] * before.scale
-        last = centres @ before.camera[:, :2].T + before.camera[:, 2] - centres
+        last = transformed(centres, before.camera) - centres
         camera, was = motion.background / before.scale, last / before.scale * step_s / before.step_s
     own = table.mean.copy()
     own[:, 4:6] -= was / step_s

@@ -60,6 +60,19 @@ class Intrinsics:
         matrix = np.asarray(k, dtype=np.float64).reshape(3, 3)
         return cls(*(float(matrix[i, j]) for i, j in ((0, 0), (1, 1), (0, 2), (1, 2))))
 
+    def homography(self, rotation: FloatArray, scale: FloatArray) -> FloatArray:
+        """Return ``(3, 3)`` that takes points of a picture to where a rotation puts them.
+
+        Args:
+            rotation: ``(3, 3)`` see :meth:`EgoMotion.rotation`.
+            scale: ``(2,)`` px of a copy of the picture, in which the points are, for one of its.
+        """
+        matrix = np.array(
+            [[self.fx_px, 0.0, self.cx_px], [0.0, self.fy_px, self.cy_px], [0.0, 0.0, 1.0]]
+        )
+        matrix[:2] *= scale[:, None]
+        return np.asarray(matrix @ rotation @ np.linalg.inv(matrix))
+
 
 @dataclass(frozen=True, eq=False)
 class EgoMotion:

@@ -38,6 +38,8 @@ LEAST_POINTS = 3
 SAME_THING_IOU = 0.7
 SCALE_SIDE_PX = 48.0
 SCALE_POINTS = 10
+# What a camera turns this close to 90 degrees off its axis, or beyond, is out of the picture.
+LEAST_DEPTH = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,7 @@ class BoxMotion:
         support: ``(N,)`` share of a box's points that moved together, 0 where it was lost.
         background: ``(N, 2)`` movement of the scene behind each centre; zeros if ``camera`` is
             None.
-        camera: ``(2, 3)`` similarity that carries points of the background, or None.
+        camera: ``(3, 3)`` homography that carries points of the background, or None.
     """
 
     shift: FloatArray
@@ -83,6 +85,7 @@ def box_motion(
     expected_sigma: FloatArray,
     solid: BoolArray,
     ignored: BoolArray | None = None,
+    rotation: FloatArray | None = None,
 ) -> BoxMotion:
     """Measure how boxes moved.
 
@@ -95,6 +98,8 @@ def box_motion(
         expected_sigma: ``(N,)`` its standard deviation.
         solid: ``(N,)`` boxes that hide what is behind them.
         ignored: ``(N,)`` boxes that are not looked at; None for none.
+        rotation: ``(3, 3)`` homography of how the camera turned, where that is known otherwise:
+            points are looked for where it puts them.
     """
     height, width = before.shape
     points = _grid_points(boxes, side, (width, height))
@@ -104,51 +109,77 @@ def box_motion(
         usable[ignored] = False
     behind = _background_points(boxes if ignored is None else boxes[~ignored], (width, height))
     start = np.concatenate([points[usable], behind])
-    moved, good = follow_points(before, after, start)
+    turn = np.eye(3) if rotation is None else rotation
+    foreseen = transformed(start, turn)
+    moved, good = follow_points(before, after, start, foreseen)
     count = int(usable.sum())
-    camera = _camera_motion(behind[good[count:]], moved[count:][good[count:]])
+    camera = _camera_motion(foreseen[count:][good[count:]], moved[count:][good[count:]])
+    # From here on, movements are those that the camera's turning does not explain.
     shifts, followed = np.zeros((n, per_box, 2)), np.zeros((n, per_box), np.bool_)
-    shifts[usable] = moved[:count] - start[:count]
+    shifts[usable] = moved[:count] - foreseen[:count]
     followed[usable] = good[:count]
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    turned = transformed(centres, turn)
     vote = np.where(followed, _centrality(side)[None], 0.0)
     background = np.zeros((n, 2))
     if camera is not None:
-        background = centres @ camera[:, :2].T + camera[:, 2] - centres
-        still = points @ camera[:, :2].T + camera[:, 2] - points
+        background = transformed(turned, camera) - centres
+        around = transformed(points.reshape(-1, 2), turn)
+        still = (transformed(around, camera) - around).reshape(points.shape)
         alike = np.hypot(*np.moveaxis(shifts - still, -1, 0)) < KERNEL_PX
         vote = np.where(alike, BACKGROUND_VOTE * vote, vote)
+        camera = camera @ turn
     sides = boxes[:, 2:] - boxes[:, :2]
-    shift, together, support = _best_group(shifts, vote, followed, expected, expected_sigma)
+    unexplained = expected - (turned - centres)
+    shift, together, support = _best_group(shifts, vote, followed, unexplained, expected_sigma)
     scale = _growth(points, shifts, together, shift, centres, sides.min(axis=1))
-    return BoxMotion(shift, scale, support, background, camera)
+    return BoxMotion(shift + turned - centres, scale, support, background, camera)
+
+
+def transformed(points: FloatArray, homography: FloatArray) -> FloatArray:
+    """Points ``(M, 2)`` after a homography ``(3, 3)``; those it puts out of sight stay."""
+    ends = points @ homography[:, :2].T + homography[:, 2]
+    visible = ends[:, 2:] > LEAST_DEPTH
+    return np.where(visible, ends[:, :2] / np.where(visible, ends[:, 2:], 1.0), points)
 
 
 def follow_points(
-    before: GreyImage, after: GreyImage, start: FloatArray
+    before: GreyImage, after: GreyImage, start: FloatArray, foreseen: FloatArray
 ) -> tuple[FloatArray, BoolArray]:
-    """Follow points ``(M, 2)`` there and back; where they went, and which were really followed."""
+    """Follow points ``(M, 2)`` there and back; where they went, and which were really followed.
+
+    Args:
+        before: a small picture.
+        after: the next one.
+        start: where the points are.
+        foreseen: ``(M, 2)`` where to look for them. They are found up to about 20 px from there.
+    """
     if not len(start):
         return np.zeros((0, 2)), np.zeros(0, np.bool_)
     origin = np.asarray(start, np.float32).reshape(-1, 1, 2)
-    there, found = _flow(before, after, origin)
-    back, returned = _flow(after, before, there)
+    ahead = np.asarray(foreseen, np.float32).reshape(-1, 1, 2) - origin
+    there, found = _flow(before, after, origin, ahead)
+    back, returned = _flow(after, before, there, -ahead)
     off = np.abs(back - origin).reshape(-1, 2).max(axis=1)
     good = found & returned & (off < RETURN_PX)
     return np.asarray(there.reshape(-1, 2), np.float64), np.asarray(good, np.bool_)
 
 
 def _flow(
-    before: GreyImage, after: GreyImage, start: NDArray[np.float32]
+    before: GreyImage,
+    after: GreyImage,
+    start: NDArray[np.float32],
+    ahead: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], BoolArray]:
     end, found, _ = cv2.calcOpticalFlowPyrLK(
         before,
         after,
         start,
-        np.zeros_like(start),
+        start + ahead,
         winSize=(WINDOW_PX, WINDOW_PX),
         maxLevel=LEVELS,
         criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 12, 0.02),
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
         minEigThreshold=TEXTURE,
     )
     return np.asarray(end, np.float32), np.asarray(found).ravel() == 1
@@ -203,7 +234,7 @@ def _background_points(boxes: FloatArray, wh: tuple[int, int]) -> FloatArray:
 
 
 def _camera_motion(start: FloatArray, end: FloatArray) -> FloatArray | None:
-    """Similarity ``(2, 3)`` that most background points agree on, or None."""
+    """Similarity ``(3, 3)`` that most background points agree on, or None."""
     if len(start) < BACKGROUND_LEAST:
         return None
     motion, agree = cv2.estimateAffinePartial2D(
@@ -216,7 +247,7 @@ def _camera_motion(start: FloatArray, end: FloatArray) -> FloatArray | None:
     )
     if motion is None or int(agree.sum()) < max(BACKGROUND_LEAST, len(start) // 3):
         return None
-    return np.asarray(motion, np.float64)
+    return np.concatenate([np.asarray(motion, np.float64), [[0.0, 0.0, 1.0]]])
 
 
 def _best_group(

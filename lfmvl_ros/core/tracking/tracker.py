@@ -90,10 +90,11 @@ class Tracker:
     def feel(self, ego: EgoMotion | None) -> None:
         """Use what is known of the camera's rotation, from any thread; None for nothing.
 
-        To be called with every new measurement. It serves ``bridge: predict``; with ``flow``, the
-        pixels show how the camera moved.
+        To be called with every new measurement. With ``bridge: predict`` boxes keep their bearings;
+        with ``flow`` the pixels show how the camera moved, and this says where to look for them.
         """
         self._ego = ego
+        self._bridge.feel(ego)
 
     def reset(self) -> None:
         """Forget all tracks. Ids go on counting."""

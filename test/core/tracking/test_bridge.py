@@ -10,11 +10,12 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding, Outcome
-from lfmvl_ros.core.tracking import Tracker, Tracks
+from lfmvl_ros.core.tracking import EgoMotion, Intrinsics, Tracker, Tracks
 
 MakeAnswer = Callable[..., Grounding]
 WH = (640, 360)
@@ -24,6 +25,35 @@ FLOW = TrackerSettings(bridge="flow", bridge_budget_ms=100.0)
 
 def ns(time_s: float) -> int:
     return round(time_s * 1e9)
+
+
+class Panorama:
+    """A wall far away, seen by a camera that stands still for 1 s and then turns right."""
+
+    LENS = Intrinsics(900.0, 900.0, 320.0, 180.0)
+    RATE_RAD_S = 1.2  # 43 px from one frame to the next
+
+    def __init__(self) -> None:
+        wall = np.random.default_rng(6).integers(0, 256, (WH[1], 1600), np.uint8)
+        blurred = cv2.GaussianBlur(wall, (0, 0), 1.0)  # nothing that a small copy shows
+        self.wall = cv2.normalize(blurred, None, 0, 255, cv2.NORM_MINMAX)
+
+    def view(self, time_s: float) -> np.ndarray:
+        yaw = self.RATE_RAD_S * max(time_s - 1.0, 0.0)
+        turn = Rotation.from_rotvec([0, -yaw, 0]).as_matrix()
+        shift = np.array([[1.0, 0, -480], [0, 1, 0], [0, 0, 1]])
+        return self.LENS.homography(turn, np.ones(2)) @ shift
+
+    def box(self, time_s: float) -> np.ndarray:
+        corners = np.array([[[890.0, 130]], [[950, 130]], [[890, 230]], [[950, 230]]])
+        x, y, wide, high = cv2.boundingRect(
+            cv2.perspectiveTransform(corners, self.view(time_s)).astype(np.float32)
+        )
+        return np.array([x + wide / 2, y + high / 2, wide, high], float)
+
+    def frame(self, time_s: float) -> Frame:
+        view = cv2.warpPerspective(self.wall, self.view(time_s), WH, flags=cv2.INTER_CUBIC)
+        return Frame(cv2.cvtColor(view, cv2.COLOR_GRAY2RGB), ns(time_s))
 
 
 class Scene:
@@ -93,6 +123,32 @@ def worst(told: list[tuple[float, Tracks]], scene: Scene, start_s: float = 0.6) 
             assert tracks.ids.tolist() == [1]
             errors.append(float(np.hypot(*(centre(tracks) - scene.box(now)[:2]))))
     return max(errors)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_gyroscope_says_where_the_pixels_are_when_the_camera_turns_fast(
+    answer: MakeAnswer, late: bool
+) -> None:
+    """While it turns there is no answer, or one that is about the frame before it did."""
+    scene, found = Panorama(), {}
+    for known in (False, True):
+        tracker, ego = Tracker(FLOW), EgoMotion(scene.LENS)
+        for i in range(32):
+            now = i / HZ
+            for part in range(4):
+                begin = now - (3 - part) / (4 * HZ)
+                rate = scene.RATE_RAD_S * (begin > 1.0) + 0.01  # a gyroscope has a bias
+                ego = ego.with_rate(ns(begin + 1), [0.002, rate, -0.003])
+            tracker.feel(replace(ego, stamps_ns=ego.stamps_ns - ns(1)) if known else None)
+            if i in (0, 6, 12, 18):
+                tracker.apply(answer(now, [scene.box(now)], wh=WH, sigma_px=2.0))
+            if late and i == 30:
+                tracker.apply(answer(1.0, [scene.box(1.0)], wh=WH, sigma_px=2.0))
+            tracks = tracker.observe(scene.frame(now))
+        assert tracks.ids.tolist() == [1]
+        found[known] = float(np.hypot(*(centre(tracks) - scene.box(now)[:2])))
+    assert found[True] < 8.0
+    assert found[False] > 60.0
 
 
 def test_box_sticks_to_what_stops_and_turns(answer: MakeAnswer) -> None:

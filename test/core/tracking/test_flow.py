@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
-from lfmvl_ros.core.tracking.flow import BoxMotion, box_motion, small_grey
+from lfmvl_ros.core.tracking import Intrinsics
+from lfmvl_ros.core.tracking.flow import BoxMotion, box_motion, small_grey, transformed
 
 WH = (640, 360)
 BOXES = np.array([[80.0, 80, 180, 220], [300, 100, 360, 190], [430, 60, 600, 300]])
@@ -45,6 +47,7 @@ def moved(
         expected=how.get("expected", np.zeros((n, 2))),
         expected_sigma=np.full(n, how.get("sigma", 10.0)),
         solid=np.ones(n, bool),
+        rotation=how.get("rotation"),
     )
 
 
@@ -91,6 +94,39 @@ def test_expectation_decides_between_groups_of_equal_size() -> None:
     for up in (4.0, -4.0):
         motion = moved(before, after, BOXES[:1], expected=np.array([[0.0, up]]), sigma=1.0)
         np.testing.assert_allclose(motion.shift, [[0, up]], atol=0.2)
+
+
+def test_a_camera_that_turned_far_is_followed_where_its_rotation_is_known() -> None:
+    """4.6 degrees of yaw and some roll: 40 px and more, further than points are looked for."""
+    lens, picture = Intrinsics(500.0, 500.0, 320.0, 180.0), texture(9, blur_px=1.0)
+
+    def turn(*angles: float) -> np.ndarray:
+        rotation = Rotation.from_rotvec(angles).as_matrix()
+        return lens.homography(rotation, np.ones(2))
+
+    true, told = turn(0.0, -0.08, 0.02), turn(0.001, -0.079, 0.018)
+    after = cv2.warpPerspective(picture, true, WH, flags=cv2.INTER_CUBIC)
+    lost, found = moved(picture, after), moved(picture, after, rotation=told)
+    assert (lost.support < 0.5).all()
+    centres = (BOXES[:, :2] + BOXES[:, 2:]) / 2
+    wanted = transformed(centres, true) - centres
+    assert np.hypot(*wanted.T).min() > 35
+    np.testing.assert_allclose(found.shift, wanted, atol=1.0)
+    np.testing.assert_allclose(found.background, wanted, atol=0.5)
+    assert (found.support > 0.5).all()
+
+
+def test_points_that_turn_out_of_sight_stay_and_the_others_go_as_opencv_says() -> None:
+    lens = Intrinsics(500.0, 510.0, 320.0, 180.0)
+    points = np.random.default_rng(1).uniform(0, 360, (20, 2))
+    rotation = Rotation.from_rotvec([0.1, -0.2, 0.3]).as_matrix()
+    matrix = lens.homography(rotation, np.ones(2))
+    wanted = cv2.perspectiveTransform(points[:, None], matrix)[:, 0]
+    np.testing.assert_allclose(transformed(points, matrix), wanted)
+    half = lens.homography(rotation, np.array([0.5, 0.25]))
+    np.testing.assert_allclose(transformed(points * [0.5, 0.25], half), wanted * [0.5, 0.25])
+    behind = lens.homography(Rotation.from_rotvec([0, np.pi, 0]).as_matrix(), np.ones(2))
+    np.testing.assert_array_equal(transformed(points, behind), points)
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
