@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages <-> the package's own types: the only file that reads or fills message fields."""
+"""Messages <-> the package's own types: only this file and ``sensing`` touch message fields."""
 
 from __future__ import annotations
 

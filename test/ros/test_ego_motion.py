@@ -226,11 +226,18 @@ def test_what_is_wrong_with_a_gyroscope_is_told_and_got_over(world, stream):
     assert world.set_parameters(ego_motion__mount="tf").successful
     told("no static transforms from imu_link to lens")
     stream.frames.publish(TFMessage(transforms=[mounted("imu_link", "lens")]))
-    told("rates a second", OK)
-    stream.rate = lambda _: None
-    shown = told("no angular velocity for")
+    shown = told("rates a second", OK)
     for reason in ("not_provided", "corrupt", "no_lens", "no_mount"):
         assert int(shown[f"dropped.{reason}"]) > 0, shown
+    stream.rate = rate
+    assert world.change_state("deactivate")
+    world.health("model", lambda s: s.message == "inactive")
+    assert world.change_state("activate")  # all anew, /tf_static as well
+    used = int(told("rates a second", OK)["used"])
+    world.health("imu", lambda s: int(values(s)["used"]) > used)
+    stream.rate = lambda _: None
+    shown = told("no angular velocity for")
+    assert int(shown["dropped.not_provided"]) == 0
     log = world.log()
     for words in (
         "no calibration",
