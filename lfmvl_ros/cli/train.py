@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="start from these weights: 'bundled', or a checkpoint directory of another run",
     )
     add("--mix", type=float, help="with --data, share of warehouse scenes to keep in (0)")
-    add("--rate", type=float, help="factor of the learning rate (1; with --from 0.3)")
+    add("--rate", type=float, help="factor of the learning rates (1)")
     add("--minutes", type=float, default=75.0, help="training time (%(default)s)")
     add("--steps", type=int, default=None, help="number of updates instead of --minutes")
     add("--seed", type=int, default=0, help="of weights and scenes (%(default)s)")

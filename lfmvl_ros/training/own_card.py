@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lfmvl_ros.training.start import HIDDEN_RATE
+
 _HEAD = """\
 ---
 library_name: transformers
@@ -40,7 +42,7 @@ _MADE = """\
 | start | {start} |
 | updates | {step:,} in {minutes:.0f} minutes on {processes} CPU processes of one thread, \
 {samples:,} images in all |
-| recipe | learning rates times {rate:g}, cosine schedule, averaged weights, Muon (hidden |
+| recipe | {rates}, cosine schedule, averaged weights, Muon (hidden |
 | | matrices) and AdamW, bfloat16 autocast, soft labels on coordinates, throw-away heads for |
 | | kind and box of each patch, answers of up to {max_objects} objects, seed {seed} |
 """
@@ -114,6 +116,11 @@ def _data_row(facts: Mapping[str, Any]) -> str:
     return row
 
 
+def _rates(facts: Mapping[str, Any]) -> str:
+    rates = f"learning rates times {facts['rate']:g}"
+    return f"{rates}, those of hidden matrices times {HIDDEN_RATE:g}" if facts["start"] else rates
+
+
 def render_own_card(facts: Mapping[str, Any]) -> str:
     """The card as Markdown.
 
@@ -139,10 +146,8 @@ def render_own_card(facts: Mapping[str, Any]) -> str:
         data=_data_row(facts),
         start=f"the weights of `{start}`" if start else "random weights",
         minutes=facts["seconds"] / 60,
-        **{
-            name: facts[name]
-            for name in ("step", "processes", "samples", "rate", "max_objects", "seed")
-        },
+        rates=_rates(facts),
+        **{name: facts[name] for name in ("step", "processes", "samples", "max_objects", "seed")},
     )
     limits = _LIMITS.format(
         judged=judged,

@@ -38,7 +38,7 @@ class Wishes:
     Attributes:
         data: folder in COCO format; without, the warehouse scenes.
         start: checkpoint to start from; without, random weights.
-        rate: factor of the learning rates: 1, or 0.3 with ``start``.
+        rate: factor of the learning rates: 1.
         mix: share of warehouse scenes beside the pictures of ``data``: 0.
     """
 
@@ -103,7 +103,7 @@ def make_plan(settings: TrainSettings, wishes: Wishes, *, resume: bool) -> Plan:
     start = None
     if wishes.start is not None:
         start = find_start(wishes.start)
-        settings = fine_tuning(replace(settings, shape=start.shape), start.name, rate=wishes.rate)
+        settings = fine_tuning(replace(settings, shape=start.shape), start.name)
     folder = None if wishes.data is None else read_folder(wishes.data)
     return Plan(_with_data(settings, folder), False, folder, start)
 
@@ -127,7 +127,7 @@ def _resumed(settings: TrainSettings, wishes: Wishes) -> Plan:
     settings = _checked(settings, rate=recipe["rate"], mix=recipe["mix"])
     if recipe["start"]:
         shape = ModelShape(**state["shape"])
-        settings = fine_tuning(replace(settings, shape=shape), recipe["start"], rate=recipe["rate"])
+        settings = fine_tuning(replace(settings, shape=shape), recipe["start"])
     check_state(state, settings)
     folder = _same_folder(path, recipe["data"], wishes.data)
     return Plan(_with_data(settings, folder), True, folder)

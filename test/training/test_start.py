@@ -96,9 +96,8 @@ def test_other_token_ids_are_refused(copy):
 def test_fine_tuning_takes_smaller_steps_and_no_detours():
     plain = TrainSettings(out=Path("x"))
     tuned = fine_tuning(plain, "bundled")
-    assert plain.rate == 1.0
-    assert tuned.rate == 0.3
-    assert fine_tuning(plain, "bundled", rate=0.7).rate == 0.7
+    assert tuned.muon_rate == pytest.approx(0.3 * plain.muon_rate)
+    assert tuned.adam_rate == plain.adam_rate
     assert plain.objects_at(0.0) == 2
     assert tuned.objects_at(0.0) == 8
     assert tuned.vision_share == 0
