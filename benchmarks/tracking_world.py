@@ -101,7 +101,7 @@ def _video(kind: str, seed: int) -> SceneVideo:
     if kind == "crowd":
         return SceneVideo(seed, wh=WH, fps=FPS, options=crowd, camera="static")
     if kind == "turn":
-        return _Turning(seed, wh=WH, fps=FPS, options=goods, camera="static")
+        return _Turning(seed, wh=WH, fps=FPS, options=goods, camera="pan")
     if kind == "shake":
         return _Shaking(seed, wh=WH, fps=FPS, options=goods, camera="pan")
     return SceneVideo(seed, wh=WH, fps=FPS, options=goods, camera=kind)

@@ -4,7 +4,9 @@
 The steps follow from two settings: ``confirm_answers`` sights carry a new track from even odds to
 confirmation, ``max_missed_answers`` misses carry the best one from its ceiling to its end. Answers
 that come faster than ``evidence_spacing_s`` see nearly the same scene and share one answer's
-weight, so four answers a second and thirty need no different settings.
+weight, so four answers a second and thirty need no different settings. A model that repeats its
+errors from answer to answer also overlooks, and invents, the same thing again: answers further
+apart then share a weight, too.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ SLACK_ANSWERS = 0.25
 # Two misses end what is not confirmed yet, or stands at the border of the image.
 WEAK_MISSES = 2
 FULL_SCORE = 0.5
+# At most five times the spacing: the bundled checkpoint's errors correlate by 0.5 over 0.5 s.
+LEAST_FRESH = 0.2
 MAX_GAP_S = 10.0
 GAPS_KEPT = 5
 FIRST_INTERVAL_S = 0.5
@@ -81,11 +85,19 @@ class Cadence:
 
 
 def answer_weight(
-    stamp_ns: int, judged_ns: NDArray[np.int64], settings: TrackerSettings
+    stamp_ns: int, judged_ns: NDArray[np.int64], settings: TrackerSettings, fresh: float = 1.0
 ) -> FloatArray:
-    """Return how much of an independent answer this one is for each track, [0, 1]."""
+    """Return how much of an independent answer this one is for each track, [0, 1].
+
+    Args:
+        stamp_ns: of the answer's frame.
+        judged_ns: ``(N,)`` last answer that counted for or against a track.
+        settings: of the tracker.
+        fresh: share of the model's error that differs from answer to answer, (0, 1].
+    """
     elapsed_s = (stamp_ns - judged_ns) * _NS
-    return np.asarray(np.clip(elapsed_s / settings.evidence_spacing_s, 0.0, 1.0))
+    spacing_s = settings.evidence_spacing_s / max(fresh, LEAST_FRESH)
+    return np.asarray(np.clip(elapsed_s / spacing_s, 0.0, 1.0))
 
 
 def birth_log_odds(settings: TrackerSettings) -> float:

@@ -14,8 +14,6 @@ from lfmvl_ros.core.tracking.life import END
 
 Rows = NDArray[np.intp] | NDArray[np.bool_]
 MIN_SIDE_PX = 1.0
-# Errors of the bundled checkpoint's boxes, 0.1 s apart, correlate by 0.75.
-FRESH = 0.3
 _PER_TABLE = ("stamp_ns", "vocabulary", "spelling", "jitter", "fresh")
 
 
@@ -67,7 +65,7 @@ class Table:
     vocabulary: tuple[str, ...] = ()
     spelling: tuple[str, ...] = ()
     jitter: FloatArray = field(default_factory=lambda: np.ones(4))
-    fresh: float = FRESH
+    fresh: float = 1.0
     ids: NDArray[np.int64] = field(default_factory=_ints)
     mean: FloatArray = field(default_factory=lambda: np.zeros((0, 8)))
     covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 8, 8)))

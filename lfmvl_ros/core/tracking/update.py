@@ -210,7 +210,7 @@ def _judge(
     settings: TrackerSettings,
 ) -> Table:
     """Correct the tracks that were seen, and count against the others what may be counted."""
-    weight = life.answer_weight(grounding.stamp_ns, table.judged_ns, settings)
+    weight = life.answer_weight(grounding.stamp_ns, table.judged_ns, settings, table.fresh)
     table = _sighted(table, seen, pairs, weight, settings)
     hit = np.zeros(len(table), dtype=np.bool_)
     hit[pairs.tracks] = True
