@@ -50,6 +50,12 @@ def arguments():
             "'/compressed' is appended",
         ),
         DeclareLaunchArgument(
+            "input_imu_topic",
+            default_value="",
+            description="One gyroscope (sensor_msgs/Imu) for all cameras, listened to with "
+            "ego_motion.source imu; empty: <camera>/imu",
+        ),
+        DeclareLaunchArgument(
             "synthetic",
             default_value="false",
             choices=yes_no,
@@ -120,7 +126,7 @@ def words(text):
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def remappings(cameras, topics):
+def remappings(cameras, topics, imu=""):
     """Return from each camera's own topic names to those that its driver uses."""
     if topics and len(topics) != len(cameras):
         raise RuntimeError(
@@ -134,7 +140,7 @@ def remappings(cameras, topics):
             (f"{camera}/image_raw/compressed", f"{images}/compressed"),
             (f"{camera}/camera_info", beside),
         ]
-    return pairs
+    return pairs + [(f"{camera}/imu", imu) for camera in cameras if imu]
 
 
 def nodes(context):
@@ -168,7 +174,9 @@ def nodes(context):
                 **overrides,
             },
         ],
-        remappings=remappings(cameras, words(value("input_image_topics"))),
+        remappings=remappings(
+            cameras, words(value("input_image_topics")), value("input_imu_topic")
+        ),
         **common,
     )
     if value("synthetic") != "true":

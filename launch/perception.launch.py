@@ -45,7 +45,13 @@ def arguments():
         DeclareLaunchArgument(
             "input_camera_info_topic",
             default_value="",
-            description="Calibration, needed by markers only; empty: camera_info beside the images",
+            description="Calibration, needed by markers and with a gyroscope; empty: camera_info "
+            "beside the images",
+        ),
+        DeclareLaunchArgument(
+            "input_imu_topic",
+            default_value="imu",
+            description="Gyroscope (sensor_msgs/Imu), listened to with ego_motion.source imu",
         ),
         DeclareLaunchArgument(
             "params_file",
@@ -137,6 +143,7 @@ def perception(context):
             ("image_raw", images),
             ("image_raw/compressed", f"{images}/compressed"),
             ("camera_info", camera_info_topic(images, value("input_camera_info_topic"))),
+            ("imu", value("input_imu_topic")),
         ],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         respawn=value("respawn") == "true",

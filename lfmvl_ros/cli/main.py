@@ -18,7 +18,7 @@ COMMANDS = {
     "track": "find and track objects in a video",
     "tokens": "image size -> tiles and image tokens, and what each setting would change",
     "scenes": "draw synthetic warehouse scenes with their true boxes",
-    "train": "train the bundled checkpoint from the synthetic scenes",
+    "train": "train a small checkpoint on the synthetic scenes or your own pictures",
     "calibrate": "fit and measure what a checkpoint's confidences mean, on held-out scenes",
     "doctor": "check installation, checkpoint, DDS settings and camera topic; say what is wrong",
     "config": "print every setting: YAML for a node, or the documentation's table",

@@ -130,6 +130,8 @@ def test_cameras_are_remapped_to_their_drivers():
         ("left/image_raw/compressed", "/b/color/image_rect/compressed"),
         ("left/camera_info", "/b/color/camera_info"),
     ]
+    imu = [("front/imu", "/imu/data"), ("left/imu", "/imu/data")]
+    assert remappings(["front", "left"], [], "/imu/data") == imu
     with pytest.raises(RuntimeError, match="names 1 topics for 2 cameras"):
         remappings(["front", "left"], ["/a/image_raw"])
 
