@@ -53,7 +53,7 @@ _MADE = """\
 | | |
 |---|---|
 | data | {samples:,} images of procedural scenes drawn on the way, seed {seed}, |
-| | several questions about each; one in six is a frame of a scene video |
+| | several questions about each; one in five is a frame of a scene video |
 | updates | {step:,} in {minutes:.0f} minutes on {processes} CPU processes of one thread |
 | recipe | first the vision tower alone, then both; cosine schedule, averaged weights, |
 | | Muon (hidden matrices) and AdamW, bfloat16 autocast, soft labels on coordinates, |
