@@ -38,6 +38,7 @@ class AnswerWatch:
         self._digits = self._blanks = 0
         self._objects: Counter[str] = Counter()
         self._object: list[str] | None = None
+        self._inside = _Strings()
         self._depth, self._quoted, self._escaped = 0, False, False
         self._lead = ""  # before the list
         self._list: bool | None = None  # True: a list of objects, or of nothing, is all there is
@@ -68,17 +69,20 @@ class AnswerWatch:
         """Count what may not go on forever; True when it does."""
         self._digits = self._digits + 1 if character.isdigit() else 0
         self._blanks = self._blanks + 1 if character.isspace() else 0
-        if character == "{" and not self._quoted:
+        if self._inside.string(character):
+            if self._object is not None:
+                self._object.append(character)
+        elif character == "{":
             self._object = []
-        elif character == "}" and self._object is not None and not self._quoted:
+        elif character == "}" and self._object is not None:
             named, self._object = "".join(self._object), None
             if any(letter.isdigit() for letter in named):
                 self._objects[named] += 1
                 return self._objects[named] >= SAME_OBJECT
         elif self._object is not None and not character.isspace():
             self._object.append(character)
-            if len(self._object) > _LONGEST_OBJECT:
-                self._object = None
+        if self._object is not None and len(self._object) > _LONGEST_OBJECT:
+            self._object = None
         return self._digits > _DIGITS or self._blanks > _BLANKS
 
     def _read(self, character: str) -> bool:
@@ -113,4 +117,21 @@ class AnswerWatch:
             self._lead += character
             if not _FENCE.startswith(self._lead.strip()):
                 self._list = False
+        return False
+
+
+class _Strings:
+    """Tells which characters stand in a string, from the first bracket on."""
+
+    def __init__(self) -> None:
+        self._begun = self._quoted = self._escaped = False
+
+    def string(self, character: str) -> bool:
+        """Take the next character; True when it is inside of a string (its quotes are not)."""
+        if self._quoted:
+            self._quoted = self._escaped or character != '"'
+            self._escaped = character == "\\" and not self._escaped
+            return self._quoted
+        self._begun = self._begun or character in "[{"
+        self._quoted = self._begun and character == '"'
         return False
