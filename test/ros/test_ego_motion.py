@@ -63,11 +63,15 @@ class Rig:
         )
 
     def step(self, turn_rad_s=0.0, step_ms=50):
-        """Send what comes in one camera frame's time; return the tracks at the frame."""
+        """Send what comes in one camera frame's time, in that time; return the tracks at it."""
+        over_s = time.monotonic() + step_ms / 1000
         for _ in range(0, step_ms, 5):
             self.now_ns += 5 * MS
             self.imu.publish(rate(self.now_ns, turn_rad_s))
-        return self.picture()
+        tracks = self.picture()
+        # Quicker than time, hundreds of rates would still wait for the node.
+        time.sleep(max(0.0, over_s - time.monotonic()))
+        return tracks
 
     def picture(self):
         deadline_s = time.monotonic() + 60
