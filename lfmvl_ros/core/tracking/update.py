@@ -60,11 +60,30 @@ def carried(
     """
     if stamp_ns <= table.stamp_ns or not len(table):
         return replace(table, stamp_ns=max(stamp_ns, table.stamp_ns))
-    total_s = (stamp_ns - table.stamp_ns) * NS
-    steady_s = np.clip((table.steady_until_ns - table.stamp_ns) * NS, 0.0, total_s)
+    since_ns = np.full(len(table), table.stamp_ns, dtype=np.int64)
+    mean, covariance = _predicted(table, table.mean, table.covariance, since_ns, stamp_ns, settings)
+    if ego is not None:
+        rotation = ego.rotation(table.stamp_ns, stamp_ns)
+        elapsed_s = (stamp_ns - table.stamp_ns) * NS
+        mean, covariance = turned(mean, covariance, rotation, ego.lens, elapsed_s)
+        mean[:, 2:4] = np.maximum(mean[:, 2:4], MIN_SIDE_PX)
+    return replace(table, stamp_ns=stamp_ns, mean=mean, covariance=covariance)
+
+
+def _predicted(
+    table: Table,
+    mean: FloatArray,
+    covariance: FloatArray,
+    since_ns: NDArray[np.int64],
+    stamp_ns: int,
+    settings: TrackerSettings,
+) -> tuple[FloatArray, FloatArray]:
+    """Mean ``(N, 8)`` and covariance of the tracks' motion from ``since_ns``, ``(N,)``, on."""
+    total_s = (stamp_ns - since_ns) * NS
+    steady_s = np.clip((table.steady_until_ns - since_ns) * NS, 0.0, total_s)
     mean, covariance = predict(
-        table.mean,
-        table.covariance,
+        mean,
+        covariance,
         table.noise,
         steady_s=steady_s,
         coasting_s=total_s - steady_s,
@@ -72,11 +91,7 @@ def carried(
     )
     # A box that was shrinking fast would turn inside out over a long gap.
     mean[:, 2:4] = np.maximum(mean[:, 2:4], MIN_SIDE_PX)
-    if ego is not None:
-        rotation = ego.rotation(table.stamp_ns, stamp_ns)
-        mean, covariance = turned(mean, covariance, rotation, ego.lens, total_s)
-        mean[:, 2:4] = np.maximum(mean[:, 2:4], MIN_SIDE_PX)
-    return replace(table, stamp_ns=stamp_ns, mean=mean, covariance=covariance)
+    return mean, covariance
 
 
 def is_alive(
@@ -187,18 +202,9 @@ def _match(
 
 def _from_last_sight(table: Table, settings: TrackerSettings) -> tuple[FloatArray, FloatArray]:
     """Mean and covariance of the tracks predicted from their last sight, without pixels."""
-    total_s = (table.stamp_ns - table.seen_ns) * NS
-    steady_s = np.clip((table.steady_until_ns - table.seen_ns) * NS, 0.0, total_s)
-    mean, covariance = predict(
-        table.seen_mean,
-        table.seen_covariance,
-        table.noise,
-        steady_s=steady_s,
-        coasting_s=total_s - steady_s,
-        decay_s=settings.velocity_decay_s,
+    return _predicted(
+        table, table.seen_mean, table.seen_covariance, table.seen_ns, table.stamp_ns, settings
     )
-    mean[:, 2:4] = np.maximum(mean[:, 2:4], MIN_SIDE_PX)
-    return mean, covariance
 
 
 def _judge(
