@@ -39,7 +39,7 @@ class AnswerWatch:
         self._objects: Counter[str] = Counter()
         self._object: list[str] | None = None
         self._inside = _Strings()
-        self._depth, self._quoted, self._escaped = 0, False, False
+        self._depth = 0
         self._lead = ""  # before the list
         self._list: bool | None = None  # True: a list of objects, or of nothing, is all there is
         self._closed_at = 0
@@ -59,17 +59,18 @@ class AnswerWatch:
         self._recent[0] = token
         stuck = bool((self._cycling >= self._needed).any())
         for character in text:
-            stuck = self._count(character) or stuck
-            if self._read(character):
+            quoted = self._inside.string(character)
+            stuck = self._count(character, quoted) or stuck
+            if self._read(character, quoted):
                 self.keep = self._closed_at
                 return FinishReason.STOP
         return FinishReason.REPETITION if stuck else None
 
-    def _count(self, character: str) -> bool:
+    def _count(self, character: str, quoted: bool) -> bool:
         """Count what may not go on forever; True when it does."""
         self._digits = self._digits + 1 if character.isdigit() else 0
         self._blanks = self._blanks + 1 if character.isspace() else 0
-        if self._inside.string(character):
+        if quoted:
             if self._object is not None:
                 self._object.append(character)
         elif character == "{":
@@ -85,7 +86,7 @@ class AnswerWatch:
             self._object = None
         return self._digits > _DIGITS or self._blanks > _BLANKS
 
-    def _read(self, character: str) -> bool:
+    def _read(self, character: str, quoted: bool) -> bool:
         """Follow the brackets; True when something else follows the closed list."""
         if self._list is False:
             return False
@@ -93,15 +94,11 @@ class AnswerWatch:
             return True
         if not self._depth and not self._closed_at:
             return self._before(character)
-        if self._quoted:
-            self._quoted = self._escaped or character != '"'
-            self._escaped = character == "\\" and not self._escaped
+        if quoted:
             return False
         if self._list is None and not character.isspace():
             self._list = character in "{]"
-        if character == '"':
-            self._quoted = True
-        elif character in "[{":
+        if character in "[{":
             self._depth += 1
         elif character in "]}":
             self._depth = max(0, self._depth - 1)
