@@ -104,18 +104,14 @@ class CameraMonitor:
         self, intake: IntakeStatus, settings: PerceptionSettings, now_s: float, rate_hz: float
     ) -> tuple[int, str]:
         limit_s = settings.diagnostics.camera_stale_s
-        broken = {
-            reason: intake.dropped.get(reason, 0) - self._dropped.get(reason, 0)
-            for reason in _BROKEN
-        }
         if intake.silent_s is None:
             if now_s - self._started_s > limit_s:
                 return WARN, f"no image yet on {self._topic}"
             return OK, f"waiting for the first image on {self._topic}"
         if intake.silent_s > limit_s:
             return WARN, f"no image for {intake.silent_s:.1f} s on {self._topic}"
-        if any(broken.values()):
-            counts = ", ".join(f"{count} {reason}" for reason, count in broken.items() if count)
+        counts = newly_dropped(intake.dropped, self._dropped, _BROKEN)
+        if counts:
             return WARN, f"images dropped: {counts}; {intake.problem}"
         return OK, f"{rate_hz:.1f} images a second"
 
@@ -249,6 +245,16 @@ def answers_due_s(settings: PerceptionSettings) -> float:
     if settings.trigger.mode == "rate":
         return max(limit_s, 2 / settings.trigger.max_rate_hz)
     return limit_s
+
+
+def newly_dropped(now: dict[str, int], before: dict[str, int], reasons: tuple[str, ...]) -> str:
+    """Return how many were dropped since, by those of ``reasons`` that count; "" for none.
+
+    >>> newly_dropped({"corrupt": 5, "late": 2}, {"corrupt": 3, "late": 1}, ("corrupt",))
+    '2 corrupt'
+    """
+    counts = {reason: now.get(reason, 0) - before.get(reason, 0) for reason in reasons}
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
 
 
 def resident_mb() -> float:

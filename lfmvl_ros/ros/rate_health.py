@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lfmvl_ros.ros.health import OK, WARN, Health
+from lfmvl_ros.ros.health import OK, WARN, Health, newly_dropped
 from lfmvl_ros.ros.rates import RateStatus
 
 SILENT_S = 1.0
@@ -80,11 +80,7 @@ class RateMonitor:
 
     def _broken(self, status: RateStatus) -> str:
         """Say that messages can't be used, or nothing."""
-        fresh = {
-            reason: status.dropped.get(reason, 0) - self._dropped.get(reason, 0)
-            for reason in _BROKEN
-        }
-        counts = ", ".join(f"{count} {reason}" for reason, count in fresh.items() if count)
+        counts = newly_dropped(status.dropped, self._dropped, _BROKEN)
         return f"rates dropped: {counts}; {status.problem}" if counts else ""
 
     def _useless(self, status: RateStatus, placed: Placement) -> str:
