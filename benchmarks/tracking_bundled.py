@@ -26,19 +26,19 @@ from scipy.optimize import linear_sum_assignment
 from tqdm import tqdm
 from tracking_followers import Follow, held, ours
 from tracking_score import Said, pooled, score
-from tracking_world import LEAST_SIDE_PX, LEAST_VISIBLE, Answer, World
+from tracking_world import FPS, Answer, World, truth_rows, world_of
 
 from lfmvl_ros.core.asking import template_for
-from lfmvl_ros.core.boxes import clip, iou_matrix
+from lfmvl_ros.core.boxes import iou_matrix
 from lfmvl_ros.core.config import PerceptionSettings, TrackerSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import StageTimes
 from lfmvl_ros.models.base import load_model
-from lfmvl_ros.scenes import RenderedScene, SceneVideo
+from lfmvl_ros.scenes import SceneVideo
 
-FPS, WH = 25.0, (640, 480)
+WH = (640, 480)
 EVERY, LATE_S = 3, 0.12
 QUERY = Query(("person", "forklift", "crate", "traffic cone"))
 SEEDS = (3_000_001, 3_000_002, 3_000_003, 3_000_004)  # of videos that nothing else uses
@@ -50,11 +50,11 @@ def filmed(seed: int, seconds: float, model) -> tuple[World, list[Answer]]:
     settings = PerceptionSettings(query=QUERY.text)
     prompt = template_for(settings, model).render(QUERY)
     video, count = SceneVideo(seed, wh=WH, fps=FPS), round(seconds * FPS)
-    grey, scenes, answers = np.zeros((count, WH[1], WH[0]), np.uint8), [], []
+    grey, rows, answers = np.zeros((count, WH[1], WH[0]), np.uint8), [], []
     for i in tqdm(range(count), desc=f"video {seed}", disable=None):
         scene = video.frame(i)
         grey[i] = cv2.cvtColor(scene.pixels, cv2.COLOR_RGB2GRAY)
-        scenes.append(replace(scene, pixels=scene.pixels[:1, :1], depth_m=scene.depth_m[:1, :1]))
+        rows += truth_rows(i, scene, QUERY.labels)
         if i % EVERY == 0:
             frame = Frame(scene.pixels, round(i * 1e9 / FPS))
             (reply,) = model.ground(
@@ -64,23 +64,7 @@ def filmed(seed: int, seconds: float, model) -> tuple[World, list[Answer]]:
             answers.append(
                 Answer(i, i / FPS + LATE_S, parse_reply(reply, frame=frame, prompt=prompt))
             )
-    return world_of(seed, grey, scenes), answers
-
-
-def world_of(seed: int, grey: np.ndarray, scenes: list[RenderedScene]) -> World:
-    """The frames, and of what is asked for: what should be named, and what is mostly covered."""
-    ids, labels, boxes, hidden = [], [], [], []
-    for scene in scenes:
-        asked = [item for item in scene.objects if item.kind in QUERY.labels]
-        xyxy = clip(np.array([item.visible_xyxy_px for item in asked], float).reshape(-1, 4), WH)
-        sides = (xyxy[:, 2:] - xyxy[:, :2]).min(axis=1, initial=np.inf)
-        visible = np.array([item.visibility >= LEAST_VISIBLE for item in asked], bool)
-        seen = visible & (sides >= LEAST_SIDE_PX)
-        ids.append(np.array([item.id for item in asked], int)[seen])
-        labels.append(tuple(item.kind for item, ok in zip(asked, seen, strict=True) if ok))
-        boxes.append(xyxy[seen])
-        hidden.append(xyxy[~seen & (sides > 1)])
-    return World(str(seed), grey, tuple(ids), tuple(labels), tuple(boxes), tuple(hidden), WH, FPS)
+    return world_of(str(seed), grey, np.array(rows), QUERY.labels, WH), answers
 
 
 def doubled(world: World, said: Said) -> tuple[int, int]:

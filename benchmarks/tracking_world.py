@@ -19,7 +19,7 @@ from lfmvl_ros.core.grounding import Grounding, Outcome
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply, StageTimes
 from lfmvl_ros.core.tracking import Intrinsics
-from lfmvl_ros.scenes import SceneVideo
+from lfmvl_ros.scenes import RenderedScene, SceneVideo
 from lfmvl_ros.scenes.options import VIDEO
 from lfmvl_ros.scenes.rooms import Camera
 
@@ -113,19 +113,17 @@ def rendered(kind: str, seed: int, seconds: float, cache: Path | None = None) ->
     video, count = _video(kind, seed), round(seconds * FPS)
     if file is not None and file.exists():
         with np.load(file) as kept:
-            return _sensed(_world(f"{kind}-{seed}", kept["grey"], kept["rows"]), video, seed)
+            return _sensed(world_of(f"{kind}-{seed}", kept["grey"], kept["rows"]), video, seed)
     grey = np.zeros((count, WH[1], WH[0]), np.uint8)
     rows = []
     for i in range(count):
         scene = video.frame(i)
         grey[i] = cv2.cvtColor(scene.pixels, cv2.COLOR_RGB2GRAY)
-        for item in scene.objects:
-            label = LABELS.index(item.kind)
-            rows.append([i, item.id, label, item.visibility, *item.visible_xyxy_px])
+        rows += truth_rows(i, scene, LABELS)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         np.savez(file, grey=grey, rows=np.array(rows))
-    return _sensed(_world(f"{kind}-{seed}", grey, np.array(rows)), video, seed)
+    return _sensed(world_of(f"{kind}-{seed}", grey, np.array(rows)), video, seed)
 
 
 def _sensed(world: World, video: SceneVideo, seed: int) -> World:
@@ -143,19 +141,35 @@ def _sensed(world: World, video: SceneVideo, seed: int) -> World:
     return dataclasses.replace(world, gyro=tuple(gyro), lens=lens)
 
 
-def _world(name: str, grey: np.ndarray, rows: np.ndarray) -> World:
+def truth_rows(index: int, scene: RenderedScene, labels: tuple[str, ...]) -> list[list[float]]:
+    """Frame, id, label, visibility and box of each object of a scene that ``labels`` asks for."""
+    return [
+        [index, item.id, labels.index(item.kind), item.visibility, *item.visible_xyxy_px]
+        for item in scene.objects
+        if item.kind in labels
+    ]
+
+
+def world_of(
+    name: str,
+    grey: np.ndarray,
+    rows: np.ndarray,
+    asked: tuple[str, ...] = LABELS,
+    wh: tuple[int, int] = WH,
+) -> World:
+    """The world of pictures ``(T, H, W)`` and of the :func:`truth_rows` of all of them."""
     ids, labels, boxes, hidden = [], [], [], []
     for i in range(len(grey)):
         here = rows[rows[:, 0] == i]
-        xyxy = clip(here[:, 4:], WH)
+        xyxy = clip(here[:, 4:], wh)
         sides = (xyxy[:, 2:] - xyxy[:, :2]).min(axis=1)
         seen = (here[:, 3] >= LEAST_VISIBLE) & (sides >= LEAST_SIDE_PX)
         covered = ~seen & (sides > 1)
         ids.append(here[seen, 1].astype(int))
-        labels.append(tuple(LABELS[int(k)] for k in here[seen, 2]))
+        labels.append(tuple(asked[int(k)] for k in here[seen, 2]))
         boxes.append(xyxy[seen])
         hidden.append(xyxy[covered])
-    return World(name, grey, tuple(ids), tuple(labels), tuple(boxes), tuple(hidden))
+    return World(name, grey, tuple(ids), tuple(labels), tuple(boxes), tuple(hidden), wh)
 
 
 def slow_answers(
