@@ -6,7 +6,9 @@
 Greedy answers to questions about scenes whose seeds no training uses. Slices: stills of several
 sizes, easy stills (up to 5 unoccluded objects), dim ones, frames of scene videos, questions with a
 colour or an attribute, questions about absent things; over all of these, recall on small and on
-occluded objects. No object has a look that training has seen. The last line is one JSON object.
+occluded objects. No object has a look that training has seen. Beside them, and not in the totals,
+the same stills asked about in English and in every other language (`language:de` ...). The last
+line is one JSON object.
 `--write` puts it beside the weights and renews their card; `--page` draws the best and the worst
 answers.
 """
@@ -30,11 +32,11 @@ from PIL import Image
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.models.image_processing import register_image_processor
-from lfmvl_ros.scenes import EASY, STANDARD, SceneOptions, SceneVideo, render_still
+from lfmvl_ros.scenes import EASY, STANDARD, TRANSLATIONS, SceneOptions, SceneVideo, render_still
 from lfmvl_ros.training.card import SCORES_FILE, write_card
 from lfmvl_ros.training.checkpoint import count_parameters
 from lfmvl_ros.training.evaluation import HELD_OUT_SEED, Scores, Verdict, judge
-from lfmvl_ros.training.questions import Question, Target, ask, find
+from lfmvl_ros.training.questions import Question, Target, Vocabulary, ask, find, translated
 from lfmvl_ros.training.sources import Scene, WarehouseScenes
 
 BUNDLED = Path(__file__).parents[1] / "lfmvl_ros" / "data" / "warehouse"
@@ -45,6 +47,7 @@ _BATCH = 8
 _LOOKS = (1000, 40)  # training draws from the first 120
 _UNSEEN = replace(STANDARD, appearances=_LOOKS)
 _MAX_NEW_TOKENS = 320
+_LANGUAGE = "language:"
 
 Asked = tuple[str, Scene, Question]  # slice, scene, question
 
@@ -69,7 +72,7 @@ def stills(
         wh = _SIZES[int(rng.integers(len(_SIZES)))]
         scene = source.convert(render_still(rng, wh=wh, options=options))
         question = everything(scene) if index % 2 else None
-        yield name, scene, question or ask(rng, scene.targets, source.vocabulary)
+        yield name, scene, question or ask(rng, scene.targets, _english(source))
 
 
 def video_frames(source: WarehouseScenes, count: int) -> Iterator[Asked]:
@@ -209,6 +212,25 @@ def mean_average_precision(verdicts: Sequence[tuple[Verdict, list[float]]]) -> f
     return float(np.mean(areas))
 
 
+def in_languages(source: WarehouseScenes, count: int) -> Iterator[Asked]:
+    """The same stills in every language: up to four of the kinds there, and one that is not."""
+    for index in range(count):
+        rng = np.random.default_rng([HELD_OUT_SEED, 8, index])
+        scene = source.convert(render_still(rng, wh=(384, 288), options=_UNSEEN))
+        there = dict.fromkeys(t.names[0] for t in scene.targets)
+        shown = list(dict.fromkeys(t.names[0] for t in scene.targets if t.counts))
+        absent = [kind for kind in source.vocabulary.kinds if kind not in there]
+        kinds = [*(shown[i] for i in rng.permutation(len(shown))[:4]), str(rng.choice(absent))]
+        yield f"{_LANGUAGE}en", scene, find(kinds, scene.targets)
+        for language in TRANSLATIONS:
+            labels = translated(kinds, language, source.vocabulary)
+            yield f"{_LANGUAGE}{language}", scene, find(labels, scene.targets)
+
+
+def _english(source: WarehouseScenes) -> Vocabulary:
+    return replace(source.vocabulary, languages={})
+
+
 def milliseconds_per_frame(checkpoint: Checkpoint, asked: Sequence[Asked]) -> float:
     """Median time of one question on one thread: processor, vision, prefill and decoding."""
     threads = torch.get_num_threads()
@@ -238,6 +260,7 @@ def questions(share: float) -> list[Asked]:
         *single_questions(source, "colour_query", count(80), 4),
         *single_questions(source, "attribute_query", count(60), 5),
         *single_questions(source, "absent", count(80), 6),
+        *in_languages(source, count(40)),
     ]
 
 
@@ -260,6 +283,7 @@ def measure(done: Sequence[Answered], names: Sequence[str]) -> dict:
     for name in names:
         mine = [Scores.of(item.verdict) for item in done if item.slice == name]
         slices[name] = {"answers": len(mine), **sum(mine, Scores()).rates()}
+    done = [item for item in done if not item.slice.startswith(_LANGUAGE)]
     for name, wanted in (
         ("small", lambda t: np.prod(t.xyxy[2:] - t.xyxy[:2]) < SMALL_AREA),
         ("occluded", lambda t: t.visibility < OCCLUDED),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from lfmvl_ros.scenes.options import EASY, HARD, PRESETS, STANDARD, VIDEO, SceneOptions
 from lfmvl_ros.scenes.scene import RenderedScene, SceneObject
 from lfmvl_ros.scenes.still import preload, render_still
+from lfmvl_ros.scenes.translations import TRANSLATIONS
 from lfmvl_ros.scenes.video import SceneVideo
 from lfmvl_ros.scenes.vocabulary import ATTRIBUTES, COLOURS, KINDS, object_names
 
@@ -21,6 +22,7 @@ __all__ = [
     "KINDS",
     "PRESETS",
     "STANDARD",
+    "TRANSLATIONS",
     "VIDEO",
     "RenderedScene",
     "SceneObject",

@@ -156,7 +156,7 @@ def _best_pairs(
 
 
 def _on_uncounted(label: str, box: np.ndarray, targets: Sequence[Target]) -> bool:
-    others = [t.xyxy for t in targets if label in t.names and not t.counts]
+    others = [t.xyxy for t in targets if t.is_called(label) and not t.counts]
     return bool(others) and float(iou_matrix(box[None], np.stack(others)).max()) >= 0.4
 
 

@@ -29,7 +29,8 @@ from lfmvl_ros.training.checkpoint import (
 from lfmvl_ros.training.plan import Plan, Wishes, make_plan
 from lfmvl_ros.training.settings import TrainSettings
 from lfmvl_ros.training.sources import warehouse_vocabulary
-from lfmvl_ros.training.trainer import LOG_FILE, STATE_FILE, TOKENIZER_DIRECTORY
+from lfmvl_ros.training.state import LOG_FILE, STATE_FILE, TOKENIZER_DIRECTORY
+from lfmvl_ros.training.words import spoken
 
 CHECKPOINT_DIRECTORY = "checkpoint"
 _USER_ERROR = re.compile(r"^lfmvl_ros\.core\.errors\.UserError: (.*)$", re.MULTILINE)
@@ -127,6 +128,7 @@ def export(run: Path, target: Path) -> dict[str, Any]:
         **state.get("settings", {}),
         "parameters": count_parameters(model),
         **_learnt(state.get("recipe", {}), run),
+        "languages": spoken(tokenizer, warehouse_vocabulary().languages),
     }
     fresh = target.with_name(target.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)

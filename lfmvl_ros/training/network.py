@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Lfm2VlForConditionalGeneration
 
+from lfmvl_ros.training.attention import use_plain_attention
 from lfmvl_ros.training.geometry import PATCH_PX, Grid
 from lfmvl_ros.training.tokenizer import IMAGE_ID
 
@@ -87,6 +88,7 @@ class TrainingNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.model = model
+        use_plain_attention(model)
         width = model.config.vision_config.hidden_size
         self.kind_head = nn.Linear(width, kinds + 1)
         self.colour_head = nn.Linear(width, colours + 1)

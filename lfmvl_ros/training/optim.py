@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from lfmvl_ros.training.network import TrainingNetwork
+from lfmvl_ros.training.words import widen_moments
 
 _WARM_UP_STEPS = 200
 _WARM_UP_SHARE = 0.05  # in a short run the warm-up is over after this share of it
@@ -62,7 +63,9 @@ class Optimisers:
         return {"muon": self.muon.state_dict(), "adam": self.adam.state_dict()}
 
     def load_state_dict(self, state: dict[str, dict]) -> None:
-        """Continue from :meth:`state_dict`."""
+        """Continue from :meth:`state_dict`; rows that embeddings got since then begin at rest."""
+        widen_moments(state["muon"], self.muon)
+        widen_moments(state["adam"], self.adam)
         self.muon.load_state_dict(state["muon"])
         self.adam.load_state_dict(state["adam"])
 

@@ -26,7 +26,8 @@ from lfmvl_ros.training.start import (
     load_weights,
     name_of,
 )
-from lfmvl_ros.training.trainer import STATE_FILE, TOKENIZER_DIRECTORY, Trainer, check_state
+from lfmvl_ros.training.state import STATE_FILE, TOKENIZER_DIRECTORY, check_state
+from lfmvl_ros.training.trainer import Trainer
 
 WAREHOUSE = "the warehouse scenes"
 
@@ -78,7 +79,7 @@ class Plan:
         tokenizer = weights = None
         if self.start is not None:
             tokenizer, weights = load_tokenizer(self.start.directory), load_weights(self.start)
-        elif self.settings.start:  # the checkpoint may be gone by now; the run keeps its own copy
+        elif self.resume:  # the run keeps its own copy
             tokenizer = load_tokenizer(self.settings.out / TOKENIZER_DIRECTORY)
         trainer = Trainer(
             self.settings, self.source(), rank=rank, tokenizer=tokenizer, weights=weights

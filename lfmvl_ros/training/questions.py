@@ -3,14 +3,14 @@
 
 A question names one to six things: plain kinds, kinds with a colour, other words for a kind,
 attributes, and things that are not there. The answer lists what matches, from left to right, with
-the label as it was asked.
+the label as it was asked. Some questions come in another language and get the answer in that.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ MIN_AREA = 0.004
 _LABEL_COUNTS = (0.22, 0.20, 0.18, 0.16, 0.14, 0.10)  # questions with 1, 2, ... 6 labels
 _ABSENT_SHARE = 0.18
 _NOTHING_SHARE = 0.15  # questions whose right answer is the empty list, whatever the scene
+_LANGUAGE_SHARE = 0.2  # questions in another language, where a vocabulary has some
 _STYLE_SHARES = {"kind": 0.55, "colour": 0.27, "alias": 0.08, "other": 0.10}
 
 
@@ -34,6 +35,7 @@ class Target:
         colour: index of the colour, or -1 where it is not known.
         xyxy: (4,) visible box, normalised to [0, 1].
         visibility: visible share of the object, 0 to 1.
+        translations: what it is called in other languages.
     """
 
     names: tuple[str, ...]
@@ -41,6 +43,7 @@ class Target:
     colour: int
     xyxy: np.ndarray
     visibility: float
+    translations: tuple[str, ...] = ()
 
     @property
     def counts(self) -> bool:
@@ -48,11 +51,15 @@ class Target:
         width, height = self.xyxy[2] - self.xyxy[0], self.xyxy[3] - self.xyxy[1]
         return bool(self.visibility >= MIN_VISIBILITY and width * height >= MIN_AREA)
 
+    def is_called(self, label: str) -> bool:
+        """Whether a question may mean it with this label."""
+        return label in self.names or label in self.translations
+
     def mirrored(self) -> Target:
         """The same object in the image flipped left to right."""
         x1, y1, x2, y2 = self.xyxy
         box = np.array([1 - x2, y1, 1 - x1, y2])
-        return Target(self.names, self.kind, self.colour, box, self.visibility)
+        return replace(self, xyxy=box)
 
 
 @dataclass(frozen=True)
@@ -63,11 +70,13 @@ class Vocabulary:
         kinds: plain kinds; a target's ``kind`` is an index into it.
         colours: colour words; a target's ``colour`` is an index into it.
         names: for each kind every name an object of it may have, in any colour.
+        languages: language -> plain kind -> what it is called there.
     """
 
     kinds: tuple[str, ...]
     colours: tuple[str, ...]
     names: tuple[tuple[str, ...], ...]
+    languages: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def kind_of(self, name: str) -> int:
         """Index of the kind a name speaks of."""
@@ -120,7 +129,7 @@ def find(labels: Sequence[str], targets: Sequence[Target]) -> Question:
     """The right answer to these labels; an object that two labels fit goes to the longer one."""
     found = []
     for target in targets:
-        fitting = [label for label in labels if label in target.names]
+        fitting = [label for label in labels if target.is_called(label)]
         if fitting and target.counts:
             found.append(Found(max(fitting, key=len), target))
     return Question(tuple(labels), reading_order(found))
@@ -156,7 +165,28 @@ def ask(
     or by different colours.
     """
     if rng.random() < _NOTHING_SHARE:
-        return find(_absent_names(rng, targets, vocabulary), targets)
+        labels = _absent_names(rng, targets, vocabulary)
+    else:
+        labels = _labels(rng, targets, vocabulary, max_objects)
+    if vocabulary.languages and rng.random() < _LANGUAGE_SHARE:
+        language = list(vocabulary.languages)[int(rng.integers(len(vocabulary.languages)))]
+        question = find(translated(labels, language, vocabulary), targets)
+        if len(question.found) <= max_objects:
+            return question
+    return find(labels, targets)
+
+
+def translated(labels: Sequence[str], language: str, vocabulary: Vocabulary) -> list[str]:
+    """What the kinds that the labels speak of are called in another language, each once."""
+    words = vocabulary.languages[language]
+    kinds = (vocabulary.kinds[vocabulary.kind_of(label)] for label in labels)
+    return list(dict.fromkeys(words[kind] for kind in kinds))
+
+
+def _labels(
+    rng: np.random.Generator, targets: Sequence[Target], vocabulary: Vocabulary, max_objects: int
+) -> list[str]:
+    """One to six labels that at most ``max_objects`` objects fit, in any order."""
     count = 1 + int(rng.choice(len(_LABEL_COUNTS), p=_LABEL_COUNTS))
     visible = [target for target in targets if target.counts]
     labels: list[str] = []
@@ -176,7 +206,7 @@ def ask(
         fewest = min(vocabulary.kinds, key=lambda kind: sum(kind in t.names for t in visible))
         labels = [fewest]
     order = rng.permutation(len(labels))
-    return find([labels[index] for index in order], targets)
+    return [labels[index] for index in order]
 
 
 def _absent_names(

@@ -91,8 +91,8 @@ def views(budget: ImageTokenSettings = BUDGET) -> tuple[View, ...]:
 
 
 def warehouse_vocabulary() -> Vocabulary:
-    """Kinds, colours and every name of the package's scenes."""
-    from lfmvl_ros.scenes import ATTRIBUTES, COLOURS, KINDS, object_names
+    """Kinds, colours, every name of the package's scenes, and the kinds in other languages."""
+    from lfmvl_ros.scenes import ATTRIBUTES, COLOURS, KINDS, TRANSLATIONS, object_names
 
     names = tuple(
         tuple(
@@ -103,7 +103,7 @@ def warehouse_vocabulary() -> Vocabulary:
         for kind in KINDS
         for attributes in [tuple(ATTRIBUTES.get(kind, ()))]
     )
-    return Vocabulary(tuple(KINDS), tuple(COLOURS), names)
+    return Vocabulary(tuple(KINDS), tuple(COLOURS), names, TRANSLATIONS)
 
 
 class WarehouseScenes:
@@ -124,13 +124,16 @@ class WarehouseScenes:
         video_frames: int = 1600,
         first_video_seed: int = _FIRST_VIDEO_SEED,
     ) -> None:
-        from lfmvl_ros.scenes import COLOURS, KINDS
+        from lfmvl_ros.scenes import COLOURS, KINDS, TRANSLATIONS
 
         self._looks = looks
         self._video_frames, self._first_video_seed = video_frames, first_video_seed
         self._video_frame = lru_cache(maxsize=video_frames)(self._draw_video_frame)
         self._kinds = {kind: index for index, kind in enumerate(KINDS)}
         self._colours = {colour: index for index, colour in enumerate(COLOURS)}
+        self._translations = {
+            kind: tuple(words[kind] for words in TRANSLATIONS.values()) for kind in KINDS
+        }
         self.vocabulary = warehouse_vocabulary()
         self.views = views()
 
@@ -174,6 +177,7 @@ class WarehouseScenes:
                 colour=self._colours[item.colour],
                 xyxy=np.asarray(item.visible_xyxy_px, float) / size,
                 visibility=float(item.visibility),
+                translations=self._translations[item.kind],
             )
             for item in rendered.objects
             if item.visibility > 0

@@ -200,10 +200,11 @@ def build_tokenizer(
             f"a vocabulary of {vocabulary} has no room for {len(missing)} numbers such as "
             f"{missing[0]}; give at least 2048"
         )
-    return _wrap(tokenizer)
+    return wrap(tokenizer)
 
 
-def _wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+def wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+    """The tokenizer as transformers takes it, with LFM2's special tokens and chat template."""
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token="<|startoftext|>",

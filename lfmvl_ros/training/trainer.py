@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,6 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
-from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.training import tokenizer as layout
 from lfmvl_ros.training.alignment import Alignment, word_table
 from lfmvl_ros.training.checkpoint import build_model, count_parameters
@@ -27,10 +25,8 @@ from lfmvl_ros.training.objective import Loss, compute_loss, soft_labels
 from lfmvl_ros.training.optim import Optimisers, follow, start_coordinates, start_positions
 from lfmvl_ros.training.settings import TrainSettings
 from lfmvl_ros.training.sources import SceneSource
-
-STATE_FILE = "state.pt"
-LOG_FILE = "progress.jsonl"
-TOKENIZER_DIRECTORY = "tokenizer"
+from lfmvl_ros.training.state import LOG_FILE, STATE_FILE, TOKENIZER_DIRECTORY, check_state
+from lfmvl_ros.training.words import own_names, start_words, widened, with_words
 
 
 class Trainer:
@@ -45,10 +41,16 @@ class Trainer:
         tokenizer: PreTrainedTokenizerFast | None = None,
         weights: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Take a tokenizer and weights to start from; without, both begin from nothing."""
+        """Take a tokenizer and weights to start from; without, both begin from nothing.
+
+        The tokenizer gets the words of the source that it lacks.
+        """
         self.settings, self.rank, self.source = settings, rank, source
-        names = [name for names in source.vocabulary.names for name in names]
-        self.tokenizer = layout.build_tokenizer(names) if tokenizer is None else tokenizer
+        words = source.vocabulary
+        if tokenizer is None:
+            tokenizer = layout.build_tokenizer([name for names in words.names for name in names])
+        self._names = {**words.languages, **own_names(words.names)}
+        self._known, self.tokenizer = tokenizer, with_words(tokenizer, self._names)
         torch.manual_seed(settings.seed)
         self.model = build_model(settings.shape, vocabulary=len(self.tokenizer))
         self.network = TrainingNetwork(
@@ -61,7 +63,8 @@ class Trainer:
         start_coordinates(self.model.get_input_embeddings(), pairs)
         start_positions(self.model.model.vision_tower.embeddings.position_embedding)
         if weights is not None:
-            self.model.load_state_dict(weights)
+            self.model.load_state_dict(widened(weights, self.model.state_dict()))
+        self._start_words(self.model)
         self.average = build_model(settings.shape, vocabulary=len(self.tokenizer)).eval()
         self.average.load_state_dict(self.model.state_dict())
         self.optimisers = Optimisers(
@@ -83,6 +86,9 @@ class Trainer:
         self._chunk_objects = 1
         self._batches: list[Batch] = []
         self._recent: list[dict[str, float]] = []
+
+    def _start_words(self, model: nn.Module) -> None:
+        start_words(model.get_input_embeddings(), self.tokenizer, self._known, self._names)
 
     def _alignment(self) -> Alignment:
         words, size = self.source.vocabulary, self.model.config.text_config.vocab_size
@@ -158,8 +164,6 @@ class Trainer:
     def run(self) -> Scores | None:
         """Train to the end; return the last evaluation (rank 0) or None."""
         settings = self.settings
-        if self.rank == 0:
-            self.tokenizer.save_pretrained(settings.out / TOKENIZER_DIRECTORY)
         source = self.source.held_out()
         count = settings.evaluations
         questions = held_out(source, source.views, count, max_objects=settings.max_objects)
@@ -250,6 +254,7 @@ class Trainer:
             "samples": self.samples,
             "seconds": self.seconds,
             "chunk_objects": self._chunk_objects,
+            "tokens": len(self.tokenizer),
             "shape": asdict(self.settings.shape),
             "seed": self.settings.seed,
             "settings": {
@@ -271,6 +276,7 @@ class Trainer:
         target = self.settings.out / STATE_FILE
         torch.save(state, target.with_suffix(".new"))
         os.replace(target.with_suffix(".new"), target)
+        self.tokenizer.save_pretrained(self.settings.out / TOKENIZER_DIRECTORY)
 
     def resume(self) -> None:
         """Continue where the saved state of the run directory left off.
@@ -280,21 +286,11 @@ class Trainer:
         """
         state = torch.load(self.settings.out / STATE_FILE, weights_only=True)
         check_state(state, self.settings)
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
+        for model, name in ((self.network, "network"), (self.average, "average")):
+            model.load_state_dict(widened(state[name], model.state_dict()))
+        if state.get("tokens", len(self._known)) < len(self.tokenizer):
+            self._start_words(self.model)  # words that it learns from now on
+            self._start_words(self.average)
         self.optimisers.load_state_dict(state["optimisers"])
         self.step, self.samples = state["step"], state["samples"]
         self.seconds, self._chunk_objects = state["seconds"], state["chunk_objects"]
-
-
-def check_state(state: Mapping[str, Any], settings: TrainSettings) -> None:
-    """Make sure that a run with these settings can go on from a saved state.
-
-    Raises:
-        UserError: the state is of another model shape or seed.
-    """
-    if state["shape"] != asdict(settings.shape) or state["seed"] != settings.seed:
-        raise UserError(
-            f"{settings.out / STATE_FILE} was trained with {state['shape']}, seed "
-            f"{state['seed']}; resume it with the same ones or choose another directory"
-        )

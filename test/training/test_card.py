@@ -13,7 +13,8 @@ from lfmvl_ros.training import launch
 from lfmvl_ros.training.card import FACTS_FILE, SCORES_FILE, write_card
 from lfmvl_ros.training.checkpoint import ModelShape
 from lfmvl_ros.training.settings import TrainSettings
-from lfmvl_ros.training.trainer import TOKENIZER_DIRECTORY, Trainer
+from lfmvl_ros.training.state import TOKENIZER_DIRECTORY
+from lfmvl_ros.training.trainer import Trainer
 
 FACTS = {
     "parameters": 3_600_000, "kinds": ["tote"], "colours": ["red"], "samples": 12345, "seed": 0,
@@ -31,6 +32,16 @@ def test_the_card_states_scores_only_when_there_are_some(tmp_path):
     card = write_card(tmp_path).read_text()
     assert "| low light | 4 | 0.750 | – | 0.800 | 1.000 |" in card
     assert "Not measured yet" not in card
+
+
+def test_the_card_names_the_languages_it_was_asked_in(tmp_path):
+    path = tmp_path / FACTS_FILE
+    path.write_text(json.dumps(FACTS))
+    assert "languages other than English" in write_card(tmp_path).read_text()
+    path.write_text(json.dumps({**FACTS, "languages": ["de", "ja"]}))
+    card = write_card(tmp_path).read_text()
+    assert "tote: Behälter, コンテナ" in card
+    assert "languages other than English" not in card
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
+from lfmvl_ros.training.attention import plain_attention
 from lfmvl_ros.training.checkpoint import ModelShape, build_model, build_processor
 from lfmvl_ros.training.data import resize
 from lfmvl_ros.training.examples import Encoder
@@ -53,6 +54,20 @@ def test_questions_about_one_image_share_its_features(tokenizer):
         together = network(patches, ids.repeat(2, 1), grid).hidden
         alone = network(patches[1:], ids[1:], grid).hidden
     assert torch.allclose(together[3], alone[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_plain_attention_is_attention(causal):
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(2, 3, 7, 8, requires_grad=True) for _ in range(3))
+    expected = F.scaled_dot_product_attention(query, key, value, is_causal=causal, scale=0.4)
+    given = plain_attention(query, key, value, scaling=0.4, causal=causal)
+    assert torch.allclose(given, expected.transpose(1, 2), atol=1e-6)
+    weights = torch.randn_like(given)
+    wanted = torch.autograd.grad((expected.transpose(1, 2) * weights).sum(), (query, key, value))
+    found = torch.autograd.grad((given * weights).sum(), (query, key, value))
+    for one, other in zip(found, wanted, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
 
 
 @pytest.mark.parametrize("bias", [True, False])

@@ -22,7 +22,7 @@ from lfmvl_ros.training.mixed import MixedScenes
 from lfmvl_ros.training.pictures import CocoScenes
 from lfmvl_ros.training.plan import Wishes, make_plan
 from lfmvl_ros.training.settings import TrainSettings
-from lfmvl_ros.training.trainer import LOG_FILE, STATE_FILE
+from lfmvl_ros.training.state import LOG_FILE, STATE_FILE
 
 from .coco_folders import add_box, save, scene_folder
 

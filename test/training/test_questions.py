@@ -2,11 +2,12 @@
 """Questions have right answers, in the published form, from left to right."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from lfmvl_ros.training.questions import Found, Target, answer_text, ask, find
+from lfmvl_ros.training.questions import Found, Target, answer_text, ask, find, translated
 
 
 def target(x, *names, size=0.2, visibility=1.0):
@@ -56,3 +57,26 @@ def test_random_questions_are_answerable_and_limited(rectangles, limit):
         assert all(item.label in item.target.names for item in question.found)
         absent += not question.found
     assert 10 < absent < 150
+
+
+def test_some_questions_come_in_another_language_and_get_its_answer(rectangles):
+    words = {"tote": "bac", "pallet": "palette"}
+    vocabulary = replace(rectangles.vocabulary, languages={"fr": words})
+    box = np.array([0.1, 0.1, 0.4, 0.4])
+    scene = [Target(("tote", "red tote"), 0, 0, box, 1.0, ("bac",))]
+    rng, french = np.random.default_rng(0), 0
+    for _ in range(300):
+        question = ask(rng, scene, vocabulary)
+        foreign = set(question.labels) & set(words.values())
+        assert not foreign or foreign == set(question.labels)  # one language a question
+        french += bool(foreign)
+        if "bac" in question.labels:
+            assert [item.label for item in question.found] == ["bac"]
+    assert 30 < french < 90
+
+
+def test_a_translated_question_names_each_kind_once(rectangles):
+    words = {"tote": "bac", "pallet": "palette"}
+    vocabulary = replace(rectangles.vocabulary, languages={"fr": words})
+    labels = ["red tote", "pallet", "blue tote"]
+    assert translated(labels, "fr", vocabulary) == ["bac", "palette"]

@@ -56,6 +56,32 @@ def test_a_resumed_run_is_the_same_run(settings, rectangles):
             assert torch.equal(value, other.state_dict()[name]), name
 
 
+def test_words_that_come_later_join_the_run(settings, rectangles):
+    first = Trainer(settings, rectangles)
+    advance(first, 0, 3)
+    first.save()
+    spanish = type(rectangles)()
+    words = {"es": {"tote": "cubeta", "pallet": "palé de madera"}}
+    spanish.vocabulary = replace(rectangles.vocabulary, languages=words)
+    second = Trainer(settings, spanish)
+    second.resume()
+    known = len(first.tokenizer)
+    assert len(second.tokenizer) > known
+    name = "model.model.language_model.embed_tokens.weight"
+    rows = [trainer.network.state_dict()[name] for trainer in (first, second)]
+    assert torch.equal(rows[0][:known], rows[1][:known])
+    average = second.average.get_input_embeddings().weight
+    assert not torch.equal(average[known:], torch.zeros_like(average[known:]))
+    advance(second, 3, 6)
+    second.save()
+    third = Trainer(settings, spanish)
+    third.resume()  # the words are those of the state now, not begun anew
+    assert torch.equal(second.network.state_dict()[name], third.network.state_dict()[name])
+    assert torch.equal(
+        second.average.get_input_embeddings().weight, third.average.get_input_embeddings().weight
+    )
+
+
 def test_a_state_of_another_shape_is_refused(settings, rectangles):
     Trainer(settings, rectangles).save()
     other = replace(settings, shape=ModelShape(64, 1, 64, "ca", 64))

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What lies in a run directory, and whether a run can go on from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.training.settings import TrainSettings
+
+STATE_FILE = "state.pt"
+LOG_FILE = "progress.jsonl"
+TOKENIZER_DIRECTORY = "tokenizer"
+
+
+def check_state(state: Mapping[str, Any], settings: TrainSettings) -> None:
+    """Make sure that a run with these settings can go on from a saved state.
+
+    Raises:
+        UserError: the state is of another model shape or seed.
+    """
+    if state["shape"] != asdict(settings.shape) or state["seed"] != settings.seed:
+        raise UserError(
+            f"{settings.out / STATE_FILE} was trained with {state['shape']}, seed "
+            f"{state['seed']}; resume it with the same ones or choose another directory"
+        )
