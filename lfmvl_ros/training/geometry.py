@@ -13,6 +13,9 @@ _UNSHUFFLE = 2
 BUDGET = ImageTokenSettings(min_tokens=32, max_tokens=64, split=False)
 """What the bundled checkpoint is trained with and its processor asks for by default."""
 
+FINE = ImageTokenSettings(min_tokens=64, max_tokens=112, split=False)
+"""The larger pictures it is trained with, so that more tokens may be asked for."""
+
 
 @dataclass(frozen=True)
 class Grid:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from lfmvl_ros.core.image_tokens import ImageTokenSettings
-from lfmvl_ros.training.geometry import BUDGET, Grid, grid_for
+from lfmvl_ros.training.geometry import BUDGET, FINE, Grid, grid_for
 from lfmvl_ros.training.questions import Target, Vocabulary
 
 if TYPE_CHECKING:
@@ -69,25 +68,40 @@ class View:
     share: float
 
 
-def views(budget: ImageTokenSettings = BUDGET) -> tuple[View, ...]:
+def views() -> tuple[View, ...]:
     """The sizes of training images: camera aspect ratios, most often 4:3 and square.
 
-    Sizes equal to a grid's own are drawn without resizing; the others are resized the way the
-    processor does, so that softened images are part of what is learned.
+    Two of five are shown with up to 112 image tokens instead of 64: the token cap can then be
+    raised without retraining, as with the real models. Sizes equal to a grid's own are drawn
+    without resizing; the others are resized the way the processor does, so that softened images
+    are part of what is learned.
     """
-    shares = {
-        (288, 192): 0.16,
-        (384, 288): 0.14,
-        VIDEO_WH_PX: 0.22,
-        (256, 256): 0.18,
-        (320, 192): 0.08,
-        (384, 216): 0.06,
-        (192, 288): 0.05,
-        (192, 320): 0.04,
-        (384, 160): 0.04,
-        (320, 320): 0.03,
+    coarse = {
+        (288, 192): 0.11,
+        (384, 288): 0.08,
+        VIDEO_WH_PX: 0.10,
+        (256, 256): 0.11,
+        (320, 192): 0.05,
+        (384, 216): 0.04,
+        (192, 288): 0.04,
+        (192, 320): 0.02,
+        (384, 160): 0.03,
+        (320, 320): 0.02,
     }
-    return tuple(View(wh, grid_for(wh, budget), share) for wh, share in shares.items())
+    fine = {
+        (384, 288): 0.12,
+        VIDEO_WH_PX: 0.12,
+        (320, 320): 0.05,
+        (448, 224): 0.05,
+        (288, 384): 0.04,
+        (512, 192): 0.02,
+    }
+    shown = [(coarse, BUDGET), (fine, FINE)]
+    return tuple(
+        View(wh, grid_for(wh, budget), share)
+        for shares, budget in shown
+        for wh, share in shares.items()
+    )
 
 
 def warehouse_vocabulary() -> Vocabulary:
