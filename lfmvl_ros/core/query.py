@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from lfmvl_ros.core.errors import UserError
@@ -45,13 +46,14 @@ class Query:
     def parse(cls, text: str, version: int = 1) -> Query:
         """Split ``text`` at commas, semicolons and line ends (also the CJK and Arabic ones).
 
-        Repeated labels are kept once; inner white space is folded.
+        Repeated labels are kept once; inner white space is folded; accents are put together with
+        their letters (Unicode's NFC), as models have read them.
 
         Raises:
             UserError: nothing is left, or there are too many or too long labels.
         """
         labels: dict[str, str] = {}
-        for part in _SEPARATORS.split(text):
+        for part in _SEPARATORS.split(unicodedata.normalize("NFC", text)):
             label = " ".join(part.split())
             if label:
                 labels.setdefault(label.casefold(), label)

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from lfmvl_ros.viz.annotate import AnnotatedVideo
 from lfmvl_ros.viz.drawing import Mark, colour_of
+from lfmvl_ros.viz.lettering import labelled
 from lfmvl_ros.viz.video import VideoWriter
 
 JPEG_QUALITY = 90
@@ -109,7 +110,7 @@ def _marks(state: dict[str, Any]) -> dict[int, Mark]:
         key = int(track["id"])
         marks[key] = Mark(
             tuple((np.asarray(track["bbox"]) * scale).tolist()),
-            f"{track['label']} #{key} {track['confidence']:.2f}",
+            labelled(track["label"], f"#{key}", f"{track['confidence']:.2f}"),
             colour_of(key),
             dashed=track["state"] == "coasting",
             thin=track["state"] == "tentative",

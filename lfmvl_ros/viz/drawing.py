@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draw boxes, names, velocities and trails on a picture.
-
-Text uses OpenCV's built-in font, which knows ASCII only: other characters show as ``?`` in the
-picture (never in messages or files).
-"""
+"""Draw boxes, names, velocities and trails on a picture."""
 
 from __future__ import annotations
 
@@ -17,10 +13,10 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.tracking import Tracks, TrackState
+from lfmvl_ros.viz.lettering import draw_text, labelled, text_size
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 _GOLDEN_RATIO = 0.618033988749895
 
 
@@ -55,7 +51,7 @@ def marks_of_detections(detections: Detections) -> list[Mark]:
     """Return one mark a detection; the colour goes with the label."""
     order = {label: i for i, label in enumerate(dict.fromkeys(detections.labels))}
     return [
-        Mark(tuple(xyxy), f"{label} {score:.2f}", colour_of(order[label] + 1))
+        Mark(tuple(xyxy), labelled(label, f"{score:.2f}"), colour_of(order[label] + 1))
         for xyxy, label, score in zip(
             detections.xyxy_px.tolist(), detections.labels, detections.scores, strict=True
         )
@@ -67,7 +63,7 @@ def marks_of_tracks(tracks: Tracks) -> list[Mark]:
     return [
         Mark(
             tuple(tracks.xyxy_px[i].tolist()),
-            f"{tracks.labels[i]} #{int(tracks.ids[i])} {tracks.scores[i]:.2f}",
+            labelled(tracks.labels[i], f"#{int(tracks.ids[i])}", f"{tracks.scores[i]:.2f}"),
             colour_of(int(tracks.ids[i])),
             dashed=tracks.state[i] is TrackState.COASTING,
             thin=tracks.state[i] is TrackState.TENTATIVE,
@@ -101,12 +97,10 @@ def draw_trails(
 def draw_caption(canvas: Image, text: str) -> None:
     """Draw, in place, a line of white text on a dark strip along the lower edge."""
     scale = max(0.35, min(canvas.shape[:2]) / 1000)
-    (_, height), base = cv2.getTextSize(text, _FONT, scale, 1)
+    _, height, base = text_size(text, scale)
     top = canvas.shape[0] - height - base - 6
     canvas[max(top, 0) :] = canvas[max(top, 0) :] // 3
-    cv2.putText(
-        canvas, text, (6, canvas.shape[0] - base - 3), _FONT, scale, (255, 255, 255), 1, cv2.LINE_AA
-    )
+    draw_text(canvas, text, 6, canvas.shape[0] - base - 3, scale, (255, 255, 255))
 
 
 def _draw_box(canvas: Image, mark: Mark, scale: float) -> None:
@@ -146,20 +140,11 @@ def _dashed_line(
 
 
 def _draw_text(canvas: Image, mark: Mark, scale: float) -> None:
-    text = mark.text.encode("ascii", "replace").decode()
-    (width, height), base = cv2.getTextSize(text, _FONT, scale, 1)
+    width, height, base = text_size(mark.text, scale)
     left = int(min(max(mark.xyxy_px[0], 0), max(canvas.shape[1] - width - 4, 0)))
     bottom = int(min(max(mark.xyxy_px[1], height + base + 2), canvas.shape[0] - 1))
     chip = (left, bottom - height - base - 2), (left + width + 3, bottom)
     cv2.rectangle(canvas, *chip, mark.colour, -1)
     dark = sum(mark.colour) > 330
-    cv2.putText(
-        canvas,
-        text,
-        (left + 2, bottom - base),
-        _FONT,
-        scale,
-        (0, 0, 0) if dark else (255, 255, 255),
-        1,
-        cv2.LINE_AA,
-    )
+    ink = (0, 0, 0) if dark else (255, 255, 255)
+    draw_text(canvas, mark.text, left + 2, bottom - base, scale, ink)

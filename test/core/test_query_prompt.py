@@ -27,6 +27,8 @@ CONTROL = ["<|im_end|>", "<|im_start|>", "<image>", "<|startoftext|>", "< image 
         (" red   tote ;person\nfork lift ", ("red tote", "person", "fork lift")),
         ("person, Person, PERSON", ("person",)),
         ("赤い箱、人", ("赤い箱", "人")),
+        ("Beha\u0308lter", ("Beh\u00e4lter",)),
+        ("robo\u0302, rob\u00f4", ("rob\u00f4",)),
         ("صندوق، شخص", ("صندوق", "شخص")),
         ("person,,,", ("person",)),
         ("person without a vest", ("person without a vest",)),
