@@ -18,7 +18,7 @@ help:  ## what there is
 
 setup: $(STAMP)  ## make the virtual environment .venv
 
-$(STAMP): requirements.txt requirements-dev.txt setup.py package.xml rosless/pyproject.toml
+$(STAMP): requirements.txt requirements-dev.txt requirements-grammar.txt setup.py package.xml rosless/pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade pip "setuptools>=64" wheel
 	@echo "installing torch (the largest part; a few minutes on a slow line) ..."
@@ -26,6 +26,8 @@ $(STAMP): requirements.txt requirements-dev.txt setup.py package.xml rosless/pyp
 	  || $(BIN)/python -m pip install -q --disable-pip-version-check "torch>=2.4"
 	@echo "installing the rest ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -r requirements-grammar.txt \
+	  || echo "xgrammar is not to be had here: tests of generation.grammar are skipped"
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q --disable-pip-version-check \
 	  --no-build-isolation --no-deps -e .
 	@touch $@

@@ -87,7 +87,8 @@ class AnswerGrammars:
         except ImportError as error:
             raise UserError(
                 f"generation.grammar is on, and the package xgrammar can't be imported ({error}); "
-                "install it with `pip install --no-deps xgrammar apache-tvm-ffi`, or set "
+                "install it with `pip install pydantic` and "
+                "`pip install --no-deps xgrammar apache-tvm-ffi`, or set "
                 "generation.grammar off"
             ) from error
         info = xgrammar.TokenizerInfo.from_huggingface(
