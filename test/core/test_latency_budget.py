@@ -1,222 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The latency budget on simulated machines: bounds, order, convergence, and no flapping."""
+"""The latency budget on simulated machines: order, convergence, and no flapping."""
 
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lfmvl_ros.core.image_tokens import ImageTokenSettings, count_image_tokens
-from lfmvl_ros.core.latency_budget import Because, Choice, LatencyBudget, Stream, choose
+from lfmvl_ros.core.latency_budget import Because, LatencyBudget, Stream, choose
 from lfmvl_ros.core.latency_forecast import Forecast, Seen
-from lfmvl_ros.core.latency_ladder import Rung, ladder
-from lfmvl_ros.core.latency_model import AnswerWork, LinearCost, Machine, PictureWork
+from lfmvl_ros.core.latency_ladder import ladder
+from lfmvl_ros.core.latency_model import AnswerWork, Machine, PictureWork
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 
-SIZES = st.lists(
-    st.tuples(st.integers(64, 2600), st.integers(64, 2600)), min_size=1, max_size=3
-).map(tuple)
-RULES = st.builds(
-    lambda least, more, split, tiles: ImageTokenSettings(
-        min_tokens=least, max_tokens=least + more, split=split, max_tiles=tiles
-    ),
-    st.integers(8, 64),
-    st.integers(0, 200),
-    st.booleans(),
-    st.integers(2, 8),
-)
-SPLIT = ImageTokenSettings()
-WHOLE = ImageTokenSettings(min_tokens=32, split=False)
-VGA, HD = ((640, 480),), ((1280, 720),)
-
-
-@dataclass
-class Simulated:
-    """A machine whose true costs are known, asked in a loop as the pipeline does."""
-
-    sizes: tuple[tuple[int, int], ...] = VGA
-    rules: ImageTokenSettings = WHOLE
-    fixed_s: float = 0.06
-    patch_s: float = 3e-4
-    token_s: float = 6e-4
-    forward_s: float = 0.03
-    forwards: float = 6.0
-    noise: float = 0.0
-    seed: int = 0
-    slower: float = 1.0
-    budget: LatencyBudget = field(default_factory=LatencyBudget)
-    choices: list[Choice] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.rng = np.random.default_rng(self.seed)
-
-    def picture_s(self, rung: Rung) -> float:
-        work = rung.work
-        return self.fixed_s + work.patches * self.patch_s + work.prompt_tokens * self.token_s
-
-    def total_s(self, rung: Rung) -> float:
-        """What half of the answers take."""
-        return self.slower * (self.picture_s(rung) + self.forwards * self.forward_s)
-
-    def answer(self, target_s: float, *, stall: float = 1.0, words: str = "person") -> Choice:
-        choice = self.budget.choose(
-            "", self.sizes, self.rules, target_s=target_s, words=words, prompt_text_tokens=60
-        )
-        spread = stall * self.slower * np.exp(self.noise * self.rng.normal(size=3))
-        forwards = max(1, round(self.forwards * np.exp(self.noise * self.rng.normal())))
-        work = choice.rung.work
-        times = StageTimes(
-            0.0,
-            float(spread[0] * (self.fixed_s / 2 + work.patches * self.patch_s)),
-            float(spread[1] * (self.fixed_s / 2 + work.prompt_tokens * self.token_s)),
-            float(spread[2] * forwards * self.forward_s),
-        )
-        share = choice.rung.tokens // len(self.sizes)
-        replies = [
-            Reply(
-                "x" * 100,
-                (Token(1, "x", -0.1),) * 100,
-                times=times,
-                image_tokens=choice.rung.tokens - share * (len(self.sizes) - 1) if not i else share,
-                forwards=forwards + 1,
-            )
-            for i in range(len(self.sizes))
-        ]
-        self.budget.learn("", choice, replies)
-        self.choices.append(choice)
-        self.seconds.append(times.total_s)
-        return choice
-
-    def run(self, target_s: float, answers: int) -> Choice:
-        for _ in range(answers):
-            choice = self.answer(target_s)
-        return choice
-
-    @property
-    def changes(self) -> int:
-        tokens = [choice.rung.tokens for choice in self.choices]
-        return sum(a != b for a, b in itertools.pairwise(tokens))
-
-
-# -- costs ----------------------------------------------------------------------------------------
-
-amounts = st.floats(0.0, 100.0)
-
-
-@given(st.lists(st.tuples(amounts, amounts, st.floats(0, 1e4)), max_size=30))
-def test_costs_are_never_negative_and_never_fall_with_work(observed):
-    cost = LinearCost()
-    for u, v, seconds in observed:
-        cost = cost.learned(u, v, seconds)
-    a, b = cost.coefficients()
-    assert a >= 0
-    assert b >= 0
-    assert np.isfinite([a, b]).all()
-    assert cost.seconds(1, 3) >= cost.seconds(1, 2) >= 0
-
-
-@given(st.floats(1e-3, 1.0), st.floats(1e-3, 1.0), st.integers(0, 10_000), st.floats(0.01, 100.0))
-def test_true_costs_are_found(a, b, seed, slower):
-    rng, cost = np.random.default_rng(seed), LinearCost()
-    for v in rng.uniform(0.2, 4.0, 60):
-        cost = cost.learned(1.0, v, a + b * v)
-    for v in (0.2, 1.0, 4.0):
-        assert cost.seconds(1.0, v) == pytest.approx(a + b * v, rel=0.15)
-        assert cost.scaled(slower).seconds(1.0, v) == pytest.approx(slower * cost.seconds(1.0, v))
-
-
-def test_unchanging_work_is_taken_to_cost_in_proportion():
-    cost = LinearCost()
-    for _ in range(1000):  # nothing winds up
-        cost = cost.learned(1.0, 0.5, 0.2)
-    assert cost.seconds(1.0, 0.5) == pytest.approx(0.2)
-    assert cost.seconds(1.0, 1.0) == pytest.approx(0.4)
-
-
-def _taught(answers: int = 20) -> Machine:
-    machine, rng = Machine(), np.random.default_rng(0)
-    for _ in range(answers):
-        patches, tokens, forwards = (int(n) for n in rng.integers((200, 60, 1), (1024, 300, 20)))
-        times = StageTimes(0.0, 1e-4 * patches, 1e-3 * tokens, 0.02 * forwards)
-        machine = machine.learned(PictureWork(patches, tokens), AnswerWork(forwards, 100), times)
-    return machine
-
-
-def test_a_stall_teaches_nothing():
-    machine = _taught()
-    work, answer = PictureWork(500, 150), AnswerWork(5, 100)
-    stalled = machine.learned(work, answer, StageTimes(0.0, 0.5, 1.5, 1.0))
-    assert (stalled.look, stalled.read, stalled.write) == (
-        machine.look, machine.read, machine.write,
-    )  # fmt: skip
-    usual = stalled.learned(work, answer, StageTimes(0.0, 0.05, 0.15, 0.1))
-    assert usual.odd == ()
-    assert usual.since == machine.since
-
-
-@pytest.mark.parametrize("slower", [0.25, 0.5, 2.0, 6.0])
-def test_a_changed_machine_is_noticed_after_three_answers(slower):
-    machine, work, answer = _taught(), PictureWork(500, 150), AnswerWork(5, 100)
-    before = machine.picture_s(PictureWork(1000, 300)) * slower
-    for _ in range(3):
-        times = StageTimes(0.0, 0.05 * slower, 0.15 * slower, 0.1 * slower)
-        machine = machine.learned(work, answer, times)
-    assert machine.since == machine.answers - 2
-    # What is known about the cost of other work is kept.
-    assert machine.picture_s(PictureWork(1000, 300)) == pytest.approx(before, rel=0.1)
-
-
-def test_a_slow_first_answer_is_forgotten():
-    machine, work, answer = Machine(), PictureWork(500, 150), AnswerWork(5, 100)
-    for seconds in (3.0, 0.1, 0.1):
-        machine = machine.learned(work, answer, StageTimes(0.0, seconds, seconds, seconds))
-    assert machine.picture_s(work) + machine.answer_s(answer) == pytest.approx(0.3)
-    assert machine.since == 2
-
-
-# -- what can be chosen ---------------------------------------------------------------------------
-
-
-@settings(deadline=None, max_examples=50)
-@given(sizes=SIZES, rules=RULES)
-def test_a_ladder_stays_between_minimum_and_the_users_settings(sizes, rules):
-    rungs = ladder(sizes, rules, 50)
-    own = [count_image_tokens(wh, rules) for wh in sizes]
-    assert rungs[-1].settings == rules
-    for rung in rungs:
-        counts = [count_image_tokens(wh, rung.settings) for wh in sizes]
-        assert rung.tokens == sum(count.tokens for count in counts)
-        assert rung.tiles == max(count.tiles for count in counts)
-        for count, most in zip(counts, own, strict=True):
-            assert min(rules.min_tokens, most.tokens) <= count.tokens <= most.tokens
-            assert count.tiles <= most.tiles
-        assert rung.settings.min_tokens == rules.min_tokens
-        assert rung.settings.max_tokens <= rules.max_tokens
-        assert rung.settings.max_tiles <= rules.max_tiles
-    for low, high in itertools.pairwise(rungs):
-        assert low.tokens < high.tokens
-        assert low.work.patches <= high.work.patches
-        assert low.work.prompt_tokens <= high.work.prompt_tokens
-
-
-def test_a_ladder_has_many_rungs_and_reaches_the_tiles():
-    rungs = ladder(((1920, 1080),), SPLIT)
-    assert [rung.tokens for rung in rungs[-2:]] == [764, 2300]
-    assert rungs[0].tokens == 66
-    assert len(rungs) > 10
-    assert rungs[-1].work.patches == (8 + 1) * 1024
-
-
-def test_a_ladder_needs_a_picture():
-    with pytest.raises(ValueError, match="at least"):
-        ladder((), WHOLE)
-
-
-# -- choosing -------------------------------------------------------------------------------------
+from .latency_machines import HD, SPLIT, VGA, WHOLE, Simulated, taught
 
 
 @settings(deadline=None, max_examples=60)
@@ -462,7 +261,7 @@ def test_counts_are_counts():
 
 
 def test_the_slowest_of_several_answers_does_not_decide():
-    machine = _taught()
+    machine = taught()
     rung = ladder(VGA, WHOLE, 60)[3]
     usual_s = machine.picture_s(rung.work) + machine.answer_s(AnswerWork(5, 100))
     seen = [
