@@ -19,8 +19,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,28 +27,22 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
+from checkpoint_questions import LANGUAGE, Asked, questions  # found beside this file
 from PIL import Image
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.models.image_processing import register_image_processor
-from lfmvl_ros.scenes import EASY, STANDARD, TRANSLATIONS, SceneOptions, SceneVideo, render_still
 from lfmvl_ros.training.card import SCORES_FILE, write_card
 from lfmvl_ros.training.checkpoint import count_parameters
-from lfmvl_ros.training.evaluation import HELD_OUT_SEED, Scores, Verdict, judge
-from lfmvl_ros.training.questions import Question, Target, Vocabulary, ask, find, translated
-from lfmvl_ros.training.sources import Scene, WarehouseScenes
+from lfmvl_ros.training.evaluation import Scores, Verdict, judge
+from lfmvl_ros.training.questions import Question
+from lfmvl_ros.training.sources import Scene
 
 BUNDLED = Path(__file__).parents[1] / "lfmvl_ros" / "data" / "warehouse"
 SMALL_AREA = 0.01
 OCCLUDED = 0.75
-_SIZES = ((256, 256), (384, 288), (640, 360), (288, 384), (480, 480), (840, 360))
 _BATCH = 8
-_LOOKS = (1000, 40)  # training draws from the first 120
-_UNSEEN = replace(STANDARD, appearances=_LOOKS)
 _MAX_NEW_TOKENS = 320
-_LANGUAGE = "language:"
-
-Asked = tuple[str, Scene, Question]  # slice, scene, question
 
 
 class Answered(NamedTuple):
@@ -61,68 +54,6 @@ class Answered(NamedTuple):
     text: str
     verdict: Verdict
     sure: list[float]
-
-
-def stills(
-    source: WarehouseScenes, name: str, count: int, options: SceneOptions, seed: int
-) -> Iterator[Asked]:
-    """Stills of several sizes, half asked about everything, half a random question."""
-    for index in range(count):
-        rng = np.random.default_rng([HELD_OUT_SEED, seed, index])
-        wh = _SIZES[int(rng.integers(len(_SIZES)))]
-        scene = source.convert(render_still(rng, wh=wh, options=options))
-        question = everything(scene) if index % 2 else None
-        yield name, scene, question or ask(rng, scene.targets, _english(source))
-
-
-def video_frames(source: WarehouseScenes, count: int) -> Iterator[Asked]:
-    """Single 640x480 frames of many videos; up to four of their kinds are asked for."""
-    for index in range(count):
-        rng = np.random.default_rng([HELD_OUT_SEED, 77, index])
-        frame = SceneVideo(HELD_OUT_SEED + index).frame(int(rng.integers(900)))
-        scene = source.convert(frame)
-        kinds = list(dict.fromkeys(t.names[0] for t in scene.targets if t.counts))
-        chosen = [kinds[i] for i in rng.permutation(len(kinds))[:4]] or ["person"]
-        yield "video_640x480", scene, find(chosen, scene.targets)
-
-
-def single_questions(source: WarehouseScenes, name: str, count: int, seed: int) -> Iterator[Asked]:
-    """One label a question: a colour and kind, an attribute, or a kind that is absent."""
-    index = made = 0
-    while made < count:
-        rng = np.random.default_rng([HELD_OUT_SEED, seed, index])
-        index += 1
-        scene = source.convert(render_still(rng, wh=(384, 288), options=_UNSEEN))
-        label = _label(rng, name, scene.targets, source)
-        if label is None:
-            continue
-        made += 1
-        yield name, scene, find([label], scene.targets)
-
-
-def _label(
-    rng: np.random.Generator, name: str, targets: Sequence[Target], source: WarehouseScenes
-) -> str | None:
-    colours = set(source.vocabulary.colours)
-    counted = [t for t in targets if t.counts]
-    if name == "absent":
-        there = {t.names[0] for t in targets}
-        absent = [kind for kind in source.vocabulary.kinds if kind not in there]
-        return absent[int(rng.integers(len(absent)))]
-    if not counted:
-        return None
-    names = counted[int(rng.integers(len(counted)))].names
-    coloured = [n for n in names if colours & set(n.split())]
-    if name == "colour_query":
-        return coloured[0]
-    plain = [n for n in names[1:] if n not in coloured and " " in n and n != names[0]]
-    return plain[0] if plain else None
-
-
-def everything(scene: Scene) -> Question | None:
-    """All kinds that are there, at most six; None for an empty scene."""
-    kinds = list(dict.fromkeys(t.names[0] for t in scene.targets if t.counts))[:6]
-    return find(kinds, scene.targets) if kinds else None
 
 
 class Checkpoint:
@@ -212,25 +143,6 @@ def mean_average_precision(verdicts: Sequence[tuple[Verdict, list[float]]]) -> f
     return float(np.mean(areas))
 
 
-def in_languages(source: WarehouseScenes, count: int) -> Iterator[Asked]:
-    """The same stills in every language: up to four of the kinds there, and one that is not."""
-    for index in range(count):
-        rng = np.random.default_rng([HELD_OUT_SEED, 8, index])
-        scene = source.convert(render_still(rng, wh=(384, 288), options=_UNSEEN))
-        there = dict.fromkeys(t.names[0] for t in scene.targets)
-        shown = list(dict.fromkeys(t.names[0] for t in scene.targets if t.counts))
-        absent = [kind for kind in source.vocabulary.kinds if kind not in there]
-        kinds = [*(shown[i] for i in rng.permutation(len(shown))[:4]), str(rng.choice(absent))]
-        yield f"{_LANGUAGE}en", scene, find(kinds, scene.targets)
-        for language in TRANSLATIONS:
-            labels = translated(kinds, language, source.vocabulary)
-            yield f"{_LANGUAGE}{language}", scene, find(labels, scene.targets)
-
-
-def _english(source: WarehouseScenes) -> Vocabulary:
-    return replace(source.vocabulary, languages={})
-
-
 def milliseconds_per_frame(checkpoint: Checkpoint, asked: Sequence[Asked]) -> float:
     """Median time of one question on one thread: processor, vision, prefill and decoding."""
     threads = torch.get_num_threads()
@@ -242,26 +154,6 @@ def milliseconds_per_frame(checkpoint: Checkpoint, asked: Sequence[Asked]) -> fl
         times.append(time.perf_counter() - begun)
     torch.set_num_threads(threads)
     return float(np.median(times[1:]) * 1e3)
-
-
-def questions(share: float) -> list[Asked]:
-    """All held-out questions; `share` of the full number of each slice."""
-    source = WarehouseScenes()
-    dim = replace(_UNSEEN, low_light_probability=1.0)
-
-    def count(full: int) -> int:
-        return max(8, round(full * share))
-
-    return [
-        *stills(source, "stills", count(240), _UNSEEN, 1),
-        *stills(source, "easy_stills", count(120), replace(EASY, appearances=_LOOKS), 2),
-        *stills(source, "low_light", count(60), dim, 3),
-        *video_frames(source, count(100)),
-        *single_questions(source, "colour_query", count(80), 4),
-        *single_questions(source, "attribute_query", count(60), 5),
-        *single_questions(source, "absent", count(80), 6),
-        *in_languages(source, count(40)),
-    ]
 
 
 def answered(checkpoint: Checkpoint, asked: Sequence[Asked]) -> list[Answered]:
@@ -283,7 +175,7 @@ def measure(done: Sequence[Answered], names: Sequence[str]) -> dict:
     for name in names:
         mine = [Scores.of(item.verdict) for item in done if item.slice == name]
         slices[name] = {"answers": len(mine), **sum(mine, Scores()).rates()}
-    done = [item for item in done if not item.slice.startswith(_LANGUAGE)]
+    done = [item for item in done if not item.slice.startswith(LANGUAGE)]
     for name, wanted in (
         ("small", lambda t: np.prod(t.xyxy[2:] - t.xyxy[:2]) < SMALL_AREA),
         ("occluded", lambda t: t.visibility < OCCLUDED),

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The questions of `checkpoint.py`: held-out scenes, and what is asked about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from lfmvl_ros.scenes import EASY, STANDARD, TRANSLATIONS, SceneOptions, SceneVideo, render_still
+from lfmvl_ros.training.evaluation import HELD_OUT_SEED
+from lfmvl_ros.training.questions import Question, Target, Vocabulary, ask, find, translated
+from lfmvl_ros.training.sources import Scene, WarehouseScenes
+
+LANGUAGE = "language:"
+"""Begins the names of slices that are asked in one language."""
+
+_SIZES = ((256, 256), (384, 288), (640, 360), (288, 384), (480, 480), (840, 360))
+_LOOKS = (1000, 40)  # training draws from the first 120
+_UNSEEN = replace(STANDARD, appearances=_LOOKS)
+
+Asked = tuple[str, Scene, Question]  # slice, scene, question
+
+
+def questions(share: float) -> list[Asked]:
+    """All held-out questions; `share` of the full number of each slice."""
+    source = WarehouseScenes()
+    dim = replace(_UNSEEN, low_light_probability=1.0)
+
+    def count(full: int) -> int:
+        return max(8, round(full * share))
+
+    return [
+        *stills(source, "stills", count(240), _UNSEEN, 1),
+        *stills(source, "easy_stills", count(120), replace(EASY, appearances=_LOOKS), 2),
+        *stills(source, "low_light", count(60), dim, 3),
+        *video_frames(source, count(100)),
+        *single_questions(source, "colour_query", count(80), 4),
+        *single_questions(source, "attribute_query", count(60), 5),
+        *single_questions(source, "absent", count(80), 6),
+        *in_languages(source, count(40)),
+    ]
+
+
+def stills(
+    source: WarehouseScenes, name: str, count: int, options: SceneOptions, seed: int
+) -> Iterator[Asked]:
+    """Stills of several sizes, half asked about everything, half a random question."""
+    for index in range(count):
+        rng = np.random.default_rng([HELD_OUT_SEED, seed, index])
+        wh = _SIZES[int(rng.integers(len(_SIZES)))]
+        scene = source.convert(render_still(rng, wh=wh, options=options))
+        question = everything(scene) if index % 2 else None
+        yield name, scene, question or ask(rng, scene.targets, _english(source))
+
+
+def video_frames(source: WarehouseScenes, count: int) -> Iterator[Asked]:
+    """Single 640x480 frames of many videos; up to four of their kinds are asked for."""
+    for index in range(count):
+        rng = np.random.default_rng([HELD_OUT_SEED, 77, index])
+        frame = SceneVideo(HELD_OUT_SEED + index).frame(int(rng.integers(900)))
+        scene = source.convert(frame)
+        kinds = list(dict.fromkeys(t.names[0] for t in scene.targets if t.counts))
+        chosen = [kinds[i] for i in rng.permutation(len(kinds))[:4]] or ["person"]
+        yield "video_640x480", scene, find(chosen, scene.targets)
+
+
+def single_questions(source: WarehouseScenes, name: str, count: int, seed: int) -> Iterator[Asked]:
+    """One label a question: a colour and kind, an attribute, or a kind that is absent."""
+    index = made = 0
+    while made < count:
+        rng = np.random.default_rng([HELD_OUT_SEED, seed, index])
+        index += 1
+        scene = source.convert(render_still(rng, wh=(384, 288), options=_UNSEEN))
+        label = _label(rng, name, scene.targets, source)
+        if label is None:
+            continue
+        made += 1
+        yield name, scene, find([label], scene.targets)
+
+
+def _label(
+    rng: np.random.Generator, name: str, targets: Sequence[Target], source: WarehouseScenes
+) -> str | None:
+    colours = set(source.vocabulary.colours)
+    counted = [t for t in targets if t.counts]
+    if name == "absent":
+        there = {t.names[0] for t in targets}
+        absent = [kind for kind in source.vocabulary.kinds if kind not in there]
+        return absent[int(rng.integers(len(absent)))]
+    if not counted:
+        return None
+    names = counted[int(rng.integers(len(counted)))].names
+    coloured = [n for n in names if colours & set(n.split())]
+    if name == "colour_query":
+        return coloured[0]
+    plain = [n for n in names[1:] if n not in coloured and " " in n and n != names[0]]
+    return plain[0] if plain else None
+
+
+def everything(scene: Scene) -> Question | None:
+    """All kinds that are there, at most six; None for an empty scene."""
+    kinds = list(dict.fromkeys(t.names[0] for t in scene.targets if t.counts))[:6]
+    return find(kinds, scene.targets) if kinds else None
+
+
+def in_languages(source: WarehouseScenes, count: int) -> Iterator[Asked]:
+    """The same stills in every language: up to four of the kinds there, and one that is not."""
+    for index in range(count):
+        rng = np.random.default_rng([HELD_OUT_SEED, 8, index])
+        scene = source.convert(render_still(rng, wh=(384, 288), options=_UNSEEN))
+        there = dict.fromkeys(t.names[0] for t in scene.targets)
+        shown = list(dict.fromkeys(t.names[0] for t in scene.targets if t.counts))
+        absent = [kind for kind in source.vocabulary.kinds if kind not in there]
+        kinds = [*(shown[i] for i in rng.permutation(len(shown))[:4]), str(rng.choice(absent))]
+        yield f"{LANGUAGE}en", scene, find(kinds, scene.targets)
+        for language in TRANSLATIONS:
+            labels = translated(kinds, language, source.vocabulary)
+            yield f"{LANGUAGE}{language}", scene, find(labels, scene.targets)
+
+
+def _english(source: WarehouseScenes) -> Vocabulary:
+    return replace(source.vocabulary, languages={})
