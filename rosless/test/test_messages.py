@@ -55,7 +55,7 @@ def _random_value(rng, field):
             return bytes([rng.randrange(256)])
         if field.base.startswith("float"):
             return float(np.float32(rng.uniform(-1e6, 1e6)))
-        limits = np.iinfo(interfaces.PRIMITIVES[field.base].code)
+        limits = np.iinfo(interfaces.PRIMITIVES[field.base])
         return rng.randint(int(limits.min), int(limits.max))
 
     if field.kind == "one":

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wire against independent vectors: rosbags' type hashes, bytes by hand, the binding's view."""
+"""The wire against independent vectors: type hashes, bytes by hand, the binding's view."""
 
+import hashlib
+import json
 import struct
 
 import pytest
@@ -36,19 +38,47 @@ NAMES = [
     if "msg" in kinds
     for name in interfaces.names(package, "msg")
 ]
+NAMES += ["std_srvs/srv/SetBool_Request", "rcl_interfaces/srv/SetParameters_Response"]
 HEADER = Header(stamp=Time(sec=1, nanosec=2), frame_id="cam")
 HEADER_BYTES = "01000000 02000000 04000000 63616d00"
 
 
-def _has_char(name):
-    fields = interfaces.definition(name).fields
-    return any(f.base == "char" or (f.is_message and _has_char(f.base)) for f in fields)
+# type_description_interfaces/msg/FieldType
+TYPE_IDS = {
+    f"{sign}int{bits}": 2 + 2 * n + (sign == "u")
+    for n, bits in enumerate((8, 16, 32, 64))
+    for sign in ("", "u")
+}
+TYPE_IDS |= {"float32": 10, "float64": 11, "bool": 15, "byte": 16}
 
 
-# rosbags hashes a `char` as IDL's char; in ROS 2 it is a uint8, see the next test.
-@pytest.mark.parametrize("name", [name for name in NAMES if not _has_char(name)])
-def test_type_hashes_are_those_of_rosbags(name):
-    assert interfaces.type_hash(name) == STORE.hash_rihs01(name)
+def _described(name, referenced):
+    """A message as REP-2011 describes it; adds the messages in it to `referenced`."""
+    fields = []
+    for item in interfaces.definition(name).fields:
+        text = 21 if item.bound else 17
+        type_id = 1 if item.is_message else TYPE_IDS.get(item.base, text)
+        type_id += {"one": 0, "array": 48, "sequence": 96 if item.size else 144}[item.kind]
+        if item.is_message and item.base not in referenced:
+            referenced[item.base] = None  # keeps the recursion from entering it again
+            referenced[item.base] = _described(item.base, referenced)
+        details = {
+            "type_id": type_id,
+            "capacity": item.size,
+            "string_capacity": item.bound,
+            "nested_type_name": item.base if item.is_message else "",
+        }
+        fields.append({"name": item.name, "type": details})
+    return {"type_name": name, "fields": fields}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_type_hashes_are_those_of_rep_2011(name):
+    referenced = {}
+    data = {"type_description": _described(name, referenced)}
+    data["referenced_type_descriptions"] = [referenced[key] for key in sorted(referenced)]
+    digest = hashlib.sha256(json.dumps(data).encode()).hexdigest()
+    assert interfaces.type_hash(name) == f"RIHS01_{digest}"
 
 
 def test_hash_of_a_char_is_that_of_ros():

@@ -56,7 +56,7 @@ def _scalar_check(item, nested):
         return lambda v: isinstance(v, float), "of type 'float'"
     if item.base == "float32":
         return _is_float32, "a float in [-3.402823466e+38, 3.402823466e+38]"
-    info = np.iinfo(PRIMITIVES[item.base].code)
+    info = np.iinfo(PRIMITIVES[item.base])
     low, high = int(info.min), int(info.max)
     return lambda v: isinstance(v, int) and low <= v <= high, f"an integer in [{low}, {high}]"
 
@@ -69,7 +69,7 @@ def _is_float32(value):
 
 def _converter(item, check):
     """Function from the value given to the value stored; None means refused."""
-    code = PRIMITIVES[item.base].code if item.is_number else None
+    code = PRIMITIVES[item.base] if item.is_number else None
 
     def sized(value):
         if item.kind == "array":

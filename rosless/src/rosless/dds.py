@@ -7,6 +7,7 @@ threads during a large image, and its wait does not tell what was triggered.
 """
 
 import ctypes as c
+import functools
 import os
 import sys
 import threading
@@ -123,19 +124,9 @@ class Participant:
         self.entity.__del__()
 
 
-_IDL_TYPES = {
-    "bool": bool,
-    "char": types.uint8,
-    **{n: getattr(types, n) for n in interfaces.PRIMITIVES if n not in ("bool", "char")},
-}
-_idl_cache = {}
-
-
+@functools.cache
 def _idl_type(name, service_header=False):
     """The XTypes description of a message; its samples are raw CDR bytes on both sides."""
-    key = (name, service_header)
-    if key in _idl_cache:
-        return _idl_cache[key]
     fields = {"guid": types.uint64, "seq": types.int64} if service_header else {}
     for item in interfaces.definition(name).fields:
         if item.is_message:
@@ -143,7 +134,7 @@ def _idl_type(name, service_header=False):
         elif item.base == "string":
             kind = types.bounded_str[item.bound] if item.bound else str
         else:
-            kind = _IDL_TYPES[item.base]
+            kind = bool if item.base == "bool" else getattr(types, item.base)
         if item.kind == "array":
             kind = types.array[kind, item.size]
         elif item.kind == "sequence":
@@ -151,8 +142,7 @@ def _idl_type(name, service_header=False):
         fields[item.name] = kind
     package, folder, base = name.split("/")
     full = f"{package}.{folder}.dds_.{base}_"  # the binding turns the dots into "::"
-    _idl_cache[key] = make_idl_struct(f"{base}_", full, fields, dataclassify=False)
-    return _idl_cache[key]
+    return make_idl_struct(f"{base}_", full, fields, dataclassify=False)
 
 
 # --------------------------------------------------------------------------------- QoS, endpoints

@@ -6,34 +6,22 @@ vision_msgs) in text files in `definitions/`, which `rosbags` reads.
 """
 
 import functools
-import hashlib
-import json
 import pathlib
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-
-class Primitive(NamedTuple):
-    """A primitive type of ROS."""
-
-    code: str  # of struct, array.array and numpy
-    type_id: int  # of REP-2011 (type_description_interfaces/msg/FieldType)
-
-
-PRIMITIVES = {
-    "bool": Primitive("?", 15),
-    "byte": Primitive("c", 16),
-    "char": Primitive("B", 3),
-    "int8": Primitive("b", 2),
-    "uint8": Primitive("B", 3),
-    "int16": Primitive("h", 4),
-    "uint16": Primitive("H", 5),
-    "int32": Primitive("i", 6),
-    "uint32": Primitive("I", 7),
-    "int64": Primitive("q", 8),
-    "uint64": Primitive("Q", 9),
-    "float32": Primitive("f", 10),
-    "float64": Primitive("d", 11),
+PRIMITIVES = {  # primitive type of ROS -> its code in struct, array.array and numpy
+    "bool": "?",
+    "byte": "c",
+    "int8": "b",
+    "uint8": "B",
+    "int16": "h",
+    "uint16": "H",
+    "int32": "i",
+    "uint32": "I",
+    "int64": "q",
+    "uint64": "Q",
+    "float32": "f",
+    "float64": "d",
 }
 PLACEHOLDER = "structure_needs_at_least_one_member"  # what an empty ROS message has on the wire
 _FOLDER = pathlib.Path(__file__).parent / "definitions"
@@ -66,8 +54,7 @@ class Field:
     @property
     def type_text(self) -> str:
         """The type as `get_fields_and_field_types()` of a rclpy message names it."""
-        names = {"bool": "boolean", "byte": "octet", "char": "uint8"}
-        names |= {"float32": "float", "float64": "double"}
+        names = {"bool": "boolean", "byte": "octet", "float32": "float", "float64": "double"}
         base = names.get(self.base, self.base).replace("/msg/", "/")
         base += f"<{self.bound}>" if self.bound else ""
         if self.kind == "one":
@@ -89,7 +76,7 @@ class Definition:
 def names(package: str, kind: str) -> tuple[str, ...]:
     """Names of the interfaces that a package has, `kind` is msg or srv."""
     prefix = f"{package}/{kind}/"
-    found = {key[len(prefix) :] for key in _fields() if key.startswith(prefix)}
+    found = {key[len(prefix) :] for key in _store().fielddefs if key.startswith(prefix)}
     if kind == "srv":
         found = {name.rpartition("_")[0] for name in found}
     return tuple(sorted(found))
@@ -98,28 +85,39 @@ def names(package: str, kind: str) -> tuple[str, ...]:
 @functools.cache
 def definition(name: str) -> Definition:
     """The definition of a message; the two halves of a service are `…_Request` and `…_Response`."""
-    if name not in _fields():
+    if name not in _store().fielddefs:
         raise LookupError(f"no definition of {name}, neither in rosbags nor in {_FOLDER.name}/")
-    constants, fields = _fields()[name]
+    constants, fields = _store().fielddefs[name]
     converted = [_field(name, key, node) for key, node in fields] or [Field(PLACEHOLDER, "uint8")]
     named = {key: bytes([v]) if t in ("byte", "octet") else v for key, t, v in constants}
     return Definition(name, tuple(converted), named)
 
 
 @functools.cache
-def _fields() -> dict:
-    """{full name: (constants, fields)} of everything that is known, as rosbags puts it."""
+def _store():
+    """A store of rosbags with all that it knows, and what it lacks."""
     from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-    found = dict(get_typestore(Stores.ROS2_JAZZY).fielddefs)
+    store = get_typestore(Stores.ROS2_JAZZY)
     for path in _FOLDER.glob("*.txt"):
         for section in path.read_text().split("=== ")[1:]:
             head, _, text = section.partition("\n")
             name, halves = f"{path.stem}/{head.strip()}", text.split("---\n")
             parts = ("_Request", "_Response") if len(halves) == 2 else ("",)
             for part, half in zip(parts, halves, strict=True):
-                (found[name + part],) = get_types_from_msg(half, name).values()
-    return found
+                (store.fielddefs[name + part],) = get_types_from_msg(half, name).values()
+    for name, (constants, fields) in store.fielddefs.items():
+        without = [(key, _without_char(node)) for key, node in fields]
+        store.fielddefs[name] = constants, without
+    return store
+
+
+def _without_char(node):
+    """A field as ROS 2 has it: its `char` is a uint8, which rosbags takes for that of IDL."""
+    kind, details = node
+    if kind.name in ("ARRAY", "SEQUENCE"):
+        return kind, (_without_char(details[0]), details[1])
+    return kind, ("uint8", 0) if details == ("char", 0) else details
 
 
 def _field(name, field_name, node) -> Field:
@@ -133,36 +131,7 @@ def _field(name, field_name, node) -> Field:
     return Field(field_name, base, kind, size, bound, _DEFAULTS.get((name, field_name)))
 
 
+@functools.cache
 def type_hash(name: str) -> str:
     """The `RIHS01_…` hash of REP-2011, e.g. of "std_msgs/msg/String"."""
-    referenced = {}
-    described = _describe(name, referenced)
-    data = {
-        "type_description": described,
-        "referenced_type_descriptions": [referenced[key] for key in sorted(referenced)],
-    }
-    return "RIHS01_" + hashlib.sha256(json.dumps(data).encode()).hexdigest()
-
-
-def _describe(name, referenced):
-    fields = []
-    for item in definition(name).fields:
-        if item.is_primitive:
-            type_id = PRIMITIVES[item.base].type_id
-        else:
-            type_id = 1 if item.is_message else (21 if item.bound else 17)
-        if item.kind == "array":
-            type_id += 48
-        elif item.kind == "sequence":
-            type_id += 96 if item.size else 144
-        if item.is_message and item.base not in referenced:
-            referenced[item.base] = None  # keeps the recursion from entering it again
-            referenced[item.base] = _describe(item.base, referenced)
-        details = {
-            "type_id": type_id,
-            "capacity": item.size,
-            "string_capacity": item.bound,
-            "nested_type_name": item.base if item.is_message else "",
-        }
-        fields.append({"name": item.name, "type": details})
-    return {"type_name": name, "fields": fields}
+    return _store().hash_rihs01(name)

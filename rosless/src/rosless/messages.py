@@ -164,7 +164,7 @@ def _codec(item):
     elif item.base == "string":
         single = (str, _put_string, _get_string)
     else:
-        single = _scalar(PRIMITIVES[item.base].code)
+        single = _scalar(PRIMITIVES[item.base])
     if item.kind != "one":
         return _numbers(item) if item.is_number else _items(item, *single)
     return single if item.default is None else (lambda: item.default, *single[1:])
@@ -247,7 +247,7 @@ def _items(item, default, write_one, read_one):
 
 def _numbers(item):
     """Several numbers: a numpy array of fixed size, or an array.array."""
-    code, fixed = PRIMITIVES[item.base].code, item.kind == "array"
+    code, fixed = PRIMITIVES[item.base], item.kind == "array"
     size = struct.calcsize(code)
 
     def default():
