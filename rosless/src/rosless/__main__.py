@@ -10,19 +10,15 @@ import sys
 
 from rosless import finder
 
-USAGE = "usage: python -m rosless run (SCRIPT.py | -m MODULE) [ARGUMENTS ...] [--ros-args ...]"
+USAGE = "usage: python -m rosless run SCRIPT.py [ARGUMENTS ...] [--ros-args ...]"
 
 
 def main(arguments):
     """Run the program named in `arguments`; returns 2 after a usage error."""
-    if len(arguments) < 2 or arguments[0] != "run" or arguments[1:] == ["-m"]:
+    if len(arguments) < 2 or arguments[0] != "run":
         print(USAGE, file=sys.stderr)
         return 2
     finder.install()
-    if arguments[1] == "-m":
-        sys.argv = arguments[2:]
-        runpy.run_module(arguments[2], run_name="__main__", alter_sys=True)
-        return 0
     script = arguments[1]
     if not os.path.isfile(script):
         print(f"rosless: there is no file {script!r} to run", file=sys.stderr)

@@ -42,25 +42,18 @@ def parse(arguments=None) -> RosArgs:
 def _option(result, word, words):
     from rclpy._rclpy_pybind11 import RCLInvalidROSArgsError, UnknownROSArgsError
 
-    if re.fullmatch("--(enable|disable)-(rosout|stdout|external-lib)-logs", word):
-        return
-    handlers = {
-        **dict.fromkeys(("-r", "--remap"), _remap),
-        **dict.fromkeys(("-p", "--param"), _parameter),
-        "--params-file": _parameter_file,
-        "--log-level": _log_level,
-        **dict.fromkeys(("-e", "--enclave", "--log-config-file", "--log-file-name"), None),
-    }
+    handlers = {"--params-file": _parameter_file, "--log-level": _log_level}
+    handlers.update({"-r": _remap, "--remap": _remap, "-p": _parameter, "--param": _parameter})
     if word not in handlers:
-        raise UnknownROSArgsError(f"Found unknown ROS arguments: [{word!r}]")
+        text = f"Found unknown ROS arguments: [{word!r}] (for those of ROS 2, see rosless' README)"
+        raise UnknownROSArgsError(text)
     value = next(words, None)
     if value is None:
         raise RCLInvalidROSArgsError(f"the ROS argument {word} needs a value")
-    if handlers[word] is not None:
-        try:
-            handlers[word](result, value)
-        except (ValueError, OSError, yaml.YAMLError) as error:
-            raise RCLInvalidROSArgsError(f"cannot use {word} {value}: {error}") from error
+    try:
+        handlers[word](result, value)
+    except (ValueError, OSError, yaml.YAMLError) as error:
+        raise RCLInvalidROSArgsError(f"cannot use {word} {value}: {error}") from error
 
 
 def _remap(result, text):
@@ -135,13 +128,10 @@ Loader.yaml_implicit_resolvers = {
     ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"[-+]?((\d+\.\d*|\.\d+)([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|Inf|INF))|\.(nan|NaN|NAN)$"
-    ),
-    list("-+0123456789."),
+_FLOAT = re.compile(
+    r"[-+]?((\d+\.\d*|\.\d+)([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|Inf|INF))|\.(nan|NaN|NAN)$"
 )
+Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 
 
 # ---------------------------------------------------------------------------------------- names
@@ -169,8 +159,7 @@ def remapped_node(argument_sets, name, namespace):
     for arguments in argument_sets:
         for node, source, target in arguments.remaps:
             if node in (None, name):
-                key = {"__name": "__node"}.get(source, source)
-                found.setdefault(key, target)
+                found.setdefault("__node" if source == "__name" else source, target)
     return found.get("__node", name), found.get("__ns", namespace)
 
 
@@ -197,25 +186,17 @@ _NAME_RULES = {  # kind of name -> (expression that finds a mistake, what is wro
     "topic name": (
         (r"^$", "must not be empty string"),
         (r"/$", "must not end with a forward slash"),
-        (
-            r"[^\w/~{}]|[^\x00-\x7f]",
-            "must not contain characters other than alphanumerics, '_', '~', '{', or '}'",
-        ),
+        (r"[^\w/~{}]|[^\x00-\x7f]", "may hold only alphanumerics, '_', '~', '{', '}' and '/'"),
         (r"(?:^|/)(?=\d)", "token must not start with a number"),
         (r"(?<=.)~", "must not have tilde '~' unless it is the first character"),
         (r"^~[^/]", "must not have a tilde '~' that is not followed by a forward slash '/'"),
         (r"//", "must not contain repeated '/'"),
-        (
-            r"{(?!(node|ns|namespace)})|(?<!{node)(?<!{ns)(?<!{namespace)}",
-            "has unmatched or unknown braces",
-        ),
+        (r"{(?!(node|ns|namespace)})", "has unmatched or unknown braces"),
+        (r"(?<!{node)(?<!{ns)(?<!{namespace)}", "has unmatched or unknown braces"),
     ),
     "node name": (
         (r"^$", "must not be empty"),
-        (
-            r"^\d|[^A-Za-z0-9_]",
-            "must hold only alphanumerics or '_' and not start with a number",
-        ),
+        (r"^\d|[^A-Za-z0-9_]", "may hold only alphanumerics or '_' and not start with a number"),
     ),
     "namespace": (
         (r"^(?!/)", "must be absolute, it must lead with a '/'"),
