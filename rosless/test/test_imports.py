@@ -9,6 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -64,6 +66,7 @@ def test_a_real_ros_wins(tmp_path):
         "import rclpy.wait_for_message",
         "from rclpy.node import NodeNameNonExistentError",
         "from rclpy import expand_topic_name",
+        "from rclpy.task import Task",
     ],
 )
 def test_what_is_missing_says_that_ros_is_needed(statement):
@@ -80,11 +83,33 @@ def test_missing_attributes_can_be_asked_for():
 
 
 def test_missing_methods_say_that_ros_is_needed(ros):
+    from rclpy.executors import SingleThreadedExecutor
+
     node = ros.create_node("node")
-    for thing in (node, node.create_timer(1.0, print), ros.get_global_executor()):
+    for thing in (node, node.create_timer(1.0, print), SingleThreadedExecutor()):
         assert not hasattr(thing, "assert_liveliness")
         with pytest.raises(AttributeError, match="real ROS 2 is needed"):
             thing.assert_liveliness()
+
+
+def test_missing_arguments_say_that_ros_is_needed(ros):
+    node = ros.create_node("node")
+
+    async def coroutine():
+        pass
+
+    for call in (
+        lambda: ros.create_node("other", allow_undeclared_parameters=True),
+        lambda: node.create_publisher(String, "x", 10, event_callbacks=print),
+        lambda: node.create_subscription(String, "x", print, 10, raw=True),
+        lambda: node.create_timer(1.0, print, autostart=False),
+        lambda: node.create_timer(1.0, coroutine),
+        lambda: node.create_client(Trigger, "x", no_such_option=1),
+        lambda: node.declare_parameter("x", 1, ignore_override=True),
+        lambda: node.get_logger().info("x", once=True),
+    ):
+        with pytest.raises(TypeError, match="real ROS 2 is needed"):
+            call()
 
 
 def test_unknown_messages_are_errors():

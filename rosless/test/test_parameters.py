@@ -59,7 +59,6 @@ def test_declared_values(node):
         node.get_parameter("nothing")
     with pytest.raises(ParameterAlreadyDeclaredException):
         node.declare_parameter("rate", 3.0)
-    assert node.get_parameter_or("nothing", Parameter("x", value=1)).value == 1
 
 
 def test_ranges_types_and_read_only(node):
@@ -92,21 +91,6 @@ def test_dynamic_and_unset(ros):
         Node("other", parameter_overrides=[Parameter("x", value="3")]).declare_parameter("x", 3)
 
 
-def test_undeclared_parameters_where_allowed(ros):
-    overrides = [Parameter("a.b", value=1)]
-    node = Node(
-        "node",
-        allow_undeclared_parameters=True,
-        automatically_declare_parameters_from_overrides=True,
-        parameter_overrides=overrides,
-    )
-    assert node.get_parameter("a.b").value == 1
-    assert node.set_parameters([Parameter("new", value=True)])[0].successful
-    assert node.get_parameters_by_prefix("a")["b"].value == 1
-    node.undeclare_parameter("new")
-    assert not node.has_parameter("new")
-
-
 def test_all_or_nothing(node):
     good, bad = Parameter("query", value="tote"), Parameter("rate", value=99.0)
     assert not node.set_parameters_atomically([good, bad]).successful
@@ -122,20 +106,18 @@ def test_callbacks(node):
         calls.append(("on", [p.name for p in parameters], node.get_parameter("query").value))
         return SetParametersResult(successful=parameters[0].value != "bad", reason="not that")
 
-    def after(parameters):
-        calls.append(("post", [p.name for p in parameters], node.get_parameter("query").value))
-
     node.add_on_set_parameters_callback(check)
-    node.add_post_set_parameters_callback(after)
     assert node.set_parameters([Parameter("query", value="x")])[0].successful
-    assert calls == [("on", ["query"], "box"), ("post", ["query"], "x")]
+    assert calls == [("on", ["query"], "box")]
+    assert node.get_parameter("query").value == "x"
     _refused(node.set_parameters([Parameter("query", value="bad")]), "not that")
-    assert calls[-1][0] == "on"
-    node.add_pre_set_parameters_callback(lambda ps: [*ps, Parameter("labels", value=["p"])])
-    assert node.set_parameters([Parameter("query", value="y")])[0].successful
-    assert node.get_parameter("labels").value == ["p"]
-    node.remove_on_set_parameters_callback(check)
-    assert node.set_parameters([Parameter("query", value="bad")])[0].successful
+    assert calls[-1] == ("on", ["query"], "x")
+    assert node.get_parameter("query").value == "x"
+    node.add_on_set_parameters_callback(lambda _: SetParametersResult(successful=False))
+    _refused(node.set_parameters([Parameter("query", value="y")]), "")  # asked first
+    assert len(calls) == 2
+    node.add_on_set_parameters_callback(lambda _: None)
+    _refused(node.set_parameters([Parameter("query", value="y")]), "invalid type")
 
 
 def test_services(node, spin_until):
@@ -196,8 +178,9 @@ def test_command_line_and_file(tmp_path):
     arguments += ["-p", "node:empty:=''", "-p", "other:query:=no", "-r", "__ns:=/ns", "--", "more"]
     rclpy.init(args=arguments, signal_handler_options=rclpy.SignalHandlerOptions.NO)
     try:
-        node = Node("node", automatically_declare_parameters_from_overrides=True)
-        values = {name: p.value for name, p in node.get_parameters_by_prefix("").items()}
+        node = Node("node")
+        names = ("rate", "tracker.age", "tracker.gate.size", "query", "labels", "day", "empty")
+        values = {p.name: p.value for p in node.declare_parameters("", [(n,) for n in names])}
         assert values == {
             "rate": 2.5,
             "tracker.age": 7,
@@ -205,7 +188,7 @@ def test_command_line_and_file(tmp_path):
             "query": "yes",
             "labels": ["a", "b"],
             "day": "2020-01-01",
-            "use_sim_time": False,
+            "empty": None,  # for /node, and this is /ns/node
         }
         assert rclpy.utilities.remove_ros_args(arguments) == ["prog", "own", "more"]
     finally:

@@ -9,7 +9,6 @@ import pytest
 from rcl_interfaces.msg import Log
 
 import rclpy
-from rclpy.logging import get_logger
 from rclpy.node import Node
 
 PROGRAM = """
@@ -81,8 +80,8 @@ def test_handlers_are_put_back():
 
 
 def test_init_as_context_manager():
-    with rclpy.init(args=[]) as started:
-        assert started.context.ok()
+    with rclpy.init(args=[]):
+        assert rclpy.ok()
         with pytest.raises(RuntimeError):
             rclpy.init(args=[])
     assert not rclpy.ok()
@@ -101,30 +100,10 @@ def test_log_format_and_levels(process):
     assert lines[1].endswith("[ns.node.sub]: child")
 
 
-def test_log_options(capfd):
-    logger = get_logger("options")
-    results = [logger.info("once", once=True) for _ in range(3)]
-    assert results == [True, False, False]
-    results = [logger.info("skip", skip_first=True) for _ in range(3)]
-    assert results == [False, True, True]
-    results = [logger.info("slow", throttle_duration_sec=60.0) for _ in range(3)]
-    assert results == [True, False, False]
-    assert capfd.readouterr().err.count("[options]") == 4
-    with pytest.raises(TypeError):
-        logger.info("x", ones=True)
-    errors = []
-    for severity in (20, 30):
-        try:
-            logger.log("x", severity, once=True)
-        except ValueError as error:
-            errors.append(str(error))
-    assert errors == ["Logger severity cannot be changed between calls."]
-
-
 def test_rosout(ros, spin_until):
     node, reader, logs = Node("talker"), Node("reader"), []
     reader.create_subscription(Log, "/rosout", logs.append, 10)
-    assert spin_until(lambda: node._ros_rosout_publisher.get_subscription_count() == 1, reader)
+    assert spin_until(lambda: node._ros_rosout.get_subscription_count() == 1, reader)
     node.get_logger().warning("listen")
     assert spin_until(lambda: logs, reader)
     assert (logs[0].name, logs[0].msg, logs[0].level) == ("talker", "listen", 30)

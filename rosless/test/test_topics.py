@@ -205,16 +205,6 @@ def test_garbage_on_the_wire_does_no_harm(process, ros, spin_until, monkeypatch,
     assert {message.data for message in received} == {"good"}
 
 
-def test_raw_subscription(ros, spin_until):
-    node, received = Node("node"), []
-    publisher = node.create_publisher(String, "x", 10)
-    node.create_subscription(String, "x", received.append, 10, raw=True)
-    assert spin_until(lambda: publisher.get_subscription_count() == 1, node)
-    publisher.publish(String(data="abc"))
-    assert spin_until(lambda: received, node)
-    assert received == [bytes.fromhex("00010000 04000000 61626300")]
-
-
 def test_wrong_messages_are_refused(ros):
     node = Node("node")
     publisher = node.create_publisher(String, "x", 10)

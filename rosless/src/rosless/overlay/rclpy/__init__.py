@@ -11,66 +11,42 @@ from rclpy.signals import (
     uninstall_signal_handlers,
 )
 from rclpy.utilities import get_default_context, ok
-from rclpy.utilities import try_shutdown as _try_shutdown
 
-_global_executor = None
+_executor = None  # of the functions that spin, where none is given
 
-
-class InitContextManager:
-    """What `init` returns, for `with rclpy.init(): …`, which shuts down at its end."""
-
-    def __init__(self, context):
-        self.context = context
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        try_shutdown(context=self.context)
+__all__ = ["Context", "Parameter", "create_node", "get_default_context", "init", "ok"]
+__all__ += ["shutdown", "spin", "spin_once", "spin_until_future_complete", "try_shutdown"]
 
 
 def init(*, args=None, context=None, domain_id=None, signal_handler_options=None):
-    """Open the connection to ROS; `args` like sys.argv (the default)."""
-    is_default = context is None
-    context = get_default_context() if is_default else context
+    """Open the connection to ROS; `args` like sys.argv. What it returns closes it after `with`."""
     if signal_handler_options is None:
-        signal_handler_options = SignalHandlerOptions.ALL if is_default else SignalHandlerOptions.NO
-    context.init(args, domain_id=domain_id)
+        signal_handler_options = SignalHandlerOptions.NO if context else SignalHandlerOptions.ALL
+    (context or get_default_context()).init(args, domain_id=domain_id)
     install_signal_handlers(signal_handler_options)
-    return InitContextManager(context)
+    closing = contextlib.ExitStack()
+    closing.callback(try_shutdown, context=context)
+    return closing
 
 
-def shutdown(*, context=None, uninstall_handlers=None):
+def shutdown(*, context=None):
     """Close the connection; RuntimeError when it is not open."""
-    _forget_executor()
-    (get_default_context() if context is None else context).shutdown()
-    if uninstall_handlers or (uninstall_handlers is None and context is None):
-        uninstall_signal_handlers()
+    _leave(context, Context.shutdown)
 
 
-def try_shutdown(*, context=None, uninstall_handlers=None):
+def try_shutdown(*, context=None):
     """Like `shutdown`, without the error."""
-    _forget_executor()
-    _try_shutdown(context=context)
-    if uninstall_handlers or (uninstall_handlers is None and context is None):
+    _leave(context, Context.try_shutdown)
+
+
+def _leave(context, close):
+    global _executor
+    executor, _executor = _executor, None
+    if executor is not None:
+        executor.shutdown(0.0)
+    close(context or get_default_context())
+    if context is None:
         uninstall_signal_handlers()
-
-
-def _forget_executor():
-    global _global_executor
-    if _global_executor is not None:
-        _global_executor.shutdown(0.0)
-        _global_executor = None
-
-
-def get_global_executor():
-    """The SingleThreadedExecutor that `spin` uses where none is given."""
-    from rclpy.executors import SingleThreadedExecutor
-
-    global _global_executor
-    if _global_executor is None:
-        _global_executor = SingleThreadedExecutor()
-    return _global_executor
 
 
 def create_node(node_name, **options):
@@ -82,8 +58,12 @@ def create_node(node_name, **options):
 
 @contextlib.contextmanager
 def _added(node, executor):
-    """The executor (by default the global one) with the node in it."""
-    executor = get_global_executor() if executor is None else executor
+    """The executor (by default one for all) with the node in it."""
+    from rclpy.executors import SingleThreadedExecutor
+
+    global _executor
+    if executor is None:
+        executor = _executor = _executor or SingleThreadedExecutor()
     try:
         executor.add_node(node)
         yield executor
@@ -94,8 +74,7 @@ def _added(node, executor):
 def spin(node, executor=None):
     """Run the node's callbacks until the context is shut down."""
     with _added(node, executor) as spinning:
-        while spinning.context.ok():
-            spinning.spin_once()
+        spinning.spin()
 
 
 def spin_once(node, *, executor=None, timeout_sec=None):
@@ -108,8 +87,3 @@ def spin_until_future_complete(node, future, executor=None, timeout_sec=None):
     """Run callbacks until `future` is done, at most `timeout_sec`."""
     with _added(node, executor) as spinning:
         spinning.spin_until_future_complete(future, timeout_sec)
-
-
-__all__ = ["Context", "Parameter", "create_node", "get_default_context", "get_global_executor"]
-__all__ += ["init", "ok", "shutdown", "spin", "spin_once", "spin_until_future_complete"]
-__all__ += ["try_shutdown"]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What everything that a node creates has in common."""
 
+import inspect
+
 
 class Incomplete:
     """Base of classes that have a part of what rclpy's have: asking for more says so."""
@@ -12,8 +14,15 @@ class Incomplete:
         )
 
 
+def refuse(arguments):
+    """Raise for keyword `arguments` that no parameter takes."""
+    if arguments:
+        names = ", ".join(sorted(arguments))
+        raise TypeError(f"rosless does not supply the argument {names}: a real ROS 2 is needed")
+
+
 class Entity(Incomplete):
-    """Base of publishers, subscriptions, services, clients, timers and guard conditions.
+    """Base of publishers, subscriptions, services, clients and timers.
 
     Executors call `_take` when the entity is ready; what it returns, unless None, goes to
     `_execute`, which calls the callback.
@@ -21,30 +30,25 @@ class Entity(Incomplete):
 
     _condition = None  # handle of the DDS condition that says when; None: never, 0: a timer
     _endpoints = ()
+    malformed_count = 0
 
-    def __init__(self, node, callback_group):
-        self._node, self.callback_group = node, callback_group
-
-    @property
-    def logger_name(self):
-        return self._node.get_logger().name
+    def __init__(self, node, callback_group, callback=None):
+        if inspect.iscoroutinefunction(callback):
+            raise TypeError("rosless does not run coroutines: a real ROS 2 is needed for them")
+        self._node, self.callback = node, callback
+        self.callback_group = callback_group or node.default_callback_group
 
     def destroy(self):
         self._node._ros_destroy(self)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.destroy()
 
     def _close(self):
         for endpoint in self._endpoints:
             endpoint.close()
 
     def _drop(self, what, error):
-        """Count and report a sample that is no valid CDR."""
+        """Count a sample that is no valid CDR; report the 1st, 2nd, 4th, 8th and so on."""
         self.malformed_count += 1
-        self._node.get_logger().error(
-            f"dropped malformed {what} {self.malformed_count} {error}", throttle_duration_sec=1.0
-        )
+        if self.malformed_count & (self.malformed_count - 1) == 0:
+            self._node.get_logger().error(
+                f"dropped malformed {what} {self.malformed_count} {error}"
+            )

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Service clients (the wire format is told in service.py)."""
 
-import threading
+import itertools
+import math
 import time
 
 from rclpy.service import BODY_OFFSET, HEADER, ServiceSide
@@ -12,50 +13,44 @@ from rosless.messages import CdrError, deserialize, serialize
 class Client(ServiceSide):
     """Made by Node.create_client."""
 
-    def __init__(self, node, srv_type, srv_name, qos_profile, callback_group):
-        super().__init__(node, srv_type, srv_name, qos_profile, callback_group, "client")
-        self._lock = threading.Lock()
-        self._sequence, self._pending = 0, {}
+    _role = "client"
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._numbers, self._pending = itertools.count(1), {}
 
     def service_is_ready(self):
+        """True while a server is connected."""
         return bool(self._writer.matched() and self._reader.matched())
 
     def wait_for_service(self, timeout_sec=None):
         """True as soon as a server is connected, False after `timeout_sec`."""
-        end = None if timeout_sec is None or timeout_sec < 0 else time.monotonic() + timeout_sec
-        context = self._node.context
-        while context.ok() and not self.service_is_ready():
-            if end is not None and time.monotonic() >= end:
-                return False
-            time.sleep(0.01)
-        return self.service_is_ready()
+        return self._wait_for(self.service_is_ready, timeout_sec)
+
+    def _wait_for(self, condition, timeout_sec):
+        unlimited = timeout_sec is None or timeout_sec < 0
+        end = math.inf if unlimited else time.monotonic() + timeout_sec
+        while not (met := condition()) and self._node.context.ok() and time.monotonic() < end:
+            time.sleep(0.005)
+        return met
 
     def call_async(self, request):
         """Send a request; the Future gets the response when an executor spins the node."""
         if not isinstance(request, self.srv_type.Request):
             raise TypeError(f"Expected {self.srv_type.Request}, got {type(request)}")
-        future = Future(executor=self._node.executor)
-        with self._lock:
-            self._sequence += 1
-            number = self._sequence
-            self._pending[number] = future
-        header = HEADER.pack(self._writer.handle, number)
-        self._writer.write(serialize(request, header))
+        number, future = next(self._numbers), Future()
+        self._pending[number] = future
+        future.add_done_callback(lambda _: self._pending.pop(number, None))
+        self._writer.write(serialize(request, HEADER.pack(self._writer.handle, number)))
         return future
 
     def call(self, request, timeout_sec=None):
         """Send a request and wait; another thread must spin the node."""
         future = self.call_async(request)
-        end = None if timeout_sec is None or timeout_sec < 0 else time.monotonic() + timeout_sec
-        while not future._event.wait(0.05) and self._node.context.ok():
-            if end is not None and time.monotonic() >= end:
-                self.remove_pending_request(future)
-                raise TimeoutError(f"no response of {self.srv_name} within {timeout_sec} s")
+        if not self._wait_for(future.done, timeout_sec):
+            future.cancel()
+            raise TimeoutError(f"no response of {self.srv_name} within {timeout_sec} s")
         return future.result()
-
-    def remove_pending_request(self, future):
-        with self._lock:
-            self._pending = {n: f for n, f in self._pending.items() if f is not future}
 
     def _take(self):
         """(future, response or error) of the oldest reply to us, None without one."""
@@ -66,9 +61,8 @@ class Client(ServiceSide):
             handle, number = HEADER.unpack_from(data, 4)
             if handle != self._writer.handle:
                 continue
-            with self._lock:
-                future = self._pending.pop(number, None)
-            if future is None:
+            future = self._pending.pop(number, None)
+            if future is None or not future.set_running_or_notify_cancel():
                 continue
             try:
                 return future, deserialize(data, self.srv_type.Response, BODY_OFFSET)
@@ -85,7 +79,5 @@ class Client(ServiceSide):
 
     def _close(self):
         super()._close()
-        with self._lock:
-            pending, self._pending = self._pending, {}
-        for future in pending.values():
+        for future in list(self._pending.values()):
             future.cancel()

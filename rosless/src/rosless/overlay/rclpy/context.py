@@ -6,93 +6,63 @@ import os
 import threading
 import weakref
 
+from rclpy._entity import Incomplete
 from rosless import graph, rosargs
 from rosless.dds import Participant
 
 
-class Context:
+class Context(Incomplete):
     """Life of one `rclpy.init` … `rclpy.shutdown`."""
 
     def __init__(self):
         self._lock = threading.RLock()
-        self._participant = None
         self._is_ok = False
-        self._on_shutdown = []
-        self.args, self._graph = None, None
+        self.args = self._participant = self._graph = None
 
-    def init(self, args=None, *, domain_id=None, initialize_logging=True):
+    def init(self, args=None, *, domain_id=None):
         """Open the participant; `args` like sys.argv, `domain_id` else from ROS_DOMAIN_ID."""
+        from rclpy.logging import apply_levels
+
         with self._lock:
             if self._is_ok:
                 raise RuntimeError("Context.init() must only be called once")
             self.args = rosargs.parse(args)
-            if domain_id is None:
-                domain_id = _domain_id()
+            domain_id = _domain_id() if domain_id is None else domain_id
             if domain_id < 0:
                 raise RuntimeError(f"Domain id ({domain_id}) should not be lower than zero.")
-            if initialize_logging:
-                from rclpy.logging import _apply_levels
-
-                _apply_levels(self.args.log_levels)
-            self._domain_id = domain_id
+            apply_levels(self.args.log_levels)
             self._participant = Participant(domain_id)
             self._graph = graph.Graph(self._participant)
             self._is_ok = True
         _contexts.add(self)
 
     def ok(self):
+        """True between `init` and `shutdown`."""
         return self._is_ok
 
-    def get_domain_id(self):
-        return self._domain_id
-
     def shutdown(self):
+        """Close everything; RuntimeError when it is closed already."""
         if not self._stop():
             raise RuntimeError("Context must be initialized before it can be shutdown")
         self._close()
 
     def try_shutdown(self):
-        if self._stop() or self._participant is not None:
-            self._close()
-
-    def on_shutdown(self, callback):
-        """Have `callback` called at shutdown (at once when it has been shut down already)."""
-        if not callable(callback):
-            raise TypeError("callback should be a callable")
-        with self._lock:
-            if self._is_ok:
-                is_method = hasattr(callback, "__self__")
-                reference = weakref.WeakMethod(callback) if is_method else (lambda: callback)
-                self._on_shutdown.append(reference)
-                return
-        callback()
+        """Like `shutdown`, without the error."""
+        self._stop()
+        self._close()
 
     def _stop(self):
         """No longer ok: ends spinning. Called by shutdown and when a signal arrives."""
         with self._lock:
             was_ok, self._is_ok = self._is_ok, False
-            callbacks, self._on_shutdown = self._on_shutdown, []
-        for reference in callbacks:
-            callback = reference()
-            if callback is not None:
-                callback()
         return was_ok
 
     def _close(self):
         with self._lock:
             participant, self._participant = self._participant, None
-            if self._graph is not None:
+            if participant is not None:
                 self._graph.close()
-            self._graph = None
-        if participant is not None:
-            participant.close()
-
-    def __enter__(self):
-        self.init()
-        return self
-
-    def __exit__(self, *_):
-        self.try_shutdown()
+                participant.close()
 
 
 _contexts = weakref.WeakSet()

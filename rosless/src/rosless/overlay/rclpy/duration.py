@@ -2,62 +2,65 @@
 """Spans of time, in integer nanoseconds."""
 
 import functools
+import operator
 
 from builtin_interfaces.msg import Duration as _DurationMessage
 
+from rclpy._entity import Incomplete
+
 
 @functools.total_ordering
-class Duration:
-    """A span of time; seconds and nanoseconds given are added."""
+class Nanoseconds(Incomplete):
+    """What spans and points of time have in common; they compare within one `_kind`."""
 
-    __slots__ = ("_nanoseconds",)
+    __slots__ = ("_kind", "_nanoseconds")
 
-    def __init__(self, *, seconds=0, nanoseconds=0):
+    def __init__(self, kind, seconds, nanoseconds):
         total = int(seconds * 10**9) + int(nanoseconds)
         if not -(2**63) <= total < 2**63:
-            raise OverflowError("Total nanoseconds value is too large to store in C duration.")
-        self._nanoseconds = total
+            raise OverflowError("Total nanoseconds value is too large to store in 64 bits.")
+        self._kind, self._nanoseconds = kind, total
 
-    @property
-    def nanoseconds(self):
-        return self._nanoseconds
+    nanoseconds = property(operator.attrgetter("_nanoseconds"))
 
     def to_msg(self):
-        seconds, nanoseconds = divmod(self._nanoseconds, 10**9)
-        return _DurationMessage(sec=seconds, nanosec=nanoseconds)
+        """The message of builtin_interfaces."""
+        seconds, nanoseconds = divmod(self.nanoseconds, 10**9)
+        return self._message(sec=seconds, nanosec=nanoseconds)
 
     @classmethod
-    def from_msg(cls, msg):
-        if not isinstance(msg, _DurationMessage):
-            raise TypeError("Must pass a builtin_interfaces.msg.Duration object")
-        return cls(nanoseconds=msg.sec * 10**9 + msg.nanosec)
+    def from_msg(cls, msg, **options):
+        """The inverse of `to_msg`."""
+        if not isinstance(msg, cls._message):
+            raise TypeError(f"Must pass a builtin_interfaces.msg.{cls.__name__} object")
+        return cls(seconds=msg.sec, nanoseconds=msg.nanosec, **options)
 
-    def __repr__(self):
-        return f"Duration(nanoseconds={self._nanoseconds})"
+    def _comparable(self, other):
+        if type(other) is type(self) and other._kind != self._kind:
+            raise TypeError("Can't compare times with different clock types")
+        return type(other) is type(self)
 
     def __eq__(self, other):
-        return isinstance(other, Duration) and self._nanoseconds == other._nanoseconds
+        return self._comparable(other) and self.nanoseconds == other.nanoseconds
 
     def __lt__(self, other):
-        if not isinstance(other, Duration):
-            return NotImplemented
-        return self._nanoseconds < other._nanoseconds
+        return self.nanoseconds < other.nanoseconds if self._comparable(other) else NotImplemented
 
     def __hash__(self):
-        return hash(self._nanoseconds)
+        return hash((self._kind, self.nanoseconds))
 
-    def __add__(self, other):
-        if not isinstance(other, Duration):
-            return NotImplemented
-        return Duration(nanoseconds=self._nanoseconds + other._nanoseconds)
+    def __repr__(self):
+        return f"{type(self).__name__}(nanoseconds={self.nanoseconds}, {self._kind!r})"
 
-    def __sub__(self, other):
-        if not isinstance(other, Duration):
-            return NotImplemented
-        return Duration(nanoseconds=self._nanoseconds - other._nanoseconds)
 
-    def __mul__(self, factor):
-        return Duration(nanoseconds=int(self._nanoseconds * factor))
+class Duration(Nanoseconds):
+    """A span of time; seconds and nanoseconds given are added."""
+
+    __slots__ = ()
+    _message = _DurationMessage
+
+    def __init__(self, *, seconds=0, nanoseconds=0):
+        super().__init__("span", seconds, nanoseconds)
 
 
 Infinite = Duration(nanoseconds=2**63 - 1)

@@ -12,71 +12,61 @@ class NotInitializedException(Exception):
 class NameValidationException(Exception):
     """A name of a node, topic or service is invalid; `invalid_index` points into it."""
 
-    def __init__(self, name_type, name, error_msg, invalid_index, *details):
-        super().__init__(
-            f"Invalid {name_type}: {error_msg}:\n  '{name}'\n   {' ' * invalid_index}^", *details
-        )
-        self.name_type, self.name = name_type, name
-        self.error_msg, self.invalid_index = error_msg, invalid_index
+    def __init__(self, name, error_msg, invalid_index):
+        pointer = f"{error_msg}:\n  '{name}'\n   {' ' * invalid_index}^"
+        super().__init__(f"Invalid {self.name_type}: {pointer}")
+        self.name, self.error_msg, self.invalid_index = name, error_msg, invalid_index
 
 
-def _name_exception(class_name, name_type):
-    def __init__(self, name, error_msg, invalid_index, *details):
-        NameValidationException.__init__(self, name_type, name, error_msg, invalid_index, *details)
-
-    return type(class_name, (NameValidationException,), {"__init__": __init__})
+class InvalidNodeNameException(NameValidationException):
+    name_type = "node name"
 
 
-InvalidNodeNameException = _name_exception("InvalidNodeNameException", "node name")
-InvalidNamespaceException = _name_exception("InvalidNamespaceException", "namespace")
-InvalidTopicNameException = _name_exception("InvalidTopicNameException", "topic name")
-InvalidServiceNameException = _name_exception("InvalidServiceNameException", "service name")
+class InvalidNamespaceException(NameValidationException):
+    name_type = "namespace"
+
+
+class InvalidTopicNameException(NameValidationException):
+    name_type = "topic name"
+
+
+class InvalidServiceNameException(NameValidationException):
+    name_type = "service name"
 
 
 class ParameterException(Exception):
     """Base of the errors about parameters."""
 
-    def __init__(self, error_msg, parameters=(), *details):
-        super().__init__(error_msg, parameters, *details)
-        self._parameters = [parameters] if isinstance(parameters, str) else list(parameters)
+    _text = "Error about parameter(s)"
+
+    def __init__(self, parameters, text=None):
+        super().__init__(text or self._text, parameters)
 
 
 class ParameterNotDeclaredException(ParameterException):
-    def __init__(self, parameters, *details):
-        super().__init__("Invalid access to undeclared parameter(s)", parameters, *details)
+    _text = "Invalid access to undeclared parameter(s)"
 
 
 class ParameterAlreadyDeclaredException(ParameterException):
-    def __init__(self, parameters, *details):
-        super().__init__("Parameter(s) already declared", parameters, *details)
+    _text = "Parameter(s) already declared"
 
 
 class ParameterUninitializedException(ParameterException):
-    def __init__(self, parameter, *details):
-        super().__init__(f"The parameter '{parameter}' is not initialized", parameter, *details)
-
-
-class ParameterImmutableException(ParameterException):
-    def __init__(self, parameter, *details):
-        super().__init__("Attempted to modify read-only parameter", parameter, *details)
+    _text = "The parameter is not initialized"
 
 
 class InvalidParameterException(ParameterException):
-    def __init__(self, parameter, *details):
-        super().__init__("Invalid parameter name", parameter, *details)
+    _text = "Invalid parameter name"
 
 
 class InvalidParameterValueException(ParameterException):
-    def __init__(self, parameter, value, reason, *details):
+    def __init__(self, parameter, value, reason):
         text = f"Invalid parameter value ({value}) for parameter '{parameter}'. Reason: {reason}"
-        super().__init__(text, parameter, *details)
+        super().__init__(parameter, text)
 
 
 class InvalidParameterTypeException(ParameterException):
-    def __init__(self, parameter, expected_type, *details):
-        super().__init__(
-            f"Trying to set parameter '{parameter.name}' to '{parameter.value}' of type "
-            f"'{parameter.type_.name}', expecting type '{expected_type}'",
-            parameter.name,
-            *details,
-        )
+    def __init__(self, parameter, expected_type):
+        text = f"Trying to set parameter '{parameter.name}' to '{parameter.value}' of type "
+        text += f"'{parameter.type_.name}', expecting type '{expected_type}'"
+        super().__init__(parameter.name, text)

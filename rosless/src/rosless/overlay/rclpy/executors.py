@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Executors: wait for entities of nodes to be ready and run their callbacks."""
 
-import inspect
+import math
 import os
 import queue
 import threading
@@ -10,9 +10,10 @@ from collections import deque
 
 from rclpy._entity import Incomplete
 from rclpy.exceptions import NotInitializedException
-from rclpy.task import Task
 from rclpy.utilities import get_default_context
 from rosless import dds
+
+_SLICE_S = 0.1  # longest wait: signals and shutdowns are noticed between two
 
 
 class ShutdownException(Exception):
@@ -32,69 +33,47 @@ class Executor(Incomplete):
     """
 
     def __init__(self, *, context=None):
-        self._context = get_default_context() if context is None else context
-        if not self._context.ok():
+        self.context = get_default_context() if context is None else context
+        if not self.context.ok():
             raise NotInitializedException("cannot create an executor")
-        self._nodes, self._ready, self._tasks = [], deque(), deque()
-        self._is_shutdown = False
-        self._idle = threading.Condition()
-        self._running = 0  # callbacks that run now
-        self._guard = dds.Guard(self._context._participant)
-        self._wait_set = dds.WaitSet(self._context._participant)
-        self._context.on_shutdown(self.wake)
+        self._nodes, self._ready, self._is_shutdown = [], deque(), False
+        self._idle, self._running = threading.Condition(), 0  # callbacks that run now
+        self._guard = dds.Guard(self.context._participant)
+        self._wait_set = dds.WaitSet(self.context._participant)
 
     def __del__(self):
         for part in ("_wait_set", "_guard"):
             if hasattr(self, part):
                 getattr(self, part).close()
 
-    @property
-    def context(self):
-        return self._context
-
-    # ----------------------------------------------------------------------------------- nodes
-
     def add_node(self, node):
+        """Serve a node; False when it is there already."""
         if self._is_shutdown:
             raise ShutdownException()
         if node in self._nodes:
             return False
+        if node.executor is not None:
+            node.executor.remove_node(node)
         self._nodes = [*self._nodes, node]
         node.executor = self
         self.wake()
         return True
 
     def remove_node(self, node):
+        """Serve a node no longer."""
         self._nodes = [other for other in self._nodes if other is not node]
-        ready = list(self._ready)
-        self._ready = deque(r for r in ready if isinstance(r, Task) or r._node is not node)
+        self._ready = deque(entity for entity in list(self._ready) if entity._node is not node)
         if node.executor is self:
             node.executor = None
         self.wake()
-
-    def get_nodes(self):
-        return list(self._nodes)
 
     def wake(self):
         """Have the waiting thread look at everything anew."""
         self._guard.set()
 
-    # ----------------------------------------------------------------------------------- tasks
-
-    def create_task(self, callback, *args, **kwargs):
-        """Run a function or coroutine in this executor; returns its Task, a Future."""
-        task = Task(callback, args, kwargs, executor=self)
-        self._add_task(task)
-        return task
-
-    def _add_task(self, task):
-        self._tasks.append(task)
-        self.wake()
-
-    # -------------------------------------------------------------------------------- spinning
-
     def spin(self):
-        while self._context.ok() and not self._is_shutdown:
+        """Run callbacks until the context or the executor is shut down."""
+        while self.context.ok() and not self._is_shutdown:
             self.spin_once()
 
     def spin_once(self, timeout_sec=None):
@@ -102,11 +81,12 @@ class Executor(Incomplete):
         self._spin_one(_deadline(timeout_sec), lambda: False)
 
     def spin_until_future_complete(self, future, timeout_sec=None):
+        """Run callbacks until `future` is done, at most `timeout_sec`."""
         deadline = _deadline(timeout_sec)
         future.add_done_callback(lambda _: self.wake())
-        while self._context.ok() and not future.done() and not self._is_shutdown:
+        while self.context.ok() and not future.done() and not self._is_shutdown:
             self._spin_one(deadline, future.done)
-            if deadline is not None and time.monotonic() >= deadline:
+            if time.monotonic() >= deadline:
                 return
 
     def _spin_one(self, deadline, stop):
@@ -115,7 +95,7 @@ class Executor(Incomplete):
         except ShutdownException:
             return
         if work is not None:
-            work()
+            self._run(*work)
 
     def shutdown(self, timeout_sec=None):
         """Stop; True when no callback runs any more (within `timeout_sec`)."""
@@ -124,70 +104,47 @@ class Executor(Incomplete):
         with self._idle:
             idle = self._idle.wait_for(lambda: self._running == 0, timeout_sec)
         for node in self._nodes:
-            if node.executor is self:
-                node.executor = None
-        self._nodes = []
+            self.remove_node(node)
         return idle
 
     def _check(self):
         if self._is_shutdown:
             raise ShutdownException()
-        if not self._context.ok():
+        if not self.context.ok():
             raise ExternalShutdownException()
 
     def _next_work(self, deadline, stop):
-        """A function that runs the next callback; None at the deadline or when `stop()`."""
+        """(entity, what it took) of the next callback; None at the deadline or when `stop()`."""
         waited = False
         while True:
             self._check()
             while self._ready:
-                ready = self._ready.popleft()
-                if isinstance(ready, Task):
-                    return lambda: self._tracked(ready)
-                work = self._reserve(ready)
+                work = self._reserve(self._ready.popleft())
                 if work is not None:
                     return work
-            expired = deadline is not None and time.monotonic() >= deadline
-            if (expired and waited) or stop():
+            if (waited and time.monotonic() >= deadline) or stop():
                 return None
             self._wait(deadline)
             waited = True
 
     def _reserve(self, entity):
-        group = entity.callback_group
-        if not group.beginning_execution(entity):
+        if not entity.callback_group.beginning_execution(entity):
             return None
         taken = None
         try:
             taken = entity._take()
         finally:
             if taken is None:
-                group.ending_execution(entity)
-        return None if taken is None else lambda: self._run(entity, taken)
+                entity.callback_group.ending_execution(entity)
+        return None if taken is None else (entity, taken)
 
     def _run(self, entity, taken):
-        group, result = entity.callback_group, None
-        try:
-            result = self._tracked(entity._execute, taken)
-        finally:
-            if not inspect.iscoroutine(result):
-                group.ending_execution(entity)
-        if inspect.iscoroutine(result):
-            self._tracked(Task(self._finish(result, entity), executor=self))
-
-    async def _finish(self, coroutine, entity):
-        try:
-            await coroutine
-        finally:
-            entity.callback_group.ending_execution(entity)
-            self.wake()
-
-    def _tracked(self, function, *args):
         with self._idle:
             self._running += 1
         try:
-            return function(*args)
+            entity._execute(taken)
         finally:
+            entity.callback_group.ending_execution(entity)
             with self._idle:
                 self._running -= 1
                 self._idle.notify_all()
@@ -195,11 +152,8 @@ class Executor(Incomplete):
     def _wait(self, deadline):
         """Sleep until an entity is ready, a timer is due, `wake` is called or the deadline."""
         self._guard.clear()
-        entities = {}
-        timeout_ns = dds.INFINITE
-        if deadline is not None:
-            timeout_ns = max(0, int((deadline - time.monotonic()) * 1e9))
-        timers = []
+        entities, timers = {}, []
+        timeout_ns = int(min(deadline - time.monotonic(), _SLICE_S) * 1e9)
         for node in self._nodes:
             for entity in node._ros_entities:
                 if entity._condition is None or not entity.callback_group.can_execute(entity):
@@ -208,14 +162,11 @@ class Executor(Incomplete):
                     entities[entity._condition] = entity
                 elif (until_ns := entity.time_until_next_call()) is not None:
                     timers.append(entity)
-                    simulated = getattr(entity.clock, "ros_time_is_active", False)
-                    if until_ns <= 0 or not simulated:  # simulated time wakes us by /clock
-                        timeout_ns = min(timeout_ns, max(0, until_ns))
-        if self._tasks or self._is_shutdown or not self._context.ok():
+                    if until_ns <= 0 or not entity.clock.ros_time_is_active:
+                        timeout_ns = min(timeout_ns, until_ns)  # else /clock wakes us
+        if self._is_shutdown or not self.context.ok():
             timeout_ns = 0
         triggered = self._wait_set.wait({self._guard.condition, *entities}, timeout_ns)
-        for _ in range(len(self._tasks)):
-            self._ready.append(self._tasks.popleft())
         self._ready.extend(timer for timer in timers if timer.is_ready())
         self._ready.extend(entities[c] for c in entities if c in triggered)
 
@@ -229,19 +180,17 @@ class MultiThreadedExecutor(Executor):
 
     def __init__(self, num_threads=None, *, context=None):
         super().__init__(context=context)
-        count = num_threads or os.cpu_count() or 2
-        self._free = threading.Semaphore(count)
+        self._count = num_threads or os.cpu_count() or 2
+        self._free = threading.Semaphore(self._count)
         self._work, self._errors = queue.SimpleQueue(), deque()
-        for number in range(count):
-            name = f"rosless-executor-{number}"
+        for _ in range(self._count):
             # Daemon threads: a callback that does not return must not keep the process alive.
-            threading.Thread(target=self._serve, name=name, daemon=True).start()
-        self._count = count
+            threading.Thread(target=self._serve, name="rosless-executor", daemon=True).start()
 
     def _spin_one(self, deadline, stop):
         """Wait for a free thread first, so that no more is taken than can be worked on."""
         while not self._free.acquire(timeout=0.05):
-            if self._is_shutdown or stop() or (deadline and time.monotonic() >= deadline):
+            if self._is_shutdown or stop() or time.monotonic() >= deadline:
                 return
             self._check()
         work = None
@@ -258,7 +207,7 @@ class MultiThreadedExecutor(Executor):
     def _serve(self):
         while (work := self._work.get()) is not None:
             try:
-                work()
+                self._run(*work)
             except BaseException as error:  # raised again where the executor spins
                 self._errors.append(error)
             finally:
@@ -279,6 +228,6 @@ class MultiThreadedExecutor(Executor):
 
 
 def _deadline(timeout_sec):
-    if timeout_sec is None or timeout_sec < 0:
-        return None
-    return time.monotonic() + timeout_sec
+    """The time until which to wait, infinite for None and what is negative."""
+    unlimited = timeout_sec is None or timeout_sec < 0
+    return math.inf if unlimited else time.monotonic() + timeout_sec

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loggers: to stderr in ROS 2's console format, and to /rosout."""
+"""Loggers: to stderr in ROS 2's console format, and to /rosout. Python's logging does the work."""
 
+import logging as _logging
 import os
 import re
 import sys
-import threading
-import time
 from enum import IntEnum
 
+from rclpy._entity import Incomplete, refuse
 
-class LoggingSeverity(IntEnum):
+
+class LoggingSeverity(IntEnum):  # the numbers are those of Python's levels
     UNSET = 0
     DEBUG = 10
     INFO = 20
@@ -20,129 +21,71 @@ class LoggingSeverity(IntEnum):
 
 _COLOURS = {10: "\033[32m", 30: "\033[33m", 40: "\033[31m", 50: "\033[31m"}
 _FORMAT = "[{severity}] [{time}] [{name}]: {message}"
-_levels = {"": LoggingSeverity.INFO}  # logger name -> level; "" is the default of all
-_call_sites = {}  # (logger name, file, line) -> state of once, skip_first and throttle
-_rosout = {}  # node's logger name -> function that publishes a record
-_lock = threading.Lock()
+_PREFIX = "rosless."  # of our loggers among Python's
 
 
-class RcutilsLogger:
+class RcutilsLogger(Incomplete):
     """A named logger; its parents are the names up to each dot."""
 
-    def __init__(self, name=""):
-        self.name = name
+    def __init__(self, name):
+        self.name, self._logger = name, _logging.getLogger(_PREFIX + name)
 
     def get_child(self, name):
-        if not name:
-            raise ValueError("Need non-empty name for child logger.")
-        return RcutilsLogger(f"{self.name}.{name}" if self.name else name)
+        """The logger `<name of this one>.<name>`."""
+        return get_logger(f"{self.name}.{name}")
 
     def set_level(self, level):
-        _levels[self.name] = LoggingSeverity(level)
-
-    def get_level(self):
-        return _levels.get(self.name, LoggingSeverity.UNSET)
-
-    def get_effective_level(self):
-        name = self.name
-        while name:
-            if _levels.get(name, LoggingSeverity.UNSET) != LoggingSeverity.UNSET:
-                return _levels[name]
-            name = name.rpartition(".")[0]
-        return _levels[""]
-
-    def is_enabled_for(self, severity):
-        return int(severity) >= self.get_effective_level()
+        """Log what is at least this severe; UNSET: as the parent does."""
+        self._logger.setLevel(LoggingSeverity(level))
 
     def log(self, message, severity, **options):
-        """Log `message`. Options: once, skip_first, throttle_duration_sec (each True/seconds).
+        """Log `message`, if `severity` is high enough."""
+        self._log(severity, message, options)
 
-        They hold for the line of code that calls; True when the message was logged.
-        """
-        return self._log(message, LoggingSeverity(severity), options, 2)
-
-    def _log(self, message, severity, options, depth):
-        if severity < self.get_effective_level():
-            return False
-        frame = sys._getframe(depth)
-        name = options.pop("name", None)
-        if options and not _passes(self.name, severity, options, frame):
-            return False
-        _write(severity, name or self.name, str(message), frame)
-        return True
+    def _log(self, severity, message, options):
+        refuse(options)
+        self._logger.log(LoggingSeverity(severity), "%s", message, stacklevel=3)
 
     def debug(self, message, **options):
-        return self._log(message, LoggingSeverity.DEBUG, options, 2)
+        self._log(LoggingSeverity.DEBUG, message, options)
 
     def info(self, message, **options):
-        return self._log(message, LoggingSeverity.INFO, options, 2)
+        self._log(LoggingSeverity.INFO, message, options)
 
     def warning(self, message, **options):
-        return self._log(message, LoggingSeverity.WARN, options, 2)
+        self._log(LoggingSeverity.WARN, message, options)
 
     warn = warning
 
     def error(self, message, **options):
-        return self._log(message, LoggingSeverity.ERROR, options, 2)
+        self._log(LoggingSeverity.ERROR, message, options)
 
     def fatal(self, message, **options):
-        return self._log(message, LoggingSeverity.FATAL, options, 2)
+        self._log(LoggingSeverity.FATAL, message, options)
 
 
-def _passes(name, severity, options, frame):
-    """Apply once, skip_first and throttle for the calling line."""
-    allowed = {"once", "skip_first", "throttle_duration_sec", "throttle_time_source_type"}
-    if set(options) - allowed:
-        raise TypeError(f"Unexpected logging options {sorted(set(options) - allowed)}")
-    if options.get("throttle_time_source_type") and "throttle_duration_sec" not in options:
-        raise TypeError("Required parameter 'throttle_duration_sec' was not set")
-    key = (name, frame.f_code.co_filename, frame.f_lineno)
-    with _lock:
-        state = _call_sites.setdefault(key, {"calls": 0, "severity": severity, "last": None})
-        if state["severity"] != severity:
-            raise ValueError("Logger severity cannot be changed between calls.")
-        state["calls"] += 1
-        passing = state["calls"] - bool(options.get("skip_first"))
-        if passing < 1 or (options.get("once") and passing > 1):
-            return False
-        period = options.get("throttle_duration_sec")
-        if period is not None:
-            source = options.get("throttle_time_source_type")
-            now = source.now().nanoseconds / 1e9 if hasattr(source, "now") else time.monotonic()
-            if state["last"] is not None and state["last"] <= now < state["last"] + period:
-                return False
-            state["last"] = now
-    return True
+class _Console(_logging.Handler):
+    """Writes to stderr, as it is at the time."""
 
-
-def _write(severity, name, message, frame):
-    now_ns = time.time_ns()
-    place = (frame.f_code.co_filename, frame.f_code.co_name, frame.f_lineno)
-    values = {
-        "severity": severity.name,
-        "name": name,
-        "message": message,
-        "time": f"{now_ns // 10**9}.{now_ns % 10**9:09d}",
-        "time_as_nanoseconds": str(now_ns),
-        "file_name": frame.f_code.co_filename,
-        "function_name": frame.f_code.co_name,
-        "line_number": str(frame.f_lineno),
-    }
-    layout = os.environ.get("RCUTILS_CONSOLE_OUTPUT_FORMAT") or _FORMAT
-    text = re.sub(r"{(\w+)}", lambda match: values.get(match[1], match[0]), layout)
-    colour = _COLOURS.get(severity) if _colourful() else None
-    stream = sys.stderr
-    if stream is not None:
+    def emit(self, record):
+        values = {
+            "severity": LoggingSeverity(record.levelno).name,
+            "name": record.name.removeprefix(_PREFIX),
+            "message": record.getMessage(),
+            "time": f"{record.created:.9f}",
+            "time_as_nanoseconds": str(int(record.created * 1e9)),
+            "file_name": record.pathname,
+            "function_name": record.funcName,
+            "line_number": str(record.lineno),
+        }
+        layout = os.environ.get("RCUTILS_CONSOLE_OUTPUT_FORMAT") or _FORMAT
+        text = re.sub(r"{(\w+)}", lambda match: values.get(match[1], match[0]), layout)
+        colour = _COLOURS.get(record.levelno) if _colourful() else None
         try:
-            stream.write(f"{colour}{text}\033[0m\n" if colour else text + "\n")
-            stream.flush()
-        except (OSError, ValueError):
-            pass  # the reader of our stderr is gone; logging must not end the node
-    while name:
-        if name in _rosout:
-            _rosout[name](now_ns, severity, values["name"], message, place)
-            break
-        name = name.rpartition(".")[0]
+            sys.stderr.write(f"{colour}{text}\033[0m\n" if colour else text + "\n")
+            sys.stderr.flush()
+        except (AttributeError, OSError, ValueError):
+            pass  # there is no stderr, or its reader is gone; logging must not end the node
 
 
 def _colourful():
@@ -150,16 +93,33 @@ def _colourful():
     return forced == "1" if forced in ("0", "1") else bool(sys.stderr and sys.stderr.isatty())
 
 
-def _apply_levels(levels):
+_root = _logging.getLogger(_PREFIX[:-1])
+_root.addHandler(_Console())
+_root.setLevel(LoggingSeverity.INFO)
+_root.propagate = False
+
+
+def apply_levels(levels):
+    """Set levels by the names of loggers, "" for the default, and of severities."""
     for name, level in levels:
-        _levels[name] = LoggingSeverity[level]
+        _logging.getLogger((_PREFIX + name).rstrip(".")).setLevel(LoggingSeverity[level])
 
 
 def get_logger(name):
+    """The logger of that name."""
     if not name:
         raise ValueError("Logger name must not be empty.")
     return RcutilsLogger(name)
 
 
-def set_logger_level(name, level):
-    _levels[name] = LoggingSeverity(level)
+class RosoutHandler(_logging.Handler):
+    """Gives what a node's logger and its children log to `publish(record)`."""
+
+    def __init__(self, logger, publish):
+        super().__init__()
+        self._logger, self.emit = logger._logger, publish
+        self._logger.addHandler(self)
+
+    def close(self):
+        self._logger.removeHandler(self)
+        super().close()

@@ -2,17 +2,17 @@
 """Nodes."""
 
 import threading
-import weakref
 
 from rcl_interfaces.msg import Log
 
-from rclpy import qos_overriding_options as _qos_overriding_options
-from rclpy._entity import Incomplete
+from rclpy import qos_overriding_options as _overriding
+from rclpy._entity import Incomplete, refuse
 from rclpy._graph_queries import GraphQueries
 from rclpy._node_parameters import NodeParameters
+from rclpy._parameter_services import offer_parameter_services
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.client import Client
-from rclpy.clock import ROSClock
+from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import (
     InvalidNamespaceException,
     InvalidNodeNameException,
@@ -20,9 +20,7 @@ from rclpy.exceptions import (
     InvalidTopicNameException,
     NotInitializedException,
 )
-from rclpy.guard_condition import GuardCondition
-from rclpy.logging import _rosout, get_logger
-from rclpy.parameter_service import ParameterService
+from rclpy.logging import RosoutHandler, get_logger
 from rclpy.publisher import Publisher
 from rclpy.qos import qos_from, qos_profile_rosout_default, qos_profile_services_default
 from rclpy.service import Service
@@ -37,66 +35,55 @@ class Node(NodeParameters, GraphQueries, Incomplete):
     """Publishers, subscriptions, services, clients, timers and parameters under one name."""
 
     def __init__(
-        self,
-        node_name,
-        *,
-        context=None,
-        cli_args=None,
-        namespace=None,
-        use_global_arguments=True,
-        enable_rosout=True,
-        rosout_qos_profile=qos_profile_rosout_default,
-        start_parameter_services=True,
-        parameter_overrides=None,
-        allow_undeclared_parameters=False,
-        automatically_declare_parameters_from_overrides=False,
-    ):
-        self._ros_context = get_default_context() if context is None else context
-        if not self._ros_context.ok():
+        self, node_name, *, context=None, cli_args=None, namespace=None, parameter_overrides=(),
+        **missing,
+    ):  # fmt: skip
+        refuse(missing)
+        self.context = get_default_context() if context is None else context
+        if not self.context.ok():
             raise NotInitializedException("cannot create node")
-        self._ros_participant = self._ros_context._participant
-        self._ros_graph = self._ros_context._graph
+        self._ros_graph = self.context._graph
         own = [rosargs.parse(cli_args)] if cli_args else []
-        common = [self._ros_context.args] if use_global_arguments else []
-        self._ros_arguments = own + common  # remaps: the first that fits
-        self._ros_set_names(node_name, namespace)
-        self._ros_entities, self._ros_executor = (), None
+        self._ros_arguments = [*own, self.context.args]  # remaps: the first that fits
+        self._ros_set_names(node_name, namespace or "/")
+        self._ros_entities, self.executor = (), None
         self._ros_lock = threading.RLock()
-        self._ros_default_callback_group = MutuallyExclusiveCallbackGroup()
+        self.default_callback_group = MutuallyExclusiveCallbackGroup()
         self._ros_logger = get_logger(self.get_fully_qualified_name()[1:].replace("/", "."))
-        self._ros_clock = ROSClock()
-        overrides = rosargs.overrides_for(common + own, self.get_fully_qualified_name())
+        self._ros_clock = Clock(clock_type=ClockType.ROS_TIME)
+        self._ros_rosout = self.create_publisher(Log, "/rosout", qos_profile_rosout_default)
+        self._ros_rosout_handler = RosoutHandler(self._ros_logger, self._ros_publish_log)
+        overrides = rosargs.overrides_for(
+            reversed(self._ros_arguments), self.get_fully_qualified_name()
+        )
         overrides.update({p.name: p.value for p in parameter_overrides or ()})
-        if enable_rosout:
-            self._ros_start_rosout(rosout_qos_profile)
-        self._ros_init_parameters(overrides, allow_undeclared_parameters)
-        if automatically_declare_parameters_from_overrides:
-            self.declare_parameters("", list(overrides.items()), ignore_override=True)
+        self._ros_init_parameters(overrides)
         self._ros_time_source = TimeSource(self, self._ros_clock)
-        if start_parameter_services:
-            self._ros_parameter_service = ParameterService(self)
+        offer_parameter_services(self)
         self._ros_graph.add_node(self)
 
     # ----------------------------------------------------------------------------------- names
 
     def _ros_set_names(self, node_name, namespace):
-        name, space = rosargs.remapped_node(self._ros_arguments, node_name, namespace or "/")
+        name, space = rosargs.remapped_node(self._ros_arguments, node_name, namespace)
         space = space if space.startswith("/") else "/" + space
-        problem = rosargs.name_error("node name", name)
-        if problem:
-            raise InvalidNodeNameException(name, *problem)
-        problem = rosargs.name_error("namespace", space)
-        if problem:
-            raise InvalidNamespaceException(space, *problem)
+        for value, exception in (
+            (name, InvalidNodeNameException),
+            (space, InvalidNamespaceException),
+        ):
+            _check_name(value, exception, exception.name_type)
         self._ros_name, self._ros_namespace = name, space
 
     def get_name(self):
+        """The name without namespace."""
         return self._ros_name
 
     def get_namespace(self):
+        """The namespace, "/" when there is none."""
         return self._ros_namespace
 
     def get_fully_qualified_name(self):
+        """Namespace and name."""
         return f"{self._ros_namespace.rstrip('/')}/{self._ros_name}"
 
     def resolve_topic_name(self, topic, *, only_expand=False):
@@ -104,111 +91,76 @@ class Node(NodeParameters, GraphQueries, Incomplete):
         return self._ros_resolve(topic, InvalidTopicNameException, only_expand)
 
     def resolve_service_name(self, service, *, only_expand=False):
+        """Absolute name of a service, after remapping unless `only_expand`."""
         return self._ros_resolve(service, InvalidServiceNameException, only_expand)
 
-    def _ros_resolve(self, name, exception, only_expand=False):
-        problem = rosargs.name_error("topic name", name)
-        if problem:
-            raise exception(name, *problem)
-        full = rosargs.expand(name, self._ros_name, self._ros_namespace)
-        if only_expand:
-            return full
-        return rosargs.remapped_topic(
-            self._ros_arguments, full, self.get_name(), self.get_namespace()
-        )
+    def _ros_resolve(self, name, exception, only_expand):
+        _check_name(name, exception, "topic name")
+        own = self._ros_name, self._ros_namespace
+        full = rosargs.expand(name, *own)
+        return full if only_expand else rosargs.remapped_topic(self._ros_arguments, full, *own)
 
     # -------------------------------------------------------------------------------- creating
 
     def create_publisher(
-        self,
-        msg_type,
-        topic,
-        qos_profile,
-        *,
-        callback_group=None,
-        event_callbacks=None,
-        qos_overriding_options=None,
-        publisher_class=Publisher,
-    ):
-        topic, profile = self._ros_topic(
-            "publisher", msg_type, topic, qos_profile, event_callbacks, qos_overriding_options
-        )
-        group = callback_group or self._ros_default_callback_group
-        return self._ros_add(publisher_class(self, msg_type, topic, profile, group))
+        self, msg_type, topic, qos_profile, *, callback_group=None, qos_overriding_options=None,
+        publisher_class=Publisher, **missing,
+    ):  # fmt: skip
+        """A Publisher; `qos_profile` may be the depth alone."""
+        refuse(missing)
+        named = self._ros_topic("publisher", msg_type, topic, qos_profile, qos_overriding_options)
+        return self._ros_add(publisher_class(self, callback_group, *named))
 
     def create_subscription(
-        self,
-        msg_type,
-        topic,
-        callback,
-        qos_profile,
-        *,
-        callback_group=None,
-        event_callbacks=None,
-        qos_overriding_options=None,
-        raw=False,
-    ):
-        topic, profile = self._ros_topic(
-            "subscription", msg_type, topic, qos_profile, event_callbacks, qos_overriding_options
+        self, msg_type, topic, callback, qos_profile, *, callback_group=None,
+        qos_overriding_options=None, **missing,
+    ):  # fmt: skip
+        """A Subscription; `callback` gets the message, and its info if it takes two arguments."""
+        refuse(missing)
+        named = self._ros_topic(
+            "subscription", msg_type, topic, qos_profile, qos_overriding_options
         )
-        group = callback_group or self._ros_default_callback_group
-        return self._ros_add(Subscription(self, msg_type, topic, callback, profile, group, raw))
+        return self._ros_add(Subscription(self, callback_group, *named, callback))
 
-    def _ros_topic(self, kind, msg_type, topic, qos_profile, event_callbacks, overriding):
-        """Name and profile of a new publisher or subscription."""
+    def _ros_topic(self, kind, msg_type, topic, qos_profile, overriding):
+        """Type, name and profile of a new publisher or subscription."""
         _check_type(msg_type, "message", "_definition")
-        if event_callbacks is not None:
-            raise NotImplementedError("event callbacks are not supplied by rosless: use ROS 2")
         topic, profile = self.resolve_topic_name(topic), qos_from(qos_profile)
-        if overriding is None:
-            return topic, profile
-        return topic, _qos_overriding_options.apply(self, kind, topic, profile, overriding)
+        if overriding is not None:
+            _overriding.apply(self, kind, topic, profile, overriding)
+        return msg_type, topic, profile
 
-    def create_service(
-        self,
-        srv_type,
-        srv_name,
-        callback,
-        *,
-        qos_profile=qos_profile_services_default,
-        callback_group=None,
-    ):
+    def create_service(self, srv_type, srv_name, callback, **options):
+        """A Service; `callback(request, response)` fills and returns the response."""
+        return self._ros_create_service(Service, srv_type, srv_name, callback, **options)
+
+    def create_client(self, srv_type, srv_name, **options):
+        """A Client."""
+        return self._ros_create_service(Client, srv_type, srv_name, **options)
+
+    def _ros_create_service(
+        self, kind, srv_type, srv_name, *callback, qos_profile=qos_profile_services_default,
+        callback_group=None, **missing,
+    ):  # fmt: skip
+        refuse(missing)
         _check_type(srv_type, "service", "Request")
-        name = self.resolve_service_name(srv_name)
-        group = callback_group or self._ros_default_callback_group
-        return self._ros_add(Service(self, srv_type, name, callback, group, qos_from(qos_profile)))
+        name, profile = self.resolve_service_name(srv_name), qos_from(qos_profile)
+        return self._ros_add(kind(self, callback_group, srv_type, name, profile, *callback))
 
-    def create_client(
-        self,
-        srv_type,
-        srv_name,
-        *,
-        qos_profile=qos_profile_services_default,
-        callback_group=None,
-    ):
-        _check_type(srv_type, "service", "Request")
-        name = self.resolve_service_name(srv_name)
-        group = callback_group or self._ros_default_callback_group
-        return self._ros_add(Client(self, srv_type, name, qos_from(qos_profile), group))
+    def create_timer(self, timer_period_sec, callback, callback_group=None, clock=None, **missing):
+        """A Timer that runs from now on."""
+        refuse(missing)
+        period_ns, clock = int(float(timer_period_sec) * 10**9), clock or self._ros_clock
+        return self._ros_add(Timer(self, callback_group, callback, period_ns, clock))
 
-    def create_timer(
-        self, timer_period_sec, callback, callback_group=None, clock=None, autostart=True
-    ):
-        period_ns = int(float(timer_period_sec) * 10**9)
-        group = callback_group or self._ros_default_callback_group
-        clock = self._ros_clock if clock is None else clock
-        return self._ros_add(Timer(self, callback, group, period_ns, clock, autostart))
-
-    def create_guard_condition(self, callback, callback_group=None):
-        group = callback_group or self._ros_default_callback_group
-        return self._ros_add(GuardCondition(self, callback, group))
+    def _ros_endpoint(self, prefix, name, kind):
+        """The first arguments of a DDS reader or writer."""
+        return self.context._participant, prefix + name, kind._definition.name
 
     def _ros_add(self, entity):
         with self._ros_lock:  # the tuple is replaced, never changed: executors iterate over it
             self._ros_entities = (*self._ros_entities, entity)
-        if entity._endpoints:
-            self._ros_graph.update_node(self)
-        self._ros_wake_executor()
+        self._ros_changed(entity)
         return entity
 
     # ------------------------------------------------------------------------------ destroying
@@ -219,92 +171,58 @@ class Node(NodeParameters, GraphQueries, Incomplete):
             if len(kept) == len(self._ros_entities):
                 return False
             self._ros_entities = kept
-        if entity._endpoints:
-            self._ros_graph.update_node(self)
+        self._ros_changed(entity)
         entity._close()
-        self._ros_wake_executor()
         return True
 
     destroy_publisher = destroy_subscription = destroy_service = _ros_destroy
-    destroy_client = destroy_timer = destroy_guard_condition = _ros_destroy
+    destroy_client = destroy_timer = _ros_destroy
 
     def destroy_node(self):
         """Destroy the node and everything created on it."""
-        executor = self.executor
-        if executor is not None:
-            executor.remove_node(self)
+        if self.executor is not None:
+            self.executor.remove_node(self)
         self._ros_graph.remove_node(self)
+        self._ros_rosout_handler.close()
         entities, self._ros_entities = self._ros_entities, ()
         for entity in entities:
             entity._close()
-        if _rosout.get(self._ros_logger.name) == self._ros_publish_log:
-            del _rosout[self._ros_logger.name]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.destroy_node()
 
     # ---------------------------------------------------------------------------------- access
 
-    @property
-    def executor(self):
-        return self._ros_executor() if self._ros_executor is not None else None
-
-    @executor.setter
-    def executor(self, new):
-        current = self.executor
-        if new is None:
-            self._ros_executor = None
-            return
-        if current is not None and current is not new:
-            current.remove_node(self)
-        self._ros_executor = weakref.ref(new)
-        new.add_node(self)
+    def _ros_changed(self, entity):
+        """Tell the graph and the executor of an entity that came or went."""
+        if entity._endpoints:
+            self._ros_graph.update_node(self)
+        self._ros_wake_executor()
 
     def _ros_wake_executor(self):
         executor = self.executor
         if executor is not None:
             executor.wake()
 
-    @property
-    def context(self):
-        return self._ros_context
-
-    @property
-    def default_callback_group(self):
-        return self._ros_default_callback_group
-
     def get_logger(self):
+        """The node's logger."""
         return self._ros_logger
 
     def get_clock(self):
+        """The node's clock: ROS time."""
         return self._ros_clock
 
-    def _ros_of_kind(self, kind):
-        return (entity for entity in self._ros_entities if isinstance(entity, kind))
-
-    publishers = property(lambda self: self._ros_of_kind(Publisher))
-    subscriptions = property(lambda self: self._ros_of_kind(Subscription))
-    services = property(lambda self: self._ros_of_kind(Service))
-    clients = property(lambda self: self._ros_of_kind(Client))
-    timers = property(lambda self: self._ros_of_kind(Timer))
-    guards = property(lambda self: self._ros_of_kind(GuardCondition))
-
-    # ---------------------------------------------------------------------------------- rosout
-
-    def _ros_start_rosout(self, profile):
-        self._ros_rosout_publisher = self.create_publisher(Log, "/rosout", profile)
-        _rosout[self._ros_logger.name] = self._ros_publish_log
-
-    def _ros_publish_log(self, now_ns, severity, name, text, place):
-        if not self._ros_context.ok() or self._ros_rosout_publisher._writer.closed:
+    def _ros_publish_log(self, record):
+        gone = self._ros_rosout._writer.closed or self.context._graph is not self._ros_graph
+        if gone or not self.context.ok():
             return
-        file, function, line = place
-        log = Log(level=int(severity), name=name, msg=text, file=file, function=function, line=line)
-        log.stamp.sec, log.stamp.nanosec = divmod(now_ns, 10**9)
-        self._ros_rosout_publisher.publish(log)
+        log = Log(level=record.levelno, name=self._ros_logger.name, msg=record.getMessage())
+        log.file, log.function, log.line = record.pathname, record.funcName, record.lineno
+        log.stamp.sec, log.stamp.nanosec = divmod(int(record.created * 1e9), 10**9)
+        self._ros_rosout.publish(log)
+
+
+def _check_name(name, exception, kind):
+    problem = rosargs.name_error(kind, name)
+    if problem:
+        raise exception(name, *problem)
 
 
 def _check_type(kind, what, attribute):

@@ -2,34 +2,32 @@
 """Parameters: a name, a type and a value."""
 
 import array
+import operator
 from enum import IntEnum
 
 import numpy as np
 from rcl_interfaces.msg import Parameter as _ParameterMessage
-from rcl_interfaces.msg import (
-    ParameterDescriptor,  # noqa: F401  (programs import it from here)
-    ParameterType,
-    ParameterValue,
-)
+from rcl_interfaces.msg import ParameterValue
 
-PARAMETER_SEPARATOR_STRING = "."
+from rclpy._entity import Incomplete
+
 _SCALARS = ((bool, 1), (int, 2), (float, 3), (str, 4))
 
 
-class Parameter:
+class Parameter(Incomplete):
     """A parameter; the type follows from the value where it is not given."""
 
     class Type(IntEnum):
-        NOT_SET = ParameterType.PARAMETER_NOT_SET
-        BOOL = ParameterType.PARAMETER_BOOL
-        INTEGER = ParameterType.PARAMETER_INTEGER
-        DOUBLE = ParameterType.PARAMETER_DOUBLE
-        STRING = ParameterType.PARAMETER_STRING
-        BYTE_ARRAY = ParameterType.PARAMETER_BYTE_ARRAY
-        BOOL_ARRAY = ParameterType.PARAMETER_BOOL_ARRAY
-        INTEGER_ARRAY = ParameterType.PARAMETER_INTEGER_ARRAY
-        DOUBLE_ARRAY = ParameterType.PARAMETER_DOUBLE_ARRAY
-        STRING_ARRAY = ParameterType.PARAMETER_STRING_ARRAY
+        NOT_SET = 0
+        BOOL = 1
+        INTEGER = 2
+        DOUBLE = 3
+        STRING = 4
+        BYTE_ARRAY = 5
+        BOOL_ARRAY = 6
+        INTEGER_ARRAY = 7
+        DOUBLE_ARRAY = 8
+        STRING_ARRAY = 9
 
         @property
         def _field(self):
@@ -65,8 +63,11 @@ class Parameter:
 
     @classmethod
     def from_parameter_msg(cls, param_msg):
-        kind = cls.Type(param_msg.value.type)
-        return cls(param_msg.name, kind, parameter_value_to_python(param_msg.value))
+        """The Parameter of a message (arrays as lists)."""
+        kind, value = cls.Type(param_msg.value.type), None
+        if kind is not cls.Type.NOT_SET:
+            value = getattr(param_msg.value, kind._field)
+        return cls(param_msg.name, kind, list(value) if kind >= cls.Type.BYTE_ARRAY else value)
 
     def __init__(self, name, type_=None, value=None):
         if type_ is None:
@@ -75,50 +76,25 @@ class Parameter:
             raise TypeError("type must be an instance of 'Parameter.Type'")
         if not type_.check(value):
             raise ValueError(f"Type '{type_}' and value '{value}' do not agree")
-        self._type_, self._name, self._value = type_, name, value
+        self._name, self._type, self._value = name, type_, value
 
-    @property
-    def name(self):
-        return self._name
-
-    @property
-    def type_(self):
-        return self._type_
-
-    @property
-    def value(self):
-        return self._value
+    name = property(operator.attrgetter("_name"))
+    type_ = property(operator.attrgetter("_type"))
+    value = property(operator.attrgetter("_value"))
 
     def get_parameter_value(self):
         """The rcl_interfaces/ParameterValue message."""
-        message = ParameterValue(type=int(self._type_))
-        if self._type_ != Parameter.Type.NOT_SET:
-            value = self._value
-            if self._type_ >= Parameter.Type.BYTE_ARRAY and not isinstance(value, array.array):
-                value = value.tolist() if isinstance(value, np.ndarray) else list(value)
-            setattr(message, self._type_._field, value)
+        message = ParameterValue(type=int(self.type_))
+        if self.type_ >= Parameter.Type.BYTE_ARRAY:
+            numpy = isinstance(self.value, np.ndarray)
+            setattr(message, self.type_._field, self.value.tolist() if numpy else list(self.value))
+        elif self.type_ is not Parameter.Type.NOT_SET:
+            setattr(message, self.type_._field, self.value)
         return message
 
     def to_parameter_msg(self):
-        return _ParameterMessage(name=self._name, value=self.get_parameter_value())
-
-    def __eq__(self, other):
-        return isinstance(other, Parameter) and (self.name, self.type_, self.value) == (
-            other.name,
-            other.type_,
-            other.value,
-        )
-
-    __hash__ = None
+        """The rcl_interfaces/Parameter message."""
+        return _ParameterMessage(name=self.name, value=self.get_parameter_value())
 
     def __repr__(self):
-        return f"Parameter(name={self._name!r}, type_={self._type_.name}, value={self._value!r})"
-
-
-def parameter_value_to_python(parameter_value):
-    """The Python value of a ParameterValue message (arrays as lists), None when not set."""
-    if parameter_value.type == ParameterType.PARAMETER_NOT_SET:
-        return None
-    kind = Parameter.Type(parameter_value.type)
-    value = getattr(parameter_value, kind._field)
-    return list(value) if kind >= Parameter.Type.BYTE_ARRAY else value
+        return f"Parameter(name={self.name!r}, type_={self.type_.name}, value={self.value!r})"

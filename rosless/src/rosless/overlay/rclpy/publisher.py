@@ -3,6 +3,7 @@
 
 from rclpy._entity import Entity
 from rclpy._rclpy_pybind11 import InvalidHandle
+from rclpy.duration import Infinite
 from rclpy.qos import ReliabilityPolicy
 from rosless import dds
 from rosless.messages import serialize
@@ -11,14 +12,12 @@ from rosless.messages import serialize
 class Publisher(Entity):
     """Made by Node.create_publisher."""
 
-    def __init__(self, node, msg_type, topic_name, qos_profile, callback_group):
-        super().__init__(node, callback_group)
-        self.msg_type, self.qos_profile = msg_type, qos_profile
-        self.topic = self.topic_name = topic_name
-        type_name = msg_type._definition.name
+    def __init__(self, node, group, msg_type, topic_name, qos_profile):
+        super().__init__(node, group)
+        self.msg_type, self.topic_name, self.qos_profile = msg_type, topic_name, qos_profile
         best_effort = qos_profile.reliability is ReliabilityPolicy.BEST_EFFORT
         self._safe_size = dds.receive_limit() if best_effort else None
-        self._writer = dds.Writer(node._ros_participant, f"rt{topic_name}", type_name, qos_profile)
+        self._writer = dds.Writer(*node._ros_endpoint("rt", topic_name, msg_type), qos_profile)
         self._endpoints = [self._writer]
 
     def publish(self, msg):
@@ -45,8 +44,9 @@ class Publisher(Entity):
         self._safe_size = None
 
     def get_subscription_count(self):
+        """How many subscriptions are connected."""
         return len(self._writer.matched())
 
-    def wait_for_all_acked(self, timeout=None):
-        nanoseconds = dds.INFINITE if timeout is None else timeout.nanoseconds
-        return self._writer.wait_for_acks(nanoseconds)
+    def wait_for_all_acked(self, timeout=Infinite):
+        """True when all subscriptions have everything, False after the Duration `timeout`."""
+        return self._writer.wait_for_acks(timeout.nanoseconds)

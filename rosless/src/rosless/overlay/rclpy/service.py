@@ -5,7 +5,6 @@ A service is two topics. Both payloads start with the client's writer handle (ui
 number (int64); a client drops replies whose handle is not its own.
 """
 
-import inspect
 import struct
 import time
 import uuid
@@ -23,28 +22,27 @@ BODY_OFFSET = 4 + HEADER.size
 class ServiceSide(Entity):
     """The two endpoints of a server or client; USER_DATA says that they belong together."""
 
-    def __init__(self, node, srv_type, srv_name, qos_profile, callback_group, role):
-        super().__init__(node, callback_group)
-        self.srv_type, self.qos_profile = srv_type, qos_profile
-        self.srv_name = self.service_name = srv_name
-        request = (f"rq{srv_name}Request", srv_type.Request._definition.name)
-        reply = (f"rr{srv_name}Reply", srv_type.Response._definition.name)
-        incoming, outgoing = (request, reply) if role == "service" else (reply, request)
+    def __init__(self, node, group, srv_type, srv_name, qos_profile, callback=None):
+        super().__init__(node, group, callback)
+        self.srv_type, self.srv_name, self.qos_profile = srv_type, srv_name, qos_profile
+        request = node._ros_endpoint("rq", f"{srv_name}Request", srv_type.Request)
+        reply = node._ros_endpoint("rr", f"{srv_name}Reply", srv_type.Response)
+        incoming, outgoing = (request, reply) if self._role == "service" else (reply, request)
         identity = ".".join(f"{byte:x}" for byte in uuid.uuid4().bytes)
-        options = {"user_data": f"{role}id={identity};", "service_header": True}
+        options = {"user_data": f"{self._role}id={identity};", "service_header": True}
         # The reader first: servers should know a client's before its first request.
-        self._reader = dds.Reader(node._ros_participant, *incoming, qos_profile, **options)
-        self._writer = dds.Writer(node._ros_participant, *outgoing, qos_profile, **options)
-        self._endpoints = [self._reader, self._writer]
-        self._condition = self._reader.condition
+        self._reader = dds.Reader(*incoming, qos_profile, **options)
+        self._writer = dds.Writer(*outgoing, qos_profile, **options)
+        self._endpoints, self._condition = [self._reader, self._writer], self._reader.condition
 
 
 class Service(ServiceSide):
     """Made by Node.create_service. `malformed_count`: requests dropped as no valid CDR."""
 
-    def __init__(self, node, srv_type, srv_name, callback, callback_group, qos_profile):
-        super().__init__(node, srv_type, srv_name, qos_profile, callback_group, "service")
-        self.callback, self.malformed_count = callback, 0
+    _role = "service"
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
         self._connected = set()  # writer handles of clients whose reply reader is connected
 
     def _take(self):
@@ -62,23 +60,14 @@ class Service(ServiceSide):
     def _execute(self, taken):
         request, header, client = taken
         response = self.callback(request, self.srv_type.Response())
-        if inspect.iscoroutine(response):
-            return self._reply_later(response, header, client)
-        return self._reply(response, header, client)
-
-    async def _reply_later(self, coroutine, header, client):
-        self._reply(await coroutine, header, client)
-
-    def _reply(self, response, header, client):
         if not isinstance(response, self.srv_type.Response):
             raise TypeError(
                 f"the callback of service {self.srv_name} must return a "
                 f"{self.srv_type.__name__}.Response, got {type(response).__name__}"
             )
-        if self._writer.closed:
-            return  # destroyed by its own callback
-        self._await_connection(client)
-        self._writer.write(serialize(response, header))
+        if not self._writer.closed:  # destroyed by its own callback
+            self._await_connection(client)
+            self._writer.write(serialize(response, header))
 
     def _await_connection(self, client, timeout_s=0.5):
         """Wait until the client's reply reader is discovered, else its first reply is lost."""

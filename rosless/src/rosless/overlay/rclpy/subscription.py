@@ -11,18 +11,15 @@ from rosless.messages import CdrError, deserialize
 class Subscription(Entity):
     """Made by Node.create_subscription. `malformed_count`: samples dropped as no valid CDR."""
 
-    def __init__(self, node, msg_type, topic_name, callback, qos_profile, callback_group, raw):
-        super().__init__(node, callback_group)
-        self.msg_type, self.qos_profile = msg_type, qos_profile
-        self.topic = self.topic_name = topic_name
-        self.callback, self.raw, self.malformed_count = callback, raw, 0
+    def __init__(self, node, group, msg_type, topic_name, qos_profile, callback):
+        super().__init__(node, group, callback)
+        self.msg_type, self.topic_name, self.qos_profile = msg_type, topic_name, qos_profile
         self._with_info = _takes_two(callback)
-        type_name = msg_type._definition.name
-        self._reader = dds.Reader(node._ros_participant, f"rt{topic_name}", type_name, qos_profile)
-        self._endpoints = [self._reader]
-        self._condition = self._reader.condition
+        self._reader = dds.Reader(*node._ros_endpoint("rt", topic_name, msg_type), qos_profile)
+        self._endpoints, self._condition = [self._reader], self._reader.condition
 
     def get_publisher_count(self):
+        """How many publishers are connected."""
         return len(self._reader.matched())
 
     def _take(self):
@@ -30,22 +27,15 @@ class Subscription(Entity):
         while (taken := self._reader.take()) is not None:
             data, info = taken
             try:
-                message = bytes(data) if self.raw else deserialize(data, self.msg_type)
+                message = deserialize(data, self.msg_type)
             except CdrError as error:
                 self._drop("message", f"on {self.topic_name}: {error}")
                 continue
-            if not self._with_info:
-                return (message,)
-            return message, {
-                "source_timestamp": info.source_timestamp,
-                "received_timestamp": info.source_timestamp,
-                "publication_sequence_number": None,
-                "reception_sequence_number": None,
-            }
+            return (message, {"source_timestamp": info.source_timestamp})[: 1 + self._with_info]
         return None
 
     def _execute(self, arguments):
-        return self.callback(*arguments)
+        self.callback(*arguments)
 
 
 def _takes_two(callback):

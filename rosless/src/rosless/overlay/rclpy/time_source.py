@@ -5,7 +5,6 @@ from rcl_interfaces.msg import SetParametersResult
 from rosgraph_msgs.msg import Clock as ClockMessage
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 
@@ -20,38 +19,27 @@ class TimeSource:
         self._node, self._clock, self._subscription = node, clock, None
         # A group of its own: with several threads, time goes on while other callbacks run.
         self._group = MutuallyExclusiveCallbackGroup()
-        if not node.has_parameter(USE_SIM_TIME_NAME):
-            node.declare_parameter(USE_SIM_TIME_NAME, False)
-        node.add_on_set_parameters_callback(self._check)
-        node.add_post_set_parameters_callback(self._on_change)
-        self._set_active(node.get_parameter(USE_SIM_TIME_NAME).value is True)
+        self._set_active(node.declare_parameter(USE_SIM_TIME_NAME, False).value)
+        # The first callback added is asked last: what it takes is not refused by others.
+        node.add_on_set_parameters_callback(self._on_set)
 
-    @property
-    def ros_time_is_active(self):
-        return self._clock.ros_time_is_active
-
-    def _check(self, parameters):
-        for parameter in parameters:
-            if parameter.name == USE_SIM_TIME_NAME and parameter.type_ != Parameter.Type.BOOL:
-                reason = f"{USE_SIM_TIME_NAME} parameter set to something besides a bool"
-                return SetParametersResult(successful=False, reason=reason)
-        return SetParametersResult(successful=True)
-
-    def _on_change(self, parameters):
+    def _on_set(self, parameters):
         for parameter in parameters:
             if parameter.name == USE_SIM_TIME_NAME:
                 self._set_active(parameter.value)
+        return SetParametersResult(successful=True)
 
     def _set_active(self, active):
-        self._clock._set_ros_time_is_active(active)
         if active and self._subscription is None:
+            self._clock._override_ns = 0
             profile = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
             self._subscription = self._node.create_subscription(
                 ClockMessage, CLOCK_TOPIC, self._on_clock, profile, callback_group=self._group
             )
         elif not active and self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
-            self._subscription = None
+            self._clock._override_ns = self._subscription = None
 
     def _on_clock(self, message):
-        self._clock.set_ros_time_override(Time.from_msg(message.clock))
+        if self._subscription is not None:  # else the last message came too late
+            self._clock._override_ns = Time.from_msg(message.clock).nanoseconds

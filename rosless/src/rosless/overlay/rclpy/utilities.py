@@ -1,23 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The default context, and small helpers."""
 
-import threading
+import functools
 
 from rclpy.context import Context
 from rosless import rosargs
 
-_default = {}
-_lock = threading.Lock()
 
-
-def get_default_context(*, shutting_down=False):
+@functools.cache
+def get_default_context():
     """The context used where none is given."""
-    with _lock:
-        if "context" not in _default:
-            if shutting_down:
-                return None
-            _default["context"] = Context()
-        return _default["context"]
+    return Context()
 
 
 def remove_ros_args(args=None):
@@ -26,16 +19,10 @@ def remove_ros_args(args=None):
 
 
 def ok(*, context=None):
+    """True between `init` and `shutdown`."""
     return (get_default_context() if context is None else context).ok()
 
 
-def shutdown(*, context=None):
-    (get_default_context() if context is None else context).shutdown()
-
-
-def try_shutdown(*, context=None):
-    (get_default_context() if context is None else context).try_shutdown()
-
-
 def get_rmw_implementation_identifier():
+    """The name of what stands in for ROS 2's middleware layer."""
     return "rosless_cyclonedds"
