@@ -222,7 +222,7 @@ def main() -> None:
     if args.page:
         from checkpoint_page import write_page  # found beside this file when it is run
 
-        write_page(done, args.page)
+        write_page([item for item in done if not item.slice.startswith(LANGUAGE)], args.page)
     frames = [item for item in asked if item[0] == "video_640x480"][:8]
     result |= {
         "params": count_parameters(checkpoint.model),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lfmvl_ros.scenes.translations import TRANSLATIONS
+from lfmvl_ros.training.geometry import BUDGET, COARSE, grid_for
 from lfmvl_ros.training.own_card import render_own_card
 
 FACTS_FILE = "training.json"
@@ -44,8 +45,8 @@ right, label as asked, visible part of each object; `[]` when nothing is there.
 Kinds: {kinds}. Colours: {colours}. A query may name a kind, a colour and a kind, or an attribute
 ("person wearing a vest", "open box").{languages}
 
-The processor asks for 32 to 64 image tokens (a 640x480 picture costs 54) and does not split
-pictures into tiles unless told to.
+The processor asks for {least} to {most} image tokens (a 640x480 picture costs {vga}) and does not
+split pictures into tiles unless told to; a cap of {coarse} was trained as well.
 """
 
 _MADE = """\
@@ -141,6 +142,10 @@ def render_card(facts: dict[str, Any], scores: dict[str, Any] | None) -> str:
         kinds=", ".join(facts["kinds"]),
         colours=", ".join(facts["colours"]),
         languages=_names_elsewhere(facts),
+        least=BUDGET.min_tokens,
+        most=BUDGET.max_tokens,
+        coarse=COARSE.max_tokens,
+        vga=grid_for((640, 480)).tokens,
     )
     made = _MADE.format(minutes=facts["seconds"] / 60, **facts)
     if facts.get("note"):

@@ -10,11 +10,11 @@ from lfmvl_ros.core.image_tokens import ImageTokenSettings, smart_size
 PATCH_PX = 16
 _UNSHUFFLE = 2
 
-BUDGET = ImageTokenSettings(min_tokens=32, max_tokens=64, split=False)
-"""What the bundled checkpoint is trained with and its processor asks for by default."""
+BUDGET = ImageTokenSettings(min_tokens=32, max_tokens=112, split=False)
+"""What the bundled checkpoint's processor asks for by default: the finer of two trained with."""
 
-FINE = ImageTokenSettings(min_tokens=64, max_tokens=112, split=False)
-"""The larger pictures it is trained with, so that more tokens may be asked for."""
+COARSE = ImageTokenSettings(min_tokens=32, max_tokens=64, split=False)
+"""The other one, so that the cap may be lowered where time is short."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def grid_for(wh_px: tuple[int, int], budget: ImageTokenSettings = BUDGET) -> Gri
     """The grid of an image of this size when it is not split into tiles.
 
     >>> grid_for((640, 480))
-    Grid(columns=18, rows=12)
-    >>> grid_for((256, 256)).tokens
-    64
+    Grid(columns=24, rows=18)
+    >>> grid_for((640, 480), COARSE).tokens
+    54
     """
     if min(wh_px) < 1:
         raise ValueError(f"an image has at least one pixel each way, got {wh_px[0]}x{wh_px[1]}")

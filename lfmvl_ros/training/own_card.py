@@ -29,7 +29,7 @@ Detect all instances of: {example}. Response must be a JSON array: \
 ```
 
 The answer lists objects from left to right, with the label as asked, and is `[]` when nothing is
-there. The processor asks for 32 to 64 image tokens and does not split pictures into tiles unless
+there. The processor asks for 32 to 112 image tokens and does not split pictures into tiles unless
 told to.
 """
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from lfmvl_ros.training.geometry import BUDGET, FINE, Grid, grid_for
+from lfmvl_ros.training.geometry import BUDGET, COARSE, Grid, grid_for
 from lfmvl_ros.training.questions import Target, Vocabulary
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class View:
 def views() -> tuple[View, ...]:
     """The sizes of training images: camera aspect ratios, most often 4:3 and square.
 
-    Two of five are shown with up to 112 image tokens instead of 64: the token cap can then be
-    raised without retraining, as with the real models. Sizes equal to a grid's own are drawn
+    Two of five are shown with up to 112 image tokens, the others with 64: the token cap can then
+    be chosen without retraining, as with the real models. Sizes equal to a grid's own are drawn
     without resizing; the others are resized the way the processor does, so that softened images
     are part of what is learned.
     """
@@ -96,7 +96,7 @@ def views() -> tuple[View, ...]:
         (288, 384): 0.04,
         (512, 192): 0.02,
     }
-    shown = [(coarse, BUDGET), (fine, FINE)]
+    shown = [(coarse, COARSE), (fine, BUDGET)]
     return tuple(
         View(wh, grid_for(wh, budget), share)
         for shares, budget in shown

@@ -16,7 +16,9 @@ PATH = Path(__file__).parents[2] / "benchmarks" / "checkpoint.py"
 def benchmark():
     spec = importlib.util.spec_from_file_location("checkpoint", PATH)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(PATH.parent)  # as when it is run
+        spec.loader.exec_module(module)
     return module
 
 

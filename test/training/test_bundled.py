@@ -22,7 +22,9 @@ BUNDLED = ROOT / "lfmvl_ros" / "data" / "warehouse"
 def benchmark():
     spec = importlib.util.spec_from_file_location("checkpoint", ROOT / "benchmarks/checkpoint.py")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks")  # as when it is run
+        spec.loader.exec_module(module)
     return module
 
 

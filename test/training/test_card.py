@@ -12,6 +12,7 @@ from lfmvl_ros.models.image_processing import register_image_processor
 from lfmvl_ros.training import launch
 from lfmvl_ros.training.card import FACTS_FILE, SCORES_FILE, write_card
 from lfmvl_ros.training.checkpoint import ModelShape
+from lfmvl_ros.training.geometry import BUDGET
 from lfmvl_ros.training.settings import TrainSettings
 from lfmvl_ros.training.state import TOKENIZER_DIRECTORY
 from lfmvl_ros.training.trainer import Trainer
@@ -66,7 +67,7 @@ def test_the_checkpoint_loads_by_its_directory(exported):
     for name, value in trainer.average.state_dict().items():
         assert torch.equal(model.state_dict()[name], value.to(torch.bfloat16)), name
     processor = AutoProcessor.from_pretrained(directory)
-    assert processor.image_processor.max_image_tokens == 64
+    assert processor.image_processor.max_image_tokens == BUDGET.max_tokens
     assert not processor.image_processor.do_image_splitting
     assert (directory / "README.md").read_text().startswith("---\nlicense")
 

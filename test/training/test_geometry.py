@@ -8,7 +8,7 @@ from PIL import Image
 
 from lfmvl_ros.training.checkpoint import build_processor
 from lfmvl_ros.training.examples import Encoder
-from lfmvl_ros.training.geometry import BUDGET, FINE, Grid, grid_for
+from lfmvl_ros.training.geometry import BUDGET, COARSE, Grid, grid_for
 from lfmvl_ros.training.sources import views
 
 COMMON = [(640, 480), (1280, 720), (256, 256), (480, 640), (160, 120), (1680, 720), (720, 1280)]
@@ -41,9 +41,9 @@ def test_any_size(processor, tokenizer, wh):
 
 def test_training_views_stay_within_the_budget():
     for view in views():
-        assert view.grid in {grid_for(view.wh_px, budget) for budget in (BUDGET, FINE)}
-        assert BUDGET.min_tokens <= view.grid.tokens <= FINE.max_tokens
-    for budget in (BUDGET, FINE):
+        assert view.grid in {grid_for(view.wh_px, budget) for budget in (BUDGET, COARSE)}
+        assert BUDGET.min_tokens <= view.grid.tokens <= BUDGET.max_tokens
+    for budget in (BUDGET, COARSE):
         assert grid_for((640, 480), budget) in {view.grid for view in views()}
 
 

@@ -79,7 +79,7 @@ def test_other_image_sizes_are_refused(copy):
     content = json.loads((copy / "processor_config.json").read_text())
     content["image_processor"]["max_image_tokens"] = 256
     change(copy / "processor_config.json", **content)
-    with pytest.raises(UserError, match=r"image max_tokens \(256 instead of 64\)"):
+    with pytest.raises(UserError, match=r"image max_tokens \(256 instead of 112\)"):
         find_start(str(copy))
 
 
