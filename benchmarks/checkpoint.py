@@ -169,13 +169,18 @@ def answered(checkpoint: Checkpoint, asked: Sequence[Asked]) -> list[Answered]:
     return done
 
 
+def in_totals(done: Sequence[Answered]) -> list[Answered]:
+    """Without the slices that ask the same in several languages."""
+    return [item for item in done if not item.slice.startswith(LANGUAGE)]
+
+
 def measure(done: Sequence[Answered], names: Sequence[str]) -> dict:
     """Everything the last line says, but sizes and time."""
     slices = {}
     for name in names:
         mine = [Scores.of(item.verdict) for item in done if item.slice == name]
         slices[name] = {"answers": len(mine), **sum(mine, Scores()).rates()}
-    done = [item for item in done if not item.slice.startswith(LANGUAGE)]
+    done = in_totals(done)
     for name, wanted in (
         ("small", lambda t: np.prod(t.xyxy[2:] - t.xyxy[:2]) < SMALL_AREA),
         ("occluded", lambda t: t.visibility < OCCLUDED),
@@ -222,7 +227,7 @@ def main() -> None:
     if args.page:
         from checkpoint_page import write_page  # found beside this file when it is run
 
-        write_page([item for item in done if not item.slice.startswith(LANGUAGE)], args.page)
+        write_page(in_totals(done), args.page)
     frames = [item for item in asked if item[0] == "video_640x480"][:8]
     result |= {
         "params": count_parameters(checkpoint.model),

@@ -10,7 +10,15 @@ import numpy as np
 
 from lfmvl_ros.scenes import EASY, STANDARD, TRANSLATIONS, SceneOptions, SceneVideo, render_still
 from lfmvl_ros.training.evaluation import HELD_OUT_SEED
-from lfmvl_ros.training.questions import Question, Target, Vocabulary, ask, find, translated
+from lfmvl_ros.training.questions import (
+    Question,
+    Target,
+    Vocabulary,
+    ask,
+    find,
+    kinds_shown,
+    translated,
+)
 from lfmvl_ros.training.sources import Scene, WarehouseScenes
 
 LANGUAGE = "language:"
@@ -61,7 +69,7 @@ def video_frames(source: WarehouseScenes, count: int) -> Iterator[Asked]:
         rng = np.random.default_rng([HELD_OUT_SEED, 77, index])
         frame = SceneVideo(HELD_OUT_SEED + index).frame(int(rng.integers(900)))
         scene = source.convert(frame)
-        kinds = list(dict.fromkeys(t.names[0] for t in scene.targets if t.counts))
+        kinds = kinds_shown(scene.targets)
         chosen = [kinds[i] for i in rng.permutation(len(kinds))[:4]] or ["person"]
         yield "video_640x480", scene, find(chosen, scene.targets)
 
@@ -86,8 +94,7 @@ def _label(
     colours = set(source.vocabulary.colours)
     counted = [t for t in targets if t.counts]
     if name == "absent":
-        there = {t.names[0] for t in targets}
-        absent = [kind for kind in source.vocabulary.kinds if kind not in there]
+        absent = _absent_kinds(targets, source)
         return absent[int(rng.integers(len(absent)))]
     if not counted:
         return None
@@ -99,9 +106,14 @@ def _label(
     return plain[0] if plain else None
 
 
+def _absent_kinds(targets: Sequence[Target], source: WarehouseScenes) -> list[str]:
+    there = {t.names[0] for t in targets}
+    return [kind for kind in source.vocabulary.kinds if kind not in there]
+
+
 def everything(scene: Scene) -> Question | None:
     """All kinds that are there, at most six; None for an empty scene."""
-    kinds = list(dict.fromkeys(t.names[0] for t in scene.targets if t.counts))[:6]
+    kinds = kinds_shown(scene.targets)[:6]
     return find(kinds, scene.targets) if kinds else None
 
 
@@ -110,9 +122,8 @@ def in_languages(source: WarehouseScenes, count: int) -> Iterator[Asked]:
     for index in range(count):
         rng = np.random.default_rng([HELD_OUT_SEED, 8, index])
         scene = source.convert(render_still(rng, wh=(384, 288), options=_UNSEEN))
-        there = dict.fromkeys(t.names[0] for t in scene.targets)
-        shown = list(dict.fromkeys(t.names[0] for t in scene.targets if t.counts))
-        absent = [kind for kind in source.vocabulary.kinds if kind not in there]
+        shown = kinds_shown(scene.targets)
+        absent = _absent_kinds(scene.targets, source)
         kinds = [*(shown[i] for i in rng.permutation(len(shown))[:4]), str(rng.choice(absent))]
         yield f"{LANGUAGE}en", scene, find(kinds, scene.targets)
         for language in TRANSLATIONS:

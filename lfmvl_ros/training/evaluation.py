@@ -16,7 +16,7 @@ from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.training.data import resize
 from lfmvl_ros.training.examples import Encoder
 from lfmvl_ros.training.network import patchify
-from lfmvl_ros.training.questions import Question, Target, ask, find
+from lfmvl_ros.training.questions import Question, Target, ask, find, kinds_shown
 from lfmvl_ros.training.sources import Scene, SceneSource, View
 
 HELD_OUT_SEED = 1_000_000
@@ -171,8 +171,8 @@ def held_out(
         view = views[int(rng.choice(len(views), p=shares / shares.sum()))]
         scene = source.draw(rng, view.wh_px, max_objects)
         if rng.random() < 0.4:  # everything of the kinds that are there
-            kinds = dict.fromkeys(t.names[0] for t in scene.targets if t.counts)
-            question = find(list(kinds)[:6] or [source.vocabulary.kinds[0]], scene.targets)
+            kinds = kinds_shown(scene.targets)[:6]
+            question = find(kinds or [source.vocabulary.kinds[0]], scene.targets)
         else:
             question = ask(rng, scene.targets, source.vocabulary, max_objects=max_objects)
         asked.append(Asked(scene, view, question))

@@ -18,6 +18,7 @@ from torch.multiprocessing import ProcessRaisedException
 from transformers import AutoTokenizer
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.scenes.translations import TRANSLATIONS
 from lfmvl_ros.training.card import FACTS_FILE, write_card
 from lfmvl_ros.training.checkpoint import (
     ModelShape,
@@ -128,7 +129,7 @@ def export(run: Path, target: Path) -> dict[str, Any]:
         **state.get("settings", {}),
         "parameters": count_parameters(model),
         **_learnt(state.get("recipe", {}), run),
-        "languages": spoken(tokenizer, warehouse_vocabulary().languages),
+        "languages": spoken(tokenizer, TRANSLATIONS),
     }
     fresh = target.with_name(target.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)

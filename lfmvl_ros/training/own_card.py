@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lfmvl_ros.training.geometry import BUDGET
 from lfmvl_ros.training.start import HIDDEN_RATE
 
 _HEAD = """\
@@ -29,8 +30,8 @@ Detect all instances of: {example}. Response must be a JSON array: \
 ```
 
 The answer lists objects from left to right, with the label as asked, and is `[]` when nothing is
-there. The processor asks for 32 to 112 image tokens and does not split pictures into tiles unless
-told to.
+there. The processor asks for {least} to {most} image tokens and does not split pictures into
+tiles unless told to.
 """
 
 _MADE = """\
@@ -141,6 +142,8 @@ def render_own_card(facts: Mapping[str, Any]) -> str:
         origin=f"{named}, from {f'the checkpoint `{start}`' if start else 'random weights'}",
         kinds=", ".join(facts["kinds"]),
         example=", ".join(facts["kinds"][:2]),
+        least=BUDGET.min_tokens,
+        most=BUDGET.max_tokens,
     )
     made = _MADE.format(
         data=_data_row(facts),

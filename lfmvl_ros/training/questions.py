@@ -62,6 +62,11 @@ class Target:
         return replace(self, xyxy=box)
 
 
+def kinds_shown(targets: Sequence[Target]) -> list[str]:
+    """Plain kinds of what is expected in an answer about everything, each once."""
+    return list(dict.fromkeys(target.names[0] for target in targets if target.counts))
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The words of a scene source: kinds, colours, and all names of each kind.

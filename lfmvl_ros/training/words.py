@@ -54,24 +54,26 @@ def with_words(tokenizer: PreTrainedTokenizerFast, names: Names) -> PreTrainedTo
     It relies on words being looked up before they are merged from bytes (``ignore_merges``), as in
     LFM2's own tokenizer.
     """
+    new = _missing(tokenizer, names)
+    if not new:
+        return tokenizer
     backend = json.loads(tokenizer.backend_tokenizer.to_str())
     vocabulary = backend["model"]["vocab"]
-    before = len(vocabulary)
-    for words in pieces_of(tokenizer, names).values():
-        for piece in words:
-            vocabulary.setdefault(piece, len(vocabulary))
-    if len(vocabulary) == before:
-        return tokenizer
+    for piece in new:
+        vocabulary[piece] = len(vocabulary)
     return layout.wrap(Tokenizer.from_str(json.dumps(backend)))
 
 
 def spoken(tokenizer: PreTrainedTokenizerFast, names: Names) -> list[str]:
     """The languages of which the tokenizer has every word."""
-    return [
-        language
-        for language in names
-        if with_words(tokenizer, {language: names[language]}) is tokenizer
-    ]
+    return [language for language in names if not _missing(tokenizer, {language: names[language]})]
+
+
+def _missing(tokenizer: PreTrainedTokenizerFast, names: Names) -> list[str]:
+    """Words of the names that have no token, each once."""
+    known = tokenizer.get_vocab()
+    pieces = (piece for words in pieces_of(tokenizer, names).values() for piece in words)
+    return [piece for piece in dict.fromkeys(pieces) if piece not in known]
 
 
 @torch.no_grad()

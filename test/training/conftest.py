@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A scene source cheap enough for tests: coloured rectangles on grey."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -49,6 +52,18 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def benchmark():
+    """``benchmarks/checkpoint.py`` as a module."""
+    folder = Path(__file__).parents[2] / "benchmarks"
+    spec = importlib.util.spec_from_file_location("checkpoint", folder / "checkpoint.py")
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)  # as when it is run
+        spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

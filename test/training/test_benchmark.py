@@ -1,25 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The figures of the checkpoint benchmark: confidence of an object, average precision."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from lfmvl_ros.training.evaluation import Verdict
-
-PATH = Path(__file__).parents[2] / "benchmarks" / "checkpoint.py"
-
-
-@pytest.fixture(scope="module")
-def benchmark():
-    spec = importlib.util.spec_from_file_location("checkpoint", PATH)
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(PATH.parent)  # as when it is run
-        spec.loader.exec_module(module)
-    return module
 
 
 def test_confidence_is_that_of_opening_and_label(benchmark, tokenizer):

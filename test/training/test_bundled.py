@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The weights that ship: genuine classes, small enough, and they find what is asked for."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -16,16 +15,6 @@ from lfmvl_ros.training.sources import WarehouseScenes
 
 ROOT = Path(__file__).parents[2]
 BUNDLED = ROOT / "lfmvl_ros" / "data" / "warehouse"
-
-
-@pytest.fixture(scope="module")
-def benchmark():
-    spec = importlib.util.spec_from_file_location("checkpoint", ROOT / "benchmarks/checkpoint.py")
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")  # as when it is run
-        spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
