@@ -37,7 +37,7 @@ class ModelShape:
     """
 
     vision_width: int = 192
-    vision_layers: int = 4
+    vision_layers: int = 6
     text_width: int = 128
     text_layers: str = "caacaa"
     text_ff: int = 352

@@ -23,12 +23,12 @@ _FINAL_SHARE = 0.02
 
 def split_parameters(
     network: TrainingNetwork,
-) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """(hidden matrices for Muon, everything else for AdamW)."""
-    hidden, rest = [], []
+) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]]:
+    """By name: (hidden matrices for Muon, everything else for AdamW)."""
+    hidden, rest = {}, {}
     for name, parameter in network.named_parameters():
         outer = any(part in name for part in ("embed_tokens", "position", "_head", "lm_head"))
-        (hidden if parameter.ndim == 2 and not outer else rest).append(parameter)
+        (hidden if parameter.ndim == 2 and not outer else rest)[name] = parameter
     return hidden, rest
 
 
@@ -39,9 +39,15 @@ class Optimisers:
         self, network: TrainingNetwork, *, muon_rate: float = 0.01, adam_rate: float = 1.5e-3
     ) -> None:
         hidden, rest = split_parameters(network)
+        self.names = {"muon": tuple(hidden), "adam": tuple(rest)}
+        """The parameters that each of them moves, in its order."""
         self._rates = (muon_rate, adam_rate)
-        self.muon = torch.optim.Muon(hidden, lr=muon_rate, weight_decay=0.01, momentum=0.95)
-        self.adam = torch.optim.AdamW(rest, lr=adam_rate, betas=(0.9, 0.98), weight_decay=0.01)
+        self.muon = torch.optim.Muon(
+            hidden.values(), lr=muon_rate, weight_decay=0.01, momentum=0.95
+        )
+        self.adam = torch.optim.AdamW(
+            rest.values(), lr=adam_rate, betas=(0.9, 0.98), weight_decay=0.01
+        )
 
     def step(self, step: int, progress: float) -> None:
         """Update the weights.

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.training.growth import can_grow
 from lfmvl_ros.training.settings import TrainSettings
 
 STATE_FILE = "state.pt"
@@ -18,10 +19,14 @@ TOKENIZER_DIRECTORY = "tokenizer"
 def check_state(state: Mapping[str, Any], settings: TrainSettings) -> None:
     """Make sure that a run with these settings can go on from a saved state.
 
+    A state with fewer vision blocks will do: the run goes on with more.
+
     Raises:
         UserError: the state is of another model shape or seed.
     """
-    if state["shape"] != asdict(settings.shape) or state["seed"] != settings.seed:
+    shape = state["shape"]
+    fits = shape == asdict(settings.shape) or can_grow(shape, settings.shape)
+    if not fits or state["seed"] != settings.seed:
         raise UserError(
             f"{settings.out / STATE_FILE} was trained with {state['shape']}, seed "
             f"{state['seed']}; resume it with the same ones or choose another directory"

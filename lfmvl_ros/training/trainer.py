@@ -20,6 +20,7 @@ from lfmvl_ros.training.alignment import Alignment, word_table
 from lfmvl_ros.training.checkpoint import build_model, count_parameters
 from lfmvl_ros.training.data import Batch, BatchStream, StreamSettings
 from lfmvl_ros.training.evaluation import Scores, evaluate, held_out
+from lfmvl_ros.training.growth import deepened, deepened_moments
 from lfmvl_ros.training.network import TrainingNetwork, patchify
 from lfmvl_ros.training.objective import Loss, compute_loss, soft_labels
 from lfmvl_ros.training.optim import Optimisers, follow, start_coordinates, start_positions
@@ -286,6 +287,7 @@ class Trainer:
         """
         state = torch.load(self.settings.out / STATE_FILE, weights_only=True)
         check_state(state, self.settings)
+        self._grow(state)
         for model, name in ((self.network, "network"), (self.average, "average")):
             model.load_state_dict(widened(state[name], model.state_dict()))
         if state.get("tokens", len(self._known)) < len(self.tokenizer):
@@ -294,3 +296,14 @@ class Trainer:
         self.optimisers.load_state_dict(state["optimisers"])
         self.step, self.samples = state["step"], state["samples"]
         self.seconds, self._chunk_objects = state["seconds"], state["chunk_objects"]
+
+    def _grow(self, state: dict) -> None:
+        """Give a saved state as many vision blocks as the run has, in place."""
+        old, new = state["shape"]["vision_layers"], self.settings.shape.vision_layers
+        if old == new:
+            return
+        for part in ("network", "average"):
+            state[part] = deepened(state[part], old, new)
+        for part, parameters in self.optimisers.names.items():
+            moments = state["optimisers"][part]
+            state["optimisers"][part] = deepened_moments(moments, parameters, old, new)

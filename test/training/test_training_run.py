@@ -105,3 +105,32 @@ def test_ranks_see_different_scenes_on_the_same_grids(rectangles, tokenizer):
 def test_the_curriculum_grows():
     assert [curriculum(progress, 8) for progress in (0.0, 0.2, 0.5)] == [2, 4, 8]
     assert curriculum(0.2, 3) == 3
+
+
+def test_a_run_goes_on_with_more_vision_blocks_where_it_was(settings, rectangles):
+    first = Trainer(settings, rectangles)
+    advance(first, 0, 8)
+    first.save()
+    deeper = replace(settings, shape=replace(settings.shape, vision_layers=3))
+    second = Trainer(deeper, rectangles)
+    second.resume()
+    grid = second.views[0].grid
+    patches = torch.randn(2, grid.patches, 768)
+    with torch.no_grad():
+        before, after = (t.network.see(patches, grid) for t in (first, second))
+    assert torch.equal(before, after)  # the new ones add nothing yet
+    silent = second.model.model.vision_tower.encoder.layers[1].mlp.fc2.weight
+    assert not silent.any()
+    for name in ("muon", "adam"):
+        moments = [getattr(t.optimisers, name).state_dict()["state"] for t in (first, second)]
+        assert len(moments[1]) == len(moments[0]), name  # those of the copies begin at rest
+        wanted = [t.optimisers.names[name] for t in (first, second)]
+        places = {other: place for place, other in enumerate(wanted[1])}
+        last = next(n for n in wanted[0] if "post_layernorm" in n or "out_proj" in n)
+        for key, value in moments[0][wanted[0].index(last)].items():
+            assert torch.equal(value, moments[1][places[last]][key]), (name, key)
+    advance(second, 8, 11)
+    assert silent.any()
+    second.save()
+    with pytest.raises(UserError, match="choose another directory"):
+        Trainer(settings, rectangles).resume()  # fewer won't do
