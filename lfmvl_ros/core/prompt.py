@@ -83,6 +83,9 @@ CARD_TEMPLATE = PromptTemplate(
 )
 """The template of the LFM2.5-VL-450M model card."""
 
+FINE_TEMPLATE = PromptTemplate("card, 3 decimals", CARD_TEMPLATE.text + " Write three decimals.", 3)
+"""The card's, for checkpoints that write as many decimals as they are asked for."""
+
 COOKBOOK_TEMPLATE = PromptTemplate(
     "cookbook",
     "Inspect the image and detect the {query}. Provide result as a valid JSON: "

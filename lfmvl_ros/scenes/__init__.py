@@ -12,7 +12,7 @@ from lfmvl_ros.scenes.scene import RenderedScene, SceneObject
 from lfmvl_ros.scenes.still import preload, render_still
 from lfmvl_ros.scenes.translations import TRANSLATIONS
 from lfmvl_ros.scenes.video import SceneVideo
-from lfmvl_ros.scenes.vocabulary import ATTRIBUTES, COLOURS, KINDS, object_names
+from lfmvl_ros.scenes.vocabulary import ATTRIBUTES, COLOURS, KINDS, PLURALS, object_names
 
 __all__ = [
     "ATTRIBUTES",
@@ -20,6 +20,7 @@ __all__ = [
     "EASY",
     "HARD",
     "KINDS",
+    "PLURALS",
     "PRESETS",
     "STANDARD",
     "TRANSLATIONS",

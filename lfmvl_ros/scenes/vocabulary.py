@@ -107,6 +107,11 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 }
 
 
+_IRREGULAR = {"person": "people", "cardboard box": "cardboard boxes", "shelf": "shelves"}
+PLURALS: dict[str, str] = {kind: _IRREGULAR.get(kind, f"{kind}s") for kind in KINDS}
+"""Kind -> several of it."""
+
+
 def object_names(kind: str, colour: str, attributes: tuple[str, ...]) -> tuple[str, ...]:
     """Every name a query may use for an object, the plain kind first.
 

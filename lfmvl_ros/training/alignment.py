@@ -86,10 +86,7 @@ def _of_tokens(values: Tensor, place: Tensor, batch: Batch) -> Tensor:
 
 def _by_token(values: Tensor, batch: Batch) -> Tensor:
     """(I, P, C) -> (I, N, 4, C): the patches of each image token."""
-    images, _, width = values.shape
-    rows, columns = batch.grid.rows // 2, batch.grid.columns // 2
-    split = values.view(images, rows, 2, columns, 2, width).permute(0, 1, 3, 2, 4, 5)
-    return split.reshape(images, rows * columns, 4, width)
+    return values[:, torch.from_numpy(batch.grid.token_patches())]
 
 
 def _shown_patch(batch: Batch) -> Tensor:

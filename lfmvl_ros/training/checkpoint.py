@@ -115,6 +115,7 @@ def build_processor(
         min_image_tokens=budget.min_tokens,
         max_image_tokens=budget.max_tokens,
         do_image_splitting=budget.split,
+        tile_size=budget.tile_px,
     )
     return Lfm2VlProcessor(
         image_processor=image_processor, tokenizer=tokenizer, chat_template=layout.CHAT_TEMPLATE

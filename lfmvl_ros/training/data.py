@@ -8,6 +8,7 @@ share one patch grid. Nothing has to be saved for a resumed run to see the same 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,9 +16,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE
+from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, FINE_TEMPLATE
 from lfmvl_ros.models.image_processing import resize as resample
-from lfmvl_ros.training.examples import NO_SUBJECT, NOT_A_PAIR, Encoder, Example, dense_targets
+from lfmvl_ros.training.examples import NO_COORDINATE, NO_SUBJECT, Encoder, Example, dense_targets
 from lfmvl_ros.training.geometry import Grid
 from lfmvl_ros.training.questions import Target, ask
 from lfmvl_ros.training.sources import Scene, SceneSource, View
@@ -25,7 +26,12 @@ from lfmvl_ros.training.sources import Scene, SceneSource, View
 FORMAT_SHARE = 0.15
 """Share of the tokens forced by JSON that the loss looks at; all decisions count."""
 
-_COOKBOOK_SHARE = 0.12
+MOST_PATCHES = 5000
+"""Patches in a batch: pictures in tiles come in smaller batches, which take as long as others."""
+
+_TEMPLATES = (CARD_TEMPLATE, COOKBOOK_TEMPLATE, FINE_TEMPLATE)
+_TEMPLATE_SHARES = (0.74, 0.12, 0.14)
+_CAPTION_SHARE = 0.04
 
 
 @dataclass(frozen=True)
@@ -62,23 +68,23 @@ class Batch:
 
     Attributes:
         grid: of all images.
-        pixels: uint8 (I, H, W, 3) of exactly the grid's size.
+        pictures: uint8 (I, H, W, 3) for each of the grid's sizes.
         ids: int64 (B, T) prompt and answer, padded on the right; the rows of an image together.
         next_ids: int64 (B, T) the token to predict after each place.
         counted: bool (B, T) whether the loss looks at the place.
-        pair: int64 (B, T) coordinate hundredths to predict, or NOT_A_PAIR.
+        coordinate: int64 (B, T) index of the coordinate token to predict, or NO_COORDINATE.
         subject: int64 (B, T) which object of the answer the next token is about, or NO_SUBJECT.
         answered: float32 (B, K, 4) the objects of the answers, zeros behind the last.
-        kinds, colours: int64 (I, P); boxes: float32 (I, P, 4).
+        kinds, colours: int64 (I, P); boxes: float32 (I, P, 4), within the crop of the patch.
         expected: mean number of counted places in a batch of this chunk.
     """
 
     grid: Grid
-    pixels: Tensor
+    pictures: tuple[Tensor, ...]
     ids: Tensor
     next_ids: Tensor
     counted: Tensor
-    pair: Tensor
+    coordinate: Tensor
     subject: Tensor
     answered: Tensor
     kinds: Tensor
@@ -89,7 +95,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class _Sample:
-    pixels: np.ndarray
+    pictures: tuple[np.ndarray, ...]
     targets: list[Target]
     examples: list[Example]
     counted: list[np.ndarray]
@@ -100,18 +106,25 @@ class _Sample:
         return max(len(example) for example in self.examples)
 
 
-def resize(pixels: np.ndarray, grid: Grid) -> np.ndarray:
-    """Resize uint8 (H, W, 3) to the grid's pixels with the processor's own resampling."""
-    width, height = grid.wh_px
+def pictures_of(pixels: np.ndarray, grid: Grid) -> tuple[np.ndarray, ...]:
+    """Resize uint8 (H, W, 3) to the grid's sizes with the processor's own resampling."""
+    return tuple(_resize(pixels, *wh) for wh in grid.sizes_px)
+
+
+def _resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
     image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
     return resample(image, height, width).permute(1, 2, 0).numpy()
 
 
-def colour_shift(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
-    """A slightly different exposure and white balance; uint8 in and out."""
+def colour_shift(
+    rng: np.random.Generator, pictures: Sequence[np.ndarray]
+) -> tuple[np.ndarray, ...]:
+    """A slightly different exposure and white balance of all sizes; uint8 in and out."""
     gain = rng.uniform(0.88, 1.12) * rng.uniform(0.97, 1.03, 3)
     table = np.clip(np.arange(256)[:, None] * gain + rng.uniform(-6, 6), 0, 255).astype(np.uint8)
-    return np.stack([table[:, c][pixels[..., c]] for c in range(3)], axis=-1)
+    return tuple(
+        np.stack([table[:, c][pixels[..., c]] for c in range(3)], axis=-1) for pixels in pictures
+    )
 
 
 class BatchStream:
@@ -141,52 +154,78 @@ class BatchStream:
         for grid, chosen in by_grid.items():
             samples = self._samples(own, grid, chosen, max_objects)
             samples.sort(key=lambda sample: sample.length)
-            size = self.settings.batch
+            size = self._batch_of(grid)
             groups += [(grid, samples[i : i + size]) for i in range(0, len(samples), size)]
-        counts = [[int(c.sum()) for s in group for c in s.counted] for _, group in groups]
-        expected = np.mean([sum(numbers) for numbers in counts])
+        expected = {
+            tiled: float(
+                np.mean(
+                    [
+                        sum(int(c.sum()) for s in group for c in s.counted)
+                        for grid, group in groups
+                        if grid.tiled == tiled
+                    ]
+                    or [1]
+                )
+            )
+            for tiled in (False, True)
+        }
         order = shared.permutation(len(groups))
-        return [_collate(*groups[place], expected=float(expected)) for place in order]
+        return [
+            _collate(*groups[place], expected=expected[groups[place][0].tiled]) for place in order
+        ]
+
+    def _batch_of(self, grid: Grid) -> int:
+        """Images in a batch: fewer where each takes many patches."""
+        return max(1, min(self.settings.batch, MOST_PATCHES // grid.patches))
 
     def _samples(
         self, rng: np.random.Generator, grid: Grid, chosen: list[View], max_objects: int
     ) -> list[_Sample]:
-        wanted = len(chosen) * self.settings.batch
-        scenes: list[Scene] = []
+        wanted = len(chosen) * self._batch_of(grid)
+        scenes: list[tuple[Scene, tuple[np.ndarray, ...]]] = []
         for place in range(-(-wanted // self.settings.reuse)):
             view = chosen[place % len(chosen)]
             scene = self._source.draw(rng, view.wh_px, self.settings.scene_objects)
-            scenes.append(replace(scene, pixels=resize(scene.pixels, grid)))
+            scenes.append((scene, pictures_of(scene.pixels, grid)))
         return [
-            self._sample(rng, scenes[place % len(scenes)], grid, max_objects)
+            self._sample(rng, *scenes[place % len(scenes)], grid, max_objects)
             for place in range(wanted)
         ]
 
     def _sample(
-        self, rng: np.random.Generator, scene: Scene, grid: Grid, max_objects: int
+        self,
+        rng: np.random.Generator,
+        scene: Scene,
+        pictures: tuple[np.ndarray, ...],
+        grid: Grid,
+        max_objects: int,
     ) -> _Sample:
-        pixels, targets = scene.pixels, list(scene.targets)
+        targets = list(scene.targets)
         if rng.random() < 0.5 and scene.may_mirror:
-            pixels, targets = pixels[:, ::-1], [target.mirrored() for target in targets]
+            pictures = tuple(pixels[:, ::-1] for pixels in pictures)
+            targets = [target.mirrored() for target in targets]
         examples, counted = [], []
         words = scene.words or self._source.vocabulary
         for _ in range(self.settings.questions):
-            question = ask(rng, targets, words, max_objects=max_objects)
-            template = COOKBOOK_TEMPLATE if rng.random() < _COOKBOOK_SHARE else CARD_TEMPLATE
-            examples.append(self._encoder.example(question, template, grid))
+            if scene.caption and rng.random() < _CAPTION_SHARE:
+                examples.append(self._encoder.caption(scene.caption, grid))
+            else:
+                question = ask(rng, targets, words, max_objects=max_objects)
+                template = _TEMPLATES[int(rng.choice(len(_TEMPLATES), p=_TEMPLATE_SHARES))]
+                examples.append(self._encoder.example(question, template, grid))
             decides = examples[-1].decides
             counted.append(decides | (rng.random(len(decides)) < FORMAT_SHARE))
         if scene.words is not None:
             kind_of = self._source.vocabulary.kind_of
             targets = [replace(target, kind=kind_of(target.names[0])) for target in targets]
-        return _Sample(colour_shift(rng, pixels), targets, examples, counted)
+        return _Sample(colour_shift(rng, pictures), targets, examples, counted)
 
 
 def _collate(grid: Grid, samples: list[_Sample], *, expected: float) -> Batch:
     rows = [pair for s in samples for pair in zip(s.examples, s.counted, strict=True)]
     shape = (len(rows), max(sample.length for sample in samples))
     ids, next_ids = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    counted, pair = np.zeros(shape, bool), np.full(shape, NOT_A_PAIR, np.int64)
+    counted, coordinate = np.zeros(shape, bool), np.full(shape, NO_COORDINATE, np.int64)
     subject = np.full(shape, NO_SUBJECT, np.int64)
     most = max(1, *(len(example.boxes) for example, _ in rows))
     answered = np.zeros((len(rows), most, 4), np.float32)
@@ -194,22 +233,26 @@ def _collate(grid: Grid, samples: list[_Sample], *, expected: float) -> Batch:
         start, stop = len(example.prompt), len(example)
         ids[row, :start], ids[row, start:stop] = example.prompt, example.answer
         places = slice(start - 1, stop - 1)  # the place before a token predicts it
-        next_ids[row, places], pair[row, places] = example.answer, example.pair
+        next_ids[row, places], coordinate[row, places] = example.answer, example.coordinate
         counted[row, places], subject[row, places] = counts, example.subject
         answered[row, : len(example.boxes)] = example.boxes
     dense = [dense_targets(sample.targets, grid) for sample in samples]
     kinds, colours, boxes = (np.stack(parts) for parts in zip(*dense, strict=True))
-    pixels = np.stack([sample.pixels for sample in samples])
+    pictures = zip(*(sample.pictures for sample in samples), strict=True)
     arrays = (
-        pixels,
         ids,
         next_ids,
         counted,
-        pair,
+        coordinate,
         subject,
         answered,
         kinds,
         colours,
         boxes,
     )
-    return Batch(grid, *(torch.from_numpy(array) for array in arrays), expected=expected)
+    return Batch(
+        grid,
+        tuple(torch.from_numpy(np.stack(sizes)) for sizes in pictures),
+        *(torch.from_numpy(array) for array in arrays),
+        expected=expected,
+    )

@@ -13,7 +13,7 @@ from transformers import Lfm2VlForConditionalGeneration, PreTrainedTokenizerFast
 
 from lfmvl_ros.core.boxes import iou_matrix
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
-from lfmvl_ros.training.data import resize
+from lfmvl_ros.training.data import pictures_of
 from lfmvl_ros.training.examples import Encoder
 from lfmvl_ros.training.network import patchify
 from lfmvl_ros.training.questions import Question, Target, ask, find, kinds_shown
@@ -188,7 +188,10 @@ def answer(
     batch: int = 16,
     max_new_tokens: int = 300,
 ) -> list[tuple[Asked, str]]:
-    """Greedy answers of the model, in batches that share a grid and are of like length."""
+    """Greedy answers of the model, in batches that share a grid and are of like length.
+
+    Views are of whole images; tiles go through the real processor, in the benchmark.
+    """
     encoder = Encoder(tokenizer)
     entries = []
     for item in asked:
@@ -208,11 +211,11 @@ def answer(
         for row, (_, prompt_ids) in enumerate(part):
             ids[row, length - len(prompt_ids) :] = torch.from_numpy(prompt_ids)
             mask[row, length - len(prompt_ids) :] = 1
-        pixels = np.stack([resize(item.scene.pixels, grid) for item, _ in part])
+        pixels = np.stack([pictures_of(item.scene.pixels, grid)[0] for item, _ in part])
         output = model.generate(
             input_ids=ids,
             attention_mask=mask,
-            pixel_values=patchify(torch.from_numpy(pixels), grid).to(model.dtype),
+            pixel_values=patchify([torch.from_numpy(pixels)], grid).to(model.dtype),
             pixel_attention_mask=torch.ones(len(part), grid.patches, dtype=torch.int32),
             spatial_shapes=torch.tensor([[grid.rows, grid.columns]] * len(part)),
             max_new_tokens=max_new_tokens,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,10 +13,11 @@ from transformers import PreTrainedTokenizerFast
 
 from lfmvl_ros.core.prompt import PromptTemplate
 from lfmvl_ros.training import tokenizer as layout
-from lfmvl_ros.training.geometry import Grid
-from lfmvl_ros.training.questions import Question, Target, answer_text
+from lfmvl_ros.training.captions import CAPTION_PROMPT, caption_text
+from lfmvl_ros.training.geometry import Crop, Grid
+from lfmvl_ros.training.questions import Question, Target, answer_text, reading_order
 
-NOT_A_PAIR = -1
+NO_COORDINATE = -1
 NO_SUBJECT = -1
 
 # In an answer, what the model decides: whether the list is empty, each label with its closing
@@ -31,7 +33,8 @@ class Example:
         prompt: (N,) int64, up to and including the start of the assistant's turn.
         answer: (M,) int64, the end-of-turn token last.
         decides: (M,) bool, whether the token is a decision (else it is forced by the format).
-        pair: (M,) int64, 0 to 99 where the token is the second half of a coordinate below one.
+        coordinate: (M,) int64, index into :func:`layout.coordinate_ids` where the token is the
+            second half of a coordinate below one, else NO_COORDINATE.
         subject: (M,) int64, which object of the answer a label or a number is about.
         boxes: (K, 4) the objects of the answer, normalised.
     """
@@ -39,7 +42,7 @@ class Example:
     prompt: np.ndarray
     answer: np.ndarray
     decides: np.ndarray
-    pair: np.ndarray
+    coordinate: np.ndarray
     subject: np.ndarray
     boxes: np.ndarray
 
@@ -53,7 +56,8 @@ class Encoder:
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self._backend = tokenizer.backend_tokenizer
         self._ids = lru_cache(maxsize=4096)(self._encode)
-        self._pair_value = {id_: value for value, id_ in enumerate(layout.pair_ids(tokenizer))}
+        ids = layout.coordinate_ids(tokenizer)
+        self._coordinate = {id_: index for index, id_ in enumerate(ids)}
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._backend.encode(text, add_special_tokens=False).ids)
@@ -61,14 +65,16 @@ class Encoder:
     def prompt(self, text: str, grid: Grid) -> np.ndarray:
         """Ids of a user turn with one image of this grid, ready for the answer."""
         ids = self._ids("<|startoftext|><|im_start|>user\n<|image_start|>")
-        ids += (layout.IMAGE_ID,) * grid.tokens
+        for marker, crop in zip(_markers(grid), grid.crops, strict=True):
+            ids += self._ids(marker) + (layout.IMAGE_ID,) * (crop.patches // 4)
         ids += self._ids(f"<|image_end|>{text}<|im_end|>\n<|im_start|>assistant\n")
         return np.array(ids, dtype=np.int64)
 
     def example(self, question: Question, template: PromptTemplate, grid: Grid) -> Example:
         """Encode a question asked with this template about an image of this grid."""
         prompt = self.prompt(template.text.replace("{query}", ", ".join(question.labels)), grid)
-        text = answer_text(question.found, template.decimals)
+        found = reading_order(question.found, template.decimals)
+        text = answer_text(found, template.decimals)
         encoding = self._backend.encode(text, add_special_tokens=False)
         ids = [*encoding.ids, layout.IM_END_ID]
         spans = [match.span() for match in _DECISION.finditer(text)]
@@ -76,11 +82,11 @@ class Encoder:
             any(start < stop_ and stop > start_ for start_, stop_ in spans)
             for start, stop in encoding.offsets
         ]
-        pair = [NOT_A_PAIR] * len(ids)
+        coordinate = [NO_COORDINATE] * len(ids)
         for place in range(2, len(encoding.ids)):
             before = text[: encoding.offsets[place][0]]
-            if before.endswith("0.") and ids[place] in self._pair_value:
-                pair[place] = self._pair_value[ids[place]]
+            if before.endswith("0."):
+                coordinate[place] = self._coordinate.get(ids[place], NO_COORDINATE)
         subject = [
             text.count('{"label": "', 0, stop) - 1
             if chosen and text[start] not in "[]"
@@ -91,9 +97,21 @@ class Encoder:
             prompt=prompt,
             answer=np.array(ids),
             decides=np.array([*decides, True]),
-            pair=np.array(pair),
+            coordinate=np.array(coordinate),
             subject=np.array([*subject, NO_SUBJECT]),
-            boxes=np.array([item.xyxy for item in question.found]).reshape(-1, 4),
+            boxes=np.array([item.xyxy for item in found]).reshape(-1, 4),
+        )
+
+    def caption(self, sentence: str, grid: Grid) -> Example:
+        """Encode the wish for a caption; every token of its answer is a decision."""
+        answer = np.array([*self._encode(caption_text(sentence)), layout.IM_END_ID])
+        return Example(
+            prompt=self.prompt(CAPTION_PROMPT, grid),
+            answer=answer,
+            decides=np.ones(len(answer), bool),
+            coordinate=np.full(len(answer), NO_COORDINATE),
+            subject=np.full(len(answer), NO_SUBJECT),
+            boxes=np.zeros((0, 4)),
         )
 
 
@@ -104,13 +122,32 @@ def dense_targets(targets: list[Target], grid: Grid) -> tuple[np.ndarray, np.nda
 
     Returns:
         kinds (P,) int64, 0 for background; colours (P,) int64, 0 where there is none or none known;
-        boxes (P, 4) float32.
+        boxes (P, 4) float32, normalised to the crop that the patch is of: a tile knows nothing of
+        where it is.
     """
-    columns = (np.arange(grid.columns) + 0.5) / grid.columns
-    rows = (np.arange(grid.rows) + 0.5) / grid.rows
-    kinds = np.zeros((grid.rows, grid.columns), np.int64)
+    parts = [_crop_targets(targets, crop) for crop in grid.crops]
+    kinds, colours, boxes = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return kinds, colours, boxes
+
+
+def _markers(grid: Grid) -> list[str]:
+    """What stands before the tokens of each crop."""
+    if not grid.tiled:
+        return [""]
+    columns, rows = grid.tiles
+    places = [(row, column) for row in range(1, rows + 1) for column in range(1, columns + 1)]
+    return [*(f"<|img_row_{row}_col_{col}|>" for row, col in places), "<|img_thumbnail|>"]
+
+
+def _crop_targets(
+    targets: Sequence[Target], crop: Crop
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    x, y = crop.middles().T
+    origin = np.array(crop.window[:2] * 2)
+    scale = np.array(crop.window[2:] * 2) - origin
+    kinds = np.zeros(crop.patches, np.int64)
     colours = np.zeros_like(kinds)
-    boxes = np.zeros((grid.rows, grid.columns, 4), np.float32)
+    boxes = np.zeros((crop.patches, 4), np.float32)
 
     def area(target: Target) -> float:
         x1, y1, x2, y2 = target.xyxy
@@ -118,8 +155,8 @@ def dense_targets(targets: list[Target], grid: Grid) -> tuple[np.ndarray, np.nda
 
     for target in sorted(targets, key=area, reverse=True):
         x1, y1, x2, y2 = target.xyxy
-        inside = ((rows > y1) & (rows < y2))[:, None] & ((columns > x1) & (columns < x2))[None]
+        inside = (y > y1) & (y < y2) & (x > x1) & (x < x2)
         kinds[inside] = target.kind + 1
         colours[inside] = target.colour + 1
-        boxes[inside] = target.xyxy
-    return kinds.reshape(-1), colours.reshape(-1), boxes.reshape(-1, 4)
+        boxes[inside] = np.clip((target.xyxy - origin) / scale, 0.0, 1.0)
+    return kinds, colours, boxes

@@ -22,14 +22,11 @@ def image_tokens_of(boxes: Tensor, grid: Grid) -> Tensor:
 
     A box that covers no middle gets the token its own middle lies in.
     """
-    columns, rows = grid.columns // 2, grid.rows // 2
-    x, y = (torch.arange(columns) + 0.5) / columns, (torch.arange(rows) + 0.5) / rows
-    x1, y1, x2, y2 = boxes[:, :, None].unbind(1)
-    across, down = (x > x1) & (x < x2), (y > y1) & (y < y2)
-    covered = (down[:, :, None] & across[:, None]).reshape(len(boxes), -1)
-    column = ((x1 + x2)[:, 0] / 2 * columns).long().clamp(0, columns - 1)
-    row = ((y1 + y2)[:, 0] / 2 * rows).long().clamp(0, rows - 1)
-    covered[torch.arange(len(boxes)), row * columns + column] |= ~covered.any(1)
+    middles = torch.from_numpy(grid.token_middles())
+    low, high = boxes[:, None, :2], boxes[:, None, 2:]
+    covered = ((middles > low) & (middles < high)).all(-1)
+    nearest = (middles - (low + high) / 2).square().sum(-1).argmin(1)
+    covered[torch.arange(len(boxes)), nearest] |= ~covered.any(1)
     return covered
 
 
@@ -58,7 +55,6 @@ def attention_guidance(
     future = torch.arange(hidden.shape[1]) > place[:, None]
     logs = scores.masked_fill(future[:, None], -torch.inf).log_softmax(-1)
     boxes = batch.answered[row, batch.subject[row, place]]
-    start = int((batch.ids[0] == IMAGE_ID).int().argmax())
-    looked = logs[:, :, start : start + batch.grid.tokens]
+    looked = logs[:, :, batch.ids[0] == IMAGE_ID]
     wanted = image_tokens_of(boxes, batch.grid)
     return -looked.masked_fill(~wanted[:, None], -torch.inf).logsumexp(-1).mean()

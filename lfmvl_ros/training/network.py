@@ -7,7 +7,9 @@ for the whole batch at once, which is what a CPU needs. A test holds both agains
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ from torch.nn import functional as F
 from transformers import Lfm2VlForConditionalGeneration
 
 from lfmvl_ros.training.attention import use_plain_attention
-from lfmvl_ros.training.geometry import PATCH_PX, Grid
+from lfmvl_ros.training.geometry import PATCH_PX, TILE_PX, Crop, Grid
 from lfmvl_ros.training.tokenizer import IMAGE_ID
 
 
@@ -41,12 +43,37 @@ class NetworkOutput:
     boxes: Tensor
 
 
-def patchify(pixels: Tensor, grid: Grid) -> Tensor:
-    """Pixels uint8 (B, H, W, 3) of exactly the grid's size -> (B, patches, 768) in [-1, 1]."""
-    batch = pixels.shape[0]
+def patchify(pictures: Sequence[Tensor], grid: Grid) -> Tensor:
+    """Pixels -> (B, patches, 768) in [-1, 1], crop by crop.
+
+    Args:
+        pictures: uint8 (B, H, W, 3) for each size of ``grid.sizes_px``.
+        grid: of the images.
+    """
+    *large, whole = pictures
+    parts = [_patches(picture, (TILE_PX, TILE_PX)) for picture in large]
+    return torch.cat([*parts, _patches(whole, grid.wh_px)], 1)
+
+
+def _patches(pixels: Tensor, crop_wh: tuple[int, int]) -> Tensor:
+    """Cut (B, H, W, 3) into crops row by row, and those into patches row by row."""
+    images, height, width, _ = pixels.shape
     values = pixels.float().mul_(2 / 255).sub_(1)
-    shape = (batch, grid.rows, PATCH_PX, grid.columns, PATCH_PX, 3)
-    return values.view(shape).permute(0, 1, 3, 2, 4, 5).reshape(batch, grid.patches, -1)
+    columns, rows = crop_wh[0] // PATCH_PX, crop_wh[1] // PATCH_PX
+    down, across = height // crop_wh[1], width // crop_wh[0]
+    shape = (images, down, rows, PATCH_PX, across, columns, PATCH_PX, 3)
+    cut = values.view(shape).permute(0, 1, 4, 2, 5, 3, 6, 7)
+    return cut.reshape(images, down * across * rows * columns, -1)
+
+
+def by_shape(values: Tensor, grid: Grid) -> Iterator[tuple[Crop, Tensor]]:
+    """Cut (B, P, C) values of patches where the shape of crops changes: tiles, and the whole."""
+    start = 0
+    for _, group in groupby(grid.crops, key=lambda crop: (crop.columns, crop.rows)):
+        crops = list(group)
+        stop = start + sum(crop.patches for crop in crops)
+        yield crops[0], values[:, start:stop]
+        start = stop
 
 
 def shift_convolution(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -96,23 +123,32 @@ class TrainingNetwork(nn.Module):
         self.alignment = alignment
 
     def see(self, patches: Tensor, grid: Grid) -> Tensor:
-        """Patches (B, P, 768) -> features (B, P, vision width)."""
+        """Patches (B, P, 768) -> features (B, P, vision width); each crop by itself."""
+        parts = []
+        for crop, values in by_shape(patches, grid):
+            seen = self._see_crop(values.reshape(-1, crop.patches, values.shape[-1]), crop)
+            parts.append(seen.view(len(patches), -1, seen.shape[-1]))
+        return torch.cat(parts, 1)
+
+    def _see_crop(self, patches: Tensor, crop: Crop) -> Tensor:
         tower = self.model.model.vision_tower
         embeddings = tower.embeddings
         side = embeddings.position_embedding_size
         table = embeddings.position_embedding.weight.reshape(side, side, -1)
-        shape = torch.tensor([[grid.rows, grid.columns]])
-        positions = embeddings.resize_positional_embeddings(table, shape, grid.patches)
+        shape = torch.tensor([[crop.rows, crop.columns]])
+        positions = embeddings.resize_positional_embeddings(table, shape, crop.patches)
         hidden = embeddings.patch_embedding(patches) + positions
         hidden = tower.encoder(inputs_embeds=hidden, attention_mask=None).last_hidden_state
         return tower.post_layernorm(hidden)
 
     def project(self, features: Tensor, grid: Grid) -> Tensor:
         """Features (I, P, vision width) -> image tokens (I, N, D)."""
-        images = len(features)
-        square = features.view(images, grid.rows, grid.columns, -1)
-        tokens = self.model.model.multi_modal_projector(square)
-        return tokens.reshape(images, grid.tokens, -1)
+        parts = []
+        for crop, values in by_shape(features, grid):
+            square = values.reshape(-1, crop.rows, crop.columns, values.shape[-1])
+            tokens = self.model.model.multi_modal_projector(square)
+            parts.append(tokens.reshape(len(features), -1, tokens.shape[-1]))
+        return torch.cat(parts, 1)
 
     @property
     def guided_layer(self) -> int:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -26,11 +27,44 @@ class Loss:
     figures: dict[str, float]
 
 
+@lru_cache(maxsize=4)
 def soft_labels(sigma: float, size: int = 100) -> Tensor:
-    """(size, size) rows of a discrete Gaussian around each value, each row summing to one."""
-    values = torch.arange(size, dtype=torch.float32)
+    """(size, size) rows of a discrete Gaussian around each value, each row summing to one.
+
+    Args:
+        sigma: width of the Gaussian in hundredths of the picture.
+        size: number of values, 100 or 1000, that the picture is cut into.
+    """
+    values = torch.arange(size, dtype=torch.float32) * (100 / size)
     weights = torch.exp(-0.5 * ((values[:, None] - values[None]) / sigma) ** 2)
     return weights / weights.sum(1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class SoftCoordinates:
+    """Soft labels for the coordinates of an answer.
+
+    Attributes:
+        ids: (1100,) tokens ``00`` to ``99``, then ``000`` to ``999``.
+        pairs: (100, 100) their soft labels; triples: (1000, 1000).
+    """
+
+    ids: Tensor
+    pairs: Tensor
+    triples: Tensor
+
+    @classmethod
+    def of_width(cls, ids: Tensor, sigma: float) -> SoftCoordinates:
+        """Labels that are ``sigma`` hundredths of the picture wide."""
+        return cls(ids, soft_labels(sigma), soft_labels(sigma, 1000))
+
+    def loss(self, logs: Tensor, coordinate: Tensor) -> Tensor:
+        """Summed cross-entropy of (N, vocabulary) log-probabilities; coordinates are (N,)."""
+        size = len(self.pairs)
+        two = coordinate < size
+        pairs = self.pairs[coordinate[two]] * logs[two][:, self.ids[:size]]
+        triples = self.triples[coordinate[~two] - size] * logs[~two][:, self.ids[size:]]
+        return -(pairs.sum() + triples.sum())
 
 
 def compute_loss(
@@ -38,8 +72,7 @@ def compute_loss(
     output: NetworkOutput,
     batch: Batch,
     *,
-    pair_ids: Tensor,
-    soft: Tensor,
+    soft: SoftCoordinates,
     dense_weight: float,
     alignment_weight: float = 1.0,
 ) -> Loss:
@@ -49,8 +82,7 @@ def compute_loss(
         network: gives the vocabulary head.
         output: of its forward pass.
         batch: the targets.
-        pair_ids: (100,) ids of the tokens ``00`` to ``99``.
-        soft: (100, 100) from :func:`soft_labels`.
+        soft: soft labels of coordinates.
         dense_weight: of the throw-away heads.
         alignment_weight: factor of the alignment loss.
     """
@@ -73,10 +105,10 @@ def compute_loss(
     }
     if output.hidden is None:
         return Loss(total, figures)
-    language, spoken = _language_loss(network, output.hidden, batch, pair_ids, soft)
+    language, spoken = _language_loss(network, output.hidden, batch, soft)
     if network.alignment is not None:
         table = network.model.get_input_embeddings().weight
-        aligned = network.alignment(output.tokens, table, batch, soft)
+        aligned = network.alignment(output.tokens, table, batch, soft.pairs)
         total, spoken = (
             total + alignment_weight * _ALIGNMENT_WEIGHT * aligned,
             {**spoken, "aligned": float(aligned.detach())},
@@ -88,17 +120,17 @@ def compute_loss(
 
 
 def _language_loss(
-    network: TrainingNetwork, hidden: Tensor, batch: Batch, pair_ids: Tensor, soft: Tensor
+    network: TrainingNetwork, hidden: Tensor, batch: Batch, soft: SoftCoordinates
 ) -> tuple[Tensor, dict[str, float]]:
     """Cross-entropy of the counted tokens; means per token for the log."""
-    wanted, pair = batch.next_ids[batch.counted], batch.pair[batch.counted]
+    wanted, coordinate = batch.next_ids[batch.counted], batch.coordinate[batch.counted]
     logs = network.model.lm_head(hidden[batch.counted]).float().log_softmax(-1)
-    is_pair = pair >= 0
-    words = -logs[~is_pair].gather(1, wanted[~is_pair, None]).sum()
-    numbers = -(soft[pair[is_pair]] * logs[is_pair][:, pair_ids]).sum()
+    soften = coordinate >= 0
+    words = -logs[~soften].gather(1, wanted[~soften, None]).sum()
+    numbers = soft.loss(logs[soften], coordinate[soften])
     means = {
-        "word": words.item() / max(1, int((~is_pair).sum())),
-        "coord": numbers.item() / max(1, int(is_pair.sum())),
+        "word": words.item() / max(1, int((~soften).sum())),
+        "coord": numbers.item() / max(1, int(soften.sum())),
     }
     return (words + numbers) / batch.expected, means
 

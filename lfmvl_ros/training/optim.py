@@ -103,6 +103,35 @@ def start_coordinates(table: nn.Embedding, pair_ids: list[int], *, seed: int = 1
 
 
 @torch.no_grad()
+def start_thousandths(table: nn.Embedding, coordinate_ids: list[int], *, seed: int = 3) -> None:
+    """Start ``000`` to ``999`` between the ``00`` to ``99`` around them, all a common step apart.
+
+    On a smooth curve (Catmull-Rom), so that a value between two pairs can score higher than both.
+
+    Args:
+        table: embeddings, shared with the output head.
+        coordinate_ids: the hundred pairs, then the thousand triples.
+        seed: of the common step.
+    """
+    pairs = table.weight[coordinate_ids[:100]]
+    middle = pairs.mean(0)
+    generator = torch.Generator().manual_seed(seed)
+    step = torch.randn(pairs.shape[1], generator=generator) * pairs.std()
+    knots = torch.cat([2 * pairs[:1] - pairs[1:2], pairs, 2 * pairs[-1:] - pairs[-2:-1]])
+    knots = torch.cat([knots, 2 * knots[-1:] - knots[-2:-1]]) - middle
+    values = torch.arange(1000)
+    place, part = values // 10, (values % 10)[:, None] / 10
+    before, low, high, after = (knots[place + offset] for offset in range(4))
+    curve = low + 0.5 * part * (
+        high
+        - before
+        + part
+        * (2 * before - 5 * low + 4 * high - after + part * (3 * (low - high) + after - before))
+    )
+    table.weight[coordinate_ids[100:]] = curve + step
+
+
+@torch.no_grad()
 def start_positions(table: nn.Embedding, *, scale: float = 0.3) -> None:
     """Start the position embeddings of the vision tower as sines of row and column.
 

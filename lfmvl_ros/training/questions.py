@@ -22,6 +22,8 @@ _LABEL_COUNTS = (0.22, 0.20, 0.18, 0.16, 0.14, 0.10)  # questions with 1, 2, ...
 _ABSENT_SHARE = 0.18
 _NOTHING_SHARE = 0.15  # questions whose right answer is the empty list, whatever the scene
 _LANGUAGE_SHARE = 0.2  # questions in another language, where a vocabulary has some
+_MIXED_SHARE = 0.35  # of these, questions whose labels come in several languages
+_MIXED_ENGLISH = 0.4  # share of their labels that are English
 _STYLE_SHARES = {"kind": 0.55, "colour": 0.27, "alias": 0.08, "other": 0.10}
 
 
@@ -125,9 +127,13 @@ def answer_text(found: Sequence[Found], decimals: int = 2) -> str:
     return f"[{', '.join(objects)}]"
 
 
-def reading_order(found: Sequence[Found]) -> tuple[Found, ...]:
+def reading_order(found: Sequence[Found], decimals: int = 2) -> tuple[Found, ...]:
     """Sorted by the printed left edge, then by the top edge."""
-    return tuple(sorted(found, key=lambda item: (round(float(item.xyxy[0]), 2), item.xyxy[1])))
+
+    def place(item: Found) -> tuple[float, float]:
+        return round(float(item.xyxy[0]), decimals), float(item.xyxy[1])
+
+    return tuple(sorted(found, key=place))
 
 
 def find(labels: Sequence[str], targets: Sequence[Target]) -> Question:
@@ -174,8 +180,11 @@ def ask(
     else:
         labels = _labels(rng, targets, vocabulary, max_objects)
     if vocabulary.languages and rng.random() < _LANGUAGE_SHARE:
-        language = list(vocabulary.languages)[int(rng.integers(len(vocabulary.languages)))]
-        question = find(translated(labels, language, vocabulary), targets)
+        if rng.random() < _MIXED_SHARE:
+            labels_elsewhere = _mixed(rng, labels, vocabulary)
+        else:
+            labels_elsewhere = translated(labels, _any_language(rng, vocabulary), vocabulary)
+        question = find(labels_elsewhere, targets)
         if len(question.found) <= max_objects:
             return question
     return find(labels, targets)
@@ -186,6 +195,22 @@ def translated(labels: Sequence[str], language: str, vocabulary: Vocabulary) -> 
     words = vocabulary.languages[language]
     kinds = (vocabulary.kinds[vocabulary.kind_of(label)] for label in labels)
     return list(dict.fromkeys(words[kind] for kind in kinds))
+
+
+def _any_language(rng: np.random.Generator, vocabulary: Vocabulary) -> str:
+    return list(vocabulary.languages)[int(rng.integers(len(vocabulary.languages)))]
+
+
+def _mixed(rng: np.random.Generator, labels: Sequence[str], vocabulary: Vocabulary) -> list[str]:
+    """Labels of several languages, some left in English; of each kind only the first."""
+    kinds = {vocabulary.kind_of(label): label for label in reversed(labels)}
+    firsts = [label for label in labels if kinds[vocabulary.kind_of(label)] == label]
+    return [
+        label
+        if rng.random() < _MIXED_ENGLISH
+        else translated([label], _any_language(rng, vocabulary), vocabulary)[0]
+        for label in dict.fromkeys(firsts)
+    ]
 
 
 def _labels(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from lfmvl_ros.training.geometry import BUDGET, COARSE, Grid, grid_for
+from lfmvl_ros.training.captions import caption
+from lfmvl_ros.training.geometry import BUDGET, COARSE, TILED, Grid, grid_for
 from lfmvl_ros.training.questions import Target, Vocabulary
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Scene:
         pixels: uint8 (H, W, 3) RGB.
         targets: everything the scene knows, also what is too small or hidden to be asked for.
         may_mirror: whether it may be shown mirrored.
+        caption: a sentence about it, or "" where nobody wrote one.
         words: what may be asked about it, where that is less than the source's vocabulary; the
             kinds of its targets are then those of these words.
     """
@@ -38,6 +40,7 @@ class Scene:
     targets: tuple[Target, ...]
     may_mirror: bool = True
     words: Vocabulary | None = None
+    caption: str = ""
 
 
 class SceneSource(Protocol):
@@ -71,10 +74,10 @@ class View:
 def views() -> tuple[View, ...]:
     """The sizes of training images: camera aspect ratios, most often 4:3 and square.
 
-    Two of five are shown with up to 112 image tokens, the others with 64: the token cap can then
-    be chosen without retraining, as with the real models. Sizes equal to a grid's own are drawn
-    without resizing; the others are resized the way the processor does, so that softened images
-    are part of what is learned.
+    A third is shown with up to 112 image tokens, one in nine in tiles besides, the others with 64:
+    the token cap can then be chosen without retraining, as with the real models, and tiling. Sizes
+    equal to a grid's own are drawn without resizing; the others are resized the way the processor
+    does, so that softened images are part of what is learned.
     """
     coarse = {
         (288, 192): 0.11,
@@ -96,7 +99,8 @@ def views() -> tuple[View, ...]:
         (288, 384): 0.04,
         (512, 192): 0.02,
     }
-    shown = [(coarse, COARSE), (fine, BUDGET)]
+    tiled = {(1280, 720): 0.08, VIDEO_WH_PX: 0.05}
+    shown = [(coarse, COARSE), (fine, BUDGET), (tiled, TILED)]
     return tuple(
         View(wh, grid_for(wh, budget), share)
         for shares, budget in shown
@@ -183,6 +187,8 @@ class WarehouseScenes:
 
     def convert(self, rendered: RenderedScene) -> Scene:
         """A rendered scene in the terms of training; what is not visible at all is left out."""
+        from lfmvl_ros.scenes import PLURALS
+
         size = np.array(rendered.wh * 2, float)
         targets = tuple(
             Target(
@@ -196,4 +202,4 @@ class WarehouseScenes:
             for item in rendered.objects
             if item.visibility > 0
         )
-        return Scene(rendered.pixels, targets)
+        return Scene(rendered.pixels, targets, caption=caption(targets, PLURALS))

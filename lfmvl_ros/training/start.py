@@ -164,7 +164,7 @@ def _other_differences(directory: Path, config: Lfm2VlConfig) -> list[str]:
     if None in layout.pair_ids(tokenizer):
         differences.append("its numbers (no token for each of 00 to 99)")
     rules = image_rules(directory)
-    for name in ("min_tokens", "max_tokens"):
+    for name in ("min_tokens", "max_tokens", "tile_px"):
         has, takes = getattr(rules, name), getattr(BUDGET, name)
         if has != takes:
             differences.append(f"image {name} ({has} instead of {takes})")

@@ -226,3 +226,9 @@ def wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
 def pair_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
     """Ids of the hundred tokens ``00`` to ``99``: the second half of every coordinate."""
     return [tokenizer.convert_tokens_to_ids(f"{value:02d}") for value in range(100)]
+
+
+def coordinate_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Ids of ``00`` to ``99`` and ``000`` to ``999``: what follows the point of a coordinate."""
+    triples = (tokenizer.convert_tokens_to_ids(f"{value:03d}") for value in range(1000))
+    return [*pair_ids(tokenizer), *triples]

@@ -22,8 +22,14 @@ from lfmvl_ros.training.data import Batch, BatchStream, StreamSettings
 from lfmvl_ros.training.evaluation import Scores, evaluate, held_out
 from lfmvl_ros.training.growth import deepened, deepened_moments
 from lfmvl_ros.training.network import TrainingNetwork, patchify
-from lfmvl_ros.training.objective import Loss, compute_loss, soft_labels
-from lfmvl_ros.training.optim import Optimisers, follow, start_coordinates, start_positions
+from lfmvl_ros.training.objective import Loss, SoftCoordinates, compute_loss
+from lfmvl_ros.training.optim import (
+    Optimisers,
+    follow,
+    start_coordinates,
+    start_positions,
+    start_thousandths,
+)
 from lfmvl_ros.training.settings import TrainSettings
 from lfmvl_ros.training.sources import SceneSource
 from lfmvl_ros.training.state import LOG_FILE, STATE_FILE, TOKENIZER_DIRECTORY, check_state
@@ -60,8 +66,9 @@ class Trainer:
             colours=len(source.vocabulary.colours),
             alignment=self._alignment(),
         )
-        pairs = layout.pair_ids(self.tokenizer)
-        start_coordinates(self.model.get_input_embeddings(), pairs)
+        self._coordinate_ids = torch.tensor(layout.coordinate_ids(self.tokenizer))
+        start_coordinates(self.model.get_input_embeddings(), layout.pair_ids(self.tokenizer))
+        self._start_thousandths(self.model)
         start_positions(self.model.model.vision_tower.embeddings.position_embedding)
         if weights is not None:
             self.model.load_state_dict(widened(weights, self.model.state_dict()))
@@ -73,7 +80,6 @@ class Trainer:
             muon_rate=settings.rate * settings.muon_rate,
             adam_rate=settings.rate * settings.adam_rate,
         )
-        self._pair_ids = torch.tensor(pairs)
         stream = StreamSettings(
             **{
                 **asdict(settings.stream),
@@ -90,6 +96,9 @@ class Trainer:
 
     def _start_words(self, model: nn.Module) -> None:
         start_words(model.get_input_embeddings(), self.tokenizer, self._known, self._names)
+
+    def _start_thousandths(self, model: nn.Module) -> None:
+        start_thousandths(model.get_input_embeddings(), self._coordinate_ids.tolist())
 
     def _alignment(self) -> Alignment:
         words, size = self.source.vocabulary, self.model.config.text_config.vocab_size
@@ -112,17 +121,17 @@ class Trainer:
         """One update from one batch (and the other processes' batches)."""
         settings = self.settings
         first, last = settings.sigma
-        soft = soft_labels(max(last, first * (1 - progress / 0.4)))
+        sigma = max(last, first * (1 - progress / 0.4))
+        soft = SoftCoordinates.of_width(self._coordinate_ids, sigma)
         seeing = progress < settings.vision_share
         heads = settings.head_weight(progress)
         with torch.autocast("cpu", torch.bfloat16):
-            patches = patchify(batch.pixels, batch.grid)
+            patches = patchify(batch.pictures, batch.grid)
             output = self.network(patches, None if seeing else batch.ids, batch.grid)
             loss = compute_loss(
                 self.network,
                 output,
                 batch,
-                pair_ids=self._pair_ids,
                 soft=soft,
                 dense_weight=heads * settings.dense_weight,
                 alignment_weight=heads,
@@ -133,7 +142,7 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimisers.step(self.step, progress)
         self.step += 1
-        self.samples += len(batch.pixels) * settings.processes
+        self.samples += len(batch.pictures[0]) * settings.processes
         follow(
             self.average.parameters(),
             self.model.parameters(),
@@ -167,7 +176,8 @@ class Trainer:
         settings = self.settings
         source = self.source.held_out()
         count = settings.evaluations
-        questions = held_out(source, source.views, count, max_objects=settings.max_objects)
+        whole = [view for view in source.views if not view.grid.tiled]
+        questions = held_out(source, whole, count, max_objects=settings.max_objects)
         questions = questions[self.rank :: settings.processes]
         if self.rank == 0:
             self._say(
@@ -256,6 +266,7 @@ class Trainer:
             "seconds": self.seconds,
             "chunk_objects": self._chunk_objects,
             "tokens": len(self.tokenizer),
+            "thousandths": True,
             "shape": asdict(self.settings.shape),
             "seed": self.settings.seed,
             "settings": {
@@ -293,6 +304,9 @@ class Trainer:
         if state.get("tokens", len(self._known)) < len(self.tokenizer):
             self._start_words(self.model)  # words that it learns from now on
             self._start_words(self.average)
+        if not state.get("thousandths"):  # a state from before answers had three decimals
+            self._start_thousandths(self.model)
+            self._start_thousandths(self.average)
         self.optimisers.load_state_dict(state["optimisers"])
         self.step, self.samples = state["step"], state["samples"]
         self.seconds, self._chunk_objects = state["seconds"], state["chunk_objects"]

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Examples mark what the model decides and what JSON forces; patches show what lies on them."""
 
+import json
+
 import numpy as np
 import pytest
 
-from lfmvl_ros.core.prompt import CARD_TEMPLATE
-from lfmvl_ros.training.examples import NOT_A_PAIR, Encoder, dense_targets
+from lfmvl_ros.core.prompt import CARD_TEMPLATE, FINE_TEMPLATE
+from lfmvl_ros.training.examples import NO_COORDINATE, Encoder, dense_targets
 from lfmvl_ros.training.geometry import Grid
 from lfmvl_ros.training.questions import Found, Question, Target
 
@@ -35,7 +37,40 @@ def test_decisions_are_marked(example, tokenizer):
 
 
 def test_soft_coordinates_are_those_below_one(example):
-    assert example.pair[example.pair != NOT_A_PAIR].tolist() == [37, 0, 99]
+    assert example.coordinate[example.coordinate != NO_COORDINATE].tolist() == [37, 0, 99]
+
+
+def test_three_decimals_are_written_where_the_prompt_asks_for_them(tokenizer):
+    left, right = (Found("tote", target([x, 0.25, 0.9, 1.0])) for x in (0.3741, 0.3749))
+    lower = Found("tote", target([0.3741, 0.1, 0.9, 1.0]))
+    question = Question(("tote",), (left, lower, right))
+    fine = Encoder(tokenizer).example(question, FINE_TEMPLATE, GRID)
+    assert "Write three decimals." in tokenizer.decode(fine.prompt)
+    boxes = [item["bbox"] for item in json.loads(tokenizer.decode(fine.answer[:-1]))]
+    assert boxes == [[0.374, 0.1, 0.9, 1.0], [0.374, 0.25, 0.9, 1.0], [0.375, 0.25, 0.9, 1.0]]
+    values = fine.coordinate[fine.coordinate != NO_COORDINATE] - 100
+    assert values.tolist() == [374, 100, 900, 374, 250, 900, 375, 250, 900]
+    np.testing.assert_allclose(fine.boxes[:, :2], [[0.3741, 0.1], [0.3741, 0.25], [0.3749, 0.25]])
+
+
+def test_every_token_of_a_caption_is_a_decision(tokenizer):
+    example = Encoder(tokenizer).caption("A warehouse with two totes", GRID)
+    text = tokenizer.decode(example.answer)
+    assert text == '{"global_caption": "A warehouse with two totes"}<|im_end|>'
+    assert example.decides.all()
+    assert (example.coordinate == NO_COORDINATE).all()
+
+
+def test_patches_of_a_tile_know_their_box_within_the_tile():
+    grid = Grid(4, 4, (2, 1))
+    kinds, _, boxes = dense_targets([target([0.25, 0.0, 0.75, 1.0])], grid)
+    left, right, whole = np.split(kinds, [256, 512])
+    assert left.reshape(16, 16)[0].tolist() == [0] * 8 + [1] * 8
+    assert right.reshape(16, 16)[0].tolist() == [1] * 8 + [0] * 8
+    assert whole.reshape(4, 4)[0].tolist() == [0, 1, 1, 0]
+    np.testing.assert_allclose(boxes[8], [0.5, 0, 1, 1])
+    np.testing.assert_allclose(boxes[256], [0, 0, 0.5, 1])
+    np.testing.assert_allclose(boxes[513], [0.25, 0, 0.75, 1])
 
 
 def test_the_empty_answer_is_one_decision(tokenizer):

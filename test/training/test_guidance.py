@@ -45,7 +45,7 @@ def test_following_the_guidance_lowers_it(tokenizer, rectangles):
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
     surprises = []
     for _ in range(12):
-        output = network(patchify(batch.pixels, batch.grid), batch.ids, batch.grid)
+        output = network(patchify(batch.pictures, batch.grid), batch.ids, batch.grid)
         loss = attention_guidance(layer.self_attn, *output.looking, batch)
         optimiser.zero_grad()
         loss.backward()

@@ -10,23 +10,25 @@ from torch.nn import functional as F
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.training.attention import plain_attention
 from lfmvl_ros.training.checkpoint import ModelShape, build_model, build_processor
-from lfmvl_ros.training.data import resize
+from lfmvl_ros.training.data import pictures_of
 from lfmvl_ros.training.examples import Encoder
-from lfmvl_ros.training.geometry import grid_for
+from lfmvl_ros.training.geometry import BUDGET, TILED, grid_for
 from lfmvl_ros.training.network import TrainingNetwork, patchify, shift_convolution
 
 SHAPE = ModelShape(32, 1, 64, "cac", 64)
 
 
-def test_same_logits_as_through_processor_and_forward(tokenizer):
+@pytest.mark.parametrize("budget", [BUDGET, TILED], ids=["whole", "tiled"])
+def test_same_logits_as_through_processor_and_forward(tokenizer, budget):
     torch.manual_seed(0)
     model = build_model(SHAPE, vocabulary=len(tokenizer)).eval()
     network = TrainingNetwork(model, kinds=2, colours=2)
     pixels = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
-    grid = grid_for((640, 480))
+    grid = grid_for((640, 480), budget)
+    assert grid.tiled == budget.split
     text = CARD_TEMPLATE.text.replace("{query}", "red tote")
     content = [{"type": "image", "image": Image.fromarray(pixels)}, {"type": "text", "text": text}]
-    inputs = build_processor(tokenizer).apply_chat_template(
+    inputs = build_processor(tokenizer, budget).apply_chat_template(
         [{"role": "user", "content": content}],
         add_generation_prompt=True,
         tokenize=True,
@@ -34,12 +36,19 @@ def test_same_logits_as_through_processor_and_forward(tokenizer):
         return_tensors="pt",
     )
     ids = torch.from_numpy(Encoder(tokenizer).prompt(text, grid))[None]
-    patches = patchify(torch.from_numpy(resize(pixels, grid))[None], grid)
+    pictures = [torch.from_numpy(picture)[None] for picture in pictures_of(pixels, grid)]
+    patches = patchify(pictures, grid)
+    seen = [
+        values[: rows * columns]
+        for values, (rows, columns) in zip(
+            inputs["pixel_values"], inputs["spatial_shapes"].tolist(), strict=True
+        )
+    ]
     with torch.no_grad():
         expected = model(**inputs).logits
         given = model.lm_head(network(patches, ids, grid).hidden)
     assert torch.equal(ids, inputs["input_ids"])
-    assert torch.allclose(patches, inputs["pixel_values"][:, : grid.patches], atol=1e-6)
+    assert torch.allclose(patches[0], torch.cat(seen), atol=1e-6)
     assert torch.allclose(given, expected, atol=1e-4)
 
 

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sentence about a scene, in the JSON that automation teams read: ``global_caption``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from lfmvl_ros.training.questions import Target
+
+CAPTION_PROMPT = 'Describe the image. Response must be JSON: {"global_caption": ...}.'
+"""What a caption is asked with."""
+
+_MOST_KINDS = 3
+_NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight")
+_EMPTY = "An empty warehouse"
+_START = "A warehouse with "
+
+
+def caption(targets: Sequence[Target], plurals: Mapping[str, str]) -> str:
+    """What takes most of the picture: up to three kinds, single things with their colour.
+
+    Args:
+        targets: of the scene; those too small or hidden to be asked for go unmentioned.
+        plurals: plain kind -> its plural.
+
+    >>> def thing(kind, colour, width):
+    ...     return Target((kind, f"{colour} {kind}"), 0, 0, np.array([0, 0, width, 0.5]), 1.0)
+    >>> caption([thing("tote", "red", 0.2), thing("robot", "orange", 0.5)], {})
+    'A warehouse with an orange robot and a red tote'
+    >>> caption([thing("tote", "red", 0.2), thing("tote", "blue", 0.2)], {"tote": "totes"})
+    'A warehouse with two totes'
+    """
+    kinds: dict[str, list[Target]] = {}
+    for target in targets:
+        if target.counts:
+            kinds.setdefault(target.names[0], []).append(target)
+    if not kinds:
+        return _EMPTY
+    groups = sorted(kinds.values(), key=lambda group: -sum(_area(item) for item in group))
+    phrases = [_phrase(group, plurals) for group in groups[:_MOST_KINDS]]
+    *first, last = phrases
+    return _START + (f"{', '.join(first)} and {last}" if first else last)
+
+
+def caption_text(sentence: str) -> str:
+    """The answer as the model must write it."""
+    return json.dumps({"global_caption": sentence})
+
+
+def phrases_of(answer: str) -> list[str] | None:
+    """What an answer says there is, phrase by phrase; None where it is not what was asked for.
+
+    >>> phrases_of('{"global_caption": "A warehouse with two totes, a robot and a person in red"}')
+    ['two totes', 'a robot', 'a person in red']
+    >>> phrases_of('{"global_caption": "An empty warehouse"}')
+    []
+    """
+    try:
+        sentence = json.loads(answer)["global_caption"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    if not isinstance(sentence, str) or not sentence.startswith((_START, _EMPTY)):
+        return None
+    rest = sentence.removeprefix(_START)
+    return [] if rest.startswith(_EMPTY) else re.split(r", | and ", rest)
+
+
+def _area(target: Target) -> float:
+    return float(np.prod(target.xyxy[2:] - target.xyxy[:2]))
+
+
+def _phrase(group: Sequence[Target], plurals: Mapping[str, str]) -> str:
+    kind = group[0].names[0]
+    if len(group) == 1:
+        name = group[0].names[1] if len(group[0].names) > 1 else kind
+        return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    number = _NUMBERS[len(group) - 2] if len(group) - 2 < len(_NUMBERS) else "many"
+    return f"{number} {plurals.get(kind, kind + 's')}"
