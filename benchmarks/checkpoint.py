@@ -7,8 +7,9 @@ Greedy answers to questions about scenes whose seeds no training uses. Slices: s
 sizes, easy stills (up to 5 unoccluded objects), dim ones, frames of scene videos, questions with a
 colour or an attribute, questions about absent things; over all of these, recall on small and on
 occluded objects. No object has a look that training has seen. Beside them, and not in the totals,
-the same stills asked about in English and in every other language (`language:de` ...). The last
-line is one JSON object.
+the same stills asked about in English and in every other language (`language:de` ...), with each
+label in another one, and for three decimals; 1280x720 stills whole and in tiles; captions. The
+last line is one JSON object.
 `--write` puts it beside the weights and renews their card; `--page` draws the best and the worst
 answers.
 """
@@ -18,24 +19,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
-from checkpoint_questions import LANGUAGE, Asked, questions  # found beside this file
+from checkpoint_questions import Asked, captions, in_totals, questions  # found beside this file
 from PIL import Image
 
-from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.models.image_processing import register_image_processor
+from lfmvl_ros.training.captions import CAPTION_PROMPT, caption_text, phrases_of
 from lfmvl_ros.training.card import SCORES_FILE, write_card
 from lfmvl_ros.training.checkpoint import count_parameters
 from lfmvl_ros.training.evaluation import Scores, Verdict, judge
-from lfmvl_ros.training.questions import Question
+from lfmvl_ros.training.questions import Question, Target
 from lfmvl_ros.training.sources import Scene
 
 BUNDLED = Path(__file__).parents[1] / "lfmvl_ros" / "data" / "warehouse"
@@ -70,9 +72,17 @@ class Checkpoint:
 
     def inputs(self, asked: Sequence[Asked]) -> dict[str, torch.Tensor]:
         """Model inputs of several questions."""
+        texts = [
+            item.template.text.replace("{query}", ", ".join(item.question.labels)) for item in asked
+        ]
+        return self.prepared([item.scene for item in asked], texts, tiles=asked[0].tiles)
+
+    def prepared(
+        self, scenes: Sequence[Scene], texts: Sequence[str], *, tiles: bool = False
+    ) -> dict[str, torch.Tensor]:
+        """Model inputs of pictures and what is said to them."""
         conversations = []
-        for _, scene, question in asked:
-            text = CARD_TEMPLATE.text.replace("{query}", ", ".join(question.labels))
+        for scene, text in zip(scenes, texts, strict=True):
             image = {"type": "image", "image": Image.fromarray(scene.pixels)}
             content = [image, {"type": "text", "text": text}]
             conversations.append([{"role": "user", "content": content}])
@@ -82,8 +92,16 @@ class Checkpoint:
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
-            processor_kwargs={"padding": True},
+            processor_kwargs={"padding": True, "do_image_splitting": tiles},
         )
+
+    @torch.inference_mode()
+    def sentences(self, scenes: Sequence[Scene]) -> list[str]:
+        """The answers to the wish for a caption, as they are."""
+        inputs = self.prepared(scenes, [CAPTION_PROMPT] * len(scenes))
+        output = self.model.generate(**inputs, do_sample=False, max_new_tokens=_MAX_NEW_TOKENS)
+        start = inputs["input_ids"].shape[1]
+        return self.processor.tokenizer.batch_decode(output[:, start:], skip_special_tokens=True)
 
     @torch.inference_mode()
     def answers(self, asked: Sequence[Asked]) -> list[tuple[str, list[float]]]:
@@ -158,20 +176,69 @@ def milliseconds_per_frame(checkpoint: Checkpoint, asked: Sequence[Asked]) -> fl
 
 def answered(checkpoint: Checkpoint, asked: Sequence[Asked]) -> list[Answered]:
     """All answers with their verdicts."""
-    order = sorted(asked, key=lambda a: (a[1].pixels.shape, len(a[2].found)))
     done: list[Answered] = []
-    for start in range(0, len(order), _BATCH):
-        part = order[start : start + _BATCH]
-        for item, (text, sure) in zip(part, checkpoint.answers(part), strict=True):
-            done.append(Answered(*item, text, judge(text, item[2], item[1].targets), sure))
-        print(f"\r{start + len(part)} of {len(order)}", end="", flush=True)
+    for tiles in (False, True):
+        mine = [item for item in asked if item.tiles == tiles]
+        order = sorted(mine, key=lambda a: (a.scene.pixels.shape, len(a.question.found)))
+        for start in range(0, len(order), _BATCH):
+            part = order[start : start + _BATCH]
+            for item, (text, sure) in zip(part, checkpoint.answers(part), strict=True):
+                verdict = judge(text, item.question, item.scene.targets)
+                done.append(Answered(item.slice, item.scene, item.question, text, verdict, sure))
+            print(f"\r{len(done)} of {len(asked)}", end="", flush=True)
     print()
     return done
 
 
-def in_totals(done: Sequence[Answered]) -> list[Answered]:
-    """Without the slices that ask the same in several languages."""
-    return [item for item in done if not item.slice.startswith(LANGUAGE)]
+def counted(done: Sequence[Answered]) -> list[Answered]:
+    """What the totals are about."""
+    return [item for item in done if in_totals(item.slice)]
+
+
+def found_where(done: Sequence[Answered], wanted: Callable[[Target], bool]) -> dict[str, Any]:
+    """Recall and mean IoU of the objects of a certain sort."""
+    overlaps = [
+        overlap
+        for item in done
+        for found, overlap in zip(item.question.found, item.verdict.overlaps, strict=True)
+        if wanted(found.target)
+    ]
+    return {
+        "objects": len(overlaps),
+        "recall50": round(float(np.mean([o > 0 for o in overlaps] or [0])), 4),
+        "mean_iou": round(float(np.mean([o for o in overlaps if o > 0] or [0])), 4),
+    }
+
+
+def is_small(target: Target) -> bool:
+    """Less than a hundredth of the picture."""
+    return bool(np.prod(target.xyxy[2:] - target.xyxy[:2]) < SMALL_AREA)
+
+
+def described(checkpoint: Checkpoint, scenes: Sequence[Scene]) -> dict[str, Any]:
+    """How much of what captions should say they do, phrase by phrase ("two totes")."""
+    valid = said = wanted = right = 0
+    for start in range(0, len(scenes), _BATCH):
+        part = scenes[start : start + _BATCH]
+        for scene, answer in zip(part, checkpoint.sentences(part), strict=True):
+            given, true = phrases_of(answer), phrases_of(caption_text(scene.caption)) or []
+            valid += given is not None
+            said, wanted = said + len(given or []), wanted + len(true)
+            right += len(set(given or []) & set(true))
+    return {
+        "answers": len(scenes),
+        "valid_json": round(valid / len(scenes), 4),
+        "phrases_found": round(right / max(1, wanted), 4),
+        "phrases_right": round(right / max(1, said), 4),
+    }
+
+
+def decimals_kept(done: Sequence[Answered]) -> float | None:
+    """Share of answers with something in them whose numbers all have three decimals."""
+    numbers = [re.findall(r"\d\.(\d+)", item.text) for item in done if item.text != "[]"]
+    if not numbers:
+        return None
+    return round(float(np.mean([all(len(n) == 3 for n in found) for found in numbers])), 4)
 
 
 def measure(done: Sequence[Answered], names: Sequence[str]) -> dict:
@@ -180,22 +247,14 @@ def measure(done: Sequence[Answered], names: Sequence[str]) -> dict:
     for name in names:
         mine = [Scores.of(item.verdict) for item in done if item.slice == name]
         slices[name] = {"answers": len(mine), **sum(mine, Scores()).rates()}
-    done = in_totals(done)
-    for name, wanted in (
-        ("small", lambda t: np.prod(t.xyxy[2:] - t.xyxy[:2]) < SMALL_AREA),
-        ("occluded", lambda t: t.visibility < OCCLUDED),
-    ):
-        overlaps = [
-            overlap
-            for item in done
-            for found, overlap in zip(item.question.found, item.verdict.overlaps, strict=True)
-            if wanted(found.target)
-        ]
-        slices[name] = {
-            "objects": len(overlaps),
-            "recall50": round(float(np.mean([o > 0 for o in overlaps])), 4),
-            "mean_iou": round(float(np.mean([o for o in overlaps if o > 0] or [0])), 4),
-        }
+    for name in ("tiled", "untiled"):
+        large = [item for item in done if item.slice == name]
+        slices[f"{name}_small"] = found_where(large, is_small)
+    three = [item for item in done if item.slice == "three_decimals"]
+    slices["three_decimals"]["kept"] = decimals_kept(three)
+    done = counted(done)
+    slices["small"] = found_where(done, is_small)
+    slices["occluded"] = found_where(done, lambda target: target.visibility < OCCLUDED)
     total = sum((Scores.of(item.verdict) for item in done), Scores())
     pooled = mean_average_precision([(item.verdict, item.sure) for item in done])
     return {
@@ -223,12 +282,13 @@ def main() -> None:
     share = args.share if args.share is not None else 0.2 if args.quick else 1.0
     asked = questions(share)
     done = answered(checkpoint, asked)
-    result = measure(done, list(dict.fromkeys(item[0] for item in asked)))
+    result = measure(done, list(dict.fromkeys(item.slice for item in asked)))
+    result["by_slice"]["caption"] = described(checkpoint, list(captions(share)))
     if args.page:
         from checkpoint_page import write_page  # found beside this file when it is run
 
-        write_page(in_totals(done), args.page)
-    frames = [item for item in asked if item[0] == "video_640x480"][:8]
+        write_page(counted(done), args.page)
+    frames = [item for item in asked if item.slice == "video_640x480"][:8]
     result |= {
         "params": count_parameters(checkpoint.model),
         "bytes": sum(p.stat().st_size for p in args.checkpoint.iterdir()),

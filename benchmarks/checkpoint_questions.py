@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
+from lfmvl_ros.core.prompt import CARD_TEMPLATE, FINE_TEMPLATE, PromptTemplate
 from lfmvl_ros.scenes import EASY, STANDARD, TRANSLATIONS, SceneOptions, SceneVideo, render_still
 from lfmvl_ros.training.evaluation import HELD_OUT_SEED
 from lfmvl_ros.training.questions import (
@@ -24,11 +26,27 @@ from lfmvl_ros.training.sources import Scene, WarehouseScenes
 LANGUAGE = "language:"
 """Begins the names of slices that are asked in one language."""
 
+BESIDE = ("mixed_languages", "three_decimals", "tiled", "untiled", "caption")
+"""Further slices that the totals leave out: they ask again, or in another way."""
+
 _SIZES = ((256, 256), (384, 288), (640, 360), (288, 384), (480, 480), (840, 360))
 _LOOKS = (1000, 40)  # training draws from the first 120
 _UNSEEN = replace(STANDARD, appearances=_LOOKS)
 
-Asked = tuple[str, Scene, Question]  # slice, scene, question
+
+class Asked(NamedTuple):
+    """A question of a slice; ``tiles``: the picture is cut into tiles."""
+
+    slice: str
+    scene: Scene
+    question: Question
+    template: PromptTemplate = CARD_TEMPLATE
+    tiles: bool = False
+
+
+def in_totals(name: str) -> bool:
+    """Whether a slice counts in the totals."""
+    return not name.startswith((LANGUAGE, *BESIDE))
 
 
 def questions(share: float) -> list[Asked]:
@@ -48,6 +66,7 @@ def questions(share: float) -> list[Asked]:
         *single_questions(source, "attribute_query", count(60), 5),
         *single_questions(source, "absent", count(80), 6),
         *in_languages(source, count(40)),
+        *large_pictures(source, count(60)),
     ]
 
 
@@ -60,7 +79,7 @@ def stills(
         wh = _SIZES[int(rng.integers(len(_SIZES)))]
         scene = source.convert(render_still(rng, wh=wh, options=options))
         question = everything(scene) if index % 2 else None
-        yield name, scene, question or ask(rng, scene.targets, _english(source))
+        yield Asked(name, scene, question or ask(rng, scene.targets, _english(source)))
 
 
 def video_frames(source: WarehouseScenes, count: int) -> Iterator[Asked]:
@@ -71,7 +90,7 @@ def video_frames(source: WarehouseScenes, count: int) -> Iterator[Asked]:
         scene = source.convert(frame)
         kinds = kinds_shown(scene.targets)
         chosen = [kinds[i] for i in rng.permutation(len(kinds))[:4]] or ["person"]
-        yield "video_640x480", scene, find(chosen, scene.targets)
+        yield Asked("video_640x480", scene, find(chosen, scene.targets))
 
 
 def single_questions(source: WarehouseScenes, name: str, count: int, seed: int) -> Iterator[Asked]:
@@ -85,7 +104,7 @@ def single_questions(source: WarehouseScenes, name: str, count: int, seed: int) 
         if label is None:
             continue
         made += 1
-        yield name, scene, find([label], scene.targets)
+        yield Asked(name, scene, find([label], scene.targets))
 
 
 def _label(
@@ -118,17 +137,47 @@ def everything(scene: Scene) -> Question | None:
 
 
 def in_languages(source: WarehouseScenes, count: int) -> Iterator[Asked]:
-    """The same stills in every language: up to four of the kinds there, and one that is not."""
+    """The same stills in every language: up to four of the kinds there, and one that is not.
+
+    Also with each label in a language of its own, and in English for three decimals.
+    """
+    tongues = list(TRANSLATIONS)
     for index in range(count):
         rng = np.random.default_rng([HELD_OUT_SEED, 8, index])
         scene = source.convert(render_still(rng, wh=(384, 288), options=_UNSEEN))
         shown = kinds_shown(scene.targets)
         absent = _absent_kinds(scene.targets, source)
         kinds = [*(shown[i] for i in rng.permutation(len(shown))[:4]), str(rng.choice(absent))]
-        yield f"{LANGUAGE}en", scene, find(kinds, scene.targets)
-        for language in TRANSLATIONS:
+        english = find(kinds, scene.targets)
+        yield Asked(f"{LANGUAGE}en", scene, english)
+        yield Asked("three_decimals", scene, english, FINE_TEMPLATE)
+        for language in tongues:
             labels = translated(kinds, language, source.vocabulary)
-            yield f"{LANGUAGE}{language}", scene, find(labels, scene.targets)
+            yield Asked(f"{LANGUAGE}{language}", scene, find(labels, scene.targets))
+        mixed = [
+            translated([kind], tongues[(index + place) % len(tongues)], source.vocabulary)[0]
+            for place, kind in enumerate(kinds)
+        ]
+        yield Asked("mixed_languages", scene, find(mixed, scene.targets))
+
+
+def large_pictures(source: WarehouseScenes, count: int) -> Iterator[Asked]:
+    """Stills of 1280x720 with everything asked for, whole and cut into tiles."""
+    for index in range(count):
+        rng = np.random.default_rng([HELD_OUT_SEED, 9, index])
+        scene = source.convert(render_still(rng, wh=(1280, 720), options=_UNSEEN))
+        question = everything(scene)
+        if question is not None:
+            yield Asked("untiled", scene, question)
+            yield Asked("tiled", scene, question, tiles=True)
+
+
+def captions(share: float) -> Iterator[Scene]:
+    """Stills to be described."""
+    source = WarehouseScenes()
+    for index in range(max(8, round(80 * share))):
+        rng = np.random.default_rng([HELD_OUT_SEED, 10, index])
+        yield source.convert(render_still(rng, wh=(384, 288), options=_UNSEEN))
 
 
 def _english(source: WarehouseScenes) -> Vocabulary:

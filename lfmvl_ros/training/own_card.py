@@ -54,7 +54,8 @@ _LIMITS = """\
 - It was judged on {judged}. Cameras, places and light that are not in them were not tried.
 - It knows the names above and little else; its answers about other things mean nothing.
 - Objects smaller than 0.4 % of a picture were neither asked for nor counted.
-- Its confidences are not calibrated; coordinates have two decimals.
+- Its confidences are not calibrated. Coordinates have two decimals, or three where the prompt ends
+  with "Write three decimals."
 
 ## Licence
 

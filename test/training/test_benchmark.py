@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of the checkpoint benchmark: confidence of an object, average precision."""
+"""The figures of the checkpoint benchmark: confidence, average precision, captions, decimals."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from lfmvl_ros.training.evaluation import Verdict
+from lfmvl_ros.training.questions import Question
 
 
 def test_confidence_is_that_of_opening_and_label(benchmark, tokenizer):
@@ -33,3 +36,33 @@ def test_average_precision(benchmark):
 def test_boxes_on_objects_too_small_to_expect_do_not_count(benchmark):
     spared = [(Verdict(True, (1.0,), (None, 1.0)), [0.9, 0.5])]
     assert benchmark.mean_average_precision(spared) == pytest.approx(1.0)
+
+
+def answered(benchmark, text, name="stills"):
+    scene = SimpleNamespace(targets=())
+    return benchmark.Answered(name, scene, Question(("tote",), ()), text, Verdict(True, (), ()), [])
+
+
+def test_decimals_are_kept_when_every_number_has_three(benchmark):
+    three = '[{"label": "tote", "bbox": [0.374, 0.100, 1.000, 0.250]}]'
+    assert benchmark.decimals_kept([answered(benchmark, t) for t in (three, "[]")]) == 1
+    mixed = [answered(benchmark, t) for t in (three, three.replace("0.374", "0.37"))]
+    assert benchmark.decimals_kept(mixed) == 0.5
+    assert benchmark.decimals_kept([answered(benchmark, "[]")]) is None
+
+
+def test_what_asks_again_is_not_in_the_totals(benchmark):
+    names = ("stills", "absent", "language:de", "tiled", "untiled", "three_decimals")
+    done = [answered(benchmark, "[]", name) for name in names]
+    assert [item.slice for item in benchmark.counted(done)] == ["stills", "absent"]
+
+
+def test_captions_are_judged_phrase_by_phrase(benchmark):
+    class Says:
+        def sentences(self, scenes):
+            return ['{"global_caption": "A warehouse with two totes and a robot"}', "{"]
+
+    scenes = [SimpleNamespace(caption="A warehouse with two totes and a red robot")] * 2
+    assert benchmark.described(Says(), scenes) == {
+        "answers": 2, "valid_json": 0.5, "phrases_found": 0.25, "phrases_right": 0.5
+    }  # fmt: skip
