@@ -30,15 +30,12 @@ from tqdm import tqdm
 
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.prompt import CARD_TEMPLATE, PromptTemplate
+from lfmvl_ros.core.prompt import CARD_TEMPLATE, FINE_TEMPLATE
 from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.models.lfm2_vl import Lfm2VlBackend
 
 BUNDLED = Path(__file__).parents[1] / "lfmvl_ros" / "data" / "warehouse"
-TEMPLATES = {
-    2: CARD_TEMPLATE,
-    3: PromptTemplate("three decimals", CARD_TEMPLATE.text + " Write three decimals.", 3),
-}
+TEMPLATES = {template.decimals: template for template in (CARD_TEMPLATE, FINE_TEMPLATE)}
 SETTINGS: dict[str, Any] = {
     "generation": GenerationSettings(timeout_s=600.0), "image": ImageSettings(),
 }  # fmt: skip

@@ -12,16 +12,15 @@ from lfmvl_ros.core.config import ImageSettings, PerceptionSettings
 from lfmvl_ros.core.lane import Job
 from lfmvl_ros.core.latency_budget import Choice
 from lfmvl_ros.core.model import VisionLanguageModel
-from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, Prompt, PromptTemplate
+from lfmvl_ros.core.prompt import TEMPLATES, Prompt, PromptTemplate
 from lfmvl_ros.core.reply import Reply
 
 _log = logging.getLogger(__name__)
-_PUBLISHED_TEMPLATES = {"card": CARD_TEMPLATE, "cookbook": COOKBOOK_TEMPLATE}
 
 
 def template_for(settings: PerceptionSettings, model: VisionLanguageModel) -> PromptTemplate:
     """Return the prompt template the settings ask for: the model's own, or a published one."""
-    return _PUBLISHED_TEMPLATES.get(settings.prompt_template, model.template)
+    return TEMPLATES.get(settings.prompt_template, model.template)
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,7 +72,9 @@ class ImageSettings(Group):
         unit="tokens",
     )
     split: str = setting(
-        "checkpoint", "Cut large pictures into 512x512 tiles.", choices=("checkpoint", "on", "off")
+        "checkpoint",
+        "Cut large pictures into tiles of 512x512 pixels (bundled checkpoint: 256x256).",
+        choices=("checkpoint", "on", "off"),
     )
     max_tiles: int = setting(
         0, "Most tiles when splitting; 0 keeps the checkpoint's own.", low=0, high=64, unit="tiles"
@@ -290,8 +292,9 @@ class PerceptionSettings(Group):
     query: str = setting("person", "What to find, in words, separated by commas.")
     prompt_template: str = setting(
         "checkpoint",
-        "How the model is asked: the checkpoint's own way, or one of the published templates.",
-        choices=("checkpoint", "card", "cookbook"),
+        "How the model is asked: the checkpoint's own way, one of the published templates, or the "
+        "card's with a wish for three decimals, which is for checkpoints trained to grant it.",
+        choices=("checkpoint", "card", "cookbook", "card_3_decimals"),
     )
     autostart: bool = setting(
         True, "Configure and activate by itself when started.", read_only=True

@@ -83,12 +83,17 @@ CARD_TEMPLATE = PromptTemplate(
 )
 """The template of the LFM2.5-VL-450M model card."""
 
-FINE_TEMPLATE = PromptTemplate("card, 3 decimals", CARD_TEMPLATE.text + " Write three decimals.", 3)
-"""The card's, for checkpoints that write as many decimals as they are asked for."""
-
 COOKBOOK_TEMPLATE = PromptTemplate(
     "cookbook",
     "Inspect the image and detect the {query}. Provide result as a valid JSON: "
     '[{"label": str, "bbox": [x1,y1,x2,y2]}, ...]. Coordinates must be normalized to 0-1.',
 )
 """The template of the publisher's fine-tuning cookbook."""
+
+FINE_TEMPLATE = PromptTemplate("card_3_decimals", f"{CARD_TEMPLATE.text} Write three decimals.", 3)
+"""The card's, for checkpoints that write as many decimals as they are asked for."""
+
+TEMPLATES = {
+    template.name: template for template in (CARD_TEMPLATE, COOKBOOK_TEMPLATE, FINE_TEMPLATE)
+}
+"""By name, as settings and catalogue entries choose them."""

@@ -12,11 +12,10 @@ from typing import Any
 import yaml
 
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
-from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, PromptTemplate
+from lfmvl_ros.core.prompt import TEMPLATES, PromptTemplate
 
 PACKAGE = Path(__file__).resolve().parents[1]
 FOLDER = Path(__file__).resolve().parent / "catalog"
-_PUBLISHED = {template.name: template for template in (CARD_TEMPLATE, COOKBOOK_TEMPLATE)}
 _GENERATION = ("temperature", "min_p", "repetition_penalty")
 
 
@@ -91,9 +90,9 @@ class CatalogEntry:
 
 
 def _template(name: str, prompt: Mapping[str, Any]) -> PromptTemplate:
-    published = _PUBLISHED.get(prompt.get("name", ""))
+    published = TEMPLATES.get(prompt.get("name", ""))
     if published is None and "text" not in prompt:
-        raise ValueError(f"{name}: prompt needs a text, or a name among {sorted(_PUBLISHED)}")
+        raise ValueError(f"{name}: prompt needs a text, or a name among {sorted(TEMPLATES)}")
     if published is not None:
         text, decimals = published.text, published.decimals
     else:
