@@ -25,6 +25,7 @@ objective       the loss; ``alignment`` and ``guidance`` are its parts that teac
 optim           Muon and AdamW, schedule, averaged weights, starts of embeddings
 growth          more vision blocks for a run that goes on
 trainer, launch one process of a run; several of them, and the export of the result
+run_log         what a run says while it goes on
 evaluation      answers judged against the truth
 card            the model card that ships with the weights
 =============== ==================================================================================

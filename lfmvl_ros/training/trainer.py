@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -30,6 +29,7 @@ from lfmvl_ros.training.optim import (
     start_positions,
     start_thousandths,
 )
+from lfmvl_ros.training.run_log import Place, RunLog
 from lfmvl_ros.training.settings import TrainSettings
 from lfmvl_ros.training.sources import SceneSource
 from lfmvl_ros.training.state import LOG_FILE, STATE_FILE, TOKENIZER_DIRECTORY, check_state
@@ -92,7 +92,7 @@ class Trainer:
         self.step, self.samples, self.seconds = 0, 0, 0.0
         self._chunk_objects = 1
         self._batches: list[Batch] = []
-        self._recent: list[dict[str, float]] = []
+        self._log = RunLog(settings.out / LOG_FILE, quiet=rank > 0)
 
     def _start_words(self, model: nn.Module) -> None:
         start_words(model.get_input_embeddings(), self.tokenizer, self._known, self._names)
@@ -114,8 +114,9 @@ class Trainer:
     def advance(self, progress: float) -> dict[str, float]:
         """One update from the next batch of the stream; its figures. Progress is 0 to 1."""
         loss = self.train_step(self._next_batch(progress), progress)
-        self._recent.append({"loss": loss.total.item(), **loss.figures})
-        return self._recent[-1]
+        figures = {"loss": loss.total.item(), **loss.figures}
+        self._log.collect(figures)
+        return figures
 
     def train_step(self, batch: Batch, progress: float) -> Loss:
         """One update from one batch (and the other processes' batches)."""
@@ -179,11 +180,10 @@ class Trainer:
         whole = [view for view in source.views if not view.grid.tiled]
         questions = held_out(source, whole, count, max_objects=settings.max_objects)
         questions = questions[self.rank :: settings.processes]
-        if self.rank == 0:
-            self._say(
-                f"{count_parameters(self.model) / 1e6:.2f} M parameters, "
-                f"{len(self.tokenizer)} tokens, from step {self.step}"
-            )
+        self._log.say(
+            f"{count_parameters(self.model) / 1e6:.2f} M parameters, "
+            f"{len(self.tokenizer)} tokens, from step {self.step}"
+        )
         if settings.start and self.step == 0:
             self._judge(questions)  # what the checkpoint can do already
         begun, before = time.monotonic(), self.seconds
@@ -191,7 +191,7 @@ class Trainer:
         while (progress := self._progress(begun, before)) < 1:
             self.advance(progress)
             if self.step % settings.log_every == 0:
-                self._log(progress)
+                self._log.report(self._place, progress, f"objects {self._chunk_objects}")
             if self.seconds - judged >= settings.evaluate_every_s:
                 self._judge(questions)
                 judged = self.seconds
@@ -228,35 +228,15 @@ class Trainer:
         if self.rank:
             return None
         total = Scores(*sums.tolist())
-        self._say("held-out " + json.dumps(total.rates()))
-        self._write({"held_out": total.rates()})
+        self._log.say("held-out " + json.dumps(total.rates()))
+        self._log.write(self._place, {"held_out": total.rates()})
         return total
 
-    # ---- log and state --------------------------------------------------------------------
+    @property
+    def _place(self) -> Place:
+        return Place(self.step, self.samples, self.seconds)
 
-    def _log(self, progress: float) -> None:
-        means = {
-            key: float(np.mean([r[key] for r in self._recent if key in r]))
-            for key in self._recent[-1]
-        }
-        self._recent.clear()
-        if self.rank:
-            return
-        speed = self.samples / max(1.0, self.seconds)
-        words = " ".join(f"{key} {value:.3f}" for key, value in means.items())
-        self._say(
-            f"{progress:6.1%} {self.seconds:6.0f} s step {self.step} {words} "
-            f"objects {self._chunk_objects} {speed:.1f} images/s"
-        )
-        self._write(means)
-
-    def _say(self, line: str) -> None:
-        print(line, flush=True)
-
-    def _write(self, record: dict) -> None:
-        where = {"step": self.step, "seconds": round(self.seconds, 1), "samples": self.samples}
-        with (self.settings.out / LOG_FILE).open("a", encoding="utf-8") as log:
-            log.write(json.dumps({**where, **record}) + "\n")
+    # ---- state ----------------------------------------------------------------------------
 
     def save(self) -> None:
         """Write everything a resumed run needs, in one piece or not at all."""
@@ -316,6 +296,7 @@ class Trainer:
         old, new = state["shape"]["vision_layers"], self.settings.shape.vision_layers
         if old == new:
             return
+        self._log.say(f"{old} vision blocks become {new}; the new ones add nothing at first")
         for part in ("network", "average"):
             state[part] = deepened(state[part], old, new)
         for part, parameters in self.optimisers.names.items():

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run says while it goes on: lines for people, and the same as JSON for plots."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Place:
+    """How far a run is: updates, images of all processes, and seconds of training."""
+
+    step: int
+    samples: int
+    seconds: float
+
+
+class RunLog:
+    """Prints, and appends to a file of JSON lines. Of several processes only the first speaks.
+
+    Args:
+        path: of the file.
+        quiet: print and write nothing.
+    """
+
+    def __init__(self, path: Path, *, quiet: bool = False) -> None:
+        self._path, self._quiet = path, quiet
+        self._recent: list[Mapping[str, float]] = []
+
+    def collect(self, figures: Mapping[str, float]) -> None:
+        """Take the figures of one update."""
+        self._recent.append(figures)
+
+    def report(self, place: Place, progress: float, note: str) -> None:
+        """Say and write the means of what was collected since the last time."""
+        means = {
+            key: float(np.mean([r[key] for r in self._recent if key in r]))
+            for key in self._recent[-1]
+        }
+        self._recent.clear()
+        words = " ".join(f"{key} {value:.3f}" for key, value in means.items())
+        speed = place.samples / max(1.0, place.seconds)
+        self.say(
+            f"{progress:6.1%} {place.seconds:6.0f} s step {place.step} {words} {note} "
+            f"{speed:.1f} images/s"
+        )
+        self.write(place, means)
+
+    def say(self, line: str) -> None:
+        """Print a line at once."""
+        if not self._quiet:
+            print(line, flush=True)
+
+    def write(self, place: Place, record: Mapping[str, Any]) -> None:
+        """Append a record, with how far the run is."""
+        if self._quiet:
+            return
+        where = {
+            "step": place.step, "seconds": round(place.seconds, 1), "samples": place.samples
+        }  # fmt: skip
+        with self._path.open("a", encoding="utf-8") as log:
+            log.write(json.dumps({**where, **record}) + "\n")
