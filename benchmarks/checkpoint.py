@@ -33,7 +33,8 @@ from checkpoint_questions import Asked, captions, in_totals, questions  # found 
 from PIL import Image
 
 from lfmvl_ros.models.image_processing import register_image_processor
-from lfmvl_ros.training.captions import CAPTION_PROMPT, caption_text, phrases_of
+from lfmvl_ros.scenes import PLURALS
+from lfmvl_ros.training.captions import CAPTION_PROMPT, describe, phrases_of
 from lfmvl_ros.training.card import SCORES_FILE, write_card
 from lfmvl_ros.training.checkpoint import count_parameters
 from lfmvl_ros.training.evaluation import Scores, Verdict, judge
@@ -221,10 +222,10 @@ def described(checkpoint: Checkpoint, scenes: Sequence[Scene]) -> dict[str, Any]
     for start in range(0, len(scenes), _BATCH):
         part = scenes[start : start + _BATCH]
         for scene, answer in zip(part, checkpoint.sentences(part), strict=True):
-            given, true = phrases_of(answer), phrases_of(caption_text(scene.caption)) or []
+            given, true = phrases_of(answer), describe(scene.targets, PLURALS)
             valid += given is not None
             said, wanted = said + len(given or []), wanted + len(true)
-            right += len(set(given or []) & set(true))
+            right += len(set(given or []) & {phrase.text for phrase in true})
     return {
         "answers": len(scenes),
         "valid_json": round(valid / len(scenes), 4),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,35 +21,50 @@ _EMPTY = "An empty warehouse"
 _START = "A warehouse with "
 
 
-def caption(targets: Sequence[Target], plurals: Mapping[str, str]) -> str:
+@dataclass(frozen=True)
+class Phrase:
+    """A part of a caption, and what it is about: of several things the largest."""
+
+    text: str
+    target: Target
+
+
+def describe(targets: Sequence[Target], plurals: Mapping[str, str]) -> tuple[Phrase, ...]:
     """What takes most of the picture: up to three kinds, single things with their colour.
 
     Args:
         targets: of the scene; those too small or hidden to be asked for go unmentioned.
         plurals: plain kind -> its plural.
-
-    >>> def thing(kind, colour, width):
-    ...     return Target((kind, f"{colour} {kind}"), 0, 0, np.array([0, 0, width, 0.5]), 1.0)
-    >>> caption([thing("tote", "red", 0.2), thing("robot", "orange", 0.5)], {})
-    'A warehouse with an orange robot and a red tote'
-    >>> caption([thing("tote", "red", 0.2), thing("tote", "blue", 0.2)], {"tote": "totes"})
-    'A warehouse with two totes'
     """
     kinds: dict[str, list[Target]] = {}
     for target in targets:
         if target.counts:
             kinds.setdefault(target.names[0], []).append(target)
-    if not kinds:
-        return _EMPTY
     groups = sorted(kinds.values(), key=lambda group: -sum(_area(item) for item in group))
-    phrases = [_phrase(group, plurals) for group in groups[:_MOST_KINDS]]
-    *first, last = phrases
+    return tuple(_phrase(group, plurals) for group in groups[:_MOST_KINDS])
+
+
+def sentence(phrases: Sequence[Phrase]) -> str:
+    """The caption that these phrases make.
+
+    >>> def thing(kind, colour, width):
+    ...     return Target((kind, f"{colour} {kind}"), 0, 0, np.array([0, 0, width, 0.5]), 1.0)
+    >>> sentence(describe([thing("tote", "red", 0.2), thing("robot", "orange", 0.5)], {}))
+    'A warehouse with an orange robot and a red tote'
+    >>> sentence(describe([thing("shelf", "red", 0.2)] * 2, {"shelf": "shelves"}))
+    'A warehouse with two shelves'
+    >>> sentence([])
+    'An empty warehouse'
+    """
+    if not phrases:
+        return _EMPTY
+    *first, last = (phrase.text for phrase in phrases)
     return _START + (f"{', '.join(first)} and {last}" if first else last)
 
 
-def caption_text(sentence: str) -> str:
+def caption_text(phrases: Sequence[Phrase]) -> str:
     """The answer as the model must write it."""
-    return json.dumps({"global_caption": sentence})
+    return json.dumps({"global_caption": sentence(phrases)})
 
 
 def phrases_of(answer: str) -> list[str] | None:
@@ -60,12 +76,12 @@ def phrases_of(answer: str) -> list[str] | None:
     []
     """
     try:
-        sentence = json.loads(answer)["global_caption"]
+        said = json.loads(answer)["global_caption"]
     except (ValueError, TypeError, KeyError):
         return None
-    if not isinstance(sentence, str) or not sentence.startswith((_START, _EMPTY)):
+    if not isinstance(said, str) or not said.startswith((_START, _EMPTY)):
         return None
-    rest = sentence.removeprefix(_START)
+    rest = said.removeprefix(_START)
     return [] if rest.startswith(_EMPTY) else re.split(r", | and ", rest)
 
 
@@ -73,10 +89,10 @@ def _area(target: Target) -> float:
     return float(np.prod(target.xyxy[2:] - target.xyxy[:2]))
 
 
-def _phrase(group: Sequence[Target], plurals: Mapping[str, str]) -> str:
-    kind = group[0].names[0]
+def _phrase(group: Sequence[Target], plurals: Mapping[str, str]) -> Phrase:
+    kind, largest = group[0].names[0], max(group, key=_area)
     if len(group) == 1:
-        name = group[0].names[1] if len(group[0].names) > 1 else kind
-        return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+        name = largest.names[1] if len(largest.names) > 1 else kind
+        return Phrase(f"{'an' if name[0] in 'aeiou' else 'a'} {name}", largest)
     number = _NUMBERS[len(group) - 2] if len(group) - 2 < len(_NUMBERS) else "many"
-    return f"{number} {plurals.get(kind, kind + 's')}"
+    return Phrase(f"{number} {plurals.get(kind, kind + 's')}", largest)

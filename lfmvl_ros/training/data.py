@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, FINE_TEMPLATE
 from lfmvl_ros.models.image_processing import resize as resample
+from lfmvl_ros.training.captions import describe
 from lfmvl_ros.training.examples import NO_COORDINATE, NO_SUBJECT, Encoder, Example, dense_targets
 from lfmvl_ros.training.geometry import Grid
 from lfmvl_ros.training.questions import Target, ask
@@ -31,7 +32,7 @@ MOST_PATCHES = 5000
 
 _TEMPLATES = (CARD_TEMPLATE, COOKBOOK_TEMPLATE, FINE_TEMPLATE)
 _TEMPLATE_SHARES = (0.74, 0.12, 0.14)
-_CAPTION_SHARE = 0.04
+_CAPTION_SHARE = 0.06
 
 
 @dataclass(frozen=True)
@@ -207,8 +208,8 @@ class BatchStream:
         examples, counted = [], []
         words = scene.words or self._source.vocabulary
         for _ in range(self.settings.questions):
-            if scene.caption and rng.random() < _CAPTION_SHARE:
-                examples.append(self._encoder.caption(scene.caption, grid))
+            if words.plurals and rng.random() < _CAPTION_SHARE:
+                examples.append(self._encoder.caption(describe(targets, words.plurals), grid))
             else:
                 question = ask(rng, targets, words, max_objects=max_objects)
                 template = _TEMPLATES[int(rng.choice(len(_TEMPLATES), p=_TEMPLATE_SHARES))]

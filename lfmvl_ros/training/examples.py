@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from lfmvl_ros.core.prompt import PromptTemplate
 from lfmvl_ros.training import tokenizer as layout
-from lfmvl_ros.training.captions import CAPTION_PROMPT, caption_text
+from lfmvl_ros.training.captions import CAPTION_PROMPT, Phrase, caption_text
 from lfmvl_ros.training.geometry import Crop, Grid
 from lfmvl_ros.training.questions import Question, Target, answer_text, reading_order
 
@@ -102,16 +102,25 @@ class Encoder:
             boxes=np.array([item.xyxy for item in found]).reshape(-1, 4),
         )
 
-    def caption(self, sentence: str, grid: Grid) -> Example:
+    def caption(self, phrases: Sequence[Phrase], grid: Grid) -> Example:
         """Encode the wish for a caption; every token of its answer is a decision."""
-        answer = np.array([*self._encode(caption_text(sentence)), layout.IM_END_ID])
+        text = caption_text(phrases)
+        encoding = self._backend.encode(text, add_special_tokens=False)
+        subject, stop = np.full(len(encoding.ids) + 1, NO_SUBJECT), 0
+        for number, phrase in enumerate(phrases):
+            start = text.index(phrase.text, stop)
+            stop = start + len(phrase.text)
+            for place, (first, last) in enumerate(encoding.offsets):
+                if first < stop and last > start:
+                    subject[place] = number
+        answer = np.array([*encoding.ids, layout.IM_END_ID])
         return Example(
             prompt=self.prompt(CAPTION_PROMPT, grid),
             answer=answer,
             decides=np.ones(len(answer), bool),
             coordinate=np.full(len(answer), NO_COORDINATE),
-            subject=np.full(len(answer), NO_SUBJECT),
-            boxes=np.zeros((0, 4)),
+            subject=subject,
+            boxes=np.array([phrase.target.xyxy for phrase in phrases]).reshape(-1, 4),
         )
 
 

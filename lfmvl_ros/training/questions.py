@@ -21,8 +21,8 @@ MIN_AREA = 0.004
 _LABEL_COUNTS = (0.22, 0.20, 0.18, 0.16, 0.14, 0.10)  # questions with 1, 2, ... 6 labels
 _ABSENT_SHARE = 0.18
 _NOTHING_SHARE = 0.15  # questions whose right answer is the empty list, whatever the scene
-_LANGUAGE_SHARE = 0.2  # questions in another language, where a vocabulary has some
-_MIXED_SHARE = 0.35  # of these, questions whose labels come in several languages
+_LANGUAGE_SHARE = 0.22  # questions in another language, where a vocabulary has some
+_MIXED_SHARE = 0.5  # of these, questions whose labels come in several languages
 _MIXED_ENGLISH = 0.4  # share of their labels that are English
 _STYLE_SHARES = {"kind": 0.55, "colour": 0.27, "alias": 0.08, "other": 0.10}
 
@@ -78,12 +78,14 @@ class Vocabulary:
         colours: colour words; a target's ``colour`` is an index into it.
         names: for each kind every name an object of it may have, in any colour.
         languages: language -> plain kind -> what it is called there.
+        plurals: plain kind -> several of it; only scenes whose words have some are described.
     """
 
     kinds: tuple[str, ...]
     colours: tuple[str, ...]
     names: tuple[tuple[str, ...], ...]
     languages: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    plurals: Mapping[str, str] = field(default_factory=dict)
 
     def kind_of(self, name: str) -> int:
         """Index of the kind a name speaks of."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from lfmvl_ros.training.captions import caption
 from lfmvl_ros.training.geometry import BUDGET, COARSE, TILED, Grid, grid_for
 from lfmvl_ros.training.questions import Target, Vocabulary
 
@@ -31,7 +30,6 @@ class Scene:
         pixels: uint8 (H, W, 3) RGB.
         targets: everything the scene knows, also what is too small or hidden to be asked for.
         may_mirror: whether it may be shown mirrored.
-        caption: a sentence about it, or "" where nobody wrote one.
         words: what may be asked about it, where that is less than the source's vocabulary; the
             kinds of its targets are then those of these words.
     """
@@ -40,7 +38,6 @@ class Scene:
     targets: tuple[Target, ...]
     may_mirror: bool = True
     words: Vocabulary | None = None
-    caption: str = ""
 
 
 class SceneSource(Protocol):
@@ -110,7 +107,14 @@ def views() -> tuple[View, ...]:
 
 def warehouse_vocabulary() -> Vocabulary:
     """Kinds, colours, every name of the package's scenes, and the kinds in other languages."""
-    from lfmvl_ros.scenes import ATTRIBUTES, COLOURS, KINDS, TRANSLATIONS, object_names
+    from lfmvl_ros.scenes import (
+        ATTRIBUTES,
+        COLOURS,
+        KINDS,
+        PLURALS,
+        TRANSLATIONS,
+        object_names,
+    )
 
     names = tuple(
         tuple(
@@ -121,7 +125,7 @@ def warehouse_vocabulary() -> Vocabulary:
         for kind in KINDS
         for attributes in [tuple(ATTRIBUTES.get(kind, ()))]
     )
-    return Vocabulary(tuple(KINDS), tuple(COLOURS), names, TRANSLATIONS)
+    return Vocabulary(tuple(KINDS), tuple(COLOURS), names, TRANSLATIONS, PLURALS)
 
 
 class WarehouseScenes:
@@ -187,8 +191,6 @@ class WarehouseScenes:
 
     def convert(self, rendered: RenderedScene) -> Scene:
         """A rendered scene in the terms of training; what is not visible at all is left out."""
-        from lfmvl_ros.scenes import PLURALS
-
         size = np.array(rendered.wh * 2, float)
         targets = tuple(
             Target(
@@ -202,4 +204,4 @@ class WarehouseScenes:
             for item in rendered.objects
             if item.visibility > 0
         )
-        return Scene(rendered.pixels, targets, caption=caption(targets, PLURALS))
+        return Scene(rendered.pixels, targets)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lfmvl_ros.training.evaluation import Verdict
-from lfmvl_ros.training.questions import Question
+from lfmvl_ros.training.questions import Question, Target
 
 
 def test_confidence_is_that_of_opening_and_label(benchmark, tokenizer):
@@ -62,7 +62,11 @@ def test_captions_are_judged_phrase_by_phrase(benchmark):
         def sentences(self, scenes):
             return ['{"global_caption": "A warehouse with two totes and a robot"}', "{"]
 
-    scenes = [SimpleNamespace(caption="A warehouse with two totes and a red robot")] * 2
+    def thing(kind, x):
+        return Target((kind, f"red {kind}"), 0, 0, np.array([x, 0, x + 0.3, 1]), 1.0)
+
+    scenes = [SimpleNamespace(targets=[thing("tote", 0), thing("tote", 0.3), thing("robot", 0.6)])]
+    scenes *= 2
     assert benchmark.described(Says(), scenes) == {
         "answers": 2, "valid_json": 0.5, "phrases_found": 0.25, "phrases_right": 0.5
     }  # fmt: skip

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, FINE_TEMPLATE
+from lfmvl_ros.training.captions import describe
 from lfmvl_ros.training.examples import NO_COORDINATE, Encoder, dense_targets
 from lfmvl_ros.training.geometry import Grid
 from lfmvl_ros.training.questions import Found, Question, Target
@@ -53,12 +54,17 @@ def test_three_decimals_are_written_where_the_prompt_asks_for_them(tokenizer):
     np.testing.assert_allclose(fine.boxes[:, :2], [[0.3741, 0.1], [0.3741, 0.25], [0.3749, 0.25]])
 
 
-def test_every_token_of_a_caption_is_a_decision(tokenizer):
-    example = Encoder(tokenizer).caption("A warehouse with two totes", GRID)
+def test_every_token_of_a_caption_is_a_decision_and_knows_its_object(tokenizer):
+    robot = Target(("robot", "red robot"), 1, 0, np.array([0.5, 0.5, 0.6, 0.6]), 1.0)
+    scene = [target([0, 0, 0.5, 0.5]), target([0.5, 0, 0.9, 0.5]), robot]
+    example = Encoder(tokenizer).caption(describe(scene, {}), GRID)
     text = tokenizer.decode(example.answer)
-    assert text == '{"global_caption": "A warehouse with two totes"}<|im_end|>'
+    assert text == '{"global_caption": "A warehouse with two totes and a red robot"}<|im_end|>'
     assert example.decides.all()
     assert (example.coordinate == NO_COORDINATE).all()
+    about = [tokenizer.decode(example.answer[example.subject == i]).strip() for i in (0, 1)]
+    assert about == ["two totes", "a red robot"]
+    np.testing.assert_allclose(example.boxes, [[0, 0, 0.5, 0.5], robot.xyxy])
 
 
 def test_patches_of_a_tile_know_their_box_within_the_tile():
