@@ -157,19 +157,7 @@ class BatchStream:
             samples.sort(key=lambda sample: sample.length)
             size = self._batch_of(grid)
             groups += [(grid, samples[i : i + size]) for i in range(0, len(samples), size)]
-        expected = {
-            tiled: float(
-                np.mean(
-                    [
-                        sum(int(c.sum()) for s in group for c in s.counted)
-                        for grid, group in groups
-                        if grid.tiled == tiled
-                    ]
-                    or [1]
-                )
-            )
-            for tiled in (False, True)
-        }
+        expected = _expected(groups)
         order = shared.permutation(len(groups))
         return [
             _collate(*groups[place], expected=expected[groups[place][0].tiled]) for place in order
@@ -183,8 +171,9 @@ class BatchStream:
         self, rng: np.random.Generator, grid: Grid, chosen: list[View], max_objects: int
     ) -> list[_Sample]:
         wanted = len(chosen) * self._batch_of(grid)
+        reuse = 1 if grid.tiled else self.settings.reuse  # small batches of different scenes
         scenes: list[tuple[Scene, tuple[np.ndarray, ...]]] = []
-        for place in range(-(-wanted // self.settings.reuse)):
+        for place in range(-(-wanted // reuse)):
             view = chosen[place % len(chosen)]
             scene = self._source.draw(rng, view.wh_px, self.settings.scene_objects)
             scenes.append((scene, pictures_of(scene.pixels, grid)))
@@ -220,6 +209,14 @@ class BatchStream:
             kind_of = self._source.vocabulary.kind_of
             targets = [replace(target, kind=kind_of(target.names[0])) for target in targets]
         return _Sample(colour_shift(rng, pictures), targets, examples, counted)
+
+
+def _expected(groups: Sequence[tuple[Grid, list[_Sample]]]) -> dict[bool, float]:
+    """Mean number of counted places in a batch without and with tiles; each weighs the same."""
+    counts: dict[bool, list[int]] = {False: [], True: []}
+    for grid, samples in groups:
+        counts[grid.tiled].append(sum(int(c.sum()) for s in samples for c in s.counted))
+    return {tiled: float(np.mean(found or [1])) for tiled, found in counts.items()}
 
 
 def _collate(grid: Grid, samples: list[_Sample], *, expected: float) -> Batch:
