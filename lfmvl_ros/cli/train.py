@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
+from typing import Any
 
 HELP = (
     "Train a small LFM2-VL checkpoint, on the synthetic warehouse scenes or on a folder of "
@@ -34,8 +36,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--minutes", type=float, default=75.0, help="training time (%(default)s)")
     add("--steps", type=int, default=None, help="number of updates instead of --minutes")
     add("--seed", type=int, default=0, help="of weights and scenes (%(default)s)")
-    add("--processes", type=int, default=2, help="one-thread processes (%(default)s)")
-    add("--batch", type=int, default=8, help="images per process and update (%(default)s)")
+    add("--device", default="auto", help="auto (CUDA where there is one), cpu, cuda or cuda:N")
+    add("--processes", type=int, help="one-thread processes that train (2 on the CPU, 1 on CUDA)")
+    add("--batch", type=int, help="images per process and update (8 on the CPU, 16 on CUDA)")
+    add(
+        "--workers",
+        type=int,
+        help="further processes for each, which draw pictures ahead (0; on CUDA 12, or the number "
+        "of cores less one)",
+    )
     add("--max-objects", type=int, default=8, help="most objects in an answer (%(default)s)")
     add("--resume", action="store_true", help="continue the run in --out")
     add(
@@ -52,7 +61,6 @@ def run(args: argparse.Namespace) -> int:
     """Train or export; return the exit code."""
     from lfmvl_ros.core.errors import UserError
     from lfmvl_ros.training import launch
-    from lfmvl_ros.training.data import StreamSettings
     from lfmvl_ros.training.plan import Wishes
     from lfmvl_ros.training.settings import TrainSettings
 
@@ -65,8 +73,7 @@ def run(args: argparse.Namespace) -> int:
             minutes=args.minutes,
             steps=args.steps,
             seed=args.seed,
-            processes=args.processes,
-            stream=StreamSettings(batch=args.batch),
+            **_machine(args),
             max_objects=args.max_objects,
         )
     except ValueError as error:
@@ -78,3 +85,23 @@ def run(args: argparse.Namespace) -> int:
     wishes = Wishes(data=args.data, start=args.start, rate=args.rate, mix=args.mix)
     launch.train(settings, resume=args.resume, wishes=wishes)
     return 0
+
+
+def _machine(args: argparse.Namespace) -> dict[str, Any]:
+    """Device, processes and batch; as many images an update on a GPU as in two processes."""
+    from lfmvl_ros.models.loading import choose_device
+    from lfmvl_ros.training.data import StreamSettings
+
+    device = choose_device(args.device)
+    gpu = device.type == "cuda"
+    spare = min(12, max(1, (os.cpu_count() or 2) - 1))
+
+    def chosen(wish: int | None, on_cpu: int, on_gpu: int) -> int:
+        return wish if wish is not None else on_gpu if gpu else on_cpu
+
+    return {
+        "device": str(device),
+        "processes": chosen(args.processes, 2, 1),
+        "workers": chosen(args.workers, 0, spare),
+        "stream": StreamSettings(batch=chosen(args.batch, 8, 16)),
+    }

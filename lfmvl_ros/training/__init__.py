@@ -20,6 +20,7 @@ questions       what to ask about a scene, and the right answer
 captions        a sentence about a scene
 examples        question and answer as token ids; targets of the throw-away heads
 data            endless batches, a pure function of seed, rank and step
+feed            chunks of batches, drawn ahead by worker processes
 network         the checkpoint's own modules, batched by grid, with the throw-away heads
 objective       the loss; ``alignment`` and ``guidance`` are its parts that teach where to look
 optim           Muon and AdamW, schedule, averaged weights, starts of embeddings

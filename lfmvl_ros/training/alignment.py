@@ -86,7 +86,7 @@ def _of_tokens(values: Tensor, place: Tensor, batch: Batch) -> Tensor:
 
 def _by_token(values: Tensor, batch: Batch) -> Tensor:
     """(I, P, C) -> (I, N, 4, C): the patches of each image token."""
-    return values[:, torch.from_numpy(batch.grid.token_patches())]
+    return values[:, torch.from_numpy(batch.grid.token_patches()).to(values.device)]
 
 
 def _shown_patch(batch: Batch) -> Tensor:

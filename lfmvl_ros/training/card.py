@@ -10,7 +10,7 @@ from typing import Any
 from lfmvl_ros.scenes.translations import TRANSLATIONS
 from lfmvl_ros.training.captions import CAPTION_PROMPT
 from lfmvl_ros.training.geometry import BUDGET, COARSE, grid_for
-from lfmvl_ros.training.own_card import render_own_card
+from lfmvl_ros.training.own_card import machine_of, render_own_card
 
 FACTS_FILE = "training.json"
 SCORES_FILE = "scores.json"
@@ -62,7 +62,7 @@ _MADE = """\
 |---|---|
 | data | {samples:,} images of procedural scenes drawn on the way, seed {seed}, |
 | | several questions about each; one in five is a frame of a scene video |
-| updates | {step:,} in {minutes:.0f} minutes on {processes} CPU processes of one thread |
+| updates | {step:,} in {minutes:.0f} minutes on {machine} |
 | recipe | first the vision tower alone, then both; cosine schedule, averaged weights, |
 | | Muon (hidden matrices) and AdamW, bfloat16 autocast, soft labels on coordinates, |
 | | throw-away heads for kind, colour and box of each patch, |
@@ -164,7 +164,7 @@ def render_card(facts: dict[str, Any], scores: dict[str, Any] | None) -> str:
         tile=BUDGET.tile_px,
         caption=CAPTION_PROMPT,
     )
-    made = _MADE.format(minutes=facts["seconds"] / 60, **facts)
+    made = _MADE.format(minutes=facts["seconds"] / 60, machine=machine_of(facts), **facts)
     if facts.get("note"):
         made += f"\n{facts['note']}\n"
     limits = _LIMITS.format(languages=_ONE_NAME if facts.get("languages") else _ENGLISH_ONLY)

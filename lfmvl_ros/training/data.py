@@ -9,7 +9,7 @@ share one patch grid. Nothing has to be saved for a resumed run to see the same 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -93,6 +93,18 @@ class Batch:
     boxes: Tensor
     expected: float
 
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        if device.type == "cpu":
+            return self
+        moved = {
+            field.name: value.to(device)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        pictures = tuple(picture.to(device) for picture in self.pictures)
+        return replace(self, pictures=pictures, **moved)
+
 
 @dataclass(frozen=True)
 class _Sample:
@@ -138,18 +150,18 @@ class BatchStream:
         views: tuple[View, ...],
         settings: StreamSettings,
     ) -> None:
-        self._source, self._views, self.settings = source, views, settings
+        self._source, self.views, self.settings = source, views, settings
         self._encoder = Encoder(tokenizer)
 
     def chunk(self, index: int, *, max_objects: int = 8) -> list[Batch]:
         """All batches of chunk ``index``; the grids are the same for every rank."""
         shared = np.random.default_rng([self.settings.seed, 1, index])
         own = np.random.default_rng([self.settings.seed, 2, self.settings.rank, index])
-        shares = np.array([view.share for view in self._views])
+        shares = np.array([view.share for view in self.views])
         picks = shared.choice(len(shares), size=self.settings.chunk, p=shares / shares.sum())
         by_grid: dict[Grid, list[View]] = {}
         for pick in sorted(picks):
-            view = self._views[pick]
+            view = self.views[pick]
             by_grid.setdefault(view.grid, []).append(view)
         groups: list[tuple[Grid, list[_Sample]]] = []
         for grid, chosen in by_grid.items():

@@ -212,12 +212,15 @@ def answer(
             ids[row, length - len(prompt_ids) :] = torch.from_numpy(prompt_ids)
             mask[row, length - len(prompt_ids) :] = 1
         pixels = np.stack([pictures_of(item.scene.pixels, grid)[0] for item, _ in part])
+        inputs = {
+            "input_ids": ids,
+            "attention_mask": mask,
+            "pixel_values": patchify([torch.from_numpy(pixels)], grid).to(model.dtype),
+            "pixel_attention_mask": torch.ones(len(part), grid.patches, dtype=torch.int32),
+            "spatial_shapes": torch.tensor([[grid.rows, grid.columns]] * len(part)),
+        }
         output = model.generate(
-            input_ids=ids,
-            attention_mask=mask,
-            pixel_values=patchify([torch.from_numpy(pixels)], grid).to(model.dtype),
-            pixel_attention_mask=torch.ones(len(part), grid.patches, dtype=torch.int32),
-            spatial_shapes=torch.tensor([[grid.rows, grid.columns]] * len(part)),
+            **{name: value.to(model.device) for name, value in inputs.items()},
             max_new_tokens=max_new_tokens,
             do_sample=False,
         )

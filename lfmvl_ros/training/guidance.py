@@ -22,11 +22,12 @@ def image_tokens_of(boxes: Tensor, grid: Grid) -> Tensor:
 
     A box that covers no middle gets the token its own middle lies in.
     """
-    middles = torch.from_numpy(grid.token_middles())
+    middles = torch.from_numpy(grid.token_middles()).to(boxes.device)
     low, high = boxes[:, None, :2], boxes[:, None, 2:]
     covered = ((middles > low) & (middles < high)).all(-1)
     nearest = (middles - (low + high) / 2).square().sum(-1).argmin(1)
-    covered[torch.arange(len(boxes)), nearest] |= ~covered.any(1)
+    every = torch.arange(len(boxes), device=boxes.device)
+    covered[every, nearest] |= ~covered.any(1)
     return covered
 
 
@@ -52,7 +53,7 @@ def attention_guidance(
     guided = queries.shape[1] // 2
     scores = queries[row, :guided, place, None].float() @ keys[row, :guided].float().mT
     scores = scores[:, :, 0] * attention.scaling  # (Q, heads, T)
-    future = torch.arange(hidden.shape[1]) > place[:, None]
+    future = torch.arange(hidden.shape[1], device=place.device) > place[:, None]
     logs = scores.masked_fill(future[:, None], -torch.inf).log_softmax(-1)
     boxes = batch.answered[row, batch.subject[row, place]]
     looked = logs[:, :, batch.ids[0] == IMAGE_ID]

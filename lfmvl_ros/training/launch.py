@@ -120,7 +120,7 @@ def export(run: Path, target: Path) -> dict[str, Any]:
     """
     if not (run / STATE_FILE).exists():
         raise UserError(f"{run / STATE_FILE} does not exist; train first")
-    state = torch.load(run / STATE_FILE, weights_only=True)
+    state = torch.load(run / STATE_FILE, weights_only=True, map_location="cpu")
     tokenizer = AutoTokenizer.from_pretrained(run / TOKENIZER_DIRECTORY)
     model = build_model(ModelShape(**state["shape"]), vocabulary=len(tokenizer))
     model.load_state_dict(state["average"])

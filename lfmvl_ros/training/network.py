@@ -171,7 +171,7 @@ class TrainingNetwork(nn.Module):
         image = image.repeat_interleave(len(ids) // len(image), 0)
         image = image.reshape(-1, image.shape[-1]).to(hidden.dtype)
         hidden = hidden.masked_scatter((ids == IMAGE_ID)[..., None], image)
-        positions = torch.arange(ids.shape[1])[None]
+        positions = torch.arange(ids.shape[1], device=ids.device)[None]
         rotary = text.rotary_emb(hidden, position_ids=positions)
         guided, seen = self.guided_layer, hidden
         for index, layer in enumerate(text.layers):

@@ -27,7 +27,6 @@ class Loss:
     figures: dict[str, float]
 
 
-@lru_cache(maxsize=4)
 def soft_labels(sigma: float, size: int = 100) -> Tensor:
     """(size, size) rows of a discrete Gaussian around each value, each row summing to one.
 
@@ -38,6 +37,11 @@ def soft_labels(sigma: float, size: int = 100) -> Tensor:
     values = torch.arange(size, dtype=torch.float32) * (100 / size)
     weights = torch.exp(-0.5 * ((values[:, None] - values[None]) / sigma) ** 2)
     return weights / weights.sum(1, keepdim=True)
+
+
+@lru_cache(maxsize=4)
+def _labels_on(device: torch.device, sigma: float, size: int) -> Tensor:
+    return soft_labels(sigma, size).to(device)
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class SoftCoordinates:
     @classmethod
     def of_width(cls, ids: Tensor, sigma: float) -> SoftCoordinates:
         """Labels that are ``sigma`` hundredths of the picture wide."""
-        return cls(ids, soft_labels(sigma), soft_labels(sigma, 1000))
+        return cls(ids, *(_labels_on(ids.device, sigma, size) for size in (100, 1000)))
 
     def loss(self, logs: Tensor, coordinate: Tensor) -> Tensor:
         """Summed cross-entropy of (N, vocabulary) log-probabilities; coordinates are (N,)."""

@@ -116,10 +116,10 @@ def start_thousandths(table: nn.Embedding, coordinate_ids: list[int], *, seed: i
     pairs = table.weight[coordinate_ids[:100]]
     middle = pairs.mean(0)
     generator = torch.Generator().manual_seed(seed)
-    step = torch.randn(pairs.shape[1], generator=generator) * pairs.std()
+    step = torch.randn(pairs.shape[1], generator=generator).to(pairs) * pairs.std()
     knots = torch.cat([2 * pairs[:1] - pairs[1:2], pairs, 2 * pairs[-1:] - pairs[-2:-1]])
     knots = torch.cat([knots, 2 * knots[-1:] - knots[-2:-1]]) - middle
-    values = torch.arange(1000)
+    values = torch.arange(1000, device=pairs.device)
     place, part = values // 10, (values % 10)[:, None] / 10
     before, low, high, after = (knots[place + offset] for offset in range(4))
     curve = low + 0.5 * part * (

@@ -41,7 +41,7 @@ _MADE = """\
 |---|---|
 | {data} |
 | start | {start} |
-| updates | {step:,} in {minutes:.0f} minutes on {processes} CPU processes of one thread, \
+| updates | {step:,} in {minutes:.0f} minutes on {machine}, \
 {samples:,} images in all |
 | recipe | {rates}, cosine schedule, averaged weights, Muon (hidden |
 | | matrices) and AdamW, bfloat16 autocast, soft labels on coordinates, throw-away heads for |
@@ -151,10 +151,24 @@ def render_own_card(facts: Mapping[str, Any]) -> str:
         start=f"the weights of `{start}`" if start else "random weights",
         minutes=facts["seconds"] / 60,
         rates=_rates(facts),
-        **{name: facts[name] for name in ("step", "processes", "samples", "max_objects", "seed")},
+        machine=machine_of(facts),
+        **{name: facts[name] for name in ("step", "samples", "max_objects", "seed")},
     )
     limits = _LIMITS.format(
         judged=judged,
         start_licence=f" and of the weights it started from, {start}" if start else "",
     )
     return "\n".join([head, _scores(facts, judged), made, limits])
+
+
+def machine_of(facts: dict[str, Any]) -> str:
+    """What a run trained on.
+
+    >>> machine_of({"processes": 2})
+    '2 CPU processes of one thread'
+    >>> machine_of({"processes": 1, "device": "cuda:0"})
+    'one GPU'
+    """
+    if facts.get("device", "cpu") != "cpu":
+        return "one GPU"
+    return f"{facts['processes']} CPU processes of one thread"

@@ -82,7 +82,12 @@ class Plan:
         elif self.resume:  # the run keeps its own copy
             tokenizer = load_tokenizer(self.settings.out / TOKENIZER_DIRECTORY)
         trainer = Trainer(
-            self.settings, self.source(), rank=rank, tokenizer=tokenizer, weights=weights
+            self.settings,
+            self.source(),
+            rank=rank,
+            tokenizer=tokenizer,
+            weights=weights,
+            make_source=self.source,
         )
         if self.resume:
             trainer.resume()
@@ -112,7 +117,7 @@ def make_plan(settings: TrainSettings, wishes: Wishes, *, resume: bool) -> Plan:
 def _resumed(settings: TrainSettings, wishes: Wishes) -> Plan:
     """Go on with what the state remembers; states from before there was a choice have nothing."""
     path = settings.out / STATE_FILE
-    state = torch.load(path, weights_only=True, mmap=True)
+    state = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
     recipe = {"start": "", "rate": 1.0, "mix": 0.0, "data": None, **state.get("recipe", {})}
     for name, wish in (("rate", wishes.rate), ("mix", wishes.mix)):
         if wish is not None and wish != recipe[name]:

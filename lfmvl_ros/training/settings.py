@@ -21,7 +21,9 @@ class TrainSettings:
         minutes: training time; schedules follow it. Ignored when ``steps`` is given.
         steps: number of updates instead of a time, for repeatable runs.
         seed: of weights and data.
-        processes: data-parallel processes of one thread each.
+        device: ``cpu``, or a CUDA device.
+        processes: data-parallel processes of one thread each; one on CUDA.
+        workers: processes that draw pictures ahead, for each of these; 0: it draws them itself.
         shape: sizes of the model.
         stream: batch size, chunk and reuse (its seed and rank are set from here).
         vision_share: share of the run in which only the vision tower learns, from the dense
@@ -43,7 +45,9 @@ class TrainSettings:
     minutes: float = 75.0
     steps: int | None = None
     seed: int = 0
+    device: str = "cpu"
     processes: int = 2
+    workers: int = 0
     shape: ModelShape = field(default_factory=ModelShape)
     stream: StreamSettings = field(default_factory=StreamSettings)
     vision_share: float = 0.14
@@ -68,6 +72,10 @@ class TrainSettings:
             raise ValueError(f"a run takes time or steps, got {self.minutes} and {self.steps}")
         if self.processes < 1 or self.max_objects < 1:
             raise ValueError("processes and max_objects are at least 1")
+        if self.workers < 0:
+            raise ValueError(f"workers is at least 0, got {self.workers}")
+        if self.device != "cpu" and self.processes > 1:
+            raise ValueError(f"one process trains on {self.device}, got {self.processes}")
         if not 0 < self.rate <= 10:
             raise ValueError(f"rate is above 0 and at most 10, got {self.rate}")
         if not 0 <= self.mix < 1:

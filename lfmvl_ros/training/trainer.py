@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 import torch
@@ -18,7 +18,8 @@ from lfmvl_ros.training import tokenizer as layout
 from lfmvl_ros.training.alignment import Alignment, word_table
 from lfmvl_ros.training.checkpoint import build_model, count_parameters
 from lfmvl_ros.training.data import Batch, BatchStream, StreamSettings
-from lfmvl_ros.training.evaluation import Scores, evaluate, held_out
+from lfmvl_ros.training.evaluation import Asked, Scores, evaluate, held_out
+from lfmvl_ros.training.feed import Feed
 from lfmvl_ros.training.growth import deepened, deepened_moments
 from lfmvl_ros.training.network import TrainingNetwork, patchify
 from lfmvl_ros.training.objective import Loss, SoftCoordinates, compute_loss
@@ -47,10 +48,12 @@ class Trainer:
         rank: int = 0,
         tokenizer: PreTrainedTokenizerFast | None = None,
         weights: Mapping[str, Tensor] | None = None,
+        make_source: Callable[[], SceneSource] | None = None,
     ) -> None:
         """Take a tokenizer and weights to start from; without, both begin from nothing.
 
-        The tokenizer gets the words of the source that it lacks.
+        The tokenizer gets the words of the source that it lacks. ``make_source`` makes the like
+        of the source in worker processes.
         """
         self.settings, self.rank, self.source = settings, rank, source
         words = source.vocabulary
@@ -66,7 +69,7 @@ class Trainer:
             colours=len(source.vocabulary.colours),
             alignment=self._alignment(),
         )
-        self._coordinate_ids = torch.tensor(layout.coordinate_ids(self.tokenizer))
+        self._coordinates = layout.coordinate_ids(self.tokenizer)
         start_coordinates(self.model.get_input_embeddings(), layout.pair_ids(self.tokenizer))
         self._start_thousandths(self.model)
         start_positions(self.model.model.vision_tower.embeddings.position_embedding)
@@ -75,6 +78,10 @@ class Trainer:
         self._start_words(self.model)
         self.average = build_model(settings.shape, vocabulary=len(self.tokenizer)).eval()
         self.average.load_state_dict(self.model.state_dict())
+        self.device = torch.device(settings.device)
+        for part in (self.network, self.average):
+            part.to(self.device)
+        self._coordinate_ids = torch.tensor(self._coordinates, device=self.device)
         self.optimisers = Optimisers(
             self.network,
             muon_rate=settings.rate * settings.muon_rate,
@@ -89,6 +96,9 @@ class Trainer:
         )
         self.views = source.views
         self.stream = BatchStream(source, self.tokenizer, self.views, stream)
+        self._feed = Feed(
+            self.stream, self.tokenizer, workers=settings.workers, make_source=make_source
+        )
         self.step, self.samples, self.seconds = 0, 0, 0.0
         self._chunk_objects = 1
         self._batches: list[Batch] = []
@@ -98,7 +108,7 @@ class Trainer:
         start_words(model.get_input_embeddings(), self.tokenizer, self._known, self._names)
 
     def _start_thousandths(self, model: nn.Module) -> None:
-        start_thousandths(model.get_input_embeddings(), self._coordinate_ids.tolist())
+        start_thousandths(model.get_input_embeddings(), self._coordinates)
 
     def _alignment(self) -> Alignment:
         words, size = self.source.vocabulary, self.model.config.text_config.vocab_size
@@ -124,9 +134,10 @@ class Trainer:
         first, last = settings.sigma
         sigma = max(last, first * (1 - progress / 0.4))
         soft = SoftCoordinates.of_width(self._coordinate_ids, sigma)
+        batch = batch.to(self.device)
         seeing = progress < settings.vision_share
         heads = settings.head_weight(progress)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16):
             patches = patchify(batch.pictures, batch.grid)
             output = self.network(patches, None if seeing else batch.ids, batch.grid)
             loss = compute_loss(
@@ -186,6 +197,17 @@ class Trainer:
         )
         if settings.start and self.step == 0:
             self._judge(questions)  # what the checkpoint can do already
+        try:
+            self._go_on(questions)
+        finally:
+            self._feed.close()
+        if self.rank == 0:
+            self.save()
+        return self._judge(questions)
+
+    def _go_on(self, questions: list[Asked]) -> None:
+        """Update until the time or the steps are over."""
+        settings = self.settings
         begun, before = time.monotonic(), self.seconds
         saved = judged = before
         while (progress := self._progress(begun, before)) < 1:
@@ -198,9 +220,6 @@ class Trainer:
             if self.rank == 0 and self.seconds - saved >= settings.save_every_s:
                 self.save()
                 saved = self.seconds
-        if self.rank == 0:
-            self.save()
-        return self._judge(questions)
 
     def _progress(self, begun: float, before: float) -> float:
         """Share of the run that is over; every process gets rank 0's clock."""
@@ -215,12 +234,13 @@ class Trainer:
     def _next_batch(self, progress: float) -> Batch:
         index, place = divmod(self.step, self.stream.settings.chunk)
         if place == 0:
-            self._chunk_objects = self.settings.objects_at(progress)
-        if place == 0 or not self._batches:
+            wanted = self.settings.objects_at(progress)
+            self._batches, self._chunk_objects = self._feed.chunk(index, wanted)
+        elif not self._batches:  # resumed within a chunk
             self._batches = self.stream.chunk(index, max_objects=self._chunk_objects)
         return self._batches[place]
 
-    def _judge(self, questions: list) -> Scores | None:
+    def _judge(self, questions: list[Asked]) -> Scores | None:
         total = evaluate(self.average, self.tokenizer, questions)
         sums = torch.tensor(list(total.as_dict().values()), dtype=torch.float64)
         if dist.is_initialized():
@@ -252,6 +272,7 @@ class Trainer:
             "settings": {
                 "planned_minutes": self.settings.minutes,
                 "planned_steps": self.settings.steps,
+                "device": self.settings.device,
                 "processes": self.settings.processes,
                 "max_objects": self.settings.max_objects,
             },
@@ -276,7 +297,7 @@ class Trainer:
         Raises:
             UserError: the state is of another model shape or seed.
         """
-        state = torch.load(self.settings.out / STATE_FILE, weights_only=True)
+        state = torch.load(self.settings.out / STATE_FILE, weights_only=True, map_location="cpu")
         check_state(state, self.settings)
         self._grow(state)
         for model, name in ((self.network, "network"), (self.average, "average")):

@@ -110,7 +110,7 @@ def start_words(
                 known[before.encode(space + meaning, add_special_tokens=False)].mean(0)
                 for meaning in sorted(meanings)
             ]
-            apart = _OWN_SHARE * own + _LANGUAGE_SHARE * language
+            apart = (_OWN_SHARE * own + _LANGUAGE_SHARE * language).to(known)
             table.weight[row] = torch.stack(parts).mean(0) + spread * apart
 
 
@@ -125,7 +125,7 @@ def widened(state: Mapping[str, Any], own: Mapping[str, Tensor]) -> dict[str, An
         if here is None or not value.ndim or value.shape[1:] != here.shape[1:]:
             continue
         if len(value) < len(here):
-            wide[name] = torch.cat([value.to(here.dtype), here[len(value) :]])
+            wide[name] = torch.cat([value.to(here), here[len(value) :]])
     return wide
 
 

@@ -81,6 +81,13 @@ def test_from_nothing_it_learns_and_the_checkpoint_answers(tiny):
     assert reply.tokens
 
 
+def test_others_may_draw_the_pictures(pictures, tmp_path):
+    run = tmp_path / "run"
+    assert train("--data", pictures, "--tiny", "--steps", 2, "--workers", 1, "--out", run) == 0
+    assert len(losses(run, "loss")) == 2
+    assert "1 CPU processes of one thread" in (run / "checkpoint" / "README.md").read_text()
+
+
 def test_card_and_facts_say_what_the_data_was(tiny, pictures):
     facts = json.loads((tiny / "checkpoint" / FACTS_FILE).read_text())
     assert facts["data"]["name"] == "bins"

@@ -136,3 +136,24 @@ def test_a_run_goes_on_with_more_vision_blocks_where_it_was(settings, rectangles
     second.save()
     with pytest.raises(UserError, match="choose another directory"):
         Trainer(settings, rectangles).resume()  # fewer won't do
+
+
+def test_impossible_machines_are_refused(settings):
+    with pytest.raises(ValueError, match="one process trains on cuda, got 2"):
+        replace(settings, device="cuda", processes=2)
+    with pytest.raises(ValueError, match="workers is at least 0"):
+        replace(settings, workers=-1)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_learns_and_a_cpu_goes_on(settings, rectangles):
+    first = Trainer(replace(settings, device="cuda"), rectangles)
+    figures = advance(first, 0, STEPS - 2)
+    assert figures[-1]["kind"] < figures[0]["kind"]
+    first.save()
+    second = Trainer(settings, rectangles)
+    second.resume()
+    advance(second, STEPS - 2, STEPS)
+    third = Trainer(replace(settings, device="cuda"), rectangles)
+    third.resume()
+    advance(third, STEPS - 2, STEPS)
