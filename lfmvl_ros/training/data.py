@@ -75,6 +75,8 @@ class Batch:
         counted: bool (B, T) whether the loss looks at the place.
         coordinate: int64 (B, T) index of the coordinate token to predict, or NO_COORDINATE.
         subject: int64 (B, T) which object of the answer the next token is about, or NO_SUBJECT.
+        source: int64 (B, T, 2) which places of the prompt the next token is copied from: the first,
+            and the one behind the last; zeros where it is not.
         answered: float32 (B, K, 4) the objects of the answers, zeros behind the last.
         kinds, colours: int64 (I, P); boxes: float32 (I, P, 4), within the crop of the patch.
         expected: mean number of counted places in a batch of this chunk.
@@ -87,6 +89,7 @@ class Batch:
     counted: Tensor
     coordinate: Tensor
     subject: Tensor
+    source: Tensor
     answered: Tensor
     kinds: Tensor
     colours: Tensor
@@ -237,6 +240,7 @@ def _collate(grid: Grid, samples: list[_Sample], *, expected: float) -> Batch:
     ids, next_ids = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     counted, coordinate = np.zeros(shape, bool), np.full(shape, NO_COORDINATE, np.int64)
     subject = np.full(shape, NO_SUBJECT, np.int64)
+    source = np.zeros((*shape, 2), np.int64)
     most = max(1, *(len(example.boxes) for example, _ in rows))
     answered = np.zeros((len(rows), most, 4), np.float32)
     for row, (example, counts) in enumerate(rows):
@@ -245,6 +249,7 @@ def _collate(grid: Grid, samples: list[_Sample], *, expected: float) -> Batch:
         places = slice(start - 1, stop - 1)  # the place before a token predicts it
         next_ids[row, places], coordinate[row, places] = example.answer, example.coordinate
         counted[row, places], subject[row, places] = counts, example.subject
+        source[row, places] = example.source
         answered[row, : len(example.boxes)] = example.boxes
     dense = [dense_targets(sample.targets, grid) for sample in samples]
     kinds, colours, boxes = (np.stack(parts) for parts in zip(*dense, strict=True))
@@ -255,6 +260,7 @@ def _collate(grid: Grid, samples: list[_Sample], *, expected: float) -> Batch:
         counted,
         coordinate,
         subject,
+        source,
         answered,
         kinds,
         colours,

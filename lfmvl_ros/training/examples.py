@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from tokenizers import Encoding
 from transformers import PreTrainedTokenizerFast
 
 from lfmvl_ros.core.prompt import PromptTemplate
@@ -17,12 +18,14 @@ from lfmvl_ros.training.captions import CAPTION_PROMPT, Phrase, caption_text
 from lfmvl_ros.training.geometry import Crop, Grid
 from lfmvl_ros.training.questions import Question, Target, answer_text, reading_order
 
+_TAIL = "<|image_end|>{}<|im_end|>\n<|im_start|>assistant\n"
 NO_COORDINATE = -1
 NO_SUBJECT = -1
 
 # In an answer, what the model decides: whether the list is empty, each label with its closing
 # quote, each number's digits, and whether another object follows. The rest is forced by JSON.
 _DECISION = re.compile(r'^\[[\]{]|(?<="label": ")[^"]*"|\d+|(?<=\]\})[,\]]')
+_LABEL = re.compile(r'(?<="label": ")(?:[^"\\]|\\.)*"')
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Example:
         coordinate: (M,) int64, index into :func:`layout.coordinate_ids` where the token is the
             second half of a coordinate below one, else NO_COORDINATE.
         subject: (M,) int64, which object of the answer a label or a number is about.
+        source: (M, 2) int64, for the tokens of a label where in the prompt it was asked: first
+            place, and the place behind the last; zeros for other tokens.
         boxes: (K, 4) the objects of the answer, normalised.
     """
 
@@ -44,6 +49,7 @@ class Example:
     decides: np.ndarray
     coordinate: np.ndarray
     subject: np.ndarray
+    source: np.ndarray
     boxes: np.ndarray
 
     def __len__(self) -> int:
@@ -64,11 +70,28 @@ class Encoder:
 
     def prompt(self, text: str, grid: Grid) -> np.ndarray:
         """Ids of a user turn with one image of this grid, ready for the answer."""
+        return np.array(self._head(grid) + self._ids(_TAIL.format(text)), dtype=np.int64)
+
+    def _head(self, grid: Grid) -> tuple[int, ...]:
         ids = self._ids("<|startoftext|><|im_start|>user\n<|image_start|>")
         for marker, crop in zip(_markers(grid), grid.crops, strict=True):
             ids += self._ids(marker) + (layout.IMAGE_ID,) * (crop.patches // 4)
-        ids += self._ids(f"<|image_end|>{text}<|im_end|>\n<|im_start|>assistant\n")
-        return np.array(ids, dtype=np.int64)
+        return ids
+
+    def _places(
+        self, labels: Sequence[str], template: PromptTemplate, grid: Grid
+    ) -> dict[str, tuple[int, int]]:
+        """Where in the prompt the tokens of each label are."""
+        tail = _TAIL.format(template.text.replace("{query}", ", ".join(labels)))
+        offsets = self._backend.encode(tail, add_special_tokens=False).offsets
+        first, found = len(self._head(grid)), {}
+        start = _TAIL.index("{}") + template.text.index("{query}")
+        for label in labels:
+            stop = start + len(label)
+            inside = [i for i, offset in enumerate(offsets) if _overlap(offset, (start, stop))]
+            found[label] = first + inside[0], first + inside[-1] + 1
+            start = stop + len(", ")
+        return found
 
     def example(self, question: Question, template: PromptTemplate, grid: Grid) -> Example:
         """Encode a question asked with this template about an image of this grid."""
@@ -76,31 +99,37 @@ class Encoder:
         found = reading_order(question.found, template.decimals)
         text = answer_text(found, template.decimals)
         encoding = self._backend.encode(text, add_special_tokens=False)
-        ids = [*encoding.ids, layout.IM_END_ID]
         spans = [match.span() for match in _DECISION.finditer(text)]
-        decides = [
-            any(start < stop_ and stop > start_ for start_, stop_ in spans)
-            for start, stop in encoding.offsets
-        ]
-        coordinate = [NO_COORDINATE] * len(ids)
-        for place in range(2, len(encoding.ids)):
-            before = text[: encoding.offsets[place][0]]
-            if before.endswith("0."):
-                coordinate[place] = self._coordinate.get(ids[place], NO_COORDINATE)
+        decides = [any(_overlap(offset, span) for span in spans) for offset in encoding.offsets]
         subject = [
             text.count('{"label": "', 0, stop) - 1
             if chosen and text[start] not in "[]"
             else NO_SUBJECT
             for (start, stop), chosen in zip(encoding.offsets, decides, strict=True)
         ]
+        source = np.zeros((len(encoding.ids) + 1, 2), np.int64)
+        places = self._places(question.labels, template, grid)
+        for item, match in zip(found, _LABEL.finditer(text), strict=True):
+            inside = [_overlap(offset, match.span()) for offset in encoding.offsets]
+            source[np.flatnonzero(inside)] = places[item.label]
         return Example(
             prompt=prompt,
-            answer=np.array(ids),
+            answer=np.array([*encoding.ids, layout.IM_END_ID]),
             decides=np.array([*decides, True]),
-            coordinate=np.array(coordinate),
+            coordinate=np.array([*self._coordinates(text, encoding), NO_COORDINATE]),
             subject=np.array([*subject, NO_SUBJECT]),
+            source=source,
             boxes=np.array([item.xyxy for item in found]).reshape(-1, 4),
         )
+
+    def _coordinates(self, text: str, encoding: Encoding) -> list[int]:
+        """For each token which coordinate below one it ends, or NO_COORDINATE."""
+        return [
+            self._coordinate.get(id_, NO_COORDINATE)
+            if text.endswith("0.", 0, start)
+            else NO_COORDINATE
+            for id_, (start, _) in zip(encoding.ids, encoding.offsets, strict=True)
+        ]
 
     def caption(self, phrases: Sequence[Phrase], grid: Grid) -> Example:
         """Encode the wish for a caption; every token of its answer is a decision."""
@@ -110,9 +139,8 @@ class Encoder:
         for number, phrase in enumerate(phrases):
             start = text.index(phrase.text, stop)
             stop = start + len(phrase.text)
-            for place, (first, last) in enumerate(encoding.offsets):
-                if first < stop and last > start:
-                    subject[place] = number
+            inside = [_overlap(offset, (start, stop)) for offset in encoding.offsets]
+            subject[np.flatnonzero(inside)] = number
         answer = np.array([*encoding.ids, layout.IM_END_ID])
         return Example(
             prompt=self.prompt(CAPTION_PROMPT, grid),
@@ -120,6 +148,7 @@ class Encoder:
             decides=np.ones(len(answer), bool),
             coordinate=np.full(len(answer), NO_COORDINATE),
             subject=subject,
+            source=np.zeros((len(answer), 2), np.int64),
             boxes=np.array([phrase.target.xyxy for phrase in phrases]).reshape(-1, 4),
         )
 
@@ -137,6 +166,10 @@ def dense_targets(targets: list[Target], grid: Grid) -> tuple[np.ndarray, np.nda
     parts = [_crop_targets(targets, crop) for crop in grid.crops]
     kinds, colours, boxes = (np.concatenate(part) for part in zip(*parts, strict=True))
     return kinds, colours, boxes
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one[0] < other[1] and one[1] > other[0]
 
 
 def _markers(grid: Grid) -> list[str]:

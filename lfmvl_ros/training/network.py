@@ -22,14 +22,28 @@ from lfmvl_ros.training.tokenizer import IMAGE_ID
 
 
 @dataclass(frozen=True)
+class Looking:
+    """What guided attention blocks see.
+
+    Attributes:
+        image: (B, T, D) normalised input of the block that is told where to look in the image.
+        words: (B, T, D) of the one that is told where to look in the prompt.
+        rotary: cosines and sines of the places.
+    """
+
+    image: Tensor
+    words: Tensor
+    rotary: tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
 class NetworkOutput:
     """What one forward pass gives.
 
     Attributes:
         hidden: (B, T, D) output of the language tower before the vocabulary, or None.
         tokens: (I, N, D) image tokens as the language tower gets them, or None.
-        looking: inputs of the attention block that is told where to look, and its rotary
-            embedding, or None.
+        looking: what guided attention blocks see, or None.
         kinds: (B, P, K) scores of each patch over background and kinds.
         colours: (B, P, C) scores over no colour and colours.
         boxes: (B, P, 4) normalised x1, y1, x2, y2 of the object in each patch.
@@ -37,7 +51,7 @@ class NetworkOutput:
 
     hidden: Tensor | None
     tokens: Tensor | None
-    looking: tuple[Tensor, tuple[Tensor, Tensor]] | None
+    looking: Looking | None
     kinds: Tensor
     colours: Tensor
     boxes: Tensor
@@ -151,15 +165,17 @@ class TrainingNetwork(nn.Module):
         return torch.cat(parts, 1)
 
     @property
-    def guided_layer(self) -> int:
-        """Index of the attention block that is told where to look: the last but one."""
+    def guided_layers(self) -> tuple[int, int]:
+        """The attention blocks that are told where to look: the last but one, and the last.
+
+        One looks at the image, the other, which then knows what there is, at the words for it. In
+        a model with a single attention block they are the same, with half of the heads each.
+        """
         layers = self.model.model.language_model.layers
         places = [i for i, layer in enumerate(layers) if layer.is_attention_layer]
-        return places[-2:][0]
+        return places[-2:][0], places[-1]
 
-    def read(
-        self, image: Tensor, ids: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, tuple[Tensor, Tensor]]]:
+    def read(self, image: Tensor, ids: Tensor) -> tuple[Tensor, Looking]:
         """Image tokens (I, N, D) and token ids (B, T) -> hidden states (B, T, D).
 
         Also what guidance needs: see ``looking`` of :class:`NetworkOutput`.
@@ -173,15 +189,15 @@ class TrainingNetwork(nn.Module):
         hidden = hidden.masked_scatter((ids == IMAGE_ID)[..., None], image)
         positions = torch.arange(ids.shape[1], device=ids.device)[None]
         rotary = text.rotary_emb(hidden, position_ids=positions)
-        guided, seen = self.guided_layer, hidden
+        guided, seen = self.guided_layers, {}
         for index, layer in enumerate(text.layers):
-            if index == guided:
-                seen = layer.operator_norm(hidden)
+            if index in guided:
+                seen[index] = layer.operator_norm(hidden)
             if layer.is_attention_layer:
                 hidden = layer(hidden, position_embeddings=rotary, attention_mask=None)
             else:
                 hidden = _run_convolution_layer(layer, hidden)
-        return text.embedding_norm(hidden), (seen, rotary)
+        return text.embedding_norm(hidden), Looking(*(seen[i] for i in guided), rotary)
 
     def forward(self, patches: Tensor, ids: Tensor | None, grid: Grid) -> NetworkOutput:
         """Run both towers and the dense heads on a batch that shares one grid.

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lfmvl_ros.training.data import Batch
-from lfmvl_ros.training.guidance import attention_guidance
+from lfmvl_ros.training.guidance import image_guidance, word_guidance
 from lfmvl_ros.training.network import NetworkOutput, TrainingNetwork
 
 _BOX_WEIGHT = 5.0
@@ -117,10 +117,14 @@ def compute_loss(
             total + alignment_weight * _ALIGNMENT_WEIGHT * aligned,
             {**spoken, "aligned": float(aligned.detach())},
         )
-    layer = network.model.model.language_model.layers[network.guided_layer]
-    looking = attention_guidance(layer.self_attn, *output.looking, batch)
-    total = total + _GUIDANCE_WEIGHT * looking
-    return Loss(total + language, {**spoken, "look": float(looking.detach()), **figures})
+    layers = network.model.model.language_model.layers
+    image, words = (layers[index].self_attn for index in network.guided_layers)
+    seen = output.looking
+    look = image_guidance(image, seen.image, seen.rotary, batch)
+    copy = word_guidance(words, seen.words, seen.rotary, batch)
+    total = total + _GUIDANCE_WEIGHT * (look + copy)
+    told = {"look": float(look.detach()), "copy": float(copy.detach())}
+    return Loss(total + language, {**spoken, **told, **figures})
 
 
 def _language_loss(

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from lfmvl_ros.core.prompt import CARD_TEMPLATE, FINE_TEMPLATE
+from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, FINE_TEMPLATE
 from lfmvl_ros.training.captions import describe
 from lfmvl_ros.training.examples import NO_COORDINATE, Encoder, dense_targets
 from lfmvl_ros.training.geometry import Grid
@@ -52,6 +52,22 @@ def test_three_decimals_are_written_where_the_prompt_asks_for_them(tokenizer):
     values = fine.coordinate[fine.coordinate != NO_COORDINATE] - 100
     assert values.tolist() == [374, 100, 900, 374, 250, 900, 375, 250, 900]
     np.testing.assert_allclose(fine.boxes[:, :2], [[0.3741, 0.1], [0.3741, 0.25], [0.3749, 0.25]])
+
+
+@pytest.mark.parametrize("template", [CARD_TEMPLATE, COOKBOOK_TEMPLATE, FINE_TEMPLATE])
+@pytest.mark.parametrize("grid", [GRID, Grid(4, 4, (2, 1))], ids=["whole", "tiled"])
+def test_labels_know_where_in_the_prompt_they_were_asked(tokenizer, template, grid):
+    labels = ("tote", "red tote", 'a "b"', "コンテナ")
+    found = tuple(Found(label, target([0.1 * i, 0, 1, 1])) for i, label in enumerate(labels))
+    example = Encoder(tokenizer).example(Question(labels, found), template, grid)
+    for number, label in enumerate(labels):
+        mine = (example.subject == number) & (example.source[:, 1] > 0)
+        assert mine.any(), label
+        assert {tuple(pair) for pair in example.source[mine]} == {tuple(example.source[mine][0])}
+        start, stop = example.source[mine][0]
+        assert tokenizer.decode(example.prompt[start:stop]).strip(" ,") == label
+    numbers = example.coordinate != NO_COORDINATE
+    assert not example.source[numbers].any()
 
 
 def test_every_token_of_a_caption_is_a_decision_and_knows_its_object(tokenizer):

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guidance: which image tokens show an object, and that looking elsewhere costs."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -10,7 +13,7 @@ from lfmvl_ros.training.checkpoint import ModelShape, build_model
 from lfmvl_ros.training.data import BatchStream, StreamSettings
 from lfmvl_ros.training.examples import NO_SUBJECT, Encoder
 from lfmvl_ros.training.geometry import Grid
-from lfmvl_ros.training.guidance import attention_guidance, image_tokens_of
+from lfmvl_ros.training.guidance import image_guidance, image_tokens_of, word_guidance
 from lfmvl_ros.training.network import TrainingNetwork, patchify
 from lfmvl_ros.training.questions import Found, Question, Target
 from lfmvl_ros.training.sources import views
@@ -34,22 +37,38 @@ def test_words_and_numbers_know_their_object(tokenizer):
     assert example.boxes.shape == (2, 4)
 
 
-def test_following_the_guidance_lowers_it(tokenizer, rectangles):
+@pytest.mark.parametrize(
+    ("guidance", "sees", "block"), [(image_guidance, "image", 0), (word_guidance, "words", 1)]
+)
+@pytest.mark.parametrize("layers", ["caa", "ca"])
+def test_following_the_guidance_lowers_it(tokenizer, rectangles, guidance, sees, block, layers):
     torch.manual_seed(0)
-    model = build_model(ModelShape(32, 1, 64, "caa", 64), vocabulary=len(tokenizer))
+    model = build_model(ModelShape(32, 1, 64, layers, 64), vocabulary=len(tokenizer))
     network = TrainingNetwork(model, kinds=2, colours=2)
     square = tuple(view for view in views() if view.wh_px == (256, 256))
     stream = BatchStream(rectangles, tokenizer, square, StreamSettings(batch=4, chunk=1))
     batch = stream.chunk(0)[0]
-    layer = model.model.language_model.layers[network.guided_layer]
+    attention = model.model.language_model.layers[network.guided_layers[block]].self_attn
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
     surprises = []
     for _ in range(12):
-        output = network(patchify(batch.pictures, batch.grid), batch.ids, batch.grid)
-        loss = attention_guidance(layer.self_attn, *output.looking, batch)
+        seen = network(patchify(batch.pictures, batch.grid), batch.ids, batch.grid).looking
+        loss = guidance(attention, getattr(seen, sees), seen.rotary, batch)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         surprises.append(float(loss.detach()))
     assert surprises[-1] < 0.9 * surprises[0]
+
+
+def test_nothing_to_repeat_costs_nothing(tokenizer, rectangles):
+    model = build_model(ModelShape(32, 1, 64, "ca", 64), vocabulary=len(tokenizer))
+    network = TrainingNetwork(model, kinds=2, colours=2)
+    square = tuple(view for view in views() if view.wh_px == (256, 256))
+    stream = BatchStream(rectangles, tokenizer, square, StreamSettings(batch=1, chunk=1))
+    batch = stream.chunk(0)[0]
+    empty = replace(batch, source=torch.zeros_like(batch.source))
+    seen = network(patchify(batch.pictures, batch.grid), batch.ids, batch.grid).looking
+    attention = model.model.language_model.layers[network.guided_layers[1]].self_attn
+    assert word_guidance(attention, seen.words, seen.rotary, empty).item() == 0.0
