@@ -31,6 +31,7 @@ BESIDE = ("mixed_languages", "three_decimals", "tiled", "untiled", "caption")
 
 _SIZES = ((256, 256), (384, 288), (640, 360), (288, 384), (480, 480), (840, 360))
 _LOOKS = (1000, 40)  # training draws from the first 120
+_SMALL = (0.07, 0.22)  # of objects where tiles are judged
 _UNSEEN = replace(STANDARD, appearances=_LOOKS)
 
 
@@ -162,10 +163,11 @@ def in_languages(source: WarehouseScenes, count: int) -> Iterator[Asked]:
 
 
 def large_pictures(source: WarehouseScenes, count: int) -> Iterator[Asked]:
-    """Stills of 1280x720 with everything asked for, whole and cut into tiles."""
+    """Stills of 1280x720 with small objects, all asked for, whole and cut into tiles."""
+    small = replace(_UNSEEN, size=_SMALL)
     for index in range(count):
         rng = np.random.default_rng([HELD_OUT_SEED, 9, index])
-        scene = source.convert(render_still(rng, wh=(1280, 720), options=_UNSEEN))
+        scene = source.convert(render_still(rng, wh=(1280, 720), options=small))
         question = everything(scene)
         if question is not None:
             yield Asked("untiled", scene, question)

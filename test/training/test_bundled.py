@@ -2,15 +2,18 @@
 """The weights that ship: genuine classes, small enough, and they find what is asked for."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lfmvl_ros.core.prompt import FINE_TEMPLATE
 from lfmvl_ros.scenes import EASY, render_still
+from lfmvl_ros.training.captions import phrases_of
 from lfmvl_ros.training.card import FACTS_FILE, SCORES_FILE
 from lfmvl_ros.training.evaluation import HELD_OUT_SEED, Scores, judge, parse_strictly
-from lfmvl_ros.training.questions import find
+from lfmvl_ros.training.questions import find, kinds_shown
 from lfmvl_ros.training.sources import WarehouseScenes
 
 ROOT = Path(__file__).parents[2]
@@ -71,3 +74,28 @@ def test_each_object_has_a_confidence(answers):
     for text, sure in answers:
         assert len(sure) == len(parse_strictly(text))
         assert all(0 < value <= 1 for value in sure)
+
+
+def test_it_writes_three_decimals_when_asked(benchmark, checkpoint, asked):
+    items = [benchmark.Asked("fine", *item, FINE_TEMPLATE) for item in asked[:4]]
+    for text, _ in checkpoint.answers(items):
+        numbers = re.findall(r"\d\.(\d+)", text)
+        assert all(len(number) == 3 for number in numbers), text
+        assert parse_strictly(text) is not None
+
+
+def test_it_answers_about_pictures_in_tiles(benchmark, checkpoint):
+    rng = np.random.default_rng([HELD_OUT_SEED, 98, 0])
+    scene = WarehouseScenes().convert(render_still(rng, wh=(1280, 720), options=EASY))
+    question = find(kinds_shown(scene.targets), scene.targets)
+    item = benchmark.Asked("tiled", scene, question, tiles=True)
+    assert len(checkpoint.inputs([item])["pixel_values"]) == 9  # 4 x 2, and the thumbnail
+    ((text, _),) = checkpoint.answers([item])
+    verdict = judge(text, question, scene.targets)
+    assert verdict.valid
+    assert any(verdict.overlaps), text
+
+
+def test_it_describes_what_it_sees(checkpoint, asked):
+    for text in checkpoint.sentences([scene for scene, _ in asked[:4]]):
+        assert phrases_of(text) is not None, text
