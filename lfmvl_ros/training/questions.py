@@ -22,7 +22,7 @@ _LABEL_COUNTS = (0.22, 0.20, 0.18, 0.16, 0.14, 0.10)  # questions with 1, 2, ...
 _ABSENT_SHARE = 0.18
 _NOTHING_SHARE = 0.15  # questions whose right answer is the empty list, whatever the scene
 _LANGUAGE_SHARE = 0.22  # questions in another language, where a vocabulary has some
-_MIXED_SHARE = 0.5  # of these, questions whose labels come in several languages
+_MIXED_SHARE = 0.35  # of these, questions whose labels come in several languages
 _MIXED_ENGLISH = 0.4  # share of their labels that are English
 _STYLE_SHARES = {"kind": 0.55, "colour": 0.27, "alias": 0.08, "other": 0.10}
 

@@ -12,7 +12,7 @@ from dataclasses import asdict
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerFast
+from transformers import Lfm2VlForConditionalGeneration, PreTrainedTokenizerFast
 
 from lfmvl_ros.training import tokenizer as layout
 from lfmvl_ros.training.alignment import Alignment, word_table
@@ -62,20 +62,14 @@ class Trainer:
         self._names = {**words.languages, **own_names(words.names)}
         self._known, self.tokenizer = tokenizer, with_words(tokenizer, self._names)
         torch.manual_seed(settings.seed)
-        self.model = build_model(settings.shape, vocabulary=len(self.tokenizer))
+        self._coordinates = layout.coordinate_ids(self.tokenizer)
+        self.model = self._fresh_model(weights)
         self.network = TrainingNetwork(
             self.model,
             kinds=len(source.vocabulary.kinds),
             colours=len(source.vocabulary.colours),
             alignment=self._alignment(),
         )
-        self._coordinates = layout.coordinate_ids(self.tokenizer)
-        start_coordinates(self.model.get_input_embeddings(), layout.pair_ids(self.tokenizer))
-        self._start_thousandths(self.model)
-        start_positions(self.model.model.vision_tower.embeddings.position_embedding)
-        if weights is not None:
-            self.model.load_state_dict(widened(weights, self.model.state_dict()))
-        self._start_words(self.model)
         self.average = build_model(settings.shape, vocabulary=len(self.tokenizer)).eval()
         self.average.load_state_dict(self.model.state_dict())
         self.device = torch.device(settings.device)
@@ -103,6 +97,16 @@ class Trainer:
         self._chunk_objects = 1
         self._batches: list[Batch] = []
         self._log = RunLog(settings.out / LOG_FILE, quiet=rank > 0)
+
+    def _fresh_model(self, weights: Mapping[str, Tensor] | None) -> Lfm2VlForConditionalGeneration:
+        model = build_model(self.settings.shape, vocabulary=len(self.tokenizer))
+        start_coordinates(model.get_input_embeddings(), layout.pair_ids(self.tokenizer))
+        self._start_thousandths(model)
+        start_positions(model.model.vision_tower.embeddings.position_embedding)
+        if weights is not None:
+            model.load_state_dict(widened(weights, model.state_dict()))
+        self._start_words(model)
+        return model
 
     def _start_words(self, model: nn.Module) -> None:
         start_words(model.get_input_embeddings(), self.tokenizer, self._known, self._names)
