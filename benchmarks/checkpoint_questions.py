@@ -26,7 +26,7 @@ from lfmvl_ros.training.sources import Scene, WarehouseScenes
 LANGUAGE = "language:"
 """Begins the names of slices that are asked in one language."""
 
-BESIDE = ("mixed_languages", "three_decimals", "tiled", "untiled", "caption")
+BESIDE = ("mixed_languages", "three_decimals", "tiled", "untiled")
 """Further slices that the totals leave out: they ask again, or in another way."""
 
 _SIZES = ((256, 256), (384, 288), (640, 360), (288, 384), (480, 480), (840, 360))

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.prompt import TEMPLATES
 from lfmvl_ros.core.settings import Group, setting
 
 # What ROS takes for a relative topic name.
@@ -294,7 +295,7 @@ class PerceptionSettings(Group):
         "checkpoint",
         "How the model is asked: the checkpoint's own way, one of the published templates, or the "
         "card's with a wish for three decimals, which is for checkpoints trained to grant it.",
-        choices=("checkpoint", "card", "cookbook", "card_3_decimals"),
+        choices=("checkpoint", *TEMPLATES),
     )
     autostart: bool = setting(
         True, "Configure and activate by itself when started.", read_only=True

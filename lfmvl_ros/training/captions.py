@@ -8,8 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from lfmvl_ros.training.questions import Target
 
 CAPTION_PROMPT = 'Describe the image. Response must be JSON: {"global_caption": ...}.'
@@ -40,13 +38,14 @@ def describe(targets: Sequence[Target], plurals: Mapping[str, str]) -> tuple[Phr
     for target in targets:
         if target.counts:
             kinds.setdefault(target.names[0], []).append(target)
-    groups = sorted(kinds.values(), key=lambda group: -sum(_area(item) for item in group))
+    groups = sorted(kinds.values(), key=lambda group: -sum(item.area for item in group))
     return tuple(_phrase(group, plurals) for group in groups[:_MOST_KINDS])
 
 
 def sentence(phrases: Sequence[Phrase]) -> str:
     """The caption that these phrases make.
 
+    >>> import numpy as np
     >>> def thing(kind, colour, width):
     ...     return Target((kind, f"{colour} {kind}"), 0, 0, np.array([0, 0, width, 0.5]), 1.0)
     >>> sentence(describe([thing("tote", "red", 0.2), thing("robot", "orange", 0.5)], {}))
@@ -85,12 +84,8 @@ def phrases_of(answer: str) -> list[str] | None:
     return [] if rest.startswith(_EMPTY) else re.split(r", | and ", rest)
 
 
-def _area(target: Target) -> float:
-    return float(np.prod(target.xyxy[2:] - target.xyxy[:2]))
-
-
 def _phrase(group: Sequence[Target], plurals: Mapping[str, str]) -> Phrase:
-    kind, largest = group[0].names[0], max(group, key=_area)
+    kind, largest = group[0].names[0], max(group, key=lambda item: item.area)
     if len(group) == 1:
         name = largest.names[1] if len(largest.names) > 1 else kind
         return Phrase(f"{'an' if name[0] in 'aeiou' else 'a'} {name}", largest)

@@ -75,47 +75,47 @@ class Encoder:
     def _head(self, grid: Grid) -> tuple[int, ...]:
         ids = self._ids("<|startoftext|><|im_start|>user\n<|image_start|>")
         for marker, crop in zip(_markers(grid), grid.crops, strict=True):
-            ids += self._ids(marker) + (layout.IMAGE_ID,) * (crop.patches // 4)
+            ids += self._ids(marker) + (layout.IMAGE_ID,) * crop.tokens
         return ids
 
-    def _places(
+    def _asked(
         self, labels: Sequence[str], template: PromptTemplate, grid: Grid
-    ) -> dict[str, tuple[int, int]]:
-        """Where in the prompt the tokens of each label are."""
+    ) -> tuple[np.ndarray, dict[str, tuple[int, int]]]:
+        """The prompt, and where in it the tokens of each label are."""
         tail = _TAIL.format(template.text.replace("{query}", ", ".join(labels)))
-        offsets = self._backend.encode(tail, add_special_tokens=False).offsets
-        first, found = len(self._head(grid)), {}
+        head, encoding = self._head(grid), self._backend.encode(tail, add_special_tokens=False)
+        places: dict[str, tuple[int, int]] = {}
         start = _TAIL.index("{}") + template.text.index("{query}")
         for label in labels:
             stop = start + len(label)
-            inside = [i for i, offset in enumerate(offsets) if _overlap(offset, (start, stop))]
-            found[label] = first + inside[0], first + inside[-1] + 1
+            inside = _tokens_in(encoding, (start, stop)) + len(head)
+            places[label] = int(inside[0]), int(inside[-1]) + 1
             start = stop + len(", ")
-        return found
+        return np.array([*head, *encoding.ids], dtype=np.int64), places
 
     def example(self, question: Question, template: PromptTemplate, grid: Grid) -> Example:
         """Encode a question asked with this template about an image of this grid."""
-        prompt = self.prompt(template.text.replace("{query}", ", ".join(question.labels)), grid)
+        prompt, places = self._asked(question.labels, template, grid)
         found = reading_order(question.found, template.decimals)
         text = answer_text(found, template.decimals)
         encoding = self._backend.encode(text, add_special_tokens=False)
-        spans = [match.span() for match in _DECISION.finditer(text)]
-        decides = [any(_overlap(offset, span) for span in spans) for offset in encoding.offsets]
+        decides = np.zeros(len(encoding.ids) + 1, bool)
+        decides[-1] = True
+        for match in _DECISION.finditer(text):
+            decides[_tokens_in(encoding, match.span())] = True
         subject = [
             text.count('{"label": "', 0, stop) - 1
             if chosen and text[start] not in "[]"
             else NO_SUBJECT
-            for (start, stop), chosen in zip(encoding.offsets, decides, strict=True)
+            for (start, stop), chosen in zip(encoding.offsets, decides[:-1], strict=True)
         ]
         source = np.zeros((len(encoding.ids) + 1, 2), np.int64)
-        places = self._places(question.labels, template, grid)
         for item, match in zip(found, _LABEL.finditer(text), strict=True):
-            inside = [_overlap(offset, match.span()) for offset in encoding.offsets]
-            source[np.flatnonzero(inside)] = places[item.label]
+            source[_tokens_in(encoding, match.span())] = places[item.label]
         return Example(
             prompt=prompt,
             answer=np.array([*encoding.ids, layout.IM_END_ID]),
-            decides=np.array([*decides, True]),
+            decides=decides,
             coordinate=np.array([*self._coordinates(text, encoding), NO_COORDINATE]),
             subject=np.array([*subject, NO_SUBJECT]),
             source=source,
@@ -139,8 +139,7 @@ class Encoder:
         for number, phrase in enumerate(phrases):
             start = text.index(phrase.text, stop)
             stop = start + len(phrase.text)
-            inside = [_overlap(offset, (start, stop)) for offset in encoding.offsets]
-            subject[np.flatnonzero(inside)] = number
+            subject[_tokens_in(encoding, (start, stop))] = number
         answer = np.array([*encoding.ids, layout.IM_END_ID])
         return Example(
             prompt=self.prompt(CAPTION_PROMPT, grid),
@@ -168,8 +167,10 @@ def dense_targets(targets: list[Target], grid: Grid) -> tuple[np.ndarray, np.nda
     return kinds, colours, boxes
 
 
-def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    return one[0] < other[1] and one[1] > other[0]
+def _tokens_in(encoding: Encoding, span: tuple[int, int]) -> np.ndarray:
+    """Which tokens have characters between two places of the text."""
+    start, stop = np.array(encoding.offsets).T
+    return np.flatnonzero((start < span[1]) & (stop > span[0]))
 
 
 def _markers(grid: Grid) -> list[str]:
@@ -190,12 +191,7 @@ def _crop_targets(
     kinds = np.zeros(crop.patches, np.int64)
     colours = np.zeros_like(kinds)
     boxes = np.zeros((crop.patches, 4), np.float32)
-
-    def area(target: Target) -> float:
-        x1, y1, x2, y2 = target.xyxy
-        return float((x2 - x1) * (y2 - y1))
-
-    for target in sorted(targets, key=area, reverse=True):
+    for target in sorted(targets, key=lambda target: target.area, reverse=True):
         x1, y1, x2, y2 = target.xyxy
         inside = (y > y1) & (y < y2) & (x > x1) & (x < x2)
         kinds[inside] = target.kind + 1

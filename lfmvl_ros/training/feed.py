@@ -46,7 +46,7 @@ class Feed:
         if workers and make_source is None:
             raise ValueError("workers need to know how to make the source")
         self._stream, self._workers = stream, workers
-        self._prepare = (make_source, tokenizer, stream.views, stream.settings)
+        self._recipe = (make_source, tokenizer, stream.views, stream.settings)
         self._pool: ProcessPoolExecutor | None = None
         self._drawn: dict[int, tuple[int, Future[bytes]]] = {}
 
@@ -62,7 +62,7 @@ class Feed:
             return self._stream.chunk(index, max_objects=max_objects), max_objects
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                self._workers, get_context("spawn"), _prepare, self._prepare
+                self._workers, get_context("spawn"), _prepare, self._recipe
             )
         try:
             for number in range(index, index + self._workers + _AHEAD):

@@ -43,6 +43,11 @@ class Crop:
         """Number of patches."""
         return self.columns * self.rows
 
+    @property
+    def tokens(self) -> int:
+        """Number of image tokens they become."""
+        return self.patches // _UNSHUFFLE**2
+
     def middles(self, side: int = 1) -> np.ndarray:
         """(N, 2) x and y in the image of the middles of squares of ``side`` patches."""
         left, top, right, bottom = self.window
@@ -111,7 +116,7 @@ class Grid:
     @property
     def tokens(self) -> int:
         """Number of image tokens the language model sees."""
-        return self.patches // _UNSHUFFLE**2
+        return sum(crop.tokens for crop in self.crops)
 
     @lru_cache(maxsize=64)  # noqa: B019  (grids are few and small)
     def token_patches(self) -> np.ndarray:

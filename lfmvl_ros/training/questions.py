@@ -50,8 +50,13 @@ class Target:
     @property
     def counts(self) -> bool:
         """Whether it is visible and large enough to be expected in an answer."""
-        width, height = self.xyxy[2] - self.xyxy[0], self.xyxy[3] - self.xyxy[1]
-        return bool(self.visibility >= MIN_VISIBILITY and width * height >= MIN_AREA)
+        return self.visibility >= MIN_VISIBILITY and self.area >= MIN_AREA
+
+    @property
+    def area(self) -> float:
+        """Share of the image that its visible box covers."""
+        x1, y1, x2, y2 = self.xyxy
+        return float((x2 - x1) * (y2 - y1))
 
     def is_called(self, label: str) -> bool:
         """Whether a question may mean it with this label."""
@@ -205,13 +210,14 @@ def _any_language(rng: np.random.Generator, vocabulary: Vocabulary) -> str:
 
 def _mixed(rng: np.random.Generator, labels: Sequence[str], vocabulary: Vocabulary) -> list[str]:
     """Labels of several languages, some left in English; of each kind only the first."""
-    kinds = {vocabulary.kind_of(label): label for label in reversed(labels)}
-    firsts = [label for label in labels if kinds[vocabulary.kind_of(label)] == label]
+    firsts: dict[int, str] = {}
+    for label in labels:
+        firsts.setdefault(vocabulary.kind_of(label), label)
     return [
         label
         if rng.random() < _MIXED_ENGLISH
         else translated([label], _any_language(rng, vocabulary), vocabulary)[0]
-        for label in dict.fromkeys(firsts)
+        for label in firsts.values()
     ]
 
 

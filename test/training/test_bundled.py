@@ -26,8 +26,7 @@ def asked():
     for index in range(10):
         rng = np.random.default_rng([HELD_OUT_SEED, 99, index])
         scene = source.convert(render_still(rng, wh=(256, 256), options=EASY))
-        kinds = list(dict.fromkeys(t.names[0] for t in scene.targets if t.counts))
-        items.append((scene, find(kinds, scene.targets)))
+        items.append((scene, find(kinds_shown(scene.targets), scene.targets)))
     return items
 
 
