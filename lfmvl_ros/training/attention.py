@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
-from transformers.models.lfm2.modeling_lfm2 import repeat_kv
 
 NAME = "lfmvl_plain"
 
@@ -23,29 +23,49 @@ NAME = "lfmvl_plain"
 def plain_attention(
     query: Tensor, key: Tensor, value: Tensor, *, scaling: float, causal: bool
 ) -> Tensor:
-    """Softmax attention of every place over all places, or over those up to its own.
+    """Softmax attention over all places, or over those up to the query's own.
 
     Args:
-        query: (B, H, T, C).
-        key: (B, H, T, C).
-        value: (B, H, T, C).
+        query: (B, H, S, C), of the last S places.
+        key: (B, K, T, C) of all places; H is a multiple of K, and heads that share keys follow
+            each other.
+        value: (B, K, T, C).
         scaling: of the products.
         causal: whether places see only what is before them, and themselves.
 
     Returns:
-        (B, T, H, C).
+        (B, S, H, C).
     """
-    batch, heads, length, width = query.shape
-    flat = (batch * heads, length, width)
+    batch, heads, own, width = query.shape
+    flat = (batch * key.shape[1], -1, width)
     query, key, value = (part.reshape(flat) for part in (query, key, value))
     if causal:
-        hidden = torch.ones(length, length, dtype=torch.bool).triu(1)
-        mask = torch.zeros(length, length, dtype=query.dtype).masked_fill_(hidden, -torch.inf)
+        mask = torch.zeros(own, key.shape[1], dtype=query.dtype).masked_fill_(
+            _future(own, key.shape[1], query.device), -torch.inf
+        )
+        mask = mask.repeat(query.shape[1] // own, 1)
         scores = torch.baddbmm(mask.expand(len(query), -1, -1), query, key.mT, alpha=scaling)
     else:
         scores = torch.bmm(query * scaling, key.mT)
     mixed = torch.bmm(scores.softmax(-1), value)
-    return mixed.view(batch, heads, length, width).transpose(1, 2).contiguous()
+    return mixed.view(batch, heads, own, width).transpose(1, 2).contiguous()
+
+
+def causal_attention(query: Tensor, key: Tensor, value: Tensor, *, scaling: float) -> Tensor:
+    """Causal :func:`plain_attention` on a CPU, torch's fused kernel on other devices."""
+    if query.device.type == "cpu":
+        return plain_attention(query, key, value, scaling=scaling, causal=True)
+    seen = ~_future(query.shape[2], key.shape[2], query.device)
+    grouped = query.shape[1] != key.shape[1]
+    mixed = F.scaled_dot_product_attention(
+        query, key, value, attn_mask=seen, scale=scaling, enable_gqa=grouped
+    )
+    return mixed.transpose(1, 2).contiguous()
+
+
+def _future(own: int, every: int, device: torch.device) -> Tensor:
+    """(own, every) whether a place is behind each of the last ``own`` ones."""
+    return torch.ones(own, every, dtype=torch.bool, device=device).triu(1 + every - own)
 
 
 def _forward(
@@ -72,8 +92,6 @@ def _forward(
             is_causal=is_causal,
             **others,
         )
-    groups = getattr(module, "num_key_value_groups", 1)
-    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     return plain_attention(query, key, value, scaling=scaling, causal=causal), None
 

@@ -10,11 +10,11 @@ it was asked, whatever its language, a later layer is told where in the prompt i
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-from transformers.models.lfm2.modeling_lfm2 import apply_rotary_pos_emb, repeat_kv
+from torch import Tensor
 
 from lfmvl_ros.training.data import Batch
 from lfmvl_ros.training.geometry import Grid
+from lfmvl_ros.training.reading import Attending, shared_places
 from lfmvl_ros.training.tokenizer import IMAGE_ID
 
 
@@ -32,62 +32,35 @@ def image_tokens_of(boxes: Tensor, grid: Grid) -> Tensor:
     return covered
 
 
-def image_guidance(
-    attention: nn.Module, hidden: Tensor, rotary: tuple[Tensor, Tensor], batch: Batch
-) -> Tensor:
+def image_guidance(attending: Attending, batch: Batch) -> Tensor:
     """Mean surprise, in nats, of the first half of the heads looking at the object being written.
 
     Args:
-        attention: an ``Lfm2Attention``.
-        hidden: (B, T, D) its (normalised) input.
-        rotary: cosines and sines for T places.
+        attending: what an attention block looks at.
         batch: its ``subject`` and ``answered`` say which object each place is about.
     """
     row, place = (batch.subject >= 0).nonzero(as_tuple=True)
     if not len(row):
-        return hidden.sum() * 0
-    logs = _log_attention(attention, hidden, rotary, (row, place), first_half=True)
+        return attending.queries.sum() * 0
+    half = attending.heads // 2
+    logs = attending.logs(row, place - shared_places(batch.ids), slice(half))
     boxes = batch.answered[row, batch.subject[row, place]]
     looked = logs[:, :, batch.ids[0] == IMAGE_ID]
     wanted = image_tokens_of(boxes, batch.grid)
     return -looked.masked_fill(~wanted[:, None], -torch.inf).logsumexp(-1).mean()
 
 
-def word_guidance(
-    attention: nn.Module, hidden: Tensor, rotary: tuple[Tensor, Tensor], batch: Batch
-) -> Tensor:
+def word_guidance(attending: Attending, batch: Batch) -> Tensor:
     """Mean surprise of the second half of the heads looking at the words that a label repeats.
 
     Arguments as of :func:`image_guidance`; the batch's ``source`` says where those words are.
     """
     row, place = (batch.source[..., 1] > 0).nonzero(as_tuple=True)
     if not len(row):
-        return hidden.sum() * 0
-    logs = _log_attention(attention, hidden, rotary, (row, place), first_half=False)
+        return attending.queries.sum() * 0
+    half = attending.heads // 2
+    logs = attending.logs(row, place - shared_places(batch.ids), slice(half, None))
     start, stop = batch.source[row, place].unbind(-1)
-    places = torch.arange(hidden.shape[1], device=row.device)
+    places = torch.arange(logs.shape[-1], device=row.device)
     wanted = (places >= start[:, None]) & (places < stop[:, None])
     return -logs.masked_fill(~wanted[:, None], -torch.inf).logsumexp(-1).mean()
-
-
-def _log_attention(
-    attention: nn.Module,
-    hidden: Tensor,
-    rotary: tuple[Tensor, Tensor],
-    asked: tuple[Tensor, Tensor],
-    *,
-    first_half: bool,
-) -> Tensor:
-    """(Q, heads, T) log-probabilities with which half of the heads look from Q (row, place)."""
-    row, place = asked
-    shape = (*hidden.shape[:-1], -1, attention.head_dim)
-    queries = attention.q_layernorm(attention.q_proj(hidden).view(shape)).transpose(1, 2)
-    keys = attention.k_layernorm(attention.k_proj(hidden).view(shape)).transpose(1, 2)
-    queries, keys = apply_rotary_pos_emb(queries, keys, *rotary)
-    keys = repeat_kv(keys, attention.num_key_value_groups)
-    half = queries.shape[1] // 2
-    heads = slice(half) if first_half else slice(half, None)
-    scores = queries[row, heads, place, None].float() @ keys[row, heads].float().mT
-    scores = scores[:, :, 0] * attention.scaling
-    future = torch.arange(hidden.shape[1], device=place.device) > place[:, None]
-    return scores.masked_fill(future[:, None], -torch.inf).log_softmax(-1)

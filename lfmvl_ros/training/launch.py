@@ -7,6 +7,9 @@ import json
 import os
 import re
 import shutil
+import signal
+import tempfile
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +33,7 @@ from lfmvl_ros.training.checkpoint import (
 from lfmvl_ros.training.plan import Plan, Wishes, make_plan
 from lfmvl_ros.training.settings import TrainSettings
 from lfmvl_ros.training.sources import warehouse_vocabulary
-from lfmvl_ros.training.state import LOG_FILE, STATE_FILE, TOKENIZER_DIRECTORY
+from lfmvl_ros.training.state import LOG_FILE, STATE_FILE, TOKENIZER_DIRECTORY, claim
 from lfmvl_ros.training.words import spoken
 
 CHECKPOINT_DIRECTORY = "checkpoint"
@@ -69,22 +72,20 @@ def train(settings: TrainSettings, *, resume: bool = False, wishes: Wishes | Non
     if plan.folder is not None:
         print(plan.folder.describe(), flush=True)
     settings.out.mkdir(parents=True, exist_ok=True)
-    meeting = settings.out / f"meeting-{os.getpid()}"
-    arguments = (plan, str(meeting))
     try:
-        if settings.processes == 1:
-            _process(0, *arguments)
-        else:
-            multiprocessing.start_processes(
-                _process, arguments, nprocs=settings.processes, start_method="spawn"
-            )
+        with tempfile.TemporaryDirectory(prefix="lfmvl-train-") as directory:
+            arguments = (plan, f"file://{directory}/meeting")
+            if settings.processes == 1:
+                _process(0, *arguments)
+            else:
+                multiprocessing.start_processes(
+                    _process, arguments, nprocs=settings.processes, start_method="spawn"
+                )
     except ProcessRaisedException as error:
         told = told_by(str(error))
         if told is None:
             raise
         raise UserError(told) from error
-    finally:
-        meeting.unlink(missing_ok=True)
     export(settings.out, settings.out / CHECKPOINT_DIRECTORY)
 
 
@@ -97,15 +98,17 @@ def told_by(traceback: str) -> str | None:
 def _process(rank: int, plan: Plan, meeting: str) -> None:
     torch.set_num_threads(1)
     settings = plan.settings
-    if settings.processes > 1:
+    with claim(settings.out) if rank == 0 else nullcontext():
+        if settings.processes == 1:
+            plan.trainer(rank).run()
+            return
+        # torch interrupts a process whose parent is gone, and what a shell script starts in the
+        # background ignores interrupts: such a training would go on by itself
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         dist.init_process_group(
-            "gloo",
-            init_method=f"file://{Path(meeting).absolute()}",
-            rank=rank,
-            world_size=settings.processes,
+            "gloo", init_method=meeting, rank=rank, world_size=settings.processes
         )
-    plan.trainer(rank).run()
-    if settings.processes > 1:
+        plan.trainer(rank).run()
         dist.destroy_process_group()
 
 

@@ -13,27 +13,25 @@ from itertools import groupby
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import Lfm2VlForConditionalGeneration
 
 from lfmvl_ros.training.attention import use_plain_attention
 from lfmvl_ros.training.geometry import PATCH_PX, TILE_PX, Crop, Grid
+from lfmvl_ros.training.reading import Attending, read, shared_places
 from lfmvl_ros.training.tokenizer import IMAGE_ID
 
 
 @dataclass(frozen=True)
 class Looking:
-    """What guided attention blocks see.
+    """What guided attention blocks look at.
 
     Attributes:
-        image: (B, T, D) normalised input of the block that is told where to look in the image.
-        words: (B, T, D) of the one that is told where to look in the prompt.
-        rotary: cosines and sines of the places.
+        image: of the block that is told where to look in the image.
+        words: of the one that is told where to look in the prompt.
     """
 
-    image: Tensor
-    words: Tensor
-    rotary: tuple[Tensor, Tensor]
+    image: Attending
+    words: Attending
 
 
 @dataclass(frozen=True)
@@ -41,9 +39,10 @@ class NetworkOutput:
     """What one forward pass gives.
 
     Attributes:
-        hidden: (B, T, D) output of the language tower before the vocabulary, or None.
+        hidden: (B, T - S, D) output of the language tower before the vocabulary, behind the S
+            places that questions about an image share; or None.
         tokens: (I, N, D) image tokens as the language tower gets them, or None.
-        looking: what guided attention blocks see, or None.
+        looking: what guided attention blocks look at, or None.
         kinds: (B, P, K) scores of each patch over background and kinds.
         colours: (B, P, C) scores over no colour and colours.
         boxes: (B, P, 4) normalised x1, y1, x2, y2 of the object in each patch.
@@ -88,32 +87,6 @@ def by_shape(values: Tensor, grid: Grid) -> Iterator[tuple[Crop, Tensor]]:
         stop = start + sum(crop.patches for crop in crops)
         yield crops[0], values[:, start:stop]
         start = stop
-
-
-def shift_convolution(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Causal depthwise convolution as shifted products: on a CPU its backward is much faster.
-
-    Args:
-        inputs: (B, D, T).
-        weight: (D, K).
-        bias: (D,) or None.
-    """
-    taps, length = weight.shape[-1], inputs.shape[-1]
-    padded = F.pad(inputs, (taps - 1, 0))
-    output = padded[..., :length] * weight[:, :1]
-    for tap in range(1, taps):
-        output = output + padded[..., tap : tap + length] * weight[:, tap, None]
-    return output if bias is None else output + bias[:, None]
-
-
-def _run_convolution_layer(layer: nn.Module, hidden: Tensor) -> Tensor:
-    """One LFM2 short-convolution block without cache; see ``Lfm2ShortConv.forward``."""
-    gated = layer.conv.in_proj(layer.operator_norm(hidden)).transpose(-1, -2)
-    before, after, values = gated.chunk(3, dim=-2)
-    kernel = layer.conv.conv
-    mixed = after * shift_convolution(before * values, kernel.weight.squeeze(1), kernel.bias)
-    hidden = hidden + layer.conv.out_proj(mixed.transpose(-1, -2).contiguous())
-    return hidden + layer.feed_forward(layer.ffn_norm(hidden))
 
 
 class TrainingNetwork(nn.Module):
@@ -176,28 +149,23 @@ class TrainingNetwork(nn.Module):
         return places[-2:][0], places[-1]
 
     def read(self, image: Tensor, ids: Tensor) -> tuple[Tensor, Looking]:
-        """Image tokens (I, N, D) and token ids (B, T) -> hidden states (B, T, D).
+        """Image tokens (I, N, D) and token ids (B, T) -> hidden states behind the image.
 
-        Also what guidance needs: see ``looking`` of :class:`NetworkOutput`.
+        B is a multiple of I: consecutive rows belong to the same image, and are the same up to its
+        last token.
 
-        B is a multiple of I: consecutive rows belong to the same image.
+        Returns:
+            (B, T - S, D) where S is :func:`shared_places` of the ids, and what guidance needs.
         """
         text = self.model.model.language_model
-        hidden = text.embed_tokens(ids)
-        image = image.repeat_interleave(len(ids) // len(image), 0)
-        image = image.reshape(-1, image.shape[-1]).to(hidden.dtype)
-        hidden = hidden.masked_scatter((ids == IMAGE_ID)[..., None], image)
-        positions = torch.arange(ids.shape[1], device=ids.device)[None]
-        rotary = text.rotary_emb(hidden, position_ids=positions)
-        guided, seen = self.guided_layers, {}
-        for index, layer in enumerate(text.layers):
-            if index in guided:
-                seen[index] = layer.operator_norm(hidden)
-            if layer.is_attention_layer:
-                hidden = layer(hidden, position_embeddings=rotary, attention_mask=None)
-            else:
-                hidden = _run_convolution_layer(layer, hidden)
-        return text.embedding_norm(hidden), Looking(*(seen[i] for i in guided), rotary)
+        shared = shared_places(ids)
+        early = ids[:: len(ids) // len(image), :shared]
+        beginning = text.embed_tokens(early)
+        image = image.reshape(-1, image.shape[-1]).to(beginning.dtype)
+        beginning = beginning.masked_scatter((early == IMAGE_ID)[..., None], image)
+        guided = self.guided_layers
+        hidden, seen = read(text, beginning, text.embed_tokens(ids[:, shared:]), guided)
+        return hidden, Looking(*(seen[index] for index in guided))
 
     def forward(self, patches: Tensor, ids: Tensor | None, grid: Grid) -> NetworkOutput:
         """Run both towers and the dense heads on a batch that shares one grid.

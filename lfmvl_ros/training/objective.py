@@ -117,11 +117,8 @@ def compute_loss(
             total + alignment_weight * _ALIGNMENT_WEIGHT * aligned,
             {**spoken, "aligned": float(aligned.detach())},
         )
-    layers = network.model.model.language_model.layers
-    image, words = (layers[index].self_attn for index in network.guided_layers)
-    seen = output.looking
-    look = image_guidance(image, seen.image, seen.rotary, batch)
-    copy = word_guidance(words, seen.words, seen.rotary, batch)
+    look = image_guidance(output.looking.image, batch)
+    copy = word_guidance(output.looking.words, batch)
     total = total + _GUIDANCE_WEIGHT * (look + copy)
     told = {"look": float(look.detach()), "copy": float(copy.detach())}
     return Loss(total + language, {**spoken, **told, **figures})
@@ -132,7 +129,8 @@ def _language_loss(
 ) -> tuple[Tensor, dict[str, float]]:
     """Cross-entropy of the counted tokens; means per token for the log."""
     wanted, coordinate = batch.next_ids[batch.counted], batch.coordinate[batch.counted]
-    logs = network.model.lm_head(hidden[batch.counted]).float().log_softmax(-1)
+    answers = hidden[batch.counted[:, -hidden.shape[1] :]]  # nothing before the question counts
+    logs = network.model.lm_head(answers).float().log_softmax(-1)
     soften = coordinate >= 0
     words = -logs[~soften].gather(1, wanted[~soften, None]).sum()
     numbers = soft.loss(logs[soften], coordinate[soften])

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.training.growth import can_grow
@@ -14,6 +17,29 @@ from lfmvl_ros.training.settings import TrainSettings
 STATE_FILE = "state.pt"
 LOG_FILE = "progress.jsonl"
 TOKENIZER_DIRECTORY = "tokenizer"
+LOCK_FILE = "lock"
+
+
+def claim(run: Path) -> IO[str]:
+    """Keep other trainings out of a run directory until the returned file closes, or we end.
+
+    Raises:
+        UserError: another process trains there.
+    """
+    file = (run / LOCK_FILE).open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        owner = file.read().strip()
+        file.close()
+        raise UserError(
+            f"process {owner} is training in {run}; wait for it, stop it, or choose another --out"
+        ) from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
 
 
 def check_state(state: Mapping[str, Any], settings: TrainSettings) -> None:

@@ -5,15 +5,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.nn import functional as F
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
-from lfmvl_ros.training.attention import plain_attention
 from lfmvl_ros.training.checkpoint import ModelShape, build_model, build_processor
 from lfmvl_ros.training.data import pictures_of
 from lfmvl_ros.training.examples import Encoder
 from lfmvl_ros.training.geometry import BUDGET, TILED, grid_for
-from lfmvl_ros.training.network import TrainingNetwork, patchify, shift_convolution
+from lfmvl_ros.training.network import TrainingNetwork, patchify
 
 SHAPE = ModelShape(32, 1, 64, "cac", 64)
 
@@ -49,7 +47,7 @@ def test_same_logits_as_through_processor_and_forward(tokenizer, budget):
         given = model.lm_head(network(patches, ids, grid).hidden)
     assert torch.equal(ids, inputs["input_ids"])
     assert torch.allclose(patches[0], torch.cat(seen), atol=1e-6)
-    assert torch.allclose(given, expected, atol=1e-4)
+    assert torch.allclose(given, expected[:, -given.shape[1] :], atol=1e-4)
 
 
 def test_questions_about_one_image_share_its_features(tokenizer):
@@ -63,26 +61,3 @@ def test_questions_about_one_image_share_its_features(tokenizer):
         together = network(patches, ids.repeat(2, 1), grid).hidden
         alone = network(patches[1:], ids[1:], grid).hidden
     assert torch.allclose(together[3], alone[0], atol=1e-5)
-
-
-@pytest.mark.parametrize("causal", [True, False])
-def test_plain_attention_is_attention(causal):
-    torch.manual_seed(0)
-    query, key, value = (torch.randn(2, 3, 7, 8, requires_grad=True) for _ in range(3))
-    expected = F.scaled_dot_product_attention(query, key, value, is_causal=causal, scale=0.4)
-    given = plain_attention(query, key, value, scaling=0.4, causal=causal)
-    assert torch.allclose(given, expected.transpose(1, 2), atol=1e-6)
-    weights = torch.randn_like(given)
-    wanted = torch.autograd.grad((expected.transpose(1, 2) * weights).sum(), (query, key, value))
-    found = torch.autograd.grad((given * weights).sum(), (query, key, value))
-    for one, other in zip(found, wanted, strict=True):
-        assert torch.allclose(one, other, atol=1e-5)
-
-
-@pytest.mark.parametrize("bias", [True, False])
-def test_shifted_products_are_the_causal_convolution(bias):
-    torch.manual_seed(0)
-    inputs, weight = torch.randn(2, 6, 9), torch.randn(6, 3)
-    offset = torch.randn(6) if bias else None
-    expected = F.conv1d(F.pad(inputs, (2, 0)), weight[:, None], offset, groups=6)
-    assert torch.allclose(shift_convolution(inputs, weight, offset), expected, atol=1e-6)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The language tower in training: what questions about an image share read once, against each time.
+
+    python benchmarks/training_reading.py [--rounds N]
+
+Forward and backward pass of the bundled checkpoint's language tower in bfloat16 on one CPU thread,
+three questions about each picture: 8 pictures as the processor shows them (80 shared places, 180 of
+a question and its answer), and 2 in tiles (560 shared). The plain version is the same code with
+every question's row whole. The two take turns; the last line is one JSON object with the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np
+import torch
+
+from lfmvl_ros.training.checkpoint import ModelShape, build_model
+from lfmvl_ros.training.reading import read
+
+_QUESTIONS = 3
+_SHAPES = {"whole pictures": (8, 80, 180), "tiles": (2, 560, 180)}
+
+
+def seconds(text: torch.nn.Module, images: int, shared: int, own: int, *, once: bool) -> float:
+    """Time of one forward and backward pass."""
+    width = text.config.hidden_size
+    early = torch.randn(images, shared, width)
+    late = torch.randn(images * _QUESTIONS, own, width)
+    begun = time.perf_counter()
+    if not once:
+        early = early.repeat_interleave(_QUESTIONS, 0)
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden, _ = read(text, early, late, keep=())
+    hidden.float().square().mean().backward()
+    text.zero_grad(set_to_none=True)
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=10, help="passes of each kind")
+    rounds = parser.parse_args().rounds
+    torch.set_num_threads(1)
+    text = build_model(ModelShape(), vocabulary=2551).model.language_model
+    ratios = {}
+    for name, shape in _SHAPES.items():
+        times: dict[bool, list[float]] = {True: [], False: []}
+        for _ in range(rounds + 2):
+            for once, measured in times.items():
+                measured.append(seconds(text, *shape, once=once))
+        once, each = (1e3 * float(np.median(measured[2:])) for measured in times.values())
+        ratios[name] = round(each / once, 2)
+        print(f"{name:15} once {once:4.0f} ms  each time {each:4.0f} ms  {ratios[name]:.2f} times")
+    print(json.dumps(ratios))
+
+
+if __name__ == "__main__":
+    main()
