@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -85,11 +86,12 @@ class Encoder:
         tail = _TAIL.format(template.text.replace("{query}", ", ".join(labels)))
         head, encoding = self._head(grid), self._backend.encode(tail, add_special_tokens=False)
         places: dict[str, tuple[int, int]] = {}
+        tokens = _Places(encoding)
         start = _TAIL.index("{}") + template.text.index("{query}")
         for label in labels:
             stop = start + len(label)
-            inside = _tokens_in(encoding, (start, stop)) + len(head)
-            places[label] = int(inside[0]), int(inside[-1]) + 1
+            inside = tokens.between((start, stop))
+            places[label] = len(head) + inside.start, len(head) + inside.stop
             start = stop + len(", ")
         return np.array([*head, *encoding.ids], dtype=np.int64), places
 
@@ -99,10 +101,11 @@ class Encoder:
         found = reading_order(question.found, template.decimals)
         text = answer_text(found, template.decimals)
         encoding = self._backend.encode(text, add_special_tokens=False)
+        tokens = _Places(encoding)
         decides = np.zeros(len(encoding.ids) + 1, bool)
         decides[-1] = True
         for match in _DECISION.finditer(text):
-            decides[_tokens_in(encoding, match.span())] = True
+            decides[tokens.between(match.span())] = True
         subject = [
             text.count('{"label": "', 0, stop) - 1
             if chosen and text[start] not in "[]"
@@ -111,7 +114,7 @@ class Encoder:
         ]
         source = np.zeros((len(encoding.ids) + 1, 2), np.int64)
         for item, match in zip(found, _LABEL.finditer(text), strict=True):
-            source[_tokens_in(encoding, match.span())] = places[item.label]
+            source[tokens.between(match.span())] = places[item.label]
         return Example(
             prompt=prompt,
             answer=np.array([*encoding.ids, layout.IM_END_ID]),
@@ -135,11 +138,12 @@ class Encoder:
         """Encode the wish for a caption; every token of its answer is a decision."""
         text = caption_text(phrases)
         encoding = self._backend.encode(text, add_special_tokens=False)
+        tokens = _Places(encoding)
         subject, stop = np.full(len(encoding.ids) + 1, NO_SUBJECT), 0
         for number, phrase in enumerate(phrases):
             start = text.index(phrase.text, stop)
             stop = start + len(phrase.text)
-            subject[_tokens_in(encoding, (start, stop))] = number
+            subject[tokens.between((start, stop))] = number
         answer = np.array([*encoding.ids, layout.IM_END_ID])
         return Example(
             prompt=self.prompt(CAPTION_PROMPT, grid),
@@ -167,10 +171,15 @@ def dense_targets(targets: list[Target], grid: Grid) -> tuple[np.ndarray, np.nda
     return kinds, colours, boxes
 
 
-def _tokens_in(encoding: Encoding, span: tuple[int, int]) -> np.ndarray:
-    """Which tokens have characters between two places of the text."""
-    start, stop = np.array(encoding.offsets).T
-    return np.flatnonzero((start < span[1]) & (stop > span[0]))
+class _Places:
+    """Which tokens of an encoded text have characters between two places of the text."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        self._starts, self._stops = zip(*encoding.offsets, strict=True)
+
+    def between(self, span: tuple[int, int]) -> slice:
+        """The tokens from the first to the last; both ends of tokens only ever grow."""
+        return slice(bisect_right(self._stops, span[0]), bisect_left(self._starts, span[1]))
 
 
 def _markers(grid: Grid) -> list[str]:

@@ -48,6 +48,7 @@ class Crop:
         """Number of image tokens they become."""
         return self.patches // _UNSHUFFLE**2
 
+    @lru_cache(maxsize=256)  # noqa: B019  (crops are few and small)
     def middles(self, side: int = 1) -> np.ndarray:
         """(N, 2) x and y in the image of the middles of squares of ``side`` patches."""
         left, top, right, bottom = self.window
@@ -118,7 +119,7 @@ class Grid:
         """Number of image tokens the language model sees."""
         return sum(crop.tokens for crop in self.crops)
 
-    @lru_cache(maxsize=64)  # noqa: B019  (grids are few and small)
+    @lru_cache(maxsize=64)  # noqa: B019
     def token_patches(self) -> np.ndarray:
         """(tokens, 4) int64, the patches that become each token."""
         found, first = [], 0
