@@ -76,3 +76,22 @@ def deepened_moments(
         if number in state["state"]
     }
     return {"state": moments, "param_groups": [{**group, "params": list(range(len(names)))}]}
+
+
+def grow(state: dict[str, Any], layers: int, names: Mapping[str, Sequence[str]]) -> bool:
+    """Give a saved state this many vision blocks, in place; say whether it had fewer.
+
+    Args:
+        state: of a run.
+        layers: vision blocks of the run that goes on from it.
+        names: the parameters of each of its optimisers, in its order.
+    """
+    old = state["shape"]["vision_layers"]
+    if old == layers:
+        return False
+    for part in ("network", "average"):
+        state[part] = deepened(state[part], old, layers)
+    for part, parameters in names.items():
+        moments = state["optimisers"][part]
+        state["optimisers"][part] = deepened_moments(moments, parameters, old, layers)
+    return True

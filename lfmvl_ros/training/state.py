@@ -10,6 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+import torch
+
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.training.growth import can_grow
 from lfmvl_ros.training.settings import TrainSettings
@@ -57,3 +59,31 @@ def check_state(state: Mapping[str, Any], settings: TrainSettings) -> None:
             f"{settings.out / STATE_FILE} was trained with {state['shape']}, seed "
             f"{state['seed']}; resume it with the same ones or choose another directory"
         )
+
+
+def remembered(settings: TrainSettings) -> dict[str, Any]:
+    """What a state says of the run, for those who go on from it and for the model card."""
+    return {
+        "shape": asdict(settings.shape),
+        "seed": settings.seed,
+        "settings": {
+            "planned_minutes": settings.minutes,
+            "planned_steps": settings.steps,
+            "device": settings.device,
+            "processes": settings.processes,
+            "max_objects": settings.max_objects,
+        },
+        "recipe": {
+            "start": settings.start,
+            "rate": settings.rate,
+            "mix": settings.mix,
+            "data": settings.data,
+        },
+    }
+
+
+def write_state(state: Mapping[str, Any], run: Path) -> None:
+    """Write a state in one piece or not at all."""
+    target = run / STATE_FILE
+    torch.save(state, target.with_suffix(".new"))
+    os.replace(target.with_suffix(".new"), target)

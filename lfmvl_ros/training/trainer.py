@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 
 import torch
 import torch.distributed as dist
@@ -17,10 +16,10 @@ from transformers import Lfm2VlForConditionalGeneration, PreTrainedTokenizerFast
 from lfmvl_ros.training import tokenizer as layout
 from lfmvl_ros.training.alignment import Alignment, word_table
 from lfmvl_ros.training.checkpoint import build_model, count_parameters
-from lfmvl_ros.training.data import Batch, BatchStream, StreamSettings
+from lfmvl_ros.training.data import Batch, BatchStream
 from lfmvl_ros.training.evaluation import Asked, Scores, evaluate, held_out
 from lfmvl_ros.training.feed import Feed
-from lfmvl_ros.training.growth import deepened, deepened_moments
+from lfmvl_ros.training.growth import grow
 from lfmvl_ros.training.network import TrainingNetwork, patchify
 from lfmvl_ros.training.objective import Loss, SoftCoordinates, compute_loss
 from lfmvl_ros.training.optim import (
@@ -33,7 +32,14 @@ from lfmvl_ros.training.optim import (
 from lfmvl_ros.training.run_log import Place, RunLog
 from lfmvl_ros.training.settings import TrainSettings
 from lfmvl_ros.training.sources import SceneSource
-from lfmvl_ros.training.state import LOG_FILE, STATE_FILE, TOKENIZER_DIRECTORY, check_state
+from lfmvl_ros.training.state import (
+    LOG_FILE,
+    STATE_FILE,
+    TOKENIZER_DIRECTORY,
+    check_state,
+    remembered,
+    write_state,
+)
 from lfmvl_ros.training.words import own_names, start_words, widened, with_words
 
 
@@ -81,13 +87,7 @@ class Trainer:
             muon_rate=settings.rate * settings.muon_rate,
             adam_rate=settings.rate * settings.adam_rate,
         )
-        stream = StreamSettings(
-            **{
-                **asdict(settings.stream),
-                "seed": settings.seed,
-                "rank": rank,
-            }
-        )
+        stream = replace(settings.stream, seed=settings.seed, rank=rank)
         self.views = source.views
         self.stream = BatchStream(source, self.tokenizer, self.views, stream)
         self._feed = Feed(
@@ -271,28 +271,12 @@ class Trainer:
             "chunk_objects": self._chunk_objects,
             "tokens": len(self.tokenizer),
             "thousandths": True,
-            "shape": asdict(self.settings.shape),
-            "seed": self.settings.seed,
-            "settings": {
-                "planned_minutes": self.settings.minutes,
-                "planned_steps": self.settings.steps,
-                "device": self.settings.device,
-                "processes": self.settings.processes,
-                "max_objects": self.settings.max_objects,
-            },
-            "recipe": {
-                "start": self.settings.start,
-                "rate": self.settings.rate,
-                "mix": self.settings.mix,
-                "data": self.settings.data,
-            },
+            **remembered(self.settings),
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimisers": self.optimisers.state_dict(),
         }
-        target = self.settings.out / STATE_FILE
-        torch.save(state, target.with_suffix(".new"))
-        os.replace(target.with_suffix(".new"), target)
+        write_state(state, self.settings.out)
         self.tokenizer.save_pretrained(self.settings.out / TOKENIZER_DIRECTORY)
 
     def resume(self) -> None:
@@ -303,7 +287,9 @@ class Trainer:
         """
         state = torch.load(self.settings.out / STATE_FILE, weights_only=True, map_location="cpu")
         check_state(state, self.settings)
-        self._grow(state)
+        old, new = state["shape"]["vision_layers"], self.settings.shape.vision_layers
+        if grow(state, new, self.optimisers.names):
+            self._log.say(f"{old} vision blocks become {new}; the new ones add nothing at first")
         for model, name in ((self.network, "network"), (self.average, "average")):
             model.load_state_dict(widened(state[name], model.state_dict()))
         if state.get("tokens", len(self._known)) < len(self.tokenizer):
@@ -315,15 +301,3 @@ class Trainer:
         self.optimisers.load_state_dict(state["optimisers"])
         self.step, self.samples = state["step"], state["samples"]
         self.seconds, self._chunk_objects = state["seconds"], state["chunk_objects"]
-
-    def _grow(self, state: dict) -> None:
-        """Give a saved state as many vision blocks as the run has, in place."""
-        old, new = state["shape"]["vision_layers"], self.settings.shape.vision_layers
-        if old == new:
-            return
-        self._log.say(f"{old} vision blocks become {new}; the new ones add nothing at first")
-        for part in ("network", "average"):
-            state[part] = deepened(state[part], old, new)
-        for part, parameters in self.optimisers.names.items():
-            moments = state["optimisers"][part]
-            state["optimisers"][part] = deepened_moments(moments, parameters, old, new)
