@@ -11,6 +11,7 @@ from lfmvl_ros.scenes.translations import TRANSLATIONS
 from lfmvl_ros.training.captions import CAPTION_PROMPT
 from lfmvl_ros.training.geometry import BUDGET, COARSE, grid_for
 from lfmvl_ros.training.own_card import machine_of, render_own_card
+from lfmvl_ros.training.sources import VIDEO_WH_PX, views
 
 FACTS_FILE = "training.json"
 SCORES_FILE = "scores.json"
@@ -61,7 +62,7 @@ _MADE = """\
 | | |
 |---|---|
 | data | {samples:,} images of procedural scenes drawn on the way, seed {seed}, |
-| | several questions about each; one in five is a frame of a scene video |
+| | several questions about each; {video:.0%} are frames of scene videos |
 | updates | {step:,} in {minutes:.0f} minutes on {machine} |
 | recipe | first the vision tower alone, then both; cosine schedule, averaged weights, |
 | | Muon (hidden matrices) and AdamW, bfloat16 autocast, soft labels on coordinates, |
@@ -164,7 +165,13 @@ def render_card(facts: dict[str, Any], scores: dict[str, Any] | None) -> str:
         tile=BUDGET.tile_px,
         caption=CAPTION_PROMPT,
     )
-    made = _MADE.format(minutes=facts["seconds"] / 60, machine=machine_of(facts), **facts)
+    shares = [(view.share, view.wh_px == VIDEO_WH_PX) for view in views()]
+    made = _MADE.format(
+        minutes=facts["seconds"] / 60,
+        machine=machine_of(facts),
+        video=sum(share for share, video in shares if video) / sum(share for share, _ in shares),
+        **facts,
+    )
     if facts.get("note"):
         made += f"\n{facts['note']}\n"
     limits = _LIMITS.format(languages=_ONE_NAME if facts.get("languages") else _ENGLISH_ONLY)
