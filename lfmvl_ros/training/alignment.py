@@ -5,6 +5,10 @@ An answer is a copy: the label's position has to find the image tokens that show
 to read a corner off them. Both are easy once an image token looks like the embedding of its
 object's words and holds its corners in the basis of the coordinate tokens, and take very long to
 come about by themselves. This loss asks for it directly, at the projector's output.
+
+A tile does not know where in the picture it is, so its corners there are those within the tile. The
+language tower has the markers to reckon with; a second loss asks, inside of it, for the corners of
+the object in the whole picture.
 """
 
 from __future__ import annotations
@@ -40,6 +44,7 @@ class Alignment(nn.Module):
         """Take word tables of kinds and colours, the coordinate tokens, and the text width."""
         super().__init__()
         self.corner_head = nn.Linear(width, 4 * width)
+        self.place_head = nn.Linear(width, 4 * width)
         self.register_buffer("kinds", kinds, persistent=False)
         self.register_buffer("colours", colours, persistent=False)
         self.register_buffer("pairs", torch.tensor(pair_ids), persistent=False)
@@ -67,10 +72,30 @@ class Alignment(nn.Module):
         if named.any():
             likeness = self._likeness(seen[named], self.colours @ table)
             colour = F.cross_entropy(likeness, colours[shown][named] - 1)
-        corners = self.corner_head(seen).view(len(seen), 4, -1) @ table[self.pairs].T
-        wanted = soft[(boxes * 100).round().long().clamp(0, 99)]
-        corner = -(wanted * corners.float().log_softmax(-1)).sum(-1).mean()
+        corner = self._corners(self.corner_head(seen), boxes, table, soft)
         return kind + _COLOUR_WEIGHT * colour + _CORNER_WEIGHT * corner
+
+    def places(self, seen: Tensor, table: Tensor, batch: Batch, soft: Tensor) -> Tensor:
+        """Surprise, in nats a corner, at where in the whole picture the objects are.
+
+        Args:
+            seen: (I, N, D) image tokens inside the language tower.
+            table: (vocabulary, D) its word embeddings.
+            batch: says what each patch shows.
+            soft: (100, 100) soft coordinate labels.
+        """
+        place = _shown_patch(batch)
+        shown = _of_tokens(batch.kinds[..., None], place, batch)[..., 0] > 0
+        if not shown.any():
+            return seen.sum() * 0
+        boxes = _of_tokens(batch.wholes, place, batch)[shown]
+        return self._corners(self.place_head(seen[shown].float()), boxes, table, soft)
+
+    def _corners(self, told: Tensor, boxes: Tensor, table: Tensor, soft: Tensor) -> Tensor:
+        """Mean surprise of (Q, 4 * D) at the corners (Q, 4), in the basis of their tokens."""
+        scores = told.view(len(told), 4, -1) @ table[self.pairs].T
+        wanted = soft[(boxes * 100).round().long().clamp(0, 99)]
+        return -(wanted * scores.float().log_softmax(-1)).sum(-1).mean()
 
     @staticmethod
     def _likeness(tokens: Tensor, words: Tensor) -> Tensor:

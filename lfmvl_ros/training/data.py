@@ -80,6 +80,7 @@ class Batch:
             and the one behind the last; zeros where it is not.
         answered: float32 (B, K, 4) the objects of the answers, zeros behind the last.
         kinds, colours: int64 (I, P); boxes: float32 (I, P, 4), within the crop of the patch.
+        wholes: float32 (I, P, 4), the boxes within the whole image.
         expected: mean number of counted places in a batch of this chunk.
     """
 
@@ -95,6 +96,7 @@ class Batch:
     kinds: Tensor
     colours: Tensor
     boxes: Tensor
+    wholes: Tensor
     expected: float
 
     def to(self, device: torch.device) -> Batch:
@@ -251,7 +253,6 @@ def _collate(grid: Grid, samples: list[_Sample], *, expected: float) -> Batch:
         source[row, places] = example.source
         answered[row, : len(example.boxes)] = example.boxes
     dense = [dense_targets(sample.targets, grid) for sample in samples]
-    kinds, colours, boxes = (np.stack(parts) for parts in zip(*dense, strict=True))
     pictures = zip(*(sample.pictures for sample in samples), strict=True)
     arrays = (
         ids,
@@ -261,9 +262,7 @@ def _collate(grid: Grid, samples: list[_Sample], *, expected: float) -> Batch:
         subject,
         source,
         answered,
-        kinds,
-        colours,
-        boxes,
+        *(np.stack(parts) for parts in zip(*dense, strict=True)),
     )
     return Batch(
         grid,

@@ -156,7 +156,7 @@ class Encoder:
         )
 
 
-def dense_targets(targets: list[Target], grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def dense_targets(targets: list[Target], grid: Grid) -> tuple[np.ndarray, ...]:
     """What each patch shows, for the throw-away heads.
 
     Of several boxes over a patch's middle the smallest counts.
@@ -164,11 +164,10 @@ def dense_targets(targets: list[Target], grid: Grid) -> tuple[np.ndarray, np.nda
     Returns:
         kinds (P,) int64, 0 for background; colours (P,) int64, 0 where there is none or none known;
         boxes (P, 4) float32, normalised to the crop that the patch is of: a tile knows nothing of
-        where it is.
+        where it is; wholes (P, 4) float32, the same in the whole image.
     """
     parts = [_crop_targets(targets, crop) for crop in grid.crops]
-    kinds, colours, boxes = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return kinds, colours, boxes
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
 class _Places:
@@ -191,19 +190,18 @@ def _markers(grid: Grid) -> list[str]:
     return [*(f"<|img_row_{row}_col_{col}|>" for row, col in places), "<|img_thumbnail|>"]
 
 
-def _crop_targets(
-    targets: Sequence[Target], crop: Crop
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _crop_targets(targets: Sequence[Target], crop: Crop) -> tuple[np.ndarray, ...]:
     x, y = crop.middles().T
     origin = np.array(crop.window[:2] * 2)
     scale = np.array(crop.window[2:] * 2) - origin
     kinds = np.zeros(crop.patches, np.int64)
     colours = np.zeros_like(kinds)
-    boxes = np.zeros((crop.patches, 4), np.float32)
+    boxes, wholes = np.zeros((2, crop.patches, 4), np.float32)
     for target in sorted(targets, key=lambda target: target.area, reverse=True):
         x1, y1, x2, y2 = target.xyxy
         inside = (y > y1) & (y < y2) & (x > x1) & (x < x2)
         kinds[inside] = target.kind + 1
         colours[inside] = target.colour + 1
         boxes[inside] = np.clip((target.xyxy - origin) / scale, 0.0, 1.0)
-    return kinds, colours, boxes
+        wholes[inside] = target.xyxy
+    return kinds, colours, boxes, wholes

@@ -13,10 +13,13 @@ from torch.nn import functional as F
 from lfmvl_ros.training.data import Batch
 from lfmvl_ros.training.guidance import image_guidance, word_guidance
 from lfmvl_ros.training.network import NetworkOutput, TrainingNetwork
+from lfmvl_ros.training.reading import shared_places
+from lfmvl_ros.training.tokenizer import IMAGE_ID
 
 _BOX_WEIGHT = 5.0
 _GUIDANCE_WEIGHT = 0.5
 _ALIGNMENT_WEIGHT = 0.5
+_PLACE_WEIGHT = 0.25
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def compute_loss(
     soft: SoftCoordinates,
     dense_weight: float,
     alignment_weight: float = 1.0,
+    place_weight: float = 0.0,
 ) -> Loss:
     """Loss of one batch; of the dense heads alone where the language tower did not run.
 
@@ -89,6 +93,7 @@ def compute_loss(
         soft: soft labels of coordinates.
         dense_weight: of the throw-away heads.
         alignment_weight: factor of the alignment loss.
+        place_weight: of the corners in the whole picture, inside the language tower.
     """
     shown = batch.kinds > 0
     each = F.cross_entropy(output.kinds.float().transpose(1, 2), batch.kinds, reduction="none")
@@ -117,6 +122,12 @@ def compute_loss(
             total + alignment_weight * _ALIGNMENT_WEIGHT * aligned,
             {**spoken, "aligned": float(aligned.detach())},
         )
+        if place_weight:
+            image = batch.ids[0, : shared_places(batch.ids)] == IMAGE_ID
+            seen = output.looking.image.seen[:, image]
+            placed = network.alignment.places(seen, table, batch, soft.pairs)
+            total = total + place_weight * _PLACE_WEIGHT * placed
+            spoken["placed"] = float(placed.detach())
     look = image_guidance(output.looking.image, batch)
     copy = word_guidance(output.looking.words, batch)
     total = total + _GUIDANCE_WEIGHT * (look + copy)

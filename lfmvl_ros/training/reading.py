@@ -72,11 +72,13 @@ class Attending:
         queries: (B, H, T, C) of the rows' own places.
         keys: (B, H, S + T, C) of all places.
         scaling: of their products.
+        seen: (I, S, D) the block's (normalised) input at the shared places.
     """
 
     queries: Tensor
     keys: Tensor
     scaling: float
+    seen: Tensor
 
     @property
     def heads(self) -> int:
@@ -164,7 +166,8 @@ def _attend(
         causal_attention(own, keys, values, scaling=scaling),
     ]
     output = attention.out_proj(torch.cat([part.flatten(0, 1).flatten(1) for part in mixed]))
-    return output, Attending(own, repeat_kv(keys, attention.num_key_value_groups), scaling)
+    keys = repeat_kv(keys, attention.num_key_value_groups)
+    return output, Attending(own, keys, scaling, rows.split(hidden)[0])
 
 
 def _convolve(block: nn.Module, hidden: Tensor, rows: Rows) -> Tensor:

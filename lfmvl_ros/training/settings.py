@@ -37,6 +37,8 @@ class TrainSettings:
         rate: factor of both learning rates.
         curriculum: whether answers have few objects at first.
         head_warm_up: share of the run over which the throw-away heads get their weight.
+        placing_share: share of the run after which the language tower is asked where in the whole
+            picture the object of each image token is.
         mix: share of warehouse scenes in a run on other pictures.
         data: what state and model card say of those pictures; None for the warehouse alone.
     """
@@ -64,6 +66,7 @@ class TrainSettings:
     rate: float = 1.0
     curriculum: bool = True
     head_warm_up: float = 0.0
+    placing_share: float = 0.37
     mix: float = 0.0
     data: Mapping[str, Any] | None = None
 
@@ -88,6 +91,10 @@ class TrainSettings:
     def head_weight(self, progress: float) -> float:
         """Weight of the throw-away heads, 0 to 1, when this share of the run is over."""
         return min(1.0, progress / self.head_warm_up) if self.head_warm_up else 1.0
+
+    def place_weight(self, progress: float) -> float:
+        """Weight of the places of objects, 0 to 1, when this share of the run is over."""
+        return min(1.0, max(0.0, (progress - self.placing_share) / 0.02))
 
     @property
     def evaluations(self) -> int:

@@ -151,6 +151,7 @@ class Trainer:
                 soft=soft,
                 dense_weight=heads * settings.dense_weight,
                 alignment_weight=heads,
+                place_weight=settings.place_weight(progress),
             )
         self.network.zero_grad(set_to_none=True)
         loss.total.backward()

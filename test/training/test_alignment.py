@@ -26,7 +26,7 @@ def batch(kind):
     kinds[0, 5] = kind
     boxes = torch.zeros(1, 8, 4)
     boxes[0, 5] = torch.tensor([0.1, 0.2, 0.3, 0.4])
-    return SimpleNamespace(grid=Grid(4, 2), kinds=kinds, colours=kinds, boxes=boxes)
+    return SimpleNamespace(grid=Grid(4, 2), kinds=kinds, colours=kinds, boxes=boxes, wholes=boxes)
 
 
 def test_looking_like_the_right_word_costs_less():
@@ -48,3 +48,20 @@ def test_an_empty_image_costs_nothing():
     alignment = Alignment(torch.eye(3, SIZE), torch.eye(3, SIZE), list(range(100)), WIDTH)
     loss = alignment(torch.randn(1, 2, WIDTH), torch.randn(SIZE, WIDTH), batch(0), soft_labels(1.0))
     assert float(loss.detach()) == 0
+
+
+def test_places_are_learnt_in_the_whole_picture():
+    torch.manual_seed(0)
+    alignment = Alignment(torch.eye(3, SIZE), torch.eye(3, SIZE), list(range(100, 200)), WIDTH)
+    table, soft, shows = torch.randn(SIZE, WIDTH), soft_labels(0.1), batch(1)
+    shows.wholes = 0.5 + shows.boxes / 2  # as in the last of two by two tiles
+    seen = torch.randn(1, 2, WIDTH)
+    optimiser = torch.optim.Adam(alignment.place_head.parameters(), lr=0.01)
+    for _ in range(60):
+        loss = alignment.places(seen, table, shows, soft)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    said = alignment.place_head(seen[0, 0]).view(4, -1) @ table[100:200].T
+    assert said.argmax(-1).tolist() == [55, 60, 65, 70]
+    assert float(alignment.places(seen, table, batch(0), soft).detach()) == 0

@@ -85,7 +85,7 @@ def test_every_token_of_a_caption_is_a_decision_and_knows_its_object(tokenizer):
 
 def test_patches_of_a_tile_know_their_box_within_the_tile():
     grid = Grid(4, 4, (2, 1))
-    kinds, _, boxes = dense_targets([target([0.25, 0.0, 0.75, 1.0])], grid)
+    kinds, _, boxes, wholes = dense_targets([target([0.25, 0.0, 0.75, 1.0])], grid)
     left, right, whole = np.split(kinds, [256, 512])
     assert left.reshape(16, 16)[0].tolist() == [0] * 8 + [1] * 8
     assert right.reshape(16, 16)[0].tolist() == [1] * 8 + [0] * 8
@@ -93,6 +93,7 @@ def test_patches_of_a_tile_know_their_box_within_the_tile():
     np.testing.assert_allclose(boxes[8], [0.5, 0, 1, 1])
     np.testing.assert_allclose(boxes[256], [0, 0, 0.5, 1])
     np.testing.assert_allclose(boxes[513], [0.25, 0, 0.75, 1])
+    np.testing.assert_allclose(wholes[[8, 256, 513]], [[0.25, 0, 0.75, 1]] * 3)
 
 
 def test_the_empty_answer_is_one_decision(tokenizer):
@@ -103,13 +104,13 @@ def test_the_empty_answer_is_one_decision(tokenizer):
 
 def test_patches_show_the_smallest_object_on_them():
     large, small = target([0, 0, 1, 1], kind=0), target([0, 0, 0.25, 0.25], kind=1, colour=1)
-    kinds, colours, boxes = dense_targets([small, large], GRID)
+    kinds, colours, boxes, _ = dense_targets([small, large], GRID)
     assert kinds.reshape(4, 4)[0].tolist() == [2, 1, 1, 1]
     assert colours[0] == 2
     np.testing.assert_allclose(boxes[0], [0, 0, 0.25, 0.25])
 
 
 def test_background_has_no_kind():
-    kinds, colours, _ = dense_targets([], GRID)
+    kinds, colours, _, _ = dense_targets([], GRID)
     assert not kinds.any()
     assert not colours.any()

@@ -75,7 +75,7 @@ def test_rows_are_laid_out_image_by_image():
 def test_log_probabilities_of_looking_are_those_of_attention():
     torch.manual_seed(0)
     queries, keys = torch.randn(2, 4, 3, 8), torch.randn(2, 4, 5, 8)
-    attending = Attending(queries, keys, 0.5)
+    attending = Attending(queries, keys, 0.5, seen=torch.empty(1, 2, 8))
     row, place = torch.tensor([1, 0]), torch.tensor([0, 2])
     logs = attending.logs(row, place, slice(2, None))
     scores = 0.5 * queries[1, 3, 0] @ keys[1, 3].T
