@@ -211,6 +211,11 @@ def found_where(done: Sequence[Answered], wanted: Callable[[Target], bool]) -> d
     }
 
 
+def is_small(target: Target) -> bool:
+    """Less than a hundredth of the picture."""
+    return target.area < SMALL_AREA
+
+
 def described(checkpoint: Checkpoint, scenes: Sequence[Scene]) -> dict[str, Any]:
     """How much of what captions should say they do, phrase by phrase ("two totes")."""
     valid = said = wanted = right = 0
@@ -245,11 +250,11 @@ def measure(done: Sequence[Answered], names: Sequence[str]) -> dict:
         slices[name] = {"answers": len(mine), **sum(mine, Scores()).rates()}
     for name in ("tiled", "untiled"):
         large = [item for item in done if item.slice == name]
-        slices[f"{name}_small"] = found_where(large, lambda target: target.area < SMALL_AREA)
+        slices[f"{name}_small"] = found_where(large, is_small)
     three = [item for item in done if item.slice == "three_decimals"]
     slices["three_decimals"]["kept"] = decimals_kept(three)
     done = counted(done)
-    slices["small"] = found_where(done, lambda target: target.area < SMALL_AREA)
+    slices["small"] = found_where(done, is_small)
     slices["occluded"] = found_where(done, lambda target: target.visibility < OCCLUDED)
     total = sum((Scores.of(item.verdict) for item in done), Scores())
     pooled = mean_average_precision([(item.verdict, item.sure) for item in done])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +48,14 @@ def rss_mb(pid: int) -> float:
 def percentile(values: Sequence[float], q: float) -> float | None:
     """Return a percentile; None without values."""
     return round(float(np.percentile(values, q)), 2) if len(values) else None
+
+
+def medians_in_turn(
+    kinds: Sequence[str], rounds: int, measure: Callable[[str], float]
+) -> list[float]:
+    """Median of what is measured for each kind; they take turns, after two rounds to warm up."""
+    figures = [[measure(kind) for kind in kinds] for _ in range(rounds + 2)]
+    return [float(median) for median in np.median(figures[2:], axis=0)]
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import time
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import numpy as np
 import torch
+from measuring import medians_in_turn
 from torch.nn import functional as F
 
 from lfmvl_ros.training.attention import plain_attention
@@ -52,11 +52,9 @@ def main() -> None:
     torch.set_num_threads(1)
     ratios = {}
     for name, shape in _SHAPES.items():
-        times = {"plain": [], "fused": []}
-        for _ in range(rounds + 2):
-            for kind, measured in times.items():
-                measured.append(milliseconds(kind, *shape))
-        plain, fused = (float(np.median(measured[2:])) for measured in times.values())
+        plain, fused = medians_in_turn(
+            ("plain", "fused"), rounds, lambda kind, shape=shape: milliseconds(kind, *shape)
+        )
         ratios[name] = round(fused / plain, 2)
         print(f"{name:9} plain {plain:5.1f} ms  fused {fused:5.1f} ms  {ratios[name]:.2f} times")
     print(json.dumps(ratios))

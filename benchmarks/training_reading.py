@@ -18,8 +18,8 @@ import time
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import numpy as np
 import torch
+from measuring import medians_in_turn
 
 from lfmvl_ros.training.checkpoint import ModelShape, build_model
 from lfmvl_ros.training.reading import read
@@ -28,19 +28,19 @@ _QUESTIONS = 3
 _SHAPES = {"whole pictures": (8, 80, 180), "tiles": (2, 560, 180)}
 
 
-def seconds(text: torch.nn.Module, images: int, shared: int, own: int, *, once: bool) -> float:
+def milliseconds(kind: str, text: torch.nn.Module, images: int, shared: int, own: int) -> float:
     """Time of one forward and backward pass."""
     width = text.config.hidden_size
     early = torch.randn(images, shared, width)
     late = torch.randn(images * _QUESTIONS, own, width)
     begun = time.perf_counter()
-    if not once:
+    if kind == "each":
         early = early.repeat_interleave(_QUESTIONS, 0)
     with torch.autocast("cpu", torch.bfloat16):
         hidden, _ = read(text, early, late, keep=())
     hidden.float().square().mean().backward()
     text.zero_grad(set_to_none=True)
-    return time.perf_counter() - begun
+    return 1e3 * (time.perf_counter() - begun)
 
 
 def main() -> None:
@@ -54,11 +54,9 @@ def main() -> None:
     text = build_model(ModelShape(), vocabulary=2551).model.language_model
     ratios = {}
     for name, shape in _SHAPES.items():
-        times: dict[bool, list[float]] = {True: [], False: []}
-        for _ in range(rounds + 2):
-            for once, measured in times.items():
-                measured.append(seconds(text, *shape, once=once))
-        once, each = (1e3 * float(np.median(measured[2:])) for measured in times.values())
+        once, each = medians_in_turn(
+            ("once", "each"), rounds, lambda kind, shape=shape: milliseconds(kind, text, *shape)
+        )
         ratios[name] = round(each / once, 2)
         print(f"{name:15} once {once:4.0f} ms  each time {each:4.0f} ms  {ratios[name]:.2f} times")
     print(json.dumps(ratios))

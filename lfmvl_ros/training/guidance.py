@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lfmvl_ros.training.data import Batch
 from lfmvl_ros.training.geometry import Grid
-from lfmvl_ros.training.reading import Attending, shared_places
+from lfmvl_ros.training.reading import Attending
 from lfmvl_ros.training.tokenizer import IMAGE_ID
 
 
@@ -42,12 +42,10 @@ def image_guidance(attending: Attending, batch: Batch) -> Tensor:
     row, place = (batch.subject >= 0).nonzero(as_tuple=True)
     if not len(row):
         return attending.queries.sum() * 0
-    half = attending.heads // 2
-    logs = attending.logs(row, place - shared_places(batch.ids), slice(half))
+    logs = attending.logs(row, place, slice(attending.heads // 2))
     boxes = batch.answered[row, batch.subject[row, place]]
     looked = logs[:, :, batch.ids[0] == IMAGE_ID]
-    wanted = image_tokens_of(boxes, batch.grid)
-    return -looked.masked_fill(~wanted[:, None], -torch.inf).logsumexp(-1).mean()
+    return _surprise(looked, image_tokens_of(boxes, batch.grid))
 
 
 def word_guidance(attending: Attending, batch: Batch) -> Tensor:
@@ -58,9 +56,12 @@ def word_guidance(attending: Attending, batch: Batch) -> Tensor:
     row, place = (batch.source[..., 1] > 0).nonzero(as_tuple=True)
     if not len(row):
         return attending.queries.sum() * 0
-    half = attending.heads // 2
-    logs = attending.logs(row, place - shared_places(batch.ids), slice(half, None))
+    logs = attending.logs(row, place, slice(attending.heads // 2, None))
     start, stop = batch.source[row, place].unbind(-1)
     places = torch.arange(logs.shape[-1], device=row.device)
-    wanted = (places >= start[:, None]) & (places < stop[:, None])
+    return _surprise(logs, (places >= start[:, None]) & (places < stop[:, None]))
+
+
+def _surprise(logs: Tensor, wanted: Tensor) -> Tensor:
+    """Mean of (Q, heads, N) log-probabilities, in nats, at looking where (Q, N) says."""
     return -logs.masked_fill(~wanted[:, None], -torch.inf).logsumexp(-1).mean()

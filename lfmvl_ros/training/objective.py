@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from lfmvl_ros.training.data import Batch
 from lfmvl_ros.training.guidance import image_guidance, word_guidance
 from lfmvl_ros.training.network import NetworkOutput, TrainingNetwork
-from lfmvl_ros.training.reading import shared_places
 from lfmvl_ros.training.tokenizer import IMAGE_ID
 
 _BOX_WEIGHT = 5.0
@@ -123,8 +122,8 @@ def compute_loss(
             {**spoken, "aligned": float(aligned.detach())},
         )
         if place_weight:
-            image = batch.ids[0, : shared_places(batch.ids)] == IMAGE_ID
-            seen = output.looking.image.seen[:, image]
+            seen = output.looking.image.seen
+            seen = seen[:, batch.ids[0, : seen.shape[1]] == IMAGE_ID]
             placed = network.alignment.places(seen, table, batch, soft.pairs)
             total = total + place_weight * _PLACE_WEIGHT * placed
             spoken["placed"] = float(placed.detach())

@@ -70,7 +70,7 @@ class Attending:
 
     Attributes:
         queries: (B, H, T, C) of the rows' own places.
-        keys: (B, H, S + T, C) of all places.
+        keys: (B, K, S + T, C) of all places; H is a multiple of K.
         scaling: of their products.
         seen: (I, S, D) the block's (normalised) input at the shared places.
     """
@@ -90,20 +90,21 @@ class Attending:
 
         Args:
             row: int64 (Q,).
-            place: int64 (Q,), counted from the rows' own first place.
+            place: int64 (Q,), one of the rows' own, counted from the first of all.
             heads: which of the heads.
 
         Returns:
             (Q, heads, S + T).
         """
-        queries, keys = self.queries[:, heads].float(), self.keys[:, heads].float()
+        keys = repeat_kv(self.keys, self.heads // self.keys.shape[1])
+        queries, keys = self.queries[:, heads].float(), keys[:, heads].float()
         scores = (queries @ keys.mT).mul(self.scaling)
         _, count, own, every = scores.shape
         head = torch.arange(count, device=row.device)
-        index = (row[:, None] * count + head) * own + place[:, None]
+        index = (row[:, None] * count + head) * own + place[:, None] - (every - own)
         asked = scores.reshape(-1, every).index_select(0, index.flatten())
         asked = asked.view(len(row), count, every)
-        future = torch.arange(every, device=row.device) > place[:, None] + (every - own)
+        future = torch.arange(every, device=row.device) > place[:, None]
         return asked.masked_fill(future[:, None], -torch.inf).log_softmax(-1)
 
 
@@ -166,7 +167,6 @@ def _attend(
         causal_attention(own, keys, values, scaling=scaling),
     ]
     output = attention.out_proj(torch.cat([part.flatten(0, 1).flatten(1) for part in mixed]))
-    keys = repeat_kv(keys, attention.num_key_value_groups)
     return output, Attending(own, keys, scaling, rows.split(hidden)[0])
 
 

@@ -76,7 +76,7 @@ def test_log_probabilities_of_looking_are_those_of_attention():
     torch.manual_seed(0)
     queries, keys = torch.randn(2, 4, 3, 8), torch.randn(2, 4, 5, 8)
     attending = Attending(queries, keys, 0.5, seen=torch.empty(1, 2, 8))
-    row, place = torch.tensor([1, 0]), torch.tensor([0, 2])
+    row, place = torch.tensor([1, 0]), torch.tensor([2, 4])  # two places are shared
     logs = attending.logs(row, place, slice(2, None))
     scores = 0.5 * queries[1, 3, 0] @ keys[1, 3].T
     assert torch.allclose(logs[0, 1, :3], scores[:3].log_softmax(0), atol=1e-6)
