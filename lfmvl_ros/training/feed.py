@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.training.data import Batch, BatchStream, StreamSettings
+from lfmvl_ros.training.processes import end_with_parent
 from lfmvl_ros.training.sources import SceneSource, View
 
 _AHEAD = 2  # chunks that wait, beyond one in the hands of each worker
@@ -91,6 +92,7 @@ def _prepare(
     settings: StreamSettings,
 ) -> None:
     global _stream  # noqa: PLW0603  (what a pool's worker keeps between its tasks)
+    end_with_parent()
     torch.set_num_threads(1)
     _stream = BatchStream(make_source(), tokenizer, views, settings)
 

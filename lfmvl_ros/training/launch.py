@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import tempfile
 from contextlib import nullcontext
 from dataclasses import replace
@@ -31,6 +30,7 @@ from lfmvl_ros.training.checkpoint import (
     save_checkpoint,
 )
 from lfmvl_ros.training.plan import Plan, Wishes, make_plan
+from lfmvl_ros.training.processes import end_with_parent
 from lfmvl_ros.training.settings import TrainSettings
 from lfmvl_ros.training.sources import warehouse_vocabulary
 from lfmvl_ros.training.state import LOG_FILE, STATE_FILE, TOKENIZER_DIRECTORY, claim
@@ -102,9 +102,7 @@ def _process(rank: int, plan: Plan, meeting: str) -> None:
         if settings.processes == 1:
             plan.trainer(rank).run()
             return
-        # torch interrupts a process whose parent is gone, and what a shell script starts in the
-        # background ignores interrupts: such a training would go on by itself
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        end_with_parent()
         dist.init_process_group(
             "gloo", init_method=meeting, rank=rank, world_size=settings.processes
         )

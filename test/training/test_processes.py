@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -39,10 +40,23 @@ def free(run):
     return True
 
 
-def test_no_process_goes_on_after_the_command_was_killed(tmp_path):
+def alive(group):
+    """Processes of a group that have not ended, whether or not anybody took note."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, leader = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(leader) == group and state not in "ZX":
+                found.append(stat.parent.name)
+    return found
+
+
+@pytest.mark.parametrize("helpers", ["--processes 2", "--processes 1 --workers 1"])
+def test_no_process_goes_on_after_the_command_was_killed(tmp_path, helpers):
     pictures, run = tmp_path / "bins", tmp_path / "run"
     scene_folder(pictures)
-    command = f"train --data {pictures} --tiny --batch 2 --minutes 60 --device cpu --out {run}"
+    command = f"train --data {pictures} --tiny --batch 2 --minutes 60 --out {run} {helpers}"
+    command += " --device cpu"
     ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]  # as what a script starts with &
     process = subprocess.Popen(
         [*ignoring, sys.executable, "-m", "lfmvl_ros.cli.main", *command.split()],
@@ -51,10 +65,12 @@ def test_no_process_goes_on_after_the_command_was_killed(tmp_path):
     try:
         wait_until((run / LOG_FILE).exists, 240)
         assert not free(run)
-        assert int((run / LOCK_FILE).read_text()) != process.pid
+        assert (int((run / LOCK_FILE).read_text()) != process.pid) == ("2" in helpers)
+        assert len(alive(process.pid)) > 1
         process.kill()
         process.wait()
         wait_until(lambda: free(run), 30)
+        wait_until(lambda: not alive(process.pid), 30)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
