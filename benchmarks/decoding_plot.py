@@ -50,8 +50,9 @@ def draw(records: list[dict[str, Any]], path: Path) -> None:
     )
     axes.set_xticks(range(len(MOTIONS)), [f"{kind}\n(goal: {BARS[kind]}x)" for kind in MOTIONS])
     axes.set_ylabel("passes an answer")
+    same = sum(record["identical"] for record in records)
     axes.set_title(
-        f"{len(records)} answers, all identical to generate; grey: generate, a pass a token;\n"
+        f"{same} of {len(records)} answers identical to generate; grey: generate, a pass a token;\n"
         "lines: 10th, 50th and 90th percentile",
         fontsize=8,
     )
@@ -67,9 +68,6 @@ def main() -> None:
     parser.add_argument("picture", type=Path)
     args = parser.parse_args()
     records = [json.loads(line) for line in args.records.read_text().splitlines()[1:]]
-    differing = sum(not record["identical"] for record in records)
-    if differing:
-        raise SystemExit(f"{differing} of {len(records)} answers differ; the title would be untrue")
     draw(records, args.picture)
 
 
