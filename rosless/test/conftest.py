@@ -3,6 +3,7 @@
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +25,13 @@ def domain(monkeypatch):
     monkeypatch.delenv("CYCLONEDDS_URI", raising=False)
     yield number
     rclpy.try_shutdown()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interrupts():
+    """What a script starts in the background ignores interrupts, and so would all it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
