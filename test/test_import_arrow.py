@@ -19,7 +19,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 ROS = {
     *("rclpy", "cv_bridge", "launch", "launch_ros", "launch_testing", "ament_index_python"),
-    *("rosless", "rosidl_runtime_py", "ros2cli", "std_srvs", "builtin_interfaces"),
+    *("rosidl_runtime_py", "ros2cli", "std_srvs", "builtin_interfaces"),
     *("rcl_interfaces", "message_filters", "image_transport", "rosbag2_py"),
 }
 ROS_PREFIXES = ("tf2_", "rosidl_")

@@ -52,7 +52,7 @@ def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout.split("\0")  # fmt: skip
     for name in filter(None, listed):
-        if not name.startswith(("test/", "rosless/", "docs/")) and (ROOT / name).is_file():
+        if not name.startswith(("test/", "docs/")) and (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
