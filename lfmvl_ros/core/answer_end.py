@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_ros.core.reply import FinishReason
 
@@ -33,7 +34,7 @@ class AnswerWatch:
     def __init__(self) -> None:
         self.keep = 0
         self._recent = np.full(LONGEST_PERIOD, -1, dtype=np.int64)  # newest first
-        self._cycling = np.zeros(LONGEST_PERIOD, dtype=np.int64)
+        self._cycling: NDArray[np.int64] = np.zeros(LONGEST_PERIOD, dtype=np.int64)
         self._needed = np.maximum(_LEAST_CYCLING, _CYCLES * np.arange(1, LONGEST_PERIOD + 1))
         self._digits = self._blanks = 0
         self._objects: Counter[str] = Counter()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from lfmvl_ros.core.boxes import FloatArray
@@ -65,7 +66,7 @@ class Comparison:
         }
 
 
-def fit(method: str, evidence: Evidence, right: Sequence[bool] | np.ndarray) -> Fitted:
+def fit(method: str, evidence: Evidence, right: Sequence[bool] | NDArray[np.bool_]) -> Fitted:
     """Fit one of :data:`METHODS` to N boxes of which it is known whether they are right.
 
     Raises:
@@ -82,7 +83,7 @@ def fit(method: str, evidence: Evidence, right: Sequence[bool] | np.ndarray) -> 
     return _fit_logistic(LOGISTIC[method], evidence, hits)
 
 
-def compare(evidence: Evidence, right: np.ndarray, groups: np.ndarray) -> tuple[Comparison, ...]:
+def compare(evidence: Evidence, right: NDArray[np.bool_], groups: NDArray[np.int64]) -> tuple[Comparison, ...]:
     """Try every method on folds of whole groups; the best comes first.
 
     Args:
@@ -103,7 +104,7 @@ def compare(evidence: Evidence, right: np.ndarray, groups: np.ndarray) -> tuple[
     return tuple(sorted(found, key=lambda item: item.log_loss))
 
 
-def log_loss(confidences: FloatArray, right: np.ndarray) -> float:
+def log_loss(confidences: FloatArray, right: NDArray[np.bool_]) -> float:
     """Return the mean of -log of the probability given to what was the case; lower is better."""
     of_case = np.where(right, confidences, 1 - confidences)
     return float(-np.log(np.clip(of_case, _SURE, 1.0)).mean())

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_ros.core.answer_text import Hint, Piece, join_answer, split_answer
 from lfmvl_ros.core.boxes import FloatArray
@@ -75,7 +76,7 @@ def _scale_and_rows(
 
 
 def _arranged(
-    pieces: list[Piece], tail: str, printed: FloatArray, moved: FloatArray, gone: np.ndarray
+    pieces: list[Piece], tail: str, printed: FloatArray, moved: FloatArray, gone: NDArray[np.bool_]
 ) -> Hint | None:
     """Put the objects that are left into the order that the model will probably name them in."""
     order = [index for index in range(len(pieces)) if not gone[index]]

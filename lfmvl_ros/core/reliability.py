@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
 
@@ -13,7 +14,7 @@ Verdicts = Sequence[bool]
 
 
 def expected_calibration_error(
-    confidences: Sequence[float] | FloatArray, right: Verdicts | np.ndarray, bins: int = 10
+    confidences: Sequence[float] | FloatArray, right: Verdicts | NDArray[np.bool_], bins: int = 10
 ) -> float:
     """Return the mean distance between confidence and share that was right, over equal bins.
 
@@ -32,8 +33,8 @@ def expected_calibration_error(
 
 def error_interval(
     confidences: FloatArray,
-    right: np.ndarray,
-    groups: np.ndarray,
+    right: NDArray[np.bool_],
+    groups: NDArray[np.int64],
     *,
     share: float = 0.9,
     times: int = 1000,
@@ -79,7 +80,7 @@ def error_of_perfection(confidences: FloatArray, *, times: int = 300, seed: int 
 
 
 def reliability(
-    confidences: FloatArray, right: Verdicts | np.ndarray, bins: int = 10
+    confidences: FloatArray, right: Verdicts | NDArray[np.bool_], bins: int = 10
 ) -> list[dict[str, float]]:
     """Return one entry a filled bin: boxes in it, mean confidence, share that was right."""
     which = _bin_of(confidences, bins)
@@ -95,7 +96,7 @@ def reliability(
     ]
 
 
-def ranking(confidences: FloatArray, right: np.ndarray) -> float:
+def ranking(confidences: FloatArray, right: NDArray[np.bool_]) -> float:
     """Return how often a right box has more confidence than a wrong one (area under the ROC curve).
 
     Ties count half; 0.5 where there is nothing to compare.
@@ -110,5 +111,5 @@ def ranking(confidences: FloatArray, right: np.ndarray) -> float:
     return float(below.mean() / 2 / len(misses))
 
 
-def _bin_of(confidences: FloatArray, bins: int) -> np.ndarray:
+def _bin_of(confidences: FloatArray, bins: int) -> NDArray[np.intp]:
     return np.minimum((confidences * bins).astype(np.int64), bins - 1)

@@ -118,9 +118,9 @@ def associate(
         track, box = track[better], box[better]
         gain[track, box], nis[track, box] = cost[better], distance[better]
         other[track, box] = bool(second)
-    rows, columns = linear_sum_assignment(gain)
-    real = gain[rows, columns] < 0
-    rows, columns = rows[real], columns[real]
+    every_row, every_column = linear_sum_assignment(gain)
+    real = gain[every_row, every_column] < 0
+    rows, columns = every_row[real], every_column[real]
     return Pairs(rows, columns, nis[rows, columns], other[rows, columns])
 
 

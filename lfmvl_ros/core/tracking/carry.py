@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy
 from lfmvl_ros.core.config import TrackerSettings
@@ -136,7 +137,7 @@ def _moved(
 def _measured_velocity(
     table: Table,
     predicted: Table,
-    rows: np.ndarray,
+    rows: NDArray[np.intp],
     shift: FloatArray,
     noise: FloatArray,
     step_s: float,

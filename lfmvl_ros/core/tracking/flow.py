@@ -121,7 +121,7 @@ def box_motion(
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     turned = transformed(centres, turn)
     vote = np.where(followed, _centrality(side)[None], 0.0)
-    background = np.zeros((n, 2))
+    background: FloatArray = np.zeros((n, 2))
     if camera is not None:
         background = transformed(turned, camera) - centres
         around = transformed(points.reshape(-1, 2), turn)

@@ -80,7 +80,7 @@ def _predicted(
 ) -> tuple[FloatArray, FloatArray]:
     """Mean ``(N, 8)`` and covariance of the tracks' motion from ``since_ns``, ``(N,)``, on."""
     total_s = (stamp_ns - since_ns) * NS
-    steady_s = np.clip((table.steady_until_ns - since_ns) * NS, 0.0, total_s)
+    steady_s: FloatArray = np.clip((table.steady_until_ns - since_ns) * NS, 0.0, total_s)
     mean, covariance = predict(
         mean,
         covariance,
