@@ -60,8 +60,8 @@ def error_interval(
     member = np.unique(groups, return_inverse=True)[1]
     count, bins = int(member.max()) + 1, 10
     cell = member * bins + _bin_of(confidences, bins)
-    gaps = np.bincount(cell, weights=confidences - right, minlength=count * bins)
-    gaps, boxes = gaps.reshape(count, bins), np.bincount(member, minlength=count)
+    summed = np.bincount(cell, weights=confidences - right, minlength=count * bins)
+    gaps, boxes = summed.reshape(count, bins), np.bincount(member, minlength=count)
     drawn = rng.multinomial(count, np.full(count, 1 / count), size=times)
     errors = np.abs(drawn @ gaps).sum(axis=1) / np.maximum(drawn @ boxes, 1)
     low, high = np.quantile(errors, [(1 - share) / 2, (1 + share) / 2])
