@@ -219,8 +219,8 @@ class TrackerSettings(Group):
     )
     reorder_window_s: float = setting(
         2.0,
-        "An answer older than the newest by up to this is put in its place in time; an older one "
-        "means that time jumped back, and tracking starts anew.",
+        "How late images and answers may come: late images are dropped, late answers applied at "
+        "their time. Anything older restarts tracking. Raise it for a network that delays more.",
         unit="s",
         low=0.0,
         high=30.0,

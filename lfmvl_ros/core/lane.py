@@ -21,6 +21,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.report import Answer, LaneStatus
+from lfmvl_ros.core.timeline import Timeline, Verdict
 from lfmvl_ros.core.tracking import Applied, Ignored, Tracker, Tracks
 from lfmvl_ros.core.triggers import is_due
 
@@ -52,7 +53,7 @@ class Lane:
         self._waiting: tuple[Frame, int] | None = None
         self._requests: list[Future[Answer]] = []
         self._last_asked_ns: int | None = None
-        self._newest_ns = 0
+        self._timeline = Timeline()
         self._frames = self._superseded = self._restarts = 0
         self._outcomes: Counter[str] = Counter()
         self._ignored: Counter[str] = Counter()
@@ -61,26 +62,36 @@ class Lane:
 
     # -- frames and requests in ------------------------------------------------------------------
 
-    def arrive(self, stamp_ns: int, window_ns: float) -> int:
-        """Count a frame; start a new epoch when time runs from an earlier point again.
+    def arrive(self, stamp_ns: int, window_ns: float, verdict: Verdict | None = None) -> int | None:
+        """Count a frame; start a new epoch when time restarts with it.
+
+        Args:
+            stamp_ns: of the frame.
+            window_ns: how late a stamp may be without restarting time by itself.
+            verdict: on the stamp, by whoever judged it before; without it, it is judged here.
 
         Returns:
-            The epoch that the frame belongs to.
+            The epoch that the frame belongs to; None when it is out of order.
         """
         self._frames += 1
-        if stamp_ns < self._newest_ns - window_ns:
-            _log.warning("camera stamps jumped back; the tracker starts again")
+        if verdict is None:
+            verdict = self._timeline.judge(stamp_ns, window_ns)
+        elif verdict.is_kept:
+            self._timeline = Timeline(stamp_ns)
+        if verdict is Verdict.RESTARTED:
+            _log.warning("camera stamps jumped back; the tracker restarts")
             with self.restarting:
                 self.tracker.reset()
                 self.epoch += 1
-            self._newest_ns = stamp_ns
             self._last_asked_ns = None
             self._restarts += 1
-        self._newest_ns = max(self._newest_ns, stamp_ns)
-        return self.epoch
+        return self.epoch if verdict.is_kept else None
 
-    def hand_over(self, frame: Frame, now_ns: int, epoch: int) -> None:
-        """Let the newest frame wait for the model, unless time has started again meanwhile."""
+    def hand_over(self, frame: Frame, now_ns: int, epoch: int | None) -> None:
+        """Let the newest frame wait for the model.
+
+        A frame that is out of order (no epoch) does not, nor one from before time restarted.
+        """
         if epoch != self.epoch:
             return
         if self._waiting is not None:
@@ -189,7 +200,7 @@ class Job:
         with lane.restarting:  # a frame from before would spoil what comes after
             if self.epoch != lane.epoch:
                 return None
-            return answered, lane.tracker.observe(self.frame)
+            return answered, lane.tracker.recall(self.frame)
 
     def fulfil(self, answer: Answer) -> None:
         """Give the answer to everybody who asked for it."""

@@ -30,6 +30,7 @@ from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.report import Answer, PipelineStatus
+from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import EgoMotion, Tracks
 from lfmvl_ros.core.watchdog import Watchdog, patience_s
 
@@ -103,20 +104,27 @@ class Pipeline:
 
     # -- camera side -----------------------------------------------------------------------------
 
-    def submit(self, frame: Frame) -> Tracks:
+    def submit(self, frame: Frame, verdict: Verdict | None = None) -> Tracks:
         """Take a camera frame: return tracks at it, hand it to the model if it is the newest.
 
         One thread for each camera calls this.
+
+        Args:
+            frame: the next one of its camera.
+            verdict: on its stamp, from a :class:`~lfmvl_ros.core.timeline.Timeline` of the caller;
+                without it the pipeline judges the stamp by a timeline of its own.
         """
         now_ns = time.monotonic_ns()
         with self._wake:
             lane = self._lanes.get(frame.camera)
             if lane is None:
                 lane = self._lanes[frame.camera] = Lane(self._settings.tracker)
-            epoch = lane.arrive(frame.stamp_ns, self._settings.tracker.reorder_window_s * 1e9)
+            window_ns = self._settings.tracker.reorder_window_s * 1e9
+            epoch = lane.arrive(frame.stamp_ns, window_ns, verdict)
         try:
-            tracks = lane.tracker.observe(frame)
-        finally:  # trouble with tracks is none of the model's
+            tracker = lane.tracker
+            tracks = tracker.recall(frame) if epoch is None else tracker.observe(frame)
+        finally:  # a failure of the tracker does not keep the frame from the model
             with self._wake:
                 lane.hand_over(frame, now_ns, epoch)
                 self._wake.notify()

@@ -17,6 +17,7 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer, PipelineStatus
+from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import EgoMotion, Tracks
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.ego_motion import EgoMotionInput
@@ -35,7 +36,8 @@ class CameraChannel:
         name: of the camera; "" when it is the only one.
         read: message and name to frame.
         settings: asked for the settings in force.
-        submit: takes each frame and returns the tracks at it; None when there is no pipeline.
+        submit: takes each frame, and whether time has restarted with it, and returns the tracks
+            at it; None when there is no pipeline.
         feel: takes what is known of the camera's rotation by each frame, None for nothing.
     """
 
@@ -45,7 +47,7 @@ class CameraChannel:
         name: str,
         read: ImageReader,
         settings: Callable[[], PerceptionSettings],
-        submit: Callable[[Frame], Tracks | None],
+        submit: Callable[[Frame, Verdict], Tracks | None],
         feel: Callable[[str, EgoMotion | None], None],
     ) -> None:
         self.name, self.prefix = name, f"{name}/" if name else ""
@@ -61,6 +63,7 @@ class CameraChannel:
             self._on_frame,
             lambda: int(settings().tracker.reorder_window_s * 1e9),
             self._complain,
+            receipt_ns=lambda: node.get_clock().now().nanoseconds,
         )
 
     # -- life cycle --------------------------------------------------------------------------------
@@ -140,11 +143,11 @@ class CameraChannel:
         if ego is not None:
             ego.camera_info(message)
 
-    def _on_frame(self, frame: Frame) -> None:
+    def _on_frame(self, frame: Frame, verdict: Verdict) -> None:
         ego = self._ego
         if ego is not None:
             self._feel(ego.at(frame))
-        tracks, outputs = self._submit(frame), self._outputs
+        tracks, outputs = self._submit(frame, verdict), self._outputs
         if tracks is not None and outputs is not None:
             with while_running(self._node):
                 outputs.tracks(frame, tracks)

@@ -54,10 +54,13 @@ def stamp_ns(stamp: Time) -> int:
     """Return a message's stamp in nanoseconds.
 
     Raises:
-        ConversionError: it lies before 1970: nothing a clock gives.
+        ConversionError: it is before 1970, or its ``nanosec`` is a second or more; a clock gives
+            neither.
     """
     if stamp.sec < 0:
         raise ConversionError(f"the stamp has a negative time ({stamp.sec} s)")
+    if stamp.nanosec >= 10**9:
+        raise ConversionError(f"the stamp has {stamp.nanosec} ns in a second; the driver is broken")
     return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
 

@@ -17,6 +17,7 @@ from tf2_msgs.msg import TFMessage
 
 from lfmvl_ros.core.config import EgoMotionSettings, PerceptionSettings
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import EgoMotion
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.frames import Matrix, StaticFrames, rotation_of_rpy
@@ -136,10 +137,15 @@ class EgoMotionInput:
             return
         self._imu_frame = rate.frame_id
         taken_ns = rate.stamp_ns or self._node.get_clock().now().nanoseconds
-        if not rate.stamp_ns:
+        verdict = self._log.put(taken_ns, rate.rad_s, stamped=bool(rate.stamp_ns))
+        if verdict is Verdict.RESTARTED:
+            self._complain(
+                "stamps of the IMU jumped back; the camera's rotation starts from nothing"
+            )
+        elif verdict is Verdict.UNSTAMPED:
+            self._tell("rates of the IMU without a stamp are dropped (unstamped)")
+        elif not rate.stamp_ns:
             self._tell("the IMU sends rates without a stamp; the time of receipt is used")
-        if not self._log.put(taken_ns, rate.rad_s, stamped=bool(rate.stamp_ns)):
-            self._complain("stamps of the IMU jumped back; what is known of the camera starts anew")
 
     def _on_transforms(self, message: TFMessage) -> None:
         for parent, child, quaternion in to_transforms(message):

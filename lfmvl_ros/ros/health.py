@@ -16,7 +16,7 @@ from lfmvl_ros.ros.intake import IntakeStatus
 
 OK, WARN, ERROR = 0, 1, 2
 # Reasons that mean something is broken; a superseded frame is how a slow consumer should be.
-_BROKEN = ("corrupt", "unsupported_encoding", "out_of_order")
+_BROKEN = ("corrupt", "unsupported_encoding", "out_of_order", "unstamped")
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ class CameraMonitor:
             "frames": intake.frames,
             "width": intake.wh[0],
             "height": intake.wh[1],
+            "without_stamp": intake.without_stamp,
             "stamps_jumped_back": intake.jumps_back,
         }
         values |= {f"dropped.{reason}": count for reason, count in intake.dropped.items()}

@@ -12,30 +12,17 @@ from lfmvl_ros.ros.bridge import CvBridgeAdapter
 
 
 class ImageReader:
-    """Decodes with ``cv_bridge`` or our own codec, and says once which; mends missing stamps."""
+    """Decodes with ``cv_bridge`` or our own codec, and logs once which."""
 
     def __init__(self, node: Node) -> None:
-        self._node = node
         self._bridge = CvBridgeAdapter()
-        self._told_no_stamp: set[str] = set()
         codec = "cv_bridge" if self._bridge.works else "the built-in codec"
         node.get_logger().info(f"images are decoded by {codec} ({self._bridge.reason})")
 
     def __call__(self, message: Image | CompressedImage, camera: str = "") -> Frame:
-        """Return the frame of a camera's message; a zero stamp becomes the time of receipt.
+        """Return the frame of a camera's message, with ``stamp_ns`` 0 if it has no stamp.
 
         Raises:
             ConversionError: it can't be used.
         """
-        receipt_ns = 0
-        if not conversions.has_stamp(message):
-            receipt_ns = self._node.get_clock().now().nanoseconds
-            if camera not in self._told_no_stamp:
-                self._told_no_stamp.add(camera)
-                which = f"the camera {camera}" if camera else "the camera"
-                self._node.get_logger().warning(
-                    f"{which} sends images without a stamp; the time of receipt is used"
-                )
-        return conversions.frame_from_image(
-            message, self._bridge, receipt_ns=receipt_ns, camera=camera
-        )
+        return conversions.frame_from_image(message, self._bridge, camera=camera)

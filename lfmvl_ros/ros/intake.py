@@ -11,8 +11,11 @@ comes while it is busy replaces what waits. Everything that is not handed on is 
 ``unsupported_encoding``
     see :data:`lfmvl_ros.ros.pixels.LAYOUTS`;
 ``out_of_order``
-    not newer than the frame before, by up to the tracker's ``reorder_window_s``. An older one still
-    means that time started again (a bag loops), and is let through.
+    not newer than the frame before, and time has not restarted;
+``unstamped``
+    a zero stamp from a camera that has stamped images before.
+
+The last two are verdicts of :mod:`lfmvl_ros.core.timeline`.
 """
 
 from __future__ import annotations
@@ -22,13 +25,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.timeline import MessageTimeline, Verdict
 from lfmvl_ros.ros.pixels import ConversionError
 
-_REASONS = ("superseded", "corrupt", "unsupported_encoding", "out_of_order")
+_REASONS = ("superseded", "corrupt", "unsupported_encoding", "out_of_order", "unstamped")
 _log = logging.getLogger(__name__)
 
 
@@ -41,9 +45,10 @@ class IntakeStatus:
         frames: those handed on.
         dropped: those that were not, by reason; ``received - frames - sum(dropped)`` is 0 or 1.
         silent_s: time since the last message; None before the first.
-        jumps_back: times the stamps started again.
+        jumps_back: times that time restarted.
         problem: what was wrong with the last message that could not be used.
         wh: size of the last frame in pixels.
+        without_stamp: frames that got the time of receipt.
     """
 
     received: int
@@ -53,43 +58,49 @@ class IntakeStatus:
     jumps_back: int
     problem: str
     wh: tuple[int, int]
+    without_stamp: int = 0
 
 
 class FrameIntake:
     """The thread between one camera's callback and its consumer.
 
     Args:
-        convert: message to frame; raises :class:`ConversionError` for one that can't be used.
-        handle: called in the intake's thread with each frame. What it raises is logged.
-        reorder_window_ns: asked for each frame, see ``out_of_order`` above.
+        convert: message to frame, with ``stamp_ns`` 0 if it has no stamp; raises
+            :class:`ConversionError` for one that can't be used.
+        handle: called in the intake's thread with each frame, and whether it is ``newer`` or time
+            has ``restarted`` with it. What it raises is logged.
+        reorder_window_ns: asked for each frame, see :meth:`MessageTimeline.judge`.
         complain: called with a sentence when time jumps back, and when messages can't be used; the
             latter at most once in ``complain_every_s`` for each reason.
+        receipt_ns: the time now, for cameras that do not stamp; 0 when it is not known yet.
     """
 
     def __init__(
         self,
         convert: Callable[[Any], Frame],
-        handle: Callable[[Frame], None],
+        handle: Callable[[Frame, Verdict], None],
         reorder_window_ns: Callable[[], int],
         complain: Callable[[str], None] = _log.warning,
         complain_every_s: float = 10.0,
+        receipt_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._convert, self._handle = convert, handle
-        self._reorder_window_ns = reorder_window_ns
+        self._reorder_window_ns, self._receipt_ns = reorder_window_ns, receipt_ns
         self._complain, self._complain_every_s = complain, complain_every_s
         self._wake = threading.Condition()
         self._waiting: Any = None
         self._running = False
         self._thread: threading.Thread | None = None
-        self._received = self._frames = self._jumps_back = 0
+        self._received = self._frames = self._without_stamp = self._jumps_back = 0
         self._dropped: Counter[str] = Counter(dict.fromkeys(_REASONS, 0))
         self._received_s: float | None = None
         self._complained_s: dict[str, float] = {}
         self._problem, self._wh = "", (0, 0)
-        self._stamp_ns = -1
+        self._timeline = MessageTimeline()
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread. Whether the camera stamps its images is found out anew."""
+        self._timeline.reopen()
         self._running = True
         self._thread = threading.Thread(target=self._run, name="frame intake", daemon=True)
         self._thread.start()
@@ -124,6 +135,7 @@ class FrameIntake:
                 jumps_back=self._jumps_back,
                 problem=self._problem,
                 wh=self._wh,
+                without_stamp=self._without_stamp,
             )
 
     def _run(self) -> None:
@@ -135,31 +147,39 @@ class FrameIntake:
                 if not self._running:
                     return
             try:
-                frame = self._accept(message)
-                if frame is not None:
-                    self._handle(frame)
-            except Exception:  # one frame's trouble must not end the stream
+                accepted = self._accept(message)
+                if accepted is not None:
+                    self._handle(*accepted)
+            except Exception:  # one frame that fails must not end the stream
                 _log.exception("handling a frame failed")
 
-    def _accept(self, message: Any) -> Frame | None:
+    def _accept(self, message: Any) -> tuple[Frame, Verdict] | None:
         try:
             frame = self._convert(message)
         except ConversionError as error:
             self._drop(error.reason, str(error))
             return None
-        behind_ns = self._stamp_ns - frame.stamp_ns
-        if self._stamp_ns >= 0 and 0 <= behind_ns <= self._reorder_window_ns():
-            self._drop(
-                "out_of_order", f"stamp {frame.stamp_ns} ns is not newer than {self._stamp_ns} ns"
-            )
+        unstamped = frame.stamp_ns == 0
+        verdict, taken_ns, why = self._timeline.judge(
+            None if unstamped else frame.stamp_ns,
+            self._receipt_ns() if unstamped else 0,
+            self._reorder_window_ns(),
+        )
+        if not verdict.is_kept:
+            self._drop(verdict.value, why)
             return None
-        if behind_ns > 0:
-            self._complain(f"stamps jumped back by {behind_ns / 1e9:.3f} s; tracking starts anew")
+        if unstamped:
+            frame = replace(frame, stamp_ns=taken_ns)
+            if not self._without_stamp:
+                self._complain("the camera sends images without a stamp; receipt times are used")
+        if verdict is Verdict.RESTARTED:
+            self._complain(f"{why}; tracking restarts")
         with self._wake:
-            self._jumps_back += behind_ns > 0
+            self._without_stamp += unstamped
+            self._jumps_back += verdict is Verdict.RESTARTED
             self._frames += 1
-            self._stamp_ns, self._wh = frame.stamp_ns, frame.wh
-        return frame
+            self._wh = frame.wh
+        return frame, verdict
 
     def _drop(self, reason: str, problem: str) -> None:
         now_s = time.monotonic()

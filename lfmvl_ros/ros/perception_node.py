@@ -22,6 +22,7 @@ from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import EgoMotion, Tracks
 from lfmvl_ros.models.base import check_model
 from lfmvl_ros.ros import commands, conversions, qos
@@ -191,9 +192,9 @@ class PerceptionNode(LifecycleNode):
 
     # -- frames and answers ------------------------------------------------------------------------
 
-    def _submit(self, frame: Frame) -> Tracks | None:
+    def _submit(self, frame: Frame, verdict: Verdict) -> Tracks | None:
         pipeline = self._pipeline
-        return None if pipeline is None else pipeline.submit(frame)
+        return None if pipeline is None else pipeline.submit(frame, verdict)
 
     def _feel(self, camera: str, ego: EgoMotion | None) -> None:
         if self._pipeline is not None:

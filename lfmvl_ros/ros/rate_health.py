@@ -10,7 +10,7 @@ from lfmvl_ros.ros.rates import RateStatus
 
 SILENT_S = 1.0
 # Reasons that mean that the gyroscope is broken; some drivers send each stamp twice.
-_BROKEN = ("not_provided", "corrupt")
+_BROKEN = ("not_provided", "corrupt", "unstamped")
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,16 @@ a camera frame's time are worked in together when the frame comes. What can't be
 ``corrupt``
     not finite, impossibly quick, or with an impossible stamp;
 ``out_of_order``
-    not newer than the rate before, by up to the tracker's ``reorder_window_s``. An older one still
-    means that time started again (a bag loops): what was known is forgotten;
+    not newer than the rate before, and time has not restarted (:mod:`lfmvl_ros.core.timeline`).
+    Where it has, what was known is forgotten;
+``unstamped``
+    a zero stamp from a gyroscope that has stamped rates before;
 ``no_lens``
     no usable camera_info has come by the next frame;
 ``no_mount``
     by the next frame, nothing says how the IMU's axes lie to the camera's;
 ``superseded``
-    no frame came for so long, or time started again before one did.
+    no frame came for so long, or time restarted before one did.
 """
 
 from __future__ import annotations
@@ -29,10 +31,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lfmvl_ros.core.timeline import MessageTimeline, Verdict
 from lfmvl_ros.core.tracking import EgoMotion, Intrinsics
 from lfmvl_ros.ros.frames import Matrix
 
-REASONS = ("not_provided", "corrupt", "out_of_order", "no_lens", "no_mount", "superseded")
+REASONS = (
+    "not_provided", "corrupt", "out_of_order", "unstamped", "no_lens", "no_mount", "superseded",
+)  # fmt: skip
 # Between two frames, at most; ten seconds of a quick gyroscope.
 _MOST_WAITING = 8192
 
@@ -46,7 +51,7 @@ class RateStatus:
         used: rates that were worked in.
         dropped: those that were not, by reason; the rest waits for a frame.
         without_stamp: those that got the time of receipt.
-        jumps_back: times the stamps started again.
+        jumps_back: times that time restarted.
         silent_s: time since the last message; None before the first.
         frames: camera frames since the start.
         frames_known: those at whose time the camera's rate was known.
@@ -70,7 +75,7 @@ class RateLog:
     """Collects the rates of one gyroscope for one camera. Any thread may call any method.
 
     Args:
-        reorder_window_ns: asked for each rate, see ``out_of_order`` above.
+        reorder_window_ns: asked for each rate, see :meth:`MessageTimeline.judge`.
     """
 
     def __init__(self, reorder_window_ns: Callable[[], int]) -> None:
@@ -79,7 +84,7 @@ class RateLog:
         self._waiting: deque[tuple[int, tuple[float, float, float]]] = deque()
         self._ego: EgoMotion | None = None
         self._turn: Matrix | None = None
-        self._newest_ns: int | None = None
+        self._timeline = MessageTimeline()
         self._received = self._used = self._without_stamp = self._jumps_back = 0
         self._frames = self._frames_known = 0
         self._dropped: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
@@ -89,17 +94,27 @@ class RateLog:
 
     def put(
         self, stamp_ns: int, rad_s: tuple[float, float, float], *, stamped: bool = True
-    ) -> bool:
-        """Note a rate, in the gyroscope's axes; False when time has jumped back with it."""
+    ) -> Verdict:
+        """Note a rate.
+
+        Args:
+            stamp_ns: of its header, or the time of receipt where it has none.
+            rad_s: angular velocity in the gyroscope's axes.
+            stamped: whether the header has a stamp.
+
+        Returns:
+            What became of it; with ``restarted``, nothing from before is known any more.
+        """
         with self._lock:
             self._count()
+            header_ns = stamp_ns if stamped else None
+            verdict, taken_ns, why = self._timeline.judge(header_ns, stamp_ns, self._window_ns())
+            if not verdict.is_kept:
+                self._dropped[verdict.value] += 1
+                self._problem = why
+                return verdict
             self._without_stamp += not stamped
-            behind_ns = -1 if self._newest_ns is None else self._newest_ns - stamp_ns
-            if 0 <= behind_ns <= self._window_ns():
-                self._dropped["out_of_order"] += 1
-                return True
-            jumped = behind_ns > 0
-            if jumped:
+            if verdict is Verdict.RESTARTED:
                 self._jumps_back += 1
                 self._dropped["superseded"] += len(self._waiting)
                 self._waiting.clear()
@@ -107,9 +122,8 @@ class RateLog:
             elif len(self._waiting) >= _MOST_WAITING:
                 self._waiting.popleft()
                 self._dropped["superseded"] += 1
-            self._newest_ns = stamp_ns
-            self._waiting.append((stamp_ns, rad_s))
-            return not jumped
+            self._waiting.append((taken_ns, rad_s))
+            return verdict
 
     def reject(self, reason: str, problem: str) -> bool:
         """Count a message that can't be used; True when it is the first for this reason."""
@@ -133,8 +147,9 @@ class RateLog:
             waiting = list(self._waiting)
             self._waiting.clear()
             self._frames += 1
-            if self._newest_ns is not None:
-                self._ahead_s = (self._newest_ns - stamp_ns) / 1e9
+            newest_ns = self._timeline.newest_ns
+            if newest_ns is not None:
+                self._ahead_s = (newest_ns - stamp_ns) / 1e9
             if lens is None or turn is None:
                 self._dropped["no_lens" if lens is None else "no_mount"] += len(waiting)
                 self._ego = None

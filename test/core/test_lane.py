@@ -19,6 +19,7 @@ from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.timeline import Verdict
 
 PIXELS = np.zeros((2, 3, 3), np.uint8)
 
@@ -96,6 +97,25 @@ def test_a_frame_from_before_time_started_again_is_not_handed_over() -> None:
     lane.arrive(5, 0.0)
     lane.hand_over(Frame(PIXELS, 10**12), 1, epoch)
     assert lane.latest is None
+    assert lane.status(0).restarts == 1
+
+
+def test_a_frame_out_of_order_does_not_take_the_place_of_the_newest() -> None:
+    lane = Lane(TrackerSettings())
+    arrive(lane, 1, stamp_ns=200)
+    for now, stamp_ns in ((2, 150), (3, 200)):
+        arrive(lane, now, stamp_ns)
+    assert lane.take(4).frame.stamp_ns == 200
+    assert lane.status(4).superseded == 0
+    assert lane.status(4).frames == 3
+
+
+def test_a_verdict_from_outside_is_what_counts() -> None:
+    lane = Lane(TrackerSettings())
+    assert lane.arrive(10**12, 1e9, Verdict.NEWER) == 0
+    assert lane.arrive(10**12 - 5, 1e9, Verdict.RESTARTED) == 1  # not by a threshold of its own
+    assert lane.arrive(10**12 - 4, 1e9) == 1  # and its own timeline has followed
+    assert lane.arrive(10**12 - 6, 1e9, Verdict.OUT_OF_ORDER) is None
     assert lane.status(0).restarts == 1
 
 

@@ -7,89 +7,19 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from lfmvl_ros.core.answer_text import Hint
-from lfmvl_ros.core.config import GenerationSettings, ImageSettings, PerceptionSettings
+from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.pipeline import Answer, Pipeline
-from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
-from lfmvl_ros.core.reply import FinishReason, Reply
-from lfmvl_ros.core.tracking import EgoMotion, Ignored, Intrinsics
+from lfmvl_ros.core.reply import Reply
+from lfmvl_ros.core.tracking import EgoMotion, Intrinsics
 
-MS = 1_000_000
-BOX = json.dumps([{"label": "tote", "bbox": [0.25, 0.25, 0.50, 0.75]}])
-
-
-class GatedModel:
-    """Answers when the test says so, with the text it says; notes what it was asked."""
-
-    name = "gated"
-    template: PromptTemplate = CARD_TEMPLATE
-
-    def __init__(self) -> None:
-        self.asked: queue.Queue[tuple[Frame, Prompt]] = queue.Queue()
-        self.replies: queue.Queue[Reply | Exception] = queue.Queue()
-        self.cancelled = threading.Event()
-        self.hints: list[Hint | None] = []
-        self.batches: list[list[str]] = []
-        self.closed = threading.Event()
-
-    def ground(
-        self,
-        frames: Sequence[Frame],
-        prompts: Sequence[Prompt],
-        *,
-        generation: GenerationSettings,
-        image: ImageSettings,
-        cancelled: Callable[[], bool] = lambda: False,
-        hints: Sequence[Hint | None] = (),
-    ) -> list[Reply]:
-        self.hints += hints
-        self.batches.append([frame.camera for frame in frames])
-        for frame, prompt in zip(frames, prompts, strict=True):
-            self.asked.put((frame, prompt))
-        while not cancelled():
-            try:
-                reply = self.replies.get(timeout=0.01)
-            except queue.Empty:
-                continue
-            if isinstance(reply, Exception):
-                raise reply
-            return [reply] * len(frames)
-        self.cancelled.set()
-        return [Reply("", finish=FinishReason.DEADLINE)] * len(frames)
-
-    def close(self) -> None:
-        self.closed.set()
-
-
-class Bench:
-    """A running pipeline and its model, with the answers it published."""
-
-    def __init__(self, **changes: object) -> None:
-        self.model = GatedModel()
-        self.answers: queue.Queue[Answer] = queue.Queue()
-        named = {name.replace("__", "."): value for name, value in changes.items()}
-        settings = PerceptionSettings().updated({"query": "tote", **named})
-        self.pipeline = Pipeline(self.model, settings, self.answers.put)
-        self.pipeline.start()
-
-    def asked(self) -> tuple[Frame, Prompt]:
-        return self.model.asked.get(timeout=10)
-
-    def answer(self, text: str = BOX) -> Answer:
-        self.model.replies.put(Reply(text))
-        return self.answers.get(timeout=10)
-
-
-def frame(stamp_ms: int, camera: str = "") -> Frame:
-    return Frame(np.zeros((48, 64, 3), np.uint8), stamp_ms * MS, "lens", camera)
+from .gated import BOX, MS, Bench, GatedModel, frame
 
 
 @pytest.fixture
@@ -317,28 +247,6 @@ def test_another_model_takes_over_after_the_answer_under_way(bench: Bench) -> No
     assert bench.model.asked.empty()
     bench.pipeline.exchange(old, new.close)  # nothing is under way: at once
     assert new.closed.wait(10)
-
-
-def test_stamps_that_jump_back_restart_the_tracker_at_once(bench: Bench) -> None:
-    for stamp_ms in (600_000, 600_100):
-        bench.pipeline.submit(frame(stamp_ms))
-        bench.asked()
-        (before,) = bench.answer().applied.ids
-    assert len(bench.pipeline.submit(frame(1000))) == 0
-    bench.asked()
-    assert bench.answer().applied.ids != (before,)
-    assert bench.pipeline.status().restarts == 1
-
-
-def test_an_answer_in_flight_across_a_loop_touches_no_track(bench: Bench) -> None:
-    bench.pipeline.submit(frame(600_000))
-    bench.asked()
-    bench.pipeline.submit(frame(1000))
-    answer = bench.answer()
-    assert (answer.applied.ids, answer.applied.ignored) == ((0,), Ignored.TOO_LATE)
-    bench.asked()
-    assert bench.answer().applied.ids == (1,)
-    assert bench.pipeline.status().restarts == 1
 
 
 def test_status_tells_busy_and_age(bench: Bench) -> None:

@@ -124,6 +124,14 @@ def test_zero_stamp_becomes_the_time_of_receipt():
     assert conversions.frame_from_image(message, receipt_ns=7).stamp_ns == 7
 
 
+@pytest.mark.parametrize("broken", [Time(sec=-1), Time(sec=5, nanosec=10**9)])
+def test_stamps_that_no_clock_gives_are_refused(broken):
+    message = image(RGB.tobytes())
+    message.header.stamp = broken
+    with pytest.raises(ConversionError, match="the stamp has"):
+        conversions.frame_from_image(message)
+
+
 def test_compressed_messages():
     data = cv2.imencode(".png", RGB[..., ::-1])[1].tobytes()
     message = CompressedImage(format="rgb8; png compressed bgr8", data=array.array("B", data))

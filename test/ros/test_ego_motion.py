@@ -226,18 +226,22 @@ def test_what_is_wrong_with_a_gyroscope_is_told_and_got_over(world, stream):
     stream.rate = lambda now_ns: rate(now_ns - 10**18)  # a clock of its own
     assert int(told("no rate belongs to")["stamps_jumped_back"]) >= 1
     stream.rate = lambda _: rate(0)
-    assert int(told("rates a second", OK)["without_stamp"]) > 0
+    assert int(told("unstamped; the stamp is zero")["without_stamp"]) == 0
+    stream.rate = rate
+    told("rates a second", OK)
     assert world.set_parameters(ego_motion__mount="tf").successful
     told("no static transforms from imu_link to lens")
     stream.frames.publish(TFMessage(transforms=[mounted("imu_link", "lens")]))
     shown = told("rates a second", OK)
-    for reason in ("not_provided", "corrupt", "no_lens", "no_mount"):
+    for reason in ("not_provided", "corrupt", "unstamped", "no_lens", "no_mount"):
         assert int(shown[f"dropped.{reason}"]) > 0, shown
-    stream.rate = rate
     assert world.change_state("deactivate")
     world.health("model", lambda s: s.message == "inactive")
+    stream.rate = lambda _: rate(0)  # and from the start: the time of receipt
     assert world.change_state("activate")  # all anew, /tf_static as well
-    used = int(told("rates a second", OK)["used"])
+    shown = told("rates a second", OK)
+    used = int(shown["used"])
+    assert int(shown["without_stamp"]) >= used
     world.health("imu", lambda s: int(values(s)["used"]) > used)
     stream.rate = lambda _: None
     shown = told("no angular velocity for")
@@ -248,7 +252,8 @@ def test_what_is_wrong_with_a_gyroscope_is_told_and_got_over(world, stream):
         "(not_provided)",
         "(corrupt)",
         "jumped back",
-        "without a stamp",
+        "rates of the IMU without a stamp are dropped",
+        "the IMU sends rates without a stamp; the time of receipt is used",
     ):
         assert log.count(words) == 1, log
     assert "Traceback" not in log

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.timeline import RUN, Verdict
 from lfmvl_ros.ros.intake import FrameIntake
 from lfmvl_ros.ros.pixels import ConversionError
 
@@ -26,14 +27,21 @@ class Consumer:
     """Takes frames; can be held up."""
 
     def __init__(self):
-        self.frames = queue.Queue()
+        self.frames, self.verdicts, self.now_ns = queue.Queue(), [], 0
         self.go = threading.Event()
         self.go.set()
         self.complaints = []
-        self.intake = FrameIntake(convert, self, lambda: 2 * SECOND, self.complaints.append)
+        self.intake = FrameIntake(
+            convert,
+            self,
+            lambda: 2 * SECOND,
+            self.complaints.append,
+            receipt_ns=lambda: self.now_ns,
+        )
 
-    def __call__(self, frame):
+    def __call__(self, frame, verdict):
         self.go.wait(10)
+        self.verdicts.append(verdict)
         self.frames.put(frame.stamp_ns)
 
     def settle(self):
@@ -105,10 +113,59 @@ def test_out_of_order_is_dropped_and_a_jump_back_starts_anew(consumer):
     assert any("jumped back by 2.000 s" in line for line in consumer.complaints)
 
 
+def test_a_bag_shorter_than_the_window_loops(consumer):
+    stamps = [10 * SECOND + i * SECOND // 10 for i in range(15)]
+    consumer.feed(*stamps)
+    status = consumer.feed(*stamps)
+    assert (status.dropped["out_of_order"], status.jumps_back) == (RUN - 1, 1)
+    assert taken(consumer, 15 + 15 - RUN + 1) == stamps + stamps[RUN - 1 :]
+    assert consumer.verdicts[15:17] == [Verdict.RESTARTED, Verdict.NEWER]
+    assert consumer.complaints[-1] == "stamps jumped back by 1.000 s; tracking restarts"
+
+
+def test_a_zero_stamp_between_stamps_is_dropped_and_counted(consumer):
+    consumer.now_ns = 99 * SECOND
+    status = consumer.feed(SECOND, 0, 2 * SECOND, 0, 0)
+    assert taken(consumer, 2) == [SECOND, 2 * SECOND]
+    assert (status.dropped["unstamped"], status.without_stamp) == (3, 0)
+    assert "the stamp is zero, and messages before had one" in status.problem
+    assert sum("(unstamped)" in line for line in consumer.complaints) == 1
+
+
+def test_a_camera_that_never_stamps_gets_the_time_of_receipt_and_one_warning(consumer):
+    status = consumer.feed(0)
+    assert status.dropped["unstamped"] == 1  # simulated time has not begun
+    assert "/clock" in status.problem
+    for consumer.now_ns in (5 * SECOND, 6 * SECOND, 6 * SECOND, 7 * SECOND, 2 * SECOND):
+        status = consumer.feed(0)
+    assert taken(consumer, 4) == [5 * SECOND, 6 * SECOND, 7 * SECOND, 2 * SECOND]
+    assert (status.without_stamp, status.jumps_back, status.dropped["out_of_order"]) == (4, 1, 1)
+    assert sum("without a stamp" in line for line in consumer.complaints) == 1
+
+
+def test_a_camera_that_begins_to_stamp_is_followed_by_its_stamps(consumer):
+    consumer.now_ns = 50 * SECOND
+    stamps = [90 * SECOND + i for i in range(RUN + 1)]
+    status = consumer.feed(0, *stamps)
+    assert taken(consumer, 3) == [50 * SECOND, *stamps[-2:]]
+    assert (status.jumps_back, status.dropped["out_of_order"]) == (1, RUN - 1)
+    assert consumer.complaints[-1] == "messages have a stamp now; tracking restarts"
+
+
+def test_a_driver_that_no_longer_stamps_needs_a_new_start(consumer):
+    consumer.now_ns = 50 * SECOND
+    assert consumer.feed(40 * SECOND, 0).dropped["unstamped"] == 1
+    consumer.intake.stop()
+    consumer.intake.start()
+    consumer.feed(0)
+    assert taken(consumer, 2) == [40 * SECOND, 50 * SECOND]
+    assert consumer.verdicts == [Verdict.NEWER] * 2
+
+
 def test_a_failing_consumer_does_not_end_the_stream():
     seen = []
 
-    def handle(frame):
+    def handle(frame, _verdict):
         seen.append(frame.stamp_ns)
         if frame.stamp_ns == 1:
             raise RuntimeError("a defect")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lfmvl_ros.core.timeline import RUN, Verdict
 from lfmvl_ros.core.tracking import Intrinsics
 from lfmvl_ros.ros.health import OK, WARN
 from lfmvl_ros.ros.rate_health import Placement, RateMonitor
@@ -26,7 +27,7 @@ def new_log():
 def filled(start_ms=0, end_ms=100, step_ms=5, rad_s=(0.1, 0.2, 0.3)):
     log = new_log()
     for stamp_ms in range(start_ms, end_ms, step_ms):
-        assert log.put(stamp_ms * MS, rad_s)
+        assert log.put(stamp_ms * MS, rad_s) is Verdict.NEWER
     return log
 
 
@@ -35,7 +36,7 @@ def test_a_frame_takes_what_has_come_in_the_axes_of_the_camera():
     ego = log.at_frame(100 * MS, LENS, QUARTER)
     assert ego.lens == LENS
     np.testing.assert_allclose(ego.rates_rad_s, [[-0.2, 0.1, 0.3]] * 20)
-    assert log.put(102 * MS, (1.0, 0.0, 0.0))
+    assert log.put(102 * MS, (1.0, 0.0, 0.0)) is Verdict.NEWER
     later = log.at_frame(103 * MS, LENS, QUARTER)
     assert later.stamps_ns[-1] == 102 * MS
     assert len(later.stamps_ns) == 21
@@ -63,23 +64,46 @@ def test_without_lens_or_mount_nothing_is_known_and_all_is_counted(lens, turn, r
     status = log.status()
     assert status.dropped[reason] == status.received == 20
     assert status.frames_known == 0
-    assert log.put(110 * MS, (0.0, 0.0, 0.0))
+    assert log.put(110 * MS, (0.0, 0.0, 0.0)) is Verdict.NEWER
     assert len(log.at_frame(111 * MS, LENS, np.eye(3)).stamps_ns) == 1
 
 
 def test_repeated_and_late_stamps_are_left_out_and_a_jump_back_starts_anew():
     log = filled(start_ms=60_000, end_ms=60_100)
     for stamp_ms in (60_095, 60_095, 60_000, 58_500):
-        assert log.put(stamp_ms * MS, (9.0, 9.0, 9.0))
+        assert log.put(stamp_ms * MS, (9.0, 9.0, 9.0)) is Verdict.OUT_OF_ORDER
     assert len(log.at_frame(60_100 * MS, LENS, np.eye(3)).stamps_ns) == 20
     assert log.status().dropped["out_of_order"] == 4
-    assert log.put(60_101 * MS, (0.0, 0.0, 0.0))
-    assert not log.put(1_000 * MS, (0.5, 0.0, 0.0))  # a bag loops
-    assert log.put(1_005 * MS, (0.5, 0.0, 0.0))
+    assert log.put(60_101 * MS, (0.0, 0.0, 0.0)) is Verdict.NEWER
+    assert log.put(1_000 * MS, (0.5, 0.0, 0.0)) is Verdict.RESTARTED  # a bag loops
+    assert log.put(1_005 * MS, (0.5, 0.0, 0.0)) is Verdict.NEWER
     ego = log.at_frame(1_006 * MS, LENS, np.eye(3))
     assert ego.stamps_ns.tolist() == [1_000 * MS, 1_005 * MS]
     status = log.status()
     assert (status.jumps_back, status.dropped["superseded"]) == (1, 1)
+
+
+def test_a_loop_shorter_than_the_window_starts_from_nothing():
+    log = filled(start_ms=60_000, end_ms=60_100)
+    log.at_frame(60_100 * MS, LENS, np.eye(3))
+    verdicts = [log.put((60_000 + i) * MS, (0.5, 0.0, 0.0)) for i in range(RUN)]
+    assert verdicts == [Verdict.OUT_OF_ORDER] * (RUN - 1) + [Verdict.RESTARTED]
+    ego = log.at_frame(60_005 * MS, LENS, np.eye(3))
+    assert ego.stamps_ns.tolist() == [(60_000 + RUN - 1) * MS]
+
+
+def test_a_gyroscope_without_stamps_and_one_that_forgets_one():
+    log = new_log()
+    for receipt_ms in (1000, 1005):
+        assert log.put(receipt_ms * MS, (0.1, 0.0, 0.0), stamped=False) is Verdict.NEWER
+    assert log.status().without_stamp == 2
+    log = filled()
+    assert log.put(1000 * MS, (9.0, 0.0, 0.0), stamped=False) is Verdict.UNSTAMPED
+    told = report(log)
+    assert told.level == WARN
+    assert "rates dropped: 1 unstamped; the stamp is zero" in told.message
+    assert log.at_frame(100 * MS, LENS, np.eye(3)).rates_rad_s[:, 0].max() == 0.1
+    assert log.status().without_stamp == 0
 
 
 @given(

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.timeline import Timeline, Verdict, jumped_back
 from lfmvl_ros.core.tracking.applied import Applied, Ignored, Restart
 from lfmvl_ros.core.tracking.bridge import Bridge
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
@@ -55,7 +57,8 @@ class Tracker:
       belongs, and the newer ones (32 at most are remembered) again after it. It corrects tracks
       but starts none, as newer answers had their say about what is there; a track that has ended
       stays ended.
-    * An answer older than that means that time jumped back (a bag loops): all tracks end.
+    * An answer older than that, or a frame that restarts time by the rule of
+      :class:`~lfmvl_ros.core.timeline.Timeline` (a bag loops), ends all tracks.
     * When the query's version grows, tracks end whose label is not asked for any more.
 
     One thread may call :meth:`apply`, :meth:`configure` and :meth:`reset`, another
@@ -70,6 +73,8 @@ class Tracker:
         self._settings = settings if settings is not None else TrackerSettings()
         self._memory = _Memory()
         self._bridge = Bridge()
+        self._timeline = Timeline()  # of the frames observed
+        self._writing = threading.Lock()
         self._last_id = 0
         self._ego: EgoMotion | None = None
 
@@ -98,14 +103,31 @@ class Tracker:
 
     def reset(self) -> None:
         """Forget all tracks. Ids go on counting."""
+        with self._writing:
+            self._forget()
+
+    def _forget(self) -> None:
         self._memory = _Memory()
         self._bridge.clear()
+        self._timeline = Timeline()
 
     def observe(self, frame: Frame) -> Tracks:
         """Take a camera frame and return the tracks at it; to be called for every frame.
 
         With ``bridge: flow`` a small grey copy is remembered for ``bridge_memory_s``. A frame that
-        is older than the last one is not looked at, its tracks are predicted.
+        is older than the last one is not looked at, its tracks are predicted, unless it shows that
+        time has restarted: then all tracks end.
+        """
+        window_ns = self._settings.reorder_window_s / NS
+        if self._timeline.judge(frame.stamp_ns, window_ns) is Verdict.RESTARTED:
+            self.reset()
+            self._timeline = Timeline(frame.stamp_ns)
+        return self.recall(frame)
+
+    def recall(self, frame: Frame) -> Tracks:
+        """Return the tracks at a frame that was observed; its stamp says nothing about time.
+
+        Where the frame is not remembered, its tracks are predicted.
         """
         memory, settings = self._memory, self._settings
         if settings.bridge == "flow":
@@ -143,11 +165,17 @@ class Tracker:
         With ``catch_up=False`` :meth:`observe` goes on from the answer before until
         :meth:`catch_up` is called: that is the part which takes time.
         """
+        with self._writing:
+            applied = self._apply(grounding)
+        if catch_up:
+            self.catch_up()
+        return applied
+
+    def _apply(self, grounding: Grounding) -> Applied:
         restarted = self._restart_reason(grounding)
         before = set(self._memory.table.ids.tolist())
         if restarted is not None:
-            self._memory = _Memory()
-            self._bridge.clear()
+            self._forget()
         self._adopt_query(grounding)
         ignored = self._ignore_reason(grounding)
         late = False
@@ -156,8 +184,6 @@ class Tracker:
             entries = self._memory.entries
             late = bool(entries) and grounding.stamp_ns < entries[-1].grounding.stamp_ns
             ids = self._insert(grounding) if late else self._append(grounding)
-        if catch_up:
-            self.catch_up()
         after = set(self._memory.table.ids.tolist())
         return Applied(
             grounding.stamp_ns,
@@ -196,10 +222,10 @@ class Tracker:
                 f"a Tracker follows one camera ({newest.camera!r}), got an answer of "
                 f"{grounding.camera!r}; make one Tracker for each camera"
             )
-        back_s = (newest.stamp_ns - grounding.stamp_ns) * NS
-        if back_s > self._settings.reorder_window_s:
+        window_ns = self._settings.reorder_window_s / NS
+        if jumped_back(newest.stamp_ns, grounding.stamp_ns, window_ns):
             return Restart.TIME_JUMPED_BACK
-        if grounding.wh != newest.wh and back_s <= 0:
+        if grounding.wh != newest.wh and grounding.stamp_ns >= newest.stamp_ns:
             return Restart.IMAGE_SIZE_CHANGED
         return None
 

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from lfmvl_ros.core.config import TrackerSettings
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.timeline import RUN
 from lfmvl_ros.core.tracking import Ignored, Restart, Tracker
 
 from .followed import BOX, MakeAnswer, established, ns, same
@@ -111,6 +116,53 @@ def test_time_that_jumps_back_restarts_with_new_ids(answer: MakeAnswer) -> None:
     assert applied.restarted is Restart.TIME_JUMPED_BACK
     assert (applied.ended, applied.born, applied.ids) == ((1,), (2,), (2,))
     assert tracker.at(ns(0.1)).ids.tolist() == [2]
+
+
+def looped(tracker: Tracker, answer: MakeAnswer, bag_s: list[float]) -> list[int]:
+    """Feed a bag's frames, each with an answer about it; return the newest id at each."""
+    found = []
+    for time_s in bag_s:
+        image = Frame(np.zeros((72, 128, 3), np.uint8), ns(time_s))
+        tracker.observe(image)
+        tracker.apply(answer(time_s, [[128 / 4, 20, 30, 30]], wh=image.wh))
+        found.append(max(tracker.observe(image).ids.tolist(), default=0))
+    return found
+
+
+@pytest.mark.parametrize("bridge", ["flow", "predict"])
+@pytest.mark.parametrize("span_s", [1.5, 10.0])
+def test_a_tracker_by_itself_follows_a_bag_that_loops(
+    answer: MakeAnswer, bridge: str, span_s: float
+) -> None:
+    tracker = Tracker(replace(TrackerSettings(), bridge=bridge))
+    bag_s = [100 + i * span_s / 10 for i in range(10)]
+    assert set(looped(tracker, answer, bag_s)) == {1}
+    again = looped(tracker, answer, bag_s)
+    restarted = again.index(2)  # a new id: nothing from the first round is left
+    assert restarted == (RUN - 1 if span_s < 2 else 0)
+    assert set(again[restarted:]) == {2}
+
+
+def test_recalling_frames_says_nothing_about_time(answer: MakeAnswer) -> None:
+    tracker = Tracker()
+    frames = [Frame(np.zeros((72, 128, 3), np.uint8), ns(i / 10)) for i in range(50)]
+    for image in frames:
+        tracker.observe(image)
+    tracker.apply(answer(4.5, [[32, 20, 30, 30]], wh=(128, 72)))
+    for image in frames:
+        tracker.recall(image)
+    assert tracker.at(frames[-1].stamp_ns).ids.tolist() == [1]
+    assert tracker.remembered_frames > 0
+
+
+def test_hours_ahead_all_tracks_have_ended_and_numbers_stay_finite(answer: MakeAnswer) -> None:
+    tracker, last = established(answer)
+    for ahead_s in (3600.0, 2.0**31 - 10):
+        tracks = tracker.observe(Frame(np.zeros((72, 128, 3), np.uint8), ns(last + ahead_s)))
+        assert len(tracks) == 0
+    applied = tracker.apply(answer(2.0**31 - 5, [BOX]))
+    assert applied.ended == (1,)
+    assert np.isfinite(tracker.at(ns(2.0**31 - 5)).covariance).all()
 
 
 def test_other_image_size_restarts_and_other_camera_is_refused(answer: MakeAnswer) -> None:

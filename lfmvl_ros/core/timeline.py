@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When does time start again? The one rule, for images, gyroscope rates and tracks.
+
+The stamps of a stream are judged one after the other (:class:`Timeline`):
+
+1. A stamp newer than the newest so far is kept, however far ahead it is: a bag skips, a clock is
+   set. If that one stamp was wrong, the next one restarts time by rule 2 or 3; nothing is blocked.
+2. A stamp older than the newest by more than the reorder window restarts time at once.
+3. Any other stamp is out of order and dropped. But once :data:`RUN` stamps that were dropped one
+   after the other increase among themselves, time has restarted: a bag shorter than the window
+   loops, a simulation was reset soon after its start. Equal stamps are no increase, so a paused
+   simulation restarts nothing.
+
+Why five: a message that others overtake arrives late, and where no message moves by more than four
+places, at most four late ones arrive in a row. So a pool of up to five threads that decodes or
+forwards images never causes a restart, and a loop is recognised at its fifth image.
+
+A zero stamp in a ROS header means that nothing was stamped; :class:`MessageTimeline` decides what
+becomes of it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+RUN = 5
+
+_FORGOTTEN = (
+    "the stamp is zero, and messages before had one; a driver has to stamp all of them or none. If "
+    "it has been changed, deactivate and activate the node"
+)
+_NO_CLOCK = "the stamp is zero, and simulated time is not known: nothing came on /clock yet"
+
+
+class Verdict(str, Enum):
+    """What becomes of a message, by its stamp.
+
+    ``newer``: kept, time goes on.
+    ``restarted``: kept, and time starts again with it; nothing known from before applies any more.
+    ``out_of_order``: dropped, not newer than one that was kept.
+    ``unstamped``: dropped, it has no stamp and cannot be given one.
+    """
+
+    NEWER = "newer"
+    RESTARTED = "restarted"
+    OUT_OF_ORDER = "out_of_order"
+    UNSTAMPED = "unstamped"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the message is used."""
+        return self in (Verdict.NEWER, Verdict.RESTARTED)
+
+
+def jumped_back(newest_ns: int, stamp_ns: int, window_ns: float) -> bool:
+    """Say whether a stamp is too old to be merely late.
+
+    >>> jumped_back(5_000, 3_000, window_ns=2_000), jumped_back(5_000, 2_999, window_ns=2_000)
+    (False, True)
+    """
+    return newest_ns - stamp_ns > window_ns
+
+
+class _Run:
+    """Stamps that do not follow the ones kept: do they follow each other?"""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._last_ns: int | None = None
+        self._increases = 0
+
+    def add(self, stamp_ns: int) -> bool:
+        """Note a stamp; True once RUN stamps have increased.
+
+        A step back does not take away what was counted, so that also a loop of fewer than RUN
+        images is recognised, in a later round.
+        """
+        if self._last_ns is not None and stamp_ns > self._last_ns:
+            self._increases += 1
+        self._last_ns = stamp_ns
+        return self._increases >= RUN - 1
+
+
+class Timeline:
+    """The order of one stream's stamps. Used by one thread at a time.
+
+    Between two restarts the stamps that are kept strictly increase.
+
+    Args:
+        newest_ns: the newest stamp so far; None when there is none.
+
+    >>> timeline = Timeline()
+    >>> [timeline.judge(stamp_ns, window_ns=50).value for stamp_ns in (100, 101, 101, 80, 20)]
+    ['newer', 'newer', 'out_of_order', 'out_of_order', 'restarted']
+    """
+
+    def __init__(self, newest_ns: int | None = None) -> None:
+        self._newest_ns = newest_ns
+        self._run = _Run()
+
+    @property
+    def newest_ns(self) -> int | None:
+        """The newest stamp since time last started; None before the first."""
+        return self._newest_ns
+
+    def judge(self, stamp_ns: int, window_ns: float) -> Verdict:
+        """Return the verdict on the next stamp.
+
+        Args:
+            stamp_ns: nanoseconds of any clock. Zero is a time like any other here.
+            window_ns: how late a stamp may be without restarting time by itself.
+        """
+        newest_ns = self._newest_ns
+        if newest_ns is None or stamp_ns > newest_ns:
+            verdict = Verdict.NEWER
+        elif jumped_back(newest_ns, stamp_ns, window_ns) or self._run.add(stamp_ns):
+            verdict = Verdict.RESTARTED
+        else:
+            return Verdict.OUT_OF_ORDER
+        self._newest_ns = stamp_ns
+        self._run.clear()
+        return verdict
+
+
+class Judged(NamedTuple):
+    """What becomes of a message.
+
+    Attributes:
+        verdict: on its time.
+        stamp_ns: its stamp or, without one, when it was received; 0 when it is ``unstamped``.
+        why: the reason, as part of a sentence; empty when it is ``newer``.
+    """
+
+    verdict: Verdict
+    stamp_ns: int
+    why: str
+
+
+class MessageTimeline:
+    """The timeline of one topic: header stamps, or times of receipt if it is never stamped.
+
+    The first message that can be placed decides which clock counts, and the two are never mixed:
+
+    * A topic that is stamped stays so: a message without a stamp is dropped (``unstamped``).
+    * A topic that is not stamped gets the times of receipt. Stamped messages on it are dropped
+      (``out_of_order``) until :data:`RUN` of them, with none unstamped in between, have increased;
+      from then on their stamps count, and time starts again.
+    * Where there is no time of receipt (simulated time before the first ``/clock``), a message
+      without a stamp is dropped (``unstamped``) and decides nothing.
+    """
+
+    def __init__(self) -> None:
+        self._timeline, self._run = Timeline(), _Run()
+        self._stamped: bool | None = None
+
+    @property
+    def newest_ns(self) -> int | None:
+        """The newest time since time last started; None before the first."""
+        return self._timeline.newest_ns
+
+    @property
+    def stamped(self) -> bool | None:
+        """Whether header stamps count; None before the first message that could be placed."""
+        return self._stamped
+
+    def reopen(self) -> None:
+        """Let the next message decide again which clock counts; what is known of time stays."""
+        self._stamped = None
+        self._run.clear()
+
+    def judge(self, stamp_ns: int | None, receipt_ns: int, window_ns: float) -> Judged:
+        """Return the verdict on the next message, and its time.
+
+        Args:
+            stamp_ns: of its header; None when it has none.
+            receipt_ns: when it was received; 0 when that is not known. Only used without a stamp.
+            window_ns: how late a message may be without restarting time by itself.
+        """
+        if stamp_ns is None:
+            if self._stamped or receipt_ns <= 0:
+                return Judged(Verdict.UNSTAMPED, 0, _FORGOTTEN if self._stamped else _NO_CLOCK)
+            self._stamped = False
+            self._run.clear()
+            return self._ordered(receipt_ns, window_ns)
+        if self._stamped is False:
+            if not self._run.add(stamp_ns):
+                why = f"the stamp is {stamp_ns} ns, and messages before had none"
+                return Judged(Verdict.OUT_OF_ORDER, stamp_ns, why)
+            self._stamped, self._timeline = True, Timeline(stamp_ns)
+            return Judged(Verdict.RESTARTED, stamp_ns, "messages have a stamp now")
+        self._stamped = True
+        return self._ordered(stamp_ns, window_ns)
+
+    def _ordered(self, taken_ns: int, window_ns: float) -> Judged:
+        before_ns = self._timeline.newest_ns or 0
+        verdict = self._timeline.judge(taken_ns, window_ns)
+        why = ""
+        if verdict is Verdict.OUT_OF_ORDER:
+            why = f"the time {taken_ns} ns is not newer than {before_ns} ns"
+        elif verdict is Verdict.RESTARTED:
+            why = f"stamps jumped back by {(before_ns - taken_ns) / 1e9:.3f} s"
+        return Judged(verdict, taken_ns, why)
