@@ -16,9 +16,10 @@ lfmvl_ros.core.errors.UserError: heat_c must be between 50.0 and 250.0 C, got 99
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -148,6 +149,25 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the dotted name that was probably meant, or None.
+
+    That is the only one with the same last part, as in ``max_coast_s`` for ``tracker.max_coast_s``,
+    else the one that is spelt most like it.
+    """
+    names = list(known)
+    last = name.rpartition(".")[2]
+    same = [other for other in names if other.rpartition(".")[2] == last]
+    if len(same) == 1:
+        return same[0]
+    whole = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
+    if whole:
+        return whole[0]
+    parts = {other.rpartition(".")[2]: other for other in names}
+    part = difflib.get_close_matches(last, parts, n=1, cutoff=0.75)
+    return parts[part[0]] if part else None
+
+
 class Group:
     """Base of settings dataclasses: fields are settings or further groups."""
 
@@ -190,7 +210,9 @@ class Group:
         known, problems = self.describe(), []
         for name, value in changes.items():
             if name not in known:
-                problems.append(f"there is no setting {name!r}")
+                near = nearest_name(name, known)
+                meant = f"; did you mean {near!r}?" if near else ""
+                problems.append(f"there is no setting {name!r}{meant}")
                 continue
             try:
                 known[name].check(value)
