@@ -68,8 +68,8 @@ class Pair:
 
     def undrafted(self, frame: Frame, prompt: Any) -> list[int]:
         """Tokens of the runner, one to a pass."""
-        off = replace(SETTINGS["generation"], draft="off")
-        reply = self.drafting.ground([frame], [prompt], generation=off, image=ImageSettings())[0]
+        plain = replace(SETTINGS["generation"], draft="none")
+        reply = self.drafting.ground([frame], [prompt], generation=plain, image=ImageSettings())[0]
         return ids_of(reply)
 
 

@@ -111,7 +111,7 @@ def main() -> None:
     count = args.answers or (60 if args.quick else 200)
     about = machine()
     settings = PerceptionSettings(model=args.checkpoint, query=QUERY).updated(
-        {"image.max_tokens": MOST_TOKENS, "image.split": "off", "generation.timeout_s": 60.0}
+        {"image.max_tokens": MOST_TOKENS, "image.split": "never", "generation.timeout_s": 60.0}
     )
     model = load_model(settings)
     rules = model.image_rules(settings.image)

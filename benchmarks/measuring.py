@@ -16,7 +16,7 @@ _TICKS_S = 1 / os.sysconf("SC_CLK_TCK")
 
 def on_this_machine_alone(domain: int) -> None:
     """Keep DDS traffic of this process and its children on loopback, unless told otherwise."""
-    os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     os.environ.setdefault("ROS_DOMAIN_ID", str(domain))
 
 

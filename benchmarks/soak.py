@@ -27,7 +27,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 os.environ.setdefault("ROS_DOMAIN_ID", "71")
 
 import numpy as np

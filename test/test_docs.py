@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lfmvl_ros.cli.main import COMMANDS
-from lfmvl_ros.core.config import CameraSettings, PerceptionSettings
+from lfmvl_ros.core.config import CameraSettings, PerceptionSettings, RecorderSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.prompt import Prompt
@@ -31,7 +31,12 @@ INTERFACE = (ROOT / "docs" / "ros_interface.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    ("name", "settings"), [("perception", PerceptionSettings), ("camera", CameraSettings)]
+    ("name", "settings"),
+    [
+        ("perception", PerceptionSettings),
+        ("camera", CameraSettings),
+        ("recorder", RecorderSettings),
+    ],
 )
 def test_parameter_tables_are_the_declared_settings(name: str, settings: type[Group]) -> None:
     match = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- end -->", INTERFACE, re.DOTALL)

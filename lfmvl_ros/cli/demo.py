@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     }
     args.out.mkdir(parents=True, exist_ok=True)
     # Nothing but this machine hears the demo, and it hears nobody else, unless the user says so.
-    os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     os.environ.setdefault("ROS_DOMAIN_ID", "77")
     print(
         f"camera: {args.camera}   query: {args.query}   model: {settings.model}   "

@@ -25,10 +25,17 @@ def flag_of(name: str) -> str:
     return "--" + name.replace(".", "-").replace("_", "-")
 
 
-def _number_or_text(info: SettingInfo) -> Any:
+def value_of(info: SettingInfo) -> Any:
+    """Return argparse's converter from a word of the command line to a setting's value."""
+
     def convert(text: str) -> object:
         if info.kind is bool:
             return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
+        if info.choices:  # argparse's own message does not know what a choice was called before
+            try:
+                return info.check(text)
+            except UserError as error:
+                raise argparse.ArgumentTypeError(str(error)) from error
         return info.kind(text)
 
     convert.__name__ = info.kind.__name__
@@ -47,7 +54,7 @@ def add_setting_flags(
         group.add_argument(
             flag_of(info.name),
             dest=f"setting:{info.name}",
-            type=_number_or_text(info),
+            type=value_of(info),
             choices=info.choices or None,
             metavar=None if info.choices else info.name.rsplit(".", 1)[-1].upper(),
             default=None,

@@ -9,6 +9,7 @@ import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from lfmvl_ros.cli.flags import value_of
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_tokens import (
@@ -33,7 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--min-tokens", type=int, metavar="N", help="image.min_tokens")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="image.max_tokens")
-    parser.add_argument("--split", choices=("on", "off"), help="image.split")
+    split = PerceptionSettings.describe()["image.split"]
+    parser.add_argument("--split", type=value_of(split), choices=split.choices, help="image.split")
     parser.add_argument("--max-tiles", type=int, metavar="N", help="image.max_tiles")
     parser.add_argument(
         "--budget", type=int, metavar="N", help="also find the settings that cost at most N tokens"
@@ -79,7 +81,7 @@ def _rules(args: argparse.Namespace) -> ImageTokenSettings:
     rules = _rules_of_model(args.model)
     low, high = args.min_tokens or rules.min_tokens, args.max_tokens or rules.max_tokens
     tiles = args.max_tiles or rules.max_tiles  # 0 keeps, as in the settings
-    split = rules.split if args.split is None else args.split == "on"
+    split = rules.split if args.split in (None, "checkpoint") else args.split == "always"
     try:
         return replace(
             rules,
@@ -178,23 +180,23 @@ def _changes(rules: ImageTokenSettings) -> dict[str, ImageTokenSettings]:
     """One step of each knob away from the settings."""
     found = {}
     if rules.split:
-        found["split off"] = replace(rules, split=False)
+        found["split never"] = replace(rules, split=False)
         found["max_tiles 2"] = replace(rules, min_tiles=2, max_tiles=2)
         found["max_tiles 4"] = replace(rules, min_tiles=2, max_tiles=4)
     else:
-        found["split on"] = replace(rules, split=True)
+        found["split always"] = replace(rules, split=True)
     for most in (64, 128, 256):
         low = min(rules.min_tokens, most)
         found[f"max_tokens {most}"] = replace(rules, min_tokens=low, max_tokens=most)
         if rules.split:
-            found[f"max_tokens {most}, split off"] = replace(
+            found[f"max_tokens {most}, split never"] = replace(
                 rules, min_tokens=low, max_tokens=most, split=False
             )
     return {name: changed for name, changed in found.items() if changed != rules}
 
 
 def _named(rules: ImageTokenSettings) -> str:
-    split = f"split on, max_tiles {rules.max_tiles}" if rules.split else "split off"
+    split = f"split always, max_tiles {rules.max_tiles}" if rules.split else "split never"
     return f"{split}, max_tokens {rules.max_tokens}, min_tokens {rules.min_tokens}"
 
 
@@ -224,5 +226,5 @@ def _text(document: dict[str, object]) -> str:
         lines.append(str(target["remark"]))
     if any(facts["tiles"] != 1 for _, facts in rows):
         lines.append("  A tile costs 256 tokens whatever max_tokens says, and a lower max_tokens")
-        lines.append("  makes more pictures too large for one: lower it with split off.")
+        lines.append("  makes more pictures too large for one: lower it with split never.")
     return "\n".join(lines)

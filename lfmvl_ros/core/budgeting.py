@@ -68,6 +68,6 @@ def as_image_settings(wanted: ImageSettings, rules: ImageTokenSettings) -> Image
         wanted,
         min_tokens=min(rules.min_tokens, _MOST_TOKENS),
         max_tokens=min(rules.max_tokens, _MOST_TOKENS),
-        split="on" if rules.split else "off",
+        split="always" if rules.split else "never",
         max_tiles=rules.max_tiles if rules.split else 0,
     )

@@ -83,7 +83,9 @@ def fit(method: str, evidence: Evidence, right: Sequence[bool] | NDArray[np.bool
     return _fit_logistic(LOGISTIC[method], evidence, hits)
 
 
-def compare(evidence: Evidence, right: NDArray[np.bool_], groups: NDArray[np.int64]) -> tuple[Comparison, ...]:
+def compare(
+    evidence: Evidence, right: NDArray[np.bool_], groups: NDArray[np.int64]
+) -> tuple[Comparison, ...]:
     """Try every method on folds of whole groups; the best comes first.
 
     Args:

@@ -2,7 +2,8 @@
 """Every setting of the package, once.
 
 ROS parameters, YAML files, command-line flags and the table in the documentation are all made from
-the dataclasses in this file; a test fails when one of them drifts.
+the dataclasses in this file and, for the nodes beside perception, in ``config_camera.py``; a test
+fails when one of them drifts.
 """
 
 from __future__ import annotations
@@ -10,9 +11,23 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from lfmvl_ros.core.config_camera import CameraSettings, RecorderSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import TEMPLATES
 from lfmvl_ros.core.settings import Group, setting
+
+__all__ = [
+    "CameraSettings",
+    "DiagnosticsSettings",
+    "EgoMotionSettings",
+    "GenerationSettings",
+    "ImageSettings",
+    "ParsingSettings",
+    "PerceptionSettings",
+    "RecorderSettings",
+    "TrackerSettings",
+    "TriggerSettings",
+]
 
 # What ROS takes for a relative topic name.
 _CAMERA_NAME = re.compile(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", re.ASCII)
@@ -43,14 +58,16 @@ class GenerationSettings(Group):
     draft: str = setting(
         "auto",
         "auto: several tokens to a forward pass where the previous answer, its boxes moved by the "
-        "tracker, foretells them; the answer is the same. off: one token to a forward pass.",
-        choices=("auto", "off"),
+        "tracker, predicts them; the answer is the same. none: one token to a forward pass.",
+        choices=("auto", "none"),
+        renamed={"off": "none"},
     )
     grammar: str = setting(
-        "off",
-        "on: only the list that the prompt asks for, with labels of the query, can be written. "
-        "Needs the package xgrammar.",
-        choices=("off", "on"),
+        "none",
+        "always: only the list that the prompt asks for, with labels of the query, can be "
+        "generated. Needs the package xgrammar.",
+        choices=("none", "always"),
+        renamed={"off": "none", "on": "always"},
     )
 
 
@@ -75,7 +92,8 @@ class ImageSettings(Group):
     split: str = setting(
         "checkpoint",
         "Cut large pictures into tiles of 512x512 pixels (bundled checkpoint: 256x256).",
-        choices=("checkpoint", "on", "off"),
+        choices=("checkpoint", "always", "never"),
+        renamed={"on": "always", "off": "never"},
     )
     max_tiles: int = setting(
         0, "Most tiles when splitting; 0 keeps the checkpoint's own.", low=0, high=64, unit="tiles"
@@ -232,12 +250,13 @@ class EgoMotionSettings(Group):
     """The camera's own rotation, where the robot measures it."""
 
     source: str = setting(
-        "off",
+        "none",
         "imu: the angular velocity on the topic imu, through the lens of camera_info, moves the "
         "picture. With tracker.bridge predict, boxes keep their bearings while the camera turns; "
         "with flow, pixels are looked for where they have turned to, which counts when that is "
-        "fast. imu from the next activation on, off at once.",
-        choices=("off", "imu"),
+        "fast. imu from the next activation on, none at once.",
+        choices=("none", "imu"),
+        renamed={"off": "none"},
     )
     mount: str = setting(
         "tf",
@@ -342,56 +361,3 @@ class PerceptionSettings(Group):
     def model_key(self) -> tuple[str, str, str]:
         """What has to be loaded anew when it changes: model, device, dtype."""
         return self.model, self.device, self.dtype
-
-
-@dataclass(frozen=True)
-class CameraSettings(Group):
-    """Settings of ``camera_node``."""
-
-    source: str = setting(
-        "scene",
-        "'scene' for a synthetic warehouse, a video file, a folder of images, or a V4L2 device "
-        "such as /dev/video0.",
-        read_only=True,
-    )
-    width: int = setting(
-        640,
-        "Picture width (scene, V4L2); files keep their own.",
-        unit="px",
-        low=16,
-        high=7680,
-        read_only=True,
-    )
-    height: int = setting(
-        480,
-        "Picture height (scene, V4L2); files keep their own.",
-        unit="px",
-        low=16,
-        high=4320,
-        read_only=True,
-    )
-    rate_hz: float = setting(
-        0.0,
-        "Frames a second; 0 takes the source's own rate, 30 where it has none.",
-        unit="Hz",
-        low=0.0,
-        high=240.0,
-        read_only=True,
-    )
-    loop: bool = setting(True, "Start again when a file or folder ends.", read_only=True)
-    seed: int = setting(7, "Which synthetic scene.", low=0, high=2**31 - 1, read_only=True)
-    frame_id: str = setting("camera", "Coordinate frame in the header.", read_only=True)
-    encoding: str = setting(
-        "rgb8",
-        "Pixel format that is published.",
-        choices=("rgb8", "bgr8", "mono8"),
-        read_only=True,
-    )
-    horizontal_fov_deg: float = setting(
-        60.0,
-        "Field of view that camera_info states when the source is no scene.",
-        unit="deg",
-        low=1.0,
-        high=179.0,
-        read_only=True,
-    )

@@ -294,7 +294,7 @@ class Pipeline:
         """Settle what the model is asked: words, expectations, and what the pictures may cost."""
         with self._wake:
             settings, query, model = self._settings, self._query, self._model
-        drafts = settings.generation.draft != "off"
+        drafts = settings.generation.draft != "none"
         seen = [job.last_seen() if drafts else None for job in jobs]
         prompt = template_for(settings, model).render(query)
         frames = [job.frame for job in jobs]

@@ -16,15 +16,21 @@ lfmvl_ros.core.errors.UserError: heat_c must be between 50.0 and 250.0 C, got 99
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lfmvl_ros.core.errors import UserError
 
 Value = bool | int | float | str | tuple[str, ...]
+YAML_BOOLEANS = {
+    "y": True, "yes": True, "true": True, "on": True,
+    "n": False, "no": False, "false": False, "off": False,
+}  # fmt: skip
+"""Words that ROS parameter files and ``-p`` read as booleans, in lower case; any case counts."""
 GroupType = TypeVar("GroupType", bound="Group")
 
 
@@ -32,7 +38,8 @@ GroupType = TypeVar("GroupType", bound="Group")
 class SettingInfo:
     """One setting as declared: ``name`` is dotted (``tracker.max_coast_s``).
 
-    ``kind`` is bool, int, float, str, or tuple for a list of texts.
+    ``kind`` is bool, int, float, str, or tuple for a list of texts. ``renamed`` maps words that
+    were choices in an earlier version to those that replaced them.
     """
 
     name: str
@@ -44,6 +51,7 @@ class SettingInfo:
     high: float | None = None
     choices: tuple[str, ...] = ()
     read_only: bool = False
+    renamed: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
 
     @property
     def type_name(self) -> str:
@@ -63,21 +71,41 @@ class SettingInfo:
         if self.kind is tuple and isinstance(value, Sequence) and not isinstance(value, str):
             value = tuple(value)
         texts = isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+        if self.choices and value not in self.choices:
+            raise UserError(self._not_a_choice(value))
         if type(value) is not self.kind or (self.kind is tuple and not texts):
             raise UserError(
                 f"{self.name} must be of type {self.type_name}, "
-                f"got {type(value).__name__} {value!r}"
+                f"got {type(value).__name__} {value!r}{self._quote(value)}"
             )
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"{self.name} must be finite, got {value}")
-        if self.choices and value not in self.choices:
-            raise UserError(f"{self.name} must be one of {', '.join(self.choices)}; got {value!r}")
         if isinstance(value, (int, float)) and not self._in_range(value):
             unit = f" {self.unit}" if self.unit else ""
             raise UserError(
                 f"{self.name} must be between {self.low} and {self.high}{unit}, got {value}"
             )
         return typing.cast(Value, value)
+
+    def _not_a_choice(self, value: object) -> str:
+        """Return why ``value`` is refused, and which choice replaced it where one did."""
+        message = f"{self.name} must be one of {', '.join(self.choices)}; got {value!r}"
+        if isinstance(value, bool):
+            words = [word for word, means in YAML_BOOLEANS.items() if means is value]
+            message += f", as YAML reads {', '.join(words[:-1])} and {words[-1]}"
+            old = [word for word in self.renamed if YAML_BOOLEANS.get(word) is value]
+        else:
+            old = [word for word in self.renamed if word == value]
+        return message + "".join(f"; {word!r} is now {self.renamed[word]!r}" for word in old)
+
+    def _quote(self, value: object) -> str:
+        """Return how to keep YAML from turning a text into something else."""
+        if self.kind is not str or not isinstance(value, (bool, int, float)):
+            return ""
+        return (
+            "; YAML reads numbers and words such as on and no as other types unless they are "
+            f"quoted: {self.name}: 'text' in a file, -p {self.name}:=\"'text'\" in a shell"
+        )
 
     def _in_range(self, value: float) -> bool:
         return self.low is None or self.high is None or self.low <= value <= self.high
@@ -92,15 +120,52 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     read_only: bool = False,
+    renamed: Mapping[str, str] | None = None,
 ) -> Any:
-    """Declare a field of a :class:`Group`. ``read_only``: fixed once the node runs."""
+    """Declare a field of a :class:`Group`.
+
+    Args:
+        default: also settles the type.
+        help: what it does and when to change it.
+        unit: of a number; "" where it has none.
+        low: smallest value; given with ``high``.
+        high: largest value.
+        choices: the words that a text setting takes.
+        read_only: fixed once the node runs.
+        renamed: choices of earlier versions -> those that replaced them.
+
+    Raises:
+        ValueError: half a range, or a word that YAML reads as a boolean.
+    """
     if (low is None) != (high is None):
         raise ValueError("give both ends of a range, or none")
+    for word in (default, *choices):
+        if isinstance(word, str) and word.lower() in YAML_BOOLEANS:
+            raise ValueError(f"{word!r} is a boolean in YAML; choose another word")
     metadata = {
         "help": help, "unit": unit, "low": low, "high": high, "choices": choices,
-        "read_only": read_only,
+        "read_only": read_only, "renamed": renamed or {},
     }  # fmt: skip
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the dotted name that was probably meant, or None.
+
+    That is the only one with the same last part, as in ``max_coast_s`` for ``tracker.max_coast_s``,
+    else the one that is spelt most like it.
+    """
+    names = list(known)
+    last = name.rpartition(".")[2]
+    same = [other for other in names if other.rpartition(".")[2] == last]
+    if len(same) == 1:
+        return same[0]
+    whole = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
+    if whole:
+        return whole[0]
+    parts = {other.rpartition(".")[2]: other for other in names}
+    part = difflib.get_close_matches(last, parts, n=1, cutoff=0.75)
+    return parts[part[0]] if part else None
 
 
 class Group:
@@ -145,7 +210,9 @@ class Group:
         known, problems = self.describe(), []
         for name, value in changes.items():
             if name not in known:
-                problems.append(f"there is no setting {name!r}")
+                near = nearest_name(name, known)
+                meant = f"; did you mean {near!r}?" if near else ""
+                problems.append(f"there is no setting {name!r}{meant}")
                 continue
             try:
                 known[name].check(value)

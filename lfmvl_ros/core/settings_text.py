@@ -83,5 +83,5 @@ def _number(value: float) -> str:
 
 
 def _scalar(value: Value) -> str:
-    # JSON's scalars are YAML's. Quotes keep "on" and "off" from becoming YAML 1.1's booleans.
+    # JSON's scalars are YAML's. Quotes keep a query such as "on" from becoming a boolean.
     return json.dumps(value, ensure_ascii=False)

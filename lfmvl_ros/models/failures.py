@@ -23,7 +23,7 @@ def sentence(error: Exception) -> str:
     if is_out_of_memory(error):
         return (
             "out of memory, even with half the image tokens; lower image.max_tokens, set "
-            "image.split off, or use a smaller checkpoint"
+            "image.split to never, or use a smaller checkpoint"
         )
     first = " ".join(str(error).split())[:300]
     return f"{type(error).__name__}: {first}" if first else type(error).__name__

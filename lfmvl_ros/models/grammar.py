@@ -86,10 +86,10 @@ class AnswerGrammars:
             import xgrammar
         except ImportError as error:
             raise UserError(
-                f"generation.grammar is on, and the package xgrammar can't be imported ({error}); "
-                "install it with `pip install pydantic` and "
+                "generation.grammar is always, and the package xgrammar can't be imported "
+                f"({error}); install it with `pip install pydantic` and "
                 "`pip install --no-deps xgrammar apache-tvm-ffi`, or set "
-                "generation.grammar off"
+                "generation.grammar to none"
             ) from error
         info = xgrammar.TokenizerInfo.from_huggingface(
             tokenizer, vocab_size=width, stop_token_ids=list(end_ids)

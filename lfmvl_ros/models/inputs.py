@@ -46,7 +46,7 @@ def wanted_rules(own: ImageTokenSettings, wanted: ImageSettings) -> ImageTokenSe
     """
     most = wanted.max_tokens or own.max_tokens
     tiles = wanted.max_tiles or own.max_tiles
-    split = own.split if wanted.split == "checkpoint" else wanted.split == "on"
+    split = own.split if wanted.split == "checkpoint" else wanted.split == "always"
     return replace(
         own,
         min_tokens=min(wanted.min_tokens or own.min_tokens, most),

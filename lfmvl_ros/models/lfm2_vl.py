@@ -208,7 +208,7 @@ class Lfm2VlBackend:
     def _masks(
         self, generation: GenerationSettings, prompts: Sequence[Prompt]
     ) -> list[GrammarMask | None]:
-        if generation.grammar == "off":
+        if generation.grammar == "none":
             return [None] * len(prompts)
         if self._grammars is None:
             width = len(self._model.get_input_embeddings().weight)
@@ -225,7 +225,7 @@ class Lfm2VlBackend:
     def _proposer(
         self, prompt: Prompt, hint: Hint | None, generation: GenerationSettings
     ) -> Proposer:
-        if generation.draft == "off" or self._runner is None:
+        if generation.draft == "none" or self._runner is None:
             return NoDraft()
         return TokenDraft(
             AnswerDraft(hint, self._style, prompt.query.labels),

@@ -8,6 +8,7 @@ runs as ever, and the manager's ``bond_timeout`` has to be 0.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
@@ -21,7 +22,7 @@ class LifecycleBond:
     def __init__(self, node: LifecycleNode) -> None:
         self._node = node
         self._bond: Any = None
-        self._told = False
+        self._warned = False
 
     def form(self, timeout_s: float) -> None:
         """Start the heartbeat; nothing where ``timeout_s`` is 0 or bondpy is not installed."""
@@ -31,15 +32,15 @@ class LifecycleBond:
         try:
             from bondpy.bondpy import Bond
         except ImportError as error:
-            if not self._told:
-                self._told = True
+            if not self._warned:
+                self._warned = True
                 self._node.get_logger().warning(
                     f"bond_timeout is {timeout_s:g} s, but there is no bondpy ({error}); the node "
                     "runs without a bond: install ros-<distro>-bondpy, or set bond_timeout to 0 "
                     "here and at the lifecycle manager"
                 )
             return
-        bond = Bond(_TOPIC, self._node.get_name(), self._node)
+        bond = Bond(_TOPIC, self._node.get_name(), _NodeOfBond(self._node))
         bond.set_heartbeat_period(_PERIOD_S)
         bond.set_heartbeat_timeout(timeout_s)
         bond.start()
@@ -50,3 +51,34 @@ class LifecycleBond:
         bond, self._bond = self._bond, None
         if bond is not None:
             bond.shutdown()
+
+
+class _NodeOfBond:
+    """The node as bondpy sees it: what bondpy destroys leaves the node's lists too.
+
+    bondpy calls ``destroy`` of its publisher and subscription, as rclpy's documentation says one
+    should not: an executor raises InvalidHandle when it meets them in the node's lists after that.
+    """
+
+    def __init__(self, node: LifecycleNode) -> None:
+        self._node = node
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._node, name)
+
+    def create_publisher(self, *args: Any) -> _Endpoint:
+        return _Endpoint(self._node.create_publisher(*args), self._node.destroy_publisher)
+
+    def create_subscription(self, *args: Any) -> _Endpoint:
+        return _Endpoint(self._node.create_subscription(*args), self._node.destroy_subscription)
+
+
+class _Endpoint:
+    def __init__(self, endpoint: Any, destroy: Callable[[Any], bool]) -> None:
+        self._endpoint, self._destroy = endpoint, destroy
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._endpoint, name)
+
+    def destroy(self) -> None:
+        self._destroy(self._endpoint)

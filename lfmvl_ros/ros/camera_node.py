@@ -14,11 +14,12 @@ from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.conversions import to_camera_info, to_image
+from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.image_sources import open_source
 from lfmvl_ros.ros.pacing import Pacer
-from lfmvl_ros.ros.parameters import SettingsParameters
+from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.pixels import Pixels
-from lfmvl_ros.ros.process import run, stop_spinning, while_running
+from lfmvl_ros.ros.process import run, stop_spinning
 
 USAGE = """camera_node publishes image_raw and camera_info at the source's true rate.
 
@@ -47,8 +48,9 @@ class CameraNode(Node):
             Image, "image_raw", qos.SENSOR, qos_overriding_options=qos.overridable()
         )
         self._infos = self.create_publisher(CameraInfo, "camera_info", qos.SENSOR)
+        warn_unused_qos(self)
         self._pacer = Pacer(source, self._publish, loop=self._settings.loop, ended=self._ended)
-        self._skipped = 0
+        self._skipped, self._gate = 0, Gate()
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_REPORT_S, self._report, clock=clock)
         self.get_logger().info(f"{source.name}: {source.rate_hz:g} pictures a second")
@@ -57,14 +59,15 @@ class CameraNode(Node):
     def close(self) -> None:
         """Stop publishing."""
         self._pacer.stop()
+        self._gate.close()
 
     def _publish(self, pixels: Pixels, late_ns: int) -> None:
         stamp_ns = max(0, self.get_clock().now().nanoseconds - late_ns)
         wh, frame_id = (pixels.shape[1], pixels.shape[0]), self._settings.frame_id
         image = to_image(pixels, stamp_ns, frame_id, self._settings.encoding)
-        with while_running(self):
-            self._images.publish(image)
-            self._infos.publish(to_camera_info(stamp_ns, frame_id, wh, self._intrinsics(wh)))
+        info = to_camera_info(stamp_ns, frame_id, wh, self._intrinsics(wh))
+        self._gate.call(self._images.publish, image)
+        self._gate.call(self._infos.publish, info)
 
     def _report(self) -> None:
         status = self._pacer.status()
@@ -82,7 +85,7 @@ class CameraNode(Node):
         else:
             self.get_logger().error(str(error))
             self.exit_code = 2
-        stop_spinning(self)
+        stop_spinning()
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

@@ -21,11 +21,11 @@ from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import EgoMotion, Tracks
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.ego_motion import EgoMotionInput
+from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.health import CameraMonitor, Health
-from lfmvl_ros.ros.inputs import ImageReader
+from lfmvl_ros.ros.inputs import ImageReader, image_topic
 from lfmvl_ros.ros.intake import FrameIntake
 from lfmvl_ros.ros.outputs import Outputs
-from lfmvl_ros.ros.process import while_running
 
 
 class CameraChannel:
@@ -39,6 +39,7 @@ class CameraChannel:
         submit: takes each frame, and whether time has restarted with it, and returns the tracks
             at it; None when there is no pipeline.
         feel: takes what is known of the camera's rotation by each frame, None for nothing.
+        gate: results are published through it.
     """
 
     def __init__(
@@ -49,10 +50,11 @@ class CameraChannel:
         settings: Callable[[], PerceptionSettings],
         submit: Callable[[Frame, Verdict], Tracks | None],
         feel: Callable[[str, EgoMotion | None], None],
+        gate: Gate,
     ) -> None:
         self.name, self.prefix = name, f"{name}/" if name else ""
         self._node, self._settings, self._submit = node, settings, submit
-        self._feel = functools.partial(feel, name)
+        self._feel, self._gate = functools.partial(feel, name), gate
         self._ego: EgoMotionInput | None = None
         self._group = MutuallyExclusiveCallbackGroup()
         self._subscriptions: list[Subscription] = []
@@ -75,7 +77,7 @@ class CameraChannel:
     def start(self) -> None:
         """Subscribe to the camera, and to the gyroscope if there is to be one."""
         compressed = self._settings().compressed_input
-        images = self.prefix + ("image_raw/compressed" if compressed else "image_raw")
+        images = image_topic(self._node, self.prefix, compressed)
         topic = self._node.resolve_topic_name(images)
         self._monitor = CameraMonitor(topic, time.monotonic(), self.name)
         if self._settings().ego_motion.source == "imu":
@@ -118,14 +120,13 @@ class CameraChannel:
     def query(self, query: Query, threshold: float) -> None:
         """Publish what is looked for."""
         if self._outputs is not None:
-            self._outputs.query(query, threshold)
+            self._gate.call(self._outputs.query, query, threshold)
 
     def answer(self, answer: Answer) -> None:
         """Publish an answer about this camera."""
         outputs = self._outputs
         if outputs is not None:
-            with while_running(self._node):
-                outputs.answer(answer)
+            self._gate.call(outputs.answer, answer)
 
     def health(self, pipeline: PipelineStatus, now_s: float) -> list[Health]:
         """Return how the camera is doing; nothing while it is not listened to."""
@@ -149,8 +150,7 @@ class CameraChannel:
             self._feel(ego.at(frame))
         tracks, outputs = self._submit(frame, verdict), self._outputs
         if tracks is not None and outputs is not None:
-            with while_running(self._node):
-                outputs.tracks(frame, tracks)
+            self._gate.call(outputs.tracks, frame, tracks)
 
     def _complain(self, what: str) -> None:
         self._node.get_logger().warning(f"camera {self.name}: {what}" if self.name else what)

@@ -100,7 +100,7 @@ class EgoMotionInput:
     def at(self, frame: Frame) -> EgoMotion | None:
         """Return what is known of the camera's rotation when a frame comes; None for nothing."""
         settings, lens, problem = self._settings().ego_motion, self._lens, self._lens_problem
-        if settings.source == "off":
+        if settings.source == "none":
             return None
         if lens is not None and all(lens.wh) and lens.wh != frame.wh:
             (width, height), (across, down) = lens.wh, frame.wh
@@ -118,7 +118,7 @@ class EgoMotionInput:
 
     def health(self, now_s: float) -> list[Health]:
         """Return how the gyroscope is doing; nothing while it is not asked for."""
-        if self._settings().ego_motion.source == "off":
+        if self._settings().ego_motion.source == "none":
             return []
         status, placed = self._log.status(), self._placed
         if status.received:

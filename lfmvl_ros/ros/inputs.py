@@ -11,6 +11,23 @@ from lfmvl_ros.ros import conversions
 from lfmvl_ros.ros.bridge import CvBridgeAdapter
 
 
+def image_topic(node: Node, prefix: str, compressed: bool) -> str:
+    """Return the name under which to subscribe to a camera's images.
+
+    ``<prefix>image_raw``, or with ``compressed`` what image_transport makes of it: whatever topic
+    ``image_raw`` is remapped to, followed by ``/compressed``. A remapping of
+    ``image_raw/compressed`` itself wins.
+    """
+    raw = prefix + "image_raw"
+    if not compressed:
+        return raw
+    own = f"{raw}/compressed"
+    if node.resolve_topic_name(own) != node.resolve_topic_name(own, only_expand=True):
+        return own
+    base = node.resolve_topic_name(raw)
+    return base if base.endswith("/compressed") else f"{base}/compressed"
+
+
 class ImageReader:
     """Decodes with ``cv_bridge`` or our own codec, and logs once which."""
 

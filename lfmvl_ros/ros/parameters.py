@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -18,10 +19,12 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.settings import Group, SettingInfo, Value
+from lfmvl_ros.core.settings import Group, SettingInfo, Value, nearest_name
 from lfmvl_ros.core.settings_text import constraints, explain
 
 GroupType = TypeVar("GroupType", bound=Group)
+# Of topics made on activation, and what bondpy declares when a heartbeat stays away.
+_DECLARED_LATER = ("qos_overrides.", "bond_disable_heartbeat_timeout")
 
 
 def describe(info: SettingInfo) -> ParameterDescriptor:
@@ -33,8 +36,9 @@ def describe(info: SettingInfo) -> ParameterDescriptor:
         additional_constraints=constraints(info) if info.choices else "",
         read_only=info.read_only,
         # `timeout_s: 10` is the commonest slip in a parameter file; an int is taken for a float.
-        # An empty list has the type of a list of bytes (ros2/rclpy issue 912).
-        dynamic_typing=info.kind in (float, tuple),
+        # An empty list has the type of a list of bytes (ros2/rclpy issue 912). A text may arrive as
+        # a boolean or a number, and our message says why.
+        dynamic_typing=info.kind in (float, tuple, str),
     )
     if info.low is not None and info.high is not None:
         if info.kind is int:
@@ -44,6 +48,31 @@ def describe(info: SettingInfo) -> ParameterDescriptor:
             limits = FloatingPointRange(from_value=float(info.low), to_value=float(info.high))
             descriptor.floating_point_range = [limits]
     return descriptor
+
+
+def unused_overrides(node: Node) -> list[str]:
+    """Return the names that the command line or a parameter file sets and nothing has declared.
+
+    rclpy offers no public list of them. Where the attribute is missing there is nothing to report.
+    """
+    given: dict[str, Parameter] = getattr(node, "_parameter_overrides", {})
+    return sorted(name for name in given if not node.has_parameter(name))
+
+
+def warn_unused_qos(node: Node) -> None:
+    """Warn about ``qos_overrides`` of topics or policies that the node does not have.
+
+    They are declared with the publishers and subscriptions: call it once those are there.
+    """
+    known = [f"qos_overrides.{name}" for name in node.get_parameters_by_prefix("qos_overrides")]
+    for name in unused_overrides(node):
+        if name.startswith("qos_overrides."):
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            node.get_logger().warning(
+                f"parameter {name!r} has no effect: this node has no such topic, or lets nobody "
+                f"override that policy of it{meant}"
+            )
 
 
 def _plain(value: Value) -> Any:
@@ -62,6 +91,8 @@ class SettingsParameters(Generic[GroupType]):
 
     Raises:
         UserError: an override has the wrong type or a value out of range.
+
+    An override that no parameter of the node takes is warned about: ROS drops it in silence.
     """
 
     def __init__(self, node: Node, settings: GroupType, apply: Callable[[GroupType], None]) -> None:
@@ -70,6 +101,11 @@ class SettingsParameters(Generic[GroupType]):
         self._lock = threading.Lock()
         self.settings = self._declare(node, settings)
         node.add_on_set_parameters_callback(self._on_set)
+        for name in unused_overrides(node):
+            if not name.startswith(_DECLARED_LATER):
+                near = nearest_name(name, [*self._names, "use_sim_time"])
+                meant = f"; did you mean {near!r}?" if near else ""
+                node.get_logger().warning(f"parameter {name!r} is unknown and has no effect{meant}")
 
     @staticmethod
     def _declare(node: Node, settings: GroupType) -> GroupType:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from collections.abc import Sequence
 from typing import NoReturn
@@ -28,11 +29,12 @@ from lfmvl_ros.models.base import check_model
 from lfmvl_ros.ros import commands, conversions, qos
 from lfmvl_ros.ros.bond import LifecycleBond
 from lfmvl_ros.ros.channel import CameraChannel
+from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.health import ERROR, OK, Exchange, Health, ModelMonitor
 from lfmvl_ros.ros.inputs import ImageReader
 from lfmvl_ros.ros.model_keeper import ModelKeeper, sentence
-from lfmvl_ros.ros.parameters import SettingsParameters
-from lfmvl_ros.ros.process import run, stop_spinning, tells_errors, while_running
+from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
+from lfmvl_ros.ros.process import logs_errors, run, stop_spinning
 
 USAGE = """perception_node finds the objects of a query in a camera topic and tracks them.
 
@@ -56,16 +58,17 @@ class PerceptionNode(LifecycleNode):
         self._monitor: ModelMonitor | None = None
         self._answer: Answer | None = None
         self._idle, self._problem = "not configured", ""
-        self._rejected_queries = 0
+        self._rejected_queries, self._warned = 0, False
         self._keeper = ModelKeeper(self.get_logger(), self._revert_model)
         self._channels: dict[str, CameraChannel] = {}
-        self._bond = LifecycleBond(self)
+        self._bond, self._gate = LifecycleBond(self), Gate()
+        self._changing, self._closing = threading.Lock(), False
         self._declared = SettingsParameters(self, PerceptionSettings(), self._apply)
         CARD_TEMPLATE.render(Query.parse(self._settings.query))
         read = ImageReader(self)
         for name in self._settings.cameras:
             self._channels[name] = CameraChannel(
-                self, name, read, lambda: self._settings, self._submit, self._feel
+                self, name, read, lambda: self._settings, self._submit, self._feel, self._gate
             )
         self._wire()
 
@@ -109,11 +112,13 @@ class PerceptionNode(LifecycleNode):
             if self.trigger_configure() == done and self.trigger_activate() == done:
                 return
         except RuntimeError as error:  # rclpy's RCLError: somebody else was quicker
-            self.get_logger().warning(f"autostart left to others: {error}")
+            if not self._closing:
+                self.get_logger().warning(f"autostart left to others: {error}")
             return
         # Nobody manages this node: whoever started it learns from the exit code.
-        self.exit_code = 2
-        stop_spinning(self)
+        if not self._closing:
+            self.exit_code = 2
+        stop_spinning()
 
     def on_configure(self, state: State) -> TransitionCallbackReturn:
         """Load the model."""
@@ -129,26 +134,35 @@ class PerceptionNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         finally:
             self._idle = "not configured"
-        self._problem, self._answer = "", None
-        for channel in self._channels.values():
-            channel.open()
+        with self._changing:
+            if self._closing:  # the node was told to end while the model was loading
+                return TransitionCallbackReturn.FAILURE
+            self._problem, self._answer = "", None
+            for channel in self._channels.values():
+                channel.open()
         log.info(f"{name} is ready")
         return super().on_configure(state)
 
-    @tells_errors
+    @logs_errors
     def on_activate(self, state: State) -> TransitionCallbackReturn:
         """Start: subscribe to the cameras, ask the model."""
-        result = super().on_activate(state)  # from here on publishers publish
-        self._monitor = ModelMonitor(time.monotonic())
-        self._tell_query()
-        self._pipeline.start()
-        for channel in self._channels.values():
-            channel.start()
-        self._bond.form(self._settings.bond_timeout)
+        with self._changing:
+            if self._closing:
+                return TransitionCallbackReturn.FAILURE
+            result = super().on_activate(state)  # from here on publishers publish
+            self._monitor = ModelMonitor(time.monotonic())
+            self._tell_query()
+            self._pipeline.start()
+            for channel in self._channels.values():
+                channel.start()
+            if not self._warned:
+                self._warned = True
+                warn_unused_qos(self)
+            self._bond.form(self._settings.bond_timeout)
         self.get_logger().info(f"looking for: {self._pipeline.query.text}")
         return result
 
-    @tells_errors
+    @logs_errors
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
         """Stop asking the model; keep its weights."""
         if not self._halt(_ANSWER_STOP_S):
@@ -156,13 +170,13 @@ class PerceptionNode(LifecycleNode):
             return TransitionCallbackReturn.ERROR
         return super().on_deactivate(state)
 
-    @tells_errors
+    @logs_errors
     def on_cleanup(self, state: State) -> TransitionCallbackReturn:
         """Free the weights."""
         self._release()
         return super().on_cleanup(state)
 
-    @tells_errors
+    @logs_errors
     def on_shutdown(self, state: State) -> TransitionCallbackReturn:
         """Stop and free, from any state."""
         self._release()
@@ -175,14 +189,22 @@ class PerceptionNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def close(self) -> None:
-        """Stop threads before the process ends, in the middle of an answer if need be."""
-        self._halt(_EXIT_STOP_S)
+        """Say goodbye and stop threads, in the middle of an answer if need be."""
+        self._closing = True
+        if self._changing.acquire(timeout=_EXIT_STOP_S):  # a transition may be under way
+            self._changing.release()
+        self._stop(_EXIT_STOP_S)
+        self._gate.close()
 
     def _halt(self, timeout_s: float) -> bool:
+        with self._changing:
+            return self._stop(timeout_s)
+
+    def _stop(self, timeout_s: float) -> bool:
+        self._bond.end()
         for channel in self._channels.values():
             channel.stop()
         self._monitor = None
-        self._bond.end()
         return self._pipeline is None or self._pipeline.stop(timeout_s)
 
     def _release(self) -> None:
@@ -222,12 +244,11 @@ class PerceptionNode(LifecycleNode):
 
     def _revert_model(self, key: tuple[str, str, str]) -> None:
         """Let the parameters say which model is in use after all."""
-        self.set_parameters_atomically(
-            [
-                Parameter(name, Parameter.Type.STRING, value)
-                for name, value in zip(("model", "device", "dtype"), key, strict=True)
-            ]
-        )
+        changes = [
+            Parameter(name, Parameter.Type.STRING, value)
+            for name, value in zip(("model", "device", "dtype"), key, strict=True)
+        ]
+        self._gate.call(self.set_parameters_atomically, changes)
 
     def _tell_query(self) -> None:
         for channel in self._channels.values():
@@ -252,8 +273,8 @@ class PerceptionNode(LifecycleNode):
 
     def _report(self) -> None:
         now_ns, name = self.get_clock().now().nanoseconds, self.get_fully_qualified_name()
-        with while_running(self):
-            self._diagnostics.publish(conversions.to_diagnostics(self._health(), now_ns, name))
+        message = conversions.to_diagnostics(self._health(), now_ns, name)
+        self._gate.call(self._diagnostics.publish, message)
 
     def _health(self) -> list[Health]:
         pipeline, monitor, now_s = self._pipeline, self._monitor, time.monotonic()
@@ -279,7 +300,7 @@ class PerceptionNode(LifecycleNode):
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the node as this process."""
-    run(PerceptionNode, USAGE, args)
+    run(PerceptionNode, USAGE, args, threads=4)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node as a process: starts, spins, ends within two seconds of SIGINT or SIGTERM with code 0."""
+"""A node as a process: starts, spins, and ends on SIGINT or SIGTERM with code 0.
+
+rclpy's own signal handlers end the ROS context at once, and whatever a node has left to say (a
+bond's goodbye, the last results) fails. Here a signal is only a request: the node closes first,
+then the executor stops, then the context ends.
+
+The main thread does nothing but wait for that request, so that a signal is noticed while the node
+is being built, a model loads or the executor waits. The node lives in a thread beside it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import os
+import queue
+import re
+import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.exceptions import InvalidHandle
+from rclpy.executors import (
+    ExternalShutdownException,
+    MultiThreadedExecutor,
+    SingleThreadedExecutor,
+)
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from lfmvl_ros.core.errors import UserError
 
-_PATIENCE_S = 0.4
+_BUILD_S, _CLOSE_S, _CALLBACKS_S = 1.0, 10.0, 0.4  # longest waits once the process is to end
+_RACES = 100  # rounds of the executor in a row; more is no race
 
 
 class RunnableNode(Protocol):
@@ -31,97 +49,167 @@ class RunnableNode(Protocol):
     exit_code: int
 
     def close(self) -> None:
-        """Stop threads; called once, before the node is destroyed."""
+        """Stop threads and publish what is left; called once, while the context is valid.
+
+        Nothing may be published after it has returned.
+        """
 
     def destroy_node(self) -> None:
         """As of rclpy."""
 
 
+NodeType = TypeVar("NodeType", bound=RunnableNode)
+
+# A signal handler runs between any two steps of the main thread and may take no lock that it might
+# hold; SimpleQueue.put is made for that.
+_requests: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+
 def run(
-    build: Callable[[], RunnableNode], usage: str, args: Sequence[str] | None = None
+    build: Callable[[], NodeType],
+    usage: str,
+    args: Sequence[str] | None = None,
+    *,
+    threads: int = 1,
+    finish: Callable[[NodeType], int] | None = None,
 ) -> NoReturn:
     """Run a node as this process, until it is told to stop; then end the process.
 
+    A second signal changes nothing: ending takes two seconds on a machine that is not busy, and is
+    given up after ten.
+
     Args:
-        build: makes the node; a :class:`UserError` is one line on stderr and exit code 2.
+        build: makes the node, in a thread of its own; a :class:`UserError` is one line on stderr
+            and exit code 2.
         usage: printed for ``--help``.
         args: command line without the program's name; None takes the process's own.
+        threads: that callbacks run in.
+        finish: called with the node after ROS has ended; returns the exit code.
     """
     arguments = list(sys.argv[1:] if args is None else args)
     if {"-h", "--help"} & set(arguments):
         print(usage)
         raise SystemExit(0)
-    rclpy.init(args=arguments)
-    code = 0
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: _requests.put(None))
+    code = 1
     try:
-        code = _spin(build())
+        _init(arguments)
+        process = _Process(build, threads)
+        code = process.run()
+        if process.node is not None and finish is not None:
+            code = finish(process.node)
     except UserError as error:
         print(error, file=sys.stderr)
         code = 2
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass  # told to stop while starting
-    finally:
-        with contextlib.suppress(KeyboardInterrupt):
-            rclpy.try_shutdown()
+    except Exception:
+        traceback.print_exc()
     _leave(code)
 
 
-def tells_errors(transition: Callable[..., Any]) -> Callable[..., Any]:
+def stop_spinning() -> None:
+    """End :func:`run`, from any thread, callback or constructor of the node."""
+    _requests.put(None)
+
+
+def logs_errors(transition: Callable[..., Any]) -> Callable[..., Any]:
     """Log what a life-cycle callback raises: rclpy turns it into ERROR without a word."""
 
     @functools.wraps(transition)
-    def told(node: Node, state: Any) -> Any:
+    def logged(node: Node, state: Any) -> Any:
         try:
             return transition(node, state)
         except Exception:
             node.get_logger().error(f"{transition.__name__}: {traceback.format_exc()}")
             raise
 
-    return told
+    return logged
 
 
-@contextlib.contextmanager
-def while_running(node: Node) -> Iterator[None]:
-    """Forgive the body's errors once the process is told to stop: publishers are gone by then."""
+def _init(arguments: list[str]) -> None:
     try:
-        yield
-    except Exception:
-        if node.context.ok():
-            raise
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # a bad command line, parameter file or ROS_DOMAIN_ID
+        message = re.sub(r", at /\S+:\d+", "", str(error)).removeprefix(
+            "failed to initialize rcl: "
+        )
+        raise UserError(f"ROS can't start: {message}") from error
 
 
-def stop_spinning(node: Node) -> None:
-    """End :func:`run` from one of the node's own threads or callbacks."""
-    rclpy.try_shutdown(context=node.context)
+class _Process:
+    """Builds, spins and ends a node in a thread, while the main thread waits for a request."""
 
+    def __init__(self, build: Callable[[], Any], threads: int) -> None:
+        self._build, self._threads = build, threads
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._executor: SingleThreadedExecutor | MultiThreadedExecutor | None = None
+        self._failure: BaseException | None = None
+        self.node: Any = None
 
-def _spin(node: RunnableNode) -> int:
-    executor = None
-    try:
-        executor = MultiThreadedExecutor(num_threads=4)
+    def run(self) -> int:
+        """Return the exit code, once the node has ended or has not done so in time.
+
+        Raises:
+            BaseException: what the node's constructor, a callback or :meth:`close` raised.
+        """
+        thread = threading.Thread(target=self._work, name="node", daemon=True)
+        thread.start()
+        _requests.get()
+        self._stop.set()
+        with self._lock:
+            if self._executor is not None:
+                self._executor.create_task(lambda: None)  # it may be waiting
+        thread.join(_BUILD_S)
+        if thread.is_alive() and self.node is not None:
+            thread.join(_CLOSE_S)
+            if thread.is_alive():
+                print(f"the node did not end within {_CLOSE_S:g} s", file=sys.stderr)
+        if self._failure is not None:
+            raise self._failure
+        return 0 if self.node is None else int(self.node.exit_code)
+
+    def _work(self) -> None:
+        try:
+            self.node = self._build()
+            try:
+                self._spin(self.node)
+            finally:
+                self.node.close()
+                self._end_executor()
+                self.node.destroy_node()
+        except BaseException as error:
+            self._failure = error
+        finally:
+            rclpy.try_shutdown()
+            stop_spinning()
+
+    def _spin(self, node: Any) -> None:
+        one = self._threads == 1
+        executor = SingleThreadedExecutor() if one else MultiThreadedExecutor(self._threads)
         executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except Exception:
-        if rclpy.ok():  # else a thread of the node ended it before or while the executor began
-            raise
-    finally:
-        with contextlib.suppress(KeyboardInterrupt):
-            node.close()
-            if _shut_down(executor):
-                node.destroy_node()
-    return node.exit_code
+        self._executor = executor
+        raced = 0
+        with contextlib.suppress(ExternalShutdownException):
+            while rclpy.ok() and not self._stop.is_set():
+                try:
+                    executor.spin_once()
+                    raced = 0
+                except InvalidHandle:
+                    # A subscription was destroyed in another thread while the executor collected
+                    # what to wait for (ros2/rclpy issues 1206 and 1355). The next round is fine.
+                    raced += 1
+                    if raced >= _RACES:
+                        raise
 
-
-def _shut_down(executor: MultiThreadedExecutor | None) -> bool:
-    """Shut the executor down; False when a callback does not end, whatever rclpy would wait."""
-    if executor is None:
-        return True
-    thread = threading.Thread(target=executor.shutdown, daemon=True)
-    thread.start()
-    thread.join(_PATIENCE_S)
-    return not thread.is_alive()
+    def _end_executor(self) -> None:
+        """Shut the executor down; give up on a callback that does not return, such as loading."""
+        with self._lock:
+            executor, self._executor = self._executor, None
+        if executor is not None:
+            thread = threading.Thread(target=executor.shutdown, daemon=True)
+            thread.start()
+            thread.join(_CALLBACKS_S)
 
 
 def _leave(code: int) -> NoReturn:

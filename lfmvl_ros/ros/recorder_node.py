@@ -1,72 +1,131 @@
 # SPDX-License-Identifier: Apache-2.0
 """A subscriber, as anybody's controller would be one: listens for a while, then writes what it saw.
 
-``ros2 run lfmvl_ros recorder_node --ros-args -r __ns:=/lfmvl -p out:=out/run -p duration_s:=20.0``
+It starts with the first ``tracks`` message, and when it ends it prints a summary as one JSON line.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import ExternalShutdownException
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from tqdm import tqdm
 from vision_msgs.msg import Detection2DArray
 
+from lfmvl_ros.core.config import RecorderSettings
+from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
+from lfmvl_ros.ros.pixels import ConversionError
+from lfmvl_ros.ros.process import run, stop_spinning
 from lfmvl_ros.ros.recording import Recording
+
+USAGE = """recorder_node subscribes to the camera and the results, and writes what it heard.
+
+  ros2 run lfmvl_ros recorder_node --ros-args -r __ns:=/lfmvl -p out:=out/run -p duration_s:=20.0
+
+`lfmvl config --recorder` prints every parameter. Exit code 1: no tracks message came."""
+_PERIOD_S, _REDRAW_S = 0.1, 0.5
 
 
 class RecorderNode(Node):
-    """Listens to the camera and the perception node, from the first tracks message on."""
+    """Listens to the camera and the perception node, from the first tracks message on.
+
+    Raises:
+        UserError: a parameter, or the directory, can't be used.
+    """
 
     def __init__(self) -> None:
         super().__init__("recorder")
-        self.out = Path(self.declare_parameter("out", "out/recording").value)
-        self.duration_s = float(self.declare_parameter("duration_s", 30.0).value)
-        self.patience_s = float(self.declare_parameter("start_timeout_s", 180.0).value)
+        self.exit_code = 0
+        self.settings = SettingsParameters(self, RecorderSettings(), lambda _: None).settings
         self.recording = Recording()
-        self.started_s: float | None = None
-        self._born_s = time.monotonic()
+        try:
+            Path(self.settings.out).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"out: {self.settings.out!r} can't be made: {error.strerror}"
+            ) from error
+        self.elapsed_s = 0.0
+        self._born_s, self._started_s = time.monotonic(), -1.0
+        self._undecodable = 0
+        overridable = qos.overridable()
         self.create_subscription(
-            Image,
-            "image_raw",
-            self._on_image,
-            qos.SENSOR,
-            qos_overriding_options=qos.overridable(),
+            Image, "image_raw", self._on_image, qos.SENSOR, qos_overriding_options=overridable
         )
         self.create_subscription(Detection2DArray, "tracks", self._on_tracks, qos.RESULTS)
         self.create_subscription(String, "track_states", self._on_states, qos.RESULTS)
         self.create_subscription(String, "grounding", self._on_grounding, qos.RESULTS)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        warn_unused_qos(self)
+        self.topics = [self.resolve_topic_name(name) for name in ("image_raw", "tracks")]
+        self._bar = tqdm(
+            total=self.settings.duration_s,
+            unit="s",
+            desc="listening",
+            bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s {postfix}",
+        )
+        self.create_timer(_PERIOD_S, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     @property
-    def elapsed_s(self) -> float:
-        """Seconds since the first tracks message; 0 before it."""
-        return 0.0 if self.started_s is None else time.monotonic() - self.started_s
+    def started(self) -> bool:
+        """True once a tracks message has come."""
+        return self._started_s >= 0
 
     @property
-    def gave_up(self) -> bool:
-        """True when nothing came in all the time one may reasonably wait for a model to load."""
-        return self.started_s is None and time.monotonic() - self._born_s > self.patience_s
+    def waited_s(self) -> float:
+        """Seconds since the node was made."""
+        return time.monotonic() - self._born_s
+
+    def close(self) -> None:
+        """End the recording."""
+        if self.started:
+            self.elapsed_s = time.monotonic() - self._started_s
+        self._bar.close()
+
+    def _tick(self) -> None:
+        if not self.started:
+            if self.waited_s > self.settings.start_timeout_s:
+                stop_spinning()
+            return
+        self.elapsed_s = time.monotonic() - self._started_s
+        done = self.elapsed_s >= self.settings.duration_s
+        if done or self.elapsed_s - self._bar.n >= _REDRAW_S:
+            heard = self.recording
+            self._bar.set_postfix_str(
+                f"{len(heard.track_latency_ms)} frames, {len(heard.groundings)} answers, "
+                f"{len(heard.seen_ns)} ids",
+                refresh=False,
+            )
+            self._bar.update(min(self.elapsed_s, self.settings.duration_s) - self._bar.n)
+        if done:
+            stop_spinning()
 
     def _on_image(self, message: Image) -> None:
-        if self.started_s is not None:
+        if not self.started:
+            return
+        try:
             frame = conversions.frame_from_image(message)
-            self.recording.add_picture(frame.stamp_ns, frame.pixels)
+        except ConversionError as error:
+            if not self._undecodable:
+                self.get_logger().warning(f"images are left out of the recording: {error}")
+            self._undecodable += 1
+            return
+        self.recording.add_picture(frame.stamp_ns, frame.pixels)
 
     def _on_tracks(self, message: Detection2DArray) -> None:
         received_ns = self.get_clock().now().nanoseconds
-        if self.started_s is None:
-            self.started_s = time.monotonic()
+        if not self.started:
+            self._started_s = time.monotonic()
         ids = [detection.id for detection in message.detections]
         self.recording.add_tracks(conversions.stamp_ns(message.header.stamp), received_ns, ids)
 
@@ -85,46 +144,27 @@ class RecorderNode(Node):
                     self.recording.dropped[item.key.removeprefix("dropped.")] = int(item.value)
 
 
-def _listen(node: RecorderNode) -> None:
-    with tqdm(
-        total=node.duration_s,
-        unit="s",
-        desc="listening",
-        bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s {postfix}",
-    ) as bar:
-        while rclpy.ok() and node.elapsed_s < node.duration_s and not node.gave_up:
-            rclpy.spin_once(node, timeout_sec=0.2)
-            if node.elapsed_s - bar.n >= 0.5:
-                heard = node.recording
-                bar.set_postfix_str(
-                    f"{len(heard.track_latency_ms)} frames, {len(heard.groundings)} answers, "
-                    f"{len(heard.seen_ns)} ids",
-                    refresh=False,
-                )
-                bar.update(min(node.elapsed_s, node.duration_s) - bar.n)
-        if node.started_s is not None and rclpy.ok():
-            bar.update(bar.total - bar.n)
-
-
-def main() -> None:
-    """Listen, write, print the summary as one JSON line; exit code 1 when no tracks ever came."""
-    rclpy.init()
-    node = RecorderNode()
-    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
-        _listen(node)
-    recording, elapsed_s = node.recording, node.elapsed_s
-    if node.started_s is None:
-        names = " and ".join(node.resolve_topic_name(name) for name in ("image_raw", "tracks"))
-        waited = f"no tracks within {node.patience_s:g} s" if node.gave_up else "stopped before any"
+def finish(node: RecorderNode) -> int:
+    """Write the results, print the summary; exit code 1 when no tracks ever came."""
+    recording, settings = node.recording, node.settings
+    if not node.started:
+        gave_up = node.waited_s > settings.start_timeout_s
+        waited = f"no tracks within {settings.start_timeout_s:g} s" if gave_up else "stopped first"
+        topics = " and ".join(node.topics)
         print(
-            f"{waited}; are the camera and the perception node running, on {names}?",
+            f"{waited}; are the camera and the perception node running, on {topics}?",
             file=sys.stderr,
         )
-        sys.exit(1)
-    node.destroy_node()
-    rclpy.try_shutdown()
-    recording.write(node.out, rate_hz=len(recording.track_latency_ms) / max(elapsed_s, 1e-3))
+        return 1
+    rate_hz = len(recording.track_latency_ms) / max(node.elapsed_s, 1e-3)
+    recording.write(Path(settings.out), rate_hz=rate_hz)
     print(json.dumps(recording.summary()), flush=True)
+    return 0
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the node as this process."""
+    run(RecorderNode, USAGE, args, finish=finish)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ Kinds: {kinds}. Colours: {colours}. A query may name a kind, a colour and a kind
 ("person wearing a vest", "open box").{languages}
 
 The processor asks for {least} to {most} image tokens (a 640x480 picture costs {vga}) and does not
-split pictures into tiles unless told to (`image.split: "on"`); a cap of {coarse} and tiles of
+split pictures into tiles unless told to (`image.split: always`); a cap of {coarse} and tiles of
 {tile}x{tile} pixels with a thumbnail were trained as well.
 
 A caption: `{caption}` is answered with `{{"global_caption": "A warehouse with two totes, a red

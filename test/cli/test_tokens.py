@@ -24,7 +24,7 @@ def test_table_names_tiles_tokens_and_what_knobs_change(capsys):
     assert main(["tokens", "1280x720"]) == 0
     out = capsys.readouterr().out
     assert "764" in out
-    assert "split off" in out
+    assert "split never" in out
     assert "-512" in out
     assert "2 (2x1)" in out
 
@@ -42,7 +42,7 @@ def test_published_figures_stand_beside_the_emitted(size, emitted, published, ca
 
 
 def test_knobs(capsys):
-    whole = _document(capsys, "640x480", "1280x720", "--max-tokens", "64", "--split", "off")
+    whole = _document(capsys, "640x480", "1280x720", "--max-tokens", "64", "--split", "never")
     assert [picture["image_tokens"] for picture in whole["pictures"]] == [54, 60]
     one_tile = _document(capsys, "1920x1080", "--max-tiles", "1")["pictures"][0]
     assert one_tile["image_tokens"] == 252
@@ -98,7 +98,7 @@ def test_a_target_that_was_tried_has_its_row(monkeypatch, capsys):
     monkeypatch.setattr(base, "load_model", lambda settings: MeteredModel())
     assert main(["tokens", "64x64", "--model", "bundled", "--target-latency-ms", "20"]) == 0
     out = capsys.readouterr().out
-    assert "20 ms here: split off" in out
+    assert "20 ms here: split never" in out
     assert "drawn pictures: half of the answers took up to 56 ms" in out
     assert "nothing is cheap enough for 20 ms" in out
 
@@ -117,10 +117,10 @@ def test_a_target_that_cannot_be_tried(size, model, says, monkeypatch, capsys):
 
 
 def test_each_change_is_listed_once(capsys):
-    for split in ("on", "off"):
+    for split in ("always", "never"):
         picture = _document(capsys, "1280x720", "--split", split)["pictures"][0]
         names = [change["setting"] for change in picture["changes"]]
-        assert any("split off" in name for name in names) == (split == "on")
+        assert any("split never" in name for name in names) == (split == "always")
         assert len(names) == len(set(names))
 
 

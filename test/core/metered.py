@@ -33,7 +33,7 @@ class MeteredModel:
         return ImageTokenSettings(
             min_tokens=wanted.min_tokens or self.own.min_tokens,
             max_tokens=wanted.max_tokens or self.own.max_tokens,
-            split=wanted.split == "on",
+            split=wanted.split == "always",
         )
 
     def ground(

@@ -288,7 +288,7 @@ def test_the_model_is_told_what_to_expect(bench: Bench) -> None:
 
 
 def test_drafts_can_be_switched_off() -> None:
-    bench = Bench(**{"generation.draft": "off"})
+    bench = Bench(**{"generation.draft": "none"})
     for stamp_ms in (1000, 1100):
         bench.pipeline.submit(frame(stamp_ms))
         bench.asked()

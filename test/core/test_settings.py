@@ -7,14 +7,16 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfmvl_ros.core.config import CameraSettings, ParsingSettings, PerceptionSettings
+from lfmvl_ros.core import config
+from lfmvl_ros.core.config import ParsingSettings
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.settings import Group, SettingInfo, setting
+from lfmvl_ros.core.settings import YAML_BOOLEANS, Group, SettingInfo, setting
 
-TREES: list[type[Group]] = [PerceptionSettings, CameraSettings]
+TREES: list[type[Group]] = [getattr(config, name) for name in config.__all__]
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Fan(Group):
     """A nested group."""
 
     speed: int = setting(3, "Speed.", low=0, high=9)
-    mode: str = setting("auto", "Mode.", choices=("auto", "off"))
+    mode: str = setting("auto", "Mode.", choices=("auto", "none"), renamed={"off": "none"})
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,14 @@ class Oven(Group):
     light: bool = setting(True, "Light.")
     name: str = setting("oven", "Name.", read_only=True)
     fan: Fan = field(default_factory=Fan)
+
+
+def test_no_group_is_left_out() -> None:
+    assert set(TREES) == {
+        value
+        for value in vars(config).values()
+        if isinstance(value, type) and issubclass(value, Group) and value is not Group
+    }
 
 
 @pytest.mark.parametrize("tree", TREES)
@@ -59,13 +69,13 @@ def test_describe_keeps_order_and_nests() -> None:
 
 
 def test_updated_changes_only_what_was_named() -> None:
-    oven = Oven().updated({"fan.mode": "off", "heat_c": 200})
+    oven = Oven().updated({"fan.mode": "none", "heat_c": 200})
     assert oven.flat() == {
         "heat_c": 200.0,
         "light": True,
         "name": "oven",
         "fan.speed": 3,
-        "fan.mode": "off",
+        "fan.mode": "none",
     }
     assert type(oven.heat_c) is float
 
@@ -79,7 +89,12 @@ def test_updated_changes_only_what_was_named() -> None:
         ({"heat_c": True}, "of type float, got bool"),
         ({"light": 1}, "light must be of type bool"),
         ({"fan.speed": 2.0}, "fan.speed must be of type int"),
-        ({"fan.mode": "on"}, "fan.mode must be one of auto, off; got 'on'"),
+        ({"fan.mode": "on"}, "fan.mode must be one of auto, none; got 'on'"),
+        ({"fan.mode": "off"}, "one of auto, none; got 'off'; 'off' is now 'none'"),
+        ({"fan.mode": False}, "got False, as YAML reads n, no, false and off; 'off' is now 'none'"),
+        ({"fan.mode": True}, "one of auto, none; got True, as YAML reads y, yes, true and on"),
+        ({"name": True}, "name must be of type str, got bool True; YAML reads numbers and words"),
+        ({"name": 5}, "quoted: name: 'text' in a file, -p name:=\"'text'\" in a shell"),
         ({"fan.colour": "red"}, "there is no setting 'fan.colour'"),
         ({"fan": Fan()}, "there is no setting 'fan'"),
     ],
@@ -103,6 +118,44 @@ def test_a_group_is_checked_when_built() -> None:
     with pytest.raises(UserError, match="min_score"):
         ParsingSettings(min_score=1.5)
     assert ParsingSettings(min_score=1).min_score == 1.0
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_no_word_of_a_setting_is_a_boolean_in_yaml(tree: type[Group]) -> None:
+    for name, info in tree.describe().items():
+        words = [info.default, *info.choices, *info.renamed.values()]
+        for word in (word for word in words if isinstance(word, str)):
+            assert word.lower() not in YAML_BOOLEANS, name
+            assert not word or yaml.safe_load(word) == word, name
+            if not info.choices:
+                continue
+            for written in (word, word.upper(), word.capitalize()):
+                assert isinstance(yaml.safe_load(written), str), name
+
+
+@pytest.mark.parametrize("word", ["on", "Off", "YES", "no", "true", "False", "y", "N"])
+def test_such_a_word_can_not_be_declared(word: str) -> None:
+    assert word.lower() in YAML_BOOLEANS
+    with pytest.raises(ValueError, match="is a boolean in YAML"):
+        setting("auto", "Mode.", choices=("auto", word))
+    with pytest.raises(ValueError, match="is a boolean in YAML"):
+        setting(word, "Mode.")
+
+
+RENAMED = [
+    (tree, info, old) for tree in TREES for info in tree.describe().values() for old in info.renamed
+]
+
+
+@pytest.mark.parametrize(("tree", "info", "old"), RENAMED)
+def test_an_old_word_is_refused_with_the_new_one(
+    tree: type[Group], info: SettingInfo, old: str
+) -> None:
+    assert old not in info.choices
+    assert info.renamed[old] in info.choices
+    for value in (old, YAML_BOOLEANS.get(old, old)):  # as text, and as ROS delivers it
+        with pytest.raises(UserError, match=f"{old!r} is now {info.renamed[old]!r}"):
+            tree().updated({info.name: value})
 
 
 def test_a_range_has_two_ends() -> None:

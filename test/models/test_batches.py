@@ -84,7 +84,7 @@ def test_rows_end_each_at_its_own_token(backend, plain, scenes, monkeypatch):
 def test_right_drafts_save_forwards_in_a_batch_too(backend, alone, scenes):
     frames, prompts = scenes(3)
     hints = [Hint.as_printed(reply.text) for reply in alone(3, 0)]
-    plainly = ground(backend, frames, prompts, replace(LONG, draft="off"))
+    plainly = ground(backend, frames, prompts, replace(LONG, draft="none"))
     drafted = ground(backend, frames, prompts, hints=hints)
     assert [reply.forwards for reply in plainly] == [len(reply.tokens) for reply in plainly]
     assert all(a.forwards < b.forwards for a, b in zip(drafted, plainly, strict=True))

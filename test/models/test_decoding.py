@@ -177,7 +177,7 @@ def test_no_hint_changes_the_reply(backend, plain, scenes, kind):
 def test_the_setting_switches_drafts_off(backend, scenes):
     frames, prompts = scenes(1)
     hint = Hint.as_printed(ground(backend, frames, prompts).text)
-    off = ground(backend, frames, prompts, replace(LONG, draft="off"), [hint])
+    off = ground(backend, frames, prompts, replace(LONG, draft="none"), [hint])
     on = ground(backend, frames, prompts, LONG, [hint])
     assert off.forwards == len(off.tokens) == len(on.tokens) >= on.forwards
     assert [t.id for t in on.tokens] == [t.id for t in off.tokens]

@@ -17,7 +17,7 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.models.grammar import AnswerGrammars, keys_of
 
-ON = GenerationSettings(max_new_tokens=100, grammar="on", timeout_s=300.0)
+ON = GenerationSettings(max_new_tokens=100, grammar="always", timeout_s=300.0)
 
 
 def ground(model, frames, prompts, generation=ON, **rest):
@@ -30,7 +30,7 @@ def test_a_missing_package_is_an_error_reply_that_says_what_to_do(backend, scene
     (reply,) = ground(backend, *scenes(1))
     assert reply.finish is FinishReason.ERROR
     assert "pip install --no-deps xgrammar" in reply.error
-    assert "generation.grammar off" in reply.error
+    assert "generation.grammar to none" in reply.error
 
 
 def test_keys_come_from_the_prompt():

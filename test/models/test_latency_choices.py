@@ -34,7 +34,7 @@ SIDES = st.integers(16, 2600)
         ImageSettings,
         min_tokens=st.just(0) | st.integers(1, 300),
         max_tokens=st.just(0) | st.integers(1, 300),
-        split=st.sampled_from(["checkpoint", "on", "off"]),
+        split=st.sampled_from(["checkpoint", "always", "never"]),
         max_tiles=st.integers(0, 12),
     ),
 )
@@ -47,7 +47,7 @@ def test_settings_of_a_choice_cost_what_the_choice_says(wh, own, wanted):
 
 @pytest.mark.parametrize("wh", [(320, 240), (640, 480), (1280, 720)])
 def test_a_checkpoint_emits_what_was_chosen(backend, wh):
-    wanted = ImageSettings(max_tokens=128, split="on", max_tiles=3)
+    wanted = ImageSettings(max_tokens=128, split="always", max_tiles=3)
     rng = np.random.default_rng(0)
     frame = Frame(rng.integers(0, 255, (wh[1], wh[0], 3), dtype=np.uint8), 1)
     prompt = backend.template.render(Query.parse("person"))

@@ -44,10 +44,10 @@ def test_image_settings_act_at_every_call(backend, scenes):
         ).tokens
         or own > 0
     )
-    assert tokens(max_tokens=64, split="off") == 60
-    assert tokens(max_tokens=256, split="off") == 252
-    assert tokens(max_tokens=256, split="on") == 764
-    assert tokens(max_tokens=256, split="on", max_tiles=1) == 252
+    assert tokens(max_tokens=64, split="never") == 60
+    assert tokens(max_tokens=256, split="never") == 252
+    assert tokens(max_tokens=256, split="always") == 764
+    assert tokens(max_tokens=256, split="always", max_tiles=1) == 252
     assert tokens() == own
 
 
@@ -57,7 +57,7 @@ def test_image_settings_act_at_every_call(backend, scenes):
         ({}, ImageTokenSettings()),
         ({"max_tokens": 32}, ImageTokenSettings(min_tokens=32, max_tokens=32)),
         ({"min_tokens": 9, "max_tokens": 128}, ImageTokenSettings(min_tokens=9, max_tokens=128)),
-        ({"split": "off"}, ImageTokenSettings(split=False)),
+        ({"split": "never"}, ImageTokenSettings(split=False)),
         ({"max_tiles": 1}, ImageTokenSettings(split=False, max_tiles=2)),
         ({"max_tiles": 6}, ImageTokenSettings(max_tiles=6)),
     ],

@@ -36,7 +36,7 @@ TRANSITIONS = {"configure": 1, "cleanup": 2, "activate": 3, "deactivate": 4}
 @pytest.fixture
 def ros(monkeypatch):
     """A context on a domain of its own that nobody outside this machine hears."""
-    monkeypatch.setenv("ROS_LOCALHOST_ONLY", "1")
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + next(_COUNTER) % 100))
     context = Context()
     rclpy.init(context=context)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from lfmvl_ros.cli import main as cli
-from lfmvl_ros.core.config import CameraSettings, PerceptionSettings
+from lfmvl_ros.core.config import CameraSettings, PerceptionSettings, RecorderSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.settings_text import explain, to_markdown, to_yaml
 
@@ -85,7 +85,7 @@ def test_use_case_files_quote_the_default_they_replace():
             assert f"Default: {default}" in words, f"{path.name}: {name} has default {default}"
 
 
-@pytest.mark.parametrize("group", [PerceptionSettings, CameraSettings])
+@pytest.mark.parametrize("group", [PerceptionSettings, CameraSettings, RecorderSettings])
 def test_yaml_reads_back_and_the_table_has_every_setting(group):
     changed = {
         name: info.choices[-1] if info.choices else 'a "b": #c\\'
@@ -104,11 +104,14 @@ def test_yaml_of_some():
     assert parameters(text) == {"query": "box", "image.split": "checkpoint"}
 
 
-def test_command_for_the_camera(capsys):
-    assert cli.main(["config", "--camera"]) == 0
-    assert parameters(capsys.readouterr().out) == CameraSettings().flat()
-    assert cli.main(["config", "--camera", "--markdown"]) == 0
-    assert capsys.readouterr().out == to_markdown(CameraSettings)
+@pytest.mark.parametrize(
+    ("flag", "group"), [("--camera", CameraSettings), ("--recorder", RecorderSettings)]
+)
+def test_command_for_the_other_nodes(capsys, flag, group):
+    assert cli.main(["config", flag]) == 0
+    assert parameters(capsys.readouterr().out) == group().flat()
+    assert cli.main(["config", flag, "--markdown"]) == 0
+    assert capsys.readouterr().out == to_markdown(group)
 
 
 def test_a_wrong_value_is_refused_with_its_name():

@@ -120,7 +120,7 @@ def test_tracks_follow_a_camera_that_turns_while_nobody_answers(world):
     )
     rig = Rig(world)
     found = {}
-    for source in ("imu", "off"):
+    for source in ("imu", "none"):
         assert world.set_parameters(ego_motion__source=source).successful
         assert world.call(SetBool, "enable", data=True).success
         rig.now_ns += 60_000 * MS  # what was tracked before has ended
@@ -140,8 +140,8 @@ def test_tracks_follow_a_camera_that_turns_while_nobody_answers(world):
             found[source, turned_rad] = off_by(after, wanted)
         assert [t.id for t in after.detections] == [t.id for t in before.detections]
     assert found["imu", 0.4] < 5
-    assert found["off", 0.2] > 40
-    assert found["off", 0.4] > 80
+    assert found["none", 0.2] > 40
+    assert found["none", 0.4] > 80
     assert "Traceback" not in world.log()
 
 

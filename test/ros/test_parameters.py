@@ -5,7 +5,7 @@ import pytest
 import rclpy
 from rclpy.parameter import Parameter
 
-from lfmvl_ros.core.config import CameraSettings, PerceptionSettings
+from lfmvl_ros.core.config import CameraSettings, PerceptionSettings, RecorderSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros.parameters import SettingsParameters, describe
 
@@ -49,7 +49,7 @@ def host(ros):
         each.node.destroy_node()
 
 
-@pytest.mark.parametrize("group", [PerceptionSettings, CameraSettings])
+@pytest.mark.parametrize("group", [PerceptionSettings, CameraSettings, RecorderSettings])
 def test_every_setting_is_a_parameter_with_its_default(host, group):
     node = host(group).node
     for name, value in group().flat().items():
@@ -71,7 +71,7 @@ def test_descriptors_say_type_range_choices_unit_and_whether_they_can_change():
     )
     assert "0.1 to 60 s" in coast.description
     split = describe(known["image.split"])
-    assert split.additional_constraints == "one of checkpoint, on, off"
+    assert split.additional_constraints == "one of checkpoint, always, never"
     assert not split.read_only
     assert describe(known["cameras"]).read_only
     assert describe(known["cameras"]).type == Parameter.Type.STRING_ARRAY.value
@@ -79,12 +79,12 @@ def test_descriptors_say_type_range_choices_unit_and_whether_they_can_change():
 
 
 def test_overrides_from_launch_take_effect(host):
-    made = host(query="red tote", tracker__max_coast_s=3.5, image__split="off")
+    made = host(query="red tote", tracker__max_coast_s=3.5, image__split="never")
     settings = made.parameters.settings
     assert (settings.query, settings.tracker.max_coast_s, settings.image.split) == (
         "red tote",
         3.5,
-        "off",
+        "never",
     )
 
 
@@ -110,7 +110,7 @@ def test_names_of_cameras(host, given, taken):
         ({"generation__max_new_tokens": 7.5}, "generation.max_new_tokens"),
         ({"tracker__max_coast_s": 99.0}, "tracker.max_coast_s"),
         ({"image__max_tiles": 65}, "image.max_tiles"),
-        ({"image__split": "maybe"}, "image.split must be one of checkpoint, on, off"),
+        ({"image__split": "maybe"}, "image.split must be one of checkpoint, always, never"),
         ({"query": 5}, "query"),
         ({"cameras": "front"}, "cameras must be of type list of str"),
         ({"cameras": [1, 2]}, "cameras must be of type list of str"),
