@@ -8,16 +8,6 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from hypothesis import HealthCheck, settings
+from .examples import register_profiles
 
-# Deadlines and slow generation are about the machine. What may take no longer than so and so has
-# a test, with a timeout, that says so. An example that failed is printed, to be run again. CI takes
-# the same examples each time, so that it judges the change; everybody else finds new ones.
-settings.register_profile(
-    "lfmvl",
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    print_blob=True,
-    derandomize="CI" in os.environ,
-)
-settings.load_profile("lfmvl")
+register_profiles()

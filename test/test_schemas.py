@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.detections import Detections
@@ -23,8 +23,10 @@ from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
+from lfmvl_ros.core.safe_text import safe_text
 from lfmvl_ros.core.tracking import Tracker, Tracks, TrackState
 
+from .examples import examples
 from .schemas import FOLDER, check, problems, undescribed, validator
 
 DATA = Path(__file__).parent / "data"
@@ -92,7 +94,7 @@ def groundings(draw: st.DrawFn) -> Grounding:
             np.ones((n, 4)),
         ),
         draw(stamps), draw(st.just("") | words), draw(st.just("") | words), wh,
-        Query(tuple(draw(st.lists(words.filter(str.strip), min_size=1, max_size=3,
+        Query(tuple(draw(st.lists(words.map(safe_text).filter(bool), min_size=1, max_size=3,
                                   unique_by=str.casefold)))),
         reply,
         tuple(draw(st.lists(words, max_size=2))),
@@ -132,14 +134,14 @@ def sent(document: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(groundings(), st.booleans())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_every_grounding_is_valid(grounding: Grounding, tracked: bool) -> None:
     ids = tuple("" if i % 2 else str(i + 1) for i in range(len(grounding.detections)))
     check(sent(grounding.to_dict(ids if tracked else None)))
 
 
 @given(tracks())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_every_track_states_is_valid(found: Tracks) -> None:
     check(sent(found.to_dict()))
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from lfmvl_ros.cli.flags import add_setting_flags, pipeline_settings, settings_from
@@ -14,6 +13,7 @@ from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.pipeline import template_for
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.viz.drawing import draw_marks, marks_of_detections
 from lfmvl_ros.viz.video import VideoReader, read_image, write_image
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     document = grounding.to_dict()
     if args.raw:
         document["raw"] = reply.text
-    print(json.dumps(document, ensure_ascii=False, indent=2))
+    print(json_text(document, indent=2))
     if args.annotate:
         _annotate(args.annotate, frame, grounding)
     return 0 if grounding.outcome.is_evidence else 1

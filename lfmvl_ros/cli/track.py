@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.pipeline import template_for
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.tracking import Tracker, Tracks
 from lfmvl_ros.viz.annotate import AnnotatedVideo
 from lfmvl_ros.viz.drawing import marks_of_tracks
@@ -129,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
         _follow(
             video, state, 1e9 / args.answer_hz, answers, tracks, None if args.no_video else picture
         )
-    print(json.dumps(state.summary()))
+    print(json_text(state.summary()))
     return 0 if set(state.outcomes) - {"unparseable", "timeout", "error"} else 1
 
 
@@ -147,10 +147,10 @@ def _follow(
         if time_ns >= due_ns:
             due_ns += period_ns
             state.tracker.observe(frame)  # its answer finds the tracks carried to it
-            answers.write(json.dumps(state.ask(frame), ensure_ascii=False) + "\n")
+            answers.write(json_text(state.ask(frame)) + "\n")
         tracks = state.tracker.observe(frame)
         state.count(tracks)
-        tracks_file.write(json.dumps(tracks.to_dict(), ensure_ascii=False) + "\n")
+        tracks_file.write(json_text(tracks.to_dict()) + "\n")
         if picture is not None:
             marks = dict(zip(tracks.ids.tolist(), marks_of_tracks(tracks), strict=True))
             caption = (

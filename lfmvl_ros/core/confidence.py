@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import erfcinv, erfinv
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.calibration import Calibration, Evidence
@@ -34,6 +34,7 @@ CONSTANT_SCORE = 0.5
 """Neither sure nor unsure: in the middle, so that no threshold is fooled in either direction."""
 
 _LEAST_LOGPROB = -50.0
+_LEAST_BIN_LOGPROB = math.log(1e-6)  # a wider spread than 4e5 bins says no more than that
 Span = tuple[int, int]
 
 
@@ -86,14 +87,13 @@ class Confidence:
 
 
 class TokenTrack:
-    """Finds the tokens of a stretch of text, and their joint probability, in O(log tokens)."""
+    """Finds the tokens of a stretch of text by bisection, and their joint probability."""
 
     def __init__(self, texts: Sequence[str], logprobs: Sequence[float], offset: int = 0) -> None:
         lengths = np.array([len(text) for text in texts], dtype=np.int64)
         self._ends = np.cumsum(lengths) - offset
         self._starts = self._ends - lengths
-        clipped = np.clip(np.array(logprobs, dtype=np.float64), _LEAST_LOGPROB, 0.0)
-        self._sums = np.concatenate([[0.0], np.cumsum(clipped)])
+        self._logprobs = np.clip(np.array(logprobs, dtype=np.float64), _LEAST_LOGPROB, 0.0)
 
     @classmethod
     def of(cls, reply: Reply) -> TokenTrack | None:
@@ -105,7 +105,11 @@ class TokenTrack:
         return cls(texts, [token.logprob for token in reply.tokens], offset)
 
     def probability(self, span: Span) -> float:
-        """Return the product of the probabilities of all tokens that touch ``span``.
+        """Return the product of the probabilities of all tokens that touch ``span``; 1 for none."""
+        return math.exp(self.logprob(span))
+
+    def logprob(self, span: Span) -> float:
+        """Return the sum of the log-probabilities (<= 0) of all tokens that touch ``span``.
 
         A token without text directly before the first one belongs to it: it is a part of a
         character that takes several tokens.
@@ -114,22 +118,32 @@ class TokenTrack:
         last = int(np.searchsorted(self._starts, span[1], side="left"))
         while 0 < first < last and self._starts[first - 1] == self._ends[first - 1]:
             first -= 1
-        return math.exp(self._sums[last] - self._sums[first]) if first < last else 1.0
+        # Summed anew each time: differences of running sums cost the small ones their digits.
+        return math.fsum(self._logprobs[first:last]) if first < last else 0.0
 
 
-def spread_of_bin(probability: float) -> float:
+def spread_of_bin(logprob: float) -> float:
     """Return the deviation, in bins, of a normal distribution whose middle bin has this mass.
 
     The number a model prints is one bin of its last digit. If its belief is normal around that
-    bin, the bin's probability ``p = 2 Phi(1 / (2 sigma)) - 1`` gives sigma back. Certain: 0.
+    bin, the bin's probability ``p = erf(1 / (sqrt(8) sigma))`` gives sigma back. For a sharp
+    belief that depends on ``1 - p``, which a float ``p`` near 1 rounds away (9 % of it at a sigma
+    of 1/16). The logarithm of ``p`` keeps it, so that is the argument.
 
-    >>> round(spread_of_bin(0.3829), 2), spread_of_bin(1.0)
+    Args:
+        logprob: natural logarithm of the probability, <= 0; 0 is certain.
+
+    Returns:
+        The standard deviation in bins, 0 to 4e5; a wider belief returns 4e5.
+
+    >>> round(spread_of_bin(math.log(0.3829)), 2), spread_of_bin(0.0)
     (1.0, 0.0)
     """
-    if probability >= 1.0:
+    if logprob >= 0.0:
         return 0.0
-    quantile = float(ndtri((1.0 + max(probability, 1e-6)) / 2.0))
-    return 0.5 / quantile if math.isfinite(quantile) else 0.0
+    logprob = max(logprob, _LEAST_BIN_LOGPROB)
+    mass, rest = math.exp(logprob), -math.expm1(logprob)
+    return math.sqrt(0.125) / float(erfinv(mass) if mass < 0.5 else erfcinv(rest))
 
 
 def object_confidence(reply: Reply, objects: Sequence[ObjectSpans]) -> Confidence:
@@ -146,5 +160,5 @@ def object_confidence(reply: Reply, objects: Sequence[ObjectSpans]) -> Confidenc
         exist[i] = track.probability(spans.gate)
         if spans.label is not None:
             label[i] = track.probability(spans.label)
-        spreads[i] = [spread_of_bin(track.probability(number)) for number in spans.numbers]
+        spreads[i] = [spread_of_bin(track.logprob(number)) for number in spans.numbers]
     return Confidence(TOKEN, label * exist, spreads, label, exist)

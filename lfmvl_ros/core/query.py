@@ -8,10 +8,11 @@ import unicodedata
 from dataclasses import dataclass
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import safe_text
 
 MAX_LABELS = 64
 MAX_LABEL_CHARACTERS = 120
-_SEPARATORS = re.compile(r"[,;\n、，；،]+")
+_SEPARATORS = re.compile(r"[,;\n\r\x0b\x0c\x85\u2028\u2029、，；،]+")
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Query:
     """Labels in the user's own words, and a version that grows with each change.
 
     Attributes:
-        labels: 1 to 64 phrases of 1 to 120 characters, unique, in the order given.
+        labels: 1 to 64 phrases of 1 to 120 characters, unique, in the order given, each as
+            :func:`~lfmvl_ros.core.safe_text.safe_text` returns it.
         version: 1 for the first query; an answer carries the version it was asked with.
 
     >>> Query.parse("red tote, person without a vest").labels
@@ -37,6 +39,8 @@ class Query:
                 raise ValueError(
                     f"a label takes 1 to {MAX_LABEL_CHARACTERS} characters, got {label[:40]!r}"
                 )
+            if label != safe_text(label):
+                raise ValueError(f"a label takes visible characters on one line, got {label!r}")
         if len({label.casefold() for label in self.labels}) != len(self.labels):
             raise ValueError(f"labels must be unique, got {self.labels}")
         if self.version < 1:
@@ -47,14 +51,15 @@ class Query:
         """Split ``text`` at commas, semicolons and line ends (also the CJK and Arabic ones).
 
         Repeated labels are kept once; inner white space is folded; accents are put together with
-        their letters (Unicode's NFC), as models have read them.
+        their letters (Unicode's NFC), as models have read them. Characters that do not show, such
+        as control characters, are taken out (:mod:`lfmvl_ros.core.safe_text`).
 
         Raises:
             UserError: nothing is left, or there are too many or too long labels.
         """
         labels: dict[str, str] = {}
         for part in _SEPARATORS.split(unicodedata.normalize("NFC", text)):
-            label = " ".join(part.split())
+            label = safe_text(part)
             if label:
                 labels.setdefault(label.casefold(), label)
         if not labels:

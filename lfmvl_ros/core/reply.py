@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from lfmvl_ros.core.calibration import Calibration
+from lfmvl_ros.core.safe_text import safe_text
 
 
 class FinishReason(str, Enum):
@@ -102,6 +103,6 @@ class Reply:
         """
         if isinstance(error, MemoryError):
             return cls.failed("out of memory; lower image.max_tokens or image.max_tiles", model)
-        first = " ".join(str(error).split())[:300]
+        first = safe_text(str(error))[:300]
         kind = type(error).__name__
         return cls.failed(f"{kind}: {first}" if first else kind, model)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import torch
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import safe_text
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -25,5 +26,5 @@ def sentence(error: Exception) -> str:
             "out of memory, even with half the image tokens; lower image.max_tokens, set "
             "image.split to never, or use a smaller checkpoint"
         )
-    first = " ".join(str(error).split())[:300]
+    first = safe_text(str(error))[:300]
     return f"{type(error).__name__}: {first}" if first else type(error).__name__

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import safe_text
 from lfmvl_ros.models.checkpoint_files import ARCHITECTURE, check_directory
 
 _DTYPES = {
@@ -107,7 +108,7 @@ def _quiet_transformers() -> None:
 
 
 def _why(source: str, local: bool, error: Exception) -> str:
-    reason = " ".join(str(error).split())[:200].rstrip(". ") or type(error).__name__
+    reason = safe_text(str(error))[:200].rstrip(". ") or type(error).__name__
     if local:
         return (
             f"the checkpoint at {source} can't be loaded ({type(error).__name__}: {reason}); "

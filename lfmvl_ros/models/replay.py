@@ -32,6 +32,7 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
+from lfmvl_ros.core.safe_text import json_text
 
 _KEYS = {
     "fault",
@@ -231,7 +232,7 @@ def read_recording(path: Path) -> list[RecordedReply]:
         UserError: the file is missing, empty, or a line can't be read (it says which).
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # a text may hold U+2028
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"the recording {path} can't be read ({error}); give a JSONL file of replies"
@@ -296,7 +297,7 @@ class ReplyRecorder:
         took = time.monotonic() - start
         for frame, reply in zip(frames, replies, strict=True):
             line = RecordedReply(reply, took, frame.stamp_ns).to_document()
-            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._file.write(json_text(line, allow_nan=True) + "\n")
         self._file.flush()
         return replies
 

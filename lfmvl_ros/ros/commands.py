@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import json
-
 from std_srvs.srv import SetBool, Trigger
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.pipeline import Pipeline
+from lfmvl_ros.core.safe_text import json_text, safe_text
 
 _NOT_CONFIGURED = "the node is not configured"
 
@@ -41,9 +40,9 @@ def ground_once(
         timeout_s = 2 * pipeline.settings.generation.timeout_s + 1
         answer = pipeline.ground_once(camera, timeout_s)
     except UserError as error:
-        response.success, response.message = False, str(error)
+        response.success, response.message = False, safe_text(str(error))
         return response
     document = answer.grounding.to_dict(answer.applied.id_texts)
     response.success = answer.grounding.outcome.is_evidence
-    response.message = json.dumps(document, ensure_ascii=False)
+    response.message = json_text(document)
     return response

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import array
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -29,6 +28,7 @@ from lfmvl_ros.core.boxes import xyxy_to_cxcywh
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.safe_text import json_text, safe_text
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros.bridge import CvBridgeAdapter
 from lfmvl_ros.ros.health import Health
@@ -220,7 +220,7 @@ def _to_array(
 
 def to_json(document: Mapping[str, Any]) -> String:
     """Return a document as text; what is no number in JSON is refused."""
-    return String(data=json.dumps(document, ensure_ascii=False, allow_nan=False))
+    return String(data=json_text(document))
 
 
 def to_label_info(query: Query, stamp_ns: int, threshold: float) -> LabelInfo:
@@ -235,12 +235,14 @@ def to_diagnostics(
     """Return what monitors show: one status each, named ``node: part``."""
     message = DiagnosticArray(header=to_header(stamp_ns, ""))
     for status in statuses:
-        values = [KeyValue(key=key, value=str(value)) for key, value in status.values.items()]
+        values = [
+            KeyValue(key=key, value=safe_text(str(value))) for key, value in status.values.items()
+        ]
         message.status.append(
             DiagnosticStatus(
                 level=bytes([status.level]),
                 name=f"{node}: {status.part}",
-                message=status.message,
+                message=safe_text(status.message),
                 hardware_id=hardware_id,
                 values=values,
             )

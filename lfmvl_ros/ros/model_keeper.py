@@ -12,6 +12,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.safe_text import safe_text
 from lfmvl_ros.models.base import load_model
 
 Key = tuple[str, str, str]
@@ -20,7 +21,7 @@ Key = tuple[str, str, str]
 def sentence(error: BaseException) -> str:
     """Return what went wrong as a person should read it."""
     known = isinstance(error, UserError)
-    return str(error) if known else f"{type(error).__name__}: {error}"
+    return safe_text(str(error) if known else f"{type(error).__name__}: {error}")
 
 
 class ModelKeeper:

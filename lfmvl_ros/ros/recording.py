@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.viz.annotate import AnnotatedVideo
 from lfmvl_ros.viz.drawing import Mark, colour_of
 from lfmvl_ros.viz.lettering import labelled
@@ -122,4 +122,4 @@ def _marks(state: dict[str, Any]) -> dict[int, Mark]:
 def _write_lines(path: Path, documents: list[dict[str, Any]]) -> None:
     with open(path, "w", encoding="utf-8") as file:
         for document in documents:
-            file.write(json.dumps(document, ensure_ascii=False) + "\n")
+            file.write(json_text(document) + "\n")

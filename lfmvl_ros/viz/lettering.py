@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lfmvl_ros.core.safe_text import safe_text
+
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
@@ -38,7 +40,8 @@ _KNOWN_FONTS = (
 
 
 def text_size(text: str, scale: float) -> tuple[int, int, int]:
-    """(width, height above the line, depth below it) of a text in pixels."""
+    """(width, height above the line, depth below it) in pixels of what :func:`draw_text` draws."""
+    text = _drawable(text)
     if text.isascii():
         (width, height), depth = cv2.getTextSize(text, _HERSHEY, scale, 1)
         return width, height, depth
@@ -53,12 +56,13 @@ def draw_text(
 
     Args:
         canvas: to write on.
-        text: one line.
+        text: any; what is not safe to show is left out (:mod:`lfmvl_ros.core.safe_text`).
         left_px: where it begins.
         line_px: the row its letters stand on.
         scale: 1 is about 22 pixels high.
         colour: in the canvas' order of channels.
     """
+    text = _drawable(text)
     if text.isascii():
         cv2.putText(canvas, text, (left_px, line_px), _HERSHEY, scale, colour, 1, cv2.LINE_AA)
         return
@@ -83,6 +87,11 @@ def labelled(label: str, *values: str) -> str:
     """
     leftward = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in label)
     return " ".join((label + _TO_THE_RIGHT if leftward else label, *values))
+
+
+def _drawable(text: str) -> str:
+    """Return the text as it is drawn; the mark that :func:`labelled` puts in survives."""
+    return _TO_THE_RIGHT.join(map(safe_text, text.split(_TO_THE_RIGHT)))
 
 
 @lru_cache(maxsize=256)

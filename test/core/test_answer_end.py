@@ -9,12 +9,13 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.answer_end import SAME_OBJECT, AnswerWatch
 from lfmvl_ros.core.reply import FinishReason
 
+from ..examples import examples
 from .replies import parse, read_corpus, read_real
 
 TOKEN = re.compile(r"\s?[^\W\d]+|\d{1,3}|[^\w\s]{1,3}|\s{1,4}|.", re.DOTALL)
@@ -121,7 +122,7 @@ objects = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(objects, st.sampled_from([None, 1, 4, "\t"]), st.booleans(), st.integers(0, 2**32))
 def test_no_sane_answer_is_touched(found, indent, envelope, seed):
     rng = random.Random(seed)

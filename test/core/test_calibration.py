@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core import calibration_fit
@@ -30,6 +30,7 @@ from lfmvl_ros.core.reliability import (
 )
 from lfmvl_ros.core.reply import Reply, Token
 
+from ..examples import examples
 from .replies import parse
 
 shares = st.floats(0, 1)
@@ -44,7 +45,7 @@ def evidence_of(rows: list[tuple[float, float, float, bool]]) -> tuple[Evidence,
 
 @pytest.mark.parametrize("method", METHODS)
 @given(rows=samples)
-@settings(max_examples=40)
+@examples(40)
 def test_any_fit_is_a_probability_that_rises_with_the_evidence(
     method: str, rows: list[tuple[float, float, float, bool]]
 ) -> None:

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.special import erf, erfc
 
 from lfmvl_ros.core.confidence import (
     CONSTANT,
@@ -125,15 +125,27 @@ def test_impossible_tokens_give_zero_not_nan() -> None:
     assert (scores < 1e-20).all()
 
 
-@given(st.floats(0.05, 50.0))
+def log_mass(sigma: float) -> float:
+    """Logarithm of the middle bin's mass, from whichever of ``p`` and ``1 - p`` is small."""
+    edge = 1 / (math.sqrt(8) * sigma)
+    outside = float(erfc(edge))
+    return math.log1p(-outside) if outside < 0.5 else math.log(float(erf(edge)))
+
+
+@given(st.floats(math.log(0.014), math.log(3.9e5)).map(math.exp))
+@example(0.0625)
+@example(0.5 / 0.674489750196082)  # p = 1/2, where the method changes
 def test_spread_of_bin_inverts_the_normal_distribution(sigma: float) -> None:
-    mass = float(norm.cdf(0.5 / sigma) - norm.cdf(-0.5 / sigma))
-    assert spread_of_bin(mass) == pytest.approx(sigma, rel=1e-6) or mass == 1.0
+    assert spread_of_bin(log_mass(sigma)) == pytest.approx(sigma, rel=1e-9)
 
 
-@pytest.mark.parametrize("probability", [0.0, 1e-300, 1e-9, 0.5, 1.0 - 1e-16, 1.0])
-def test_spread_of_bin_is_finite(probability: float) -> None:
-    assert 0.0 <= spread_of_bin(probability) < 1e6
+@given(st.floats(-math.inf, 0.0), st.floats(-math.inf, 0.0))
+@example(-5e-324, 0.0)
+@example(-1e-16, -1e-17)
+@example(-math.inf, math.log(1e-6))
+def test_spread_of_bin_is_finite_and_falls_with_the_probability(a: float, b: float) -> None:
+    less, more = sorted((a, b))
+    assert 0.0 <= spread_of_bin(more) <= spread_of_bin(less) * (1 + 1e-12) < 1e6
 
 
 @given(st.lists(st.tuples(st.text("abc", max_size=3), st.floats(-5, 0)), min_size=1), st.data())
@@ -153,6 +165,12 @@ def test_probability_is_that_of_the_tokens_touched(
         position += len(piece)
     track = TokenTrack([p for p, _ in pieces], [lp for _, lp in pieces])
     assert track.probability((start, end)) == pytest.approx(math.exp(total))
+
+
+def test_a_small_logprob_survives_large_ones_before_it() -> None:
+    logprobs = [-40.0] * 400 + [-1e-13]
+    track = TokenTrack(["a"] * len(logprobs), logprobs)
+    assert track.logprob((400, 401)) == -1e-13
 
 
 def test_no_objects_is_fine() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.image_tokens import (
@@ -13,6 +13,8 @@ from lfmvl_ros.core.image_tokens import (
     count_image_tokens,
     settings_for_budget,
 )
+
+from ..examples import examples
 
 SIZES = st.tuples(st.integers(1, 2600), st.integers(1, 2600))
 KNOBS = st.builds(
@@ -82,7 +84,7 @@ class _Tokenizer:
     image_thumbnail_token = "<|img_thumbnail|>"
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(wh=SIZES, knobs=KNOBS)
 def test_equals_what_the_processor_emits(wh, knobs):
     processing = pytest.importorskip("lfmvl_ros.models.image_processing")
@@ -119,7 +121,7 @@ def test_equals_what_the_processor_emits(wh, knobs):
 
 
 @given(wh=SIZES, knobs=KNOBS, budget=st.integers(1, 3000))
-@settings(deadline=None, max_examples=20)
+@examples(20)
 def test_budget_is_kept_and_used(wh, knobs, budget):
     knobs = replace(knobs, max_tokens=min(knobs.max_tokens, 64), max_tiles=knobs.min_tiles)
     now = count_image_tokens(wh, knobs).tokens

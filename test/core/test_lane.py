@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.config import TrackerSettings, TriggerSettings
@@ -21,6 +21,8 @@ from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.timeline import Verdict
 
+from ..examples import examples
+
 PIXELS = np.zeros((2, 3, 3), np.uint8)
 
 
@@ -29,7 +31,7 @@ def arrive(lane: Lane, now: int, stamp_ns: int) -> None:
     lane.hand_over(Frame(PIXELS, stamp_ns), now, epoch)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     periods=st.lists(st.integers(1, 40), min_size=1, max_size=8),
     clocks=st.lists(st.integers(0, 10**15), min_size=8, max_size=8),

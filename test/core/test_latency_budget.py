@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.latency_budget import Because, LatencyBudget, Stream, choose
@@ -15,10 +15,11 @@ from lfmvl_ros.core.latency_ladder import ladder
 from lfmvl_ros.core.latency_model import AnswerWork, Machine, PictureWork
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 
+from ..examples import examples
 from .latency_machines import HD, SPLIT, VGA, WHOLE, Simulated, taught
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     data=st.data(),
     seed=st.integers(0, 10_000),
@@ -44,7 +45,7 @@ def test_a_tighter_target_never_gets_more_tokens(data, seed, noise, rules):
     assert choose(machine, after, rungs, loose)[1] == more  # asking twice changes nothing
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(
     share=st.floats(0.1, 0.9),
     noise=st.sampled_from([0.0, 0.05, 0.1]),
@@ -86,7 +87,7 @@ def test_four_in_five_answers_are_within_the_target(noise, target_s):
     assert 0.7 <= within < 1
 
 
-@settings(deadline=None, max_examples=10)
+@examples(10)
 @given(seed=st.integers(0, 10_000), noise=st.floats(0.05, 0.4), target_s=st.floats(0.35, 0.9))
 def test_noise_makes_nothing_flap(seed, noise, target_s):
     world = Simulated(noise=noise, seed=seed)

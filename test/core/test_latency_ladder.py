@@ -4,15 +4,16 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from lfmvl_ros.core.image_tokens import count_image_tokens
 from lfmvl_ros.core.latency_ladder import ladder
 
+from ..examples import examples
 from .latency_machines import RULES, SIZES, SPLIT, WHOLE
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(sizes=SIZES, rules=RULES)
 def test_a_ladder_stays_between_minimum_and_the_users_settings(sizes, rules):
     rungs = ladder(sizes, rules, 50)

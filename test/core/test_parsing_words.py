@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.parsing.absence import says_nothing
-from lfmvl_ros.core.parsing.labels import LabelMatcher, clean_label
+from lfmvl_ros.core.parsing.labels import LabelMatcher
 from lfmvl_ros.core.query import Query
 
 
@@ -40,14 +38,6 @@ def test_known_labels(written: str, meant: str) -> None:
 @pytest.mark.parametrize("written", ["tote", "blue tote", "red", "personal", "pers", "gate 5x"])
 def test_unknown_labels_stay_as_they_are(written: str) -> None:
     assert LabelMatcher(Query.parse("red tote, person")).match(written) == (written, False)
-
-
-@given(st.text(max_size=60))
-def test_a_clean_label_is_one_line_without_control_characters(text: str) -> None:
-    label = clean_label(text)
-    assert label == clean_label(label)
-    assert not any(unicodedata.category(c) == "Cc" for c in label)
-    assert label == label.strip()
 
 
 @given(st.lists(st.text("abc ÄßéK箱", min_size=1, max_size=9), min_size=1, max_size=4))

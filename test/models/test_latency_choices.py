@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.budgeting import as_image_settings
@@ -18,10 +18,12 @@ from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.models.inputs import wanted_rules
 from lfmvl_ros.models.replay import RecordedReply, ReplayModel
 
+from ..examples import examples
+
 SIDES = st.integers(16, 2600)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     wh=st.tuples(SIDES, SIDES),
     own=st.builds(

@@ -2,11 +2,13 @@
 """Token texts join to the answer exactly, whatever bytes the tokens hold."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import pre_tokenizers
 
 from lfmvl_ros.models.token_text import TokenTexts, byte_alphabet
+
+from ..examples import examples
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def test_ids_beyond_the_vocabulary_say_nothing(tokenizer):
     assert TokenTexts(tokenizer).split([len(tokenizer) + 3]) == [""]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(text=st.text(max_size=40))
 def test_texts_join_to_what_was_written(tokenizer, text):
     ids = tokenizer.encode(text, add_special_tokens=False)
@@ -52,7 +54,7 @@ def test_texts_join_to_what_was_written(tokenizer, text):
         assert "".join(texts.split(ids)) == text
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(ids=st.lists(st.integers(0, 2300), max_size=30))
 def test_any_tokens_decode_as_the_library_decodes_them(tokenizer, ids):
     joined = "".join(TokenTexts(tokenizer).split(ids))

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.scenes import object_names, sprites
 from lfmvl_ros.scenes.mesh import Mesh
 from lfmvl_ros.scenes.solids import draw
+
+from ..examples import examples
 
 RED, BLUE = np.array([255.0, 0, 0]), np.array([0.0, 0, 255])
 
@@ -40,7 +42,7 @@ def test_scale_and_floor_point():
     assert abs(render.foot_px[1] - rows[-1]) < 3
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     variant=st.integers(0, 3),
     kind=st.sampled_from(["tote", "person", "hand truck"]),

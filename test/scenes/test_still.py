@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.scenes import (
@@ -20,6 +20,8 @@ from lfmvl_ros.scenes import (
     render_still,
     sprites,
 )
+
+from ..examples import examples
 
 # Few kinds and looks keep the pool that these tests draw small.
 FEW = ("tote", "traffic cone", "robot")
@@ -71,7 +73,7 @@ def test_scene_does_not_depend_on_what_was_drawn_before():
     assert np.array_equal(still(11).pixels, before)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seed=st.integers(0, 10**6), width=st.integers(64, 700), aspect=st.floats(9 / 16, 21 / 9))
 def test_any_size_is_drawn_with_its_truth(seed, width, aspect):
     wh = (width, max(64, round(width / aspect)))

@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -13,6 +13,8 @@ from lfmvl_ros.training.examples import Encoder
 from lfmvl_ros.training.geometry import BUDGET, COARSE, TILED, Grid, grid_for
 from lfmvl_ros.training.sources import views
 from lfmvl_ros.training.tokenizer import IMAGE_END_ID, IMAGE_START_ID
+
+from ..examples import examples
 
 COMMON = [(640, 480), (1280, 720), (256, 256), (480, 640), (160, 120), (1680, 720), (720, 1280)]
 
@@ -36,7 +38,7 @@ def test_common_sizes(processor, tokenizer, wh):
     assert_same(processor, tokenizer, wh)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.tuples(st.integers(40, 700), st.integers(40, 700)))
 def test_any_size(processor, tokenizer, wh):
     assert_same(processor, tokenizer, wh)

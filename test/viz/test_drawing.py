@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.viz.annotate import AnnotatedVideo
-from lfmvl_ros.viz.drawing import Mark, colour_of, draw_marks
+from lfmvl_ros.viz.drawing import Mark, colour_of, draw_caption, draw_marks
 from lfmvl_ros.viz.video import VideoReader, read_image, write_image
 
 GREY = np.full((120, 160, 3), 90, np.uint8)
@@ -35,7 +35,7 @@ def test_coasting_is_dashed() -> None:
 
 @given(
     st.tuples(*[st.floats(-1e6, 1e6)] * 4),
-    st.text(max_size=20),
+    st.text(st.characters(), max_size=20),
     st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4)),
 )
 def test_any_mark_can_be_drawn(
@@ -43,6 +43,16 @@ def test_any_mark_can_be_drawn(
 ) -> None:
     canvas = draw_marks(GREY, [Mark(box, text, (1, 2, 3), velocity_px_s=velocity)])
     assert canvas.shape == GREY.shape
+
+
+@pytest.mark.parametrize(
+    "text", ["\x85", "é\nb", "\ud800", "\u2028", "\ufffe", "\u0378", "\u202eé"]
+)
+def test_text_that_can_not_be_drawn_is_left_out(text: str) -> None:
+    """Pillow's layout refuses some of these."""
+    canvas = draw_marks(GREY, [Mark((10, 30, 90, 90), text, (1, 2, 3))])
+    draw_caption(canvas, text)
+    assert (canvas != GREY).any()
 
 
 def test_neighbouring_ids_differ_in_colour() -> None:

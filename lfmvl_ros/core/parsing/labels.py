@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labels: made safe to publish, and recognised as one of the query's."""
+"""Labels recognised as one of the query's, however the model spells them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,6 @@ _PLURAL = (("boxes", "box"), ("shes", "sh"), ("ches", "ch"), ("sses", "ss"), ("p
 def word_list(text: str) -> tuple[str, ...]:
     """Return the words of ``text``: tables of words read best as running text."""
     return tuple(text.split())
-
-
-def clean_label(text: str) -> str:
-    r"""Return a label on one line, without control characters; any script is left as it is.
-
-    >>> clean_label(" red\n tote\x07 ")
-    'red tote'
-    """
-    kept = "".join(c if unicodedata.category(c) != "Cc" else " " for c in text)
-    return " ".join(kept.split())
 
 
 class LabelMatcher:

@@ -15,7 +15,7 @@ from lfmvl_ros.core.parsing.keys import (
     Fields,
     fields_of,
 )
-from lfmvl_ros.core.parsing.labels import LabelMatcher, clean_label, is_too_long
+from lfmvl_ros.core.parsing.labels import LabelMatcher, is_too_long
 from lfmvl_ros.core.parsing.nodes import Container, Document, Node, Scalar
 from lfmvl_ros.core.parsing.values import (
     XYXY,
@@ -26,6 +26,7 @@ from lfmvl_ros.core.parsing.values import (
     read_boxes,
 )
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.safe_text import safe_text
 
 _MAX_CAPTION = 1000
 _MAX_LOOSE = 8  # words outside any object that are looked at; more are no "nothing there"
@@ -214,7 +215,7 @@ class _Finder:
         for key in CAPTION_KEYS:
             node = fields.values.get(key)
             if isinstance(node, Scalar) and node.kind == "string" and self.found.caption is None:
-                self.found.caption = clean_label(self.document.string(node)[:_MAX_CAPTION]) or None
+                self.found.caption = safe_text(self.document.string(node)[:_MAX_CAPTION]) or None
 
     # -- one object -----------------------------------------------------------------------------
 
@@ -224,7 +225,7 @@ class _Finder:
         text = self.document.text[node.start : node.end]
         if node.kind == "word" and text.casefold() in ("null", "none"):
             return None
-        cleaned = clean_label(self.document.string(node))
+        cleaned = safe_text(self.document.string(node))
         end = node.end + (node.kind == "string")  # that it ends here is a part of what it says
         return Label(cleaned, (node.start, end)) if cleaned else None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -15,6 +15,8 @@ from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.tracking import EgoMotion, Intrinsics, Tracker
 from lfmvl_ros.core.tracking.ego_motion import turned
+
+from ...examples import examples
 
 MakeAnswer = Callable[..., Grounding]
 LENS = Intrinsics(900.0, 950.0, 640.0, 360.0)
@@ -151,7 +153,7 @@ def test_rates_that_come_in_batches_are_the_same_rates(
     np.testing.assert_array_equal(together.rates_rad_s, single.rates_rad_s)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     st.lists(st.floats(0.01, 0.19), min_size=1, max_size=30),
     st.floats(-0.5, 5.0),

@@ -6,12 +6,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from lfmvl_ros.core.tracking import Intrinsics
 from lfmvl_ros.core.tracking.flow import BoxMotion, box_motion, small_grey, transformed
+
+from ...examples import examples
 
 WH = (640, 360)
 BOXES = np.array([[80.0, 80, 180, 220], [300, 100, 360, 190], [430, 60, 600, 300]])
@@ -51,7 +53,7 @@ def moved(
     )
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.floats(-12, 12), st.floats(-12, 12), st.integers(0, 50))
 def test_translation_is_found_within_a_tenth_of_a_pixel(dx: float, dy: float, seed: int) -> None:
     picture = texture(seed)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from filterpy.common import Q_continuous_white_noise, van_loan_discretization
 from filterpy.kalman import KalmanFilter
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.tracking.motion import correct, predict, shrink_velocity
@@ -62,7 +62,6 @@ def test_equals_filterpy_over_many_steps() -> None:
         np.testing.assert_allclose(covariance[0], kalman.P, rtol=1e-9, atol=1e-9)
 
 
-@settings(deadline=None)
 @given(st.floats(1e-5, 2.0), st.floats(0.5, 20.0), seeds)
 def test_fading_velocity_equals_van_loan(dt: float, decay_s: float, seed: int) -> None:
     """Over at most four time constants; beyond, van Loan's matrix exponential loses digits."""
@@ -84,7 +83,6 @@ def test_fading_velocity_equals_van_loan(dt: float, decay_s: float, seed: int) -
     np.testing.assert_allclose(got[0], kalman.P, rtol=1e-6, atol=1e-6)
 
 
-@settings(deadline=None)
 @given(seconds, seconds, st.floats(0.0, 1.0), seeds)
 def test_splitting_a_prediction_changes_nothing(
     steady: float, coasting: float, cut: float, seed: int
@@ -104,7 +102,6 @@ def test_splitting_a_prediction_changes_nothing(
     np.testing.assert_allclose(once[1], twice[1], rtol=1e-8, atol=1e-5)
 
 
-@settings(deadline=None)
 @given(seconds, seconds, seeds)
 def test_covariance_stays_symmetric_positive_definite(
     steady: float, coasting: float, seed: int

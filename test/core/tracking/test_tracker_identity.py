@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.config import TrackerSettings
@@ -14,6 +14,7 @@ from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.tracking import Ignored, Tracker
 
+from ...examples import examples
 from .followed import BOX, UNREADABLE, MakeAnswer, established, ns, same
 
 
@@ -69,7 +70,7 @@ def test_settings_change_while_running(answer: MakeAnswer) -> None:
     assert len(tracker.at(ns(last + 0.26))) == 0
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.integers(0, 10_000))
 def test_order_of_detections_changes_nothing(answer: MakeAnswer, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -88,7 +89,7 @@ def test_order_of_detections_changes_nothing(answer: MakeAnswer, seed: int) -> N
         same(plain.at(ns(i / 4 + 0.1)), shuffled.at(ns(i / 4 + 0.1)))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.lists(
         st.tuples(
