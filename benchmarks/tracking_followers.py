@@ -12,7 +12,7 @@ from tracking_score import Said
 from tracking_world import Answer, World
 
 from lfmvl_ros.core.config import TrackerSettings
-from lfmvl_ros.core.tracking import EgoMotion, Tracker, TrackState
+from lfmvl_ros.core.tracking import EgoMotion, Tracker
 
 Follow = Callable[[World, list[Answer]], Said]
 
@@ -45,7 +45,7 @@ def ours(settings: TrackerSettings, bridge: str, *, gyro: bool = False) -> Follo
             for answer in new:
                 tracker.apply(answer.grounding)
             tracks = tracker.observe(frame)
-            sure = [k for k, s in enumerate(tracks.state) if s is not TrackState.TENTATIVE]
+            sure = tracks.established
             said.add(tracks.ids[sure], tracks.xyxy_px[sure], tracks.covariance[sure, :2, :2])
         return said
 

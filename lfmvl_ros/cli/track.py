@@ -152,8 +152,7 @@ def _follow(
         state.count(tracks)
         tracks_file.write(json_text(tracks.to_dict()) + "\n")
         if picture is not None:
-            marks = dict(zip(tracks.ids.tolist(), marks_of_tracks(tracks), strict=True))
             caption = (
                 f"{time_ns / 1e9:6.2f} s  query: {state.query.text}  model: {state.model.name}"
             )
-            picture.add(pixels, marks, caption)
+            picture.add(pixels, marks_of_tracks(tracks), caption)

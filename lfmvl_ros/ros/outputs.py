@@ -15,7 +15,7 @@ from visualization_msgs.msg import MarkerArray
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
-from lfmvl_ros.core.tracking import Tracks, TrackState
+from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import conversions, qos
 from lfmvl_ros.viz.drawing import draw_marks, marks_of_tracks
 
@@ -83,12 +83,12 @@ class Outputs:
     def tracks(self, frame: Frame, tracks: Tracks) -> None:
         """Publish the tracks at a camera frame.
 
-        ``tracks`` holds those a consumer may rely upon: what has been seen just once (tentative)
-        is in ``track_states`` only.
+        ``tracks``, ``markers`` and ``debug_image`` show confirmed tracks; tentative ones are in
+        ``track_states`` only.
         """
         if tracks.wh != frame.wh or tracks.frame_id != frame.frame_id:
             tracks = replace(tracks, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)
-        sure = [i for i, state in enumerate(tracks.state) if state is not TrackState.TENTATIVE]
+        sure = tracks.established
         self._tracks.publish(conversions.to_tracks(tracks, sure))
         self._states.publish(conversions.to_json(tracks.to_dict()))
         self._publish_drawing(frame, tracks)
@@ -100,7 +100,7 @@ class Outputs:
         compressed = self._debug_jpeg.get_subscription_count()
         if not raw and not compressed:
             return
-        drawn = draw_marks(frame.pixels, marks_of_tracks(tracks))
+        drawn = draw_marks(frame.pixels, marks_of_tracks(tracks).values())
         if raw:
             message = conversions.to_image(drawn, frame.stamp_ns, frame.frame_id, "rgb8")
             self._debug_image.publish(message)

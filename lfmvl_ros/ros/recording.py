@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.tracking import TrackState
 from lfmvl_ros.viz.annotate import AnnotatedVideo
 from lfmvl_ros.viz.drawing import Mark, colour_of
 from lfmvl_ros.viz.lettering import labelled
@@ -77,7 +78,7 @@ class Recording:
         """Write what was heard into ``folder``.
 
         ``grounding.jsonl``, ``tracks.jsonl``; ``camera.mp4`` as the camera sent it; and
-        ``annotated.mp4`` and ``preview.png`` with the boxes.
+        ``annotated.mp4`` and ``preview.png`` with the confirmed tracks.
         """
         folder.mkdir(parents=True, exist_ok=True)
         _write_lines(folder / "grounding.jsonl", self.groundings)
@@ -103,17 +104,19 @@ class Recording:
         return np.ascontiguousarray(np.asarray(picture, np.uint8)[..., ::-1])
 
 
-def _marks(state: dict[str, Any]) -> dict[int, Mark]:
-    scale = np.array([state["width"], state["height"]] * 2)
+def _marks(document: dict[str, Any]) -> dict[int, Mark]:
+    """Marks by id of the confirmed tracks of one ``track_states`` document."""
+    scale = np.array([document["width"], document["height"]] * 2)
     marks = {}
-    for track in state["tracks"]:
-        key = int(track["id"])
+    for track in document["tracks"]:
+        key, state = int(track["id"]), TrackState(track["state"])
+        if not state.is_established:
+            continue
         marks[key] = Mark(
             tuple((np.asarray(track["bbox"]) * scale).tolist()),
             labelled(track["label"], f"#{key}", f"{track['confidence']:.2f}"),
             colour_of(key),
-            dashed=track["state"] == "coasting",
-            thin=track["state"] == "tentative",
+            dashed=state is TrackState.COASTING,
             velocity_px_s=tuple(track["velocity"]),
         )
     return marks

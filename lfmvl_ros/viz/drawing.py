@@ -29,7 +29,6 @@ class Mark:
         text: what stands on the box.
         colour: RGB, 0 to 255.
         dashed: drawn dashed: predicted, not seen lately.
-        thin: drawn thin: not confirmed yet.
         velocity_px_s: arrow from the centre, as far as one second takes it; None for no arrow.
     """
 
@@ -37,7 +36,6 @@ class Mark:
     text: str
     colour: Colour
     dashed: bool = False
-    thin: bool = False
     velocity_px_s: tuple[float, float] | None = None
 
 
@@ -58,19 +56,21 @@ def marks_of_detections(detections: Detections) -> list[Mark]:
     ]
 
 
-def marks_of_tracks(tracks: Tracks) -> list[Mark]:
-    """Return one mark a track: colour by id, thin while tentative, dashed while coasting."""
-    return [
-        Mark(
+def marks_of_tracks(tracks: Tracks) -> dict[int, Mark]:
+    """Return a mark by id for each confirmed track: colour by id, dashed while coasting.
+
+    Tentative tracks are not drawn: about half of them are not there.
+    """
+    return {
+        int(tracks.ids[i]): Mark(
             tuple(tracks.xyxy_px[i].tolist()),
             labelled(tracks.labels[i], f"#{int(tracks.ids[i])}", f"{tracks.scores[i]:.2f}"),
             colour_of(int(tracks.ids[i])),
             dashed=tracks.state[i] is TrackState.COASTING,
-            thin=tracks.state[i] is TrackState.TENTATIVE,
             velocity_px_s=tuple(tracks.velocity_px_s[i].tolist()),
         )
-        for i in range(len(tracks.ids))
-    ]
+        for i in tracks.established
+    }
 
 
 def draw_marks(pixels: Image, marks: Iterable[Mark]) -> Image:
@@ -109,7 +109,7 @@ def _draw_box(canvas: Image, mark: Mark, scale: float) -> None:
     x1, y1, x2, y2 = (
         round(min(max(value, 0), limit)) for value, limit in zip(mark.xyxy_px, limits, strict=True)
     )
-    thickness = 1 if mark.thin else max(2, round(3 * scale))
+    thickness = max(2, round(3 * scale))
     corners = [(x1, y1), (x2, y1), (x2, y2), (x1, y2)]
     for start, end in zip(corners, corners[1:] + corners[:1], strict=True):
         if mark.dashed:

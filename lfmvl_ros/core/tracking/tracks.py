@@ -27,6 +27,11 @@ class TrackState(str, Enum):
     CONFIRMED = "confirmed"
     COASTING = "coasting"
 
+    @property
+    def is_established(self) -> bool:
+        """True once confirmed: what ``tracks``, markers and drawings show."""
+        return self is not TrackState.TENTATIVE
+
 
 def _no_ids() -> NDArray[np.int64]:
     return np.zeros(0, dtype=np.int64)
@@ -103,6 +108,11 @@ class Tracks:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def established(self) -> list[int]:
+        """Rows of the tracks that have been confirmed; the others are tentative."""
+        return [i for i, state in enumerate(self.state) if state.is_established]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of topic ``track_states`` (schema ``lfmvl/track_states/1``).
