@@ -16,6 +16,7 @@ from lfmvl_ros.cli import checkup, checkup_machine
 from lfmvl_ros.cli.checkup import FAIL, OK, WARN, Finding, failure
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.threads import apply_thread_policy
 
 if TYPE_CHECKING:
     from lfmvl_ros.core.frame import Frame
@@ -72,6 +73,7 @@ def _findings(args: argparse.Namespace) -> Iterator[Finding]:
         yield finding
     if can_load:
         yield from checkup.devices()
+    yield Finding(OK, "threads", str(apply_thread_policy()))
     for finding in checkup.ros():
         can_listen &= finding.level != FAIL
         yield finding
