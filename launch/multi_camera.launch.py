@@ -137,7 +137,6 @@ def remappings(cameras, topics, imu=""):
         beside = str(PurePosixPath(images).with_name("camera_info"))
         pairs += [
             (f"{camera}/image_raw", images),
-            (f"{camera}/image_raw/compressed", f"{images}/compressed"),
             (f"{camera}/camera_info", beside),
         ]
     return pairs + [(f"{camera}/imu", imu) for camera in cameras if imu]

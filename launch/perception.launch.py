@@ -141,7 +141,6 @@ def perception(context):
         ],
         remappings=[
             ("image_raw", images),
-            ("image_raw/compressed", f"{images}/compressed"),
             ("camera_info", camera_info_topic(images, value("input_camera_info_topic"))),
             ("imu", value("input_imu_topic")),
         ],

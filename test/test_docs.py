@@ -114,3 +114,10 @@ def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
     }
     inputs = made("(?:create_subscription|_subscribe)") | {"image_raw", "image_raw/compressed"}
     assert inputs == told(r"^\| in \| ([^|]*) \|") - {"compressed_input"}
+
+
+def test_commands_name_topics_that_the_node_has():
+    table, _, rest = INTERFACE.partition("Boxes are in pixels")
+    topics = set(re.findall(r"`([a-z_]+(?:/compressed)?)`", table)) | {"perception"}
+    named = set(re.findall(r"/lfmvl/([a-z_]+(?:/compressed)?)", rest)) - {"lifecycle_manager"}
+    assert {"tracks", "grounding"} <= named <= topics

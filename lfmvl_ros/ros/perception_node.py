@@ -125,6 +125,7 @@ class PerceptionNode(LifecycleNode):
         log = self.get_logger()
         self._idle = f"loading {self._settings.model} on {self._settings.device}"
         log.info(f"{self._idle} ...")
+        began_s = time.monotonic()
         try:
             name = self._keeper.configure(lambda: self._settings, self._on_answer)
         except Exception as error:
@@ -140,7 +141,7 @@ class PerceptionNode(LifecycleNode):
             self._problem, self._answer = "", None
             for channel in self._channels.values():
                 channel.open()
-        log.info(f"{name} is ready")
+        log.info(f"{name} is ready after {time.monotonic() - began_s:.1f} s")
         return super().on_configure(state)
 
     @logs_errors

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lfmvl_ros.core import config
 from lfmvl_ros.core.config import ParsingSettings
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.settings import YAML_BOOLEANS, Group, SettingInfo, setting
+from lfmvl_ros.core.settings import YAML_BOOLEANS, Group, SettingInfo, nearest_name, setting
 
 TREES: list[type[Group]] = [getattr(config, name) for name in config.__all__]
 
@@ -96,6 +96,8 @@ def test_updated_changes_only_what_was_named() -> None:
         ({"name": True}, "name must be of type str, got bool True; YAML reads numbers and words"),
         ({"name": 5}, "quoted: name: 'text' in a file, -p name:=\"'text'\" in a shell"),
         ({"fan.colour": "red"}, "there is no setting 'fan.colour'"),
+        ({"fan.sped": 3}, "there is no setting 'fan.sped'; did you mean 'fan.speed'?"),
+        ({"speed": 3}, "there is no setting 'speed'; did you mean 'fan.speed'?"),
         ({"fan": Fan()}, "there is no setting 'fan'"),
     ],
 )
@@ -190,3 +192,38 @@ def test_settings_can_not_be_changed_in_place() -> None:
     with pytest.raises(AttributeError):
         Oven().light = False  # type: ignore[misc]
     assert {item.name for item in fields(Oven)} == {"heat_c", "light", "name", "fan"}
+
+
+NAMES = list(config.PerceptionSettings.describe())
+
+
+@given(st.sampled_from(NAMES), st.data())
+def test_a_slip_of_one_key_is_recognised(name: str, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(name) - 1))
+    letter = data.draw(st.sampled_from("abcdefghijklmnopqrstuvwxyz_"))
+    slip = data.draw(st.sampled_from(["missing", "double", "wrong", "swapped"]))
+    written = {
+        "missing": name[:at] + name[at + 1 :],
+        "double": name[:at] + letter + name[at:],
+        "wrong": name[:at] + letter + name[at + 1 :],
+        "swapped": name[:at] + name[at : at + 2][::-1] + name[at + 2 :],
+    }[slip]
+    found = nearest_name(written, NAMES)
+    if written in NAMES:
+        assert found == written
+    elif len(name) > 6:  # "quey" could be anything
+        assert found is not None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_without_its_group_is_recognised(name: str) -> None:
+    last = name.rpartition(".")[2]
+    if sum(other.rpartition(".")[2] == last for other in NAMES) == 1:
+        assert nearest_name(last, NAMES) == name
+        assert nearest_name(f"other.{last}", NAMES) == name
+
+
+@given(st.text())
+def test_any_name_has_a_nearest_one_that_exists_or_none(name: str) -> None:
+    assert nearest_name(name, NAMES) in [None, *NAMES]
+    assert nearest_name(name, []) is None

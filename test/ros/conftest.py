@@ -180,6 +180,13 @@ class World:
     def wait_active(self):
         self.health("model", lambda status: "query" in values(status))
 
+    def until_logged(self, text, times=1):
+        """Wait until the processes have logged this so many times."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        while self.log().count(text) < times:
+            assert time.monotonic() < deadline_s, f"{text!r} is not in: {self.log()}"
+            time.sleep(0.02)
+
     def log(self):
         return "".join(log.read_text() for log in self._logs)
 

@@ -10,14 +10,6 @@ REPLY = [{"text": "[]", "delay_s": 0.02}]
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 
 
-def logged(world, text, times=1, timeout_s=60.0):
-    """Wait until the processes have logged this so many times."""
-    deadline_s = time.monotonic() + timeout_s
-    while world.log().count(text) < times:
-        assert time.monotonic() < deadline_s, f"{text!r} is not in: {world.log()}"
-        time.sleep(0.02)
-
-
 def is_clean(world):
     """Whether nothing but log lines of our nodes was written."""
     lines = world.log().splitlines()
@@ -28,7 +20,7 @@ def is_clean(world):
 @pytest.mark.parametrize("after_s", [0.0, 3.0])  # importing torch, loading the weights
 def test_while_the_model_is_loading(world, number, after_s):
     process = world.start("perception_node", parameters={"model": "bundled"})
-    logged(world, "loading bundled")
+    world.until_logged("loading bundled")
     time.sleep(after_s)
     code, _ = world.end(process, number, timeout_s=30.0)
     assert code == 0, world.log()
@@ -39,7 +31,7 @@ def test_while_the_model_is_loading(world, number, after_s):
 def test_while_another_model_is_loading_in_the_background(world, number):
     process = world.perception(REPLY)
     assert world.set_parameters(model="bundled").successful
-    logged(world, "loading bundled")
+    world.until_logged("loading bundled")
     code, _ = world.end(process, number, timeout_s=30.0)
     assert code == 0, world.log()
     assert is_clean(world), world.log()
@@ -60,7 +52,7 @@ def test_while_frames_and_answers_come_as_fast_as_they_can(world, number):
 def test_a_camera_node_at_full_speed(world, number):
     small = {"source": "scene", "width": 64, "height": 64, "rate_hz": 100.0}
     process = world.start("camera_node", parameters=small)
-    logged(world, "pictures a second")
+    world.until_logged("pictures a second")
     time.sleep(0.5)
     code, _ = world.end(process, number)
     assert code == 0, world.log()
@@ -84,7 +76,7 @@ def test_in_the_middle_of_a_change_of_state(world):
     """Activation is under way or not: either way the process ends well."""
     for number in range(3):
         process = world.perception(REPLY, wait=False)
-        logged(world, "is ready", times=1 + number)
+        world.until_logged("is ready", times=1 + number)
         code, _ = world.end(process)
         assert code == 0, world.log()
     assert is_clean(world), world.log()

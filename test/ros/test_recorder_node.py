@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The recorder as a process: what it writes, and how it ends."""
+
+import json
+import signal
+import time
+
+import numpy as np
+import pytest
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+from vision_msgs.msg import Detection2D, Detection2DArray
+
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.tracking import Tracks
+from lfmvl_ros.ros import conversions, qos
+
+
+class Robot:
+    """Publishes frames and the tracks of each, as a camera and a perception node would."""
+
+    def __init__(self, world):
+        node = world.node
+        self._images = node.create_publisher(Image, "image_raw", qos.SENSOR)
+        self._tracks = node.create_publisher(Detection2DArray, "tracks", qos.RESULTS)
+        self._states = node.create_publisher(String, "track_states", qos.RESULTS)
+
+    def send(self, encoding="rgb8"):
+        stamp_ns = time.time_ns()
+        image = conversions.to_image(np.zeros((48, 64, 3), np.uint8), stamp_ns, "lens")
+        image.encoding = encoding
+        self._images.publish(image)
+        tracks = Detection2DArray(header=image.header, detections=[Detection2D(id="7")])
+        self._tracks.publish(tracks)
+        frame = Frame(np.zeros((48, 64, 3), np.uint8), stamp_ns, "lens")
+        states = Tracks(stamp_ns, frame_id="lens", camera="", wh=frame.wh)
+        self._states.publish(conversions.to_json(states.to_dict()))
+
+    def send_for(self, process, seconds=60.0, **options):
+        """Send until the recorder has ended, or for so long."""
+        deadline_s = time.monotonic() + seconds
+        while process.poll() is None and time.monotonic() < deadline_s:
+            self.send(**options)
+            time.sleep(0.05)
+
+
+def summary(world):
+    """Return the JSON that a recorder printed last."""
+    return json.loads(world.log().splitlines()[-1])
+
+
+def test_it_records_for_as_long_as_it_was_told(world, tmp_path):
+    out = tmp_path / "run"
+    process = world.start("recorder_node", parameters={"out": str(out), "duration_s": 2.0})
+    Robot(world).send_for(process)
+    assert process.wait(60) == 0, world.log()
+    assert summary(world)["frames"] > 2
+    assert (out / "tracks.jsonl").read_text().count("\n") > 2
+    assert (out / "camera.mp4").stat().st_size > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_recording_and_writes_it(world, tmp_path, number):
+    out = tmp_path / "run"
+    process = world.start("recorder_node", parameters={"out": str(out), "duration_s": 600.0})
+    robot = Robot(world)
+    while "frames" not in world.log():  # of the progress bar
+        robot.send_for(process, 0.5)
+    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0, world.log()
+    assert summary(world)["frames"] > 2
+    assert "Traceback" not in world.log()
+
+
+def test_without_tracks_it_gives_up_and_names_the_topics(world):
+    process = world.start("recorder_node", parameters={"start_timeout_s": 0.5})
+    assert process.wait(60) == 1
+    assert f"no tracks within 0.5 s; are the camera and the perception node running, on " \
+        f"{world.namespace}/image_raw and {world.namespace}/tracks?" in world.log()  # fmt: skip
+
+
+def test_images_that_can_not_be_read_are_left_out_and_told_once(world, tmp_path):
+    out = tmp_path / "run"
+    process = world.start("recorder_node", parameters={"out": str(out), "duration_s": 1.0})
+    Robot(world).send_for(process, encoding="8UC7")
+    assert process.wait(60) == 0, world.log()
+    assert world.log().count("images are left out of the recording") == 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"duration_s": -1.0}, "duration_s"),
+        ({"out": "/proc/run"}, "out: '/proc/run' can't be made"),
+    ],
+)
+def test_what_can_not_start_says_why(world, parameters, says):
+    process = world.start("recorder_node", parameters=parameters)
+    assert process.wait(60) == 2, world.log()
+    assert says in world.log()
+    assert "Traceback" not in world.log()
