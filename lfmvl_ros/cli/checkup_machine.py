@@ -79,8 +79,7 @@ def load(wanting: float, cores: int) -> Finding:
         return Finding(OK, "load", found)
     return Finding(
         WARN, "load", f"{found}: answers take longer than they would",
-        "end other programs; until then OMP_NUM_THREADS=1 and OMP_WAIT_POLICY=PASSIVE keep torch's "
-        "threads from waiting for each other",
+        "end other programs, or take a smaller checkpoint or fewer image tokens (`lfmvl tokens`)",
     )  # fmt: skip
 
 

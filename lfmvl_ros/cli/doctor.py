@@ -18,6 +18,7 @@ from lfmvl_ros.cli.checkup_transport import ImageLoad, Wire
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros import middleware
+from lfmvl_ros.threads import apply_thread_policy
 
 if TYPE_CHECKING:
     from lfmvl_ros.core.frame import Frame
@@ -87,6 +88,7 @@ def _findings(args: argparse.Namespace, load: ImageLoad) -> Iterator[Finding]:
         yield finding
     if can_load:
         yield from checkup.devices()
+    yield Finding(OK, "threads", str(apply_thread_policy()))
     for finding in checkup.ros():
         can_listen &= finding.level != FAIL
         yield finding

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from lfmvl_ros import __version__
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.threads import apply_thread_policy
 
 # One line each here, so that `lfmvl --help` imports neither torch nor OpenCV.
 COMMANDS = {
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     known, rest = build_parser().parse_known_args(arguments[:1])
     rest += arguments[1:]
+    apply_thread_policy()  # before the command imports torch
     command = importlib.import_module(f"lfmvl_ros.cli.{known.command}")
     parser = argparse.ArgumentParser(prog=f"lfmvl {known.command}", description=command.HELP)
     command.configure(parser)

@@ -34,6 +34,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.threads import apply_thread_policy
 
 _BUILD_S, _CLOSE_S, _CALLBACKS_S = 1.0, 10.0, 0.4  # longest waits once the process is to end
 _RACES = 100  # rounds of the executor in a row; more is no race
@@ -90,6 +91,7 @@ def run(
     if {"-h", "--help"} & set(arguments):
         print(usage)
         raise SystemExit(0)
+    apply_thread_policy()  # before the node imports torch
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: _requests.put(None))
     code = 1

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.boxes import FloatArray
@@ -43,6 +43,8 @@ def test_shares_of_one_are_always_recognised(boxes: FloatArray) -> None:
 def test_units_are_recognised_when_some_box_reaches_into_the_far_part(
     boxes: FloatArray, wh: tuple[int, int]
 ) -> None:
+    # [0, 0, 0.1, 0.1] is a box among shares of 1; as percent it would be a speck in the corner.
+    assume((boxes[:, 2:].max(axis=1) * 100 > 1.5).all())
     assert decide_scale(boxes * 100, wh).name == "0-100"
     assert decide_scale(boxes * 1000, wh).name == "0-1000"
 

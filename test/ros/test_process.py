@@ -167,3 +167,21 @@ def test_an_error_of_the_program_is_told(start, body):
     assert code == 1
     assert "KeyError" in errors
     assert errors.count("Traceback (most recent call last)") == 1
+
+
+@pytest.mark.parametrize("node", ["perception_node", "camera_node", "recorder_node"])
+def test_the_thread_policy_comes_before_torch(node):
+    """OpenMP reads how its threads wait when it is loaded, and torch brings it."""
+    code = f"""
+import sys
+from lfmvl_ros.ros import {node}, process
+def show():
+    print("torch" in sys.modules)
+    sys.exit(0)
+process.apply_thread_policy = show
+{node}.main([])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True
+    )
+    assert done.stdout == "False\n"
