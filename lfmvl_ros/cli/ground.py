@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from lfmvl_ros.cli.flags import add_setting_flags, pipeline_settings, settings_from
@@ -15,21 +16,24 @@ from lfmvl_ros.core.pipeline import template_for
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.viz.drawing import draw_marks, marks_of_detections
-from lfmvl_ros.viz.video import VideoReader, read_image, write_image
+from lfmvl_ros.viz.video import VideoReader, is_video, read_image, write_image
 
 HELP = "Find objects in an image and print the grounding JSON (the document of topic `grounding`)."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("image", type=Path, help="image file, or a video with --at")
-    parser.add_argument("--at", type=float, metavar="SECONDS", help="take this frame of a video")
+    parser.add_argument("image", type=Path, help="image file, or a video file with --at")
+    parser.add_argument(
+        "--at", type=float, metavar="SECONDS", help="take the frame of a video at this time"
+    )
     parser.add_argument("--query", required=True, help="what to find, separated by commas")
     parser.add_argument("--annotate", type=Path, metavar="PNG", help="draw the boxes into a file")
     parser.add_argument("--raw", action="store_true", help="also print the model's own words")
-    # A single answer has nothing to learn from.
-    useless = "image.target_latency_ms"
-    add_setting_flags(parser, [info for info in pipeline_settings() if info.name != useless])
+    # A single answer has no answers before it to learn from, and nothing to track.
+    useless = ("image.target_latency_ms", "generation.draft", "tracker.")
+    fitting = [info for info in pipeline_settings() if not info.name.startswith(useless)]
+    add_setting_flags(parser, fitting)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,7 +58,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _frame(path: Path, at_s: float | None) -> Frame:
     if at_s is None:
+        if is_video(path):
+            raise UserError(f"{str(path)!r} is a video; choose a frame of it: --at 0 is the first")
         return Frame(read_image(path), 0)
+    if not 0 <= at_s < math.inf:
+        raise UserError(f"--at must be 0 s or more, got {at_s:g}")
     video = VideoReader(path)
     for stamp_ns, pixels in video:
         if stamp_ns >= at_s * 1e9:

@@ -40,10 +40,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="of everything drawn (%(default)s)")
     add("--wh", metavar="WIDTHxHEIGHT", help="image size (256x256 stills, 640x480 video)")
     add("--count", type=int, default=24, help="number of stills (%(default)s)")
-    add("--preset", choices=tuple(PRESETS), default="standard", help="difficulty (%(default)s)")
-    add("--camera", choices=("auto", *CAMERA_MOTIONS), default="auto", help="of the video")
-    add("--seconds", type=float, default=10.0, help="length of the video (%(default)s)")
-    add("--fps", type=float, default=30.0, help="of the video (%(default)s)")
+    add(
+        "--preset",
+        choices=tuple(PRESETS),
+        default="standard",
+        help="difficulty of the stills (%(default)s)",
+    )
+    add(
+        "--camera",
+        choices=("auto", *CAMERA_MOTIONS),
+        default="auto",
+        help="how the camera of the video moves (%(default)s)",
+    )
+    add("--seconds", type=float, default=10.0, help="length of the video, s (%(default)s)")
+    add("--fps", type=float, default=30.0, help="frame rate of the video, Hz (%(default)s)")
     add("--no-boxes", action="store_true", help="draw no boxes on sheet and video")
 
 
@@ -63,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
             _write_labelled(args)
         if args.video is not None or args.truth is not None:
             _write_video(args)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UserError(f"these scenes can't be drawn: {error}") from error
     return 0
 

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"model": args.model, "settings": asdict(rules), "pictures": documents}))
         return 0
-    blocks = [_text(document) for document in documents]
+    blocks = [_text(document, rules.tokens_per_tile) for document in documents]
     print(f"model {args.model}, one token is {rules.unit_px}x{rules.unit_px} px\n")
     print("\n\n".join(blocks))
     return 0
@@ -200,7 +200,7 @@ def _named(rules: ImageTokenSettings) -> str:
     return f"{split}, max_tokens {rules.max_tokens}, min_tokens {rules.min_tokens}"
 
 
-def _text(document: dict[str, object]) -> str:
+def _text(document: dict[str, object], tokens_per_tile: int) -> str:
     rows = [("as set", document)]
     rows += [(change["setting"], change) for change in document["changes"]]  # type: ignore[attr-defined]
     budget = document.get("budget")
@@ -225,6 +225,8 @@ def _text(document: dict[str, object]) -> str:
     if isinstance(target, dict):
         lines.append(str(target["remark"]))
     if any(facts["tiles"] != 1 for _, facts in rows):
-        lines.append("  A tile costs 256 tokens whatever max_tokens says, and a lower max_tokens")
-        lines.append("  makes more pictures too large for one: lower it with split never.")
+        lines.append(
+            f"  A tile costs {tokens_per_tile} tokens whatever max_tokens says, and a lower"
+        )
+        lines.append("  max_tokens cuts more images into tiles: lower it with split never.")
     return "\n".join(lines)

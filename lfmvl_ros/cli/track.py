@@ -47,7 +47,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=4.0,
         help="answers per second of video (default 4, about what a robot gets)",
     )
-    parser.add_argument("--no-video", action="store_true", help="write no annotated.mp4")
+    parser.add_argument(
+        "--no-video", action="store_true", help="write neither annotated.mp4 nor preview.png"
+    )
     add_setting_flags(parser)
 
 
@@ -98,14 +100,17 @@ class Run:
 
     def summary(self) -> dict[str, object]:
         """Return the JSON document of the last line."""
-        times = np.asarray(self.answer_ms or [float("nan")])
+        times = self.answer_ms
         return {
             "frames": self.frames,
             "answers": len(self.answer_ms),
             "outcomes": dict(self.outcomes),
             "tracks": len(self.first_seen_ns),
             "longest_track_s": round(self.longest_ns / 1e9, 2),
-            "answer_ms": {f"p{q}": round(float(np.percentile(times, q)), 1) for q in (50, 95)},
+            "answer_ms": {
+                f"p{q}": round(float(np.percentile(times, q)), 1) if times else None
+                for q in (50, 95)
+            },
             "model": self.model.name,
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--mix", type=float, help="with --data, share of warehouse scenes to keep in (0)")
     add("--rate", type=float, help="factor of the learning rates (1)")
-    add("--minutes", type=float, default=75.0, help="training time (%(default)s)")
-    add("--steps", type=int, default=None, help="number of updates instead of --minutes")
+    add(
+        "--minutes",
+        type=float,
+        default=75.0,
+        help="training time, minutes; the total of a run that is resumed (%(default)s)",
+    )
+    add(
+        "--steps",
+        type=int,
+        default=None,
+        help="number of updates instead of --minutes, also a total",
+    )
     add("--seed", type=int, default=0, help="of weights and scenes (%(default)s)")
     add("--device", default="auto", help="auto (CUDA where there is one), cpu, cuda or cuda:N")
     add("--processes", type=int, help="one-thread processes that train (2 on the CPU, 1 on CUDA)")
@@ -65,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     from lfmvl_ros.training.settings import TrainSettings
 
     if args.export is not None:
-        print(launch.export(args.out, args.export))
+        print(_exported(args.out, args.export, launch.export(args.out, args.export)))
         return 0
     try:
         settings = TrainSettings(
@@ -83,8 +94,18 @@ def run(args: argparse.Namespace) -> int:
     if args.tiny:
         settings = launch.with_smallest_shape(settings)
     wishes = Wishes(data=args.data, start=args.start, rate=args.rate, mix=args.mix)
-    launch.train(settings, resume=args.resume, wishes=wishes)
+    facts = launch.train(settings, resume=args.resume, wishes=wishes)
+    print(_exported(args.out, args.out / launch.CHECKPOINT_DIRECTORY, facts))
     return 0
+
+
+def _exported(run: Path, target: Path, facts: Mapping[str, Any]) -> str:
+    """Say what was written, and how to use it."""
+    return (
+        f"wrote {target}: the averaged weights of {run} ({facts['parameters'] / 1e6:.1f} M "
+        f"parameters) after {facts['step']:,} updates in {facts['seconds'] / 60:.1f} minutes, with "
+        f"processor, tokenizer and card (README.md); use it with --model {target}"
+    )
 
 
 def _machine(args: argparse.Namespace) -> dict[str, Any]:

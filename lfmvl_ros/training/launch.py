@@ -50,13 +50,18 @@ def quiet_threads() -> None:
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
 
 
-def train(settings: TrainSettings, *, resume: bool = False, wishes: Wishes | None = None) -> None:
+def train(
+    settings: TrainSettings, *, resume: bool = False, wishes: Wishes | None = None
+) -> dict[str, Any]:
     """Run a training to its end.
 
     Args:
         settings: the run.
         resume: continue from the state in the run directory.
         wishes: other data than the warehouse scenes, a checkpoint to start from.
+
+    Returns:
+        The facts of the training that the card states.
 
     Raises:
         UserError: there is nothing to resume, or a state that a new run would overwrite; data,
@@ -86,7 +91,7 @@ def train(settings: TrainSettings, *, resume: bool = False, wishes: Wishes | Non
         if told is None:
             raise
         raise UserError(told) from error
-    export(settings.out, settings.out / CHECKPOINT_DIRECTORY)
+    return export(settings.out, settings.out / CHECKPOINT_DIRECTORY)
 
 
 def told_by(traceback: str) -> str | None:

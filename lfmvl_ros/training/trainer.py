@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -202,6 +203,7 @@ class Trainer:
         )
         if settings.start and self.step == 0:
             self._judge(questions)  # what the checkpoint can do already
+        self._say_if_over()
         try:
             self._go_on(questions)
         finally:
@@ -209,6 +211,20 @@ class Trainer:
         if self.rank == 0:
             self.save()
         return self._judge(questions)
+
+    def _say_if_over(self) -> None:
+        """Say that a resumed run has reached its total already, and what would add to it."""
+        minutes, total = self.seconds / 60, self.settings
+        if total.steps is not None and self.step >= total.steps:
+            more = f"--steps {2 * self.step}"
+        elif total.steps is None and minutes >= total.minutes:
+            more = f"--minutes {math.ceil(2 * minutes)}"
+        else:
+            return
+        self._log.say(
+            f"nothing to add: this run has had {self.step:,} updates in {minutes:.1f} minutes, and "
+            f"--steps and --minutes are totals over all its resumptions; pass more, such as {more}"
+        )
 
     def _go_on(self, questions: list[Asked]) -> None:
         """Update until the time or the steps are over."""

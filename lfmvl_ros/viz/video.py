@@ -31,6 +31,16 @@ def read_image(path: Path) -> Image:
     return np.ascontiguousarray(picture[..., ::-1])
 
 
+def is_video(path: Path) -> bool:
+    """Return True for a file that OpenCV reads as a video of several frames, not as an image."""
+    if not path.is_file() or cv2.haveImageReader(str(path)):
+        return False
+    try:
+        return VideoReader(path).length > 1
+    except UserError:
+        return False
+
+
 def write_image(path: Path, pixels: Image) -> None:
     """Write an RGB picture; the suffix chooses the format.
 

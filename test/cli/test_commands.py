@@ -69,6 +69,48 @@ def test_ground_takes_a_frame_of_a_video(
     assert "lasts 2.0 s" in capsys.readouterr().err
 
 
+def test_ground_of_a_video_without_a_time_names_the_flag(
+    tmp_path: Path, replies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with VideoWriter(tmp_path / "in.mp4", (160, 120), 10.0) as video:
+        for _ in range(5):
+            video.write(np.full((120, 160, 3), 90, np.uint8))
+    words = ["ground", str(tmp_path / "in.mp4"), "--query", "tote", "--model", str(replies)]
+    assert main(words) == 2
+    assert "--at 0" in capsys.readouterr().err
+    assert main([*words, "--at", "0"]) == 0
+    for nonsense in ("-1", "nan", "inf"):
+        assert main([*words, f"--at={nonsense}"]) == 2
+        assert "--at must be 0 s or more" in capsys.readouterr().err
+
+
+def test_ground_offers_no_setting_that_one_answer_can_not_use(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["ground", "--help"])
+    text = capsys.readouterr().out
+    assert "--image-max-tokens" in text
+    assert "--tracker" not in text
+    assert "--generation-draft" not in text
+
+
+@pytest.mark.parametrize("command", ["track", "scenes"])
+def test_a_folder_that_can_not_be_made_is_one_line(
+    command: str, tmp_path: Path, replies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with VideoWriter(tmp_path / "in.mp4", (160, 120), 10.0) as video:
+        video.write(np.full((120, 160, 3), 90, np.uint8))
+    (tmp_path / "file").write_text("in the way")
+    words = {
+        "track": [str(tmp_path / "in.mp4"), "--query", "tote", "--model", str(replies),
+                  "--out", str(tmp_path / "file")],
+        "scenes": ["--video", str(tmp_path / "file" / "out.mp4"), "--seconds", "0.1"],
+    }[command]  # fmt: skip
+    assert main([command, *words]) == 2
+    assert "file" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_track_writes_every_frame_and_keeps_the_id(
     tmp_path: Path, replies: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -130,3 +130,9 @@ def test_runs_without_torch():
         "sys.exit(any(m.split('.')[0] in ('torch', 'transformers') for m in sys.modules))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(("model", "tokens"), [("bundled", 64), ("lfm2.5-vl-450m", 256)])
+def test_what_a_tile_costs_is_the_checkpoints_own(model, tokens, capsys):
+    assert main(["tokens", "1280x720", "--model", model, "--split", "always"]) == 0
+    assert f"A tile costs {tokens} tokens" in capsys.readouterr().out

@@ -103,6 +103,15 @@ def test_card_and_facts_say_what_the_data_was(tiny, pictures):
         assert str(pictures.parent) not in text
 
 
+def test_an_export_says_what_it_wrote(tiny, tmp_path, capsys):
+    assert train("--out", tiny, "--export", tmp_path / "copy") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"wrote {tmp_path / 'copy'}: the averaged weights of {tiny}")
+    assert "after 40 updates" in line
+    assert "{" not in line
+    assert (tmp_path / "copy" / "README.md").is_file()
+
+
 def test_resuming_remembers_the_pictures(tiny, pictures, tmp_path, capsys):
     run = tmp_path / "run"
     shutil.copytree(tiny, run)
@@ -118,6 +127,9 @@ def test_resuming_on_other_pictures_is_refused(tiny, pictures, tmp_path, capsys)
     shutil.copytree(pictures, other)
     again = ("--resume", "--steps", 40, "--out", tiny)
     assert train(*again, "--tiny", "--data", other) == 0  # moved, but the same
+    output = capsys.readouterr().out
+    assert "nothing to add" in output
+    assert "such as --steps 80" in output
     path = other / "annotations" / "instances.json"
     content = json.loads(path.read_text())
     add_box(content, 0, content["categories"][0]["id"], [5, 5, 50, 50])
