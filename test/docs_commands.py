@@ -71,6 +71,8 @@ RULES = (
     # Not run.
     Rule(r"^(ros2|colcon|rosdep|rviz2|source) ", ON_A_ROBOT),
     Rule(r"^cd ~/ros2_ws", ON_A_ROBOT),
+    Rule(r"^export .*\$\(ros2 ", ON_A_ROBOT),
+    Rule(r"^docker ", "needs Docker"),
     Rule(r"^sudo ", "changes the machine"),
     Rule(r"^pip install ", INSTALLS),
     Rule(r"^make (setup|bench-setup)\b", INSTALLS),
@@ -113,9 +115,8 @@ RULES = (
     Rule(r"^lfmvl tokens 640x480 --model …", change=(("…", "bundled"),)),
     Rule(r"^lfmvl tokens 1280x720$", quick=True, prints="tokens"),
     Rule(
-        r"^lfmvl doctor --topic /camera/image_raw",
+        r"^lfmvl doctor .*--topic /camera/image_raw",
         camera="/camera/image_raw",
-        change=(("lfmvl doctor", "lfmvl doctor --model bundled"),),  # the hub can't be reached
         prints=r"ok +topic",
     ),
     Rule(r"^lfmvl config --(yaml|markdown)$", quick=True, prints=r"tracker"),

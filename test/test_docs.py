@@ -107,6 +107,15 @@ def test_values_named_in_troubleshooting_are_published() -> None:
     missing = names - outcomes - used_as_values - set(PerceptionSettings.describe())
     assert len(names) > 20
     assert [name for name in sorted(missing) if f"`{name}`" not in INTERFACE] == []
+    doctor = "".join(path.read_text("utf-8") for path in (ROOT / "lfmvl_ros/cli").glob("*.py"))
+    findings = {
+        name
+        for cell in cells
+        if "`lfmvl doctor`" in cell
+        for name in re.findall(r"\*([a-z ]+)\*", cell)
+    }
+    assert len(findings) > 3
+    assert [name for name in sorted(findings) if f'"{name}"' not in doctor] == []
 
 
 def test_readme_names_every_command() -> None:
