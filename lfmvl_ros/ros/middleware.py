@@ -196,19 +196,28 @@ def _automatic(
 def _own_profile(path: Path, rmw: str, distribution: str) -> ProfileChoice:
     if not path.is_file():
         raise UserError(f"there is no DDS profile {path}; give auto, none or the path of an XML")
-    path = path.resolve()
     if is_fast_dds(rmw):
-        variable = fast_dds.profile_variables(distribution)[0]
         fast_dds.read_transport(path)
-        return ProfileChoice({variable: str(path)}, f"{variable}={path}")
+    elif rmw != CYCLONE_DDS:
+        raise UserError(f"a DDS profile was given, but {rmw} reads none; take auto or none")
+    settings = profile_settings(rmw, distribution, path.resolve())
+    return ProfileChoice(settings, " ".join(f"{n}={v}" for n, v in settings.items()))
+
+
+def profile_settings(rmw: str, distribution: str, path: Path | None = None) -> dict[str, str]:
+    """Return the environment variable that makes processes load a profile.
+
+    Args:
+        rmw: Cyclone DDS, or else Fast DDS.
+        distribution: of ROS 2.
+        path: of the profile; None takes the shipped one.
+    """
     if rmw == CYCLONE_DDS:
-        value = f"file://{path}"
-        return ProfileChoice({CYCLONE_VARIABLE: value}, f"{CYCLONE_VARIABLE}={value}")
-    raise UserError(f"a DDS profile was given, but {rmw} reads none; take auto or none")
+        return {CYCLONE_VARIABLE: f"file://{path or shipped_profile(_FILE_OF_CYCLONE)}"}
+    return {fast_dds.profile_variables(distribution)[0]: str(path or shipped_profile())}
 
 
 def export_line(rmw: str, distribution: str) -> str:
     """Return the shell line that makes processes started after it load the shipped profile."""
-    if rmw == CYCLONE_DDS:
-        return f"export {CYCLONE_VARIABLE}=file://{shipped_profile(_FILE_OF_CYCLONE)}"
-    return f"export {fast_dds.profile_variables(distribution)[0]}={shipped_profile()}"
+    ((name, value),) = profile_settings(rmw, distribution).items()
+    return f"export {name}={value}"
