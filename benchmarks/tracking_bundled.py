@@ -28,7 +28,7 @@ from tracking_followers import Follow, held, ours
 from tracking_score import Said, pooled, score
 from tracking_world import FPS, Answer, World, truth_rows, world_of
 
-from lfmvl_ros.core.asking import template_for
+from lfmvl_ros.core.ask import template_for
 from lfmvl_ros.core.boxes import iou_matrix
 from lfmvl_ros.core.config import PerceptionSettings, TrackerSettings
 from lfmvl_ros.core.frame import Frame

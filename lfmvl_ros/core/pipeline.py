@@ -16,8 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
 
-from lfmvl_ros.core.asking import Request, template_for
-from lfmvl_ros.core.budgeting import asked_together, choose_for
+from lfmvl_ros.core.ask import Request, template_for
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.drafts import expect_answer
 from lfmvl_ros.core.errors import UserError
@@ -26,7 +25,6 @@ from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.lane import Job, Lane, longest_waiting, refuse
 from lfmvl_ros.core.latency_budget import LatencyBudget
 from lfmvl_ros.core.model import VisionLanguageModel
-from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.report import Answer, PipelineStatus
@@ -253,7 +251,7 @@ class Pipeline:
             try:
                 self._answer(jobs)
             except Exception:  # nothing may end the only thread that asks
-                _log.exception("an answer could not be made use of")
+                _log.exception("an answer could not be used")
             finally:
                 with self._wake:
                     self._busy_since_ns = None
@@ -271,52 +269,43 @@ class Pipeline:
         request = self._request_for(jobs)
         call = self._watchdog.begin(
             patience_s(request.settings.generation.timeout_s),
-            lambda after_s: self._give_up(request, after_s),
+            lambda after_s: self._give_up(request, jobs, after_s),
         )
-        replies = request.ask(self._stopping.is_set)
+        replies = request.replies(self._stopping.is_set)
         if not self._watchdog.end(call):
             return  # it has been reported as a timeout
-        if request.choice is not None:
-            cameras = asked_together([job.frame for job in jobs])
-            self._budget.learn(cameras, request.choice, replies)
+        request.teach(self._budget, replies)
         for job, reply in zip(jobs, replies, strict=True):
             if self._stopping.is_set() and reply.finish is FinishReason.DEADLINE:
                 refuse(job.requests, "the pipeline has stopped")
                 continue
-            parsing, prompt = request.settings.parsing, request.prompt
             try:
-                grounding = parse_reply(reply, frame=job.frame, prompt=prompt, settings=parsing)
-                self._finish(job, replace(grounding, budget=request.choice))
-            except Exception:  # one camera's trouble is none of the others'
-                _log.exception("an answer could not be made use of")
+                self._finish(job, request.grounding(job.frame, reply))
+            except Exception:  # one camera's failure must not keep the others from their answers
+                _log.exception("an answer could not be used")
 
     def _request_for(self, jobs: Sequence[Job]) -> Request:
-        """Settle what the model is asked: words, expectations, and what the pictures may cost."""
+        """Settle what the model is asked: words, expectations, and what the images may cost."""
         with self._wake:
             settings, query, model = self._settings, self._query, self._model
         drafts = settings.generation.draft != "none"
         seen = [job.last_seen() if drafts else None for job in jobs]
-        prompt = template_for(settings, model).render(query)
-        frames = [job.frame for job in jobs]
-        image, choice = choose_for(self._budget, model, settings, frames, prompt)
-        return Request(
-            model=model,
-            settings=settings,
-            jobs=jobs,
-            prompt=prompt,
+        return Request.prepare(
+            model,
+            settings,
+            query,
+            [job.frame for job in jobs],
             hints=[None if one is None else expect_answer(one[0], query, one[1]) for one in seen],
-            image=image,
-            choice=choice,
+            budget=self._budget,
         )
 
-    def _give_up(self, request: Request, after_s: float) -> None:
+    def _give_up(self, request: Request, jobs: Sequence[Job], after_s: float) -> None:
         """Answer in place of a model that does not return; in the watchdog's thread."""
         _log.error("a model call has not returned after %.1f s", after_s)
         nothing = Reply("", finish=FinishReason.DEADLINE, model=request.model.name)
-        told = f"the answer: the model has not returned after {after_s:.1f} s"
-        for job in request.jobs:
-            grounding = parse_reply(nothing, frame=job.frame, prompt=request.prompt)
-            self._finish(job, replace(grounding, rejected=(told,)))
+        reason = f"the answer: the model has not returned after {after_s:.1f} s"
+        for job in jobs:
+            self._finish(job, replace(request.grounding(job.frame, nothing), rejected=(reason,)))
 
     def _finish(self, job: Job, grounding: Grounding) -> None:
         """Correct the tracks with an answer and tell everybody."""

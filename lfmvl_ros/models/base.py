@@ -13,15 +13,24 @@ from lfmvl_ros.models.catalog import CatalogEntry, catalog, find
 from lfmvl_ros.models.checkpoint_files import check_directory, check_transformers
 
 
-def load_model(settings: PerceptionSettings) -> VisionLanguageModel:
-    """Load what ``settings.model`` names: a catalogue name, hub id, directory or replay file.
+def load_model(
+    settings: PerceptionSettings | str, *, device: str = "auto", dtype: str = "auto"
+) -> VisionLanguageModel:
+    """Load a model: a catalogue name, hub id, directory or replay file.
 
     An existing directory wins over a hub id of the same spelling. A checkpoint that the catalogue
     does not know is asked with the template of the LFM2.5-VL card.
 
+    Args:
+        settings: what to load, or its name alone.
+        device: where a name is given: as the setting of that name.
+        dtype: likewise.
+
     Raises:
         UserError: it can't be loaded; says what happened, why, and what to do.
     """
+    if isinstance(settings, str):
+        settings = PerceptionSettings(model=settings, device=device, dtype=dtype)
     model = settings.model.strip()
     if model.endswith(".jsonl"):
         from lfmvl_ros.models.replay import ReplayModel

@@ -9,7 +9,7 @@ AVX2, else in float32 and rounded). Configurations written by either are read by
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ _MODES = {
 }
 
 
-class Lfm2VlImageProcessorKwargs(ImagesKwargs, total=False):
+class Lfm2VlImageProcessorKwargs(ImagesKwargs, total=False):  # type: ignore[misc, call-arg]
     """What may be set, when the processor is built or at each call; see the stock processor."""
 
     downsample_factor: int
@@ -108,7 +108,7 @@ def trim_padding(features: Mapping[str, Any]) -> dict[str, Any]:
     return trimmed
 
 
-class Lfm2VlImageProcessor(BaseImageProcessor):
+class Lfm2VlImageProcessor(BaseImageProcessor):  # type: ignore[misc]
     """Pictures to patches, as the stock class of the same name; needs torch and Pillow only.
 
     Gives ``pixel_values`` (crops, patches, 768) float32, ``pixel_attention_mask`` (crops, patches)
@@ -300,7 +300,7 @@ def image_processor_class() -> type:
     if TORCHVISION:
         from transformers import Lfm2VlImageProcessor as Stock
 
-        return Stock
+        return cast(type, Stock)
     register_image_processor()
     return Lfm2VlImageProcessor
 

@@ -132,7 +132,7 @@ class InputBuilder:
     def _embed(self, features: dict[str, torch.Tensor], key: object) -> torch.Tensor:
         """Text embeddings with the image features in the places kept for them."""
         ids = features["input_ids"]
-        embeds = self._model.get_input_embeddings()(ids)
+        embeds: torch.Tensor = self._model.get_input_embeddings()(ids)
         if self._seen is None or self._seen[0] != key:
             self._seen = None  # not two at a time
             self._seen = (key, self._look(features, embeds.dtype))

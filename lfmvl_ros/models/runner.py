@@ -65,7 +65,8 @@ class Lfm2Runner:
     def __init__(self, model: Any) -> None:
         tower = model.model.language_model
         config = tower.config
-        self._embedding, self._head = tower.embed_tokens.weight, model.lm_head.weight
+        self._embedding: torch.Tensor = tower.embed_tokens.weight
+        self._head: torch.Tensor = model.lm_head.weight
         self._final_norm, self._eps = tower.embedding_norm.weight, float(config.norm_eps)
         self._heads, self._kv_heads = config.num_attention_heads, config.num_key_value_heads
         self._rotary = tower.rotary_emb
@@ -107,7 +108,7 @@ class Lfm2Runner:
     @staticmethod
     def supports(model: Any) -> bool:
         """True for the plain architecture: no quantised layers, standard rotary embedding."""
-        tower = getattr(getattr(model, "model", None), "language_model", None)
+        tower: Any = getattr(getattr(model, "model", None), "language_model", None)
         if type(tower).__name__ != "Lfm2Model" or getattr(tower, "hf_quantizer", None):
             return False
         config = tower.config
@@ -195,9 +196,12 @@ class Lfm2Runner:
             ``(T, vocabulary)`` float32 in the same order; of each row only the ``last[i]`` last
             ones where that is given.
         """
-        if (ids is None) == (embeds is None):
+        if ids is not None and embeds is None:
+            x = F.embedding(ids, self._embedding)
+        elif embeds is not None and ids is None:
+            x = embeds
+        else:
             raise ValueError("append takes either ids or embeds")
-        x = F.embedding(ids, self._embedding) if embeds is None else embeds
         spans, first = [], 0
         for index, (row, count) in enumerate(zip(rows, counts, strict=True)):
             row.reserve(row.length + count)
