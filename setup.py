@@ -35,6 +35,7 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
         share("launch", "*.launch.py"),
         share("config", "*.yaml"),
+        share("config", "*.xml"),
         share("config", "*.rviz"),
     ],
     # Everything else is a dependency of package.xml (rosdep) and requirements.txt (pip): colcon

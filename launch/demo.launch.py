@@ -15,6 +15,8 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from lfmvl_ros.ros.launching import dds_profile_argument, set_dds_profile
+
 PACKAGE = "lfmvl_ros"
 
 # Launch argument -> type of camera_node's parameter of the same name.
@@ -22,6 +24,7 @@ CAMERA = {"source": str, "seed": int, "rate_hz": float, "loop": bool}
 # Launch arguments handed on to perception.launch.py.
 PERCEPTION = (
     "namespace", "params_file", "model", "query", "device", "use_debug", "respawn", "log_level",
+    "dds_profile",
 )  # fmt: skip
 
 
@@ -89,6 +92,7 @@ def arguments():
             choices=["debug", "info", "warn", "error", "fatal"],
             description="Least severity that is logged",
         ),
+        dds_profile_argument(),
     ]
 
 
@@ -121,4 +125,6 @@ def generate_launch_description():
         PythonLaunchDescriptionSource(share("launch", "perception.launch.py")),
         launch_arguments={name: LaunchConfiguration(name) for name in PERCEPTION}.items(),
     )
-    return LaunchDescription([*arguments(), OpaqueFunction(function=camera), perception])
+    return LaunchDescription(
+        [*arguments(), set_dds_profile(processes=3), OpaqueFunction(function=camera), perception]
+    )

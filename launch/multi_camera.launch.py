@@ -14,6 +14,8 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from lfmvl_ros.ros.launching import dds_profile_argument, set_dds_profile
+
 PACKAGE = "lfmvl_ros"
 
 # Launch argument -> type of the node's parameter of the same name.
@@ -118,6 +120,7 @@ def arguments():
             choices=["debug", "info", "warn", "error", "fatal"],
             description="Least severity that is logged",
         ),
+        dds_profile_argument(),
     ]
 
 
@@ -203,4 +206,7 @@ def nodes(context):
 
 
 def generate_launch_description():
-    return LaunchDescription([*arguments(), OpaqueFunction(function=nodes)])
+    # A process each for the node, for a viewer and for four synthetic cameras.
+    return LaunchDescription(
+        [*arguments(), set_dds_profile(processes=6), OpaqueFunction(function=nodes)]
+    )

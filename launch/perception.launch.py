@@ -14,6 +14,8 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from lfmvl_ros.ros.launching import dds_profile_argument, set_dds_profile
+
 PACKAGE = "lfmvl_ros"
 
 # Launch argument -> type of the node's parameter of the same name.
@@ -111,6 +113,7 @@ def arguments():
             choices=["debug", "info", "warn", "error", "fatal"],
             description="Least severity that is logged",
         ),
+        dds_profile_argument(),
     ]
 
 
@@ -166,4 +169,6 @@ def generate_launch_description():
         ],
         condition=IfCondition(LaunchConfiguration("use_debug")),
     )
-    return LaunchDescription([*arguments(), OpaqueFunction(function=perception), rviz])
+    return LaunchDescription(
+        [*arguments(), set_dds_profile(processes=2), OpaqueFunction(function=perception), rviz]
+    )

@@ -13,6 +13,7 @@ import pytest
 from lfmvl_ros.cli.main import COMMANDS
 from lfmvl_ros.core.config import CameraSettings, PerceptionSettings, RecorderSettings
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
@@ -27,6 +28,16 @@ from lfmvl_ros.ros.rate_health import Placement, RateMonitor
 from lfmvl_ros.ros.rates import RateLog
 
 ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    path for folder in (".", "docs", "docs/experiments") for path in (ROOT / folder).glob("*.md")
+) + sorted((ROOT / "lfmvl_ros").rglob("*.md"))
+MADE_BY_THE_READER = (
+    "out/",
+    "images/",
+    "annotations/",
+    "train/",
+    "valid/",
+)  # not files of the repository
 INTERFACE = (ROOT / "docs" / "ros_interface.md").read_text(encoding="utf-8")
 
 
@@ -44,11 +55,67 @@ def test_parameter_tables_are_the_declared_settings(name: str, settings: type[Gr
     assert match[1].strip() == to_markdown(settings).strip()
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")))
+def slug(heading: str) -> str:
+    """Return the anchor that a renderer gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
-        if not target.startswith(("http:", "https:")):
-            assert (path.parent / target).exists(), f"{path.name} links to {target}"
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if target.startswith(("http:", "https:")):
+            continue
+        name, _, anchor = target.partition("#")
+        page = path.parent / name if name else path
+        assert page.exists(), f"{path.name} links to {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in map(slug, headings), f"{path.name} links to {target}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_that_are_named_exist(path: Path) -> None:
+    suffixes = "py|yaml|json|jsonl|md|txt|png|xml|rviz"
+    for name in re.findall(
+        rf"`([\w./-]+/[\w.-]+\.(?:{suffixes}))`", path.read_text(encoding="utf-8")
+    ):
+        if name.startswith(MADE_BY_THE_READER):
+            continue
+        places = (path.parent, ROOT, ROOT / "lfmvl_ros")
+        assert any((place / name).exists() for place in places), f"{path.name} names {name}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_settings_that_are_named_exist(path: Path) -> None:
+    """`tracker.bridge`, and `tracker.bridge: flow` with a value that it takes."""
+    known = PerceptionSettings.describe()
+    groups = "|".join({name.split(".")[0] for name in known if "." in name})
+    text = path.read_text(encoding="utf-8")
+    for name, value in re.findall(rf"`((?:{groups})\.[a-z_]+)(?:: (\w+))?`", text):
+        assert name in known, f"{path.name} names {name}"
+        if value and known[name].choices:
+            assert value in known[name].choices, f"{path.name}: {name}: {value}"
+
+
+def test_values_named_in_troubleshooting_are_published() -> None:
+    """What a reader is sent to look at is a key of diagnostics or grounding, or a setting."""
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    cells = [line.split("|")[2] for line in text.splitlines() if line.count("|") == 5]
+    names = {name for cell in cells for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)?)`", cell)}
+    outcomes = {f"outcome.{outcome.value}" for outcome in Outcome} | {o.value for o in Outcome}
+    used_as_values = {"predict", "model", "bundled", "tentative", "on_demand", "camera"}
+    missing = names - outcomes - used_as_values - set(PerceptionSettings.describe())
+    assert len(names) > 20
+    assert [name for name in sorted(missing) if f"`{name}`" not in INTERFACE] == []
+    doctor = "".join(path.read_text("utf-8") for path in (ROOT / "lfmvl_ros/cli").glob("*.py"))
+    findings = {
+        name
+        for cell in cells
+        if "`lfmvl doctor`" in cell
+        for name in re.findall(r"\*([a-z ]+)\*", cell)
+    }
+    assert len(findings) > 3
+    assert [name for name in sorted(findings) if f'"{name}"' not in doctor] == []
 
 
 def test_readme_names_every_command() -> None:

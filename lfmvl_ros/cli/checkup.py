@@ -18,9 +18,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.ros import middleware
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 # Distribution -> (oldest version that is known to work, module that must import).
@@ -214,22 +214,30 @@ def devices() -> Iterator[Finding]:
 
 
 def ros() -> Iterator[Finding]:
-    """The ROS libraries: real, or rosless; messages; cv_bridge."""
+    """The ROS libraries: which distribution, from where; messages; cv_bridge."""
     trial = try_out("import rclpy; print(rclpy.__file__)")
-    if trial.problem:
+    found = middleware.find_ros()
+    chosen = os.environ.get("RMW_IMPLEMENTATION", "")
+    if chosen and found is not None and "rmw" in trial.problem.lower():
+        yield Finding(
+            FAIL, "RMW", f"RMW_IMPLEMENTATION={chosen}, but it can't be loaded: {trial.problem}",
+            "unset RMW_IMPLEMENTATION, or sudo apt install "
+            f"ros-{found.distribution or '$ROS_DISTRO'}-{chosen.replace('_', '-')}",
+        )  # fmt: skip
+        return
+    if trial.problem or found is None:
         sourced = os.environ.get("ROS_DISTRO")
         why = f"ROS {sourced} is sourced, but " if sourced else ""
         yield Finding(
-            FAIL, "rclpy", f"{why}rclpy does not import: {trial.problem}",
+            FAIL, "ROS", f"{why}rclpy does not import: {trial.problem}",
             f"run this with the Python that ROS {sourced} was built for" if sourced
-            else "source /opt/ros/<distro>/setup.bash, or pip install ./rosless to try without ROS",
+            else "source /opt/ros/<distro>/setup.bash, or let `make setup` of the source checkout "
+            "install ROS 2",
         )  # fmt: skip
         return
-    if "rosless" in Path(trial.output).parts:
-        yield Finding(OK, "rclpy", "rosless, the development runtime: no ROS 2 is installed")
-    else:
-        distro = os.environ.get("ROS_DISTRO", "without ROS_DISTRO")
-        yield Finding(OK, "rclpy", f"ROS 2 {distro}, {Path(trial.output).parent}")
+    yield Finding(OK, "ROS", str(found))
+    how = "set by RMW_IMPLEMENTATION" if chosen else "the default"
+    yield Finding(OK, "RMW", f"{rmw_implementation()}, {how}")
     missing = try_out("import " + ", ".join(MESSAGES)).problem
     if missing:
         package = re.search(r"named '(\w+)", missing)
@@ -247,6 +255,12 @@ def ros() -> Iterator[Finding]:
             "the built-in codec decodes images instead; other nodes need 'numpy<2', or a cv_bridge "
             "built for NumPy 2",
         )  # fmt: skip
+
+
+def rmw_implementation() -> str:
+    """Return the name of the RMW that rclpy loads; that of the environment where it loads none."""
+    name = try_out("import rclpy.utilities as u; print(u.get_rmw_implementation_identifier())")
+    return name.output if not name.problem else middleware.rmw_in_use(os.environ)
 
 
 def failure(name: str, error: UserError) -> Finding:

@@ -14,20 +14,12 @@ from urllib.request import getproxies
 
 from lfmvl_ros.cli.checkup import FAIL, OK, WARN, Finding
 
-_TYPICAL_IMAGE = ("a 1280x720 rgb8 image", 1280 * 720 * 3)
 _LITTLE_MEMORY_MB, _LITTLE_DISK_MB = 2_000, 3_000
 _CONNECT_S = 5.0
 
 
-def dds(environment: Mapping[str, str], rmem_max: int | None) -> Iterator[Finding]:
-    """The settings that decide who hears whom.
-
-    Args:
-        environment: as of the process.
-        rmem_max: largest receive buffer a socket may have, bytes; None where unknown.
-    """
-    rmw = environment.get("RMW_IMPLEMENTATION", "")
-    yield Finding(OK, "RMW", rmw or "RMW_IMPLEMENTATION is not set: the distribution's default")
+def discovery(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """The settings that decide who hears whom."""
     text = environment.get("ROS_DOMAIN_ID", "") or "0"
     number = int(text) if re.fullmatch(r"\d{1,6}", text) else -1
     if not 0 <= number <= 232:
@@ -52,30 +44,6 @@ def dds(environment: Mapping[str, str], rmem_max: int | None) -> Iterator[Findin
         )  # fmt: skip
     else:
         yield Finding(OK, "reach", "nodes on other machines of this network are heard")
-    yield buffers(rmem_max, *_TYPICAL_IMAGE)
-
-
-def buffers(rmem_max: int | None, what: str, size: int) -> Finding:
-    """Does a message of ``size`` bytes fit into a socket's receive buffer?"""
-    if rmem_max is None:
-        return Finding(OK, "buffers", "the receive buffer limit can't be read on this system")
-    found = f"net.core.rmem_max is {rmem_max} bytes, {what} has {size}"
-    if rmem_max >= size:
-        return Finding(OK, "buffers", found)
-    room = max(8_388_608, 1 << (2 * size - 1).bit_length())
-    return Finding(
-        WARN, "buffers", f"{found}: images sent best effort get lost",
-        f"sudo sysctl -w net.core.rmem_max={room} (and in /etc/sysctl.d to keep it), "
-        "or compressed images",
-    )  # fmt: skip
-
-
-def read_rmem_max() -> int | None:
-    """Return the kernel's limit in bytes; None where it does not say."""
-    try:
-        return int(Path("/proc/sys/net/core/rmem_max").read_text())
-    except (OSError, ValueError):
-        return None
 
 
 def resources() -> Iterator[Finding]:

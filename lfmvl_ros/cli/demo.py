@@ -19,12 +19,14 @@ from lfmvl_ros.cli.flags import add_setting_flags, settings_from
 from lfmvl_ros.cli.labels import warn_of_scene
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.ros import fast_dds, middleware
 
 HELP = (
     "Run camera_node, perception_node and a subscriber as three processes; write preview.png, "
     "annotated.mp4, camera.mp4, grounding.jsonl, tracks.jsonl; print a JSON summary last."
 )
 NAMESPACE = "/lfmvl"
+_PROCESSES = 3
 SCENE_QUERY = "person, forklift, crate, traffic cone"
 
 
@@ -39,6 +41,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--duration", type=float, default=30.0, help="seconds (default 30)")
     parser.add_argument("--seed", type=int, default=7, help="which synthetic scene")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for results")
+    parser.add_argument(
+        "--dds-profile",
+        default=middleware.AUTO,
+        help="auto (default: shared memory for images where the RMW is Fast DDS and no profile is "
+        "set), none, or the path of an XML file",
+    )
     add_setting_flags(parser)
     parser.set_defaults(**{"setting:model": "bundled"})
 
@@ -53,8 +61,22 @@ def _ros_arguments(parameters: dict[str, object]) -> list[str]:
     return words
 
 
+def _set_profile(wanted: str) -> bool:
+    """Set the DDS profile for the processes; return whether their images fit the transport."""
+    choice = middleware.choose_profile(
+        wanted, os.environ, processes=_PROCESSES, free_bytes=fast_dds.free_shared_memory()
+    )
+    os.environ.update(choice.variables)
+    if choice.warning:
+        print(f"lfmvl demo: {choice.reason}", file=sys.stderr)
+    return bool(choice.variables)
+
+
 def _reliable(side: str) -> dict[str, object]:
-    """Ask for images without loss: a usual Linux socket buffer is smaller than one VGA picture."""
+    """Ask for images to be sent again when they get lost, where the transport is too small.
+
+    With shared memory for images, the demo uses best effort, as camera drivers do.
+    """
     return {f"qos_overrides.{NAMESPACE}/image_raw.{side}.reliability": "reliable"}
 
 
@@ -98,10 +120,13 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.camera == "scene":
         warn_of_scene(args.seed, query)
-    camera: dict[str, object] = {"source": args.camera, "seed": args.seed, **_reliable("publisher")}
+    camera: dict[str, object] = {"source": args.camera, "seed": args.seed}
     recorder: dict[str, object] = {"out": str(args.out), "duration_s": args.duration}
-    recorder |= _reliable("subscription")
-    perception = changed | _reliable("subscription")
+    perception = changed
+    if not _set_profile(args.dds_profile):
+        camera |= _reliable("publisher")
+        recorder |= _reliable("subscription")
+        perception = changed | _reliable("subscription")
     nodes = [_node("perception_node", perception), _node("camera_node", camera)]
     listener = _node("recorder_node", recorder)
     try:

@@ -8,14 +8,16 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lfmvl_ros.cli import checkup, checkup_machine
+from lfmvl_ros.cli import checkup, checkup_machine, checkup_transport
 from lfmvl_ros.cli.checkup import FAIL, OK, WARN, Finding, failure
+from lfmvl_ros.cli.checkup_transport import ImageLoad, Wire
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.ros import middleware
 from lfmvl_ros.threads import apply_thread_policy
 
 if TYPE_CHECKING:
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from lfmvl_ros.ros.topic_probe import TopicReport
 
 HELP = (
-    "Check the installation, the checkpoint, the DDS settings and a camera topic; say what is "
-    "wrong and what to do. Exit code 1 when something will not work."
+    "Check the installation, the checkpoint, the transport of images and a camera topic; say what "
+    "is wrong and what to do. Exit code 1 when something will not work."
 )
 _QUERY = "person, forklift, tote"
 _SLOW_RATE_HZ, _OLD_S = 1.0, 0.5
@@ -34,11 +36,21 @@ _SLOW_RATE_HZ, _OLD_S = 1.0, 0.5
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     defaults = PerceptionSettings()
-    parser.add_argument("--model", default=defaults.model, help=f"default {defaults.model}")
+    parser.add_argument(
+        "--model", default="bundled", help="checkpoint to try (default: the bundled one)"
+    )
     parser.add_argument("--no-model", action="store_true", help="do not load a checkpoint")
     parser.add_argument("--device", default=defaults.device, help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--dtype", default=defaults.dtype, help="auto, float32, bfloat16, float16")
     parser.add_argument("--topic", help="image topic to listen to, such as /camera/image_raw")
+    parser.add_argument(
+        "--image",
+        default="1280x720",
+        metavar="WxH[:ENCODING]",
+        help="images that the transport must carry, such as 1920x1080:bgr8 (default 1280x720, "
+        "rgb8); with --topic: those of the topic",
+    )
+    parser.add_argument("--rate-hz", type=float, default=30.0, help="of these images (default 30)")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long (default 3)")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
@@ -47,8 +59,11 @@ def run(args: argparse.Namespace) -> int:
     """Print a line for each finding as it is made; exit code 1 when one of them is ``fail``."""
     if not 0.1 <= args.seconds <= 600:
         raise UserError(f"--seconds must be between 0.1 and 600, got {args.seconds}")
+    if not 0.01 <= args.rate_hz <= 1000:
+        raise UserError(f"--rate-hz must be between 0.01 and 1000, got {args.rate_hz}")
+    load = checkup_transport.parse_image(args.image, args.rate_hz)
     found = []
-    for finding in _findings(args):
+    for finding in _findings(args, load):
         found.append(finding)
         if not args.json:
             _show(finding)
@@ -66,7 +81,7 @@ def _show(finding: Finding) -> None:
         print(f"{'':<28} -> {finding.advice}", flush=True)
 
 
-def _findings(args: argparse.Namespace) -> Iterator[Finding]:
+def _findings(args: argparse.Namespace, load: ImageLoad) -> Iterator[Finding]:
     can_load, can_listen = True, True
     for finding in checkup.installation():
         can_load &= finding.level != FAIL
@@ -77,13 +92,22 @@ def _findings(args: argparse.Namespace) -> Iterator[Finding]:
     for finding in checkup.ros():
         can_listen &= finding.level != FAIL
         yield finding
-    rmem_max = checkup_machine.read_rmem_max()
-    yield from checkup_machine.dds(os.environ, rmem_max)
+    yield from checkup_machine.discovery(os.environ)
+    wire = _wire()
+    yield from checkup_transport.configuration(wire)
+    if not args.topic:
+        yield from checkup_transport.carrying(load, wire)
     yield from checkup_machine.resources()
     if not args.no_model:
         yield from _model(args) if can_load else _skipped("model", "mend the packages above first")
     if args.topic:
-        yield from (_topic(args, rmem_max) if can_listen else _skipped("topic", "mend rclpy first"))
+        yield from _topic(args, wire) if can_listen else _skipped("topic", "mend rclpy first")
+
+
+def _wire() -> Wire:
+    found = middleware.find_ros()
+    distribution = found.distribution if found else ""
+    return checkup_transport.read_wire(checkup.rmw_implementation(), distribution, os.environ)
 
 
 def _skipped(name: str, why: str) -> Iterator[Finding]:
@@ -94,7 +118,7 @@ def _skipped(name: str, why: str) -> Iterator[Finding]:
 
 
 def _model(args: argparse.Namespace) -> Iterator[Finding]:
-    """Load the checkpoint and ask it about a rendered picture, as the node would."""
+    """Load the checkpoint and ask it about a rendered image, as the node would."""
     from lfmvl_ros.core.parsing import parse_reply
     from lfmvl_ros.core.pipeline import template_for
     from lfmvl_ros.core.query import Query
@@ -127,7 +151,7 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
     grounding = parse_reply(reply, frame=frame, prompt=prompt)
     model.close()
     what = (
-        f"{grounding.outcome.value}, {len(grounding.detections)} objects in a rendered picture, "
+        f"{grounding.outcome.value}, {len(grounding.detections)} objects in a rendered image, "
         f"{took_s * 1e3:.0f} ms, {reply.image_tokens} image tokens, {len(reply.tokens)} written"
     )
     if grounding.outcome.is_evidence:
@@ -193,13 +217,13 @@ def _picture() -> Frame:
 # -- topic ----------------------------------------------------------------------------------------
 
 
-def _topic(args: argparse.Namespace, rmem_max: int | None) -> Iterator[Finding]:
+def _topic(args: argparse.Namespace, wire: Wire) -> Iterator[Finding]:
     from lfmvl_ros.ros.topic_probe import probe
 
-    yield from topic_findings(probe(args.topic, args.seconds), args.seconds, rmem_max)
+    yield from topic_findings(probe(args.topic, args.seconds), args.seconds, wire)
 
 
-def topic_findings(report: TopicReport, seconds: float, rmem_max: int | None) -> Iterator[Finding]:
+def topic_findings(report: TopicReport, seconds: float, wire: Wire) -> Iterator[Finding]:
     """Judge what a topic did."""
     if not report.publishers:
         others = ", ".join(report.others)
@@ -218,24 +242,26 @@ def topic_findings(report: TopicReport, seconds: float, rmem_max: int | None) ->
     if not report.received:
         yield Finding(
             FAIL, "topic", f"{report.topic} is offered, but nothing came in {seconds:g} s",
-            "does the camera run? from another machine: a firewall, or the receive buffers above",
+            "does the camera run? in another container: both need --ipc=host and --network=host; "
+            "from another machine: a firewall, or large images without receive buffers",
         )  # fmt: skip
         return
-    yield from _pictures(report, rmem_max)
+    yield from _images(report)
+    yield from _transport(report, wire)
     yield from _stamps(report)
 
 
-def _pictures(report: TopicReport, rmem_max: int | None) -> Iterator[Finding]:
+def _images(report: TopicReport) -> Iterator[Finding]:
     sizes = ", ".join(f"{w}x{h}" for w, h in report.sizes)
     what = f"{report.rate_hz:.1f} images a second, {sizes} {', '.join(report.encodings)}"
     slow = report.rate_hz < 2 * _SLOW_RATE_HZ
     yield Finding(
         WARN if slow else OK, "topic", what,
-        "tracking wants 5 a second or more: images may be lost on the way" if slow else "",
+        "tracking wants 5 a second or more" if slow else "",
     )  # fmt: skip
     if report.problem:
         yield Finding(
-            FAIL, "pictures", report.problem,
+            FAIL, "decoding", report.problem,
             "set the camera driver to rgb8, bgr8 or mono8, or use the compressed topic",
         )  # fmt: skip
     if report.publishers > 1:
@@ -243,8 +269,15 @@ def _pictures(report: TopicReport, rmem_max: int | None) -> Iterator[Finding]:
             WARN, "topic", f"{report.publishers} nodes publish it at once",
             "their frames and stamps get mixed: give each camera a topic of its own",
         )  # fmt: skip
-    if rmem_max is not None and report.message_bytes > rmem_max:
-        yield checkup_machine.buffers(rmem_max, "an image of this topic", report.message_bytes)
+
+
+def _transport(report: TopicReport, wire: Wire) -> Iterator[Finding]:
+    period_s = report.arrivals.period_s
+    rate_hz = report.rate_hz if period_s is None else 1 / period_s
+    load = ImageLoad(f"an image of {report.topic}", report.message_bytes, round(rate_hz, 1))
+    wire = replace(wire, segment_bytes=report.segment_bytes, same_host=report.same_host)
+    yield from checkup_transport.carrying(load, wire)
+    yield from checkup_transport.arrivals(report.arrivals, load, wire)
 
 
 def _stamps(report: TopicReport) -> Iterator[Finding]:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``lfmvl scenes``: synthetic warehouse pictures and video with their true boxes, to look at."""
+"""``lfmvl scenes``: synthetic warehouse images and video with their true boxes."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -14,21 +15,31 @@ from tqdm import tqdm
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.scenes import PRESETS, RenderedScene, SceneVideo, render_still
+from lfmvl_ros.scenes.labelled import ANNOTATIONS, write_labelled
 from lfmvl_ros.scenes.sheet import contact_sheet, draw_truth
 from lfmvl_ros.scenes.video import CAMERA_MOTIONS
 
-HELP = "Draw synthetic warehouse scenes with their true boxes: a contact sheet, a video, the truth."
+HELP = (
+    "Render synthetic warehouse scenes with their true boxes: a contact sheet, a folder of "
+    "labelled images, a video, the boxes of its frames."
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
     add("--preview", type=Path, metavar="PNG", help="write a contact sheet of stills here")
+    add(
+        "--labelled",
+        type=Path,
+        metavar="DIR",
+        help="write stills here as a labelled folder in COCO format, which train --data reads",
+    )
     add("--video", type=Path, metavar="MP4", help="write a video here")
     add("--truth", type=Path, metavar="JSONL", help="write the video's boxes, one line a frame")
     add("--seed", type=int, default=0, help="of everything drawn (%(default)s)")
-    add("--wh", metavar="WIDTHxHEIGHT", help="picture size (256x256 stills, 640x480 video)")
-    add("--count", type=int, default=24, help="stills on the sheet (%(default)s)")
+    add("--wh", metavar="WIDTHxHEIGHT", help="image size (256x256 stills, 640x480 video)")
+    add("--count", type=int, default=24, help="number of stills (%(default)s)")
     add(
         "--preset",
         choices=tuple(PRESETS),
@@ -43,18 +54,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--seconds", type=float, default=10.0, help="length of the video, s (%(default)s)")
     add("--fps", type=float, default=30.0, help="frame rate of the video, Hz (%(default)s)")
-    add("--no-boxes", action="store_true", help="leave the boxes out of stills and video")
+    add("--no-boxes", action="store_true", help="draw no boxes on sheet and video")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write what was asked for; exit code 0."""
-    if args.preview is None and args.video is None and args.truth is None:
-        raise UserError("nothing to write; give --preview sheet.png, --video out.mp4 or --truth")
+    if args.preview is None and args.labelled is None and args.video is None and args.truth is None:
+        raise UserError(
+            "nothing to write; give --preview sheet.png, --labelled DIR, --video out.mp4 or "
+            "--truth boxes.jsonl"
+        )
     if args.seed < 0:
         raise UserError(f"--seed must be 0 or more, got {args.seed}")
     try:
         if args.preview is not None:
             _write_sheet(args)
+        if args.labelled is not None:
+            _write_labelled(args)
         if args.video is not None or args.truth is not None:
             _write_video(args)
     except (ValueError, OverflowError) as error:
@@ -82,14 +98,27 @@ def _folder_for(path: Path) -> None:
         raise UserError(f"the folder of {path} can't be made: {error}") from error
 
 
-def _write_sheet(args: argparse.Namespace) -> None:
-    if not 1 <= args.count <= 400:
-        raise UserError(f"--count must be within 1..400, got {args.count}")
-    wh, options = _wh(args.wh, (256, 256)), PRESETS[args.preset]
-    images = []
-    for number in tqdm(range(args.count), desc="stills", unit="picture"):
+def _stills(args: argparse.Namespace, wh: tuple[int, int], most: int) -> Iterator[RenderedScene]:
+    """The stills that count, size, seed and preset ask for, one at a time."""
+    if not 1 <= args.count <= most:
+        raise UserError(f"--count must be within 1..{most}, got {args.count}")
+    for number in tqdm(range(args.count), desc="stills", unit="image"):
         rng = np.random.default_rng((args.seed, number))
-        images.append(_picture(render_still(rng, wh=wh, options=options), args))
+        yield render_still(rng, wh=wh, options=PRESETS[args.preset])
+
+
+def _write_labelled(args: argparse.Namespace) -> None:
+    wh = _wh(args.wh, (256, 256))
+    boxes = write_labelled(args.labelled, _stills(args, wh, 100_000))
+    print(
+        f"{args.labelled}: {args.count} images of {wh[0]}x{wh[1]}, {boxes} boxes "
+        f"({ANNOTATIONS}), seed {args.seed}"
+    )
+
+
+def _write_sheet(args: argparse.Namespace) -> None:
+    wh = _wh(args.wh, (256, 256))
+    images = [_picture(scene, args) for scene in _stills(args, wh, 400)]
     _folder_for(args.preview)
     sheet = cv2.cvtColor(contact_sheet(images), cv2.COLOR_RGB2BGR)
     suffix = args.preview.suffix.lower()

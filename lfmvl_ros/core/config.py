@@ -35,37 +35,58 @@ _CAMERA_NAME = re.compile(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", re.ASCII)
 
 @dataclass(frozen=True)
 class GenerationSettings(Group):
-    """How the model writes its answer."""
+    """How the model generates its answer."""
 
     max_new_tokens: int = setting(
-        512, "Longest answer; one object is about 29 tokens.", unit="tokens", low=8, high=4096
+        512,
+        "Longest answer; an object takes about 29 tokens. Raise it when answers with many objects"
+        " come back as truncated.",
+        unit="tokens",
+        low=8,
+        high=4096,
     )
     temperature: float = setting(
         0.0,
-        "0 is greedy: the same frame gives the same boxes. The publisher samples at 0.1.",
+        "0 is greedy decoding: the same frame always gives the same boxes. Raise it (the "
+        "publisher samples at 0.1) only if a checkpoint repeats itself.",
         low=0.0,
         high=2.0,
     )
     min_p: float = setting(
-        0.15, "With sampling: drop tokens below this share of the likeliest one.", low=0.0, high=1.0
+        0.15,
+        "Only with sampling (temperature above 0): tokens below this share of the most likely "
+        "token's probability are never chosen.",
+        low=0.0,
+        high=1.0,
     )
     repetition_penalty: float = setting(
-        1.0, "1 is off. The publisher uses 1.05 with sampling.", low=1.0, high=2.0
+        1.0,
+        "1 is off. Raise it (the publisher uses 1.05 with sampling) when a checkpoint names the "
+        "same object over and over.",
+        low=1.0,
+        high=2.0,
     )
     timeout_s: float = setting(
-        10.0, "An answer still being written after this is cut off.", unit="s", low=0.1, high=600.0
+        10.0,
+        "An answer that takes longer is cut off; what it named until then counts. Raise it on a "
+        "slow machine that reports timeouts.",
+        unit="s",
+        low=0.1,
+        high=600.0,
     )
     draft: str = setting(
         "auto",
-        "auto: several tokens to a forward pass where the previous answer, its boxes moved by the "
-        "tracker, predicts them; the answer is the same. none: one token to a forward pass.",
+        "auto: when the previous answer, with its boxes moved by the tracker, predicts the next "
+        "tokens, several are checked in one forward pass; faster, and the answer is the same. "
+        "none: one token per forward pass, for comparison.",
         choices=("auto", "none"),
         renamed={"off": "none"},
     )
     grammar: str = setting(
         "none",
         "always: only the list that the prompt asks for, with labels of the query, can be "
-        "generated. Needs the package xgrammar.",
+        "generated. For checkpoints that often answer in another form; needs the package "
+        "xgrammar.",
         choices=("none", "always"),
         renamed={"off": "none", "on": "always"},
     )
@@ -73,35 +94,43 @@ class GenerationSettings(Group):
 
 @dataclass(frozen=True)
 class ImageSettings(Group):
-    """The image token budget: what one frame costs."""
+    """How large an image the model sees: more image tokens show smaller objects and take longer."""
 
     min_tokens: int = setting(
         0,
-        "Fewest image tokens a picture is scaled to; 0 keeps the checkpoint's own.",
+        "Smaller images are enlarged to at least this many image tokens; 0 keeps the checkpoint's"
+        " own. Raise it when small images miss objects.",
         low=0,
         high=1024,
         unit="tokens",
     )
     max_tokens: int = setting(
         0,
-        "Most image tokens of one picture or tile; 0 keeps the checkpoint's own.",
+        "Images (or tiles) are shrunk to at most this many image tokens; 0 keeps the checkpoint's"
+        " own. Lower it for faster answers, raise it for small objects.",
         low=0,
         high=1024,
         unit="tokens",
     )
     split: str = setting(
         "checkpoint",
-        "Cut large pictures into tiles of 512x512 pixels (bundled checkpoint: 256x256).",
+        "Cut large images into tiles of 512x512 pixels (bundled checkpoint: 256x256). always: for"
+        " small objects in large images, at the price of slower answers.",
         choices=("checkpoint", "always", "never"),
         renamed={"on": "always", "off": "never"},
     )
     max_tiles: int = setting(
-        0, "Most tiles when splitting; 0 keeps the checkpoint's own.", low=0, high=64, unit="tiles"
+        0,
+        "Most tiles when splitting; 0 keeps the checkpoint's own. Lower it for faster answers.",
+        low=0,
+        high=64,
+        unit="tiles",
     )
     target_latency_ms: float = setting(
         0.0,
-        "Four answers in five are to take no longer than this: image tokens and tiles are lowered "
-        "as far as that needs, never below min_tokens. 0 is off.",
+        "Shrink images as far as needed, but not below min_tokens, so that four answers out of "
+        "five take no longer than this. 0 is off. Set it when a robot needs answers at a steady "
+        "rate.",
         unit="ms",
         low=0.0,
         high=600000.0,
@@ -114,21 +143,21 @@ class TriggerSettings(Group):
 
     mode: str = setting(
         "continuous",
-        "continuous: the newest frame whenever the model is free; rate: at most max_rate_hz; "
-        "on_demand: only when the service ground_once is called.",
+        "continuous: the newest frame whenever the model is free; rate: at most max_rate_hz, to "
+        "save power; on_demand: only when the service ground_once is called.",
         choices=("continuous", "rate", "on_demand"),
     )
     max_rate_hz: float = setting(
         2.0,
-        "With mode rate: answers a second at most, of each camera.",
+        "With mode rate: most answers per second for each camera.",
         unit="Hz",
         low=0.01,
         high=60.0,
     )
     max_batch: int = setting(
         4,
-        "With several cameras: frames that go to the model together at most, when several wait. 1 "
-        "asks about one after the other.",
+        "With several cameras: most frames that go to the model in one call when several wait. "
+        "Lower it when memory is short; 1 asks about one frame after the other.",
         low=1,
         high=16,
         unit="frames",
@@ -137,70 +166,78 @@ class TriggerSettings(Group):
 
 @dataclass(frozen=True)
 class ParsingSettings(Group):
-    """What of an answer is kept."""
+    """Which parts of an answer are used."""
 
     unknown_labels: str = setting(
         "keep",
-        "Objects whose label the query did not name: keep them, or drop them (reported).",
+        "Objects whose label is not in the query: keep them, or drop them. Dropped ones are "
+        "listed in the topic grounding.",
         choices=("keep", "drop"),
     )
     min_score: float = setting(
-        0.0, "Detections below this confidence are dropped (reported).", low=0.0, high=1.0
+        0.0,
+        "Detections with a lower confidence are dropped and listed in the topic grounding. Raise "
+        "it when false objects appear, lower it when objects are missed.",
+        low=0.0,
+        high=1.0,
     )
 
 
 @dataclass(frozen=True)
 class TrackerSettings(Group):
-    """How boxes become tracks. Life is counted in seconds and answers, not frames."""
+    """How boxes become tracks. Times are in seconds and answers, never in frames."""
 
     bridge: str = setting(
         "flow",
-        "How tracks get from an answer's frame to the newest: flow looks at the pixels of every "
-        "frame, predict goes by velocity alone.",
+        "How tracks move between answers. flow: with the pixels of every frame; predict: with "
+        "their velocity alone, for when CPU time is short.",
         choices=("flow", "predict"),
     )
     bridge_memory_s: float = setting(
         2.0,
-        "Frames kept (small, grey) to replay after a late answer; longer than an answer takes.",
+        "How long small grey copies of frames are kept to catch up with a late answer. Must be "
+        "longer than an answer takes.",
         unit="s",
         low=0.1,
         high=10.0,
     )
     bridge_budget_ms: float = setting(
         4.0,
-        "Time that looking at one frame may take; kept by following fewer points.",
+        "CPU time per frame for following pixels; fewer points are followed to keep it. Raise it "
+        "when many boxes lag on a fast machine.",
         unit="ms",
         low=0.5,
         high=100.0,
     )
     confirm_answers: int = setting(
         2,
-        "Answers that must have seen an object before it counts as confirmed.",
+        "An object is confirmed after this many answers have named it. Raise it against false "
+        "objects, lower it to 1 to react sooner.",
         low=1,
         high=10,
         unit="answers",
     )
     max_missed_answers: int = setting(
         3,
-        "Answers in a row without an established track that hide it, until it is seen again or "
-        "max_coast_s ends it; one seen too seldom to be sure of, or at the image border, ends at "
-        "two.",
+        "A confirmed track is hidden after this many answers in a row without it, and ends after "
+        "max_coast_s; one seen too rarely to be certain, or at the image border, ends after two. "
+        "Raise it when boxes flicker, lower it when they linger.",
         low=1,
         high=100,
         unit="answers",
     )
     evidence_spacing_s: float = setting(
         0.1,
-        "Answers closer together than this share the weight of one in the two counts above: they "
-        "see nearly the same picture.",
+        "Answers closer together than this count as one in the two settings above, because they "
+        "see nearly the same image.",
         unit="s",
         low=0.01,
         high=10.0,
     )
     max_coast_s: float = setting(
         2.0,
-        "Longest time a track lives on prediction alone, or max_missed_answers intervals where "
-        "answers are slower.",
+        "Longest time a track lives without being seen, or max_missed_answers intervals where "
+        "answers are slower. Raise it when objects are often occluded.",
         unit="s",
         low=0.1,
         high=60.0,
@@ -220,7 +257,8 @@ class TrackerSettings(Group):
     )
     velocity_decay_s: float = setting(
         2.0,
-        "Time in which an unconfirmed velocity fades while coasting.",
+        "Time in which the velocity of a track that is no longer seen fades. Lower it when lost "
+        "boxes drift away.",
         unit="s",
         low=0.05,
         high=60.0,
@@ -233,7 +271,11 @@ class TrackerSettings(Group):
         high=0.5,
     )
     gate_probability: float = setting(
-        0.9995, "Share of true matches that the association gate lets pass.", low=0.5, high=0.9999
+        0.9995,
+        "Share of true matches that association accepts. Lower it when ids jump between "
+        "neighbours, raise it when objects get new ids.",
+        low=0.5,
+        high=0.9999,
     )
     reorder_window_s: float = setting(
         2.0,
@@ -251,44 +293,53 @@ class EgoMotionSettings(Group):
 
     source: str = setting(
         "none",
-        "imu: the angular velocity on the topic imu, through the lens of camera_info, moves the "
-        "picture. With tracker.bridge predict, boxes keep their bearings while the camera turns; "
-        "with flow, pixels are looked for where they have turned to, which counts when that is "
-        "fast. imu from the next activation on, none at once.",
+        "imu: use the angular velocity on the topic imu and the lens in camera_info. With "
+        "tracker.bridge predict, boxes follow the camera's rotation; with flow, fast turns no "
+        "longer lose them. imu takes effect at the next activation, none at once.",
         choices=("none", "imu"),
         renamed={"off": "none"},
     )
     mount: str = setting(
         "tf",
-        "How the camera's axes lie in those of the IMU. tf: as the static transforms between the "
-        "frame_ids of its messages and of the pictures say; given: by the three angles below.",
+        "Where the orientation of the camera relative to the IMU comes from. tf: static "
+        "transforms between the frame_ids of image and IMU messages; given: the three angles "
+        "below.",
         choices=("tf", "given"),
     )
     roll_rad: float = setting(
         0.0,
-        "With mount given: roll of the camera's optical frame in the frame of the IMU, as in rpy "
-        "of a URDF; the same for every camera.",
+        "With mount given: roll of the camera's optical frame in the frame of the IMU, as in the "
+        "rpy of a URDF. The same for every camera.",
         unit="rad",
         low=-3.1416,
         high=3.1416,
     )
     pitch_rad: float = setting(
-        0.0, "The pitch that belongs to it.", unit="rad", low=-3.1416, high=3.1416
+        0.0, "With mount given: pitch, likewise.", unit="rad", low=-3.1416, high=3.1416
     )
     yaw_rad: float = setting(
-        0.0, "The yaw that belongs to it.", unit="rad", low=-3.1416, high=3.1416
+        0.0, "With mount given: yaw, likewise.", unit="rad", low=-3.1416, high=3.1416
     )
 
 
 @dataclass(frozen=True)
 class DiagnosticsSettings(Group):
-    """When the node says that something is wrong."""
+    """When diagnostics warn."""
 
     camera_stale_s: float = setting(
-        1.0, "No frame for this long: WARN.", unit="s", low=0.05, high=600.0
+        1.0,
+        "Warn when no frame has come for this long. Raise it for cameras below 2 Hz.",
+        unit="s",
+        low=0.05,
+        high=600.0,
     )
     answer_stale_s: float = setting(
-        5.0, "No answer for this long while frames come in: WARN.", unit="s", low=0.1, high=600.0
+        5.0,
+        "Warn when frames come but no answer has for this long. Raise it when an answer takes "
+        "longer than that.",
+        unit="s",
+        low=0.1,
+        high=600.0,
     )
 
 
@@ -298,42 +349,51 @@ class PerceptionSettings(Group):
 
     model: str = setting(
         "LiquidAI/LFM2.5-VL-450M",
-        "Hub id, directory, or name in the catalogue; 'bundled' is the small demonstration "
-        "checkpoint that comes with the package; a .jsonl file replays recorded answers. When "
-        "this, device or dtype changes, the new model is loaded beside the old one, which answers "
-        "until then, and stays if the new one can't be loaded.",
+        "Hub id, directory, or catalogue name of a checkpoint; 'bundled' is the small "
+        "demonstration checkpoint in this package; a .jsonl file replays recorded answers. When "
+        "model, device or dtype change at run time, the new model is loaded while the old one "
+        "goes on answering; if loading fails, the old one stays.",
     )
-    device: str = setting("auto", "auto, cpu, cuda or cuda:N. auto takes CUDA where there is one.")
+    device: str = setting("auto", "auto, cpu, cuda or cuda:N. auto uses CUDA where available.")
     dtype: str = setting(
         "auto",
-        "Precision of the weights. auto is bfloat16 on CUDA and float32 on a CPU.",
+        "Precision of the weights. auto: bfloat16 on CUDA, float32 on a CPU. Choose bfloat16 or "
+        "float16 when memory is short.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     query: str = setting("person", "What to find, in words, separated by commas.")
     prompt_template: str = setting(
         "checkpoint",
-        "How the model is asked: the checkpoint's own way, one of the published templates, or the "
-        "card's with a wish for three decimals, which is for checkpoints trained to grant it.",
+        "How the query is put to the model. checkpoint: the checkpoint's own prompt; the others "
+        "are published prompts, for comparison; card_3_decimals asks for three decimals, for "
+        "checkpoints trained for that.",
         choices=("checkpoint", *TEMPLATES),
     )
     autostart: bool = setting(
-        True, "Configure and activate by itself when started.", read_only=True
+        True,
+        "Configure and activate at start. Set it to false when a lifecycle manager (such as "
+        "Nav2's) does that.",
+        read_only=True,
     )
     bond_timeout: float = setting(
         0.0,
-        "Heartbeat for Nav2's lifecycle manager, which takes the node for dead after this long "
-        "without one. 0 is off; needs the ROS package bondpy. From the next activation on.",
+        "Send a heartbeat to Nav2's lifecycle manager, which considers the node dead after this "
+        "long without one; set the same value there. 0 is off. Needs the ROS package bondpy; "
+        "takes effect at the next activation.",
         unit="s",
         low=0.0,
         high=600.0,
     )
     compressed_input: bool = setting(
-        False, "Subscribe to image_raw/compressed instead of image_raw.", read_only=True
+        False,
+        "Subscribe to image_raw/compressed instead of image_raw; for cameras on another machine.",
+        read_only=True,
     )
     cameras: tuple[str, ...] = setting(
         ("",),
-        "Names of several cameras that share the model; each has its topics below its name, such "
-        "as front/image_raw and front/tracks. One empty name: a single camera without a name.",
+        "Names of several cameras that share one model. Each has its own topics below its name, "
+        "such as front/image_raw and front/tracks. A single empty name means one camera without a"
+        " name.",
         read_only=True,
     )
     generation: GenerationSettings = field(default_factory=GenerationSettings)

@@ -14,13 +14,13 @@ class CameraSettings(Group):
 
     source: str = setting(
         "scene",
-        "'scene' for a synthetic warehouse, a video file, a folder of images, or a V4L2 device "
-        "such as /dev/video0.",
+        "scene: a synthetic warehouse; or a video file, a folder of images, or a V4L2 device such"
+        " as /dev/video0.",
         read_only=True,
     )
     width: int = setting(
         640,
-        "Picture width (scene, V4L2); files keep their own.",
+        "Image width for scene and V4L2; files keep their own.",
         unit="px",
         low=16,
         high=7680,
@@ -28,7 +28,7 @@ class CameraSettings(Group):
     )
     height: int = setting(
         480,
-        "Picture height (scene, V4L2); files keep their own.",
+        "Image height for scene and V4L2; files keep their own.",
         unit="px",
         low=16,
         high=4320,
@@ -36,24 +36,31 @@ class CameraSettings(Group):
     )
     rate_hz: float = setting(
         0.0,
-        "Frames a second; 0 takes the source's own rate, 30 where it has none.",
+        "Frames per second. 0: the source's own rate, or 30 where it has none.",
         unit="Hz",
         low=0.0,
         high=240.0,
         read_only=True,
     )
     loop: bool = setting(True, "Start again when a file or folder ends.", read_only=True)
-    seed: int = setting(7, "Which synthetic scene.", low=0, high=2**31 - 1, read_only=True)
-    frame_id: str = setting("camera", "Coordinate frame in the header.", read_only=True)
+    seed: int = setting(
+        7,
+        "Number of the synthetic scene; the same number gives the same scene.",
+        low=0,
+        high=2**31 - 1,
+        read_only=True,
+    )
+    frame_id: str = setting("camera", "frame_id of the image headers.", read_only=True)
     encoding: str = setting(
         "rgb8",
-        "Pixel format that is published.",
+        "Pixel format of the images that are published.",
         choices=("rgb8", "bgr8", "mono8"),
         read_only=True,
     )
     horizontal_fov_deg: float = setting(
         60.0,
-        "Field of view that camera_info states when the source is no scene.",
+        "Horizontal field of view that camera_info reports for files and devices. Set it to your "
+        "lens; scenes know theirs.",
         unit="deg",
         low=1.0,
         high=179.0,
@@ -66,11 +73,11 @@ class RecorderSettings(Group):
     """Settings of ``recorder_node``."""
 
     out: str = setting(
-        "out/recording", "Directory for the results; made if it does not exist.", read_only=True
+        "out/recording", "Directory for the results; created if it does not exist.", read_only=True
     )
     duration_s: float = setting(
         30.0,
-        "How long to record, from the first tracks message on.",
+        "How long to record, counted from the first tracks message.",
         unit="s",
         low=0.1,
         high=86400.0,
@@ -78,7 +85,8 @@ class RecorderSettings(Group):
     )
     start_timeout_s: float = setting(
         180.0,
-        "How long to wait for the first tracks message; longer than loading the model takes.",
+        "How long to wait for the first tracks message. Must be longer than loading the model "
+        "takes.",
         unit="s",
         low=0.1,
         high=86400.0,

@@ -20,9 +20,11 @@ from lfmvl_ros.core.report import Answer, PipelineStatus
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import EgoMotion, Tracks
 from lfmvl_ros.ros import qos
+from lfmvl_ros.ros.arrivals import ArrivalMonitor
 from lfmvl_ros.ros.ego_motion import EgoMotionInput
 from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.health import CameraMonitor, Health
+from lfmvl_ros.ros.image_subscription import subscribe_to_images
 from lfmvl_ros.ros.inputs import ImageReader, image_topic
 from lfmvl_ros.ros.intake import FrameIntake
 from lfmvl_ros.ros.outputs import Outputs
@@ -60,6 +62,7 @@ class CameraChannel:
         self._subscriptions: list[Subscription] = []
         self._outputs: Outputs | None = None
         self._monitor: CameraMonitor | None = None
+        self._arrivals = ArrivalMonitor()
         self._intake = FrameIntake(
             functools.partial(read, camera=name),
             self._on_frame,
@@ -80,15 +83,23 @@ class CameraChannel:
         images = image_topic(self._node, self.prefix, compressed)
         topic = self._node.resolve_topic_name(images)
         self._monitor = CameraMonitor(topic, time.monotonic(), self.name)
+        self._arrivals = ArrivalMonitor()
         if self._settings().ego_motion.source == "imu":
             self._ego = EgoMotionInput(self._node, self.name, topic, self._settings, self._complain)
         self._intake.start()
         assert self._outputs is not None
-        self._subscribe(CompressedImage if compressed else Image, images, self._intake.put)
+        count = functools.partial(subscribe_to_images, self._node, arrivals=self._arrivals)
+        self._subscribe(CompressedImage if compressed else Image, images, self._intake.put, count)
         self._subscribe(CameraInfo, f"{self.prefix}camera_info", self._on_camera_info)
 
-    def _subscribe(self, kind: type, topic: str, callback: Callable[[Any], None]) -> None:
-        subscription = self._node.create_subscription(
+    def _subscribe(
+        self,
+        kind: type,
+        topic: str,
+        callback: Callable[[Any], None],
+        create: Callable[..., Subscription] | None = None,
+    ) -> None:
+        subscription = (create or self._node.create_subscription)(
             kind,
             topic,
             callback,
@@ -133,7 +144,8 @@ class CameraChannel:
         monitor = self._monitor
         if monitor is None:
             return []
-        camera = monitor.report(self._intake.status(), pipeline, self._settings(), now_s)
+        intake, arrivals = self._intake.status(), self._arrivals.status()
+        camera = monitor.report(intake, pipeline, self._settings(), now_s, arrivals)
         ego = self._ego
         return [camera] if ego is None else [camera, *ego.health(now_s)]
 

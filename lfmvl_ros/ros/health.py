@@ -12,6 +12,7 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.latency_budget import Because, Choice
 from lfmvl_ros.core.report import Answer, PipelineStatus
+from lfmvl_ros.ros.arrivals import NOTHING_YET, ArrivalStatus, LossWatch
 from lfmvl_ros.ros.intake import IntakeStatus
 
 OK, WARN, ERROR = 0, 1, 2
@@ -57,6 +58,7 @@ class CameraMonitor:
         self._received = self._answers = 0
         self._dropped: dict[str, int] = {}
         self._first_frame_s: float | None = None
+        self._losses = LossWatch()
 
     def report(
         self,
@@ -64,14 +66,18 @@ class CameraMonitor:
         pipeline: PipelineStatus,
         settings: PerceptionSettings,
         now_s: float,
+        arrivals: ArrivalStatus = NOTHING_YET,
     ) -> Health:
         """Return the health of the camera at the monotonic time ``now_s``."""
+        self._losses.add(arrivals)
         passed_s = max(now_s - self._last_s, 1e-3)
         rate_hz = (intake.received - self._received) / passed_s
         lane = pipeline.lanes.get(self._camera)
         if lane is not None and self._first_frame_s is None:
             self._first_frame_s = now_s
         level, message = self._judge(intake, settings, now_s, rate_hz)
+        if level == OK and (loss := self._losses.recent()):
+            level, message = WARN, f"{loss}; `lfmvl doctor --topic {self._topic}` tells the reason"
         if level == OK and self._camera and lane is not None and pipeline.enabled:
             silence_s = self._silence_s(lane.answer_age_s, settings, now_s)
             if silence_s:
@@ -85,6 +91,9 @@ class CameraMonitor:
             "height": intake.wh[1],
             "without_stamp": intake.without_stamp,
             "stamps_jumped_back": intake.jumps_back,
+            "lost_on_the_way": arrivals.lost,
+            "replaced_in_queue": arrivals.replaced,
+            "not_sent": arrivals.not_sent,
         }
         values |= {f"dropped.{reason}": count for reason, count in intake.dropped.items()}
         if lane is not None:

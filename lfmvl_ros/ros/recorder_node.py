@@ -16,6 +16,7 @@ from typing import NoReturn
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.utilities import get_rmw_implementation_identifier
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from tqdm import tqdm
@@ -23,7 +24,7 @@ from vision_msgs.msg import Detection2DArray
 
 from lfmvl_ros.core.config import RecorderSettings
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.ros import conversions, middleware, qos
 from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.pixels import ConversionError
 from lfmvl_ros.ros.process import run, stop_spinning
@@ -158,7 +159,12 @@ def finish(node: RecorderNode) -> int:
         return 1
     rate_hz = len(recording.track_latency_ms) / max(node.elapsed_s, 1e-3)
     recording.write(Path(settings.out), rate_hz=rate_hz)
-    print(json.dumps(recording.summary()), flush=True)
+    ros = middleware.find_ros()
+    which = {
+        "ros_distribution": ros.distribution if ros else "",
+        "rmw": get_rmw_implementation_identifier(),
+    }
+    print(json.dumps(recording.summary() | which), flush=True)
     return 0
 
 

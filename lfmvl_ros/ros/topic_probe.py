@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.utilities import get_rmw_implementation_identifier
 from sensor_msgs.msg import CompressedImage, Image
 
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.ros import conversions, fast_dds, middleware, qos
+from lfmvl_ros.ros.arrivals import NOTHING_YET, ArrivalMonitor, ArrivalStatus
+from lfmvl_ros.ros.image_subscription import subscribe_to_images
 from lfmvl_ros.ros.pixels import ConversionError
 
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
@@ -36,6 +40,9 @@ class TopicReport:
         unstamped: messages with stamp zero; backwards: those older than the one before.
         age_s: age of the newest stamp on arrival by this machine's clock; None without one.
         others: the image topics that there are.
+        arrivals: how many images came, and how many were lost on the way or never sent.
+        segment_bytes: shared-memory segment of the first publisher's process; None: unknown.
+        same_host: whether the first publisher runs on this machine, as far as Fast DDS tells.
     """
 
     topic: str
@@ -51,6 +58,9 @@ class TopicReport:
     backwards: int = 0
     age_s: float | None = None
     others: tuple[str, ...] = ()
+    arrivals: ArrivalStatus = NOTHING_YET
+    segment_bytes: int | None = None
+    same_host: bool = True
 
 
 def probe(topic: str, seconds: float) -> TopicReport:
@@ -76,12 +86,27 @@ def _probe(node: Node, executor: SingleThreadedExecutor, topic: str, seconds: fl
         return TopicReport(name, kinds.get(name, ""), node.count_publishers(name), others=others)
     listener = _Listener()
     kind = Image if kinds[name] == _IMAGE else CompressedImage
-    node.create_subscription(kind, name, listener, qos.SENSOR)
+    arrivals = ArrivalMonitor()
+    subscribe_to_images(node, kind, name, listener, qos.SENSOR, arrivals)
     first_s = time.monotonic()
     end_s = first_s + seconds
     while (left_s := end_s - time.monotonic()) > 0:
         executor.spin_once(timeout_sec=min(left_s, 0.1))
-    return listener.report(name, kinds[name], node.count_publishers(name), seconds)
+    report = listener.report(name, kinds[name], node.count_publishers(name), seconds)
+    return replace(report, arrivals=arrivals.status(), **_publisher(node, name))
+
+
+def _publisher(node: Node, name: str) -> dict[str, Any]:
+    """Return where the topic's first publisher runs and which segment it has."""
+    gids = [list(info.endpoint_gid) for info in node.get_publishers_info_by_topic(name)]
+    own = [list(info.endpoint_gid) for info in node.get_subscriptions_info_by_topic(name)
+           if info.node_name == node.get_name()]  # fmt: skip
+    if not gids or not own or not middleware.is_fast_dds(get_rmw_implementation_identifier()):
+        return {}
+    return {
+        "segment_bytes": fast_dds.segment_of(gids[0], own[0]),
+        "same_host": gids[0][:4] == own[0][:4],
+    }
 
 
 def _wait_for(node: Node, executor: SingleThreadedExecutor, name: str) -> dict[str, str]:

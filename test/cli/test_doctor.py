@@ -9,15 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lfmvl_ros.cli import checkup, checkup_machine
+from lfmvl_ros.cli import checkup, checkup_machine, checkup_transport
 from lfmvl_ros.cli.checkup import FAIL, OK, WARN, Finding
+from lfmvl_ros.cli.checkup_transport import Wire
 from lfmvl_ros.cli.doctor import topic_findings
 from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.ros.arrivals import ArrivalStatus
 from lfmvl_ros.ros.topic_probe import TopicReport
 
 IMAGE = "sensor_msgs/msg/Image"
+ORDER = (OK, WARN, FAIL)
+PROFILE = Path(__file__).parents[2] / "config" / "fastdds_images.xml"
 BUNDLED = Path(__file__).parents[2] / "lfmvl_ros" / "data" / "warehouse"
 
 
@@ -59,23 +65,110 @@ def test_versions_too_old_missing_and_broken(monkeypatch: pytest.MonkeyPatch) ->
         ({"ROS_LOCALHOST_ONLY": "0"}, "reach", OK),
         ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "localhost"}, "reach", WARN),
         ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}, "reach", OK),
-        ({"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}, "RMW", OK),
     ],
 )
-def test_dds_settings(environment: dict[str, str], name: str, level: str) -> None:
-    found = {item.name: item for item in checkup_machine.dds(environment, 8 << 20)}
+def test_discovery_settings(environment: dict[str, str], name: str, level: str) -> None:
+    found = {item.name: item for item in checkup_machine.discovery(environment)}
     assert found[name].level == level
     assert all(item.level == OK for item in found.values() if item.name != name)
 
 
-def test_buffers_too_small_for_images_come_with_a_limit_that_is_large_enough() -> None:
-    assert checkup_machine.buffers(8 << 20, "an image", 2_764_800).level == OK
-    assert checkup_machine.buffers(None, "an image", 2_764_800).level == OK
-    for size in (300_000, 2_764_800, 8_294_400, 99_532_800):
-        finding = checkup_machine.buffers(212_992, "an image", size)
-        assert finding.level == WARN
-        told = finding.advice.partition("rmem_max=")[2].partition(" ")[0]
-        assert checkup_machine.buffers(int(told), "an image", size).level == OK
+def wire(**changes: Any) -> Wire:
+    """A machine with room for everything, and Fast DDS with the shipped profile."""
+    good: dict[str, Any] = {
+        "rmw": "rmw_fastrtps_cpp", "distribution": "jazzy", "environment": {}, "profile": PROFILE,
+        "rmem_max": 64 << 20, "rmem_default": 212_992, "free_shm": 10**9,
+    }  # fmt: skip
+    return Wire(**{**good, **changes})
+
+
+HERE, NETWORK = "images here", "images over network"
+CYCLONE = {"rmw": "rmw_cyclonedds_cpp", "profile": None}
+PROFILE_LINE = f"export FASTRTPS_DEFAULT_PROFILES_FILE={PROFILE}"
+SEGMENT_512K = {"segment_bytes": 512 * 1024}
+
+
+@pytest.mark.parametrize(
+    ("image", "changes", "name", "level", "says"),
+    [
+        ("640x480", {}, HERE, OK, "16 MiB"),
+        ("1920x1080", {}, HERE, OK, "16 MiB"),
+        ("3840x2160", {}, HERE, WARN, "segment_size 67108864"),
+        ("640x480", {"profile": None}, HERE, WARN, PROFILE_LINE),
+        ("320x240:mono8", {"profile": None}, HERE, OK, "0.5 MiB"),
+        ("1280x720", SEGMENT_512K, HERE, WARN, PROFILE_LINE),  # the camera's counts, not ours
+        ("1280x720", {"profile": None, "segment_bytes": 16 << 20}, HERE, OK, "16 MiB"),
+        ("1280x720", {"segment_bytes": 4 << 20}, HERE, WARN, "one fits, two don't"),
+        ("1280x720", {"environment": {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}}, HERE, WARN,
+         "no shared memory"),
+        ("1280x720", {"profile": None, "distribution": "kilted"}, HERE, WARN,
+         "export FASTDDS_DEFAULT_PROFILES_FILE="),
+        ("1280x720", {}, NETWORK, OK, "2765000"),
+        ("1280x720", {"rmem_max": 212_992}, NETWORK, WARN, "sysctl -w net.core.rmem_max=8388608"),
+        ("1280x720", {"profile": None}, NETWORK, WARN, "asks for 212992"),
+        ("640x480", {**CYCLONE, "rmem_max": 212_992}, HERE, WARN, "sysctl -w net.core.rmem_max"),
+        ("1280x720", CYCLONE, HERE, WARN, "export CYCLONEDDS_URI=file:///"),
+        ("1280x720", {**CYCLONE, "environment": {"CYCLONEDDS_URI": "file:///a"}}, HERE, OK, "64"),
+        ("1280x720", {"rmw": "rmw_zenoh_cpp"}, HERE, OK, "nothing is known about rmw_zenoh_cpp"),
+    ],
+)  # fmt: skip
+def test_whether_images_fit_the_transport(
+    image: str, changes: dict[str, Any], name: str, level: str, says: str
+) -> None:
+    load = checkup_transport.parse_image(image, 30.0)
+    found = {item.name: item for item in checkup_transport.carrying(load, wire(**changes))}
+    assert found[name].level == level
+    assert says in f"{found[name].message} {found[name].advice}"
+
+
+def test_images_of_a_camera_on_another_machine_need_the_network_alone() -> None:
+    load = checkup_transport.parse_image("1280x720:bgr8", 30.0)
+    (found,) = checkup_transport.carrying(load, wire(same_host=False, **SEGMENT_512K))
+    assert (found.name, found.level) == (NETWORK, OK)
+
+
+@given(st.integers(1, 10**8))
+def test_the_advised_limit_is_large_enough(size_bytes: int) -> None:
+    limit = int(checkup_transport.sysctl_line(size_bytes).partition("rmem_max=")[2])
+    load = checkup_transport.ImageLoad("an image", size_bytes, 30.0)
+    found = checkup_transport.carrying(load, wire(same_host=False, rmem_max=limit))
+    assert size_bytes > 16 << 20 or all(item.level == OK for item in found)
+
+
+def test_images_are_given_by_size_and_encoding() -> None:
+    assert checkup_transport.parse_image("640x480:mono16", 5.0).size_bytes == 2 * 640 * 480 + 200
+    for text in ("640", "0x480", "640x480:", "640x480:rgb9", "640 x 480", "-1x2", ""):
+        with pytest.raises(UserError):
+            checkup_transport.parse_image(text, 30.0)
+    assert main(["doctor", "--image", "huge"]) == 2
+    assert main(["doctor", "--rate-hz", "0"]) == 2
+
+
+def test_a_profile_that_cannot_be_read_and_a_small_shared_memory_are_told(tmp_path: Path) -> None:
+    (missing,) = checkup_transport.configuration(wire(profile=tmp_path / "none.xml"))
+    assert (missing.level, missing.name) == (FAIL, "DDS profile")
+    profile, memory = checkup_transport.configuration(wire(free_shm=40_000_000))
+    assert (profile.level, memory.level) == (OK, WARN)
+    assert "40 MB free in /dev/shm; 3 processes take 55 MB" in memory.message
+    assert not list(checkup_transport.configuration(wire(**CYCLONE)))
+
+
+@pytest.mark.parametrize(
+    ("counts", "changes", "level", "says"),
+    [
+        (ArrivalStatus(90, 0), {}, OK, "all 90 images that were sent arrived"),
+        (ArrivalStatus(89, 1), {}, WARN, "1 of 90 images got lost"),
+        (ArrivalStatus(45, 45, period_s=1 / 30), SEGMENT_512K, FAIL, PROFILE_LINE),
+        (ArrivalStatus(45, 45, period_s=1 / 30), {}, FAIL, "the camera sends 30.0 a second"),
+        (ArrivalStatus(45, 45), {}, FAIL, "this machine is too busy"),
+        (ArrivalStatus(60, 0, not_sent=30), {}, WARN, "left out 30 images by its own stamps"),
+    ],
+)
+def test_arrivals(counts: ArrivalStatus, changes: dict[str, Any], level: str, says: str) -> None:
+    load = checkup_transport.parse_image("1280x720", 30.0)
+    found = list(checkup_transport.arrivals(counts, load, wire(**changes)))
+    assert max((item.level for item in found), key=ORDER.index) == level
+    assert any(says in f"{item.message} {item.advice}" for item in found), found
 
 
 def test_every_package_that_is_required_is_looked_at() -> None:
@@ -137,6 +230,7 @@ def report(**changes: Any) -> TopicReport:
     good: dict[str, Any] = {
         "topic": "/cam", "kind": IMAGE, "publishers": 1, "rate_hz": 30.0, "received": 90,
         "encodings": ("rgb8",), "sizes": ((640, 480),), "message_bytes": 921_600, "age_s": 0.01,
+        "arrivals": ArrivalStatus(90), "segment_bytes": 16 << 20,
     }  # fmt: skip
     return TopicReport(**{**good, **changes})
 
@@ -149,10 +243,12 @@ def report(**changes: Any) -> TopicReport:
         ({"publishers": 0, "kind": ""}, FAIL, "start the camera"),
         ({"kind": "std_msgs/msg/String"}, FAIL, "carries std_msgs/msg/String"),
         ({"received": 0}, FAIL, "nothing came in 3 s"),
-        ({"rate_hz": 0.7}, WARN, "lost on the way"),
+        ({"rate_hz": 0.7}, WARN, "5 a second or more"),
         ({"problem": "image encoding '8UC3' is not supported"}, FAIL, "8UC3"),
         ({"publishers": 2}, WARN, "2 nodes publish it"),
         ({"message_bytes": 99_532_800}, WARN, "99532800"),
+        ({"arrivals": ArrivalStatus(30, 60)}, FAIL, "60 of 90 images got lost"),
+        ({"segment_bytes": 512 * 1024}, WARN, PROFILE_LINE),
         ({"unstamped": 90, "age_s": None}, WARN, "no stamp"),
         ({"backwards": 2}, WARN, "2 stamps went back"),
         ({"age_s": 12.0}, WARN, "12.00 s old"),
@@ -160,9 +256,8 @@ def report(**changes: Any) -> TopicReport:
     ],
 )
 def test_topics(changes: dict[str, Any], level: str, says: str) -> None:
-    found = list(topic_findings(report(**changes), 3.0, 8 << 20))
-    order = (OK, WARN, FAIL)
-    assert max((item.level for item in found), key=order.index) == level
+    found = list(topic_findings(report(**changes), 3.0, wire()))
+    assert max((item.level for item in found), key=ORDER.index) == level
     assert any(says in f"{item.message} {item.advice}" for item in found), found
 
 
@@ -199,6 +294,30 @@ def test_json_of_a_machine_whose_model_answers_and_whose_camera_is_missing(
     assert document["summary"]["fail"] == sum(
         item["level"] == "fail" for item in document["findings"]
     )
+
+
+def test_without_a_model_asked_for_nothing_is_fetched(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkup, "PACKAGES", {})
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    _, document = doctor(capsys)
+    found = {item["name"]: item for item in document["findings"]}
+    assert "download" not in found
+    assert found["model"]["message"].startswith("bundled loaded")
+    assert found["ROS"]["message"].startswith("ROS 2 ")
+    assert found["RMW"]["message"].startswith("rmw_")
+
+
+def test_an_rmw_that_is_not_installed_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkup, "PACKAGES", {})
+    monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_nothing_cpp")
+    code, document = doctor(capsys, "--no-model")
+    found = {item["name"]: item for item in document["findings"]}
+    assert (code, found["RMW"]["level"]) == (1, FAIL)
+    assert "unset RMW_IMPLEMENTATION" in found["RMW"]["advice"]
 
 
 def test_models_that_do_not_load_or_answer(

@@ -24,7 +24,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
-from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.ros import conversions, fast_dds, middleware, qos
 
 from ..schemas import check
 
@@ -38,6 +38,10 @@ def ros(monkeypatch):
     """A context on a domain of its own that nobody outside this machine hears."""
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + next(_COUNTER) % 100))
+    free_bytes = fast_dds.free_shared_memory()
+    profile = middleware.choose_profile("auto", os.environ, processes=8, free_bytes=free_bytes)
+    for name, value in profile.variables.items():
+        monkeypatch.setenv(name, value)
     context = Context()
     rclpy.init(context=context)
     yield context

@@ -12,9 +12,16 @@ from lfmvl_ros.core.config import CameraSettings, PerceptionSettings
 
 ROOT = Path(__file__).parents[2]
 FILES = {path.name: path for path in sorted((ROOT / "launch").glob("*.launch.py"))}
+LAUNCHING = ROOT / "lfmvl_ros" / "ros" / "launching.py"
+SHARED = {
+    keyword.arg: keyword.value
+    for node in ast.walk(ast.parse(LAUNCHING.read_text()))
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "DeclareLaunchArgument"
+    for keyword in node.keywords
+}
 USERS_KNOW = {
     "namespace", "input_image_topic", "params_file", "model", "query", "device", "use_sim_time",
-    "autostart", "log_level", "use_debug",
+    "autostart", "log_level", "use_debug", "dds_profile",
 }  # fmt: skip
 
 
@@ -35,8 +42,10 @@ def keywords(call):
 
 
 def declared(name):
-    """Launch argument -> its keywords."""
-    return {call.args[0].value: keywords(call) for call in calls(name, "DeclareLaunchArgument")}
+    """Launch argument -> its keywords; the one that the files share is declared by a function."""
+    found = {call.args[0].value: keywords(call) for call in calls(name, "DeclareLaunchArgument")}
+    assert len(calls(name, "dds_profile_argument")) == 1
+    return found | {"dds_profile": SHARED}
 
 
 def constant(name, variable):
@@ -91,7 +100,7 @@ def test_every_argument_is_used_and_every_used_one_declared(name):
     used = calls(name, "LaunchConfiguration") + calls(name, "value")
     names = {c.args[0].value for c in used if isinstance(c.args[0], ast.Constant)}
     assert names <= set(declared(name))
-    for argument in declared(name):
+    for argument in set(declared(name)) - {"dds_profile"}:
         assert text.count(f'"{argument}"') >= 2, f"{argument} is declared but not used"
 
 
@@ -222,3 +231,12 @@ def test_launch_makes_the_nodes(name, function_name, executables):
     made = getattr(module, function_name)(context)
     assert [node.node_executable for node in made] == executables
     assert {node.node_package for node in made} == {"lfmvl_ros"}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_dds_profile_is_set_before_any_node_is_started(name):
+    (description,) = calls(name, "LaunchDescription")
+    actions = [ast.unparse(item) for item in description.args[0].elts]
+    assert actions[0] == "*arguments()"
+    assert actions[1].startswith("set_dds_profile(processes=")
+    assert all("set_dds_profile" not in action for action in actions[2:])

@@ -42,6 +42,8 @@ def test_sheet_and_video_can_be_read_back(tmp_path):
         (("--preview", "x.png", "--wh", "5x5"), "wh"),
         (("--preview", "x.png", "--count", "0"), "--count"),
         (("--preview", "x.png", "--seed", "-1"), "--seed"),
+        (("--labelled", "x", "--count", "0"), "--count"),
+        (("--labelled", "x", "--wh", "5x5"), "wh"),
         (("--video", "x.mp4", "--seconds", "0"), "frames"),
     ],
 )
@@ -49,6 +51,7 @@ def test_nonsense_is_refused_with_a_hint(words, hint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=hint):
         call(*words)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sheets_hold_every_picture():

@@ -7,27 +7,17 @@ import cv2
 import numpy as np
 
 from lfmvl_ros.scenes import EASY, render_still
+from lfmvl_ros.scenes.labelled import ANNOTATIONS, write_labelled
 
 
 def scene_folder(directory, count=12, wh_px=(160, 120), kinds=("tote", "person", "forklift")):
     """``images/0000.png`` ... and ``annotations/instances.json`` of ``count`` rendered stills."""
-    (directory / "images").mkdir(parents=True)
-    content = {"images": [], "annotations": [], "categories": []}
-    content["categories"] = [{"id": 10 + i, "name": kind} for i, kind in enumerate(kinds)]
-    for index in range(count):
-        scene = render_still(np.random.default_rng([7, index]), wh=wh_px, options=EASY)
-        name = f"{index:04d}.png"
-        cv2.imwrite(str(directory / "images" / name), scene.pixels[..., ::-1])
-        content["images"].append(
-            {"id": index, "file_name": name, "width": wh_px[0], "height": wh_px[1]}
-        )
-        for item in scene.objects:
-            if item.kind not in kinds or not item.visibility:
-                continue
-            x1, y1, x2, y2 = item.visible_xyxy_px.tolist()
-            add_box(content, index, 10 + kinds.index(item.kind), [x1, y1, x2 - x1, y2 - y1])
-    save(directory / "annotations" / "instances.json", content)
-    return content
+    scenes = (
+        render_still(np.random.default_rng([7, index]), wh=wh_px, options=EASY)
+        for index in range(count)
+    )
+    write_labelled(directory, scenes, kinds=kinds)
+    return json.loads((directory / ANNOTATIONS).read_text(encoding="utf-8"))
 
 
 def plain_folder(directory, count=4, wh_px=(40, 30), where="annotations.json", images=""):

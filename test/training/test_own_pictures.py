@@ -134,7 +134,7 @@ def test_resuming_on_other_pictures_is_refused(tiny, pictures, tmp_path, capsys)
     assert "such as --steps 80" in output
     path = other / "annotations" / "instances.json"
     content = json.loads(path.read_text())
-    add_box(content, 0, 10, [5, 5, 50, 50])
+    add_box(content, 0, content["categories"][0]["id"], [5, 5, 50, 50])
     save(path, content)
     before = (tiny / STATE_FILE).read_bytes()
     for wish, told in (

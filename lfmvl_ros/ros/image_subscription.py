@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A subscription to images that keeps account of those that did not arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+
+from lfmvl_ros.ros.arrivals import ArrivalMonitor
+
+_NO_SEQUENCE = 2**64 - 1  # what an RMW without sequence numbers puts in their place
+
+
+def subscribe_to_images(
+    node: Node,
+    kind: type,
+    topic: str,
+    callback: Callable[[Any], None],
+    profile: QoSProfile,
+    arrivals: ArrivalMonitor,
+    **options: Any,
+) -> Subscription:
+    """Subscribe to images and count in ``arrivals`` those that come and those that are lost.
+
+    Args:
+        node: that subscribes.
+        kind: Image or CompressedImage.
+        topic: its name.
+        callback: takes each message.
+        profile: quality of service.
+        arrivals: keeps the counts.
+        options: more keyword arguments of ``create_subscription``.
+    """
+
+    def on_image(message: Image | CompressedImage, info: dict[str, int]) -> None:
+        stamp, sequence = message.header.stamp, info["publication_sequence_number"]
+        stamp_ns = max(0, stamp.sec) * 10**9 + stamp.nanosec
+        arrivals.arrived(stamp_ns, None if sequence in (0, _NO_SEQUENCE) else sequence)
+        callback(message)
+
+    def on_loss(event: Any) -> None:
+        arrivals.lost(event.total_count_change)
+
+    try:
+        subscription = node.create_subscription(
+            kind, topic, on_image, profile,
+            event_callbacks=SubscriptionEventCallbacks(message_lost=on_loss), **options,
+        )  # fmt: skip
+    except UnsupportedEventTypeError:  # the stamps are what is left
+        return node.create_subscription(kind, topic, on_image, profile, **options)
+    arrivals.counts_losses()
+    return subscription

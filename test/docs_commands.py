@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that README.md, CONTRIBUTING.md and docs/ print, and how each of them is tried out.
+
+A command is a line of a shell block (a fenced block without a language, or ``bash``), or code
+within a sentence that begins with one of :data:`INLINE` and has arguments. It is run as printed,
+in ``make test-deep``, and must end with exit code 0. :data:`RULES` says what is different about a
+command: that it is quick (``make test`` runs it, too), that a placeholder is filled in, that it is
+shortened, what it must print or leave, or why it can't be run here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "CONTRIBUTING.md", *sorted(
+    path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")
+))  # fmt: skip
+INLINE = ("lfmvl", "python", "make", "pip", "ros2", "colcon", "DISTRO=kilted")
+SHELL = ("", "bash", "sh", "console")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as a page prints it; ``output`` is what the page shows below it, if it does."""
+
+    page: str
+    line: int
+    text: str
+    output: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line} {self.text}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is different about commands that match ``pattern``.
+
+    Attributes:
+        pattern: regular expression, searched in the command.
+        why_not: why they are not run; "" when they are.
+        quick: ``make test`` runs them, too. They must not need what a slow command makes.
+        first: shell command that makes what they need, run once a page.
+        change: (regular expression, replacement), applied to the command.
+        prints: regular expression that must be found in what they print.
+        leaves: files that must be there afterwards.
+        camera: a camera publishes on this topic while they run.
+    """
+
+    pattern: str
+    why_not: str = ""
+    quick: bool = False
+    first: str = ""
+    change: tuple[tuple[str, str], ...] = ()
+    prints: str = ""
+    leaves: tuple[str, ...] = ()
+    camera: str = ""
+
+
+ON_A_ROBOT = "needs a ROS 2 installation with its command line, which is not on PyPI"
+INSTALLS = "changes the environment that the tests run in; `make setup` installs the same in CI"
+JSON_LAST = r"(?m)^\{.*\}\n*\Z"
+
+LABELLED = "lfmvl scenes --labelled my-pictures --count 24 --seed 7"
+
+RULES = (
+    # Not run.
+    Rule(r"^(ros2|colcon|rosdep|rviz2|source) ", ON_A_ROBOT),
+    Rule(r"^cd ~/ros2_ws", ON_A_ROBOT),
+    Rule(r"^export .*\$\(ros2 ", ON_A_ROBOT),
+    Rule(r"^docker ", "needs Docker"),
+    Rule(r"^sudo ", "changes the machine"),
+    Rule(r"^pip install ", INSTALLS),
+    Rule(r"^make (setup|bench-setup)\b", INSTALLS),
+    Rule(r"^make (test|test-fast|test-deep|pytest)\b", "runs these tests themselves"),
+    Rule(r"^DISTRO=kilted ", "installs ROS 2 a second time"),
+    # make
+    Rule(
+        r"^make demo$",
+        prints=JSON_LAST,
+        leaves=(
+            "out/demo/preview.png",
+            "out/demo/annotated.mp4",
+            "out/demo/camera.mp4",
+            "out/demo/grounding.jsonl",
+            "out/demo/tracks.jsonl",
+        ),
+    ),
+    Rule(
+        r"^make demo .*/path/to/video\.mp4",
+        first="lfmvl scenes --video video.mp4 --no-boxes --seconds 4 --seed 7",
+        change=((r"/path/to/video\.mp4", "video.mp4"),),
+        prints=JSON_LAST,
+    ),
+    Rule(r"^make format$", quick=True),
+    # lfmvl
+    Rule(r"^lfmvl scenes --video out/scene\.mp4", quick=True, leaves=("out/scene.mp4",)),
+    Rule(r"^lfmvl scenes --preview out/scenes\.png", leaves=("out/scenes.png",)),
+    Rule(
+        r"^lfmvl scenes --labelled my-pictures",
+        quick=True,
+        leaves=("my-pictures/annotations/instances.json",),
+    ),
+    Rule(r"^lfmvl ground out/scene\.mp4 .*bundled", quick=True, prints=r'"objects": \['),
+    Rule(
+        r"^lfmvl ground photo\.jpg",
+        first="lfmvl scenes --preview photo.jpg --count 1 --no-boxes",
+        prints=r'"objects": \[',
+    ),
+    Rule(r"^lfmvl track out/demo/camera\.mp4", leaves=("out/track",)),
+    Rule(r"^lfmvl tokens 640x480 --model …", change=(("…", "bundled"),)),
+    Rule(r"^lfmvl tokens 1280x720$", quick=True, prints="tokens"),
+    Rule(
+        r"^lfmvl doctor .*--topic /camera/image_raw",
+        camera="/camera/image_raw",
+        prints=r"ok +topic",
+    ),
+    Rule(r"^lfmvl config --(yaml|markdown)$", quick=True, prints=r"tracker"),
+    Rule(r"^lfmvl config --yaml > config/default\.yaml$", quick=True),
+    Rule(
+        r"^lfmvl calibrate .*--model DIR",
+        first="cp -r lfmvl_ros/data/warehouse DIR",
+        change=(("FILE", "reliability"),),
+        leaves=("DIR/calibration.json",),
+    ),
+    Rule(r"^lfmvl train --out runs/warehouse --export", leaves=("my-checkpoint",)),
+    Rule(
+        r"^lfmvl train --data my-pictures --from bundled$",
+        first=LABELLED,
+        change=((r"$", " --out runs/small --steps 5"),),
+        leaves=("runs/small/checkpoint",),
+    ),
+    Rule(r"^lfmvl train .*--minutes", change=((r"--minutes \d+", "--minutes 0.5"),)),
+    # Benchmarks: minutes to hours as printed.
+    Rule(
+        r"^python benchmarks/(checkpoint|decoding|node_overhead|tracking|transport)\.py$",
+        change=((r"$", " --quick"),),
+    ),
+    Rule(r"^python benchmarks/decoding_identity\.py --out out", change=((r"$", " --frames 24"),)),
+    # The sample subscriber runs until it is stopped.
+    Rule(
+        r"^python examples/print_tracks\.py",
+        change=((r"^", "timeout --preserve-status -s INT 10 "),),
+    ),
+)
+
+
+def rule_for(command: Command) -> Rule:
+    """Return the first rule that matches, or one that says "as printed, in make test-deep"."""
+    for rule in RULES:
+        if re.search(rule.pattern, command.text):
+            return rule
+    return Rule("")
+
+
+def commands(page: str, text: str) -> Iterator[Command]:
+    """Yield the commands of a page, in their order.
+
+    >>> [c.text for c in commands("x.md", "Run `make demo X=1`.\\n```\\nlfmvl config  # all\\n```")]
+    ['make demo X=1', 'lfmvl config']
+    """
+    language: str | None = None
+    pending: list[str] = []
+    shown: list[str] = []
+    asked: Command | None = None  # of a block with prompts, whose output follows
+    for number, line in enumerate([*text.splitlines(), ""], 1):
+        if fence := re.match(r"\s*```(\w*)", line):
+            if asked is not None:
+                yield Command(page, asked.line, asked.text, tuple(shown))
+            language, asked, shown = (fence[1] if language is None else None), None, []
+        elif language is None:
+            for span in re.findall(r"`([^`]+)`", line):
+                program, _, arguments = span.partition(" ")
+                named_only = program in ("lfmvl", "make") and " " not in arguments
+                if program in INLINE and arguments and not named_only:
+                    yield Command(page, number, span)
+        elif language in SHELL and line.startswith("$ "):
+            if asked is not None:
+                yield Command(page, asked.line, asked.text, tuple(shown))
+            asked, shown = Command(page, number, _bare(line[2:])), []
+        elif asked is not None:
+            shown.append(line)
+        elif language in SHELL and (bare := _bare(line)):
+            pending.append(bare.removesuffix("\\").strip())
+            if not bare.endswith("\\"):
+                yield Command(page, number, " ".join(pending))
+                pending = []
+
+
+def _bare(line: str) -> str:
+    """Without the comment behind it."""
+    return re.sub(r"(^|\s)#.*", "", line).strip()
+
+
+def all_commands() -> list[Command]:
+    """Return the commands of all pages."""
+    return [
+        command
+        for page in PAGES
+        for command in commands(page, (ROOT / page).read_text(encoding="utf-8"))
+    ]
+
+
+def stable(line: str) -> str:
+    """Return a line of output as a regular expression in which numbers may differ.
+
+    >>> bool(re.fullmatch(stable("640x480: 70 tokens  # of 256"), "640x480: 64 tokens"))
+    True
+    """
+    pieces = re.split(r"\d+(?:\.\d+)?", _bare(line))
+    return r"\d+(?:\.\d+)?".join(re.escape(piece) for piece in pieces)

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command that a page prints ends as the page says, in a copy of the repository."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .docs_commands import ROOT, RULES, Command, Rule, all_commands, commands, rule_for, stable
+
+COMMANDS = all_commands()
+RUN = [command for command in COMMANDS if not rule_for(command).why_not]
+TOOLS = {
+    "python": "",
+    "lfmvl": "-m lfmvl_ros.cli.main",
+    "ruff": "-m ruff",
+    "mypy": "-m mypy",
+}
+
+
+class Workplace:
+    """A copy of the repository for one page, and an environment to run its commands in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        copy_repository(folder)
+        tools = folder / ".tools" / "bin"
+        tools.mkdir(parents=True)
+        for name, module in TOOLS.items():
+            (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
+            (tools / name).chmod(0o755)
+        (folder / ".tools" / ".ready").touch()  # make: nothing to install
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+        paths = [str(folder), *kept.get("PYTHONPATH", "").split(os.pathsep)]
+        self.environment = kept | {
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "VENV": ".tools",
+            "ROS_LOCALHOST_ONLY": "1",
+            "ROS_DOMAIN_ID": str(1 + os.getpid() % 100),
+            "HF_HUB_OFFLINE": "1",
+        }
+        self.made: set[str] = set()
+
+    def run(self, text: str, timeout_s: float = 1500.0) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-c", text],
+            cwd=self.folder, env=self.environment, timeout=timeout_s, check=False,
+            capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def prepare(self, text: str) -> None:
+        if text and text not in self.made:
+            done = self.run(text)
+            assert done.returncode == 0, f"{text}\n{done.stderr[-2000:]}"
+            self.made.add(text)
+
+    @contextlib.contextmanager
+    def camera(self, topic: str) -> Iterator[None]:
+        """Publish a rendered scene on ``topic`` meanwhile, without loss."""
+        if not topic:
+            yield
+            return
+        names = ("--ros-args", "-r", f"image_raw:={topic}", "-p",
+                 f"qos_overrides.{topic}.publisher.reliability:=reliable")  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lfmvl_ros.ros.camera_node", *names],
+            cwd=self.folder,
+            env=self.environment,
+        )
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+def copy_repository(target: Path) -> None:
+    """Copy what a clone would have: no environments, builds or results."""
+    skipped = shutil.ignore_patterns(
+        ".git", ".venv*", ".hypothesis", ".*_cache", "__pycache__", "*.egg-info",
+        "build", "install", "log", "out", "runs", "shared",
+    )  # fmt: skip
+    shutil.copytree(ROOT, target, ignore=skipped)
+
+
+@pytest.fixture(scope="module")
+def workplaces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Workplace]:
+    """One for each page, made when it is first needed: its commands build on each other."""
+
+    class Made(dict[str, Workplace]):
+        def __missing__(self, page: str) -> Workplace:
+            name = page.replace("/", "_")
+            self[page] = Workplace(tmp_path_factory.mktemp(name) / "lfmvl_ros")
+            return self[page]
+
+    return Made()
+
+
+def try_out(command: Command, place: Workplace) -> None:
+    rule = rule_for(command)
+    text = command.text
+    for pattern, replacement in rule.change:
+        text = re.sub(pattern, replacement, text, count=1)
+    place.prepare(rule.first)
+    with place.camera(rule.camera):
+        done = place.run(text)
+    told = f"{command}\nrun as: {text}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    assert done.returncode == 0, told
+    assert "Traceback (most recent call last)" not in done.stderr, told
+    assert re.search(rule.prints, done.stdout), told
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    for line in command.output:
+        assert any(re.fullmatch(stable(line), seen) for seen in lines), f"{line!r}\n{told}"
+    for name in rule.leaves:
+        assert (place.folder / name).exists(), f"{name} is missing\n{told}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("command", [c for c in RUN if rule_for(c).quick], ids=str)
+def test_quick_commands(command: Command, workplaces: dict[str, Workplace]) -> None:
+    try_out(command, workplaces[command.page])
+
+
+@pytest.mark.slow
+@pytest.mark.deep
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("command", [c for c in RUN if not rule_for(c).quick], ids=str)
+def test_other_commands(command: Command, workplaces: dict[str, Workplace]) -> None:
+    try_out(command, workplaces[command.page])
+
+
+@pytest.mark.parametrize("rule", [r for r in RULES if not r.why_not], ids=lambda r: r.pattern)
+def test_every_rule_is_needed(rule: Rule) -> None:
+    assert any(rule_for(command) is rule for command in COMMANDS)
+
+
+def test_commands_are_found() -> None:
+    page = """
+Say `lfmvl train` or `make demo QUERY="a b"`, not `python`.
+```
+# a comment
+lfmvl scenes --video a.mp4 \\
+    --seed 7    # which
+```
+```text
+not a command
+```
+```console
+$ lfmvl tokens 64x64
+64x64: 12 tokens
+```
+"""
+    found = list(commands("x.md", page))
+    assert [c.text for c in found] == [
+        'make demo QUERY="a b"',
+        "lfmvl scenes --video a.mp4 --seed 7",
+        "lfmvl tokens 64x64",
+    ]
+    assert found[-1].output == ("64x64: 12 tokens",)
+    assert re.fullmatch(stable(found[-1].output[0]), "64x64: 9 tokens")
+    assert not re.fullmatch(stable(found[-1].output[0]), "64x64: 9 tiles")
+    assert len(COMMANDS) > 30
+
+
+def test_a_command_that_fails_is_noticed(workplaces: dict[str, Workplace]) -> None:
+    place = workplaces["README.md"]
+    with pytest.raises(AssertionError, match="no-such-command"):
+        try_out(Command("x.md", 1, "lfmvl no-such-command"), place)
+    with pytest.raises(AssertionError, match="'72 tiles'"):
+        try_out(Command("x.md", 1, "echo 5 tokens", ("72 tiles",)), place)
