@@ -151,7 +151,7 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
     made = {key for key in values if not key.startswith("outcome.")}
     assert made <= told
     known = {"diagnostics.camera_stale_s", "diagnostics.answer_stale_s", "camera", "commands",
-             "grounding", "outcome.ok", "latency_budget.target_ms", "imu", "camera_info",
+             "labels", "grounding", "outcome.ok", "latency_budget.target_ms", "imu", "camera_info",
              "frame_id", "tracker.reorder_window_s"}  # fmt: skip
     assert told - made <= known
 

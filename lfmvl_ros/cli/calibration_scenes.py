@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -111,15 +111,33 @@ class _Witness:
 def collect(
     model: VisionLanguageModel, settings: PerceptionSettings, wanted: SceneSet, scenes: int
 ) -> Judged:
-    """Ask about the first scenes of a set.
+    """Ask about the first scenes of a set, and judge the answers."""
+    return ask_all(model, settings, wanted.name, _questions(wanted, scenes), scenes)
+
+
+def ask_all(
+    model: VisionLanguageModel,
+    settings: PerceptionSettings,
+    name: str,
+    questions: Iterable[Asked],
+    total: int,
+) -> Judged:
+    """Ask questions with known answers, with a progress bar, and judge each box.
 
     Boxes on things too small or hidden to be expected count neither way and are left out.
+
+    Args:
+        model: that is asked.
+        settings: how.
+        name: of the set, for the progress bar.
+        questions: drawn as we go; each has a scene of its own.
+        total: how many there are.
     """
     parts: list[Evidence] = []
     right: list[bool] = []
     numbers: list[int] = []
-    bar = tqdm(total=scenes, desc=wanted.name, unit="scene", disable=None)
-    for number, item in enumerate(_questions(wanted, scenes)):
+    bar = tqdm(total=total, desc=name, unit="image", disable=None)
+    for number, item in enumerate(questions):
         grounding, evidence = _answer(model, settings, item)
         if evidence is not None:
             verdicts = judge(grounding, item)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lfmvl_ros.cli.flags import add_setting_flags, settings_from
+from lfmvl_ros.cli.labels import warn_of_scene
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.ros import fast_dds, middleware
@@ -101,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; the recorder's exit code, or 1 when a node ended before its time."""
     if not 1 <= args.duration <= 3600:
         raise UserError(f"--duration must be between 1 and 3600 s, got {args.duration}")
-    Query.parse(args.query)
+    query = Query.parse(args.query)
     settings = settings_from(args, query=args.query)
     changed = {
         name: value
@@ -117,6 +118,8 @@ def run(args: argparse.Namespace) -> int:
         f"ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}, topics below {NAMESPACE}/",
         file=sys.stderr,
     )
+    if args.camera == "scene":
+        warn_of_scene(args.seed, query)
     camera: dict[str, object] = {"source": args.camera, "seed": args.seed}
     recorder: dict[str, object] = {"out": str(args.out), "duration_s": args.duration}
     perception = changed

@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 
 from lfmvl_ros.cli.flags import add_setting_flags, pipeline_settings, settings_from
+from lfmvl_ros.cli.labels import warn_of_labels
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
@@ -40,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """Answer; exit code 0 when the model's answer could be read, else 1."""
     settings = settings_from(args, query=args.query)
     query = Query.parse(settings.query)
+    warn_of_labels(settings.model, query)
     frame = _frame(args.image, args.at)
     from lfmvl_ros.models.base import load_model
 

@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lfmvl_ros.cli.flags import add_setting_flags, settings_from
+from lfmvl_ros.cli.labels import warn_of_labels
 from lfmvl_ros.core.budgeting import asked_together, choose_for
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.drafts import expect_answer
@@ -121,6 +122,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--answer-hz must be between 0.01 and 240, got {args.answer_hz}")
     settings = settings_from(args, query=args.query)
     query = Query.parse(settings.query)
+    warn_of_labels(settings.model, query)
     video = VideoReader(args.video)
     from lfmvl_ros.models.base import load_model
 

@@ -32,6 +32,7 @@ from lfmvl_ros.ros.channel import CameraChannel
 from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.health import ERROR, OK, Exchange, Health, ModelMonitor
 from lfmvl_ros.ros.inputs import ImageReader
+from lfmvl_ros.ros.label_check import LabelCheck
 from lfmvl_ros.ros.model_keeper import ModelKeeper, sentence
 from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.process import logs_errors, run, stop_spinning
@@ -59,6 +60,7 @@ class PerceptionNode(LifecycleNode):
         self._answer: Answer | None = None
         self._idle, self._problem = "not configured", ""
         self._rejected_queries, self._warned = 0, False
+        self._labels = LabelCheck(self.get_logger())
         self._keeper = ModelKeeper(self.get_logger(), self._revert_model)
         self._channels: dict[str, CameraChannel] = {}
         self._bond, self._gate = LifecycleBond(self), Gate()
@@ -161,6 +163,7 @@ class PerceptionNode(LifecycleNode):
                 warn_unused_qos(self)
             self._bond.form(self._settings.bond_timeout)
         self.get_logger().info(f"looking for: {self._pipeline.query.text}")
+        self._labels.check(self._settings.model, self._pipeline.query)
         return result
 
     @logs_errors
@@ -241,6 +244,7 @@ class PerceptionNode(LifecycleNode):
         pipeline.reconfigure(settings)
         if before != (pipeline.query, settings.parsing.min_score):
             self._tell_query()
+        self._labels.check(settings.model, pipeline.query)
         self._keeper.want(settings)
 
     def _revert_model(self, key: tuple[str, str, str]) -> None:
@@ -296,7 +300,7 @@ class PerceptionNode(LifecycleNode):
         ]
         exchange = Exchange(self._keeper.loading, self._keeper.problem)
         model = monitor.report(status, self._settings, self._answer, now_s, exchange)
-        return [*cameras, model, asked]
+        return [*cameras, model, asked, *self._labels.health()]
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

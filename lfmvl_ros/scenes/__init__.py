@@ -12,7 +12,14 @@ from lfmvl_ros.scenes.scene import RenderedScene, SceneObject
 from lfmvl_ros.scenes.still import preload, render_still
 from lfmvl_ros.scenes.translations import TRANSLATIONS
 from lfmvl_ros.scenes.video import SceneVideo
-from lfmvl_ros.scenes.vocabulary import ATTRIBUTES, COLOURS, KINDS, PLURALS, object_names
+from lfmvl_ros.scenes.vocabulary import (
+    ATTRIBUTES,
+    COLOURS,
+    KINDS,
+    PLURALS,
+    known_names,
+    object_names,
+)
 
 __all__ = [
     "ATTRIBUTES",
@@ -29,6 +36,7 @@ __all__ = [
     "SceneObject",
     "SceneOptions",
     "SceneVideo",
+    "known_names",
     "object_names",
     "preload",
     "render_still",

@@ -17,7 +17,7 @@ from lfmvl_ros.scenes.rooms import Camera, Room
 from lfmvl_ros.scenes.scene import RenderedScene, SceneObject
 from lfmvl_ros.scenes.sensor import apply_sensor, sample_sensor
 from lfmvl_ros.scenes.sprites import Patch, Sprite
-from lfmvl_ros.scenes.vocabulary import KIND_SPECS, sample_attributes, sample_colour
+from lfmvl_ros.scenes.vocabulary import KIND_SPECS, object_names, sample_attributes, sample_colour
 
 CAMERA_MOTIONS = ("static", "pan", "drive")
 _MOVING = ("person", "forklift", "robot")
@@ -94,6 +94,15 @@ class SceneVideo:
         self._meshes: dict[tuple[int, int], Mesh] = {}
         self._sprites: OrderedDict[tuple[int, ...], Sprite] = OrderedDict()
         self._still: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name a query may use for an object of this world, in the picture or not."""
+        return frozenset(
+            name
+            for actor in self._actors
+            for name in object_names(actor.kind, actor.colour, actor.attributes)
+        )
 
     def camera_at(self, index: int) -> Camera:
         """Where the camera is at a frame, and its lens."""

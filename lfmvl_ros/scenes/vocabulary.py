@@ -136,6 +136,16 @@ def object_names(kind: str, colour: str, attributes: tuple[str, ...]) -> tuple[s
     return tuple(names)
 
 
+def known_names() -> frozenset[str]:
+    """Every name of every kind that :func:`object_names` gives, in every colour."""
+    return frozenset(
+        name
+        for kind in KINDS
+        for colour in COLOURS
+        for name in object_names(kind, colour, ATTRIBUTES.get(kind, ()))
+    )
+
+
 def sample_colour(rng: np.random.Generator, kind: str) -> str:
     """A colour word the kind comes in, by weight."""
     colours = KIND_SPECS[kind].colours

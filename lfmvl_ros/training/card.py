@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from lfmvl_ros.models.known_labels import FACTS_FILE
 from lfmvl_ros.scenes.translations import TRANSLATIONS
 from lfmvl_ros.training.captions import CAPTION_PROMPT
 from lfmvl_ros.training.geometry import BUDGET, COARSE, grid_for
 from lfmvl_ros.training.own_card import machine_of, render_own_card
 from lfmvl_ros.training.sources import VIDEO_WH_PX, views
 
-FACTS_FILE = "training.json"
 SCORES_FILE = "scores.json"
 
 _HEAD = """\
@@ -46,7 +46,8 @@ Answer: `[{{"label": "red tote", "bbox": [0.37, 0.00, 0.80, 0.99]}}, ...]`, obje
 right, label as asked, visible part of each object; `[]` when nothing is there. With "Write three
 decimals." behind the prompt, coordinates have three.
 Kinds: {kinds}. Colours: {colours}. A query may name a kind, a colour and a kind, or an attribute
-("person wearing a vest", "open box").{languages}
+("person wearing a vest", "open box"). `labels` in `training.json` lists all of them, without
+colours.{languages}
 
 The processor asks for {least} to {most} image tokens (a 640x480 picture costs {vga}) and does not
 split pictures into tiles unless told to (`image.split: always`); a cap of {coarse} and tiles of

@@ -16,7 +16,7 @@ from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.training.data import pictures_of
 from lfmvl_ros.training.examples import Encoder
 from lfmvl_ros.training.network import patchify
-from lfmvl_ros.training.questions import Question, Target, ask, find, kinds_shown
+from lfmvl_ros.training.questions import Question, Target, Vocabulary, ask, find, kinds_shown
 from lfmvl_ros.training.sources import Scene, SceneSource, View
 
 HELD_OUT_SEED = 1_000_000
@@ -170,13 +170,19 @@ def held_out(
         rng = np.random.default_rng([HELD_OUT_SEED + seed, index])
         view = views[int(rng.choice(len(views), p=shares / shares.sum()))]
         scene = source.draw(rng, view.wh_px, max_objects)
-        if rng.random() < 0.4:  # everything of the kinds that are there
-            kinds = kinds_shown(scene.targets)[:6]
-            question = find(kinds or [source.vocabulary.kinds[0]], scene.targets)
-        else:
-            question = ask(rng, scene.targets, source.vocabulary, max_objects=max_objects)
+        question = any_question(rng, scene, source.vocabulary, max_objects=max_objects)
         asked.append(Asked(scene, view, question))
     return asked
+
+
+def any_question(
+    rng: np.random.Generator, scene: Scene, vocabulary: Vocabulary, *, max_objects: int = 8
+) -> Question:
+    """Return a question to judge by: often about all kinds that are there, else about any."""
+    if rng.random() < 0.4:
+        kinds = kinds_shown(scene.targets)[:6]
+        return find(kinds or [vocabulary.kinds[0]], scene.targets)
+    return ask(rng, scene.targets, vocabulary, max_objects=max_objects)
 
 
 @torch.inference_mode()

@@ -32,7 +32,7 @@ from lfmvl_ros.training.checkpoint import (
 from lfmvl_ros.training.plan import Plan, Wishes, make_plan
 from lfmvl_ros.training.processes import end_with_parent
 from lfmvl_ros.training.settings import TrainSettings
-from lfmvl_ros.training.sources import warehouse_vocabulary
+from lfmvl_ros.training.sources import asked_labels, warehouse_vocabulary
 from lfmvl_ros.training.state import LOG_FILE, STATE_FILE, TOKENIZER_DIRECTORY, claim
 from lfmvl_ros.training.words import spoken
 
@@ -137,6 +137,7 @@ def export(run: Path, target: Path) -> dict[str, Any]:
         **_learnt(state.get("recipe", {}), run),
         "languages": spoken(tokenizer, TRANSLATIONS),
     }
+    facts["labels"] = asked_labels(facts)
     fresh = target.with_name(target.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     save_checkpoint(model, build_processor(tokenizer), fresh)

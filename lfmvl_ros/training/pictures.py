@@ -182,9 +182,7 @@ class CocoScenes:
         del max_objects
         alike = self._by_grid.get(grid_for(wh_px), [])
         if alike and (self._judged or rng.random() < _WHOLE_SHARE):
-            picture = alike[int(rng.integers(len(alike)))]
-            pixels = self._store.pixels(picture)
-            return self._scene(picture, pixels, picture.xyxy, np.ones(len(picture.xyxy)))
+            return self.whole(alike[int(rng.integers(len(alike)))])
         picture = self._pictures[int(rng.integers(len(self._pictures)))]
         pixels = self._store.pixels(picture)
         height, width = pixels.shape[:2]
@@ -194,6 +192,11 @@ class CocoScenes:
         return self._scene(
             picture, pixels[top:bottom, left:right], *boxes_in(normalised, picture.xyxy)
         )
+
+    def whole(self, picture: CocoPicture) -> Scene:
+        """A picture as it is, with all of its boxes."""
+        pixels = self._store.pixels(picture)
+        return self._scene(picture, pixels, picture.xyxy, np.ones(len(picture.xyxy)))
 
     def _scene(
         self, picture: CocoPicture, pixels: np.ndarray, xyxy: np.ndarray, share: np.ndarray

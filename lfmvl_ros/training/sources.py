@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -126,6 +127,24 @@ def warehouse_vocabulary() -> Vocabulary:
         for attributes in [tuple(ATTRIBUTES.get(kind, ()))]
     )
     return Vocabulary(tuple(KINDS), tuple(COLOURS), names, TRANSLATIONS, PLURALS)
+
+
+def asked_labels(facts: Mapping[str, Any]) -> list[str]:
+    """Return every label that questions of a training used, colours left out.
+
+    Args:
+        facts: of the training: ``kinds``, ``colours`` and ``languages``. Kinds of the warehouse
+            have further names and attributes, and are asked for in other languages.
+    """
+    words, colours = warehouse_vocabulary(), set(facts["colours"])
+    further = dict(zip(words.kinds, words.names, strict=True)) if colours else {}
+    labels = list(facts["kinds"])
+    for kind in facts["kinds"]:
+        names = further.get(kind, ())
+        labels += [name for name in names if not colours & set(name.split())]
+        if names:
+            labels += [words.languages[code][kind] for code in facts["languages"]]
+    return list(dict.fromkeys(labels))
 
 
 class WarehouseScenes:

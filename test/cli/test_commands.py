@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lfmvl_ros.cli.labels import warn_of_scene
 from lfmvl_ros.cli.main import main
+from lfmvl_ros.core.query import Query
 from lfmvl_ros.viz.video import VideoReader, VideoWriter, read_image, write_image
 
 SEEN = '[{"label": "tote", "bbox": [0.25, 0.25, 0.50, 0.75]}]'
@@ -82,6 +84,24 @@ def test_ground_of_a_video_without_a_time_names_the_flag(
     for nonsense in ("-1", "nan", "inf"):
         assert main([*words, f"--at={nonsense}"]) == 2
         assert "--at must be 0 s or more" in capsys.readouterr().err
+
+
+def test_labels_that_the_card_does_not_list_are_named_at_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_image(tmp_path / "in.png", np.full((120, 160, 3), 90, np.uint8))
+    words = ["ground", str(tmp_path / "in.png"), "--model", "bundled", "--query"]
+    main([*words, "totes, red box"])
+    assert "does not list 'totes' (nearest: tote)" in capsys.readouterr().err
+    main([*words, "red box"])
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_demo_says_what_its_scene_does_not_have(capsys: pytest.CaptureFixture[str]) -> None:
+    warn_of_scene(7, Query.parse("red box, person, submarine"))
+    assert capsys.readouterr().err.startswith("note: the scene of --seed 7 has no red box; it has ")
+    warn_of_scene(7, Query.parse("person"))
+    assert capsys.readouterr().err == ""
 
 
 def test_ground_offers_no_setting_that_one_answer_can_not_use(

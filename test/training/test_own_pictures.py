@@ -16,7 +16,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.models.base import load_model
-from lfmvl_ros.training.card import FACTS_FILE
+from lfmvl_ros.models.known_labels import FACTS_FILE, label_remark
 from lfmvl_ros.training.launch import told_by, with_smallest_shape
 from lfmvl_ros.training.mixed import MixedScenes
 from lfmvl_ros.training.pictures import CocoScenes
@@ -95,6 +95,8 @@ def test_card_and_facts_say_what_the_data_was(tiny, pictures):
     assert facts["data"]["held_out_pictures"] == 1
     assert set(facts["kinds"]) == set(facts["data"]["boxes_by_category"])
     assert facts["held_out"][-1]["step"] == 40
+    assert facts["labels"] == facts["kinds"]
+    assert "does not list 'submarine'" in label_remark(str(tiny / "checkpoint"), ("submarine",))
     card = (tiny / "checkpoint" / "README.md").read_text()
     assert "bins: 11 pictures to learn from" in card
     assert f"{facts['data']['boxes']} boxes of {len(facts['kinds'])} categories" in card

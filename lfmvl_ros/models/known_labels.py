@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which labels the card of a checkpoint lists, read from the facts beside its weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lfmvl_ros.core.known_labels import KnownLabels
+from lfmvl_ros.models.catalog import find
+
+FACTS_FILE = "training.json"
+"""What ``lfmvl train`` writes beside the weights, and the card is made from."""
+
+
+def known_labels(model: str) -> KnownLabels | None:
+    """Return what the card of a ``model`` setting lists.
+
+    Returns:
+        None where there is no list: published checkpoints, recordings, and directories without the
+        facts that ``lfmvl train`` writes.
+    """
+    entry = find(model.strip())
+    folder = Path(model.strip()).expanduser()
+    if not folder.is_dir() and entry is not None and entry.directory:
+        folder = Path(entry.source)
+    try:
+        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    labels = _words(facts, "labels") or _words(facts, "kinds")  # older ones list kinds only
+    return KnownLabels(labels, _words(facts, "colours")) if labels else None
+
+
+def label_remark(model: str, labels: tuple[str, ...]) -> str:
+    """Return a sentence on labels that the model's card does not list; "" where there are none."""
+    known = known_labels(model)
+    return "" if known is None else known.remark(labels, model)
+
+
+def _words(facts: Any, name: str) -> tuple[str, ...]:
+    words = facts.get(name) if isinstance(facts, dict) else None
+    return tuple(word for word in words if isinstance(word, str)) if isinstance(words, list) else ()
