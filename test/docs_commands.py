@@ -117,7 +117,7 @@ RULES = (
     Rule(
         r"^lfmvl doctor .*--topic /camera/image_raw",
         camera="/camera/image_raw",
-        prints=r"ok +topic",
+        prints=r"320x240 rgb8",
     ),
     Rule(r"^lfmvl config --(yaml|markdown)$", quick=True, prints=r"tracker"),
     Rule(r"^lfmvl config --yaml > config/default\.yaml$", quick=True),
