@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the perception node adds to the model: time from camera stamp to `tracks`, CPU, memory.
 
-    python benchmarks/node_overhead.py [--frames 10000] [--quick]
+    python benchmarks/node_overhead.py [--frames 10000] [--quick] [--profile shipped]
 
-Three processes, as on a robot: a camera publishes VGA pictures of a synthetic warehouse at 30 Hz
+Three processes, as on a robot: a camera publishes VGA images of a synthetic warehouse at 30 Hz
 (drawn beforehand, so that drawing costs nothing); the node tracks in them; this process listens to
-`tracks`. The model is the replay backend: it answers every 250 ms with what is true in the frame it
-was asked about, so answers are as late, and tracks as many and as moving, as with a quick model.
-Latency runs from the camera's stamp, taken before the message is filled, to the listener's
-callback, so it holds both ways over DDS. CPU (percent of one core) and resident memory are the
-node's. Five seconds of warm-up are not counted. Memory: the median of the last tenth of the samples
-against that of the second tenth. The last line is one JSON object.
+`tracks`. All of them use the DDS profile of this package, or none (``--profile none``).
+
+The model is the replay backend: it answers every 250 ms with what is true in the frame it was asked
+about, so answers are as late, and tracks as many and as moving, as with a quick model. Latency runs
+from the camera's stamp, taken before the message is filled, to the listener's callback, so it holds
+both ways over DDS. CPU (percent of one core) and resident memory are the node's. Five seconds of
+warm-up are not counted. Memory: the median of the last tenth of the samples against that of the
+second tenth. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -25,11 +27,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import measuring_ros
 import numpy as np
 import rclpy
 from measuring import Bar, cpu_s, machine, on_this_machine_alone, percentile, rss_mb
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.utilities import get_rmw_implementation_identifier
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from tqdm import tqdm
@@ -56,19 +58,20 @@ class Loop:
         self._length = length
 
     def __call__(self, index: int) -> int:
-        """The picture that is shown as frame ``index``."""
+        """The image that is shown as frame ``index``."""
         return self._there_and_back[index % len(self._there_and_back)]
 
 
 # -- the camera ------------------------------------------------------------------------------------
 
 
-def camera(pictures: Path, start_ns: int, frames: int) -> None:
+def camera(images: Path, start_ns: int, frames: int, record: Path) -> None:
     """Publish frames once the node listens, on their due times; one that is overdue is skipped.
 
-    ``start_ns`` is when the video began: frame ``i`` belongs to ``start_ns + i * PERIOD_NS``.
+    ``start_ns`` is when the video began: frame ``i`` belongs to ``start_ns + i * PERIOD_NS``. The
+    stamps of the images that were sent are written to ``record``.
     """
-    pixels = np.load(pictures, mmap_mode="r")
+    pixels = np.load(images, mmap_mode="r")
     shown = Loop(len(pixels))
     rclpy.init(args=[])
     node = rclpy.create_node("camera")
@@ -77,6 +80,7 @@ def camera(pictures: Path, start_ns: int, frames: int) -> None:
         if time.time_ns() > start_ns + PATIENCE_S * 1e9:
             raise SystemExit("the node does not subscribe")
         time.sleep(0.05)
+    sent_ns: list[int] = []
     first = (time.time_ns() - start_ns) // PERIOD_NS + 1
     for index in range(first, first + frames):
         ahead_ns = start_ns + index * PERIOD_NS - time.time_ns()
@@ -85,17 +89,20 @@ def camera(pictures: Path, start_ns: int, frames: int) -> None:
         time.sleep(max(0, ahead_ns) / 1e9)
         stamp_ns = time.time_ns()
         publisher.publish(to_image(pixels[shown(index)], stamp_ns, "camera"))
+        sent_ns.append(stamp_ns)
+    record.write_text(json.dumps(sent_ns))
+    time.sleep(0.5)  # the last one is on its way
     node.destroy_node()
     rclpy.shutdown()
 
 
 def draw(length: int, folder: Path) -> tuple[Path, list[str]]:
-    """Draw the pictures into a file; return it, and for each picture the text of its answer."""
+    """Draw the images into a file; return it, and for each image the text of its answer."""
     video = SceneVideo(7, wh=WH, fps=RATE_HZ)
-    pictures, answers = np.empty((length, WH[1], WH[0], 3), np.uint8), []
+    images, answers = np.empty((length, WH[1], WH[0], 3), np.uint8), []
     for index in tqdm(range(length), desc="drawing", unit="frames", disable=None):
         scene = video.frame(index)
-        pictures[index] = scene.pixels
+        images[index] = scene.pixels
         boxes = [
             {
                 "label": item.kind,
@@ -105,8 +112,8 @@ def draw(length: int, folder: Path) -> tuple[Path, list[str]]:
             if item.kind in QUERY and item.visibility >= LEAST_VISIBLE
         ]
         answers.append(json.dumps(boxes))
-    np.save(folder / "pictures.npy", pictures)
-    return folder / "pictures.npy", answers
+    np.save(folder / "images.npy", images)
+    return folder / "images.npy", answers
 
 
 # -- the listener ----------------------------------------------------------------------------------
@@ -117,7 +124,8 @@ class Listener:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._counted_ns = 0  # stamp from which on frames are counted, once known
+        self.counted_ns = 0  # stamp from which on frames are counted, once known
+        self.stamps_ns: set[int] = set()
         self._began: tuple[float, float] | None = None
         self.late_ms: list[float] = []
         self.tracks: list[int] = []
@@ -132,8 +140,9 @@ class Listener:
     def _on_tracks(self, message: Detection2DArray) -> None:
         now_ns, stamp = time.time_ns(), message.header.stamp
         stamp_ns = stamp.sec * 10**9 + stamp.nanosec
-        self._counted_ns = self._counted_ns or stamp_ns + WARM_UP * PERIOD_NS
-        if stamp_ns >= self._counted_ns:
+        self.counted_ns = self.counted_ns or stamp_ns + WARM_UP * PERIOD_NS
+        if stamp_ns >= self.counted_ns:
+            self.stamps_ns.add(stamp_ns)
             self.late_ms.append((now_ns - stamp_ns) / 1e6)
             self.tracks.append(len(message.detections))
 
@@ -178,7 +187,7 @@ def start_node(recording: Path, log: Path) -> subprocess.Popen[bytes]:
 
 def measure(frames: int, folder: Path) -> dict[str, object]:
     """Run the three processes; return the figures."""
-    pictures, answers = draw(min(frames, 300), folder)
+    images, answers = draw(min(frames, 300), folder)
     total, shown = WARM_UP + frames, Loop(len(answers))
     start_ns = time.time_ns()
     recording = folder / "replies.jsonl"
@@ -188,8 +197,9 @@ def measure(frames: int, folder: Path) -> dict[str, object]:
             line = {"text": answers[shown(index)], "delay_s": ANSWER_S, "stamp_ns": stamp_ns}
             file.write(json.dumps(line) + "\n")
     node = start_node(recording, folder / "node.log")
-    command = [sys.executable, __file__, "--camera", str(pictures), str(start_ns), str(total)]
-    source = subprocess.Popen(command)
+    record = folder / "sent.json"
+    words = [str(images), str(start_ns), str(total), str(record)]
+    source = subprocess.Popen([sys.executable, __file__, "--camera", *words])
     rclpy.init(args=[])
     listener = Listener(node.pid)
     try:
@@ -202,8 +212,11 @@ def measure(frames: int, folder: Path) -> dict[str, object]:
         rclpy.shutdown()
     if not listener.late_ms:
         raise SystemExit(f"no tracks came; the node says:\n{(folder / 'node.log').read_text()}")
+    sent_ns = {stamp for stamp in json.loads(record.read_text()) if stamp >= listener.counted_ns}
     return {
         "frames": frames,
+        "sent": len(sent_ns),
+        "without_tracks": len(sent_ns - listener.stamps_ns),
         "tracks_messages": len(listener.late_ms),
         "answers": listener.answers,
         "tracks_in_a_frame": round(float(np.mean(listener.tracks)), 1),
@@ -243,7 +256,7 @@ def bars(figures: dict[str, object]) -> list[Bar]:
     long = figures["frames"] >= 10_000  # memory settles slowly: a short run tells nothing
     growth = figures["memory_growth_percent"]
     return [
-        Bar("tracks for frames", figures["tracks_messages"]),
+        Bar(f"of {figures['sent']} frames without tracks", figures["without_tracks"], high=1),
         Bar("latency p50", figures["latency_p50_ms"], "ms", high=8.0),
         Bar("latency p95", figures["latency_p95_ms"], "ms", high=20.0),
         Bar("of a core", figures["core_percent"], "%", high=35.0),
@@ -257,22 +270,35 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--frames", type=int, default=10_000, help="10000 take 333 s (default)")
     parser.add_argument("--quick", action="store_true", help="900 frames, 30 s")
-    parser.add_argument("--camera", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--profile", default="shipped", help="shipped (default), none or a file")
+    parser.add_argument("--camera", nargs=4, help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def use_profile(profile: str) -> None:
+    """Have this process and those that it starts load a DDS profile."""
+    if profile not in ("none", "shipped") and not Path(profile).is_file():
+        raise SystemExit(f"--profile is shipped, none or a file; got {profile!r}")
+    environment = measuring_ros.environment(profile)
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
 
 
 def main() -> None:
     wanted = parse_arguments()
     on_this_machine_alone(domain=73)
     if wanted.camera:
-        pictures, start_ns, frames = wanted.camera
-        camera(Path(pictures), int(start_ns), int(frames))
+        images, start_ns, frames, record = wanted.camera
+        camera(Path(images), int(start_ns), int(frames), Path(record))
         return
+    use_profile(wanted.profile)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     document: dict[str, object] = {
-        "rmw": get_rmw_implementation_identifier(), "rate_hz": RATE_HZ, "answer_s": ANSWER_S,
+        **measuring_ros.ros(), "profile": wanted.profile, "rate_hz": RATE_HZ, "answer_s": ANSWER_S,
         **machine(),
     }  # fmt: skip
+    print(f"ROS 2 {document['ros_distribution']}, {document['rmw']}", file=sys.stderr)
     with tempfile.TemporaryDirectory() as name:
         document |= measure(900 if wanted.quick else wanted.frames, Path(name))
     for bar in bars(document):

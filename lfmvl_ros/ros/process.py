@@ -34,6 +34,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.ros.allocation import keep_large_blocks
 from lfmvl_ros.threads import apply_thread_policy
 
 _BUILD_S, _CLOSE_S, _CALLBACKS_S = 1.0, 10.0, 0.4  # longest waits once the process is to end
@@ -92,6 +93,7 @@ def run(
         print(usage)
         raise SystemExit(0)
     apply_thread_policy()  # before the node imports torch
+    keep_large_blocks()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: _requests.put(None))
     code = 1
