@@ -11,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
+from rclpy.publisher import Publisher
 
 _TOPIC, _PERIOD_S = "bond", 0.1  # as Nav2's own nodes have them
+_GOODBYE_S = 0.5  # longest wait for the manager to acknowledge
 
 
 class LifecycleBond:
@@ -67,10 +70,15 @@ class _NodeOfBond:
         return getattr(self._node, name)
 
     def create_publisher(self, *args: Any) -> _Endpoint:
-        return _Endpoint(self._node.create_publisher(*args), self._node.destroy_publisher)
+        return _Endpoint(self._node.create_publisher(*args), self._destroy_publisher)
 
     def create_subscription(self, *args: Any) -> _Endpoint:
         return _Endpoint(self._node.create_subscription(*args), self._node.destroy_subscription)
+
+    def _destroy_publisher(self, publisher: Publisher) -> bool:
+        # The goodbye is its last message, and nobody sends it again once the publisher is gone.
+        publisher.wait_for_all_acked(Duration(seconds=_GOODBYE_S))
+        return bool(self._node.destroy_publisher(publisher))
 
 
 class _Endpoint:

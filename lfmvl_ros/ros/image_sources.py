@@ -44,8 +44,8 @@ class ImageSource(Protocol):
             UserError: the source broke.
         """
 
-    def skip(self, count: int) -> None:
-        """Pass over the next ``count`` pictures without delivering them."""
+    def skip(self, count: int) -> int:
+        """Pass over the next ``count`` images; return how many there were, fewer at the end."""
 
     def rewind(self) -> None:
         """Start again with the first picture."""
@@ -123,9 +123,10 @@ class SceneSource:
         self._next += 1
         return self._video.frame(self._next - 1).pixels
 
-    def skip(self, count: int) -> None:
+    def skip(self, count: int) -> int:
         """Frames can be rendered in any order: skipping costs nothing."""
         self._next += count
+        return count
 
     def rewind(self) -> None:
         """Go back to the first frame."""
@@ -168,9 +169,11 @@ class FolderSource(_Pinhole):
             raise UserError(f"{path} is not a readable image; remove it or write it again")
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
-    def skip(self, count: int) -> None:
+    def skip(self, count: int) -> int:
         """Pass over images without reading them."""
-        self._next += count
+        skipped = min(count, len(self._paths) - self._next)
+        self._next += skipped
+        return skipped
 
     def rewind(self) -> None:
         """Go back to the first image."""
@@ -216,13 +219,14 @@ class CaptureSource(_Pinhole):
             raise UserError(f"{self.name} gives no more pictures; check its cable")
         return picture
 
-    def skip(self, count: int) -> None:
-        """Pass over pictures: they are unpacked, not converted."""
-        for _ in range(count):
+    def skip(self, count: int) -> int:
+        """Pass over images: they are unpacked, not converted."""
+        for skipped in range(count):
             if self._first is not None:
                 self._first = None
             elif not self._capture.grab():
-                return
+                return skipped
+        return count
 
     def rewind(self) -> None:
         """Open the video again: not every container can seek."""

@@ -88,8 +88,7 @@ class Pacer:
             while not self._stop.is_set():
                 behind = self._behind(index)
                 if behind:
-                    self._source.skip(behind)
-                    self._count_skipped(behind)
+                    self._count_skipped(self._source.skip(behind))
                 picture = self._next_picture()
                 if picture is None:
                     break

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 
+import cv2
 import numpy as np
 import pytest
 import rclpy
@@ -180,6 +181,15 @@ class World:
         path = self.folder / f"{name}.jsonl"
         path.write_text("".join(json.dumps(reply) + "\n" for reply in replies))
         return path
+
+    def pictures(self):
+        """Write a folder of images, for a camera node that starts at once on any machine."""
+        folder = self.folder / "images"
+        folder.mkdir(exist_ok=True)
+        for number in range(3):
+            pixels = np.full((48, 64, 3), 80 * number, np.uint8)
+            cv2.imwrite(str(folder / f"{number}.png"), pixels)
+        return str(folder)
 
     def wait_active(self):
         self.health("model", lambda status: "query" in values(status))

@@ -42,11 +42,12 @@ def test_video_rate_order_end_and_rewind(video):
     source = open_source(settings(video))
     assert source.rate_hz == pytest.approx(12.5)
     assert grey_levels(source, 3) == pytest.approx([0, 20, 40], abs=3)
-    source.skip(4)
+    assert source.skip(4) == 4
     assert grey_levels(source, 3) == pytest.approx([140, 160, 180], abs=3)
     assert source.read() is None
     source.rewind()
     assert grey_levels(source, 1) == pytest.approx([0], abs=3)
+    assert source.skip(100) == 9  # what there is
     source.close()
 
 
@@ -72,15 +73,17 @@ def test_folder_is_sorted_and_ends(folder):
     assert grey_levels(source, 3) == [20, 40, 60]
     assert source.read() is None
     source.rewind()
-    source.skip(1)
+    assert source.skip(1) == 1
     assert grey_levels(source, 1) == [40]
+    assert source.skip(5) == 1
+    assert source.read() is None
 
 
 def test_scene_is_the_scene():
     source = open_source(settings("scene", seed=3, width=96, height=64, rate_hz=10.0))
     expected = SceneVideo(3, wh=(96, 64), fps=10.0)
     assert np.array_equal(source.read(), expected.frame(0).pixels)
-    source.skip(2)
+    assert source.skip(2) == 2
     assert np.array_equal(source.read(), expected.frame(3).pixels)
     fx, fy, cx, cy = source.intrinsics((96, 64))
     assert fx == fy == expected.focal_px

@@ -31,7 +31,9 @@ class Numbers:
         return np.full((2, 2, 3), self.next - 1, np.uint8)
 
     def skip(self, count):
-        self.next += count
+        skipped = min(count, self.count - self.next)
+        self.next += skipped
+        return skipped
 
     def rewind(self):
         self.next = 0
