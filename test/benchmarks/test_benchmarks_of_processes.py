@@ -39,20 +39,65 @@ def measuring():
 
 
 def test_transport():
-    document, told = run("transport.py", "--seconds", "0.5", "--sizes", "64x48")
-    assert [run["reliability"] for run in document["runs"]] == ["best_effort", "reliable"]
-    reliable = document["runs"][1]
+    document, printed = run("transport.py", "--seconds", "0.5", "--sizes", "64x48")
+    assert [(run["profile"], run["reliability"]) for run in document["runs"]] == [
+        ("no profile", "best_effort"),
+        ("no profile", "reliable"),
+        ("shipped profile", "best_effort"),
+        ("shipped profile", "reliable"),
+    ]
+    reliable = document["runs"][3]
     assert (reliable["sent"], reliable["arrived"], reliable["damaged"]) == (15, 15, 0)
     assert 0 < reliable["latency_p50_ms"] <= reliable["latency_p95_ms"]
     assert reliable["sender_core_percent"] > 0
-    assert "64x48 reliable: arrived 15" in told
+    assert "shipped profile, 64x48 reliable: arrived 15" in printed
+    assert printed.startswith(f"ROS 2 {document['ros_distribution']}, {document['rmw']}")
+
+
+@pytest.mark.slow
+def test_a_segment_with_several_subscribers():
+    arguments = ("--segments-mib", "1", "--subscribers", "2", "--sizes", "64x48")
+    document, _ = run("transport.py", "--seconds", "0.5", *arguments)
+    assert {run["profile"] for run in document["runs"]} == {"segment 1 MiB"}
+    assert [run["reliability"] for run in document["runs"]] == ["best_effort", "reliable"]
+    assert (document["subscribers"], document["runs"][1]["arrived"]) == (2, 15)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--sizes", "huge"], "--sizes are VGA, 720p"),
+        (["--profile", "/no/such.xml"], "--profile is both"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_line(arguments, says):
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "transport.py"), *arguments],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_ros_there_is_one_line(tmp_path):
+    (tmp_path / "rclpy.py").write_text("raise ImportError('no rclpy here')")
+    for name in ("transport.py", "node_overhead.py"):
+        done = subprocess.run(
+            [sys.executable, str(FOLDER / name)], capture_output=True, text=True, timeout=60,
+            check=False, env=os.environ | {"PYTHONPATH": f"{tmp_path}:{FOLDER.parent}"},
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert "needs ROS 2 with sensor_msgs and vision_msgs, but no rclpy here" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
 def test_node_overhead():
     document, told = run("node_overhead.py", "--frames", "60")
     assert document["frames"] == 60
-    assert 0 < document["tracks_messages"] <= 61
+    assert 0 < document["tracks_messages"] <= document["sent"] <= 61
+    assert document["without_tracks"] == document["sent"] - document["tracks_messages"]
     assert document["answers"] > 0
     assert document["tracks_in_a_frame"] > 1
     assert 0 < document["latency_p50_ms"] <= document["latency_p95_ms"]
