@@ -122,6 +122,13 @@ RULES = (
     Rule(r"^lfmvl config --(yaml|markdown)$", quick=True, prints=r"tracker"),
     Rule(r"^lfmvl config --yaml > config/default\.yaml$", quick=True),
     Rule(
+        r"^lfmvl calibrate --model DIR --data my-pictures",
+        first="cp -r lfmvl_ros/data/warehouse DIR"
+        " && lfmvl scenes --labelled many-pictures --count 300 --seed 11",
+        change=(("my-pictures", "many-pictures"),),
+        leaves=("DIR/calibration.json",),
+    ),
+    Rule(
         r"^lfmvl calibrate .*--model DIR",
         first="cp -r lfmvl_ros/data/warehouse DIR",
         change=(("FILE", "reliability"),),
