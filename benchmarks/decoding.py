@@ -28,14 +28,17 @@ from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import torch
-from decoding_batch import throughput
-from decoding_identity import BUNDLED, identity
-from decoding_scripts import COUNTS, GOODS, MOTIONS, MOVERS, Weightless, scripted, write
-from decoding_time import big_model, vision_ratio, wall_ratio
+from needs import needed_packages, run_command
 
-from lfmvl_ros.models.decoding import Blocks
-from lfmvl_ros.training.tokenizer import build_tokenizer
+with needed_packages():
+    import torch
+    from decoding_batch import throughput
+    from decoding_identity import BUNDLED, identity
+    from decoding_scripts import COUNTS, GOODS, MOTIONS, MOVERS, Weightless, scripted, write
+    from decoding_time import big_model, vision_ratio, wall_ratio
+
+    from lfmvl_ros.models.decoding import Blocks
+    from lfmvl_ros.training.tokenizer import build_tokenizer
 
 
 @dataclass
@@ -88,7 +91,9 @@ def answers(checkpoint: Path, frames: int, out: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="below ten minutes")
     parser.add_argument("--frames", type=int, help="frames of `answers`; 1000, quick 72")
     parser.add_argument("--checkpoint", type=Path, default=BUNDLED)
@@ -134,4 +139,4 @@ def ratios(total: dict[str, Sums]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -6,7 +6,7 @@
 Scripted answers of slow scenes (6 objects, 2 decimals) with the drafts that the node would have;
 one prompt length for each camera. Both ways alternate frame by frame, so that their ratio holds
 on a machine that does other things as well. Prompt and answer count, the vision tower does not: a
-batch has nothing to gain there. The last line is one JSON object.
+batch has nothing to gain there. The last line is one JSON object. Takes about a minute.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ import json
 from itertools import islice
 from typing import Any
 
-import torch
-from decoding_scripts import END, MOTIONS, Weightless, scripted, write, write_all
-from decoding_time import big_model
+from needs import needed_packages, run_command
 
-from lfmvl_ros.models.decoding import Blocks, NoDraft
-from lfmvl_ros.models.runner import Lfm2Runner
-from lfmvl_ros.training.tokenizer import build_tokenizer
+with needed_packages():
+    import torch
+    from decoding_scripts import END, MOTIONS, Weightless, scripted, write, write_all
+    from decoding_time import big_model
+
+    from lfmvl_ros.models.decoding import Blocks, NoDraft
+    from lfmvl_ros.models.runner import Lfm2Runner
+    from lfmvl_ros.training.tokenizer import build_tokenizer
 
 PROMPT, WARM = 170, 2
 
@@ -65,7 +68,9 @@ def throughput(model: Any, cameras: int, frames: int, *, drafts: bool) -> dict[s
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--cameras", type=int, default=4)
     parser.add_argument("--frames", type=int, default=3)
     parser.add_argument("--dtype", default="bfloat16", choices=("float32", "bfloat16"))
@@ -80,4 +85,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

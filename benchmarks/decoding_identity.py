@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Are answers with drafts the answers of `generate`, token for token? Over a thousand frames.
 
-    python benchmarks/decoding_identity.py --frames 1000 --out identity.jsonl [--dtype bfloat16]
+    python benchmarks/decoding_identity.py --out identity.jsonl [--quick] [--dtype bfloat16]
 
 Videos of four kinds (static, slow, fast, pan) with 3, 6 and 10 objects that enter, leave and hide
 each other, asked with 2 and with 3 decimals; drafts from the tracker, as in the node. Every frame
@@ -11,6 +11,8 @@ is one line of the file, so that a run that was stopped goes on where it was (vi
 differs is asked once more alone, and both are written down. In bfloat16 two controls show what
 rounding does without any draft: the runner one token at a time, and `generate` alone against
 `generate` in a batch. The last line of the output is one JSON object.
+
+Float32 takes about five minutes on a quiet core, `--quick` (96 frames) less than one.
 """
 
 from __future__ import annotations
@@ -24,15 +26,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from decoding_scripts import COUNTS, MOTIONS, Follower, scenes
-from tqdm import tqdm
+from needs import needed_packages, run_command
 
-from lfmvl_ros.core.config import GenerationSettings, ImageSettings
-from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.prompt import CARD_TEMPLATE, FINE_TEMPLATE
-from lfmvl_ros.core.reply import Reply
-from lfmvl_ros.models.lfm2_vl import Lfm2VlBackend
+with needed_packages():
+    import torch
+    from decoding_scripts import COUNTS, MOTIONS, Follower, scenes
+    from tqdm import tqdm
+
+    from lfmvl_ros.core.config import GenerationSettings, ImageSettings
+    from lfmvl_ros.core.frame import Frame
+    from lfmvl_ros.core.prompt import CARD_TEMPLATE, FINE_TEMPLATE
+    from lfmvl_ros.core.reply import Reply
+    from lfmvl_ros.models.lfm2_vl import Lfm2VlBackend
 
 BUNDLED = Path(__file__).parents[1] / "lfmvl_ros" / "data" / "warehouse"
 TEMPLATES = {template.decimals: template for template in (CARD_TEMPLATE, FINE_TEMPLATE)}
@@ -199,15 +204,20 @@ def identity(checkpoint: Path, dtype: str, frames: int, out: Path) -> Record:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--frames", type=int, default=1000)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="96 frames")
+    parser.add_argument("--frames", type=int, help="1000, or 96 with --quick; rounded up to 24s")
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--checkpoint", type=Path, default=BUNDLED)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    print(json.dumps(identity(args.checkpoint, args.dtype, args.frames, args.out)))
+    frames = args.frames or (96 if args.quick else 1000)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    print(json.dumps(identity(args.checkpoint, args.dtype, frames, args.out)))
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

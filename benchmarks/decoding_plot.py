@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw the passes an answer takes, from the records of decoding_identity.py.
 
-python benchmarks/decoding_plot.py out/decoding/float32.jsonl docs/images/decoding.png
+    python benchmarks/decoding_plot.py out/decoding/float32.jsonl docs/images/decoding.png
+
+It takes a few seconds and asks no model.
 """
 
 from __future__ import annotations
@@ -11,12 +13,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-import numpy as np
+from needs import end, needed_packages, run_command
 
-mpl.use("Agg")
-import matplotlib.pyplot as plt
-from decoding_scripts import COUNTS, MOTIONS
+with needed_packages():
+    import matplotlib as mpl
+    import numpy as np
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+    from decoding_scripts import COUNTS, MOTIONS
 
 COLOURS = {3: "#9ecae1", 6: "#4292c6", 10: "#084594"}
 BARS = {"static": 15, "slow": 8, "fast": 4, "pan": 4}  # tokens to passes to be reached
@@ -63,13 +68,18 @@ def draw(records: list[dict[str, Any]], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("records", type=Path)
     parser.add_argument("picture", type=Path)
     args = parser.parse_args()
+    if not args.records.is_file():
+        writer = f"python benchmarks/decoding_identity.py --out {args.records}"
+        end(f"no {args.records}: `{writer}` writes it")
     records = [json.loads(line) for line in args.records.read_text().splitlines()[1:]]
     draw(records, args.picture)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -27,17 +27,20 @@ from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import numpy as np
-import torch
-from measuring import machine, percentile
+from needs import needed_packages, run_command
 
-from lfmvl_ros.core.config import PerceptionSettings
-from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.model import VisionLanguageModel
-from lfmvl_ros.core.pipeline import Pipeline
-from lfmvl_ros.core.report import Answer
-from lfmvl_ros.models.base import load_model
-from lfmvl_ros.scenes import SceneVideo
+with needed_packages():
+    import numpy as np
+    import torch
+    from measuring import machine, percentile
+
+    from lfmvl_ros.core.config import PerceptionSettings
+    from lfmvl_ros.core.frame import Frame
+    from lfmvl_ros.core.model import VisionLanguageModel
+    from lfmvl_ros.core.pipeline import Pipeline
+    from lfmvl_ros.core.report import Answer
+    from lfmvl_ros.models.base import load_model
+    from lfmvl_ros.scenes import SceneVideo
 
 WH, RATE_HZ, MOST_TOKENS = (640, 480), 15.0, 256
 QUERY = "person, forklift, cardboard box"
@@ -101,7 +104,9 @@ def figures(answers: list[Answer], target_ms: float | None) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="below three minutes")
     parser.add_argument("--checkpoint", default="bundled")
     parser.add_argument("--answers", type=int, help="of each run")
@@ -134,4 +139,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -10,7 +10,7 @@ passes its tests; the others' say what users of small models have to expect.
 
 Columns: replies that raised; boxes that are no boxes (outside the picture, empty, not finite);
 objects found of those expected (label equal, IoU 0.9); boxes that are not there; CPU microseconds a
-reply, median and most. The last line is one JSON object.
+reply, median and most. The last line is one JSON object. Takes a few seconds.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from needs import needed_packages, optional, run_command
 
-from lfmvl_ros.core.boxes import iou_matrix
-from lfmvl_ros.core.config import ParsingSettings
-from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.parsing import parse_reply
-from lfmvl_ros.core.prompt import Prompt
-from lfmvl_ros.core.query import Query
-from lfmvl_ros.core.reply import FinishReason, Reply
+with needed_packages():
+    import numpy as np
+
+    from lfmvl_ros.core.boxes import iou_matrix
+    from lfmvl_ros.core.config import ParsingSettings
+    from lfmvl_ros.core.frame import Frame
+    from lfmvl_ros.core.parsing import parse_reply
+    from lfmvl_ros.core.prompt import Prompt
+    from lfmvl_ros.core.query import Query
+    from lfmvl_ros.core.reply import FinishReason, Reply
 
 FOLDER = Path(__file__).parents[1] / "test" / "data" / "replies"
 Boxes = list[tuple[str, list[float]]]
@@ -58,12 +61,10 @@ def ours(case: dict[str, Any]) -> Boxes:
 
 def peers() -> dict[str, Parser]:
     """Return the parsers of supervision that read JSON; none where it is not installed."""
-    try:
-        import supervision
-        from supervision.detection import vlm
-    except ImportError as error:
-        print(f"supervision is left out ({error}); see requirements-bench.txt")
+    supervision = optional("supervision", "the parsers of supervision")
+    if supervision is None:
         return {}
+    from supervision.detection import vlm
 
     def qwen(unit: tuple[int, int] | None) -> Parser:
         def parse(case: dict[str, Any]) -> Boxes:
@@ -171,4 +172,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

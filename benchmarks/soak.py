@@ -30,12 +30,15 @@ from pathlib import Path
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 os.environ.setdefault("ROS_DOMAIN_ID", "71")
 
-import numpy as np
-import rclpy
-from sensor_msgs.msg import Image
-from std_msgs.msg import String
+from needs import needed_packages, run_command
 
-from lfmvl_ros.ros import conversions, qos
+with needed_packages():
+    import numpy as np
+    import rclpy
+    from sensor_msgs.msg import Image
+    from std_msgs.msg import String
+
+    from lfmvl_ros.ros import conversions, qos
 
 TIMEOUT_S = 0.5
 PATIENCE_S = 15.0
@@ -204,7 +207,9 @@ def trend(samples: list[float], minutes: float) -> float:
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     arguments.add_argument("--minutes", type=float, default=30.0)
     arguments.add_argument("--seed", type=int, default=1)
     wanted = arguments.parse_args()
@@ -241,4 +246,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Score the tracker behind a slow, late model, with and without looking at the pixels.
 
-    python benchmarks/tracking.py [--quick] [--out DIR]
+    python benchmarks/tracking.py [--quick] [--out DIR] [--mot15 DIR]
 
 Regime B: rendered warehouse scenes at 25 frames a second; a simulated model takes the newest frame
 when it is free and answers 250 ms late (with jitter), with the defects of a small model: boxes
@@ -10,9 +10,9 @@ answers and is scored, causally, at every frame. Regime A: every frame is answer
 
 Peers choose the best of their settings and modes on the tuning scenes; ours were tuned there, too.
 Figures are of other seeds and also of kinds of scene that nobody was tuned on. MOTA, IDF1, HOTA by
-`trackeval`. The last line is one JSON object. What is needed beyond the package is in
-requirements-bench.txt; a peer that is not installed is left out, and said so. Pictures and
-scores of peers are kept under --out; remove cache/scores there after a change of peers or scoring.
+`trackeval`. The last line is one JSON object. `make bench-setup` installs what is needed beyond the
+package; a peer that is not installed is left out, and a line says so. Images and scores of peers
+are kept under --out; remove cache/scores there after a change of peers or scoring.
 """
 
 from __future__ import annotations
@@ -24,27 +24,31 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
-import numpy as np
-from tracking_followers import Follow, held, last_two_true, ours, true_motion
-from tracking_peers import behind, peers
-from tracking_score import Score, pooled, score
-from tracking_world import (
-    FPS,
-    SCENES,
-    WH,
-    Answer,
-    World,
-    prompt_answers,
-    rendered,
-    slow_answers,
-    tud_campus,
-)
+from needs import needed_packages, optional, require, run_command
 
-from lfmvl_ros.core.config import TrackerSettings
-from lfmvl_ros.core.detections import Detections
-from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.tracking import Tracker
+with needed_packages():
+    import cv2
+    import numpy as np
+    from tracking_followers import Follow, held, last_two_true, ours, true_motion
+    from tracking_peers import behind, peers
+    from tracking_score import Score, pooled, score
+    from tracking_world import (
+        FPS,
+        SCENES,
+        WH,
+        Answer,
+        World,
+        mot15_from_environment,
+        prompt_answers,
+        rendered,
+        slow_answers,
+        tud_campus,
+    )
+
+    from lfmvl_ros.core.config import TrackerSettings
+    from lfmvl_ros.core.detections import Detections
+    from lfmvl_ros.core.frame import Frame
+    from lfmvl_ros.core.tracking import Tracker
 
 PEERS_TUNED = (("static", 0), ("crowd", 0), ("pan", 0), ("turn", 0))
 REPORTED_SEEDS = (10, 11)
@@ -129,7 +133,7 @@ def regime_b(cache: Path, seconds: float, seeds: tuple[int, ...]) -> tuple[dict,
     return _with_best_peer(result, chosen), by_scene
 
 
-def regime_a(cache: Path, seconds: float, seeds: tuple[int, ...]) -> dict:
+def regime_a(cache: Path, seconds: float, seeds: tuple[int, ...], mot15: Path | None) -> dict:
     """Every frame answered at once: rendered scenes, and TUD-Campus with public detections."""
     tuning = [_prompt(k, seed, 6.0, cache) for k, seed in PEERS_TUNED if k in ("crowd", "turn")]
     everybody: dict[str, tuple[Follow, Path | None]] = {
@@ -144,7 +148,7 @@ def regime_a(cache: Path, seconds: float, seeds: tuple[int, ...]) -> dict:
         result[name] = figures(scored(follow, scenes, START_S, keep))
         print(f"A {name:22}", result[name], flush=True)
     found = {"rendered": _with_best_peer(result, chosen)}
-    campus = tud_campus()
+    campus = tud_campus(mot15)
     if campus is not None:
         result = {}
         for name, (follow, _) in everybody.items():
@@ -243,6 +247,8 @@ def bridge_ms(count: int = 20) -> dict[str, float]:
 
 def plot(result: dict, by_scene: dict, file: Path) -> None:
     """HOTA by kind of scene as grouped bars."""
+    if optional("matplotlib", f"the plot {file}") is None:
+        return
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -282,12 +288,19 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one seed of each kind of scene")
     parser.add_argument("--seconds", type=float, default=8.0, help="length of a scene")
     parser.add_argument("--out", type=Path, default=Path("out/tracking"), help="plot, frame cache")
+    parser.add_argument(
+        "--mot15",
+        type=Path,
+        default=mot15_from_environment(),
+        help="folder of MOT15, for TUD-Campus; default: $LFMVL_MOT15",
+    )
     args = parser.parse_args()
+    require("trackeval")
     cv2.setNumThreads(1)
     cache = args.out / "cache"
     seeds = REPORTED_SEEDS[:1] if args.quick else REPORTED_SEEDS
     slow, by_scene = regime_b(cache, args.seconds, seeds)
-    prompt = regime_a(cache, args.seconds, seeds[:1])
+    prompt = regime_a(cache, args.seconds, seeds[:1], args.mot15)
     plot(slow, by_scene, args.out / "tracking.png")
     world = rendered(*PEERS_TUNED[0], 6.0, cache)
     result = {
@@ -300,4 +313,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from needs import optional
 from tracking_followers import Follow, delivered
 from tracking_score import Said
 from tracking_world import LABELS, Answer, World
@@ -42,11 +43,8 @@ def peers(*, slow: bool) -> Iterator[tuple[str, str, str, Callable[[], Update]]]
 
 
 def _settings(*, slow: bool, ticked: bool) -> Iterator[tuple[str, str, Callable[[], Update]]]:
-    try:
-        import trackers
-    except ImportError as error:
-        print(f"trackers (Roboflow) is not installed, its peers are left out: {error}")
-    else:
+    trackers = optional("trackers", f"trackers of Roboflow: {', '.join(_ROBOFLOW)}")
+    if trackers and optional("supervision", "trackers of Roboflow, which take its boxes"):
         for name, kind in _ROBOFLOW.items():
             for first, buffer, extra in itertools.product(
                 # Ticked, what is missing at the next frame would not live to be seen twice.
@@ -61,11 +59,7 @@ def _settings(*, slow: bool, ticked: bool) -> Iterator[tuple[str, str, Callable[
                 }
                 text = " ".join(f"{k.split('_')[-2]}={v}" for k, v in chosen.items())
                 yield name, text, _roboflow_maker(getattr(trackers, kind), chosen, ticked)
-    try:
-        import norfair  # noqa: F401
-    except ImportError as error:
-        print(f"norfair is not installed and left out: {error}")
-    else:
+    if optional("norfair", "the tracker norfair"):
         period = PERIOD if ticked else 1
         for delay, life, far in itertools.product((0, 1), (4,) if slow else (15,), (0.7, 0.9)):
             yield (

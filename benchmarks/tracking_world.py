@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from needs import optional
 
 from lfmvl_ros.core.boxes import clip
 from lfmvl_ros.core.detections import Detections
@@ -241,19 +241,32 @@ def _grounding(world: World, index: int, found: Detections, took_s: float) -> Gr
     )
 
 
-def tud_campus() -> tuple[World, list[Answer]] | None:
-    """MOT15's TUD-Campus (ground truth in ``motmetrics``) with its public detections.
+def mot15_from_environment() -> Path | None:
+    """The folder of MOT15 that ``LFMVL_MOT15`` names; None where it is not set."""
+    folder = os.environ.get("LFMVL_MOT15")
+    return Path(folder) if folder else None
 
-    The detections are looked for in ``../shared/data/mot15`` or ``$LFMVL_MOT15``. No pictures.
+
+def tud_campus(mot15: Path | None) -> tuple[World, list[Answer]] | None:
+    """MOT15's TUD-Campus with its public detections; no images. None where files are missing.
+
+    Args:
+        mot15: folder of the data set, as its archive has it (``train/TUD-Campus/det/det.txt``) or
+            flat (``TUD-Campus/det.txt``). The ground truth comes from there or from ``motmetrics``.
     """
-    folder = Path(os.environ.get("LFMVL_MOT15", Path(__file__).parents[2] / "shared/data/mot15"))
-    found = folder / "TUD-Campus" / "det.txt"
-    spec = importlib.util.find_spec("motmetrics")
-    if not found.exists() or spec is None or spec.origin is None:
-        print("TUD-Campus is left out: it needs motmetrics and", found.name, "in $LFMVL_MOT15")
+    if mot15 is None:
+        print("left out: TUD-Campus (give the folder of MOT15 with --mot15, see docs/tracking.md)")
         return None
-    truth = np.loadtxt(Path(spec.origin).parent / "data/TUD-Campus/gt.txt", delimiter=",")
-    seen = np.loadtxt(found, delimiter=",")
+    found, labelled = _mot15_file(mot15, "det"), _mot15_file(mot15, "gt")
+    if found is None:
+        print(f"left out: TUD-Campus (no TUD-Campus/det.txt or TUD-Campus/det/det.txt in {mot15})")
+        return None
+    if labelled is None:
+        carrier = optional("motmetrics", "TUD-Campus, whose ground truth motmetrics carries")
+        if carrier is None or carrier.__file__ is None:
+            return None
+        labelled = Path(carrier.__file__).parent / "data/TUD-Campus/gt.txt"
+    truth, seen = np.loadtxt(labelled, delimiter=","), np.loadtxt(found, delimiter=",")
     count, wh = int(truth[:, 0].max()), (640, 480)
     rows = [truth[truth[:, 0] == i + 1] for i in range(count)]
     world = World(
@@ -273,6 +286,15 @@ def tud_campus() -> tuple[World, list[Answer]] | None:
         told = Detections(boxes, ("person",) * len(row), np.clip(row[:, 6], 0, 1), sigma)
         answers.append(Answer(i, i / FPS, _grounding(world, i, told, 0.0)))
     return world, answers
+
+
+def _mot15_file(mot15: Path, kind: str) -> Path | None:
+    """``det`` or ``gt`` of TUD-Campus in a folder of MOT15; None where there is none."""
+    for folder in (mot15 / "train" / "TUD-Campus", mot15 / "TUD-Campus"):
+        for file in (folder / kind / f"{kind}.txt", folder / f"{kind}.txt"):
+            if file.is_file():
+                return file
+    return None
 
 
 def _from_corner(rows: np.ndarray) -> np.ndarray:

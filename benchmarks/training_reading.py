@@ -7,6 +7,7 @@ Forward and backward pass of the bundled checkpoint's language tower in bfloat16
 three questions about each picture: 8 pictures as the processor shows them (80 shared places, 180 of
 a question and its answer), and 2 in tiles (560 shared). The plain version is the same code with
 every question's row whole. The two take turns; the last line is one JSON object with the ratios.
+Half a minute on a quiet core.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ import time
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import torch
-from measuring import medians_in_turn
+from needs import needed_packages, run_command
 
-from lfmvl_ros.training.checkpoint import ModelShape, build_model
-from lfmvl_ros.training.reading import read
+with needed_packages():
+    import torch
+    from measuring import medians_in_turn
+
+    from lfmvl_ros.training.checkpoint import ModelShape, build_model
+    from lfmvl_ros.training.reading import read
 
 _QUESTIONS = 3
 _SHAPES = {"whole pictures": (8, 80, 180), "tiles": (2, 560, 180)}
@@ -63,4 +67,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)
