@@ -51,12 +51,18 @@ class Workplace:
         }
         self.made: set[str] = set()
 
-    def run(self, text: str, timeout_s: float = 1500.0) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+    def run(self, text: str) -> subprocess.CompletedProcess[str]:
+        process = subprocess.Popen(
             ["bash", "-c", text],
-            cwd=self.folder, env=self.environment, timeout=timeout_s, check=False,
-            capture_output=True, text=True, stdin=subprocess.DEVNULL,
+            cwd=self.folder, env=self.environment, text=True, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+        try:
+            out, err = process.communicate()
+        finally:  # also when the test's time is over: with all that the command started
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        return subprocess.CompletedProcess(text, process.returncode, out, err)
 
     def prepare(self, text: str) -> None:
         if text and text not in self.made:
