@@ -45,7 +45,7 @@ class Workplace:
             "PATH": f"{tools}:{os.environ['PATH']}",
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             "VENV": ".tools",
-            "ROS_LOCALHOST_ONLY": "1",
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
             "ROS_DOMAIN_ID": str(1 + os.getpid() % 100),
             "HF_HUB_OFFLINE": "1",
         }
