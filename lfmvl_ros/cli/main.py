@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
 from lfmvl_ros import __version__
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import escape
 from lfmvl_ros.threads import apply_thread_policy
 
 # One line each here, so that `lfmvl --help` imports neither torch nor OpenCV.
@@ -40,11 +43,27 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """Stand for what a terminal's encoding lacks, so that printed JSON stays JSON."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(escape, error.object[error.start : error.end])), error.end
+
+
+def _print_in_any_encoding() -> None:
+    """Let ``print`` escape what standard output can't encode, instead of ending in an error."""
+    codecs.register_error("lfmvl_escape", _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="lfmvl_escape")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code. A :class:`UserError` is one line and code 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     known, rest = build_parser().parse_known_args(arguments[:1])
     rest += arguments[1:]
+    _print_in_any_encoding()
     apply_thread_policy()  # before the command imports torch
     command = importlib.import_module(f"lfmvl_ros.cli.{known.command}")
     parser = argparse.ArgumentParser(prog=f"lfmvl {known.command}", description=command.HELP)

@@ -82,5 +82,14 @@ def _escaped(character: str) -> str:
         return character
     if unicodedata.category(character) not in _ESCAPED:
         return character
+    return escape(character)
+
+
+def escape(character: str) -> str:
+    r"""Return a character as JSON's escape, ASCII only.
+
+    >>> print(escape("é"), escape("😀"))
+    \u00e9 \ud83d\ude00
+    """
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))

@@ -45,6 +45,19 @@ def test_ground_prints_the_document_and_draws(
     assert (abs(drawn[90, 40:80] - 90).max(axis=-1) > 60).mean() > 0.8
 
 
+def test_a_terminal_that_lacks_letters_gets_json_all_the_same(
+    tmp_path: Path, replies: Path
+) -> None:
+    write_image(tmp_path / "in.png", np.full((120, 160, 3), 90, np.uint8))
+    done = subprocess.run(
+        [sys.executable, "-m", "lfmvl_ros.cli.main", "ground", str(tmp_path / "in.png"),
+         "--query", "caisse brisée, 📦, 箱", "--model", str(replies)],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, timeout=100,
+        check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout.decode("ascii"))["query"] == "caisse brisée, 📦, 箱"
+
+
 def test_ground_of_an_unreadable_answer_is_exit_code_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
