@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The front door: what `import lfmvl_ros` offers, and that it is enough to use a model."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,9 @@ import pytest
 import lfmvl_ros
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.scenes import SceneVideo
+from lfmvl_ros.viz.video import write_image
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_exports_are_those_that_are_documented():
@@ -83,3 +88,15 @@ def test_pixels_and_words_are_enough(model):
 def test_what_cannot_be_asked_is_an_error(model, image, query, error):
     with pytest.raises(error):
         lfmvl_ros.ask(model, [image], query)
+
+
+def test_the_python_of_the_readme_runs(tmp_path):
+    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "out").mkdir()
+    write_image(tmp_path / "out" / "boxes.png", SceneVideo(7, wh=(640, 480)).frame(0).pixels)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    outcome, *objects = done.stdout.splitlines()
+    assert outcome == "ok", done.stderr
+    assert any(line.startswith("person ") for line in objects), done.stdout

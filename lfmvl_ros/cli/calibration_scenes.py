@@ -163,17 +163,16 @@ def _questions(wanted: SceneSet, scenes: int) -> Iterator[Asked]:
 def _answer(
     model: VisionLanguageModel, settings: PerceptionSettings, item: Asked
 ) -> tuple[Grounding, Evidence | None]:
+    from lfmvl_ros.core.ask import Request
     from lfmvl_ros.core.frame import Frame
-    from lfmvl_ros.core.parsing import parse_reply
-    from lfmvl_ros.core.pipeline import template_for
     from lfmvl_ros.core.query import Query
 
     frame = Frame(np.ascontiguousarray(item.scene.pixels), 0)
-    prompt = template_for(settings, model).render(Query(tuple(item.question.labels)))
-    generation = replace(settings.generation, timeout_s=_TIMEOUT_S)
-    (reply,) = model.ground([frame], [prompt], generation=generation, image=settings.image)
+    patient = settings.updated({"generation.timeout_s": _TIMEOUT_S})
+    request = Request.prepare(model, patient, Query(tuple(item.question.labels)), [frame])
+    (reply,) = request.replies()
     witness = _Witness()
-    grounding = parse_reply(replace(reply, calibration=witness), frame=frame, prompt=prompt)
+    grounding = request.grounding(frame, replace(reply, calibration=witness))
     return grounding, witness.of(grounding)
 
 

@@ -119,9 +119,7 @@ def _skipped(name: str, why: str) -> Iterator[Finding]:
 
 def _model(args: argparse.Namespace) -> Iterator[Finding]:
     """Load the checkpoint and ask it about a rendered image, as the node would."""
-    from lfmvl_ros.core.parsing import parse_reply
-    from lfmvl_ros.core.pipeline import template_for
-    from lfmvl_ros.core.query import Query
+    from lfmvl_ros.core.ask import ask
 
     try:
         settings = PerceptionSettings().updated(
@@ -141,14 +139,12 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
         return
     yield Finding(OK, "model", f"{model.name} loaded in {time.monotonic() - start_s:.1f} s")
     frame = _picture()
-    prompt = template_for(settings, model).render(Query.parse(settings.query))
-    generation, image = settings.generation, settings.image
     took_s = 0.0
     for _ in range(2):  # the first answer also pays for what is made once
         start_s = time.monotonic()
-        (reply,) = model.ground([frame], [prompt], generation=generation, image=image)
+        (grounding,) = ask(model, [frame], settings.query, settings)
         took_s = time.monotonic() - start_s
-    grounding = parse_reply(reply, frame=frame, prompt=prompt)
+    reply = grounding.reply
     model.close()
     what = (
         f"{grounding.outcome.value}, {len(grounding.detections)} objects in a rendered image, "

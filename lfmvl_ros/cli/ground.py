@@ -9,11 +9,10 @@ from pathlib import Path
 
 from lfmvl_ros.cli.flags import add_setting_flags, pipeline_settings, settings_from
 from lfmvl_ros.cli.labels import warn_of_labels
+from lfmvl_ros.core.ask import ask
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
-from lfmvl_ros.core.parsing import parse_reply
-from lfmvl_ros.core.pipeline import template_for
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.viz.drawing import draw_marks, marks_of_detections
@@ -46,12 +45,10 @@ def run(args: argparse.Namespace) -> int:
     from lfmvl_ros.models.base import load_model
 
     model = load_model(settings)
-    prompt = template_for(settings, model).render(query)
-    (reply,) = model.ground([frame], [prompt], generation=settings.generation, image=settings.image)
-    grounding = parse_reply(reply, frame=frame, prompt=prompt, settings=settings.parsing)
+    (grounding,) = ask(model, [frame], query, settings)
     document = grounding.to_dict()
     if args.raw:
-        document["raw"] = reply.text
+        document["raw"] = grounding.reply.text
     print(json_text(document, indent=2))
     if args.annotate:
         _annotate(args.annotate, frame, grounding)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -14,15 +14,13 @@ from tqdm import tqdm
 
 from lfmvl_ros.cli.flags import add_setting_flags, settings_from
 from lfmvl_ros.cli.labels import warn_of_labels
-from lfmvl_ros.core.budgeting import asked_together, choose_for
+from lfmvl_ros.core.ask import Request
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.drafts import expect_answer
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.latency_budget import LatencyBudget
 from lfmvl_ros.core.model import VisionLanguageModel
-from lfmvl_ros.core.parsing import parse_reply
-from lfmvl_ros.core.pipeline import template_for
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import json_text
@@ -72,20 +70,13 @@ class Run:
 
     def ask(self, frame: Frame) -> dict[str, object]:
         """Answer about one frame, correct the tracker with it, return the JSON document."""
-        prompt = template_for(self.settings, self.model).render(self.query)
         hint = expect_answer(self.answered, self.query, self.tracker.at(frame.stamp_ns))
-        image, choice = choose_for(self.budget, self.model, self.settings, [frame], prompt)
-        (reply,) = self.model.ground(
-            [frame],
-            [prompt],
-            generation=self.settings.generation,
-            image=image,
-            hints=[hint],
+        request = Request.prepare(
+            self.model, self.settings, self.query, [frame], hints=[hint], budget=self.budget
         )
-        if choice is not None:
-            self.budget.learn(asked_together([frame]), choice, [reply])
-        grounding = parse_reply(reply, frame=frame, prompt=prompt, settings=self.settings.parsing)
-        grounding = replace(grounding, budget=choice)
+        (reply,) = replies = request.replies()
+        request.teach(self.budget, replies)
+        grounding = request.grounding(frame, reply)
         applied = self.tracker.apply(grounding)
         self.answered = Answer(grounding, applied, 0)
         self.answer_ms.append(reply.times.total_s * 1e3)
