@@ -155,7 +155,7 @@ def carrying(load: ImageLoad, wire: Wire) -> Iterator[Finding]:
 def _shared_memory(load: ImageLoad, wire: Wire) -> Iterator[Finding]:
     segment, whose = wire.segment_bytes, "the camera's process has"
     if segment is None:
-        whose = "with the profile that is set here, the camera's process has"
+        whose = "started from this shell, the camera would have"
         try:
             segment = fast_dds.transport_of(wire.environment, wire.profile).segment_bytes
         except UserError:
