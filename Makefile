@@ -14,7 +14,7 @@ CAMERA   ?= scene
 QUERY    ?=
 OUT      ?= out/demo
 
-.PHONY: help setup demo test test-fast test-deep lint types pytest format clean
+.PHONY: help setup bench-setup demo test test-fast test-deep lint types pytest format clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,10 +47,15 @@ demo: setup  ## camera, perception node and a subscriber over ROS 2 for 30 s; re
 test: lint types pytest  ## ruff, mypy and pytest: what CI runs
 
 test-fast: lint types  ## the same without the tests marked slow
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not deep"
 
-test-deep: lint types  ## the same with ten times the examples of property tests, other ones each time
-	$(BIN)/python -m pytest --hypothesis-profile deep
+test-deep: lint types  ## the same and more: ten times the examples of property tests, new ones each time, and every printed command
+	$(BIN)/python -m pytest --hypothesis-profile deep --timeout 3600 -m "deep or not deep"
+
+bench-setup: setup  ## what benchmarks compare with, into the same environment
+	$(PIP) -r requirements-bench.txt
+	$(PIP) --no-deps -r requirements-bench-peers.txt
+	$(BIN)/python benchmarks/needs.py
 
 lint: setup
 	$(BIN)/ruff check .
