@@ -19,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from needs import run_command
+
 # What libgomp does by itself: a thread for each core, which spins 300,000 rounds.
 WITHOUT = {"OMP_NUM_THREADS": str(os.cpu_count()), "GOMP_SPINCOUNT": "300000"}
 QUERY = "person, forklift, crate, traffic cone"
@@ -51,7 +53,9 @@ def answer_ms(video: Path, loops: int, environment: dict[str, str], limit_s: flo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--limit-s", type=float, default=120.0, help="of a run (%(default)s)")
     args = parser.parse_args()
     names = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
@@ -78,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

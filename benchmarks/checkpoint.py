@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from needs import needed_packages, run_command
+from needs import end, needed_packages, run_command
 
 with needed_packages():
     import numpy as np
@@ -282,6 +282,8 @@ def main() -> None:
     parser.add_argument("--page", type=Path, metavar="PNG", help="draw good and bad answers")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    if not (args.checkpoint / "config.json").is_file():
+        end(f"{args.checkpoint} is not the directory of a checkpoint: it has no config.json")
     checkpoint = Checkpoint(args.checkpoint)
     share = args.share if args.share is not None else 0.2 if args.quick else 1.0
     asked = questions(share)

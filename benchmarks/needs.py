@@ -93,8 +93,8 @@ def run_command(main: Callable[[], int | None]) -> NoReturn:
 
     Input that is missing or wrong (a file, a checkpoint, a setting) takes one line and code 2.
     """
-    from lfmvl_ros.core.errors import UserError
-
+    with needed_packages():
+        from lfmvl_ros.core.errors import UserError
     try:
         code = main()
     except (UserError, OSError) as error:

@@ -142,7 +142,9 @@ def total(scores: list[dict[str, int]], objects: int) -> dict[str, float]:
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     arguments.add_argument("--repeat", type=int, default=20, help="times each reply is parsed")
     repeat = arguments.parse_args().repeat
     lines = (FOLDER / "odd_replies.jsonl").read_text(encoding="utf-8").splitlines()

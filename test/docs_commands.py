@@ -142,7 +142,8 @@ RULES = (
     Rule(r"^lfmvl train .*--minutes", change=((r"--minutes \d+", "--minutes 0.5"),)),
     # Benchmarks: minutes to hours as printed.
     Rule(
-        r"^python benchmarks/(checkpoint|decoding|node_overhead|tracking|transport)\.py$",
+        r"^python benchmarks/(checkpoint|decoding|node_overhead|transport)\.py$"
+        r"|^python benchmarks/tracking(_bundled)?\.py( --mot15 DIR)?$",
         change=((r"$", " --quick"),),
     ),
     Rule(r"^python benchmarks/decoding_identity\.py --out out", change=((r"$", " --frames 24"),)),
