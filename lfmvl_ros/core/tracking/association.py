@@ -11,6 +11,7 @@ Student t, whose tails are heavier than a Gaussian's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,12 +24,13 @@ from scipy.stats import f as f_distribution
 from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy, iou_matrix
 
 IntArray = NDArray[np.intp]
+Likeness = Callable[[IntArray, IntArray], FloatArray]
 
 DETECTION_PROBABILITY = 0.9
 NEW_PER_ANSWER = 0.5
-# Probability that the pixels under a box were those of something else.
-ASTRAY = 0.05
 WRONG_LABEL = 0.05
+# No hypothesis is ruled out.
+LEAST_SHARE = 0.02
 # What the gate refuses is the same object still if the boxes overlap this much, and the label is
 # not a new one.
 OVERLAP = 0.3
@@ -85,7 +87,8 @@ def associate(
     *,
     gate_probability: float,
     density: float,
-    otherwise: tuple[FloatArray, FloatArray] | None = None,
+    otherwise: tuple[FloatArray, FloatArray, FloatArray] | None = None,
+    likeness: Likeness | None = None,
 ) -> Pairs:
     """Match N tracks with M boxes, one to one.
 
@@ -98,8 +101,10 @@ def associate(
         error: ``(M, 4, 4)``.
         gate_probability: share of true matches that the gate lets pass.
         density: of unexpected boxes, see :func:`new_object_density`.
-        otherwise: mean and covariance where the tracks are if the first ones are wrong
-            (probability :data:`ASTRAY`).
+        otherwise: H hypotheses of where the tracks are, of which ``mean`` and ``covariance`` are
+            the first: means ``(N, H, 4+)``, covariance ``(N, 4+, 4+)`` of all but the first, and
+            probabilities ``(N, H)``.
+        likeness: log-likelihood ratio ``(K,)`` that boxes look like tracks, of indices ``(K,)``.
     """
     gate = _gate(gate_probability)
     # A pair's alternative: the track was missed, the box is something new.
@@ -107,13 +112,19 @@ def associate(
     odds = 2 * np.log(seen / ((1 - seen) * density))
     gain, nis = np.zeros((2, len(mean), len(boxes)))
     other = np.zeros(gain.shape, dtype=np.bool_)
-    places = [(mean, covariance, 1.0)]
+    places = [(mean, covariance, np.ones(len(mean)))]
     if otherwise is not None:
-        places = [(mean, covariance, 1 - ASTRAY), (*otherwise, ASTRAY)]
+        means, spread, share = otherwise
+        places = [(mean, covariance, share[:, 0])]
+        places += [(means[:, k], spread, share[:, k]) for k in range(1, means.shape[1])]
     for second, (place, spread, probability) in enumerate(places):
         track, box, cost, distance = _costs(place, spread, boxes, error, gate)
-        same = probability * (WRONG_LABEL + (1 - WRONG_LABEL) * label_share[track, box])
+        same = np.maximum(probability[track], LEAST_SHARE) * (
+            WRONG_LABEL + (1 - WRONG_LABEL) * label_share[track, box]
+        )
         cost -= odds[track] + 2 * np.log(same)
+        if likeness is not None:
+            cost -= 2 * likeness(track, box)
         better = cost < gain[track, box]
         track, box = track[better], box[better]
         gain[track, box], nis[track, box] = cost[better], distance[better]
@@ -131,8 +142,7 @@ def _costs(
     track, box = _candidates(mean, covariance, boxes, error, gate)
     if not track.size:
         return track, box, np.zeros(0), np.zeros(0)
-    distance, log_volume = _innovation(mean, covariance, boxes, error, track, box)
-    cost = (TAIL + 4) * np.log1p(distance / TAIL) + log_volume + _CONSTANT
+    cost, distance = student_cost(mean[track], covariance[track], boxes[box], error[box])
     inside = distance <= gate
     return track[inside], box[inside], cost[inside], distance[inside]
 
@@ -185,17 +195,20 @@ def _candidates(
     return track[near], box[near]
 
 
-def _innovation(
-    mean: FloatArray,
-    covariance: FloatArray,
-    boxes: FloatArray,
-    error: FloatArray,
-    track: IntArray,
-    box: IntArray,
+def student_cost(
+    mean: FloatArray, covariance: FloatArray, boxes: FloatArray, error: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Squared Mahalanobis distance and log-determinant of K pairs, each ``(K,)``."""
-    factor = np.linalg.cholesky(covariance[track, :4, :4] + error[box])
-    difference = (boxes[box] - mean[track, :4])[:, :, None]
+    """Twice the negative log-likelihood and squared Mahalanobis distance of K pairs, each ``(K,)``.
+
+    Args:
+        mean: ``(K, 4+)``.
+        covariance: ``(K, 4+, 4+)``.
+        boxes: ``(K, 4)``.
+        error: ``(K, 4, 4)``.
+    """
+    factor = np.linalg.cholesky(covariance[:, :4, :4] + error)
+    difference = (boxes - mean[:, :4])[:, :, None]
     whitened = np.linalg.solve(factor, difference)[:, :, 0]
     log_volume = 2 * np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
-    return (whitened**2).sum(axis=1), log_volume
+    distance = (whitened**2).sum(axis=1)
+    return (TAIL + 4) * np.log1p(distance / TAIL) + log_volume + _CONSTANT, distance

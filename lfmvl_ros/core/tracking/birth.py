@@ -12,6 +12,8 @@ from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.tracking import evidence, life
 from lfmvl_ros.core.tracking.association import Pairs
+from lfmvl_ros.core.tracking.colour import nothing_known
+from lfmvl_ros.core.tracking.hypotheses import weighed
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.measurement import Measurements
 from lfmvl_ros.core.tracking.noise import process_noise
@@ -59,14 +61,19 @@ def births(
     columns = np.array([table.vocabulary.index(seen.labels[row]) for row in rows], dtype=np.int64)
     newborn = Table(
         stamp_ns=stamp,
+        alone_ns=stamp,
         vocabulary=table.vocabulary,
         spelling=table.spelling,
         ids=np.array(list(born.values()), dtype=np.int64),
         mean=mean,
         covariance=covariance,
         lasting=(1 - table.fresh) * seen.stated[rows],
-        seen_mean=mean,
-        seen_covariance=covariance,
+        alone_mean=np.repeat(mean[:, None], 2, axis=1),
+        alone_covariance=covariance,
+        belief=np.zeros((n, 3)),
+        weight=weighed(np.zeros((n, 3))),
+        background=np.zeros((n, 2)),
+        colour=nothing_known(n),
         noise=process_noise(mean, surprise, settings),
         surprise=surprise,
         innovation=np.zeros((n, 2)),

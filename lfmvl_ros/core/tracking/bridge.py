@@ -16,14 +16,14 @@ from dataclasses import replace
 
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.tracking.carry import Seen, step
+from lfmvl_ros.core.tracking.carry import Seen, small_boxes, step
+from lfmvl_ros.core.tracking.colour import ColourImage, small_colour
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
-from lfmvl_ros.core.tracking.flow import small_grey
+from lfmvl_ros.core.tracking.flow import points_across, small_grey
 from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.update import NS, carried
 
 MOST_FRAMES = 96
-SIDES = (4, 3, 2)
 # Points a step may take before its cost is known, and how fast the estimate of that cost follows.
 FIRST_POINTS = 800
 LEAST_POINTS = 64
@@ -73,7 +73,8 @@ class Bridge:
                 known = [seen for seen in self._ring if seen.stamp_ns >= frame.stamp_ns]
             if known:
                 return known[0].table if known[0].stamp_ns == frame.stamp_ns else None
-            fresh = Seen(frame.stamp_ns, frame.wh, small_grey(frame.pixels))
+            grey, colour = small_grey(frame.pixels), small_colour(frame.pixels)
+            fresh = Seen(frame.stamp_ns, frame.wh, grey, colour)
             while True:
                 with self._lock:
                     generation, root, root_wh = self._generation, self._root, self._root_wh
@@ -83,6 +84,11 @@ class Bridge:
                     if generation == self._generation:
                         self._remember(new, settings)
                         return new.table
+
+    def look(self, stamp_ns: int) -> ColourImage | None:
+        """Return the small colour image of the frame at ``stamp_ns`` if it is remembered."""
+        with self._lock:
+            return next((s.colour for s in self._ring if s.stamp_ns == stamp_ns), None)
 
     def prior(self, table: Table, stamp_ns: int, settings: TrackerSettings) -> Table:
         """Return ``table``, the tracks after an answer, carried to the frame taken at ``stamp_ns``.
@@ -166,21 +172,17 @@ class Bridge:
             return replace(fresh, table=carried(root, fresh.stamp_ns, settings))
         if root_wh not in (last.wh, fresh.wh):
             return replace(fresh, table=carried(last.table, fresh.stamp_ns, settings))
-        side = self._side(len(last.table), settings)
+        across = points_across(small_boxes(last, last.table), self._most_points(settings))
         began = time.thread_time()
-        new = step(last, fresh, settings, side, self._ego)
-        self._learn(time.thread_time() - began, len(last.table) * side**2)
+        new = step(last, fresh, settings, across, self._ego)
+        self._learn(time.thread_time() - began, int((across**2).sum()))
         return new
 
-    def _side(self, boxes: int, settings: TrackerSettings) -> int:
-        """Points along a box's side, as many as the time for one frame allows."""
-        points = FIRST_POINTS
-        if self._point_s > 0:
-            points = max(int(settings.bridge_budget_ms * 1e-3 / self._point_s), LEAST_POINTS)
-        for side in SIDES:
-            if boxes * side**2 <= points:
-                return side
-        return SIDES[-1]
+    def _most_points(self, settings: TrackerSettings) -> int:
+        """Points that the time for one frame allows, for all boxes together."""
+        if self._point_s <= 0:
+            return FIRST_POINTS
+        return max(int(settings.bridge_budget_ms * 1e-3 / self._point_s), LEAST_POINTS)
 
     def _learn(self, spent_s: float, points: int) -> None:
         if points < LEAST_POINTS:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy
 from lfmvl_ros.core.config import TrackerSettings
+from lfmvl_ros.core.tracking.colour import ColourImage, point_weight
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
-from lfmvl_ros.core.tracking.flow import BoxMotion, GreyImage, box_motion, transformed
-from lfmvl_ros.core.tracking.motion import shrink_velocity
+from lfmvl_ros.core.tracking.flow import BoxMotion, GreyImage, box_motion
+from lfmvl_ros.core.tracking.hypotheses import SCENE, reseated, without_flow
 from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table
 from lfmvl_ros.core.tracking.update import NS, carried
 
@@ -41,14 +42,17 @@ class Seen:
         stamp_ns: of the frame.
         wh: size of the camera's picture, px.
         grey: ``(h, w)`` small copy.
+        colour: ``(h, w, 3)`` still smaller copy.
         table: the tracks at this frame; None before the first answer's frame.
-        camera: ``(3, 3)`` homography from the frame before, px of the small copy, or None.
+        camera: ``(3, 3)`` homography from the frame before, px of the small copy, or None; the
+            last one that could be measured.
         step_s: time since the frame before, 0 if there is none.
     """
 
     stamp_ns: int
     wh: tuple[int, int]
     grey: GreyImage
+    colour: ColourImage
     table: Table | None = None
     camera: FloatArray | None = None
     step_s: float = 0.0
@@ -60,11 +64,16 @@ class Seen:
         return np.asarray(small / np.array(self.wh, dtype=np.float64))
 
 
+def small_boxes(seen: Seen, table: Table) -> FloatArray:
+    """Boxes ``(N, 4)`` xyxy of tracks, px of a frame's small copy."""
+    return np.asarray(cxcywh_to_xyxy(table.mean[:, :4]) * np.tile(seen.scale, 2))
+
+
 def step(
     before: Seen,
     after: Seen,
     settings: TrackerSettings,
-    side: int,
+    across: NDArray[np.intp],
     ego: EgoMotion | None = None,
 ) -> Seen:
     """Return ``after`` with the tracks of ``before`` carried to it.
@@ -73,7 +82,7 @@ def step(
         before: with a table at its own stamp.
         after: the next frame.
         settings: of the tracker.
-        side: points along a box's side.
+        across: ``(N,)`` points along each box's sides.
         ego: the camera's rotation, where it is known: says where to look for the pixels.
     """
     table, step_s = before.table, (after.stamp_ns - before.stamp_ns) * NS
@@ -82,25 +91,46 @@ def step(
     predicted = carried(table, after.stamp_ns, settings)
     if not len(table) or before.wh != after.wh or step_s > LONGEST_STEP_S:
         return replace(after, table=predicted, step_s=step_s)
-    sigma_px = np.sqrt(np.trace(predicted.covariance[:, 4:6, 4:6], axis1=1, axis2=2) / 2) * step_s
-    scale = before.scale
-    boxes = cxcywh_to_xyxy(table.mean[:, :4])
-    rotation = None
+    alone, spread = without_flow(table, after.stamp_ns, settings)
+    sigma_px = np.sqrt(np.trace(spread[:, 4:6, 4:6], axis1=1, axis2=2) / 2) * step_s
+    likely = table.weight[:, SCENE:] / table.weight[:, SCENE:].sum(axis=1, keepdims=True)
+    scale, rotation = before.scale, None
     if ego is not None:
         turn = ego.rotation(before.stamp_ns, after.stamp_ns)
         rotation = ego.lens.homography(turn, scale)
+
+    def weight(points: FloatArray, rows: NDArray[np.intp]) -> FloatArray:
+        share = (points + 0.5) / np.array(before.grey.shape[::-1])
+        return point_weight(before.colour, table.colour, share, rows)
+
     motion = box_motion(
         before.grey,
         after.grey,
-        boxes * np.concatenate([scale, scale]),
-        side=side,
-        expected=(predicted.mean[:, :2] - table.mean[:, :2]) * scale,
+        small_boxes(before, table),
+        across=across,
+        expected=(alone[:, :, :2] - table.alone_mean[:, :, :2]) * scale,
+        likely=likely,
         expected_sigma=sigma_px * float(scale.mean()),
         solid=table.confirmed & ~table.missed,
         ignored=table.hidden,
         rotation=rotation,
+        camera_guess=before.camera,
+        point_weight=weight,
     )
-    moved = _moved(table, predicted, motion, before, step_s)
+    background = motion.background / scale
+    alone = alone.copy()
+    alone[:, 0, :2] += background
+    # A box without flow moves as the likelier of the other two hypotheses says.
+    likelier = likely.argmax(axis=1)
+    own = (alone - table.alone_mean)[np.arange(len(table)), likelier, :4]
+    moved = replace(
+        _moved(table, predicted, motion, own, scale, step_s),
+        alone_mean=alone,
+        alone_covariance=spread,
+        alone_ns=after.stamp_ns,
+        background=background / step_s,
+    )
+    moved = reseated(moved)
     return replace(after, table=moved, camera=motion.camera, step_s=step_s)
 
 
@@ -108,11 +138,12 @@ def _moved(
     table: Table,
     predicted: Table,
     motion: BoxMotion,
-    before: Seen,
+    own: FloatArray,
+    scale: FloatArray,
     step_s: float,
 ) -> Table:
-    scale, mean, covariance = before.scale, predicted.mean.copy(), predicted.covariance.copy()
-    mean[:, :4] = table.mean[:, :4] + _trusted_shift(table, predicted, motion, before, step_s)
+    mean, covariance = predicted.mean.copy(), predicted.covariance.copy()
+    mean[:, :4] = table.mean[:, :4] + own
     seen = np.flatnonzero(motion.support > 0)
     if seen.size:
         shift = motion.shift[seen] / scale
@@ -127,7 +158,9 @@ def _moved(
             table, predicted, seen, shift, noise, step_s, float(scale.mean())
         )
         grown = motion.scale[seen]
-        mean[seen, 2:4] *= grown[:, None]
+        mean[seen, 2:4] = np.where(
+            (grown != 1.0)[:, None], table.mean[seen, 2:4] * grown[:, None], mean[seen, 2:4]
+        )
         told = (grown != 1.0)[:, None] * (GROWTH_DRIFT * mean[seen, 2:4]) ** 2 * step_s
         covariance[seen[:, None], [2, 3], [2, 3]] += told
     mean[:, 2:4] = np.maximum(mean[:, 2:4], MIN_SIDE_PX)
@@ -163,27 +196,3 @@ def _measured_velocity(
     out[:, _CENTRE[:, None], _CENTRE] = centre
     out[:, _SIZE[:, None], _SIZE] = prior[:, _SIZE[:, None], _SIZE]
     return velocity + gain * (shift / step_s - velocity), out
-
-
-def _trusted_shift(
-    table: Table, predicted: Table, motion: BoxMotion, before: Seen, step_s: float
-) -> FloatArray:
-    """Movement ``(N, 4)``, px, without flow: by as much of the velocity as is signal.
-
-    A velocity in the picture contains the camera's of the moment before. Where the background
-    shows both, what moved little relative to it is taken to move with it from now on.
-    """
-    foretold = predicted.mean[:, :4] - table.mean[:, :4]
-    camera, was = np.zeros((2, len(table), 2))
-    if motion.camera is not None and before.camera is not None and before.step_s > 0:
-        centres = table.mean[:, :2] * before.scale
-        last = transformed(centres, before.camera) - centres
-        camera, was = motion.background / before.scale, last / before.scale * step_s / before.step_s
-    own = table.mean.copy()
-    own[:, 4:6] -= was / step_s
-    kept = shrink_velocity(own, table.covariance)[:, 4:]
-    factor = np.divide(kept, own[:, 4:], out=np.zeros_like(kept), where=own[:, 4:] != 0)
-    foretold[:, :2] -= was
-    foretold *= factor
-    foretold[:, :2] += camera
-    return foretold

@@ -2,13 +2,15 @@
 """How the pixels under boxes moved from one camera frame to the next: sparse optical flow.
 
 A few points inside each box are followed with the pyramidal method of Lucas and Kanade (Bouguet,
-"Pyramidal implementation of the Lucas Kanade feature tracker", 2000) there and back (Kalal,
-Mikolajczyk, Matas, "Forward-backward error", ICPR 2010). A box's points rarely all lie on its
-object, so the box moves as the best supported group of them does, not as their mean.
+"Pyramidal implementation of the Lucas Kanade feature tracker", 2000). A box's points rarely all
+lie on its object: those with colours of the surroundings and those that move as the background
+does count less, and the box moves as most of what is left agrees
+(:mod:`lfmvl_ros.core.tracking.consensus`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -16,28 +18,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, iou_matrix
+from lfmvl_ros.core.tracking.consensus import agreed_motion
 
 GreyImage = NDArray[np.uint8]
 BoolArray = NDArray[np.bool_]
+PointWeight = Callable[[FloatArray, NDArray[np.intp]], FloatArray]
 GREY_HEIGHT_PX = 360
 WINDOW_PX = 7
 LEVELS = 3
 # Least eigenvalue of a window's gradient matrix: below it there is nothing to hold on to.
 TEXTURE = 1e-3
-# A point that does not come back to where it started was not followed.
-RETURN_PX = 0.7
 INSET = 0.1
-# Points whose movements differ by about this much belong together.
-KERNEL_PX = 0.5
 BACKGROUND_GRID = (14, 8)
 BACKGROUND_LEAST = 8
 BACKGROUND_TOLERANCE_PX = 1.0
-# What a point that moves like the background has to say about a box.
-BACKGROUND_VOTE = 0.4
-LEAST_POINTS = 3
+# How much a point counts that moves exactly as the background, and how far from that it stops.
+BACKGROUND_VOTE = 0.1
+BACKGROUND_KERNEL_PX = 1.0
 SAME_THING_IOU = 0.7
-SCALE_SIDE_PX = 48.0
-SCALE_POINTS = 10
+# One point for every so many px of a box's shorter side.
+POINT_SPACING_PX = 8.0
+FEWEST_ACROSS, MOST_ACROSS = 3, 8
+SCALE_SIDE_PX = 24.0
 # What a camera turns this close to 90 degrees off its axis, or beyond, is out of the picture.
 LEAST_DEPTH = 0.05
 
@@ -50,8 +52,8 @@ class BoxMotion:
         shift: ``(N, 2)`` movement of the centre.
         scale: ``(N,)`` growth, 1 where it was not measured.
         support: ``(N,)`` share of a box's points that moved together, 0 where it was lost.
-        background: ``(N, 2)`` movement of the scene behind each centre; zeros if ``camera`` is
-            None.
+        background: ``(N, 2)`` movement of the scene behind each centre; by the known rotation
+            alone if ``camera`` is None.
         camera: ``(3, 3)`` homography that carries points of the background, or None.
     """
 
@@ -75,65 +77,115 @@ def small_grey(pixels: NDArray[np.uint8]) -> GreyImage:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
+def points_across(boxes: FloatArray, most_points: int) -> NDArray[np.intp]:
+    """How many points ``(N,)`` to follow along the sides of boxes, ``most_points`` in all.
+
+    Args:
+        boxes: ``(N, 4)`` xyxy, px of the small image.
+        most_points: for all boxes together; 3x3 for each is the least.
+    """
+    shorter = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf)
+    wanted = np.clip(np.rint(shorter / POINT_SPACING_PX), FEWEST_ACROSS, MOST_ACROSS)
+    limit = MOST_ACROSS
+    while limit > FEWEST_ACROSS and float((np.minimum(wanted, limit) ** 2).sum()) > most_points:
+        limit -= 1
+    return np.asarray(np.minimum(wanted, limit), np.intp)
+
+
 def box_motion(
     before: GreyImage,
     after: GreyImage,
     boxes: FloatArray,
     *,
-    side: int,
+    across: NDArray[np.intp],
     expected: FloatArray,
+    likely: FloatArray,
     expected_sigma: FloatArray,
     solid: BoolArray,
     ignored: BoolArray | None = None,
     rotation: FloatArray | None = None,
+    camera_guess: FloatArray | None = None,
+    point_weight: PointWeight | None = None,
 ) -> BoxMotion:
     """Measure how boxes moved.
 
     Args:
-        before: ``(h, w)`` small picture in which the boxes are.
+        before: ``(h, w)`` small image in which the boxes are.
         after: the next one, same size.
-        boxes: ``(N, 4)`` xyxy, px of the small picture.
-        side: points along a box's side.
-        expected: ``(N, 2)`` movement that the velocity so far foretells, px.
-        expected_sigma: ``(N,)`` its standard deviation.
+        boxes: ``(N, 4)`` xyxy, px of the small image.
+        across: ``(N,)`` points along each box's sides, see :func:`points_across`.
+        expected: ``(N, 2, 2)`` movements that are expected: relative to the scene behind the box,
+            and relative to the image, px.
+        likely: ``(N, 2)`` their probabilities.
+        expected_sigma: ``(N,)`` their standard deviation, px.
         solid: ``(N,)`` boxes that hide what is behind them.
-        ignored: ``(N,)`` boxes that are not looked at; None for none.
+        ignored: ``(N,)`` boxes that are not measured; None for none.
         rotation: ``(3, 3)`` homography of how the camera turned, where that is known otherwise:
             points are looked for where it puts them.
+        camera_guess: ``(3, 3)`` what the camera's motion is taken for where it cannot be measured.
+        point_weight: how much points ``(M, 2)`` of boxes ``(M,)`` count, (0, 1]; None for all 1.
     """
     height, width = before.shape
-    points = _grid_points(boxes, side, (width, height))
-    usable = _visible(points, boxes, solid, (width, height))
-    n, per_box = usable.shape
+    points, weight = _grid_points(boxes, across, (width, height))
+    usable = (weight > 0) & _visible(points, boxes, solid, (width, height))
     if ignored is not None:
         usable[ignored] = False
+    rows, _ = np.nonzero(usable)
     behind = _background_points(boxes if ignored is None else boxes[~ignored], (width, height))
-    start = np.concatenate([points[usable], behind])
+    start, count = np.concatenate([points[usable], behind]), len(rows)
     turn = np.eye(3) if rotation is None else rotation
     foreseen = transformed(start, turn)
     moved, good = follow_points(before, after, start, foreseen)
-    count = int(usable.sum())
     camera = _camera_motion(foreseen[count:][good[count:]], moved[count:][good[count:]])
     # From here on, movements are those that the camera's turning does not explain.
-    shifts, followed = np.zeros((n, per_box, 2)), np.zeros((n, per_box), np.bool_)
+    shifts = np.zeros(points.shape)
     shifts[usable] = moved[:count] - foreseen[:count]
-    followed[usable] = good[:count]
+    voice = good[:count].astype(np.float64)
+    if point_weight is not None and count:
+        voice *= point_weight(start[:count], rows)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     turned = transformed(centres, turn)
-    vote = np.where(followed, _centrality(side)[None], 0.0)
-    background: FloatArray = np.zeros((n, 2))
+    background = turned - centres
     if camera is not None:
         background = transformed(turned, camera) - centres
-        around = transformed(points.reshape(-1, 2), turn)
-        still = (transformed(around, camera) - around).reshape(points.shape)
-        alike = np.hypot(*np.moveaxis(shifts - still, -1, 0)) < KERNEL_PX
-        vote = np.where(alike, BACKGROUND_VOTE * vote, vote)
+        still = transformed(foreseen[:count], camera) - foreseen[:count]
+        apart = ((shifts[usable] - still) ** 2).sum(axis=1) / (2 * BACKGROUND_KERNEL_PX**2)
+        still_share = _still(expected, likely, expected_sigma, background - (turned - centres))
+        doubt = (1 - BACKGROUND_VOTE) * (1 - still_share[rows])
+        voice *= 1 - doubt * np.exp(-apart)
         camera = camera @ turn
+    elif camera_guess is not None:
+        background, camera = transformed(centres, camera_guess) - centres, camera_guess
+    weight[~usable] = 0.0
+    weight[usable] *= voice
     sides = boxes[:, 2:] - boxes[:, :2]
-    unexplained = expected - (turned - centres)
-    shift, together, support = _best_group(shifts, vote, followed, unexplained, expected_sigma)
-    scale = _growth(points, shifts, together, shift, centres, sides.min(axis=1))
-    return BoxMotion(shift + turned - centres, scale, support, background, camera)
+    agreed = agreed_motion(
+        points - centres[:, None],
+        shifts,
+        weight,
+        np.sqrt(np.maximum(sides.prod(axis=1), 1.0)),
+        expected - (turned - centres)[:, None] + np.stack([background, 0 * background], axis=1),
+        likely,
+        expected_sigma,
+        sides.min(axis=1, initial=np.inf) >= SCALE_SIDE_PX,
+    )
+    asked = np.maximum(usable.sum(axis=1), 1)
+    followed = np.bincount(rows[good[:count]], minlength=len(boxes)) / asked
+    moved_by = agreed.shift + turned - centres
+    return BoxMotion(moved_by, agreed.growth, agreed.support * followed, background, camera)
+
+
+def _still(
+    expected: FloatArray, likely: FloatArray, sigma: FloatArray, background: FloatArray
+) -> FloatArray:
+    """Probability ``(N,)`` that boxes are expected to move as the background does.
+
+    See :func:`box_motion` for the first three; ``background (N, 2)`` is its movement behind them.
+    """
+    variance = sigma**2 + BACKGROUND_KERNEL_PX**2
+    own = expected - np.stack([0 * background, background], axis=1)
+    near = np.exp(-(own**2).sum(axis=-1) / (2 * variance[:, None]))
+    return np.asarray((likely * near).sum(axis=1) * BACKGROUND_KERNEL_PX**2 / variance)
 
 
 def transformed(points: FloatArray, homography: FloatArray) -> FloatArray:
@@ -146,61 +198,51 @@ def transformed(points: FloatArray, homography: FloatArray) -> FloatArray:
 def follow_points(
     before: GreyImage, after: GreyImage, start: FloatArray, foreseen: FloatArray
 ) -> tuple[FloatArray, BoolArray]:
-    """Follow points ``(M, 2)`` there and back; where they went, and which were really followed.
+    """Follow points ``(M, 2)``; where they went, and which could be followed.
+
+    Points are not followed back: that costs as much again, and the consensus of a box's points
+    leaves out those that went astray, as does the robust fit of the background.
 
     Args:
-        before: a small picture.
+        before: a small image.
         after: the next one.
         start: where the points are.
         foreseen: ``(M, 2)`` where to look for them. They are found up to about 20 px from there.
     """
     if not len(start):
         return np.zeros((0, 2)), np.zeros(0, np.bool_)
-    origin = np.asarray(start, np.float32).reshape(-1, 1, 2)
-    ahead = np.asarray(foreseen, np.float32).reshape(-1, 1, 2) - origin
-    there, found = _flow(before, after, origin, ahead)
-    back, returned = _flow(after, before, there, -ahead)
-    off = np.abs(back - origin).reshape(-1, 2).max(axis=1)
-    good = found & returned & (off < RETURN_PX)
-    return np.asarray(there.reshape(-1, 2), np.float64), np.asarray(good, np.bool_)
-
-
-def _flow(
-    before: GreyImage,
-    after: GreyImage,
-    start: NDArray[np.float32],
-    ahead: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], BoolArray]:
     end, found, _ = cv2.calcOpticalFlowPyrLK(
         before,
         after,
-        start,
-        start + ahead,
+        np.asarray(start, np.float32).reshape(-1, 1, 2),
+        np.asarray(foreseen, np.float32).reshape(-1, 1, 2),
         winSize=(WINDOW_PX, WINDOW_PX),
         maxLevel=LEVELS,
         criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 12, 0.02),
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
         minEigThreshold=TEXTURE,
     )
-    return np.asarray(end, np.float32), np.asarray(found).ravel() == 1
+    return np.asarray(end.reshape(-1, 2), np.float64), np.asarray(found.ravel() == 1, np.bool_)
 
 
-def _grid_points(boxes: FloatArray, side: int, wh: tuple[int, int]) -> FloatArray:
-    """Points ``(N, side * side, 2)`` spread over the part of each box that is in the picture."""
+def _grid_points(
+    boxes: FloatArray, across: NDArray[np.intp], wh: tuple[int, int]
+) -> tuple[FloatArray, FloatArray]:
+    """Points ``(N, K, 2)`` spread over the part of each box that is in the image.
+
+    And their weight ``(N, K)``: the middle of a box is most likely its object. Boxes with fewer
+    than K points have weights of 0 at the end.
+    """
     limit = np.array([*wh, *wh], dtype=np.float64)
     inside = np.clip(boxes, 0.0, limit)
     low, size = inside[:, None, :2], (inside[:, 2:] - inside[:, :2])[:, None, :]
-    share = INSET + (1 - 2 * INSET) * (np.arange(side) + 0.5) / side
-    across, down = np.meshgrid(share, share)
-    grid = np.stack([across.ravel(), down.ravel()], axis=1)
-    return np.asarray(low + grid[None] * size - 0.5)
-
-
-def _centrality(side: int) -> FloatArray:
-    """Weight ``(side * side,)`` of a box's points: its middle is most likely its object."""
-    offset = (np.arange(side) + 0.5) / side - 0.5
-    bell = np.exp(-((offset / 0.4) ** 2))
-    return np.asarray(np.outer(bell, bell).ravel())
+    number = np.arange(int(across.max(initial=1)) ** 2)
+    place = np.stack([number % across[:, None], number // across[:, None]], axis=-1)
+    share = (place + 0.5) / across[:, None, None]
+    weight = np.exp(-(((share - 0.5) / 0.4) ** 2).sum(axis=-1))
+    weight[number[None] >= across[:, None] ** 2] = 0.0
+    grid = INSET + (1 - 2 * INSET) * share
+    return np.asarray(low + grid * size - 0.5), np.asarray(weight)
 
 
 def _visible(
@@ -248,60 +290,3 @@ def _camera_motion(start: FloatArray, end: FloatArray) -> FloatArray | None:
     if motion is None or int(agree.sum()) < max(BACKGROUND_LEAST, len(start) // 3):
         return None
     return np.concatenate([np.asarray(motion, np.float64), [[0.0, 0.0, 1.0]]])
-
-
-def _best_group(
-    shifts: FloatArray,
-    vote: FloatArray,
-    followed: BoolArray,
-    expected: FloatArray,
-    expected_sigma: FloatArray,
-) -> tuple[FloatArray, BoolArray, FloatArray]:
-    """The movement ``(N, 2)`` most points agree on, those points ``(N, K)``, their share ``(N,)``.
-
-    Each point proposes its own movement; the others vote for it the more, the closer they are.
-    What was expected tips the balance between groups of about equal size.
-    """
-    apart = ((shifts[:, :, None] - shifts[:, None]) ** 2).sum(axis=-1)
-    variance = KERNEL_PX**2
-    near = np.exp(-apart / (2 * variance)) * vote[:, None, :]
-    surprise = ((shifts - expected[:, None]) ** 2).sum(axis=-1)
-    surprise = surprise / (2 * (expected_sigma[:, None] ** 2 + variance))
-    votes = near.sum(axis=-1) * (0.3 + np.exp(-surprise))
-    best = np.where(followed, votes, -1.0).argmax(axis=1)
-    row = np.arange(len(best))
-    chosen = shifts[row, best]
-    together = followed & (apart[row, best] < 4 * variance)
-    for _ in range(2):
-        off = ((shifts - chosen[:, None]) ** 2).sum(axis=-1)
-        weight = np.where(together, vote * np.exp(-off / (2 * variance)), 0.0)
-        total = np.maximum(weight.sum(axis=1), 1e-9)
-        mean = (shifts * weight[..., None]).sum(axis=1) / total[:, None]
-        chosen = np.where(together.any(axis=1)[:, None], mean, 0.0)
-    count = together.sum(axis=1)
-    support = np.where(count >= LEAST_POINTS, count / max(shifts.shape[1], 1), 0.0)
-    return chosen, together, np.asarray(support)
-
-
-def _growth(
-    points: FloatArray,
-    shifts: FloatArray,
-    together: BoolArray,
-    shift: FloatArray,
-    centres: FloatArray,
-    sides: FloatArray,
-) -> FloatArray:
-    """How much boxes grew, ``(N,)``; 1 where they are too small or too plain to tell.
-
-    Where it is known, ``shift`` is corrected: the points' middle need not be the box's.
-    """
-    scale = np.ones(len(sides))
-    rows = np.flatnonzero((sides >= SCALE_SIDE_PX) & (together.sum(axis=1) >= SCALE_POINTS))
-    for row in rows.tolist():
-        start, step = points[row, together[row]], shifts[row, together[row]]
-        spread = start - start.mean(axis=0)
-        growth = float((spread * step).sum()) / max(float((spread**2).sum()), 1e-9)
-        growth = min(max(growth, -0.1), 0.1)
-        scale[row] = 1 + growth
-        shift[row] = step.mean(axis=0) + growth * (centres[row] - start.mean(axis=0))
-    return scale

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, clip, cxcywh_to_xyxy
+from lfmvl_ros.core.tracking.colour import BINS
 from lfmvl_ros.core.tracking.life import END
 
 Rows = NDArray[np.intp] | NDArray[np.bool_]
 MIN_SIDE_PX = 1.0
-_PER_TABLE = ("stamp_ns", "vocabulary", "spelling", "jitter", "fresh")
+_PER_TABLE = ("stamp_ns", "alone_ns", "vocabulary", "spelling", "jitter", "fresh")
 
 
 def _ints() -> NDArray[np.int64]:
@@ -35,6 +36,7 @@ class Table:
 
     Attributes:
         stamp_ns: time of the state.
+        alone_ns: time of ``alone_mean`` and ``alone_covariance``.
         vocabulary: V label keys, the columns of ``evidence``.
         spelling: V labels as they are published.
         jitter: ``(4,)`` how much more cx, cy, w, h of boxes waver than the settings say (standard
@@ -46,7 +48,12 @@ class Table:
         covariance: ``(N, 8, 8)``.
         lasting: ``(N, 4, 4)`` covariance of the error in cx, cy, w, h that the model repeats in
             each answer, px^2. ``covariance`` lacks it, as if answers averaged it away.
-        seen_mean, seen_covariance: the two after the last sight, at ``seen_ns``.
+        alone_mean, alone_covariance: ``(N, 2, 8)`` and ``(N, 8, 8)`` the two as answers alone have
+            them, in the scene and in the image, see :mod:`lfmvl_ros.core.tracking.hypotheses`.
+        belief: ``(N, 3)`` what answers said of the three hypotheses, log-odds.
+        weight: ``(N, 3)`` probability of each hypothesis now.
+        background: ``(N, 2)`` velocity of the scene behind it in the image, px/s; 0 if unknown.
+        colour: ``(N, BINS)`` see :func:`lfmvl_ros.core.tracking.colour.foreground`.
         noise: ``(N, 4)`` spectral density of the acceleration of each axis, px^2/s^3.
         surprise: ``(N,)`` scale of ``noise``, learnt from innovations; 1 is as the settings say.
         innovation: ``(N, 2)`` of the last sight's centre, in standard deviations.
@@ -62,6 +69,7 @@ class Table:
     """
 
     stamp_ns: int = 0
+    alone_ns: int = 0
     vocabulary: tuple[str, ...] = ()
     spelling: tuple[str, ...] = ()
     jitter: FloatArray = field(default_factory=lambda: np.ones(4))
@@ -70,8 +78,12 @@ class Table:
     mean: FloatArray = field(default_factory=lambda: np.zeros((0, 8)))
     covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 8, 8)))
     lasting: FloatArray = field(default_factory=lambda: np.zeros((0, 4, 4)))
-    seen_mean: FloatArray = field(default_factory=lambda: np.zeros((0, 8)))
-    seen_covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 8, 8)))
+    alone_mean: FloatArray = field(default_factory=lambda: np.zeros((0, 2, 8)))
+    alone_covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 8, 8)))
+    belief: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
+    weight: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
+    background: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
+    colour: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, BINS), np.uint8))
     noise: FloatArray = field(default_factory=lambda: np.zeros((0, 4)))
     surprise: FloatArray = field(default_factory=_floats)
     innovation: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))

@@ -12,6 +12,7 @@ from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.tracking.applied import Applied, Ignored, Restart
 from lfmvl_ros.core.tracking.bridge import Bridge
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
+from lfmvl_ros.core.tracking.hypotheses import fused
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.tracks import Tracks
@@ -112,7 +113,7 @@ class Tracker:
             table = self._bridge.observe(frame, settings)
             if table is not None and memory.entries:
                 source = memory.entries[-1].grounding
-                return tracks_at(table, frame.stamp_ns, source, memory.cadence, settings)
+                return tracks_at(fused(table), frame.stamp_ns, source, memory.cadence, settings)
         return self.at(frame.stamp_ns)
 
     def at(self, stamp_ns: int) -> Tracks:
@@ -243,6 +244,7 @@ class Tracker:
             self._settings,
             new_id=self._next_id,
             carry=self._carry,
+            look=self._bridge.look,
         )
         entries = (*entries, _Entry(grounding, step))[-HISTORY:]
         self._memory = replace(memory, entries=entries, cadence=cadence)
@@ -262,6 +264,7 @@ class Tracker:
             settings,
             new_id=lambda _: None,
             carry=self._carry,
+            look=self._bridge.look,
         )
         entries = [*done, _Entry(grounding, late)]
         for entry in redo:
@@ -273,6 +276,7 @@ class Tracker:
                 new_id=self._same_id(entry),
                 banned=frozenset(entry.step.ended),
                 carry=self._carry,
+                look=self._bridge.look,
             )
             # What had ended by then stays ended in the next rewinding, too.
             step = replace(step, ended=tuple({*step.ended, *entry.step.ended}))

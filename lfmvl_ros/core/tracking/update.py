@@ -10,27 +10,31 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.tracking import evidence, life
 from lfmvl_ros.core.tracking.association import (
+    IntArray,
     Pairs,
     associate,
     new_object_density,
     with_overlapping,
 )
 from lfmvl_ros.core.tracking.birth import births
+from lfmvl_ros.core.tracking.colour import ColourImage, blended, foreground, likeness
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion, turned
+from lfmvl_ros.core.tracking.hypotheses import all_means, judged, predicted, without_flow
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.measurement import Measurements, label_key, measure
-from lfmvl_ros.core.tracking.motion import correct, predict
+from lfmvl_ros.core.tracking.motion import correct
 from lfmvl_ros.core.tracking.noise import learnt_noise, process_noise
-from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table, share_in_image
+from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table, boxes_in_image, share_in_image
 
 NS = 1e-9
 Carry = Callable[[Table, int, TrackerSettings], Table]
+Look = Callable[[int], ColourImage | None]
 # An innovation this unlikely means that the object did something the model did not expect.
 _SURPRISING = float(chi2.ppf(0.95, 4))
 MAX_INFLATION = 4.0
@@ -60,38 +64,15 @@ def carried(
     """
     if stamp_ns <= table.stamp_ns or not len(table):
         return replace(table, stamp_ns=max(stamp_ns, table.stamp_ns))
-    since_ns = np.full(len(table), table.stamp_ns, dtype=np.int64)
-    mean, covariance = _predicted(table, table.mean, table.covariance, since_ns, stamp_ns, settings)
+    mean, covariance = predicted(
+        table, table.mean, table.covariance, table.noise, table.stamp_ns, stamp_ns, settings
+    )
     if ego is not None:
         rotation = ego.rotation(table.stamp_ns, stamp_ns)
         elapsed_s = (stamp_ns - table.stamp_ns) * NS
         mean, covariance = turned(mean, covariance, rotation, ego.lens, elapsed_s)
         mean[:, 2:4] = np.maximum(mean[:, 2:4], MIN_SIDE_PX)
     return replace(table, stamp_ns=stamp_ns, mean=mean, covariance=covariance)
-
-
-def _predicted(
-    table: Table,
-    mean: FloatArray,
-    covariance: FloatArray,
-    since_ns: NDArray[np.int64],
-    stamp_ns: int,
-    settings: TrackerSettings,
-) -> tuple[FloatArray, FloatArray]:
-    """Mean ``(N, 8)`` and covariance of the tracks' motion from ``since_ns``, ``(N,)``, on."""
-    total_s = (stamp_ns - since_ns) * NS
-    steady_s: FloatArray = np.clip((table.steady_until_ns - since_ns) * NS, 0.0, total_s)
-    mean, covariance = predict(
-        mean,
-        covariance,
-        table.noise,
-        steady_s=steady_s,
-        coasting_s=total_s - steady_s,
-        decay_s=settings.velocity_decay_s,
-    )
-    # A box that was shrinking fast would turn inside out over a long gap.
-    mean[:, 2:4] = np.maximum(mean[:, 2:4], MIN_SIDE_PX)
-    return mean, covariance
 
 
 def is_alive(
@@ -113,6 +94,7 @@ def apply_answer(
     new_id: Callable[[int], int | None],
     banned: frozenset[int] = frozenset(),
     carry: Carry = carried,
+    look: Look = lambda _: None,
 ) -> Step:
     """Carry the tracks to the answer's frame and correct them with what it says.
 
@@ -124,6 +106,7 @@ def apply_answer(
         new_id: gives the id for a track born from a detection (its index); None forbids the birth.
         banned: ids that must not live on.
         carry: moves tracks to a later time.
+        look: gives the small colour image of a frame, None where it is not remembered.
     """
     before = table
     table = carry(table, grounding.stamp_ns, settings)
@@ -133,10 +116,16 @@ def apply_answer(
         table = table.take(np.array(free, dtype=np.bool_))
     ids: tuple[int, ...] = (0,) * len(grounding.detections)
     born: dict[int, int] = {}
+    image = look(grounding.stamp_ns) if settings.bridge == "flow" else None
     if grounding.outcome.is_evidence:
         seen = measure(grounding.detections, settings.box_jitter, table.jitter)
         table = evidence.with_labels(table, seen, grounding.query)
-        table, pairs = _match(table, seen, grounding, settings, looked=settings.bridge == "flow")
+        if image is not None:
+            mean, covariance = without_flow(table, grounding.stamp_ns, settings)
+            table = replace(
+                table, alone_mean=mean, alone_covariance=covariance, alone_ns=grounding.stamp_ns
+            )
+        table, pairs = _match(table, seen, grounding, settings, image)
         table = _judge(table, seen, pairs, grounding, cadence, settings)
         newborn, born = births(table, seen, pairs, grounding, cadence, settings, new_id)
         row_ids = [0] * len(seen)
@@ -148,6 +137,15 @@ def apply_answer(
         if newborn is not None:
             table = table.joined(newborn)
         table = table.take(is_alive(table, grounding.wh, cadence, settings))
+        if image is not None:
+            table = coloured(table, grounding.wh, image)
+        else:
+            table = replace(
+                table,
+                alone_mean=np.repeat(table.mean[:, None], 2, axis=1),
+                alone_covariance=table.covariance,
+                alone_ns=table.stamp_ns,
+            )
     kept = set(table.ids.tolist())
     ended = tuple(key for key in before.ids.tolist() if key not in kept)
     return Step(evidence.pruned(table), ids, born, ended)
@@ -165,21 +163,29 @@ def _match(
     seen: Measurements,
     grounding: Grounding,
     settings: TrackerSettings,
-    *,
-    looked: bool,
+    image: ColourImage | None,
 ) -> tuple[Table, Pairs]:
-    """Pair tracks with boxes; a track whose pixels led it astray is taken back to its prediction.
+    """Pair tracks with boxes, and let those say whether flow carried the tracks right.
 
     Args:
         table: the tracks at the answer's frame.
         seen: the boxes.
         grounding: the answer.
         settings: of the tracker.
-        looked: the tracks were carried here by what the pixels did, not by prediction alone.
+        image: small colour image of the answer's frame; None where flow has not seen it.
     """
+    shares = cxcywh_to_xyxy(seen.boxes) / np.tile(np.array(grounding.wh, np.float64), 2)
+
+    def alike(tracks: IntArray, boxes: IntArray) -> FloatArray:
+        if image is None:
+            return np.zeros(len(tracks))
+        return likeness(image, table.colour[tracks], shares[boxes])
+
     columns = [table.vocabulary.index(key) for key in seen.labels]
     label_share = evidence.shares(table)[:, columns]
-    otherwise = _from_last_sight(table, settings) if looked else None
+    otherwise = None
+    if image is not None:
+        otherwise = all_means(table), table.alone_covariance, table.weight
     pairs = associate(
         table.mean,
         table.covariance,
@@ -190,21 +196,11 @@ def _match(
         gate_probability=settings.gate_probability,
         density=new_object_density(grounding.wh),
         otherwise=otherwise,
+        likeness=alike,
     )
-    if otherwise is not None and pairs.otherwise.any():
-        back = pairs.tracks[pairs.otherwise]
-        mean, covariance = table.mean.copy(), table.covariance.copy()
-        mean[back], covariance[back] = otherwise[0][back], otherwise[1][back]
-        table = replace(table, mean=mean, covariance=covariance)
     unlikely = MAX_INFLATION * _SURPRISING
-    return table, with_overlapping(pairs, table.mean, label_share, seen.boxes, unlikely)
-
-
-def _from_last_sight(table: Table, settings: TrackerSettings) -> tuple[FloatArray, FloatArray]:
-    """Mean and covariance of the tracks predicted from their last sight, without pixels."""
-    return _predicted(
-        table, table.seen_mean, table.seen_covariance, table.seen_ns, table.stamp_ns, settings
-    )
+    pairs = with_overlapping(pairs, table.mean, label_share, seen.boxes, unlikely)
+    return (table if image is None else judged(table, seen, pairs)), pairs
 
 
 def _judge(
@@ -256,8 +252,6 @@ def _sighted(
     surprise, noise = table.surprise.copy(), table.noise.copy()
     log_odds, confidence = table.log_odds.copy(), table.confidence.copy()
     mean[rows], covariance[rows] = fixed, spread
-    seen_mean, seen_covariance = table.seen_mean.copy(), table.seen_covariance.copy()
-    seen_mean[rows], seen_covariance[rows] = fixed, spread
     innovation = table.innovation.copy()
     surprise[rows], jitter, fresh, innovation[rows] = learnt_noise(table, seen, pairs, settings)
     noise[rows] = process_noise(fixed, surprise[rows], settings)
@@ -275,8 +269,6 @@ def _sighted(
         mean=mean,
         covariance=covariance,
         lasting=lasting,
-        seen_mean=seen_mean,
-        seen_covariance=seen_covariance,
         surprise=surprise,
         innovation=innovation,
         noise=noise,
@@ -290,3 +282,16 @@ def _is_leaving(mean: FloatArray, wh: tuple[int, int]) -> NDArray[np.bool_]:
     margin = (0.5 - BORDER_SHARE) * np.array(wh, dtype=np.float64)
     reach = np.abs(mean[:, :2] - np.array(wh) / 2) + mean[:, 2:4] / 2
     return np.asarray((reach > margin).any(axis=1))
+
+
+def coloured(table: Table, wh: tuple[int, int], image: ColourImage | None) -> Table:
+    """Return ``table`` with the colours of what was just seen, where the image is remembered."""
+    rows = np.flatnonzero(table.seen_ns == table.stamp_ns)
+    if image is None or not rows.size:
+        return table
+    boxes = boxes_in_image(table.mean[rows], wh) / np.array([*wh, *wh], dtype=np.float64)
+    new, colour = foreground(image, boxes), table.colour.copy()
+    old = table.born_ns[rows] < table.stamp_ns
+    colour[rows[old]] = blended(colour[rows[old]], new[old])
+    colour[rows[~old]] = new[~old]
+    return replace(table, colour=colour)

@@ -159,13 +159,14 @@ def test_object_that_is_cut_in_half_from_one_answer_to_the_next_keeps_its_id(
     assert applied.ids == (1,)
 
 
-def test_track_whose_pixels_went_with_another_is_found_where_it_was_foretold() -> None:
-    """Both tracks were carried to the right; only the first one was foretold to stay left."""
+def test_track_whose_pixels_went_with_another_is_found_where_it_was_predicted() -> None:
+    """Both tracks were carried to the right; only the first one was predicted to stay left."""
     spread = np.tile(25.0 * np.eye(4), (2, 1, 1))
     left, right = [300.0, 300, 40, 90], [390.0, 300, 40, 90]
     carried, foretold = np.array([[388.0, 300, 40, 90], right]), np.array([left, right])
     boxes = np.array([right, left])
-    for otherwise, matched in ((None, 1), ((foretold, spread), 2)):
+    hypotheses = np.stack([carried, foretold], axis=1), spread, np.tile([0.9, 0.1], (2, 1))
+    for otherwise, matched in ((None, 1), (hypotheses, 2)):
         pairs = associate(
             carried,
             spread,

@@ -43,8 +43,9 @@ def moved(
         before,
         after,
         boxes,
-        side=4,
-        expected=how.get("expected", np.zeros((n, 2))),
+        across=np.full(n, how.get("across", 4)),
+        expected=np.repeat(how.get("expected", np.zeros((n, 2)))[:, None], 2, axis=1),
+        likely=np.tile(how.get("likely", [0.5, 0.5]), (n, 1)),
         expected_sigma=np.full(n, how.get("sigma", 10.0)),
         solid=np.ones(n, bool),
         rotation=how.get("rotation"),
@@ -92,7 +93,8 @@ def test_expectation_decides_between_groups_of_equal_size() -> None:
     one, two = warped(left, [[1, 0, 0], [0, 1, 4]]), warped(right, [[1, 0, 0], [0, 1, -4]])
     after = np.where(half, one, two)
     for up in (4.0, -4.0):
-        motion = moved(before, after, BOXES[:1], expected=np.array([[0.0, up]]), sigma=1.0)
+        expected = np.array([[0.0, up]])  # relative to the image
+        motion = moved(before, after, BOXES[:1], expected=expected, likely=[0, 1], sigma=1.0)
         np.testing.assert_allclose(motion.shift, [[0, up]], atol=0.2)
 
 

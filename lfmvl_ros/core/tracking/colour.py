@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which colours are those of an object, and which those of what surrounds it.
+
+A histogram of the box against one of the ring around it gives the probability that a pixel of a
+given colour belongs to the object (Possegger, Mauthner, Bischof, "In defense of color-based
+model-free tracking", CVPR 2015). It weighs the points that optical flow follows: a box around a
+rider is mostly background, and that background is what the flow would follow.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lfmvl_ros.core.boxes import FloatArray
+
+ColourImage = NDArray[np.uint8]
+COLOUR_HEIGHT_PX = 180
+# Bins of brightness and of the two opponent colours, and the width of the latter.
+SIDE = 8
+OPPONENT_STEP = 24
+BINS = SIDE**3
+# What is sampled: the inner part of the box, and a ring from just outside it to this many sides.
+SAMPLES = 20
+LOOKS = 8
+INNER = 0.8
+RING = (1.05, 1.8)
+# Share of a histogram below which a colour says nothing.
+UNKNOWN = 2e-3
+# No colour excludes a point, because lighting changes.
+LEAST = 0.02
+SHARPNESS = 4.0
+MEMORY = 0.5
+# What the share of an object's colours in a box says of whether it is that object.
+LIKENESS_GAIN = 10.0
+MOST_LIKENESS = 2.0
+
+
+def small_colour(pixels: NDArray[np.uint8]) -> ColourImage:
+    """Return a copy ``(h, w, 3)`` of an RGB image, at most 180 px high.
+
+    >>> small_colour(np.zeros((360, 640, 3), np.uint8)).shape
+    (180, 320, 3)
+    """
+    height, width = pixels.shape[:2]
+    if height <= COLOUR_HEIGHT_PX:
+        return pixels.copy()
+    size = (max(round(width * COLOUR_HEIGHT_PX / height), 1), COLOUR_HEIGHT_PX)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def nothing_known(count: int) -> NDArray[np.uint8]:
+    """Return the table ``(N, BINS)`` in which every colour is as likely the object's as not."""
+    return np.full((count, BINS), 128, np.uint8)
+
+
+def foreground(image: ColourImage, boxes: FloatArray) -> NDArray[np.uint8]:
+    """Probability ``(N, BINS)``, in 255ths, that a colour inside a box is its object's.
+
+    Args:
+        image: ``(h, w, 3)``.
+        boxes: ``(N, 4)`` xyxy, as shares of the image's width and height.
+    """
+    centre, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
+    inner = _histogram(image, _grid(centre, half * INNER, SAMPLES), None)
+    spread = _grid(centre, half * RING[1], SAMPLES)
+    off = np.abs(spread - centre[:, None]) / np.maximum(half, 1e-9)[:, None]
+    outer = _histogram(image, spread, off.max(axis=-1) > RING[0])
+    share = (inner + UNKNOWN) / (inner + outer + 2 * UNKNOWN)
+    return np.asarray(np.round(255 * share), np.uint8)
+
+
+def blended(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return tables ``(N, BINS)`` after a sight: the old ones fade."""
+    mixed = MEMORY * old.astype(np.float32) + (1 - MEMORY) * new
+    return np.asarray(np.round(mixed), np.uint8)
+
+
+def point_weight(
+    image: ColourImage, table: NDArray[np.uint8], points: FloatArray, rows: NDArray[np.intp]
+) -> FloatArray:
+    """Weight ``(M,)`` in (0, 1] of points by the colours under them.
+
+    Args:
+        image: ``(h, w, 3)``.
+        table: ``(N, BINS)``, see :func:`foreground`.
+        points: ``(M, 2)`` as shares of the image's width and height.
+        rows: ``(M,)`` the row of ``table`` that each point belongs to.
+    """
+    colours, _ = _colours(image, points)
+    share = table[rows, colours] / 255.0
+    return np.asarray(LEAST + (1 - LEAST) * share**SHARPNESS)
+
+
+def object_share(image: ColourImage, table: NDArray[np.uint8], boxes: FloatArray) -> FloatArray:
+    """Mean probability ``(N, H)`` that what lies in H boxes of each track is its object.
+
+    Args:
+        image: ``(h, w, 3)``.
+        table: ``(N, BINS)``, see :func:`foreground`.
+        boxes: ``(N, H, 4)`` xyxy, as shares of the image's width and height.
+    """
+    count, places = boxes.shape[:2]
+    flat = boxes.reshape(-1, 4)
+    centre, half = (flat[:, :2] + flat[:, 2:]) / 2, (flat[:, 2:] - flat[:, :2]) / 2
+    colours, inside = _colours(image, _grid(centre, half * INNER, LOOKS))
+    rows = np.repeat(np.arange(count), places)[:, None]
+    share = np.where(inside, table[rows, colours] / 255.0, 0.0)
+    return np.asarray(share.mean(axis=1).reshape(count, places))
+
+
+def likeness(image: ColourImage, table: NDArray[np.uint8], boxes: FloatArray) -> FloatArray:
+    """Log-likelihood ratio ``(K,)`` that K boxes show the objects of K tracks, by their colours.
+
+    Args:
+        image: ``(h, w, 3)``.
+        table: ``(K, BINS)``, see :func:`foreground`.
+        boxes: ``(K, 4)`` xyxy, as shares of the image's width and height.
+    """
+    share = object_share(image, table, boxes[:, None])[:, 0]
+    return np.asarray(np.clip(LIKENESS_GAIN * (share - 0.5), -MOST_LIKENESS, MOST_LIKENESS))
+
+
+def _grid(centre: FloatArray, half: FloatArray, side: int) -> FloatArray:
+    """Points ``(N, side^2, 2)`` spread over boxes."""
+    step = (np.arange(side) + 0.5) / side * 2 - 1
+    across, down = np.meshgrid(step, step)
+    unit = np.stack([across.ravel(), down.ravel()], axis=1)
+    return np.asarray(centre[:, None] + unit[None] * half[:, None])
+
+
+def _colours(image: ColourImage, points: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Bin of the pixel under each point ``(..., 2)``, and whether the point is in the image."""
+    height, width = image.shape[:2]
+    place = np.floor(points * np.array([width, height])).astype(np.intp)
+    inside = np.all((place >= 0) & (place < np.array([width, height])), axis=-1)
+    x, y = np.clip(place[..., 0], 0, width - 1), np.clip(place[..., 1], 0, height - 1)
+    pixel = image[y, x].astype(np.intp)
+    red, green, blue = pixel[..., 0], pixel[..., 1], pixel[..., 2]
+    bright = (red + green + blue) // (3 * 256 // SIDE)
+    first = np.clip((red - green) // OPPONENT_STEP + SIDE // 2, 0, SIDE - 1)
+    second = np.clip(((red + green) // 2 - blue) // OPPONENT_STEP + SIDE // 2, 0, SIDE - 1)
+    return (np.minimum(bright, SIDE - 1) * SIDE + first) * SIDE + second, inside
+
+
+def _histogram(
+    image: ColourImage, points: FloatArray, chosen: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
+    """Smoothed colour histograms ``(N, BINS)`` of points ``(N, K, 2)``; rows sum to about 1."""
+    colours, inside = _colours(image, points)
+    if chosen is not None:
+        inside &= chosen
+    count = len(points)
+    cells = (np.arange(count)[:, None] * BINS + colours)[inside]
+    bins = np.bincount(cells, minlength=count * BINS).astype(np.float32)
+    cube = bins.reshape(count, SIDE, SIDE, SIDE)
+    for axis in (1, 2, 3):
+        low = np.concatenate([cube.take([0], axis), cube.take(range(SIDE - 1), axis)], axis)
+        high = np.concatenate([cube.take(range(1, SIDE), axis), cube.take([-1], axis)], axis)
+        cube = 0.5 * cube + 0.25 * (low + high)
+    flat = cube.reshape(count, BINS)
+    return np.asarray(flat / np.maximum(flat.sum(axis=1, keepdims=True), 1.0), np.float32)

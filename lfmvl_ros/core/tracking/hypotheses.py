@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Three hypotheses for each track: flow carried it, or it moves in the scene, or in the image.
+
+Optical flow is precise, but at times it is the flow of something else: of the background that a
+following camera moves past its object, or of what passes in front. The other hypotheses never use
+the flow of the box. Answers alone give them a velocity: relative to the scene, so that the
+camera's motion carries them (a robot drives past things), or relative to the image (a camera
+follows something). Answers say which of them was right, and the odds are remembered (Blom and
+Bar-Shalom, "The interacting multiple model algorithm", IEEE Transactions on Automatic Control,
+1988).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.config import TrackerSettings
+from lfmvl_ros.core.tracking.association import Pairs, student_cost
+from lfmvl_ros.core.tracking.measurement import Measurements
+from lfmvl_ros.core.tracking.motion import correct, predict
+from lfmvl_ros.core.tracking.noise import process_noise
+from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table
+
+NS = 1e-9
+FLOW, SCENE, IMAGE = 0, 1, 2
+# Log-odds before anything is known, how much of what answers said is left after the next, and how
+# much one may say.
+PRIOR = np.array([2.5, 0.5, 0.0])
+MEMORY = 0.8
+MOST_SAID = 3.0
+# Flow that is this unlikely is given up for the best of the others.
+GIVEN_UP = 0.1
+
+
+def predicted(
+    table: Table,
+    mean: FloatArray,
+    covariance: FloatArray,
+    noise: FloatArray,
+    since_ns: int,
+    stamp_ns: int,
+    settings: TrackerSettings,
+) -> tuple[FloatArray, FloatArray]:
+    """Mean ``(N, 8)`` and covariance of tracks predicted from ``since_ns`` on."""
+    total_s = np.full(len(table), (stamp_ns - since_ns) * NS)
+    steady_s = np.clip((table.steady_until_ns - since_ns) * NS, 0.0, total_s)
+    mean, covariance = predict(
+        mean,
+        covariance,
+        noise,
+        steady_s=steady_s,
+        coasting_s=total_s - steady_s,
+        decay_s=settings.velocity_decay_s,
+    )
+    # A box that was shrinking fast would turn inside out over a long gap.
+    mean[:, 2:4] = np.maximum(mean[:, 2:4], MIN_SIDE_PX)
+    return mean, covariance
+
+
+def without_flow(
+    table: Table, stamp_ns: int, settings: TrackerSettings
+) -> tuple[FloatArray, FloatArray]:
+    """Means ``(N, 2, 8)`` in scene and image and covariance ``(N, 8, 8)`` from answers alone.
+
+    The camera's motion is in the first as far as frames were seen.
+    """
+    if stamp_ns <= table.alone_ns or not len(table):
+        return table.alone_mean, table.alone_covariance
+    noise = process_noise(table.alone_mean[:, 0], np.ones(len(table)), settings)
+    means = []
+    for each in (0, 1):
+        mean, covariance = predicted(
+            table,
+            table.alone_mean[:, each],
+            table.alone_covariance,
+            noise,
+            table.alone_ns,
+            stamp_ns,
+            settings,
+        )
+        means.append(mean)
+    return np.stack(means, axis=1), covariance
+
+
+def all_means(table: Table) -> FloatArray:
+    """Means ``(N, 3, 8)`` of the hypotheses, with velocities in the image."""
+    every = np.concatenate([table.mean[:, None], table.alone_mean], axis=1)
+    every[:, SCENE, 4:6] += table.background
+    return every
+
+
+def weighed(belief: FloatArray) -> FloatArray:
+    """Probability ``(N, 3)`` of each hypothesis, from what answers said so far, log-odds."""
+    odds = PRIOR + belief
+    odds = np.exp(odds - odds.max(axis=1, keepdims=True, initial=-np.inf))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+
+def judged(table: Table, seen: Measurements, pairs: Pairs) -> Table:
+    """Let boxes say which hypothesis was right.
+
+    Returns the tracks with each matched one at the mean of its hypotheses by their probability,
+    and with the other hypotheses corrected by its box.
+    """
+    rows, boxes, error = pairs.tracks, seen.boxes[pairs.boxes], seen.error[pairs.boxes]
+    if not rows.size:
+        return table
+    every, alone = all_means(table)[rows], table.alone_covariance[rows]
+    spreads = np.stack([table.covariance[rows], alone, alone], axis=1)
+    says = np.stack(
+        [-student_cost(every[:, k], spreads[:, k], boxes, error)[0] / 2 for k in range(3)], axis=1
+    )
+    says = np.maximum(says - says.max(axis=1, keepdims=True), -MOST_SAID)
+    share = table.weight[rows] * np.exp(says)
+    share /= share.sum(axis=1, keepdims=True)
+    belief = table.belief.copy()
+    belief[rows] = MEMORY * belief[rows] + says - says.mean(axis=1, keepdims=True)
+    mean, covariance = table.mean.copy(), table.covariance.copy()
+    mean[rows] = np.einsum("nk,nkd->nd", share, every)
+    apart = every - mean[rows][:, None]
+    covariance[rows] = np.einsum("nk,nkij->nij", share, spreads)
+    covariance[rows] += np.einsum("nk,nki,nkj->nij", share, apart, apart)
+    alone_mean, alone_covariance = table.alone_mean.copy(), table.alone_covariance.copy()
+    for each in (0, 1):
+        fixed, spread = correct(alone_mean[rows, each], alone, boxes, error)
+        fixed[:, 2:4] = np.maximum(fixed[:, 2:4], MIN_SIDE_PX)
+        alone_mean[rows, each], alone_covariance[rows] = fixed, spread
+    weight = table.weight.copy()
+    weight[rows] = weighed(belief[rows])
+    return replace(
+        table,
+        mean=mean,
+        covariance=covariance,
+        belief=belief,
+        weight=weight,
+        alone_mean=alone_mean,
+        alone_covariance=alone_covariance,
+    )
+
+
+def reseated(table: Table) -> Table:
+    """Return the tracks with flow that was given up set to where the best other hypothesis is."""
+    lost: NDArray[np.intp] = np.flatnonzero(table.weight[:, FLOW] < GIVEN_UP)
+    if not lost.size:
+        return table
+    best = table.weight[lost].argmax(axis=1)
+    mean, covariance = table.mean.copy(), table.covariance.copy()
+    mean[lost] = all_means(table)[lost, best]
+    covariance[lost] = table.alone_covariance[lost]
+    return replace(table, mean=mean, covariance=covariance)
+
+
+def sharpened(weight: FloatArray) -> FloatArray:
+    """Squared probabilities ``(N, H)``, normalised: mostly the likeliest, without a switch."""
+    sharp = weight**2
+    return np.asarray(sharp / np.maximum(sharp.sum(axis=1, keepdims=True), 1e-12))
+
+
+def fused(table: Table) -> Table:
+    """Return the tracks with mean and covariance over all hypotheses of each, to be published."""
+    sharp, every = sharpened(table.weight), all_means(table)
+    mean = np.einsum("nk,nkd->nd", sharp, every)
+    apart = every - mean[:, None]
+    flow = sharp[:, FLOW, None, None]
+    covariance = flow * table.covariance + (1 - flow) * table.alone_covariance
+    covariance += np.einsum("nk,nki,nkj->nij", sharp, apart, apart)
+    return replace(table, mean=mean, covariance=covariance)
