@@ -116,6 +116,8 @@ def workplaces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Workplace]
 
 def try_out(command: Command, place: Workplace) -> None:
     rule = rule_for(command)
+    for module in rule.needs:
+        pytest.importorskip(module, reason="make bench-setup installs it")
     text = command.text
     for pattern, replacement in rule.change:
         text = re.sub(pattern, replacement, text, count=1)
