@@ -176,6 +176,7 @@ def run_demo(folder: Path, model: Path, duration_s: int) -> dict[str, Any]:
     return summary
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_demo_is_three_processes_over_dds(tmp_path: Path, replies: Path) -> None:
     """The real thing, short: synthetic camera, perception node, subscriber."""

@@ -84,7 +84,7 @@ class _Tokenizer:
     image_thumbnail_token = "<|img_thumbnail|>"
 
 
-@examples(60)
+@examples(30)
 @given(wh=SIZES, knobs=KNOBS)
 def test_equals_what_the_processor_emits(wh, knobs):
     processing = pytest.importorskip("lfmvl_ros.models.image_processing")

@@ -71,6 +71,7 @@ def test_boxes_are_judged_against_the_scene():
     assert len(without) == 0
 
 
+@pytest.mark.slow
 def test_sets_share_no_scene_and_new_looks_are_new():
     sets = (FIT, *MEASURED)
     assert len({each.seed for each in sets}) == len(sets)

@@ -106,6 +106,7 @@ def test_auto_classes_find_it(tmp_path):
     assert found.min_image_tokens == 32
 
 
+@pytest.mark.slow
 def test_a_broken_torchvision_is_hidden(tmp_path):
     package = tmp_path / "torchvision"
     package.mkdir()

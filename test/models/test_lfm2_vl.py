@@ -276,6 +276,7 @@ def test_cuda(checkpoint, scenes):
     model.close()
 
 
+@pytest.mark.slow
 def test_answers_without_torchvision(checkpoint):
     code = (
         "import sys, numpy as np; sys.modules['torchvision'] = None\n"
