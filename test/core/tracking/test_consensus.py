@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.tracking.consensus import Agreed, agreed_motion
+
+from ...examples import examples
 
 
 def fit(
@@ -38,7 +40,7 @@ def grid(size: float, side: int = 8) -> np.ndarray:
     return np.stack([a.ravel() for a in np.meshgrid(step, step)], axis=1)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.floats(-15, 15),
     st.floats(-15, 15),
