@@ -21,7 +21,7 @@ from lfmvl_ros.ros.image_subscription import subscribe_to_images
 from lfmvl_ros.ros.pixels import ConversionError
 
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
-_DISCOVERY_S = 2.0
+_DISCOVERY_S = 5.0  # a busy machine; what is found ends the wait
 
 
 @dataclass(frozen=True)
