@@ -54,7 +54,7 @@ ABLATIONS: dict[str, dict[tuple[object, str], object]] = {
         (consensus, "NARROW_KERNEL"): 0.0,
     },
     "no growth": {(consensus, "MOST_GROWTH"): 0.0},
-    "no shrinkage of growth": {(consensus, "GROWTH_PRIOR"): 0.0},
+    "no shrinkage of growth": {(consensus, "GROWTH_PRIOR"): 1e-3},
     "no guard against the background's flow": {(flow, "BACKGROUND_VOTE"): 1.0},
     "no colours": {(colour, "LEAST"): 1.0, (colour, "MOST_LIKENESS"): 0.0},
     "colours not in the association": {(colour, "MOST_LIKENESS"): 0.0},
