@@ -10,15 +10,17 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from needs import end
+
 try:
     import rclpy.utilities
     import sensor_msgs.msg  # noqa: F401
     import vision_msgs.msg  # noqa: F401
 except ImportError as error:
-    raise SystemExit(
-        f"this benchmark needs ROS 2 with sensor_msgs and vision_msgs, but {error}; source "
-        "/opt/ros/<distro>/setup.bash, or run `make setup` and use .venv/bin/python"
-    ) from error
+    end(
+        f"needs ROS 2 with sensor_msgs and vision_msgs, but {error}; source "
+        "/opt/ros/<distro>/setup.bash, or `make setup` and use .venv/bin/python"
+    )
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros import fast_dds, middleware

@@ -9,7 +9,8 @@ are plain rclpy programs, so this measures the ROS 2 and the RMW that are instal
 with the DDS profile of this package. Latency runs from the stamp, taken before the message is
 filled, to the subscriber's callback. CPU is that of the whole process in percent of one core,
 between the first and the last image measured; a second of images before is not counted. With
-several subscribers the one that got least is reported. The last line is one JSON object.
+several subscribers the one that got least is reported. Takes a minute, with --quick half of one.
+The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import measuring_ros
 from measuring import Bar, machine, on_this_machine_alone, percentile
+from needs import run_command
 from tqdm import tqdm
 from transport_processes import DEPTH, RATE_HZ, TIMEOUT_S, Load
 
@@ -159,14 +161,11 @@ def main() -> None:
         "subscribers": wanted.subscribers,
     }  # fmt: skip
     print(f"ROS 2 {document['ros_distribution']}, {document['rmw']}", file=sys.stderr)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            runs = run(wanted, Path(folder))
-    except UserError as error:
-        raise SystemExit(str(error)) from error
+    with tempfile.TemporaryDirectory() as folder:
+        runs = run(wanted, Path(folder))
     document |= {"runs": runs, "within_bars": all(bar.kept for r in runs for bar in bars(r))}
     print(json.dumps(document))
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -75,7 +75,7 @@ def test_what_cannot_be_measured_is_one_line(arguments, says):
         [sys.executable, str(FOLDER / "transport.py"), *arguments],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -87,7 +87,7 @@ def test_without_ros_there_is_one_line(tmp_path):
             [sys.executable, str(FOLDER / name)], capture_output=True, text=True, timeout=60,
             check=False, env=os.environ | {"PYTHONPATH": f"{tmp_path}:{FOLDER.parent}"},
         )  # fmt: skip
-        assert done.returncode == 1
+        assert done.returncode == 2
         assert "needs ROS 2 with sensor_msgs and vision_msgs, but no rclpy here" in done.stderr
         assert "Traceback" not in done.stderr
 
