@@ -6,9 +6,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from typing import Any
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -28,6 +26,7 @@ from lfmvl_ros.ros.image_subscription import subscribe_to_images
 from lfmvl_ros.ros.inputs import ImageReader, image_topic
 from lfmvl_ros.ros.intake import FrameIntake
 from lfmvl_ros.ros.outputs import Outputs
+from lfmvl_ros.ros.streams import StreamReader
 
 
 class CameraChannel:
@@ -42,6 +41,7 @@ class CameraChannel:
             at it; None when there is no pipeline.
         feel: takes what is known of the camera's rotation by each frame, None for nothing.
         gate: results are published through it.
+        streams: reads the camera's topics.
     """
 
     def __init__(
@@ -53,12 +53,13 @@ class CameraChannel:
         submit: Callable[[Frame, Verdict], Tracks | None],
         feel: Callable[[str, EgoMotion | None], None],
         gate: Gate,
+        streams: StreamReader,
     ) -> None:
         self.name, self.prefix = name, f"{name}/" if name else ""
         self._node, self._settings, self._submit = node, settings, submit
         self._feel, self._gate = functools.partial(feel, name), gate
+        self._streams = streams
         self._ego: EgoMotionInput | None = None
-        self._group = MutuallyExclusiveCallbackGroup()
         self._subscriptions: list[Subscription] = []
         self._outputs: Outputs | None = None
         self._monitor: CameraMonitor | None = None
@@ -85,34 +86,34 @@ class CameraChannel:
         self._monitor = CameraMonitor(topic, time.monotonic(), self.name)
         self._arrivals = ArrivalMonitor()
         if self._settings().ego_motion.source == "imu":
-            self._ego = EgoMotionInput(self._node, self.name, topic, self._settings, self._complain)
+            self._ego = EgoMotionInput(
+                self._node, self._streams, self.name, topic, self._settings, self._complain
+            )
         self._intake.start()
         assert self._outputs is not None
-        count = functools.partial(subscribe_to_images, self._node, arrivals=self._arrivals)
-        self._subscribe(CompressedImage if compressed else Image, images, self._intake.put, count)
-        self._subscribe(CameraInfo, f"{self.prefix}camera_info", self._on_camera_info)
-
-    def _subscribe(
-        self,
-        kind: type,
-        topic: str,
-        callback: Callable[[Any], None],
-        create: Callable[..., Subscription] | None = None,
-    ) -> None:
-        subscription = (create or self._node.create_subscription)(
-            kind,
-            topic,
-            callback,
-            qos.own(qos.NEWEST),
-            callback_group=self._group,
-            qos_overriding_options=qos.overridable(),
-        )
-        self._subscriptions.append(subscription)
+        self._subscriptions = [
+            subscribe_to_images(
+                self._streams.subscribe,
+                CompressedImage if compressed else Image,
+                images,
+                self._intake.put,
+                qos.own(qos.NEWEST),
+                self._arrivals,
+                qos_overriding_options=qos.overridable(),
+            ),
+            self._streams.subscribe(
+                CameraInfo,
+                f"{self.prefix}camera_info",
+                self._on_camera_info,
+                qos.own(qos.NEWEST),
+                qos_overriding_options=qos.overridable(),
+            ),
+        ]
 
     def stop(self) -> None:
         """Let go of the camera."""
         while self._subscriptions:
-            self._node.destroy_subscription(self._subscriptions.pop())
+            self._streams.unsubscribe(self._subscriptions.pop())
         ego, self._ego = self._ego, None
         if ego is not None:
             ego.stop()
@@ -149,7 +150,7 @@ class CameraChannel:
         ego = self._ego
         return [camera] if ego is None else [camera, *ego.health(now_s)]
 
-    def _on_camera_info(self, message: CameraInfo) -> None:
+    def _on_camera_info(self, message: CameraInfo, _info: dict[str, int]) -> None:
         outputs, ego = self._outputs, self._ego
         if outputs is not None:
             outputs.camera_info(message)

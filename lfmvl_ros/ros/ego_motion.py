@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -26,6 +25,7 @@ from lfmvl_ros.ros.pixels import ConversionError
 from lfmvl_ros.ros.rate_health import Placement, RateMonitor
 from lfmvl_ros.ros.rates import RateLog
 from lfmvl_ros.ros.sensing import Lens, to_lens, to_rate, to_transforms
+from lfmvl_ros.ros.streams import StreamReader
 
 
 class EgoMotionInput:
@@ -33,6 +33,7 @@ class EgoMotionInput:
 
     Args:
         node: which has the topics.
+        streams: reads them.
         camera: name of the camera; "" when it is the only one.
         images: resolved topic of its pictures. A last part that begins with ``image_rect``, as
             image_proc names them, means that they are rectified.
@@ -43,12 +44,14 @@ class EgoMotionInput:
     def __init__(
         self,
         node: LifecycleNode,
+        streams: StreamReader,
         camera: str,
         images: str,
         settings: Callable[[], PerceptionSettings],
         complain: Callable[[str], None],
     ) -> None:
-        self._node, self._settings, self._complain = node, settings, complain
+        self._node, self._streams = node, streams
+        self._settings, self._complain = settings, complain
         self._rectified = any(part.startswith("image_rect") for part in images.split("/")[-2:])
         self._log = RateLog(lambda: int(settings().tracker.reorder_window_s * 1e9))
         self._frames = StaticFrames()
@@ -60,8 +63,6 @@ class EgoMotionInput:
         self.prefix = f"{camera}/" if camera else ""
         topic = node.resolve_topic_name(self.prefix + "imu")
         self._monitor = RateMonitor(topic, time.monotonic(), camera)
-        # A group of its own: hundreds of messages a second must not hold up the pictures.
-        self._group = MutuallyExclusiveCallbackGroup()
         self._subscriptions: list[Subscription] = []
         overridable = qos.overridable()
         self._subscribe(TFMessage, "/tf_static", self._on_transforms, qos.STATIC_TRANSFORMS)
@@ -75,12 +76,11 @@ class EgoMotionInput:
         profile: QoSProfile,
         overridable: QoSOverridingOptions | None = None,
     ) -> None:
-        subscription = self._node.create_subscription(
+        subscription = self._streams.subscribe(
             kind,
             topic,
-            callback,
+            lambda message, _info: callback(message),
             qos.own(profile),
-            callback_group=self._group,
             qos_overriding_options=overridable,
         )
         self._subscriptions.append(subscription)
@@ -88,7 +88,7 @@ class EgoMotionInput:
     def stop(self) -> None:
         """Let go of the topics."""
         while self._subscriptions:
-            self._node.destroy_subscription(self._subscriptions.pop())
+            self._streams.unsubscribe(self._subscriptions.pop())
 
     def camera_info(self, message: CameraInfo) -> None:
         """Take the camera's calibration."""

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
-from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
@@ -18,7 +17,7 @@ _NO_SEQUENCE = 2**64 - 1  # what an RMW without sequence numbers puts in their p
 
 
 def subscribe_to_images(
-    node: Node,
+    create: Callable[..., Subscription],
     kind: type,
     topic: str,
     callback: Callable[[Any], None],
@@ -29,13 +28,14 @@ def subscribe_to_images(
     """Subscribe to images and count in ``arrivals`` those that come and those that are lost.
 
     Args:
-        node: that subscribes.
+        create: makes the subscription: ``Node.create_subscription`` or
+            :meth:`StreamReader.subscribe <lfmvl_ros.ros.streams.StreamReader.subscribe>`.
         kind: Image or CompressedImage.
         topic: its name.
         callback: takes each message.
         profile: quality of service.
         arrivals: keeps the counts.
-        options: more keyword arguments of ``create_subscription``.
+        options: more keyword arguments of ``create``.
     """
 
     def on_image(message: Image | CompressedImage, info: dict[str, int]) -> None:
@@ -48,11 +48,11 @@ def subscribe_to_images(
         arrivals.lost(event.total_count_change)
 
     try:
-        subscription = node.create_subscription(
+        subscription = create(
             kind, topic, on_image, profile,
             event_callbacks=SubscriptionEventCallbacks(message_lost=on_loss), **options,
         )  # fmt: skip
     except UnsupportedEventTypeError:  # the stamps are what is left
-        return node.create_subscription(kind, topic, on_image, profile, **options)
+        return create(kind, topic, on_image, profile, **options)
     arrivals.counts_losses()
     return subscription

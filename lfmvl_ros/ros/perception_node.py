@@ -36,6 +36,7 @@ from lfmvl_ros.ros.label_check import LabelCheck
 from lfmvl_ros.ros.model_keeper import ModelKeeper, sentence
 from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.process import logs_errors, run, stop_spinning
+from lfmvl_ros.ros.streams import StreamReader
 
 USAGE = """perception_node finds the objects of a query in a camera topic and tracks them.
 
@@ -63,14 +64,21 @@ class PerceptionNode(LifecycleNode):
         self._labels = LabelCheck(self.get_logger())
         self._keeper = ModelKeeper(self.get_logger(), self._revert_model)
         self._channels: dict[str, CameraChannel] = {}
-        self._bond, self._gate = LifecycleBond(self), Gate()
+        self._bond, self._gate, self._streams = LifecycleBond(self), Gate(), StreamReader(self)
         self._changing, self._closing = threading.Lock(), False
         self._declared = SettingsParameters(self, PerceptionSettings(), self._apply)
         CARD_TEMPLATE.render(Query.parse(self._settings.query))
         read = ImageReader(self)
         for name in self._settings.cameras:
             self._channels[name] = CameraChannel(
-                self, name, read, lambda: self._settings, self._submit, self._feel, self._gate
+                self,
+                name,
+                read,
+                lambda: self._settings,
+                self._submit,
+                self._feel,
+                self._gate,
+                self._streams,
             )
         self._wire()
 
@@ -198,6 +206,7 @@ class PerceptionNode(LifecycleNode):
         if self._changing.acquire(timeout=_EXIT_STOP_S):  # a transition may be under way
             self._changing.release()
         self._stop(_EXIT_STOP_S)
+        self._streams.close()
         self._gate.close()
 
     def _halt(self, timeout_s: float) -> bool:

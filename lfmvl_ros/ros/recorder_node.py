@@ -58,7 +58,7 @@ class RecorderNode(Node):
             ) from error
         self.elapsed_s = 0.0
         self._born_s, self._started_s = time.monotonic(), -1.0
-        self._undecodable = 0
+        self.undecodable = 0
         overridable = qos.overridable()
         self.create_subscription(
             Image, "image_raw", self._on_image, qos.SENSOR, qos_overriding_options=overridable
@@ -117,9 +117,9 @@ class RecorderNode(Node):
         try:
             frame = conversions.frame_from_image(message)
         except ConversionError as error:
-            if not self._undecodable:
+            if not self.undecodable:
                 self.get_logger().warning(f"images are left out of the recording: {error}")
-            self._undecodable += 1
+            self.undecodable += 1
             return
         self.recording.add_picture(frame.stamp_ns, frame.pixels)
 
@@ -157,6 +157,8 @@ def finish(node: RecorderNode) -> int:
             file=sys.stderr,
         )
         return 1
+    if node.undecodable:
+        print(f"{node.undecodable} images could not be decoded and are left out", file=sys.stderr)
     rate_hz = len(recording.track_latency_ms) / max(node.elapsed_s, 1e-3)
     recording.write(Path(settings.out), rate_hz=rate_hz)
     ros = middleware.find_ros()

@@ -87,7 +87,7 @@ def _probe(node: Node, executor: SingleThreadedExecutor, topic: str, seconds: fl
     listener = _Listener()
     kind = Image if kinds[name] == _IMAGE else CompressedImage
     arrivals = ArrivalMonitor()
-    subscribe_to_images(node, kind, name, listener, qos.SENSOR, arrivals)
+    subscribe_to_images(node.create_subscription, kind, name, listener, qos.SENSOR, arrivals)
     first_s = time.monotonic()
     end_s = first_s + seconds
     while (left_s := end_s - time.monotonic()) > 0:
@@ -148,8 +148,11 @@ class _Listener:
         if not conversions.has_stamp(message):
             self._unstamped += 1
             return
-        stamp = message.header.stamp
-        stamp_ns = stamp.sec * 10**9 + stamp.nanosec
+        try:
+            stamp_ns = conversions.stamp_ns(message.header.stamp)
+        except ConversionError as error:
+            self._problem = str(error)
+            return
         self._backwards += stamp_ns < self._stamp_ns
         self._stamp_ns = stamp_ns
         self._age_s = (time.time_ns() - stamp_ns) / 1e9

@@ -15,16 +15,14 @@ from vision_msgs.msg import Detection2DArray
 
 from lfmvl_ros.ros import conversions, qos
 
+from .conftest import values
+
 OK, WARN = b"\x00", b"\x01"
 MS = 1_000_000
 WH, LENS = (320, 240), (250.0, 250.0, 160.0, 120.0)
 # Its middle is at 240, 120: 17.7 degrees to the right of the camera's axis.
 BOX = {"text": json.dumps([{"label": "red tote", "bbox": [0.70, 0.4, 0.80, 0.6]}])}
 BEARING = math.atan2(240 - 160, 250)
-
-
-def values(status):
-    return {item.key: item.value for item in status.values}
 
 
 def rate(stamp_ns, turn_rad_s=0.0):

@@ -16,12 +16,10 @@ from vision_msgs.msg import Detection2DArray
 
 from lfmvl_ros.ros import conversions, qos
 
+from .conftest import values
+
 OK, WARN, ERROR = b"\x00", b"\x01", b"\x02"
 BOX = json.dumps([{"label": "red tote", "bbox": [0.25, 0.25, 0.5, 0.75]}])
-
-
-def values(status):
-    return {item.key: item.value for item in status.values}
 
 
 def stamp(message):
@@ -170,7 +168,7 @@ def test_a_camera_that_changes_hurries_stops_and_goes_back_in_time(world):
     assert grounding.next_json()["status"] == "ok"
     before = values(world.health("camera", lambda s: s.level == OK))
     after = values(world.health("camera", lambda s: values(s)["received"] != before["received"]))
-    assert float(after["rate_hz"]) > 0  # 120 where the machine has time for it
+    assert float(after["rate_hz"]) > 40  # 120 where the machine has time for it
     taken = int(after["frames"]) + sum(int(v) for k, v in after.items() if "dropped." in k)
     assert int(after["received"]) - taken in (0, 1)
     facts = process_facts(process)

@@ -19,11 +19,9 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.models.base import check_model
 from lfmvl_ros.ros.model_keeper import ModelKeeper
 
+from .conftest import values
+
 OK, WARN = b"\x00", b"\x01"
-
-
-def values(status):
-    return {item.key: item.value for item in status.values}
 
 
 def model(label, bbox=(0.1, 0.25, 0.4, 0.75), delay_s=0.05):

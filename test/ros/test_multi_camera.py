@@ -13,6 +13,8 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from lfmvl_ros.ros import conversions, qos
 
+from .conftest import values
+
 OK, WARN = b"\x00", b"\x01"
 RATES_HZ = {"front": 30.0, "left": 12.0, "right": 6.0, "rig/rear": 1.5}
 ANSWER_S = 0.1
@@ -20,10 +22,6 @@ TOTE = {
     "text": json.dumps([{"label": "red tote", "bbox": [0.1, 0.25, 0.4, 0.75]}]),
     "delay_s": ANSWER_S,
 }
-
-
-def values(status):
-    return {item.key: item.value for item in status.values}
 
 
 class Watch:

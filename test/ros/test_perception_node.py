@@ -20,6 +20,8 @@ from visualization_msgs.msg import MarkerArray
 
 from lfmvl_ros.ros import conversions, qos
 
+from .conftest import values
+
 OK, WARN, ERROR = b"\x00", b"\x01", b"\x02"
 
 
@@ -33,10 +35,6 @@ def reply(*labels, delay_s=0.05):
 
 
 TOTE = [reply("red tote")]
-
-
-def values(status):
-    return {item.key: item.value for item in status.values}
 
 
 def stamp(message):
@@ -301,30 +299,6 @@ def test_every_kind_of_answer_is_published_and_failures_are_not_emptiness(world)
     assert published == {"ok": 1, "empty": 0}
     status = world.health("model", lambda s: int(values(s)["outcome.error"]) > 0)
     assert int(values(status)["outcome.timeout"]) > 0
-
-
-def test_stamps_out_of_order_zero_and_jumping_back(world):
-    world.perception(TOTE, query="red tote")
-    detections = world.listen(Detection2DArray, "detections")
-    camera, _ = world.connected_camera()
-    camera.send(stamp_ns=(now_ns := time.time_ns()))
-    (first,) = detections.next(lambda m: stamp(m) == now_ns).detections
-    camera.send(stamp_ns=now_ns - 10**8)
-    world.health("camera", lambda s: values(s)["dropped.out_of_order"] == "1")
-
-    long_ago_ns = now_ns - 3600 * 10**9  # a bag starts again
-    camera.send(stamp_ns=long_ago_ns)
-    (again,) = detections.next(lambda m: stamp(m) == long_ago_ns).detections
-    assert int(again.id) > int(first.id)  # ids are never used again for something else
-    status = world.health("model", lambda s: values(s)["tracker_restarts"] == "1")
-    assert status.level == OK
-    assert "stamps jumped back by 3600" in world.log()
-
-    tracks = world.listen(Detection2DArray, "tracks")
-    camera.send(plain_image(stamp_ns=0))  # between stamps: no other clock takes its place
-    world.health("camera", lambda s: values(s)["dropped.unstamped"] == "1")
-    assert tracks.empty
-    assert "image dropped (unstamped)" in world.log()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -206,3 +206,27 @@ def test_simulated_time_that_jumps_back_under_a_camera_without_stamps(world):
     finally:
         simulation.stop()
     assert "Traceback" not in world.log()
+
+
+def test_stamps_out_of_order_zero_and_jumping_back(world):
+    world.perception(TOTE, query="red tote")
+    detections = world.listen(Detection2DArray, "detections")
+    camera, _ = world.connected_camera()
+    camera.send(stamp_ns=(now_ns := time.time_ns()))
+    (first,) = detections.next(lambda m: stamp(m) == now_ns).detections
+    camera.send(stamp_ns=now_ns - 10**8)
+    world.health("camera", lambda s: values(s)["dropped.out_of_order"] == "1")
+
+    long_ago_ns = now_ns - 3600 * 10**9  # a bag starts again
+    camera.send(stamp_ns=long_ago_ns)
+    (again,) = detections.next(lambda m: stamp(m) == long_ago_ns).detections
+    assert int(again.id) > int(first.id)  # ids are never used again for something else
+    status = world.health("model", lambda s: values(s)["tracker_restarts"] == "1")
+    assert status.level == OK
+    assert "stamps jumped back by 3600" in world.log()
+
+    tracks = world.listen(Detection2DArray, "tracks")
+    camera.send(image(stamp_ns=0))  # between stamps: no other clock takes its place
+    world.health("camera", lambda s: values(s)["dropped.unstamped"] == "1")
+    assert tracks.empty
+    assert "image dropped (unstamped)" in world.log()

@@ -117,7 +117,7 @@ def associate(
         means, spread, share = otherwise
         places = [(mean, covariance, share[:, 0])]
         places += [(means[:, k], spread, share[:, k]) for k in range(1, means.shape[1])]
-    for second, (place, spread, probability) in enumerate(places):
+    for index, (place, spread, probability) in enumerate(places):
         track, box, cost, distance = _costs(place, spread, boxes, error, gate)
         same = np.maximum(probability[track], LEAST_SHARE) * (
             WRONG_LABEL + (1 - WRONG_LABEL) * label_share[track, box]
@@ -128,7 +128,7 @@ def associate(
         better = cost < gain[track, box]
         track, box = track[better], box[better]
         gain[track, box], nis[track, box] = cost[better], distance[better]
-        other[track, box] = bool(second)
+        other[track, box] = index > 0
     every_row, every_column = linear_sum_assignment(gain)
     real = gain[every_row, every_column] < 0
     rows, columns = every_row[real], every_column[real]
