@@ -88,6 +88,12 @@ class Inbox:
         message = self.next(lambda m: wanted(check(json.loads(m.data))), timeout_s)
         return json.loads(message.data)
 
+    def until_silent(self, for_s):
+        """Wait until nothing has come for so long: what is under way may still come."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not self.is_silent(for_s):
+            assert time.monotonic() < deadline_s, f"{self.topic} does not fall silent"
+
     def is_silent(self, for_s):
         self.clear()
         time.sleep(for_s)
@@ -138,6 +144,21 @@ class Camera:
             self._thread = None
 
 
+class Process(subprocess.Popen):
+    """A process that says what its threads do when it does not end in time."""
+
+    log = None
+
+    def wait(self, timeout=None):
+        try:
+            return super().wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.send_signal(signal.SIGABRT)  # of which faulthandler makes a traceback
+            super().wait()
+            told = self.log.read_text() if self.log else ""
+            raise AssertionError(f"no end within {timeout} s: {self.args}\n{told}") from None
+
+
 class World:
     """One test's processes and the node that watches them, in a namespace of their own."""
 
@@ -162,8 +183,10 @@ class World:
             words += ["-p", f"{name}:={json.dumps(value)}"]
         command = [sys.executable, "-m", f"lfmvl_ros.ros.{module}", *words, *arguments]
         self._logs.append(self.folder / f"{module}{len(self.processes)}.log")
+        environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
         with self._logs[-1].open("w") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+            process = Process(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+            process.log = self._logs[-1]
         self.processes.append(process)
         return process
 
@@ -277,15 +300,13 @@ class World:
         for process in self.processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
-        for process in self.processes:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self.executor.shutdown(timeout_sec=2.0)
-        self._spinning.join(5.0)
-        self.node.destroy_node()
+        try:
+            for process in self.processes:
+                process.wait(PATIENCE_S)
+        finally:
+            self.executor.shutdown(timeout_sec=2.0)
+            self._spinning.join(5.0)
+            self.node.destroy_node()
 
 
 def values(status):

@@ -82,8 +82,8 @@ def test_a_bag_of_a_second_and_a_half_that_loops(world):
     found, ids = [], []
     for _ in range(3):
         deadline_s = time.monotonic() + PATIENCE_S
-        came = []
-        while bag_ns[-1] not in came:  # in the first round, unless an image is lost
+        came, named = [], len(ids)
+        while bag_ns[-1] not in came or len(ids) == named:  # twice on a busy machine
             assert time.monotonic() < deadline_s, world.log()
             for stamp_ns in bag_ns:
                 camera.send(stamp_ns=stamp_ns)
@@ -102,7 +102,7 @@ def test_a_bag_of_a_second_and_a_half_that_loops(world):
     late = int(shown["dropped.out_of_order"]) - int(before["dropped.out_of_order"])
     assert late >= falls * (RUN - 1)
     assert ids == sorted(ids)
-    assert len(set(ids)) > 1  # no id of one round comes in another
+    assert len(set(ids)) >= 3  # no id of one round comes in another
     assert "stamps jumped back by 1." in world.log()
 
 
