@@ -35,7 +35,7 @@ with needed_packages():
     from checkpoint_questions import Asked, captions, in_totals, questions  # found beside this file
     from PIL import Image
 
-    from lfmvl_ros.models.image_processing import register_image_processor
+    from lfmvl_ros.models.lfm2_vl.image_processing import register_image_processor
     from lfmvl_ros.scenes import PLURALS
     from lfmvl_ros.training.captions import CAPTION_PROMPT, describe, phrases_of
     from lfmvl_ros.training.card import SCORES_FILE, write_card

@@ -37,7 +37,7 @@ with needed_packages():
     from decoding_scripts import COUNTS, GOODS, MOTIONS, MOVERS, Weightless, scripted, write
     from decoding_time import big_model, vision_ratio, wall_ratio
 
-    from lfmvl_ros.models.decoding import Blocks
+    from lfmvl_ros.models.lfm2_vl.decoding import Blocks
     from lfmvl_ros.training.tokenizer import build_tokenizer
 
 

@@ -23,8 +23,8 @@ with needed_packages():
     from decoding_scripts import END, MOTIONS, Weightless, scripted, write, write_all
     from decoding_time import big_model
 
-    from lfmvl_ros.models.decoding import Blocks, NoDraft
-    from lfmvl_ros.models.runner import Lfm2Runner
+    from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft
+    from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
     from lfmvl_ros.training.tokenizer import build_tokenizer
 
 PROMPT, WARM = 170, 2

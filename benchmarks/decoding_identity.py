@@ -37,7 +37,7 @@ with needed_packages():
     from lfmvl_ros.core.frame import Frame
     from lfmvl_ros.core.prompt import CARD_TEMPLATE, FINE_TEMPLATE
     from lfmvl_ros.core.reply import Reply
-    from lfmvl_ros.models.lfm2_vl import Lfm2VlBackend
+    from lfmvl_ros.models.lfm2_vl.backend import Lfm2VlBackend
 
 BUNDLED = Path(__file__).parents[1] / "lfmvl_ros" / "data" / "warehouse"
 TEMPLATES = {template.decimals: template for template in (CARD_TEMPLATE, FINE_TEMPLATE)}

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from lfmvl_ros.core.answer_text import Hint
-from lfmvl_ros.core.draft_text import AnswerDraft
-from lfmvl_ros.core.drafts import expect_answer
+from lfmvl_ros.core.drafting.answer_text import Hint
+from lfmvl_ros.core.drafting.draft_text import AnswerDraft
+from lfmvl_ros.core.drafting.drafts import expect_answer
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
@@ -21,12 +21,12 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracker
-from lfmvl_ros.models.decoding import Blocks, Proposer, Row, write_answers
-from lfmvl_ros.models.draft_tokens import TokenDraft, encoder
-from lfmvl_ros.models.ending import AnswerEnd
-from lfmvl_ros.models.inputs import ModelInputs
-from lfmvl_ros.models.token_text import TokenTexts
-from lfmvl_ros.models.writing import Limit, Written
+from lfmvl_ros.models.lfm2_vl.decoding import Blocks, Proposer, Row, write_answers
+from lfmvl_ros.models.lfm2_vl.draft_tokens import TokenDraft, encoder
+from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
+from lfmvl_ros.models.lfm2_vl.model_inputs import ModelInputs
+from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
+from lfmvl_ros.models.lfm2_vl.writing import Limit, Written
 from lfmvl_ros.scenes import SceneVideo
 from lfmvl_ros.scenes.options import VIDEO
 

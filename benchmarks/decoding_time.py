@@ -12,11 +12,11 @@ from decoding_scripts import END, FOREVER, MOTIONS, Weightless, scripted, write
 from transformers import Lfm2VlConfig, Lfm2VlForConditionalGeneration
 
 from lfmvl_ros.core.config import GenerationSettings
-from lfmvl_ros.models.decoding import Blocks, NoDraft
-from lfmvl_ros.models.image_processing import image_processor_class, trim_padding
-from lfmvl_ros.models.inputs import ModelInputs
-from lfmvl_ros.models.runner import Lfm2Runner
-from lfmvl_ros.models.writing import generation_config, write_with_generate
+from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft
+from lfmvl_ros.models.lfm2_vl.image_processing import image_processor_class, trim_padding
+from lfmvl_ros.models.lfm2_vl.model_inputs import ModelInputs
+from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
+from lfmvl_ros.models.lfm2_vl.writing import generation_config, write_with_generate
 
 
 def big_model() -> Lfm2VlForConditionalGeneration:

@@ -23,7 +23,7 @@ except ImportError as error:
     )
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.ros import fast_dds, middleware
+from lfmvl_ros.ros.transport import fast_dds, middleware
 
 
 def ros() -> dict[str, str]:

@@ -39,7 +39,7 @@ with needed_packages():
     from lfmvl_ros.core.parsing import parse_reply
     from lfmvl_ros.core.query import Query
     from lfmvl_ros.core.reply import StageTimes
-    from lfmvl_ros.models.base import load_model
+    from lfmvl_ros.models.load import load_model
     from lfmvl_ros.scenes import SceneVideo
 
 WH = (640, 480)

@@ -29,7 +29,7 @@ from tqdm import tqdm
 from transport_processes import DEPTH, RATE_HZ, TIMEOUT_S, Load
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.ros import middleware
+from lfmvl_ros.ros.transport import middleware
 
 SIZES = {"VGA": (640, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
 RELIABILITIES = ("best_effort", "reliable")

@@ -15,7 +15,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from lfmvl_ros.ros.launching import dds_profile_argument, set_dds_profile
+from lfmvl_ros.ros.transport.launching import dds_profile_argument, set_dds_profile
 
 PACKAGE = "lfmvl_ros"
 

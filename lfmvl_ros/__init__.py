@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lfmvl_ros.core.grounding import Grounding, Outcome
     from lfmvl_ros.core.query import Query
     from lfmvl_ros.core.tracking import Tracker, Tracks
-    from lfmvl_ros.models.base import load_model
+    from lfmvl_ros.models.load import load_model
 
 __version__ = "0.1.0"
 
@@ -44,7 +44,7 @@ _HOMES = {
     "Query": "lfmvl_ros.core.query",
     "Tracker": "lfmvl_ros.core.tracking",
     "Tracks": "lfmvl_ros.core.tracking",
-    "load_model": "lfmvl_ros.models.base",
+    "load_model": "lfmvl_ros.models.load",
 }
 
 __all__ = [

@@ -22,10 +22,10 @@ from lfmvl_ros.core.report import Answer, LaneStatus, PipelineStatus
 from lfmvl_ros.core.settings import Group
 from lfmvl_ros.core.settings_text import to_markdown
 from lfmvl_ros.core.tracking import Applied, Ignored
-from lfmvl_ros.ros.health import CameraMonitor, ModelMonitor
-from lfmvl_ros.ros.intake import FrameIntake
-from lfmvl_ros.ros.rate_health import Placement, RateMonitor
-from lfmvl_ros.ros.rates import RateLog
+from lfmvl_ros.ros.diagnostics.health import CameraMonitor, ModelMonitor
+from lfmvl_ros.ros.diagnostics.rate_health import Placement, RateMonitor
+from lfmvl_ros.ros.sensors.intake import FrameIntake
+from lfmvl_ros.ros.sensors.rates import RateLog
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -159,7 +159,7 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
 def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
     source = "".join(
         (ROOT / "lfmvl_ros" / "ros" / name).read_text(encoding="utf-8")
-        for name in ("perception_node.py", "outputs.py", "channel.py", "ego_motion.py")
+        for name in ("perception_node.py", "outputs.py", "channel.py", "gyroscope.py")
     )
 
     def made(call: str) -> set[str]:

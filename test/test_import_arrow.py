@@ -38,6 +38,7 @@ MAY_USE = {
 }
 MAY_IMPORT_TORCH = {"models", "training"}
 MAY_IMPORT_ROS = {"ros"}
+WITHOUT_ROS = ("ros/sensors",)  # rooms of ros/ that work on messages without importing their types
 CORE_LIBRARIES = {"numpy", "scipy", "filterpy", "cv2", "lfmvl_ros"}
 
 
@@ -67,14 +68,23 @@ def is_ros(top: str) -> bool:
     return top in ROS or top.startswith(ROS_PREFIXES) or top.endswith(ROS_SUFFIXES)
 
 
+def is_within(name: str, package: str, *, but: str) -> bool:
+    """True for a module of the package that is not one of the package ``but`` below it."""
+    return f"{name}.".startswith(f"{package}.") and not f"{name}.".startswith(f"{but}.")
+
+
 def violations(source: str, path: Path) -> list[str]:
     """Return what a file imports against the arrow, one line each."""
     part, found = part_of(path), []
+    room = path.parent.relative_to(ROOT).as_posix()
     for name, line in imported(ast.parse(source), path):
         top, _, rest = name.partition(".")
         where = f"{path.relative_to(ROOT.parent)}:{line} imports {name}"
         if is_ros(top) and part not in MAY_IMPORT_ROS:
             found.append(f"{where}: only ros/ may import ROS")
+        own = f"lfmvl_ros.{room.replace('/', '.')}"
+        if room in WITHOUT_ROS and (is_ros(top) or is_within(name, "lfmvl_ros.ros", but=own)):
+            found.append(f"{where}: {room} works without ROS")
         if top in TORCH and part not in MAY_IMPORT_TORCH:
             found.append(f"{where}: only models/ and training/ may import torch")
         if top == "lfmvl_ros" and part in MAY_USE and rest:
@@ -103,7 +113,7 @@ def test_every_part_is_known() -> None:
         ("core", "import rclpy.node"),
         ("core", "from sensor_msgs.msg import Image"),
         ("core", "def f():\n    import torch"),
-        ("core", "from lfmvl_ros.models.base import load_model"),
+        ("core", "from lfmvl_ros.models.load import load_model"),
         ("core", "from lfmvl_ros import ros"),
         ("core", "from ..models import base"),
         ("core", "import yaml"),
@@ -112,6 +122,10 @@ def test_every_part_is_known() -> None:
         ("cli", "import transformers"),
         ("scenes", "from lfmvl_ros.models import base"),
         ("ros", "import torch"),
+        ("ros/sensors", "from sensor_msgs.msg import Image"),
+        ("ros/sensors", "from lfmvl_ros.ros import conversions"),
+        ("ros/sensors", "from lfmvl_ros.ros.qos import SENSOR"),
+        ("ros/sensors", "from ..conversions import image_message"),
     ],
 )
 def test_the_check_finds_what_breaks_the_arrow(part: str, line: str) -> None:
@@ -125,7 +139,9 @@ def test_the_check_finds_what_breaks_the_arrow(part: str, line: str) -> None:
         ("core", "from .boxes import clip"),
         ("models", "import torch\nfrom lfmvl_ros.core.reply import Reply"),
         ("ros", "import rclpy\nfrom vision_msgs.msg import Detection2DArray"),
-        ("ros", "from lfmvl_ros.models.base import load_model"),
+        ("ros", "from lfmvl_ros.models.load import load_model"),
+        ("ros/sensors", "import cv2\nfrom lfmvl_ros.ros.sensors.pixels import Pixels"),
+        ("ros/diagnostics", "import rclpy\nfrom lfmvl_ros.ros.sensors.pixels import Pixels"),
     ],
 )
 def test_the_check_lets_the_rest_pass(part: str, line: str) -> None:

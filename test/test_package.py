@@ -35,7 +35,7 @@ def test_maintainer_address_is_valid() -> None:
 def test_every_ros_package_the_nodes_import_is_declared() -> None:
     declared = {item.text for item in MANIFEST.findall("exec_depend")}
     imported = set()
-    for path in [*ROOT.glob("lfmvl_ros/ros/*.py"), *ROOT.glob("launch/*.py")]:
+    for path in [*ROOT.glob("lfmvl_ros/ros/**/*.py"), *ROOT.glob("launch/*.py")]:
         for line in path.read_text().splitlines():
             match = re.match(r"\s*(?:from|import) (\w+)", line)
             if match and re.search(r"_msgs$|_interfaces$|^rclpy|^std_srvs|^launch", match[1]):

@@ -17,8 +17,8 @@ from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding, Outcome
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
-from lfmvl_ros.core.latency_budget import Because, Choice
-from lfmvl_ros.core.latency_ladder import ladder
+from lfmvl_ros.core.latency.budget import Because, Choice
+from lfmvl_ros.core.latency.ladder import ladder
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query

@@ -15,16 +15,16 @@ import numpy as np
 from lfmvl_ros.cli.calibration_folder import ImageSet, image_sets
 from lfmvl_ros.cli.calibration_scenes import FIT, IOU, MEASURED, Judged, ask_all, collect
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.calibration_fit import FOLDS, LEAST_BLOCK, METHODS, compare, fit
-from lfmvl_ros.core.config import PerceptionSettings
-from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.reliability import (
+from lfmvl_ros.core.calibration.fit import FOLDS, LEAST_BLOCK, METHODS, compare, fit
+from lfmvl_ros.core.calibration.reliability import (
     error_interval,
     error_of_perfection,
     expected_calibration_error,
     ranking,
     reliability,
 )
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,8 +68,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what was measured, as a JSON line at the end; exit code 1 when the fit doesn't help."""
     scenes = _checked(args)
-    from lfmvl_ros.models.base import load_model
     from lfmvl_ros.models.calibration_file import write_calibration
+    from lfmvl_ros.models.load import load_model
 
     settings = PerceptionSettings().updated({"model": args.model})
     folder = _folder(args.model)

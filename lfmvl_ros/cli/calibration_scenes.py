@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lfmvl_ros.core.boxes import FloatArray, iou_matrix, normalise
-from lfmvl_ros.core.calibration import Evidence
+from lfmvl_ros.core.calibration.calibration import Evidence
 from lfmvl_ros.core.config import PerceptionSettings
 
 if TYPE_CHECKING:

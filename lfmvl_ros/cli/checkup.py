@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.ros import middleware
+from lfmvl_ros.ros.transport import middleware
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 # Distribution -> (oldest version that is known to work, module that must import).
@@ -243,7 +243,7 @@ def ros() -> Iterator[Finding]:
         package = re.search(r"named '(\w+)", missing)
         name = (package[1] if package else "vision_msgs").replace("_", "-")
         yield Finding(FAIL, "messages", missing, f"sudo apt install ros-$ROS_DISTRO-{name}")
-    from lfmvl_ros.ros.bridge import CvBridgeAdapter
+    from lfmvl_ros.ros.cv_bridge_codec import CvBridgeAdapter
 
     bridge = CvBridgeAdapter()
     if bridge.works or "not installed" in bridge.reason:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from lfmvl_ros.cli.checkup import FAIL, OK, WARN, Finding, failure
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.ros import fast_dds, middleware
-from lfmvl_ros.ros.arrivals import ArrivalStatus
+from lfmvl_ros.ros.sensors.arrivals import ArrivalStatus
+from lfmvl_ros.ros.transport import fast_dds, middleware
 
 _HEADER_BYTES = 200  # of an Image message besides its pixels, with room for long names
 _CYCLONE_BUFFER = 1 << 20  # requested where its configuration says nothing
@@ -95,7 +95,7 @@ def parse_image(text: str, rate_hz: float) -> ImageLoad:
     Raises:
         UserError: it is written differently, or the encoding is unknown.
     """
-    from lfmvl_ros.ros.pixels import LAYOUTS
+    from lfmvl_ros.ros.sensors.pixels import LAYOUTS
 
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})(?::(\w+))?", text)
     if match is None or not int(match[1]) * int(match[2]):

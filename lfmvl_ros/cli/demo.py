@@ -19,7 +19,7 @@ from lfmvl_ros.cli.flags import add_setting_flags, settings_from
 from lfmvl_ros.cli.labels import warn_of_scene
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
-from lfmvl_ros.ros import fast_dds, middleware
+from lfmvl_ros.ros.transport import fast_dds, middleware
 
 HELP = (
     "Run camera_node, perception_node and a subscriber as three processes; write preview.png, "

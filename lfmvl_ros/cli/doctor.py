@@ -17,13 +17,13 @@ from lfmvl_ros.cli.checkup import FAIL, OK, WARN, Finding, failure
 from lfmvl_ros.cli.checkup_transport import ImageLoad, Wire
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.ros import middleware
+from lfmvl_ros.ros.transport import middleware
 from lfmvl_ros.threads import apply_thread_policy
 
 if TYPE_CHECKING:
     from lfmvl_ros.core.frame import Frame
     from lfmvl_ros.core.reply import Reply
-    from lfmvl_ros.ros.topic_probe import TopicReport
+    from lfmvl_ros.ros.diagnostics.topic_probe import TopicReport
 
 HELP = (
     "Check the installation, the checkpoint, the transport of images and a camera topic; say what "
@@ -130,7 +130,7 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
             yield finding
             if finding.level == FAIL:
                 return
-        from lfmvl_ros.models.base import load_model
+        from lfmvl_ros.models.load import load_model
 
         start_s = time.monotonic()
         model = load_model(settings)
@@ -197,7 +197,7 @@ def _device(settings: PerceptionSettings) -> str:
     """Return device and precision that the settings come to."""
     if settings.model.endswith(".jsonl"):
         return "none needed: recorded answers"
-    from lfmvl_ros.models.loading import choose_device, choose_dtype
+    from lfmvl_ros.models.lfm2_vl.loading import choose_device, choose_dtype
 
     device = choose_device(settings.device)
     return f"{device}, {str(choose_dtype(settings.dtype, device)).removeprefix('torch.')}"
@@ -214,7 +214,7 @@ def _picture() -> Frame:
 
 
 def _topic(args: argparse.Namespace, wire: Wire) -> Iterator[Finding]:
-    from lfmvl_ros.ros.topic_probe import probe
+    from lfmvl_ros.ros.diagnostics.topic_probe import probe
 
     yield from topic_findings(probe(args.topic, args.seconds), args.seconds, wire)
 

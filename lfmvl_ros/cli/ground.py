@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     query = Query.parse(settings.query)
     warn_of_labels(settings.model, query)
     frame = _frame(args.image, args.at)
-    from lfmvl_ros.models.base import load_model
+    from lfmvl_ros.models.load import load_model
 
     model = load_model(settings)
     (grounding,) = ask(model, [frame], query, settings)

@@ -151,7 +151,7 @@ def _try_target(
     if not settings.image.target_latency_ms:
         raise UserError("--target-latency-ms must be above 0; without it nothing is tried")
     from lfmvl_ros.cli.tokens_target import try_target
-    from lfmvl_ros.models.base import load_model
+    from lfmvl_ros.models.load import load_model
 
     model = load_model(settings)
     for wh, document in zip(sizes, documents, strict=True):

@@ -12,7 +12,7 @@ from lfmvl_ros.cli.track import Run
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.latency_budget import Because, Choice
+from lfmvl_ros.core.latency.budget import Because, Choice
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.tracking import Tracker

@@ -16,10 +16,10 @@ from lfmvl_ros.cli.flags import add_setting_flags, settings_from
 from lfmvl_ros.cli.labels import warn_of_labels
 from lfmvl_ros.core.ask import Request
 from lfmvl_ros.core.config import PerceptionSettings
-from lfmvl_ros.core.drafts import expect_answer
+from lfmvl_ros.core.drafting.drafts import expect_answer
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.latency_budget import LatencyBudget
+from lfmvl_ros.core.latency.budget import LatencyBudget
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     query = Query.parse(settings.query)
     warn_of_labels(settings.model, query)
     video = VideoReader(args.video)
-    from lfmvl_ros.models.base import load_model
+    from lfmvl_ros.models.load import load_model
 
     state = Run(load_model(settings), settings, query, Tracker(settings.tracker))
     args.out.mkdir(parents=True, exist_ok=True)

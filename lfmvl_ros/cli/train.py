@@ -110,7 +110,7 @@ def _exported(run: Path, target: Path, facts: Mapping[str, Any]) -> str:
 
 def _machine(args: argparse.Namespace) -> dict[str, Any]:
     """Device, processes and batch; as many images an update on a GPU as in two processes."""
-    from lfmvl_ros.models.loading import choose_device
+    from lfmvl_ros.models.lfm2_vl.loading import choose_device
     from lfmvl_ros.training.data import StreamSettings
 
     device = choose_device(args.device)

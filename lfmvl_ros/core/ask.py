@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lfmvl_ros.core.answer_text import Hint
-from lfmvl_ros.core.budgeting import asked_together, choose_for
 from lfmvl_ros.core.config import ImageSettings, PerceptionSettings
+from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
-from lfmvl_ros.core.latency_budget import Choice, LatencyBudget
+from lfmvl_ros.core.latency.budget import Choice, LatencyBudget
+from lfmvl_ros.core.latency.budgeting import asked_together, choose_for
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.prompt import TEMPLATES, Prompt, PromptTemplate

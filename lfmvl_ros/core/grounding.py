@@ -9,7 +9,7 @@ from typing import Any
 
 from lfmvl_ros.core.boxes import normalise
 from lfmvl_ros.core.detections import Detections
-from lfmvl_ros.core.latency_budget import Choice
+from lfmvl_ros.core.latency.budget import Choice
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
 
@@ -56,7 +56,8 @@ class Grounding:
         rejected: what could not be kept, one phrase an object, with the reason.
         caption: the model's ``global_caption`` when it gave one.
         confidence_kind: what the scores are: ``token`` (token probabilities, uncalibrated),
-            ``calibrated``, or ``constant`` (the backend gave none); see ``core/confidence.py``.
+            ``calibrated``, or ``constant`` (the backend gave none); see
+            ``core/calibration/confidence.py``.
         unknown_labels: labels among the detections that the query did not name.
         budget: what the latency budget chose for the picture; None where there is none.
     """

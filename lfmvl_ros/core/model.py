@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from lfmvl_ros.core.answer_text import Hint
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
+from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import Prompt, PromptTemplate

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from enum import Enum
 
-from lfmvl_ros.core.calibration import Calibration
+from lfmvl_ros.core.calibration.calibration import Calibration
 from lfmvl_ros.core.safe_text import safe_text
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Language-model backends behind one protocol; :func:`lfmvl_ros.models.base.load_model` picks."""
+"""Language-model backends behind one protocol; :func:`lfmvl_ros.models.load.load_model` picks."""

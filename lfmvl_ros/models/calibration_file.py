@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from lfmvl_ros.core.calibration import Fitted, calibration_from
+from lfmvl_ros.core.calibration.calibration import Fitted, calibration_from
 from lfmvl_ros.core.errors import UserError
 
 FILE = "calibration.json"

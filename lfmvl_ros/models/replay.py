@@ -25,8 +25,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from lfmvl_ros.core.answer_text import Hint
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
+from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.model import VisionLanguageModel

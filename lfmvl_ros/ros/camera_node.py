@@ -15,11 +15,11 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.conversions import to_camera_info, to_image
 from lfmvl_ros.ros.gate import Gate
-from lfmvl_ros.ros.image_sources import open_source
-from lfmvl_ros.ros.pacing import Pacer
 from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
-from lfmvl_ros.ros.pixels import Pixels
 from lfmvl_ros.ros.process import run, stop_spinning
+from lfmvl_ros.ros.sensors.image_sources import open_source
+from lfmvl_ros.ros.sensors.pacing import Pacer
+from lfmvl_ros.ros.sensors.pixels import Pixels
 
 USAGE = """camera_node publishes image_raw and camera_info at the source's true rate.
 

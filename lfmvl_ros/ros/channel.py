@@ -18,14 +18,14 @@ from lfmvl_ros.core.report import Answer, PipelineStatus
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import EgoMotion, Tracks
 from lfmvl_ros.ros import qos
-from lfmvl_ros.ros.arrivals import ArrivalMonitor
-from lfmvl_ros.ros.ego_motion import EgoMotionInput
+from lfmvl_ros.ros.diagnostics.health import CameraMonitor, Health
 from lfmvl_ros.ros.gate import Gate
-from lfmvl_ros.ros.health import CameraMonitor, Health
+from lfmvl_ros.ros.gyroscope import EgoMotionInput
+from lfmvl_ros.ros.image_reader import ImageReader, image_topic
 from lfmvl_ros.ros.image_subscription import subscribe_to_images
-from lfmvl_ros.ros.inputs import ImageReader, image_topic
-from lfmvl_ros.ros.intake import FrameIntake
 from lfmvl_ros.ros.outputs import Outputs
+from lfmvl_ros.ros.sensors.arrivals import ArrivalMonitor
+from lfmvl_ros.ros.sensors.intake import FrameIntake
 from lfmvl_ros.ros.streams import StreamReader
 
 

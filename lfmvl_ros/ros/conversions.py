@@ -30,9 +30,9 @@ from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.safe_text import json_text, safe_text
 from lfmvl_ros.core.tracking import Tracks
-from lfmvl_ros.ros.bridge import CvBridgeAdapter
-from lfmvl_ros.ros.health import Health
-from lfmvl_ros.ros.pixels import (
+from lfmvl_ros.ros.cv_bridge_codec import CvBridgeAdapter
+from lfmvl_ros.ros.diagnostics.health import Health
+from lfmvl_ros.ros.sensors.pixels import (
     MEASUREMENTS,
     ConversionError,
     Pixels,
@@ -93,7 +93,7 @@ def frame_from_image(
         camera: which of the node's cameras took it.
 
     Raises:
-        ConversionError: see :mod:`lfmvl_ros.ros.pixels`.
+        ConversionError: see :mod:`lfmvl_ros.ros.sensors.pixels`.
     """
     taken_ns = stamp_ns(message.header.stamp) or receipt_ns
     if isinstance(message, CompressedImage):

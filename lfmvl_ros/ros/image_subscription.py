@@ -11,7 +11,7 @@ from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
-from lfmvl_ros.ros.arrivals import ArrivalMonitor
+from lfmvl_ros.ros.sensors.arrivals import ArrivalMonitor
 
 _NO_SEQUENCE = 2**64 - 1  # what an RMW without sequence numbers puts in their place
 

@@ -13,7 +13,7 @@ from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import safe_text
-from lfmvl_ros.models.base import load_model
+from lfmvl_ros.models.load import load_model
 
 Key = tuple[str, str, str]
 

@@ -25,14 +25,14 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import EgoMotion, Tracks
-from lfmvl_ros.models.base import check_model
+from lfmvl_ros.models.load import check_model
 from lfmvl_ros.ros import commands, conversions, qos
 from lfmvl_ros.ros.bond import LifecycleBond
 from lfmvl_ros.ros.channel import CameraChannel
+from lfmvl_ros.ros.diagnostics.health import ERROR, OK, Exchange, Health, ModelMonitor
+from lfmvl_ros.ros.diagnostics.label_check import LabelCheck
 from lfmvl_ros.ros.gate import Gate
-from lfmvl_ros.ros.health import ERROR, OK, Exchange, Health, ModelMonitor
-from lfmvl_ros.ros.inputs import ImageReader
-from lfmvl_ros.ros.label_check import LabelCheck
+from lfmvl_ros.ros.image_reader import ImageReader
 from lfmvl_ros.ros.model_keeper import ModelKeeper, sentence
 from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.process import logs_errors, run, stop_spinning

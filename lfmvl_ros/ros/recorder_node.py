@@ -24,11 +24,12 @@ from vision_msgs.msg import Detection2DArray
 
 from lfmvl_ros.core.config import RecorderSettings
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.ros import conversions, middleware, qos
+from lfmvl_ros.ros import conversions, qos
 from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
-from lfmvl_ros.ros.pixels import ConversionError
 from lfmvl_ros.ros.process import run, stop_spinning
 from lfmvl_ros.ros.recording import Recording
+from lfmvl_ros.ros.sensors.pixels import ConversionError
+from lfmvl_ros.ros.transport import middleware
 
 USAGE = """recorder_node subscribes to the camera and the results, and writes what it heard.
 

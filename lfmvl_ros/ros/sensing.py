@@ -15,7 +15,7 @@ from tf2_msgs.msg import TFMessage
 
 from lfmvl_ros.core.tracking import Intrinsics
 from lfmvl_ros.ros.conversions import stamp_ns
-from lfmvl_ros.ros.pixels import ConversionError
+from lfmvl_ros.ros.sensors.pixels import ConversionError
 
 # Twice what the fastest gyroscopes measure (4000 degrees a second); what is beyond is no rate.
 LARGEST_RAD_S = 140.0

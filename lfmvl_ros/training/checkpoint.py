@@ -109,7 +109,7 @@ def build_processor(
     tokenizer: PreTrainedTokenizerFast, budget: ImageTokenSettings = BUDGET
 ) -> Lfm2VlProcessor:
     """The genuine processor: tiles and thumbnail exist, splitting is off by default here."""
-    from lfmvl_ros.models.image_processing import image_processor_class
+    from lfmvl_ros.models.lfm2_vl.image_processing import image_processor_class
 
     image_processor = image_processor_class()(
         min_image_tokens=budget.min_tokens,

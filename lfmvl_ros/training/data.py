@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, FINE_TEMPLATE
-from lfmvl_ros.models.image_processing import resize as resample
+from lfmvl_ros.models.lfm2_vl.image_processing import resize as resample
 from lfmvl_ros.training.captions import describe
 from lfmvl_ros.training.examples import NO_COORDINATE, NO_SUBJECT, Encoder, Example, dense_targets
 from lfmvl_ros.training.geometry import Grid

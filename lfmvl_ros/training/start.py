@@ -182,7 +182,7 @@ def load_weights(start: Start) -> dict[str, Tensor]:
     Raises:
         UserError: they can't be read, or some are missing.
     """
-    from lfmvl_ros.models.loading import load_checkpoint
+    from lfmvl_ros.models.lfm2_vl.loading import load_checkpoint
 
     model, _ = load_checkpoint(str(start.directory), torch.device("cpu"), torch.float32)
     return model.state_dict()

@@ -24,7 +24,7 @@ class Panel:
     Attributes:
         title: above it, ASCII.
         note: below the title.
-        bins: as :func:`lfmvl_ros.core.reliability.reliability` returns them.
+        bins: as :func:`lfmvl_ros.core.calibration.reliability.reliability` returns them.
     """
 
     title: str

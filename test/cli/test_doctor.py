@@ -18,8 +18,8 @@ from lfmvl_ros.cli.checkup_transport import Wire
 from lfmvl_ros.cli.doctor import topic_findings
 from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.ros.arrivals import ArrivalStatus
-from lfmvl_ros.ros.topic_probe import TopicReport
+from lfmvl_ros.ros.diagnostics.topic_probe import TopicReport
+from lfmvl_ros.ros.sensors.arrivals import ArrivalStatus
 
 IMAGE = "sensor_msgs/msg/Image"
 ORDER = (OK, WARN, FAIL)

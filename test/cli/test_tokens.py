@@ -9,10 +9,10 @@ import pytest
 
 from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.reply import Reply
-from lfmvl_ros.models import base
+from lfmvl_ros.models import load as base
 from lfmvl_ros.models.replay import RecordedReply, ReplayModel
 
-from ..core.metered import MeteredModel
+from ..core.latency.metered import MeteredModel
 
 
 def _document(capsys, *arguments):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lfmvl_ros.core.calibration import Calibration
+from lfmvl_ros.core.calibration.calibration import Calibration
 from lfmvl_ros.core.config import ParsingSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding

@@ -87,7 +87,7 @@ class _Tokenizer:
 @examples(30)
 @given(wh=SIZES, knobs=KNOBS)
 def test_equals_what_the_processor_emits(wh, knobs):
-    processing = pytest.importorskip("lfmvl_ros.models.image_processing")
+    processing = pytest.importorskip("lfmvl_ros.models.lfm2_vl.image_processing")
     from transformers import Lfm2VlProcessor
 
     processor = processing.image_processor_class()(

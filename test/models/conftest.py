@@ -39,7 +39,7 @@ def checkpoint(tmp_path_factory):
 def backend(checkpoint):
     """The checkpoint, loaded as a user's settings load it."""
     from lfmvl_ros.core.config import PerceptionSettings
-    from lfmvl_ros.models.base import load_model
+    from lfmvl_ros.models.load import load_model
 
     return load_model(PerceptionSettings(model=str(checkpoint), device="cpu"))
 
@@ -47,7 +47,7 @@ def backend(checkpoint):
 @pytest.fixture(scope="session")
 def plain(backend):
     """The same weights, all of it through transformers' generate."""
-    from lfmvl_ros.models.lfm2_vl import Lfm2VlBackend
+    from lfmvl_ros.models.lfm2_vl.backend import Lfm2VlBackend
 
     return Lfm2VlBackend(
         backend._model, backend._processor, name="plain", template=backend.template,

@@ -16,7 +16,7 @@ from lfmvl_ros.cli.calibration_scenes import (
     collect,
 )
 from lfmvl_ros.cli.main import main
-from lfmvl_ros.core.calibration import IsotonicCalibration, LogisticCalibration
+from lfmvl_ros.core.calibration.calibration import IsotonicCalibration, LogisticCalibration
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.reply import Reply, Token

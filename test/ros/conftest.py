@@ -25,7 +25,8 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
-from lfmvl_ros.ros import conversions, fast_dds, middleware, qos
+from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.ros.transport import fast_dds, middleware
 
 from ..schemas import check
 

@@ -21,8 +21,8 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.tracking import Tracks, TrackState
 from lfmvl_ros.ros import conversions
-from lfmvl_ros.ros.health import WARN, Health
-from lfmvl_ros.ros.pixels import ConversionError
+from lfmvl_ros.ros.diagnostics.health import WARN, Health
+from lfmvl_ros.ros.sensors.pixels import ConversionError
 
 STAMP_NS = 1_700_000_000_123_456_789
 RGB = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
@@ -238,7 +238,7 @@ PROBE = """
 import numpy as np
 from sensor_msgs.msg import Image
 from lfmvl_ros.ros import conversions
-from lfmvl_ros.ros.bridge import CvBridgeAdapter
+from lfmvl_ros.ros.cv_bridge_codec import CvBridgeAdapter
 bridge = CvBridgeAdapter()
 print(bridge.works, "|", bridge.reason)
 for encoding, height, data in (("bgr8", 1, [1, 2, 3]), ("bgr8", 3, [1, 2, 3] * 3)):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rclpy.utilities import get_rmw_implementation_identifier
 
-from lfmvl_ros.ros import fast_dds, middleware
-from lfmvl_ros.ros.topic_probe import probe
+from lfmvl_ros.ros.diagnostics.topic_probe import probe
+from lfmvl_ros.ros.transport import fast_dds, middleware
 
 from .conftest import PATIENCE_S, values
 

@@ -16,7 +16,7 @@ from vision_msgs.msg import Detection2DArray
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.models.base import check_model
+from lfmvl_ros.models.load import check_model
 from lfmvl_ros.ros.model_keeper import ModelKeeper
 
 from .conftest import values

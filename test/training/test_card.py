@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.models.image_processing import register_image_processor
+from lfmvl_ros.models.lfm2_vl.image_processing import register_image_processor
 from lfmvl_ros.training import launch
 from lfmvl_ros.training.card import FACTS_FILE, SCORES_FILE, write_card
 from lfmvl_ros.training.checkpoint import ModelShape

@@ -15,8 +15,8 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.query import Query
-from lfmvl_ros.models.base import load_model
 from lfmvl_ros.models.known_labels import FACTS_FILE, label_remark
+from lfmvl_ros.models.load import load_model
 from lfmvl_ros.training.launch import told_by, with_smallest_shape
 from lfmvl_ros.training.mixed import MixedScenes
 from lfmvl_ros.training.pictures import CocoScenes

@@ -9,8 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from lfmvl_ros.core.boxes import iou_matrix
-from lfmvl_ros.core.calibration import looseness_of
-from lfmvl_ros.core.confidence import CONSTANT, Confidence, ObjectSpans, object_confidence
+from lfmvl_ros.core.calibration.calibration import looseness_of
+from lfmvl_ros.core.calibration.confidence import (
+    CONSTANT,
+    Confidence,
+    ObjectSpans,
+    object_confidence,
+)
 from lfmvl_ros.core.config import ParsingSettings
 from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.frame import Frame

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lfmvl_ros.core.confidence import Span
+from lfmvl_ros.core.calibration.confidence import Span
 from lfmvl_ros.core.parsing.absence import says_nothing
 from lfmvl_ros.core.parsing.keys import (
     BOX_KEYS,

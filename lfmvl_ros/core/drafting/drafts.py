@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the next answer will probably say: the previous one, its boxes moved by the tracker."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.drafting.answer_text import Hint, Piece, join_answer, split_answer
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.tracking import Tracks
+
+LONGEST_TEXT = 20_000
+"""Characters; a longer answer is a model that got stuck, and no example."""
+_NEAR = 0.01  # of the image: how well a printed box must agree with its detection
+
+
+def expect_answer(previous: Answer | None, query: Query, tracks: Tracks) -> Hint | None:
+    """Return what the answer to ``query`` about the frame of ``tracks`` is expected to be.
+
+    The words are those of the previous answer, and so is the order of its objects, unless it was
+    from left to right or from top to bottom and they have overtaken each other. Each box stands
+    where its track is now; objects without a track stay where they were, those whose track has
+    left the image are left out. When no track is left at all, the answer is expected once more.
+
+    Returns:
+        None when the previous answer is none to the same query, or said nothing.
+    """
+    if previous is None or previous.grounding.query.version != query.version:
+        return None
+    grounding = previous.grounding
+    text = grounding.reply.text
+    if not grounding.outcome.is_evidence or not text or len(text) > LONGEST_TEXT:
+        return None
+    pieces, tail = split_answer(text)
+    if not pieces:
+        return Hint.as_printed(text)
+    printed = np.array([piece.values for piece in pieces])
+    scale, rows = _scale_and_rows(printed, grounding.detections.xyxy_px, grounding.wh)
+    moved, gone = printed.copy(), np.zeros(len(pieces), dtype=bool)
+    places = {int(key): row for row, key in enumerate(tracks.ids)}
+    for index, row in enumerate(rows):
+        key = previous.applied.ids[row] if row is not None else 0
+        if key in places:
+            moved[index] = tracks.xyxy_px[places[key]] / scale
+        elif key and len(tracks):  # without any track left, time has passed, not the objects
+            gone[index] = True
+    return _arranged(pieces, tail, printed, moved, gone)
+
+
+def _scale_and_rows(
+    printed: FloatArray, found: FloatArray, wh: tuple[int, int]
+) -> tuple[FloatArray, list[int | None]]:
+    """Return the pixels per printed unit, ``(4,)``, and which detection each printed box became."""
+    size = np.array([*wh, *wh], dtype=np.float64)
+    best: tuple[FloatArray, list[int | None]] = (size, [None] * len(printed))
+    if not len(found):
+        return best
+    count = 0
+    for scale in (size, size / 1000, size / 100, np.ones(4)):
+        off = np.abs((printed * scale)[:, None] - found[None]) / size
+        rows = [
+            int(row) if error <= _NEAR else None
+            for row, error in zip(
+                off.max(axis=2).argmin(axis=1), off.max(axis=2).min(axis=1), strict=True
+            )
+        ]
+        matched = sum(row is not None for row in rows)
+        if matched > count:
+            best, count = (scale, rows), matched
+    return best
+
+
+def _arranged(
+    pieces: list[Piece], tail: str, printed: FloatArray, moved: FloatArray, gone: NDArray[np.bool_]
+) -> Hint | None:
+    """Put the objects that are left into the order that the model will probably name them in."""
+    order = [index for index in range(len(pieces)) if not gone[index]]
+    if not order:
+        return Hint("[]", np.zeros((0, 4)))
+    decimals = max(piece.decimals for piece in pieces)
+    for axis in (0, 1):
+        if (np.diff(printed[:, axis]) >= 0).all() and len(pieces) > 1:
+            # Stable, and by the number as it will be printed: ties keep their order.
+            order.sort(key=lambda index: round(float(moved[index, axis]), decimals))
+            break
+    first, other = pieces[0].separator, pieces[min(1, len(pieces) - 1)].separator
+    arranged = [
+        replace(pieces[index], lead=(other if place else first) + pieces[index].key)
+        for place, index in enumerate(order)
+    ]
+    text = join_answer(arranged, tail)
+    if len(split_answer(text)[0]) != len(order):  # words so odd that they read as boxes, too
+        return None
+    return Hint(text, moved[order])

@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A target for the time of an answer -> the image tokens and tiles that it leaves room for.
+
+What looking, reading and writing cost on this machine is learned from every answer
+(:mod:`lfmvl_ros.core.latency.answer_time`). The next picture gets the most image tokens with which
+four answers in five are expected within the target: between the checkpoint's fewest and the user's
+own settings, which are never exceeded.
+
+The way goes up from the cheapest, to at most twice the work of what has been measured, and only
+where the measurements say that it fits; the way down may be any length. A change has to be called
+for by several answers in a row, and a step up that had to be taken back makes the next one wait
+longer. So noise moves nothing, or ever more seldom.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from lfmvl_ros.core.image_tokens import ImageTokenSettings
+from lfmvl_ros.core.latency.answer_time import AnswerWork, Machine
+from lfmvl_ros.core.latency.forecast import Forecast, Seen
+from lfmvl_ros.core.latency.ladder import Rung, Sizes, ladder
+from lfmvl_ros.core.reply import FinishReason, Reply
+
+_RECENT = 24  # answers that the spread is taken from
+_UP_AFTER, _DOWN_AFTER = 3, 2  # answers in a row
+_LEAST_GAIN = 1.1  # tokens after a step up to tokens before
+_GROWTH = 2.0  # work after a step up to work measured
+_MOST_CAUTION = 5
+_HASTE = 4  # a step down within this many waiting times after a step up takes that one back
+
+
+class Because(str, Enum):
+    """Why a choice is what it is."""
+
+    UNMEASURED = "unmeasured"
+    """No answer yet whose time is known: the cheapest, or what it was before the words changed."""
+    FITS = "fits"
+    """The most that is expected within the target, or on the way there."""
+    ALL = "all"
+    """The user's own settings are expected within the target."""
+    CHEAPEST = "cheapest"
+    """Even the cheapest is expected to take longer than the target."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the next picture is asked with, and why.
+
+    Attributes:
+        rung: the choice.
+        target_s: what the user wants an answer to take at most.
+        expected_s: what half of the answers are expected to stay below; None when unmeasured.
+        likely_s: what four in five are; None when unmeasured.
+        because: why.
+    """
+
+    rung: Rung
+    target_s: float
+    expected_s: float | None
+    likely_s: float | None
+    because: Because
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the value of ``latency_budget`` in the ``grounding`` document."""
+        return {
+            "target_ms": round(self.target_s * 1e3, 3),
+            "expected_ms": _ms(self.expected_s),
+            "likely_ms": _ms(self.likely_s),
+            "image_tokens": self.rung.tokens,
+            "tiles": self.rung.tiles,
+            "because": self.because.value,
+        }
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1e3, 3)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What is remembered of one camera, or of cameras that are asked about together.
+
+    Attributes:
+        recent: newest answers to the present words, oldest first.
+        tokens: image tokens last chosen; None before the first choice.
+        target_s: the target they were chosen for.
+        judged: number of the newest answer that has been counted for or against a change.
+        calls: answers in a row that called for more (> 0) or fewer (< 0) tokens.
+        settled: the way up from the cheapest is over.
+        caution: each doubles the answers that have to call for more.
+        raised: number of the answer behind which the last step up was taken, 0 for none.
+        ceiling: image tokens never to be exceeded again; None for no such limit.
+    """
+
+    recent: tuple[Seen, ...] = ()
+    tokens: int | None = None
+    target_s: float = 0.0
+    judged: int = 0
+    calls: int = 0
+    settled: bool = False
+    caution: int = 0
+    raised: int = 0
+    ceiling: int | None = None
+
+    def learned(self, seen: Seen) -> Stream:
+        """Return the stream with one answer more."""
+        return replace(self, recent=(*self.recent, seen)[-_RECENT:])
+
+    def asked_otherwise(self) -> Stream:
+        """Return the stream for other words: how long answers are is forgotten."""
+        return replace(self, recent=(), calls=0)
+
+
+def choose(
+    machine: Machine, stream: Stream, rungs: tuple[Rung, ...], target_s: float
+) -> tuple[Stream, Choice]:
+    """Choose for the next picture of a stream. A tighter target never gets more tokens.
+
+    Args:
+        machine: what has been learned about its speed.
+        stream: what has been learned about its answers, and chosen so far.
+        rungs: of :func:`lfmvl_ros.core.latency.ladder.ladder`.
+        target_s: > 0.
+
+    Returns:
+        The stream to go on with, and the choice.
+
+    Raises:
+        ValueError: the target is no time.
+    """
+    if not (math.isfinite(target_s) and target_s > 0):
+        raise ValueError(f"a target is a time > 0 s, got {target_s}; 0 turns the budget off")
+    if stream.ceiling is not None:
+        limit = max(1, sum(rung.tokens <= stream.ceiling for rung in rungs))
+        rungs = rungs[:limit]
+    now = _place(rungs, stream.tokens)
+    forecast = Forecast(machine, stream.recent)
+    if not len(forecast):
+        stream = replace(stream, tokens=rungs[now].tokens, target_s=target_s, calls=0)
+        return stream, Choice(rungs[now], target_s, None, None, Because.UNMEASURED)
+    stream, now = _step(forecast, stream, rungs, now, target_s)
+    likely_s = forecast.seconds(rungs[now])
+    because = Because.FITS
+    if now == len(rungs) - 1 and likely_s <= target_s:
+        because = Because.ALL
+    elif now == 0 and likely_s > target_s * (1 + forecast.band(rungs[0])):
+        because = Because.CHEAPEST
+    expected_s = forecast.seconds(rungs[now], 0.5)
+    return stream, Choice(rungs[now], target_s, expected_s, likely_s, because)
+
+
+def _place(rungs: tuple[Rung, ...], tokens: int | None) -> int:
+    """The rung nearest below what was chosen last, which may have been from other rungs."""
+    if tokens is None:
+        return 0
+    return max(0, sum(rung.tokens <= tokens for rung in rungs) - 1)
+
+
+def _step(
+    forecast: Forecast, stream: Stream, rungs: tuple[Rung, ...], now: int, target_s: float
+) -> tuple[Stream, int]:
+    """Move to another rung, or stay."""
+    wanted = _wanted(forecast, stream, rungs, now, target_s)
+    fresh = stream.recent[-1].number != stream.judged
+    if fresh:
+        stream = _counted(stream, wanted - now, sure=len(forecast) >= _UP_AFTER)
+    if wanted > now:
+        waited = fresh and (not stream.settled or stream.calls >= _patience(stream))
+        due = waited or target_s > stream.target_s
+    else:
+        due = (fresh and -stream.calls >= _DOWN_AFTER) or target_s < stream.target_s
+    if wanted != now and due:
+        stream = _moved(stream, up=wanted > now, asked_for=target_s < stream.target_s)
+        now = wanted
+    return replace(stream, tokens=rungs[now].tokens, target_s=target_s), now
+
+
+def _wanted(
+    forecast: Forecast, stream: Stream, rungs: tuple[Rung, ...], now: int, target_s: float
+) -> int:
+    """The rung that the newest measurements call for; ``now`` when it is good enough."""
+    band = forecast.band(rungs[now])
+    if forecast.seconds(rungs[now]) > target_s * (1 + band):
+        return max(0, forecast.highest(rungs, target_s))
+    measured = max(seen.picture.patches for seen in stream.recent)
+    reach = sum(rung.work.patches <= _GROWTH * measured for rung in rungs) - 1
+    last = len(rungs) - 1
+    enough = _LEAST_GAIN * rungs[now].tokens
+    first = next((place for place, rung in enumerate(rungs) if rung.tokens >= enough), last)
+    best = min(forecast.highest(rungs, target_s * (1 - band)), max(first, reach))
+    return best if best >= first and best > now else now
+
+
+def _counted(stream: Stream, direction: int, *, sure: bool) -> Stream:
+    """Count what the newest answer calls for."""
+    newest = stream.recent[-1].number
+    sign = (direction > 0) - (direction < 0)
+    calls = stream.calls + sign if stream.calls * sign > 0 else sign
+    if stream.caution and newest - stream.raised > 2 * _HASTE * _patience(stream):
+        stream = replace(stream, caution=stream.caution - 1, raised=newest)
+    settled = stream.settled or (sure and sign <= 0)
+    return replace(stream, calls=calls, judged=newest, settled=settled)
+
+
+def _patience(stream: Stream) -> int:
+    """How many answers in a row have to call for more."""
+    return int(_UP_AFTER * 2**stream.caution)
+
+
+def _moved(stream: Stream, *, up: bool, asked_for: bool) -> Stream:
+    """Note a step; one down soon after one up takes that back, unless the user asked for it."""
+    newest = stream.recent[-1].number
+    if up:
+        return replace(stream, calls=0, raised=newest)
+    soon = stream.raised > 0 and newest - stream.raised <= _HASTE * _patience(stream)
+    more = 1 if soon and not asked_for else 0
+    return replace(stream, calls=0, caution=min(stream.caution + more, _MOST_CAUTION))
+
+
+class LatencyBudget:
+    """Keeps what has been learned about a loaded model, for all its cameras. One thread uses it."""
+
+    _MOST_STREAMS = 32
+
+    def __init__(self) -> None:
+        self.machine = Machine()
+        self._subject: Hashable = None
+        self._streams: dict[str, tuple[Hashable, Stream]] = {}
+
+    def choose(
+        self,
+        name: str,
+        sizes: Sizes,
+        rules: ImageTokenSettings,
+        *,
+        target_s: float,
+        subject: Hashable = None,
+        words: Hashable = None,
+        prompt_text_tokens: int = 0,
+    ) -> Choice:
+        """Choose what the next pictures of a camera are asked with.
+
+        Args:
+            name: of the camera, or of the cameras that are asked about together.
+            sizes: (width, height) of the pictures, pixels.
+            rules: the user's own settings, with the checkpoint's where the user has none.
+            target_s: what an answer may take, > 0.
+            subject: names model and device; all that was learned is forgotten when it changes.
+            words: the question; when it changes, only how long answers are is forgotten.
+            prompt_text_tokens: about how long a prompt is without its picture.
+        """
+        if subject != self._subject:
+            self.machine, self._streams, self._subject = Machine(), {}, subject
+        before, stream = self._streams.pop(name, (words, Stream()))
+        if before != words:
+            stream = stream.asked_otherwise()
+        rungs = ladder(sizes, rules, prompt_text_tokens)
+        stream, choice = choose(self.machine, stream, rungs, target_s)
+        self._streams[name] = (words, stream)
+        while len(self._streams) > self._MOST_STREAMS:  # the one not asked about for longest
+            del self._streams[next(iter(self._streams))]
+        return choice
+
+    def learn(self, name: str, choice: Choice, replies: Sequence[Reply]) -> None:
+        """Learn from the answers to pictures asked about at once, as ``choice`` had it.
+
+        Nothing is learned from a failure. A model that had to make do with fewer image tokens than
+        chosen, as memory ran out, is not asked for as many again. When time ran out before the
+        first word, half the tokens are chosen next.
+        """
+        if name not in self._streams or not replies:
+            return
+        times = replies[0].times  # of the whole batch, in each of its replies
+        failed = any(reply.finish is FinishReason.ERROR for reply in replies)
+        if failed or times.total_s <= 0:
+            return
+        words, stream = self._streams[name]
+        if all(reply.finish is FinishReason.DEADLINE and not reply.tokens for reply in replies):
+            self._streams[name] = (words, replace(stream, tokens=choice.rung.tokens // 2, calls=0))
+            return
+        tokens = sum(reply.image_tokens for reply in replies)
+        if 0 < tokens < choice.rung.tokens:
+            self._streams[name] = (words, replace(stream, ceiling=tokens))
+            return
+        written = [len(reply.tokens) for reply in replies]
+        passes = [
+            reply.forwards - 1 if reply.forwards else length
+            for reply, length in zip(replies, written, strict=True)
+        ]
+        answer = AnswerWork(forwards=max(passes), tokens=sum(written))
+        self.machine = self.machine.learned(choice.rung.work, answer, times)
+        seen = Seen(self.machine.answers, choice.rung.work, answer, times.total_s)
+        self._streams[name] = (words, stream.learned(seen))

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One camera's way to the shared model: its newest frame, its tracker, its counters.
+
+Several cameras wait for one model. Who has waited longest goes first, whatever the rates and the
+clocks of the cameras; with ``n`` cameras and batches of ``b`` nobody waits for more than
+``ceil(n / b)`` calls, the one under way not counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from lfmvl_ros.core.config import TrackerSettings, TriggerSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.pipeline.triggers import is_due
+from lfmvl_ros.core.report import Answer, LaneStatus
+from lfmvl_ros.core.timeline import Timeline, Verdict
+from lfmvl_ros.core.tracking import Applied, Ignored, Tracker, Tracks
+
+_log = logging.getLogger(__name__)
+
+
+class Lane:
+    """What is kept for a camera: bounded, one frame deep.
+
+    Everything but :attr:`tracker` is guarded by the lock of the pipeline that it belongs to.
+
+    Attributes:
+        restarting: held while the tracker forgets what was before time started again.
+        tracker: of this camera.
+        latest: the newest frame and when it was handed over (monotonic ns); None before the first.
+        epoch: grows when the camera's time starts again.
+        answered: the newest answer; None before the first.
+        waits_since_ns: monotonic time since which something waits here to be asked; None when
+            nothing does.
+    """
+
+    def __init__(self, settings: TrackerSettings) -> None:
+        self.tracker = Tracker(settings)
+        self.restarting = threading.Lock()
+        self.latest: tuple[Frame, int] | None = None
+        self.answered: Answer | None = None
+        self.epoch = 0
+        self.waits_since_ns: int | None = None
+        self._waiting: tuple[Frame, int] | None = None
+        self._requests: list[Future[Answer]] = []
+        self._last_asked_ns: int | None = None
+        self._timeline = Timeline()
+        self._frames = self._superseded = self._restarts = 0
+        self._outcomes: Counter[str] = Counter()
+        self._ignored: Counter[str] = Counter()
+        self._answered_ns: int | None = None
+        self._longest_wait_ns = 0
+
+    # -- frames and requests in ------------------------------------------------------------------
+
+    def arrive(self, stamp_ns: int, window_ns: float, verdict: Verdict | None = None) -> int | None:
+        """Count a frame; start a new epoch when time restarts with it.
+
+        Args:
+            stamp_ns: of the frame.
+            window_ns: how late a stamp may be without restarting time by itself.
+            verdict: on the stamp, by whoever judged it before; without it, it is judged here.
+
+        Returns:
+            The epoch that the frame belongs to; None when it is out of order.
+        """
+        self._frames += 1
+        if verdict is None:
+            verdict = self._timeline.judge(stamp_ns, window_ns)
+        elif verdict.is_kept:
+            self._timeline = Timeline(stamp_ns)
+        if verdict is Verdict.RESTARTED:
+            _log.warning("camera stamps jumped back; the tracker restarts")
+            with self.restarting:
+                self.tracker.reset()
+                self.epoch += 1
+            self._last_asked_ns = None
+            self._restarts += 1
+        return self.epoch if verdict.is_kept else None
+
+    def hand_over(self, frame: Frame, now_ns: int, epoch: int | None) -> None:
+        """Let the newest frame wait for the model.
+
+        A frame that is out of order (no epoch) does not, nor one from before time restarted.
+        """
+        if epoch != self.epoch:
+            return
+        if self._waiting is not None:
+            self._superseded += 1
+        self._waiting = self.latest = (frame, now_ns)
+        if self.waits_since_ns is None:
+            self.waits_since_ns = now_ns
+
+    def request(self, now_ns: int) -> Future[Answer]:
+        """Ask for an answer to the newest frame, whatever the trigger says."""
+        future: Future[Answer] = Future()
+        self._requests.append(future)
+        if self.waits_since_ns is None:
+            self.waits_since_ns = now_ns
+        return future
+
+    def refuse_requests(self, reason: str) -> None:
+        """Tell everybody who waits that there will be no answer."""
+        requests, self._requests = self._requests, []
+        refuse(requests, reason)
+
+    # -- to the model ----------------------------------------------------------------------------
+
+    def is_ready(self, trigger: TriggerSettings, enabled: bool) -> bool:
+        """Say whether this camera's newest frame should be asked about now."""
+        if self._requests and self.latest is not None:
+            return True
+        if self._waiting is None or not enabled:
+            return False
+        return is_due(trigger, self._waiting[0].stamp_ns, self._last_asked_ns)
+
+    def take(self, now_ns: int) -> Job:
+        """Take what is ready: the newest frame, and everybody who asked for an answer."""
+        assert self.latest is not None
+        frame, handed_over_ns = self.latest
+        if self.waits_since_ns is not None:
+            self._longest_wait_ns = max(self._longest_wait_ns, now_ns - self.waits_since_ns)
+        self._waiting = self.waits_since_ns = None
+        self._last_asked_ns = frame.stamp_ns
+        requests, self._requests = tuple(self._requests), []
+        return Job(self, self.epoch, frame, handed_over_ns, requests)
+
+    # -- answers back ----------------------------------------------------------------------------
+
+    def apply(self, job: Job, grounding: Grounding, now_ns: int) -> Applied:
+        """Correct the tracks, unless time has started again since the frame was taken; count."""
+        if job.epoch == self.epoch:
+            applied = self.tracker.apply(grounding, catch_up=False)
+        else:
+            nobody = (0,) * len(grounding.detections)
+            applied = Applied(grounding.stamp_ns, nobody, ignored=Ignored.TOO_LATE)
+        self._outcomes[grounding.outcome.value] += 1
+        self._answered_ns = now_ns
+        if applied.restarted is not None:
+            self._restarts += 1
+            _log.warning("the tracker starts again: %s", applied.restarted.value)
+        if applied.ignored is not None:
+            self._ignored[applied.ignored.value] += 1
+        return applied
+
+    def status(self, now_ns: int) -> LaneStatus:
+        """Return a snapshot of the counters."""
+        ended = self._answered_ns
+        return LaneStatus(
+            frames=self._frames,
+            outcomes=dict(self._outcomes),
+            superseded=self._superseded,
+            restarts=self._restarts,
+            ignored=dict(self._ignored),
+            answer_age_s=None if ended is None else (now_ns - ended) / 1e9,
+            longest_wait_s=self._longest_wait_ns / 1e9,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A frame on its way through the model, and who waits for the answer.
+
+    Attributes:
+        lane: where it comes from.
+        epoch: of the lane when it was taken.
+        frame: to be asked about.
+        handed_over_ns: monotonic time at which the camera's frame came.
+        requests: fulfilled by the answer.
+    """
+
+    lane: Lane
+    epoch: int
+    frame: Frame
+    handed_over_ns: int
+    requests: tuple[Future[Answer], ...]
+
+    def last_seen(self) -> tuple[Answer, Tracks] | None:
+        """Return the camera's last answer and the tracks at this frame.
+
+        The tracks are where the pixels have carried them: a look-up, as the frame was observed
+        before it was handed over. It may have to wait while this camera's next frame is looked at,
+        so the pipeline's lock must not be held.
+
+        Returns:
+            None before the first answer, or when time has started again since.
+        """
+        lane, answered = self.lane, self.lane.answered
+        if answered is None:
+            return None
+        with lane.restarting:  # a frame from before would spoil what comes after
+            if self.epoch != lane.epoch:
+                return None
+            return answered, lane.tracker.recall(self.frame)
+
+    def fulfil(self, answer: Answer) -> None:
+        """Give the answer to everybody who asked for it."""
+        for request in self.requests:
+            if request.set_running_or_notify_cancel():
+                request.set_result(answer)
+
+
+def longest_waiting(lanes: Iterable[Lane], trigger: TriggerSettings, enabled: bool) -> list[Lane]:
+    """Return the lanes with something to ask, who has waited longest first, one batch of them."""
+    ready = [lane for lane in lanes if lane.is_ready(trigger, enabled)]
+    ready.sort(key=lambda lane: math.inf if lane.waits_since_ns is None else lane.waits_since_ns)
+    return ready[: trigger.max_batch]
+
+
+def refuse(requests: Iterable[Future[Answer]], reason: str) -> None:
+    """Let waiting callers know why there is no answer."""
+    for request in requests:
+        if request.set_running_or_notify_cancel():
+            request.set_exception(UserError(reason))

@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The arrow in code: frames in; answers and, at every frame, tracks out.
+
+Two rates that are never confused. :meth:`Pipeline.submit` runs at camera rate in the caller's
+thread: it carries the tracks to the newest frame and hands it over. One worker thread owns the
+model: it asks about the newest frames whenever it is free, of several cameras together, and each
+answer corrects the camera's tracker at the capture time of the frame it saw.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import replace
+
+from lfmvl_ros.core.ask import Request, template_for
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.drafting.drafts import expect_answer
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.latency.budget import LatencyBudget
+from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.pipeline.lane import Job, Lane, longest_waiting, refuse
+from lfmvl_ros.core.pipeline.watchdog import Watchdog, patience_s
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.reply import FinishReason, Reply
+from lfmvl_ros.core.report import Answer, PipelineStatus
+from lfmvl_ros.core.timeline import Verdict
+from lfmvl_ros.core.tracking import EgoMotion, Tracks
+
+_log = logging.getLogger(__name__)
+
+
+class Pipeline:
+    """Runs one model for one or several cameras.
+
+    Args:
+        model: answers prompts about frames; used by the worker thread alone, not closed here.
+        settings: checked when built; change them with :meth:`reconfigure`.
+        on_answer: called in the worker thread for every answer, whatever its outcome. An exception
+            it raises is logged and does not stop the worker.
+
+    Raises:
+        UserError: the query in ``settings`` can't be used.
+    """
+
+    def __init__(
+        self,
+        model: VisionLanguageModel,
+        settings: PerceptionSettings,
+        on_answer: Callable[[Answer], None] = lambda _: None,
+    ) -> None:
+        self._model = model
+        self._settings = settings
+        self._query = Query.parse(settings.query)
+        template_for(settings, self._model).render(self._query)
+        self._on_answer = on_answer
+        self._lanes: dict[str, Lane] = {}
+        self._wake = threading.Condition()
+        self._enabled = True
+        self._stopping = threading.Event()
+        self._worker: threading.Thread | None = None
+        self._watchdog = Watchdog()
+        self._budget = LatencyBudget()  # the worker's alone
+        self._busy_since_ns: int | None = None
+        self._retired: list[Callable[[], None]] = []
+        self._error = ""
+
+    # -- life ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the worker. Frames submitted before are not lost: the newest one waits.
+
+        Raises:
+            RuntimeError: it runs already, or a call from before a stop has never returned.
+        """
+        if self._worker is not None or self._busy_since_ns is not None:
+            raise RuntimeError("the pipeline is running already, or its model has not returned")
+        self._stopping.clear()
+        self._watchdog.start()
+        self._worker = threading.Thread(target=self._run, name="model worker", daemon=True)
+        self._worker.start()
+
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """Stop the worker, also in the middle of an answer; False when it did not end in time."""
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return True
+        with self._wake:
+            self._stopping.set()
+            self._wake.notify_all()
+        worker.join(timeout_s)
+        self._watchdog.stop()
+        with self._wake:
+            for lane in self._lanes.values():
+                lane.refuse_requests("the pipeline has stopped")
+        return not worker.is_alive()
+
+    # -- camera side -----------------------------------------------------------------------------
+
+    def submit(self, frame: Frame, verdict: Verdict | None = None) -> Tracks:
+        """Take a camera frame: return tracks at it, hand it to the model if it is the newest.
+
+        One thread for each camera calls this.
+
+        Args:
+            frame: the next one of its camera.
+            verdict: on its stamp, from a :class:`~lfmvl_ros.core.timeline.Timeline` of the caller;
+                without it the pipeline judges the stamp by a timeline of its own.
+        """
+        now_ns = time.monotonic_ns()
+        with self._wake:
+            lane = self._lanes.get(frame.camera)
+            if lane is None:
+                lane = self._lanes[frame.camera] = Lane(self._settings.tracker)
+            window_ns = self._settings.tracker.reorder_window_s * 1e9
+            epoch = lane.arrive(frame.stamp_ns, window_ns, verdict)
+        try:
+            tracker = lane.tracker
+            tracks = tracker.recall(frame) if epoch is None else tracker.observe(frame)
+        finally:  # a failure of the tracker does not keep the frame from the model
+            with self._wake:
+                lane.hand_over(frame, now_ns, epoch)
+                self._wake.notify()
+        if not len(tracks):
+            return Tracks(frame.stamp_ns, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)
+        return tracks
+
+    def feel(self, camera: str, ego: EgoMotion | None) -> None:
+        """Use what is known of a camera's rotation; nothing before the camera's first frame."""
+        lane = self._lanes.get(camera)
+        if lane is not None:
+            lane.tracker.feel(ego)
+
+    def ground_once(self, camera: str = "", timeout_s: float = 30.0) -> Answer:
+        """Ask about the newest frame of ``camera`` and wait for the answer. Works when disabled.
+
+        Raises:
+            UserError: no frame has come yet, the pipeline isn't running, or no answer in time.
+        """
+        with self._wake:
+            lane = self._lanes.get(camera)
+            if self._worker is None:
+                raise UserError("the model is not running; activate the node first")
+            if lane is None or lane.latest is None:
+                raise UserError("no camera frame has come yet; check the image topic")
+            request = lane.request(time.monotonic_ns())
+            self._wake.notify()
+        try:
+            return request.result(timeout_s)
+        except FutureTimeout as error:
+            request.cancel()
+            raise UserError(
+                f"no answer within {timeout_s:g} s; the model is slow or stuck"
+            ) from error
+
+    # -- settings --------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> PerceptionSettings:
+        """The settings in force."""
+        return self._settings
+
+    @property
+    def query(self) -> Query:
+        """The query in force; its version grows with each change."""
+        return self._query
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the model is asked. Tracks coast, and end, while it is not."""
+        return self._enabled
+
+    @enabled.setter
+    def enabled(self, value: bool) -> None:
+        with self._wake:
+            self._enabled = value
+            self._wake.notify()
+
+    def check(self, settings: PerceptionSettings) -> None:
+        """Raise the :class:`UserError` that :meth:`reconfigure` would, and change nothing."""
+        template_for(settings, self._model).render(self._query.with_labels_of(settings.query))
+
+    def reconfigure(self, settings: PerceptionSettings) -> None:
+        """Apply new settings from the next frame and the next answer on.
+
+        An answer under way keeps the query it was asked with.
+
+        Raises:
+            UserError: the query can't be used; nothing has changed then.
+        """
+        query = self._query.with_labels_of(settings.query)
+        template_for(settings, self._model).render(query)
+        with self._wake:
+            self._query, self._settings = query, settings
+            for lane in self._lanes.values():
+                lane.tracker.configure(settings.tracker)
+            self._wake.notify()
+
+    def exchange(self, model: VisionLanguageModel, retire: Callable[[], None]) -> None:
+        """Ask another model from the next answer on. Tracks, query and counters go on.
+
+        Args:
+            model: the new one.
+            retire: called once the old one is not used any more, be it at once; where a call of
+                it never returns, never.
+        """
+        with self._wake:
+            self._model, self._error = model, ""
+            for lane in self._lanes.values():
+                lane.answered = None  # other words for the same thing
+            busy = self._busy_since_ns is not None
+            if busy:
+                self._retired.append(retire)
+        if not busy:
+            retire()
+
+    def status(self) -> PipelineStatus:
+        """Return a snapshot of the counters."""
+        now_ns = time.monotonic_ns()
+        with self._wake:
+            lanes = {name: lane.status(now_ns) for name, lane in self._lanes.items()}
+            busy = self._busy_since_ns
+            return PipelineStatus.of(
+                lanes,
+                query=self._query,
+                enabled=self._enabled,
+                error=self._error,
+                stalls=self._watchdog.stalls,
+                stalled_s=self._watchdog.stalled_s,
+                busy_s=0.0 if busy is None else (now_ns - busy) / 1e9,
+                model=self._model.name,
+            )
+
+    # -- worker ----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not (jobs := self._take()) and not self._stopping.is_set():
+                    self._wake.wait()
+                if self._stopping.is_set():
+                    for job in jobs:
+                        refuse(job.requests, "the pipeline has stopped")
+                    return
+                self._busy_since_ns = time.monotonic_ns()
+            try:
+                self._answer(jobs)
+            except Exception:  # nothing may end the only thread that asks
+                _log.exception("an answer could not be used")
+            finally:
+                with self._wake:
+                    self._busy_since_ns = None
+                    retired, self._retired = self._retired, []
+                for retire in retired:
+                    retire()
+
+    def _take(self) -> list[Job]:
+        """Return the longest waiting cameras' jobs, as many as go together. The lock is held."""
+        lanes = longest_waiting(self._lanes.values(), self._settings.trigger, self._enabled)
+        now_ns = time.monotonic_ns()
+        return [lane.take(now_ns) for lane in lanes]
+
+    def _answer(self, jobs: Sequence[Job]) -> None:
+        request = self._request_for(jobs)
+        call = self._watchdog.begin(
+            patience_s(request.settings.generation.timeout_s),
+            lambda after_s: self._give_up(request, jobs, after_s),
+        )
+        replies = request.replies(self._stopping.is_set)
+        if not self._watchdog.end(call):
+            return  # it has been reported as a timeout
+        request.teach(self._budget, replies)
+        for job, reply in zip(jobs, replies, strict=True):
+            if self._stopping.is_set() and reply.finish is FinishReason.DEADLINE:
+                refuse(job.requests, "the pipeline has stopped")
+                continue
+            try:
+                self._finish(job, request.grounding(job.frame, reply))
+            except Exception:  # one camera's failure must not keep the others from their answers
+                _log.exception("an answer could not be used")
+
+    def _request_for(self, jobs: Sequence[Job]) -> Request:
+        """Settle what the model is asked: words, expectations, and what the images may cost."""
+        with self._wake:
+            settings, query, model = self._settings, self._query, self._model
+        drafts = settings.generation.draft != "none"
+        seen = [job.last_seen() if drafts else None for job in jobs]
+        return Request.prepare(
+            model,
+            settings,
+            query,
+            [job.frame for job in jobs],
+            hints=[None if one is None else expect_answer(one[0], query, one[1]) for one in seen],
+            budget=self._budget,
+        )
+
+    def _give_up(self, request: Request, jobs: Sequence[Job], after_s: float) -> None:
+        """Answer in place of a model that does not return; in the watchdog's thread."""
+        _log.error("a model call has not returned after %.1f s", after_s)
+        nothing = Reply("", finish=FinishReason.DEADLINE, model=request.model.name)
+        reason = f"the answer: the model has not returned after {after_s:.1f} s"
+        for job in jobs:
+            self._finish(job, replace(request.grounding(job.frame, nothing), rejected=(reason,)))
+
+    def _finish(self, job: Job, grounding: Grounding) -> None:
+        """Correct the tracks with an answer and tell everybody."""
+        lane = job.lane
+        with self._wake:
+            applied = lane.apply(job, grounding, time.monotonic_ns())
+            self._error = grounding.reply.error or self._error
+        lane.tracker.catch_up()  # takes a while; camera frames do not wait for it
+        answer = Answer(grounding, applied, time.monotonic_ns() - job.handed_over_ns)
+        lane.answered = answer
+        job.fulfil(answer)
+        try:
+            self._on_answer(answer)
+        except Exception:
+            _log.exception("publishing an answer failed")

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LFM2-VL checkpoints through transformers, behind the package's model protocol."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lfmvl_ros.core.calibration.calibration import Calibration
+from lfmvl_ros.core.config import GenerationSettings, ImageSettings
+from lfmvl_ros.core.drafting.answer_text import Hint
+from lfmvl_ros.core.drafting.draft_text import AnswerDraft
+from lfmvl_ros.core.drafting.drafts import LONGEST_TEXT
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.image_tokens import (
+    ImageTokenSettings,
+    count_image_tokens,
+    settings_for_budget,
+)
+from lfmvl_ros.core.prompt import Prompt, PromptTemplate
+from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
+from lfmvl_ros.models.calibration_file import read_calibration
+from lfmvl_ros.models.checkpoint_files import rules_from
+from lfmvl_ros.models.failures import is_out_of_memory, sentence
+from lfmvl_ros.models.lfm2_vl.choosing import Chooser, chooser_for
+from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Proposer, Row, write_answers
+from lfmvl_ros.models.lfm2_vl.draft_tokens import TokenDraft, encoder
+from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
+from lfmvl_ros.models.lfm2_vl.grammar import AnswerGrammars, GrammarMask, Masked
+from lfmvl_ros.models.lfm2_vl.loading import choose_device, choose_dtype, load_checkpoint
+from lfmvl_ros.models.lfm2_vl.model_inputs import InputBuilder, ModelInputs, wanted_rules
+from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
+from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
+from lfmvl_ros.models.lfm2_vl.writing import Limit, Written, generation_config, write_with_generate
+
+_log = logging.getLogger(__name__)
+
+
+class Lfm2VlBackend:
+    """A loaded checkpoint; fulfils :class:`lfmvl_ros.core.model.VisionLanguageModel`.
+
+    Answers are written by :mod:`lfmvl_ros.models.lfm2_vl.decoding`, those of a batch side by side,
+    several tokens to a forward pass where a draft foretells them. A model that
+    :class:`lfmvl_ros.models.lfm2_vl.runner.Lfm2Runner` can't run goes through ``generate``, as all
+    do with ``use_runner=False``.
+
+    ``ground`` is called by one thread at a time. A running vision pass or forward can't be
+    interrupted; deadline and cancellation are looked at before and after each.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        *,
+        name: str,
+        template: PromptTemplate,
+        use_runner: bool = True,
+    ) -> None:
+        self._name, self._template = name, template
+        self.calibration: Calibration | None = None
+        self._model, self._processor = model, processor
+        self._builder = InputBuilder(model, processor)
+        self._texts = TokenTexts(processor.tokenizer)
+        self._end_ids = _end_ids(model, processor.tokenizer)
+        self._usual_end_id = processor.tokenizer.eos_token_id or self._end_ids[0]
+        self._pad_id = _pad_id(processor.tokenizer, self._end_ids)
+        self._own_rules = rules_from(processor.image_processor.to_dict(), name)
+        self._runner = _runner_of(model) if use_runner else None
+        self._blocks = Blocks.for_device(model.device.type)
+        self._encode = encoder(processor.tokenizer)
+        self._grammars: AnswerGrammars | None = None
+        self._style = ""  # the last answer that named something: wording and spacing of drafts
+        # Sampling is this package's settings' business: nothing of the checkpoint's leaks in.
+        model.generation_config = generation_config(
+            GenerationSettings(), end_ids=self._end_ids, pad_id=self._pad_id, max_new_tokens=512
+        )
+
+    @classmethod
+    def load(
+        cls, source: str, *, name: str, template: PromptTemplate, device: str, dtype: str
+    ) -> Lfm2VlBackend:
+        """Load a directory or hub id.
+
+        Raises:
+            UserError: it can't be used; says why and what to do.
+        """
+        target = choose_device(device)
+        model, processor = load_checkpoint(source, target, choose_dtype(dtype, target))
+        backend = cls(model, processor, name=name, template=template)
+        backend.calibration = read_calibration(Path(source)) if Path(source).is_dir() else None
+        return backend
+
+    @property
+    def name(self) -> str:
+        """Name of the checkpoint, as published with every answer."""
+        return self._name
+
+    @property
+    def template(self) -> PromptTemplate:
+        """The checkpoint's own way of being asked."""
+        return self._template
+
+    def ground(
+        self,
+        frames: Sequence[Frame],
+        prompts: Sequence[Prompt],
+        *,
+        generation: GenerationSettings,
+        image: ImageSettings,
+        cancelled: Callable[[], bool] = lambda: False,
+        hints: Sequence[Hint | None] = (),
+    ) -> list[Reply]:
+        """Answer ``prompts[i]`` about ``frames[i]``, as one batch; see the protocol.
+
+        The stage times of a batch are those of the whole batch, in each of its replies. When
+        memory runs out the batch is tried once more with half the image tokens.
+        """
+        if len(frames) != len(prompts):
+            raise ValueError(f"as many prompts as frames, got {len(prompts)} and {len(frames)}")
+        if not frames:
+            return []
+        limit = Limit(time.monotonic() + generation.timeout_s, cancelled)
+        try:
+            rules = wanted_rules(self._own_rules, image)
+            try:
+                return self._answer(frames, prompts, generation, rules, limit, hints)
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                _log.warning("out of memory; trying again with half the image tokens")
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            rules = halved(rules, [frame.wh for frame in frames])
+            return self._answer(frames, prompts, generation, rules, limit, hints)
+        except Exception as error:
+            _log.exception("the model could not answer")
+            return [Reply.failed(sentence(error), self._name) for _ in frames]
+
+    def _answer(
+        self,
+        frames: Sequence[Frame],
+        prompts: Sequence[Prompt],
+        generation: GenerationSettings,
+        rules: ImageTokenSettings,
+        limit: Limit,
+        hints: Sequence[Hint | None],
+    ) -> list[Reply]:
+        if limit.reached():
+            return [Reply("", finish=FinishReason.DEADLINE, model=self._name) for _ in frames]
+        with torch.inference_mode():
+            inputs = self._builder.build(frames, prompts, rules, synchronize=self._synchronize)
+            if limit.reached():
+                nothing = Written((), (), FinishReason.DEADLINE, 0.0, 0.0)
+                written = [nothing] * len(frames)
+            else:
+                hints = [*hints, *[None] * (len(prompts) - len(hints))]
+                proposers = [
+                    self._proposer(prompt, hint, generation)
+                    for prompt, hint in zip(prompts, hints, strict=True)
+                ]
+                written = self._write(inputs, generation, limit, proposers, prompts)
+        return [
+            self._reply(answer, inputs, count)
+            for answer, count in zip(written, inputs.image_tokens, strict=True)
+        ]
+
+    def _write(
+        self,
+        inputs: ModelInputs,
+        generation: GenerationSettings,
+        limit: Limit,
+        proposers: Sequence[Proposer],
+        prompts: Sequence[Prompt],
+    ) -> list[Written]:
+        length = inputs.ids.shape[1]
+        room = self._model.config.text_config.max_position_embeddings - length
+        if room < 1:
+            raise ValueError(
+                f"prompt and picture take {length} tokens, more than the model's context; "
+                "lower image.max_tokens or image.max_tiles"
+            )
+        most = min(generation.max_new_tokens, room)
+        masks = self._masks(generation, prompts)
+        if self._runner is not None:
+            rows = [
+                Row(
+                    proposers[index],
+                    self._chooser(generation, ids[inputs.attention_mask[index].bool()], mask),
+                    AnswerEnd(self._end_ids, most, self._texts.text),
+                )
+                for index, (ids, mask) in enumerate(zip(inputs.ids, masks, strict=True))
+            ]
+            return write_answers(self._runner, inputs, rows, blocks=self._blocks, limit=limit)
+        config = generation_config(
+            generation, end_ids=self._end_ids, pad_id=self._pad_id, max_new_tokens=most
+        )
+        return write_with_generate(
+            self._model, inputs, config, limit, text_of=self._texts.text,
+            masks=[mask for mask in masks if mask is not None],
+        )  # fmt: skip
+
+    def _masks(
+        self, generation: GenerationSettings, prompts: Sequence[Prompt]
+    ) -> list[GrammarMask | None]:
+        if generation.grammar == "none":
+            return [None] * len(prompts)
+        if self._grammars is None:
+            width = len(self._model.get_input_embeddings().weight)
+            self._grammars = AnswerGrammars(self._processor.tokenizer, width, self._end_ids)
+        return [self._grammars.mask(prompt) for prompt in prompts]
+
+    def _chooser(
+        self, generation: GenerationSettings, prompt_ids: torch.Tensor, mask: GrammarMask | None
+    ) -> Chooser:
+        width = len(self._model.get_input_embeddings().weight)
+        chooser = chooser_for(generation, prompt_ids, width)
+        return chooser if mask is None else Masked(chooser, mask)
+
+    def _proposer(
+        self, prompt: Prompt, hint: Hint | None, generation: GenerationSettings
+    ) -> Proposer:
+        if generation.draft == "none" or self._runner is None:
+            return NoDraft()
+        return TokenDraft(
+            AnswerDraft(hint, self._style, prompt.query.labels),
+            encode=self._encode,
+            texts=self._texts,
+            end_id=self._usual_end_id,
+            width=len(self._runner.embedding),
+        )
+
+    def _reply(self, written: Written, inputs: ModelInputs, image_tokens: int) -> Reply:
+        texts = self._texts.split(written.ids)
+        tokens = tuple(
+            Token(id_, text, min(0.0, logprob))
+            for id_, text, logprob in zip(written.ids, texts, written.logprobs, strict=True)
+        )
+        times = StageTimes(
+            inputs.preprocess_s, inputs.vision_s, written.prefill_s, written.decode_s
+        )
+        text = "".join(texts)
+        if written.finish is FinishReason.STOP:
+            self._usual_end_id = written.ids[-1]
+            if "{" in text and len(text) <= LONGEST_TEXT:
+                self._style = text
+        return Reply(
+            text,
+            tokens,
+            written.finish,
+            times,
+            image_tokens,
+            self._name,
+            forwards=written.forwards,
+            calibration=self.calibration,
+        )
+
+    def image_rules(self, wanted: ImageSettings) -> ImageTokenSettings:
+        """Return the token rules that these settings make of a picture."""
+        return wanted_rules(self._own_rules, wanted)
+
+    def _synchronize(self) -> None:
+        if self._model.device.type == "cuda":
+            torch.cuda.synchronize(self._model.device)
+
+    def close(self) -> None:
+        """Free the weights. The model is not used afterwards."""
+        self._model = self._builder = self._processor = self._runner = None  # type: ignore[assignment]
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def halved(rules: ImageTokenSettings, sizes: Sequence[tuple[int, int]]) -> ImageTokenSettings:
+    """Return rules under which the most expensive of the pictures costs half as much."""
+    cost, largest = max((count_image_tokens(wh, rules).tokens, wh) for wh in sizes)
+    return settings_for_budget(largest, max(1, cost // 2), rules)
+
+
+def _runner_of(model: Any) -> Lfm2Runner | None:
+    if Lfm2Runner.supports(model):
+        return Lfm2Runner(model)
+    _log.warning(
+        "this checkpoint's language model is not of the plain LFM2 kind: its answers are written "
+        "by transformers' generate, one token to a forward pass"
+    )
+    return None
+
+
+def _end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    declared = model.generation_config.eos_token_id
+    ids = declared if isinstance(declared, (list, tuple)) else [declared]
+    return tuple(sorted({int(i) for i in [*ids, tokenizer.eos_token_id] if i is not None}))
+
+
+def _pad_id(tokenizer: Any, end_ids: tuple[int, ...]) -> int:
+    return int(end_ids[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id)

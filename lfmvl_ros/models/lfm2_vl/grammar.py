@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers that can't be anything but the list asked for: a mask over the next token.
+
+The grammar is that of the prompt's own example, ``[{"label": ..., "bbox": [x1, y1, x2, y2]}]``,
+with the labels of the query and numbers in range; spacing is left to the checkpoint, as another
+style than its own would push it off what it has learned. The mask comes from xgrammar (Dong et
+al., 2024, arXiv:2411.15100), an optional package, and is computed for every position of a draft.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from transformers import LogitsProcessor
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.prompt import Prompt
+from lfmvl_ros.models.lfm2_vl.choosing import Chooser
+
+_KEYS = re.compile(r'\[\s*\{\s*"(\w+)"[^{}]*?"(\w+)"')
+_COMPILED = 16  # queries kept
+
+
+def grammar_text(labels: Sequence[str], *, keys: tuple[str, str], decimals: int) -> str:
+    r"""Return the grammar of an answer in xgrammar's EBNF.
+
+    Args:
+        labels: what may be named.
+        keys: of label and box.
+        decimals: 0 for integer coordinates; else fractions of one to four digits.
+
+    >>> print(grammar_text(["tote", "person"], keys=("label", "bbox"), decimals=2).splitlines()[3])
+    label ::= "\"tote\"" | "\"person\""
+    """
+    named = " | ".join(_quoted(label) for label in dict.fromkeys(labels))
+    label, box = (_quoted(key) for key in keys)
+    number = '"0" ("." [0-9]{1,4})? | "1" ("." "0"{1,4})?' if decimals else "[0-9]{1,4}"
+    return "\n".join(
+        (
+            'root ::= ws "[" ws (object (ws "," ws object)* ws)? "]"',
+            f'object ::= "{{" ws {label} ws ":" ws label ws "," ws {box} ws ":" ws box ws "}}"',
+            'box ::= "[" ws number (ws "," ws number){3} ws "]"',
+            f"label ::= {named}",
+            f"number ::= {number}",
+            "ws ::= [ \\n\\t]{0,24}",
+        )
+    )
+
+
+def _quoted(text: str) -> str:
+    """A JSON string as a literal of the grammar."""
+    return json.dumps(json.dumps(text, ensure_ascii=False), ensure_ascii=False)
+
+
+def keys_of(prompt: Prompt) -> tuple[str, str]:
+    """Return the keys of label and box in the example that the prompt gives.
+
+    >>> from lfmvl_ros.core.prompt import CARD_TEMPLATE
+    >>> from lfmvl_ros.core.query import Query
+    >>> keys_of(CARD_TEMPLATE.render(Query.parse("tote")))
+    ('label', 'bbox')
+    """
+    found = _KEYS.search(prompt.text)
+    return (found[1], found[2]) if found else ("label", "bbox")
+
+
+class AnswerGrammars:
+    """Grammars of the answers to prompts, for one tokenizer.
+
+    Args:
+        tokenizer: of the checkpoint.
+        width: size of the vocabulary, as of the logits.
+        end_ids: tokens that end an answer.
+
+    Raises:
+        UserError: xgrammar is not installed.
+    """
+
+    def __init__(self, tokenizer: Any, width: int, end_ids: Sequence[int]) -> None:
+        try:
+            import xgrammar
+        except ImportError as error:
+            raise UserError(
+                "generation.grammar is always, and the package xgrammar can't be imported "
+                f"({error}); install it with `pip install pydantic` and "
+                "`pip install --no-deps xgrammar apache-tvm-ffi`, or set "
+                "generation.grammar to none"
+            ) from error
+        info = xgrammar.TokenizerInfo.from_huggingface(
+            tokenizer, vocab_size=width, stop_token_ids=list(end_ids)
+        )
+        self._compiler = xgrammar.GrammarCompiler(info)
+        self._matcher = xgrammar.GrammarMatcher
+        self._compile = lru_cache(_COMPILED)(self._compiler.compile_grammar)
+        self._width = width
+
+    def mask(self, prompt: Prompt) -> GrammarMask:
+        """Return the mask for one answer to ``prompt``."""
+        text = grammar_text(prompt.query.labels, keys=keys_of(prompt), decimals=prompt.decimals)
+        return GrammarMask(self._matcher(self._compile(text)), self._width)
+
+
+class GrammarMask:
+    """What may come next in one answer."""
+
+    def __init__(self, matcher: Any, width: int) -> None:
+        self._matcher, self._width = matcher, width
+
+    def after(self, logits: torch.Tensor, proposed: Sequence[int]) -> torch.Tensor:
+        """Return logits with -inf where a token can't follow.
+
+        Args:
+            logits: ``(len(proposed) + 1, vocabulary)``, row i behind ``proposed[:i]``; not changed.
+            proposed: tokens that may come next.
+
+        Returns:
+            The first rows, up to where the grammar refuses a proposed token or the answer ends.
+        """
+        from xgrammar import allocate_token_bitmask, apply_token_bitmask_inplace
+
+        bits = allocate_token_bitmask(len(proposed) + 1, self._width)
+        accepted = 0
+        while True:
+            if self._matcher.is_terminated():
+                bits[accepted] = -1  # nobody reads on
+            else:
+                self._matcher.fill_next_token_bitmask(bits, accepted)
+            if accepted == len(proposed) or not self._accept(proposed[accepted]):
+                break
+            accepted += 1
+        if accepted:
+            self._matcher.rollback(accepted)
+        masked = logits[: accepted + 1].clone()
+        apply_token_bitmask_inplace(masked, bits[: accepted + 1].to(masked.device))
+        return masked
+
+    def add(self, chosen: Sequence[int]) -> None:
+        """Note what the answer says now."""
+        for token in chosen:
+            self._accept(token)
+
+    def _accept(self, token: int) -> bool:
+        return not self._matcher.is_terminated() and bool(self._matcher.accept_token(token))
+
+
+class Masked:
+    """Chooses with ``inner`` among the tokens that the grammar allows; see :class:`Chooser`."""
+
+    def __init__(self, inner: Chooser, mask: GrammarMask) -> None:
+        self._inner, self._mask = inner, mask
+
+    def choose(self, logits: torch.Tensor, proposed: Sequence[int]) -> list[int]:
+        """Choose; see :class:`Chooser`."""
+        masked = self._mask.after(logits, proposed)
+        chosen = self._inner.choose(masked, proposed[: len(masked) - 1])
+        self._mask.add(chosen)
+        return chosen
+
+
+class MaskingProcessor(LogitsProcessor):  # type: ignore[misc]
+    """The same for ``generate``, one mask for each row of the batch."""
+
+    def __init__(self, masks: Sequence[GrammarMask]) -> None:
+        self._masks, self._started = masks, False
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Return the scores ``(B, vocabulary)`` with -inf where a token can't follow."""
+        if self._started:
+            for mask, row in zip(self._masks, input_ids[:, -1].tolist(), strict=True):
+                mask.add([row])
+        self._started = True
+        rows = [mask.after(row[None], []) for mask, row in zip(self._masks, scores, strict=True)]
+        return torch.cat(rows)

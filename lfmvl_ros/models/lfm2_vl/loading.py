@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a checkpoint's name to model and processor, with every way it can fail in plain words."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import safe_text
+from lfmvl_ros.models.checkpoint_files import ARCHITECTURE, check_directory
+
+_DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device a setting means; ``auto`` is CUDA where there is one.
+
+    Raises:
+        UserError: no such kind of device, or CUDA is asked for and not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise UserError(f"device {name!r} is unknown; give auto, cpu, cuda or cuda:0")
+    device = torch.device(name)
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise UserError(
+                f"device {name!r} is asked for but this torch ({torch.__version__}) finds no CUDA "
+                "device; install a CUDA build of torch, or use device auto"
+            )
+        if (device.index or 0) >= torch.cuda.device_count():
+            raise UserError(
+                f"device {name!r} is asked for but there are {torch.cuda.device_count()} CUDA "
+                "devices, counted from 0"
+            )
+    return device
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """Return the precision a setting means; ``auto`` is bfloat16 on CUDA, else float32.
+
+    Raises:
+        UserError: no such precision.
+    """
+    if name == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    if name not in _DTYPES:
+        raise UserError(f"dtype {name!r} is unknown; give auto, {', '.join(_DTYPES)}")
+    return _DTYPES[name]
+
+
+def load_checkpoint(source: str, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+    """Return (model, processor) of a directory or hub id, in evaluation mode on ``device``.
+
+    Raises:
+        UserError: it is missing, out of reach, of another architecture, or damaged.
+    """
+    local = Path(source).is_dir()
+    if local:
+        check_directory(Path(source))
+    from lfmvl_ros.models.lfm2_vl.image_processing import register_image_processor
+
+    register_image_processor()
+    _quiet_transformers()
+    from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+
+    try:
+        config = AutoConfig.from_pretrained(source)
+        if config.model_type != ARCHITECTURE:
+            raise UserError(
+                f"{source} is a model of type {config.model_type!r}, and this package runs LFM2-VL "
+                f"({ARCHITECTURE!r}) only; choose one of that family"
+            )
+        processor = AutoProcessor.from_pretrained(source)
+        model, found = AutoModelForImageTextToText.from_pretrained(
+            source, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True
+        )
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(_why(source, local, error)) from error
+    absent = sorted([*found["missing_keys"], *map(str, found["mismatched_keys"])])
+    if absent:
+        raise UserError(
+            f"the weights of {source} are incomplete: {len(absent)} tensors are missing or of "
+            f"another shape, such as {absent[0]}; download or copy the checkpoint again"
+        )
+    return model.eval().to(device), processor
+
+
+def _quiet_transformers() -> None:
+    """Keep progress bars and advice out of a robot's log; TRANSFORMERS_VERBOSITY brings it back."""
+    from transformers.utils import logging as chatter
+
+    if "TRANSFORMERS_VERBOSITY" not in os.environ:
+        chatter.set_verbosity_error()
+        chatter.disable_progress_bar()
+
+
+def _why(source: str, local: bool, error: Exception) -> str:
+    reason = safe_text(str(error))[:200].rstrip(". ") or type(error).__name__
+    if local:
+        return (
+            f"the checkpoint at {source} can't be loaded ({type(error).__name__}: {reason}); "
+            "it is damaged or incomplete: download or copy it again"
+        )
+    return (
+        f"the checkpoint {source} can't be fetched or loaded ({reason}); check the name and the "
+        "network, give the directory of a downloaded copy, or use 'bundled'"
+    )

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From frames and prompts to what the language tower reads."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from lfmvl_ros.core.config import ImageSettings
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.image_tokens import ImageTokenSettings
+from lfmvl_ros.core.prompt import Prompt
+from lfmvl_ros.models.lfm2_vl.image_processing import trim_padding
+
+
+@dataclass(frozen=True, eq=False)
+class ModelInputs:
+    """A batch ready for the language tower.
+
+    Attributes:
+        ids: ``(B, T)`` int64, padded on the left.
+        attention_mask: ``(B, T)`` int64, 0 on padding.
+        embeds: ``(B, T, width)``, text and image embeddings in the model's precision.
+        image_tokens: image tokens of each picture, markers not counted.
+        preprocess_s, vision_s: time spent so far, of the whole batch. ``vision_s`` covers vision
+            tower, projector and the merge with the text embeddings.
+    """
+
+    ids: torch.Tensor
+    attention_mask: torch.Tensor
+    embeds: torch.Tensor
+    image_tokens: tuple[int, ...]
+    preprocess_s: float
+    vision_s: float
+
+
+def wanted_rules(own: ImageTokenSettings, wanted: ImageSettings) -> ImageTokenSettings:
+    """Return a checkpoint's ``own`` token rules with the user's wishes; 0 keeps its own.
+
+    ``min_tokens`` never exceeds ``max_tokens``; one tile at most means no splitting.
+    """
+    most = wanted.max_tokens or own.max_tokens
+    tiles = wanted.max_tiles or own.max_tiles
+    split = own.split if wanted.split == "checkpoint" else wanted.split == "always"
+    return replace(
+        own,
+        min_tokens=min(wanted.min_tokens or own.min_tokens, most),
+        max_tokens=most,
+        split=split and tiles > 1,
+        min_tiles=max(2, min(own.min_tiles, tiles)),
+        max_tiles=max(2, tiles),
+    )
+
+
+def processor_options(rules: ImageTokenSettings) -> dict[str, Any]:
+    """Return the rules that change at run time in the image processor's own words."""
+    return {
+        "min_image_tokens": rules.min_tokens,
+        "max_image_tokens": rules.max_tokens,
+        "do_image_splitting": rules.split,
+        "min_tiles": rules.min_tiles,
+        "max_tiles": rules.max_tiles,
+    }
+
+
+class InputBuilder:
+    """Runs chat template, image processor and vision tower of one checkpoint.
+
+    What the vision tower made of the last pictures is kept: other words about the very same
+    pictures, told by their pixels, cost no second look.
+    """
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        self._model, self._processor = model, processor
+        self._processor.tokenizer.padding_side = "left"
+        self._image_id = int(model.config.image_token_id)
+        self._seen: tuple[object, torch.Tensor] | None = None
+
+    def chat(self, text: str) -> str:
+        """Return the prompt in the checkpoint's chat format, up to where the answer starts."""
+        content = [{"type": "image"}, {"type": "text", "text": text}]
+        return str(
+            self._processor.apply_chat_template(
+                [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+            )
+        )
+
+    def build(
+        self,
+        frames: Sequence[Frame],
+        prompts: Sequence[Prompt],
+        rules: ImageTokenSettings,
+        *,
+        synchronize: Callable[[], None] = lambda: None,
+    ) -> ModelInputs:
+        """Prepare ``frames[i]`` with ``prompts[i]`` as row ``i`` of a batch."""
+        start = time.monotonic()
+        features = self._processor(
+            text=[self.chat(prompt.text) for prompt in prompts],
+            images=[[frame.pixels] for frame in frames],
+            images_kwargs={
+                **processor_options(rules),
+                "input_data_format": "channels_last",
+            },
+            text_kwargs={"padding": True},
+            return_tensors="pt",
+        )
+        features = trim_padding(features)
+        device = self._model.device
+        features = {key: value.to(device) for key, value in features.items()}
+        synchronize()
+        prepared = time.monotonic()
+        embeds = self._embed(features, (rules, *(_fingerprint(frame) for frame in frames)))
+        synchronize()
+        seen = time.monotonic()
+        counts = (features["input_ids"] == self._image_id).sum(dim=1)
+        return ModelInputs(
+            features["input_ids"],
+            features["attention_mask"],
+            embeds,
+            tuple(int(count) for count in counts),
+            prepared - start,
+            seen - prepared,
+        )
+
+    @torch.inference_mode()
+    def _embed(self, features: dict[str, torch.Tensor], key: object) -> torch.Tensor:
+        """Text embeddings with the image features in the places kept for them."""
+        ids = features["input_ids"]
+        embeds: torch.Tensor = self._model.get_input_embeddings()(ids)
+        if self._seen is None or self._seen[0] != key:
+            self._seen = None  # not two at a time
+            self._seen = (key, self._look(features, embeds.dtype))
+        images = self._seen[1]
+        places = ids == self._image_id
+        if int(places.sum()) != len(images):
+            raise ValueError(
+                f"the processor kept {int(places.sum())} places for {len(images)} image tokens"
+            )
+        return embeds.masked_scatter(places[..., None], images)
+
+    def _look(self, features: dict[str, torch.Tensor], dtype: torch.dtype) -> torch.Tensor:
+        """Run the vision tower; ``(image tokens, width)``."""
+        return torch.cat(
+            self._model.get_image_features(
+                pixel_values=features["pixel_values"].to(dtype),
+                spatial_shapes=features["spatial_shapes"],
+                pixel_attention_mask=features["pixel_attention_mask"],
+                return_dict=True,
+            ).pooler_output
+        ).to(dtype)
+
+
+def _fingerprint(frame: Frame) -> tuple[tuple[int, int], bytes]:
+    """Size and digest of a picture; a millisecond for a megabyte."""
+    return frame.wh, hashlib.blake2b(frame.pixels.data, digest_size=16).digest()

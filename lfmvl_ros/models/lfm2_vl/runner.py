@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LFM2's language tower, run directly, at a fraction of the overhead.
+
+The runner uses the loaded model's own weights with buffers indexed by position: keys and values of
+the attention layers, and the inputs of the short convolutions. Appending writes behind a row's
+length; going back is ``length -= n``, with nothing to restore. transformers' ``generate`` pays
+several times the arithmetic of a small model in bookkeeping for each token.
+
+Several answers are written side by side without padding: their tokens stand one row behind the
+other in one matrix, so that each weight is read once for all of them; only convolution windows and
+attention go row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from lfmvl_ros.models.lfm2_vl.attention import attention, joined, product
+from lfmvl_ros.models.lfm2_vl.row_memory import MemoryShape, RowMemory, Span
+
+_KEPT_ROWS = 8  # buffers kept for the next batch
+
+
+@dataclass(eq=False)
+class _Layer:
+    """Weights of one block."""
+
+    place: int
+
+    norm: torch.Tensor
+    ff_norm: torch.Tensor
+    ff_in: torch.Tensor  # w1 over w3
+    ff_out: torch.Tensor
+    first: torch.Tensor  # convolution: B, C, x; attention: q, k, v
+    first_bias: torch.Tensor | None
+    last: torch.Tensor
+    last_bias: torch.Tensor | None
+    kernel: torch.Tensor | None = None  # (K, width) float32, convolution only
+    kernel_bias: torch.Tensor | None = None
+    head_norm: torch.Tensor | None = None  # (heads + kv heads, head width), attention only
+
+
+def _fused(*linears: Any) -> torch.Tensor:
+    """Stack the weights of linear layers into one, and let the layers use its parts.
+
+    Nothing is stored twice: the modules keep working on views.
+    """
+    stacked = torch.cat([linear.weight.data for linear in linears])
+    start = 0
+    for linear in linears:
+        stop = start + linear.weight.shape[0]
+        linear.weight.data = stacked[start:stop]
+        start = stop
+    return stacked
+
+
+class Lfm2Runner:
+    """The language tower of a loaded ``Lfm2VlForConditionalGeneration``."""
+
+    def __init__(self, model: Any) -> None:
+        tower = model.model.language_model
+        config = tower.config
+        self._embedding: torch.Tensor = tower.embed_tokens.weight
+        self._head: torch.Tensor = model.lm_head.weight
+        self._final_norm, self._eps = tower.embedding_norm.weight, float(config.norm_eps)
+        self._heads, self._kv_heads = config.num_attention_heads, config.num_key_value_heads
+        self._rotary = tower.rotary_emb
+        self._head_width = int(
+            getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        )
+        self._layers = [self._layer(*item) for item in enumerate(tower.layers)]
+        self._shape = MemoryShape(
+            tuple(layer.kernel is not None for layer in self._layers),
+            self._embedding.shape[1],
+            int(config.conv_L_cache),
+            self._kv_heads,
+            self._head_width,
+        )
+        self._cos = self._sin = torch.empty(0)
+        self._rows: list[RowMemory] = []
+
+    def rows(self, count: int) -> list[RowMemory]:
+        """Return the memories of the first ``count`` rows; a few more are kept for later."""
+        del self._rows[max(count, _KEPT_ROWS) :]
+        while len(self._rows) < count:
+            self._rows.append(RowMemory(self._shape, self._embedding))
+        return self._rows[:count]
+
+    @property
+    def length(self) -> int:
+        """Positions in use of the first row. Lower it to go back; never raise it."""
+        return self.rows(1)[0].length
+
+    @length.setter
+    def length(self, value: int) -> None:
+        self.rows(1)[0].length = value
+
+    @property
+    def embedding(self) -> torch.Tensor:
+        """``(vocabulary, width)``, what :meth:`append` turns ids into."""
+        return self._embedding
+
+    @staticmethod
+    def supports(model: Any) -> bool:
+        """True for the plain architecture: no quantised layers, standard rotary embedding."""
+        tower: Any = getattr(getattr(model, "model", None), "language_model", None)
+        if type(tower).__name__ != "Lfm2Model" or getattr(tower, "hf_quantizer", None):
+            return False
+        config = tower.config
+        return (
+            set(config.layer_types) <= {"conv", "full_attention"}
+            and config.rope_parameters.get("rope_type", "default") == "default"
+            and model.device.type in ("cpu", "cuda")
+            and all(
+                type(module) is torch.nn.Linear
+                for module in tower.modules()
+                if hasattr(module, "in_features")
+            )
+        )
+
+    def _layer(self, place: int, layer: Any) -> _Layer:
+        mlp = layer.feed_forward
+        shared = {
+            "place": place,
+            "norm": layer.operator_norm.weight,
+            "ff_norm": layer.ffn_norm.weight,
+            "ff_in": _fused(mlp.w1, mlp.w3),
+            "ff_out": mlp.w2.weight,
+        }
+        if not layer.is_attention_layer:
+            conv = layer.conv
+            return _Layer(
+                **shared,
+                first=conv.in_proj.weight,
+                first_bias=conv.in_proj.bias,
+                last=conv.out_proj.weight,
+                last_bias=conv.out_proj.bias,
+                kernel=conv.conv.weight[:, 0].t().float().contiguous(),
+                kernel_bias=conv.conv.bias,
+            )
+        attention = layer.self_attn
+        norms = [attention.q_layernorm.weight] * self._heads
+        norms += [attention.k_layernorm.weight] * self._kv_heads
+        return _Layer(
+            **shared,
+            first=_fused(attention.q_proj, attention.k_proj, attention.v_proj),
+            first_bias=None,
+            last=attention.out_proj.weight,
+            last_bias=None,
+            head_norm=torch.stack(norms),
+        )
+
+    def _norm(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        if x.dtype == torch.float32 and weight.ndim == 1:
+            return F.rms_norm(x, (x.shape[-1],), weight, self._eps)
+        return F.rms_norm(x.float(), (x.shape[-1],), None, self._eps).to(x.dtype) * weight
+
+    def append(
+        self,
+        ids: torch.Tensor | None = None,
+        *,
+        embeds: torch.Tensor | None = None,
+        last: int | None = None,
+    ) -> torch.Tensor:
+        """Append tokens to the first row, as ids ``(T,)`` or embeddings ``(T, width)``.
+
+        Returns:
+            ``(T, vocabulary)`` float32, row i predicting what follows token i; only the ``last``
+            rows where it is given.
+        """
+        count = len(ids) if ids is not None else len(embeds) if embeds is not None else 0
+        last_rows = None if last is None else [last]
+        return self.append_rows(self.rows(1), [count], ids, embeds=embeds, last=last_rows)
+
+    @torch.inference_mode()
+    def append_rows(
+        self,
+        rows: Sequence[RowMemory],
+        counts: Sequence[int],
+        ids: torch.Tensor | None = None,
+        *,
+        embeds: torch.Tensor | None = None,
+        last: Sequence[int] | None = None,
+    ) -> torch.Tensor:
+        """Append ``counts[i]`` tokens to ``rows[i]``, all in one forward.
+
+        The tokens of the rows stand one behind the other, as ids ``(T,)`` or embeddings
+        ``(T, width)``.
+
+        Returns:
+            ``(T, vocabulary)`` float32 in the same order; of each row only the ``last[i]`` last
+            ones where that is given.
+        """
+        if ids is not None and embeds is None:
+            x = F.embedding(ids, self._embedding)
+        elif embeds is not None and ids is None:
+            x = embeds
+        else:
+            raise ValueError("append takes either ids or embeds")
+        spans, first = [], 0
+        for index, (row, count) in enumerate(zip(rows, counts, strict=True)):
+            row.reserve(row.length + count)
+            prompt = 0 if row.length else count + 1 - (last[index] if last is not None else 1)
+            spans.append(Span(row, first, count, row.length, prompt))
+            first += count
+        angles = self._angles(spans)
+        for layer in self._layers:
+            first_in = product(self._norm(x, layer.norm), layer.first, layer.first_bias)
+            if layer.kernel is not None:
+                x = x + self._convolve(layer, first_in, spans)
+            else:
+                x = x + self._attend(layer, first_in, spans, angles)
+            gate, up = product(self._norm(x, layer.ff_norm), layer.ff_in).chunk(2, dim=-1)
+            x = x + product(F.silu(gate) * up, layer.ff_out)
+        for span in spans:
+            span.row.length = span.stop
+        if last is not None:
+            ends = [span.first + span.count for span in spans]
+            x = joined([x[end - few : end] for end, few in zip(ends, last, strict=True)])
+        return product(self._norm(x, self._final_norm), self._head).float()
+
+    def _angles(self, spans: Sequence[Span]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosine and sine of the spans' positions, each ``(T, 1, head width)``."""
+        most = max(span.row.capacity for span in spans)
+        if len(self._cos) < most:
+            like, half = self._embedding, self._head_width // 2
+            positions = torch.arange(most, device=like.device)[None]
+            cos, sin = self._rotary(like.new_zeros(1, 1, 1), position_ids=positions)
+            # rotate_half() as a roll: the sign it needs goes into the sine.
+            self._cos = cos[0][:, None]
+            self._sin = torch.cat([-sin[0][:, :half], sin[0][:, half:]], dim=-1)[:, None]
+        return (
+            joined([self._cos[span.start : span.stop] for span in spans]),
+            joined([self._sin[span.start : span.stop] for span in spans]),
+        )
+
+    def _convolve(self, layer: _Layer, bcx: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
+        """Gated short convolution over the last K inputs, those before position 0 being zero."""
+        assert layer.kernel is not None
+        b, c, u = bcx.chunk(3, dim=-1)
+        inputs, taps = b * u, len(layer.kernel)
+        parts = []
+        for span in spans:
+            window, start, stop = span.row.windows[layer.place], span.start, span.stop
+            window[start + taps - 1 : stop + taps - 1] = inputs[span.cut]
+            seen = window[start : stop + taps - 1].float()  # rounded once, as conv1d does
+            mixed = seen[: span.count] * layer.kernel[0]
+            for tap in range(1, taps):
+                mixed = mixed + seen[tap : span.count + tap] * layer.kernel[tap]
+            parts.append(mixed)
+        mixed = joined(parts)
+        if layer.kernel_bias is not None:
+            mixed = mixed + layer.kernel_bias
+        return product(c * mixed.to(c.dtype), layer.last, layer.last_bias)
+
+    def _attend(
+        self,
+        layer: _Layer,
+        qkv: torch.Tensor,
+        spans: Sequence[Span],
+        angles: tuple[torch.Tensor, torch.Tensor],
+    ) -> torch.Tensor:
+        """Causal grouped-query attention of each row over all of its positions."""
+        assert layer.head_norm is not None
+        width, rotated = self._head_width, self._heads + self._kv_heads
+        heads = qkv.view(len(qkv), rotated + self._kv_heads, width)
+        qk = self._norm(heads[:, :rotated], layer.head_norm)
+        qk = qk * angles[0] + qk.roll(width // 2, -1) * angles[1]
+        parts = []
+        for span in spans:
+            start, stop, cut = span.start, span.stop, span.cut
+            keys, values = span.row.keys[layer.place], span.row.values[layer.place]
+            keys[:, start:stop] = qk[cut, self._heads :].transpose(0, 1)
+            values[:, start:stop] = heads[cut, rotated:].transpose(0, 1)
+            queries = qk[cut, : self._heads].transpose(0, 1)
+            parts.append(attention(queries, keys[:, :stop], values[:, :stop], span.prompt))
+        return product(joined(parts), layer.last)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which backend a ``model`` setting means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.prompt import CARD_TEMPLATE
+from lfmvl_ros.models.catalog import CatalogEntry, catalog, find
+from lfmvl_ros.models.checkpoint_files import check_directory, check_transformers
+
+
+def load_model(
+    settings: PerceptionSettings | str, *, device: str = "auto", dtype: str = "auto"
+) -> VisionLanguageModel:
+    """Load a model: a catalogue name, hub id, directory or replay file.
+
+    An existing directory wins over a hub id of the same spelling. A checkpoint that the catalogue
+    does not know is asked with the template of the LFM2.5-VL card.
+
+    Args:
+        settings: what to load, or its name alone.
+        device: where a name is given: as the setting of that name.
+        dtype: likewise.
+
+    Raises:
+        UserError: it can't be loaded; says what happened, why, and what to do.
+    """
+    if isinstance(settings, str):
+        settings = PerceptionSettings(model=settings, device=device, dtype=dtype)
+    model = settings.model.strip()
+    if model.endswith(".jsonl"):
+        from lfmvl_ros.models.replay import ReplayModel
+
+        return ReplayModel.from_file(Path(model))
+    entry = find(model)
+    source = _source(model, entry)
+    check_transformers()
+    try:
+        from lfmvl_ros.models.lfm2_vl.backend import Lfm2VlBackend
+    except ImportError as error:
+        raise UserError(
+            f"the Python packages torch and transformers can't be imported ({error}); "
+            "install them to match, or replay recorded answers from a .jsonl file"
+        ) from error
+    return Lfm2VlBackend.load(
+        source,
+        name=entry.id or entry.name if entry else model,
+        template=entry.template if entry else CARD_TEMPLATE,
+        device=settings.device,
+        dtype=settings.dtype,
+    )
+
+
+def check_model(settings: PerceptionSettings) -> None:
+    """Raise what :func:`load_model` would, as far as it can be known without loading weights.
+
+    A hub id is taken for good: only fetching it tells.
+
+    Raises:
+        UserError: there is no such file, directory, name or device, or no checkpoint in there.
+    """
+    model = settings.model.strip()
+    if model.endswith(".jsonl"):
+        if not Path(model).exists():
+            raise UserError(f"the recording {model} can't be read: there is no such file")
+        return
+    _source(model, find(model))
+    check_transformers()
+    if settings.device in ("auto", "cpu"):
+        return  # there without torch, which takes seconds to import
+    try:
+        from lfmvl_ros.models.lfm2_vl.loading import choose_device
+    except ImportError:
+        return  # load_model says it better
+    choose_device(settings.device)
+
+
+def _source(model: str, entry: CatalogEntry | None) -> str:
+    """Return the directory or hub id to load from."""
+    if not model:
+        raise UserError("no model is named; give a hub id, a directory, or 'bundled'")
+    if Path(model).expanduser().is_dir():
+        folder = Path(model).expanduser()
+        check_directory(folder)
+        return str(folder)
+    if entry is not None and entry.directory:
+        folder = Path(entry.source)
+        if not folder.is_dir():
+            raise UserError(
+                f"the {entry.name} checkpoint is not part of this installation ({folder} is "
+                "missing); install the package again, or make one with `lfmvl train`"
+            )
+        check_directory(folder)
+        return str(folder)
+    if entry is not None:
+        return entry.id
+    looks_like_path = model.startswith((".", "/", "~")) or model.count("/") != 1
+    if looks_like_path or Path(model).exists():
+        names = ", ".join(known.name for known in catalog())
+        raise UserError(
+            f"there is no model {model!r}: no such directory, and the catalogue has {names}; "
+            "give one of these, a directory, or a hub id like owner/name"
+        )
+    return model

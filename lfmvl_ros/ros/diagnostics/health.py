@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is the node well? Counters in, one line each that a person can act on out. No ROS in here."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.grounding import Outcome
+from lfmvl_ros.core.latency.budget import Because, Choice
+from lfmvl_ros.core.report import Answer, PipelineStatus
+from lfmvl_ros.ros.sensors.arrivals import NOTHING_YET, ArrivalStatus, LossWatch
+from lfmvl_ros.ros.sensors.intake import IntakeStatus
+
+OK, WARN, ERROR = 0, 1, 2
+# Reasons that mean something is broken; a superseded frame is how a slow consumer should be.
+_BROKEN = ("corrupt", "unsupported_encoding", "out_of_order", "unstamped")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """The exchange of the model by another one.
+
+    Attributes:
+        loading: name of the one that is being loaded, "" when none is.
+        problem: why the last one was not taken, "" when it was.
+    """
+
+    loading: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Health:
+    """One line of ``/diagnostics``: ``level`` 0 ok, 1 warning, 2 error."""
+
+    level: int
+    part: str
+    message: str
+    values: dict[str, object] = field(default_factory=dict)
+
+
+class CameraMonitor:
+    """The health of one camera: compares each report's counters with those of the one before.
+
+    Args:
+        topic: the image topic, for the message.
+        started_s: monotonic time since which frames are expected.
+        camera: its name; "" when it is the only one.
+    """
+
+    def __init__(self, topic: str, started_s: float, camera: str = "") -> None:
+        self._topic, self._started_s, self._camera = topic, started_s, camera
+        self._last_s = started_s
+        self._received = self._answers = 0
+        self._dropped: dict[str, int] = {}
+        self._first_frame_s: float | None = None
+        self._losses = LossWatch()
+
+    def report(
+        self,
+        intake: IntakeStatus,
+        pipeline: PipelineStatus,
+        settings: PerceptionSettings,
+        now_s: float,
+        arrivals: ArrivalStatus = NOTHING_YET,
+    ) -> Health:
+        """Return the health of the camera at the monotonic time ``now_s``."""
+        self._losses.add(arrivals)
+        passed_s = max(now_s - self._last_s, 1e-3)
+        rate_hz = (intake.received - self._received) / passed_s
+        lane = pipeline.lanes.get(self._camera)
+        if lane is not None and self._first_frame_s is None:
+            self._first_frame_s = now_s
+        level, message = self._judge(intake, settings, now_s, rate_hz)
+        if level == OK and (loss := self._losses.recent()):
+            level, message = WARN, f"{loss}; `lfmvl doctor --topic {self._topic}` tells the reason"
+        if level == OK and self._camera and lane is not None and pipeline.enabled:
+            silence_s = self._silence_s(lane.answer_age_s, settings, now_s)
+            if silence_s:
+                level, message = WARN, f"no answer about this camera for {silence_s:.1f} s"
+        values: dict[str, object] = {
+            "topic": self._topic,
+            "rate_hz": f"{rate_hz:.2f}",
+            "received": intake.received,
+            "frames": intake.frames,
+            "width": intake.wh[0],
+            "height": intake.wh[1],
+            "without_stamp": intake.without_stamp,
+            "stamps_jumped_back": intake.jumps_back,
+            "lost_on_the_way": arrivals.lost,
+            "replaced_in_queue": arrivals.replaced,
+            "not_sent": arrivals.not_sent,
+        }
+        values |= {f"dropped.{reason}": count for reason, count in intake.dropped.items()}
+        if lane is not None:
+            answers = sum(lane.outcomes.values())
+            values |= {
+                "answers": answers,
+                "answers_hz": f"{(answers - self._answers) / passed_s:.2f}",
+                "answer_age_s": _seconds(lane.answer_age_s),
+                "longest_wait_s": _seconds(lane.longest_wait_s),
+                "frames_not_asked": lane.superseded,
+                "tracker_restarts": lane.restarts,
+            }
+            self._answers = answers
+        self._last_s, self._received, self._dropped = now_s, intake.received, intake.dropped
+        return Health(level, f"camera {self._camera}".rstrip(), message, values)
+
+    def _judge(
+        self, intake: IntakeStatus, settings: PerceptionSettings, now_s: float, rate_hz: float
+    ) -> tuple[int, str]:
+        limit_s = settings.diagnostics.camera_stale_s
+        if intake.silent_s is None:
+            if now_s - self._started_s > limit_s:
+                return WARN, f"no image yet on {self._topic}"
+            return OK, f"waiting for the first image on {self._topic}"
+        if intake.silent_s > limit_s:
+            return WARN, f"no image for {intake.silent_s:.1f} s on {self._topic}"
+        counts = newly_dropped(intake.dropped, self._dropped, _BROKEN)
+        if counts:
+            return WARN, f"images dropped: {counts}; {intake.problem}"
+        return OK, f"{rate_hz:.1f} images a second"
+
+    def _silence_s(self, age_s: float | None, settings: PerceptionSettings, now_s: float) -> float:
+        """Return how long answers are overdue; 0 when they are not."""
+        since_s = now_s - (now_s if self._first_frame_s is None else self._first_frame_s)
+        silent_s = since_s if age_s is None else min(since_s, age_s)
+        return silent_s if silent_s > answers_due_s(settings) else 0.0
+
+
+class ModelMonitor:
+    """The health of the model: compares each report's counters with those of the one before.
+
+    Args:
+        started_s: monotonic time since which answers are expected.
+    """
+
+    def __init__(self, started_s: float) -> None:
+        self._last_s = started_s
+        self._outcomes: dict[str, int] = {}
+        self._first_frame_s: float | None = None
+
+    def report(
+        self,
+        pipeline: PipelineStatus,
+        settings: PerceptionSettings,
+        answer: Answer | None,
+        now_s: float,
+        exchange: Exchange = Exchange(),
+    ) -> Health:
+        """Return the health of the model.
+
+        Args:
+            pipeline: the counters now.
+            settings: thresholds, and how often answers are to be expected.
+            answer: the newest one, if any.
+            now_s: monotonic time.
+            exchange: of the model by another one.
+        """
+        if pipeline.frames and self._first_frame_s is None:
+            self._first_frame_s = now_s
+        fresh = {
+            outcome: count - self._outcomes.get(outcome, 0)
+            for outcome, count in pipeline.outcomes.items()
+            if count > self._outcomes.get(outcome, 0)
+        }
+        rate_hz = sum(fresh.values()) / max(now_s - self._last_s, 1e-3)
+        self._last_s, self._outcomes = now_s, pipeline.outcomes
+        choice = None if answer is None else answer.grounding.budget
+        level, message = (
+            self._judge(pipeline, settings, fresh, now_s)
+            or _too_slow(choice)
+            or (OK, f"{rate_hz:.1f} answers a second")
+        )
+        if exchange.problem and level == OK:
+            level, message = WARN, exchange.problem
+        return Health(level, "model", message, self._values(pipeline, answer, rate_hz, exchange))
+
+    def _judge(
+        self,
+        pipeline: PipelineStatus,
+        settings: PerceptionSettings,
+        fresh: dict[str, int],
+        now_s: float,
+    ) -> tuple[int, str] | None:
+        """Return level and message of what is not as usual; None when all is."""
+        if pipeline.stalled_s:
+            return ERROR, _stuck(pipeline.stalled_s)
+        if not pipeline.enabled:
+            return OK, "paused by the service enable"
+        if fresh.get(Outcome.ERROR.value):
+            return ERROR, f"the model fails: {pipeline.error or 'no reason given'}"
+        silence = self._silence(pipeline, settings, now_s)
+        if silence:
+            return WARN, silence
+        if fresh and not any(Outcome(outcome).is_evidence for outcome in fresh):
+            told = ", ".join(f"{count} {outcome}" for outcome, count in fresh.items())
+            return WARN, f"no usable answer: {told}"
+        return None
+
+    @staticmethod
+    def _values(
+        pipeline: PipelineStatus, answer: Answer | None, rate_hz: float, exchange: Exchange
+    ) -> dict[str, object]:
+        values: dict[str, object] = {
+            "model": pipeline.model,
+            "loading": exchange.loading,
+            "query": pipeline.query.text,
+            "query_version": pipeline.query.version,
+            "rate_hz": f"{rate_hz:.2f}",
+            "answer_age_s": _seconds(pipeline.answer_age_s),
+            "busy_s": _seconds(pipeline.busy_s),
+            "stalls": pipeline.stalls,
+            "frames_not_asked": pipeline.superseded,
+            "tracker_restarts": pipeline.restarts,
+            "memory_mb": f"{resident_mb():.1f}",
+        }
+        values |= {f"outcome.{outcome.value}": pipeline.outcomes.get(outcome.value, 0)
+                   for outcome in Outcome}  # fmt: skip
+        # An enum that is a string formats as its value or as its name, depending on the Python.
+        values |= {
+            f"ignored.{str.__str__(reason)}": count for reason, count in pipeline.ignored.items()
+        }
+        if answer is not None:
+            reply = answer.grounding.reply
+            values |= {
+                "image_tokens": reply.image_tokens,
+                "answer_ms": f"{reply.times.total_s * 1e3:.1f}",
+            }
+            values |= _budget_values(answer.grounding.budget)
+        return values
+
+    def _silence(self, pipeline: PipelineStatus, settings: PerceptionSettings, now_s: float) -> str:
+        """Say that answers are overdue, or nothing."""
+        if self._first_frame_s is None:
+            return ""
+        age_s = now_s - self._first_frame_s
+        if pipeline.answer_age_s is not None:
+            age_s = min(age_s, pipeline.answer_age_s)
+        if age_s <= answers_due_s(settings):
+            return ""
+        busy = f"; one has been under way for {pipeline.busy_s:.1f} s" if pipeline.busy_s else ""
+        return f"no answer for {age_s:.1f} s{busy}"
+
+
+def answers_due_s(settings: PerceptionSettings) -> float:
+    """Return how long may pass without an answer; infinite where nobody asks by itself."""
+    if settings.trigger.mode == "on_demand":
+        return math.inf
+    limit_s = settings.diagnostics.answer_stale_s
+    if settings.trigger.mode == "rate":
+        return max(limit_s, 2 / settings.trigger.max_rate_hz)
+    return limit_s
+
+
+def newly_dropped(now: dict[str, int], before: dict[str, int], reasons: tuple[str, ...]) -> str:
+    """Return how many were dropped since, by those of ``reasons`` that count; "" for none.
+
+    >>> newly_dropped({"corrupt": 5, "late": 2}, {"corrupt": 3, "late": 1}, ("corrupt",))
+    '2 corrupt'
+    """
+    counts = {reason: now.get(reason, 0) - before.get(reason, 0) for reason in reasons}
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
+
+
+def resident_mb() -> float:
+    """Return the memory this process occupies, in units of 10^6 bytes; 0 where nobody tells."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except (OSError, ValueError):  # no Linux
+        return 0.0
+
+
+def _too_slow(choice: Choice | None) -> tuple[int, str] | None:
+    """Say that the latency budget can't be kept, or nothing."""
+    if choice is None or choice.likely_s is None or choice.because is not Because.CHEAPEST:
+        return None
+    return WARN, (
+        f"answers take up to {choice.likely_s * 1e3:.0f} ms even with the fewest image tokens, more"
+        f" than image.target_latency_ms ({choice.target_s * 1e3:.0f}); raise it, or ask for less"
+    )
+
+
+def _budget_values(choice: Choice | None) -> dict[str, object]:
+    facts = {} if choice is None else choice.to_dict()
+    return {f"latency_budget.{key}": "" if fact is None else fact for key, fact in facts.items()}
+
+
+def _stuck(stalled_s: float) -> str:
+    return (
+        f"a model call has not returned for {stalled_s:.1f} s; the node goes on by itself if it "
+        "does; else deactivate, configure and activate it to load the model anew, or restart it"
+    )
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is what the gyroscope says of use? Counters in, one line that a person can act on out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lfmvl_ros.ros.diagnostics.health import OK, WARN, Health, newly_dropped
+from lfmvl_ros.ros.sensors.rates import RateStatus
+
+SILENT_S = 1.0
+# Reasons that mean that the gyroscope is broken; some drivers send each stamp twice.
+_BROKEN = ("not_provided", "corrupt", "unstamped")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What makes a gyroscope's rates those of a picture, and what is missing of it.
+
+    Attributes:
+        imu_frame, camera_frame: the frame_ids of the newest messages, "" before the first.
+        lens_problem: why the camera's lens is unknown, "" when it is known.
+        mount_problem: why it is unknown how the IMU lies to the camera, "" when that is known.
+    """
+
+    imu_frame: str = ""
+    camera_frame: str = ""
+    lens_problem: str = ""
+    mount_problem: str = ""
+
+
+class RateMonitor:
+    """The health of one gyroscope: compares each report's counters with those of the one before.
+
+    Args:
+        topic: of the IMU, for the message.
+        started_s: monotonic time since which rates are expected.
+        camera: name of the camera that it is for; "" when it is the only one.
+    """
+
+    def __init__(self, topic: str, started_s: float, camera: str = "") -> None:
+        self._topic, self._started_s, self._camera = topic, started_s, camera
+        self._last_s = started_s
+        self._received = self._frames = self._frames_known = 0
+        self._dropped: dict[str, int] = {}
+
+    def report(self, status: RateStatus, placed: Placement, now_s: float) -> Health:
+        """Return the health of the gyroscope at the monotonic time ``now_s``."""
+        rate_hz = (status.received - self._received) / max(now_s - self._last_s, 1e-3)
+        level, message = self._judge(status, placed, now_s, rate_hz)
+        values: dict[str, object] = {
+            "topic": self._topic,
+            "rate_hz": f"{rate_hz:.2f}",
+            "received": status.received,
+            "used": status.used,
+            "without_stamp": status.without_stamp,
+            "stamps_jumped_back": status.jumps_back,
+            "frames": status.frames,
+            "frames_known": status.frames_known,
+            "ahead_s": "" if status.ahead_s is None else f"{status.ahead_s:.3f}",
+            "imu_frame": placed.imu_frame,
+            "camera_frame": placed.camera_frame,
+        }
+        values |= {f"dropped.{reason}": count for reason, count in status.dropped.items()}
+        self._last_s, self._received, self._dropped = now_s, status.received, status.dropped
+        self._frames, self._frames_known = status.frames, status.frames_known
+        return Health(level, f"imu {self._camera}".rstrip(), message, values)
+
+    def _judge(
+        self, status: RateStatus, placed: Placement, now_s: float, rate_hz: float
+    ) -> tuple[int, str]:
+        if status.silent_s is None:
+            if now_s - self._started_s > SILENT_S:
+                return WARN, f"no angular velocity yet on {self._topic}"
+            return OK, f"waiting for the first angular velocity on {self._topic}"
+        if status.silent_s > SILENT_S:
+            return WARN, f"no angular velocity for {status.silent_s:.1f} s on {self._topic}"
+        problem = self._broken(status) or self._useless(status, placed)
+        return (WARN, problem) if problem else (OK, f"{rate_hz:.0f} rates a second")
+
+    def _broken(self, status: RateStatus) -> str:
+        """Say that messages can't be used, or nothing."""
+        counts = newly_dropped(status.dropped, self._dropped, _BROKEN)
+        return f"rates dropped: {counts}; {status.problem}" if counts else ""
+
+    def _useless(self, status: RateStatus, placed: Placement) -> str:
+        """Say that good rates are of no use to the pictures, or nothing."""
+        frames = status.frames - self._frames
+        if frames and (placed.lens_problem or placed.mount_problem):
+            return f"rates are not used: {placed.lens_problem or placed.mount_problem}"
+        unknown = frames - (status.frames_known - self._frames_known)
+        if 2 * unknown <= frames:
+            return ""
+        return (
+            f"no rate belongs to {unknown} of {frames} pictures; the newest is "
+            f"{status.ahead_s or 0.0:+.3f} s off the last picture's stamp (one clock has to stamp "
+            "both, and 10 rates a second is the least)"
+        )

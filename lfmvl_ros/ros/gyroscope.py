@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One camera's gyroscope: its topic, how it lies to the camera, and what that says of a frame."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, Imu
+from tf2_msgs.msg import TFMessage
+
+from lfmvl_ros.core.config import EgoMotionSettings, PerceptionSettings
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.timeline import Verdict
+from lfmvl_ros.core.tracking import EgoMotion
+from lfmvl_ros.ros import qos
+from lfmvl_ros.ros.diagnostics.health import Health
+from lfmvl_ros.ros.diagnostics.rate_health import Placement, RateMonitor
+from lfmvl_ros.ros.sensing import Lens, to_lens, to_rate, to_transforms
+from lfmvl_ros.ros.sensors.frames import Matrix, StaticFrames, rotation_of_rpy
+from lfmvl_ros.ros.sensors.pixels import ConversionError
+from lfmvl_ros.ros.sensors.rates import RateLog
+from lfmvl_ros.ros.streams import StreamReader
+
+
+class EgoMotionInput:
+    """Subscribes when made, until :meth:`stop`.
+
+    Args:
+        node: which has the topics.
+        streams: reads them.
+        camera: name of the camera; "" when it is the only one.
+        images: resolved topic of its pictures. A last part that begins with ``image_rect``, as
+            image_proc names them, means that they are rectified.
+        settings: asked for the settings in force.
+        complain: called with a sentence, once for each thing that is wrong.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        streams: StreamReader,
+        camera: str,
+        images: str,
+        settings: Callable[[], PerceptionSettings],
+        complain: Callable[[str], None],
+    ) -> None:
+        self._node, self._streams = node, streams
+        self._settings, self._complain = settings, complain
+        self._rectified = any(part.startswith("image_rect") for part in images.split("/")[-2:])
+        self._log = RateLog(lambda: int(settings().tracker.reorder_window_s * 1e9))
+        self._frames = StaticFrames()
+        self._lens: Lens | None = None
+        self._lens_problem = "no camera_info has come yet"
+        self._given: tuple[EgoMotionSettings, Matrix] | None = None
+        self._imu_frame, self._placed = "", Placement()
+        self._told: set[str] = set()
+        self.prefix = f"{camera}/" if camera else ""
+        topic = node.resolve_topic_name(self.prefix + "imu")
+        self._monitor = RateMonitor(topic, time.monotonic(), camera)
+        self._subscriptions: list[Subscription] = []
+        overridable = qos.overridable()
+        self._subscribe(TFMessage, "/tf_static", self._on_transforms, qos.STATIC_TRANSFORMS)
+        self._subscribe(Imu, self.prefix + "imu", self._on_imu, qos.RATES, overridable)
+
+    def _subscribe(
+        self,
+        kind: type,
+        topic: str,
+        callback: Callable[[Any], None],
+        profile: QoSProfile,
+        overridable: QoSOverridingOptions | None = None,
+    ) -> None:
+        subscription = self._streams.subscribe(
+            kind,
+            topic,
+            lambda message, _info: callback(message),
+            qos.own(profile),
+            qos_overriding_options=overridable,
+        )
+        self._subscriptions.append(subscription)
+
+    def stop(self) -> None:
+        """Let go of the topics."""
+        while self._subscriptions:
+            self._streams.unsubscribe(self._subscriptions.pop())
+
+    def camera_info(self, message: CameraInfo) -> None:
+        """Take the camera's calibration."""
+        try:
+            self._lens, self._lens_problem = to_lens(message, rectified=self._rectified), ""
+        except ConversionError as error:
+            self._lens, self._lens_problem = None, str(error)
+
+    def at(self, frame: Frame) -> EgoMotion | None:
+        """Return what is known of the camera's rotation when a frame comes; None for nothing."""
+        settings, lens, problem = self._settings().ego_motion, self._lens, self._lens_problem
+        if settings.source == "none":
+            return None
+        if lens is not None and all(lens.wh) and lens.wh != frame.wh:
+            (width, height), (across, down) = lens.wh, frame.wh
+            problem = f"camera_info is for {width}x{height}, the pictures have {across}x{down}"
+            lens = None
+        turn = self._turn(settings, frame.frame_id)
+        self._placed = Placement(
+            imu_frame=self._imu_frame,
+            camera_frame=frame.frame_id,
+            lens_problem=problem,
+            mount_problem="" if turn is not None else self._unconnected(frame.frame_id),
+        )
+        intrinsics = None if lens is None else lens.intrinsics
+        return self._log.at_frame(frame.stamp_ns, intrinsics, turn)
+
+    def health(self, now_s: float) -> list[Health]:
+        """Return how the gyroscope is doing; nothing while it is not asked for."""
+        if self._settings().ego_motion.source == "none":
+            return []
+        status, placed = self._log.status(), self._placed
+        if status.received:
+            self._tell(placed.lens_problem)
+            self._tell(placed.mount_problem)
+        return [self._monitor.report(status, placed, now_s)]
+
+    # -- messages ----------------------------------------------------------------------------------
+
+    def _on_imu(self, message: Imu) -> None:
+        try:
+            rate = to_rate(message)
+        except ConversionError as error:
+            if self._log.reject(error.reason, str(error)):
+                self._complain(f"rates of the IMU dropped ({error.reason}): {error}")
+            return
+        self._imu_frame = rate.frame_id
+        taken_ns = rate.stamp_ns or self._node.get_clock().now().nanoseconds
+        verdict = self._log.put(taken_ns, rate.rad_s, stamped=bool(rate.stamp_ns))
+        if verdict is Verdict.RESTARTED:
+            self._complain(
+                "stamps of the IMU jumped back; the camera's rotation starts from nothing"
+            )
+        elif verdict is Verdict.UNSTAMPED:
+            self._tell("rates of the IMU without a stamp are dropped (unstamped)")
+        elif not rate.stamp_ns:
+            self._tell("the IMU sends rates without a stamp; the time of receipt is used")
+
+    def _on_transforms(self, message: TFMessage) -> None:
+        for parent, child, quaternion in to_transforms(message):
+            try:
+                self._frames.add(parent, child, quaternion)
+            except ValueError as error:
+                self._tell(f"a static transform is left out: {error}")
+
+    # -- mounting ----------------------------------------------------------------------------------
+
+    def _turn(self, settings: EgoMotionSettings, camera_frame: str) -> Matrix | None:
+        """Return ``(3, 3)`` from the gyroscope's axes to the camera's; None when it is unknown."""
+        if settings.mount == "tf":
+            return self._frames.rotation(self._imu_frame, camera_frame)
+        if self._given is None or self._given[0] != settings:
+            angles = (settings.roll_rad, settings.pitch_rad, settings.yaw_rad)
+            self._given = (settings, rotation_of_rpy(*angles).T)
+        return self._given[1]
+
+    def _unconnected(self, camera_frame: str) -> str:
+        if not self._imu_frame or not camera_frame:
+            nameless = "the IMU" if not self._imu_frame else "the camera"
+            return f"{nameless} names no frame_id; ego_motion.mount given needs none"
+        return (
+            f"no static transforms from {self._imu_frame} to {camera_frame} on /tf_static; publish "
+            "them, or set ego_motion.mount to given"
+        )
+
+    def _tell(self, sentence: str) -> None:
+        if sentence and sentence not in self._told:
+            self._told.add(sentence)
+            self._complain(sentence)

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where ``camera_node`` takes its pictures from: scene, video file, folder of images or device."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from lfmvl_ros.core.config import CameraSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.ros.sensors.pixels import Pixels
+from lfmvl_ros.scenes import SceneVideo
+
+Intrinsics = tuple[float, float, float, float]
+"""fx, fy, cx, cy in pixels."""
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+_USUAL_RATE_HZ, _FASTEST_HZ = 30.0, 240.0
+# Drawing an object for the first time takes longer than a frame lasts.
+_PREPARED_S = 10.0
+
+
+class ImageSource(Protocol):
+    """A numbered row of pictures, or a device that gives them when it likes.
+
+    Attributes:
+        name: for the log.
+        rate_hz: pictures a second, > 0.
+        live: the pictures come when they come; :meth:`read` waits for the next.
+    """
+
+    name: str
+    rate_hz: float
+    live: bool
+
+    def read(self) -> Pixels | None:
+        """Return the next picture, ``(H, W, 3)`` uint8 RGB; None after the last.
+
+        Raises:
+            UserError: the source broke.
+        """
+
+    def skip(self, count: int) -> int:
+        """Pass over the next ``count`` images; return how many there were, fewer at the end."""
+
+    def rewind(self) -> None:
+        """Start again with the first picture."""
+
+    def intrinsics(self, wh: tuple[int, int]) -> Intrinsics:
+        """Return the camera's fx, fy, cx, cy in pixels."""
+
+    def close(self) -> None:
+        """Free the file or device."""
+
+
+def open_source(settings: CameraSettings) -> ImageSource:
+    """Return the source that ``settings.source`` names.
+
+    Raises:
+        UserError: there is no such thing, or it can't be read.
+    """
+    name = settings.source
+    if name == "scene":
+        return SceneSource(settings)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return FolderSource(path, settings)
+    if path.is_char_device():
+        return CaptureSource(path, settings, live=True)
+    if path.is_file():
+        return CaptureSource(path, settings, live=False)
+    raise UserError(
+        f"camera source {name!r} does not exist; give 'scene', a video file, a folder of images "
+        "or a device such as /dev/video0"
+    )
+
+
+def pinhole(wh: tuple[int, int], horizontal_fov_deg: float) -> Intrinsics:
+    """Return fx, fy, cx, cy of an ideal camera with that field of view.
+
+    >>> [round(value, 1) for value in pinhole((640, 480), 90.0)]
+    [320.0, 320.0, 319.5, 239.5]
+    """
+    focal_px = wh[0] / 2 / math.tan(math.radians(horizontal_fov_deg) / 2)
+    return focal_px, focal_px, (wh[0] - 1) / 2, (wh[1] - 1) / 2
+
+
+class _Pinhole:
+    """What sources without a calibration share."""
+
+    live = False
+
+    def __init__(self, settings: CameraSettings) -> None:
+        self._fov_deg = settings.horizontal_fov_deg
+
+    def intrinsics(self, wh: tuple[int, int]) -> Intrinsics:
+        """Return an ideal camera with the field of view of the settings."""
+        return pinhole(wh, self._fov_deg)
+
+
+class SceneSource:
+    """The synthetic warehouse: endless, the same for the same seed."""
+
+    live = False
+
+    def __init__(self, settings: CameraSettings) -> None:
+        self.name = f"synthetic scene {settings.seed}"
+        self.rate_hz = settings.rate_hz or _USUAL_RATE_HZ
+        wh = (settings.width, settings.height)
+        try:
+            self._video = SceneVideo(settings.seed, wh=wh, fps=self.rate_hz)
+            self._video.prepare(0, round(_PREPARED_S * self.rate_hz))
+        except ValueError as error:
+            raise UserError(f"the scene can't be drawn: {error}") from error
+        self._next = 0
+
+    def read(self) -> Pixels | None:
+        """Render the next frame."""
+        self._next += 1
+        return self._video.frame(self._next - 1).pixels
+
+    def skip(self, count: int) -> int:
+        """Frames can be rendered in any order: skipping costs nothing."""
+        self._next += count
+        return count
+
+    def rewind(self) -> None:
+        """Go back to the first frame."""
+        self._next = 0
+
+    def intrinsics(self, wh: tuple[int, int]) -> Intrinsics:
+        """Return the lens of the scene's camera; the same for every frame of its one size."""
+        del wh
+        lens = self._video.camera_at(0)
+        return lens.focal_px, lens.focal_px, lens.centre_px - 0.5, lens.horizon_px - 0.5
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+class FolderSource(_Pinhole):
+    """The images of a folder, sorted by name."""
+
+    def __init__(self, folder: Path, settings: CameraSettings) -> None:
+        super().__init__(settings)
+        self.name = f"images in {folder}"
+        self.rate_hz = settings.rate_hz or _USUAL_RATE_HZ
+        found = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+        self._paths = sorted(path for path in found if path.is_file())
+        self._next = 0
+        if not self._paths:
+            raise UserError(
+                f"there are no images in {folder}; expected files that end in "
+                f"{', '.join(sorted(IMAGE_SUFFIXES))}"
+            )
+
+    def read(self) -> Pixels | None:
+        """Read the next image."""
+        if self._next >= len(self._paths):
+            return None
+        path = self._paths[self._next]
+        self._next += 1
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if _size(path) else None
+        if image is None:
+            raise UserError(f"{path} is not a readable image; remove it or write it again")
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+    def skip(self, count: int) -> int:
+        """Pass over images without reading them."""
+        skipped = min(count, len(self._paths) - self._next)
+        self._next += skipped
+        return skipped
+
+    def rewind(self) -> None:
+        """Go back to the first image."""
+        self._next = 0
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+class CaptureSource(_Pinhole):
+    """A video file or a V4L2 device, through OpenCV."""
+
+    def __init__(self, path: Path, settings: CameraSettings, *, live: bool) -> None:
+        super().__init__(settings)
+        self.live = live
+        self._path = path
+        self.name = f"{'device' if live else 'video'} {path}"
+        self._capture = cv2.VideoCapture(str(path), cv2.CAP_V4L2 if live else cv2.CAP_ANY)
+        if live:
+            self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, settings.width)
+            self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, settings.height)
+            self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+            if settings.rate_hz:
+                self._capture.set(cv2.CAP_PROP_FPS, settings.rate_hz)
+        own_hz = self._capture.get(cv2.CAP_PROP_FPS) if self._capture.isOpened() else 0.0
+        self.rate_hz = settings.rate_hz or (own_hz if 0 < own_hz <= _FASTEST_HZ else _USUAL_RATE_HZ)
+        # Opening is no proof: a text file may open and never give a picture.
+        self._first = self._grab()
+        if self._first is None:
+            advice = (
+                "check that it is a camera and that no other program holds it"
+                if live
+                else "check that it is a video, and that it plays elsewhere"
+            )
+            raise UserError(f"{self.name} gives no picture; {advice}")
+
+    def read(self) -> Pixels | None:
+        """Read the next picture."""
+        picture, self._first = self._first, None
+        if picture is None:
+            picture = self._grab()
+        if picture is None and self.live:
+            raise UserError(f"{self.name} gives no more pictures; check its cable")
+        return picture
+
+    def skip(self, count: int) -> int:
+        """Pass over images: they are unpacked, not converted."""
+        for skipped in range(count):
+            if self._first is not None:
+                self._first = None
+            elif not self._capture.grab():
+                return skipped
+        return count
+
+    def rewind(self) -> None:
+        """Open the video again: not every container can seek."""
+        self._first = None
+        self._capture.open(str(self._path), cv2.CAP_ANY)
+
+    def close(self) -> None:
+        """Close the file or device."""
+        self._capture.release()
+
+    def _grab(self) -> Pixels | None:
+        ok, image = self._capture.read()
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if ok and image is not None else None
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures at the source's true rate: made ahead in one thread, published on time in another.
+
+Picture k belongs to the time ``start + k * period`` and is stamped with it, also when it is late:
+what moves in the pictures moves at its true speed. Nothing is made up for by a burst: a reader
+that has fallen behind skips to the picture that is due; what is skipped is counted and reported.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.ros.sensors.image_sources import ImageSource
+from lfmvl_ros.ros.sensors.pixels import Pixels
+
+_AHEAD = 3
+_End = UserError | None
+
+
+@dataclass(frozen=True)
+class PacerStatus:
+    """``published`` and ``skipped`` pictures since the start."""
+
+    published: int
+    skipped: int
+
+
+class Pacer:
+    """Delivers a source's pictures on time.
+
+    Args:
+        source: read, skipped and rewound in the pacer's own thread.
+        deliver: called with each picture and how late it is, ns >= 0; late against its own due
+            time, so that ``now - late`` is when it was to be taken.
+        loop: start again after the last picture.
+        ended: called once when there are no more pictures, with the error if there was one.
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        deliver: Callable[[Pixels, int], None],
+        *,
+        loop: bool,
+        ended: Callable[[_End], None],
+    ) -> None:
+        self._source, self._deliver, self._loop, self._ended = source, deliver, loop, ended
+        self._period_ns = round(1e9 / source.rate_hz)
+        self._ready: queue.Queue[_Picture | _Finished] = queue.Queue(maxsize=_AHEAD)
+        self._stop = threading.Event()
+        self._start_ns: int | None = None  # set when the first picture is delivered
+        self._lock = threading.Lock()
+        self._published = self._skipped = 0
+        self._threads = [
+            threading.Thread(target=self._read, name="picture reader", daemon=True),
+            threading.Thread(target=self._publish, name="picture pacer", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Start both threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout_s: float = 1.0) -> None:
+        """End both threads and close the source."""
+        self._stop.set()
+        for thread in self._threads:
+            if thread.is_alive() and thread is not threading.current_thread():
+                thread.join(timeout_s)
+        if not any(thread.is_alive() for thread in self._threads):
+            self._source.close()
+
+    def status(self) -> PacerStatus:
+        """Return the counters."""
+        with self._lock:
+            return PacerStatus(self._published, self._skipped)
+
+    # -- reader ------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        index = 0
+        try:
+            while not self._stop.is_set():
+                behind = self._behind(index)
+                if behind:
+                    self._count_skipped(self._source.skip(behind))
+                picture = self._next_picture()
+                if picture is None:
+                    break
+                self._put(_Picture(index + behind, picture, time.monotonic_ns()))
+                index += behind + 1
+            self._put(_Finished(None))
+        except UserError as error:
+            self._put(_Finished(error))
+        except Exception as error:  # cv2.error and the like: the source is broken
+            self._put(_Finished(UserError(f"{self._source.name} broke: {error}")))
+
+    def _behind(self, index: int) -> int:
+        """Return how many whole periods ago picture ``index`` was due."""
+        if self._source.live or self._start_ns is None:
+            return 0
+        due_ns = self._start_ns + index * self._period_ns
+        return max(0, (time.monotonic_ns() - due_ns) // self._period_ns)
+
+    def _count_skipped(self, count: int) -> None:
+        with self._lock:
+            self._skipped += count
+
+    def _next_picture(self) -> Pixels | None:
+        picture = self._source.read()
+        if picture is None and self._loop and not self._stop.is_set():
+            self._source.rewind()
+            picture = self._source.read()
+        return picture
+
+    def _put(self, item: _Picture | _Finished) -> None:
+        while not self._stop.is_set():
+            try:
+                self._ready.put(item, timeout=0.2)
+                return
+            except queue.Full:
+                continue
+
+    # -- publisher ---------------------------------------------------------------------------------
+
+    def _publish(self) -> None:
+        while not self._stop.is_set():
+            try:
+                item = self._ready.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            if isinstance(item, _Finished):
+                self._ended(item.error)
+                return
+            late_ns = 0
+            if not self._source.live:
+                if self._start_ns is None:
+                    self._start_ns = time.monotonic_ns()
+                due_ns = self._start_ns + item.index * self._period_ns
+                if self._stop.wait(max(0, due_ns - time.monotonic_ns()) / 1e9):
+                    return
+                now_ns = time.monotonic_ns()
+                late_ns = max(0, now_ns - due_ns)
+                if now_ns - max(due_ns, item.ready_ns) > self._period_ns:
+                    self._count_skipped(1)  # the consumer held it up: a newer one is due by now
+                    continue
+            self._deliver(item.pixels, late_ns)
+            with self._lock:
+                self._published += 1
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    index: int
+    pixels: Pixels
+    ready_ns: int
+
+
+@dataclass(frozen=True)
+class _Finished:
+    error: UserError | None

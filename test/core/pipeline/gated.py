@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pipeline with a model whose answers the test releases one by one."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from lfmvl_ros.core.config import GenerationSettings, ImageSettings, PerceptionSettings
+from lfmvl_ros.core.drafting.answer_text import Hint
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.pipeline import Pipeline
+from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
+from lfmvl_ros.core.reply import FinishReason, Reply
+from lfmvl_ros.core.report import Answer
+
+MS = 1_000_000
+BOX = json.dumps([{"label": "tote", "bbox": [0.25, 0.25, 0.50, 0.75]}])
+
+
+class GatedModel:
+    """Answers when the test says so, with the text it says; notes what it was asked."""
+
+    name = "gated"
+    template: PromptTemplate = CARD_TEMPLATE
+
+    def __init__(self) -> None:
+        self.asked: queue.Queue[tuple[Frame, Prompt]] = queue.Queue()
+        self.replies: queue.Queue[Reply | Exception] = queue.Queue()
+        self.cancelled = threading.Event()
+        self.hints: list[Hint | None] = []
+        self.batches: list[list[str]] = []
+        self.closed = threading.Event()
+
+    def ground(
+        self,
+        frames: Sequence[Frame],
+        prompts: Sequence[Prompt],
+        *,
+        generation: GenerationSettings,
+        image: ImageSettings,
+        cancelled: Callable[[], bool] = lambda: False,
+        hints: Sequence[Hint | None] = (),
+    ) -> list[Reply]:
+        self.hints += hints
+        self.batches.append([frame.camera for frame in frames])
+        for frame, prompt in zip(frames, prompts, strict=True):
+            self.asked.put((frame, prompt))
+        while not cancelled():
+            try:
+                reply = self.replies.get(timeout=0.01)
+            except queue.Empty:
+                continue
+            if isinstance(reply, Exception):
+                raise reply
+            return [reply] * len(frames)
+        self.cancelled.set()
+        return [Reply("", finish=FinishReason.DEADLINE)] * len(frames)
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+class Bench:
+    """A running pipeline and its model, with the answers it published."""
+
+    def __init__(self, **changes: object) -> None:
+        self.model = GatedModel()
+        self.answers: queue.Queue[Answer] = queue.Queue()
+        named = {name.replace("__", "."): value for name, value in changes.items()}
+        settings = PerceptionSettings().updated({"query": "tote", **named})
+        self.pipeline = Pipeline(self.model, settings, self.answers.put)
+        self.pipeline.start()
+
+    def asked(self) -> tuple[Frame, Prompt]:
+        return self.model.asked.get(timeout=10)
+
+    def answer(self, text: str = BOX) -> Answer:
+        self.model.replies.put(Reply(text))
+        return self.answers.get(timeout=10)
+
+
+def frame(stamp_ms: int, camera: str = "") -> Frame:
+    return Frame(np.zeros((48, 64, 3), np.uint8), stamp_ms * MS, "lens", camera)

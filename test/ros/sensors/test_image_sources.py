@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Video, folder and scene as picture sources; what can't be read is said in one sentence."""
+
+import cv2
+import numpy as np
+import pytest
+
+from lfmvl_ros.core.config import CameraSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.ros.sensors.image_sources import open_source
+from lfmvl_ros.scenes import SceneVideo
+
+
+def settings(source, **changes):
+    return CameraSettings().updated({"source": str(source), **changes})
+
+
+def grey_levels(source, count):
+    return [round(float(source.read().mean())) for _ in range(count)]
+
+
+@pytest.fixture
+def video(tmp_path):
+    path = tmp_path / "levels.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 12.5, (64, 48))
+    for level in range(0, 200, 20):
+        writer.write(np.full((48, 64, 3), level, np.uint8))
+    writer.release()
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, level in (("b.png", 40), ("a.png", 20), ("c.PNG", 60)):
+        cv2.imwrite(str(tmp_path / name.lower()), np.full((8, 6, 3), level, np.uint8))
+    (tmp_path / "c.png").rename(tmp_path / "c.PNG")
+    (tmp_path / "notes.txt").write_text("no image")
+    return tmp_path
+
+
+def test_video_rate_order_end_and_rewind(video):
+    source = open_source(settings(video))
+    assert source.rate_hz == pytest.approx(12.5)
+    assert grey_levels(source, 3) == pytest.approx([0, 20, 40], abs=3)
+    assert source.skip(4) == 4
+    assert grey_levels(source, 3) == pytest.approx([140, 160, 180], abs=3)
+    assert source.read() is None
+    source.rewind()
+    assert grey_levels(source, 1) == pytest.approx([0], abs=3)
+    assert source.skip(100) == 9  # what there is
+    source.close()
+
+
+def test_video_skips_the_picture_it_was_tried_with(video):
+    source = open_source(settings(video, rate_hz=5.0))
+    assert source.rate_hz == 5.0
+    source.skip(1)
+    assert grey_levels(source, 1) == pytest.approx([20], abs=3)
+
+
+def test_video_is_rgb(tmp_path):
+    path = tmp_path / "red.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    writer.write(np.full((48, 64, 3), (0, 0, 200), np.uint8))
+    writer.release()
+    red, green, blue = open_source(settings(path)).read()[20, 30]
+    assert (red > 180, green < 40, blue < 40) == (True, True, True)
+
+
+def test_folder_is_sorted_and_ends(folder):
+    source = open_source(settings(folder))
+    assert source.rate_hz == 30.0
+    assert grey_levels(source, 3) == [20, 40, 60]
+    assert source.read() is None
+    source.rewind()
+    assert source.skip(1) == 1
+    assert grey_levels(source, 1) == [40]
+    assert source.skip(5) == 1
+    assert source.read() is None
+
+
+def test_scene_is_the_scene():
+    source = open_source(settings("scene", seed=3, width=96, height=64, rate_hz=10.0))
+    expected = SceneVideo(3, wh=(96, 64), fps=10.0)
+    assert np.array_equal(source.read(), expected.frame(0).pixels)
+    assert source.skip(2) == 2
+    assert np.array_equal(source.read(), expected.frame(3).pixels)
+    fx, fy, cx, cy = source.intrinsics((96, 64))
+    assert fx == fy == expected.focal_px
+    assert cx == 47.5
+    assert 0 < cy < 32  # the lens is shifted down
+
+
+def test_field_of_view_of_files(folder):
+    source = open_source(settings(folder, horizontal_fov_deg=90.0))
+    assert source.intrinsics((640, 480)) == pytest.approx((320, 320, 319.5, 239.5))
+
+
+def broken_video(path):
+    target = path / "broken.mp4"
+    target.write_bytes(b"\x00\x00\x00\x18ftypmp42" + bytes(2000))
+    return target
+
+
+def text_as_video(path):
+    target = path / "list.mp4"
+    target.write_text("this is no video\n" * 50)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda path: path / "absent.mp4", "does not exist; give 'scene', a video file"),
+        (lambda path: path, "there are no images in"),
+        (broken_video, "broken.mp4 gives no picture; check that it is a video"),
+        (text_as_video, "list.mp4 gives no picture"),
+        (lambda _: "/dev/null", "device /dev/null gives no picture; check that it is a camera"),
+        (lambda _: "", "there are no images in|does not exist"),
+    ],
+)
+def test_what_cannot_be_read(tmp_path, make, says):
+    with pytest.raises(UserError, match=says):
+        open_source(settings(make(tmp_path)))
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff\xe0junk"])
+def test_a_broken_image_in_a_folder_is_named(folder, data):
+    (folder / "aa.jpg").write_bytes(data)
+    source = open_source(settings(folder))
+    source.read()
+    with pytest.raises(UserError, match=r"aa\.jpg is not a readable image"):
+        source.read()

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""True rate: due times kept, late pictures skipped and counted, no bursts."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.ros.sensors.pacing import Pacer
+
+
+class Numbers:
+    """Pictures whose pixels say their number; ``slow_s`` each."""
+
+    live = False
+    name = "numbers"
+
+    def __init__(self, count, rate_hz, slow_s=0.0, broken_at=None):
+        self.rate_hz, self.count, self.slow_s, self.broken_at = rate_hz, count, slow_s, broken_at
+        self.next, self.closed, self.rewound = 0, False, 0
+
+    def read(self):
+        if self.next == self.broken_at:
+            raise UserError("numbers ran out of ink")
+        if self.next >= self.count:
+            return None
+        time.sleep(self.slow_s)
+        self.next += 1
+        return np.full((2, 2, 3), self.next - 1, np.uint8)
+
+    def skip(self, count):
+        skipped = min(count, self.count - self.next)
+        self.next += skipped
+        return skipped
+
+    def rewind(self):
+        self.next = 0
+        self.rewound += 1
+
+    def close(self):
+        self.closed = True
+
+
+class Sink:
+    def __init__(self):
+        self.got, self.ended, self.error = [], threading.Event(), None
+
+    def deliver(self, picture, late_ns):
+        self.got.append((int(picture[0, 0, 0]), time.monotonic_ns() - late_ns))
+
+    def end(self, error):
+        self.error = error
+        self.ended.set()
+
+    @property
+    def numbers(self):
+        return [number for number, _ in self.got]
+
+
+def play(source, sink, loop=False, timeout_s=20.0, until=None):
+    pacer = Pacer(source, sink.deliver, loop=loop, ended=sink.end)
+    pacer.start()
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline and not sink.ended.is_set():
+        if until is not None and until():
+            break
+        time.sleep(0.01)
+    pacer.stop()
+    return pacer.status()
+
+
+def due_times_s(sink, rate_hz):
+    """Stamp of each picture minus where its number says it belongs."""
+    first_number, first_ns = sink.got[0]
+    return [(ns - first_ns) / 1e9 - (n - first_number) / rate_hz for n, ns in sink.got]
+
+
+def test_pictures_carry_their_due_time_and_then_the_source_ends():
+    source, sink = Numbers(12, rate_hz=50.0), Sink()
+    status = play(source, sink)
+    assert sink.ended.is_set()
+    assert sink.error is None
+    assert source.closed
+    assert status.published + status.skipped == 12
+    assert sink.numbers == sorted(set(sink.numbers))
+    assert max(map(abs, due_times_s(sink, 50.0))) < 0.004  # stamps, however late the machine was
+
+
+def test_a_slow_source_skips_and_stays_true():
+    source, sink = Numbers(60, rate_hz=100.0, slow_s=0.025), Sink()
+    status = play(source, sink)
+    assert status.skipped > 20
+    assert status.published + status.skipped >= 60
+    assert sink.numbers == sorted(set(sink.numbers))
+    assert max(map(abs, due_times_s(sink, 100.0))) < 0.004
+
+
+def test_a_held_up_consumer_gets_no_burst():
+    source, sink = Numbers(200, rate_hz=50.0), Sink()
+    deliver, waited = sink.deliver, []
+
+    def slow_once(picture, late_ns):
+        deliver(picture, late_ns)
+        if not waited:
+            waited.append(True)
+            time.sleep(0.4)
+
+    sink.deliver = slow_once
+    status = play(source, sink, until=lambda: len(sink.got) > 10)
+    assert status.skipped >= 10
+    # After the hold-up at most the one picture that is due is late, and then they keep time.
+    assert sink.numbers[1] >= 15
+    assert max(map(abs, due_times_s(sink, 50.0))) < 0.004
+
+
+def test_looping_starts_again():
+    source, sink = Numbers(3, rate_hz=200.0), Sink()
+    play(source, sink, loop=True, until=lambda: source.rewound >= 3)
+    assert source.rewound >= 3
+    assert not sink.ended.is_set()
+    assert set(sink.numbers) <= {0, 1, 2}
+
+
+def test_a_live_source_is_not_delayed():
+    source, sink = Numbers(10, rate_hz=1.0), Sink()
+    source.live = True
+    status = play(source, sink)
+    assert sink.ended.is_set()
+    assert status.published == 10
+
+
+@pytest.mark.parametrize("broken_at", [0, 2])
+def test_a_source_that_breaks_is_reported(broken_at):
+    source, sink = Numbers(5, rate_hz=200.0, broken_at=broken_at), Sink()
+    status = play(source, sink)
+    assert str(sink.error) == "numbers ran out of ink"
+    assert status.published + status.skipped == broken_at
+
+
+def test_a_defect_in_a_source_is_reported():
+    source, sink = Numbers(5, rate_hz=200.0), Sink()
+    source.read = lambda: 1 / 0
+    play(source, sink)
+    assert "numbers broke: division by zero" in str(sink.error)
+
+
+def test_an_empty_looping_source_ends():
+    sink = Sink()
+    play(Numbers(0, rate_hz=200.0), sink, loop=True)
+    assert sink.ended.is_set()
