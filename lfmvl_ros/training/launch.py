@@ -20,6 +20,7 @@ from torch.multiprocessing import ProcessRaisedException
 from transformers import AutoTokenizer
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.models.checkpoint_files import NO_REMOTE_CODE
 from lfmvl_ros.scenes.translations import TRANSLATIONS
 from lfmvl_ros.training.card import FACTS_FILE, write_card
 from lfmvl_ros.training.checkpoint import (
@@ -127,7 +128,7 @@ def export(run: Path, target: Path) -> dict[str, Any]:
     if not (run / STATE_FILE).exists():
         raise UserError(f"{run / STATE_FILE} does not exist; train first")
     state = torch.load(run / STATE_FILE, weights_only=True, map_location="cpu")
-    tokenizer = AutoTokenizer.from_pretrained(run / TOKENIZER_DIRECTORY)
+    tokenizer = AutoTokenizer.from_pretrained(run / TOKENIZER_DIRECTORY, **NO_REMOTE_CODE)
     model = build_model(ModelShape(**state["shape"]), vocabulary=len(tokenizer))
     model.load_state_dict(state["average"])
     facts = {
