@@ -182,3 +182,15 @@ def test_the_check_finds_what_breaks_the_arrow(part: str, line: str) -> None:
 )
 def test_the_check_lets_the_rest_pass(part: str, line: str) -> None:
     assert not violations(line, ROOT / part / "made_up.py")
+
+
+def test_every_checkpoint_is_read_without_its_python():
+    """``from_pretrained`` of an Auto class says trust_remote_code=False, by NO_REMOTE_CODE."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            owner = getattr(node.func.value, "id", "")
+            if node.func.attr == "from_pretrained" and owner.startswith("Auto"):
+                spread = {getattr(word.value, "id", "") for word in node.keywords if not word.arg}
+                assert "NO_REMOTE_CODE" in spread, f"{path}:{node.lineno}"

@@ -25,6 +25,7 @@ from lfmvl_ros.core.calibration.reliability import (
 )
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.user_files import is_directory, user_path
 from lfmvl_ros.datasets.questions import QuestionSet
 from lfmvl_ros.registry import QUESTION_SETS, load
 
@@ -156,8 +157,8 @@ def _folder(model: str) -> Path:
     from lfmvl_ros.models.catalog import find
 
     entry = find(model)
-    folder = Path(entry.source if entry and entry.directory else model).expanduser()
-    if not folder.is_dir():
+    folder = user_path(entry.source if entry and entry.directory else model, "model")
+    if not is_directory(folder):
         raise UserError(
             f"{model} is no directory on this machine; give that of a downloaded checkpoint"
         )

@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lfmvl_ros.cli import checkup, checkup_machine, checkup_transport
@@ -17,6 +16,7 @@ from lfmvl_ros.cli.checkup import FAIL, OK, WARN, Finding, failure
 from lfmvl_ros.cli.checkup_transport import ImageLoad, Wire
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.user_files import exists, user_path
 from lfmvl_ros.ros.transport import middleware
 from lfmvl_ros.threads import apply_thread_policy
 
@@ -174,7 +174,7 @@ def _download(model: str) -> Iterator[Finding]:
 
     entry = find(model)
     hub_id = model if entry is None else "" if entry.directory else entry.id
-    is_path = Path(hub_id).expanduser().exists() or hub_id.startswith((".", "/", "~"))
+    is_path = exists(user_path(hub_id, "model")) or hub_id.startswith((".", "/", "~"))
     if hub_id.count("/") != 1 or is_path or hub_id.endswith(".jsonl"):
         return
     cached = checkup_machine.is_cached(hub_id)

@@ -45,6 +45,28 @@ def safe_text(text: str) -> str:
     return " ".join("".join(map(_safe_character, whole)).split())
 
 
+def shortened(text: str, most: int = 200) -> str:
+    """Return text from outside safe to show, its middle left out where it is longer than ``most``.
+
+    >>> shortened("a" * 99, 11)
+    'aaaa...aaaa'
+    """
+    if len(text) > 2 * most + 100:  # looking at each character of a megabyte takes long
+        text = text[: most + 50] + text[-most - 50 :]
+    safe = safe_text(text)
+    half = (most - 3) // 2
+    return safe if len(safe) <= most else f"{safe[:half]}...{safe[-half:]}"
+
+
+def quoted(text: str, most: int = 80) -> str:
+    """Return text from outside in quotes, as :func:`shortened` makes it.
+
+    >>> quoted("red tote")
+    "'red tote'"
+    """
+    return repr(shortened(text, most))
+
+
 def json_text(document: Any, *, indent: int | None = None, allow_nan: bool = False) -> str:
     r"""Return a document as JSON that any reader takes, on one line unless ``indent`` is given.
 

@@ -168,12 +168,23 @@ def nearest_name(name: str, known: Iterable[str]) -> str | None:
     return parts[part[0]] if part else None
 
 
+# Reading type hints takes milliseconds, and a node asks a hundred times while it starts.
+_described: dict[tuple[type, str], dict[str, SettingInfo]] = {}
+
+
 class Group:
     """Base of settings dataclasses: fields are settings or further groups."""
 
     @classmethod
     def describe(cls, prefix: str = "") -> dict[str, SettingInfo]:
         """Return every setting below this group by dotted name, in order of declaration."""
+        key = (cls, prefix)
+        if key not in _described:
+            _described[key] = cls._describe(prefix)
+        return dict(_described[key])
+
+    @classmethod
+    def _describe(cls, prefix: str) -> dict[str, SettingInfo]:
         found: dict[str, SettingInfo] = {}
         types = typing.get_type_hints(cls)
         for item in dataclasses.fields(cls):  # type: ignore[arg-type]

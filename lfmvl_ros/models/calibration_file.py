@@ -11,6 +11,7 @@ from typing import Any
 
 from lfmvl_ros.core.calibration.calibration import Fitted, calibration_from
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.user_files import read_json_object
 
 FILE = "calibration.json"
 _PIECE = 1 << 20
@@ -42,9 +43,9 @@ def read_calibration(folder: Path) -> Fitted | None:
     if not path.is_file():
         return None
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json_object(path)
         found = calibration_from(document)
-    except (OSError, ValueError, AttributeError) as error:
+    except (UserError, ValueError, AttributeError) as error:
         raise UserError(
             f"{path} can't be used ({error}); delete it, or make it again with `lfmvl calibrate`"
         ) from error

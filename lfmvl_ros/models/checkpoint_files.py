@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from importlib import metadata
 from pathlib import Path
@@ -11,8 +10,30 @@ from typing import Any
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
+from lfmvl_ros.core.safe_text import quoted
+from lfmvl_ros.core.user_files import check_regular, exists, is_directory, read_json_object
 
 ARCHITECTURE = "lfm2_vl"
+# For every ``from_pretrained``: left out, transformers asks on a terminal whether to run Python
+# files that lie in the checkpoint, and somebody may answer y.
+NO_REMOTE_CODE = {"trust_remote_code": False}
+_READ_SUFFIXES = (".json", ".safetensors", ".jinja", ".txt", ".model")
+# Memory is taken for these before weights are looked at. The published checkpoints have at most
+# a quarter of each.
+_LARGEST = {
+    "vocab_size": 1 << 20,
+    "hidden_size": 1 << 14,
+    "intermediate_size": 1 << 17,
+    "block_ff_dim": 1 << 17,
+    "num_hidden_layers": 512,
+    "num_attention_heads": 512,
+    "num_key_value_heads": 512,
+    "conv_L_cache": 64,
+    "num_patches": 1 << 14,
+    "patch_size": 256,
+    "projector_hidden_size": 1 << 15,
+    "max_position_embeddings": 1 << 24,
+}
 # Up to 5.14.1 appending several tokens to a filled cache silently ignores the short convolutions'
 # window: wrong answers, no error.
 OLDEST_TRANSFORMERS = (5, 15, 1)
@@ -59,18 +80,15 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, unreadable or no JSON object.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not exists(path):
         raise UserError(
             f"{path.parent} has no {path.name}, so it is no checkpoint; "
             "give the directory that save_pretrained or a download wrote"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} can't be read ({error}); download the checkpoint again") from error
-    if not isinstance(document, dict):
-        raise UserError(f"{path} holds no JSON object; download the checkpoint again")
-    return document
+        )
+    try:
+        return read_json_object(path)
+    except UserError as error:
+        raise UserError(f"{error}; download the checkpoint again") from error
 
 
 def check_directory(directory: Path) -> None:
@@ -79,7 +97,7 @@ def check_directory(directory: Path) -> None:
     Raises:
         UserError: it is missing, of another architecture, or a file is missing.
     """
-    if not directory.is_dir():
+    if not is_directory(directory):
         raise UserError(
             f"there is no checkpoint at {directory}; give a directory, a hub id such as "
             "LiquidAI/LFM2.5-VL-450M, or 'bundled'"
@@ -94,8 +112,40 @@ def check_directory(directory: Path) -> None:
         raise UserError(
             f"{directory} has no weights (*.safetensors); the download or copy is incomplete"
         )
-    if not (directory / "tokenizer.json").is_file():
+    if not exists(directory / "tokenizer.json"):
         raise UserError(f"{directory} has no tokenizer.json; the download or copy is incomplete")
+    _check_contents(directory)
+
+
+def _check_contents(directory: Path) -> None:
+    """Refuse files that block, never end, lie elsewhere, or ask for more memory than there is."""
+    for path in sorted(directory.iterdir()):
+        if path.suffix in _READ_SUFFIXES:
+            check_regular(path)
+    for path in sorted(directory.glob("*.safetensors.index.json")):
+        shards = read_json(path).get("weight_map")
+        for shard in sorted(set(map(str, shards.values()))) if isinstance(shards, dict) else ():
+            if Path(shard).name != shard or not shard.endswith(".safetensors"):
+                raise UserError(
+                    f"{path} names {quoted(shard)}; weights are *.safetensors files beside it"
+                )
+            check_regular(directory / shard)
+    _check_sizes(read_json(directory / "config.json"), directory / "config.json")
+    if exists(path := directory / "tokenizer_config.json"):
+        most = read_json(path).get("model_max_length", 0)
+        if isinstance(most, bool) or not isinstance(most, (int, float)):
+            raise UserError(f"{path}: model_max_length is {quoted(str(most))}, and no number")
+
+
+def _check_sizes(config: dict[str, Any], path: Path, prefix: str = "") -> None:
+    for key, value in config.items():
+        if isinstance(value, dict):
+            _check_sizes(value, path, f"{prefix}{key}.")
+        elif isinstance(value, int) and key in _LARGEST and not 0 <= value <= _LARGEST[key]:
+            raise UserError(
+                f"{path}: {prefix}{key} is {value:,}, and no model of this family has more than "
+                f"{_LARGEST[key]:,}; the file is damaged or not what it says"
+            )
 
 
 def image_rules(directory: Path) -> ImageTokenSettings:

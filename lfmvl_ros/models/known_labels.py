@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.known_labels import KnownLabels
+from lfmvl_ros.core.user_files import is_directory, read_json_object, user_path
 from lfmvl_ros.models.catalog import find
 
 FACTS_FILE = "training.json"
@@ -22,12 +23,12 @@ def known_labels(model: str) -> KnownLabels | None:
         facts that ``lfmvl train`` writes.
     """
     entry = find(model.strip())
-    folder = Path(model.strip()).expanduser()
-    if not folder.is_dir() and entry is not None and entry.directory:
-        folder = Path(entry.source)
     try:
-        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        folder = user_path(model.strip(), "model")
+        if not is_directory(folder) and entry is not None and entry.directory:
+            folder = Path(entry.source)
+        facts = read_json_object(folder / FACTS_FILE)
+    except UserError:
         return None
     labels = _words(facts, "labels") or _words(facts, "kinds")  # older ones list kinds only
     return KnownLabels(labels, _words(facts, "colours")) if labels else None

@@ -10,6 +10,8 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
+from lfmvl_ros.core.safe_text import quoted
+from lfmvl_ros.core.user_files import check_regular, exists, is_directory, user_path
 from lfmvl_ros.models.catalog import CatalogEntry, catalog, find
 from lfmvl_ros.models.checkpoint_files import check_directory, check_transformers
 
@@ -36,7 +38,7 @@ def load_model(
     if model.endswith(".jsonl"):
         from lfmvl_ros.models.replay import ReplayModel
 
-        return ReplayModel.from_file(Path(model))
+        return ReplayModel.from_file(user_path(model, "recording"))
     entry = find(model)
     source = _source(model, entry)
     check_transformers()
@@ -66,8 +68,10 @@ def check_model(settings: PerceptionSettings) -> None:
     """
     model = settings.model.strip()
     if model.endswith(".jsonl"):
-        if not Path(model).exists():
-            raise UserError(f"the recording {model} can't be read: there is no such file")
+        recording = user_path(model, "recording")
+        if not exists(recording):
+            raise UserError(f"the recording {quoted(model)} can't be read: there is no such file")
+        check_regular(recording)
         return
     _source(model, find(model))
     check_transformers()
@@ -84,13 +88,13 @@ def _source(model: str, entry: CatalogEntry | None) -> str:
     """Return the directory or hub id to load from."""
     if not model:
         raise UserError("no model is named; give a hub id, a directory, or 'bundled'")
-    if Path(model).expanduser().is_dir():
-        folder = Path(model).expanduser()
+    folder = user_path(model, "model")
+    if is_directory(folder):
         check_directory(folder)
         return str(folder)
     if entry is not None and entry.directory:
         folder = Path(entry.source)
-        if not folder.is_dir():
+        if not is_directory(folder):
             raise UserError(
                 f"the {entry.name} checkpoint is not part of this installation ({folder} is "
                 "missing); install the package again, or make one with `lfmvl train`"
@@ -100,12 +104,12 @@ def _source(model: str, entry: CatalogEntry | None) -> str:
     if entry is not None:
         return entry.id
     looks_like_path = model.startswith((".", "/", "~")) or model.count("/") != 1
-    if looks_like_path or Path(model).exists():
+    if looks_like_path or exists(folder):
         if model in ("bundled", "warehouse"):
             registry.load(registry.MODELS, "bundled")  # raises: it is not installed
         names = ", ".join(known.name for known in catalog())
         raise UserError(
-            f"there is no model {model!r}: no such directory, and the catalogue has {names}; "
+            f"there is no model {quoted(model)}: no such directory, and the catalogue has {names}; "
             "give one of these, a directory, or a hub id like owner/name"
         )
     return model

@@ -33,6 +33,7 @@ from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.user_files import check_regular, exists
 
 _KEYS = {
     "fault",
@@ -231,6 +232,8 @@ def read_recording(path: Path) -> list[RecordedReply]:
     Raises:
         UserError: the file is missing, empty, or a line can't be read (it says which).
     """
+    if exists(path):
+        check_regular(path)
     try:
         lines = path.read_text(encoding="utf-8").split("\n")  # a text may hold U+2028
     except (OSError, UnicodeDecodeError) as error:
@@ -243,7 +246,7 @@ def read_recording(path: Path) -> list[RecordedReply]:
             continue
         try:
             replies.append(RecordedReply.from_document(json.loads(line)))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise UserError(
                 f"line {number} of the recording {path} is no reply: {error}; "
                 'each line is a JSON object such as {"text": "[]"}'

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -97,7 +98,7 @@ class SettingsParameters(Generic[GroupType]):
 
     def __init__(self, node: Node, settings: GroupType, apply: Callable[[GroupType], None]) -> None:
         self._names = frozenset(type(settings).describe())
-        self._apply = apply
+        self._apply, self._log = apply, node.get_logger()
         self._lock = threading.Lock()
         self.settings = self._declare(node, settings)
         node.add_on_set_parameters_callback(self._on_set)
@@ -129,5 +130,9 @@ class SettingsParameters(Generic[GroupType]):
                 self._apply(changed)
             except UserError as error:
                 return SetParametersResult(successful=False, reason=str(error))
+            except Exception as error:  # a value must never end the node
+                self._log.error(f"parameters {sorted(changes)}: {traceback.format_exc()}")
+                reason = f"{type(error).__name__}: {error}"
+                return SetParametersResult(successful=False, reason=reason)
             self.settings = changed
         return SetParametersResult(successful=True)

@@ -23,6 +23,7 @@ from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.safe_text import shortened
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import EgoMotion, Tracks
 from lfmvl_ros.models.load import check_model
@@ -273,7 +274,8 @@ class PerceptionNode(LifecycleNode):
         (result,) = self.set_parameters([parameter])
         if not result.successful:
             self._rejected_queries += 1
-            self.get_logger().warning(f"query not taken: {result.reason}")
+            reason = shortened(result.reason)  # anybody may publish, as long and often as he likes
+            self.get_logger().warning(f"query not taken: {reason}", throttle_duration_sec=1.0)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         return commands.enable(self._pipeline, request, response)

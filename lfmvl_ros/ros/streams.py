@@ -141,9 +141,12 @@ class StreamReader:
             self._wake.trigger()
 
     def _run(self) -> None:
-        while not self._closed and self._context.ok():
+        while self._context.ok():
+            self._changed = False  # before looking: what changes from here on is seen next time
             with self._lock:
-                self._changed, streams = False, list(self._streams.values())
+                streams = list(self._streams.values())
+            if self._closed:
+                return
             with contextlib.ExitStack() as held:
                 held.enter_context(self._context.handle)
                 held.enter_context(self._wake.handle)

@@ -26,7 +26,7 @@ model  tokenizer       LFM2's special tokens, ids and number splitting; a small 
 model  build           a checkpoint of a shape: model, processor, files
 model  network         the checkpoint's own modules, batched by grid, with the auxiliary heads
 model  growth          more vision blocks for a run that goes on
-loss   objective       the loss; ``alignment`` and ``guidance`` are its parts that teach where to look
+loss   objective       the loss; ``alignment`` and ``guidance`` are parts that teach where to look
 run    optim           Muon and AdamW, schedule, averaged weights, starts of embeddings
 run    training_run    the processes of a run, and the export of the result
 run    trainer         one process of a run; ``run_log`` is what it says while it goes on

@@ -3,6 +3,7 @@
 
 import itertools
 import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -219,3 +220,26 @@ def test_a_camera_that_sends_8k_images(world):
         publisher.publish(picture((64, 48)))
         assert grounding.next_json(lambda d: d["width"] == 64)["status"] == "ok"
     assert process_facts(process)[0] < before_mb + 350  # two of them, and room to move
+
+
+def test_names_of_models_that_are_none_and_queries_that_never_end(world, tmp_path):
+    process = world.perception(answers(3), query="red tote")
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    (deep / "config.json").write_text("[" * 200_000)
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    for name in ("~nosuchuser/x", "n" * 300, "n" * 5000, str(deep), str(pipe), "/dev/zero"):
+        refused = world.set_parameters(model=name)
+        assert not refused.successful, name
+        assert len(refused.reason) < 500
+    ask = world.node.create_publisher(String, "query", qos.RESULTS)
+    for _ in range(20):
+        ask.publish(String(data="red \x1b[2J tote" * 20_000))
+    world.health("commands", lambda s: int(values(s)["queries_rejected"]) > 0)
+    log = world.log()
+    assert "query not taken" in log
+    assert len(log) < 20_000
+    assert "\x1b" not in log
+    assert "Traceback" not in log
+    assert process.poll() is None

@@ -32,6 +32,7 @@ class LabelMatcher:
 
     def __init__(self, query: Query) -> None:
         self.labels = query.labels
+        self._as_compared = [(fold_label(label), label) for label in query.labels]
         self._folded: dict[str, str] = {}
         for fold in (fold_label, _fold_loosely):
             for label in query.labels:
@@ -52,7 +53,7 @@ class LabelMatcher:
     def last_named(self, text: str) -> str | None:
         """Return the label of the query that ``text`` names last; None when it names none."""
         tail = fold_label(text[-_GAP_CHARACTERS:])
-        found = [(tail.rfind(fold_label(label)), len(label), label) for label in self.labels]
+        found = [(tail.rfind(folded), len(label), label) for folded, label in self._as_compared]
         at = [item for item in found if item[0] >= 0]
         return max(at)[2] if at else None
 

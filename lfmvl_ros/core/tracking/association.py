@@ -112,7 +112,9 @@ def associate(
     odds = 2 * np.log(seen / ((1 - seen) * density))
     gain, nis = np.zeros((2, len(mean), len(boxes)))
     other = np.zeros(gain.shape, dtype=np.bool_)
-    places = [(mean, covariance, np.ones(len(mean)))]
+    places: list[tuple[FloatArray, FloatArray, FloatArray]] = [
+        (mean, covariance, np.ones(len(mean)))
+    ]
     if otherwise is not None:
         means, spread, share = otherwise
         places = [(mean, covariance, share[:, 0])]

@@ -12,7 +12,7 @@ import torch
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import safe_text
-from lfmvl_ros.models.checkpoint_files import ARCHITECTURE, check_directory
+from lfmvl_ros.models.checkpoint_files import ARCHITECTURE, NO_REMOTE_CODE, check_directory
 
 _DTYPES = {
     "float32": torch.float32,
@@ -75,15 +75,20 @@ def load_checkpoint(source: str, device: torch.device, dtype: torch.dtype) -> tu
     from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
     try:
-        config = AutoConfig.from_pretrained(source)
+        config = AutoConfig.from_pretrained(source, **NO_REMOTE_CODE)
         if config.model_type != ARCHITECTURE:
             raise UserError(
                 f"{source} is a model of type {config.model_type!r}, and this package runs LFM2-VL "
                 f"({ARCHITECTURE!r}) only; choose one of that family"
             )
-        processor = AutoProcessor.from_pretrained(source)
+        processor = AutoProcessor.from_pretrained(source, **NO_REMOTE_CODE)
         model, found = AutoModelForImageTextToText.from_pretrained(
-            source, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True
+            source,
+            config=config,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            **NO_REMOTE_CODE,
         )
     except UserError:
         raise
@@ -108,6 +113,11 @@ def _quiet_transformers() -> None:
 
 
 def _why(source: str, local: bool, error: Exception) -> str:
+    if "trust_remote_code" in str(error):
+        return (
+            f"the checkpoint {source} brings Python files of its own, which this package never "
+            f"runs; choose a checkpoint of the LFM2-VL family ({ARCHITECTURE!r})"
+        )
     reason = safe_text(str(error))[:200].rstrip(". ") or type(error).__name__
     if local:
         return (

@@ -12,6 +12,8 @@ import numpy as np
 
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import quoted
+from lfmvl_ros.core.user_files import exists, is_directory, is_regular_file, user_path
 from lfmvl_ros.registry import IMAGE_SOURCES, load, names
 from lfmvl_ros.ros.sensors.pixels import Pixels
 
@@ -66,17 +68,17 @@ def open_source(settings: CameraSettings) -> ImageSource:
     if name in names(IMAGE_SOURCES):
         made: ImageSource = load(IMAGE_SOURCES, name)(settings)
         return made
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = user_path(name, "camera source")
+    if is_directory(path):
         return FolderSource(path, settings)
-    if path.is_char_device():
+    if exists(path) and path.is_char_device():
         return CaptureSource(path, settings, live=True)
-    if path.is_file():
+    if is_regular_file(path):
         return CaptureSource(path, settings, live=False)
     named = "".join(f"{known!r}, " for known in names(IMAGE_SOURCES))
     raise UserError(
-        f"camera source {name!r} does not exist; give {named}a video file, a folder of images "
-        "or a device such as /dev/video0"
+        f"camera source {quoted(name)} does not exist; give {named}a video file, a folder of "
+        "images or a device such as /dev/video0"
     )
 
 

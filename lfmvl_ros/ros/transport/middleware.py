@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.user_files import user_path
 from lfmvl_ros.ros.transport import fast_dds
 
 FAST_DDS, CYCLONE_DDS = "rmw_fastrtps_cpp", "rmw_cyclonedds_cpp"
@@ -160,7 +161,7 @@ def choose_profile(
     if wanted == NONE:
         return ProfileChoice(reason="no DDS profile was wanted")
     if wanted != AUTO:
-        return _own_profile(Path(wanted).expanduser(), rmw, distribution)
+        return _own_profile(user_path(wanted, "DDS profile"), rmw, distribution)
     return _automatic(environment, rmw, distribution, processes, free_bytes)
 
 

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, Lfm2VlConfig, PreTrainedTokenizerFast
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.models.catalog import find
-from lfmvl_ros.models.checkpoint_files import check_directory, image_rules
+from lfmvl_ros.models.checkpoint_files import NO_REMOTE_CODE, check_directory, image_rules
 from lfmvl_warehouse.training.data.patch_grid import BUDGET
 from lfmvl_warehouse.training.model import tokenizer as layout
 from lfmvl_warehouse.training.model.build import ModelShape, build_config
@@ -173,7 +173,7 @@ def _other_differences(directory: Path, config: Lfm2VlConfig) -> list[str]:
 
 def load_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
     """The tokenizer of a checkpoint. Being byte-level, it writes any name, known to it or not."""
-    return AutoTokenizer.from_pretrained(directory)
+    return AutoTokenizer.from_pretrained(directory, **NO_REMOTE_CODE)
 
 
 def load_weights(start: Start) -> dict[str, Tensor]:

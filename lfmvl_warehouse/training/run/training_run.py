@@ -20,6 +20,7 @@ from torch.multiprocessing import ProcessRaisedException
 from transformers import AutoTokenizer
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.models.checkpoint_files import NO_REMOTE_CODE
 from lfmvl_warehouse.scenes.translations import TRANSLATIONS
 from lfmvl_warehouse.training.data.sources import asked_labels, warehouse_vocabulary
 from lfmvl_warehouse.training.model.build import (
@@ -127,7 +128,7 @@ def export(run: Path, target: Path) -> dict[str, Any]:
     if not (run / STATE_FILE).exists():
         raise UserError(f"{run / STATE_FILE} does not exist; train first")
     state = torch.load(run / STATE_FILE, weights_only=True, map_location="cpu")
-    tokenizer = AutoTokenizer.from_pretrained(run / TOKENIZER_DIRECTORY)
+    tokenizer = AutoTokenizer.from_pretrained(run / TOKENIZER_DIRECTORY, **NO_REMOTE_CODE)
     model = build_model(ModelShape(**state["shape"]), vocabulary=len(tokenizer))
     model.load_state_dict(state["average"])
     facts = {

@@ -2,6 +2,7 @@
 """Every way a checkpoint can fail to load, in one clear sentence."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -146,3 +147,81 @@ def test_image_rules_of_a_directory(checkpoint, backend):
 def test_names(backend, checkpoint):
     assert backend.name == str(checkpoint)
     assert backend.template.name == "card"
+
+
+@pytest.mark.parametrize("name", ["config.json", "processor_config.json", "tokenizer_config.json"])
+def test_no_python_of_a_checkpoint_runs(copy, name, monkeypatch):
+    """Asked on a terminal, somebody may say yes; so transformers must not ask."""
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    document = json.loads((copy / name).read_text())
+    document["auto_map"] = {
+        "AutoConfig": "planted.Config",
+        "AutoModelForImageTextToText": "planted.Model",
+        "AutoProcessor": "planted.Processor",
+        "AutoImageProcessor": "planted.ImageProcessor",
+        "AutoTokenizer": ["planted.Tokenizer", None],
+    }
+    (copy / name).write_text(json.dumps(document))
+    ran = copy.parent / "ran"
+    (copy / "planted.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    load_model(PerceptionSettings(model=str(copy), device="cpu"))  # it is a known architecture
+    assert not ran.exists()
+    document = json.loads((copy / "config.json").read_text())
+    document.update(model_type="planted", auto_map={"AutoConfig": "planted.Config"})
+    (copy / "config.json").write_text(json.dumps(document))
+    assert "'planted'" in _refused(copy)
+    monkeypatch.setattr(loading, "check_directory", lambda _: None)  # as for one from the hub
+    with pytest.raises(UserError, match="brings Python files of its own"):
+        loading.load_checkpoint(str(copy), torch.device("cpu"), torch.float32)
+    assert not ran.exists()
+
+
+def _edited(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("vocab_size", 10**12),
+        ("hidden_size", 10**9),
+        ("num_hidden_layers", 10**6),
+        ("hidden_size", -4),
+    ],
+)
+def test_sizes_that_no_memory_holds(copy, key, value):
+    document = json.loads((copy / "config.json").read_text())
+    document["text_config"][key] = value
+    (copy / "config.json").write_text(json.dumps(document))
+    assert f"text_config.{key} is {value:,}" in _refused(copy)
+
+
+@pytest.mark.parametrize("most", ["many", None, [], True])
+def test_a_tokenizer_limit_that_is_no_number(copy, most):
+    _edited(copy / "tokenizer_config.json", model_max_length=most)
+    assert "model_max_length" in _refused(copy)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "chat_template.jinja"])
+def test_a_pipe_in_place_of_a_file(copy, name):
+    (copy / name).unlink(missing_ok=True)
+    os.mkfifo(copy / name)
+    assert f"{name} is a pipe" in _refused(copy)
+
+
+@pytest.mark.parametrize("shard", ["pytorch_model.bin", "../model.safetensors", "/dev/zero"])
+def test_an_index_that_names_something_else(copy, shard):
+    index = copy / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": {"a": shard}}))
+    assert "names" in _refused(copy)
+
+
+def test_json_nested_deeply(copy):
+    (copy / "config.json").write_text("[" * 200_000)
+    assert "nested too deeply" in _refused(copy)
+
+
+@pytest.mark.parametrize("name", ["~nosuchuser/x", "n" * 300, "n" * 5000, "a\0b", "./n" * 100])
+def test_names_that_no_model_has(name):
+    message = _refused(name)
+    assert len(message) < 400

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Paths and files from outside: whatever they are, one kind of error and no waiting."""
+
+import json
+import os
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.user_files import (
+    check_regular,
+    exists,
+    is_directory,
+    is_regular_file,
+    read_json_object,
+    user_path,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("~nosuchuser/x", "no such user"),
+        ("a\0b", "NUL"),
+        ("x/" * 2500, "5000 characters"),
+    ],
+)
+def test_what_can_not_be_a_path_is_refused(text, says):
+    with pytest.raises(UserError, match=says) as caught:
+        user_path(text, "model")
+    assert str(caught.value).startswith("the model '")
+    assert len(str(caught.value)) < 200
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=400))
+def test_any_text_is_a_path_or_refused_and_can_be_looked_at(text):
+    try:
+        path = user_path(text)
+    except UserError:
+        return
+    assert not is_regular_file(path) or exists(path)
+    assert not is_directory(path) or exists(path)
+
+
+def test_a_name_longer_than_any_file_has_is_not_there():
+    assert not exists(user_path("n" * 300))
+
+
+def test_home_is_the_users(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/robot")
+    assert str(user_path("~/models")) == "/home/robot/models"
+
+
+def pipe(path):
+    os.mkfifo(path)
+
+
+def listening(path):
+    socket.socket(socket.AF_UNIX).bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (pipe, "a pipe"),
+        (listening, "a socket"),
+        (lambda path: path.symlink_to("/dev/zero"), "a device"),
+        (lambda path: path.mkdir(), "a directory"),
+        (lambda path: path.symlink_to(path), "can't be read"),
+        (lambda path: None, "can't be read"),
+    ],
+)
+def test_only_regular_files_are_read(tmp_path, make, kind):
+    path = tmp_path / "config.json"
+    make(path)
+    for read in (check_regular, read_json_object):
+        with pytest.raises(UserError, match=kind):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"[" * 10**6, "nested too deeply"),
+        (b'{"a":' * 10**5, "nested too deeply"),
+        (b"{", "can't be read"),
+        (b"\xff\xfe", "can't be read"),
+        (b"[1]", "no JSON object"),
+        (b"", "can't be read"),
+        (b" " * 2000, "2,000 bytes; at most 1,000 are read"),
+    ],
+)
+def test_json_that_is_none(tmp_path, content, says):
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=says):
+        read_json_object(path, max_bytes=1000 if len(content) == 2000 else 10**8)
+
+
+def test_json_that_is_one(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"a": [1]}))
+    assert read_json_object(path) == {"a": [1]}
