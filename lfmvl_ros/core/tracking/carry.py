@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy
 from lfmvl_ros.core.config import TrackerSettings
+from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking.colour import ColourImage, point_weight
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.flow import BoxMotion, GreyImage, box_motion
 from lfmvl_ros.core.tracking.hypotheses import SCENE, reseated, without_flow
 from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table
-from lfmvl_ros.core.tracking.update import NS, carried
+from lfmvl_ros.core.tracking.update import carried
 
 # Flow between frames further apart than this is guesswork.
 LONGEST_STEP_S = 0.5
