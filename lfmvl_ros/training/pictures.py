@@ -15,6 +15,7 @@ from lfmvl_ros.training.coco import CocoFolder, CocoPicture
 from lfmvl_ros.training.geometry import grid_for
 from lfmvl_ros.training.questions import MIN_VISIBILITY, Target, Vocabulary
 from lfmvl_ros.training.sources import Scene, View
+from lfmvl_ros.viz.video import decode_file
 
 NO_COLOUR = -1
 """``Target.colour`` where nothing is known about it."""
@@ -70,7 +71,8 @@ class PictureStore:
 
 
 def _decode(picture: CocoPicture) -> np.ndarray:
-    stored = cv2.imread(str(picture.path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    stored = decode_file(picture.path, flags) if picture.path.is_file() else None
     if stored is None:
         raise UserError(
             f"{picture.path} can't be read any more; put it back, or remove it from the "

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Protocol
 
 import cv2
-import numpy as np
 
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
@@ -16,6 +15,7 @@ from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.user_files import exists, is_directory, is_regular_file, user_path
 from lfmvl_ros.ros.sensors.pixels import Pixels
 from lfmvl_ros.scenes import SceneVideo
+from lfmvl_ros.viz.video import decode_file
 
 Intrinsics = tuple[float, float, float, float]
 """fx, fy, cx, cy in pixels."""
@@ -166,7 +166,7 @@ class FolderSource(_Pinhole):
             return None
         path = self._paths[self._next]
         self._next += 1
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if _size(path) else None
+        image = decode_file(path) if is_regular_file(path) else None
         if image is None:
             raise UserError(f"{path} is not a readable image; remove it or write it again")
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
@@ -242,7 +242,3 @@ class CaptureSource(_Pinhole):
     def _grab(self) -> Pixels | None:
         ok, image = self._capture.read()
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if ok and image is not None else None
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size
