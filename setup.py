@@ -8,6 +8,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = "lfmvl_ros"
+WAREHOUSE = "lfmvl_warehouse"
 HERE = Path(__file__).parent
 
 
@@ -27,8 +28,8 @@ setup(
     maintainer_email="maintainers@users.noreply.github.com",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["models/catalog/*.yaml", "data/**/*"]},
+    packages=find_packages(include=[NAME, f"{NAME}.*", WAREHOUSE, f"{WAREHOUSE}.*"]),
+    package_data={NAME: ["models/catalog/*.yaml"], WAREHOUSE: ["bundled.yaml", "checkpoint/*"]},
     include_package_data=False,
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
@@ -49,5 +50,15 @@ setup(
             f"recorder_node = {NAME}.ros.recorder_node:main",
             f"lfmvl = {NAME}.cli.main:main",
         ],
+        # What lfmvl_ros knows of the synthetic warehouse: lfmvl_ros/registry.py.
+        "lfmvl_ros.commands": [
+            f"scenes = {WAREHOUSE}.cli:SCENES",
+            f"train = {WAREHOUSE}.cli:TRAIN",
+        ],
+        "lfmvl_ros.image_sources": [f"scene = {WAREHOUSE}.image_source:SceneImages"],
+        "lfmvl_ros.sample_images": [f"scene = {WAREHOUSE}.image_source:sample_images"],
+        "lfmvl_ros.query_remarks": [f"scene = {WAREHOUSE}.image_source:query_remark"],
+        "lfmvl_ros.models": [f"bundled = {WAREHOUSE}:CATALOG_FILE"],
+        "lfmvl_ros.question_sets": [f"scenes = {WAREHOUSE}.calibration_sets:question_sets"],
     },
 )

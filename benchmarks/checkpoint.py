@@ -35,16 +35,15 @@ with needed_packages():
     from checkpoint_questions import Asked, captions, in_totals, questions  # found beside this file
     from PIL import Image
 
+    from lfmvl_ros.datasets.questions import LabelledImage, Question, Target
     from lfmvl_ros.models.lfm2_vl.image_processing import register_image_processor
-    from lfmvl_ros.scenes import PLURALS
-    from lfmvl_ros.training.captions import CAPTION_PROMPT, describe, phrases_of
-    from lfmvl_ros.training.card import SCORES_FILE, write_card
-    from lfmvl_ros.training.checkpoint import count_parameters
-    from lfmvl_ros.training.evaluation import Scores, Verdict, judge
-    from lfmvl_ros.training.questions import Question, Target
-    from lfmvl_ros.training.sources import Scene
+    from lfmvl_warehouse.scenes import PLURALS
+    from lfmvl_warehouse.training.data.captions import CAPTION_PROMPT, describe, phrases_of
+    from lfmvl_warehouse.training.model.build import count_parameters
+    from lfmvl_warehouse.training.run.card import SCORES_FILE, write_card
+    from lfmvl_warehouse.training.run.evaluation import Scores, Verdict, judge
 
-BUNDLED = Path(__file__).parents[1] / "lfmvl_ros" / "data" / "warehouse"
+BUNDLED = Path(__file__).parents[1] / "lfmvl_warehouse" / "checkpoint"
 SMALL_AREA = 0.01
 OCCLUDED = 0.75
 _BATCH = 8
@@ -55,7 +54,7 @@ class Answered(NamedTuple):
     """A question with its answer: `sure` is the model's confidence in each of its boxes."""
 
     slice: str
-    scene: Scene
+    scene: LabelledImage
     question: Question
     text: str
     verdict: Verdict
@@ -82,7 +81,7 @@ class Checkpoint:
         return self.prepared([item.scene for item in asked], texts, tiles=asked[0].tiles)
 
     def prepared(
-        self, scenes: Sequence[Scene], texts: Sequence[str], *, tiles: bool = False
+        self, scenes: Sequence[LabelledImage], texts: Sequence[str], *, tiles: bool = False
     ) -> dict[str, torch.Tensor]:
         """Model inputs of pictures and what is said to them."""
         conversations = []
@@ -100,7 +99,7 @@ class Checkpoint:
         )
 
     @torch.inference_mode()
-    def sentences(self, scenes: Sequence[Scene]) -> list[str]:
+    def sentences(self, scenes: Sequence[LabelledImage]) -> list[str]:
         """The answers to the wish for a caption, as they are."""
         inputs = self.prepared(scenes, [CAPTION_PROMPT] * len(scenes))
         output = self.model.generate(**inputs, do_sample=False, max_new_tokens=_MAX_NEW_TOKENS)
@@ -219,7 +218,7 @@ def is_small(target: Target) -> bool:
     return target.area < SMALL_AREA
 
 
-def described(checkpoint: Checkpoint, scenes: Sequence[Scene]) -> dict[str, Any]:
+def described(checkpoint: Checkpoint, scenes: Sequence[LabelledImage]) -> dict[str, Any]:
     """How much of what captions should say they do, phrase by phrase ("two totes")."""
     valid = said = wanted = right = 0
     for start in range(0, len(scenes), _BATCH):

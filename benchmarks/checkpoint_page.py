@@ -10,11 +10,10 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from lfmvl_ros.scenes.sheet import contact_sheet
-from lfmvl_ros.training.evaluation import Verdict, parse_strictly
-from lfmvl_ros.training.questions import Question
-from lfmvl_ros.training.sources import Scene
+from lfmvl_ros.datasets.questions import LabelledImage, Question
 from lfmvl_ros.viz.drawing import Mark, draw_caption, draw_marks
+from lfmvl_warehouse.scenes.sheet import contact_sheet
+from lfmvl_warehouse.training.run.evaluation import Verdict, parse_strictly
 
 CELL_WH_PX = (480, 360)
 COLUMNS, ROWS = 4, 4
@@ -24,7 +23,7 @@ RIGHT, WRONG, MISSED, UNCOUNTED = (60, 220, 90), (255, 70, 60), (255, 210, 0), (
 class Item(Protocol):
     """What is drawn: see ``Answered`` of the benchmark."""
 
-    scene: Scene
+    scene: LabelledImage
     question: Question
     text: str
     verdict: Verdict

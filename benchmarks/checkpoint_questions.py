@@ -10,9 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, FINE_TEMPLATE, PromptTemplate
-from lfmvl_ros.scenes import EASY, STANDARD, TRANSLATIONS, SceneOptions, SceneVideo, render_still
-from lfmvl_ros.training.evaluation import HELD_OUT_SEED
-from lfmvl_ros.training.questions import (
+from lfmvl_ros.datasets.questions import (
+    LabelledImage,
     Question,
     Target,
     Vocabulary,
@@ -21,7 +20,16 @@ from lfmvl_ros.training.questions import (
     kinds_shown,
     translated,
 )
-from lfmvl_ros.training.sources import Scene, WarehouseScenes
+from lfmvl_warehouse.scenes import (
+    EASY,
+    STANDARD,
+    TRANSLATIONS,
+    SceneOptions,
+    SceneVideo,
+    render_still,
+)
+from lfmvl_warehouse.training.data.sources import WarehouseScenes
+from lfmvl_warehouse.training.run.evaluation import HELD_OUT_SEED
 
 LANGUAGE = "language:"
 """Begins the names of slices that are asked in one language."""
@@ -39,7 +47,7 @@ class Asked(NamedTuple):
     """A question of a slice; ``tiles``: the picture is cut into tiles."""
 
     slice: str
-    scene: Scene
+    scene: LabelledImage
     question: Question
     template: PromptTemplate = CARD_TEMPLATE
     tiles: bool = False
@@ -131,7 +139,7 @@ def _absent_kinds(targets: Sequence[Target], source: WarehouseScenes) -> list[st
     return [kind for kind in source.vocabulary.kinds if kind not in there]
 
 
-def everything(scene: Scene) -> Question | None:
+def everything(scene: LabelledImage) -> Question | None:
     """All kinds that are there, at most six; None for an empty scene."""
     kinds = kinds_shown(scene.targets)[:6]
     return find(kinds, scene.targets) if kinds else None
@@ -174,7 +182,7 @@ def large_pictures(source: WarehouseScenes, count: int) -> Iterator[Asked]:
             yield Asked("tiled", scene, question, tiles=True)
 
 
-def captions(share: float) -> Iterator[Scene]:
+def captions(share: float) -> Iterator[LabelledImage]:
     """Stills to be described."""
     source = WarehouseScenes()
     for index in range(max(8, round(80 * share))):

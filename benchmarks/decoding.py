@@ -38,7 +38,7 @@ with needed_packages():
     from decoding_time import big_model, vision_ratio, wall_ratio
 
     from lfmvl_ros.models.lfm2_vl.decoding import Blocks
-    from lfmvl_ros.training.tokenizer import build_tokenizer
+    from lfmvl_warehouse.training.model.tokenizer import build_tokenizer
 
 
 @dataclass

@@ -25,7 +25,7 @@ with needed_packages():
 
     from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft
     from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
-    from lfmvl_ros.training.tokenizer import build_tokenizer
+    from lfmvl_warehouse.training.model.tokenizer import build_tokenizer
 
 PROMPT, WARM = 170, 2
 

@@ -39,7 +39,7 @@ with needed_packages():
     from lfmvl_ros.core.reply import Reply
     from lfmvl_ros.models.lfm2_vl.backend import Lfm2VlBackend
 
-BUNDLED = Path(__file__).parents[1] / "lfmvl_ros" / "data" / "warehouse"
+BUNDLED = Path(__file__).parents[1] / "lfmvl_warehouse" / "checkpoint"
 TEMPLATES = {template.decimals: template for template in (CARD_TEMPLATE, FINE_TEMPLATE)}
 SETTINGS: dict[str, Any] = {
     "generation": GenerationSettings(timeout_s=600.0), "image": ImageSettings(),

@@ -27,8 +27,8 @@ from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
 from lfmvl_ros.models.lfm2_vl.model_inputs import ModelInputs
 from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
 from lfmvl_ros.models.lfm2_vl.writing import Limit, Written
-from lfmvl_ros.scenes import SceneVideo
-from lfmvl_ros.scenes.options import VIDEO
+from lfmvl_warehouse.scenes import SceneVideo
+from lfmvl_warehouse.scenes.options import VIDEO
 
 WH, FPS, END = (256, 256), 30.0, 7
 GOODS, MOVERS = ("tote", "pallet", "cardboard box", "traffic cone"), ("person", "forklift", "robot")

@@ -40,7 +40,7 @@ with needed_packages():
     from lfmvl_ros.core.pipeline import Pipeline
     from lfmvl_ros.core.report import Answer
     from lfmvl_ros.models.load import load_model
-    from lfmvl_ros.scenes import SceneVideo
+    from lfmvl_warehouse.scenes import SceneVideo
 
 WH, RATE_HZ, MOST_TOKENS = (640, 480), 15.0, 256
 QUERY = "person, forklift, cardboard box"

@@ -40,7 +40,7 @@ from vision_msgs.msg import Detection2DArray
 
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.conversions import to_image
-from lfmvl_ros.scenes import SceneVideo
+from lfmvl_warehouse.scenes import SceneVideo
 
 RATE_HZ, ANSWER_S = 30.0, 0.25
 PERIOD_NS = round(1e9 / RATE_HZ)

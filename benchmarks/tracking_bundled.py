@@ -40,7 +40,7 @@ with needed_packages():
     from lfmvl_ros.core.query import Query
     from lfmvl_ros.core.reply import StageTimes
     from lfmvl_ros.models.load import load_model
-    from lfmvl_ros.scenes import SceneVideo
+    from lfmvl_warehouse.scenes import SceneVideo
 
 WH = (640, 480)
 EVERY, LATE_S = 3, 0.12

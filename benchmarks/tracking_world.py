@@ -19,9 +19,9 @@ from lfmvl_ros.core.grounding import Grounding, Outcome
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply, StageTimes
 from lfmvl_ros.core.tracking import Intrinsics
-from lfmvl_ros.scenes import RenderedScene, SceneVideo
-from lfmvl_ros.scenes.options import VIDEO
-from lfmvl_ros.scenes.rooms import Camera
+from lfmvl_warehouse.scenes import RenderedScene, SceneVideo
+from lfmvl_warehouse.scenes.options import VIDEO
+from lfmvl_warehouse.scenes.rooms import Camera
 
 FPS = 25.0
 WH = (640, 360)

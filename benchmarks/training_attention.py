@@ -25,7 +25,7 @@ with needed_packages():
     from measuring import medians_in_turn
     from torch.nn import functional as F
 
-    from lfmvl_ros.training.attention import plain_attention
+    from lfmvl_warehouse.training.model.causal_attention import plain_attention
 
 _WIDTH = 32
 _SHAPES = {"vision": (8, 6, 256, False), "language": (24, 4, 260, True)}

@@ -25,8 +25,8 @@ with needed_packages():
     import torch
     from measuring import medians_in_turn
 
-    from lfmvl_ros.training.checkpoint import ModelShape, build_model
-    from lfmvl_ros.training.reading import read
+    from lfmvl_warehouse.training.model.build import ModelShape, build_model
+    from lfmvl_warehouse.training.model.shared_prefix import read
 
 _QUESTIONS = 3
 _SHAPES = {"whole pictures": (8, 80, 180), "tiles": (2, 560, 180)}

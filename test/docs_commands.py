@@ -127,7 +127,7 @@ RULES = (
     Rule(r"^lfmvl config --yaml > config/default\.yaml$", quick=True),
     Rule(
         r"^lfmvl calibrate .*--model (DIR|runs)",
-        first="cp -r lfmvl_ros/data/warehouse DIR && rm DIR/calibration.json && "
+        first="cp -r lfmvl_warehouse/checkpoint DIR && rm DIR/calibration.json && "
         "lfmvl scenes --labelled more-pictures --count 240 --seed 3",
         change=(
             (r"--model \S+", "--model DIR"),

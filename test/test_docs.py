@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lfmvl_ros.cli.main import COMMANDS
+from lfmvl_ros.cli.main import commands
 from lfmvl_ros.core.config import CameraSettings, PerceptionSettings, RecorderSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Outcome
@@ -30,7 +30,7 @@ from lfmvl_ros.ros.sensors.rates import RateLog
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     path for folder in (".", "docs", "docs/experiments") for path in (ROOT / folder).glob("*.md")
-) + sorted((ROOT / "lfmvl_ros").rglob("*.md"))
+) + sorted((ROOT / "lfmvl_warehouse").rglob("*.md"))
 MADE_BY_THE_READER = (
     "out/",
     "images/",
@@ -81,7 +81,7 @@ def test_files_that_are_named_exist(path: Path) -> None:
     ):
         if name.startswith(MADE_BY_THE_READER):
             continue
-        places = (path.parent, ROOT, ROOT / "lfmvl_ros")
+        places = (path.parent, ROOT, ROOT / "lfmvl_ros", ROOT / "lfmvl_warehouse")
         assert any((place / name).exists() for place in places), f"{path.name} names {name}"
 
 
@@ -121,7 +121,7 @@ def test_values_named_in_troubleshooting_are_published() -> None:
 def test_readme_names_every_command() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [
-        name for name in COMMANDS if f"lfmvl {name}" not in text and f"make {name}" not in text
+        name for name in commands() if f"lfmvl {name}" not in text and f"make {name}" not in text
     ] == []
 
 

@@ -11,8 +11,8 @@ import pytest
 
 import lfmvl_ros
 from lfmvl_ros.core.config import PerceptionSettings
-from lfmvl_ros.scenes import SceneVideo
 from lfmvl_ros.viz.video import write_image
+from lfmvl_warehouse.scenes import SceneVideo
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 

@@ -64,8 +64,9 @@ def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     "pattern",
     [
         r"lfmvl_ros/models/catalog/.*\.yaml",
-        r"lfmvl_ros/data/warehouse/model\.safetensors",
-        r"lfmvl_ros/data/warehouse/tokenizer\.json",
+        r"lfmvl_warehouse/bundled\.yaml",
+        r"lfmvl_warehouse/checkpoint/model\.safetensors",
+        r"lfmvl_warehouse/checkpoint/tokenizer\.json",
         r".*/share/lfmvl_ros/launch/perception\.launch\.py",
         r".*/share/lfmvl_ros/launch/demo\.launch\.py",
         r".*/share/lfmvl_ros/config/default\.yaml",
@@ -82,5 +83,7 @@ def test_wheel_carries(wheel_names: set[str], pattern: str) -> None:
 
 
 def test_bundled_checkpoint_is_small() -> None:
-    files = [path for path in (ROOT / "lfmvl_ros" / "data").rglob("*") if path.is_file()]
+    files = [
+        path for path in (ROOT / "lfmvl_warehouse" / "checkpoint").rglob("*") if path.is_file()
+    ]
     assert 0 < sum(path.stat().st_size for path in files) <= 30 * 2**20

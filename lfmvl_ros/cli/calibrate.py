@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lfmvl_ros.cli.calibration_folder import ImageSet, image_sets
-from lfmvl_ros.cli.calibration_scenes import FIT, IOU, MEASURED, Judged, ask_all, collect
+from lfmvl_ros.cli.calibration_judging import IOU, Judged, ask_all
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.calibration.fit import FOLDS, LEAST_BLOCK, METHODS, compare, fit
 from lfmvl_ros.core.calibration.reliability import (
@@ -26,6 +26,8 @@ from lfmvl_ros.core.calibration.reliability import (
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.user_files import is_directory, user_path
+from lfmvl_ros.datasets.questions import QuestionSet
+from lfmvl_ros.registry import QUESTION_SETS, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,12 +132,14 @@ def _answers(
 ) -> tuple[Judged, dict[str, Judged]]:
     """Return the boxes to fit on, and those to measure with by the name of their set."""
     if images is None:
-        fitted_on = collect(model, settings, FIT, 2 * scenes)
-        measured = {each.name: collect(model, settings, each, scenes) for each in MEASURED}
+        to_fit, to_measure = load(QUESTION_SETS, "scenes")(scenes)
+        fitted_on = ask_all(model, settings, to_fit)
+        measured = {each.name: ask_all(model, settings, each) for each in to_measure}
         advice = "take more --scenes, or a checkpoint that finds something"
     else:
         fitted_on, held_out = (
-            ask_all(model, settings, each.name, each.questions(), len(each)) for each in images
+            ask_all(model, settings, QuestionSet(each.name, each.questions(), len(each)))
+            for each in images
         )
         measured = {images[1].name: held_out}
         advice = "label more images, or take a checkpoint that knows these categories"

@@ -7,16 +7,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.datasets.coco import CocoFolder, CocoPicture
+from lfmvl_ros.datasets.coco_images import CocoImages
+from lfmvl_ros.datasets.coco_reading import read_folder
+from lfmvl_ros.datasets.questions import MIN_AREA, Asked, any_question
 from lfmvl_ros.models.known_labels import FACTS_FILE
-
-if TYPE_CHECKING:
-    from lfmvl_ros.training.coco import CocoFolder, CocoPicture
-    from lfmvl_ros.training.evaluation import Asked
 
 LEAST_TO_FIT, LEAST_TO_MEASURE = 50, 20  # labelled objects
 _SEED = 6_600  # of the questions
@@ -42,24 +41,15 @@ class ImageSet:
     @property
     def objects(self) -> int:
         """Labelled objects that are large enough to be expected."""
-        from lfmvl_ros.training.questions import MIN_AREA
-
         areas = (np.prod(image.xyxy[:, 2:] - image.xyxy[:, :2], axis=1) for image in self.images)
         return sum(int((area >= MIN_AREA).sum()) for area in areas)
 
     def questions(self) -> Iterator[Asked]:
         """Yield a question about each image; images are decoded on the way."""
-        from lfmvl_ros.training.evaluation import Asked, any_question
-        from lfmvl_ros.training.geometry import grid_for
-        from lfmvl_ros.training.pictures import CocoScenes
-        from lfmvl_ros.training.sources import View
-
-        source = CocoScenes(self.folder)
+        source = CocoImages(self.folder)
         for index, image in enumerate(self.images):
-            scene = source.whole(image)
-            view = View(image.wh_px, grid_for(image.wh_px), 1.0)
-            question = any_question(np.random.default_rng([_SEED, index]), scene, source.vocabulary)
-            yield Asked(scene, view, question)
+            scene, rng = source.whole(image), np.random.default_rng([_SEED, index])
+            yield Asked(scene, any_question(rng, scene.targets, source.vocabulary))
 
 
 def image_sets(directory: Path, checkpoint: Path) -> tuple[ImageSet, ImageSet]:
@@ -76,8 +66,6 @@ def image_sets(directory: Path, checkpoint: Path) -> tuple[ImageSet, ImageSet]:
     Raises:
         UserError: the folder can't be read, or has too few objects.
     """
-    from lfmvl_ros.training.coco_reading import read_folder
-
     folder = read_folder(directory)
     fit, measured = folder.training, folder.held_out
     learnt = _learnt_from(checkpoint) == folder.fingerprint()

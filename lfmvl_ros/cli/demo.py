@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lfmvl_ros.cli.flags import add_setting_flags, settings_from
-from lfmvl_ros.cli.labels import warn_of_scene
+from lfmvl_ros.cli.labels import warn_of_source
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.ros.transport import fast_dds, middleware
@@ -118,8 +118,7 @@ def run(args: argparse.Namespace) -> int:
         f"ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}, topics below {NAMESPACE}/",
         file=sys.stderr,
     )
-    if args.camera == "scene":
-        warn_of_scene(args.seed, query)
+    warn_of_source(args.camera, args.seed, query)
     camera: dict[str, object] = {"source": args.camera, "seed": args.seed}
     recorder: dict[str, object] = {"out": str(args.out), "duration_s": args.duration}
     perception = changed

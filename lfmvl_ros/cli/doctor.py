@@ -205,9 +205,9 @@ def _device(settings: PerceptionSettings) -> str:
 
 def _picture() -> Frame:
     from lfmvl_ros.core.frame import Frame
-    from lfmvl_ros.scenes import SceneVideo
+    from lfmvl_ros.registry import SAMPLE_IMAGES, load
 
-    return Frame(SceneVideo(7, wh=(640, 480)).frame(0).pixels, 0)
+    return Frame(load(SAMPLE_IMAGES, "scene")(7, (640, 480))(0), 0)
 
 
 # -- topic ----------------------------------------------------------------------------------------

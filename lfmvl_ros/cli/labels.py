@@ -7,6 +7,7 @@ import sys
 
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.models.known_labels import label_remark
+from lfmvl_ros.registry import QUERY_REMARKS, load, names
 
 
 def warn_of_labels(model: str, query: Query) -> None:
@@ -16,15 +17,9 @@ def warn_of_labels(model: str, query: Query) -> None:
         print(f"warning: {remark}", file=sys.stderr)
 
 
-def warn_of_scene(seed: int, query: Query) -> None:
-    """Say on stderr which labels name warehouse things that a synthetic scene does not have."""
-    from lfmvl_ros.scenes import KINDS, SceneVideo, known_names
-
-    there = SceneVideo(seed).names
-    absent = [label for label in query.labels if label in known_names() - there]
-    if absent:
-        print(
-            f"note: the scene of --seed {seed} has no {', no '.join(absent)}; it has "
-            f"{', '.join(kind for kind in KINDS if kind in there)}",
-            file=sys.stderr,
-        )
+def warn_of_source(source: str, seed: int, query: Query) -> None:
+    """Say on stderr which labels name things that a registered image source does not show."""
+    if source in names(QUERY_REMARKS):
+        remark = load(QUERY_REMARKS, source)(seed, query.labels)
+        if remark:
+            print(f"note: {remark}", file=sys.stderr)

@@ -9,24 +9,48 @@ import importlib
 import io
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from lfmvl_ros import __version__
+from lfmvl_ros import __version__, registry
+from lfmvl_ros.cli.command import Command
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import escape
+from lfmvl_ros.registry import COMMANDS
 from lfmvl_ros.threads import apply_thread_policy
 
 # One line each here, so that `lfmvl --help` imports neither torch nor OpenCV.
-COMMANDS = {
+_OWN = {
     "demo": "camera, perception node and a subscriber over DDS; pictures and figures in out/demo",
     "ground": "find objects in an image, print the grounding JSON",
     "track": "find and track objects in a video",
     "tokens": "image size -> tiles and image tokens, and what each setting would change",
-    "scenes": "draw synthetic warehouse scenes with their true boxes",
-    "train": "train a small checkpoint on the synthetic scenes or your own pictures",
     "calibrate": "fit and measure what a checkpoint's confidences mean, on held-out scenes",
     "doctor": "check installation, checkpoint, DDS settings and camera topic; say what is wrong",
     "config": "print every setting: YAML for a node, or the documentation's table",
 }
+
+
+# Registered by lfmvl_warehouse; named here so that its absence can be explained.
+_OF_THE_WAREHOUSE = ("scenes", "train")
+
+
+def commands() -> dict[str, Command]:
+    """Return every command by name: those of this package, then registered ones."""
+    found = {name: Command(line, f"lfmvl_ros.cli.{name}") for name, line in _OWN.items()}
+    for name in registry.names(COMMANDS):
+        try:
+            found[name] = registry.load(COMMANDS, name)
+        except UserError as error:  # must not take the other commands away
+            found[name] = Command(f"not usable: {error}", "")
+    return found
+
+
+def _module_of(name: str) -> Any:
+    command = commands().get(name)
+    if command is None or not command.module:
+        registry.load(COMMANDS, name)  # raises what is wrong
+    assert command is not None
+    return importlib.import_module(command.module)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -38,8 +62,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"lfmvl_ros {__version__}")
     listing = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, line in COMMANDS.items():
-        listing.add_parser(name, help=line, add_help=False)
+    known = commands()
+    absent = {n: Command("not installed", "") for n in _OF_THE_WAREHOUSE if n not in known}
+    for name, command in {**known, **absent}.items():
+        listing.add_parser(name, help=command.line, add_help=False)
     return parser
 
 
@@ -65,10 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     rest += arguments[1:]
     _print_in_any_encoding()
     apply_thread_policy()  # before the command imports torch
-    command = importlib.import_module(f"lfmvl_ros.cli.{known.command}")
-    parser = argparse.ArgumentParser(prog=f"lfmvl {known.command}", description=command.HELP)
-    command.configure(parser)
     try:
+        command = _module_of(known.command)
+        parser = argparse.ArgumentParser(prog=f"lfmvl {known.command}", description=command.HELP)
+        command.configure(parser)
         return int(command.run(parser.parse_args(rest)))
     except UserError as error:
         print(f"lfmvl {known.command}: {error}", file=sys.stderr)

@@ -16,7 +16,7 @@ from lfmvl_ros.core.latency.budget import Because, Choice
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.tracking import Tracker
-from lfmvl_ros.scenes import SceneVideo
+from lfmvl_ros.registry import SAMPLE_IMAGES, load
 
 _SETTLED, _FEWEST, _MOST = 6, 10, 40  # answers
 _SIDES_PX = (64, 4096)  # that scenes can be drawn with
@@ -74,10 +74,10 @@ def try_target(
             f"px, not {wh[0]}x{wh[1]}"
         )
     run = Run(model, settings, Query.parse(settings.query), Tracker(settings.tracker))
-    video = SceneVideo(5, wh=wh, fps=_RATE_HZ)
+    image = load(SAMPLE_IMAGES, "scene")(5, wh, _RATE_HZ)
     choices: list[Choice] = []
     for index in tqdm(range(_MOST), desc=f"trying {wh[0]}x{wh[1]}", unit="answer", leave=False):
-        frame = Frame(video.frame(index).pixels, round((index + 1) * 1e9 / _RATE_HZ))
+        frame = Frame(image(index), round((index + 1) * 1e9 / _RATE_HZ))
         run.tracker.observe(frame)
         run.ask(frame)
         grounding = run.answered.grounding if run.answered else None

@@ -6,6 +6,15 @@ A file of 100 kB can state 30,000 x 30,000 pixels: decoded, that is 2.7 GB and h
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lfmvl_ros.core.errors import UserError
+
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 MAX_FILE_MEGAPIXELS = 256  # phones take 200
 """Most pixels of an image file, in millions. OpenCV refuses larger ones of any format as well,
@@ -38,6 +47,26 @@ def size_problem(data: bytes, max_megapixels: float) -> str:
     if wh is None or wh[0] * wh[1] <= max_megapixels * 1e6:
         return ""
     return f"it states {wh[0]:,} x {wh[1]:,} pixels; at most {max_megapixels:g} million are decoded"
+
+
+def decode_file(path: Path, flags: int = cv2.IMREAD_COLOR) -> NDArray[np.uint8] | None:
+    """Return an image file as ``(H, W, 3)`` BGR uint8; None where OpenCV can't read it.
+
+    Args:
+        path: of a regular file.
+        flags: of ``cv2.imread``.
+
+    Raises:
+        UserError: the image states more pixels than :data:`MAX_FILE_MEGAPIXELS`.
+    """
+    data = np.fromfile(path, np.uint8)
+    if problem := size_problem(data.tobytes(), MAX_FILE_MEGAPIXELS):
+        raise UserError(f"{path} is not decoded: {problem}")
+    try:
+        image = cv2.imdecode(data, flags) if data.size else None
+    except cv2.error:  # one of another format, and too large
+        return None
+    return cast(NDArray[np.uint8], image) if image is not None else None
 
 
 def _jpeg_wh(data: bytes) -> tuple[int, int] | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The known checkpoints: one YAML file each in ``catalog/``, read into validated entries."""
+"""The known checkpoints: one YAML file each in ``catalog/`` or registered by another package."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
+from lfmvl_ros import registry
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import TEMPLATES, PromptTemplate
 
-PACKAGE = Path(__file__).resolve().parents[1]
 FOLDER = Path(__file__).resolve().parent / "catalog"
 _GENERATION = ("temperature", "min_p", "repetition_penalty")
 
@@ -26,8 +26,8 @@ class CatalogEntry:
     Attributes:
         name: short name, as ``model`` may give it.
         template: how it is asked for boxes.
-        id: hub id, "" for one that comes with this package.
-        directory: folder inside this package, "" for one on the hub.
+        id: hub id, "" for one that comes with a package.
+        directory: path of its folder, "" for one on the hub.
         aliases: other names it answers to; case never matters.
         boxes: ``yes``, ``no`` or ``unknown``: does its publisher promise bounding boxes?
         min_tokens, max_tokens: its image token limits, 0 where only its configuration says.
@@ -59,7 +59,9 @@ class CatalogEntry:
         if not self.name:
             raise ValueError("a catalogue entry needs a name")
         if bool(self.id) == bool(self.directory):
-            raise ValueError(f"{self.name}: give either id (on the hub) or directory (in here)")
+            raise ValueError(
+                f"{self.name}: give either id (on the hub) or directory (of a package)"
+            )
         if self.id and self.id.count("/") != 1:
             raise ValueError(f"{self.name}: id must look like owner/name, got {self.id!r}")
         if self.boxes not in ("yes", "no", "unknown"):
@@ -75,8 +77,8 @@ class CatalogEntry:
 
     @property
     def source(self) -> str:
-        """What transformers loads: the hub id, or the folder inside this package."""
-        return self.id or str(PACKAGE / self.directory)
+        """What transformers loads: the hub id, or the folder."""
+        return self.id or self.directory
 
     def image_tokens(self) -> ImageTokenSettings:
         """Return its token rules; those of the architecture where the entry doesn't say."""
@@ -124,10 +126,18 @@ def entry_from(document: Mapping[str, Any]) -> CatalogEntry:
 @lru_cache(maxsize=1)
 def catalog() -> tuple[CatalogEntry, ...]:
     """Return every known checkpoint, by file name."""
-    return tuple(
-        entry_from(yaml.safe_load(path.read_text(encoding="utf-8")))
-        for path in sorted(FOLDER.glob("*.yaml"))
+    registered = (
+        Path(registry.load(registry.MODELS, name)) for name in registry.names(registry.MODELS)
     )
+    files = sorted((*FOLDER.glob("*.yaml"), *registered), key=lambda path: path.name)
+    return tuple(_read(path) for path in files)
+
+
+def _read(path: Path) -> CatalogEntry:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if document.get("directory"):
+        document["directory"] = str(path.parent / document["directory"])
+    return entry_from(document)
 
 
 def find(name: str) -> CatalogEntry | None:

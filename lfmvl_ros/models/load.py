@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lfmvl_ros import registry
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.model import VisionLanguageModel
@@ -104,6 +105,8 @@ def _source(model: str, entry: CatalogEntry | None) -> str:
         return entry.id
     looks_like_path = model.startswith((".", "/", "~")) or model.count("/") != 1
     if looks_like_path or exists(folder):
+        if model in ("bundled", "warehouse"):
+            registry.load(registry.MODELS, "bundled")  # raises: it is not installed
         names = ", ".join(known.name for known in catalog())
         raise UserError(
             f"there is no model {quoted(model)}: no such directory, and the catalogue has {names}; "

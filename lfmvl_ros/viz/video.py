@@ -11,29 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lfmvl_ros.core.encoded_images import MAX_FILE_MEGAPIXELS, size_problem
+from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
 
 Image = NDArray[np.uint8]
-
-
-def decode_file(path: Path, flags: int = cv2.IMREAD_COLOR) -> Image | None:
-    """Return an image file as ``(H, W, 3)`` BGR uint8; None where OpenCV can't read it.
-
-    Args:
-        path: of a regular file.
-        flags: of ``cv2.imread``.
-
-    Raises:
-        UserError: the image states more pixels than :data:`MAX_FILE_MEGAPIXELS`.
-    """
-    data = np.fromfile(path, np.uint8)
-    if problem := size_problem(data.tobytes(), MAX_FILE_MEGAPIXELS):
-        raise UserError(f"{path} is not decoded: {problem}")
-    try:
-        return cv2.imdecode(data, flags) if data.size else None
-    except cv2.error:  # one of another format, and too large
-        return None
 
 
 def read_image(path: Path) -> Image:

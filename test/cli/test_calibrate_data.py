@@ -15,9 +15,9 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.models.calibration_file import FILE, read_calibration
 from lfmvl_ros.models.known_labels import FACTS_FILE
 
-from ..training.coco_folders import plain_folder, save, scene_folder
+from ..datasets.coco_folders import plain_folder, save, scene_folder
 
-BUNDLED = Path(__file__).parents[2] / "lfmvl_ros" / "data" / "warehouse"
+BUNDLED = Path(__file__).parents[2] / "lfmvl_warehouse" / "checkpoint"
 
 
 def test_held_out_images_are_not_fitted_on(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lfmvl_ros.cli.labels import warn_of_scene
+from lfmvl_ros.cli.labels import warn_of_source
 from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.viz.video import VideoReader, VideoWriter, read_image, write_image
@@ -111,9 +111,9 @@ def test_labels_that_the_card_does_not_list_are_named_at_the_start(
 
 
 def test_demo_says_what_its_scene_does_not_have(capsys: pytest.CaptureFixture[str]) -> None:
-    warn_of_scene(7, Query.parse("red box, person, submarine"))
+    warn_of_source("scene", 7, Query.parse("red box, person, submarine"))
     assert capsys.readouterr().err.startswith("note: the scene of --seed 7 has no red box; it has ")
-    warn_of_scene(7, Query.parse("person"))
+    warn_of_source("scene", 7, Query.parse("person"))
     assert capsys.readouterr().err == ""
 
 

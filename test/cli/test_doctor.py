@@ -24,7 +24,7 @@ from lfmvl_ros.ros.sensors.arrivals import ArrivalStatus
 IMAGE = "sensor_msgs/msg/Image"
 ORDER = (OK, WARN, FAIL)
 PROFILE = Path(__file__).parents[2] / "config" / "fastdds_images.xml"
-BUNDLED = Path(__file__).parents[2] / "lfmvl_ros" / "data" / "warehouse"
+BUNDLED = Path(__file__).parents[2] / "lfmvl_warehouse" / "checkpoint"
 
 
 def test_a_module_that_kills_the_process_is_named_and_the_others_are_still_tried(

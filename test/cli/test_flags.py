@@ -8,7 +8,7 @@ import argparse
 import pytest
 
 from lfmvl_ros.cli import flags
-from lfmvl_ros.cli.main import COMMANDS, build_parser, main
+from lfmvl_ros.cli.main import build_parser, commands, main
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 
@@ -35,7 +35,7 @@ def test_value_out_of_range_says_the_range() -> None:
         flags.settings_from(parse("--generation-temperature", "9"))
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", commands())
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as leave:
         main([command, "--help"])
@@ -45,7 +45,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 
 def test_help_lists_every_command() -> None:
     text = build_parser().format_help()
-    assert all(command in text for command in COMMANDS)
+    assert all(command in text for command in commands())
 
 
 @pytest.mark.parametrize(

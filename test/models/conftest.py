@@ -12,13 +12,13 @@ from lfmvl_ros.core.query import Query
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
     """Directory of a checkpoint whose answers are long and varied (random, but not constant)."""
-    from lfmvl_ros.training.checkpoint import (
+    from lfmvl_warehouse.training.model.build import (
         ModelShape,
         build_model,
         build_processor,
         save_checkpoint,
     )
-    from lfmvl_ros.training.tokenizer import build_tokenizer
+    from lfmvl_warehouse.training.model.tokenizer import build_tokenizer
 
     torch.manual_seed(3)
     tokenizer = build_tokenizer(["red tote", "Größe", "人"])

@@ -7,14 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lfmvl_ros.cli.calibration_scenes import (
-    FIT,
-    KNOWN_LOOKS,
-    MEASURED,
-    NEW_LOOKS,
-    UnseenScenes,
-    collect,
-)
+from lfmvl_ros.cli.calibration_judging import ask_all
 from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.calibration.calibration import IsotonicCalibration, LogisticCalibration
 from lfmvl_ros.core.config import PerceptionSettings
@@ -23,8 +16,16 @@ from lfmvl_ros.core.reply import Reply, Token
 from lfmvl_ros.models.calibration_file import FILE, read_calibration, write_calibration
 from lfmvl_ros.models.replay import RecordedReply, ReplayModel
 from lfmvl_ros.viz.video import read_image
+from lfmvl_warehouse.calibration_sets import (
+    FIT,
+    KNOWN_LOOKS,
+    MEASURED,
+    NEW_LOOKS,
+    UnseenScenes,
+    question_set,
+)
 
-BUNDLED_FILE = Path(__file__).parents[2] / "lfmvl_ros" / "data" / "warehouse" / FILE
+BUNDLED_FILE = Path(__file__).parents[2] / "lfmvl_warehouse" / "checkpoint" / FILE
 CURVE = IsotonicCalibration((0.1, 0.9), (0.0, 0.8))
 
 
@@ -60,14 +61,15 @@ BOX = '[{"label": "person", "bbox": [0.00, 0.00, 0.01, 0.01]}]'
 def test_boxes_are_judged_against_the_scene():
     """The same box everywhere: nothing is there, however sure the model is."""
     model = ReplayModel([RecordedReply(Reply(BOX, (Token(1, BOX, float(np.log(0.9))),)))])
-    found = collect(model, PerceptionSettings(), FIT, 8)
+    found = ask_all(model, PerceptionSettings(), question_set(FIT, 8))
     assert len(found) == 8
     np.testing.assert_allclose(found.evidence.label, 0.9)
     np.testing.assert_allclose(found.evidence.score, 0.81)  # one token for label and existence
     assert (found.evidence.looseness > 1).all()  # a box as small as the last digit
     assert not found.right.any()
     assert found.scenes.tolist() == list(range(8))
-    without = collect(ReplayModel([RecordedReply(Reply(BOX))]), PerceptionSettings(), FIT, 3)
+    model = ReplayModel([RecordedReply(Reply(BOX))])
+    without = ask_all(model, PerceptionSettings(), question_set(FIT, 3))
     assert len(without) == 0
 
 

@@ -7,6 +7,7 @@ import yaml
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.models.catalog import FOLDER, catalog, entry_from, find
+from lfmvl_warehouse import CATALOG_FILE
 
 FAMILY = [
     "LiquidAI/LFM2-VL-450M",
@@ -17,7 +18,9 @@ FAMILY = [
 ]
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*sorted(FOLDER.glob("*.yaml")), CATALOG_FILE], ids=lambda path: path.stem
+)
 def test_every_file_parses_and_renders(path):
     entry = entry_from(yaml.safe_load(path.read_text()))
     assert entry.name == path.stem
@@ -30,7 +33,7 @@ def test_the_family_the_default_and_the_bundled_one_are_there():
     for hub_id in [*FAMILY, PerceptionSettings().model]:
         assert find(hub_id).id == hub_id
         assert find(hub_id.split("/")[1].lower()).id == hub_id
-    assert find("bundled").source.endswith("lfmvl_ros/data/warehouse")
+    assert find("bundled").source.endswith("lfmvl_warehouse/checkpoint")
     assert find("no such model") is None
 
 

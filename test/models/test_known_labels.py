@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lfmvl_ros.models.known_labels import FACTS_FILE, known_labels, label_remark
-from lfmvl_ros.scenes import TRANSLATIONS, known_names
+from lfmvl_warehouse.scenes import TRANSLATIONS, known_names
 
 
 def test_the_bundled_checkpoint_lists_all_it_was_asked_for() -> None:

@@ -7,7 +7,7 @@ import pytest
 from sensor_msgs.msg import CameraInfo, Image
 
 from lfmvl_ros.ros import conversions, qos
-from lfmvl_ros.scenes import SceneVideo
+from lfmvl_warehouse.scenes import SceneVideo
 
 
 def stamp(message):

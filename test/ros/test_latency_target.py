@@ -7,10 +7,10 @@ import pytest
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-import lfmvl_ros
+import lfmvl_warehouse
 
 WARN = b"\x01"
-BUNDLED = Path(lfmvl_ros.__file__).parent / "data"
+BUNDLED = Path(lfmvl_warehouse.__file__).parent / "checkpoint"
 
 
 @pytest.mark.slow

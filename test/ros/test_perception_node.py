@@ -360,13 +360,13 @@ def test_what_cannot_start_says_why(ros, arguments, code, says):
     assert "Traceback" not in told
 
 
-BUNDLED = Path(__file__).parents[2] / "lfmvl_ros" / "data"
+BUNDLED = Path(__file__).parents[2] / "lfmvl_warehouse" / "checkpoint"
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not list(BUNDLED.glob("**/*.safetensors")), reason="no bundled checkpoint")
 def test_the_bundled_checkpoint_answers(world):
-    from lfmvl_ros.scenes import SceneVideo
+    from lfmvl_warehouse.scenes import SceneVideo
 
     world.start("perception_node", parameters={"model": "bundled", "query": "person, forklift"})
     world.wait_active()

@@ -10,20 +10,19 @@ from typing import Protocol
 import cv2
 
 from lfmvl_ros.core.config import CameraSettings
+from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.user_files import exists, is_directory, is_regular_file, user_path
+from lfmvl_ros.registry import IMAGE_SOURCES, load, names
 from lfmvl_ros.ros.sensors.pixels import Pixels
-from lfmvl_ros.scenes import SceneVideo
-from lfmvl_ros.viz.video import decode_file
 
 Intrinsics = tuple[float, float, float, float]
 """fx, fy, cx, cy in pixels."""
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
-_USUAL_RATE_HZ, _FASTEST_HZ = 30.0, 240.0
-# Drawing an object for the first time takes longer than a frame lasts.
-_PREPARED_S = 10.0
+USUAL_RATE_HZ = 30.0
+_FASTEST_HZ = 240.0
 
 
 class ImageSource(Protocol):
@@ -60,14 +59,15 @@ class ImageSource(Protocol):
 
 
 def open_source(settings: CameraSettings) -> ImageSource:
-    """Return the source that ``settings.source`` names.
+    """Return the source that ``settings.source`` names: a registered one, or a path.
 
     Raises:
         UserError: there is no such thing, or it can't be read.
     """
     name = settings.source
-    if name == "scene":
-        return SceneSource(settings)
+    if name in names(IMAGE_SOURCES):
+        made: ImageSource = load(IMAGE_SOURCES, name)(settings)
+        return made
     path = user_path(name, "camera source")
     if is_directory(path):
         return FolderSource(path, settings)
@@ -75,8 +75,9 @@ def open_source(settings: CameraSettings) -> ImageSource:
         return CaptureSource(path, settings, live=True)
     if is_regular_file(path):
         return CaptureSource(path, settings, live=False)
+    named = "".join(f"{known!r}, " for known in names(IMAGE_SOURCES))
     raise UserError(
-        f"camera source {quoted(name)} does not exist; give 'scene', a video file, a folder of "
+        f"camera source {quoted(name)} does not exist; give {named}a video file, a folder of "
         "images or a device such as /dev/video0"
     )
 
@@ -104,53 +105,13 @@ class _Pinhole:
         return pinhole(wh, self._fov_deg)
 
 
-class SceneSource:
-    """The synthetic warehouse: endless, the same for the same seed."""
-
-    live = False
-
-    def __init__(self, settings: CameraSettings) -> None:
-        self.name = f"synthetic scene {settings.seed}"
-        self.rate_hz = settings.rate_hz or _USUAL_RATE_HZ
-        wh = (settings.width, settings.height)
-        try:
-            self._video = SceneVideo(settings.seed, wh=wh, fps=self.rate_hz)
-            self._video.prepare(0, round(_PREPARED_S * self.rate_hz))
-        except ValueError as error:
-            raise UserError(f"the scene can't be drawn: {error}") from error
-        self._next = 0
-
-    def read(self) -> Pixels | None:
-        """Render the next frame."""
-        self._next += 1
-        return self._video.frame(self._next - 1).pixels
-
-    def skip(self, count: int) -> int:
-        """Frames can be rendered in any order: skipping costs nothing."""
-        self._next += count
-        return count
-
-    def rewind(self) -> None:
-        """Go back to the first frame."""
-        self._next = 0
-
-    def intrinsics(self, wh: tuple[int, int]) -> Intrinsics:
-        """Return the lens of the scene's camera; the same for every frame of its one size."""
-        del wh
-        lens = self._video.camera_at(0)
-        return lens.focal_px, lens.focal_px, lens.centre_px - 0.5, lens.horizon_px - 0.5
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-
 class FolderSource(_Pinhole):
     """The images of a folder, sorted by name."""
 
     def __init__(self, folder: Path, settings: CameraSettings) -> None:
         super().__init__(settings)
         self.name = f"images in {folder}"
-        self.rate_hz = settings.rate_hz or _USUAL_RATE_HZ
+        self.rate_hz = settings.rate_hz or USUAL_RATE_HZ
         found = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
         self._paths = sorted(path for path in found if path.is_file())
         self._next = 0
@@ -201,7 +162,7 @@ class CaptureSource(_Pinhole):
             if settings.rate_hz:
                 self._capture.set(cv2.CAP_PROP_FPS, settings.rate_hz)
         own_hz = self._capture.get(cv2.CAP_PROP_FPS) if self._capture.isOpened() else 0.0
-        self.rate_hz = settings.rate_hz or (own_hz if 0 < own_hz <= _FASTEST_HZ else _USUAL_RATE_HZ)
+        self.rate_hz = settings.rate_hz or (own_hz if 0 < own_hz <= _FASTEST_HZ else USUAL_RATE_HZ)
         # Opening is no proof: a text file may open and never give a picture.
         self._first = self._grab()
         if self._first is None:

@@ -186,8 +186,8 @@ def test_the_setting_switches_drafts_off(backend, scenes):
 def test_another_model_under_the_same_hints(checkpoint, backend, scenes):
     """The model is swapped: weights, and a vocabulary of other size and other special tokens."""
     from lfmvl_ros.models.lfm2_vl.backend import Lfm2VlBackend
-    from lfmvl_ros.training.checkpoint import ModelShape, build_model, build_processor
-    from lfmvl_ros.training.tokenizer import build_tokenizer
+    from lfmvl_warehouse.training.model.build import ModelShape, build_model, build_processor
+    from lfmvl_warehouse.training.model.tokenizer import build_tokenizer
 
     tokenizer = build_tokenizer(["entirely", "different", "words"])
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|found|>", "<|nothing|>"]})

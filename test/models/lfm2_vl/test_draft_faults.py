@@ -42,8 +42,8 @@ def test_the_style_of_an_earlier_answer_of_another_query(backend, plain, scenes,
 @pytest.fixture(scope="module")
 def odd(backend):
     """Another model and tokenizer: padded vocabulary, other ends, words of its own."""
-    from lfmvl_ros.training.checkpoint import ModelShape, build_model, build_processor
-    from lfmvl_ros.training.tokenizer import build_tokenizer
+    from lfmvl_warehouse.training.model.build import ModelShape, build_model, build_processor
+    from lfmvl_warehouse.training.model.tokenizer import build_tokenizer
 
     tokenizer = build_tokenizer(["entirely", "different"], vocabulary=2400)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|box_start|>", "<|box_end|>"]})

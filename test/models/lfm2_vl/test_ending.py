@@ -18,7 +18,7 @@ BOX = '{"label": "red tote", "bbox": [0.12, 0.34, 0.56, 0.78]}'
 def stuck(backend):
     """Fresh weights: the tied embedding outweighs the layers, so each token repeats itself."""
     from lfmvl_ros.models.lfm2_vl.backend import Lfm2VlBackend
-    from lfmvl_ros.training.checkpoint import ModelShape, build_model
+    from lfmvl_warehouse.training.model.build import ModelShape, build_model
 
     torch.manual_seed(5)
     shape = ModelShape(

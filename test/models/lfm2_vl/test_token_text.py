@@ -13,7 +13,7 @@ from ...examples import examples
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    from lfmvl_ros.training.tokenizer import build_tokenizer
+    from lfmvl_warehouse.training.model.tokenizer import build_tokenizer
 
     return build_tokenizer(["red tote"])
 

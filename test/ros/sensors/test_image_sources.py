@@ -8,7 +8,7 @@ import pytest
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros.sensors.image_sources import open_source
-from lfmvl_ros.scenes import SceneVideo
+from lfmvl_warehouse.scenes import SceneVideo
 
 
 def settings(source, **changes):

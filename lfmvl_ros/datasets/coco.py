@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a folder of pictures holds, as training needs it: names, pictures, boxes, what is left out.
+
+:mod:`lfmvl_ros.datasets.coco_reading` makes one from a folder in COCO format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.prompt import neutralise
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.datasets.questions import MIN_AREA
+
+
+@dataclass(frozen=True)
+class CocoPicture:
+    """One picture and its boxes.
+
+    Attributes:
+        path: of the file.
+        name: its path inside the folder.
+        wh_px: its size as it is to be shown.
+        orientation: how it is to be turned, as EXIF says it; 1 for not at all.
+        kinds: (N,) int64 index of each box's category.
+        xyxy: (N, 4) float64 boxes, normalised to [0, 1].
+    """
+
+    path: Path
+    name: str
+    wh_px: tuple[int, int]
+    orientation: int
+    kinds: np.ndarray
+    xyxy: np.ndarray
+
+
+@dataclass(frozen=True)
+class CocoFolder:
+    """What a folder holds.
+
+    Attributes:
+        directory: the folder.
+        names: for each category the names a question may use, the plain one first.
+        training, held_out: pictures to learn from and to judge by; neither is empty.
+        left_out: how many of what could not be used, by reason.
+        examples: the first file of each reason that is about files.
+    """
+
+    directory: Path
+    names: tuple[tuple[str, ...], ...]
+    training: tuple[CocoPicture, ...]
+    held_out: tuple[CocoPicture, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The plain names."""
+        return tuple(names[0] for names in self.names)
+
+    def fingerprint(self) -> str:
+        """The same for the same pictures, boxes and names, wherever the folder lies."""
+        digest = hashlib.sha256(json.dumps(self.names).encode())
+        for part in (self.training, self.held_out):
+            for picture in part:
+                boxes = np.round(picture.xyxy, 6).tolist()
+                what = [picture.name, picture.wh_px, picture.kinds.tolist(), boxes]
+                digest.update(json.dumps(what).encode())
+            digest.update(b"|")
+        return digest.hexdigest()
+
+    def facts(self) -> dict[str, Any]:
+        """What model card and state say of the data: name of the folder and numbers."""
+        pictures = (*self.training, *self.held_out)
+        counts = Counter(int(kind) for picture in pictures for kind in picture.kinds)
+        small = sum(int((_areas(picture.xyxy) < MIN_AREA).sum()) for picture in pictures)
+        return {
+            "name": self.directory.resolve().name,
+            "fingerprint": self.fingerprint(),
+            "pictures": len(pictures),
+            "held_out_pictures": len(self.held_out),
+            "boxes": sum(counts.values()),
+            "boxes_by_category": {name: counts[i] for i, name in enumerate(self.categories)},
+            "boxes_too_small": small,
+            "left_out": dict(self.left_out),
+        }
+
+    def describe(self) -> str:
+        """A few lines for the person who starts the training."""
+        facts = self.facts()
+        each = ", ".join(f"{name} {n}" for name, n in facts["boxes_by_category"].items())
+        lines = [
+            f"{facts['name']}: {facts['pictures']} pictures ({len(self.training)} to learn from, "
+            f"{len(self.held_out)} to judge by), {facts['boxes']} boxes: {each}"
+        ]
+        if facts["boxes_too_small"]:
+            lines.append(
+                f"  {facts['boxes_too_small']} boxes cover less than {MIN_AREA:.1%} of their "
+                "picture: asked for only where a crop enlarges them"
+            )
+        for reason, count in self.left_out.items():
+            example = f", such as {self.examples[reason]}" if reason in self.examples else ""
+            lines.append(f"  left out: {count} {reason}{example}")
+        return "\n".join(lines)
+
+
+def _areas(xyxy: np.ndarray) -> np.ndarray:
+    areas: np.ndarray = np.prod(xyxy[:, 2:] - xyxy[:, :2], axis=1)
+    return areas
+
+
+def boxes_from_xywh(
+    xywh_px: np.ndarray, wh_px: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """COCO's boxes in a picture's own terms.
+
+    Args:
+        xywh_px: (N, 4) left, top, width, height in pixels.
+        wh_px: size of the picture they are about.
+
+    Returns:
+        xyxy (N, 4) normalised and clipped to [0, 1]; empty (N,) bool: not a number, or less than a
+        pixel wide or high; outside (N,) bool: not in the picture by a pixel. Where one of the two
+        holds, the box is zeros.
+
+    >>> boxes_from_xywh(np.array([[160.0, 120, 320, 480]]), (640, 480))[0]
+    array([[0.25, 0.25, 0.75, 1.  ]])
+    """
+    xywh = np.asarray(xywh_px, float).reshape(-1, 4)
+    size = np.array(wh_px * 2, float)
+    empty = ~np.isfinite(xywh).all(1) | ~(xywh[:, 2:] >= 1).all(1)
+    xywh = np.where(empty[:, None], 0.0, xywh)
+    corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+    clipped = np.clip(corners, 0, size)
+    outside = ~empty & ~(clipped[:, 2:] - clipped[:, :2] >= 1).all(1)
+    clipped[empty | outside] = 0.0
+    return clipped / size, empty, outside
+
+
+def names_of(category: str) -> tuple[str, ...]:
+    """Names that a question may use for a category: as words, as written, in small letters.
+
+    >>> names_of("Traffic_Cone")
+    ('Traffic Cone', 'Traffic_Cone', 'traffic cone')
+
+    Raises:
+        UserError: nothing of it can be asked for.
+    """
+    try:
+        written = " ".join(Query.parse(neutralise(category)).labels)
+    except UserError as error:
+        raise UserError(f"the category {category!r} can't be asked for: {error}") from error
+    words = " ".join(written.replace("_", " ").split()) or written
+    return tuple(dict.fromkeys((words, written, words.lower())))

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read a folder in COCO format; whatever can't be used is counted.
+
+The format: https://cocodataset.org/#format-data, object detection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.datasets.coco import CocoFolder, CocoPicture, boxes_from_xywh, names_of
+from lfmvl_ros.datasets.coco_files import (
+    AnnotationFile,
+    CheckedPicture,
+    PictureFinder,
+    annotation_files,
+    check_pictures,
+)
+
+HELD_OUT_SHARE = 0.1
+"""Share of the pictures to judge by, where the folder has no split of its own for that."""
+
+_MOST_HELD_OUT = 2000
+_MOST_UNUSABLE = 0.5
+
+
+@dataclass
+class _Listed:
+    """A picture as the annotation files list it."""
+
+    name: str
+    split: str
+    stated_wh_px: tuple[int, int] | None
+    kinds: list[int] = field(default_factory=list)
+    xywh_px: list[list[float]] = field(default_factory=list)
+
+
+class _Reader:
+    """Puts the annotation files of a folder together, counting what can't be used."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.names: dict[str, tuple[str, ...]] = {}  # by its plain name in small letters
+        self.listed: dict[Path, _Listed] = {}
+        self.left_out: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}
+        self.pictures = 0
+
+    def leave_out(self, reason: str, example: str = "") -> None:
+        """Count something that can't be used."""
+        self.left_out[reason] += 1
+        if example:
+            self.examples.setdefault(reason, example)
+
+    def add(self, file: AnnotationFile) -> None:
+        """Take over one file's pictures and boxes."""
+        kinds = self._kinds(file.content["categories"])
+        finder = PictureFinder(self.directory, file)
+        by_id: dict[str, _Listed | None] = {}
+        for image in _objects(file.content["images"]):
+            by_id[_key(image.get("id"))] = self._picture(image, finder, file.split)
+        for box in _objects(file.content["annotations"]):
+            number, kind = _key(box.get("image_id")), kinds.get(_key(box.get("category_id")))
+            if number not in by_id:
+                self.leave_out("boxes of a picture that is not listed")
+                continue
+            picture = by_id[number]
+            if picture is None:
+                self.leave_out("boxes of unusable pictures")
+            elif box.get("iscrowd"):
+                self.leave_out("crowds (iscrowd)")
+            elif kind is None:
+                self.leave_out("boxes of a category that is not listed")
+            else:
+                picture.kinds.append(kind)
+                picture.xywh_px.append(_four_numbers(box.get("bbox")))
+
+    def _kinds(self, categories: list[Any]) -> dict[str, int]:
+        kinds = {}
+        for category in _objects(categories):
+            names = names_of(str(category.get("name", "")))
+            key = names[0].casefold()
+            known = self.names.setdefault(key, names)
+            self.names[key] = tuple(dict.fromkeys((*known, *names)))
+            kinds[_key(category.get("id"))] = list(self.names).index(key)
+        return kinds
+
+    def _picture(self, image: dict[str, Any], finder: PictureFinder, split: str) -> _Listed | None:
+        self.pictures += 1
+        file_name = str(image.get("file_name", ""))
+        path = finder.find(file_name)
+        if path is None:
+            self.leave_out("pictures whose file is missing", file_name or "one without file_name")
+            return None
+        try:
+            stated = (int(image["width"]), int(image["height"]))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            stated = (0, 0)
+        inside = Path(os.path.relpath(path, self.directory)).as_posix()
+        entry = _Listed(inside, split, stated if min(stated) > 0 else None)
+        known = self.listed.setdefault(path.resolve(), entry)
+        if known is not entry:
+            self.pictures -= 1  # listed by another file as well: boxes of both count
+            known.split = "val" if "val" in (known.split, split) else known.split
+        return known
+
+    def usable(self) -> list[tuple[CocoPicture, str]]:
+        """Every picture that can be decoded, with its split, in the order of its name."""
+        paths = sorted(self.listed, key=lambda path: self.listed[path].name)
+        checks = check_pictures([(path, self.listed[path].stated_wh_px) for path in paths])
+        pictures = []
+        for path, check in zip(paths, checks, strict=True):
+            listed = self.listed[path]
+            if isinstance(check, CheckedPicture):
+                pictures.append((self._converted(path, listed, check), listed.split))
+                continue
+            self.leave_out("pictures that can't be used", f"{listed.name}, which {check}")
+            for _ in listed.kinds:
+                self.leave_out("boxes of unusable pictures")
+        return pictures
+
+    def _converted(self, path: Path, listed: _Listed, check: CheckedPicture) -> CocoPicture:
+        about = listed.stated_wh_px or check.wh_px
+        xyxy, empty, outside = boxes_from_xywh(np.array(listed.xywh_px), about)
+        for reason, which in (("empty boxes", empty), ("boxes outside their picture", outside)):
+            for _ in range(int(which.sum())):
+                self.leave_out(reason, listed.name)
+        kept = ~(empty | outside)
+        kinds = np.array(listed.kinds, np.int64)[kept]
+        return CocoPicture(path, listed.name, check.wh_px, check.orientation, kinds, xyxy[kept])
+
+
+def _objects(items: list[Any]) -> Iterable[dict[str, Any]]:
+    return (item for item in items if isinstance(item, dict))
+
+
+def _key(number: object) -> str:
+    """An id as written in either place: some tools write numbers here and text there."""
+    return str(number)
+
+
+def _four_numbers(bbox: object) -> list[float]:
+    """A box as numbers; NaN where it is none, to be counted with the empty ones."""
+    try:
+        numbers = [float(value) for value in bbox]  # type: ignore[attr-defined]
+    except (TypeError, ValueError, OverflowError):
+        numbers = []
+    return numbers if len(numbers) == 4 else [float("nan")] * 4
+
+
+def read_folder(directory: Path) -> CocoFolder:
+    """Read a folder in COCO format and look at each of its pictures once.
+
+    A ``val`` split is what the training is judged by, a ``test`` split is left alone; without a
+    ``val`` split a tenth of the pictures, chosen by their names, is kept for judging.
+
+    Raises:
+        UserError: no annotations, fewer than two pictures, no boxes, or more than half of the
+            pictures missing or damaged.
+    """
+    reader = _Reader(directory)
+    files, strange = annotation_files(directory)
+    for what in strange:
+        reader.leave_out("JSON files that hold no annotations of objects", what)
+    for file in files:
+        if file.split == "test":
+            reader.left_out["pictures of a test split"] += len(file.content["images"])
+        else:
+            reader.add(file)
+    pictures = reader.usable()
+    _check(reader, pictures)
+    training, held_out = _split(pictures)
+    if not any(len(picture.kinds) for picture in training):
+        raise UserError(f"all boxes of {directory} are in its val split; annotate the train split")
+    names, *used = _without_unused(reader, training, held_out)
+    return CocoFolder(directory, names, used[0], used[1], dict(reader.left_out), reader.examples)
+
+
+def _check(reader: _Reader, pictures: list[tuple[CocoPicture, str]]) -> None:
+    unusable = reader.pictures - len(pictures)
+    if unusable > _MOST_UNUSABLE * reader.pictures:
+        reasons = [
+            f"{reader.left_out[reason]} {reason}, such as {example}"
+            for reason, example in reader.examples.items()
+            if reason.startswith("pictures")
+        ]
+        raise UserError(
+            f"{unusable} of {reader.pictures} pictures of {reader.directory} can't be used "
+            f"({'; '.join(reasons)}); put the pictures where the annotations say they are"
+        )
+    left_out = ", ".join(f"{count} {reason}" for reason, count in reader.left_out.items())
+    left_out = f"(left out: {left_out or 'nothing'})"
+    if len(pictures) < 2:
+        raise UserError(
+            f"{reader.directory} has {len(pictures)} pictures that can be used {left_out}; a "
+            "training takes at least two, one to learn from and one to judge by"
+        )
+    if not any(len(picture.kinds) for picture, _ in pictures):
+        raise UserError(
+            f"{reader.directory} has no boxes that can be used {left_out}; annotate objects with "
+            "bbox, [x, y, width, height] in pixels"
+        )
+
+
+def _split(
+    pictures: list[tuple[CocoPicture, str]],
+) -> tuple[list[CocoPicture], list[CocoPicture]]:
+    """(to learn from, to judge by), both in the order of their names."""
+    held_out = {picture.name for picture, split in pictures if split == "val"}
+    if not held_out or len(held_out) == len(pictures):
+        count = min(max(1, round(HELD_OUT_SHARE * len(pictures))), _MOST_HELD_OUT)
+        held_out = set(sorted((picture.name for picture, _ in pictures), key=_shuffled)[:count])
+    training = [picture for picture, _ in pictures if picture.name not in held_out]
+    return training, [picture for picture, _ in pictures if picture.name in held_out]
+
+
+def _shuffled(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _without_unused(
+    reader: _Reader, training: Sequence[CocoPicture], held_out: Sequence[CocoPicture]
+) -> tuple[tuple[tuple[str, ...], ...], tuple[CocoPicture, ...], tuple[CocoPicture, ...]]:
+    """Leave out categories without a box: nothing could be learnt about them but "not there"."""
+    used = sorted({int(kind) for picture in (*training, *held_out) for kind in picture.kinds})
+    names = list(reader.names.values())
+    for index, unused in enumerate(names):
+        if index not in used:
+            reader.leave_out("categories without a box", repr(unused[0]))
+    number = np.zeros(len(names), np.int64)
+    number[used] = np.arange(len(used))
+    parts = [
+        tuple(replace(picture, kinds=number[picture.kinds]) for picture in part)
+        for part in (training, held_out)
+    ]
+    return tuple(names[index] for index in used), parts[0], parts[1]

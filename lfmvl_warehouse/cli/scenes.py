@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lfmvl scenes``: synthetic warehouse images and video with their true boxes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_warehouse.scenes import PRESETS, RenderedScene, SceneVideo, render_still
+from lfmvl_warehouse.scenes.labelled import ANNOTATIONS, write_labelled
+from lfmvl_warehouse.scenes.scene_video import CAMERA_MOTIONS
+from lfmvl_warehouse.scenes.sheet import contact_sheet, draw_truth
+
+HELP = (
+    "Render synthetic warehouse scenes with their true boxes: a contact sheet, a folder of "
+    "labelled images, a video, the boxes of its frames."
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add = parser.add_argument
+    add("--preview", type=Path, metavar="PNG", help="write a contact sheet of stills here")
+    add(
+        "--labelled",
+        type=Path,
+        metavar="DIR",
+        help="write stills here as a labelled folder in COCO format, which train --data reads",
+    )
+    add("--video", type=Path, metavar="MP4", help="write a video here")
+    add("--truth", type=Path, metavar="JSONL", help="write the video's boxes, one line a frame")
+    add("--seed", type=int, default=0, help="of everything drawn (%(default)s)")
+    add("--wh", metavar="WIDTHxHEIGHT", help="image size (256x256 stills, 640x480 video)")
+    add("--count", type=int, default=24, help="number of stills (%(default)s)")
+    add(
+        "--preset",
+        choices=tuple(PRESETS),
+        default="standard",
+        help="difficulty of the stills (%(default)s)",
+    )
+    add(
+        "--camera",
+        choices=("auto", *CAMERA_MOTIONS),
+        default="auto",
+        help="how the camera of the video moves (%(default)s)",
+    )
+    add("--seconds", type=float, default=10.0, help="length of the video, s (%(default)s)")
+    add("--fps", type=float, default=30.0, help="frame rate of the video, Hz (%(default)s)")
+    add("--no-boxes", action="store_true", help="draw no boxes on sheet and video")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write what was asked for; exit code 0."""
+    if args.preview is None and args.labelled is None and args.video is None and args.truth is None:
+        raise UserError(
+            "nothing to write; give --preview sheet.png, --labelled DIR, --video out.mp4 or "
+            "--truth boxes.jsonl"
+        )
+    if args.seed < 0:
+        raise UserError(f"--seed must be 0 or more, got {args.seed}")
+    try:
+        if args.preview is not None:
+            _write_sheet(args)
+        if args.labelled is not None:
+            _write_labelled(args)
+        if args.video is not None or args.truth is not None:
+            _write_video(args)
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"these scenes can't be drawn: {error}") from error
+    return 0
+
+
+def _wh(text: str | None, default: tuple[int, int]) -> tuple[int, int]:
+    if text is None:
+        return default
+    match = re.fullmatch(r"(\d{1,5})[xX×](\d{1,5})", text.strip())
+    if not match:
+        raise UserError(f"{text!r} is no picture size; write WIDTHxHEIGHT, for example 640x480")
+    return int(match[1]), int(match[2])
+
+
+def _picture(scene: RenderedScene, args: argparse.Namespace) -> np.ndarray:
+    return scene.pixels if args.no_boxes else draw_truth(scene)
+
+
+def _folder_for(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"the folder of {path} can't be made: {error}") from error
+
+
+def _stills(args: argparse.Namespace, wh: tuple[int, int], most: int) -> Iterator[RenderedScene]:
+    """The stills that count, size, seed and preset ask for, one at a time."""
+    if not 1 <= args.count <= most:
+        raise UserError(f"--count must be within 1..{most}, got {args.count}")
+    for number in tqdm(range(args.count), desc="stills", unit="image"):
+        rng = np.random.default_rng((args.seed, number))
+        yield render_still(rng, wh=wh, options=PRESETS[args.preset])
+
+
+def _write_labelled(args: argparse.Namespace) -> None:
+    wh = _wh(args.wh, (256, 256))
+    boxes = write_labelled(args.labelled, _stills(args, wh, 100_000))
+    print(
+        f"{args.labelled}: {args.count} images of {wh[0]}x{wh[1]}, {boxes} boxes "
+        f"({ANNOTATIONS}), seed {args.seed}"
+    )
+
+
+def _write_sheet(args: argparse.Namespace) -> None:
+    wh = _wh(args.wh, (256, 256))
+    images = [_picture(scene, args) for scene in _stills(args, wh, 400)]
+    _folder_for(args.preview)
+    sheet = cv2.cvtColor(contact_sheet(images), cv2.COLOR_RGB2BGR)
+    suffix = args.preview.suffix.lower()
+    if suffix not in (".png", ".jpg", ".jpeg") or not cv2.imwrite(str(args.preview), sheet):
+        raise UserError(
+            f"{args.preview} can't be written; name a .png or .jpg in a writable folder"
+        )
+    print(f"{args.preview}: {args.count} stills of {wh[0]}x{wh[1]}, seed {args.seed}")
+
+
+def _write_video(args: argparse.Namespace) -> None:
+    wh = _wh(args.wh, (640, 480))
+    frames = round(args.seconds * args.fps)
+    if not 1 <= frames <= 100_000:
+        raise UserError(f"--seconds times --fps must give 1..100000 frames, got {frames}")
+    video = SceneVideo(args.seed, wh=wh, fps=args.fps, camera=args.camera)
+    for path in filter(None, (args.video, args.truth)):
+        _folder_for(path)
+    writer = None
+    if args.video is not None:
+        codec = cv2.VideoWriter.fourcc(*"mp4v")
+        writer = cv2.VideoWriter(str(args.video), codec, args.fps, wh)
+        if not writer.isOpened():
+            raise UserError(f"{args.video} can't be written; name a .mp4 in a writable folder")
+    lines = []
+    for index in tqdm(range(frames), desc="video", unit="frame"):
+        scene = video.frame(index)
+        if writer is not None:
+            writer.write(cv2.cvtColor(_picture(scene, args), cv2.COLOR_RGB2BGR))
+        if args.truth is not None:
+            lines.append(json.dumps(_truth(scene, index)))
+    if writer is not None:
+        writer.release()
+        print(f"{args.video}: {frames} frames of {wh[0]}x{wh[1]}, camera {video.camera}")
+    if args.truth is not None:
+        args.truth.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        print(f"{args.truth}: the true boxes of {frames} frames")
+
+
+def _truth(scene: RenderedScene, index: int) -> dict[str, object]:
+    """A frame's truth as JSON: boxes in pixels."""
+    return {
+        "frame": index,
+        "stamp_ns": scene.stamp_ns,
+        "objects": [
+            {
+                "id": item.id,
+                "kind": item.kind,
+                "colour": item.colour,
+                "attributes": list(item.attributes),
+                "full_xyxy_px": item.full_xyxy_px.tolist(),
+                "visible_xyxy_px": item.visible_xyxy_px.tolist(),
+                "visibility": round(item.visibility, 4),
+                "depth_m": round(item.depth_m, 3),
+            }
+            for item in scene.objects
+        ],
+    }

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lfmvl train``: train a small checkpoint, on the warehouse scenes or on own pictures."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+HELP = (
+    "Train a small LFM2-VL checkpoint, on the synthetic warehouse scenes or on a folder of "
+    "pictures in COCO format, from nothing or from another checkpoint. The run directory holds "
+    "the state (for --resume), progress.jsonl, and at the end the finished checkpoint."
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
+    add = parser.add_argument
+    add("--out", type=Path, default=Path("runs/train"), help="run directory (%(default)s)")
+    add(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="pictures and boxes in COCO format to learn from, instead of the warehouse scenes",
+    )
+    add(
+        "--from",
+        dest="start",
+        metavar="CHECKPOINT",
+        help="start from these weights: 'bundled', or a checkpoint directory of another run",
+    )
+    add("--mix", type=float, help="with --data, share of warehouse scenes to keep in (0)")
+    add("--rate", type=float, help="factor of the learning rates (1)")
+    add(
+        "--minutes",
+        type=float,
+        default=75.0,
+        help="training time, minutes; the total of a run that is resumed (%(default)s)",
+    )
+    add(
+        "--steps",
+        type=int,
+        default=None,
+        help="number of updates instead of --minutes, also a total",
+    )
+    add("--seed", type=int, default=0, help="of weights and scenes (%(default)s)")
+    add("--device", default="auto", help="auto (CUDA where there is one), cpu, cuda or cuda:N")
+    add("--processes", type=int, help="one-thread processes that train (2 on the CPU, 1 on CUDA)")
+    add("--batch", type=int, help="images per process and update (8 on the CPU, 16 on CUDA)")
+    add(
+        "--workers",
+        type=int,
+        help="further processes for each, which draw pictures ahead (0; on CUDA 12, or the number "
+        "of cores less one)",
+    )
+    add("--max-objects", type=int, default=8, help="most objects in an answer (%(default)s)")
+    add("--resume", action="store_true", help="continue the run in --out")
+    add(
+        "--export",
+        type=Path,
+        metavar="DIR",
+        default=None,
+        help="train nothing; write the run's averaged weights so far as a checkpoint",
+    )
+    add("--tiny", action="store_true", help="a model too small to be useful, to try the command")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train or export; return the exit code."""
+    from lfmvl_ros.core.errors import UserError
+    from lfmvl_warehouse.training.run import training_run as launch
+    from lfmvl_warehouse.training.run.plan import Wishes
+    from lfmvl_warehouse.training.run.train_settings import TrainSettings
+
+    if args.export is not None:
+        print(_exported(args.out, args.export, launch.export(args.out, args.export)))
+        return 0
+    try:
+        settings = TrainSettings(
+            out=args.out,
+            minutes=args.minutes,
+            steps=args.steps,
+            seed=args.seed,
+            **_machine(args),
+            max_objects=args.max_objects,
+        )
+    except ValueError as error:
+        raise UserError(f"{error}; see lfmvl train --help") from error
+    if args.tiny and args.start is not None:
+        raise UserError("--tiny is a shape to start from nothing; leave it or --from away")
+    if args.tiny:
+        settings = launch.with_smallest_shape(settings)
+    wishes = Wishes(data=args.data, start=args.start, rate=args.rate, mix=args.mix)
+    facts = launch.train(settings, resume=args.resume, wishes=wishes)
+    print(_exported(args.out, args.out / launch.CHECKPOINT_DIRECTORY, facts))
+    return 0
+
+
+def _exported(run: Path, target: Path, facts: Mapping[str, Any]) -> str:
+    """Say what was written, and how to use it."""
+    return (
+        f"wrote {target}: the averaged weights of {run} ({facts['parameters'] / 1e6:.1f} M "
+        f"parameters) after {facts['step']:,} updates in {facts['seconds'] / 60:.1f} minutes, with "
+        f"processor, tokenizer and card (README.md); use it with --model {target}"
+    )
+
+
+def _machine(args: argparse.Namespace) -> dict[str, Any]:
+    """Device, processes and batch; as many images an update on a GPU as in two processes."""
+    from lfmvl_ros.models.lfm2_vl.loading import choose_device
+    from lfmvl_warehouse.training.data.batches import StreamSettings
+
+    device = choose_device(args.device)
+    gpu = device.type == "cuda"
+    spare = min(12, max(1, (os.cpu_count() or 2) - 1))
+
+    def chosen(wish: int | None, on_cpu: int, on_gpu: int) -> int:
+        return wish if wish is not None else on_gpu if gpu else on_cpu
+
+    return {
+        "device": str(device),
+        "processes": chosen(args.processes, 2, 1),
+        "workers": chosen(args.workers, 0, spare),
+        "stream": StreamSettings(batch=chosen(args.batch, 8, 16)),
+    }

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Warehouse halls: a textured room (floor, two rack rows, two end walls, ceiling) and its camera.
+
+World: x right, y along the hall, z up, metres; the floor is z = 0. The camera looks horizontally;
+its picture is shifted, not tilted, so verticals stay vertical and the horizon is one row.
+Every plane's 1/depth is affine in the image, and the largest wins, which gives depth and the
+outline of every plane exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from lfmvl_warehouse.scenes import surfaces
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Pinhole camera: focal length, horizon row, centre column in px.
+
+    position: (x,y,z) in metres; yaw in radians, 0 looks along +y, positive turns towards +x.
+    """
+
+    focal_px: float
+    centre_px: float
+    horizon_px: float
+    position: tuple[float, float, float]
+    yaw: float = 0.0
+
+    def project(self, x: float, y: float, z: float = 0.0) -> tuple[float, float, float]:
+        """Image column, row and depth (m) of a world point; depth <= 0 is behind the camera."""
+        dx, dy = x - self.position[0], y - self.position[1]
+        s, c = np.sin(self.yaw), np.cos(self.yaw)
+        depth = float(dx * s + dy * c)
+        k = self.focal_px / max(depth, 1e-6)
+        return (
+            self.centre_px + float(dx * c - dy * s) * k,
+            self.horizon_px + (self.position[2] - z) * k,
+            depth,
+        )
+
+
+class Room:
+    """One hall, drawn from a seed; `render` shows it from a camera inside."""
+
+    def __init__(
+        self, seed: int, width_m: float = 12.0, length_m: float = 32.0, height_m: float = 7.0
+    ) -> None:
+        rng = np.random.default_rng((5, seed))
+        self.width_m, self.length_m, self.height_m = width_m, length_m, height_m
+        w, d, h = width_m, length_m, height_m
+        wall = surfaces.wall_paint(rng)
+        left = (
+            surfaces.rack_wall(rng, d, h, wall)
+            if rng.random() < 0.8
+            else surfaces.plain_wall(rng, d, h, wall)
+        )
+        right = (
+            surfaces.rack_wall(rng, d, h, wall)
+            if rng.random() < 0.8
+            else surfaces.plain_wall(rng, d, h, wall)
+        )
+        end = (
+            surfaces.rack_wall(rng, w, h, wall)
+            if rng.random() < 0.35
+            else surfaces.plain_wall(rng, w, h, wall)
+        )
+        up = np.array([0.0, 0, -1])
+        self._planes = (
+            (
+                "floor",
+                surfaces.floor(rng, w, d),
+                np.array([0.0, d, 0]),
+                np.array([1.0, 0, 0]),
+                np.array([0.0, -1, 0]),
+                surfaces.FLOOR_PPM,
+            ),
+            (
+                "ceiling",
+                surfaces.ceiling(rng, w, d),
+                np.array([0.0, d, h]),
+                np.array([1.0, 0, 0]),
+                np.array([0.0, -1, 0]),
+                surfaces.FLOOR_PPM // 2,
+            ),
+            ("left", left, np.array([0.0, 0, h]), np.array([0.0, 1, 0]), up, surfaces.WALL_PPM),
+            ("right", right, np.array([w, d, h]), np.array([0.0, -1, 0]), up, surfaces.WALL_PPM),
+            ("end", end, np.array([0.0, d, h]), np.array([1.0, 0, 0]), up, surfaces.WALL_PPM),
+            (
+                "back",
+                surfaces.plain_wall(rng, w, h, wall),
+                np.array([w, 0.0, h]),
+                np.array([-1.0, 0, 0]),
+                up,
+                surfaces.WALL_PPM,
+            ),
+        )
+
+    def inverse_depth(
+        self, camera: Camera, wh: tuple[int, int]
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """1/depth of each plane and of the room (H,W).
+
+        A plane's is 1-D: over columns for walls, over rows for floor and ceiling.
+        """
+        u = (np.arange(wh[0], dtype=np.float32) + 0.5 - camera.centre_px) / camera.focal_px
+        v = (np.arange(wh[1], dtype=np.float32) + 0.5 - camera.horizon_px) / camera.focal_px
+        s, c = np.float32(np.sin(camera.yaw)), np.float32(np.cos(camera.yaw))
+        x, y, z = (np.float32(k) for k in camera.position)
+        dx, dy = s + c * u, c - s * u
+        parts = {
+            "floor": v / z,
+            "ceiling": -v / (np.float32(self.height_m) - z),
+            "left": -dx / x,
+            "right": dx / (np.float32(self.width_m) - x),
+            "end": dy / (np.float32(self.length_m) - y),
+            "back": -dy / y,
+        }
+        walls = np.maximum.reduce([parts[k] for k in ("left", "right", "end", "back")])
+        flats = np.maximum(parts["floor"], parts["ceiling"])
+        return parts, np.maximum(walls[None], flats[:, None])
+
+    def render(self, camera: Camera, wh: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels (H,W,3) uint8 RGB and depth in metres (H,W) float32."""
+        parts, nearest = self.inverse_depth(camera, wh)
+        pixels = np.zeros((wh[1], wh[0], 3), np.uint8)
+        s, c = np.sin(camera.yaw), np.cos(camera.yaw)
+        turn = np.array([[c, -s, 0], [0, 0, -1], [s, c, 0]])
+        lens = np.array(
+            [
+                [camera.focal_px, 0, camera.centre_px - 0.5],
+                [0, camera.focal_px, camera.horizon_px - 0.5],
+                [0, 0, 1],
+            ]
+        )
+        for name, texture, origin, e1, e2, ppm in self._planes:
+            line = parts[name]
+            grid = line[:, None] if name in ("floor", "ceiling") else line[None]
+            mask = (grid >= nearest).view(np.uint8)
+            x, y, w, h = cv2.boundingRect(mask)
+            if w == 0:
+                continue
+            matrix = (
+                lens
+                @ turn
+                @ np.column_stack([e1 / ppm, e2 / ppm, origin - np.asarray(camera.position)])
+            )
+            matrix = np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1.0]]) @ matrix
+            view = cv2.warpPerspective(
+                texture, matrix, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
+            target = pixels[y : y + h, x : x + w]
+            pixels[y : y + h, x : x + w] = cv2.copyTo(
+                view, np.ascontiguousarray(mask[y : y + h, x : x + w]), np.ascontiguousarray(target)
+            )
+        return pixels, 1.0 / nearest

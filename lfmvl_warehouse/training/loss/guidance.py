@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Show the language tower where to look while it writes a label or a number (training only).
+
+To write a corner, a place in the answer has to remember which object it is about and to attend to
+the image tokens that show it. That is two hops of attention, which a small model takes very long to
+find. The truth says where to look, so half of the heads of one layer are told. To write a label as
+it was asked, whatever its language, a later layer is told where in the prompt its words are.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lfmvl_warehouse.training.data.batches import Batch
+from lfmvl_warehouse.training.data.patch_grid import Grid
+from lfmvl_warehouse.training.model.shared_prefix import Attending
+from lfmvl_warehouse.training.model.tokenizer import IMAGE_ID
+
+
+def image_tokens_of(boxes: Tensor, grid: Grid) -> Tensor:
+    """(Q, 4) normalised boxes -> (Q, N) bool, the image tokens whose middle a box covers.
+
+    A box that covers no middle gets the token its own middle lies in.
+    """
+    middles = torch.from_numpy(grid.token_middles()).to(boxes.device)
+    low, high = boxes[:, None, :2], boxes[:, None, 2:]
+    covered = ((middles > low) & (middles < high)).all(-1)
+    nearest = (middles - (low + high) / 2).square().sum(-1).argmin(1)
+    every = torch.arange(len(boxes), device=boxes.device)
+    covered[every, nearest] |= ~covered.any(1)
+    return covered
+
+
+def image_guidance(attending: Attending, batch: Batch) -> Tensor:
+    """Mean surprise, in nats, of the first half of the heads looking at the object being written.
+
+    Args:
+        attending: what an attention block looks at.
+        batch: its ``subject`` and ``answered`` say which object each place is about.
+    """
+    row, place = (batch.subject >= 0).nonzero(as_tuple=True)
+    if not len(row):
+        return attending.queries.sum() * 0
+    logs = attending.logs(row, place, slice(attending.heads // 2))
+    boxes = batch.answered[row, batch.subject[row, place]]
+    looked = logs[:, :, batch.ids[0] == IMAGE_ID]
+    return _surprise(looked, image_tokens_of(boxes, batch.grid))
+
+
+def word_guidance(attending: Attending, batch: Batch) -> Tensor:
+    """Mean surprise of the second half of the heads looking at the words that a label repeats.
+
+    Arguments as of :func:`image_guidance`; the batch's ``source`` says where those words are.
+    """
+    row, place = (batch.source[..., 1] > 0).nonzero(as_tuple=True)
+    if not len(row):
+        return attending.queries.sum() * 0
+    logs = attending.logs(row, place, slice(attending.heads // 2, None))
+    start, stop = batch.source[row, place].unbind(-1)
+    places = torch.arange(logs.shape[-1], device=row.device)
+    return _surprise(logs, (places >= start[:, None]) & (places < stop[:, None]))
+
+
+def _surprise(logs: Tensor, wanted: Tensor) -> Tensor:
+    """Mean of (Q, heads, N) log-probabilities, in nats, at looking where (Q, N) says."""
+    return -logs.masked_fill(~wanted[:, None], -torch.inf).logsumexp(-1).mean()

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model card of a checkpoint that was trained on own pictures, or from another checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lfmvl_warehouse.training.data.patch_grid import BUDGET
+from lfmvl_warehouse.training.run.start import HIDDEN_RATE
+
+_HEAD = """\
+---
+library_name: transformers
+pipeline_tag: image-text-to-text
+tags: [lfm2-vl, object-detection]
+---
+
+# {title}, {millions:.1f} M parameters
+
+A small `Lfm2VlForConditionalGeneration` with the architecture, processor, special tokens, chat
+template and answer format of Liquid AI's LFM2-VL; it is not one of their checkpoints and shares no
+weights with them. `lfmvl train` made it from {origin}.
+
+Ask it for: {kinds}.
+
+```
+Detect all instances of: {example}. Response must be a JSON array: \
+[{{"label": ..., "bbox": [x1, y1, x2, y2]}}, ...]. Coordinates are normalized to [0,1].
+```
+
+The answer lists objects from left to right, with the label as asked, and is `[]` when nothing is
+there. The processor asks for {least} to {most} image tokens and does not split pictures into
+tiles unless told to.
+"""
+
+_MADE = """\
+## How it was made
+
+| | |
+|---|---|
+| {data} |
+| start | {start} |
+| updates | {step:,} in {minutes:.0f} minutes on {machine}, \
+{samples:,} images in all |
+| recipe | {rates}, cosine schedule, averaged weights, Muon (hidden |
+| | matrices) and AdamW, bfloat16 autocast, soft labels on coordinates, throw-away heads for |
+| | kind and box of each patch, answers of up to {max_objects} objects, seed {seed} |
+"""
+
+_LIMITS = """\
+## Limits
+
+- It was judged on {judged}. Cameras, places and light that are not in them were not tried.
+- It knows the names above and little else; its answers about other things mean nothing.
+- Objects smaller than 0.4 % of a picture were neither asked for nor counted.
+- Its confidences are not calibrated. Coordinates have two decimals, or three where the prompt ends
+  with "Write three decimals."
+
+## Licence
+
+Not stated here: it depends on the licence of the pictures{start_licence}.
+Add `license:` to the head of this card before you pass the weights on.
+"""
+
+_COLUMNS = {
+    "recall50": "recall",
+    "precision50": "precision",
+    "mean_iou": "mean IoU",
+    "valid_json": "valid JSON",
+    "absent_label_empty": "absent → `[]`",
+}
+
+
+def _cell(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count:,} pictures"
+
+
+def _scores(facts: Mapping[str, Any], judged: str) -> str:
+    held_out = facts.get("held_out") or []
+    if not held_out:
+        return "## Scores\n\nNot measured yet: the training has not come to an end.\n"
+    lines = [
+        "## Scores",
+        "",
+        f"Greedy answers of the averaged weights to random questions about {judged}, which were",
+        "not learnt from. Recall and precision are at IoU 0.5; label and box must both be right.",
+        "",
+        f"| after | {' | '.join(_COLUMNS.values())} |",
+        "|---|" + "---|" * len(_COLUMNS),
+    ]
+    for record in held_out:
+        cells = " | ".join(_cell(record.get(column)) for column in _COLUMNS)
+        lines.append(f"| {record['step']:,} updates | {cells} |")
+    return "\n".join(lines) + "\n"
+
+
+def _data_row(facts: Mapping[str, Any]) -> str:
+    data = facts.get("data")
+    if data is None:
+        return "data | the procedural warehouse scenes of `lfmvl_warehouse.scenes`"
+    each = ", ".join(f"{name} {count:,}" for name, count in data["boxes_by_category"].items())
+    learnt = data["pictures"] - data["held_out_pictures"]
+    row = (
+        f"data | {data['name']}: {_pictures(learnt)} to learn from, mirrored and cropped at "
+        f"random, and {data['held_out_pictures']:,} to judge by; {data['boxes']:,} boxes of "
+        f"{len(data['boxes_by_category'])} categories ({each})"
+    )
+    if data["left_out"]:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in data["left_out"].items())
+        row += f" |\n| left out | {reasons}"
+    if facts["mix"]:
+        row += f" |\n| mixed in | procedural warehouse scenes, {facts['mix']:.0%} of all images"
+    return row
+
+
+def _rates(facts: Mapping[str, Any]) -> str:
+    rates = f"learning rates times {facts['rate']:g}"
+    return f"{rates}, those of hidden matrices times {HIDDEN_RATE:g}" if facts["start"] else rates
+
+
+def render_own_card(facts: Mapping[str, Any]) -> str:
+    """The card as Markdown.
+
+    Args:
+        facts: of the training, as
+            :func:`lfmvl_warehouse.training.run.training_run.export` returns them for a run with
+            other data than the warehouse's or with a start.
+    """
+    data, start = facts.get("data"), facts["start"]
+    named = f"the pictures of {data['name']}" if data else "procedural warehouse scenes"
+    judged = (
+        f"{_pictures(data['held_out_pictures'])} of {data['name']}"
+        if data
+        else "procedural scenes with seeds of their own"
+    )
+    head = _HEAD.format(
+        title=f"LFM2-VL for {data['name'] if data else 'warehouse scenes'}",
+        millions=facts["parameters"] / 1e6,
+        origin=f"{named}, from {f'the checkpoint `{start}`' if start else 'random weights'}",
+        kinds=", ".join(facts["kinds"]),
+        example=", ".join(facts["kinds"][:2]),
+        least=BUDGET.min_tokens,
+        most=BUDGET.max_tokens,
+    )
+    made = _MADE.format(
+        data=_data_row(facts),
+        start=f"the weights of `{start}`" if start else "random weights",
+        minutes=facts["seconds"] / 60,
+        rates=_rates(facts),
+        machine=machine_of(facts),
+        **{name: facts[name] for name in ("step", "samples", "max_objects", "seed")},
+    )
+    limits = _LIMITS.format(
+        judged=judged,
+        start_licence=f" and of the weights it started from, {start}" if start else "",
+    )
+    return "\n".join([head, _scores(facts, judged), made, limits])
+
+
+def machine_of(facts: dict[str, Any]) -> str:
+    """What a run trained on.
+
+    >>> machine_of({"processes": 2})
+    '2 CPU processes of one thread'
+    >>> machine_of({"processes": 1, "device": "cuda:0"})
+    'one GPU'
+    """
+    if facts.get("device", "cpu") != "cpu":
+        return "one GPU"
+    return f"{facts['processes']} CPU processes of one thread"

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start the processes of a run, let them find each other, and turn the result into a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import multiprocessing
+from torch.multiprocessing import ProcessRaisedException
+from transformers import AutoTokenizer
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.models.checkpoint_files import NO_REMOTE_CODE
+from lfmvl_warehouse.scenes.translations import TRANSLATIONS
+from lfmvl_warehouse.training.data.sources import asked_labels, warehouse_vocabulary
+from lfmvl_warehouse.training.model.build import (
+    ModelShape,
+    build_model,
+    build_processor,
+    count_parameters,
+    save_checkpoint,
+)
+from lfmvl_warehouse.training.model.words import spoken
+from lfmvl_warehouse.training.run.card import FACTS_FILE, write_card
+from lfmvl_warehouse.training.run.plan import Plan, Wishes, make_plan
+from lfmvl_warehouse.training.run.processes import end_with_parent
+from lfmvl_warehouse.training.run.state import LOG_FILE, STATE_FILE, TOKENIZER_DIRECTORY, claim
+from lfmvl_warehouse.training.run.train_settings import TrainSettings
+
+CHECKPOINT_DIRECTORY = "checkpoint"
+_USER_ERROR = re.compile(r"^lfmvl_ros\.core\.errors\.UserError: (.*)$", re.MULTILINE)
+
+
+def quiet_threads() -> None:
+    """One thread a process that sleeps while it waits; to be called before torch does any work.
+
+    Spinning OpenMP threads on contended cores cost a factor of five in training speed.
+    """
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+
+
+def train(
+    settings: TrainSettings, *, resume: bool = False, wishes: Wishes | None = None
+) -> dict[str, Any]:
+    """Run a training to its end.
+
+    Args:
+        settings: the run.
+        resume: continue from the state in the run directory.
+        wishes: other data than the warehouse scenes, a checkpoint to start from.
+
+    Returns:
+        The facts of the training that the card states.
+
+    Raises:
+        UserError: there is nothing to resume, or a state that a new run would overwrite; data,
+            checkpoint or state can't be used.
+    """
+    state = settings.out / STATE_FILE
+    if resume and not state.exists():
+        raise UserError(f"there is no {state} to resume; start without --resume")
+    if state.exists() and not resume:
+        raise UserError(f"{state} exists; add --resume to continue it, or choose another --out")
+    quiet_threads()
+    plan = make_plan(settings, wishes or Wishes(), resume=resume)
+    if plan.folder is not None:
+        print(plan.folder.describe(), flush=True)
+    settings.out.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="lfmvl-train-") as directory:
+            arguments = (plan, f"file://{directory}/meeting")
+            if settings.processes == 1:
+                _process(0, *arguments)
+            else:
+                multiprocessing.start_processes(
+                    _process, arguments, nprocs=settings.processes, start_method="spawn"
+                )
+    except ProcessRaisedException as error:
+        told = told_by(str(error))
+        if told is None:
+            raise
+        raise UserError(told) from error
+    return export(settings.out, settings.out / CHECKPOINT_DIRECTORY)
+
+
+def told_by(traceback: str) -> str | None:
+    """What a UserError of another process said, or None where it was another error."""
+    found = _USER_ERROR.search(traceback)
+    return found[1] if found else None
+
+
+def _process(rank: int, plan: Plan, meeting: str) -> None:
+    torch.set_num_threads(1)
+    settings = plan.settings
+    with claim(settings.out) if rank == 0 else nullcontext():
+        if settings.processes == 1:
+            plan.trainer(rank).run()
+            return
+        end_with_parent()
+        dist.init_process_group(
+            "gloo", init_method=meeting, rank=rank, world_size=settings.processes
+        )
+        plan.trainer(rank).run()
+        dist.destroy_process_group()
+
+
+def export(run: Path, target: Path) -> dict[str, Any]:
+    """Turn the averaged weights of a run's state into a checkpoint directory with its card.
+
+    Returns:
+        The facts of the training that the card states.
+
+    Raises:
+        UserError: the run has no state yet.
+    """
+    if not (run / STATE_FILE).exists():
+        raise UserError(f"{run / STATE_FILE} does not exist; train first")
+    state = torch.load(run / STATE_FILE, weights_only=True, map_location="cpu")
+    tokenizer = AutoTokenizer.from_pretrained(run / TOKENIZER_DIRECTORY, **NO_REMOTE_CODE)
+    model = build_model(ModelShape(**state["shape"]), vocabulary=len(tokenizer))
+    model.load_state_dict(state["average"])
+    facts = {
+        **{name: state[name] for name in ("step", "samples", "seconds", "seed", "shape")},
+        **state.get("settings", {}),
+        "parameters": count_parameters(model),
+        **_learnt(state.get("recipe", {}), run),
+        "languages": spoken(tokenizer, TRANSLATIONS),
+    }
+    facts["labels"] = asked_labels(facts)
+    fresh = target.with_name(target.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    save_checkpoint(model, build_processor(tokenizer), fresh)
+    (fresh / FACTS_FILE).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    write_card(fresh)
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
+    return facts
+
+
+def _learnt(recipe: dict[str, Any], run: Path) -> dict[str, Any]:
+    """What the run was about: words; data, start and scores where they are not the usual ones.
+
+    Paths stay at home.
+    """
+    words = warehouse_vocabulary()
+    data, facts = recipe.get("data"), {}
+    kinds, colours = list(words.kinds), list(words.colours)
+    if data is not None:
+        own = list(data["boxes_by_category"])
+        kinds = list(dict.fromkeys((*own, *(kinds if recipe["mix"] else ()))))
+        colours = colours if recipe["mix"] else []
+        facts["data"] = {name: value for name, value in data.items() if name != "path"}
+    if data is not None or recipe.get("start"):
+        facts |= {name: recipe[name] for name in ("start", "rate", "mix")}
+        facts["held_out"] = _judgements(run / LOG_FILE)
+    return {"kinds": kinds, "colours": colours, **facts}
+
+
+def _judgements(log: Path) -> list[dict[str, Any]]:
+    """The first and the last held-out scores of a run's log, with their steps."""
+    if not log.exists():
+        return []
+    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    scores = [{"step": r["step"], **r["held_out"]} for r in records if "held_out" in r]
+    return scores if len(scores) < 2 else [scores[0], scores[-1]]
+
+
+def with_smallest_shape(settings: TrainSettings) -> TrainSettings:
+    """The same run with a model so small that it only shows that training works."""
+    return replace(settings, shape=ModelShape(64, 1, 64, "ca", 64))
