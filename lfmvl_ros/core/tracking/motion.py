@@ -38,13 +38,13 @@ class Transition:
     Attributes:
         reach_s: ``(N,)``.
         keep: ``(N,)`` in (0, 1].
-        unit: ``(N, 3)`` variance of x, covariance of x and v, variance of v that an acceleration
-            noise of density 1 adds.
+        unit: three ``(N,)``: variance of x, covariance of x and v, and variance of v that an
+            acceleration noise of density 1 adds.
     """
 
     reach_s: FloatArray
     keep: FloatArray
-    unit: FloatArray
+    unit: tuple[FloatArray, FloatArray, FloatArray]
 
     def of_mean(self, mean: FloatArray) -> FloatArray:
         """Return states ``(N, ..., 8)`` carried forward, a new array."""
@@ -74,9 +74,9 @@ class Transition:
         like = (-1,) + (1,) * (noise.ndim - 1)
         # The diagonals of the blocks, as views: 9 entries lie between neighbours.
         flat = out.reshape(*covariance.shape[:-2], STATES**2)
-        flat[..., 0:36:9] += noise * self.unit[:, 0].reshape(like)
-        flat[..., 4:36:9] += noise * self.unit[:, 1].reshape(like)
-        flat[..., 36::9] += noise * self.unit[:, 2].reshape(like)
+        flat[..., 0:36:9] += noise * self.unit[0].reshape(like)
+        flat[..., 4:36:9] += noise * self.unit[1].reshape(like)
+        flat[..., 36::9] += noise * self.unit[2].reshape(like)
         out[..., 4:, :4] = np.swapaxes(out[..., :4, 4:], -1, -2)
         return out
 
@@ -89,19 +89,21 @@ def transition(steady_s: FloatArray, coasting_s: FloatArray, decay_s: float) -> 
         coasting_s: ``(N,)`` seconds >= 0 after that, in which velocity fades.
         decay_s: time constant of the fading, seconds > 0.
     """
-    # Noise of the steady part as columns of (variance of x, covariance, variance of v).
-    xx, xv, vv = (
-        _UNIT_NOISE[0, 0] * steady_s**3,
-        _UNIT_NOISE[0, 1] * steady_s**2,
-        _UNIT_NOISE[1, 1] * steady_s,
-    )
+    xx = _UNIT_NOISE[0, 0] * steady_s**3
+    xv = _UNIT_NOISE[0, 1] * steady_s**2
+    vv = _UNIT_NOISE[1, 1] * steady_s
     if not coasting_s.any():
-        return Transition(steady_s, np.ones_like(steady_s), np.stack([xx, xv, vv], axis=1))
-    far, keep, fading = _fading_step(coasting_s, decay_s)
+        return Transition(steady_s, np.ones_like(steady_s), (xx, xv, vv))
+    fading = _fading_step(coasting_s, decay_s)
     if not steady_s.any():
-        return Transition(far, keep, fading)
-    steady = np.stack([xx + 2 * far * xv + far**2 * vv, keep * (xv + far * vv), keep**2 * vv], 1)
-    return Transition(steady_s + far, keep, steady + fading)
+        return fading
+    far, keep = fading.reach_s, fading.keep
+    unit = (
+        xx + 2 * far * xv + far**2 * vv + fading.unit[0],
+        keep * (xv + far * vv) + fading.unit[1],
+        keep**2 * vv + fading.unit[2],
+    )
+    return Transition(steady_s + far, keep, unit)
 
 
 def predict(
@@ -130,8 +132,8 @@ def predict(
     return step.of_mean(mean), step.of_covariance(covariance, noise)
 
 
-def _fading_step(dt_s: FloatArray, decay_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Reach and keep ``(N,)`` and unit noise ``(N, 3)`` of a step in which velocity fades."""
+def _fading_step(dt_s: FloatArray, decay_s: float) -> Transition:
+    """The transition over ``(N,)`` seconds in which velocity fades."""
     ratio = dt_s / decay_s
     keep = np.exp(-ratio)
     reach = -np.expm1(-ratio) * decay_s
@@ -141,7 +143,7 @@ def _fading_step(dt_s: FloatArray, decay_s: float) -> tuple[FloatArray, FloatArr
     exact = decay_s**2 * (dt_s - 2 * reach + q_vv)
     series = 1 / 3 + ratio * (-1 / 4 + ratio * (7 / 60 + ratio * (-1 / 24 + ratio * 31 / 2520)))
     q_xx = np.where(ratio < _SERIES_BELOW, dt_s**3 * series, exact)
-    return reach, keep, np.stack([q_xx, q_xv, q_vv], axis=1)
+    return Transition(reach, keep, (q_xx, q_xv, q_vv))
 
 
 def correct(
