@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy
 from lfmvl_ros.core.config import TrackerSettings
@@ -42,7 +42,7 @@ NS = 1e-9
 Carry = Callable[[Table, int, TrackerSettings], Table]
 Look = Callable[[int], ColourImage | None]
 # An innovation this unlikely means that the object did something the model did not expect.
-_SURPRISING = float(chi2.ppf(0.95, 4))
+_SURPRISING = float(chdtri(4, 0.05))  # of chi-squared with 4 degrees
 MAX_INFLATION = 4.0
 CONFIDENCE_MEMORY = 0.7
 # Below this share of its box inside the image an object has left; closer to the border than this
