@@ -38,7 +38,15 @@ with needed_packages():
     from tracking_world import Answer
 
     from lfmvl_ros.core.config import TrackerSettings
-    from lfmvl_ros.core.tracking import Tracker, TrackState, colour, consensus, flow, hypotheses
+    from lfmvl_ros.core.tracking import (
+        Tracker,
+        TrackState,
+        colour,
+        consensus,
+        flow,
+        hypotheses,
+        points,
+    )
 
 SHARED = Path(__file__).parents[2] / "shared/data/real_sequences"
 LATENCIES_S = (0.25, 0.5)
@@ -48,7 +56,7 @@ Follow = Callable[[Sequence, list[Answer]], Said]
 # What is switched off, as constants of modules.
 ABLATIONS: dict[str, dict[tuple[object, str], object]] = {
     "all parts": {},
-    "at most 4x4 points a box": {(flow, "MOST_ACROSS"): 4},
+    "at most 4x4 points a box": {(points, "MOST_ACROSS"): 4},
     "kernel of 0.5 px at any size": {
         (consensus, "WIDE_KERNEL"): 0.0,
         (consensus, "NARROW_KERNEL"): 0.0,

@@ -95,26 +95,37 @@ class _Shaking(SceneVideo):
         )
 
 
-def _video(kind: str, seed: int) -> SceneVideo:
+def _video(kind: str, seed: int, wh: tuple[int, int], fps: float) -> SceneVideo:
     crowd = dataclasses.replace(VIDEO, kinds=("person",), objects=(10, 12))
     goods = dataclasses.replace(VIDEO, kinds=LABELS, objects=(9, 12))
     if kind == "crowd":
-        return SceneVideo(seed, wh=WH, fps=FPS, options=crowd, camera="static")
+        return SceneVideo(seed, wh=wh, fps=fps, options=crowd, camera="static")
     if kind == "turn":
-        return _Turning(seed, wh=WH, fps=FPS, options=goods, camera="pan")
+        return _Turning(seed, wh=wh, fps=fps, options=goods, camera="pan")
     if kind == "shake":
-        return _Shaking(seed, wh=WH, fps=FPS, options=goods, camera="pan")
-    return SceneVideo(seed, wh=WH, fps=FPS, options=goods, camera=kind)
+        return _Shaking(seed, wh=wh, fps=fps, options=goods, camera="pan")
+    return SceneVideo(seed, wh=wh, fps=fps, options=goods, camera=kind)
 
 
-def rendered(kind: str, seed: int, seconds: float, cache: Path | None = None) -> World:
+def rendered(
+    kind: str,
+    seed: int,
+    seconds: float,
+    cache: Path | None = None,
+    wh: tuple[int, int] = WH,
+    fps: float = FPS,
+) -> World:
     """Render a scene of one of :data:`SCENES`, or read it from ``cache`` if it was before."""
-    file = None if cache is None else cache / f"{kind}-{seed}-{seconds:g}.npz"
-    video, count = _video(kind, seed), round(seconds * FPS)
+    file = None
+    if cache is not None:
+        size = "" if (wh, fps) == (WH, FPS) else f"-{wh[0]}x{wh[1]}-{fps:g}"
+        file = cache / f"{kind}-{seed}-{seconds:g}{size}.npz"
+    video, count = _video(kind, seed, wh, fps), round(seconds * fps)
     if file is not None and file.exists():
         with np.load(file) as kept:
-            return _sensed(world_of(f"{kind}-{seed}", kept["grey"], kept["rows"]), video, seed)
-    grey = np.zeros((count, WH[1], WH[0]), np.uint8)
+            world = world_of(f"{kind}-{seed}", kept["grey"], kept["rows"], wh=wh, fps=fps)
+            return _sensed(world, video, seed)
+    grey = np.zeros((count, wh[1], wh[0]), np.uint8)
     rows = []
     for i in range(count):
         scene = video.frame(i)
@@ -123,7 +134,8 @@ def rendered(kind: str, seed: int, seconds: float, cache: Path | None = None) ->
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         np.savez(file, grey=grey, rows=np.array(rows))
-    return _sensed(world_of(f"{kind}-{seed}", grey, np.array(rows)), video, seed)
+    world = world_of(f"{kind}-{seed}", grey, np.array(rows), wh=wh, fps=fps)
+    return _sensed(world, video, seed)
 
 
 def _sensed(world: World, video: SceneVideo, seed: int) -> World:
@@ -135,8 +147,8 @@ def _sensed(world: World, video: SceneVideo, seed: int) -> World:
         # The camera's own pictures have no roll, and its pitch moves the horizon.
         a, b = video.camera_at((step - 0.5) / 4), video.camera_at((step + 0.5) / 4)
         pitch = (b.horizon_px - a.horizon_px) / camera.focal_px
-        rate = np.array([pitch, b.yaw - a.yaw, 0.0]) * 4 * FPS
-        gyro.append((round(step * 1e9 / (4 * FPS)), rate + bias + rng.normal(size=3) * 0.01))
+        rate = np.array([pitch, b.yaw - a.yaw, 0.0]) * 4 * world.fps
+        gyro.append((round(step * 1e9 / (4 * world.fps)), rate + bias + rng.normal(size=3) * 0.01))
     lens = Intrinsics(camera.focal_px, camera.focal_px, camera.centre_px, camera.horizon_px)
     return dataclasses.replace(world, gyro=tuple(gyro), lens=lens)
 
@@ -156,6 +168,7 @@ def world_of(
     rows: np.ndarray,
     asked: tuple[str, ...] = LABELS,
     wh: tuple[int, int] = WH,
+    fps: float = FPS,
 ) -> World:
     """The world of pictures ``(T, H, W)`` and of the :func:`truth_rows` of all of them."""
     ids, labels, boxes, hidden = [], [], [], []
@@ -169,7 +182,7 @@ def world_of(
         labels.append(tuple(asked[int(k)] for k in here[seen, 2]))
         boxes.append(xyxy[seen])
         hidden.append(xyxy[covered])
-    return World(name, grey, tuple(ids), tuple(labels), tuple(boxes), tuple(hidden), wh)
+    return World(name, grey, tuple(ids), tuple(labels), tuple(boxes), tuple(hidden), wh, fps)
 
 
 def slow_answers(

@@ -18,6 +18,7 @@ What is listed in ``__all__`` is the public interface; it is imported when it is
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from lfmvl_ros.core.query import Query
     from lfmvl_ros.core.tracking import Tracker, Tracks
     from lfmvl_ros.models.load import load_model
+
+# Read by OpenCV when it is first imported: 100 kB can state 30,000 x 30,000 pixels. The same number
+# as core.encoded_images.MAX_FILE_MEGAPIXELS, which a test compares.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(256_000_000))
 
 __version__ = "0.1.0"
 

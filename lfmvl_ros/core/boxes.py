@@ -64,19 +64,19 @@ def normalise(xyxy_px: FloatArray, wh: tuple[int, int]) -> FloatArray:
 def clip(xyxy_px: FloatArray, wh: tuple[int, int]) -> FloatArray:
     """Cut boxes ``(N, 4)`` at the border of an image of ``(width, height)`` pixels."""
     limit = np.array([wh[0], wh[1], wh[0], wh[1]], dtype=np.float64)
-    return np.clip(xyxy_px, 0.0, limit)
+    return np.minimum(np.maximum(xyxy_px, 0.0), limit)
 
 
 def area(xyxy: FloatArray) -> FloatArray:
     """Area of each box, ``(N,)``; 0 where a box is turned inside out."""
-    sides = np.clip(xyxy[:, 2:] - xyxy[:, :2], 0.0, None)
+    sides = np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0.0)
     return np.asarray(sides[:, 0] * sides[:, 1], dtype=np.float64)
 
 
 def _intersection(a: FloatArray, b: FloatArray) -> FloatArray:
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    sides = np.clip(high - low, 0.0, None)
+    sides = np.maximum(high - low, 0.0)
     return np.asarray(sides[..., 0] * sides[..., 1], dtype=np.float64)
 
 
@@ -88,4 +88,17 @@ def iou_matrix(a: FloatArray, b: FloatArray) -> FloatArray:
     """
     inter = _intersection(a, b)
     union = area(a)[:, None] + area(b)[None, :] - inter
+    return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+
+
+def iou_pairs(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Intersection over union of ``a[i]`` with ``b[i]``, ``(N,)``; 0 for pairs without area.
+
+    >>> iou_pairs(as_xyxy([[0, 0, 2, 2]]), as_xyxy([[1, 0, 3, 2]])).round(3).tolist()
+    [0.333]
+    """
+    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
+    sides = np.maximum(sides, 0.0)
+    inter = np.asarray(sides[:, 0] * sides[:, 1], dtype=np.float64)
+    union = area(a) + area(b) - inter
     return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)

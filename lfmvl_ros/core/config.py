@@ -136,6 +136,14 @@ class ImageSettings(Group):
         low=0.0,
         high=600000.0,
     )
+    max_input_megapixels: float = setting(
+        64.0,
+        "Compressed images that state more pixels are dropped as corrupt before memory is taken "
+        "for them. Raise it for larger cameras.",
+        unit="MP",
+        low=0.1,
+        high=1000.0,
+    )
 
 
 @dataclass(frozen=True)

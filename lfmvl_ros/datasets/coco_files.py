@@ -15,6 +15,7 @@ import cv2
 from PIL import Image
 from tqdm import tqdm
 
+from lfmvl_ros.core.encoded_images import MAX_FILE_MEGAPIXELS
 from lfmvl_ros.core.errors import UserError
 
 # The first line that finds annotations is taken: COCO's own layout, then a single file, then one
@@ -156,6 +157,10 @@ def check_picture(path: Path, stated_wh_px: tuple[int, int] | None) -> CheckedPi
     try:
         with Image.open(path) as image:
             stored = image.size
+            if stored[0] * stored[1] > MAX_FILE_MEGAPIXELS * 1e6:
+                return (
+                    f"is {stored[0]:,} x {stored[1]:,}; at most {MAX_FILE_MEGAPIXELS} MP are read"
+                )
             orientation = image.getexif().get(_ORIENTATION, 1)
             orientation = orientation if orientation in range(1, 9) else 1
             image.draft("RGB", (64, 64))  # JPEG is read to the end, but not all of it computed

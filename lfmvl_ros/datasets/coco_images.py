@@ -9,6 +9,7 @@ from collections import OrderedDict
 import cv2
 import numpy as np
 
+from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.coco import CocoFolder, CocoPicture
 from lfmvl_ros.datasets.questions import MIN_VISIBILITY, LabelledImage, Target, Vocabulary
@@ -63,7 +64,8 @@ class PictureStore:
 
 
 def _decode(picture: CocoPicture) -> np.ndarray:
-    stored = cv2.imread(str(picture.path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    stored = decode_file(picture.path, flags) if picture.path.is_file() else None
     if stored is None:
         raise UserError(
             f"{picture.path} can't be read any more; put it back, or remove it from the "

@@ -81,6 +81,7 @@ def frame_from_image(
     *,
     receipt_ns: int = 0,
     camera: str = "",
+    max_megapixels: float = 64.0,
 ) -> Frame:
     """Return the picture of a message.
 
@@ -89,13 +90,14 @@ def frame_from_image(
         bridge: decodes raw colour images where it works; else our own codec does.
         receipt_ns: what a zero stamp becomes.
         camera: which of the node's cameras took it.
+        max_megapixels: compressed images that state more million pixels are not decoded.
 
     Raises:
         ConversionError: see :mod:`lfmvl_ros.ros.sensors.pixels`.
     """
     taken_ns = stamp_ns(message.header.stamp) or receipt_ns
     if isinstance(message, CompressedImage):
-        pixels = decode_compressed(message.format, message.data)
+        pixels = decode_compressed(message.format, message.data, max_megapixels=max_megapixels)
     else:
         pixels = _rgb_of(message, bridge)
     return Frame(pixels, taken_ns, message.header.frame_id, camera)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -29,10 +31,15 @@ def image_topic(node: Node, prefix: str, compressed: bool) -> str:
 
 
 class ImageReader:
-    """Decodes with ``cv_bridge`` or our own codec, and logs once which."""
+    """Decodes with ``cv_bridge`` or our own codec, and logs once which.
 
-    def __init__(self, node: Node) -> None:
-        self._bridge = CvBridgeAdapter()
+    Args:
+        node: that logs.
+        max_megapixels: asked for the most million pixels of a compressed image.
+    """
+
+    def __init__(self, node: Node, max_megapixels: Callable[[], float]) -> None:
+        self._bridge, self._max_megapixels = CvBridgeAdapter(), max_megapixels
         codec = "cv_bridge" if self._bridge.works else "the built-in codec"
         node.get_logger().info(f"images are decoded by {codec} ({self._bridge.reason})")
 
@@ -42,4 +49,6 @@ class ImageReader:
         Raises:
             ConversionError: it can't be used.
         """
-        return conversions.frame_from_image(message, self._bridge, camera=camera)
+        return conversions.frame_from_image(
+            message, self._bridge, camera=camera, max_megapixels=self._max_megapixels()
+        )

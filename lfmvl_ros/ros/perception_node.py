@@ -70,7 +70,7 @@ class PerceptionNode(LifecycleNode):
         self._changing, self._closing = threading.Lock(), False
         self._declared = SettingsParameters(self, PerceptionSettings(), self._apply)
         CARD_TEMPLATE.render(Query.parse(self._settings.query))
-        read = ImageReader(self)
+        read = ImageReader(self, lambda: self._settings.image.max_input_megapixels)
         for name in self._settings.cameras:
             self._channels[name] = CameraChannel(
                 self,

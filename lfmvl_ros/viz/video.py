@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
 
 Image = NDArray[np.uint8]
@@ -24,8 +25,7 @@ def read_image(path: Path) -> Image:
     """
     if not path.is_file():
         raise UserError(f"there is no image file {str(path)!r}; check the path")
-    data = np.fromfile(path, np.uint8)
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    picture = decode_file(path)
     if picture is None:
         raise UserError(f"{str(path)!r} can't be read as an image; give a JPEG, PNG, BMP or WebP")
     return np.ascontiguousarray(picture[..., ::-1])

@@ -18,8 +18,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from scipy.special import gammaln
-from scipy.stats import f as f_distribution
+from scipy.special import fdtri, gammaln  # scipy.stats takes a third of a second to import
 
 from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy, iou_matrix
 
@@ -180,7 +179,7 @@ def with_overlapping(
 @lru_cache(maxsize=8)
 def _gate(probability: float) -> float:
     """Squared Mahalanobis distance within which a Student t has this share of its mass."""
-    return float(4 * f_distribution.ppf(probability, 4, TAIL))
+    return float(4 * fdtri(4, TAIL, probability))
 
 
 def _candidates(

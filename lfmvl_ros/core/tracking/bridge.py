@@ -20,7 +20,8 @@ from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking.carry import Seen, small_boxes, step
 from lfmvl_ros.core.tracking.colour import ColourImage, small_colour
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
-from lfmvl_ros.core.tracking.flow import points_across, small_grey
+from lfmvl_ros.core.tracking.flow import small_grey
+from lfmvl_ros.core.tracking.points import points_across
 from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.update import carried
 
@@ -85,6 +86,7 @@ class Bridge:
                     if generation == self._generation:
                         self._remember(new, settings)
                         return new.table
+                fresh = new  # the background need not be followed again
 
     def look(self, stamp_ns: int) -> ColourImage | None:
         """Return the small colour image of the frame at ``stamp_ns`` if it is remembered."""
@@ -154,7 +156,7 @@ class Bridge:
         """Return ``frames`` with ``table`` carried through them, after those already ``done``."""
         last, replayed = (done[-1] if done else None), []
         for seen in frames:
-            last = self._next(last, replace(seen, table=None), table, wh, settings)
+            last = self._next(last, seen, table, wh, settings)
             replayed.append(last)
         return replayed
 
@@ -167,7 +169,7 @@ class Bridge:
         settings: TrackerSettings,
     ) -> Seen:
         if root_wh is None or fresh.stamp_ns < root.stamp_ns:
-            return fresh
+            return fresh if fresh.table is None else replace(fresh, table=None)
         # What a frame before the root carries belongs to the answer before.
         if last is None or last.stamp_ns < root.stamp_ns or last.table is None:
             return replace(fresh, table=carried(root, fresh.stamp_ns, settings))

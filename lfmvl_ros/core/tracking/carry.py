@@ -9,6 +9,7 @@ as predicted, and with the camera if the background shows how that moved.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,18 @@ from numpy.typing import NDArray
 from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.timeline import NS
+from lfmvl_ros.core.tracking.background import GridFlow
 from lfmvl_ros.core.tracking.colour import ColourImage, point_weight
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.flow import BoxMotion, GreyImage, box_motion
-from lfmvl_ros.core.tracking.hypotheses import SCENE, reseated, without_flow
-from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table
+from lfmvl_ros.core.tracking.hypotheses import (
+    SCENE,
+    Predictions,
+    predictions,
+    reseated,
+    with_sides,
+)
+from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.update import carried
 
 # Flow between frames further apart than this is guesswork.
@@ -31,8 +39,6 @@ DRIFT = 0.08
 SLIP = 0.1
 FLOW_SIGMA_PX = 0.3
 GROWTH_DRIFT = 0.05
-_CENTRE = np.array([0, 1, 4, 5])
-_SIZE = np.array([2, 3, 6, 7])
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +54,8 @@ class Seen:
         camera: ``(3, 3)`` homography from the frame before, px of the small copy, or None; the
             last one that could be measured.
         step_s: time since the frame before, 0 if there is none.
+        grid: where points of the background went since the frame taken at ``grid_since_ns``; None
+            before they are followed.
     """
 
     stamp_ns: int
@@ -57,17 +65,33 @@ class Seen:
     table: Table | None = None
     camera: FloatArray | None = None
     step_s: float = 0.0
+    grid: GridFlow | None = None
+    grid_since_ns: int = 0
 
     @property
     def scale(self) -> FloatArray:
-        """Px of the small copy per px of the picture, ``(2,)``: across, down."""
-        small = np.array(self.grey.shape[::-1], dtype=np.float64)
-        return np.asarray(small / np.array(self.wh, dtype=np.float64))
+        """Px of the small copy per px of the image, ``(2,)``: across, down."""
+        return self.scale4[:2]
+
+    @property
+    def scale4(self) -> FloatArray:
+        """The same twice, ``(4,)``: for boxes xyxy."""
+        return _scale((self.grey.shape[1], self.grey.shape[0]), self.wh)
+
+
+@lru_cache(maxsize=8)
+def _scale(small_wh: tuple[int, int], wh: tuple[int, int]) -> FloatArray:
+    """Px of a small copy per px of the image, ``(4,)``: across, down, twice. Not written to."""
+    scale = np.array(small_wh * 2, dtype=np.float64) / np.array(wh * 2, dtype=np.float64)
+    scale.setflags(write=False)
+    return scale
 
 
 def small_boxes(seen: Seen, table: Table) -> FloatArray:
     """Boxes ``(N, 4)`` xyxy of tracks, px of a frame's small copy."""
-    return np.asarray(cxcywh_to_xyxy(table.mean[:, :4]) * np.tile(seen.scale, 2))
+    boxes: FloatArray = cxcywh_to_xyxy(table.mean[:, :4])
+    boxes *= seen.scale4
+    return boxes
 
 
 def step(
@@ -89,111 +113,146 @@ def step(
     table, step_s = before.table, (after.stamp_ns - before.stamp_ns) * NS
     if table is None:
         return after
-    predicted = carried(table, after.stamp_ns, settings)
     if not len(table) or before.wh != after.wh or step_s > LONGEST_STEP_S:
+        predicted = carried(table, after.stamp_ns, settings)
         return replace(after, table=predicted, step_s=step_s)
-    alone, spread = without_flow(table, after.stamp_ns, settings)
-    sigma_px = np.sqrt(np.trace(spread[:, 4:6, 4:6], axis1=1, axis2=2) / 2) * step_s
-    likely = table.weight[:, SCENE:] / table.weight[:, SCENE:].sum(axis=1, keepdims=True)
+    ahead = predictions(table, after.stamp_ns, settings)
+    motion = _measured(before, after, table, ahead, step_s, across, ego)
+    scale = before.scale
+    background = motion.background / scale
+    alone = ahead.alone_mean
+    alone[:, 0, :2] += background
+    # A box without flow moves as the likelier of the other two hypotheses says.
+    likelier = table.weight[:, SCENE:].argmax(axis=1)
+    every = np.arange(len(table))
+    own = alone[every, likelier, :4] - table.alone_mean[every, likelier, :4]
+    mean, covariance = _moved(table, ahead, motion, own, scale, step_s)
+    moved = table.changed(
+        stamp_ns=after.stamp_ns,
+        mean=mean,
+        covariance=covariance,
+        alone_mean=alone,
+        alone_covariance=ahead.alone_covariance,
+        alone_ns=after.stamp_ns,
+        background=background / step_s,
+    )
+    return replace(
+        after,
+        table=reseated(moved),
+        camera=motion.camera,
+        step_s=step_s,
+        grid=motion.grid,
+        grid_since_ns=before.stamp_ns,
+    )
+
+
+def _measured(
+    before: Seen,
+    after: Seen,
+    table: Table,
+    ahead: Predictions,
+    step_s: float,
+    across: NDArray[np.intp],
+    ego: EgoMotion | None,
+) -> BoxMotion:
+    """What the pixels say about the tracks of ``before``, see :func:`step`."""
     scale, rotation = before.scale, None
     if ego is not None:
         turn = ego.rotation(before.stamp_ns, after.stamp_ns)
         rotation = ego.lens.homography(turn, scale)
+    small_wh = np.array(before.grey.shape[::-1])
 
     def weight(points: FloatArray, rows: NDArray[np.intp]) -> FloatArray:
-        share = (points + 0.5) / np.array(before.grey.shape[::-1])
-        return point_weight(before.colour, table.colour, share, rows)
+        return point_weight(before.colour, table.colour, (points + 0.5) / small_wh, rows)
 
-    motion = box_motion(
+    spread, likely = ahead.alone_covariance, table.weight[:, SCENE:]
+    return box_motion(
         before.grey,
         after.grey,
         small_boxes(before, table),
         across=across,
-        expected=(alone[:, :, :2] - table.alone_mean[:, :, :2]) * scale,
-        likely=likely,
-        expected_sigma=sigma_px * float(scale.mean()),
+        expected=(ahead.alone_mean[:, :, :2] - table.alone_mean[:, :, :2]) * scale,
+        likely=likely / (likely[:, 0] + likely[:, 1])[:, None],
+        expected_sigma=np.sqrt((spread[:, 4, 4] + spread[:, 5, 5]) / 2)
+        * (step_s * float(scale.mean())),
         solid=table.confirmed & ~table.missed,
         ignored=table.hidden,
         rotation=rotation,
         camera_guess=before.camera,
         point_weight=weight,
+        grid=after.grid if after.grid_since_ns == before.stamp_ns else None,
     )
-    background = motion.background / scale
-    alone = alone.copy()
-    alone[:, 0, :2] += background
-    # A box without flow moves as the likelier of the other two hypotheses says.
-    likelier = likely.argmax(axis=1)
-    own = (alone - table.alone_mean)[np.arange(len(table)), likelier, :4]
-    moved = replace(
-        _moved(table, predicted, motion, own, scale, step_s),
-        alone_mean=alone,
-        alone_covariance=spread,
-        alone_ns=after.stamp_ns,
-        background=background / step_s,
-    )
-    moved = reseated(moved)
-    return replace(after, table=moved, camera=motion.camera, step_s=step_s)
 
 
 def _moved(
     table: Table,
-    predicted: Table,
+    ahead: Predictions,
     motion: BoxMotion,
     own: FloatArray,
     scale: FloatArray,
     step_s: float,
-) -> Table:
-    mean, covariance = predicted.mean.copy(), predicted.covariance.copy()
-    mean[:, :4] = table.mean[:, :4] + own
-    seen = np.flatnonzero(motion.support > 0)
-    if seen.size:
-        shift = motion.shift[seen] / scale
-        relative = (motion.shift - motion.background)[seen] / scale
-        mean[seen, :2] = table.mean[seen, :2] + shift
-        size = np.sqrt(table.mean[seen, 2] * table.mean[seen, 3])
-        noise = (
-            (DRIFT * size[:, None]) ** 2 * step_s / motion.support[seen, None]
-            + (SLIP * relative) ** 2
-        ) * table.surprise[seen, None]
-        mean[seen, 4:6], covariance[seen] = _measured_velocity(
-            table, predicted, seen, shift, noise, step_s, float(scale.mean())
-        )
-        grown = motion.scale[seen]
-        mean[seen, 2:4] = np.where(
-            (grown != 1.0)[:, None], table.mean[seen, 2:4] * grown[:, None], mean[seen, 2:4]
-        )
-        told = (grown != 1.0)[:, None] * (GROWTH_DRIFT * mean[seen, 2:4]) ** 2 * step_s
-        covariance[seen[:, None], [2, 3], [2, 3]] += told
-    mean[:, 2:4] = np.maximum(mean[:, 2:4], MIN_SIDE_PX)
-    return replace(predicted, mean=mean, covariance=covariance)
+) -> tuple[FloatArray, FloatArray]:
+    """Mean ``(N, 8)`` and covariance ``(N, 8, 8)`` after a step.
+
+    Args:
+        table: the tracks before it.
+        ahead: the tracks as predicted.
+        motion: what the pixels say, in px of the small copy.
+        own: ``(N, 4)`` how boxes without flow change.
+        scale: px of the small copy per px of the image.
+        step_s: how long it takes.
+    """
+    here, mean = table.mean, ahead.mean.copy()
+    mean[:, :4] = here[:, :4] + own
+    seen = motion.support > 0
+    if not seen.any():
+        return with_sides(mean), ahead.covariance
+    shift, relative = motion.shift / scale, (motion.shift - motion.background) / scale
+    drift = (DRIFT**2 * step_s) * here[:, 2] * here[:, 3] / np.where(seen, motion.support, 1.0)
+    noise = (drift[:, None] + (SLIP * relative) ** 2) * table.surprise[:, None]
+    velocity, measured = _measured_velocity(table, ahead, shift, noise, step_s, float(scale.mean()))
+    grown = seen & (motion.scale != 1.0)
+    rows = seen[:, None]
+    mean[:, :2] = np.where(rows, here[:, :2] + shift, mean[:, :2])
+    mean[:, 4:6] = np.where(rows, velocity, mean[:, 4:6])
+    mean[:, 2:4] = np.where(grown[:, None], here[:, 2:4] * motion.scale[:, None], mean[:, 2:4])
+    covariance = np.where(rows[:, :, None], measured, ahead.covariance)
+    # The variances of width and height are entries 18 and 27 of the 64.
+    told = (GROWTH_DRIFT * mean[:, 2:4]) ** 2 * step_s
+    covariance.reshape(-1, 64)[:, 18:28:9] += grown[:, None] * told
+    return with_sides(mean), covariance
 
 
 def _measured_velocity(
     table: Table,
-    predicted: Table,
-    rows: NDArray[np.intp],
+    ahead: Predictions,
     shift: FloatArray,
     noise: FloatArray,
     step_s: float,
     scale: float,
 ) -> tuple[FloatArray, FloatArray]:
-    """Velocity ``(K, 2)`` corrected by the flow, and the covariance ``(K, 8, 8)`` after the step.
+    """Velocity ``(N, 2)`` corrected by the flow, and the covariance ``(N, 8, 8)`` after the step.
 
     The centre's covariance grows by ``noise`` alone: the flow has seen the movement that the
-    velocity would have foretold. Centre and size part ways, which keeps it positive definite.
+    velocity would have predicted. Centre and size part ways, which keeps it positive definite.
     """
-    velocity, prior = predicted.mean[rows, 4:6], predicted.covariance[rows]
-    axis = np.arange(2)
-    variance = prior[:, axis + 4, axis + 4]
+    count = len(table)
+    # Both sides of a covariance as (place or velocity, centre or size, x or y), so that the centre
+    # and the size are slices.
+    parts = (count, 2, 2, 2, 2, 2, 2)
+    prior = ahead.covariance.reshape(parts)
+    centre = table.covariance.reshape(parts)[:, :, 0, :, :, 0, :].reshape(count, 4, 4)
+    velocity = ahead.mean[:, 4:6]
+    variance = np.stack([ahead.covariance[:, 4, 4], ahead.covariance[:, 5, 5]], axis=1)
     error = (FLOW_SIGMA_PX / scale / step_s) ** 2
     gain = variance / (variance + error)
-    centre = table.covariance[np.ix_(rows, _CENTRE, _CENTRE)].copy()
-    keep = np.concatenate([np.ones_like(gain), 1 - gain], axis=1)
-    centre[:, axis + 2, axis + 2] = variance
-    centre *= keep[:, :, None] * keep[:, None, :]
-    centre[:, axis, axis] += noise
-    centre[:, axis + 2, axis + 2] += gain**2 * error
-    out = np.zeros_like(prior)
-    out[:, _CENTRE[:, None], _CENTRE] = centre
-    out[:, _SIZE[:, None], _SIZE] = prior[:, _SIZE[:, None], _SIZE]
-    return velocity + gain * (shift / step_s - velocity), out
+    diagonal = centre.reshape(count, 16)[:, ::5]
+    diagonal[:, 2:] = variance
+    centre[:, 2:] *= (1 - gain)[:, :, None]
+    centre[:, :, 2:] *= (1 - gain)[:, None, :]
+    diagonal[:, :2] += noise
+    diagonal[:, 2:] += gain**2 * error
+    out = np.zeros(parts)
+    out[:, :, 0, :, :, 0, :] = centre.reshape(count, 2, 2, 2, 2)
+    out[:, :, 1, :, :, 1, :] = prior[:, :, 1, :, :, 1, :]
+    return velocity + gain * (shift / step_s - velocity), out.reshape(count, 8, 8)

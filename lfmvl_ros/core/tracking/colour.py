@@ -9,6 +9,8 @@ rider is mostly background, and that background is what the flow would follow.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +37,18 @@ MEMORY = 0.5
 # What the share of an object's colours in a box says of whether it is that object.
 LIKENESS_GAIN = 10.0
 MOST_LIKENESS = 2.0
+
+
+def _opponent_bins() -> NDArray[np.intp]:
+    """Bin of a difference between two colours, from -255 (the first entry) to 255."""
+    return np.clip(np.arange(-255, 256) // OPPONENT_STEP + SIDE // 2, 0, SIDE - 1)
+
+
+# What a pixel adds to the number of its bin: by the sum of its colours, by red less green, and by
+# the mean of those less blue.
+_BRIGHT = np.minimum(np.arange(3 * 255 + 1) // (3 * 256 // SIDE), SIDE - 1) * SIDE**2
+_FIRST = _opponent_bins() * SIDE
+_SECOND = _opponent_bins()
 
 
 def small_colour(pixels: NDArray[np.uint8]) -> ColourImage:
@@ -91,8 +105,16 @@ def point_weight(
         rows: ``(M,)`` the row of ``table`` that each point belongs to.
     """
     colours, _ = _colours(image, points)
-    share = table[rows, colours] / 255.0
-    return np.asarray(LEAST + (1 - LEAST) * share**SHARPNESS)
+    return _weights(LEAST, SHARPNESS)[table[rows, colours]]
+
+
+@lru_cache(maxsize=4)
+def _weights(least: float, sharpness: float) -> FloatArray:
+    """Weight ``(256,)`` of a point by the probability, in 255ths, that its colour is the object's.
+
+    Not to be written to.
+    """
+    return np.asarray(least + (1 - least) * (np.arange(256) / 255.0) ** sharpness)
 
 
 def object_share(image: ColourImage, table: NDArray[np.uint8], boxes: FloatArray) -> FloatArray:
@@ -135,15 +157,15 @@ def _grid(centre: FloatArray, half: FloatArray, side: int) -> FloatArray:
 def _colours(image: ColourImage, points: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Bin of the pixel under each point ``(..., 2)``, and whether the point is in the image."""
     height, width = image.shape[:2]
-    place = np.floor(points * np.array([width, height])).astype(np.intp)
-    inside = np.all((place >= 0) & (place < np.array([width, height])), axis=-1)
-    x, y = np.clip(place[..., 0], 0, width - 1), np.clip(place[..., 1], 0, height - 1)
-    pixel = image[y, x].astype(np.intp)
+    across, down = points[..., 0] * width, points[..., 1] * height
+    inside = (across >= 0) & (across < width) & (down >= 0) & (down < height)
+    x = np.minimum(np.maximum(across, 0), width - 1).astype(np.intp)
+    y = np.minimum(np.maximum(down, 0), height - 1).astype(np.intp)
+    pixel = image.reshape(-1, 3)[y * width + x].astype(np.intp)
     red, green, blue = pixel[..., 0], pixel[..., 1], pixel[..., 2]
-    bright = (red + green + blue) // (3 * 256 // SIDE)
-    first = np.clip((red - green) // OPPONENT_STEP + SIDE // 2, 0, SIDE - 1)
-    second = np.clip(((red + green) // 2 - blue) // OPPONENT_STEP + SIDE // 2, 0, SIDE - 1)
-    return (np.minimum(bright, SIDE - 1) * SIDE + first) * SIDE + second, inside
+    both = red + green
+    bin_of = _BRIGHT[both + blue] + _FIRST[red - green + 255] + _SECOND[(both >> 1) - blue + 255]
+    return bin_of, inside
 
 
 def _histogram(

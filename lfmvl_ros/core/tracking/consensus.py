@@ -10,6 +10,7 @@ neither points on the background nor a moving limb pull at the result.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,60 +72,112 @@ def agreed_motion(
         expected_sigma: ``(N,)`` their standard deviation, px.
         grows: ``(N,)`` where growth may be measured.
     """
+    # x and y apart, ``(2, N, K)``: sums over a last axis of two take several times as long.
+    place = np.ascontiguousarray(offsets.transpose(2, 0, 1))
+    moved = np.ascontiguousarray(shifts.transpose(2, 0, 1))
     wide = np.maximum(WIDE_KERNEL * sizes, LEAST_KERNEL_PX)
     narrow = np.maximum(NARROW_KERNEL * sizes, LEAST_KERNEL_PX)
-    shift = _best_proposal(shifts, weight, wide, expected, likely, expected_sigma)
+    shift = _best_proposal(moved, weight, wide, expected, likely, expected_sigma)
     growth = np.zeros(len(sizes))
     held = (GROWTH_PRIOR * sizes) ** 2
-    for i in range(STEPS):
-        kernel = wide * (narrow / wide) ** (i / (STEPS - 1))
-        off = shifts - shift[:, None] - growth[:, None, None] * offsets
-        far = (off**2).sum(axis=-1) / kernel[:, None] ** 2
-        near = np.where(far < CUT**2, weight * np.exp(-far / 2), 0.0)
-        total = np.maximum(near.sum(axis=1), 1e-9)
-        middle = np.einsum("nk,nkd->nd", near, offsets) / total[:, None]
-        mean = np.einsum("nk,nkd->nd", near, shifts) / total[:, None]
+    moments = _moments(place, moved)
+    kernels = wide * (narrow / wide) ** (np.arange(STEPS)[:, None] / (STEPS - 1))
+    scales = (-0.5 / kernels**2)[:, :, None]
+    for i, scale in enumerate(scales):
+        near = _squared_off(place, moved, shift, growth)
+        near *= scale
+        close = near > -(CUT**2) / 2
+        np.exp(near, out=near)
+        near *= weight
+        near *= close
+        # Weighted sums over all points of each box, in one product.
+        sums = np.matmul(moments, near[:, :, None])[:, :, 0].T
+        total = np.maximum(sums[0], 1e-9)
+        means = (sums[1:5] / total).reshape(2, 2, -1)
+        middle, mean = means
         if i:
-            from_middle = offsets - middle[:, None]
-            spread = np.einsum("nk,nkd,nkd->n", near, from_middle, from_middle)
-            along = np.einsum("nk,nkd,nkd->n", near, from_middle, shifts - mean[:, None])
-            growth = np.clip(along / (spread + total * held), -MOST_GROWTH, MOST_GROWTH) * grows
-        shift = mean - growth[:, None] * middle
-    off = shifts - shift[:, None] - growth[:, None, None] * offsets
-    together = (weight > 0) & ((off**2).sum(axis=-1) < 4 * narrow[:, None] ** 2)
-    count = together.sum(axis=1)
+            # About the weighted means: the sum of near (a - mean a) (b - mean b).
+            product = means * middle
+            about = (product[:, 0] + product[:, 1]) * (2 * total - sums[0])
+            spread, along = sums[5:] - about
+            growth = along / (spread + total * held)
+            growth = np.minimum(np.maximum(growth, -MOST_GROWTH), MOST_GROWTH) * grows
+        shift = mean - growth * middle
+    together = _squared_off(place, moved, shift, growth) < (4 * narrow**2)[:, None]
+    together &= weight > 0
+    lost = together.sum(axis=1) < LEAST_POINTS
     share = (weight * together).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-9)
-    lost = count < LEAST_POINTS
     return Agreed(
-        np.where(lost[:, None], 0.0, shift),
+        np.where(lost[:, None], 0.0, shift.T),
         np.where(lost, 1.0, 1.0 + growth),
         np.where(lost, 0.0, share),
     )
 
 
+def _moments(place: FloatArray, moved: FloatArray) -> FloatArray:
+    """What is summed over the points of each box, ``(N, 7, K)``.
+
+    1, place x and y, movement x and y, place squared, and place times movement.
+    """
+    moments = np.empty((place.shape[1], 7, place.shape[2]))
+    moments[:, 0] = 1.0
+    moments[:, 1], moments[:, 2] = place
+    moments[:, 3], moments[:, 4] = moved
+    moments[:, 5] = place[0] ** 2 + place[1] ** 2
+    moments[:, 6] = place[0] * moved[0] + place[1] * moved[1]
+    return moments
+
+
+def _squared_off(
+    place: FloatArray, moved: FloatArray, shift: FloatArray, growth: FloatArray
+) -> FloatArray:
+    """How far points ``(2, N, K)`` are from where a shift ``(2, N)`` and a growth put them, px^2.
+
+    ``(N, K)``.
+    """
+    off = moved - shift[:, :, None]
+    off -= growth[:, None] * place
+    off *= off
+    return np.asarray(off[0] + off[1])
+
+
+@lru_cache(maxsize=16)
+def _mixed(count: int) -> NDArray[np.intp]:
+    """The numbers below ``count`` in an order that has nothing to do with their size."""
+    return np.argsort(np.arange(count) * GOLDEN % 1)
+
+
 def _best_proposal(
-    shifts: FloatArray,
+    moved: FloatArray,
     weight: FloatArray,
     kernel: FloatArray,
     expected: FloatArray,
     likely: FloatArray,
     expected_sigma: FloatArray,
 ) -> FloatArray:
-    """The shift ``(N, 2)`` of the point whose movement has most votes."""
+    """The shift ``(2, N)`` of the point whose movement, of ``(2, N, K)``, has most votes."""
     # Every so many of the points in the order of their weights; those of equal weight in an order
     # that has nothing to do with where they lie.
-    count = shifts.shape[1]
+    count = moved.shape[2]
     stride = max(-(-count // PROPOSALS), 1)
-    mixed = np.argsort(np.arange(count) * GOLDEN % 1)
+    mixed = _mixed(count)
     order = mixed[np.argsort(-weight[:, mixed], axis=1, kind="stable")[:, ::stride]]
-    proposed = np.take_along_axis(shifts, order[:, :, None], axis=1)
-    possible = np.take_along_axis(weight, order, axis=1) > 0
-    apart = ((proposed[:, :, None] - shifts[:, None]) ** 2).sum(axis=-1)
-    variance = kernel[:, None] ** 2
-    votes = np.einsum("npk,nk->np", np.exp(-apart / (2 * variance[:, :, None])), weight)
-    surprise = ((proposed[:, :, None] - expected[:, None]) ** 2).sum(axis=-1)
-    surprise = surprise / (2 * (expected_sigma[:, None] ** 2 + variance))[:, :, None]
-    possibly = np.einsum("nph,nh->np", np.exp(-surprise), likely)
+    rows = np.arange(len(weight))
+    proposed = moved[:, rows[:, None], order]
+    possible = weight[rows[:, None], order] > 0
+    variance = 2 * kernel**2
+    apart = _squared_apart(proposed, moved)
+    apart *= (-1 / variance)[:, None, None]
+    votes = np.matmul(np.exp(apart, out=apart), weight[:, :, None])[:, :, 0]
+    unlike = _squared_apart(proposed, expected.transpose(2, 0, 1))
+    unlike /= -(2 * expected_sigma**2 + variance)[:, None, None]
+    possibly = np.matmul(np.exp(unlike, out=unlike), likely[:, :, None])[:, :, 0]
     votes = np.where(possible, votes * (UNEXPECTED + possibly), -1.0)
-    best = votes.argmax(axis=1)
-    return np.asarray(proposed[np.arange(len(best)), best])
+    return np.asarray(proposed[:, rows, votes.argmax(axis=1)])
+
+
+def _squared_apart(some: FloatArray, others: FloatArray) -> FloatArray:
+    """Squared distances ``(N, P, K)`` between ``(2, N, P)`` and ``(2, N, K)`` points."""
+    apart = some[:, :, :, None] - others[:, :, None, :]
+    apart *= apart
+    return np.asarray(apart[0] + apart[1])

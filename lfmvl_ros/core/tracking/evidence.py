@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +30,7 @@ def with_labels(table: Table, seen: Measurements, query: Query) -> Table:
     if not new:
         return table
     pad = np.zeros((len(table), len(new)))
-    return replace(
-        table,
+    return table.changed(
         vocabulary=(*table.vocabulary, *new),
         spelling=(*table.spelling, *new.values()),
         evidence=np.concatenate([table.evidence, pad], axis=1),
@@ -69,7 +67,7 @@ def observed(
     best = every[rows].argmax(axis=1)
     better = every[rows, best] > LEAD * every[rows, label[rows]]
     label[rows] = np.where(better, best, label[rows])
-    return replace(table, evidence=every, label=label)
+    return table.changed(evidence=every, label=label)
 
 
 def pruned(table: Table) -> Table:
@@ -81,9 +79,8 @@ def pruned(table: Table) -> Table:
     used: NDArray[np.bool_] = np.asarray((every > 0).any(axis=0))
     used[table.label] = True
     if used.all():
-        return replace(table, evidence=every)
-    return replace(
-        table,
+        return table.changed(evidence=every)
+    return table.changed(
         vocabulary=tuple(v for v, keep in zip(table.vocabulary, used, strict=True) if keep),
         spelling=tuple(v for v, keep in zip(table.spelling, used, strict=True) if keep),
         evidence=every[:, used],

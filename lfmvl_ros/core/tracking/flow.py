@@ -17,28 +17,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lfmvl_ros.core.boxes import FloatArray, iou_matrix
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.tracking.background import GridFlow, grid_points, outside_boxes
 from lfmvl_ros.core.tracking.consensus import agreed_motion
+from lfmvl_ros.core.tracking.points import BoolArray, box_points, visible
 
 GreyImage = NDArray[np.uint8]
-BoolArray = NDArray[np.bool_]
 PointWeight = Callable[[FloatArray, NDArray[np.intp]], FloatArray]
 GREY_HEIGHT_PX = 360
-WINDOW_PX = 7
+# OpenCV computes rows of eight pixels in one go and what is left one by one: a window of 7 px takes
+# twice as long.
+WINDOW_PX = 8
 LEVELS = 3
 # Least eigenvalue of a window's gradient matrix: below it there is nothing to hold on to.
 TEXTURE = 1e-3
-INSET = 0.1
-BACKGROUND_GRID = (14, 8)
-BACKGROUND_LEAST = 8
-BACKGROUND_TOLERANCE_PX = 1.0
 # How much a point counts that moves exactly as the background, and how far from that it stops.
 BACKGROUND_VOTE = 0.1
 BACKGROUND_KERNEL_PX = 1.0
-SAME_THING_IOU = 0.7
-# One point for every so many px of a box's shorter side.
-POINT_SPACING_PX = 8.0
-FEWEST_ACROSS, MOST_ACROSS = 3, 8
 SCALE_SIDE_PX = 24.0
 # What a camera turns this close to 90 degrees off its axis, or beyond, is out of the picture.
 LEAST_DEPTH = 0.05
@@ -55,6 +50,7 @@ class BoxMotion:
         background: ``(N, 2)`` movement of the scene behind each centre; by the known rotation
             alone if ``camera`` is None.
         camera: ``(3, 3)`` homography that carries points of the background, or None.
+        grid: where points of the background went.
     """
 
     shift: FloatArray
@@ -62,6 +58,7 @@ class BoxMotion:
     support: FloatArray
     background: FloatArray
     camera: FloatArray | None
+    grid: GridFlow
 
 
 def small_grey(pixels: NDArray[np.uint8]) -> GreyImage:
@@ -81,21 +78,6 @@ def small_grey(pixels: NDArray[np.uint8]) -> GreyImage:
     return np.asarray(grey, np.uint8)
 
 
-def points_across(boxes: FloatArray, most_points: int) -> NDArray[np.intp]:
-    """How many points ``(N,)`` to follow along the sides of boxes, ``most_points`` in all.
-
-    Args:
-        boxes: ``(N, 4)`` xyxy, px of the small image.
-        most_points: for all boxes together; 3x3 for each is the least.
-    """
-    shorter = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf)
-    wanted = np.clip(np.rint(shorter / POINT_SPACING_PX), FEWEST_ACROSS, MOST_ACROSS)
-    limit = MOST_ACROSS
-    while limit > FEWEST_ACROSS and float((np.minimum(wanted, limit) ** 2).sum()) > most_points:
-        limit -= 1
-    return np.asarray(np.minimum(wanted, limit), np.intp)
-
-
 def box_motion(
     before: GreyImage,
     after: GreyImage,
@@ -110,6 +92,7 @@ def box_motion(
     rotation: FloatArray | None = None,
     camera_guess: FloatArray | None = None,
     point_weight: PointWeight | None = None,
+    grid: GridFlow | None = None,
 ) -> BoxMotion:
     """Measure how boxes moved.
 
@@ -117,7 +100,8 @@ def box_motion(
         before: ``(h, w)`` small image in which the boxes are.
         after: the next one, same size.
         boxes: ``(N, 4)`` xyxy, px of the small image.
-        across: ``(N,)`` points along each box's sides, see :func:`points_across`.
+        across: ``(N,)`` points along each box's sides, see
+            :func:`~lfmvl_ros.core.tracking.points.points_across`.
         expected: ``(N, 2, 2)`` movements that are expected: relative to the scene behind the box,
             and relative to the image, px.
         likely: ``(N, 2)`` their probabilities.
@@ -128,55 +112,115 @@ def box_motion(
             points are looked for where it puts them.
         camera_guess: ``(3, 3)`` what the camera's motion is taken for where it cannot be measured.
         point_weight: how much points ``(M, 2)`` of boxes ``(M,)`` count, (0, 1]; None for all 1.
+        grid: background points that were followed between the same two images before.
     """
-    height, width = before.shape
-    points, weight = _grid_points(boxes, across, (width, height))
-    usable = (weight > 0) & _visible(points, boxes, solid, (width, height))
-    if ignored is not None:
+    wh = (before.shape[1], before.shape[0])
+    points, weight = box_points(boxes, across, wh)
+    usable = (weight > 0) & visible(points, boxes, solid, wh)
+    behind = boxes
+    if ignored is not None and ignored.any():
         usable[ignored] = False
-    rows, _ = np.nonzero(usable)
-    behind = _background_points(boxes if ignored is None else boxes[~ignored], (width, height))
-    start, count = np.concatenate([points[usable], behind]), len(rows)
-    turn = np.eye(3) if rotation is None else rotation
-    foreseen = transformed(start, turn)
-    moved, good = follow_points(before, after, start, foreseen)
-    camera = _camera_motion(foreseen[count:][good[count:]], moved[count:][good[count:]])
+        behind = boxes[~ignored]
+    chosen = np.flatnonzero(usable)
+    rows, count = chosen // usable.shape[1], len(chosen)
+    inner = points.reshape(2, -1)[:, chosen].T
+    followed = _followed(before, after, inner, outside_boxes(behind, wh), rotation, grid)
+    foreseen, moved, good = followed.foreseen, followed.moved, followed.good
     # From here on, movements are those that the camera's turning does not explain.
-    shifts = np.zeros(points.shape)
-    shifts[usable] = moved[:count] - foreseen[:count]
-    voice = good[:count].astype(np.float64)
+    shift = moved - foreseen
+    voice = good.astype(np.float64)
     if point_weight is not None and count:
-        voice *= point_weight(start[:count], rows)
+        voice *= point_weight(inner, rows)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    turned = transformed(centres, turn)
-    background = turned - centres
+    turned = centres if rotation is None else transformed(centres, rotation)
+    by_turning = turned - centres
+    background, camera = by_turning, followed.grid.camera
     if camera is not None:
         background = transformed(turned, camera) - centres
-        still = transformed(foreseen[:count], camera) - foreseen[:count]
-        apart = ((shifts[usable] - still) ** 2).sum(axis=1) / (2 * BACKGROUND_KERNEL_PX**2)
-        still_share = _still(expected, likely, expected_sigma, background - (turned - centres))
-        doubt = (1 - BACKGROUND_VOTE) * (1 - still_share[rows])
-        voice *= 1 - doubt * np.exp(-apart)
-        camera = camera @ turn
+        still_share = _still(expected, likely, expected_sigma, background - by_turning)
+        voice *= _voice_of_background(foreseen, shift, camera, still_share[rows])
+        camera = camera if rotation is None else camera @ rotation
     elif camera_guess is not None:
         background, camera = transformed(centres, camera_guess) - centres, camera_guess
-    weight[~usable] = 0.0
-    weight[usable] *= voice
+    likely_shift = expected - by_turning[:, None]
+    likely_shift[:, 0] += background
+    shifts, counted = np.zeros(points.shape), np.zeros(usable.shape)
+    shifts.reshape(2, -1)[:, chosen] = shift.T
+    counted.reshape(-1)[chosen] = weight.reshape(-1)[chosen] * voice
     sides = boxes[:, 2:] - boxes[:, :2]
     agreed = agreed_motion(
-        points - centres[:, None],
-        shifts,
-        weight,
-        np.sqrt(np.maximum(sides.prod(axis=1), 1.0)),
-        expected - (turned - centres)[:, None] + np.stack([background, 0 * background], axis=1),
+        (points - centres.T[:, :, None]).transpose(1, 2, 0),
+        shifts.transpose(1, 2, 0),
+        counted,
+        np.sqrt(np.maximum(sides[:, 0] * sides[:, 1], 1.0)),
+        likely_shift,
         likely,
         expected_sigma,
-        sides.min(axis=1, initial=np.inf) >= SCALE_SIDE_PX,
+        np.minimum(sides[:, 0], sides[:, 1]) >= SCALE_SIDE_PX,
     )
-    asked = np.maximum(usable.sum(axis=1), 1)
-    followed = np.bincount(rows[good[:count]], minlength=len(boxes)) / asked
-    moved_by = agreed.shift + turned - centres
-    return BoxMotion(moved_by, agreed.growth, agreed.support * followed, background, camera)
+    asked = np.maximum(np.bincount(rows, minlength=len(boxes)), 1)
+    found = np.bincount(rows[good], minlength=len(boxes)) / asked
+    return BoxMotion(
+        agreed.shift + by_turning,
+        agreed.growth,
+        agreed.support * found,
+        background,
+        camera,
+        followed.grid,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Followed:
+    """Where M points of boxes were looked for and went, which were found; and the background."""
+
+    foreseen: FloatArray
+    moved: FloatArray
+    good: BoolArray
+    grid: GridFlow
+
+
+def _followed(
+    before: GreyImage,
+    after: GreyImage,
+    inner: FloatArray,
+    outside: BoolArray,
+    rotation: FloatArray | None,
+    grid: GridFlow | None,
+) -> _Followed:
+    """Follow the points ``(M, 2)`` of boxes and those of the background in one call.
+
+    See :func:`box_motion`; ``outside (G,)`` are the points of the background's grid to be used.
+    """
+    if grid is None or not grid.is_for(rotation):
+        grid = GridFlow.empty(rotation)
+    background = grid_points((before.shape[1], before.shape[0]))
+    new = outside & ~grid.asked
+    start = np.concatenate([inner, background[new]])
+    foreseen = start if rotation is None else transformed(start, rotation)
+    moved, good = follow_points(before, after, start, foreseen)
+    count = len(inner)
+    grid = grid.with_points(new, moved[count:], good[count:])
+    sought = background if rotation is None else transformed(background, rotation)
+    grid = grid.with_camera(outside, sought)
+    return _Followed(foreseen[:count], moved[:count], good[:count], grid)
+
+
+def _voice_of_background(
+    foreseen: FloatArray, shift: FloatArray, camera: FloatArray, still_share: FloatArray
+) -> FloatArray:
+    """How much points ``(M,)`` count by how they move relative to the background, (0, 1].
+
+    Args:
+        foreseen: ``(M, 2)`` where they were looked for.
+        shift: ``(M, 2)`` how far from there they were found.
+        camera: ``(3, 3)`` how the background moved from where it was looked for.
+        still_share: ``(M,)`` probability that a point's box is expected to move with it.
+    """
+    off = shift - (transformed(foreseen, camera) - foreseen)
+    off *= off
+    apart = (off[:, 0] + off[:, 1]) / (-2 * BACKGROUND_KERNEL_PX**2)
+    return np.asarray(1 - (1 - BACKGROUND_VOTE) * (1 - still_share) * np.exp(apart))
 
 
 def _still(
@@ -187,16 +231,22 @@ def _still(
     See :func:`box_motion` for the first three; ``background (N, 2)`` is its movement behind them.
     """
     variance = sigma**2 + BACKGROUND_KERNEL_PX**2
-    own = expected - np.stack([0 * background, background], axis=1)
-    near = np.exp(-(own**2).sum(axis=-1) / (2 * variance[:, None]))
-    return np.asarray((likely * near).sum(axis=1) * BACKGROUND_KERNEL_PX**2 / variance)
+    own = expected.copy()
+    own[:, 1] -= background
+    own *= own
+    near = np.exp((own[:, :, 0] + own[:, :, 1]) / (-2 * variance[:, None]))
+    near *= likely
+    return np.asarray((near[:, 0] + near[:, 1]) * BACKGROUND_KERNEL_PX**2 / variance)
 
 
 def transformed(points: FloatArray, homography: FloatArray) -> FloatArray:
     """Points ``(M, 2)`` after a homography ``(3, 3)``; those it puts out of sight stay."""
-    ends = points @ homography[:, :2].T + homography[:, 2]
-    visible = ends[:, 2:] > LEAST_DEPTH
-    return np.where(visible, ends[:, :2] / np.where(visible, ends[:, 2:], 1.0), points)
+    ends = points @ homography[:, :2].T
+    ends += homography[:, 2]
+    if not homography[2, :2].any() and homography[2, 2] == 1.0:  # affine: nothing to divide by
+        return ends[:, :2]
+    in_sight = ends[:, 2:] > LEAST_DEPTH
+    return np.where(in_sight, ends[:, :2] / np.where(in_sight, ends[:, 2:], 1.0), points)
 
 
 def follow_points(
@@ -227,70 +277,3 @@ def follow_points(
         minEigThreshold=TEXTURE,
     )
     return np.asarray(end.reshape(-1, 2), np.float64), np.asarray(found.ravel() == 1, np.bool_)
-
-
-def _grid_points(
-    boxes: FloatArray, across: NDArray[np.intp], wh: tuple[int, int]
-) -> tuple[FloatArray, FloatArray]:
-    """Points ``(N, K, 2)`` spread over the part of each box that is in the image.
-
-    And their weight ``(N, K)``: the middle of a box is most likely its object. Boxes with fewer
-    than K points have weights of 0 at the end.
-    """
-    limit = np.array([*wh, *wh], dtype=np.float64)
-    inside = np.clip(boxes, 0.0, limit)
-    low, size = inside[:, None, :2], (inside[:, 2:] - inside[:, :2])[:, None, :]
-    number = np.arange(int(across.max(initial=1)) ** 2)
-    place = np.stack([number % across[:, None], number // across[:, None]], axis=-1)
-    share = (place + 0.5) / across[:, None, None]
-    weight = np.exp(-(((share - 0.5) / 0.4) ** 2).sum(axis=-1))
-    weight[number[None] >= across[:, None] ** 2] = 0.0
-    grid = INSET + (1 - 2 * INSET) * share
-    return np.asarray(low + grid * size - 0.5), np.asarray(weight)
-
-
-def _visible(
-    points: FloatArray, boxes: FloatArray, solid: BoolArray, wh: tuple[int, int]
-) -> BoolArray:
-    """Which points ``(N, K)`` are in the picture and under no nearer box.
-
-    Of two things on one floor, the nearer one reaches further down in the picture.
-    """
-    limit = np.array(wh, dtype=np.float64) - 1
-    usable: BoolArray = np.all((points >= 0) & (points <= limit), axis=-1)
-    bottom, shared = boxes[:, 3], iou_matrix(boxes, boxes)
-    # Two boxes nearly alike are two tracks of one thing; neither hides the other.
-    covers = (shared > 0) & (shared < SAME_THING_IOU) & solid[None, :]
-    covers &= bottom[None, :] > bottom[:, None]
-    for behind, front in np.argwhere(covers).tolist():
-        box = boxes[front]
-        covered = np.all((points[behind] > box[:2]) & (points[behind] < box[2:]), axis=-1)
-        usable[behind] &= ~covered
-    return usable
-
-
-def _background_points(boxes: FloatArray, wh: tuple[int, int]) -> FloatArray:
-    """Points ``(B, 2)`` of a grid over the picture that lie in no box."""
-    columns, rows = BACKGROUND_GRID
-    x = (np.arange(columns) + 0.5) * wh[0] / columns
-    y = (np.arange(rows) + 0.5) * wh[1] / rows
-    points = np.stack([np.tile(x, rows), np.repeat(y, columns)], axis=1)
-    inside = (points[:, None] > boxes[None, :, :2]) & (points[:, None] < boxes[None, :, 2:])
-    return np.asarray(points[~np.any(np.all(inside, axis=-1), axis=1)])
-
-
-def _camera_motion(start: FloatArray, end: FloatArray) -> FloatArray | None:
-    """Similarity ``(3, 3)`` that most background points agree on, or None."""
-    if len(start) < BACKGROUND_LEAST:
-        return None
-    motion, agree = cv2.estimateAffinePartial2D(
-        start,
-        end,
-        method=cv2.RANSAC,
-        ransacReprojThreshold=BACKGROUND_TOLERANCE_PX,
-        maxIters=200,
-        refineIters=3,
-    )
-    if motion is None or int(agree.sum()) < max(BACKGROUND_LEAST, len(start) // 3):
-        return None
-    return np.concatenate([np.asarray(motion, np.float64), [[0.0, 0.0, 1.0]]])

@@ -12,7 +12,7 @@ Bar-Shalom, "The interacting multiple model algorithm", IEEE Transactions on Aut
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking.association import Pairs, student_cost
 from lfmvl_ros.core.tracking.measurement import Measurements
-from lfmvl_ros.core.tracking.motion import correct, predict
+from lfmvl_ros.core.tracking.motion import Transition, correct, transition
 from lfmvl_ros.core.tracking.noise import process_noise
 from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table
 
@@ -36,29 +36,50 @@ MOST_SAID = 3.0
 GIVEN_UP = 0.1
 
 
-def predicted(
-    table: Table,
-    mean: FloatArray,
-    covariance: FloatArray,
-    noise: FloatArray,
-    since_ns: int,
-    stamp_ns: int,
-    settings: TrackerSettings,
-) -> tuple[FloatArray, FloatArray]:
-    """Mean ``(N, 8)`` and covariance of tracks predicted from ``since_ns`` on."""
+def over(table: Table, since_ns: int, stamp_ns: int, settings: TrackerSettings) -> Transition:
+    """Return how the tracks of a table get from one time to a later one."""
     total_s = np.full(len(table), (stamp_ns - since_ns) * NS)
-    steady_s = np.clip((table.steady_until_ns - since_ns) * NS, 0.0, total_s)
-    mean, covariance = predict(
-        mean,
-        covariance,
-        noise,
-        steady_s=steady_s,
-        coasting_s=total_s - steady_s,
-        decay_s=settings.velocity_decay_s,
-    )
-    # A box that was shrinking fast would turn inside out over a long gap.
-    mean[:, 2:4] = np.maximum(mean[:, 2:4], MIN_SIDE_PX)
-    return mean, covariance
+    steady_s = np.minimum(np.maximum((table.steady_until_ns - since_ns) * NS, 0.0), total_s)
+    return transition(steady_s, total_s - steady_s, settings.velocity_decay_s)
+
+
+def with_sides(mean: FloatArray) -> FloatArray:
+    """Set sides of boxes ``(N, ..., 8)`` to a pixel at least, in place; return them.
+
+    A box that was shrinking fast would turn inside out over a long gap.
+    """
+    np.maximum(mean[..., 2:4], MIN_SIDE_PX, out=mean[..., 2:4])
+    return mean
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Tracks predicted to a later time: by all that is known, and by answers alone.
+
+    See :class:`~lfmvl_ros.core.tracking.table.Table` for the shapes. The arrays are new ones.
+    """
+
+    mean: FloatArray
+    covariance: FloatArray
+    alone_mean: FloatArray
+    alone_covariance: FloatArray
+
+
+def predictions(table: Table, stamp_ns: int, settings: TrackerSettings) -> Predictions:
+    """Return the tracks predicted to a time after the table's own, without the camera's motion."""
+    step = over(table, table.stamp_ns, stamp_ns, settings)
+    if table.alone_ns != table.stamp_ns:
+        mean = with_sides(step.of_mean(table.mean))
+        covariance = step.of_covariance(table.covariance, table.noise)
+        alone_mean, alone_covariance = without_flow(table, stamp_ns, settings)
+        return Predictions(mean, covariance, alone_mean.copy(), alone_covariance)
+    # Both at once, as one array.
+    means = np.concatenate([table.mean[:, None], table.alone_mean], axis=1)
+    spreads = np.stack([table.covariance, table.alone_covariance], axis=1)
+    noises = np.stack([table.noise, _noise_alone(table, settings)], axis=1)
+    means = with_sides(step.of_mean(means))
+    spreads = step.of_covariance(spreads, noises)
+    return Predictions(means[:, 0], spreads[:, 0], means[:, 1:], spreads[:, 1])
 
 
 def without_flow(
@@ -70,20 +91,13 @@ def without_flow(
     """
     if stamp_ns <= table.alone_ns or not len(table):
         return table.alone_mean, table.alone_covariance
-    noise = process_noise(table.alone_mean[:, 0], np.ones(len(table)), settings)
-    means = []
-    for each in (0, 1):
-        mean, covariance = predicted(
-            table,
-            table.alone_mean[:, each],
-            table.alone_covariance,
-            noise,
-            table.alone_ns,
-            stamp_ns,
-            settings,
-        )
-        means.append(mean)
-    return np.stack(means, axis=1), covariance
+    step = over(table, table.alone_ns, stamp_ns, settings)
+    mean = with_sides(step.of_mean(table.alone_mean))
+    return mean, step.of_covariance(table.alone_covariance, _noise_alone(table, settings))
+
+
+def _noise_alone(table: Table, settings: TrackerSettings) -> FloatArray:
+    return process_noise(table.alone_mean[:, 0], np.ones(len(table)), settings)
 
 
 def all_means(table: Table) -> FloatArray:
@@ -131,8 +145,7 @@ def judged(table: Table, seen: Measurements, pairs: Pairs) -> Table:
         alone_mean[rows, each], alone_covariance[rows] = fixed, spread
     weight = table.weight.copy()
     weight[rows] = weighed(belief[rows])
-    return replace(
-        table,
+    return table.changed(
         mean=mean,
         covariance=covariance,
         belief=belief,
@@ -151,7 +164,7 @@ def reseated(table: Table) -> Table:
     mean, covariance = table.mean.copy(), table.covariance.copy()
     mean[lost] = all_means(table)[lost, best]
     covariance[lost] = table.alone_covariance[lost]
-    return replace(table, mean=mean, covariance=covariance)
+    return table.changed(mean=mean, covariance=covariance)
 
 
 def sharpened(weight: FloatArray) -> FloatArray:
@@ -168,4 +181,4 @@ def fused(table: Table) -> Table:
     flow = sharp[:, FLOW, None, None]
     covariance = flow * table.covariance + (1 - flow) * table.alone_covariance
     covariance += np.einsum("nk,nki,nkj->nij", sharp, apart, apart)
-    return replace(table, mean=mean, covariance=covariance)
+    return table.changed(mean=mean, covariance=covariance)

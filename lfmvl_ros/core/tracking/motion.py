@@ -16,15 +16,94 @@ continuous model is used and not ``Q_discrete_white_noise``, whose noise depends
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from filterpy.common import Q_continuous_white_noise
 
 from lfmvl_ros.core.boxes import FloatArray
 
 STATES = 8
 MEASURED = 4
-_UNIT_NOISE = np.asarray(Q_continuous_white_noise(dim=2, dt=1.0), dtype=np.float64)
+# filterpy's, over one second; a test compares. Importing filterpy takes a node half a second.
+_UNIT_NOISE = np.array([[1 / 3, 1 / 2], [1 / 2, 1.0]])
 _SERIES_BELOW = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class Transition:
+    """How N tracks get from one time to a later one: ``x' = x + reach v``, ``v' = keep v``.
+
+    The same for all four axes of a track.
+
+    Attributes:
+        reach_s: ``(N,)``.
+        keep: ``(N,)`` in (0, 1].
+        unit: three ``(N,)``: variance of x, covariance of x and v, and variance of v that an
+            acceleration noise of density 1 adds.
+    """
+
+    reach_s: FloatArray
+    keep: FloatArray
+    unit: tuple[FloatArray, FloatArray, FloatArray]
+
+    def of_mean(self, mean: FloatArray) -> FloatArray:
+        """Return states ``(N, ..., 8)`` carried forward, a new array."""
+        like = (-1,) + (1,) * (mean.ndim - 1)
+        moved = mean.copy()
+        moved[..., :4] += self.reach_s.reshape(like) * mean[..., 4:]
+        moved[..., 4:] *= self.keep.reshape(like)
+        return moved
+
+    def of_covariance(self, covariance: FloatArray, noise: FloatArray) -> FloatArray:
+        """Return covariances ``(N, ..., 8, 8)`` carried forward, a new array.
+
+        In 4x4 blocks, which is much faster than ``F P F'``.
+
+        Args:
+            covariance: ``(N, ..., 8, 8)``.
+            noise: ``(N, ..., 4)`` see :func:`predict`.
+        """
+        like = (-1,) + (1,) * (covariance.ndim - 1)
+        far, hold = self.reach_s.reshape(like), self.keep.reshape(like)
+        xv, vv = covariance[..., :4, 4:], covariance[..., 4:, 4:]
+        out = np.empty(covariance.shape)
+        both = xv + np.swapaxes(xv, -1, -2)
+        out[..., :4, :4] = covariance[..., :4, :4] + far * both + far**2 * vv
+        out[..., :4, 4:] = hold * (xv + far * vv)
+        out[..., 4:, 4:] = hold**2 * vv
+        like = (-1,) + (1,) * (noise.ndim - 1)
+        # The diagonals of the blocks, as views: 9 entries lie between neighbours.
+        flat = out.reshape(*covariance.shape[:-2], STATES**2)
+        flat[..., 0:36:9] += noise * self.unit[0].reshape(like)
+        flat[..., 4:36:9] += noise * self.unit[1].reshape(like)
+        flat[..., 36::9] += noise * self.unit[2].reshape(like)
+        out[..., 4:, :4] = np.swapaxes(out[..., :4, 4:], -1, -2)
+        return out
+
+
+def transition(steady_s: FloatArray, coasting_s: FloatArray, decay_s: float) -> Transition:
+    """Return the transition over a time with steady and then one with fading velocity.
+
+    Args:
+        steady_s: ``(N,)`` seconds >= 0 with constant velocity.
+        coasting_s: ``(N,)`` seconds >= 0 after that, in which velocity fades.
+        decay_s: time constant of the fading, seconds > 0.
+    """
+    xx = _UNIT_NOISE[0, 0] * steady_s**3
+    xv = _UNIT_NOISE[0, 1] * steady_s**2
+    vv = _UNIT_NOISE[1, 1] * steady_s
+    if not coasting_s.any():
+        return Transition(steady_s, np.ones_like(steady_s), (xx, xv, vv))
+    fading = _fading_step(coasting_s, decay_s)
+    if not steady_s.any():
+        return fading
+    far, keep = fading.reach_s, fading.keep
+    unit = (
+        xx + 2 * far * xv + far**2 * vv + fading.unit[0],
+        keep * (xv + far * vv) + fading.unit[1],
+        keep**2 * vv + fading.unit[2],
+    )
+    return Transition(steady_s + far, keep, unit)
 
 
 def predict(
@@ -49,21 +128,12 @@ def predict(
     Returns:
         Mean ``(N, 8)`` and covariance ``(N, 8, 8)``, new arrays.
     """
-    mean, covariance = _advance(mean, covariance, noise, *_steady_step(steady_s))
-    if coasting_s.any():
-        mean, covariance = _advance(mean, covariance, noise, *_fading_step(coasting_s, decay_s))
-    return mean, covariance
+    step = transition(steady_s, coasting_s, decay_s)
+    return step.of_mean(mean), step.of_covariance(covariance, noise)
 
 
-def _steady_step(dt_s: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Reach and keep ``(N,)`` and unit noise ``(N, 3)`` of a step with constant velocity."""
-    powers = np.stack([dt_s**3, dt_s**2, dt_s], axis=1)
-    unit = powers * np.array([_UNIT_NOISE[0, 0], _UNIT_NOISE[0, 1], _UNIT_NOISE[1, 1]])
-    return dt_s, np.ones_like(dt_s), unit
-
-
-def _fading_step(dt_s: FloatArray, decay_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The same for a velocity that fades with time constant ``decay_s``."""
+def _fading_step(dt_s: FloatArray, decay_s: float) -> Transition:
+    """The transition over ``(N,)`` seconds in which velocity fades."""
     ratio = dt_s / decay_s
     keep = np.exp(-ratio)
     reach = -np.expm1(-ratio) * decay_s
@@ -73,33 +143,7 @@ def _fading_step(dt_s: FloatArray, decay_s: float) -> tuple[FloatArray, FloatArr
     exact = decay_s**2 * (dt_s - 2 * reach + q_vv)
     series = 1 / 3 + ratio * (-1 / 4 + ratio * (7 / 60 + ratio * (-1 / 24 + ratio * 31 / 2520)))
     q_xx = np.where(ratio < _SERIES_BELOW, dt_s**3 * series, exact)
-    return reach, keep, np.stack([q_xx, q_xv, q_vv], axis=1)
-
-
-def _advance(
-    mean: FloatArray,
-    covariance: FloatArray,
-    noise: FloatArray,
-    reach: FloatArray,
-    keep: FloatArray,
-    unit: FloatArray,
-) -> tuple[FloatArray, FloatArray]:
-    """``x' = x + reach v``, ``v' = keep v``, in 4x4 blocks: much faster than F P F'."""
-    moved = mean.copy()
-    moved[:, :4] += reach[:, None] * mean[:, 4:]
-    moved[:, 4:] *= keep[:, None]
-    far, hold = reach[:, None, None], keep[:, None, None]
-    xx, xv, vv = covariance[:, :4, :4], covariance[:, :4, 4:], covariance[:, 4:, 4:]
-    out = np.empty_like(covariance)
-    out[:, :4, :4] = xx + far * (xv + xv.transpose(0, 2, 1)) + far**2 * vv
-    out[:, :4, 4:] = hold * (xv + far * vv)
-    out[:, 4:, 4:] = hold**2 * vv
-    axis = np.arange(4)
-    out[:, axis, axis] += noise * unit[:, 0:1]
-    out[:, axis, axis + 4] += noise * unit[:, 1:2]
-    out[:, axis + 4, axis + 4] += noise * unit[:, 2:3]
-    out[:, 4:, :4] = out[:, :4, 4:].transpose(0, 2, 1)
-    return moved, out
+    return Transition(reach, keep, (q_xx, q_xv, q_vv))
 
 
 def correct(
@@ -132,6 +176,8 @@ def shrink_velocity(mean: FloatArray, covariance: FloatArray) -> FloatArray:
     shrunk: FloatArray = mean.copy()
     for part in (slice(4, 6), slice(6, 8)):
         signal = (mean[:, part] ** 2).sum(axis=1)
-        variance = np.trace(covariance[:, part, part], axis1=1, axis2=2)
+        variance = (
+            covariance[:, part.start, part.start] + covariance[:, part.stop - 1, part.stop - 1]
+        )
         shrunk[:, part] *= (signal / (signal + variance))[:, None]
     return shrunk

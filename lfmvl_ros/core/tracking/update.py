@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy
 from lfmvl_ros.core.config import TrackerSettings
@@ -26,7 +26,13 @@ from lfmvl_ros.core.tracking.association import (
 from lfmvl_ros.core.tracking.birth import births
 from lfmvl_ros.core.tracking.colour import ColourImage, blended, foreground, likeness
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion, turned
-from lfmvl_ros.core.tracking.hypotheses import all_means, judged, predicted, without_flow
+from lfmvl_ros.core.tracking.hypotheses import (
+    all_means,
+    judged,
+    over,
+    with_sides,
+    without_flow,
+)
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.measurement import Measurements, label_key, measure
 from lfmvl_ros.core.tracking.motion import correct
@@ -36,7 +42,7 @@ from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table, boxes_in_image, sh
 Carry = Callable[[Table, int, TrackerSettings], Table]
 Look = Callable[[int], ColourImage | None]
 # An innovation this unlikely means that the object did something the model did not expect.
-_SURPRISING = float(chi2.ppf(0.95, 4))
+_SURPRISING = float(chdtri(4, 0.05))  # of chi-squared with 4 degrees
 MAX_INFLATION = 4.0
 CONFIDENCE_MEMORY = 0.7
 # Below this share of its box inside the image an object has left; closer to the border than this
@@ -63,16 +69,16 @@ def carried(
     With ``ego``, the picture turns with the camera; velocities are then those of the things.
     """
     if stamp_ns <= table.stamp_ns or not len(table):
-        return replace(table, stamp_ns=max(stamp_ns, table.stamp_ns))
-    mean, covariance = predicted(
-        table, table.mean, table.covariance, table.noise, table.stamp_ns, stamp_ns, settings
-    )
+        return table.changed(stamp_ns=max(stamp_ns, table.stamp_ns))
+    step = over(table, table.stamp_ns, stamp_ns, settings)
+    mean = with_sides(step.of_mean(table.mean))
+    covariance = step.of_covariance(table.covariance, table.noise)
     if ego is not None:
         rotation = ego.rotation(table.stamp_ns, stamp_ns)
         elapsed_s = (stamp_ns - table.stamp_ns) * NS
         mean, covariance = turned(mean, covariance, rotation, ego.lens, elapsed_s)
-        mean[:, 2:4] = np.maximum(mean[:, 2:4], MIN_SIDE_PX)
-    return replace(table, stamp_ns=stamp_ns, mean=mean, covariance=covariance)
+        with_sides(mean)
+    return table.changed(stamp_ns=stamp_ns, mean=mean, covariance=covariance)
 
 
 def is_alive(
@@ -122,8 +128,8 @@ def apply_answer(
         table = evidence.with_labels(table, seen, grounding.query)
         if image is not None:
             mean, covariance = without_flow(table, grounding.stamp_ns, settings)
-            table = replace(
-                table, alone_mean=mean, alone_covariance=covariance, alone_ns=grounding.stamp_ns
+            table = table.changed(
+                alone_mean=mean, alone_covariance=covariance, alone_ns=grounding.stamp_ns
             )
         table, pairs = _match(table, seen, grounding, settings, image)
         table = _judge(table, seen, pairs, grounding, cadence, settings)
@@ -140,8 +146,7 @@ def apply_answer(
         if image is not None:
             table = coloured(table, grounding.wh, image)
         else:
-            table = replace(
-                table,
+            table = table.changed(
                 alone_mean=np.repeat(table.mean[:, None], 2, axis=1),
                 alone_covariance=table.covariance,
                 alone_ns=table.stamp_ns,
@@ -222,8 +227,7 @@ def _judge(
         table.log_odds, weight, confirmed=table.confirmed, leaving=leaving, settings=settings
     )
     stamp, until = grounding.stamp_ns, grounding.stamp_ns + round(cadence.steady_s / NS)
-    return replace(
-        table,
+    return table.changed(
         log_odds=np.where(absent, against, table.log_odds),
         missed=np.where(hit, False, table.missed | absent),
         seen_ns=np.where(hit, stamp, table.seen_ns),
@@ -262,8 +266,7 @@ def _sighted(
     lasting, share = table.lasting.copy(), keep[:, None, None]
     lasting[rows] = share * lasting[rows] + (1 - share) * (1 - fresh) * seen.stated[boxes]
     table = evidence.observed(table, rows, [seen.labels[box] for box in boxes], score, weight[rows])
-    return replace(
-        table,
+    return table.changed(
         jitter=jitter,
         fresh=fresh,
         mean=mean,
@@ -294,4 +297,4 @@ def coloured(table: Table, wh: tuple[int, int], image: ColourImage | None) -> Ta
     old = table.born_ns[rows] < table.stamp_ns
     colour[rows[old]] = blended(colour[rows[old]], new[old])
     colour[rows[~old]] = new[~old]
-    return replace(table, colour=colour)
+    return table.changed(colour=colour)

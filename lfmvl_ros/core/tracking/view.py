@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from lfmvl_ros.core.config import TrackerSettings
@@ -40,13 +38,13 @@ def tracks_at(
     """
     trusted = shrink_velocity(table.mean, table.covariance)
     now = carried(table, stamp_ns, settings, ego)
-    best = carried(replace(table, mean=trusted), stamp_ns, settings, ego)
+    best = carried(table.changed(mean=trusted), stamp_ns, settings, ego)
     alive = is_alive(best, source.wh, cadence, settings) & ~best.hidden
     # What shrinking the velocity keeps from the position is an error that may be there.
     doubt = (now.mean - best.mean)[alive, :4]
-    now, best = now.take(alive), best.take(alive)
+    now, trusted = now.take(alive), best.mean[alive]
     covariance = now.covariance[:, :4, :4] + now.lasting + doubt[:, :, None] * doubt[:, None, :]
-    boxes = boxes_in_image(best.mean, source.wh)
+    boxes = boxes_in_image(trusted, source.wh)
     coasted_s = np.maximum((stamp_ns - now.steady_until_ns) * NS, 0.0)
     fading = np.exp(-coasted_s / cadence.life_s(settings))
     coasting = now.missed | (coasted_s > 0)
@@ -54,9 +52,9 @@ def tracks_at(
         stamp_ns=stamp_ns,
         ids=now.ids,
         labels=tuple(table.spelling[column] for column in now.label.tolist()),
-        scores=np.clip(now.existence * now.confidence * fading, 0.0, 1.0),
+        scores=np.minimum(now.existence * now.confidence * fading, 1.0),
         xyxy_px=boxes,
-        velocity_px_s=best.mean[:, 4:6].copy(),
+        velocity_px_s=trusted[:, 4:6].copy(),
         covariance=(covariance + covariance.transpose(0, 2, 1)) / 2,
         state=tuple(
             _state(sure, late)

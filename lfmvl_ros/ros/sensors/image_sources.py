@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 import cv2
-import numpy as np
 
 from lfmvl_ros.core.config import CameraSettings
+from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.safe_text import quoted
@@ -126,7 +126,7 @@ class FolderSource(_Pinhole):
             return None
         path = self._paths[self._next]
         self._next += 1
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if _size(path) else None
+        image = decode_file(path) if is_regular_file(path) else None
         if image is None:
             raise UserError(f"{path} is not a readable image; remove it or write it again")
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
@@ -202,7 +202,3 @@ class CaptureSource(_Pinhole):
     def _grab(self) -> Pixels | None:
         ok, image = self._capture.read()
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if ok and image is not None else None
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lfmvl_ros.core.encoded_images import JPEG, PNG, size_problem
 from lfmvl_ros.core.frame import Frame
 
 Pixels = NDArray[np.uint8]
@@ -57,7 +58,6 @@ MEASUREMENTS = ("16UC1", "32FC1")
 COMPRESSED = ("jpeg", "png")
 ENCODINGS_OUT = ("rgb8", "bgr8", "mono8")
 
-_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _PERCENTILES, _SAMPLE_STRIDE_ABOVE_PX = (1.0, 99.0), 640 * 480
 
 
@@ -164,13 +164,14 @@ def stretch(values: NDArray[Any]) -> Pixels:
     return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
 
 
-def decode_compressed(format_: str, data: Any) -> Pixels:
+def decode_compressed(format_: str, data: Any, *, max_megapixels: float = 64.0) -> Pixels:
     """Return the RGB pixels of a JPEG or PNG picture.
 
     Args:
         format_: the message's ``format``, such as ``jpeg`` or ``16UC1; png compressed``. What is
             in ``data`` decides; the text only tells measurements from brightness.
         data: any object with the buffer protocol.
+        max_megapixels: images that state more million pixels are not decoded.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB, C-contiguous; an EXIF orientation is ignored, as the camera's
@@ -182,12 +183,14 @@ def decode_compressed(format_: str, data: Any) -> Pixels:
     raw = bytes(data)
     if not raw:
         raise ConversionError("compressed image without data")
-    if not raw.startswith((_JPEG, _PNG)) or "compressedDepth" in format_:
+    if not raw.startswith((JPEG, PNG)) or "compressedDepth" in format_:
         raise ConversionError(
             f"compressed image format {format_!r} is not supported (data begins with "
             f"{raw[:4].hex()}); supported: {', '.join(COMPRESSED)}",
             reason="unsupported_encoding",
         )
+    if problem := size_problem(raw, max_megapixels):
+        raise ConversionError(f"compressed image {format_!r}: {problem}")
     if not _is_complete(raw):
         raise ConversionError(f"compressed image {format_!r} is cut off ({len(raw)} bytes)")
     try:
@@ -221,7 +224,7 @@ def _decoded_to_rgb8(format_: str, image: NDArray[Any]) -> Pixels:
 
 def _is_complete(raw: bytes) -> bool:
     """Tell whether the end marker is there: OpenCV fills what is missing with grey and is glad."""
-    if raw.startswith(_PNG):
+    if raw.startswith(PNG):
         return raw.rfind(b"IEND") > 0
     position = 2
     while position + 4 <= len(raw) and raw[position] == 0xFF:  # header segments, up to SOS

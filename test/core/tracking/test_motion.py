@@ -10,7 +10,7 @@ from filterpy.kalman import KalmanFilter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfmvl_ros.core.tracking.motion import correct, predict, shrink_velocity
+from lfmvl_ros.core.tracking.motion import _UNIT_NOISE, correct, predict, shrink_velocity
 
 seconds = st.floats(0.0, 5.0)
 seeds = st.integers(0, 2**32 - 1)
@@ -130,3 +130,7 @@ def test_only_uncertain_velocity_is_shrunk(speed: float, low: float, high: float
     shrunk = shrink_velocity(mean, np.eye(8)[None] * 25.0)
     assert low <= shrunk[0, 4] <= high
     np.testing.assert_array_equal(shrunk[0, :4], mean[0, :4])
+
+
+def test_the_noise_of_a_second_is_filterpys() -> None:
+    assert np.array_equal(_UNIT_NOISE, Q_continuous_white_noise(dim=2, dt=1.0))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every encoding against a computation that uses neither OpenCV nor the code under test."""
 
+import struct
+
 import cv2
 import numpy as np
 import pytest
@@ -259,3 +261,13 @@ def test_encode_is_the_inverse():
     assert np.abs(encode_raw(RGB, "mono8") - luma).max() <= 1
     with pytest.raises(ValueError, match="rgb8, bgr8, mono8"):
         encode_raw(RGB, "yuyv")
+
+
+@pytest.mark.parametrize("stated", [(30_000, 30_000), (65_535, 65_535), (8_000, 8_001)])
+def test_a_picture_that_states_too_many_pixels_is_not_decoded(stated):
+    data = bytearray(cv2.imencode(".jpg", SMOOTH)[1].tobytes())
+    frame = data.find(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", stated[1], stated[0])
+    with pytest.raises(ConversionError, match="at most 64 million are decoded") as caught:
+        decode_compressed("jpeg", bytes(data))
+    assert caught.value.reason == "corrupt"

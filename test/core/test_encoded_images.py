@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The size that an encoded image states, read from its header."""
+
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lfmvl_ros
+from lfmvl_ros.core.encoded_images import MAX_FILE_MEGAPIXELS, encoded_wh, size_problem
+
+from ..examples import examples
+
+
+def png(width, height):
+    """A PNG of a few bytes that states any size, with valid checksums."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(
+            ">I", zlib.crc32(kind + data)
+        )  # fmt: skip
+
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    body = zlib.compress(b"\0" * 1000)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def jpeg(wh, stated=None, *options):
+    pixels = np.full((wh[1], wh[0], 3), 90, np.uint8)
+    data = bytearray(cv2.imencode(".jpg", pixels, list(options))[1].tobytes())
+    if stated is not None:
+        frame = max(data.find(b"\xff\xc0"), data.find(b"\xff\xc2"))
+        data[frame + 5 : frame + 9] = struct.pack(">HH", stated[1], stated[0])
+    return bytes(data)
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.sampled_from([".jpg", ".png"]), st.booleans())
+@examples(40)
+def test_what_opencv_writes_states_its_size(width, height, suffix, progressive):
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1] if progressive and suffix == ".jpg" else []
+    pixels = np.zeros((height, width, 3), np.uint8)
+    data = cv2.imencode(suffix, pixels, options)[1].tobytes()
+    assert encoded_wh(data) == (width, height)
+    assert encoded_wh(data[:15]) is None
+    assert size_problem(data, 1.0) == ""
+
+
+def test_segments_before_the_frame_are_passed_over():
+    data = jpeg((40, 30))
+    exif = b"\xff\xe1" + struct.pack(">H", 60_000) + b"\xff\xc0" * 29_999
+    assert encoded_wh(data[:2] + exif + b"\xff" + data[2:]) == (40, 30)
+
+
+@pytest.mark.parametrize("data", [png(30_000, 30_000), jpeg((40, 30), (30_000, 30_000))])
+def test_more_pixels_than_allowed_are_told(data):
+    assert len(data) < 2000
+    assert encoded_wh(data) == (30_000, 30_000)
+    assert size_problem(data, 64.0) == (
+        "it states 30,000 x 30,000 pixels; at most 64 million are decoded"
+    )
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"]))
+def test_any_bytes(data, head):
+    wh = encoded_wh(head + data)
+    assert wh is None or min(wh) >= 0
+
+
+def test_opencv_knows_the_same_limit():
+    import os
+
+    assert lfmvl_ros.__version__
+    assert float(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"]) == MAX_FILE_MEGAPIXELS * 1e6

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Copies of the track table."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from lfmvl_ros.core.tracking.table import Table
+
+
+def test_a_changed_table_equals_what_dataclasses_make_of_it() -> None:
+    table = Table(stamp_ns=3, ids=np.array([1, 2]), surprise=np.ones(2))
+    columns = {"stamp_ns": 7, "surprise": np.array([2.0, 3.0])}
+    ours, theirs = table.changed(**columns), replace(table, **columns)
+    for item in fields(Table):
+        assert np.array_equal(getattr(ours, item.name), getattr(theirs, item.name))
+    assert table.stamp_ns == 3
+    assert len(ours) == 2
+
+
+def test_a_column_that_does_not_exist_is_named() -> None:
+    with pytest.raises(TypeError, match=r"no column.*'means'"):
+        Table().changed(means=np.zeros((0, 8)))
