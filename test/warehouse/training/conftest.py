@@ -1,45 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A scene source cheap enough for tests: coloured rectangles on grey."""
+"""What tests of the training share: a cheap scene source, a tokenizer, one thread."""
 
 import importlib.util
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from lfmvl_ros.datasets.questions import LabelledImage, Target, Vocabulary
 from lfmvl_warehouse.training.data.sources import views
 from lfmvl_warehouse.training.model.tokenizer import build_tokenizer
 
-COLOURS = {"red": (220, 40, 40), "blue": (40, 60, 220)}
-KINDS = ("tote", "pallet")
+from ...datasets.rectangles import Rectangles
 
 
-class Rectangles:
-    """Totes are upright rectangles, pallets lying ones."""
+class Scenes(Rectangles):
+    """A scene source of them."""
 
-    vocabulary = Vocabulary(
-        KINDS,
-        tuple(COLOURS),
-        tuple((kind, *(f"{colour} {kind}" for colour in COLOURS)) for kind in KINDS),
-    )
     views = views()
-
-    def draw(self, rng, wh_px, max_objects):
-        width, height = wh_px
-        pixels = np.full((height, width, 3), 120, np.uint8)
-        targets = []
-        for _ in range(int(rng.integers(0, max_objects + 1))):
-            kind, colour = int(rng.integers(2)), int(rng.integers(2))
-            w, h = (0.2, 0.4) if kind == 0 else (0.4, 0.2)
-            x, y = rng.uniform(0, 1 - w), rng.uniform(0, 1 - h)
-            box = np.array([x, y, x + w, y + h])
-            left, top, right, bottom = (box * [width, height, width, height]).astype(int)
-            word = list(COLOURS)[colour]
-            pixels[top:bottom, left:right] = COLOURS[word]
-            targets.append(Target((KINDS[kind], f"{word} {KINDS[kind]}"), kind, colour, box, 1.0))
-        return LabelledImage(pixels, tuple(targets))
 
     def held_out(self):
         return self
@@ -68,7 +45,7 @@ def benchmark():
 
 @pytest.fixture(scope="session")
 def rectangles():
-    return Rectangles()
+    return Scenes()
 
 
 @pytest.fixture(scope="session")
