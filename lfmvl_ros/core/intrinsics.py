@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,10 @@ class Intrinsics:
                 f"Intrinsics needs finite values and positive focal lengths, got {values}; "
                 "an uncalibrated camera sends zeros in camera_info"
             )
+
+    def __iter__(self) -> Iterator[float]:
+        """Unpack as ``fx, fy, cx, cy``."""
+        return iter((self.fx_px, self.fy_px, self.cx_px, self.cy_px))
 
     @classmethod
     def from_k(cls, k: object) -> Intrinsics:

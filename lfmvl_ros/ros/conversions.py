@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -145,11 +144,11 @@ def to_jpeg(pixels: Pixels, stamp_ns: int, frame_id: str) -> CompressedImage:
 
 
 def to_camera_info(
-    stamp_ns: int, frame_id: str, wh: tuple[int, int], intrinsics: Intrinsics
+    stamp_ns: int, frame_id: str, wh: tuple[int, int], intrinsics: Iterable[float]
 ) -> CameraInfo:
-    """Return the calibration of a camera without distortion; ``intrinsics`` in pixels."""
+    """Return the calibration of a camera without distortion; ``intrinsics`` are fx, fy, cx, cy in pixels."""
     width, height = wh
-    fx, fy, cx, cy = map(float, astuple(intrinsics))
+    fx, fy, cx, cy = map(float, intrinsics)
     return CameraInfo(
         header=to_header(stamp_ns, frame_id),
         width=width,
@@ -256,7 +255,7 @@ def to_diagnostics(
 
 
 def to_markers(
-    tracks: Tracks, rows: Sequence[int], intrinsics: Intrinsics, gone: Iterable[int] = ()
+    tracks: Tracks, rows: Sequence[int], intrinsics: Iterable[float], gone: Iterable[int] = ()
 ) -> MarkerArray:
     """Return an outline and a label for each track, 1 m in front of the camera.
 
@@ -266,7 +265,7 @@ def to_markers(
     Args:
         tracks: what to draw, in the camera's optical frame (x right, y down, z forward).
         rows: which of them; a marker's ``id`` is the track's.
-        intrinsics: of the camera, pixels.
+        intrinsics: fx, fy, cx, cy of the camera, pixels.
         gone: ids drawn earlier that are not any more.
     """
     message = MarkerArray()
@@ -275,7 +274,7 @@ def to_markers(
         for space in ("tracks", "labels"):
             marker = Marker(header=header, ns=space, id=_marker_id(number), action=Marker.DELETE)
             message.markers.append(marker)
-    fx, fy, cx, cy = astuple(intrinsics)
+    fx, fy, cx, cy = intrinsics
     for i in rows:
         number = int(tracks.ids[i])
         x1, y1, x2, y2 = ((tracks.xyxy_px[i] - (cx, cy, cx, cy)) / (fx, fy, fx, fy)).tolist()
