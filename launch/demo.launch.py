@@ -10,14 +10,17 @@ container, and two in one interpreter would take turns computing.
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
-from launch_ros.substitutions import FindPackageShare
 
-from lfmvl_ros.ros.transport.launching import dds_profile_argument, set_dds_profile
-
-PACKAGE = "lfmvl_ros"
+from lfmvl_ros.ros.transport.launching import (
+    PACKAGE,
+    process_arguments,
+    process_options,
+    set_dds_profile,
+    share,
+)
 
 # Launch argument -> type of camera_node's parameter of the same name.
 CAMERA = {"source": str, "seed": int, "rate_hz": float, "loop": bool}
@@ -26,10 +29,6 @@ PERCEPTION = (
     "namespace", "params_file", "model", "query", "device", "use_debug", "respawn", "log_level",
     "dds_profile",
 )  # fmt: skip
-
-
-def share(*parts):
-    return PathJoinSubstitution([FindPackageShare(PACKAGE), *parts])
 
 
 def arguments():
@@ -80,19 +79,7 @@ def arguments():
             choices=["true", "false"],
             description="Show camera, boxes and markers in RViz",
         ),
-        DeclareLaunchArgument(
-            "respawn",
-            default_value="false",
-            choices=["true", "false"],
-            description="Start a node again, after 5 s, when it ends",
-        ),
-        DeclareLaunchArgument(
-            "log_level",
-            default_value="info",
-            choices=["debug", "info", "warn", "error", "fatal"],
-            description="Least severity that is logged",
-        ),
-        dds_profile_argument(),
+        *process_arguments(),
     ]
 
 
@@ -111,11 +98,7 @@ def camera(context):
                 for name, kind in CAMERA.items()
             }
         ],
-        arguments=["--ros-args", "--log-level", value("log_level")],
-        respawn=value("respawn") == "true",
-        respawn_delay=5.0,
-        output="screen",
-        emulate_tty=True,
+        **process_options(value),
     )
     return [node]
 

@@ -9,31 +9,21 @@ from pathlib import PurePosixPath
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
-from launch_ros.parameter_descriptions import ParameterValue
-from launch_ros.substitutions import FindPackageShare
 
-from lfmvl_ros.ros.transport.launching import dds_profile_argument, set_dds_profile
-
-PACKAGE = "lfmvl_ros"
-
-# Launch argument -> type of the node's parameter of the same name.
-OVERRIDES = {
-    "model": str,
-    "query": str,
-    "device": str,
-    "compressed_input": bool,
-    "autostart": bool,
-}
-
-
-def share(*parts):
-    return PathJoinSubstitution([FindPackageShare(PACKAGE), *parts])
+from lfmvl_ros.ros.transport.launching import (
+    PACKAGE,
+    overrides,
+    perception_arguments,
+    process_arguments,
+    process_options,
+    set_dds_profile,
+    share,
+)
 
 
 def arguments():
-    yes_no, optional = ["true", "false"], ["true", "false", ""]
     return [
         DeclareLaunchArgument(
             "namespace", default_value="lfmvl", description="Namespace of nodes, topics, services"
@@ -60,7 +50,7 @@ def arguments():
         DeclareLaunchArgument(
             "synthetic",
             default_value="false",
-            choices=yes_no,
+            choices=["true", "false"],
             description="Start a synthetic camera for each name: a warehouse, for trying it out",
         ),
         DeclareLaunchArgument(
@@ -68,59 +58,8 @@ def arguments():
             default_value="10.0",
             description="Pictures a second of each synthetic camera",
         ),
-        DeclareLaunchArgument(
-            "params_file",
-            default_value=share("config", "multi_camera.yaml"),
-            description="YAML file with the node's parameters",
-        ),
-        DeclareLaunchArgument(
-            "model",
-            default_value="",
-            description="Hub id, directory, 'bundled' or a .jsonl file of recorded answers; empty: "
-            "as in params_file",
-        ),
-        DeclareLaunchArgument(
-            "query",
-            default_value="",
-            description="What to find, separated by commas; empty: as in params_file",
-        ),
-        DeclareLaunchArgument(
-            "device",
-            default_value="",
-            description="auto, cpu, cuda or cuda:N; empty: as in params_file",
-        ),
-        DeclareLaunchArgument(
-            "compressed_input",
-            default_value="",
-            choices=optional,
-            description="Subscribe to compressed images; empty: as in params_file",
-        ),
-        DeclareLaunchArgument(
-            "autostart",
-            default_value="",
-            choices=optional,
-            description="Configure and activate by itself; false leaves it to a life-cycle "
-            "manager; empty: as in params_file",
-        ),
-        DeclareLaunchArgument(
-            "use_sim_time",
-            default_value="false",
-            choices=yes_no,
-            description="Take the time from /clock, as with a simulator or a played bag",
-        ),
-        DeclareLaunchArgument(
-            "respawn",
-            default_value="false",
-            choices=yes_no,
-            description="Start a node again, after 5 s, when it ends",
-        ),
-        DeclareLaunchArgument(
-            "log_level",
-            default_value="info",
-            choices=["debug", "info", "warn", "error", "fatal"],
-            description="Least severity that is logged",
-        ),
-        dds_profile_argument(),
+        *perception_arguments(share("config", "multi_camera.yaml")),
+        *process_arguments(),
     ]
 
 
@@ -150,19 +89,6 @@ def nodes(context):
         return LaunchConfiguration(name).perform(context)
 
     cameras = words(value("cameras"))
-    # Typed: a query such as "on" or "5" must stay text.
-    overrides = {
-        name: ParameterValue(value(name), value_type=str) if kind is str else value(name) == "true"
-        for name, kind in OVERRIDES.items()
-        if value(name)
-    }
-    common = {
-        "arguments": ["--ros-args", "--log-level", value("log_level")],
-        "respawn": value("respawn") == "true",
-        "respawn_delay": 5.0,
-        "output": "screen",
-        "emulate_tty": True,
-    }
     perception = LifecycleNode(
         package=PACKAGE,
         executable="perception_node",
@@ -170,16 +96,12 @@ def nodes(context):
         namespace=value("namespace"),
         parameters=[
             value("params_file"),
-            {
-                "use_sim_time": value("use_sim_time") == "true",
-                "cameras": cameras,
-                **overrides,
-            },
+            {"cameras": cameras, **overrides(value)},
         ],
         remappings=remappings(
             cameras, words(value("input_image_topics")), value("input_imu_topic")
         ),
-        **common,
+        **process_options(value),
     )
     if value("synthetic") != "true":
         return [perception]
@@ -198,7 +120,7 @@ def nodes(context):
                     "frame_id": camera,
                 }
             ],
-            **common,
+            **process_options(value),
         )
         for number, camera in enumerate(cameras)
     ]

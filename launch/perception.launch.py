@@ -9,31 +9,21 @@ from pathlib import PurePosixPath
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
-from launch_ros.parameter_descriptions import ParameterValue
-from launch_ros.substitutions import FindPackageShare
 
-from lfmvl_ros.ros.transport.launching import dds_profile_argument, set_dds_profile
-
-PACKAGE = "lfmvl_ros"
-
-# Launch argument -> type of the node's parameter of the same name.
-OVERRIDES = {
-    "model": str,
-    "query": str,
-    "device": str,
-    "compressed_input": bool,
-    "autostart": bool,
-}
-
-
-def share(*parts):
-    return PathJoinSubstitution([FindPackageShare(PACKAGE), *parts])
+from lfmvl_ros.ros.transport.launching import (
+    PACKAGE,
+    overrides,
+    perception_arguments,
+    process_arguments,
+    process_options,
+    set_dds_profile,
+    share,
+)
 
 
 def arguments():
-    yes_no, optional = ["true", "false"], ["true", "false", ""]
     return [
         DeclareLaunchArgument(
             "namespace", default_value="lfmvl", description="Namespace of node, topics and services"
@@ -55,65 +45,14 @@ def arguments():
             default_value="imu",
             description="Gyroscope (sensor_msgs/Imu), listened to with ego_motion.source imu",
         ),
-        DeclareLaunchArgument(
-            "params_file",
-            default_value=share("config", "default.yaml"),
-            description="YAML file with the node's parameters",
-        ),
-        DeclareLaunchArgument(
-            "model",
-            default_value="",
-            description="Hub id, directory, 'bundled' or a .jsonl file of recorded answers; empty: "
-            "as in params_file",
-        ),
-        DeclareLaunchArgument(
-            "query",
-            default_value="",
-            description="What to find, separated by commas; empty: as in params_file",
-        ),
-        DeclareLaunchArgument(
-            "device",
-            default_value="",
-            description="auto, cpu, cuda or cuda:N; empty: as in params_file",
-        ),
-        DeclareLaunchArgument(
-            "compressed_input",
-            default_value="",
-            choices=optional,
-            description="Subscribe to compressed images; empty: as in params_file",
-        ),
-        DeclareLaunchArgument(
-            "autostart",
-            default_value="",
-            choices=optional,
-            description="Configure and activate by itself; false leaves it to a life-cycle "
-            "manager; empty: as in params_file",
-        ),
-        DeclareLaunchArgument(
-            "use_sim_time",
-            default_value="false",
-            choices=yes_no,
-            description="Take the time from /clock, as with a simulator or a played bag",
-        ),
+        *perception_arguments(share("config", "default.yaml")),
         DeclareLaunchArgument(
             "use_debug",
             default_value="false",
-            choices=yes_no,
+            choices=["true", "false"],
             description="Show camera, boxes and markers in RViz",
         ),
-        DeclareLaunchArgument(
-            "respawn",
-            default_value="false",
-            choices=yes_no,
-            description="Start the node again, after 5 s, when it ends",
-        ),
-        DeclareLaunchArgument(
-            "log_level",
-            default_value="info",
-            choices=["debug", "info", "warn", "error", "fatal"],
-            description="Least severity that is logged",
-        ),
-        dds_profile_argument(),
+        *process_arguments(),
     ]
 
 
@@ -126,12 +65,6 @@ def perception(context):
     def value(name):
         return LaunchConfiguration(name).perform(context)
 
-    # Typed: a query such as "on" or "5" must stay text.
-    overrides = {
-        name: ParameterValue(value(name), value_type=str) if kind is str else value(name) == "true"
-        for name, kind in OVERRIDES.items()
-        if value(name)
-    }
     images = value("input_image_topic")
     node = LifecycleNode(
         package=PACKAGE,
@@ -140,18 +73,14 @@ def perception(context):
         namespace=LaunchConfiguration("namespace"),
         parameters=[
             LaunchConfiguration("params_file"),
-            {"use_sim_time": value("use_sim_time") == "true", **overrides},
+            overrides(value),
         ],
         remappings=[
             ("image_raw", images),
             ("camera_info", camera_info_topic(images, value("input_camera_info_topic"))),
             ("imu", value("input_imu_topic")),
         ],
-        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
-        respawn=value("respawn") == "true",
-        respawn_delay=5.0,
-        output="screen",
-        emulate_tty=True,
+        **process_options(value),
     )
     return [node]
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.ros.sensors.image_sources import USUAL_RATE_HZ, Intrinsics
+from lfmvl_ros.core.intrinsics import Intrinsics
+from lfmvl_ros.ros.sensors.image_sources import USUAL_RATE_HZ
 from lfmvl_ros.ros.sensors.pixels import Pixels
 from lfmvl_warehouse.scenes import KINDS, SceneVideo, known_names
 
@@ -49,7 +50,8 @@ class SceneImages:
         """Return the lens of the scene's camera; the same for every frame of its one size."""
         del wh
         lens = self._video.camera_at(0)
-        return lens.focal_px, lens.focal_px, lens.centre_px - 0.5, lens.horizon_px - 0.5
+        middle_px = (lens.centre_px - 0.5, lens.horizon_px - 0.5)
+        return Intrinsics(lens.focal_px, lens.focal_px, *middle_px)
 
     def close(self) -> None:
         """Nothing to free."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lfmvl_ros.cli.calibration_folder import ImageSet, image_sets
-from lfmvl_ros.cli.calibration_judging import IOU, Judged, ask_all
+from lfmvl_ros.cli.calibration_judging import Judged, ask_all
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.calibration.fit import FOLDS, LEAST_BLOCK, METHODS, compare, fit
 from lfmvl_ros.core.calibration.reliability import (
@@ -26,7 +26,7 @@ from lfmvl_ros.core.calibration.reliability import (
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.user_files import is_directory, user_path
-from lfmvl_ros.datasets.questions import QuestionSet
+from lfmvl_ros.datasets.questions import FOUND_IOU, QuestionSet
 from lfmvl_ros.registry import QUESTION_SETS, load
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     facts: dict[str, Any] = {
         "method": method,
         "data": "synthetic scenes" if images is None else images[0].folder.facts()["name"],
-        "iou": IOU,
+        "iou": FOUND_IOU,
         "boxes_fitted": len(fitted_on),
         "cross_validation": [item.to_dict() for item in tried],
     }

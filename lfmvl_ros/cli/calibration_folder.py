@@ -15,7 +15,7 @@ from lfmvl_ros.datasets.coco import CocoFolder, CocoPicture
 from lfmvl_ros.datasets.coco_images import CocoImages
 from lfmvl_ros.datasets.coco_reading import read_folder
 from lfmvl_ros.datasets.questions import MIN_AREA, Asked, any_question
-from lfmvl_ros.models.known_labels import FACTS_FILE
+from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
 
 LEAST_TO_FIT, LEAST_TO_MEASURE = 50, 20  # labelled objects
 _SEED = 6_600  # of the questions

@@ -17,9 +17,8 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.query import Query
-from lfmvl_ros.datasets.questions import Asked, QuestionSet
+from lfmvl_ros.datasets.questions import FOUND_IOU, UNCOUNTED_IOU, Asked, QuestionSet
 
-IOU = 0.5
 _TIMEOUT_S = 120.0  # an answer cut off on a busy machine would be another answer
 
 
@@ -101,7 +100,7 @@ def judge(grounding: Grounding, item: Asked) -> Sequence[tuple[int, bool]]:
         same = [[label == target.label for target in expected] for label in found.labels]
         overlaps = np.where(np.array(same), overlaps, 0.0)
     hit = np.zeros(len(found), bool)
-    while overlaps.size and overlaps.max() >= IOU:
+    while overlaps.size and overlaps.max() >= FOUND_IOU:
         row, column = np.unravel_index(overlaps.argmax(), overlaps.shape)
         hit[row] = True
         overlaps[row, :] = overlaps[:, column] = 0.0
@@ -109,7 +108,11 @@ def judge(grounding: Grounding, item: Asked) -> Sequence[tuple[int, bool]]:
     rows = []
     for i, label in enumerate(found.labels):
         others = [target.xyxy for target in small if label in target.names]
-        if not hit[i] and others and iou_matrix(boxes[i : i + 1], np.stack(others)).max() >= 0.4:
+        if (
+            not hit[i]
+            and others
+            and iou_matrix(boxes[i : i + 1], np.stack(others)).max() >= UNCOUNTED_IOU
+        ):
             continue
         rows.append((i, bool(hit[i])))
     return rows

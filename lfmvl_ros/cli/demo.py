@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lfmvl_ros.cli.flags import add_setting_flags, settings_from
-from lfmvl_ros.cli.labels import warn_of_source
+from lfmvl_ros.cli.label_warnings import warn_of_source
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.ros.transport import fast_dds, middleware

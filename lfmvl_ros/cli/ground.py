@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 
 from lfmvl_ros.cli.flags import add_setting_flags, pipeline_settings, settings_from
-from lfmvl_ros.cli.labels import warn_of_labels
+from lfmvl_ros.cli.label_warnings import warn_of_labels
 from lfmvl_ros.core.ask import ask
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lfmvl_ros.cli.flags import add_setting_flags, settings_from
-from lfmvl_ros.cli.labels import warn_of_labels
+from lfmvl_ros.cli.label_warnings import warn_of_labels
 from lfmvl_ros.core.ask import Request
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.drafting.drafts import expect_answer

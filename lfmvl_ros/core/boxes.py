@@ -1,5 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boxes as arrays: conversions, clipping, overlap. Everything is vectorised over N boxes."""
+"""Boxes as arrays: conversions, clipping, overlap. Everything is vectorised over N boxes.
+
+When two boxes are the same object depends on where they come from. All thresholds on their IoU:
+
+====== ============================================= ==============================================
+IoU    where                                         same object when it is at least as large
+====== ============================================= ==============================================
+0.95   ``parsing/answer.py`` ``REPEATED_IOU``        one label named twice in one reply: a model
+                                                     that repeats itself copies its numbers
+0.9    ``tracking/measurement.py`` ``DUPLICATE_IOU``  one object under two labels in one answer
+0.7    ``tracking/flow.py`` ``SAME_THING_IOU``       two tracks: below, one box may cover the other
+0.5    ``tracking/birth.py`` ``SAME_IOU``            two boxes of one label that no track explains
+0.5    ``datasets/questions.py`` ``FOUND_IOU``       an answer's box and the true box, as PASCAL VOC
+                                                     and COCO's AP50 count
+0.4    ``datasets/questions.py`` ``UNCOUNTED_IOU``   an answer's box and a true box too small or
+                                                     hidden to be expected: counts neither way
+0.3    ``tracking/association.py`` ``OVERLAP``       a track and a box that the motion gate refused
+====== ============================================= ==============================================
+"""
 
 from __future__ import annotations
 
@@ -36,11 +54,6 @@ def cxcywh_to_xyxy(cxcywh: FloatArray) -> FloatArray:
     """Centre and size ``(N, 4)`` to corners ``(N, 4)``."""
     half = cxcywh[:, 2:] / 2
     return np.concatenate([cxcywh[:, :2] - half, cxcywh[:, :2] + half], axis=1)
-
-
-def denormalise(xyxy: FloatArray, wh: tuple[int, int]) -> FloatArray:
-    """Boxes in [0, 1] to pixels of an image of ``(width, height)``."""
-    return xyxy * np.array([wh[0], wh[1], wh[0], wh[1]], dtype=np.float64)
 
 
 def normalise(xyxy_px: FloatArray, wh: tuple[int, int]) -> FloatArray:
@@ -89,16 +102,3 @@ def iou_pairs(a: FloatArray, b: FloatArray) -> FloatArray:
     inter = np.asarray(sides[:, 0] * sides[:, 1], dtype=np.float64)
     union = area(a) + area(b) - inter
     return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
-
-
-def giou_matrix(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Generalised IoU of every pair, ``(N, M)`` in [-1, 1] (Rezatofighi et al., CVPR 2019)."""
-    inter = _intersection(a, b)
-    union = area(a)[:, None] + area(b)[None, :] - inter
-    low = np.minimum(a[:, None, :2], b[None, :, :2])
-    high = np.maximum(a[:, None, 2:], b[None, :, 2:])
-    sides = np.maximum(high - low, 0.0)
-    hull = sides[..., 0] * sides[..., 1]
-    iou = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
-    gap = np.divide(hull - union, hull, out=np.zeros_like(inter), where=hull > 0)
-    return np.asarray(iou - gap, dtype=np.float64)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from lfmvl_ros.core.parsing.labels import fold_label
+from lfmvl_ros.core.same_label import fold_label
 
 _NEAREST, _SHOWN = 3, 14
 _ALIKE = 0.6  # difflib's ratio from which two spellings count as near
@@ -24,7 +24,7 @@ class KnownLabels:
     """What a card lists.
 
     Attributes:
-        labels: in any language; compared without regard to case, width, hyphens and underscores.
+        labels: in any language; compared by :func:`~lfmvl_ros.core.same_label.fold_label`.
         qualifiers: words that may stand in front of each of them, such as colours.
 
     >>> known = KnownLabels(("cardboard box", "person"), ("red",))

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import safe_text
+from lfmvl_ros.core.same_label import fold_label
 
 MAX_LABELS = 64
 MAX_LABEL_CHARACTERS = 120
-_SEPARATORS = re.compile(r"[,;\n\r\x0b\x0c\x85\u2028\u2029、，；،]+")
+# A full stop between spaces separates, too, as in the prompts of GroundingDINO.
+_SEPARATORS = re.compile(r"[,;\n\r\x0b\x0c\x85\u2028\u2029、，；،]+|(?:^|(?<=\s))\.(?=\s|$)")
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,19 @@ class Query:
                 )
             if label != safe_text(label):
                 raise ValueError(f"a label takes visible characters on one line, got {label!r}")
-        if len({label.casefold() for label in self.labels}) != len(self.labels):
+        if len({fold_label(label) for label in self.labels}) != len(self.labels):
             raise ValueError(f"labels must be unique, got {self.labels}")
         if self.version < 1:
             raise ValueError(f"Query.version starts at 1, got {self.version}")
 
     @classmethod
     def parse(cls, text: str, version: int = 1) -> Query:
-        """Split ``text`` at commas, semicolons and line ends (also the CJK and Arabic ones).
+        """Split ``text`` at commas, semicolons, line ends (also the CJK and Arabic ones) and " . ".
 
-        Repeated labels are kept once; inner white space is folded; accents are put together with
-        their letters (Unicode's NFC), as models have read them. Characters that do not show, such
-        as control characters, are taken out (:mod:`lfmvl_ros.core.safe_text`).
+        Repeated labels (:func:`~lfmvl_ros.core.same_label.fold_label`) are kept once; inner white
+        space is folded; accents are put together with their letters (Unicode's NFC), as models have
+        read them. Characters that do not show, such as control characters, are taken out
+        (:mod:`lfmvl_ros.core.safe_text`).
 
         Raises:
             UserError: nothing is left, or there are too many or too long labels.
@@ -61,7 +64,7 @@ class Query:
         for part in _SEPARATORS.split(unicodedata.normalize("NFC", text)):
             label = safe_text(part)
             if label:
-                labels.setdefault(label.casefold(), label)
+                labels.setdefault(fold_label(label), label)
         if not labels:
             raise UserError(
                 f"the query is empty (got {text!r}); "

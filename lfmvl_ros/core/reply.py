@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from lfmvl_ros.core.calibration.calibration import Calibration
-from lfmvl_ros.core.safe_text import safe_text
+from lfmvl_ros.core.errors import describe
 
 
 class FinishReason(str, Enum):
@@ -103,6 +103,4 @@ class Reply:
         """
         if isinstance(error, MemoryError):
             return cls.failed("out of memory; lower image.max_tokens or image.max_tiles", model)
-        first = safe_text(str(error))[:300]
-        kind = type(error).__name__
-        return cls.failed(f"{kind}: {first}" if first else kind, model)
+        return cls.failed(describe(error), model)

@@ -25,6 +25,8 @@ from enum import Enum
 from typing import NamedTuple
 
 RUN = 5
+NS = 1e-9
+"""Seconds in a nanosecond."""
 
 _FORGOTTEN = (
     "the stamp is zero, and messages before had one; a driver has to stamp all of them or none. If "

@@ -18,6 +18,11 @@ MIN_VISIBILITY = 0.25
 MIN_AREA = 0.004
 """Objects less visible, or covering less of the image, are neither asked for nor counted."""
 
+FOUND_IOU = 0.5
+"""A box of an answer is right from this IoU with an expected object of its label."""
+UNCOUNTED_IOU = 0.4
+"""A box that is not right counts neither way from this IoU with an object that is not expected."""
+
 _LABEL_COUNTS = (0.22, 0.20, 0.18, 0.16, 0.14, 0.10)  # questions with 1, 2, ... 6 labels
 _ABSENT_SHARE = 0.18
 _NOTHING_SHARE = 0.15  # questions whose right answer is the empty list, whatever the scene

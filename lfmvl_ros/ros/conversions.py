@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import array
-import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from lfmvl_ros.core.boxes import xyxy_to_cxcywh
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.safe_text import json_text, safe_text
 from lfmvl_ros.core.tracking import Tracks
@@ -43,9 +44,6 @@ from lfmvl_ros.ros.sensors.pixels import (
     encode_raw,
 )
 from lfmvl_ros.viz.drawing import colour_of
-
-Intrinsics = tuple[float, float, float, float]
-"""fx, fy, cx, cy of a camera in pixels."""
 
 # -- stamps ------------------------------------------------------------------------------------
 
@@ -150,7 +148,8 @@ def to_camera_info(
     stamp_ns: int, frame_id: str, wh: tuple[int, int], intrinsics: Intrinsics
 ) -> CameraInfo:
     """Return the calibration of a camera without distortion; ``intrinsics`` in pixels."""
-    (width, height), (fx, fy, cx, cy) = wh, map(float, intrinsics)
+    width, height = wh
+    fx, fy, cx, cy = map(float, astuple(intrinsics))
     return CameraInfo(
         header=to_header(stamp_ns, frame_id),
         width=width,
@@ -164,10 +163,11 @@ def to_camera_info(
 
 
 def to_intrinsics(message: CameraInfo) -> Intrinsics | None:
-    """Return ``(fx, fy, cx, cy)`` in pixels; None when the camera is not calibrated."""
-    fx, fy, cx, cy = (float(message.k[i]) for i in (0, 4, 2, 5))
-    usable = all(map(math.isfinite, (fx, fy, cx, cy))) and fx > 0 and fy > 0
-    return (fx, fy, cx, cy) if usable else None
+    """Return the camera's lens; None when it is not calibrated."""
+    try:
+        return Intrinsics.from_k(message.k)
+    except ValueError:
+        return None
 
 
 # -- results -----------------------------------------------------------------------------------
@@ -275,7 +275,7 @@ def to_markers(
         for space in ("tracks", "labels"):
             marker = Marker(header=header, ns=space, id=_marker_id(number), action=Marker.DELETE)
             message.markers.append(marker)
-    fx, fy, cx, cy = intrinsics
+    fx, fy, cx, cy = astuple(intrinsics)
     for i in rows:
         number = int(tracks.ids[i])
         x1, y1, x2, y2 = ((tracks.xyxy_px[i] - (cx, cy, cx, cy)) / (fx, fy, fx, fy)).tolist()

@@ -8,20 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from lfmvl_ros.core.config import PerceptionSettings
-from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.errors import describe
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.report import Answer
-from lfmvl_ros.core.safe_text import safe_text
 from lfmvl_ros.models.load import load_model
 
 Key = tuple[str, str, str]
-
-
-def sentence(error: BaseException) -> str:
-    """Return what went wrong as a person should read it."""
-    known = isinstance(error, UserError)
-    return safe_text(str(error) if known else f"{type(error).__name__}: {error}")
 
 
 class ModelKeeper:
@@ -111,7 +104,7 @@ class ModelKeeper:
             try:
                 model = load_model(wanted)
             except BaseException as error:
-                problem = sentence(error)
+                problem = describe(error)
             self._settle(wanted, model, problem)
 
     def _settle(

@@ -13,6 +13,7 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracks
@@ -51,7 +52,7 @@ class Outputs:
         self._debug_image = publisher(Image, "debug_image", qos.SENSOR)
         self._debug_jpeg = publisher(CompressedImage, "debug_image/compressed", qos.SENSOR)
         self._markers = publisher(MarkerArray, "markers", qos.RESULTS)
-        self._intrinsics: conversions.Intrinsics | None = None
+        self._intrinsics: Intrinsics | None = None
         self._marked: set[int] = set()
         self._unmarked_frames = 0
 

@@ -18,6 +18,7 @@ from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
 from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.errors import describe
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
@@ -34,7 +35,7 @@ from lfmvl_ros.ros.diagnostics.health import ERROR, OK, Exchange, Health, ModelM
 from lfmvl_ros.ros.diagnostics.label_check import LabelCheck
 from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.image_reader import ImageReader
-from lfmvl_ros.ros.model_keeper import ModelKeeper, sentence
+from lfmvl_ros.ros.model_keeper import ModelKeeper
 from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.process import logs_errors, run, stop_spinning
 from lfmvl_ros.ros.streams import StreamReader
@@ -140,7 +141,7 @@ class PerceptionNode(LifecycleNode):
         try:
             name = self._keeper.configure(lambda: self._settings, self._on_answer)
         except Exception as error:
-            self._problem = sentence(error)
+            self._problem = describe(error)
             log.error(f"configuring failed: {self._problem}")
             self._release()
             return TransitionCallbackReturn.FAILURE

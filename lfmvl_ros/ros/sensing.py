@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sensor_msgs.msg import CameraInfo, Imu
 from tf2_msgs.msg import TFMessage
 
-from lfmvl_ros.core.tracking import Intrinsics
+from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.ros.conversions import stamp_ns
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 

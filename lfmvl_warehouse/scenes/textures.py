@@ -96,13 +96,6 @@ def film(variant: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def cloth(variant: int) -> np.ndarray:
-    """Folds along the body."""
-    rng = np.random.default_rng((15, variant))
-    return _to_uint8(128 + smooth_noise(rng, (48, 64), 10, 13) + smooth_noise(rng, (48, 64), 4, 5))
-
-
-@lru_cache(maxsize=64)
 def shipping_label(variant: int) -> np.ndarray:
     """White label with a bar code and text lines, RGB."""
     rng = np.random.default_rng((16, variant))

@@ -13,7 +13,7 @@ from lfmvl_ros.cli.calibration_folder import image_sets
 from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.models.calibration_file import FILE, read_calibration
-from lfmvl_ros.models.known_labels import FACTS_FILE
+from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
 
 from ..datasets.coco_folders import plain_folder, save, scene_folder
 

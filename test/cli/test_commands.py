@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lfmvl_ros.cli.labels import warn_of_source
+from lfmvl_ros.cli.label_warnings import warn_of_source
 from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.viz.video import VideoReader, VideoWriter, read_image, write_image

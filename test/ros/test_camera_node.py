@@ -42,7 +42,7 @@ def test_the_scene_with_calibration_at_true_rate(world):
 
     info = infos.next(lambda m: stamp(m) == stamps[-1])
     assert (info.width, info.height, info.header.frame_id) == (64, 64, "eye")
-    assert conversions.to_intrinsics(info)[0] == scene.focal_px
+    assert conversions.to_intrinsics(info).fx_px == scene.focal_px
 
 
 def test_a_video_ends_with_exit_code_0(world, tmp_path):

@@ -17,6 +17,7 @@ from visualization_msgs.msg import Marker
 
 from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.grounding import Grounding, Outcome
+from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.tracking import Tracks, TrackState
@@ -148,7 +149,7 @@ def test_camera_info_and_its_inverse():
     message = conversions.to_camera_info(STAMP_NS, "lens", (640, 480), (500, 510.0, 319.5, 200.0))
     assert (message.width, message.height, message.distortion_model) == (640, 480, "plumb_bob")
     assert list(message.p)[:7] == [500, 0, 319.5, 0, 0, 510, 200]
-    assert conversions.to_intrinsics(message) == (500, 510, 319.5, 200)
+    assert conversions.to_intrinsics(message) == Intrinsics(500, 510, 319.5, 200)
     assert conversions.to_intrinsics(CameraInfo()) is None
 
 

@@ -21,7 +21,7 @@ from enum import Enum
 
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.latency.answer_time import AnswerWork, Machine
-from lfmvl_ros.core.latency.forecast import Forecast, Seen
+from lfmvl_ros.core.latency.forecast import Forecast, PastAnswer
 from lfmvl_ros.core.latency.ladder import Rung, Sizes, ladder
 from lfmvl_ros.core.reply import FinishReason, Reply
 
@@ -96,7 +96,7 @@ class Stream:
         ceiling: image tokens never to be exceeded again; None for no such limit.
     """
 
-    recent: tuple[Seen, ...] = ()
+    recent: tuple[PastAnswer, ...] = ()
     tokens: int | None = None
     target_s: float = 0.0
     judged: int = 0
@@ -106,7 +106,7 @@ class Stream:
     raised: int = 0
     ceiling: int | None = None
 
-    def learned(self, seen: Seen) -> Stream:
+    def learned(self, seen: PastAnswer) -> Stream:
         """Return the stream with one answer more."""
         return replace(self, recent=(*self.recent, seen)[-_RECENT:])
 
@@ -293,5 +293,5 @@ class LatencyBudget:
         ]
         answer = AnswerWork(forwards=max(passes), tokens=sum(written))
         self.machine = self.machine.learned(choice.rung.work, answer, times)
-        seen = Seen(self.machine.answers, choice.rung.work, answer, times.total_s)
+        seen = PastAnswer(self.machine.answers, choice.rung.work, answer, times.total_s)
         self._streams[name] = (words, stream.learned(seen))

@@ -15,7 +15,7 @@ _LEAST_BAND, _MOST_BAND, _BAND_OF_SPREAD = 0.05, 0.2, 0.35
 
 
 @dataclass(frozen=True)
-class Seen:
+class PastAnswer:
     """One answer whose time is known; ``number`` is that of :attr:`Machine.answers`."""
 
     number: int
@@ -31,7 +31,7 @@ class Forecast:
     part as it was, and off from what is expected by the same factor as it was.
     """
 
-    def __init__(self, machine: Machine, recent: tuple[Seen, ...]) -> None:
+    def __init__(self, machine: Machine, recent: tuple[PastAnswer, ...]) -> None:
         self._machine = machine
         self._written: list[tuple[float, float]] = []
         for seen in recent:

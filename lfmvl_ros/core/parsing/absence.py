@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 
-from lfmvl_ros.core.parsing.labels import fold_label, word_list
+from lfmvl_ros.core.parsing.labels import word_list
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.same_label import fold_label
 
 MAX_CHARACTERS = 300
 

@@ -32,7 +32,7 @@ from lfmvl_ros.core.reply import FinishReason, Reply
 
 MAX_OBJECTS = 300
 """More objects than this in one answer are a model that got stuck."""
-DUPLICATE_IOU = 0.95
+REPEATED_IOU = 0.95
 """Boxes of one label that overlap this much are one object, named twice."""
 MAX_PHRASES = 50
 """``repairs`` and ``rejected`` are messages on a topic: bounded."""
@@ -156,7 +156,7 @@ class _Answer:
                 unique.append(item)
         capped = unique[:MAX_OBJECTS]
         boxes = placed.xyxy_px[[item.row for item in capped]]
-        near = np.triu(iou_matrix(boxes, boxes) >= DUPLICATE_IOU, k=1)
+        near = np.triu(iou_matrix(boxes, boxes) >= REPEATED_IOU, k=1)
         kept: list[int] = []
         for i, item in enumerate(capped):
             if not any(near[j, i] and capped[j].label == item.label for j in kept):

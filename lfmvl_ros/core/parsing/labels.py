@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from lfmvl_ros.core.query import MAX_LABEL_CHARACTERS, Query
+from lfmvl_ros.core.same_label import fold_label
 
 _GAP_CHARACTERS = 200
 _NUMBERED = re.compile(r"[ #]+\d{1,3}$")
@@ -21,8 +21,8 @@ def word_list(text: str) -> tuple[str, ...]:
 class LabelMatcher:
     """Recognises a query's labels in a model's spelling, so that one thing keeps one name.
 
-    Exact first; then without regard to case, width, hyphens and underscores; then also without
-    an English plural or a number at the end.
+    Exact first; then by :func:`~lfmvl_ros.core.same_label.fold_label`; then also without an English
+    plural or a number at the end.
 
     >>> LabelMatcher(Query.parse("red tote, person")).match("Red_Totes")
     ('red tote', True)
@@ -61,12 +61,6 @@ class LabelMatcher:
 def is_too_long(label: str) -> bool:
     """Return True for what can't be a label: no query takes that many characters."""
     return len(label) > MAX_LABEL_CHARACTERS
-
-
-def fold_label(label: str) -> str:
-    """Return a label as it is compared: case, width, hyphens and underscores don't count."""
-    folded = unicodedata.normalize("NFKC", label).casefold()
-    return " ".join(re.sub(r"[_\-]", " ", folded).strip(" .:;!\"'").split())
 
 
 def _fold_loosely(label: str) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from lfmvl_ros.core.parsing.nodes import Container, Document, Mends, Node, Scalar
-from lfmvl_ros.core.parsing.tokens import (
+from lfmvl_ros.core.parsing.patterns import (
     AFTER_STRING,
     CLOSERS,
     INNER_QUOTE,

@@ -181,10 +181,6 @@ class Pipeline:
             self._enabled = value
             self._wake.notify()
 
-    def check(self, settings: PerceptionSettings) -> None:
-        """Raise the :class:`UserError` that :meth:`reconfigure` would, and change nothing."""
-        template_for(settings, self._model).render(self._query.with_labels_of(settings.query))
-
     def reconfigure(self, settings: PerceptionSettings) -> None:
         """Apply new settings from the next frame and the next answer on.
 

@@ -10,6 +10,7 @@ import numpy as np
 from lfmvl_ros.core.boxes import cxcywh_to_xyxy, iou_matrix
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking import evidence, life
 from lfmvl_ros.core.tracking.association import Pairs
 from lfmvl_ros.core.tracking.colour import nothing_known
@@ -19,7 +20,6 @@ from lfmvl_ros.core.tracking.measurement import Measurements
 from lfmvl_ros.core.tracking.noise import process_noise
 from lfmvl_ros.core.tracking.table import Table
 
-NS = 1e-9
 # In box sizes (square root of the area) a second: what is known of the velocity of something new.
 NEW_SPEED = 1.5
 NEW_GROWTH = 0.4

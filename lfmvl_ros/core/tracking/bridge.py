@@ -16,13 +16,14 @@ from dataclasses import replace
 
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking.carry import Seen, small_boxes, step
 from lfmvl_ros.core.tracking.colour import ColourImage, small_colour
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.flow import small_grey
 from lfmvl_ros.core.tracking.points import points_across
 from lfmvl_ros.core.tracking.table import Table
-from lfmvl_ros.core.tracking.update import NS, carried
+from lfmvl_ros.core.tracking.update import carried
 
 MOST_FRAMES = 96
 # Points a step may take before its cost is known, and how fast the estimate of that cost follows.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy
 from lfmvl_ros.core.config import TrackerSettings
+from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking.background import GridFlow
 from lfmvl_ros.core.tracking.colour import ColourImage, point_weight
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
@@ -28,7 +29,7 @@ from lfmvl_ros.core.tracking.hypotheses import (
     with_sides,
 )
 from lfmvl_ros.core.tracking.table import Table
-from lfmvl_ros.core.tracking.update import NS, carried
+from lfmvl_ros.core.tracking.update import carried
 
 # Flow between frames further apart than this is guesswork.
 LONGEST_STEP_S = 0.5

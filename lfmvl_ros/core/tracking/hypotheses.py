@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.config import TrackerSettings
+from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking.association import Pairs, student_cost
 from lfmvl_ros.core.tracking.measurement import Measurements
 from lfmvl_ros.core.tracking.motion import Transition, correct, transition
 from lfmvl_ros.core.tracking.noise import process_noise
 from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table
 
-NS = 1e-9
 FLOW, SCENE, IMAGE = 0, 1, 2
 # Log-odds before anything is known, how much of what answers said is left after the next, and how
 # much one may say.

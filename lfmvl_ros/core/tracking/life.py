@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.config import TrackerSettings
+from lfmvl_ros.core.timeline import NS
 
-_NS = 1e-9
 BIRTH = 0.0
 CONFIRM = math.log(0.9 / 0.1)
 CEILING = math.log(0.99 / 0.01)
@@ -65,7 +65,7 @@ class Cadence:
     def with_stamps(self, stamps_ns: Sequence[int]) -> Cadence:
         """Return the cadence of the answers so far, in order of time, which came out of order."""
         times = stamps_ns[-GAPS_KEPT - 1 :]
-        gaps = [(b - a) * _NS for a, b in itertools.pairwise(times)]
+        gaps = [(b - a) * NS for a, b in itertools.pairwise(times)]
         return Cadence(tuple(min(gap, MAX_GAP_S) for gap in gaps if gap > 0), self.delay_s)
 
     @property
@@ -96,7 +96,7 @@ def answer_weight(
         settings: of the tracker.
         fresh: share of the model's error that differs from answer to answer, (0, 1].
     """
-    elapsed_s = (stamp_ns - judged_ns) * _NS
+    elapsed_s = (stamp_ns - judged_ns) * NS
     spacing_s = settings.evidence_spacing_s / max(fresh, LEAST_FRESH)
     return np.asarray(np.clip(elapsed_s / spacing_s, 0.0, 1.0))
 

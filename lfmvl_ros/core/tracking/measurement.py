@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, xyxy_to_cxcywh
 from lfmvl_ros.core.detections import Detections
+from lfmvl_ros.core.same_label import fold_label
 
 DUPLICATE_IOU = 0.9
 # A model places the edges of a box less exactly than its middle: the edges of wide things waver.
@@ -52,7 +53,7 @@ def label_key(label: str) -> str:
     >>> label_key("Red  Tote ")
     'red tote'
     """
-    return " ".join(label.split()).casefold()
+    return fold_label(label)
 
 
 def measure(

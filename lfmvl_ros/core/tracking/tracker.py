@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
-from lfmvl_ros.core.timeline import Timeline, Verdict, jumped_back
+from lfmvl_ros.core.timeline import NS, Timeline, Verdict, jumped_back
 from lfmvl_ros.core.tracking.applied import Applied, Ignored, Restart
 from lfmvl_ros.core.tracking.bridge import Bridge
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
@@ -18,7 +18,7 @@ from lfmvl_ros.core.tracking.hypotheses import fused
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.tracks import Tracks
-from lfmvl_ros.core.tracking.update import NS, Step, apply_answer, carried, of_query
+from lfmvl_ros.core.tracking.update import Step, apply_answer, carried, of_query
 from lfmvl_ros.core.tracking.view import tracks_at
 
 HISTORY = 32

@@ -14,6 +14,7 @@ from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking import evidence, life
 from lfmvl_ros.core.tracking.association import (
     IntArray,
@@ -38,7 +39,6 @@ from lfmvl_ros.core.tracking.motion import correct
 from lfmvl_ros.core.tracking.noise import learnt_noise, process_noise
 from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table, boxes_in_image, share_in_image
 
-NS = 1e-9
 Carry = Callable[[Table, int, TrackerSettings], Table]
 Look = Callable[[int], ColourImage | None]
 # An innovation this unlikely means that the object did something the model did not expect.

@@ -7,12 +7,13 @@ import numpy as np
 
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.motion import shrink_velocity
 from lfmvl_ros.core.tracking.table import Table, boxes_in_image
 from lfmvl_ros.core.tracking.tracks import Tracks, TrackState
-from lfmvl_ros.core.tracking.update import NS, carried, is_alive
+from lfmvl_ros.core.tracking.update import carried, is_alive
 
 
 def tracks_at(

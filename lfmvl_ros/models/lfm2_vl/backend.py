@@ -26,7 +26,7 @@ from lfmvl_ros.core.prompt import Prompt, PromptTemplate
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 from lfmvl_ros.models.calibration_file import read_calibration
 from lfmvl_ros.models.checkpoint_files import rules_from
-from lfmvl_ros.models.failures import is_out_of_memory, sentence
+from lfmvl_ros.models.failures import failure_text, is_out_of_memory
 from lfmvl_ros.models.lfm2_vl.choosing import Chooser, chooser_for
 from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Proposer, Row, write_answers
 from lfmvl_ros.models.lfm2_vl.draft_tokens import TokenDraft, encoder
@@ -140,7 +140,7 @@ class Lfm2VlBackend:
             return self._answer(frames, prompts, generation, rules, limit, hints)
         except Exception as error:
             _log.exception("the model could not answer")
-            return [Reply.failed(sentence(error), self._name) for _ in frames]
+            return [Reply.failed(failure_text(error), self._name) for _ in frames]
 
     def _answer(
         self,

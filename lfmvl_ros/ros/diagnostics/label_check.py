@@ -6,7 +6,7 @@ from __future__ import annotations
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from lfmvl_ros.core.query import Query
-from lfmvl_ros.models.known_labels import label_remark
+from lfmvl_ros.models.checkpoint_labels import label_remark
 from lfmvl_ros.ros.diagnostics.health import WARN, Health
 
 

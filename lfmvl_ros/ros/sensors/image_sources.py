@@ -12,13 +12,11 @@ import cv2
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.user_files import exists, is_directory, is_regular_file, user_path
 from lfmvl_ros.registry import IMAGE_SOURCES, load, names
 from lfmvl_ros.ros.sensors.pixels import Pixels
-
-Intrinsics = tuple[float, float, float, float]
-"""fx, fy, cx, cy in pixels."""
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 USUAL_RATE_HZ = 30.0
@@ -52,7 +50,7 @@ class ImageSource(Protocol):
         """Start again with the first picture."""
 
     def intrinsics(self, wh: tuple[int, int]) -> Intrinsics:
-        """Return the camera's fx, fy, cx, cy in pixels."""
+        """Return the camera's lens for images of this (width, height)."""
 
     def close(self) -> None:
         """Free the file or device."""
@@ -83,13 +81,14 @@ def open_source(settings: CameraSettings) -> ImageSource:
 
 
 def pinhole(wh: tuple[int, int], horizontal_fov_deg: float) -> Intrinsics:
-    """Return fx, fy, cx, cy of an ideal camera with that field of view.
+    """Return the lens of an ideal camera with that field of view.
 
-    >>> [round(value, 1) for value in pinhole((640, 480), 90.0)]
-    [320.0, 320.0, 319.5, 239.5]
+    >>> lens = pinhole((640, 480), 90.0)
+    >>> round(lens.fx_px, 1), lens.cx_px, lens.cy_px
+    (320.0, 319.5, 239.5)
     """
     focal_px = wh[0] / 2 / math.tan(math.radians(horizontal_fov_deg) / 2)
-    return focal_px, focal_px, (wh[0] - 1) / 2, (wh[1] - 1) / 2
+    return Intrinsics(focal_px, focal_px, (wh[0] - 1) / 2, (wh[1] - 1) / 2)
 
 
 class _Pinhole:

@@ -31,8 +31,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.timeline import MessageTimeline, Verdict
-from lfmvl_ros.core.tracking import EgoMotion, Intrinsics
+from lfmvl_ros.core.tracking import EgoMotion
 from lfmvl_ros.ros.sensors.frames import Matrix
 
 REASONS = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the launch files share: the DDS profile that lets images through.
+"""What the launch files share: arguments, options of processes, the DDS profile for images.
 
 ``dds_profile:=auto`` sets it for the processes of a launch file where the RMW is Fast DDS and the
 user has set none. A camera driver that is started elsewhere needs it in its own environment.
@@ -7,15 +7,129 @@ user has set none. A camera driver that is started elsewhere needs it in its own
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from launch import LaunchContext
 from launch.action import Action
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, SetEnvironmentVariable
-from launch.substitutions import LaunchConfiguration
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros.transport import fast_dds, middleware
 
+PACKAGE = "lfmvl_ros"
 ARGUMENT = "dds_profile"
+# Launch argument -> type of the perception node's parameter of the same name.
+OVERRIDES = {
+    "model": str,
+    "query": str,
+    "device": str,
+    "compressed_input": bool,
+    "autostart": bool,
+}
+
+
+def share(*parts: str) -> PathJoinSubstitution:
+    """Return the path of a file that this package installs."""
+    return PathJoinSubstitution([FindPackageShare(PACKAGE), *parts])
+
+
+def perception_arguments(params_file: PathJoinSubstitution) -> list[DeclareLaunchArgument]:
+    """Declare what is said of the perception node's parameters.
+
+    Args:
+        params_file: default of the argument of that name.
+    """
+    return [
+        DeclareLaunchArgument(
+            "params_file",
+            default_value=params_file,
+            description="YAML file with the node's parameters",
+        ),
+        DeclareLaunchArgument(
+            "model",
+            default_value="",
+            description="Hub id, directory, 'bundled' or a .jsonl file of recorded answers; empty: "
+            "as in params_file",
+        ),
+        DeclareLaunchArgument(
+            "query",
+            default_value="",
+            description="What to find, separated by commas; empty: as in params_file",
+        ),
+        DeclareLaunchArgument(
+            "device",
+            default_value="",
+            description="auto, cpu, cuda or cuda:N; empty: as in params_file",
+        ),
+        DeclareLaunchArgument(
+            "compressed_input",
+            default_value="",
+            choices=["true", "false", ""],
+            description="Subscribe to compressed images; empty: as in params_file",
+        ),
+        DeclareLaunchArgument(
+            "autostart",
+            default_value="",
+            choices=["true", "false", ""],
+            description="Configure and activate by itself; false leaves it to a life-cycle "
+            "manager; empty: as in params_file",
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time",
+            default_value="false",
+            choices=["true", "false"],
+            description="Take the time from /clock, as with a simulator or a played bag",
+        ),
+    ]
+
+
+def overrides(value: Callable[[str], str]) -> dict[str, Any]:
+    """Return the node's parameters that :func:`perception_arguments` change.
+
+    Args:
+        value: returns the text of an argument. Empty keeps what ``params_file`` says.
+    """
+    # Typed: a query such as "on" or "5" must stay text.
+    given = {
+        name: ParameterValue(value(name), value_type=str) if kind is str else value(name) == "true"
+        for name, kind in OVERRIDES.items()
+        if value(name)
+    }
+    return {"use_sim_time": value("use_sim_time") == "true", **given}
+
+
+def process_arguments() -> list[DeclareLaunchArgument]:
+    """Declare how the processes of a launch file run."""
+    return [
+        DeclareLaunchArgument(
+            "respawn",
+            default_value="false",
+            choices=["true", "false"],
+            description="Start a node again, after 5 s, when it ends",
+        ),
+        DeclareLaunchArgument(
+            "log_level",
+            default_value="info",
+            choices=["debug", "info", "warn", "error", "fatal"],
+            description="Least severity that is logged",
+        ),
+        dds_profile_argument(),
+    ]
+
+
+def process_options(value: Callable[[str], str]) -> dict[str, Any]:
+    """Return the options of a node action that :func:`process_arguments` decide."""
+    return {
+        "arguments": ["--ros-args", "--log-level", value("log_level")],
+        "respawn": value("respawn") == "true",
+        "respawn_delay": 5.0,
+        "output": "screen",
+        "emulate_tty": True,
+    }
 
 
 def dds_profile_argument() -> DeclareLaunchArgument:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lfmvl_ros.models.known_labels import FACTS_FILE
+from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
 from lfmvl_warehouse.scenes.translations import TRANSLATIONS
 from lfmvl_warehouse.training.data.captions import CAPTION_PROMPT
 from lfmvl_warehouse.training.data.patch_grid import BUDGET, COARSE, grid_for

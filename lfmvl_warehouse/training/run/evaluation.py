@@ -13,7 +13,14 @@ from transformers import Lfm2VlForConditionalGeneration, PreTrainedTokenizerFast
 
 from lfmvl_ros.core.boxes import iou_matrix
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
-from lfmvl_ros.datasets.questions import Asked, Question, Target, any_question
+from lfmvl_ros.datasets.questions import (
+    FOUND_IOU,
+    UNCOUNTED_IOU,
+    Asked,
+    Question,
+    Target,
+    any_question,
+)
 from lfmvl_warehouse.training.data.batches import pictures_of
 from lfmvl_warehouse.training.data.examples import Encoder
 from lfmvl_warehouse.training.data.sources import SceneSource, View
@@ -146,7 +153,7 @@ def _best_pairs(
     same = [[label == item.label for item in question.found] for label, _ in given]
     overlaps = np.where(np.array(same), overlaps, 0.0)
     pairs = []
-    while overlaps.max() >= 0.5:
+    while overlaps.max() >= FOUND_IOU:
         row, column = np.unravel_index(overlaps.argmax(), overlaps.shape)
         pairs.append((float(overlaps[row, column]), int(row), int(column)))
         overlaps[row, :] = overlaps[:, column] = 0.0
@@ -155,7 +162,7 @@ def _best_pairs(
 
 def _on_uncounted(label: str, box: np.ndarray, targets: Sequence[Target]) -> bool:
     others = [t.xyxy for t in targets if t.is_called(label) and not t.counts]
-    return bool(others) and float(iou_matrix(box[None], np.stack(others)).max()) >= 0.4
+    return bool(others) and float(iou_matrix(box[None], np.stack(others)).max()) >= UNCOUNTED_IOU
 
 
 def held_out(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lfmvl_ros.core.latency.answer_time import AnswerWork, Machine, PictureWork
 from lfmvl_ros.core.latency.budget import Because, LatencyBudget, Stream, choose
-from lfmvl_ros.core.latency.forecast import Forecast, Seen
+from lfmvl_ros.core.latency.forecast import Forecast, PastAnswer
 from lfmvl_ros.core.latency.ladder import ladder
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 
@@ -266,7 +266,7 @@ def test_the_slowest_of_several_answers_does_not_decide():
     rung = ladder(VGA, WHOLE, 60)[3]
     usual_s = machine.picture_s(rung.work) + machine.answer_s(AnswerWork(5, 100))
     seen = [
-        Seen(machine.answers, rung.work, AnswerWork(5, 100), usual_s * factor)
+        PastAnswer(machine.answers, rung.work, AnswerWork(5, 100), usual_s * factor)
         for factor in (1.0, 1.0, 30.0)
     ]
     forecast = Forecast(machine, tuple(seen))

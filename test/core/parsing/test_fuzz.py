@@ -16,8 +16,8 @@ from lfmvl_ros.core.boxes import normalise
 from lfmvl_ros.core.grounding import Grounding, Outcome
 from lfmvl_ros.core.parsing.geometry import SIGMA_FLOOR_PX
 from lfmvl_ros.core.parsing.nodes import Container, Document, Node
+from lfmvl_ros.core.parsing.patterns import MAX_CHARACTERS, MAX_DEPTH
 from lfmvl_ros.core.parsing.scanner import scan
-from lfmvl_ros.core.parsing.tokens import MAX_CHARACTERS, MAX_DEPTH
 
 from ...examples import examples, scaled
 from ..replies import parse, read_corpus, read_real

@@ -7,16 +7,20 @@ import json
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings, PerceptionSettings
 from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.report import Answer
+
+Model = TypeVar("Model", bound=VisionLanguageModel)
 
 MS = 1_000_000
 BOX = json.dumps([{"label": "tote", "bbox": [0.25, 0.25, 0.50, 0.75]}])
@@ -65,23 +69,33 @@ class GatedModel:
         self.closed.set()
 
 
-class Bench:
+class Bench(Generic[Model]):
     """A running pipeline and its model, with the answers it published."""
 
-    def __init__(self, **changes: object) -> None:
-        self.model = GatedModel()
+    def __init__(self, model: Model, **changes: object) -> None:
+        self.model = model
         self.answers: queue.Queue[Answer] = queue.Queue()
         named = {name.replace("__", "."): value for name, value in changes.items()}
         settings = PerceptionSettings().updated({"query": "tote", **named})
         self.pipeline = Pipeline(self.model, settings, self.answers.put)
         self.pipeline.start()
 
+    def next_answer(self) -> Answer:
+        return self.answers.get(timeout=10)
+
+
+class GatedBench(Bench[GatedModel]):
+    """With a model that answers when the test says so."""
+
+    def __init__(self, **changes: object) -> None:
+        super().__init__(GatedModel(), **changes)
+
     def asked(self) -> tuple[Frame, Prompt]:
         return self.model.asked.get(timeout=10)
 
     def answer(self, text: str = BOX) -> Answer:
         self.model.replies.put(Reply(text))
-        return self.answers.get(timeout=10)
+        return self.next_answer()
 
 
 def frame(stamp_ms: int, camera: str = "") -> Frame:

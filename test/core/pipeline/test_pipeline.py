@@ -20,17 +20,17 @@ from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import EgoMotion, Intrinsics
 
-from .gated import BOX, MS, Bench, GatedModel, frame
+from .gated import BOX, MS, GatedBench, GatedModel, frame
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    bench = Bench()
+def bench() -> Iterator[GatedBench]:
+    bench = GatedBench()
     yield bench
     assert bench.pipeline.stop()
 
 
-def test_answer_belongs_to_its_frame_and_tracks_to_the_newest(bench: Bench) -> None:
+def test_answer_belongs_to_its_frame_and_tracks_to_the_newest(bench: GatedBench) -> None:
     bench.pipeline.submit(frame(1000))
     bench.asked()
     answer = bench.answer()
@@ -42,7 +42,7 @@ def test_answer_belongs_to_its_frame_and_tracks_to_the_newest(bench: Bench) -> N
 
 
 def test_a_camera_that_is_felt_to_turn_takes_its_own_tracks_along() -> None:
-    bench = Bench(tracker__bridge="predict")
+    bench = GatedBench(tracker__bridge="predict")
     lens, yaw = Intrinsics(60.0, 60.0, 32.0, 24.0), [0.0, 0.5, 0.0]
     ego = EgoMotion(lens).with_rates([n * 10 * MS for n in range(100, 151)], [yaw] * 51)
     try:
@@ -64,7 +64,7 @@ def test_a_camera_that_is_felt_to_turn_takes_its_own_tracks_along() -> None:
         bench.pipeline.stop()
 
 
-def test_newest_frame_wins_and_the_others_are_counted(bench: Bench) -> None:
+def test_newest_frame_wins_and_the_others_are_counted(bench: GatedBench) -> None:
     bench.pipeline.submit(frame(1000))
     bench.asked()
     for stamp_ms in (1033, 1066, 1100):
@@ -78,7 +78,7 @@ def test_newest_frame_wins_and_the_others_are_counted(bench: Bench) -> None:
     assert status.outcomes == {"ok": 1, "empty": 1}
 
 
-def test_answer_keeps_the_query_it_was_asked_with(bench: Bench) -> None:
+def test_answer_keeps_the_query_it_was_asked_with(bench: GatedBench) -> None:
     bench.pipeline.submit(frame(1000))
     bench.asked()
     changed = bench.pipeline.settings.updated({"query": "red cone"})
@@ -92,13 +92,13 @@ def test_answer_keeps_the_query_it_was_asked_with(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("query", ["", " , ;", "<|im_end|>", "<image>,<|im_start|>"])
-def test_unusable_query_is_refused_and_changes_nothing(bench: Bench, query: str) -> None:
+def test_unusable_query_is_refused_and_changes_nothing(bench: GatedBench, query: str) -> None:
     with pytest.raises(UserError):
         bench.pipeline.reconfigure(bench.pipeline.settings.updated({"query": query}))
     assert bench.pipeline.query.text == "tote"
 
 
-def test_a_raising_model_is_an_error_outcome_and_the_worker_goes_on(bench: Bench) -> None:
+def test_a_raising_model_is_an_error_outcome_and_the_worker_goes_on(bench: GatedBench) -> None:
     bench.pipeline.submit(frame(1000))
     bench.asked()
     bench.model.replies.put(RuntimeError("boom"))
@@ -128,7 +128,7 @@ def test_a_raising_listener_does_not_stop_the_worker() -> None:
     assert pipeline.stop()
 
 
-def test_stop_in_the_middle_of_an_answer(bench: Bench) -> None:
+def test_stop_in_the_middle_of_an_answer(bench: GatedBench) -> None:
     bench.pipeline.submit(frame(1000))
     bench.asked()
     assert bench.pipeline.stop(timeout_s=5)
@@ -136,7 +136,7 @@ def test_stop_in_the_middle_of_an_answer(bench: Bench) -> None:
     assert bench.answers.empty()
 
 
-def test_disabled_asks_nothing_but_ground_once_still_does(bench: Bench) -> None:
+def test_disabled_asks_nothing_but_ground_once_still_does(bench: GatedBench) -> None:
     bench.pipeline.enabled = False
     bench.pipeline.submit(frame(1000))
     with pytest.raises(queue.Empty):
@@ -149,7 +149,7 @@ def test_disabled_asks_nothing_but_ground_once_still_does(bench: Bench) -> None:
     assert bench.asked()[0].stamp_ns == 1100 * MS
 
 
-def test_ground_once_without_a_frame_or_in_time(bench: Bench) -> None:
+def test_ground_once_without_a_frame_or_in_time(bench: GatedBench) -> None:
     with pytest.raises(UserError, match="no camera frame"):
         bench.pipeline.ground_once()
     bench.pipeline.submit(frame(1000))
@@ -158,7 +158,7 @@ def test_ground_once_without_a_frame_or_in_time(bench: Bench) -> None:
 
 
 def test_on_demand_asks_only_when_told() -> None:
-    bench = Bench(**{"trigger.mode": "on_demand"})
+    bench = GatedBench(**{"trigger.mode": "on_demand"})
     bench.pipeline.submit(frame(1000))
     with pytest.raises(queue.Empty):
         bench.model.asked.get(timeout=0.2)
@@ -168,7 +168,7 @@ def test_on_demand_asks_only_when_told() -> None:
 
 
 def test_rate_skips_frames_that_come_too_soon() -> None:
-    bench = Bench(**{"trigger.mode": "rate", "trigger.max_rate_hz": 2.0})
+    bench = GatedBench(**{"trigger.mode": "rate", "trigger.max_rate_hz": 2.0})
     bench.pipeline.submit(frame(1000))
     bench.asked()
     bench.answer()
@@ -181,7 +181,7 @@ def test_rate_skips_frames_that_come_too_soon() -> None:
 
 
 def test_two_cameras_take_turns() -> None:
-    bench, order = Bench(**{"trigger.max_batch": 1}), []
+    bench, order = GatedBench(**{"trigger.max_batch": 1}), []
     for stamp_ms in range(1000, 1400, 100):
         for camera in ("left", "right"):
             bench.pipeline.submit(frame(stamp_ms, camera))
@@ -194,7 +194,7 @@ def test_two_cameras_take_turns() -> None:
     assert bench.pipeline.stop()
 
 
-def test_cameras_that_wait_are_asked_about_together(bench: Bench) -> None:
+def test_cameras_that_wait_are_asked_about_together(bench: GatedBench) -> None:
     bench.pipeline.submit(frame(1000, "a"))
     bench.asked()
     for stamp_ms, camera in ((9, "c"), (2000, "a"), (500, "b"), (10, "c"), (1, "d"), (7, "e")):
@@ -219,7 +219,7 @@ def test_cameras_that_wait_are_asked_about_together(bench: Bench) -> None:
     assert (status.frames, status.outcomes) == (7, {"ok": 5, "empty": 1})
 
 
-def test_a_batch_that_fails_is_an_error_of_each_camera(bench: Bench) -> None:
+def test_a_batch_that_fails_is_an_error_of_each_camera(bench: GatedBench) -> None:
     bench.pipeline.submit(frame(1000, "a"))
     bench.asked()
     for camera in ("a", "b"):
@@ -233,7 +233,7 @@ def test_a_batch_that_fails_is_an_error_of_each_camera(bench: Bench) -> None:
     ]
 
 
-def test_another_model_takes_over_after_the_answer_under_way(bench: Bench) -> None:
+def test_another_model_takes_over_after_the_answer_under_way(bench: GatedBench) -> None:
     old, new = bench.model, GatedModel()
     bench.pipeline.submit(frame(1000))
     bench.asked()
@@ -250,7 +250,7 @@ def test_another_model_takes_over_after_the_answer_under_way(bench: Bench) -> No
     assert new.closed.wait(10)
 
 
-def test_status_tells_busy_and_age(bench: Bench) -> None:
+def test_status_tells_busy_and_age(bench: GatedBench) -> None:
     assert bench.pipeline.status().answer_age_s is None
     bench.pipeline.submit(frame(1000))
     bench.asked()
@@ -260,7 +260,7 @@ def test_status_tells_busy_and_age(bench: Bench) -> None:
     assert bench.pipeline.status().answer_age_s is not None
 
 
-def test_the_model_is_told_what_to_expect(bench: Bench) -> None:
+def test_the_model_is_told_what_to_expect(bench: GatedBench) -> None:
     """The previous answer of this camera to these words, where the tracker sees the object now."""
     left, right = (
         json.dumps([{"label": "tote", "bbox": [x, 0.25, x + 0.25, 0.75]}]) for x in (0.25, 0.28)
@@ -289,7 +289,7 @@ def test_the_model_is_told_what_to_expect(bench: Bench) -> None:
 
 
 def test_drafts_can_be_switched_off() -> None:
-    bench = Bench(**{"generation.draft": "none"})
+    bench = GatedBench(**{"generation.draft": "none"})
     for stamp_ms in (1000, 1100):
         bench.pipeline.submit(frame(stamp_ms))
         bench.asked()

@@ -11,17 +11,17 @@ import pytest
 from lfmvl_ros.core.timeline import RUN, Verdict
 from lfmvl_ros.core.tracking import Ignored
 
-from .gated import MS, Bench, frame
+from .gated import MS, GatedBench, frame
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    bench = Bench()
+def bench() -> Iterator[GatedBench]:
+    bench = GatedBench()
     yield bench
     assert bench.pipeline.stop()
 
 
-def test_stamps_that_jump_back_restart_the_tracker_at_once(bench: Bench) -> None:
+def test_stamps_that_jump_back_restart_the_tracker_at_once(bench: GatedBench) -> None:
     for stamp_ms in (600_000, 600_100):
         bench.pipeline.submit(frame(stamp_ms))
         bench.asked()
@@ -32,7 +32,7 @@ def test_stamps_that_jump_back_restart_the_tracker_at_once(bench: Bench) -> None
     assert bench.pipeline.status().restarts == 1
 
 
-def test_a_loop_shorter_than_the_window_restarts_with_its_fifth_frame(bench: Bench) -> None:
+def test_a_loop_shorter_than_the_window_restarts_with_its_fifth_frame(bench: GatedBench) -> None:
     bag_ms = range(1000, 2500, 100)
     for stamp_ms in bag_ms:
         bench.pipeline.submit(frame(stamp_ms))
@@ -52,7 +52,7 @@ def test_a_loop_shorter_than_the_window_restarts_with_its_fifth_frame(bench: Ben
     assert bench.answer().applied.ids != (before,)
 
 
-def test_a_restart_that_the_caller_found_is_the_pipelines(bench: Bench) -> None:
+def test_a_restart_that_the_caller_found_is_the_pipelines(bench: GatedBench) -> None:
     bench.pipeline.submit(frame(1000), Verdict.NEWER)
     bench.asked()
     (before,) = bench.answer().applied.ids
@@ -67,7 +67,7 @@ def test_a_restart_that_the_caller_found_is_the_pipelines(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("ahead_ms", [1500, 3600_000, 10**12])
-def test_one_frame_from_the_future_blocks_nothing(bench: Bench, ahead_ms: int) -> None:
+def test_one_frame_from_the_future_blocks_nothing(bench: GatedBench, ahead_ms: int) -> None:
     for stamp_ms in (1000, 1100):
         bench.pipeline.submit(frame(stamp_ms))
         bench.asked()
@@ -86,7 +86,7 @@ def test_one_frame_from_the_future_blocks_nothing(bench: Bench, ahead_ms: int) -
     assert np.isfinite(tracks.covariance).all()
 
 
-def test_an_answer_in_flight_across_a_loop_touches_no_track(bench: Bench) -> None:
+def test_an_answer_in_flight_across_a_loop_touches_no_track(bench: GatedBench) -> None:
     bench.pipeline.submit(frame(600_000))
     bench.asked()
     bench.pipeline.submit(frame(1000))

@@ -11,16 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pytest
 
-from lfmvl_ros.core.config import GenerationSettings, ImageSettings, PerceptionSettings
+from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Outcome
-from lfmvl_ros.core.pipeline import Pipeline, watchdog
+from lfmvl_ros.core.pipeline import watchdog
 from lfmvl_ros.core.pipeline.watchdog import Watchdog
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
 from lfmvl_ros.core.reply import Reply
-from lfmvl_ros.core.report import Answer
 
-BOX = '[{"label": "tote", "bbox": [0.25, 0.25, 0.50, 0.75]}]'
+from .gated import BOX, Bench
 
 
 class DeafModel:
@@ -53,13 +52,9 @@ class DeafModel:
         pass
 
 
-class Bench:
+class DeafBench(Bench[DeafModel]):
     def __init__(self) -> None:
-        self.model = DeafModel()
-        self.answers: queue.Queue[Answer] = queue.Queue()
-        settings = PerceptionSettings().updated({"query": "tote", "generation.timeout_s": 0.1})
-        self.pipeline = Pipeline(self.model, settings, self.answers.put)
-        self.pipeline.start()
+        super().__init__(DeafModel(), generation__timeout_s=0.1)
         self.stamp_ns = 0
 
     def ask(self) -> None:
@@ -67,22 +62,19 @@ class Bench:
         self.pipeline.submit(Frame(np.zeros((48, 64, 3), np.uint8), self.stamp_ns, "lens"))
         assert self.model.asked.get(timeout=10).stamp_ns == self.stamp_ns
 
-    def answer(self) -> Answer:
-        return self.answers.get(timeout=10)
-
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[DeafBench]:
     monkeypatch.setattr(watchdog, "_SLACK_S", 0.1)
-    bench = Bench()
+    bench = DeafBench()
     yield bench
     bench.model.replies.put(BOX)  # whatever still waits
     assert bench.pipeline.stop()
 
 
-def test_a_stalled_call_is_a_timeout_and_its_late_answer_does_not_count(bench: Bench) -> None:
+def test_a_stalled_call_is_a_timeout_and_its_late_answer_does_not_count(bench: DeafBench) -> None:
     bench.ask()
-    answer = bench.answer()
+    answer = bench.next_answer()
     assert answer.grounding.outcome is Outcome.TIMEOUT
     assert answer.grounding.stamp_ns == bench.stamp_ns
     assert "the model has not returned after 0." in answer.grounding.rejected[0]
@@ -94,14 +86,14 @@ def test_a_stalled_call_is_a_timeout_and_its_late_answer_does_not_count(bench: B
     bench.ask()
     assert bench.pipeline.status().stalled_s == 0
     bench.model.replies.put(BOX)
-    assert bench.answer().grounding.outcome is Outcome.OK
+    assert bench.next_answer().grounding.outcome is Outcome.OK
     assert bench.pipeline.status().outcomes == {"timeout": 1, "ok": 1}
     assert bench.answers.empty()
 
 
-def test_while_a_call_is_stalled_tracks_go_on_and_no_thread_is_added(bench: Bench) -> None:
+def test_while_a_call_is_stalled_tracks_go_on_and_no_thread_is_added(bench: DeafBench) -> None:
     bench.ask()
-    bench.answer()
+    bench.next_answer()
     before = threading.active_count()
     for _ in range(50):
         bench.stamp_ns += 10**8
@@ -112,7 +104,7 @@ def test_while_a_call_is_stalled_tracks_go_on_and_no_thread_is_added(bench: Benc
     assert bench.model.asked.empty()
 
 
-def test_a_request_is_answered_although_the_model_is_stuck(bench: Bench) -> None:
+def test_a_request_is_answered_although_the_model_is_stuck(bench: DeafBench) -> None:
     bench.pipeline.enabled = False
     bench.stamp_ns += 10**8
     bench.pipeline.submit(Frame(np.zeros((48, 64, 3), np.uint8), bench.stamp_ns, "lens"))
@@ -131,23 +123,23 @@ def test_a_request_is_answered_although_the_model_is_stuck(bench: Bench) -> None
     ids=["memory", "lines", "exit", "long"],
 )
 def test_whatever_a_backend_raises_is_an_error_and_the_worker_goes_on(
-    bench: Bench, error: BaseException, says: str
+    bench: DeafBench, error: BaseException, says: str
 ) -> None:
     bench.ask()
     bench.model.replies.put(error)
-    grounding = bench.answer().grounding
+    grounding = bench.next_answer().grounding
     assert grounding.outcome is Outcome.ERROR
     assert str(grounding.reply.error).startswith(says)
     assert len(str(grounding.reply.error)) < 400
     bench.ask()
     bench.model.replies.put(BOX)
-    assert bench.answer().grounding.outcome is Outcome.OK
+    assert bench.next_answer().grounding.outcome is Outcome.OK
 
 
-def test_a_pipeline_whose_model_is_still_stuck_does_not_start_again(bench: Bench) -> None:
+def test_a_pipeline_whose_model_is_still_stuck_does_not_start_again(bench: DeafBench) -> None:
     """Two threads in one model would be worse than none."""
     bench.ask()
-    bench.answer()
+    bench.next_answer()
     assert not bench.pipeline.stop(timeout_s=0.1)
     with pytest.raises(RuntimeError, match="has not returned"):
         bench.pipeline.start()
@@ -158,7 +150,7 @@ def test_a_pipeline_whose_model_is_still_stuck_does_not_start_again(bench: Bench
     bench.pipeline.start()
     bench.ask()
     bench.model.replies.put(BOX)
-    assert bench.answer().grounding.outcome is Outcome.OK
+    assert bench.next_answer().grounding.outcome is Outcome.OK
 
 
 def test_each_call_is_settled_once_whoever_comes_first() -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Video, folder and scene as picture sources; what can't be read is said in one sentence."""
 
+from dataclasses import astuple
+
 import cv2
 import numpy as np
 import pytest
@@ -85,7 +87,7 @@ def test_scene_is_the_scene():
     assert np.array_equal(source.read(), expected.frame(0).pixels)
     assert source.skip(2) == 2
     assert np.array_equal(source.read(), expected.frame(3).pixels)
-    fx, fy, cx, cy = source.intrinsics((96, 64))
+    fx, fy, cx, cy = astuple(source.intrinsics((96, 64)))
     assert fx == fy == expected.focal_px
     assert cx == 47.5
     assert 0 < cy < 32  # the lens is shifted down
@@ -93,7 +95,7 @@ def test_scene_is_the_scene():
 
 def test_field_of_view_of_files(folder):
     source = open_source(settings(folder, horizontal_fov_deg=90.0))
-    assert source.intrinsics((640, 480)) == pytest.approx((320, 320, 319.5, 239.5))
+    assert astuple(source.intrinsics((640, 480))) == pytest.approx((320, 320, 319.5, 239.5))
 
 
 def broken_video(path):

@@ -13,12 +13,6 @@ from lfmvl_ros.core.config import CameraSettings, PerceptionSettings
 ROOT = Path(__file__).parents[3]
 FILES = {path.name: path for path in sorted((ROOT / "launch").glob("*.launch.py"))}
 LAUNCHING = ROOT / "lfmvl_ros" / "ros" / "transport" / "launching.py"
-SHARED = {
-    keyword.arg: keyword.value
-    for node in ast.walk(ast.parse(LAUNCHING.read_text()))
-    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "DeclareLaunchArgument"
-    for keyword in node.keywords
-}
 USERS_KNOW = {
     "namespace", "input_image_topic", "params_file", "model", "query", "device", "use_sim_time",
     "autostart", "log_level", "use_debug", "dds_profile",
@@ -41,21 +35,43 @@ def keywords(call):
     return {keyword.arg: keyword.value for keyword in call.keywords}
 
 
+def shared(function):
+    """What a function of launching.py declares."""
+    (found,) = [
+        node
+        for node in ast.parse(LAUNCHING.read_text()).body
+        if isinstance(node, ast.FunctionDef) and node.name == function
+    ]
+    (given,) = [node.value for node in ast.walk(found) if isinstance(node, ast.Return)]
+    return arguments_of(given)
+
+
+def arguments_of(node):
+    """Launch argument -> its keywords, in the order of a list of declarations."""
+    if isinstance(node, ast.List):
+        return {name: given for item in node.elts for name, given in arguments_of(item).items()}
+    if isinstance(node, ast.Starred):
+        return arguments_of(node.value)
+    if node.func.id == "DeclareLaunchArgument":
+        named = node.args[0]
+        return {"dds_profile" if isinstance(named, ast.Name) else named.value: keywords(node)}
+    return shared(node.func.id)
+
+
 def declared(name):
-    """Launch argument -> its keywords; the one that the files share is declared by a function."""
-    found = {call.args[0].value: keywords(call) for call in calls(name, "DeclareLaunchArgument")}
-    assert len(calls(name, "dds_profile_argument")) == 1
-    return found | {"dds_profile": SHARED}
+    """Launch argument -> its keywords; some are declared by functions that the files share."""
+    (made,) = [node for node in tree(name).body if getattr(node, "name", "") == "arguments"]
+    return arguments_of(made.body[-1].value)
 
 
-def constant(name, variable):
-    for node in tree(name).body:
+def constant(path, variable):
+    for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and node.targets[0].id == variable:
             if isinstance(node.value, ast.Dict):
                 kinds = [value.id for value in node.value.values]
                 return dict(zip([key.value for key in node.value.keys], kinds, strict=True))
             return ast.literal_eval(node.value)
-    raise AssertionError(f"{name} has no {variable}")
+    raise AssertionError(f"{path} has no {variable}")
 
 
 def function(name, wanted):
@@ -96,7 +112,7 @@ def test_every_argument_is_explained_and_has_a_default(name):
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_argument_is_used_and_every_used_one_declared(name):
-    text = FILES[name].read_text()
+    text = FILES[name].read_text() + LAUNCHING.read_text()
     used = calls(name, "LaunchConfiguration") + calls(name, "value")
     names = {c.args[0].value for c in used if isinstance(c.args[0], ast.Constant)}
     assert names <= set(declared(name))
@@ -146,17 +162,17 @@ def test_cameras_are_remapped_to_their_drivers():
 
 def test_overrides_are_parameters_of_the_node_with_their_type():
     for file in ("perception.launch.py", "multi_camera.launch.py"):
-        for name, kind in constant(file, "OVERRIDES").items():
+        for name, kind in constant(LAUNCHING, "OVERRIDES").items():
             assert PerceptionSettings.describe()[name].kind.__name__ == kind
             assert name in declared(file)
-    for name, kind in constant("demo.launch.py", "CAMERA").items():
+    for name, kind in constant(FILES["demo.launch.py"], "CAMERA").items():
         assert CameraSettings.describe()[name].kind.__name__ == kind
         default = declared("demo.launch.py")[name]["default_value"].value
         assert yaml.safe_load(default) == CameraSettings.describe()[name].default
 
 
 def test_demo_hands_on_arguments_that_exist():
-    handed_on = set(constant("demo.launch.py", "PERCEPTION"))
+    handed_on = set(constant(FILES["demo.launch.py"], "PERCEPTION"))
     assert handed_on <= set(declared("perception.launch.py"))
     assert handed_on <= set(declared("demo.launch.py"))
 

@@ -15,7 +15,7 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.query import Query
-from lfmvl_ros.models.known_labels import FACTS_FILE, label_remark
+from lfmvl_ros.models.checkpoint_labels import FACTS_FILE, label_remark
 from lfmvl_ros.models.load import load_model
 from lfmvl_warehouse.training.data.coco_scenes import CocoScenes
 from lfmvl_warehouse.training.data.mixed import MixedScenes

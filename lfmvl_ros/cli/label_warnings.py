@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 
 from lfmvl_ros.core.query import Query
-from lfmvl_ros.models.known_labels import label_remark
+from lfmvl_ros.models.checkpoint_labels import label_remark
 from lfmvl_ros.registry import QUERY_REMARKS, load, names
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lfmvl_ros.models.known_labels import FACTS_FILE, known_labels, label_remark
+from lfmvl_ros.models.checkpoint_labels import FACTS_FILE, known_labels, label_remark
 from lfmvl_warehouse.scenes import TRANSLATIONS, known_names
 
 
