@@ -17,7 +17,7 @@ from lfmvl_warehouse.training.run.card import FACTS_FILE, SCORES_FILE
 from lfmvl_warehouse.training.run.evaluation import HELD_OUT_SEED, Scores, judge, parse_strictly
 
 ROOT = Path(__file__).parents[3]
-BUNDLED = ROOT / "lfmvl_ros" / "data" / "warehouse"
+BUNDLED = ROOT / "lfmvl_warehouse" / "checkpoint"
 
 
 @pytest.fixture(scope="module")
