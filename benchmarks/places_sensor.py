@@ -92,7 +92,9 @@ def _stereo(depth: np.ndarray, s: Sensor, focal: float, rng: np.random.Generator
 def _tof(depth: np.ndarray, s: Sensor, rng: np.random.Generator) -> np.ndarray:
     filled = np.where(np.isfinite(depth), depth, 12.0).astype(np.float32)
     mixed = cv2.blur(filled, (3, 3))
-    edge = (cv2.dilate(filled, np.ones((3, 3))) - cv2.erode(filled, np.ones((3, 3)))) > 0.06 * filled
+    edge = (
+        cv2.dilate(filled, np.ones((3, 3))) - cv2.erode(filled, np.ones((3, 3)))
+    ) > 0.06 * filled
     flying = edge & (rng.random(depth.shape) < 0.6)
     out = np.where(flying, mixed, filled)
     out = out + s.sigma * (0.002 + 0.0015 * out**2) * rng.standard_normal(depth.shape)

@@ -193,7 +193,9 @@ def person(x: float, y: float, yaw: float, rng: np.random.Generator) -> Thing:
 
     parts = (
         Solid("ball", base @ upright(0, 0, 1.62 * s, 0), np.array([0.2, 0.17, 0.26]) * s),
-        Solid("cylinder", base @ upright(0, 0, 1.15 * s, 0), np.array([deep, wide * 0.8, 0.62 * s])),
+        Solid(
+            "cylinder", base @ upright(0, 0, 1.15 * s, 0), np.array([deep, wide * 0.8, 0.62 * s])
+        ),
         part("cylinder", (0.0, 0.24, 1.1), (0.1, 0.1, 0.62)),
         part("cylinder", (0.0, -0.24, 1.1), (0.1, 0.1, 0.62)),
         part("cylinder", (stride / s / 2, 0.1, 0.42), (0.15, 0.15, 0.84)),

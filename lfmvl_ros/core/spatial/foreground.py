@@ -58,6 +58,7 @@ class Foreground:
         noise: median second difference of inverse depth, relative.
         on_plane: it lies in a plane of the surroundings.
         planes: of the surroundings.
+        mask: ``(R, C)`` which samples of the patch they are.
         patch: where the samples are from.
     """
 
@@ -73,6 +74,7 @@ class Foreground:
     noise: float
     on_plane: bool
     planes: list[Plane]
+    mask: BoolArray
     patch: Patch
 
 
@@ -89,9 +91,9 @@ class _Candidate:
         return self.cover * self.purity**2 * (0.25 + self.fit) * self.standing
 
 
-def find_foreground(patch: Patch, focal_px: float, expected: ExpectedDepth | None) -> (
-    Foreground | None
-):
+def find_foreground(
+    patch: Patch, focal_px: float, expected: ExpectedDepth | None
+) -> Foreground | None:
     """Return the samples of a patch that are the object; None where nothing stands out.
 
     Args:
@@ -290,5 +292,6 @@ def _choose(
         noise=noise,
         on_plane=candidates[best].standing < 0.5,
         planes=planes,
+        mask=chosen,
         patch=patch,
     )
