@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.spatial.depth import BoolArray, DepthArray, Patch
+from lfmvl_ros.core.spatial.depth import BoolArray, DepthArray, Patch, median
 from lfmvl_ros.core.spatial.planes import Plane, box_units, surrounding_planes
 
 # A second difference of inverse depth beyond this share of it is a jump: it vanishes on planes.
@@ -124,7 +124,7 @@ def _jumps(inverse: DepthArray, has_depth: BoolArray) -> tuple[BoolArray, float]
     noise = 1.0
     if whole.any():
         relative = across[whole] / middle_x[whole]
-        noise = float(np.median(relative[:: max(1, len(relative) // 600)]))
+        noise = median(relative[:: max(1, len(relative) // 600)])
     limit = min(max(JUMP, _NOISE_FACTOR * noise), _LARGEST_JUMP)
     jump[:, 1:-1] |= across > limit * middle_x
     jump[1:-1] |= down > limit * middle_y
@@ -217,11 +217,14 @@ def _slabs(
     around[patch.inside] = False
     low = float(here.min())
     bins = int(np.clip((float(here.max()) - low) / _BIN, 1, 160)) + 1
-    span = (low, low + bins * _BIN)
     outside = max(fore.size - patch.box_samples, 1)
-    net = np.histogram(here, bins, span, weights=weight[patch.inside][within])[0]
-    net -= 0.8 / outside * np.histogram(log_depth[around], bins, span)[0]
-    net = np.convolve(net, np.ones(3) / 3, "same")
+    place = ((here - low) / _BIN).astype(np.intp)
+    net = np.bincount(place, weight[patch.inside][within], bins)
+    there = ((log_depth[around] - low) / _BIN).astype(np.intp)
+    there = there[(there >= 0) & (there < bins)]
+    net -= 0.8 / outside * np.bincount(there, minlength=bins)
+    padded = np.concatenate([[0.0], net, [0.0]])
+    net = (padded[:-2] + net + padded[2:]) / 3
     side = 0.5 * min(patch.box_wh_px) / focal_px
     half = max(0.03, min(0.9 * side, 0.25), 4 * noise)
     for _ in range(2):
@@ -253,8 +256,8 @@ def _choose(
     noise: float,
     planes: list[Plane],
 ) -> Foreground | None:
-    depths = [1.0 / float(np.median(patch.inverse[patch.inside][c.mask[patch.inside]]))
-              for c in candidates]  # fmt: skip
+    within = patch.inverse[patch.inside]
+    depths = [1.0 / median(within[c.mask[patch.inside]]) for c in candidates]
     scores = np.array([c.score for c in candidates])
     if expected is not None:
         off = (np.array(depths) - expected.depth_m) / expected.sigma_m
@@ -283,7 +286,7 @@ def _choose(
         patch.u_px[columns],
         patch.v_px[rows],
         z,
-        median_m=float(np.median(z)),
+        median_m=median(z),
         score=float(scores[best]),
         rival=rival,
         rival_m=rival_m,

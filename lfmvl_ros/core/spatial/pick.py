@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.spatial.depth import median
 from lfmvl_ros.core.spatial.extent import Extent, points_of
 from lfmvl_ros.core.spatial.foreground import Foreground
 from lfmvl_ros.core.spatial.places import PickPoint
@@ -42,7 +43,7 @@ def find_pick_point(
         None where the normal's standard deviation would be above 20 degrees.
     """
     points = points_of(lens, fore)
-    middle = np.median(points, axis=0)
+    middle = np.array([median(points[:, k]) for k in range(3)])
     start = points[int(np.argmin(((points - middle) ** 2).sum(axis=1)))]
     far = ((points - start) ** 2).sum(axis=1)
     radius = _RADIUS * extent.side_m
@@ -70,10 +71,11 @@ def _flat_part(points: FloatArray, start: FloatArray) -> tuple[FloatArray, Float
         if len(used) < _LEAST_POINTS:
             return None
         mean = used.mean(axis=0)
-        values, vectors = np.linalg.eigh(np.cov((used - mean).T))
+        apart = used - mean
+        values, vectors = np.linalg.eigh(apart.T @ apart / len(used))
         normal = vectors[:, 0]
         off = np.abs((points - mean) @ normal)
-        spread = max(1.4826 * float(np.median(off[kept])), _LEAST_SIGMA_M)
+        spread = max(1.4826 * median(off[kept]), _LEAST_SIGMA_M)
         kept = off < _TRIM * spread
     if normal @ start > 0:
         normal = -normal

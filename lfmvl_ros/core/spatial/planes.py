@@ -19,8 +19,8 @@ TOLERANCE = 0.012
 _REMOVED = 1.6 * TOLERANCE
 _LEAST_SHARE = 0.12
 _LEAST_SAMPLES = 12
-_MOST_SAMPLES = 500
-_TRIES = 24
+_MOST_SAMPLES = 250
+_TRIES = 20
 _MOST_PLANES = 2
 # Three samples of a plane, drawn in [0, 1) once for all.
 _DRAWS = np.random.default_rng(12345).random((_MOST_PLANES, _TRIES, 3))
@@ -82,16 +82,31 @@ def surrounding_planes(patch: Patch, usable: BoolArray) -> list[Plane]:
     return found
 
 
+def _through(triples: FloatArray, inverse: FloatArray) -> FloatArray:
+    """Return the planes ``(T, 3)`` through three points each, by Cramer's rule; 0 where they align.
+
+    Args:
+        triples: ``(T, 3, 3)`` rows x, y, 1.
+        inverse: ``(T, 3)`` there.
+    """
+    x1, x2 = (triples[:, k, 0] - triples[:, 0, 0] for k in (1, 2))
+    y1, y2 = (triples[:, k, 1] - triples[:, 0, 1] for k in (1, 2))
+    d1, d2 = (inverse[:, k] - inverse[:, 0] for k in (1, 2))
+    area = x1 * y2 - x2 * y1
+    good = np.abs(area) > 1e-4
+    area = np.where(good, area, 1.0)
+    a, b = (d1 * y2 - d2 * y1) / area, (x1 * d2 - x2 * d1) / area
+    c = inverse[:, 0] - a * triples[:, 0, 0] - b * triples[:, 0, 1]
+    return np.asarray(np.stack([a, b, c], axis=1) * good[:, None])
+
+
 def _best_plane(points: FloatArray, inverse: FloatArray, draw: FloatArray) -> FloatArray | None:
     """Return the plane through three samples that most others support, fitted to those."""
     pick = (draw * len(inverse)).astype(int)
     triples = points[pick]
-    good = np.abs(np.linalg.det(triples)) > 1e-4
-    if not good.any():
-        return None
-    planes = np.linalg.solve(triples[good], inverse[pick[good]][..., None])[..., 0]
+    planes = _through(triples, inverse[pick])
     near = np.abs(planes @ points.T - inverse) < TOLERANCE * inverse
-    best = near[int(near.sum(axis=1).argmax())]
+    best = near[int(np.count_nonzero(near, axis=1).argmax())]
     if np.count_nonzero(best) < 3:
         return None
     used = points[best]

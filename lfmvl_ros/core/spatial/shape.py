@@ -15,6 +15,7 @@ import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.spatial import weights
+from lfmvl_ros.core.spatial.depth import median
 from lfmvl_ros.core.spatial.extent import Extent, ray
 from lfmvl_ros.core.spatial.foreground import Foreground
 from lfmvl_ros.core.tracking import Intrinsics
@@ -74,7 +75,7 @@ def paired_sizes(size_m: FloatArray, extent: Extent) -> FloatArray:
     The pairing that agrees best with the outline.
     """
     width, height = np.log(extent.width_m), np.log(extent.height_m)
-    logs = np.log(size_m)
+    logs = np.log(size_m).tolist()
     order = min(
         permutations(range(3)),
         key=lambda k: float(abs(logs[k[0]] - width) + abs(logs[k[1]] - height)),
@@ -204,7 +205,7 @@ def locate(
         float(fitted.lateral_variance @ lateral_variance_terms(fore, extent, lens.fx_px, k))
         for k in (0, 1)
     ]
-    surface = ray(lens, float(np.median(fore.u_px)), float(np.median(fore.v_px)))
+    surface = ray(lens, median(fore.u_px), median(fore.v_px))
     near = float(weights.SURFACE_VARIANCE @ surface_variance_terms(fore, extent))
     aside = np.square([0.1 * extent.width_m, 0.1 * extent.height_m])
     aside += (extent.median_m / lens.fx_px) ** 2
