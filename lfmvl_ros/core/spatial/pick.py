@@ -63,7 +63,9 @@ def find_pick_point(
     return PickPoint(point, covariance, normal, sigma)
 
 
-def _flat_part(points: FloatArray, start: FloatArray) -> tuple[FloatArray, FloatArray, float] | None:
+def _flat_part(
+    points: FloatArray, start: FloatArray
+) -> tuple[FloatArray, FloatArray, float] | None:
     """Return the foot of ``start`` on a plane through most points, its normal and its sigma."""
     kept = np.ones(len(points), dtype=bool)
     for _ in range(_ROUNDS):

@@ -47,8 +47,8 @@ class Refusal(str, Enum):
 class PlaceSource(str, Enum):
     """What a place comes from.
 
-    ``depth``: a depth image. ``floor``: where the box ends on the floor. ``size``: the known size of
-    the label. ``coasted``: an earlier place, predicted.
+    ``depth``: a depth image. ``floor``: where the box ends on the floor. ``size``: the known size
+    of the label. ``coasted``: an earlier place, predicted.
     """
 
     DEPTH = "depth"
