@@ -123,7 +123,7 @@ class Patch:
     @property
     def box_samples(self) -> int:
         """How many samples lie within the box."""
-        return (self.rows.stop - self.rows.start) * (self.columns.stop - self.columns.start)
+        return int(self.inverse[self.inside].size)
 
     @property
     def box_wh_px(self) -> tuple[float, float]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.spatial.depth import Patch
+from lfmvl_ros.core.spatial.depth import BoolArray, Patch
 from lfmvl_ros.core.spatial.foreground import Foreground
+from lfmvl_ros.core.spatial.planes import box_units
 from lfmvl_ros.core.tracking import Intrinsics
 
 # Depths at these percentiles are near and far: beyond them are edges, flying pixels, neighbours.
@@ -26,6 +27,8 @@ _FROM_SAMPLES = 0.8
 _IN_FRONT = 0.03
 # How many samples beyond its edge; one may be a mixture of both.
 _BESIDE = 2
+# An edge within this share of a plane's inverse depth stands on the plane.
+_CONTACT = 0.08
 # A box that ends this close to the border of the image may go on beyond it.
 _BORDER_PX = 2.0
 _BORDER_SHARE = 0.03
@@ -158,22 +161,40 @@ def _hidden(fore: Foreground, wh: tuple[int, int]) -> tuple[float, float, float,
     """Return which share of each side ends at something nearer, not at the object's own edge."""
     patch, mask = fore.patch, fore.mask
     outside = patch.has_depth & ~mask
-    for plane in fore.planes:
-        outside &= ~plane.mask
+    touched = _touched_planes(fore)
     limit = patch.inverse * (1 + _IN_FRONT)
     rows = max(int(np.count_nonzero(mask.any(axis=1))), 1)
     columns = max(int(np.count_nonzero(mask.any(axis=0))), 1)
     ends = []
     for axis, length in ((1, rows), (0, columns)):
-        first, second = _apart(_BESIDE, axis)
-        beside = outside[first] & mask[second] & (patch.inverse[first] > limit[second])
-        ends.append(float(np.count_nonzero(beside)) / length)
-        beside = outside[second] & mask[first] & (patch.inverse[second] > limit[first])
-        ends.append(float(np.count_nonzero(beside)) / length)
+        views = _apart(_BESIDE, axis)
+        for beyond, edge in (views, views[::-1]):
+            front = outside[beyond] & mask[edge] & (patch.inverse[beyond] > limit[edge])
+            for plane, contact in touched:
+                front &= ~(plane[beyond] & contact[edge])
+            ends.append(float(np.count_nonzero(front)) / length)
     cut = _cut_by_border(patch, wh)
     left, right, top, bottom = (min(end / _BESIDE, 0.99) for end in ends)
-    shares = (left, top, right, bottom)
-    return tuple(1.0 if at else share for at, share in zip(cut, shares, strict=True))
+    shares = [
+        1.0 if at_border else share
+        for at_border, share in zip(cut, (left, top, right, bottom), strict=True)
+    ]
+    return shares[0], shares[1], shares[2], shares[3]
+
+
+def _touched_planes(fore: Foreground) -> list[tuple[BoolArray, BoolArray]]:
+    """Return samples of each plane, and where the object touches it: what it stands on.
+
+    A floor comes nearer below its object, but hides nothing of it; a box in front is a plane, too.
+    """
+    x, y = box_units(fore.patch)
+    found = []
+    for plane in fore.planes:
+        a, b, c = plane.coefficients.tolist()
+        predicted = x[None] * a + (y[:, None] * b + c)
+        near = np.abs(fore.patch.inverse - predicted) < _CONTACT * np.abs(predicted)
+        found.append((plane.mask, fore.mask & near))
+    return found
 
 
 def _apart(steps: int, axis: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

@@ -219,10 +219,10 @@ def _slabs(
     bins = int(np.clip((float(here.max()) - low) / _BIN, 1, 160)) + 1
     outside = max(fore.size - patch.box_samples, 1)
     place = ((here - low) / _BIN).astype(np.intp)
-    net = np.bincount(place, weight[patch.inside][within], bins)
+    net: FloatArray = np.bincount(place, weight[patch.inside][within], bins).astype(np.float64)
     there = ((log_depth[around] - low) / _BIN).astype(np.intp)
     there = there[(there >= 0) & (there < bins)]
-    net -= 0.8 / outside * np.bincount(there, minlength=bins)
+    net = net - 0.8 / outside * np.bincount(there, minlength=bins)
     padded = np.concatenate([[0.0], net, [0.0]])
     net = (padded[:-2] + net + padded[2:]) / 3
     side = 0.5 * min(patch.box_wh_px) / focal_px

@@ -27,13 +27,16 @@ from lfmvl_ros.core.spatial.rigid import RigidTransform
 NS = 1e-9
 # Share of a measurement's variance that stays for the life of a track, and that is new each time.
 # Neighbouring frames share some of what is new, so it counts for more than once.
-LASTING, FRESH = 0.65, 0.6
+LASTING, FRESH = 0.8, 0.6
 KEEP_POINTS_S = 3.0
 _POINTS_A_VIEW = 60
 _VIEWS = 12
 _VIEW_GAP_S = 0.2
+# A surface this much elsewhere (in sides of the object, and m) is that of an object that moved.
+_MOVED, _MOVED_M = 0.15, 0.02
 _FIRST_SPEED_M_S = 0.7
-_ACCELERATION = 0.25  # m/s per square root of a second
+# In m/s per square root of a second, of what moves and of what stands still.
+_ACCELERATION, _STILL_ACCELERATION = 0.5, 0.1
 # A speed below this many deviations is taken for none.
 _STILL = 2.5
 # Squared distance (chi-square, 3 degrees of freedom) beyond which the object has moved by itself.
@@ -43,6 +46,7 @@ _JUMP = 21.0
 @dataclass(frozen=True, eq=False)
 class _View:
     stamp_ns: int
+    surface_m: FloatArray  # (3,) middle of the visible surface, in the target frame
     points_m: FloatArray  # (N, 3) in the target frame
 
 
@@ -103,7 +107,8 @@ class FusedPlace:
             [self._state[:3] + self.velocity_m_s * seconds, self._state[3:]]
         )
         self._fresh = step @ self._fresh @ step.T
-        noise = _ACCELERATION**2 * np.array([[seconds**3 / 3, seconds**2 / 2],
+        strays = _ACCELERATION if self.velocity_m_s.any() else _STILL_ACCELERATION
+        noise = strays**2 * np.array([[seconds**3 / 3, seconds**2 / 2],
                                              [seconds**2 / 2, seconds]])  # fmt: skip
         self._fresh += np.kron(noise, np.eye(3))
         self._sensitivity = step @ self._sensitivity
@@ -138,22 +143,37 @@ class FusedPlace:
         self._sensitivity = keep @ self._sensitivity + gain @ root
         return True
 
-    def add_points(self, stamp_ns: int, points_m: FloatArray) -> None:
-        """Keep some of the points ``(N, 3)`` of a view, in the target frame."""
+    def add_points(self, stamp_ns: int, surface_m: FloatArray, points_m: FloatArray) -> None:
+        """Keep some of the points of a view.
+
+        Args:
+            stamp_ns: of the view.
+            surface_m: ``(3,)`` middle of the visible surface, in the target frame.
+            points_m: ``(N, 3)`` in the target frame.
+        """
         if self._views and (stamp_ns - self._views[-1].stamp_ns) * NS < _VIEW_GAP_S:
             return
         every = max(1, len(points_m) // _POINTS_A_VIEW)
-        self._views.append(_View(stamp_ns, points_m[::every].copy()))
+        self._views.append(_View(stamp_ns, surface_m, points_m[::every].copy()))
 
-    def points(self, stamp_ns: int) -> FloatArray:
-        """Return the kept points ``(N, 3)``, carried along with the object to a stamp."""
-        recent = [v for v in self._views if (stamp_ns - v.stamp_ns) * NS <= KEEP_POINTS_S]
-        if not recent:
-            return np.zeros((0, 3))
-        velocity = self.velocity_m_s
-        return np.concatenate(
-            [v.points_m + velocity * ((stamp_ns - v.stamp_ns) * NS) for v in recent]
-        )
+    def points(self, stamp_ns: int, surface_m: FloatArray, side_m: float) -> FloatArray:
+        """Return the points ``(N, 3)`` of earlier views in which the object was where it is now.
+
+        What has moved by itself would smear: a view whose surface was elsewhere is left out.
+
+        Args:
+            stamp_ns: now.
+            surface_m: ``(3,)`` middle of the visible surface now, in the target frame.
+            side_m: the shorter of the object's visible width and height.
+        """
+        limit = _MOVED * side_m + _MOVED_M
+        kept = [
+            view.points_m
+            for view in self._views
+            if (stamp_ns - view.stamp_ns) * NS <= KEEP_POINTS_S
+            and float(np.linalg.norm(view.surface_m - surface_m)) < limit
+        ]
+        return np.concatenate(kept) if kept else np.zeros((0, 3))
 
 
 def _root(covariance: FloatArray, camera: RigidTransform) -> FloatArray:

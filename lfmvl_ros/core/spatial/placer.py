@@ -200,7 +200,9 @@ class Placer:
         fused = self._fused.get(track)
         if fused is not None:
             fused.predict(stamp_ns)
-            pooled = _pooled(fore, fused.points(stamp_ns), lens, camera)
+            side = min(extent.width_m, extent.height_m)
+            earlier = fused.points(stamp_ns, camera.apply(located.surface_m), side)
+            pooled = _pooled(fore, earlier, lens, camera)
             extent = measure_extent(pooled, lens, depth.wh)
             whole = locate(pooled, extent, lens, known)
             located = replace(
@@ -231,12 +233,13 @@ class Placer:
         fused = self._update(
             track, stamp_ns, centre, camera.rotate(found.centre_covariance), camera
         )
-        fused.add_points(stamp_ns, camera.apply(points_of(lens, measured.fore)))
+        surface = camera.apply(found.surface_m)
+        fused.add_points(stamp_ns, surface, camera.apply(points_of(lens, measured.fore)))
         pick = measured.pick
         place = Place(
             fused.centre_m,
             fused.covariance,
-            camera.apply(found.surface_m),
+            surface,
             camera.rotate(found.surface_covariance),
             found.size_m,
             axes=camera.rotation.copy(),

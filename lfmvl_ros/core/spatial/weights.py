@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weights of :mod:`lfmvl_ros.core.spatial.shape`. Written by ``benchmarks/places_fit.py --write``.
 
-Fitted to 2020 boxes of ray-cast scenes; no figure is reported on their seeds.
+Fitted to 1224 boxes of ray-cast scenes; no figure is reported on their seeds.
 """
 
 from __future__ import annotations
@@ -28,39 +28,14 @@ class Weights:
 
 
 PLAIN = Weights(
-    centre=np.array(
-        [
-            -2.083,
-            0.4998,
-            0.9595,
-            0.9013,
-            0.3691,
-            0.5636,
-            -0.01016,
-            -0.005146,
-            -0.05053,
-            -0.02408,
-            -0.1305,
-            -0.3512,
-            -0.2019,
-            0.02904,
-        ]
-    ),
-    depth_variance=np.array(
-        [0.3493, 3.105e-05, 0.02199, 0.001473, 1.606, 0.02206, 9.43e-07, 0.01157]
-    ),
-    lateral_variance=np.array(
-        [0.002127, 2.524, 0.06844, 0.008304, 0.04809, 1.199e-06, 0.03243, 0.04306]
-    ),
+    centre=np.array([-2.001, 0.4695, 0.926, 0.8696, 0.4193, 0.4824, 0.04277, 0.01474, -0.08438, -0.0008596, -0.2357, -0.3254, -0.187, 0.04983]),
+    depth_variance=np.array([0.3409, 1.891e-05, 0.02584, 0.002425, 1.3, 0.01625, 0.01165, 0.0127]),
+    lateral_variance=np.array([0.001503, 0.2114, 0.07268, 0.005924, 0.05072, 7.061e-07, 0.03519, 0.03277]),
 )
 
 SIZED = Weights(
-    centre=np.array([0.2896, -0.06178, 0.2467, 0.6411, -0.06943, -0.13, 0.06613, -0.04202, 0.1411]),
-    depth_variance=np.array(
-        [4.812e-05, 0.07164, 0.01722, 0.0009182, 0.8396, 0.01563, 1.011e-06, 0.01446]
-    ),
-    lateral_variance=np.array(
-        [0.002177, 2.621, 0.07608, 0.009346, 0.05041, 0.005427, 0.01118, 0.04447]
-    ),
+    centre=np.array([0.288, -0.06333, 0.2797, 0.5969, -0.008365, -0.1355, 0.05126, -0.02088, 0.1322]),
+    depth_variance=np.array([4.722e-05, 0.09886, 0.01928, 0.001751, 0.7089, 0.01103, 9.596e-07, 0.01501]),
+    lateral_variance=np.array([0.001464, 0.2037, 0.08159, 0.006414, 0.05379, 7.015e-07, 0.02054, 0.03333]),
 )
-SURFACE_VARIANCE = np.array([0.1315, 0.02859, 0.002683, 0.002348, 0.08528])
+SURFACE_VARIANCE = np.array([0.1254, 0.03611, 0.003406, 0.002416, 0.07868])
