@@ -16,7 +16,6 @@ from lfmvl_ros.models.lfm2_vl.choosing import chooser_for
 from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Row, write_answers
 from lfmvl_ros.models.lfm2_vl.draft_tokens import BlockSize, TokenDraft, encoder
 from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
-from lfmvl_ros.models.lfm2_vl.model_inputs import wanted_rules
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
 from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
 from lfmvl_ros.models.lfm2_vl.writing import Limit, generation_config, write_with_generate
