@@ -23,6 +23,7 @@ COMMANDS = {
     "tokens": "image size -> tiles and image tokens, and what each setting would change",
     "scenes": "draw synthetic warehouse scenes with their true boxes",
     "train": "train a small checkpoint on the synthetic scenes or your own pictures",
+    "export": "write a checkpoint as GGUF files for llama.cpp's server",
     "calibrate": "fit and measure what a checkpoint's confidences mean, on held-out scenes",
     "doctor": "check installation, checkpoint, DDS settings and camera topic; say what is wrong",
     "config": "print every setting: YAML for a node, or the documentation's table",
