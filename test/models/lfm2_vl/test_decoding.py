@@ -11,6 +11,7 @@ import torch
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.drafting.draft_text import AnswerDraft
+from lfmvl_ros.core.image_rules import wanted_rules
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.models.lfm2_vl.choosing import chooser_for
 from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Row, write_answers
