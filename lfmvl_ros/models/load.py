@@ -19,7 +19,7 @@ from lfmvl_ros.models.server.address import is_gguf, is_server, parse_address
 def load_model(
     settings: PerceptionSettings | str, *, device: str = "auto", dtype: str = "auto"
 ) -> VisionLanguageModel:
-    """Load a model: a catalogue name, hub id, directory, replay file or the address of a server.
+    """Load a model: a catalogue name, hub id, directory, GGUF or replay file, or a server.
 
     An existing directory wins over a hub id of the same spelling. A checkpoint that the catalogue
     does not know is asked with the template of the LFM2.5-VL card.
@@ -64,6 +64,11 @@ def load_model(
         device=settings.device,
         dtype=settings.dtype,
     )
+
+
+def notice_of(model: VisionLanguageModel) -> str:
+    """Return what users should read when this model is loaded, such as where images are sent."""
+    return str(getattr(model, "notice", ""))
 
 
 def check_model(settings: PerceptionSettings) -> None:

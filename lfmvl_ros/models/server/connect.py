@@ -61,15 +61,20 @@ def connect(address: ServerAddress, image: ImageSettings) -> ServerModel:
         UserError: it can't be reached, does not serve such a model, or does not take images.
     """
     key = api_key()
-    _log.info("%s", announcement(address, key))
     info = ask_server(address, key)
     model_id, facts = choose_model(address, info)
     rules = wanted_rules(facts.rules, ImageSettings(image.min_tokens, image.max_tokens))
     problem = check_images(address, info, model_id, key, rules)
-    if problem:
-        _log.warning("%s: %s", address.where, problem)
     name = facts.name or address.model or Path(model_id).name or address.where
-    return ServerModel(address, facts, name=safe_text(name), model_id=model_id, key=key)
+    return ServerModel(
+        address,
+        facts,
+        name=safe_text(name),
+        model_id=model_id,
+        key=key,
+        notice=announcement(address, key),
+        problem=problem,
+    )
 
 
 def announcement(address: ServerAddress, key: str) -> str:
@@ -109,7 +114,7 @@ def ask_server(
             break
         state = "is loading its model" if loading else "does not listen yet"
         if state != said:
-            _log.info("%s %s; waiting", address.where, state)
+            _log.warning("%s %s; waiting", address.where, state)
             said = state
         time.sleep(_AGAIN_S)
     if response.failure is not None:

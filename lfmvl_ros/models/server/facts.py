@@ -146,7 +146,7 @@ def read_facts(path: Path) -> ModelFacts:
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} can't be used ({error}); export the checkpoint again") from error
     if calibration is not None and document.get("type") not in _LOSSLESS:
-        _log.info(
+        _log.warning(
             "%s: confidences were calibrated on the unquantised checkpoint; check them on your "
             "images with `lfmvl calibrate --data`",
             path.stem,

@@ -186,8 +186,14 @@ class LlamaServer:
 class ManagedModel(ServerModel):
     """A model behind a server of its own."""
 
-    def __init__(self, server: LlamaServer, facts: ModelFacts, *, name: str) -> None:
-        super().__init__(server.address, facts, name=name)
+    def __init__(
+        self, server: LlamaServer, facts: ModelFacts, *, name: str, problem: str = ""
+    ) -> None:
+        notice = (
+            f"images go to llama.cpp's server, started for this (process {server.pid}); nothing "
+            "leaves this machine"
+        )
+        super().__init__(server.address, facts, name=name, notice=notice, problem=problem)
         self.server = server
 
     @classmethod
@@ -223,9 +229,7 @@ class ManagedModel(ServerModel):
                 f"({server.last_lines or error}); are both files complete, and of one model? "
                 "`lfmvl export` writes such a pair"
             ) from error
-        if problem:
-            _log.warning("%s: %s", text.name, problem)
-        return cls(server, facts, name=facts.name or text.stem)
+        return cls(server, facts, name=facts.name or text.stem, problem=problem)
 
     def close(self) -> None:
         """End the server."""

@@ -89,6 +89,8 @@ class ServerModel:
         name: as published with every answer.
         model_id: what the server calls the model; "" where it serves only one.
         key: the server's key, "" for none.
+        notice: what users should read when it is loaded.
+        problem: what the server does differently, and the flags that change it; "" for nothing.
     """
 
     def __init__(
@@ -99,7 +101,12 @@ class ServerModel:
         name: str,
         model_id: str = "",
         key: str = "",
+        notice: str = "",
+        problem: str = "",
     ) -> None:
+        self.notice, self.problem = notice, problem
+        if problem:
+            _log.warning("%s: %s", address.where, problem)
         self._address, self._facts, self._name = address, facts, name
         self._model_id, self._key = model_id, key
         self._reachable = True
@@ -258,7 +265,7 @@ class ServerModel:
                 _log.warning("no answer from %s: %s", self._address.where, lost[0].error)
             self._reachable = False
         elif not self._reachable and any(answer.stream.events for answer in answers):
-            _log.info("%s answers again", self._address.where)
+            _log.warning("%s answers again", self._address.where)
             self._reachable = True
 
     def _warn_once(self, text: str) -> None:

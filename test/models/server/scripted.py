@@ -33,9 +33,11 @@ class Scripted:
     Attributes:
         chat: called with (handler, request document) for a chat completion; sends the answer.
         models, props: documents of these paths; None is 404.
-        unit_tokens: image tokens per 32x32 pixels that it counts, or None: it can't count.
+        count: called with a request document; returns its tokens. None: it has no such path.
+        usage: of a completion of one token; None: what ``count`` does by default.
         requests: every (path, headers, document) that came.
         gone: set once a streamed answer found its connection closed.
+        hung_up: set when the server ends, for answers that wait on purpose.
     """
 
     def __init__(self, chat=None):
@@ -43,6 +45,7 @@ class Scripted:
         self.models = {"data": [{"id": "lfm2.5-vl-450m"}]}
         self.props = None
         self.count = lambda document: 20 + tokens_of(document)
+        self.usage = None
         self.requests = []
         self.gone = threading.Event()
         self.hung_up = threading.Event()
@@ -113,7 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self.answer(200, {"input_tokens": count})
         elif document.get("max_tokens") == 1:
-            self.answer(200, {"usage": {"prompt_tokens": 20 + tokens_of(document)}})
+            usage = {"prompt_tokens": 20 + tokens_of(document)}
+            self.answer(200, {"usage": usage if self.script.usage is None else self.script.usage})
         else:
             self.script.chat(self, document)
 
