@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 from checkpoint_questions import Asked, in_totals, questions
+from needs import run_command
 
 from lfmvl_ros.core.ask import ask
 from lfmvl_ros.core.config import GenerationSettings, PerceptionSettings
-from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.query import Query
@@ -126,12 +126,9 @@ def giving_up(model: VisionLanguageModel, item: Asked) -> dict[str, float]:
 def main() -> None:
     """Measure and print."""
     args = parser().parse_args()
-    try:
-        check_program()
-        with tempfile.TemporaryDirectory() as folder:
-            found = run(args, Path(folder))
-    except UserError as error:
-        raise SystemExit(f"servers.py: {error}") from error
+    check_program()
+    with tempfile.TemporaryDirectory() as folder:
+        found = run(args, Path(folder))
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -162,4 +159,4 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -147,8 +147,8 @@ def read_facts(path: Path) -> ModelFacts:
         raise UserError(f"{path} can't be used ({error}); export the checkpoint again") from error
     if calibration is not None and document.get("type") not in _LOSSLESS:
         _log.warning(
-            "%s: confidences were calibrated on the unquantised checkpoint; check them on your "
-            "images with `lfmvl calibrate --data`",
+            "%s: confidences were calibrated with the checkpoint's own weights; those of quantised "
+            "weights differ a little (docs/servers.md)",
             path.stem,
         )
     return facts
