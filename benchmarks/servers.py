@@ -28,9 +28,9 @@ from lfmvl_ros.core.config import GenerationSettings, PerceptionSettings
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.query import Query
-from lfmvl_ros.models.base import load_model
 from lfmvl_ros.models.catalog import find
 from lfmvl_ros.models.gguf.export import export_gguf
+from lfmvl_ros.models.load import load_model
 from lfmvl_ros.models.server.managed import check_program
 
 KINDS = ("f16", "q8_0", "q4_0")

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.user_files import is_directory, user_path
 from lfmvl_ros.models.catalog import find
 from lfmvl_ros.models.gguf.export import KINDS, export_gguf
 
@@ -51,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _folder(model: str) -> Path:
     """Return the checkpoint's directory, downloaded if need be."""
-    folder = Path(model).expanduser()
-    if folder.is_dir():
+    folder = user_path(model, "model")
+    if is_directory(folder):
         return folder
     entry = find(model)
     if entry is not None and entry.directory:

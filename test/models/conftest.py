@@ -68,7 +68,7 @@ def gguf_files(checkpoint, tmp_path_factory):
 def managed(gguf_files):
     """The exported checkpoint, behind a llama.cpp server that is started for it."""
     pytest.importorskip("xllamacpp", reason="xllamacpp is not installed: no llama.cpp server here")
-    from lfmvl_ros.models.base import load_model
+    from lfmvl_ros.models.load import load_model
 
     model = load_model(str(gguf_files.text), device="cpu")
     yield model
@@ -78,7 +78,7 @@ def managed(gguf_files):
 @pytest.fixture(scope="session")
 def server(managed, gguf_files):
     """The same server, as one that somebody else started."""
-    from lfmvl_ros.models.base import load_model
+    from lfmvl_ros.models.load import load_model
 
     return load_model(f"unix:{managed.server.address.socket}#{gguf_files.facts}")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.user_files import user_path
 
 API_KEY_VARIABLE = "LFMVL_API_KEY"
 """Environment variable that holds the server's key, if it wants one."""
@@ -120,7 +121,7 @@ def _unix(text: str, name: str) -> ServerAddress:
     path = text[len("unix:") :]
     if path.startswith("//"):  # unix:///run/llama.sock
         path = "/" + path.lstrip("/")
-    path = os.path.expanduser(path)
+    path = str(user_path(path, "socket"))
     if not path.startswith("/") or len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
         raise UserError(
             f"unix: takes the absolute path of a socket, {_LONGEST_SOCKET_PATH} bytes at most, "

@@ -26,15 +26,22 @@ LOADING = 503
 """Status of a server that is not ready yet."""
 
 
+def json_value(text: bytes) -> Any:
+    """Return the JSON value in a text of a server; None where there is none that can be read."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # no JSON, or nested a thousand deep
+        return None
+
+
 def message_of(body: bytes) -> str:
     """Return the sentence in a server's error: OpenAI's form, FastAPI's, or whatever it is.
 
     >>> message_of(b'{"error": {"message": "Loading model", "type": "unavailable_error"}}')
     'Loading model'
     """
-    try:
-        document: Any = json.loads(body)
-    except ValueError:
+    document = json_value(body)
+    if document is None:
         return _short(body[: 4 * _LONGEST].decode("utf-8", "replace"))
     found = document
     for key in ("error", "message", "detail"):

@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lfmvl_ros.core.calibration import Fitted, calibration_from
+from lfmvl_ros.core.calibration.calibration import Fitted, calibration_from
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, PromptTemplate
+from lfmvl_ros.core.user_files import is_regular_file, read_json_object, user_path
 from lfmvl_ros.models.calibration_file import read_calibration
 from lfmvl_ros.models.catalog import find
-from lfmvl_ros.models.checkpoint_files import image_rules, read_json
+from lfmvl_ros.models.checkpoint_files import image_rules
 
 SCHEMA = "lfmvl/gguf/1"
 FAMILY_RULES = ImageTokenSettings(split=False)
@@ -60,12 +61,12 @@ def facts_of(name: str) -> ModelFacts | None:
     Raises:
         UserError: a file of the checkpoint or export is damaged.
     """
-    path = Path(name).expanduser()
-    if path.suffix == ".gguf" and path.with_suffix(".json").is_file():
+    path = user_path(name, "model")
+    if path.suffix == ".gguf" and is_regular_file(path.with_suffix(".json")):
         path = path.with_suffix(".json")
-    if path.suffix == ".json" and path.is_file():
+    if path.suffix == ".json" and is_regular_file(path):
         return read_facts(path)
-    if (path / "config.json").is_file():
+    if is_regular_file(path / "config.json"):
         return _directory(path, name, CARD_TEMPLATE)
     entry = find(name)
     if entry is None:
@@ -129,7 +130,7 @@ def read_facts(path: Path) -> ModelFacts:
     Raises:
         UserError: the file is damaged, or of another kind.
     """
-    document = read_json(path)
+    document = read_json_object(path)
     if document.get("schema") != SCHEMA:
         raise UserError(
             f"{path} is not the JSON file that `lfmvl export` writes beside a GGUF file (schema "

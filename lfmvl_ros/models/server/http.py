@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lfmvl_ros.models.server.address import ServerAddress
+from lfmvl_ros.models.server.errors import json_value
 
 _LONGEST_LINE = 1 << 20  # bytes; a token's event has a few hundred
 _LONGEST_BODY = 1 << 22
@@ -201,10 +202,7 @@ class Response:
 
     def document(self) -> Any:
         """Return the JSON value it holds; None where it holds none."""
-        try:
-            return json.loads(self.content)
-        except ValueError:
-            return None
+        return json_value(self.content)
 
 
 def fetch(

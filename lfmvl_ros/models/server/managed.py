@@ -13,15 +13,18 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from lfmvl_ros.core.config import ImageSettings, PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_rules import wanted_rules
+from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.safe_text import safe_text
+from lfmvl_ros.core.user_files import is_regular_file, user_path
 from lfmvl_ros.models.server.address import ServerAddress
 from lfmvl_ros.models.server.connect import ask_server, check_images
-from lfmvl_ros.models.server.facts import ModelFacts, facts_of, spellings
+from lfmvl_ros.models.server.facts import FAMILY_RULES, ModelFacts, facts_of, spellings
 from lfmvl_ros.models.server.model import ServerModel
 from lfmvl_ros.threads import apply_thread_policy
 
@@ -44,19 +47,19 @@ def find_files(model: str) -> tuple[Path, Path]:
         UserError: one of them is missing, or it isn't clear which.
     """
     first, _, second = model.strip().partition("#")
-    text = Path(first).expanduser()
-    if not text.is_file():
+    text = user_path(first, "model")
+    if not is_regular_file(text):
         raise UserError(f"there is no file {text}; `lfmvl export` writes GGUF files")
     if second:
-        mmproj = Path(second).expanduser()
-        mmproj = mmproj if mmproj.is_file() else text.parent / second
-        if not mmproj.is_file():
+        mmproj = user_path(second, "mmproj file")
+        mmproj = mmproj if is_regular_file(mmproj) else text.parent / mmproj
+        if not is_regular_file(mmproj):
             raise UserError(
                 f"there is no file {second}, named after # as the mmproj file of {text}"
             )
         return text, mmproj
     beside = text.with_name(f"mmproj-{text.name}")
-    found = [beside] if beside.is_file() else sorted(text.parent.glob("mmproj*.gguf"))
+    found = [beside] if is_regular_file(beside) else sorted(text.parent.glob("mmproj*.gguf"))
     if len(found) != 1:
         names = ", ".join(path.name for path in found)
         there = f"there are several beside it ({names})" if found else "there is none beside it"
@@ -85,7 +88,7 @@ class LlamaServer:
 
     Args:
         text, mmproj: GGUF files.
-        min_image_tokens, max_image_tokens: limits of the images it will get.
+        most_image_tokens: of the largest image that it will get.
         context: tokens of prompt and answer together.
         gpu: use one if there is one.
     """
@@ -95,8 +98,7 @@ class LlamaServer:
         text: Path,
         mmproj: Path,
         *,
-        min_image_tokens: int,
-        max_image_tokens: int,
+        most_image_tokens: int,
         context: int = _LEAST_CONTEXT,
         gpu: bool = True,
     ) -> None:
@@ -105,11 +107,12 @@ class LlamaServer:
         self._command = [
             sys.executable, "-m", "lfmvl_ros.models.server.child",
             "--model", str(text), "--mmproj", str(mmproj), "--listen", self.address.socket,
-            "--min-image-tokens", str(min_image_tokens),
-            "--max-image-tokens", str(max_image_tokens), "--context", str(context),
+            "--min-image-tokens", "1", "--max-image-tokens", str(most_image_tokens),
+            "--context", str(context),
             "--threads", str(apply_thread_policy().count), "--own-folder",
             "--gpu" if gpu else "--no-gpu",
         ]  # fmt: skip
+        self.most_image_tokens = most_image_tokens
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._lines: collections.deque[str] = collections.deque(maxlen=_LINES)
@@ -196,6 +199,17 @@ class ManagedModel(ServerModel):
         super().__init__(server.address, facts, name=name, notice=notice, problem=problem)
         self.server = server
 
+    def image_rules(self, wanted: ImageSettings) -> ImageTokenSettings:
+        """Return the token rules that these settings make of an image, within the server's."""
+        rules, most = super().image_rules(wanted), self.server.most_image_tokens
+        if rules.max_tokens <= most:
+            return rules
+        self._warn_once(
+            f"its server was started for at most {most} image tokens; a larger image.max_tokens "
+            "takes effect when the model is loaded again"
+        )
+        return replace(rules, max_tokens=most, min_tokens=min(rules.min_tokens, most))
+
     @classmethod
     def load(cls, settings: PerceptionSettings) -> ManagedModel:
         """Start the server for the GGUF file that the settings name.
@@ -208,12 +222,12 @@ class ManagedModel(ServerModel):
         facts = _facts(text)
         limits = ImageSettings(settings.image.min_tokens, settings.image.max_tokens)
         rules = wanted_rules(facts.rules, limits)
-        tokens = rules.max_tokens + _PROMPT + settings.generation.max_new_tokens
+        most = max(rules.max_tokens, FAMILY_RULES.max_tokens)  # room to raise it while it runs
+        tokens = most + _PROMPT + settings.generation.max_new_tokens
         server = LlamaServer(
             text,
             mmproj,
-            min_image_tokens=rules.min_tokens,
-            max_image_tokens=rules.max_tokens,
+            most_image_tokens=most,
             context=max(_LEAST_CONTEXT, tokens),
             gpu=settings.device != "cpu",
         )

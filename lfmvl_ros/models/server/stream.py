@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 import math
 import zlib
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 
 from lfmvl_ros.core.answer_end import AnswerWatch
 from lfmvl_ros.core.reply import FinishReason, Token
-from lfmvl_ros.models.server.errors import message_of
+from lfmvl_ros.models.server.errors import json_value, message_of
 
 _ZEROS_IN_A_ROW = 16
 _ZEROS_SHARE, _ZEROS_LEAST = 0.75, 8
@@ -68,10 +67,7 @@ class AnswerStream:
             if field.strip() == b"error" and value:  # older llama.cpp
                 self.error = message_of(value)
             return False
-        try:
-            document = json.loads(value)
-        except ValueError:
-            document = None
+        document = json_value(value)
         if not isinstance(document, dict):
             self.error = "the server sent an event that is no JSON object"
             return False

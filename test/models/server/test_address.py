@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.models.base import check_model
+from lfmvl_ros.models.load import check_model
 from lfmvl_ros.models.server.address import api_key, is_gguf, is_server, parse_address
 
 from ...examples import examples

@@ -8,8 +8,8 @@ import pytest
 from lfmvl_ros.core.config import ImageSettings, PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
-from lfmvl_ros.models.base import load_model, notice_of
 from lfmvl_ros.models.catalog import find
+from lfmvl_ros.models.load import load_model, notice_of
 from lfmvl_ros.models.server.address import parse_address
 from lfmvl_ros.models.server.connect import announcement
 from lfmvl_ros.models.server.facts import facts_of, spellings

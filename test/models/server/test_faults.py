@@ -16,7 +16,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.reply import FinishReason
-from lfmvl_ros.models.base import load_model
+from lfmvl_ros.models.load import load_model
 from lfmvl_ros.models.server.http import fetch
 
 from .scripted import ANSWER, Scripted, events, serving
@@ -87,6 +87,7 @@ def test_a_refusal_is_passed_on_with_advice(status, body, said):
         (events()[:7], "closed the stream before"),
         ([b"data: {]\n\n"], "no JSON object"),
         ([b"data: [1]\n\n"], "no JSON object"),
+        ([b"data: " + b"[" * 100_000 + b"\n\n"], "no JSON object"),
         ([b'data: {"error": {"message": "slot failed"}}\n\n'], "slot failed"),
         ([*events()[:5], b'error: {"message": "out of memory"}\n\n'], "out of memory"),
         ([b"\xff\xfe garbage \n" * 50], "closed the stream before"),

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from lfmvl_ros.core.ask import ask
-from lfmvl_ros.core.config import GenerationSettings, PerceptionSettings
+from lfmvl_ros.core.config import GenerationSettings, ImageSettings, PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason
-from lfmvl_ros.models.base import load_model
 from lfmvl_ros.models.catalog import find
+from lfmvl_ros.models.load import load_model
 from lfmvl_ros.scenes import SceneVideo
 
 pytest.importorskip("gguf", reason="gguf is not installed: no GGUF files can be written")
@@ -81,6 +81,16 @@ def test_a_server_elsewhere_on_this_machine_is_recognised_by_its_file(model, cap
     assert grounding.confidence_kind == "calibrated"
 
 
+def test_image_tokens_can_be_changed_while_it_runs_within_limits(model, caplog):
+    for most in (40, 200, 1000):
+        settings = replace(PATIENT, image=ImageSettings(min_tokens=10, max_tokens=most))
+        (grounding,) = ask(model, frames(1, (640, 512)), QUERY, settings)
+        assert grounding.outcome.is_evidence
+        assert 0.6 * min(most, 256) < grounding.reply.image_tokens <= min(most, 256)
+    assert [record.message for record in caplog.records if "256 image tokens" in record.message]
+    assert not [record for record in caplog.records if "of a prompt" in record.message]
+
+
 def test_a_cut_answer_keeps_what_it_named(model):
     settings = replace(PATIENT, generation=replace(PATIENT.generation, max_new_tokens=40))
     (grounding,) = ask(model, frames(1), QUERY, settings)
@@ -131,7 +141,7 @@ def test_a_killed_server_is_started_again(model):
 
 LOADS = """
 import sys, time
-from lfmvl_ros.models.base import load_model
+from lfmvl_ros.models.load import load_model
 model = load_model(sys.argv[1], device="cpu")
 assert not {"torch", "transformers"} & set(sys.modules), "the client needs neither"
 print(model.server.pid, model.server.address.socket, flush=True)
