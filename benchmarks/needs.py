@@ -34,6 +34,8 @@ def how_to_get(package: str) -> str:
             "`make bench-setup`, or `pip install -r requirements-bench.txt` and then "
             "`pip install --no-deps -r requirements-bench-peers.txt`"
         )
+    if package in ("gguf", "xllamacpp"):
+        return "`pip install gguf xllamacpp`"
     if package in _ROS:
         return "`source /opt/ros/$ROS_DISTRO/setup.bash`, or `make setup`"
     if package == "lfmvl_ros":

@@ -77,6 +77,9 @@ RULES = (
     Rule(r"^docker ", "needs Docker"),
     Rule(r"^sudo ", "changes the machine"),
     Rule(r"^pip install ", INSTALLS),
+    Rule(r"^llama-server ", "needs llama.cpp, built for the machine"),
+    Rule(r"^lfmvl doctor --model http", "needs a model server that runs"),
+    Rule(r"^python benchmarks/gguf_converter\.py DIR", "needs the sources of llama.cpp"),
     Rule(r"^make (setup|bench-setup)\b", INSTALLS),
     Rule(r"^make (test|test-fast|test-deep|pytest)\b", "runs these tests themselves"),
     Rule(r"^DISTRO=kilted ", "installs ROS 2 a second time"),
@@ -108,6 +111,14 @@ RULES = (
         r"^lfmvl scenes --labelled my-pictures",
         quick=True,
         leaves=("my-pictures/annotations/instances.json",),
+    ),
+    Rule(r"^lfmvl export bundled out/gguf", needs=("gguf",), leaves=("out/gguf",)),
+    Rule(
+        r"^lfmvl ground out/scene\.mp4 .*\.gguf",
+        first="lfmvl scenes --video out/scene.mp4 --no-boxes --seed 7 && "
+        "lfmvl export bundled out/gguf",
+        needs=("gguf", "xllamacpp"),
+        prints=r'"objects": \[',
     ),
     Rule(r"^lfmvl ground out/scene\.mp4 .*bundled", quick=True, prints=r'"objects": \['),
     Rule(
@@ -153,6 +164,11 @@ RULES = (
     Rule(
         r"^python benchmarks/(checkpoint|decoding|node_overhead|transport)\.py$",
         change=((r"$", " --quick"),),
+    ),
+    Rule(
+        r"^python benchmarks/servers\.py$",
+        needs=("gguf", "xllamacpp"),
+        change=((r"$", " --questions 4"),),
     ),
     Rule(r"^python benchmarks/decoding_identity\.py --out out", change=((r"$", " --frames 24"),)),
     # The sample subscriber runs until it is stopped.

@@ -17,6 +17,7 @@ from lfmvl_ros.cli.checkup_transport import ImageLoad, Wire
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.user_files import exists, user_path
+from lfmvl_ros.models.server.address import is_gguf, is_server
 from lfmvl_ros.ros.transport import middleware
 from lfmvl_ros.threads import apply_thread_policy
 
@@ -99,7 +100,10 @@ def _findings(args: argparse.Namespace, load: ImageLoad) -> Iterator[Finding]:
         yield from checkup_transport.carrying(load, wire)
     yield from checkup_machine.resources()
     if not args.no_model:
-        yield from _model(args) if can_load else _skipped("model", "mend the packages above first")
+        # What a server runs needs neither torch nor transformers here.
+        needs_none = is_server(args.model) or is_gguf(args.model)
+        ready = can_load or needs_none
+        yield from _model(args) if ready else _skipped("model", "mend the packages above first")
     if args.topic:
         yield from _topic(args, wire) if can_listen else _skipped("topic", "mend rclpy first")
 
@@ -130,7 +134,7 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
             yield finding
             if finding.level == FAIL:
                 return
-        from lfmvl_ros.models.load import load_model
+        from lfmvl_ros.models.load import load_model, notice_of
 
         start_s = time.monotonic()
         model = load_model(settings)
@@ -138,6 +142,11 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
         yield failure("model", error)
         return
     yield Finding(OK, "model", f"{model.name} loaded in {time.monotonic() - start_s:.1f} s")
+    if notice := notice_of(model):
+        yield Finding(OK, "server", notice)
+    if problem := str(getattr(model, "problem", "")):
+        what, _, advice = problem.partition("; ")
+        yield Finding(WARN, "server", what, advice)
     frame = _picture()
     took_s = 0.0
     for _ in range(2):  # the first answer also pays for what is made once
@@ -174,6 +183,8 @@ def _download(model: str) -> Iterator[Finding]:
 
     entry = find(model)
     hub_id = model if entry is None else "" if entry.directory else entry.id
+    if is_server(hub_id) or is_gguf(hub_id):
+        return
     is_path = exists(user_path(hub_id, "model")) or hub_id.startswith((".", "/", "~"))
     if hub_id.count("/") != 1 or is_path or hub_id.endswith(".jsonl"):
         return
@@ -186,7 +197,7 @@ def _confidence(reply: Reply) -> Finding:
     if reply.calibration is not None:
         return Finding(OK, "confidence", "calibrated for these weights")
     if not reply.tokens:
-        return Finding(OK, "confidence", "constant: this backend gives no probabilities")
+        return Finding(OK, "confidence", "constant: this backend gives no usable probabilities")
     return Finding(
         OK, "confidence", "the model's own probabilities, not calibrated: fine to rank objects, "
         "no shares of right ones",
@@ -197,6 +208,12 @@ def _device(settings: PerceptionSettings) -> str:
     """Return device and precision that the settings come to."""
     if settings.model.endswith(".jsonl"):
         return "none needed: recorded answers"
+    if is_server(settings.model):
+        return "that of the server"
+    if is_gguf(settings.model):
+        return (
+            "CPU" if settings.device == "cpu" else "what llama.cpp finds: a GPU if it can use one"
+        )
     from lfmvl_ros.models.lfm2_vl.loading import choose_device, choose_dtype
 
     device = choose_device(settings.device)

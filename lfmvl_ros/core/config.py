@@ -220,9 +220,11 @@ class PerceptionSettings(Group):
     model: str = setting(
         "LiquidAI/LFM2.5-VL-450M",
         "Hub id, directory, or catalogue name of a checkpoint; 'bundled' is the small "
-        "demonstration checkpoint in this package; a .jsonl file replays recorded answers. When "
-        "model, device or dtype change at run time, the new model is loaded while the old one "
-        "goes on answering; if loading fails, the old one stays.",
+        "demonstration checkpoint in this package; a .gguf file runs in llama.cpp's server, which "
+        "is started for it; http://host:8080/v1#name, https:// or unix:/path.sock is a server that "
+        "runs already (docs/servers.md); a .jsonl file replays recorded answers. When model, "
+        "device or dtype change at run time, the new model is loaded while the old one goes on "
+        "answering; if loading fails, the old one stays.",
     )
     device: str = setting("auto", "auto, cpu, cuda or cuda:N. auto uses CUDA where available.")
     dtype: str = setting(

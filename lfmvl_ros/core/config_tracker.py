@@ -42,6 +42,14 @@ class TrackerSettings(Group):
         high=10,
         unit="answers",
     )
+    confirm_confidence: float = setting(
+        0.5,
+        "An object is confirmed only if the calibrated confidence of its boxes, averaged over "
+        "answers, is at least this; confidences of other kinds are not asked. Raise it against "
+        "false objects, lower it when right ones stay tentative.",
+        low=0.0,
+        high=1.0,
+    )
     max_missed_answers: int = setting(
         3,
         "A confirmed track is hidden after this many answers in a row without it, and ends after "

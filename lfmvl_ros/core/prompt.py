@@ -12,6 +12,7 @@ from lfmvl_ros.core.query import Query
 # Everything a chat template or an image processor of this family treats as control: the ChatML
 # markers, reserved and image tokens in <|...|>, and the bare <image> sentinel.
 _CONTROL = re.compile(r"<\|[^<>|]{0,64}\|>|<\s*/?\s*image\s*>|<\|+|\|+>", re.IGNORECASE)
+_KEYS = re.compile(r'\[\s*\{\s*"(\w+)"[^{}]*?"(\w+)"')
 
 
 def neutralise(text: str) -> str:
@@ -74,6 +75,16 @@ class PromptTemplate:
                 f"the query {query.text!r} holds nothing but control tokens; name an object"
             )
         return Prompt(self.text.replace("{query}", words), query, self.decimals)
+
+
+def keys_of(prompt: Prompt) -> tuple[str, str]:
+    """Return the keys of label and box in the example that the prompt gives.
+
+    >>> keys_of(CARD_TEMPLATE.render(Query.parse("tote")))
+    ('label', 'bbox')
+    """
+    found = _KEYS.search(prompt.text)
+    return (found[1], found[2]) if found else ("label", "bbox")
 
 
 CARD_TEMPLATE = PromptTemplate(

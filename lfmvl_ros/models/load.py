@@ -14,12 +14,13 @@ from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.user_files import check_regular, exists, is_directory, user_path
 from lfmvl_ros.models.catalog import CatalogEntry, catalog, find
 from lfmvl_ros.models.checkpoint_files import check_directory, check_transformers
+from lfmvl_ros.models.server.address import is_gguf, is_server, parse_address
 
 
 def load_model(
     settings: PerceptionSettings | str, *, device: str = "auto", dtype: str = "auto"
 ) -> VisionLanguageModel:
-    """Load a model: a catalogue name, hub id, directory or replay file.
+    """Load a model: a catalogue name, hub id, directory, GGUF or replay file, or a server.
 
     An existing directory wins over a hub id of the same spelling. A checkpoint that the catalogue
     does not know is asked with the template of the LFM2.5-VL card.
@@ -39,6 +40,14 @@ def load_model(
         from lfmvl_ros.models.replay import ReplayModel
 
         return ReplayModel.from_file(user_path(model, "recording"))
+    if is_server(model):
+        from lfmvl_ros.models.server.connect import connect
+
+        return connect(parse_address(model), settings.image)
+    if is_gguf(model):
+        from lfmvl_ros.models.server.managed import ManagedModel
+
+        return ManagedModel.load(settings)
     entry = find(model)
     source = _source(model, entry)
     check_transformers()
@@ -58,10 +67,15 @@ def load_model(
     )
 
 
+def notice_of(model: VisionLanguageModel) -> str:
+    """Return what users should read when this model is loaded, such as where images are sent."""
+    return str(getattr(model, "notice", ""))
+
+
 def check_model(settings: PerceptionSettings) -> None:
     """Raise what :func:`load_model` would, as far as it can be known without loading weights.
 
-    A hub id is taken for good: only fetching it tells.
+    A hub id is taken for good: only fetching it tells. So is a server's address.
 
     Raises:
         UserError: there is no such file, directory, name or device, or no checkpoint in there.
@@ -72,6 +86,15 @@ def check_model(settings: PerceptionSettings) -> None:
         if not exists(recording):
             raise UserError(f"the recording {quoted(model)} can't be read: there is no such file")
         check_regular(recording)
+        return
+    if is_server(model):
+        parse_address(model)
+        return
+    if is_gguf(model):
+        from lfmvl_ros.models.server.managed import check_program, find_files
+
+        check_program()
+        find_files(model)
         return
     _source(model, find(model))
     check_transformers()

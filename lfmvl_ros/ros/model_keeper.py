@@ -12,7 +12,7 @@ from lfmvl_ros.core.errors import describe
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.report import Answer
-from lfmvl_ros.models.load import load_model
+from lfmvl_ros.models.load import load_model, notice_of
 
 Key = tuple[str, str, str]
 
@@ -67,6 +67,7 @@ class ModelKeeper:
         with self._lock:
             self._model, self._loaded = model, first.model_key
             self.pipeline, self.problem = pipeline, ""
+        self._pass_on_notice(model)
         self.want(settings())
         return model.name
 
@@ -82,6 +83,10 @@ class ModelKeeper:
             if self._loader is None:
                 self._loader = threading.Thread(target=self._run, name="model loader", daemon=True)
                 self._loader.start()
+
+    def _pass_on_notice(self, model: VisionLanguageModel) -> None:
+        if notice := notice_of(model):
+            self._log.info(notice)
 
     def release(self, stopped: bool) -> None:
         """Free the weights, unless a call that did not stop is still using them."""
@@ -122,6 +127,7 @@ class ModelKeeper:
                     self._model, self._loaded = model, wanted.model_key
                     self.pipeline.exchange(model, lambda: old.close() if old else None)
                     self._log.info(f"{model.name} answers from now on")
+                    self._pass_on_notice(model)
             loaded = self._loaded
             if problem and loaded is not None:
                 self.problem = f"{wanted.model} can't be used, {loaded[0]} stays: {problem}"

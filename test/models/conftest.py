@@ -56,6 +56,34 @@ def plain(backend):
 
 
 @pytest.fixture(scope="session")
+def gguf_files(checkpoint, tmp_path_factory):
+    """The checkpoint as GGUF files in float16."""
+    pytest.importorskip("gguf", reason="gguf is not installed: no GGUF files can be written")
+    from lfmvl_ros.models.gguf.export import export_gguf
+
+    return export_gguf(checkpoint, tmp_path_factory.mktemp("gguf"), "f16", name="tiny")
+
+
+@pytest.fixture(scope="session")
+def managed(gguf_files):
+    """The exported checkpoint, behind a llama.cpp server that is started for it."""
+    pytest.importorskip("xllamacpp", reason="xllamacpp is not installed: no llama.cpp server here")
+    from lfmvl_ros.models.load import load_model
+
+    model = load_model(str(gguf_files.text), device="cpu")
+    yield model
+    model.close()
+
+
+@pytest.fixture(scope="session")
+def server(managed, gguf_files):
+    """The same server, as one that somebody else started."""
+    from lfmvl_ros.models.load import load_model
+
+    return load_model(f"unix:{managed.server.address.socket}#{gguf_files.facts}")
+
+
+@pytest.fixture(scope="session")
 def scenes(backend):
     """Make ``n`` pictures of different sizes, each with a prompt of its own."""
     sizes = [(256, 256), (320, 240), (640, 480), (96, 200), (400, 128)]

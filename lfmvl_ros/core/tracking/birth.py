@@ -81,7 +81,7 @@ def births(
         confidence=seen.scores[rows],
         evidence=np.zeros((n, len(table.vocabulary))),
         label=columns,
-        confirmed=log_odds >= life.CONFIRM,
+        confirmed=life.is_confirmed(log_odds, seen.scores[rows], seen.calibrated, settings),
         missed=np.zeros(n, dtype=np.bool_),
         born_ns=stamps,
         seen_ns=stamps,

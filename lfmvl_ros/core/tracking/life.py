@@ -2,7 +2,8 @@
 """When a track is believed, and when it ends: existence as log-odds that answers push up or down.
 
 The steps follow from two settings: ``confirm_answers`` sights carry a new track from even odds to
-confirmation, ``max_missed_answers`` misses carry the best one from its ceiling to its end. Answers
+confirmation, ``max_missed_answers`` misses carry the best one from its ceiling to its end. To be
+confirmed, a track also needs boxes with a mean confidence of ``confirm_confidence``. Answers
 that come faster than ``evidence_spacing_s`` see nearly the same scene and share one answer's
 weight, so four answers a second and thirty need no different settings. A model that repeats its
 errors from answer to answer also overlooks, and invents, the same thing again: answers further
@@ -103,6 +104,26 @@ def answer_weight(
 def birth_log_odds(settings: TrackerSettings) -> float:
     """Return the log-odds of a track seen once; one answer may be enough to confirm it."""
     return CONFIRM if settings.confirm_answers == 1 else BIRTH
+
+
+def is_confirmed(
+    log_odds: FloatArray, confidence: FloatArray, calibrated: bool, settings: TrackerSettings
+) -> NDArray[np.bool_]:
+    """Return which tracks, ``(N,)``, have been seen often enough and with enough confidence.
+
+    A model names the same false thing again and again, so that being named often says little where
+    each answer doubts it: of the confirmed tracks whose mean confidence was below one half, hardly
+    any were right, however long they lived (``benchmarks/track_confidence.py``, docs/tracking.md).
+
+    Args:
+        log_odds: ``(N,)`` of existence, from the number of answers.
+        confidence: ``(N,)`` of the track's boxes, averaged over answers, [0, 1].
+        calibrated: whether confidences are shares of boxes that are right. Token probabilities as
+            they are may be low for right boxes, and then say nothing here.
+        settings: of the tracker.
+    """
+    least = settings.confirm_confidence if calibrated else 0.0
+    return np.asarray((log_odds >= CONFIRM) & (confidence >= least))
 
 
 def after_sight(

@@ -30,6 +30,7 @@ class Measurements:
         scores: ``(M,)`` in [0, 1].
         source: for each detection of the answer, the row of ``boxes`` that speaks for it.
         first: for each row, the detection of the answer that it was taken from.
+        calibrated: the scores are shares of such boxes that are right.
     """
 
     boxes: FloatArray
@@ -40,6 +41,7 @@ class Measurements:
     scores: FloatArray
     source: tuple[int, ...]
     first: tuple[int, ...]
+    calibrated: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -54,7 +56,13 @@ def label_key(label: str) -> str:
     return fold_label(label)
 
 
-def measure(found: Detections, box_jitter: float, scale: FloatArray | None = None) -> Measurements:
+def measure(
+    found: Detections,
+    box_jitter: float,
+    scale: FloatArray | None = None,
+    *,
+    calibrated: bool = False,
+) -> Measurements:
     """Turn the boxes of one answer into measurements.
 
     Repetitions (same label, IoU above 0.9) are merged into the one with the highest score.
@@ -63,6 +71,7 @@ def measure(found: Detections, box_jitter: float, scale: FloatArray | None = Non
         found: the answer.
         box_jitter: standard deviation of a box centre from one answer to the next, in box sizes.
         scale: ``(4,)`` factors on the jitter of cx, cy, w, h; None for ones.
+        calibrated: whether the answer's scores are.
     """
     key_of = {label: label_key(label) for label in set(found.labels)}
     keys = [key_of[label] for label in found.labels]
@@ -96,6 +105,7 @@ def measure(found: Detections, box_jitter: float, scale: FloatArray | None = Non
         scores=chosen.scores,
         source=tuple(row_of),
         first=tuple(kept),
+        calibrated=calibrated,
     )
 
 

@@ -124,7 +124,12 @@ def apply_answer(
     born: dict[int, int] = {}
     image = look(grounding.stamp_ns) if settings.bridge == "flow" else None
     if grounding.outcome.is_evidence:
-        seen = measure(grounding.detections, settings.box_jitter, table.jitter)
+        seen = measure(
+            grounding.detections,
+            settings.box_jitter,
+            table.jitter,
+            calibrated=grounding.confidence_kind == "calibrated",
+        )
         table = evidence.with_labels(table, seen, grounding.query)
         if image is not None:
             mean, covariance = without_flow(table, grounding.stamp_ns, settings)
@@ -277,7 +282,8 @@ def _sighted(
         noise=noise,
         log_odds=log_odds,
         confidence=confidence,
-        confirmed=table.confirmed | (log_odds >= life.CONFIRM),
+        confirmed=table.confirmed
+        | life.is_confirmed(log_odds, confidence, seen.calibrated, settings),
     )
 
 

@@ -17,6 +17,7 @@ from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.drafting.draft_text import AnswerDraft
 from lfmvl_ros.core.drafting.drafts import LONGEST_TEXT
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.image_rules import wanted_rules
 from lfmvl_ros.core.image_tokens import (
     ImageTokenSettings,
     count_image_tokens,
@@ -33,7 +34,7 @@ from lfmvl_ros.models.lfm2_vl.draft_tokens import TokenDraft, encoder
 from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
 from lfmvl_ros.models.lfm2_vl.grammar import AnswerGrammars, GrammarMask, Masked
 from lfmvl_ros.models.lfm2_vl.loading import choose_device, choose_dtype, load_checkpoint
-from lfmvl_ros.models.lfm2_vl.model_inputs import InputBuilder, ModelInputs, wanted_rules
+from lfmvl_ros.models.lfm2_vl.model_inputs import InputBuilder, ModelInputs
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
 from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
 from lfmvl_ros.models.lfm2_vl.writing import Limit, Written, generation_config, write_with_generate

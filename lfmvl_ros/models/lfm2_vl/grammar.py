@@ -10,7 +10,6 @@ al., 2024, arXiv:2411.15100), an optional package, and is computed for every pos
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -19,10 +18,9 @@ import torch
 from transformers import LogitsProcessor
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.prompt import Prompt
+from lfmvl_ros.core.prompt import Prompt, keys_of
 from lfmvl_ros.models.lfm2_vl.choosing import Chooser
 
-_KEYS = re.compile(r'\[\s*\{\s*"(\w+)"[^{}]*?"(\w+)"')
 _COMPILED = 16  # queries kept
 
 
@@ -55,18 +53,6 @@ def grammar_text(labels: Sequence[str], *, keys: tuple[str, str], decimals: int)
 def _quoted(text: str) -> str:
     """A JSON string as a literal of the grammar."""
     return json.dumps(json.dumps(text, ensure_ascii=False), ensure_ascii=False)
-
-
-def keys_of(prompt: Prompt) -> tuple[str, str]:
-    """Return the keys of label and box in the example that the prompt gives.
-
-    >>> from lfmvl_ros.core.prompt import CARD_TEMPLATE
-    >>> from lfmvl_ros.core.query import Query
-    >>> keys_of(CARD_TEMPLATE.render(Query.parse("tote")))
-    ('label', 'bbox')
-    """
-    found = _KEYS.search(prompt.text)
-    return (found[1], found[2]) if found else ("label", "bbox")
 
 
 class AnswerGrammars:

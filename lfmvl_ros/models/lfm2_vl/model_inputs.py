@@ -6,12 +6,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from lfmvl_ros.core.config import ImageSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import Prompt
@@ -37,24 +36,6 @@ class ModelInputs:
     image_tokens: tuple[int, ...]
     preprocess_s: float
     vision_s: float
-
-
-def wanted_rules(own: ImageTokenSettings, wanted: ImageSettings) -> ImageTokenSettings:
-    """Return a checkpoint's ``own`` token rules with the user's wishes; 0 keeps its own.
-
-    ``min_tokens`` never exceeds ``max_tokens``; one tile at most means no splitting.
-    """
-    most = wanted.max_tokens or own.max_tokens
-    tiles = wanted.max_tiles or own.max_tiles
-    split = own.split if wanted.split == "checkpoint" else wanted.split == "always"
-    return replace(
-        own,
-        min_tokens=min(wanted.min_tokens or own.min_tokens, most),
-        max_tokens=most,
-        split=split and tiles > 1,
-        min_tiles=max(2, min(own.min_tiles, tiles)),
-        max_tiles=max(2, tiles),
-    )
 
 
 def processor_options(rules: ImageTokenSettings) -> dict[str, Any]:

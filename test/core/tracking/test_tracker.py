@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from filterpy.common import Q_continuous_white_noise
 from filterpy.kalman import KalmanFilter
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from lfmvl_ros.core.config import TrackerSettings
-from lfmvl_ros.core.grounding import Outcome
+from lfmvl_ros.core.grounding import Grounding, Outcome
 from lfmvl_ros.core.tracking import Tracker, TrackState
 
+from ...examples import examples
 from .followed import BOX, UNREADABLE, MakeAnswer, established, ns
 
 
@@ -83,6 +88,40 @@ def test_doubtful_sights_confirm_later(answer: MakeAnswer) -> None:
         tracker.apply(answer(i / 4, [BOX], scores=0.2))
     assert tracker.at(ns(0.25)).state == (TrackState.TENTATIVE,)
     assert tracker.at(ns(0.25)).scores[0] < 0.25
+
+
+def sure(grounding: Grounding) -> Grounding:
+    """Return an answer with calibrated confidences."""
+    return replace(grounding, confidence_kind="calibrated")
+
+
+@examples(30)
+@given(least=st.floats(0.05, 1.0), score=st.floats(0.01, 1.0), needed=st.integers(1, 3))
+def test_what_every_answer_doubts_is_never_confirmed(
+    answer: MakeAnswer, least: float, score: float, needed: int
+) -> None:
+    """However often it is seen; where confidences are not calibrated, they are not asked."""
+    assume(abs(score - least) > 1e-9)
+    settings = TrackerSettings(confirm_answers=needed, confirm_confidence=least)
+    for calibrated in (True, False):
+        tracker, states = Tracker(settings), []
+        for i in range(60):
+            made = answer(i / 2, [BOX], scores=score)
+            tracker.apply(sure(made) if calibrated else made)
+            states += tracker.at(ns(i / 2)).state
+        assert (TrackState.CONFIRMED in states) == (score > least or not calibrated)
+
+
+def test_confirmation_takes_the_mean_confidence_of_the_boxes(answer: MakeAnswer) -> None:
+    """A track that begins doubtful is confirmed when its answers grow surer, and stays so."""
+    tracker, states = Tracker(), []
+    for i, score in enumerate([0.3] * 4 + [0.9] * 4 + [0.3] * 8):
+        tracker.apply(sure(answer(i / 2, [BOX], scores=score)))
+        states += tracker.at(ns(i / 2)).state
+    first = states.index(TrackState.CONFIRMED)
+    assert first in (4, 5, 6)
+    assert set(states[first:]) == {TrackState.CONFIRMED}
+    assert tracker.at(ns(7.5)).scores[0] < 0.4
 
 
 @pytest.mark.parametrize("allowed", [1, 4, 7])

@@ -12,12 +12,12 @@ import torch
 
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.image_rules import wanted_rules
 from lfmvl_ros.core.image_tokens import ImageTokenSettings, count_image_tokens
 from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.models.lfm2_vl.backend import halved
-from lfmvl_ros.models.lfm2_vl.model_inputs import wanted_rules
 
 OWN = ImageSettings()
 SHORT = GenerationSettings(max_new_tokens=16)

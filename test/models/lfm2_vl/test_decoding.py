@@ -11,12 +11,12 @@ import torch
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.drafting.draft_text import AnswerDraft
+from lfmvl_ros.core.image_rules import wanted_rules
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.models.lfm2_vl.choosing import chooser_for
 from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Row, write_answers
 from lfmvl_ros.models.lfm2_vl.draft_tokens import BlockSize, TokenDraft, encoder
 from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
-from lfmvl_ros.models.lfm2_vl.model_inputs import wanted_rules
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
 from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
 from lfmvl_ros.models.lfm2_vl.writing import Limit, generation_config, write_with_generate

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.image_rules import wanted_rules
 from lfmvl_ros.core.image_tokens import ImageTokenSettings, count_image_tokens
 from lfmvl_ros.core.latency.budgeting import as_image_settings
 from lfmvl_ros.core.latency.ladder import ladder
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
-from lfmvl_ros.models.lfm2_vl.model_inputs import wanted_rules
 from lfmvl_ros.models.replay import RecordedReply, ReplayModel
 
 from ...examples import examples

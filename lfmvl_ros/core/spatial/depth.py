@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A depth image in metres, and the grid of samples that is taken around a box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lfmvl_ros.core.boxes import FloatArray
+
+DepthArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+# The surroundings of a box that are sampled with it, as a share of its sides.
+MARGIN = 0.30
+# How many samples a box and its surroundings get, about; more cost time and gain nothing.
+SAMPLES = 900
+_LEAST_MARGIN_PX = 5
+
+
+@dataclass(frozen=True, eq=False)
+class DepthImage:
+    """Depth along the optical axis, registered to the colour image. Never written to.
+
+    Attributes:
+        depth_m: ``(H, W)`` float32, C-contiguous, metres; NaN where there is none.
+        stamp_ns: capture time, integer nanoseconds, >= 0.
+        frame_id: optical frame of the camera it is registered to.
+
+    Raises:
+        ValueError: shape, type or a value differs from what is said above.
+
+    >>> DepthImage.from_mm(np.array([[0, 1500]], np.uint16), stamp_ns=0).depth_m.tolist()
+    [[nan, 1.5]]
+    """
+
+    depth_m: DepthArray
+    stamp_ns: int
+    frame_id: str = ""
+
+    def __post_init__(self) -> None:
+        depth = self.depth_m
+        if not isinstance(depth, np.ndarray) or depth.dtype != np.float32 or depth.ndim != 2:
+            got = getattr(depth, "dtype", type(depth).__name__)
+            raise ValueError(
+                f"DepthImage.depth_m must be a float32 array (H, W), "
+                f"got {got} {getattr(depth, 'shape', '')}"
+            )
+        if 0 in depth.shape or not depth.flags.c_contiguous:
+            raise ValueError(f"DepthImage.depth_m must be contiguous, H, W >= 1, got {depth.shape}")
+        if not isinstance(self.stamp_ns, int) or self.stamp_ns < 0:
+            raise ValueError(f"DepthImage.stamp_ns must be an integer >= 0, got {self.stamp_ns!r}")
+
+    @classmethod
+    def from_mm(cls, depth_mm: NDArray[np.uint16], stamp_ns: int, frame_id: str = "") -> DepthImage:
+        """Return the image of encoding ``16UC1``: millimetres, 0 where there is no depth (REP 118).
+
+        Raises:
+            ValueError: not a uint16 array ``(H, W)``.
+        """
+        if depth_mm.dtype != np.uint16:
+            raise ValueError(f"depth in millimetres must be uint16, got {depth_mm.dtype}")
+        depth = depth_mm.astype(np.float32)
+        depth *= np.float32(0.001)
+        depth[depth_mm == 0] = np.nan
+        return cls(depth, stamp_ns, frame_id)
+
+    @classmethod
+    def from_m(
+        cls,
+        depth_m: NDArray[np.floating],
+        stamp_ns: int,
+        frame_id: str = "",
+        *,
+        near_m: float = 0.0,
+        far_m: float = np.inf,
+    ) -> DepthImage:
+        """Return the image of encoding ``32FC1``; what is not in (near_m, far_m) has no depth."""
+        depth = np.ascontiguousarray(depth_m, dtype=np.float32)
+        good = (depth > near_m) & (depth < far_m)
+        return cls(np.where(good, depth, np.float32(np.nan)), stamp_ns, frame_id)
+
+    @property
+    def wh(self) -> tuple[int, int]:
+        """``(width, height)`` in px."""
+        return int(self.depth_m.shape[1]), int(self.depth_m.shape[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """Inverse depth on a regular grid over a box and its surroundings.
+
+    Attributes:
+        inverse: ``(R, C)`` float32, 1/m; 0 where no depth is near the sample.
+        u_px, v_px: ``(C,)`` and ``(R,)`` float64, where the columns and rows are in the image.
+        rows, columns: those within the box.
+        xyxy_px: the box, within the image.
+        stride_px: between samples.
+        valid: share of the box's samples that have depth.
+    """
+
+    inverse: DepthArray
+    u_px: FloatArray
+    v_px: FloatArray
+    rows: slice
+    columns: slice
+    xyxy_px: tuple[float, float, float, float]
+    stride_px: int
+    valid: float
+
+    @property
+    def has_depth(self) -> BoolArray:
+        """``(R, C)`` where a sample has depth."""
+        return np.asarray(self.inverse > 0)
+
+    @property
+    def inside(self) -> tuple[slice, slice]:
+        """Index of the samples within the box."""
+        return self.rows, self.columns
+
+    @property
+    def box_samples(self) -> int:
+        """How many samples lie within the box."""
+        return int(self.inverse[self.inside].size)
+
+    @property
+    def box_wh_px(self) -> tuple[float, float]:
+        """Width and height of the box, px."""
+        x0, y0, x1, y1 = self.xyxy_px
+        return x1 - x0, y1 - y0
+
+
+def median(values: NDArray[np.floating]) -> float:
+    """Return the lower median of some values; a fifth of the time of ``np.median``."""
+    middle = (values.size - 1) // 2
+    return float(np.partition(values, middle, axis=None)[middle])
+
+
+def sample_patch(depth_m: DepthArray, xyxy_px: FloatArray) -> Patch | None:
+    """Return the samples around a box; None when less than 2x2 of them lie within it.
+
+    Each sample is the median of the valid pixels among the 3x3 around it, which fills the holes
+    that registration leaves and removes single false pixels. The cost does not depend on the size
+    of the box.
+
+    Args:
+        depth_m: ``(H, W)`` see :class:`DepthImage`.
+        xyxy_px: ``(4,)`` finite.
+    """
+    height, width = depth_m.shape
+    x0, y0, x1, y1 = xyxy_px.tolist()
+    x0, y0, x1, y1 = max(x0, 0.0), max(y0, 0.0), min(x1, width), min(y1, height)
+    if x1 - x0 < 2 or y1 - y0 < 2:
+        return None
+    across = max(MARGIN * (x1 - x0), _LEAST_MARGIN_PX)
+    down = max(MARGIN * (y1 - y0), _LEAST_MARGIN_PX)
+    # One pixel at the border is left free for the 3x3 around a sample.
+    left, right = int(max(x0 - across, 1)), int(min(x1 + across, width - 1))
+    top, bottom = int(max(y0 - down, 1)), int(min(y1 + down, height - 1))
+    if right - left < 3 or bottom - top < 3:
+        return None
+    stride = max(1, round(((right - left) * (bottom - top) / SAMPLES) ** 0.5))
+    left, top = left + (stride - 1) // 2, top + (stride - 1) // 2
+    u, v = np.arange(left, right, stride), np.arange(top, bottom, stride)
+    columns = slice(*np.searchsorted(u + 0.5, [x0, x1]).tolist())
+    rows = slice(*np.searchsorted(v + 0.5, [y0, y1]).tolist())
+    if columns.stop - columns.start < 2 or rows.stop - rows.start < 2:
+        return None
+    inverse = _medians(depth_m, left, top, (len(v), len(u)), stride)
+    share = float(np.count_nonzero(inverse[rows, columns])) / inverse[rows, columns].size
+    return Patch(
+        inverse, u + 0.5, v + 0.5, rows, columns, (x0, y0, x1, y1), stride, share
+    )  # fmt: skip
+
+
+def _medians(
+    depth_m: DepthArray, left: int, top: int, shape: tuple[int, int], stride: int
+) -> DepthArray:
+    """Return 1/median of the valid depths around each sample, 0 where there is none."""
+    rows, columns = shape
+    near = np.empty((rows * columns, 9), np.float32)
+    for k in range(9):
+        y, x = top - 1 + k // 3, left - 1 + k % 3
+        window = depth_m[y : y + (rows - 1) * stride + 1 : stride]
+        near[:, k] = window[:, x : x + (columns - 1) * stride + 1 : stride].ravel()
+    near.sort(axis=1)  # NaN last
+    count = 9 - np.count_nonzero(np.isnan(near), axis=1)
+    middle = near[np.arange(len(near)), np.maximum(count - 1, 0) // 2]
+    inverse = np.zeros(len(near), np.float32)
+    np.divide(np.float32(1.0), middle, out=inverse, where=count > 0)
+    return inverse.reshape(shape)

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which samples of a box are the object: a box of a model is imprecise, and holds more than it.
+
+1. Planes of the surroundings (floor, wall, shelf) are removed.
+2. What is left falls apart into candidates: parts connected without a jump of depth, and slabs of
+   depth that are more frequent within the box than around it (for what is hollow or full of holes).
+   The planes themselves are candidates of lesser standing: a box may be of a poster on a wall.
+3. Each candidate is scored by how much of the box it covers, weighted towards the middle, times the
+   square of its share inside the box, times how well its own extent fits the box, times how well
+   its depth fits what is expected, where something is.
+4. The best one wins; parts at its depth join it. The best rival is kept for the covariance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.spatial.depth import BoolArray, DepthArray, Patch, median
+from lfmvl_ros.core.spatial.planes import Plane, box_units, surrounding_planes
+
+# A second difference of inverse depth beyond this share of it is a jump: it vanishes on planes.
+JUMP = 0.028
+_LARGEST_JUMP = 0.12
+_NOISE_FACTOR = 5.0
+_CENTRE_SIGMA = 0.38  # of the weight within the box, in sides of the box
+_PLANE_STANDING = 0.35
+_SLAB_STANDING = 0.8
+_BIN = 0.025  # of log depth
+_LEAST_SAMPLES = 4
+_LEAST_VALID = 0.02
+_BEYOND_BOX = 0.12  # the object may reach this far out of its box, in sides
+
+
+@dataclass(frozen=True)
+class ExpectedDepth:
+    """Where the object should be, from its track or its size: mean and standard deviation, m."""
+
+    depth_m: float
+    sigma_m: float
+
+
+@dataclass(frozen=True, eq=False)
+class Foreground:
+    """The samples that are the object.
+
+    Attributes:
+        u_px, v_px, depth_m: ``(N,)`` float64 each.
+        median_m: median depth of the samples.
+        score: of the choice, in [0, 1].
+        rival, rival_m: score and depth of the best other candidate; 0 without one.
+        cover: share of the box that is the object.
+        purity: share of the candidate that is inside the box.
+        noise: median second difference of inverse depth, relative.
+        on_plane: it lies in a plane of the surroundings.
+        planes: of the surroundings.
+        mask: ``(R, C)`` which samples of the patch they are.
+        patch: where the samples are from.
+    """
+
+    u_px: FloatArray
+    v_px: FloatArray
+    depth_m: FloatArray
+    median_m: float
+    score: float
+    rival: float
+    rival_m: float
+    cover: float
+    purity: float
+    noise: float
+    on_plane: bool
+    planes: list[Plane]
+    mask: BoolArray
+    patch: Patch
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    mask: BoolArray
+    cover: float  # weighted towards the middle of the box
+    purity: float
+    fit: float  # of its extent to the box, in [0, 1]
+    standing: float
+
+    @property
+    def score(self) -> float:
+        return self.cover * self.purity**2 * (0.25 + self.fit) * self.standing
+
+
+def find_foreground(
+    patch: Patch, focal_px: float, expected: ExpectedDepth | None
+) -> Foreground | None:
+    """Return the samples of a patch that are the object; None where nothing stands out.
+
+    Args:
+        patch: of :func:`~lfmvl_ros.core.spatial.depth.sample_patch`.
+        focal_px: focal length.
+        expected: where the object should be, if anything is known.
+    """
+    has_depth = patch.has_depth
+    if np.count_nonzero(has_depth[patch.inside]) < max(6, _LEAST_VALID * patch.box_samples):
+        return None
+    jump, noise = _jumps(patch.inverse, has_depth)
+    usable = has_depth & ~jump
+    usable[patch.inside] = False
+    planes = surrounding_planes(patch, usable)
+    candidates = list(_candidates(patch, focal_px, jump, noise, planes))
+    if not candidates:
+        return None
+    return _choose(patch, focal_px, expected, candidates, noise, planes)
+
+
+def _jumps(inverse: DepthArray, has_depth: BoolArray) -> tuple[BoolArray, float]:
+    """Return ``(R, C)`` where depth jumps, and how much second differences are noise."""
+    jump = np.zeros(inverse.shape, dtype=bool)
+    middle_x, middle_y = inverse[:, 1:-1], inverse[1:-1]
+    across = np.abs(inverse[:, 2:] - 2 * middle_x + inverse[:, :-2])
+    down = np.abs(inverse[2:] - 2 * middle_y + inverse[:-2])
+    whole = has_depth[:, 1:-1] & has_depth[:, 2:] & has_depth[:, :-2]
+    noise = 1.0
+    if whole.any():
+        relative = across[whole] / middle_x[whole]
+        noise = median(relative[:: max(1, len(relative) // 600)])
+    limit = min(max(JUMP, _NOISE_FACTOR * noise), _LARGEST_JUMP)
+    jump[:, 1:-1] |= across > limit * middle_x
+    jump[1:-1] |= down > limit * middle_y
+    return jump, noise
+
+
+def _centre_weight(patch: Patch) -> FloatArray:
+    x, y = box_units(patch)
+    wx = np.exp(-0.5 * (x / _CENTRE_SIGMA) ** 2)
+    wy = np.exp(-0.5 * (y / _CENTRE_SIGMA) ** 2)
+    return np.asarray(wy[:, None] * wx[None])
+
+
+def _candidates(
+    patch: Patch, focal_px: float, jump: BoolArray, noise: float, planes: list[Plane]
+) -> Iterator[_Candidate]:
+    has_depth = patch.has_depth
+    background = np.zeros(has_depth.shape, dtype=bool)
+    for plane in planes:
+        background |= plane.mask
+    weight = _centre_weight(patch)
+    total = float(weight[patch.inside].sum())
+    weight /= total
+    count = 0
+    smooth = ~jump
+    for candidate in _parts(patch, has_depth & smooth & ~background, weight, 1.0):
+        count += 1
+        yield candidate
+    for plane in planes:
+        if np.count_nonzero(plane.mask[patch.inside]) > 0.04 * patch.box_samples:
+            for candidate in _parts(patch, plane.mask & smooth, weight, _PLANE_STANDING):
+                count += 1
+                yield candidate
+    for candidate in _slabs(patch, focal_px, has_depth & ~background, weight, noise):
+        count += 1
+        yield candidate
+    for mask, standing in ((has_depth & ~background, 0.8), (has_depth, 0.5)):
+        if count:
+            return
+        for candidate in _parts(patch, mask, weight, standing):
+            count += 1
+            yield candidate
+
+
+def _parts(
+    patch: Patch, mask: BoolArray, weight: FloatArray, standing: float
+) -> Iterator[_Candidate]:
+    """Yield the connected parts of a mask that matter within the box."""
+    number, labels, stats, _ = cv2.connectedComponentsWithStats(
+        mask.view(np.uint8), connectivity=4, ltype=cv2.CV_32S
+    )
+    if number <= 1:
+        return
+    within = labels[patch.inside].ravel()
+    inside = np.bincount(within, minlength=number)
+    cover = np.bincount(within, weight[patch.inside].ravel(), minlength=number)
+    least = max(_LEAST_SAMPLES, 0.012 * patch.box_samples)
+    for k in range(1, number):
+        if inside[k] >= least:
+            x, y, w, h, size = stats[k].tolist()
+            yield _Candidate(
+                labels == k,
+                float(cover[k]),
+                float(inside[k]) / size,
+                _fit(patch, x, y, w, h),
+                standing,
+            )
+
+
+def _fit(patch: Patch, column: int, row: int, columns: int, rows: int) -> float:
+    """Return the IoU of a part's extent and the box."""
+    x0, y0, x1, y1 = patch.xyxy_px
+    half = patch.stride_px / 2
+    a0, a1 = float(patch.u_px[column]) - half, float(patch.u_px[column + columns - 1]) + half
+    b0, b1 = float(patch.v_px[row]) - half, float(patch.v_px[row + rows - 1]) + half
+    both = max(min(a1, x1) - max(a0, x0), 0.0) * max(min(b1, y1) - max(b0, y0), 0.0)
+    return both / ((a1 - a0) * (b1 - b0) + (x1 - x0) * (y1 - y0) - both)
+
+
+def _slabs(
+    patch: Patch, focal_px: float, fore: BoolArray, weight: FloatArray, noise: float
+) -> Iterator[_Candidate]:
+    """Yield up to two ranges of depth that the box has more of than its surroundings."""
+    within = fore[patch.inside]
+    if np.count_nonzero(within) < 6:
+        return
+    log_depth = -np.log(np.where(fore, patch.inverse, 1.0))
+    here = log_depth[patch.inside][within]
+    around = fore.copy()
+    around[patch.inside] = False
+    low = float(here.min())
+    bins = int(np.clip((float(here.max()) - low) / _BIN, 1, 160)) + 1
+    outside = max(fore.size - patch.box_samples, 1)
+    place = ((here - low) / _BIN).astype(np.intp)
+    net: FloatArray = np.bincount(place, weight[patch.inside][within], bins).astype(np.float64)
+    there = ((log_depth[around] - low) / _BIN).astype(np.intp)
+    there = there[(there >= 0) & (there < bins)]
+    net = net - 0.8 / outside * np.bincount(there, minlength=bins)
+    padded = np.concatenate([[0.0], net, [0.0]])
+    net = (padded[:-2] + net + padded[2:]) / 3
+    side = 0.5 * min(patch.box_wh_px) / focal_px
+    half = max(0.03, min(0.9 * side, 0.25), 4 * noise)
+    for _ in range(2):
+        k = int(net.argmax())
+        if net[k] <= 0:
+            return
+        mask = fore & (np.abs(log_depth - (low + (k + 0.5) * _BIN)) < half)
+        reach = int(half / _BIN)
+        net[max(0, k - reach - 1) : k + reach + 2] = -1
+        inside = mask[patch.inside]
+        count = int(np.count_nonzero(inside))
+        if count >= 5:
+            rows, columns = np.nonzero(inside)
+            extent = (int(np.ptp(rows)) + 1) * (int(np.ptp(columns)) + 1)
+            yield _Candidate(
+                mask,
+                float(weight[patch.inside][inside].sum()),
+                count / int(np.count_nonzero(mask)),
+                min(1.0, extent / patch.box_samples),
+                _SLAB_STANDING,
+            )
+
+
+def _choose(
+    patch: Patch,
+    focal_px: float,
+    expected: ExpectedDepth | None,
+    candidates: list[_Candidate],
+    noise: float,
+    planes: list[Plane],
+) -> Foreground | None:
+    within = patch.inverse[patch.inside]
+    depths = [1.0 / median(within[c.mask[patch.inside]]) for c in candidates]
+    scores = np.array([c.score for c in candidates])
+    if expected is not None:
+        off = (np.array(depths) - expected.depth_m) / expected.sigma_m
+        scores *= 0.03 + np.exp(-0.5 * off * off)
+    order = np.argsort(-scores, kind="stable")
+    best = int(order[0])
+    if scores[best] <= 0:
+        return None
+    chosen, depth = candidates[best].mask.copy(), depths[best]
+    reach = max(0.6 * min(patch.box_wh_px) * depth / focal_px, 0.02 * depth)
+    rival, rival_m = 0.0, depth
+    for j in order[1:].tolist():
+        other = candidates[j]
+        if abs(depths[j] - depth) < reach and other.purity > 0.6 and other.standing > 0.5:
+            chosen |= other.mask
+        elif scores[j] > rival:
+            rival, rival_m = float(scores[j]), depths[j]
+    x, y = box_units(patch)
+    near = 0.5 + _BEYOND_BOX
+    chosen &= patch.has_depth & (np.abs(x) <= near)[None] & (np.abs(y) <= near)[:, None]
+    rows, columns = np.nonzero(chosen)
+    if len(rows) < _LEAST_SAMPLES:
+        return None
+    z = 1.0 / patch.inverse[rows, columns].astype(np.float64)
+    return Foreground(
+        patch.u_px[columns],
+        patch.v_px[rows],
+        z,
+        median_m=median(z),
+        score=float(scores[best]),
+        rival=rival,
+        rival_m=rival_m,
+        cover=float(np.count_nonzero(chosen[patch.inside])) / patch.box_samples,
+        purity=candidates[best].purity,
+        noise=noise,
+        on_plane=candidates[best].standing < 0.5,
+        planes=planes,
+        mask=chosen,
+        patch=patch,
+    )

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where tracked objects are, in metres, at the time of one image: the nouns."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+
+from lfmvl_ros.core.boxes import FloatArray
+
+# Variance of an angle of which nothing is known: uniform over a full turn, rad^2.
+UNKNOWN_ROTATION = math.pi**2 / 3
+
+
+class Refusal(str, Enum):
+    """Why an object has no place. Nothing is published for it then.
+
+    ``no_intrinsics``: the camera's calibration has not come, or is empty.
+    ``no_depth``: no depth image belongs to the stamp of the tracks.
+    ``unregistered``: the depth image is not that of the colour camera (size or frame differ).
+    ``no_transform``: there is no transform from the camera to the target frame at the stamp.
+    ``outside_image``: the box is smaller than 2x2 px or outside the image.
+    ``too_few_valid``: too few pixels of the box have depth.
+    ``no_foreground``: nothing in the box stands out from its surroundings.
+    ``above_horizon``: the box ends above the horizon, or too close to it, for a point on the floor.
+    ``cut_by_border``: the image ends before the object's foot, so that its floor contact is unseen.
+    ``unknown_size``: the label has no known size.
+    ``too_uncertain``: the standard deviation is above the limit.
+    """
+
+    NO_INTRINSICS = "no_intrinsics"
+    NO_DEPTH = "no_depth"
+    UNREGISTERED = "unregistered"
+    NO_TRANSFORM = "no_transform"
+    OUTSIDE_IMAGE = "outside_image"
+    TOO_FEW_VALID = "too_few_valid"
+    NO_FOREGROUND = "no_foreground"
+    ABOVE_HORIZON = "above_horizon"
+    CUT_BY_BORDER = "cut_by_border"
+    UNKNOWN_SIZE = "unknown_size"
+    TOO_UNCERTAIN = "too_uncertain"
+
+
+class PlaceSource(str, Enum):
+    """What a place comes from.
+
+    ``depth``: a depth image. ``floor``: where the box ends on the floor. ``size``: the known size
+    of the label. ``coasted``: an earlier place, predicted.
+    """
+
+    DEPTH = "depth"
+    FLOOR = "floor"
+    SIZE = "size"
+    COASTED = "coasted"
+
+
+def check_array(owner: str, name: str, value: FloatArray, shape: tuple[int, ...]) -> None:
+    """Raise ``ValueError`` unless an array is finite float64 of a shape."""
+    if value.shape != shape or value.dtype != np.float64 or not np.isfinite(value).all():
+        raise ValueError(
+            f"{owner}.{name} must be finite float64 {shape}, got {value.dtype} {value.shape}"
+        )
+
+
+def check_covariance(owner: str, name: str, value: FloatArray) -> None:
+    """Raise ``ValueError`` unless ``value`` is a ``(3, 3)`` covariance, positive definite."""
+    check_array(owner, name, value, (3, 3))
+    if np.abs(value - value.T).max() > 1e-9 + 1e-6 * np.abs(value).max():
+        raise ValueError(f"{owner}.{name} must be symmetric")
+    if np.linalg.eigvalsh(value)[0] <= 0:
+        raise ValueError(f"{owner}.{name} must be positive definite")
+
+
+@dataclass(frozen=True, eq=False)
+class PickPoint:
+    """A point of the visible surface to approach, against the outward normal.
+
+    Attributes:
+        point_m: ``(3,)``.
+        covariance: ``(3, 3)`` m^2.
+        normal: ``(3,)`` unit, outward: towards the side that the camera is on.
+        normal_sigma_rad: standard deviation of its direction, > 0.
+    """
+
+    point_m: FloatArray
+    covariance: FloatArray
+    normal: FloatArray
+    normal_sigma_rad: float
+
+    def __post_init__(self) -> None:
+        check_array("PickPoint", "point_m", self.point_m, (3,))
+        check_array("PickPoint", "normal", self.normal, (3,))
+        check_covariance("PickPoint", "covariance", self.covariance)
+        if abs(float(self.normal @ self.normal) - 1) > 1e-6:
+            raise ValueError(f"PickPoint.normal must be of length 1, got {self.normal}")
+        if not 0 < self.normal_sigma_rad < math.inf:
+            raise ValueError(f"PickPoint.normal_sigma_rad must be > 0, got {self.normal_sigma_rad}")
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where one object is, in the frame of its :class:`Places`.
+
+    Attributes:
+        centre_m: ``(3,)`` middle of the object, of which a part was never seen.
+        covariance: ``(3, 3)`` of the centre, m^2.
+        surface_m: ``(3,)`` middle of the visible surface; equal to the centre without depth.
+        surface_covariance: ``(3, 3)`` m^2.
+        size_m: ``(3,)`` full extents along ``axes``, > 0.
+        axes: ``(3, 3)`` orientation of the box around the object, as a rotation; columns are its
+            axes. Not the object's own orientation, see ``rotation_variance_rad2``.
+        rotation_variance_rad2: of the object's own rotation about each axis; pi^2/3 when unknown.
+        velocity_m_s: ``(3,)``.
+        seen: share of the box where the object was seen with depth, in [0, 1].
+        source: what it comes from.
+        pick: where to take hold of it; None where no normal could be measured.
+
+    Raises:
+        ValueError: shapes, types or ranges differ from what is said above.
+    """
+
+    centre_m: FloatArray
+    covariance: FloatArray
+    surface_m: FloatArray
+    surface_covariance: FloatArray
+    size_m: FloatArray
+    axes: FloatArray = field(default_factory=lambda: np.eye(3))
+    rotation_variance_rad2: float = UNKNOWN_ROTATION
+    velocity_m_s: FloatArray = field(default_factory=lambda: np.zeros(3))
+    seen: float = 0.0
+    source: PlaceSource = PlaceSource.DEPTH
+    pick: PickPoint | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("centre_m", "surface_m", "size_m", "velocity_m_s"):
+            check_array("Place", name, getattr(self, name), (3,))
+        check_array("Place", "axes", self.axes, (3, 3))
+        check_covariance("Place", "covariance", self.covariance)
+        check_covariance("Place", "surface_covariance", self.surface_covariance)
+        if not (self.size_m > 0).all():
+            raise ValueError(f"Place.size_m must be > 0, got {self.size_m}")
+        if not 0 <= self.seen <= 1:
+            raise ValueError(f"Place.seen must lie in [0, 1], got {self.seen}")
+        if not 0 < self.rotation_variance_rad2 <= UNKNOWN_ROTATION:
+            raise ValueError(
+                f"Place.rotation_variance_rad2 must lie in (0, pi^2/3], "
+                f"got {self.rotation_variance_rad2}"
+            )
+
+    @property
+    def sigma_m(self) -> float:
+        """Largest standard deviation of the centre, in any direction."""
+        return float(np.sqrt(np.linalg.eigvalsh(self.covariance)[-1]))
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """The places of the tracks of one image, and why others have none.
+
+    Attributes:
+        stamp_ns: of the image.
+        frame_id: that positions are in.
+        by_id: places by track id.
+        refused: reasons by track id; each track is in one of the two.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    by_id: dict[int, Place] = field(default_factory=dict)
+    refused: dict[int, Refusal] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if both := self.by_id.keys() & self.refused.keys():
+            raise ValueError(f"Places: tracks {sorted(both)} are both placed and refused")

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rigid transforms between coordinate frames, with the quaternion order of ROS (x, y, z, w)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lfmvl_ros.core.boxes import FloatArray
+
+# tf2 refuses a quaternion whose squared length is further from 1 than this; so do we.
+UNIT_TOLERANCE = 1e-2
+# Between rotations closer than this (cosine of half the angle), the chord replaces the arc.
+_NEARLY_EQUAL = 0.9995
+
+
+def as_quaternion(xyzw: ArrayLike) -> FloatArray:
+    """Return a unit quaternion ``(4,)`` x, y, z, w.
+
+    Raises:
+        ValueError: not four finite numbers, or the squared length is not 1 within 0.01.
+    """
+    q = np.asarray(xyzw, dtype=np.float64)
+    if q.shape != (4,) or not np.isfinite(q).all():
+        raise ValueError(f"a rotation must be four finite numbers x, y, z, w, got {xyzw!r}")
+    squared = float(q @ q)
+    if abs(squared - 1.0) >= UNIT_TOLERANCE:
+        raise ValueError(f"the quaternion {q.tolist()} has length {squared**0.5:.3g}, expected 1")
+    return np.asarray(q / squared**0.5)
+
+
+def rotation_matrix(q: FloatArray) -> FloatArray:
+    """Return the ``(3, 3)`` matrix of a unit quaternion x, y, z, w."""
+    x, y, z, w = q.tolist()
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def quaternion(rotation: FloatArray) -> FloatArray:
+    """Return the unit quaternion x, y, z, w (w >= 0) of a ``(3, 3)`` rotation matrix.
+
+    The eigenvector method of Bar-Itzhack (J. Guidance, Control and Dynamics, 2000): it has no
+    special cases and tolerates a matrix that is slightly off.
+    """
+    m = rotation
+    k = np.array(
+        [
+            [m[0, 0] - m[1, 1] - m[2, 2], 0, 0, 0],
+            [m[1, 0] + m[0, 1], m[1, 1] - m[0, 0] - m[2, 2], 0, 0],
+            [m[2, 0] + m[0, 2], m[2, 1] + m[1, 2], m[2, 2] - m[0, 0] - m[1, 1], 0],
+            [m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], np.trace(m)],
+        ]
+    )
+    q = np.linalg.eigh(k, UPLO="L")[1][:, 3]
+    return np.asarray(-q if q[3] < 0 else q)
+
+
+def slerp(one: FloatArray, two: FloatArray, share: float) -> FloatArray:
+    """Return the rotation at ``share`` of the way from ``one`` to ``two``, the shorter way."""
+    dot = float(one @ two)
+    if dot < 0:
+        two, dot = -two, -dot
+    if dot > _NEARLY_EQUAL:
+        q = one + share * (two - one)
+    else:
+        angle = np.arccos(dot)
+        q = np.sin((1 - share) * angle) * one + np.sin(share * angle) * two
+    return np.asarray(q / np.sqrt(q @ q))
+
+
+@dataclass(frozen=True, eq=False)
+class RigidTransform:
+    """A frame's pose in another: takes points of the source frame to the target frame.
+
+    Attributes:
+        rotation: ``(3, 3)``.
+        translation_m: ``(3,)`` origin of the source frame in the target frame.
+
+    Raises:
+        ValueError: a shape differs, a value is not finite, or ``rotation`` is no rotation.
+
+    >>> turn = RigidTransform.from_quaternion([1, 2, 3], [0, 0, 1, 0])
+    >>> turn.apply(np.array([[1.0, 0.0, 0.0]])).round(6).tolist()
+    [[0.0, 2.0, 3.0]]
+    """
+
+    rotation: FloatArray
+    translation_m: FloatArray
+
+    def __post_init__(self) -> None:
+        r, t = self.rotation, self.translation_m
+        if r.shape != (3, 3) or t.shape != (3,):
+            raise ValueError(
+                f"RigidTransform needs a (3, 3) rotation and a (3,) translation, "
+                f"got {r.shape} and {t.shape}"
+            )
+        if not (np.isfinite(t).all() and np.isfinite(r).all()):
+            raise ValueError("RigidTransform needs finite values")
+        if np.abs(r @ r.T - np.eye(3)).max() > 1e-6 or np.linalg.det(r) < 0:
+            raise ValueError("RigidTransform.rotation must be orthonormal with determinant 1")
+
+    @classmethod
+    def identity(cls) -> RigidTransform:
+        """Return the transform that changes nothing."""
+        return cls(np.eye(3), np.zeros(3))
+
+    @classmethod
+    def from_quaternion(cls, translation_m: ArrayLike, xyzw: ArrayLike) -> RigidTransform:
+        """Return the transform of a ``geometry_msgs/Transform``: translation and x, y, z, w.
+
+        Raises:
+            ValueError: see :func:`as_quaternion`; or the translation is not three finite numbers.
+        """
+        return cls(
+            rotation_matrix(as_quaternion(xyzw)), np.asarray(translation_m, dtype=np.float64)
+        )
+
+    @property
+    def quaternion(self) -> FloatArray:
+        """``(4,)`` the rotation as x, y, z, w."""
+        return quaternion(self.rotation)
+
+    def inverse(self) -> RigidTransform:
+        """Return the transform back, from target to source."""
+        back = np.ascontiguousarray(self.rotation.T)
+        return RigidTransform(back, -(back @ self.translation_m))
+
+    def __matmul__(self, other: RigidTransform) -> RigidTransform:
+        """Return the transform that applies ``other`` first, then this."""
+        return RigidTransform(
+            self.rotation @ other.rotation,
+            self.rotation @ other.translation_m + self.translation_m,
+        )
+
+    def apply(self, points_m: FloatArray) -> FloatArray:
+        """Return points ``(..., 3)`` of the source frame in the target frame."""
+        return np.asarray(points_m @ self.rotation.T + self.translation_m)
+
+    def rotate(self, covariance: FloatArray) -> FloatArray:
+        """Return a covariance ``(3, 3)`` of the source frame in the axes of the target frame."""
+        turned = self.rotation @ covariance @ self.rotation.T
+        return np.asarray((turned + turned.T) / 2)

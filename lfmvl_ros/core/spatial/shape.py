@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the visible surface to the middle of the object, its size, and how uncertain both are.
+
+A camera sees the front of a thing. How far its middle lies behind that is a linear function of what
+was measured of the shape (:class:`~lfmvl_ros.core.spatial.extent.Extent`); variances are linear in
+squares of it. The weights (`weights.py`) are fitted by ``benchmarks/places_fit.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.spatial import weights
+from lfmvl_ros.core.spatial.depth import median
+from lfmvl_ros.core.spatial.extent import Extent, ray
+from lfmvl_ros.core.spatial.foreground import Foreground
+from lfmvl_ros.core.tracking import Intrinsics
+
+# A score this low is as good as a guess.
+_WEAK_SCORE = 0.12
+# A rival further away than this share of the depth says no more than one at it.
+_FURTHEST_RIVAL = 0.15
+# An object of known size goes on behind a side that is hidden this much more than the other one.
+_HIDDEN = 0.15
+_LEAST_VARIANCE = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """Surface, middle and size of an object in the optical frame of the camera.
+
+    Attributes:
+        surface_m, surface_covariance: ``(3,)``, ``(3, 3)`` middle of the visible surface.
+        centre_m, centre_covariance: the same of the object's middle.
+        size_m: ``(3,)`` full extents along x, y, z of the camera, of which the last is inferred.
+    """
+
+    surface_m: FloatArray
+    surface_covariance: FloatArray
+    centre_m: FloatArray
+    centre_covariance: FloatArray
+    size_m: FloatArray
+
+
+def centre_terms(extent: Extent) -> FloatArray:
+    """Return ``(14,)`` what the depth of the middle behind the near side is linear in, m."""
+    width, height = extent.width_m, extent.height_m
+    return np.array(
+        [
+            extent.side_m,
+            min(width, height),
+            width,
+            height,
+            extent.spread_m,
+            extent.median_m - extent.near_m,
+            extent.bend_x_m,
+            extent.bend_y_m,
+            abs(extent.slope_x_m),
+            extent.slope_y_m,
+            abs(extent.slope_y_m),
+            max(height - 2 * width, 0.0),
+            max(width - 2 * height, 0.0),
+            (extent.hidden[0] + extent.hidden[2]) * width,
+        ]
+    )
+
+
+def paired_sizes(size_m: FloatArray, extent: Extent) -> FloatArray:
+    """Return ``(3,)`` known extents in the order width, height, unseen depth.
+
+    The pairing that agrees best with the outline.
+    """
+    width, height = np.log(extent.width_m), np.log(extent.height_m)
+    logs = np.log(size_m).tolist()
+    order = min(
+        permutations(range(3)),
+        key=lambda k: float(abs(logs[k[0]] - width) + abs(logs[k[1]] - height)),
+    )
+    return np.asarray(size_m[list(order)])
+
+
+def sized_terms(extent: Extent, size_m: FloatArray) -> FloatArray:
+    """Return ``(9,)`` what the depth of the middle is linear in where the size is known, m.
+
+    Args:
+        extent: the shape.
+        size_m: see :func:`paired_sizes`.
+    """
+    return np.array(
+        [
+            size_m[2],
+            float(size_m.mean()),
+            extent.spread_m,
+            extent.median_m - extent.near_m,
+            extent.bend_x_m,
+            extent.bend_y_m,
+            abs(extent.slope_x_m),
+            extent.slope_y_m,
+            min(extent.width_m, extent.height_m),
+        ]
+    )
+
+
+def _doubt(fore: Foreground) -> tuple[float, float]:
+    """Return how weak the choice of the samples was in [0, 1], and its rival's share, m^2."""
+    share = fore.rival / (fore.rival + fore.score)
+    rival = min(abs(fore.rival_m - fore.median_m), _FURTHEST_RIVAL * fore.median_m)
+    return float(np.exp(-fore.score / _WEAK_SCORE)), share * rival**2
+
+
+def surface_variance_terms(fore: Foreground, extent: Extent) -> FloatArray:
+    """Return ``(5,)`` what the variance of the surface's depth is linear in, m^2."""
+    z = extent.median_m
+    weak, rival = _doubt(fore)
+    lengths = np.array([0.01 * z, 0.004 * z * z, extent.spread_m, weak * z])
+    return np.append(lengths**2, rival)
+
+
+def depth_variance_terms(fore: Foreground, extent: Extent, scale_m: float) -> FloatArray:
+    """Return ``(8,)`` what the variance of the middle along its ray is linear in, m^2.
+
+    Args:
+        fore: the samples.
+        extent: their shape.
+        scale_m: size of the object.
+    """
+    hidden = max((end for end in extent.hidden if end < 1), default=0.0)
+    cut = float(max(extent.hidden) >= 1)
+    return np.concatenate(
+        [
+            surface_variance_terms(fore, extent),
+            [scale_m**2, hidden * scale_m**2, cut * scale_m**2],
+        ]
+    )
+
+
+def lateral_variance_terms(
+    fore: Foreground, extent: Extent, focal_px: float, axis: int
+) -> FloatArray:
+    """Return ``(8,)`` what the variance across (axis 0) or down (axis 1) is linear in, m^2."""
+    side = extent.width_m if axis == 0 else extent.height_m
+    longest = max(extent.width_m, extent.height_m)
+    ends = (extent.hidden[axis], extent.hidden[axis + 2])
+    hidden = max((end for end in ends if end < 1), default=0.0)
+    cut = float(max(ends) >= 1)
+    return np.array(
+        [
+            side**2,
+            (extent.median_m / focal_px) ** 2,
+            (_doubt(fore)[0] * side) ** 2,
+            extent.spread_m**2,
+            cut * longest**2,
+            hidden * side**2,
+            hidden * longest**2,
+            ((1 - fore.purity) * side) ** 2,
+        ]
+    )
+
+
+def middle_ray(extent: Extent, lens: Intrinsics, size_m: FloatArray | None) -> FloatArray:
+    """Return ``(3,)`` the ray through the middle of the object, with z = 1.
+
+    Args:
+        extent: the shape; its outline is that of the visible part.
+        lens: of the camera.
+        size_m: see :func:`paired_sizes`; with it, a hidden part is added to the outline.
+    """
+    x0, y0, x1, y1 = extent.xyxy_px
+    direction = ray(lens, (x0 + x1) / 2, (y0 + y1) / 2)
+    if size_m is not None:
+        for axis, seen in ((0, extent.width_m), (1, extent.height_m)):
+            more = extent.hidden[axis + 2] - extent.hidden[axis]
+            if abs(more) > _HIDDEN:
+                missing = max(float(size_m[axis]) - seen, 0.0)
+                direction[axis] += np.sign(more) * missing / 2 / extent.median_m
+    return direction
+
+
+def locate(
+    fore: Foreground, extent: Extent, lens: Intrinsics, known_size_m: FloatArray | None = None
+) -> Located:
+    """Return where an object is, from its samples.
+
+    Args:
+        fore: the samples.
+        extent: their shape.
+        lens: of the camera.
+        known_size_m: ``(3,)`` the object's full extents in any order, where they are known.
+    """
+    size = None if known_size_m is None else paired_sizes(known_size_m, extent)
+    middle = middle_ray(extent, lens, size)
+    fitted = weights.PLAIN if size is None else weights.SIZED
+    if size is None:
+        behind, scale = float(fitted.centre @ centre_terms(extent)), extent.side_m
+        size = np.array([extent.width_m, extent.height_m, max(2 * behind, extent.spread_m)])
+    else:
+        behind, scale = float(fitted.centre @ sized_terms(extent, size)), float(size.mean())
+    depth = extent.near_m + max(behind, 0.0)
+    along = float(fitted.depth_variance @ depth_variance_terms(fore, extent, scale))
+    across = [
+        float(fitted.lateral_variance @ lateral_variance_terms(fore, extent, lens.fx_px, k))
+        for k in (0, 1)
+    ]
+    surface = ray(lens, median(fore.u_px), median(fore.v_px))
+    near = float(weights.SURFACE_VARIANCE @ surface_variance_terms(fore, extent))
+    aside = np.square([0.1 * extent.width_m, 0.1 * extent.height_m])
+    aside += (extent.median_m / lens.fx_px) ** 2
+    return Located(
+        surface * fore.median_m,
+        _along_ray(surface, near, aside),
+        middle * depth,
+        _along_ray(middle, along, np.array(across)),
+        size,
+    )
+
+
+def _along_ray(direction: FloatArray, along: float, across: FloatArray) -> FloatArray:
+    covariance = np.outer(direction, direction) * along + np.diag([*across, 0.0])
+    return np.asarray(covariance + _LEAST_VARIANCE * np.eye(3))

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A buffer of transforms between frames, looked up at a stamp: what ``tf2`` does, without ROS.
+
+Behaviour is that of ``tf2::BufferCore`` (ROS 2 Jazzy), so that either can stand behind a node:
+
+* Between two samples of an edge the translation is interpolated linearly, the rotation by slerp.
+* Nothing is extrapolated. A stamp outside an edge's samples is an :class:`ExtrapolationError`, also
+  where the edge has one sample and the stamp is another. Only edges on the path between the two
+  frames count.
+* A static edge holds at every stamp. A child that is sent as static and then not, or the other way
+  round, starts again as what came last.
+* Samples are kept for ``keep_s`` before the newest; one that is older when it comes is dropped.
+  Samples may come out of order; one of an equal stamp replaces the one before.
+* A child may change its parent: between samples with different parents the earlier one holds.
+
+One difference: a stamp of 0 means "the latest" in tf2, which is how positions of turning cameras
+come out wrong without a word. Here 0 is a stamp like any other, and :meth:`TransformBuffer.latest`
+has to be called by name.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.spatial.rigid import RigidTransform, as_quaternion, rotation_matrix, slerp
+
+NS_PER_S = 1_000_000_000
+KEEP_S = 10.0
+# A path longer than this is a loop among frames (tf2's limit).
+LONGEST_PATH = 1000
+
+
+class TransformError(Exception):
+    """No transform between two frames at a stamp; the message names frames and times."""
+
+
+class UnknownFrameError(TransformError):
+    """A frame that no transform has named so far."""
+
+
+class DisconnectedError(TransformError):
+    """Both frames are known, but no chain of transforms connects them."""
+
+
+class ExtrapolationError(TransformError):
+    """The stamp is outside the samples of an edge between the frames.
+
+    Attributes:
+        late: the newest sample is older than the stamp, so waiting may help; otherwise the samples
+            begin after the stamp, and it won't.
+    """
+
+    def __init__(self, message: str, *, late: bool) -> None:
+        super().__init__(message)
+        self.late = late
+
+
+class _Sample(NamedTuple):
+    parent: str
+    translation: FloatArray
+    quaternion: FloatArray
+
+
+@dataclass(eq=False)
+class _Edge:
+    """The transforms of one child in its parent, ordered by stamp."""
+
+    static: bool
+    stamps_ns: list[int] = field(default_factory=list)
+    samples: list[_Sample] = field(default_factory=list)
+
+    def insert(self, stamp_ns: int, sample: _Sample, keep_ns: int) -> bool:
+        """Keep a sample; False when it is older than what is kept."""
+        if self.static:
+            self.stamps_ns, self.samples = [stamp_ns], [sample]
+            return True
+        if self.stamps_ns:
+            oldest = self.stamps_ns[-1] - keep_ns
+            stale = bisect_left(self.stamps_ns, oldest)
+            del self.stamps_ns[:stale], self.samples[:stale]
+            if stamp_ns < oldest:
+                return False
+        i = bisect_left(self.stamps_ns, stamp_ns)
+        if i < len(self.stamps_ns) and self.stamps_ns[i] == stamp_ns:
+            self.samples[i] = sample
+        else:
+            self.stamps_ns.insert(i, stamp_ns)
+            self.samples.insert(i, sample)
+        return True
+
+    def around(self, stamp_ns: int) -> tuple[_Sample, _Sample, float] | None:
+        """Return the samples before and after a stamp and the share of the way between them.
+
+        None when the stamp is outside the samples.
+        """
+        if self.static:
+            return self.samples[0], self.samples[0], 0.0
+        i = bisect_left(self.stamps_ns, stamp_ns)
+        if i == len(self.stamps_ns):
+            return None
+        if self.stamps_ns[i] == stamp_ns:
+            return self.samples[i], self.samples[i], 0.0
+        if i == 0:
+            return None
+        before, after = self.stamps_ns[i - 1], self.stamps_ns[i]
+        return self.samples[i - 1], self.samples[i], (stamp_ns - before) / (after - before)
+
+    def at(self, stamp_ns: int) -> tuple[FloatArray, FloatArray]:
+        """Return rotation and translation at a stamp within the samples."""
+        found = self.around(stamp_ns)
+        assert found is not None
+        one, two, share = found
+        if one is two or one.parent != two.parent:
+            return rotation_matrix(one.quaternion), one.translation
+        return (
+            rotation_matrix(slerp(one.quaternion, two.quaternion, share)),
+            one.translation + share * (two.translation - one.translation),
+        )
+
+
+class TransformBuffer:
+    """Transforms between named frames over the last seconds; safe to use from several threads.
+
+    Args:
+        keep_s: how long samples are kept, > 0.
+
+    >>> buffer = TransformBuffer()
+    >>> buffer.add("map", "camera", 1_000_000_000, [0, 0, 0], [0, 0, 0, 1])
+    True
+    >>> buffer.add("map", "camera", 2_000_000_000, [4, 0, 0], [0, 0, 0, 1])
+    True
+    >>> buffer.lookup("map", "camera", 1_500_000_000).translation_m.tolist()
+    [2.0, 0.0, 0.0]
+    """
+
+    def __init__(self, keep_s: float = KEEP_S) -> None:
+        if not keep_s > 0 or not np.isfinite(keep_s):
+            raise ValueError(f"keep_s must be a finite number of seconds > 0, got {keep_s!r}")
+        self._keep_ns = round(keep_s * NS_PER_S)
+        self._edges: dict[str, _Edge] = {}
+        self._named: set[str] = set()
+        self._lock = threading.Lock()
+
+    def add(
+        self,
+        parent: str,
+        child: str,
+        stamp_ns: int,
+        translation_m: ArrayLike,
+        xyzw: ArrayLike,
+        *,
+        static: bool = False,
+    ) -> bool:
+        """Keep one transform: the pose of ``child`` in ``parent``.
+
+        Returns:
+            False when it was dropped because it is older than what is kept.
+
+        Raises:
+            ValueError: a name is empty, both are the same, or the transform is not finite or its
+                quaternion is not of length 1. Nothing is kept then.
+        """
+        parent, child = parent.removeprefix("/"), child.removeprefix("/")
+        if not parent or not child:
+            raise ValueError(f"a transform needs two frames, got {parent!r} and {child!r}")
+        if parent == child:
+            raise ValueError(f"frame {child!r} can't be its own parent")
+        translation = np.array(translation_m, dtype=np.float64)
+        if translation.shape != (3,) or not np.isfinite(translation).all():
+            raise ValueError(
+                f"the transform {child!r} in {parent!r} needs three finite numbers, "
+                f"got {translation_m!r}"
+            )
+        sample = _Sample(parent, translation, as_quaternion(xyzw))
+        with self._lock:
+            edge = self._edges.get(child)
+            if edge is None or edge.static is not static:
+                edge = self._edges[child] = _Edge(static)
+            self._named |= {parent, child}
+            return edge.insert(stamp_ns, sample, self._keep_ns)
+
+    def clear(self) -> None:
+        """Forget all transforms but the static ones: time has started again."""
+        with self._lock:
+            self._edges = {
+                name: edge if edge.static else _Edge(False) for name, edge in self._edges.items()
+            }
+
+    @property
+    def frames(self) -> frozenset[str]:
+        """All frames named so far."""
+        with self._lock:
+            return frozenset(self._named)
+
+    def lookup(self, target: str, source: str, stamp_ns: int) -> RigidTransform:
+        """Return what takes points of ``source`` to ``target`` at a stamp.
+
+        Raises:
+            UnknownFrameError: a frame was never named.
+            DisconnectedError: no chain of transforms connects the two.
+            ExtrapolationError: the stamp is outside the samples of an edge between them.
+            TransformError: the frames form a loop.
+        """
+        target, source = target.removeprefix("/"), source.removeprefix("/")
+        with self._lock:
+            for name in (target, source):
+                if name not in self._named:
+                    known = ", ".join(sorted(self._named)) or "none"
+                    raise UnknownFrameError(f"frame {name!r} is unknown; frames so far: {known}")
+            up, down = self._paths(target, source, stamp_ns)
+            return self._chain(down, stamp_ns).inverse() @ self._chain(up, stamp_ns)
+
+    def latest(self, target: str, source: str) -> int | None:
+        """Return the newest stamp at which :meth:`lookup` succeeds, ns.
+
+        None when every edge between the two is static: any stamp will do.
+
+        Raises:
+            TransformError: as :meth:`lookup`, except for extrapolation.
+        """
+        target, source = target.removeprefix("/"), source.removeprefix("/")
+        with self._lock:
+            for name in (target, source):
+                if name not in self._named:
+                    raise UnknownFrameError(f"frame {name!r} is unknown")
+            up, down = self._paths(target, source, None)
+            ends = [edge.stamps_ns[-1] for edge in (*up, *down) if not edge.static]
+            return min(ends, default=None)
+
+    def _ancestors(self, frame: str, stamp_ns: int | None) -> tuple[list[str], list[_Edge]]:
+        """Return a frame and its ancestors, as far as the samples reach, and the edges between."""
+        names, edges = [frame], []
+        while (edge := self._edges.get(names[-1])) is not None:
+            if stamp_ns is None and edge.stamps_ns:
+                found = edge.around(edge.stamps_ns[-1])
+            else:
+                found = edge.around(stamp_ns or 0)
+            if found is None:
+                break
+            names.append(found[0].parent)
+            edges.append(edge)
+            if len(names) > LONGEST_PATH:
+                raise TransformError(f"the frames above {frame!r} form a loop: {names[:8]} ...")
+        return names, edges
+
+    def _paths(
+        self, target: str, source: str, stamp_ns: int | None
+    ) -> tuple[list[_Edge], list[_Edge]]:
+        """Return the edges from source and from target up to their first common ancestor."""
+        if target == source:
+            return [], []
+        above_source, up = self._ancestors(source, stamp_ns)
+        above_target, down = self._ancestors(target, stamp_ns)
+        place = {name: i for i, name in enumerate(above_source)}
+        for j, name in enumerate(above_target):
+            if name in place:
+                return up[: place[name]], down[:j]
+        if stamp_ns is not None:
+            self._refuse(above_source[-1], above_target[-1], target, source, stamp_ns)
+        raise DisconnectedError(
+            f"frames {target!r} and {source!r} are not connected: {source!r} is in the tree of "
+            f"{above_source[-1]!r}, {target!r} in that of {above_target[-1]!r}"
+        )
+
+    def _refuse(
+        self, source_end: str, target_end: str, target: str, source: str, stamp_ns: int
+    ) -> None:
+        """Raise the error of the first edge whose samples don't reach ``stamp_ns``, if any does."""
+        for name in (source_end, target_end):
+            edge = self._edges.get(name)
+            if edge is None:
+                continue
+            if not edge.stamps_ns:
+                raise ExtrapolationError(
+                    f"no transform from {source!r} to {target!r} at {stamp_text(stamp_ns)}: "
+                    f"none of {name!r} came since time started again",
+                    late=True,
+                )
+            first, last = edge.stamps_ns[0], edge.stamps_ns[-1]
+            late = stamp_ns > last
+            gap_s = (stamp_ns - last if late else first - stamp_ns) / NS_PER_S
+            where = "before" if late else "after"
+            raise ExtrapolationError(
+                f"no transform from {source!r} to {target!r} at {stamp_text(stamp_ns)}: "
+                f"{name!r} in {edge.samples[-1].parent!r} "
+                f"{'ends' if late else 'begins'} {gap_s:.3f} s {where} that "
+                f"({len(edge.stamps_ns)} samples, {stamp_text(first)} to {stamp_text(last)})",
+                late=late,
+            )
+
+    @staticmethod
+    def _chain(edges: list[_Edge], stamp_ns: int) -> RigidTransform:
+        rotation, translation = np.eye(3), np.zeros(3)
+        for edge in edges:
+            r, t = edge.at(stamp_ns)
+            rotation, translation = r @ rotation, r @ translation + t
+        return RigidTransform(rotation, translation)
+
+
+def stamp_text(stamp_ns: int) -> str:
+    """Return a stamp in seconds with all its digits.
+
+    >>> stamp_text(1_500_000_001)
+    '1.500000001 s'
+    """
+    return f"{stamp_ns // NS_PER_S}.{stamp_ns % NS_PER_S:09d} s"

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a client has to know about a checkpoint that a server doesn't say.
+
+Servers report neither the prompt a checkpoint was trained with, nor how many image tokens it takes,
+nor what its probabilities stand for. These facts come from the catalogue, from a checkpoint's
+directory, or from the JSON file that ``lfmvl export`` writes beside a GGUF file.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lfmvl_ros.core.calibration.calibration import Fitted, calibration_from
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.image_tokens import ImageTokenSettings
+from lfmvl_ros.core.prompt import CARD_TEMPLATE, PromptTemplate
+from lfmvl_ros.core.user_files import is_regular_file, read_json_object, user_path
+from lfmvl_ros.models.calibration_file import read_calibration
+from lfmvl_ros.models.catalog import find
+from lfmvl_ros.models.checkpoint_files import image_rules
+
+SCHEMA = "lfmvl/gguf/1"
+FAMILY_RULES = ImageTokenSettings(split=False)
+"""Those of the architecture, where nothing else is known."""
+_LOSSLESS = ("f32", "f16")
+_QUANTISATION = re.compile(r"[-.:](i?q\d\w*|f16|f32|bf16|fp8|int[48]|awq|gptq)$", re.IGNORECASE)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFacts:
+    """A checkpoint, as seen by a client.
+
+    Attributes:
+        name: what it is called here; "" for a checkpoint that nothing is known about.
+        template: how it is asked for boxes.
+        rules: its image token limits. Never split: tiles are made by the server, if at all.
+        calibration: of its confidences, where it has one.
+    """
+
+    name: str = ""
+    template: PromptTemplate = CARD_TEMPLATE
+    rules: ImageTokenSettings = FAMILY_RULES
+    calibration: Fitted | None = None
+
+
+def facts_of(name: str) -> ModelFacts | None:
+    """Return what is known about a catalogue name, a hub id, a checkpoint directory or an export.
+
+    Args:
+        name: one of these; an export is named by its JSON file or its ``.gguf`` file.
+
+    Returns:
+        None where nothing is known under that name.
+
+    Raises:
+        UserError: a file of the checkpoint or export is damaged.
+    """
+    path = user_path(name, "model")
+    if path.suffix == ".gguf" and is_regular_file(path.with_suffix(".json")):
+        path = path.with_suffix(".json")
+    if path.suffix == ".json" and is_regular_file(path):
+        return read_facts(path)
+    if is_regular_file(path / "config.json"):
+        return _directory(path, name, CARD_TEMPLATE)
+    entry = find(name)
+    if entry is None:
+        return None
+    if entry.directory:
+        return _directory(Path(entry.source), entry.name, entry.template)
+    rules = replace(entry.image_tokens(), split=False)
+    return ModelFacts(entry.id, entry.template, rules)
+
+
+def spellings(id_: str) -> tuple[str, ...]:
+    """Return catalogue names that a server's or a file's name for a model may stand for.
+
+    >>> spellings("LiquidAI/LFM2.5-VL-450M-GGUF:Q4_0")[-1]
+    'LFM2.5-VL-450M'
+    """
+    last = id_.rsplit("/", 1)[-1].removesuffix(".gguf")
+    bare = re.sub(r"[-:]GGUF.*$", "", _QUANTISATION.sub("", last), flags=re.IGNORECASE)
+    return tuple(dict.fromkeys((id_, last, bare)))
+
+
+def _directory(folder: Path, name: str, template: PromptTemplate) -> ModelFacts:
+    rules = replace(image_rules(folder), split=False)
+    return ModelFacts(name, template, rules, read_calibration(folder))
+
+
+def write_facts(path: Path, folder: Path, *, name: str, kind: str) -> Path:
+    """Write the facts of the checkpoint in ``folder``, exported as ``kind``.
+
+    Args:
+        path: JSON file to write.
+        folder: directory of the checkpoint.
+        name: its catalogue name, "" where it has none.
+        kind: precision of the export.
+    """
+    entry = find(name) if name else None
+    known = _directory(folder, name or folder.name, entry.template if entry else CARD_TEMPLATE)
+    template, rules = known.template, known.rules
+    document = {
+        "schema": SCHEMA,
+        "name": known.name,
+        "type": kind,
+        "prompt": {
+            "name": template.name,
+            "text": template.text,
+            "decimals": template.decimals,
+        },
+        "image": {"min_tokens": rules.min_tokens, "max_tokens": rules.max_tokens},
+        "calibration": known.calibration.to_document() if known.calibration else None,
+    }
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def read_facts(path: Path) -> ModelFacts:
+    """Read what :func:`write_facts` wrote.
+
+    A calibration fitted on the checkpoint is used for quantised weights as well, with a note in the
+    log: their probabilities differ a little.
+
+    Raises:
+        UserError: the file is damaged, or of another kind.
+    """
+    document = read_json_object(path)
+    if document.get("schema") != SCHEMA:
+        raise UserError(
+            f"{path} is not the JSON file that `lfmvl export` writes beside a GGUF file (schema "
+            f"{SCHEMA}, got {document.get('schema')!r}); export the checkpoint again"
+        )
+    try:
+        calibration = _calibration(document)
+        facts = ModelFacts(
+            str(document["name"]),
+            PromptTemplate(**document["prompt"]),
+            ImageTokenSettings(split=False, **document["image"]),
+            calibration,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} can't be used ({error}); export the checkpoint again") from error
+    if calibration is not None and document.get("type") not in _LOSSLESS:
+        _log.warning(
+            "%s: confidences were calibrated with the checkpoint's own weights; those of quantised "
+            "weights differ a little (docs/servers.md)",
+            path.stem,
+        )
+    return facts
+
+
+def _calibration(document: dict[str, Any]) -> Fitted | None:
+    found = document.get("calibration")
+    return None if found is None else calibration_from(found)
