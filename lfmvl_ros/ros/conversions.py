@@ -146,7 +146,7 @@ def to_jpeg(pixels: Pixels, stamp_ns: int, frame_id: str) -> CompressedImage:
 def to_camera_info(
     stamp_ns: int, frame_id: str, wh: tuple[int, int], intrinsics: Iterable[float]
 ) -> CameraInfo:
-    """Return the calibration of a camera without distortion; ``intrinsics`` are fx, fy, cx, cy in pixels."""
+    """Return the calibration of a camera without distortion; fx, fy, cx, cy in pixels."""
     width, height = wh
     fx, fy, cx, cy = map(float, intrinsics)
     return CameraInfo(
