@@ -154,6 +154,7 @@ RULES = (
         r"^python benchmarks/(checkpoint|decoding|node_overhead|transport)\.py$",
         change=((r"$", " --quick"),),
     ),
+    Rule(r"^python benchmarks/places\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/decoding_identity\.py --out out", change=((r"$", " --frames 24"),)),
     # The sample subscriber runs until it is stopped.
     Rule(
