@@ -50,7 +50,7 @@ def find_pick_point(
     radius = _RADIUS * extent.side_m
     found = []
     for across, down in _TRIED:
-        aim = middle[:2] + [across * extent.width_m, down * extent.height_m]
+        aim = middle[:2] + np.array([across * extent.width_m, down * extent.height_m])
         start = points[int(np.argmin(((points[:, :2] - aim) ** 2).sum(axis=1)))]
         near = points[((points - start) ** 2).sum(axis=1) < radius**2]
         fitted = _flat_part(near, start) if len(near) >= _LEAST_POINTS else None
