@@ -16,7 +16,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from places_cases import FIGURE_SEEDS, Case, cases
@@ -79,7 +79,7 @@ def ours(case: Case, *, sized: bool) -> Result | None:
 
 def normal_error_deg(case: Case, pick: PickPoint | None) -> float:
     """Return the angle to the true face of a box below 1.5 m, 90 off the object, else NaN."""
-    if case.label != "box" or case.surface_m > 1.5 or pick is None:
+    if case.label != "box" or case.surface_m > 1.5 or pick is None or case.view is None:
         return float("nan")
     x, y, z = pick.point_m
     u = round(x / z * case.lens.fx_px + case.lens.cx_px)
@@ -163,13 +163,14 @@ def single_images(seeds: range) -> dict[str, object]:
     chosen = list(SPLITS)
     everything: list[Case] = []
     for case in cases(seeds):
-        everything.append(case)
+        light = replace(case, depth_m=case.depth_m[:0], view=None)  # without its images
+        everything.append(light)
         for name in PEERS:
             if (result := peer(case, name)) is not None:
-                found.setdefault(name, []).append(result)
+                found.setdefault(name, []).append(replace(result, case=light))
         for name, sized in ((OURS, False), (SIZED, True)):
             if (result := ours(case, sized=sized)) is not None:
-                found.setdefault(name, []).append(result)
+                found.setdefault(name, []).append(replace(result, case=light))
     print(HEAD)
     for name, results in found.items():
         print(row(name, results, len(everything)))

@@ -33,7 +33,7 @@ class Case:
         seen: share of the object that nothing hides.
         cut: the image ends within the object.
         axes: ``(3, 3)`` axes of the object as columns, in the optical frame.
-        view, index: the exact image, and which thing of it this is.
+        view, index: the exact image (None where it was dropped), and which thing of it this is.
     """
 
     depth_m: np.ndarray
@@ -49,7 +49,7 @@ class Case:
     layout: str
     label: str
     sensor: str
-    view: View
+    view: View | None
     index: int
 
     @property

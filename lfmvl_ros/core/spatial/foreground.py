@@ -218,7 +218,7 @@ def _slabs(
     low = float(here.min())
     bins = int(np.clip((float(here.max()) - low) / _BIN, 1, 160)) + 1
     outside = max(fore.size - patch.box_samples, 1)
-    place = ((here - low) / _BIN).astype(np.intp)
+    place = np.minimum(((here - low) / _BIN).astype(np.intp), bins - 1)
     net: FloatArray = np.bincount(place, weight[patch.inside][within], bins).astype(np.float64)
     there = ((log_depth[around] - low) / _BIN).astype(np.intp)
     there = there[(there >= 0) & (there < bins)]

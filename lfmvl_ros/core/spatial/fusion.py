@@ -27,7 +27,7 @@ from lfmvl_ros.core.spatial.rigid import RigidTransform
 NS = 1e-9
 # Share of a measurement's variance that stays for the life of a track, and that is new each time.
 # Neighbouring frames share some of what is new, so it counts for more than once.
-LASTING, FRESH = 0.8, 0.6
+LASTING, FRESH = 0.9, 0.6
 KEEP_POINTS_S = 3.0
 _POINTS_A_VIEW = 60
 _VIEWS = 12
@@ -36,7 +36,7 @@ _VIEW_GAP_S = 0.2
 _MOVED, _MOVED_M = 0.15, 0.02
 _FIRST_SPEED_M_S = 0.7
 # In m/s per square root of a second, of what moves and of what stands still.
-_ACCELERATION, _STILL_ACCELERATION = 0.5, 0.1
+_ACCELERATION, _STILL_ACCELERATION = 0.5, 0.02
 # A speed below this many deviations is taken for none.
 _STILL = 2.5
 # Squared distance (chi-square, 3 degrees of freedom) beyond which the object has moved by itself.
@@ -134,8 +134,9 @@ class FusedPlace:
         if float(off @ np.linalg.solve(total, off)) > _JUMP:
             self._start(centre_m, covariance, camera)
             return False
-        innovation = self._fresh[:3, :3] + FRESH * covariance
-        gain = np.linalg.solve(innovation, self._fresh[:3]).T
+        # The best gain for the total error: measurements along new directions count for more.
+        shared = self._fresh[:, :3] + self._sensitivity @ differing.T
+        gain = np.linalg.solve(total, shared.T).T
         self._state = self._state + gain @ off
         keep = np.eye(6)
         keep[:, :3] -= gain

@@ -13,9 +13,11 @@ from lfmvl_ros.core.spatial.places import PickPoint
 from lfmvl_ros.core.tracking import Intrinsics
 
 # The surface patch around the point that is taken for flat, as a share of the object's side.
-_RADIUS = 0.3
+_RADIUS = 0.4
 _LEAST_POINTS = 8
-_ROUNDS = 4
+_ROUNDS = 6
+# Where patches are tried, in sides from the middle: the middle may be an edge between two faces.
+_TRIED = ((0.0, 0.0), (0.2, 0.0), (-0.2, 0.0), (0.0, 0.2), (0.0, -0.2))
 # Samples further from the plane than this many deviations are of another face.
 _TRIM = 2.0
 _LEAST_SIGMA_M = 0.0008
@@ -28,10 +30,11 @@ _LEAST_SIGMA_RAD = np.deg2rad(0.5)
 def find_pick_point(
     fore: Foreground, extent: Extent, lens: Intrinsics, surface_covariance: FloatArray
 ) -> PickPoint | None:
-    """Return the point of the visible surface nearest its middle, with the normal there.
+    """Return a point near the middle of the visible surface, with the normal there.
 
-    A plane is fitted to the samples around the point by least squares across the plane, again and
-    again with those left out that lie on another face.
+    A plane is fitted to the samples around the middle, and to those around four points beside it,
+    by least squares across the plane, again and again with those left out that lie on another face.
+    The point whose normal is the most certain wins.
 
     Args:
         fore: the samples.
@@ -44,16 +47,18 @@ def find_pick_point(
     """
     points = points_of(lens, fore)
     middle = np.array([median(points[:, k]) for k in range(3)])
-    start = points[int(np.argmin(((points - middle) ** 2).sum(axis=1)))]
-    far = ((points - start) ** 2).sum(axis=1)
     radius = _RADIUS * extent.side_m
-    near = points[far < radius**2]
-    if len(near) < _LEAST_POINTS:
+    found = []
+    for across, down in _TRIED:
+        aim = middle[:2] + np.array([across * extent.width_m, down * extent.height_m])
+        start = points[int(np.argmin(((points[:, :2] - aim) ** 2).sum(axis=1)))]
+        near = points[((points - start) ** 2).sum(axis=1) < radius**2]
+        fitted = _flat_part(near, start) if len(near) >= _LEAST_POINTS else None
+        if fitted is not None:
+            found.append(fitted)
+    if not found:
         return None
-    fitted = _flat_part(near, start)
-    if fitted is None:
-        return None
-    point, normal, sigma = fitted
+    point, normal, sigma = min(found, key=lambda fitted: fitted[2])
     if sigma > _LARGEST_SIGMA_RAD:
         return None
     along = point / np.linalg.norm(point)

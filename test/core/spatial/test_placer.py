@@ -242,14 +242,14 @@ def test_how_large_a_person_looks_says_how_far(distance: float) -> None:
 
 
 def test_sources_without_depth_place_tracks_by_their_ids() -> None:
-    box = np.array([74.0, 30, 86, 90])
+    box = np.array([71.0, 30, 89, 90])
     options = PlacerOptions(PlaceSource.SIZE, "base", {"person": (0.5, 0.5, 1.75)})
     placer = Placer(options)
     got = placer.place(tracks_of(box, T0, label="person"), None, LENS, HERE)
     assert got.frame_id == "base"
     assert got.by_id[1].source is PlaceSource.SIZE
-    got = placer.place(tracks_of(box, T0, label="dog"), None, LENS, HERE)
-    assert got.refused == {1: Refusal.UNKNOWN_SIZE}
+    got = placer.place(tracks_of(box, T0, label="dog", first=2), None, LENS, HERE)
+    assert got.refused == {2: Refusal.UNKNOWN_SIZE}
     placer = Placer(PlacerOptions(PlaceSource.FLOOR))
     assert placer.place(tracks_of(box, T0), None, LENS, level(1, 0.3)).by_id[1].centre_m[0] > 1
 
