@@ -18,15 +18,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from needs import end, needed_packages, run_command
 
 with needed_packages():
-    import gguf
+    import numpy as np
     from safetensors.torch import load_file, save_file
 
-from lfmvl_ros.models.catalog import find
-from lfmvl_ros.models.gguf.export import export_gguf
+    from lfmvl_ros.models.catalog import find
+    from lfmvl_ros.models.gguf.export import export_gguf
 
 KINDS = ("f32", "f16", "q8_0")  # the converter writes no others
 _CONVERT = """
@@ -75,6 +74,8 @@ def convert(sources: Path, checkpoint: Path, kind: str, out: Path, *, mmproj: bo
 
 def equal(ours: Path, theirs: Path) -> tuple[int, list[str]]:
     """Return how many tensors are the same, name, type and bytes, and the names of the others."""
+    with needed_packages():
+        import gguf
     a, b = (
         {tensor.name: tensor for tensor in gguf.GGUFReader(path).tensors} for path in (ours, theirs)
     )
@@ -90,7 +91,9 @@ def equal(ours: Path, theirs: Path) -> tuple[int, list[str]]:
 
 def main() -> int:
     """Compare; exit code 1 when a tensor differs."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=f"{__doc__.splitlines()[0]} Takes about 40 seconds."
+    )
     parser.add_argument("sources", type=Path, metavar="DIR", help="sources of llama.cpp")
     sources = parser.parse_args().sources.resolve()
     if not (sources / "convert_hf_to_gguf.py").is_file():

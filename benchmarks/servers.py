@@ -19,19 +19,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from checkpoint_questions import Asked, in_totals, questions
-from needs import run_command
+from needs import needed_packages, run_command
 
-from lfmvl_ros.core.ask import ask
-from lfmvl_ros.core.config import GenerationSettings, PerceptionSettings
-from lfmvl_ros.core.grounding import Grounding
-from lfmvl_ros.core.model import VisionLanguageModel
-from lfmvl_ros.core.query import Query
-from lfmvl_ros.models.catalog import find
-from lfmvl_ros.models.gguf.export import export_gguf
-from lfmvl_ros.models.load import load_model
-from lfmvl_ros.models.server.managed import check_program
+with needed_packages():
+    import numpy as np
+    from checkpoint_questions import Asked, in_totals, questions
+
+    from lfmvl_ros.core.ask import ask
+    from lfmvl_ros.core.config import GenerationSettings, PerceptionSettings
+    from lfmvl_ros.core.grounding import Grounding
+    from lfmvl_ros.core.model import VisionLanguageModel
+    from lfmvl_ros.core.query import Query
+    from lfmvl_ros.models.catalog import find
+    from lfmvl_ros.models.gguf.export import export_gguf
+    from lfmvl_ros.models.load import load_model
+    from lfmvl_ros.models.server.managed import check_program
 
 KINDS = ("f16", "q8_0", "q4_0")
 HERE = "transformers"
@@ -39,7 +41,7 @@ HERE = "transformers"
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the arguments."""
-    found = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    found = argparse.ArgumentParser(description=f"{__doc__.splitlines()[0]} Takes about 4 minutes.")
     found.add_argument("--questions", type=int, default=40, help="how many (default 40)")
     found.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="default: all")
     found.add_argument("--out", type=Path, help="write the figures as JSON, too")
