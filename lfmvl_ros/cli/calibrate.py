@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -25,6 +24,8 @@ from lfmvl_ros.core.calibration.reliability import (
 )
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.whole_files import finite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     if args.write:
         done = f"wrote {folder / facts['file']}" if better else "nothing written: it does not help"
         print(done, file=sys.stderr)
-    print(json.dumps({**facts, "seconds": round(time.monotonic() - begun_s)}))
+    print(json_text(finite({**facts, "seconds": round(time.monotonic() - begun_s)})))
     return 0 if better else 1
 
 
