@@ -44,7 +44,7 @@ MAY_USE = {
     },
     "lfmvl_warehouse.cli": {
         *("lfmvl_warehouse.cli", "lfmvl_warehouse.scenes", "lfmvl_warehouse.training"),
-        *(f"lfmvl_ros.{part}" for part in ("cli", "core", "models")),
+        *(f"lfmvl_ros.{part}" for part in ("cli", "core", "models", "viz")),
     },
     "lfmvl_warehouse": {
         *("lfmvl_warehouse.scenes", "lfmvl_warehouse.training"),

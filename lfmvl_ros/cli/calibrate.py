@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -25,7 +24,9 @@ from lfmvl_ros.core.calibration.reliability import (
 )
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.user_files import is_directory, user_path
+from lfmvl_ros.core.whole_files import finite
 from lfmvl_ros.datasets.questions import FOUND_IOU, QuestionSet
 from lfmvl_ros.registry import QUESTION_SETS, load
 
@@ -108,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     if args.write:
         done = f"wrote {folder / facts['file']}" if better else "nothing written: it does not help"
         print(done, file=sys.stderr)
-    print(json.dumps({**facts, "seconds": round(time.monotonic() - begun_s)}))
+    print(json_text(finite({**facts, "seconds": round(time.monotonic() - begun_s)})))
     return 0 if better else 1
 
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from lfmvl_ros.child_processes import Children
 from lfmvl_ros.cli.flags import add_setting_flags, settings_from
 from lfmvl_ros.cli.label_warnings import warn_of_source
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.whole_files import make_folder
 from lfmvl_ros.ros.transport import fast_dds, middleware
 
 HELP = (
@@ -80,22 +81,8 @@ def _reliable(side: str) -> dict[str, object]:
     return {f"qos_overrides.{NAMESPACE}/image_raw.{side}.reliability": "reliable"}
 
 
-def _node(module: str, parameters: dict[str, object], **kwargs: object) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", f"lfmvl_ros.ros.{module}", *_ros_arguments(parameters)]
-    return subprocess.Popen(command, **kwargs)  # type: ignore[call-overload, no-any-return]
-
-
-def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-    deadline = time.monotonic() + 10
-    for process in processes:
-        try:
-            process.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+def _command(module: str, parameters: dict[str, object]) -> list[str]:
+    return [sys.executable, "-m", f"lfmvl_ros.ros.{module}", *_ros_arguments(parameters)]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -109,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         for name, value in settings.flat().items()
         if value != settings.describe()[name].default or name in ("model", "query")
     }
-    args.out.mkdir(parents=True, exist_ok=True)
+    make_folder(args.out)
     # Nothing but this machine hears the demo, and it hears nobody else, unless the user says so.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     os.environ.setdefault("ROS_DOMAIN_ID", "77")
@@ -126,12 +113,12 @@ def run(args: argparse.Namespace) -> int:
         camera |= _reliable("publisher")
         recorder |= _reliable("subscription")
         perception = changed | _reliable("subscription")
-    nodes = [_node("perception_node", perception), _node("camera_node", camera)]
-    listener = _node("recorder_node", recorder)
-    try:
-        return _supervise(nodes, listener)
-    finally:
-        _end([*nodes, listener])
+    with Children() as children:
+        nodes = [
+            children.start(_command("perception_node", perception)),
+            children.start(_command("camera_node", camera)),
+        ]
+        return _supervise(nodes, children.start(_command("recorder_node", recorder)))
 
 
 def _supervise(nodes: Sequence[subprocess.Popen[bytes]], listener: subprocess.Popen[bytes]) -> int:

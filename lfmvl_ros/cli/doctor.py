@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from lfmvl_ros.cli.checkup import FAIL, OK, WARN, Finding, failure
 from lfmvl_ros.cli.checkup_transport import ImageLoad, Wire
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.user_files import exists, user_path
 from lfmvl_ros.models.server.address import is_gguf, is_server
 from lfmvl_ros.ros.transport import middleware
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             _show(finding)
     counts = {level: sum(item.level == level for item in found) for level in (OK, WARN, FAIL)}
     if args.json:
-        print(json.dumps({"summary": counts, "findings": [asdict(item) for item in found]}))
+        print(json_text({"summary": counts, "findings": [asdict(item) for item in found]}))
     else:
         print(f"\n{counts[OK]} ok, {counts[WARN]} to look at, {counts[FAIL]} will not work")
     return 1 if counts[FAIL] else 0

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``lfmvl COMMAND``: each command is a module of this package, imported only when it is called."""
+"""``lfmvl COMMAND``: each command is a module of this package, imported only when it is called.
+
+Whatever a command meets, it ends with an exit code and at most a sentence, never with a traceback;
+``--debug`` brings the traceback back.
+"""
 
 from __future__ import annotations
 
-import argparse
-import codecs
-import importlib
-import io
 import sys
-from collections.abc import Sequence
-from typing import Any
 
-from lfmvl_ros import __version__, registry
-from lfmvl_ros.cli.command import Command
-from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.safe_text import escape
-from lfmvl_ros.registry import COMMANDS
-from lfmvl_ros.threads import apply_thread_policy
+TYPE_CHECKING = False  # typing's, without the import: signals are handled the sooner
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from typing import Any
+
+    from lfmvl_ros.cli.command import Command
+    from lfmvl_ros.core.interrupts import InterruptWatch
 
 # One line each here, so that `lfmvl --help` imports neither torch nor OpenCV.
 _OWN = {
@@ -37,29 +37,43 @@ _OF_THE_WAREHOUSE = ("scenes", "train")
 
 def commands() -> dict[str, Command]:
     """Return every command by name: those of this package, then registered ones."""
+    from lfmvl_ros import registry
+    from lfmvl_ros.cli.command import Command
+    from lfmvl_ros.core.errors import UserError
+
     found = {name: Command(line, f"lfmvl_ros.cli.{name}") for name, line in _OWN.items()}
-    for name in registry.names(COMMANDS):
+    for name in registry.names(registry.COMMANDS):
         try:
-            found[name] = registry.load(COMMANDS, name)
+            found[name] = registry.load(registry.COMMANDS, name)
         except UserError as error:  # must not take the other commands away
             found[name] = Command(f"not usable: {error}", "")
     return found
 
 
 def _module_of(name: str) -> Any:
+    import importlib
+
+    from lfmvl_ros import registry
+
     command = commands().get(name)
     if command is None or not command.module:
-        registry.load(COMMANDS, name)  # raises what is wrong
+        registry.load(registry.COMMANDS, name)  # raises what is wrong
     assert command is not None
     return importlib.import_module(command.module)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the top-level parser; a command's own flags are added when it is called."""
+    import argparse
+
+    from lfmvl_ros import __version__
+    from lfmvl_ros.cli.command import Command
+
     parser = argparse.ArgumentParser(
         prog="lfmvl",
         description="Ask images and camera topics for objects in words, with LFM2-VL models.",
-        epilog="`lfmvl COMMAND --help` explains a command.",
+        epilog="`lfmvl COMMAND --help` explains a command. With --debug, a command that fails "
+        "prints the traceback.",
     )
     parser.add_argument("--version", action="version", version=f"lfmvl_ros {__version__}")
     listing = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -70,43 +84,47 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _escaped(error: UnicodeError) -> tuple[str, int]:
-    """Stand for what a terminal's encoding lacks, so that printed JSON stays JSON."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    return "".join(map(escape, error.object[error.start : error.end])), error.end
-
-
-def _print_in_any_encoding() -> None:
-    """Let ``print`` escape what standard output can't encode, instead of ending in an error."""
-    codecs.register_error("lfmvl_escape", _escaped)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="lfmvl_escape")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code. A :class:`UserError` is one line and code 2."""
+    """Run one command; return its exit code.
+
+    0: done. 1: done, and the result is negative (see the command). 2: something the user can mend,
+    said in a sentence on standard error. 3: a defect of this package. 130 and 143: ended by Ctrl-C
+    or SIGTERM.
+    """
+    from lfmvl_ros.core.interrupts import InterruptWatch
+
     arguments = list(sys.argv[1:] if argv is None else argv)
+    named = {*_OWN, *_OF_THE_WAREHOUSE}
+    name = f"lfmvl {arguments[0]}" if arguments and arguments[0] in named else "lfmvl"
+    with InterruptWatch(lambda word: _say(f"{name}: {word}")) as watch:
+        from lfmvl_ros.cli.endings import Endings
+
+        endings = Endings(name, debug="--debug" in arguments, watch=watch)
+        code = endings.run(lambda: _run(arguments, watch))
+        if argv is None:  # this process ends now
+            watch.leave_default()
+        return code
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _run(arguments: Sequence[str], watch: InterruptWatch) -> int:
+    """Run a command; raises whatever it raises."""
+    import argparse
+
+    from lfmvl_ros.threads import apply_thread_policy
+
     known, rest = build_parser().parse_known_args(arguments[:1])
-    rest += arguments[1:]
-    _print_in_any_encoding()
     apply_thread_policy()  # before the command imports torch
-    try:
-        command = _module_of(known.command)
-        parser = argparse.ArgumentParser(prog=f"lfmvl {known.command}", description=command.HELP)
-        command.configure(parser)
-        return int(command.run(parser.parse_args(rest)))
-    except UserError as error:
-        print(f"lfmvl {known.command}: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        return 0
-    except OSError as error:  # a folder that can't be made, a disk that is full
-        print(f"lfmvl {known.command}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    command = _module_of(known.command)
+    parser = argparse.ArgumentParser(prog=f"lfmvl {known.command}", description=command.HELP)
+    command.configure(parser)
+    parser.add_argument("--debug", action="store_true", help="print the traceback of a failure")
+    words = parser.parse_args([*rest, *arguments[1:]])
+    watch.begin()
+    return int(command.run(words))
 
 
 if __name__ == "__main__":

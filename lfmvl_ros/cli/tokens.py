@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,6 +17,8 @@ from lfmvl_ros.core.image_tokens import (
     count_image_tokens,
     settings_for_budget,
 )
+from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.whole_files import finite
 
 HELP = "Print how many tiles and image tokens a picture costs, and what each setting would change."
 
@@ -62,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
     if args.target_latency_ms is not None:
         _try_target(args, sizes, documents)
     if args.json:
-        print(json.dumps({"model": args.model, "settings": asdict(rules), "pictures": documents}))
+        document = {"model": args.model, "settings": asdict(rules), "pictures": documents}
+        print(json_text(finite(document)))
         return 0
     blocks = [_text(document, rules.tokens_per_tile) for document in documents]
     print(f"model {args.model}, one token is {rules.unit_px}x{rules.unit_px} px\n")

@@ -7,7 +7,6 @@ import argparse
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from tqdm import tqdm
@@ -25,6 +24,7 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.tracking import Tracker, Tracks
+from lfmvl_ros.core.whole_files import JsonLines, finite, make_folder
 from lfmvl_ros.viz.annotate import AnnotatedVideo
 from lfmvl_ros.viz.drawing import marks_of_tracks
 from lfmvl_ros.viz.video import VideoReader
@@ -118,16 +118,18 @@ def run(args: argparse.Namespace) -> int:
     from lfmvl_ros.models.load import load_model
 
     state = Run(load_model(settings), settings, query, Tracker(settings.tracker))
-    args.out.mkdir(parents=True, exist_ok=True)
+    make_folder(args.out)
     with (
-        open(args.out / "grounding.jsonl", "w", encoding="utf-8") as answers,
-        open(args.out / "tracks.jsonl", "w", encoding="utf-8") as tracks,
+        JsonLines(args.out / "grounding.jsonl") as answers,
+        JsonLines(args.out / "tracks.jsonl") as tracks,
         AnnotatedVideo(args.out, video.rate_hz) as picture,
     ):
         _follow(
             video, state, 1e9 / args.answer_hz, answers, tracks, None if args.no_video else picture
         )
-    print(json_text(state.summary()))
+    if not state.frames:
+        raise UserError(f"not one frame of {str(args.video)!r} can be decoded; convert it to .mp4")
+    print(json_text(finite(state.summary())))
     return 0 if set(state.outcomes) - {"unparseable", "timeout", "error"} else 1
 
 
@@ -135,8 +137,8 @@ def _follow(
     video: VideoReader,
     state: Run,
     period_ns: float,
-    answers: IO[str],
-    tracks_file: IO[str],
+    answers: JsonLines,
+    tracks_file: JsonLines,
     picture: AnnotatedVideo | None,
 ) -> None:
     due_ns = 0.0
@@ -145,10 +147,10 @@ def _follow(
         if time_ns >= due_ns:
             due_ns += period_ns
             state.tracker.observe(frame)  # its answer finds the tracks carried to it
-            answers.write(json_text(state.ask(frame)) + "\n")
+            answers.write(state.ask(frame))
         tracks = state.tracker.observe(frame)
         state.count(tracks)
-        tracks_file.write(json_text(tracks.to_dict()) + "\n")
+        tracks_file.write(tracks.to_dict())
         if picture is not None:
             caption = (
                 f"{time_ns / 1e9:6.2f} s  query: {state.query.text}  model: {state.model.name}"

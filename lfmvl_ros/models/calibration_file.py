@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from lfmvl_ros.core.calibration.calibration import Fitted, calibration_from
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.user_files import read_json_object
+from lfmvl_ros.core.whole_files import write_json
 
 FILE = "calibration.json"
 _PIECE = 1 << 20
@@ -56,7 +56,11 @@ def read_calibration(folder: Path) -> Fitted | None:
 
 
 def write_calibration(folder: Path, found: Fitted, facts: dict[str, Any]) -> Path:
-    """Write the file for the weights in ``folder``; ``facts`` say how it was made."""
+    """Write the file for the weights in ``folder``; ``facts`` say how it was made.
+
+    Raises:
+        UserError: it can't be written; one that was there stays.
+    """
     document = {**found.to_document(), "weights": fingerprint(folder), **facts}
-    (folder / FILE).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / FILE, document)
     return folder / FILE

@@ -32,8 +32,8 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
-from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.user_files import check_regular, exists
+from lfmvl_ros.core.whole_files import JsonLines
 
 _KEYS = {
     "fault",
@@ -264,8 +264,7 @@ class ReplyRecorder:
 
     def __init__(self, model: VisionLanguageModel, path: Path) -> None:
         self._model = model
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("w", encoding="utf-8")
+        self._file = JsonLines(path)
 
     @property
     def name(self) -> str:
@@ -300,8 +299,7 @@ class ReplyRecorder:
         took = time.monotonic() - start
         for frame, reply in zip(frames, replies, strict=True):
             line = RecordedReply(reply, took, frame.stamp_ns).to_document()
-            self._file.write(json_text(line, allow_nan=True) + "\n")
-        self._file.flush()
+            self._file.write(line, allow_nan=True)
         return replies
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.viz.drawing import Mark, draw_caption, draw_marks, draw_trails
 from lfmvl_ros.viz.video import VideoWriter, write_image
 
@@ -87,11 +88,13 @@ class AnnotatedVideo:
 
     def close(self) -> None:
         """Finish the video and write the preview."""
-        if self._writer is not None:
-            self._writer.close()
-        preview = self._preview.choose()
-        if preview is not None:
-            write_image(self._folder / "preview.png", preview)
+        try:
+            preview = self._preview.choose()
+            if preview is not None:
+                write_image(self._folder / "preview.png", preview)
+        finally:
+            if self._writer is not None:
+                self._writer.close()
 
     def __enter__(self) -> AnnotatedVideo:
         return self
@@ -102,4 +105,8 @@ class AnnotatedVideo:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        try:
+            self.close()  # also after an error: the frames so far are worth having
+        except UserError:
+            if error is None:
+                raise

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.whole_files import whole_file, write_whole, writing
 
 Image = NDArray[np.uint8]
 
@@ -45,17 +47,18 @@ def write_image(path: Path, pixels: Image) -> None:
     """Write an RGB picture; the suffix chooses the format.
 
     Raises:
-        UserError: unknown suffix, or the folder can't be written to.
+        UserError: unknown suffix, or the file can't be written; one that was there stays.
     """
     try:
         done, data = cv2.imencode(path.suffix or ".png", pixels[..., ::-1])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if done:
-            path.write_bytes(data.tobytes())
-    except (cv2.error, OSError) as error:
-        raise UserError(f"can't write {str(path)!r}: {error}; use .png or .jpg") from error
+    except cv2.error:  # no encoder for this suffix
+        done = False
     if not done:
-        raise UserError(f"can't write {str(path)!r}; use .png or .jpg")
+        raise UserError(
+            f"{str(path)!r} can't be written: OpenCV has no encoder for {path.suffix!r}; "
+            "use .png or .jpg"
+        )
+    write_whole(path, data.tobytes())
 
 
 class VideoReader:
@@ -91,28 +94,51 @@ class VideoReader:
 class VideoWriter:
     """Write RGB frames of one size to an ``.mp4`` (MPEG-4 part 2, which every OpenCV has).
 
+    The file gets its name when it is finished, and only if it can be read again: OpenCV reports
+    no error when the disk is full.
+
     Raises:
         UserError: the file can't be opened for writing.
     """
 
     def __init__(self, path: Path, wh: tuple[int, int], rate_hz: float) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._wh = wh
-        self._writer = cv2.VideoWriter(
-            str(path), cv2.VideoWriter.fourcc(*"mp4v"), max(rate_hz, 1.0), wh
-        )
-        if not self._writer.isOpened():
-            raise UserError(f"can't write a video to {str(path)!r}; check the folder and its space")
+        self._path, self._wh, self._frames = path, wh, 0
+        self._place = ExitStack()
+        self._part = self._place.enter_context(whole_file(path))
+        with ExitStack() as failed:
+            failed.push(self._place)
+            with writing(path):
+                self._part.open("wb").close()  # names the reason, which OpenCV does not
+            self._writer = cv2.VideoWriter(
+                str(self._part), cv2.VideoWriter.fourcc(*"mp4v"), max(rate_hz, 1.0), wh
+            )
+            if not self._writer.isOpened():
+                raise UserError(
+                    f"can't write {str(path)!r}: OpenCV can't encode a video of {wh[0]}x{wh[1]} "
+                    "with this suffix; use .mp4"
+                )
+            failed.pop_all()
 
     def write(self, pixels: Image) -> None:
         """Append a frame; one of another size is scaled to the video's."""
         if (pixels.shape[1], pixels.shape[0]) != self._wh:
             pixels = np.asarray(cv2.resize(pixels, self._wh), dtype=np.uint8)
         self._writer.write(np.ascontiguousarray(pixels[..., ::-1]))
+        self._frames += 1
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the file.
+
+        Raises:
+            UserError: it could not be written whole; nothing of it is left.
+        """
         self._writer.release()
+        with self._place:
+            if self._part.is_file() and not _is_whole(self._part, self._frames):
+                raise UserError(
+                    f"can't write {str(self._path)!r} with its {self._frames} frames; is the disk "
+                    "full, or a limit on the size of files (ulimit -f) in force?"
+                )
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -123,4 +149,20 @@ class VideoWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        try:
+            self.close()  # also after an error: the frames so far are worth having
+        except UserError:
+            if error is None:
+                raise
+
+
+def _is_whole(path: Path, frames: int) -> bool:
+    """Whether a video has so many frames, and its last one is there."""
+    capture = cv2.VideoCapture(str(path))
+    try:
+        if round(capture.get(cv2.CAP_PROP_FRAME_COUNT)) != frames:
+            return False
+        capture.set(cv2.CAP_PROP_POS_FRAMES, frames - 1)
+        return capture.grab()
+    finally:
+        capture.release()

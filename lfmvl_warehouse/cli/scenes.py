@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.whole_files import JsonLines
+from lfmvl_ros.viz.video import VideoWriter, write_image
 from lfmvl_warehouse.scenes import PRESETS, RenderedScene, SceneVideo, render_still
 from lfmvl_warehouse.scenes.labelled import ANNOTATIONS, write_labelled
 from lfmvl_warehouse.scenes.scene_video import CAMERA_MOTIONS
@@ -91,13 +92,6 @@ def _picture(scene: RenderedScene, args: argparse.Namespace) -> np.ndarray:
     return scene.pixels if args.no_boxes else draw_truth(scene)
 
 
-def _folder_for(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"the folder of {path} can't be made: {error}") from error
-
-
 def _stills(args: argparse.Namespace, wh: tuple[int, int], most: int) -> Iterator[RenderedScene]:
     """The stills that count, size, seed and preset ask for, one at a time."""
     if not 1 <= args.count <= most:
@@ -119,13 +113,7 @@ def _write_labelled(args: argparse.Namespace) -> None:
 def _write_sheet(args: argparse.Namespace) -> None:
     wh = _wh(args.wh, (256, 256))
     images = [_picture(scene, args) for scene in _stills(args, wh, 400)]
-    _folder_for(args.preview)
-    sheet = cv2.cvtColor(contact_sheet(images), cv2.COLOR_RGB2BGR)
-    suffix = args.preview.suffix.lower()
-    if suffix not in (".png", ".jpg", ".jpeg") or not cv2.imwrite(str(args.preview), sheet):
-        raise UserError(
-            f"{args.preview} can't be written; name a .png or .jpg in a writable folder"
-        )
+    write_image(args.preview, contact_sheet(images))
     print(f"{args.preview}: {args.count} stills of {wh[0]}x{wh[1]}, seed {args.seed}")
 
 
@@ -135,26 +123,21 @@ def _write_video(args: argparse.Namespace) -> None:
     if not 1 <= frames <= 100_000:
         raise UserError(f"--seconds times --fps must give 1..100000 frames, got {frames}")
     video = SceneVideo(args.seed, wh=wh, fps=args.fps, camera=args.camera)
-    for path in filter(None, (args.video, args.truth)):
-        _folder_for(path)
-    writer = None
-    if args.video is not None:
-        codec = cv2.VideoWriter.fourcc(*"mp4v")
-        writer = cv2.VideoWriter(str(args.video), codec, args.fps, wh)
-        if not writer.isOpened():
-            raise UserError(f"{args.video} can't be written; name a .mp4 in a writable folder")
-    lines = []
-    for index in tqdm(range(frames), desc="video", unit="frame"):
-        scene = video.frame(index)
-        if writer is not None:
-            writer.write(cv2.cvtColor(_picture(scene, args), cv2.COLOR_RGB2BGR))
+    with ExitStack() as files:
+        writer = truth = None
+        if args.video is not None:
+            writer = files.enter_context(VideoWriter(args.video, wh, args.fps))
         if args.truth is not None:
-            lines.append(json.dumps(_truth(scene, index)))
-    if writer is not None:
-        writer.release()
+            truth = files.enter_context(JsonLines(args.truth))
+        for index in tqdm(range(frames), desc="video", unit="frame"):
+            scene = video.frame(index)
+            if writer is not None:
+                writer.write(_picture(scene, args))
+            if truth is not None:
+                truth.write(_truth(scene, index))
+    if args.video is not None:
         print(f"{args.video}: {frames} frames of {wh[0]}x{wh[1]}, camera {video.camera}")
     if args.truth is not None:
-        args.truth.write_text("\n".join(lines) + "\n", encoding="utf-8")
         print(f"{args.truth}: the true boxes of {frames} frames")
 
 

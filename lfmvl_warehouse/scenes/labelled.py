@@ -6,7 +6,6 @@ The format: https://cocodataset.org/#format-data, object detection.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.whole_files import write_json, writing
 from lfmvl_warehouse.scenes.scene import RenderedScene
 from lfmvl_warehouse.scenes.vocabulary import KINDS
 
@@ -43,7 +43,7 @@ def write_labelled(
     """
     images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []
-    try:
+    with writing(directory):
         if directory.exists() and any(directory.iterdir()):
             raise UserError(f"{directory} is not empty; name a new folder, or remove this one")
         for number, scene in enumerate(scenes):
@@ -69,10 +69,7 @@ def write_labelled(
                     )
         categories = [{"id": kinds.index(kind) + 1, "name": kind} for kind in kinds]
         content = {"images": images, "annotations": annotations, "categories": categories}
-        (directory / ANNOTATIONS).parent.mkdir(parents=True)
-        (directory / ANNOTATIONS).write_text(json.dumps(content, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{directory} can't be written: {error}") from error
+        write_json(directory / ANNOTATIONS, content)
     return len(annotations)
 
 

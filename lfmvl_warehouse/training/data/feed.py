@@ -16,6 +16,7 @@ from multiprocessing import get_context
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from lfmvl_ros.child_processes import interrupts_kept_from_children
 from lfmvl_ros.core.errors import UserError
 from lfmvl_warehouse.training.data.batches import Batch, BatchStream, StreamSettings
 from lfmvl_warehouse.training.data.sources import SceneSource, View
@@ -68,7 +69,8 @@ class Feed:
         try:
             for number in range(index, index + self._workers + _AHEAD):
                 if number not in self._drawn:
-                    drawing = self._pool.submit(_draw, number, max_objects)
+                    with interrupts_kept_from_children():  # the pool starts them when it needs them
+                        drawing = self._pool.submit(_draw, number, max_objects)
                     self._drawn[number] = (max_objects, drawing)
             most, drawing = self._drawn.pop(index)
             return pickle.loads(drawing.result()), most  # our own workers' words

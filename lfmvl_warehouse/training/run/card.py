@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from lfmvl_ros.core.whole_files import write_whole
 from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
 from lfmvl_warehouse.scenes.translations import TRANSLATIONS
 from lfmvl_warehouse.training.data.captions import CAPTION_PROMPT
@@ -198,5 +199,5 @@ def write_card(directory: Path) -> Path:
     measured = directory / SCORES_FILE
     scores = json.loads(measured.read_text(encoding="utf-8")) if measured.exists() else None
     card = directory / "README.md"
-    card.write_text(render_card(facts, scores), encoding="utf-8")
+    write_whole(card, render_card(facts, scores))
     return card

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from lfmvl_ros.core.whole_files import JsonLines
 
 
 @dataclass(frozen=True)
@@ -64,5 +65,5 @@ class RunLog:
         where = {
             "step": place.step, "seconds": round(place.seconds, 1), "samples": place.samples
         }  # fmt: skip
-        with self._path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps({**where, **record}) + "\n")
+        with JsonLines(self._path, append=True) as log:
+            log.write({**where, **record})

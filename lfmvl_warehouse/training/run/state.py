@@ -13,6 +13,7 @@ from typing import IO, Any
 import torch
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.whole_files import whole_file, writing
 from lfmvl_warehouse.training.model.growth import can_grow
 from lfmvl_warehouse.training.run.train_settings import TrainSettings
 
@@ -28,7 +29,8 @@ def claim(run: Path) -> IO[str]:
     Raises:
         UserError: another process trains there.
     """
-    file = (run / LOCK_FILE).open("a+", encoding="utf-8")
+    with writing(run / LOCK_FILE):
+        file = (run / LOCK_FILE).open("a+", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -83,7 +85,10 @@ def remembered(settings: TrainSettings) -> dict[str, Any]:
 
 
 def write_state(state: Mapping[str, Any], run: Path) -> None:
-    """Write a state in one piece or not at all."""
-    target = run / STATE_FILE
-    torch.save(state, target.with_suffix(".new"))
-    os.replace(target.with_suffix(".new"), target)
+    """Write a state in one piece or not at all.
+
+    Raises:
+        UserError: it can't be written; the one before stays.
+    """
+    with whole_file(run / STATE_FILE) as part, part.open("wb") as file:
+        torch.save(state, file)

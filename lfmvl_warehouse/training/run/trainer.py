@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +13,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from transformers import Lfm2VlForConditionalGeneration, PreTrainedTokenizerFast
 
+from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.whole_files import finite, whole_folder
 from lfmvl_warehouse.training.data.batches import Batch, BatchStream
 from lfmvl_warehouse.training.data.feed import Feed
 from lfmvl_warehouse.training.data.sources import SceneSource
@@ -269,7 +270,7 @@ class Trainer:
         if self.rank:
             return None
         total = Scores(*sums.tolist())
-        self._log.say("held-out " + json.dumps(total.rates()))
+        self._log.say("held-out " + json_text(finite(total.rates())))
         self._log.write(self._place, {"held_out": total.rates()})
         return total
 
@@ -293,8 +294,9 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimisers": self.optimisers.state_dict(),
         }
+        with whole_folder(self.settings.out / TOKENIZER_DIRECTORY) as folder:
+            self.tokenizer.save_pretrained(folder)
         write_state(state, self.settings.out)
-        self.tokenizer.save_pretrained(self.settings.out / TOKENIZER_DIRECTORY)
 
     def resume(self) -> None:
         """Continue where the saved state of the run directory left off.

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import tempfile
 from contextlib import nullcontext
 from dataclasses import replace
@@ -19,7 +18,9 @@ from torch import multiprocessing
 from torch.multiprocessing import ProcessRaisedException
 from transformers import AutoTokenizer
 
+from lfmvl_ros.child_processes import interrupts_kept_from_children, worker_processes
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.whole_files import make_folder, whole_folder, write_json
 from lfmvl_ros.models.checkpoint_files import NO_REMOTE_CODE
 from lfmvl_warehouse.scenes.translations import TRANSLATIONS
 from lfmvl_warehouse.training.data.sources import asked_labels, warehouse_vocabulary
@@ -77,22 +78,31 @@ def train(
     plan = make_plan(settings, wishes or Wishes(), resume=resume)
     if plan.folder is not None:
         print(plan.folder.describe(), flush=True)
-    settings.out.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.out)
     try:
         with tempfile.TemporaryDirectory(prefix="lfmvl-train-") as directory:
             arguments = (plan, f"file://{directory}/meeting")
             if settings.processes == 1:
                 _process(0, *arguments)
             else:
-                multiprocessing.start_processes(
-                    _process, arguments, nprocs=settings.processes, start_method="spawn"
-                )
+                _run_processes(arguments, settings.processes)
     except ProcessRaisedException as error:
         told = told_by(str(error))
         if told is None:
             raise
         raise UserError(told) from error
     return export(settings.out, settings.out / CHECKPOINT_DIRECTORY)
+
+
+def _run_processes(arguments: tuple[Any, ...], number: int) -> None:
+    """Run the processes to their end; whatever interrupts this ends them too."""
+    with worker_processes():
+        with interrupts_kept_from_children():
+            running = multiprocessing.start_processes(
+                _process, arguments, nprocs=number, start_method="spawn", join=False
+            )
+        while not running.join():
+            pass
 
 
 def told_by(traceback: str) -> str | None:
@@ -139,13 +149,10 @@ def export(run: Path, target: Path) -> dict[str, Any]:
         "languages": spoken(tokenizer, TRANSLATIONS),
     }
     facts["labels"] = asked_labels(facts)
-    fresh = target.with_name(target.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    save_checkpoint(model, build_processor(tokenizer), fresh)
-    (fresh / FACTS_FILE).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    write_card(fresh)
-    shutil.rmtree(target, ignore_errors=True)
-    fresh.rename(target)
+    with whole_folder(target) as fresh:
+        save_checkpoint(model, build_processor(tokenizer), fresh)
+        write_json(fresh / FACTS_FILE, facts)
+        write_card(fresh)
     return facts
 
 

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are whole or absent: written beside their place and moved there, or line by line.
+
+Every file that a command, a node or a training writes passes through here, so that a full disk, a
+folder that is missing or a process that is killed leaves no half of a file under its name, and so
+that each failure is a sentence (:class:`UserError`), never silence.
+
+Moving a file over another is atomic within a file system (POSIX ``rename``). What lies beside it
+meanwhile is called ``.NAME.PID.part``; only a process that is killed (SIGKILL) leaves it behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import math
+import os
+import re
+import shutil
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.interrupts import tidied_by
+from lfmvl_ros.core.safe_text import json_text
+
+_WHY = {
+    errno.ENOSPC: "the disk is full; free some space, or choose another place",
+    errno.EDQUOT: "the disk quota is used up; free some space, or choose another place",
+    errno.EFBIG: "the file would be larger than this system or its limits (ulimit -f) allow",
+    errno.EACCES: "permission denied; choose a place that you may write to",
+    errno.EPERM: "the system does not permit it; choose another place",
+    errno.EROFS: "the file system is read-only; choose another place",
+    errno.ENOTDIR: "a part of this path is a file, not a folder; choose another place",
+    errno.EEXIST: "there is a file of this name; choose another place",
+    errno.EISDIR: "there is a folder of this name; name a file",
+    errno.ENOTEMPTY: "there is a folder of this name that is not empty; choose another place",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.EMFILE: "too many files are open (ulimit -n)",
+    errno.ELOOP: "its symbolic links form a loop; choose another place",
+}
+
+
+def why_not_written(what: str | Path, error: OSError) -> str:
+    """Return a sentence on an error of the file system, with what to do about it.
+
+    >>> why_not_written("a.json", OSError(errno.ENOSPC, "No space left on device"))
+    'a.json: the disk is full; free some space, or choose another place'
+    """
+    if error.errno == errno.ENOENT and str(what).startswith("/proc"):
+        return f"{what}: nothing can be written below /proc; choose another place"
+    reason = _WHY.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
+    return f"{what}: {reason}"
+
+
+@contextlib.contextmanager
+def writing(what: str | Path) -> Iterator[None]:
+    """Turn an error of the file system within the block into a :class:`UserError`.
+
+    Also one that a library raises as its own (torch, safetensors) when the disk is full.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        system = _system_error(error)
+        if system is None:
+            raise
+        raise UserError(f"can't write {why_not_written(what, system)}") from error
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder, with those above it, and return it.
+
+    Raises:
+        UserError: it can't be made.
+    """
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a path to write to, and move what was written there to ``path`` at the end.
+
+    Where the block raises, nothing is left of it and a file that was at ``path`` stays. The suffix
+    is that of ``path``, for writers that choose the format by it. A device or pipe
+    (``/dev/stdout``) is yielded itself; a symbolic link stays, and the file it points to is
+    replaced.
+
+    Raises:
+        UserError: the folder can't be made, or the file can't be moved.
+    """
+    make_folder(path.parent)
+    with writing(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a directory", str(path))
+        if path.exists() and not path.is_file():
+            yield path
+            return
+        target = path.resolve()
+        part = _beside(target)
+        with tidied_by(lambda: _remove(part)):
+            try:
+                yield part
+                _settle(part)
+                os.replace(part, target)
+            finally:
+                _remove(part)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``path`` to write to; at the end it takes the place of ``path``.
+
+    Where the block raises, nothing is left of it and a folder that was at ``path`` stays.
+
+    Raises:
+        UserError: the folder can't be made or moved, or ``path`` is a file.
+    """
+    target = path.resolve()
+    part = _beside(target)
+    old = part.with_name(part.name + ".old")
+    with writing(path):
+        if path.exists() and not path.is_dir():
+            raise FileExistsError(errno.EEXIST, "is a file", str(path))
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        try:
+            yield part
+            for file in part.rglob("*"):
+                if file.is_file():
+                    _settle(file)
+            if target.exists():  # a folder that has something in it can't be replaced
+                os.replace(target, old)
+            os.replace(part, target)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Write a file in one piece or not at all; text as UTF-8.
+
+    Raises:
+        UserError: it can't be written; what was there before stays.
+    """
+    content = data.encode("utf-8") if isinstance(data, str) else data
+    with whole_file(path) as part, part.open("wb") as file:
+        file.write(content)
+
+
+def write_json(path: Path, document: Any, *, indent: int | None = 1) -> None:
+    """Write a document as a JSON file in one piece or not at all; numbers that are none are null.
+
+    Raises:
+        UserError: as of :func:`write_whole`.
+    """
+    write_whole(path, json_text(finite(document), indent=indent) + "\n")
+
+
+def finite(document: Any) -> Any:
+    """Return a document with None in place of NaN and infinities, which JSON does not have.
+
+    >>> finite({"ece": float("nan"), "bins": [1.0, float("inf")]})
+    {'ece': None, 'bins': [1.0, None]}
+    """
+    if isinstance(document, dict):
+        return {key: finite(value) for key, value in document.items()}
+    if isinstance(document, (list, tuple)):
+        return [finite(value) for value in document]
+    if isinstance(document, float) and not math.isfinite(document):
+        return None
+    return document
+
+
+class JsonLines:
+    """A JSONL file that is written as the documents come: whole lines at any time.
+
+    A line that can't be written whole is taken back, so the file stays readable as far as it goes.
+
+    Args:
+        path: of the file, which is begun anew; its folder is made.
+        append: go on at the end of a file that is there.
+
+    Raises:
+        UserError: it can't be opened.
+    """
+
+    def __init__(self, path: Path, *, append: bool = False) -> None:
+        make_folder(path.parent)
+        self._path = path
+        with writing(path):
+            self._file = path.open("ab" if append else "wb", buffering=0)
+
+    def write(self, document: Any, *, allow_nan: bool = False) -> None:
+        """Append a document as a line; NaN and infinities become null unless they are allowed.
+
+        Raises:
+            UserError: the line can't be written.
+        """
+        text = json_text(document if allow_nan else finite(document), allow_nan=allow_nan)
+        line = memoryview(f"{text}\n".encode())
+        with writing(self._path):
+            end = self._file.tell() if self._file.seekable() else None
+            try:
+                while line:
+                    line = line[self._file.write(line) or 0 :]
+            except BaseException:
+                if end is not None:
+                    with contextlib.suppress(OSError):
+                        self._file.truncate(end)
+                raise
+
+    def close(self) -> None:
+        """Close the file.
+
+        Raises:
+            UserError: the system reports only now that something could not be written.
+        """
+        with writing(self._path):
+            self._file.close()
+
+    def __enter__(self) -> JsonLines:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _system_error(error: BaseException) -> OSError | None:
+    """Return what the system reported, None for an error of another kind."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError):
+            return seen
+        number = re.search(r"\(os error (\d+)\)", str(seen))  # as Rust prints it
+        if number:
+            return OSError(int(number[1]), os.strerror(int(number[1])))
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _beside(target: Path) -> Path:
+    """Return where a file is written before it is moved to ``target``: same folder and suffix."""
+    stem = target.stem
+    if len(stem) > 40:  # names have at most 255 bytes
+        stem = f"{stem[:30]}-{zlib.crc32(os.fsencode(stem)):08x}"
+    return target.with_name(f".{stem}.{os.getpid()}.part{target.suffix}")
+
+
+def _settle(path: Path) -> None:
+    """Have the system report now what it could not write, not after the file has its name."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ctrl-C, SIGTERM and SIGKILL: a command says one line, and none of its processes is left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lfmvl_ros.viz.video import write_image
+
+PATIENCE_S = 100.0
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+
+
+class Command(subprocess.Popen[str]):
+    """A command of its own process group, as a terminal starts it."""
+
+    def __init__(self, *words: str, **environment: str) -> None:
+        super().__init__(
+            [sys.executable, "-m", "lfmvl_ros.cli.main", *words],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            env={**os.environ, **environment},
+        )  # fmt: skip
+
+    def until(self, ready: Callable[[], bool]) -> None:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not ready():
+            assert self.poll() is None, self.communicate()
+            assert time.monotonic() < deadline_s
+            time.sleep(0.005)
+
+    def handles_signals(self) -> bool:
+        """Whether the command has come so far; until then Python itself starts."""
+        return handles_signals(self.pid)
+
+    def press(self, number: signal.Signals) -> None:
+        """Send a signal to the whole group, as the terminal does."""
+        os.killpg(self.pid, number)
+
+
+@pytest.fixture
+def started() -> Iterator[list[Command]]:
+    commands: list[Command] = []
+    yield commands
+    for command in commands:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(command.pid, signal.SIGKILL)
+        command.communicate()
+
+
+def handles_signals(pid: int) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("SigCgt:"):
+                return bool(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+    return False
+
+
+def processes_with(text: str) -> list[int]:
+    """Return the processes, this one apart, whose command line holds the text."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_text(errors="replace")
+            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            if text in words and state not in "ZX" and int(entry.name) != os.getpid():
+                found.append(int(entry.name))
+    return found
+
+
+@SIGNALS
+@pytest.mark.parametrize("after_s", [0.0, 0.1, 0.5, 2.0])
+def test_in_the_first_seconds_a_command_says_one_line(
+    started: list[Command], tmp_path: Path, number: signal.Signals, after_s: float
+) -> None:
+    command = Command(
+        "ground", str(tmp_path / "none.png"), "--query", "person", "--model", "bundled"
+    )
+    started.append(command)
+    command.until(command.handles_signals)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        command.wait(after_s)  # on a fast machine it has ended by then: there is no such image
+    if command.poll() is None:
+        command.press(number)
+    output, errors = command.communicate(timeout=PATIENCE_S)
+    assert output == ""
+    assert len(errors.splitlines()) == 1
+    word = "interrupted" if number is signal.SIGINT else "terminated"
+    assert (command.returncode, errors) == (128 + number, f"lfmvl ground: {word}\n") or (
+        command.returncode == 2 and "none.png" in errors
+    )
+
+
+def demo(folder: Path) -> Command:
+    """Start a demo with a slow recorded model, whose processes name the folder."""
+    write_image(folder / "0.png", np.zeros((48, 64, 3), np.uint8))
+    replies = folder / "replies.jsonl"
+    replies.write_text(json.dumps({"text": "[]", "delay_s": 0.2}) + "\n")
+    return Command(
+        "demo", "--duration", "600", "--model", str(replies), "--query", str(folder),
+        "--out", str(folder / "out"), "--camera", str(folder), ROS_DOMAIN_ID="76",
+    )  # fmt: skip
+
+
+def children_of(folder: Path, command: Command) -> list[int]:
+    return [pid for pid in processes_with(str(folder)) if pid != command.pid]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after_s", [0.0, 3.0])  # while they import, and when they run
+@SIGNALS
+def test_the_demo_ends_its_processes(
+    started: list[Command], tmp_path: Path, number: signal.Signals, after_s: float
+) -> None:
+    command = demo(tmp_path)
+    started.append(command)
+    command.until(lambda: len(children_of(tmp_path, command)) == 3)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        command.wait(after_s)
+    command.press(number)
+    _, errors = command.communicate(timeout=PATIENCE_S)
+    assert not children_of(tmp_path, command)
+    assert "Traceback" not in errors
+    assert command.returncode == 128 + number
+
+
+@pytest.mark.slow
+def test_a_second_ctrl_c_ends_the_demo_at_once(started: list[Command], tmp_path: Path) -> None:
+    command = demo(tmp_path)
+    started.append(command)
+    command.until(lambda: len(children_of(tmp_path, command)) == 3)
+    # A process that has no handler yet dies of SIGTERM, even one that is stopped.
+    command.until(lambda: all(map(handles_signals, children_of(tmp_path, command))))
+    for pid in children_of(tmp_path, command):
+        os.kill(pid, signal.SIGSTOP)  # none of them can end by itself
+    command.press(signal.SIGINT)
+    time.sleep(0.3)
+    assert command.poll() is None
+    command.press(signal.SIGINT)
+    _, errors = command.communicate(timeout=PATIENCE_S)
+    assert command.returncode == 130
+    assert "Traceback" not in errors
+    command_is_gone = time.monotonic() + PATIENCE_S
+    while children_of(tmp_path, command):
+        assert time.monotonic() < command_is_gone
+        time.sleep(0.01)
+
+
+@pytest.mark.slow
+def test_the_demo_that_is_killed_takes_its_processes_along(
+    started: list[Command], tmp_path: Path
+) -> None:
+    command = demo(tmp_path)
+    started.append(command)
+    command.until(lambda: len(children_of(tmp_path, command)) == 3)
+    command.kill()
+    command.wait()
+    deadline_s = time.monotonic() + PATIENCE_S
+    while children_of(tmp_path, command):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_ends_its_processes(
+    started: list[Command], tmp_path: Path, number: signal.Signals
+) -> None:
+    run = tmp_path / "run"
+    command = Command("train", "--tiny", "--out", str(run), "--processes", "2", "--device", "cpu")
+    started.append(command)
+    command.until((run / "lock").exists)
+    command.press(number)
+    _, errors = command.communicate(timeout=PATIENCE_S)
+    assert command.returncode == 128 + number
+    assert "Traceback" not in errors
+    assert errors.splitlines()[-1] == (
+        f"lfmvl train: {'interrupted' if number is signal.SIGINT else 'terminated'}"
+    )
+    assert not processes_with(str(run))
+
+
+def test_a_signal_that_is_ignored_stays_ignored(started: list[Command], tmp_path: Path) -> None:
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from lfmvl_ros.core.interrupts import InterruptWatch\n"
+        "with InterruptWatch(print) as watch:\n"
+        "    watch.begin(); signal.raise_signal(signal.SIGINT); print(watch.number)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
