@@ -113,7 +113,7 @@ def ask_server(
         if not (loading or starting) or waited_s > _LOAD_S:
             break
         state = "is loading its model" if loading else "does not listen yet"
-        if state != said:
+        if state != said and alive is None:  # what was started here takes its second
             _log.warning("%s %s; waiting", address.where, state)
             said = state
         time.sleep(_AGAIN_S)
