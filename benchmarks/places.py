@@ -2,7 +2,7 @@
 """Score positions from boxes and depth against exact truth, beside the field's estimators.
 
     python benchmarks/places.py            # 10 minutes on a quiet core
-    python benchmarks/places.py --quick    # a tenth of the scenes, 2 minutes
+    python benchmarks/places.py --quick    # a tenth of the scenes, a minute
 
 Ray-cast boxes, cylinders, balls and people on floors, shelves, tables and in bins, VGA, 0.3 to 7 m,
 stereo and time-of-flight noise, boxes of IoU 0.7 to 0.9 with the visible part. Weights were fitted
@@ -220,7 +220,7 @@ def over_time(seeds: range) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a tenth of the scenes, 2 minutes")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the scenes, a minute")
     arguments = parser.parse_args()
     seeds = FIGURE_SEEDS[:4] if arguments.quick else FIGURE_SEEDS[:36]
     figures = single_images(seeds)

@@ -85,7 +85,7 @@ def check_model(settings: PerceptionSettings) -> None:
         recording = user_path(model, "recording")
         if not exists(recording):
             raise UserError(f"the recording {quoted(model)} can't be read: there is no such file")
-        check_regular(recording)
+        check_regular(recording, or_pipe=True)
         return
     if is_server(model):
         parse_address(model)
