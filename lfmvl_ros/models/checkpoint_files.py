@@ -11,6 +11,7 @@ from typing import Any
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
+from lfmvl_ros.models.incomplete import refuse_incomplete
 
 ARCHITECTURE = "lfm2_vl"
 # Up to 5.14.1 appending several tokens to a filled cache silently ignores the short convolutions'
@@ -84,6 +85,7 @@ def check_directory(directory: Path) -> None:
             f"there is no checkpoint at {directory}; give a directory, a hub id such as "
             "LiquidAI/LFM2.5-VL-450M, or 'bundled'"
         )
+    refuse_incomplete(directory)
     architecture = read_json(directory / "config.json").get("model_type")
     if architecture != ARCHITECTURE:
         raise UserError(

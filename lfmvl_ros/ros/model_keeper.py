@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import safe_text
-from lfmvl_ros.models.load import load_model
+from lfmvl_ros.ros.model_loading import Loading
 
 Key = tuple[str, str, str]
 
@@ -22,6 +23,12 @@ def sentence(error: BaseException) -> str:
     """Return what went wrong as a person should read it."""
     known = isinstance(error, UserError)
     return safe_text(str(error) if known else f"{type(error).__name__}: {error}")
+
+
+def _same_model(
+    first: PerceptionSettings, settings: Callable[[], PerceptionSettings]
+) -> Callable[[], bool]:
+    return lambda: settings().model_key == first.model_key
 
 
 class ModelKeeper:
@@ -64,8 +71,10 @@ class ModelKeeper:
         Raises:
             UserError: it can't be loaded; says why. Whatever else a backend raises passes through.
         """
-        first = settings()
-        model = load_model(first)
+        model = None
+        while model is None:  # another one is asked for while the first hangs
+            first = settings()
+            model = Loading(first).result(_same_model(first, settings))
         try:  # settings may have changed while it was loading
             pipeline = Pipeline(model, settings(), on_answer)
         except BaseException:
@@ -109,10 +118,13 @@ class ModelKeeper:
             self._log.info(f"loading {wanted.model} on {wanted.device} in the background ...")
             model, problem = None, ""
             try:
-                model = load_model(wanted)
+                model = Loading(wanted).result(functools.partial(self._is_wanted, wanted))
             except BaseException as error:
                 problem = sentence(error)
             self._settle(wanted, model, problem)
+
+    def _is_wanted(self, settings: PerceptionSettings) -> bool:
+        return self._wanted is settings
 
     def _settle(
         self, wanted: PerceptionSettings, model: VisionLanguageModel | None, problem: str

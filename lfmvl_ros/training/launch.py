@@ -34,7 +34,7 @@ from lfmvl_ros.training.plan import Plan, Wishes, make_plan
 from lfmvl_ros.training.processes import end_with_parent
 from lfmvl_ros.training.settings import TrainSettings
 from lfmvl_ros.training.sources import asked_labels, warehouse_vocabulary
-from lfmvl_ros.training.state import LOG_FILE, STATE_FILE, TOKENIZER_DIRECTORY, claim
+from lfmvl_ros.training.state import LOG_FILE, STATE_FILE, TOKENIZER_DIRECTORY, claim, read_state
 from lfmvl_ros.training.words import spoken
 
 CHECKPOINT_DIRECTORY = "checkpoint"
@@ -136,7 +136,7 @@ def export(run: Path, target: Path) -> dict[str, Any]:
     """
     if not (run / STATE_FILE).exists():
         raise UserError(f"{run / STATE_FILE} does not exist; train first")
-    state = torch.load(run / STATE_FILE, weights_only=True, map_location="cpu")
+    state = read_state(run)
     tokenizer = AutoTokenizer.from_pretrained(run / TOKENIZER_DIRECTORY)
     model = build_model(ModelShape(**state["shape"]), vocabulary=len(tokenizer))
     model.load_state_dict(state["average"])
