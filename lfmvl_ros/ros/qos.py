@@ -33,6 +33,9 @@ STATIC_TRANSFORMS = _profile(100, ReliabilityPolicy.RELIABLE, DurabilityPolicy.T
 RESULTS = _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 """Detections, tracks, answers, commands: none may be lost on the way."""
 
+REQUESTS = _profile(1000, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
+"""Services: a request that is dropped from a full queue is never answered."""
+
 LATCHED = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
 """Facts that late joiners need as well."""
 
