@@ -37,6 +37,7 @@ def test_the_expected_files_are_there():
         "warehouse_picking.yaml",
         "jetson_orin.yaml",
         "multi_camera.yaml",
+        "picking.yaml",
     }
 
 

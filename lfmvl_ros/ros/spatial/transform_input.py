@@ -67,6 +67,8 @@ class TransformInput:
         def fixed(message: TFMessage, _info: dict[str, int]) -> None:
             self._take(message, static=True)
 
+        self.buffer = TransformBuffer()  # what came before may hold no longer
+        self._too_old = 0
         subscribe = self._streams.subscribe
         self._subscriptions = [
             subscribe(TFMessage, "/tf", moving, qos.own(qos.TRANSFORMS)),

@@ -99,8 +99,9 @@ class Rig:
         stamp_ns = self.now_ns if stamp_ns is None else stamp_ns
         self.depths.publish(to_depth(depth_m, stamp_ns, frame_id, encoding))
 
-    def send_image(self):
-        self.infos.publish(conversions.to_camera_info(self.now_ns, "lens", WH, LENS))
+    def send_image(self, lens=LENS):
+        if lens is not None:
+            self.infos.publish(conversions.to_camera_info(self.now_ns, "lens", WH, lens))
         self.images.send(stamp_ns=self.now_ns)
 
     def step(self, *, step_ms=50, depth=True, **depth_options):
@@ -119,12 +120,25 @@ class Rig:
             step()
         return found
 
+    def established(self, step=None):
+        """Step until there is a track; from then on an empty message would be false."""
+        self.until(lambda: newest(self.tracks, lambda m: m.detections), step or self.step)
+        self.world.diagnostics.clear()
+        time.sleep(0.3)  # what is under way
+        self.places.clear()
+        self.picks.clear()
+
     def place(self, step=None, wanted=lambda m: m.detections):
         """Step until a message with places comes; return it."""
         return self.until(lambda: newest(self.places, wanted), step or self.step)
 
+    def values(self, step):
+        """Return the values of the next diagnostic status."""
+        self.world.diagnostics.clear()
+        return values(self.counted("images", step))
+
     def counted(self, key, step, times=1):
-        """Step until diagnostics count ``key`` so often; return the values."""
+        """Step until diagnostics count ``key`` so often; return the status."""
         name = f"{self.world.namespace}/perception: {self.part}"
 
         def look():
