@@ -38,6 +38,7 @@ from lfmvl_ros.ros.image_reader import ImageReader
 from lfmvl_ros.ros.model_keeper import ModelKeeper
 from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.process import logs_errors, run, stop_spinning
+from lfmvl_ros.ros.spatial.transform_input import TransformInput
 from lfmvl_ros.ros.streams import StreamReader
 
 USAGE = """perception_node finds the objects of a query in a camera topic and tracks them.
@@ -67,6 +68,7 @@ class PerceptionNode(LifecycleNode):
         self._keeper = ModelKeeper(self.get_logger(), self._revert_model)
         self._channels: dict[str, CameraChannel] = {}
         self._bond, self._gate, self._streams = LifecycleBond(self), Gate(), StreamReader(self)
+        self._transforms = TransformInput(self, self._streams)
         self._changing, self._closing = threading.Lock(), False
         self._declared = SettingsParameters(self, PerceptionSettings(), self._apply)
         CARD_TEMPLATE.render(Query.parse(self._settings.query))
@@ -81,6 +83,7 @@ class PerceptionNode(LifecycleNode):
                 self._feel,
                 self._gate,
                 self._streams,
+                self._transforms,
             )
         self._wire()
 

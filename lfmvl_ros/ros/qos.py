@@ -27,6 +27,9 @@ SENSOR = _profile(5, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
 RATES = _profile(100, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
 """Gyroscope: as sensor data, but each counts; a quarter of a second at 400 Hz."""
 
+TRANSFORMS = _profile(100, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
+"""As tf2 listens to ``/tf``."""
+
 STATIC_TRANSFORMS = _profile(100, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
 """As tf2 listens to ``/tf_static``."""
 
