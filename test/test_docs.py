@@ -159,11 +159,17 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
 def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
     source = "".join(
         (ROOT / "lfmvl_ros" / "ros" / name).read_text(encoding="utf-8")
-        for name in ("perception_node.py", "outputs.py", "channel.py", "gyroscope.py")
+        for name in (
+            "perception_node.py",
+            "outputs.py",
+            "channel.py",
+            "gyroscope.py",
+            "answer_service.py",
+        )
     )
 
     def made(call: str) -> set[str]:
-        prefix = r"(?:channel\.prefix \+ |self\.prefix \+ |f)?"
+        prefix = r"(?:channel\.prefix \+ |self\.prefix \+ |prefix \+ |f)?"
         found = re.findall(rf"\b{call}\(\s*[\w ]+,\s*{prefix}\"([^\"]+)\"", source)
         return {name.replace("{self.prefix}", "") for name in found}
 
