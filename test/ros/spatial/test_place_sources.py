@@ -2,6 +2,7 @@
 """Places from compressed depth, from the floor and from known sizes, over real DDS."""
 
 import struct
+import time
 
 import cv2
 import numpy as np
@@ -94,3 +95,34 @@ def test_settings_that_can_not_be(world):
         result = world.set_parameters(**values)
         assert not result.successful
         assert words in result.reason
+
+
+def test_places_follow_the_life_cycle(world):
+    rig = start(world, spatial__target_frame="map")
+    rig.mount()
+
+    def step():
+        rig.step()
+        rig.send_tf(rig.now_ns)
+
+    def wait():  # others hear of it a little later
+        time.sleep(0.05)
+
+    rig.place(step)
+    assert world.change_state("deactivate")
+    rig.until(lambda: world.node.count_subscribers("depth/image") == 0, wait)
+    rig.places.until_silent(0.5)
+    rig.step()
+    assert rig.places.is_silent(0.5)
+    assert world.change_state("activate")
+    assert rig.place(step).header.frame_id == "map"
+    assert int(rig.values(step)["published"]) > 0
+    assert world.change_state("deactivate")
+    assert world.change_state("cleanup")
+    rig.until(lambda: world.node.count_publishers("tracks_3d") == 0, wait)
+    assert world.change_state("configure")
+    assert world.change_state("activate")
+    rig.place(step)
+    code, _ = world.end(world.processes[0])
+    assert code == 0, world.log()
+    assert "Traceback" not in world.log()
