@@ -45,9 +45,9 @@ setup(
     zip_safe=False,
     entry_points={
         "console_scripts": [
-            f"perception_node = {NAME}.ros.perception_node:main",
-            f"camera_node = {NAME}.ros.camera_node:main",
-            f"recorder_node = {NAME}.ros.recorder_node:main",
+            f"perception_node = {NAME}.ros.start:perception_node",
+            f"camera_node = {NAME}.ros.start:camera_node",
+            f"recorder_node = {NAME}.ros.start:recorder_node",
             f"lfmvl = {NAME}.cli.main:main",
         ],
         # What lfmvl_ros knows of the synthetic warehouse: lfmvl_ros/registry.py.

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Score positions from boxes and depth against exact truth, beside the field's estimators.
 
-    python benchmarks/places.py [--quick]
+    python benchmarks/places.py            # 10 minutes on a quiet core
+    python benchmarks/places.py --quick    # a tenth of the scenes, a minute
 
 Ray-cast boxes, cylinders, balls and people on floors, shelves, tables and in bins, VGA, 0.3 to 7 m,
 stereo and time-of-flight noise, boxes of IoU 0.7 to 0.9 with the visible part. Weights were fitted
@@ -18,20 +19,23 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from places_cases import FIGURE_SEEDS, Case, cases
-from places_peers import PEERS
-from places_tracks import Placed, followed
-from places_world import LAYOUTS, WH
-from scipy.stats import chi2
+from needs import needed_packages, run_command
 
-from lfmvl_ros.core.spatial.depth import sample_patch
-from lfmvl_ros.core.spatial.extent import measure_extent, ray
-from lfmvl_ros.core.spatial.foreground import find_foreground
-from lfmvl_ros.core.spatial.pick import find_pick_point
-from lfmvl_ros.core.spatial.placer import expected_by_size
-from lfmvl_ros.core.spatial.places import PickPoint
-from lfmvl_ros.core.spatial.shape import locate
+with needed_packages():
+    import numpy as np
+    from places_cases import FIGURE_SEEDS, Case, cases
+    from places_peers import PEERS
+    from places_tracks import Placed, followed
+    from places_world import LAYOUTS, WH
+    from scipy.stats import chi2
+
+    from lfmvl_ros.core.spatial.depth import sample_patch
+    from lfmvl_ros.core.spatial.extent import measure_extent, ray
+    from lfmvl_ros.core.spatial.foreground import find_foreground
+    from lfmvl_ros.core.spatial.pick import find_pick_point
+    from lfmvl_ros.core.spatial.placer import expected_by_size
+    from lfmvl_ros.core.spatial.places import PickPoint
+    from lfmvl_ros.core.spatial.shape import locate
 
 REGION = float(chi2.ppf(0.9, 3))
 OURS, SIZED = "ours", "ours, known size"
@@ -216,7 +220,7 @@ def over_time(seeds: range) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a tenth of the scenes")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the scenes, a minute")
     arguments = parser.parse_args()
     seeds = FIGURE_SEEDS[:4] if arguments.quick else FIGURE_SEEDS[:36]
     figures = single_images(seeds)
@@ -225,4 +229,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

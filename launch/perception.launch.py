@@ -45,6 +45,12 @@ def arguments():
             default_value="imu",
             description="Gyroscope (sensor_msgs/Imu), listened to with ego_motion.source imu",
         ),
+        DeclareLaunchArgument(
+            "input_depth_topic",
+            default_value="depth/image",
+            description="Depth registered to the color image (sensor_msgs/Image), subscribed to "
+            "with spatial.source depth; its camera_info is expected beside it",
+        ),
         *perception_arguments(share("config", "default.yaml")),
         DeclareLaunchArgument(
             "use_debug",
@@ -65,7 +71,7 @@ def perception(context):
     def value(name):
         return LaunchConfiguration(name).perform(context)
 
-    images = value("input_image_topic")
+    images, depth = value("input_image_topic"), value("input_depth_topic")
     node = LifecycleNode(
         package=PACKAGE,
         executable="perception_node",
@@ -79,6 +85,8 @@ def perception(context):
             ("image_raw", images),
             ("camera_info", camera_info_topic(images, value("input_camera_info_topic"))),
             ("imu", value("input_imu_topic")),
+            ("depth/image", depth),
+            ("depth/camera_info", camera_info_topic(depth, "")),
         ],
         **process_options(value),
     )

@@ -26,6 +26,7 @@ from lfmvl_ros.ros.diagnostics.health import CameraMonitor, ModelMonitor
 from lfmvl_ros.ros.diagnostics.rate_health import Placement, RateMonitor
 from lfmvl_ros.ros.sensors.intake import FrameIntake
 from lfmvl_ros.ros.sensors.rates import RateLog
+from lfmvl_ros.ros.spatial.place_health import PlaceCounters, PlaceMonitor
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -147,19 +148,35 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
     intake = FrameIntake(lambda _: None, lambda _: None, lambda: 0).status()
     camera = CameraMonitor("t", 0.0).report(intake, status, PerceptionSettings(), 1.0)
     imu = RateMonitor("t", 0.0).report(RateLog(lambda: 0).status(), Placement(), 1.0)
-    values = (*camera.values, *model.values, *imu.values)
+    places = PlaceMonitor().report(
+        PlaceCounters(),
+        images=0,
+        superseded=0,
+        transforms=0,
+        transforms_dropped=0,
+        frame_id="",
+    )
+    values = (*camera.values, *model.values, *imu.values, *places.values)
     made = {key for key in values if not key.startswith("outcome.")}
     assert made <= told
     known = {"diagnostics.camera_stale_s", "diagnostics.answer_stale_s", "camera", "commands",
              "labels", "grounding", "outcome.ok", "latency_budget.target_ms", "imu", "camera_info",
-             "frame_id", "tracker.reorder_window_s"}  # fmt: skip
+             "frame_id", "places", "tracks_3d", "tracker.reorder_window_s"}  # fmt: skip
     assert told - made <= known
 
 
 def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
     source = "".join(
         (ROOT / "lfmvl_ros" / "ros" / name).read_text(encoding="utf-8")
-        for name in ("perception_node.py", "outputs.py", "channel.py", "gyroscope.py")
+        for name in (
+            "perception_node.py",
+            "outputs.py",
+            "channel.py",
+            "gyroscope.py",
+            "spatial/place_channel.py",
+            "spatial/place_outputs.py",
+            "spatial/transform_input.py",
+        )
     )
 
     def made(call: str) -> set[str]:
@@ -180,7 +197,11 @@ def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
         for name in re.findall(r"`([^`]+)`", row.split("|")[1])
     }
     inputs = made("(?:create_subscription|_?subscribe)") | {"image_raw", "image_raw/compressed"}
-    assert inputs == told(r"^\| in \| ([^|]*) \|") - {"compressed_input"}
+    inputs |= {"depth/image", "depth/image/compressedDepth"}
+    assert inputs == told(r"^\| in \| ([^|]*) \|") - {
+        "compressed_input",
+        "spatial.compressed_depth",
+    }
 
 
 def test_commands_name_topics_that_the_node_has():

@@ -93,7 +93,8 @@ def explanation(error: BaseException) -> str:
     if isinstance(error, UserError):
         return safe_text(str(error))
     if isinstance(error, OSError):
-        return safe_text(why_not_written(str(error.filename or "a file"), error))
+        what = error.filename or "the output"  # what has no name here has been printed to
+        return safe_text(why_not_written(str(what), error))
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "out of memory; end other programs, or use a smaller model or smaller images"
     what = safe_text(f"{type(error).__name__}: {error}")[:300]

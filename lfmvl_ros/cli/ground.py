@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from pathlib import Path
 
 from lfmvl_ros.cli.flags import add_setting_flags, pipeline_settings, settings_from
@@ -14,6 +15,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.viz.drawing import draw_marks, marks_of_detections
 from lfmvl_ros.viz.video import VideoReader, is_video, read_image, write_image
@@ -52,6 +54,12 @@ def run(args: argparse.Namespace) -> int:
     print(json_text(document, indent=2))
     if args.annotate:
         _annotate(args.annotate, frame, grounding)
+    if grounding.reply.finish is FinishReason.DEADLINE:
+        print(
+            f"lfmvl ground: the answer was cut off after {settings.generation.timeout_s:g} s, the "
+            "time limit; raise it with --generation-timeout-s",
+            file=sys.stderr,
+        )
     return 0 if grounding.outcome.is_evidence else 1
 
 

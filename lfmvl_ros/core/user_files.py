@@ -57,8 +57,12 @@ def exists(path: Path) -> bool:
     return os.path.exists(path)
 
 
-def check_regular(path: Path) -> None:
+def check_regular(path: Path, *, or_pipe: bool = False) -> None:
     """Refuse what would block or never end when it is read.
+
+    Args:
+        path: of the file.
+        or_pipe: a pipe is fine: whoever reads may wait for its writer.
 
     Raises:
         UserError: it is a pipe, socket, device or directory, or can't be looked at.
@@ -67,7 +71,7 @@ def check_regular(path: Path) -> None:
         mode = path.stat().st_mode
     except OSError as error:
         raise UserError(f"{path} can't be read ({error.strerror})") from error
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(mode) and not (or_pipe and stat.S_ISFIFO(mode)):
         kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a directory"}
         kind = kinds.get(stat.S_IFMT(mode), "a device")
         raise UserError(f"{path} is {kind}, and a file was expected")

@@ -12,6 +12,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.user_files import check_regular, exists, is_directory, read_json_object
+from lfmvl_ros.models.incomplete import refuse_incomplete
 
 ARCHITECTURE = "lfm2_vl"
 # For every ``from_pretrained``: left out, transformers asks on a terminal whether to run Python
@@ -102,6 +103,7 @@ def check_directory(directory: Path) -> None:
             f"there is no checkpoint at {directory}; give a directory, a hub id such as "
             "LiquidAI/LFM2.5-VL-450M, or 'bundled'"
         )
+    refuse_incomplete(directory)
     architecture = read_json(directory / "config.json").get("model_type")
     if architecture != ARCHITECTURE:
         raise UserError(

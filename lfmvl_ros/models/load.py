@@ -8,12 +8,20 @@ from pathlib import Path
 from lfmvl_ros import registry
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.file_kinds import kind_of
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.safe_text import quoted
-from lfmvl_ros.core.user_files import check_regular, exists, is_directory, user_path
+from lfmvl_ros.core.user_files import (
+    check_regular,
+    exists,
+    is_directory,
+    is_regular_file,
+    user_path,
+)
 from lfmvl_ros.models.catalog import CatalogEntry, catalog, find
 from lfmvl_ros.models.checkpoint_files import check_directory, check_transformers
+from lfmvl_ros.models.hub import source_within_reach
 from lfmvl_ros.models.server.address import is_gguf, is_server, parse_address
 
 
@@ -58,6 +66,8 @@ def load_model(
             f"the Python packages torch and transformers can't be imported ({error}); "
             "install them to match, or replay recorded answers from a .jsonl file"
         ) from error
+    if not Path(source).is_dir():
+        source = source_within_reach(source)
     return Lfm2VlBackend.load(
         source,
         name=entry.id or entry.name if entry else model,
@@ -85,7 +95,7 @@ def check_model(settings: PerceptionSettings) -> None:
         recording = user_path(model, "recording")
         if not exists(recording):
             raise UserError(f"the recording {quoted(model)} can't be read: there is no such file")
-        check_regular(recording)
+        check_regular(recording, or_pipe=True)
         return
     if is_server(model):
         parse_address(model)
@@ -127,6 +137,11 @@ def _source(model: str, entry: CatalogEntry | None) -> str:
     if entry is not None:
         return entry.id
     looks_like_path = model.startswith((".", "/", "~")) or model.count("/") != 1
+    if is_regular_file(folder):
+        raise UserError(
+            f"{model} is {kind_of(folder) or 'a file'}, and a model is the directory of a "
+            "checkpoint (config.json, *.safetensors), a .gguf file or a .jsonl recording"
+        )
     if looks_like_path or exists(folder):
         if model in ("bundled", "warehouse"):
             registry.load(registry.MODELS, "bundled")  # raises: it is not installed

@@ -233,7 +233,7 @@ def read_recording(path: Path) -> list[RecordedReply]:
         UserError: the file is missing, empty, or a line can't be read (it says which).
     """
     if exists(path):
-        check_regular(path)
+        check_regular(path, or_pipe=True)
     try:
         lines = path.read_text(encoding="utf-8").split("\n")  # a text may hold U+2028
     except (OSError, UnicodeDecodeError) as error:

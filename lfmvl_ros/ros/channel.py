@@ -23,9 +23,11 @@ from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.gyroscope import EgoMotionInput
 from lfmvl_ros.ros.image_reader import ImageReader, image_topic
 from lfmvl_ros.ros.image_subscription import subscribe_to_images
-from lfmvl_ros.ros.outputs import Outputs
+from lfmvl_ros.ros.outputs import Outputs, of_frame
 from lfmvl_ros.ros.sensors.arrivals import ArrivalMonitor
 from lfmvl_ros.ros.sensors.intake import FrameIntake
+from lfmvl_ros.ros.spatial.place_channel import PlaceChannel
+from lfmvl_ros.ros.spatial.transform_input import TransformInput
 from lfmvl_ros.ros.streams import StreamReader
 
 
@@ -42,6 +44,7 @@ class CameraChannel:
         feel: takes what is known of the camera's rotation by each frame, None for nothing.
         gate: results are published through it.
         streams: reads the camera's topics.
+        transforms: of the node.
     """
 
     def __init__(
@@ -54,12 +57,14 @@ class CameraChannel:
         feel: Callable[[str, EgoMotion | None], None],
         gate: Gate,
         streams: StreamReader,
+        transforms: TransformInput,
     ) -> None:
         self.name, self.prefix = name, f"{name}/" if name else ""
         self._node, self._settings, self._submit = node, settings, submit
         self._feel, self._gate = functools.partial(feel, name), gate
-        self._streams = streams
+        self._streams, self._transforms = streams, transforms
         self._ego: EgoMotionInput | None = None
+        self._places: PlaceChannel | None = None
         self._subscriptions: list[Subscription] = []
         self._outputs: Outputs | None = None
         self._monitor: CameraMonitor | None = None
@@ -77,6 +82,16 @@ class CameraChannel:
     def open(self) -> None:
         """Advertise the results."""
         self._outputs = Outputs(self._node, self.prefix)
+        if self._settings().spatial.source != "none":
+            self._places = PlaceChannel(
+                self._node,
+                self._streams,
+                self._transforms,
+                self._gate,
+                self.name,
+                self._settings,
+                self._complain,
+            )
 
     def start(self) -> None:
         """Subscribe to the camera, and to the gyroscope if there is to be one."""
@@ -89,6 +104,8 @@ class CameraChannel:
             self._ego = EgoMotionInput(
                 self._node, self._streams, self.name, topic, self._settings, self._complain
             )
+        if self._places is not None:
+            self._places.start(topic)
         self._intake.start()
         assert self._outputs is not None
         self._subscriptions = [
@@ -119,6 +136,8 @@ class CameraChannel:
             ego.stop()
         self._monitor = None
         self._intake.stop()
+        if self._places is not None:
+            self._places.stop()
         self._feel(None)
 
     def close(self) -> None:
@@ -126,6 +145,9 @@ class CameraChannel:
         outputs, self._outputs = self._outputs, None
         if outputs is not None:
             outputs.close()
+        places, self._places = self._places, None
+        if places is not None:
+            places.close()
 
     # -- results -----------------------------------------------------------------------------------
 
@@ -147,13 +169,19 @@ class CameraChannel:
             return []
         intake, arrivals = self._intake.status(), self._arrivals.status()
         camera = monitor.report(intake, pipeline, self._settings(), now_s, arrivals)
-        ego = self._ego
-        return [camera] if ego is None else [camera, *ego.health(now_s)]
+        ego, places = self._ego, self._places
+        return [
+            camera,
+            *([] if ego is None else ego.health(now_s)),
+            *([] if places is None else [places.health()]),
+        ]
 
     def _on_camera_info(self, message: CameraInfo, _info: dict[str, int]) -> None:
-        outputs, ego = self._outputs, self._ego
+        outputs, ego, places = self._outputs, self._ego, self._places
         if outputs is not None:
             outputs.camera_info(message)
+        if places is not None:
+            places.camera_info(message)
         if ego is not None:
             ego.camera_info(message)
 
@@ -163,7 +191,10 @@ class CameraChannel:
             self._feel(ego.at(frame))
         tracks, outputs = self._submit(frame, verdict), self._outputs
         if tracks is not None and outputs is not None:
+            tracks = of_frame(tracks, frame)
             self._gate.call(outputs.tracks, frame, tracks)
+            if self._places is not None:
+                self._places.tracks(tracks, verdict)
 
     def _complain(self, what: str) -> None:
         self._node.get_logger().warning(f"camera {self.name}: {what}" if self.name else what)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages <-> the package's own types: only this file and ``sensing`` touch message fields."""
+"""Messages <-> the package's own types.
+
+Only this file, ``sensing`` and ``spatial.messages`` touch message fields.
+"""
 
 from __future__ import annotations
 

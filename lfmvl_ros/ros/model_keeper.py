@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,9 +13,16 @@ from lfmvl_ros.core.errors import describe
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.report import Answer
-from lfmvl_ros.models.load import load_model, notice_of
+from lfmvl_ros.models.load import notice_of
+from lfmvl_ros.ros.model_loading import Loading
 
 Key = tuple[str, str, str]
+
+
+def _same_model(
+    first: PerceptionSettings, settings: Callable[[], PerceptionSettings]
+) -> Callable[[], bool]:
+    return lambda: settings().model_key == first.model_key
 
 
 class ModelKeeper:
@@ -57,8 +65,10 @@ class ModelKeeper:
         Raises:
             UserError: it can't be loaded; says why. Whatever else a backend raises passes through.
         """
-        first = settings()
-        model = load_model(first)
+        model = None
+        while model is None:  # another one is asked for while the first hangs
+            first = settings()
+            model = Loading(first).result(_same_model(first, settings))
         try:  # settings may have changed while it was loading
             pipeline = Pipeline(model, settings(), on_answer)
         except BaseException:
@@ -107,10 +117,13 @@ class ModelKeeper:
             self._log.info(f"loading {wanted.model} on {wanted.device} in the background ...")
             model, problem = None, ""
             try:
-                model = load_model(wanted)
+                model = Loading(wanted).result(functools.partial(self._is_wanted, wanted))
             except BaseException as error:
                 problem = describe(error)
             self._settle(wanted, model, problem)
+
+    def _is_wanted(self, settings: PerceptionSettings) -> bool:
+        return self._wanted is settings
 
     def _settle(
         self, wanted: PerceptionSettings, model: VisionLanguageModel | None, problem: str

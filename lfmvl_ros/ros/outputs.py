@@ -87,8 +87,7 @@ class Outputs:
         ``tracks``, ``markers`` and ``debug_image`` show confirmed tracks; tentative ones are in
         ``track_states`` only.
         """
-        if tracks.wh != frame.wh or tracks.frame_id != frame.frame_id:
-            tracks = replace(tracks, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)
+        tracks = of_frame(tracks, frame)
         sure = tracks.established
         self._tracks.publish(conversions.to_tracks(tracks, sure))
         self._states.publish(conversions.to_json(tracks.to_dict()))
@@ -121,3 +120,10 @@ class Outputs:
         gone = self._marked - shown
         self._markers.publish(conversions.to_markers(tracks, sure, self._intrinsics, gone))
         self._marked = shown
+
+
+def of_frame(tracks: Tracks, frame: Frame) -> Tracks:
+    """Return tracks with the frame_id, camera and size of the frame that they are predicted to."""
+    if tracks.wh == frame.wh and tracks.frame_id == frame.frame_id:
+        return tracks
+    return replace(tracks, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_msgs.msg import String
-from std_srvs.srv import SetBool, Trigger
+from std_srvs.srv import SetBool
 
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import describe
@@ -29,6 +28,7 @@ from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import EgoMotion, Tracks
 from lfmvl_ros.models.load import check_model
 from lfmvl_ros.ros import commands, conversions, qos
+from lfmvl_ros.ros.answer_service import AnswerService
 from lfmvl_ros.ros.bond import LifecycleBond
 from lfmvl_ros.ros.channel import CameraChannel
 from lfmvl_ros.ros.diagnostics.health import ERROR, OK, Exchange, Health, ModelMonitor
@@ -38,6 +38,7 @@ from lfmvl_ros.ros.image_reader import ImageReader
 from lfmvl_ros.ros.model_keeper import ModelKeeper
 from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.process import logs_errors, run, stop_spinning
+from lfmvl_ros.ros.spatial.transform_input import TransformInput
 from lfmvl_ros.ros.streams import StreamReader
 
 USAGE = """perception_node finds the objects of a query in a camera topic and tracks them.
@@ -67,6 +68,7 @@ class PerceptionNode(LifecycleNode):
         self._keeper = ModelKeeper(self.get_logger(), self._revert_model)
         self._channels: dict[str, CameraChannel] = {}
         self._bond, self._gate, self._streams = LifecycleBond(self), Gate(), StreamReader(self)
+        self._transforms = TransformInput(self, self._streams)
         self._changing, self._closing = threading.Lock(), False
         self._declared = SettingsParameters(self, PerceptionSettings(), self._apply)
         CARD_TEMPLATE.render(Query.parse(self._settings.query))
@@ -81,6 +83,7 @@ class PerceptionNode(LifecycleNode):
                 self._feel,
                 self._gate,
                 self._streams,
+                self._transforms,
             )
         self._wire()
 
@@ -92,20 +95,28 @@ class PerceptionNode(LifecycleNode):
     def _pipeline(self) -> Pipeline | None:
         return self._keeper.pipeline
 
+    def _get_pipeline(self) -> Pipeline | None:
+        return self._keeper.pipeline
+
     def _wire(self) -> None:
         """Create what exists in every state. Groups keep a slow call from holding up the others."""
         group = MutuallyExclusiveCallbackGroup
         self.create_subscription(
             String, "query", self._on_query, qos.RESULTS, callback_group=group()
         )
-        self.create_service(SetBool, "enable", self._on_enable, callback_group=group())
-        for channel in self._channels.values():
-            self.create_service(
-                Trigger,
-                channel.prefix + "ground_once",
-                functools.partial(self._on_ground_once, channel.name),
-                callback_group=group(),
+        self.create_service(
+            SetBool,
+            "enable",
+            self._on_enable,
+            qos_profile=qos.own(qos.REQUESTS),
+            callback_group=group(),
+        )
+        self._answer_services = [
+            AnswerService(
+                self, channel.prefix + "ground_once", channel.name, self._get_pipeline, self._gate
             )
+            for channel in self._channels.values()
+        ]
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.RESULTS)
         # Steady time: a simulation that stands still must not hide that the camera is silent.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -208,6 +219,8 @@ class PerceptionNode(LifecycleNode):
         if self._changing.acquire(timeout=_EXIT_STOP_S):  # a transition may be under way
             self._changing.release()
         self._stop(_EXIT_STOP_S)
+        for service in self._answer_services:
+            service.close()
         self._streams.close()
         self._gate.close()
 
@@ -281,14 +294,11 @@ class PerceptionNode(LifecycleNode):
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         return commands.enable(self._pipeline, request, response)
 
-    def _on_ground_once(
-        self, camera: str, _request: Trigger.Request, response: Trigger.Response
-    ) -> Trigger.Response:
-        return commands.ground_once(self._pipeline, camera, response)
-
     # -- diagnostics -------------------------------------------------------------------------------
 
     def _report(self) -> None:
+        for service in self._answer_services:
+            service.expire()
         now_ns, name = self.get_clock().now().nanoseconds, self.get_fully_qualified_name()
         message = conversions.to_diagnostics(self._health(), now_ns, name)
         self._gate.call(self._diagnostics.publish, message)

@@ -6,7 +6,6 @@ It starts with the first ``tracks`` message, and when it ends it prints a summar
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -24,9 +23,12 @@ from vision_msgs.msg import Detection2DArray
 
 from lfmvl_ros.core.config import RecorderSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import json_text, safe_text
+from lfmvl_ros.core.whole_files import finite, make_folder
 from lfmvl_ros.ros import conversions, qos
 from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.process import run, stop_spinning
+from lfmvl_ros.ros.received_documents import grounding_from, states_from
 from lfmvl_ros.ros.recording import Recording
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.transport import middleware
@@ -52,14 +54,11 @@ class RecorderNode(Node):
         self.settings = SettingsParameters(self, RecorderSettings(), lambda _: None).settings
         self.recording = Recording()
         try:
-            Path(self.settings.out).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"out: {self.settings.out!r} can't be made: {error.strerror}"
-            ) from error
+            make_folder(Path(self.settings.out))
+        except UserError as error:
+            raise UserError(f"out: {self.settings.out!r} can't be made: {error}") from error
         self.elapsed_s = 0.0
         self._born_s, self._started_s = time.monotonic(), -1.0
-        self.undecodable = 0
         overridable = qos.overridable()
         self.create_subscription(
             Image, "image_raw", self._on_image, qos.SENSOR, qos_overriding_options=overridable
@@ -117,12 +116,9 @@ class RecorderNode(Node):
             return
         try:
             frame = conversions.frame_from_image(message)
-        except ConversionError as error:
-            if not self.undecodable:
-                self.get_logger().warning(f"images are left out of the recording: {error}")
-            self.undecodable += 1
-            return
-        self.recording.add_picture(frame.stamp_ns, frame.pixels)
+            self.recording.add_picture(frame.stamp_ns, frame.pixels)
+        except (ConversionError, ValueError) as error:
+            self._skip("images", error)
 
     def _on_tracks(self, message: Detection2DArray) -> None:
         received_ns = self.get_clock().now().nanoseconds
@@ -132,18 +128,37 @@ class RecorderNode(Node):
         self.recording.add_tracks(conversions.stamp_ns(message.header.stamp), received_ns, ids)
 
     def _on_states(self, message: String) -> None:
-        document = json.loads(message.data)
-        stamp = document["stamp"]
-        self.recording.states[stamp["sec"] * 10**9 + stamp["nanosec"]] = document
+        try:
+            stamp_ns, document = states_from(message.data)
+        except ValueError as error:
+            self._skip("track_states", error)
+        else:
+            self.recording.states[stamp_ns] = document
 
     def _on_grounding(self, message: String) -> None:
-        self.recording.groundings.append(json.loads(message.data))
+        try:
+            self.recording.groundings.append(grounding_from(message.data))
+        except ValueError as error:
+            self._skip("grounding", error)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             for item in status.values:
                 if item.key.startswith("dropped."):
-                    self.recording.dropped[item.key.removeprefix("dropped.")] = int(item.value)
+                    try:
+                        count = int(item.value)
+                    except ValueError as error:
+                        self._skip("diagnostics", error)
+                    else:
+                        self.recording.dropped[item.key.removeprefix("dropped.")] = count
+
+    def _skip(self, what: str, reason: Exception) -> None:
+        """Leave a message out of the recording; warn of the first of its kind."""
+        if not self.recording.skipped[what]:
+            self.get_logger().warning(
+                f"{what} are left out of the recording: {safe_text(str(reason))}"
+            )
+        self.recording.skipped[what] += 1
 
 
 def finish(node: RecorderNode) -> int:
@@ -158,17 +173,24 @@ def finish(node: RecorderNode) -> int:
             file=sys.stderr,
         )
         return 1
-    if node.undecodable:
-        print(f"{node.undecodable} images could not be decoded and are left out", file=sys.stderr)
+    for what, count in recording.skipped.items():
+        print(f"{count} {what} could not be used and are left out", file=sys.stderr)
+    if not recording.pictures:
+        print(f"no image came on {node.topics[0]}, so there is no video", file=sys.stderr)
     rate_hz = len(recording.track_latency_ms) / max(node.elapsed_s, 1e-3)
-    recording.write(Path(settings.out), rate_hz=rate_hz)
+    code = 0
+    try:
+        recording.write(Path(settings.out), rate_hz=rate_hz)
+    except UserError as error:  # the summary is worth having all the same
+        print(error, file=sys.stderr)
+        code = 2
     ros = middleware.find_ros()
     which = {
         "ros_distribution": ros.distribution if ros else "",
         "rmw": get_rmw_implementation_identifier(),
     }
-    print(json.dumps(recording.summary() | which), flush=True)
-    return 0
+    print(json_text(finite(recording.summary() | which)), flush=True)
+    return code
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

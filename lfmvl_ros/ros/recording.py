@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.tracking import TrackState
+from lfmvl_ros.core.whole_files import JsonLines
 from lfmvl_ros.viz.annotate import AnnotatedVideo
 from lfmvl_ros.viz.drawing import Mark, colour_of
 from lfmvl_ros.viz.lettering import labelled
@@ -33,7 +33,12 @@ def percentiles(values: list[float]) -> dict[str, float | None]:
 
 @dataclass
 class Recording:
-    """Everything heard, by capture stamp in nanoseconds. Pictures are kept as JPEG."""
+    """Everything heard, by capture stamp in nanoseconds. Pictures are kept as JPEG.
+
+    Attributes:
+        pictures, states, groundings: what is written, bounded by the recording's duration.
+        skipped: messages that could not be used, by topic.
+    """
 
     pictures: dict[int, bytes] = field(default_factory=dict)
     states: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -42,11 +47,19 @@ class Recording:
     track_latency_ms: list[float] = field(default_factory=list)
     seen_ns: dict[str, tuple[int, int]] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
 
     def add_picture(self, stamp_ns: int, pixels: Image) -> None:
-        """Keep a camera frame, ``(H, W, 3)`` RGB."""
+        """Keep a camera frame, ``(H, W, 3)`` RGB.
+
+        Raises:
+            ValueError: it is too large for a JPEG.
+        """
         quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-        _, data = cv2.imencode(".jpg", pixels[..., ::-1], quality)
+        try:
+            _, data = cv2.imencode(".jpg", pixels[..., ::-1], quality)
+        except cv2.error as error:
+            raise ValueError(f"an image of {pixels.shape[1]}x{pixels.shape[0]}") from error
         self.pictures[stamp_ns] = data.tobytes()
 
     def add_tracks(self, stamp_ns: int, received_ns: int, ids: list[str]) -> None:
@@ -71,6 +84,7 @@ class Recording:
             "answer_ms": percentiles(answers),
             "track_latency_ms": percentiles(self.track_latency_ms),
             "dropped": self.dropped,
+            "skipped": dict(self.skipped),
             "model": last.get("model"),
         }
 
@@ -79,8 +93,10 @@ class Recording:
 
         ``grounding.jsonl``, ``tracks.jsonl``; ``camera.mp4`` as the camera sent it; and
         ``annotated.mp4`` and ``preview.png`` with the confirmed tracks.
+
+        Raises:
+            UserError: something can't be written; what has been written before stays.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         _write_lines(folder / "grounding.jsonl", self.groundings)
         _write_lines(folder / "tracks.jsonl", [self.states[key] for key in sorted(self.states)])
         query = self.groundings[-1]["query"] if self.groundings else ""
@@ -123,6 +139,6 @@ def _marks(document: dict[str, Any]) -> dict[int, Mark]:
 
 
 def _write_lines(path: Path, documents: list[dict[str, Any]]) -> None:
-    with open(path, "w", encoding="utf-8") as file:
+    with JsonLines(path) as lines:
         for document in documents:
-            file.write(json_text(document) + "\n")
+            lines.write(document)

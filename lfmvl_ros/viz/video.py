@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.file_kinds import kind_of
 from lfmvl_ros.core.whole_files import whole_file, write_whole, writing
 
 Image = NDArray[np.uint8]
@@ -25,11 +26,10 @@ def read_image(path: Path) -> Image:
     Raises:
         UserError: the file is missing or is no image OpenCV can read.
     """
-    if not path.is_file():
-        raise UserError(f"there is no image file {str(path)!r}; check the path")
+    _check_file(path, "image")
     picture = decode_file(path)
     if picture is None:
-        raise UserError(f"{str(path)!r} can't be read as an image; give a JPEG, PNG, BMP or WebP")
+        raise UserError(_refusal(path, "image", "convert it to JPEG, PNG, BMP or WebP"))
     return np.ascontiguousarray(picture[..., ::-1])
 
 
@@ -69,11 +69,11 @@ class VideoReader:
     """
 
     def __init__(self, path: Path) -> None:
-        if not path.is_file():
-            raise UserError(f"there is no video file {str(path)!r}; check the path")
+        _check_file(path, "video")
         self._capture = cv2.VideoCapture(str(path))
         if not self._capture.isOpened() or not self._capture.grab():
-            raise UserError(f"{str(path)!r} can't be read as a video; try converting it to .mp4")
+            advice = "convert it to H.264 in an .mp4 (`ffmpeg -i IN -c:v libx264 OUT.mp4`)"
+            raise UserError(_refusal(path, "video", advice))
         self._capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
         rate_hz = float(self._capture.get(cv2.CAP_PROP_FPS))
         self.rate_hz = rate_hz if 0.1 <= rate_hz <= 1000 else 30.0
@@ -154,6 +154,25 @@ class VideoWriter:
         except UserError:
             if error is None:
                 raise
+
+
+def _check_file(path: Path, wanted: str) -> None:
+    """Refuse what can't be a file of this kind before anything is read from it."""
+    if not path.exists():
+        raise UserError(f"there is no {wanted} file {str(path)!r}; check the path")
+    if not path.is_file():
+        raise UserError(f"{str(path)!r} is {kind_of(path)}, and a file with one {wanted} is wanted")
+
+
+def _refusal(path: Path, wanted: str, advice: str) -> str:
+    """Say what a file is that OpenCV can't read as what is wanted."""
+    kind = kind_of(path)
+    if wanted not in kind and kind:
+        noun = "an image" if wanted == "image" else "a video"
+        return f"{str(path)!r} is {kind}, and {noun} is wanted"
+    if kind:
+        return f"{str(path)!r} is {kind} that is damaged or that OpenCV can't decode; {advice}"
+    return f"{str(path)!r} is of no known kind, and can't be read as {wanted}; {advice}"
 
 
 def _is_whole(path: Path, frames: int) -> bool:

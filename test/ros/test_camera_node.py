@@ -17,7 +17,7 @@ def stamp(message):
 def video(path, frames, rate_hz=20.0):
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), rate_hz, (64, 48))
     for i in range(frames):
-        writer.write(np.full((48, 64, 3), 10 * i, np.uint8))
+        writer.write(np.full((48, 64, 3), 10 * i % 256, np.uint8))
     writer.release()
     return str(path)
 
@@ -47,7 +47,7 @@ def test_the_scene_with_calibration_at_true_rate(world):
 
 def test_a_video_ends_with_exit_code_0(world, tmp_path):
     images = world.listen(Image, "image_raw", qos.SENSOR)
-    source = video(tmp_path / "short.avi", 25)
+    source = video(tmp_path / "short.avi", 150)  # seven seconds: time to be discovered in
     process = world.start(
         "camera_node", parameters={"source": source, "loop": False, "encoding": "bgr8"}
     )

@@ -125,7 +125,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_old_one(world):
     # What can be known at once is refused, together with what came along.
     refused = world.set_parameters(model="/nowhere.jsonl", query="box")
     assert not refused.successful
-    assert refused.reason == "the recording /nowhere.jsonl can't be read: there is no such file"
+    assert refused.reason == "the recording '/nowhere.jsonl' can't be read: there is no such file"
     assert (parameter(world, "model"), parameter(world, "query")) == (first, "red tote")
 
     damaged = world.folder / "damaged.jsonl"

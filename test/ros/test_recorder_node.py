@@ -2,11 +2,13 @@
 """The recorder as a process: what it writes, and how it ends."""
 
 import json
+import resource
 import signal
 import time
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2D, Detection2DArray
@@ -100,3 +102,46 @@ def test_what_can_not_start_says_why(world, parameters, says):
     assert process.wait(60) == 2, world.log()
     assert says in world.log()
     assert "Traceback" not in world.log()
+
+
+FOREIGN = [
+    "", "{", "[]", "null", "7", '{"stamp": 3}', "[" * 100_000, '{"stamp": {"sec": "x"}}', "NaN",
+    '{"timing": {"total_ms": NaN}}', '{"stamp": {"sec": 1e400}}', "1" * 5000, "\x00\u202e\ud83d",
+]  # fmt: skip
+
+
+def test_foreign_messages_are_counted_and_the_rest_is_kept(world, tmp_path):
+    out = tmp_path / "run"
+    process = world.start("recorder_node", parameters={"out": str(out), "duration_s": 6.0})
+    robot = Robot(world)
+    states = world.node.create_publisher(String, "track_states", qos.RESULTS)
+    groundings = world.node.create_publisher(String, "grounding", qos.RESULTS)
+    diagnostics = world.node.create_publisher(DiagnosticArray, "/diagnostics", qos.RESULTS)
+    value = KeyValue(key="dropped.corrupt", value="many")
+    while process.poll() is None:
+        robot.send()
+        for text in FOREIGN:
+            states.publish(String(data=text.encode("utf-8", "replace").decode()))
+            groundings.publish(String(data=text.encode("utf-8", "replace").decode()))
+        diagnostics.publish(DiagnosticArray(status=[DiagnosticStatus(values=[value])]))
+        time.sleep(0.05)
+    assert process.wait(60) == 0, world.log()
+    document = summary(world)
+    assert document["frames"] > 2
+    assert set(document["skipped"]) == {"track_states", "grounding", "diagnostics"}
+    assert (out / "tracks.jsonl").read_text().count("\n") > 2
+    assert world.log().count("track_states are left out of the recording") == 1
+    assert "Traceback" not in world.log()
+
+
+def test_a_full_disk_is_a_sentence_and_an_exit_code(world, tmp_path):
+    out = tmp_path / "run"
+    process = world.start("recorder_node", parameters={"out": str(out), "duration_s": 2.0})
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (2048, 2048))
+    Robot(world).send_for(process)
+    assert process.wait(60) == 2, world.log()
+    assert "the file would be larger than this system" in world.log()
+    assert summary(world)["frames"] > 2
+    assert "Traceback" not in world.log()
+    for line in (out / "tracks.jsonl").read_text().splitlines():
+        assert json.loads(line)["schema"] == "lfmvl/track_states/1"

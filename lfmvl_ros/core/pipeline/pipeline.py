@@ -13,6 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
 
@@ -142,6 +143,25 @@ class Pipeline:
         Raises:
             UserError: no frame has come yet, the pipeline isn't running, or no answer in time.
         """
+        request = self.request_answer(camera)
+        try:
+            return request.result(timeout_s)
+        except FutureTimeout as error:
+            request.cancel()
+            raise UserError(
+                f"no answer within {timeout_s:g} s; the model is slow or stuck"
+            ) from error
+
+    def request_answer(self, camera: str = "") -> Future[Answer]:
+        """As :meth:`ground_once`, without waiting: the answer, or why there is none, comes later.
+
+        The next answer about the camera serves all requests that wait for it. It is set in the
+        worker thread, so what is called when it is done must be quick. A request that is cancelled
+        is left out.
+
+        Raises:
+            UserError: no frame has come yet, or the pipeline isn't running.
+        """
         with self._wake:
             lane = self._lanes.get(camera)
             if self._worker is None:
@@ -150,13 +170,7 @@ class Pipeline:
                 raise UserError("no camera frame has come yet; check the image topic")
             request = lane.request(time.monotonic_ns())
             self._wake.notify()
-        try:
-            return request.result(timeout_s)
-        except FutureTimeout as error:
-            request.cancel()
-            raise UserError(
-                f"no answer within {timeout_s:g} s; the model is slow or stuck"
-            ) from error
+            return request
 
     # -- settings --------------------------------------------------------------------------------
 

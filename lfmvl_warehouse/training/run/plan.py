@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.coco import CocoFolder
 from lfmvl_ros.datasets.coco_reading import read_folder
@@ -25,7 +23,12 @@ from lfmvl_warehouse.training.run.start import (
     load_weights,
     name_of,
 )
-from lfmvl_warehouse.training.run.state import STATE_FILE, TOKENIZER_DIRECTORY, check_state
+from lfmvl_warehouse.training.run.state import (
+    STATE_FILE,
+    TOKENIZER_DIRECTORY,
+    check_state,
+    read_state,
+)
 from lfmvl_warehouse.training.run.train_settings import TrainSettings
 from lfmvl_warehouse.training.run.trainer import Trainer
 
@@ -117,7 +120,7 @@ def make_plan(settings: TrainSettings, wishes: Wishes, *, resume: bool) -> Plan:
 def _resumed(settings: TrainSettings, wishes: Wishes) -> Plan:
     """Go on with what the state remembers; states from before there was a choice have nothing."""
     path = settings.out / STATE_FILE
-    state = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
+    state = read_state(settings.out, mmap=True)
     recipe = {"start": "", "rate": 1.0, "mix": 0.0, "data": None, **state.get("recipe", {})}
     for name, wish in (("rate", wishes.rate), ("mix", wishes.mix)):
         if wish is not None and wish != recipe[name]:

@@ -13,6 +13,7 @@ from typing import IO, Any
 import torch
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.file_kinds import kind_of
 from lfmvl_ros.core.whole_files import whole_file, writing
 from lfmvl_warehouse.training.model.growth import can_grow
 from lfmvl_warehouse.training.run.train_settings import TrainSettings
@@ -82,6 +83,28 @@ def remembered(settings: TrainSettings) -> dict[str, Any]:
             "data": settings.data,
         },
     }
+
+
+def read_state(run: Path, *, mmap: bool = False) -> dict[str, Any]:
+    """Return the state of a run; with ``mmap``, its tensors stay in the file until used.
+
+    Raises:
+        UserError: it is damaged, or was not written by a training.
+    """
+    path = run / STATE_FILE
+    try:
+        state = torch.load(path, weights_only=True, mmap=mmap, map_location="cpu")
+        if not isinstance(state, dict) or "shape" not in state:
+            raise ValueError("it is no state of a training")
+    except MemoryError:
+        raise
+    except Exception as error:
+        what = kind_of(path) or "of no known kind"
+        raise UserError(
+            f"{path} ({what}) can't be read as the state of a training; start again with another "
+            "--out"
+        ) from error
+    return state
 
 
 def write_state(state: Mapping[str, Any], run: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,7 +72,7 @@ class TrainSettings:
     data: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        if self.minutes <= 0 or (self.steps is not None and self.steps < 1):
+        if not 0 < self.minutes < math.inf or (self.steps is not None and self.steps < 1):
             raise ValueError(f"a run takes time or steps, got {self.minutes} and {self.steps}")
         if self.processes < 1 or self.max_objects < 1:
             raise ValueError("processes and max_objects are at least 1")

@@ -36,9 +36,9 @@ from lfmvl_warehouse.training.run.optim import (
 from lfmvl_warehouse.training.run.run_log import Place, RunLog
 from lfmvl_warehouse.training.run.state import (
     LOG_FILE,
-    STATE_FILE,
     TOKENIZER_DIRECTORY,
     check_state,
+    read_state,
     remembered,
     write_state,
 )
@@ -304,7 +304,7 @@ class Trainer:
         Raises:
             UserError: the state is of another model shape or seed.
         """
-        state = torch.load(self.settings.out / STATE_FILE, weights_only=True, map_location="cpu")
+        state = read_state(self.settings.out)
         check_state(state, self.settings)
         old, new = state["shape"]["vision_layers"], self.settings.shape.vision_layers
         if grow(state, new, self.optimisers.names):

@@ -35,7 +35,13 @@ from lfmvl_warehouse.training.model.words import spoken
 from lfmvl_warehouse.training.run.card import FACTS_FILE, write_card
 from lfmvl_warehouse.training.run.plan import Plan, Wishes, make_plan
 from lfmvl_warehouse.training.run.processes import end_with_parent
-from lfmvl_warehouse.training.run.state import LOG_FILE, STATE_FILE, TOKENIZER_DIRECTORY, claim
+from lfmvl_warehouse.training.run.state import (
+    LOG_FILE,
+    STATE_FILE,
+    TOKENIZER_DIRECTORY,
+    claim,
+    read_state,
+)
 from lfmvl_warehouse.training.run.train_settings import TrainSettings
 
 CHECKPOINT_DIRECTORY = "checkpoint"
@@ -137,7 +143,7 @@ def export(run: Path, target: Path) -> dict[str, Any]:
     """
     if not (run / STATE_FILE).exists():
         raise UserError(f"{run / STATE_FILE} does not exist; train first")
-    state = torch.load(run / STATE_FILE, weights_only=True, map_location="cpu")
+    state = read_state(run)
     tokenizer = AutoTokenizer.from_pretrained(run / TOKENIZER_DIRECTORY, **NO_REMOTE_CODE)
     model = build_model(ModelShape(**state["shape"]), vocabulary=len(tokenizer))
     model.load_state_dict(state["average"])

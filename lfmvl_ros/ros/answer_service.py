@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The service ``ground_once``: one answer of the model for everybody who waits for it.
+
+A service callback of rclpy returns the response, so one that waits for a model holds a thread of
+the executor, and requests pile up behind it in a queue of the middleware that drops the oldest.
+(A coroutine would not hold the thread, but rclpy's executor polls it without pause.) Here the
+callback returns a promise at once, and :meth:`rclpy.service.Service.send_response`, which the
+executor calls with whatever the callback returned, sends the response when the promise is kept.
+
+Responses to all clients share a topic, and a client's queue holds ten by default: twenty at the
+same moment, and half of the clients never hear (measured with Fast DDS). So a thread sends them,
+one after the other with a pause.
+"""
+
+from __future__ import annotations
+
+import functools
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.pipeline import Pipeline
+from lfmvl_ros.core.report import Answer
+from lfmvl_ros.ros import commands, qos
+from lfmvl_ros.ros.gate import Gate
+
+MOST_WAITING = 1000
+_BURST, _PAUSE_S = 5, 0.02  # responses without a pause, and the pause after each further one
+
+
+class AnswerService:
+    """Answers requests about one camera's newest frame.
+
+    Args:
+        node: that offers the service.
+        name: of the service.
+        camera: name of the camera, "" when it is the only one.
+        pipeline: returns the pipeline, None while the node is not configured.
+        gate: responses are sent through it.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        name: str,
+        camera: str,
+        pipeline: Callable[[], Pipeline | None],
+        gate: Gate,
+    ) -> None:
+        self._camera, self._pipeline, self._gate = camera, pipeline, gate
+        self._lock = threading.Lock()
+        self._waiting: dict[Future[Answer], float] = {}  # until when, monotonic seconds
+        self._log = node.get_logger()
+        service = node.create_service(
+            Trigger,
+            name,
+            self._on_request,
+            qos_profile=qos.own(qos.REQUESTS),
+            callback_group=MutuallyExclusiveCallbackGroup(),
+        )
+        self._send = service.send_response
+        service.send_response = self._send_when_done
+        self._responses: queue.SimpleQueue[tuple[Trigger.Response, Any] | None]
+        self._responses = queue.SimpleQueue()
+        self._sender = threading.Thread(target=self._send_all, name=name, daemon=True)
+        self._sender.start()
+
+    def close(self, timeout_s: float = 1.0) -> None:
+        """Send what is left; to be called once nobody is kept waiting any more."""
+        self._responses.put(None)
+        self._sender.join(timeout_s)
+
+    def expire(self) -> None:
+        """Tell those who have waited too long; to be called about once a second."""
+        now_s = time.monotonic()
+        with self._lock:
+            late = [future for future, until_s in self._waiting.items() if until_s <= now_s]
+        for future in late:
+            future.cancel()
+
+    def _on_request(
+        self, _request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response | Future[Answer]:
+        try:
+            pipeline = self._pipeline()
+            if pipeline is None:
+                raise UserError(commands.NOT_CONFIGURED)
+            if len(self._waiting) >= MOST_WAITING:
+                raise UserError(f"{MOST_WAITING} requests are waiting already; ask less often")
+            future = pipeline.request_answer(self._camera)
+        except UserError as error:
+            return commands.refusal(response, str(error))
+        # Another answer may be under way, and takes its time first.
+        timeout_s = 2 * pipeline.settings.generation.timeout_s + 1
+        with self._lock:
+            self._waiting[future] = time.monotonic() + timeout_s
+        return future
+
+    def _send_when_done(self, promised: Trigger.Response | Future[Answer], header: Any) -> None:
+        if isinstance(promised, Future):
+            promised.add_done_callback(functools.partial(self._answer, header))
+        else:
+            self._responses.put((promised, header))
+
+    def _answer(self, header: Any, future: Future[Answer]) -> None:
+        """Make the response; in the thread that has kept the promise."""
+        with self._lock:
+            self._waiting.pop(future, None)
+        response = Trigger.Response()
+        if future.cancelled():
+            commands.refusal(response, "no answer in time; the model is slow or stuck")
+        elif (error := future.exception()) is not None:
+            commands.refusal(response, str(error))
+        else:
+            commands.answered(response, future.result())
+        self._responses.put((response, header))
+
+    def _send_all(self) -> None:
+        sent = 0
+        while (item := self._responses.get()) is not None:
+            try:
+                self._gate.call(self._send, *item)
+            except Exception as error:  # its client is gone, or the node is
+                self._log.warning(f"a response of ground_once could not be sent: {error}")
+            sent = 0 if self._responses.empty() else sent + 1
+            if sent >= _BURST:
+                time.sleep(_PAUSE_S)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON documents from topics that anybody can publish on, checked for what the recorder reads.
+
+A recorder listens to whoever publishes ``track_states`` and ``grounding``: another version of the
+node, another program, a test. What it can't use is a :class:`ValueError` that says why.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from lfmvl_ros.core.tracking import TrackState
+
+LONGEST = 4 << 20  # characters; a thousand tracks are a tenth of it
+_LARGEST_SIDE_PX = 1 << 16
+
+
+def states_from(text: str) -> tuple[int, dict[str, Any]]:
+    """Return the stamp (nanoseconds) and the document of a ``track_states`` message.
+
+    Raises:
+        ValueError: it is no JSON object with the keys that drawing needs.
+    """
+    document = _object(text)
+    stamp = _part(document, "stamp", dict)
+    sec, nanosec = _part(stamp, "sec", int), _part(stamp, "nanosec", int)
+    if not (0 <= sec < 1 << 32 and 0 <= nanosec < 10**9):
+        raise ValueError("stamp is out of range")
+    for side in ("width", "height"):
+        if not 0 < _part(document, side, int) <= _LARGEST_SIDE_PX:
+            raise ValueError(f"{side} is out of range")
+    for track in _part(document, "tracks", list):
+        if not isinstance(track, dict):
+            raise ValueError("tracks holds something that is no object")
+        _part(track, "id", int)
+        _part(track, "label", str)
+        TrackState(_part(track, "state", str))
+        _number(track, "confidence")
+        _numbers(track, "bbox", 4, limit=16.0)
+        _numbers(track, "velocity", 2, limit=1e6)
+    return sec * 10**9 + nanosec, document
+
+
+def grounding_from(text: str) -> dict[str, Any]:
+    """Return the document of a ``grounding`` message.
+
+    Raises:
+        ValueError: it is no JSON object with the keys that the summary needs.
+    """
+    document = _object(text)
+    for key in ("status", "query", "model"):
+        _part(document, key, str)
+    _number(_part(document, "timing", dict), "total_ms")
+    return document
+
+
+def _object(text: str) -> dict[str, Any]:
+    if len(text) > LONGEST:
+        raise ValueError(f"it has {len(text)} characters")
+    try:
+        document = json.loads(text, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(document, dict):
+        raise ValueError("it is no JSON object")
+    return document
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _part(document: dict[str, Any], key: str, kind: type) -> Any:
+    value = document.get(key)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ValueError(f"{key} is missing or of another type")
+    return value
+
+
+def _number(document: dict[str, Any], key: str) -> None:
+    _numbers({key: [document.get(key)]}, key, 1, limit=1e12)
+
+
+def _numbers(document: dict[str, Any], key: str, count: int, limit: float) -> None:
+    values = _part(document, key, list)
+    for value in values:
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise ValueError(f"{key} holds something that is no number")
+        if not math.isfinite(value) or abs(value) > limit:
+            raise ValueError(f"{key} holds a number that is out of range")
+    if len(values) != count:
+        raise ValueError(f"{key} has {len(values)} numbers instead of {count}")

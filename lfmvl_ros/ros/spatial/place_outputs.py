@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The topics that places are published on."""
+
+from __future__ import annotations
+
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
+from tf2_msgs.msg import TFMessage
+from vision_msgs.msg import Detection3DArray
+
+from lfmvl_ros.core.spatial.places import Places
+from lfmvl_ros.core.tracking import Tracks
+from lfmvl_ros.ros import qos
+from lfmvl_ros.ros.spatial import messages
+
+
+class PlaceOutputs:
+    """The place topics of one camera. They exist from configure to cleanup.
+
+    Args:
+        node: publishes them.
+        prefix: in front of each topic's name, such as ``front/``.
+    """
+
+    def __init__(self, node: LifecycleNode, prefix: str = "") -> None:
+        self._node = node
+        self._publishers: list[LifecyclePublisher] = []
+
+        def publisher(kind: type, name: str) -> LifecyclePublisher:
+            absolute = name.startswith("/")
+            made = node.create_lifecycle_publisher(
+                kind,
+                name if absolute else prefix + name,
+                qos.own(qos.TRANSFORMS if absolute else qos.RESULTS),
+                qos_overriding_options=None if absolute else qos.overridable(),
+            )
+            self._publishers.append(made)
+            return made
+
+        self._tracks = publisher(Detection3DArray, "tracks_3d")
+        self._picks = publisher(Detection3DArray, "pick_poses")
+        self._frames = publisher(TFMessage, "/tf")
+
+    def close(self) -> None:
+        """Withdraw the topics."""
+        for publisher in self._publishers:
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def publish(self, places: Places, tracks: Tracks, *, publish_tf: bool) -> bool:
+        """Publish the places of an image's tracks; False when there is nothing true to publish.
+
+        An empty message means that there is no track. Tracks without a place are left out, and
+        when none has one, nothing is published.
+        """
+        if len(tracks) and not places.by_id:
+            return False
+        self._tracks.publish(messages.to_detections_3d(places, tracks))
+        picks = messages.to_pick_poses(places, tracks)
+        if picks.detections or not len(tracks):
+            self._picks.publish(picks)
+        if publish_tf and places.by_id:
+            self._frames.publish(messages.to_object_frames(places, tracks))
+        return True

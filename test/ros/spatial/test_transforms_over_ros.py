@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transforms over real DDS: late, stale, missing, broken, jumping back."""
+
+import math
+import time
+
+import numpy as np
+
+from .rig import MS, NEAR_M, NS, Rig, centre, newest, scene, stamp
+from .test_places_over_ros import start
+
+TURN_RAD_S = math.radians(30)
+OUT_M = 0.2 + NEAR_M  # of the object's front, from the axis that the camera turns about
+
+
+class Turning:
+    """A camera that turns with an object in front of it; its transforms come late."""
+
+    def __init__(self, rig):
+        self.rig, self.began_ns = rig, rig.now_ns
+        self.sent_ns = rig.now_ns
+
+    def angle(self, stamp_ns):
+        return TURN_RAD_S * (stamp_ns - self.began_ns) / NS
+
+    def front(self, stamp_ns):
+        angle = self.angle(stamp_ns)
+        return np.array([OUT_M * math.cos(angle), OUT_M * math.sin(angle), 1.0])
+
+    def transforms_until(self, stamp_ns):
+        while self.sent_ns + 20 * MS <= stamp_ns:
+            self.sent_ns += 20 * MS
+            self.rig.send_tf(self.sent_ns, angle_rad=self.angle(self.sent_ns))
+
+    def step(self, late_s=0.2):
+        self.rig.step()
+        self.transforms_until(self.rig.now_ns - round(late_s * NS))
+
+
+def test_a_late_transform_of_a_turning_camera_is_waited_for(world):
+    rig = start(world, spatial__target_frame="map")
+    rig.mount()
+    turning = Turning(rig)
+    rig.place(turning.step)
+    rig.picks.clear()
+    checked = 0
+    for _ in range(80):
+        turning.step()
+        while not rig.picks.empty:
+            message = rig.picks.next()
+            off_m = np.linalg.norm(centre(message.detections[0]) - turning.front(stamp(message)))
+            assert off_m < 0.05  # the newest transform would put it 0.18 m off
+            checked += 1
+    assert checked > 20
+    # Tracks have waited for none of it.
+    rig.tracks.clear()
+    rig.step()
+    rig.tracks.next(lambda m: stamp(m) == rig.now_ns)
+    assert turning.sent_ns < rig.now_ns - 150 * MS
+
+
+def test_without_a_transform_at_the_stamp_nothing_is_published(world):
+    rig = start(world, spatial__target_frame="map", spatial__tf_timeout_s=0.3)
+    rig.established()
+
+    def silent(words, step):
+        before = int(rig.values(step)["images.no_transform"])
+        rig.counted("images.no_transform", step, times=before + 3)
+        rig.until(lambda: words in rig.counted("images.no_transform", step).message, step)
+        assert rig.places.empty, rig.places.next()
+        assert rig.picks.empty
+
+    silent("frame 'map' is unknown", rig.step)
+    turning = Turning(rig)
+
+    def unmounted():
+        turning.step(late_s=0.0)
+
+    silent("'lens' is unknown", unmounted)
+    rig.mount(parent="nowhere")
+    silent("not connected", unmounted)
+    rig.mount(parent="base")
+    rig.place(unmounted)  # the tree is whole
+
+    # The robot stops sending: the newest transform is never taken for one at the stamp.
+    def stale():
+        rig.step()
+
+    last_ns = turning.sent_ns
+    time.sleep(0.5)
+    rig.places.clear()
+    before = int(rig.values(stale)["images.no_transform"])
+    rig.counted("images.no_transform", stale, times=before + 10)
+    while not rig.places.empty:
+        assert stamp(rig.places.next()) <= last_ns
+    assert "ends" in rig.counted("images.no_transform", stale).message
+
+    # Time starts again a minute earlier, as when a bag loops.
+    rig.now_ns -= 60 * NS
+    again_ns = rig.now_ns
+    turning = Turning(rig)
+    message = rig.place(lambda: turning.step(late_s=0.0), lambda m: m.detections)
+    while stamp(message) > last_ns:
+        message = rig.place(lambda: turning.step(late_s=0.0))
+    assert again_ns < stamp(message) < last_ns
+    pick = rig.until(
+        lambda: newest(rig.picks, lambda m: m.detections and again_ns < stamp(m) < last_ns),
+        lambda: turning.step(late_s=0.0),
+    )
+    assert np.linalg.norm(centre(pick.detections[0]) - turning.front(stamp(pick))) < 0.05
+    assert "Traceback" not in world.log()
+
+
+def test_two_cameras_have_places_of_their_own(world):
+    start(world, cameras=["left", "right"])
+    rigs = {name: Rig(world, f"{name}/") for name in ("left", "right")}
+    near_m = {"left": 1.2, "right": 2.0}
+
+    def step():
+        for name, rig in rigs.items():
+            rig.step(step_ms=25, depth_m=scene(near_m[name]))
+
+    for name, rig in rigs.items():
+        rig.place(step)
+        pick = rig.until(lambda rig=rig: newest(rig.picks, lambda m: m.detections), step)
+        assert abs(centre(pick.detections[0])[2] - near_m[name]) < 0.03
+        assert int(rig.values(step)["placed"]) > 0

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever a foreign document holds, it is used or refused with a ValueError."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfmvl_ros.ros.received_documents import LONGEST, grounding_from, states_from
+from lfmvl_ros.ros.recording import Recording, _marks
+
+TRACK = {
+    "id": 1, "label": "tote", "confidence": 0.5, "state": "confirmed", "velocity": [0.0, 1.0],
+    "bbox": [0.1, 0.1, 0.2, 0.2], "covariance": [[1.0] * 4] * 4, "age_s": 1.0,
+}  # fmt: skip
+STATES = {"stamp": {"sec": 1, "nanosec": 2}, "width": 64, "height": 48, "tracks": [TRACK]}
+GROUNDING = {"status": "ok", "query": "tote", "model": "m", "timing": {"total_ms": 5.0}}
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=5),
+    max_leaves=8,
+)
+
+
+def places(document, path=()):
+    """Every place in a document, as the keys that lead there."""
+    yield path
+    if isinstance(document, (dict, list)):
+        items = document.items() if isinstance(document, dict) else enumerate(document)
+        for key, value in items:
+            yield from places(value, (*path, key))
+
+
+def replaced(document, path, value):
+    if not path:
+        return value
+    copy = document.copy()
+    copy[path[0]] = replaced(copy[path[0]], path[1:], value)
+    return copy
+
+
+@given(st.sampled_from(list(places(STATES))), VALUES)
+def test_states_with_any_part_replaced_can_be_drawn_or_are_refused(path, value):
+    try:
+        stamp_ns, document = states_from(json.dumps(replaced(STATES, path, value)))
+    except ValueError:
+        return
+    assert isinstance(stamp_ns, int)
+    _marks(document)
+
+
+@given(st.sampled_from(list(places(GROUNDING))), VALUES)
+def test_a_grounding_with_any_part_replaced_is_summed_up_or_refused(path, value):
+    try:
+        document = grounding_from(json.dumps(replaced(GROUNDING, path, value)))
+    except ValueError:
+        return
+    json.dumps(Recording(groundings=[document]).summary(), allow_nan=False)
+
+
+@given(st.text())
+def test_any_text_is_refused_in_an_orderly_way(text):
+    for read in (states_from, grounding_from):
+        with pytest.raises(ValueError, match=r"."):
+            read(text)
+
+
+def test_what_is_whole_is_taken_and_what_is_huge_is_not():
+    assert states_from(json.dumps(STATES)) == (1_000_000_002, STATES)
+    assert grounding_from(json.dumps(GROUNDING)) == GROUNDING
+    with pytest.raises(ValueError, match="characters"):
+        grounding_from(" " * (LONGEST + 1))
