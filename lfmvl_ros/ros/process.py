@@ -38,6 +38,7 @@ from lfmvl_ros.ros.allocation import keep_large_blocks
 from lfmvl_ros.threads import apply_thread_policy
 
 _BUILD_S, _CLOSE_S, _CALLBACKS_S = 1.0, 10.0, 0.4  # longest waits once the process is to end
+_LOOK_UP_S = 1.0
 _RACES = 100  # rounds of the executor in a row; more is no race
 
 
@@ -140,6 +141,17 @@ def _init(arguments: list[str]) -> None:
         raise UserError(f"ROS can't start: {message}") from error
 
 
+def _wait_for_request() -> None:
+    """Wait until the node is asked to end.
+
+    The system may deliver a signal to another thread than this one, which then sleeps on while its
+    handler is due (seen once, on a busy machine): so it looks up once a second.
+    """
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return _requests.get(timeout=_LOOK_UP_S)
+
+
 class _Process:
     """Builds, spins and ends a node in a thread, while the main thread waits for a request."""
 
@@ -159,7 +171,7 @@ class _Process:
         """
         thread = threading.Thread(target=self._work, name="node", daemon=True)
         thread.start()
-        _requests.get()
+        _wait_for_request()
         self._stop.set()
         with self._lock:
             if self._executor is not None:
