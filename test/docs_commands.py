@@ -67,7 +67,7 @@ ON_A_ROBOT = "needs a ROS 2 installation with its command line, which is not on 
 INSTALLS = "changes the environment that the tests run in; `make setup` installs the same in CI"
 JSON_LAST = r"(?m)^\{.*\}\n*\Z"
 
-LABELLED = "test -e my-pictures || lfmvl scenes --labelled my-pictures --count 24 --seed 7"
+LABELLED = "test -e my-images || lfmvl scenes --labelled my-images --count 24 --seed 7"
 
 RULES = (
     # Not run.
@@ -108,9 +108,9 @@ RULES = (
     Rule(r"^lfmvl scenes --video out/scene\.mp4", quick=True, leaves=("out/scene.mp4",)),
     Rule(r"^lfmvl scenes --preview out/scenes\.png", leaves=("out/scenes.png",)),
     Rule(
-        r"^lfmvl scenes --labelled my-pictures",
+        r"^lfmvl scenes --labelled my-images",
         quick=True,
-        leaves=("my-pictures/annotations/instances.json",),
+        leaves=("my-images/annotations/instances.json",),
     ),
     Rule(r"^lfmvl export bundled out/gguf", needs=("gguf",), leaves=("out/gguf",)),
     Rule(
@@ -149,7 +149,7 @@ RULES = (
     ),
     Rule(r"^lfmvl train --out runs/warehouse --export", leaves=("my-checkpoint",)),
     Rule(
-        r"^lfmvl train --data my-pictures --from bundled$",
+        r"^lfmvl train --data my-images --from bundled$",
         first=LABELLED,
         change=((r"$", " --out runs/small --steps 5"),),
         leaves=("runs/small/checkpoint",),

@@ -176,11 +176,12 @@ def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
             "spatial/place_channel.py",
             "spatial/place_outputs.py",
             "spatial/transform_input.py",
+            "answer_service.py",
         )
     )
 
     def made(call: str) -> set[str]:
-        prefix = r"(?:channel\.prefix \+ |self\.prefix \+ |f)?"
+        prefix = r"(?:channel\.prefix \+ |self\.prefix \+ |prefix \+ |f)?"
         found = re.findall(rf"\b{call}\(\s*[\w ]+,\s*{prefix}\"([^\"]+)\"", source)
         return {name.replace("{self.prefix}", "") for name in found}
 

@@ -103,6 +103,9 @@ def check_directory(directory: Path) -> None:
             f"there is no checkpoint at {directory}; give a directory, a hub id such as "
             "LiquidAI/LFM2.5-VL-450M, or 'bundled'"
         )
+    for path in sorted(directory.iterdir()):
+        if path.suffix in _READ_SUFFIXES:
+            check_regular(path)
     refuse_incomplete(directory)
     architecture = read_json(directory / "config.json").get("model_type")
     if architecture != ARCHITECTURE:
@@ -120,10 +123,7 @@ def check_directory(directory: Path) -> None:
 
 
 def _check_contents(directory: Path) -> None:
-    """Refuse files that block, never end, lie elsewhere, or ask for more memory than there is."""
-    for path in sorted(directory.iterdir()):
-        if path.suffix in _READ_SUFFIXES:
-            check_regular(path)
+    """Refuse files that lie elsewhere, or ask for more memory than there is."""
     for path in sorted(directory.glob("*.safetensors.index.json")):
         shards = read_json(path).get("weight_map")
         for shard in sorted(set(map(str, shards.values()))) if isinstance(shards, dict) else ():

@@ -41,8 +41,8 @@ class AnswerService:
 
     Args:
         node: that offers the service.
-        name: of the service.
-        camera: name of the camera, "" when it is the only one.
+        prefix: of the camera's topics and services.
+        camera: its name, "" when it is the only one.
         pipeline: returns the pipeline, None while the node is not configured.
         gate: responses are sent through it.
     """
@@ -50,7 +50,7 @@ class AnswerService:
     def __init__(
         self,
         node: Node,
-        name: str,
+        prefix: str,
         camera: str,
         pipeline: Callable[[], Pipeline | None],
         gate: Gate,
@@ -61,7 +61,7 @@ class AnswerService:
         self._log = node.get_logger()
         service = node.create_service(
             Trigger,
-            name,
+            prefix + "ground_once",
             self._on_request,
             qos_profile=qos.own(qos.REQUESTS),
             callback_group=MutuallyExclusiveCallbackGroup(),
@@ -70,7 +70,7 @@ class AnswerService:
         service.send_response = self._send_when_done
         self._responses: queue.SimpleQueue[tuple[Trigger.Response, Any] | None]
         self._responses = queue.SimpleQueue()
-        self._sender = threading.Thread(target=self._send_all, name=name, daemon=True)
+        self._sender = threading.Thread(target=self._send_all, name="ground_once", daemon=True)
         self._sender.start()
 
     def close(self, timeout_s: float = 1.0) -> None:

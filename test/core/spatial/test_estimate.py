@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -15,6 +15,7 @@ from lfmvl_ros.core.spatial.foreground import ExpectedDepth, Foreground, find_fo
 from lfmvl_ros.core.spatial.pick import find_pick_point
 from lfmvl_ros.core.spatial.shape import Located, locate
 
+from ...examples import examples
 from .rendered import LENS, WH, Rendered, block
 
 seeds = st.integers(0, 2**32 - 1)
@@ -59,7 +60,7 @@ arrays = hnp.arrays(
 corners = st.lists(st.floats(-60, 100), min_size=4, max_size=4)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(arrays, corners)
 def test_any_image_and_any_box_give_a_sound_place_or_none(
     depth: np.ndarray, box: list[float]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.spatial.depth import DepthImage
@@ -23,6 +23,7 @@ from lfmvl_ros.core.spatial.places import (
 )
 from lfmvl_ros.core.spatial.rigid import RigidTransform
 
+from ...examples import examples
 from .rendered import LENS, WH, block, image_of, tracks_of
 
 T0 = 1_700_000_000_000_000_000
@@ -112,7 +113,7 @@ def test_seen_from_all_around_an_object_is_better_known() -> None:
     assert np.linalg.eigvalsh(around.covariance)[-1] < 0.6 * still.covariance[2, 2]
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(seeds)
 def test_the_fused_covariance_stays_a_covariance(seed: int) -> None:
     rng = np.random.default_rng(seed)
