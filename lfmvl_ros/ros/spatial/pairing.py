@@ -14,6 +14,8 @@ Item = TypeVar("Item")
 MAX_ITEMS = 64
 # Focal lengths and centres of one lens, rounded by different drivers, px.
 _SAME_LENS_PX = 1.0
+# Two frames of one sensor lie this close, whatever their axes.
+_SAME_SENSOR_M = 0.005
 
 
 @dataclass(frozen=True)
@@ -94,25 +96,33 @@ class View:
     lens: Intrinsics | None
 
 
-def registration_problem(color: View, depth: View) -> str:
+def registration_problem(color: View, depth: View, apart_m: float | None = None) -> str:
     """Return why a depth image is not registered to the color image; "" when it is.
 
     It is when sizes are equal and it has the color camera's frame or, where the driver gives it a
-    frame of its own, the color camera's intrinsics.
+    frame of its own, the color camera's intrinsics and place.
+
+    Args:
+        color: the color image.
+        depth: the depth image.
+        apart_m: distance between the origins of their frames; None when it is not known.
     """
     remedy = "publish depth registered to color (aligned_depth, depth_registered)"
     if color.wh != depth.wh:
         (across, down), (width, height) = depth.wh, color.wh
         return f"depth is {across}x{down}, the color image {width}x{height}; {remedy}"
-    if color.lens is not None and depth.lens is not None:
-        if not _same_lens(color.lens, depth.lens):
-            return (
-                f"depth/camera_info ({_text(depth.lens)}) differs from the color camera's "
-                f"({_text(color.lens)}); {remedy}"
-            )
-        return ""
+    lenses_known = color.lens is not None and depth.lens is not None
+    if color.lens is not None and depth.lens is not None and not _same_lens(color.lens, depth.lens):
+        return (
+            f"depth/camera_info ({_text(depth.lens)}) differs from the color camera's "
+            f"({_text(color.lens)}); {remedy}"
+        )
     mine, other = color.frame_id.removeprefix("/"), depth.frame_id.removeprefix("/")
     if mine == other or not mine or not other:
+        return ""
+    if apart_m is not None and apart_m > _SAME_SENSOR_M:
+        return f"depth is in frame {other!r}, {apart_m:.3f} m from {mine!r}; {remedy}"
+    if lenses_known:
         return ""
     return (
         f"depth is in frame {other!r}, the color image in {mine!r}, and no depth/camera_info says "

@@ -291,11 +291,20 @@ class PlaceChannel:
         problem = registration_problem(
             View(tracks.frame_id, tracks.wh, None if mine is None else mine.intrinsics),
             View(depth.frame_id, depth.wh, None if other is None else other.intrinsics),
+            self._apart_m(tracks.frame_id, depth.frame_id, tracks.stamp_ns),
         )
         if problem:
             self._note(Problem("unregistered", problem))
             return None
         return replace(depth, frame_id=tracks.frame_id)
+
+    def _apart_m(self, one: str, two: str, stamp_ns: int) -> float | None:
+        """Return the distance between the origins of two frames; None when it is not known."""
+        try:
+            between = self._transforms.buffer.lookup(one, two, stamp_ns)
+        except TransformError:
+            return None
+        return float(np.linalg.norm(between.translation_m))
 
     def _note(self, problem: Problem) -> None:
         self._counters.problem(problem)

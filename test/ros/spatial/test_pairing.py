@@ -63,3 +63,8 @@ def test_registered_by_frame_or_by_intrinsics():
         assert words in registration_problem(COLOR, depth)
         assert "registered to color" in registration_problem(COLOR, depth)
     assert registration_problem(replace(COLOR, lens=None), replace(COLOR, frame_id="depth"))
+    # Equal lenses side by side: a stereo pair, or a simulator's two cameras.
+    elsewhere = replace(COLOR, frame_id="depth")
+    assert "0.025 m from 'color'" in registration_problem(COLOR, elsewhere, apart_m=0.025)
+    assert registration_problem(COLOR, elsewhere, apart_m=0.0) == ""
+    assert registration_problem(COLOR, COLOR, apart_m=None) == ""

@@ -6,11 +6,13 @@ import time
 
 import numpy as np
 import pytest
+from tf2_msgs.msg import TFMessage
 
 from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.ros import conversions
 
-from .rig import BOX, LENS, MS, NEAR_M, WH, Rig, centre, scene, stamp, to_depth
+from ..conftest import values
+from .rig import BOX, LENS, MS, NEAR_M, WH, Rig, centre, scene, stamp, to_depth, transform
 
 WARN = b"\x01"
 UNKNOWN_RAD2 = math.pi**2 / 3
@@ -84,6 +86,7 @@ def test_what_is_wrong_with_depth_is_named_and_nothing_is_published(world):
         rig.step()
 
     silent("images.unregistered", "fx 210.0", another_lens)
+    time.sleep(1.0)  # no image with good depth may wait any longer
     rig.depth_infos.publish(conversions.to_camera_info(rig.now_ns, "lens", WH, LENS))
     time.sleep(0.3)
     silent("images.unsupported_encoding", "'8UC1'", lambda: rig.step(encoding="8UC1"))
@@ -113,6 +116,24 @@ def test_what_is_wrong_with_depth_is_named_and_nothing_is_published(world):
     placed = int(rig.values(rig.step)["placed"])
     rig.counted("placed", lambda: rig.step(frame_id="registered"), times=placed + 5)
 
+    # ... until a transform says that it is the frame of another sensor.
+    rig.tf_static.publish(
+        TFMessage(transforms=[transform("lens", "registered", 0, (0.025, 0.0, 0.0))])
+    )
+    status = rig.counted("images.unregistered", lambda: rig.step(frame_id="registered"))
+    before = int(values(status)["images.unregistered"])
+    rig.until(
+        lambda: (
+            "0.025 m from 'lens'"
+            in rig.counted(
+                "images.unregistered", lambda: rig.step(frame_id="registered"), before + 3
+            ).message
+        ),
+        lambda: None,
+    )
+
+    placed = int(rig.values(rig.step)["placed"])
+    rig.counted("placed", rig.step, times=placed + 5)
     # Without depth a position is predicted for a while, less and less certain, and then ends.
     sigmas = []
 
