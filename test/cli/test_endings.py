@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lfmvl_ros.cli import config
-from lfmvl_ros.cli.main import COMMANDS, main
+from lfmvl_ros.cli.main import commands, main
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.viz.video import write_image
 
@@ -48,7 +48,7 @@ def test_whatever_is_raised_is_one_line(
     assert "Traceback" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", commands())
 def test_every_command_takes_debug(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])
