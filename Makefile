@@ -9,6 +9,9 @@ STAMP  := $(VENV)/.ready
 PIP    := $(BIN)/python -m pip install -q --disable-pip-version-check
 WHEELS := requirements-ros$(if $(filter jazzy,$(DISTRO)),,-$(DISTRO)).txt
 
+# pip is kept below 26.3, which fails on Python 3.13 where everything is installed already ("Blocked import of
+# 'importlib.metadata._adapters'").
+
 DURATION ?= 30
 CAMERA   ?= scene
 QUERY    ?=
@@ -25,7 +28,7 @@ $(STAMP): requirements-lock.txt requirements-grammar.txt requirements-server.txt
   $(wildcard interfaces/*.py interfaces/*/msg/*.msg)
 	@set -e; ros=$$($(PYTHON) interfaces/preflight.py $(DISTRO)); \
 	test -x $(BIN)/python || $(PYTHON) -m venv $$(test $$ros = wheels || echo --system-site-packages) $(VENV); \
-	$(PIP) --upgrade pip "setuptools>=64" wheel; \
+	$(PIP) --upgrade "pip<26.3" "setuptools>=64" wheel; \
 	echo "installing torch (the largest part; a few minutes on a slow line) ..."; \
 	$(PIP) "torch==2.13.0" || $(PIP) "torch>=2.4"; \
 	echo "installing the rest ..."; \
