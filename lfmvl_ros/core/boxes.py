@@ -64,7 +64,7 @@ def normalise(xyxy_px: FloatArray, wh: tuple[int, int]) -> FloatArray:
 def clip(xyxy_px: FloatArray, wh: tuple[int, int]) -> FloatArray:
     """Cut boxes ``(N, 4)`` at the border of an image of ``(width, height)`` pixels."""
     limit = np.array([wh[0], wh[1], wh[0], wh[1]], dtype=np.float64)
-    return np.minimum(np.maximum(xyxy_px, 0.0), limit)
+    return np.asarray(np.minimum(np.maximum(xyxy_px, 0.0), limit), dtype=np.float64)
 
 
 def area(xyxy: FloatArray) -> FloatArray:

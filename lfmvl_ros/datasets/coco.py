@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import neutralise
@@ -39,8 +40,8 @@ class CocoPicture:
     name: str
     wh_px: tuple[int, int]
     orientation: int
-    kinds: np.ndarray
-    xyxy: np.ndarray
+    kinds: NDArray[Any]
+    xyxy: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -113,14 +114,14 @@ class CocoFolder:
         return "\n".join(lines)
 
 
-def _areas(xyxy: np.ndarray) -> np.ndarray:
-    areas: np.ndarray = np.prod(xyxy[:, 2:] - xyxy[:, :2], axis=1)
+def _areas(xyxy: NDArray[Any]) -> NDArray[Any]:
+    areas: NDArray[Any] = np.prod(xyxy[:, 2:] - xyxy[:, :2], axis=1)
     return areas
 
 
 def boxes_from_xywh(
-    xywh_px: np.ndarray, wh_px: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    xywh_px: NDArray[Any], wh_px: tuple[int, int]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """COCO's boxes in a picture's own terms.
 
     Args:
@@ -135,7 +136,7 @@ def boxes_from_xywh(
     >>> boxes_from_xywh(np.array([[160.0, 120, 320, 480]]), (640, 480))[0]
     array([[0.25, 0.25, 0.75, 1.  ]])
     """
-    xywh = np.asarray(xywh_px, float).reshape(-1, 4)
+    xywh: NDArray[Any] = np.asarray(xywh_px, float).reshape(-1, 4)
     size = np.array(wh_px * 2, float)
     empty = ~np.isfinite(xywh).all(1) | ~(xywh[:, 2:] >= 1).all(1)
     xywh = np.where(empty[:, None], 0.0, xywh)

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
@@ -26,7 +28,7 @@ _CACHE_BYTES = 256 * 2**20
 _SIDES = re.compile(r"\b(left|right|links|rechts|linke[rs]?|rechte[rs]?|gauche|droite?)\b")
 
 
-def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+def turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     """An image (H, W, C) as EXIF's orientation, 1 to 8, says it is to be shown."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
@@ -41,10 +43,10 @@ class PictureStore:
     """Decoded pictures, the most recently used of them kept; as many as fit into some bytes."""
 
     def __init__(self, most_bytes: int = _CACHE_BYTES) -> None:
-        self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._kept: OrderedDict[str, NDArray[Any]] = OrderedDict()
         self._bytes, self._most = 0, most_bytes
 
-    def pixels(self, picture: CocoPicture) -> np.ndarray:
+    def pixels(self, picture: CocoPicture) -> NDArray[Any]:
         """uint8 (H, W, 3) RGB, the longer side at most 768.
 
         Raises:
@@ -63,7 +65,7 @@ class PictureStore:
         return pixels
 
 
-def _decode(picture: CocoPicture) -> np.ndarray:
+def _decode(picture: CocoPicture) -> NDArray[Any]:
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     stored = decode_file(picture.path, flags) if picture.path.is_file() else None
     if stored is None:
@@ -104,7 +106,7 @@ class CocoImages:
         return self.labelled(picture, pixels, picture.xyxy, np.ones(len(picture.xyxy)))
 
     def labelled(
-        self, picture: CocoPicture, pixels: np.ndarray, xyxy: np.ndarray, share: np.ndarray
+        self, picture: CocoPicture, pixels: NDArray[Any], xyxy: NDArray[Any], share: NDArray[Any]
     ) -> LabelledImage:
         """Return a part of a picture with its boxes.
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 MIN_VISIBILITY = 0.25
 MIN_AREA = 0.004
@@ -48,7 +50,7 @@ class Target:
     names: tuple[str, ...]
     kind: int
     colour: int
-    xyxy: np.ndarray
+    xyxy: NDArray[Any]
     visibility: float
     translations: tuple[str, ...] = ()
 
@@ -114,7 +116,7 @@ class LabelledImage:
             kinds of its targets are then those of these words.
     """
 
-    pixels: np.ndarray
+    pixels: NDArray[Any]
     targets: tuple[Target, ...]
     may_mirror: bool = True
     words: Vocabulary | None = None
@@ -128,7 +130,7 @@ class Found:
     target: Target
 
     @property
-    def xyxy(self) -> np.ndarray:
+    def xyxy(self) -> NDArray[Any]:
         """(4,) visible box, normalised."""
         return self.target.xyxy
 

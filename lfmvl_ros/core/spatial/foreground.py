@@ -178,7 +178,7 @@ def _parts(
     )
     if number <= 1:
         return
-    within = labels[patch.inside].ravel()
+    within = np.asarray(labels[patch.inside], dtype=np.intp).ravel()
     inside = np.bincount(within, minlength=number)
     cover = np.bincount(within, weight[patch.inside].ravel(), minlength=number)
     least = max(_LEAST_SAMPLES, 0.012 * patch.box_samples)

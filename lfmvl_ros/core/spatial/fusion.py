@@ -69,11 +69,11 @@ class FusedPlace:
         self._start(centre_m, covariance, camera)
 
     def _start(self, centre: FloatArray, covariance: FloatArray, camera: RigidTransform) -> None:
-        self._state = np.concatenate([centre, np.zeros(3)])
-        self._fresh = np.zeros((6, 6))
+        self._state: FloatArray = np.concatenate([centre, np.zeros(3)])
+        self._fresh: FloatArray = np.zeros((6, 6))
         self._fresh[:3, :3] = FRESH * covariance
         self._fresh[3:, 3:] = np.eye(3) * _FIRST_SPEED_M_S**2
-        self._sensitivity = np.zeros((6, 3))
+        self._sensitivity: FloatArray = np.zeros((6, 3))
         self._sensitivity[:3] = _root(LASTING * covariance, camera)
         self._views.clear()
 

@@ -297,7 +297,8 @@ class TransformBuffer:
 
     @staticmethod
     def _chain(edges: list[_Edge], stamp_ns: int) -> RigidTransform:
-        rotation, translation = np.eye(3), np.zeros(3)
+        rotation: FloatArray = np.eye(3)
+        translation: FloatArray = np.zeros(3)
         for edge in edges:
             r, t = edge.at(stamp_ns)
             rotation, translation = r @ rotation, r @ translation + t
