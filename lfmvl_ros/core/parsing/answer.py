@@ -26,6 +26,7 @@ from lfmvl_ros.core.parsing.labels import LabelMatcher
 from lfmvl_ros.core.parsing.nodes import Document
 from lfmvl_ros.core.parsing.objects import Found, RawObject, find_objects
 from lfmvl_ros.core.parsing.scanner import scan
+from lfmvl_ros.core.parsing.thoughts import without_thoughts
 from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
@@ -100,7 +101,10 @@ class _Answer:
         if reply.finish is FinishReason.ERROR:
             self.outcome = Outcome.ERROR
             return
-        document = scan(reply.text)
+        self._text = without_thoughts(reply.text)
+        if self._text != reply.text:
+            self.repairs.append("thoughts were left out")
+        document = scan(self._text)
         found = find_objects(document, prompt.query)
         self.caption = found.caption
         self.rejected += found.rejected
@@ -206,7 +210,7 @@ class _Answer:
         return Outcome.REPAIRED if self.repairs or self.defects else Outcome.OK
 
     def _outcome_of_nothing(self, document: Document, found: Found, query: Query) -> Outcome:
-        text = self.reply.text
+        text = self._text
         if not self.defects and not found.lost and not document.cut:
             if found.says_empty:
                 return Outcome.EMPTY
@@ -219,7 +223,10 @@ class _Answer:
         if not self.rejected:
             cut = bool(found.lost or document.cut)
             reason = "it was cut off before the first object" if cut else "it holds no boxes"
-            self.rejected.append(f"the answer: {reason if text.strip() else 'it is blank'}")
+            if not text.strip():
+                thought = text != self.reply.text
+                reason = "it is a thought, and nothing follows" if thought else "it is blank"
+            self.rejected.append(f"the answer: {reason}")
         return Outcome.UNPARSEABLE
 
 
