@@ -109,7 +109,7 @@ def test_damaged_weights_are_refused(checkpoint, cut, tmp_path):
     shutil.copytree(checkpoint, folder)
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(UserError, match="download or copy the checkpoint again"):
+    with pytest.raises(UserError, match="download or copy it again"):
         export_gguf(folder, tmp_path / "out", "f16", name="tiny")
     assert not list((tmp_path / "out").glob("*"))
 
