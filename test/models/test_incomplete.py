@@ -81,6 +81,6 @@ def test_what_is_found_is_named(
 
 
 def test_a_file_is_named_as_what_it_is(tmp_path: Path) -> None:
-    (tmp_path / "model.gguf").write_bytes(b"GGUF\x03")
+    (tmp_path / "model.bin").write_bytes(b"GGUF\x03")  # under the name of something else
     with pytest.raises(UserError, match="is a GGUF file"):
-        check_model(PerceptionSettings(model=str(tmp_path / "model.gguf")))
+        check_model(PerceptionSettings(model=str(tmp_path / "model.bin")))
