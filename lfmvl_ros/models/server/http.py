@@ -184,7 +184,8 @@ def _sentence(error: BaseException) -> str:
         return "there is no such socket"
     if isinstance(error, socket.gaierror):
         return "the host name can't be resolved"
-    if isinstance(error, (http.client.RemoteDisconnected, http.client.IncompleteRead)):
+    broken = (http.client.RemoteDisconnected, http.client.IncompleteRead, ConnectionError)
+    if isinstance(error, broken):
         return "the server closed the connection before its answer was complete"
     if isinstance(error, TimeoutError):
         return "the server did not answer in time"
