@@ -108,7 +108,7 @@ def test_commands_decide_before_torch_is_loaded() -> None:
 import sys
 from lfmvl_ros import threads
 from lfmvl_ros.cli import main
-main.apply_thread_policy = lambda: print("torch" in sys.modules, "numpy" in sys.modules)
+threads.apply_thread_policy = lambda: print("torch" in sys.modules, "numpy" in sys.modules)
 main.main(["config"])
 """
     assert in_a_process(code).splitlines()[0] == "False False"
