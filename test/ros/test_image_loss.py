@@ -58,8 +58,9 @@ def test_a_node_that_loses_images_says_so(world, monkeypatch, tiny):
     assert int(values(status)["lost_on_the_way"]) >= 2
     assert "lfmvl doctor --topic" in status.message
 
-    found = listen_to(world, 3.0)
-    assert found.arrivals.lost > 0
+    deadline_s = time.monotonic() + PATIENCE_S / 2
+    while not (found := listen_to(world, 3.0)).arrivals.lost:  # a busy machine sends few
+        assert time.monotonic() < deadline_s
     assert 0 < found.segment_bytes < 640 * 480 * 3
     assert found.same_host
 
