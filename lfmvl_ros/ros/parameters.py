@@ -20,6 +20,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.errors import describe as describe_error
 from lfmvl_ros.core.settings import Group, SettingInfo, Value, nearest_name
 from lfmvl_ros.core.settings_text import constraints, explain
 
@@ -132,7 +133,6 @@ class SettingsParameters(Generic[GroupType]):
                 return SetParametersResult(successful=False, reason=str(error))
             except Exception as error:  # a value must never end the node
                 self._log.error(f"parameters {sorted(changes)}: {traceback.format_exc()}")
-                reason = f"{type(error).__name__}: {error}"
-                return SetParametersResult(successful=False, reason=reason)
+                return SetParametersResult(successful=False, reason=describe_error(error))
             self.settings = changed
         return SetParametersResult(successful=True)

@@ -23,6 +23,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
+from lfmvl_ros.core.errors import describe
+
 StreamCallback = Callable[[Any, dict[str, int]], None]  # message, and what rmw knows of it
 
 
@@ -169,4 +171,4 @@ class StreamReader:
                 stream.take(wait_set)
             except Exception as error:
                 topic = stream.subscription.topic_name
-                self._node.get_logger().error(f"{topic}: {type(error).__name__}: {error}")
+                self._node.get_logger().error(f"{topic}: {describe(error)}")

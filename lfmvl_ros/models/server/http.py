@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lfmvl_ros.core.errors import describe
 from lfmvl_ros.models.server.address import ServerAddress
 from lfmvl_ros.models.server.errors import json_value
 
@@ -189,8 +190,7 @@ def _sentence(error: BaseException) -> str:
         return "the server closed the connection before its answer was complete"
     if isinstance(error, TimeoutError):
         return "the server did not answer in time"
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return describe(error)
 
 
 @dataclass(frozen=True)
