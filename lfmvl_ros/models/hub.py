@@ -24,8 +24,8 @@ def endpoint() -> str:
 
 def is_offline() -> bool:
     """Return whether the user has forbidden to ask the hub (``HF_HUB_OFFLINE``)."""
-    wishes = (os.environ.get(name, "") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
-    return any(wish.upper() in ("1", "ON", "YES", "TRUE") for wish in wishes)
+    given = (os.environ.get(name, "") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
+    return any(word.upper() in ("1", "ON", "YES", "TRUE") for word in given)
 
 
 def why_unreachable(hub_id: str, timeout_s: float = TIMEOUT_S) -> str:
