@@ -88,12 +88,8 @@ class Children:
 @contextlib.contextmanager
 def signals_held() -> Iterator[None]:
     """Deliver SIGINT and SIGTERM only after the block, to this thread."""
-    held = {signal.SIGINT, signal.SIGTERM}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
-    try:
+    with _blocked(signal.SIGINT, signal.SIGTERM):
         yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
@@ -114,7 +110,13 @@ def interrupts_kept_from_children() -> Iterator[None]:
     A terminal sends it to all processes of a command, and each would print a traceback. A child
     inherits that SIGINT is blocked; it is ended with SIGTERM (:func:`end_worker_processes`).
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with _blocked(signal.SIGINT):
+        yield
+
+
+@contextlib.contextmanager
+def _blocked(*numbers: signal.Signals) -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:

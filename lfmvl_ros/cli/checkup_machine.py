@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from lfmvl_ros.cli.checkup import FAIL, OK, WARN, Finding
+from lfmvl_ros.models import hub
 
 _LITTLE_MEMORY_MB, _LITTLE_DISK_MB = 2_000, 3_000
 _CONNECT_S = 5.0
@@ -114,13 +115,13 @@ def is_cached(hub_id: str) -> bool:
 
 def hub_host() -> str:
     """Return the server that checkpoints are fetched from."""
-    address = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    address = hub.endpoint()
     return urlsplit(address).hostname or address
 
 
 def is_reachable(host: str) -> bool:
     """Return whether a server takes a connection; behind a proxy that can't be told: True."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+    if hub.is_offline():
         return False
     if getproxies().get("https") or getproxies().get("all"):
         return True

@@ -21,7 +21,7 @@ from lfmvl_ros.core.tracking import EgoMotion
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.diagnostics.rate_health import Placement, RateMonitor
-from lfmvl_ros.ros.sensing import Lens, to_lens, to_rate, to_transforms
+from lfmvl_ros.ros.sensing import Lens, are_rectified, to_lens, to_rate, to_transforms
 from lfmvl_ros.ros.sensors.frames import Matrix, StaticFrames, rotation_of_rpy
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.sensors.rates import RateLog
@@ -35,8 +35,7 @@ class EgoMotionInput:
         node: which has the topics.
         streams: reads them.
         camera: name of the camera; "" when it is the only one.
-        images: resolved topic of its pictures. A last part that begins with ``image_rect``, as
-            image_proc names them, means that they are rectified.
+        images: resolved topic of its pictures.
         settings: asked for the settings in force.
         complain: called with a sentence, once for each thing that is wrong.
     """
@@ -52,7 +51,7 @@ class EgoMotionInput:
     ) -> None:
         self._node, self._streams = node, streams
         self._settings, self._complain = settings, complain
-        self._rectified = any(part.startswith("image_rect") for part in images.split("/")[-2:])
+        self._rectified = are_rectified(images)
         self._log = RateLog(lambda: int(settings().tracker.reorder_window_s * 1e9))
         self._frames = StaticFrames()
         self._lens: Lens | None = None

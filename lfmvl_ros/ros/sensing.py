@@ -67,6 +67,18 @@ def to_rate(message: Imu) -> Rate:
     return Rate(stamp_ns(message.header.stamp), message.header.frame_id, rad_s)
 
 
+def are_rectified(images: str) -> bool:
+    """Tell from a camera's topic whether its images are rectified, as image_proc names them.
+
+    Args:
+        images: resolved name; its last part, or the one before ``/compressed``, counts.
+
+    >>> are_rectified("/cam/image_rect_color/compressed"), are_rectified("/cam/image_raw")
+    (True, False)
+    """
+    return any(part.startswith("image_rect") for part in images.split("/")[-2:])
+
+
 def to_lens(message: CameraInfo, *, rectified: bool) -> Lens:
     """Return the lens of a calibration.
 

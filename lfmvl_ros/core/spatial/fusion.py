@@ -23,8 +23,8 @@ import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.spatial.rigid import RigidTransform
+from lfmvl_ros.core.timeline import NS
 
-NS = 1e-9
 # Share of a measurement's variance that stays for the life of a track, and that is new each time.
 # Neighbouring frames share some of what is new, so it counts for more than once.
 LASTING, FRESH = 0.9, 0.6

@@ -13,11 +13,12 @@ from lfmvl_ros.core.spatial.depth import DepthImage, sample_patch
 from lfmvl_ros.core.spatial.extent import Extent, measure_extent, points_of
 from lfmvl_ros.core.spatial.floor import floor_place, sized_place
 from lfmvl_ros.core.spatial.foreground import ExpectedDepth, Foreground, find_foreground
-from lfmvl_ros.core.spatial.fusion import NS, FusedPlace
+from lfmvl_ros.core.spatial.fusion import FusedPlace
 from lfmvl_ros.core.spatial.pick import find_pick_point
 from lfmvl_ros.core.spatial.places import PickPoint, Place, Places, PlaceSource, Refusal
 from lfmvl_ros.core.spatial.rigid import RigidTransform
 from lfmvl_ros.core.spatial.shape import Located, locate
+from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking import Intrinsics, Tracks
 
 # Too few valid pixels: the same limit as in `find_foreground`, for a reason of its own.

@@ -8,7 +8,6 @@ directory, or from the JSON file that ``lfmvl export`` writes beside a GGUF file
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, PromptTemplate
 from lfmvl_ros.core.user_files import is_regular_file, read_json_object, user_path
+from lfmvl_ros.core.whole_files import write_json
 from lfmvl_ros.models.calibration_file import read_calibration
 from lfmvl_ros.models.catalog import find
 from lfmvl_ros.models.checkpoint_files import image_rules
@@ -117,7 +117,7 @@ def write_facts(path: Path, folder: Path, *, name: str, kind: str) -> Path:
         "image": {"min_tokens": rules.min_tokens, "max_tokens": rules.max_tokens},
         "calibration": known.calibration.to_document() if known.calibration else None,
     }
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(path, document)
     return path
 
 

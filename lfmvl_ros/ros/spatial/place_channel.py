@@ -18,14 +18,14 @@ from lfmvl_ros.core.spatial.depth import DepthImage
 from lfmvl_ros.core.spatial.placer import Placer, PlacerOptions
 from lfmvl_ros.core.spatial.places import PlaceSource
 from lfmvl_ros.core.spatial.rigid import RigidTransform
-from lfmvl_ros.core.spatial.transforms import ExtrapolationError, TransformError
+from lfmvl_ros.core.spatial.transforms import NS_PER_S, ExtrapolationError, TransformError
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import Intrinsics, Tracks
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.conversions import stamp_ns
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.gate import Gate
-from lfmvl_ros.ros.sensing import Lens, to_lens
+from lfmvl_ros.ros.sensing import Lens, are_rectified, to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.spatial.messages import to_depth_image
 from lfmvl_ros.ros.spatial.pairing import Match, StampedBuffer, View, registration_problem
@@ -35,7 +35,6 @@ from lfmvl_ros.ros.spatial.transform_input import TransformInput
 from lfmvl_ros.ros.spatial.waiting import Readiness, WaitingRoom
 from lfmvl_ros.ros.streams import StreamReader
 
-NS = 1_000_000_000
 # Depth images are kept for the longest wait and this: they may come before their image.
 _EARLY_S = 1.0
 
@@ -101,14 +100,12 @@ class PlaceChannel:
         """Subscribe.
 
         Args:
-            images: resolved topic of the camera's images; they are rectified if a part of its name
-                begins with ``image_rect``.
+            images: resolved topic of the camera's images.
         """
         compressed = self._settings().spatial.compressed_depth
         topic = self._depth_topic(compressed) if self._uses_depth else ""
-        rectified = any(part.startswith("image_rect") for part in images.split("/")[-2:])
         resolved = self._node.resolve_topic_name(topic) if topic else ""
-        self._reset(rectified=rectified, topic=resolved)
+        self._reset(rectified=are_rectified(images), topic=resolved)
         self._room.start()
         self._transforms.open(self._room.notice)
         if not self._uses_depth:
@@ -177,7 +174,7 @@ class PlaceChannel:
             self._note(Problem("corrupt", f"depth image dropped: {error}"))
             return
         keep_s = self._settings().spatial.tf_timeout_s + _EARLY_S
-        self._depth.add(taken_ns, message, round(keep_s * NS))
+        self._depth.add(taken_ns, message, round(keep_s * NS_PER_S))
         self._room.notice()
 
     def _on_depth_info(self, message: CameraInfo, _info: dict[str, int]) -> None:
@@ -194,7 +191,7 @@ class PlaceChannel:
         settings = self._settings().spatial
         depth: Match[Any] = Match(None, final=True)
         if self._uses_depth:
-            depth = self._depth.nearest(tracks.stamp_ns, round(settings.sync_slop_s * NS))
+            depth = self._depth.nearest(tracks.stamp_ns, round(settings.sync_slop_s * NS_PER_S))
         camera, problem, late = self._camera_pose(settings, tracks)
         return Readiness(
             _Inputs(depth.item, camera, problem),
