@@ -76,8 +76,9 @@ class CameraMonitor:
         if lane is not None and self._first_frame_s is None:
             self._first_frame_s = now_s
         level, message = self._judge(intake, settings, now_s, rate_hz)
-        if level == OK and (loss := self._losses.recent()):
-            level, message = WARN, f"{loss}; `lfmvl doctor --topic {self._topic}` tells the reason"
+        if loss := self._losses.recent():  # it may be why no image comes at all
+            told = f"{loss}; `lfmvl doctor --topic {self._topic}` tells the reason"
+            level, message = WARN, told if level == OK else f"{message}; {told}"
         if level == OK and self._camera and lane is not None and pipeline.enabled:
             silence_s = self._silence_s(lane.answer_age_s, settings, now_s)
             if silence_s:

@@ -27,6 +27,7 @@ from lfmvl_ros.ros.diagnostics.health import (
     ModelMonitor,
     resident_mb,
 )
+from lfmvl_ros.ros.sensors.arrivals import ArrivalStatus
 from lfmvl_ros.ros.sensors.intake import IntakeStatus
 
 SETTINGS = PerceptionSettings()
@@ -69,6 +70,18 @@ def test_camera_waiting_silent_and_back():
     assert (camera.level, camera.message) == (WARN, "no image for 1.2 s on image_raw")
     camera, _ = report(monitor, intake(40, 0.1), pipeline(40), 104.5)
     assert camera.level == OK
+
+
+def test_images_that_all_get_lost_are_no_silent_camera():
+    monitor = CameraMonitor("image_raw", 100.0)
+    for second in range(1, 4):
+        lost = ArrivalStatus(lost=30 * second)
+        camera = monitor.report(intake(), pipeline(), SETTINGS, 100.0 + second, lost)
+    assert camera.level == WARN
+    assert camera.message == (
+        "no image yet on image_raw; 90 of 90 images were lost on the way; "
+        "`lfmvl doctor --topic image_raw` tells the reason"
+    )
 
 
 def test_broken_images_warn_once_and_superseded_ones_do_not():
