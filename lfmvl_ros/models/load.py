@@ -21,7 +21,6 @@ from lfmvl_ros.core.user_files import (
 )
 from lfmvl_ros.models.catalog import CatalogEntry, catalog, find
 from lfmvl_ros.models.checkpoint_files import check_directory, check_transformers
-from lfmvl_ros.models.hub import source_within_reach
 from lfmvl_ros.models.server.address import is_gguf, is_server, parse_address
 
 
@@ -67,6 +66,8 @@ def load_model(
             "install them to match, or replay recorded answers from a .jsonl file"
         ) from error
     if not Path(source).is_dir():
+        from lfmvl_ros.models.hub import source_within_reach  # imports HTTP, TLS and e-mail
+
         source = source_within_reach(source)
     return Lfm2VlBackend.load(
         source,

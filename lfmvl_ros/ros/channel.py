@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from rclpy.lifecycle import LifecycleNode
 from rclpy.subscription import Subscription
@@ -26,9 +27,11 @@ from lfmvl_ros.ros.image_subscription import subscribe_to_images
 from lfmvl_ros.ros.outputs import Outputs, of_frame
 from lfmvl_ros.ros.sensors.arrivals import ArrivalMonitor
 from lfmvl_ros.ros.sensors.intake import FrameIntake
-from lfmvl_ros.ros.spatial.place_channel import PlaceChannel
 from lfmvl_ros.ros.spatial.transform_input import TransformInput
 from lfmvl_ros.ros.streams import StreamReader
+
+if TYPE_CHECKING:
+    from lfmvl_ros.ros.spatial.place_channel import PlaceChannel
 
 
 class CameraChannel:
@@ -83,6 +86,8 @@ class CameraChannel:
         """Advertise the results."""
         self._outputs = Outputs(self._node, self.prefix)
         if self._settings().spatial.source != "none":
+            from lfmvl_ros.ros.spatial.place_channel import PlaceChannel  # most nodes need none
+
             self._places = PlaceChannel(
                 self._node,
                 self._streams,
