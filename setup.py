@@ -36,12 +36,14 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
         share("launch", "*.launch.py"),
         share("config", "*.yaml"),
+        share("config/rules", "*.yaml"),
         share("config", "*.xml"),
         share("config", "*.rviz"),
     ],
     # Everything else is a dependency of package.xml (rosdep) and requirements.txt (pip): colcon
     # neither installs nor may choke on it here.
     install_requires=["setuptools"],
+    extras_require={"rules": ["rule-engine>=5"]},  # conditions of rules
     zip_safe=False,
     entry_points={
         "console_scripts": [

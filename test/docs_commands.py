@@ -134,6 +134,15 @@ RULES = (
         camera="/camera/image_raw",
         prints=r"320x240 rgb8",
     ),
+    Rule(
+        r"^lfmvl rules check config/rules/aisle\.yaml$", quick=True, prints="rule person_in_aisle"
+    ),
+    Rule(
+        r"^lfmvl rules try config/rules/aisle\.yaml out/scene\.mp4",
+        first="lfmvl scenes --video out/scene.mp4 --no-boxes --seed 7",
+        prints=JSON_LAST,
+        leaves=("out/rules/annotated.mp4", "out/rules/preview.png", "out/rules/events.jsonl"),
+    ),
     Rule(r"^lfmvl config --(yaml|markdown)$", quick=True, prints=r"tracker"),
     Rule(r"^lfmvl config --yaml > config/default\.yaml$", quick=True),
     Rule(

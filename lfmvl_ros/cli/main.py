@@ -23,6 +23,7 @@ _OWN = {
     "demo": "camera, perception node and a subscriber over DDS; pictures and figures in out/demo",
     "ground": "find objects in an image, print the grounding JSON",
     "track": "find and track objects in a video",
+    "rules": "check a file of zones and rules about the tracks, or try it on a video",
     "tokens": "image size -> tiles and image tokens, and what each setting would change",
     "export": "write a checkpoint as GGUF files for llama.cpp's server",
     "calibrate": "fit and measure what a checkpoint's confidences mean, on held-out scenes",

@@ -107,10 +107,15 @@ class Run:
         }
 
 
+def check_answer_hz(rate_hz: float) -> None:
+    """Raise a :class:`UserError` for a rate of answers that makes no sense."""
+    if not 0.01 <= rate_hz <= 240:
+        raise UserError(f"--answer-hz must be between 0.01 and 240, got {rate_hz}")
+
+
 def run(args: argparse.Namespace) -> int:
     """Track; exit code 0, or 1 when not one answer could be read."""
-    if not 0.01 <= args.answer_hz <= 240:
-        raise UserError(f"--answer-hz must be between 0.01 and 240, got {args.answer_hz}")
+    check_answer_hz(args.answer_hz)
     settings = settings_from(args, query=args.query)
     query = Query.parse(settings.query)
     warn_of_labels(settings.model, query)
