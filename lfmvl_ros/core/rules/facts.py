@@ -21,8 +21,6 @@ from lfmvl_ros.core.tracking import Tracks, TrackState
 _BORDER_PX = 2.0
 _OVER_S = 0.5  # of the speeds in conditions
 _POSITION_LIFE_S = 1.0
-# The foot is the lower middle of the box: cx, cy + h / 2.
-_FOOT = np.array([[1.0, 0, 0, 0], [0, 1.0, 0, 0.5]])
 
 
 class Facts:
@@ -51,6 +49,8 @@ class Facts:
         self._relevant: dict[tuple[frozenset[str], str], FloatArray] = {}
         self._contacts: dict[tuple[float, float], tuple[FloatArray, FloatArray]] = {}
         self._speeds: dict[float, Column] = {}
+        self._faster: dict[tuple[float, float, bool], tuple[FloatArray, FloatArray]] = {}
+        self._conditions: dict[str, FloatArray] = {}
         self._everywhere = np.ones(len(tracks))
         self._pairs: dict[float, tuple[Moment | None, NDArray[np.intp], NDArray[np.bool_]]] = {}
 
@@ -94,7 +94,9 @@ class Facts:
         if key not in self._relevant:
             found = self.existence * self.of_labels(rule.label_keys)
             if rule.where is not None and found.any():
-                found = found * rule.where.probability(self.column)
+                if text not in self._conditions:
+                    self._conditions[text] = rule.where.probability(self.column)
+                found = found * self._conditions[text]
             self._relevant[key] = found
         return self._relevant[key]
 
@@ -109,12 +111,12 @@ class Facts:
 
     def _in_image(self, zone: Zone, point: Point) -> FloatArray:
         scale = np.array(self.tracks.wh, dtype=np.float64)
-        xy, covariance = self.cxcywh[:, :2].copy(), self.tracks.covariance[:, :2, :2]
-        if point is Point.FOOT:
+        xy, whole = self.cxcywh[:, :2].copy(), self.tracks.covariance
+        covariance = whole[:, :2, :2].copy()
+        if point is Point.FOOT:  # cx, cy + h / 2
             xy[:, 1] += self.cxcywh[:, 3] / 2
-            covariance = _FOOT @ self.tracks.covariance @ _FOOT.T
-        if not len(xy):
-            return np.zeros(0)
+            covariance[:, 0, 1] = covariance[:, 1, 0] = whole[:, 0, 1] + whole[:, 0, 3] / 2
+            covariance[:, 1, 1] += whole[:, 1, 3] + whole[:, 3, 3] / 4
         return zone.polygon.probability(xy / scale, covariance / np.outer(scale, scale))
 
     def _in_metres(self, zone: Zone) -> FloatArray:
@@ -198,6 +200,15 @@ class Facts:
         step = now.xyz - moment.xyz[rows]
         spread = now.xyz_covariance + moment.xyz_covariance[rows]
         return _speed(step, spread, (now.xyz_ns - moment.xyz_ns) * NS, there)
+
+    def faster(self, limit: float, over_s: float, metric: bool) -> tuple[FloatArray, FloatArray]:
+        """Return how probably each track is faster than a limit, and its speed; 0 if not known."""
+        key = (limit, over_s, metric)
+        if key not in self._faster:
+            speed = self.speed_m_s(over_s) if metric else self.speed_px_s(over_s)
+            p = ndtr((speed.mean - limit) / np.maximum(speed.sigma, 1e-9))
+            self._faster[key] = np.where(np.isnan(p), 0.0, p), speed.mean
+        return self._faster[key]
 
     def distance_m(self) -> Column:
         """Return the distance of positions from the origin of their frame, on the floor plane."""

@@ -55,9 +55,8 @@ def _of_tracks(rule: Rule, facts: Facts, relevant: FloatArray) -> Held:
     inside = relevant * facts.in_zone(rule.zone, rule.point)
     if rule.kind is Kind.SPEED:
         assert rule.above is not None
-        speed = facts.speed_m_s(rule.over_s) if rule.metric else facts.speed_px_s(rule.over_s)
-        slower = _below(speed.mean, speed.sigma, rule.above)
-        return Held(np.where(np.isnan(speed.mean), 0.0, 1 - slower) * inside, speed.mean)
+        faster, speed = facts.faster(rule.above, rule.over_s, rule.metric)
+        return Held(faster * inside, speed)
     if rule.kind is Kind.APPROACH:
         return _approach(rule, facts, inside)
     if rule.kind is Kind.LEAVE:

@@ -109,6 +109,8 @@ class Polygon:
         across = self._edge[nearest][:, ::-1] * (1.0, -1.0)
         towards = np.where(on_edge[:, None], across, towards)
         length2 = np.maximum((towards**2).sum(axis=1), 1e-300)
-        variance = np.einsum("ni,nij,nj->n", towards, covariance, towards) / length2
+        x, y = towards[:, 0], towards[:, 1]
+        variance = x * x * covariance[:, 0, 0] + y * y * covariance[:, 1, 1]
+        variance = (variance + 2 * x * y * covariance[:, 0, 1]) / length2
         sign = np.where(self.inside(xy), 1.0, -1.0)
         return np.asarray(ndtr(sign * distance / np.sqrt(np.maximum(variance, 1e-12))))
