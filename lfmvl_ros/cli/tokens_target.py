@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``image.target_latency_ms`` would choose on this machine: tried on drawn pictures."""
+"""What ``image.target_latency_ms`` would choose on this machine: tried on drawn images."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Tried:
     answer_ms: tuple[float, ...]
 
     def to_dict(self) -> dict[str, object]:
-        """Return the JSON object of one picture size."""
+        """Return the JSON object of one image size."""
         p50, p80 = (round(float(np.percentile(self.answer_ms, q)), 1) for q in (50, 80))
         measured = {"answers": self.answers, "measured_ms": {"p50": p50, "p80": p80}}
         return {**self.choice.to_dict(), **measured}
@@ -47,7 +47,7 @@ class Tried:
         """Return a line for a person."""
         half, most = np.percentile(self.answer_ms, (50, 80))
         text = (
-            f"  tried here on {self.answers} drawn pictures: half of the answers took up to "
+            f"  tried here on {self.answers} drawn images: half of the answers took up to "
             f"{half:.0f} ms, four in five up to {most:.0f}"
         )
         if self.choice.because is Because.CHEAPEST:
@@ -63,14 +63,14 @@ def try_target(
     Args:
         model: as loaded.
         settings: with query and target; the limits of what may be chosen.
-        wh: (width, height) of the pictures.
+        wh: (width, height) of the images.
 
     Raises:
-        UserError: no pictures of this size can be drawn, or the model fails.
+        UserError: no images of this size can be drawn, or the model fails.
     """
     if not all(_SIDES_PX[0] <= side <= _SIDES_PX[1] for side in wh):
         raise UserError(
-            f"a target is tried on drawn pictures, with sides of {_SIDES_PX[0]} to {_SIDES_PX[1]} "
+            f"a target is tried on drawn images, with sides of {_SIDES_PX[0]} to {_SIDES_PX[1]} "
             f"px, not {wh[0]}x{wh[1]}"
         )
     run = Run(model, settings, Query.parse(settings.query), Tracker(settings.tracker))
@@ -82,7 +82,7 @@ def try_target(
         run.ask(frame)
         grounding = run.answered.grounding if run.answered else None
         if grounding is None or grounding.budget is None:
-            raise UserError("this model does not say what pictures cost, so no target can be kept")
+            raise UserError("this model does not say what images cost, so no target can be kept")
         if grounding.reply.error:
             raise UserError(f"the model fails: {grounding.reply.error}")
         choices.append(grounding.budget)

@@ -122,10 +122,10 @@ def run(args: argparse.Namespace) -> int:
     with (
         JsonLines(args.out / "grounding.jsonl") as answers,
         JsonLines(args.out / "tracks.jsonl") as tracks,
-        AnnotatedVideo(args.out, video.rate_hz) as picture,
+        AnnotatedVideo(args.out, video.rate_hz) as image,
     ):
         _follow(
-            video, state, 1e9 / args.answer_hz, answers, tracks, None if args.no_video else picture
+            video, state, 1e9 / args.answer_hz, answers, tracks, None if args.no_video else image
         )
     if not state.frames:
         raise UserError(f"not one frame of {str(args.video)!r} can be decoded; convert it to .mp4")
@@ -139,7 +139,7 @@ def _follow(
     period_ns: float,
     answers: JsonLines,
     tracks_file: JsonLines,
-    picture: AnnotatedVideo | None,
+    image: AnnotatedVideo | None,
 ) -> None:
     due_ns = 0.0
     for time_ns, pixels in tqdm(video, total=video.length or None, unit="frame", desc="tracking"):
@@ -151,8 +151,8 @@ def _follow(
         tracks = state.tracker.observe(frame)
         state.count(tracks)
         tracks_file.write(tracks.to_dict())
-        if picture is not None:
+        if image is not None:
             caption = (
                 f"{time_ns / 1e9:6.2f} s  query: {state.query.text}  model: {state.model.name}"
             )
-            picture.add(pixels, marks_of_tracks(tracks), caption)
+            image.add(pixels, marks_of_tracks(tracks), caption)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One camera of the node: its pictures in, its results out, and whether it is well."""
+"""One camera of the node: its images in, its results out, and whether it is well."""
 
 from __future__ import annotations
 

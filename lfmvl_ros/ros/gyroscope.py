@@ -35,7 +35,7 @@ class EgoMotionInput:
         node: which has the topics.
         streams: reads them.
         camera: name of the camera; "" when it is the only one.
-        images: resolved topic of its pictures.
+        images: resolved topic of its images.
         settings: asked for the settings in force.
         complain: called with a sentence, once for each thing that is wrong.
     """
@@ -103,7 +103,7 @@ class EgoMotionInput:
             return None
         if lens is not None and all(lens.wh) and lens.wh != frame.wh:
             (width, height), (across, down) = lens.wh, frame.wh
-            problem = f"camera_info is for {width}x{height}, the pictures have {across}x{down}"
+            problem = f"camera_info is for {width}x{height}, the images have {across}x{down}"
             lens = None
         turn = self._turn(settings, frame.frame_id)
         self._placed = Placement(

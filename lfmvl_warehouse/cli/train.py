@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``lfmvl train``: train a small checkpoint, on the warehouse scenes or on own pictures."""
+"""``lfmvl train``: train a small checkpoint, on the warehouse scenes or on own images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 HELP = (
     "Train a small LFM2-VL checkpoint, on the synthetic warehouse scenes or on a folder of "
-    "pictures in COCO format, from nothing or from another checkpoint. The run directory holds "
+    "images in COCO format, from nothing or from another checkpoint. The run directory holds "
     "the state (for --resume), progress.jsonl, and at the end the finished checkpoint."
 )
 
@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="DIR",
-        help="pictures and boxes in COCO format to learn from, instead of the warehouse scenes",
+        help="images and boxes in COCO format to learn from, instead of the warehouse scenes",
     )
     add(
         "--from",
@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--workers",
         type=int,
-        help="further processes for each, which draw pictures ahead (0; on CUDA 12, or the number "
+        help="further processes for each, which draw images ahead (0; on CUDA 12, or the number "
         "of cores less one)",
     )
     add("--max-objects", type=int, default=8, help="most objects in an answer (%(default)s)")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures change where a mark is, nowhere else, and the input never."""
+"""Images change where a mark is, nowhere else, and the input never."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_recorded_run_shows_confirmed_tracks_only(tmp_path: Path) -> None:
         for number, (state, box) in enumerate(boxes.items(), 1)
     ]}  # fmt: skip
     recording = Recording()
-    recording.add_picture(1, GREY)
+    recording.add_image(1, GREY)
     recording.states[1] = document
     recording.write(tmp_path, 10.0)
     preview = read_image(tmp_path / "preview.png").astype(int)
@@ -137,7 +137,7 @@ def test_unreadable_files_are_explained(tmp_path: Path) -> None:
         lambda: VideoReader(tmp_path / "missing.mp4"),
         lambda: VideoReader(tmp_path / "empty.mp4"),
         lambda: VideoReader(tmp_path / "text.png"),
-        lambda: write_image(tmp_path / "picture.xyz", GREY),
+        lambda: write_image(tmp_path / "image.xyz", GREY),
     ):
         with pytest.raises(UserError):
             call()

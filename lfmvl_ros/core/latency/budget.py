@@ -2,7 +2,7 @@
 """A target for the time of an answer -> the image tokens and tiles that it leaves room for.
 
 What looking, reading and writing cost on this machine is learned from every answer
-(:mod:`lfmvl_ros.core.latency.answer_time`). The next picture gets the most image tokens with which
+(:mod:`lfmvl_ros.core.latency.answer_time`). The next image gets the most image tokens with which
 four answers in five are expected within the target: between the checkpoint's fewest and the user's
 own settings, which are never exceeded.
 
@@ -48,7 +48,7 @@ class Because(str, Enum):
 
 @dataclass(frozen=True)
 class Choice:
-    """What the next picture is asked with, and why.
+    """What the next image is asked with, and why.
 
     Attributes:
         rung: the choice.
@@ -118,7 +118,7 @@ class Stream:
 def choose(
     machine: Machine, stream: Stream, rungs: tuple[Rung, ...], target_s: float
 ) -> tuple[Stream, Choice]:
-    """Choose for the next picture of a stream. A tighter target never gets more tokens.
+    """Choose for the next image of a stream. A tighter target never gets more tokens.
 
     Args:
         machine: what has been learned about its speed.
@@ -186,7 +186,7 @@ def _wanted(
     band = forecast.band(rungs[now])
     if forecast.seconds(rungs[now]) > target_s * (1 + band):
         return max(0, forecast.highest(rungs, target_s))
-    measured = max(seen.picture.patches for seen in stream.recent)
+    measured = max(seen.image.patches for seen in stream.recent)
     reach = sum(rung.work.patches <= _GROWTH * measured for rung in rungs) - 1
     last = len(rungs) - 1
     enough = _LEAST_GAIN * rungs[now].tokens
@@ -242,16 +242,16 @@ class LatencyBudget:
         words: Hashable = None,
         prompt_text_tokens: int = 0,
     ) -> Choice:
-        """Choose what the next pictures of a camera are asked with.
+        """Choose what the next images of a camera are asked with.
 
         Args:
             name: of the camera, or of the cameras that are asked about together.
-            sizes: (width, height) of the pictures, pixels.
+            sizes: (width, height) of the images, pixels.
             rules: the user's own settings, with the checkpoint's where the user has none.
             target_s: what an answer may take, > 0.
             subject: names model and device; all that was learned is forgotten when it changes.
             words: the question; when it changes, only how long answers are is forgotten.
-            prompt_text_tokens: about how long a prompt is without its picture.
+            prompt_text_tokens: about how long a prompt is without its image.
         """
         if subject != self._subject:
             self.machine, self._streams, self._subject = Machine(), {}, subject
@@ -266,7 +266,7 @@ class LatencyBudget:
         return choice
 
     def learn(self, name: str, choice: Choice, replies: Sequence[Reply]) -> None:
-        """Learn from the answers to pictures asked about at once, as ``choice`` had it.
+        """Learn from the answers to images asked about at once, as ``choice`` had it.
 
         Nothing is learned from a failure. A model that had to make do with fewer image tokens than
         chosen, as memory ran out, is not asked for as many again. When time ran out before the

@@ -47,7 +47,7 @@ class Seen:
 
     Attributes:
         stamp_ns: of the frame.
-        wh: size of the camera's picture, px.
+        wh: size of the camera's image, px.
         grey: ``(h, w)`` small copy.
         colour: ``(h, w, 3)`` still smaller copy.
         table: the tracks at this frame; None before the first answer's frame.

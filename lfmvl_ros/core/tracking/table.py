@@ -152,7 +152,7 @@ def boxes_in_image(mean: FloatArray, wh: tuple[int, int]) -> FloatArray:
 
 
 def share_in_image(mean: FloatArray, wh: tuple[int, int]) -> FloatArray:
-    """Return the share ``(N,)`` of each box that is inside the picture."""
+    """Return the share ``(N,)`` of each box that is inside the image."""
     half = np.maximum(mean[:, 2:4], MIN_SIDE_PX) / 2
     low = np.maximum(mean[:, :2] - half, 0.0)
     inside = np.maximum(np.minimum(mean[:, :2] + half, wh) - low, 0.0) / (2 * half)

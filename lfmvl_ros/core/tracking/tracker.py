@@ -86,7 +86,7 @@ class Tracker:
 
     @property
     def remembered_frames(self) -> int:
-        """How many small pictures are kept for a replay."""
+        """How many small images are kept for a replay."""
         return len(self._bridge)
 
     def configure(self, settings: TrackerSettings) -> None:

@@ -66,7 +66,7 @@ def carried(
 ) -> Table:
     """Return the tracks predicted to ``stamp_ns``, not before the table's own time.
 
-    With ``ego``, the picture turns with the camera; velocities are then those of the things.
+    With ``ego``, the image turns with the camera; velocities are then those of the things.
     """
     if stamp_ns <= table.stamp_ns or not len(table):
         return table.changed(stamp_ns=max(stamp_ns, table.stamp_ns))

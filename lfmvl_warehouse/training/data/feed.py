@@ -2,7 +2,7 @@
 """Chunks of batches for one training process: drawn by itself, or ahead of it by others.
 
 A chunk is a pure function of its number, so that it does not matter who draws it. On a GPU an
-update takes less time than its pictures do; worker processes then draw the next chunks.
+update takes less time than its images do; worker processes then draw the next chunks.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Feed:
             return pickle.loads(drawing.result()), most  # our own workers' words
         except BrokenProcessPool as error:
             raise UserError(
-                "a process that draws training pictures died, perhaps for want of memory; resume "
+                "a process that draws training images died, perhaps for want of memory; resume "
                 f"with fewer than --workers {self._workers}"
             ) from error
 

@@ -6,9 +6,9 @@ to read a corner off them. Both are easy once an image token looks like the embe
 object's words and holds its corners in the basis of the coordinate tokens, and take very long to
 come about by themselves. This loss asks for it directly, at the projector's output.
 
-A tile does not know where in the picture it is, so its corners there are those within the tile. The
+A tile does not know where in the image it is, so its corners there are those within the tile. The
 language tower has the markers to reckon with; a second loss asks, inside of it, for the corners of
-the object in the whole picture.
+the object in the whole image.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Alignment(nn.Module):
         return kind + _COLOUR_WEIGHT * colour + _CORNER_WEIGHT * corner
 
     def places(self, seen: Tensor, table: Tensor, batch: Batch, soft: Tensor) -> Tensor:
-        """Surprise, in nats a corner, at where in the whole picture the objects are.
+        """Surprise, in nats a corner, at where in the whole image the objects are.
 
         Args:
             seen: (I, N, D) image tokens inside the language tower.

@@ -56,15 +56,15 @@ class NetworkOutput:
     boxes: Tensor
 
 
-def patchify(pictures: Sequence[Tensor], grid: Grid) -> Tensor:
+def patchify(images: Sequence[Tensor], grid: Grid) -> Tensor:
     """Pixels -> (B, patches, 768) in [-1, 1], crop by crop.
 
     Args:
-        pictures: uint8 (B, H, W, 3) for each size of ``grid.sizes_px``.
+        images: uint8 (B, H, W, 3) for each size of ``grid.sizes_px``.
         grid: of the images.
     """
-    *large, whole = pictures
-    parts = [_patches(picture, (TILE_PX, TILE_PX)) for picture in large]
+    *large, whole = images
+    parts = [_patches(tiled, (TILE_PX, TILE_PX)) for tiled in large]
     return torch.cat([*parts, _patches(whole, grid.wh_px)], 1)
 
 

@@ -3,7 +3,7 @@
 
 A prompt begins with its image, so that up to the last image token all questions about an image are
 the same, and nothing later changes what is read there. That beginning, a third of the tokens and
-most of them in tiled pictures, goes through the tower once for all of them; the rows of the
+most of them in tiled images, goes through the tower once for all of them; the rows of the
 questions see its keys and values. Everything that works place by place works on one long list.
 """
 

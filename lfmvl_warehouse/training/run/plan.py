@@ -43,7 +43,7 @@ class Wishes:
         data: folder in COCO format; without, the warehouse scenes.
         start: checkpoint to start from; without, random weights.
         rate: factor of the learning rates: 1.
-        mix: share of warehouse scenes beside the pictures of ``data``: 0.
+        mix: share of warehouse scenes beside the images of ``data``: 0.
     """
 
     data: Path | None = None
@@ -59,7 +59,7 @@ class Plan:
     Attributes:
         settings: of the run.
         resume: whether it continues the state in the run directory.
-        folder: pictures to learn from, or None for the warehouse.
+        folder: images to learn from, or None for the warehouse.
         start: checkpoint to begin with; None where there is none, or a state to resume.
     """
 
@@ -72,10 +72,10 @@ class Plan:
         """Where the scenes come from."""
         if self.folder is None:
             return WarehouseScenes()
-        pictures = CocoScenes(self.folder)
+        images = CocoScenes(self.folder)
         if not self.settings.mix:
-            return pictures
-        return MixedScenes(pictures, WarehouseScenes(video_frames=0), self.settings.mix)
+            return images
+        return MixedScenes(images, WarehouseScenes(video_frames=0), self.settings.mix)
 
     def trainer(self, rank: int) -> Trainer:
         """The trainer of one process, at the state it is to go on from."""
@@ -106,7 +106,7 @@ def make_plan(settings: TrainSettings, wishes: Wishes, *, resume: bool) -> Plan:
     if resume:
         return _resumed(settings, wishes)
     if wishes.mix and wishes.data is None:
-        raise UserError("--mix adds warehouse scenes to the pictures of --data; name a folder")
+        raise UserError("--mix adds warehouse scenes to the images of --data; name a folder")
     rate, mix = 1.0 if wishes.rate is None else wishes.rate, wishes.mix or 0.0
     settings = _checked(settings, rate=rate, mix=mix)
     start = None
@@ -174,13 +174,13 @@ def _same_folder(
     directory = wished or Path(known["path"])
     if not directory.is_dir():
         raise UserError(
-            f"{state} was trained on pictures in {directory}, which is not there any more; "
+            f"{state} was trained on images in {directory}, which is not there any more; "
             "say with --data where they are now"
         )
     folder = read_folder(directory)
     if folder.fingerprint() != known["fingerprint"]:
         raise UserError(
-            f"{state} was trained on {_numbers(known)}; {directory} holds other pictures or boxes "
+            f"{state} was trained on {_numbers(known)}; {directory} holds other images or boxes "
             f"now ({_numbers(folder.facts())}). Give the same ones, or start a new run from its "
             f"checkpoint: --from {state.parent / 'checkpoint'} --out NEW"
         )
@@ -189,4 +189,4 @@ def _same_folder(
 
 def _numbers(facts: Mapping[str, Any]) -> str:
     kinds = len(facts["boxes_by_category"])
-    return f"{facts['name']}: {facts['pictures']} pictures, {facts['boxes']} boxes, {kinds} names"
+    return f"{facts['name']}: {facts['pictures']} images, {facts['boxes']} boxes, {kinds} names"

@@ -24,7 +24,7 @@ class TrainSettings:
         seed: of weights and data.
         device: ``cpu``, or a CUDA device.
         processes: data-parallel processes of one thread each; one on CUDA.
-        workers: processes that draw pictures ahead, for each of these; 0: it draws them itself.
+        workers: processes that draw images ahead, for each of these; 0: it draws them itself.
         shape: sizes of the model.
         stream: batch size, chunk and reuse (its seed and rank are set from here).
         vision_share: share of the run in which only the vision tower learns, from the dense
@@ -39,9 +39,9 @@ class TrainSettings:
         curriculum: whether answers have few objects at first.
         head_warm_up: share of the run over which the throw-away heads get their weight.
         placing_share: share of the run after which the language tower is asked where in the whole
-            picture the object of each image token is.
-        mix: share of warehouse scenes in a run on other pictures.
-        data: what state and model card say of those pictures; None for the warehouse alone.
+            image the object of each image token is.
+        mix: share of warehouse scenes in a run on other images.
+        data: what state and model card say of those images; None for the warehouse alone.
     """
 
     out: Path
@@ -99,7 +99,7 @@ class TrainSettings:
 
     @property
     def evaluations(self) -> int:
-        """Questions of a judgement: no more than eight for each picture there is to ask about."""
+        """Questions of a judgement: no more than eight for each image there is to ask about."""
         if self.data is None:
             return self.evaluation_scenes
         return min(self.evaluation_scenes, 8 * int(self.data["held_out_pictures"]))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lfmvl_ros.core.latency.answer_time import AnswerWork, Machine, PictureWork
+from lfmvl_ros.core.latency.answer_time import AnswerWork, ImageWork, Machine
 from lfmvl_ros.core.latency.budget import Because, LatencyBudget, Stream, choose
 from lfmvl_ros.core.latency.forecast import Forecast, PastAnswer
 from lfmvl_ros.core.latency.ladder import ladder
@@ -256,7 +256,7 @@ def test_a_target_is_a_time(target_s):
 
 def test_counts_are_counts():
     with pytest.raises(ValueError, match="patches"):
-        PictureWork(-1, 0)
+        ImageWork(-1, 0)
     with pytest.raises(ValueError, match="tokens"):
         AnswerWork(0, 1.5)
 
@@ -264,7 +264,7 @@ def test_counts_are_counts():
 def test_the_slowest_of_several_answers_does_not_decide():
     machine = taught()
     rung = ladder(VGA, WHOLE, 60)[3]
-    usual_s = machine.picture_s(rung.work) + machine.answer_s(AnswerWork(5, 100))
+    usual_s = machine.image_s(rung.work) + machine.answer_s(AnswerWork(5, 100))
     seen = [
         PastAnswer(machine.answers, rung.work, AnswerWork(5, 100), usual_s * factor)
         for factor in (1.0, 1.0, 30.0)

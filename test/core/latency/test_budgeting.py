@@ -113,7 +113,7 @@ def test_a_slower_machine_gets_fewer_tokens(bench) -> None:
 
 
 @pytest.mark.parametrize("own", [None, "raises"])
-def test_a_model_that_does_not_say_what_pictures_cost_is_asked_as_set(bench, own) -> None:
+def test_a_model_that_does_not_say_what_images_cost_is_asked_as_set(bench, own) -> None:
     model = MeteredModel(None)
     if own == "raises":
         model.image_rules = None

@@ -240,7 +240,7 @@ def test_frame_out_of_order_is_not_looked_at(answer: MakeAnswer) -> None:
     np.testing.assert_array_equal(before.xyxy_px, again.xyxy_px)
 
 
-def test_other_picture_size_starts_the_memory_anew(answer: MakeAnswer) -> None:
+def test_other_image_size_starts_the_memory_anew(answer: MakeAnswer) -> None:
     scene, tracker = Scene(stop_and_go), Tracker(FLOW)
     for i in range(6):
         tracker.observe(scene.frame(i / HZ))

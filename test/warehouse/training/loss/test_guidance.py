@@ -51,7 +51,7 @@ def test_following_the_guidance_lowers_it(tokenizer, rectangles, guidance, block
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
     surprises = []
     for _ in range(12):
-        seen = network(patchify(batch.pictures, batch.grid), batch.ids, batch.grid).looking
+        seen = network(patchify(batch.images, batch.grid), batch.ids, batch.grid).looking
         loss = guidance(getattr(seen, block), batch)
         optimiser.zero_grad()
         loss.backward()
@@ -68,5 +68,5 @@ def test_nothing_to_repeat_costs_nothing(tokenizer, rectangles):
     stream = BatchStream(rectangles, tokenizer, square, StreamSettings(batch=1, chunk=1))
     batch = stream.chunk(0)[0]
     empty = replace(batch, source=torch.zeros_like(batch.source))
-    seen = network(patchify(batch.pictures, batch.grid), batch.ids, batch.grid).looking
+    seen = network(patchify(batch.images, batch.grid), batch.ids, batch.grid).looking
     assert word_guidance(seen.words, empty).item() == 0.0
