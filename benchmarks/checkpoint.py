@@ -100,7 +100,7 @@ class Checkpoint:
 
     @torch.inference_mode()
     def sentences(self, scenes: Sequence[LabelledImage]) -> list[str]:
-        """The answers to the wish for a caption, as they are."""
+        """The answers to a request for a caption, as they are."""
         inputs = self.prepared(scenes, [CAPTION_PROMPT] * len(scenes))
         output = self.model.generate(**inputs, do_sample=False, max_new_tokens=_MAX_NEW_TOKENS)
         start = inputs["input_ids"].shape[1]

@@ -44,7 +44,7 @@ class CameraChannel:
         settings: asked for the settings in force.
         submit: takes each frame, and whether time has restarted with it, and returns the tracks
             at it; None when there is no pipeline.
-        feel: takes what is known of the camera's rotation by each frame, None for nothing.
+        set_ego_motion: takes the camera's rotation by each frame, None where it is unknown.
         gate: results are published through it.
         streams: reads the camera's topics.
         transforms: of the node.
@@ -57,14 +57,14 @@ class CameraChannel:
         read: ImageReader,
         settings: Callable[[], PerceptionSettings],
         submit: Callable[[Frame, Verdict], Tracks | None],
-        feel: Callable[[str, EgoMotion | None], None],
+        set_ego_motion: Callable[[str, EgoMotion | None], None],
         gate: Gate,
         streams: StreamReader,
         transforms: TransformInput,
     ) -> None:
         self.name, self.prefix = name, f"{name}/" if name else ""
         self._node, self._settings, self._submit = node, settings, submit
-        self._feel, self._gate = functools.partial(feel, name), gate
+        self._set_ego_motion, self._gate = functools.partial(set_ego_motion, name), gate
         self._streams, self._transforms = streams, transforms
         self._ego: EgoMotionInput | None = None
         self._places: PlaceChannel | None = None
@@ -76,7 +76,7 @@ class CameraChannel:
             functools.partial(read, camera=name),
             self._on_frame,
             lambda: int(settings().tracker.reorder_window_s * 1e9),
-            self._complain,
+            self._warn,
             receipt_ns=lambda: node.get_clock().now().nanoseconds,
         )
 
@@ -95,7 +95,7 @@ class CameraChannel:
                 self._gate,
                 self.name,
                 self._settings,
-                self._complain,
+                self._warn,
             )
 
     def start(self) -> None:
@@ -107,7 +107,7 @@ class CameraChannel:
         self._arrivals = ArrivalMonitor()
         if self._settings().ego_motion.source == "imu":
             self._ego = EgoMotionInput(
-                self._node, self._streams, self.name, topic, self._settings, self._complain
+                self._node, self._streams, self.name, topic, self._settings, self._warn
             )
         if self._places is not None:
             self._places.start(topic)
@@ -143,7 +143,7 @@ class CameraChannel:
         self._intake.stop()
         if self._places is not None:
             self._places.stop()
-        self._feel(None)
+        self._set_ego_motion(None)
 
     def close(self) -> None:
         """Withdraw the results."""
@@ -193,7 +193,7 @@ class CameraChannel:
     def _on_frame(self, frame: Frame, verdict: Verdict) -> None:
         ego = self._ego
         if ego is not None:
-            self._feel(ego.at(frame))
+            self._set_ego_motion(ego.at(frame))
         tracks, outputs = self._submit(frame, verdict), self._outputs
         if tracks is not None and outputs is not None:
             tracks = of_frame(tracks, frame)
@@ -201,5 +201,5 @@ class CameraChannel:
             if self._places is not None:
                 self._places.tracks(tracks, verdict)
 
-    def _complain(self, what: str) -> None:
+    def _warn(self, what: str) -> None:
         self._node.get_logger().warning(f"camera {self.name}: {what}" if self.name else what)

@@ -31,11 +31,11 @@ from lfmvl_ros.ros import commands, conversions, qos
 from lfmvl_ros.ros.answer_service import AnswerService
 from lfmvl_ros.ros.bond import LifecycleBond
 from lfmvl_ros.ros.channel import CameraChannel
-from lfmvl_ros.ros.diagnostics.health import ERROR, OK, Exchange, Health, ModelMonitor
+from lfmvl_ros.ros.diagnostics.health import ERROR, OK, Health, ModelMonitor, ModelSwap
 from lfmvl_ros.ros.diagnostics.label_check import LabelCheck
 from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.image_reader import ImageReader
-from lfmvl_ros.ros.model_keeper import ModelKeeper
+from lfmvl_ros.ros.model_manager import ModelManager
 from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.process import logs_errors, run, stop_spinning
 from lfmvl_ros.ros.spatial.transform_input import TransformInput
@@ -65,7 +65,7 @@ class PerceptionNode(LifecycleNode):
         self._idle, self._problem = "not configured", ""
         self._rejected_queries, self._warned = 0, False
         self._labels = LabelCheck(self.get_logger())
-        self._keeper = ModelKeeper(self.get_logger(), self._revert_model)
+        self._models = ModelManager(self.get_logger(), self._revert_model)
         self._channels: dict[str, CameraChannel] = {}
         self._bond, self._gate, self._streams = LifecycleBond(self), Gate(), StreamReader(self)
         self._transforms = TransformInput(self, self._streams)
@@ -80,7 +80,7 @@ class PerceptionNode(LifecycleNode):
                 read,
                 lambda: self._settings,
                 self._submit,
-                self._feel,
+                self._set_ego_motion,
                 self._gate,
                 self._streams,
                 self._transforms,
@@ -93,10 +93,10 @@ class PerceptionNode(LifecycleNode):
 
     @property
     def _pipeline(self) -> Pipeline | None:
-        return self._keeper.pipeline
+        return self._models.pipeline
 
     def _get_pipeline(self) -> Pipeline | None:
-        return self._keeper.pipeline
+        return self._models.pipeline
 
     def _wire(self) -> None:
         """Create what exists in every state. Groups keep a slow call from holding up the others."""
@@ -148,7 +148,7 @@ class PerceptionNode(LifecycleNode):
         log.info(f"{self._idle} ...")
         began_s = time.monotonic()
         try:
-            name = self._keeper.configure(lambda: self._settings, self._on_answer)
+            name = self._models.configure(lambda: self._settings, self._on_answer)
         except Exception as error:
             self._problem = describe(error)
             log.error(f"configuring failed: {self._problem}")
@@ -234,7 +234,7 @@ class PerceptionNode(LifecycleNode):
         return self._pipeline is None or self._pipeline.stop(timeout_s)
 
     def _release(self) -> None:
-        self._keeper.release(self._halt(_EXIT_STOP_S))
+        self._models.release(self._halt(_EXIT_STOP_S))
         for channel in self._channels.values():
             channel.close()
 
@@ -244,9 +244,9 @@ class PerceptionNode(LifecycleNode):
         pipeline = self._pipeline
         return None if pipeline is None else pipeline.submit(frame, verdict)
 
-    def _feel(self, camera: str, ego: EgoMotion | None) -> None:
+    def _set_ego_motion(self, camera: str, ego: EgoMotion | None) -> None:
         if self._pipeline is not None:
-            self._pipeline.feel(camera, ego)
+            self._pipeline.set_ego_motion(camera, ego)
 
     def _on_answer(self, answer: Answer) -> None:
         self._answer = answer
@@ -267,7 +267,7 @@ class PerceptionNode(LifecycleNode):
         if before != (pipeline.query, settings.parsing.min_score):
             self._tell_query()
         self._labels.check(settings.model, pipeline.query)
-        self._keeper.want(settings)
+        self._models.request(settings)
 
     def _revert_model(self, key: tuple[str, str, str]) -> None:
         """Let the parameters say which model is in use after all."""
@@ -318,8 +318,8 @@ class PerceptionNode(LifecycleNode):
             for channel in self._channels.values()
             for health in channel.health(status, now_s)
         ]
-        exchange = Exchange(self._keeper.loading, self._keeper.problem)
-        model = monitor.report(status, self._settings, self._answer, now_s, exchange)
+        swap = ModelSwap(self._models.loading, self._models.problem)
+        model = monitor.report(status, self._settings, self._answer, now_s, swap)
         return [*cameras, model, asked, *self._labels.health()]
 
 

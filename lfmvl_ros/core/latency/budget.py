@@ -30,7 +30,7 @@ _UP_AFTER, _DOWN_AFTER = 3, 2  # answers in a row
 _LEAST_GAIN = 1.1  # tokens after a step up to tokens before
 _GROWTH = 2.0  # work after a step up to work measured
 _MOST_CAUTION = 5
-_HASTE = 4  # a step down within this many waiting times after a step up takes that one back
+_UNDO_WINDOW = 4  # times _calls_needed answers: a step down so soon after one up undoes it
 
 
 class Because(str, Enum):
@@ -169,7 +169,7 @@ def _step(
     if fresh:
         stream = _counted(stream, wanted - now, sure=len(forecast) >= _UP_AFTER)
     if wanted > now:
-        waited = fresh and (not stream.settled or stream.calls >= _patience(stream))
+        waited = fresh and (not stream.settled or stream.calls >= _calls_needed(stream))
         due = waited or target_s > stream.target_s
     else:
         due = (fresh and -stream.calls >= _DOWN_AFTER) or target_s < stream.target_s
@@ -200,13 +200,13 @@ def _counted(stream: Stream, direction: int, *, sure: bool) -> Stream:
     newest = stream.recent[-1].number
     sign = (direction > 0) - (direction < 0)
     calls = stream.calls + sign if stream.calls * sign > 0 else sign
-    if stream.caution and newest - stream.raised > 2 * _HASTE * _patience(stream):
+    if stream.caution and newest - stream.raised > 2 * _UNDO_WINDOW * _calls_needed(stream):
         stream = replace(stream, caution=stream.caution - 1, raised=newest)
     settled = stream.settled or (sure and sign <= 0)
     return replace(stream, calls=calls, judged=newest, settled=settled)
 
 
-def _patience(stream: Stream) -> int:
+def _calls_needed(stream: Stream) -> int:
     """How many answers in a row have to call for more."""
     return int(_UP_AFTER * 2**stream.caution)
 
@@ -216,7 +216,7 @@ def _moved(stream: Stream, *, up: bool, asked_for: bool) -> Stream:
     newest = stream.recent[-1].number
     if up:
         return replace(stream, calls=0, raised=newest)
-    soon = stream.raised > 0 and newest - stream.raised <= _HASTE * _patience(stream)
+    soon = stream.raised > 0 and newest - stream.raised <= _UNDO_WINDOW * _calls_needed(stream)
     more = 1 if soon and not asked_for else 0
     return replace(stream, calls=0, caution=min(stream.caution + more, _MOST_CAUTION))
 

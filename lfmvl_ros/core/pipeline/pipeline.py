@@ -26,7 +26,7 @@ from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.latency.budget import LatencyBudget
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.pipeline.lane import Job, Lane, longest_waiting, refuse
-from lfmvl_ros.core.pipeline.watchdog import Watchdog, patience_s
+from lfmvl_ros.core.pipeline.watchdog import Watchdog, stall_limit_s
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.report import Answer, PipelineStatus
@@ -131,11 +131,11 @@ class Pipeline:
             return Tracks(frame.stamp_ns, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)
         return tracks
 
-    def feel(self, camera: str, ego: EgoMotion | None) -> None:
+    def set_ego_motion(self, camera: str, ego: EgoMotion | None) -> None:
         """Use what is known of a camera's rotation; nothing before the camera's first frame."""
         lane = self._lanes.get(camera)
         if lane is not None:
-            lane.tracker.feel(ego)
+            lane.tracker.set_ego_motion(ego)
 
     def ground_once(self, camera: str = "", timeout_s: float = 30.0) -> Answer:
         """Ask about the newest frame of ``camera`` and wait for the answer. Works when disabled.
@@ -211,7 +211,7 @@ class Pipeline:
                 lane.tracker.configure(settings.tracker)
             self._wake.notify()
 
-    def exchange(self, model: VisionLanguageModel, retire: Callable[[], None]) -> None:
+    def swap_model(self, model: VisionLanguageModel, retire: Callable[[], None]) -> None:
         """Ask another model from the next answer on. Tracks, query and counters go on.
 
         Args:
@@ -278,7 +278,7 @@ class Pipeline:
     def _answer(self, jobs: Sequence[Job]) -> None:
         request = self._request_for(jobs)
         call = self._watchdog.begin(
-            patience_s(request.settings.generation.timeout_s),
+            stall_limit_s(request.settings.generation.timeout_s),
             lambda after_s: self._give_up(request, jobs, after_s),
         )
         replies = request.replies(self._stopping.is_set)

@@ -53,7 +53,7 @@ class Bridge:
     def __len__(self) -> int:
         return len(self._ring)
 
-    def feel(self, ego: EgoMotion | None) -> None:
+    def set_ego_motion(self, ego: EgoMotion | None) -> None:
         """Use what is known of the camera's rotation, from any thread; None for nothing."""
         self._ego = ego
 

@@ -93,14 +93,14 @@ class Tracker:
         """Use other settings from now on; tracks live on."""
         self._settings = settings
 
-    def feel(self, ego: EgoMotion | None) -> None:
+    def set_ego_motion(self, ego: EgoMotion | None) -> None:
         """Use what is known of the camera's rotation, from any thread; None for nothing.
 
         To be called with every new measurement. With ``bridge: predict`` boxes keep their bearings;
         with ``flow`` the pixels show how the camera moved, and this says where to look for them.
         """
         self._ego = ego
-        self._bridge.feel(ego)
+        self._bridge.set_ego_motion(ego)
 
     def reset(self) -> None:
         """Forget all tracks. Ids go on counting."""

@@ -76,7 +76,7 @@ class Alignment(nn.Module):
         return kind + _COLOUR_WEIGHT * colour + _CORNER_WEIGHT * corner
 
     def places(self, seen: Tensor, table: Tensor, batch: Batch, soft: Tensor) -> Tensor:
-        """Surprise, in nats a corner, at where in the whole image the objects are.
+        """Negative log-likelihood, in nats a corner, at where in the whole image the objects are.
 
         Args:
             seen: (I, N, D) image tokens inside the language tower.
@@ -92,7 +92,7 @@ class Alignment(nn.Module):
         return self._corners(self.place_head(seen[shown].float()), boxes, table, soft)
 
     def _corners(self, told: Tensor, boxes: Tensor, table: Tensor, soft: Tensor) -> Tensor:
-        """Mean surprise of (Q, 4 * D) at the corners (Q, 4), in the basis of their tokens."""
+        """Mean loss of (Q, 4 * D), in the basis of the tokens, at the corners (Q, 4)."""
         scores = told.view(len(told), 4, -1) @ table[self.pairs].T
         wanted = soft[(boxes * 100).round().long().clamp(0, 99)]
         return -(wanted * scores.float().log_softmax(-1)).sum(-1).mean()

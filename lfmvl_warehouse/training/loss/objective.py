@@ -90,7 +90,7 @@ def compute_loss(
         output: of its forward pass.
         batch: the targets.
         soft: soft labels of coordinates.
-        dense_weight: of the throw-away heads.
+        dense_weight: of the auxiliary heads.
         alignment_weight: factor of the alignment loss.
         place_weight: of the corners in the whole image, inside the language tower.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training view of the model: one patch grid per batch, no masks, throw-away dense heads.
+"""The training view of the model: one patch grid per batch, no masks, auxiliary dense heads.
 
 It runs the checkpoint's own modules; what the processor and ``forward`` do image by image is done
 for the whole batch at once, which is what a CPU needs. A test holds both against each other.

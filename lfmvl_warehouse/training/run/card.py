@@ -68,7 +68,7 @@ _MADE = """\
 | updates | {step:,} in {minutes:.0f} minutes on {machine} |
 | recipe | first the vision tower alone, then both; cosine schedule, averaged weights, |
 | | Muon (hidden matrices) and AdamW, bfloat16 autocast, soft labels on coordinates, |
-| | throw-away heads for kind, colour and box of each patch, |
+| | auxiliary heads for kind, colour and box of each patch, |
 | | answers of up to 2, then 4, then {max_objects} objects |
 | reproduce | `lfmvl train --minutes {planned_minutes:.0f} --seed {seed}` |
 """

@@ -37,7 +37,7 @@ class TrainSettings:
         start: name of the checkpoint whose weights it starts from, "" for random ones.
         rate: factor of both learning rates.
         curriculum: whether answers have few objects at first.
-        head_warm_up: share of the run over which the throw-away heads get their weight.
+        head_warm_up: share of the run over which the auxiliary heads get their weight.
         placing_share: share of the run after which the language tower is asked where in the whole
             image the object of each image token is.
         mix: share of warehouse scenes in a run on other images.
@@ -90,7 +90,7 @@ class TrainSettings:
         return curriculum(progress, self.max_objects) if self.curriculum else self.max_objects
 
     def head_weight(self, progress: float) -> float:
-        """Weight of the throw-away heads, 0 to 1, when this share of the run is over."""
+        """Weight of the auxiliary heads, 0 to 1, when this share of the run is over."""
         return min(1.0, progress / self.head_warm_up) if self.head_warm_up else 1.0
 
     def place_weight(self, progress: float) -> float:

@@ -33,7 +33,7 @@ from lfmvl_warehouse.training.model.build import (
 )
 from lfmvl_warehouse.training.model.words import spoken
 from lfmvl_warehouse.training.run.card import FACTS_FILE, write_card
-from lfmvl_warehouse.training.run.plan import Plan, Wishes, make_plan
+from lfmvl_warehouse.training.run.plan import Plan, RunOverrides, make_plan
 from lfmvl_warehouse.training.run.processes import end_with_parent
 from lfmvl_warehouse.training.run.state import (
     LOG_FILE,
@@ -59,14 +59,14 @@ def quiet_threads() -> None:
 
 
 def train(
-    settings: TrainSettings, *, resume: bool = False, wishes: Wishes | None = None
+    settings: TrainSettings, *, resume: bool = False, overrides: RunOverrides | None = None
 ) -> dict[str, Any]:
     """Run a training to its end.
 
     Args:
         settings: the run.
         resume: continue from the state in the run directory.
-        wishes: other data than the warehouse scenes, a checkpoint to start from.
+        overrides: other data than the warehouse scenes, a checkpoint to start from.
 
     Returns:
         The facts of the training that the card states.
@@ -81,7 +81,7 @@ def train(
     if state.exists() and not resume:
         raise UserError(f"{state} exists; add --resume to continue it, or choose another --out")
     quiet_threads()
-    plan = make_plan(settings, wishes or Wishes(), resume=resume)
+    plan = make_plan(settings, overrides or RunOverrides(), resume=resume)
     if plan.folder is not None:
         print(plan.folder.describe(), flush=True)
     make_folder(settings.out)

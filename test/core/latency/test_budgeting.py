@@ -139,7 +139,7 @@ def test_another_model_starts_anew(bench) -> None:
     world.run(15)
     other = MeteredModel()
     other.name = "other"
-    world.pipeline.exchange(other, lambda: None)
+    world.pipeline.swap_model(other, lambda: None)
     assert world.run(1).grounding.budget.because is Because.UNMEASURED
     assert other.asked[0].max_tokens < 50
 

@@ -46,18 +46,18 @@ def test_a_camera_that_is_felt_to_turn_takes_its_own_tracks_along() -> None:
     lens, yaw = Intrinsics(60.0, 60.0, 32.0, 24.0), [0.0, 0.5, 0.0]
     ego = EgoMotion(lens).with_rates([n * 10 * MS for n in range(100, 151)], [yaw] * 51)
     try:
-        bench.pipeline.feel("left", ego)  # nobody knows it yet
+        bench.pipeline.set_ego_motion("left", ego)  # nobody knows it yet
         for camera in ("left", "right"):
             bench.pipeline.submit(frame(1000, camera))
             bench.asked()
             bench.answer()
-        bench.pipeline.feel("left", ego)
+        bench.pipeline.set_ego_motion("left", ego)
         left, right = (bench.pipeline.submit(frame(1500, name)) for name in ("left", "right"))
         # The box's middle is at 24, 24: 7.6 degrees left of the axis; the camera turns 14.3 right.
         middle = 32 + 60 * np.tan(np.arctan2(24 - 32, 60) - 0.25)
         np.testing.assert_allclose(left.xyxy_px[:, [0, 2]].mean(), middle, atol=1.0)
         np.testing.assert_allclose(right.xyxy_px, [[16, 12, 32, 36]], atol=1.0)
-        bench.pipeline.feel("left", None)
+        bench.pipeline.set_ego_motion("left", None)
         still = bench.pipeline.submit(frame(1510, "left"))
         np.testing.assert_allclose(still.xyxy_px, [[16, 12, 32, 36]], atol=1.0)
     finally:
@@ -237,7 +237,7 @@ def test_another_model_takes_over_after_the_answer_under_way(bench: GatedBench) 
     old, new = bench.model, GatedModel()
     bench.pipeline.submit(frame(1000))
     bench.asked()
-    bench.pipeline.exchange(new, old.close)
+    bench.pipeline.swap_model(new, old.close)
     assert not old.closed.is_set()
     (track,) = bench.answer().applied.ids
     assert old.closed.wait(10)
@@ -246,7 +246,7 @@ def test_another_model_takes_over_after_the_answer_under_way(bench: GatedBench) 
     new.replies.put(Reply(BOX))
     assert bench.answers.get(timeout=10).applied.ids == (track,)
     assert bench.model.asked.empty()
-    bench.pipeline.exchange(old, new.close)  # nothing is under way: at once
+    bench.pipeline.swap_model(old, new.close)  # nothing is under way: at once
     assert new.closed.wait(10)
 
 

@@ -139,7 +139,7 @@ def test_a_gyroscope_says_where_the_pixels_are_when_the_camera_turns_fast(
                 begin = now - (3 - part) / (4 * HZ)
                 rate = scene.RATE_RAD_S * (begin > 1.0) + 0.01  # a gyroscope has a bias
                 ego = ego.with_rate(ns(begin + 1), [0.002, rate, -0.003])
-            tracker.feel(replace(ego, stamps_ns=ego.stamps_ns - ns(1)) if known else None)
+            tracker.set_ego_motion(replace(ego, stamps_ns=ego.stamps_ns - ns(1)) if known else None)
             if i in (0, 6, 12, 18):
                 tracker.apply(answer(now, [scene.box(now)], wh=WH, sigma_px=2.0))
             if late and i == 30:

@@ -221,7 +221,7 @@ def test_tracks_stay_on_things_at_rest_while_the_camera_swings(
         rate = 0.25 * 2 * np.pi / 1.5 * np.sin(2 * np.pi * now / 1.5)
         ego = ego.with_rate(ns(now), [0, rate + 0.01 + rng.normal() * 0.02, 0])
         if known:
-            tracker.feel(ego)
+            tracker.set_ego_motion(ego)
         if i % 25 == 0 and i >= 25:
             boxes = np.concatenate([centres(now - 0.25), np.full((3, 2), 80.0)], axis=1)
             tracker.apply(answer(now - 0.25, boxes, delay_s=0.25))

@@ -62,7 +62,7 @@ def test_image_settings_act_at_every_call(backend, scenes):
         ({"max_tiles": 6}, ImageTokenSettings(max_tiles=6)),
     ],
 )
-def test_wishes_over_the_checkpoints_own(image, expected):
+def test_settings_override_the_checkpoints_own(image, expected):
     assert wanted_rules(ImageTokenSettings(), ImageSettings(**image)) == expected
 
 

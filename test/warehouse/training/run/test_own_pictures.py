@@ -19,7 +19,7 @@ from lfmvl_ros.models.checkpoint_labels import FACTS_FILE, label_remark
 from lfmvl_ros.models.load import load_model
 from lfmvl_warehouse.training.data.coco_scenes import CocoScenes
 from lfmvl_warehouse.training.data.mixed import MixedScenes
-from lfmvl_warehouse.training.run.plan import Wishes, make_plan
+from lfmvl_warehouse.training.run.plan import RunOverrides, make_plan
 from lfmvl_warehouse.training.run.state import LOG_FILE, STATE_FILE
 from lfmvl_warehouse.training.run.train_settings import TrainSettings
 from lfmvl_warehouse.training.run.training_run import told_by, with_smallest_shape
@@ -137,7 +137,7 @@ def test_resuming_on_other_images_is_refused(tiny, images, tmp_path, capsys):
     add_box(content, 0, content["categories"][0]["id"], [5, 5, 50, 50])
     save(path, content)
     before = (tiny / STATE_FILE).read_bytes()
-    for wish, told in (
+    for given, told in (
         (("--tiny", "--data", other), "was trained on bins: 12 images"),
         (("--from", "bundled"), "was started from nothing, not from bundled"),
         (("--tiny", "--mix", 0.5), "was trained with --mix 0"),
@@ -145,7 +145,7 @@ def test_resuming_on_other_images_is_refused(tiny, images, tmp_path, capsys):
         (("--tiny", "--seed", 1), "seed 0; resume it with the same ones"),
         ((), "choose another directory"),
     ):
-        assert train(*again, *wish) == 2
+        assert train(*again, *given) == 2
         assert told in capsys.readouterr().err
     assert (tiny / STATE_FILE).read_bytes() == before
 
@@ -167,7 +167,7 @@ def test_from_the_bundled_weights_it_goes_on_learning(images, tmp_path, capsys):
 
 def test_a_plan_can_be_sent_to_another_process(images, tmp_path):
     settings = with_smallest_shape(TrainSettings(out=tmp_path, processes=1))
-    plan = make_plan(settings, Wishes(data=images, mix=0.2), resume=False)
+    plan = make_plan(settings, RunOverrides(data=images, mix=0.2), resume=False)
     plan = pickle.loads(pickle.dumps(plan))
     trainer = plan.trainer(0)
     assert isinstance(plan.source(), MixedScenes)
