@@ -67,8 +67,8 @@ def test_the_target_is_met_and_used(share, noise, seed, fixed_s, patch_s, token_
     world.run(target_s, 40)
     chosen = world.choices[-1].rung
     assert world.total_s(chosen) <= 1.05 * target_s
-    # Within 15 % of what the target and the spread of the answers leave room for. Where only the
-    # cheapest has been tried, its whole cost is taken to grow with the tokens, and 30 % may be left.
+    # Within 15 % of what the target and the spread of the answers leave room for. Where only
+    # the cheapest was tried, all of its cost is taken to grow with the tokens: 30 % may be left.
     room_s = (0.7 if chosen == rungs[0] else 0.85) * target_s * (1 - noise)
     unused = [
         rung

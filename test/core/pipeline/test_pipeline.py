@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import TimeoutError as FutureTimeout
 
 import numpy as np
 import pytest
@@ -136,25 +137,25 @@ def test_stop_in_the_middle_of_an_answer(bench: GatedBench) -> None:
     assert bench.answers.empty()
 
 
-def test_disabled_asks_nothing_but_ground_once_still_does(bench: GatedBench) -> None:
+def test_while_disabled_only_requests_are_answered(bench: GatedBench) -> None:
     bench.pipeline.enabled = False
     bench.pipeline.submit(frame(1000))
     with pytest.raises(queue.Empty):
         bench.model.asked.get(timeout=0.2)
     bench.model.replies.put(Reply(BOX))
-    assert bench.pipeline.ground_once(timeout_s=10).grounding.stamp_ns == 1000 * MS
+    assert bench.pipeline.request_answer().result(10).grounding.stamp_ns == 1000 * MS
     bench.asked()
     bench.pipeline.enabled = True
     bench.pipeline.submit(frame(1100))
     assert bench.asked()[0].stamp_ns == 1100 * MS
 
 
-def test_ground_once_without_a_frame_or_in_time(bench: GatedBench) -> None:
+def test_a_request_needs_a_frame_and_waits_for_its_answer(bench: GatedBench) -> None:
     with pytest.raises(UserError, match="no camera frame"):
-        bench.pipeline.ground_once()
+        bench.pipeline.request_answer()
     bench.pipeline.submit(frame(1000))
-    with pytest.raises(UserError, match="no answer within"):
-        bench.pipeline.ground_once(timeout_s=0.1)
+    with pytest.raises(FutureTimeout):
+        bench.pipeline.request_answer().result(0.1)
 
 
 def test_on_demand_asks_only_when_told() -> None:
@@ -163,7 +164,7 @@ def test_on_demand_asks_only_when_told() -> None:
     with pytest.raises(queue.Empty):
         bench.model.asked.get(timeout=0.2)
     bench.model.replies.put(Reply("[]"))
-    assert bench.pipeline.ground_once(timeout_s=10).grounding.outcome is Outcome.EMPTY
+    assert bench.pipeline.request_answer().result(10).grounding.outcome is Outcome.EMPTY
     assert bench.pipeline.stop()
 
 

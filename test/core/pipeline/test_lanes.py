@@ -14,7 +14,8 @@ from lfmvl_ros.core.config import TrackerSettings, TriggerSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.parsing import parse_reply
-from lfmvl_ros.core.pipeline.lane import Lane, longest_waiting
+from lfmvl_ros.core.pipeline.lane import Lane
+from lfmvl_ros.core.pipeline.lanes import longest_waiting
 from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
