@@ -7,6 +7,7 @@ import argparse
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from lfmvl_ros.cli.flags import value_of
 from lfmvl_ros.core.config import PerceptionSettings
@@ -202,9 +203,9 @@ def _named(rules: ImageTokenSettings) -> str:
     return f"{split}, max_tokens {rules.max_tokens}, min_tokens {rules.min_tokens}"
 
 
-def _text(document: dict[str, object], tokens_per_tile: int) -> str:
+def _text(document: dict[str, Any], tokens_per_tile: int) -> str:
     rows = [("as set", document)]
-    rows += [(change["setting"], change) for change in document["changes"]]  # type: ignore[attr-defined]
+    rows += [(change["setting"], change) for change in document["changes"]]
     budget = document.get("budget")
     if isinstance(budget, dict):
         rows.append((f"<= {budget['tokens_at_most']}: {budget['setting']}", budget))

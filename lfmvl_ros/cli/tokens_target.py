@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from lfmvl_ros.cli.track import Run
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.latency.budget import Because, Choice
 from lfmvl_ros.core.model import VisionLanguageModel
-from lfmvl_ros.core.query import Query
-from lfmvl_ros.core.tracking import Tracker
+from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.registry import SAMPLE_IMAGES, load
 
 _SETTLED, _FEWEST, _MOST = 6, 10, 40  # answers
@@ -73,24 +71,36 @@ def try_target(
             f"a target is tried on drawn images, with sides of {_SIDES_PX[0]} to {_SIDES_PX[1]} "
             f"px, not {wh[0]}x{wh[1]}"
         )
-    run = Run(model, settings, Query.parse(settings.query), Tracker(settings.tracker))
-    image = load(SAMPLE_IMAGES, "scene")(5, wh, _RATE_HZ)
-    choices: list[Choice] = []
-    for index in tqdm(range(_MOST), desc=f"trying {wh[0]}x{wh[1]}", unit="answer", leave=False):
-        frame = Frame(image(index), round((index + 1) * 1e9 / _RATE_HZ))
-        run.tracker.observe(frame)
-        run.ask(frame)
-        grounding = run.answered.grounding if run.answered else None
-        if grounding is None or grounding.budget is None:
-            raise UserError("this model does not say what images cost, so no target can be kept")
-        if grounding.reply.error:
-            raise UserError(f"the model fails: {grounding.reply.error}")
-        choices.append(grounding.budget)
-        same = {choice.rung.tokens for choice in choices[-_SETTLED:]}
-        if len(choices) >= _FEWEST and len(same) == 1:
-            break
+    choices, answer_ms = _answers(Pipeline(model, settings), wh)
     last = choices[-1]
     steady = 0
     while steady < len(choices) and choices[-1 - steady].rung == last.rung:
         steady += 1
-    return Tried(last, len(choices), tuple(run.answer_ms[-steady:]))
+    return Tried(last, len(choices), tuple(answer_ms[-steady:]))
+
+
+def _answers(pipeline: Pipeline, wh: tuple[int, int]) -> tuple[list[Choice], list[float]]:
+    """Return what the budget chose for each answer, and how many ms the answer took."""
+    image = load(SAMPLE_IMAGES, "scene")(5, wh, _RATE_HZ)
+    choices: list[Choice] = []
+    answer_ms: list[float] = []
+    pipeline.enabled = False  # it answers requests only
+    pipeline.start()
+    try:
+        for index in tqdm(range(_MOST), desc=f"trying {wh[0]}x{wh[1]}", unit="answer", leave=False):
+            pipeline.submit(Frame(image(index), round((index + 1) * 1e9 / _RATE_HZ)))
+            grounding = pipeline.request_answer().result().grounding
+            if grounding.budget is None:
+                raise UserError(
+                    "this model does not say what images cost, so no target can be kept"
+                )
+            if grounding.reply.error:
+                raise UserError(f"the model fails: {grounding.reply.error}")
+            choices.append(grounding.budget)
+            answer_ms.append(grounding.reply.times.total_s * 1e3)
+            same = {choice.rung.tokens for choice in choices[-_SETTLED:]}
+            if len(choices) >= _FEWEST and len(same) == 1:
+                break
+    finally:
+        pipeline.stop()
+    return choices, answer_ms

@@ -125,7 +125,7 @@ def to_image(pixels: Pixels, stamp_ns: int, frame_id: str, encoding: str = "rgb8
     """Return ``(H, W, 3)`` RGB as a message of ``rgb8``, ``bgr8`` or ``mono8``."""
     encoded = np.ascontiguousarray(encode_raw(pixels, encoding))
     data = array.array("B")
-    data.frombytes(memoryview(encoded).cast("B"))
+    data.frombytes(encoded.data.cast("B"))
     return Image(
         header=to_header(stamp_ns, frame_id),
         height=encoded.shape[0],

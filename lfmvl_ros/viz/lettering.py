@@ -76,7 +76,7 @@ def draw_text(
     ink = mask[rows.start - top : rows.stop - top, columns.start - left_px : columns.stop - left_px]
     share = ink[..., None].astype(np.float32) / 255
     under = canvas[rows, columns]
-    canvas[rows, columns] = np.rint(under * (1 - share) + np.float32(colour) * share)
+    canvas[rows, columns] = np.rint(under * (1 - share) + np.asarray(colour, np.float32) * share)
 
 
 def labelled(label: str, *values: str) -> str:
@@ -107,11 +107,11 @@ def _rendered(text: str, scale: float) -> tuple[Image, int]:
         text = "".join(letter if letter.isascii() else "?" for letter in text)
     else:
         font = ImageFont.truetype(path, size)
-    reading = {"direction": "ltr"} if features.check("raqm") and path is not None else {}
-    left, top, right, bottom = font.getbbox(text, anchor="ls", **reading)
+    direction = "ltr" if features.check("raqm") and path is not None else None
+    left, top, right, bottom = font.getbbox(text, direction=direction, anchor="ls")
     wh = max(1, int(right - left)), max(1, int(bottom - top))
     image = Images.new("L", wh)
-    ImageDraw.Draw(image).text((-left, -top), text, 255, font, anchor="ls", **reading)
+    ImageDraw.Draw(image).text((-left, -top), text, 255, font, anchor="ls", direction=direction)
     return np.asarray(image), int(-top)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import cv2
+import numpy as np
 
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.encoded_images import decode_file
@@ -129,7 +130,7 @@ class FolderSource(_Pinhole):
         image = decode_file(path) if is_regular_file(path) else None
         if image is None:
             raise UserError(f"{path} is not a readable image; remove it or write it again")
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
     def skip(self, count: int) -> int:
         """Pass over images without reading them."""
@@ -201,4 +202,6 @@ class CaptureSource(_Pinhole):
 
     def _grab(self) -> Pixels | None:
         ok, image = self._capture.read()
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if ok and image is not None else None
+        if not ok or image is None:
+            return None
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)

@@ -161,7 +161,7 @@ def stretch(values: NDArray[Any]) -> Pixels:
     low, high = np.percentile(sample, _PERCENTILES)
     scale = 255.0 / max(float(high - low), 1e-9)
     scaled = (np.where(valid, values, low).astype(np.float64) - low) * scale
-    return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(scaled, 0, 255)), np.uint8)
 
 
 def decode_compressed(format_: str, data: Any, *, max_megapixels: float = 64.0) -> Pixels:
@@ -248,7 +248,7 @@ def encode_raw(pixels: Pixels, encoding: str) -> NDArray[np.uint8]:
     if encoding == "rgb8":
         return pixels
     if encoding == "bgr8":
-        return cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), np.uint8)
     if encoding == "mono8":
-        return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
     raise ValueError(f"encoding must be one of {', '.join(ENCODINGS_OUT)}, got {encoding!r}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -109,7 +110,7 @@ class Batch:
         """The same batch on a device."""
         if device.type == "cpu":
             return self
-        moved = {
+        moved: dict[str, Any] = {
             field.name: value.to(device)
             for field in fields(self)
             if isinstance(value := getattr(self, field.name), Tensor)
@@ -258,19 +259,17 @@ def _collate(grid: Grid, samples: list[_Sample], *, expected: float) -> Batch:
         answered[row, : len(example.boxes)] = example.boxes
     dense = [dense_targets(sample.targets, grid) for sample in samples]
     images = zip(*(sample.images for sample in samples), strict=True)
-    arrays = (
-        ids,
-        next_ids,
-        counted,
-        coordinate,
-        subject,
-        source,
-        answered,
-        *(np.stack(parts) for parts in zip(*dense, strict=True)),
-    )
-    return Batch(
-        grid,
-        tuple(torch.from_numpy(np.stack(sizes)) for sizes in images),
-        *(torch.from_numpy(array) for array in arrays),
-        expected=expected,
-    )
+    dense_names = ("kinds", "colours", "boxes", "wholes")
+    arrays = {
+        "ids": ids,
+        "next_ids": next_ids,
+        "counted": counted,
+        "coordinate": coordinate,
+        "subject": subject,
+        "source": source,
+        "answered": answered,
+        **{name: np.stack(parts) for name, *parts in zip(dense_names, *dense, strict=True)},
+    }
+    tensors: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    by_size = tuple(torch.from_numpy(np.stack(size)) for size in images)
+    return Batch(grid=grid, images=by_size, expected=expected, **tensors)

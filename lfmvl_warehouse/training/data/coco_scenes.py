@@ -11,7 +11,7 @@ import numpy as np
 from lfmvl_ros.datasets.coco import CocoFolder, CocoPicture
 from lfmvl_ros.datasets.coco_images import CocoImages
 from lfmvl_ros.datasets.questions import LabelledImage
-from lfmvl_warehouse.training.data.patch_grid import grid_for
+from lfmvl_warehouse.training.data.patch_grid import Grid, grid_for
 from lfmvl_warehouse.training.data.sources import View
 
 _WHOLE_SHARE = 0.4  # of the images learnt from; the others are cropped
@@ -85,7 +85,7 @@ class CocoScenes(CocoImages):
     @cached_property
     def views(self) -> tuple[View, ...]:
         """The commonest image sizes, one for each grid; all of them where it is about judging."""
-        sizes: dict[object, Counter[tuple[int, int]]] = {}
+        sizes: dict[Grid, Counter[tuple[int, int]]] = {}
         for image in self._images:
             sizes.setdefault(grid_for(image.wh_px), Counter())[image.wh_px] += 1
         most = sorted(sizes.items(), key=lambda item: -item[1].total())
@@ -95,8 +95,8 @@ class CocoScenes(CocoImages):
         )
 
     @cached_property
-    def _by_grid(self) -> dict[object, list[CocoPicture]]:
-        members: dict[object, list[CocoPicture]] = {}
+    def _by_grid(self) -> dict[Grid, list[CocoPicture]]:
+        members: dict[Grid, list[CocoPicture]] = {}
         for image in self._images:
             members.setdefault(grid_for(image.wh_px), []).append(image)
         return members

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerFast
@@ -48,7 +49,7 @@ class Feed:
         if workers and make_source is None:
             raise ValueError("workers need to know how to make the source")
         self._stream, self._workers = stream, workers
-        self._recipe = (make_source, tokenizer, stream.views, stream.settings)
+        self._recipe: tuple[Any, ...] = (make_source, tokenizer, stream.views, stream.settings)
         self._pool: ProcessPoolExecutor | None = None
         self._drawn: dict[int, tuple[int, Future[bytes]]] = {}
 

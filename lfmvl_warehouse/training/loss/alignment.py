@@ -40,6 +40,10 @@ def word_table(tokenizer: PreTrainedTokenizerFast, names: Sequence[str], size: i
 class Alignment(nn.Module):
     """Loss between image tokens and the words and coordinates of what they show."""
 
+    kinds: Tensor
+    colours: Tensor
+    pairs: Tensor
+
     def __init__(self, kinds: Tensor, colours: Tensor, pair_ids: Sequence[int], width: int) -> None:
         """Take word tables of kinds and colours, the coordinate tokens, and the text width."""
         super().__init__()

@@ -111,7 +111,7 @@ def compute_loss(
         "box": float(box.detach()),
         "patch_recall": _patch_recall(output.kinds, batch.kinds),
     }
-    if output.hidden is None:
+    if output.hidden is None or output.looking is None:
         return Loss(total, figures)
     language, spoken = _language_loss(network, output.hidden, batch, soft)
     if network.alignment is not None:

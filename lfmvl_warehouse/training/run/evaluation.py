@@ -23,7 +23,7 @@ from lfmvl_ros.datasets.questions import (
 )
 from lfmvl_warehouse.training.data.batches import images_of
 from lfmvl_warehouse.training.data.examples import Encoder
-from lfmvl_warehouse.training.data.sources import SceneSource, View
+from lfmvl_warehouse.training.data.sources import Scenes, View
 from lfmvl_warehouse.training.model.network import patchify
 
 HELD_OUT_SEED = 1_000_000
@@ -166,7 +166,7 @@ def _on_uncounted(label: str, box: np.ndarray, targets: Sequence[Target]) -> boo
 
 
 def held_out(
-    source: SceneSource, views: Sequence[View], count: int, *, max_objects: int = 8, seed: int = 0
+    source: Scenes, views: Sequence[View], count: int, *, max_objects: int = 8, seed: int = 0
 ) -> list[HeldOut]:
     """Scenes never trained on, each with a question; the views in turn by their share."""
     shares = np.array([view.share for view in views])

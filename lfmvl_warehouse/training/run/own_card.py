@@ -162,7 +162,7 @@ def render_own_card(facts: Mapping[str, Any]) -> str:
     return "\n".join([head, _scores(facts, judged), made, limits])
 
 
-def machine_of(facts: dict[str, Any]) -> str:
+def machine_of(facts: Mapping[str, Any]) -> str:
     """What a run trained on.
 
     >>> machine_of({"processes": 2})

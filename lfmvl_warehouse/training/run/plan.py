@@ -147,7 +147,7 @@ def _named(start: str) -> str:
     return name_of(directory) if directory.is_dir() else find_start(start).name
 
 
-def _checked(settings: TrainSettings, **changes: float) -> TrainSettings:
+def _checked(settings: TrainSettings, **changes: Any) -> TrainSettings:
     try:
         return replace(settings, **changes)
     except ValueError as error:

@@ -185,7 +185,8 @@ def load_weights(start: Start) -> dict[str, Tensor]:
     from lfmvl_ros.models.lfm2_vl.loading import load_checkpoint
 
     model, _ = load_checkpoint(str(start.directory), torch.device("cpu"), torch.float32)
-    return model.state_dict()
+    weights: dict[str, Tensor] = model.state_dict()
+    return weights
 
 
 def fine_tuning(settings: TrainSettings, start: str) -> TrainSettings:

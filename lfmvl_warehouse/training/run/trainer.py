@@ -110,10 +110,10 @@ class Trainer:
         self._start_words(model)
         return model
 
-    def _start_words(self, model: nn.Module) -> None:
+    def _start_words(self, model: Lfm2VlForConditionalGeneration) -> None:
         start_words(model.get_input_embeddings(), self.tokenizer, self._known, self._names)
 
-    def _start_thousandths(self, model: nn.Module) -> None:
+    def _start_thousandths(self, model: Lfm2VlForConditionalGeneration) -> None:
         start_thousandths(model.get_input_embeddings(), self._coordinates)
 
     def _alignment(self) -> Alignment:

@@ -14,14 +14,14 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import multiprocessing
-from torch.multiprocessing import ProcessRaisedException
+from torch.multiprocessing.spawn import ProcessRaisedException, start_processes
 from transformers import AutoTokenizer
 
 from lfmvl_ros.child_processes import interrupts_kept_from_children, worker_processes
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.whole_files import make_folder, whole_folder, write_json
 from lfmvl_ros.models.checkpoint_files import NO_REMOTE_CODE
+from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
 from lfmvl_warehouse.scenes.translations import TRANSLATIONS
 from lfmvl_warehouse.training.data.sources import asked_labels, warehouse_vocabulary
 from lfmvl_warehouse.training.model.build import (
@@ -32,7 +32,7 @@ from lfmvl_warehouse.training.model.build import (
     save_checkpoint,
 )
 from lfmvl_warehouse.training.model.words import spoken
-from lfmvl_warehouse.training.run.card import FACTS_FILE, write_card
+from lfmvl_warehouse.training.run.card import write_card
 from lfmvl_warehouse.training.run.plan import Plan, RunOverrides, make_plan
 from lfmvl_warehouse.training.run.processes import end_with_parent
 from lfmvl_warehouse.training.run.state import (
@@ -104,7 +104,7 @@ def _run_processes(arguments: tuple[Any, ...], number: int) -> None:
     """Run the processes to their end; whatever interrupts this ends them too."""
     with worker_processes():
         with interrupts_kept_from_children():
-            running = multiprocessing.start_processes(
+            running = start_processes(
                 _process, arguments, nprocs=number, start_method="spawn", join=False
             )
         while not running.join():
@@ -168,7 +168,8 @@ def _learnt(recipe: dict[str, Any], run: Path) -> dict[str, Any]:
     Paths stay at home.
     """
     words = warehouse_vocabulary()
-    data, facts = recipe.get("data"), {}
+    data = recipe.get("data")
+    facts: dict[str, Any] = {}
     kinds, colours = list(words.kinds), list(words.colours)
     if data is not None:
         own = list(data["boxes_by_category"])
