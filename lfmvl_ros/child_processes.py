@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
-from lfmvl_ros.core.interrupts import signal_on_parent_exit, tidied_by
+from lfmvl_ros.core.interrupts import held, signal_on_parent_exit, tidied_by
 
 _KILLED_S = 5.0
 
@@ -114,11 +114,13 @@ def interrupts_kept_from_children() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _blocked(*numbers: signal.Signals) -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    """Keep signals from children that start in the block, and from interrupting their start."""
+    with held():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_worker_processes(grace_s: float = 5.0) -> None:
