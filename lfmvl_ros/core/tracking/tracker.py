@@ -61,11 +61,6 @@ class Tracker:
         """The settings in force."""
         return self._settings
 
-    @property
-    def remembered_frames(self) -> int:
-        """How many small copies of frames are kept for a replay."""
-        return len(self._bridge)
-
     def configure(self, settings: TrackerSettings) -> None:
         """Use other settings from now on; tracks live on."""
         self._settings = settings

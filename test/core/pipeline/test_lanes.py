@@ -152,4 +152,4 @@ def test_what_was_seen_before_time_started_again_is_not_looked_up() -> None:
     assert len(seen[1]) == 1
     lane.arrive(5, 0.0)
     assert job.last_seen() is None
-    assert lane.tracker.remembered_frames == 0
+    assert len(lane.tracker._bridge) == 0

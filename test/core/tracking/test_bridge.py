@@ -258,13 +258,13 @@ def test_memory_is_bounded() -> None:
     pixels = np.zeros((36, 64, 3), np.uint8)
     for i in range(60):
         tracker.observe(Frame(pixels, ns(i / HZ)))
-    assert tracker.remembered_frames <= 14
+    assert len(tracker._bridge) <= 14
     fast = Tracker(replace(FLOW, bridge_memory_s=10.0))
     for i in range(300):
         fast.observe(Frame(pixels, ns(i / 240)))
-    assert fast.remembered_frames <= 96
+    assert len(fast._bridge) <= 96
     fast.reset()
-    assert fast.remembered_frames == 0
+    assert len(fast._bridge) == 0
 
 
 def test_frames_far_apart_are_predicted(answer: MakeAnswer) -> None:
@@ -326,7 +326,7 @@ def test_answers_and_frames_from_two_threads(answer: MakeAnswer) -> None:
     for thread in threads:
         thread.join(60)
     assert done.is_set()
-    assert tracker.remembered_frames == 36
+    assert len(tracker._bridge) == 36
     tracks = tracker.observe(frames[-1])
     assert tracks.ids.tolist() == [1]
     np.testing.assert_allclose(centre(tracks), scene.box(35 / HZ)[:2], atol=2.0)
