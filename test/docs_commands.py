@@ -179,6 +179,7 @@ RULES = (
         needs=("gguf", "xllamacpp"),
         change=((r"$", " --questions 4"),),
     ),
+    Rule(r"^python benchmarks/rules\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/places\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/decoding_identity\.py --out out", change=((r"$", " --frames 24"),)),
     # The sample subscriber runs until it is stopped.

@@ -8,15 +8,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tqdm import tqdm
+
 from lfmvl_ros.cli.flags import add_setting_flags, settings_from
 from lfmvl_ros.cli.label_warnings import warn_of_labels
 from lfmvl_ros.cli.track import Run, check_answer_hz
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.rules import Event, EventState, Rule, RuleEngine, RuleSet, load_rules
 from lfmvl_ros.core.safe_text import json_text
-from lfmvl_ros.core.tracking import Tracker, Tracks
+from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.core.user_files import user_path
 from lfmvl_ros.core.whole_files import JsonLines, finite, make_folder
 from lfmvl_ros.viz.annotate import AnnotatedVideo
@@ -109,27 +112,40 @@ def _try(args: argparse.Namespace, rules: RuleSet) -> int:
     video = VideoReader(args.video)
     from lfmvl_ros.models.load import load_model
 
-    state = Run(load_model(settings), settings, query, Tracker(settings.tracker))
+    state = Run(Pipeline(load_model(settings), settings))
+    state.pipeline.enabled = False  # it answers requests only
     trial = Trial(state, RuleEngine(rules), 1e9 / args.answer_hz)
     make_folder(args.out)
-    with (
-        JsonLines(args.out / "events.jsonl") as lines,
-        AnnotatedVideo(args.out, video.rate_hz) as picture,
-    ):
-        for time_ns, pixels in video:
-            tracks, events = trial.frame(Frame(pixels, time_ns))
-            for event in events:
-                lines.write(event.to_dict())
-            if not args.no_video:
-                drawn = draw_zones(pixels, rules.zones.values(), trial.going.values())
-                caption = f"{time_ns / 1e9:6.2f} s  query: {query.text}"
-                picture.add(drawn, marks_of_tracks(tracks), caption)
-        for event in trial.engine.close():
-            lines.write(event.to_dict())
+    state.pipeline.start()
+    try:
+        with (
+            JsonLines(args.out / "events.jsonl") as lines,
+            AnnotatedVideo(args.out, video.rate_hz) as drawn,
+        ):
+            _follow(video, trial, lines, None if args.no_video else drawn)
+    finally:
+        state.pipeline.stop()
     if not state.frames:
         raise UserError(f"not one frame of {str(args.video)!r} can be decoded; convert it to .mp4")
     print(json_text(finite({**state.summary(), **trial.summary()})))
     return 0
+
+
+def _follow(
+    video: VideoReader, trial: Trial, lines: JsonLines, drawn: AnnotatedVideo | None
+) -> None:
+    """Show every frame to the rules; write events and video."""
+    zones, query = trial.engine.rules.zones.values(), trial.state.pipeline.status().query
+    for time_ns, pixels in tqdm(video, total=video.length or None, unit="frame", desc="rules"):
+        tracks, events = trial.frame(Frame(pixels, time_ns))
+        for event in events:
+            lines.write(event.to_dict())
+        if drawn is not None:
+            canvas = draw_zones(pixels, zones, trial.going.values())
+            caption = f"{time_ns / 1e9:6.2f} s  query: {query.text}"
+            drawn.add(canvas, marks_of_tracks(tracks), caption)
+    for event in trial.engine.close():
+        lines.write(event.to_dict())
 
 
 @dataclass
@@ -154,13 +170,11 @@ class Trial:
     def frame(self, frame: Frame) -> tuple[Tracks, list[Event]]:
         """Take the next frame and return the tracks at it, and what happened."""
         state = self.state
+        tracks = state.pipeline.submit(frame)
         if frame.stamp_ns >= self._due_ns:
             self._due_ns += self.period_ns
-            state.tracker.observe(frame)  # its answer finds the tracks carried to it
-            state.ask(frame)
-            assert state.answered is not None
-            self.engine.answer(state.answered)
-        tracks = state.tracker.observe(frame)
+            self.engine.answer(state.ask())
+            tracks = state.pipeline.recall(frame)
         state.count(tracks)
         events = self.engine.observe(tracks)
         for event in events:
