@@ -147,6 +147,21 @@ RULES = (
         ),
         leaves=("DIR/calibration.json",),
     ),
+    Rule(
+        r"^lfmvl evaluate my-images --model bundled$",
+        first=LABELLED,
+        prints=JSON_LAST,
+        leaves=("out/evaluate/scorecard.json", "out/evaluate/scorecard.html"),
+    ),
+    Rule(
+        r"^lfmvl evaluate my-images .*--model runs/mine/checkpoint",
+        first=f"{LABELLED}; test -e before.json || "
+        "(lfmvl evaluate my-images --model bundled && cp out/evaluate/scorecard.json before.json)",
+        change=((r"--model runs/mine/checkpoint", "--model bundled"),),
+        prints=JSON_LAST,
+    ),
+    Rule(r"^lfmvl evaluate my-images", first=LABELLED, prints=JSON_LAST),
+    Rule(r"^make evaluate$", prints=JSON_LAST, leaves=("out/evaluate/scorecard.html",)),
     Rule(r"^lfmvl train --out runs/warehouse --export", leaves=("my-checkpoint",)),
     Rule(
         r"^lfmvl train --data my-images --from bundled$",

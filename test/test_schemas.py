@@ -208,6 +208,7 @@ def test_every_schema_is_one() -> None:
     files = sorted(FOLDER.glob("*.schema.json"))
     assert [path.name for path in files] == [
         "grounding.schema.json",
+        "scorecard.schema.json",
         "track_states.schema.json",
     ]
     for path in files:
