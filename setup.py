@@ -44,6 +44,7 @@ setup(
     install_requires=["setuptools"],
     # For commands that few need; each says when it lacks one.
     extras_require={
+        "bags": ["rosbags>=0.11"],  # `lfmvl replay` and `lfmvl record`
         "evaluate": ["faster-coco-eval>=1.7"],  # average precision of `lfmvl evaluate`
     },
     zip_safe=False,

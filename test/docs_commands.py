@@ -161,6 +161,19 @@ RULES = (
         prints=JSON_LAST,
     ),
     Rule(r"^lfmvl evaluate my-images", first=LABELLED, prints=JSON_LAST),
+    Rule(
+        r"^lfmvl record out/camera",
+        needs=("rosbags",),
+        leaves=("out/camera/metadata.yaml",),
+        change=((r"^", "rm -rf out/camera; "),),
+    ),
+    Rule(
+        r"^lfmvl replay out/camera",
+        needs=("rosbags",),
+        first="test -e out/camera || lfmvl record out/camera --seconds 4",
+        change=((r"^", "rm -rf out/tracks out/measured; "),),
+        prints=JSON_LAST,
+    ),
     Rule(r"^make evaluate$", prints=JSON_LAST, leaves=("out/evaluate/scorecard.html",)),
     Rule(r"^lfmvl train --out runs/warehouse --export", leaves=("my-checkpoint",)),
     Rule(

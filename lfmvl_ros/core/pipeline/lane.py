@@ -43,8 +43,8 @@ class Lane:
             nothing does.
     """
 
-    def __init__(self, settings: TrackerSettings) -> None:
-        self.tracker = Tracker(settings)
+    def __init__(self, settings: TrackerSettings, tracker: Tracker | None = None) -> None:
+        self.tracker = tracker if tracker is not None else Tracker(settings)
         self.restarting = threading.Lock()
         self.latest: tuple[Frame, int] | None = None
         self.answered: Answer | None = None
