@@ -112,7 +112,7 @@ class BagReplay:
             lambda _frame, _verdict: None,
             lambda: int(self._settings.tracker.reorder_window_s / NS),
             warn,
-            complain_every_s=float("inf"),
+            warn_every_s=float("inf"),
             receipt_ns=lambda: self._now_ns,
         )
 

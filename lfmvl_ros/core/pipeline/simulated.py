@@ -18,12 +18,13 @@ from lfmvl_ros.core.drafting.drafts import expect_answer
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.latency.budget import LatencyBudget
 from lfmvl_ros.core.model import VisionLanguageModel
-from lfmvl_ros.core.pipeline.lane import Job, Lane, longest_waiting
+from lfmvl_ros.core.pipeline.lane import Job
+from lfmvl_ros.core.pipeline.lanes import Lanes
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply, StageTimes
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.timeline import NS, Verdict
-from lfmvl_ros.core.tracking import EgoMotion, Tracker, Tracks
+from lfmvl_ros.core.tracking import EgoMotion, Tracks
 
 POINT_S = 8e-6
 """CPU time that following a point is taken to cost, s: that of the machine in docs/tracking.md."""
@@ -75,7 +76,7 @@ class SimulatedPipeline:
         self._patient = settings.updated({"generation.timeout_s": _PATIENT_S})
         self._query = Query.parse(settings.query)
         template_for(settings, model).render(self._query)
-        self._lanes: dict[str, Lane] = {}
+        self._lanes = Lanes(settings, point_s=POINT_S)
         self._budget = LatencyBudget()
         self._underway: _Underway | None = None
 
@@ -90,25 +91,20 @@ class SimulatedPipeline:
         Answers that have come until then are applied before.
         """
         self.advance(now_ns)
-        settings = self._settings.tracker
-        lane = self._lanes.get(frame.camera)
-        if lane is None:
-            lane = Lane(settings, Tracker(settings, point_s=POINT_S))
-            self._lanes[frame.camera] = lane
-        epoch = lane.arrive(frame.stamp_ns, settings.reorder_window_s / NS, verdict)
-        tracker = lane.tracker
+        epoch = self._lanes.arrive(frame, verdict)
+        tracker = self._lanes[frame.camera].tracker
         tracks = tracker.recall(frame) if epoch is None else tracker.observe(frame)
-        lane.hand_over(frame, now_ns, epoch)
+        self._lanes.hand_over(frame, now_ns, epoch)
         self._ask(now_ns)
         if not len(tracks):
             return Tracks(frame.stamp_ns, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)
         return tracks
 
-    def feel(self, camera: str, ego: EgoMotion | None) -> None:
+    def set_ego_motion(self, camera: str, ego: EgoMotion | None) -> None:
         """Use what is known of a camera's rotation; nothing before the camera's first frame."""
         lane = self._lanes.get(camera)
         if lane is not None:
-            lane.tracker.feel(ego)
+            lane.tracker.set_ego_motion(ego)
 
     def advance(self, now_ns: int) -> None:
         """Let time pass: apply the answers that have come, and ask for the next ones."""
@@ -126,10 +122,10 @@ class SimulatedPipeline:
     def _ask(self, now_ns: int) -> None:
         """Ask about the longest waiting cameras, unless the model is busy."""
         while self._underway is None:
-            lanes = longest_waiting(self._lanes.values(), self._settings.trigger, enabled=True)
-            if not lanes:
+            with self._lanes.lock:
+                jobs = self._lanes.take_jobs(now_ns)
+            if not jobs:
                 return
-            jobs = [lane.take(now_ns) for lane in lanes]
             request = self._request_for(jobs)
             replies = [self._timed(reply) for reply in request.replies()]
             request.teach(self._budget, replies)

@@ -47,7 +47,7 @@ def test_tracks_are_those_of_the_pipeline_with_threads() -> None:
     try:
         for frame in frames(25):
             expected.append(seen(real.submit(frame)))
-            outcomes.append(real.ground_once().grounding.outcome)
+            outcomes.append(real.request_answer().result(30).grounding.outcome)
     finally:
         assert real.stop()
     answers: list[Answer] = []
