@@ -156,6 +156,34 @@ RULES = (
         ),
         leaves=("DIR/calibration.json",),
     ),
+    Rule(
+        r"^lfmvl evaluate my-images --model bundled$",
+        first=LABELLED,
+        prints=JSON_LAST,
+        leaves=("out/evaluate/scorecard.json", "out/evaluate/scorecard.html"),
+    ),
+    Rule(
+        r"^lfmvl evaluate my-images .*--model runs/mine/checkpoint",
+        first=f"{LABELLED}; test -e before.json || "
+        "(lfmvl evaluate my-images --model bundled && cp out/evaluate/scorecard.json before.json)",
+        change=((r"--model runs/mine/checkpoint", "--model bundled"),),
+        prints=JSON_LAST,
+    ),
+    Rule(r"^lfmvl evaluate my-images", first=LABELLED, prints=JSON_LAST),
+    Rule(
+        r"^lfmvl record out/camera",
+        needs=("rosbags",),
+        leaves=("out/camera/metadata.yaml",),
+        change=((r"^", "rm -rf out/camera; "),),
+    ),
+    Rule(
+        r"^lfmvl replay out/camera",
+        needs=("rosbags",),
+        first="test -e out/camera || lfmvl record out/camera --seconds 4",
+        change=((r"^", "rm -rf out/tracks out/measured; "),),
+        prints=JSON_LAST,
+    ),
+    Rule(r"^make evaluate$", prints=JSON_LAST, leaves=("out/evaluate/scorecard.html",)),
     Rule(r"^lfmvl train --out runs/warehouse --export", leaves=("my-checkpoint",)),
     Rule(
         r"^lfmvl train --data my-images --from bundled$",

@@ -29,12 +29,17 @@ TORCH = {"torch", "torchvision", "transformers", "tokenizers", "safetensors", "p
 # the names that setup.py registers (lfmvl_ros/registry.py).
 MAY_USE = {
     "lfmvl_ros.core": {"lfmvl_ros.core"},
+    "lfmvl_ros.bags": {f"lfmvl_ros.{part}" for part in ("bags", "core", "models", "viz", "ros")},
     "lfmvl_ros.datasets": {"lfmvl_ros.datasets", "lfmvl_ros.core"},
     "lfmvl_ros.models": {"lfmvl_ros.models", "lfmvl_ros.core"},
     "lfmvl_ros.viz": {"lfmvl_ros.viz", "lfmvl_ros.core", "lfmvl_ros.models"},
+    "lfmvl_ros.evaluate": {
+        f"lfmvl_ros.{part}" for part in ("evaluate", "core", "datasets", "models")
+    },
     "lfmvl_ros.ros": {f"lfmvl_ros.{part}" for part in ("ros", "core", "models", "viz")},
     "lfmvl_ros.cli": {
-        f"lfmvl_ros.{part}" for part in ("cli", "core", "datasets", "models", "viz", "ros")
+        f"lfmvl_ros.{part}"
+        for part in ("bags", "cli", "core", "datasets", "evaluate", "models", "viz", "ros")
     },
     "lfmvl_ros": {f"lfmvl_ros.{part}" for part in ("core", "models")},
     "lfmvl_warehouse.scenes": {"lfmvl_warehouse.scenes", "lfmvl_ros.core"},

@@ -209,6 +209,7 @@ def test_every_schema_is_one() -> None:
     assert [path.name for path in files] == [
         "event.schema.json",
         "grounding.schema.json",
+        "scorecard.schema.json",
         "track_states.schema.json",
     ]
     for path in files:
