@@ -155,13 +155,15 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
         transforms=0,
         transforms_dropped=0,
         frame_id="",
+        selected=None,
     )
     values = (*camera.values, *model.values, *imu.values, *places.values)
     made = {key for key in values if not key.startswith("outcome.")}
     assert made <= told
     known = {"diagnostics.camera_stale_s", "diagnostics.answer_stale_s", "camera", "commands",
              "labels", "grounding", "outcome.ok", "latency_budget.target_ms", "imu", "camera_info",
-             "frame_id", "places", "tracks_3d", "tracker.reorder_window_s"}  # fmt: skip
+             "frame_id", "places", "tracks_3d", "spatial.select",
+             "tracker.reorder_window_s"}  # fmt: skip
     assert told - made <= known
 
 
@@ -173,7 +175,7 @@ def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
             "outputs.py",
             "channel.py",
             "gyroscope.py",
-            "spatial/place_channel.py",
+            "spatial/place_inputs.py",
             "spatial/place_outputs.py",
             "spatial/transform_input.py",
             "answer_service.py",
@@ -183,7 +185,7 @@ def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
     def made(call: str) -> set[str]:
         prefix = r"(?:channel\.prefix \+ |self\.prefix \+ |prefix \+ |f)?"
         found = re.findall(rf"\b{call}\(\s*[\w ]+,\s*{prefix}\"([^\"]+)\"", source)
-        return {name.replace("{self.prefix}", "") for name in found}
+        return {re.sub(r"\{self\._?prefix\}", "", name) for name in found}
 
     def told(pattern: str) -> set[str]:
         cells = re.findall(pattern, INTERFACE, re.MULTILINE)

@@ -24,7 +24,7 @@ from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.gyroscope import EgoMotionInput
 from lfmvl_ros.ros.image_reader import ImageReader, image_topic
 from lfmvl_ros.ros.image_subscription import subscribe_to_images
-from lfmvl_ros.ros.outputs import Outputs, of_frame
+from lfmvl_ros.ros.outputs import Outputs, PlaceDocuments, of_frame
 from lfmvl_ros.ros.sensors.arrivals import ArrivalMonitor
 from lfmvl_ros.ros.sensors.intake import FrameIntake
 from lfmvl_ros.ros.spatial.transform_input import TransformInput
@@ -165,7 +165,13 @@ class CameraChannel:
         """Publish an answer about this camera."""
         outputs = self._outputs
         if outputs is not None:
-            self._gate.call(outputs.answer, answer)
+            places = self.places_at(answer.grounding.stamp_ns)
+            self._gate.call(outputs.answer, answer, places)
+
+    def places_at(self, stamp_ns: int) -> PlaceDocuments:
+        """Return where tracks are, as JSON by id; those that have a recent position."""
+        places = self._places
+        return {} if places is None else places.documents(stamp_ns)
 
     def health(self, pipeline: PipelineStatus, now_s: float) -> list[Health]:
         """Return how the camera is doing; nothing while it is not listened to."""
@@ -197,7 +203,7 @@ class CameraChannel:
         tracks, outputs = self._submit(frame, verdict), self._outputs
         if tracks is not None and outputs is not None:
             tracks = of_frame(tracks, frame)
-            self._gate.call(outputs.tracks, frame, tracks)
+            self._gate.call(outputs.tracks, frame, tracks, self.places_at(tracks.stamp_ns))
             if self._places is not None:
                 self._places.tracks(tracks, verdict)
 

@@ -180,16 +180,27 @@ def middle_ray(extent: Extent, lens: Intrinsics, size_m: FloatArray | None) -> F
     return direction
 
 
+def visible_surface(fore: Foreground, lens: Intrinsics) -> FloatArray:
+    """Return ``(3,)`` the middle of the visible surface, in the optical frame, m."""
+    return ray(lens, median(fore.u_px), median(fore.v_px)) * fore.median_m
+
+
 def locate(
-    fore: Foreground, extent: Extent, lens: Intrinsics, known_size_m: FloatArray | None = None
+    fore: Foreground,
+    extent: Extent,
+    lens: Intrinsics,
+    known_size_m: FloatArray | None = None,
+    surface_of: Foreground | None = None,
 ) -> Located:
     """Return where an object is, from its samples.
 
     Args:
-        fore: the samples.
+        fore: the samples, also those of earlier images.
         extent: their shape.
         lens: of the camera.
         known_size_m: ``(3,)`` the object's full extents in any order, where they are known.
+        surface_of: the samples of the newest image alone, whose surface is returned; None where
+            ``fore`` holds no others.
     """
     size = None if known_size_m is None else paired_sizes(known_size_m, extent)
     middle = middle_ray(extent, lens, size)
@@ -205,13 +216,13 @@ def locate(
         float(fitted.lateral_variance @ lateral_variance_terms(fore, extent, lens.fx_px, k))
         for k in (0, 1)
     ]
-    surface = ray(lens, median(fore.u_px), median(fore.v_px))
+    surface = visible_surface(surface_of or fore, lens)
     near = float(weights.SURFACE_VARIANCE @ surface_variance_terms(fore, extent))
     aside = np.square([0.1 * extent.width_m, 0.1 * extent.height_m])
     aside += (extent.median_m / lens.fx_px) ** 2
     return Located(
-        surface * fore.median_m,
-        _along_ray(surface, near, aside),
+        surface,
+        _along_ray(surface / surface[2], near, aside),
         middle * depth,
         _along_ray(middle, along, np.array(across)),
         size,
