@@ -95,6 +95,8 @@ RULES = (
             "out/demo/camera.mp4",
             "out/demo/grounding.jsonl",
             "out/demo/tracks.jsonl",
+            "out/demo/places.png",
+            "out/demo/places.mp4",
         ),
     ),
     Rule(

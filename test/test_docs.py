@@ -207,6 +207,13 @@ def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
     }
 
 
+def test_topics_of_the_simulated_camera_are_in_its_table() -> None:
+    source = (ROOT / "lfmvl_ros" / "ros" / "view_outputs.py").read_text(encoding="utf-8")
+    made = set(re.findall(r"create_publisher\(\s*\w+, \"([^\"]+)\"", source))
+    section = INTERFACE.split("## camera_node and recorder_node: topics")[1].split("\n## ")[0]
+    assert made == set(re.findall(r"^\| `([^`]+)`", section, re.MULTILINE))
+
+
 def test_commands_name_topics_that_the_node_has():
     table, _, rest = INTERFACE.partition("Boxes are in pixels")
     topics = set(re.findall(r"`([a-z_]+(?:/compressed)?)`", table)) | {"perception"}

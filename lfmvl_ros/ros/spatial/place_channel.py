@@ -34,8 +34,8 @@ from lfmvl_ros.ros.streams import StreamReader
 
 # A position older than this is not said of a track any more.
 _RECENT_S = 1.0
-# Cameras keep time no better: an image is taken this share of the period too early.
-_EARLY_SHARE = 0.25
+# Cameras keep time no better: an image may come this share of the period too early.
+_EARLY_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class PlaceChannel:
         self._reset(topic="")
 
     def _reset(self, *, topic: str) -> None:
-        self._room: WaitingRoom[_Inputs] = WaitingRoom(self._prepare, self._handle)
+        self._room: WaitingRoom[_Inputs] = WaitingRoom(self._prepare, self._handle, self._is_due)
         self._counters = PlaceCounters()
         self._monitor = PlaceMonitor(self._camera, topic)
         self._images = 0
@@ -137,19 +137,20 @@ class PlaceChannel:
             self._due_ns = 0
             with self._lock:
                 self._newest = (0, {})
-        settings = self._settings().spatial
-        period_ns = round(NS_PER_S / settings.max_rate_hz)
-        if tracks.stamp_ns < self._due_ns - _EARLY_SHARE * period_ns:
-            return
-        self._due_ns = max(self._due_ns + period_ns, tracks.stamp_ns)
         self._images += 1
-        self._room.put(confirmed(tracks), settings.tf_timeout_s)
+        if self._is_due(tracks):
+            self._room.put(confirmed(tracks), self._settings().spatial.tf_timeout_s)
 
     def documents(self, stamp_ns: int) -> Mapping[int, Mapping[str, Any]]:
         """Return where tracks are, as JSON by id; of the newest image, if it is recent."""
         with self._lock:
             taken_ns, documents = self._newest
         return documents if abs(stamp_ns - taken_ns) <= _RECENT_S * NS_PER_S else {}
+
+    def _is_due(self, tracks: Tracks) -> bool:
+        """Tell whether positions are to be found in this image, by ``spatial.max_rate_hz``."""
+        period_ns = NS_PER_S / self._settings().spatial.max_rate_hz
+        return tracks.stamp_ns >= self._due_ns - _EARLY_SHARE * period_ns
 
     def _depth_came(self) -> None:
         self._counters.add("depth_received")
@@ -194,6 +195,8 @@ class PlaceChannel:
 
     def _handle(self, tracks: Tracks, inputs: _Inputs) -> None:
         settings = self._settings().spatial
+        period_ns = round(NS_PER_S / settings.max_rate_hz)
+        self._due_ns = max(self._due_ns, tracks.stamp_ns - period_ns) + period_ns
         self._frame_id = settings.target_frame or tracks.frame_id
         lens, depth = None, None
         if len(tracks):
