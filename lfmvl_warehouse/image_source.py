@@ -49,15 +49,15 @@ class SceneImages:
         return self._video.frame(self._next - 1).pixels
 
     def read_view(self, *, depth: bool) -> CameraView | None:
-        """Render the next frame with the pose of the camera and the true objects in it."""
+        """Render the next frame with the camera's pose; with depth, the true objects in it, too."""
         index = self._next
         self._next += 1
-        scene = self._video.frame(index, relief=True)
-        measured = None
-        if depth:
-            noise = np.random.default_rng((33, self._video.seed, index))
-            measured = self._sensor.measure(scene.depth_m, self._video.focal_px, noise)
+        scene = self._video.frame(index, relief=depth)
         pose = _pose(self._video.camera_at(index))
+        if not depth:
+            return CameraView(scene.pixels, None, pose, ())
+        noise = np.random.default_rng((33, self._video.seed, index))
+        measured = self._sensor.measure(scene.depth_m, self._video.focal_px, noise)
         return CameraView(scene.pixels, measured, pose, tuple(map(_true_object, scene.objects)))
 
     def skip(self, count: int) -> int:

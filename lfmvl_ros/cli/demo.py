@@ -123,6 +123,7 @@ def run(args: argparse.Namespace) -> int:
     )
     warn_of_source(args.camera, args.seed, query)
     camera: dict[str, object] = {"source": args.camera, "seed": args.seed}
+    camera["depth_rate_hz"] = _POSITIONS_HZ
     recorder: dict[str, object] = {"out": str(args.out), "duration_s": args.duration}
     perception = {**changed, **_positions(args.camera)}
     if not _set_profile(args.dds_profile):

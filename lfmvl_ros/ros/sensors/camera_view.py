@@ -46,7 +46,7 @@ class CameraView:
         depth_mm: ``(H, W)`` uint16, registered to the image, 0 where there is none; None where it
             was not asked for.
         pose: of the optical frame in the world.
-        truth: the objects in the image.
+        truth: the objects in the image; empty where depth was not asked for.
     """
 
     pixels: Pixels
