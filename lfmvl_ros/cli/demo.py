@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
     camera: dict[str, object] = {"source": args.camera, "seed": args.seed}
     camera["depth_rate_hz"] = _POSITIONS_HZ
     recorder: dict[str, object] = {"out": str(args.out), "duration_s": args.duration}
-    perception = {**changed, **_positions(args.camera)}
+    perception: dict[str, object] = {**changed, **_positions(args.camera)}
     if not _set_profile(args.dds_profile):
         camera |= _reliable("publisher")
         recorder |= _reliable("subscription")

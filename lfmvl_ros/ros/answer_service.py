@@ -27,10 +27,10 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.ros import commands, qos
 from lfmvl_ros.ros.gate import Gate
+from lfmvl_ros.ros.model_manager import ModelManager
 from lfmvl_ros.ros.outputs import PlaceDocuments
 
 MOST_WAITING = 1000
@@ -44,7 +44,7 @@ class AnswerService:
         node: that offers the service.
         prefix: of the camera's topics and services.
         camera: its name, "" when it is the only one.
-        pipeline: returns the pipeline, None while the node is not configured.
+        models: hold the pipeline, None while the node is not configured.
         places: returns where tracks are, as JSON, at a stamp in ns.
         gate: responses are sent through it.
     """
@@ -54,11 +54,11 @@ class AnswerService:
         node: Node,
         prefix: str,
         camera: str,
-        pipeline: Callable[[], Pipeline | None],
+        models: ModelManager,
         places: Callable[[int], PlaceDocuments],
         gate: Gate,
     ) -> None:
-        self._camera, self._pipeline, self._gate = camera, pipeline, gate
+        self._camera, self._models, self._gate = camera, models, gate
         self._places = places
         self._lock = threading.Lock()
         self._waiting: dict[Future[Answer], float] = {}  # until when, monotonic seconds
@@ -94,7 +94,7 @@ class AnswerService:
         self, _request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response | Future[Answer]:
         try:
-            pipeline = self._pipeline()
+            pipeline = self._models.pipeline
             if pipeline is None:
                 raise UserError(commands.NOT_CONFIGURED)
             if len(self._waiting) >= MOST_WAITING:

@@ -91,19 +91,19 @@ class PlaceRecording:
         except TransformError:
             return None
 
-    def write(self, folder: Path, picture: Callable[[int], Image | None], rate_hz: float) -> None:
+    def write(self, folder: Path, image_at: Callable[[int], Image | None], rate_hz: float) -> None:
         """Write ``places.mp4`` and ``places.png``: boxes over the image, and from above.
 
         Args:
             folder: that exists.
-            picture: returns the image ``(H, W, 3)`` at a stamp, None where there is none.
+            image_at: returns the image ``(H, W, 3)`` at a stamp, None where there is none.
             rate_hz: of positions.
 
         Raises:
             UserError: something can't be written.
         """
         stamps = [s for s in sorted(self.places) if self.camera_at(s) is not None]
-        first = next((p for s in stamps if (p := picture(s)) is not None), None)
+        first = next((p for s in stamps if (p := image_at(s)) is not None), None)
         if first is None or self.lens is None:
             return
         height, width = first.shape[:2]
@@ -114,7 +114,7 @@ class PlaceRecording:
             for stamp_ns in tqdm(stamps, desc="drawing positions", unit="frame"):
                 for item in self.places[stamp_ns]:
                     trails[item.id].append((stamp_ns, item.pose.translation_m))
-                pixels = picture(stamp_ns)
+                pixels = image_at(stamp_ns)
                 if pixels is not None:
                     drawn = self._draw(pixels, stamp_ns, trails, top)
                     video.write(drawn)

@@ -81,7 +81,7 @@ class TopView:
     """The world from above: x to the right, y up.
 
     Args:
-        wh: size of the picture, px.
+        wh: size of the image, px.
         low_m, high_m: ``(2,)`` corners of what is shown at least.
     """
 

@@ -24,7 +24,7 @@ _SUPERSAMPLE = 2
 class Relief:
     """How far parts of a drawn object are behind its floor point, along the floor, in metres.
 
-    away_m (h,w) float16: of the surface, at half the size of the picture; what is outside the
+    away_m (h,w) float16: of the surface, at half the size of the image; what is outside the
     silhouette continues its neighbours. corner_px (N,2) and corner_away_m (N,): of the corners of
     all faces, also those that are not seen.
     """
@@ -110,7 +110,7 @@ def _away(nearest: Vec, rows: Vec, view: tuple[float, float, float]) -> Vec:
 
 @dataclass(frozen=True)
 class _Fits:
-    """Per face: visible or not, and affine maps over the picture (F,3) of 1/depth and of light."""
+    """Per face: visible or not, and affine maps over the image (F,3) of 1/depth and of light."""
 
     visible: Vec
     depth: Vec
