@@ -95,6 +95,8 @@ RULES = (
             "out/demo/camera.mp4",
             "out/demo/grounding.jsonl",
             "out/demo/tracks.jsonl",
+            "out/demo/places.png",
+            "out/demo/places.mp4",
         ),
     ),
     Rule(
@@ -210,6 +212,7 @@ RULES = (
     Rule(r"^python benchmarks/rules\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/places\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/decoding_identity\.py --out out", change=((r"$", " --frames 24"),)),
+    Rule(r"^python examples/picking/", ON_A_ROBOT),
     # The sample subscriber runs until it is stopped.
     Rule(
         r"^python examples/print_tracks\.py",
