@@ -15,6 +15,7 @@ from transformers import Lfm2VlForConditionalGeneration, PreTrainedTokenizerFast
 
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.whole_files import finite, whole_folder
+from lfmvl_ros.datasets.judging import Scores
 from lfmvl_warehouse.training.data.batches import Batch, BatchStream
 from lfmvl_warehouse.training.data.feed import Feed
 from lfmvl_warehouse.training.data.sources import SceneSource
@@ -25,7 +26,7 @@ from lfmvl_warehouse.training.model.build import build_model, count_parameters
 from lfmvl_warehouse.training.model.growth import grow
 from lfmvl_warehouse.training.model.network import TrainingNetwork, patchify
 from lfmvl_warehouse.training.model.words import own_names, start_words, widened, with_words
-from lfmvl_warehouse.training.run.evaluation import HeldOut, Scores, evaluate, held_out
+from lfmvl_warehouse.training.run.evaluation import HeldOut, evaluate, held_out
 from lfmvl_warehouse.training.run.optim import (
     Optimisers,
     follow,
