@@ -11,7 +11,7 @@ from __future__ import annotations
 import subprocess
 import unicodedata
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -76,7 +76,7 @@ def draw_text(
     ink = mask[rows.start - top : rows.stop - top, columns.start - left_px : columns.stop - left_px]
     share = ink[..., None].astype(np.float32) / 255
     under = canvas[rows, columns]
-    canvas[rows, columns] = np.rint(under * (1 - share) + np.float32(colour) * share)
+    canvas[rows, columns] = np.rint(under * (1 - share) + np.array(colour, np.float32) * share)
 
 
 def labelled(label: str, *values: str) -> str:
@@ -107,7 +107,9 @@ def _rendered(text: str, scale: float) -> tuple[Image, int]:
         text = "".join(letter if letter.isascii() else "?" for letter in text)
     else:
         font = ImageFont.truetype(path, size)
-    reading = {"direction": "ltr"} if features.check("raqm") and path is not None else {}
+    reading: dict[str, Any] = (
+        {"direction": "ltr"} if features.check("raqm") and path is not None else {}
+    )
     left, top, right, bottom = font.getbbox(text, anchor="ls", **reading)
     wh = max(1, int(right - left)), max(1, int(bottom - top))
     picture = Pictures.new("L", wh)
