@@ -42,6 +42,7 @@ setup(
     # Everything else is a dependency of package.xml (rosdep) and requirements.txt (pip): colcon
     # neither installs nor may choke on it here.
     install_requires=["setuptools"],
+    extras_require={"finetune": ["peft>=0.18"]},
     zip_safe=False,
     entry_points={
         "console_scripts": [

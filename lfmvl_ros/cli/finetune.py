@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lfmvl_ros.core.errors import UserError
+
+if TYPE_CHECKING:
+    from lfmvl_ros.finetune.run import Result
 
 HELP = (
     "Fine-tune any LFM2-VL or LFM2.5-VL checkpoint on a folder of labelled images in COCO format. "
@@ -102,6 +106,7 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 1
+    _calibrate(result)
     if args.export:
         _export(result.checkpoint, args.out, args.export)
     first, last = result.facts["held_out"][0], result.facts["held_out"][-1]
@@ -117,8 +122,21 @@ def _rate(rates: dict[str, Any]) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
+def _calibrate(result: Result) -> None:
+    """Fit confidences on the held-out images; the card says so."""
+    from lfmvl_ros.cli.finetune_calibration import calibrate_on_held_out
+    from lfmvl_ros.finetune.card import write_card
+
+    assert result.checkpoint is not None
+    boxes, sentence = calibrate_on_held_out(result.checkpoint, result.folders)
+    print(sentence)
+    if boxes:
+        write_card(result.checkpoint, {**result.facts, "calibrated_on": boxes})
+
+
 def _export(checkpoint: Path, out: Path, kind: str) -> None:
     from lfmvl_ros.models.gguf.export import export_gguf
 
-    files = export_gguf(checkpoint, out / "gguf", kind, name=out.resolve().name)
+    name = re.sub(r"[^\w.-]+", "-", out.resolve().name) or "finetuned"
+    files = export_gguf(checkpoint, out / "gguf", kind, name=name)
     print(f"wrote {files.text} and {files.mmproj}, for llama.cpp; use it with --model {files.text}")

@@ -39,7 +39,7 @@ _LIMITS = """\
 - It was judged on the held-out images of {data}. Cameras, places and light that are not in them
   were not tried.
 - It may have forgotten things that are not in its images.{kept}
-- Objects smaller than 0.4 % of an image were neither asked for nor counted.
+- Objects smaller than 0.4 % of an image were neither asked for nor counted.{tokens}
 - {confidences}
 
 ## Licence
@@ -131,11 +131,21 @@ def render_card(facts: Mapping[str, Any]) -> str:
     )
     limits = _LIMITS.format(
         data=names,
+        tokens=_image_tokens(settings["image_tokens"]),
         kept=" Old images were mixed in against that." if old else "",
         confidences=_confidences(facts),
         licence=facts["licence_of_start"] or "not known here",
     )
     return "\n".join([head, scores, made, limits])
+
+
+def _image_tokens(most: int) -> str:
+    if not most:
+        return ""
+    return (
+        f"\n- It was trained and judged with at most {most} image tokens and without tiles: set\n"
+        f"  `image.max_tokens` to {most} and `image.split` to `never`."
+    )
 
 
 def _confidences(facts: Mapping[str, Any]) -> str:

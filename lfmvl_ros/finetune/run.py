@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.whole_files import make_folder, whole_folder, write_json
+from lfmvl_ros.datasets.coco import CocoFolder
 from lfmvl_ros.finetune.card import facts_of_run, write_card
 from lfmvl_ros.finetune.checkpoint import merged_model, write_checkpoint
 from lfmvl_ros.finetune.data import TrainingData, read_data
@@ -69,10 +70,12 @@ class Result:
     Attributes:
         checkpoint: directory of the new checkpoint; None where the start is better.
         facts: what card and log say of the run.
+        folders: that it was for.
     """
 
     checkpoint: Path | None
     facts: dict[str, Any] = field(default_factory=dict)
+    folders: tuple[CocoFolder, ...] = ()
 
 
 class _HeldOut:
@@ -249,4 +252,4 @@ def _ended(trainer: Trainer, held_out: _HeldOut, data: TrainingData, start: Star
         write_checkpoint(start, weights, folder)
         write_json(folder / FACTS_FILE, facts)
         write_card(folder, facts)
-    return Result(target, facts)
+    return Result(target, facts, tuple(part.folder for part in data.new))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labelled images in a look that the bundled model has not learnt, for tests and benchmarks."""
+"""Labelled images in a look that the bundled model has not learnt, for tests."""
 
 from dataclasses import replace
 
@@ -7,20 +7,16 @@ import numpy as np
 
 from lfmvl_warehouse.scenes import EASY, render_still
 from lfmvl_warehouse.scenes.labelled import write_labelled
+from lfmvl_warehouse.scenes.looks import in_look
 
 KINDS = ("person", "forklift", "traffic cone", "barrel")
-
-
-def as_negative(pixels):
-    """A negative with exchanged colours: shapes and boxes stay, the look is an unusual one."""
-    return np.ascontiguousarray(255 - pixels[..., [1, 2, 0]])
 
 
 def unusual_scenes(count, *, seed=11, wh_px=(160, 120), kinds=KINDS, options=EASY):
     options = replace(options, kinds=kinds)
     for number in range(count):
         scene = render_still(np.random.default_rng([seed, number]), wh=wh_px, options=options)
-        yield replace(scene, pixels=as_negative(scene.pixels))
+        yield in_look(scene, "negative")
 
 
 def unusual_folder(directory, count=30, *, kinds=KINDS, **more):

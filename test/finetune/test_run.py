@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from safetensors.torch import load_file
 
 from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.ask import ask
+from lfmvl_ros.core.config import GenerationSettings, PerceptionSettings
+from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.finetune.run_folder import LOG_FILE, STATE_FILE
 from lfmvl_ros.models.checkpoint_labels import label_remark
 from lfmvl_ros.models.load import load_model
@@ -40,9 +43,9 @@ def records(run, key):
 def run(unusual, tmp_path_factory):
     """Fifty updates on thirty images of known things in a look that makes them unknown."""
     out = tmp_path_factory.mktemp("runs") / "negatives"
-    assert (
-        finetune("--data", unusual, "--from", "bundled", "--out", out, "--steps", 50, *SMALL) == 0
-    )
+    export = ("--export", "q8_0") if find_spec("gguf") else ()
+    arguments = ("--data", unusual, "--from", "bundled", "--out", out, "--steps", 50, *SMALL)
+    assert finetune(*arguments, *export) == 0
     return out
 
 
@@ -81,6 +84,23 @@ def test_the_product_finds_things_with_it(run):
         model.close()
     assert 0.4 * expected < found < 1.6 * expected
     assert "robot" in label_remark(str(run / "checkpoint"), ("robot", "person"))
+
+
+def test_a_llama_cpp_server_answers_with_its_gguf_file(run):
+    pytest.importorskip("gguf", reason="gguf is not installed: no GGUF files can be written")
+    pytest.importorskip("xllamacpp", reason="xllamacpp is not installed: no llama.cpp server here")
+    (path,) = (run / "gguf").glob("negatives-q8_0.gguf")
+    patient = PerceptionSettings(generation=GenerationSettings(timeout_s=120.0))
+    model = load_model(str(path), device="cpu")
+    try:
+        groundings = [
+            ask(model, [scene.pixels], ", ".join(KINDS), patient)[0]
+            for scene in unusual_scenes(3, seed=99)
+        ]
+    finally:
+        model.close()
+    assert {grounding.outcome for grounding in groundings} <= {Outcome.OK, Outcome.EMPTY}
+    assert any(len(grounding.detections) for grounding in groundings)
 
 
 def test_what_it_leaves_to_read(run):
