@@ -60,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--look",
         choices=tuple(LOOKS),
         default="usual",
-        help="of --labelled: negative exchanges the colours, heat makes grey negatives; the bundled "
+        help="of --labelled: negative exchanges colours, heat makes grey negatives; the bundled "
         "model knows neither, to try fine-tuning (%(default)s)",
     )
     add("--no-boxes", action="store_true", help="draw no boxes on sheet and video")
