@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -14,9 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
-from lfmvl_ros.core.interrupts import tidied_by
+from lfmvl_ros.core.interrupts import held, signal_on_parent_exit, tidied_by
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _KILLED_S = 5.0
 
 
@@ -116,11 +114,13 @@ def interrupts_kept_from_children() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _blocked(*numbers: signal.Signals) -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    """Keep signals from children that start in the block, and from interrupting their start."""
+    with held():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_worker_processes(grace_s: float = 5.0) -> None:
@@ -145,13 +145,12 @@ def _kill_worker_processes() -> None:
 
 def _child_settings(parent: int) -> Callable[[], None]:
     """Return what a child runs before the program: unblock signals, end with the parent."""
-    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+    end_with_parent = signal_on_parent_exit(signal.SIGTERM)
 
     def settle() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        if prctl is not None:
-            prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != parent:  # it was killed before
-                os._exit(1)
+        end_with_parent()
+        if sys.platform == "linux" and os.getppid() != parent:  # it was killed before
+            os._exit(1)
 
     return settle

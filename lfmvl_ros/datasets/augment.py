@@ -17,13 +17,13 @@ _SMALLEST_CROP = 0.25  # of the largest possible area
 def random_window(
     rng: np.random.Generator, wh_px: tuple[int, int], proportions: float, xyxy: NDArray[Any]
 ) -> tuple[int, int, int, int]:
-    """A window of a picture, most often one with an object in it.
+    """A window of an image, most often one with an object in it.
 
     Args:
         rng: decides size and place: a quarter to all of the area there is.
-        wh_px: size of the picture.
+        wh_px: size of the image.
         proportions: width by height of the window, but for rounding.
-        xyxy: (N, 4) the picture's boxes, normalised.
+        xyxy: (N, 4) the image's boxes, normalised.
 
     Returns:
         Left, top, right and bottom edge in pixels.
@@ -45,8 +45,8 @@ def boxes_in(window: NDArray[Any], xyxy: NDArray[Any]) -> tuple[NDArray[Any], ND
     """Boxes as a crop shows them.
 
     Args:
-        window: (4,) the crop, normalised to the picture.
-        xyxy: (N, 4) boxes, normalised to the picture, none of them empty.
+        window: (4,) the crop, normalised to the image.
+        xyxy: (N, 4) boxes, normalised to the image, none of them empty.
 
     Returns:
         xyxy (N, 4) normalised to the crop and clipped to it; share (N,) of each box's area that
@@ -60,9 +60,9 @@ def boxes_in(window: NDArray[Any], xyxy: NDArray[Any]) -> tuple[NDArray[Any], ND
 
 
 def colour_shift(
-    rng: np.random.Generator, pictures: Sequence[NDArray[Any]]
+    rng: np.random.Generator, images: Sequence[NDArray[Any]]
 ) -> tuple[NDArray[Any], ...]:
     """A slightly different exposure and white balance of all sizes; uint8 in and out."""
     gain = rng.uniform(0.88, 1.12) * rng.uniform(0.97, 1.03, 3)
     table = np.clip(np.arange(256)[:, None] * gain + rng.uniform(-6, 6), 0, 255).astype(np.uint8)
-    return tuple(cv2.LUT(np.ascontiguousarray(pixels), table[None]) for pixels in pictures)
+    return tuple(cv2.LUT(np.ascontiguousarray(pixels), table[None]) for pixels in images)

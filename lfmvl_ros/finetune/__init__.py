@@ -8,7 +8,7 @@ module        what it does
 ============= ====================================================================================
 settings      what a run may be asked for
 data          folders of labelled images, their shares, what is refused
-pictures      their images, whole or cropped
+images        their images, whole or cropped
 samples       an image with questions about it, by number
 encoding      token ids equal to the processor's; batches
 start         the checkpoint to start from

@@ -29,9 +29,9 @@ def images(count: int) -> str:
     """Return a number of images in words.
 
     >>> images(1), images(1200)
-    ('1 picture', '1,200 pictures')
+    ('1 image', '1,200 images')
     """
-    return "1 picture" if count == 1 else f"{count:,} pictures"
+    return "1 image" if count == 1 else f"{count:,} images"
 
 
 def scores_table(records: Sequence[Mapping[str, Any]], columns: Mapping[str, str] = COLUMNS) -> str:

@@ -21,7 +21,7 @@ from lfmvl_ros.core.same_label import fold_label
 from lfmvl_ros.datasets.coco import CocoFolder
 from lfmvl_ros.datasets.judging import Scores, judge_boxes
 from lfmvl_ros.datasets.questions import Asked, any_question
-from lfmvl_ros.finetune.pictures import TrainingImages
+from lfmvl_ros.finetune.images import TrainingImages
 from lfmvl_ros.finetune.samples import about_absent
 
 _SEED = 7_100  # of the questions
@@ -64,13 +64,13 @@ def held_out_questions(
         count: of questions, at most.
         most_objects: in an answer.
     """
-    pairs = [(folder, picture) for folder in folders for picture in folder.held_out]
+    pairs = [(folder, image) for folder in folders for image in folder.held_out]
     order = np.random.default_rng(_SEED).permutation(len(pairs))
     sources = {id(folder): TrainingImages(folder) for folder in folders}
     for number in range(min(count, _PER_IMAGE * len(pairs))):
-        folder, picture = pairs[order[number % len(pairs)]]
+        folder, image = pairs[order[number % len(pairs)]]
         source, rng = sources[id(folder)], np.random.default_rng([_SEED, number])
-        scene = source.whole(picture)
+        scene = source.whole(image)
         absent = source.absent(scene)
         if absent and number % _NOTHING_EVERY == _NOTHING_EVERY - 1:
             yield Asked(scene, about_absent(rng, absent, source.vocabulary))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lfmvl_ros.core.prompt import PromptTemplate
 from lfmvl_ros.datasets.questions import LabelledImage, Question, Vocabulary, ask, find
 from lfmvl_ros.finetune.data import TrainingData
-from lfmvl_ros.finetune.pictures import TrainingImages
+from lfmvl_ros.finetune.images import TrainingImages
 
 _EVERYTHING_SHARE = 0.3  # of the other questions: all names at once, as a robot asks
 _MOST_NAMES = 8

@@ -105,7 +105,7 @@ def test_a_llama_cpp_server_answers_with_its_gguf_file(run):
 
 def test_what_it_leaves_to_read(run):
     card = (run / "checkpoint" / "README.md").read_text(encoding="utf-8")
-    assert "27 pictures to learn from" in card
+    assert "27 images to learn from" in card
     assert "Apache-2.0" in card
     facts = json.loads((run / "checkpoint" / "training.json").read_text(encoding="utf-8"))
     assert facts["start"] == "bundled"

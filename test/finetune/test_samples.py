@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE
 from lfmvl_ros.datasets.coco_reading import read_folder
 from lfmvl_ros.finetune.data import Part, TrainingData
-from lfmvl_ros.finetune.pictures import TrainingImages
+from lfmvl_ros.finetune.images import TrainingImages
 from lfmvl_ros.finetune.samples import Order, SampleStream
 
 from ..datasets.coco_folders import plain_folder, save

@@ -121,8 +121,12 @@ def test_the_deadline_stops_an_answer(model, scenes):
     frames, prompts = scenes(1)
     ground(model, frames, prompts)  # whatever a first call costs
     # Sampled, or a quick machine gets as far as words without end, which is another reason to stop.
+    # Even so an answer may end by itself before its deadline, which is the shortest there is.
     endless = GenerationSettings(max_new_tokens=4096, timeout_s=0.1, temperature=1.5)
-    (reply,) = ground(model, frames, prompts, generation=endless)
+    for _ in range(30):
+        (reply,) = ground(model, frames, prompts, generation=endless)
+        if reply.finish is FinishReason.DEADLINE:
+            break
     assert reply.finish is FinishReason.DEADLINE
     assert len(reply.tokens) < 4096
 
@@ -136,7 +140,7 @@ def test_pixels_are_only_read(model, scenes):
     assert np.array_equal(pixels, frames[0].pixels)
 
 
-def test_odd_pictures_are_answered(model, scenes):
+def test_odd_images_are_answered(model, scenes):
     _, prompts = scenes(1)
     for width, height in ((1, 1), (3, 2), (1, 900)):
         frame = Frame(np.zeros((height, width, 3), np.uint8), 0)

@@ -13,9 +13,9 @@ from transformers import Lfm2VlForConditionalGeneration, PreTrainedTokenizerFast
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.datasets.judging import Scores, judge
 from lfmvl_ros.datasets.questions import Asked, any_question
-from lfmvl_warehouse.training.data.batches import pictures_of
+from lfmvl_warehouse.training.data.batches import images_of
 from lfmvl_warehouse.training.data.examples import Encoder
-from lfmvl_warehouse.training.data.sources import SceneSource, View
+from lfmvl_warehouse.training.data.sources import Scenes, View
 from lfmvl_warehouse.training.model.network import patchify
 
 HELD_OUT_SEED = 1_000_000
@@ -30,7 +30,7 @@ class HeldOut(Asked):
 
 
 def held_out(
-    source: SceneSource, views: Sequence[View], count: int, *, max_objects: int = 8, seed: int = 0
+    source: Scenes, views: Sequence[View], count: int, *, max_objects: int = 8, seed: int = 0
 ) -> list[HeldOut]:
     """Scenes never trained on, each with a question; the views in turn by their share."""
     shares = np.array([view.share for view in views])
@@ -76,7 +76,7 @@ def answer(
         for row, (_, prompt_ids) in enumerate(part):
             ids[row, length - len(prompt_ids) :] = torch.from_numpy(prompt_ids)
             mask[row, length - len(prompt_ids) :] = 1
-        pixels = np.stack([pictures_of(item.scene.pixels, grid)[0] for item, _ in part])
+        pixels = np.stack([images_of(item.scene.pixels, grid)[0] for item, _ in part])
         inputs = {
             "input_ids": ids,
             "attention_mask": mask,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model card of a checkpoint that was trained on own pictures, or from another checkpoint."""
+"""The model card of a checkpoint that was trained on own images, or from another checkpoint."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Detect all instances of: {example}. Response must be a JSON array: \
 ```
 
 The answer lists objects from left to right, with the label as asked, and is `[]` when nothing is
-there. The processor asks for {least} to {most} image tokens and does not split pictures into
+there. The processor asks for {least} to {most} image tokens and does not split images into
 tiles unless told to.
 """
 
@@ -45,7 +45,7 @@ _MADE = """\
 | updates | {step:,} in {minutes:.0f} minutes on {machine}, \
 {samples:,} images in all |
 | recipe | {rates}, cosine schedule, averaged weights, Muon (hidden |
-| | matrices) and AdamW, bfloat16 autocast, soft labels on coordinates, throw-away heads for |
+| | matrices) and AdamW, bfloat16 autocast, soft labels on coordinates, auxiliary heads for |
 | | kind and box of each patch, answers of up to {max_objects} objects, seed {seed} |
 """
 
@@ -54,13 +54,13 @@ _LIMITS = """\
 
 - It was judged on {judged}. Cameras, places and light that are not in them were not tried.
 - It knows the names above and little else; its answers about other things mean nothing.
-- Objects smaller than 0.4 % of a picture were neither asked for nor counted.
+- Objects smaller than 0.4 % of an image were neither asked for nor counted.
 - Its confidences are not calibrated. Coordinates have two decimals, or three where the prompt ends
   with "Write three decimals."
 
 ## Licence
 
-Not stated here: it depends on the licence of the pictures{start_licence}.
+Not stated here: it depends on the licence of the images{start_licence}.
 Add `license:` to the head of this card before you pass the weights on.
 """
 
@@ -104,7 +104,7 @@ def render_own_card(facts: Mapping[str, Any]) -> str:
             other data than the warehouse's or with a start.
     """
     data, start = facts.get("data"), facts["start"]
-    named = f"the pictures of {data['name']}" if data else "procedural warehouse scenes"
+    named = f"the images of {data['name']}" if data else "procedural warehouse scenes"
     judged = (
         f"{images(data['held_out_pictures'])} of {data['name']}"
         if data
@@ -134,7 +134,7 @@ def render_own_card(facts: Mapping[str, Any]) -> str:
     return "\n".join([head, _scores(facts, judged), made, limits])
 
 
-def machine_of(facts: dict[str, Any]) -> str:
+def machine_of(facts: Mapping[str, Any]) -> str:
     """What a run trained on.
 
     >>> machine_of({"processes": 2})

@@ -36,48 +36,48 @@ class TrainingImages(CocoImages):
         self._kept: OrderedDict[str, NDArray[Any]] = OrderedDict()
         self._bytes = 0
 
-    def pixels(self, picture: CocoPicture) -> NDArray[Any]:
+    def pixels(self, image: CocoPicture) -> NDArray[Any]:
         """uint8 (H, W, 3) RGB of a whole image, at its own size.
 
         Raises:
             UserError: the file is no longer what it was when the run began.
         """
-        key = str(picture.path)
+        key = str(image.path)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        pixels = _decode(picture)
+        pixels = _decode(image)
         self._kept[key] = pixels
         self._bytes += pixels.nbytes
         while self._bytes > _CACHE_BYTES and len(self._kept) > 1:
             self._bytes -= self._kept.popitem(last=False)[1].nbytes
         return pixels
 
-    def whole(self, picture: CocoPicture) -> LabelledImage:
+    def whole(self, image: CocoPicture) -> LabelledImage:
         """An image as it is, with all of its boxes."""
-        shares = np.ones(len(picture.xyxy))
-        return self.labelled(picture, self.pixels(picture), picture.xyxy, shares)
+        shares = np.ones(len(image.xyxy))
+        return self.labelled(image, self.pixels(image), image.xyxy, shares)
 
     def varied(
-        self, rng: np.random.Generator, picture: CocoPicture, *, lacking: bool = False
+        self, rng: np.random.Generator, image: CocoPicture, *, lacking: bool = False
     ) -> LabelledImage:
         """An image as training shows it: cropped and mirrored at random, with another exposure.
 
         Args:
             rng: decides all of it.
-            picture: the image.
+            image: that is varied.
             lacking: rather a part of it in which at least one category is absent.
         """
-        if lacking and self.absent(self.whole(picture)):
+        if lacking and self.absent(self.whole(image)):
             lacking = False
         if not lacking and rng.random() < WHOLE_SHARE:
-            scene = self.whole(picture)
+            scene = self.whole(image)
         else:
-            scene = self._crop(rng, picture)
+            scene = self._crop(rng, image)
             for _ in range(_TRIES if lacking else 0):
                 if self.absent(scene):
                     break
-                scene = self._crop(rng, picture)
+                scene = self._crop(rng, image)
         pixels, targets = scene.pixels, scene.targets
         if scene.may_mirror and rng.random() < 0.5:
             pixels = pixels[:, ::-1]
@@ -90,23 +90,23 @@ class TrainingImages(CocoImages):
         there = {target.kind for target in scene.targets}
         return [kind for kind in range(len(self.folder.names)) if kind not in there]
 
-    def _crop(self, rng: np.random.Generator, picture: CocoPicture) -> LabelledImage:
-        pixels = self.pixels(picture)
+    def _crop(self, rng: np.random.Generator, image: CocoPicture) -> LabelledImage:
+        pixels = self.pixels(image)
         height, width = pixels.shape[:2]
-        window = random_window(rng, (width, height), width / height, picture.xyxy)
+        window = random_window(rng, (width, height), width / height, image.xyxy)
         left, top, right, bottom = window
         normalised = np.array(window) / [width, height, width, height]
-        inside, shares = boxes_in(normalised, picture.xyxy)
-        return self.labelled(picture, pixels[top:bottom, left:right], inside, shares)
+        inside, shares = boxes_in(normalised, image.xyxy)
+        return self.labelled(image, pixels[top:bottom, left:right], inside, shares)
 
 
-def _decode(picture: CocoPicture) -> NDArray[Any]:
+def _decode(image: CocoPicture) -> NDArray[Any]:
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    stored = decode_file(picture.path, flags) if picture.path.is_file() else None
-    shown = None if stored is None else turned(stored, picture.orientation)
-    if shown is None or (shown.shape[1], shown.shape[0]) != picture.wh_px:
+    stored = decode_file(image.path, flags) if image.path.is_file() else None
+    shown = None if stored is None else turned(stored, image.orientation)
+    if shown is None or (shown.shape[1], shown.shape[0]) != image.wh_px:
         raise UserError(
-            f"{picture.path} is not what it was when the run began; put the image back, or start "
+            f"{image.path} is not what it was when the run began; put the image back, or start "
             "a new run with another --out"
         )
     return np.ascontiguousarray(shown[..., ::-1])
