@@ -48,7 +48,7 @@ MAY_USE = {
     },
     "lfmvl_warehouse.cli": {
         *("lfmvl_warehouse.cli", "lfmvl_warehouse.scenes", "lfmvl_warehouse.training"),
-        *(f"lfmvl_ros.{part}" for part in ("cli", "core", "models", "viz")),
+        *(f"lfmvl_ros.{part}" for part in ("cli", "core", "finetune", "models", "viz")),
     },
     "lfmvl_warehouse": {
         *("lfmvl_warehouse.scenes", "lfmvl_warehouse.training"),

@@ -101,7 +101,7 @@ class Learner:
             batch = collate(group, pad_id=pad_id).to(self.device)
             with self._precision():
                 loss = answer_loss(self.model, self.rows, batch) / tokens
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             total += float(loss.detach())
         nn.utils.clip_grad_norm_(self.parameters.values(), _CLIP)
         for group_ in self.optimiser.param_groups:

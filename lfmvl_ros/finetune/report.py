@@ -66,9 +66,8 @@ def _drawn(answered: Answered, when: str) -> NDArray[Any]:
     pixels = np.ascontiguousarray(answered.asked.scene.pixels)
     scale = _HEIGHT_PX / pixels.shape[0]
     size = (max(1, round(pixels.shape[1] * scale)), _HEIGHT_PX)
-    small = cv2.resize(
-        pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    )
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = np.asarray(cv2.resize(pixels, size, interpolation=method), np.uint8)
     marks = [
         replace(mark, xyxy_px=tuple(scale * value for value in mark.xyxy_px))
         for mark in marks_of_detections(answered.grounding.detections)
