@@ -91,7 +91,7 @@ def find_start(name: str) -> Start:
     elif entry is not None:
         raise UserError(
             f"{name} can't be trained here: `lfmvl train` is for checkpoints of the small shape "
-            "it makes itself, such as 'bundled'; fine-tune large ones with their publisher's tools"
+            "it makes itself, such as 'bundled'; fine-tune others with `lfmvl finetune`"
         )
     check_directory(directory)
     config = Lfm2VlConfig.from_pretrained(directory)
