@@ -134,7 +134,7 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
             yield finding
             if finding.level == FAIL:
                 return
-        from lfmvl_ros.models.load import load_model, notice_of
+        from lfmvl_ros.models.load import load_model
 
         start_s = time.monotonic()
         model = load_model(settings)
@@ -142,8 +142,10 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
         yield failure("model", error)
         return
     yield Finding(OK, "model", f"{model.name} loaded in {time.monotonic() - start_s:.1f} s")
-    if notice := notice_of(model):
+    if notice := str(getattr(model, "notice", "")):
         yield Finding(OK, "server", notice)
+    if remark := str(getattr(model, "remark", "")):
+        yield Finding(WARN if "no bounding boxes" in remark else OK, "model", remark)
     if problem := str(getattr(model, "problem", "")):
         what, _, advice = problem.partition("; ")
         yield Finding(WARN, "server", what, advice)

@@ -19,7 +19,7 @@ from lfmvl_ros.core.user_files import (
     is_regular_file,
     user_path,
 )
-from lfmvl_ros.models.catalog import CatalogEntry, catalog, find
+from lfmvl_ros.models.catalog import CatalogEntry, catalog, copy_of, find
 from lfmvl_ros.models.checkpoint_files import check_directory, check_transformers
 from lfmvl_ros.models.server.address import is_gguf, is_server, parse_address
 
@@ -29,8 +29,9 @@ def load_model(
 ) -> VisionLanguageModel:
     """Load a model: a catalogue name, hub id, directory, GGUF or replay file, or a server.
 
-    An existing directory wins over a hub id of the same spelling. A checkpoint that the catalogue
-    does not know is asked with the template of the LFM2.5-VL card.
+    An existing directory wins over a hub id of the same spelling. A directory that is called like a
+    published checkpoint is asked as that one is. A checkpoint that the catalogue does not know is
+    asked with the template of the LFM2.5-VL card.
 
     Args:
         settings: what to load, or its name alone.
@@ -69,18 +70,25 @@ def load_model(
         from lfmvl_ros.models.hub import source_within_reach  # imports HTTP, TLS and e-mail
 
         source = source_within_reach(source)
-    return Lfm2VlBackend.load(
+    known = entry or copy_of(source)
+    backend = Lfm2VlBackend.load(
         source,
         name=entry.id or entry.name if entry else model,
-        template=entry.template if entry else CARD_TEMPLATE,
+        template=known.template if known else CARD_TEMPLATE,
         device=settings.device,
         dtype=settings.dtype,
     )
+    backend.remark = known.remark if known else ""
+    return backend
 
 
 def notice_of(model: VisionLanguageModel) -> str:
-    """Return what users should read when this model is loaded, such as where images are sent."""
-    return str(getattr(model, "notice", ""))
+    """Return what users should read when this model is loaded.
+
+    Such as where images are sent, and what the checkpoint can't do.
+    """
+    said = (str(getattr(model, name, "")) for name in ("notice", "remark"))
+    return ". ".join(filter(None, said))
 
 
 def check_model(settings: PerceptionSettings) -> None:
