@@ -24,6 +24,7 @@ _OWN = {
     "ground": "find objects in an image, print the grounding JSON",
     "track": "find and track objects in a video",
     "tokens": "image size -> tiles and image tokens, and what each setting would change",
+    "models": "the known checkpoints: boxes, coordinates, sampling, GGUF files",
     "export": "write a checkpoint as GGUF files for llama.cpp's server",
     "calibrate": "fit and measure what a checkpoint's confidences mean, on held-out scenes",
     "doctor": "check installation, checkpoint, DDS settings and camera topic; say what is wrong",

@@ -142,7 +142,7 @@ def check_directory(directory: Path, *, only: str = "") -> None:
         if path.suffix in _READ_SUFFIXES:
             check_regular(path)
     refuse_incomplete(directory)
-    architecture = read_json(directory / "config.json").get("model_type")
+    architecture = str(read_json(directory / "config.json").get("model_type"))
     check_architecture(architecture, str(directory))
     if only and architecture != only:
         raise UserError(

@@ -21,6 +21,7 @@ from lfmvl_ros.core.user_files import (
 )
 from lfmvl_ros.models.catalog import CatalogEntry, catalog, copy_of, find
 from lfmvl_ros.models.checkpoint_files import check_directory, check_transformers
+from lfmvl_ros.models.gguf.by_name import quantised
 from lfmvl_ros.models.server.address import is_gguf, is_server, parse_address
 
 
@@ -28,6 +29,8 @@ def load_model(
     settings: PerceptionSettings | str, *, device: str = "auto", dtype: str = "auto"
 ) -> VisionLanguageModel:
     """Load a model: a catalogue name, hub id, directory, GGUF or replay file, or a server.
+
+    A catalogue name with a quantisation (``lfm2.5-vl-450m:q4_0``) means GGUF files.
 
     An existing directory wins over a hub id of the same spelling. A directory that is called like a
     published checkpoint is asked as that one is. A checkpoint that the catalogue does not know is
@@ -52,9 +55,16 @@ def load_model(
         from lfmvl_ros.models.server.connect import connect
 
         return connect(parse_address(model), settings.image)
-    if is_gguf(model):
-        from lfmvl_ros.models.server.managed import ManagedModel
+    by_name = quantised(model)
+    if by_name is not None or is_gguf(model):
+        from lfmvl_ros.models.server.managed import ManagedModel, check_program
 
+        if by_name is not None:
+            from lfmvl_ros.models.gguf.local_files import local_files
+
+            check_program()  # before anything is fetched
+            text, mmproj = local_files(by_name)
+            settings = settings.updated({"model": f"{text}#{mmproj}"})
         return ManagedModel.load(settings)
     entry = find(model)
     source = _source(model, entry)
@@ -109,11 +119,12 @@ def check_model(settings: PerceptionSettings) -> None:
     if is_server(model):
         parse_address(model)
         return
-    if is_gguf(model):
+    if quantised(model) is not None or is_gguf(model):
         from lfmvl_ros.models.server.managed import check_program, find_files
 
         check_program()
-        find_files(model)
+        if is_gguf(model):
+            find_files(model)
         return
     _source(model, find(model))
     check_transformers()

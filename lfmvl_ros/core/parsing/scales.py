@@ -84,11 +84,11 @@ def _with_area(xyxy: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def _fits(low: FloatArray, high: FloatArray, scale: Scale) -> NDArray[np.bool_]:
     if scale is UNIT:
-        return (high.max(axis=1) <= _LARGEST_SHARE) & (low.min(axis=1) >= -0.5)
+        return np.asarray((high.max(axis=1) <= _LARGEST_SHARE) & (low.min(axis=1) >= -0.5))
     extent = np.array(scale.extent)
     inside = (low >= -0.05 * extent).all(axis=1) & (high <= 1.05 * extent).all(axis=1)
     # A box of a pixel or less in the very corner: those are shares of 1.
-    return inside & (high.max(axis=1) > _LARGEST_SHARE)
+    return np.asarray(inside & (high.max(axis=1) > _LARGEST_SHARE))
 
 
 def _log_density(low: FloatArray, high: FloatArray, scale: Scale) -> FloatArray:
