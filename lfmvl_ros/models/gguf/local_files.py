@@ -112,7 +112,8 @@ def choose_files(names: Sequence[str], kind: str, repository: str) -> tuple[str,
     Raises:
         UserError: one of them is not there; says which quantisations are.
     """
-    texts, projectors = {}, {}
+    texts: dict[str, str] = {}
+    projectors: dict[str, str] = {}
     for name in names:
         stem = PurePosixPath(name).name
         found = re.fullmatch(rf"(.+)[-_.]({KIND})\.gguf", stem, re.IGNORECASE)

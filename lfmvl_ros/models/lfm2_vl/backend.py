@@ -289,8 +289,8 @@ def _runner_of(model: Any) -> Lfm2Runner | None:
     if Lfm2Runner.supports(model):
         return Lfm2Runner(model)
     _log.warning(
-        "this checkpoint's language model is not of the plain LFM2 kind: its answers are written "
-        "by transformers' generate, one token to a forward pass"
+        "this checkpoint's language model is not of the plain LFM2 or LFM3 kind: its answers are "
+        "written by transformers' generate, one token to a forward pass"
     )
     return None
 

@@ -12,7 +12,11 @@ from lfmvl_ros.core.image_tokens import count_image_tokens
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.models.checkpoint_files import check_architecture, image_rules
 from lfmvl_ros.models.gguf.export import export_gguf
+from lfmvl_ros.models.lfm2_vl.attention import attention
+from lfmvl_ros.models.lfm2_vl.backend import Lfm2VlBackend
+from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
 
+LONG = GenerationSettings(max_new_tokens=80, timeout_s=60.0)
 SHORT = GenerationSettings(max_new_tokens=24, timeout_s=60.0)
 
 
@@ -49,6 +53,59 @@ def test_images_take_as_many_tokens_as_the_rules_say(lfm3, lfm3_checkpoint, wh):
     for image in (ImageSettings(), ImageSettings(min_tokens=16, max_tokens=48)):
         reply, _, _ = ask(lfm3, wh, image)
         assert reply.image_tokens == count_image_tokens(wh, lfm3.image_rules(image)).tokens
+
+
+@pytest.fixture(scope="module")
+def slow(lfm3):
+    """The same weights, all of it through transformers' generate."""
+    return Lfm2VlBackend(
+        lfm3._model, lfm3._processor, name="slow", template=lfm3.template, use_runner=False
+    )
+
+
+def test_its_layers_are_run_by_the_decoder_of_this_package(lfm3, slow, scenes):
+    assert Lfm2Runner.supports(lfm3._model)
+    layers = lfm3._runner._layers
+    assert {layer.kind for layer in layers} == {"conv", "full_attention", "sliding_attention"}
+    frames, prompts = scenes(4)
+    ask = {"generation": LONG, "image": ImageSettings()}
+    for fast, expected in zip(
+        lfm3.ground(frames, prompts, **ask), slow.ground(frames, prompts, **ask), strict=True
+    ):
+        assert [token.id for token in fast.tokens] == [token.id for token in expected.tokens]
+        np.testing.assert_allclose(
+            [t.logprob for t in fast.tokens], [t.logprob for t in expected.tokens], atol=1e-3
+        )
+
+
+@pytest.mark.parametrize("sizes", [[300], [1] * 90, [7, 1, 32, 3, 200, 57], [250, 10]], ids=str)
+def test_any_split_into_appends_gives_the_same_logits(lfm3, sizes):
+    """More tokens than the window of its sliding attention, which has 48."""
+    ids = torch.randint(500, 2000, (300,), generator=torch.Generator().manual_seed(5))
+    with torch.inference_mode():
+        expected = lfm3._model(input_ids=ids[None]).logits[0].float()
+    runner, start = Lfm2Runner(lfm3._model), 0
+    for size in sizes:
+        logits = runner.append(ids[start : start + size])
+        assert torch.allclose(logits, expected[start : start + size], atol=2e-3)
+        runner.append(torch.flip(ids[:9], [0]))  # a draft that was wrong
+        runner.length -= 9
+        start += size
+
+
+def test_drafts_do_not_change_a_half_precision_answer(lfm3):
+    """Each query attends by itself, within its window as well."""
+    torch.manual_seed(2)
+    keys, values = torch.randn(2, 2, 90, 16).to(torch.bfloat16)
+    queries = torch.randn(4, 6, 16).to(torch.bfloat16)
+    for window in (0, 5, 48, 200):
+        block = attention(queries, keys, values, 0, window)
+        for place in range(6):
+            stop = 90 - 6 + place + 1
+            one = attention(
+                queries[:, place : place + 1], keys[:, :stop], values[:, :stop], 0, window
+            )
+            assert torch.equal(one[0], block[place])
 
 
 def test_tags_of_thoughts_stay_in_the_text(lfm3):
