@@ -307,8 +307,8 @@ class Lfm2Runner:
         width, rotated = self._head_width, self._heads + self._kv_heads
         gates = None
         if layer.gated:
-            qkv, gates = qkv.split([(rotated + self._kv_heads) * width, self._heads], dim=-1)
-        heads = qkv.unflatten(1, (rotated + self._kv_heads, width))
+            qkv, gates = qkv[:, : -self._heads], qkv[:, -self._heads :]
+        heads = qkv.reshape(len(qkv), rotated + self._kv_heads, width)
         qk = self._norm(heads[:, :rotated], layer.head_norm)
         qk = (qk * angles[0] + qk.roll(width // 2, -1) * angles[1]).to(qk.dtype)
         parts = []
@@ -323,5 +323,6 @@ class Lfm2Runner:
             )
         out = joined(parts)
         if gates is not None:
-            out = (out.unflatten(1, (self._heads, width)) * gates.sigmoid()[..., None]).flatten(1)
+            split = out.reshape(len(out), self._heads, width)
+            out = (split * gates.sigmoid()[..., None]).reshape(len(out), -1)
         return product(out, layer.last)
