@@ -60,7 +60,7 @@ class Grounding:
             ``core/calibration/confidence.py``.
         unknown_labels: labels among the detections that the query did not name.
         thought_tokens: how many of the reply's tokens were thoughts, which are left out.
-        budget: what the latency budget chose for the picture; None where there is none.
+        budget: what the latency budget chose for the image; None where there is none.
     """
 
     outcome: Outcome

@@ -17,7 +17,7 @@ from lfmvl_ros.core.parsing.scales import UNIT, CoordinateScale, Decision, Scale
 from lfmvl_ros.core.parsing.values import CXCYWH, XYWH, RawBox
 
 OUTSIDE_TOLERANCE = 0.25
-"""A side may lie this share of the picture outside it and is clipped; beyond, the box is wrong."""
+"""A side may lie this share of the image outside it and is clipped; beyond, the box is wrong."""
 SIGMA_FLOOR_PX = 0.5
 """No model places a side better than this; keeps a tracker from trusting a box without limit."""
 _MAX_TOKEN_SIGMA = 0.1
@@ -60,11 +60,11 @@ def place_boxes(
     sigma_steps: FloatArray | None = None,
     coordinates: CoordinateScale | None = None,
 ) -> PlacedBoxes:
-    """Return the boxes of one answer in pixels of a picture of ``(width, height)``.
+    """Return the boxes of one answer in pixels of an image of ``(width, height)``.
 
     Args:
         boxes: as printed.
-        wh: size of the picture the answer is about.
+        wh: size of the image the answer is about.
         decimals: how many the checkpoint prints for shares of 1; 0 for integer grids.
         sigma_steps: ``(N, 4)`` deviation of each printed number in units of its last digit.
         coordinates: the model's unit; None decides from these boxes alone.
@@ -96,7 +96,7 @@ def place_boxes(
     for i, box in enumerate(boxes):
         problems.append(_problem(box, placed[i], xyxy_px[i], wh, usable=bool(usable[i])))
         if (np.abs(placed[i] - xyxy_px[i]) > 1e-6 * max(wh)).any():
-            repairs[i].append("clipped to the picture")
+            repairs[i].append("clipped to the image")
     repaired = tuple(map(tuple, repairs))
     return PlacedBoxes(xyxy_px, sigma_px, tuple(problems), repaired, scale, decision.remark)
 
@@ -141,7 +141,7 @@ def _problem(
     if (placed < -OUTSIDE_TOLERANCE * size).any() or (
         placed > (1 + OUTSIDE_TOLERANCE) * size
     ).any():
-        return f"its box lies outside the picture: {shown}"
+        return f"its box lies outside the image: {shown}"
     if not (clipped[:2] < clipped[2:]).all():
-        return f"its box has no area inside the picture: {shown}"
+        return f"its box has no area inside the image: {shown}"
     return ""
