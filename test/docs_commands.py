@@ -117,6 +117,17 @@ RULES = (
         quick=True,
         leaves=("my-images/annotations/instances.json",),
     ),
+    Rule(r"^lfmvl models", quick=True, prints="bundled|lfm2"),
+    Rule(
+        r"^lfmvl ground out/scene\.mp4 .*bundled:q4_0",
+        first="lfmvl scenes --video out/scene.mp4 --no-boxes --seed 7",
+        needs=("gguf", "xllamacpp"),
+        prints=r'"objects": \[',
+    ),
+    Rule(
+        r"^lfmvl ground out/scene\.mp4 .*http://",
+        "needs a model server that runs",
+    ),
     Rule(r"^lfmvl export bundled out/gguf", needs=("gguf",), leaves=("out/gguf",)),
     Rule(
         r"^lfmvl ground out/scene\.mp4 .*\.gguf",

@@ -135,7 +135,10 @@ class Encoder:
         features = self._processor(
             text=chats[:1],
             images=[[sample.pixels]],
-            images_kwargs={**processor_options(self._rules), "input_data_format": "channels_last"},
+            images_kwargs={
+                **processor_options(self._rules, self._processor.image_processor),
+                "input_data_format": "channels_last",
+            },
             return_tensors="pt",
         )
         first = features.pop("input_ids")[0].tolist()
