@@ -37,6 +37,10 @@ class SceneImages:
         self._next += 1
         return self._video.frame(self._next - 1).pixels
 
+    def next_ns(self) -> int | None:
+        """The rate says when each frame is due."""
+        return None
+
     def skip(self, count: int) -> int:
         """Frames can be rendered in any order: skipping costs nothing."""
         self._next += count

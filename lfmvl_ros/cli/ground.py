@@ -17,8 +17,9 @@ from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.video_reader import VideoReader
 from lfmvl_ros.viz.drawing import draw_marks, marks_of_detections
-from lfmvl_ros.viz.video import VideoReader, is_video, read_image, write_image
+from lfmvl_ros.viz.video import is_video, read_image, write_image
 
 HELP = "Find objects in an image and print the grounding JSON (the document of topic `grounding`)."
 
@@ -71,12 +72,19 @@ def _frame(path: Path, at_s: float | None) -> Frame:
     if not 0 <= at_s < math.inf:
         raise UserError(f"--at must be 0 s or more, got {at_s:g}")
     video = VideoReader(path)
-    for stamp_ns, pixels in video:
-        if stamp_ns >= at_s * 1e9:
-            return Frame(pixels, stamp_ns)
-    raise UserError(
-        f"{str(path)!r} lasts {video.length / video.rate_hz:.1f} s; --at {at_s:g} is after its end"
-    )
+    last_ns = 0
+    while (next_ns := video.next_ns()) is not None and next_ns < at_s * 1e9:
+        last_ns = next_ns
+        video.skip()
+    frame = video.read()
+    video.close()
+    if frame is None:
+        raise UserError(
+            video.problem
+            or f"the last frame of {str(path)!r} is at {last_ns / 1e9:.2f} s; --at {at_s:g} is "
+            "after it"
+        )
+    return Frame(frame[1], frame[0])
 
 
 def _annotate(path: Path, frame: Frame, grounding: Grounding) -> None:
