@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import cv2
 from PIL import Image
 from tqdm import tqdm
 
-from lfmvl_ros.core.encoded_images import MAX_FILE_MEGAPIXELS
+from lfmvl_ros.core.encoded_images import damage
 from lfmvl_ros.core.errors import UserError
 
 # The first line that finds annotations is taken: COCO's own layout, then a single file, then one
@@ -155,21 +154,15 @@ def check_picture(path: Path, stated_wh_px: tuple[int, int] | None) -> CheckedPi
             proportions is fine.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path) as image:  # its header only
             stored = image.size
-            if stored[0] * stored[1] > MAX_FILE_MEGAPIXELS * 1e6:
-                return (
-                    f"is {stored[0]:,} x {stored[1]:,}; at most {MAX_FILE_MEGAPIXELS} MP are read"
-                )
             orientation = image.getexif().get(_ORIENTATION, 1)
-            orientation = orientation if orientation in range(1, 9) else 1
-            image.draft("RGB", (64, 64))  # JPEG is read to the end, but not all of it computed
-            image.load()
     except Exception as error:
         # Whatever a decoder raises on damaged bytes: this picture can't be used.
         return f"can't be decoded ({' '.join(str(error).split())[:80] or type(error).__name__})"
-    if not cv2.haveImageReader(str(path)):
-        return "is of a kind that OpenCV can't decode"
+    orientation = orientation if orientation in range(1, 9) else 1
+    if problem := damage(path.read_bytes()):
+        return problem
     turned = (stored[1], stored[0]) if orientation in _SIDEWAYS else stored
     for wh_px, turn in ((turned, orientation), (stored, 1)):
         if stated_wh_px is None or _same_shape(wh_px, stated_wh_px):

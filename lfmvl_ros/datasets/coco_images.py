@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -66,8 +67,7 @@ class PictureStore:
 
 
 def _decode(picture: CocoPicture) -> NDArray[Any]:
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    stored = decode_file(picture.path, flags) if picture.path.is_file() else None
+    stored = _stored(picture.path)
     if stored is None:
         raise UserError(
             f"{picture.path} can't be read any more; put it back, or remove it from the "
@@ -84,7 +84,15 @@ def _decode(picture: CocoPicture) -> NDArray[Any]:
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         shown = cv2.resize(np.ascontiguousarray(shown), size, interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(shown[..., ::-1])
+    return np.ascontiguousarray(shown)
+
+
+def _stored(path: Path) -> NDArray[Any] | None:
+    """The image as its file has it; None where it is gone or damaged."""
+    try:
+        return decode_file(path, turn=False)
+    except (OSError, UserError):
+        return None
 
 
 class CocoImages:

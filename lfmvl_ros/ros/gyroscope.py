@@ -101,10 +101,8 @@ class EgoMotionInput:
         settings, lens, problem = self._settings().ego_motion, self._lens, self._lens_problem
         if settings.source == "none":
             return None
-        if lens is not None and all(lens.wh) and lens.wh != frame.wh:
-            (width, height), (across, down) = lens.wh, frame.wh
-            problem = f"camera_info is for {width}x{height}, the pictures have {across}x{down}"
-            lens = None
+        if lens is not None and (unfit := lens.unfit_for(frame.wh)):
+            lens, problem = None, unfit
         turn = self._turn(settings, frame.frame_id)
         self._placed = Placement(
             imu_frame=self._imu_frame,

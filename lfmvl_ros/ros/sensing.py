@@ -6,7 +6,6 @@ Beside ``conversions``, the only file that reads message fields.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -49,6 +48,13 @@ class Lens:
 
     intrinsics: Intrinsics
     wh: tuple[int, int]
+
+    def unfit_for(self, wh: tuple[int, int]) -> str:
+        """Say why this is not the lens of images of that size; "" where it is."""
+        if not all(self.wh) or self.wh == wh:
+            return ""
+        (width, height), (across, down) = self.wh, wh
+        return f"camera_info is for {width}x{height}, the images have {across}x{down}"
 
 
 def to_rate(message: Imu) -> Rate:
@@ -93,21 +99,29 @@ def to_lens(message: CameraInfo, *, rectified: bool) -> Lens:
     """
     if not rectified and message.distortion_model in _FISHEYE:
         raise ConversionError(
-            f"camera_info says {message.distortion_model}: rectify the fisheye's pictures "
-            "(image_rect) to have their movement foretold"
+            f"camera_info says {message.distortion_model}: a fisheye's raw images have no lens "
+            "that fits; use rectified ones (image_rect)"
         )
     p = [float(value) for value in message.p]
     fx, cx, fy, cy = p[0], p[2], p[5], p[6]
     if not rectified or not fx or not fy:
         fx, cx, fy, cy = (float(message.k[i]) for i in (0, 2, 4, 5))
-    if not all(map(math.isfinite, (fx, fy, cx, cy))) or fx <= 0 or fy <= 0:
-        raise ConversionError("camera_info holds no calibration (focal lengths must be above 0)")
     roi = message.roi
+    if roi.x_offset + roi.width > message.width or roi.y_offset + roi.height > message.height:
+        raise ConversionError(
+            f"camera_info has a region of interest of {roi.width}x{roi.height} at {roi.x_offset}, "
+            f"{roi.y_offset} in an image of {message.width}x{message.height}"
+        )
     across, down = max(int(message.binning_x), 1), max(int(message.binning_y), 1)
     width = int(roi.width or message.width) // across
     height = int(roi.height or message.height) // down
     middle = ((cx - roi.x_offset) / across, (cy - roi.y_offset) / down)
-    return Lens(Intrinsics(fx / across, fy / down, *middle), (width, height))
+    try:
+        return Lens(Intrinsics(fx / across, fy / down, *middle), (width, height))
+    except ValueError as error:
+        raise ConversionError(
+            f"camera_info holds no calibration (fx {fx:g}, fy {fy:g}, cx {cx:g}, cy {cy:g})"
+        ) from error
 
 
 def to_transforms(message: TFMessage) -> Iterator[tuple[str, str, tuple[float, ...]]]:

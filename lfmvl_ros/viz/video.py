@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -18,19 +19,20 @@ from lfmvl_ros.core.video_reader import VideoReader
 from lfmvl_ros.core.whole_files import whole_file, write_whole, writing
 
 Image = NDArray[np.uint8]
+_log = logging.getLogger(__name__)
 
 
 def read_image(path: Path) -> Image:
-    """Return an image file as ``(H, W, 3)`` RGB uint8.
+    """Return an image file as ``(H, W, 3)`` RGB uint8; what is guessed about it is logged.
 
     Raises:
         UserError: the file is missing or is no image OpenCV can read.
     """
     check_file(path, "image")
-    picture = decode_file(path)
-    if picture is None:
+    pixels = decode_file(path, on_warning=lambda text: _log.warning("%s: %s", path, text))
+    if pixels is None:
         raise UserError(refusal(path, "image", "convert it to JPEG, PNG, BMP or WebP"))
-    return np.ascontiguousarray(picture[..., ::-1])
+    return pixels
 
 
 def is_video(path: Path) -> bool:

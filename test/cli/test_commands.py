@@ -103,7 +103,9 @@ def test_ground_of_a_video_without_a_time_names_the_flag(
 def test_labels_that_the_card_does_not_list_are_named_at_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_image(tmp_path / "in.png", np.full((120, 160, 3), 90, np.uint8))
+    pixels = np.full((120, 160, 3), 90, np.uint8)
+    pixels[:, :80] = 150
+    write_image(tmp_path / "in.png", pixels)
     words = ["ground", str(tmp_path / "in.png"), "--model", "bundled", "--query"]
     main([*words, "totes, red box"])
     assert "does not list 'totes' (nearest: tote)" in capsys.readouterr().err

@@ -9,6 +9,7 @@ import pytest
 from sensor_msgs.msg import CameraInfo, Image
 
 from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.ros.sensing import to_lens
 from lfmvl_warehouse.scenes import SceneVideo
 
 from ..videos import LEVELS, matroska
@@ -46,7 +47,7 @@ def test_the_scene_with_calibration_at_true_rate(world):
 
     info = infos.next(lambda m: stamp(m) == stamps[-1])
     assert (info.width, info.height, info.header.frame_id) == (64, 64, "eye")
-    assert conversions.to_intrinsics(info).fx_px == scene.focal_px
+    assert to_lens(info, rectified=False).intrinsics.fx_px == scene.focal_px
 
 
 def test_a_video_ends_with_exit_code_0(world, tmp_path):
