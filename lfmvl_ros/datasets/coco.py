@@ -34,6 +34,8 @@ class CocoPicture:
         orientation: how it is to be turned, as EXIF says it; 1 for not at all.
         kinds: (N,) int64 index of each box's category.
         xyxy: (N, 4) float64 boxes, normalised to [0, 1].
+        checked: indices of the categories that were looked for in it; None for all. Nothing is
+            known about the others, so they are not asked for.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class CocoPicture:
     orientation: int
     kinds: NDArray[Any]
     xyxy: NDArray[Any]
+    checked: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

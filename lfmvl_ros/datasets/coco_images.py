@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,4 +136,12 @@ class CocoImages:
             for kind, box, left in zip(picture.kinds, xyxy, share, strict=True)
             if left > 0
         )
-        return LabelledImage(pixels, targets, may_mirror=self._may_mirror)
+        if picture.checked is None:
+            return LabelledImage(pixels, targets, may_mirror=self._may_mirror)
+        names = tuple(self.folder.names[kind] for kind in picture.checked)
+        words = Vocabulary(tuple(each[0] for each in names), (), names)
+        place = {kind: index for index, kind in enumerate(picture.checked)}
+        targets = tuple(
+            replace(target, kind=place[target.kind]) for target in targets if target.kind in place
+        )
+        return LabelledImage(pixels, targets, may_mirror=self._may_mirror, words=words)

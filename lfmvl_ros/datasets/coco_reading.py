@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,16 @@ from lfmvl_ros.datasets.coco_files import (
     CheckedPicture,
     annotation_files,
     check_pictures,
-    same_shape,
+)
+from lfmvl_ros.datasets.coco_listed import (
+    ListedPicture,
+    boxes_misfit,
+    file_name_of,
+    four_numbers,
+    note_checked,
+    objects_of,
+    overhang_px,
+    size_of_boxes,
 )
 from lfmvl_ros.datasets.masks import box_of_mask
 from lfmvl_ros.datasets.picture_finder import PictureFinder, listed_names
@@ -36,18 +45,6 @@ HELD_OUT_SHARE = 0.1
 _MOST_HELD_OUT = 2000
 _MOST_UNUSABLE = 0.5
 _ROUNDING_PX = 1.0  # over the edge by less is no clipping
-_OTHER_SHAPE = 0.05  # of the shorter side, over the edge by more was drawn on another shape
-
-
-@dataclass
-class _Listed:
-    """A picture as the annotation files list it."""
-
-    name: str
-    split: str
-    stated_wh_px: tuple[int, int] | None
-    kinds: list[int] = field(default_factory=list)
-    xywh_px: list[list[float]] = field(default_factory=list)
 
 
 class _Reader:
@@ -57,7 +54,7 @@ class _Reader:
         self.directory = directory
         self.names: list[tuple[str, ...]] = []
         self._numbers: dict[str, int] = {}  # index into names by the plain name in small letters
-        self.listed: dict[Path, _Listed] = {}
+        self.listed: dict[Path, ListedPicture] = {}
         self.left_out: Counter[str] = Counter()
         self.changed: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
@@ -73,14 +70,16 @@ class _Reader:
         """Take over one file's pictures and boxes."""
         kinds = self._kinds(file.content["categories"])
         finder = PictureFinder(self.directory, file.path, file.split, listed)
-        by_id: dict[str, _Listed | None] = {}
-        for image in _objects(file.content["images"]):
+        by_id: dict[str, ListedPicture | None] = {}
+        for image in objects_of(file.content["images"]):
             number, picture = id_key(image.get("id")), self._picture(image, finder, file.split)
             if number in by_id and by_id[number] is not picture:
                 self.leave_out("ids that two pictures have", number)
                 picture = None
             by_id[number] = picture
-        for box in _objects(file.content["annotations"]):
+            if picture is not None and "neg_category_ids" in image:
+                note_checked(picture, image, kinds)
+        for box in objects_of(file.content["annotations"]):
             number, kind = id_key(box.get("image_id")), kinds.get(id_key(box.get("category_id")))
             if number not in by_id:
                 self.leave_out("boxes of a picture that is not listed")
@@ -98,7 +97,7 @@ class _Reader:
 
     def _kinds(self, categories: list[Any]) -> dict[str, int]:
         kinds = {}
-        for category in _objects(categories):
+        for category in objects_of(categories):
             names = names_of(plain_text(category.get("name", "")))
             number = self._numbers.setdefault(names[0].casefold(), len(self.names))
             if number == len(self.names):
@@ -110,15 +109,17 @@ class _Reader:
 
     def _xywh(self, box: dict[str, Any]) -> list[float]:
         """The box, or that of its mask; NaN where it has none: an empty one."""
-        xywh = _four_numbers(box.get("bbox"))
+        xywh = four_numbers(box.get("bbox"))
         if xywh is None and box.get("segmentation"):
             xywh = box_of_mask(box["segmentation"])
             self.changed["boxes taken from masks"] += xywh is not None
         return xywh or [float("nan")] * 4
 
-    def _picture(self, image: dict[str, Any], finder: PictureFinder, split: str) -> _Listed | None:
+    def _picture(
+        self, image: dict[str, Any], finder: PictureFinder, split: str
+    ) -> ListedPicture | None:
         self.pictures += 1
-        file_name = _file_name(image)
+        file_name = file_name_of(image)
         path = finder.find(file_name)
         if isinstance(path, str):
             self.leave_out(path, file_name or "one without file_name")
@@ -128,7 +129,7 @@ class _Reader:
         except (KeyError, TypeError, ValueError, OverflowError):
             stated = (0, 0)
         inside = Path(os.path.relpath(path, self.directory)).as_posix()
-        entry = _Listed(inside, split, stated if min(stated) > 0 else None)
+        entry = ListedPicture(inside, split, stated if min(stated) > 0 else None)
         known = self.listed.setdefault(path.resolve(), entry)
         if known is not entry:
             self.pictures -= 1  # listed by another file as well: boxes of both count
@@ -143,28 +144,37 @@ class _Reader:
         for path, check in zip(paths, checks, strict=True):
             listed = self.listed[path]
             if isinstance(check, CheckedPicture):
-                pictures.append((self._converted(path, listed, check), listed.split))
+                picture = self._converted(path, listed, check)
+                if picture.checked is None or set(picture.checked) & set(picture.kinds.tolist()):
+                    pictures.append((picture, listed.split))
+                else:
+                    self.pictures -= 1
+                    self.leave_out("pictures without a category that was searched to its end")
                 continue
             self.leave_out("pictures that can't be used", f"{listed.name}, which {check}")
             for _ in listed.kinds:
                 self.leave_out("boxes of unusable pictures")
         return pictures
 
-    def _converted(self, path: Path, listed: _Listed, check: CheckedPicture) -> CocoPicture:
+    def _converted(self, path: Path, listed: ListedPicture, check: CheckedPicture) -> CocoPicture:
         check = self._turned_to_fit(listed, check)
-        about = _about(listed, check)
+        about = size_of_boxes(listed, check)
         xywh_px = np.array(listed.xywh_px).reshape(-1, 4)
         xyxy, empty, outside = boxes_from_xywh(xywh_px, about)
         for reason, which in (("empty boxes", empty), ("boxes outside their picture", outside)):
             for _ in range(int(which.sum())):
                 self.leave_out(reason, listed.name)
         kept = ~(empty | outside)
-        cut = kept & (_overhang_px(xywh_px, about) > _ROUNDING_PX)
+        cut = kept & (overhang_px(xywh_px, about) > _ROUNDING_PX)
         self.changed["boxes clipped to their picture"] += int(cut.sum())
         kinds = np.array(listed.kinds, np.int64)[kept]
-        return CocoPicture(path, listed.name, check.wh_px, check.orientation, kinds, xyxy[kept])
+        checked = None
+        if listed.checked is not None:
+            checked = tuple(sorted((listed.checked | set(listed.kinds)) - listed.unfinished))
+        where = (path, listed.name, check.wh_px, check.orientation)
+        return CocoPicture(*where, kinds, xyxy[kept], checked)
 
-    def _turned_to_fit(self, listed: _Listed, check: CheckedPicture) -> CheckedPicture:
+    def _turned_to_fit(self, listed: ListedPicture, check: CheckedPicture) -> CheckedPicture:
         """The picture turned the other way, where only then its boxes are in it.
 
         Annotations may state the size of the stored picture and hold boxes of the one that EXIF
@@ -173,50 +183,13 @@ class _Reader:
         if check.other is None or not listed.xywh_px:
             return check
         xywh_px = np.array(listed.xywh_px)
-        now, then = (_misfits(xywh_px, _about(listed, each)) for each in (check, check.other))
+        now, then = (
+            boxes_misfit(xywh_px, size_of_boxes(listed, each)) for each in (check, check.other)
+        )
         if not now or then:
             return check
         self.changed["pictures turned so that their boxes fit"] += 1
         return check.other
-
-
-def _about(listed: _Listed, check: CheckedPicture) -> tuple[int, int]:
-    """The size that boxes are about: the stated one, upright like the picture is shown."""
-    stated = listed.stated_wh_px or check.wh_px
-    return stated if same_shape(stated, check.wh_px) else (stated[1], stated[0])
-
-
-def _overhang_px(xywh_px: NDArray[Any], wh_px: tuple[int, int]) -> NDArray[Any]:
-    """(N,) how far boxes reach over the edge of a picture at most; 0 where one is no number."""
-    beyond = np.concatenate(
-        [-xywh_px[:, :2], xywh_px[:, :2] + xywh_px[:, 2:] - np.array(wh_px)], axis=1
-    )
-    return np.asarray(np.nan_to_num(beyond, nan=0.0).max(axis=1, initial=0.0))
-
-
-def _misfits(xywh_px: NDArray[Any], wh_px: tuple[int, int]) -> bool:
-    """Whether a box reaches so far over the edge that it is of a picture of another shape."""
-    return bool((_overhang_px(xywh_px, wh_px) > _OTHER_SHAPE * min(wh_px)).any())
-
-
-def _file_name(image: dict[str, Any]) -> str:
-    """``file_name``, or the end of LVIS's ``coco_url``."""
-    if image.get("file_name"):
-        return str(image["file_name"])
-    return "/".join(str(image.get("coco_url", "")).split("/")[-2:])
-
-
-def _objects(items: list[Any]) -> Iterable[dict[str, Any]]:
-    return (item for item in items if isinstance(item, dict))
-
-
-def _four_numbers(bbox: object) -> list[float] | None:
-    """A box as numbers; None where it is none."""
-    try:
-        numbers = [float(value) for value in bbox]  # type: ignore[attr-defined]
-    except (TypeError, ValueError, OverflowError):
-        numbers = []
-    return numbers if len(numbers) == 4 else None
 
 
 def read_folder(directory: Path) -> CocoFolder:
@@ -233,7 +206,7 @@ def read_folder(directory: Path) -> CocoFolder:
     files, strange = annotation_files(directory)
     for what in strange:
         reader.leave_out("JSON files that hold no annotations of objects", what)
-    names = [_file_name(item) for file in files for item in _objects(file.content["images"])]
+    names = [file_name_of(item) for file in files for item in objects_of(file.content["images"])]
     listed = listed_names(names)
     for file in files:
         if file.split == "test":
@@ -299,6 +272,13 @@ def _shuffled(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
+def _renumbered(picture: CocoPicture, number: NDArray[Any], in_use: set[int]) -> CocoPicture:
+    checked = picture.checked
+    if checked is not None:
+        checked = tuple(int(number[kind]) for kind in checked if kind in in_use)
+    return replace(picture, kinds=number[picture.kinds], checked=checked)
+
+
 def _without_unused(
     reader: _Reader, training: Sequence[CocoPicture], held_out: Sequence[CocoPicture]
 ) -> tuple[tuple[tuple[str, ...], ...], tuple[CocoPicture, ...], tuple[CocoPicture, ...]]:
@@ -311,7 +291,7 @@ def _without_unused(
     number = np.zeros(len(names), np.int64)
     number[used] = np.arange(len(used))
     parts = [
-        tuple(replace(picture, kinds=number[picture.kinds]) for picture in part)
+        tuple(_renumbered(picture, number, in_use) for picture in part)
         for part in (training, held_out)
     ]
     return tuple(names[index] for index in used), parts[0], parts[1]
