@@ -16,6 +16,9 @@ DURATION ?= 30
 CAMERA   ?= scene
 QUERY    ?=
 OUT      ?= out/demo
+# Tests run file by file in so many processes; 0: all in one, with pytest's own output.
+WORKERS  ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); test $$n -lt 4 && echo $$n || echo 4)
+PYTEST   := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: help setup bench-setup demo test test-fast test-deep lint types pytest format clean
 
@@ -52,10 +55,10 @@ demo: setup  ## camera, perception node and a subscriber over ROS 2 for 30 s; re
 test: lint types pytest  ## ruff, mypy and pytest: what CI runs
 
 test-fast: lint types  ## the same without the tests marked slow
-	$(BIN)/python -m pytest -m "not slow and not deep"
+	$(PYTEST) -m "not slow and not deep"
 
 test-deep: lint types  ## the same and more: ten times the examples of property tests, new ones each time, and every printed command
-	$(BIN)/python -m pytest --hypothesis-profile deep --timeout 3600 -m "deep or not deep"
+	$(PYTEST) --hypothesis-profile deep --timeout 3600 -m "deep or not deep"
 
 bench-setup: setup  ## what benchmarks compare with, into the same environment
 	$(PIP) -r requirements-bench.txt
@@ -70,7 +73,7 @@ types: setup
 	$(BIN)/mypy
 
 pytest: setup
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 format: setup  ## let ruff mend and format
 	$(BIN)/ruff check --fix .

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
-from lfmvl_ros.core.interrupts import tidied_by
+from lfmvl_ros.core.interrupts import held, tidied_by
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _KILLED_S = 5.0
@@ -116,11 +116,13 @@ def interrupts_kept_from_children() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _blocked(*numbers: signal.Signals) -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    """Keep signals from children that start in the block, and from interrupting their start."""
+    with held():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_worker_processes(grace_s: float = 5.0) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from .docs_commands import ROOT, RULES, Command, Rule, all_commands, commands, rule_for, stable
+from .domains import next_domain
 
 COMMANDS = all_commands()
 RUN = [command for command in COMMANDS if not rule_for(command).why_not]
@@ -46,7 +47,7 @@ class Workplace:
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             "VENV": ".tools",
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-            "ROS_DOMAIN_ID": str(1 + os.getpid() % 100),
+            "ROS_DOMAIN_ID": next_domain(),
             "HF_HUB_OFFLINE": "1",
         }
         self.made: set[str] = set()

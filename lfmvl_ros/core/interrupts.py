@@ -23,6 +23,7 @@ from typing import Any
 
 _TO_TIDY: list[Callable[[], object]] = []  # called before a signal ends the process at once
 _RETRY_S, _RETRIES = 0.02, 150
+_held = 0  # blocks of held() that the main thread is in; handlers run there, too
 
 
 class Interrupted(KeyboardInterrupt):
@@ -41,6 +42,23 @@ def tidied_by(function: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         _TO_TIDY.remove(function)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """In the block, let the first signal wait; it raises at most 20 ms after it.
+
+    A mask of signals (``pthread_sigmask``) does not do that where the process has other threads:
+    the kernel hands the signal to one of them, and Python then runs the handler in the main one.
+    Outside the main thread, where no handler runs, nothing is changed.
+    """
+    global _held  # noqa: PLW0603  (as signal handlers, it belongs to the process)
+    here = threading.current_thread() is threading.main_thread()
+    _held += here
+    try:
+        yield
+    finally:
+        _held -= here
 
 
 class InterruptWatch:
@@ -114,6 +132,9 @@ class InterruptWatch:
 
     def _raise(self, frame: FrameType | None) -> None:
         """End the process at once where nothing is lost by it, else raise when it is safe."""
+        if _held:
+            signal.setitimer(signal.ITIMER_REAL, _RETRY_S)
+            return
         if _is_importing(frame):
             if not _TO_TIDY:
                 self._end_now()

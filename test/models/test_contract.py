@@ -121,8 +121,12 @@ def test_the_deadline_stops_an_answer(model, scenes):
     frames, prompts = scenes(1)
     ground(model, frames, prompts)  # whatever a first call costs
     # Sampled, or a quick machine gets as far as words without end, which is another reason to stop.
+    # Even so an answer may end by itself before its deadline, which is the shortest there is.
     endless = GenerationSettings(max_new_tokens=4096, timeout_s=0.1, temperature=1.5)
-    (reply,) = ground(model, frames, prompts, generation=endless)
+    for _ in range(30):
+        (reply,) = ground(model, frames, prompts, generation=endless)
+        if reply.finish is FinishReason.DEADLINE:
+            break
     assert reply.finish is FinishReason.DEADLINE
     assert len(reply.tokens) < 4096
 

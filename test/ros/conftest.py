@@ -28,6 +28,7 @@ from vision_msgs.msg import Detection2DArray
 from lfmvl_ros.ros import conversions, qos
 from lfmvl_ros.ros.transport import fast_dds, middleware
 
+from ..domains import next_domain
 from ..schemas import check
 
 PATIENCE_S = 60.0  # for machines with two busy cores; nothing waits longer than it must
@@ -39,7 +40,7 @@ TRANSITIONS = {"configure": 1, "cleanup": 2, "activate": 3, "deactivate": 4}
 def ros(monkeypatch):
     """A context on a domain of its own that nobody outside this machine hears."""
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + next(_COUNTER) % 100))
+    monkeypatch.setenv("ROS_DOMAIN_ID", next_domain())
     free_bytes = fast_dds.free_shared_memory()
     profile = middleware.choose_profile("auto", os.environ, processes=8, free_bytes=free_bytes)
     for name, value in profile.variables.items():
