@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from lfmvl_ros.core.colour import Pixels
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.intrinsics import Intrinsics
-from lfmvl_ros.ros.sensors.image_sources import USUAL_RATE_HZ
-from lfmvl_ros.ros.sensors.pixels import Pixels
+from lfmvl_ros.core.video_reader import USUAL_RATE_HZ
 from lfmvl_warehouse.scenes import KINDS, SceneVideo, known_names
 
 # Drawing an object for the first time takes longer than a frame lasts.

@@ -46,11 +46,11 @@ class Intrinsics:
         return iter((self.fx_px, self.fy_px, self.cx_px, self.cy_px))
 
     def homography(self, rotation: FloatArray, scale: FloatArray) -> FloatArray:
-        """Return ``(3, 3)`` that takes points of a picture to where a rotation puts them.
+        """Return ``(3, 3)`` that takes points of an image to where a rotation puts them.
 
         Args:
             rotation: ``(3, 3)`` see :meth:`lfmvl_ros.core.tracking.EgoMotion.rotation`.
-            scale: ``(2,)`` px of a copy of the picture, in which the points are, for one of its.
+            scale: ``(2,)`` px of a copy of the image, in which the points are, for one of its.
         """
         matrix = np.array(
             [[self.fx_px, 0.0, self.cx_px], [0.0, self.fy_px, self.cy_px], [0.0, 0.0, 1.0]]

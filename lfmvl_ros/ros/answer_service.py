@@ -18,7 +18,6 @@ import functools
 import queue
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -27,10 +26,10 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.ros import commands, qos
 from lfmvl_ros.ros.gate import Gate
+from lfmvl_ros.ros.model_manager import ModelManager
 
 MOST_WAITING = 1000
 _BURST, _PAUSE_S = 5, 0.02  # responses without a pause, and the pause after each further one
@@ -43,7 +42,7 @@ class AnswerService:
         node: that offers the service.
         prefix: of the camera's topics and services.
         camera: its name, "" when it is the only one.
-        pipeline: returns the pipeline, None while the node is not configured.
+        models: hold the pipeline, None while the node is not configured.
         gate: responses are sent through it.
     """
 
@@ -52,10 +51,10 @@ class AnswerService:
         node: Node,
         prefix: str,
         camera: str,
-        pipeline: Callable[[], Pipeline | None],
+        models: ModelManager,
         gate: Gate,
     ) -> None:
-        self._camera, self._pipeline, self._gate = camera, pipeline, gate
+        self._camera, self._models, self._gate = camera, models, gate
         self._lock = threading.Lock()
         self._waiting: dict[Future[Answer], float] = {}  # until when, monotonic seconds
         self._log = node.get_logger()
@@ -90,7 +89,7 @@ class AnswerService:
         self, _request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response | Future[Answer]:
         try:
-            pipeline = self._pipeline()
+            pipeline = self._models.pipeline
             if pipeline is None:
                 raise UserError(commands.NOT_CONFIGURED)
             if len(self._waiting) >= MOST_WAITING:

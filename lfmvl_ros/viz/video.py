@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read and write pictures and videos, with errors a person can act on."""
+"""Read and write images and videos, with errors a person can act on."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def is_video(path: Path) -> bool:
 
 
 def write_image(path: Path, pixels: Image) -> None:
-    """Write an RGB picture; the suffix chooses the format.
+    """Write an RGB image; the suffix chooses the format.
 
     Raises:
         UserError: unknown suffix, or the file can't be written; one that was there stays.

@@ -34,16 +34,16 @@ def test_the_scene_with_calibration_at_true_rate(world):
     world.start("camera_node", parameters=parameters)
     seen = [images.next() for _ in range(12)]
     stamps = np.array([stamp(message) for message in seen])
-    steps = np.diff(stamps) / 50e6  # periods; skipped pictures leave whole ones out
+    steps = np.diff(stamps) / 50e6  # periods; skipped images leave whole ones out
     assert (np.abs(steps - np.rint(steps)) < 0.1).all(), steps
     assert (np.rint(steps) >= 1).all()
 
     scene = SceneVideo(3, wh=(64, 64), fps=20.0)
-    pictures = [conversions.frame_from_image(message).pixels for message in seen]
+    frames = [conversions.frame_from_image(message).pixels for message in seen]
     indices = np.rint((stamps - stamps[0]) / 50e6).astype(int)
-    first = next(i for i in range(200) if np.array_equal(scene.frame(i).pixels, pictures[0]))
-    for index, picture in zip(indices, pictures, strict=True):
-        assert np.array_equal(scene.frame(first + int(index)).pixels, picture)
+    first = next(i for i in range(200) if np.array_equal(scene.frame(i).pixels, frames[0]))
+    for index, image in zip(indices, frames, strict=True):
+        assert np.array_equal(scene.frame(first + int(index)).pixels, image)
 
     info = infos.next(lambda m: stamp(m) == stamps[-1])
     assert (info.width, info.height, info.header.frame_id) == (64, 64, "eye")

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 import cv2
+import numpy as np
 
+from lfmvl_ros.core.colour import Pixels
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.intrinsics import Intrinsics
@@ -18,7 +20,6 @@ from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.user_files import exists, is_directory, is_regular_file, user_path
 from lfmvl_ros.core.video_reader import USUAL_RATE_HZ, VideoReader
 from lfmvl_ros.registry import IMAGE_SOURCES, load, names
-from lfmvl_ros.ros.sensors.pixels import Pixels
 from lfmvl_ros.viz.video import read_image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
@@ -264,4 +265,6 @@ class DeviceSource(_Pinhole):
 
     def _grab(self) -> Pixels | None:
         ok, image = self._capture.read()
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if ok and image is not None else None
+        if not ok or image is None:
+            return None
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)

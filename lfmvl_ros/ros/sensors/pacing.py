@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lfmvl_ros.core.colour import Pixels
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros.sensors.image_sources import ImageSource
-from lfmvl_ros.ros.sensors.pixels import Pixels
 
 _AHEAD = 3
 _End = UserError | None

@@ -21,7 +21,7 @@ ENCODINGS_OUT = ("rgb8", "bgr8", "mono8")
 
 
 class ConversionError(ValueError):
-    """A picture that can't be used. ``reason`` is the drop counter it belongs to."""
+    """An image that can't be used. ``reason`` is the drop counter it belongs to."""
 
     def __init__(self, message: str, reason: str = "corrupt") -> None:
         super().__init__(message)
@@ -94,7 +94,7 @@ def decode_raw(
 
 
 def decode_compressed(format_: str, data: Any, *, max_megapixels: float = 64.0) -> Pixels:
-    """Return the RGB pixels of a JPEG or PNG picture.
+    """Return the RGB pixels of a JPEG or PNG image.
 
     Args:
         format_: the message's ``format``, such as ``jpeg`` or ``16UC1; png compressed``. What is
@@ -127,7 +127,7 @@ def decode_compressed(format_: str, data: Any, *, max_megapixels: float = 64.0) 
 
 
 def encode_jpeg(pixels: Pixels, quality: int = 80) -> bytes:
-    """Return ``(H, W, 3)`` RGB as a JPEG picture; ``quality`` is 1 to 100."""
+    """Return ``(H, W, 3)`` RGB as a JPEG image; ``quality`` is 1 to 100."""
     _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()
 
@@ -142,7 +142,7 @@ def encode_raw(pixels: Pixels, encoding: str) -> NDArray[np.uint8]:
     if encoding == "rgb8":
         return pixels
     if encoding == "bgr8":
-        return cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), np.uint8)
     if encoding == "mono8":
-        return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
     raise ValueError(f"encoding must be one of {', '.join(ENCODINGS_OUT)}, got {encoding!r}")

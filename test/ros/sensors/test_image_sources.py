@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Video, folder and scene as picture sources; what can't be read is said in one sentence."""
+"""Video, folder and scene as image sources; what can't be read is said in one sentence."""
 
 import cv2
 import numpy as np
@@ -53,7 +53,7 @@ def test_video_rate_order_end_and_rewind(video):
     source.close()
 
 
-def test_video_skips_the_picture_it_was_tried_with(video):
+def test_video_skips_the_image_it_was_tried_with(video):
     source = open_source(settings(video, rate_hz=5.0))
     assert source.rate_hz == 5.0
     source.skip(1)
