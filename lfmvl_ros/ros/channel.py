@@ -21,12 +21,13 @@ from lfmvl_ros.ros.gyroscope import EgoMotionInput
 from lfmvl_ros.ros.image_reader import image_topic
 from lfmvl_ros.ros.image_subscription import subscribe_to_images
 from lfmvl_ros.ros.outputs import Outputs, of_frame
-from lfmvl_ros.ros.sensing import are_rectified
 from lfmvl_ros.ros.sensors.arrivals import ArrivalMonitor
 from lfmvl_ros.ros.sensors.intake import FrameIntake
+from lfmvl_ros.ros.sensors.lens import are_rectified
 from lfmvl_ros.ros.shared import Shared
 
 if TYPE_CHECKING:
+    from lfmvl_ros.ros.rules_channel import RulesChannel
     from lfmvl_ros.ros.spatial.place_channel import PlaceChannel
 
 
@@ -44,6 +45,7 @@ class CameraChannel:
         self._node, self._gate, self._streams = shared.node, shared.gate, shared.streams
         self._ego: EgoMotionInput | None = None
         self._places: PlaceChannel | None = None
+        self._rules: RulesChannel | None = None
         self._subscriptions: list[Subscription] = []
         self._outputs: Outputs | None = None
         self._monitor: CameraMonitor | None = None
@@ -74,6 +76,15 @@ class CameraChannel:
                 self._settings,
                 self._warn,
             )
+        self._open_rules()
+
+    def _open_rules(self) -> None:
+        if self._settings().rules_file:
+            from lfmvl_ros.ros.rules_channel import RulesChannel  # most nodes need none
+
+            self._rules = RulesChannel(
+                self._node, self._streams, self._gate, self.name, self._settings, self._warn
+            )
 
     def start(self) -> None:
         """Subscribe to the camera, and to the gyroscope if there is to be one."""
@@ -89,6 +100,8 @@ class CameraChannel:
             )
         if self._places is not None:
             self._places.start(topic)
+        if self._rules is not None:
+            self._rules.start()
         self._intake.start()
         assert self._outputs is not None
         self._subscriptions = [
@@ -121,6 +134,8 @@ class CameraChannel:
         self._intake.stop()
         if self._places is not None:
             self._places.stop()
+        if self._rules is not None:
+            self._rules.stop()
         if (pipeline := self._shared.pipeline) is not None:
             pipeline.set_ego_motion(self.name, None)
 
@@ -132,6 +147,9 @@ class CameraChannel:
         places, self._places = self._places, None
         if places is not None:
             places.close()
+        rules, self._rules = self._rules, None
+        if rules is not None:
+            rules.close()
 
     # -- results -----------------------------------------------------------------------------------
 
@@ -145,6 +163,18 @@ class CameraChannel:
         outputs = self._outputs
         if outputs is not None:
             self._gate.call(outputs.answer, answer)
+        if self._rules is not None:
+            self._rules.answer(answer)
+
+    def poll(self) -> None:
+        """Look for changes of the rules file; not while the node's state changes."""
+        if self._rules is not None:
+            self._rules.poll()
+        elif self._outputs is not None:
+            self._open_rules()
+            if self._rules is not None and self._monitor is not None:
+                self._rules.activate()
+                self._rules.start()
 
     def health(self, pipeline: PipelineStatus, now_s: float) -> list[Health]:
         """Return how the camera is doing; nothing while it is not listened to."""
@@ -153,11 +183,12 @@ class CameraChannel:
             return []
         intake, arrivals = self._intake.status(), self._arrivals.status()
         camera = monitor.report(intake, pipeline, self._settings(), now_s, arrivals)
-        ego, places = self._ego, self._places
+        ego, places, rules = self._ego, self._places, self._rules
         return [
             camera,
             *([] if ego is None else ego.health(now_s)),
             *([] if places is None else [places.health()]),
+            *([] if rules is None else [rules.health()]),
         ]
 
     def _on_camera_info(self, message: CameraInfo, _info: dict[str, int]) -> None:
@@ -181,6 +212,8 @@ class CameraChannel:
             self._gate.call(outputs.tracks, frame, tracks)
             if self._places is not None:
                 self._places.tracks(tracks, verdict)
+            if self._rules is not None:
+                self._rules.tracks(tracks, verdict)
 
     def _settings(self) -> PerceptionSettings:
         return self._shared.settings

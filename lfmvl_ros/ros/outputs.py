@@ -17,7 +17,7 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import conversions, qos
-from lfmvl_ros.ros.sensing import Lens, to_lens
+from lfmvl_ros.ros.sensors.lens import Lens, to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.viz.drawing import draw_marks, marks_of_tracks
 

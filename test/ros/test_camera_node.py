@@ -9,7 +9,7 @@ import pytest
 from sensor_msgs.msg import CameraInfo, Image
 
 from lfmvl_ros.ros import conversions, qos
-from lfmvl_ros.ros.sensing import to_lens
+from lfmvl_ros.ros.sensors.lens import to_lens
 from lfmvl_warehouse.scenes import SceneVideo
 
 from ..videos import LEVELS, matroska

@@ -23,7 +23,7 @@ from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.tracking import Tracks, TrackState
 from lfmvl_ros.ros import conversions
 from lfmvl_ros.ros.diagnostics.health import WARN, Health
-from lfmvl_ros.ros.sensing import to_lens
+from lfmvl_ros.ros.sensors.lens import to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 
 STAMP_NS = 1_700_000_000_123_456_789

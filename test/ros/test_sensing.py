@@ -10,7 +10,8 @@ from tf2_msgs.msg import TFMessage
 
 from lfmvl_ros.core.tracking import Intrinsics
 from lfmvl_ros.ros import conversions
-from lfmvl_ros.ros.sensing import to_lens, to_rate, to_transforms
+from lfmvl_ros.ros.sensing import to_rate, to_transforms
+from lfmvl_ros.ros.sensors.lens import to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 
 STAMP_NS = 1_700_000_000_123_456_789

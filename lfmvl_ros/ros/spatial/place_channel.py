@@ -25,7 +25,7 @@ from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.conversions import stamp_ns
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.gate import Gate
-from lfmvl_ros.ros.sensing import Lens, are_rectified, to_lens
+from lfmvl_ros.ros.sensors.lens import Lens, are_rectified, to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.spatial.messages import to_depth_image
 from lfmvl_ros.ros.spatial.pairing import Match, StampedBuffer, View, registration_problem
