@@ -114,6 +114,10 @@ class CocoImages:
         pixels = self._store.pixels(picture)
         return self.labelled(picture, pixels, picture.xyxy, np.ones(len(picture.xyxy)))
 
+    def words(self, scene: LabelledImage) -> Vocabulary:
+        """What may be asked about an image of this source; kinds of its targets index into it."""
+        return scene.words or self.vocabulary
+
     def labelled(
         self, picture: CocoPicture, pixels: NDArray[Any], xyxy: NDArray[Any], share: NDArray[Any]
     ) -> LabelledImage:

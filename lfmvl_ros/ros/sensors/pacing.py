@@ -14,8 +14,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from lfmvl_ros.core.colour import Pixels
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros.sensors.image_sources import ImageSource
 
@@ -45,7 +45,7 @@ class Pacer:
     def __init__(
         self,
         source: ImageSource,
-        deliver: Callable[[Pixels, int], None],
+        deliver: Callable[[Any, int], object],
         *,
         loop: bool,
         ended: Callable[[_End], None],
@@ -142,7 +142,7 @@ class Pacer:
                 if now_ns - max(due_ns, item.ready_ns) > item.period_ns:
                     self._count_skipped(1)  # the consumer held it up: a newer one is due by now
                     continue
-            self._deliver(item.pixels, late_ns)
+            self._deliver(item.content, late_ns)
             with self._lock:
                 self._published += 1
 
@@ -201,7 +201,7 @@ class _Schedule:
 class _Image:
     offset_ns: int
     period_ns: int
-    pixels: Pixels
+    content: Any  # what the source read
     ready_ns: int
 
 
