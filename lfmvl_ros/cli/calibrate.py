@@ -13,6 +13,7 @@ import numpy as np
 
 from lfmvl_ros.cli.calibration_folder import ImageSet, image_sets
 from lfmvl_ros.cli.calibration_judging import Judged, ask_all
+from lfmvl_ros.cli.flags import add_setting_flags, settings_from
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.calibration.fit import FOLDS, LEAST_BLOCK, METHODS, compare, fit
 from lfmvl_ros.core.calibration.reliability import (
@@ -25,7 +26,6 @@ from lfmvl_ros.core.calibration.reliability import (
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
-from lfmvl_ros.core.user_files import is_directory, user_path
 from lfmvl_ros.core.whole_files import finite
 from lfmvl_ros.datasets.questions import FOUND_IOU, QuestionSet
 from lfmvl_ros.registry import QUESTION_SETS, load
@@ -47,8 +47,10 @@ HELP = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "--model", default="bundled", help="directory of the weights, or 'bundled' (default)"
-    )
+        "--model", default="bundled",
+        help="directory, catalogue name or hub id of a checkpoint (default: bundled)",
+    )  # fmt: skip
+    add_setting_flags(parser, [PerceptionSettings.describe()["revision"]])
     parser.add_argument(
         "--data", type=Path, metavar="FOLDER",
         help="labelled images in COCO format, as `lfmvl train --data` reads them; the val split "
@@ -73,10 +75,11 @@ def run(args: argparse.Namespace) -> int:
     """Print what was measured, as a JSON line at the end; exit code 1 when the fit doesn't help."""
     scenes = _checked(args)
     from lfmvl_ros.models.calibration_file import write_calibration
+    from lfmvl_ros.models.hub import local_folder
     from lfmvl_ros.models.load import load_model
 
-    settings = PerceptionSettings().updated({"model": args.model})
-    folder = _folder(args.model)
+    folder = local_folder(args.model, settings_from(args).revision)
+    settings = PerceptionSettings().updated({"model": str(folder)})
     begun_s = time.monotonic()
     images = None if args.data is None else image_sets(args.data, folder)
     if images is not None:
@@ -151,19 +154,6 @@ def _answers(
                 f"{name!r}, and a calibration takes at least {LEAST_BLOCK}; {advice}"
             )
     return fitted_on, measured
-
-
-def _folder(model: str) -> Path:
-    """Return the directory of the weights."""
-    from lfmvl_ros.models.catalog import find
-
-    entry = find(model)
-    folder = user_path(entry.source if entry and entry.directory else model, "model")
-    if not is_directory(folder):
-        raise UserError(
-            f"{model} is no directory on this machine; give that of a downloaded checkpoint"
-        )
-    return folder
 
 
 def _joined(measured: Mapping[str, Judged]) -> Judged:

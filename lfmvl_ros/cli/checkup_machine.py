@@ -103,12 +103,14 @@ def download(hub_id: str, *, cached: bool, reachable: bool) -> Finding:
     )  # fmt: skip
 
 
-def is_cached(hub_id: str) -> bool:
+def is_cached(hub_id: str, revision: str = "") -> bool:
     """Return whether a copy of a hub's checkpoint is on this machine."""
     from huggingface_hub import try_to_load_from_cache
 
     try:
-        return isinstance(try_to_load_from_cache(hub_id, "config.json"), str)
+        return isinstance(
+            try_to_load_from_cache(hub_id, "config.json", revision=revision or None), str
+        )
     except ValueError:  # no id of a hub; loading says so
         return True
 

@@ -44,6 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-model", action="store_true", help="do not load a checkpoint")
     parser.add_argument("--device", default=defaults.device, help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--dtype", default=defaults.dtype, help="auto, float32, bfloat16, float16")
+    parser.add_argument(
+        "--revision", default=defaults.revision, help="branch, tag or commit of a hub's checkpoint"
+    )
     parser.add_argument("--topic", help="image topic to listen to, such as /camera/image_raw")
     parser.add_argument(
         "--image",
@@ -128,10 +131,16 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
 
     try:
         settings = PerceptionSettings().updated(
-            {"model": args.model, "device": args.device, "dtype": args.dtype, "query": _QUERY}
+            {
+                "model": args.model,
+                "device": args.device,
+                "dtype": args.dtype,
+                "revision": args.revision,
+                "query": _QUERY,
+            }
         )
         yield Finding(OK, "device", _device(settings))
-        for finding in _download(settings.model):
+        for finding in _download(settings.model, settings.revision):
             yield finding
             if finding.level == FAIL:
                 return
@@ -180,18 +189,18 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _download(model: str) -> Iterator[Finding]:
+def _download(model: str, revision: str) -> Iterator[Finding]:
     """Say beforehand what loading would take minutes to find out."""
-    from lfmvl_ros.models.catalog import find
+    from lfmvl_ros.models.catalog import directory_of, find
 
-    entry = find(model)
-    hub_id = model if entry is None else "" if entry.directory else entry.id
-    if _runs_elsewhere(model):
+    if _runs_elsewhere(model) or directory_of(model) is not None:
         return
+    entry = find(model)
+    hub_id = model if entry is None else entry.id
     is_path = exists(user_path(hub_id, "model")) or hub_id.startswith((".", "/", "~"))
     if hub_id.count("/") != 1 or is_path or hub_id.endswith(".jsonl"):
         return
-    cached = checkup_machine.is_cached(hub_id)
+    cached = checkup_machine.is_cached(hub_id, revision)
     reachable = cached or checkup_machine.is_reachable(checkup_machine.hub_host())
     yield checkup_machine.download(hub_id, cached=cached, reachable=reachable)
 

@@ -7,6 +7,8 @@ import argparse
 import re
 from pathlib import Path
 
+from lfmvl_ros.cli.flags import add_setting_flags, settings_from
+from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.models.catalog import find
 from lfmvl_ros.models.gguf.export import KINDS, export_gguf
@@ -32,13 +34,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="precision of the weights: f16 (default) answers as transformers does; q8_0 and q4_0 "
         "are smaller and faster, and change some answers; f32 is for comparison",
     )
+    add_setting_flags(parser, [PerceptionSettings.describe()["revision"]])
     parser.add_argument("--name", help="stem of the files (default: name of the checkpoint)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the files and print their paths; exit code 0."""
     entry = find(args.model)
-    folder = local_folder(args.model)
+    folder = local_folder(args.model, settings_from(args).revision)
     name = args.name or (entry.name if entry else folder.resolve().name)
     if not re.fullmatch(r"[\w.-]+", name):
         raise UserError(f"--name may hold letters, digits, '_', '-' and '.'; got {name!r}")

@@ -10,6 +10,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lfmvl_ros.cli.flags import add_setting_flags, settings_from
+from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--from", dest="start", required=True, metavar="MODEL",
         help="checkpoint to start from: a hub id, a directory, or 'bundled'",
     )  # fmt: skip
+    add_setting_flags(parser, [PerceptionSettings.describe()["revision"]])
     parser.add_argument("--out", type=Path, required=True, help="run directory")
     parser.add_argument(
         "--keep", action="append", default=[], metavar="DIR[=WEIGHT]",
@@ -93,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
     request = Request(
         data=[parse_folder(text) for text in args.data],
         start=args.start,
+        revision=settings_from(args).revision,
         out=args.out,
         keep=[parse_folder(text) for text in args.keep],
         resume=args.resume,

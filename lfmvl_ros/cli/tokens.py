@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import re
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 from lfmvl_ros.cli.flags import value_of
@@ -99,12 +98,12 @@ def _rules(args: argparse.Namespace) -> ImageTokenSettings:
 
 def _rules_of_model(model: str) -> ImageTokenSettings:
     """The checkpoint's own configuration where it lies on this machine, else the catalogue's."""
-    from lfmvl_ros.models.catalog import catalog, find
+    from lfmvl_ros.models.catalog import catalog, directory_of, find
     from lfmvl_ros.models.checkpoint_files import image_rules
 
     entry = find(model)
-    folder = Path(entry.source if entry and entry.directory else model)
-    if folder.is_dir():
+    folder = directory_of(model)
+    if folder is not None:
         return image_rules(folder)
     if entry is None:
         names = ", ".join(entry.name for entry in catalog())

@@ -16,7 +16,7 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.latency.budget import Choice, LatencyBudget
 from lfmvl_ros.core.latency.budgeting import asked_together, choose_for
-from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.model import VisionLanguageModel, revision_of
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.prompt import TEMPLATES, Prompt, PromptTemplate
 from lfmvl_ros.core.query import Query
@@ -144,7 +144,7 @@ class Request:
             settings=parsing,
             coordinates=self.model.coordinates,
         )
-        return replace(grounding, budget=self.choice)
+        return replace(grounding, budget=self.choice, revision=revision_of(self.model))
 
     def teach(self, budget: LatencyBudget, replies: Sequence[Reply]) -> None:
         """Let the budget learn from the time that the replies took."""

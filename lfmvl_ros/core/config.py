@@ -16,6 +16,7 @@ from lfmvl_ros.core.config_spatial import SpatialSettings
 from lfmvl_ros.core.config_tracker import EgoMotionSettings, TrackerSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import TEMPLATES
+from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.settings import Group, setting
 
 __all__ = [
@@ -34,6 +35,9 @@ __all__ = [
 
 # What ROS takes for a relative topic name.
 _CAMERA_NAME = re.compile(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", re.ASCII)
+# What git takes for a name, as far as hubs use it; never a path out of the folder of copies.
+_REVISION = re.compile(r"(?!.*(\.\.|//))\w[\w./-]{0,199}", re.ASCII)
+MODEL_SETTINGS = ("model", "device", "dtype", "revision")
 
 
 @dataclass(frozen=True)
@@ -241,8 +245,8 @@ class PerceptionSettings(Group):
         "(lfm2.5-vl-450m:q4_0) or a .gguf file runs in llama.cpp's server, which is started for "
         "it; http://host:8080/v1#name, https:// or unix:/path.sock is a server that "
         "runs already (docs/models.md); a .jsonl file replays recorded answers. When model, "
-        "device or dtype change at run time, the new model is loaded while the old one goes on "
-        "answering; if loading fails, the old one stays.",
+        "device, dtype or revision change at run time, the new model is loaded while the old one "
+        "goes on answering; if loading fails, the old one stays.",
     )
     device: str = setting("auto", "auto, cpu, cuda or cuda:N. auto uses CUDA where available.")
     dtype: str = setting(
@@ -250,6 +254,11 @@ class PerceptionSettings(Group):
         "Precision of the weights. auto: bfloat16 on CUDA, float32 on a CPU. Choose bfloat16 or "
         "float16 when memory is short.",
         choices=("auto", "float32", "bfloat16", "float16"),
+    )
+    revision: str = setting(
+        "",
+        "Branch, tag or commit of a checkpoint on the hub; empty: the newest. Set a commit so that "
+        "a robot keeps the weights that it was tested with. Only for checkpoints of a hub.",
     )
     query: str = setting("person", "What to find, in words, separated by commas.")
     prompt_template: str = setting(
@@ -303,6 +312,11 @@ class PerceptionSettings(Group):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.revision and not _REVISION.fullmatch(self.revision):
+            raise UserError(
+                f"revision: {quoted(self.revision)} is no branch, tag or commit; use letters, "
+                "digits and . _ - / between them"
+            )
         if not self.cameras:  # an empty list has no type of its own in ROS: this is what it means
             object.__setattr__(self, "cameras", ("",))
         wrong = [name for name in self.cameras if not _CAMERA_NAME.fullmatch(name)]
@@ -315,6 +329,6 @@ class PerceptionSettings(Group):
             raise UserError(f"cameras: each name once, got {', '.join(self.cameras)}")
 
     @property
-    def model_key(self) -> tuple[str, str, str]:
-        """What has to be loaded anew when it changes: model, device, dtype."""
-        return self.model, self.device, self.dtype
+    def model_key(self) -> tuple[str, str, str, str]:
+        """What has to be loaded anew when it changes: those of :data:`MODEL_SETTINGS`."""
+        return self.model, self.device, self.dtype, self.revision

@@ -62,6 +62,7 @@ class Grounding:
         unknown_labels: labels among the detections that the query did not name.
         thought_tokens: how many of the reply's tokens were thoughts, which are left out.
         budget: what the latency budget chose for the image; None where there is none.
+        revision: commit of the checkpoint on its hub; "" where it comes from none.
     """
 
     outcome: Outcome
@@ -79,6 +80,7 @@ class Grounding:
     unknown_labels: tuple[str, ...] = ()
     thought_tokens: int = 0
     budget: Choice | None = None
+    revision: str = ""
 
     def to_dict(
         self,
@@ -124,6 +126,7 @@ class Grounding:
             "rejected": list(self.rejected),
             "error": self.reply.error,
             "model": self.reply.model,
+            "revision": self.revision,
             "image_tokens": self.reply.image_tokens,
             "output_tokens": len(self.reply.tokens),
             "thought_tokens": self.thought_tokens,

@@ -59,3 +59,8 @@ class VisionLanguageModel(Protocol):
 
     def close(self) -> None:
         """Free the weights. The model is not used afterwards."""
+
+
+def revision_of(model: VisionLanguageModel) -> str:
+    """Return the commit of a model's checkpoint on its hub; "" where it comes from none."""
+    return str(getattr(model, "revision", ""))

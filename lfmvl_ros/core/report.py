@@ -67,6 +67,7 @@ class PipelineStatus:
         stalls: model calls that did not return long after their deadline.
         stalled_s: how long the present one has been under way if it is one of these; else 0.
         model: name of the model that is asked.
+        revision: commit of its checkpoint on the hub; "" where it comes from none.
         lanes: the counters of each camera by its name.
     """
 
@@ -83,6 +84,7 @@ class PipelineStatus:
     stalls: int = 0
     stalled_s: float = 0.0
     model: str = ""
+    revision: str = ""
     lanes: Mapping[str, LaneStatus] = field(default_factory=dict)
 
     @classmethod

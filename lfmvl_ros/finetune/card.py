@@ -70,6 +70,7 @@ def facts_of_run(
     return {
         "made_by": "lfmvl finetune",
         "start": start.name,
+        "start_revision": start.revision,
         "licence_of_start": start.licence,
         "kinds": list(data.categories),
         "labels": list(data.names),
@@ -115,9 +116,11 @@ def render_card(facts: Mapping[str, Any]) -> str:
         f"tokens, {settings['negatives']:.0%} of the questions about absent things, seed "
         f"{settings['seed']}"
     )
+    commit = facts.get("start_revision")
+    revision = f", commit `{commit}`" if commit else ""
     made = (
         "## How it was made\n\n| | |\n|---|---|\n"
-        f"{rows}\n| start | `{facts['start']}` |\n"
+        f"{rows}\n| start | `{facts['start']}`{revision} |\n"
         f"| updates | {facts['step']:,} of {facts['planned_steps']:,}, "
         f"{settings['batch']} images with {settings['questions']} questions each; "
         f"{facts['seconds'] / 60:.0f} minutes in all |\n"

@@ -52,6 +52,7 @@ class Request:
         data: folders to learn from, with weights.
         start: checkpoint: a directory, a catalogue name or a hub id.
         out: run directory.
+        revision: branch, tag or commit of a hub's checkpoint; "" for the newest.
         keep: folders of old data, with weights: the model keeps what it knows about them.
         resume: continue the run in ``out``.
     """
@@ -59,6 +60,7 @@ class Request:
     data: Sequence[tuple[Path, float]]
     start: str
     out: Path
+    revision: str = ""
     keep: Sequence[tuple[Path, float]] = ()
     resume: bool = False
 
@@ -144,7 +146,7 @@ def finetune(request: Request, settings: FinetuneSettings) -> Result:
     data = read_data(request.data, request.keep, keep_share=settings.keep_share)
     for part in data.parts:
         print(part.folder.describe(), flush=True)
-    start = find_start(request.start)
+    start = find_start(request.start, request.revision)
     device = choose_device(settings.device)
     identity = _identity(data, start, settings)
     if request.resume:

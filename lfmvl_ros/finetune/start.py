@@ -16,10 +16,10 @@ from lfmvl_ros.core.image_rules import wanted_rules
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, PromptTemplate
 from lfmvl_ros.finetune.adapters import ADAPTED
-from lfmvl_ros.models.catalog import find
+from lfmvl_ros.models.catalog import directory_of, find
 from lfmvl_ros.models.checkpoint_files import check_directory, image_rules, read_json
 from lfmvl_ros.models.gguf.safetensors import checkpoint_tensors
-from lfmvl_ros.models.hub import local_folder
+from lfmvl_ros.models.hub import commit_of, local_folder
 
 _TYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 
@@ -38,6 +38,7 @@ class Start:
             number of the adapters' weights.
         dtype: precision in which most of the weights are stored.
         config: ``config.json``.
+        revision: commit on the hub, "" where it comes from none.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Start:
     adapter_width: int
     dtype: torch.dtype
     config: dict[str, Any]
+    revision: str = ""
 
     @property
     def context(self) -> int:
@@ -62,18 +64,19 @@ class Start:
         return wanted_rules(own, ImageSettings(max_tokens=image_tokens, split="never"))
 
 
-def find_start(model: str) -> Start:
+def find_start(model: str, revision: str = "") -> Start:
     """Find a checkpoint, downloading it if need be.
 
     Args:
         model: a directory, a catalogue name such as ``bundled``, or a hub id.
+        revision: branch, tag or commit of a hub's checkpoint; "" for the newest.
 
     Raises:
         UserError: there is none, it can't be fetched (not there, or gated), or it is of another
             architecture.
     """
     entry = find(model)
-    directory = local_folder(model)
+    directory = local_folder(model, revision)
     check_directory(directory)
     tensors = checkpoint_tensors(directory)
     kinds = Counter[str]()
@@ -88,7 +91,7 @@ def find_start(model: str) -> Start:
     sizes = {tensor.name: tensor.raw.size for tensor in tensors}
     width = torch.empty(0, dtype=_TYPES[kind]).element_size()
     return Start(
-        name=(entry.id or entry.name) if entry else directory.resolve().name,
+        name=(entry.id or entry.name) if entry else name_of(model, directory),
         directory=directory,
         templates=_templates(entry.template if entry else CARD_TEMPLATE),
         licence=entry.licence if entry else "",
@@ -100,7 +103,13 @@ def find_start(model: str) -> Start:
         ),
         dtype=_TYPES[kind],
         config=read_json(directory / "config.json"),
+        revision=commit_of(directory),
     )
+
+
+def name_of(model: str, directory: Path) -> str:
+    """Return the hub id, or the name of a directory that the user gave."""
+    return directory.resolve().name if directory_of(model) is not None else model
 
 
 def _templates(own: PromptTemplate) -> tuple[PromptTemplate, ...]:

@@ -14,6 +14,7 @@ import yaml
 from lfmvl_ros import registry
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import TEMPLATES, PromptTemplate
+from lfmvl_ros.core.user_files import is_directory, user_path
 
 FOLDER = Path(__file__).resolve().parent / "catalog"
 _GENERATION = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
@@ -205,6 +206,21 @@ def find(name: str) -> CatalogEntry | None:
     'card'
     """
     return next((entry for entry in catalog() if entry.answers_to(name)), None)
+
+
+def directory_of(model: str) -> Path | None:
+    """Return the directory on this machine of a ``model`` setting; None where there is none.
+
+    The name of a checkpoint that comes with a package means that one, whatever lies in the working
+    directory: ``./bundled`` is the folder there. Any other directory wins over the catalogue.
+
+    Raises:
+        UserError: it is no path.
+    """
+    entry, folder = find(model), user_path(model, "model")
+    if entry is not None and entry.directory:
+        return Path(entry.source)
+    return folder if is_directory(folder) else None
 
 
 def copy_of(folder: str) -> CatalogEntry | None:

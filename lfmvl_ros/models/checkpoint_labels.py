@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.known_labels import KnownLabels
-from lfmvl_ros.core.user_files import is_directory, read_json_object, user_path
-from lfmvl_ros.models.catalog import find
+from lfmvl_ros.core.user_files import read_json_object
+from lfmvl_ros.models.catalog import directory_of
 
 FACTS_FILE = "training.json"
 """What ``lfmvl train`` writes beside the weights, and the card is made from."""
@@ -38,12 +37,9 @@ def trained_on(model: str) -> str:
 
 def _facts(model: str) -> dict[str, Any]:
     """Return what stands beside the weights of a ``model`` setting; nothing where there is none."""
-    entry = find(model.strip())
     try:
-        folder = user_path(model.strip(), "model")
-        if not is_directory(folder) and entry is not None and entry.directory:
-            folder = Path(entry.source)
-        return read_json_object(folder / FACTS_FILE)
+        folder = directory_of(model.strip())
+        return {} if folder is None else read_json_object(folder / FACTS_FILE)
     except UserError:
         return {}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is the hub there? Asked once, within seconds, before anything is fetched from it.
+"""Checkpoints of the hub: is it there? Asked once, within seconds, before anything is fetched.
 
 transformers and huggingface_hub ask for each file of a checkpoint, with five repetitions each: a
 robot without a network waits for most of a minute, one behind a firewall that drops packets for
@@ -9,15 +9,18 @@ many minutes.
 from __future__ import annotations
 
 import os
+import re
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.user_files import is_directory, user_path
-from lfmvl_ros.models.catalog import find
+from lfmvl_ros.core.safe_text import quoted
+from lfmvl_ros.models.catalog import directory_of, find
+from lfmvl_ros.models.checkpoint_files import check_architecture, read_json
 
 TIMEOUT_S = 5.0
+_SMALL = ["*.json", "*.jinja"]  # files of a checkpoint beside its weights
 
 
 def endpoint() -> str:
@@ -55,71 +58,126 @@ def why_unreachable(hub_id: str, timeout_s: float = TIMEOUT_S) -> str:
     return ""
 
 
-def source_within_reach(hub_id: str) -> str:
-    """Return the hub id, or the directory of the copy on this machine when the hub is not there.
+def fetched_folder(hub_id: str, revision: str = "") -> Path:
+    """Return the directory of a hub's checkpoint on this machine, downloaded if need be.
+
+    Its name is the commit (:func:`commit_of`). The configuration comes first: the weights of a
+    family that does not run here are not fetched. Where the hub is not there, a copy of an earlier
+    download is used.
+
+    Args:
+        hub_id: such as ``owner/name``.
+        revision: branch, tag or commit; "" for the newest.
 
     Raises:
-        UserError: neither the hub answers nor is there a copy.
+        UserError: it can't be fetched, and there is no copy; says what to do.
     """
-    why = why_unreachable(hub_id)
-    if not why:
-        return hub_id
+    from huggingface_hub import snapshot_download
+
+    named = f"{hub_id} at {revision}" if revision else hub_id
+    if why := why_unreachable(hub_id):
+        return copied_folder(hub_id, revision, why)
+    try:
+        small = Path(
+            snapshot_download(
+                hub_id, revision=revision or None, allow_patterns=_SMALL, endpoint=endpoint()
+            )
+        )
+        model_type = read_json(small / "config.json").get("model_type")
+        check_architecture(model_type, named)
+        return Path(
+            snapshot_download(
+                hub_id,
+                revision=commit_of(small) or revision or None,
+                allow_patterns=[*_SMALL, "*.safetensors"],
+                endpoint=endpoint(),
+            )
+        )
+    except UserError:
+        raise
+    except Exception as error:  # the hub's client has many kinds
+        raise UserError(why_not_fetched(hub_id, error, revision)) from error
+
+
+def copied_folder(hub_id: str, revision: str, why: str) -> Path:
+    """Return the directory of a copy that an earlier download left.
+
+    Args:
+        hub_id: such as ``owner/name``.
+        revision: as of :func:`fetched_folder`.
+        why: the hub can't be asked.
+
+    Raises:
+        UserError: there is none.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        return str(snapshot_download(hub_id, local_files_only=True))
+        return Path(snapshot_download(hub_id, revision=revision or None, local_files_only=True))
     except HFValidationError as error:
         raise UserError(f"{hub_id!r} is no id of a hub: {error}") from error
     except (LocalEntryNotFoundError, OSError) as error:
+        named = f"revision {revision} of {hub_id}" if revision else hub_id
         raise UserError(
-            f"{hub_id} is not on this machine, and can't be fetched: {why}; connect the machine "
+            f"{named} is not on this machine, and can't be fetched: {why}; connect the machine "
             "once, give the directory of a copy made elsewhere, or use 'bundled'"
         ) from error
 
 
-def local_folder(model: str) -> Path:
+def commit_of(path: Path) -> str:
+    """Return the commit that a file or directory in the hub's cache is of; "" for any other.
+
+    >>> commit_of(Path("/c/models--a--b/snapshots/0123456789abcdef0123456789abcdef01234567/x.gguf"))
+    '0123456789abcdef0123456789abcdef01234567'
+    """
+    for folder in (path, *path.parents):
+        if folder.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", folder.name):
+            return folder.name
+    return ""
+
+
+def local_folder(model: str, revision: str = "") -> Path:
     """Return the directory of a checkpoint, downloaded if need be.
 
     Args:
         model: a directory, a catalogue name, or a hub id.
+        revision: branch, tag or commit of a hub's checkpoint; "" for the newest.
 
     Raises:
         UserError: there is none, or it can't be fetched; says what to do.
     """
-    folder = user_path(model, "model")
-    if is_directory(folder):
+    folder = directory_of(model)
+    if folder is not None:
+        if revision:
+            raise UserError(
+                f"revision is {quoted(revision)}, and {quoted(model)} does not come from a hub: "
+                "leave revision empty, or give a hub id"
+            )
         return folder
     entry = find(model)
-    if entry is not None and entry.directory:
-        return Path(entry.source)
     hub_id = entry.id if entry is not None else model
     if hub_id.count("/") != 1 or hub_id.startswith((".", "/", "~")):
         raise UserError(
             f"there is no checkpoint {model!r}; give a directory, a catalogue name or a hub id"
         )
-    source = source_within_reach(hub_id)
-    if source != hub_id:
-        return Path(source)
-    try:
-        from huggingface_hub import snapshot_download
-
-        return Path(
-            snapshot_download(hub_id, allow_patterns=["*.json", "*.jinja", "*.safetensors"])
-        )
-    except Exception as error:  # the hub's client has many kinds
-        raise UserError(why_not_fetched(hub_id, error)) from error
+    return fetched_folder(hub_id, revision)
 
 
-def why_not_fetched(hub_id: str, error: Exception) -> str:
+def why_not_fetched(hub_id: str, error: Exception, revision: str = "") -> str:
     """Return a sentence on what the hub's client raised, with what to do about it."""
     kind = type(error).__name__
+    if kind == "RevisionNotFoundError":
+        return (
+            f"{hub_id} has no revision {revision!r} at {endpoint()}; give one of its branches, "
+            "tags or commits, or leave revision empty for the newest"
+        )
     if kind == "GatedRepoError":
         return (
             f"the checkpoint {hub_id} is gated: accept its licence at {endpoint()}/{hub_id}, then "
             "log in with `hf auth login`, or set HF_TOKEN"
         )
-    if kind in ("RepositoryNotFoundError", "RevisionNotFoundError"):
+    if kind == "RepositoryNotFoundError":
         return (
             f"{endpoint()} has no checkpoint {hub_id}, or only for those who are logged in; check "
             "the name, or log in with `hf auth login`"

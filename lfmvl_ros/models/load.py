@@ -19,7 +19,7 @@ from lfmvl_ros.core.user_files import (
     is_regular_file,
     user_path,
 )
-from lfmvl_ros.models.catalog import CatalogEntry, catalog, copy_of, find
+from lfmvl_ros.models.catalog import CatalogEntry, catalog, copy_of, directory_of, find
 from lfmvl_ros.models.checkpoint_files import check_directory, check_transformers
 from lfmvl_ros.models.gguf.by_name import quantised
 from lfmvl_ros.models.server.address import is_gguf, is_server, parse_address
@@ -32,9 +32,10 @@ def load_model(
 
     A catalogue name with a quantisation (``lfm2.5-vl-450m:q4_0``) means GGUF files.
 
-    An existing directory wins over a hub id of the same spelling. A directory that is called like a
-    published checkpoint is asked as that one is. A checkpoint that the catalogue does not know is
-    asked with the template of the LFM2.5-VL card.
+    An existing directory wins over a hub id of the same spelling, but not over a checkpoint that
+    comes with a package (:func:`~lfmvl_ros.models.catalog.directory_of`). A directory that is
+    called like a published checkpoint is asked as that one is. A checkpoint that the catalogue does
+    not know is asked with the template of the LFM2.5-VL card.
 
     Args:
         settings: what to load, or its name alone.
@@ -47,6 +48,7 @@ def load_model(
     if isinstance(settings, str):
         settings = PerceptionSettings(model=settings, device=device, dtype=dtype)
     model = settings.model.strip()
+    _check_revision(settings)
     if model.endswith(".jsonl"):
         from lfmvl_ros.models.replay import ReplayModel
 
@@ -57,15 +59,18 @@ def load_model(
         return connect(parse_address(model), settings.image)
     by_name = quantised(model)
     if by_name is not None or is_gguf(model):
-        from lfmvl_ros.models.server.managed import ManagedModel, check_program
+        from lfmvl_ros.models.hub import commit_of
+        from lfmvl_ros.models.server.managed import ManagedModel, check_program, find_files
 
         if by_name is not None:
             from lfmvl_ros.models.gguf.local_files import local_files
 
             check_program()  # before anything is fetched
-            text, mmproj = local_files(by_name)
-            settings = settings.updated({"model": f"{text}#{mmproj}"})
-        return ManagedModel.load(settings)
+            text, mmproj = local_files(by_name, settings.revision)
+            settings = settings.updated({"model": f"{text}#{mmproj}", "revision": ""})
+        managed = ManagedModel.load(settings)
+        managed.revision = commit_of(find_files(settings.model)[0])
+        return managed
     entry = find(model)
     source = _source(model, entry)
     check_transformers()
@@ -76,19 +81,18 @@ def load_model(
             f"the Python packages torch and transformers can't be imported ({error}); "
             "install them to match, or replay recorded answers from a .jsonl file"
         ) from error
-    if not Path(source).is_dir():
-        from lfmvl_ros.models.hub import source_within_reach  # imports HTTP, TLS and e-mail
-
-        source = source_within_reach(source)
     known = entry or copy_of(source)
+    from lfmvl_ros.models.hub import commit_of, fetched_folder  # imports HTTP, TLS and e-mail
+
+    folder = Path(source) if Path(source).is_dir() else fetched_folder(source, settings.revision)
     backend = Lfm2VlBackend.load(
-        source,
+        str(folder),
         name=entry.id or entry.name if entry else model,
         template=known.template if known else CARD_TEMPLATE,
         device=settings.device,
         dtype=settings.dtype,
     )
-    backend.remark = known.remark if known else ""
+    backend.remark, backend.revision = known.remark if known else "", commit_of(folder)
     return backend
 
 
@@ -110,6 +114,7 @@ def check_model(settings: PerceptionSettings) -> None:
         UserError: there is no such file, directory, name or device, or no checkpoint in there.
     """
     model = settings.model.strip()
+    _check_revision(settings)
     if model.endswith(".jsonl"):
         recording = user_path(model, "recording")
         if not exists(recording):
@@ -137,23 +142,38 @@ def check_model(settings: PerceptionSettings) -> None:
     choose_device(settings.device)
 
 
+def _check_revision(settings: PerceptionSettings) -> None:
+    """Refuse a revision of what comes from no hub: it would be ignored without a word."""
+    model = settings.model.strip()
+    if not settings.revision:
+        return
+    by_name = quantised(model)
+    if by_name is not None:
+        from_hub = bool(by_name.entry.gguf)
+    else:
+        elsewhere = model.endswith(".jsonl") or is_server(model) or is_gguf(model)
+        from_hub = not elsewhere and directory_of(model) is None
+    if not from_hub:
+        raise UserError(
+            f"revision is {quoted(settings.revision)}, and {quoted(model)} does not come from a "
+            "hub: leave revision empty, or give a hub id"
+        )
+
+
 def _source(model: str, entry: CatalogEntry | None) -> str:
     """Return the directory or hub id to load from."""
     if not model:
         raise UserError("no model is named; give a hub id, a directory, or 'bundled'")
     folder = user_path(model, "model")
-    if is_directory(folder):
-        check_directory(folder)
-        return str(folder)
-    if entry is not None and entry.directory:
-        folder = Path(entry.source)
-        if not is_directory(folder):
+    directory = directory_of(model)
+    if directory is not None:
+        if entry is not None and entry.directory and not is_directory(directory):
             raise UserError(
-                f"the {entry.name} checkpoint is not part of this installation ({folder} is "
+                f"the {entry.name} checkpoint is not part of this installation ({directory} is "
                 "missing); install the package again, or make one with `lfmvl train`"
             )
-        check_directory(folder)
-        return str(folder)
+        check_directory(directory)
+        return str(directory)
     if entry is not None:
         return entry.id
     looks_like_path = model.startswith((".", "/", "~")) or model.count("/") != 1

@@ -16,7 +16,7 @@ from lfmvl_ros.core.report import Answer
 from lfmvl_ros.models.load import notice_of
 from lfmvl_ros.ros.model_loading import Loading
 
-Key = tuple[str, str, str]
+Key = tuple[str, str, str, str]
 
 
 def _same_model(
@@ -30,8 +30,9 @@ class ModelManager:
 
     Args:
         log: logger of the node.
-        revert: called in a thread of its own with model, device and dtype in force when those that
-            were asked for can't be loaded.
+        revert: called in a thread of its own with the values in force of
+            :data:`~lfmvl_ros.core.config.MODEL_SETTINGS` when those that were asked for can't be
+            loaded.
 
     Attributes:
         pipeline: None while there is no model.

@@ -16,7 +16,7 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import String
 from std_srvs.srv import SetBool
 
-from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.config import MODEL_SETTINGS, PerceptionSettings
 from lfmvl_ros.core.errors import describe
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
@@ -251,11 +251,11 @@ class PerceptionNode(LifecycleNode):
         self._labels.check(settings.model, pipeline.query)
         self._models.request(settings)
 
-    def _revert_model(self, key: tuple[str, str, str]) -> None:
+    def _revert_model(self, key: tuple[str, str, str, str]) -> None:
         """Let the parameters say which model is in use after all."""
         changes = [
             Parameter(name, Parameter.Type.STRING, value)
-            for name, value in zip(("model", "device", "dtype"), key, strict=True)
+            for name, value in zip(MODEL_SETTINGS, key, strict=True)
         ]
         self._gate.call(self.set_parameters_atomically, changes)
 

@@ -41,7 +41,8 @@ def answered() -> Grounding:
     prompt = CARD_TEMPLATE.render(Query.parse("person, red tote", version=3))
     rung = ladder(((640, 480),), ImageTokenSettings())[-1]
     budget = Choice(rung, 0.5, 0.43, 0.4805, Because.FITS)
-    return replace(parse_reply(reply, frame=frame_of(), prompt=prompt), budget=budget)
+    grounding = parse_reply(reply, frame=frame_of(), prompt=prompt)
+    return replace(grounding, budget=budget, revision="7" * 40)
 
 
 def test_json_is_the_golden_one() -> None:

@@ -42,7 +42,7 @@ def silent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[soc
 def test_a_silent_hub_is_asked_once(silent: list[socket.socket]) -> None:
     began_s = time.monotonic()
     with pytest.raises(UserError, match=r"no/such is not on this machine.*within 5 s"):
-        hub.source_within_reach("no/such")
+        hub.fetched_folder("no/such")
     assert time.monotonic() - began_s < 60
     assert len(silent) == 1
 
@@ -50,10 +50,10 @@ def test_a_silent_hub_is_asked_once(silent: list[socket.socket]) -> None:
 def test_without_a_server_the_reason_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
     with pytest.raises(UserError, match="refused"):
-        hub.source_within_reach("no/such")
+        hub.fetched_folder("no/such")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UserError, match="HF_HUB_OFFLINE is set"):
-        hub.source_within_reach("no/such")
+        hub.fetched_folder("no/such")
 
 
 def test_any_answer_shows_that_the_hub_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,5 +67,7 @@ def test_any_answer_shows_that_the_hub_is_there(monkeypatch: pytest.MonkeyPatch)
     with HTTPServer(("127.0.0.1", 0), Missing) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-        assert hub.source_within_reach("no/such") == "no/such"
+        assert not hub.why_unreachable("no/such")
+        with pytest.raises(UserError, match="no/such"):
+            hub.fetched_folder("no/such")
         server.shutdown()

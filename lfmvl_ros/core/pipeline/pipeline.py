@@ -23,7 +23,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.latency.budget import LatencyBudget
-from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.model import VisionLanguageModel, revision_of
 from lfmvl_ros.core.pipeline.lane import Job, refuse
 from lfmvl_ros.core.pipeline.lanes import Lanes
 from lfmvl_ros.core.pipeline.watchdog import Watchdog, stall_limit_s
@@ -211,6 +211,7 @@ class Pipeline:
                 stalled_s=self._watchdog.stalled_s,
                 busy_s=0.0 if busy is None else (now_ns - busy) / 1e9,
                 model=self._model.name,
+                revision=revision_of(self._model),
             )
 
     # -- worker ----------------------------------------------------------------------------------

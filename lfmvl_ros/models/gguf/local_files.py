@@ -19,14 +19,18 @@ from lfmvl_ros.core.user_files import is_regular_file, user_path
 from lfmvl_ros.models.calibration_file import fingerprint
 from lfmvl_ros.models.gguf.by_name import KIND, QuantisedName
 from lfmvl_ros.models.gguf.export import KINDS, ExportedFiles, export_gguf
-from lfmvl_ros.models.hub import endpoint, why_unreachable
+from lfmvl_ros.models.hub import copied_folder, endpoint, why_not_fetched, why_unreachable
 
 _MMPROJ_KINDS = ("q8_0", "f16", "bf16", "f32")  # where there is none of the same kind
 _log = logging.getLogger(__name__)
 
 
-def local_files(name: QuantisedName) -> tuple[Path, Path]:
+def local_files(name: QuantisedName, revision: str = "") -> tuple[Path, Path]:
     """Return the two GGUF files, text and mmproj; they are fetched or written where missing.
+
+    Args:
+        name: checkpoint and precision.
+        revision: branch, tag or commit of the repository of its GGUF files; "" for the newest.
 
     Raises:
         UserError: there are none, they can't be fetched, or not be written.
@@ -39,7 +43,7 @@ def local_files(name: QuantisedName) -> tuple[Path, Path]:
             f"the catalogue knows no GGUF files of {name.entry.name}; run the checkpoint itself, "
             "or give the path of a .gguf file"
         )
-    return _fetched(name.entry.gguf, name.kind)
+    return _fetched(name.entry.gguf, name.kind, revision)
 
 
 def _exported(name: QuantisedName) -> ExportedFiles:
@@ -64,35 +68,32 @@ def _exported(name: QuantisedName) -> ExportedFiles:
         ) from error
 
 
-def _fetched(repository: str, kind: str) -> tuple[Path, Path]:
+def _fetched(repository: str, kind: str, revision: str) -> tuple[Path, Path]:
     try:
-        from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+        from huggingface_hub import HfApi, hf_hub_download
     except ImportError as error:
         raise UserError(
             f"fetching GGUF files needs the package huggingface_hub ({error}); install it with "
             "`pip install huggingface_hub`, or download them and give the path of the .gguf file"
         ) from error
     if why := why_unreachable(repository):
-        try:
-            folder = Path(snapshot_download(repository, local_files_only=True))
-        except Exception as error:
-            raise UserError(
-                f"{repository} is not on this machine, and can't be fetched: {why}; connect the "
-                "machine once, or give the path of a .gguf file that was copied here"
-            ) from error
+        folder = copied_folder(repository, revision, why)
         names = [path.relative_to(folder).as_posix() for path in folder.rglob("*.gguf")]
         text, mmproj = choose_files(names, kind, repository)
         return folder / text, folder / mmproj
     try:
-        names = HfApi(endpoint=endpoint()).list_repo_files(repository)
+        names = HfApi(endpoint=endpoint()).list_repo_files(repository, revision=revision or None)
         chosen = choose_files(names, kind, repository)
         _log.info("fetching %s and %s of %s, unless they are here", *chosen, repository)
         text_path, mmproj_path = (
-            Path(hf_hub_download(repository, file, endpoint=endpoint())) for file in chosen
+            Path(hf_hub_download(repository, file, revision=revision or None, endpoint=endpoint()))
+            for file in chosen
         )
     except UserError:
         raise
     except Exception as error:
+        if type(error).__name__ == "RevisionNotFoundError":
+            raise UserError(why_not_fetched(repository, error, revision)) from error
         raise UserError(
             f"the GGUF files of {repository} can't be fetched "
             f"({safe_text(describe(error))[:200]}); check the network and the free space, or give "

@@ -67,7 +67,7 @@ class Lfm2VlBackend:
         self._name, self._template = name, template
         self.coordinates = CoordinateScale(template.scale, name)
         self.calibration: Calibration | None = None
-        self.remark = ""
+        self.remark, self.revision = "", ""
         self._model, self._processor = model, processor
         self._builder = InputBuilder(model, processor)
         self._texts = TokenTexts(processor.tokenizer)
@@ -89,7 +89,7 @@ class Lfm2VlBackend:
     def load(
         cls, source: str, *, name: str, template: PromptTemplate, device: str, dtype: str
     ) -> Lfm2VlBackend:
-        """Load a directory or hub id.
+        """Load a directory.
 
         Raises:
             UserError: it can't be used; says why and what to do.
@@ -97,7 +97,7 @@ class Lfm2VlBackend:
         target = choose_device(device)
         model, processor = load_checkpoint(source, target, choose_dtype(dtype, target))
         backend = cls(model, processor, name=name, template=template)
-        backend.calibration = read_calibration(Path(source)) if Path(source).is_dir() else None
+        backend.calibration = read_calibration(Path(source))
         return backend
 
     @property

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a checkpoint's name to model and processor, with every way it can fail in plain words."""
+"""From a checkpoint's directory to model and processor; every failure in plain words."""
 
 from __future__ import annotations
 
@@ -65,14 +65,12 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def load_checkpoint(source: str, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
-    """Return (model, processor) of a directory or hub id, in evaluation mode on ``device``.
+    """Return (model, processor) of a directory, in evaluation mode on ``device``.
 
     Raises:
-        UserError: it is missing, out of reach, of another architecture, or damaged.
+        UserError: it is missing, of another architecture, or damaged.
     """
-    local = Path(source).is_dir()
-    if local:
-        check_directory(Path(source))
+    check_directory(Path(source))
     from lfmvl_ros.models.lfm2_vl.image_processing import register_image_processor
     from lfmvl_ros.models.lfm2_vl.image_text_processor import ImageTextProcessor
 
@@ -98,7 +96,7 @@ def load_checkpoint(source: str, device: torch.device, dtype: torch.dtype) -> tu
     except UserError:
         raise
     except Exception as error:
-        raise UserError(_why(source, local, error)) from error
+        raise UserError(_why(source, error)) from error
     absent = sorted([*found["missing_keys"], *map(str, found["mismatched_keys"])])
     if absent:
         raise UserError(
@@ -117,19 +115,14 @@ def _quiet_transformers() -> None:
         chatter.disable_progress_bar()
 
 
-def _why(source: str, local: bool, error: Exception) -> str:
+def _why(source: str, error: Exception) -> str:
     if "trust_remote_code" in str(error):
         return (
             f"the checkpoint {source} brings Python files of its own, which this package never "
             f"runs; choose a checkpoint of the families {' and '.join(ARCHITECTURES.values())}"
         )
     reason = describe(error).rstrip(". ")
-    if local:
-        return (
-            f"the checkpoint at {source} can't be loaded ({reason}); "
-            "it is damaged or incomplete: download or copy it again"
-        )
     return (
-        f"the checkpoint {source} can't be fetched or loaded ({reason}); check the name and the "
-        "network, give the directory of a downloaded copy, or use 'bundled'"
+        f"the checkpoint at {source} can't be loaded ({reason}); "
+        "it is damaged or incomplete: download or copy it again"
     )

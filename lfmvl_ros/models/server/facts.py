@@ -63,6 +63,9 @@ def facts_of(name: str) -> ModelFacts | None:
     Raises:
         UserError: a file of the checkpoint or export is damaged.
     """
+    entry = find(name)
+    if entry is not None and entry.directory:
+        return _directory(Path(entry.source), entry.name, entry)
     path = user_path(name, "model")
     if path.suffix == ".gguf" and is_regular_file(path.with_suffix(".json")):
         path = path.with_suffix(".json")
@@ -70,11 +73,8 @@ def facts_of(name: str) -> ModelFacts | None:
         return read_facts(path)
     if is_regular_file(path / "config.json"):
         return _directory(path, name, copy_of(str(path)))
-    entry = find(name)
     if entry is None:
         return None
-    if entry.directory:
-        return _directory(Path(entry.source), entry.name, entry)
     rules = replace(entry.image_tokens(), split=False)
     return ModelFacts(entry.id, entry.template, rules, remark=entry.remark)
 

@@ -106,6 +106,7 @@ class ServerModel:
         problem: str = "",
     ) -> None:
         self.notice, self.problem, self.remark = notice, problem, facts.remark
+        self.revision = ""
         if problem:
             _log.warning("%s: %s", address.where, problem)
         self._address, self._facts, self._name = address, facts, name

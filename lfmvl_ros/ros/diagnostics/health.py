@@ -217,6 +217,7 @@ class ModelMonitor:
     ) -> dict[str, object]:
         values: dict[str, object] = {
             "model": pipeline.model,
+            "revision": pipeline.revision,
             "loading": swap.loading,
             "query": pipeline.query.text,
             "query_version": pipeline.query.version,

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, Lfm2VlConfig, PreTrainedTokenizerFast
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.models.catalog import find
+from lfmvl_ros.models.catalog import directory_of, find
 from lfmvl_ros.models.checkpoint_files import (
     ARCHITECTURE,
     NO_REMOTE_CODE,
@@ -89,15 +89,15 @@ def find_start(name: str) -> Start:
     Raises:
         UserError: there is none, or it has another shape than this trainer's; names what differs.
     """
-    directory = Path(name).expanduser()
-    entry = None if directory.is_dir() else find(name)
-    if entry is not None and entry.directory:
-        directory = Path(entry.source)
-    elif entry is not None:
+    entry, found = find(name), directory_of(name)
+    if found is not None and entry is not None and not entry.directory:
+        entry = None  # a directory that is called like a published checkpoint
+    elif found is None and entry is not None:
         raise UserError(
             f"{name} can't be trained here: `lfmvl train` is for checkpoints of the small shape "
             "it makes itself, such as 'bundled'; fine-tune others with `lfmvl finetune`"
         )
+    directory = found or Path(name).expanduser()
     check_directory(directory, only=ARCHITECTURE)
     config = Lfm2VlConfig.from_pretrained(directory)
     shape, differences = _shape(config)

@@ -170,7 +170,7 @@ def test_no_python_of_a_checkpoint_runs(copy, name, monkeypatch):
     document.update(model_type="planted", auto_map={"AutoConfig": "planted.Config"})
     (copy / "config.json").write_text(json.dumps(document))
     assert "'planted'" in _refused(copy)
-    monkeypatch.setattr(loading, "check_directory", lambda _: None)  # as for one from the hub
+    monkeypatch.setattr(loading, "check_directory", lambda _: None)
     with pytest.raises(UserError, match="brings Python files of its own"):
         loading.load_checkpoint(str(copy), torch.device("cpu"), torch.float32)
     assert not ran.exists()
