@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from lfmvl_ros.core.errors import UserError, describe
+from lfmvl_ros.models.chat_template import check_chat_template
 from lfmvl_ros.models.checkpoint_files import (
     ARCHITECTURE,
     ARCHITECTURES,
@@ -85,6 +86,7 @@ def load_checkpoint(source: str, device: torch.device, dtype: torch.dtype) -> tu
             processor = AutoProcessor.from_pretrained(source, **NO_REMOTE_CODE)
         else:
             processor = ImageTextProcessor.load(source, config.image_token_id)
+        check_chat_template(processor, source)
         model, found = AutoModelForImageTextToText.from_pretrained(
             source,
             config=config,

@@ -14,6 +14,7 @@ import torch
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import Prompt
+from lfmvl_ros.models.chat_template import user_turn
 from lfmvl_ros.models.lfm2_vl.image_processing import trim_padding
 
 
@@ -68,10 +69,9 @@ class InputBuilder:
 
     def chat(self, text: str) -> str:
         """Return the prompt in the checkpoint's chat format, up to where the answer starts."""
-        content = [{"type": "image"}, {"type": "text", "text": text}]
         return str(
             self._processor.apply_chat_template(
-                [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
+                user_turn(text), add_generation_prompt=True, tokenize=False
             )
         )
 
