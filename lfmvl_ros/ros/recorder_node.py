@@ -18,7 +18,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.utilities import get_rmw_implementation_identifier
 from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 from tf2_msgs.msg import TFMessage
 from tqdm import tqdm
 from vision_msgs.msg import Detection2DArray, Detection3DArray
@@ -128,6 +128,7 @@ class RecorderNode(Node):
         if not self.started:
             return
         try:
+            _check_stamp(message.header)
             frame = conversions.frame_from_image(message)
             self.recording.add_picture(frame.stamp_ns, frame.pixels)
             self.recording.positions.camera_frame = frame.frame_id
@@ -138,6 +139,11 @@ class RecorderNode(Node):
         received_ns = self.get_clock().now().nanoseconds
         if not self.started:
             self._started_s = time.monotonic()
+        try:
+            _check_stamp(message.header)
+        except ValueError as error:
+            self._skip("tracks", error)
+            return
         ids = [detection.id for detection in message.detections]
         self.recording.add_tracks(conversions.stamp_ns(message.header.stamp), received_ns, ids)
 
@@ -208,6 +214,12 @@ class RecorderNode(Node):
         self.recording.skipped[what] += 1
 
 
+def _check_stamp(header: Header) -> None:
+    """Refuse messages without a stamp: what belongs together is found by it."""
+    if not conversions.stamp_ns(header.stamp):
+        raise ValueError("they have no time stamp (zero); let the driver stamp its messages")
+
+
 def finish(node: RecorderNode) -> int:
     """Write the results, print the summary; exit code 1 when no tracks ever came."""
     recording, settings = node.recording, node.settings
@@ -222,7 +234,7 @@ def finish(node: RecorderNode) -> int:
         return 1
     for what, count in recording.skipped.items():
         print(f"{count} {what} could not be used and are left out", file=sys.stderr)
-    if not recording.pictures:
+    if not recording.pictures and not recording.skipped["images"]:
         print(f"no image came on {node.topics[0]}, so there is no video", file=sys.stderr)
     rate_hz = len(recording.track_latency_ms) / max(node.elapsed_s, 1e-3)
     code = 0

@@ -27,8 +27,8 @@ class Robot:
         self._tracks = node.create_publisher(Detection2DArray, "tracks", qos.RESULTS)
         self._states = node.create_publisher(String, "track_states", qos.RESULTS)
 
-    def send(self, encoding="rgb8"):
-        stamp_ns = time.time_ns()
+    def send(self, encoding="rgb8", *, stamped=True):
+        stamp_ns = time.time_ns() if stamped else 0
         image = conversions.to_image(np.zeros((48, 64, 3), np.uint8), stamp_ns, "lens")
         image.encoding = encoding
         self._images.publish(image)
@@ -73,6 +73,21 @@ def test_a_signal_ends_the_recording_and_writes_it(world, tmp_path, number):
     assert process.wait(60) == 0, world.log()
     assert summary(world)["frames"] > 2
     assert "Traceback" not in world.log()
+
+
+def test_messages_without_a_stamp_are_counted(world, tmp_path):
+    out = tmp_path / "run"
+    process = world.start("recorder_node", parameters={"out": str(out), "duration_s": 1.0})
+    Robot(world).send_for(process, stamped=False)
+    assert process.wait(60) == 0, world.log()
+    found = summary(world)
+    assert found["skipped"]["images"] > 2
+    assert found["skipped"]["tracks"] > 2
+    assert found["frames"] == 0
+    assert found["track_latency_ms"]["p50"] is None
+    assert "images are left out of the recording: they have no time stamp" in world.log()
+    assert "no image came" not in world.log()
+    assert not (out / "camera.mp4").exists()
 
 
 def test_without_tracks_it_gives_up_and_names_the_topics(world):
