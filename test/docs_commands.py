@@ -145,6 +145,7 @@ RULES = (
     Rule(r"^lfmvl track out/demo/camera\.mp4", leaves=("out/track",)),
     Rule(r"^lfmvl tokens 640x480 --model …", change=(("…", "bundled"),)),
     Rule(r"^lfmvl tokens 1280x720$", quick=True, prints="tokens"),
+    Rule(r"^lfmvl doctor --no-model$", prints=r"reach +\S"),
     Rule(
         r"^lfmvl doctor .*--topic /camera/image_raw",
         camera="/camera/image_raw",
