@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from lfmvl_ros.core.colour import Pixels
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.spatial.rigid import RigidTransform
+from lfmvl_ros.core.video_reader import USUAL_RATE_HZ
 from lfmvl_ros.ros.sensors.camera_view import CameraView, TrueObject
-from lfmvl_ros.ros.sensors.image_sources import USUAL_RATE_HZ
-from lfmvl_ros.ros.sensors.pixels import Pixels
 from lfmvl_warehouse.demos.assist import Shift
 from lfmvl_warehouse.demos.shelf import Shelf
 from lfmvl_warehouse.scenes import KINDS, SceneObject, SceneVideo, known_names
@@ -63,6 +63,10 @@ class SceneImages:
         noise = np.random.default_rng((33, self._video.seed, index))
         measured = self._sensor.measure(scene.depth_m, self._video.focal_px, noise)
         return CameraView(scene.pixels, measured, pose, tuple(map(_true_object, scene.objects)))
+
+    def next_ns(self) -> int | None:
+        """The rate says when each frame is due."""
+        return None
 
     def skip(self, count: int) -> int:
         """Frames can be rendered in any order: skipping costs nothing."""

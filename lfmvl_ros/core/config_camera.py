@@ -36,7 +36,8 @@ class CameraSettings(Group):
     )
     rate_hz: float = setting(
         0.0,
-        "Frames per second. 0: the source's own rate, or 30 where it has none.",
+        "Frames per second. 0: the source's own rate, a video's own times (a time lapse then plays "
+        "as slowly as it was taken), or 30 where it has none.",
         unit="Hz",
         low=0.0,
         high=240.0,

@@ -10,6 +10,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
+from lfmvl_ros.core.colour import Pixels
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros import qos
@@ -20,7 +21,6 @@ from lfmvl_ros.ros.process import run, stop_spinning
 from lfmvl_ros.ros.sensors.camera_view import CameraView, ViewSource
 from lfmvl_ros.ros.sensors.image_sources import open_source
 from lfmvl_ros.ros.sensors.pacing import Pacer
-from lfmvl_ros.ros.sensors.pixels import Pixels
 from lfmvl_ros.ros.view_outputs import ViewOutputs
 
 USAGE = """camera_node publishes image_raw and camera_info at the source's true rate; with source
@@ -46,6 +46,7 @@ class _Views:
         self._source, self._every, self._wanted = source, every, wanted
         self.live, self.rate_hz, self.name = source.live, source.rate_hz, source.name
         self.skip, self.rewind, self.close = source.skip, source.rewind, source.close
+        self.next_ns = source.next_ns
         self._since = every
 
     def read(self) -> CameraView | None:

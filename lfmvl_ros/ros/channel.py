@@ -23,6 +23,7 @@ from lfmvl_ros.ros.image_subscription import subscribe_to_images
 from lfmvl_ros.ros.outputs import Outputs, PlaceDocuments, of_frame
 from lfmvl_ros.ros.sensors.arrivals import ArrivalMonitor
 from lfmvl_ros.ros.sensors.intake import FrameIntake
+from lfmvl_ros.ros.sensors.lens import are_rectified
 from lfmvl_ros.ros.shared import Shared
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class CameraChannel:
         self._outputs: Outputs | None = None
         self._monitor: CameraMonitor | None = None
         self._arrivals = ArrivalMonitor()
+        self._rectified = False
         self._intake = FrameIntake(
             functools.partial(shared.images, camera=name),
             self._on_frame,
@@ -89,6 +91,7 @@ class CameraChannel:
         compressed = self._settings().compressed_input
         images = image_topic(self._node, self.prefix, compressed)
         topic = self._node.resolve_topic_name(images)
+        self._rectified = are_rectified(topic)
         self._monitor = CameraMonitor(topic, time.monotonic(), self.name)
         self._arrivals = ArrivalMonitor()
         if self._settings().ego_motion.source == "imu":
@@ -197,7 +200,7 @@ class CameraChannel:
     def _on_camera_info(self, message: CameraInfo, _info: dict[str, int]) -> None:
         outputs, ego, places = self._outputs, self._ego, self._places
         if outputs is not None:
-            outputs.camera_info(message)
+            outputs.camera_info(message, rectified=self._rectified)
         if places is not None:
             places.camera_info(message)
         if ego is not None:

@@ -27,18 +27,16 @@ from vision_msgs.msg import (
 from visualization_msgs.msg import Marker, MarkerArray
 
 from lfmvl_ros.core.boxes import xyxy_to_cxcywh
+from lfmvl_ros.core.colour import MEASUREMENTS, PLANAR, Pixels
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
-from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.safe_text import json_text, safe_text
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros.cv_bridge_codec import CvBridgeAdapter
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.sensors.pixels import (
-    MEASUREMENTS,
     ConversionError,
-    Pixels,
     check_raw,
     decode_compressed,
     decode_raw,
@@ -46,6 +44,8 @@ from lfmvl_ros.ros.sensors.pixels import (
     encode_raw,
 )
 from lfmvl_ros.viz.drawing import colour_of
+
+_OUR_ENCODINGS = (*MEASUREMENTS, *PLANAR, "8UC1", "8UC3")
 
 # -- stamps ------------------------------------------------------------------------------------
 
@@ -107,8 +107,8 @@ def frame_from_image(
 
 def _rgb_of(message: Image, bridge: CvBridgeAdapter | None) -> Pixels:
     encoding, wh = message.encoding, (message.width, message.height)
-    # cv_bridge's byte swap calls what NumPy 2 has removed; measurements have no colour for it.
-    ours = bool(message.is_bigendian) or encoding in MEASUREMENTS
+    # cv_bridge's byte swap calls what NumPy 2 has removed; some encodings have no colours for it.
+    ours = bool(message.is_bigendian) or encoding in _OUR_ENCODINGS
     if bridge is None or not bridge.works or ours:
         order = bool(message.is_bigendian)
         return decode_raw(encoding, message.data, wh, message.step, big_endian=order)
@@ -162,14 +162,6 @@ def to_camera_info(
         r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
         p=[fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0],
     )
-
-
-def to_intrinsics(message: CameraInfo) -> Intrinsics | None:
-    """Return the camera's lens; None when it is not calibrated."""
-    try:
-        return Intrinsics.from_k(message.k)
-    except ValueError:
-        return None
 
 
 # -- results -----------------------------------------------------------------------------------

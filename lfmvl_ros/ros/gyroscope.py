@@ -21,8 +21,9 @@ from lfmvl_ros.core.tracking import EgoMotion
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.diagnostics.rate_health import Placement, RateMonitor
-from lfmvl_ros.ros.sensing import Lens, are_rectified, to_lens, to_rate, to_transforms
+from lfmvl_ros.ros.sensing import to_rate, to_transforms
 from lfmvl_ros.ros.sensors.frames import Matrix, StaticFrames, rotation_of_rpy
+from lfmvl_ros.ros.sensors.lens import Lens, are_rectified, to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.sensors.rates import RateLog
 from lfmvl_ros.ros.streams import StreamReader
@@ -101,10 +102,8 @@ class EgoMotionInput:
         settings, lens, problem = self._settings().ego_motion, self._lens, self._lens_problem
         if settings.source == "none":
             return None
-        if lens is not None and all(lens.wh) and lens.wh != frame.wh:
-            (width, height), (across, down) = lens.wh, frame.wh
-            problem = f"camera_info is for {width}x{height}, the images have {across}x{down}"
-            lens = None
+        if lens is not None and (unfit := lens.unfit_for(frame.wh)):
+            lens, problem = None, unfit
         turn = self._turn(settings, frame.frame_id)
         self._placed = Placement(
             imu_frame=self._imu_frame,

@@ -15,11 +15,12 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.ros.sensors.lens import Lens, to_lens
+from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.viz.drawing import draw_marks, marks_of_tracks
 
 # The places of tracks as JSON, by id.
@@ -57,7 +58,8 @@ class Outputs:
         self._debug_image = publisher(Image, "debug_image", qos.SENSOR)
         self._debug_jpeg = publisher(CompressedImage, "debug_image/compressed", qos.SENSOR)
         self._markers = publisher(MarkerArray, "markers", qos.RESULTS)
-        self._intrinsics: Intrinsics | None = None
+        self._lens: Lens | None = None
+        self._lens_problem = "no camera_info has come yet"
         self._marked: set[int] = set()
         self._unmarked_frames = 0
 
@@ -66,9 +68,12 @@ class Outputs:
         for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
-    def camera_info(self, message: CameraInfo) -> None:
+    def camera_info(self, message: CameraInfo, *, rectified: bool) -> None:
         """Remember the camera's calibration: markers need it."""
-        self._intrinsics = conversions.to_intrinsics(message)
+        try:
+            self._lens, self._lens_problem = to_lens(message, rectified=rectified), ""
+        except ConversionError as error:
+            self._lens, self._lens_problem = None, str(error)
 
     def query(self, query: Query, threshold: float) -> None:
         """Publish what is asked for, for present and later subscribers."""
@@ -113,17 +118,20 @@ class Outputs:
             self._debug_jpeg.publish(conversions.to_jpeg(drawn, frame.stamp_ns, frame.frame_id))
 
     def _publish_markers(self, tracks: Tracks, sure: list[int]) -> None:
-        if self._intrinsics is None:
+        lens, problem = self._lens, self._lens_problem
+        if lens is not None and (unfit := lens.unfit_for(tracks.wh)):
+            lens, problem = None, unfit
+        if lens is None:
             self._unmarked_frames += 1
             if self._unmarked_frames == _FRAMES_BEFORE_CAMERA_INFO:
                 self._node.get_logger().warning(
-                    "markers need the camera's calibration, and no usable camera_info comes; "
-                    "none are published"
+                    f"markers need the camera's calibration, and none are published: {problem}"
                 )
             return
+        self._unmarked_frames = 0
         shown = {int(tracks.ids[i]) for i in sure}
         gone = self._marked - shown
-        self._markers.publish(conversions.to_markers(tracks, sure, self._intrinsics, gone))
+        self._markers.publish(conversions.to_markers(tracks, sure, lens.intrinsics, gone))
         self._marked = shown
 
 

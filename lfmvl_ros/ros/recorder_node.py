@@ -32,6 +32,7 @@ from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.process import run, stop_spinning
 from lfmvl_ros.ros.received_documents import grounding_from, states_from
 from lfmvl_ros.ros.recording import Recording
+from lfmvl_ros.ros.sensors.lens import are_rectified, to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.spatial.messages import to_edge
 from lfmvl_ros.ros.spatial.received_solids import boxes_from, solids_from
@@ -185,7 +186,11 @@ class RecorderNode(Node):
             self._skip("truth", error)
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        self.recording.positions.lens = conversions.to_intrinsics(message)
+        rectified = are_rectified(self.topics[0])
+        try:
+            self.recording.positions.lens = to_lens(message, rectified=rectified).intrinsics
+        except ConversionError:
+            self.recording.positions.lens = None  # not calibrated
 
     def _on_transforms(self, message: TFMessage, *, static: bool) -> None:
         for item in message.transforms:

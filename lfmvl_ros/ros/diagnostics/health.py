@@ -56,6 +56,7 @@ class CameraMonitor:
         self._topic, self._started_s, self._camera = topic, started_s, camera
         self._last_s = started_s
         self._received = self._answers = 0
+        self._frames = self._flat = 0
         self._dropped: dict[str, int] = {}
         self._first_frame_s: float | None = None
         self._losses = LossWatch()
@@ -91,6 +92,7 @@ class CameraMonitor:
             "width": intake.wh[0],
             "height": intake.wh[1],
             "without_stamp": intake.without_stamp,
+            "without_contrast": intake.without_contrast,
             "stamps_jumped_back": intake.jumps_back,
             "lost_on_the_way": arrivals.lost,
             "replaced_in_queue": arrivals.replaced,
@@ -109,6 +111,7 @@ class CameraMonitor:
             }
             self._answers = answers
         self._last_s, self._received, self._dropped = now_s, intake.received, intake.dropped
+        self._frames, self._flat = intake.frames, intake.without_contrast
         return Health(level, f"camera {self._camera}".rstrip(), message, values)
 
     def _judge(
@@ -124,6 +127,11 @@ class CameraMonitor:
         counts = newly_dropped(intake.dropped, self._dropped, _BROKEN)
         if counts:
             return WARN, f"images dropped: {counts}; {intake.problem}"
+        if 0 < intake.frames - self._frames == intake.without_contrast - self._flat:
+            return WARN, (
+                "the images have no contrast, all of their pixels are nearly alike; check the lens "
+                "cap, the exposure and the encoding"
+            )
         return OK, f"{rate_hz:.1f} images a second"
 
     def _silence_s(self, age_s: float | None, settings: PerceptionSettings, now_s: float) -> float:

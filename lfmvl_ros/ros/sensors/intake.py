@@ -28,6 +28,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lfmvl_ros.core.colour import is_flat
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.timeline import MessageTimeline, Verdict
 from lfmvl_ros.ros.sensors.pixels import ConversionError
@@ -49,6 +50,7 @@ class IntakeStatus:
         problem: what was wrong with the last message that could not be used.
         wh: size of the last frame in pixels.
         without_stamp: frames that got the time of receipt.
+        without_contrast: frames whose pixels are all nearly the same.
     """
 
     received: int
@@ -59,6 +61,7 @@ class IntakeStatus:
     problem: str
     wh: tuple[int, int]
     without_stamp: int = 0
+    without_contrast: int = 0
 
 
 class FrameIntake:
@@ -91,7 +94,8 @@ class FrameIntake:
         self._waiting: Any = None
         self._running = False
         self._thread: threading.Thread | None = None
-        self._received = self._frames = self._without_stamp = self._jumps_back = 0
+        self._received = self._frames = self._jumps_back = 0
+        self._without_stamp = self._without_contrast = 0
         self._dropped: Counter[str] = Counter(dict.fromkeys(_REASONS, 0))
         self._received_s: float | None = None
         self._warned_s: dict[str, float] = {}
@@ -151,6 +155,7 @@ class FrameIntake:
                 problem=self._problem,
                 wh=self._wh,
                 without_stamp=self._without_stamp,
+                without_contrast=self._without_contrast,
             )
 
     def _run(self) -> None:
@@ -189,8 +194,10 @@ class FrameIntake:
                 self._warn("the camera sends images without a stamp; receipt times are used")
         if verdict is Verdict.RESTARTED:
             self._warn(f"{why}; tracking restarts")
+        flat = is_flat(frame.pixels)
         with self._wake:
             self._without_stamp += unstamped
+            self._without_contrast += flat
             self._jumps_back += verdict is Verdict.RESTARTED
             self._frames += 1
             self._wh = frame.wh
