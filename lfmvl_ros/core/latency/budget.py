@@ -191,8 +191,23 @@ def _wanted(
     last = len(rungs) - 1
     enough = _LEAST_GAIN * rungs[now].tokens
     first = next((place for place, rung in enumerate(rungs) if rung.tokens >= enough), last)
-    best = min(forecast.highest(rungs, target_s * (1 - band)), max(first, reach))
-    return best if best >= first and best > now else now
+    room_s = target_s * (1 - band)
+    best = min(forecast.highest(rungs, room_s), max(first, reach))
+    if best >= first and best > now:
+        return best
+    return first if _worth_a_try(forecast, stream, rungs[now], rungs[first], room_s) else now
+
+
+def _worth_a_try(forecast: Forecast, stream: Stream, now: Rung, more: Rung, room_s: float) -> bool:
+    """Whether to measure ``more`` once, although it is not predicted to fit.
+
+    While a stream has only used one size of image, all of its cost is assumed to grow with the
+    size, so ``more`` is predicted too slow where part of the cost is fixed. The truth lies between
+    that and what the present size takes; the middle of the two decides.
+    """
+    if stream.raised or len(forecast) < _UP_AFTER:
+        return False
+    return (forecast.seconds(now) + forecast.seconds(more)) / 2 <= room_s
 
 
 def _counted(stream: Stream, direction: int, *, sure: bool) -> Stream:
