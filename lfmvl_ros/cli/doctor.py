@@ -171,7 +171,7 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
         )  # fmt: skip
     if took_s > 1 / _SLOW_RATE_HZ:
         yield Finding(
-            WARN, "speed", f"{1 / took_s:.2f} answers a second",
+            WARN, "speed", f"{1 / took_s:.2f} answers per second",
             "tracks get unsure between answers: a GPU, a smaller checkpoint, or fewer tokens "
             "(`lfmvl tokens`)",
         )  # fmt: skip
@@ -266,7 +266,7 @@ def topic_findings(report: TopicReport, seconds: float, wire: Wire) -> Iterator[
 
 def _images(report: TopicReport) -> Iterator[Finding]:
     sizes = ", ".join(f"{w}x{h}" for w, h in report.sizes)
-    what = f"{report.rate_hz:.1f} images a second, {sizes} {', '.join(report.encodings)}"
+    what = f"{report.rate_hz:.1f} images per second, {sizes} {', '.join(report.encodings)}"
     slow = report.rate_hz < 2 * _SLOW_RATE_HZ
     yield Finding(
         WARN if slow else OK, "topic", what,

@@ -302,5 +302,5 @@ class PerceptionSettings(Group):
 
     @property
     def model_key(self) -> tuple[str, str, str]:
-        """What has to be loaded anew when it changes: model, device, dtype."""
+        """What has to be loaded again when it changes: model, device, dtype."""
         return self.model, self.device, self.dtype

@@ -185,8 +185,8 @@ class JsonLines:
     A line that can't be written whole is taken back, so the file stays readable as far as it goes.
 
     Args:
-        path: of the file, which is begun anew; its folder is made.
-        append: go on at the end of a file that is there.
+        path: of the file, which is begun again; its folder is made.
+        append: continue at the end of a file that is there.
 
     Raises:
         UserError: it can't be opened.

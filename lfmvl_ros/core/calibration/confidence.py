@@ -119,7 +119,7 @@ class TokenTrack:
         last = int(np.searchsorted(self._starts, span[1], side="left"))
         while 0 < first < last and self._starts[first - 1] == self._ends[first - 1]:
             first -= 1
-        # Summed anew each time: differences of running sums cost the small ones their digits.
+        # Summed again each time: differences of running sums cost the small ones their digits.
         return math.fsum(self._logprobs[first:last]) if first < last else 0.0
 
 

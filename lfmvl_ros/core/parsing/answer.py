@@ -150,7 +150,7 @@ class _Answer:
     def _without_duplicates(
         self, candidates: list[_Candidate], placed: PlacedBoxes
     ) -> list[_Candidate]:
-        """Drop what repeats an object, and what goes on without end."""
+        """Drop what repeats an object, and what continues without end."""
         seen: set[tuple[str, bytes]] = set()
         unique = []
         for item in candidates:

@@ -88,7 +88,7 @@ def foreground(image: ColourImage, boxes: FloatArray) -> NDArray[np.uint8]:
 
 
 def blended(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return tables ``(N, BINS)`` after a sight: the old ones fade."""
+    """Return tables ``(N, BINS)`` after a sighting: the old ones fade."""
     mixed = MEMORY * old.astype(np.float32) + (1 - MEMORY) * new
     return np.asarray(np.round(mixed), np.uint8)
 

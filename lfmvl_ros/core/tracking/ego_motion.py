@@ -51,7 +51,7 @@ class EgoMotion:
         return self.with_rates([stamp_ns], [rate_rad_s])
 
     def with_rates(self, stamps_ns: object, rates_rad_s: object) -> EgoMotion:
-        """Return this with more measurements; what is not newer than the last starts anew.
+        """Return this with more measurements; what is not newer than the last starts again.
 
         Each call copies what is kept (10 s at 400 a second: about 20 us), so a gyroscope's rates
         are best added a camera frame's worth at a time.

@@ -13,7 +13,7 @@ from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.same_label import fold_label
 
 DUPLICATE_IOU = 0.9
-# A model places the edges of a box less exactly than its middle: the edges of wide things waver.
+# A model places the edges of a box less exactly than its middle: the edges of wide things vary.
 SIZE_JITTER_RATIO = 2.0
 
 

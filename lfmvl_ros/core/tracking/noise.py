@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far objects stray and how much boxes waver, learnt from what the boxes bring."""
+"""How far objects stray and how much boxes vary, learnt from what the boxes bring."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOISE_SCALE_RANGE = (0.1, 16.0)
 JITTER_RANGE = (0.5, 5.0)
 JITTER_RATE = 0.5
 FRESH_RANGE = (0.02, 1.0)
-# Sights in one answer that say little yet of how all boxes waver.
+# Sights in one answer that say little yet of how all boxes vary.
 FEW = 2.0
 
 

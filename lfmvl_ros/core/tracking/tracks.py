@@ -51,7 +51,7 @@ class Tracks:
         covariance: ``(N, 4, 4)`` of centre x, centre y, width, height of the box before it is cut
             at the border, px^2, symmetric positive definite.
         state: N states.
-        age_s: ``(N,)`` seconds since the first sight, >= 0.
+        age_s: ``(N,)`` seconds since the first sighting, >= 0.
         frame_id, camera, wh: of the camera frame; ``wh`` is (width, height) in px, (0, 0) before
             the first answer.
 

@@ -29,7 +29,7 @@ class ImageSource(Protocol):
 
     Attributes:
         name: for the log.
-        rate_hz: images a second, > 0.
+        rate_hz: images per second, > 0.
         live: the images come when they come; :meth:`read` waits for the next.
     """
 

@@ -99,7 +99,7 @@ class FrameIntake:
         self._timeline = MessageTimeline()
 
     def start(self) -> None:
-        """Start the thread. Whether the camera stamps its images is found out anew."""
+        """Start the thread. Whether the camera stamps its images is found out again."""
         self._timeline.reopen()
         self._running = True
         self._thread = threading.Thread(target=self._run, name="frame intake", daemon=True)
