@@ -207,7 +207,9 @@ def test_track_states_json_is_the_golden_one() -> None:
 def test_every_schema_is_one() -> None:
     files = sorted(FOLDER.glob("*.schema.json"))
     assert [path.name for path in files] == [
+        "event.schema.json",
         "grounding.schema.json",
+        "scorecard.schema.json",
         "track_states.schema.json",
     ]
     for path in files:

@@ -278,6 +278,12 @@ class PerceptionSettings(Group):
         "without a name.",
         read_only=True,
     )
+    rules_file: str = setting(
+        "",
+        "YAML file of zones and rules about tracks (docs/rules.md), which publish on the topic "
+        "events. Set it to be notified of what happens in the scene. It is loaded again when it "
+        "changes; if it has errors, the previous rules stay in force. Empty: no rules.",
+    )
     generation: GenerationSettings = field(default_factory=GenerationSettings)
     image: ImageSettings = field(default_factory=ImageSettings)
     trigger: TriggerSettings = field(default_factory=TriggerSettings)

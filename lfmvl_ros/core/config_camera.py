@@ -60,6 +60,20 @@ class CameraSettings(Group):
         "frame_id of the image headers. Set it to the name of your camera's optical frame.",
         read_only=True,
     )
+    depth_rate_hz: float = setting(
+        15.0,
+        "With source scene: depth images per second, at most one per image, while somebody "
+        "subscribes. Lower it on a slow machine.",
+        unit="Hz",
+        low=0.1,
+        high=240.0,
+        read_only=True,
+    )
+    world_frame: str = setting(
+        "scene",
+        "With source scene: frame of the scene; /tf has the camera's pose in it.",
+        read_only=True,
+    )
     encoding: str = setting(
         "rgb8",
         "Pixel format of the published images. Change it to test how a subscriber handles "

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -77,11 +78,17 @@ class Grounding:
     unknown_labels: tuple[str, ...] = ()
     budget: Choice | None = None
 
-    def to_dict(self, ids: tuple[str, ...] | None = None) -> dict[str, Any]:
+    def to_dict(
+        self,
+        ids: tuple[str, ...] | None = None,
+        places: Mapping[int, Mapping[str, Any]] | None = None,
+    ) -> dict[str, Any]:
         """Return the JSON document of topic ``grounding`` (schema ``lfmvl/grounding/1``).
 
         Args:
             ids: track id of each detection, where known; None leaves the key out.
+            places: where tracks are, by id
+                (:meth:`lfmvl_ros.core.spatial.places.Places.documents`); the others have none.
         """
         found = self.detections
         objects: list[dict[str, Any]] = []
@@ -93,6 +100,8 @@ class Grounding:
             }
             if ids is not None and ids[i]:
                 item["id"] = ids[i]
+                if places and (place := places.get(int(ids[i]))) is not None:
+                    item["place"] = place
             objects.append(item)
         times = self.reply.times
         return {

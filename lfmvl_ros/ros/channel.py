@@ -20,12 +20,13 @@ from lfmvl_ros.ros.diagnostics.health import CameraMonitor, Health
 from lfmvl_ros.ros.gyroscope import EgoMotionInput
 from lfmvl_ros.ros.image_reader import image_topic
 from lfmvl_ros.ros.image_subscription import subscribe_to_images
-from lfmvl_ros.ros.outputs import Outputs, of_frame
+from lfmvl_ros.ros.outputs import Outputs, PlaceDocuments, of_frame
 from lfmvl_ros.ros.sensors.arrivals import ArrivalMonitor
 from lfmvl_ros.ros.sensors.intake import FrameIntake
 from lfmvl_ros.ros.shared import Shared
 
 if TYPE_CHECKING:
+    from lfmvl_ros.ros.rules_channel import RulesChannel
     from lfmvl_ros.ros.spatial.place_channel import PlaceChannel
 
 
@@ -43,6 +44,7 @@ class CameraChannel:
         self._node, self._gate, self._streams = shared.node, shared.gate, shared.streams
         self._ego: EgoMotionInput | None = None
         self._places: PlaceChannel | None = None
+        self._rules: RulesChannel | None = None
         self._subscriptions: list[Subscription] = []
         self._outputs: Outputs | None = None
         self._monitor: CameraMonitor | None = None
@@ -72,6 +74,15 @@ class CameraChannel:
                 self._settings,
                 self._warn,
             )
+        self._open_rules()
+
+    def _open_rules(self) -> None:
+        if self._settings().rules_file:
+            from lfmvl_ros.ros.rules_channel import RulesChannel  # most nodes need none
+
+            self._rules = RulesChannel(
+                self._node, self._streams, self._gate, self.name, self._settings, self._warn
+            )
 
     def start(self) -> None:
         """Subscribe to the camera, and to the gyroscope if it is used."""
@@ -86,6 +97,8 @@ class CameraChannel:
             )
         if self._places is not None:
             self._places.start(topic)
+        if self._rules is not None:
+            self._rules.start()
         self._intake.start()
         assert self._outputs is not None
         self._subscriptions = [
@@ -118,6 +131,8 @@ class CameraChannel:
         self._intake.stop()
         if self._places is not None:
             self._places.stop()
+        if self._rules is not None:
+            self._rules.stop()
         if (pipeline := self._shared.pipeline) is not None:
             pipeline.set_ego_motion(self.name, None)
 
@@ -129,6 +144,9 @@ class CameraChannel:
         places, self._places = self._places, None
         if places is not None:
             places.close()
+        rules, self._rules = self._rules, None
+        if rules is not None:
+            rules.close()
 
     # -- results -----------------------------------------------------------------------------------
 
@@ -141,7 +159,25 @@ class CameraChannel:
         """Publish an answer about this camera."""
         outputs = self._outputs
         if outputs is not None:
-            self._gate.call(outputs.answer, answer)
+            places = self.places_at(answer.grounding.stamp_ns)
+            self._gate.call(outputs.answer, answer, places)
+        if self._rules is not None:
+            self._rules.answer(answer)
+
+    def places_at(self, stamp_ns: int) -> PlaceDocuments:
+        """Return where tracks are, as JSON by id; those that have a recent position."""
+        places = self._places
+        return {} if places is None else places.documents(stamp_ns)
+
+    def poll(self) -> None:
+        """Look for changes of the rules file; not while the node's state changes."""
+        if self._rules is not None:
+            self._rules.poll()
+        elif self._outputs is not None:
+            self._open_rules()
+            if self._rules is not None and self._monitor is not None:
+                self._rules.activate()
+                self._rules.start()
 
     def health(self, pipeline: PipelineStatus, now_s: float) -> list[Health]:
         """Return the diagnostics of the camera; nothing while it is not subscribed to."""
@@ -150,11 +186,12 @@ class CameraChannel:
             return []
         intake, arrivals = self._intake.status(), self._arrivals.status()
         camera = monitor.report(intake, pipeline, self._settings(), now_s, arrivals)
-        ego, places = self._ego, self._places
+        ego, places, rules = self._ego, self._places, self._rules
         return [
             camera,
             *([] if ego is None else ego.health(now_s)),
             *([] if places is None else [places.health()]),
+            *([] if rules is None else [rules.health()]),
         ]
 
     def _on_camera_info(self, message: CameraInfo, _info: dict[str, int]) -> None:
@@ -175,9 +212,11 @@ class CameraChannel:
         tracks = pipeline.submit(frame, verdict)
         if outputs is not None:
             tracks = of_frame(tracks, frame)
-            self._gate.call(outputs.tracks, frame, tracks)
+            self._gate.call(outputs.tracks, frame, tracks, self.places_at(tracks.stamp_ns))
             if self._places is not None:
                 self._places.tracks(tracks, verdict)
+            if self._rules is not None:
+                self._rules.tracks(tracks, verdict)
 
     def _settings(self) -> PerceptionSettings:
         return self._shared.settings

@@ -83,7 +83,7 @@ class PerceptionNode(LifecycleNode):
         return self._models.pipeline
 
     def _wire(self) -> None:
-        """Create what exists in every state. Callback groups keep slow calls from delaying others."""
+        """Create what exists in every state. Callback groups keep slow calls from blocking."""
         group = MutuallyExclusiveCallbackGroup
         self.create_subscription(
             String, "query", self._on_query, qos.RESULTS, callback_group=group()
@@ -96,7 +96,9 @@ class PerceptionNode(LifecycleNode):
             callback_group=group(),
         )
         self._answer_services = [
-            AnswerService(self, channel.prefix, channel.name, self._models, self._gate)
+            AnswerService(
+                self, channel.prefix, channel.name, self._models, channel.places_at, self._gate
+            )
             for channel in self._channels.values()
         ]
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.RESULTS)
@@ -132,6 +134,7 @@ class PerceptionNode(LifecycleNode):
         log.info(f"{self._health.idle} ...")
         began_s = time.monotonic()
         try:
+            _check_rules(self._settings.rules_file)
             name = self._models.configure(lambda: self._settings, self._on_answer)
         except Exception as error:
             self._health.problem = describe(error)
@@ -236,6 +239,8 @@ class PerceptionNode(LifecycleNode):
         pipeline = self._pipeline
         if settings.model_key != self._settings.model_key:
             check_model(settings)
+        if settings.rules_file != self._settings.rules_file:
+            _check_rules(settings.rules_file)
         if pipeline is None:
             CARD_TEMPLATE.render(Query.parse(settings.query))
             return
@@ -274,6 +279,12 @@ class PerceptionNode(LifecycleNode):
     def _report(self) -> None:
         for service in self._answer_services:
             service.expire()
+        if self._changing.acquire(blocking=False):  # a transition may be under way
+            try:
+                for channel in self._channels.values():
+                    channel.poll()
+            finally:
+                self._changing.release()
         now_ns, name = self.get_clock().now().nanoseconds, self.get_fully_qualified_name()
         message = conversions.to_diagnostics(self._healths(), now_ns, name)
         self._gate.call(self._diagnostics.publish, message)
@@ -288,6 +299,14 @@ class PerceptionNode(LifecycleNode):
         swap = ModelSwap(self._models.loading, self._models.problem)
         node = self._health.report(status, self._settings, swap, now_s)
         return [*cameras, *node, *(self._labels.health() if cameras else [])]
+
+
+def _check_rules(path: str) -> None:
+    """Raise a :class:`UserError` for a rules file that can't be used."""
+    if path:
+        from lfmvl_ros.core.rules.watched_file import read_rules  # most nodes have no rules
+
+        read_rules(path)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

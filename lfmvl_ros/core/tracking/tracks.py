@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -54,6 +55,8 @@ class Tracks:
         age_s: ``(N,)`` seconds since the first sighting, >= 0.
         frame_id, camera, wh: of the camera frame; ``wh`` is (width, height) in px, (0, 0) before
             the first answer.
+        existence: track id -> probability that the track is something real, whatever it is; may
+            hold further ids. Tracks that it does not name are certain.
 
     Raises:
         ValueError: shapes, types or ranges differ from what is said above.
@@ -71,6 +74,7 @@ class Tracks:
     frame_id: str = ""
     camera: str = ""
     wh: tuple[int, int] = (0, 0)
+    existence: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -114,11 +118,15 @@ class Tracks:
         """Rows of the tracks that have been confirmed; the others are tentative."""
         return [i for i, state in enumerate(self.state) if state.is_established]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, places: Mapping[int, Mapping[str, Any]] | None = None) -> dict[str, Any]:
         """Return the JSON document of topic ``track_states`` (schema ``lfmvl/track_states/1``).
 
         ``bbox`` is normalised x1, y1, x2, y2; ``velocity`` (px/s) and ``covariance`` (px^2, rows of
         the 4x4 matrix of centre x, centre y, width, height) are in pixels.
+
+        Args:
+            places: where objects are, by id
+                (:meth:`lfmvl_ros.core.spatial.places.Places.documents`); the others have none.
 
         >>> Tracks(stamp_ns=1_500_000_000, camera="left", wh=(640, 480)).to_dict()["stamp"]
         {'sec': 1, 'nanosec': 500000000}
@@ -133,7 +141,7 @@ class Tracks:
             "height": self.wh[1],
             "tracks": [
                 {
-                    "id": int(self.ids[i]),
+                    "id": number,
                     "label": self.labels[i],
                     "confidence": round(float(self.scores[i]), 4),
                     "state": self.state[i].value,
@@ -142,6 +150,7 @@ class Tracks:
                     "covariance": np.round(self.covariance[i], 3).tolist(),
                     "age_s": round(float(self.age_s[i]), 3),
                 }
-                for i in range(len(self))
+                | ({"place": places[number]} if places and number in places else {})
+                for i, number in enumerate(self.ids.tolist())
             ],
         }
