@@ -125,9 +125,9 @@ class Recording:
                 caption = f"{(stamp_ns - stamps[0]) / 1e9:6.2f} s   query: {query}"
                 video.add(pixels, _marks(self.states[stamp_ns]), caption)
         share = len(self.positions.places) / max(len(self.states), 1)
-        self.positions.write(folder, self._picture_at, max(share, 0.01) * rate_hz)
+        self.positions.write(folder, self._image_at, max(share, 0.01) * rate_hz)
 
-    def _picture_at(self, stamp_ns: int) -> Image | None:
+    def _image_at(self, stamp_ns: int) -> Image | None:
         return self._image(stamp_ns) if stamp_ns in self.images else None
 
     def _image(self, stamp_ns: int) -> Image:

@@ -130,7 +130,7 @@ def test_a_video_keeps_a_target_too() -> None:
     documents = []
     for i in range(25):
         state.pipeline.submit(Frame(VGA, i * 250_000_000 + 1))
-        documents.append(state.ask())
+        documents.append(state.ask().grounding.to_dict())
     state.pipeline.stop()
     assert documents[0]["latency_budget"]["because"] == "unmeasured"
     assert documents[-1]["image_tokens"] == documents[-1]["latency_budget"]["image_tokens"] > 90
