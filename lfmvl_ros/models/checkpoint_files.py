@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be found out before anything heavy is imported: a checkpoint's files, versions."""
+"""Checks a checkpoint's files and package versions before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lfmvl_ros.core.user_files import check_regular, exists, is_directory, read_
 from lfmvl_ros.models.incomplete import refuse_incomplete
 
 ARCHITECTURE = "lfm2_vl"
-# For every ``from_pretrained``: left out, transformers asks on a terminal whether to run Python
-# files that lie in the checkpoint, and somebody may answer y.
+# For every ``from_pretrained``: without it, transformers asks on a terminal whether to run Python
+# files of the checkpoint, and somebody may answer y.
 NO_REMOTE_CODE = {"trust_remote_code": False}
 _READ_SUFFIXES = (".json", ".safetensors", ".jinja", ".txt", ".model")
-# Memory is taken for these before weights are looked at. The published checkpoints have at most
-# a quarter of each.
+# Memory is allocated for these before the weights are read. Published checkpoints have at most a
+# quarter of each.
 _LARGEST = {
     "vocab_size": 1 << 20,
     "hidden_size": 1 << 14,
@@ -93,7 +93,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def check_directory(directory: Path) -> None:
-    """Find out whether a directory looks like a whole LFM2-VL checkpoint.
+    """Check that a directory looks like a complete LFM2-VL checkpoint.
 
     Raises:
         UserError: it is missing, of another architecture, or a file is missing.
@@ -123,7 +123,7 @@ def check_directory(directory: Path) -> None:
 
 
 def _check_contents(directory: Path) -> None:
-    """Refuse files that lie elsewhere, or ask for more memory than there is."""
+    """Refuse files outside the directory, and sizes that would take too much memory."""
     for path in sorted(directory.glob("*.safetensors.index.json")):
         shards = read_json(path).get("weight_map")
         for shard in sorted(set(map(str, shards.values()))) if isinstance(shards, dict) else ():

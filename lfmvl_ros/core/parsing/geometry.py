@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From four printed numbers to a box in pixels, with the uncertainty that the printing brings.
+"""Converts four printed numbers to a box in pixels, with the uncertainty due to rounding.
 
-The unit is decided once for the whole answer: a number such as 37 can't tell 0-100 from 0-1000 or
-pixels, all numbers together mostly can.
+The scale is decided once for the whole answer: a single number such as 37 may be in 0-100, 0-1000
+or pixels, but all numbers together nearly always show which.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from lfmvl_ros.core.boxes import FloatArray, clip
 from lfmvl_ros.core.parsing.values import CXCYWH, XYWH, RawBox
 
 OUTSIDE_TOLERANCE = 0.25
-"""A side may lie this share of the image outside it and is clipped; beyond, the box is wrong."""
+"""A side outside the image by up to this share of it is clipped; further out, the box is wrong."""
 SIGMA_FLOOR_PX = 0.5
-"""No model places a side better than this; keeps a tracker from trusting a box without limit."""
+"""Lower limit of the standard deviation of a side, so that no box is trusted without limit."""
 _MAX_TOKEN_SIGMA = 0.1
 
 # Rows: x1, y1, x2, y2; columns: the four printed numbers.
@@ -28,13 +28,13 @@ _TO_XYXY = {
         [[1, 0, -0.5, 0], [0, 1, 0, -0.5], [1, 0, 0.5, 0], [0, 1, 0, 0.5]], dtype=np.float64
     ),
 }
-# The density that a box from nowhere has, in each number: uniform over 0-10,000, once in 10^6.
+# Density of an outlier: each number uniform over 0-10,000, once in 10^6 boxes.
 _LOG_OUTLIER = -6 * np.log(10.0) - 4 * np.log(1e4)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The unit of an answer: ``extent`` is what the image's (width, height) is in it."""
+    """The scale of coordinates: ``extent`` is the (width, height) of the image in it."""
 
     name: str
     extent: tuple[float, float]
@@ -50,9 +50,9 @@ class PlacedBoxes:
     Attributes:
         xyxy_px: ``(N, 4)``; only rows with an empty ``problems`` entry are boxes.
         sigma_px: ``(N, 4)`` standard deviation of each side.
-        problems: per box why it can't be kept, or "".
-        repairs: per box what was mended.
-        scale: the unit that was recognised.
+        problems: per box why it can't be used, or "".
+        repairs: per box what was repaired.
+        scale: the recognised scale.
     """
 
     xyxy_px: FloatArray
@@ -63,11 +63,11 @@ class PlacedBoxes:
 
 
 def decide_scale(xyxy: FloatArray, wh: tuple[int, int], *, expects_unit: bool = True) -> Scale:
-    """Return the unit under which the boxes ``(N, 4)`` of one answer are likeliest.
+    """Return the scale for which the boxes ``(N, 4)`` of one answer are likeliest.
 
-    Boxes are taken as uniform over the image, so a unit in which they fill the image beats
-    one in which they crowd into a corner; a box that does not fit counts as an outlier.
-    ``expects_unit`` decides where nothing else does: the prompt asked for 0-1.
+    Boxes are assumed uniform over the image, so a scale in which they fill the image is likelier
+    than one in which they are all in a corner. A box that does not fit counts as an outlier. In a
+    tie, ``expects_unit`` (the prompt asks for 0-1) decides.
     """
     scales = (
         UNIT,
@@ -77,7 +77,7 @@ def decide_scale(xyxy: FloatArray, wh: tuple[int, int], *, expects_unit: bool = 
     )
     low = np.minimum(xyxy[:, :2], xyxy[:, 2:])
     high = np.maximum(xyxy[:, :2], xyxy[:, 2:])
-    has_area = (low < high).all(axis=1)  # [0, 0, 0, 0] is at home in every unit
+    has_area = (low < high).all(axis=1)  # [0, 0, 0, 0] fits every scale
     if not has_area.any():
         return UNIT
     low, high = low[has_area], high[has_area]
@@ -88,7 +88,7 @@ def decide_scale(xyxy: FloatArray, wh: tuple[int, int], *, expects_unit: bool = 
             fits = (high.max(axis=1) <= 1.5) & (low.min(axis=1) >= -0.5)
         else:
             inside = (low >= -0.05 * extent).all(axis=1) & (high <= 1.05 * extent).all(axis=1)
-            # A box of a pixel or less in the very corner: those are shares of 1.
+            # A box of at most a pixel in the corner is in 0-1 instead.
             fits = inside & (high.max(axis=1) > 1.5)
         log_density = -2.0 * float(np.log(extent).sum())
         evidence.append(float(np.where(fits, log_density, _LOG_OUTLIER).sum()))
