@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where ``camera_node`` takes its images from: scene, video file, folder of images or device."""
+"""Image sources of ``camera_node``: scene, video file, folder of images or device."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _FASTEST_HZ = 240.0
 
 
 class ImageSource(Protocol):
-    """A numbered row of images, or a device that gives them when it likes.
+    """A sequence of images, or a live device.
 
     Attributes:
         name: for the log.
         rate_hz: images per second, > 0.
-        live: the images come when they come; :meth:`read` waits for the next.
+        live: images arrive at the device's own times; :meth:`read` waits for the next.
     """
 
     name: str
@@ -41,17 +41,17 @@ class ImageSource(Protocol):
         """Return the next image, ``(H, W, 3)`` uint8 RGB; None after the last.
 
         Raises:
-            UserError: the source broke.
+            UserError: the source failed.
         """
 
     def skip(self, count: int) -> int:
-        """Pass over the next ``count`` images; return how many there were, fewer at the end."""
+        """Skip the next ``count`` images; return how many were skipped, fewer at the end."""
 
     def rewind(self) -> None:
         """Start again with the first image."""
 
     def intrinsics(self, wh: tuple[int, int]) -> Intrinsics:
-        """Return the camera's lens for images of this (width, height)."""
+        """Return the camera's intrinsics for images of this (width, height)."""
 
     def close(self) -> None:
         """Free the file or device."""
@@ -61,7 +61,7 @@ def open_source(settings: CameraSettings) -> ImageSource:
     """Return the source that ``settings.source`` names: a registered one, or a path.
 
     Raises:
-        UserError: there is no such thing, or it can't be read.
+        UserError: the source does not exist or can't be read.
     """
     name = settings.source
     if name in names(IMAGE_SOURCES):
@@ -82,7 +82,7 @@ def open_source(settings: CameraSettings) -> ImageSource:
 
 
 def pinhole(wh: tuple[int, int], horizontal_fov_deg: float) -> Intrinsics:
-    """Return the lens of an ideal camera with that field of view.
+    """Return the intrinsics of an ideal camera with this field of view.
 
     >>> lens = pinhole((640, 480), 90.0)
     >>> round(lens.fx_px, 1), lens.cx_px, lens.cy_px
@@ -93,7 +93,7 @@ def pinhole(wh: tuple[int, int], horizontal_fov_deg: float) -> Intrinsics:
 
 
 class _Pinhole:
-    """What sources without a calibration share."""
+    """Base of sources without a calibration."""
 
     live = False
 
@@ -133,7 +133,7 @@ class FolderSource(_Pinhole):
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
     def skip(self, count: int) -> int:
-        """Pass over images without reading them."""
+        """Skip images without reading them."""
         skipped = min(count, len(self._paths) - self._next)
         self._next += skipped
         return skipped
@@ -163,7 +163,7 @@ class CaptureSource(_Pinhole):
                 self._capture.set(cv2.CAP_PROP_FPS, settings.rate_hz)
         own_hz = self._capture.get(cv2.CAP_PROP_FPS) if self._capture.isOpened() else 0.0
         self.rate_hz = settings.rate_hz or (own_hz if 0 < own_hz <= _FASTEST_HZ else USUAL_RATE_HZ)
-        # Opening is no proof: a text file may open and never give an image.
+        # Opening is not enough: a text file may open and never give an image.
         self._first = self._grab()
         if self._first is None:
             advice = (
@@ -183,7 +183,7 @@ class CaptureSource(_Pinhole):
         return pixels
 
     def skip(self, count: int) -> int:
-        """Pass over images: they are unpacked, not converted."""
+        """Skip images: they are decoded, not converted."""
         for skipped in range(count):
             if self._first is not None:
                 self._first = None

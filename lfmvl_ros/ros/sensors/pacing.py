@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images at the source's true rate: made ahead in one thread, published on time in another.
+"""Publishes images at the source's own rate: one thread reads ahead, another publishes on time.
 
-Image k belongs to the time ``start + k * period`` and is stamped with it, also when it is late:
-what moves in the images moves at its true speed. Nothing is made up for by a burst: a reader
-that has fallen behind skips to the image that is due; what is skipped is counted and reported.
+Image k has the stamp ``start + k * period``, also when it is late, so that motion in the images has
+its true speed. A reader that is too slow skips to the image that is due, instead of catching up
+with a burst. Skipped images are counted and reported.
 """
 
 from __future__ import annotations

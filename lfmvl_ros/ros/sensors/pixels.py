@@ -2,8 +2,8 @@
 """Bytes of a camera message <-> the ``(H, W, 3)`` RGB array a model reads. No ROS in here.
 
 The colour conversions give what ``cv_bridge`` gives for the desired encoding ``rgb8`` (16-bit
-images are divided by 257, so that full scale stays full scale). Two encodings have no colour
-meaning and are refused by ``cv_bridge``; here they are made visible:
+images are divided by 257, so that full scale stays full scale). Two encodings do not
+mean brightness and are refused by ``cv_bridge``; here they are made visible:
 
 ``16UC1`` and ``32FC1`` (depth, thermal)
     Each image is stretched so that the 1st to 99th percentile of its valid values (finite and
@@ -54,7 +54,7 @@ LAYOUTS: dict[str, tuple[np.dtype[Any], int, int | None]] = {
     "bayer_grbg16": (_U2, 1, cv2.COLOR_BayerGB2RGB),
 }
 MEASUREMENTS = ("16UC1", "32FC1")
-"""Encodings whose values are quantities, not brightness; see the module's text."""
+"""Encodings whose values are quantities, not brightness; see the module's docstring."""
 COMPRESSED = ("jpeg", "png")
 ENCODINGS_OUT = ("rgb8", "bgr8", "mono8")
 
@@ -142,7 +142,7 @@ def _to_rgb8(encoding: str, image: NDArray[Any], code: int | None) -> Pixels:
 
 
 def stretch(values: NDArray[Any]) -> Pixels:
-    """Scale measurements to brightness; the module's text says how.
+    """Scale measurements to brightness; see the module's docstring.
 
     Args:
         values: ``(H, W)`` uint16 or float32.
@@ -168,14 +168,14 @@ def decode_compressed(format_: str, data: Any, *, max_megapixels: float = 64.0) 
     """Return the RGB pixels of a JPEG or PNG image.
 
     Args:
-        format_: the message's ``format``, such as ``jpeg`` or ``16UC1; png compressed``. What is
-            in ``data`` decides; the text only tells measurements from brightness.
+        format_: the message's ``format``, such as ``jpeg`` or ``16UC1; png compressed``. It only
+            distinguishes measurements from brightness; the format is recognised from ``data``.
         data: any object with the buffer protocol.
         max_megapixels: images that state more million pixels are not decoded.
 
     Returns:
-        ``(H, W, 3)`` uint8 RGB, C-contiguous; an EXIF orientation is ignored, as the camera's
-        calibration knows nothing of it.
+        ``(H, W, 3)`` uint8 RGB, C-contiguous; an EXIF orientation is ignored, since the
+        camera's calibration is without it.
 
     Raises:
         ConversionError: another format, truncated or undecodable data.
@@ -223,7 +223,7 @@ def _decoded_to_rgb8(format_: str, image: NDArray[Any]) -> Pixels:
 
 
 def _is_complete(raw: bytes) -> bool:
-    """Tell whether the end marker is there: OpenCV fills what is missing with grey and is glad."""
+    """Return whether the end marker is there. OpenCV fills missing parts with grey, silently."""
     if raw.startswith(PNG):
         return raw.rfind(b"IEND") > 0
     position = 2
