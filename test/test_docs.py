@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from lfmvl_ros.cli.main import commands
+from lfmvl_ros.cli.models import to_markdown as to_table
 from lfmvl_ros.core.config import CameraSettings, PerceptionSettings, RecorderSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Outcome
@@ -56,6 +57,13 @@ def test_parameter_tables_are_the_declared_settings(name: str, settings: type[Gr
     match = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- end -->", INTERFACE, re.DOTALL)
     assert match
     assert match[1].strip() == to_markdown(settings).strip()
+
+
+def test_the_table_of_models_is_the_catalogue() -> None:
+    text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    match = re.search(r"<!-- catalogue -->\n(.*?)\n<!-- end -->", text, re.DOTALL)
+    assert match
+    assert match[1].strip() == to_table().strip()
 
 
 def slug(heading: str) -> str:

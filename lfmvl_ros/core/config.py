@@ -55,6 +55,22 @@ class GenerationSettings(Group):
         low=0.0,
         high=2.0,
     )
+    top_k: int = setting(
+        0,
+        "Only with temperature above 0: only this many of the most likely tokens can be sampled; 0 "
+        "is off. Lower it if sampled answers contain nonsense (Liquid AI recommends 50 for "
+        "LFM2.5-VL-3B and LFM3-VL).",
+        low=0,
+        high=1000,
+        unit="tokens",
+    )
+    top_p: float = setting(
+        1.0,
+        "Only with temperature above 0: only the most likely tokens that together have this "
+        "probability can be sampled; 1 is off. Lower it if sampled answers contain nonsense.",
+        low=0.01,
+        high=1.0,
+    )
     min_p: float = setting(
         0.15,
         "Only with temperature above 0: tokens less likely than this fraction of the most "
@@ -225,9 +241,10 @@ class PerceptionSettings(Group):
     model: str = setting(
         "LiquidAI/LFM2.5-VL-450M",
         "Which model to use: a Hugging Face hub id, a directory, or a catalogue name; "
-        "'bundled' is the small demonstration checkpoint of this package. A .gguf file starts "
-        "llama.cpp's server; http://host:8080/v1#name, https:// or unix:/path.sock is a "
-        "server that already runs (docs/servers.md); a .jsonl file replays recorded answers. "
+        "'bundled' is the small demonstration checkpoint of this package. A .gguf file, or a "
+        "catalogue name with a quantisation (lfm2.5-vl-450m:q4_0), starts llama.cpp's server; "
+        "http://host:8080/v1#name, https:// or unix:/path.sock is a "
+        "server that already runs (docs/models.md); a .jsonl file replays recorded answers. "
         "If model, device or dtype change at run time, the old model answers until the new "
         "one is loaded, and stays if loading fails.",
     )

@@ -60,6 +60,7 @@ class Grounding:
             ``calibrated``, or ``constant`` (the backend gave none); see
             ``core/calibration/confidence.py``.
         unknown_labels: labels of detections that are not in the query.
+        thought_tokens: how many of the reply's tokens were thoughts, which are not parsed.
         budget: what the latency budget chose for the image; None where there is none.
     """
 
@@ -76,6 +77,7 @@ class Grounding:
     caption: str | None = None
     confidence_kind: str = "constant"
     unknown_labels: tuple[str, ...] = ()
+    thought_tokens: int = 0
     budget: Choice | None = None
 
     def to_dict(
@@ -124,6 +126,7 @@ class Grounding:
             "model": self.reply.model,
             "image_tokens": self.reply.image_tokens,
             "output_tokens": len(self.reply.tokens),
+            "thought_tokens": self.thought_tokens,
             "forwards": self.reply.forwards,
             "timing": {
                 "preprocess_ms": round(times.preprocess_s * 1e3, 3),
