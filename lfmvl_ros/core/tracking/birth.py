@@ -37,7 +37,7 @@ def births(
     settings: TrackerSettings,
     new_id: Callable[[int], int | None],
 ) -> tuple[Table | None, dict[int, int]]:
-    """Start a track for every box that nothing explains; None if there is none."""
+    """Start a track for every box without an explanation; None if there is none."""
     born: dict[int, int] = {}
     rows: list[int] = []
     for row in _unexplained(seen, pairs):

@@ -26,7 +26,7 @@ class Measurements:
         error: ``(M, 4, 4)`` covariance of those, px^2.
         stated: ``(M, 4, 4)`` the part of it that the answer itself states.
         labels: M labels, case-folded, white space folded: equal means the same words.
-        written: M labels as the model wrote them.
+        written: M labels as the model generated them.
         scores: ``(M,)`` in [0, 1].
         source: for each detection of the answer, the row of ``boxes`` that speaks for it.
         first: for each row, the detection of the answer that it was taken from.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far objects stray and how much boxes vary, learnt from what the boxes bring."""
+"""Process noise and box jitter, learned from the innovations of each answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lfmvl_ros.core.tracking.association import Pairs
 from lfmvl_ros.core.tracking.measurement import Measurements
 from lfmvl_ros.core.tracking.table import Table
 
-# Sizes change more calmly than positions.
+# Sizes change more slowly than positions.
 SIZE_NOISE_RATIO = 0.25
 MAX_EXCESS = 3.0
 NOISE_SCALE_RANGE = (0.1, 16.0)

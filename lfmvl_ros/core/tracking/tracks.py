@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tracker says about one camera frame."""
+"""The tracks at one camera frame, as the tracker returns them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SCHEMA = "lfmvl/track_states/1"
 
 
 class TrackState(str, Enum):
-    """How sure the tracker is that an object is there now.
+    """State of a track: how well it is confirmed that its object is there now.
 
     ``tentative``: seen too seldom to be relied upon. ``confirmed``: seen as often as it should.
-    ``coasting``: confirmed before, but missed by the last answer or not looked at for too long;
+    ``coasting``: confirmed before, but missed by the last answer, or not seen in any for too long;
     its box is prediction.
     """
 
