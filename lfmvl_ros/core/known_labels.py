@@ -2,8 +2,8 @@
 """The labels a checkpoint was trained to find, where its card lists them.
 
 A small model that was trained on a list of labels answers ``[]`` to all others, which looks the
-same as "nothing there". So a query with labels that the card does not list gives a warning, with the
-nearest listed ones.
+same as "nothing there". So a query with labels that the card does not list gives a warning, with
+the nearest listed ones.
 """
 
 from __future__ import annotations
