@@ -215,7 +215,7 @@ def test_declined_models_say_so_and_answer(backend, scenes, monkeypatch, caplog)
 
     monkeypatch.setattr(Lfm2Runner, "supports", staticmethod(lambda _: False))
     slow = Lfm2VlBackend(backend._model, backend._processor, name="slow", template=backend.template)
-    assert "one token to a forward pass" in caplog.text
+    assert "one token per forward pass" in caplog.text
     frames, prompts = scenes(1)
     assert ground(slow, frames, prompts).text == ground(backend, frames, prompts).text
 
