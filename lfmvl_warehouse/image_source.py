@@ -133,7 +133,7 @@ def sample_images(
     Args:
         seed: of the scene.
         wh_px: (width, height) of the images in pixels.
-        rate_hz: images a second, > 0.
+        rate_hz: images per second, > 0.
     """
     video = SceneVideo(seed, wh=wh_px, fps=rate_hz)
     return lambda index: video.frame(index).pixels
