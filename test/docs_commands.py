@@ -128,6 +128,14 @@ RULES = (
     ),
     Rule(r"^lfmvl track out/demo/camera\.mp4", leaves=("out/track",)),
     Rule(r"^lfmvl tokens 640x480 --model …", change=(("…", "bundled"),)),
+    Rule(r"^lfmvl licences$", quick=True, prints="LicenseRef-LFM-1.0"),
+    Rule(
+        r"^lfmvl licences --model DIR",
+        first="printf 'faster-coco-eval: Apache-2.0\\n' > my-licences.yaml",
+        change=((r"DIR", "bundled"),),
+        quick=True,
+        leaves=("licences.json",),
+    ),
     Rule(r"^lfmvl tokens 1280x720$", quick=True, prints="tokens"),
     Rule(
         r"^lfmvl doctor .*--topic /camera/image_raw",

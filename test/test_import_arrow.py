@@ -31,6 +31,7 @@ MAY_USE = {
     "lfmvl_ros.core": {"lfmvl_ros.core"},
     "lfmvl_ros.bags": {f"lfmvl_ros.{part}" for part in ("bags", "core", "models", "viz", "ros")},
     "lfmvl_ros.datasets": {"lfmvl_ros.datasets", "lfmvl_ros.core"},
+    "lfmvl_ros.licences": {f"lfmvl_ros.{part}" for part in ("licences", "core", "models")},
     "lfmvl_ros.models": {"lfmvl_ros.models", "lfmvl_ros.core"},
     "lfmvl_ros.viz": {"lfmvl_ros.viz", "lfmvl_ros.core", "lfmvl_ros.models"},
     "lfmvl_ros.evaluate": {
@@ -39,7 +40,17 @@ MAY_USE = {
     "lfmvl_ros.ros": {f"lfmvl_ros.{part}" for part in ("ros", "core", "models", "viz")},
     "lfmvl_ros.cli": {
         f"lfmvl_ros.{part}"
-        for part in ("bags", "cli", "core", "datasets", "evaluate", "models", "viz", "ros")
+        for part in (
+            "bags",
+            "cli",
+            "core",
+            "datasets",
+            "evaluate",
+            "licences",
+            "models",
+            "viz",
+            "ros",
+        )
     },
     "lfmvl_ros": {f"lfmvl_ros.{part}" for part in ("core", "models")},
     "lfmvl_warehouse.scenes": {"lfmvl_warehouse.scenes", "lfmvl_ros.core"},
