@@ -128,6 +128,11 @@ RULES = (
     ),
     Rule(r"^lfmvl track out/demo/camera\.mp4", leaves=("out/track",)),
     Rule(r"^lfmvl tokens 640x480 --model …", change=(("…", "bundled"),)),
+    Rule(
+        r"^lfmvl evaluate my-images .*--drift-profile",
+        first=LABELLED.replace("--count 24", "--count 200"),
+        leaves=("profile.json",),
+    ),
     Rule(r"^lfmvl licences$", quick=True, prints="LicenseRef-LFM-1.0"),
     Rule(
         r"^lfmvl licences --model DIR",
