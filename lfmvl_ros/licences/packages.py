@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import Distribution, PackageMetadata, distributions
 from pathlib import Path
 
 from lfmvl_ros.licences.item import Licensed, folded
@@ -45,7 +45,7 @@ def _licence_of(package: Distribution, looked_up: str) -> tuple[str, str]:
         return looked_up, "looked up"
     about = package.metadata
     for field in ("License-Expression", "License"):
-        if licence := from_words(about.get(field) or ""):
+        if licence := from_words(_first(about, field)):
             return licence, field
     titles = [item.rpartition("::")[2].strip() for item in about.get_all("Classifier") or ()
               if item.startswith("License ::")]  # fmt: skip
@@ -58,9 +58,13 @@ def _licence_of(package: Distribution, looked_up: str) -> tuple[str, str]:
     if texts and all(texts):
         parts = {part for text in texts for part in text.split(" AND ")}
         return " AND ".join(sorted(parts)), "licence text"
-    said = about.get("License-Expression") or about.get("License") or ", ".join(titles)
+    said = _first(about, "License-Expression") or _first(about, "License") or ", ".join(titles)
     shown = " ".join(said.split())[:60]
     return "", f"not clear: {shown!r}" if shown else "it says nothing"
+
+
+def _first(about: PackageMetadata, field: str) -> str:
+    return str((about.get_all(field) or ("",))[0])
 
 
 def from_ros(files: Iterable[Path]) -> str:

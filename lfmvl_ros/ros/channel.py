@@ -20,7 +20,7 @@ from lfmvl_ros.ros.diagnostics.health import CameraMonitor, Health
 from lfmvl_ros.ros.gyroscope import EgoMotionInput
 from lfmvl_ros.ros.image_reader import image_topic
 from lfmvl_ros.ros.image_subscription import subscribe_to_images
-from lfmvl_ros.ros.outputs import Outputs, of_frame
+from lfmvl_ros.ros.outputs import Outputs, PlaceDocuments, of_frame
 from lfmvl_ros.ros.sensors.arrivals import ArrivalMonitor
 from lfmvl_ros.ros.sensors.intake import FrameIntake
 from lfmvl_ros.ros.shared import Shared
@@ -166,11 +166,17 @@ class CameraChannel:
         """Publish an answer about this camera."""
         outputs = self._outputs
         if outputs is not None:
-            self._gate.call(outputs.answer, answer)
+            places = self.places_at(answer.grounding.stamp_ns)
+            self._gate.call(outputs.answer, answer, places)
         if self._rules is not None:
             self._rules.answer(answer)
         if self._drift is not None:
             self._drift.answer(answer)
+
+    def places_at(self, stamp_ns: int) -> PlaceDocuments:
+        """Return where tracks are, as JSON by id; those that have a recent position."""
+        places = self._places
+        return {} if places is None else places.documents(stamp_ns)
 
     def poll(self) -> None:
         """Look for changes of the rules file; not while the node's state changes."""
@@ -216,7 +222,7 @@ class CameraChannel:
         tracks = pipeline.submit(frame, verdict)
         if outputs is not None:
             tracks = of_frame(tracks, frame)
-            self._gate.call(outputs.tracks, frame, tracks)
+            self._gate.call(outputs.tracks, frame, tracks, self.places_at(tracks.stamp_ns))
             if self._places is not None:
                 self._places.tracks(tracks, verdict)
             if self._rules is not None:
