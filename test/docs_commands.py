@@ -86,7 +86,7 @@ RULES = (
     Rule(r"^make (setup|bench-setup)\b", INSTALLS),
     Rule(r"^make (test|test-fast|test-deep|pytest)\b", "runs these tests themselves"),
     Rule(r"^DISTRO=kilted ", "installs ROS 2 a second time"),
-    Rule(r"^lfmvl \w+ --(data|topic)$", "names an option, without a value"),
+    Rule(r"^lfmvl \w+ --(data|topic|drift-profile)$", "names an option, without a value"),
     Rule(r"^python benchmarks/tracking(_real\.py|\.py --mot15)", "needs public data sets"),
     # make
     Rule(
