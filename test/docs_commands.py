@@ -257,6 +257,12 @@ RULES = (
         needs=("gguf", "xllamacpp"),
         change=((r"$", " --questions 4"),),
     ),
+    Rule(r"^python benchmarks/finetune\.py", change=((r"$", " --quick"),), prints=JSON_LAST),
+    Rule(
+        r"^python benchmarks/finetune_looks\.py",
+        change=((r"$", " --images 40 --questions 4"),),
+        prints=JSON_LAST,
+    ),
     Rule(r"^python benchmarks/rules\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/places\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/decoding_identity\.py --out out", change=((r"$", " --frames 24"),)),
