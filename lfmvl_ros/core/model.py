@@ -10,7 +10,7 @@ from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
-from lfmvl_ros.core.prompt import Prompt, PromptTemplate
+from lfmvl_ros.core.prompt import Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import Reply
 
 
@@ -44,6 +44,20 @@ class VisionLanguageModel(Protocol):
         ``finish=ERROR``. Returns early, with ``finish=DEADLINE``, once ``generation.timeout_s``
         has passed or ``cancelled()`` turns true; it is asked after each
         forward pass at the latest.
+        """
+
+    def write(
+        self,
+        prompt: TextPrompt,
+        *,
+        generation: GenerationSettings,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Reply:
+        """Answer a question without an image; for tool calls.
+
+        ``generation.grammar`` and drafts have no effect. The text keeps the markers that a family
+        writes around tool calls, where the backend sees them; there are no ``tokens``. Errors,
+        deadline and cancellation as in :meth:`ground`.
         """
 
     def image_rules(self, wanted: ImageSettings) -> ImageTokenSettings | None:

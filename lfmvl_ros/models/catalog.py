@@ -16,6 +16,8 @@ from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import TEMPLATES, PromptTemplate
 
 FOLDER = Path(__file__).resolve().parent / "catalog"
+ANSWERS = ("yes", "no", "unknown")
+TOOLS = ("none", "unknown", "lfm2", "lfm2.5", "lfm3")
 _GENERATION = ("temperature", "min_p", "repetition_penalty")
 
 
@@ -30,6 +32,8 @@ class CatalogEntry:
         directory: path of its folder, "" for one on the hub.
         aliases: other names it answers to; case never matters.
         boxes: ``yes``, ``no`` or ``unknown``: does its publisher promise bounding boxes?
+        captions: likewise: does it describe an image in words?
+        tools: how it writes function calls, one of :data:`TOOLS`.
         min_tokens, max_tokens: its image token limits, 0 where only its configuration says.
         recommended: the publisher's sampling settings (temperature, min_p, repetition_penalty).
         languages: ISO 639-1 codes.
@@ -45,6 +49,8 @@ class CatalogEntry:
     directory: str = ""
     aliases: tuple[str, ...] = ()
     boxes: str = "unknown"
+    captions: str = "unknown"
+    tools: str = "unknown"
     min_tokens: int = 0
     max_tokens: int = 0
     recommended: Mapping[str, float] = field(default_factory=dict)
@@ -64,8 +70,9 @@ class CatalogEntry:
             )
         if self.id and self.id.count("/") != 1:
             raise ValueError(f"{self.name}: id must look like owner/name, got {self.id!r}")
-        if self.boxes not in ("yes", "no", "unknown"):
-            raise ValueError(f"{self.name}: boxes is yes, no or unknown, got {self.boxes!r}")
+        for key in ("boxes", "captions"):
+            self._check(key, ANSWERS)
+        self._check("tools", TOOLS)
         if not 0 <= self.min_tokens <= self.max_tokens:
             raise ValueError(
                 f"{self.name}: image tokens need 0 <= min <= max, "
@@ -74,6 +81,11 @@ class CatalogEntry:
         unknown = set(self.recommended) - set(_GENERATION)
         if unknown:
             raise ValueError(f"{self.name}: recommended takes {_GENERATION}, got {unknown}")
+
+    def _check(self, key: str, allowed: tuple[str, ...]) -> None:
+        value = getattr(self, key)
+        if value not in allowed:
+            raise ValueError(f"{self.name}: {key} is one of {', '.join(allowed)}, got {value!r}")
 
     @property
     def source(self) -> str:

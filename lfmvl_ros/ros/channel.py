@@ -31,6 +31,7 @@ from lfmvl_ros.ros.spatial.transform_input import TransformInput
 from lfmvl_ros.ros.streams import StreamReader
 
 if TYPE_CHECKING:
+    from lfmvl_ros.core.spatial.places import Places
     from lfmvl_ros.ros.spatial.place_channel import PlaceChannel
 
 
@@ -166,6 +167,12 @@ class CameraChannel:
         outputs = self._outputs
         if outputs is not None:
             self._gate.call(outputs.answer, answer)
+
+    @property
+    def newest_places(self) -> Places | None:
+        """Positions of the tracks of the newest image that has been handled; None without any."""
+        places = self._places
+        return None if places is None else places.newest
 
     def health(self, pipeline: PipelineStatus, now_s: float) -> list[Health]:
         """Return how the camera is doing; nothing while it is not listened to."""

@@ -31,6 +31,7 @@ from lfmvl_ros.ros import commands, conversions, qos
 from lfmvl_ros.ros.answer_service import AnswerService
 from lfmvl_ros.ros.bond import LifecycleBond
 from lfmvl_ros.ros.channel import CameraChannel
+from lfmvl_ros.ros.command_topics import CommandTopics
 from lfmvl_ros.ros.diagnostics.health import ERROR, OK, Exchange, Health, ModelMonitor
 from lfmvl_ros.ros.diagnostics.label_check import LabelCheck
 from lfmvl_ros.ros.gate import Gate
@@ -85,6 +86,13 @@ class PerceptionNode(LifecycleNode):
                 self._streams,
                 self._transforms,
             )
+        self._commands = CommandTopics(
+            self,
+            lambda: self._settings,
+            self._get_pipeline,
+            lambda camera: self._channels[camera].newest_places,
+            self._gate,
+        )
         self._wire()
 
     @property
@@ -217,6 +225,7 @@ class PerceptionNode(LifecycleNode):
         if self._changing.acquire(timeout=_EXIT_STOP_S):  # a transition may be under way
             self._changing.release()
         self._stop(_EXIT_STOP_S)
+        self._commands.close()
         for service in self._answer_services:
             service.close()
         self._streams.close()
@@ -230,6 +239,7 @@ class PerceptionNode(LifecycleNode):
         self._bond.end()
         for channel in self._channels.values():
             channel.stop()
+        self._commands.forget()
         self._monitor = None
         return self._pipeline is None or self._pipeline.stop(timeout_s)
 
@@ -242,7 +252,11 @@ class PerceptionNode(LifecycleNode):
 
     def _submit(self, frame: Frame, verdict: Verdict) -> Tracks | None:
         pipeline = self._pipeline
-        return None if pipeline is None else pipeline.submit(frame, verdict)
+        if pipeline is None:
+            return None
+        tracks = pipeline.submit(frame, verdict)
+        self._commands.saw(frame.camera, tracks)
+        return tracks
 
     def _feel(self, camera: str, ego: EgoMotion | None) -> None:
         if self._pipeline is not None:
@@ -250,6 +264,7 @@ class PerceptionNode(LifecycleNode):
 
     def _on_answer(self, answer: Answer) -> None:
         self._answer = answer
+        self._commands.answered(answer)
         self._channels[answer.grounding.camera].answer(answer)
 
     # -- commands ----------------------------------------------------------------------------------
@@ -303,9 +318,13 @@ class PerceptionNode(LifecycleNode):
 
     def _health(self) -> list[Health]:
         pipeline, monitor, now_s = self._pipeline, self._monitor, time.monotonic()
-        rejected = self._rejected_queries
+        rejected, ended = self._rejected_queries, self._commands.counts
+        counts = {f"commands_{name}": count for name, count in ended.items()}
         asked = Health(
-            OK, "commands", f"{rejected} queries rejected", {"queries_rejected": rejected}
+            OK,
+            "commands",
+            f"{rejected} queries rejected, {ended['refused']} commands refused",
+            {"queries_rejected": rejected, **counts},
         )
         if self._problem:
             return [Health(ERROR, "model", self._problem), asked]

@@ -9,6 +9,7 @@ answer corrects the camera's tracker at the capture time of the frame it saw.
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -25,6 +26,7 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.latency.budget import LatencyBudget
 from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.pipeline.errands import Ask, Errand, Errands
 from lfmvl_ros.core.pipeline.lane import Job, Lane, longest_waiting, refuse
 from lfmvl_ros.core.pipeline.watchdog import Watchdog, patience_s
 from lfmvl_ros.core.query import Query
@@ -61,6 +63,7 @@ class Pipeline:
         template_for(settings, self._model).render(self._query)
         self._on_answer = on_answer
         self._lanes: dict[str, Lane] = {}
+        self._errands, self._cameras_next = Errands(), False
         self._wake = threading.Condition()
         self._enabled = True
         self._stopping = threading.Event()
@@ -99,7 +102,13 @@ class Pipeline:
         with self._wake:
             for lane in self._lanes.values():
                 lane.refuse_requests("the pipeline has stopped")
+            self._errands.refuse("the pipeline has stopped")
         return not worker.is_alive()
+
+    @property
+    def running(self) -> bool:
+        """Whether the worker was started and not stopped."""
+        return self._worker is not None
 
     # -- camera side -----------------------------------------------------------------------------
 
@@ -171,6 +180,33 @@ class Pipeline:
             request = lane.request(time.monotonic_ns())
             self._wake.notify()
             return request
+
+    def newest_frame(self, camera: str = "") -> Frame:
+        """Return the newest frame of a camera.
+
+        Raises:
+            UserError: none has come yet.
+        """
+        with self._wake:
+            lane = self._lanes.get(camera)
+            if lane is None or lane.latest is None:
+                raise UserError("no camera frame has come yet; check the image topic")
+            return lane.latest[0]
+
+    def request_reply(self, ask: Ask) -> Future[Reply]:
+        """Ask the model something else, between the cameras' answers; the reply comes later.
+
+        It is set in the worker thread. A request that is cancelled before its turn is left out.
+
+        Raises:
+            UserError: the pipeline isn't running, or too many wait.
+        """
+        with self._wake:
+            if self._worker is None:
+                raise UserError("the model is not running; activate the node first")
+            future = self._errands.add(ask)
+            self._wake.notify()
+            return future
 
     # -- settings --------------------------------------------------------------------------------
 
@@ -251,15 +287,14 @@ class Pipeline:
     def _run(self) -> None:
         while True:
             with self._wake:
-                while not (jobs := self._take()) and not self._stopping.is_set():
+                while not self._stopping.is_set() and (work := self._next_work()) is None:
                     self._wake.wait()
                 if self._stopping.is_set():
-                    for job in jobs:
-                        refuse(job.requests, "the pipeline has stopped")
                     return
                 self._busy_since_ns = time.monotonic_ns()
+            assert work is not None
             try:
-                self._answer(jobs)
+                work()
             except Exception:  # nothing may end the only thread that asks
                 _log.exception("an answer could not be used")
             finally:
@@ -268,6 +303,25 @@ class Pipeline:
                     retired, self._retired = self._retired, []
                 for retire in retired:
                     retire()
+
+    def _next_work(self) -> Callable[[], None] | None:
+        """Take what is next: an errand, then the cameras' frames, by turns. The lock is held."""
+        errand = None if self._cameras_next else self._errands.take()
+        if errand is None and (jobs := self._take()):
+            self._cameras_next = False
+            return functools.partial(self._answer, jobs)
+        errand = errand or self._errands.take()
+        self._cameras_next = errand is not None
+        return None if errand is None else functools.partial(self._run_errand, errand)
+
+    def _run_errand(self, errand: Errand) -> None:
+        with self._wake:
+            settings, model = self._settings, self._model
+        limit_s = patience_s(settings.generation.timeout_s)
+        call = self._watchdog.begin(limit_s, errand.give_up)
+        reply = errand.run(model, settings, self._stopping.is_set)
+        if self._watchdog.end(call):
+            errand.settle(reply)
 
     def _take(self) -> list[Job]:
         """Return the longest waiting cameras' jobs, as many as go together. The lock is held."""

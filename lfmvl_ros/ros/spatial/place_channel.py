@@ -16,7 +16,7 @@ from lfmvl_ros.core.config import PerceptionSettings, SpatialSettings
 from lfmvl_ros.core.config_spatial import parse_sizes
 from lfmvl_ros.core.spatial.depth import DepthImage
 from lfmvl_ros.core.spatial.placer import Placer, PlacerOptions
-from lfmvl_ros.core.spatial.places import PlaceSource
+from lfmvl_ros.core.spatial.places import Places, PlaceSource
 from lfmvl_ros.core.spatial.rigid import RigidTransform
 from lfmvl_ros.core.spatial.transforms import NS_PER_S, ExtrapolationError, TransformError
 from lfmvl_ros.core.timeline import Verdict
@@ -81,6 +81,7 @@ class PlaceChannel:
         self._reset(rectified=False, topic="")
 
     def _reset(self, *, rectified: bool, topic: str) -> None:
+        self.newest: Places | None = None
         self._rectified = rectified
         self._lens: Lens | None = None
         self._lens_problem = "no camera_info has come yet"
@@ -232,6 +233,7 @@ class PlaceChannel:
                 depth = self._depth_for(tracks, inputs.depth, settings)
         places = self._placer(settings.spatial).place(tracks, depth, lens, inputs.camera)
         places = replace(places, frame_id=self._frame_id)
+        self.newest = places
         self._counters.places(list(places.by_id.values()), list(places.refused.values()))
         publish_tf = settings.spatial.publish_tf
         self._gate.call(self._publish, places, tracks, publish_tf)

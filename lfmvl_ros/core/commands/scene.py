@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tools know of the cameras: newest tracks and answers, with the words they were asked with.
+
+Written by the threads of cameras and model, read by that of the commands.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lfmvl_ros.core.boxes import normalise
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.parsing.labels import LabelMatcher
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.tracking import Tracks, TrackState
+
+if TYPE_CHECKING:
+    from lfmvl_ros.core.spatial.places import Places
+
+_PLACE_AGE_S = 2.0  # older positions are not given: the object may have moved
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One camera: tracks at its newest frame, and the newest answer that says something.
+
+    Attributes:
+        camera: its name.
+        fresh: its newest frame came a moment ago: what ``tracks`` has is true now.
+        tracks: None before the first frame.
+        answer: None before the first usable one.
+        places: positions of the tracks of a recent frame, where there are any.
+    """
+
+    camera: str
+    fresh: bool = False
+    tracks: Tracks | None = None
+    answer: Grounding | None = None
+    places: Places | None = None
+
+    def objects(self, label: str) -> list[dict[str, Any]]:
+        """Return the tracks of a label that were confirmed, as JSON has them.
+
+        Args:
+            label: as the query spells it.
+        """
+        tracks = self.tracks
+        if tracks is None or not len(tracks):
+            return []
+        boxes = normalise(tracks.xyxy_px, tracks.wh)
+        return [
+            {
+                "camera": self.camera,
+                "id": int(tracks.ids[i]),
+                "label": tracks.labels[i],
+                "confidence": round(float(tracks.scores[i]), 4),
+                "state": tracks.state[i].value,
+                "bbox": np.round(boxes[i], 5).tolist(),
+                **self._position(int(tracks.ids[i])),
+            }
+            for i in tracks.established
+            if tracks.labels[i] == label
+        ]
+
+    def _position(self, id_: int) -> dict[str, Any]:
+        if self.places is None or self.tracks is None:
+            return {}
+        place = self.places.by_id.get(id_)
+        age_s = (self.tracks.stamp_ns - self.places.stamp_ns) / 1e9
+        if place is None or not -_PLACE_AGE_S <= age_s <= _PLACE_AGE_S:
+            return {}
+        return {
+            "position_m": np.round(place.centre_m, 4).tolist(),
+            "position_sigma_m": round(place.sigma_m, 4),
+            "position_frame": self.places.frame_id,
+            "position_age_s": round(age_s, 3),
+        }
+
+
+class Scene:
+    """The cameras as the tools see them.
+
+    Args:
+        cameras: their names; one empty name for a camera without one.
+        stale_s: returns after how long without a frame a camera counts as silent, seconds.
+        places: returns a camera's newest places; None where there are none.
+    """
+
+    def __init__(
+        self,
+        cameras: Sequence[str],
+        stale_s: Callable[[], float],
+        places: Callable[[str], Places | None] = lambda _: None,
+    ) -> None:
+        self.cameras = tuple(cameras)
+        self._stale_s, self._places = stale_s, places
+        self._lock = threading.Lock()
+        self._tracks: dict[str, tuple[Tracks, float]] = {}
+        self._answers: dict[str, Grounding] = {}
+
+    def saw(self, camera: str, tracks: Tracks) -> None:
+        """Take the tracks at a camera's newest frame."""
+        with self._lock:
+            self._tracks[camera] = (tracks, time.monotonic())
+
+    def answered(self, answer: Answer) -> None:
+        """Take an answer; one that says nothing about the scene does not count."""
+        grounding = answer.grounding
+        if grounding.outcome.is_evidence:
+            with self._lock:
+                self._answers[grounding.camera] = grounding
+
+    def clear(self) -> None:
+        """Forget everything: the node does not look any more."""
+        with self._lock:
+            self._tracks.clear()
+            self._answers.clear()
+
+    def views(self, camera: str) -> list[View]:
+        """Return the views of a camera, or of all where the name is empty."""
+        return [self._view(name) for name in self.cameras if camera in ("", name)]
+
+    def _view(self, name: str) -> View:
+        now_s, places = time.monotonic(), self._places(name)
+        with self._lock:
+            tracks, came_s = self._tracks.get(name, (None, -math.inf))
+            fresh = now_s - came_s <= self._stale_s()
+            return View(name, fresh, tracks, self._answers.get(name), places)
+
+
+def spelt(label: str, query: Query) -> str | None:
+    """Return a label as the query spells it; None where the query does not have it.
+
+    >>> spelt("Red Crates", Query.parse("red crate, person"))
+    'red crate'
+    """
+    known, found = LabelMatcher(query).match(label)
+    return known if found else None
+
+
+def certain(objects: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those of :meth:`View.objects` that are confirmed now, and not only predicted."""
+    return [item for item in objects if item["state"] == TrackState.CONFIRMED.value]
