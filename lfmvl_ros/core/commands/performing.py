@@ -320,7 +320,7 @@ class _Search:
             "label": label,
             "elapsed_s": round(elapsed_s, 2),
             "timeout_s": timeout_s,
-            "answers": self._answers,
+            "answer_count": self._answers,
         }
         return Progress(f"looking for {label}: {self._answers} answers", facts)
 
@@ -330,7 +330,7 @@ class _Search:
             "found": False,
             "label": label,
             "elapsed_s": round(elapsed_s, 3),
-            "answers": self._answers,
+            "answer_count": self._answers,
             "objects": [],
         }
         if not self._usable:

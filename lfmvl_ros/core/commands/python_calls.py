@@ -15,7 +15,7 @@ from lfmvl_ros.core.commands.calls import LONGEST_NAME, NoCallError, RawCall
 _DEEPEST = 4
 _BLANK = re.compile(r"[ \t\r\n]*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(\.\d{1,15})?([eE][-+]?\d{1,2})?(?![\w.])", re.ASCII)
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(\.\d{1,20})?([eE][-+]?\d{1,3})?(?![\w.])", re.ASCII)
 _WORDS = {
     "True": True, "False": False, "None": None, "true": True, "false": False, "null": None,
 }  # fmt: skip

@@ -138,7 +138,7 @@ def test_a_megabyte_is_refused_unread() -> None:
     assert "1000000 characters" in read_calls("[" * 1_000_000).problem
 
 
-# -- fuzzing ----------------------------------------------------------------------------------------
+# -- fuzzing ---------------------------------------------------------------------------------------
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 plain = st.none() | st.booleans() | st.integers(-(10**12), 10**12) | texts
@@ -228,8 +228,8 @@ def test_fuzzed_outputs_never_raise_and_only_whole_calls_are_taken(items, write,
             same_as_standard_parsers(call, text)
         try:
             tools = understand_all(reading.calls, TOOLS)
-        except UserError as error:
-            assert str(error)
+        except UserError:
+            pass  # what the sentence says is tested elsewhere
         else:
             assert len(tools) == len(reading.calls)
             for tool in tools:
