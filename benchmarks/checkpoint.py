@@ -83,7 +83,7 @@ class Checkpoint:
     def prepared(
         self, scenes: Sequence[LabelledImage], texts: Sequence[str], *, tiles: bool = False
     ) -> dict[str, torch.Tensor]:
-        """Model inputs of pictures and what is said to them."""
+        """Model inputs of images and what is said to them."""
         conversations = []
         for scene, text in zip(scenes, texts, strict=True):
             image = {"type": "image", "image": Image.fromarray(scene.pixels)}
@@ -100,7 +100,7 @@ class Checkpoint:
 
     @torch.inference_mode()
     def sentences(self, scenes: Sequence[LabelledImage]) -> list[str]:
-        """The answers to the wish for a caption, as they are."""
+        """The answers to a request for a caption, as they are."""
         inputs = self.prepared(scenes, [CAPTION_PROMPT] * len(scenes))
         output = self.model.generate(**inputs, do_sample=False, max_new_tokens=_MAX_NEW_TOKENS)
         start = inputs["input_ids"].shape[1]
@@ -214,7 +214,7 @@ def found_where(done: Sequence[Answered], wanted: Callable[[Target], bool]) -> d
 
 
 def is_small(target: Target) -> bool:
-    """Less than a hundredth of the picture."""
+    """Less than a hundredth of the image."""
     return target.area < SMALL_AREA
 
 

@@ -56,7 +56,7 @@ def write_page(done: Sequence[Item], path: Path) -> None:
 
 
 def draw(item: Item) -> np.ndarray:
-    """One answer on its picture, scaled into a cell."""
+    """One answer on its image, scaled into a cell."""
     height, width = item.scene.pixels.shape[:2]
     scale = min(CELL_WH_PX[0] / width, CELL_WH_PX[1] / height)
     size = (round(width * scale), round(height * scale))

@@ -44,7 +44,7 @@ _UNSEEN = replace(STANDARD, appearances=_LOOKS)
 
 
 class Asked(NamedTuple):
-    """A question of a slice; ``tiles``: the picture is cut into tiles."""
+    """A question of a slice; ``tiles``: the image is cut into tiles."""
 
     slice: str
     scene: LabelledImage
@@ -75,7 +75,7 @@ def questions(share: float) -> list[Asked]:
         *single_questions(source, "attribute_query", count(60), 5),
         *single_questions(source, "absent", count(80), 6),
         *in_languages(source, count(40)),
-        *large_pictures(source, count(60)),
+        *large_images(source, count(60)),
     ]
 
 
@@ -170,7 +170,7 @@ def in_languages(source: WarehouseScenes, count: int) -> Iterator[Asked]:
         yield Asked("mixed_languages", scene, find(mixed, scene.targets))
 
 
-def large_pictures(source: WarehouseScenes, count: int) -> Iterator[Asked]:
+def large_images(source: WarehouseScenes, count: int) -> Iterator[Asked]:
     """Stills of 1280x720 with small objects, all asked for, whole and cut into tiles."""
     small = replace(_UNSEEN, size=_SMALL)
     for index in range(count):

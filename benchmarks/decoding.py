@@ -6,7 +6,7 @@
 
 * answers: a checkpoint (the bundled one by default) on scene videos, with drafts against plain
   `generate` on the same frames, float32 and bfloat16: identical answers and passes. Resumable;
-  see decoding_identity.py, and decoding_plot.py for a picture of it.
+  see decoding_identity.py, and decoding_plot.py for an image of it.
 * passes: right answers written by script from the scenes' truth, wavering by 0.2 % (0.4 % fast)
   of the image, 2 and 3 decimals: passes without any model's mistakes.
 * time: random weights in the shape of LFM2.5-VL-450M, scripted answers: wall time of prompt and

@@ -72,13 +72,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("records", type=Path)
-    parser.add_argument("picture", type=Path)
+    parser.add_argument("image", type=Path)
     args = parser.parse_args()
     if not args.records.is_file():
         writer = f"python benchmarks/decoding_identity.py --out {args.records}"
         end(f"no {args.records}: `{writer}` writes it")
     records = [json.loads(line) for line in args.records.read_text().splitlines()[1:]]
-    draw(records, args.picture)
+    draw(records, args.image)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time of answers and pictures with random weights in the shape of LFM2.5-VL-450M."""
+"""Time of answers and images with random weights in the shape of LFM2.5-VL-450M."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def replace_tokens(config: Any, count: int) -> Any:
 
 def vision_ratio(model: Any) -> float:
     """Time of the vision tower at 256x256, padded as the stock processor does, to ours."""
-    picture = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
-    stock = image_processor_class()()(images=[[picture]], return_tensors="pt")
+    image = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    stock = image_processor_class()()(images=[[image]], return_tensors="pt")
     spent = []
     for features in (stock, trim_padding(dict(stock))):
         features["pixel_values"] = features["pixel_values"].to(model.dtype)

@@ -55,7 +55,7 @@ def draw(length: int) -> list[np.ndarray]:
 
 
 def run(
-    model: VisionLanguageModel, settings: PerceptionSettings, pictures: list[np.ndarray], count: int
+    model: VisionLanguageModel, settings: PerceptionSettings, images: list[np.ndarray], count: int
 ) -> list[Answer]:
     """Show the video at camera rate until there are ``count`` answers."""
     answers: queue.Queue[Answer] = queue.Queue()
@@ -65,7 +65,7 @@ def run(
         start, index = time.monotonic(), 0
         while not ended.is_set():
             stamp_ns = round((index + 1) * 1e9 / RATE_HZ)
-            pipeline.submit(Frame(pictures[index % len(pictures)], stamp_ns, "camera"))
+            pipeline.submit(Frame(images[index % len(images)], stamp_ns, "camera"))
             index += 1
             time.sleep(max(0.0, start + index / RATE_HZ - time.monotonic()))
 
@@ -121,12 +121,12 @@ def main() -> None:
     model = load_model(settings)
     rules = model.image_rules(settings.image)
     if rules is None:
-        raise SystemExit(f"{args.checkpoint} does not say what pictures cost; take a checkpoint")
+        raise SystemExit(f"{args.checkpoint} does not say what images cost; take a checkpoint")
     fewest = settings.updated({"image.max_tokens": rules.min_tokens + 15})
-    pictures = draw(120)
-    run(model, settings, pictures, 5)  # warm-up
+    images = draw(120)
+    run(model, settings, images, 5)  # warm-up
     ends = [
-        figures(run(model, chosen, pictures, FIRST + count // 2), None)
+        figures(run(model, chosen, images, FIRST + count // 2), None)
         for chosen in (fewest, settings)
     ]
     low, high = ends[0]["p80"], ends[1]["p80"]
@@ -134,7 +134,7 @@ def main() -> None:
     for share in (0.25, 0.5, 0.75):
         target_ms = low + share * (high - low)
         chosen = settings.updated({"image.target_latency_ms": float(round(target_ms))})
-        targets.append(figures(run(model, chosen, pictures, FIRST + count), round(target_ms)))
+        targets.append(figures(run(model, chosen, images, FIRST + count), round(target_ms)))
     print(json.dumps({"machine": about, "fewest": ends[0], "most": ends[1], "targets": targets}))
 
 

@@ -8,7 +8,7 @@ the one a parser knows, and "best of them" takes, for each reply, whichever pars
 what is there. The corpus was written for our parser, so its own figure says no more than that it
 passes its tests; the others' say what users of small models have to expect.
 
-Columns: replies that raised; boxes that are no boxes (outside the picture, empty, not finite);
+Columns: replies that raised; boxes that are no boxes (outside the image, empty, not finite);
 objects found of those expected (label equal, IoU 0.9); boxes that are not there; CPU microseconds a
 reply, median and most. The last line is one JSON object. Takes a few seconds.
 """

@@ -64,7 +64,7 @@ def script(rng: random.Random, answers: int = 3000) -> list[dict[str, object]]:
 
 
 class Camera:
-    """Publishes at a rate from a thread of its own; a fault is how it makes pictures just now."""
+    """Publishes at a rate from a thread of its own; a fault is how it makes images just now."""
 
     def __init__(self, publisher: object) -> None:
         self._publisher = publisher
@@ -86,9 +86,9 @@ class Camera:
     def _run(self) -> None:
         while not self._stop.wait(1 / 120 if self._fault == "hurries" else 1 / 20):
             if self._fault != "stops":
-                self._publisher.publish(self._picture(self._fault))
+                self._publisher.publish(self._image(self._fault))
 
-    def _picture(self, fault: str) -> Image:
+    def _image(self, fault: str) -> Image:
         self._count += 1
         wh = SIZES[self._count % 3] if fault == "changes size" else SIZES[0]
         pixels = np.full((wh[1], wh[0], 3), self._count % 256, np.uint8)

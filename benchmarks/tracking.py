@@ -152,7 +152,7 @@ def regime_a(cache: Path, seconds: float, seeds: tuple[int, ...], mot15: Path | 
     if campus is not None:
         result = {}
         for name, (follow, _) in everybody.items():
-            if name != "ours_bridge":  # the pictures are not there
+            if name != "ours_bridge":  # the images are not there
                 result[name] = figures(scored(follow, [campus], 0.0))
                 print(f"A TUD-Campus {name:11}", result[name], flush=True)
         found["tud_campus"] = _with_best_peer(result, chosen)
@@ -185,7 +185,7 @@ def _with_best_peer(result: dict, chosen: dict[str, Peer]) -> dict:
 
 
 def moving_boxes(count: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes ``(N, 4)`` over a picture of 640x360 and their velocity ``(N, 2)``, px/s."""
+    """Boxes ``(N, 4)`` over an image of 640x360 and their velocity ``(N, 2)``, px/s."""
     rng = np.random.default_rng(seed)
     size = rng.uniform([20, 30], [60, 90], (count, 2))
     low = rng.uniform(0, 1, (count, 2)) * (np.array(WH) - size)
@@ -210,10 +210,10 @@ def update_ms(world: World, count: int) -> float:
 def bridge_ms(count: int = 20) -> dict[str, float]:
     """CPU time of a frame at 640x360 with ``count`` tracks, and of a replay of 250 ms."""
     rng = np.random.default_rng(3)
-    picture = cv2.GaussianBlur(rng.integers(0, 255, (420, 760), np.uint8), (0, 0), 2.0)
-    picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX)
+    image = cv2.GaussianBlur(rng.integers(0, 255, (420, 760), np.uint8), (0, 0), 2.0)
+    image = cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX)
     boxes, _ = moving_boxes(count)
-    world = World("texture", picture[None], (), (), (), ())
+    world = World("texture", image[None], (), (), (), ())
     template = slow_answers(replace(world, ids=(np.zeros(0, int),), labels=((),),
                                     xyxy_px=(np.zeros((0, 4)),)), 0)[0].grounding  # fmt: skip
     tracker, index = Tracker(), [0]
@@ -221,7 +221,7 @@ def bridge_ms(count: int = 20) -> dict[str, float]:
     def frame() -> Frame:
         index[0] += 1
         x, y = 30 + index[0] % 60, 20 + index[0] % 30
-        view = np.ascontiguousarray(picture[y : y + WH[1], x : x + WH[0]])
+        view = np.ascontiguousarray(image[y : y + WH[1], x : x + WH[0]])
         return Frame(cv2.cvtColor(view, cv2.COLOR_GRAY2RGB), round(index[0] * 1e9 / FPS))
 
     def answer(stamp_ns: int) -> None:

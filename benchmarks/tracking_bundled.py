@@ -7,7 +7,7 @@ two taken for one, things overlooked for a while. Scored at every camera frame, 
 
     python benchmarks/tracking_bundled.py            # 4 videos of 16 s; about 5 minutes
     python benchmarks/tracking_bundled.py --quick    # one of 6 s; under a minute
-    python benchmarks/tracking_bundled.py --keep runs/bundled   # keep pictures and answers there
+    python benchmarks/tracking_bundled.py --keep runs/bundled   # keep images and answers there
 
 Every third frame of 25 a second is answered, 0.12 s late. ``doubled``: how many of a hundred boxes
 are a second one on an object that has one already. Last line: JSON.

@@ -38,7 +38,7 @@ def ours(settings: TrackerSettings, bridge: str, *, gyro: bool = False) -> Follo
             frame = world.frame(i)
             while ego is not None and rates and rates[0][0] <= frame.stamp_ns:
                 ego = ego.with_rate(*rates.popleft())
-            tracker.feel(ego)
+            tracker.set_ego_motion(ego)
             observe_first = bool(new) and new[-1].index == i
             if observe_first:  # regime A: the answer is about this very frame
                 tracker.observe(frame)

@@ -33,7 +33,7 @@ SCENES = ("static", "crowd", "pan", "turn", "drive", "shake")
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """T frames: pictures ``(T, H, W)`` grey, and for each frame ids ``(N,)``, labels, boxes.
+    """T frames: images ``(T, H, W)`` grey, and for each frame ids ``(N,)``, labels, boxes.
 
     ``ids``, ``xyxy_px``: what a detector should name. ``hidden_px``: boxes of things that are
     mostly covered; a tracker is neither asked for them nor blamed for following them.
@@ -144,7 +144,7 @@ def _sensed(world: World, video: SceneVideo, seed: int) -> World:
     bias = rng.normal(size=3) * 0.005
     camera, gyro = video.camera_at(0), []
     for step in range(4 * len(world)):
-        # The camera's own pictures have no roll, and its pitch moves the horizon.
+        # The camera's own images have no roll, and its pitch moves the horizon.
         a, b = video.camera_at((step - 0.5) / 4), video.camera_at((step + 0.5) / 4)
         pitch = (b.horizon_px - a.horizon_px) / camera.focal_px
         rate = np.array([pitch, b.yaw - a.yaw, 0.0]) * 4 * world.fps
@@ -170,7 +170,7 @@ def world_of(
     wh: tuple[int, int] = WH,
     fps: float = FPS,
 ) -> World:
-    """The world of pictures ``(T, H, W)`` and of the :func:`truth_rows` of all of them."""
+    """The world of images ``(T, H, W)`` and of the :func:`truth_rows` of all of them."""
     ids, labels, boxes, hidden = [], [], [], []
     for i in range(len(grey)):
         here = rows[rows[:, 0] == i]

@@ -4,7 +4,7 @@
     python benchmarks/training_attention.py [--rounds N]
 
 Forward and backward pass in bfloat16 at the shapes of the bundled checkpoint's training: the vision
-tower (8 pictures of 256 patches, 6 heads) and the language tower (24 questions of 260 tokens,
+tower (8 images of 256 patches, 6 heads) and the language tower (24 questions of 260 tokens,
 4 heads, causal). The two take turns; the last line is one JSON object with the ratios. Ten seconds
 on a quiet core.
 """

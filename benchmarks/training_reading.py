@@ -4,7 +4,7 @@
     python benchmarks/training_reading.py [--rounds N]
 
 Forward and backward pass of the bundled checkpoint's language tower in bfloat16 on one CPU thread,
-three questions about each picture: 8 pictures as the processor shows them (80 shared places, 180 of
+three questions about each image: 8 images as the processor shows them (80 shared places, 180 of
 a question and its answer), and 2 in tiles (560 shared). The plain version is the same code with
 every question's row whole. The two take turns; the last line is one JSON object with the ratios.
 Half a minute on a quiet core.
@@ -29,7 +29,7 @@ with needed_packages():
     from lfmvl_warehouse.training.model.shared_prefix import read
 
 _QUESTIONS = 3
-_SHAPES = {"whole pictures": (8, 80, 180), "tiles": (2, 560, 180)}
+_SHAPES = {"whole images": (8, 80, 180), "tiles": (2, 560, 180)}
 
 
 def milliseconds(kind: str, text: torch.nn.Module, images: int, shared: int, own: int) -> float:

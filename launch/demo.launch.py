@@ -44,7 +44,7 @@ def arguments():
         DeclareLaunchArgument(
             "rate_hz",
             default_value="0.0",
-            description="Pictures a second; 0.0 takes the source's own rate",
+            description="Images a second; 0.0 takes the source's own rate",
         ),
         DeclareLaunchArgument(
             "loop",

@@ -56,7 +56,7 @@ def arguments():
         DeclareLaunchArgument(
             "rate_hz",
             default_value="10.0",
-            description="Pictures a second of each synthetic camera",
+            description="Images a second of each synthetic camera",
         ),
         *perception_arguments(share("config", "multi_camera.yaml")),
         *process_arguments(),

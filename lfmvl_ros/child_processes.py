@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -14,9 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
-from lfmvl_ros.core.interrupts import held, tidied_by
+from lfmvl_ros.core.interrupts import held, signal_on_parent_exit, tidied_by
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _KILLED_S = 5.0
 
 
@@ -147,13 +145,12 @@ def _kill_worker_processes() -> None:
 
 def _child_settings(parent: int) -> Callable[[], None]:
     """Return what a child runs before the program: unblock signals, end with the parent."""
-    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+    end_with_parent = signal_on_parent_exit(signal.SIGTERM)
 
     def settle() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        if prctl is not None:
-            prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != parent:  # it was killed before
-                os._exit(1)
+        end_with_parent()
+        if sys.platform == "linux" and os.getppid() != parent:  # it was killed before
+            os._exit(1)
 
     return settle

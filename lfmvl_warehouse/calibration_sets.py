@@ -18,13 +18,13 @@ _SIZES = (0.07, 0.45)  # of objects in stills, as far things in a video are
 
 @dataclass(frozen=True)
 class SceneSet:
-    """Which scenes: no two sets share a picture, and none has one that a training draws.
+    """Which scenes: no two sets share an image, and none has one that a training draws.
 
     Attributes:
         name: what it is for.
         looks: ranges (first, count) of the objects' appearances in stills. A training draws from
             the first 120; those of others it has never seen.
-        seed: of the questions and stills, and of the videos whose frames are among the pictures.
+        seed: of the questions and stills, and of the videos whose frames are among the images.
     """
 
     name: str
@@ -82,7 +82,7 @@ def question_set(wanted: SceneSet, scenes: int) -> QuestionSet:
 
 
 def _questions(wanted: SceneSet, scenes: int) -> Iterator[Asked]:
-    """Draw as we go: pictures of thousands of scenes are not kept."""
+    """Draw as we go: images of thousands of scenes are not kept."""
     source = UnseenScenes(wanted)
     for number in range(scenes):
         yield from held_out(source, views(), 1, seed=100_000 * wanted.seed + number)

@@ -40,7 +40,7 @@ seconds = st.floats(0, 1e4)
 
 @st.composite
 def boxes_px(draw: st.DrawFn, n: int, wh: tuple[int, int]) -> np.ndarray:
-    """Boxes inside the picture, down to a thousandth of a pixel, up to all of it."""
+    """Boxes inside the image, down to a thousandth of a pixel, up to all of it."""
     rows = []
     for _ in range(n):
         sides = []

@@ -42,12 +42,13 @@ _TRIAL_S = 120.0
 _TORCHVISION = "torchvision.transforms.v2.functional"
 _IMPORTER = """
 import importlib, json, sys
+from lfmvl_ros.core.errors import describe
 for name in sys.argv[1:]:
     problem = ""
     try:
         importlib.import_module(name)
     except BaseException as error:
-        problem = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        problem = describe(error)
     print(json.dumps([name, problem]), flush=True)
 """
 

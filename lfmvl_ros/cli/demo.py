@@ -108,11 +108,11 @@ def run(args: argparse.Namespace) -> int:
     warn_of_source(args.camera, args.seed, query)
     camera: dict[str, object] = {"source": args.camera, "seed": args.seed}
     recorder: dict[str, object] = {"out": str(args.out), "duration_s": args.duration}
-    perception = changed
+    perception: dict[str, object] = dict(changed)
     if not _set_profile(args.dds_profile):
         camera |= _reliable("publisher")
         recorder |= _reliable("subscription")
-        perception = changed | _reliable("subscription")
+        perception |= _reliable("subscription")
     with Children() as children:
         nodes = [
             children.start(_command("perception_node", perception)),

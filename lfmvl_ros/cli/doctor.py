@@ -147,7 +147,7 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
     if problem := str(getattr(model, "problem", "")):
         what, _, advice = problem.partition("; ")
         yield Finding(WARN, "server", what, advice)
-    frame = _picture()
+    frame = _image()
     took_s = 0.0
     for _ in range(2):  # the first answer also pays for what is made once
         start_s = time.monotonic()
@@ -220,7 +220,7 @@ def _device(settings: PerceptionSettings) -> str:
     return f"{device}, {str(choose_dtype(settings.dtype, device)).removeprefix('torch.')}"
 
 
-def _picture() -> Frame:
+def _image() -> Frame:
     from lfmvl_ros.core.frame import Frame
     from lfmvl_ros.registry import SAMPLE_IMAGES, load
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # One line each here, so that `lfmvl --help` imports neither torch nor OpenCV.
 _OWN = {
-    "demo": "camera, perception node and a subscriber over DDS; pictures and figures in out/demo",
+    "demo": "camera, perception node and a subscriber over DDS; images and figures in out/demo",
     "ground": "find objects in an image, print the grounding JSON",
     "track": "find and track objects in a video",
     "tokens": "image size -> tiles and image tokens, and what each setting would change",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``lfmvl tokens``: what a picture of a given size costs the model, and what each knob changes."""
+"""``lfmvl tokens``: what an image of a given size costs the model, and what each knob changes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import argparse
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from lfmvl_ros.cli.flags import value_of
 from lfmvl_ros.core.config import PerceptionSettings
@@ -20,7 +21,7 @@ from lfmvl_ros.core.image_tokens import (
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.whole_files import finite
 
-HELP = "Print how many tiles and image tokens a picture costs, and what each setting would change."
+HELP = "Print how many tiles and image tokens an image costs, and what each setting would change."
 
 # Figures of the publisher's release post; the counts printed are what the processor emits.
 _PUBLISHED = {(256, 384): 96, (384, 680): 240, (1000, 3000): 1020}
@@ -45,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--target-latency-ms",
         type=float,
         metavar="MS",
-        help="also load the model, ask it about drawn pictures until image.target_latency_ms has "
+        help="also load the model, ask it about drawn images until image.target_latency_ms has "
         "settled, and print what it chose on this machine",
     )
     parser.add_argument(
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if args.target_latency_ms is not None:
         _try_target(args, sizes, documents)
     if args.json:
-        document = {"model": args.model, "settings": asdict(rules), "pictures": documents}
+        document = {"model": args.model, "settings": asdict(rules), "images": documents}
         print(json_text(finite(document)))
         return 0
     blocks = [_text(document, rules.tokens_per_tile) for document in documents]
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 def _size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{1,6})[xX×*](\d{1,6})", text.strip())
     if not match or not all(1 <= int(side) <= _LARGEST_SIDE_PX for side in match.groups()):
-        raise UserError(f"{text!r} is no picture size; write WIDTHxHEIGHT, for example 1280x720")
+        raise UserError(f"{text!r} is no image size; write WIDTHxHEIGHT, for example 1280x720")
     return int(match[1]), int(match[2])
 
 
@@ -140,7 +141,7 @@ def _document(
 def _try_target(
     args: argparse.Namespace, sizes: list[tuple[int, int]], documents: list[dict[str, object]]
 ) -> None:
-    """Add to each document what the latency budget chooses for a picture of its size."""
+    """Add to each document what the latency budget chooses for an image of its size."""
     settings = PerceptionSettings(model=args.model, device=args.device, query=args.query).updated(
         {
             "image.min_tokens": args.min_tokens or 0,
@@ -202,9 +203,9 @@ def _named(rules: ImageTokenSettings) -> str:
     return f"{split}, max_tokens {rules.max_tokens}, min_tokens {rules.min_tokens}"
 
 
-def _text(document: dict[str, object], tokens_per_tile: int) -> str:
+def _text(document: dict[str, Any], tokens_per_tile: int) -> str:
     rows = [("as set", document)]
-    rows += [(change["setting"], change) for change in document["changes"]]  # type: ignore[attr-defined]
+    rows += [(change["setting"], change) for change in document["changes"]]
     budget = document.get("budget")
     if isinstance(budget, dict):
         rows.append((f"<= {budget['tokens_at_most']}: {budget['setting']}", budget))
@@ -214,7 +215,7 @@ def _text(document: dict[str, object], tokens_per_tile: int) -> str:
     width = max(len(str(name)) for name, _ in rows)
     now = int(str(document["image_tokens"]))
     lines = [f"{document['size']}"]
-    lines.append(f"  {'setting':<{width}}  tiles  image tokens  special  change  whole picture as")
+    lines.append(f"  {'setting':<{width}}  tiles  image tokens  special  change  whole image as")
     for name, facts in rows:
         tiles = f"{facts['tiles']} ({facts['grid']})" if facts["tiles"] != 1 else "1"
         lines.append(

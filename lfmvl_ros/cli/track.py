@@ -13,17 +13,12 @@ from tqdm import tqdm
 
 from lfmvl_ros.cli.flags import add_setting_flags, settings_from
 from lfmvl_ros.cli.label_warnings import warn_of_labels
-from lfmvl_ros.core.ask import Request
-from lfmvl_ros.core.config import PerceptionSettings
-from lfmvl_ros.core.drafting.drafts import expect_answer
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.latency.budget import LatencyBudget
-from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.query import Query
-from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import json_text
-from lfmvl_ros.core.tracking import Tracker, Tracks
+from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.core.whole_files import JsonLines, finite, make_folder
 from lfmvl_ros.viz.annotate import AnnotatedVideo
 from lfmvl_ros.viz.drawing import marks_of_tracks
@@ -54,34 +49,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 @dataclass
 class Run:
-    """One model on one video: its answers, its tracks, and what is counted."""
+    """A pipeline on one video, and what is counted.
 
-    model: VisionLanguageModel
-    settings: PerceptionSettings
-    query: Query
-    tracker: Tracker
-    budget: LatencyBudget = field(default_factory=LatencyBudget)
-    answered: Answer | None = None
+    The pipeline is asked about chosen frames, and the video waits for each answer.
+    """
+
+    pipeline: Pipeline
     answer_ms: list[float] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     frames: int = 0
     first_seen_ns: dict[int, int] = field(default_factory=dict)
     longest_ns: int = 0
 
-    def ask(self, frame: Frame) -> dict[str, object]:
-        """Answer about one frame, correct the tracker with it, return the JSON document."""
-        hint = expect_answer(self.answered, self.query, self.tracker.at(frame.stamp_ns))
-        request = Request.prepare(
-            self.model, self.settings, self.query, [frame], hints=[hint], budget=self.budget
-        )
-        (reply,) = replies = request.replies()
-        request.teach(self.budget, replies)
-        grounding = request.grounding(frame, reply)
-        applied = self.tracker.apply(grounding)
-        self.answered = Answer(grounding, applied, 0)
-        self.answer_ms.append(reply.times.total_s * 1e3)
+    def ask(self) -> dict[str, object]:
+        """Wait for an answer about the newest frame; return its JSON document."""
+        answer = self.pipeline.request_answer().result()
+        grounding = answer.grounding
+        self.answer_ms.append(grounding.reply.times.total_s * 1e3)
         self.outcomes[grounding.outcome.value] += 1
-        return grounding.to_dict(applied.id_texts)
+        return grounding.to_dict(answer.applied.id_texts)
 
     def count(self, tracks: Tracks) -> None:
         """Remember how long each id has lived."""
@@ -103,7 +89,7 @@ class Run:
                 f"p{q}": round(float(np.percentile(times, q)), 1) if times else None
                 for q in (50, 95)
             },
-            "model": self.model.name,
+            "model": self.pipeline.status().model,
         }
 
 
@@ -112,21 +98,30 @@ def run(args: argparse.Namespace) -> int:
     if not 0.01 <= args.answer_hz <= 240:
         raise UserError(f"--answer-hz must be between 0.01 and 240, got {args.answer_hz}")
     settings = settings_from(args, query=args.query)
-    query = Query.parse(settings.query)
-    warn_of_labels(settings.model, query)
+    warn_of_labels(settings.model, Query.parse(settings.query))
     video = VideoReader(args.video)
     from lfmvl_ros.models.load import load_model
 
-    state = Run(load_model(settings), settings, query, Tracker(settings.tracker))
+    state = Run(Pipeline(load_model(settings), settings))
+    state.pipeline.enabled = False  # it answers requests only
     make_folder(args.out)
-    with (
-        JsonLines(args.out / "grounding.jsonl") as answers,
-        JsonLines(args.out / "tracks.jsonl") as tracks,
-        AnnotatedVideo(args.out, video.rate_hz) as picture,
-    ):
-        _follow(
-            video, state, 1e9 / args.answer_hz, answers, tracks, None if args.no_video else picture
-        )
+    state.pipeline.start()
+    try:
+        with (
+            JsonLines(args.out / "grounding.jsonl") as answers,
+            JsonLines(args.out / "tracks.jsonl") as tracks,
+            AnnotatedVideo(args.out, video.rate_hz) as drawn,
+        ):
+            _follow(
+                video,
+                state,
+                1e9 / args.answer_hz,
+                answers,
+                tracks,
+                None if args.no_video else drawn,
+            )
+    finally:
+        state.pipeline.stop()
     if not state.frames:
         raise UserError(f"not one frame of {str(args.video)!r} can be decoded; convert it to .mp4")
     print(json_text(finite(state.summary())))
@@ -139,20 +134,19 @@ def _follow(
     period_ns: float,
     answers: JsonLines,
     tracks_file: JsonLines,
-    picture: AnnotatedVideo | None,
+    drawn: AnnotatedVideo | None,
 ) -> None:
-    due_ns = 0.0
+    """Submit every frame and ask about one in each period; write answers, tracks and video."""
+    due_ns, status = 0.0, state.pipeline.status()
     for time_ns, pixels in tqdm(video, total=video.length or None, unit="frame", desc="tracking"):
         frame = Frame(pixels, time_ns)
+        tracks = state.pipeline.submit(frame)
         if time_ns >= due_ns:
             due_ns += period_ns
-            state.tracker.observe(frame)  # its answer finds the tracks carried to it
-            answers.write(state.ask(frame))
-        tracks = state.tracker.observe(frame)
+            answers.write(state.ask())
+            tracks = state.pipeline.recall(frame)
         state.count(tracks)
         tracks_file.write(tracks.to_dict())
-        if picture is not None:
-            caption = (
-                f"{time_ns / 1e9:6.2f} s  query: {state.query.text}  model: {state.model.name}"
-            )
-            picture.add(pixels, marks_of_tracks(tracks), caption)
+        if drawn is not None:
+            caption = f"{time_ns / 1e9:6.2f} s  query: {status.query.text}  model: {status.model}"
+            drawn.add(pixels, marks_of_tracks(tracks), caption)

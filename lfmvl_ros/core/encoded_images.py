@@ -79,7 +79,7 @@ def _jpeg_wh(data: bytes) -> tuple[int, int] | None:
         if marker in _FRAMES:
             height = int.from_bytes(data[position + 5 : position + 7], "big")
             return int.from_bytes(data[position + 7 : position + 9], "big"), height
-        if marker == 0xDA:  # the picture itself begins, without a frame before it
+        if marker == 0xDA:  # the image itself begins, without a frame before it
             return None
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     return None

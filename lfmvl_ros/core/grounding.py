@@ -59,7 +59,7 @@ class Grounding:
             ``calibrated``, or ``constant`` (the backend gave none); see
             ``core/calibration/confidence.py``.
         unknown_labels: labels among the detections that the query did not name.
-        budget: what the latency budget chose for the picture; None where there is none.
+        budget: what the latency budget chose for the image; None where there is none.
     """
 
     outcome: Outcome

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a picture costs: image size and settings -> tiles and image tokens, and back.
+"""What an image costs: image size and settings -> tiles and image tokens, and back.
 
-The language tower reads a picture as image tokens, one for every 32x32 pixels of what the image
+The language tower reads an image as image tokens, one for every 32x32 pixels of what the image
 processor makes of it; they are what a frame's vision and prefill time is paid for. The rules are
 those of LFM2-VL's processor (transformers, ``models/lfm2_vl``), and the counts equal what it emits.
 """
@@ -15,19 +15,19 @@ from functools import lru_cache
 
 @dataclass(frozen=True)
 class ImageTokenSettings:
-    """The knobs that decide how many tokens a picture costs.
+    """The knobs that decide how many tokens an image costs.
 
     Attributes:
-        min_tokens: smaller pictures are enlarged to this many tokens, >= 1.
-        max_tokens: larger pictures are reduced to this many, or cut into tiles; >= 1.
-        split: cut pictures that are much too large into tiles.
+        min_tokens: smaller images are enlarged to this many tokens, >= 1.
+        max_tokens: larger images are reduced to this many, or cut into tiles; >= 1.
+        split: cut images that are much too large into tiles.
         min_tiles, max_tiles: how many tiles then, ``2 <= min_tiles <= max_tiles``.
-        thumbnail: add the whole picture, reduced to ``max_tokens``, behind its tiles.
+        thumbnail: add the whole image, reduced to ``max_tokens``, behind its tiles.
         tile_px: side of a tile. A tile costs ``(tile_px / unit_px) ** 2`` tokens, whatever
             ``max_tokens`` says.
         patch_px, downsample: side of a vision patch; patches of a token along each side.
-        tolerance: a picture is cut once it needs more than ``tolerance * max_tokens`` tokens.
-        delimiters: count the markers around pictures and tiles in ``special_tokens``.
+        tolerance: an image is cut once it needs more than ``tolerance * max_tokens`` tokens.
+        delimiters: count the markers around images and tiles in ``special_tokens``.
 
     Raises:
         ValueError: when a value is outside what is said above.
@@ -72,16 +72,16 @@ class ImageTokenSettings:
 
 @dataclass(frozen=True)
 class ImageTokenCount:
-    """What one picture costs.
+    """What one image costs.
 
     Attributes:
-        wh: (width, height) of the picture, pixels.
+        wh: (width, height) of the image, pixels.
         rows, cols: its grid of tiles, 1 x 1 when it is not cut.
         resized_wh: (width, height) it is scaled to whole: its only crop, or its thumbnail.
         tile_tokens: tokens of all tiles, 0 when it is not cut.
         thumbnail_tokens: tokens of the thumbnail, 0 when there is none.
         tokens: image tokens in all, markers not counted.
-        special_tokens: markers around picture, tiles and thumbnail.
+        special_tokens: markers around image, tiles and thumbnail.
     """
 
     wh: tuple[int, int]
@@ -100,12 +100,12 @@ class ImageTokenCount:
 
     @property
     def crops(self) -> int:
-        """How many pictures the vision tower sees: tiles and thumbnail."""
+        """How many images the vision tower sees: tiles and thumbnail."""
         return self.tiles + (self.thumbnail_tokens > 0)
 
 
 def smart_size(wh: tuple[int, int], settings: ImageTokenSettings) -> tuple[int, int]:
-    """Return the (width, height) a picture is scaled to whole, in multiples of ``unit_px``.
+    """Return the (width, height) an image is scaled to whole, in multiples of ``unit_px``.
 
     >>> smart_size((640, 480), ImageTokenSettings())
     (576, 416)
@@ -142,10 +142,10 @@ def _grids(min_tiles: int, max_tiles: int) -> tuple[tuple[int, int], ...]:
 
 
 def tile_grid(wh: tuple[int, int], settings: ImageTokenSettings) -> tuple[int, int]:
-    """Return the (columns, rows) a picture is cut into, (1, 1) when it stays whole.
+    """Return the (columns, rows) an image is cut into, (1, 1) when it stays whole.
 
-    The grid is the one whose aspect ratio is nearest the picture's; of two equally near, the
-    larger when the picture fills over half of its area.
+    The grid is the one whose aspect ratio is nearest the image's; of two equally near, the
+    larger when the image fills over half of its area.
     """
     width, height = wh
     unit = settings.unit_px
@@ -165,7 +165,7 @@ def tile_grid(wh: tuple[int, int], settings: ImageTokenSettings) -> tuple[int, i
 def count_image_tokens(
     wh: tuple[int, int], settings: ImageTokenSettings = ImageTokenSettings()
 ) -> ImageTokenCount:
-    """Count what a picture of ``(width, height)`` pixels costs.
+    """Count what an image of ``(width, height)`` pixels costs.
 
     Raises:
         ValueError: a side is below 1.
@@ -177,7 +177,7 @@ def count_image_tokens(
     96
     """
     if min(wh) < 1:
-        raise ValueError(f"a picture has at least 1x1 pixels, got {wh[0]}x{wh[1]}")
+        raise ValueError(f"an image has at least 1x1 pixels, got {wh[0]}x{wh[1]}")
     columns, rows = tile_grid(wh, settings)
     resized = smart_size(wh, settings)
     whole = (resized[0] // settings.unit_px) * (resized[1] // settings.unit_px)
@@ -200,7 +200,7 @@ def count_image_tokens(
 def settings_for_budget(
     wh: tuple[int, int], budget_tokens: int, settings: ImageTokenSettings = ImageTokenSettings()
 ) -> ImageTokenSettings:
-    """Return settings under which a picture costs the most tokens that fit the budget.
+    """Return settings under which an image costs the most tokens that fit the budget.
 
     Tiles and ``max_tokens`` are only ever lowered from ``settings``; of equally costly settings
     the one nearest to ``settings`` wins. ``min_tokens`` follows ``max_tokens`` down.
@@ -221,7 +221,7 @@ def settings_for_budget(
             best, best_tokens = candidate, tokens
     if best is None:
         raise ValueError(
-            f"no settings bring a {wh[0]}x{wh[1]} picture down to {budget_tokens} image tokens; "
+            f"no settings bring a {wh[0]}x{wh[1]} image down to {budget_tokens} image tokens; "
             f"the fewest it can cost is {int(least)}"
         )
     return best

@@ -13,6 +13,7 @@ tidy up. It can also vanish in a destructor: :attr:`InterruptWatch.number` remem
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ from typing import Any
 
 _TO_TIDY: list[Callable[[], object]] = []  # called before a signal ends the process at once
 _RETRY_S, _RETRIES = 0.02, 150
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _held = 0  # blocks of held() that the main thread is in; handlers run there, too
 
 
@@ -168,3 +170,18 @@ def _is_importing(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def signal_on_parent_exit(number: int) -> Callable[[], None]:
+    """Return what a child process calls to get a signal when its parent ends.
+
+    To be made in the parent: loading a library after a fork may hang. It works on Linux; on other
+    systems it does nothing.
+    """
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
+    def ask_kernel() -> None:
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, number)
+
+    return ask_kernel

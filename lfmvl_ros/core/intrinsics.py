@@ -13,7 +13,7 @@ from lfmvl_ros.core.boxes import FloatArray
 
 @dataclass(frozen=True)
 class Intrinsics:
-    """Lens of a rectified picture: ``K`` of ``camera_info``, all in px.
+    """Lens of a rectified image: ``K`` of ``camera_info``, all in px.
 
     Raises:
         ValueError: a focal length is not positive, or a value is not finite.
@@ -46,11 +46,11 @@ class Intrinsics:
         return cls(*(float(matrix[i, j]) for i, j in ((0, 0), (1, 1), (0, 2), (1, 2))))
 
     def homography(self, rotation: FloatArray, scale: FloatArray) -> FloatArray:
-        """Return ``(3, 3)`` that takes points of a picture to where a rotation puts them.
+        """Return ``(3, 3)`` that takes points of an image to where a rotation puts them.
 
         Args:
             rotation: ``(3, 3)`` see :meth:`lfmvl_ros.core.tracking.EgoMotion.rotation`.
-            scale: ``(2,)`` px of a copy of the picture, in which the points are, for one of its.
+            scale: ``(2,)`` px of a copy of the image, in which the points are, for one of its.
         """
         matrix = np.array(
             [[self.fx_px, 0.0, self.cx_px], [0.0, self.fy_px, self.cy_px], [0.0, 0.0, 1.0]]

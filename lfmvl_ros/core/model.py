@@ -40,7 +40,7 @@ class VisionLanguageModel(Protocol):
         ``hints[i]``, where given, says what that answer is expected to be like. It may make the
         answer come sooner and never changes it; a model may ignore it.
 
-        Never raises for what a picture or the model's own words bring: such a reply has
+        Never raises for what an image or the model's own words bring: such a reply has
         ``finish=ERROR``. Returns early, with ``finish=DEADLINE``, once ``generation.timeout_s``
         has passed or ``cancelled()`` turns true; it is asked after each
         forward pass at the latest.
@@ -61,7 +61,7 @@ class VisionLanguageModel(Protocol):
         """
 
     def image_rules(self, wanted: ImageSettings) -> ImageTokenSettings | None:
-        """Return the token rules that these settings make of a picture; None where nobody knows.
+        """Return the token rules that these settings make of an image; None where nobody knows.
 
         Without them no latency budget can be kept.
         """

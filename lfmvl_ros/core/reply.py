@@ -67,7 +67,7 @@ class Reply:
         tokens: generated tokens, whose texts joined give ``text``; empty where unknown.
         finish: why it ended; ``ERROR`` goes with ``error``.
         times: seconds by stage.
-        image_tokens: image tokens the picture cost, special ones not counted; 0 when unknown.
+        image_tokens: image tokens the image cost, special ones not counted; 0 when unknown.
         model: name or path of the checkpoint that answered.
         error: one sentence when the backend failed, else None.
         forwards: passes through the language model that the answer took, the prompt's included;

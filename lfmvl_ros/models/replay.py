@@ -182,7 +182,7 @@ class ReplayModel:
         prompts: Sequence[Prompt],
         *,
         generation: GenerationSettings,
-        image: ImageSettings,  # noqa: ARG002  (pictures aren't looked at)
+        image: ImageSettings,  # noqa: ARG002  (images aren't looked at)
         cancelled: Callable[[], bool] = lambda: False,
         hints: Sequence[Hint | None] = (),  # noqa: ARG002
     ) -> list[Reply]:
@@ -224,7 +224,7 @@ class ReplayModel:
         return self._replies[self._next - 1]
 
     def image_rules(self, wanted: ImageSettings) -> None:
-        """Return nothing: pictures aren't looked at."""
+        """Return nothing: images aren't looked at."""
 
     def close(self) -> None:
         """Nothing to free."""

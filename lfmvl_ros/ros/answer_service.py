@@ -18,7 +18,6 @@ import functools
 import queue
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -27,10 +26,10 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.report import Answer
-from lfmvl_ros.ros import commands, qos
+from lfmvl_ros.ros import qos, responses
 from lfmvl_ros.ros.gate import Gate
+from lfmvl_ros.ros.model_manager import ModelManager
 
 MOST_WAITING = 1000
 _BURST, _PAUSE_S = 5, 0.02  # responses without a pause, and the pause after each further one
@@ -43,7 +42,7 @@ class AnswerService:
         node: that offers the service.
         prefix: of the camera's topics and services.
         camera: its name, "" when it is the only one.
-        pipeline: returns the pipeline, None while the node is not configured.
+        models: hold the pipeline, None while the node is not configured.
         gate: responses are sent through it.
     """
 
@@ -52,10 +51,10 @@ class AnswerService:
         node: Node,
         prefix: str,
         camera: str,
-        pipeline: Callable[[], Pipeline | None],
+        models: ModelManager,
         gate: Gate,
     ) -> None:
-        self._camera, self._pipeline, self._gate = camera, pipeline, gate
+        self._camera, self._models, self._gate = camera, models, gate
         self._lock = threading.Lock()
         self._waiting: dict[Future[Answer], float] = {}  # until when, monotonic seconds
         self._log = node.get_logger()
@@ -90,14 +89,14 @@ class AnswerService:
         self, _request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response | Future[Answer]:
         try:
-            pipeline = self._pipeline()
+            pipeline = self._models.pipeline
             if pipeline is None:
-                raise UserError(commands.NOT_CONFIGURED)
+                raise UserError(responses.NOT_CONFIGURED)
             if len(self._waiting) >= MOST_WAITING:
                 raise UserError(f"{MOST_WAITING} requests are waiting already; ask less often")
             future = pipeline.request_answer(self._camera)
         except UserError as error:
-            return commands.refusal(response, str(error))
+            return responses.refusal(response, str(error))
         # Another answer may be under way, and takes its time first.
         timeout_s = 2 * pipeline.settings.generation.timeout_s + 1
         with self._lock:
@@ -116,11 +115,11 @@ class AnswerService:
             self._waiting.pop(future, None)
         response = Trigger.Response()
         if future.cancelled():
-            commands.refusal(response, "no answer in time; the model is slow or stuck")
+            responses.refusal(response, "no answer in time; the model is slow or stuck")
         elif (error := future.exception()) is not None:
-            commands.refusal(response, str(error))
+            responses.refusal(response, str(error))
         else:
-            commands.answered(response, future.result())
+            responses.answered(response, future.result())
         self._responses.put((response, header))
 
     def _send_all(self) -> None:

@@ -31,7 +31,7 @@ _REPORT_S = 5.0
 
 
 class CameraNode(Node):
-    """Publishes a source's pictures.
+    """Publishes a source's images.
 
     Raises:
         UserError: a parameter or the source can't be used.
@@ -53,7 +53,7 @@ class CameraNode(Node):
         self._skipped, self._gate = 0, Gate()
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_REPORT_S, self._report, clock=clock)
-        self.get_logger().info(f"{source.name}: {source.rate_hz:g} pictures a second")
+        self.get_logger().info(f"{source.name}: {source.rate_hz:g} images a second")
         self._pacer.start()
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ class CameraNode(Node):
         status = self._pacer.status()
         if status.skipped > self._skipped:
             self.get_logger().warning(
-                f"this machine can't make the pictures fast enough: "
+                f"this machine can't make the images fast enough: "
                 f"{status.skipped - self._skipped} skipped in {_REPORT_S:g} s; "
                 "lower rate_hz, width or height"
             )

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One camera of the node: its pictures in, its results out, and whether it is well."""
+"""One camera of the node: its images in, its results out, and its diagnostics."""
 
 from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rclpy.lifecycle import LifecycleNode
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -17,18 +15,16 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer, PipelineStatus
 from lfmvl_ros.core.timeline import Verdict
-from lfmvl_ros.core.tracking import EgoMotion, Tracks
+from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.diagnostics.health import CameraMonitor, Health
-from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.gyroscope import EgoMotionInput
-from lfmvl_ros.ros.image_reader import ImageReader, image_topic
+from lfmvl_ros.ros.image_reader import image_topic
 from lfmvl_ros.ros.image_subscription import subscribe_to_images
 from lfmvl_ros.ros.outputs import Outputs, of_frame
 from lfmvl_ros.ros.sensors.arrivals import ArrivalMonitor
 from lfmvl_ros.ros.sensors.intake import FrameIntake
-from lfmvl_ros.ros.spatial.transform_input import TransformInput
-from lfmvl_ros.ros.streams import StreamReader
+from lfmvl_ros.ros.shared import Shared
 
 if TYPE_CHECKING:
     from lfmvl_ros.core.spatial.places import Places
@@ -39,46 +35,31 @@ class CameraChannel:
     """The topics of one camera, ``<name>/…``, without a prefix where the name is empty.
 
     Args:
-        node: which has them.
         name: of the camera; "" when it is the only one.
-        read: message and name to frame.
-        settings: asked for the settings in force.
-        submit: takes each frame, and whether time has restarted with it, and returns the tracks
-            at it; None when there is no pipeline.
-        feel: takes what is known of the camera's rotation by each frame, None for nothing.
-        gate: results are published through it.
-        streams: reads the camera's topics.
-        transforms: of the node.
+        shared: what all cameras of the node use.
+
+    Attributes:
+        newest_tracks: at the newest image, and when they were published (monotonic s); None before
+            the first image, and while the camera is not subscribed to.
     """
 
-    def __init__(
-        self,
-        node: LifecycleNode,
-        name: str,
-        read: ImageReader,
-        settings: Callable[[], PerceptionSettings],
-        submit: Callable[[Frame, Verdict], Tracks | None],
-        feel: Callable[[str, EgoMotion | None], None],
-        gate: Gate,
-        streams: StreamReader,
-        transforms: TransformInput,
-    ) -> None:
+    def __init__(self, name: str, shared: Shared) -> None:
         self.name, self.prefix = name, f"{name}/" if name else ""
-        self._node, self._settings, self._submit = node, settings, submit
-        self._feel, self._gate = functools.partial(feel, name), gate
-        self._streams, self._transforms = streams, transforms
+        self._shared = shared
+        self._node, self._gate, self._streams = shared.node, shared.gate, shared.streams
         self._ego: EgoMotionInput | None = None
         self._places: PlaceChannel | None = None
         self._subscriptions: list[Subscription] = []
         self._outputs: Outputs | None = None
         self._monitor: CameraMonitor | None = None
         self._arrivals = ArrivalMonitor()
+        self.newest_tracks: tuple[Tracks, float] | None = None
         self._intake = FrameIntake(
-            functools.partial(read, camera=name),
+            functools.partial(shared.images, camera=name),
             self._on_frame,
-            lambda: int(settings().tracker.reorder_window_s * 1e9),
-            self._complain,
-            receipt_ns=lambda: node.get_clock().now().nanoseconds,
+            lambda: int(shared.settings.tracker.reorder_window_s * 1e9),
+            self._warn,
+            receipt_ns=lambda: shared.node.get_clock().now().nanoseconds,
         )
 
     # -- life cycle --------------------------------------------------------------------------------
@@ -92,11 +73,11 @@ class CameraChannel:
             self._places = PlaceChannel(
                 self._node,
                 self._streams,
-                self._transforms,
+                self._shared.transforms,
                 self._gate,
                 self.name,
                 self._settings,
-                self._complain,
+                self._warn,
             )
 
     def start(self) -> None:
@@ -108,7 +89,7 @@ class CameraChannel:
         self._arrivals = ArrivalMonitor()
         if self._settings().ego_motion.source == "imu":
             self._ego = EgoMotionInput(
-                self._node, self._streams, self.name, topic, self._settings, self._complain
+                self._node, self._streams, self.name, topic, self._settings, self._warn
             )
         if self._places is not None:
             self._places.start(topic)
@@ -134,7 +115,7 @@ class CameraChannel:
         ]
 
     def stop(self) -> None:
-        """Let go of the camera."""
+        """Unsubscribe."""
         while self._subscriptions:
             self._streams.unsubscribe(self._subscriptions.pop())
         ego, self._ego = self._ego, None
@@ -142,9 +123,11 @@ class CameraChannel:
             ego.stop()
         self._monitor = None
         self._intake.stop()
+        self.newest_tracks = None
         if self._places is not None:
             self._places.stop()
-        self._feel(None)
+        if (pipeline := self._shared.pipeline) is not None:
+            pipeline.set_ego_motion(self.name, None)
 
     def close(self) -> None:
         """Withdraw the results."""
@@ -198,15 +181,21 @@ class CameraChannel:
             ego.camera_info(message)
 
     def _on_frame(self, frame: Frame, verdict: Verdict) -> None:
-        ego = self._ego
+        pipeline, ego, outputs = self._shared.pipeline, self._ego, self._outputs
+        if pipeline is None:
+            return
         if ego is not None:
-            self._feel(ego.at(frame))
-        tracks, outputs = self._submit(frame, verdict), self._outputs
-        if tracks is not None and outputs is not None:
+            pipeline.set_ego_motion(self.name, ego.at(frame))
+        tracks = pipeline.submit(frame, verdict)
+        if outputs is not None:
             tracks = of_frame(tracks, frame)
+            self.newest_tracks = (tracks, time.monotonic())
             self._gate.call(outputs.tracks, frame, tracks)
             if self._places is not None:
                 self._places.tracks(tracks, verdict)
 
-    def _complain(self, what: str) -> None:
+    def _settings(self) -> PerceptionSettings:
+        return self._shared.settings
+
+    def _warn(self, what: str) -> None:
         self._node.get_logger().warning(f"camera {self.name}: {what}" if self.name else what)

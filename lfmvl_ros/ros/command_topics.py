@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_msgs.msg import String
 
@@ -15,40 +13,24 @@ from lfmvl_ros.core.commands.commander import Commander, Policy
 from lfmvl_ros.core.commands.performing import Controls
 from lfmvl_ros.core.commands.result import CommandResult
 from lfmvl_ros.core.commands.scene import Scene
-from lfmvl_ros.core.config import PerceptionSettings
-from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import json_text
-from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.models.abilities import may_describe, tool_syntax
 from lfmvl_ros.ros import qos
-from lfmvl_ros.ros.gate import Gate
-
-if TYPE_CHECKING:
-    from lfmvl_ros.core.spatial.places import Places
+from lfmvl_ros.ros.channel import CameraChannel
+from lfmvl_ros.ros.shared import Shared
 
 
 class CommandTopics:
     """Takes commands in every state of the node; each gets at least one result.
 
     Args:
-        node: that has the topics.
-        settings: asked for the settings in force.
-        pipeline: returns the pipeline; None while the node is not configured.
-        places: returns a camera's newest places; None where there are none.
-        gate: results are published through it.
+        shared: what the node's parts use.
+        channels: its cameras by name.
     """
 
-    def __init__(
-        self,
-        node: Node,
-        settings: Callable[[], PerceptionSettings],
-        pipeline: Callable[[], Pipeline | None],
-        places: Callable[[str], Places | None],
-        gate: Gate,
-    ) -> None:
-        self._node, self._settings, self._pipeline = node, settings, pipeline
-        self._gate = gate
+    def __init__(self, shared: Shared, channels: Mapping[str, CameraChannel]) -> None:
+        self._shared, node = shared, shared.node
         # Deep queues: a result that is dropped is waited for in vain.
         self._results = node.create_publisher(
             String,
@@ -57,9 +39,12 @@ class CommandTopics:
             qos_overriding_options=qos.overridable(),
         )
         self._scene = Scene(
-            settings().cameras, lambda: settings().diagnostics.camera_stale_s, places
+            tuple(channels),
+            lambda: shared.settings.diagnostics.camera_stale_s,
+            lambda camera: channels[camera].newest_tracks,
+            lambda camera: channels[camera].newest_places,
         )
-        controls = Controls(self._scene, pipeline, self._change, self._captions)
+        controls = Controls(self._scene, lambda: shared.pipeline, self._change, self._captions)
         self._commander = Commander(controls, self._policy, self._now_ns, self._publish)
         node.create_subscription(
             String,
@@ -75,10 +60,6 @@ class CommandTopics:
         """Commands by how they ended."""
         return self._commander.counts
 
-    def saw(self, camera: str, tracks: Tracks) -> None:
-        """Take the tracks at a camera's newest frame."""
-        self._scene.saw(camera, tracks)
-
     def answered(self, answer: Answer) -> None:
         """Take an answer of the model."""
         self._scene.answered(answer)
@@ -93,11 +74,11 @@ class CommandTopics:
         self._commander.close()
 
     def _model(self) -> str:
-        pipeline = self._pipeline()
+        pipeline = self._shared.pipeline
         return "" if pipeline is None else pipeline.status().model
 
     def _policy(self) -> Policy:
-        commands, model = self._settings().commands, self._model()
+        commands, model = self._shared.settings.commands, self._model()
         syntax = commands.tool_syntax
         if syntax == "checkpoint":
             syntax = tool_syntax(model) if model else ""
@@ -109,12 +90,12 @@ class CommandTopics:
     def _change(self, changes: Mapping[str, object]) -> str:
         """Set parameters as anybody else would; return why not."""
         parameters = [Parameter(name, value=value) for name, value in changes.items()]
-        result = self._node.set_parameters_atomically(parameters)
+        result = self._shared.node.set_parameters_atomically(parameters)
         return "" if result.successful else str(result.reason)
 
     def _now_ns(self) -> int:
-        return int(self._node.get_clock().now().nanoseconds)
+        return int(self._shared.node.get_clock().now().nanoseconds)
 
     def _publish(self, result: CommandResult) -> None:
         message = String(data=json_text(result.to_dict()))
-        self._gate.call(self._results.publish, message)
+        self._shared.gate.call(self._results.publish, message)

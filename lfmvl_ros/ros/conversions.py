@@ -74,7 +74,7 @@ def to_header(stamp_ns: int, frame_id: str) -> Header:
     return Header(stamp=to_stamp(stamp_ns), frame_id=frame_id)
 
 
-# -- pictures ----------------------------------------------------------------------------------
+# -- images ----------------------------------------------------------------------------------
 
 
 def frame_from_image(
@@ -85,7 +85,7 @@ def frame_from_image(
     camera: str = "",
     max_megapixels: float = 64.0,
 ) -> Frame:
-    """Return the picture of a message.
+    """Return the image of a message.
 
     Args:
         message: raw, or compressed as JPEG or PNG.
@@ -125,7 +125,7 @@ def to_image(pixels: Pixels, stamp_ns: int, frame_id: str, encoding: str = "rgb8
     """Return ``(H, W, 3)`` RGB as a message of ``rgb8``, ``bgr8`` or ``mono8``."""
     encoded = np.ascontiguousarray(encode_raw(pixels, encoding))
     data = array.array("B")
-    data.frombytes(memoryview(encoded).cast("B"))
+    data.frombytes(encoded.data.cast("B"))
     return Image(
         header=to_header(stamp_ns, frame_id),
         height=encoded.shape[0],
@@ -262,7 +262,7 @@ def to_markers(
 ) -> MarkerArray:
     """Return an outline and a label for each track, 1 m in front of the camera.
 
-    Without depth that is as far as a picture goes: seen from the camera the outlines lie on the
+    Without depth that is as far as an image goes: seen from the camera the outlines lie on the
     objects. Lens distortion is not undone.
 
     Args:

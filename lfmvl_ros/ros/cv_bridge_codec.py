@@ -21,12 +21,12 @@ _TRIAL = """
 import numpy as np
 from cv_bridge import CvBridge
 from sensor_msgs.msg import Image
-def picture(encoding, step, data):
+def image(encoding, step, data):
     message = Image(height=1, width=2, encoding=encoding, is_bigendian=0, step=step)
     message.data.frombytes(bytes(data))
     return np.asarray(CvBridge().imgmsg_to_cv2(message, "rgb8")).tolist()
-assert picture("bgr8", 8, [1, 2, 3, 4, 5, 6, 0, 0]) == [[[3, 2, 1], [6, 5, 4]]]
-assert picture("mono16", 4, [255, 255, 0, 0]) == [[[255] * 3, [0] * 3]]
+assert image("bgr8", 8, [1, 2, 3, 4, 5, 6, 0, 0]) == [[[3, 2, 1], [6, 5, 4]]]
+assert image("mono16", 4, [255, 255, 0, 0]) == [[[255] * 3, [0] * 3]]
 """
 
 

@@ -35,9 +35,9 @@ class EgoMotionInput:
         node: which has the topics.
         streams: reads them.
         camera: name of the camera; "" when it is the only one.
-        images: resolved topic of its pictures.
+        images: resolved topic of its images.
         settings: asked for the settings in force.
-        complain: called with a sentence, once for each thing that is wrong.
+        warn: called with a sentence, once for each thing that is wrong.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class EgoMotionInput:
         camera: str,
         images: str,
         settings: Callable[[], PerceptionSettings],
-        complain: Callable[[str], None],
+        warn: Callable[[str], None],
     ) -> None:
         self._node, self._streams = node, streams
-        self._settings, self._complain = settings, complain
+        self._settings, self._warn = settings, warn
         self._rectified = are_rectified(images)
         self._log = RateLog(lambda: int(settings().tracker.reorder_window_s * 1e9))
         self._frames = StaticFrames()
@@ -58,7 +58,7 @@ class EgoMotionInput:
         self._lens_problem = "no camera_info has come yet"
         self._given: tuple[EgoMotionSettings, Matrix] | None = None
         self._imu_frame, self._placed = "", Placement()
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         self.prefix = f"{camera}/" if camera else ""
         topic = node.resolve_topic_name(self.prefix + "imu")
         self._monitor = RateMonitor(topic, time.monotonic(), camera)
@@ -103,7 +103,7 @@ class EgoMotionInput:
             return None
         if lens is not None and all(lens.wh) and lens.wh != frame.wh:
             (width, height), (across, down) = lens.wh, frame.wh
-            problem = f"camera_info is for {width}x{height}, the pictures have {across}x{down}"
+            problem = f"camera_info is for {width}x{height}, the images have {across}x{down}"
             lens = None
         turn = self._turn(settings, frame.frame_id)
         self._placed = Placement(
@@ -121,8 +121,8 @@ class EgoMotionInput:
             return []
         status, placed = self._log.status(), self._placed
         if status.received:
-            self._tell(placed.lens_problem)
-            self._tell(placed.mount_problem)
+            self._warn_once(placed.lens_problem)
+            self._warn_once(placed.mount_problem)
         return [self._monitor.report(status, placed, now_s)]
 
     # -- messages ----------------------------------------------------------------------------------
@@ -132,26 +132,24 @@ class EgoMotionInput:
             rate = to_rate(message)
         except ConversionError as error:
             if self._log.reject(error.reason, str(error)):
-                self._complain(f"rates of the IMU dropped ({error.reason}): {error}")
+                self._warn(f"rates of the IMU dropped ({error.reason}): {error}")
             return
         self._imu_frame = rate.frame_id
         taken_ns = rate.stamp_ns or self._node.get_clock().now().nanoseconds
         verdict = self._log.put(taken_ns, rate.rad_s, stamped=bool(rate.stamp_ns))
         if verdict is Verdict.RESTARTED:
-            self._complain(
-                "stamps of the IMU jumped back; the camera's rotation starts from nothing"
-            )
+            self._warn("stamps of the IMU jumped back; the camera's rotation starts from nothing")
         elif verdict is Verdict.UNSTAMPED:
-            self._tell("rates of the IMU without a stamp are dropped (unstamped)")
+            self._warn_once("rates of the IMU without a stamp are dropped (unstamped)")
         elif not rate.stamp_ns:
-            self._tell("the IMU sends rates without a stamp; the time of receipt is used")
+            self._warn_once("the IMU sends rates without a stamp; the time of receipt is used")
 
     def _on_transforms(self, message: TFMessage) -> None:
         for parent, child, quaternion in to_transforms(message):
             try:
                 self._frames.add(parent, child, quaternion)
             except ValueError as error:
-                self._tell(f"a static transform is left out: {error}")
+                self._warn_once(f"a static transform is left out: {error}")
 
     # -- mounting ----------------------------------------------------------------------------------
 
@@ -173,7 +171,7 @@ class EgoMotionInput:
             "them, or set ego_motion.mount to given"
         )
 
-    def _tell(self, sentence: str) -> None:
-        if sentence and sentence not in self._told:
-            self._told.add(sentence)
-            self._complain(sentence)
+    def _warn_once(self, sentence: str) -> None:
+        if sentence and sentence not in self._warned:
+            self._warned.add(sentence)
+            self._warn(sentence)

@@ -11,7 +11,9 @@ from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
+from lfmvl_ros.ros import conversions
 from lfmvl_ros.ros.sensors.arrivals import ArrivalMonitor
+from lfmvl_ros.ros.sensors.pixels import ConversionError
 
 _NO_SEQUENCE = 2**64 - 1  # what an RMW without sequence numbers puts in their place
 
@@ -39,8 +41,11 @@ def subscribe_to_images(
     """
 
     def on_image(message: Image | CompressedImage, info: dict[str, int]) -> None:
-        stamp, sequence = message.header.stamp, info["publication_sequence_number"]
-        stamp_ns = max(0, stamp.sec) * 10**9 + stamp.nanosec
+        sequence = info["publication_sequence_number"]
+        try:
+            stamp_ns = conversions.stamp_ns(message.header.stamp)
+        except ConversionError:  # the image is dropped, and counted, when it is decoded
+            stamp_ns = 0
         arrivals.arrived(stamp_ns, None if sequence in (0, _NO_SEQUENCE) else sequence)
         callback(message)
 

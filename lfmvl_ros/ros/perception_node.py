@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node: wires cameras, model and results together, and follows the ROS life cycle."""
+"""The perception node: connects cameras, model and results, and follows the ROS life cycle."""
 
 from __future__ import annotations
 
@@ -18,27 +18,26 @@ from std_srvs.srv import SetBool
 
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import describe
-from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import shortened
-from lfmvl_ros.core.timeline import Verdict
-from lfmvl_ros.core.tracking import EgoMotion, Tracks
 from lfmvl_ros.models.load import check_model
-from lfmvl_ros.ros import commands, conversions, qos
+from lfmvl_ros.ros import conversions, qos, responses
 from lfmvl_ros.ros.answer_service import AnswerService
 from lfmvl_ros.ros.bond import LifecycleBond
 from lfmvl_ros.ros.channel import CameraChannel
 from lfmvl_ros.ros.command_topics import CommandTopics
-from lfmvl_ros.ros.diagnostics.health import ERROR, OK, Exchange, Health, ModelMonitor
+from lfmvl_ros.ros.diagnostics.health import Health, ModelSwap
 from lfmvl_ros.ros.diagnostics.label_check import LabelCheck
+from lfmvl_ros.ros.diagnostics.node_health import NodeHealth
 from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.image_reader import ImageReader
-from lfmvl_ros.ros.model_keeper import ModelKeeper
+from lfmvl_ros.ros.model_manager import ModelManager
 from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.process import logs_errors, run, stop_spinning
+from lfmvl_ros.ros.shared import Shared
 from lfmvl_ros.ros.spatial.transform_input import TransformInput
 from lfmvl_ros.ros.streams import StreamReader
 
@@ -61,38 +60,21 @@ class PerceptionNode(LifecycleNode):
     def __init__(self) -> None:
         super().__init__("perception")
         self.exit_code = 0
-        self._monitor: ModelMonitor | None = None
-        self._answer: Answer | None = None
-        self._idle, self._problem = "not configured", ""
-        self._rejected_queries, self._warned = 0, False
+        self._health, self._warned_of_qos = NodeHealth(), False
         self._labels = LabelCheck(self.get_logger())
-        self._keeper = ModelKeeper(self.get_logger(), self._revert_model)
-        self._channels: dict[str, CameraChannel] = {}
+        self._models = ModelManager(self.get_logger(), self._revert_model)
         self._bond, self._gate, self._streams = LifecycleBond(self), Gate(), StreamReader(self)
-        self._transforms = TransformInput(self, self._streams)
         self._changing, self._closing = threading.Lock(), False
+        transforms = TransformInput(self, self._streams)
         self._declared = SettingsParameters(self, PerceptionSettings(), self._apply)
         CARD_TEMPLATE.render(Query.parse(self._settings.query))
-        read = ImageReader(self, lambda: self._settings.image.max_input_megapixels)
-        for name in self._settings.cameras:
-            self._channels[name] = CameraChannel(
-                self,
-                name,
-                read,
-                lambda: self._settings,
-                self._submit,
-                self._feel,
-                self._gate,
-                self._streams,
-                self._transforms,
-            )
-        self._commands = CommandTopics(
-            self,
-            lambda: self._settings,
-            self._get_pipeline,
-            lambda camera: self._channels[camera].newest_places,
-            self._gate,
+        images = ImageReader(self, lambda: self._settings.image.max_input_megapixels)
+        shared = Shared(
+            self, self._declared, self._models, images, self._gate, self._streams, transforms
         )
+        self._channels = {name: CameraChannel(name, shared) for name in self._settings.cameras}
+        self._commands = CommandTopics(shared, self._channels)
+        self._health.commands = self._commands.counts
         self._wire()
 
     @property
@@ -101,10 +83,7 @@ class PerceptionNode(LifecycleNode):
 
     @property
     def _pipeline(self) -> Pipeline | None:
-        return self._keeper.pipeline
-
-    def _get_pipeline(self) -> Pipeline | None:
-        return self._keeper.pipeline
+        return self._models.pipeline
 
     def _wire(self) -> None:
         """Create what exists in every state. Groups keep a slow call from holding up the others."""
@@ -120,7 +99,7 @@ class PerceptionNode(LifecycleNode):
             callback_group=group(),
         )
         self._answer_services = [
-            AnswerService(self, channel.prefix, channel.name, self._get_pipeline, self._gate)
+            AnswerService(self, channel.prefix, channel.name, self._models, self._gate)
             for channel in self._channels.values()
         ]
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.RESULTS)
@@ -140,11 +119,11 @@ class PerceptionNode(LifecycleNode):
         try:
             if self.trigger_configure() == done and self.trigger_activate() == done:
                 return
-        except RuntimeError as error:  # rclpy's RCLError: somebody else was quicker
+        except RuntimeError as error:  # rclpy's RCLError: another client was quicker
             if not self._closing:
                 self.get_logger().warning(f"autostart left to others: {error}")
             return
-        # Nobody manages this node: whoever started it learns from the exit code.
+        # No other node manages this one: whoever started it learns from the exit code.
         if not self._closing:
             self.exit_code = 2
         stop_spinning()
@@ -152,22 +131,22 @@ class PerceptionNode(LifecycleNode):
     def on_configure(self, state: State) -> TransitionCallbackReturn:
         """Load the model."""
         log = self.get_logger()
-        self._idle = f"loading {self._settings.model} on {self._settings.device}"
-        log.info(f"{self._idle} ...")
+        self._health.idle = f"loading {self._settings.model} on {self._settings.device}"
+        log.info(f"{self._health.idle} ...")
         began_s = time.monotonic()
         try:
-            name = self._keeper.configure(lambda: self._settings, self._on_answer)
+            name = self._models.configure(lambda: self._settings, self._on_answer)
         except Exception as error:
-            self._problem = describe(error)
-            log.error(f"configuring failed: {self._problem}")
+            self._health.problem = describe(error)
+            log.error(f"configuring failed: {self._health.problem}")
             self._release()
             return TransitionCallbackReturn.FAILURE
         finally:
-            self._idle = "not configured"
+            self._health.idle = "not configured"
         with self._changing:
             if self._closing:  # the node was told to end while the model was loading
                 return TransitionCallbackReturn.FAILURE
-            self._problem, self._answer = "", None
+            self._health.configured()
             for channel in self._channels.values():
                 channel.open()
         log.info(f"{name} is ready after {time.monotonic() - began_s:.1f} s")
@@ -177,20 +156,21 @@ class PerceptionNode(LifecycleNode):
     def on_activate(self, state: State) -> TransitionCallbackReturn:
         """Start: subscribe to the cameras, ask the model."""
         with self._changing:
-            if self._closing:
+            pipeline = self._pipeline
+            if self._closing or pipeline is None:
                 return TransitionCallbackReturn.FAILURE
             result = super().on_activate(state)  # from here on publishers publish
-            self._monitor = ModelMonitor(time.monotonic())
-            self._tell_query()
-            self._pipeline.start()
+            self._health.activated()
+            self._publish_query(pipeline)
+            pipeline.start()
             for channel in self._channels.values():
                 channel.start()
-            if not self._warned:
-                self._warned = True
+            if not self._warned_of_qos:
+                self._warned_of_qos = True
                 warn_unused_qos(self)
             self._bond.form(self._settings.bond_timeout)
-        self.get_logger().info(f"looking for: {self._pipeline.query.text}")
-        self._labels.check(self._settings.model, self._pipeline.query)
+        self.get_logger().info(f"looking for: {pipeline.query.text}")
+        self._labels.check(self._settings.model, pipeline.query)
         return result
 
     @logs_errors
@@ -220,7 +200,7 @@ class PerceptionNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def close(self) -> None:
-        """Say goodbye and stop threads, in the middle of an answer if need be."""
+        """End the bond and stop all threads, also in the middle of an answer."""
         self._closing = True
         if self._changing.acquire(timeout=_EXIT_STOP_S):  # a transition may be under way
             self._changing.release()
@@ -240,30 +220,18 @@ class PerceptionNode(LifecycleNode):
         for channel in self._channels.values():
             channel.stop()
         self._commands.forget()
-        self._monitor = None
+        self._health.deactivated()
         return self._pipeline is None or self._pipeline.stop(timeout_s)
 
     def _release(self) -> None:
-        self._keeper.release(self._halt(_EXIT_STOP_S))
+        self._models.release(self._halt(_EXIT_STOP_S))
         for channel in self._channels.values():
             channel.close()
 
-    # -- frames and answers ------------------------------------------------------------------------
-
-    def _submit(self, frame: Frame, verdict: Verdict) -> Tracks | None:
-        pipeline = self._pipeline
-        if pipeline is None:
-            return None
-        tracks = pipeline.submit(frame, verdict)
-        self._commands.saw(frame.camera, tracks)
-        return tracks
-
-    def _feel(self, camera: str, ego: EgoMotion | None) -> None:
-        if self._pipeline is not None:
-            self._pipeline.feel(camera, ego)
+    # -- answers -----------------------------------------------------------------------------------
 
     def _on_answer(self, answer: Answer) -> None:
-        self._answer = answer
+        self._health.answer = answer
         self._commands.answered(answer)
         self._channels[answer.grounding.camera].answer(answer)
 
@@ -280,9 +248,9 @@ class PerceptionNode(LifecycleNode):
         before = (pipeline.query, pipeline.settings.parsing.min_score)
         pipeline.reconfigure(settings)
         if before != (pipeline.query, settings.parsing.min_score):
-            self._tell_query()
+            self._publish_query(pipeline)
         self._labels.check(settings.model, pipeline.query)
-        self._keeper.want(settings)
+        self._models.request(settings)
 
     def _revert_model(self, key: tuple[str, str, str]) -> None:
         """Let the parameters say which model is in use after all."""
@@ -292,20 +260,20 @@ class PerceptionNode(LifecycleNode):
         ]
         self._gate.call(self.set_parameters_atomically, changes)
 
-    def _tell_query(self) -> None:
+    def _publish_query(self, pipeline: Pipeline) -> None:
         for channel in self._channels.values():
-            channel.query(self._pipeline.query, self._pipeline.settings.parsing.min_score)
+            channel.query(pipeline.query, pipeline.settings.parsing.min_score)
 
     def _on_query(self, message: String) -> None:
         parameter = Parameter("query", Parameter.Type.STRING, message.data)
         (result,) = self.set_parameters([parameter])
         if not result.successful:
-            self._rejected_queries += 1
-            reason = shortened(result.reason)  # anybody may publish, as long and often as he likes
+            self._health.rejected_queries += 1
+            reason = shortened(result.reason)  # any node may publish, at any length and rate
             self.get_logger().warning(f"query not taken: {reason}", throttle_duration_sec=1.0)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        return commands.enable(self._pipeline, request, response)
+        return responses.enable(self._pipeline, request, response)
 
     # -- diagnostics -------------------------------------------------------------------------------
 
@@ -313,33 +281,19 @@ class PerceptionNode(LifecycleNode):
         for service in self._answer_services:
             service.expire()
         now_ns, name = self.get_clock().now().nanoseconds, self.get_fully_qualified_name()
-        message = conversions.to_diagnostics(self._health(), now_ns, name)
+        message = conversions.to_diagnostics(self._healths(), now_ns, name)
         self._gate.call(self._diagnostics.publish, message)
 
-    def _health(self) -> list[Health]:
-        pipeline, monitor, now_s = self._pipeline, self._monitor, time.monotonic()
-        rejected, ended = self._rejected_queries, self._commands.counts
-        counts = {f"commands_{name}": count for name, count in ended.items()}
-        asked = Health(
-            OK,
-            "commands",
-            f"{rejected} queries rejected, {ended['refused']} commands refused",
-            {"queries_rejected": rejected, **counts},
-        )
-        if self._problem:
-            return [Health(ERROR, "model", self._problem), asked]
-        if pipeline is None or monitor is None:
-            message = self._idle if pipeline is None else "inactive"
-            return [Health(OK, "model", message), asked]
-        status = pipeline.status()
-        cameras = [
-            health
-            for channel in self._channels.values()
-            for health in channel.health(status, now_s)
-        ]
-        exchange = Exchange(self._keeper.loading, self._keeper.problem)
-        model = monitor.report(status, self._settings, self._answer, now_s, exchange)
-        return [*cameras, model, asked, *self._labels.health()]
+    def _healths(self) -> list[Health]:
+        pipeline, now_s = self._pipeline, time.monotonic()
+        status = None if pipeline is None else pipeline.status()
+        cameras: list[Health] = []
+        if status is not None:
+            for channel in self._channels.values():
+                cameras += channel.health(status, now_s)
+        swap = ModelSwap(self._models.loading, self._models.problem)
+        node = self._health.report(status, self._settings, swap, now_s)
+        return [*cameras, *node, *(self._labels.health() if cameras else [])]
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

@@ -19,7 +19,7 @@ def _profile(
 
 
 NEWEST = _profile(1, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
-"""Camera input: the newest picture is the only one worth having; takes any publisher."""
+"""Camera input: the newest image is the only one worth having; takes any publisher."""
 
 SENSOR = _profile(5, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
 """Camera output, as drivers do."""

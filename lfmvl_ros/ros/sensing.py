@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a robot says of a camera besides pictures: messages -> angular rates, lens, mounting.
+"""What a robot says of a camera besides images: messages -> angular rates, lens, mounting.
 
 Beside ``conversions``, the only file that reads message fields.
 """
@@ -19,7 +19,7 @@ from lfmvl_ros.ros.sensors.pixels import ConversionError
 
 # Twice what the fastest gyroscopes measure (4000 degrees a second); what is beyond is no rate.
 LARGEST_RAD_S = 140.0
-# A picture in these models is no pinhole's, not even nearly: its edges move otherwise.
+# An image in these models is no pinhole's, not even nearly: its edges move otherwise.
 _FISHEYE = ("equidistant", "fisheye", "kannala_brandt", "kannala_brandt4")
 
 
@@ -43,8 +43,8 @@ class Lens:
     """The calibration of a camera.
 
     Attributes:
-        intrinsics: of the picture as it is published (region of interest, binning).
-        wh: size of the picture it is for, px; (0, 0) when it does not say.
+        intrinsics: of the image as it is published (region of interest, binning).
+        wh: size of the image it is for, px; (0, 0) when it does not say.
     """
 
     intrinsics: Intrinsics
@@ -82,18 +82,18 @@ def are_rectified(images: str) -> bool:
 def to_lens(message: CameraInfo, *, rectified: bool) -> Lens:
     """Return the lens of a calibration.
 
-    Distortion is not undone: of a raw picture this is the lens near its middle.
+    Distortion is not undone: of a raw image this is the lens near its middle.
 
     Args:
-        message: K and P are those of the full picture; binning and region of interest change it.
-        rectified: whether pictures are rectified: P is theirs then, K that of raw ones.
+        message: K and P are those of the full image; binning and region of interest change it.
+        rectified: whether images are rectified: P is theirs then, K that of raw ones.
 
     Raises:
-        ConversionError: the camera is not calibrated, or its raw pictures are a fisheye's.
+        ConversionError: the camera is not calibrated, or its raw images are a fisheye's.
     """
     if not rectified and message.distortion_model in _FISHEYE:
         raise ConversionError(
-            f"camera_info says {message.distortion_model}: rectify the fisheye's pictures "
+            f"camera_info says {message.distortion_model}: rectify the fisheye's images "
             "(image_rect) to have their movement foretold"
         )
     p = [float(value) for value in message.p]

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures for people: boxes, ids, trails, videos."""
+"""Images for people: boxes, ids, trails, videos."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draw boxes, names, velocities and trails on a picture."""
+"""Draw boxes, names, velocities and trails on an image."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Mark:
     """One box to draw.
 
     Attributes:
-        xyxy_px: corners in pixels; parts outside the picture are cut off.
+        xyxy_px: corners in pixels; parts outside the image are cut off.
         text: what stands on the box.
         colour: RGB, 0 to 255.
         dashed: drawn dashed: predicted, not seen lately.
@@ -74,7 +74,7 @@ def marks_of_tracks(tracks: Tracks) -> dict[int, Mark]:
 
 
 def draw_marks(pixels: Image, marks: Iterable[Mark]) -> Image:
-    """Return a copy of an ``(H, W, 3)`` RGB picture with the marks on it."""
+    """Return a copy of an ``(H, W, 3)`` RGB image with the marks on it."""
     canvas = np.ascontiguousarray(pixels).copy()
     scale = max(0.35, min(canvas.shape[:2]) / 1000)
     for mark in marks:

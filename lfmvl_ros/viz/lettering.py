@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write text on pictures in any script the machine has a font for.
+"""Write text on images in any script the machine has a font for.
 
 ASCII goes through OpenCV's built-in font, which is quick. Everything else is drawn once per text by
 Pillow, with the first font found that has all its letters, and then pasted. Letters that no font
-has show as ``?`` (in the picture only, never in messages or files).
+has show as ``?`` (in the image only, never in messages or files).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def text_size(text: str, scale: float) -> tuple[int, int, int]:
 def draw_text(
     canvas: Image, text: str, left_px: int, line_px: int, scale: float, colour: tuple[int, int, int]
 ) -> None:
-    """Write, in place, onto an (H, W, 3) picture; what lies outside is cut off.
+    """Write, in place, onto an (H, W, 3) image; what lies outside is cut off.
 
     Args:
         canvas: to write on.
@@ -76,7 +76,7 @@ def draw_text(
     ink = mask[rows.start - top : rows.stop - top, columns.start - left_px : columns.stop - left_px]
     share = ink[..., None].astype(np.float32) / 255
     under = canvas[rows, columns]
-    canvas[rows, columns] = np.rint(under * (1 - share) + np.float32(colour) * share)
+    canvas[rows, columns] = np.rint(under * (1 - share) + np.asarray(colour, np.float32) * share)
 
 
 def labelled(label: str, *values: str) -> str:
@@ -97,7 +97,7 @@ def _drawable(text: str) -> str:
 @lru_cache(maxsize=256)
 def _rendered(text: str, scale: float) -> tuple[Image, int]:
     """(coverage of a text (H, W) 0 to 255, rows above the line)."""
-    from PIL import Image as Pictures
+    from PIL import Image as Images
     from PIL import ImageDraw, ImageFont, features
 
     size = max(8, round(_SIZE * scale))
@@ -107,12 +107,12 @@ def _rendered(text: str, scale: float) -> tuple[Image, int]:
         text = "".join(letter if letter.isascii() else "?" for letter in text)
     else:
         font = ImageFont.truetype(path, size)
-    reading = {"direction": "ltr"} if features.check("raqm") and path is not None else {}
-    left, top, right, bottom = font.getbbox(text, anchor="ls", **reading)
+    direction = "ltr" if features.check("raqm") and path is not None else None
+    left, top, right, bottom = font.getbbox(text, direction=direction, anchor="ls")
     wh = max(1, int(right - left)), max(1, int(bottom - top))
-    picture = Pictures.new("L", wh)
-    ImageDraw.Draw(picture).text((-left, -top), text, 255, font, anchor="ls", **reading)
-    return np.asarray(picture), int(-top)
+    image = Images.new("L", wh)
+    ImageDraw.Draw(image).text((-left, -top), text, 255, font, anchor="ls", direction=direction)
+    return np.asarray(image), int(-top)
 
 
 @lru_cache(maxsize=256)

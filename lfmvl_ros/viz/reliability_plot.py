@@ -33,7 +33,7 @@ class Panel:
 
 
 def reliability_plot(panels: Sequence[Panel]) -> Image:
-    """Return an RGB picture ``(H, W, 3)`` with the diagrams side by side.
+    """Return an RGB image ``(H, W, 3)`` with the diagrams side by side.
 
     A bar a bin: its height is the share that was right, the dot on it the mean confidence; on the
     dashed line both are the same. The thin line through a bar is the 90 % interval that chance

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read and write pictures and videos, with errors a person can act on."""
+"""Read and write images and videos, with errors a person can act on."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def read_image(path: Path) -> Image:
         UserError: the file is missing or is no image OpenCV can read.
     """
     _check_file(path, "image")
-    picture = decode_file(path)
-    if picture is None:
+    image = decode_file(path)
+    if image is None:
         raise UserError(_refusal(path, "image", "convert it to JPEG, PNG, BMP or WebP"))
-    return np.ascontiguousarray(picture[..., ::-1])
+    return np.ascontiguousarray(image[..., ::-1])
 
 
 def is_video(path: Path) -> bool:
@@ -44,7 +44,7 @@ def is_video(path: Path) -> bool:
 
 
 def write_image(path: Path, pixels: Image) -> None:
-    """Write an RGB picture; the suffix chooses the format.
+    """Write an RGB image; the suffix chooses the format.
 
     Raises:
         UserError: unknown suffix, or the file can't be written; one that was there stays.
@@ -83,11 +83,11 @@ class VideoReader:
         """Yield ``(time_ns, pixels)``: nanoseconds from the start, and ``(H, W, 3)`` RGB."""
         index = 0
         while True:
-            good, picture = self._capture.read()
+            good, image = self._capture.read()
             if not good:
                 self._capture.release()
                 return
-            yield round(index * 1e9 / self.rate_hz), np.ascontiguousarray(picture[..., ::-1])
+            yield round(index * 1e9 / self.rate_hz), np.ascontiguousarray(image[..., ::-1])
             index += 1
 
 

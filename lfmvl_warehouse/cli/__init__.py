@@ -7,6 +7,6 @@ SCENES = Command(
     "draw synthetic warehouse scenes with their true boxes", "lfmvl_warehouse.cli.scenes"
 )
 TRAIN = Command(
-    "train a small checkpoint on the synthetic scenes or your own pictures",
+    "train a small checkpoint on the synthetic scenes or your own images",
     "lfmvl_warehouse.cli.train",
 )

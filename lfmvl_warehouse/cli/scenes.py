@@ -84,11 +84,11 @@ def _wh(text: str | None, default: tuple[int, int]) -> tuple[int, int]:
         return default
     match = re.fullmatch(r"(\d{1,5})[xX×](\d{1,5})", text.strip())
     if not match:
-        raise UserError(f"{text!r} is no picture size; write WIDTHxHEIGHT, for example 640x480")
+        raise UserError(f"{text!r} is no image size; write WIDTHxHEIGHT, for example 640x480")
     return int(match[1]), int(match[2])
 
 
-def _picture(scene: RenderedScene, args: argparse.Namespace) -> np.ndarray:
+def _image(scene: RenderedScene, args: argparse.Namespace) -> np.ndarray:
     return scene.pixels if args.no_boxes else draw_truth(scene)
 
 
@@ -112,7 +112,7 @@ def _write_labelled(args: argparse.Namespace) -> None:
 
 def _write_sheet(args: argparse.Namespace) -> None:
     wh = _wh(args.wh, (256, 256))
-    images = [_picture(scene, args) for scene in _stills(args, wh, 400)]
+    images = [_image(scene, args) for scene in _stills(args, wh, 400)]
     write_image(args.preview, contact_sheet(images))
     print(f"{args.preview}: {args.count} stills of {wh[0]}x{wh[1]}, seed {args.seed}")
 
@@ -132,7 +132,7 @@ def _write_video(args: argparse.Namespace) -> None:
         for index in tqdm(range(frames), desc="video", unit="frame"):
             scene = video.frame(index)
             if writer is not None:
-                writer.write(_picture(scene, args))
+                writer.write(_image(scene, args))
             if truth is not None:
                 truth.write(_truth(scene, index))
     if args.video is not None:

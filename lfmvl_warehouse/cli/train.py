@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``lfmvl train``: train a small checkpoint, on the warehouse scenes or on own pictures."""
+"""``lfmvl train``: train a small checkpoint, on the warehouse scenes or on own images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 HELP = (
     "Train a small LFM2-VL checkpoint, on the synthetic warehouse scenes or on a folder of "
-    "pictures in COCO format, from nothing or from another checkpoint. The run directory holds "
+    "images in COCO format, from nothing or from another checkpoint. The run directory holds "
     "the state (for --resume), progress.jsonl, and at the end the finished checkpoint."
 )
 
@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="DIR",
-        help="pictures and boxes in COCO format to learn from, instead of the warehouse scenes",
+        help="images and boxes in COCO format to learn from, instead of the warehouse scenes",
     )
     add(
         "--from",
@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--workers",
         type=int,
-        help="further processes for each, which draw pictures ahead (0; on CUDA 12, or the number "
+        help="further processes for each, which draw images ahead (0; on CUDA 12, or the number "
         "of cores less one)",
     )
     add("--max-objects", type=int, default=8, help="most objects in an answer (%(default)s)")
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     """Train or export; return the exit code."""
     from lfmvl_ros.core.errors import UserError
     from lfmvl_warehouse.training.run import training_run as launch
-    from lfmvl_warehouse.training.run.plan import Wishes
+    from lfmvl_warehouse.training.run.plan import RunOverrides
     from lfmvl_warehouse.training.run.train_settings import TrainSettings
 
     if args.export is not None:
@@ -93,8 +93,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("--tiny is a shape to start from nothing; leave it or --from away")
     if args.tiny:
         settings = launch.with_smallest_shape(settings)
-    wishes = Wishes(data=args.data, start=args.start, rate=args.rate, mix=args.mix)
-    facts = launch.train(settings, resume=args.resume, wishes=wishes)
+    overrides = RunOverrides(data=args.data, start=args.start, rate=args.rate, mix=args.mix)
+    facts = launch.train(settings, resume=args.resume, overrides=overrides)
     print(_exported(args.out, args.out / launch.CHECKPOINT_DIRECTORY, facts))
     return 0
 
@@ -117,8 +117,8 @@ def _machine(args: argparse.Namespace) -> dict[str, Any]:
     gpu = device.type == "cuda"
     spare = min(12, max(1, (os.cpu_count() or 2) - 1))
 
-    def chosen(wish: int | None, on_cpu: int, on_gpu: int) -> int:
-        return wish if wish is not None else on_gpu if gpu else on_cpu
+    def chosen(given: int | None, on_cpu: int, on_gpu: int) -> int:
+        return given if given is not None else on_gpu if gpu else on_cpu
 
     return {
         "device": str(device),

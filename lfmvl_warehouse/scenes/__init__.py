@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Procedural warehouse pictures and video with exact truth: boxes, ids, visibility, depth.
+"""Procedural warehouse images and video with exact truth: boxes, ids, visibility, depth.
 
-`render_still` draws single pictures, fast enough to train from; `SceneVideo` is a hall with a
+`render_still` draws single images, fast enough to train from; `SceneVideo` is a hall with a
 camera and moving objects, at any frame index.
 """
 

@@ -19,7 +19,7 @@ class SceneOptions:
     often that may happen.
     brightness, motion_blur, noise: 0..1, where 1 is the worst a warehouse camera would see.
     *_probability: 0..1, how often the effect is there.
-    distractors: most look-alikes, which are in the picture and in no truth.
+    distractors: most look-alikes, which are in the image and in no truth.
     kinds: the kinds to draw from.
     appearances: (first, count) of the looks of a kind that stills draw from, None for the usual
     pool; looks outside the trained ones make an honest test.

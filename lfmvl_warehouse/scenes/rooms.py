@@ -2,7 +2,7 @@
 """Warehouse halls: a textured room (floor, two rack rows, two end walls, ceiling) and its camera.
 
 World: x right, y along the hall, z up, metres; the floor is z = 0. The camera looks horizontally;
-its picture is shifted, not tilted, so verticals stay vertical and the horizon is one row.
+its image is shifted, not tilted, so verticals stay vertical and the horizon is one row.
 Every plane's 1/depth is affine in the image, and the largest wins, which gives depth and the
 outline of every plane exactly.
 """

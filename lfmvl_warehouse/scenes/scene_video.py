@@ -63,11 +63,11 @@ class _Drawn:
 class SceneVideo:
     """A deterministic warehouse video, infinitely long; frames may be asked for in any order.
 
-    seed: which hall, goods and motions. wh: picture size, 64..4096 px. fps: frames per second.
+    seed: which hall, goods and motions. wh: image size, 64..4096 px. fps: frames per second.
     options: kinds, number of objects, light, noise (size, occlusion and truncation follow from the
     motion and are not limited). camera: "static", "pan", "drive" or "auto" (by seed). Ids run from
-    1 and belong to an object for the whole video, also when it leaves the picture and comes back.
-    Objects whose silhouette meets the picture are listed, hidden ones with visibility 0. Raises
+    1 and belong to an object for the whole video, also when it leaves the image and comes back.
+    Objects whose silhouette meets the image are listed, hidden ones with visibility 0. Raises
     ValueError for arguments out of range.
     """
 
@@ -102,7 +102,7 @@ class SceneVideo:
 
     @property
     def names(self) -> frozenset[str]:
-        """Every name a query may use for an object of this world, in the picture or not."""
+        """Every name a query may use for an object of this world, in the image or not."""
         return frozenset(
             name
             for actor in self._actors
@@ -123,7 +123,7 @@ class SceneVideo:
         return Camera(self.focal_px, centre, horizon, (x, y, self._height_m), yaw)
 
     def frame(self, index: int) -> RenderedScene:
-        """The picture and truth of a frame; index from 0. Raises ValueError for a negative one."""
+        """The image and truth of a frame; index from 0. Raises ValueError for a negative one."""
         if index < 0:
             raise ValueError(f"frame index must be 0 or more, got {index}")
         camera = self.camera_at(index)
@@ -174,7 +174,7 @@ class SceneVideo:
         return sorted(placed, key=lambda p: p[0])
 
     def _visible(self, time_s: float, camera: Camera) -> list[_Drawn]:
-        """What meets the picture, nearest first, each with its visible pixels."""
+        """What meets the image, nearest first, each with its visible pixels."""
         taken = np.zeros((self.wh[1], self.wh[0]), np.uint8)
         drawn = []
         for depth, u, v, actor, pose in self._in_view(time_s, camera):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What light and camera do to a clean picture: exposure, low light, glare, blur, noise, JPEG."""
+"""What light and camera do to a clean image: exposure, low light, glare, blur, noise, JPEG."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from lfmvl_warehouse.scenes.options import SceneOptions
 
 @dataclass(frozen=True)
 class Sensor:
-    """The state of light and camera for one picture, or for one video."""
+    """The state of light and camera for one image, or for one video."""
 
     gain: tuple[float, float, float]
     gamma: float
     offset: float
     glare: tuple[float, float, float, float] | None  # x, y (0..1), radius (0..1), strength
-    blur_px: int  # on a 256 px picture
+    blur_px: int  # on a 256 px image
     blur_angle: float
     noise: float  # standard deviation, grey levels
     jpeg_quality: int | None
 
 
 def sample_sensor(rng: np.random.Generator, options: SceneOptions) -> Sensor:
-    """Draws the light and camera of a picture."""
+    """Draws the light and camera of an image."""
     b = options.brightness
     warmth = rng.normal(0, 0.05 * b + 0.01)
     gain = np.array([1 + warmth, 1.0, 1 - warmth]) * np.exp(rng.normal(0, 0.16 * b + 0.02))
@@ -134,7 +134,7 @@ def _add_glare(pixels: np.ndarray, glare: tuple[float, float, float, float]) -> 
 
 
 def apply_sensor(pixels: np.ndarray, sensor: Sensor, rng: np.random.Generator) -> np.ndarray:
-    """The picture (H,W,3) uint8 as the camera delivers it; rng draws the noise of this frame."""
+    """The image (H,W,3) uint8 as the camera delivers it; rng draws the noise of this frame."""
     scale = max(pixels.shape[:2]) / 256.0
     if sensor.glare is not None:
         pixels = _add_glare(pixels, sensor.glare)

@@ -34,12 +34,12 @@ def draw_truth(scene: RenderedScene, *, label: bool = True) -> np.ndarray:
 
 
 def contact_sheet(images: list[np.ndarray], *, columns: int | None = None) -> np.ndarray:
-    """Pictures of one size (H,W,3) in rows on one sheet; about square where columns is None.
+    """Images of one size (H,W,3) in rows on one sheet; about square where columns is None.
 
-    Raises ValueError for no pictures.
+    Raises ValueError for no images.
     """
     if not images:
-        raise ValueError("a contact sheet needs at least one picture, got none")
+        raise ValueError("a contact sheet needs at least one image, got none")
     h, w = images[0].shape[:2]
     if columns is None:
         columns = max(1, round(float(np.sqrt(len(images) * h / w))))

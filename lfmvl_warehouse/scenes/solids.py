@@ -67,7 +67,7 @@ def draw(mesh: Mesh, *, yaw: float, pitch: float, size_px: int) -> Render:
 
 @dataclass(frozen=True)
 class _Fits:
-    """Per face: visible or not, and affine maps over the picture (F,3) of 1/depth and of light."""
+    """Per face: visible or not, and affine maps over the image (F,3) of 1/depth and of light."""
 
     visible: Vec
     depth: Vec

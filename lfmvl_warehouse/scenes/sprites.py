@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects drawn once, kept, and warped into pictures.
+"""Objects drawn once, kept, and warped into images.
 
-A sprite is a premultiplied RGBA picture with mip levels; placing it costs one affine warp and one
+A sprite is a premultiplied RGBA image with mip levels; placing it costs one affine warp and one
 blend. Sprites are drawn on first use, each from its own seed, so a pool is the same in every
 process and on every machine.
 """
@@ -217,7 +217,7 @@ def cast_shadow(
 ) -> None:
     """Darkens the floor at a patch: a contact blob and the silhouette laid down behind the object.
 
-    slope: rise of the floor in the picture per metre of depth over height (how steeply the camera
+    slope: rise of the floor in the image per metre of depth over height (how steeply the camera
     looks down); strength 0..1; lean -1..1: to which side the silhouette falls.
     """
     h, w = patch.mask.shape

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Single pictures for training and evaluation: fast, varied, with exact truth."""
+"""Single images for training and evaluation: fast, varied, with exact truth."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def _floor_depth(camera: Camera, foot_y: float) -> float:
 
 
 def preload(wh: tuple[int, int] = (256, 256), kinds: tuple[str, ...] = KINDS) -> None:
-    """Draws the whole pool for this picture size now (half a minute), not on first use.
+    """Draws the whole pool for this image size now (half a minute), not on first use.
 
     Worthwhile before forking workers: they then share the pool instead of drawing it each.
     """
@@ -251,14 +251,14 @@ def _sprite_px(wh: tuple[int, int]) -> int:
 def render_still(
     rng: np.random.Generator, *, wh: tuple[int, int] = (256, 256), options: SceneOptions = STANDARD
 ) -> RenderedScene:
-    """One picture of a warehouse with its truth; the same generator state gives the same pixels.
+    """One image of a warehouse with its truth; the same generator state gives the same pixels.
 
     wh: width and height, 64..4096 px. Objects are listed nearest first and numbered from 1. Raises
     ValueError for a size out of range.
     """
     if not (WH_MIN[0] <= wh[0] <= WH_MAX[0] and WH_MIN[1] <= wh[1] <= WH_MAX[1]):
         raise ValueError(
-            f"wh must be within {WH_MIN} and {WH_MAX}, got {wh}; choose another picture size"
+            f"wh must be within {WH_MIN} and {WH_MAX}, got {wh}; choose another image size"
         )
     backdrop = _take_backdrop(rng, wh)
     pixels, camera = backdrop.pixels, backdrop.camera

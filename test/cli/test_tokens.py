@@ -34,8 +34,8 @@ def test_table_names_tiles_tokens_and_what_knobs_change(capsys):
     [("256x384", 96, 96), ("384x680", 252, 240), ("1000x3000", 1011, 1020)],
 )
 def test_published_figures_stand_beside_the_emitted(size, emitted, published, capsys):
-    (picture,) = _document(capsys, size)["pictures"]
-    assert (picture["image_tokens"], picture["published"]) == (emitted, published)
+    (image,) = _document(capsys, size)["images"]
+    assert (image["image_tokens"], image["published"]) == (emitted, published)
     main(["tokens", size])
     quoted = f"published for this size: {published}" in capsys.readouterr().out
     assert quoted == (emitted != published)
@@ -43,29 +43,29 @@ def test_published_figures_stand_beside_the_emitted(size, emitted, published, ca
 
 def test_knobs(capsys):
     whole = _document(capsys, "640x480", "1280x720", "--max-tokens", "64", "--split", "never")
-    assert [picture["image_tokens"] for picture in whole["pictures"]] == [54, 60]
-    one_tile = _document(capsys, "1920x1080", "--max-tiles", "1")["pictures"][0]
+    assert [image["image_tokens"] for image in whole["images"]] == [54, 60]
+    one_tile = _document(capsys, "1920x1080", "--max-tiles", "1")["images"][0]
     assert one_tile["image_tokens"] == 252
 
 
 def test_budget(capsys):
-    picture = _document(capsys, "1920x1080", "--budget", "300")["pictures"][0]
-    assert picture["budget"]["image_tokens"] <= 300
+    image = _document(capsys, "1920x1080", "--budget", "300")["images"][0]
+    assert image["budget"]["image_tokens"] <= 300
 
 
 def test_a_directory_answers_with_its_own_configuration(tmp_path, capsys):
     (tmp_path / "processor_config.json").write_text(
         json.dumps({"image_processor": {"max_image_tokens": 64, "do_image_splitting": False}})
     )
-    picture = _document(capsys, "1280x720", "--model", str(tmp_path))["pictures"][0]
-    assert picture["image_tokens"] == 60
+    image = _document(capsys, "1280x720", "--model", str(tmp_path))["images"][0]
+    assert image["image_tokens"] == 60
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["banana"], "no picture size"),
-        (["0x480"], "no picture size"),
+        (["banana"], "no image size"),
+        (["0x480"], "no image size"),
         (["640x480", "--model", "gpt"], "neither a directory nor in the catalogue"),
         (["640x480", "--max-tiles", "-1"], "max_tiles"),
         (["640x480", "--min-tokens", "-4"], "min_tokens"),
@@ -85,11 +85,11 @@ def test_bad_input_is_one_line_and_code_2(arguments, says, capsys):
 def test_a_target_is_tried_on_the_model(target_ms, because, monkeypatch, capsys):
     monkeypatch.setattr(base, "load_model", lambda settings: MeteredModel())
     words = ["320x240", "--model", "bundled", "--target-latency-ms", str(target_ms)]
-    picture = _document(capsys, *words, "--max-tokens", "128")["pictures"][0]
-    assert picture["target"]["because"] == because
-    assert picture["target"]["target_ms"] == target_ms
-    assert 10 <= picture["target"]["answers"] <= 40
-    taken = picture["target"]["measured_ms"]
+    image = _document(capsys, *words, "--max-tokens", "128")["images"][0]
+    assert image["target"]["because"] == because
+    assert image["target"]["target_ms"] == target_ms
+    assert 10 <= image["target"]["answers"] <= 40
+    taken = image["target"]["measured_ms"]
     assert taken["p80"] >= taken["p50"] > 0
     assert (taken["p80"] <= target_ms) == (because == "fits")
 
@@ -99,7 +99,7 @@ def test_a_target_that_was_tried_has_its_row(monkeypatch, capsys):
     assert main(["tokens", "64x64", "--model", "bundled", "--target-latency-ms", "20"]) == 0
     out = capsys.readouterr().out
     assert "20 ms here: split never" in out
-    assert "drawn pictures: half of the answers took up to 56 ms" in out
+    assert "drawn images: half of the answers took up to 56 ms" in out
     assert "nothing is cheap enough for 20 ms" in out
 
 
@@ -107,7 +107,7 @@ def test_a_target_that_was_tried_has_its_row(monkeypatch, capsys):
     ("size", "model", "says"),
     [
         ("32x32", MeteredModel(), "sides of 64 to 4096"),
-        ("64x64", ReplayModel([RecordedReply(Reply("[]"))]), "what pictures cost"),
+        ("64x64", ReplayModel([RecordedReply(Reply("[]"))]), "what images cost"),
     ],
 )
 def test_a_target_that_cannot_be_tried(size, model, says, monkeypatch, capsys):
@@ -118,8 +118,8 @@ def test_a_target_that_cannot_be_tried(size, model, says, monkeypatch, capsys):
 
 def test_each_change_is_listed_once(capsys):
     for split in ("always", "never"):
-        picture = _document(capsys, "1280x720", "--split", split)["pictures"][0]
-        names = [change["setting"] for change in picture["changes"]]
+        image = _document(capsys, "1280x720", "--split", split)["images"][0]
+        names = [change["setting"] for change in image["changes"]]
         assert any("split never" in name for name in names) == (split == "always")
         assert len(names) == len(set(names))
 

@@ -16,7 +16,7 @@ WH = (64, 48)
 
 @st.composite
 def pixel_boxes(draw: st.DrawFn, max_size: int = 5) -> bx.FloatArray:
-    """Boxes with integer corners inside a small picture, at least a pixel on each side."""
+    """Boxes with integer corners inside a small image, at least a pixel on each side."""
     xs = st.lists(st.integers(0, WH[0]), min_size=2, max_size=2, unique=True).map(sorted)
     ys = st.lists(st.integers(0, WH[1]), min_size=2, max_size=2, unique=True).map(sorted)
     pairs = draw(st.lists(st.tuples(xs, ys), max_size=max_size))
@@ -24,10 +24,10 @@ def pixel_boxes(draw: st.DrawFn, max_size: int = 5) -> bx.FloatArray:
 
 
 def mask(box: bx.FloatArray) -> np.ndarray:
-    picture = np.zeros((WH[1], WH[0]), dtype=bool)
+    image = np.zeros((WH[1], WH[0]), dtype=bool)
     x1, y1, x2, y2 = box.astype(int)
-    picture[y1:y2, x1:x2] = True
-    return picture
+    image[y1:y2, x1:x2] = True
+    return image
 
 
 @given(

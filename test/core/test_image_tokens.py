@@ -102,9 +102,9 @@ def test_equals_what_the_processor_emits(wh, knobs):
     whole.image_processor = processor
     for name in ("image_token", "image_start_token", "image_end_token", "image_thumbnail_token"):
         setattr(whole, name, getattr(_Tokenizer, name))
-    picture = np.zeros((wh[1], wh[0], 3), np.uint8)
+    image = np.zeros((wh[1], wh[0], 3), np.uint8)
     features = processor(
-        images=[picture],
+        images=[image],
         return_tensors="pt",
         return_row_col_info=True,
         input_data_format="channels_last",
@@ -149,6 +149,6 @@ def test_bad_settings_are_refused(bad):
         ImageTokenSettings(**bad)
 
 
-def test_an_empty_picture_is_refused():
+def test_an_empty_image_is_refused():
     with pytest.raises(ValueError, match="0x5"):
         count_image_tokens((0, 5))

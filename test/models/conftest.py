@@ -85,7 +85,7 @@ def server(managed, gguf_files):
 
 @pytest.fixture(scope="session")
 def scenes(backend):
-    """Make ``n`` pictures of different sizes, each with a prompt of its own."""
+    """Make ``n`` images of different sizes, each with a prompt of its own."""
     sizes = [(256, 256), (320, 240), (640, 480), (96, 200), (400, 128)]
     words = ["person", "red tote, blue box", "forklift", "traffic cone, pallet, worker"]
 

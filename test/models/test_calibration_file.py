@@ -82,14 +82,14 @@ def test_sets_share_no_scene_and_new_looks_are_new():
     assert not any(first in trained for first, _ in NEW_LOOKS.looks)
     assert not set(NEW_LOOKS.looks) & set(FIT.looks)
 
-    def pictures(wanted, wh):
+    def images(wanted, wh):
         source, rng = UnseenScenes(wanted), np.random.default_rng(1)
         return {source.draw(rng, wh, 4).pixels.tobytes() for _ in range(3)}
 
     for wh in ((96, 96), (640, 480)):
-        first, second, third = (pictures(each, wh) for each in sets)
+        first, second, third = (images(each, wh) for each in sets)
         assert not first & second | second & third | first & third
-        assert pictures(FIT, wh) == first
+        assert images(FIT, wh) == first
 
 
 @pytest.mark.parametrize(

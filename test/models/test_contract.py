@@ -140,7 +140,7 @@ def test_pixels_are_only_read(model, scenes):
     assert np.array_equal(pixels, frames[0].pixels)
 
 
-def test_odd_pictures_are_answered(model, scenes):
+def test_odd_images_are_answered(model, scenes):
     _, prompts = scenes(1)
     for width, height in ((1, 1), (3, 2), (1, 900)):
         frame = Frame(np.zeros((height, width, 3), np.uint8), 0)

@@ -103,7 +103,7 @@ class Inbox:
 
 
 class Camera:
-    """Publishes pictures, at a rate from a thread, or one by one; stamps tell them apart."""
+    """Publishes images, at a rate from a thread, or one by one; stamps tell them apart."""
 
     def __init__(self, node, topic, wh, kind):
         self.topic = topic
@@ -125,7 +125,7 @@ class Camera:
         """Send again and again until ``came()``: the first ones find nobody connected yet."""
         deadline_s = time.monotonic() + PATIENCE_S
         while not came():
-            assert time.monotonic() < deadline_s, f"nothing took the pictures of {self.topic}"
+            assert time.monotonic() < deadline_s, f"nothing took the images of {self.topic}"
             self.send(message())
             time.sleep(0.1)
 
@@ -207,7 +207,7 @@ class World:
         path.write_text("".join(json.dumps(reply) + "\n" for reply in replies))
         return path
 
-    def pictures(self):
+    def images(self):
         """Write a folder of images, for a camera node that starts at once on any machine."""
         folder = self.folder / "images"
         folder.mkdir(exist_ok=True)
@@ -234,7 +234,7 @@ class World:
         return self.cameras[-1]
 
     def connected_camera(self, message=lambda: None, **options):
-        """Return a camera whose pictures arrive, and the camera's counters by then."""
+        """Return a camera whose images arrive, and the camera's counters by then."""
         camera, tracks = self.camera(**options), self.listen(Detection2DArray, "tracks")
         camera.send_until(lambda: not tracks.empty, message)
         time.sleep(0.2)  # the last one is on its way

@@ -29,16 +29,16 @@ def test_the_scene_with_calibration_at_true_rate(world):
     world.start("camera_node", parameters=parameters)
     seen = [images.next() for _ in range(12)]
     stamps = np.array([stamp(message) for message in seen])
-    steps = np.diff(stamps) / 50e6  # periods; skipped pictures leave whole ones out
+    steps = np.diff(stamps) / 50e6  # periods; skipped images leave whole ones out
     assert (np.abs(steps - np.rint(steps)) < 0.1).all(), steps
     assert (np.rint(steps) >= 1).all()
 
     scene = SceneVideo(3, wh=(64, 64), fps=20.0)
-    pictures = [conversions.frame_from_image(message).pixels for message in seen]
+    frames = [conversions.frame_from_image(message).pixels for message in seen]
     indices = np.rint((stamps - stamps[0]) / 50e6).astype(int)
-    first = next(i for i in range(200) if np.array_equal(scene.frame(i).pixels, pictures[0]))
-    for index, picture in zip(indices, pictures, strict=True):
-        assert np.array_equal(scene.frame(first + int(index)).pixels, picture)
+    first = next(i for i in range(200) if np.array_equal(scene.frame(i).pixels, frames[0]))
+    for index, image in zip(indices, frames, strict=True):
+        assert np.array_equal(scene.frame(first + int(index)).pixels, image)
 
     info = infos.next(lambda m: stamp(m) == stamps[-1])
     assert (info.width, info.height, info.header.frame_id) == (64, 64, "eye")
@@ -82,8 +82,8 @@ def test_what_cannot_start_says_why(world, parameters, says):
     assert "Traceback" not in world.log()
 
 
-def test_a_picture_that_breaks_later_ends_with_exit_code_2(world, tmp_path):
-    folder = tmp_path / "pictures"
+def test_an_image_that_breaks_later_ends_with_exit_code_2(world, tmp_path):
+    folder = tmp_path / "images"
     folder.mkdir()
     cv2.imwrite(str(folder / "a.png"), np.zeros((8, 8, 3), np.uint8))
     (folder / "b.png").write_bytes(b"no image")

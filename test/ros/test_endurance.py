@@ -184,7 +184,7 @@ def test_parameters_change_from_many_sides_while_answers_are_written(world):
 def test_every_process_ends_within_two_seconds_of_a_signal(world, number):
     """The perception node in the middle of an answer, the camera node between two frames."""
     node = world.perception([{"text": BOX, "delay_s": 60.0}], generation__timeout_s=90.0)
-    source = {"source": world.pictures(), "rate_hz": 15.0}
+    source = {"source": world.images(), "rate_hz": 15.0}
     camera = world.start("camera_node", parameters=source)
     world.health("model", lambda s: any(v.key == "busy_s" and float(v.value) > 0.1
                                         for v in s.values))  # fmt: skip

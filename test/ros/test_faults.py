@@ -129,7 +129,7 @@ def test_a_model_that_never_returns_is_told_and_the_process_still_ends(world):
     assert "Traceback" not in world.log()
 
 
-def picture(wh, encoding="rgb8", stamp_ns=None):
+def image(wh, encoding="rgb8", stamp_ns=None):
     pixels = np.full((wh[1], wh[0], 3), 127, np.uint8)
     stamp_ns = time.time_ns() if stamp_ns is None else stamp_ns
     return conversions.to_image(pixels, stamp_ns, "lens", encoding)
@@ -143,7 +143,7 @@ def test_a_camera_that_changes_hurries_stops_and_goes_back_in_time(world):
 
     # Size and encoding from one frame to the next; boxes are in pixels of the frame they are of.
     for wh, encoding in (((128, 96), "rgb8"), ((64, 48), "mono8"), ((320, 200), "bgr8")):
-        camera.send(message := picture(wh, encoding))
+        camera.send(message := image(wh, encoding))
         same = message.header.stamp.nanosec
         document = grounding.next_json(lambda d, n=same: d["stamp"]["nanosec"] == n)
         assert (document["status"], document["width"], document["height"]) == ("ok", *wh)
@@ -156,7 +156,7 @@ def test_a_camera_that_changes_hurries_stops_and_goes_back_in_time(world):
 
     # A driver that falls into an encoding nobody knows, and back.
     def strange():
-        message = picture((64, 48))
+        message = image((64, 48))
         message.encoding = "8UC7"
         return message
 
@@ -197,7 +197,7 @@ def test_a_camera_that_sends_8k_images(world):
 
     def send():
         while not ended.wait(0.1):
-            publisher.publish(picture((64, 48)))
+            publisher.publish(image((64, 48)))
 
     small = threading.Thread(target=send)
     small.start()
@@ -208,7 +208,7 @@ def test_a_camera_that_sends_8k_images(world):
         ended.set()
         small.join()
     for _ in range(2):
-        publisher.publish(large := picture((7680, 4320)))
+        publisher.publish(large := image((7680, 4320)))
         document = grounding.next_json(
             lambda d, n=large.header.stamp.nanosec: d["stamp"]["nanosec"] == n
         )
@@ -216,7 +216,7 @@ def test_a_camera_that_sends_8k_images(world):
     status = world.health("camera", lambda s: values(s)["width"] == "7680")
     assert values(status)["dropped.corrupt"] == "0"
     for _ in range(3):
-        publisher.publish(picture((64, 48)))
+        publisher.publish(image((64, 48)))
         assert grounding.next_json(lambda d: d["width"] == 64)["status"] == "ok"
     assert process_facts(process)[0] < before_mb + 350  # two of them, and room to move
 

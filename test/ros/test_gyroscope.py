@@ -66,12 +66,12 @@ class Rig:
         for _ in range(0, step_ms, 5):
             self.now_ns += 5 * MS
             self.imu.publish(rate(self.now_ns, turn_rad_s))
-        tracks = self.picture()
+        tracks = self.image()
         # Quicker than time, hundreds of rates would still wait for the node.
         time.sleep(max(0.0, over_s - time.monotonic()))
         return tracks
 
-    def picture(self):
+    def image(self):
         deadline_s = time.monotonic() + 60
         while time.monotonic() < deadline_s:
             self.infos.publish(conversions.to_camera_info(self.now_ns, "lens", WH, LENS))
@@ -82,10 +82,10 @@ class Rig:
                 )
             except AssertionError:
                 continue
-        raise AssertionError(f"no tracks at the picture of {self.now_ns}: {self.world.log()}")
+        raise AssertionError(f"no tracks at the image of {self.now_ns}: {self.world.log()}")
 
     def until(self, wanted):
-        """Step until the tracks at a picture are as wanted; return them."""
+        """Step until the tracks at an image are as wanted; return them."""
         deadline_s = time.monotonic() + 60
         while not wanted(tracks := self.step()):
             assert time.monotonic() < deadline_s, (tracks, self.world.log())
@@ -144,7 +144,7 @@ def test_tracks_follow_a_camera_that_turns_while_nobody_answers(world):
 
 
 class Stream:
-    """Sends pictures, calibrations and rates all the time, as the test says."""
+    """Sends images, calibrations and rates all the time, as the test says."""
 
     def __init__(self, world):
         self.namespace, self.diagnostics = world.namespace, world.diagnostics

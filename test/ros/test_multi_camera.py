@@ -68,8 +68,8 @@ def test_four_cameras_at_unequal_rates_share_a_model_and_none_starves(world):
         assert inbox.next(lambda m: m.detections).detections[0].id == "1"  # each its own tracker
 
     alone, order = watch.counts(for_s=6.0)
-    # 45 pictures a second come in, 10 answers a second go out. Who sends less than its share is
-    # answered at every picture; what it leaves is shared by the others, whatever their rates.
+    # 45 images a second come in, 10 answers a second go out. Who sends less than its share is
+    # answered at every image; what it leaves is shared by the others, whatever their rates.
     assert set(alone) == set(RATES_HZ)
     fast = [alone["front"], alone["left"], alone["right"]]
     assert max(fast) <= 2 * min(fast), alone
@@ -131,7 +131,7 @@ def test_what_happens_to_one_camera_is_its_own_business(world):
     (same,) = found["left"].next().detections
     assert same.id == "1"
 
-    # A broken picture is counted where it came from, and a camera that stops is named.
+    # A broken image is counted where it came from, and a camera that stops is named.
     broken = Image(encoding="rgb8", header=conversions.to_header(time.time_ns(), "lens"))
     left.send(broken)
     world.health("camera left", lambda s: values(s)["dropped.corrupt"] == "1")

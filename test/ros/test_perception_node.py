@@ -92,7 +92,7 @@ def test_what_is_only_computed_for_subscribers(world):
     drawn = world.listen(Image, "debug_image", qos.SENSOR).next()
     assert (drawn.width, drawn.height, drawn.encoding) == (64, 48, "rgb8")
     pixels = conversions.frame_from_image(drawn).pixels
-    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 1  # the camera's picture is plain
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 1  # the camera's image is plain
     marked = world.listen(MarkerArray, "markers").next(lambda m: m.markers)
     assert {m.id for m in marked.markers} == {int(track.id)}
     assert {m.header.frame_id for m in marked.markers} == {"lens"}

@@ -59,7 +59,7 @@ def test_an_imu_without_gyroscope_and_an_impossible_stamp_are_refused():
     assert caught.value.reason == "corrupt"
 
 
-def test_raw_pictures_have_k_and_rectified_ones_p():
+def test_raw_images_have_k_and_rectified_ones_p():
     message = info()
     message.p[0], message.p[2], message.p[5], message.p[6] = 450, 310, 460, 230
     raw = to_lens(message, rectified=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures change where a mark is, nowhere else, and the input never."""
+"""Images change where a mark is, nowhere else, and the input never."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_unreadable_files_are_explained(tmp_path: Path) -> None:
         lambda: VideoReader(tmp_path / "missing.mp4"),
         lambda: VideoReader(tmp_path / "empty.mp4"),
         lambda: VideoReader(tmp_path / "text.png"),
-        lambda: write_image(tmp_path / "picture.xyz", GREY),
+        lambda: write_image(tmp_path / "image.xyz", GREY),
     ):
         with pytest.raises(UserError):
             call()

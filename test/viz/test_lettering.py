@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text of any script lands on the picture, or as question marks; nothing outside is touched."""
+"""Text of any script lands on the image, or as question marks; nothing outside is touched."""
 
 import numpy as np
 import pytest
@@ -57,9 +57,9 @@ def test_what_lies_outside_is_cut_off(dejavu, left, line):
 
 
 def test_a_label_of_another_script_keeps_its_box_visible(dejavu):
-    picture = np.full((120, 200, 3), 90, np.uint8)
+    image = np.full((120, 200, 3), 90, np.uint8)
     mark = Mark((30.0, 50.0, 150.0, 100.0), "Behälter #3 0.91", (255, 200, 40))
-    drawn = draw_marks(picture, [mark])
+    drawn = draw_marks(image, [mark])
     assert (drawn != 90).any(2).sum() > 500
     assert tuple(drawn[75, 30]) == (255, 200, 40)
     assert tuple(drawn[75, 90]) == (90, 90, 90)

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tools know of the cameras: newest tracks and answers, with the words they were asked with.
 
-Written by the threads of cameras and model, read by that of the commands.
+Answers are written by the model's thread; the thread of the commands reads.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -91,6 +90,8 @@ class Scene:
     Args:
         cameras: their names; one empty name for a camera without one.
         stale_s: returns after how long without a frame a camera counts as silent, seconds.
+        tracks: returns a camera's tracks at its newest frame and when they came (monotonic
+            seconds); None where there are none.
         places: returns a camera's newest places; None where there are none.
     """
 
@@ -98,18 +99,13 @@ class Scene:
         self,
         cameras: Sequence[str],
         stale_s: Callable[[], float],
+        tracks: Callable[[str], tuple[Tracks, float] | None],
         places: Callable[[str], Places | None] = lambda _: None,
     ) -> None:
         self.cameras = tuple(cameras)
-        self._stale_s, self._places = stale_s, places
+        self._stale_s, self._tracks, self._places = stale_s, tracks, places
         self._lock = threading.Lock()
-        self._tracks: dict[str, tuple[Tracks, float]] = {}
         self._answers: dict[str, Grounding] = {}
-
-    def saw(self, camera: str, tracks: Tracks) -> None:
-        """Take the tracks at a camera's newest frame."""
-        with self._lock:
-            self._tracks[camera] = (tracks, time.monotonic())
 
     def answered(self, answer: Answer) -> None:
         """Take an answer; one that says nothing about the scene does not count."""
@@ -119,9 +115,8 @@ class Scene:
                 self._answers[grounding.camera] = grounding
 
     def clear(self) -> None:
-        """Forget everything: the node does not look any more."""
+        """Forget the answers: the node does not look any more."""
         with self._lock:
-            self._tracks.clear()
             self._answers.clear()
 
     def views(self, camera: str) -> list[View]:
@@ -129,11 +124,14 @@ class Scene:
         return [self._view(name) for name in self.cameras if camera in ("", name)]
 
     def _view(self, name: str) -> View:
-        now_s, places = time.monotonic(), self._places(name)
+        newest = self._tracks(name)
         with self._lock:
-            tracks, came_s = self._tracks.get(name, (None, -math.inf))
-            fresh = now_s - came_s <= self._stale_s()
-            return View(name, fresh, tracks, self._answers.get(name), places)
+            answer = self._answers.get(name)
+        if newest is None:
+            return View(name, answer=answer)
+        tracks, came_s = newest
+        fresh = time.monotonic() - came_s <= self._stale_s()
+        return View(name, fresh, tracks, answer, self._places(name))
 
 
 def spelt(label: str, query: Query) -> str | None:

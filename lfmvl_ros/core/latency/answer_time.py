@@ -32,8 +32,8 @@ _FIXED_PART_DRAWN = 0.02
 
 
 @dataclass(frozen=True)
-class PictureWork:
-    """What looking at a picture, or a batch of them, and reading its prompt takes.
+class ImageWork:
+    """What looking at an image, or a batch of them, and reading its prompt takes.
 
     Attributes:
         patches: patches the vision tower computes on, its padding included; >= 0.
@@ -156,17 +156,17 @@ class Machine:
     odd: tuple[tuple[float, float, float], ...] = ()
     slower: bool = False
 
-    def picture_s(self, picture: PictureWork) -> float:
-        """Return the seconds that looking at a picture and reading its prompt should take."""
-        return self.look.seconds(*_look(picture)) + self.read.seconds(*_read(picture))
+    def image_s(self, image: ImageWork) -> float:
+        """Return the seconds that looking at an image and reading its prompt should take."""
+        return self.look.seconds(*_look(image)) + self.read.seconds(*_read(image))
 
     def answer_s(self, answer: AnswerWork) -> float:
         """Return the seconds that writing an answer should take."""
         return self.write.seconds(*_write(answer))
 
-    def learned(self, picture: PictureWork, answer: AnswerWork, times: StageTimes) -> Machine:
+    def learned(self, image: ImageWork, answer: AnswerWork, times: StageTimes) -> Machine:
         """Return the machine with one answer more, whose number is then ``answers``."""
-        works = (_look(picture), _read(picture), _write(answer))
+        works = (_look(image), _read(image), _write(answer))
         actual = (times.preprocess_s + times.vision_s, times.prefill_s, times.decode_s)
         costs = (self.look, self.read, self.write)
         expected = [cost.seconds(*work) for cost, work in zip(costs, works, strict=True)]
@@ -194,12 +194,12 @@ class Machine:
         return Machine(look, read, write, number, since=number + 1 - len(odd))
 
 
-def _look(picture: PictureWork) -> tuple[float, float]:
-    return 1.0, picture.patches / 1024
+def _look(image: ImageWork) -> tuple[float, float]:
+    return 1.0, image.patches / 1024
 
 
-def _read(picture: PictureWork) -> tuple[float, float]:
-    return 1.0, picture.prompt_tokens / 256
+def _read(image: ImageWork) -> tuple[float, float]:
+    return 1.0, image.prompt_tokens / 256
 
 
 def _write(answer: AnswerWork) -> tuple[float, float]:

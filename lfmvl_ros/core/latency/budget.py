@@ -2,7 +2,7 @@
 """A target for the time of an answer -> the image tokens and tiles that it leaves room for.
 
 What looking, reading and writing cost on this machine is learned from every answer
-(:mod:`lfmvl_ros.core.latency.answer_time`). The next picture gets the most image tokens with which
+(:mod:`lfmvl_ros.core.latency.answer_time`). The next image gets the most image tokens with which
 four answers in five are expected within the target: between the checkpoint's fewest and the user's
 own settings, which are never exceeded.
 
@@ -30,7 +30,7 @@ _UP_AFTER, _DOWN_AFTER = 3, 2  # answers in a row
 _LEAST_GAIN = 1.1  # tokens after a step up to tokens before
 _GROWTH = 2.0  # work after a step up to work measured
 _MOST_CAUTION = 5
-_HASTE = 4  # a step down within this many waiting times after a step up takes that one back
+_UNDO_WINDOW = 4  # times _calls_needed answers: a step down so soon after one up undoes it
 
 
 class Because(str, Enum):
@@ -48,7 +48,7 @@ class Because(str, Enum):
 
 @dataclass(frozen=True)
 class Choice:
-    """What the next picture is asked with, and why.
+    """What the next image is asked with, and why.
 
     Attributes:
         rung: the choice.
@@ -118,7 +118,7 @@ class Stream:
 def choose(
     machine: Machine, stream: Stream, rungs: tuple[Rung, ...], target_s: float
 ) -> tuple[Stream, Choice]:
-    """Choose for the next picture of a stream. A tighter target never gets more tokens.
+    """Choose for the next image of a stream. A tighter target never gets more tokens.
 
     Args:
         machine: what has been learned about its speed.
@@ -169,7 +169,7 @@ def _step(
     if fresh:
         stream = _counted(stream, wanted - now, sure=len(forecast) >= _UP_AFTER)
     if wanted > now:
-        waited = fresh and (not stream.settled or stream.calls >= _patience(stream))
+        waited = fresh and (not stream.settled or stream.calls >= _calls_needed(stream))
         due = waited or target_s > stream.target_s
     else:
         due = (fresh and -stream.calls >= _DOWN_AFTER) or target_s < stream.target_s
@@ -186,7 +186,7 @@ def _wanted(
     band = forecast.band(rungs[now])
     if forecast.seconds(rungs[now]) > target_s * (1 + band):
         return max(0, forecast.highest(rungs, target_s))
-    measured = max(seen.picture.patches for seen in stream.recent)
+    measured = max(seen.image.patches for seen in stream.recent)
     reach = sum(rung.work.patches <= _GROWTH * measured for rung in rungs) - 1
     last = len(rungs) - 1
     enough = _LEAST_GAIN * rungs[now].tokens
@@ -200,13 +200,13 @@ def _counted(stream: Stream, direction: int, *, sure: bool) -> Stream:
     newest = stream.recent[-1].number
     sign = (direction > 0) - (direction < 0)
     calls = stream.calls + sign if stream.calls * sign > 0 else sign
-    if stream.caution and newest - stream.raised > 2 * _HASTE * _patience(stream):
+    if stream.caution and newest - stream.raised > 2 * _UNDO_WINDOW * _calls_needed(stream):
         stream = replace(stream, caution=stream.caution - 1, raised=newest)
     settled = stream.settled or (sure and sign <= 0)
     return replace(stream, calls=calls, judged=newest, settled=settled)
 
 
-def _patience(stream: Stream) -> int:
+def _calls_needed(stream: Stream) -> int:
     """How many answers in a row have to call for more."""
     return int(_UP_AFTER * 2**stream.caution)
 
@@ -216,7 +216,7 @@ def _moved(stream: Stream, *, up: bool, asked_for: bool) -> Stream:
     newest = stream.recent[-1].number
     if up:
         return replace(stream, calls=0, raised=newest)
-    soon = stream.raised > 0 and newest - stream.raised <= _HASTE * _patience(stream)
+    soon = stream.raised > 0 and newest - stream.raised <= _UNDO_WINDOW * _calls_needed(stream)
     more = 1 if soon and not asked_for else 0
     return replace(stream, calls=0, caution=min(stream.caution + more, _MOST_CAUTION))
 
@@ -242,16 +242,16 @@ class LatencyBudget:
         words: Hashable = None,
         prompt_text_tokens: int = 0,
     ) -> Choice:
-        """Choose what the next pictures of a camera are asked with.
+        """Choose what the next images of a camera are asked with.
 
         Args:
             name: of the camera, or of the cameras that are asked about together.
-            sizes: (width, height) of the pictures, pixels.
+            sizes: (width, height) of the images, pixels.
             rules: the user's own settings, with the checkpoint's where the user has none.
             target_s: what an answer may take, > 0.
             subject: names model and device; all that was learned is forgotten when it changes.
             words: the question; when it changes, only how long answers are is forgotten.
-            prompt_text_tokens: about how long a prompt is without its picture.
+            prompt_text_tokens: about how long a prompt is without its image.
         """
         if subject != self._subject:
             self.machine, self._streams, self._subject = Machine(), {}, subject
@@ -266,7 +266,7 @@ class LatencyBudget:
         return choice
 
     def learn(self, name: str, choice: Choice, replies: Sequence[Reply]) -> None:
-        """Learn from the answers to pictures asked about at once, as ``choice`` had it.
+        """Learn from the answers to images asked about at once, as ``choice`` had it.
 
         Nothing is learned from a failure. A model that had to make do with fewer image tokens than
         chosen, as memory ran out, is not asked for as many again. When time ran out before the

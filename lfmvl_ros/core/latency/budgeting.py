@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The latency budget between settings and model: what a request's pictures may cost."""
+"""The latency budget between settings and model: what a request's images may cost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def choose_for(
     frames: Sequence[Frame],
     prompt: Prompt,
 ) -> tuple[ImageSettings, Choice | None]:
-    """Choose what the pictures may cost, if there is a target and the model says what they do.
+    """Choose what the images may cost, if there is a target and the model says what they do.
 
     Returns:
         What to ask with, and the choice; the user's own settings and None where there is none.
@@ -37,7 +37,7 @@ def choose_for(
     try:
         rules = model.image_rules(settings.image)
     except Exception:  # the model can still be asked, and says better what is wrong
-        _log.exception("the latency budget is off: the model does not say what pictures cost")
+        _log.exception("the latency budget is off: the model does not say what images cost")
         return settings.image, None
     if rules is None:
         return settings.image, None

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the next answers will take: the spread of recent ones, had their pictures cost this much."""
+"""What the next answers will take: the spread of recent ones, had their images cost this much."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from lfmvl_ros.core.latency.answer_time import AnswerWork, Machine, PictureWork
+from lfmvl_ros.core.latency.answer_time import AnswerWork, ImageWork, Machine
 from lfmvl_ros.core.latency.ladder import Rung
 
 SHARE_WITHIN = 0.8
@@ -19,7 +19,7 @@ class PastAnswer:
     """One answer whose time is known; ``number`` is that of :attr:`Machine.answers`."""
 
     number: int
-    picture: PictureWork
+    image: ImageWork
     answer: AnswerWork
     total_s: float
 
@@ -27,7 +27,7 @@ class PastAnswer:
 class Forecast:
     """What answers take with each rung, from the machine and the stream's recent answers.
 
-    Each recent answer is taken once more: the picture's part as the rung makes it, the answer's
+    Each recent answer is taken once more: the image's part as the rung makes it, the answer's
     part as it was, and off from what is expected by the same factor as it was.
     """
 
@@ -37,7 +37,7 @@ class Forecast:
         for seen in recent:
             if seen.number >= machine.since:
                 write_s = machine.answer_s(seen.answer)
-                usual_s = machine.picture_s(seen.picture) + write_s
+                usual_s = machine.image_s(seen.image) + write_s
                 self._written.append((write_s, seen.total_s / max(usual_s, 1e-9)))
 
     def __len__(self) -> int:
@@ -48,8 +48,8 @@ class Forecast:
 
         Of two or more answers the slowest never decides.
         """
-        picture_s = self._machine.picture_s(rung.work)
-        taken = sorted((picture_s + write_s) * factor for write_s, factor in self._written)
+        image_s = self._machine.image_s(rung.work)
+        taken = sorted((image_s + write_s) * factor for write_s, factor in self._written)
         return taken[math.floor(share * (len(taken) - 1))]
 
     def band(self, rung: Rung) -> float:

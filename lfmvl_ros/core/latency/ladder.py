@@ -7,50 +7,50 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from lfmvl_ros.core.image_tokens import ImageTokenCount, ImageTokenSettings, count_image_tokens
-from lfmvl_ros.core.latency.answer_time import PictureWork
+from lfmvl_ros.core.latency.answer_time import ImageWork
 
 Sizes = tuple[tuple[int, int], ...]
-"""(width, height) of each picture asked about at once, pixels."""
+"""(width, height) of each image asked about at once, pixels."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One possible choice for a picture, or for all pictures of a batch.
+    """One possible choice for an image, or for all images of a batch.
 
     Attributes:
         settings: the token rules to ask with.
-        tokens: image tokens of all pictures then, markers not counted.
-        tiles: most tiles of one of the pictures, 1 when none is cut.
+        tokens: image tokens of all images then, markers not counted.
+        tiles: most tiles of one of the images, 1 when none is cut.
         work: what looking and reading take.
     """
 
     settings: ImageTokenSettings
     tokens: int
     tiles: int
-    work: PictureWork
+    work: ImageWork
 
 
 @lru_cache(maxsize=64)
 def ladder(
     sizes: Sizes, rules: ImageTokenSettings, prompt_text_tokens: int = 0
 ) -> tuple[Rung, ...]:
-    """Return the choices for pictures of these sizes, cheapest first; ``rules`` are the last.
+    """Return the choices for images of these sizes, cheapest first; ``rules`` are the last.
 
-    No choice gives a picture fewer tokens than ``rules.min_tokens`` (or than ``rules`` do), more
+    No choice gives an image fewer tokens than ``rules.min_tokens`` (or than ``rules`` do), more
     tokens or tiles than ``rules``, or more work for fewer tokens than another. From each to the
     next, tokens increase and no kind of work decreases.
 
     Args:
-        sizes: of the pictures, at least one.
+        sizes: of the images, at least one.
         rules: the user's own settings, with the checkpoint's where the user has none.
-        prompt_text_tokens: length of a prompt without its picture.
+        prompt_text_tokens: length of a prompt without its image.
 
     >>> rules = ImageTokenSettings(max_tokens=100, split=False)
     >>> [rung.tokens for rung in ladder(((512, 512),), rules)]
     [64, 81, 100]
     """
     if not sizes:
-        raise ValueError("a ladder is for one picture at least, got none")
+        raise ValueError("a ladder is for one image at least, got none")
     own_counts = [count_image_tokens(wh, rules) for wh in sizes]
     caps = range(rules.max_tokens, rules.min_tokens - 1, -1)
     wanted = [replace(rules, split=False, max_tokens=most) for most in caps]
@@ -91,7 +91,7 @@ def _rung(
         settings.tokens_per_tile if count.tile_tokens else count.tokens for count in counts
     )
     longest = max(count.tokens + count.special_tokens for count in counts)
-    work = PictureWork(
+    work = ImageWork(
         patches=sum(count.crops for count in counts) * in_crop * settings.downsample**2,
         prompt_tokens=len(counts) * (longest + prompt_text_tokens),
     )

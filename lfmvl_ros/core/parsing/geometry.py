@@ -16,7 +16,7 @@ from lfmvl_ros.core.boxes import FloatArray, clip
 from lfmvl_ros.core.parsing.values import CXCYWH, XYWH, RawBox
 
 OUTSIDE_TOLERANCE = 0.25
-"""A side may lie this share of the picture outside it and is clipped; beyond, the box is wrong."""
+"""A side may lie this share of the image outside it and is clipped; beyond, the box is wrong."""
 SIGMA_FLOOR_PX = 0.5
 """No model places a side better than this; keeps a tracker from trusting a box without limit."""
 _MAX_TOKEN_SIGMA = 0.1
@@ -34,7 +34,7 @@ _LOG_OUTLIER = -6 * np.log(10.0) - 4 * np.log(1e4)
 
 @dataclass(frozen=True)
 class Scale:
-    """The unit of an answer: ``extent`` is what the picture's (width, height) is in it."""
+    """The unit of an answer: ``extent`` is what the image's (width, height) is in it."""
 
     name: str
     extent: tuple[float, float]
@@ -65,7 +65,7 @@ class PlacedBoxes:
 def decide_scale(xyxy: FloatArray, wh: tuple[int, int], *, expects_unit: bool = True) -> Scale:
     """Return the unit under which the boxes ``(N, 4)`` of one answer are likeliest.
 
-    Boxes are taken as uniform over the picture, so a unit in which they fill the picture beats
+    Boxes are taken as uniform over the image, so a unit in which they fill the image beats
     one in which they crowd into a corner; a box that does not fit counts as an outlier.
     ``expects_unit`` decides where nothing else does: the prompt asked for 0-1.
     """
@@ -104,11 +104,11 @@ def place_boxes(
     decimals: int,
     sigma_steps: FloatArray | None = None,
 ) -> PlacedBoxes:
-    """Return the boxes of one answer in pixels of a picture of ``(width, height)``.
+    """Return the boxes of one answer in pixels of an image of ``(width, height)``.
 
     Args:
         boxes: as printed.
-        wh: size of the picture the answer is about.
+        wh: size of the image the answer is about.
         decimals: how many the checkpoint prints for shares of 1; 0 for integer grids.
         sigma_steps: ``(N, 4)`` deviation of each printed number in units of its last digit.
     """
@@ -137,7 +137,7 @@ def place_boxes(
     for i, box in enumerate(boxes):
         problems.append(_problem(box, placed[i], xyxy_px[i], wh, usable=bool(usable[i])))
         if (np.abs(placed[i] - xyxy_px[i]) > 1e-6 * max(wh)).any():
-            repairs[i].append("clipped to the picture")
+            repairs[i].append("clipped to the image")
     return PlacedBoxes(xyxy_px, sigma_px, tuple(problems), tuple(map(tuple, repairs)), scale)
 
 
@@ -161,7 +161,7 @@ def _problem(
     if (placed < -OUTSIDE_TOLERANCE * size).any() or (
         placed > (1 + OUTSIDE_TOLERANCE) * size
     ).any():
-        return f"its box lies outside the picture: {shown}"
+        return f"its box lies outside the image: {shown}"
     if not (clipped[:2] < clipped[2:]).all():
-        return f"its box has no area inside the picture: {shown}"
+        return f"its box has no area inside the image: {shown}"
     return ""

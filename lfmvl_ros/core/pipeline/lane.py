@@ -1,15 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One camera's way to the shared model: its newest frame, its tracker, its counters.
-
-Several cameras wait for one model. Who has waited longest goes first, whatever the rates and the
-clocks of the cameras; with ``n`` cameras and batches of ``b`` nobody waits for more than
-``ceil(n / b)`` calls, the one under way not counted.
-"""
+"""A camera's lane to the shared model: its newest frame, its tracker, its counters."""
 
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections import Counter
 from collections.abc import Iterable
@@ -29,18 +23,18 @@ _log = logging.getLogger(__name__)
 
 
 class Lane:
-    """What is kept for a camera: bounded, one frame deep.
+    """What is kept for one camera; at most one frame waits.
 
-    Everything but :attr:`tracker` is guarded by the lock of the pipeline that it belongs to.
+    Everything but :attr:`tracker` is guarded by the lock of :class:`.lanes.Lanes`.
 
     Attributes:
-        restarting: held while the tracker forgets what was before time started again.
+        restarting: held while the tracker is reset because time has restarted.
         tracker: of this camera.
         latest: the newest frame and when it was handed over (monotonic ns); None before the first.
-        epoch: grows when the camera's time starts again.
+        epoch: grows when the camera's time restarts.
         answered: the newest answer; None before the first.
-        waits_since_ns: monotonic time since which something waits here to be asked; None when
-            nothing does.
+        waits_since_ns: monotonic time since which a frame or request waits here; None when none
+            does.
     """
 
     def __init__(self, settings: TrackerSettings) -> None:
@@ -207,13 +201,6 @@ class Job:
         for request in self.requests:
             if request.set_running_or_notify_cancel():
                 request.set_result(answer)
-
-
-def longest_waiting(lanes: Iterable[Lane], trigger: TriggerSettings, enabled: bool) -> list[Lane]:
-    """Return the lanes with something to ask, who has waited longest first, one batch of them."""
-    ready = [lane for lane in lanes if lane.is_ready(trigger, enabled)]
-    ready.sort(key=lambda lane: math.inf if lane.waits_since_ns is None else lane.waits_since_ns)
-    return ready[: trigger.max_batch]
 
 
 def refuse(requests: Iterable[Future[Answer]], reason: str) -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arrow in code: frames in; answers and, at every frame, tracks out.
+"""Frames in; answers, and tracks at every frame, out.
 
-Two rates that are never confused. :meth:`Pipeline.submit` runs at camera rate in the caller's
-thread: it carries the tracks to the newest frame and hands it over. One worker thread owns the
-model: it asks about the newest frames whenever it is free, of several cameras together, and each
-answer corrects the camera's tracker at the capture time of the frame it saw.
+Two rates, kept apart. :meth:`Pipeline.submit` runs at camera rate in the caller's thread: it moves
+the tracks to the new frame and leaves the frame for the model. One worker thread owns the model:
+whenever it is free it asks about the newest frames, of several cameras together, and each answer
+corrects the camera's tracker at the capture time of the frame it is about.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
 
 from lfmvl_ros.core.ask import Request, template_for
@@ -27,8 +26,9 @@ from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.latency.budget import LatencyBudget
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.pipeline.errands import Ask, Errand, Errands
-from lfmvl_ros.core.pipeline.lane import Job, Lane, longest_waiting, refuse
-from lfmvl_ros.core.pipeline.watchdog import Watchdog, patience_s
+from lfmvl_ros.core.pipeline.lane import Job, refuse
+from lfmvl_ros.core.pipeline.lanes import Lanes
+from lfmvl_ros.core.pipeline.watchdog import Watchdog, stall_limit_s
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.report import Answer, PipelineStatus
@@ -36,6 +36,7 @@ from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import EgoMotion, Tracks
 
 _log = logging.getLogger(__name__)
+_STOPPED = "the pipeline has stopped"
 
 
 class Pipeline:
@@ -62,14 +63,13 @@ class Pipeline:
         self._query = Query.parse(settings.query)
         template_for(settings, self._model).render(self._query)
         self._on_answer = on_answer
-        self._lanes: dict[str, Lane] = {}
+        self._lanes = Lanes(settings)
+        self._lock = self._lanes.lock
         self._errands, self._cameras_next = Errands(), False
-        self._wake = threading.Condition()
-        self._enabled = True
         self._stopping = threading.Event()
         self._worker: threading.Thread | None = None
         self._watchdog = Watchdog()
-        self._budget = LatencyBudget()  # the worker's alone
+        self._budget = LatencyBudget()  # used only by the worker thread
         self._busy_since_ns: int | None = None
         self._retired: list[Callable[[], None]] = []
         self._error = ""
@@ -94,15 +94,14 @@ class Pipeline:
         worker, self._worker = self._worker, None
         if worker is None:
             return True
-        with self._wake:
+        with self._lock:
             self._stopping.set()
-            self._wake.notify_all()
+            self._lock.notify_all()
         worker.join(timeout_s)
         self._watchdog.stop()
-        with self._wake:
-            for lane in self._lanes.values():
-                lane.refuse_requests("the pipeline has stopped")
-            self._errands.refuse("the pipeline has stopped")
+        self._lanes.refuse_requests(_STOPPED)
+        with self._lock:
+            self._errands.refuse(_STOPPED)
         return not worker.is_alive()
 
     @property
@@ -123,63 +122,38 @@ class Pipeline:
                 without it the pipeline judges the stamp by a timeline of its own.
         """
         now_ns = time.monotonic_ns()
-        with self._wake:
-            lane = self._lanes.get(frame.camera)
-            if lane is None:
-                lane = self._lanes[frame.camera] = Lane(self._settings.tracker)
-            window_ns = self._settings.tracker.reorder_window_s * 1e9
-            epoch = lane.arrive(frame.stamp_ns, window_ns, verdict)
+        epoch = self._lanes.arrive(frame, verdict)
         try:
-            tracker = lane.tracker
+            tracker = self._lanes[frame.camera].tracker
             tracks = tracker.recall(frame) if epoch is None else tracker.observe(frame)
         finally:  # a failure of the tracker does not keep the frame from the model
-            with self._wake:
-                lane.hand_over(frame, now_ns, epoch)
-                self._wake.notify()
-        if not len(tracks):
-            return Tracks(frame.stamp_ns, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)
-        return tracks
+            self._lanes.hand_over(frame, now_ns, epoch)
+        return _of_frame(tracks, frame)
 
-    def feel(self, camera: str, ego: EgoMotion | None) -> None:
+    def recall(self, frame: Frame) -> Tracks:
+        """Return the tracks at a frame that was submitted, with all answers up to now."""
+        return _of_frame(self._lanes[frame.camera].tracker.recall(frame), frame)
+
+    def set_ego_motion(self, camera: str, ego: EgoMotion | None) -> None:
         """Use what is known of a camera's rotation; nothing before the camera's first frame."""
         lane = self._lanes.get(camera)
         if lane is not None:
-            lane.tracker.feel(ego)
-
-    def ground_once(self, camera: str = "", timeout_s: float = 30.0) -> Answer:
-        """Ask about the newest frame of ``camera`` and wait for the answer. Works when disabled.
-
-        Raises:
-            UserError: no frame has come yet, the pipeline isn't running, or no answer in time.
-        """
-        request = self.request_answer(camera)
-        try:
-            return request.result(timeout_s)
-        except FutureTimeout as error:
-            request.cancel()
-            raise UserError(
-                f"no answer within {timeout_s:g} s; the model is slow or stuck"
-            ) from error
+            lane.tracker.set_ego_motion(ego)
 
     def request_answer(self, camera: str = "") -> Future[Answer]:
-        """As :meth:`ground_once`, without waiting: the answer, or why there is none, comes later.
+        """Request an answer about the newest frame of ``camera``, also while disabled.
 
-        The next answer about the camera serves all requests that wait for it. It is set in the
-        worker thread, so what is called when it is done must be quick. A request that is cancelled
-        is left out.
+        The next answer about the camera serves all requests that wait for it. The future is set in
+        the worker thread, so its callbacks must be quick. A cancelled request is left out.
 
         Raises:
-            UserError: no frame has come yet, or the pipeline isn't running.
+            UserError: no frame has come yet, or the pipeline isn't running. The future raises it
+                when the pipeline stops before the answer.
         """
-        with self._wake:
-            lane = self._lanes.get(camera)
+        with self._lock:
             if self._worker is None:
                 raise UserError("the model is not running; activate the node first")
-            if lane is None or lane.latest is None:
-                raise UserError("no camera frame has come yet; check the image topic")
-            request = lane.request(time.monotonic_ns())
-            self._wake.notify()
-            return request
+            return self._lanes.request(camera)
 
     def newest_frame(self, camera: str = "") -> Frame:
         """Return the newest frame of a camera.
@@ -187,11 +161,8 @@ class Pipeline:
         Raises:
             UserError: none has come yet.
         """
-        with self._wake:
-            lane = self._lanes.get(camera)
-            if lane is None or lane.latest is None:
-                raise UserError("no camera frame has come yet; check the image topic")
-            return lane.latest[0]
+        with self._lock:
+            return self._lanes.newest_frame(camera)
 
     def request_reply(self, ask: Ask) -> Future[Reply]:
         """Ask the model something else, between the cameras' answers; the reply comes later.
@@ -201,11 +172,11 @@ class Pipeline:
         Raises:
             UserError: the pipeline isn't running, or too many wait.
         """
-        with self._wake:
+        with self._lock:
             if self._worker is None:
                 raise UserError("the model is not running; activate the node first")
             future = self._errands.add(ask)
-            self._wake.notify()
+            self._lock.notify()
             return future
 
     # -- settings --------------------------------------------------------------------------------
@@ -222,14 +193,12 @@ class Pipeline:
 
     @property
     def enabled(self) -> bool:
-        """Whether the model is asked. Tracks coast, and end, while it is not."""
-        return self._enabled
+        """Whether the model is asked without a request. Tracks coast, and end, while it is not."""
+        return self._lanes.enabled
 
     @enabled.setter
     def enabled(self, value: bool) -> None:
-        with self._wake:
-            self._enabled = value
-            self._wake.notify()
+        self._lanes.enabled = value
 
     def reconfigure(self, settings: PerceptionSettings) -> None:
         """Apply new settings from the next frame and the next answer on.
@@ -241,24 +210,21 @@ class Pipeline:
         """
         query = self._query.with_labels_of(settings.query)
         template_for(settings, self._model).render(query)
-        with self._wake:
+        with self._lock:
             self._query, self._settings = query, settings
-            for lane in self._lanes.values():
-                lane.tracker.configure(settings.tracker)
-            self._wake.notify()
+            self._lanes.configure(settings)
 
-    def exchange(self, model: VisionLanguageModel, retire: Callable[[], None]) -> None:
-        """Ask another model from the next answer on. Tracks, query and counters go on.
+    def swap_model(self, model: VisionLanguageModel, retire: Callable[[], None]) -> None:
+        """Use another model from the next answer on. Tracks, query and counters stay.
 
         Args:
             model: the new one.
-            retire: called once the old one is not used any more, be it at once; where a call of
-                it never returns, never.
+            retire: called once the old model is not in use any more: at once if it is idle, after
+                its present call otherwise, and never if that call never returns.
         """
-        with self._wake:
+        with self._lock:
             self._model, self._error = model, ""
-            for lane in self._lanes.values():
-                lane.answered = None  # other words for the same thing
+            self._lanes.forget_answers()
             busy = self._busy_since_ns is not None
             if busy:
                 self._retired.append(retire)
@@ -268,13 +234,12 @@ class Pipeline:
     def status(self) -> PipelineStatus:
         """Return a snapshot of the counters."""
         now_ns = time.monotonic_ns()
-        with self._wake:
-            lanes = {name: lane.status(now_ns) for name, lane in self._lanes.items()}
+        with self._lock:
             busy = self._busy_since_ns
             return PipelineStatus.of(
-                lanes,
+                self._lanes.status(now_ns),
                 query=self._query,
-                enabled=self._enabled,
+                enabled=self._lanes.enabled,
                 error=self._error,
                 stalls=self._watchdog.stalls,
                 stalled_s=self._watchdog.stalled_s,
@@ -286,19 +251,19 @@ class Pipeline:
 
     def _run(self) -> None:
         while True:
-            with self._wake:
+            with self._lock:
                 while not self._stopping.is_set() and (work := self._next_work()) is None:
-                    self._wake.wait()
+                    self._lock.wait()
                 if self._stopping.is_set():
                     return
                 self._busy_since_ns = time.monotonic_ns()
             assert work is not None
             try:
                 work()
-            except Exception:  # nothing may end the only thread that asks
+            except Exception:  # nothing may end the only thread that asks the model
                 _log.exception("an answer could not be used")
             finally:
-                with self._wake:
+                with self._lock:
                     self._busy_since_ns = None
                     retired, self._retired = self._retired, []
                 for retire in retired:
@@ -307,7 +272,7 @@ class Pipeline:
     def _next_work(self) -> Callable[[], None] | None:
         """Take what is next: an errand, then the cameras' frames, by turns. The lock is held."""
         errand = None if self._cameras_next else self._errands.take()
-        if errand is None and (jobs := self._take()):
+        if errand is None and (jobs := self._lanes.take_jobs()):
             self._cameras_next = False
             return functools.partial(self._answer, jobs)
         errand = errand or self._errands.take()
@@ -315,24 +280,18 @@ class Pipeline:
         return None if errand is None else functools.partial(self._run_errand, errand)
 
     def _run_errand(self, errand: Errand) -> None:
-        with self._wake:
+        with self._lock:
             settings, model = self._settings, self._model
-        limit_s = patience_s(settings.generation.timeout_s)
+        limit_s = stall_limit_s(settings.generation.timeout_s)
         call = self._watchdog.begin(limit_s, errand.give_up)
         reply = errand.run(model, settings, self._stopping.is_set)
         if self._watchdog.end(call):
             errand.settle(reply)
 
-    def _take(self) -> list[Job]:
-        """Return the longest waiting cameras' jobs, as many as go together. The lock is held."""
-        lanes = longest_waiting(self._lanes.values(), self._settings.trigger, self._enabled)
-        now_ns = time.monotonic_ns()
-        return [lane.take(now_ns) for lane in lanes]
-
     def _answer(self, jobs: Sequence[Job]) -> None:
         request = self._request_for(jobs)
         call = self._watchdog.begin(
-            patience_s(request.settings.generation.timeout_s),
+            stall_limit_s(request.settings.generation.timeout_s),
             lambda after_s: self._give_up(request, jobs, after_s),
         )
         replies = request.replies(self._stopping.is_set)
@@ -341,7 +300,7 @@ class Pipeline:
         request.teach(self._budget, replies)
         for job, reply in zip(jobs, replies, strict=True):
             if self._stopping.is_set() and reply.finish is FinishReason.DEADLINE:
-                refuse(job.requests, "the pipeline has stopped")
+                refuse(job.requests, _STOPPED)
                 continue
             try:
                 self._finish(job, request.grounding(job.frame, reply))
@@ -349,8 +308,8 @@ class Pipeline:
                 _log.exception("an answer could not be used")
 
     def _request_for(self, jobs: Sequence[Job]) -> Request:
-        """Settle what the model is asked: words, expectations, and what the images may cost."""
-        with self._wake:
+        """Prepare the request: prompt, hints, and the image tokens that the budget allows."""
+        with self._lock:
             settings, query, model = self._settings, self._query, self._model
         drafts = settings.generation.draft != "none"
         seen = [job.last_seen() if drafts else None for job in jobs]
@@ -364,7 +323,7 @@ class Pipeline:
         )
 
     def _give_up(self, request: Request, jobs: Sequence[Job], after_s: float) -> None:
-        """Answer in place of a model that does not return; in the watchdog's thread."""
+        """Give a timeout as the answer of a model that does not return. The watchdog's thread."""
         _log.error("a model call has not returned after %.1f s", after_s)
         nothing = Reply("", finish=FinishReason.DEADLINE, model=request.model.name)
         reason = f"the answer: the model has not returned after {after_s:.1f} s"
@@ -372,9 +331,9 @@ class Pipeline:
             self._finish(job, replace(request.grounding(job.frame, nothing), rejected=(reason,)))
 
     def _finish(self, job: Job, grounding: Grounding) -> None:
-        """Correct the tracks with an answer and tell everybody."""
+        """Correct the tracks with an answer and pass it to all who wait for it."""
         lane = job.lane
-        with self._wake:
+        with self._lock:
             applied = lane.apply(job, grounding, time.monotonic_ns())
             self._error = grounding.reply.error or self._error
         lane.tracker.catch_up()  # takes a while; camera frames do not wait for it
@@ -385,3 +344,10 @@ class Pipeline:
             self._on_answer(answer)
         except Exception:
             _log.exception("publishing an answer failed")
+
+
+def _of_frame(tracks: Tracks, frame: Frame) -> Tracks:
+    """Return ``tracks``; where there are none, an empty set that is about ``frame``."""
+    if len(tracks):
+        return tracks
+    return Tracks(frame.stamp_ns, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)

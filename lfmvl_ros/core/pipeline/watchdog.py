@@ -17,13 +17,13 @@ _log = logging.getLogger(__name__)
 _SLACK_S, _SLACK_SHARE = 2.0, 0.5
 
 
-def patience_s(timeout_s: float) -> float:
+def stall_limit_s(timeout_s: float) -> float:
     """Return how long a call with this deadline may take before it counts as stalled, seconds.
 
     Deadlines are looked at before each vision pass, prefill and token, none of which stops half
     way: they are overshot by as long as one of them takes.
 
-    >>> patience_s(10.0), patience_s(0.5)
+    >>> stall_limit_s(10.0), stall_limit_s(0.5)
     (15.0, 2.5)
     """
     return timeout_s + max(_SLACK_S, _SLACK_SHARE * timeout_s)

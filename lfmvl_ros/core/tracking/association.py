@@ -70,7 +70,7 @@ class Pairs:
 def new_object_density(wh: tuple[int, int]) -> float:
     """Return how many unexpected boxes an answer brings per px^4 of position and size.
 
-    Half a box an answer, anywhere in the picture, up to half of it wide and high.
+    Half a box an answer, anywhere in the image, up to half of it wide and high.
     """
     area = float(wh[0] * wh[1])
     return NEW_PER_ANSWER / (area * max(area / 4, 1.0))

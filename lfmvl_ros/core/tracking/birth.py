@@ -55,7 +55,7 @@ def births(
     speeds = np.array([NEW_SPEED, NEW_SPEED, NEW_GROWTH, NEW_GROWTH])
     axis = np.arange(4)
     covariance[:, axis + 4, axis + 4] = (size[:, None] * speeds) ** 2
-    surprise = np.ones(n)
+    noise_scale = np.ones(n)
     log_odds = np.full(n, life.birth_log_odds(settings))
     stamps = np.full(n, stamp, dtype=np.int64)
     columns = np.array([table.vocabulary.index(seen.labels[row]) for row in rows], dtype=np.int64)
@@ -74,8 +74,8 @@ def births(
         weight=weighed(np.zeros((n, 3))),
         background=np.zeros((n, 2)),
         colour=nothing_known(n),
-        noise=process_noise(mean, surprise, settings),
-        surprise=surprise,
+        noise=process_noise(mean, noise_scale, settings),
+        noise_scale=noise_scale,
         innovation=np.zeros((n, 2)),
         log_odds=log_odds,
         confidence=seen.scores[rows],

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The time between two answers, bridged by looking at every camera frame.
 
-A few seconds of small grey pictures are kept, each with the tracks carried to it. A new frame takes
+A few seconds of small grey images are kept, each with the tracks carried to it. A new frame takes
 one step of optical flow. An answer about a remembered frame corrects the tracks as they were
 carried to that very frame, and flow replays them from there to the newest one.
 """
@@ -53,7 +53,7 @@ class Bridge:
     def __len__(self) -> int:
         return len(self._ring)
 
-    def feel(self, ego: EgoMotion | None) -> None:
+    def set_ego_motion(self, ego: EgoMotion | None) -> None:
         """Use what is known of the camera's rotation, from any thread; None for nothing."""
         self._ego = ego
 

@@ -47,7 +47,7 @@ class Seen:
 
     Attributes:
         stamp_ns: of the frame.
-        wh: size of the camera's picture, px.
+        wh: size of the camera's image, px.
         grey: ``(h, w)`` small copy.
         colour: ``(h, w, 3)`` still smaller copy.
         table: the tracks at this frame; None before the first answer's frame.
@@ -209,7 +209,7 @@ def _moved(
         return with_sides(mean), ahead.covariance
     shift, relative = motion.shift / scale, (motion.shift - motion.background) / scale
     drift = (DRIFT**2 * step_s) * here[:, 2] * here[:, 3] / np.where(seen, motion.support, 1.0)
-    noise = (drift[:, None] + (SLIP * relative) ** 2) * table.surprise[:, None]
+    noise = (drift[:, None] + (SLIP * relative) ** 2) * table.noise_scale[:, None]
     velocity, measured = _measured_velocity(table, ahead, shift, noise, step_s, float(scale.mean()))
     grown = seen & (motion.scale != 1.0)
     rows = seen[:, None]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The camera's own rotation, where the robot knows it: boxes are kept as bearings, not as pixels.
 
-A camera that turns moves everything in its picture, whatever things do. With the rates of a
-gyroscope (or of odometry) and the lens from ``camera_info``, the picture of one time can be carried
-to another: a pure rotation ``R`` takes a point of the picture with the homography ``K R K^-1``
+A camera that turns moves everything in its image, whatever things do. With the rates of a
+gyroscope (or of odometry) and the lens from ``camera_info``, the image of one time can be carried
+to another: a pure rotation ``R`` takes a point of the image with the homography ``K R K^-1``
 (Hartley, Zisserman, "Multiple View Geometry", 2004, section 8.4), at any depth. The camera's
 translation is not compensated.
 
@@ -26,7 +26,7 @@ KEPT_S = 10.0
 LONGEST_GAP_S = 0.2
 # How far the angle strays: rad per square root of a second.
 ANGLE_NOISE = 0.005
-# What turns this close to 90 degrees from the optical axis, or beyond, is out of every picture.
+# What turns this close to 90 degrees from the optical axis, or beyond, is out of every image.
 LEAST_DEPTH = 0.05
 FAR_PX = 1e6
 
@@ -151,10 +151,10 @@ def turned(
     lens: Intrinsics,
     elapsed_s: float,
 ) -> tuple[FloatArray, FloatArray]:
-    """Carry tracks from the picture before a rotation of the camera to the one after it.
+    """Carry tracks from the image before a rotation of the camera to the one after it.
 
     Centres move by the homography of the rotation, sizes and velocities by its derivative at the
-    centre. What turns out of sight is put far outside of the picture.
+    centre. What turns out of sight is put far outside of the image.
 
     Args:
         mean: ``(N, 8)`` see :mod:`lfmvl_ros.core.tracking.motion`.

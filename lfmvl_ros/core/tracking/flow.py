@@ -35,13 +35,13 @@ TEXTURE = 1e-3
 BACKGROUND_VOTE = 0.1
 BACKGROUND_KERNEL_PX = 1.0
 SCALE_SIDE_PX = 24.0
-# What a camera turns this close to 90 degrees off its axis, or beyond, is out of the picture.
+# What a camera turns this close to 90 degrees off its axis, or beyond, is out of the image.
 LEAST_DEPTH = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class BoxMotion:
-    """What happened to N boxes between two frames, in px of the small picture.
+    """What happened to N boxes between two frames, in px of the small image.
 
     Attributes:
         shift: ``(N, 2)`` movement of the centre.
@@ -62,7 +62,7 @@ class BoxMotion:
 
 
 def small_grey(pixels: NDArray[np.uint8]) -> GreyImage:
-    """Return a grey copy ``(h, w)`` of an RGB picture, at most 360 px high.
+    """Return a grey copy ``(h, w)`` of an RGB image, at most 360 px high.
 
     >>> small_grey(np.zeros((720, 1280, 3), np.uint8)).shape
     (360, 640)

@@ -14,7 +14,7 @@ from lfmvl_ros.core.tracking.table import Table
 # Sizes change more calmly than positions.
 SIZE_NOISE_RATIO = 0.25
 MAX_EXCESS = 3.0
-SURPRISE_RANGE = (0.1, 16.0)
+NOISE_SCALE_RANGE = (0.1, 16.0)
 JITTER_RANGE = (0.5, 5.0)
 JITTER_RATE = 0.5
 FRESH_RANGE = (0.02, 1.0)
@@ -48,7 +48,7 @@ def learnt_noise(
     alike = np.clip(innovation * table.innovation[rows], -MAX_EXCESS, MAX_EXCESS)
     share = own[:, :2] / spread[:, :2]
     step = settings.noise_adaptation * (share * excess[:, :2] + alike).mean(axis=1)
-    surprise = np.clip(table.surprise[rows] * np.exp(step), *SURPRISE_RANGE)
+    noise_scale = np.clip(table.noise_scale[rows] * np.exp(step), *NOISE_SCALE_RANGE)
     rate = settings.noise_adaptation * JITTER_RATE / (len(rows) + FEW)
     stated = seen.stated[boxes[:, None], axis, axis]
     blame = ((error - stated) / spread * excess).sum(axis=0)
@@ -58,12 +58,14 @@ def learnt_noise(
     surplus = np.minimum(difference**2 / expected - 1, MAX_EXCESS)
     told = float((table.fresh * stated / expected * surplus).mean(axis=1).sum())
     fresh = float(np.clip(table.fresh * np.exp(rate * told), *FRESH_RANGE))
-    return surprise, jitter, fresh, innovation
+    return noise_scale, jitter, fresh, innovation
 
 
-def process_noise(mean: FloatArray, surprise: FloatArray, settings: TrackerSettings) -> FloatArray:
+def process_noise(
+    mean: FloatArray, noise_scale: FloatArray, settings: TrackerSettings
+) -> FloatArray:
     """Spectral density ``(N, 4)`` of the acceleration of boxes ``(N, 8)``, px^2/s^3."""
     size = np.sqrt(mean[:, 2] * mean[:, 3])
-    density = (settings.acceleration * size) ** 2 * surprise
+    density = (settings.acceleration * size) ** 2 * noise_scale
     calm = SIZE_NOISE_RATIO**2
     return np.asarray(density[:, None] * np.array([1.0, 1.0, calm, calm]))

@@ -55,7 +55,7 @@ class Table:
         background: ``(N, 2)`` velocity of the scene behind it in the image, px/s; 0 if unknown.
         colour: ``(N, BINS)`` see :func:`lfmvl_ros.core.tracking.colour.foreground`.
         noise: ``(N, 4)`` spectral density of the acceleration of each axis, px^2/s^3.
-        surprise: ``(N,)`` scale of ``noise``, learnt from innovations; 1 is as the settings say.
+        noise_scale: ``(N,)`` scale of ``noise``, learnt from innovations; 1 is as the settings say.
         innovation: ``(N, 2)`` of the last sight's centre, in standard deviations.
         log_odds: ``(N,)`` of existence.
         confidence: ``(N,)`` running confidence of the model, [0, 1].
@@ -85,7 +85,7 @@ class Table:
     background: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
     colour: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, BINS), np.uint8))
     noise: FloatArray = field(default_factory=lambda: np.zeros((0, 4)))
-    surprise: FloatArray = field(default_factory=_floats)
+    noise_scale: FloatArray = field(default_factory=_floats)
     innovation: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
     log_odds: FloatArray = field(default_factory=_floats)
     confidence: FloatArray = field(default_factory=_floats)
@@ -152,7 +152,7 @@ def boxes_in_image(mean: FloatArray, wh: tuple[int, int]) -> FloatArray:
 
 
 def share_in_image(mean: FloatArray, wh: tuple[int, int]) -> FloatArray:
-    """Return the share ``(N,)`` of each box that is inside the picture."""
+    """Return the share ``(N,)`` of each box that is inside the image."""
     half = np.maximum(mean[:, 2:4], MIN_SIDE_PX) / 2
     low = np.maximum(mean[:, :2] - half, 0.0)
     inside = np.maximum(np.minimum(mean[:, :2] + half, wh) - low, 0.0) / (2 * half)

@@ -5,44 +5,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
-from lfmvl_ros.core.timeline import NS, Timeline, Verdict, jumped_back
-from lfmvl_ros.core.tracking.applied import Applied, Ignored, Restart
+from lfmvl_ros.core.timeline import NS, Timeline, Verdict
+from lfmvl_ros.core.tracking.applied import Applied
 from lfmvl_ros.core.tracking.bridge import Bridge
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
+from lfmvl_ros.core.tracking.history import Entry, History
 from lfmvl_ros.core.tracking.hypotheses import fused
-from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.tracks import Tracks
-from lfmvl_ros.core.tracking.update import Step, apply_answer, carried, of_query
+from lfmvl_ros.core.tracking.update import apply_answer, carried
 from lfmvl_ros.core.tracking.view import tracks_at
-
-HISTORY = 32
-
-
-@dataclass(frozen=True, eq=False)
-class _Entry:
-    """An answer that was applied, and the tracks after it."""
-
-    grounding: Grounding
-    step: Step
-
-
-@dataclass(frozen=True, eq=False)
-class _Memory:
-    """Everything the tracker knows. Replaced as a whole, so readers need no lock."""
-
-    entries: tuple[_Entry, ...] = ()
-    cadence: Cadence = field(default_factory=Cadence)
-    query_version: int = 0
-
-    @property
-    def table(self) -> Table:
-        return self.entries[-1].step.table if self.entries else Table()
 
 
 class Tracker:
@@ -72,7 +49,7 @@ class Tracker:
 
     def __init__(self, settings: TrackerSettings | None = None) -> None:
         self._settings = settings if settings is not None else TrackerSettings()
-        self._memory = _Memory()
+        self._history = History()
         self._bridge = Bridge()
         self._timeline = Timeline()  # of the frames observed
         self._writing = threading.Lock()
@@ -84,23 +61,18 @@ class Tracker:
         """The settings in force."""
         return self._settings
 
-    @property
-    def remembered_frames(self) -> int:
-        """How many small pictures are kept for a replay."""
-        return len(self._bridge)
-
     def configure(self, settings: TrackerSettings) -> None:
         """Use other settings from now on; tracks live on."""
         self._settings = settings
 
-    def feel(self, ego: EgoMotion | None) -> None:
+    def set_ego_motion(self, ego: EgoMotion | None) -> None:
         """Use what is known of the camera's rotation, from any thread; None for nothing.
 
         To be called with every new measurement. With ``bridge: predict`` boxes keep their bearings;
         with ``flow`` the pixels show how the camera moved, and this says where to look for them.
         """
         self._ego = ego
-        self._bridge.feel(ego)
+        self._bridge.set_ego_motion(ego)
 
     def reset(self) -> None:
         """Forget all tracks. Ids go on counting."""
@@ -108,7 +80,7 @@ class Tracker:
             self._forget()
 
     def _forget(self) -> None:
-        self._memory = _Memory()
+        self._history = History()
         self._bridge.clear()
         self._timeline = Timeline()
 
@@ -130,12 +102,12 @@ class Tracker:
 
         Where the frame is not remembered, its tracks are predicted.
         """
-        memory, settings = self._memory, self._settings
+        history, settings = self._history, self._settings
         if settings.bridge == "flow":
             table = self._bridge.observe(frame, settings)
-            if table is not None and memory.entries:
-                source = memory.entries[-1].grounding
-                return tracks_at(fused(table), frame.stamp_ns, source, memory.cadence, settings)
+            if table is not None and history.entries:
+                source = history.entries[-1].grounding
+                return tracks_at(fused(table), frame.stamp_ns, source, history.cadence, settings)
         return self.at(frame.stamp_ns)
 
     def at(self, stamp_ns: int) -> Tracks:
@@ -144,20 +116,20 @@ class Tracker:
         For a time before the last answer's frame, the answers up to then are used; before the
         first one there are no tracks.
         """
-        memory, settings = self._memory, self._settings
-        for entry in reversed(memory.entries):
+        history, settings = self._history, self._settings
+        for entry in reversed(history.entries):
             if entry.grounding.stamp_ns <= stamp_ns:
                 return tracks_at(
                     entry.step.table,
                     stamp_ns,
                     entry.grounding,
-                    memory.cadence,
+                    history.cadence,
                     settings,
                     self._rotation(settings),
                 )
-        if not memory.entries:
+        if not history.entries:
             return Tracks(stamp_ns)
-        newest = memory.entries[-1].grounding
+        newest = history.entries[-1].grounding
         return Tracks(stamp_ns, frame_id=newest.frame_id, camera=newest.camera, wh=newest.wh)
 
     def apply(self, grounding: Grounding, *, catch_up: bool = True) -> Applied:
@@ -173,19 +145,20 @@ class Tracker:
         return applied
 
     def _apply(self, grounding: Grounding) -> Applied:
-        restarted = self._restart_reason(grounding)
-        before = set(self._memory.table.ids.tolist())
+        window_ns = self._settings.reorder_window_s / NS
+        restarted = self._history.restart_reason(grounding, window_ns)
+        before = set(self._history.table.ids.tolist())
         if restarted is not None:
             self._forget()
-        self._adopt_query(grounding)
-        ignored = self._ignore_reason(grounding)
+        self._history = self._history.with_query_of(grounding)
+        ignored = self._history.ignore_reason(grounding)
         late = False
         ids: tuple[int, ...] = (0,) * len(grounding.detections)
         if ignored is None:
-            entries = self._memory.entries
+            entries = self._history.entries
             late = bool(entries) and grounding.stamp_ns < entries[-1].grounding.stamp_ns
             ids = self._insert(grounding) if late else self._append(grounding)
-        after = set(self._memory.table.ids.tolist())
+        after = set(self._history.table.ids.tolist())
         return Applied(
             grounding.stamp_ns,
             ids,
@@ -207,61 +180,21 @@ class Tracker:
 
     def catch_up(self) -> None:
         """Carry the tracks from the last answer's frame to the newest one that was observed."""
-        memory, settings = self._memory, self._settings
-        if memory.entries and settings.bridge == "flow":
-            wh = memory.entries[-1].grounding.wh
+        history, settings = self._history, self._settings
+        if history.entries and settings.bridge == "flow":
+            wh = history.entries[-1].grounding.wh
             self._bridge.start_from(
-                memory.table, wh, settings, lambda: self._memory.table is memory.table
+                history.table, wh, settings, lambda: self._history.table is history.table
             )
-
-    def _restart_reason(self, grounding: Grounding) -> Restart | None:
-        if not self._memory.entries:
-            return None
-        newest = self._memory.entries[-1].grounding
-        if grounding.camera != newest.camera:
-            raise ValueError(
-                f"a Tracker follows one camera ({newest.camera!r}), got an answer of "
-                f"{grounding.camera!r}; make one Tracker for each camera"
-            )
-        window_ns = self._settings.reorder_window_s / NS
-        if jumped_back(newest.stamp_ns, grounding.stamp_ns, window_ns):
-            return Restart.TIME_JUMPED_BACK
-        if grounding.wh != newest.wh and grounding.stamp_ns >= newest.stamp_ns:
-            return Restart.IMAGE_SIZE_CHANGED
-        return None
-
-    def _adopt_query(self, grounding: Grounding) -> None:
-        """With new words, end what they do not ask for. There is no rewinding beyond that point."""
-        memory = self._memory
-        if grounding.query.version <= memory.query_version:
-            return
-        kept = memory.entries[-1:]
-        self._memory = replace(
-            memory,
-            entries=tuple(_narrowed(entry, grounding) for entry in kept),
-            query_version=grounding.query.version,
-        )
-
-    def _ignore_reason(self, grounding: Grounding) -> Ignored | None:
-        entries = self._memory.entries
-        if grounding.query.version < self._memory.query_version:
-            return Ignored.OLD_QUERY
-        for entry in entries:
-            same_frame = entry.grounding.stamp_ns == grounding.stamp_ns
-            if same_frame and entry.grounding.query.version == grounding.query.version:
-                return Ignored.DUPLICATE
-        if entries and grounding.stamp_ns < entries[0].grounding.stamp_ns:
-            return Ignored.TOO_LATE
-        return None
 
     def _append(self, grounding: Grounding) -> tuple[int, ...]:
         """Apply the newest answer."""
-        memory = self._memory
+        history = self._history
         gap_s = None
-        if memory.entries:
-            gap_s = (grounding.stamp_ns - memory.entries[-1].grounding.stamp_ns) * NS
-        cadence = memory.cadence.after(gap_s, grounding.reply.times.total_s)
-        entries = memory.entries
+        if history.entries:
+            gap_s = (grounding.stamp_ns - history.entries[-1].grounding.stamp_ns) * NS
+        cadence = history.cadence.after(gap_s, grounding.reply.times.total_s)
+        entries = history.entries
         table = entries[-1].step.table if entries else Table(stamp_ns=grounding.stamp_ns)
         step = apply_answer(
             table,
@@ -272,17 +205,16 @@ class Tracker:
             carry=self._carry,
             look=self._bridge.look,
         )
-        entries = (*entries, _Entry(grounding, step))[-HISTORY:]
-        self._memory = replace(memory, entries=entries, cadence=cadence)
+        self._history = history.with_entries((*entries, Entry(grounding, step)), cadence)
         return step.ids
 
     def _insert(self, grounding: Grounding) -> tuple[int, ...]:
         """Apply an answer that came out of order, then the newer ones again."""
-        memory = self._memory
-        place = sum(e.grounding.stamp_ns <= grounding.stamp_ns for e in memory.entries)
-        done, redo = memory.entries[:place], memory.entries[place:]
-        stamps_ns = sorted([grounding.stamp_ns, *(e.grounding.stamp_ns for e in memory.entries)])
-        settings, cadence = self._settings, memory.cadence.with_stamps(stamps_ns)
+        history = self._history
+        place = sum(e.grounding.stamp_ns <= grounding.stamp_ns for e in history.entries)
+        done, redo = history.entries[:place], history.entries[place:]
+        stamps_ns = sorted([grounding.stamp_ns, *(e.grounding.stamp_ns for e in history.entries)])
+        settings, cadence = self._settings, history.cadence.with_stamps(stamps_ns)
         step = late = apply_answer(
             done[-1].step.table,
             grounding,
@@ -292,7 +224,7 @@ class Tracker:
             carry=self._carry,
             look=self._bridge.look,
         )
-        entries = [*done, _Entry(grounding, late)]
+        entries = [*done, Entry(grounding, late)]
         for entry in redo:
             step = apply_answer(
                 step.table,
@@ -306,15 +238,15 @@ class Tracker:
             )
             # What had ended by then stays ended in the next rewinding, too.
             step = replace(step, ended=tuple({*step.ended, *entry.step.ended}))
-            entries.append(_Entry(entry.grounding, step))
-        self._memory = replace(memory, entries=tuple(entries[-HISTORY:]), cadence=cadence)
+            entries.append(Entry(entry.grounding, step))
+        self._history = history.with_entries(tuple(entries), cadence)
         return late.ids
 
     def _next_id(self, _detection: int) -> int:
         self._last_id += 1
         return self._last_id
 
-    def _same_id(self, entry: _Entry) -> Callable[[int], int | None]:
+    def _same_id(self, entry: Entry) -> Callable[[int], int | None]:
         """A detection that started a track starts the same one when its answer is applied again."""
         born = entry.step.born
 
@@ -322,10 +254,3 @@ class Tracker:
             return born[detection] if detection in born else self._next_id(detection)
 
         return key
-
-
-def _narrowed(entry: _Entry, grounding: Grounding) -> _Entry:
-    """Return ``entry`` without tracks that the query of ``grounding`` does not ask for."""
-    return replace(
-        entry, step=replace(entry.step, table=of_query(entry.step.table, grounding.query))
-    )

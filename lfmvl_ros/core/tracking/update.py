@@ -42,7 +42,7 @@ from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table, boxes_in_image, sh
 Carry = Callable[[Table, int, TrackerSettings], Table]
 Look = Callable[[int], ColourImage | None]
 # An innovation this unlikely means that the object did something the model did not expect.
-_SURPRISING = float(chdtri(4, 0.05))  # of chi-squared with 4 degrees
+_UNLIKELY_NIS = float(chdtri(4, 0.05))  # of chi-squared with 4 degrees
 MAX_INFLATION = 4.0
 CONFIDENCE_MEMORY = 0.7
 # Below this share of its box inside the image an object has left; closer to the border than this
@@ -66,7 +66,7 @@ def carried(
 ) -> Table:
     """Return the tracks predicted to ``stamp_ns``, not before the table's own time.
 
-    With ``ego``, the picture turns with the camera; velocities are then those of the things.
+    With ``ego``, the image turns with the camera; velocities are then those of the things.
     """
     if stamp_ns <= table.stamp_ns or not len(table):
         return table.changed(stamp_ns=max(stamp_ns, table.stamp_ns))
@@ -208,7 +208,7 @@ def _match(
         otherwise=otherwise,
         likeness=alike,
     )
-    unlikely = MAX_INFLATION * _SURPRISING
+    unlikely = MAX_INFLATION * _UNLIKELY_NIS
     pairs = with_overlapping(pairs, table.mean, label_share, seen.boxes, unlikely)
     return (table if image is None else judged(table, seen, pairs)), pairs
 
@@ -251,19 +251,19 @@ def _sighted(
     rows, boxes = pairs.tracks, pairs.boxes
     if not rows.size:
         return table
-    inflation = np.clip(pairs.nis / _SURPRISING, 1.0, MAX_INFLATION)
+    inflation = np.clip(pairs.nis / _UNLIKELY_NIS, 1.0, MAX_INFLATION)
     if settings.noise_adaptation == 0:
         inflation = np.ones_like(inflation)
     predicted = table.covariance[rows] * inflation[:, None, None]
     fixed, spread = correct(table.mean[rows], predicted, seen.boxes[boxes], seen.error[boxes])
     fixed[:, 2:4] = np.maximum(fixed[:, 2:4], MIN_SIDE_PX)
     mean, covariance = table.mean.copy(), table.covariance.copy()
-    surprise, noise = table.surprise.copy(), table.noise.copy()
+    noise_scale, noise = table.noise_scale.copy(), table.noise.copy()
     log_odds, confidence = table.log_odds.copy(), table.confidence.copy()
     mean[rows], covariance[rows] = fixed, spread
     innovation = table.innovation.copy()
-    surprise[rows], jitter, fresh, innovation[rows] = learnt_noise(table, seen, pairs, settings)
-    noise[rows] = process_noise(fixed, surprise[rows], settings)
+    noise_scale[rows], jitter, fresh, innovation[rows] = learnt_noise(table, seen, pairs, settings)
+    noise[rows] = process_noise(fixed, noise_scale[rows], settings)
     score = seen.scores[boxes]
     log_odds[rows] = life.after_sight(log_odds[rows], weight[rows], score, settings)
     keep = CONFIDENCE_MEMORY ** weight[rows]
@@ -277,7 +277,7 @@ def _sighted(
         mean=mean,
         covariance=covariance,
         lasting=lasting,
-        surprise=surprise,
+        noise_scale=noise_scale,
         innovation=innovation,
         noise=noise,
         log_odds=log_odds,

@@ -184,7 +184,7 @@ class Lfm2VlBackend:
         room = self._model.config.text_config.max_position_embeddings - length
         if room < 1:
             raise ValueError(
-                f"prompt and picture take {length} tokens, more than the model's context; "
+                f"prompt and image take {length} tokens, more than the model's context; "
                 "lower image.max_tokens or image.max_tiles"
             )
         most = min(generation.max_new_tokens, room)
@@ -285,7 +285,7 @@ class Lfm2VlBackend:
         return Reply(text, (), written.finish, times, 0, self._name, forwards=written.forwards)
 
     def image_rules(self, wanted: ImageSettings) -> ImageTokenSettings:
-        """Return the token rules that these settings make of a picture."""
+        """Return the token rules that these settings make of an image."""
         return wanted_rules(self._own_rules, wanted)
 
     def _synchronize(self) -> None:
@@ -300,7 +300,7 @@ class Lfm2VlBackend:
 
 
 def halved(rules: ImageTokenSettings, sizes: Sequence[tuple[int, int]]) -> ImageTokenSettings:
-    """Return rules under which the most expensive of the pictures costs half as much."""
+    """Return rules under which the most expensive of the images costs half as much."""
     cost, largest = max((count_image_tokens(wh, rules).tokens, wh) for wh in sizes)
     return settings_for_budget(largest, max(1, cost // 2), rules)
 

@@ -94,11 +94,11 @@ def to_patches(image: torch.Tensor, patch: int) -> torch.Tensor:
 
 
 def trim_padding(features: Mapping[str, Any]) -> dict[str, Any]:
-    """Cut ``pixel_values`` and its mask to the largest picture of the batch.
+    """Cut ``pixel_values`` and its mask to the largest image of the batch.
 
-    The processor pads every picture to 1024 patches and the vision tower computes on all of them.
+    The processor pads every image to 1024 patches and the vision tower computes on all of them.
     What is cut here is masked there: the results stay the same, in a quarter of the time for a
-    256x256 picture.
+    256x256 image.
     """
     trimmed = dict(features)
     shapes = torch.as_tensor(trimmed["spatial_shapes"])
@@ -109,10 +109,10 @@ def trim_padding(features: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Lfm2VlImageProcessor(BaseImageProcessor):  # type: ignore[misc]
-    """Pictures to patches, as the stock class of the same name; needs torch and Pillow only.
+    """Images to patches, as the stock class of the same name; needs torch and Pillow only.
 
     Gives ``pixel_values`` (crops, patches, 768) float32, ``pixel_attention_mask`` (crops, patches)
-    int32 and ``spatial_shapes`` (crops, 2) int64, rows and columns of patches. A picture is one
+    int32 and ``spatial_shapes`` (crops, 2) int64, rows and columns of patches. An image is one
     crop, or its tiles row by row and then a thumbnail.
     """
 
@@ -152,7 +152,7 @@ class Lfm2VlImageProcessor(BaseImageProcessor):  # type: ignore[misc]
         return max(max_tokens * factor**2, (tile // patch) ** 2 if split else 0)
 
     def fetch_images(self, images: Any) -> Any:
-        """Open paths and URLs with Pillow; leave pictures as they are."""
+        """Open paths and URLs with Pillow; leave images as they are."""
         if isinstance(images, (list, tuple)):
             return [self.fetch_images(image) for image in images]
         return load_image(images) if isinstance(images, str) else images
@@ -165,7 +165,7 @@ class Lfm2VlImageProcessor(BaseImageProcessor):  # type: ignore[misc]
         device: Any = None,
         **_: Any,
     ) -> torch.Tensor:
-        """Return one picture (Pillow, numpy or torch, any channel order) as a (C, H, W) tensor."""
+        """Return one image (Pillow, numpy or torch, any channel order) as a (C, H, W) tensor."""
         if hasattr(image, "convert"):  # Pillow
             image = _pillow_to_rgb(image) if do_convert_rgb else image
             tensor, input_data_format = _from_numpy(image), ChannelDimension.LAST
@@ -185,7 +185,7 @@ class Lfm2VlImageProcessor(BaseImageProcessor):  # type: ignore[misc]
     def _crops(
         self, image: torch.Tensor, rules: ImageTokenSettings, mode: str
     ) -> tuple[list[torch.Tensor], tuple[int, int], list[int]]:
-        """Return the crops of a picture, its (rows, columns) of tiles, and its whole size."""
+        """Return the crops of an image, its (rows, columns) of tiles, and its whole size."""
         wh = (image.shape[-1], image.shape[-2])
         width, height = smart_size(wh, rules)
         columns, rows = tile_grid(wh, rules)
@@ -239,7 +239,7 @@ class Lfm2VlImageProcessor(BaseImageProcessor):  # type: ignore[misc]
             shapes += [[crop.shape[-2] // patch, crop.shape[-1] // patch] for crop in crops]
         data: dict[str, Any] = {}
         if do_pad:
-            # A very thin picture takes more than the cap: no side goes below one patch.
+            # A very thin image takes more than the cap: no side goes below one patch.
             length = max(length, *map(len, values))
             data["pixel_attention_mask"] = torch.stack([_mask(len(v), length) for v in values])
             data["spatial_shapes"] = torch.tensor(shapes)

@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.safe_text import safe_text
+from lfmvl_ros.core.errors import UserError, describe
 from lfmvl_ros.models.checkpoint_files import ARCHITECTURE, NO_REMOTE_CODE, check_directory
 
 _DTYPES = {
@@ -118,10 +117,10 @@ def _why(source: str, local: bool, error: Exception) -> str:
             f"the checkpoint {source} brings Python files of its own, which this package never "
             f"runs; choose a checkpoint of the LFM2-VL family ({ARCHITECTURE!r})"
         )
-    reason = safe_text(str(error))[:200].rstrip(". ") or type(error).__name__
+    reason = describe(error).rstrip(". ")
     if local:
         return (
-            f"the checkpoint at {source} can't be loaded ({type(error).__name__}: {reason}); "
+            f"the checkpoint at {source} can't be loaded ({reason}); "
             "it is damaged or incomplete: download or copy it again"
         )
     return (

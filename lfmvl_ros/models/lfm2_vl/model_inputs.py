@@ -25,7 +25,7 @@ class ModelInputs:
         ids: ``(B, T)`` int64, padded on the left.
         attention_mask: ``(B, T)`` int64, 0 on padding.
         embeds: ``(B, T, width)``, text and image embeddings in the model's precision.
-        image_tokens: image tokens of each picture, markers not counted.
+        image_tokens: image tokens of each image, markers not counted.
         preprocess_s, vision_s: time spent so far, of the whole batch. ``vision_s`` covers vision
             tower, projector and the merge with the text embeddings.
     """
@@ -52,8 +52,8 @@ def processor_options(rules: ImageTokenSettings) -> dict[str, Any]:
 class InputBuilder:
     """Runs chat template, image processor and vision tower of one checkpoint.
 
-    What the vision tower made of the last pictures is kept: other words about the very same
-    pictures, told by their pixels, cost no second look.
+    What the vision tower made of the last images is kept: other words about the very same
+    images, told by their pixels, cost no second look.
     """
 
     def __init__(self, model: Any, processor: Any) -> None:
@@ -153,5 +153,5 @@ class InputBuilder:
 
 
 def _fingerprint(frame: Frame) -> tuple[tuple[int, int], bytes]:
-    """Size and digest of a picture; a millisecond for a megabyte."""
+    """Size and digest of an image; a millisecond for a megabyte."""
     return frame.wh, hashlib.blake2b(frame.pixels.data, digest_size=16).digest()

@@ -10,7 +10,6 @@ PyPI's wheel ``xllamacpp``.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
 import shutil
 import signal
@@ -20,7 +19,8 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+from lfmvl_ros.core.interrupts import signal_on_parent_exit
+
 _GRACE_S = 3.0
 
 
@@ -65,7 +65,7 @@ def _run_program(program: str, args: argparse.Namespace) -> int:
     server = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509  (no thread has been started yet)
+        preexec_fn=signal_on_parent_exit(signal.SIGKILL),  # noqa: PLW1509  (no thread has been started yet)
     )
 
     def stop() -> None:
@@ -79,10 +79,6 @@ def _run_program(program: str, args: argparse.Namespace) -> int:
     _stop_with_input(stop)
     signal.signal(signal.SIGTERM, lambda *_: stop())
     return server.wait()
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _run_wheel(args: argparse.Namespace) -> int:

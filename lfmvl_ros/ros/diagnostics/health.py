@@ -21,12 +21,12 @@ _BROKEN = ("corrupt", "unsupported_encoding", "out_of_order", "unstamped")
 
 
 @dataclass(frozen=True)
-class Exchange:
-    """The exchange of the model by another one.
+class ModelSwap:
+    """A model that is to replace the one in use.
 
     Attributes:
-        loading: name of the one that is being loaded, "" when none is.
-        problem: why the last one was not taken, "" when it was.
+        loading: name of the model that is being loaded, "" when none is.
+        problem: why the last swap failed, "" when it did not.
     """
 
     loading: str = ""
@@ -151,7 +151,7 @@ class ModelMonitor:
         settings: PerceptionSettings,
         answer: Answer | None,
         now_s: float,
-        exchange: Exchange = Exchange(),
+        swap: ModelSwap = ModelSwap(),
     ) -> Health:
         """Return the health of the model.
 
@@ -160,7 +160,7 @@ class ModelMonitor:
             settings: thresholds, and how often answers are to be expected.
             answer: the newest one, if any.
             now_s: monotonic time.
-            exchange: of the model by another one.
+            swap: state of a model swap.
         """
         if pipeline.frames and self._first_frame_s is None:
             self._first_frame_s = now_s
@@ -177,9 +177,9 @@ class ModelMonitor:
             or _too_slow(choice)
             or (OK, f"{rate_hz:.1f} answers a second")
         )
-        if exchange.problem and level == OK:
-            level, message = WARN, exchange.problem
-        return Health(level, "model", message, self._values(pipeline, answer, rate_hz, exchange))
+        if swap.problem and level == OK:
+            level, message = WARN, swap.problem
+        return Health(level, "model", message, self._values(pipeline, answer, rate_hz, swap))
 
     def _judge(
         self,
@@ -205,11 +205,11 @@ class ModelMonitor:
 
     @staticmethod
     def _values(
-        pipeline: PipelineStatus, answer: Answer | None, rate_hz: float, exchange: Exchange
+        pipeline: PipelineStatus, answer: Answer | None, rate_hz: float, swap: ModelSwap
     ) -> dict[str, object]:
         values: dict[str, object] = {
             "model": pipeline.model,
-            "loading": exchange.loading,
+            "loading": swap.loading,
             "query": pipeline.query.text,
             "query_version": pipeline.query.version,
             "rate_hz": f"{rate_hz:.2f}",

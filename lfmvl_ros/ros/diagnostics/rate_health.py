@@ -15,7 +15,7 @@ _BROKEN = ("not_provided", "corrupt", "unstamped")
 
 @dataclass(frozen=True)
 class Placement:
-    """What makes a gyroscope's rates those of a picture, and what is missing of it.
+    """What makes a gyroscope's rates those of an image, and what is missing of it.
 
     Attributes:
         imu_frame, camera_frame: the frame_ids of the newest messages, "" before the first.
@@ -84,7 +84,7 @@ class RateMonitor:
         return f"rates dropped: {counts}; {status.problem}" if counts else ""
 
     def _useless(self, status: RateStatus, placed: Placement) -> str:
-        """Say that good rates are of no use to the pictures, or nothing."""
+        """Say that good rates are of no use to the images, or nothing."""
         frames = status.frames - self._frames
         if frames and (placed.lens_problem or placed.mount_problem):
             return f"rates are not used: {placed.lens_problem or placed.mount_problem}"
@@ -92,7 +92,7 @@ class RateMonitor:
         if 2 * unknown <= frames:
             return ""
         return (
-            f"no rate belongs to {unknown} of {frames} pictures; the newest is "
-            f"{status.ahead_s or 0.0:+.3f} s off the last picture's stamp (one clock has to stamp "
+            f"no rate belongs to {unknown} of {frames} images; the newest is "
+            f"{status.ahead_s or 0.0:+.3f} s off the last image's stamp (one clock has to stamp "
             "both, and 10 rates a second is the least)"
         )

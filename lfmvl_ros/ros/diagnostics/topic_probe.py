@@ -35,9 +35,9 @@ class TopicReport:
         publishers: how many offer it.
         rate_hz: messages a second; received: how many.
         encodings: encodings (or compressed formats) seen, each once.
-        sizes: picture sizes seen, (width, height) in pixels.
-        message_bytes: size of the largest message's picture.
-        problem: why a picture could not be used, "" when all could.
+        sizes: image sizes seen, (width, height) in pixels.
+        message_bytes: size of the largest message's image.
+        problem: why an image could not be used, "" when all could.
         unstamped: messages with stamp zero; backwards: those older than the one before.
         age_s: age of the newest stamp on arrival by this machine's clock; None without one.
         others: the image topics that there are.
@@ -120,7 +120,7 @@ def _wait_for(node: Node, executor: SingleThreadedExecutor, name: str) -> dict[s
 
 
 class _Listener:
-    """Counts what comes; decodes the first picture of each encoding and size."""
+    """Counts what comes; decodes the first image of each encoding and size."""
 
     def __init__(self) -> None:
         self._times_s: list[float] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where ``camera_node`` takes its pictures from: scene, video file, folder of images or device."""
+"""Where ``camera_node`` takes its images from: scene, video file, folder of images or device."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import cv2
+import numpy as np
 
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.encoded_images import decode_file
@@ -24,12 +25,12 @@ _FASTEST_HZ = 240.0
 
 
 class ImageSource(Protocol):
-    """A numbered row of pictures, or a device that gives them when it likes.
+    """A numbered row of images, or a device that gives them when it likes.
 
     Attributes:
         name: for the log.
-        rate_hz: pictures a second, > 0.
-        live: the pictures come when they come; :meth:`read` waits for the next.
+        rate_hz: images a second, > 0.
+        live: the images come when they come; :meth:`read` waits for the next.
     """
 
     name: str
@@ -37,7 +38,7 @@ class ImageSource(Protocol):
     live: bool
 
     def read(self) -> Pixels | None:
-        """Return the next picture, ``(H, W, 3)`` uint8 RGB; None after the last.
+        """Return the next image, ``(H, W, 3)`` uint8 RGB; None after the last.
 
         Raises:
             UserError: the source broke.
@@ -47,7 +48,7 @@ class ImageSource(Protocol):
         """Pass over the next ``count`` images; return how many there were, fewer at the end."""
 
     def rewind(self) -> None:
-        """Start again with the first picture."""
+        """Start again with the first image."""
 
     def intrinsics(self, wh: tuple[int, int]) -> Intrinsics:
         """Return the camera's lens for images of this (width, height)."""
@@ -129,7 +130,7 @@ class FolderSource(_Pinhole):
         image = decode_file(path) if is_regular_file(path) else None
         if image is None:
             raise UserError(f"{path} is not a readable image; remove it or write it again")
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
     def skip(self, count: int) -> int:
         """Pass over images without reading them."""
@@ -162,7 +163,7 @@ class CaptureSource(_Pinhole):
                 self._capture.set(cv2.CAP_PROP_FPS, settings.rate_hz)
         own_hz = self._capture.get(cv2.CAP_PROP_FPS) if self._capture.isOpened() else 0.0
         self.rate_hz = settings.rate_hz or (own_hz if 0 < own_hz <= _FASTEST_HZ else USUAL_RATE_HZ)
-        # Opening is no proof: a text file may open and never give a picture.
+        # Opening is no proof: a text file may open and never give an image.
         self._first = self._grab()
         if self._first is None:
             advice = (
@@ -170,16 +171,16 @@ class CaptureSource(_Pinhole):
                 if live
                 else "check that it is a video, and that it plays elsewhere"
             )
-            raise UserError(f"{self.name} gives no picture; {advice}")
+            raise UserError(f"{self.name} gives no image; {advice}")
 
     def read(self) -> Pixels | None:
-        """Read the next picture."""
-        picture, self._first = self._first, None
-        if picture is None:
-            picture = self._grab()
-        if picture is None and self.live:
-            raise UserError(f"{self.name} gives no more pictures; check its cable")
-        return picture
+        """Read the next image."""
+        pixels, self._first = self._first, None
+        if pixels is None:
+            pixels = self._grab()
+        if pixels is None and self.live:
+            raise UserError(f"{self.name} gives no more images; check its cable")
+        return pixels
 
     def skip(self, count: int) -> int:
         """Pass over images: they are unpacked, not converted."""
@@ -201,4 +202,6 @@ class CaptureSource(_Pinhole):
 
     def _grab(self) -> Pixels | None:
         ok, image = self._capture.read()
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if ok and image is not None else None
+        if not ok or image is None:
+            return None
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)

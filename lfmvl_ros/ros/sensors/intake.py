@@ -70,8 +70,8 @@ class FrameIntake:
         handle: called in the intake's thread with each frame, and whether it is ``newer`` or time
             has ``restarted`` with it. What it raises is logged.
         reorder_window_ns: asked for each frame, see :meth:`MessageTimeline.judge`.
-        complain: called with a sentence when time jumps back, and when messages can't be used; the
-            latter at most once in ``complain_every_s`` for each reason.
+        warn: called with a sentence when time jumps back, and when messages can't be used; the
+            latter at most once in ``warn_every_s`` for each reason.
         receipt_ns: the time now, for cameras that do not stamp; 0 when it is not known yet.
     """
 
@@ -80,13 +80,13 @@ class FrameIntake:
         convert: Callable[[Any], Frame],
         handle: Callable[[Frame, Verdict], None],
         reorder_window_ns: Callable[[], int],
-        complain: Callable[[str], None] = _log.warning,
-        complain_every_s: float = 10.0,
+        warn: Callable[[str], None] = _log.warning,
+        warn_every_s: float = 10.0,
         receipt_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._convert, self._handle = convert, handle
         self._reorder_window_ns, self._receipt_ns = reorder_window_ns, receipt_ns
-        self._complain, self._complain_every_s = complain, complain_every_s
+        self._warn, self._warn_every_s = warn, warn_every_s
         self._wake = threading.Condition()
         self._waiting: Any = None
         self._running = False
@@ -94,7 +94,7 @@ class FrameIntake:
         self._received = self._frames = self._without_stamp = self._jumps_back = 0
         self._dropped: Counter[str] = Counter(dict.fromkeys(_REASONS, 0))
         self._received_s: float | None = None
-        self._complained_s: dict[str, float] = {}
+        self._warned_s: dict[str, float] = {}
         self._problem, self._wh = "", (0, 0)
         self._timeline = MessageTimeline()
 
@@ -171,9 +171,9 @@ class FrameIntake:
         if unstamped:
             frame = replace(frame, stamp_ns=taken_ns)
             if not self._without_stamp:
-                self._complain("the camera sends images without a stamp; receipt times are used")
+                self._warn("the camera sends images without a stamp; receipt times are used")
         if verdict is Verdict.RESTARTED:
-            self._complain(f"{why}; tracking restarts")
+            self._warn(f"{why}; tracking restarts")
         with self._wake:
             self._without_stamp += unstamped
             self._jumps_back += verdict is Verdict.RESTARTED
@@ -186,9 +186,9 @@ class FrameIntake:
         with self._wake:
             self._dropped[reason] += 1
             self._problem = problem
-            last_s = self._complained_s.get(reason)
-            quiet = last_s is not None and now_s - last_s < self._complain_every_s
+            last_s = self._warned_s.get(reason)
+            quiet = last_s is not None and now_s - last_s < self._warn_every_s
             if not quiet:
-                self._complained_s[reason] = now_s
+                self._warned_s[reason] = now_s
         if not quiet:
-            self._complain(f"image dropped ({reason}): {problem}")
+            self._warn(f"image dropped ({reason}): {problem}")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures at the source's true rate: made ahead in one thread, published on time in another.
+"""Images at the source's true rate: made ahead in one thread, published on time in another.
 
-Picture k belongs to the time ``start + k * period`` and is stamped with it, also when it is late:
-what moves in the pictures moves at its true speed. Nothing is made up for by a burst: a reader
-that has fallen behind skips to the picture that is due; what is skipped is counted and reported.
+Image k belongs to the time ``start + k * period`` and is stamped with it, also when it is late:
+what moves in the images moves at its true speed. Nothing is made up for by a burst: a reader
+that has fallen behind skips to the image that is due; what is skipped is counted and reported.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _End = UserError | None
 
 @dataclass(frozen=True)
 class PacerStatus:
-    """``published`` and ``skipped`` pictures since the start."""
+    """``published`` and ``skipped`` images since the start."""
 
     published: int
     skipped: int
 
 
 class Pacer:
-    """Delivers a source's pictures on time.
+    """Delivers a source's images on time.
 
     Args:
         source: read, skipped and rewound in the pacer's own thread.
-        deliver: called with each picture and how late it is, ns >= 0; late against its own due
+        deliver: called with each image and how late it is, ns >= 0; late against its own due
             time, so that ``now - late`` is when it was to be taken.
-        loop: start again after the last picture.
-        ended: called once when there are no more pictures, with the error if there was one.
+        loop: start again after the last image.
+        ended: called once when there are no more images, with the error if there was one.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class Pacer:
     ) -> None:
         self._source, self._deliver, self._loop, self._ended = source, deliver, loop, ended
         self._period_ns = round(1e9 / source.rate_hz)
-        self._ready: queue.Queue[_Picture | _Finished] = queue.Queue(maxsize=_AHEAD)
+        self._ready: queue.Queue[_Image | _Finished] = queue.Queue(maxsize=_AHEAD)
         self._stop = threading.Event()
-        self._start_ns: int | None = None  # set when the first picture is delivered
+        self._start_ns: int | None = None  # set when the first image is delivered
         self._lock = threading.Lock()
         self._published = self._skipped = 0
         self._threads = [
-            threading.Thread(target=self._read, name="picture reader", daemon=True),
-            threading.Thread(target=self._publish, name="picture pacer", daemon=True),
+            threading.Thread(target=self._read, name="image reader", daemon=True),
+            threading.Thread(target=self._publish, name="image pacer", daemon=True),
         ]
 
     def start(self) -> None:
@@ -89,10 +89,10 @@ class Pacer:
                 behind = self._behind(index)
                 if behind:
                     self._count_skipped(self._source.skip(behind))
-                picture = self._next_picture()
-                if picture is None:
+                image = self._next_image()
+                if image is None:
                     break
-                self._put(_Picture(index + behind, picture, time.monotonic_ns()))
+                self._put(_Image(index + behind, image, time.monotonic_ns()))
                 index += behind + 1
             self._put(_Finished(None))
         except UserError as error:
@@ -101,7 +101,7 @@ class Pacer:
             self._put(_Finished(UserError(f"{self._source.name} broke: {error}")))
 
     def _behind(self, index: int) -> int:
-        """Return how many whole periods ago picture ``index`` was due."""
+        """Return how many whole periods ago image ``index`` was due."""
         if self._source.live or self._start_ns is None:
             return 0
         due_ns = self._start_ns + index * self._period_ns
@@ -111,14 +111,14 @@ class Pacer:
         with self._lock:
             self._skipped += count
 
-    def _next_picture(self) -> Pixels | None:
-        picture = self._source.read()
-        if picture is None and self._loop and not self._stop.is_set():
+    def _next_image(self) -> Pixels | None:
+        image = self._source.read()
+        if image is None and self._loop and not self._stop.is_set():
             self._source.rewind()
-            picture = self._source.read()
-        return picture
+            image = self._source.read()
+        return image
 
-    def _put(self, item: _Picture | _Finished) -> None:
+    def _put(self, item: _Image | _Finished) -> None:
         while not self._stop.is_set():
             try:
                 self._ready.put(item, timeout=0.2)
@@ -155,7 +155,7 @@ class Pacer:
 
 
 @dataclass(frozen=True, eq=False)
-class _Picture:
+class _Image:
     index: int
     pixels: Pixels
     ready_ns: int

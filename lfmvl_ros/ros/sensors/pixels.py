@@ -2,11 +2,11 @@
 """Bytes of a camera message <-> the ``(H, W, 3)`` RGB array a model reads. No ROS in here.
 
 The colour conversions give what ``cv_bridge`` gives for the desired encoding ``rgb8`` (16-bit
-pictures are divided by 257, so that full scale stays full scale). Two encodings have no colour
+images are divided by 257, so that full scale stays full scale). Two encodings have no colour
 meaning and are refused by ``cv_bridge``; here they are made visible:
 
 ``16UC1`` and ``32FC1`` (depth, thermal)
-    Each picture is stretched so that the 1st to 99th percentile of its valid values (finite and
+    Each image is stretched so that the 1st to 99th percentile of its valid values (finite and
     not 0) fills 0 to 255, larger is brighter; invalid pixels are black. The scale changes from
     frame to frame: good for finding a shape, useless for measuring.
 """
@@ -62,7 +62,7 @@ _PERCENTILES, _SAMPLE_STRIDE_ABOVE_PX = (1.0, 99.0), 640 * 480
 
 
 class ConversionError(ValueError):
-    """A picture that can't be used. ``reason`` is the drop counter it belongs to."""
+    """An image that can't be used. ``reason`` is the drop counter it belongs to."""
 
     def __init__(self, message: str, reason: str = "corrupt") -> None:
         super().__init__(message)
@@ -161,11 +161,11 @@ def stretch(values: NDArray[Any]) -> Pixels:
     low, high = np.percentile(sample, _PERCENTILES)
     scale = 255.0 / max(float(high - low), 1e-9)
     scaled = (np.where(valid, values, low).astype(np.float64) - low) * scale
-    return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(scaled, 0, 255)), np.uint8)
 
 
 def decode_compressed(format_: str, data: Any, *, max_megapixels: float = 64.0) -> Pixels:
-    """Return the RGB pixels of a JPEG or PNG picture.
+    """Return the RGB pixels of a JPEG or PNG image.
 
     Args:
         format_: the message's ``format``, such as ``jpeg`` or ``16UC1; png compressed``. What is
@@ -203,7 +203,7 @@ def decode_compressed(format_: str, data: Any, *, max_megapixels: float = 64.0) 
 
 
 def encode_jpeg(pixels: Pixels, quality: int = 80) -> bytes:
-    """Return ``(H, W, 3)`` RGB as a JPEG picture; ``quality`` is 1 to 100."""
+    """Return ``(H, W, 3)`` RGB as a JPEG image; ``quality`` is 1 to 100."""
     _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()
 
@@ -248,7 +248,7 @@ def encode_raw(pixels: Pixels, encoding: str) -> NDArray[np.uint8]:
     if encoding == "rgb8":
         return pixels
     if encoding == "bgr8":
-        return cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), np.uint8)
     if encoding == "mono8":
-        return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
     raise ValueError(f"encoding must be one of {', '.join(ENCODINGS_OUT)}, got {encoding!r}")

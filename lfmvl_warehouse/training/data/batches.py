@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,7 +36,7 @@ FORMAT_SHARE = 0.15
 """Share of the tokens forced by JSON that the loss looks at; all decisions count."""
 
 MOST_PATCHES = 5000
-"""Patches in a batch: pictures in tiles come in smaller batches, which take as long as others."""
+"""Patches in a batch: images in tiles come in smaller batches, which take as long as others."""
 
 _TEMPLATES = (CARD_TEMPLATE, COOKBOOK_TEMPLATE, FINE_TEMPLATE)
 _TEMPLATE_SHARES = (0.74, 0.12, 0.14)
@@ -76,7 +77,7 @@ class Batch:
 
     Attributes:
         grid: of all images.
-        pictures: uint8 (I, H, W, 3) for each of the grid's sizes.
+        images: uint8 (I, H, W, 3) for each of the grid's sizes.
         ids: int64 (B, T) prompt and answer, padded on the right; the rows of an image together.
         next_ids: int64 (B, T) the token to predict after each place.
         counted: bool (B, T) whether the loss looks at the place.
@@ -91,7 +92,7 @@ class Batch:
     """
 
     grid: Grid
-    pictures: tuple[Tensor, ...]
+    images: tuple[Tensor, ...]
     ids: Tensor
     next_ids: Tensor
     counted: Tensor
@@ -109,18 +110,18 @@ class Batch:
         """The same batch on a device."""
         if device.type == "cpu":
             return self
-        moved = {
+        moved: dict[str, Any] = {
             field.name: value.to(device)
             for field in fields(self)
             if isinstance(value := getattr(self, field.name), Tensor)
         }
-        pictures = tuple(picture.to(device) for picture in self.pictures)
-        return replace(self, pictures=pictures, **moved)
+        images = tuple(pixels.to(device) for pixels in self.images)
+        return replace(self, images=images, **moved)
 
 
 @dataclass(frozen=True)
 class _Sample:
-    pictures: tuple[np.ndarray, ...]
+    images: tuple[np.ndarray, ...]
     targets: list[Target]
     examples: list[Example]
     counted: list[np.ndarray]
@@ -131,7 +132,7 @@ class _Sample:
         return max(len(example) for example in self.examples)
 
 
-def pictures_of(pixels: np.ndarray, grid: Grid) -> tuple[np.ndarray, ...]:
+def images_of(pixels: np.ndarray, grid: Grid) -> tuple[np.ndarray, ...]:
     """Resize uint8 (H, W, 3) to the grid's sizes with the processor's own resampling."""
     return tuple(_resize(pixels, *wh) for wh in grid.sizes_px)
 
@@ -141,13 +142,11 @@ def _resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
     return resample(image, height, width).permute(1, 2, 0).numpy()
 
 
-def colour_shift(
-    rng: np.random.Generator, pictures: Sequence[np.ndarray]
-) -> tuple[np.ndarray, ...]:
+def colour_shift(rng: np.random.Generator, images: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
     """A slightly different exposure and white balance of all sizes; uint8 in and out."""
     gain = rng.uniform(0.88, 1.12) * rng.uniform(0.97, 1.03, 3)
     table = np.clip(np.arange(256)[:, None] * gain + rng.uniform(-6, 6), 0, 255).astype(np.uint8)
-    return tuple(cv2.LUT(np.ascontiguousarray(pixels), table[None]) for pixels in pictures)
+    return tuple(cv2.LUT(np.ascontiguousarray(pixels), table[None]) for pixels in images)
 
 
 class BatchStream:
@@ -198,7 +197,7 @@ class BatchStream:
         for place in range(-(-wanted // reuse)):
             view = chosen[place % len(chosen)]
             scene = self._source.draw(rng, view.wh_px, self.settings.scene_objects)
-            scenes.append((scene, pictures_of(scene.pixels, grid)))
+            scenes.append((scene, images_of(scene.pixels, grid)))
         return [
             self._sample(rng, *scenes[place % len(scenes)], grid, max_objects)
             for place in range(wanted)
@@ -208,13 +207,13 @@ class BatchStream:
         self,
         rng: np.random.Generator,
         scene: LabelledImage,
-        pictures: tuple[np.ndarray, ...],
+        images: tuple[np.ndarray, ...],
         grid: Grid,
         max_objects: int,
     ) -> _Sample:
         targets = list(scene.targets)
         if rng.random() < 0.5 and scene.may_mirror:
-            pictures = tuple(pixels[:, ::-1] for pixels in pictures)
+            images = tuple(pixels[:, ::-1] for pixels in images)
             targets = [target.mirrored() for target in targets]
         examples, counted = [], []
         words = scene.words or self._source.vocabulary
@@ -230,7 +229,7 @@ class BatchStream:
         if scene.words is not None:
             kind_of = self._source.vocabulary.kind_of
             targets = [replace(target, kind=kind_of(target.names[0])) for target in targets]
-        return _Sample(colour_shift(rng, pictures), targets, examples, counted)
+        return _Sample(colour_shift(rng, images), targets, examples, counted)
 
 
 def _expected(groups: Sequence[tuple[Grid, list[_Sample]]]) -> dict[bool, float]:
@@ -259,20 +258,18 @@ def _collate(grid: Grid, samples: list[_Sample], *, expected: float) -> Batch:
         source[row, places] = example.source
         answered[row, : len(example.boxes)] = example.boxes
     dense = [dense_targets(sample.targets, grid) for sample in samples]
-    pictures = zip(*(sample.pictures for sample in samples), strict=True)
-    arrays = (
-        ids,
-        next_ids,
-        counted,
-        coordinate,
-        subject,
-        source,
-        answered,
-        *(np.stack(parts) for parts in zip(*dense, strict=True)),
-    )
-    return Batch(
-        grid,
-        tuple(torch.from_numpy(np.stack(sizes)) for sizes in pictures),
-        *(torch.from_numpy(array) for array in arrays),
-        expected=expected,
-    )
+    images = zip(*(sample.images for sample in samples), strict=True)
+    dense_names = ("kinds", "colours", "boxes", "wholes")
+    arrays = {
+        "ids": ids,
+        "next_ids": next_ids,
+        "counted": counted,
+        "coordinate": coordinate,
+        "subject": subject,
+        "source": source,
+        "answered": answered,
+        **{name: np.stack(parts) for name, *parts in zip(dense_names, *dense, strict=True)},
+    }
+    tensors: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    by_size = tuple(torch.from_numpy(np.stack(size)) for size in images)
+    return Batch(grid=grid, images=by_size, expected=expected, **tensors)

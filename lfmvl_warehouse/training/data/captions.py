@@ -28,7 +28,7 @@ class Phrase:
 
 
 def describe(targets: Sequence[Target], plurals: Mapping[str, str]) -> tuple[Phrase, ...]:
-    """What takes most of the picture: up to three kinds, single things with their colour.
+    """What takes most of the image: up to three kinds, single things with their colour.
 
     Args:
         targets: of the scene; those too small or hidden to be asked for go unmentioned.

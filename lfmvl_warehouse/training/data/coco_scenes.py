@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training scenes from a folder of pictures with boxes: decoded when needed, cropped at random."""
+"""Training scenes from a folder of images with boxes: decoded when needed, cropped at random."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from lfmvl_ros.datasets.coco import CocoFolder, CocoPicture
 from lfmvl_ros.datasets.coco_images import CocoImages
 from lfmvl_ros.datasets.questions import LabelledImage
-from lfmvl_warehouse.training.data.patch_grid import grid_for
+from lfmvl_warehouse.training.data.patch_grid import Grid, grid_for
 from lfmvl_warehouse.training.data.sources import View
 
-_WHOLE_SHARE = 0.4  # of the pictures learnt from; the others are cropped
+_WHOLE_SHARE = 0.4  # of the images learnt from; the others are cropped
 _TARGET_SHARE = 0.8  # of the crops, which are made around one of the boxes
 _SMALLEST_CROP = 0.25  # of the largest possible area
 _MOST_VIEWS = 10
@@ -23,13 +23,13 @@ _MOST_VIEWS = 10
 def random_window(
     rng: np.random.Generator, wh_px: tuple[int, int], proportions: float, xyxy: np.ndarray
 ) -> tuple[int, int, int, int]:
-    """A window of a picture, most often one with an object in it.
+    """A window of an image, most often one with an object in it.
 
     Args:
         rng: decides size and place: a quarter to all of the area there is.
-        wh_px: size of the picture.
+        wh_px: size of the image.
         proportions: width by height of the window, but for rounding.
-        xyxy: (N, 4) the picture's boxes, normalised.
+        xyxy: (N, 4) the image's boxes, normalised.
 
     Returns:
         Left, top, right and bottom edge in pixels.
@@ -51,8 +51,8 @@ def boxes_in(window: np.ndarray, xyxy: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """Boxes as a crop shows them.
 
     Args:
-        window: (4,) the crop, normalised to the picture.
-        xyxy: (N, 4) boxes, normalised to the picture, none of them empty.
+        window: (4,) the crop, normalised to the image.
+        xyxy: (N, 4) boxes, normalised to the image, none of them empty.
 
     Returns:
         xyxy (N, 4) normalised to the crop and clipped to it; share (N,) of each box's area that
@@ -66,28 +66,28 @@ def boxes_in(window: np.ndarray, xyxy: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 class CocoScenes(CocoImages):
-    """Pictures of a folder in COCO format as a source of training scenes.
+    """Images of a folder in COCO format as a source of training scenes.
 
     Args:
         folder: what :func:`lfmvl_ros.datasets.coco_reading.read_folder` returns.
-        judged: give the held-out pictures, whole, instead of those to learn from.
+        judged: give the held-out images, whole, instead of those to learn from.
     """
 
     def __init__(self, folder: CocoFolder, *, judged: bool = False) -> None:
         super().__init__(folder)
         self._judged = judged
-        self._pictures = folder.held_out if judged else folder.training
+        self._images = folder.held_out if judged else folder.training
 
     def held_out(self) -> CocoScenes:
-        """The pictures that are kept for judging."""
+        """The images that are kept for judging."""
         return CocoScenes(self.folder, judged=True)
 
     @cached_property
     def views(self) -> tuple[View, ...]:
-        """The commonest picture sizes, one for each grid; all of them where it is about judging."""
-        sizes: dict[object, Counter[tuple[int, int]]] = {}
-        for picture in self._pictures:
-            sizes.setdefault(grid_for(picture.wh_px), Counter())[picture.wh_px] += 1
+        """The commonest image sizes, one for each grid; all of them where it is about judging."""
+        sizes: dict[Grid, Counter[tuple[int, int]]] = {}
+        for image in self._images:
+            sizes.setdefault(grid_for(image.wh_px), Counter())[image.wh_px] += 1
         most = sorted(sizes.items(), key=lambda item: -item[1].total())
         most = most if self._judged else most[:_MOST_VIEWS]
         return tuple(
@@ -95,30 +95,30 @@ class CocoScenes(CocoImages):
         )
 
     @cached_property
-    def _by_grid(self) -> dict[object, list[CocoPicture]]:
-        members: dict[object, list[CocoPicture]] = {}
-        for picture in self._pictures:
-            members.setdefault(grid_for(picture.wh_px), []).append(picture)
+    def _by_grid(self) -> dict[Grid, list[CocoPicture]]:
+        members: dict[Grid, list[CocoPicture]] = {}
+        for image in self._images:
+            members.setdefault(grid_for(image.wh_px), []).append(image)
         return members
 
     def draw(
         self, rng: np.random.Generator, wh_px: tuple[int, int], max_objects: int
     ) -> LabelledImage:
-        """A picture that the processor gives the same grid as this size, or a crop of any picture.
+        """An image that the processor gives the same grid as this size, or a crop of any image.
 
-        Pixels come in the size they have. ``max_objects`` changes nothing: pictures are as they
+        Pixels come in the size they have. ``max_objects`` changes nothing: images are as they
         are, and questions limit their answers themselves.
         """
         del max_objects
         alike = self._by_grid.get(grid_for(wh_px), [])
         if alike and (self._judged or rng.random() < _WHOLE_SHARE):
             return self.whole(alike[int(rng.integers(len(alike)))])
-        picture = self._pictures[int(rng.integers(len(self._pictures)))]
-        pixels = self._store.pixels(picture)
+        image = self._images[int(rng.integers(len(self._images)))]
+        pixels = self._store.pixels(image)
         height, width = pixels.shape[:2]
-        window = random_window(rng, (width, height), wh_px[0] / wh_px[1], picture.xyxy)
+        window = random_window(rng, (width, height), wh_px[0] / wh_px[1], image.xyxy)
         left, top, right, bottom = window
         normalised = np.array(window) / [width, height, width, height]
         return self.labelled(
-            picture, pixels[top:bottom, left:right], *boxes_in(normalised, picture.xyxy)
+            image, pixels[top:bottom, left:right], *boxes_in(normalised, image.xyxy)
         )

@@ -135,7 +135,7 @@ class Encoder:
         ]
 
     def caption(self, phrases: Sequence[Phrase], grid: Grid) -> Example:
-        """Encode the wish for a caption; every token of its answer is a decision."""
+        """Encode a request for a caption; every token of its answer is a decision."""
         text = caption_text(phrases)
         encoding = self._backend.encode(text, add_special_tokens=False)
         tokens = _Places(encoding)
@@ -157,7 +157,7 @@ class Encoder:
 
 
 def dense_targets(targets: list[Target], grid: Grid) -> tuple[np.ndarray, ...]:
-    """What each patch shows, for the throw-away heads.
+    """What each patch shows, for the auxiliary heads.
 
     Of several boxes over a patch's middle the smallest counts.
 

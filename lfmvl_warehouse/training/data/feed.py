@@ -2,7 +2,7 @@
 """Chunks of batches for one training process: drawn by itself, or ahead of it by others.
 
 A chunk is a pure function of its number, so that it does not matter who draws it. On a GPU an
-update takes less time than its pictures do; worker processes then draw the next chunks.
+update takes less time than its images do; worker processes then draw the next chunks.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerFast
@@ -48,7 +49,7 @@ class Feed:
         if workers and make_source is None:
             raise ValueError("workers need to know how to make the source")
         self._stream, self._workers = stream, workers
-        self._recipe = (make_source, tokenizer, stream.views, stream.settings)
+        self._recipe: tuple[Any, ...] = (make_source, tokenizer, stream.views, stream.settings)
         self._pool: ProcessPoolExecutor | None = None
         self._drawn: dict[int, tuple[int, Future[bytes]]] = {}
 
@@ -76,7 +77,7 @@ class Feed:
             return pickle.loads(drawing.result()), most  # our own workers' words
         except BrokenProcessPool as error:
             raise UserError(
-                "a process that draws training pictures died, perhaps for want of memory; resume "
+                "a process that draws training images died, perhaps for want of memory; resume "
                 f"with fewer than --workers {self._workers}"
             ) from error
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Own pictures with a share of warehouse scenes, so that a model keeps what it knew."""
+"""Own images with a share of warehouse scenes, so that a model keeps what it knew."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lfmvl_ros.datasets.questions import LabelledImage, Vocabulary
 from lfmvl_warehouse.training.data.coco_scenes import CocoScenes
 from lfmvl_warehouse.training.data.sources import View, WarehouseScenes
 
-_LONGEST_PX = 400  # of a warehouse scene beside pictures, which may have millions of pixels
+_LONGEST_PX = 400  # of a warehouse scene beside images, which may have millions of pixels
 
 
 def united(first: Vocabulary, second: Vocabulary) -> Vocabulary:
@@ -32,35 +32,35 @@ def united(first: Vocabulary, second: Vocabulary) -> Vocabulary:
 class MixedScenes:
     """Scenes of two sources, each asked about in its own words.
 
-    What the boxes of pictures are called says nothing about colours, nor about things that nobody
+    What the boxes of images are called says nothing about colours, nor about things that nobody
     was told to mark.
 
     Args:
-        pictures: what the training is for; it alone is judged.
+        images: what the training is for; it alone is judged.
         warehouse: what is not to be forgotten.
         share: of the warehouse, 0 to 1.
     """
 
-    def __init__(self, pictures: CocoScenes, warehouse: WarehouseScenes, share: float) -> None:
-        self._pictures, self._warehouse, self._share = pictures, warehouse, share
-        self.vocabulary = united(pictures.vocabulary, warehouse.vocabulary)
+    def __init__(self, images: CocoScenes, warehouse: WarehouseScenes, share: float) -> None:
+        self._images, self._warehouse, self._share = images, warehouse, share
+        self.vocabulary = united(images.vocabulary, warehouse.vocabulary)
 
     @property
     def views(self) -> tuple[View, ...]:
-        """Those of the pictures."""
-        return self._pictures.views
+        """Those of the images."""
+        return self._images.views
 
     def held_out(self) -> CocoScenes:
-        """The pictures that are kept for judging."""
-        return self._pictures.held_out()
+        """The images that are kept for judging."""
+        return self._images.held_out()
 
     def draw(
         self, rng: np.random.Generator, wh_px: tuple[int, int], max_objects: int
     ) -> LabelledImage:
         """A scene of either source."""
         if rng.random() >= self._share:
-            scene = self._pictures.draw(rng, wh_px, max_objects)
-            return replace(scene, words=self._pictures.vocabulary)
+            scene = self._images.draw(rng, wh_px, max_objects)
+            return replace(scene, words=self._images.vocabulary)
         scale = min(1.0, _LONGEST_PX / max(wh_px))
         small = (max(32, round(wh_px[0] * scale)), max(32, round(wh_px[1] * scale)))
         scene = self._warehouse.draw(rng, small, max_objects)

@@ -23,20 +23,24 @@ _FRAMES_PER_VIDEO = 4
 _SIZES = (0.07, 0.45)  # of objects in stills: smaller than standard, as far things in a video are
 
 
-class SceneSource(Protocol):
-    """What the data stream needs: words, sizes, and a scene for a random generator."""
+class Scenes(Protocol):
+    """Scenes to ask about: their words, and one for each state of a random generator."""
 
     vocabulary: Vocabulary
-
-    @property
-    def views(self) -> tuple[View, ...]:
-        """The sizes to draw, and how often each."""
-        ...
 
     def draw(
         self, rng: np.random.Generator, wh_px: tuple[int, int], max_objects: int
     ) -> LabelledImage:
         """A scene of this size, or for its grid; the same generator state gives the same scene."""
+        ...
+
+
+class SceneSource(Scenes, Protocol):
+    """Scenes to train on: also in which sizes, and others to judge by."""
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The sizes to draw, and how often each."""
         ...
 
     def held_out(self) -> SceneSource:

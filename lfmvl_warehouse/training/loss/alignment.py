@@ -6,9 +6,9 @@ to read a corner off them. Both are easy once an image token looks like the embe
 object's words and holds its corners in the basis of the coordinate tokens, and take very long to
 come about by themselves. This loss asks for it directly, at the projector's output.
 
-A tile does not know where in the picture it is, so its corners there are those within the tile. The
+A tile does not know where in the image it is, so its corners there are those within the tile. The
 language tower has the markers to reckon with; a second loss asks, inside of it, for the corners of
-the object in the whole picture.
+the object in the whole image.
 """
 
 from __future__ import annotations
@@ -39,6 +39,10 @@ def word_table(tokenizer: PreTrainedTokenizerFast, names: Sequence[str], size: i
 
 class Alignment(nn.Module):
     """Loss between image tokens and the words and coordinates of what they show."""
+
+    kinds: Tensor
+    colours: Tensor
+    pairs: Tensor
 
     def __init__(self, kinds: Tensor, colours: Tensor, pair_ids: Sequence[int], width: int) -> None:
         """Take word tables of kinds and colours, the coordinate tokens, and the text width."""
@@ -76,7 +80,7 @@ class Alignment(nn.Module):
         return kind + _COLOUR_WEIGHT * colour + _CORNER_WEIGHT * corner
 
     def places(self, seen: Tensor, table: Tensor, batch: Batch, soft: Tensor) -> Tensor:
-        """Surprise, in nats a corner, at where in the whole picture the objects are.
+        """Negative log-likelihood, in nats a corner, at where in the whole image the objects are.
 
         Args:
             seen: (I, N, D) image tokens inside the language tower.
@@ -92,7 +96,7 @@ class Alignment(nn.Module):
         return self._corners(self.place_head(seen[shown].float()), boxes, table, soft)
 
     def _corners(self, told: Tensor, boxes: Tensor, table: Tensor, soft: Tensor) -> Tensor:
-        """Mean surprise of (Q, 4 * D) at the corners (Q, 4), in the basis of their tokens."""
+        """Mean loss of (Q, 4 * D), in the basis of the tokens, at the corners (Q, 4)."""
         scores = told.view(len(told), 4, -1) @ table[self.pairs].T
         wanted = soft[(boxes * 100).round().long().clamp(0, 99)]
         return -(wanted * scores.float().log_softmax(-1)).sum(-1).mean()

@@ -33,7 +33,9 @@ def image_tokens_of(boxes: Tensor, grid: Grid) -> Tensor:
 
 
 def image_guidance(attending: Attending, batch: Batch) -> Tensor:
-    """Mean surprise, in nats, of the first half of the heads looking at the object being written.
+    """Return the loss that makes the first half of the heads attend to the object being written.
+
+    A mean negative log-likelihood, in nats.
 
     Args:
         attending: what an attention block looks at.
@@ -45,11 +47,11 @@ def image_guidance(attending: Attending, batch: Batch) -> Tensor:
     logs = attending.logs(row, place, slice(attending.heads // 2))
     boxes = batch.answered[row, batch.subject[row, place]]
     looked = logs[:, :, batch.ids[0] == IMAGE_ID]
-    return _surprise(looked, image_tokens_of(boxes, batch.grid))
+    return _negative_log_likelihood(looked, image_tokens_of(boxes, batch.grid))
 
 
 def word_guidance(attending: Attending, batch: Batch) -> Tensor:
-    """Mean surprise of the second half of the heads looking at the words that a label repeats.
+    """Return the loss that makes the second half attend to the words that a label repeats.
 
     Arguments as of :func:`image_guidance`; the batch's ``source`` says where those words are.
     """
@@ -59,9 +61,9 @@ def word_guidance(attending: Attending, batch: Batch) -> Tensor:
     logs = attending.logs(row, place, slice(attending.heads // 2, None))
     start, stop = batch.source[row, place].unbind(-1)
     places = torch.arange(logs.shape[-1], device=row.device)
-    return _surprise(logs, (places >= start[:, None]) & (places < stop[:, None]))
+    return _negative_log_likelihood(logs, (places >= start[:, None]) & (places < stop[:, None]))
 
 
-def _surprise(logs: Tensor, wanted: Tensor) -> Tensor:
-    """Mean of (Q, heads, N) log-probabilities, in nats, at looking where (Q, N) says."""
+def _negative_log_likelihood(logs: Tensor, wanted: Tensor) -> Tensor:
+    """Mean over (Q, heads, N) log-probabilities, in nats, of attending where (Q, N) is True."""
     return -logs.masked_fill(~wanted[:, None], -torch.inf).logsumexp(-1).mean()

@@ -33,8 +33,8 @@ def soft_labels(sigma: float, size: int = 100) -> Tensor:
     """(size, size) rows of a discrete Gaussian around each value, each row summing to one.
 
     Args:
-        sigma: width of the Gaussian in hundredths of the picture.
-        size: number of values, 100 or 1000, that the picture is cut into.
+        sigma: width of the Gaussian in hundredths of the image.
+        size: number of values, 100 or 1000, that the image is cut into.
     """
     values = torch.arange(size, dtype=torch.float32) * (100 / size)
     weights = torch.exp(-0.5 * ((values[:, None] - values[None]) / sigma) ** 2)
@@ -61,7 +61,7 @@ class SoftCoordinates:
 
     @classmethod
     def of_width(cls, ids: Tensor, sigma: float) -> SoftCoordinates:
-        """Labels that are ``sigma`` hundredths of the picture wide."""
+        """Labels that are ``sigma`` hundredths of the image wide."""
         return cls(ids, *(_labels_on(ids.device, sigma, size) for size in (100, 1000)))
 
     def loss(self, logs: Tensor, coordinate: Tensor) -> Tensor:
@@ -90,9 +90,9 @@ def compute_loss(
         output: of its forward pass.
         batch: the targets.
         soft: soft labels of coordinates.
-        dense_weight: of the throw-away heads.
+        dense_weight: of the auxiliary heads.
         alignment_weight: factor of the alignment loss.
-        place_weight: of the corners in the whole picture, inside the language tower.
+        place_weight: of the corners in the whole image, inside the language tower.
     """
     shown = batch.kinds > 0
     each = F.cross_entropy(output.kinds.float().transpose(1, 2), batch.kinds, reduction="none")
@@ -111,7 +111,7 @@ def compute_loss(
         "box": float(box.detach()),
         "patch_recall": _patch_recall(output.kinds, batch.kinds),
     }
-    if output.hidden is None:
+    if output.hidden is None or output.looking is None:
         return Loss(total, figures)
     language, spoken = _language_loss(network, output.hidden, batch, soft)
     if network.alignment is not None:

@@ -80,9 +80,9 @@ def _forward(
     **others: Any,
 ) -> tuple[Tensor, None]:
     """What transformers calls; anything but whole, equally long sequences goes to torch's own."""
-    causal = module.is_causal if is_causal is None else is_causal
+    causal = bool(module.is_causal) if is_causal is None else is_causal
     if attention_mask is not None or query.shape[2] != key.shape[2] or query.device.type != "cpu":
-        return sdpa_attention_forward(
+        mixed, _ = sdpa_attention_forward(
             module,
             query,
             key,
@@ -92,6 +92,7 @@ def _forward(
             is_causal=is_causal,
             **others,
         )
+        return mixed, None
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     return plain_attention(query, key, value, scaling=scaling, causal=causal), None
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training view of the model: one patch grid per batch, no masks, throw-away dense heads.
+"""The training view of the model: one patch grid per batch, no masks, auxiliary dense heads.
 
 It runs the checkpoint's own modules; what the processor and ``forward`` do image by image is done
 for the whole batch at once, which is what a CPU needs. A test holds both against each other.
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,9 @@ from lfmvl_warehouse.training.data.patch_grid import PATCH_PX, TILE_PX, Crop, Gr
 from lfmvl_warehouse.training.model.causal_attention import use_plain_attention
 from lfmvl_warehouse.training.model.shared_prefix import Attending, read, shared_places
 from lfmvl_warehouse.training.model.tokenizer import IMAGE_ID
+
+if TYPE_CHECKING:
+    from lfmvl_warehouse.training.loss.alignment import Alignment
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,15 @@ class NetworkOutput:
     boxes: Tensor
 
 
-def patchify(pictures: Sequence[Tensor], grid: Grid) -> Tensor:
+def patchify(images: Sequence[Tensor], grid: Grid) -> Tensor:
     """Pixels -> (B, patches, 768) in [-1, 1], crop by crop.
 
     Args:
-        pictures: uint8 (B, H, W, 3) for each size of ``grid.sizes_px``.
+        images: uint8 (B, H, W, 3) for each size of ``grid.sizes_px``.
         grid: of the images.
     """
-    *large, whole = pictures
-    parts = [_patches(picture, (TILE_PX, TILE_PX)) for picture in large]
+    *large, whole = images
+    parts = [_patches(tiled, (TILE_PX, TILE_PX)) for tiled in large]
     return torch.cat([*parts, _patches(whole, grid.wh_px)], 1)
 
 
@@ -98,7 +102,7 @@ class TrainingNetwork(nn.Module):
         *,
         kinds: int,
         colours: int,
-        alignment: nn.Module | None = None,
+        alignment: Alignment | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -126,7 +130,8 @@ class TrainingNetwork(nn.Module):
         positions = embeddings.resize_positional_embeddings(table, shape, crop.patches)
         hidden = embeddings.patch_embedding(patches) + positions
         hidden = tower.encoder(inputs_embeds=hidden, attention_mask=None).last_hidden_state
-        return tower.post_layernorm(hidden)
+        normed: Tensor = tower.post_layernorm(hidden)
+        return normed
 
     def project(self, features: Tensor, grid: Grid) -> Tensor:
         """Features (I, P, vision width) -> image tokens (I, N, D)."""
@@ -173,8 +178,10 @@ class TrainingNetwork(nn.Module):
         Without ids only the vision tower runs.
         """
         features = self.see(patches, grid)
-        tokens = None if ids is None else self.project(features, grid)
-        hidden, looking = (None, None) if ids is None else self.read(tokens, ids)
+        tokens = hidden = looking = None
+        if ids is not None:
+            tokens = self.project(features, grid)
+            hidden, looking = self.read(tokens, ids)
         return NetworkOutput(
             hidden,
             tokens,

@@ -3,16 +3,17 @@
 
 A prompt begins with its image, so that up to the last image token all questions about an image are
 the same, and nothing later changes what is read there. That beginning, a third of the tokens and
-most of them in tiled pictures, goes through the tower once for all of them; the rows of the
+most of them in tiled images, goes through the tower once for all of them; the rows of the
 questions see its keys and values. Everything that works place by place works on one long list.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from transformers.models.lfm2.modeling_lfm2 import apply_rotary_pos_emb, repeat_kv
 
@@ -105,7 +106,8 @@ class Attending:
         asked = scores.reshape(-1, every).index_select(0, index.flatten())
         asked = asked.view(len(row), count, every)
         future = torch.arange(every, device=row.device) > place[:, None]
-        return asked.masked_fill(future[:, None], -torch.inf).log_softmax(-1)
+        masked: Tensor = asked.masked_fill(future[:, None], -torch.inf)
+        return masked.log_softmax(-1)
 
 
 def shared_places(ids: Tensor) -> int:
@@ -117,12 +119,12 @@ def shared_places(ids: Tensor) -> int:
 
 
 def read(
-    text: nn.Module, shared: Tensor, own: Tensor, keep: tuple[int, ...]
+    text: Any, shared: Tensor, own: Tensor, keep: tuple[int, ...]
 ) -> tuple[Tensor, dict[int, Attending]]:
-    """Run an ``Lfm2Model`` on embedded tokens.
+    """Run the language tower on embedded tokens.
 
     Args:
-        text: the language tower.
+        text: the language tower, an ``Lfm2Model``.
         shared: (I, S, D) embeddings of the beginning of all rows of an image.
         own: (B, T, D) those of the rest of each row.
         keep: attention blocks of which to tell who looks where.
@@ -150,7 +152,7 @@ def read(
 
 
 def _attend(
-    attention: nn.Module, hidden: Tensor, rotary: tuple[Tensor, Tensor], rows: Rows
+    attention: Any, hidden: Tensor, rotary: tuple[Tensor, Tensor], rows: Rows
 ) -> tuple[Tensor, Attending]:
     """One LFM2 attention block without cache; see ``Lfm2Attention.forward``."""
     shape = (len(hidden), -1, attention.head_dim)
@@ -170,7 +172,7 @@ def _attend(
     return output, Attending(own, keys, scaling, rows.split(hidden)[0])
 
 
-def _convolve(block: nn.Module, hidden: Tensor, rows: Rows) -> Tensor:
+def _convolve(block: Any, hidden: Tensor, rows: Rows) -> Tensor:
     """One LFM2 short convolution without cache; see ``Lfm2ShortConv.forward``."""
     before, after, values = block.in_proj(hidden).chunk(3, dim=-1)
     gated = before * values
@@ -181,7 +183,8 @@ def _convolve(block: nn.Module, hidden: Tensor, rows: Rows) -> Tensor:
     shared = F.pad(shared, (0, 0, reach, 0))
     own = torch.cat([rows.for_each_row(shared[:, shared.shape[1] - reach :]), own], 1)
     mixed = [shift_convolution(part, weight, kernel.bias) for part in (shared, own)]
-    return block.out_proj(after * torch.cat([part.flatten(0, 1) for part in mixed]))
+    output: Tensor = block.out_proj(after * torch.cat([part.flatten(0, 1) for part in mixed]))
+    return output
 
 
 def shift_convolution(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -2,7 +2,7 @@
 """Give the words of names tokens of their own, which start as what is known to mean the same.
 
 Cut into bytes, a Japanese word is a dozen tokens that a small model would have to learn to read
-and to spell, and so is a category of somebody's own pictures. As one token that begins next to its
+and to spell, and so is a category of somebody's own images. As one token that begins next to its
 English counterpart, or to the mean of its old pieces, training only has to tell it apart. A run
 that is resumed takes in words which were not there when it began.
 """

@@ -50,12 +50,12 @@ Kinds: {kinds}. Colours: {colours}. A query may name a kind, a colour and a kind
 ("person wearing a vest", "open box"). `labels` in `training.json` lists all of them, without
 colours.{languages}
 
-The processor asks for {least} to {most} image tokens (a 640x480 picture costs {vga}) and does not
-split pictures into tiles unless told to (`image.split: always`); a cap of {coarse} and tiles of
+The processor asks for {least} to {most} image tokens (a 640x480 image costs {vga}) and does not
+split images into tiles unless told to (`image.split: always`); a cap of {coarse} and tiles of
 {tile}x{tile} pixels with a thumbnail were trained as well.
 
 A caption: `{caption}` is answered with `{{"global_caption": "A warehouse with two totes, a red
-forklift and a person in orange"}}`, the up to three kinds that take most of the picture.
+forklift and a person in orange"}}`, the up to three kinds that take most of the image.
 """
 
 _MADE = """\
@@ -68,7 +68,7 @@ _MADE = """\
 | updates | {step:,} in {minutes:.0f} minutes on {machine} |
 | recipe | first the vision tower alone, then both; cosine schedule, averaged weights, |
 | | Muon (hidden matrices) and AdamW, bfloat16 autocast, soft labels on coordinates, |
-| | throw-away heads for kind, colour and box of each patch, |
+| | auxiliary heads for kind, colour and box of each patch, |
 | | answers of up to 2, then 4, then {max_objects} objects |
 | reproduce | `lfmvl train --minutes {planned_minutes:.0f} --seed {seed}` |
 """
@@ -77,10 +77,10 @@ _LIMITS = """\
 ## Limits
 
 - It knows these drawn scenes. On photographs its answers are meaningless.
-- Small objects (less than about 1 % of the picture) and crowded pictures are where it misses; see
+- Small objects (less than about 1 % of the image) and crowded images are where it misses; see
   the slices above. Objects hidden by more than three quarters, or smaller than 0.4 % of the
-  picture, were never asked for.
-- It was not trained on counting, and describes pictures in English only. {languages}
+  image, were never asked for.
+- It was not trained on counting, and describes images in English only. {languages}
 
 ## Licence
 
@@ -113,9 +113,9 @@ def _scores(scores: dict[str, Any] | None) -> str:
         "Greedy answers to questions about scenes with seeds never used in training, through the",
         "saved processor and `generate` (`benchmarks/checkpoint.py`). Recall and precision are at",
         "IoU 0.5; mean IoU of the boxes found; label and box must both be right. No object has a",
-        "look that training has seen. Small: less than 1 % of the picture; occluded: less than",
-        "75 % visible. Rows from the first language on are not in the totals: the same pictures,",
-        "asked in another way; `tiled` and `untiled` are 1280x720 pictures.",
+        "look that training has seen. Small: less than 1 % of the image; occluded: less than",
+        "75 % visible. Rows from the first language on are not in the totals: the same images,",
+        "asked in another way; `tiled` and `untiled` are 1280x720 images.",
         "",
         f"| scenes | answers | {' | '.join(_COLUMNS.values())} |",
         "|---|" + "---|" * (len(_COLUMNS) + 1),
@@ -151,7 +151,7 @@ def render_card(facts: dict[str, Any], scores: dict[str, Any] | None) -> str:
     Args:
         facts: of the training, as
             :func:`lfmvl_warehouse.training.run.training_run.export` returns them.
-        scores: of ``benchmarks/checkpoint.py``, or None when it hasn't run. A run on own pictures
+        scores: of ``benchmarks/checkpoint.py``, or None when it hasn't run. A run on own images
             or from another checkpoint states its own instead.
     """
     if facts.get("data") or facts.get("start"):

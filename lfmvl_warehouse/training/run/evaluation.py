@@ -21,9 +21,9 @@ from lfmvl_ros.datasets.questions import (
     Target,
     any_question,
 )
-from lfmvl_warehouse.training.data.batches import pictures_of
+from lfmvl_warehouse.training.data.batches import images_of
 from lfmvl_warehouse.training.data.examples import Encoder
-from lfmvl_warehouse.training.data.sources import SceneSource, View
+from lfmvl_warehouse.training.data.sources import Scenes, View
 from lfmvl_warehouse.training.model.network import patchify
 
 HELD_OUT_SEED = 1_000_000
@@ -166,7 +166,7 @@ def _on_uncounted(label: str, box: np.ndarray, targets: Sequence[Target]) -> boo
 
 
 def held_out(
-    source: SceneSource, views: Sequence[View], count: int, *, max_objects: int = 8, seed: int = 0
+    source: Scenes, views: Sequence[View], count: int, *, max_objects: int = 8, seed: int = 0
 ) -> list[HeldOut]:
     """Scenes never trained on, each with a question; the views in turn by their share."""
     shares = np.array([view.share for view in views])
@@ -212,7 +212,7 @@ def answer(
         for row, (_, prompt_ids) in enumerate(part):
             ids[row, length - len(prompt_ids) :] = torch.from_numpy(prompt_ids)
             mask[row, length - len(prompt_ids) :] = 1
-        pixels = np.stack([pictures_of(item.scene.pixels, grid)[0] for item, _ in part])
+        pixels = np.stack([images_of(item.scene.pixels, grid)[0] for item, _ in part])
         inputs = {
             "input_ids": ids,
             "attention_mask": mask,

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lfmvl_warehouse.training.model.network import TrainingNetwork
 from lfmvl_warehouse.training.model.words import widen_moments
@@ -25,7 +26,8 @@ def split_parameters(
     network: TrainingNetwork,
 ) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]]:
     """By name: (hidden matrices for Muon, everything else for AdamW)."""
-    hidden, rest = {}, {}
+    hidden: dict[str, nn.Parameter] = {}
+    rest: dict[str, nn.Parameter] = {}
     for name, parameter in network.named_parameters():
         outer = any(part in name for part in ("embed_tokens", "position", "_head", "lm_head"))
         (hidden if parameter.ndim == 2 and not outer else rest)[name] = parameter
@@ -68,7 +70,7 @@ class Optimisers:
         """Everything a resumed run needs."""
         return {"muon": self.muon.state_dict(), "adam": self.adam.state_dict()}
 
-    def load_state_dict(self, state: dict[str, dict]) -> None:
+    def load_state_dict(self, state: dict[str, dict[str, Any]]) -> None:
         """Continue from :meth:`state_dict`; rows that embeddings got since then begin at rest."""
         widen_moments(state["muon"], self.muon)
         widen_moments(state["adam"], self.adam)
@@ -82,9 +84,9 @@ def follow(
 ) -> None:
     """Move the exponential moving average towards the weights; early steps count more."""
     decay = min(decay, (1 + step) / (10 + step))
-    average, current = list(average), list(current)
-    torch._foreach_mul_(average, decay)
-    torch._foreach_add_(average, current, alpha=1 - decay)
+    followers: list[Tensor] = list(average)
+    torch._foreach_mul_(followers, decay)
+    torch._foreach_add_(followers, list[Tensor](current), alpha=1 - decay)
 
 
 @torch.no_grad()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model card of a checkpoint that was trained on own pictures, or from another checkpoint."""
+"""The model card of a checkpoint that was trained on own images, or from another checkpoint."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Detect all instances of: {example}. Response must be a JSON array: \
 ```
 
 The answer lists objects from left to right, with the label as asked, and is `[]` when nothing is
-there. The processor asks for {least} to {most} image tokens and does not split pictures into
+there. The processor asks for {least} to {most} image tokens and does not split images into
 tiles unless told to.
 """
 
@@ -44,7 +44,7 @@ _MADE = """\
 | updates | {step:,} in {minutes:.0f} minutes on {machine}, \
 {samples:,} images in all |
 | recipe | {rates}, cosine schedule, averaged weights, Muon (hidden |
-| | matrices) and AdamW, bfloat16 autocast, soft labels on coordinates, throw-away heads for |
+| | matrices) and AdamW, bfloat16 autocast, soft labels on coordinates, auxiliary heads for |
 | | kind and box of each patch, answers of up to {max_objects} objects, seed {seed} |
 """
 
@@ -53,13 +53,13 @@ _LIMITS = """\
 
 - It was judged on {judged}. Cameras, places and light that are not in them were not tried.
 - It knows the names above and little else; its answers about other things mean nothing.
-- Objects smaller than 0.4 % of a picture were neither asked for nor counted.
+- Objects smaller than 0.4 % of an image were neither asked for nor counted.
 - Its confidences are not calibrated. Coordinates have two decimals, or three where the prompt ends
   with "Write three decimals."
 
 ## Licence
 
-Not stated here: it depends on the licence of the pictures{start_licence}.
+Not stated here: it depends on the licence of the images{start_licence}.
 Add `license:` to the head of this card before you pass the weights on.
 """
 
@@ -76,8 +76,8 @@ def _cell(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _pictures(count: int) -> str:
-    return "1 picture" if count == 1 else f"{count:,} pictures"
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
 
 
 def _scores(facts: Mapping[str, Any], judged: str) -> str:
@@ -106,7 +106,7 @@ def _data_row(facts: Mapping[str, Any]) -> str:
     each = ", ".join(f"{name} {count:,}" for name, count in data["boxes_by_category"].items())
     learnt = data["pictures"] - data["held_out_pictures"]
     row = (
-        f"data | {data['name']}: {_pictures(learnt)} to learn from, mirrored and cropped at "
+        f"data | {data['name']}: {_images(learnt)} to learn from, mirrored and cropped at "
         f"random, and {data['held_out_pictures']:,} to judge by; {data['boxes']:,} boxes of "
         f"{len(data['boxes_by_category'])} categories ({each})"
     )
@@ -132,9 +132,9 @@ def render_own_card(facts: Mapping[str, Any]) -> str:
             other data than the warehouse's or with a start.
     """
     data, start = facts.get("data"), facts["start"]
-    named = f"the pictures of {data['name']}" if data else "procedural warehouse scenes"
+    named = f"the images of {data['name']}" if data else "procedural warehouse scenes"
     judged = (
-        f"{_pictures(data['held_out_pictures'])} of {data['name']}"
+        f"{_images(data['held_out_pictures'])} of {data['name']}"
         if data
         else "procedural scenes with seeds of their own"
     )
@@ -162,7 +162,7 @@ def render_own_card(facts: Mapping[str, Any]) -> str:
     return "\n".join([head, _scores(facts, judged), made, limits])
 
 
-def machine_of(facts: dict[str, Any]) -> str:
+def machine_of(facts: Mapping[str, Any]) -> str:
     """What a run trained on.
 
     >>> machine_of({"processes": 2})

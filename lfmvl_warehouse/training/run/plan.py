@@ -36,14 +36,14 @@ WAREHOUSE = "the warehouse scenes"
 
 
 @dataclass(frozen=True)
-class Wishes:
+class RunOverrides:
     """What a person may ask for; None for what the state remembers, or the default.
 
     Attributes:
         data: folder in COCO format; without, the warehouse scenes.
         start: checkpoint to start from; without, random weights.
         rate: factor of the learning rates: 1.
-        mix: share of warehouse scenes beside the pictures of ``data``: 0.
+        mix: share of warehouse scenes beside the images of ``data``: 0.
     """
 
     data: Path | None = None
@@ -59,7 +59,7 @@ class Plan:
     Attributes:
         settings: of the run.
         resume: whether it continues the state in the run directory.
-        folder: pictures to learn from, or None for the warehouse.
+        folder: images to learn from, or None for the warehouse.
         start: checkpoint to begin with; None where there is none, or a state to resume.
     """
 
@@ -72,10 +72,10 @@ class Plan:
         """Where the scenes come from."""
         if self.folder is None:
             return WarehouseScenes()
-        pictures = CocoScenes(self.folder)
+        images = CocoScenes(self.folder)
         if not self.settings.mix:
-            return pictures
-        return MixedScenes(pictures, WarehouseScenes(video_frames=0), self.settings.mix)
+            return images
+        return MixedScenes(images, WarehouseScenes(video_frames=0), self.settings.mix)
 
     def trainer(self, rank: int) -> Trainer:
         """The trainer of one process, at the state it is to go on from."""
@@ -97,40 +97,40 @@ class Plan:
         return trainer
 
 
-def make_plan(settings: TrainSettings, wishes: Wishes, *, resume: bool) -> Plan:
+def make_plan(settings: TrainSettings, overrides: RunOverrides, *, resume: bool) -> Plan:
     """Look at the data, the checkpoint to start from, and the state to resume.
 
     Raises:
         UserError: one of them can't be used, or the state is of another run than asked for.
     """
     if resume:
-        return _resumed(settings, wishes)
-    if wishes.mix and wishes.data is None:
-        raise UserError("--mix adds warehouse scenes to the pictures of --data; name a folder")
-    rate, mix = 1.0 if wishes.rate is None else wishes.rate, wishes.mix or 0.0
+        return _resumed(settings, overrides)
+    if overrides.mix and overrides.data is None:
+        raise UserError("--mix adds warehouse scenes to the images of --data; name a folder")
+    rate, mix = 1.0 if overrides.rate is None else overrides.rate, overrides.mix or 0.0
     settings = _checked(settings, rate=rate, mix=mix)
     start = None
-    if wishes.start is not None:
-        start = find_start(wishes.start)
+    if overrides.start is not None:
+        start = find_start(overrides.start)
         settings = fine_tuning(replace(settings, shape=start.shape), start.name)
-    folder = None if wishes.data is None else read_folder(wishes.data)
+    folder = None if overrides.data is None else read_folder(overrides.data)
     return Plan(_with_data(settings, folder), False, folder, start)
 
 
-def _resumed(settings: TrainSettings, wishes: Wishes) -> Plan:
+def _resumed(settings: TrainSettings, overrides: RunOverrides) -> Plan:
     """Go on with what the state remembers; states from before there was a choice have nothing."""
     path = settings.out / STATE_FILE
     state = read_state(settings.out, mmap=True)
     recipe = {"start": "", "rate": 1.0, "mix": 0.0, "data": None, **state.get("recipe", {})}
-    for name, wish in (("rate", wishes.rate), ("mix", wishes.mix)):
-        if wish is not None and wish != recipe[name]:
+    for name, given in (("rate", overrides.rate), ("mix", overrides.mix)):
+        if given is not None and given != recipe[name]:
             raise UserError(
                 f"{path} was trained with --{name} {recipe[name]:g}, which a resumed run keeps; "
                 f"leave --{name} away, or start a new run with another --out"
             )
-    if wishes.start is not None and _named(wishes.start) != recipe["start"]:
+    if overrides.start is not None and _named(overrides.start) != recipe["start"]:
         raise UserError(
-            f"{path} was started from {recipe['start'] or 'nothing'}, not from {wishes.start}; "
+            f"{path} was started from {recipe['start'] or 'nothing'}, not from {overrides.start}; "
             "leave --from away, or start a new run with another --out"
         )
     settings = _checked(settings, rate=recipe["rate"], mix=recipe["mix"])
@@ -138,7 +138,7 @@ def _resumed(settings: TrainSettings, wishes: Wishes) -> Plan:
         shape = ModelShape(**state["shape"])
         settings = fine_tuning(replace(settings, shape=shape), recipe["start"])
     check_state(state, settings)
-    folder = _same_folder(path, recipe["data"], wishes.data)
+    folder = _same_folder(path, recipe["data"], overrides.data)
     return Plan(_with_data(settings, folder), True, folder)
 
 
@@ -147,7 +147,7 @@ def _named(start: str) -> str:
     return name_of(directory) if directory.is_dir() else find_start(start).name
 
 
-def _checked(settings: TrainSettings, **changes: float) -> TrainSettings:
+def _checked(settings: TrainSettings, **changes: Any) -> TrainSettings:
     try:
         return replace(settings, **changes)
     except ValueError as error:
@@ -161,26 +161,26 @@ def _with_data(settings: TrainSettings, folder: CocoFolder | None) -> TrainSetti
 
 
 def _same_folder(
-    state: Path, known: Mapping[str, Any] | None, wished: Path | None
+    state: Path, known: Mapping[str, Any] | None, given: Path | None
 ) -> CocoFolder | None:
     """The folder the state was trained on, wherever it is now; None for the warehouse."""
     if known is None:
-        if wished is not None:
+        if given is not None:
             raise UserError(
-                f"{state} was trained on {WAREHOUSE}, not on {wished}; leave --data away, or start "
+                f"{state} was trained on {WAREHOUSE}, not on {given}; leave --data away, or start "
                 f"a new run from its checkpoint: --from {state.parent / 'checkpoint'} --out NEW"
             )
         return None
-    directory = wished or Path(known["path"])
+    directory = given or Path(known["path"])
     if not directory.is_dir():
         raise UserError(
-            f"{state} was trained on pictures in {directory}, which is not there any more; "
+            f"{state} was trained on images in {directory}, which is not there any more; "
             "say with --data where they are now"
         )
     folder = read_folder(directory)
     if folder.fingerprint() != known["fingerprint"]:
         raise UserError(
-            f"{state} was trained on {_numbers(known)}; {directory} holds other pictures or boxes "
+            f"{state} was trained on {_numbers(known)}; {directory} holds other images or boxes "
             f"now ({_numbers(folder.facts())}). Give the same ones, or start a new run from its "
             f"checkpoint: --from {state.parent / 'checkpoint'} --out NEW"
         )
@@ -189,4 +189,4 @@ def _same_folder(
 
 def _numbers(facts: Mapping[str, Any]) -> str:
     kinds = len(facts["boxes_by_category"])
-    return f"{facts['name']}: {facts['pictures']} pictures, {facts['boxes']} boxes, {kinds} names"
+    return f"{facts['name']}: {facts['pictures']} images, {facts['boxes']} boxes, {kinds} names"

@@ -24,7 +24,7 @@ HIDDEN_RATE = 0.3
 in a run from nothing. Word embeddings keep theirs: names may be made of tokens never seen before,
 and with 0.3 for these too, such names are learnt half as fast."""
 
-_WARM_UP = 0.15  # share of the run in which the new throw-away heads get their weight
+_WARM_UP = 0.15  # share of the run in which the new auxiliary heads get their weight
 _FIELDS = {
     "text_config": (
         "hidden_size",
@@ -185,14 +185,15 @@ def load_weights(start: Start) -> dict[str, Tensor]:
     from lfmvl_ros.models.lfm2_vl.loading import load_checkpoint
 
     model, _ = load_checkpoint(str(start.directory), torch.device("cpu"), torch.float32)
-    return model.state_dict()
+    weights: dict[str, Tensor] = model.state_dict()
+    return weights
 
 
 def fine_tuning(settings: TrainSettings, start: str) -> TrainSettings:
     """The settings of a run that continues a checkpoint's learning.
 
     Both towers learn from the first step, answers are as long as they may be, coordinates are
-    sharp, steps of the hidden matrices are smaller. The throw-away heads are new, so they get
+    sharp, steps of the hidden matrices are smaller. The auxiliary heads are new, so they get
     their weight bit by bit: what they know nothing about yet should not pull at a tower that does.
     """
     return replace(

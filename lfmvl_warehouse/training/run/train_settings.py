@@ -24,7 +24,7 @@ class TrainSettings:
         seed: of weights and data.
         device: ``cpu``, or a CUDA device.
         processes: data-parallel processes of one thread each; one on CUDA.
-        workers: processes that draw pictures ahead, for each of these; 0: it draws them itself.
+        workers: processes that draw images ahead, for each of these; 0: it draws them itself.
         shape: sizes of the model.
         stream: batch size, chunk and reuse (its seed and rank are set from here).
         vision_share: share of the run in which only the vision tower learns, from the dense
@@ -37,11 +37,11 @@ class TrainSettings:
         start: name of the checkpoint whose weights it starts from, "" for random ones.
         rate: factor of both learning rates.
         curriculum: whether answers have few objects at first.
-        head_warm_up: share of the run over which the throw-away heads get their weight.
+        head_warm_up: share of the run over which the auxiliary heads get their weight.
         placing_share: share of the run after which the language tower is asked where in the whole
-            picture the object of each image token is.
-        mix: share of warehouse scenes in a run on other pictures.
-        data: what state and model card say of those pictures; None for the warehouse alone.
+            image the object of each image token is.
+        mix: share of warehouse scenes in a run on other images.
+        data: what state and model card say of those images; None for the warehouse alone.
     """
 
     out: Path
@@ -90,7 +90,7 @@ class TrainSettings:
         return curriculum(progress, self.max_objects) if self.curriculum else self.max_objects
 
     def head_weight(self, progress: float) -> float:
-        """Weight of the throw-away heads, 0 to 1, when this share of the run is over."""
+        """Weight of the auxiliary heads, 0 to 1, when this share of the run is over."""
         return min(1.0, progress / self.head_warm_up) if self.head_warm_up else 1.0
 
     def place_weight(self, progress: float) -> float:
@@ -99,7 +99,7 @@ class TrainSettings:
 
     @property
     def evaluations(self) -> int:
-        """Questions of a judgement: no more than eight for each picture there is to ask about."""
+        """Questions of a judgement: no more than eight for each image there is to ask about."""
         if self.data is None:
             return self.evaluation_scenes
         return min(self.evaluation_scenes, 8 * int(self.data["held_out_pictures"]))

@@ -110,10 +110,10 @@ class Trainer:
         self._start_words(model)
         return model
 
-    def _start_words(self, model: nn.Module) -> None:
+    def _start_words(self, model: Lfm2VlForConditionalGeneration) -> None:
         start_words(model.get_input_embeddings(), self.tokenizer, self._known, self._names)
 
-    def _start_thousandths(self, model: nn.Module) -> None:
+    def _start_thousandths(self, model: Lfm2VlForConditionalGeneration) -> None:
         start_thousandths(model.get_input_embeddings(), self._coordinates)
 
     def _alignment(self) -> Alignment:
@@ -144,7 +144,7 @@ class Trainer:
         seeing = progress < settings.vision_share
         heads = settings.head_weight(progress)
         with torch.autocast(self.device.type, torch.bfloat16):
-            patches = patchify(batch.pictures, batch.grid)
+            patches = patchify(batch.images, batch.grid)
             output = self.network(patches, None if seeing else batch.ids, batch.grid)
             loss = compute_loss(
                 self.network,
@@ -161,7 +161,7 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimisers.step(self.step, progress)
         self.step += 1
-        self.samples += len(batch.pictures[0]) * settings.processes
+        self.samples += len(batch.images[0]) * settings.processes
         follow(
             self.average.parameters(),
             self.model.parameters(),

@@ -14,14 +14,14 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import multiprocessing
-from torch.multiprocessing import ProcessRaisedException
+from torch.multiprocessing.spawn import ProcessRaisedException, start_processes
 from transformers import AutoTokenizer
 
 from lfmvl_ros.child_processes import interrupts_kept_from_children, worker_processes
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.whole_files import make_folder, whole_folder, write_json
 from lfmvl_ros.models.checkpoint_files import NO_REMOTE_CODE
+from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
 from lfmvl_warehouse.scenes.translations import TRANSLATIONS
 from lfmvl_warehouse.training.data.sources import asked_labels, warehouse_vocabulary
 from lfmvl_warehouse.training.model.build import (
@@ -32,8 +32,8 @@ from lfmvl_warehouse.training.model.build import (
     save_checkpoint,
 )
 from lfmvl_warehouse.training.model.words import spoken
-from lfmvl_warehouse.training.run.card import FACTS_FILE, write_card
-from lfmvl_warehouse.training.run.plan import Plan, Wishes, make_plan
+from lfmvl_warehouse.training.run.card import write_card
+from lfmvl_warehouse.training.run.plan import Plan, RunOverrides, make_plan
 from lfmvl_warehouse.training.run.processes import end_with_parent
 from lfmvl_warehouse.training.run.state import (
     LOG_FILE,
@@ -59,14 +59,14 @@ def quiet_threads() -> None:
 
 
 def train(
-    settings: TrainSettings, *, resume: bool = False, wishes: Wishes | None = None
+    settings: TrainSettings, *, resume: bool = False, overrides: RunOverrides | None = None
 ) -> dict[str, Any]:
     """Run a training to its end.
 
     Args:
         settings: the run.
         resume: continue from the state in the run directory.
-        wishes: other data than the warehouse scenes, a checkpoint to start from.
+        overrides: other data than the warehouse scenes, a checkpoint to start from.
 
     Returns:
         The facts of the training that the card states.
@@ -81,7 +81,7 @@ def train(
     if state.exists() and not resume:
         raise UserError(f"{state} exists; add --resume to continue it, or choose another --out")
     quiet_threads()
-    plan = make_plan(settings, wishes or Wishes(), resume=resume)
+    plan = make_plan(settings, overrides or RunOverrides(), resume=resume)
     if plan.folder is not None:
         print(plan.folder.describe(), flush=True)
     make_folder(settings.out)
@@ -104,7 +104,7 @@ def _run_processes(arguments: tuple[Any, ...], number: int) -> None:
     """Run the processes to their end; whatever interrupts this ends them too."""
     with worker_processes():
         with interrupts_kept_from_children():
-            running = multiprocessing.start_processes(
+            running = start_processes(
                 _process, arguments, nprocs=number, start_method="spawn", join=False
             )
         while not running.join():
@@ -168,7 +168,8 @@ def _learnt(recipe: dict[str, Any], run: Path) -> dict[str, Any]:
     Paths stay at home.
     """
     words = warehouse_vocabulary()
-    data, facts = recipe.get("data"), {}
+    data = recipe.get("data")
+    facts: dict[str, Any] = {}
     kinds, colours = list(words.kinds), list(words.colours)
     if data is not None:
         own = list(data["boxes_by_category"])

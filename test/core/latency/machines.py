@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
-from lfmvl_ros.core.latency.answer_time import AnswerWork, Machine, PictureWork
+from lfmvl_ros.core.latency.answer_time import AnswerWork, ImageWork, Machine
 from lfmvl_ros.core.latency.budget import Choice, LatencyBudget
 from lfmvl_ros.core.latency.ladder import Rung
 from lfmvl_ros.core.reply import Reply, StageTimes, Token
@@ -51,13 +51,13 @@ class Simulated:
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
 
-    def picture_s(self, rung: Rung) -> float:
+    def image_s(self, rung: Rung) -> float:
         work = rung.work
         return self.fixed_s + work.patches * self.patch_s + work.prompt_tokens * self.token_s
 
     def total_s(self, rung: Rung) -> float:
         """What half of the answers take."""
-        return self.slower * (self.picture_s(rung) + self.forwards * self.forward_s)
+        return self.slower * (self.image_s(rung) + self.forwards * self.forward_s)
 
     def answer(self, target_s: float, *, stall: float = 1.0, words: str = "person") -> Choice:
         choice = self.budget.choose(
@@ -105,5 +105,5 @@ def taught(answers: int = 20) -> Machine:
     for _ in range(answers):
         patches, tokens, forwards = (int(n) for n in rng.integers((200, 60, 1), (1024, 300, 20)))
         times = StageTimes(0.0, 1e-4 * patches, 1e-3 * tokens, 0.02 * forwards)
-        machine = machine.learned(PictureWork(patches, tokens), AnswerWork(forwards, 100), times)
+        machine = machine.learned(ImageWork(patches, tokens), AnswerWork(forwards, 100), times)
     return machine

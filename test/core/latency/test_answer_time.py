@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfmvl_ros.core.latency.answer_time import AnswerWork, LinearCost, Machine, PictureWork
+from lfmvl_ros.core.latency.answer_time import AnswerWork, ImageWork, LinearCost, Machine
 from lfmvl_ros.core.reply import StageTimes
 
 from .machines import taught
@@ -46,7 +46,7 @@ def test_unchanging_work_is_taken_to_cost_in_proportion():
 
 def test_a_stall_teaches_nothing():
     machine = taught()
-    work, answer = PictureWork(500, 150), AnswerWork(5, 100)
+    work, answer = ImageWork(500, 150), AnswerWork(5, 100)
     stalled = machine.learned(work, answer, StageTimes(0.0, 0.5, 1.5, 1.0))
     assert (stalled.look, stalled.read, stalled.write) == (
         machine.look, machine.read, machine.write,
@@ -58,19 +58,19 @@ def test_a_stall_teaches_nothing():
 
 @pytest.mark.parametrize("slower", [0.25, 0.5, 2.0, 6.0])
 def test_a_changed_machine_is_noticed_after_three_answers(slower):
-    machine, work, answer = taught(), PictureWork(500, 150), AnswerWork(5, 100)
-    before = machine.picture_s(PictureWork(1000, 300)) * slower
+    machine, work, answer = taught(), ImageWork(500, 150), AnswerWork(5, 100)
+    before = machine.image_s(ImageWork(1000, 300)) * slower
     for _ in range(3):
         times = StageTimes(0.0, 0.05 * slower, 0.15 * slower, 0.1 * slower)
         machine = machine.learned(work, answer, times)
     assert machine.since == machine.answers - 2
     # What is known about the cost of other work is kept.
-    assert machine.picture_s(PictureWork(1000, 300)) == pytest.approx(before, rel=0.1)
+    assert machine.image_s(ImageWork(1000, 300)) == pytest.approx(before, rel=0.1)
 
 
 def test_a_slow_first_answer_is_forgotten():
-    machine, work, answer = Machine(), PictureWork(500, 150), AnswerWork(5, 100)
+    machine, work, answer = Machine(), ImageWork(500, 150), AnswerWork(5, 100)
     for seconds in (3.0, 0.1, 0.1):
         machine = machine.learned(work, answer, StageTimes(0.0, seconds, seconds, seconds))
-    assert machine.picture_s(work) + machine.answer_s(answer) == pytest.approx(0.3)
+    assert machine.image_s(work) + machine.answer_s(answer) == pytest.approx(0.3)
     assert machine.since == 2

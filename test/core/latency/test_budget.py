@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lfmvl_ros.core.latency.answer_time import AnswerWork, Machine, PictureWork
+from lfmvl_ros.core.latency.answer_time import AnswerWork, ImageWork, Machine
 from lfmvl_ros.core.latency.budget import Because, LatencyBudget, Stream, choose
 from lfmvl_ros.core.latency.forecast import Forecast, PastAnswer
 from lfmvl_ros.core.latency.ladder import ladder
@@ -67,12 +67,13 @@ def test_the_target_is_met_and_used(share, noise, seed, fixed_s, patch_s, token_
     world.run(target_s, 40)
     chosen = world.choices[-1].rung
     assert world.total_s(chosen) <= 1.05 * target_s
-    # Within 15 % of what the target and the spread of the answers leave room for.
-    room_s = target_s * (1 - noise)
+    # Within 15 % of what the target and the spread of the answers leave room for. Where only
+    # the cheapest was tried, all of its cost is taken to grow with the tokens: 30 % may be left.
+    room_s = (0.7 if chosen == rungs[0] else 0.85) * target_s * (1 - noise)
     unused = [
         rung
         for rung in rungs
-        if rung.tokens >= 1.15 * chosen.tokens and world.total_s(rung) < 0.85 * room_s
+        if rung.tokens >= 1.15 * chosen.tokens and world.total_s(rung) < room_s
     ]
     assert unused == []
     assert world.changes <= 8
@@ -256,7 +257,7 @@ def test_a_target_is_a_time(target_s):
 
 def test_counts_are_counts():
     with pytest.raises(ValueError, match="patches"):
-        PictureWork(-1, 0)
+        ImageWork(-1, 0)
     with pytest.raises(ValueError, match="tokens"):
         AnswerWork(0, 1.5)
 
@@ -264,7 +265,7 @@ def test_counts_are_counts():
 def test_the_slowest_of_several_answers_does_not_decide():
     machine = taught()
     rung = ladder(VGA, WHOLE, 60)[3]
-    usual_s = machine.picture_s(rung.work) + machine.answer_s(AnswerWork(5, 100))
+    usual_s = machine.image_s(rung.work) + machine.answer_s(AnswerWork(5, 100))
     seen = [
         PastAnswer(machine.answers, rung.work, AnswerWork(5, 100), usual_s * factor)
         for factor in (1.0, 1.0, 30.0)

@@ -113,7 +113,7 @@ def test_a_slower_machine_gets_fewer_tokens(bench) -> None:
 
 
 @pytest.mark.parametrize("own", [None, "raises"])
-def test_a_model_that_does_not_say_what_pictures_cost_is_asked_as_set(bench, own) -> None:
+def test_a_model_that_does_not_say_what_images_cost_is_asked_as_set(bench, own) -> None:
     model = MeteredModel(None)
     if own == "raises":
         model.image_rules = None
@@ -139,7 +139,7 @@ def test_another_model_starts_anew(bench) -> None:
     world.run(15)
     other = MeteredModel()
     other.name = "other"
-    world.pipeline.exchange(other, lambda: None)
+    world.pipeline.swap_model(other, lambda: None)
     assert world.run(1).grounding.budget.because is Because.UNMEASURED
     assert other.asked[0].max_tokens < 50
 

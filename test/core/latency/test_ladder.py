@@ -43,6 +43,6 @@ def test_a_ladder_has_many_rungs_and_reaches_the_tiles():
     assert rungs[-1].work.patches == (8 + 1) * 1024
 
 
-def test_a_ladder_needs_a_picture():
+def test_a_ladder_needs_an_image():
     with pytest.raises(ValueError, match="at least"):
         ladder((), WHOLE)

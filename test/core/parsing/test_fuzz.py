@@ -151,7 +151,7 @@ labels = st.sampled_from(["person", "red tote", "赤い箱", 'a "b"', "worker's 
 
 @st.composite
 def objects(draw: st.DrawFn) -> list[dict[str, object]]:
-    """Objects that are no near-duplicates: each has its own column of the picture."""
+    """Objects that are no near-duplicates: each has its own column of the image."""
     columns = draw(st.lists(st.integers(0, 19), max_size=8, unique=True))
     found = []
     for column in columns:

@@ -20,7 +20,7 @@ WH = (640, 480)
 
 @st.composite
 def unit_boxes(draw: st.DrawFn, reach: int = 0) -> FloatArray:
-    """1 to 12 boxes that lie spread over the picture as objects do.
+    """1 to 12 boxes that lie spread over the image as objects do.
 
     Right and lower sides of some of them lie beyond ``reach`` thousandths.
     """
@@ -50,7 +50,7 @@ def test_units_are_recognised_when_some_box_reaches_into_the_far_part(
 
 
 @given(unit_boxes(reach=600))
-def test_pixels_of_a_large_picture_are_recognised(boxes: FloatArray) -> None:
+def test_pixels_of_a_large_image_are_recognised(boxes: FloatArray) -> None:
     pixels = boxes * np.array([1920, 1080, 1920, 1080])
     assert decide_scale(pixels, (1920, 1080)).name == "pixels"
 

@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import TimeoutError as FutureTimeout
 
 import numpy as np
 import pytest
@@ -46,18 +47,18 @@ def test_a_camera_that_is_felt_to_turn_takes_its_own_tracks_along() -> None:
     lens, yaw = Intrinsics(60.0, 60.0, 32.0, 24.0), [0.0, 0.5, 0.0]
     ego = EgoMotion(lens).with_rates([n * 10 * MS for n in range(100, 151)], [yaw] * 51)
     try:
-        bench.pipeline.feel("left", ego)  # nobody knows it yet
+        bench.pipeline.set_ego_motion("left", ego)  # nobody knows it yet
         for camera in ("left", "right"):
             bench.pipeline.submit(frame(1000, camera))
             bench.asked()
             bench.answer()
-        bench.pipeline.feel("left", ego)
+        bench.pipeline.set_ego_motion("left", ego)
         left, right = (bench.pipeline.submit(frame(1500, name)) for name in ("left", "right"))
         # The box's middle is at 24, 24: 7.6 degrees left of the axis; the camera turns 14.3 right.
         middle = 32 + 60 * np.tan(np.arctan2(24 - 32, 60) - 0.25)
         np.testing.assert_allclose(left.xyxy_px[:, [0, 2]].mean(), middle, atol=1.0)
         np.testing.assert_allclose(right.xyxy_px, [[16, 12, 32, 36]], atol=1.0)
-        bench.pipeline.feel("left", None)
+        bench.pipeline.set_ego_motion("left", None)
         still = bench.pipeline.submit(frame(1510, "left"))
         np.testing.assert_allclose(still.xyxy_px, [[16, 12, 32, 36]], atol=1.0)
     finally:
@@ -136,25 +137,25 @@ def test_stop_in_the_middle_of_an_answer(bench: GatedBench) -> None:
     assert bench.answers.empty()
 
 
-def test_disabled_asks_nothing_but_ground_once_still_does(bench: GatedBench) -> None:
+def test_while_disabled_only_requests_are_answered(bench: GatedBench) -> None:
     bench.pipeline.enabled = False
     bench.pipeline.submit(frame(1000))
     with pytest.raises(queue.Empty):
         bench.model.asked.get(timeout=0.2)
     bench.model.replies.put(Reply(BOX))
-    assert bench.pipeline.ground_once(timeout_s=10).grounding.stamp_ns == 1000 * MS
+    assert bench.pipeline.request_answer().result(10).grounding.stamp_ns == 1000 * MS
     bench.asked()
     bench.pipeline.enabled = True
     bench.pipeline.submit(frame(1100))
     assert bench.asked()[0].stamp_ns == 1100 * MS
 
 
-def test_ground_once_without_a_frame_or_in_time(bench: GatedBench) -> None:
+def test_a_request_needs_a_frame_and_waits_for_its_answer(bench: GatedBench) -> None:
     with pytest.raises(UserError, match="no camera frame"):
-        bench.pipeline.ground_once()
+        bench.pipeline.request_answer()
     bench.pipeline.submit(frame(1000))
-    with pytest.raises(UserError, match="no answer within"):
-        bench.pipeline.ground_once(timeout_s=0.1)
+    with pytest.raises(FutureTimeout):
+        bench.pipeline.request_answer().result(0.1)
 
 
 def test_on_demand_asks_only_when_told() -> None:
@@ -163,7 +164,7 @@ def test_on_demand_asks_only_when_told() -> None:
     with pytest.raises(queue.Empty):
         bench.model.asked.get(timeout=0.2)
     bench.model.replies.put(Reply("[]"))
-    assert bench.pipeline.ground_once(timeout_s=10).grounding.outcome is Outcome.EMPTY
+    assert bench.pipeline.request_answer().result(10).grounding.outcome is Outcome.EMPTY
     assert bench.pipeline.stop()
 
 
@@ -237,7 +238,7 @@ def test_another_model_takes_over_after_the_answer_under_way(bench: GatedBench) 
     old, new = bench.model, GatedModel()
     bench.pipeline.submit(frame(1000))
     bench.asked()
-    bench.pipeline.exchange(new, old.close)
+    bench.pipeline.swap_model(new, old.close)
     assert not old.closed.is_set()
     (track,) = bench.answer().applied.ids
     assert old.closed.wait(10)
@@ -246,7 +247,7 @@ def test_another_model_takes_over_after_the_answer_under_way(bench: GatedBench) 
     new.replies.put(Reply(BOX))
     assert bench.answers.get(timeout=10).applied.ids == (track,)
     assert bench.model.asked.empty()
-    bench.pipeline.exchange(old, new.close)  # nothing is under way: at once
+    bench.pipeline.swap_model(old, new.close)  # nothing is under way: at once
     assert new.closed.wait(10)
 
 

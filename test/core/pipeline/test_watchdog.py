@@ -108,7 +108,7 @@ def test_a_request_is_answered_although_the_model_is_stuck(bench: DeafBench) -> 
     bench.pipeline.enabled = False
     bench.stamp_ns += 10**8
     bench.pipeline.submit(Frame(np.zeros((48, 64, 3), np.uint8), bench.stamp_ns, "lens"))
-    answer = bench.pipeline.ground_once(timeout_s=10)
+    answer = bench.pipeline.request_answer().result(10)
     assert answer.grounding.outcome is Outcome.TIMEOUT
 
 

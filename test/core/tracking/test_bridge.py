@@ -139,7 +139,7 @@ def test_a_gyroscope_says_where_the_pixels_are_when_the_camera_turns_fast(
                 begin = now - (3 - part) / (4 * HZ)
                 rate = scene.RATE_RAD_S * (begin > 1.0) + 0.01  # a gyroscope has a bias
                 ego = ego.with_rate(ns(begin + 1), [0.002, rate, -0.003])
-            tracker.feel(replace(ego, stamps_ns=ego.stamps_ns - ns(1)) if known else None)
+            tracker.set_ego_motion(replace(ego, stamps_ns=ego.stamps_ns - ns(1)) if known else None)
             if i in (0, 6, 12, 18):
                 tracker.apply(answer(now, [scene.box(now)], wh=WH, sigma_px=2.0))
             if late and i == 30:
@@ -240,7 +240,7 @@ def test_frame_out_of_order_is_not_looked_at(answer: MakeAnswer) -> None:
     np.testing.assert_array_equal(before.xyxy_px, again.xyxy_px)
 
 
-def test_other_picture_size_starts_the_memory_anew(answer: MakeAnswer) -> None:
+def test_other_image_size_starts_the_memory_anew(answer: MakeAnswer) -> None:
     scene, tracker = Scene(stop_and_go), Tracker(FLOW)
     for i in range(6):
         tracker.observe(scene.frame(i / HZ))
@@ -258,13 +258,13 @@ def test_memory_is_bounded() -> None:
     pixels = np.zeros((36, 64, 3), np.uint8)
     for i in range(60):
         tracker.observe(Frame(pixels, ns(i / HZ)))
-    assert tracker.remembered_frames <= 14
+    assert len(tracker._bridge) <= 14
     fast = Tracker(replace(FLOW, bridge_memory_s=10.0))
     for i in range(300):
         fast.observe(Frame(pixels, ns(i / 240)))
-    assert fast.remembered_frames <= 96
+    assert len(fast._bridge) <= 96
     fast.reset()
-    assert fast.remembered_frames == 0
+    assert len(fast._bridge) == 0
 
 
 def test_frames_far_apart_are_predicted(answer: MakeAnswer) -> None:
@@ -326,7 +326,7 @@ def test_answers_and_frames_from_two_threads(answer: MakeAnswer) -> None:
     for thread in threads:
         thread.join(60)
     assert done.is_set()
-    assert tracker.remembered_frames == 36
+    assert len(tracker._bridge) == 36
     tracks = tracker.observe(frames[-1])
     assert tracks.ids.tolist() == [1]
     np.testing.assert_allclose(centre(tracks), scene.box(35 / HZ)[:2], atol=2.0)

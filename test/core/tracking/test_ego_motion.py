@@ -95,7 +95,7 @@ def test_turning_back_restores_places_and_velocities(
     np.testing.assert_allclose(back[:, [0, 1, 4, 5]], mean[:, [0, 1, 4, 5]], atol=1e-6)
 
 
-def test_yaw_moves_the_picture_the_other_way_and_roll_turns_a_box_on_its_side() -> None:
+def test_yaw_moves_the_image_the_other_way_and_roll_turns_a_box_on_its_side() -> None:
     mean, covariance = some_tracks(1, 1)
     right = turning((0.0, 0.3, 0.0)).rotation(0, ns(0.5))
     moved, _ = turned(mean, covariance, right, LENS, 0.5)
@@ -106,7 +106,7 @@ def test_yaw_moves_the_picture_the_other_way_and_roll_turns_a_box_on_its_side() 
     np.testing.assert_allclose(moved[0, 2:4], mean[0, [3, 2]])
 
 
-def test_what_is_behind_the_camera_is_in_no_picture() -> None:
+def test_what_is_behind_the_camera_is_in_no_image() -> None:
     mean, covariance = some_tracks(2)
     half_turn = Rotation.from_rotvec([0, np.pi, 0]).as_matrix()
     moved, spread = turned(mean, covariance, half_turn, LENS, 1.0)
@@ -221,7 +221,7 @@ def test_tracks_stay_on_things_at_rest_while_the_camera_swings(
         rate = 0.25 * 2 * np.pi / 1.5 * np.sin(2 * np.pi * now / 1.5)
         ego = ego.with_rate(ns(now), [0, rate + 0.01 + rng.normal() * 0.02, 0])
         if known:
-            tracker.feel(ego)
+            tracker.set_ego_motion(ego)
         if i % 25 == 0 and i >= 25:
             boxes = np.concatenate([centres(now - 0.25), np.full((3, 2), 80.0)], axis=1)
             tracker.apply(answer(now - 0.25, boxes, delay_s=0.25))

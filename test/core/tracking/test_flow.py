@@ -25,11 +25,11 @@ def texture(seed: int, wh: tuple[int, int] = WH, blur_px: float = 2.0) -> np.nda
     return cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
 
 
-def warped(picture: np.ndarray, matrix: list[list[float]]) -> np.ndarray:
-    """The picture moved by a 2x3 matrix that says where its points go."""
-    size = picture.shape[::-1]
+def warped(image: np.ndarray, matrix: list[list[float]]) -> np.ndarray:
+    """The image moved by a 2x3 matrix that says where its points go."""
+    size = image.shape[::-1]
     return cv2.warpAffine(
-        picture,
+        image,
         np.array(matrix, float),
         size,
         flags=cv2.INTER_CUBIC,
@@ -57,8 +57,8 @@ def moved(
 @examples(15)
 @given(st.floats(-12, 12), st.floats(-12, 12), st.integers(0, 50))
 def test_translation_is_found_within_a_tenth_of_a_pixel(dx: float, dy: float, seed: int) -> None:
-    picture = texture(seed)
-    motion = moved(picture, warped(picture, [[1, 0, dx], [0, 1, dy]]))
+    image = texture(seed)
+    motion = moved(image, warped(image, [[1, 0, dx], [0, 1, dy]]))
     np.testing.assert_allclose(motion.shift, np.tile([dx, dy], (3, 1)), atol=0.1)
     np.testing.assert_allclose(motion.background, np.tile([dx, dy], (3, 1)), atol=0.1)
     assert (motion.support > 0.5).all()
@@ -66,9 +66,9 @@ def test_translation_is_found_within_a_tenth_of_a_pixel(dx: float, dy: float, se
 
 @pytest.mark.parametrize("zoom", [0.994, 1.0, 1.006])
 def test_zoom_is_found_where_boxes_are_large(zoom: float) -> None:
-    picture = texture(3)
+    image = texture(3)
     shift = [(1 - zoom) * 320, (1 - zoom) * 180]
-    motion = moved(picture, warped(picture, [[zoom, 0, shift[0]], [0, zoom, shift[1]]]))
+    motion = moved(image, warped(image, [[zoom, 0, shift[0]], [0, zoom, shift[1]]]))
     centres = (BOXES[:, :2] + BOXES[:, 2:]) / 2
     np.testing.assert_allclose(motion.shift, centres * zoom + shift - centres, atol=0.5)
     np.testing.assert_allclose(motion.background, centres * zoom + shift - centres, atol=0.3)
@@ -102,15 +102,15 @@ def test_expectation_decides_between_groups_of_equal_size() -> None:
 
 def test_a_camera_that_turned_far_is_followed_where_its_rotation_is_known() -> None:
     """4.6 degrees of yaw and some roll: 40 px and more, further than points are looked for."""
-    lens, picture = Intrinsics(500.0, 500.0, 320.0, 180.0), texture(9, blur_px=1.0)
+    lens, image = Intrinsics(500.0, 500.0, 320.0, 180.0), texture(9, blur_px=1.0)
 
     def turn(*angles: float) -> np.ndarray:
         rotation = Rotation.from_rotvec(angles).as_matrix()
         return lens.homography(rotation, np.ones(2))
 
     true, told = turn(0.0, -0.08, 0.02), turn(0.001, -0.079, 0.018)
-    after = cv2.warpPerspective(picture, true, WH, flags=cv2.INTER_CUBIC)
-    lost, found = moved(picture, after), moved(picture, after, rotation=told)
+    after = cv2.warpPerspective(image, true, WH, flags=cv2.INTER_CUBIC)
+    lost, found = moved(image, after), moved(image, after, rotation=told)
     assert (lost.support < 0.5).all()
     centres = (BOXES[:, :2] + BOXES[:, 2:]) / 2
     wanted = transformed(centres, true) - centres
@@ -134,7 +134,7 @@ def test_points_that_turn_out_of_sight_stay_and_the_others_go_as_opencv_says() -
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
-def test_plain_picture_tells_nothing(level: int) -> None:
+def test_plain_image_tells_nothing(level: int) -> None:
     plain = np.full((WH[1], WH[0]), level, np.uint8)
     motion = moved(plain, plain)
     assert (motion.support == 0).all()
@@ -142,7 +142,7 @@ def test_plain_picture_tells_nothing(level: int) -> None:
     assert (motion.scale == 1).all()
 
 
-def test_another_picture_tells_nothing() -> None:
+def test_another_image_tells_nothing() -> None:
     motion = moved(texture(7), texture(8))
     assert (motion.support <= 0.25).all()
     assert motion.camera is None
@@ -162,28 +162,28 @@ def test_what_is_behind_is_not_moved_by_what_passes_in_front() -> None:
 
 
 def test_box_that_is_fully_covered_is_lost() -> None:
-    picture = texture(13)
+    image = texture(13)
     boxes = np.array([[220.0, 140, 260, 200], [180, 100, 300, 300]])
-    motion = moved(picture, warped(picture, [[1, 0, 4], [0, 1, 0]]), boxes)
+    motion = moved(image, warped(image, [[1, 0, 4], [0, 1, 0]]), boxes)
     assert motion.support[0] == 0
     assert motion.support[1] > 0.5
     np.testing.assert_allclose(motion.background[0], [4, 0], atol=0.1)
 
 
 def test_order_of_boxes_changes_nothing() -> None:
-    picture = texture(14)
-    after = warped(picture, [[1, 0, 3.5], [0, 1, -1.5]])
+    image = texture(14)
+    after = warped(image, [[1, 0, 3.5], [0, 1, -1.5]])
     order = np.array([2, 0, 1])
-    plain, shuffled = moved(picture, after), moved(picture, after, BOXES[order])
+    plain, shuffled = moved(image, after), moved(image, after, BOXES[order])
     np.testing.assert_array_equal(plain.shift[order], shuffled.shift)
     np.testing.assert_array_equal(plain.support[order], shuffled.support)
 
 
 def test_no_boxes_and_boxes_outside() -> None:
-    picture = texture(15)
-    assert moved(picture, picture, np.zeros((0, 4))).shift.shape == (0, 2)
+    image = texture(15)
+    assert moved(image, image, np.zeros((0, 4))).shift.shape == (0, 2)
     outside = np.array([[-300.0, 20, -200, 90], [700, 100, 800, 200]])
-    motion = moved(picture, picture, outside)
+    motion = moved(image, image, outside)
     assert (motion.support == 0).all()
     assert np.isfinite(motion.shift).all()
 

@@ -12,8 +12,8 @@ from lfmvl_ros.core.tracking.table import Table
 
 
 def test_a_changed_table_equals_what_dataclasses_make_of_it() -> None:
-    table = Table(stamp_ns=3, ids=np.array([1, 2]), surprise=np.ones(2))
-    columns = {"stamp_ns": 7, "surprise": np.array([2.0, 3.0])}
+    table = Table(stamp_ns=3, ids=np.array([1, 2]), noise_scale=np.ones(2))
+    columns = {"stamp_ns": 7, "noise_scale": np.array([2.0, 3.0])}
     ours, theirs = table.changed(**columns), replace(table, **columns)
     for item in fields(Table):
         assert np.array_equal(getattr(ours, item.name), getattr(theirs, item.name))

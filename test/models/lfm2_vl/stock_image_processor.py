@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run in a process of its own: what transformers' own image processor makes of given pictures.
+"""Run in a process of its own: what transformers' own image processor makes of given images.
 
     python stock_image_processor.py IN.npz OUT.npz
 
@@ -89,12 +89,12 @@ def main(source, target):
 
     assert Lfm2VlImageProcessor.__module__.startswith("transformers.")
     with np.load(source) as data:
-        pictures = [data[f"picture_{i}"] for i in range(len(data.files) - 1)]
+        drawn = [data[f"picture_{i}"] for i in range(len(data.files) - 1)]
         cases = json.loads(str(data["cases"]))
     results = {}
     for index, options in enumerate(cases):
         processor = Lfm2VlImageProcessor(**options)
-        features = dict(processor(images=pictures, return_tensors="pt", return_row_col_info=True))
+        features = dict(processor(images=drawn, return_tensors="pt", return_row_col_info=True))
         features["config"] = json.dumps(processor.to_dict(), default=str, sort_keys=True)
         results.update({f"{index}/{key}": np.asarray(value) for key, value in features.items()})
     np.savez(target, **results)

@@ -62,7 +62,7 @@ def test_image_settings_act_at_every_call(backend, scenes):
         ({"max_tiles": 6}, ImageTokenSettings(max_tiles=6)),
     ],
 )
-def test_wishes_over_the_checkpoints_own(image, expected):
+def test_settings_override_the_checkpoints_own(image, expected):
     assert wanted_rules(ImageTokenSettings(), ImageSettings(**image)) == expected
 
 
@@ -147,7 +147,7 @@ def test_trimmed_padding_changes_nothing(backend, scenes):
         assert torch.allclose(a, b, atol=1e-5)
 
 
-def test_the_same_picture_is_looked_at_once(backend, scenes, monkeypatch):
+def test_the_same_image_is_looked_at_once(backend, scenes, monkeypatch):
     frames, prompts = scenes(3)
     looks = []
     look = backend._model.get_image_features
@@ -171,7 +171,7 @@ def test_the_same_picture_is_looked_at_once(backend, scenes, monkeypatch):
     assert count(frames[1::-1], prompts[0]) == 1
 
 
-def test_words_about_a_picture_seen_before_get_the_same_answer(backend, plain, scenes):
+def test_words_about_an_image_seen_before_get_the_same_answer(backend, plain, scenes):
     frames, prompts = scenes(2)
     for prompt in (prompts[0], prompts[1], prompts[0]):
         (kept,) = ground(backend, frames[:1], [prompt])

@@ -25,7 +25,7 @@ OPTIONS = [
 ]
 
 
-def _pictures(seed: int) -> list[np.ndarray]:
+def _images(seed: int) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
     return [rng.integers(0, 256, (h, w, 3), dtype=np.uint8) for w, h in SIZES_WH]
 
@@ -34,7 +34,7 @@ def _pictures(seed: int) -> list[np.ndarray]:
 def stock(tmp_path_factory):
     """Arrays by case and name, from transformers' own class in a process of its own."""
     folder = tmp_path_factory.mktemp("stock")
-    named = {f"picture_{i}": picture for i, picture in enumerate(_pictures(0))}
+    named = {f"picture_{i}": image for i, image in enumerate(_images(0))}
     np.savez(folder / "in.npz", cases=np.array(json.dumps(OPTIONS)), **named)
     script = Path(__file__).with_name("stock_image_processor.py")
     command = [sys.executable, script, folder / "in.npz", folder / "out.npz"]
@@ -46,7 +46,7 @@ def stock(tmp_path_factory):
 @pytest.mark.parametrize("case", range(len(OPTIONS)))
 def test_equal_to_the_stock_processor_bit_for_bit(stock, case):
     processor = ours.Lfm2VlImageProcessor(**OPTIONS[case])
-    result = processor(images=_pictures(0), return_tensors="pt", return_row_col_info=True)
+    result = processor(images=_images(0), return_tensors="pt", return_row_col_info=True)
     prefix = f"{case}/"
     names = {name.removeprefix(prefix) for name in stock.files if name.startswith(prefix)}
     assert names - {"config"} == set(result)
@@ -59,17 +59,17 @@ def test_equal_to_the_stock_processor_bit_for_bit(stock, case):
 
 
 def test_resampling_is_pillows_within_two_levels():
-    picture = _pictures(5)[8]
-    tensor = torch.from_numpy(picture).permute(2, 0, 1).contiguous()
+    image = _images(5)[8]
+    tensor = torch.from_numpy(image).permute(2, 0, 1).contiguous()
     for height, width in ((416, 576), (700, 900), (480, 320)):
         mine = ours.resize(tensor, height, width).permute(1, 2, 0).numpy().astype(int)
-        theirs = np.asarray(Image.fromarray(picture).resize((width, height), Image.BILINEAR))
+        theirs = np.asarray(Image.fromarray(image).resize((width, height), Image.BILINEAR))
         assert np.abs(mine - theirs).max() <= 2
 
 
 def test_trimming_removes_padding_only():
     processor = ours.Lfm2VlImageProcessor()
-    features = processor(images=[_pictures(1)[3], _pictures(1)[5]], return_tensors="pt")
+    features = processor(images=[_images(1)[3], _images(1)[5]], return_tensors="pt")
     trimmed = ours.trim_padding(features)
     assert features["pixel_values"].shape == (2, 1024, 768)
     used = trimmed["spatial_shapes"].prod(-1)
@@ -81,19 +81,19 @@ def test_trimming_removes_padding_only():
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
-def test_takes_pillow_pictures_of_any_mode(mode):
-    picture = Image.fromarray(_pictures(2)[3]).convert(mode)
+def test_takes_pillow_images_of_any_mode(mode):
+    image = Image.fromarray(_images(2)[3]).convert(mode)
     processor = ours.Lfm2VlImageProcessor()
-    values = processor(images=[picture], return_tensors="pt", do_convert_rgb=True)["pixel_values"]
+    values = processor(images=[image], return_tensors="pt", do_convert_rgb=True)["pixel_values"]
     assert values.shape == (1, 1024, 768)
 
 
-def test_the_picture_is_not_written_to():
-    picture = _pictures(3)[8]
-    before = picture.copy()
-    picture.flags.writeable = False
-    ours.Lfm2VlImageProcessor()(images=[picture], return_tensors="pt")
-    assert np.array_equal(picture, before)
+def test_the_image_is_not_written_to():
+    image = _images(3)[8]
+    before = image.copy()
+    image.flags.writeable = False
+    ours.Lfm2VlImageProcessor()(images=[image], return_tensors="pt")
+    assert np.array_equal(image, before)
 
 
 def test_auto_classes_find_it(tmp_path):
@@ -125,14 +125,14 @@ def test_a_broken_torchvision_is_hidden(tmp_path):
 
 @pytest.mark.parametrize("splitting", [False, True])
 @pytest.mark.parametrize("wh", [(9312, 118), (118, 9312), (6000, 60)])
-def test_a_very_thin_picture_may_need_more_patches_than_the_cap(wh, splitting):
+def test_a_very_thin_image_may_need_more_patches_than_the_cap(wh, splitting):
     """The stock class can't stack its crops then."""
     width, height = wh
     processor = ours.Lfm2VlImageProcessor(
         max_image_tokens=64, do_image_splitting=splitting, tile_size=256
     )
-    picture = np.zeros((height, width, 3), np.uint8)
-    result = processor(images=[picture], return_tensors="pt")
+    image = np.zeros((height, width, 3), np.uint8)
+    result = processor(images=[image], return_tensors="pt")
     rows = result["spatial_shapes"].prod(dim=-1)
     assert result["pixel_attention_mask"].sum(dim=1).tolist() == rows.tolist()
     assert len(result["pixel_values"]) == len(rows)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the latency budget chooses is what a checkpoint's processor then makes of the picture."""
+"""What the latency budget chooses is what a checkpoint's processor then makes of the image."""
 
 from __future__ import annotations
 
@@ -62,6 +62,6 @@ def test_a_checkpoint_emits_what_was_chosen(backend, wh):
         assert reply.image_tokens == rung.tokens
 
 
-def test_a_recording_does_not_say_what_pictures_cost():
+def test_a_recording_does_not_say_what_images_cost():
     model = ReplayModel([RecordedReply(Reply("[]"))])
     assert model.image_rules(ImageSettings()) is None

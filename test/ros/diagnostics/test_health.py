@@ -23,8 +23,8 @@ from lfmvl_ros.ros.diagnostics.health import (
     OK,
     WARN,
     CameraMonitor,
-    Exchange,
     ModelMonitor,
+    ModelSwap,
     resident_mb,
 )
 from lfmvl_ros.ros.sensors.arrivals import ArrivalStatus
@@ -179,15 +179,15 @@ def test_one_camera_of_several_is_not_answered():
     assert camera.level == OK
 
 
-def test_an_exchange_of_models_is_told():
+def test_a_model_swap_is_reported():
     monitor = ModelMonitor(0.0)
     now = replace(pipeline(9, age_s=0.1, ok=9), model="old")
-    health = monitor.report(now, SETTINGS, None, 1.0, Exchange(loading="new"))
+    health = monitor.report(now, SETTINGS, None, 1.0, ModelSwap(loading="new"))
     assert (health.level, health.values["model"], health.values["loading"]) == (OK, "old", "new")
-    health = monitor.report(now, SETTINGS, None, 2.0, Exchange(problem="new is damaged"))
+    health = monitor.report(now, SETTINGS, None, 2.0, ModelSwap(problem="new is damaged"))
     assert (health.level, health.message) == (WARN, "new is damaged")
     failing = replace(pipeline(9, age_s=0.1, ok=9, error=1), error="CUDA")
-    health = monitor.report(failing, SETTINGS, None, 3.0, Exchange(problem="new is damaged"))
+    health = monitor.report(failing, SETTINGS, None, 3.0, ModelSwap(problem="new is damaged"))
     assert (health.level, health.message) == (ERROR, "the model fails: CUDA")
 
 

@@ -70,7 +70,7 @@ def test_a_camera_with_everything_wrong(ros):
     assert found.age_s is None
 
 
-def test_a_damaged_compressed_picture(ros):
+def test_a_damaged_compressed_image(ros):
     message = CompressedImage(format="jpeg")
     message.data.frombytes(b"\xff\xd8\xff and no more")
     with publishing(ros, "/cam/compressed", CompressedImage, lambda: message):

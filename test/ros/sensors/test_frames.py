@@ -37,7 +37,7 @@ def test_an_imu_on_the_body_and_a_camera_that_looks_ahead():
     frames.add("/base", "camera", (0, 0, 0, 1))
     frames.add("camera", "optical", (-0.5, 0.5, -0.5, 0.5))  # what every camera's URDF says
     turn = frames.rotation("imu", "/optical")
-    # To the left about the robot's z is to the left about the picture's y, which points down.
+    # To the left about the robot's z is to the left about the image's y, which points down.
     np.testing.assert_allclose(turn @ [0, 0, 1], [0, -1, 0], atol=1e-12)
     np.testing.assert_allclose(turn @ [1, 0, 0], [0, 0, 1], atol=1e-12)
     given_ = rotation_of_rpy(-np.pi / 2, 0, -np.pi / 2).T

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Video, folder and scene as picture sources; what can't be read is said in one sentence."""
+"""Video, folder and scene as image sources; what can't be read is said in one sentence."""
 
 import cv2
 import numpy as np
@@ -51,7 +51,7 @@ def test_video_rate_order_end_and_rewind(video):
     source.close()
 
 
-def test_video_skips_the_picture_it_was_tried_with(video):
+def test_video_skips_the_image_it_was_tried_with(video):
     source = open_source(settings(video, rate_hz=5.0))
     assert source.rate_hz == 5.0
     source.skip(1)
@@ -113,9 +113,9 @@ def text_as_video(path):
     [
         (lambda path: path / "absent.mp4", "does not exist; give 'scene', a video file"),
         (lambda path: path, "there are no images in"),
-        (broken_video, "broken.mp4 gives no picture; check that it is a video"),
-        (text_as_video, "list.mp4 gives no picture"),
-        (lambda _: "/dev/null", "device /dev/null gives no picture; check that it is a camera"),
+        (broken_video, "broken.mp4 gives no image; check that it is a video"),
+        (text_as_video, "list.mp4 gives no image"),
+        (lambda _: "/dev/null", "device /dev/null gives no image; check that it is a camera"),
         (lambda _: "", "there are no images in|does not exist"),
     ],
 )

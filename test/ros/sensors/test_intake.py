@@ -30,12 +30,12 @@ class Consumer:
         self.frames, self.verdicts, self.now_ns = queue.Queue(), [], 0
         self.go = threading.Event()
         self.go.set()
-        self.complaints = []
+        self.warnings = []
         self.intake = FrameIntake(
             convert,
             self,
             lambda: 2 * SECOND,
-            self.complaints.append,
+            self.warnings.append,
             receipt_ns=lambda: self.now_ns,
         )
 
@@ -97,7 +97,7 @@ def test_bad_messages_are_counted_and_told_once_a_reason(consumer):
     assert status.dropped["corrupt"] == 2
     assert status.dropped["unsupported_encoding"] == 1
     assert status.problem == "8UC3"
-    assert [line.split(":")[0] for line in consumer.complaints] == [
+    assert [line.split(":")[0] for line in consumer.warnings] == [
         "image dropped (corrupt)",
         "image dropped (unsupported_encoding)",
     ]
@@ -110,7 +110,7 @@ def test_out_of_order_is_dropped_and_a_jump_back_starts_anew(consumer):
     status = consumer.feed(8 * SECOND - 1, 8 * SECOND)
     assert status.jumps_back == 1
     assert taken(consumer, 3) == [10 * SECOND, 8 * SECOND - 1, 8 * SECOND]
-    assert any("jumped back by 2.000 s" in line for line in consumer.complaints)
+    assert any("jumped back by 2.000 s" in line for line in consumer.warnings)
 
 
 def test_a_bag_shorter_than_the_window_loops(consumer):
@@ -120,7 +120,7 @@ def test_a_bag_shorter_than_the_window_loops(consumer):
     assert (status.dropped["out_of_order"], status.jumps_back) == (RUN - 1, 1)
     assert taken(consumer, 15 + 15 - RUN + 1) == stamps + stamps[RUN - 1 :]
     assert consumer.verdicts[15:17] == [Verdict.RESTARTED, Verdict.NEWER]
-    assert consumer.complaints[-1] == "stamps jumped back by 1.000 s; tracking restarts"
+    assert consumer.warnings[-1] == "stamps jumped back by 1.000 s; tracking restarts"
 
 
 def test_a_zero_stamp_between_stamps_is_dropped_and_counted(consumer):
@@ -129,7 +129,7 @@ def test_a_zero_stamp_between_stamps_is_dropped_and_counted(consumer):
     assert taken(consumer, 2) == [SECOND, 2 * SECOND]
     assert (status.dropped["unstamped"], status.without_stamp) == (3, 0)
     assert "the stamp is zero, and messages before had one" in status.problem
-    assert sum("(unstamped)" in line for line in consumer.complaints) == 1
+    assert sum("(unstamped)" in line for line in consumer.warnings) == 1
 
 
 def test_a_camera_that_never_stamps_gets_the_time_of_receipt_and_one_warning(consumer):
@@ -140,7 +140,7 @@ def test_a_camera_that_never_stamps_gets_the_time_of_receipt_and_one_warning(con
         status = consumer.feed(0)
     assert taken(consumer, 4) == [5 * SECOND, 6 * SECOND, 7 * SECOND, 2 * SECOND]
     assert (status.without_stamp, status.jumps_back, status.dropped["out_of_order"]) == (4, 1, 1)
-    assert sum("without a stamp" in line for line in consumer.complaints) == 1
+    assert sum("without a stamp" in line for line in consumer.warnings) == 1
 
 
 def test_a_camera_that_begins_to_stamp_is_followed_by_its_stamps(consumer):
@@ -149,7 +149,7 @@ def test_a_camera_that_begins_to_stamp_is_followed_by_its_stamps(consumer):
     status = consumer.feed(0, *stamps)
     assert taken(consumer, 3) == [50 * SECOND, *stamps[-2:]]
     assert (status.jumps_back, status.dropped["out_of_order"]) == (1, RUN - 1)
-    assert consumer.complaints[-1] == "messages have a stamp now; tracking restarts"
+    assert consumer.warnings[-1] == "messages have a stamp now; tracking restarts"
 
 
 def test_a_driver_that_no_longer_stamps_needs_a_new_start(consumer):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""True rate: due times kept, late pictures skipped and counted, no bursts."""
+"""True rate: due times kept, late images skipped and counted, no bursts."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from lfmvl_ros.ros.sensors.pacing import Pacer
 
 
 class Numbers:
-    """Pictures whose pixels say their number; ``slow_s`` each."""
+    """Images whose pixels say their number; ``slow_s`` each."""
 
     live = False
     name = "numbers"
@@ -47,8 +47,8 @@ class Sink:
     def __init__(self):
         self.got, self.ended, self.error = [], threading.Event(), None
 
-    def deliver(self, picture, late_ns):
-        self.got.append((int(picture[0, 0, 0]), time.monotonic_ns() - late_ns))
+    def deliver(self, image, late_ns):
+        self.got.append((int(image[0, 0, 0]), time.monotonic_ns() - late_ns))
 
     def end(self, error):
         self.error = error
@@ -72,12 +72,12 @@ def play(source, sink, loop=False, timeout_s=20.0, until=None):
 
 
 def due_times_s(sink, rate_hz):
-    """Stamp of each picture minus where its number says it belongs."""
+    """Stamp of each image minus where its number says it belongs."""
     first_number, first_ns = sink.got[0]
     return [(ns - first_ns) / 1e9 - (n - first_number) / rate_hz for n, ns in sink.got]
 
 
-def test_pictures_carry_their_due_time_and_then_the_source_ends():
+def test_images_carry_their_due_time_and_then_the_source_ends():
     source, sink = Numbers(12, rate_hz=50.0), Sink()
     status = play(source, sink)
     assert sink.ended.is_set()
@@ -101,8 +101,8 @@ def test_a_held_up_consumer_gets_no_burst():
     source, sink = Numbers(200, rate_hz=50.0), Sink()
     deliver, waited = sink.deliver, []
 
-    def slow_once(picture, late_ns):
-        deliver(picture, late_ns)
+    def slow_once(image, late_ns):
+        deliver(image, late_ns)
         if not waited:
             waited.append(True)
             time.sleep(0.4)
@@ -110,7 +110,7 @@ def test_a_held_up_consumer_gets_no_burst():
     sink.deliver = slow_once
     status = play(source, sink, until=lambda: len(sink.got) > 10)
     assert status.skipped >= 10
-    # After the hold-up at most the one picture that is due is late, and then they keep time.
+    # After the hold-up at most the one image that is due is late, and then they keep time.
     assert sink.numbers[1] >= 15
     assert max(map(abs, due_times_s(sink, 50.0))) < 0.004
 

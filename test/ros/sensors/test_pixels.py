@@ -165,7 +165,7 @@ def test_unsupported_encoding_names_the_supported(encoding):
     step=st.integers(0, 80),
     big_endian=st.booleans(),
 )
-def test_any_bytes_give_a_picture_or_a_conversion_error(encoding, data, wh, step, big_endian):
+def test_any_bytes_give_an_image_or_a_conversion_error(encoding, data, wh, step, big_endian):
     try:
         got = decode_raw(encoding, data, wh, step, big_endian=big_endian)
     except ConversionError:
@@ -213,7 +213,7 @@ def test_compressed_grey_alpha_and_sixteen_bits():
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9, 0.995])
-def test_truncated_pictures_are_refused(suffix, share):
+def test_truncated_images_are_refused(suffix, share):
     noisy = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
     whole = compressed(suffix, noisy)
     decode_compressed("x", whole)
@@ -240,7 +240,7 @@ def test_progressive_jpeg_and_trailing_padding():
         (b"\xff\xd8\xff\xda\x00\x02\xff\xd9", "corrupt"),
     ],
 )
-def test_no_picture(data, reason):
+def test_no_image(data, reason):
     with pytest.raises(ConversionError) as caught:
         decode_compressed("jpeg", data)
     assert caught.value.reason == reason
@@ -264,7 +264,7 @@ def test_encode_is_the_inverse():
 
 
 @pytest.mark.parametrize("stated", [(30_000, 30_000), (65_535, 65_535), (8_000, 8_001)])
-def test_a_picture_that_states_too_many_pixels_is_not_decoded(stated):
+def test_an_image_that_states_too_many_pixels_is_not_decoded(stated):
     data = bytearray(cv2.imencode(".jpg", SMOOTH)[1].tobytes())
     frame = data.find(b"\xff\xc0")
     data[frame + 5 : frame + 9] = struct.pack(">HH", stated[1], stated[0])

@@ -186,4 +186,4 @@ def test_health_of_silence_faults_and_clocks_that_differ():
         log.at_frame(stamp_ms * MS, LENS, np.eye(3))
     told = report(log, monitor=monitor, now_s=5.0)
     assert told.level == WARN
-    assert "no rate belongs to 4 of 4 pictures; the newest is -499.980 s off" in told.message
+    assert "no rate belongs to 4 of 4 images; the newest is -499.980 s off" in told.message

@@ -52,7 +52,7 @@ def test_ids_keep_their_objects_and_things_come_and_go(video):
             assert 0 <= item.visibility <= 1
             assert item.depth_m > 0
     assert len(set(present)) > 1
-    # Someone left the picture and came back under the same id.
+    # Someone left the image and came back under the same id.
     for item_id in seen:
         there = [item_id in ids for ids in present]
         left = (

@@ -54,7 +54,7 @@ def test_nonsense_is_refused_with_a_hint(words, hint, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sheets_hold_every_picture():
+def test_sheets_hold_every_image():
     images = [np.full((8, 10, 3), value, np.uint8) for value in range(5)]
     sheet = contact_sheet(images, columns=2)
     assert sheet.shape == (3 * 12 - 4, 2 * 14 - 4, 3)

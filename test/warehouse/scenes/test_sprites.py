@@ -24,10 +24,10 @@ def test_nearer_solid_hides_the_farther(red_first, yaw, seen):
     parts = [(-1.0, RED), (1.0, BLUE)]
     for y, colour in parts if red_first else parts[::-1]:
         mesh.cuboid(0, y, 0, 1, 1, 1, colour)
-    picture = draw(mesh, yaw=yaw, pitch=0.05, size_px=64).rgba
-    h, w = picture.shape[:2]
-    assert picture[h // 2, w // 2, :3].argmax() == seen
-    assert picture[h // 2, w // 2, 3] == 255
+    image = draw(mesh, yaw=yaw, pitch=0.05, size_px=64).rgba
+    h, w = image.shape[:2]
+    assert image[h // 2, w // 2, :3].argmax() == seen
+    assert image[h // 2, w // 2, 3] == 255
 
 
 def test_scale_and_floor_point():
@@ -80,7 +80,7 @@ def test_a_patch_changes_its_box_and_nothing_else(variant, kind, scale, x, y, fl
     assert patch.area_px == np.count_nonzero(patch.mask)
 
 
-def test_subpixel_places_move_the_picture():
+def test_subpixel_places_move_the_image():
     sprite = sprites.pooled_sprite("tote", 1, 0, 192)
     here = sprites.warp(sprite, 0.4, (100.0, 100.0))
     there = sprites.warp(sprite, 0.4, (100.5, 100.0))

@@ -82,7 +82,7 @@ def test_any_size_is_drawn_with_its_truth(seed, width, aspect):
     assert_truth(scene)
 
 
-def test_large_picture():
+def test_large_image():
     scene = still(5, replace(QUICK, objects=(3, 3)), (1920, 1080))
     assert scene.wh == (1920, 1080)
     assert_truth(scene)

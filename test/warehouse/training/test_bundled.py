@@ -83,7 +83,7 @@ def test_it_writes_three_decimals_when_asked(benchmark, checkpoint, asked):
         assert parse_strictly(text) is not None
 
 
-def test_it_answers_about_pictures_in_tiles(benchmark, checkpoint):
+def test_it_answers_about_images_in_tiles(benchmark, checkpoint):
     rng = np.random.default_rng([HELD_OUT_SEED, 98, 0])
     scene = WarehouseScenes().convert(render_still(rng, wh=(1280, 720), options=EASY))
     question = find(kinds_shown(scene.targets), scene.targets)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes from pictures: boxes stay on what they are about through turning, cropping and scaling."""
+"""Scenes from images: boxes stay on what they are about through turning, cropping and scaling."""
 
 from dataclasses import replace
 
@@ -57,7 +57,7 @@ def test_boxes_of_a_crop_are_where_they_were(given_boxes, window):
     st.floats(0.3, 3.5),
     st.lists(boxes(), max_size=3),
 )
-def test_windows_lie_in_the_picture(seed, wh, proportions, given_boxes):
+def test_windows_lie_in_the_image(seed, wh, proportions, given_boxes):
     rng = np.random.default_rng(seed)
     xyxy = np.array(given_boxes, float).reshape(-1, 4)
     left, top, right, bottom = random_window(rng, wh, proportions, xyxy)
@@ -91,7 +91,7 @@ def folder(tmp_path):
     return read_folder(tmp_path)
 
 
-def test_few_pictures_are_kept(folder):
+def test_few_images_are_kept(folder):
     store = PictureStore(most_bytes=2 * 320 * 240 * 3)
     first = store.pixels(folder.training[0])
     assert first.shape == (240, 320, 3)
@@ -101,12 +101,12 @@ def test_few_pictures_are_kept(folder):
     assert store.pixels(folder.training[0]) is not first
 
 
-def test_large_pictures_are_reduced(tmp_path):
+def test_large_images_are_reduced(tmp_path):
     plain_folder(tmp_path, 2, wh_px=(1600, 1200))
     assert PictureStore().pixels(read_folder(tmp_path).training[0]).shape == (576, 768, 3)
 
 
-def test_a_picture_that_changes_meanwhile_is_an_error(folder):
+def test_an_image_that_changes_meanwhile_is_an_error(folder):
     picture(folder.training[0].path, (100, 100))
     with pytest.raises(UserError, match="100x100 now"):
         PictureStore().pixels(folder.training[0])
@@ -127,7 +127,7 @@ def test_what_is_judged_is_shown_whole_and_never_learnt_from(folder):
 
 
 def corner_folder(directory):
-    """Pictures whose box is exactly their white quarter."""
+    """Images whose box is exactly their white quarter."""
     content = plain_folder(directory, 6, wh_px=(320, 240))
     for box in content["annotations"]:
         box["bbox"] = [0, 0, 160, 120]
@@ -148,7 +148,7 @@ def test_crops_show_what_their_boxes_say(tmp_path):
             assert white[top:bottom, left:right].all()
             assert white.sum() == (bottom - top) * (right - left)
             assert target.counts == (target.visibility >= 0.6)
-    assert len(sizes) > 20  # whole pictures and many crops
+    assert len(sizes) > 20  # whole images and many crops
 
 
 def test_the_same_generator_gives_the_same_scene(folder):
@@ -158,7 +158,7 @@ def test_the_same_generator_gives_the_same_scene(folder):
     assert len(first.targets) == len(second.targets)
 
 
-def test_views_are_the_sizes_of_the_pictures(tmp_path):
+def test_views_are_the_sizes_of_the_images(tmp_path):
     content = plain_folder(tmp_path, 6, wh_px=(320, 240))
     for index in (0, 1):
         picture(tmp_path / f"{index}.png", (90, 160))
@@ -186,7 +186,7 @@ def test_left_and_right_are_not_mirrored(folder):
     assert not sided.draw(np.random.default_rng(0), (320, 240), 8).may_mirror
 
 
-def test_questions_about_pictures_use_their_names(folder):
+def test_questions_about_images_use_their_names(folder):
     source = CocoScenes(replace(folder, names=(("Big Bin", "big bin"),))).held_out()
     labels = {
         label for asked in held_out(source, source.views, 40) for label in asked.question.labels

@@ -50,7 +50,7 @@ def test_an_empty_image_costs_nothing():
     assert float(loss.detach()) == 0
 
 
-def test_places_are_learnt_in_the_whole_picture():
+def test_places_are_learnt_in_the_whole_image():
     torch.manual_seed(0)
     alignment = Alignment(torch.eye(3, SIZE), torch.eye(3, SIZE), list(range(100, 200)), WIDTH)
     table, soft, shows = torch.randn(SIZE, WIDTH), soft_labels(0.1), batch(1)

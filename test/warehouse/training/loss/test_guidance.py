@@ -49,16 +49,16 @@ def test_following_the_guidance_lowers_it(tokenizer, rectangles, guidance, block
     stream = BatchStream(rectangles, tokenizer, square, StreamSettings(batch=4, chunk=1))
     batch = stream.chunk(0)[0]
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
-    surprises = []
+    losses = []
     for _ in range(12):
-        seen = network(patchify(batch.pictures, batch.grid), batch.ids, batch.grid).looking
+        seen = network(patchify(batch.images, batch.grid), batch.ids, batch.grid).looking
         loss = guidance(getattr(seen, block), batch)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
-        surprises.append(float(loss.detach()))
-    assert surprises[-1] < 0.9 * surprises[0]
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.9 * losses[0]
 
 
 def test_nothing_to_repeat_costs_nothing(tokenizer, rectangles):
@@ -68,5 +68,5 @@ def test_nothing_to_repeat_costs_nothing(tokenizer, rectangles):
     stream = BatchStream(rectangles, tokenizer, square, StreamSettings(batch=1, chunk=1))
     batch = stream.chunk(0)[0]
     empty = replace(batch, source=torch.zeros_like(batch.source))
-    seen = network(patchify(batch.pictures, batch.grid), batch.ids, batch.grid).looking
+    seen = network(patchify(batch.images, batch.grid), batch.ids, batch.grid).looking
     assert word_guidance(seen.words, empty).item() == 0.0

@@ -18,7 +18,7 @@ def table():
     return embeddings.weight.detach()
 
 
-def test_labels_are_as_wide_in_the_picture_with_two_and_three_decimals():
+def test_labels_are_as_wide_in_the_image_with_two_and_three_decimals():
     two, three = soft_labels(1.0), soft_labels(1.0, 1000)
     assert torch.allclose(two.sum(1), torch.ones(100))
     assert torch.allclose(three.sum(1), torch.ones(1000))

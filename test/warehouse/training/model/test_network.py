@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
-from lfmvl_warehouse.training.data.batches import pictures_of
+from lfmvl_warehouse.training.data.batches import images_of
 from lfmvl_warehouse.training.data.examples import Encoder
 from lfmvl_warehouse.training.data.patch_grid import BUDGET, TILED, grid_for
 from lfmvl_warehouse.training.model.build import ModelShape, build_model, build_processor
@@ -34,8 +34,8 @@ def test_same_logits_as_through_processor_and_forward(tokenizer, budget):
         return_tensors="pt",
     )
     ids = torch.from_numpy(Encoder(tokenizer).prompt(text, grid))[None]
-    pictures = [torch.from_numpy(picture)[None] for picture in pictures_of(pixels, grid)]
-    patches = patchify(pictures, grid)
+    images = [torch.from_numpy(image)[None] for image in images_of(pixels, grid)]
+    patches = patchify(images, grid)
     seen = [
         values[: rows * columns]
         for values, (rows, columns) in zip(

@@ -100,7 +100,7 @@ def test_a_word_of_two_names_starts_between_them(tokenizer):
     assert "mano" not in words  # it never begins a label
 
 
-def test_names_of_own_pictures_become_words_cut_as_the_tokenizer_cuts(tokenizer):
+def test_names_of_own_images_become_words_cut_as_the_tokenizer_cuts(tokenizer):
     names = own_names([("Kommissionierwagen", "Hard_Hat", "Typ 12")])
     grown = with_words(tokenizer, names)
     for text, count in (("Kommissionierwagen", 1), (" Hard_Hat", 2), ("Typ 12", 3)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``lfmvl train`` on a folder of pictures, from nothing and from the bundled weights."""
+"""``lfmvl train`` on a folder of images, from nothing and from the bundled weights."""
 
 import json
 import pickle
@@ -19,7 +19,7 @@ from lfmvl_ros.models.checkpoint_labels import FACTS_FILE, label_remark
 from lfmvl_ros.models.load import load_model
 from lfmvl_warehouse.training.data.coco_scenes import CocoScenes
 from lfmvl_warehouse.training.data.mixed import MixedScenes
-from lfmvl_warehouse.training.run.plan import Wishes, make_plan
+from lfmvl_warehouse.training.run.plan import RunOverrides, make_plan
 from lfmvl_warehouse.training.run.state import LOG_FILE, STATE_FILE
 from lfmvl_warehouse.training.run.train_settings import TrainSettings
 from lfmvl_warehouse.training.run.training_run import told_by, with_smallest_shape
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(300)  # seconds on a quiet machine, minutes on 
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
+def images(tmp_path_factory):
     directory = tmp_path_factory.mktemp("data") / "bins"
     scene_folder(directory)
     return directory
@@ -67,9 +67,9 @@ def answer(checkpoint):
 
 
 @pytest.fixture(scope="module")
-def tiny(pictures, tmp_path_factory):
+def tiny(images, tmp_path_factory):
     run = tmp_path_factory.mktemp("tiny") / "run"
-    assert train("--data", pictures, "--tiny", "--steps", 40, "--out", run) == 0
+    assert train("--data", images, "--tiny", "--steps", 40, "--out", run) == 0
     return run
 
 
@@ -81,14 +81,14 @@ def test_from_nothing_it_learns_and_the_checkpoint_answers(tiny):
     assert reply.tokens
 
 
-def test_others_may_draw_the_pictures(pictures, tmp_path):
+def test_others_may_draw_the_images(images, tmp_path):
     run = tmp_path / "run"
-    assert train("--data", pictures, "--tiny", "--steps", 2, "--workers", 1, "--out", run) == 0
+    assert train("--data", images, "--tiny", "--steps", 2, "--workers", 1, "--out", run) == 0
     assert len(losses(run, "loss")) == 2
     assert "1 CPU processes of one thread" in (run / "checkpoint" / "README.md").read_text()
 
 
-def test_card_and_facts_say_what_the_data_was(tiny, pictures):
+def test_card_and_facts_say_what_the_data_was(tiny, images):
     facts = json.loads((tiny / "checkpoint" / FACTS_FILE).read_text())
     assert facts["data"]["name"] == "bins"
     assert facts["data"]["pictures"] == 12
@@ -98,11 +98,11 @@ def test_card_and_facts_say_what_the_data_was(tiny, pictures):
     assert facts["labels"] == facts["kinds"]
     assert "does not list 'submarine'" in label_remark(str(tiny / "checkpoint"), ("submarine",))
     card = (tiny / "checkpoint" / "README.md").read_text()
-    assert "bins: 11 pictures to learn from" in card
+    assert "bins: 11 images to learn from" in card
     assert f"{facts['data']['boxes']} boxes of {len(facts['kinds'])} categories" in card
     assert "| 40 updates |" in card
     for text in (card, json.dumps(facts)):
-        assert str(pictures.parent) not in text
+        assert str(images.parent) not in text
 
 
 def test_an_export_says_what_it_wrote(tiny, tmp_path, capsys):
@@ -114,7 +114,7 @@ def test_an_export_says_what_it_wrote(tiny, tmp_path, capsys):
     assert (tmp_path / "copy" / "README.md").is_file()
 
 
-def test_resuming_remembers_the_pictures(tiny, pictures, tmp_path, capsys):
+def test_resuming_remembers_the_images(tiny, images, tmp_path, capsys):
     run = tmp_path / "run"
     shutil.copytree(tiny, run)
     assert train("--resume", "--tiny", "--steps", 42, "--out", run) == 0
@@ -124,9 +124,9 @@ def test_resuming_remembers_the_pictures(tiny, pictures, tmp_path, capsys):
     assert "from step 40" in capsys.readouterr().out
 
 
-def test_resuming_on_other_pictures_is_refused(tiny, pictures, tmp_path, capsys):
+def test_resuming_on_other_images_is_refused(tiny, images, tmp_path, capsys):
     other = tmp_path / "bins"
-    shutil.copytree(pictures, other)
+    shutil.copytree(images, other)
     again = ("--resume", "--steps", 40, "--out", tiny)
     assert train(*again, "--tiny", "--data", other) == 0  # moved, but the same
     output = capsys.readouterr().out
@@ -137,22 +137,22 @@ def test_resuming_on_other_pictures_is_refused(tiny, pictures, tmp_path, capsys)
     add_box(content, 0, content["categories"][0]["id"], [5, 5, 50, 50])
     save(path, content)
     before = (tiny / STATE_FILE).read_bytes()
-    for wish, told in (
-        (("--tiny", "--data", other), "was trained on bins: 12 pictures"),
+    for given, told in (
+        (("--tiny", "--data", other), "was trained on bins: 12 images"),
         (("--from", "bundled"), "was started from nothing, not from bundled"),
         (("--tiny", "--mix", 0.5), "was trained with --mix 0"),
         (("--tiny", "--rate", 0.5), "was trained with --rate 1"),
         (("--tiny", "--seed", 1), "seed 0; resume it with the same ones"),
         ((), "choose another directory"),
     ):
-        assert train(*again, *wish) == 2
+        assert train(*again, *given) == 2
         assert told in capsys.readouterr().err
     assert (tiny / STATE_FILE).read_bytes() == before
 
 
-def test_from_the_bundled_weights_it_goes_on_learning(pictures, tmp_path, capsys):
+def test_from_the_bundled_weights_it_goes_on_learning(images, tmp_path, capsys):
     run = tmp_path / "run"
-    start = ("--data", pictures, "--from", "bundled", "--out", run)
+    start = ("--data", images, "--from", "bundled", "--out", run)
     assert train(*start, "--steps", 9) == 0
     facts = json.loads((run / "checkpoint" / FACTS_FILE).read_text())
     assert [record["step"] for record in facts["held_out"]] == [0, 9]
@@ -165,9 +165,9 @@ def test_from_the_bundled_weights_it_goes_on_learning(pictures, tmp_path, capsys
     assert "from step 9" in capsys.readouterr().out
 
 
-def test_a_plan_can_be_sent_to_another_process(pictures, tmp_path):
+def test_a_plan_can_be_sent_to_another_process(images, tmp_path):
     settings = with_smallest_shape(TrainSettings(out=tmp_path, processes=1))
-    plan = make_plan(settings, Wishes(data=pictures, mix=0.2), resume=False)
+    plan = make_plan(settings, RunOverrides(data=images, mix=0.2), resume=False)
     plan = pickle.loads(pickle.dumps(plan))
     trainer = plan.trainer(0)
     assert isinstance(plan.source(), MixedScenes)
@@ -178,22 +178,22 @@ def test_a_plan_can_be_sent_to_another_process(pictures, tmp_path):
 
 def test_what_another_process_says_comes_through():
     try:
-        raise UserError("the picture a.png is gone; put it back")
+        raise UserError("the image a.png is gone; put it back")
     except UserError:
-        assert told_by(traceback.format_exc()) == "the picture a.png is gone; put it back"
+        assert told_by(traceback.format_exc()) == "the image a.png is gone; put it back"
     try:
         raise ValueError("UserError: no")
     except ValueError:
         assert told_by(traceback.format_exc()) is None
 
 
-def test_what_does_not_go_together_is_said(pictures, tmp_path, capsys):
+def test_what_does_not_go_together_is_said(images, tmp_path, capsys):
     out = ("--steps", 1, "--out", tmp_path / "run")
     assert train(*out, "--mix", 0.5) == 2
-    assert "--mix adds warehouse scenes to the pictures of --data" in capsys.readouterr().err
+    assert "--mix adds warehouse scenes to the images of --data" in capsys.readouterr().err
     assert train(*out, "--tiny", "--from", "bundled") == 2
     assert "--tiny" in capsys.readouterr().err
-    assert train(*out, "--data", pictures, "--mix", 1.5) == 2
+    assert train(*out, "--data", images, "--mix", 1.5) == 2
     assert "mix is a share" in capsys.readouterr().err
     assert train(*out, "--data", tmp_path) == 2
     assert "no annotations in COCO format" in capsys.readouterr().err

@@ -53,9 +53,9 @@ def alive(group):
 
 @pytest.mark.parametrize("helpers", ["--processes 2", "--processes 1 --workers 1"])
 def test_no_process_goes_on_after_the_command_was_killed(tmp_path, helpers):
-    pictures, run = tmp_path / "bins", tmp_path / "run"
-    scene_folder(pictures)
-    command = f"train --data {pictures} --tiny --batch 2 --minutes 60 --out {run} {helpers}"
+    images, run = tmp_path / "bins", tmp_path / "run"
+    scene_folder(images)
+    command = f"train --data {images} --tiny --batch 2 --minutes 60 --out {run} {helpers}"
     command += " --device cpu"
     ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]  # as what a script starts with &
     process = subprocess.Popen(

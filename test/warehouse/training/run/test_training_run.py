@@ -98,7 +98,7 @@ def test_ranks_see_different_scenes_on_the_same_grids(rectangles, tokenizer):
     assert [batch.grid for batch in first] == [batch.grid for batch in second]
     assert len(first) == 6
     assert not all(
-        torch.equal(a.pictures[0], b.pictures[0]) for a, b in zip(first, second, strict=True)
+        torch.equal(a.images[0], b.images[0]) for a, b in zip(first, second, strict=True)
     )
     again = streams[0].chunk(3, max_objects=2)
     assert all(torch.equal(a.ids, b.ids) for a, b in zip(first, again, strict=True))

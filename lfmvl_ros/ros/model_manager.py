@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model in use, and another one on its way: loaded in the background, then exchanged."""
+"""The model in use, and its replacement: loaded in the background, then swapped in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _same_model(
     return lambda: settings().model_key == first.model_key
 
 
-class ModelKeeper:
+class ModelManager:
     """Holds model and pipeline from configure to cleanup.
 
     Args:
@@ -35,7 +35,7 @@ class ModelKeeper:
 
     Attributes:
         pipeline: None while there is no model.
-        problem: why the last exchange failed, "" when it did not. It stays until another one is
+        problem: why the last swap failed, "" when it did not. It stays until another one is
             asked for.
     """
 
@@ -78,11 +78,11 @@ class ModelKeeper:
             self._model, self._loaded = model, first.model_key
             self.pipeline, self.problem = pipeline, ""
         self._pass_on_notice(model)
-        self.want(settings())
+        self.request(settings())
         return model.name
 
-    def want(self, settings: PerceptionSettings) -> None:
-        """Exchange the model if the settings ask for another one; the newest wish counts."""
+    def request(self, settings: PerceptionSettings) -> None:
+        """ModelSwap the model if the settings ask for another one; the newest given counts."""
         with self._lock:
             if self._loaded is None or settings.model_key == self._loaded:
                 self._wanted = None
@@ -138,7 +138,7 @@ class ModelKeeper:
                 if model is not None and self.pipeline is not None:
                     unused, old = None, self._model
                     self._model, self._loaded = model, wanted.model_key
-                    self.pipeline.exchange(model, lambda: old.close() if old else None)
+                    self.pipeline.swap_model(model, lambda: old.close() if old else None)
                     self._log.info(f"{model.name} answers from now on")
                     self._pass_on_notice(model)
             loaded = self._loaded

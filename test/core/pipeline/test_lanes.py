@@ -14,7 +14,8 @@ from lfmvl_ros.core.config import TrackerSettings, TriggerSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.parsing import parse_reply
-from lfmvl_ros.core.pipeline.lane import Lane, longest_waiting
+from lfmvl_ros.core.pipeline.lane import Lane
+from lfmvl_ros.core.pipeline.lanes import longest_waiting
 from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
@@ -151,4 +152,4 @@ def test_what_was_seen_before_time_started_again_is_not_looked_up() -> None:
     assert len(seen[1]) == 1
     lane.arrive(5, 0.0)
     assert job.last_seen() is None
-    assert lane.tracker.remembered_frames == 0
+    assert len(lane.tracker._bridge) == 0

@@ -17,7 +17,7 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.models.load import check_model
-from lfmvl_ros.ros.model_keeper import ModelKeeper
+from lfmvl_ros.ros.model_manager import ModelManager
 
 from .conftest import values
 
@@ -49,39 +49,39 @@ def test_a_directory_without_a_checkpoint_and_names_that_are_good(tmp_path):
         check_model(PerceptionSettings(model=model))
 
 
-def test_many_wishes_end_in_the_last_one(tmp_path):
-    """Good and damaged models wished for faster than they load; the last one is what stays."""
+def test_of_many_requests_the_last_one_stays(tmp_path):
+    """Good and damaged models requested faster than they load; the last one is what stays."""
     for name in ("a", "b"):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps(model("tote")[0]) + "\n")
     (tmp_path / "bad.jsonl").write_text("no JSON\n")
     settings = {name: PerceptionSettings(model=str(tmp_path / f"{name}.jsonl"))
                 for name in ("a", "b", "bad")}  # fmt: skip
-    log, reverted, answers = logging.getLogger("keeper"), queue.Queue(), queue.Queue()
-    keeper = ModelKeeper(log, reverted.put)
-    assert keeper.configure(lambda: settings["a"], answers.put) == "a.jsonl"
-    keeper.pipeline.start()
+    log, reverted, answers = logging.getLogger("models"), queue.Queue(), queue.Queue()
+    models = ModelManager(log, reverted.put)
+    assert models.configure(lambda: settings["a"], answers.put) == "a.jsonl"
+    models.pipeline.start()
     for stamp_ms, name in enumerate(["b", "bad", "a"] * 20 + ["b"], start=1):
-        keeper.want(settings[name])
-        keeper.pipeline.submit(Frame(np.zeros((48, 64, 3), np.uint8), stamp_ms * 10**6))
+        models.request(settings[name])
+        models.pipeline.submit(Frame(np.zeros((48, 64, 3), np.uint8), stamp_ms * 10**6))
     deadline_s = time.monotonic() + 30
-    while keeper.loading or keeper.pipeline.status().model != "b.jsonl":
+    while models.loading or models.pipeline.status().model != "b.jsonl":
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
-    assert keeper.problem == ""
-    keeper.want(settings["bad"])
-    while not keeper.problem:
+    assert models.problem == ""
+    models.request(settings["bad"])
+    while not models.problem:
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
     while reverted.get(timeout=30) != settings["b"].model_key:
         pass
-    assert keeper.pipeline.status().model == "b.jsonl"
-    keeper.pipeline.submit(Frame(np.zeros((48, 64, 3), np.uint8), 10**12))
+    assert models.pipeline.status().model == "b.jsonl"
+    models.pipeline.submit(Frame(np.zeros((48, 64, 3), np.uint8), 10**12))
     assert answers.get(timeout=30).grounding.outcome.is_evidence
-    pipeline = keeper.pipeline
+    pipeline = models.pipeline
     assert pipeline.stop()
-    keeper.release(True)
-    keeper.want(settings["a"])  # nothing is in use: nothing to exchange
-    assert (keeper.pipeline, keeper.loading) == (None, "")
+    models.release(True)
+    models.request(settings["a"])  # nothing is in use: nothing to swap
+    assert (models.pipeline, models.loading) == (None, "")
 
 
 def parameter(world, name):
@@ -145,7 +145,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_old_one(world):
     assert world.health("model", lambda s: values(s)["model"] == "good.jsonl").level == OK
 
 
-def test_the_newest_wish_counts_and_life_goes_on_around_it(world):
+def test_the_newest_request_counts_and_life_goes_on_around_it(world):
     process = world.perception(model("red tote"), query="red tote")
     grounding = world.listen(String, "grounding")
     world.camera().start()

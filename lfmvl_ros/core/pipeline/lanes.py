@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All cameras of a pipeline: one lock, one model, and the camera that has waited longest is next.
+
+With ``n`` cameras and batches of ``b``, no camera waits for more than ``ceil(n / b)`` model calls
+beside the one under way, whatever the rates and clocks of the cameras.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future
+
+from lfmvl_ros.core.config import PerceptionSettings, TriggerSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.pipeline.lane import Job, Lane
+from lfmvl_ros.core.report import Answer, LaneStatus
+from lfmvl_ros.core.timeline import Verdict
+
+
+class Lanes:
+    """The lanes by camera name, each made with its camera's first frame.
+
+    Args:
+        settings: of trigger and trackers; change them with :meth:`configure`.
+
+    Attributes:
+        lock: guards all lanes except their trackers; notified when a job may be ready. A method
+            that needs it held says so; the others take it.
+    """
+
+    def __init__(self, settings: PerceptionSettings) -> None:
+        self.lock = threading.Condition()
+        self._settings = settings
+        self._enabled = True
+        self._lanes: dict[str, Lane] = {}
+
+    def __getitem__(self, camera: str) -> Lane:
+        return self._lanes[camera]
+
+    def get(self, camera: str) -> Lane | None:
+        """Return the lane of a camera; None before its first frame."""
+        return self._lanes.get(camera)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether frames are given to the model without a request."""
+        return self._enabled
+
+    @enabled.setter
+    def enabled(self, value: bool) -> None:
+        with self.lock:
+            self._enabled = value
+            self.lock.notify()
+
+    def configure(self, settings: PerceptionSettings) -> None:
+        """Use other settings from now on. The lock is held."""
+        self._settings = settings
+        for lane in self._lanes.values():
+            lane.tracker.configure(settings.tracker)
+        self.lock.notify()
+
+    def arrive(self, frame: Frame, verdict: Verdict | None) -> int | None:
+        """Count a frame; return the epoch that it belongs to, None when it is out of order."""
+        with self.lock:
+            lane = self._lanes.get(frame.camera)
+            if lane is None:
+                lane = self._lanes[frame.camera] = Lane(self._settings.tracker)
+            window_ns = self._settings.tracker.reorder_window_s * 1e9
+            return lane.arrive(frame.stamp_ns, window_ns, verdict)
+
+    def hand_over(self, frame: Frame, now_ns: int, epoch: int | None) -> None:
+        """Let a frame that has arrived wait for the model."""
+        with self.lock:
+            self._lanes[frame.camera].hand_over(frame, now_ns, epoch)
+            self.lock.notify()
+
+    def request(self, camera: str) -> Future[Answer]:
+        """Request an answer about the newest frame of a camera. The lock is held.
+
+        Raises:
+            UserError: no frame has come yet.
+        """
+        self.newest_frame(camera)
+        self.lock.notify()
+        return self._lanes[camera].request(time.monotonic_ns())
+
+    def newest_frame(self, camera: str) -> Frame:
+        """Return the newest frame of a camera. The lock is held.
+
+        Raises:
+            UserError: no frame has come yet.
+        """
+        lane = self._lanes.get(camera)
+        if lane is None or lane.latest is None:
+            raise UserError("no camera frame has come yet; check the image topic")
+        return lane.latest[0]
+
+    def take_jobs(self) -> list[Job]:
+        """Return the jobs of the next model call, if there are any. The lock is held.
+
+        Returns:
+            One batch, the camera first that has waited longest.
+        """
+        lanes = longest_waiting(self._lanes.values(), self._settings.trigger, self._enabled)
+        now_ns = time.monotonic_ns()
+        return [lane.take(now_ns) for lane in lanes]
+
+    def refuse_requests(self, reason: str) -> None:
+        """Tell all who wait for an answer that there will be none."""
+        with self.lock:
+            for lane in self._lanes.values():
+                lane.refuse_requests(reason)
+
+    def forget_answers(self) -> None:
+        """Expect nothing of the next answers: another model words them. The lock is held."""
+        for lane in self._lanes.values():
+            lane.answered = None
+
+    def status(self, now_ns: int) -> dict[str, LaneStatus]:
+        """Return the counters of each camera. The lock is held."""
+        return {name: lane.status(now_ns) for name, lane in self._lanes.items()}
+
+
+def longest_waiting(lanes: Iterable[Lane], trigger: TriggerSettings, enabled: bool) -> list[Lane]:
+    """Return the lanes that are ready, the one that has waited longest first, one batch of them."""
+    ready = [lane for lane in lanes if lane.is_ready(trigger, enabled)]
+    ready.sort(key=lambda lane: math.inf if lane.waits_since_ns is None else lane.waits_since_ns)
+    return ready[: trigger.max_batch]

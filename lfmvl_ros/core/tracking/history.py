@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The answers that were applied to the tracks of one camera, and what follows for the next one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.timeline import jumped_back
+from lfmvl_ros.core.tracking.applied import Ignored, Restart
+from lfmvl_ros.core.tracking.life import Cadence
+from lfmvl_ros.core.tracking.table import Table
+from lfmvl_ros.core.tracking.update import Step, of_query
+
+HISTORY = 32
+"""How many answers are remembered, so that one that comes out of order can be put before them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """An answer that was applied, and the tracks after it."""
+
+    grounding: Grounding
+    step: Step
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """Everything a tracker knows. It is replaced as a whole, so readers need no lock.
+
+    Attributes:
+        entries: answers in the order of their frames, the newest last; at most ``HISTORY``.
+        cadence: rate and delay of the answers.
+        query_version: newest version of the query that was answered.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    cadence: Cadence = field(default_factory=Cadence)
+    query_version: int = 0
+
+    @property
+    def table(self) -> Table:
+        """The tracks after the newest answer."""
+        return self.entries[-1].step.table if self.entries else Table()
+
+    def with_entries(self, entries: tuple[Entry, ...], cadence: Cadence) -> History:
+        """Return the history with other answers, of which the newest are kept."""
+        return replace(self, entries=entries[-HISTORY:], cadence=cadence)
+
+    def restart_reason(self, grounding: Grounding, window_ns: float) -> Restart | None:
+        """Return why all tracks have to end before this answer is applied; None if they stay.
+
+        Args:
+            grounding: the next answer.
+            window_ns: how much older than the newest it may be.
+
+        Raises:
+            ValueError: it is about another camera.
+        """
+        if not self.entries:
+            return None
+        newest = self.entries[-1].grounding
+        if grounding.camera != newest.camera:
+            raise ValueError(
+                f"a Tracker follows one camera ({newest.camera!r}), got an answer of "
+                f"{grounding.camera!r}; make one Tracker for each camera"
+            )
+        if jumped_back(newest.stamp_ns, grounding.stamp_ns, window_ns):
+            return Restart.TIME_JUMPED_BACK
+        if grounding.wh != newest.wh and grounding.stamp_ns >= newest.stamp_ns:
+            return Restart.IMAGE_SIZE_CHANGED
+        return None
+
+    def ignore_reason(self, grounding: Grounding) -> Ignored | None:
+        """Return why an answer changes nothing; None if it is to be applied."""
+        entries = self.entries
+        if grounding.query.version < self.query_version:
+            return Ignored.OLD_QUERY
+        for entry in entries:
+            same_frame = entry.grounding.stamp_ns == grounding.stamp_ns
+            if same_frame and entry.grounding.query.version == grounding.query.version:
+                return Ignored.DUPLICATE
+        if entries and grounding.stamp_ns < entries[0].grounding.stamp_ns:
+            return Ignored.TOO_LATE
+        return None
+
+    def with_query_of(self, grounding: Grounding) -> History:
+        """Return the history with the tracks that the answer's query still asks for.
+
+        Where that query is new, only the newest answer is kept: no later answer can be put before
+        the change.
+        """
+        if grounding.query.version <= self.query_version:
+            return self
+        return replace(
+            self,
+            entries=tuple(_narrowed(entry, grounding) for entry in self.entries[-1:]),
+            query_version=grounding.query.version,
+        )
+
+
+def _narrowed(entry: Entry, grounding: Grounding) -> Entry:
+    """Return ``entry`` without tracks that the query of ``grounding`` does not ask for."""
+    return replace(
+        entry, step=replace(entry.step, table=of_query(entry.step.table, grounding.query))
+    )
