@@ -215,11 +215,11 @@ def same_as_standard_parsers(call: RawCall, text: str) -> None:
             assert ast.literal_eval(item.value) == value
 
 
-@given(calls, st.sampled_from(WRITERS), st.randoms(use_true_random=False))
+@given(calls, st.sampled_from(WRITERS), st.integers(0, 2**32))
 @examples(1000)
-def test_fuzzed_outputs_never_raise_and_only_whole_calls_are_taken(items, write, dice) -> None:
+def test_fuzzed_outputs_never_raise_and_only_whole_calls_are_taken(items, write, seed) -> None:
     """Ten outputs an example: 10,000 of them, 100,000 in the deep profile."""
-    whole = write(items)
+    whole, dice = write(items), random.Random(seed)
     for _ in range(10):
         text = mangled(whole, dice)
         reading = read_calls(text)
