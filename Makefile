@@ -20,7 +20,7 @@ OUT      ?= out/demo
 WORKERS  ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); test $$n -lt 4 && echo $$n || echo 4)
 PYTEST   := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: help setup bench-setup demo test test-fast test-deep lint types pytest format clean
+.PHONY: help setup bench-setup demo evaluate test test-fast test-deep lint types pytest format clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,11 @@ $(STAMP): requirements-lock.txt requirements-grammar.txt requirements-server.txt
 demo: setup  ## camera, perception node and a subscriber over ROS 2 for 30 s; results in out/demo
 	@$(BIN)/lfmvl demo --duration $(DURATION) --camera "$(CAMERA)" --out "$(OUT)" \
 	  $(if $(QUERY),--query "$(QUERY)") $(if $(MODEL),--model "$(MODEL)")
+
+evaluate: setup  ## a scorecard of the bundled model on rendered images, in out/evaluate
+	@test -e out/labelled || $(BIN)/lfmvl scenes --labelled out/labelled --count 120 --seed 4242 --wh 384x288
+	@$(BIN)/lfmvl evaluate out/labelled --model "$(if $(MODEL),$(MODEL),bundled)" --out out/evaluate \
+	  --languages de,ja --robustness 12 --sustained 20
 
 test: lint types pytest  ## ruff, mypy and pytest: what CI runs
 

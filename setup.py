@@ -36,12 +36,19 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
         share("launch", "*.launch.py"),
         share("config", "*.yaml"),
+        share("config/rules", "*.yaml"),
         share("config", "*.xml"),
         share("config", "*.rviz"),
     ],
     # Everything else is a dependency of package.xml (rosdep) and requirements.txt (pip): colcon
     # neither installs nor may choke on it here.
     install_requires=["setuptools"],
+    # For commands that few need; each says when it lacks one.
+    extras_require={
+        "bags": ["rosbags>=0.11"],  # `lfmvl replay` and `lfmvl record`
+        "evaluate": ["faster-coco-eval>=1.7"],  # average precision of `lfmvl evaluate`
+        "rules": ["rule-engine>=5"],  # conditions of rules
+    },
     zip_safe=False,
     entry_points={
         "console_scripts": [
@@ -59,6 +66,7 @@ setup(
         "lfmvl_ros.sample_images": [f"scene = {WAREHOUSE}.image_source:sample_images"],
         "lfmvl_ros.query_remarks": [f"scene = {WAREHOUSE}.image_source:query_remark"],
         "lfmvl_ros.models": [f"bundled = {WAREHOUSE}:CATALOG_FILE"],
+        "lfmvl_ros.translations": [f"scene = {WAREHOUSE}.scenes:TRANSLATIONS"],
         "lfmvl_ros.question_sets": [f"scenes = {WAREHOUSE}.calibration_sets:question_sets"],
     },
 )

@@ -30,6 +30,9 @@ QUESTION_SETS = "lfmvl_ros.question_sets"
 """Name -> a function that returns :class:`lfmvl_ros.datasets.questions.QuestionSet` objects: one to
 fit a calibration on, and those to measure it with."""
 
+TRANSLATIONS = "lfmvl_ros.translations"
+"""Name -> language (ISO 639-1) -> label -> what it is called there."""
+
 QUERY_REMARKS = "lfmvl_ros.query_remarks"
 """Name of an image source -> a function ``(seed, labels)`` that returns a sentence or ""."""
 

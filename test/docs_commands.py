@@ -134,6 +134,15 @@ RULES = (
         camera="/camera/image_raw",
         prints=r"320x240 rgb8",
     ),
+    Rule(
+        r"^lfmvl rules check config/rules/aisle\.yaml$", quick=True, prints="rule person_in_aisle"
+    ),
+    Rule(
+        r"^lfmvl rules try config/rules/aisle\.yaml out/scene\.mp4",
+        first="lfmvl scenes --video out/scene.mp4 --no-boxes --seed 7",
+        prints=JSON_LAST,
+        leaves=("out/rules/annotated.mp4", "out/rules/preview.png", "out/rules/events.jsonl"),
+    ),
     Rule(r"^lfmvl config --(yaml|markdown)$", quick=True, prints=r"tracker"),
     Rule(r"^lfmvl config --yaml > config/default\.yaml$", quick=True),
     Rule(
@@ -147,6 +156,34 @@ RULES = (
         ),
         leaves=("DIR/calibration.json",),
     ),
+    Rule(
+        r"^lfmvl evaluate my-images --model bundled$",
+        first=LABELLED,
+        prints=JSON_LAST,
+        leaves=("out/evaluate/scorecard.json", "out/evaluate/scorecard.html"),
+    ),
+    Rule(
+        r"^lfmvl evaluate my-images .*--model runs/mine/checkpoint",
+        first=f"{LABELLED}; test -e before.json || "
+        "(lfmvl evaluate my-images --model bundled && cp out/evaluate/scorecard.json before.json)",
+        change=((r"--model runs/mine/checkpoint", "--model bundled"),),
+        prints=JSON_LAST,
+    ),
+    Rule(r"^lfmvl evaluate my-images", first=LABELLED, prints=JSON_LAST),
+    Rule(
+        r"^lfmvl record out/camera",
+        needs=("rosbags",),
+        leaves=("out/camera/metadata.yaml",),
+        change=((r"^", "rm -rf out/camera; "),),
+    ),
+    Rule(
+        r"^lfmvl replay out/camera",
+        needs=("rosbags",),
+        first="test -e out/camera || lfmvl record out/camera --seconds 4",
+        change=((r"^", "rm -rf out/tracks out/measured; "),),
+        prints=JSON_LAST,
+    ),
+    Rule(r"^make evaluate$", prints=JSON_LAST, leaves=("out/evaluate/scorecard.html",)),
     Rule(r"^lfmvl train --out runs/warehouse --export", leaves=("my-checkpoint",)),
     Rule(
         r"^lfmvl train --data my-images --from bundled$",
@@ -170,6 +207,7 @@ RULES = (
         needs=("gguf", "xllamacpp"),
         change=((r"$", " --questions 4"),),
     ),
+    Rule(r"^python benchmarks/rules\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/places\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/decoding_identity\.py --out out", change=((r"$", " --frames 24"),)),
     # The sample subscriber runs until it is stopped.

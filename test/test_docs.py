@@ -19,11 +19,13 @@ from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.report import Answer, LaneStatus, PipelineStatus
+from lfmvl_ros.core.rules import RuleEngine, RuleSet
 from lfmvl_ros.core.settings import Group
 from lfmvl_ros.core.settings_text import to_markdown
 from lfmvl_ros.core.tracking import Applied, Ignored
 from lfmvl_ros.ros.diagnostics.health import CameraMonitor, ModelMonitor
 from lfmvl_ros.ros.diagnostics.rate_health import Placement, RateMonitor
+from lfmvl_ros.ros.diagnostics.rules_health import rules_health
 from lfmvl_ros.ros.sensors.intake import FrameIntake
 from lfmvl_ros.ros.sensors.rates import RateLog
 from lfmvl_ros.ros.spatial.place_health import PlaceCounters, PlaceMonitor
@@ -156,7 +158,8 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
         transforms_dropped=0,
         frame_id="",
     )
-    values = (*camera.values, *model.values, *imu.values, *places.values)
+    rules = rules_health(RuleEngine(RuleSet()).status(), "", "")
+    values = (*camera.values, *model.values, *imu.values, *places.values, *rules.values)
     made = {key for key in values if not key.startswith("outcome.")}
     assert made <= told
     known = {"diagnostics.camera_stale_s", "diagnostics.answer_stale_s", "camera", "commands",
@@ -172,6 +175,7 @@ def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
             "perception_node.py",
             "outputs.py",
             "channel.py",
+            "rules_channel.py",
             "gyroscope.py",
             "spatial/place_channel.py",
             "spatial/place_outputs.py",
@@ -183,8 +187,8 @@ def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
 
     def made(call: str) -> set[str]:
         prefix = r"(?:channel\.prefix \+ |self\.prefix \+ |prefix \+ |f)?"
-        found = re.findall(rf"\b{call}\(\s*[\w ]+,\s*{prefix}\"([^\"]+)\"", source)
-        return {name.replace("{self.prefix}", "") for name in found}
+        found = re.findall(rf"\b_?{call}\(\s*[\w ]+,\s*{prefix}\"([^\"]+)\"", source)
+        return {name.replace("{self.prefix}", "").replace("{name}", "<name>") for name in found}
 
     def told(pattern: str) -> set[str]:
         cells = re.findall(pattern, INTERFACE, re.MULTILINE)

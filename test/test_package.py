@@ -70,6 +70,7 @@ def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         r".*/share/lfmvl_ros/launch/perception\.launch\.py",
         r".*/share/lfmvl_ros/launch/demo\.launch\.py",
         r".*/share/lfmvl_ros/config/default\.yaml",
+        r".*/share/lfmvl_ros/config/rules/aisle\.yaml",
         r".*/share/lfmvl_ros/config/.*\.rviz",
         r".*/share/lfmvl_ros/config/fastdds_images\.xml",
         r".*/share/lfmvl_ros/config/fastdds_images_small\.xml",

@@ -208,7 +208,9 @@ def test_every_schema_is_one() -> None:
     files = sorted(FOLDER.glob("*.schema.json"))
     assert [path.name for path in files] == [
         "command_result.schema.json",
+        "event.schema.json",
         "grounding.schema.json",
+        "scorecard.schema.json",
         "track_states.schema.json",
     ]
     for path in files:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from lfmvl_ros.datasets.coco import CocoFolder, CocoPicture
 from lfmvl_ros.datasets.coco_images import CocoImages
 from lfmvl_ros.datasets.coco_reading import read_folder
 from lfmvl_ros.datasets.questions import MIN_AREA, Asked, any_question
-from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
+from lfmvl_ros.models.checkpoint_labels import trained_on
 
 LEAST_TO_FIT, LEAST_TO_MEASURE = 50, 20  # labelled objects
 _SEED = 6_600  # of the questions
@@ -68,7 +67,7 @@ def image_sets(directory: Path, checkpoint: Path) -> tuple[ImageSet, ImageSet]:
     """
     folder = read_folder(directory)
     fit, measured = folder.training, folder.held_out
-    learnt = _learnt_from(checkpoint) == folder.fingerprint()
+    learnt = trained_on(str(checkpoint)) == folder.fingerprint()
     if learnt:
         fit, measured = folder.held_out[::2], folder.held_out[1::2]
     sets = ImageSet("fit", folder, fit), ImageSet("held out", folder, measured)
@@ -80,12 +79,3 @@ def image_sets(directory: Path, checkpoint: Path) -> tuple[ImageSet, ImageSet]:
             f"{LEAST_TO_MEASURE}: label more images, or put more of them in its val split"
         )
     return sets
-
-
-def _learnt_from(checkpoint: Path) -> str:
-    """Return the fingerprint of the folder that a checkpoint was trained on; "" where unknown."""
-    try:
-        facts = json.loads((checkpoint / FACTS_FILE).read_text(encoding="utf-8"))
-        return str(facts["data"]["fingerprint"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""

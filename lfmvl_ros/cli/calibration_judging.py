@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lfmvl_ros.core.ask import Request
-from lfmvl_ros.core.boxes import FloatArray, iou_matrix, normalise
+from lfmvl_ros.core.boxes import FloatArray, iou_matrix, match_greedily, normalise
 from lfmvl_ros.core.calibration.calibration import Evidence
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
@@ -100,10 +100,7 @@ def judge(grounding: Grounding, item: Asked) -> Sequence[tuple[int, bool]]:
         same = [[label == target.label for target in expected] for label in found.labels]
         overlaps = np.where(np.array(same), overlaps, 0.0)
     hit = np.zeros(len(found), bool)
-    while overlaps.size and overlaps.max() >= FOUND_IOU:
-        row, column = np.unravel_index(overlaps.argmax(), overlaps.shape)
-        hit[row] = True
-        overlaps[row, :] = overlaps[:, column] = 0.0
+    hit[[row for row, _ in match_greedily(overlaps, FOUND_IOU)]] = True
     small = [target for target in item.scene.targets if not target.counts]
     rows = []
     for i, label in enumerate(found.labels):

@@ -12,7 +12,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.settings import SettingInfo
 
 # Those that only mean something to a node.
-_NODE_ONLY = ("autostart", "bond_timeout", "cameras", "compressed_input", "query")
+_NODE_ONLY = ("autostart", "bond_timeout", "cameras", "compressed_input", "query", "rules_file")
 _NODE_GROUPS = ("commands.", "diagnostics.", "ego_motion.", "spatial.", "trigger.")
 
 

@@ -23,9 +23,13 @@ _OWN = {
     "demo": "camera, perception node and a subscriber over DDS; images and figures in out/demo",
     "ground": "find objects in an image, print the grounding JSON",
     "track": "find and track objects in a video",
+    "rules": "check a file of zones and rules about the tracks, or try it on a video",
     "tokens": "image size -> tiles and image tokens, and what each setting would change",
     "export": "write a checkpoint as GGUF files for llama.cpp's server",
     "calibrate": "fit and measure what a checkpoint's confidences mean, on held-out scenes",
+    "evaluate": "measure models on labelled images: a scorecard, as JSON and as a page",
+    "record": "write a bag of camera images: a rendered scene, a video or a folder",
+    "replay": "run the pipeline on a bag without ROS, write tracks into a new one",
     "doctor": "check installation, checkpoint, DDS settings and camera topic; say what is wrong",
     "config": "print every setting: YAML for a node, or the documentation's table",
 }

@@ -17,6 +17,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.core.whole_files import JsonLines, finite, make_folder
@@ -61,13 +62,12 @@ class Run:
     first_seen_ns: dict[int, int] = field(default_factory=dict)
     longest_ns: int = 0
 
-    def ask(self) -> dict[str, object]:
-        """Wait for an answer about the newest frame; return its JSON document."""
+    def ask(self) -> Answer:
+        """Wait for an answer about the newest frame."""
         answer = self.pipeline.request_answer().result()
-        grounding = answer.grounding
-        self.answer_ms.append(grounding.reply.times.total_s * 1e3)
-        self.outcomes[grounding.outcome.value] += 1
-        return grounding.to_dict(answer.applied.id_texts)
+        self.answer_ms.append(answer.grounding.reply.times.total_s * 1e3)
+        self.outcomes[answer.grounding.outcome.value] += 1
+        return answer
 
     def count(self, tracks: Tracks) -> None:
         """Remember how long each id has lived."""
@@ -93,10 +93,15 @@ class Run:
         }
 
 
+def check_answer_hz(rate_hz: float) -> None:
+    """Raise a :class:`UserError` for a rate of answers that makes no sense."""
+    if not 0.01 <= rate_hz <= 240:
+        raise UserError(f"--answer-hz must be between 0.01 and 240, got {rate_hz}")
+
+
 def run(args: argparse.Namespace) -> int:
     """Track; exit code 0, or 1 when not one answer could be read."""
-    if not 0.01 <= args.answer_hz <= 240:
-        raise UserError(f"--answer-hz must be between 0.01 and 240, got {args.answer_hz}")
+    check_answer_hz(args.answer_hz)
     settings = settings_from(args, query=args.query)
     warn_of_labels(settings.model, Query.parse(settings.query))
     video = VideoReader(args.video)
@@ -143,7 +148,8 @@ def _follow(
         tracks = state.pipeline.submit(frame)
         if time_ns >= due_ns:
             due_ns += period_ns
-            answers.write(state.ask())
+            answer = state.ask()
+            answers.write(answer.grounding.to_dict(answer.applied.id_texts))
             tracks = state.pipeline.recall(frame)
         state.count(tracks)
         tracks_file.write(tracks.to_dict())

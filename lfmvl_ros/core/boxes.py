@@ -102,3 +102,22 @@ def iou_pairs(a: FloatArray, b: FloatArray) -> FloatArray:
     inter = np.asarray(sides[:, 0] * sides[:, 1], dtype=np.float64)
     union = area(a) + area(b) - inter
     return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+
+
+def match_greedily(overlaps: FloatArray, least: float) -> list[tuple[int, int]]:
+    """Return one-to-one pairs of row and column, the largest overlap first.
+
+    Args:
+        overlaps: ``(N, M)``, for example of :func:`iou_matrix`; pairs that must not match are 0.
+        least: an overlap below it makes no pair; above 0.
+
+    >>> match_greedily(np.array([[0.9, 0.6], [0.8, 0.0]]), 0.5)
+    [(0, 0)]
+    """
+    left = np.array(overlaps, dtype=np.float64)
+    pairs: list[tuple[int, int]] = []
+    while left.size and left.max() >= least:
+        row, column = divmod(int(left.argmax()), left.shape[1])
+        pairs.append((row, column))
+        left[row, :] = left[:, column] = 0.0
+    return pairs

@@ -273,6 +273,12 @@ class PerceptionSettings(Group):
         " name.",
         read_only=True,
     )
+    rules_file: str = setting(
+        "",
+        "YAML file of zones and rules about the tracks (docs/rules.md); what they find is published"
+        " on events. It is read again when it changes; while it has mistakes, the rules before stay"
+        " in force. Empty: no rules.",
+    )
     generation: GenerationSettings = field(default_factory=GenerationSettings)
     image: ImageSettings = field(default_factory=ImageSettings)
     trigger: TriggerSettings = field(default_factory=TriggerSettings)

@@ -22,16 +22,30 @@ def known_labels(model: str) -> KnownLabels | None:
         None where there is no list: published checkpoints, recordings, and directories without the
         facts that ``lfmvl train`` writes.
     """
+    facts = _facts(model)
+    labels = _words(facts, "labels") or _words(facts, "kinds")  # older ones list kinds only
+    return KnownLabels(labels, _words(facts, "colours")) if labels else None
+
+
+def trained_on(model: str) -> str:
+    """Return the fingerprint of the labelled folder that a model was trained on; "" where unknown.
+
+    It is that of :meth:`lfmvl_ros.datasets.coco.CocoFolder.fingerprint`.
+    """
+    data = _facts(model).get("data")
+    return str(data.get("fingerprint", "")) if isinstance(data, dict) else ""
+
+
+def _facts(model: str) -> dict[str, Any]:
+    """Return what stands beside the weights of a ``model`` setting; nothing where there is none."""
     entry = find(model.strip())
     try:
         folder = user_path(model.strip(), "model")
         if not is_directory(folder) and entry is not None and entry.directory:
             folder = Path(entry.source)
-        facts = read_json_object(folder / FACTS_FILE)
+        return read_json_object(folder / FACTS_FILE)
     except UserError:
-        return None
-    labels = _words(facts, "labels") or _words(facts, "kinds")  # older ones list kinds only
-    return KnownLabels(labels, _words(facts, "colours")) if labels else None
+        return {}
 
 
 def label_remark(model: str, labels: tuple[str, ...]) -> str:
@@ -40,6 +54,6 @@ def label_remark(model: str, labels: tuple[str, ...]) -> str:
     return "" if known is None else known.remark(labels, model)
 
 
-def _words(facts: Any, name: str) -> tuple[str, ...]:
-    words = facts.get(name) if isinstance(facts, dict) else None
+def _words(facts: dict[str, Any], name: str) -> tuple[str, ...]:
+    words = facts.get(name)
     return tuple(word for word in words if isinstance(word, str)) if isinstance(words, list) else ()

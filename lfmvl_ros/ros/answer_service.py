@@ -32,7 +32,7 @@ from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.model_manager import ModelManager
 
 MOST_WAITING = 1000
-_BURST, _PAUSE_S = 5, 0.02  # responses without a pause, and the pause after each further one
+_BURST, _PAUSE_S = 5, 0.05  # responses without a pause, and the pause after each further one
 
 
 class AnswerService:

@@ -28,6 +28,7 @@ from lfmvl_ros.ros.shared import Shared
 
 if TYPE_CHECKING:
     from lfmvl_ros.core.spatial.places import Places
+    from lfmvl_ros.ros.rules_channel import RulesChannel
     from lfmvl_ros.ros.spatial.place_channel import PlaceChannel
 
 
@@ -49,6 +50,7 @@ class CameraChannel:
         self._node, self._gate, self._streams = shared.node, shared.gate, shared.streams
         self._ego: EgoMotionInput | None = None
         self._places: PlaceChannel | None = None
+        self._rules: RulesChannel | None = None
         self._subscriptions: list[Subscription] = []
         self._outputs: Outputs | None = None
         self._monitor: CameraMonitor | None = None
@@ -79,6 +81,15 @@ class CameraChannel:
                 self._settings,
                 self._warn,
             )
+        self._open_rules()
+
+    def _open_rules(self) -> None:
+        if self._settings().rules_file:
+            from lfmvl_ros.ros.rules_channel import RulesChannel  # most nodes need none
+
+            self._rules = RulesChannel(
+                self._node, self._streams, self._gate, self.name, self._settings, self._warn
+            )
 
     def start(self) -> None:
         """Subscribe to the camera, and to the gyroscope if there is to be one."""
@@ -93,6 +104,8 @@ class CameraChannel:
             )
         if self._places is not None:
             self._places.start(topic)
+        if self._rules is not None:
+            self._rules.start()
         self._intake.start()
         assert self._outputs is not None
         self._subscriptions = [
@@ -126,6 +139,8 @@ class CameraChannel:
         self.newest_tracks = None
         if self._places is not None:
             self._places.stop()
+        if self._rules is not None:
+            self._rules.stop()
         if (pipeline := self._shared.pipeline) is not None:
             pipeline.set_ego_motion(self.name, None)
 
@@ -137,6 +152,9 @@ class CameraChannel:
         places, self._places = self._places, None
         if places is not None:
             places.close()
+        rules, self._rules = self._rules, None
+        if rules is not None:
+            rules.close()
 
     # -- results -----------------------------------------------------------------------------------
 
@@ -150,6 +168,18 @@ class CameraChannel:
         outputs = self._outputs
         if outputs is not None:
             self._gate.call(outputs.answer, answer)
+        if self._rules is not None:
+            self._rules.answer(answer)
+
+    def poll(self) -> None:
+        """Look for changes of the rules file; not while the node's state changes."""
+        if self._rules is not None:
+            self._rules.poll()
+        elif self._outputs is not None:
+            self._open_rules()
+            if self._rules is not None and self._monitor is not None:
+                self._rules.activate()
+                self._rules.start()
 
     @property
     def newest_places(self) -> Places | None:
@@ -164,11 +194,12 @@ class CameraChannel:
             return []
         intake, arrivals = self._intake.status(), self._arrivals.status()
         camera = monitor.report(intake, pipeline, self._settings(), now_s, arrivals)
-        ego, places = self._ego, self._places
+        ego, places, rules = self._ego, self._places, self._rules
         return [
             camera,
             *([] if ego is None else ego.health(now_s)),
             *([] if places is None else [places.health()]),
+            *([] if rules is None else [rules.health()]),
         ]
 
     def _on_camera_info(self, message: CameraInfo, _info: dict[str, int]) -> None:
@@ -193,6 +224,8 @@ class CameraChannel:
             self._gate.call(outputs.tracks, frame, tracks)
             if self._places is not None:
                 self._places.tracks(tracks, verdict)
+            if self._rules is not None:
+                self._rules.tracks(tracks, verdict)
 
     def _settings(self) -> PerceptionSettings:
         return self._shared.settings

@@ -135,6 +135,7 @@ class PerceptionNode(LifecycleNode):
         log.info(f"{self._health.idle} ...")
         began_s = time.monotonic()
         try:
+            _check_rules(self._settings.rules_file)
             name = self._models.configure(lambda: self._settings, self._on_answer)
         except Exception as error:
             self._health.problem = describe(error)
@@ -242,6 +243,8 @@ class PerceptionNode(LifecycleNode):
         pipeline = self._pipeline
         if settings.model_key != self._settings.model_key:
             check_model(settings)
+        if settings.rules_file != self._settings.rules_file:
+            _check_rules(settings.rules_file)
         if pipeline is None:
             CARD_TEMPLATE.render(Query.parse(settings.query))
             return
@@ -280,6 +283,12 @@ class PerceptionNode(LifecycleNode):
     def _report(self) -> None:
         for service in self._answer_services:
             service.expire()
+        if self._changing.acquire(blocking=False):  # a transition may be under way
+            try:
+                for channel in self._channels.values():
+                    channel.poll()
+            finally:
+                self._changing.release()
         now_ns, name = self.get_clock().now().nanoseconds, self.get_fully_qualified_name()
         message = conversions.to_diagnostics(self._healths(), now_ns, name)
         self._gate.call(self._diagnostics.publish, message)
@@ -294,6 +303,14 @@ class PerceptionNode(LifecycleNode):
         swap = ModelSwap(self._models.loading, self._models.problem)
         node = self._health.report(status, self._settings, swap, now_s)
         return [*cameras, *node, *(self._labels.health() if cameras else [])]
+
+
+def _check_rules(path: str) -> None:
+    """Raise a :class:`UserError` for a rules file that can't be used."""
+    if path:
+        from lfmvl_ros.core.rules.watched_file import read_rules  # most nodes have no rules
+
+        read_rules(path)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

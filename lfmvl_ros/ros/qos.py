@@ -36,6 +36,9 @@ STATIC_TRANSFORMS = _profile(100, ReliabilityPolicy.RELIABLE, DurabilityPolicy.T
 RESULTS = _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 """Detections, tracks, answers, commands: none may be lost on the way."""
 
+EVENTS = _profile(100, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
+"""What rules find: many may begin with one frame, and each counts."""
+
 REQUESTS = _profile(1000, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 """Services: a request that is dropped from a full queue is never answered."""
 

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lfmvl_ros.core.calibration.reliability import share_interval
+
 Image = NDArray[np.uint8]
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SIDE, _LEFT, _TOP, _GAP, _COUNTS = 400, 80, 90, 70, 80
@@ -78,7 +80,7 @@ def _draw_bin(canvas: Image, entry: Mapping[str, float], left: int, most: float)
     share, boxes = entry["right"], max(1.0, entry["boxes"])
     top = bottom - round(share * _SIDE)
     cv2.rectangle(canvas, (at + 3, top), (at + wide - 3, bottom), _LIGHT_BLUE, -1)
-    low, high = _interval(share, boxes)
+    low, high = share_interval(share, boxes, z=1.645)
     middle = at + wide // 2
     ends = [(middle, bottom - round(value * _SIDE)) for value in (low, high)]
     cv2.line(canvas, ends[0], ends[1], _BLUE, 2, cv2.LINE_AA)
@@ -87,14 +89,6 @@ def _draw_bin(canvas: Image, entry: Mapping[str, float], left: int, most: float)
     label = f"{int(entry['boxes'])}"
     place = (middle - 4 * len(label), bottom + deep + 20)
     _text(canvas, label, place, 0.36)
-
-
-def _interval(share: float, boxes: float, z: float = 1.645) -> tuple[float, float]:
-    """Wilson's interval of a share of so many boxes; 90 % with the usual ``z``."""
-    centre = (share + z * z / (2 * boxes)) / (1 + z * z / boxes)
-    inside = share * (1 - share) / boxes + z * z / (4 * boxes * boxes)
-    half = z * float(np.sqrt(inside)) / (1 + z * z / boxes)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _text(canvas: Image, text: str, at: tuple[int, int], size: float, *, thick: int = 1) -> None:

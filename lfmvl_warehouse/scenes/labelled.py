@@ -26,7 +26,8 @@ def write_labelled(
 ) -> int:
     """Write ``images/0000.png`` ... and ``annotations/instances.json``.
 
-    A box is the tight box of an object's visible pixels. Objects that are completely hidden, and
+    A box is the tight box of an object's visible pixels; ``visibility`` is their share of the
+    object, as ``lfmvl evaluate`` reads it. Objects that are completely hidden, and
     those of other kinds than ``kinds``, get none. Category ids start at 1, in the order of
     ``kinds``. Images are PNG, so that they hold the pixels that were rendered.
 
@@ -65,6 +66,7 @@ def write_labelled(
                             "bbox": bbox,
                             "area": bbox[2] * bbox[3],
                             "iscrowd": 0,
+                            "visibility": round(item.visibility, 4),
                         }
                     )
         categories = [{"id": kinds.index(kind) + 1, "name": kind} for kind in kinds]

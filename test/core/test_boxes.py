@@ -82,3 +82,16 @@ def test_no_boxes_keep_their_shape(empty: object) -> None:
 def test_other_shapes_are_refused(wrong: object) -> None:
     with pytest.raises(ValueError, match=r"\(N, 4\)"):
         bx.as_xyxy(wrong)  # type: ignore[arg-type]
+
+
+@given(st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), max_size=5))
+def test_greedy_pairs_are_one_to_one_and_nothing_better_is_left(rows: list[list[float]]) -> None:
+    overlaps = np.array(rows, np.float64).reshape(-1, 3)
+    pairs = bx.match_greedily(overlaps, 0.5)
+    assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
+    values = [overlaps[pair] for pair in pairs]
+    assert values == sorted(values, reverse=True)
+    left = overlaps.copy()
+    for row, column in pairs:
+        left[row, :] = left[:, column] = 0.0
+    assert not (left >= 0.5).any()

@@ -79,6 +79,18 @@ def error_of_perfection(confidences: FloatArray, *, times: int = 300, seed: int 
     return float(np.mean([expected_calibration_error(confidences, drawn) for drawn in draws]))
 
 
+def share_interval(share: float, count: float, *, z: float = 1.96) -> tuple[float, float]:
+    """Return Wilson's interval of a share of so many; 95 % with the usual ``z``, 90 % with 1.645.
+
+    >>> [round(end, 3) for end in share_interval(1.0, 20)]
+    [0.839, 1.0]
+    """
+    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
+    inside = share * (1 - share) / count + z * z / (4 * count * count)
+    half = z * float(np.sqrt(inside)) / (1 + z * z / count)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
 def reliability(
     confidences: FloatArray, right: Verdicts | NDArray[np.bool_], bins: int = 10
 ) -> list[dict[str, float]]:

@@ -133,7 +133,8 @@ UNAVAILABLE = {
     "follow": "no output of this node is about one chosen track; take its id from where_is and "
     "follow that id in the topic tracks",
     "read": "this node does not read text in images",
-    "watch": "this node has no rules that it could watch",
+    "watch": "rules are read from the file that the parameter rules_file names, and no command "
+    "writes to it; their events are in the topic events",
 }
 """Tools that callers may expect: each with the reason why it is not offered."""
 

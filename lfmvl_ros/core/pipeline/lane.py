@@ -37,8 +37,8 @@ class Lane:
             does.
     """
 
-    def __init__(self, settings: TrackerSettings) -> None:
-        self.tracker = Tracker(settings)
+    def __init__(self, settings: TrackerSettings, *, point_s: float = 0.0) -> None:
+        self.tracker = Tracker(settings, point_s=point_s)
         self.restarting = threading.Lock()
         self.latest: tuple[Frame, int] | None = None
         self.answered: Answer | None = None

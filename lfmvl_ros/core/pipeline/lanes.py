@@ -26,15 +26,16 @@ class Lanes:
 
     Args:
         settings: of trigger and trackers; change them with :meth:`configure`.
+        point_s: of each :class:`~lfmvl_ros.core.tracking.Tracker`.
 
     Attributes:
         lock: guards all lanes except their trackers; notified when a job may be ready. A method
             that needs it held says so; the others take it.
     """
 
-    def __init__(self, settings: PerceptionSettings) -> None:
+    def __init__(self, settings: PerceptionSettings, *, point_s: float = 0.0) -> None:
         self.lock = threading.Condition()
-        self._settings = settings
+        self._settings, self._point_s = settings, point_s
         self._enabled = True
         self._lanes: dict[str, Lane] = {}
 
@@ -68,7 +69,9 @@ class Lanes:
         with self.lock:
             lane = self._lanes.get(frame.camera)
             if lane is None:
-                lane = self._lanes[frame.camera] = Lane(self._settings.tracker)
+                lane = self._lanes[frame.camera] = Lane(
+                    self._settings.tracker, point_s=self._point_s
+                )
             window_ns = self._settings.tracker.reorder_window_s * 1e9
             return lane.arrive(frame.stamp_ns, window_ns, verdict)
 
@@ -99,14 +102,9 @@ class Lanes:
             raise UserError("no camera frame has come yet; check the image topic")
         return lane.latest[0]
 
-    def take_jobs(self) -> list[Job]:
-        """Return the jobs of the next model call, if there are any. The lock is held.
-
-        Returns:
-            One batch, the camera first that has waited longest.
-        """
+    def take_jobs(self, now_ns: int) -> list[Job]:
+        """Return the jobs of the next model call; nothing where none is ready. The lock is held."""
         lanes = longest_waiting(self._lanes.values(), self._settings.trigger, self._enabled)
-        now_ns = time.monotonic_ns()
         return [lane.take(now_ns) for lane in lanes]
 
     def refuse_requests(self, reason: str) -> None:

@@ -272,7 +272,7 @@ class Pipeline:
     def _next_work(self) -> Callable[[], None] | None:
         """Take what is next: an errand, then the cameras' frames, by turns. The lock is held."""
         errand = None if self._cameras_next else self._errands.take()
-        if errand is None and (jobs := self._lanes.take_jobs()):
+        if errand is None and (jobs := self._lanes.take_jobs(time.monotonic_ns())):
             self._cameras_next = False
             return functools.partial(self._answer, jobs)
         errand = errand or self._errands.take()

@@ -38,16 +38,20 @@ class Bridge:
     :meth:`observe` belongs to the camera's thread, the rest to the thread that applies answers.
     Neither waits for the other's flow: a replay that ends after new frames came catches up with
     them, and a frame whose step began before a replay ended takes it again.
+
+    Args:
+        point_s: CPU time that a point is taken to cost; 0: it is measured, so that how many are
+            followed depends on the machine.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, point_s: float = 0.0) -> None:
         self._lock = threading.Lock()
         self._camera = threading.Lock()
         self._ring: deque[Seen] = deque(maxlen=MOST_FRAMES)
         self._root = Table()
         self._root_wh: tuple[int, int] | None = None
         self._generation = 0
-        self._point_s = 0.0
+        self._point_s, self._measured = point_s, point_s <= 0
         self._ego: EgoMotion | None = None
 
     def __len__(self) -> int:
@@ -188,7 +192,7 @@ class Bridge:
         return max(int(settings.bridge_budget_ms * 1e-3 / self._point_s), LEAST_POINTS)
 
     def _learn(self, spent_s: float, points: int) -> None:
-        if points < LEAST_POINTS:
+        if points < LEAST_POINTS or not self._measured:
             return
         cost = spent_s / points
         if self._point_s > 0:

@@ -43,14 +43,19 @@ class Tracker:
     :meth:`observe`, any number :meth:`at` meanwhile. :meth:`apply` replays the frames since the
     answer's (10 to 20 ms); :meth:`observe` does not wait for it.
 
+    Args:
+        settings: how to follow.
+        point_s: CPU time that following a point is taken to cost, so that the same frames and
+            answers give the same tracks on any machine; 0: it is measured.
+
     Raises:
         ValueError: answers of two cameras are applied to one tracker.
     """
 
-    def __init__(self, settings: TrackerSettings | None = None) -> None:
+    def __init__(self, settings: TrackerSettings | None = None, *, point_s: float = 0.0) -> None:
         self._settings = settings if settings is not None else TrackerSettings()
         self._history = History()
-        self._bridge = Bridge()
+        self._bridge = Bridge(point_s)
         self._timeline = Timeline()  # of the frames observed
         self._writing = threading.Lock()
         self._last_id = 0

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -54,6 +55,8 @@ class Tracks:
         age_s: ``(N,)`` seconds since the first sight, >= 0.
         frame_id, camera, wh: of the camera frame; ``wh`` is (width, height) in px, (0, 0) before
             the first answer.
+        existence: track id -> probability that the track is something real, whatever it is; may
+            hold further ids. Tracks that it does not name are certain.
 
     Raises:
         ValueError: shapes, types or ranges differ from what is said above.
@@ -71,6 +74,7 @@ class Tracks:
     frame_id: str = ""
     camera: str = ""
     wh: tuple[int, int] = (0, 0)
+    existence: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.ids)

@@ -64,6 +64,7 @@ def tracks_at(
         frame_id=source.frame_id,
         camera=source.camera,
         wh=source.wh,
+        existence=dict(zip(now.ids.tolist(), now.existence.tolist(), strict=True)),
     )
 
 

@@ -27,6 +27,7 @@ OVERRIDES = {
     "model": str,
     "query": str,
     "device": str,
+    "rules_file": str,
     "compressed_input": bool,
     "autostart": bool,
 }
@@ -64,6 +65,12 @@ def perception_arguments(params_file: PathJoinSubstitution) -> list[DeclareLaunc
             "device",
             default_value="",
             description="auto, cpu, cuda or cuda:N; empty: as in params_file",
+        ),
+        DeclareLaunchArgument(
+            "rules_file",
+            default_value="",
+            description="Zones and rules about the tracks (docs/rules.md); empty: as in "
+            "params_file",
         ),
         DeclareLaunchArgument(
             "compressed_input",

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from transformers import Lfm2VlForConditionalGeneration, PreTrainedTokenizerFast
 
-from lfmvl_ros.core.boxes import iou_matrix
+from lfmvl_ros.core.boxes import iou_matrix, match_greedily
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.datasets.questions import (
     FOUND_IOU,
@@ -152,12 +152,10 @@ def _best_pairs(
     overlaps = iou_matrix(np.stack([box for _, box in given]), expected)
     same = [[label == item.label for item in question.found] for label, _ in given]
     overlaps = np.where(np.array(same), overlaps, 0.0)
-    pairs = []
-    while overlaps.max() >= FOUND_IOU:
-        row, column = np.unravel_index(overlaps.argmax(), overlaps.shape)
-        pairs.append((float(overlaps[row, column]), int(row), int(column)))
-        overlaps[row, :] = overlaps[:, column] = 0.0
-    return pairs
+    return [
+        (float(overlaps[row, column]), row, column)
+        for row, column in match_greedily(overlaps, FOUND_IOU)
+    ]
 
 
 def _on_uncounted(label: str, box: np.ndarray, targets: Sequence[Target]) -> bool:

@@ -170,7 +170,9 @@ rclpy.init()
 node = rclpy.create_node("a")
 node.create_publisher(String, "topic", 1)
 node.create_subscription(String, "topic", print, 1)
-gid = list(node.get_publishers_info_by_topic("topic")[0].endpoint_gid)
+while not (found := node.get_publishers_info_by_topic("topic")):
+    rclpy.spin_once(node, timeout_sec=0.01)  # the graph is known a moment later
+gid = list(found[0].endpoint_gid)
 print(json.dumps([get_rmw_implementation_identifier(), fast_dds.segment_of(gid, gid),
                   fast_dds.segment_of([0] * 16, gid)]))
 """

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read a bag: which topics it has, and their messages in the order in which they were recorded."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lfmvl_ros.bags.types import typestore
+from lfmvl_ros.core.errors import UserError, describe
+
+RAW, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+IMAGE_TYPES = (RAW, COMPRESSED)
+CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
+VIDEO = "foxglove_msgs/msg/CompressedVideo"
+_DEPTH = ("depth", "compressedDepth")
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic of a bag: name, type, and how many messages it has."""
+
+    name: str
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """A message of a bag.
+
+    Attributes:
+        topic: its name.
+        time_ns: when it was recorded.
+        data: its bytes (CDR).
+        connection: as rosbags has it, to copy the message.
+    """
+
+    topic: str
+    time_ns: int
+    data: bytes
+    connection: Any
+
+
+class Bag:
+    """An open bag; see :func:`open_bag`."""
+
+    def __init__(self, reader: Any, path: Path) -> None:
+        self._reader, self.path = reader, path
+        self.typestore = reader.typestore
+
+    @property
+    def topics(self) -> list[Topic]:
+        """What there is, by name."""
+        found: dict[str, Topic] = {}
+        for item in self._reader.connections:
+            known = found.get(item.topic)
+            count = item.msgcount + (known.count if known else 0)
+            found[item.topic] = Topic(item.topic, item.msgtype, count)
+        return [found[name] for name in sorted(found)]
+
+    def messages(self, topics: Sequence[str]) -> Iterator[Recorded]:
+        """Yield the messages of some topics by the time of recording.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        wanted = [item for item in self._reader.connections if item.topic in topics]
+        if not wanted:
+            return
+        try:
+            for connection, time_ns, data in self._reader.messages(connections=wanted):
+                yield Recorded(connection.topic, time_ns, bytes(data), connection)
+        except Exception as error:  # of rosbags, zlib, sqlite: whatever damaged bytes bring
+            raise UserError(f"{self.path} is damaged: {describe(error)}") from error
+
+    def decode(self, message: Recorded) -> Any:
+        """Return a message with its fields as attributes.
+
+        Raises:
+            ValueError: its bytes are not of its type.
+        """
+        try:
+            return self._reader.deserialize(message.data, message.connection.msgtype)
+        except Exception as error:  # struct.error, IndexError, UnicodeDecodeError ...
+            raise ValueError(f"a message that can't be decoded ({describe(error)})") from error
+
+
+@contextlib.contextmanager
+def open_bag(path: Path) -> Iterator[Bag]:
+    """Open a bag of ROS 2: a folder with metadata.yaml, or a single .mcap or .db3 file.
+
+    Raises:
+        UserError: there is none, or it can't be read.
+    """
+    store = typestore()
+    from rosbags.highlevel import AnyReader
+
+    if not path.exists():
+        raise UserError(f"there is no bag {path}; give a folder with metadata.yaml, or its file")
+    try:
+        reader = AnyReader([path], default_typestore=store)
+        reader.open()
+    except Exception as error:  # rosbags raises many kinds on what is no bag
+        raise UserError(
+            f"{path} can't be read as a bag of ROS 2: {describe(error)}; give a folder with "
+            "metadata.yaml, or a whole .mcap or .db3 file"
+        ) from error
+    try:
+        yield Bag(reader, path)
+    finally:
+        reader.close()
+
+
+def image_topics(bag: Bag, wanted: Sequence[str]) -> dict[str, str]:
+    """Return which topic each camera's images are on, by the name of the camera.
+
+    A camera is named by what stands before ``image_raw`` or the like; the only one has no name.
+
+    Args:
+        bag: that is read.
+        wanted: topics; empty: the only one that is there, the raw one where both forms are.
+
+    Raises:
+        UserError: there is none, or several to choose from.
+    """
+    known = {topic.name: topic for topic in bag.topics}
+    if not wanted:
+        return {"": _only_image_topic(bag)}
+    for name in wanted:
+        topic = known.get(name)
+        if topic is None or topic.kind not in IMAGE_TYPES:
+            is_what = f"is {topic.kind}" if topic else "is not in the bag"
+            raise UserError(f"{name} {is_what}; image topics of {bag.path}: {_listed(bag)}")
+    if len(wanted) == 1:
+        return {"": wanted[0]}
+    cameras = {_camera_of(name): name for name in wanted}
+    if len(cameras) < len(wanted):
+        raise UserError(f"two of {', '.join(wanted)} are the same camera; name one of each")
+    return cameras
+
+
+def _only_image_topic(bag: Bag) -> str:
+    there = [t for t in bag.topics if t.kind in IMAGE_TYPES and t.count and not _is_depth(t.name)]
+    raw = [t.name for t in there if t.kind == RAW]
+    others = [t.name for t in there if t.name.removesuffix("/compressed") not in raw]
+    choice = list(dict.fromkeys([*raw, *others]))
+    if len(choice) == 1:
+        return choice[0]
+    if not choice:
+        video = [t.name for t in bag.topics if t.kind == VIDEO]
+        advice = f"; {video[0]} is {VIDEO}, which is not decoded here" if video else ""
+        raise UserError(f"{bag.path} has no colour images{advice}; it has {_everything(bag)}")
+    raise UserError(f"{bag.path} has several image topics: choose with --topic: {_listed(bag)}")
+
+
+def _is_depth(name: str) -> bool:
+    return any(word in name for word in _DEPTH)
+
+
+def _camera_of(topic: str) -> str:
+    parts = [part for part in topic.split("/") if part and part != "compressed"]
+    return "/".join(parts[:-1]) or parts[0]
+
+
+def _listed(bag: Bag) -> str:
+    found = [f"{t.name} ({t.count})" for t in bag.topics if t.kind in IMAGE_TYPES]
+    return ", ".join(found) or "none"
+
+
+def _everything(bag: Bag) -> str:
+    return ", ".join(f"{topic.name} ({topic.kind})" for topic in bag.topics) or "nothing"
+
+
+def camera_info_topic(bag: Bag, images: str) -> str | None:
+    """Return the ``camera_info`` beside an image topic, where the bag has it."""
+    base = images.removesuffix("/compressed")
+    name = f"{base.rpartition('/')[0]}/camera_info"
+    return next((t.name for t in bag.topics if (t.name, t.kind) == (name, CAMERA_INFO)), None)

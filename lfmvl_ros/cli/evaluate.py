@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lfmvl evaluate``: a scorecard of one or several models on labelled images."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lfmvl_ros.cli.flags import add_setting_flags, pipeline_settings, settings_from
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.whole_files import finite, make_folder, write_json, write_whole
+from lfmvl_ros.evaluate.conditions import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lfmvl_ros.core.config import PerceptionSettings
+    from lfmvl_ros.core.model import VisionLanguageModel
+    from lfmvl_ros.evaluate.answers import Change, Judged
+    from lfmvl_ros.evaluate.data import EvaluationSet
+    from lfmvl_ros.evaluate.questions import ImageQuestion
+    from lfmvl_ros.evaluate.scorecard import ModelRun
+
+HELP = (
+    "Measure models on labelled images: precision, recall, AP, calibration, latency, by label, "
+    "size, light and language, each with its 95 % interval. Writes scorecard.json and "
+    "scorecard.html (one file, opens without a network) into the output folder; the last line "
+    "printed is a JSON summary."
+)
+_USELESS = ("model", "image.target_latency_ms", "generation.draft", "tracker.")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add = parser.add_argument
+    add("data", type=Path, help="folder of labelled images, as `lfmvl train --data` reads them")
+    add("--model", action="append", required=True, metavar="M",
+        help="what to evaluate; give it again to compare several")  # fmt: skip
+    add("--out", type=Path, default=Path("out/evaluate"), help="folder for the scorecard")
+    add("--query", default="", help="ask every image for these labels, as the robot does; without "
+        "it each image is asked for what is on it and one label that is not")  # fmt: skip
+    add("--ask", choices=("present", "all"), default="present",
+        help="all: ask every image for every label of the folder; slower")  # fmt: skip
+    add("--split", choices=("auto", "all", "held-out"), default="auto",
+        help="which images: all of them, or the val split (else a tenth); auto (default): all, "
+        "unless a model was trained on this folder")  # fmt: skip
+    add("--images", type=int, default=0, metavar="N", help="at most so many images")
+    add("--languages", default="", metavar="de,fr,…", help="ask again in these languages")
+    add("--translations", type=Path, metavar="YAML",
+        help="their words: language -> label -> word; else built-in ones")  # fmt: skip
+    add("--robustness", type=int, default=0, metavar="N",
+        help="ask about N images again that are darkened, blurred, noised, squeezed and rotated: "
+        "15 more answers an image")  # fmt: skip
+    add("--sustained", type=float, default=0.0, metavar="SECONDS",
+        help="then answer so long without a pause, and report rate and temperature")  # fmt: skip
+    add("--against", type=Path, metavar="JSON", help="an earlier scorecard.json to compare with")
+    add("--fail-if", action="append", default=[], metavar="CONDITION",
+        help="exit code 1 if it holds: 'recall<0.8', 'precision[person]<0.9', or 'worse': a real "
+        "difference to the earlier scorecard or the first model")  # fmt: skip
+    add_setting_flags(parser, [i for i in pipeline_settings() if not i.name.startswith(_USELESS)])
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate; exit code 1 when a condition of --fail-if holds."""
+    conditions = _checked(args)
+    from lfmvl_ros.evaluate.average_precision import is_installed
+    from lfmvl_ros.evaluate.comparison import comparisons
+    from lfmvl_ros.evaluate.conditions import failures
+    from lfmvl_ros.evaluate.page import page
+    from lfmvl_ros.evaluate.scorecard import read_scorecard, scorecard
+
+    if not is_installed():
+        _without_ap(conditions)
+    old = None if args.against is None else read_scorecard(args.against)
+    data, questions = _questions(args)
+    print(f"{data.folder.describe()}\n  {len(data.images)} images are asked about, "
+          f"{len(questions)} questions", file=sys.stderr)  # fmt: skip
+    make_folder(args.out)
+    runs = [_evaluated(model, args, data, questions) for model in args.model]
+    asked = {"ask": args.ask, "query": args.query, "questions": len(questions),
+             "languages": [lang for lang in args.languages.split(",") if lang]}  # fmt: skip
+    document = scorecard(data, asked, runs)
+    document["comparisons"] = comparisons(document, old)
+    document["failures"] = failures(conditions, document)
+    write_json(args.out / "scorecard.json", document)
+    write_whole(args.out / "scorecard.html", page(finite(document), data, runs))
+    for sentence in document["failures"]:
+        print(f"lfmvl evaluate: {sentence}", file=sys.stderr)
+    print(json_text(finite(_summary(document, args.out))))
+    return 1 if document["failures"] else 0
+
+
+def _checked(args: argparse.Namespace) -> list[Condition]:
+    """Refuse wrong flags before anything takes time; return the conditions."""
+    conditions = [Condition.parse(text) for text in args.fail_if]
+    if any(not c.figure for c in conditions) and args.against is None and len(args.model) < 2:
+        raise UserError("--fail-if worse needs --against, or a second --model to compare with")
+    for name in ("images", "robustness"):
+        if getattr(args, name) < 0:
+            raise UserError(f"--{name} must be 0 or more, got {getattr(args, name)}")
+    if not 0 <= args.sustained <= 24 * 3600:
+        raise UserError(f"--sustained must be between 0 and 86400 s, got {args.sustained:g}")
+    if len(set(args.model)) < len(args.model):
+        raise UserError("a model is named twice; name each --model once")
+    if args.translations is not None and not args.languages:
+        raise UserError("--translations has the words of --languages; say which to ask in")
+    return conditions
+
+
+def _without_ap(conditions: list[Condition]) -> None:
+    advice = "install it: pip install faster-coco-eval (extra lfmvl_ros[evaluate])"
+    if any(condition.figure.startswith("ap") for condition in conditions):
+        raise UserError(f"--fail-if names an AP, which needs faster-coco-eval; {advice}")
+    print(f"note: faster-coco-eval is missing, so AP is left out; {advice}", file=sys.stderr)
+
+
+def _questions(args: argparse.Namespace) -> tuple[EvaluationSet, list[ImageQuestion]]:
+    from lfmvl_ros.evaluate.data import evaluation_set
+    from lfmvl_ros.evaluate.questions import folded_words, questions_for, read_translations
+    from lfmvl_ros.models.checkpoint_labels import trained_on
+    from lfmvl_ros.registry import TRANSLATIONS, load, names
+
+    learnt = frozenset(filter(None, map(trained_on, args.model)))
+    data = evaluation_set(args.data, split=args.split, learnt=learnt, most=args.images)
+    languages = [part.strip() for part in args.languages.split(",") if part.strip()]
+    words: Any = {}
+    if args.translations is not None:
+        words = read_translations(args.translations)
+    elif languages:
+        for name in names(TRANSLATIONS):
+            words = {**words, **folded_words(load(TRANSLATIONS, name))}
+    return data, questions_for(data, ask=args.ask, query=args.query, languages=languages,
+                               words=words)  # fmt: skip
+
+
+def _evaluated(
+    name: str, args: argparse.Namespace, data: EvaluationSet, questions: Sequence[ImageQuestion]
+) -> ModelRun:
+    """Load a model, let it answer, and close it."""
+    from lfmvl_ros.evaluate.answers import answer_all
+    from lfmvl_ros.evaluate.robustness import robustness
+    from lfmvl_ros.evaluate.scorecard import ModelRun
+    from lfmvl_ros.models.load import load_model
+
+    settings = settings_from(args, model=name)
+    model = load_model(settings)
+    try:
+        if not name.endswith(".jsonl"):  # the first answer is slower; a recording has no such one
+            answer_all(model, settings, data, questions[:1], title="warm-up")
+        begun_s = time.perf_counter()
+        judged = answer_all(model, settings, data, questions, title=model.name)
+        wall_s = time.perf_counter() - begun_s
+        some = _some(questions, len(data.images), args.robustness)
+
+        def again(change: Change | None, title: str) -> Sequence[Judged]:
+            return answer_all(model, settings, data, some, change=change, title=title)
+
+        worse = robustness(again, len(data.images)) if some else []
+        steady = _sustained(model, settings, args.sustained, data, questions)
+        return ModelRun(name, model.name, _changed(args), judged, wall_s, worse, steady,
+                        images=len(data.images))  # fmt: skip
+    finally:
+        model.close()
+
+
+def _some(questions: Sequence[ImageQuestion], images: int, most: int) -> list[ImageQuestion]:
+    """Return the headline questions about at most so many images, chosen evenly."""
+    chosen = {i * images // most for i in range(most)} if most < images else set(range(images))
+    return [item for item in questions if most and item.headline and item.image in chosen]
+
+
+def _sustained(
+    model: VisionLanguageModel, settings: PerceptionSettings, seconds: float,
+    data: EvaluationSet, questions: Sequence[ImageQuestion],
+) -> dict[str, Any] | None:  # fmt: skip
+    if not seconds:
+        return None
+    from lfmvl_ros.core.ask import ask
+    from lfmvl_ros.core.query import Query
+    from lfmvl_ros.evaluate.timing import sustained
+
+    few = [(data.pixels(item.image), Query(item.labels)) for item in questions[:32]]
+    return sustained(lambda i: _only(ask(model, [few[i % len(few)][0]], few[i % len(few)][1],
+                                         settings)), seconds)  # fmt: skip
+
+
+def _only(_: object) -> None:
+    """Drop an answer: what counts is the time it took."""
+
+
+def _changed(args: argparse.Namespace) -> dict[str, Any]:
+    return {
+        key.removeprefix("setting:"): value
+        for key, value in vars(args).items()
+        if key.startswith("setting:") and value is not None
+    }
+
+
+def _summary(document: Mapping[str, Any], out: Path) -> dict[str, Any]:
+    """Return the last line."""
+    return {
+        "scorecard": str(out / "scorecard.json"),
+        "page": str(out / "scorecard.html"),
+        "images": document["data"]["images"],
+        "models": [
+            {
+                "model": entry["model"],
+                "answers": entry["answers"],
+                **{name: None if each is None else each["value"]
+                   for name, each in entry["figures"].items()},
+                "outcomes": entry["outcomes"],
+            }
+            for entry in document["models"]
+        ],
+        "failures": document["failures"],
+    }  # fmt: skip

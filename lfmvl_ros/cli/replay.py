@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lfmvl replay``: a bag in, a bag with detections and tracks out, without ROS."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from lfmvl_ros.cli.flags import add_setting_flags, pipeline_settings, settings_from
+from lfmvl_ros.cli.label_warnings import warn_of_labels
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.safe_text import json_text
+
+if TYPE_CHECKING:
+    from lfmvl_ros.core.model import VisionLanguageModel
+    from lfmvl_ros.core.pipeline.simulated import Latency
+
+HELP = (
+    "Run the perception node's pipeline on a recorded bag (MCAP or SQLite), in simulated time, and "
+    "write detections, tracks, grounding and markers into a new MCAP bag. The same bag, settings "
+    "and model give the same bytes, however fast the machine is. The last line printed is a JSON "
+    "summary."
+)
+_TRIGGER = ("trigger.mode", "trigger.max_rate_hz", "trigger.max_batch")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add = parser.add_argument
+    add("bag", type=Path, help="folder with metadata.yaml, or a .mcap or .db3 file")
+    add("--query", required=True, help="what to find, separated by commas")
+    add("--out", type=Path, required=True, metavar="BAG", help="folder of the new bag")
+    add("--topic", action="append", default=[], metavar="NAME",
+        help="image topic, again for each camera; by default the only one of the bag")  # fmt: skip
+    add("--latency", default="250", metavar="MS",
+        help="how late an answer comes: milliseconds (default 250), 'zero', or 'measured': as long "
+        "as the model takes here, or took when it was recorded")  # fmt: skip
+    add("--with-input", action="store_true", help="copy the images into the new bag, too")
+    add("--namespace", default="/lfmvl", help="before the names of the results (default /lfmvl)")
+    infos = PerceptionSettings.describe()
+    add_setting_flags(parser, [*pipeline_settings(), *(infos[name] for name in _TRIGGER)])
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay; exit code 0, or 1 when not one answer could be read."""
+    settings = settings_from(args, query=args.query)
+    latency = _latency(args.latency, settings)
+    if not args.namespace.startswith("/"):
+        raise UserError(f"--namespace begins with /, got {args.namespace!r}")
+    warn_of_labels(settings.model, Query.parse(settings.query))
+    from lfmvl_ros.bags.reading import image_topics, open_bag
+    from lfmvl_ros.bags.replay import BagReplay
+    from lfmvl_ros.bags.writing import new_bag
+
+    with open_bag(args.bag) as bag:
+        topics = image_topics(bag, args.topic)
+        total = sum(topic.count for topic in bag.topics if topic.name in topics.values())
+        with new_bag(args.out) as out, tqdm(total=total, unit="image", disable=None) as bar:
+            model = _model(settings)
+            replay = BagReplay(
+                bag, out, model, settings, topics, latency, namespace=args.namespace,
+                warn=lambda text: print(f"warning: {text}", file=sys.stderr),
+                copy_input=args.with_input,
+            )  # fmt: skip
+            summary = replay.run(bar.update)
+            if not replay.frames:
+                dropped = summary["dropped"] or "none, there is no message"
+                names = ", ".join(topics.values())
+                raise UserError(f"not one image of {names} could be used; dropped: {dropped}")
+    print(json_text({"bag": str(args.out), "topics": list(topics.values()),
+                     "model": model.name, "latency": args.latency, **summary}))  # fmt: skip
+    return 0 if set(summary["outcomes"]) - {"unparseable", "timeout", "error"} else 1
+
+
+def _latency(text: str, settings: PerceptionSettings) -> Latency | None:
+    """Return the latency model that a word asks for."""
+    if text == "measured":
+        return None
+    try:
+        seconds = 0.0 if text == "zero" else float(text) / 1e3
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= settings.generation.timeout_s:
+        raise UserError(
+            f"--latency must be 'zero', 'measured' or milliseconds up to generation.timeout_s "
+            f"({settings.generation.timeout_s * 1e3:g}), got {text!r}"
+        )
+    return lambda _reply: seconds
+
+
+def _model(settings: PerceptionSettings) -> VisionLanguageModel:
+    """Load the model; recorded replies come at once, as time is simulated."""
+    if settings.model.strip().endswith(".jsonl"):
+        from lfmvl_ros.core.user_files import user_path
+        from lfmvl_ros.models.replay import ReplayModel, read_recording
+
+        path = user_path(settings.model.strip(), "recording")
+        replies = [replace(item, delay_s=0.0) for item in read_recording(path)]
+        return ReplayModel(replies, name=path.name)
+    from lfmvl_ros.models.load import load_model
+
+    return load_model(settings)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pipeline in simulated time: the same lanes, requests and trackers, without a clock.
+
+What :class:`~lfmvl_ros.core.pipeline.pipeline.Pipeline` leaves to two threads and the monotonic
+clock is decided here by times that the caller gives: an answer is computed when it is asked for,
+and comes as late as a latency model says. So the same frames give the same answers and tracks,
+however fast the machine is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from lfmvl_ros.core.ask import Request, template_for
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.drafting.drafts import expect_answer
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.latency.budget import LatencyBudget
+from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.pipeline.lane import Job
+from lfmvl_ros.core.pipeline.lanes import Lanes
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.reply import Reply, StageTimes
+from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.timeline import NS, Verdict
+from lfmvl_ros.core.tracking import EgoMotion, Tracks
+
+POINT_S = 8e-6
+"""CPU time that following a point is taken to cost, s: that of the machine in docs/tracking.md."""
+_PATIENT_S = 600.0  # the longest deadline that a model can be given
+
+Latency = Callable[[Reply], float]
+"""How long an answer is taken to have taken, s."""
+
+
+def as_measured(reply: Reply) -> float:
+    """Return how long the model took, s: on this machine, or when its reply was recorded."""
+    return reply.times.total_s
+
+
+@dataclass(frozen=True, eq=False)
+class _Underway:
+    """A call of the model whose answers have not come yet."""
+
+    done_ns: int
+    jobs: Sequence[Job]
+    request: Request
+    replies: Sequence[Reply]
+
+
+class SimulatedPipeline:
+    """Runs one model for one or several cameras, at the times that it is told.
+
+    All times are integer nanoseconds of one clock and never go back.
+
+    Args:
+        model: answers prompts about frames.
+        settings: as of the node.
+        latency: of an answer; None: as measured, which differs from run to run.
+        on_answer: called with every answer and the time at which it came.
+
+    Raises:
+        UserError: the query in ``settings`` can't be used.
+    """
+
+    def __init__(
+        self,
+        model: VisionLanguageModel,
+        settings: PerceptionSettings,
+        latency: Latency | None,
+        on_answer: Callable[[Answer, int], None],
+    ) -> None:
+        self._model, self._settings = model, settings
+        self._latency, self._on_answer = latency, on_answer
+        self._patient = settings.updated({"generation.timeout_s": _PATIENT_S})
+        self._query = Query.parse(settings.query)
+        template_for(settings, model).render(self._query)
+        self._lanes = Lanes(settings, point_s=POINT_S)
+        self._budget = LatencyBudget()
+        self._underway: _Underway | None = None
+
+    @property
+    def query(self) -> Query:
+        """What is asked for."""
+        return self._query
+
+    def submit(self, frame: Frame, verdict: Verdict, now_ns: int) -> Tracks:
+        """Take a camera frame at a time; return the tracks at it.
+
+        Answers that have come until then are applied before.
+        """
+        self.advance(now_ns)
+        epoch = self._lanes.arrive(frame, verdict)
+        tracker = self._lanes[frame.camera].tracker
+        tracks = tracker.recall(frame) if epoch is None else tracker.observe(frame)
+        self._lanes.hand_over(frame, now_ns, epoch)
+        self._ask(now_ns)
+        if not len(tracks):
+            return Tracks(frame.stamp_ns, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)
+        return tracks
+
+    def set_ego_motion(self, camera: str, ego: EgoMotion | None) -> None:
+        """Use what is known of a camera's rotation; nothing before the camera's first frame."""
+        lane = self._lanes.get(camera)
+        if lane is not None:
+            lane.tracker.set_ego_motion(ego)
+
+    def advance(self, now_ns: int) -> None:
+        """Let time pass: apply the answers that have come, and ask for the next ones."""
+        while self._underway is not None and self._underway.done_ns <= now_ns:
+            done, self._underway = self._underway, None
+            self._finish(done)
+            self._ask(done.done_ns)
+
+    def finish(self) -> None:
+        """Wait for the answer under way, and ask for no more."""
+        done, self._underway = self._underway, None
+        if done is not None:
+            self._finish(done)
+
+    def _ask(self, now_ns: int) -> None:
+        """Ask about the longest waiting cameras, unless the model is busy."""
+        while self._underway is None:
+            with self._lanes.lock:
+                jobs = self._lanes.take_jobs(now_ns)
+            if not jobs:
+                return
+            request = self._request_for(jobs)
+            replies = [self._timed(reply) for reply in request.replies()]
+            request.teach(self._budget, replies)
+            taken_s = max(reply.times.total_s for reply in replies)
+            self._underway = _Underway(now_ns + round(taken_s / NS), jobs, request, replies)
+            if self._underway.done_ns > now_ns:
+                return
+            done, self._underway = self._underway, None
+            self._finish(done)
+
+    def _timed(self, reply: Reply) -> Reply:
+        if self._latency is None:
+            return reply
+        return replace(reply, times=StageTimes(decode_s=self._latency(reply)))
+
+    def _request_for(self, jobs: Sequence[Job]) -> Request:
+        drafts = self._settings.generation.draft != "none"
+        seen = [job.last_seen() if drafts else None for job in jobs]
+        return Request.prepare(
+            self._model,
+            self._patient,
+            self._query,
+            [job.frame for job in jobs],
+            hints=[None if s is None else expect_answer(s[0], self._query, s[1]) for s in seen],
+            budget=self._budget,
+        )
+
+    def _finish(self, done: _Underway) -> None:
+        for job, reply in zip(done.jobs, done.replies, strict=True):
+            grounding = done.request.grounding(job.frame, reply)
+            applied = job.lane.apply(job, grounding, done.done_ns)
+            job.lane.tracker.catch_up()
+            answer = Answer(grounding, applied, done.done_ns - job.handed_over_ns)
+            job.lane.answered = answer
+            self._on_answer(answer, done.done_ns)

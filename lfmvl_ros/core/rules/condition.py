@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conditions such as ``label == "person" and speed_m_s > 1.5``, as probabilities for all tracks.
+
+The package rule-engine reads them: grammar, types, errors. It would evaluate one track at a time,
+about 20 us each, on values without uncertainty. Here its syntax tree is evaluated on the columns of
+all tracks at once, and a comparison gives the probability that it is true: of two normal
+distributions, the probability that one is larger. ``and``, ``or`` and ``not`` combine these as if
+they were independent. What is not known (no position, too young for a speed) makes the whole
+condition unknown, which counts as not true.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.same_label import fold_label
+from lfmvl_ros.core.settings import nearest_name
+
+INSTALL = "pip install 'lfmvl_ros[rules]' (or pip install rule-engine)"
+TEXTS = ("label", "state")
+NUMBERS = (
+    "confidence", "existence", "age_s", "x", "y", "width", "height", "speed_px_s", "speed_m_s",
+    "distance_m",
+)  # fmt: skip
+FLAGS = ("at_border",)
+FIELDS = (*TEXTS, *NUMBERS, *FLAGS)
+_METRES = frozenset(("speed_m_s", "distance_m"))
+MAX_CHARACTERS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A number of each track: ``(N,)`` mean and standard deviation; NaN where it is not known."""
+
+    mean: FloatArray
+    sigma: FloatArray
+
+
+# Field -> texts of the tracks, a Column, or flags as probabilities.
+Columns = Callable[[str], Any]
+_Value = Any  # (N,) probabilities, a Column, a list of texts, or a literal
+
+
+class Condition:
+    """A condition on the fields of a track (:data:`FIELDS`).
+
+    Attributes:
+        text: as it was written.
+        fields: that it mentions.
+
+    Raises:
+        UserError: it can't be read, or uses what is not understood here.
+    """
+
+    def __init__(self, text: str) -> None:
+        if len(text) > MAX_CHARACTERS:
+            raise UserError(f"has {len(text)} characters; at most {MAX_CHARACTERS} are read")
+        self.text = text
+        fields: set[str] = set()
+        self._evaluate = _boolean(_parsed(text), fields)
+        self.fields = frozenset(fields)
+
+    @property
+    def needs_metres(self) -> bool:
+        """True where it mentions a field in metres."""
+        return bool(self.fields & _METRES)
+
+    def probability(self, columns: Columns) -> FloatArray:
+        """Return how probably it holds for each track, ``(N,)``; 0 where that is not known.
+
+        Args:
+            columns: returns a field's values for all tracks.
+        """
+        found = np.asarray(self._evaluate(columns), dtype=np.float64)
+        known = np.where(np.isnan(found), 0.0, found)
+        return np.broadcast_to(known, (len(columns("label")),))
+
+
+def _parsed(text: str) -> Any:
+    """Return rule-engine's syntax tree."""
+    try:
+        import rule_engine
+    except ImportError as error:
+        raise UserError(f"needs the package rule-engine: {INSTALL}") from error
+    kinds = rule_engine.DataType
+    types: Mapping[str, Any] = {
+        **dict.fromkeys(TEXTS, kinds.STRING),
+        **dict.fromkeys(NUMBERS, kinds.FLOAT),
+        **dict.fromkeys(FLAGS, kinds.BOOLEAN),
+    }
+    context = rule_engine.Context(type_resolver=rule_engine.type_resolver_from_dict(types))
+    try:
+        return rule_engine.Rule(text, context=context).statement.expression
+    except rule_engine.errors.SymbolResolutionError as error:
+        near = nearest_name(error.symbol_name, FIELDS)
+        meant = f"did you mean {near!r}?" if near else f"there is: {', '.join(FIELDS)}"
+        raise UserError(f"there is no field {error.symbol_name!r}; {meant}") from error
+    except rule_engine.errors.EngineError as error:
+        raise UserError(f"can't be read ({error.message}): {text!r}") from error
+    except RecursionError as error:
+        raise UserError("is nested too deeply") from error
+
+
+def _kind(node: Any) -> str:
+    return type(node).__name__
+
+
+def _refused(node: Any) -> UserError:
+    what = _kind(node).removesuffix("Expression")
+    return UserError(
+        f"uses what is not understood here ({what}); use fields, numbers, texts, and or not, "
+        "== != < <= > >= =~ !~ in, + - * /"
+    )
+
+
+def _boolean(node: Any, fields: set[str]) -> Callable[[Columns], _Value]:
+    """Return what gives the probability of a node."""
+    kind = _kind(node)
+    if kind == "LogicExpression":
+        return _logic(node.type, _boolean(node.left, fields), _boolean(node.right, fields))
+    if kind == "UnaryExpression" and node.type == "not":
+        inner = _boolean(node.right, fields)
+        return lambda columns: 1 - inner(columns)
+    if kind == "BooleanExpression":
+        value = float(node.value)
+        return lambda columns: np.full(len(columns("label")), value)
+    if kind == "SymbolExpression" and node.name in FLAGS:
+        name = node.name
+        fields.add(name)
+        return lambda columns: columns(name)
+    if kind == "ContainsExpression":
+        return _contains(node, fields)
+    if kind.endswith("ComparisonExpression"):
+        return _comparison(node, fields)
+    raise _refused(node)
+
+
+def _logic(
+    word: str, left: Callable[[Columns], _Value], right: Callable[[Columns], _Value]
+) -> Callable[[Columns], _Value]:
+    if word == "and":
+        return lambda columns: left(columns) * right(columns)
+    return lambda columns: 1 - (1 - left(columns)) * (1 - right(columns))
+
+
+def _contains(node: Any, fields: set[str]) -> Callable[[Columns], _Value]:
+    """``label in ["person", "forklift"]``."""
+    if _kind(node.container) != "ArrayExpression" or not _is_text(node.member):
+        raise _refused(node)
+    values = [item.value for item in node.container.value]
+    if not all(isinstance(value, str) for value in values):
+        raise _refused(node)
+    name = node.member.name
+    fields.add(name)
+    wanted = frozenset(map(fold_label, values))
+    return lambda columns: _each(columns(name), lambda text: text in wanted)
+
+
+def _is_text(node: Any) -> bool:
+    return _kind(node) == "SymbolExpression" and node.name in TEXTS
+
+
+def _each(texts: Any, test: Callable[[str], bool]) -> FloatArray:
+    return np.array([float(test(text)) for text in texts], dtype=np.float64)
+
+
+def _comparison(node: Any, fields: set[str]) -> Callable[[Columns], _Value]:
+    sides = (node.left, node.right)
+    if _is_text(node.left) or _is_text(node.right):
+        field, other = sides if _is_text(node.left) else (node.right, node.left)
+        if _kind(other) != "StringExpression" or node.type not in _TEXT_TESTS:
+            raise _refused(node)
+        if node.type.endswith(("fzm", "fzs")) and field is not node.left:
+            raise _refused(node)
+        fields.add(field.name)
+        test, name = _TEXT_TESTS[node.type](other.value), field.name
+        return lambda columns: _each(columns(name), test)
+    if node.type not in _NUMBER_TESTS:
+        raise _refused(node)
+    left, right = _number(node.left, fields), _number(node.right, fields)
+    compare = _NUMBER_TESTS[node.type]
+    return lambda columns: compare(left(columns), right(columns))
+
+
+def _equals(text: str) -> Callable[[str], bool]:
+    folded = fold_label(text)
+    return lambda label: label == folded
+
+
+def _pattern(text: str, whole: bool) -> Callable[[str], bool]:
+    try:
+        compiled = re.compile(text)
+    except re.error as error:
+        raise UserError(f"{text!r} is no regular expression ({error})") from error
+    find = compiled.match if whole else compiled.search
+    return lambda label: find(label) is not None
+
+
+def _negated(
+    make: Callable[[str], Callable[[str], bool]],
+) -> Callable[[str], Callable[[str], bool]]:
+    def made(text: str) -> Callable[[str], bool]:
+        test = make(text)
+        return lambda label: not test(label)
+
+    return made
+
+
+def _match(text: str) -> Callable[[str], bool]:
+    return _pattern(text, True)
+
+
+def _search(text: str) -> Callable[[str], bool]:
+    return _pattern(text, False)
+
+
+_TEXT_TESTS = {
+    "eq": _equals, "ne": _negated(_equals),
+    "eq_fzm": _match, "ne_fzm": _negated(_match), "eq_fzs": _search, "ne_fzs": _negated(_search),
+}  # fmt: skip
+
+
+def _larger(left: Column, right: Column) -> FloatArray:
+    gap = left.mean - right.mean
+    sigma = np.hypot(left.sigma, right.sigma)
+    if np.any(sigma > 0):  # exact values: sigma so small that only equal ones are between 0 and 1
+        smooth = ndtr(gap / np.maximum(sigma, 1e-12))
+        return np.where((gap == 0) & (sigma <= 0), 0.0, smooth)
+    return np.where(np.isnan(gap), np.nan, gap > 0)
+
+
+def _same(left: Column, right: Column) -> FloatArray:
+    gap = left.mean - right.mean
+    equal = (np.abs(gap) <= 1e-9) & (np.hypot(left.sigma, right.sigma) <= 0)
+    return np.where(np.isnan(gap), np.nan, equal.astype(np.float64))
+
+
+def _at_least(left: Column, right: Column) -> FloatArray:
+    return np.maximum(_larger(left, right), _same(left, right))
+
+
+_NUMBER_TESTS: dict[str, Callable[[Column, Column], FloatArray]] = {
+    "gt": _larger, "lt": lambda a, b: _larger(b, a),
+    "ge": _at_least, "le": lambda a, b: _at_least(b, a),
+    "eq": _same, "ne": lambda a, b: 1 - _same(a, b),
+}  # fmt: skip
+
+
+def _number(node: Any, fields: set[str]) -> Callable[[Columns], Column]:
+    """Return what gives a number of each track."""
+    kind, word = _kind(node), getattr(node, "type", "")
+    if kind == "FloatExpression":
+        value = Column(np.float64(node.value), np.float64(0.0))  # type: ignore[arg-type]
+        return lambda _columns: value
+    if kind == "SymbolExpression" and node.name in NUMBERS:
+        name = node.name
+        fields.add(name)
+        return lambda columns: columns(name)
+    if kind == "UnaryExpression" and word == "uminus":
+        inner = _number(node.right, fields)
+        return lambda columns: _scaled(inner(columns), -1.0)
+    if word in ("add", "sub"):
+        left, right = _number(node.left, fields), _number(node.right, fields)
+        sign = 1.0 if word == "add" else -1.0
+        return lambda columns: _sum(left(columns), _scaled(right(columns), sign))
+    factors = getattr(node, "left", None), getattr(node, "right", None)
+    if word == "mul" and "FloatExpression" in map(_kind, factors):
+        number, other = sorted(factors, key=lambda item: _kind(item) != "FloatExpression")
+        scale, inner = float(number.value), _number(other, fields)  # type: ignore[union-attr]
+        return lambda columns: _scaled(inner(columns), scale)
+    if word in ("tdiv", "div") and _kind(factors[1]) == "FloatExpression":
+        divisor, inner = float(node.right.value), _number(node.left, fields)
+        if divisor == 0:
+            raise UserError("divides by zero")
+        return lambda columns: _scaled(inner(columns), 1 / divisor)
+    raise _refused(node)
+
+
+def _scaled(column: Column, factor: float) -> Column:
+    return Column(column.mean * factor, column.sigma * abs(factor))
+
+
+def _sum(left: Column, right: Column) -> Column:
+    return Column(left.mean + right.mean, np.hypot(left.sigma, right.sigma))

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All rules on the tracks of one camera: answers and frames in, events out."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.rules.event import EndReason, Event
+from lfmvl_ros.core.rules.facts import Facts
+from lfmvl_ros.core.rules.history import History, Positions
+from lfmvl_ros.core.rules.moments import AppearProgress, LeaveProgress, VanishProgress
+from lfmvl_ros.core.rules.progress import Evidence, Progress
+from lfmvl_ros.core.rules.rule import Kind, RuleSet
+from lfmvl_ros.core.rules.states import SceneProgress, TrackProgress
+from lfmvl_ros.core.same_label import fold_label
+from lfmvl_ros.core.timeline import NS
+from lfmvl_ros.core.tracking import Tracks
+
+_GAP_S = 1.0
+_GAP_FRAMES = 5.0
+_PROGRESS: dict[Kind, type[Progress]] = {
+    Kind.LEAVE: LeaveProgress,
+    Kind.APPEAR: AppearProgress,
+    Kind.VANISH: VanishProgress,
+    Kind.COUNT: SceneProgress,
+    Kind.MISSING: SceneProgress,
+}
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """Counters since the engine was made.
+
+    Attributes:
+        rules: in force.
+        open: events that go on.
+        begun: events so far.
+        suppressed: moments within a cool-down, of which no event was made.
+        not_asked: names of rules whose labels the query does not name.
+        unplaced: names of rules that need positions in metres, while none come in their frame.
+    """
+
+    rules: int
+    open: int
+    begun: int
+    suppressed: int
+    not_asked: tuple[str, ...]
+    unplaced: tuple[str, ...]
+
+
+class RuleEngine:
+    """The rules of one camera.
+
+    An event begins once and ends once, whatever the frames do:
+
+    * a frame that is no newer than the last one is ignored; one that is older shows that time has
+      restarted (:mod:`lfmvl_ros.core.timeline`): all tracks have ended, and so do all events;
+    * after a gap (more than 1 s and five frames) what is to last ``for_s`` starts anew;
+    * answers that say nothing (``timeout``, ``unparseable``, ``error``) begin and end nothing.
+
+    Not for several threads at once.
+
+    Args:
+        rules: of all cameras.
+        camera: whose rules are followed; "" when there is only one.
+    """
+
+    def __init__(self, rules: RuleSet, camera: str = "") -> None:
+        self._camera = camera
+        self._rules = RuleSet()
+        self._numbers = itertools.count(1)
+        self._progress: list[Progress] = []
+        self._history = History()
+        self._evidence = Evidence()
+        self._last_ns: int | None = None
+        self._interval_s = 0.0
+        self._position_frame = ""
+        self._begun = self._suppressed = 0  # by rules that are gone
+        self.replace(rules)
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rules in force on this camera."""
+        return self._rules
+
+    def replace(self, rules: RuleSet) -> list[Event]:
+        """Use other rules from now on. Rules that are the same as before go on as they are.
+
+        Returns:
+            The ends of events of rules that changed or are gone.
+        """
+        before = {(item.rule.name, _meaning(item)): item for item in self._progress}
+        self._rules = rules.of_camera(self._camera)
+        kept: list[Progress] = []
+        for rule in self._rules.rules:
+            new = _PROGRESS.get(rule.kind, TrackProgress)(rule, self._numbers)
+            kept.append(before.pop((rule.name, _meaning(new)), new))
+        self._progress = kept
+        events = []
+        for gone in before.values():
+            events += gone.forget(EndReason.RULES_CHANGED, self._last_ns or 0)
+            self._begun += gone.counts.begun
+            self._suppressed += gone.counts.suppressed
+        return events
+
+    def answer(self, answer: Answer) -> None:
+        """Take an answer, after the tracker: what it says beyond the tracks."""
+        if answer.applied.ignored is not None:
+            return
+        grounding = answer.grounding
+        asked = frozenset(map(fold_label, grounding.query.labels))
+        serial, stamp_ns = self._evidence.serial, self._evidence.stamp_ns
+        if grounding.outcome.is_evidence_of_absence:
+            serial += 1
+            newest = grounding.stamp_ns
+            stamp_ns = newest if stamp_ns is None else max(stamp_ns, newest)
+        self._evidence = Evidence(serial, stamp_ns, asked)
+
+    def observe(self, tracks: Tracks, positions: Positions | None = None) -> list[Event]:
+        """Take the tracks at a frame and return what happened.
+
+        Args:
+            tracks: of this camera.
+            positions: the newest that are known.
+        """
+        events: list[Event] = []
+        last_ns, stamp_ns = self._last_ns, tracks.stamp_ns
+        if last_ns is not None and stamp_ns == last_ns:
+            return events
+        after_gap = False
+        if last_ns is not None and stamp_ns < last_ns:
+            events += self._forget(EndReason.RESTARTED, last_ns)
+            self._evidence = Evidence(self._evidence.serial, None, self._evidence.asked)
+            self._interval_s = 0.0
+        elif last_ns is not None:
+            passed_s = (stamp_ns - last_ns) * NS
+            after_gap = passed_s > max(_GAP_S, _GAP_FRAMES * self._interval_s)
+            self._interval_s = passed_s
+        self._last_ns = stamp_ns
+        if positions is not None:
+            self._position_frame = positions.frame_id
+        facts = Facts(tracks, positions, self._history)
+        for progress in self._progress:
+            events += progress.step(facts, self._evidence, after_gap)
+        self._history.add(facts.moment)
+        return events
+
+    def close(self) -> list[Event]:
+        """Return the ends of all events: nobody looks any more."""
+        return self._forget(EndReason.STOPPED, self._last_ns or 0)
+
+    def _forget(self, reason: EndReason, stamp_ns: int) -> list[Event]:
+        self._history.clear()
+        return [event for item in self._progress for event in item.forget(reason, stamp_ns)]
+
+    def status(self) -> EngineStatus:
+        """Return the counters."""
+        asked = self._evidence.asked
+        idle = [
+            rule.name
+            for rule in self._rules.rules
+            if asked is not None and rule.labels and not rule.label_keys & asked
+        ]
+        unplaced = [
+            rule.name
+            for rule in self._rules.rules
+            if rule.needs_metres
+            and (
+                not self._position_frame
+                or (rule.zone is not None and rule.zone.frame not in ("", self._position_frame))
+            )
+        ]
+        return EngineStatus(
+            rules=len(self._progress),
+            open=sum(len(item.open) for item in self._progress),
+            begun=self._begun + sum(item.counts.begun for item in self._progress),
+            suppressed=self._suppressed + sum(item.counts.suppressed for item in self._progress),
+            not_asked=tuple(idle),
+            unplaced=tuple(unplaced),
+        )
+
+
+def _meaning(item: Progress) -> str:
+    """What a rule and its zone say, to tell whether an edit has changed it."""
+    rule = item.rule
+    zone = "" if rule.zone is None else f"{rule.zone.frame}{rule.zone.polygon.points.tolist()}"
+    return f"{rule.text}{zone}" if rule.text else f"{id(rule)}"

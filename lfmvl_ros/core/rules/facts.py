@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What rules ask about the tracks of one frame: columns over all tracks, each computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.rules.condition import Column
+from lfmvl_ros.core.rules.history import History, Moment, Positions
+from lfmvl_ros.core.rules.rule import Point, Rule, Zone
+from lfmvl_ros.core.same_label import fold_label
+from lfmvl_ros.core.timeline import NS
+from lfmvl_ros.core.tracking import Tracks, TrackState
+
+_BORDER_PX = 2.0
+_OVER_S = 0.5  # of the speeds in conditions
+_POSITION_LIFE_S = 1.0
+
+
+class Facts:
+    """The tracks of one frame as rules see them. Rows are tracks, N of them.
+
+    Args:
+        tracks: at the frame.
+        positions: the newest that are known; None without.
+        history: of the frames before.
+    """
+
+    def __init__(self, tracks: Tracks, positions: Positions | None, history: History) -> None:
+        self.tracks, self._history = tracks, history
+        self.ids = tracks.ids
+        self.row_of = {key: row for row, key in enumerate(tracks.ids.tolist())}
+        self.keys = tuple(map(_folded, tracks.labels))
+        self.existence = np.array(
+            [tracks.existence.get(key, 1.0) for key in tracks.ids.tolist()], dtype=np.float64
+        )
+        self.confirmed = np.array([s is TrackState.CONFIRMED for s in tracks.state], dtype=np.bool_)
+        self.tentative = np.array([s is TrackState.TENTATIVE for s in tracks.state], dtype=np.bool_)
+        self.moment = self._moment(positions)
+        self._columns: dict[str, Any] = {}
+        self._masks: dict[frozenset[str], FloatArray] = {}
+        self._zones: dict[tuple[str, Point], FloatArray] = {}
+        self._relevant: dict[tuple[frozenset[str], str], FloatArray] = {}
+        self._contacts: dict[tuple[float, float], tuple[FloatArray, FloatArray]] = {}
+        self._speeds: dict[float, Column] = {}
+        self._faster: dict[tuple[float, float, bool], tuple[FloatArray, FloatArray]] = {}
+        self._conditions: dict[str, FloatArray] = {}
+        self._everywhere = np.ones(len(tracks))
+        self._pairs: dict[float, tuple[Moment | None, NDArray[np.intp], NDArray[np.bool_]]] = {}
+
+    def _moment(self, positions: Positions | None) -> Moment:
+        tracks = self.tracks
+        n, (width, height) = len(tracks), tracks.wh
+        box = np.empty((n, 4))
+        box[:, :2] = (tracks.xyxy_px[:, :2] + tracks.xyxy_px[:, 2:]) / 2
+        box[:, 2:] = tracks.xyxy_px[:, 2:] - tracks.xyxy_px[:, :2]
+        low = tracks.xyxy_px[:, :2] <= _BORDER_PX
+        high = tracks.xyxy_px[:, 2:] >= np.array([width, height]) - _BORDER_PX
+        self.cut = low | high
+        whole = box.copy()
+        whole[:, 2:][self.cut] = np.nan
+        self.cxcywh = box
+        xyz, spread, taken_ns, frame = np.full((n, 3), np.nan), np.zeros((n, 3, 3)), 0, ""
+        if positions is not None:
+            age_s = (tracks.stamp_ns - positions.stamp_ns) * NS
+            taken_ns, frame = positions.stamp_ns, positions.frame_id
+            if -_POSITION_LIFE_S <= age_s <= _POSITION_LIFE_S:
+                for row, key in enumerate(tracks.ids.tolist()):
+                    if (place := positions.by_id.get(key)) is not None:
+                        xyz[row], spread[row] = place
+        return Moment(
+            tracks.stamp_ns, tracks.ids, whole, tracks.covariance, xyz, spread, taken_ns, frame
+        )
+
+    # -- which tracks ------------------------------------------------------------------------------
+
+    def of_labels(self, labels: frozenset[str]) -> FloatArray:
+        """Return 1 for tracks of these labels (folded), or of any where there is none, else 0."""
+        if labels not in self._masks:
+            wanted = [not labels or key in labels for key in self.keys]
+            self._masks[labels] = np.array(wanted, dtype=np.float64)
+        return self._masks[labels]
+
+    def relevant(self, rule: Rule) -> FloatArray:
+        """Return how probably each track is an object that the rule is about, ``(N,)``."""
+        text = "" if rule.where is None else rule.where.text
+        key = (rule.label_keys, text)
+        if key not in self._relevant:
+            found = self.existence * self.of_labels(rule.label_keys)
+            if rule.where is not None and found.any():
+                if text not in self._conditions:
+                    self._conditions[text] = rule.where.probability(self.column)
+                found = found * self._conditions[text]
+            self._relevant[key] = found
+        return self._relevant[key]
+
+    def in_zone(self, zone: Zone | None, point: Point) -> FloatArray:
+        """Return how probably each track is in a zone, ``(N,)``; 0 without a position in metres."""
+        if zone is None:
+            return self._everywhere
+        key = (zone.name, point)
+        if key not in self._zones:
+            self._zones[key] = self._in_metres(zone) if zone.frame else self._in_image(zone, point)
+        return self._zones[key]
+
+    def _in_image(self, zone: Zone, point: Point) -> FloatArray:
+        scale = np.array(self.tracks.wh, dtype=np.float64)
+        xy, whole = self.cxcywh[:, :2].copy(), self.tracks.covariance
+        covariance = whole[:, :2, :2].copy()
+        if point is Point.FOOT:  # cx, cy + h / 2
+            xy[:, 1] += self.cxcywh[:, 3] / 2
+            covariance[:, 0, 1] = covariance[:, 1, 0] = whole[:, 0, 1] + whole[:, 0, 3] / 2
+            covariance[:, 1, 1] += whole[:, 1, 3] + whole[:, 3, 3] / 4
+        return zone.polygon.probability(xy / scale, covariance / np.outer(scale, scale))
+
+    def _in_metres(self, zone: Zone) -> FloatArray:
+        moment, found = self.moment, np.zeros(len(self.ids))
+        known = ~np.isnan(moment.xyz[:, 0])
+        if moment.xyz_frame == zone.frame and known.any():
+            found[known] = zone.polygon.probability(
+                moment.xyz[known, :2], moment.xyz_covariance[known, :2, :2]
+            )
+        return found
+
+    def is_located(self, zone: Zone | None) -> FloatArray:
+        """Return 1 for tracks of which it can be said whether they are in a zone, else 0."""
+        if zone is None or not zone.frame:
+            return self._everywhere
+        if self.moment.xyz_frame != zone.frame:
+            return np.zeros(len(self.ids))
+        return np.asarray((~np.isnan(self.moment.xyz[:, 0])).astype(np.float64))
+
+    # -- fields ------------------------------------------------------------------------------------
+
+    def column(self, name: str) -> Any:
+        """Return a field for all tracks: see :mod:`lfmvl_ros.core.rules.condition`."""
+        if name not in self._columns:
+            self._columns[name] = self._column(name)
+        return self._columns[name]
+
+    def _column(self, name: str) -> Any:
+        tracks = self.tracks
+        if name == "label":
+            return self.keys
+        if name == "state":
+            return tuple(state.value for state in tracks.state)
+        if name == "at_border":
+            return self.cut.any(axis=1).astype(np.float64)
+        if name in _AXES:
+            axis = _AXES.index(name)
+            extent = max(tracks.wh[axis % 2], 1)
+            sigma = np.sqrt(np.maximum(tracks.covariance[:, axis, axis], 0.0))
+            return Column(self.cxcywh[:, axis] / extent, sigma / extent)
+        if name in _MEASURED:
+            return _MEASURED[name](self)
+        values = {"confidence": tracks.scores, "existence": self.existence, "age_s": tracks.age_s}
+        return Column(values[name], np.zeros(len(self.ids)))
+
+    def _earlier(self, over_s: float) -> tuple[Moment | None, Any, Any]:
+        """Return the moment ``over_s`` ago, each track's row in it, and which tracks were there."""
+        if over_s not in self._pairs:
+            moment = self._history.before(self.tracks.stamp_ns, over_s)
+            if moment is None or not len(moment.ids):
+                nobody = np.zeros(len(self.ids), dtype=np.bool_)
+                self._pairs[over_s] = (None, np.zeros(len(self.ids), dtype=np.intp), nobody)
+            else:
+                order = np.argsort(moment.ids)
+                place = np.searchsorted(moment.ids[order], self.ids)
+                rows = order[np.minimum(place, len(moment.ids) - 1)]
+                self._pairs[over_s] = (moment, rows, moment.ids[rows] == self.ids)
+        return self._pairs[over_s]
+
+    def speed_px_s(self, over_s: float) -> Column:
+        """Return the speed of box centres over a time, px/s; NaN for tracks that are younger."""
+        if over_s not in self._speeds:
+            self._speeds[over_s] = self._speed_px_s(over_s)
+        return self._speeds[over_s]
+
+    def _speed_px_s(self, over_s: float) -> Column:
+        moment, rows, there = self._earlier(over_s)
+        if moment is None:
+            return _unknown(len(self.ids))
+        passed_s = (self.tracks.stamp_ns - moment.stamp_ns) * NS
+        step = self.cxcywh[:, :2] - moment.cxcywh[rows, :2]
+        spread = self.tracks.covariance[:, :2, :2] + moment.covariance[rows][:, :2, :2]
+        return _speed(step, spread, passed_s, there)
+
+    def speed_m_s(self, over_s: float) -> Column:
+        """Return the speed of positions over a time, m/s; NaN where it is not known."""
+        moment, rows, there = self._earlier(over_s)
+        now = self.moment
+        if moment is None or moment.xyz_frame != now.xyz_frame or now.xyz_ns <= moment.xyz_ns:
+            return _unknown(len(self.ids))
+        step = now.xyz - moment.xyz[rows]
+        spread = now.xyz_covariance + moment.xyz_covariance[rows]
+        return _speed(step, spread, (now.xyz_ns - moment.xyz_ns) * NS, there)
+
+    def faster(self, limit: float, over_s: float, metric: bool) -> tuple[FloatArray, FloatArray]:
+        """Return how probably each track is faster than a limit, and its speed; 0 if not known."""
+        key = (limit, over_s, metric)
+        if key not in self._faster:
+            speed = self.speed_m_s(over_s) if metric else self.speed_px_s(over_s)
+            p = ndtr((speed.mean - limit) / np.maximum(speed.sigma, 1e-9))
+            self._faster[key] = np.where(np.isnan(p), 0.0, p), speed.mean
+        return self._faster[key]
+
+    def distance_m(self) -> Column:
+        """Return the distance of positions from the origin of their frame, on the floor plane."""
+        xy = self.moment.xyz[:, :2] if self._is_floor else self.moment.xyz
+        spread = self.moment.xyz_covariance[:, : xy.shape[1], : xy.shape[1]]
+        return _length(xy, spread)
+
+    @property
+    def _is_floor(self) -> bool:
+        """Whether x and y are the floor: not so in the camera's optical frame."""
+        return self.moment.xyz_frame != self.tracks.frame_id
+
+    def pair_distance_m(self, one: int) -> Column:
+        """Return the distance of every track from a row's, m; NaN where it is not known."""
+        moment = self.moment
+        step = moment.xyz - moment.xyz[one]
+        return _length(step, moment.xyz_covariance + moment.xyz_covariance[one])
+
+    def contact(self, time_s: float, over_s: float) -> tuple[FloatArray, FloatArray]:
+        """Return how probably each track arrives within a time, and its time to contact in s."""
+        key = (time_s, over_s)
+        if key not in self._contacts:
+            self._contacts[key] = self._contact(time_s, over_s)
+        return self._contacts[key]
+
+    def _contact(self, time_s: float, over_s: float) -> tuple[FloatArray, FloatArray]:
+        """See :meth:`contact`.
+
+        From how fast its box grows: with a constant speed, an object whose size grew from s1 to s2
+        in a time T arrives in T / (s2 / s1 - 1). The logarithm of the growth is taken for normally
+        distributed. Width or height counts, whichever the image does not cut and is known better.
+        """
+        moment, rows, there = self._earlier(over_s)
+        n = len(self.ids)
+        if moment is None:
+            return np.zeros(n), np.full(n, np.inf)
+        passed_s = (self.tracks.stamp_ns - moment.stamp_ns) * NS
+        now, then = self.moment.cxcywh[:, 2:], moment.cxcywh[rows, 2:]
+        growth = np.log(np.maximum(now, 1.0) / np.maximum(then, 1.0))
+        at = np.arange(2, 4)
+        variance = self.tracks.covariance[:, at, at] / np.maximum(now, 1.0) ** 2
+        variance = variance + moment.covariance[rows][:, at, at] / np.maximum(then, 1.0) ** 2
+        variance = np.where(np.isnan(growth) | ~there[:, None], np.inf, np.maximum(variance, 1e-8))
+        best = variance.argmin(axis=1)
+        pick = np.arange(n)
+        known = np.isfinite(variance[pick, best])
+        grown = np.where(known, growth[pick, best], 0.0)
+        needed = np.log1p(passed_s / time_s)
+        sigma = np.sqrt(np.where(known, variance[pick, best], 1.0))
+        held = np.where(known, ndtr((grown - needed) / sigma), 0.0)
+        rate = np.expm1(grown)
+        return held, np.where(rate > 1e-6, passed_s / np.maximum(rate, 1e-6), np.inf)
+
+    def covered(self, zone: Zone, labels: frozenset[str]) -> float:
+        """Return the largest share of an image zone that one object of another label covers."""
+        xyxy = self.tracks.xyxy_px
+        others = (self.of_labels(labels) == 0) & ~self.tentative
+        if not others.any():
+            return 0.0
+        corners = zone.polygon.points * self.tracks.wh
+        low, high = corners.min(axis=0), corners.max(axis=0)
+        overlap = np.minimum(high, xyxy[others, 2:]) - np.maximum(low, xyxy[others, :2])
+        shared = np.maximum(overlap, 0.0).prod(axis=1) / np.maximum((high - low).prod(), 1e-9)
+        return float(shared.max())
+
+
+_AXES = ("x", "y", "width", "height")
+_MEASURED: dict[str, Callable[[Facts], Column]] = {
+    "speed_px_s": lambda facts: facts.speed_px_s(_OVER_S),
+    "speed_m_s": lambda facts: facts.speed_m_s(_OVER_S),
+    "distance_m": Facts.distance_m,
+}
+_FOLDED: dict[str, str] = {}
+
+
+def _folded(label: str) -> str:
+    """Fold a label, remembering the last thousand: labels of a query come with every frame."""
+    found = _FOLDED.get(label)
+    if found is None:
+        if len(_FOLDED) > 1000:
+            _FOLDED.clear()
+        found = _FOLDED[label] = fold_label(label)
+    return found
+
+
+def _unknown(count: int) -> Column:
+    return Column(np.full(count, np.nan), np.zeros(count))
+
+
+def _length(step: FloatArray, spread: FloatArray) -> Column:
+    """Return the length of uncertain vectors ``(N, D)``: sigma along the vector."""
+    length = np.sqrt((step**2).sum(axis=1))
+    along = step / np.maximum(length, 1e-9)[:, None]
+    variance = np.einsum("ni,nij,nj->n", along, spread, along)
+    at_rest = length < 1e-9
+    if at_rest.any():  # no direction: the largest variance of any
+        variance = np.where(at_rest, np.trace(spread, axis1=1, axis2=2), variance)
+    return Column(length, np.sqrt(np.maximum(variance, 0.0)))
+
+
+def _speed(step: FloatArray, spread: FloatArray, passed_s: float, there: Any) -> Column:
+    length = _length(step, spread)
+    mean = np.where(there, length.mean / max(passed_s, 1e-6), np.nan)
+    return Column(mean, length.sigma / max(passed_s, 1e-6))

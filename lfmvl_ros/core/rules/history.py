@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where tracks were in the last seconds, for what is measured over a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.timeline import NS
+
+LONGEST_S = 10.0  # over_s of rules
+_SPACING_S = 0.04  # between remembered frames
+
+
+@dataclass(frozen=True, eq=False)
+class Positions:
+    """Where tracks are, in metres, at the time of one image.
+
+    Attributes:
+        stamp_ns: of that image.
+        frame_id: that positions are in.
+        by_id: track id -> ``(3,)`` centre in m and ``(3, 3)`` covariance in m^2.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    by_id: dict[int, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """The tracks at one time, as much as later frames compare with.
+
+    Attributes:
+        stamp_ns: of the frame.
+        ids: ``(N,)`` ascending.
+        cxcywh: ``(N, 4)`` px; width or height NaN where the image cuts the box.
+        variance: ``(N, 4)`` px^2.
+        xyz: ``(N, 3)`` m, NaN where not known; ``xyz_covariance``: ``(N, 3, 3)`` m^2.
+        xyz_ns: stamp of ``xyz``.
+        xyz_frame: frame_id of ``xyz``.
+    """
+
+    stamp_ns: int
+    ids: NDArray[np.int64]
+    cxcywh: FloatArray
+    covariance: FloatArray
+    xyz: FloatArray
+    xyz_covariance: FloatArray
+    xyz_ns: int
+    xyz_frame: str
+
+
+class History:
+    """The last seconds of moments. Bounded by time; one frame in about 40 ms is kept."""
+
+    def __init__(self) -> None:
+        self._moments: deque[Moment] = deque()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._moments.clear()
+
+    def add(self, moment: Moment) -> None:
+        """Remember a frame that is newer than all others."""
+        moments = self._moments
+        if moments and (moment.stamp_ns - moments[-1].stamp_ns) * NS < _SPACING_S:
+            return
+        moments.append(moment)
+        while (moment.stamp_ns - moments[0].stamp_ns) * NS > LONGEST_S + 1:
+            moments.popleft()
+
+    def before(self, stamp_ns: int, over_s: float) -> Moment | None:
+        """Return the newest moment at least ``over_s`` before a stamp; None where there is none."""
+        limit_ns = stamp_ns - round(over_s / NS)
+        for moment in reversed(self._moments):
+            if moment.stamp_ns <= limit_ns:
+                return moment
+        return None

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How probably a rule holds at one frame, for each track or for the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import ndtr
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.rules.facts import Facts
+from lfmvl_ros.core.rules.rule import Kind, Rule
+
+_MOST_COVERED = 0.5
+_NEGLIGIBLE = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """How probably a rule holds.
+
+    Attributes:
+        probability: ``(N,)`` for each track, or ``(1,)`` for the scene; NaN where it can't be said.
+        value: as many: what was measured (a count, a speed, a time, a distance); None without.
+        rows: rows of the tracks that the scene's probability comes from.
+        partner: ``(N,)`` row of the other object of a distance, -1 for none; None without.
+        inside: ``(N,)`` how probably each track is in the zone that it may leave; None without.
+        sure: the scene's probability by tracks that were seen by the last answer; None where that
+            is ``probability``.
+    """
+
+    probability: FloatArray
+    value: FloatArray | None = None
+    rows: tuple[int, ...] = field(default=())
+    partner: FloatArray | None = None
+    inside: FloatArray | None = None
+    sure: float | None = None
+
+
+def held(rule: Rule, facts: Facts) -> Held:
+    """Return how probably a rule holds at a frame."""
+    if rule.kind is Kind.COUNT:
+        return _count(rule, facts)
+    if rule.kind is Kind.MISSING:
+        return _missing(rule, facts)
+    relevant = facts.relevant(rule)
+    if not relevant.any():
+        return Held(np.zeros(len(relevant)))
+    return _of_tracks(rule, facts, relevant)
+
+
+def _of_tracks(rule: Rule, facts: Facts, relevant: FloatArray) -> Held:
+    inside = relevant * facts.in_zone(rule.zone, rule.point)
+    if rule.kind is Kind.SPEED:
+        assert rule.above is not None
+        faster, speed = facts.faster(rule.above, rule.over_s, rule.metric)
+        return Held(faster * inside, speed)
+    if rule.kind is Kind.APPROACH:
+        return _approach(rule, facts, inside)
+    if rule.kind is Kind.LEAVE:
+        known = relevant * facts.is_located(rule.zone)
+        return Held(np.maximum(known - inside, 0.0), inside=inside)
+    return Held(inside)
+
+
+def _approach(rule: Rule, facts: Facts, relevant: FloatArray) -> Held:
+    if rule.time_s is not None:
+        soon, contact_s = facts.contact(rule.time_s, rule.over_s)
+        return Held(soon * relevant, contact_s)
+    assert rule.distance_m is not None
+    if not rule.to:
+        distance = facts.distance_m()
+        near = _below(distance.mean, distance.sigma, rule.distance_m)
+        return Held(near * relevant, distance.mean)
+    n = len(relevant)
+    found, value, partner = np.zeros(n), np.full(n, np.nan), np.full(n, -1.0)
+    others = facts.existence * facts.of_labels(rule.to_keys)
+    for row in np.flatnonzero(relevant > _NEGLIGIBLE):
+        distance = facts.pair_distance_m(int(row))
+        near = _below(distance.mean, distance.sigma, rule.distance_m) * others
+        near[row] = 0.0
+        best = int(near.argmax())
+        if near[best] > 0:
+            found[row], value[row], partner[row] = near[best], distance.mean[best], best
+    return Held(found * relevant, value, partner=partner)
+
+
+def _below(mean: FloatArray, sigma: FloatArray, limit: float) -> FloatArray:
+    found = ndtr((limit - mean) / np.maximum(sigma, 1e-9))
+    return np.where(np.isnan(found), 0.0, found)
+
+
+def fewer_than(probabilities: Sequence[float], count: int) -> float:
+    """Return the probability that fewer than ``count`` of some independent things are there.
+
+    Args:
+        probabilities: that each of them is there.
+        count: >= 0.
+
+    >>> fewer_than([0.5, 0.5], 1)
+    0.25
+    """
+    total = len(probabilities)
+    if count > total:
+        return 1.0
+    if count > total - count + 1:  # shorter to count those that are not there
+        absent = [1 - one for one in probabilities]
+        return 1.0 - fewer_than(absent, total - count + 1)
+    chances = [1.0] + [0.0] * (count - 1) if count else []
+    for one in probabilities:
+        for number in range(count - 1, 0, -1):
+            chances[number] += one * (chances[number - 1] - chances[number])
+        if count:
+            chances[0] *= 1 - one
+    return min(max(sum(chances), 0.0), 1.0)
+
+
+def _count(rule: Rule, facts: Facts) -> Held:
+    """More than ``above`` among confirmed tracks, or fewer than ``below`` among all.
+
+    A tentative track, which is there about every second time, argues against an absence but does
+    not make up a number of objects.
+    """
+    there = facts.relevant(rule) * facts.in_zone(rule.zone, rule.point)
+    if rule.above is not None:
+        there = there * ~facts.tentative
+    rows = np.flatnonzero(there > _NEGLIGIBLE)
+    chances = there[rows]
+    number = np.array([float(chances.sum())])
+    if rule.above is None:
+        assert rule.below is not None
+        fewer = fewer_than(chances.tolist(), int(rule.below))
+        return Held(np.array([fewer]), number, tuple(rows.tolist()))
+    count = int(rule.above) + 1
+    more = sure = 1 - fewer_than(chances.tolist(), count)
+    seen = facts.confirmed[rows]
+    if not seen.all():
+        sure = 1 - fewer_than((chances * seen).tolist(), count)
+    return Held(np.array([more]), number, tuple(rows.tolist()), sure=sure)
+
+
+def _missing(rule: Rule, facts: Facts) -> Held:
+    """Nothing of the label in its zone; unknown while something else hides more than half of it."""
+    assert rule.zone is not None
+    there = facts.relevant(rule) * facts.in_zone(rule.zone, rule.point)
+    if facts.covered(rule.zone, rule.label_keys) > _MOST_COVERED:
+        return Held(np.array([np.nan]))
+    return Held(np.array([float((1 - there).prod())]))

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A YAML file that a person wrote, with the line of each value, so that errors can name it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import shortened
+from lfmvl_ros.core.settings import nearest_name
+from lfmvl_ros.core.user_files import check_regular
+
+MAX_BYTES = 1 << 20
+MAX_NODES = 20_000  # a few anchors can multiply into billions of nodes
+_TAG = "tag:yaml.org,2002:"
+
+
+@dataclass
+class Problems:
+    """What is wrong with a file, all of it, each with its line.
+
+    Attributes:
+        name: of the file, for the messages.
+    """
+
+    name: str
+    _found: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, line: int, what: str) -> None:
+        """Note a problem of a line, counted from 1."""
+        self._found.append((line, what))
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def lines(self) -> list[str]:
+        """Return the problems as ``file:line: what``, in the order of the file."""
+        return [f"{self.name}:{line}: {what}" for line, what in sorted(dict.fromkeys(self._found))]
+
+
+class Located:
+    """A value of the file and where it stands.
+
+    Attributes:
+        line: counted from 1.
+        path: such as ``rules.person_in_aisle.zone``; "" for the whole file.
+    """
+
+    def __init__(self, node: yaml.Node, path: str, problems: Problems) -> None:
+        self._node, self._problems = node, problems
+        self.line, self.path = node.start_mark.line + 1, path
+
+    def problem(self, what: str) -> None:
+        """Note what is wrong with this value."""
+        self._problems.add(self.line, f"{self.path}: {what}" if self.path else what)
+
+    @property
+    def shown(self) -> str:
+        """The value as a message shows it."""
+        if isinstance(self._node, yaml.ScalarNode):
+            return repr(shortened(str(self._node.value), 60))
+        return "a mapping" if isinstance(self._node, yaml.MappingNode) else "a list"
+
+    def mapping(self, what: str) -> dict[str, Located]:
+        """Return the values by key; notes a problem and returns nothing for other things.
+
+        Args:
+            what: is expected, for the message.
+        """
+        if not isinstance(self._node, yaml.MappingNode):
+            self.problem(f"expected {what}, got {self.shown}")
+            return {}
+        found: dict[str, Located] = {}
+        for key, value in self._node.value:
+            name = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
+            shown = shortened(name, 60)
+            path = f"{self.path}.{shown}" if self.path else shown
+            item = Located(value, path, self._problems)
+            if not name:
+                self._problems.add(key.start_mark.line + 1, f"{self.path}: a key must be a word")
+            elif name in found:
+                line = key.start_mark.line + 1
+                before = found[name].line
+                self._problems.add(line, f"{path}: stands here twice (first in line {before})")
+            else:
+                found[name] = item
+        return found
+
+    def items(self, what: str) -> list[Located]:
+        """Return the values of a list; notes a problem and returns nothing for other things."""
+        if not isinstance(self._node, yaml.SequenceNode):
+            self.problem(f"expected {what}, got {self.shown}")
+            return []
+        return [
+            Located(node, f"{self.path}[{index}]", self._problems)
+            for index, node in enumerate(self._node.value)
+        ]
+
+    @property
+    def is_list(self) -> bool:
+        """True for a list."""
+        return isinstance(self._node, yaml.SequenceNode)
+
+    def text(self) -> str:
+        """Return a text; notes a problem and returns "" for other things."""
+        node = self._node
+        if not isinstance(node, yaml.ScalarNode) or node.tag == f"{_TAG}null":
+            self.problem(f"expected a text, got {self.shown}")
+            return ""
+        if node.tag != f"{_TAG}str":
+            self.problem(f"expected a text, got {self.shown}; put it in quotes")
+            return ""
+        return str(node.value)
+
+    def number(self, low: float, high: float, unit: str = "") -> float | None:
+        """Return a number within limits; notes a problem and returns None for other things."""
+        node, value = self._node, math.nan
+        if isinstance(node, yaml.ScalarNode) and node.tag in (f"{_TAG}int", f"{_TAG}float"):
+            loaded = yaml.safe_load(node.value)
+            value = float(loaded) if isinstance(loaded, (int, float)) else math.nan
+        if not low <= value <= high:
+            word = f" {unit}" if unit else ""
+            self.problem(f"expected a number from {low:g} to {high:g}{word}, got {self.shown}")
+            return None
+        return value
+
+    def flag(self) -> bool:
+        """Return true or false; notes a problem and returns False for other things."""
+        node = self._node
+        if isinstance(node, yaml.ScalarNode) and node.tag == f"{_TAG}bool":
+            return bool(yaml.safe_load(node.value))
+        self.problem(f"expected true or false, got {self.shown}")
+        return False
+
+    def choice(self, words: Iterable[str], what: str) -> str:
+        """Return one of some words; notes a problem with the nearest one and returns ""."""
+        known = list(words)
+        text = self.text()
+        if text and text not in known:
+            self.problem(unknown(text, known, what))
+            return ""
+        return text
+
+    def refuse_unknown(self, values: Mapping[str, Located], known: Iterable[str]) -> None:
+        """Note each key that is not among ``known``."""
+        names = list(known)
+        for name, value in values.items():
+            if name not in names:
+                where = f"{self.path}: " if self.path else ""
+                self._problems.add(value.line, where + unknown(name, names, "key"))
+
+
+def unknown(word: str, known: list[str], what: str) -> str:
+    """Return that there is no such word, and which one was probably meant."""
+    near = nearest_name(word, known)
+    if near is not None:
+        return f"there is no {what} {shortened(word, 60)!r}; did you mean {near!r}?"
+    listed = ", ".join(known) if known else "none"
+    return f"there is no {what} {shortened(word, 60)!r}; there is: {listed}"
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file of at most :data:`MAX_BYTES`.
+
+    Raises:
+        UserError: it can't be read, is too large or is not UTF-8.
+    """
+    check_regular(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} can't be read ({error.strerror})") from error
+    if len(data) > MAX_BYTES:
+        raise UserError(f"{path} has {len(data):,} bytes; at most {MAX_BYTES:,} are read")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}:{line}: is no UTF-8 text; save the file as UTF-8") from error
+
+
+def parse(text: str, problems: Problems) -> Located | None:
+    """Return the document of a YAML text; None for an empty one, or with a problem for no YAML."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is not None and _size(node) > MAX_NODES:
+            problems.add(1, f"holds more than {MAX_NODES:,} values; are anchors nested?")
+            return None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problems.add(mark.line + 1 if mark else 1, f"is no YAML: {error.problem or error.context}")
+        return None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else "nested too deeply"
+        problems.add(1, f"is no YAML: {reason}")
+        return None
+    return None if node is None else Located(node, "", problems)
+
+
+def _size(root: yaml.Node) -> int:
+    """Return how many values a document has, counted up to the limit."""
+    waiting, count = [root], 0
+    while waiting and count <= MAX_NODES:
+        node = waiting.pop()
+        count += 1
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.MappingNode):
+            waiting += [part for pair in node.value for part in pair]
+    return count

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One rule over time: its events, and how they go on and end."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.rules.event import EndReason, Event, EventState, EventTrack
+from lfmvl_ros.core.rules.facts import Facts
+from lfmvl_ros.core.rules.holding import Held, held
+from lfmvl_ros.core.rules.rule import Rule
+from lfmvl_ros.core.timeline import NS
+
+SAME_IOU = 0.3  # a new track where an event's track was lost is taken for the same object
+SCENE = 0  # key of an event that belongs to no single track
+LONG_AGO_NS = -(2**62)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the model's answers say, apart from the tracks.
+
+    Attributes:
+        serial: number of answers so far that are evidence of absence (ok, empty, repaired).
+        stamp_ns: of the frame of the newest of them; None before the first.
+        asked: folded labels of the newest query; None before the first answer.
+    """
+
+    serial: int = 0
+    stamp_ns: int | None = None
+    asked: frozenset[str] | None = None
+
+
+@dataclass
+class Candidate:
+    """Holds, but not yet for long enough."""
+
+    since_ns: int
+    serial: int
+
+
+@dataclass
+class OpenEvent:
+    """An event that has begun."""
+
+    event: Event
+    serial: int  # of evidence when it last held
+    told_ns: int
+    box: FloatArray | None
+    failing_ns: int | None = None
+
+
+@dataclass
+class Counts:
+    """What a rule has done.
+
+    Attributes:
+        begun: events.
+        suppressed: moments within the cool-down, of which no event was made.
+    """
+
+    begun: int = 0
+    suppressed: int = 0
+
+
+@dataclass
+class Progress(ABC):
+    """The progress of one rule on one camera.
+
+    Attributes:
+        rule: that is followed.
+        numbers: of events, shared by all rules.
+        counts: what it has done.
+        open: events that go on, by track id or :data:`SCENE`.
+        candidates: what may become one, likewise.
+    """
+
+    rule: Rule
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    counts: Counts = field(default_factory=Counts)
+    open: dict[int, OpenEvent] = field(default_factory=dict)
+    candidates: dict[int, Candidate] = field(default_factory=dict)
+    cool_until_ns: int = LONG_AGO_NS
+
+    def step(self, facts: Facts, evidence: Evidence, after_gap: bool) -> list[Event]:
+        """Take one frame and return what happened.
+
+        Args:
+            facts: the tracks at the frame.
+            evidence: of the answers so far.
+            after_gap: frames are missing before this one: what held before may not have since.
+        """
+        if after_gap:
+            self.candidates.clear()
+        rule = self.rule
+        if evidence.asked is not None and rule.labels and not rule.label_keys & evidence.asked:
+            events = [
+                self._end(key, facts, EndReason.NOT_ASKED, evidence) for key in list(self.open)
+            ]
+            self._forget()
+            return events
+        return self._follow(facts, held(rule, facts), evidence)
+
+    @abstractmethod
+    def _follow(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
+        """Take how probably the rule holds at a frame and return what happened."""
+
+    def forget(self, reason: EndReason, stamp_ns: int) -> list[Event]:
+        """End every event, and start again as if nothing had been seen."""
+        events = [
+            replace(one.event, state=EventState.END, reason=reason, stamp_ns=stamp_ns)
+            for one in self.open.values()
+        ]
+        self._forget()
+        self.cool_until_ns = LONG_AGO_NS
+        return events
+
+    def _forget(self) -> None:
+        self.open.clear()
+        self.candidates.clear()
+
+    # -- events ------------------------------------------------------------------------------------
+
+    def _begin(
+        self, key: int, facts: Facts, now: Held, rows: tuple[int, ...], evidence: Evidence
+    ) -> Event:
+        p, value, tracks = self._measured(facts, now, rows)
+        box = None if key == SCENE else facts.tracks.xyxy_px[rows[0]]
+        return self._opened(key, self._made(facts, evidence, p, value, tracks), box, evidence)
+
+    def _opened(self, key: int, event: Event, box: FloatArray | None, evidence: Evidence) -> Event:
+        self.open[key] = OpenEvent(event, evidence.serial, event.stamp_ns, box)
+        self.counts.begun += 1
+        return event
+
+    def _made(
+        self,
+        facts: Facts,
+        evidence: Evidence,
+        probability: float,
+        value: float | None,
+        tracks: tuple[EventTrack, ...],
+    ) -> Event:
+        rule, frame = self.rule, facts.tracks
+        return Event(
+            id=f"{rule.name}/{frame.stamp_ns}/{next(self.numbers)}",
+            rule=rule.name,
+            kind=rule.kind,
+            state=EventState.BEGIN,
+            reason=None,
+            stamp_ns=frame.stamp_ns,
+            begin_ns=frame.stamp_ns,
+            evidence_ns=evidence.stamp_ns,
+            frame_id=frame.frame_id,
+            camera=frame.camera,
+            position_frame=facts.moment.xyz_frame,
+            zone="" if rule.zone is None else rule.zone.name,
+            probability=probability,
+            value=value,
+            unit=rule.unit,
+            tracks=tracks,
+        )
+
+    def _measured(
+        self, facts: Facts, now: Held, rows: tuple[int, ...]
+    ) -> tuple[float, float | None, tuple[EventTrack, ...]]:
+        """Return probability, value and tracks of an event now."""
+        index = rows[0] if self.rule.kind.is_of_a_track else 0
+        value = None if now.value is None else float(now.value[index])
+        if value is not None and not math.isfinite(value):
+            value = None
+        partner = -1 if now.partner is None else int(now.partner[index])
+        named = (*rows, partner) if partner >= 0 else rows
+        tracks = tuple(EventTrack.of(facts, row) for row in named)
+        return float(now.probability[index]), value, tracks
+
+    def _go_on(
+        self,
+        key: int,
+        facts: Facts,
+        now: Held,
+        rows: tuple[int, ...],
+        holds: bool,
+        seen: bool,
+        evidence: Evidence,
+    ) -> list[Event]:
+        """Update or end an event.
+
+        It ends when it has not held for ``clear_s``, or its track was not there for ``lost_s``, and
+        not before somebody has looked: either the object is ``seen`` not to, or an answer came that
+        would have named it.
+        """
+        one, stamp_ns = self.open[key], facts.tracks.stamp_ns
+        if holds:
+            one.failing_ns, one.serial = None, evidence.serial
+            if key != SCENE:
+                one.box = facts.tracks.xyxy_px[rows[0]]
+            if (stamp_ns - one.told_ns) * NS < self.rule.update_s:
+                return []
+            one.told_ns = stamp_ns
+            p, value, tracks = self._measured(facts, now, rows)
+            one.event = replace(
+                one.event,
+                state=EventState.UPDATE,
+                stamp_ns=stamp_ns,
+                evidence_ns=evidence.stamp_ns,
+                probability=p,
+                value=value,
+                tracks=tracks,
+            )
+            return [one.event]
+        if one.failing_ns is None:
+            one.failing_ns = stamp_ns
+        lasted_s = (stamp_ns - one.failing_ns) * NS
+        gone = key != SCENE and not rows
+        needed_s = self.rule.lost_s if gone else self.rule.clear_s
+        if lasted_s < needed_s or not (seen or evidence.serial > one.serial):
+            return []
+        return [self._end(key, facts, EndReason.GONE if gone else EndReason.CLEARED, evidence)]
+
+    def _end(self, key: int, facts: Facts, reason: EndReason, evidence: Evidence) -> Event:
+        one = self.open.pop(key)
+        stamp_ns = facts.tracks.stamp_ns
+        self.cool_until_ns = stamp_ns + round(self.rule.cool_down_s / NS)
+        return replace(
+            one.event,
+            state=EventState.END,
+            reason=reason,
+            stamp_ns=stamp_ns,
+            evidence_ns=evidence.stamp_ns,
+        )

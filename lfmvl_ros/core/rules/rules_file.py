@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a rules file as a whole: all of it is right, or every mistake is named with its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.rules.condition import Condition
+from lfmvl_ros.core.rules.located_yaml import Located, Problems, parse, read_text, unknown
+from lfmvl_ros.core.rules.polygons import Polygon
+from lfmvl_ros.core.rules.rule import Kind, Point, Rule, RuleSet, Zone
+from lfmvl_ros.core.safe_text import safe_text
+from lfmvl_ros.core.same_label import fold_label
+
+MAX_RULES, MAX_CORNERS = 200, 200
+_SHOWN = 20
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+_DAY_S = 86400.0
+
+# Numbers that every rule may have: key -> lowest, highest, unit.
+_NUMBERS = {
+    "probability": (0.01, 1.0, ""),
+    "release": (0.0, 0.99, ""),
+    "for_s": (0.0, _DAY_S, "s"),
+    "clear_s": (0.0, 3600.0, "s"),
+    "lost_s": (0.0, 3600.0, "s"),
+    "cool_down_s": (0.0, _DAY_S, "s"),
+    "update_s": (0.05, _DAY_S, "s"),
+}
+_COMMON = ("when", "label", "where", "camera", "topic", "point", "zone", *_NUMBERS)
+# Numbers of some kinds of rules: key -> lowest, highest, unit.
+_OF_KINDS = {
+    "hold_s": (0.05, 3600.0, "s"),
+    "over_s": (0.1, 10.0, "s"),
+    "answers": (1, 100, "answers"),
+    "above": (0, 10_000, "objects"),
+    "below": (1, 10_000, "objects"),
+    "above_px_s": (0.0, 1e5, "px/s"),
+    "above_m_s": (0.0, 100.0, "m/s"),
+    "time_s": (0.1, 60.0, "s"),
+    "distance_m": (0.01, 1000.0, "m"),
+}
+_MOMENT = ("hold_s",)
+_ABSENCE = ("answers",)
+# Kind -> further keys it may have, and what it needs: one of each group.
+_KEYS: dict[Kind, tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]] = {
+    Kind.ENTER: ((), (("zone",),)),
+    Kind.LEAVE: (_MOMENT, (("zone",),)),
+    Kind.DWELL: ((), (("zone",), ("for_s",))),
+    Kind.COUNT: (("above", "below", *_ABSENCE), (("above", "below"),)),
+    Kind.APPEAR: (_MOMENT, ()),
+    Kind.VANISH: ((*_MOMENT, *_ABSENCE), ()),
+    Kind.SPEED: (("above_px_s", "above_m_s", "over_s"), (("above_px_s", "above_m_s"),)),
+    Kind.APPROACH: (("time_s", "distance_m", "to", "over_s"), (("time_s", "distance_m"),)),
+    Kind.MISSING: (_ABSENCE, (("zone",), ("label",))),
+}
+
+
+def load_rules(path: Path) -> RuleSet:
+    """Return the rules of a file.
+
+    Raises:
+        UserError: it can't be read, or something in it is wrong: every mistake with its line.
+    """
+    return parse_rules(read_text(path), path.name)
+
+
+def parse_rules(text: str, name: str = "rules") -> RuleSet:
+    """Return the rules of a YAML text.
+
+    Args:
+        text: of the file.
+        name: of the file, for the messages.
+
+    Raises:
+        UserError: something is wrong: every mistake with its line.
+    """
+    problems = Problems(name)
+    document = parse(text, problems)
+    rules = RuleSet()
+    if document is not None:
+        rules = _rule_set(document, problems)
+    elif not problems:
+        problems.add(1, "is empty; a rules file has the keys zones and rules (docs/rules.md)")
+    if problems:
+        lines = problems.lines()
+        more = [f"... and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+        raise UserError("; ".join([*lines[:_SHOWN], *more]))
+    return rules
+
+
+def _rule_set(document: Located, problems: Problems) -> RuleSet:
+    parts = document.mapping("a mapping with the keys zones and rules")
+    if not parts and not problems:
+        document.problem("is empty; a rules file has the keys zones and rules (docs/rules.md)")
+    document.refuse_unknown(parts, ("zones", "rules"))
+    zones: dict[str, Zone] = {}
+    if "zones" in parts:
+        for name, value in parts["zones"].mapping("zones by name").items():
+            _check_name(name, value)
+            zone = _zone(name, value)
+            if zone is not None:
+                zones[name] = zone
+    named = set(zones) | (set(parts["zones"].mapping("")) if "zones" in parts else set())
+    rules: list[Rule] = []
+    bodies = parts["rules"].mapping("rules by name") if "rules" in parts else {}
+    if parts and not bodies and not problems:
+        document.problem("has no rules")
+    if len(bodies) > MAX_RULES:
+        parts["rules"].problem(f"has {len(bodies)} rules; at most {MAX_RULES} are taken")
+    for name, value in list(bodies.items())[:MAX_RULES]:
+        _check_name(name, value)
+        rule = _RuleReader(name, value, zones, sorted(named)).read()
+        if rule is not None:
+            rules.append(rule)
+    return RuleSet(zones, tuple(rules))
+
+
+def _check_name(name: str, value: Located) -> None:
+    if not _NAME.fullmatch(name):
+        value.problem(
+            "a name has at most 64 small letters, digits and _, and begins with a letter, as it "
+            "becomes part of a topic"
+        )
+
+
+def _zone(name: str, value: Located) -> Zone | None:
+    keys = value.mapping("a zone: image: [[x, y], ...], or frame and metres")
+    value.refuse_unknown(keys, ("image", "frame", "metres"))
+    if ("image" in keys) == ("metres" in keys):
+        value.problem("needs either image (corners as shares of the image) or frame and metres")
+        return None
+    if ("metres" in keys) != ("frame" in keys):
+        value.problem("needs frame and metres together, such as frame: map")
+        return None
+    frame = keys["frame"].text() if "frame" in keys else ""
+    corners = keys["metres"] if frame else keys.get("image", value)
+    low, high = (-1e5, 1e5) if frame else (0.0, 1.0)
+    rows = corners.items("a list of corners [x, y]")
+    if not 3 <= len(rows) <= MAX_CORNERS:
+        corners.problem(f"a zone has 3 to {MAX_CORNERS} corners, got {len(rows)}")
+        return None
+    points = [_corner(row, low, high, "m" if frame else "(shares of the image)") for row in rows]
+    if any(point is None for point in points):
+        return None
+    try:
+        return Zone(name, Polygon(np.array(points, dtype=np.float64)), frame)
+    except ValueError:
+        corners.problem("crosses itself or has no area; give the corners in order around the zone")
+        return None
+
+
+def _corner(row: Located, low: float, high: float, unit: str) -> tuple[float, float] | None:
+    pair = row.items("a corner [x, y]")
+    if len(pair) != 2:
+        if row.is_list:
+            row.problem(f"a corner has two numbers [x, y], got {len(pair)}")
+        return None
+    x, y = (item.number(low, high, unit) for item in pair)
+    return None if x is None or y is None else (x, y)
+
+
+class _RuleReader:
+    """Reads one rule of the file."""
+
+    def __init__(
+        self, name: str, value: Located, zones: dict[str, Zone], zone_names: Sequence[str]
+    ) -> None:
+        self._name, self._value = name, value
+        self._zones, self._zone_names = zones, list(zone_names)
+        self._keys = value.mapping("a rule with the key when")
+
+    def read(self) -> Rule | None:
+        """Return the rule; None, with problems noted, when it is wrong."""
+        keys, value = self._keys, self._value
+        if not keys:
+            return None
+        if "when" not in keys:
+            value.problem(f"needs the key when: one of {', '.join(kind.value for kind in Kind)}")
+            return None
+        word = keys["when"].choice([kind.value for kind in Kind], "kind of rule")
+        if not word:
+            return None
+        kind = Kind(word)
+        further, needed = _KEYS[kind]
+        value.refuse_unknown(keys, (*_COMMON, *further))
+        for group in needed:
+            given = [key for key in group if key in keys]
+            if not given:
+                value.problem(f"{word} needs {' or '.join(group)}")
+            if len(given) > 1:
+                value.problem(f"{word} takes one of {' and '.join(group)}, not both")
+        fields = self._fields(kind)
+        self._check(kind, fields)
+        return Rule(self._name, kind, text=self._text(), **fields)
+
+    def _text(self) -> str:
+        """The rule as it decides, to tell whether an edit of the file has changed it."""
+        return repr([(key, _plain(item)) for key, item in sorted(self._keys.items())])
+
+    def _fields(self, kind: Kind) -> dict[str, Any]:
+        keys = self._keys
+        fields: dict[str, Any] = {}
+        for key, (low, high, unit) in {**_NUMBERS, **_OF_KINDS}.items():
+            if key in keys and (number := keys[key].number(low, high, unit)) is not None:
+                fields[key] = number
+        for key in ("above", "below", "answers"):
+            if key in fields and fields[key] != int(fields[key]):
+                keys[key].problem(f"expected a whole number, got {fields[key]:g}")
+        if "answers" in fields:
+            fields["answers"] = int(fields["answers"])
+        for unit in ("px_s", "m_s"):
+            if (limit := fields.pop(f"above_{unit}", None)) is not None:
+                fields["above"], fields["metric"] = limit, unit == "m_s"
+        fields["metric"] = fields.get("metric", False) or "distance_m" in fields
+        readers: dict[str, tuple[str, Callable[[Located], Any]]] = {
+            "label": ("labels", _labels),
+            "to": ("to", _labels),
+            "zone": ("zone", self._zone),
+            "point": ("point", _point),
+            "camera": ("camera", Located.text),
+            "topic": ("topic", Located.flag),
+            "where": ("where", _condition),
+        }
+        for key, (name, read) in readers.items():
+            if key in keys:
+                fields[name] = read(keys[key])
+        if kind is Kind.VANISH:  # the tracker has waited for several answers already
+            fields.setdefault("answers", 1)
+        return fields
+
+    def _zone(self, value: Located) -> Zone | None:
+        name = value.text()
+        if name and name not in self._zone_names:
+            value.problem(unknown(name, self._zone_names, "zone"))
+        return self._zones.get(name)
+
+    def _check(self, kind: Kind, fields: dict[str, Any]) -> None:
+        probability, release = fields.get("probability", 0.8), fields.get("release", 0.5)
+        if release >= probability:
+            where = self._keys.get("release", self._keys.get("probability", self._value))
+            where.problem(
+                f"release ({release:g}) must be below probability ({probability:g}), or events "
+                "would begin and end with every frame"
+            )
+        zone = fields.get("zone")
+        if zone is not None and zone.frame and "point" in self._keys:
+            self._keys["point"].problem("is about zones in the image; this one is in metres")
+        if kind is Kind.MISSING and zone is not None and zone.frame:
+            self._keys["zone"].problem(
+                "missing needs a zone in the image: only there it is known what hides it"
+            )
+        if "to" in self._keys and "distance_m" not in self._keys:
+            self._keys["to"].problem("goes with distance_m")
+        if kind is Kind.DWELL and fields.get("for_s") == 0:
+            self._keys["for_s"].problem("must be above 0 s for dwell; enter begins at once")
+        if "answers" in self._keys and kind is Kind.COUNT and "below" not in self._keys:
+            self._keys["answers"].problem("goes with below: what is there needs no waiting")
+
+
+def _point(value: Located) -> Point:
+    word = value.choice([point.value for point in Point], "point")
+    return Point(word) if word else Point.FOOT
+
+
+def _condition(value: Located) -> Condition | None:
+    text = value.text()
+    try:
+        return Condition(text) if text else None
+    except UserError as error:
+        value.problem(str(error))
+        return None
+
+
+def _labels(value: Located) -> tuple[str, ...]:
+    """Return one label or a list of them."""
+    items = value.items("a list of labels") if value.is_list else [value]
+    labels = tuple(safe_text(item.text()) for item in items)
+    if not labels or not all(labels):
+        value.problem("names no object")
+    folded = [fold_label(label) for label in labels]
+    if len(set(folded)) != len(folded):
+        value.problem("names the same label twice")
+    return labels
+
+
+def _plain(item: Located) -> Any:
+    return [_plain(part) for part in item.items("")] if item.is_list else item.shown

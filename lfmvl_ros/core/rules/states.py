@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules that hold for a time: of each track, or of the scene as a whole."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from lfmvl_ros.core.boxes import iou_matrix
+from lfmvl_ros.core.rules.event import Event
+from lfmvl_ros.core.rules.facts import Facts
+from lfmvl_ros.core.rules.holding import Held
+from lfmvl_ros.core.rules.progress import SAME_IOU, SCENE, Candidate, Evidence, Progress
+from lfmvl_ros.core.timeline import NS
+
+
+@dataclass
+class TrackProgress(Progress):
+    """Enter, dwell, speed, approach: an event for each object while it holds."""
+
+    def _follow(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
+        rule = self.rule
+        events: list[Event] = []
+        high = now.probability >= rule.probability
+        if not self.open and not self.candidates and not high.any():
+            return events
+        stamp_ns, p = facts.tracks.stamp_ns, now.probability.tolist()
+        for row in np.flatnonzero(high & facts.confirmed).tolist():
+            key = int(facts.ids[row])
+            if key in self.open or key in self.candidates or self._adopt(facts, row, evidence):
+                continue
+            self.candidates[key] = Candidate(stamp_ns, evidence.serial)
+        for key, candidate in list(self.candidates.items()):
+            row = facts.row_of.get(key, -1)
+            if row < 0 or p[row] < rule.release:
+                del self.candidates[key]
+            elif (
+                high[row]
+                and facts.confirmed[row]
+                and (stamp_ns - candidate.since_ns) * NS >= rule.for_s
+                and stamp_ns >= self.cool_until_ns
+            ):
+                del self.candidates[key]
+                events.append(self._begin(key, facts, now, (row,), evidence))
+        for key in list(self.open):
+            row = facts.row_of.get(key, -1)
+            rows = (row,) if row >= 0 else ()
+            holds = row >= 0 and p[row] >= rule.release
+            seen = row >= 0 and bool(facts.confirmed[row])
+            events += self._go_on(key, facts, now, rows, holds, seen, evidence)
+        return events
+
+    def _adopt(self, facts: Facts, row: int, evidence: Evidence) -> bool:
+        """Continue an event whose track was lost with another one at the same place."""
+        if not self.open:
+            return False
+        lost = [
+            key
+            for key, one in self.open.items()
+            if one.box is not None
+            and not ((old := facts.row_of.get(key, -1)) >= 0 and facts.confirmed[old])
+        ]
+        if not lost:
+            return False
+        boxes = np.array([self.open[key].box for key in lost])
+        overlap = iou_matrix(boxes, facts.tracks.xyxy_px[row : row + 1])[:, 0]
+        best = int(overlap.argmax())
+        if overlap[best] < SAME_IOU:
+            return False
+        one = self.open.pop(lost[best])
+        one.failing_ns, one.serial, one.told_ns = None, evidence.serial, -(2**62)
+        self.open[int(facts.ids[row])] = one
+        return True
+
+
+@dataclass
+class SceneProgress(Progress):
+    """Count and missing: at most one event at a time."""
+
+    _serial: int = 0  # of evidence at the frame before
+
+    def _follow(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
+        events = self._judged(facts, now, evidence)
+        self._serial = evidence.serial
+        return events
+
+    def _judged(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
+        rule, p = self.rule, float(now.probability[0])
+        stamp_ns = facts.tracks.stamp_ns
+        if math.isnan(p):  # hidden: what went on goes on, what might have begun has to begin anew
+            self.candidates.clear()
+            return []
+        if SCENE in self.open:
+            return self._go_on(
+                SCENE, facts, now, now.rows, p >= rule.release, rule.is_about_absence, evidence
+            )
+        if p < rule.release:
+            self.candidates.clear()
+            return []
+        surely = p if now.sure is None else now.sure
+        if surely >= rule.probability and SCENE not in self.candidates:
+            self.candidates[SCENE] = self._candidate(stamp_ns, evidence)
+        candidate = self.candidates.get(SCENE)
+        if candidate is None or surely < rule.probability or stamp_ns < self.cool_until_ns:
+            return []
+        if not self._is_due(candidate, stamp_ns, evidence):
+            return []
+        self.candidates.clear()
+        return [self._begin(SCENE, facts, now, now.rows, evidence)]
+
+    def _candidate(self, stamp_ns: int, evidence: Evidence) -> Candidate:
+        """An absence begins at the frame of the answer that shows it, if one came just now."""
+        fresh = evidence.serial > self._serial and evidence.stamp_ns is not None
+        if self.rule.is_about_absence and fresh:
+            assert evidence.stamp_ns is not None
+            return Candidate(min(evidence.stamp_ns, stamp_ns), evidence.serial - 1)
+        return Candidate(stamp_ns, evidence.serial)
+
+    def _is_due(self, candidate: Candidate, stamp_ns: int, evidence: Evidence) -> bool:
+        """Whether it has held for long enough: an absence by the stamps of answers."""
+        if not self.rule.is_about_absence:
+            return (stamp_ns - candidate.since_ns) * NS >= self.rule.for_s
+        if evidence.stamp_ns is None or evidence.serial - candidate.serial < self.rule.answers:
+            return False
+        return (evidence.stamp_ns - candidate.since_ns) * NS >= self.rule.for_s

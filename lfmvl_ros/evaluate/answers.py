@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ask a model the questions of an evaluation, and compare each answer with the truth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from lfmvl_ros.core.ask import Request
+from lfmvl_ros.core.boxes import FloatArray, iou_matrix, match_greedily, normalise
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.grounding import Grounding, Outcome
+from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.reply import StageTimes
+from lfmvl_ros.core.same_label import fold_label
+from lfmvl_ros.datasets.questions import FOUND_IOU
+from lfmvl_ros.evaluate.data import EvaluationSet
+from lfmvl_ros.evaluate.questions import ImageQuestion
+
+IntArray = NDArray[np.int64]
+NOT_ASKED = -1
+"""The kind of a box whose label the question did not name."""
+_LIGHT_STEP = 4  # every fourth pixel either way is enough for the mean
+
+Change = Callable[[NDArray[np.uint8], FloatArray], tuple[NDArray[np.uint8], FloatArray]]
+"""Makes another image of one, and moves boxes ``(N, 4)``, normalised, with it; NaN where one
+has left the image."""
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The N objects that an answer should name.
+
+    Attributes:
+        xyxy: ``(N, 4)`` normalised.
+        kinds: ``(N,)`` category of each.
+        hidden: ``(N,)`` hidden share, NaN where not annotated.
+    """
+
+    xyxy: FloatArray
+    kinds: IntArray
+    hidden: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """One answer beside the truth.
+
+    Attributes:
+        question: that was asked.
+        truth: the right answer.
+        truth_iou: ``(N,)`` IoU of the box that found each object, 0 where it was missed.
+        xyxy, kinds, scores: the M boxes of the answer, normalised; kind :data:`NOT_ASKED` where
+            the label was not in the question.
+        box_iou: ``(M,)`` IoU with the object that each box found, 0 where it is wrong.
+        found_row: ``(M,)`` row of that object, -1 where it is wrong.
+        outcome, confidence_kind: of the grounding.
+        times: of the model; total_s: with preparing and parsing.
+        light: mean brightness of the image, 0 to 1.
+        wh_px: its size.
+    """
+
+    question: ImageQuestion
+    truth: Truth
+    truth_iou: FloatArray
+    xyxy: FloatArray
+    kinds: IntArray
+    scores: FloatArray
+    box_iou: FloatArray
+    found_row: IntArray
+    outcome: Outcome
+    confidence_kind: str
+    times: StageTimes
+    total_s: float
+    light: float
+    wh_px: tuple[int, int]
+
+
+def brightness(pixels: NDArray[np.uint8]) -> float:
+    """Return the mean brightness of an RGB image ``(H, W, 3)``, 0 to 1.
+
+    >>> brightness(np.full((8, 8, 3), 255, np.uint8))
+    1.0
+    """
+    part = np.ascontiguousarray(pixels[::_LIGHT_STEP, ::_LIGHT_STEP])
+    return float(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY).mean() / 255)
+
+
+def answer_all(
+    model: VisionLanguageModel,
+    settings: PerceptionSettings,
+    data: EvaluationSet,
+    questions: Sequence[ImageQuestion],
+    *,
+    change: Change | None = None,
+    title: str = "",
+) -> list[Judged]:
+    """Ask every question, one at a time as a robot does, with a progress bar.
+
+    Args:
+        model: that is asked.
+        settings: how.
+        data: the images.
+        questions: sorted by image, so that each image is decoded once.
+        change: applied to each image before it is asked about.
+        title: of the progress bar.
+
+    Raises:
+        UserError: an image can't be read any more.
+    """
+    done: list[Judged] = []
+    current, pixels, boxes, light = -1, np.zeros((1, 1, 3), np.uint8), np.zeros((0, 4)), 0.0
+    for item in _with_bar(questions, title):
+        if item.image != current:
+            current = item.image
+            pixels, boxes = data.pixels(current), data.images[current].xyxy
+            if change is not None:
+                pixels, boxes = change(pixels, boxes)
+            light = brightness(pixels)
+        kinds = data.images[current].kinds
+        wanted = np.isin(kinds, [kind for kind in item.kinds if kind >= 0])
+        wanted &= np.isfinite(boxes).all(axis=1)
+        truth = Truth(boxes[wanted], kinds[wanted], data.hidden[current][wanted])
+        begun_s = time.perf_counter()
+        grounding = _ask(model, settings, Frame(pixels, item.number), item.labels)
+        taken_s = time.perf_counter() - begun_s
+        done.append(judge(item, truth, grounding, total_s=taken_s, light=light))
+    return done
+
+
+def _with_bar(questions: Sequence[ImageQuestion], title: str) -> Iterable[ImageQuestion]:
+    bar: Iterable[ImageQuestion] = tqdm(questions, desc=title, unit="answer", disable=None)
+    return bar
+
+
+def _ask(
+    model: VisionLanguageModel, settings: PerceptionSettings, frame: Frame, labels: tuple[str, ...]
+) -> Grounding:
+    request = Request.prepare(model, settings, Query(labels), [frame])
+    (reply,) = request.replies()
+    return request.grounding(frame, reply)
+
+
+def judge(
+    question: ImageQuestion, truth: Truth, grounding: Grounding, *, total_s: float, light: float
+) -> Judged:
+    """Compare an answer with the truth: one box for one object of its kind, best IoU first."""
+    found = grounding.detections
+    xyxy = normalise(found.xyxy_px, grounding.wh)
+    asked = {fold_label(lab): k for lab, k in zip(question.labels, question.kinds, strict=True)}
+    kinds = np.array([asked.get(fold_label(label), NOT_ASKED) for label in found.labels], np.int64)
+    truth_iou, box_iou = np.zeros(len(truth.xyxy)), np.zeros(len(xyxy))
+    found_row = np.full(len(xyxy), -1, np.int64)
+    overlaps = iou_matrix(xyxy, truth.xyxy)
+    overlaps = np.where(kinds[:, None] == truth.kinds[None], overlaps, 0.0)
+    for row, column in match_greedily(overlaps, FOUND_IOU):
+        truth_iou[column] = box_iou[row] = overlaps[row, column]
+        found_row[row] = column
+    return Judged(
+        question, truth, truth_iou, xyxy, kinds, found.scores, box_iou, found_row,
+        grounding.outcome, grounding.confidence_kind, grounding.reply.times, total_s, light,
+        grounding.wh,
+    )  # fmt: skip

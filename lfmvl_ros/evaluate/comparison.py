@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which differences of two scorecards are real, and which may be chance.
+
+On the same images, whole images are drawn again for both models together (a paired bootstrap): what
+makes an image hard is hard for both and cancels out. On different images, each is drawn by
+itself. The interval of AP comes from its jackknife, part by part.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.evaluate.average_precision import STUDENT, jackknife_error
+from lfmvl_ros.evaluate.figures import COLUMNS, LEVEL, QUOTIENTS, draw_weights
+
+MORE_IS_BETTER: Mapping[str, bool] = {
+    "precision": True, "recall": True, "f1": True, "mean_iou": True, "absent_empty": True,
+    "count_error": False, "ap": True, "latency_p50_ms": False, "latency_p95_ms": False,
+}  # fmt: skip
+
+
+def compare(
+    before: Mapping[str, Any], after: Mapping[str, Any], *, same_data: bool
+) -> dict[str, Any]:
+    """Compare two entries of ``models``.
+
+    Args:
+        before: the entry to compare with.
+        after: the entry that is judged.
+        same_data: both were asked the same about the same images.
+
+    Returns:
+        Names, and for each figure both values, the difference with its 95 % interval, and a
+        verdict: ``better``, ``worse`` or ``open``.
+
+    Raises:
+        UserError: an entry lacks what a scorecard has.
+    """
+    try:
+        rows = [_rows(entry) for entry in (before, after)]
+        figures = [_quotient(name, *rows, paired=same_data) for name in QUOTIENTS]
+        figures.append(_of_ap(before, after, paired=same_data))
+        figures += [_of_latency(before, after, name) for name in ("latency_p50_ms",
+                                                                  "latency_p95_ms")]  # fmt: skip
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise UserError(
+            f"the scorecards can't be compared: one lacks what it should have ({error!r}); "
+            "evaluate again"
+        ) from error
+    return {
+        "before": before["model"],
+        "after": after["model"],
+        "same_images": same_data,
+        "figures": [entry for entry in figures if entry is not None],
+    }
+
+
+def _rows(entry: Mapping[str, Any]) -> FloatArray:
+    rows = np.array([image["sums"] for image in entry["images"]], np.float64)
+    if rows.ndim != 2 or rows.shape[1] != len(COLUMNS):
+        raise ValueError(f"images have sums of {len(COLUMNS)} numbers")
+    return rows
+
+
+def _quotient(
+    name: str, before: FloatArray, after: FloatArray, *, paired: bool
+) -> dict[str, Any] | None:
+    above, below, _ = QUOTIENTS[name]
+    first = draw_weights(len(before))
+    second = first if paired else draw_weights(len(after), seed=1)
+    values, drawn = [], []
+    for rows, draws in ((before, first), (after, second)):
+        upper, lower = _weighted(rows, above), _weighted(rows, below)
+        if lower.sum() <= 0:
+            return None
+        values.append(float(upper.sum() / lower.sum()))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            drawn.append((draws @ upper) / (draws @ lower))
+    differences = drawn[1] - drawn[0]
+    ends = np.nanquantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return _entry(name, values[0], values[1], (float(ends[0]), float(ends[1])))
+
+
+def _weighted(rows: FloatArray, weights: Mapping[str, float]) -> FloatArray:
+    return np.asarray(sum(w * rows[:, COLUMNS.index(name)] for name, w in weights.items()))
+
+
+def _of_ap(
+    before: Mapping[str, Any], after: Mapping[str, Any], *, paired: bool
+) -> dict[str, Any] | None:
+    figures = [entry["figures"].get("ap") or {} for entry in (before, after)]
+    one, other = (each.get("value") for each in figures)
+    parts = [np.array(entry["ap_parts"], np.float64) for entry in (before, after)]
+    if one is None or other is None or min(map(len, parts)) < 2:
+        return None
+    if paired and len(parts[0]) == len(parts[1]):
+        error = jackknife_error(parts[1] - parts[0])
+    else:
+        error = math.hypot(*(jackknife_error(part) for part in parts))
+    difference, half = other - one, STUDENT * error
+    return _entry("ap", one, other, (difference - half, difference + half))
+
+
+def _of_latency(
+    before: Mapping[str, Any], after: Mapping[str, Any], name: str
+) -> dict[str, Any] | None:
+    """Compare times by their own intervals, taken as normal and independent."""
+    one, other = (entry["figures"][name] for entry in (before, after))
+    if one["value"] is None or other["value"] is None:
+        return None
+    half = math.hypot(*((each["high"] - each["low"]) / 2 for each in (one, other)))
+    difference = other["value"] - one["value"]
+    return _entry(name, one["value"], other["value"], (difference - half, difference + half))
+
+
+def _entry(name: str, before: float, after: float, ends: tuple[float, float]) -> dict[str, Any]:
+    low, high = ends
+    verdict = "open"
+    if low > 0 or high < 0:
+        verdict = "better" if (low > 0) == MORE_IS_BETTER[name] else "worse"
+    return {
+        "figure": name,
+        "before": round(before, 4),
+        "after": round(after, 4),
+        "difference": round(after - before, 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
+        "verdict": verdict,
+    }
+
+
+def same_data(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Tell whether two scorecards asked the same about the same images."""
+    return all(
+        old.get(part, {}).get(key) == new[part][key]
+        for part, keys in (("data", ("fingerprint",)), ("asked", ("ask", "query")))
+        for key in keys
+    )
+
+
+def comparisons(document: Mapping[str, Any], old: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Compare each model with the old scorecard's of that name, and later models with the first.
+
+    The old scorecard's first model stands in where none has the name.
+    """
+    models: Sequence[Mapping[str, Any]] = document["models"]
+    found = [compare(models[0], later, same_data=True) for later in models[1:]]
+    if old is not None:
+        known = {entry.get("model"): entry for entry in old["models"]}
+        paired = same_data(old, document)
+        for entry in models:
+            earlier = known.get(entry["model"], old["models"][0])
+            result = compare(earlier, entry, same_data=paired)
+            found.append({**result, "before": f"{result['before']} (earlier)"})
+    return found

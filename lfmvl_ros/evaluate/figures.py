@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shares and means with 95 % intervals: whole images are drawn again, as their boxes err together.
+
+The bootstrap (Efron, 1979), percentile method. Where every draw gives the same (a recall of 1 on
+few objects), nothing varies although much is unknown: then Wilson's interval of the share is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.calibration.reliability import share_interval
+from lfmvl_ros.evaluate.answers import IntArray
+from lfmvl_ros.evaluate.table import BoolArray, Table
+
+DRAWS = 1000
+LEVEL = 0.95
+COLUMNS = (
+    "objects", "found", "boxes", "right", "iou_sum",
+    "absent", "absent_right", "pairs", "count_off",
+)  # fmt: skip
+"""What is summed for each image; every figure is a quotient of such sums."""
+
+QUOTIENTS: Mapping[str, tuple[Mapping[str, float], Mapping[str, float], bool]] = {
+    "precision": ({"right": 1}, {"boxes": 1}, True),
+    "recall": ({"found": 1}, {"objects": 1}, True),
+    "f1": ({"found": 1, "right": 1}, {"objects": 1, "boxes": 1}, True),
+    "mean_iou": ({"iou_sum": 1}, {"found": 1}, False),
+    "absent_empty": ({"absent_right": 1}, {"absent": 1}, True),
+    "count_error": ({"count_off": 1}, {"pairs": 1}, False),
+}
+"""Name -> what is summed above, below, and whether it is a share of things counted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Sums for each image, ``(I, 9)`` in the order of :data:`COLUMNS`."""
+
+    rows: FloatArray
+
+    def column(self, name: str) -> FloatArray:
+        """Return ``(I,)`` one sum for each image."""
+        return np.asarray(self.rows[:, COLUMNS.index(name)])
+
+    def figures(self, *names: str) -> dict[str, Any]:
+        """Return figures with their intervals by name."""
+        return {name: self.figure(name) for name in names or QUOTIENTS}
+
+    def figure(self, name: str) -> dict[str, Any]:
+        """Return value, interval and what it was counted on; value None where there is nothing."""
+        above, below, is_share = QUOTIENTS[name]
+        upper, lower = self._weighted(above), self._weighted(below)
+        total = float(lower.sum())
+        if total <= 0:
+            return figure(None, None, 0)
+        value = float(upper.sum()) / total
+        draws = draw_weights(len(self.rows))
+        drawn_lower = draws @ lower
+        drawn = (draws @ upper)[drawn_lower > 0] / drawn_lower[drawn_lower > 0]
+        low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        if is_share and high - low < 1e-9:
+            low, high = share_interval(value, total)
+        return figure(value, (float(low), float(high)), int(total))
+
+    def _weighted(self, weights: Mapping[str, float]) -> FloatArray:
+        return np.asarray(sum(weight * self.column(name) for name, weight in weights.items()))
+
+
+def figure(value: float | None, interval: tuple[float, float] | None, count: int) -> dict[str, Any]:
+    """Return a figure as the scorecard has it."""
+    low, high = interval if interval is not None else (None, None)
+    rounded = [None if each is None else round(each, 4) for each in (value, low, high)]
+    return {"value": rounded[0], "low": rounded[1], "high": rounded[2], "n": count}
+
+
+@lru_cache(maxsize=4)
+def draw_weights(count: int, *, times: int = DRAWS, seed: int = 0) -> FloatArray:
+    """Return ``(times, count)`` how often each of ``count`` things is drawn with replacement."""
+    if not count:
+        return np.zeros((times, 0))
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(count, np.full(count, 1 / count), size=times).astype(np.float64)
+
+
+def sums_of(
+    table: Table, *, answers: BoolArray, objects: BoolArray | None = None,
+    boxes: BoolArray | None = None,
+) -> Sums:  # fmt: skip
+    """Return the sums of a part of the table.
+
+    Args:
+        table: all answers.
+        answers: ``(A,)`` which of them count.
+        objects: ``(N,)`` which objects of these; None for all.
+        boxes: ``(M,)`` which boxes of these; None for all.
+    """
+    seen, found = table.objects, table.boxes
+    of_objects = answers[seen.answer] & (True if objects is None else objects)
+    of_boxes = answers[found.answer] & (True if boxes is None else boxes)
+    rows = np.zeros((table.images, len(COLUMNS)))
+
+    def add(name: str, image: IntArray, value: FloatArray | BoolArray) -> None:
+        summed = np.bincount(image, weights=value, minlength=table.images)
+        rows[:, COLUMNS.index(name)] = summed
+
+    add("objects", seen.image, of_objects)
+    add("found", seen.image, of_objects & (seen.iou > 0))
+    add("iou_sum", seen.image, np.where(of_objects, seen.iou, 0.0))
+    add("boxes", found.image, of_boxes)
+    add("right", found.image, of_boxes & (found.iou > 0))
+    if objects is None and boxes is None:
+        absent = answers & table.absent
+        add("absent", table.image, absent)
+        add("absent_right", table.image, absent & table.silent)
+        pairs, off = _counts(table)
+        add("pairs", table.image, np.where(answers, pairs, 0))
+        add("count_off", table.image, np.where(answers, off, 0.0))
+    return Sums(rows)
+
+
+def _counts(table: Table) -> tuple[IntArray, FloatArray]:
+    """Return ``(A,)`` labels of each question, and by how much all their counts are off."""
+    pairs = table.column(lambda item: len(item.question.labels))
+    off = np.array([
+        sum(
+            abs(int((item.kinds == kind).sum()) - int((item.truth.kinds == kind).sum()))
+            for kind in item.question.kinds
+        )
+        for item in table.judged
+    ], np.float64)  # fmt: skip
+    return pairs, off

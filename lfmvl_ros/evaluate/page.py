@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scorecard as one HTML page: no script, and nothing that is fetched from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from lfmvl_ros.evaluate.data import EvaluationSet
+from lfmvl_ros.evaluate.page_charts import interval_chart, reliability_chart, time_chart
+from lfmvl_ros.evaluate.page_images import best_and_worst, figure_of
+from lfmvl_ros.evaluate.page_style import STYLE
+from lfmvl_ros.evaluate.scorecard import ModelRun
+
+NAMES = {
+    "recall": "recall", "precision": "precision", "f1": "F1", "mean_iou": "mean IoU", "ap": "AP",
+    "ap50": "AP at IoU 0.5", "absent_empty": "[] for absent labels", "count_error": "count error",
+    "ece": "calibration error", "latency_p50_ms": "latency p50, ms",
+    "latency_p95_ms": "latency p95, ms",
+}  # fmt: skip
+"""Figures in the order of the page."""
+_BY = {
+    "size": "Size of the object", "occlusion": "How much is hidden", "light": "Light",
+    "aspect": "Width to height of the image", "language": "Language of the question",
+}  # fmt: skip
+
+Entry = Mapping[str, Any]
+
+
+def page(document: Entry, data: EvaluationSet, runs: Sequence[ModelRun]) -> str:
+    """Return the page of a scorecard.
+
+    Args:
+        document: the scorecard, without NaN.
+        data: its images.
+        runs: with the answers, in the order of ``document["models"]``.
+    """
+    facts = document["data"]
+    title = f"{facts['name']}: {', '.join(entry['name'] for entry in document['models'])}"
+    body = [
+        f"<h1>{escape(facts['name'])}</h1>",
+        f'<p class="soft">{facts["images"]} images ({escape(facts["split"])}), {facts["boxes"]} '
+        f"labelled boxes, {len(facts['boxes_by_label'])} labels; "
+        f"{escape(_asked(document['asked']))}. Square brackets and bands: 95 % intervals.</p>",
+        _failures(document),
+        *(_comparison(entry) for entry in document["comparisons"]),
+    ]
+    for entry, run in zip(document["models"], runs, strict=True):
+        body += _model(entry, run, data)
+    body.append(_notes(document))
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+        "style-src 'unsafe-inline'\">"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
+        '<input class="toggle" type="checkbox" id="truth" checked>'
+        '<input class="toggle" type="checkbox" id="answer" checked>'
+        f"<main>{''.join(body)}</main></body></html>\n"
+    )
+
+
+def _asked(asked: Entry) -> str:
+    if asked["query"]:
+        return f"every image asked for {asked['query']}"
+    if asked["ask"] == "all":
+        return "every image asked for all labels"
+    return "each image asked for what is on it and one label that is not"
+
+
+def _failures(document: Entry) -> str:
+    found = document["failures"]
+    rows = "".join(f"<li>{escape(sentence)}</li>" for sentence in found)
+    return f'<section><h2 class="failed">Failed</h2><ul>{rows}</ul></section>' if found else ""
+
+
+def _model(entry: Entry, run: ModelRun, data: EvaluationSet) -> list[str]:
+    settings = ", ".join(f"{key}: {value}" for key, value in entry["settings"].items())
+    outcomes = ", ".join(f"{name} {count}" for name, count in entry["outcomes"].items())
+    not_asked = entry["labels_not_asked"]
+    return [
+        f"<h2>{escape(entry['name'])}</h2>",
+        _cards(entry["figures"]),
+        f'<p class="soft">{entry["answers"]} answers: {escape(outcomes)}. '
+        + (f"{not_asked} boxes have labels that were not asked for. " if not_asked else "")
+        + (f"Settings: {escape(settings)}." if settings else "")
+        + "</p>",
+        _slices(entry),
+        _labels(entry),
+        _images(run, data),
+        '<div class="pairs">',
+        _calibration(entry),
+        _robustness(entry),
+        "</div>",
+        _latency(entry),
+    ]
+
+
+def _cards(figures: Entry) -> str:
+    cards = []
+    for name, words in NAMES.items():
+        found = figures.get(name)
+        if found is None or found["value"] is None:
+            cards.append(f'<div class="card">{words}<b>–</b><span class="soft">nothing to '
+                         "measure it on</span></div>")  # fmt: skip
+            continue
+        between = "" if found["low"] is None else f"[{_n(found['low'])}, {_n(found['high'])}]"
+        cards.append(
+            f'<div class="card">{words}<b>{_n(found["value"])}</b>'
+            f'<span class="soft">{between}<br>n = {found["n"]}</span></div>'
+        )
+    return f'<div class="cards">{"".join(cards)}</div>'
+
+
+def _n(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.0f}"
+
+
+def _slices(entry: Entry) -> str:
+    parts = []
+    for by, title in _BY.items():
+        rows = [
+            (item["slice"], item["recall"], f"({item['objects']})")
+            for item in entry["slices"]
+            if item["by"] == by
+        ]
+        if len(rows) > 1 or (by == "light" and rows):
+            chart = interval_chart(rows, f"recall by {by}")
+            parts.append(f"<div><h3>{title}</h3>{chart}</div>")
+    whole = [
+        [f"{item['by']}: {item['slice']}", *(str(item[key]) for key in ("objects", "boxes")),
+         *(_spread(item.get(key)) for key in ("precision", "recall", "mean_iou",
+                                              "absent_empty"))]
+        for item in entry["slices"]
+    ]  # fmt: skip
+    head = ("slice", "objects", "boxes", "precision", "recall", "mean IoU", "[] for absent")
+    return (
+        f'<h3>Recall by slice</h3><div class="pairs">{"".join(parts)}</div>'
+        f"<details><summary>All figures of the slices</summary>{_table(head, whole)}</details>"
+    )
+
+
+def _spread(found: Entry | None) -> str:
+    if found is None or found["value"] is None:
+        return "–"
+    return f"{_n(found['value'])} [{_n(found['low'])}, {_n(found['high'])}]"
+
+
+def _labels(entry: Entry) -> str:
+    rows = [
+        [item["label"], str(item["objects"]), str(item["false_negatives"]),
+         str(item["false_positives"]), _spread(item["recall"]), _spread(item["precision"]),
+         _n(item["mean_iou"]["value"])]
+        for item in entry["labels"]
+    ]  # fmt: skip
+    head = ("label", "objects", "missed", "wrong boxes", "recall", "precision", "mean IoU")
+    where = "".join(
+        f"<p><b>{escape(item['label'])}</b>: "
+        f"missed in {escape(', '.join(item['missed_in']) or '–')}; "
+        f"wrong in {escape(', '.join(item['false_in']) or '–')}</p>"
+        for item in entry["labels"]
+        if item["missed_in"] or item["false_in"]
+    )
+    return (
+        f"<h3>By label</h3>{_table(head, rows)}"
+        f"<details><summary>Images with errors, by label</summary>{where}</details>"
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+    )
+    return f'<div class="scroll"><table><tr>{top}</tr>{body}</table></div>'
+
+
+def _images(run: ModelRun, data: EvaluationSet) -> str:
+    best, worst = best_and_worst(run.judged)
+    keys = (
+        '<div class="keys"><label for="truth">truth</label><label for="answer">answer</label>'
+        '<span><i class="swatch" style="color:#34d058"></i>found</span>'
+        '<span><i class="swatch" style="color:#ffd33d;border-top-style:dashed"></i>missed</span>'
+        '<span><i class="swatch" style="color:#58a6ff"></i>right box</span>'
+        '<span><i class="swatch" style="color:#ff5c5c"></i>wrong box</span></div>'
+    )
+    parts = [f"<h3>Worst images</h3>{keys}{_shots(worst, run, data)}"]
+    if best:
+        parts.append(f"<h3>Best images</h3>{_shots(best, run, data)}")
+    return "".join(parts)
+
+
+def _shots(images: Sequence[int], run: ModelRun, data: EvaluationSet) -> str:
+    shots = "".join(figure_of(data, run.judged, image) for image in images)
+    return f'<div class="shots">{shots}</div>'
+
+
+def _calibration(entry: Entry) -> str:
+    found = entry["calibration"]
+    if found is None:
+        return "<div><h3>Confidence</h3><p>The backend gives none: nothing to judge.</p></div>"
+    chart = reliability_chart(found["bins"], "share of right boxes by confidence")
+    return (
+        f"<div><h3>Confidence ({escape(found['kind'])})</h3>{chart}"
+        f'<p class="soft">{found["boxes"]} boxes; on the dashed line, a confidence means what it '
+        f"says. A right box has more confidence than a wrong one {found['ranking']:.0%} of the "
+        "time.</p></div>"
+    )
+
+
+def _robustness(entry: Entry) -> str:
+    rows = [(_degraded(item), item["recall"], "") for item in entry["robustness"]]
+    if not rows:
+        return (
+            "<div><h3>Worse images</h3><p>Not measured; <code>--robustness 50</code> does it.</p>"
+            "</div>"
+        )
+    chart = interval_chart(rows, "recall on worse images")
+    answers = entry["robustness"][0]["answers"]
+    return (
+        f'<div><h3>Worse images</h3>{chart}<p class="soft">Recall; {answers} answers a row.</p>'
+        "</div>"
+    )
+
+
+def _degraded(item: Entry) -> str:
+    if item["level"] is None:
+        return str(item["degradation"])
+    return f"{item['degradation']} {item['level']:g} {item['unit']}"
+
+
+def _latency(entry: Entry) -> str:
+    rows = [
+        [stage, *(f"{value:.1f}" for value in found.values())]
+        for stage, found in entry["latency_ms"].items()
+    ]
+    rate = entry["throughput"]["answers_hz"]
+    parts = [
+        "<h3>Time of an answer, ms</h3>", _table(("stage", "p50", "p95", "p99"), rows),
+        f'<p class="soft">{_n(rate)} answers a second over the whole run.</p>',
+    ]  # fmt: skip
+    steady = entry["sustained"]
+    if steady:
+        parts.append(
+            f"<h3>Without a pause for {steady['seconds']:.0f} s</h3><p>{steady['answers_hz']:.2f} "
+            f"answers a second; the last quarter at {_n(steady['last_to_first'])} of the first.</p>"
+            '<div class="pairs">'
+        )
+        for key, unit in (("answers_hz", "answers a second"), ("temperature_c", "°C, hottest"),
+                          ("clock_mhz", "MHz, mean of the cores"), ("power_w", "W"),
+                          ("memory_mb", "MB resident")):  # fmt: skip
+            points = [(b["at_s"], b[key]) for b in steady["blocks"] if key in b]
+            parts.append(f"<div>{time_chart(points, unit, unit)}</div>" if len(points) > 1 else "")
+        parts.append("</div>")
+    return "".join(parts)
+
+
+def _comparison(entry: Entry) -> str:
+    rows = [
+        f"<tr><td>{escape(NAMES.get(item['figure'], item['figure']))}</td>"
+        f"<td>{_n(item['before'])}</td><td>{_n(item['after'])}</td><td>{item['difference']:+.3g}</td>"
+        f"<td>[{item['low']:+.3g}, {item['high']:+.3g}]</td>"
+        f'<td class="{item["verdict"]}">{item["verdict"]}</td></tr>'
+        for item in entry["figures"]
+    ]
+    how = "the same images, compared pairwise" if entry["same_images"] else "different images"
+    head = "".join(f"<th>{cell}</th>" for cell in ("figure", "before", "after", "difference",
+                                                   "95 % interval", "verdict"))  # fmt: skip
+    return (
+        f"<h2>{escape(entry['after'])} against {escape(entry['before'])}</h2>"
+        f'<p class="soft">{how}; open: the interval contains 0, so it may be chance.</p>'
+        f'<div class="scroll"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+    )
+
+
+def _notes(document: Entry) -> str:
+    machine = document["machine"]
+    left_out = document["data"]["left_out"]
+    lines = [
+        f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
+        f"{machine['system']}; lfmvl_ros {document['version']}.",
+        "A box is right if it has the label of an object and an IoU of at least 0.5 with it; each "
+        "object makes one box right. Every labelled object counts, also small and hidden ones.",
+        "Intervals: 1,000 bootstrap draws of whole images; of AP a jackknife over ten parts.",
+    ]
+    if left_out:
+        told = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+        lines.append(f"Left out of the data: {told}.")
+    return "<h2>Notes</h2>" + "".join(f'<p class="soft">{escape(line)}</p>' for line in lines)

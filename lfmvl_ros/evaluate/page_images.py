@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The best and the worst images of an evaluation, with the boxes of truth and answer over them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from html import escape
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.evaluate.answers import Judged
+from lfmvl_ros.evaluate.data import EvaluationSet
+
+SHOWN = 6
+"""Images of each sort."""
+_LONGEST_PX, _QUALITY = 640, 82
+
+
+def best_and_worst(judged: Sequence[Judged]) -> tuple[list[int], list[int]]:
+    """Return numbers of images, the best and the worst first; none is in both.
+
+    An image is as good as twice its summed IoU over objects and boxes together: F1 weighed with the
+    overlap. Of equally good ones, those with more on them come first, in either list.
+    """
+    sums: dict[int, list[float]] = {}
+    for item in judged:
+        if item.question.headline:
+            entry = sums.setdefault(item.question.image, [0.0, 0.0])
+            entry[0] += 2 * float(item.truth_iou.sum())
+            entry[1] += len(item.truth_iou) + len(item.box_iou)
+    scores = {image: (top / whole, whole) for image, (top, whole) in sums.items() if whole}
+    best = sorted(scores, key=lambda image: (-scores[image][0], -scores[image][1], image))
+    worst = sorted(scores, key=lambda image: (scores[image][0], -scores[image][1], image))
+    count = min(SHOWN, (len(scores) + 1) // 2)
+    chosen = worst[:count]
+    return [image for image in best if image not in chosen][:count], chosen
+
+
+def figure_of(data: EvaluationSet, judged: Sequence[Judged], image: int) -> str:
+    """Return an image with its boxes as HTML: boxes are SVG, so that they can be switched off."""
+    items = [j for j in judged if j.question.image == image and j.question.headline]
+    pixels = data.pixels(image)
+    wh = (pixels.shape[1], pixels.shape[0])
+    size = max(wh) / 42
+    parts = [f'<image href="{_data_url(pixels)}" width="{wh[0]}" height="{wh[1]}"/>']
+    for item in items:
+        parts += _truth(item, data.labels, wh, size)
+        parts += _answer(item, data.labels, wh, size)
+    missed = sum(int((item.truth_iou == 0).sum()) for item in items)
+    wrong = sum(int((item.box_iou == 0).sum()) for item in items)
+    found = sum(int((item.truth_iou > 0).sum()) for item in items)
+    told = f"{found} found, {missed} missed, {wrong} wrong"
+    ended = sorted({item.outcome.value for item in items} - {"ok", "empty"})
+    asked = ", ".join(dict.fromkeys(label for item in items for label in item.question.labels))
+    name = data.images[image].name
+    return (
+        f'<figure><svg viewBox="0 0 {wh[0]} {wh[1]}" role="img" '
+        f'aria-label="{escape(name)}: {told}">{"".join(parts)}</svg>'
+        f"<figcaption><b>{escape(name)}</b><br>{told}{escape(', '.join(['', *ended]))}"
+        f'<br><span class="soft">asked: {escape(asked)}</span></figcaption></figure>'
+    )
+
+
+def _truth(item: Judged, labels: Sequence[str], wh: tuple[int, int], size: float) -> list[str]:
+    return [
+        _rectangle(xyxy, wh, "found" if iou > 0 else "missed", "truth",
+                   "" if iou > 0 else f"missed: {labels[kind]}", size)
+        for xyxy, kind, iou in zip(item.truth.xyxy, item.truth.kinds, item.truth_iou, strict=True)
+    ]  # fmt: skip
+
+
+def _answer(item: Judged, labels: Sequence[str], wh: tuple[int, int], size: float) -> list[str]:
+    named = [labels[kind] if kind >= 0 else "not asked for" for kind in item.kinds.tolist()]
+    return [
+        _rectangle(xyxy, wh, "right" if iou > 0 else "wrong", "answer", f"{name} {score:.2f}", size)
+        for xyxy, name, score, iou in zip(item.xyxy, named, item.scores, item.box_iou, strict=True)
+    ]
+
+
+def _rectangle(
+    xyxy: FloatArray, wh: tuple[int, int], kind: str, group: str, text: str, size: float
+) -> str:
+    x1, y1, x2, y2 = (xyxy * np.array([*wh, *wh])).tolist()
+    # Text of the truth stands at the lower edge, that of the answer at the upper one.
+    below = group == "truth"
+    y = min(max(y2 - size * 0.3 if below else y1 + size, size), wh[1] - 2)
+    x = min(max(x1 + size * 0.2, 2.0), max(2.0, wh[0] - size * 0.55 * len(text)))
+    words = (
+        f'<text class="tag" x="{x:.1f}" y="{y:.1f}" style="font-size:{size:.1f}px;'
+        f'stroke-width:{size / 6:.1f}px">{escape(text)}</text>'
+        if text
+        else ""
+    )
+    return (
+        f'<g class="{group}"><rect class="box {kind}" x="{x1:.1f}" y="{y1:.1f}" '
+        f'width="{x2 - x1:.1f}" height="{y2 - y1:.1f}"/>{words}</g>'
+    )
+
+
+def _data_url(pixels: NDArray[np.uint8]) -> str:
+    height, width = pixels.shape[:2]
+    scale = min(1.0, _LONGEST_PX / max(width, height))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
+    flags = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), flags)
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")

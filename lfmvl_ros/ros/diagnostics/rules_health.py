@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the rules of a camera are doing. No ROS in here."""
+
+from __future__ import annotations
+
+from lfmvl_ros.core.rules import EngineStatus
+from lfmvl_ros.ros.diagnostics.health import ERROR, OK, WARN, Health
+
+
+def rules_health(status: EngineStatus, file: str, problem: str, camera: str = "") -> Health:
+    """Return the health of a camera's rules.
+
+    Args:
+        status: of the engine.
+        file: that the rules come from.
+        problem: why its present state is not in force; "" when it is.
+        camera: name; "" when it is the only one.
+    """
+    values: dict[str, object] = {
+        "rules_file": file,
+        "rules": status.rules,
+        "events_open": status.open,
+        "events_begun": status.begun,
+        "moments_suppressed": status.suppressed,
+    }
+    level, message = OK, f"{status.rules} rules, {status.open} events go on"
+    if status.unplaced:
+        level = WARN
+        message = (
+            f"no positions in the frame of {', '.join(status.unplaced)}; see spatial.source and "
+            "spatial.target_frame"
+        )
+    if status.not_asked:
+        level = WARN
+        message = f"the query names no label of {', '.join(status.not_asked)}"
+    if problem:
+        level, message = ERROR, f"rules stay as they were: {problem}"
+    return Health(level, f"rules {camera}" if camera else "rules", message, values)

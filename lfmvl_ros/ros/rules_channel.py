@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One camera's rules: tracks and answers in; events, and a Bool for each rule that asks for one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
+from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
+from std_msgs.msg import Bool, String
+from vision_msgs.msg import Detection3DArray
+
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.rules import Event, EventState, Positions, RuleEngine, RuleSet
+from lfmvl_ros.core.rules.watched_file import WatchedRules
+from lfmvl_ros.core.timeline import Verdict
+from lfmvl_ros.core.tracking import Tracks
+from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.ros.diagnostics.health import Health
+from lfmvl_ros.ros.diagnostics.rules_health import rules_health
+from lfmvl_ros.ros.gate import Gate
+from lfmvl_ros.ros.streams import StreamReader
+
+
+class RulesChannel:
+    """The rules of one camera. It exists from configure to cleanup.
+
+    Args:
+        node: publishes the events.
+        streams: reads ``tracks_3d``.
+        gate: events are published through it.
+        camera: name; "" when it is the only one.
+        settings: asked for the settings in force.
+        on_warning: takes what is wrong, once.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        streams: StreamReader,
+        gate: Gate,
+        camera: str,
+        settings: Callable[[], PerceptionSettings],
+        on_warning: Callable[[str], None],
+    ) -> None:
+        self._node, self._streams, self._gate = node, streams, gate
+        self._camera, self._prefix = camera, f"{camera}/" if camera else ""
+        self._settings, self._on_warning = settings, on_warning
+        self._file = WatchedRules(settings().rules_file)
+        self._engine = RuleEngine(self._file.rules, camera)
+        self._lock = threading.Lock()  # of the engine and the order of its events
+        self._active = False
+        self._positions: Positions | None = None
+        self._subscription: Subscription | None = None
+        self._events = self._publisher(String, "events", qos.EVENTS)
+        self._flags: dict[str, LifecyclePublisher] = {}
+        self._open: dict[str, set[str]] = {}
+        self._match_flags(self._engine.rules)
+
+    def _publisher(self, kind: type, name: str, profile: QoSProfile) -> LifecyclePublisher:
+        return self._node.create_lifecycle_publisher(
+            kind,
+            self._prefix + name,
+            qos.own(profile),
+            qos_overriding_options=qos.overridable(),
+        )
+
+    # -- life cycle --------------------------------------------------------------------------------
+
+    def activate(self) -> None:
+        """Let the topics of a node that is active already publish."""
+        for publisher in (self._events, *self._flags.values()):
+            publisher.on_activate(None)
+
+    def start(self) -> None:
+        """Take positions, and say that no rule holds yet."""
+        self._active = True
+        if self._settings().spatial.source != "none":
+            own_results = self._prefix + "tracks_3d"
+            self._subscription = self._streams.subscribe(
+                Detection3DArray,
+                own_results,
+                self._on_positions,
+                qos.own(qos.RESULTS),
+                qos_overriding_options=qos.overridable(),
+            )
+        for name in self._flags:
+            self._gate.call(self._publish_flag, name)
+
+    def stop(self) -> None:
+        """End every event: nobody looks any more. To be called while publishers are active."""
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            self._streams.unsubscribe(subscription)
+        with self._lock:
+            if self._active:
+                self._publish(self._engine.close())
+            self._active, self._positions = False, None
+
+    def close(self) -> None:
+        """Withdraw the topics."""
+        for publisher in (self._events, *self._flags.values()):
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._flags = {}
+
+    # -- in ----------------------------------------------------------------------------------------
+
+    def answer(self, answer: Answer) -> None:
+        """Take an answer about this camera, after the tracker."""
+        with self._lock:
+            self._engine.answer(answer)
+
+    def tracks(self, tracks: Tracks, verdict: Verdict) -> None:
+        """Take the tracks at a frame and publish what happened."""
+        with self._lock:
+            if self._active:
+                if verdict is Verdict.RESTARTED:
+                    self._positions = None
+                self._publish(self._engine.observe(tracks, self._positions))
+
+    def poll(self) -> None:
+        """Read the rules file again if it has changed; to be called about once a second."""
+        before = self._file.problem
+        rules = self._file.poll(self._settings().rules_file)
+        if self._file.problem and self._file.problem != before:
+            self._on_warning(f"rules stay as they were: {self._file.problem}")
+        if rules is None:
+            return
+        with self._lock:
+            self._publish(self._engine.replace(rules))
+            self._match_flags(self._engine.rules)
+        self._node.get_logger().info(f"{len(self._engine.rules.rules)} rules are in force")
+
+    def _on_positions(self, message: Detection3DArray, _info: dict[str, int]) -> None:
+        self._positions = to_positions(message)
+
+    # -- out ---------------------------------------------------------------------------------------
+
+    def _publish(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._gate.call(self._events.publish, conversions.to_json(event.to_dict()))
+            ongoing = self._open.setdefault(event.rule, set())
+            before = bool(ongoing)
+            (ongoing.discard if event.state is EventState.END else ongoing.add)(event.id)
+            if bool(ongoing) != before and event.rule in self._flags:
+                self._gate.call(self._publish_flag, event.rule)
+
+    def _publish_flag(self, name: str) -> None:
+        self._flags[name].publish(Bool(data=bool(self._open.get(name))))
+
+    def _match_flags(self, rules: RuleSet) -> None:
+        """Advertise a Bool for each rule that asks for one, and for no other."""
+        wanted = {rule.name for rule in rules.rules if rule.topic}
+        for name in self._flags.keys() - wanted:
+            self._node.destroy_lifecycle_publisher(self._flags.pop(name))
+        self._open = {rule.name: self._open.get(rule.name, set()) for rule in rules.rules}
+        for name in sorted(wanted - self._flags.keys()):
+            made = self._publisher(Bool, f"rules/{name}", qos.LATCHED)
+            self._flags[name] = made
+            if self._active:  # the node's transition to active is over
+                made.on_activate(None)
+                self._gate.call(self._publish_flag, name)
+
+    # -- diagnostics -------------------------------------------------------------------------------
+
+    def health(self) -> Health:
+        """Return how the rules are doing."""
+        with self._lock:
+            status = self._engine.status()
+        return rules_health(status, self._file.path, self._file.problem, self._camera)
+
+
+def to_positions(message: Detection3DArray) -> Positions:
+    """Return the positions of a ``tracks_3d`` message; those without a track id are left out."""
+    found = {}
+    for item in message.detections:
+        if not item.id.isdecimal() or not item.results:
+            continue
+        pose = item.results[0].pose
+        point = pose.pose.position
+        covariance = np.asarray(pose.covariance, dtype=np.float64).reshape(6, 6)[:3, :3]
+        found[int(item.id)] = (np.array([point.x, point.y, point.z]), covariance)
+    header = message.header
+    return Positions(conversions.stamp_ns(header.stamp), header.frame_id, found)

@@ -1,0 +1,429 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules over time: what begins, what ends, and that each does so once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfmvl_ros.core.grounding import Outcome
+from lfmvl_ros.core.rules import EndReason, EventState, Positions, RuleEngine, parse_rules
+from lfmvl_ros.core.tracking import TrackState
+
+from ...examples import examples, scaled
+from .scenes import HALVES, Object, Run, S, answer, check_once, states, too_late, tracks
+
+ENTER = HALVES + "rules: {r: {when: enter, label: person, zone: left, clear_s: 0.2, lost_s: 0.2}}"
+IN, OUT = 0.25, 0.75
+
+
+def rule(text: str) -> str:
+    return f"{HALVES}rules: {{r: {{{text}}}}}"
+
+
+def test_enter_begins_and_ends_once() -> None:
+    run = Run(ENTER)
+    assert run.frames(10, [Object(1, OUT)]) == []
+    (begun,) = run.frames(10, [Object(1, IN)])
+    assert (begun.state, begun.rule, begun.zone) == (EventState.BEGIN, "r", "left")
+    assert [track.id for track in begun.tracks] == [1]
+    assert begun.evidence_ns is not None
+    assert begun.probability > 0.95
+    (ended,) = run.frames(10, [Object(1, OUT)])
+    assert (ended.state, ended.reason, ended.id) == (EventState.END, EndReason.CLEARED, begun.id)
+    assert ended.begin_ns == begun.stamp_ns < ended.stamp_ns
+    assert states(run.frames(10, [Object(1, IN)])) == ["begin"]
+    assert len({event.id for event in run.events}) == 2
+
+
+def test_other_labels_and_tentative_tracks_begin_nothing() -> None:
+    run = Run(ENTER)
+    tentative = Object(2, IN, state=TrackState.TENTATIVE, existence=0.99)
+    coasting = Object(3, IN, state=TrackState.COASTING)
+    assert run.frames(20, [Object(1, IN, label="tote"), tentative, coasting]) == []
+
+
+def test_it_is_the_probability_that_counts() -> None:
+    """At the edge of the zone, or where the track may be nothing, it takes more to be certain."""
+    run = Run(ENTER)
+    assert run.frames(10, [Object(1, 0.499, sigma_px=20.0)]) == []
+    assert run.frames(10, [Object(2, IN, existence=0.6)]) == []
+    assert states(run.frames(10, [Object(3, IN, sigma_px=100.0)])) == ["begin"]
+
+
+def test_hysteresis_keeps_an_event_that_wavers() -> None:
+    run = Run(ENTER)
+    run.frames(5, [Object(1, IN)])
+    for number in range(40):  # 0.55 and 0.45: one above, one below release
+        run.frames(1, [Object(1, 0.4999 if number % 2 else 0.5001, sigma_px=1.0)])
+    assert states(run.events) == ["begin"]
+
+
+def test_dwell_needs_its_time_and_is_reset_by_leaving() -> None:
+    run = Run(rule("when: dwell, zone: left, for_s: 1.0"))
+    assert run.frames(18, [Object(1, IN)]) == []
+    assert run.frames(3, [Object(1, OUT)]) == []
+    assert run.frames(18, [Object(1, IN)]) == []
+    (begun,) = run.frames(4, [Object(1, IN)])
+    assert begun.state is EventState.BEGIN
+
+
+def test_a_gap_in_the_frames_is_no_dwelling() -> None:
+    run = Run(rule("when: dwell, zone: left, for_s: 2.0"))
+    run.frames(5, [Object(1, IN)])
+    run.jump(60.0)
+    assert run.frames(5, [Object(1, IN)]) == []
+    assert states(run.frames(40, [Object(1, IN)])) == ["begin"]
+
+
+def test_leave_is_a_moment_and_only_of_what_was_inside() -> None:
+    run = Run(rule("when: leave, zone: left, hold_s: 0.5"))
+    run.frames(5, [Object(1, IN), Object(2, OUT)])
+    begun, ended = run.frames(15, [Object(1, OUT), Object(2, OUT)])
+    assert [begun.state, ended.state] == [EventState.BEGIN, EventState.END]
+    assert [track.id for track in begun.tracks] == [1]
+    assert ended.reason is EndReason.OVER
+
+
+def test_appear_once_for_each_object() -> None:
+    run = Run(rule("when: appear, label: person, hold_s: 0.2"))
+    run.frames(20, [Object(1, IN)])
+    run.frames(20, [Object(1, IN), Object(2, OUT)])
+    run.frames(20, [Object(1, OUT)])
+    run.frames(20, [Object(1, OUT), Object(2, OUT)])  # was hidden for a while
+    assert states(run.events) == ["begin", "end"] * 2
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.UNPARSEABLE, Outcome.ERROR, None])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "when: vanish, label: person",
+        "when: count, label: person, below: 1",
+        "when: missing, label: person, zone: left",
+    ],
+)
+def test_answers_that_say_nothing_prove_no_absence(text: str, outcome: Outcome | None) -> None:
+    run = Run(rule(text))
+    run.frames(10, [Object(1, IN)])
+    assert run.frames(100, [], answers=outcome) == []  # the track has coasted to its end
+    assert states(run.frames(20, [], answers=Outcome.EMPTY))[:1] == ["begin"]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, None])
+def test_a_danger_that_nobody_looked_at_is_not_over(outcome: Outcome | None) -> None:
+    run = Run(ENTER)
+    run.frames(5, [Object(1, IN)])
+    assert run.frames(100, [], answers=outcome) == []
+    (ended,) = run.frames(5, [], answers=Outcome.EMPTY)
+    assert (ended.state, ended.reason) == (EventState.END, EndReason.GONE)
+
+
+def test_ignored_answers_are_no_evidence() -> None:
+    run = Run(rule("when: count, label: person, below: 1, answers: 1"))
+    for number in range(20):
+        run.engine.answer(too_late(number))
+        assert run.engine.observe(tracks(1 + number)) == []
+
+
+def test_an_answer_to_another_query_is_no_evidence_and_ends_what_goes_on() -> None:
+    run = Run(ENTER)
+    run.frames(5, [Object(1, IN)])
+    run.engine.answer(answer(1.0, Outcome.OK, query="tote"))
+    (ended,) = run.frames(3, [], answers=None)
+    assert ended.reason is EndReason.NOT_ASKED
+    assert run.engine.status().not_asked == ("r",)
+
+
+def test_below_is_counted_by_the_stamps_of_answers() -> None:
+    run = Run(rule("when: count, label: person, below: 2, for_s: 1.0"))
+    run.frames(20, [Object(1, IN), Object(2, OUT)])
+    run.frames(4, [Object(1, IN)], answers=Outcome.OK)
+    assert run.frames(40, [Object(1, IN)], answers=Outcome.TIMEOUT) == []
+    (begun,) = run.frames(5, [Object(1, IN)])
+    assert (begun.state, begun.value, begun.unit) == (
+        EventState.BEGIN,
+        pytest.approx(0.99),
+        "objects",
+    )
+
+
+def test_count_above_by_the_probability_of_the_number() -> None:
+    run = Run(rule("when: count, label: person, above: 1, clear_s: 0.1"))
+    doubtful = [Object(1, IN, existence=0.85), Object(2, OUT, existence=0.85)]
+    assert run.frames(10, doubtful) == []  # both are there with 0.72
+    (begun,) = run.frames(10, [Object(1, IN), Object(2, OUT)])
+    assert len(begun.tracks) == 2
+    assert states(run.frames(10, [Object(1, IN)])) == ["end"]
+
+
+def test_missing_waits_for_what_hides_its_place() -> None:
+    slot = "zones: {slot: {image: [[0.2, 0.4], [0.3, 0.4], [0.3, 0.6], [0.2, 0.6]]}}\n"
+    run = Run(slot + "rules: {r: {when: missing, label: tote, zone: slot, point: centre}}")
+    tote = Object(1, IN, label="tote")
+    person = Object(2, IN, size_px=(120.0, 240.0))
+    assert run.frames(20, [tote]) == []
+    assert run.frames(40, [person]) == []  # stands in front: nobody knows
+    (begun,) = run.frames(20, [])
+    assert (begun.state, begun.tracks) == (EventState.BEGIN, ())
+    assert run.frames(20, [person]) == []
+    assert states(run.frames(20, [tote])) == ["end"]
+
+
+def test_vanish_is_not_a_changed_id() -> None:
+    run = Run(rule("when: vanish, label: person, hold_s: 0.2"))
+    run.frames(10, [Object(1, IN)])
+    assert run.frames(20, [Object(2, IN + 0.005)]) == []
+    begun, ended = run.frames(20, [Object(3, OUT)])
+    assert [track.id for track in begun.tracks] == [2]
+    assert ended.reason is EndReason.OVER
+
+
+def test_an_event_goes_on_when_its_object_gets_another_id() -> None:
+    run = Run(ENTER.replace("lost_s: 0.2", "lost_s: 1.0"))
+    run.frames(10, [Object(1, IN)])
+    assert run.frames(3, []) == []
+    (update,) = run.frames(10, [Object(9, IN + 0.005)])
+    assert update.state is EventState.UPDATE
+    assert [track.id for track in update.tracks] == [9]
+
+
+def test_speed_in_pixels() -> None:
+    run = Run(rule("when: speed, above_px_s: 100"))
+    for number in range(20):
+        run.frames(1, [Object(1, 0.1 + 0.003 * number), Object(2, 0.1 + 0.01 * number)])
+    (begun,) = [e for e in run.events if e.state is EventState.BEGIN]
+    assert [track.id for track in begun.tracks] == [2]
+    assert begun.value == pytest.approx(200, rel=0.05)
+
+
+@examples(15)
+@given(st.floats(0.5, 3.0), st.floats(2.0, 6.0))
+def test_time_to_contact_of_an_object_that_comes_nearer(limit_s: float, speed_m_s: float) -> None:
+    """A pinhole camera, constant speed: the event begins near the true time to contact."""
+    run = Run(rule(f"when: approach, label: person, time_s: {limit_s:.3f}"))
+    start_m = speed_m_s * (limit_s + 2.0)
+    for number in range(round(20 * (limit_s + 1.9))):
+        distance_m = start_m - speed_m_s * number / 20
+        size = (60 / distance_m, 120 / distance_m)
+        events = run.frames(1, [Object(1, IN, size_px=size, sigma_px=0.05)])
+        if events:
+            break
+    else:
+        raise AssertionError("nothing began")
+    truth_s = distance_m / speed_m_s
+    assert truth_s == pytest.approx(limit_s, abs=0.25)
+    assert events[0].value == pytest.approx(truth_s, abs=0.25)
+    assert events[0].unit == "s"
+
+
+def test_what_stands_still_does_not_approach() -> None:
+    run = Run(rule("when: approach, label: person, time_s: 3"))
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        w, h = (80, 160) * (1 + 0.02 * rng.standard_normal(2))
+        run.frames(1, [Object(1, IN, size_px=(w, h), sigma_px=3.0)])
+    assert run.events == []
+
+
+def place(x: float, y: float, sigma_m: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([x, y, 0.5]), np.eye(3) * sigma_m**2
+
+
+METRES = "zones: {dock: {frame: map, metres: [[0, 0], [2, 0], [2, 2], [0, 2]]}}\n"
+
+
+def test_zones_in_metres_take_positions_in_their_frame() -> None:
+    engine = RuleEngine(parse_rules(METRES + "rules: {r: {when: enter, zone: dock}}"))
+    frame = [Object(1, IN), Object(2, OUT)]
+    where = {1: place(1, 1), 2: place(5, 5)}
+    assert engine.observe(tracks(1.0, frame)) == []
+    assert engine.status().unplaced == ("r",)
+    assert engine.observe(tracks(1.1, frame), Positions(S, "odom", where)) == []
+    assert engine.status().unplaced == ("r",)
+    (begun,) = engine.observe(tracks(1.2, frame), Positions(round(1.15 * S), "map", where))
+    assert [track.id for track in begun.tracks] == [1]
+    assert begun.tracks[0].position_m == (1.0, 1.0, 0.5)
+    assert engine.status().unplaced == ()
+
+
+def test_old_positions_are_none() -> None:
+    engine = RuleEngine(parse_rules(METRES + "rules: {r: {when: enter, zone: dock}}"))
+    old = Positions(S, "map", {1: place(1, 1)})
+    assert engine.observe(tracks(9.0, [Object(1, IN)]), old) == []
+
+
+def test_distance_between_two_labels() -> None:
+    text = "rules: {r: {when: approach, label: person, to: forklift, distance_m: 2.0}}"
+    engine = RuleEngine(parse_rules(text))
+    frame = [Object(1, IN), Object(2, OUT, label="forklift"), Object(3, 0.5)]
+    where = {1: place(0, 0), 2: place(5, 0), 3: place(1, 0)}
+    assert engine.observe(tracks(1.0, frame), Positions(S, "map", where)) == []
+    (begun,) = engine.observe(
+        tracks(1.1, frame), Positions(round(1.1 * S), "map", {**where, 2: place(1.9, 0, 0.2)})
+    )
+    assert [track.id for track in begun.tracks] == [3, 2]  # person 1, at 1.9 m, is doubtful
+    assert (begun.value, begun.unit) == (pytest.approx(0.9), "m")
+
+
+def test_speed_in_metres() -> None:
+    engine = RuleEngine(parse_rules("rules: {r: {when: speed, above_m_s: 1.0, over_s: 0.5}}"))
+    events = []
+    for number in range(30):
+        t = 1 + number / 20
+        found = {1: place(1.5 * t, 0, 0.02), 2: place(0.5 * t, 5, 0.02)}
+        positions = Positions(round(t * S), "map", found)
+        events += engine.observe(tracks(t, [Object(1, IN), Object(2, OUT)]), positions)
+    assert [[track.id for track in event.tracks] for event in events[:1]] == [[1]]
+    assert events[0].value == pytest.approx(1.5, rel=0.02)
+
+
+def test_cool_down_holds_off_the_next_event() -> None:
+    run = Run(rule("when: enter, zone: left, clear_s: 0, cool_down_s: 2"))
+    for _ in range(6):
+        run.frames(5, [Object(1, IN)])
+        run.frames(5, [Object(1, OUT)])
+    assert states(run.events) == ["begin", "end"] * 2
+
+
+def test_moments_within_the_cool_down_are_counted() -> None:
+    run = Run(rule("when: appear, hold_s: 0.1, cool_down_s: 60"))
+    for key in range(1, 6):
+        run.frames(5, [Object(key, IN)])
+    assert states(run.events) == ["begin", "end"]
+    assert run.engine.status().suppressed == 4
+
+
+def test_a_restart_of_time_ends_every_event() -> None:
+    run = Run(ENTER)
+    run.frames(10, [Object(1, IN)])
+    run.jump(-100.0)
+    (ended,) = run.frames(5, [])
+    assert ended.reason is EndReason.RESTARTED
+    assert states(run.frames(10, [Object(2, IN)])) == ["begin"]
+    check_once(run.events)
+
+
+def test_the_same_frame_twice_counts_once() -> None:
+    engine = RuleEngine(parse_rules(ENTER))
+    frame = tracks(1.0, [Object(1, IN)])
+    assert len(engine.observe(frame)) == 1
+    assert engine.observe(frame) == []
+
+
+def test_closing_ends_every_event() -> None:
+    run = Run(ENTER)
+    run.frames(10, [Object(1, IN), Object(2, IN + 0.1)])
+    assert [event.reason for event in run.took(run.engine.close())] == [EndReason.STOPPED] * 2
+    assert run.engine.close() == []
+    check_once(run.events)
+
+
+def test_rules_that_did_not_change_go_on() -> None:
+    more = ENTER[:-1] + ", s: {when: appear}}"
+    run = Run(ENTER)
+    run.frames(10, [Object(1, IN)])
+    assert run.took(run.engine.replace(parse_rules(more))) == []
+    assert run.engine.status().open == 1
+    other = ENTER.replace("label: person", "label: tote")
+    (ended,) = run.took(run.engine.replace(parse_rules(other)))
+    assert ended.reason is EndReason.RULES_CHANGED
+    moved = other.replace("0.5, 0]", "0.6, 0]")  # the zone is part of the rule
+    run.frames(10, [Object(1, IN, label="tote")])
+    assert len(run.took(run.engine.replace(parse_rules(moved)))) == 1
+    check_once(run.events)
+
+
+def test_each_camera_has_its_own_rules() -> None:
+    text = rule("when: enter, zone: left, camera: front")
+    for camera, expected in (("front", 1), ("left", 0)):
+        engine = RuleEngine(parse_rules(text), camera)
+        assert len(engine.observe(tracks(1.0, [Object(1, IN)], camera))) == expected
+
+
+EVERYTHING = (
+    HALVES
+    + """
+rules:
+  enter: {when: enter, zone: left}
+  leave: {when: leave, zone: left, hold_s: 0.3}
+  dwell: {when: dwell, zone: left, for_s: 0.5, cool_down_s: 1}
+  full: {when: count, above: 2}
+  few: {when: count, label: person, below: 2}
+  new: {when: appear, hold_s: 0.3, cool_down_s: 0.5}
+  gone: {when: vanish, hold_s: 0.3}
+  fast: {when: speed, above_px_s: 300}
+  close: {when: approach, time_s: 2}
+  empty: {when: missing, label: tote, zone: left}
+"""
+)
+
+
+@examples(20)
+@given(st.integers(0, 2**32 - 1))
+def test_whatever_comes_each_event_begins_once_and_ends_once(seed: int) -> None:
+    run = Run(EVERYTHING)
+    random_life(run, np.random.default_rng(seed), 60)
+    run.took(run.engine.close())
+    check_once(run.events)
+    begun = [e for e in run.events if e.state is EventState.BEGIN]
+    ended = [e for e in run.events if e.state is EventState.END]
+    assert {e.id for e in begun} == {e.id for e in ended}
+    assert run.engine.status().begun == len(begun)
+
+
+def test_10_000_frames_with_restarts_lose_and_double_nothing() -> None:
+    """Visits of known times, by one object after the other: each has exactly one event."""
+    rng = np.random.default_rng(5)
+    run = Run(HALVES + "rules: {r: {when: enter, zone: left, clear_s: 0.3, lost_s: 0.3}}")
+    visits = cut = frames = 0
+    while frames < scaled(10_000):
+        visits += 1
+        inside, outside = (int(n) for n in rng.integers(10, 60, 2))
+        run.frames(inside, [Object(visits, IN)])
+        if rng.random() < 0.1:
+            cut += 1
+            run.jump(-float(rng.uniform(50, 500)))
+        elif rng.random() < 0.1:
+            run.jump(float(rng.uniform(2, 500)))
+        run.frames(outside, [Object(visits, OUT)] if rng.random() < 0.5 else [])
+        frames += inside + outside
+    check_once(run.events)
+    assert states(run.events) == ["begin", "end"] * visits
+    reasons = [event.reason for event in run.events]
+    assert reasons.count(EndReason.RESTARTED) == cut > 5
+
+
+def random_life(run: Run, rng: np.random.Generator, steps: int) -> None:
+    """Objects come, go, change id and state; answers fail; time jumps; rules change."""
+    objects: dict[int, Object] = {}
+    newest = 0
+    outcomes = [*Outcome, None]
+    for _ in range(steps):
+        chance = rng.random()
+        if chance < 0.3 and len(objects) < 5:
+            newest += 1
+            label = str(rng.choice(["person", "tote", "forklift"]))
+            objects[newest] = Object(newest, float(rng.uniform(0.1, 0.9)), label=label)
+        elif chance < 0.45 and objects:
+            objects.pop(int(rng.choice(list(objects))))
+        elif chance < 0.5 and objects:
+            newest += 1
+            old = objects.pop(int(rng.choice(list(objects))))
+            old.key = newest
+            objects[newest] = old
+        elif chance < 0.53:
+            run.jump(float(rng.choice([-30.0, -0.02, 3.0, 300.0])))
+        elif chance < 0.55:
+            rules = EVERYTHING if rng.random() < 0.5 else ENTER
+            run.took(run.engine.replace(parse_rules(rules)))
+        for one in objects.values():
+            one.x = float(np.clip(one.x + rng.normal(0, 0.05), 0.1, 0.9))
+            one.size_px = (float(rng.uniform(20, 90)), float(rng.uniform(40, 180)))
+            one.sigma_px = float(rng.uniform(0.5, 40))
+            one.state = TrackState(str(rng.choice([s.value for s in TrackState])))
+            one.existence = float(rng.uniform(0.3, 1))
+        outcome = outcomes[int(rng.integers(len(outcomes)))]
+        run.frames(int(rng.integers(1, 5)), list(objects.values()), answers=outcome, every=2)

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A rules file is right as a whole, or every mistake is named with its line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.rules import Kind, RuleSet, load_rules, parse_rules
+from lfmvl_ros.core.rules.rule import Point
+from lfmvl_ros.core.rules.watched_file import WatchedRules
+
+from ...examples import examples
+
+GOOD = """
+zones:
+  aisle: {image: [[0.1, 0.5], [0.9, 0.5], [1.0, 1.0], [0.0, 1.0]]}
+  dock: {frame: map, metres: [[0, 0], [4, 0], [4, 3], [0, 3]]}
+rules:
+  walkway:
+    when: dwell
+    label: [person, "red tote"]
+    zone: aisle
+    for_s: 2
+    where: confidence > 0.8 and speed_px_s > 20
+    topic: true
+  crowd: {when: count, label: person, zone: dock, above: 3, for_s: 1.5}
+  near: {when: approach, label: person, to: forklift, distance_m: 1.5, camera: front}
+  fast: {when: speed, above_m_s: 1.5, point: centre}
+"""
+
+
+def test_a_right_file_is_read() -> None:
+    rules = parse_rules(GOOD)
+    walkway, crowd, near, fast = rules.rules
+    assert (walkway.kind, walkway.labels, walkway.for_s) == (Kind.DWELL, ("person", "red tote"), 2)
+    assert walkway.zone is rules.zones["aisle"]
+    assert walkway.topic
+    assert not walkway.needs_metres
+    assert (crowd.above, crowd.needs_metres) == (3, True)
+    assert (near.to, near.distance_m, near.metric) == (("forklift",), 1.5, True)
+    assert (fast.above, fast.metric, fast.point) == (1.5, True, Point.CENTRE)
+    assert rules.labels == ("person", "red tote", "forklift")
+    assert [rule.name for rule in rules.of_camera("left").rules] == ["walkway", "crowd", "fast"]
+
+
+ZONE = "zones: {z: {image: [[0, 0], [1, 0], [1, 1]]}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("", 1, "is empty"),
+        ("{}", 1, "is empty"),
+        ("- 1", 1, "expected a mapping with the keys zones and rules, got a list"),
+        ("rules: [", 1, "is no YAML"),
+        ("zones: {}", 1, "has no rules"),
+        ("rules:\n  a: {when: appear}\nrule: 1", 3, "no key 'rule'; did you mean 'rules'?"),
+        ("rules:\n  a: {when: apear}", 2, "a.when: there is no kind of rule 'apear'; did you"),
+        ("rules:\n  a: {label: x}", 2, "rules.a: needs the key when: one of enter, leave"),
+        ("rules:\n  a: {when: appear, lable: x}", 2, "no key 'lable'; did you mean 'label'"),
+        ("rules:\n  a: {when: enter}", 2, "enter needs zone"),
+        ("rules:\n  a: {when: count}", 2, "count needs above or below"),
+        ("rules:\n  a: {when: count, above: 1, below: 4}", 2, "not both"),
+        ("rules:\n  a: {when: count, above: 1.5}", 2, "expected a whole number, got 1.5"),
+        ("rules:\n  a: {when: speed, above_px_s: fast}", 2, "expected a number from 0 to"),
+        ("rules:\n  a: {when: speed, above_px_s: .nan}", 2, "expected a number from 0 to"),
+        ("rules:\n  a: {when: appear, label: 7}", 2, "expected a text, got '7'; put it in quotes"),
+        ("rules:\n  a: {when: appear, label: []}", 2, "names no object"),
+        ("rules:\n  a: {when: appear, label: [x, X]}", 2, "names the same label twice"),
+        ("rules:\n  a: {when: appear, topic: 1}", 2, "expected true or false, got '1'"),
+        ("rules:\n  a: {when: appear}\n  a: {when: appear}", 3, "here twice (first in line 2)"),
+        ("rules:\n  A b: {when: appear}", 2, "small letters"),
+        ("rules:\n  a: {when: appear, where: 'x >'}", 2, "rules.a.where: can't be read"),
+        ("rules:\n  a: {when: appear, release: 0.9}", 2, "release (0.9) must be below probability"),
+        ("rules:\n  a: {when: appear, hold_s: 0}", 2, "expected a number from 0.05 to 3600 s"),
+        ("rules:\n  a: {when: appear, to: x}", 2, "there is no key 'to'"),
+        ("rules:\n  a: {when: approach, time_s: 2, to: x}", 2, "goes with distance_m"),
+        (ZONE + "rules:\n  a: {when: enter, zone: y}", 3, "there is no zone 'y'; there is: z"),
+        (ZONE + "rules:\n  a: {when: dwell, zone: z, for_s: 0}", 3, "must be above 0 s"),
+        (ZONE + "rules:\n  a: {when: missing, zone: z}", 3, "missing needs label"),
+        (ZONE + "rules:\n  a: {when: count, zone: z, above: 1, answers: 2}", 3, "goes with below"),
+        ("zones:\n  z: {image: [[0, 0], [1, 0]]}", 2, "a zone has 3 to 200 corners, got 2"),
+        ("zones:\n  z: {image: [[0, 0], [1, 0], [1]]}", 2, "has two numbers [x, y], got 1"),
+        ("zones:\n  z: {image: [[0, 0], [1, 0], [320, 240]]}", 2, "from 0 to 1 (shares of the"),
+        ("zones:\n  z: {image: [[0, 0], [1, 1], [1, 0], [0, 1]]}", 2, "crosses itself"),
+        ("zones:\n  z: {metres: [[0, 0], [1, 0], [1, 1]]}", 2, "needs frame and metres together"),
+        ("zones:\n  z: {}", 2, "needs either image"),
+        ("zones:\n  z: 3", 2, "expected a zone"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named_with_its_line(text: str, line: int, reason: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_rules(text, "r.yaml")
+    assert f"r.yaml:{line}: " in str(caught.value)
+    assert reason in str(caught.value)
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    text = "zones:\n  z: 1\nrules:\n  a: {when: x}\n  b: {when: enter, zone: q}\n"
+    with pytest.raises(UserError) as caught:
+        parse_rules(text, "r.yaml")
+    assert [f"r.yaml:{line}:" in str(caught.value) for line in range(1, 6)] == [
+        False, True, False, True, True,
+    ]  # fmt: skip
+
+
+def test_a_zone_with_a_mistake_is_still_known_to_rules() -> None:
+    with pytest.raises(UserError) as caught:
+        parse_rules("zones:\n  z: 1\nrules:\n  a: {when: enter, zone: z}\n")
+    assert "there is no zone" not in str(caught.value)
+
+
+def test_nested_anchors_are_refused_before_they_multiply() -> None:
+    levels = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 30))
+    with pytest.raises(UserError, match="holds more than 20,000 values"):
+        parse_rules("a0: &a0 [x]\n" + levels)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["zones", "rules", "when", "label", "zone", "image", "a", "for_s", "where"])
+        | st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@examples(300)
+@given(values)
+def test_any_document_is_read_or_refused(value: object) -> None:
+    with contextlib.suppress(UserError):
+        assert isinstance(parse_rules(yaml.safe_dump(value)), RuleSet)
+
+
+@examples(200)
+@given(st.text(st.sampled_from("zonesrulwhe:{}[],-&*!|>'\"\n #01"), max_size=60))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with contextlib.suppress(UserError):
+        parse_rules(text)
+
+
+def test_a_file_that_is_none_is_said(tmp_path: Path) -> None:
+    (tmp_path / "bytes.yaml").write_bytes(b"rules:\n  a: \xff\xfe")
+    for name, reason in (
+        ("none.yaml", "can't be read"),
+        (".", "is a directory"),
+        ("bytes.yaml", "bytes.yaml:2: is no UTF-8 text"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            load_rules(tmp_path / name)
+
+
+def test_a_file_is_read_again_when_it_changes_and_mistakes_change_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text("rules: {a: {when: appear}}")
+    watched = WatchedRules(str(path))
+    assert [rule.name for rule in watched.rules.rules] == ["a"]
+    assert watched.poll(str(path)) is None
+
+    path.write_text("rules: {b: {when: appear}, c: {when: appear}}")
+    changed = watched.poll(str(path))
+    assert changed is not None
+    assert [rule.name for rule in changed.rules] == ["b", "c"]
+
+    path.write_text("rules: {b: {when: appears, x: 1}}")
+    assert watched.poll(str(path)) is None
+    assert "did you mean 'appear'?" in watched.problem
+    assert [rule.name for rule in watched.rules.rules] == ["b", "c"]
+
+    os.unlink(path)
+    assert watched.poll(str(path)) is None
+    assert "can't be read" in watched.problem
+    path.write_text("rules: {d: {when: appear}}")
+    assert watched.poll(str(path)) is not None
+    assert not watched.problem
+    assert watched.poll("") == RuleSet() or watched.rules.rules == ()

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers are judged as COCO's AP50 counts, and figures have intervals that hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.detections import Detections
+from lfmvl_ros.core.grounding import Grounding, Outcome
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.reply import Reply
+from lfmvl_ros.evaluate.answers import Judged, Truth, answer_all, judge
+from lfmvl_ros.evaluate.data import EvaluationSet
+from lfmvl_ros.evaluate.figures import COLUMNS, Sums, sums_of
+from lfmvl_ros.evaluate.questions import ImageQuestion, questions_for
+from lfmvl_ros.evaluate.slices import labels_of, slices_of
+from lfmvl_ros.evaluate.table import outcomes, table_of
+from lfmvl_ros.models.load import load_model
+
+from ..examples import examples
+from .folders import recorded
+
+LABELS = ("tote", "person")
+
+
+def judged(
+    image: int,
+    truth: list[tuple[int, list[float]]],
+    answer: list[tuple[str, list[float]]],
+    outcome: Outcome = Outcome.OK,
+) -> Judged:
+    """An answer about a 100 x 100 image; boxes in pixels."""
+    found = Detections(
+        np.array([box for _, box in answer], np.float64).reshape(-1, 4),
+        tuple(label for label, _ in answer), np.full(len(answer), 0.5),
+        np.ones((len(answer), 4)),
+    )  # fmt: skip
+    question = ImageQuestion(image, LABELS, (0, 1))
+    grounding = Grounding(outcome, found, 0, "", "", (100, 100), Query(LABELS), Reply(""))
+    expected = Truth(
+        np.array([box for _, box in truth], np.float64).reshape(-1, 4) / 100,
+        np.array([kind for kind, _ in truth], np.int64), np.full(len(truth), np.nan),
+    )  # fmt: skip
+    return judge(question, expected, grounding, total_s=0.1, light=0.5)
+
+
+ONE, SHIFTED, FAR = [10, 10, 50, 50], [14, 10, 54, 50], [60, 60, 90, 90]
+
+
+@pytest.mark.parametrize(
+    ("answer", "found", "wrong"),
+    [
+        ([("tote", ONE)], 1, 0),
+        ([("a Tote", SHIFTED)], 1, 0),
+        ([("person", ONE)], 0, 1),
+        ([("tote", FAR)], 0, 1),
+        ([("tote", ONE), ("tote", SHIFTED)], 1, 1),  # an object makes one box right
+        ([("ladder", ONE)], 0, 1),
+        ([], 0, 0),
+    ],
+)
+def test_a_box_is_right_by_label_and_overlap(
+    answer: list[tuple[str, list[float]]], found: int, wrong: int
+) -> None:
+    item = judged(0, [(0, ONE)], answer)
+    assert (item.truth_iou > 0).sum() == found
+    assert (item.box_iou == 0).sum() == wrong
+    assert (item.found_row >= 0).sum() == found
+
+
+def test_the_best_overlap_wins() -> None:
+    item = judged(0, [(0, ONE), (0, SHIFTED)], [("tote", SHIFTED)])
+    assert item.truth_iou.tolist() == [0.0, 1.0]
+    assert item.found_row.tolist() == [1]
+
+
+def test_figures_are_the_shares_that_they_say() -> None:
+    table = table_of(
+        [
+            judged(0, [(0, ONE), (1, FAR)], [("tote", SHIFTED), ("person", ONE)]),
+            judged(1, [], []),
+            judged(2, [], [("tote", ONE)]),
+            judged(3, [], [], Outcome.TIMEOUT),
+        ],
+        images=4,
+    )
+    found = sums_of(table, answers=table.headline).figures()
+    assert found["recall"]["value"] == 0.5
+    assert found["precision"]["value"] == pytest.approx(1 / 3, abs=1e-4)
+    assert found["f1"]["value"] == 0.4
+    assert found["mean_iou"]["value"] == pytest.approx(36 / 44, abs=1e-4)
+    # One in three: the second image. An answer that failed says nothing about absence.
+    assert (found["absent_empty"]["value"], found["absent_empty"]["n"]) == (0.3333, 3)
+    assert found["count_error"]["value"] == pytest.approx(1 / 8)  # a tote too many
+    assert outcomes(table.judged) == {"ok": 3, "timeout": 1}
+
+
+def test_nothing_to_count_is_no_figure() -> None:
+    table = table_of([judged(0, [], [])], images=1)
+    found = sums_of(table, answers=table.headline).figures()
+    assert found["recall"] == {"value": None, "low": None, "high": None, "n": 0}
+    assert found["absent_empty"]["value"] == 1.0
+    assert found["absent_empty"]["low"] < 0.3  # one answer proves little
+
+
+def sums(found: np.ndarray, objects: np.ndarray) -> Sums:
+    rows = np.zeros((len(found), len(COLUMNS)))
+    rows[:, COLUMNS.index("found")] = found
+    rows[:, COLUMNS.index("objects")] = objects
+    return Sums(rows)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=30))
+@examples(60)
+def test_an_interval_is_around_its_value(pairs: list[tuple[int, int]]) -> None:
+    objects = np.array([a + b for a, b in pairs])
+    found = sums(np.array([a for a, _ in pairs]), objects).figure("recall")
+    if objects.sum() == 0:
+        assert found["value"] is None
+    else:
+        assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1
+        assert found["low"] < found["high"]
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
+    """Images differ (a beta distribution of recall), so that boxes of one image err together."""
+    rng = np.random.default_rng(1)
+    inside = 0
+    for _ in range(200):
+        share = rng.beta(4, 2, 60)
+        objects = rng.integers(1, 6, 60)
+        found = sums(rng.binomial(objects, share), objects).figure("recall")
+        inside += found["low"] <= 4 / 6 <= found["high"]
+    assert 0.90 <= inside / 200 <= 0.99
+
+
+def test_slices_and_labels_add_up_to_the_whole(data: EvaluationSet, tmp_path) -> None:
+    questions = questions_for(data)
+    model = load_model(str(recorded(tmp_path / "replies.jsonl", data, questions)))
+    done = answer_all(model, PerceptionSettings(), data, questions)
+    table = table_of(done, len(data.images))
+    whole = sums_of(table, answers=table.headline)
+    objects, boxes = (int(whole.column(name).sum()) for name in ("objects", "boxes"))
+    assert objects == sum(len(image.kinds) for image in data.images)
+    entries = slices_of(table)
+    for by in ("size", "light", "aspect", "language"):
+        mine = [entry for entry in entries if entry["by"] == by]
+        assert sum(entry["objects"] for entry in mine) == objects, by
+        assert sum(entry["boxes"] for entry in mine) == boxes, by
+    assert sum(e["objects"] for e in entries if e["by"] == "occlusion") == objects
+    labels = labels_of(table, data.labels, [image.name for image in data.images])
+    assert sum(entry["objects"] for entry in labels) == objects
+    missed = sum(entry["false_negatives"] for entry in labels)
+    assert missed == objects - whole.column("found").sum()
+    named = {name for entry in labels for name in entry["missed_in"]}
+    assert named == {
+        data.images[item.question.image].name for item in done if (item.truth_iou == 0).any()
+    }
