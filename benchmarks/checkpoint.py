@@ -35,13 +35,13 @@ with needed_packages():
     from checkpoint_questions import Asked, captions, in_totals, questions  # found beside this file
     from PIL import Image
 
+    from lfmvl_ros.datasets.judging import Scores, Verdict, judge
     from lfmvl_ros.datasets.questions import LabelledImage, Question, Target
     from lfmvl_ros.models.lfm2_vl.image_processing import register_image_processor
     from lfmvl_warehouse.scenes import PLURALS
     from lfmvl_warehouse.training.data.captions import CAPTION_PROMPT, describe, phrases_of
     from lfmvl_warehouse.training.model.build import count_parameters
     from lfmvl_warehouse.training.run.card import SCORES_FILE, write_card
-    from lfmvl_warehouse.training.run.evaluation import Scores, Verdict, judge
 
 BUNDLED = Path(__file__).parents[1] / "lfmvl_warehouse" / "checkpoint"
 SMALL_AREA = 0.01

@@ -10,10 +10,10 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from lfmvl_ros.datasets.judging import Verdict, parse_strictly
 from lfmvl_ros.datasets.questions import LabelledImage, Question
 from lfmvl_ros.viz.drawing import Mark, draw_caption, draw_marks
 from lfmvl_warehouse.scenes.sheet import contact_sheet
-from lfmvl_warehouse.training.run.evaluation import Verdict, parse_strictly
 
 CELL_WH_PX = (480, 360)
 COLUMNS, ROWS = 4, 4

@@ -32,8 +32,8 @@ with needed_packages():
     from lfmvl_ros.core.spatial.depth import sample_patch
     from lfmvl_ros.core.spatial.extent import measure_extent, ray
     from lfmvl_ros.core.spatial.foreground import find_foreground
+    from lfmvl_ros.core.spatial.measure import expected_by_size
     from lfmvl_ros.core.spatial.pick import find_pick_point
-    from lfmvl_ros.core.spatial.placer import expected_by_size
     from lfmvl_ros.core.spatial.places import PickPoint
     from lfmvl_ros.core.spatial.shape import locate
 

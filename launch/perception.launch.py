@@ -22,6 +22,9 @@ from lfmvl_ros.ros.transport.launching import (
     share,
 )
 
+# Topics that the RViz files show, beside the camera's.
+SHOWN = ("debug_image", "markers", "camera_info", "markers_3d", "pick_pose")
+
 
 def arguments():
     return [
@@ -57,6 +60,11 @@ def arguments():
             default_value="false",
             choices=["true", "false"],
             description="Show camera, boxes and markers in RViz",
+        ),
+        DeclareLaunchArgument(
+            "rviz_file",
+            default_value=share("config", "lfmvl.rviz"),
+            description="What RViz shows with use_debug; picking.rviz beside it shows positions",
         ),
         *process_arguments(),
     ]
@@ -98,11 +106,12 @@ def generate_launch_description():
         package="rviz2",
         executable="rviz2",
         namespace=LaunchConfiguration("namespace"),
-        arguments=["-d", share("config", "lfmvl.rviz")],
+        arguments=["-d", LaunchConfiguration("rviz_file")],
         # The RViz file names the topics of the default namespace.
         remappings=[
             ("/lfmvl/image_raw", LaunchConfiguration("input_image_topic")),
-            *((f"/lfmvl/{name}", name) for name in ("debug_image", "markers", "camera_info")),
+            *((f"/lfmvl/{name}", name) for name in SHOWN),
+            ("/lfmvl/depth/image", LaunchConfiguration("input_depth_topic")),
         ],
         condition=IfCondition(LaunchConfiguration("use_debug")),
     )

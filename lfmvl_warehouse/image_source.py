@@ -3,21 +3,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.intrinsics import Intrinsics
+from lfmvl_ros.core.spatial.rigid import RigidTransform
+from lfmvl_ros.ros.sensors.camera_view import CameraView, TrueObject
 from lfmvl_ros.ros.sensors.image_sources import USUAL_RATE_HZ
 from lfmvl_ros.ros.sensors.pixels import Pixels
-from lfmvl_warehouse.scenes import KINDS, SceneVideo, known_names
+from lfmvl_warehouse.scenes import KINDS, SceneObject, SceneVideo, known_names
+from lfmvl_warehouse.scenes.depth_sensor import StereoSensor
+from lfmvl_warehouse.scenes.rooms import Camera
 
 # Drawing an object for the first time takes longer than a frame lasts.
 _PREPARED_S = 10.0
 
 
 class SceneImages:
-    """The synthetic warehouse: endless, the same for the same seed."""
+    """The synthetic warehouse: endless, the same for the same seed.
+
+    Its camera also measures depth, and knows where it is (see ``read_view``).
+    """
 
     live = False
 
@@ -27,15 +37,28 @@ class SceneImages:
         wh = (settings.width, settings.height)
         try:
             self._video = SceneVideo(settings.seed, wh=wh, fps=self.rate_hz)
-            self._video.prepare(0, round(_PREPARED_S * self.rate_hz))
+            self._video.prepare(0, round(_PREPARED_S * self.rate_hz), relief=True)
         except ValueError as error:
             raise UserError(f"the scene can't be drawn: {error}") from error
         self._next = 0
+        self._sensor = StereoSensor()
 
     def read(self) -> Pixels | None:
         """Render the next frame."""
         self._next += 1
         return self._video.frame(self._next - 1).pixels
+
+    def read_view(self, *, depth: bool) -> CameraView | None:
+        """Render the next frame with the camera's pose; with depth, the true objects in it, too."""
+        index = self._next
+        self._next += 1
+        scene = self._video.frame(index, relief=depth)
+        pose = _pose(self._video.camera_at(index))
+        if not depth:
+            return CameraView(scene.pixels, None, pose, ())
+        noise = np.random.default_rng((33, self._video.seed, index))
+        measured = self._sensor.measure(scene.depth_m, self._video.focal_px, noise)
+        return CameraView(scene.pixels, measured, pose, tuple(map(_true_object, scene.objects)))
 
     def skip(self, count: int) -> int:
         """Frames can be rendered in any order: skipping costs nothing."""
@@ -55,6 +78,27 @@ class SceneImages:
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+def _pose(camera: Camera) -> RigidTransform:
+    """Return the pose of the camera's optical frame (x right, y down, z ahead) in the hall."""
+    s, c = math.sin(camera.yaw), math.cos(camera.yaw)
+    rotation = np.array([[c, 0.0, s], [-s, 0.0, c], [0.0, -1.0, 0.0]])
+    return RigidTransform(rotation, np.array(camera.position, dtype=np.float64))
+
+
+def _true_object(item: SceneObject) -> TrueObject:
+    assert item.solid is not None  # of frames with relief
+    turn = item.solid.yaw_rad
+    return TrueObject(
+        item.id,
+        item.kind,
+        item.visibility,
+        item.visible_xyxy_px,
+        item.solid.centre_m,
+        item.solid.size_m,
+        (0.0, 0.0, math.sin(turn / 2), math.cos(turn / 2)),
+    )
 
 
 def sample_images(

@@ -67,6 +67,9 @@ ON_A_ROBOT = "needs a ROS 2 installation with its command line, which is not on 
 INSTALLS = "changes the environment that the tests run in; `make setup` installs the same in CI"
 JSON_LAST = r"(?m)^\{.*\}\n*\Z"
 
+LABELLED_NEGATIVE = (
+    "test -e my-images || lfmvl scenes --labelled my-images --look negative --count 60 --seed 7"
+)
 LABELLED = "test -e my-images || lfmvl scenes --labelled my-images --count 24 --seed 7"
 
 RULES = (
@@ -95,6 +98,8 @@ RULES = (
             "out/demo/camera.mp4",
             "out/demo/grounding.jsonl",
             "out/demo/tracks.jsonl",
+            "out/demo/places.png",
+            "out/demo/places.mp4",
         ),
     ),
     Rule(
@@ -111,6 +116,17 @@ RULES = (
         r"^lfmvl scenes --labelled my-images",
         quick=True,
         leaves=("my-images/annotations/instances.json",),
+    ),
+    Rule(r"^lfmvl models", quick=True, prints="bundled|lfm2"),
+    Rule(
+        r"^lfmvl ground out/scene\.mp4 .*bundled:q4_0",
+        first="lfmvl scenes --video out/scene.mp4 --no-boxes --seed 7",
+        needs=("gguf", "xllamacpp"),
+        prints=r'"objects": \[',
+    ),
+    Rule(
+        r"^lfmvl ground out/scene\.mp4 .*http://",
+        "needs a model server that runs",
     ),
     Rule(r"^lfmvl export bundled out/gguf", needs=("gguf",), leaves=("out/gguf",)),
     Rule(
@@ -191,6 +207,18 @@ RULES = (
         change=((r"$", " --out runs/small --steps 5"),),
         leaves=("runs/small/checkpoint",),
     ),
+    Rule(
+        r"^lfmvl finetune --data my-images --from MODEL",
+        first=LABELLED_NEGATIVE,
+        change=(
+            (r"MODEL", "bundled"),
+            (r"$", " --steps 40 --judgements 1 --held-out-questions 24"),
+        ),
+    ),
+    Rule(
+        r"^lfmvl finetune --data my-images --from bundled",
+        change=((r"--minutes 5", "--steps 40 --judgements 1 --held-out-questions 24"),),
+    ),
     Rule(r"^lfmvl train .*--minutes", change=((r"--minutes \d+", "--minutes 0.5"),)),
     # Benchmarks: minutes to hours as printed.
     Rule(
@@ -210,6 +238,7 @@ RULES = (
     Rule(r"^python benchmarks/rules\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/places\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/decoding_identity\.py --out out", change=((r"$", " --frames 24"),)),
+    Rule(r"^python examples/picking/", ON_A_ROBOT),
     # The sample subscriber runs until it is stopped.
     Rule(
         r"^python examples/print_tracks\.py",

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from lfmvl_ros.cli.main import commands
+from lfmvl_ros.cli.models import to_markdown as to_table
 from lfmvl_ros.core.config import CameraSettings, PerceptionSettings, RecorderSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Outcome
@@ -56,6 +57,13 @@ def test_parameter_tables_are_the_declared_settings(name: str, settings: type[Gr
     match = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- end -->", INTERFACE, re.DOTALL)
     assert match
     assert match[1].strip() == to_markdown(settings).strip()
+
+
+def test_the_table_of_models_is_the_catalogue() -> None:
+    text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    match = re.search(r"<!-- catalogue -->\n(.*?)\n<!-- end -->", text, re.DOTALL)
+    assert match
+    assert match[1].strip() == to_table().strip()
 
 
 def slug(heading: str) -> str:
@@ -157,6 +165,7 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
         transforms=0,
         transforms_dropped=0,
         frame_id="",
+        selected=None,
     )
     rules = rules_health(RuleEngine(RuleSet()).status(), "", "")
     values = (*camera.values, *model.values, *imu.values, *places.values, *rules.values)
@@ -164,7 +173,8 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
     assert made <= told
     known = {"diagnostics.camera_stale_s", "diagnostics.answer_stale_s", "camera", "commands",
              "labels", "grounding", "outcome.ok", "latency_budget.target_ms", "imu", "camera_info",
-             "frame_id", "places", "tracks_3d", "tracker.reorder_window_s"}  # fmt: skip
+             "frame_id", "places", "tracks_3d", "spatial.select",
+             "tracker.reorder_window_s"}  # fmt: skip
     assert told - made <= known
 
 
@@ -177,7 +187,7 @@ def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
             "channel.py",
             "rules_channel.py",
             "gyroscope.py",
-            "spatial/place_channel.py",
+            "spatial/place_inputs.py",
             "spatial/place_outputs.py",
             "spatial/transform_input.py",
             "answer_service.py",
@@ -188,7 +198,8 @@ def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
     def made(call: str) -> set[str]:
         prefix = r"(?:channel\.prefix \+ |self\.prefix \+ |prefix \+ |f)?"
         found = re.findall(rf"\b_?{call}\(\s*[\w ]+,\s*{prefix}\"([^\"]+)\"", source)
-        return {name.replace("{self.prefix}", "").replace("{name}", "<name>") for name in found}
+        plain = {re.sub(r"\{self\._?prefix\}", "", name) for name in found}
+        return {name.replace("{name}", "<name>") for name in plain}
 
     def told(pattern: str) -> set[str]:
         cells = re.findall(pattern, INTERFACE, re.MULTILINE)
@@ -208,6 +219,13 @@ def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
         "compressed_input",
         "spatial.compressed_depth",
     }
+
+
+def test_topics_of_the_simulated_camera_are_in_its_table() -> None:
+    source = (ROOT / "lfmvl_ros" / "ros" / "view_outputs.py").read_text(encoding="utf-8")
+    made = set(re.findall(r"create_publisher\(\s*\w+, \"([^\"]+)\"", source))
+    section = INTERFACE.split("## camera_node and recorder_node: topics")[1].split("\n## ")[0]
+    assert made == set(re.findall(r"^\| `([^`]+)`", section, re.MULTILINE))
 
 
 def test_commands_name_topics_that_the_node_has():

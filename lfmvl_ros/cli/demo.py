@@ -17,6 +17,7 @@ from pathlib import Path
 from lfmvl_ros.child_processes import Children
 from lfmvl_ros.cli.flags import add_setting_flags, settings_from
 from lfmvl_ros.cli.label_warnings import warn_of_source
+from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.whole_files import make_folder
@@ -24,10 +25,12 @@ from lfmvl_ros.ros.transport import fast_dds, middleware
 
 HELP = (
     "Run camera_node, perception_node and a subscriber as three processes; write preview.png, "
-    "annotated.mp4, camera.mp4, grounding.jsonl, tracks.jsonl; print a JSON summary last."
+    "annotated.mp4, camera.mp4, grounding.jsonl, tracks.jsonl, with a scene places.png and "
+    "places.mp4; print a JSON summary last."
 )
 NAMESPACE = "/lfmvl"
 _PROCESSES = 3
+_HALL_M, _POSITIONS_HZ = 20.0, 7.5
 SCENE_QUERY = "person, forklift, crate, traffic cone"
 
 
@@ -81,6 +84,19 @@ def _reliable(side: str) -> dict[str, object]:
     return {f"qos_overrides.{NAMESPACE}/image_raw.{side}.reliability": "reliable"}
 
 
+def _positions(camera: str) -> dict[str, object]:
+    """Return the parameters with which positions are found, where the camera measures depth."""
+    if camera != "scene":
+        return {}
+    frame = CameraSettings().world_frame
+    return {
+        "spatial.source": "depth",
+        "spatial.target_frame": frame,
+        "spatial.max_range_m": _HALL_M,
+        "spatial.max_rate_hz": _POSITIONS_HZ,
+    }
+
+
 def _command(module: str, parameters: dict[str, object]) -> list[str]:
     return [sys.executable, "-m", f"lfmvl_ros.ros.{module}", *_ros_arguments(parameters)]
 
@@ -107,8 +123,9 @@ def run(args: argparse.Namespace) -> int:
     )
     warn_of_source(args.camera, args.seed, query)
     camera: dict[str, object] = {"source": args.camera, "seed": args.seed}
+    camera["depth_rate_hz"] = _POSITIONS_HZ
     recorder: dict[str, object] = {"out": str(args.out), "duration_s": args.duration}
-    perception: dict[str, object] = dict(changed)
+    perception: dict[str, object] = {**changed, **_positions(args.camera)}
     if not _set_profile(args.dds_profile):
         camera |= _reliable("publisher")
         recorder |= _reliable("subscription")

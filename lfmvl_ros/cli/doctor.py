@@ -17,6 +17,7 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.user_files import exists, user_path
+from lfmvl_ros.models.gguf.by_name import quantised
 from lfmvl_ros.models.server.address import is_gguf, is_server
 from lfmvl_ros.ros.transport import middleware
 from lfmvl_ros.threads import apply_thread_policy
@@ -101,7 +102,7 @@ def _findings(args: argparse.Namespace, load: ImageLoad) -> Iterator[Finding]:
     yield from checkup_machine.resources()
     if not args.no_model:
         # What a server runs needs neither torch nor transformers here.
-        needs_none = is_server(args.model) or is_gguf(args.model)
+        needs_none = _runs_elsewhere(args.model)
         ready = can_load or needs_none
         yield from _model(args) if ready else _skipped("model", "mend the packages above first")
     if args.topic:
@@ -134,7 +135,7 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
             yield finding
             if finding.level == FAIL:
                 return
-        from lfmvl_ros.models.load import load_model, notice_of
+        from lfmvl_ros.models.load import load_model
 
         start_s = time.monotonic()
         model = load_model(settings)
@@ -142,8 +143,10 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
         yield failure("model", error)
         return
     yield Finding(OK, "model", f"{model.name} loaded in {time.monotonic() - start_s:.1f} s")
-    if notice := notice_of(model):
+    if notice := str(getattr(model, "notice", "")):
         yield Finding(OK, "server", notice)
+    if remark := str(getattr(model, "remark", "")):
+        yield Finding(WARN if "no bounding boxes" in remark else OK, "abilities", remark)
     if problem := str(getattr(model, "problem", "")):
         what, _, advice = problem.partition("; ")
         yield Finding(WARN, "server", what, advice)
@@ -183,7 +186,7 @@ def _download(model: str) -> Iterator[Finding]:
 
     entry = find(model)
     hub_id = model if entry is None else "" if entry.directory else entry.id
-    if is_server(hub_id) or is_gguf(hub_id):
+    if _runs_elsewhere(model):
         return
     is_path = exists(user_path(hub_id, "model")) or hub_id.startswith((".", "/", "~"))
     if hub_id.count("/") != 1 or is_path or hub_id.endswith(".jsonl"):
@@ -191,6 +194,10 @@ def _download(model: str) -> Iterator[Finding]:
     cached = checkup_machine.is_cached(hub_id)
     reachable = cached or checkup_machine.is_reachable(checkup_machine.hub_host())
     yield checkup_machine.download(hub_id, cached=cached, reachable=reachable)
+
+
+def _runs_elsewhere(model: str) -> bool:
+    return is_server(model) or is_gguf(model) or quantised(model) is not None
 
 
 def _confidence(reply: Reply) -> Finding:
@@ -210,7 +217,7 @@ def _device(settings: PerceptionSettings) -> str:
         return "none needed: recorded answers"
     if is_server(settings.model):
         return "that of the server"
-    if is_gguf(settings.model):
+    if _runs_elsewhere(settings.model):
         return (
             "CPU" if settings.device == "cpu" else "what llama.cpp finds: a GPU if it can use one"
         )

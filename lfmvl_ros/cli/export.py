@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.user_files import is_directory, user_path
 from lfmvl_ros.models.catalog import find
 from lfmvl_ros.models.gguf.export import KINDS, export_gguf
+from lfmvl_ros.models.hub import local_folder
 
 HELP = (
     "Write an LFM2-VL checkpoint as two GGUF files, language and vision, that llama.cpp's server "
@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the files and print their paths; exit code 0."""
     entry = find(args.model)
-    folder = _folder(args.model)
+    folder = local_folder(args.model)
     name = args.name or (entry.name if entry else folder.resolve().name)
     if not re.fullmatch(r"[\w.-]+", name):
         raise UserError(f"--name may hold letters, digits, '_', '-' and '.'; got {name!r}")
@@ -48,29 +48,3 @@ def run(args: argparse.Namespace) -> int:
     for path in (files.text, files.mmproj, files.facts):
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
     return 0
-
-
-def _folder(model: str) -> Path:
-    """Return the checkpoint's directory, downloaded if need be."""
-    folder = user_path(model, "model")
-    if is_directory(folder):
-        return folder
-    entry = find(model)
-    if entry is not None and entry.directory:
-        return Path(entry.source)
-    hub_id = entry.id if entry is not None else model
-    if hub_id.count("/") != 1 or hub_id.startswith((".", "/", "~")):
-        raise UserError(
-            f"there is no checkpoint {model!r}; give a directory, a catalogue name or a hub id"
-        )
-    try:
-        from huggingface_hub import snapshot_download
-
-        return Path(
-            snapshot_download(hub_id, allow_patterns=["*.json", "*.jinja", "*.safetensors"])
-        )
-    except Exception as error:  # the hub's client has many kinds
-        raise UserError(
-            f"the checkpoint {hub_id} can't be fetched ({str(error).splitlines()[0][:200]}); check "
-            "the name and the network, or give the directory of a downloaded copy"
-        ) from error

@@ -25,6 +25,8 @@ _OWN = {
     "track": "find and track objects in a video",
     "rules": "check a file of zones and rules about the tracks, or try it on a video",
     "tokens": "image size -> tiles and image tokens, and what each setting would change",
+    "finetune": "fine-tune a checkpoint on your own labelled images",
+    "models": "the known checkpoints: boxes, coordinates, sampling, GGUF files",
     "export": "write a checkpoint as GGUF files for llama.cpp's server",
     "calibrate": "fit and measure what a checkpoint's confidences mean, on held-out scenes",
     "evaluate": "measure models on labelled images: a scorecard, as JSON and as a page",

@@ -22,6 +22,7 @@ _DIGITS, _BLANKS = 32, 64  # in a row; a double has 17 digits
 _LONGEST_OBJECT = 2000  # characters
 _FENCE = "```json"
 _GOES_ON = " \t\r\n,[]{}"
+_OPENS, _CLOSES = ("<think>", "<thinking>"), ("</think>", "</thinking>")
 
 
 class AnswerWatch:
@@ -33,10 +34,15 @@ class AnswerWatch:
 
     def __init__(self) -> None:
         self.keep = 0
+        self._thinking, self._tag = False, ""
         self._recent = np.full(LONGEST_PERIOD, -1, dtype=np.int64)  # newest first
         self._cycling: NDArray[np.int64] = np.zeros(LONGEST_PERIOD, dtype=np.int64)
         self._needed = np.maximum(_LEAST_CYCLING, _CYCLES * np.arange(1, LONGEST_PERIOD + 1))
         self._digits = self._blanks = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin to read an answer: at the start, and behind a thought."""
         self._objects: Counter[str] = Counter()
         self._object: list[str] | None = None
         self._inside = _Strings()
@@ -60,12 +66,28 @@ class AnswerWatch:
         self._recent[0] = token
         stuck = bool((self._cycling >= self._needed).any())
         for character in text:
+            if self._thinks(character):
+                continue
             quoted = self._inside.string(character)
             stuck = self._count(character, quoted) or stuck
             if self._read(character, quoted):
                 self.keep = self._closed_at
                 return FinishReason.STOP
         return FinishReason.REPETITION if stuck else None
+
+    def _thinks(self, character: str) -> bool:
+        """Follow the tags of thoughts, in which objects are tried out; True inside of one."""
+        if character == "<":
+            self._tag = character
+        elif self._tag:
+            self._tag = (self._tag + character.lower())[: len(_CLOSES[1])]
+        if character == ">" and self._tag in _OPENS:
+            self._thinking = True
+        elif character == ">" and self._tag in _CLOSES:
+            self._thinking = False
+            self._begin()
+            return True
+        return self._thinking
 
     def _count(self, character: str, quoted: bool) -> bool:
         """Count what may not go on forever; True when it does."""

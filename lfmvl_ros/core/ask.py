@@ -57,7 +57,8 @@ def ask(
 
 def template_for(settings: PerceptionSettings, model: VisionLanguageModel) -> PromptTemplate:
     """Return the prompt template the settings ask for: the model's own, or a published one."""
-    return TEMPLATES.get(settings.prompt_template, model.template)
+    chosen = TEMPLATES.get(settings.prompt_template)
+    return model.template if chosen is None else chosen.on_scale_of(model.template)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +137,13 @@ class Request:
     def grounding(self, frame: Frame, reply: Reply) -> Grounding:
         """Parse a reply to one of the frames."""
         parsing = self.settings.parsing
-        grounding = parse_reply(reply, frame=frame, prompt=self.prompt, settings=parsing)
+        grounding = parse_reply(
+            reply,
+            frame=frame,
+            prompt=self.prompt,
+            settings=parsing,
+            coordinates=self.model.coordinates,
+        )
         return replace(grounding, budget=self.choice)
 
     def teach(self, budget: LatencyBudget, replies: Sequence[Reply]) -> None:

@@ -58,6 +58,21 @@ class GenerationSettings(Group):
         low=0.0,
         high=2.0,
     )
+    top_k: int = setting(
+        0,
+        "Only with sampling (temperature above 0): choose among this many of the most likely "
+        "tokens. 0 is off. The publisher samples LFM2.5-VL-3B and LFM3-VL with 50.",
+        low=0,
+        high=1000,
+        unit="tokens",
+    )
+    top_p: float = setting(
+        1.0,
+        "Only with sampling (temperature above 0): choose among the most likely tokens that "
+        "together have this probability. 1 is off.",
+        low=0.01,
+        high=1.0,
+    )
     min_p: float = setting(
         0.15,
         "Only with sampling (temperature above 0): tokens below this share of the most likely "
@@ -225,9 +240,10 @@ class PerceptionSettings(Group):
     model: str = setting(
         "LiquidAI/LFM2.5-VL-450M",
         "Hub id, directory, or catalogue name of a checkpoint; 'bundled' is the small "
-        "demonstration checkpoint in this package; a .gguf file runs in llama.cpp's server, which "
-        "is started for it; http://host:8080/v1#name, https:// or unix:/path.sock is a server that "
-        "runs already (docs/servers.md); a .jsonl file replays recorded answers. When model, "
+        "demonstration checkpoint in this package; a catalogue name with a quantisation "
+        "(lfm2.5-vl-450m:q4_0) or a .gguf file runs in llama.cpp's server, which is started for "
+        "it; http://host:8080/v1#name, https:// or unix:/path.sock is a server that "
+        "runs already (docs/models.md); a .jsonl file replays recorded answers. When model, "
         "device or dtype change at run time, the new model is loaded while the old one goes on "
         "answering; if loading fails, the old one stays.",
     )

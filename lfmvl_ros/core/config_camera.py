@@ -51,6 +51,20 @@ class CameraSettings(Group):
         read_only=True,
     )
     frame_id: str = setting("camera", "frame_id of the image headers.", read_only=True)
+    depth_rate_hz: float = setting(
+        15.0,
+        "Depth images a second, at most one for each image; while somebody subscribes, with source "
+        "scene. Lower it when the machine is too slow.",
+        unit="Hz",
+        low=0.1,
+        high=240.0,
+        read_only=True,
+    )
+    world_frame: str = setting(
+        "scene",
+        "Frame of the scene: the camera's pose in it is published on /tf, with source scene.",
+        read_only=True,
+    )
     encoding: str = setting(
         "rgb8",
         "Pixel format of the images that are published.",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.settings import Group, setting
+from lfmvl_ros.core.spatial.select import Selection
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,20 @@ class SpatialSettings(Group):
         low=0.001,
         high=100.0,
     )
+    max_rate_hz: float = setting(
+        15.0,
+        "Most images a second that positions are found in. Lower it when the node takes too much "
+        "CPU time, raise it when objects or the camera move fast.",
+        unit="Hz",
+        low=0.1,
+        high=240.0,
+    )
+    select: str = setting(
+        "nearest",
+        "Which object pick_pose and object_pose are about: nearest, label:TEXT (the nearest of "
+        "that label) or id:NUMBER (a track). It is kept while it has a position, unless another "
+        "is nearer by 15 %. Set it when the consumer is to take a certain object.",
+    )
     compressed_depth: bool = setting(
         False,
         "Subscribe to depth/image/compressedDepth instead of depth/image; for cameras on another "
@@ -98,6 +113,7 @@ class SpatialSettings(Group):
                 f"got {self.min_range_m} and {self.max_range_m}"
             )
         parse_sizes(self.sizes)
+        Selection.parse(self.select)
 
 
 def parse_sizes(sizes: tuple[str, ...]) -> dict[str, tuple[float, float, float]]:

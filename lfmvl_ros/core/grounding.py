@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -59,6 +60,7 @@ class Grounding:
             ``calibrated``, or ``constant`` (the backend gave none); see
             ``core/calibration/confidence.py``.
         unknown_labels: labels among the detections that the query did not name.
+        thought_tokens: how many of the reply's tokens were thoughts, which are left out.
         budget: what the latency budget chose for the image; None where there is none.
     """
 
@@ -75,13 +77,20 @@ class Grounding:
     caption: str | None = None
     confidence_kind: str = "constant"
     unknown_labels: tuple[str, ...] = ()
+    thought_tokens: int = 0
     budget: Choice | None = None
 
-    def to_dict(self, ids: tuple[str, ...] | None = None) -> dict[str, Any]:
+    def to_dict(
+        self,
+        ids: tuple[str, ...] | None = None,
+        places: Mapping[int, Mapping[str, Any]] | None = None,
+    ) -> dict[str, Any]:
         """Return the JSON document of topic ``grounding`` (schema ``lfmvl/grounding/1``).
 
         Args:
             ids: track id of each detection, where known; None leaves the key out.
+            places: where tracks are, by id
+                (:meth:`lfmvl_ros.core.spatial.places.Places.documents`); the others have none.
         """
         found = self.detections
         objects: list[dict[str, Any]] = []
@@ -93,6 +102,8 @@ class Grounding:
             }
             if ids is not None and ids[i]:
                 item["id"] = ids[i]
+                if places and (place := places.get(int(ids[i]))) is not None:
+                    item["place"] = place
             objects.append(item)
         times = self.reply.times
         return {
@@ -115,6 +126,7 @@ class Grounding:
             "model": self.reply.model,
             "image_tokens": self.reply.image_tokens,
             "output_tokens": len(self.reply.tokens),
+            "thought_tokens": self.thought_tokens,
             "forwards": self.reply.forwards,
             "timing": {
                 "preprocess_ms": round(times.preprocess_s * 1e3, 3),

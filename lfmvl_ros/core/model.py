@@ -10,6 +10,7 @@ from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
+from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.prompt import Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import Reply
 
@@ -24,6 +25,10 @@ class VisionLanguageModel(Protocol):
     @property
     def template(self) -> PromptTemplate:
         """The checkpoint's own way of being asked."""
+
+    @property
+    def coordinates(self) -> CoordinateScale:
+        """The unit of its coordinates: known, or found out from its answers."""
 
     def ground(
         self,

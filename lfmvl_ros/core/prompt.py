@@ -4,14 +4,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
 
-# Everything a chat template or an image processor of this family treats as control: the ChatML
-# markers, reserved and image tokens in <|...|>, and the bare <image> sentinel.
-_CONTROL = re.compile(r"<\|[^<>|]{0,64}\|>|<\s*/?\s*image\s*>|<\|+|\|+>", re.IGNORECASE)
+# Everything a chat template or an image processor of these families treats as control: the ChatML
+# markers, reserved, image and video tokens in <|...|>, the bare <image> sentinel, and the tags of
+# thoughts and tool calls.
+_CONTROL = re.compile(
+    r"<\|[^<>|]{0,64}\|>|<\s*/?\s*(?:image|video|think(?:ing)?|tool_call)\s*>|<\|+|\|+>",
+    re.IGNORECASE,
+)
+SCALES = ("0-1", "0-1000")
+"""Units of coordinates that a checkpoint may state."""
 _KEYS = re.compile(r'\[\s*\{\s*"(\w+)"[^{}]*?"(\w+)"')
 
 
@@ -38,6 +44,7 @@ class Prompt:
     text: str
     query: Query
     decimals: int = 2
+    scale: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,13 @@ class PromptTemplate:
         name: short name, as in the catalogue.
         text: the words, with ``{query}`` once where the labels go.
         decimals: how many decimals the checkpoint prints for a coordinate (0 for integer grids).
+        scale: the unit of its coordinates, one of :data:`SCALES`; "" where it is not known.
     """
 
     name: str
     text: str
     decimals: int = 2
+    scale: str = ""
 
     def __post_init__(self) -> None:
         if self.text.count("{query}") != 1:
@@ -70,6 +79,16 @@ class PromptTemplate:
             )
         if not 0 <= self.decimals <= 6:
             raise ValueError(f"prompt template {self.name!r}: decimals 0 to 6, got {self.decimals}")
+        if self.scale not in ("", *SCALES):
+            raise ValueError(
+                f"prompt template {self.name!r}: scale is one of {', '.join(SCALES)}, "
+                f"got {self.scale!r}"
+            )
+        if self.scale and (self.scale == "0-1000") != (self.decimals == 0):
+            raise ValueError(
+                f"prompt template {self.name!r}: coordinates of {self.scale} don't have "
+                f"{self.decimals} decimals"
+            )
 
     def render(self, query: Query) -> Prompt:
         """Fill in the query, with control tokens in the user's words made harmless.
@@ -82,7 +101,18 @@ class PromptTemplate:
             raise UserError(
                 f"the query {query.text!r} holds nothing but control tokens; name an object"
             )
-        return Prompt(self.text.replace("{query}", words), query, self.decimals)
+        text = self.text.replace("{query}", words)
+        return Prompt(text, query, self.decimals, self.scale)
+
+    def on_scale_of(self, own: PromptTemplate) -> PromptTemplate:
+        """Return these words with the unit of a checkpoint's ``own`` template.
+
+        A checkpoint trained for one unit answers in it, whatever it is asked for.
+        """
+        if not own.scale:
+            return self
+        decimals = 0 if own.scale == "0-1000" else self.decimals or own.decimals
+        return replace(self, scale=own.scale, decimals=decimals)
 
 
 def keys_of(prompt: Prompt) -> tuple[str, str]:

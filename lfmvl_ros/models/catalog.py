@@ -16,9 +16,11 @@ from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import TEMPLATES, PromptTemplate
 
 FOLDER = Path(__file__).resolve().parent / "catalog"
+_GENERATION = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 ANSWERS = ("yes", "no", "unknown")
 TOOLS = ("none", "unknown", "lfm2", "lfm2.5", "lfm3")
-_GENERATION = ("temperature", "min_p", "repetition_penalty")
+IMAGE_RULES = ("lfm2_vl", "qwen2_vl")
+SERVERS = ("llama.cpp", "vllm", "sglang")
 
 
 @dataclass(frozen=True)
@@ -27,17 +29,23 @@ class CatalogEntry:
 
     Attributes:
         name: short name, as ``model`` may give it.
-        template: how it is asked for boxes.
+        template: how it is asked for boxes, and the unit and decimals of its coordinates.
         id: hub id, "" for one that comes with a package.
         directory: path of its folder, "" for one on the hub.
         aliases: other names it answers to; case never matters.
         boxes: ``yes``, ``no`` or ``unknown``: does its publisher promise bounding boxes?
         captions: likewise: does it describe an image in words?
+        thinking: likewise: does it write its thoughts before it answers?
         tools: how it writes function calls, one of :data:`TOOLS`.
+        tools_with_images: may a question about an image lead to function calls?
+        placeholders: what stands for an image in its chat format, with the markers around it.
+        image_rules: whose image processor it has, one of :data:`IMAGE_RULES`.
         min_tokens, max_tokens: its image token limits, 0 where only its configuration says.
-        recommended: the publisher's sampling settings (temperature, min_p, repetition_penalty).
+        recommended: the publisher's sampling, by names of settings of ``generation``.
         languages: ISO 639-1 codes.
-        language_tower, vision_tower, gguf, licence, notes: for people.
+        servers: of :data:`SERVERS`, those that are known to run it.
+        gguf: hub id of its GGUF files, "" for none.
+        language_tower, vision_tower, licence, notes: for people.
 
     Raises:
         ValueError: an attribute is outside what is said above.
@@ -50,14 +58,19 @@ class CatalogEntry:
     aliases: tuple[str, ...] = ()
     boxes: str = "unknown"
     captions: str = "unknown"
+    thinking: str = "unknown"
     tools: str = "unknown"
+    tools_with_images: str = "unknown"
+    placeholders: tuple[str, ...] = ()
+    image_rules: str = "lfm2_vl"
     min_tokens: int = 0
     max_tokens: int = 0
     recommended: Mapping[str, float] = field(default_factory=dict)
     languages: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+    gguf: str = ""
     language_tower: str = ""
     vision_tower: str = ""
-    gguf: str = ""
     licence: str = ""
     notes: str = ""
 
@@ -70,9 +83,12 @@ class CatalogEntry:
             )
         if self.id and self.id.count("/") != 1:
             raise ValueError(f"{self.name}: id must look like owner/name, got {self.id!r}")
-        for key in ("boxes", "captions"):
+        for key in ("boxes", "captions", "thinking", "tools_with_images"):
             self._check(key, ANSWERS)
         self._check("tools", TOOLS)
+        self._check("image_rules", IMAGE_RULES)
+        if set(self.servers) - set(SERVERS):
+            raise ValueError(f"{self.name}: servers are among {SERVERS}, got {self.servers}")
         if not 0 <= self.min_tokens <= self.max_tokens:
             raise ValueError(
                 f"{self.name}: image tokens need 0 <= min <= max, "
@@ -88,15 +104,36 @@ class CatalogEntry:
             raise ValueError(f"{self.name}: {key} is one of {', '.join(allowed)}, got {value!r}")
 
     @property
+    def remark(self) -> str:
+        """What it can't do, or does otherwise than most, for who loads it; "" for nothing."""
+        said = []
+        if self.boxes == "no":
+            said.append(
+                "its publisher promises no bounding boxes: expect wrong or no boxes unless it was "
+                "fine-tuned for them"
+            )
+        if self.captions == "no":
+            said.append("it writes no captions")
+        if self.thinking == "yes":
+            said.append(
+                "it thinks before it answers: thoughts are left out and count against "
+                "generation.max_new_tokens"
+            )
+        return "; ".join(said)
+
+    @property
     def source(self) -> str:
         """What transformers loads: the hub id, or the folder."""
         return self.id or self.directory
 
     def image_tokens(self) -> ImageTokenSettings:
         """Return its token rules; those of the architecture where the entry doesn't say."""
+        split = self.image_rules == "lfm2_vl"
         if not self.max_tokens:
-            return ImageTokenSettings()
-        return ImageTokenSettings(min_tokens=self.min_tokens, max_tokens=self.max_tokens)
+            return ImageTokenSettings(split=split)
+        return ImageTokenSettings(
+            min_tokens=self.min_tokens, max_tokens=self.max_tokens, split=split
+        )
 
     def answers_to(self, name: str) -> bool:
         """True when ``name`` means this checkpoint; case is ignored."""
@@ -107,12 +144,14 @@ def _template(name: str, prompt: Mapping[str, Any]) -> PromptTemplate:
     published = TEMPLATES.get(prompt.get("name", ""))
     if published is None and "text" not in prompt:
         raise ValueError(f"{name}: prompt needs a text, or a name among {sorted(TEMPLATES)}")
-    if published is not None:
-        text, decimals = published.text, published.decimals
-    else:
-        text, decimals = prompt["text"], 2
+    text = published.text if published is not None else ""
+    scale = prompt.get("scale", "unknown")
+    decimals = 0 if scale == "0-1000" else published.decimals if published is not None else 2
     return PromptTemplate(
-        prompt.get("name", name), prompt.get("text", text), prompt.get("decimals", decimals)
+        prompt.get("name", name),
+        prompt.get("text", text),
+        prompt.get("decimals", decimals),
+        "" if scale == "unknown" else scale,
     )
 
 
@@ -123,16 +162,23 @@ def entry_from(document: Mapping[str, Any]) -> CatalogEntry:
         ValueError: a key is unknown or missing, or a value out of range.
     """
     values = dict(document)
-    image, prompt = values.pop("image", {}), values.pop("prompt", {})
-    known = {f.name for f in fields(CatalogEntry)} - {"template", "min_tokens", "max_tokens"}
+    image, prompt = dict(values.pop("image", {})), values.pop("prompt", {})
+    known = {f.name for f in fields(CatalogEntry)} - {
+        "template",
+        "min_tokens",
+        "max_tokens",
+        "image_rules",
+    }
+    rules = image.pop("rules", "lfm2_vl")
     unknown = (set(values) - known) | (set(image) - {"min_tokens", "max_tokens"})
-    unknown |= set(prompt) - {"name", "text", "decimals"}
+    unknown |= set(prompt) - {"name", "text", "decimals", "scale"}
     if unknown or "name" not in values:
         raise ValueError(f"unknown keys {sorted(unknown)}, or no name, in a catalogue entry")
-    for key in ("aliases", "languages"):
+    for key in ("aliases", "languages", "placeholders", "servers"):
         values[key] = tuple(values.get(key, ()))
     values["notes"] = str(values.get("notes", "")).strip()
-    return CatalogEntry(template=_template(values["name"], prompt), **values, **image)
+    template = _template(values["name"], prompt)
+    return CatalogEntry(template=template, image_rules=rules, **values, **image)
 
 
 @lru_cache(maxsize=1)
@@ -159,3 +205,13 @@ def find(name: str) -> CatalogEntry | None:
     'card'
     """
     return next((entry for entry in catalog() if entry.answers_to(name)), None)
+
+
+def copy_of(folder: str) -> CatalogEntry | None:
+    """Return the published checkpoint that a directory is called like, or None.
+
+    >>> copy_of("/data/LFM2.5-VL-3B").template.scale
+    '0-1000'
+    """
+    entry = find(Path(folder).name)
+    return entry if entry is not None and entry.id else None

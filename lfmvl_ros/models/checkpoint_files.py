@@ -15,6 +15,9 @@ from lfmvl_ros.core.user_files import check_regular, exists, is_directory, read_
 from lfmvl_ros.models.incomplete import refuse_incomplete
 
 ARCHITECTURE = "lfm2_vl"
+ARCHITECTURES = {ARCHITECTURE: "LFM2-VL", "lfm3_vl": "LFM3-VL"}
+"""Model types that transformers runs here, and what people call them."""
+_FAMILIES = "this package runs LFM2-VL ('lfm2_vl') and LFM3-VL ('lfm3_vl')"
 # For every ``from_pretrained``: left out, transformers asks on a terminal whether to run Python
 # files that lie in the checkpoint, and somebody may answer y.
 NO_REMOTE_CODE = {"trust_remote_code": False}
@@ -38,6 +41,7 @@ _LARGEST = {
 # Up to 5.14.1 appending several tokens to a filled cache silently ignores the short convolutions'
 # window: wrong answers, no error.
 OLDEST_TRANSFORMERS = (5, 15, 1)
+OLDEST_FOR_LFM3 = (5, 23, 0)
 # Its own name for each rule -> the name in core.image_tokens.
 _RULES = {
     "min_image_tokens": "min_tokens",
@@ -67,11 +71,38 @@ def check_transformers(version: str | None = None) -> None:
                 "the Python package transformers is missing; install transformers>=5.15.1, or "
                 "replay recorded answers from a .jsonl file"
             ) from error
-    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:3])
-    if numbers < OLDEST_TRANSFORMERS:
+    if _numbers(version) < OLDEST_TRANSFORMERS:
         raise UserError(
             f"transformers {version} is too old: below 5.15.1 LFM2's short convolutions forget "
             "their cache and answers go wrong without an error; install transformers>=5.15.1"
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
+
+
+def check_architecture(model_type: object, where: str, version: str | None = None) -> None:
+    """Refuse a checkpoint of another family, or one that this transformers does not know yet.
+
+    Args:
+        model_type: as its configuration states it.
+        where: the checkpoint, for the message.
+        version: of transformers; None for the installed one.
+
+    Raises:
+        UserError: it can't be run.
+    """
+    if model_type not in ARCHITECTURES:
+        raise UserError(
+            f"{where} holds a model of type {model_type!r}, and {_FAMILIES} only; choose one of "
+            "these families"
+        )
+    version = version or metadata.version("transformers")
+    if model_type != ARCHITECTURE and _numbers(version) < OLDEST_FOR_LFM3:
+        raise UserError(
+            f"{where} is an LFM3-VL checkpoint, and transformers {version} does not know that "
+            "family; install transformers>=5.23"
         )
 
 
@@ -92,8 +123,12 @@ def read_json(path: Path) -> dict[str, Any]:
         raise UserError(f"{error}; download the checkpoint again") from error
 
 
-def check_directory(directory: Path) -> None:
-    """Find out whether a directory looks like a whole LFM2-VL checkpoint.
+def check_directory(directory: Path, *, only: str = "") -> None:
+    """Find out whether a directory looks like a whole checkpoint of a family that runs here.
+
+    Args:
+        directory: to look at.
+        only: the one model type that will do, "" for any that runs here.
 
     Raises:
         UserError: it is missing, of another architecture, or a file is missing.
@@ -107,11 +142,12 @@ def check_directory(directory: Path) -> None:
         if path.suffix in _READ_SUFFIXES:
             check_regular(path)
     refuse_incomplete(directory)
-    architecture = read_json(directory / "config.json").get("model_type")
-    if architecture != ARCHITECTURE:
+    architecture = str(read_json(directory / "config.json").get("model_type"))
+    check_architecture(architecture, str(directory))
+    if only and architecture != only:
         raise UserError(
-            f"{directory} holds a model of type {architecture!r}, and this package runs LFM2-VL "
-            f"({ARCHITECTURE!r}) only; choose one of that family"
+            f"{directory} is of the family {ARCHITECTURES[architecture]}, and this takes "
+            f"checkpoints of {ARCHITECTURES[only]} only; choose one of these"
         )
     if not any(directory.glob("*.safetensors")):
         raise UserError(
@@ -165,6 +201,8 @@ def image_rules(directory: Path) -> ImageTokenSettings:
 
 def rules_from(options: dict[str, Any], where: str) -> ImageTokenSettings:
     """Translate an image processor's options; see :func:`image_rules`."""
+    if "merge_size" in options:
+        return _rules_of_qwen2(options, where)
     values = {ours: options[theirs] for theirs, ours in _RULES.items() if theirs in options}
     if values.get("max_tiles", 2) < 2:
         values.update(split=False, max_tiles=2)
@@ -173,3 +211,23 @@ def rules_from(options: dict[str, Any], where: str) -> ImageTokenSettings:
         return ImageTokenSettings(**values)
     except (TypeError, ValueError) as error:
         raise UserError(f"the image processor of {where} can't be used: {error}") from error
+
+
+def _rules_of_qwen2(options: dict[str, Any], where: str) -> ImageTokenSettings:
+    """Translate Qwen2-VL's rules: limits in pixels, no tiles."""
+    try:
+        patch_px, merge = int(options["patch_size"]), int(options["merge_size"])
+        limits = dict(options["size"])
+        area = (patch_px * merge) ** 2
+        return ImageTokenSettings(
+            min_tokens=max(1, -(-int(limits["shortest_edge"]) // area)),
+            max_tokens=int(limits["longest_edge"]) // area,
+            split=False,
+            patch_px=patch_px,
+            downsample=merge,
+        )
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise UserError(
+            f"the image processor of {where} can't be used ({error!r}); it has to state "
+            "patch_size, merge_size and size (shortest_edge and longest_edge, in pixels)"
+        ) from error

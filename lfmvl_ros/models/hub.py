@@ -11,8 +11,11 @@ from __future__ import annotations
 import os
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.user_files import is_directory, user_path
+from lfmvl_ros.models.catalog import find
 
 TIMEOUT_S = 5.0
 
@@ -73,3 +76,56 @@ def source_within_reach(hub_id: str) -> str:
             f"{hub_id} is not on this machine, and can't be fetched: {why}; connect the machine "
             "once, give the directory of a copy made elsewhere, or use 'bundled'"
         ) from error
+
+
+def local_folder(model: str) -> Path:
+    """Return the directory of a checkpoint, downloaded if need be.
+
+    Args:
+        model: a directory, a catalogue name, or a hub id.
+
+    Raises:
+        UserError: there is none, or it can't be fetched; says what to do.
+    """
+    folder = user_path(model, "model")
+    if is_directory(folder):
+        return folder
+    entry = find(model)
+    if entry is not None and entry.directory:
+        return Path(entry.source)
+    hub_id = entry.id if entry is not None else model
+    if hub_id.count("/") != 1 or hub_id.startswith((".", "/", "~")):
+        raise UserError(
+            f"there is no checkpoint {model!r}; give a directory, a catalogue name or a hub id"
+        )
+    source = source_within_reach(hub_id)
+    if source != hub_id:
+        return Path(source)
+    try:
+        from huggingface_hub import snapshot_download
+
+        return Path(
+            snapshot_download(hub_id, allow_patterns=["*.json", "*.jinja", "*.safetensors"])
+        )
+    except Exception as error:  # the hub's client has many kinds
+        raise UserError(why_not_fetched(hub_id, error)) from error
+
+
+def why_not_fetched(hub_id: str, error: Exception) -> str:
+    """Return a sentence on what the hub's client raised, with what to do about it."""
+    kind = type(error).__name__
+    if kind == "GatedRepoError":
+        return (
+            f"the checkpoint {hub_id} is gated: accept its licence at {endpoint()}/{hub_id}, then "
+            "log in with `hf auth login`, or set HF_TOKEN"
+        )
+    if kind in ("RepositoryNotFoundError", "RevisionNotFoundError"):
+        return (
+            f"{endpoint()} has no checkpoint {hub_id}, or only for those who are logged in; check "
+            "the name, or log in with `hf auth login`"
+        )
+    reason = (str(error).splitlines() or [kind])[0][:200]
+    return (
+        f"the checkpoint {hub_id} can't be fetched ({reason}); check the name and the network, or "
+        "give the directory of a downloaded copy"
+    )

@@ -19,8 +19,9 @@ from lfmvl_ros.core.user_files import (
     is_regular_file,
     user_path,
 )
-from lfmvl_ros.models.catalog import CatalogEntry, catalog, find
+from lfmvl_ros.models.catalog import CatalogEntry, catalog, copy_of, find
 from lfmvl_ros.models.checkpoint_files import check_directory, check_transformers
+from lfmvl_ros.models.gguf.by_name import quantised
 from lfmvl_ros.models.server.address import is_gguf, is_server, parse_address
 
 
@@ -29,8 +30,11 @@ def load_model(
 ) -> VisionLanguageModel:
     """Load a model: a catalogue name, hub id, directory, GGUF or replay file, or a server.
 
-    An existing directory wins over a hub id of the same spelling. A checkpoint that the catalogue
-    does not know is asked with the template of the LFM2.5-VL card.
+    A catalogue name with a quantisation (``lfm2.5-vl-450m:q4_0``) means GGUF files.
+
+    An existing directory wins over a hub id of the same spelling. A directory that is called like a
+    published checkpoint is asked as that one is. A checkpoint that the catalogue does not know is
+    asked with the template of the LFM2.5-VL card.
 
     Args:
         settings: what to load, or its name alone.
@@ -51,9 +55,16 @@ def load_model(
         from lfmvl_ros.models.server.connect import connect
 
         return connect(parse_address(model), settings.image)
-    if is_gguf(model):
-        from lfmvl_ros.models.server.managed import ManagedModel
+    by_name = quantised(model)
+    if by_name is not None or is_gguf(model):
+        from lfmvl_ros.models.server.managed import ManagedModel, check_program
 
+        if by_name is not None:
+            from lfmvl_ros.models.gguf.local_files import local_files
+
+            check_program()  # before anything is fetched
+            text, mmproj = local_files(by_name)
+            settings = settings.updated({"model": f"{text}#{mmproj}"})
         return ManagedModel.load(settings)
     entry = find(model)
     source = _source(model, entry)
@@ -69,18 +80,25 @@ def load_model(
         from lfmvl_ros.models.hub import source_within_reach  # imports HTTP, TLS and e-mail
 
         source = source_within_reach(source)
-    return Lfm2VlBackend.load(
+    known = entry or copy_of(source)
+    backend = Lfm2VlBackend.load(
         source,
         name=entry.id or entry.name if entry else model,
-        template=entry.template if entry else CARD_TEMPLATE,
+        template=known.template if known else CARD_TEMPLATE,
         device=settings.device,
         dtype=settings.dtype,
     )
+    backend.remark = known.remark if known else ""
+    return backend
 
 
 def notice_of(model: VisionLanguageModel) -> str:
-    """Return what users should read when this model is loaded, such as where images are sent."""
-    return str(getattr(model, "notice", ""))
+    """Return what users should read when this model is loaded.
+
+    Such as where images are sent, and what the checkpoint can't do.
+    """
+    said = (str(getattr(model, name, "")) for name in ("notice", "remark"))
+    return ". ".join(filter(None, said))
 
 
 def check_model(settings: PerceptionSettings) -> None:
@@ -101,11 +119,12 @@ def check_model(settings: PerceptionSettings) -> None:
     if is_server(model):
         parse_address(model)
         return
-    if is_gguf(model):
+    if quantised(model) is not None or is_gguf(model):
         from lfmvl_ros.models.server.managed import check_program, find_files
 
         check_program()
-        find_files(model)
+        if is_gguf(model):
+            find_files(model)
         return
     _source(model, find(model))
     check_transformers()

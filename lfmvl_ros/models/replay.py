@@ -31,6 +31,7 @@ from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 from lfmvl_ros.core.user_files import check_regular, exists
@@ -150,6 +151,7 @@ class ReplayModel:
         if not replies:
             raise ValueError("a replay needs at least one recorded reply to an image")
         self._name, self._template, self._loop = name, template, loop
+        self.coordinates = CoordinateScale(template.scale, name)
         self._by_stamp = all(reply.stamp_ns is not None for reply in replies)
         self._replies = list(replies)
         if self._by_stamp:
@@ -309,6 +311,11 @@ class ReplyRecorder:
     def template(self) -> PromptTemplate:
         """Template of the recorded model."""
         return self._model.template
+
+    @property
+    def coordinates(self) -> CoordinateScale:
+        """Unit of the recorded model's coordinates."""
+        return self._model.coordinates
 
     def ground(
         self,

@@ -18,6 +18,7 @@ import functools
 import queue
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -30,6 +31,7 @@ from lfmvl_ros.core.report import Answer
 from lfmvl_ros.ros import qos, responses
 from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.model_manager import ModelManager
+from lfmvl_ros.ros.outputs import PlaceDocuments
 
 MOST_WAITING = 1000
 _BURST, _PAUSE_S = 5, 0.05  # responses without a pause, and the pause after each further one
@@ -43,6 +45,7 @@ class AnswerService:
         prefix: of the camera's topics and services.
         camera: its name, "" when it is the only one.
         models: hold the pipeline, None while the node is not configured.
+        places: returns where tracks are, as JSON, at a stamp in ns.
         gate: responses are sent through it.
     """
 
@@ -52,9 +55,11 @@ class AnswerService:
         prefix: str,
         camera: str,
         models: ModelManager,
+        places: Callable[[int], PlaceDocuments],
         gate: Gate,
     ) -> None:
         self._camera, self._models, self._gate = camera, models, gate
+        self._places = places
         self._lock = threading.Lock()
         self._waiting: dict[Future[Answer], float] = {}  # until when, monotonic seconds
         self._log = node.get_logger()
@@ -119,7 +124,8 @@ class AnswerService:
         elif (error := future.exception()) is not None:
             responses.refusal(response, str(error))
         else:
-            responses.answered(response, future.result())
+            answer = future.result()
+            responses.answered(response, answer, self._places(answer.grounding.stamp_ns))
         self._responses.put((response, header))
 
     def _send_all(self) -> None:

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -17,17 +17,45 @@ from lfmvl_ros.ros.conversions import to_camera_info, to_image
 from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.process import run, stop_spinning
+from lfmvl_ros.ros.sensors.camera_view import CameraView, ViewSource
 from lfmvl_ros.ros.sensors.image_sources import open_source
 from lfmvl_ros.ros.sensors.pacing import Pacer
 from lfmvl_ros.ros.sensors.pixels import Pixels
+from lfmvl_ros.ros.view_outputs import ViewOutputs
 
-USAGE = """camera_node publishes image_raw and camera_info at the source's true rate.
+USAGE = """camera_node publishes image_raw and camera_info at the source's true rate; with source
+scene also depth/image, depth/camera_info, /tf, and the truth on truth and truth_3d.
 
   ros2 run lfmvl_ros camera_node --ros-args -p source:=scene -p rate_hz:=15.0
   ros2 run lfmvl_ros camera_node --ros-args -p source:=video.mp4 -p loop:=false
 
 `lfmvl config --camera` prints every parameter. Exit code 2: the source can't be read."""
 _REPORT_S = 5.0
+
+
+class _Views:
+    """An image source whose images come with what a simulated camera knows beside them.
+
+    Args:
+        source: an image source that is a :class:`ViewSource` as well.
+        every: depth comes with each image of this number, at most.
+        wanted: asked whether depth is wanted at all.
+    """
+
+    def __init__(self, source: Any, every: int, wanted: Callable[[], bool]) -> None:
+        self._source, self._every, self._wanted = source, every, wanted
+        self.live, self.rate_hz, self.name = source.live, source.rate_hz, source.name
+        self.skip, self.rewind, self.close = source.skip, source.rewind, source.close
+        self._since = every
+
+    def read(self) -> CameraView | None:
+        """Return the next image with the rest."""
+        self._since += 1
+        depth = self._since >= self._every and self._wanted()
+        if depth:
+            self._since = 0
+        view: CameraView | None = self._source.read_view(depth=depth)
+        return view
 
 
 class CameraNode(Node):
@@ -48,8 +76,16 @@ class CameraNode(Node):
             Image, "image_raw", qos.SENSOR, qos_overriding_options=qos.overridable()
         )
         self._infos = self.create_publisher(CameraInfo, "camera_info", qos.SENSOR)
+        self._views: ViewOutputs | None = None
+        shown: Any = source
+        deliver: Callable[[Any, int], object] = self._publish
+        if isinstance(source, ViewSource):
+            views = ViewOutputs(self, self._settings.frame_id, self._settings.world_frame)
+            every = max(1, round(source.rate_hz / self._settings.depth_rate_hz))
+            shown = _Views(source, every, lambda: views.depth_is_wanted)
+            self._views, deliver = views, self._publish_view
         warn_unused_qos(self)
-        self._pacer = Pacer(source, self._publish, loop=self._settings.loop, ended=self._ended)
+        self._pacer = Pacer(shown, deliver, loop=self._settings.loop, ended=self._ended)
         self._skipped, self._gate = 0, Gate()
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_REPORT_S, self._report, clock=clock)
@@ -61,13 +97,19 @@ class CameraNode(Node):
         self._pacer.stop()
         self._gate.close()
 
-    def _publish(self, pixels: Pixels, late_ns: int) -> None:
+    def _publish_view(self, view: CameraView, late_ns: int) -> None:
+        stamp_ns, info = self._publish(view.pixels, late_ns)
+        if self._views is not None:
+            self._gate.call(self._views.publish, view, stamp_ns, info)
+
+    def _publish(self, pixels: Pixels, late_ns: int) -> tuple[int, CameraInfo]:
         stamp_ns = max(0, self.get_clock().now().nanoseconds - late_ns)
         wh, frame_id = (pixels.shape[1], pixels.shape[0]), self._settings.frame_id
         image = to_image(pixels, stamp_ns, frame_id, self._settings.encoding)
         info = to_camera_info(stamp_ns, frame_id, wh, self._intrinsics(wh))
         self._gate.call(self._images.publish, image)
         self._gate.call(self._infos.publish, info)
+        return stamp_ns, info
 
     def _report(self) -> None:
         status = self._pacer.status()

@@ -21,13 +21,12 @@ from lfmvl_ros.ros.diagnostics.health import CameraMonitor, Health
 from lfmvl_ros.ros.gyroscope import EgoMotionInput
 from lfmvl_ros.ros.image_reader import image_topic
 from lfmvl_ros.ros.image_subscription import subscribe_to_images
-from lfmvl_ros.ros.outputs import Outputs, of_frame
+from lfmvl_ros.ros.outputs import Outputs, PlaceDocuments, of_frame
 from lfmvl_ros.ros.sensors.arrivals import ArrivalMonitor
 from lfmvl_ros.ros.sensors.intake import FrameIntake
 from lfmvl_ros.ros.shared import Shared
 
 if TYPE_CHECKING:
-    from lfmvl_ros.core.spatial.places import Places
     from lfmvl_ros.ros.rules_channel import RulesChannel
     from lfmvl_ros.ros.spatial.place_channel import PlaceChannel
 
@@ -167,9 +166,15 @@ class CameraChannel:
         """Publish an answer about this camera."""
         outputs = self._outputs
         if outputs is not None:
-            self._gate.call(outputs.answer, answer)
+            places = self.places_at(answer.grounding.stamp_ns)
+            self._gate.call(outputs.answer, answer, places)
         if self._rules is not None:
             self._rules.answer(answer)
+
+    def places_at(self, stamp_ns: int) -> PlaceDocuments:
+        """Return where tracks are, as JSON by id; those that have a recent position."""
+        places = self._places
+        return {} if places is None else places.documents(stamp_ns)
 
     def poll(self) -> None:
         """Look for changes of the rules file; not while the node's state changes."""
@@ -180,12 +185,6 @@ class CameraChannel:
             if self._rules is not None and self._monitor is not None:
                 self._rules.activate()
                 self._rules.start()
-
-    @property
-    def newest_places(self) -> Places | None:
-        """Positions of the tracks of the newest image that has been handled; None without any."""
-        places = self._places
-        return None if places is None else places.newest
 
     def health(self, pipeline: PipelineStatus, now_s: float) -> list[Health]:
         """Return how the camera is doing; nothing while it is not listened to."""
@@ -221,7 +220,7 @@ class CameraChannel:
         if outputs is not None:
             tracks = of_frame(tracks, frame)
             self.newest_tracks = (tracks, time.monotonic())
-            self._gate.call(outputs.tracks, frame, tracks)
+            self._gate.call(outputs.tracks, frame, tracks, self.places_at(tracks.stamp_ns))
             if self._places is not None:
                 self._places.tracks(tracks, verdict)
             if self._rules is not None:

@@ -42,7 +42,7 @@ class CommandTopics:
             tuple(channels),
             lambda: shared.settings.diagnostics.camera_stale_s,
             lambda camera: channels[camera].newest_tracks,
-            lambda camera: channels[camera].newest_places,
+            lambda camera, stamp_ns: channels[camera].places_at(stamp_ns),
         )
         controls = Controls(self._scene, lambda: shared.pipeline, self._change, self._captions)
         self._commander = Commander(controls, self._policy, self._now_ns, self._publish)

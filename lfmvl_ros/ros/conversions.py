@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages <-> the package's own types.
 
-Only this file, ``sensing`` and ``spatial.messages`` touch message fields.
+Only this file, ``sensing``, ``spatial.messages`` and ``spatial.markers`` touch message fields.
 """
 
 from __future__ import annotations
@@ -275,7 +275,7 @@ def to_markers(
     header = to_header(tracks.stamp_ns, tracks.frame_id)
     for number in gone:
         for space in ("tracks", "labels"):
-            marker = Marker(header=header, ns=space, id=_marker_id(number), action=Marker.DELETE)
+            marker = Marker(header=header, ns=space, id=marker_id(number), action=Marker.DELETE)
             message.markers.append(marker)
     fx, fy, cx, cy = intrinsics
     for i in rows:
@@ -297,11 +297,12 @@ def to_markers(
 
 def _marker(header: Header, space: str, number: int, kind: int, colour: ColorRGBA) -> Marker:
     marker = Marker(
-        header=header, ns=space, id=_marker_id(number), type=kind, action=Marker.ADD, color=colour
+        header=header, ns=space, id=marker_id(number), type=kind, action=Marker.ADD, color=colour
     )
     marker.pose.orientation.w = 1.0
     return marker
 
 
-def _marker_id(number: int) -> int:
+def marker_id(number: int) -> int:
+    """Return the id of a track as the 31 bits that a marker has for it."""
     return int(number) & 0x7FFFFFFF

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import QoSProfile
@@ -19,6 +21,9 @@ from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import conversions, qos
 from lfmvl_ros.viz.drawing import draw_marks, marks_of_tracks
+
+# The places of tracks as JSON, by id.
+PlaceDocuments = Mapping[int, Mapping[str, Any]]
 
 _FRAMES_BEFORE_CAMERA_INFO = 30  # a calibration may come a little later than the first frames
 
@@ -70,7 +75,7 @@ class Outputs:
         now_ns = self._node.get_clock().now().nanoseconds
         self._labels.publish(conversions.to_label_info(query, now_ns, threshold))
 
-    def answer(self, answer: Answer) -> None:
+    def answer(self, answer: Answer, places: PlaceDocuments) -> None:
         """Publish one answer: the whole of it as JSON, and its detections.
 
         An answer that says nothing about the scene (timeout, error, nothing readable) has no
@@ -79,9 +84,9 @@ class Outputs:
         ids, grounding = answer.applied.id_texts, answer.grounding
         if len(grounding.detections) or grounding.outcome.is_evidence_of_absence:
             self._detections.publish(conversions.to_detections(grounding, ids))
-        self._grounding.publish(conversions.to_json(grounding.to_dict(ids)))
+        self._grounding.publish(conversions.to_json(grounding.to_dict(ids, places)))
 
-    def tracks(self, frame: Frame, tracks: Tracks) -> None:
+    def tracks(self, frame: Frame, tracks: Tracks, places: PlaceDocuments) -> None:
         """Publish the tracks at a camera frame.
 
         ``tracks``, ``markers`` and ``debug_image`` show confirmed tracks; tentative ones are in
@@ -90,7 +95,7 @@ class Outputs:
         tracks = of_frame(tracks, frame)
         sure = tracks.established
         self._tracks.publish(conversions.to_tracks(tracks, sure))
-        self._states.publish(conversions.to_json(tracks.to_dict()))
+        self._states.publish(conversions.to_json(tracks.to_dict(places)))
         self._publish_drawing(frame, tracks)
         if self._markers.get_subscription_count():
             self._publish_markers(tracks, sure)

@@ -99,7 +99,9 @@ class PerceptionNode(LifecycleNode):
             callback_group=group(),
         )
         self._answer_services = [
-            AnswerService(self, channel.prefix, channel.name, self._models, self._gate)
+            AnswerService(
+                self, channel.prefix, channel.name, self._models, channel.places_at, self._gate
+            )
             for channel in self._channels.values()
         ]
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.RESULTS)

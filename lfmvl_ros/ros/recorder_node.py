@@ -6,6 +6,7 @@ It starts with the first ``tracks`` message, and when it ends it prints a summar
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Sequence
@@ -16,10 +17,11 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.utilities import get_rmw_implementation_identifier
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
+from tf2_msgs.msg import TFMessage
 from tqdm import tqdm
-from vision_msgs.msg import Detection2DArray
+from vision_msgs.msg import Detection2DArray, Detection3DArray
 
 from lfmvl_ros.core.config import RecorderSettings
 from lfmvl_ros.core.errors import UserError
@@ -31,6 +33,8 @@ from lfmvl_ros.ros.process import run, stop_spinning
 from lfmvl_ros.ros.received_documents import grounding_from, states_from
 from lfmvl_ros.ros.recording import Recording
 from lfmvl_ros.ros.sensors.pixels import ConversionError
+from lfmvl_ros.ros.spatial.messages import to_edge
+from lfmvl_ros.ros.spatial.received_solids import boxes_from, solids_from
 from lfmvl_ros.ros.transport import middleware
 
 USAGE = """recorder_node subscribes to the camera and the results, and writes what it heard.
@@ -67,6 +71,14 @@ class RecorderNode(Node):
         self.create_subscription(String, "track_states", self._on_states, qos.RESULTS)
         self.create_subscription(String, "grounding", self._on_grounding, qos.RESULTS)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        self.create_subscription(Detection3DArray, "tracks_3d", self._on_places, qos.RESULTS)
+        self.create_subscription(Detection3DArray, "truth_3d", self._on_true_places, qos.RESULTS)
+        self.create_subscription(Detection2DArray, "truth", self._on_true_boxes, qos.RESULTS)
+        self.create_subscription(CameraInfo, "camera_info", self._on_camera_info, qos.SENSOR)
+        for topic, profile in (("/tf", qos.TRANSFORMS), ("/tf_static", qos.STATIC_TRANSFORMS)):
+            static = profile is qos.STATIC_TRANSFORMS
+            take = functools.partial(self._on_transforms, static=static)
+            self.create_subscription(TFMessage, topic, take, profile)
         warn_unused_qos(self)
         self.topics = [self.resolve_topic_name(name) for name in ("image_raw", "tracks")]
         self._bar = tqdm(
@@ -117,6 +129,7 @@ class RecorderNode(Node):
         try:
             frame = conversions.frame_from_image(message)
             self.recording.add_picture(frame.stamp_ns, frame.pixels)
+            self.recording.positions.camera_frame = frame.frame_id
         except (ConversionError, ValueError) as error:
             self._skip("images", error)
 
@@ -151,6 +164,35 @@ class RecorderNode(Node):
                         self._skip("diagnostics", error)
                     else:
                         self.recording.dropped[item.key.removeprefix("dropped.")] = count
+
+    def _on_places(self, message: Detection3DArray) -> None:
+        positions = self.recording.positions
+        try:
+            stamp_ns, positions.frame_id, positions.places[stamp_ns] = solids_from(message)
+        except ValueError as error:
+            self._skip("tracks_3d", error)
+
+    def _on_true_places(self, message: Detection3DArray) -> None:
+        try:
+            stamp_ns, _, self.recording.positions.truth[stamp_ns] = solids_from(message)
+        except ValueError as error:
+            self._skip("truth_3d", error)
+
+    def _on_true_boxes(self, message: Detection2DArray) -> None:
+        try:
+            stamp_ns, self.recording.positions.true_boxes[stamp_ns] = boxes_from(message)
+        except ValueError as error:
+            self._skip("truth", error)
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        self.recording.positions.lens = conversions.to_intrinsics(message)
+
+    def _on_transforms(self, message: TFMessage, *, static: bool) -> None:
+        for item in message.transforms:
+            try:
+                self.recording.positions.transforms.add(*to_edge(item), static=static)
+            except ValueError as error:
+                self._skip("tf", error)
 
     def _skip(self, what: str, reason: Exception) -> None:
         """Leave a message out of the recording; warn of the first of its kind."""

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.tracking import TrackState
 from lfmvl_ros.core.whole_files import JsonLines
+from lfmvl_ros.ros.place_recording import PlaceRecording
 from lfmvl_ros.viz.annotate import AnnotatedVideo
 from lfmvl_ros.viz.drawing import Mark, colour_of
 from lfmvl_ros.viz.lettering import labelled
@@ -48,6 +50,7 @@ class Recording:
     seen_ns: dict[str, tuple[int, int]] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
+    positions: PlaceRecording = field(default_factory=PlaceRecording)
 
     def add_picture(self, stamp_ns: int, pixels: Image) -> None:
         """Keep a camera frame, ``(H, W, 3)`` RGB.
@@ -85,14 +88,22 @@ class Recording:
             "track_latency_ms": percentiles(self.track_latency_ms),
             "dropped": self.dropped,
             "skipped": dict(self.skipped),
+            **self.positions.summary(self._track_boxes),
             "model": last.get("model"),
         }
+
+    def _track_boxes(self, stamp_ns: int) -> dict[str, FloatArray]:
+        """Return the boxes of the tracks at a stamp, px, by id."""
+        document = self.states.get(stamp_ns, {"tracks": [], "width": 1, "height": 1})
+        scale = np.array([document["width"], document["height"]] * 2)
+        return {str(t["id"]): np.array(t["bbox"]) * scale for t in document["tracks"]}
 
     def write(self, folder: Path, rate_hz: float) -> None:
         """Write what was heard into ``folder``.
 
         ``grounding.jsonl``, ``tracks.jsonl``; ``camera.mp4`` as the camera sent it; and
-        ``annotated.mp4`` and ``preview.png`` with the confirmed tracks.
+        ``annotated.mp4`` and ``preview.png`` with the confirmed tracks; where positions were
+        published, ``places.mp4`` and ``places.png``.
 
         Raises:
             UserError: something can't be written; what has been written before stays.
@@ -113,6 +124,11 @@ class Recording:
                 camera.write(pixels)
                 caption = f"{(stamp_ns - stamps[0]) / 1e9:6.2f} s   query: {query}"
                 video.add(pixels, _marks(self.states[stamp_ns]), caption)
+        share = len(self.positions.places) / max(len(self.states), 1)
+        self.positions.write(folder, self._picture_at, max(share, 0.01) * rate_hz)
+
+    def _picture_at(self, stamp_ns: int) -> Image | None:
+        return self._picture(stamp_ns) if stamp_ns in self.pictures else None
 
     def _picture(self, stamp_ns: int) -> Image:
         data = np.frombuffer(self.pictures[stamp_ns], np.uint8)

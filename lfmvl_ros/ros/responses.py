@@ -8,6 +8,7 @@ from std_srvs.srv import SetBool, Trigger
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import json_text, safe_text
+from lfmvl_ros.ros.outputs import PlaceDocuments
 
 NOT_CONFIGURED = "the node is not configured"
 
@@ -24,13 +25,15 @@ def enable(
     return response
 
 
-def answered(response: Trigger.Response, answer: Answer) -> Trigger.Response:
+def answered(
+    response: Trigger.Response, answer: Answer, places: PlaceDocuments
+) -> Trigger.Response:
     """Fill the response of ``ground_once``: ``message`` is the answer as JSON.
 
     ``success`` is true when the answer says something about the scene, be it that it is empty.
     """
     response.success = answer.grounding.outcome.is_evidence
-    response.message = json_text(answer.grounding.to_dict(answer.applied.id_texts))
+    response.message = json_text(answer.grounding.to_dict(answer.applied.id_texts, places))
     return response
 
 

@@ -17,6 +17,7 @@ from lfmvl_ros.core.whole_files import JsonLines
 from lfmvl_ros.viz.video import VideoWriter, write_image
 from lfmvl_warehouse.scenes import PRESETS, RenderedScene, SceneVideo, render_still
 from lfmvl_warehouse.scenes.labelled import ANNOTATIONS, write_labelled
+from lfmvl_warehouse.scenes.looks import LOOKS, in_look
 from lfmvl_warehouse.scenes.scene_video import CAMERA_MOTIONS
 from lfmvl_warehouse.scenes.sheet import contact_sheet, draw_truth
 
@@ -55,6 +56,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--seconds", type=float, default=10.0, help="length of the video, s (%(default)s)")
     add("--fps", type=float, default=30.0, help="frame rate of the video, Hz (%(default)s)")
+    add(
+        "--look",
+        choices=tuple(LOOKS),
+        default="usual",
+        help="of --labelled: negative exchanges colours, heat makes grey negatives; the bundled "
+        "model knows neither, to try fine-tuning (%(default)s)",
+    )
     add("--no-boxes", action="store_true", help="draw no boxes on sheet and video")
 
 
@@ -103,7 +111,8 @@ def _stills(args: argparse.Namespace, wh: tuple[int, int], most: int) -> Iterato
 
 def _write_labelled(args: argparse.Namespace) -> None:
     wh = _wh(args.wh, (256, 256))
-    boxes = write_labelled(args.labelled, _stills(args, wh, 100_000))
+    stills = (in_look(scene, args.look) for scene in _stills(args, wh, 100_000))
+    boxes = write_labelled(args.labelled, stills)
     print(
         f"{args.labelled}: {args.count} images of {wh[0]}x{wh[1]}, {boxes} boxes "
         f"({ANNOTATIONS}), seed {args.seed}"

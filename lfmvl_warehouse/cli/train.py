@@ -71,6 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train or export; return the exit code."""
     from lfmvl_ros.core.errors import UserError
+    from lfmvl_ros.finetune.run_folder import CHECKPOINT_DIRECTORY
     from lfmvl_warehouse.training.run import training_run as launch
     from lfmvl_warehouse.training.run.plan import RunOverrides
     from lfmvl_warehouse.training.run.train_settings import TrainSettings
@@ -95,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         settings = launch.with_smallest_shape(settings)
     overrides = RunOverrides(data=args.data, start=args.start, rate=args.rate, mix=args.mix)
     facts = launch.train(settings, resume=args.resume, overrides=overrides)
-    print(_exported(args.out, args.out / launch.CHECKPOINT_DIRECTORY, facts))
+    print(_exported(args.out, args.out / CHECKPOINT_DIRECTORY, facts))
     return 0
 
 

@@ -42,6 +42,14 @@ class Camera:
             depth,
         )
 
+    def unproject(self, u: np.ndarray, v: np.ndarray, depth_m: np.ndarray) -> np.ndarray:
+        """World points (N,3) of image columns, rows and depths (N,)."""
+        s, c = np.sin(self.yaw), np.cos(self.yaw)
+        right = (u - self.centre_px) / self.focal_px * depth_m
+        up = (self.horizon_px - v) / self.focal_px * depth_m
+        x, y, z = self.position
+        return np.stack([x + right * c + depth_m * s, y - right * s + depth_m * c, z + up], axis=1)
+
 
 class Room:
     """One hall, drawn from a seed; `render` shows it from a camera inside."""

@@ -11,6 +11,19 @@ from lfmvl_warehouse.scenes.vocabulary import COLOURS, KINDS, object_names
 
 
 @dataclass(frozen=True)
+class SolidBox:
+    """The box around an object as it is drawn, in the world: x right, y along the hall, z up.
+
+    centre_m (3,) its middle; size_m (3,) full extents along its own axes, the third of which is up;
+    yaw_rad turns its x axis from the world's, about z.
+    """
+
+    centre_m: np.ndarray
+    size_m: np.ndarray
+    yaw_rad: float
+
+
+@dataclass(frozen=True)
 class SceneObject:
     """One object of a scene.
 
@@ -18,6 +31,7 @@ class SceneObject:
     image. visible_xyxy_px: (4,) tight box of its visible pixels, within the image; all zeros where
     nothing is visible. visibility: visible pixels / silhouette pixels (0..1), so that occlusion and
     truncation both lower it. depth_m: distance along the optical axis of its floor point.
+    solid: its box in the world; None for frames drawn without relief.
     """
 
     id: int
@@ -28,6 +42,7 @@ class SceneObject:
     visible_xyxy_px: np.ndarray
     visibility: float
     depth_m: float
+    solid: SolidBox | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS or self.colour not in COLOURS:
@@ -45,7 +60,10 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class RenderedScene:
-    """pixels (H,W,3) uint8 RGB; objects nearest first; depth_m (H,W) float32; stamp_ns."""
+    """pixels (H,W,3) uint8 RGB; objects nearest first; depth_m (H,W) float32; stamp_ns.
+
+    Depth is along the optical axis. Without relief each object is flat, at its floor point's depth.
+    """
 
     pixels: np.ndarray
     objects: tuple[SceneObject, ...]

@@ -4,60 +4,29 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from lfmvl_warehouse.scenes import sprites
+from lfmvl_warehouse.scenes.cast import LENGTH_M, WIDTH_M, Actor, cast
+from lfmvl_warehouse.scenes.drawn import Drawn, solid_box, surface_depth, truth_of
 from lfmvl_warehouse.scenes.mesh import Mesh
 from lfmvl_warehouse.scenes.options import VIDEO, SceneOptions
 from lfmvl_warehouse.scenes.rooms import Camera, Room
-from lfmvl_warehouse.scenes.scene import RenderedScene, SceneObject
+from lfmvl_warehouse.scenes.scene import RenderedScene
 from lfmvl_warehouse.scenes.sensor import apply_sensor, sample_sensor
-from lfmvl_warehouse.scenes.sprites import Patch, Sprite
+from lfmvl_warehouse.scenes.sprites import Sprite
 from lfmvl_warehouse.scenes.vocabulary import (
-    KIND_SPECS,
     object_names,
-    sample_attributes,
-    sample_colour,
 )
-from lfmvl_warehouse.scenes.walks import Pose, Schedule, plan_walk
+from lfmvl_warehouse.scenes.walks import Pose
 
 CAMERA_MOTIONS = ("static", "pan", "drive")
-_MOVING = ("person", "forklift", "robot")
 _STRIDE_M = 1.45  # one full cycle of both legs
 _PHASES = 8
 _NEAR_M = 0.9
 _SPRITES_KEPT = 1500
-_WIDTH_M, _LENGTH_M = 13.0, 30.0
-
-
-@dataclass(frozen=True)
-class _Actor:
-    """One object of the world: what it is, how it moves."""
-
-    id: int
-    kind: str
-    colour: str
-    attributes: tuple[str, ...]
-    seed: int
-    schedule: Schedule
-    heading: float  # of things that stand still
-
-    @property
-    def moves(self) -> bool:
-        return len(self.schedule.corners) > 1
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    actor: _Actor
-    patch: Patch
-    depth_m: float
-    foot_y: float
-    window: tuple[slice, slice, slice, slice]  # of the image, then of the patch
-    visible: np.ndarray  # (h,w) uint8 mask within the window
 
 
 class SceneVideo:
@@ -92,8 +61,8 @@ class SceneVideo:
         self.camera = pick if camera == "auto" else camera
         self.focal_px = 0.95 * float(np.sqrt(wh[0] * wh[1]))
         self._height_m = float(rng.uniform(1.5, 2.1))
-        self._room = Room(int(rng.integers(1000)), _WIDTH_M, _LENGTH_M, 6.5)
-        self._actors = _cast(rng, options)
+        self._room = Room(int(rng.integers(1000)), WIDTH_M, LENGTH_M, 6.5)
+        self._actors = cast(rng, options)
         self._sensor = sample_sensor(rng, options)
         self._lean = float(rng.uniform(-1, 1))
         self._meshes: dict[tuple[int, int], Mesh] = {}
@@ -112,7 +81,7 @@ class SceneVideo:
     def camera_at(self, index: int) -> Camera:
         """Where the camera is at a frame, and its lens."""
         t = index / self.fps
-        x, y, yaw = _WIDTH_M / 2, 1.2, 0.0
+        x, y, yaw = WIDTH_M / 2, 1.2, 0.0
         if self.camera == "pan":
             yaw = 0.22 * float(np.sin(2 * np.pi * t / 16))
         elif self.camera == "drive":
@@ -122,13 +91,17 @@ class SceneVideo:
         centre, horizon = self.wh[0] / 2, 0.34 * self.wh[1]
         return Camera(self.focal_px, centre, horizon, (x, y, self._height_m), yaw)
 
-    def frame(self, index: int) -> RenderedScene:
-        """The image and truth of a frame; index from 0. Raises ValueError for a negative one."""
+    def frame(self, index: int, *, relief: bool = False) -> RenderedScene:
+        """The image and truth of a frame; index from 0. Raises ValueError for a negative one.
+
+        relief: depth of each object's surface, and its box in the world. The pixels are the same
+        with and without.
+        """
         if index < 0:
             raise ValueError(f"frame index must be 0 or more, got {index}")
         camera = self.camera_at(index)
         pixels, depth = self._background(camera)
-        drawn = self._visible(index / self.fps, camera)
+        drawn = self._visible(index / self.fps, camera, relief=relief)
         if self.options.shadows:
             for item in reversed(drawn):
                 slope = (item.foot_y - camera.horizon_px) / camera.focal_px
@@ -136,8 +109,12 @@ class SceneVideo:
         for item in reversed(drawn):
             sprites.blend(pixels, item.patch)
         for item in drawn:
-            depth[item.window[0], item.window[1]][item.visible > 0] = item.depth_m
-        objects = tuple(_truth(item) for item in drawn)
+            seen = item.visible > 0
+            surface = surface_depth(item, camera)[seen] if relief else item.depth_m
+            depth[item.window[0], item.window[1]][seen] = surface
+        objects = tuple(
+            truth_of(item, solid_box(item, camera) if relief else None) for item in drawn
+        )
         noise = np.random.default_rng((32, self.seed, index))
         stamp_ns = round(index * 1_000_000_000 / self.fps)
         return RenderedScene(apply_sensor(pixels, self._sensor, noise), objects, depth, stamp_ns)
@@ -149,7 +126,7 @@ class SceneVideo:
             self._still = self._room.render(camera, self.wh)
         return self._still[0].copy(), self._still[1].copy()
 
-    def prepare(self, first: int, last: int) -> None:
+    def prepare(self, first: int, last: int, *, relief: bool = False) -> None:
         """Draws the sprites that frames first..last need, so that none of these frames waits.
 
         A new view of a person costs about as much as three frames; drawn before the start, a
@@ -158,11 +135,11 @@ class SceneVideo:
         for index in range(first, last + 1):
             camera = self.camera_at(index)
             for depth, _, _, actor, pose in self._in_view(index / self.fps, camera):
-                self._sprite(actor, pose, camera, depth)
+                self._sprite(actor, pose, camera, depth, relief=relief)
 
     def _in_view(
         self, time_s: float, camera: Camera
-    ) -> list[tuple[float, float, float, _Actor, Pose]]:
+    ) -> list[tuple[float, float, float, Actor, Pose]]:
         """Depth (m), floor point (px), actor and pose of what may be seen, nearest first."""
         placed = []
         for actor in self._actors:
@@ -173,12 +150,12 @@ class SceneVideo:
                 placed.append((depth, u, v, actor, pose))
         return sorted(placed, key=lambda p: p[0])
 
-    def _visible(self, time_s: float, camera: Camera) -> list[_Drawn]:
+    def _visible(self, time_s: float, camera: Camera, *, relief: bool = False) -> list[Drawn]:
         """What meets the image, nearest first, each with its visible pixels."""
         taken = np.zeros((self.wh[1], self.wh[0]), np.uint8)
         drawn = []
         for depth, u, v, actor, pose in self._in_view(time_s, camera):
-            sprite = self._sprite(actor, pose, camera, depth)
+            sprite, yaw = self._sprite(actor, pose, camera, depth, relief=relief)
             patch = sprites.warp(sprite, camera.focal_px / depth / sprite.px_per_m, (u, v))
             window = None if patch is None else sprites.clip_window(patch, self.wh)
             if patch is None or window is None:
@@ -189,11 +166,16 @@ class SceneVideo:
                 continue
             visible = cv2.bitwise_and(mask, cv2.bitwise_not(taken[rows, columns]))
             taken[rows, columns] |= mask
-            drawn.append(_Drawn(actor, patch, depth, v, window, visible))
+            drawn.append(Drawn(actor, sprite, patch, yaw, depth, u, v, window, visible))
         return drawn
 
-    def _sprite(self, actor: _Actor, pose: Pose, camera: Camera, depth: float) -> Sprite:
-        """The actor's view from here, drawn once per direction (and step of the walk)."""
+    def _sprite(
+        self, actor: Actor, pose: Pose, camera: Camera, depth: float, *, relief: bool
+    ) -> tuple[Sprite, float]:
+        """The actor's view from here, drawn once per direction (and step of the walk), and its yaw.
+
+        One that was drawn without relief is drawn again where that is asked for.
+        """
         heading = pose.heading if actor.moves else actor.heading
         ray = np.arctan2(pose.x - camera.position[0], pose.y - camera.position[1])
         yaw = np.pi - (heading - ray)  # 0: it faces the camera
@@ -205,9 +187,10 @@ class SceneVideo:
             phase = 1 + int(pose.walked_m / _STRIDE_M * _PHASES) % _PHASES
         size = 256 if max(self.wh) <= 800 else 448
         key = (actor.id, turn, tilt, phase)
-        if key in self._sprites:
+        kept = self._sprites.get(key)
+        if kept is not None and (kept.relief is not None or not relief):
             self._sprites.move_to_end(key)
-            return self._sprites[key]
+            return kept, turn * float(step)
         mesh = self._mesh(actor, phase)
         sprite = sprites.make_sprite(
             mesh,
@@ -217,13 +200,14 @@ class SceneVideo:
             yaw=turn * step,
             pitch=float(np.radians(4.0 * tilt)),
             size_px=size,
+            relief=relief,
         )
         self._sprites[key] = sprite
         if len(self._sprites) > _SPRITES_KEPT:
             self._sprites.popitem(last=False)
-        return sprite
+        return sprite, turn * float(step)
 
-    def _mesh(self, actor: _Actor, phase: int) -> Mesh:
+    def _mesh(self, actor: Actor, phase: int) -> Mesh:
         key = (actor.id, phase)
         if key not in self._meshes:
             swing = (phase - 0.5) / _PHASES * 2 * np.pi if phase else 0.0
@@ -231,83 +215,3 @@ class SceneVideo:
                 actor.kind, actor.colour, actor.attributes, actor.seed, float(swing)
             )
         return self._meshes[key]
-
-
-def _truth(item: _Drawn) -> SceneObject:
-    x, y, w, h = cv2.boundingRect(item.visible)
-    x, y = x + item.window[1].start, y + item.window[0].start
-    box = np.array([x, y, x + w, y + h], float) if w else np.zeros(4)
-    visibility = cv2.countNonZero(item.visible) / item.patch.area_px
-    full, actor = item.patch.full_xyxy_px, item.actor
-    who = (actor.id, actor.kind, actor.colour, actor.attributes)
-    return SceneObject(*who, full, box, visibility, item.depth_m)
-
-
-def _cast(rng: np.random.Generator, options: SceneOptions) -> list[_Actor]:
-    """The objects of a world: goods in groups along the aisle, then movers around them."""
-    count = int(rng.integers(options.objects[0], options.objects[1] + 1))
-    movers = [k for k in _MOVING if k in options.kinds]
-    goods = [k for k in options.kinds if k not in _MOVING]
-    moving = 0 if not movers else count if not goods else min(count, max(1, round(0.38 * count)))
-    # Two people for each vehicle, as in a real aisle.
-    crew = [k for k in ("person", "forklift", "person", "robot", "person", "person") if k in movers]
-    kinds = (
-        list(rng.permutation(goods * max(3, -(-count // len(goods)))))[: count - moving]
-        if goods
-        else []
-    )
-    kinds += [crew[i % len(crew)] for i in range(moving)]
-    obstacles = np.zeros((0, 3))
-    actors: list[_Actor] = []
-    for number, kind in enumerate(map(str, kinds), start=1):
-        colour, attributes = sample_colour(rng, kind), sample_attributes(rng, kind)
-        seed, heading = int(rng.integers(2**31)), float(rng.uniform(-np.pi, np.pi))
-        if kind in _MOVING:
-            schedule = _walk(rng, kind, obstacles)
-        else:
-            spot = _free_spot(rng, kind, obstacles)
-            obstacles = np.vstack([obstacles, spot])
-            schedule = Schedule(spot[None, :2], np.zeros(1), np.zeros(1))
-        actors.append(_Actor(number, kind, colour, attributes, seed, schedule, heading))
-    return actors
-
-
-def _free_spot(rng: np.random.Generator, kind: str, obstacles: np.ndarray) -> np.ndarray:
-    """Position and radius (x, y, r) of a thing off the others; small things stand nearer."""
-    spec = KIND_SPECS[kind]
-    radius = 0.5 * spec.width_m + 0.1
-    near, far = (3.6, 6.5) if spec.height_m * spec.width_m < 0.12 else (5.0, 13.0)
-    best, best_gap = np.zeros(2), -np.inf
-    for _ in range(40):
-        y = rng.uniform(near, far)
-        half = min(0.46 * y + 0.3, _WIDTH_M / 2 - 1.0)
-        spot = np.array([_WIDTH_M / 2 + rng.uniform(-half, half), y])
-        gaps = np.hypot(*(obstacles[:, :2] - spot).T) - obstacles[:, 2] - radius
-        gap = float(gaps.min()) if len(obstacles) else np.inf
-        if gap > best_gap:
-            best, best_gap = spot, gap
-        if gap > 0.35:
-            break
-    return np.array([best[0], best[1], radius])
-
-
-def _walk(rng: np.random.Generator, kind: str, obstacles: np.ndarray) -> Schedule:
-    """People and vehicles cross the aisle, in and out of view, stop, turn, come back."""
-    area = (
-        (1.6, 5.2, _WIDTH_M - 1.6, 12.0) if kind != "forklift" else (2.4, 8.0, _WIDTH_M - 2.4, 16.0)
-    )
-    speed = {"person": (0.8, 1.4), "forklift": (1.0, 1.8), "robot": (0.6, 1.1)}[kind]
-    clearance = {"person": 0.4, "forklift": 1.1, "robot": 0.6}[kind]
-    plan = plan_walk(
-        rng,
-        area,
-        obstacles,
-        speed_m_s=speed,
-        wait_s=(0.5, 4.0),
-        clearance_m=clearance,
-        corners=int(rng.integers(4, 7)),
-    )
-    shift = int(rng.integers(len(plan.corners)))
-    return Schedule(
-        np.roll(plan.corners, shift, 0), np.roll(plan.wait_s, shift), np.roll(plan.move_s, shift)
-    )

@@ -21,15 +21,33 @@ _SUPERSAMPLE = 2
 
 
 @dataclass(frozen=True)
+class Relief:
+    """How far parts of a drawn object are behind its floor point, along the floor, in metres.
+
+    away_m (h,w) float16: of the surface, at half the size of the image; what is outside the
+    silhouette continues its neighbours. corner_px (N,2) and corner_away_m (N,): of the corners of
+    all faces, also those that are not seen.
+    """
+
+    away_m: Vec
+    corner_px: Vec
+    corner_away_m: Vec
+
+
+@dataclass(frozen=True)
 class Render:
-    """A drawn object: premultiplied RGBA (H,W,4) uint8, its scale, and its floor point (x,y)."""
+    """A drawn object: premultiplied RGBA (H,W,4) uint8, its scale, and its floor point (x,y).
+
+    relief: where it was asked for.
+    """
 
     rgba: Vec
     px_per_m: float
     foot_px: tuple[float, float]
+    relief: Relief | None = None
 
 
-def draw(mesh: Mesh, *, yaw: float, pitch: float, size_px: int) -> Render:
+def draw(mesh: Mesh, *, yaw: float, pitch: float, size_px: int, relief: bool = False) -> Render:
     """Draws a mesh seen from `pitch` radians above the floor, turned by `yaw`.
 
     The longer side of the result is about size_px. Anti-aliased by two-fold supersampling.
@@ -53,7 +71,7 @@ def draw(mesh: Mesh, *, yaw: float, pitch: float, size_px: int) -> Render:
     wh = np.ceil((high - low) * scale).astype(int) + 2 * pad
     wh += wh % _SUPERSAMPLE
     turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1.0]])
-    canvas = _rasterise(
+    canvas, nearest = _rasterise(
         mesh.faces, counts, points, pixels, distance / depth, wh, (cp, sp, distance), turn
     )
     small = cv2.resize(
@@ -62,7 +80,32 @@ def draw(mesh: Mesh, *, yaw: float, pitch: float, size_px: int) -> Render:
         interpolation=cv2.INTER_AREA,
     )
     foot = (-low * scale + pad) / _SUPERSAMPLE
-    return Render(small, scale / distance / _SUPERSAMPLE, (float(foot[0]), float(foot[1])))
+    shape = None
+    if relief:
+        rows = (np.arange(wh[1], dtype=np.float32)[:, None] + 0.5 - pad) / scale + low[1]
+        away = _away(nearest, rows.astype(np.float32), (cp, sp, distance))
+        shape = Relief(away, (pixels / _SUPERSAMPLE).astype(np.float32), points[:, 1].copy())
+    return Render(small, scale / distance / _SUPERSAMPLE, (float(foot[0]), float(foot[1])), shape)
+
+
+def _away(nearest: Vec, rows: Vec, view: tuple[float, float, float]) -> Vec:
+    """Returns `Relief.away_m` of a z-buffer (H,W) of distance / depth, 0 where nothing is drawn.
+
+    rows (H,1): the image plane's downward coordinate of each row. Depth along the tilted axis is
+    distance + y cos - z sin, and -row * depth is y sin + z cos.
+    """
+    cp, sp, distance = view
+    seen = nearest > 0
+    depth = distance / np.where(seen, nearest, 1.0)
+    away = np.where(seen, (depth - distance) * cp - rows * depth * sp, 0.0).astype(np.float32)
+    step = 2 * _SUPERSAMPLE
+    wh = (away.shape[1] // step, away.shape[0] // step)
+    share = cv2.resize(seen.astype(np.float32), wh, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(away, wh, interpolation=cv2.INTER_AREA)
+    near, far = cv2.blur(share, (9, 9)), cv2.blur(small, (9, 9))
+    known = share > 0.3
+    beside = np.where(near > 0, far / np.maximum(near, 1e-6), 0.0)
+    return np.where(known, small / np.maximum(share, 1e-6), beside).astype(np.float16)
 
 
 @dataclass(frozen=True)
@@ -132,7 +175,7 @@ def _rasterise(
     wh: Vec,
     view: tuple[float, float, float],
     turn: Vec,
-) -> Vec:
+) -> tuple[Vec, Vec]:
     canvas = np.zeros((int(wh[1]), int(wh[0]), 4), np.uint8)
     nearest = np.zeros(canvas.shape[:2], np.float32)
     cp, sp, distance = view
@@ -144,7 +187,7 @@ def _rasterise(
     grid = (np.arange(wh[0], dtype=np.float32), np.arange(wh[1], dtype=np.float32)[:, None])
     for i in np.flatnonzero(fits.visible):
         _fill(canvas, nearest, faces[i], fixed[ends[i] - sizes[i] : ends[i]], fits, int(i), grid)
-    return canvas
+    return canvas, nearest
 
 
 def _shade(normals: Vec) -> Vec:

@@ -18,7 +18,7 @@ import numpy as np
 
 from lfmvl_warehouse.scenes import containers, goods, machines, people, safety
 from lfmvl_warehouse.scenes.mesh import Mesh
-from lfmvl_warehouse.scenes.solids import draw
+from lfmvl_warehouse.scenes.solids import Relief, draw
 from lfmvl_warehouse.scenes.vocabulary import sample_attributes, sample_colour
 
 ALPHA_MIN = 96  # an object's silhouette: where at least this much of 255 covers the pixel
@@ -46,7 +46,10 @@ _BUILDERS_WITH_ATTRIBUTES = {
 
 @dataclass(frozen=True)
 class Sprite:
-    """levels: premultiplied RGBA (h,w,4) uint8, each half the one before; the rest at level 0."""
+    """levels: premultiplied RGBA (h,w,4) uint8, each half the one before; the rest at level 0.
+
+    relief: how far its parts are behind the floor point; None where it was not asked for.
+    """
 
     kind: str
     colour: str
@@ -54,6 +57,7 @@ class Sprite:
     levels: tuple[np.ndarray, ...]
     px_per_m: float
     foot_px: tuple[float, float]
+    relief: Relief | None = None
 
 
 @dataclass(frozen=True)
@@ -100,14 +104,17 @@ def make_sprite(
     yaw: float,
     pitch: float,
     size_px: int,
+    relief: bool = False,
 ) -> Sprite:
     """Draws a mesh and its mip levels."""
-    render = draw(mesh, yaw=yaw, pitch=pitch, size_px=size_px)
+    render = draw(mesh, yaw=yaw, pitch=pitch, size_px=size_px, relief=relief)
     levels = [np.ascontiguousarray(render.rgba)]
     while min(levels[-1].shape[:2]) >= 16:
         h, w = levels[-1].shape[:2]
         levels.append(cv2.resize(levels[-1], (w // 2, h // 2), interpolation=cv2.INTER_AREA))
-    return Sprite(kind, colour, attributes, tuple(levels), render.px_per_m, render.foot_px)
+    return Sprite(
+        kind, colour, attributes, tuple(levels), render.px_per_m, render.foot_px, render.relief
+    )
 
 
 @lru_cache(maxsize=16384)
@@ -165,6 +172,26 @@ def warp(
         x + bx,
         y + by,
         cv2.countNonZero(mask),
+    )
+
+
+def warp_relief(
+    sprite: Sprite, scale: float, foot: tuple[float, float], patch: Patch
+) -> np.ndarray:
+    """How far the pixels of a patch (h,w) are behind the sprite's floor point, m, float32.
+
+    scale, foot: those that the patch was warped with, without flip and roll.
+    """
+    assert sprite.relief is not None, "the sprite was drawn without relief"
+    away = sprite.relief.away_m.astype(np.float32)
+    full_h, full_w = sprite.levels[0].shape[:2]
+    h, w = away.shape
+    sx, sy = scale * full_w / w, scale * full_h / h
+    fx, fy = sprite.foot_px[0] * w / full_w, sprite.foot_px[1] * h / full_h
+    matrix = np.array([[sx, 0, foot[0] - patch.x - sx * fx], [0, sy, foot[1] - patch.y - sy * fy]])
+    size = (patch.mask.shape[1], patch.mask.shape[0])
+    return cv2.warpAffine(
+        away, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
 
 

@@ -16,6 +16,7 @@ from lfmvl_ros.bags.messages import CAMERA_INFO, Messages
 from lfmvl_ros.bags.reading import COMPRESSED, RAW
 from lfmvl_ros.bags.types import typestore
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.reply import Reply, StageTimes
 from lfmvl_ros.ros.sensors.pixels import encode_jpeg
@@ -82,6 +83,7 @@ class SquareFinder:
 
     def __init__(self, wait_s: Callable[[int], float] = lambda _: 0.0) -> None:
         self._wait_s, self.calls = wait_s, 0
+        self.coordinates = CoordinateScale()
 
     def ground(self, frames: Sequence[Frame], prompts: Sequence[Any], **_: Any) -> list[Reply]:
         self.calls += 1

@@ -188,12 +188,15 @@ def test_demo_is_three_processes_over_dds(tmp_path: Path, replies: Path) -> None
     assert summary["outcomes"].get("ok", 0) >= 3
     assert summary["tracks"] == 1
     assert summary["track_latency_ms"]["p50"] > 0
+    assert summary["tracks_with_position"] == 1  # the recorded box may lie on no true object
     for name in (
         "preview.png",
         "annotated.mp4",
         "camera.mp4",
         "grounding.jsonl",
         "tracks.jsonl",
+        "places.mp4",
+        "places.png",
     ):
         assert (tmp_path / "demo" / name).stat().st_size > 0
 

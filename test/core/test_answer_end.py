@@ -51,6 +51,16 @@ def test_the_same_object_again_and_again():
     assert list(found.detections.labels) == ["person", "tote"]
 
 
+def test_objects_that_are_tried_out_in_a_thought_are_not_named():
+    thought = f"<think>perhaps {STUCK}, {STUCK}, [{STUCK}] so {STUCK}. Again: {STUCK}</think>"
+    answer = f"\n[{STUCK}]"
+    assert watch(tokens_of(thought + answer)) == (None, thought + answer)
+    verdict, kept = watch(tokens_of(f"{thought}{answer}\nI hope this helps"))
+    assert (verdict, kept.strip()) == (FinishReason.STOP, thought + answer)
+    verdict, _ = watch(tokens_of(f"{thought}[" + ", ".join([STUCK] * 9)))
+    assert verdict is FinishReason.REPETITION
+
+
 def test_braces_in_a_label_are_no_object():
     text = json.dumps([{"label": "shelf {3}", "bbox": [x / 10, 0.2, 0.9, 0.4]} for x in range(8)])
     assert watch(tokens_of(text)) == (None, text)

@@ -45,6 +45,60 @@ def backend(checkpoint):
 
 
 @pytest.fixture(scope="session")
+def lfm3_checkpoint(tmp_path_factory):
+    """Directory of a small LFM3-VL checkpoint with random weights, of transformers' own class."""
+    transformers = pytest.importorskip("transformers", minversion="5.23")
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    from lfmvl_warehouse.training.model import tokenizer as layout
+
+    torch.manual_seed(5)
+    tokenizer = layout.build_tokenizer(["red tote", "Größe", "人"])
+    marks = ["<|image|>", "<|video|>", "<|vision_start|>", "<|vision_end|>", "<think>", "</think>"]
+    tokenizer.add_special_tokens({"additional_special_tokens": marks})
+    image, video, start, end = tokenizer.convert_tokens_to_ids(marks[:4])
+    image_marks = f"{marks[2]}{marks[0]}{marks[3]}"
+    tokenizer.chat_template = layout.CHAT_TEMPLATE.replace("<image>", image_marks)
+    config = transformers.Lfm3VlConfig(
+        text_config={
+            "model_type": "lfm3", "vocab_size": -(-len(tokenizer) // 32) * 32, "hidden_size": 64,
+            "intermediate_size": 96, "num_hidden_layers": 5, "num_attention_heads": 4,
+            "num_key_value_heads": 2, "head_dim": 16, "sliding_window": 48,
+            "max_position_embeddings": 8192, "pad_token_id": layout.PAD_ID,
+            "bos_token_id": layout.BOS_ID, "eos_token_id": layout.IM_END_ID,
+        },
+        vision_config={
+            "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4,
+            "num_attention_heads": 4, "num_key_value_heads": 2,
+        },
+        image_token_id=image, video_token_id=video, vision_start_token_id=start,
+        vision_end_token_id=end, projector_hidden_size=96,
+    )  # fmt: skip
+    model = transformers.Lfm3VlForConditionalGeneration(config)
+    for name, weight in model.named_parameters():
+        if weight.ndim >= 2 and ".layers." in name:
+            torch.nn.init.normal_(weight, std=0.25)
+    model.generation_config = transformers.GenerationConfig(
+        bos_token_id=layout.BOS_ID, eos_token_id=layout.IM_END_ID, pad_token_id=layout.PAD_ID
+    )
+    directory = tmp_path_factory.mktemp("lfm3") / "tiny3"
+    model.to(torch.bfloat16).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    Qwen2VLImageProcessorPil(
+        patch_size=16, size={"shortest_edge": 64 * 32**2, "longest_edge": 128 * 32**2}
+    ).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def lfm3(lfm3_checkpoint):
+    """The small LFM3-VL checkpoint, loaded as a user's settings load it."""
+    from lfmvl_ros.models.load import load_model
+
+    return load_model(str(lfm3_checkpoint), device="cpu")
+
+
+@pytest.fixture(scope="session")
 def plain(backend):
     """The same weights, all of it through transformers' generate."""
     from lfmvl_ros.models.lfm2_vl.backend import Lfm2VlBackend

@@ -5,6 +5,8 @@ import cv2
 import numpy as np
 import pytest
 from sensor_msgs.msg import CameraInfo, Image
+from tf2_msgs.msg import TFMessage
+from vision_msgs.msg import Detection2DArray, Detection3DArray
 
 from lfmvl_ros.ros import conversions, qos
 from lfmvl_warehouse.scenes import SceneVideo
@@ -43,6 +45,52 @@ def test_the_scene_with_calibration_at_true_rate(world):
     info = infos.next(lambda m: stamp(m) == stamps[-1])
     assert (info.width, info.height, info.header.frame_id) == (64, 64, "eye")
     assert conversions.to_intrinsics(info).fx_px == scene.focal_px
+
+
+def test_the_scene_with_depth_transforms_and_truth(world):
+    """All of one image has its stamp, and is registered: depth at a true box is the object's."""
+    frames = world.listen(TFMessage, "/tf", qos.TRANSFORMS)
+    images = world.listen(Image, "image_raw", qos.SENSOR)
+    parameters = {"width": 320, "height": 240, "rate_hz": 10.0, "seed": 3, "frame_id": "eye"}
+    world.start("camera_node", parameters=parameters | {"depth_rate_hz": 5.0})
+    (pose,) = frames.next().transforms
+    assert (pose.header.frame_id, pose.child_frame_id) == ("scene", "eye")
+    depths = world.listen(Image, "depth/image", qos.SENSOR)
+    infos = world.listen(CameraInfo, "depth/camera_info", qos.SENSOR)
+    boxes = world.listen(Detection2DArray, "truth")
+    solids = world.listen(Detection3DArray, "truth_3d")
+    solids.next()
+    solids.clear()
+    depths.clear()
+    depth = depths.next()
+    taken = stamp(depth)
+    info = infos.next(lambda m: stamp(m) == taken)
+    flat = boxes.next(lambda m: stamp(m) == taken)
+    true = solids.next(lambda m: stamp(m) == taken)
+    images.next(lambda m: stamp(m) == taken)
+    pose = frames.next(lambda m: stamp(m.transforms[0]) == taken).transforms[0]
+    assert depth.header == info.header == flat.header
+    assert (depth.encoding, depth.width, info.width) == ("16UC1", 320, 320)
+    assert true.header.frame_id == "scene"
+    assert [d.id for d in flat.detections] == [d.id for d in true.detections]
+    metres = np.frombuffer(depth.data, np.uint16).reshape(240, 320) / 1000.0
+    checked = 0
+    for box, solid in zip(flat.detections, true.detections, strict=True):
+        if box.results[0].hypothesis.score < 0.9 or box.bbox.size_x < 15:
+            continue
+        at = box.bbox.center.position
+        middle = metres[int(at.y) - 2 : int(at.y) + 3, int(at.x) - 2 : int(at.x) + 3]
+        eye, there = pose.transform.translation, solid.bbox.center.position
+        distance = np.linalg.norm([eye.x - there.x, eye.y - there.y])
+        size = solid.bbox.size
+        if (middle > 0).any():
+            off = np.median(middle[middle > 0]) - distance
+            assert abs(off) < 0.6 * max(size.x, size.y) + 0.1 * distance
+            checked += 1
+    assert checked
+    # Five a second of ten images.
+    steps = np.diff([stamp(depths.next()) for _ in range(5)])
+    assert steps.min() >= 190e6
 
 
 def test_a_video_ends_with_exit_code_0(world, tmp_path):

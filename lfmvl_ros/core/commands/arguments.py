@@ -14,12 +14,13 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.safe_text import quoted
 
-LABEL, LABELS, SECONDS, WORD = "label", "labels", "seconds", "word"
-_TYPES = {LABEL: "string", LABELS: "array", SECONDS: "number", WORD: "string"}
+LABEL, LABELS, SECONDS, TRACK, WORD = "label", "labels", "seconds", "track", "word"
+_TYPES = {LABEL: "string", LABELS: "array", SECONDS: "number", TRACK: "integer", WORD: "string"}
 _NEEDS = {
     LABEL: "one label, such as 'red crate'",
     LABELS: 'a list of labels, such as ["red crate", "person"]',
     SECONDS: "a number of seconds",
+    TRACK: "the id of a track, a whole number above 0",
     WORD: "a text",
 }
 
@@ -30,7 +31,7 @@ class Argument:
 
     Attributes:
         name: of the field.
-        kind: LABEL (one label of a query), LABELS (several), SECONDS or WORD.
+        kind: LABEL (one label of a query), LABELS (several), SECONDS, TRACK (an id) or WORD.
         help: what it means.
         default: None where it has to be given.
         low, high: of a number, inclusive.
@@ -64,6 +65,10 @@ class Argument:
             value = self._from_text(value)
         if self.kind == SECONDS:
             return self._number(value)
+        if self.kind == TRACK:
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 1 << 63:
+                raise self._wrong(value)
+            return value
         if self.kind == LABELS:
             return self._labels(value)
         if not isinstance(value, str):
@@ -86,6 +91,8 @@ class Argument:
             document |= {"items": {"type": "string"}, "minItems": 1}
         if self.kind == SECONDS:
             document |= {"minimum": self.low, "maximum": self.high}
+        if self.kind == TRACK:
+            document |= {"minimum": 1}
         if self.choices:
             document["enum"] = list(self.choices)
         if not self.required:
@@ -93,7 +100,7 @@ class Argument:
         return document
 
     def _from_text(self, text: str) -> object:
-        if self.kind == SECONDS or (self.kind == LABELS and text.lstrip().startswith("[")):
+        if self.kind in (SECONDS, TRACK) or (self.kind == LABELS and text.lstrip().startswith("[")):
             try:
                 return json.loads(text)
             except (ValueError, RecursionError):

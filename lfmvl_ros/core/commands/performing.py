@@ -20,6 +20,7 @@ from lfmvl_ros.core.commands.tools import (
     Count,
     Describe,
     Find,
+    Follow,
     LookFor,
     SetMode,
     StopLooking,
@@ -117,6 +118,8 @@ class Performer:
         if isinstance(tool, SetMode):
             self._change({"trigger.mode": tool.trigger})
             return Done(Status.DONE, f"the model is asked in mode {tool.trigger}")
+        if isinstance(tool, Follow):
+            return self._follow(tool)
         assert isinstance(tool, (Count, WhereIs))
         return self._look_up(tool)
 
@@ -145,6 +148,18 @@ class Performer:
         pipeline.enabled = False
         self._stops += 1
         return Done(Status.DONE, "not looking any more; tracks fade")
+
+    def _follow(self, tool: Follow) -> Done:
+        if self._controls.running().settings.spatial.source == "none":
+            raise UserError(
+                "follow selects the object of pick_pose and object_pose, and there are no "
+                "positions; start the node with spatial.source (docs/picking.md)"
+            )
+        ids = [id_ for view in self._controls.scene.views("") for id_ in view.ids()]
+        if tool.id not in ids:
+            raise UserError(f"no confirmed object has id {tool.id} now; where_is gives ids")
+        self._change({"spatial.select": f"id:{tool.id}"})
+        return Done(Status.DONE, f"pick_pose and object_pose are about object {tool.id}")
 
     def _change(self, changes: Mapping[str, object]) -> None:
         reason = self._controls.change(changes)
@@ -393,7 +408,7 @@ def _in_words(item: Mapping[str, Any]) -> str:
     text = f"{item['label']} {item['id']} ({item['state']}), {place} of the image"
     if item["camera"]:
         text += f" of {item['camera']}"
-    if "position_m" in item:
-        x_m, y_m, z_m = item["position_m"]
-        text += f", at {x_m:.2f}, {y_m:.2f}, {z_m:.2f} m in {item['position_frame']}"
+    if "place" in item:
+        x_m, y_m, z_m = item["place"]["position"]
+        text += f", at {x_m:.2f}, {y_m:.2f}, {z_m:.2f} m in {item['place']['frame_id']}"
     return text

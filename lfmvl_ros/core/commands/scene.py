@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -20,11 +20,6 @@ from lfmvl_ros.core.parsing.labels import LabelMatcher
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracks, TrackState
-
-if TYPE_CHECKING:
-    from lfmvl_ros.core.spatial.places import Places
-
-_PLACE_AGE_S = 2.0  # older positions are not given: the object may have moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +31,14 @@ class View:
         fresh: its newest frame came a moment ago: what ``tracks`` has is true now.
         tracks: None before the first frame.
         answer: None before the first usable one.
-        places: positions of the tracks of a recent frame, where there are any.
+        places: positions of tracks by id, as JSON; those that have a recent one.
     """
 
     camera: str
     fresh: bool = False
     tracks: Tracks | None = None
     answer: Grounding | None = None
-    places: Places | None = None
+    places: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
     def objects(self, label: str) -> list[dict[str, Any]]:
         """Return the tracks of a label that were confirmed, as JSON has them.
@@ -63,25 +58,19 @@ class View:
                 "confidence": round(float(tracks.scores[i]), 4),
                 "state": tracks.state[i].value,
                 "bbox": np.round(boxes[i], 5).tolist(),
-                **self._position(int(tracks.ids[i])),
+                **self._place(int(tracks.ids[i])),
             }
             for i in tracks.established
             if tracks.labels[i] == label
         ]
 
-    def _position(self, id_: int) -> dict[str, Any]:
-        if self.places is None or self.tracks is None:
-            return {}
-        place = self.places.by_id.get(id_)
-        age_s = (self.tracks.stamp_ns - self.places.stamp_ns) / 1e9
-        if place is None or not -_PLACE_AGE_S <= age_s <= _PLACE_AGE_S:
-            return {}
-        return {
-            "position_m": np.round(place.centre_m, 4).tolist(),
-            "position_sigma_m": round(place.sigma_m, 4),
-            "position_frame": self.places.frame_id,
-            "position_age_s": round(age_s, 3),
-        }
+    def ids(self) -> list[int]:
+        """Return the ids of all tracks that were confirmed, of any label."""
+        tracks = self.tracks if self.fresh else None
+        return [] if tracks is None else [int(tracks.ids[i]) for i in tracks.established]
+
+    def _place(self, id_: int) -> dict[str, Any]:
+        return {"place": dict(self.places[id_])} if id_ in self.places else {}
 
 
 class Scene:
@@ -92,7 +81,7 @@ class Scene:
         stale_s: returns after how long without a frame a camera counts as silent, seconds.
         tracks: returns a camera's tracks at its newest frame and when they came (monotonic
             seconds); None where there are none.
-        places: returns a camera's newest places; None where there are none.
+        places: returns where a camera's tracks are at a stamp (ns), as JSON by id.
     """
 
     def __init__(
@@ -100,7 +89,7 @@ class Scene:
         cameras: Sequence[str],
         stale_s: Callable[[], float],
         tracks: Callable[[str], tuple[Tracks, float] | None],
-        places: Callable[[str], Places | None] = lambda _: None,
+        places: Callable[[str, int], Mapping[int, Mapping[str, Any]]] = lambda _camera, _ns: {},
     ) -> None:
         self.cameras = tuple(cameras)
         self._stale_s, self._tracks, self._places = stale_s, tracks, places
@@ -131,7 +120,7 @@ class Scene:
             return View(name, answer=answer)
         tracks, came_s = newest
         fresh = time.monotonic() - came_s <= self._stale_s()
-        return View(name, fresh, tracks, answer, self._places(name))
+        return View(name, fresh, tracks, answer, self._places(name, tracks.stamp_ns))
 
 
 def spelt(label: str, query: Query) -> str | None:

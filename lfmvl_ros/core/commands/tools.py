@@ -15,6 +15,7 @@ from lfmvl_ros.core.commands.arguments import (
     LABEL,
     LABELS,
     SECONDS,
+    TRACK,
     WORD,
     argument,
     arguments_of,
@@ -107,6 +108,17 @@ class WhereIs(Tool):
 
 
 @dataclass(frozen=True)
+class Follow(Tool):
+    """Select the object that pick_pose and object_pose are about.
+
+    Needs positions (``spatial.source``).
+    """
+
+    name: ClassVar[str] = "follow"
+    id: int = argument(TRACK, "Id of the object, from find or where_is.")
+
+
+@dataclass(frozen=True)
 class Describe(Tool):
     """Describe the newest camera image in a sentence."""
 
@@ -125,13 +137,12 @@ class SetMode(Tool):
 
 
 TOOLS: dict[str, type[Tool]] = {
-    tool.name: tool for tool in (LookFor, StopLooking, Find, Count, WhereIs, Describe, SetMode)
+    tool.name: tool
+    for tool in (LookFor, StopLooking, Find, Count, WhereIs, Follow, Describe, SetMode)
 }
 """Every tool by name."""
 
 UNAVAILABLE = {
-    "follow": "no output of this node is about one chosen track; take its id from where_is and "
-    "follow that id in the topic tracks",
     "read": "this node does not read text in images",
     "watch": "rules are read from the file that the parameter rules_file names, and no command "
     "writes to it; their events are in the topic events",

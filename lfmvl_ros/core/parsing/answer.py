@@ -21,12 +21,13 @@ from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding, Outcome
 from lfmvl_ros.core.parsing.absence import says_nothing
-from lfmvl_ros.core.parsing.geometry import UNIT, PlacedBoxes, place_boxes
+from lfmvl_ros.core.parsing.geometry import PlacedBoxes, place_boxes
 from lfmvl_ros.core.parsing.labels import LabelMatcher
 from lfmvl_ros.core.parsing.nodes import Document
 from lfmvl_ros.core.parsing.objects import Found, RawObject, find_objects
+from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.parsing.scanner import scan
-from lfmvl_ros.core.parsing.thoughts import without_thoughts
+from lfmvl_ros.core.parsing.thoughts import thought_tokens, without_thoughts
 from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
@@ -43,7 +44,12 @@ _UNFINISHED = (FinishReason.LENGTH, FinishReason.DEADLINE, FinishReason.REPETITI
 
 
 def parse_reply(
-    reply: Reply, *, frame: Frame, prompt: Prompt, settings: ParsingSettings = _KEEP_ALL
+    reply: Reply,
+    *,
+    frame: Frame,
+    prompt: Prompt,
+    settings: ParsingSettings = _KEEP_ALL,
+    coordinates: CoordinateScale | None = None,
 ) -> Grounding:
     """Return what a reply says about the frame it was asked about.
 
@@ -55,8 +61,12 @@ def parse_reply(
         frame: the frame they are about; the boxes come in its pixels.
         prompt: what the model was asked; it names the query and the decimals to expect.
         settings: what is kept; the defaults keep everything.
+        coordinates: the unit of this model's coordinates, which learns from the answer; None
+            takes what the prompt states, or decides from this answer alone.
     """
-    answer = _Answer(reply, frame.wh, prompt, settings)
+    if coordinates is None and prompt.scale:
+        coordinates = CoordinateScale(prompt.scale)
+    answer = _Answer(reply, frame.wh, prompt, settings, coordinates)
     return Grounding(
         outcome=answer.outcome,
         detections=answer.detections,
@@ -71,6 +81,7 @@ def parse_reply(
         caption=answer.caption,
         confidence_kind=answer.confidence_kind,
         unknown_labels=answer.unknown_labels,
+        thought_tokens=answer.thought_tokens,
     )
 
 
@@ -88,7 +99,12 @@ class _Answer:
     """Works through one reply; afterwards its attributes are those of the Grounding."""
 
     def __init__(
-        self, reply: Reply, wh: tuple[int, int], prompt: Prompt, settings: ParsingSettings
+        self,
+        reply: Reply,
+        wh: tuple[int, int],
+        prompt: Prompt,
+        settings: ParsingSettings,
+        coordinates: CoordinateScale | None,
     ) -> None:
         self.reply = reply
         self.settings = settings
@@ -97,12 +113,14 @@ class _Answer:
         self.caption: str | None = None
         self.confidence_kind = CONSTANT
         self.unknown_labels: tuple[str, ...] = ()
+        self.thought_tokens = 0
         self.detections = Detections.empty()
         if reply.finish is FinishReason.ERROR:
             self.outcome = Outcome.ERROR
             return
         self._text = without_thoughts(reply.text)
         if self._text != reply.text:
+            self.thought_tokens = thought_tokens(reply.text, reply.tokens)
             self.repairs.append("thoughts were left out")
         document = scan(self._text)
         found = find_objects(document, prompt.query)
@@ -114,11 +132,12 @@ class _Answer:
             wh,
             decimals=prompt.decimals,
             sigma_steps=confidence.sigma_steps,
+            coordinates=coordinates,
         )
         looseness = looseness_of(placed.xyxy_px, placed.sigma_px)
         confidence = confidence.calibrated(reply.calibration, looseness)
         self.confidence_kind = confidence.kind
-        self._describe_scale(placed, prompt.decimals, len(found.objects))
+        self.repairs += [placed.remark] if placed.remark else []
         sound = self._sound(found.objects, placed, prompt.query)
         self.defects = len(self.rejected)
         kept = self._without_duplicates(sound, placed)
@@ -127,11 +146,6 @@ class _Answer:
         self._keep(kept, placed, confidence)
         self.repairs = document.mends.phrases() + self.repairs
         self.outcome = self._outcome(document, found, understood, prompt.query)
-
-    def _describe_scale(self, placed: PlacedBoxes, decimals: int, count: int) -> None:
-        """A unit other than the one asked for was guessed; a checkpoint of integers has its own."""
-        if count and placed.scale is not UNIT and decimals > 0:
-            self.repairs.append(f"coordinates read as {placed.scale.name}")
 
     def _sound(
         self, objects: Sequence[RawObject], placed: PlacedBoxes, query: Query

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From four printed numbers to a box in pixels, with the uncertainty that the printing brings.
 
-The unit is decided once for the whole answer: a number such as 37 can't tell 0-100 from 0-1000 or
-pixels, all numbers together mostly can.
+The unit is that of the whole answer; :mod:`lfmvl_ros.core.parsing.scales` decides it.
 """
 
 from __future__ import annotations
@@ -11,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, clip
+from lfmvl_ros.core.parsing.scales import UNIT, CoordinateScale, Decision, Scale, decide_scale
 from lfmvl_ros.core.parsing.values import CXCYWH, XYWH, RawBox
 
 OUTSIDE_TOLERANCE = 0.25
@@ -28,19 +29,6 @@ _TO_XYXY = {
         [[1, 0, -0.5, 0], [0, 1, 0, -0.5], [1, 0, 0.5, 0], [0, 1, 0, 0.5]], dtype=np.float64
     ),
 }
-# The density that a box from nowhere has, in each number: uniform over 0-10,000, once in 10^6.
-_LOG_OUTLIER = -6 * np.log(10.0) - 4 * np.log(1e4)
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The unit of an answer: ``extent`` is what the image's (width, height) is in it."""
-
-    name: str
-    extent: tuple[float, float]
-
-
-UNIT = Scale("0-1", (1.0, 1.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +40,8 @@ class PlacedBoxes:
         sigma_px: ``(N, 4)`` standard deviation of each side.
         problems: per box why it can't be kept, or "".
         repairs: per box what was mended.
-        scale: the unit that was recognised.
+        scale: the unit they were read in.
+        remark: what a user should know about the unit, "" for nothing.
     """
 
     xyxy_px: FloatArray
@@ -60,41 +49,7 @@ class PlacedBoxes:
     problems: tuple[str, ...]
     repairs: tuple[tuple[str, ...], ...]
     scale: Scale
-
-
-def decide_scale(xyxy: FloatArray, wh: tuple[int, int], *, expects_unit: bool = True) -> Scale:
-    """Return the unit under which the boxes ``(N, 4)`` of one answer are likeliest.
-
-    Boxes are taken as uniform over the image, so a unit in which they fill the image beats
-    one in which they crowd into a corner; a box that does not fit counts as an outlier.
-    ``expects_unit`` decides where nothing else does: the prompt asked for 0-1.
-    """
-    scales = (
-        UNIT,
-        Scale("0-100", (100.0, 100.0)),
-        Scale("0-1000", (1000.0, 1000.0)),
-        Scale("pixels", (float(wh[0]), float(wh[1]))),
-    )
-    low = np.minimum(xyxy[:, :2], xyxy[:, 2:])
-    high = np.maximum(xyxy[:, :2], xyxy[:, 2:])
-    has_area = (low < high).all(axis=1)  # [0, 0, 0, 0] is at home in every unit
-    if not has_area.any():
-        return UNIT
-    low, high = low[has_area], high[has_area]
-    evidence = []
-    for scale in scales:
-        extent = np.array(scale.extent)
-        if scale is UNIT:
-            fits = (high.max(axis=1) <= 1.5) & (low.min(axis=1) >= -0.5)
-        else:
-            inside = (low >= -0.05 * extent).all(axis=1) & (high <= 1.05 * extent).all(axis=1)
-            # A box of a pixel or less in the very corner: those are shares of 1.
-            fits = inside & (high.max(axis=1) > 1.5)
-        log_density = -2.0 * float(np.log(extent).sum())
-        evidence.append(float(np.where(fits, log_density, _LOG_OUTLIER).sum()))
-    if not expects_unit:
-        evidence[0] -= 1e-6
-    return scales[int(np.argmax(evidence))]
+    remark: str = ""
 
 
 def place_boxes(
@@ -103,6 +58,7 @@ def place_boxes(
     *,
     decimals: int,
     sigma_steps: FloatArray | None = None,
+    coordinates: CoordinateScale | None = None,
 ) -> PlacedBoxes:
     """Return the boxes of one answer in pixels of an image of ``(width, height)``.
 
@@ -111,6 +67,7 @@ def place_boxes(
         wh: size of the image the answer is about.
         decimals: how many the checkpoint prints for shares of 1; 0 for integer grids.
         sigma_steps: ``(N, 4)`` deviation of each printed number in units of its last digit.
+        coordinates: the model's unit; None decides from these boxes alone.
     """
     n = len(boxes)
     printed = np.array([[x.value for x in box.numbers] for box in boxes]).reshape(n, 4)
@@ -118,7 +75,9 @@ def place_boxes(
     with np.errstate(over="ignore", invalid="ignore"):
         raw = np.einsum("nij,nj->ni", transforms, printed)
     usable = np.isfinite(raw).all(axis=1) & (np.abs(raw) < 1e7).all(axis=1)
-    scale = decide_scale(raw[usable], wh, expects_unit=decimals > 0)
+    places = np.array([[x.decimals for x in box.numbers] for box in boxes], dtype=np.int64)
+    decision = _decide(raw[usable], places.reshape(n, 4)[usable], wh, decimals, coordinates)
+    scale = decision.scale
     per_unit = np.array([wh[0] / scale.extent[0], wh[1] / scale.extent[1]] * 2)
     raw[~usable] = 0.0
 
@@ -138,7 +97,28 @@ def place_boxes(
         problems.append(_problem(box, placed[i], xyxy_px[i], wh, usable=bool(usable[i])))
         if (np.abs(placed[i] - xyxy_px[i]) > 1e-6 * max(wh)).any():
             repairs[i].append("clipped to the image")
-    return PlacedBoxes(xyxy_px, sigma_px, tuple(problems), tuple(map(tuple, repairs)), scale)
+    repaired = tuple(map(tuple, repairs))
+    return PlacedBoxes(xyxy_px, sigma_px, tuple(problems), repaired, scale, decision.remark)
+
+
+def _decide(
+    xyxy: FloatArray,
+    places: NDArray[np.int64],
+    wh: tuple[int, int],
+    decimals: int,
+    coordinates: CoordinateScale | None,
+) -> Decision:
+    """Return the unit; one other than the prompt asked for, that nobody stated, is remarked."""
+    if coordinates is not None:
+        was_held = coordinates.held
+        decision = coordinates.decide(xyxy, places, wh)
+        if was_held or decision.remark:
+            return decision
+        scale = decision.scale
+    else:
+        scale = decide_scale(xyxy, wh, expects_unit=decimals > 0)
+    guessed = len(xyxy) > 0 and scale is not UNIT and decimals > 0
+    return Decision(scale, f"coordinates read as {scale.name}" if guessed else "")
 
 
 def _sort_corners(xyxy: FloatArray, layouts: Sequence[str]) -> tuple[FloatArray, list[list[str]]]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.spatial.depth import median
+from lfmvl_ros.core.spatial.depth import BoolArray, median
 from lfmvl_ros.core.spatial.extent import Extent, points_of
 from lfmvl_ros.core.spatial.foreground import Foreground
 from lfmvl_ros.core.spatial.places import PickPoint
@@ -15,9 +15,9 @@ from lfmvl_ros.core.tracking import Intrinsics
 # The surface patch around the point that is taken for flat, as a share of the object's side.
 _RADIUS = 0.4
 _LEAST_POINTS = 8
-_ROUNDS = 6
+_ROUNDS = 5
 # Where patches are tried, in sides from the middle: the middle may be an edge between two faces.
-_TRIED = ((0.0, 0.0), (0.2, 0.0), (-0.2, 0.0), (0.0, 0.2), (0.0, -0.2))
+_TRIED = np.array(((0.0, 0.0), (0.2, 0.0), (-0.2, 0.0), (0.0, 0.2), (0.0, -0.2)))
 # Samples further from the plane than this many deviations are of another face.
 _TRIM = 2.0
 _LEAST_SIGMA_M = 0.0008
@@ -47,46 +47,66 @@ def find_pick_point(
     """
     points = points_of(lens, fore)
     middle = np.array([median(points[:, k]) for k in range(3)])
-    radius = _RADIUS * extent.side_m
-    found = []
-    for across, down in _TRIED:
-        aim = middle[:2] + np.array([across * extent.width_m, down * extent.height_m])
-        start = points[int(np.argmin(((points[:, :2] - aim) ** 2).sum(axis=1)))]
-        near = points[((points - start) ** 2).sum(axis=1) < radius**2]
-        fitted = _flat_part(near, start) if len(near) >= _LEAST_POINTS else None
-        if fitted is not None:
-            found.append(fitted)
-    if not found:
+    aims = middle[:2] + _TRIED * (extent.width_m, extent.height_m)
+    apart = points[None, :, :2] - aims[:, None]
+    starts = points[np.einsum("tnk,tnk->tn", apart, apart).argmin(axis=1)]
+    apart = points[None] - starts[:, None]
+    near = np.einsum("tnk,tnk->tn", apart, apart) < (_RADIUS * extent.side_m) ** 2
+    starts, near = _enough(starts, near)
+    if not len(starts):
         return None
-    point, normal, sigma = min(found, key=lambda fitted: fitted[2])
-    if sigma > _LARGEST_SIGMA_RAD:
+    means, normals, sigmas = _flat_parts(points - middle, near)
+    best = int(sigmas.argmin())
+    if sigmas[best] > _LARGEST_SIGMA_RAD:
         return None
+    start, normal = starts[best], normals[best]
+    if normal @ start > 0:
+        normal = -normal
+    point = start - ((start - middle - means[best]) @ normal) * normal
     along = point / np.linalg.norm(point)
     depth = float(along @ surface_covariance @ along)
     aside = (0.002 * point[2] + point[2] / lens.fx_px) ** 2
     covariance = np.outer(along, along) * depth + np.eye(3) * aside
-    return PickPoint(point, covariance, normal, sigma)
+    return PickPoint(point, covariance, normal, float(sigmas[best]))
 
 
-def _flat_part(
-    points: FloatArray, start: FloatArray
-) -> tuple[FloatArray, FloatArray, float] | None:
-    """Return the foot of ``start`` on a plane through most points, its normal and its sigma."""
-    kept = np.ones(len(points), dtype=bool)
+def _enough(starts: FloatArray, near: BoolArray) -> tuple[FloatArray, BoolArray]:
+    """Return the patches that have enough samples, without those that start at the same one."""
+    kept = np.count_nonzero(near, axis=1) >= _LEAST_POINTS
+    first = np.zeros(len(starts), dtype=bool)
+    first[np.unique(starts, axis=0, return_index=True)[1]] = True
+    return starts[kept & first], near[kept & first]
+
+
+def _flat_parts(points: FloatArray, near: BoolArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return a plane through most samples of each patch.
+
+    Args:
+        points: ``(N, 3)``.
+        near: ``(T, N)`` the samples of each patch, at least ``_LEAST_POINTS``.
+
+    Returns:
+        ``(T, 3)`` means and normals, and ``(T,)`` standard deviations of the normals, rad; infinite
+        where too few samples lie in one plane.
+    """
+    products = (points[:, :, None] * points[:, None]).reshape(-1, 9)
+    kept = near
     for _ in range(_ROUNDS):
-        used = points[kept]
-        if len(used) < _LEAST_POINTS:
-            return None
-        mean = used.mean(axis=0)
-        apart = used - mean
-        values, vectors = np.linalg.eigh(apart.T @ apart / len(used))
-        normal = vectors[:, 0]
-        off = np.abs((points - mean) @ normal)
-        spread = max(1.4826 * median(off[kept]), _LEAST_SIGMA_M)
-        kept = off < _TRIM * spread
-    if normal @ start > 0:
-        normal = -normal
-    count = max(_INDEPENDENT * np.count_nonzero(kept), 1.0)
-    tilt = np.sqrt(max(values[0], _LEAST_SIGMA_M**2) / (max(values[1], 1e-12) * count))
-    sigma = float(np.hypot(np.arctan(tilt), _LEAST_SIGMA_RAD))
-    return start - ((start - mean) @ normal) * normal, normal, sigma
+        weight = kept.astype(np.float64)
+        count = np.maximum(weight.sum(axis=1), 1.0)[:, None]
+        means = weight @ points / count
+        spread = (weight @ products / count).reshape(-1, 3, 3) - means[:, :, None] * means[:, None]
+        values, vectors = np.linalg.eigh(spread)
+        normals = vectors[:, :, 0]
+        off = np.abs(normals @ points.T - np.einsum("tk,tk->t", means, normals)[:, None])
+        ordered = np.sort(np.where(kept, off, np.inf), axis=1)
+        half = np.maximum(np.count_nonzero(kept, axis=1) - 1, 0) // 2
+        limit = ordered[np.arange(len(ordered)), half]
+        limit = _TRIM * np.maximum(1.4826 * limit, _LEAST_SIGMA_M)
+        kept = near & (off < limit[:, None])
+    number = np.count_nonzero(kept, axis=1)
+    independent = np.maximum(_INDEPENDENT * number, 1.0)
+    least, middle = np.maximum(values[:, 0], _LEAST_SIGMA_M**2), np.maximum(values[:, 1], 1e-12)
+    tilt = np.sqrt(least / (middle * independent))
+    sigmas = np.hypot(np.arctan(tilt), _LEAST_SIGMA_RAD)
+    return means, normals, np.where(number >= _LEAST_POINTS, sigmas, np.inf)

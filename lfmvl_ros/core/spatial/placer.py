@@ -9,21 +9,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.spatial.depth import DepthImage, sample_patch
-from lfmvl_ros.core.spatial.extent import Extent, measure_extent, points_of
+from lfmvl_ros.core.spatial.depth import DepthImage
 from lfmvl_ros.core.spatial.floor import floor_place, sized_place
-from lfmvl_ros.core.spatial.foreground import ExpectedDepth, Foreground, find_foreground
-from lfmvl_ros.core.spatial.fusion import FusedPlace
-from lfmvl_ros.core.spatial.pick import find_pick_point
+from lfmvl_ros.core.spatial.measure import Measured, measure
+from lfmvl_ros.core.spatial.memory import TrackMemory
 from lfmvl_ros.core.spatial.places import PickPoint, Place, Places, PlaceSource, Refusal
 from lfmvl_ros.core.spatial.rigid import RigidTransform
-from lfmvl_ros.core.spatial.shape import Located, locate
-from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking import Intrinsics, Tracks
-
-# Too few valid pixels: the same limit as in `find_foreground`, for a reason of its own.
-_LEAST_VALID = 0.02
-_SIZE_GUESS_SIGMA = 0.22
 
 
 @dataclass(frozen=True)
@@ -61,13 +53,13 @@ class PlacerOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class _Measured:
-    """One box in the optical frame."""
+class _View:
+    """What belongs to one image: tracks, depth, lens, and the camera's pose in the target frame."""
 
-    located: Located
-    fore: Foreground
-    extent: Extent
-    pick: PickPoint | None
+    tracks: Tracks
+    depth: DepthImage | None
+    lens: Intrinsics
+    camera: RigidTransform
 
 
 class Placer:
@@ -81,14 +73,12 @@ class Placer:
 
     def __init__(self, options: PlacerOptions | None = None) -> None:
         self._options = options or PlacerOptions()
-        self._fused: dict[int, FusedPlace] = {}
-        self._last: dict[int, Place] = {}
+        self._memories: dict[int, TrackMemory] = {}
         self._stamp_ns: int | None = None
 
     def restart(self) -> None:
         """Forget all objects: time has started again, or the tracker has."""
-        self._fused.clear()
-        self._last.clear()
+        self._memories.clear()
         self._stamp_ns = None
 
     def place(
@@ -113,16 +103,20 @@ class Placer:
             self.restart()
         self._stamp_ns = stamp
         ids = tracks.ids.tolist()
-        for gone in self._fused.keys() - set(ids):
-            del self._fused[gone]
-            self._last.pop(gone, None)
+        for gone in self._memories.keys() - set(ids):
+            del self._memories[gone]
         placed: dict[int, Place] = {}
         refused: dict[int, Refusal] = {}
         for row, track in enumerate(ids):
-            found = self._place_one(tracks, row, depth, lens, camera)
-            if isinstance(found, Refusal):
-                coasted = self._coast(track, stamp) if camera is not None else None
-                found = coasted or found
+            found: Place | Refusal
+            if lens is None:
+                found = Refusal.NO_INTRINSICS
+            elif camera is None:
+                found = Refusal.NO_TRANSFORM
+            else:
+                found = self._place_one(_View(tracks, depth, lens, camera), row)
+            if isinstance(found, Refusal) and camera is not None and track in self._memories:
+                found = self._memories[track].coasted(stamp, self._options.coast_s) or found
             if isinstance(found, Place) and found.sigma_m > self._options.max_sigma_m:
                 found = Refusal.TOO_UNCERTAIN
             if isinstance(found, Place):
@@ -131,113 +125,42 @@ class Placer:
                 refused[track] = found
         return Places(stamp, self._options.frame_id, placed, refused)
 
-    def _place_one(
-        self,
-        tracks: Tracks,
-        row: int,
-        depth: DepthImage | None,
-        lens: Intrinsics | None,
-        camera: RigidTransform | None,
-    ) -> Place | Refusal:
-        if lens is None:
-            return Refusal.NO_INTRINSICS
-        if camera is None:
-            return Refusal.NO_TRANSFORM
+    def _place_one(self, view: _View, row: int) -> Place | Refusal:
+        tracks = view.tracks
         size = self._options.sizes_m.get(tracks.labels[row])
         known = None if size is None else np.array(size, dtype=np.float64)
-        if self._options.source is not PlaceSource.DEPTH:
-            return self._without_depth(tracks, row, lens, camera, known)
-        missing = _unusable(depth, tracks)
-        if depth is None or missing is not None:
-            return missing or Refusal.NO_DEPTH
         box, track = tracks.xyxy_px[row], int(tracks.ids[row])
-        measured = self._measure(depth, lens, box, known, track, camera, tracks.stamp_ns)
+        if self._options.source is not PlaceSource.DEPTH:
+            found = self._without_depth(view, box, known)
+            return found if isinstance(found, Refusal) else self._fuse_simple(track, found, view)
+        missing = _unusable(view.depth, tracks)
+        if view.depth is None or missing is not None:
+            return missing or Refusal.NO_DEPTH
+        memory = self._memories.get(track)
+        measured = measure(
+            view.depth, view.lens, box, known, memory, view.camera, tracks.stamp_ns
+        )  # fmt: skip
         if isinstance(measured, Refusal):
             return measured
-        return self._fuse(track, measured, tracks.stamp_ns, lens, camera)
+        return self._fuse(track, measured, view)
 
     def _without_depth(
-        self,
-        tracks: Tracks,
-        row: int,
-        lens: Intrinsics,
-        camera: RigidTransform,
-        known: FloatArray | None,
+        self, view: _View, box: FloatArray, known: FloatArray | None
     ) -> Place | Refusal:
-        box, track = tracks.xyxy_px[row], int(tracks.ids[row])
         if self._options.source is PlaceSource.FLOOR:
-            found = floor_place(box, lens, tracks.wh, camera)
-        elif known is None:
-            found = Refusal.UNKNOWN_SIZE
-        else:
-            found = sized_place(box, lens, tracks.wh, known)
-            found = found if isinstance(found, Refusal) else _moved(found, camera)
-        return self._fuse_simple(track, found, tracks, camera)
+            return floor_place(box, view.lens, view.tracks.wh, view.camera)
+        if known is None:
+            return Refusal.UNKNOWN_SIZE
+        found = sized_place(box, view.lens, view.tracks.wh, known)
+        return found if isinstance(found, Refusal) else _moved(found, view.camera)
 
-    def _measure(
-        self,
-        depth: DepthImage,
-        lens: Intrinsics,
-        box: FloatArray,
-        known: FloatArray | None,
-        track: int,
-        camera: RigidTransform,
-        stamp_ns: int,
-    ) -> _Measured | Refusal:
-        patch = sample_patch(depth.depth_m, box)
-        if patch is None:
-            return Refusal.OUTSIDE_IMAGE
-        if patch.valid < _LEAST_VALID:
-            return Refusal.TOO_FEW_VALID
-        expected = self._expected(track, camera, stamp_ns)
-        if expected is None and known is not None:
-            expected = expected_by_size(box, lens, known)
-        fore = find_foreground(patch, lens.fx_px, expected)
-        if fore is None:
-            return Refusal.NO_FOREGROUND
-        extent = measure_extent(fore, lens, depth.wh)
-        located = locate(fore, extent, lens, known)
-        pick = find_pick_point(fore, extent, lens, located.surface_covariance)
-        fused = self._fused.get(track)
-        if fused is not None:
-            fused.predict(stamp_ns)
-            side = min(extent.width_m, extent.height_m)
-            earlier = fused.points(stamp_ns, camera.apply(located.surface_m), side)
-            pooled = _pooled(fore, earlier, lens, camera)
-            extent = measure_extent(pooled, lens, depth.wh)
-            whole = locate(pooled, extent, lens, known)
-            located = replace(
-                whole, surface_m=located.surface_m, surface_covariance=located.surface_covariance
-            )
-        return _Measured(located, fore, extent, pick)
-
-    def _expected(self, track: int, camera: RigidTransform, stamp_ns: int) -> ExpectedDepth | None:
-        """Return at what depth the track's surface should be, with room for its own movement."""
-        fused, last = self._fused.get(track), self._last.get(track)
-        if fused is None or last is None:
-            return None
-        age_s = max((stamp_ns - fused.measured_ns) * NS, 0.0)
-        z = float(camera.inverse().apply(last.surface_m + fused.velocity_m_s * age_s)[2])
-        sigma = float(np.sqrt(camera.rotation[:, 2] @ last.covariance @ camera.rotation[:, 2]))
-        return ExpectedDepth(z, sigma + 0.04 * abs(z) + 0.1 + 0.5 * age_s)
-
-    def _fuse(
-        self,
-        track: int,
-        measured: _Measured,
-        stamp_ns: int,
-        lens: Intrinsics,
-        camera: RigidTransform,
-    ) -> Place:
-        found = measured.located
-        centre = camera.apply(found.centre_m)
-        fused = self._update(
-            track, stamp_ns, centre, camera.rotate(found.centre_covariance), camera
-        )
-        surface = camera.apply(found.surface_m)
-        fused.add_points(stamp_ns, surface, camera.apply(points_of(lens, measured.fore)))
-        pick = measured.pick
-        place = Place(
+    def _fuse(self, track: int, measured: Measured, view: _View) -> Place:
+        found, camera, stamp_ns = measured.located, view.camera, view.tracks.stamp_ns
+        centre, covariance = camera.apply(found.centre_m), camera.rotate(found.centre_covariance)
+        memory = self._update(track, stamp_ns, centre, covariance, camera)
+        fused, surface = memory.fused, camera.apply(found.surface_m)
+        fused.add_points(stamp_ns, surface, camera.apply(measured.points_m))
+        memory.last = Place(
             fused.centre_m,
             fused.covariance,
             surface,
@@ -245,36 +168,24 @@ class Placer:
             found.size_m,
             axes=camera.rotation.copy(),
             velocity_m_s=fused.velocity_m_s,
-            seen=min(measured.fore.cover, 1.0),
-            pick=None
-            if pick is None
-            else PickPoint(
-                camera.apply(pick.point_m),
-                camera.rotate(pick.covariance),
-                camera.rotation @ pick.normal,
-                pick.normal_sigma_rad,
-            ),
+            seen=measured.seen,
+            pick=None if measured.pick is None else _pick_in(measured.pick, camera),
         )
-        self._last[track] = place
-        return place
+        return memory.last
 
-    def _fuse_simple(
-        self, track: int, found: Place | Refusal, tracks: Tracks, camera: RigidTransform
-    ) -> Place | Refusal:
-        if isinstance(found, Refusal):
-            return found
-        fused = self._update(track, tracks.stamp_ns, found.centre_m, found.covariance, camera)
-        centre, covariance = fused.centre_m, fused.covariance
-        place = replace(
+    def _fuse_simple(self, track: int, found: Place, view: _View) -> Place:
+        stamp_ns, camera = view.tracks.stamp_ns, view.camera
+        memory = self._update(track, stamp_ns, found.centre_m, found.covariance, camera)
+        centre, covariance = memory.fused.centre_m, memory.fused.covariance
+        memory.last = replace(
             found,
             centre_m=centre,
             covariance=covariance,
             surface_m=centre,
             surface_covariance=covariance,
-            velocity_m_s=fused.velocity_m_s,
+            velocity_m_s=memory.fused.velocity_m_s,
         )
-        self._last[track] = place
-        return place
+        return memory.last
 
     def _update(
         self,
@@ -283,38 +194,13 @@ class Placer:
         centre: FloatArray,
         covariance: FloatArray,
         camera: RigidTransform,
-    ) -> FusedPlace:
-        fused = self._fused.get(track)
-        if fused is None:
-            fused = self._fused[track] = FusedPlace(stamp_ns, centre, covariance, camera)
+    ) -> TrackMemory:
+        memory = self._memories.get(track)
+        if memory is None:
+            memory = self._memories[track] = TrackMemory(stamp_ns, centre, covariance, camera)
         else:
-            fused.update(stamp_ns, centre, covariance, camera)
-        return fused
-
-    def _coast(self, track: int, stamp_ns: int) -> Place | None:
-        """Return the predicted place of a track that could not be measured, for a while."""
-        fused, last = self._fused.get(track), self._last.get(track)
-        if fused is None or last is None:
-            return None
-        age_s = (stamp_ns - fused.measured_ns) * NS
-        if age_s > self._options.coast_s:
-            return None
-        shift = fused.velocity_m_s * age_s
-        fused.predict(stamp_ns)
-        covariance = fused.covariance
-        grown = covariance - last.covariance
-        surface = last.surface_covariance + (grown if np.linalg.eigvalsh(grown)[0] > 0 else 0.0)
-        return replace(
-            last,
-            centre_m=fused.centre_m,
-            covariance=covariance,
-            surface_m=last.surface_m + shift,
-            surface_covariance=surface,
-            velocity_m_s=fused.velocity_m_s,
-            seen=0.0,
-            source=PlaceSource.COASTED,
-            pick=None,
-        )
+            memory.fused.update(stamp_ns, centre, covariance, camera)
+        return memory
 
 
 def _unusable(depth: DepthImage | None, tracks: Tracks) -> Refusal | None:
@@ -325,12 +211,14 @@ def _unusable(depth: DepthImage | None, tracks: Tracks) -> Refusal | None:
     return Refusal.UNREGISTERED if depth.wh != tracks.wh or len(frames) > 1 else None
 
 
-def expected_by_size(box: FloatArray, lens: Intrinsics, size_m: FloatArray) -> ExpectedDepth:
-    """Return how far away an object of known size is, roughly, by the area of its box."""
-    sides = np.sort(size_m)
-    area = float((box[2] - box[0]) * (box[3] - box[1]))
-    depth = lens.fx_px * float(np.sqrt(sides[2] * sides[1] / area))
-    return ExpectedDepth(0.95 * depth, _SIZE_GUESS_SIGMA * depth)
+def _pick_in(pick: PickPoint, camera: RigidTransform) -> PickPoint:
+    """Return a pick point of the optical frame in the target frame."""
+    return PickPoint(
+        camera.apply(pick.point_m),
+        camera.rotate(pick.covariance),
+        camera.rotation @ pick.normal,
+        pick.normal_sigma_rad,
+    )
 
 
 def _moved(place: Place, camera: RigidTransform) -> Place:
@@ -342,22 +230,4 @@ def _moved(place: Place, camera: RigidTransform) -> Place:
         surface_m=centre,
         surface_covariance=covariance,
         axes=camera.rotation.copy(),
-    )
-
-
-def _pooled(
-    fore: Foreground, earlier_m: FloatArray, lens: Intrinsics, camera: RigidTransform
-) -> Foreground:
-    """Return the samples of an object with those of earlier images, as this camera sees them."""
-    points = camera.inverse().apply(earlier_m)
-    points = points[points[:, 2] > 0.05]
-    if not len(points):
-        return fore
-    u = points[:, 0] / points[:, 2] * lens.fx_px + lens.cx_px + 0.5
-    v = points[:, 1] / points[:, 2] * lens.fy_px + lens.cy_px + 0.5
-    return replace(
-        fore,
-        u_px=np.concatenate([fore.u_px, u]),
-        v_px=np.concatenate([fore.v_px, v]),
-        depth_m=np.concatenate([fore.depth_m, points[:, 2]]),
     )

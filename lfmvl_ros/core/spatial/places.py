@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 import numpy as np
 
@@ -99,6 +100,15 @@ class PickPoint:
         if not 0 < self.normal_sigma_rad < math.inf:
             raise ValueError(f"PickPoint.normal_sigma_rad must be > 0, got {self.normal_sigma_rad}")
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the part ``pick`` of :meth:`Places.documents`."""
+        return {
+            "point": _metres(self.point_m),
+            "covariance": _squares(self.covariance),
+            "normal": np.round(self.normal, 5).tolist(),
+            "normal_sigma_rad": round(self.normal_sigma_rad, 5),
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class Place:
@@ -175,3 +185,32 @@ class Places:
     def __post_init__(self) -> None:
         if both := self.by_id.keys() & self.refused.keys():
             raise ValueError(f"Places: tracks {sorted(both)} are both placed and refused")
+
+    def documents(self) -> dict[int, dict[str, Any]]:
+        """Return each place as the part ``place`` of ``track_states`` and ``grounding``, by id.
+
+        Metres, m/s and m^2 in ``frame_id``; ``size`` is along the axes of the camera at the stamp.
+        """
+        stamp = {"sec": self.stamp_ns // 10**9, "nanosec": self.stamp_ns % 10**9}
+        return {
+            track: {
+                "stamp": dict(stamp),
+                "frame_id": self.frame_id,
+                "source": place.source.value,
+                "position": _metres(place.centre_m),
+                "covariance": _squares(place.covariance),
+                "velocity": _metres(place.velocity_m_s),
+                "size": _metres(place.size_m),
+                "seen": round(place.seen, 3),
+                "pick": None if place.pick is None else place.pick.to_dict(),
+            }
+            for track, place in self.by_id.items()
+        }
+
+
+def _metres(values: FloatArray) -> list[float]:
+    return [float(value) for value in np.round(values, 5)]
+
+
+def _squares(covariance: FloatArray) -> list[list[float]]:
+    return [[float(f"{value:.5g}") for value in row] for row in covariance.tolist()]

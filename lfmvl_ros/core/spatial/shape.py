@@ -27,6 +27,15 @@ _FURTHEST_RIVAL = 0.15
 # An object of known size goes on behind a side that is hidden this much more than the other one.
 _HIDDEN = 0.15
 _LEAST_VARIANCE = 1e-8
+# Median size of a second difference of noise, in standard deviations: 0.6745 sqrt(6).
+_SECOND_DIFFERENCE = 1.65
+# Of the 1.55 deviations that noise alone puts between near and the surface, about half show in what
+# the weights make of it.
+_NEAR_DEVIATIONS = 0.8
+# Nothing is taken for thinner than this share of its width and height.
+_THINNEST = 0.3
+# Nor for deeper than this many times the longer of the two.
+_THICKEST = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,23 +189,34 @@ def middle_ray(extent: Extent, lens: Intrinsics, size_m: FloatArray | None) -> F
     return direction
 
 
+def visible_surface(fore: Foreground, lens: Intrinsics) -> FloatArray:
+    """Return ``(3,)`` the middle of the visible surface, in the optical frame, m."""
+    return ray(lens, median(fore.u_px), median(fore.v_px)) * fore.median_m
+
+
 def locate(
-    fore: Foreground, extent: Extent, lens: Intrinsics, known_size_m: FloatArray | None = None
+    fore: Foreground,
+    extent: Extent,
+    lens: Intrinsics,
+    known_size_m: FloatArray | None = None,
+    surface_of: Foreground | None = None,
 ) -> Located:
     """Return where an object is, from its samples.
 
     Args:
-        fore: the samples.
+        fore: the samples, also those of earlier images.
         extent: their shape.
         lens: of the camera.
         known_size_m: ``(3,)`` the object's full extents in any order, where they are known.
+        surface_of: the samples of the newest image alone, whose surface is returned; None where
+            ``fore`` holds no others.
     """
     size = None if known_size_m is None else paired_sizes(known_size_m, extent)
     middle = middle_ray(extent, lens, size)
     fitted = weights.PLAIN if size is None else weights.SIZED
     if size is None:
         behind, scale = float(fitted.centre @ centre_terms(extent)), extent.side_m
-        size = np.array([extent.width_m, extent.height_m, max(2 * behind, extent.spread_m)])
+        size = np.array([extent.width_m, extent.height_m, _thickness(fore, extent, behind)])
     else:
         behind, scale = float(fitted.centre @ sized_terms(extent, size)), float(size.mean())
     depth = extent.near_m + max(behind, 0.0)
@@ -205,17 +225,28 @@ def locate(
         float(fitted.lateral_variance @ lateral_variance_terms(fore, extent, lens.fx_px, k))
         for k in (0, 1)
     ]
-    surface = ray(lens, median(fore.u_px), median(fore.v_px))
+    surface = visible_surface(surface_of or fore, lens)
     near = float(weights.SURFACE_VARIANCE @ surface_variance_terms(fore, extent))
     aside = np.square([0.1 * extent.width_m, 0.1 * extent.height_m])
     aside += (extent.median_m / lens.fx_px) ** 2
     return Located(
-        surface * fore.median_m,
-        _along_ray(surface, near, aside),
+        surface,
+        _along_ray(surface / surface[2], near, aside),
         middle * depth,
         _along_ray(middle, along, np.array(across)),
         size,
     )
+
+
+def _thickness(fore: Foreground, extent: Extent, behind_m: float) -> float:
+    """Return how deep an object is whose middle is ``behind_m`` behind its near side, m.
+
+    Noise makes the near side seem nearer than it is, so its share is taken off.
+    """
+    sigma_m = fore.noise / _SECOND_DIFFERENCE * extent.median_m
+    thick = 2 * (behind_m - _NEAR_DEVIATIONS * sigma_m)
+    longest = max(extent.width_m, extent.height_m)
+    return float(np.clip(thick, _THINNEST * extent.side_m, _THICKEST * longest))
 
 
 def _along_ray(direction: FloatArray, along: float, across: FloatArray) -> FloatArray:

@@ -118,11 +118,15 @@ class Tracks:
         """Rows of the tracks that have been confirmed; the others are tentative."""
         return [i for i, state in enumerate(self.state) if state.is_established]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, places: Mapping[int, Mapping[str, Any]] | None = None) -> dict[str, Any]:
         """Return the JSON document of topic ``track_states`` (schema ``lfmvl/track_states/1``).
 
         ``bbox`` is normalised x1, y1, x2, y2; ``velocity`` (px/s) and ``covariance`` (px^2, rows of
         the 4x4 matrix of centre x, centre y, width, height) are in pixels.
+
+        Args:
+            places: where objects are, by id
+                (:meth:`lfmvl_ros.core.spatial.places.Places.documents`); the others have none.
 
         >>> Tracks(stamp_ns=1_500_000_000, camera="left", wh=(640, 480)).to_dict()["stamp"]
         {'sec': 1, 'nanosec': 500000000}
@@ -137,7 +141,7 @@ class Tracks:
             "height": self.wh[1],
             "tracks": [
                 {
-                    "id": int(self.ids[i]),
+                    "id": number,
                     "label": self.labels[i],
                     "confidence": round(float(self.scores[i]), 4),
                     "state": self.state[i].value,
@@ -146,6 +150,7 @@ class Tracks:
                     "covariance": np.round(self.covariance[i], 3).tolist(),
                     "age_s": round(float(self.age_s[i]), 3),
                 }
-                for i in range(len(self))
+                | ({"place": places[number]} if places and number in places else {})
+                for i, number in enumerate(self.ids.tolist())
             ],
         }

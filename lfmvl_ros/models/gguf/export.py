@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.models.checkpoint_files import check_directory
+from lfmvl_ros.models.checkpoint_files import ARCHITECTURE, check_directory
 from lfmvl_ros.models.gguf.metadata import (
     CheckpointFacts,
     add_text_metadata,
@@ -67,7 +67,7 @@ def export_gguf(
             f"writing GGUF files needs the package gguf, which can't be imported ({error}); "
             f"{_INSTALL}"
         ) from error
-    check_directory(folder)
+    check_directory(folder, only=ARCHITECTURE)
     tensors = _translated(folder)
     shapes = {tensor.name: tensor.stored.shape for tensor in tensors}
     facts = CheckpointFacts.read(folder, name, shapes)

@@ -23,7 +23,11 @@ import torch.nn.functional as F
 
 
 def attention(
-    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, prompt: int
+    queries: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    prompt: int,
+    window: int = 0,
 ) -> torch.Tensor:
     """Attention of the last positions over all up to each.
 
@@ -32,37 +36,51 @@ def attention(
         keys: ``(kv heads, positions, width)``.
         values: of the same shape.
         prompt: how many of the T, from the first on, are read as one text.
+        window: how many positions a query attends to, its own included; 0 is all of them.
 
     Returns:
         ``(T, heads * width)``.
     """
-    (kv_heads, stop, width), count = keys.shape, queries.shape[1]
+    count = queries.shape[1]
+    if window and keys.shape[1] > window + count - 1:  # no query reaches what lies before
+        least = keys.shape[1] - window - count + 1
+        keys, values = keys[:, least:], values[:, least:]
+    kv_heads, _, width = keys.shape
     if count > 1 and _is_delicate(keys):
-        return _one_by_one(queries, keys, values, prompt)
+        return _one_by_one(queries, keys, values, prompt, window)
     if count == 1 and keys.dtype == torch.float32:
         # The query heads of a group as the rows of one matrix: nothing repeated.
         queries = queries.reshape(kv_heads, -1, width)
         weights = torch.bmm(queries, keys.transpose(1, 2)) * width**-0.5
         return torch.bmm(torch.softmax(weights, dim=-1), values).reshape(1, -1)
+    return _block(queries, keys, values, window)
+
+
+def _block(
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, window: int
+) -> torch.Tensor:
+    count, stop = queries.shape[1], keys.shape[1]
     mask = None
-    if stop > count > 1:
+    if count > 1 and (stop > count or 0 < window < stop):
         mask = torch.ones(count, stop, dtype=torch.bool, device=keys.device).tril_(stop - count)
-    return _sdpa(queries, keys, values, attn_mask=mask, is_causal=stop == count)
+        if window:
+            mask.triu_(stop - count - window + 1)
+    return _sdpa(queries, keys, values, attn_mask=mask, is_causal=mask is None and stop == count)
 
 
 def _one_by_one(
-    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, prompt: int
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, prompt: int, window: int
 ) -> torch.Tensor:
     """The same, bit for bit what one query at a time gives."""
     count, stop = queries.shape[1], keys.shape[1]
     parts = []
     if prompt:
-        parts.append(
-            _sdpa(queries[:, :prompt], keys[:, :prompt], values[:, :prompt], is_causal=True)
-        )
+        parts.append(_block(queries[:, :prompt], keys[:, :prompt], values[:, :prompt], window))
     for place in range(prompt, count):
         seen = stop - count + place + 1
-        parts.append(_sdpa(queries[:, place : place + 1], keys[:, :seen], values[:, :seen]))
+        first = max(0, seen - window) if window else 0
+        one = queries[:, place : place + 1]
+        parts.append(_sdpa(one, keys[:, first:seen], values[:, first:seen]))
     return joined(parts)
 
 

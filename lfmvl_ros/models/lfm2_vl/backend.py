@@ -23,6 +23,7 @@ from lfmvl_ros.core.image_tokens import (
     count_image_tokens,
     settings_for_budget,
 )
+from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.prompt import Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 from lfmvl_ros.models.calibration_file import read_calibration
@@ -64,7 +65,9 @@ class Lfm2VlBackend:
         use_runner: bool = True,
     ) -> None:
         self._name, self._template = name, template
+        self.coordinates = CoordinateScale(template.scale, name)
         self.calibration: Calibration | None = None
+        self.remark = ""
         self._model, self._processor = model, processor
         self._builder = InputBuilder(model, processor)
         self._texts = TokenTexts(processor.tokenizer)
@@ -309,8 +312,8 @@ def _runner_of(model: Any) -> Lfm2Runner | None:
     if Lfm2Runner.supports(model):
         return Lfm2Runner(model)
     _log.warning(
-        "this checkpoint's language model is not of the plain LFM2 kind: its answers are written "
-        "by transformers' generate, one token to a forward pass"
+        "this checkpoint's language model is not of the plain LFM2 or LFM3 kind: its answers are "
+        "written by transformers' generate, one token to a forward pass"
     )
     return None
 

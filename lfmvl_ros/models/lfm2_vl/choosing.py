@@ -43,7 +43,9 @@ def chooser_for(settings: GenerationSettings, prompt_ids: torch.Tensor, width: i
     if settings.repetition_penalty != 1:
         penalty = Penalty.of(settings.repetition_penalty, prompt_ids, width)
     if settings.temperature > 0:
-        return Sampled(settings.temperature, settings.min_p, penalty)
+        return Sampled(
+            settings.temperature, settings.min_p, penalty, settings.top_k, settings.top_p
+        )
     return Greedy(penalty)
 
 
@@ -106,16 +108,21 @@ class Sampled:
         temperature: > 0.
         min_p: drop tokens below this share of the likeliest one (Nguyen et al., 2024,
             arXiv:2407.01082).
+        top_k: keep this many of the likeliest tokens, and equals of the last one; 0 keeps all.
+        top_p: keep the likeliest tokens that have this probability together (Holtzman et al.,
+            2020, arXiv:1904.09751); 1 keeps all.
     """
 
     temperature: float
     min_p: float
     penalty: Penalty | None = None
+    top_k: int = 0
+    top_p: float = 1.0
 
     def choose(self, logits: torch.Tensor, proposed: Sequence[int]) -> list[int]:
         """Choose; see :class:`Chooser`. Uses torch's global random numbers, one draw a token."""
         scores = logits if self.penalty is None else self.penalty(logits, proposed)
-        scores = scores / self.temperature
+        scores = self._kept(scores / self.temperature)
         chances = scores.softmax(dim=-1)
         unlikely = chances < self.min_p * chances.amax(dim=-1, keepdim=True)
         chances = scores.masked_fill(unlikely, -torch.inf).softmax(dim=-1)
@@ -127,3 +134,15 @@ class Sampled:
         if self.penalty is not None:
             self.penalty.add(chosen)
         return chosen
+
+    def _kept(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return scores ``(rows, vocabulary)`` with what top-k and then top-p drop at -inf."""
+        if self.top_k:
+            least = scores.topk(min(self.top_k, scores.shape[-1]))[0][:, -1:]
+            scores = scores.masked_fill(scores < least, -torch.inf)
+        if self.top_p < 1:
+            rising, order = scores.sort(descending=False)
+            dropped = rising.softmax(dim=-1).cumsum(dim=-1) <= 1 - self.top_p
+            dropped[:, -1:] = False
+            scores = scores.masked_fill(dropped.scatter(1, order, dropped), -torch.inf)
+        return scores

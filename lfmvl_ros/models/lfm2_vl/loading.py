@@ -11,7 +11,13 @@ from typing import Any
 import torch
 
 from lfmvl_ros.core.errors import UserError, describe
-from lfmvl_ros.models.checkpoint_files import ARCHITECTURE, NO_REMOTE_CODE, check_directory
+from lfmvl_ros.models.checkpoint_files import (
+    ARCHITECTURE,
+    ARCHITECTURES,
+    NO_REMOTE_CODE,
+    check_architecture,
+    check_directory,
+)
 
 _DTYPES = {
     "float32": torch.float32,
@@ -68,6 +74,7 @@ def load_checkpoint(source: str, device: torch.device, dtype: torch.dtype) -> tu
     if local:
         check_directory(Path(source))
     from lfmvl_ros.models.lfm2_vl.image_processing import register_image_processor
+    from lfmvl_ros.models.lfm2_vl.image_text_processor import ImageTextProcessor
 
     register_image_processor()
     _quiet_transformers()
@@ -75,12 +82,11 @@ def load_checkpoint(source: str, device: torch.device, dtype: torch.dtype) -> tu
 
     try:
         config = AutoConfig.from_pretrained(source, **NO_REMOTE_CODE)
-        if config.model_type != ARCHITECTURE:
-            raise UserError(
-                f"{source} is a model of type {config.model_type!r}, and this package runs LFM2-VL "
-                f"({ARCHITECTURE!r}) only; choose one of that family"
-            )
-        processor = AutoProcessor.from_pretrained(source, **NO_REMOTE_CODE)
+        check_architecture(config.model_type, source)
+        if config.model_type == ARCHITECTURE:
+            processor = AutoProcessor.from_pretrained(source, **NO_REMOTE_CODE)
+        else:
+            processor = ImageTextProcessor.load(source, config.image_token_id)
         model, found = AutoModelForImageTextToText.from_pretrained(
             source,
             config=config,
@@ -115,7 +121,7 @@ def _why(source: str, local: bool, error: Exception) -> str:
     if "trust_remote_code" in str(error):
         return (
             f"the checkpoint {source} brings Python files of its own, which this package never "
-            f"runs; choose a checkpoint of the LFM2-VL family ({ARCHITECTURE!r})"
+            f"runs; choose a checkpoint of the families {' and '.join(ARCHITECTURES.values())}"
         )
     reason = describe(error).rstrip(". ")
     if local:

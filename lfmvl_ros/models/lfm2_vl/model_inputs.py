@@ -38,8 +38,12 @@ class ModelInputs:
     vision_s: float
 
 
-def processor_options(rules: ImageTokenSettings) -> dict[str, Any]:
+def processor_options(rules: ImageTokenSettings, image_processor: Any) -> dict[str, Any]:
     """Return the rules that change at run time in the image processor's own words."""
+    if hasattr(image_processor, "merge_size"):  # Qwen2-VL's, of LFM3-VL
+        area = rules.unit_px**2
+        limits = {"shortest_edge": rules.min_tokens * area, "longest_edge": rules.max_tokens * area}
+        return {"size": limits}
     return {
         "min_image_tokens": rules.min_tokens,
         "max_image_tokens": rules.max_tokens,
@@ -85,13 +89,14 @@ class InputBuilder:
             text=[self.chat(prompt.text) for prompt in prompts],
             images=[[frame.pixels] for frame in frames],
             images_kwargs={
-                **processor_options(rules),
+                **processor_options(rules, self._processor.image_processor),
                 "input_data_format": "channels_last",
             },
             text_kwargs={"padding": True},
             return_tensors="pt",
         )
-        features = trim_padding(features)
+        if "spatial_shapes" in features:
+            features = trim_padding(features)
         device = self._model.device
         features = {key: value.to(device) for key, value in features.items()}
         synchronize()
@@ -142,14 +147,10 @@ class InputBuilder:
 
     def _look(self, features: dict[str, torch.Tensor], dtype: torch.dtype) -> torch.Tensor:
         """Run the vision tower; ``(image tokens, width)``."""
-        return torch.cat(
-            self._model.get_image_features(
-                pixel_values=features["pixel_values"].to(dtype),
-                spatial_shapes=features["spatial_shapes"],
-                pixel_attention_mask=features["pixel_attention_mask"],
-                return_dict=True,
-            ).pooler_output
-        ).to(dtype)
+        images = {k: v for k, v in features.items() if k not in ("input_ids", "attention_mask")}
+        images["pixel_values"] = images["pixel_values"].to(dtype)
+        seen = self._model.get_image_features(**images, return_dict=True)
+        return torch.cat(list(seen.pooler_output)).to(dtype)
 
 
 def _fingerprint(frame: Frame) -> tuple[tuple[int, int], bytes]:

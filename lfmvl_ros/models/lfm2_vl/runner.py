@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LFM2's language tower, run directly, at a fraction of the overhead.
+"""The language tower of LFM2 and LFM3, run directly, at a fraction of the overhead.
 
 The runner uses the loaded model's own weights with buffers indexed by position: keys and values of
 the attention layers, and the inputs of the short convolutions. Appending writes behind a row's
@@ -24,13 +24,17 @@ from lfmvl_ros.models.lfm2_vl.attention import attention, joined, product
 from lfmvl_ros.models.lfm2_vl.row_memory import MemoryShape, RowMemory, Span
 
 _KEPT_ROWS = 8  # buffers kept for the next batch
+_LAYERS = {"conv", "full_attention", "sliding_attention"}
+_ROPE = {"Lfm2Model": {"default"}, "Lfm3Model": {"default", "proportional"}}
+"""Towers that can be run, and the kinds of rotary embedding that they may have."""
 
 
 @dataclass(eq=False)
 class _Layer:
-    """Weights of one block."""
+    """Weights of one block; the norms behind its halves, gate and window are LFM3's."""
 
     place: int
+    kind: str  # as the configuration calls it
 
     norm: torch.Tensor
     ff_norm: torch.Tensor
@@ -43,6 +47,10 @@ class _Layer:
     kernel: torch.Tensor | None = None  # (K, width) float32, convolution only
     kernel_bias: torch.Tensor | None = None
     head_norm: torch.Tensor | None = None  # (heads + kv heads, head width), attention only
+    norm_after: torch.Tensor | None = None
+    ff_norm_after: torch.Tensor | None = None
+    gated: bool = False  # one gate a head, behind the values in ``first``
+    window: int = 0  # positions that a query attends to, its own included; 0: all
 
 
 def _fused(*linears: Any) -> torch.Tensor:
@@ -60,7 +68,7 @@ def _fused(*linears: Any) -> torch.Tensor:
 
 
 class Lfm2Runner:
-    """The language tower of a loaded ``Lfm2VlForConditionalGeneration``."""
+    """The language tower of a loaded LFM2-VL or LFM3-VL model."""
 
     def __init__(self, model: Any) -> None:
         tower = model.model.language_model
@@ -73,7 +81,8 @@ class Lfm2Runner:
         self._head_width = int(
             getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         )
-        self._layers = [self._layer(*item) for item in enumerate(tower.layers)]
+        kinds = enumerate(zip(config.layer_types, tower.layers, strict=False))
+        self._layers = [self._layer(place, *item, config) for place, item in kinds]
         self._shape = MemoryShape(
             tuple(layer.kernel is not None for layer in self._layers),
             self._embedding.shape[1],
@@ -81,7 +90,8 @@ class Lfm2Runner:
             self._kv_heads,
             self._head_width,
         )
-        self._cos = self._sin = torch.empty(0)
+        self._angle_tables: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._one_rotary = type(tower).__name__ == "Lfm2Model"  # for all kinds of layers
         self._rows: list[RowMemory] = []
 
     def rows(self, count: int) -> list[RowMemory]:
@@ -109,12 +119,15 @@ class Lfm2Runner:
     def supports(model: Any) -> bool:
         """True for the plain architecture: no quantised layers, standard rotary embedding."""
         tower: Any = getattr(getattr(model, "model", None), "language_model", None)
-        if type(tower).__name__ != "Lfm2Model" or getattr(tower, "hf_quantizer", None):
+        known_ropes = _ROPE.get(type(tower).__name__)
+        if known_ropes is None or getattr(tower, "hf_quantizer", None):
             return False
-        config = tower.config
+        config, ropes = tower.config, tower.config.rope_parameters
+        kinds = ropes.values() if all(isinstance(v, dict) for v in ropes.values()) else [ropes]
         return (
-            set(config.layer_types) <= {"conv", "full_attention"}
-            and config.rope_parameters.get("rope_type", "default") == "default"
+            set(config.layer_types) <= _LAYERS
+            and {kind.get("rope_type", "default") for kind in kinds} <= known_ropes
+            and not getattr(config, "attention_bias", False)
             and model.device.type in ("cpu", "cuda")
             and all(
                 type(module) is torch.nn.Linear
@@ -123,14 +136,17 @@ class Lfm2Runner:
             )
         )
 
-    def _layer(self, place: int, layer: Any) -> _Layer:
+    def _layer(self, place: int, kind: str, layer: Any, config: Any) -> _Layer:
         mlp = layer.feed_forward
         shared = {
             "place": place,
+            "kind": kind,
             "norm": layer.operator_norm.weight,
             "ff_norm": layer.ffn_norm.weight,
             "ff_in": _fused(mlp.w1, mlp.w3),
             "ff_out": mlp.w2.weight,
+            "norm_after": getattr(getattr(layer, "post_operator_norm", None), "weight", None),
+            "ff_norm_after": getattr(getattr(layer, "post_ffn_norm", None), "weight", None),
         }
         if not layer.is_attention_layer:
             conv = layer.conv
@@ -144,16 +160,29 @@ class Lfm2Runner:
                 kernel_bias=conv.conv.bias,
             )
         attention = layer.self_attn
-        norms = [attention.q_layernorm.weight] * self._heads
-        norms += [attention.k_layernorm.weight] * self._kv_heads
+        if self._is_lfm3(attention):
+            q_norm, k_norm, last = attention.q_norm, attention.k_norm, attention.o_proj
+        else:
+            q_norm, k_norm, last = (
+                attention.q_layernorm, attention.k_layernorm, attention.out_proj,
+            )  # fmt: skip
+        gate = getattr(attention, "g_proj", None)
+        parts = [attention.q_proj, attention.k_proj, attention.v_proj, *([gate] if gate else [])]
+        norms = [q_norm.weight] * self._heads + [k_norm.weight] * self._kv_heads
         return _Layer(
             **shared,
-            first=_fused(attention.q_proj, attention.k_proj, attention.v_proj),
+            first=_fused(*parts),
             first_bias=None,
-            last=attention.out_proj.weight,
+            last=last.weight,
             last_bias=None,
             head_norm=torch.stack(norms),
+            gated=gate is not None,
+            window=int(config.sliding_window or 0) if kind == "sliding_attention" else 0,
         )
+
+    @staticmethod
+    def _is_lfm3(attention: Any) -> bool:
+        return hasattr(attention, "o_proj")
 
     def _norm(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         if x.dtype == torch.float32 and weight.ndim == 1:
@@ -208,15 +237,18 @@ class Lfm2Runner:
             prompt = 0 if row.length else count + 1 - (last[index] if last is not None else 1)
             spans.append(Span(row, first, count, row.length, prompt))
             first += count
-        angles = self._angles(spans)
+        angles: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
         for layer in self._layers:
             first_in = product(self._norm(x, layer.norm), layer.first, layer.first_bias)
             if layer.kernel is not None:
-                x = x + self._convolve(layer, first_in, spans)
+                mixed = self._convolve(layer, first_in, spans)
             else:
-                x = x + self._attend(layer, first_in, spans, angles)
+                if layer.kind not in angles:
+                    angles[layer.kind] = self._angles(spans, layer.kind)
+                mixed = self._attend(layer, first_in, spans, angles[layer.kind])
+            x = x + self._after(mixed, layer.norm_after)
             gate, up = product(self._norm(x, layer.ff_norm), layer.ff_in).chunk(2, dim=-1)
-            x = x + product(F.silu(gate) * up, layer.ff_out)
+            x = x + self._after(product(F.silu(gate) * up, layer.ff_out), layer.ff_norm_after)
         for span in spans:
             span.row.length = span.stop
         if last is not None:
@@ -224,19 +256,24 @@ class Lfm2Runner:
             x = joined([x[end - few : end] for end, few in zip(ends, last, strict=True)])
         return product(self._norm(x, self._final_norm), self._head).float()
 
-    def _angles(self, spans: Sequence[Span]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cosine and sine of the spans' positions, each ``(T, 1, head width)``."""
+    def _after(self, x: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+        return x if weight is None else self._norm(x, weight)
+
+    def _angles(self, spans: Sequence[Span], kind: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosine and sine of the spans' positions in layers of a kind, ``(T, 1, head width)``."""
         most = max(span.row.capacity for span in spans)
-        if len(self._cos) < most:
+        found = self._angle_tables.get(kind)
+        if found is None or len(found[0]) < most:
             like, half = self._embedding, self._head_width // 2
             positions = torch.arange(most, device=like.device)[None]
-            cos, sin = self._rotary(like.new_zeros(1, 1, 1), position_ids=positions)
+            options = {} if self._one_rotary else {"layer_type": kind}
+            cos, sin = self._rotary(like.new_zeros(1, 1, 1), position_ids=positions, **options)
             # rotate_half() as a roll: the sign it needs goes into the sine.
-            self._cos = cos[0][:, None]
-            self._sin = torch.cat([-sin[0][:, :half], sin[0][:, half:]], dim=-1)[:, None]
+            sin = torch.cat([-sin[0][:, :half], sin[0][:, half:]], dim=-1)
+            found = self._angle_tables[kind] = (cos[0][:, None], sin[:, None])
         return (
-            joined([self._cos[span.start : span.stop] for span in spans]),
-            joined([self._sin[span.start : span.stop] for span in spans]),
+            joined([found[0][span.start : span.stop] for span in spans]),
+            joined([found[1][span.start : span.stop] for span in spans]),
         )
 
     def _convolve(self, layer: _Layer, bcx: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
@@ -268,9 +305,12 @@ class Lfm2Runner:
         """Causal grouped-query attention of each row over all of its positions."""
         assert layer.head_norm is not None
         width, rotated = self._head_width, self._heads + self._kv_heads
-        heads = qkv.view(len(qkv), rotated + self._kv_heads, width)
+        gates = None
+        if layer.gated:
+            qkv, gates = qkv[:, : -self._heads], qkv[:, -self._heads :]
+        heads = qkv.reshape(len(qkv), rotated + self._kv_heads, width)
         qk = self._norm(heads[:, :rotated], layer.head_norm)
-        qk = qk * angles[0] + qk.roll(width // 2, -1) * angles[1]
+        qk = (qk * angles[0] + qk.roll(width // 2, -1) * angles[1]).to(qk.dtype)
         parts = []
         for span in spans:
             start, stop, cut = span.start, span.stop, span.cut
@@ -278,5 +318,11 @@ class Lfm2Runner:
             keys[:, start:stop] = qk[cut, self._heads :].transpose(0, 1)
             values[:, start:stop] = heads[cut, rotated:].transpose(0, 1)
             queries = qk[cut, : self._heads].transpose(0, 1)
-            parts.append(attention(queries, keys[:, :stop], values[:, :stop], span.prompt))
-        return product(joined(parts), layer.last)
+            parts.append(
+                attention(queries, keys[:, :stop], values[:, :stop], span.prompt, layer.window)
+            )
+        out = joined(parts)
+        if gates is not None:
+            split = out.reshape(len(out), self._heads, width)
+            out = (split * gates.sigmoid()[..., None]).reshape(len(out), -1)
+        return product(out, layer.last)

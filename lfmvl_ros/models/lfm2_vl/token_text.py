@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 _CONTROL = re.compile(r"<\|.*\|>|<image>")
+_THOUGHT = re.compile(r"</?think(?:ing)?>")
+"""Text even where a checkpoint declares it special: it parts thoughts from the answer."""
 
 
 def byte_alphabet() -> dict[str, int]:
@@ -36,11 +38,15 @@ class TokenTexts:
         self._alphabet = byte_alphabet()
         self._known: dict[int, bytes] = {}
         self._added = {id_: t.content for id_, t in tokenizer.added_tokens_decoder.items()}
-        self.control_ids = frozenset(tokenizer.all_special_ids) | {
+        special = set(tokenizer.all_special_ids)
+        special |= {
             id_
             for id_, token in tokenizer.added_tokens_decoder.items()
             if token.special or _CONTROL.fullmatch(token.content)
         }
+        self.control_ids = frozenset(
+            id_ for id_ in special if not _THOUGHT.fullmatch(self._added.get(id_, ""))
+        )
 
     def _bytes(self, id_: int) -> bytes:
         known = self._known.get(id_)

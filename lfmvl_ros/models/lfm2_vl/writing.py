@@ -96,7 +96,12 @@ def generation_config(
         "use_cache": True,
     }
     if settings.temperature > 0:
-        options.update(temperature=settings.temperature, min_p=settings.min_p, top_k=0, top_p=1.0)
+        options.update(
+            temperature=settings.temperature,
+            min_p=settings.min_p,
+            top_k=settings.top_k,
+            top_p=settings.top_p,
+        )
     return GenerationConfig(**options)
 
 

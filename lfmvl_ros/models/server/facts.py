@@ -21,7 +21,7 @@ from lfmvl_ros.core.prompt import CARD_TEMPLATE, PromptTemplate
 from lfmvl_ros.core.user_files import is_regular_file, read_json_object, user_path
 from lfmvl_ros.core.whole_files import write_json
 from lfmvl_ros.models.calibration_file import read_calibration
-from lfmvl_ros.models.catalog import find
+from lfmvl_ros.models.catalog import CatalogEntry, copy_of, find
 from lfmvl_ros.models.checkpoint_files import image_rules
 
 SCHEMA = "lfmvl/gguf/1"
@@ -41,12 +41,14 @@ class ModelFacts:
         template: how it is asked for boxes.
         rules: its image token limits. Never split: tiles are made by the server, if at all.
         calibration: of its confidences, where it has one.
+        remark: what it can't do; "" for nothing.
     """
 
     name: str = ""
     template: PromptTemplate = CARD_TEMPLATE
     rules: ImageTokenSettings = FAMILY_RULES
     calibration: Fitted | None = None
+    remark: str = ""
 
 
 def facts_of(name: str) -> ModelFacts | None:
@@ -67,14 +69,14 @@ def facts_of(name: str) -> ModelFacts | None:
     if path.suffix == ".json" and is_regular_file(path):
         return read_facts(path)
     if is_regular_file(path / "config.json"):
-        return _directory(path, name, CARD_TEMPLATE)
+        return _directory(path, name, copy_of(str(path)))
     entry = find(name)
     if entry is None:
         return None
     if entry.directory:
-        return _directory(Path(entry.source), entry.name, entry.template)
+        return _directory(Path(entry.source), entry.name, entry)
     rules = replace(entry.image_tokens(), split=False)
-    return ModelFacts(entry.id, entry.template, rules)
+    return ModelFacts(entry.id, entry.template, rules, remark=entry.remark)
 
 
 def spellings(id_: str) -> tuple[str, ...]:
@@ -88,9 +90,11 @@ def spellings(id_: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((id_, last, bare)))
 
 
-def _directory(folder: Path, name: str, template: PromptTemplate) -> ModelFacts:
+def _directory(folder: Path, name: str, entry: CatalogEntry | None) -> ModelFacts:
     rules = replace(image_rules(folder), split=False)
-    return ModelFacts(name, template, rules, read_calibration(folder))
+    template = entry.template if entry else CARD_TEMPLATE
+    calibration = read_calibration(folder)
+    return ModelFacts(name, template, rules, calibration, entry.remark if entry else "")
 
 
 def write_facts(path: Path, folder: Path, *, name: str, kind: str) -> Path:
@@ -102,8 +106,8 @@ def write_facts(path: Path, folder: Path, *, name: str, kind: str) -> Path:
         name: its catalogue name, "" where it has none.
         kind: precision of the export.
     """
-    entry = find(name) if name else None
-    known = _directory(folder, name or folder.name, entry.template if entry else CARD_TEMPLATE)
+    entry = find(name) if name else copy_of(str(folder))
+    known = _directory(folder, name or folder.name, entry)
     template, rules = known.template, known.rules
     document = {
         "schema": SCHEMA,
@@ -113,7 +117,9 @@ def write_facts(path: Path, folder: Path, *, name: str, kind: str) -> Path:
             "name": template.name,
             "text": template.text,
             "decimals": template.decimals,
+            "scale": template.scale,
         },
+        "remark": known.remark,
         "image": {"min_tokens": rules.min_tokens, "max_tokens": rules.max_tokens},
         "calibration": known.calibration.to_document() if known.calibration else None,
     }
@@ -143,6 +149,7 @@ def read_facts(path: Path) -> ModelFacts:
             PromptTemplate(**document["prompt"]),
             ImageTokenSettings(split=False, **document["image"]),
             calibration,
+            str(document.get("remark", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} can't be used ({error}); export the checkpoint again") from error

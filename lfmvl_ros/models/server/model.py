@@ -14,6 +14,7 @@ from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_rules import wanted_rules
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
+from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.prompt import Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes
 from lfmvl_ros.core.safe_text import safe_text
@@ -110,11 +111,12 @@ class ServerModel:
         notice: str = "",
         problem: str = "",
     ) -> None:
-        self.notice, self.problem = notice, problem
+        self.notice, self.problem, self.remark = notice, problem, facts.remark
         if problem:
             _log.warning("%s: %s", address.where, problem)
         self._address, self._facts, self._name = address, facts, name
         self._model_id, self._key = model_id, key
+        self.coordinates = CoordinateScale(facts.template.scale, name)
         self._reachable = True
         self._not_before_s = 0.0
         self._warned: set[str] = set()

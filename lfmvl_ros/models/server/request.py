@@ -84,6 +84,7 @@ def _request(
     Names differ between servers, and unknown ones are ignored: both names of the repetition penalty
     are sent (llama.cpp's, vLLM's).
     """
+    samples = generation.temperature > 0
     document: dict[str, Any] = {
         "messages": conversation,
         "stream": True,
@@ -92,9 +93,9 @@ def _request(
         "top_logprobs": 1,
         "max_tokens": generation.max_new_tokens,
         "temperature": generation.temperature,
-        "top_k": 0,
-        "top_p": 1.0,
-        "min_p": generation.min_p if generation.temperature > 0 else 0.0,
+        "top_k": generation.top_k if samples else 0,
+        "top_p": generation.top_p if samples else 1.0,
+        "min_p": generation.min_p if samples else 0.0,
         "cache_prompt": False,  # reused prefixes change the last digits of an answer
     }
     if model:

@@ -13,10 +13,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros.sensors.image_sources import ImageSource
-from lfmvl_ros.ros.sensors.pixels import Pixels
 
 _AHEAD = 3
 _End = UserError | None
@@ -44,7 +44,7 @@ class Pacer:
     def __init__(
         self,
         source: ImageSource,
-        deliver: Callable[[Pixels, int], None],
+        deliver: Callable[[Any, int], object],
         *,
         loop: bool,
         ended: Callable[[_End], None],
@@ -111,7 +111,7 @@ class Pacer:
         with self._lock:
             self._skipped += count
 
-    def _next_image(self) -> Pixels | None:
+    def _next_image(self) -> Any:
         image = self._source.read()
         if image is None and self._loop and not self._stop.is_set():
             self._source.rewind()
@@ -149,7 +149,7 @@ class Pacer:
                 if now_ns - max(due_ns, item.ready_ns) > self._period_ns:
                     self._count_skipped(1)  # the consumer held it up: a newer one is due by now
                     continue
-            self._deliver(item.pixels, late_ns)
+            self._deliver(item.content, late_ns)
             with self._lock:
                 self._published += 1
 
@@ -157,7 +157,7 @@ class Pacer:
 @dataclass(frozen=True, eq=False)
 class _Image:
     index: int
-    pixels: Pixels
+    content: Any  # what the source read
     ready_ns: int
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 import numpy as np
-from geometry_msgs.msg import Point, Pose, Quaternion, TransformStamped, Vector3
+from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, TransformStamped, Vector3
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
@@ -94,7 +94,7 @@ def to_detections_3d(places: Places, tracks: Tracks) -> Detection3DArray:
             continue
         found = _detection(header, tracks, row, place)
         known = place.rotation_variance_rad2 < UNKNOWN_ROTATION
-        found.results[0].pose.pose = _pose(place.centre_m, place.axes if known else np.eye(3))
+        found.results[0].pose.pose = to_pose(place.centre_m, place.axes if known else np.eye(3))
         turn = place.rotation_variance_rad2 * np.eye(3)
         found.results[0].pose.covariance = _covariance(place.covariance, turn)
         message.detections.append(found)
@@ -113,7 +113,7 @@ def to_pick_poses(places: Places, tracks: Tracks) -> Detection3DArray:
         if place is None or place.pick is None:
             continue
         found, pick = _detection(header, tracks, row, place), place.pick
-        found.results[0].pose.pose = _pose(pick.point_m, facing(pick.normal))
+        found.results[0].pose.pose = to_pose(pick.point_m, facing(pick.normal))
         found.results[0].pose.covariance = _covariance(pick.covariance, _turn_of(pick))
         message.detections.append(found)
     return message
@@ -134,6 +134,22 @@ def to_object_frames(places: Places, tracks: Tracks) -> TFMessage:
         item.transform.rotation = _quaternion(place.axes)
         message.transforms.append(item)
     return message
+
+
+def to_selected_poses(places: Places, selected: int) -> tuple[PoseStamped, PoseStamped | None]:
+    """Return the pose of one object, and its pick pose where a normal was measured.
+
+    Args:
+        places: in the frame that the header names.
+        selected: id of the object, which has a place.
+    """
+    place = places.by_id[selected]
+    header = to_header(places.stamp_ns, places.frame_id)
+    middle = PoseStamped(header=header, pose=to_pose(place.centre_m, np.eye(3)))
+    if place.pick is None:
+        return middle, None
+    pose = to_pose(place.pick.point_m, facing(place.pick.normal))
+    return middle, PoseStamped(header=header, pose=pose)
 
 
 def facing(normal: FloatArray) -> FloatArray:
@@ -159,13 +175,14 @@ def _detection(header: Header, tracks: Tracks, row: int, place: Place) -> Detect
     hypothesis.hypothesis.class_id = tracks.labels[row]
     hypothesis.hypothesis.score = float(tracks.scores[row])
     found = Detection3D(header=header, results=[hypothesis], id=str(int(tracks.ids[row])))
-    found.bbox.center = _pose(place.centre_m, place.axes)
+    found.bbox.center = to_pose(place.centre_m, place.axes)
     length, width, height = place.size_m.tolist()
     found.bbox.size = Vector3(x=length, y=width, z=height)
     return found
 
 
-def _pose(position_m: FloatArray, axes: FloatArray) -> Pose:
+def to_pose(position_m: FloatArray, axes: FloatArray) -> Pose:
+    """Return a pose: position ``(3,)`` in m, orientation as a rotation ``(3, 3)``."""
     x, y, z = position_m.tolist()
     return Pose(position=Point(x=x, y=y, z=z), orientation=_quaternion(axes))
 

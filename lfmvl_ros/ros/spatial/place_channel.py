@@ -3,40 +3,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
-from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo
 
 from lfmvl_ros.core.config import PerceptionSettings, SpatialSettings
 from lfmvl_ros.core.config_spatial import parse_sizes
-from lfmvl_ros.core.spatial.depth import DepthImage
 from lfmvl_ros.core.spatial.placer import Placer, PlacerOptions
 from lfmvl_ros.core.spatial.places import Places, PlaceSource
 from lfmvl_ros.core.spatial.rigid import RigidTransform
+from lfmvl_ros.core.spatial.select import Selection, Selector
 from lfmvl_ros.core.spatial.transforms import NS_PER_S, ExtrapolationError, TransformError
 from lfmvl_ros.core.timeline import Verdict
-from lfmvl_ros.core.tracking import Intrinsics, Tracks
-from lfmvl_ros.ros import qos
-from lfmvl_ros.ros.conversions import stamp_ns
+from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.gate import Gate
-from lfmvl_ros.ros.sensing import Lens, are_rectified, to_lens
-from lfmvl_ros.ros.sensors.pixels import ConversionError
-from lfmvl_ros.ros.spatial.messages import to_depth_image
-from lfmvl_ros.ros.spatial.pairing import Match, StampedBuffer, View, registration_problem
+from lfmvl_ros.ros.sensing import are_rectified
+from lfmvl_ros.ros.spatial.pairing import Match
 from lfmvl_ros.ros.spatial.place_health import PlaceCounters, PlaceMonitor, Problem
+from lfmvl_ros.ros.spatial.place_inputs import PlaceInputs
 from lfmvl_ros.ros.spatial.place_outputs import PlaceOutputs
 from lfmvl_ros.ros.spatial.transform_input import TransformInput
 from lfmvl_ros.ros.spatial.waiting import Readiness, WaitingRoom
 from lfmvl_ros.ros.streams import StreamReader
 
-# Depth images are kept for the longest wait and this: they may come before their image.
-_EARLY_S = 1.0
+# A position older than this is not said of a track any more.
+_RECENT_S = 1.0
+# Cameras keep time no better: an image may come this share of the period too early.
+_EARLY_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -71,29 +70,29 @@ class PlaceChannel:
         settings: Callable[[], PerceptionSettings],
         on_warning: Callable[[str], None],
     ) -> None:
-        self._node, self._streams, self._transforms = node, streams, transforms
-        self._gate, self._camera, self._settings = gate, camera, settings
-        self._on_warning = on_warning
+        self._transforms, self._gate, self._camera = transforms, gate, camera
+        self._settings, self._on_warning = settings, on_warning
         self.prefix = f"{camera}/" if camera else ""
         self._outputs = PlaceOutputs(node, self.prefix)
         self._uses_depth = settings().spatial.source == PlaceSource.DEPTH.value
-        self._subscriptions: list[Subscription] = []
-        self._reset(rectified=False, topic="")
+        self._inputs = PlaceInputs(
+            node, streams, self.prefix, settings, self._depth_came, self._note
+        )
+        self._lock = threading.Lock()
+        self._reset(topic="")
 
-    def _reset(self, *, rectified: bool, topic: str) -> None:
-        self.newest: Places | None = None
-        self._rectified = rectified
-        self._lens: Lens | None = None
-        self._lens_problem = "no camera_info has come yet"
-        self._depth_lens: Lens | None = None
-        self._depth: StampedBuffer[Any] = StampedBuffer()
-        self._room: WaitingRoom[_Inputs] = WaitingRoom(self._prepare, self._handle)
+    def _reset(self, *, topic: str) -> None:
+        self._room: WaitingRoom[_Inputs] = WaitingRoom(self._prepare, self._handle, self._is_due)
         self._counters = PlaceCounters()
         self._monitor = PlaceMonitor(self._camera, topic)
         self._images = 0
+        self._due_ns = 0
         self._frame_id = ""
-        self._made: tuple[SpatialSettings, Placer] | None = None
+        self._selector = Selector()
+        self._selected: int | None = None
+        self._made: tuple[PlacerOptions, Placer] | None = None
         self._warned: set[str] = set()
+        self._newest: tuple[int, dict[int, dict[str, Any]]] = (0, {})
 
     # -- life cycle --------------------------------------------------------------------------------
 
@@ -103,40 +102,14 @@ class PlaceChannel:
         Args:
             images: resolved topic of the camera's images.
         """
-        compressed = self._settings().spatial.compressed_depth
-        topic = self._depth_topic(compressed) if self._uses_depth else ""
-        resolved = self._node.resolve_topic_name(topic) if topic else ""
-        self._reset(rectified=are_rectified(images), topic=resolved)
+        topic = self._inputs.open(rectified=are_rectified(images), depth=self._uses_depth)
+        self._reset(topic=topic)
         self._room.start()
         self._transforms.open(self._room.notice)
-        if not self._uses_depth:
-            return
-        self._subscriptions = [
-            self._streams.subscribe(
-                CompressedImage if compressed else Image,
-                topic,
-                self._on_depth,
-                qos.own(qos.SENSOR),
-                qos_overriding_options=qos.overridable(),
-            ),
-            self._streams.subscribe(
-                CameraInfo,
-                f"{self.prefix}depth/camera_info",
-                self._on_depth_info,
-                qos.own(qos.NEWEST),
-                qos_overriding_options=qos.overridable(),
-            ),
-        ]
-
-    def _depth_topic(self, compressed: bool) -> str:
-        """Return the depth topic: below the raw one's, also where that is remapped."""
-        raw = f"{self.prefix}depth/image"
-        return self._node.resolve_topic_name(raw) + "/compressedDepth" if compressed else raw
 
     def stop(self) -> None:
         """Let go of the topics; images that wait are forgotten."""
-        while self._subscriptions:
-            self._streams.unsubscribe(self._subscriptions.pop())
+        self._inputs.close()
         self._transforms.close(self._room.notice)
         self._room.stop()
 
@@ -148,10 +121,7 @@ class PlaceChannel:
 
     def camera_info(self, message: CameraInfo) -> None:
         """Take the camera's calibration."""
-        try:
-            self._lens, self._lens_problem = to_lens(message, rectified=self._rectified), ""
-        except ConversionError as error:
-            self._lens, self._lens_problem = None, str(error)
+        self._inputs.camera_info(message)
 
     def tracks(self, tracks: Tracks, verdict: Verdict) -> None:
         """Take the tracks at an image; returns at once.
@@ -162,27 +132,29 @@ class PlaceChannel:
         """
         if verdict is Verdict.RESTARTED:
             self._room.clear()
-            self._depth.clear()
+            self._inputs.restart()
             self._transforms.restart()
+            self._due_ns = 0
+            with self._lock:
+                self._newest = (0, {})
         self._images += 1
-        self._room.put(confirmed(tracks), self._settings().spatial.tf_timeout_s)
+        if self._is_due(tracks):
+            self._room.put(confirmed(tracks), self._settings().spatial.tf_timeout_s)
 
-    def _on_depth(self, message: Image | CompressedImage, _info: dict[str, int]) -> None:
+    def documents(self, stamp_ns: int) -> Mapping[int, Mapping[str, Any]]:
+        """Return where tracks are, as JSON by id; of the newest image, if it is recent."""
+        with self._lock:
+            taken_ns, documents = self._newest
+        return documents if abs(stamp_ns - taken_ns) <= _RECENT_S * NS_PER_S else {}
+
+    def _is_due(self, tracks: Tracks) -> bool:
+        """Tell whether positions are to be found in this image, by ``spatial.max_rate_hz``."""
+        period_ns = NS_PER_S / self._settings().spatial.max_rate_hz
+        return tracks.stamp_ns >= self._due_ns - _EARLY_SHARE * period_ns
+
+    def _depth_came(self) -> None:
         self._counters.add("depth_received")
-        try:
-            taken_ns = stamp_ns(message.header.stamp)
-        except ConversionError as error:
-            self._note(Problem("corrupt", f"depth image dropped: {error}"))
-            return
-        keep_s = self._settings().spatial.tf_timeout_s + _EARLY_S
-        self._depth.add(taken_ns, message, round(keep_s * NS_PER_S))
         self._room.notice()
-
-    def _on_depth_info(self, message: CameraInfo, _info: dict[str, int]) -> None:
-        try:
-            self._depth_lens = to_lens(message, rectified=self._rectified)
-        except ConversionError:
-            self._depth_lens = None  # as if it had not come: the frames decide
 
     # -- in the thread of places -------------------------------------------------------------------
 
@@ -192,7 +164,7 @@ class PlaceChannel:
         settings = self._settings().spatial
         depth: Match[Any] = Match(None, final=True)
         if self._uses_depth:
-            depth = self._depth.nearest(tracks.stamp_ns, round(settings.sync_slop_s * NS_PER_S))
+            depth = self._inputs.nearest(tracks.stamp_ns, settings.sync_slop_s)
         camera, problem, late = self._camera_pose(settings, tracks)
         return Readiness(
             _Inputs(depth.item, camera, problem),
@@ -222,88 +194,52 @@ class PlaceChannel:
             return None, Problem("no_transform", str(error)), True
 
     def _handle(self, tracks: Tracks, inputs: _Inputs) -> None:
-        settings = self._settings()
-        self._frame_id = settings.spatial.target_frame or tracks.frame_id
+        settings = self._settings().spatial
+        period_ns = round(NS_PER_S / settings.max_rate_hz)
+        self._due_ns = max(self._due_ns, tracks.stamp_ns - period_ns) + period_ns
+        self._frame_id = settings.target_frame or tracks.frame_id
         lens, depth = None, None
         if len(tracks):
-            lens = self._lens_for(tracks)
+            lens = self._inputs.lens_for(tracks)
             if inputs.problem is not None:
                 self._note(inputs.problem)
             elif lens is not None and self._uses_depth:
-                depth = self._depth_for(tracks, inputs.depth, settings)
-        places = self._placer(settings.spatial).place(tracks, depth, lens, inputs.camera)
+                depth = self._inputs.depth_for(tracks, inputs.depth, self._transforms.buffer)
+        places = self._placer(settings).place(tracks, depth, lens, inputs.camera)
         places = replace(places, frame_id=self._frame_id)
-        self.newest = places
         self._counters.places(list(places.by_id.values()), list(places.refused.values()))
-        publish_tf = settings.spatial.publish_tf
-        self._gate.call(self._publish, places, tracks, publish_tf)
+        with self._lock:
+            self._newest = (places.stamp_ns, places.documents())
+        self._selected = self._select(settings, places, tracks, inputs.camera)
+        self._gate.call(self._publish, places, tracks, settings.publish_tf)
 
-    def _publish(self, places: Any, tracks: Tracks, publish_tf: bool) -> None:
-        if self._outputs.publish(places, tracks, publish_tf=publish_tf):
+    def _select(
+        self,
+        settings: SpatialSettings,
+        places: Places,
+        tracks: Tracks,
+        camera: RigidTransform | None,
+    ) -> int | None:
+        if camera is None:
+            return None
+        labels = dict(zip(tracks.ids.tolist(), tracks.labels, strict=True))
+        wanted = Selection.parse(settings.select)
+        return self._selector.choose(wanted, places.by_id, labels, camera.translation_m)
+
+    def _publish(self, places: Places, tracks: Tracks, publish_tf: bool) -> None:
+        if self._outputs.publish(places, tracks, self._selected, publish_tf=publish_tf):
             self._counters.add("published")
 
     def _placer(self, settings: SpatialSettings) -> Placer:
-        if self._made is None or self._made[0] != settings:
-            options = PlacerOptions(
-                source=PlaceSource(settings.source),
-                frame_id=settings.target_frame,
-                sizes_m=parse_sizes(settings.sizes),
-                max_sigma_m=settings.max_sigma_m,
-            )
-            self._made = (settings, Placer(options))
-        return self._made[1]
-
-    def _lens_for(self, tracks: Tracks) -> Intrinsics | None:
-        lens, text = self._lens, self._lens_problem
-        if lens is not None and all(lens.wh) and lens.wh != tracks.wh:
-            (width, height), (across, down) = lens.wh, tracks.wh
-            text = f"camera_info is for {width}x{height}, the images have {across}x{down}"
-            lens = None
-        if lens is None:
-            self._note(Problem("no_intrinsics", text))
-            return None
-        return lens.intrinsics
-
-    def _depth_for(
-        self, tracks: Tracks, message: Any, settings: PerceptionSettings
-    ) -> DepthImage | None:
-        """Return the depth of an image; None, after counting the reason, where there is none."""
-        spatial = settings.spatial
-        if message is None:
-            text = (
-                f"no depth image within {spatial.sync_slop_s:g} s (spatial.sync_slop_s) of the "
-                f"image's stamp came in {spatial.tf_timeout_s:g} s"
-            )
-            self._note(Problem("no_depth", text))
-            return None
-        try:
-            depth = to_depth_image(
-                message,
-                near_m=spatial.min_range_m,
-                far_m=spatial.max_range_m,
-                max_megapixels=settings.image.max_input_megapixels,
-            )
-        except ConversionError as error:
-            self._note(Problem(error.reason, str(error)))
-            return None
-        mine, other = self._lens, self._depth_lens
-        problem = registration_problem(
-            View(tracks.frame_id, tracks.wh, None if mine is None else mine.intrinsics),
-            View(depth.frame_id, depth.wh, None if other is None else other.intrinsics),
-            self._apart_m(tracks.frame_id, depth.frame_id, tracks.stamp_ns),
+        options = PlacerOptions(
+            source=PlaceSource(settings.source),
+            frame_id=settings.target_frame,
+            sizes_m=parse_sizes(settings.sizes),
+            max_sigma_m=settings.max_sigma_m,
         )
-        if problem:
-            self._note(Problem("unregistered", problem))
-            return None
-        return replace(depth, frame_id=tracks.frame_id)
-
-    def _apart_m(self, one: str, two: str, stamp_ns: int) -> float | None:
-        """Return the distance between the origins of two frames; None when it is not known."""
-        try:
-            between = self._transforms.buffer.lookup(one, two, stamp_ns)
-        except TransformError:
-            return None
-        return float(np.linalg.norm(between.translation_m))
+        if self._made is None or self._made[0] != options:
+            self._made = (options, Placer(options))
+        return self._made[1]
 
     def _note(self, problem: Problem) -> None:
         self._counters.problem(problem)
@@ -322,6 +258,7 @@ class PlaceChannel:
             transforms=self._transforms.received,
             transforms_dropped=self._transforms.dropped,
             frame_id=self._frame_id,
+            selected=self._selected,
         )
 
 

@@ -86,6 +86,7 @@ class PlaceMonitor:
         transforms: int,
         transforms_dropped: int,
         frame_id: str,
+        selected: int | None,
     ) -> Health:
         """Return the health of places.
 
@@ -96,6 +97,7 @@ class PlaceMonitor:
             transforms: received on /tf and /tf_static.
             transforms_dropped: those that were invalid or too old.
             frame_id: that positions are in.
+            selected: id of the object that ``pick_pose`` is about; None when there is none.
         """
         counts, problem = counters.snapshot()
         counts |= {"images": images, "images.superseded": superseded}
@@ -103,6 +105,7 @@ class PlaceMonitor:
         self._before = counts
         level, message = self._judge(fresh, problem)
         values: dict[str, object] = {"depth_topic": self._depth_topic, "frame": frame_id}
+        values |= {"selected": "" if selected is None else selected}
         values |= {"transforms": transforms, "transforms_dropped": transforms_dropped}
         return Health(level, self._part, message, values | counts)
 

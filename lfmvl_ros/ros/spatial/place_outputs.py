@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+from geometry_msgs.msg import PoseStamped
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection3DArray
+from visualization_msgs.msg import MarkerArray
 
-from lfmvl_ros.core.spatial.places import Places
+from lfmvl_ros.core.spatial.places import Places, PlaceSource
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import qos
-from lfmvl_ros.ros.spatial import messages
+from lfmvl_ros.ros.spatial import markers, messages
 
 
 class PlaceOutputs:
@@ -38,18 +40,25 @@ class PlaceOutputs:
 
         self._tracks = publisher(Detection3DArray, "tracks_3d")
         self._picks = publisher(Detection3DArray, "pick_poses")
+        self._pick = publisher(PoseStamped, "pick_pose")
+        self._object = publisher(PoseStamped, "object_pose")
+        self._markers = publisher(MarkerArray, "markers_3d")
         self._frames = publisher(TFMessage, "/tf")
+        self._marked: set[int] = set()
 
     def close(self) -> None:
         """Withdraw the topics."""
         for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
-    def publish(self, places: Places, tracks: Tracks, *, publish_tf: bool) -> bool:
+    def publish(
+        self, places: Places, tracks: Tracks, selected: int | None, *, publish_tf: bool
+    ) -> bool:
         """Publish the places of an image's tracks; False when there is nothing true to publish.
 
         An empty message means that there is no track. Tracks without a place are left out, and
-        when none has one, nothing is published.
+        when none has one, nothing is published. A pose can't say how certain it is: that of the
+        selected object is published only in images in which it was measured.
         """
         if len(tracks) and not places.by_id:
             return False
@@ -57,6 +66,15 @@ class PlaceOutputs:
         picks = messages.to_pick_poses(places, tracks)
         if picks.detections or not len(tracks):
             self._picks.publish(picks)
+        if selected is not None and places.by_id[selected].source is not PlaceSource.COASTED:
+            middle, pick = messages.to_selected_poses(places, selected)
+            self._object.publish(middle)
+            if pick is not None:
+                self._pick.publish(pick)
+        if self._markers.get_subscription_count():
+            gone = self._marked - places.by_id.keys()
+            self._markers.publish(markers.to_place_markers(places, tracks, gone))
+            self._marked = set(places.by_id)
         if publish_tf and places.by_id:
             self._frames.publish(messages.to_object_frames(places, tracks))
         return True

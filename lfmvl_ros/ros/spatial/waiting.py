@@ -49,14 +49,16 @@ class WaitingRoom(Generic[Inputs]):
     Args:
         prepare: called with an image; returns what has come for it so far.
         handle: called in the thread with each image and its inputs. What it raises is logged.
+        wanted: asked about an image that waits; one that is not wanted any more is let go.
     """
 
     def __init__(
         self,
         prepare: Callable[[Any], Readiness[Inputs]],
         handle: Callable[[Any, Inputs], None],
+        wanted: Callable[[Any], bool] = lambda _: True,
     ) -> None:
-        self._prepare, self._handle = prepare, handle
+        self._prepare, self._handle, self._wanted = prepare, handle, wanted
         self._wake = threading.Condition()
         self._waiting: deque[_Waiting] = deque()
         self._running = self._changed = False
@@ -108,13 +110,16 @@ class WaitingRoom(Generic[Inputs]):
                 if not self._running:
                     return
                 self._changed = False
+                while self._waiting and not self._wanted(self._waiting[0].image):
+                    self._waiting.popleft()
                 waiting = list(self._waiting)
             try:
                 self._look(waiting)
             except Exception:  # one image that fails must not end the stream
                 _log.exception("finding places failed")
                 with self._wake:
-                    self._leave(waiting[0])
+                    if waiting:
+                        self._leave(waiting[0])
 
     def _is_due(self) -> bool:
         return bool(self._waiting) and self._waiting[0].deadline_s <= time.monotonic()

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, FINE_TEMPLATE
+from lfmvl_ros.datasets.augment import colour_shift
 from lfmvl_ros.datasets.questions import LabelledImage, Target, ask
 from lfmvl_ros.models.lfm2_vl.image_processing import resize as resample
 from lfmvl_warehouse.training.data.captions import describe
@@ -140,13 +140,6 @@ def images_of(pixels: np.ndarray, grid: Grid) -> tuple[np.ndarray, ...]:
 def _resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
     image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
     return resample(image, height, width).permute(1, 2, 0).numpy()
-
-
-def colour_shift(rng: np.random.Generator, images: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """A slightly different exposure and white balance of all sizes; uint8 in and out."""
-    gain = rng.uniform(0.88, 1.12) * rng.uniform(0.97, 1.03, 3)
-    table = np.clip(np.arange(256)[:, None] * gain + rng.uniform(-6, 6), 0, 255).astype(np.uint8)
-    return tuple(cv2.LUT(np.ascontiguousarray(pixels), table[None]) for pixels in images)
 
 
 class BatchStream:

@@ -1,26 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Score answers against the truth, and ask a model many questions in few batches."""
+"""Ask a model many questions with known answers in few batches, on the fast path of training."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from transformers import Lfm2VlForConditionalGeneration, PreTrainedTokenizerFast
 
-from lfmvl_ros.core.boxes import iou_matrix, match_greedily
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
-from lfmvl_ros.datasets.questions import (
-    FOUND_IOU,
-    UNCOUNTED_IOU,
-    Asked,
-    Question,
-    Target,
-    any_question,
-)
+from lfmvl_ros.datasets.judging import Scores, judge
+from lfmvl_ros.datasets.questions import Asked, any_question
 from lfmvl_warehouse.training.data.batches import images_of
 from lfmvl_warehouse.training.data.examples import Encoder
 from lfmvl_warehouse.training.data.sources import Scenes, View
@@ -35,132 +27,6 @@ class HeldOut(Asked):
     """A held-out scene, the question put to it, and how it is shown."""
 
     view: View
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One answer compared with the truth.
-
-    Attributes:
-        valid: whether the answer was well-formed JSON.
-        overlaps: for each expected object the IoU of the box that found it (at least 0.5), or 0.
-        boxes: for each given box the IoU with the object it found, 0 when it found nothing, or
-            None when it lies on an object too small or hidden to be expected: that counts
-            neither way.
-    """
-
-    valid: bool
-    overlaps: tuple[float, ...]
-    boxes: tuple[float | None, ...]
-
-    @property
-    def false(self) -> int:
-        """Number of boxes that found nothing."""
-        return sum(box == 0 for box in self.boxes)
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Sums over answers, which add; :meth:`rates` turns them into shares.
-
-    Attributes:
-        answers: number of answers; valid: how many were well-formed JSON.
-        truth, predicted, hits: boxes expected, given, and given right at IoU 0.5.
-        iou_sum: IoU summed over the hits.
-        nothing, nothing_right: questions about absent things only, and ``[]`` as their answer.
-    """
-
-    answers: int = 0
-    valid: int = 0
-    truth: int = 0
-    predicted: int = 0
-    hits: int = 0
-    iou_sum: float = 0.0
-    nothing: int = 0
-    nothing_right: int = 0
-
-    def __add__(self, other: Scores) -> Scores:
-        return Scores(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
-
-    @classmethod
-    def of(cls, verdict: Verdict) -> Scores:
-        """The scores of a single answer."""
-        hits = sum(overlap > 0 for overlap in verdict.overlaps)
-        nothing = int(not verdict.overlaps)
-        return cls(
-            answers=1,
-            valid=int(verdict.valid),
-            truth=len(verdict.overlaps),
-            predicted=hits + verdict.false,
-            hits=hits,
-            iou_sum=sum(verdict.overlaps),
-            nothing=nothing,
-            nothing_right=int(nothing and verdict.valid and not verdict.false),
-        )
-
-    def rates(self) -> dict[str, float | None]:
-        """Shares to four digits; None where there was nothing to count or nothing to find."""
-        pairs = {
-            "valid_json": (self.valid, self.answers),
-            "recall50": (self.hits, self.truth),
-            "precision50": (self.hits, self.predicted if self.truth else 0),
-            "mean_iou": (self.iou_sum, self.hits),
-            "absent_label_empty": (self.nothing_right, self.nothing),
-        }
-        return {
-            name: round(part / whole, 4) if whole else None for name, (part, whole) in pairs.items()
-        }
-
-    def as_dict(self) -> dict[str, float]:
-        """The sums, for logs."""
-        return asdict(self)
-
-
-def parse_strictly(text: str) -> list[tuple[str, np.ndarray]] | None:
-    """(label, (4,) box) of a well-formed answer, or None: the model is judged, not helped."""
-    try:
-        items = json.loads(text)
-        boxes = [(str(item["label"]), np.array(item["bbox"], float)) for item in items]
-    except (ValueError, TypeError, KeyError):
-        return None
-    return boxes if all(box.shape == (4,) for _, box in boxes) else None
-
-
-def judge(text: str, question: Question, targets: Sequence[Target]) -> Verdict:
-    """Compare one answer with the truth.
-
-    Boxes are matched one to one with expected objects of the same label, best IoU first, down to
-    an IoU of 0.5.
-    """
-    given = parse_strictly(text)
-    if given is None:
-        return Verdict(False, (0.0,) * len(question.found), ())
-    overlaps = [0.0] * len(question.found)
-    boxes = [None if _on_uncounted(*item, targets) else 0.0 for item in given]
-    for overlap, row, column in _best_pairs(given, question):
-        overlaps[column] = boxes[row] = overlap
-    return Verdict(True, tuple(overlaps), tuple(boxes))
-
-
-def _best_pairs(
-    given: list[tuple[str, np.ndarray]], question: Question
-) -> list[tuple[float, int, int]]:
-    """One-to-one (IoU, index of the given box, index of the expected object)."""
-    if not given or not question.found:
-        return []
-    expected = np.stack([item.xyxy for item in question.found])
-    overlaps = iou_matrix(np.stack([box for _, box in given]), expected)
-    same = [[label == item.label for item in question.found] for label, _ in given]
-    overlaps = np.where(np.array(same), overlaps, 0.0)
-    return [
-        (float(overlaps[row, column]), row, column)
-        for row, column in match_greedily(overlaps, FOUND_IOU)
-    ]
-
-
-def _on_uncounted(label: str, box: np.ndarray, targets: Sequence[Target]) -> bool:
-    others = [t.xyxy for t in targets if t.is_called(label) and not t.counts]
-    return bool(others) and float(iou_matrix(box[None], np.stack(others)).max()) >= UNCOUNTED_IOU
 
 
 def held_out(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lfmvl_ros.finetune.card_parts import data_row, images, scores_table
 from lfmvl_warehouse.training.data.patch_grid import BUDGET
 from lfmvl_warehouse.training.run.start import HIDDEN_RATE
 
@@ -63,22 +64,6 @@ Not stated here: it depends on the licence of the images{start_licence}.
 Add `license:` to the head of this card before you pass the weights on.
 """
 
-_COLUMNS = {
-    "recall50": "recall",
-    "precision50": "precision",
-    "mean_iou": "mean IoU",
-    "valid_json": "valid JSON",
-    "absent_label_empty": "absent → `[]`",
-}
-
-
-def _cell(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"
-
 
 def _scores(facts: Mapping[str, Any], judged: str) -> str:
     held_out = facts.get("held_out") or []
@@ -90,12 +75,8 @@ def _scores(facts: Mapping[str, Any], judged: str) -> str:
         f"Greedy answers of the averaged weights to random questions about {judged}, which were",
         "not learnt from. Recall and precision are at IoU 0.5; label and box must both be right.",
         "",
-        f"| after | {' | '.join(_COLUMNS.values())} |",
-        "|---|" + "---|" * len(_COLUMNS),
+        scores_table(held_out),
     ]
-    for record in held_out:
-        cells = " | ".join(_cell(record.get(column)) for column in _COLUMNS)
-        lines.append(f"| {record['step']:,} updates | {cells} |")
     return "\n".join(lines) + "\n"
 
 
@@ -103,16 +84,7 @@ def _data_row(facts: Mapping[str, Any]) -> str:
     data = facts.get("data")
     if data is None:
         return "data | the procedural warehouse scenes of `lfmvl_warehouse.scenes`"
-    each = ", ".join(f"{name} {count:,}" for name, count in data["boxes_by_category"].items())
-    learnt = data["pictures"] - data["held_out_pictures"]
-    row = (
-        f"data | {data['name']}: {_images(learnt)} to learn from, mirrored and cropped at "
-        f"random, and {data['held_out_pictures']:,} to judge by; {data['boxes']:,} boxes of "
-        f"{len(data['boxes_by_category'])} categories ({each})"
-    )
-    if data["left_out"]:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in data["left_out"].items())
-        row += f" |\n| left out | {reasons}"
+    row = data_row(data)
     if facts["mix"]:
         row += f" |\n| mixed in | procedural warehouse scenes, {facts['mix']:.0%} of all images"
     return row
@@ -134,7 +106,7 @@ def render_own_card(facts: Mapping[str, Any]) -> str:
     data, start = facts.get("data"), facts["start"]
     named = f"the images of {data['name']}" if data else "procedural warehouse scenes"
     judged = (
-        f"{_images(data['held_out_pictures'])} of {data['name']}"
+        f"{images(data['held_out_pictures'])} of {data['name']}"
         if data
         else "procedural scenes with seeds of their own"
     )

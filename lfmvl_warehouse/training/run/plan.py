@@ -11,6 +11,7 @@ from typing import Any
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.coco import CocoFolder
 from lfmvl_ros.datasets.coco_reading import read_folder
+from lfmvl_ros.finetune.run_folder import STATE_FILE, read_state
 from lfmvl_warehouse.training.data.coco_scenes import CocoScenes
 from lfmvl_warehouse.training.data.mixed import MixedScenes
 from lfmvl_warehouse.training.data.sources import SceneSource, WarehouseScenes
@@ -23,12 +24,7 @@ from lfmvl_warehouse.training.run.start import (
     load_weights,
     name_of,
 )
-from lfmvl_warehouse.training.run.state import (
-    STATE_FILE,
-    TOKENIZER_DIRECTORY,
-    check_state,
-    read_state,
-)
+from lfmvl_warehouse.training.run.state import TOKENIZER_DIRECTORY, check_state
 from lfmvl_warehouse.training.run.train_settings import TrainSettings
 from lfmvl_warehouse.training.run.trainer import Trainer
 
@@ -120,7 +116,7 @@ def make_plan(settings: TrainSettings, overrides: RunOverrides, *, resume: bool)
 def _resumed(settings: TrainSettings, overrides: RunOverrides) -> Plan:
     """Go on with what the state remembers; states from before there was a choice have nothing."""
     path = settings.out / STATE_FILE
-    state = read_state(settings.out, mmap=True)
+    state = read_state(settings.out, key="shape", mmap=True)
     recipe = {"start": "", "rate": 1.0, "mix": 0.0, "data": None, **state.get("recipe", {})}
     for name, given in (("rate", overrides.rate), ("mix", overrides.mix)):
         if given is not None and given != recipe[name]:

@@ -13,7 +13,12 @@ from transformers import AutoTokenizer, Lfm2VlConfig, PreTrainedTokenizerFast
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.models.catalog import find
-from lfmvl_ros.models.checkpoint_files import NO_REMOTE_CODE, check_directory, image_rules
+from lfmvl_ros.models.checkpoint_files import (
+    ARCHITECTURE,
+    NO_REMOTE_CODE,
+    check_directory,
+    image_rules,
+)
 from lfmvl_warehouse.training.data.patch_grid import BUDGET
 from lfmvl_warehouse.training.model import tokenizer as layout
 from lfmvl_warehouse.training.model.build import ModelShape, build_config
@@ -91,9 +96,9 @@ def find_start(name: str) -> Start:
     elif entry is not None:
         raise UserError(
             f"{name} can't be trained here: `lfmvl train` is for checkpoints of the small shape "
-            "it makes itself, such as 'bundled'; fine-tune large ones with their publisher's tools"
+            "it makes itself, such as 'bundled'; fine-tune others with `lfmvl finetune`"
         )
-    check_directory(directory)
+    check_directory(directory, only=ARCHITECTURE)
     config = Lfm2VlConfig.from_pretrained(directory)
     shape, differences = _shape(config)
     differences += _other_differences(directory, config)

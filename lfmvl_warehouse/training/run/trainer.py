@@ -15,6 +15,9 @@ from transformers import Lfm2VlForConditionalGeneration, PreTrainedTokenizerFast
 
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.whole_files import finite, whole_folder
+from lfmvl_ros.datasets.judging import Scores
+from lfmvl_ros.finetune.run_folder import LOG_FILE, read_state, write_state
+from lfmvl_ros.finetune.run_log import Place, RunLog
 from lfmvl_warehouse.training.data.batches import Batch, BatchStream
 from lfmvl_warehouse.training.data.feed import Feed
 from lfmvl_warehouse.training.data.sources import SceneSource
@@ -25,7 +28,7 @@ from lfmvl_warehouse.training.model.build import build_model, count_parameters
 from lfmvl_warehouse.training.model.growth import grow
 from lfmvl_warehouse.training.model.network import TrainingNetwork, patchify
 from lfmvl_warehouse.training.model.words import own_names, start_words, widened, with_words
-from lfmvl_warehouse.training.run.evaluation import HeldOut, Scores, evaluate, held_out
+from lfmvl_warehouse.training.run.evaluation import HeldOut, evaluate, held_out
 from lfmvl_warehouse.training.run.optim import (
     Optimisers,
     follow,
@@ -33,15 +36,7 @@ from lfmvl_warehouse.training.run.optim import (
     start_positions,
     start_thousandths,
 )
-from lfmvl_warehouse.training.run.run_log import Place, RunLog
-from lfmvl_warehouse.training.run.state import (
-    LOG_FILE,
-    TOKENIZER_DIRECTORY,
-    check_state,
-    read_state,
-    remembered,
-    write_state,
-)
+from lfmvl_warehouse.training.run.state import TOKENIZER_DIRECTORY, check_state, remembered
 from lfmvl_warehouse.training.run.train_settings import TrainSettings
 
 
@@ -304,7 +299,7 @@ class Trainer:
         Raises:
             UserError: the state is of another model shape or seed.
         """
-        state = read_state(self.settings.out)
+        state = read_state(self.settings.out, key="shape")
         check_state(state, self.settings)
         old, new = state["shape"]["vision_layers"], self.settings.shape.vision_layers
         if grow(state, new, self.optimisers.names):

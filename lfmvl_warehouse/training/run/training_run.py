@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tempfile
@@ -20,6 +19,14 @@ from transformers import AutoTokenizer
 from lfmvl_ros.child_processes import interrupts_kept_from_children, worker_processes
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.whole_files import make_folder, whole_folder, write_json
+from lfmvl_ros.finetune.run_folder import (
+    CHECKPOINT_DIRECTORY,
+    LOG_FILE,
+    STATE_FILE,
+    claim,
+    judgements,
+    read_state,
+)
 from lfmvl_ros.models.checkpoint_files import NO_REMOTE_CODE
 from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
 from lfmvl_warehouse.scenes.translations import TRANSLATIONS
@@ -35,16 +42,9 @@ from lfmvl_warehouse.training.model.words import spoken
 from lfmvl_warehouse.training.run.card import write_card
 from lfmvl_warehouse.training.run.plan import Plan, RunOverrides, make_plan
 from lfmvl_warehouse.training.run.processes import end_with_parent
-from lfmvl_warehouse.training.run.state import (
-    LOG_FILE,
-    STATE_FILE,
-    TOKENIZER_DIRECTORY,
-    claim,
-    read_state,
-)
+from lfmvl_warehouse.training.run.state import TOKENIZER_DIRECTORY
 from lfmvl_warehouse.training.run.train_settings import TrainSettings
 
-CHECKPOINT_DIRECTORY = "checkpoint"
 _USER_ERROR = re.compile(r"^lfmvl_ros\.core\.errors\.UserError: (.*)$", re.MULTILINE)
 
 
@@ -143,7 +143,7 @@ def export(run: Path, target: Path) -> dict[str, Any]:
     """
     if not (run / STATE_FILE).exists():
         raise UserError(f"{run / STATE_FILE} does not exist; train first")
-    state = read_state(run)
+    state = read_state(run, key="shape")
     tokenizer = AutoTokenizer.from_pretrained(run / TOKENIZER_DIRECTORY, **NO_REMOTE_CODE)
     model = build_model(ModelShape(**state["shape"]), vocabulary=len(tokenizer))
     model.load_state_dict(state["average"])
@@ -178,17 +178,9 @@ def _learnt(recipe: dict[str, Any], run: Path) -> dict[str, Any]:
         facts["data"] = {name: value for name, value in data.items() if name != "path"}
     if data is not None or recipe.get("start"):
         facts |= {name: recipe[name] for name in ("start", "rate", "mix")}
-        facts["held_out"] = _judgements(run / LOG_FILE)
+        scores = judgements(run / LOG_FILE)
+        facts["held_out"] = scores if len(scores) < 2 else [scores[0], scores[-1]]
     return {"kinds": kinds, "colours": colours, **facts}
-
-
-def _judgements(log: Path) -> list[dict[str, Any]]:
-    """The first and the last held-out scores of a run's log, with their steps."""
-    if not log.exists():
-        return []
-    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    scores = [{"step": r["step"], **r["held_out"]} for r in records if "held_out" in r]
-    return scores if len(scores) < 2 else [scores[0], scores[-1]]
 
 
 def with_smallest_shape(settings: TrainSettings) -> TrainSettings:

@@ -72,6 +72,8 @@ def test_whatever_is_sent_is_read_or_refused(text: str) -> None:
         (RawCall("find", {"label": "a", "timeout_s": "soon"}, is_text=True), "got 'soon'"),
         (RawCall("find", {"label": "a", "timeout_s": float("inf")}), "between 0.1 and 3600 s"),
         (RawCall("find", {"label": "a", "timeout_s": 10**400}), "between 0.1 and 3600 s"),
+        (RawCall("follow", {"id": 0}), "the id of a track, a whole number above 0; got 0"),
+        (RawCall("follow", {"id": "x"}, is_text=True), "got 'x'"),
         (RawCall("look_for", {"labels": {"a": 1}}), "a list of labels"),
         (RawCall("look_for", {"labels": [f"l{i}" for i in range(65)]}), "1 to 64 labels"),
         (RawCall("set_mode", {"trigger": "fast"}), "one of continuous, rate, on_demand; got 'fast"),
@@ -125,7 +127,7 @@ def test_a_tools_schema_takes_what_the_tool_takes(name: str) -> None:
     tool = TOOLS[name]
     Draft202012Validator.check_schema(tool.schema())
     validator = Draft202012Validator(tool.schema())
-    given = {"label": "crate", "labels": ["crate"], "timeout_s": 5.0, "trigger": "rate"}
+    given = {"label": "crate", "labels": ["crate"], "timeout_s": 5.0, "trigger": "rate", "id": 3}
     arguments = {key: given[key] for key in arguments_of(tool) if key in given}
     made = understand(RawCall(name, arguments), TOOLS)
     validator.validate(arguments)

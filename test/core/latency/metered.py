@@ -9,6 +9,7 @@ from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_tokens import ImageTokenSettings, count_image_tokens
+from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
 from lfmvl_ros.core.reply import Reply, StageTimes, Token
 
@@ -22,6 +23,7 @@ class MeteredModel:
     template: PromptTemplate = CARD_TEMPLATE
 
     def __init__(self, own: ImageTokenSettings | None = OWN) -> None:
+        self.coordinates = CoordinateScale()
         self.own = own
         self.asked: list[ImageSettings] = []
         self.batches: list[int] = []

@@ -11,7 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.parsing.geometry import SIGMA_FLOOR_PX, decide_scale
+from lfmvl_ros.core.parsing.geometry import SIGMA_FLOOR_PX
+from lfmvl_ros.core.parsing.scales import decide_scale
 
 from ..replies import parse
 

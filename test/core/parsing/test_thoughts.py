@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.parsing import parse_reply
-from lfmvl_ros.core.parsing.thoughts import without_thoughts
+from lfmvl_ros.core.parsing.thoughts import thought_tokens, without_thoughts
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.query import Query
-from lfmvl_ros.core.reply import FinishReason, Reply
+from lfmvl_ros.core.reply import FinishReason, Reply, Token
 
 FRAME = Frame(np.zeros((100, 100, 3), np.uint8), 1)
 PROMPT = CARD_TEMPLATE.render(Query.parse("person"))
@@ -63,3 +63,28 @@ def test_offsets_stay_and_nothing_is_invented(text):
     assert without_thoughts(kept) == kept
     if "think" not in text.lower():
         assert kept == text
+
+
+def spelled(*texts):
+    return tuple(Token(place, text, -0.1) for place, text in enumerate(texts))
+
+
+def test_tokens_of_thoughts_are_counted():
+    tokens = spelled("<", "think", ">", "hm", " [1]", "</think>", "\n", MEANT)
+    reply = Reply("".join(token.text for token in tokens), tokens)
+    found = parse_reply(reply, frame=FRAME, prompt=PROMPT)
+    assert found.thought_tokens == 6
+    assert found.to_dict()["thought_tokens"] == 6
+    assert parsed(MEANT).thought_tokens == 0
+
+
+@given(st.lists(PIECES, max_size=12))
+def test_counted_tokens_are_those_that_are_blanked(pieces):
+    text = "".join(pieces)
+    kept, place, blanked = without_thoughts(text), 0, 0
+    for piece in pieces:
+        after = place + len(piece)
+        blanked += kept[place:after] != text[place:after]
+        place = after
+    # A blank within a thought looks as it did before.
+    assert blanked <= thought_tokens(text, spelled(*pieces)) <= blanked + pieces.count(" ")

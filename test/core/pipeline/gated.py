@@ -15,6 +15,7 @@ from lfmvl_ros.core.config import GenerationSettings, ImageSettings, PerceptionS
 from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
 from lfmvl_ros.core.reply import FinishReason, Reply
@@ -33,6 +34,7 @@ class GatedModel:
     template: PromptTemplate = CARD_TEMPLATE
 
     def __init__(self) -> None:
+        self.coordinates = CoordinateScale()
         self.asked: queue.Queue[tuple[Frame, Prompt]] = queue.Queue()
         self.replies: queue.Queue[Reply | Exception] = queue.Queue()
         self.cancelled = threading.Event()

@@ -14,6 +14,7 @@ import pytest
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Outcome
+from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.pipeline import watchdog
 from lfmvl_ros.core.pipeline.watchdog import Watchdog
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
@@ -29,6 +30,7 @@ class DeafModel:
     template: PromptTemplate = CARD_TEMPLATE
 
     def __init__(self) -> None:
+        self.coordinates = CoordinateScale()
         self.asked: queue.Queue[Frame] = queue.Queue()
         self.replies: queue.Queue[str | BaseException] = queue.Queue()
 

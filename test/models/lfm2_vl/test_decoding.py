@@ -27,6 +27,7 @@ SETTINGS = {
     "greedy": LONG,
     "penalty": replace(LONG, repetition_penalty=1.3),
     "sampling": replace(LONG, temperature=0.8, min_p=0.02),
+    "sampling, top-k, top-p": replace(LONG, temperature=0.9, min_p=0.0, top_k=12, top_p=0.8),
     "sampling, penalty": replace(LONG, temperature=0.5, min_p=0.15, repetition_penalty=1.05),
 }
 

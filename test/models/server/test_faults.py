@@ -322,13 +322,19 @@ def test_a_setting_that_means_nothing_to_a_server_is_named_once(caplog):
 def test_all_that_is_sent_is_stated():
     script = Scripted()
     settings = GenerationSettings(
-        temperature=0.1, min_p=0.15, repetition_penalty=1.05, grammar="always", max_new_tokens=99
+        temperature=0.1,
+        min_p=0.15,
+        top_k=50,
+        top_p=0.9,
+        repetition_penalty=1.05,
+        grammar="always",
+        max_new_tokens=99,
     )
     with serving(script) as address:
         ground(load_model(address), settings)
     document = script.requests[-1][2]
     wanted = {
-        "temperature": 0.1, "min_p": 0.15, "top_k": 0, "top_p": 1.0, "max_tokens": 99,
+        "temperature": 0.1, "min_p": 0.15, "top_k": 50, "top_p": 0.9, "max_tokens": 99,
         "repeat_penalty": 1.05, "repetition_penalty": 1.05, "stream": True, "logprobs": True,
     }  # fmt: skip
     assert {name: document[name] for name in wanted} == wanted

@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Places from compressed depth, from the floor and from known sizes, over real DDS."""
 
+import json
 import struct
 import time
 
 import cv2
 import numpy as np
 import pytest
+from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
+from visualization_msgs.msg import MarkerArray
 
 from lfmvl_ros.ros import conversions, qos
 
+from ...schemas import check
+from ..conftest import values
 from .rig import LENS, NEAR_M, centre, newest, scene, stamp
 from .test_places_over_ros import start
 
@@ -38,6 +45,67 @@ def test_compressed_depth_and_frames_of_objects(world):
     assert frame.child_frame_id == f"red_tote_{found.id}"
     assert frame.header.frame_id == "lens"
     assert frame.transform.translation.z == pytest.approx(centre(found)[2], abs=0.1)
+
+
+def test_one_object_as_a_pose_and_every_place_as_json(world):
+    """What consumers of one pose get, what RViz draws, and the same numbers in all documents."""
+    rig = start(world)
+    poses = {name: world.listen(PoseStamped, name) for name in ("pick_pose", "object_pose")}
+    markers = world.listen(MarkerArray, "markers_3d")
+    states = world.listen(String, "track_states")
+    (found,) = rig.place().detections
+    place = rig.until(lambda: newest_place(states), rig.step)
+    assert place["frame_id"] == "lens"
+    assert place["source"] == "depth"
+    assert place["position"] == pytest.approx(centre(found), abs=0.05)
+    assert place["velocity"] == [0.0, 0.0, 0.0]
+    assert np.linalg.eigvalsh(place["covariance"]).min() > 0
+    assert place["pick"]["point"][2] == pytest.approx(NEAR_M, abs=0.02)
+    assert place["pick"]["normal"] == pytest.approx([0, 0, -1], abs=0.1)
+    pick, middle = (
+        rig.until(lambda inbox=inbox: newest(inbox, bool), rig.step) for inbox in poses.values()
+    )
+    assert pick.header.frame_id == middle.header.frame_id == "lens"
+    assert stamp(pick) in rig.images.sent_ns
+    assert pick.pose.position.z == pytest.approx(NEAR_M, abs=0.02)
+    assert NEAR_M < middle.pose.position.z < NEAR_M + 0.4
+    boxes = rig.until(lambda: newest(markers, lambda m: m.markers), rig.step).markers
+    assert {(m.ns, m.id) for m in boxes} >= {("boxes", int(found.id)), ("labels", int(found.id))}
+    assert values(rig.counted("published", rig.step))["selected"] == found.id
+
+    def answered():
+        """Ask about the newest frame; the object, where the answer was taken for its track."""
+        check(document := json.loads(world.call(Trigger, "ground_once").message))
+        (item,) = document["objects"]
+        return item if "place" in item else None
+
+    item = rig.until(answered, rig.step)
+    assert (item["id"], item["place"]["source"]) == (found.id, "depth")
+    assert item["place"]["position"] == pytest.approx(place["position"], abs=0.1)
+
+    # Of another label nothing is selected, and of a coasting object no pose is published.
+    assert world.set_parameters(spatial__select="label:person").successful
+    rig.until(lambda: values(rig.counted("published", rig.step))["selected"] == "", rig.step)
+    for inbox in poses.values():
+        inbox.until_silent(0.5)
+    assert world.set_parameters(spatial__select=f"id:{found.id}").successful
+    rig.until(lambda: newest(poses["pick_pose"], bool), rig.step)
+    coasted = int(rig.values(rig.step)["coasted"])
+    rig.counted("coasted", lambda: rig.step(depth=False), times=coasted + 3)
+    for inbox in poses.values():
+        inbox.clear()
+    for _ in range(10):
+        rig.step(depth=False)
+    assert all(inbox.empty for inbox in poses.values())
+
+
+def newest_place(states):
+    """Return the place in the newest ``track_states`` that has one, or None."""
+    found = None
+    while not states.empty:
+        check(document := json.loads(states.next().data))
+        found = next((track["place"] for track in document["tracks"] if "place" in track), found)
+    return found
 
 
 def test_where_a_box_meets_the_floor(world):
@@ -85,14 +153,15 @@ def test_a_known_size(world):
 
 def test_settings_that_can_not_be(world):
     start(world)
-    for values, words in (
+    for changes, words in (
         ({"spatial__min_range_m": 20.0}, "below spatial.max_range_m"),
         ({"spatial__source": "floor"}, "read-only"),
+        ({"spatial__select": "red tote"}, "label:red tote"),
         ({"spatial__sizes": ["=1x1x1"]}, "blue tote=0.6x0.4x0.3"),
         ({"spatial__sizes": ["a=1x1x1", "a=1x1x2"]}, "twice"),
         ({"spatial__sizes": ["a=1x1x0"]}, "above 0"),
     ):
-        result = world.set_parameters(**values)
+        result = world.set_parameters(**changes)
         assert not result.successful
         assert words in result.reason
 

@@ -201,6 +201,15 @@ def test_rviz_file_names_topics_of_the_default_namespace():
     )
 
 
+def test_the_rviz_file_of_positions_names_their_topics():
+    view = yaml.safe_load((ROOT / "config" / "picking.rviz").read_text())["Visualization Manager"]
+    named = {d["Topic"]["Value"] for d in view["Displays"] if "Topic" in d}
+    assert named == {"/lfmvl/debug_image", "/lfmvl/markers_3d", "/lfmvl/pick_pose"}
+    parameters = yaml.safe_load((ROOT / "config" / "picking.yaml").read_text())
+    target = parameters["/**"]["ros__parameters"]["spatial"]["target_frame"]
+    assert view["Global Options"]["Fixed Frame"] == target
+
+
 def loaded(name):
     """Return a launch file as a module. ``launch`` is in no package index: it comes with ROS 2."""
     pytest.importorskip("launch_ros")

@@ -12,6 +12,7 @@ from lfmvl_ros.datasets.coco_reading import read_folder
 from lfmvl_warehouse.cli import scenes as command
 from lfmvl_warehouse.scenes import HARD, KINDS, render_still
 from lfmvl_warehouse.scenes.labelled import write_labelled
+from lfmvl_warehouse.scenes.looks import in_look
 
 
 def call(*words):
@@ -79,3 +80,12 @@ def test_nothing_that_is_there_is_overwritten(tmp_path):
     with pytest.raises(UserError, match="a part of this path is a file, not a folder"):
         call("--labelled", mine, "--count", 2)
     assert mine.read_text() == "mine"
+
+
+def test_another_look_changes_the_pixels_and_nothing_else():
+    scene = render_still(np.random.default_rng(3), wh=(96, 64))
+    heat = in_look(scene, "heat")
+    assert heat.objects == scene.objects
+    assert np.ptp(heat.pixels, axis=2).max() == 0
+    assert not np.array_equal(heat.pixels, scene.pixels)
+    assert np.array_equal(in_look(scene, "usual").pixels, scene.pixels)

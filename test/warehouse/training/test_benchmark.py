@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from lfmvl_ros.datasets.judging import Verdict
 from lfmvl_ros.datasets.questions import Question, Target
-from lfmvl_warehouse.training.run.evaluation import Verdict
 
 
 def test_confidence_is_that_of_opening_and_label(benchmark, tokenizer):

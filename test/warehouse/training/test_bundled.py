@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from lfmvl_ros.core.prompt import FINE_TEMPLATE
+from lfmvl_ros.datasets.judging import Scores, judge, parse_strictly
 from lfmvl_ros.datasets.questions import find, kinds_shown
 from lfmvl_warehouse.scenes import EASY, render_still
 from lfmvl_warehouse.training.data.captions import phrases_of
 from lfmvl_warehouse.training.data.sources import WarehouseScenes
 from lfmvl_warehouse.training.run.card import FACTS_FILE, SCORES_FILE
-from lfmvl_warehouse.training.run.evaluation import HELD_OUT_SEED, Scores, judge, parse_strictly
+from lfmvl_warehouse.training.run.evaluation import HELD_OUT_SEED
 
 ROOT = Path(__file__).parents[3]
 BUNDLED = ROOT / "lfmvl_warehouse" / "checkpoint"

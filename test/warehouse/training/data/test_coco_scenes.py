@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.datasets.augment import boxes_in, random_window
 from lfmvl_ros.datasets.coco_images import NO_COLOUR, PictureStore, turned
 from lfmvl_ros.datasets.coco_reading import read_folder
 from lfmvl_ros.datasets.questions import Vocabulary
 from lfmvl_warehouse.training.data.batches import BatchStream, StreamSettings
-from lfmvl_warehouse.training.data.coco_scenes import CocoScenes, boxes_in, random_window
+from lfmvl_warehouse.training.data.coco_scenes import CocoScenes
 from lfmvl_warehouse.training.data.mixed import MixedScenes, united
 from lfmvl_warehouse.training.data.patch_grid import grid_for
 from lfmvl_warehouse.training.data.sources import WarehouseScenes

@@ -15,12 +15,12 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.finetune.run_folder import LOG_FILE, STATE_FILE
 from lfmvl_ros.models.checkpoint_labels import FACTS_FILE, label_remark
 from lfmvl_ros.models.load import load_model
 from lfmvl_warehouse.training.data.coco_scenes import CocoScenes
 from lfmvl_warehouse.training.data.mixed import MixedScenes
 from lfmvl_warehouse.training.run.plan import RunOverrides, make_plan
-from lfmvl_warehouse.training.run.state import LOG_FILE, STATE_FILE
 from lfmvl_warehouse.training.run.train_settings import TrainSettings
 from lfmvl_warehouse.training.run.training_run import told_by, with_smallest_shape
 

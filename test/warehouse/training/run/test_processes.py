@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_warehouse.training.run.state import LOCK_FILE, LOG_FILE, claim
+from lfmvl_ros.finetune.run_folder import LOCK_FILE, LOG_FILE, claim
 
 from ....datasets.coco_folders import scene_folder
 

@@ -70,7 +70,7 @@ def test_a_checkpoint_of_the_real_shape_is_refused_by_its_fields(copy):
 
 @pytest.mark.parametrize("name", ["LiquidAI/LFM2.5-VL-450M", "lfm2.5-vl-450m"])
 def test_published_checkpoints_are_for_other_tools(name):
-    with pytest.raises(UserError, match="publisher's tools"):
+    with pytest.raises(UserError, match="lfmvl finetune"):
         find_start(name)
 
 

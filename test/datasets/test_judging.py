@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
+from lfmvl_ros.datasets.judging import Scores, judge, parse_strictly
 from lfmvl_ros.datasets.questions import Question, Target, find
-from lfmvl_warehouse.training.run.evaluation import Scores, judge, parse_strictly
 
 
 def target(x, *names, size=0.2, visibility=1.0):
@@ -60,3 +60,14 @@ def test_scores_add_and_turn_into_shares():
     assert rates["absent_label_empty"] == 1.0
     assert rates["valid_json"] == 1.0
     assert Scores().rates()["recall50"] is None
+
+
+def test_the_score_gives_an_empty_answer_its_due():
+    found = Scores.of(judge(answer(0.1, 0.5), find(["tote"], SCENE), SCENE))
+    nothing = Scores.of(judge("[]", Question(("crate",), ()), SCENE))
+    invented = Scores.of(judge(answer(0.3), Question(("crate",), ()), SCENE))
+    assert (found + nothing).score == 1.0
+    assert nothing.score == 1.0
+    assert invented.score == 0.0
+    assert (found + invented).score == pytest.approx(2 * 2 / (2 + 3 + 1), abs=1e-4)
+    assert Scores().score == 0.0

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `lfmvl finetune` reaches on the bundled checkpoint in so many seconds of one core.
+
+    python benchmarks/finetune.py [--task known|new] [--cpu-s 150] [--full] [--rank 16] [--out DIR]
+
+Two tasks, each with 130 rendered images of the warehouse's kinds: `known` has the names that the
+checkpoint knows, in a look that it does not (grey negatives, as of a heat camera); `new` has the
+usual look, and invented names. Recall, precision and `[]` for absent things on 100 further images
+of the task, and recall on the usual warehouse scenes, before and after. The last line is one JSON
+object. Time is that of the process (all of the run: training and its judgements), so it does not
+depend on what else the machine does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from needs import needed_packages, run_command
+
+with needed_packages():
+    import numpy as np
+
+    from lfmvl_ros.datasets.coco_reading import read_folder
+    from lfmvl_ros.datasets.judging import Scores
+    from lfmvl_ros.finetune.judge import ask_all, held_out_questions, total
+    from lfmvl_ros.finetune.run import Request, finetune
+    from lfmvl_ros.finetune.settings import FinetuneSettings
+    from lfmvl_ros.finetune.start import find_start
+    from lfmvl_ros.models.load import load_model
+    from lfmvl_ros.registry import QUESTION_SETS, load
+    from lfmvl_warehouse.scenes import STANDARD, RenderedScene, render_still
+    from lfmvl_warehouse.scenes.labelled import ANNOTATIONS, write_labelled
+    from lfmvl_warehouse.scenes.looks import in_look
+
+KINDS = (
+    "person", "forklift", "traffic cone", "barrel", "crate", "pallet", "cardboard box", "tote",
+)  # fmt: skip
+INVENTED = ("vintor", "grobble", "plindex", "dorvan", "quessel", "tarnip", "mubrick", "yoltane")
+IMAGES, MEASURED = 130, 100
+_TRIED = 6  # updates of the run that measures what one takes
+
+
+def scenes(task: str, seed: int, count: int) -> Iterator[RenderedScene]:
+    """Stills of a task."""
+    options = replace(STANDARD, kinds=KINDS, objects=(0, 6))
+    for number in range(count):
+        scene = render_still(np.random.default_rng([seed, number]), wh=(256, 256), options=options)
+        yield in_look(scene, "heat" if task == "known" else "usual")
+
+
+def write_folder(task: str, folder: Path, seed: int, count: int) -> Path:
+    """Write labelled images of a task, with invented names where the task is about those."""
+    write_labelled(folder, scenes(task, seed, count), kinds=KINDS)
+    if task == "new":
+        path = folder / ANNOTATIONS
+        content = json.loads(path.read_text(encoding="utf-8"))
+        for category, name in zip(content["categories"], INVENTED, strict=True):
+            category["name"] = name
+        path.write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+def measured(checkpoint: str, folder: Path, warehouse: int = 100) -> dict[str, dict[str, float]]:
+    """Rates on the images of a task that no run has seen, and on warehouse scenes."""
+    start, model = find_start("bundled"), load_model(checkpoint, device="cpu")
+    known = read_folder(folder)
+    unseen = replace(known, held_out=(*known.training, *known.held_out))
+    asked = list(held_out_questions([unseen], MEASURED, most_objects=20))
+    (_, (usual, *_)) = load(QUESTION_SETS, "scenes")(warehouse)
+    rates = {}
+    for name, questions in (("task", asked), ("warehouse", list(usual.questions))):
+        scores: Scores = total(ask_all(model, questions, start.templates[0], start.rules(0)))
+        rates[name] = {"score": scores.score, **scores.rates()}
+    model.close()
+    return rates
+
+
+def main() -> int:
+    """Run it and print what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--task", choices=("known", "new"), default="known")
+    add("--cpu-s", type=float, help="seconds of a core (150; for new names 300)")
+    add("--full", action="store_true", help="train all weights")
+    add("--rank", type=int, default=16)
+    add("--rate", type=float, default=0.0)
+    add("--batch", type=int, default=4)
+    add("--questions", type=int, default=3)
+    add("--negatives", type=float, default=0.3)
+    add("--seed", type=int, default=0)
+    add("--steps", type=int, default=0, help="instead of --cpu-s")
+    add("--out", type=Path, default=Path("out/finetune"))
+    args = parser.parse_args()
+    shutil.rmtree(args.out, ignore_errors=True)
+    data = write_folder(args.task, args.out / "images", 101, IMAGES)
+    unseen = write_folder(args.task, args.out / "unseen", 202, MEASURED)
+    settings = FinetuneSettings(
+        full=args.full, rank=args.rank, rate=args.rate, batch=args.batch,
+        questions=args.questions, negatives=args.negatives, seed=args.seed, judgements=2,
+        held_out_questions=32, patience=0, steps=args.steps or _TRIED,
+    )  # fmt: skip
+
+    def run(name: str, chosen: FinetuneSettings) -> float:
+        begun = time.process_time()
+        request = Request(data=[(data, 1.0)], start="bundled", out=args.out / name)
+        finetune(request, chosen)
+        return time.process_time() - begun
+
+    if not args.steps:
+        budget_s = args.cpu_s or (150.0 if args.task == "known" else 300.0)
+        few, more = (
+            run(f"trial{steps}", replace(settings, steps=steps)) for steps in (2, 2 + _TRIED)
+        )
+        each = (more - few) / _TRIED
+        settings = replace(settings, steps=int((budget_s - few) / each))
+    spent = run("run", settings)
+    checkpoint = args.out / "run" / "checkpoint"
+    before = measured("bundled", unseen)
+    after = measured(str(checkpoint), unseen) if checkpoint.exists() else before
+    facts = {
+        "task": args.task, "cpu_s": round(spent, 1), "steps": settings.steps, "full": args.full,
+        "rank": args.rank, "negatives": args.negatives, "before": before, "after": after,
+    }  # fmt: skip
+    print(json.dumps(facts))
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)

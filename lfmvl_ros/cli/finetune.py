@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lfmvl finetune``: fine-tune an LFM2-VL checkpoint on labelled images."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lfmvl_ros.core.errors import UserError
+
+if TYPE_CHECKING:
+    from lfmvl_ros.finetune.run import Result
+
+HELP = (
+    "Fine-tune any LFM2-VL or LFM2.5-VL checkpoint on a folder of labelled images in COCO format. "
+    "It is judged on held-out images before, meanwhile and after; the best weights become a "
+    "checkpoint in OUT/checkpoint that every command and node takes. If none is better than the "
+    "start, nothing is written there, and the exit code is 1."
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    from lfmvl_ros.finetune.settings import CHECKPOINTING, DTYPES, FinetuneSettings
+    from lfmvl_ros.models.gguf.export import KINDS
+
+    usual = {field.name: field.default for field in fields(FinetuneSettings)}
+
+    def add(flag: str, kind: Any = None, text: str = "", **more: Any) -> None:
+        name = flag.removeprefix("--").replace("-", "_")
+        parser.add_argument(
+            flag, type=kind, default=usual[name], help=f"{text} (%(default)s)", **more
+        )
+
+    parser.add_argument(
+        "--data", action="append", required=True, metavar="DIR[=WEIGHT]",
+        help="labelled images in COCO format, as `lfmvl train` reads them; may be given several "
+        "times, each with how often its images are used against the others'",
+    )  # fmt: skip
+    parser.add_argument(
+        "--from", dest="start", required=True, metavar="MODEL",
+        help="checkpoint to start from: a hub id, a directory, or 'bundled'",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, help="run directory")
+    parser.add_argument(
+        "--keep", action="append", default=[], metavar="DIR[=WEIGHT]",
+        help="labelled images of what the model already knows, against forgetting",
+    )  # fmt: skip
+    add("--keep-share", float, "share of the images that come from --keep")
+    parser.add_argument(
+        "--full", action="store_true",
+        help="train all weights instead of adapters: three times the memory; forgets more",
+    )  # fmt: skip
+    add("--rank", int, "of the adapters; raise it for many images of a very different kind")
+    add("--rate", float, "learning rate at its highest; 0: by the size of the model")
+    add("--epochs", float, "how often each image is used")
+    add("--minutes", float, "how long to train and judge, instead of --epochs")
+    add("--steps", int, "number of updates, instead of --epochs")
+    add("--batch", int, "images of an update")
+    add("--questions", int, "about each image of an update")
+    add("--negatives", float, "share of questions about absent things, at least 0.25")
+    add("--image-tokens", int, "most image tokens of an image, without tiles; 0: the model's rules")
+    add("--most-objects", int, "most objects in an answer")
+    add("--judgements", int, "how often it is judged meanwhile")
+    add("--held-out-questions", int, "questions of a judgement")
+    add("--patience", int, "judgements without a better one until it stops early; 0: never")
+    add("--seed", int, "of everything random")
+    add("--device", str, "auto (CUDA where there is one), cpu, cuda or cuda:N")
+    add("--dtype", str, "precision of what is not trained", choices=DTYPES)
+    add("--checkpointing", str, "less memory, a third more time", choices=CHECKPOINTING)
+    add("--save-every-s", float, "how often the state for --resume is written, seconds")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out")
+    parser.add_argument(
+        "--export", choices=KINDS, help="write the result as GGUF files to OUT/gguf as well"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fine-tune; exit code 1 when the start is better than what was learnt."""
+    from lfmvl_ros.finetune.data import parse_folder
+    from lfmvl_ros.finetune.run import Request, finetune
+    from lfmvl_ros.finetune.settings import FinetuneSettings
+
+    values = {field.name: getattr(args, field.name) for field in fields(FinetuneSettings)}
+    try:
+        settings = FinetuneSettings(**values)
+    except ValueError as error:
+        raise UserError(f"{error}; see lfmvl finetune --help") from error
+    request = Request(
+        data=[parse_folder(text) for text in args.data],
+        start=args.start,
+        out=args.out,
+        keep=[parse_folder(text) for text in args.keep],
+        resume=args.resume,
+    )
+    result = finetune(request, settings)
+    if result.checkpoint is None:
+        print(
+            f"not better than {result.facts['start']} on the held-out images: no checkpoint was "
+            f"written, go on with that one. {args.out / 'plot.png'} shows the scores; more images, "
+            "more epochs or another --rate may help",
+            file=sys.stderr,
+        )
+        return 1
+    _calibrate(result)
+    if args.export:
+        _export(result.checkpoint, args.out, args.export)
+    first, last = result.facts["held_out"][0], result.facts["held_out"][-1]
+    print(
+        f"wrote {result.checkpoint}: score {first['score']:.3f} -> {last['score']:.3f}, recall "
+        f"{_rate(first)} -> {_rate(last)}; use it with --model {result.checkpoint}"
+    )
+    return 0
+
+
+def _rate(rates: dict[str, Any]) -> str:
+    value = rates.get("recall50")
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _calibrate(result: Result) -> None:
+    """Fit confidences on the held-out images; the card says so."""
+    from lfmvl_ros.cli.finetune_calibration import calibrate_on_held_out
+    from lfmvl_ros.finetune.card import write_card
+
+    assert result.checkpoint is not None
+    boxes, sentence = calibrate_on_held_out(result.checkpoint, result.folders)
+    print(sentence)
+    if boxes:
+        write_card(result.checkpoint, {**result.facts, "calibrated_on": boxes})
+
+
+def _export(checkpoint: Path, out: Path, kind: str) -> None:
+    from lfmvl_ros.models.gguf.export import export_gguf
+
+    name = re.sub(r"[^\w.-]+", "-", out.resolve().name) or "finetuned"
+    files = export_gguf(checkpoint, out / "gguf", kind, name=name)
+    print(f"wrote {files.text} and {files.mmproj}, for llama.cpp; use it with --model {files.text}")

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One box in one depth image: surface, middle, size and pick point, in the optical frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.spatial.depth import DepthImage, sample_patch
+from lfmvl_ros.core.spatial.extent import measure_extent, points_of
+from lfmvl_ros.core.spatial.foreground import ExpectedDepth, Foreground, find_foreground
+from lfmvl_ros.core.spatial.memory import TrackMemory
+from lfmvl_ros.core.spatial.pick import find_pick_point
+from lfmvl_ros.core.spatial.places import PickPoint, Refusal
+from lfmvl_ros.core.spatial.rigid import RigidTransform
+from lfmvl_ros.core.spatial.shape import Located, locate, visible_surface
+from lfmvl_ros.core.tracking import Intrinsics
+
+# Too few valid pixels: the same limit as in `find_foreground`, for a reason of its own.
+_LEAST_VALID = 0.02
+_SIZE_GUESS_SIGMA = 0.22
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One box.
+
+    Attributes:
+        located: surface, middle and size; the latter two from earlier images as well.
+        points_m: ``(N, 3)`` of this image.
+        seen: share of the box that is the object, in [0, 1].
+        pick: where to take hold of it; None where no normal could be measured.
+    """
+
+    located: Located
+    points_m: FloatArray
+    seen: float
+    pick: PickPoint | None
+
+
+def measure(
+    depth: DepthImage,
+    lens: Intrinsics,
+    box_px: FloatArray,
+    known_size_m: FloatArray | None,
+    memory: TrackMemory | None,
+    camera: RigidTransform,
+    stamp_ns: int,
+) -> Measured | Refusal:
+    """Return where the object of a box is, from a depth image and what is remembered of it.
+
+    Args:
+        depth: registered to the image of the box.
+        lens: of that image.
+        box_px: ``(4,)``.
+        known_size_m: ``(3,)`` full extents of the object; None where they are not known.
+        memory: of the track; None for a new one.
+        camera: pose of the camera in the target frame.
+        stamp_ns: of the image.
+    """
+    patch = sample_patch(depth.depth_m, box_px)
+    if patch is None:
+        return Refusal.OUTSIDE_IMAGE
+    if patch.valid < _LEAST_VALID:
+        return Refusal.TOO_FEW_VALID
+    expected = None if memory is None else memory.expected(camera, stamp_ns)
+    if expected is None and known_size_m is not None:
+        expected = expected_by_size(box_px, lens, known_size_m)
+    fore = find_foreground(patch, lens.fx_px, expected)
+    if fore is None:
+        return Refusal.NO_FOREGROUND
+    whole = fore
+    if memory is not None:
+        memory.fused.predict(stamp_ns)
+        surface_m = camera.apply(visible_surface(fore, lens))
+        whole = _pooled(fore, memory.earlier_points(stamp_ns, surface_m), lens, camera)
+    extent = measure_extent(whole, lens, depth.wh)
+    located = locate(whole, extent, lens, known_size_m, surface_of=fore)
+    pick = find_pick_point(fore, extent, lens, located.surface_covariance)
+    return Measured(located, points_of(lens, fore), min(fore.cover, 1.0), pick)
+
+
+def expected_by_size(box: FloatArray, lens: Intrinsics, size_m: FloatArray) -> ExpectedDepth:
+    """Return how far away an object of known size is, roughly, by the area of its box."""
+    sides = np.sort(size_m)
+    area = float((box[2] - box[0]) * (box[3] - box[1]))
+    depth = lens.fx_px * float(np.sqrt(sides[2] * sides[1] / area))
+    return ExpectedDepth(0.95 * depth, _SIZE_GUESS_SIGMA * depth)
+
+
+def _pooled(
+    fore: Foreground, earlier_m: FloatArray, lens: Intrinsics, camera: RigidTransform
+) -> Foreground:
+    """Return the samples of an object with those of earlier images, as this camera sees them."""
+    points = camera.inverse().apply(earlier_m)
+    points = points[points[:, 2] > 0.05]
+    if not len(points):
+        return fore
+    u = points[:, 0] / points[:, 2] * lens.fx_px + lens.cx_px + 0.5
+    v = points[:, 1] / points[:, 2] * lens.fy_px + lens.cy_px + 0.5
+    return replace(
+        fore,
+        u_px=np.concatenate([fore.u_px, u]),
+        v_px=np.concatenate([fore.v_px, v]),
+        depth_m=np.concatenate([fore.depth_m, points[:, 2]]),
+    )

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is remembered of one track from image to image, in the target frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.spatial.foreground import ExpectedDepth
+from lfmvl_ros.core.spatial.fusion import FusedPlace
+from lfmvl_ros.core.spatial.places import Place, PlaceSource
+from lfmvl_ros.core.spatial.rigid import RigidTransform
+from lfmvl_ros.core.timeline import NS
+
+
+class TrackMemory:
+    """The filter of one track, and its last measured place.
+
+    Args:
+        stamp_ns: of the first measurement.
+        centre_m: ``(3,)`` in the target frame.
+        covariance: ``(3, 3)`` of it.
+        camera: pose of the camera in the target frame.
+    """
+
+    def __init__(
+        self, stamp_ns: int, centre_m: FloatArray, covariance: FloatArray, camera: RigidTransform
+    ) -> None:
+        self.fused = FusedPlace(stamp_ns, centre_m, covariance, camera)
+        self.last: Place | None = None
+
+    def expected(self, camera: RigidTransform, stamp_ns: int) -> ExpectedDepth | None:
+        """Return at what depth the track's surface should be, with room for its own movement."""
+        last = self.last
+        if last is None:
+            return None
+        age_s = max((stamp_ns - self.fused.measured_ns) * NS, 0.0)
+        z = float(camera.inverse().apply(last.surface_m + self.fused.velocity_m_s * age_s)[2])
+        sigma = float(np.sqrt(camera.rotation[:, 2] @ last.covariance @ camera.rotation[:, 2]))
+        return ExpectedDepth(z, sigma + 0.04 * abs(z) + 0.1 + 0.5 * age_s)
+
+    def earlier_points(self, stamp_ns: int, surface_m: FloatArray) -> FloatArray:
+        """Return points ``(N, 3)`` seen before where the object is now, in the target frame.
+
+        Args:
+            stamp_ns: now.
+            surface_m: ``(3,)`` middle of the visible surface now, in the target frame.
+        """
+        if self.last is None:
+            return np.zeros((0, 3))
+        return self.fused.points(stamp_ns, surface_m, float(self.last.size_m[:2].min()))
+
+    def coasted(self, stamp_ns: int, limit_s: float) -> Place | None:
+        """Return the predicted place; None ``limit_s`` after the last measurement."""
+        last = self.last
+        age_s = (stamp_ns - self.fused.measured_ns) * NS
+        if last is None or age_s > limit_s:
+            return None
+        shift = self.fused.velocity_m_s * age_s
+        self.fused.predict(stamp_ns)
+        covariance = self.fused.covariance
+        grown = covariance - last.covariance
+        surface = last.surface_covariance + (grown if np.linalg.eigvalsh(grown)[0] > 0 else 0.0)
+        return replace(
+            last,
+            centre_m=self.fused.centre_m,
+            covariance=covariance,
+            surface_m=last.surface_m + shift,
+            surface_covariance=surface,
+            velocity_m_s=self.fused.velocity_m_s,
+            seen=0.0,
+            source=PlaceSource.COASTED,
+            pick=None,
+        )

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training images of a folder at the size they have: a large one becomes tiles, as in use."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lfmvl_ros.core.encoded_images import decode_file
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.datasets.augment import boxes_in, colour_shift, random_window
+from lfmvl_ros.datasets.coco import CocoFolder, CocoPicture
+from lfmvl_ros.datasets.coco_images import CocoImages, turned
+from lfmvl_ros.datasets.questions import LabelledImage
+
+WHOLE_SHARE = 0.5
+"""Share of the images that are used whole; the others are cropped."""
+
+_CACHE_BYTES = 512 * 2**20
+_TRIES = 20  # windows looked at for one in which something is absent
+
+
+class TrainingImages(CocoImages):
+    """The images of a folder, whole or as crops of the same proportions.
+
+    Args:
+        folder: what :func:`lfmvl_ros.datasets.coco_reading.read_folder` returns.
+    """
+
+    def __init__(self, folder: CocoFolder) -> None:
+        super().__init__(folder)
+        self._kept: OrderedDict[str, NDArray[Any]] = OrderedDict()
+        self._bytes = 0
+
+    def pixels(self, image: CocoPicture) -> NDArray[Any]:
+        """uint8 (H, W, 3) RGB of a whole image, at its own size.
+
+        Raises:
+            UserError: the file is no longer what it was when the run began.
+        """
+        key = str(image.path)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        pixels = _decode(image)
+        self._kept[key] = pixels
+        self._bytes += pixels.nbytes
+        while self._bytes > _CACHE_BYTES and len(self._kept) > 1:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        return pixels
+
+    def whole(self, image: CocoPicture) -> LabelledImage:
+        """An image as it is, with all of its boxes."""
+        shares = np.ones(len(image.xyxy))
+        return self.labelled(image, self.pixels(image), image.xyxy, shares)
+
+    def varied(
+        self, rng: np.random.Generator, image: CocoPicture, *, lacking: bool = False
+    ) -> LabelledImage:
+        """An image as training shows it: cropped and mirrored at random, with another exposure.
+
+        Args:
+            rng: decides all of it.
+            image: that is varied.
+            lacking: rather a part of it in which at least one category is absent.
+        """
+        if lacking and self.absent(self.whole(image)):
+            lacking = False
+        if not lacking and rng.random() < WHOLE_SHARE:
+            scene = self.whole(image)
+        else:
+            scene = self._crop(rng, image)
+            for _ in range(_TRIES if lacking else 0):
+                if self.absent(scene):
+                    break
+                scene = self._crop(rng, image)
+        pixels, targets = scene.pixels, scene.targets
+        if scene.may_mirror and rng.random() < 0.5:
+            pixels = pixels[:, ::-1]
+            targets = tuple(target.mirrored() for target in targets)
+        (pixels,) = colour_shift(rng, (pixels,))
+        return LabelledImage(pixels, targets, scene.may_mirror)
+
+    def absent(self, scene: LabelledImage) -> list[int]:
+        """Categories of which nothing is in an image, not even something small or cut off."""
+        there = {target.kind for target in scene.targets}
+        return [kind for kind in range(len(self.folder.names)) if kind not in there]
+
+    def _crop(self, rng: np.random.Generator, image: CocoPicture) -> LabelledImage:
+        pixels = self.pixels(image)
+        height, width = pixels.shape[:2]
+        window = random_window(rng, (width, height), width / height, image.xyxy)
+        left, top, right, bottom = window
+        normalised = np.array(window) / [width, height, width, height]
+        inside, shares = boxes_in(normalised, image.xyxy)
+        return self.labelled(image, pixels[top:bottom, left:right], inside, shares)
+
+
+def _decode(image: CocoPicture) -> NDArray[Any]:
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    stored = decode_file(image.path, flags) if image.path.is_file() else None
+    shown = None if stored is None else turned(stored, image.orientation)
+    if shown is None or (shown.shape[1], shown.shape[0]) != image.wh_px:
+        raise UserError(
+            f"{image.path} is not what it was when the run began; put the image back, or start "
+            "a new run with another --out"
+        )
+    return np.ascontiguousarray(shown[..., ::-1])

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Precision and checkpointing of a run, chosen so that it fits into memory; else a refusal."""
+
+from __future__ import annotations
+
+import torch
+
+from lfmvl_ros.core.image_tokens import count_image_tokens
+from lfmvl_ros.finetune.data import TrainingData
+from lfmvl_ros.finetune.estimate import Plan, check_memory, fits, free_bytes
+from lfmvl_ros.finetune.settings import FinetuneSettings
+from lfmvl_ros.finetune.start import Start
+
+_WORDS = 160  # tokens of a question and its answer, beside those of the image
+_TOKENS_A_NAME = 4  # that have an embedding of their own to train
+_LARGE = 100_000_000  # parameters: from here on, bfloat16 unless told otherwise
+
+
+def make_plan(
+    data: TrainingData, start: Start, settings: FinetuneSettings, device: torch.device
+) -> Plan:
+    """Return the choices for a run.
+
+    Raises:
+        UserError: it would not fit into memory; names what would.
+    """
+    rules = start.rules(settings.image_tokens)
+    sizes = {picture.wh_px for part in data.parts for picture in part.folder.training}
+    image_tokens = max(count_image_tokens(wh, rules).tokens for wh in sizes)
+    dtype = settings.dtype
+    if dtype == "auto":
+        large = device.type == "cuda" or start.parameters >= _LARGE
+        dtype = "bfloat16" if large else "float32"
+    width = start.config["text_config"]["hidden_size"]
+    adapters = settings.rank * start.adapter_width + _TOKENS_A_NAME * width * len(data.names)
+    plan = Plan(
+        full=settings.full,
+        dtype=dtype,
+        checkpointing=settings.checkpointing == "always",
+        trained=start.parameters if settings.full else adapters,
+        image_tokens=image_tokens,
+        tokens=settings.questions * (image_tokens + _WORDS),
+    )
+    free = free_bytes(device)
+    if settings.checkpointing == "auto" and not fits(start.config, start.parameters, plan, free):
+        plan = plan.changed(checkpointing=True)
+    check_memory(start.config, start.parameters, plan, free, adapters=adapters)
+    return plan

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What lies in the directory of a run: its state, its log, and a lock while a process works on it.
+
+`lfmvl train` and `lfmvl finetune` share it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.file_kinds import kind_of
+from lfmvl_ros.core.whole_files import whole_file, writing
+
+STATE_FILE = "state.pt"
+LOG_FILE = "progress.jsonl"
+LOCK_FILE = "lock"
+CHECKPOINT_DIRECTORY = "checkpoint"
+
+
+def claim(run: Path) -> IO[str]:
+    """Keep other trainings out of a run directory until the returned file closes, or we end.
+
+    Raises:
+        UserError: another process trains there.
+    """
+    with writing(run / LOCK_FILE):
+        file = (run / LOCK_FILE).open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        owner = file.read().strip()
+        file.close()
+        raise UserError(
+            f"process {owner} is training in {run}; wait for it, stop it, or choose another --out"
+        ) from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+def read_state(run: Path, *, key: str, mmap: bool = False) -> dict[str, Any]:
+    """Return the state of a run.
+
+    Args:
+        run: its directory.
+        key: that a state of this kind of run has.
+        mmap: leave the tensors in the file until they are used.
+
+    Raises:
+        UserError: it is damaged, or was not written by a training.
+    """
+    path = run / STATE_FILE
+    try:
+        state = torch.load(path, weights_only=True, mmap=mmap, map_location="cpu")
+        if not isinstance(state, dict) or key not in state:
+            raise ValueError("it is no state of such a run")
+    except MemoryError:
+        raise
+    except Exception as error:
+        what = kind_of(path) or "of no known kind"
+        raise UserError(
+            f"{path} ({what}) can't be read as the state of a run; start again with another --out"
+        ) from error
+    return state
+
+
+def write_state(state: Mapping[str, Any], run: Path) -> None:
+    """Write a state in one piece or not at all.
+
+    Raises:
+        UserError: it can't be written; the one before stays.
+    """
+    with whole_file(run / STATE_FILE) as part, part.open("wb") as file:
+        torch.save(state, file)
+
+
+def judgements(log: Path) -> list[dict[str, Any]]:
+    """Return the held-out scores of a run's log, each with its step; none where there is no log."""
+    if not log.exists():
+        return []
+    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    return [{"step": r["step"], **r["held_out"]} for r in records if "held_out" in r]

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The checkpoint a run starts from: where it is, how it is asked, what its weights are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lfmvl_ros.core.config import ImageSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.image_rules import wanted_rules
+from lfmvl_ros.core.image_tokens import ImageTokenSettings
+from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, PromptTemplate
+from lfmvl_ros.finetune.adapters import ADAPTED
+from lfmvl_ros.models.catalog import find
+from lfmvl_ros.models.checkpoint_files import check_directory, image_rules, read_json
+from lfmvl_ros.models.gguf.safetensors import checkpoint_tensors
+from lfmvl_ros.models.hub import local_folder
+
+_TYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Start:
+    """A checkpoint to start from; see :func:`find_start`.
+
+    Attributes:
+        name: as a model card may say it: catalogue name, hub id, or the directory's name.
+        directory: where its files are.
+        templates: phrasings to train, the one that it will be asked with first.
+        licence: of the weights, "" where it is not known.
+        parameters: number of weights, shared ones once.
+        adapter_width: inputs and outputs of all layers that get adapters; times the rank, it is the
+            number of the adapters' weights.
+        dtype: precision in which most of the weights are stored.
+        config: ``config.json``.
+    """
+
+    name: str
+    directory: Path
+    templates: tuple[PromptTemplate, ...]
+    licence: str
+    parameters: int
+    adapter_width: int
+    dtype: torch.dtype
+    config: dict[str, Any]
+
+    @property
+    def context(self) -> int:
+        """Most tokens of prompt and answer."""
+        return int(self.config.get("text_config", {}).get("max_position_embeddings", 32_768))
+
+    def rules(self, image_tokens: int) -> ImageTokenSettings:
+        """Return its image token rules, or those for whole images of at most so many tokens."""
+        own = image_rules(self.directory)
+        if not image_tokens:
+            return own
+        return wanted_rules(own, ImageSettings(max_tokens=image_tokens, split="never"))
+
+
+def find_start(model: str) -> Start:
+    """Find a checkpoint, downloading it if need be.
+
+    Args:
+        model: a directory, a catalogue name such as ``bundled``, or a hub id.
+
+    Raises:
+        UserError: there is none, it can't be fetched (not there, or gated), or it is of another
+            architecture.
+    """
+    entry = find(model)
+    directory = local_folder(model)
+    check_directory(directory)
+    tensors = checkpoint_tensors(directory)
+    kinds = Counter[str]()
+    for tensor in tensors:
+        kinds[tensor.kind] += int(tensor.raw.size)
+    kind = kinds.most_common(1)[0][0]
+    if kind not in _TYPES:
+        raise UserError(
+            f"the weights of {model} are stored as {kind}; fine-tuning takes float32, bfloat16 or "
+            "float16: give the checkpoint before it was quantised"
+        )
+    sizes = {tensor.name: tensor.raw.size for tensor in tensors}
+    width = torch.empty(0, dtype=_TYPES[kind]).element_size()
+    return Start(
+        name=(entry.id or entry.name) if entry else directory.resolve().name,
+        directory=directory,
+        templates=_templates(entry.template if entry else CARD_TEMPLATE),
+        licence=entry.licence if entry else "",
+        parameters=sum(sizes.values()) // width,
+        adapter_width=sum(
+            sum(tensor.shape)
+            for tensor in tensors
+            if len(tensor.shape) == 2 and ADAPTED.search(tensor.name)
+        ),
+        dtype=_TYPES[kind],
+        config=read_json(directory / "config.json"),
+    )
+
+
+def _templates(own: PromptTemplate) -> tuple[PromptTemplate, ...]:
+    """Phrasings to train. The result is a directory, and those are asked with the card's."""
+    if own.decimals != CARD_TEMPLATE.decimals:
+        return (own,)  # of a family with a scale of its own
+    return tuple({t.text: t for t in (CARD_TEMPLATE, own, COOKBOOK_TEMPLATE)}.values())

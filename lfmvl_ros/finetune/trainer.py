@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loop of a run: update, judge, keep the best, save, stop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from lfmvl_ros.core.whole_files import whole_file
+from lfmvl_ros.finetune.encoding import Encoder
+from lfmvl_ros.finetune.estimate import Estimate, peak_bytes
+from lfmvl_ros.finetune.learner import Learner
+from lfmvl_ros.finetune.run_folder import LOG_FILE, read_state, write_state
+from lfmvl_ros.finetune.run_log import Place, RunLog
+from lfmvl_ros.finetune.samples import SampleStream
+from lfmvl_ros.finetune.settings import FinetuneSettings
+
+MEASURED_STEPS = 3
+"""Updates after which time and memory of the run are estimated."""
+
+_WARM_UP = 10  # updates, or a tenth of a short run
+_LAST_SHARE = 0.05  # of the learning rate, at the end
+_LOG_EVERY_S = 10.0
+_KEY = "finetune"  # what a state of this kind has
+
+Judge = Callable[[Mapping[str, Tensor] | None], dict[str, float | None]]
+"""Rates of the held-out answers with these weights (None: the start's), ``score`` among them."""
+
+
+@dataclass
+class Progress:
+    """How far a run is; all of it is in the state.
+
+    Attributes:
+        step: updates so far.
+        total: updates in all; 0 until it is known.
+        seconds: of training and judging so far.
+        judge_s: of the last judgement.
+        first: score of the start.
+        best, best_step: highest score of a judgement after the start, and when it was.
+        waited: judgements since then.
+        stopped: whether the run ended early.
+    """
+
+    step: int = 0
+    total: int = 0
+    seconds: float = 0.0
+    judge_s: float = 0.0
+    first: float = -1.0
+    best: float = -1.0
+    best_step: int = 0
+    waited: int = 0
+    stopped: bool = False
+
+
+@dataclass
+class Trainer:
+    """One run.
+
+    Attributes:
+        settings: of the run.
+        out: its directory.
+        learner: the weights.
+        stream: the samples.
+        encoder: makes them what the model takes.
+        judge: see :data:`Judge`.
+        epoch: images of an epoch.
+        identity: what a state must agree with to be resumed.
+    """
+
+    settings: FinetuneSettings
+    out: Path
+    learner: Learner
+    stream: SampleStream
+    encoder: Encoder
+    judge: Judge
+    epoch: int
+    identity: dict[str, Any]
+    progress: Progress = field(default_factory=Progress)
+    best: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._log = RunLog(self.out / LOG_FILE)
+        self._durations: list[float] = []
+
+    def run(self) -> None:
+        """Train to the end; the best weights are those of :attr:`best`, what was trained of them.
+
+        Raises:
+            UserError: an image changed, or the state can't be written.
+        """
+        progress = self.progress
+        if progress.first < 0:
+            progress.first = self._judged(None)
+            self.save()
+        if not progress.total:
+            progress.total = self._planned()
+        saved = told = time.monotonic()
+        while not progress.stopped and (not progress.total or progress.step < progress.total):
+            self._advance()
+            now = time.monotonic()
+            if progress.step == MEASURED_STEPS and self._durations:
+                self._estimate()
+            if progress.total and self._is_time_to_judge():
+                self._judge_and_compare()
+                told = now
+            elif now - told >= _LOG_EVERY_S:
+                self._report()
+                told = now
+            if now - saved >= self.settings.save_every_s:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+
+    def _planned(self) -> int:
+        """Updates in all; 0 where the time decides and the speed is not known yet."""
+        if self.settings.steps:
+            return self.settings.steps
+        if self.settings.minutes:
+            return 0
+        return max(1, math.ceil(self.settings.epochs * self.epoch / self.settings.batch))
+
+    def _advance(self) -> None:
+        begun, progress, size = time.monotonic(), self.progress, self.settings.batch
+        first = progress.step * size
+        encoded = [
+            self.encoder.encode(self.stream.sample(number)) for number in range(first, first + size)
+        ]
+        loss = self.learner.update(encoded, self._share())
+        progress.step += 1
+        spent = time.monotonic() - begun
+        progress.seconds += spent
+        self._durations.append(spent)
+        self._log.collect({"loss": loss})
+
+    def _share(self) -> float:
+        """Share of the learning rate: up at first, then down along half a cosine."""
+        step, total = self.progress.step, self.progress.total
+        if not total:
+            return min(1.0, (step + 1) / _WARM_UP)
+        rise = min(1.0, (step + 1) / max(1.0, min(_WARM_UP, total / 10)))
+        fall = 0.5 * (1 + math.cos(math.pi * step / total))
+        return rise * (_LAST_SHARE + (1 - _LAST_SHARE) * fall)
+
+    def _estimate(self) -> None:
+        """Fix the number of updates where a time is given; say what the run will take."""
+        progress, settings = self.progress, self.settings
+        step_s = min(self._durations[-MEASURED_STEPS:])
+        if not progress.total:
+            left_s = 60 * settings.minutes - progress.seconds
+            left_s -= progress.judge_s * settings.judgements
+            progress.total = MEASURED_STEPS + max(1, int(left_s / step_s))
+        estimate = Estimate(
+            step_s, progress.total, progress.judge_s, settings.judgements, peak_bytes(self.learner)
+        )
+        self._log.say(estimate.sentence())
+        self._log.write(self._place, {"estimate": estimate.as_dict()})
+
+    def _is_time_to_judge(self) -> bool:
+        step, total = self.progress.step, self.progress.total
+        count = min(self.settings.judgements, total)
+        return (step * count) // total > ((step - 1) * count) // total
+
+    def _judge_and_compare(self) -> None:
+        progress = self.progress
+        self._report()
+        score = self._judged(self.learner.weights())
+        if score > progress.best:
+            progress.best, progress.best_step, progress.waited = score, progress.step, 0
+            self.best = self.learner.trained()
+        else:
+            progress.waited += 1
+        over = self.settings.patience and progress.waited >= self.settings.patience
+        if over and progress.step < progress.total:
+            progress.stopped = True
+            self._log.say(
+                f"no better judgement in the last {progress.waited}: stopped early at update "
+                f"{progress.step} of {progress.total}"
+            )
+
+    def _judged(self, weights: Mapping[str, Tensor] | None) -> float:
+        begun = time.monotonic()
+        rates = self.judge(weights)
+        self.progress.judge_s = time.monotonic() - begun
+        self.progress.seconds += self.progress.judge_s
+        words = ", ".join(f"{name} {'-' if v is None else f'{v:.3f}'}" for name, v in rates.items())
+        self._log.say(f"held out, after {self.progress.step} updates: {words}")
+        self._log.write(self._place, {"held_out": rates})
+        return float(rates["score"] or 0.0)
+
+    def _report(self) -> None:
+        progress = self.progress
+        share = progress.step / progress.total if progress.total else 0.0
+        self._log.report(self._place, share, "")
+
+    @property
+    def _place(self) -> Place:
+        step = self.progress.step
+        return Place(step, step * self.settings.batch, self.progress.seconds)
+
+    # ---- state ----------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write everything that a resumed run needs, in one piece or not at all."""
+        state = {
+            _KEY: self.identity,
+            "progress": dict(vars(self.progress)),
+            "trained": self.learner.trained(),
+            "best": self.best,
+            "optimiser": self.learner.optimiser.state_dict(),
+        }
+        write_state(state, self.out)
+
+    def resume(self) -> None:
+        """Continue where the saved state of the run directory left off."""
+        state = read_state(self.out, key=_KEY)
+        self.progress = Progress(**state["progress"])
+        self.best = state["best"]
+        self.learner.restore(state["trained"])
+        self.learner.optimiser.load_state_dict(state["optimiser"])
+        _cut_log(self.out / LOG_FILE, self.progress.step)
+
+
+def identity_of(out: Path) -> dict[str, Any]:
+    """Return what the state of a run says about what the run is.
+
+    Raises:
+        UserError: there is no state that can be read.
+    """
+    identity: dict[str, Any] = read_state(out, key=_KEY, mmap=True)[_KEY]
+    return identity
+
+
+def _cut_log(log: Path, step: int) -> None:
+    """Drop the lines of updates after the state was saved: they are made again."""
+    import json
+
+    if not log.exists():
+        return
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if json.loads(line)["step"] <= step]
+    with whole_file(log) as part:
+        part.write_text("".join(kept), encoding="utf-8")
