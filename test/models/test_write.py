@@ -76,11 +76,11 @@ def test_markers_around_calls_stay_in_the_text(backend, monkeypatch):
     ids = iter((control, end))
 
     def write(*_arguments):
-        from lfmvl_ros.models.lfm2_vl.writing import Written
+        from lfmvl_ros.models.lfm2_vl.generating import Generated
 
-        return [Written(tuple(ids), (0.0, 0.0), FinishReason.STOP, 0.0, 0.0)]
+        return [Generated(tuple(ids), (0.0, 0.0), FinishReason.STOP, 0.0, 0.0)]
 
-    monkeypatch.setattr(backend, "_write", write)
+    monkeypatch.setattr(backend, "_generate", write)
     assert backend.write(PROMPT, generation=SHORT).text == "<|im_start|>"
 
 
