@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lfmvl_ros.cli.flags import add_setting_flags, pipeline_settings, settings_from
+from lfmvl_ros.cli.flags import (
+    add_setting_flags,
+    changed_settings,
+    pipeline_settings,
+    settings_from,
+)
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.whole_files import finite, make_folder, write_json, write_whole
@@ -142,18 +147,14 @@ def _evaluated(
 ) -> ModelRun:
     """Load a model, let it answer, and close it."""
     from lfmvl_ros.evaluate.answers import answer_all
+    from lfmvl_ros.evaluate.own_process import answered
     from lfmvl_ros.evaluate.robustness import robustness
-    from lfmvl_ros.evaluate.scorecard import ModelRun
     from lfmvl_ros.models.load import load_model
 
     settings = settings_from(args, model=name)
     model = load_model(settings)
     try:
-        if not name.endswith(".jsonl"):  # the first answer is slower; a recording has no such one
-            answer_all(model, settings, data, questions[:1], title="warm-up")
-        begun_s = time.perf_counter()
-        judged = answer_all(model, settings, data, questions, title=model.name)
-        wall_s = time.perf_counter() - begun_s
+        found = answered(model, settings, changed_settings(args), data, questions)
         some = _some(questions, len(data.images), args.robustness)
 
         def again(change: Change | None, title: str) -> Sequence[Judged]:
@@ -161,8 +162,7 @@ def _evaluated(
 
         worse = robustness(again, len(data.images)) if some else []
         steady = _sustained(model, settings, args.sustained, data, questions)
-        return ModelRun(name, model.name, _changed(args), judged, wall_s, worse, steady,
-                        images=len(data.images))  # fmt: skip
+        return replace(found, robustness=worse, sustained=steady)
     finally:
         model.close()
 
@@ -190,14 +190,6 @@ def _sustained(
 
 def _only(_: object) -> None:
     """Drop an answer: what counts is the time it took."""
-
-
-def _changed(args: argparse.Namespace) -> dict[str, Any]:
-    return {
-        key.removeprefix("setting:"): value
-        for key, value in vars(args).items()
-        if key.startswith("setting:") and value is not None
-    }
 
 
 def _summary(document: Mapping[str, Any], out: Path) -> dict[str, Any]:

@@ -66,6 +66,7 @@ class Judged:
         times: of the model; total_s: with preparing and parsing.
         light: mean brightness of the image, 0 to 1.
         wh_px: its size.
+        labels: of the M boxes, folded: what tells apart those that were not asked for.
     """
 
     question: ImageQuestion
@@ -82,6 +83,7 @@ class Judged:
     total_s: float
     light: float
     wh_px: tuple[int, int]
+    labels: tuple[str, ...]
 
 
 def brightness(pixels: NDArray[np.uint8]) -> float:
@@ -156,7 +158,8 @@ def judge(
     found = grounding.detections
     xyxy = normalise(found.xyxy_px, grounding.wh)
     asked = {fold_label(lab): k for lab, k in zip(question.labels, question.kinds, strict=True)}
-    kinds = np.array([asked.get(fold_label(label), NOT_ASKED) for label in found.labels], np.int64)
+    labels = tuple(map(fold_label, found.labels))
+    kinds = np.array([asked.get(label, NOT_ASKED) for label in labels], np.int64)
     truth_iou, box_iou = np.zeros(len(truth.xyxy)), np.zeros(len(xyxy))
     found_row = np.full(len(xyxy), -1, np.int64)
     overlaps = iou_matrix(xyxy, truth.xyxy)
@@ -167,5 +170,5 @@ def judge(
     return Judged(
         question, truth, truth_iou, xyxy, kinds, found.scores, box_iou, found_row,
         grounding.outcome, grounding.confidence_kind, grounding.reply.times, total_s, light,
-        grounding.wh,
+        grounding.wh, labels,
     )  # fmt: skip
