@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from lfmvl_ros.core.colour import Pixels
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.spatial.rigid import RigidTransform
+from lfmvl_ros.core.video_reader import USUAL_RATE_HZ
 from lfmvl_ros.ros.sensors.camera_view import CameraView, TrueObject
-from lfmvl_ros.ros.sensors.image_sources import USUAL_RATE_HZ
-from lfmvl_ros.ros.sensors.pixels import Pixels
 from lfmvl_warehouse.scenes import KINDS, SceneObject, SceneVideo, known_names
 from lfmvl_warehouse.scenes.depth_sensor import StereoSensor
 from lfmvl_warehouse.scenes.rooms import Camera
@@ -59,6 +59,10 @@ class SceneImages:
         noise = np.random.default_rng((33, self._video.seed, index))
         measured = self._sensor.measure(scene.depth_m, self._video.focal_px, noise)
         return CameraView(scene.pixels, measured, pose, tuple(map(_true_object, scene.objects)))
+
+    def next_ns(self) -> int | None:
+        """The rate says when each frame is due."""
+        return None
 
     def skip(self, count: int) -> int:
         """Frames can be rendered in any order: skipping costs nothing."""
@@ -109,7 +113,7 @@ def sample_images(
     Args:
         seed: of the scene.
         wh_px: (width, height) of the images in pixels.
-        rate_hz: images a second, > 0.
+        rate_hz: images per second, > 0.
     """
     video = SceneVideo(seed, wh=wh_px, fps=rate_hz)
     return lambda index: video.frame(index).pixels

@@ -238,7 +238,7 @@ def report(**changes: Any) -> TopicReport:
 @pytest.mark.parametrize(
     ("changes", "level", "says"),
     [
-        ({}, OK, "30.0 images a second, 640x480 rgb8"),
+        ({}, OK, "30.0 images per second, 640x480 rgb8"),
         ({"publishers": 0, "kind": "", "others": ("/a/image", "/b")}, FAIL, "/a/image, /b"),
         ({"publishers": 0, "kind": ""}, FAIL, "start the camera"),
         ({"kind": "std_msgs/msg/String"}, FAIL, "carries std_msgs/msg/String"),

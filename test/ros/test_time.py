@@ -23,7 +23,9 @@ TOTE = [{"text": json.dumps([{"label": "red tote", "bbox": [0.25, 0.25, 0.5, 0.7
 
 def image(stamp_ns=0):
     """An image, by default as a driver without stamps sends it."""
-    return conversions.to_image(np.full((48, 64, 3), 90, np.uint8), stamp_ns, "lens")
+    pixels = np.full((48, 64, 3), 90, np.uint8)
+    pixels[:, :32] ^= 64
+    return conversions.to_image(pixels, stamp_ns, "lens")
 
 
 def stamp(message):
