@@ -33,6 +33,8 @@ _LIGHT_STEP = 4  # every fourth pixel either way is enough for the mean
 Change = Callable[[NDArray[np.uint8], FloatArray], tuple[NDArray[np.uint8], FloatArray]]
 """Makes another image of one, and moves boxes ``(N, 4)``, normalised, with it; NaN where one
 has left the image."""
+Watch = Callable[[Grounding, NDArray[np.uint8]], object]
+"""Sees an answer, and the pixels that it is about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +106,7 @@ def answer_all(
     *,
     change: Change | None = None,
     title: str = "",
+    watch: Watch = lambda _answer, _pixels: None,
 ) -> list[Judged]:
     """Ask every question, one at a time as a robot does, with a progress bar.
 
@@ -114,6 +117,7 @@ def answer_all(
         questions: sorted by image, so that each image is decoded once.
         change: applied to each image before it is asked about.
         title: of the progress bar.
+        watch: called with each answer and the pixels that it is about.
 
     Raises:
         UserError: an image can't be read any more.
@@ -134,6 +138,7 @@ def answer_all(
         begun_s = time.perf_counter()
         grounding = _ask(model, settings, Frame(pixels, item.number), item.labels)
         taken_s = time.perf_counter() - begun_s
+        watch(grounding, pixels)
         done.append(judge(item, truth, grounding, total_s=taken_s, light=light))
     return done
 

@@ -19,7 +19,7 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.interrupts import signal_on_parent_exit
 from lfmvl_ros.core.model import VisionLanguageModel
-from lfmvl_ros.evaluate.answers import answer_all
+from lfmvl_ros.evaluate.answers import Watch, answer_all
 from lfmvl_ros.evaluate.data import EvaluationSet
 from lfmvl_ros.evaluate.questions import ImageQuestion
 from lfmvl_ros.evaluate.scorecard import ModelRun
@@ -28,7 +28,8 @@ from lfmvl_ros.models.load import load_model
 
 def answered(
     model: VisionLanguageModel, settings: PerceptionSettings, changed: dict[str, Any],
-    data: EvaluationSet, questions: Sequence[ImageQuestion],
+    data: EvaluationSet, questions: Sequence[ImageQuestion], *,
+    watch: Watch = lambda _answer, _pixels: None,
 ) -> ModelRun:  # fmt: skip
     """Ask a loaded model all questions, after one that is not counted.
 
@@ -38,6 +39,7 @@ def answered(
         changed: the settings that differ from the defaults, for the scorecard.
         data: the images.
         questions: what it is asked.
+        watch: called with each answer that counts, and the pixels that it is about.
 
     Raises:
         UserError: an image can't be read any more.
@@ -45,7 +47,7 @@ def answered(
     if not settings.model.endswith(".jsonl"):  # the first answer is slower; no recording has one
         answer_all(model, settings, data, questions[:1], title="warm-up")
     begun_s = time.perf_counter()
-    judged = answer_all(model, settings, data, questions, title=model.name)
+    judged = answer_all(model, settings, data, questions, title=model.name, watch=watch)
     wall_s = time.perf_counter() - begun_s
     return ModelRun(settings.model, model.name, changed, judged, wall_s, images=len(data.images))
 

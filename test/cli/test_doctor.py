@@ -243,7 +243,7 @@ def report(**changes: Any) -> TopicReport:
         ({"publishers": 0, "kind": ""}, FAIL, "start the camera"),
         ({"kind": "std_msgs/msg/String"}, FAIL, "carries std_msgs/msg/String"),
         ({"received": 0}, FAIL, "nothing came in 3 s"),
-        ({"rate_hz": 0.7}, WARN, "5 a second or more"),
+        ({"rate_hz": 0.7}, WARN, "5 per second or more"),
         ({"problem": "image encoding '8UC3' is not supported"}, FAIL, "8UC3"),
         ({"publishers": 2}, WARN, "2 nodes publish it"),
         ({"message_bytes": 99_532_800}, WARN, "99532800"),
