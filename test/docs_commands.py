@@ -86,7 +86,7 @@ RULES = (
     Rule(r"^make (setup|bench-setup)\b", INSTALLS),
     Rule(r"^make (test|test-fast|test-deep|pytest)\b", "runs these tests themselves"),
     Rule(r"^DISTRO=kilted ", "installs ROS 2 a second time"),
-    Rule(r"^lfmvl \w+ --(data|topic)$", "names an option, without a value"),
+    Rule(r"^lfmvl \w+ --(data|topic|drift-profile)$", "names an option, without a value"),
     Rule(r"^python benchmarks/tracking(_real\.py|\.py --mot15)", "needs public data sets"),
     # make
     Rule(
@@ -107,6 +107,15 @@ RULES = (
         first="lfmvl scenes --video video.mp4 --no-boxes --seconds 4 --seed 7",
         change=((r"/path/to/video\.mp4", "video.mp4"),),
         prints=JSON_LAST,
+    ),
+    *(
+        Rule(
+            f"^make demo SCENE={scene}",
+            change=((r"$", " DURATION=8"),),
+            prints=JSON_LAST,
+            leaves=(f"out/{scene}/events.jsonl", f"out/{scene}/annotated.mp4"),
+        )
+        for scene in ("shelf", "assist")
     ),
     Rule(r"^make format$", quick=True),
     # lfmvl
@@ -144,6 +153,19 @@ RULES = (
     ),
     Rule(r"^lfmvl track out/demo/camera\.mp4", leaves=("out/track",)),
     Rule(r"^lfmvl tokens 640x480 --model …", change=(("…", "bundled"),)),
+    Rule(
+        r"^lfmvl evaluate my-images .*--drift-profile",
+        first=LABELLED.replace("--count 24", "--count 200"),
+        leaves=("profile.json",),
+    ),
+    Rule(r"^lfmvl licences$", quick=True, prints="LicenseRef-LFM-1.0"),
+    Rule(
+        r"^lfmvl licences --model DIR",
+        first="printf 'faster-coco-eval: Apache-2.0\\n' > my-licences.yaml",
+        change=((r"DIR", "bundled"),),
+        quick=True,
+        leaves=("licences.json",),
+    ),
     Rule(r"^lfmvl tokens 1280x720$", quick=True, prints="tokens"),
     Rule(r"^lfmvl doctor --no-model$", prints=r"reach +\S"),
     Rule(
@@ -162,6 +184,13 @@ RULES = (
     ),
     Rule(r"^lfmvl config --(yaml|markdown)$", quick=True, prints=r"tracker"),
     Rule(r"^lfmvl config --yaml > config/default\.yaml$", quick=True),
+    Rule(
+        r"^lfmvl calibrate --model text-q4_0\.gguf --write$",
+        first="lfmvl export bundled out/gguf --type q4_0",
+        needs=("gguf", "xllamacpp"),
+        change=(("text-q4_0.gguf", "out/gguf/bundled-q4_0.gguf --scenes 20"),),
+        prints=JSON_LAST,
+    ),
     Rule(
         r"^lfmvl calibrate .*--model (DIR|runs)",
         first="cp -r lfmvl_warehouse/checkpoint DIR && rm DIR/calibration.json && "
@@ -187,6 +216,14 @@ RULES = (
         prints=JSON_LAST,
     ),
     Rule(r"^lfmvl evaluate my-images", first=LABELLED, prints=JSON_LAST),
+    Rule(r"^lfmvl evaluate … --against", "is shortened"),
+    Rule(
+        r"^lfmvl compare bundled ",
+        first=LABELLED,
+        needs=("gguf", "xllamacpp"),
+        prints=JSON_LAST,
+        leaves=("out/compare/comparison.json", "out/compare/comparison.png"),
+    ),
     Rule(
         r"^lfmvl record out/camera",
         needs=("rosbags",),
@@ -235,6 +272,12 @@ RULES = (
         r"^python benchmarks/servers\.py$",
         needs=("gguf", "xllamacpp"),
         change=((r"$", " --questions 4"),),
+    ),
+    Rule(r"^python benchmarks/finetune\.py", change=((r"$", " --quick"),), prints=JSON_LAST),
+    Rule(
+        r"^python benchmarks/finetune_looks\.py",
+        change=((r"$", " --images 40 --questions 4"),),
+        prints=JSON_LAST,
     ),
     Rule(r"^python benchmarks/rules\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/places\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),

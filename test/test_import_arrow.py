@@ -31,6 +31,7 @@ MAY_USE = {
     "lfmvl_ros.core": {"lfmvl_ros.core"},
     "lfmvl_ros.bags": {f"lfmvl_ros.{part}" for part in ("bags", "core", "models", "viz", "ros")},
     "lfmvl_ros.datasets": {"lfmvl_ros.datasets", "lfmvl_ros.core"},
+    "lfmvl_ros.licences": {f"lfmvl_ros.{part}" for part in ("licences", "core", "models")},
     "lfmvl_ros.models": {"lfmvl_ros.models", "lfmvl_ros.core"},
     "lfmvl_ros.finetune": {
         f"lfmvl_ros.{part}" for part in ("finetune", "core", "datasets", "models", "viz")
@@ -49,6 +50,7 @@ MAY_USE = {
             "datasets",
             "evaluate",
             "finetune",
+            "licences",
             "models",
             "viz",
             "ros",
@@ -56,6 +58,9 @@ MAY_USE = {
     },
     "lfmvl_ros": {f"lfmvl_ros.{part}" for part in ("core", "models")},
     "lfmvl_warehouse.scenes": {"lfmvl_warehouse.scenes", "lfmvl_ros.core"},
+    "lfmvl_warehouse.demos": {
+        *("lfmvl_warehouse.demos", "lfmvl_warehouse.scenes", "lfmvl_ros.core"),
+    },
     "lfmvl_warehouse.training": {
         *("lfmvl_warehouse.training", "lfmvl_warehouse.scenes"),
         *(f"lfmvl_ros.{part}" for part in ("core", "datasets", "finetune", "models", "viz")),
@@ -65,7 +70,7 @@ MAY_USE = {
         *(f"lfmvl_ros.{part}" for part in ("cli", "core", "finetune", "models", "viz")),
     },
     "lfmvl_warehouse": {
-        *("lfmvl_warehouse.scenes", "lfmvl_warehouse.training"),
+        *("lfmvl_warehouse.demos", "lfmvl_warehouse.scenes", "lfmvl_warehouse.training"),
         *(f"lfmvl_ros.{part}" for part in ("core", "datasets", "ros")),
     },
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``lfmvl calibrate``: make a checkpoint's confidences mean what they say."""
+"""``lfmvl calibrate``: fits a checkpoint's confidences to the share of boxes that are right."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from lfmvl_ros.core.calibration.reliability import (
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.user_files import is_directory, is_regular_file, user_path
 from lfmvl_ros.core.whole_files import finite
 from lfmvl_ros.datasets.questions import FOUND_IOU, QuestionSet
 from lfmvl_ros.registry import QUESTION_SETS, load
@@ -38,18 +39,20 @@ if TYPE_CHECKING:
 _SCENES = 500
 HELP = (
     "Fit calibration.json for a checkpoint, and measure it on images that it was not fitted on. "
-    "Without --data on synthetic warehouse scenes that no training has seen, measured on two sets "
-    "of others: objects that look as in training, and looks it has never seen. With --data on your "
-    "own labelled images. It holds for images like those it was fitted on."
+    "With --data on your own labelled images; without on synthetic warehouse scenes, measured on "
+    "two other sets: objects that look as in training, and objects with new looks. A calibration "
+    "is valid for images like those it was fitted on."
 )
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "--model", default="bundled",
-        help="directory, catalogue name or hub id of a checkpoint (default: bundled)",
-    )  # fmt: skip
+        "--model",
+        default="bundled",
+        help="directory, catalogue name or hub id of a checkpoint (default: bundled), or a GGUF "
+        "file of `lfmvl export`",
+    )
     add_setting_flags(parser, [PerceptionSettings.describe()["revision"]])
     parser.add_argument(
         "--data", type=Path, metavar="FOLDER",
@@ -63,29 +66,34 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--method", choices=("best", *METHODS), default="best",
-        help="best (default): that of the least log loss in cross-validation on the images to fit",
+        help="best (default): the one with the lowest log loss in cross-validation",
     )  # fmt: skip
     parser.add_argument(
-        "--write", action="store_true", help="write calibration.json beside the weights"
+        "--write",
+        action="store_true",
+        help="write calibration.json beside the weights; of a GGUF file, into its JSON file",
     )
     parser.add_argument("--plot", type=Path, help="write reliability diagrams: a .png file")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what was measured, as a JSON line at the end; exit code 1 when the fit doesn't help."""
+    """Print the figures, at the end as a JSON line; exit code 1 if the fit doesn't help."""
     scenes = _checked(args)
     from lfmvl_ros.models.calibration_file import write_calibration
-    from lfmvl_ros.models.hub import local_folder
     from lfmvl_ros.models.load import load_model
+    from lfmvl_ros.models.server.facts import write_export_calibration
 
-    folder = local_folder(args.model, settings_from(args).revision)
-    settings = PerceptionSettings().updated({"model": str(folder)})
+    settings = settings_from(args, model=args.model)
+    place = _place(args.model, settings.revision)
     begun_s = time.monotonic()
-    images = None if args.data is None else image_sets(args.data, folder)
+    images = None if args.data is None else image_sets(args.data, args.model)
     if images is not None:
         print(images[0].folder.describe(), file=sys.stderr)
     model = load_model(settings)
-    fitted_on, measured = _answers(model, settings, images, scenes)
+    try:
+        fitted_on, measured = _answers(model, settings, images, scenes)
+    finally:
+        model.close()
     tried = compare(fitted_on.evidence, fitted_on.right, fitted_on.scenes)
     method = tried[0].method if args.method == "best" else args.method
     found = fit(method, fitted_on.evidence, fitted_on.right)
@@ -105,12 +113,14 @@ def run(args: argparse.Namespace) -> int:
         facts[f"reliability_{when}"] = reliability(values, everything.right)
     better = facts["ece_after"] < facts["ece_before"]
     if args.write and better:
-        facts = {**facts, "file": write_calibration(folder, found, facts).name}
+        write = write_calibration if is_directory(place) else write_export_calibration
+        place = write(place, found, facts)
+        facts = {**facts, "file": place.name}
     if args.plot:
         _plot(args.plot, facts)
     _tell(facts, time.monotonic() - begun_s)
     if args.write:
-        done = f"wrote {folder / facts['file']}" if better else "nothing written: it does not help"
+        done = f"wrote {place}" if better else "nothing written: it does not help"
         print(done, file=sys.stderr)
     print(json_text(finite({**facts, "seconds": round(time.monotonic() - begun_s)})))
     return 0 if better else 1
@@ -120,7 +130,7 @@ def _checked(args: argparse.Namespace) -> int:
     """Return how many synthetic scenes a set has; a :class:`UserError` refuses wrong flags."""
     scenes = _SCENES if args.scenes is None else int(args.scenes)
     if args.data is not None and args.scenes is not None:
-        raise UserError("--scenes counts synthetic scenes; leave it away with --data")
+        raise UserError("--scenes counts synthetic scenes; leave it out with --data")
     if not 10 <= scenes <= 100_000:
         raise UserError(f"--scenes must be between 10 and 100000, got {scenes}")
     if args.plot is not None and args.plot.suffix.lower() not in (".png", ".jpg", ".jpeg"):
@@ -154,6 +164,28 @@ def _answers(
                 f"{name!r}, and a calibration takes at least {LEAST_BLOCK}; {advice}"
             )
     return fitted_on, measured
+
+
+def _place(model: str, revision: str) -> Path:
+    """Return the directory of the weights, or the JSON file of an export."""
+    from lfmvl_ros.models.gguf.by_name import quantised
+    from lfmvl_ros.models.hub import local_folder
+    from lfmvl_ros.models.server.address import is_gguf
+
+    by_name = quantised(model)
+    if by_name is not None and by_name.entry.directory:
+        from lfmvl_ros.models.gguf.local_files import local_files
+
+        model = str(local_files(by_name)[0])
+    if is_gguf(model):
+        facts = user_path(model.strip().partition("#")[0], "model").with_suffix(".json")
+        if not is_regular_file(facts):
+            raise UserError(
+                f"{model} has no {facts.name} beside it, where its calibration would be kept; "
+                "`lfmvl export` writes it, with the GGUF files of a checkpoint"
+            )
+        return facts
+    return local_folder(model, revision)
 
 
 def _joined(measured: Mapping[str, Judged]) -> Judged:

@@ -28,7 +28,7 @@ class ImageLoad:
     Attributes:
         name: such as "a 1280x720 rgb8 image".
         size_bytes: of one message.
-        rate_hz: messages a second.
+        rate_hz: messages per second.
     """
 
     name: str

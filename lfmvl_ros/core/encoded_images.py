@@ -48,7 +48,7 @@ def encoded_wh(data: bytes) -> tuple[int, int] | None:
 
 
 def size_problem(data: bytes, max_megapixels: float) -> str:
-    """Return what is wrong with the stated size of an encoded image; "" where nothing is."""
+    """Return what is wrong with the stated size of an encoded image; "" if nothing is."""
     wh = encoded_wh(data)
     if wh is None or wh[0] * wh[1] <= max_megapixels * 1e6:
         return ""
@@ -198,7 +198,7 @@ def _jpeg_wh(data: bytes) -> tuple[int, int] | None:
     position = 2
     while position + 9 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]
-        if marker == 0xFF or marker in _ALONE:  # fill byte, or nothing behind it
+        if marker == 0xFF or marker in _ALONE:  # fill byte, or the end
             position += 1 if marker == 0xFF else 2
             continue
         if marker in _FRAMES:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a file is, by its first bytes, so that a refusal can name what was found."""
+"""Recognises a file by its first bytes, so that an error can name what was found."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _HEAD, _SEARCHED = 256, 1 << 20
 
 
 def is_lfs_pointer(path: Path) -> bool:
-    """Whether a file only stands for one that Git LFS has not fetched."""
+    """Whether a file is a pointer to one that Git LFS has not fetched."""
     try:
         with path.open("rb") as file:
             return file.read(len(_LFS)) == _LFS

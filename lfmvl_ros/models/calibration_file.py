@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``calibration.json`` beside a checkpoint's weights: read, written, and tied to these weights."""
+"""Reads and writes ``calibration.json``, which belongs to the weights beside it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from lfmvl_ros.core.user_files import read_json_object
 from lfmvl_ros.core.whole_files import write_json
 
 FILE = "calibration.json"
+FITTED_ON = "fitted_on"
+"""Key that names the weights whose answers a calibration was fitted on: :data:`CHECKPOINT`, or a
+type of GGUF files such as ``q4_0``."""
+CHECKPOINT = "checkpoint"
 _PIECE = 1 << 20
 _log = logging.getLogger(__name__)
 
 
 def fingerprint(folder: Path) -> str:
-    """Return what tells one set of weights from another: sizes, first and last MiB of each file."""
+    """Return a fingerprint of weights: sizes, first and last MiB of each file."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
         size = path.stat().st_size
@@ -34,7 +38,7 @@ def fingerprint(folder: Path) -> str:
 def read_calibration(folder: Path) -> Fitted | None:
     """Return the calibration of a checkpoint, None when it has none of its own.
 
-    One made for other weights is left aside with a warning.
+    One made for other weights is ignored, with a warning.
 
     Raises:
         UserError: the file is damaged.
@@ -61,6 +65,7 @@ def write_calibration(folder: Path, found: Fitted, facts: dict[str, Any]) -> Pat
     Raises:
         UserError: it can't be written; one that was there stays.
     """
-    document = {**found.to_document(), "weights": fingerprint(folder), **facts}
+    document = {**found.to_document(), FITTED_ON: CHECKPOINT, "weights": fingerprint(folder),
+                **facts}  # fmt: skip
     write_json(folder / FILE, document)
     return folder / FILE

@@ -7,8 +7,9 @@ from typing import Any
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.known_labels import KnownLabels
-from lfmvl_ros.core.user_files import read_json_object
+from lfmvl_ros.core.user_files import read_json_object, user_path
 from lfmvl_ros.models.catalog import directory_of
+from lfmvl_ros.models.gguf.by_name import quantised
 
 FACTS_FILE = "training.json"
 """What ``lfmvl train`` writes beside the weights, and the card is made from."""
@@ -31,6 +32,13 @@ def trained_on(model: str) -> str:
 
     It is that of :meth:`lfmvl_ros.datasets.coco.CocoFolder.fingerprint`.
     """
+    first = model.strip().partition("#")[0]
+    if first.endswith(".gguf"):  # `lfmvl export` writes it beside the file
+        try:
+            beside = read_json_object(user_path(first, "model").with_suffix(".json"))
+        except UserError:
+            return ""
+        return str(beside.get("trained_on", ""))
     data = _facts(model).get("data")
     return str(data.get("fingerprint", "")) if isinstance(data, dict) else ""
 
@@ -38,7 +46,8 @@ def trained_on(model: str) -> str:
 def _facts(model: str) -> dict[str, Any]:
     """Return what stands beside the weights of a ``model`` setting; nothing where there is none."""
     try:
-        folder = directory_of(model.strip())
+        by_name = quantised(model)
+        folder = directory_of(model.strip() if by_name is None else by_name.entry.name)
         return {} if folder is None else read_json_object(folder / FACTS_FILE)
     except UserError:
         return {}

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints of the hub: is it there? Asked once, within seconds, before anything is fetched.
+"""Fetches checkpoints from the Hugging Face hub; checks once, within seconds, if it can be reached.
 
-transformers and huggingface_hub ask for each file of a checkpoint, with five repetitions each: a
-robot without a network waits for most of a minute, one behind a firewall that drops packets for
-many minutes.
+transformers and huggingface_hub try each file of a checkpoint, with five retries each. Without a
+network that takes most of a minute, and behind a firewall that drops packets many minutes.
 """
 
 from __future__ import annotations
@@ -29,16 +28,16 @@ def endpoint() -> str:
 
 
 def is_offline() -> bool:
-    """Return whether the user has forbidden to ask the hub (``HF_HUB_OFFLINE``)."""
+    """Return whether the user has disabled the hub (``HF_HUB_OFFLINE``)."""
     given = (os.environ.get(name, "") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
     return any(word.upper() in ("1", "ON", "YES", "TRUE") for word in given)
 
 
 def why_unreachable(hub_id: str, timeout_s: float = TIMEOUT_S) -> str:
-    """Ask the hub for a file's headers; return why it does not answer, "" when it does.
+    """Request a file's headers from the hub; return why it can't be reached, "" if it can.
 
-    Whatever it answers, be it that there is no such checkpoint, it is there. Proxies are used as
-    the environment says.
+    Any response counts, also that there is no such checkpoint. The proxies of the environment are
+    used.
     """
     if is_offline():
         return "HF_HUB_OFFLINE is set"

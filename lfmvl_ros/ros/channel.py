@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One camera of the node: its images in, its results out, and its diagnostics."""
+"""One camera of the node: its subscriptions, publishers and diagnostics."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer, PipelineStatus
 from lfmvl_ros.core.timeline import Verdict
+from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.diagnostics.health import CameraMonitor, Health
 from lfmvl_ros.ros.gyroscope import EgoMotionInput
@@ -27,6 +28,7 @@ from lfmvl_ros.ros.sensors.lens import are_rectified
 from lfmvl_ros.ros.shared import Shared
 
 if TYPE_CHECKING:
+    from lfmvl_ros.ros.diagnostics.drift_watch import DriftWatch
     from lfmvl_ros.ros.rules_channel import RulesChannel
     from lfmvl_ros.ros.spatial.place_channel import PlaceChannel
 
@@ -37,6 +39,10 @@ class CameraChannel:
     Args:
         name: of the camera; "" when it is the only one.
         shared: what all cameras of the node use.
+
+    Attributes:
+        newest_tracks: at the newest image, and when they were published (monotonic s); None before
+            the first image, and while the camera is not subscribed to.
     """
 
     def __init__(self, name: str, shared: Shared) -> None:
@@ -46,10 +52,12 @@ class CameraChannel:
         self._ego: EgoMotionInput | None = None
         self._places: PlaceChannel | None = None
         self._rules: RulesChannel | None = None
+        self._drift: DriftWatch | None = None
         self._subscriptions: list[Subscription] = []
         self._outputs: Outputs | None = None
         self._monitor: CameraMonitor | None = None
         self._arrivals = ArrivalMonitor()
+        self.newest_tracks: tuple[Tracks, float] | None = None
         self._rectified = False
         self._intake = FrameIntake(
             functools.partial(shared.images, camera=name),
@@ -62,7 +70,7 @@ class CameraChannel:
     # -- life cycle --------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Advertise the results."""
+        """Create the publishers."""
         self._outputs = Outputs(self._node, self.prefix)
         if self._settings().spatial.source != "none":
             from lfmvl_ros.ros.spatial.place_channel import PlaceChannel  # most nodes need none
@@ -77,6 +85,10 @@ class CameraChannel:
                 self._warn,
             )
         self._open_rules()
+        if self._settings().drift.watch:
+            from lfmvl_ros.ros.diagnostics.drift_watch import DriftWatch  # most nodes need none
+
+            self._drift = DriftWatch(self._settings().drift, self.name, self._warn)
 
     def _open_rules(self) -> None:
         if self._settings().rules_file:
@@ -87,7 +99,7 @@ class CameraChannel:
             )
 
     def start(self) -> None:
-        """Subscribe to the camera, and to the gyroscope if there is to be one."""
+        """Subscribe to the camera, and to the gyroscope if it is used."""
         compressed = self._settings().compressed_input
         images = image_topic(self._node, self.prefix, compressed)
         topic = self._node.resolve_topic_name(images)
@@ -132,6 +144,7 @@ class CameraChannel:
             ego.stop()
         self._monitor = None
         self._intake.stop()
+        self.newest_tracks = None
         if self._places is not None:
             self._places.stop()
         if self._rules is not None:
@@ -140,7 +153,7 @@ class CameraChannel:
             pipeline.set_ego_motion(self.name, None)
 
     def close(self) -> None:
-        """Withdraw the results."""
+        """Destroy the publishers."""
         outputs, self._outputs = self._outputs, None
         if outputs is not None:
             outputs.close()
@@ -150,11 +163,12 @@ class CameraChannel:
         rules, self._rules = self._rules, None
         if rules is not None:
             rules.close()
+        self._drift = None
 
     # -- results -----------------------------------------------------------------------------------
 
     def query(self, query: Query, threshold: float) -> None:
-        """Publish what is looked for."""
+        """Publish the query."""
         if self._outputs is not None:
             self._gate.call(self._outputs.query, query, threshold)
 
@@ -166,6 +180,8 @@ class CameraChannel:
             self._gate.call(outputs.answer, answer, places)
         if self._rules is not None:
             self._rules.answer(answer)
+        if self._drift is not None:
+            self._drift.answer(answer)
 
     def places_at(self, stamp_ns: int) -> PlaceDocuments:
         """Return where tracks are, as JSON by id; those that have a recent position."""
@@ -183,18 +199,19 @@ class CameraChannel:
                 self._rules.start()
 
     def health(self, pipeline: PipelineStatus, now_s: float) -> list[Health]:
-        """Return how the camera is doing; nothing while it is not listened to."""
+        """Return the diagnostics of the camera; nothing while it is not subscribed to."""
         monitor = self._monitor
         if monitor is None:
             return []
         intake, arrivals = self._intake.status(), self._arrivals.status()
         camera = monitor.report(intake, pipeline, self._settings(), now_s, arrivals)
-        ego, places, rules = self._ego, self._places, self._rules
+        ego, places, rules, drift = self._ego, self._places, self._rules, self._drift
         return [
             camera,
             *([] if ego is None else ego.health(now_s)),
             *([] if places is None else [places.health()]),
             *([] if rules is None else [rules.health()]),
+            *([] if drift is None else [drift.health()]),
         ]
 
     def _on_camera_info(self, message: CameraInfo, _info: dict[str, int]) -> None:
@@ -215,6 +232,7 @@ class CameraChannel:
         tracks = pipeline.submit(frame, verdict)
         if outputs is not None:
             tracks = of_frame(tracks, frame)
+            self.newest_tracks = (tracks, time.monotonic())
             self._gate.call(outputs.tracks, frame, tracks, self.places_at(tracks.stamp_ns))
             if self._places is not None:
                 self._places.tracks(tracks, verdict)

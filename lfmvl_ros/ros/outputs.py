@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the perception node publishes, each thing once, from whatever thread has it."""
+"""The publishers of the perception node, for one camera. Any thread may publish."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from lfmvl_ros.viz.drawing import draw_marks, marks_of_tracks
 # The places of tracks as JSON, by id.
 PlaceDocuments = Mapping[int, Mapping[str, Any]]
 
-_FRAMES_BEFORE_CAMERA_INFO = 30  # a calibration may come a little later than the first frames
+_FRAMES_BEFORE_CAMERA_INFO = 30  # camera_info may arrive a little later than the first frames
 
 
 class Outputs:
@@ -64,7 +64,7 @@ class Outputs:
         self._unmarked_frames = 0
 
     def close(self) -> None:
-        """Withdraw the topics."""
+        """Destroy the publishers."""
         for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
@@ -76,15 +76,15 @@ class Outputs:
             self._lens, self._lens_problem = None, str(error)
 
     def query(self, query: Query, threshold: float) -> None:
-        """Publish what is asked for, for present and later subscribers."""
+        """Publish the labels of the query, for present and later subscribers."""
         now_ns = self._node.get_clock().now().nanoseconds
         self._labels.publish(conversions.to_label_info(query, now_ns, threshold))
 
     def answer(self, answer: Answer, places: PlaceDocuments) -> None:
-        """Publish one answer: the whole of it as JSON, and its detections.
+        """Publish one answer: all of it as JSON, and its detections.
 
-        An answer that says nothing about the scene (timeout, error, nothing readable) has no
-        ``detections`` message: an empty one would say that nothing is there.
+        An answer that is no evidence about the scene (timeout, error, unparseable) has no
+        ``detections`` message, since an empty one means that nothing is there.
         """
         ids, grounding = answer.applied.id_texts, answer.grounding
         if len(grounding.detections) or grounding.outcome.is_evidence_of_absence:

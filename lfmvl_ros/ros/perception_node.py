@@ -24,10 +24,11 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import shortened
 from lfmvl_ros.models.load import check_model
-from lfmvl_ros.ros import commands, conversions, qos
+from lfmvl_ros.ros import conversions, qos, responses
 from lfmvl_ros.ros.answer_service import AnswerService
 from lfmvl_ros.ros.bond import LifecycleBond
 from lfmvl_ros.ros.channel import CameraChannel
+from lfmvl_ros.ros.command_topics import CommandTopics
 from lfmvl_ros.ros.diagnostics.health import Health, ModelSwap
 from lfmvl_ros.ros.diagnostics.label_check import LabelCheck
 from lfmvl_ros.ros.diagnostics.node_health import NodeHealth
@@ -72,6 +73,8 @@ class PerceptionNode(LifecycleNode):
             self, self._declared, self._models, images, self._gate, self._streams, transforms
         )
         self._channels = {name: CameraChannel(name, shared) for name in self._settings.cameras}
+        self._commands = CommandTopics(shared, self._channels)
+        self._health.commands = self._commands.counts
         self._wire()
 
     @property
@@ -83,7 +86,7 @@ class PerceptionNode(LifecycleNode):
         return self._models.pipeline
 
     def _wire(self) -> None:
-        """Create what exists in every state. Groups keep a slow call from holding up the others."""
+        """Create what exists in every state. Callback groups keep slow calls from blocking."""
         group = MutuallyExclusiveCallbackGroup
         self.create_subscription(
             String, "query", self._on_query, qos.RESULTS, callback_group=group()
@@ -102,7 +105,7 @@ class PerceptionNode(LifecycleNode):
             for channel in self._channels.values()
         ]
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.RESULTS)
-        # Steady time: a simulation that stands still must not hide that the camera is silent.
+        # Steady time: a paused simulation must not hide that the camera is silent.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0, self._report, callback_group=group(), clock=steady)
         if self._settings.autostart:
@@ -118,11 +121,11 @@ class PerceptionNode(LifecycleNode):
         try:
             if self.trigger_configure() == done and self.trigger_activate() == done:
                 return
-        except RuntimeError as error:  # rclpy's RCLError: another client was quicker
+        except RuntimeError as error:  # rclpy's RCLError: another client was faster
             if not self._closing:
                 self.get_logger().warning(f"autostart left to others: {error}")
             return
-        # No other node manages this one: whoever started it learns from the exit code.
+        # No lifecycle manager is involved, so the exit code reports the failure.
         if not self._closing:
             self.exit_code = 2
         stop_spinning()
@@ -135,6 +138,7 @@ class PerceptionNode(LifecycleNode):
         began_s = time.monotonic()
         try:
             _check_rules(self._settings.rules_file)
+            _check_drift(self._settings)
             name = self._models.configure(lambda: self._settings, self._on_answer)
         except Exception as error:
             self._health.problem = describe(error)
@@ -154,7 +158,7 @@ class PerceptionNode(LifecycleNode):
 
     @logs_errors
     def on_activate(self, state: State) -> TransitionCallbackReturn:
-        """Start: subscribe to the cameras, ask the model."""
+        """Start: subscribe to the cameras, start inference."""
         with self._changing:
             pipeline = self._pipeline
             if self._closing or pipeline is None:
@@ -175,9 +179,9 @@ class PerceptionNode(LifecycleNode):
 
     @logs_errors
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
-        """Stop asking the model; keep its weights."""
+        """Stop inference; keep the weights."""
         if not self._halt(_ANSWER_STOP_S):
-            self.get_logger().error("the model does not stop; its weights are given up")
+            self.get_logger().error("the model does not stop; its weights stay in memory")
             return TransitionCallbackReturn.ERROR
         return super().on_deactivate(state)
 
@@ -200,11 +204,12 @@ class PerceptionNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def close(self) -> None:
-        """End the bond and stop all threads, also in the middle of an answer."""
+        """End the bond and stop all threads, also during an answer."""
         self._closing = True
-        if self._changing.acquire(timeout=_EXIT_STOP_S):  # a transition may be under way
+        if self._changing.acquire(timeout=_EXIT_STOP_S):  # a transition may be in progress
             self._changing.release()
         self._stop(_EXIT_STOP_S)
+        self._commands.close()
         for service in self._answer_services:
             service.close()
         self._streams.close()
@@ -218,6 +223,7 @@ class PerceptionNode(LifecycleNode):
         self._bond.end()
         for channel in self._channels.values():
             channel.stop()
+        self._commands.forget()
         self._health.deactivated()
         return self._pipeline is None or self._pipeline.stop(timeout_s)
 
@@ -230,12 +236,13 @@ class PerceptionNode(LifecycleNode):
 
     def _on_answer(self, answer: Answer) -> None:
         self._health.answer = answer
+        self._commands.answered(answer)
         self._channels[answer.grounding.camera].answer(answer)
 
     # -- commands ----------------------------------------------------------------------------------
 
     def _apply(self, settings: PerceptionSettings) -> None:
-        """Take changed settings; a :class:`UserError` refuses them."""
+        """Apply changed settings; a :class:`UserError` refuses them."""
         pipeline = self._pipeline
         if settings.model_key != self._settings.model_key:
             check_model(settings)
@@ -252,7 +259,7 @@ class PerceptionNode(LifecycleNode):
         self._models.request(settings)
 
     def _revert_model(self, key: tuple[str, str, str, str]) -> None:
-        """Let the parameters say which model is in use after all."""
+        """Set the parameters back to the model that is in use."""
         changes = [
             Parameter(name, Parameter.Type.STRING, value)
             for name, value in zip(MODEL_SETTINGS, key, strict=True)
@@ -272,7 +279,7 @@ class PerceptionNode(LifecycleNode):
             self.get_logger().warning(f"query not taken: {reason}", throttle_duration_sec=1.0)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        return commands.enable(self._pipeline, request, response)
+        return responses.enable(self._pipeline, request, response)
 
     # -- diagnostics -------------------------------------------------------------------------------
 
@@ -307,6 +314,14 @@ def _check_rules(path: str) -> None:
         from lfmvl_ros.core.rules.watched_file import read_rules  # most nodes have no rules
 
         read_rules(path)
+
+
+def _check_drift(settings: PerceptionSettings) -> None:
+    """Raise a :class:`UserError` for a drift profile that can't be used."""
+    if settings.drift.watch:
+        from lfmvl_ros.ros.diagnostics.drift_watch import profile_of  # most nodes need none
+
+        profile_of(settings.drift)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

@@ -78,10 +78,10 @@ def run(
     threads: int = 1,
     finish: Callable[[NodeType], int] | None = None,
 ) -> NoReturn:
-    """Run a node as this process, until it is told to stop; then end the process.
+    """Run a node as this process until a signal or shutdown; then end the process.
 
-    A second signal changes nothing: ending takes two seconds on a machine that is not busy, and is
-    given up after ten.
+    A second signal changes nothing. Ending takes two seconds on a quiet machine, and is aborted
+    after ten.
 
     Args:
         build: makes the node, in a thread of its own; a :class:`UserError` is one line on stderr

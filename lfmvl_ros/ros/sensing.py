@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a robot says of a camera besides images: messages -> angular rates, lens, mounting.
-
-Beside ``conversions``, the only file that reads message fields.
-"""
+"""Reads messages about a camera other than images: angular rates, intrinsics, mounting."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from tf2_msgs.msg import TFMessage
 from lfmvl_ros.ros.conversions import stamp_ns
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 
-# Twice what the fastest gyroscopes measure (4000 degrees a second); what is beyond is no rate.
+# Twice what the fastest gyroscopes measure (4000 degrees a second); larger values are invalid.
 LARGEST_RAD_S = 140.0
 
 

@@ -105,7 +105,7 @@ def test_a_recorded_run_shows_confirmed_tracks_only(tmp_path: Path) -> None:
         for number, (state, box) in enumerate(boxes.items(), 1)
     ]}  # fmt: skip
     recording = Recording()
-    recording.add_picture(1, GREY)
+    recording.add_image(1, GREY)
     recording.states[1] = document
     recording.write(tmp_path, 10.0)
     preview = read_image(tmp_path / "preview.png").astype(int)

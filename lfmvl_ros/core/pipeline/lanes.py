@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All cameras of a pipeline: one lock, one model, and the camera that has waited longest is next.
+"""The lanes of all cameras. They share one lock and one model; the longest waiting is next.
 
 With ``n`` cameras and batches of ``b``, no camera waits for more than ``ceil(n / b)`` model calls
-beside the one under way, whatever the rates and clocks of the cameras.
+after the present one, whatever the rates and clocks of the cameras.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future
 
 from lfmvl_ros.core.config import PerceptionSettings, TriggerSettings
@@ -22,15 +22,15 @@ from lfmvl_ros.core.timeline import Verdict
 
 
 class Lanes:
-    """The lanes by camera name, each made with its camera's first frame.
+    """The lanes by camera name; each is created with its camera's first frame.
 
     Args:
         settings: of trigger and trackers; change them with :meth:`configure`.
         point_s: of each :class:`~lfmvl_ros.core.tracking.Tracker`.
 
     Attributes:
-        lock: guards all lanes except their trackers; notified when a job may be ready. A method
-            that needs it held says so; the others take it.
+        lock: guards all lanes except their trackers; notified when a job may be ready. Methods
+            that need it held say so; the others acquire it.
     """
 
     def __init__(self, settings: PerceptionSettings, *, point_s: float = 0.0) -> None:
@@ -76,7 +76,7 @@ class Lanes:
             return lane.arrive(frame.stamp_ns, window_ns, verdict)
 
     def hand_over(self, frame: Frame, now_ns: int, epoch: int | None) -> None:
-        """Let a frame that has arrived wait for the model."""
+        """Store a frame for the model."""
         with self.lock:
             self._lanes[frame.camera].hand_over(frame, now_ns, epoch)
             self.lock.notify()
@@ -87,23 +87,20 @@ class Lanes:
         Raises:
             UserError: no frame has come yet.
         """
+        self.newest_frame(camera)
+        self.lock.notify()
+        return self._lanes[camera].request(time.monotonic_ns())
+
+    def newest_frame(self, camera: str) -> Frame:
+        """Return the newest frame of a camera. The lock is held.
+
+        Raises:
+            UserError: no frame has come yet.
+        """
         lane = self._lanes.get(camera)
         if lane is None or lane.latest is None:
             raise UserError("no camera frame has come yet; check the image topic")
-        self.lock.notify()
-        return lane.request(time.monotonic_ns())
-
-    def wait_for_jobs(self, stopping: Callable[[], bool]) -> list[Job]:
-        """Return the jobs of the next model call, waiting until there are any. The lock is held.
-
-        Returns:
-            One batch, the camera first that has waited longest; nothing once ``stopping``.
-        """
-        while not stopping():
-            if jobs := self.take_jobs(time.monotonic_ns()):
-                return jobs
-            self.lock.wait()
-        return []
+        return lane.latest[0]
 
     def take_jobs(self, now_ns: int) -> list[Job]:
         """Return the jobs of the next model call; nothing where none is ready. The lock is held."""
@@ -111,13 +108,13 @@ class Lanes:
         return [lane.take(now_ns) for lane in lanes]
 
     def refuse_requests(self, reason: str) -> None:
-        """Tell all who wait for an answer that there will be none."""
+        """Fail all waiting requests."""
         with self.lock:
             for lane in self._lanes.values():
                 lane.refuse_requests(reason)
 
     def forget_answers(self) -> None:
-        """Expect nothing of the next answers: another model words them. The lock is held."""
+        """Forget the last answers, since another model may answer differently. The lock is held."""
         for lane in self._lanes.values():
             lane.answered = None
 

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames in; answers, and tracks at every frame, out.
 
-Two rates, kept apart. :meth:`Pipeline.submit` runs at camera rate in the caller's thread: it moves
-the tracks to the new frame and leaves the frame for the model. One worker thread owns the model:
-whenever it is free it asks about the newest frames, of several cameras together, and each answer
-corrects the camera's tracker at the capture time of the frame it is about.
+There are two rates. :meth:`Pipeline.submit` runs at camera rate in the caller's thread: it moves
+the tracks to the new frame and stores the frame for the model. One worker thread owns the model.
+Whenever it is free, it requests answers about the newest frames, of several cameras in one batch.
+Each answer corrects its camera's tracker at the capture time of its frame.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -24,6 +25,7 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.latency.budget import LatencyBudget
 from lfmvl_ros.core.model import VisionLanguageModel, revision_of
+from lfmvl_ros.core.pipeline.errands import Ask, Errand, Errands
 from lfmvl_ros.core.pipeline.lane import Job, refuse
 from lfmvl_ros.core.pipeline.lanes import Lanes
 from lfmvl_ros.core.pipeline.watchdog import Watchdog, stall_limit_s
@@ -41,7 +43,7 @@ class Pipeline:
     """Runs one model for one or several cameras.
 
     Args:
-        model: answers prompts about frames; used by the worker thread alone, not closed here.
+        model: answers prompts about frames; used only by the worker thread, not closed here.
         settings: checked when built; change them with :meth:`reconfigure`.
         on_answer: called in the worker thread for every answer, whatever its outcome. An exception
             it raises is logged and does not stop the worker.
@@ -63,6 +65,7 @@ class Pipeline:
         self._on_answer = on_answer
         self._lanes = Lanes(settings)
         self._lock = self._lanes.lock
+        self._errands, self._cameras_next = Errands(), False
         self._stopping = threading.Event()
         self._worker: threading.Thread | None = None
         self._watchdog = Watchdog()
@@ -77,7 +80,7 @@ class Pipeline:
         """Start the worker. Frames submitted before are not lost: the newest one waits.
 
         Raises:
-            RuntimeError: it runs already, or a call from before a stop has never returned.
+            RuntimeError: it runs already, or a model call from before a stop has not returned.
         """
         if self._worker is not None or self._busy_since_ns is not None:
             raise RuntimeError("the pipeline is running already, or its model has not returned")
@@ -87,7 +90,7 @@ class Pipeline:
         self._worker.start()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
-        """Stop the worker, also in the middle of an answer; False when it did not end in time."""
+        """Stop the worker, also during an answer; False if it did not end in time."""
         worker, self._worker = self._worker, None
         if worker is None:
             return True
@@ -97,12 +100,19 @@ class Pipeline:
         worker.join(timeout_s)
         self._watchdog.stop()
         self._lanes.refuse_requests(_STOPPED)
+        with self._lock:
+            self._errands.refuse(_STOPPED)
         return not worker.is_alive()
+
+    @property
+    def running(self) -> bool:
+        """Whether the worker was started and not stopped."""
+        return self._worker is not None
 
     # -- camera side -----------------------------------------------------------------------------
 
     def submit(self, frame: Frame, verdict: Verdict | None = None) -> Tracks:
-        """Take a camera frame: return tracks at it, hand it to the model if it is the newest.
+        """Take a camera frame: return the tracks at it, store it for the model if it is the newest.
 
         One thread for each camera calls this.
 
@@ -125,7 +135,7 @@ class Pipeline:
         return _of_frame(self._lanes[frame.camera].tracker.recall(frame), frame)
 
     def set_ego_motion(self, camera: str, ego: EgoMotion | None) -> None:
-        """Use what is known of a camera's rotation; nothing before the camera's first frame."""
+        """Set a camera's measured rotation; ignored before the camera's first frame."""
         lane = self._lanes.get(camera)
         if lane is not None:
             lane.tracker.set_ego_motion(ego)
@@ -133,8 +143,8 @@ class Pipeline:
     def request_answer(self, camera: str = "") -> Future[Answer]:
         """Request an answer about the newest frame of ``camera``, also while disabled.
 
-        The next answer about the camera serves all requests that wait for it. The future is set in
-        the worker thread, so its callbacks must be quick. A cancelled request is left out.
+        The next answer about the camera fulfils all its waiting requests. The future is set in the
+        worker thread, so its callbacks must be quick. A cancelled request is skipped.
 
         Raises:
             UserError: no frame has come yet, or the pipeline isn't running. The future raises it
@@ -144,6 +154,30 @@ class Pipeline:
             if self._worker is None:
                 raise UserError("the model is not running; activate the node first")
             return self._lanes.request(camera)
+
+    def newest_frame(self, camera: str = "") -> Frame:
+        """Return the newest frame of a camera.
+
+        Raises:
+            UserError: none has come yet.
+        """
+        with self._lock:
+            return self._lanes.newest_frame(camera)
+
+    def request_reply(self, ask: Ask) -> Future[Reply]:
+        """Ask the model something else, between the cameras' answers; the reply comes later.
+
+        It is set in the worker thread. A request that is cancelled before its turn is left out.
+
+        Raises:
+            UserError: the pipeline isn't running, or too many wait.
+        """
+        with self._lock:
+            if self._worker is None:
+                raise UserError("the model is not running; activate the node first")
+            future = self._errands.add(ask)
+            self._lock.notify()
+            return future
 
     # -- settings --------------------------------------------------------------------------------
 
@@ -159,7 +193,7 @@ class Pipeline:
 
     @property
     def enabled(self) -> bool:
-        """Whether the model is asked without a request. Tracks coast, and end, while it is not."""
+        """Whether frames go to the model without a request. If not, tracks coast and end."""
         return self._lanes.enabled
 
     @enabled.setter
@@ -169,10 +203,10 @@ class Pipeline:
     def reconfigure(self, settings: PerceptionSettings) -> None:
         """Apply new settings from the next frame and the next answer on.
 
-        An answer under way keeps the query it was asked with.
+        An answer in progress keeps its query.
 
         Raises:
-            UserError: the query can't be used; nothing has changed then.
+            UserError: the query can't be used; nothing is changed.
         """
         query = self._query.with_labels_of(settings.query)
         template_for(settings, self._model).render(query)
@@ -185,8 +219,8 @@ class Pipeline:
 
         Args:
             model: the new one.
-            retire: called once the old model is not in use any more: at once if it is idle, after
-                its present call otherwise, and never if that call never returns.
+            retire: called when the old model is no longer in use: immediately if it is idle, else
+                when its present call returns (never, if it does not return).
         """
         with self._lock:
             self._model, self._error = model, ""
@@ -219,12 +253,14 @@ class Pipeline:
     def _run(self) -> None:
         while True:
             with self._lock:
-                jobs = self._lanes.wait_for_jobs(self._stopping.is_set)
-                if not jobs:
+                while not self._stopping.is_set() and (work := self._next_work()) is None:
+                    self._lock.wait()
+                if self._stopping.is_set():
                     return
                 self._busy_since_ns = time.monotonic_ns()
+            assert work is not None
             try:
-                self._answer(jobs)
+                work()
             except Exception:  # nothing may end the only thread that asks the model
                 _log.exception("an answer could not be used")
             finally:
@@ -233,6 +269,25 @@ class Pipeline:
                     retired, self._retired = self._retired, []
                 for retire in retired:
                     retire()
+
+    def _next_work(self) -> Callable[[], None] | None:
+        """Take what is next: an errand, then the cameras' frames, by turns. The lock is held."""
+        errand = None if self._cameras_next else self._errands.take()
+        if errand is None and (jobs := self._lanes.take_jobs(time.monotonic_ns())):
+            self._cameras_next = False
+            return functools.partial(self._answer, jobs)
+        errand = errand or self._errands.take()
+        self._cameras_next = errand is not None
+        return None if errand is None else functools.partial(self._run_errand, errand)
+
+    def _run_errand(self, errand: Errand) -> None:
+        with self._lock:
+            settings, model = self._settings, self._model
+        limit_s = stall_limit_s(settings.generation.timeout_s)
+        call = self._watchdog.begin(limit_s, errand.give_up)
+        reply = errand.run(model, settings, self._stopping.is_set)
+        if self._watchdog.end(call):
+            errand.settle(reply)
 
     def _answer(self, jobs: Sequence[Job]) -> None:
         request = self._request_for(jobs)
@@ -269,7 +324,7 @@ class Pipeline:
         )
 
     def _give_up(self, request: Request, jobs: Sequence[Job], after_s: float) -> None:
-        """Give a timeout as the answer of a model that does not return. The watchdog's thread."""
+        """Answer with a timeout, because the model does not return. In the watchdog's thread."""
         _log.error("a model call has not returned after %.1f s", after_s)
         nothing = Reply("", finish=FinishReason.DEADLINE, model=request.model.name)
         reason = f"the answer: the model has not returned after {after_s:.1f} s"
@@ -277,13 +332,13 @@ class Pipeline:
             self._finish(job, replace(request.grounding(job.frame, nothing), rejected=(reason,)))
 
     def _finish(self, job: Job, grounding: Grounding) -> None:
-        """Correct the tracks with an answer and pass it to all who wait for it."""
+        """Correct the tracks with an answer, and give it to everything that waits for it."""
         lane = job.lane
         with self._lock:
             applied = lane.apply(job, grounding, time.monotonic_ns())
             self._error = grounding.reply.error or self._error
-        lane.tracker.catch_up()  # takes a while; camera frames do not wait for it
-        answer = Answer(grounding, applied, time.monotonic_ns() - job.handed_over_ns)
+        lane.tracker.catch_up()  # slow; camera frames do not wait for it
+        answer = Answer(grounding, applied, time.monotonic_ns() - job.handed_over_ns, job.frame)
         lane.answered = answer
         job.fulfil(answer)
         try:
@@ -293,7 +348,7 @@ class Pipeline:
 
 
 def _of_frame(tracks: Tracks, frame: Frame) -> Tracks:
-    """Return ``tracks``; where there are none, an empty set that is about ``frame``."""
+    """Return ``tracks``; without any, an empty set with the header of ``frame``."""
     if len(tracks):
         return tracks
     return Tracks(frame.stamp_ns, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From frames and prompts to what the language tower reads."""
+"""From frames and prompts to the inputs of the language model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
-from lfmvl_ros.core.prompt import Prompt
+from lfmvl_ros.core.prompt import Prompt, TextPrompt
 from lfmvl_ros.models.chat_template import user_turn
 from lfmvl_ros.models.lfm2_vl.image_processing import trim_padding
 
@@ -40,7 +40,7 @@ class ModelInputs:
 
 
 def processor_options(rules: ImageTokenSettings, image_processor: Any) -> dict[str, Any]:
-    """Return the rules that change at run time in the image processor's own words."""
+    """Return the rules that change at run time as options of the image processor."""
     if hasattr(image_processor, "merge_size"):  # Qwen2-VL's, of LFM3-VL
         area = rules.unit_px**2
         limits = {"shortest_edge": rules.min_tokens * area, "longest_edge": rules.max_tokens * area}
@@ -57,8 +57,8 @@ def processor_options(rules: ImageTokenSettings, image_processor: Any) -> dict[s
 class InputBuilder:
     """Runs chat template, image processor and vision tower of one checkpoint.
 
-    What the vision tower made of the last images is kept: other words about the very same
-    images, told by their pixels, cost no second look.
+    The features of the last images are cached, so another prompt about the same pixels skips the
+    vision tower.
     """
 
     def __init__(self, model: Any, processor: Any) -> None:
@@ -114,13 +114,28 @@ class InputBuilder:
             seen - prepared,
         )
 
+    def build_text(self, prompt: TextPrompt) -> ModelInputs:
+        """Prepare a question without an image, as a batch of one."""
+        start = time.monotonic()
+        turns = [("system", prompt.system), ("user", prompt.user)]
+        chat = self._processor.apply_chat_template(
+            [{"role": role, "content": text} for role, text in turns if text],
+            add_generation_prompt=True,
+            tokenize=False,
+        )
+        tokens = self._processor.tokenizer(chat, add_special_tokens=False, return_tensors="pt")
+        ids = tokens["input_ids"].to(self._model.device)
+        embeds = self._model.get_input_embeddings()(ids)
+        mask = torch.ones_like(ids)
+        return ModelInputs(ids, mask, embeds, (0,), time.monotonic() - start, 0.0)
+
     @torch.inference_mode()
     def _embed(self, features: dict[str, torch.Tensor], key: object) -> torch.Tensor:
-        """Text embeddings with the image features in the places kept for them."""
+        """Return text embeddings, with the image features at the image tokens."""
         ids = features["input_ids"]
         embeds: torch.Tensor = self._model.get_input_embeddings()(ids)
         if self._seen is None or self._seen[0] != key:
-            self._seen = None  # not two at a time
+            self._seen = None  # frees the old features first
             self._seen = (key, self._look(features, embeds.dtype))
         images = self._seen[1]
         places = ids == self._image_id

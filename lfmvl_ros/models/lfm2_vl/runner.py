@@ -1,70 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The language tower of LFM2 and LFM3, run directly, at a fraction of the overhead.
+"""Runs the language model of LFM2 and LFM3 directly, with a fraction of the overhead of generate.
 
 The runner uses the loaded model's own weights with buffers indexed by position: keys and values of
-the attention layers, and the inputs of the short convolutions. Appending writes behind a row's
-length; going back is ``length -= n``, with nothing to restore. transformers' ``generate`` pays
-several times the arithmetic of a small model in bookkeeping for each token.
+the attention layers, and the inputs of the short convolutions. Appending writes after a row's
+length; rolling back is ``length -= n``, and nothing has to be restored. For a small model,
+``generate`` spends several times the time of the arithmetic on bookkeeping for each token.
 
-Several answers are written side by side without padding: their tokens stand one row behind the
-other in one matrix, so that each weight is read once for all of them; only convolution windows and
-attention go row by row.
+Several answers are decoded together without padding: their tokens are stacked in one matrix, so
+that each weight is loaded once for all of them. Only convolutions and attention run row by row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from lfmvl_ros.models.lfm2_vl.attention import attention, joined, product
-from lfmvl_ros.models.lfm2_vl.row_memory import MemoryShape, RowMemory, Span
+from lfmvl_ros.models.lfm2_vl.kv_cache import CacheShape, RowCache, Span
+from lfmvl_ros.models.lfm2_vl.layer_weights import LayerWeights, weights_of
 
 _KEPT_ROWS = 8  # buffers kept for the next batch
 _LAYERS = {"conv", "full_attention", "sliding_attention"}
 _ROPE = {"Lfm2Model": {"default"}, "Lfm3Model": {"default", "proportional"}}
 """Towers that can be run, and the kinds of rotary embedding that they may have."""
-
-
-@dataclass(eq=False)
-class _Layer:
-    """Weights of one block; the norms behind its halves, gate and window are LFM3's."""
-
-    place: int
-    kind: str  # as the configuration calls it
-
-    norm: torch.Tensor
-    ff_norm: torch.Tensor
-    ff_in: torch.Tensor  # w1 over w3
-    ff_out: torch.Tensor
-    first: torch.Tensor  # convolution: B, C, x; attention: q, k, v
-    first_bias: torch.Tensor | None
-    last: torch.Tensor
-    last_bias: torch.Tensor | None
-    kernel: torch.Tensor | None = None  # (K, width) float32, convolution only
-    kernel_bias: torch.Tensor | None = None
-    head_norm: torch.Tensor | None = None  # (heads + kv heads, head width), attention only
-    norm_after: torch.Tensor | None = None
-    ff_norm_after: torch.Tensor | None = None
-    gated: bool = False  # one gate a head, behind the values in ``first``
-    window: int = 0  # positions that a query attends to, its own included; 0: all
-
-
-def _fused(*linears: Any) -> torch.Tensor:
-    """Stack the weights of linear layers into one, and let the layers use its parts.
-
-    Nothing is stored twice: the modules keep working on views.
-    """
-    stacked = torch.cat([linear.weight.data for linear in linears])
-    start = 0
-    for linear in linears:
-        stop = start + linear.weight.shape[0]
-        linear.weight.data = stacked[start:stop]
-        start = stop
-    return stacked
 
 
 class Lfm2Runner:
@@ -82,8 +43,8 @@ class Lfm2Runner:
             getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         )
         kinds = enumerate(zip(config.layer_types, tower.layers, strict=False))
-        self._layers = [self._layer(place, *item, config) for place, item in kinds]
-        self._shape = MemoryShape(
+        self._layers = [weights_of(place, *item, config) for place, item in kinds]
+        self._shape = CacheShape(
             tuple(layer.kernel is not None for layer in self._layers),
             self._embedding.shape[1],
             int(config.conv_L_cache),
@@ -92,18 +53,18 @@ class Lfm2Runner:
         )
         self._angle_tables: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
         self._one_rotary = type(tower).__name__ == "Lfm2Model"  # for all kinds of layers
-        self._rows: list[RowMemory] = []
+        self._rows: list[RowCache] = []
 
-    def rows(self, count: int) -> list[RowMemory]:
-        """Return the memories of the first ``count`` rows; a few more are kept for later."""
+    def rows(self, count: int) -> list[RowCache]:
+        """Return the KV caches of the first ``count`` rows; a few more are kept for later."""
         del self._rows[max(count, _KEPT_ROWS) :]
         while len(self._rows) < count:
-            self._rows.append(RowMemory(self._shape, self._embedding))
+            self._rows.append(RowCache(self._shape, self._embedding))
         return self._rows[:count]
 
     @property
     def length(self) -> int:
-        """Positions in use of the first row. Lower it to go back; never raise it."""
+        """Positions in use of the first row. Lower it to roll back; never raise it."""
         return self.rows(1)[0].length
 
     @length.setter
@@ -112,7 +73,7 @@ class Lfm2Runner:
 
     @property
     def embedding(self) -> torch.Tensor:
-        """``(vocabulary, width)``, what :meth:`append` turns ids into."""
+        """``(vocabulary, width)``, the embedding of each token id."""
         return self._embedding
 
     @staticmethod
@@ -135,54 +96,6 @@ class Lfm2Runner:
                 if hasattr(module, "in_features")
             )
         )
-
-    def _layer(self, place: int, kind: str, layer: Any, config: Any) -> _Layer:
-        mlp = layer.feed_forward
-        shared = {
-            "place": place,
-            "kind": kind,
-            "norm": layer.operator_norm.weight,
-            "ff_norm": layer.ffn_norm.weight,
-            "ff_in": _fused(mlp.w1, mlp.w3),
-            "ff_out": mlp.w2.weight,
-            "norm_after": getattr(getattr(layer, "post_operator_norm", None), "weight", None),
-            "ff_norm_after": getattr(getattr(layer, "post_ffn_norm", None), "weight", None),
-        }
-        if not layer.is_attention_layer:
-            conv = layer.conv
-            return _Layer(
-                **shared,
-                first=conv.in_proj.weight,
-                first_bias=conv.in_proj.bias,
-                last=conv.out_proj.weight,
-                last_bias=conv.out_proj.bias,
-                kernel=conv.conv.weight[:, 0].t().float().contiguous(),
-                kernel_bias=conv.conv.bias,
-            )
-        attention = layer.self_attn
-        if self._is_lfm3(attention):
-            q_norm, k_norm, last = attention.q_norm, attention.k_norm, attention.o_proj
-        else:
-            q_norm, k_norm, last = (
-                attention.q_layernorm, attention.k_layernorm, attention.out_proj,
-            )  # fmt: skip
-        gate = getattr(attention, "g_proj", None)
-        parts = [attention.q_proj, attention.k_proj, attention.v_proj, *([gate] if gate else [])]
-        norms = [q_norm.weight] * self._heads + [k_norm.weight] * self._kv_heads
-        return _Layer(
-            **shared,
-            first=_fused(*parts),
-            first_bias=None,
-            last=last.weight,
-            last_bias=None,
-            head_norm=torch.stack(norms),
-            gated=gate is not None,
-            window=int(config.sliding_window or 0) if kind == "sliding_attention" else 0,
-        )
-
-    @staticmethod
-    def _is_lfm3(attention: Any) -> bool:
-        return hasattr(attention, "o_proj")
 
     def _norm(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         if x.dtype == torch.float32 and weight.ndim == 1:
@@ -209,16 +122,16 @@ class Lfm2Runner:
     @torch.inference_mode()
     def append_rows(
         self,
-        rows: Sequence[RowMemory],
+        rows: Sequence[RowCache],
         counts: Sequence[int],
         ids: torch.Tensor | None = None,
         *,
         embeds: torch.Tensor | None = None,
         last: Sequence[int] | None = None,
     ) -> torch.Tensor:
-        """Append ``counts[i]`` tokens to ``rows[i]``, all in one forward.
+        """Append ``counts[i]`` tokens to ``rows[i]``, all in one forward pass.
 
-        The tokens of the rows stand one behind the other, as ids ``(T,)`` or embeddings
+        The tokens of the rows are concatenated, as ids ``(T,)`` or embeddings
         ``(T, width)``.
 
         Returns:
@@ -276,7 +189,9 @@ class Lfm2Runner:
             joined([found[1][span.start : span.stop] for span in spans]),
         )
 
-    def _convolve(self, layer: _Layer, bcx: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
+    def _convolve(
+        self, layer: LayerWeights, bcx: torch.Tensor, spans: Sequence[Span]
+    ) -> torch.Tensor:
         """Gated short convolution over the last K inputs, those before position 0 being zero."""
         assert layer.kernel is not None
         b, c, u = bcx.chunk(3, dim=-1)
@@ -297,7 +212,7 @@ class Lfm2Runner:
 
     def _attend(
         self,
-        layer: _Layer,
+        layer: LayerWeights,
         qkv: torch.Tensor,
         spans: Sequence[Span],
         angles: tuple[torch.Tensor, torch.Tensor],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model behind a server, as the pipeline wants it: frames and prompts in, replies out."""
+"""A model behind a server, with the interface of all models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import queue
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.drafting.answer_text import Hint
@@ -15,18 +15,24 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_rules import wanted_rules
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.parsing.scales import CoordinateScale
-from lfmvl_ros.core.prompt import Prompt, PromptTemplate
+from lfmvl_ros.core.prompt import Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes
 from lfmvl_ros.core.safe_text import safe_text
 from lfmvl_ros.models.server.address import ServerAddress
 from lfmvl_ros.models.server.errors import LOADING, refusal
 from lfmvl_ros.models.server.facts import ModelFacts
 from lfmvl_ros.models.server.http import Body, Call, End, Event, Failure, Head, Line
-from lfmvl_ros.models.server.request import completion, data_url, encoded, resized
+from lfmvl_ros.models.server.request import (
+    completion,
+    data_url,
+    encoded,
+    resized,
+    text_completion,
+)
 from lfmvl_ros.models.server.stream import AnswerStream
 
-_LOOK_S = 0.02  # how often a waiting answer looks whether it is still wanted
-_AGAIN_S = 0.25  # until a server that is loading its model is asked again
+_LOOK_S = 0.02  # interval at which a waiting answer checks for cancellation
+_AGAIN_S = 0.25  # until the next try with a server that loads its model
 _PAUSE_S = 0.5  # between attempts to reach a server that can't be reached
 _MARKERS = 64  # most tokens of a prompt beside its words and its image
 _log = logging.getLogger(__name__)
@@ -63,11 +69,11 @@ class _Answer:
 
     @property
     def over(self) -> bool:
-        """True when nothing more will come."""
+        """True when the answer has ended."""
         return self.error is not None or self.ended_s > 0
 
     def end(self, error: str | None = None) -> None:
-        """Close the call; an ``error`` counts unless the answer is complete."""
+        """Close the call; an ``error`` is used unless the answer is complete."""
         if self.over:
             return
         if self.call is not None:
@@ -81,8 +87,8 @@ class _Answer:
 class ServerModel:
     """Fulfils :class:`lfmvl_ros.core.model.VisionLanguageModel` with an OpenAI-compatible server.
 
-    Every answer is a request of its own, streamed; several frames are asked about in parallel. A
-    request that is not wanted any more is closed, and the server stops generating.
+    Every answer is a separate, streamed request; several frames are sent in parallel. A cancelled
+    request is closed, and the server stops generating.
 
     Args:
         address: server.
@@ -90,8 +96,8 @@ class ServerModel:
         name: as published with every answer.
         model_id: what the server calls the model; "" where it serves only one.
         key: the server's key, "" for none.
-        notice: what users should read when it is loaded.
-        problem: what the server does differently, and the flags that change it; "" for nothing.
+        notice: for the log when it is loaded.
+        problem: what the server does differently, and the flags that change it; "" if nothing.
     """
 
     def __init__(
@@ -150,26 +156,57 @@ class ServerModel:
         """
         if len(frames) != len(prompts):
             raise ValueError(f"as many prompts as frames, got {len(prompts)} and {len(frames)}")
-        start_s = time.monotonic()
-        deadline_s = start_s + generation.timeout_s
-
-        def given_up() -> bool:
-            return time.monotonic() >= deadline_s or cancelled()
-
         if not frames:
             return []
         if image.split == "always":
             self._warn_once("a server gets each image in one piece: image.split has no effect")
+
+        def prepare() -> list[_Answer]:
+            rules = self.image_rules(image)
+            return [
+                self._prepared(frame, prompt, generation, rules)
+                for frame, prompt in zip(frames, prompts, strict=True)
+            ]
+
+        return self._ask(prepare, len(frames), generation.timeout_s, cancelled)
+
+    def write(
+        self,
+        prompt: TextPrompt,
+        *,
+        generation: GenerationSettings,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Reply:
+        """Answer a question without an image; see the protocol.
+
+        Most servers leave the markers around tool calls out.
+        """
+        document = text_completion(prompt, generation, model=self._model_id)
+        answer = _Answer(encoded(document), 0, len(f"{prompt.system}{prompt.user}".encode()))
+        (reply,) = self._ask(lambda: [answer], 1, generation.timeout_s, cancelled)
+        return replace(reply, tokens=(), calibration=None)
+
+    def _ask(
+        self,
+        prepare: Callable[[], list[_Answer]],
+        count: int,
+        timeout_s: float,
+        cancelled: Callable[[], bool],
+    ) -> list[Reply]:
+        """Send what ``prepare`` makes, ``count`` requests, and return their replies."""
+        start_s = time.monotonic()
+        deadline_s = start_s + timeout_s
+
+        def given_up() -> bool:
+            return time.monotonic() >= deadline_s or cancelled()
+
         while (wait_s := self._not_before_s - time.monotonic()) > 0:
             if given_up():
-                return [Reply("", finish=FinishReason.DEADLINE, model=self._name)] * len(frames)
+                return [Reply("", finish=FinishReason.DEADLINE, model=self._name)] * count
             time.sleep(min(_LOOK_S, wait_s))
         if given_up():
-            return [Reply("", finish=FinishReason.DEADLINE, model=self._name)] * len(frames)
-        answers = [
-            self._prepared(frame, prompt, generation, self.image_rules(image))
-            for frame, prompt in zip(frames, prompts, strict=True)
-        ]
+            return [Reply("", finish=FinishReason.DEADLINE, model=self._name)] * count
+        answers = prepare()
         prepared_s = time.monotonic() - start_s
         try:
             self._exchange(answers, deadline_s, given_up)
@@ -197,7 +234,7 @@ class ServerModel:
     def _exchange(
         self, answers: Sequence[_Answer], deadline_s: float, given_up: Callable[[], bool]
     ) -> None:
-        """Send all requests and read until every answer is over, or nobody wants them."""
+        """Send all requests and read until every answer has ended or is cancelled."""
         events: queue.SimpleQueue[tuple[int, Event]] = queue.SimpleQueue()
         for tag, answer in enumerate(answers):
             self._send(answer, tag, events, deadline_s)
@@ -208,7 +245,7 @@ class ServerModel:
             try:
                 tag, event = events.get(timeout=_LOOK_S)
             except queue.Empty:
-                grew = True  # nothing came: look whether it is still wanted
+                grew = True  # nothing arrived: check for cancellation
             else:
                 grew = not answers[tag].over and self._take(answers[tag], event)
             if grew and given_up():
@@ -229,7 +266,7 @@ class ServerModel:
         )  # fmt: skip
 
     def _take(self, answer: _Answer, event: Event) -> bool:
-        """Handle what came for an answer; True when it grew."""
+        """Process an event of an answer; True if the answer grew."""
         if isinstance(event, Line):
             grew = answer.stream.feed(event.text)
             if grew and not answer.first_s:
@@ -260,7 +297,7 @@ class ServerModel:
             answer.end(refusal(answer.status, event.content))
 
     def _note_connection(self, answers: Sequence[_Answer]) -> None:
-        """Log when the server goes away and when it is back; slow down while it is away."""
+        """Log when the server is gone and when it is back; retry less often while it is gone."""
         lost = [answer for answer in answers if answer.unreachable and answer.error]
         if lost:
             self._not_before_s = time.monotonic() + _PAUSE_S
@@ -302,7 +339,7 @@ class ServerModel:
         )
 
     def _check_prompt(self, answer: _Answer) -> None:
-        """Warn when the server made something else of the image than it was sent as."""
+        """Warn if the server resized or split the image."""
         counted, sent = answer.stream.prompt_tokens, answer.image_tokens
         if counted and not sent < counted <= sent + answer.prompt_bytes + _MARKERS:
             self._warn_once(
@@ -312,7 +349,7 @@ class ServerModel:
 
 
 def limits_advice(rules: ImageTokenSettings) -> str:
-    """Return how a server is started that takes images as they are sent."""
+    """Return the flags with which a server takes images unchanged."""
     return (
         f"start llama-server with --image-min-tokens {rules.min_tokens} and --image-max-tokens "
         f'{rules.max_tokens}; vLLM with --mm-processor-kwargs \'{{"min_image_tokens": '
@@ -322,10 +359,10 @@ def limits_advice(rules: ImageTokenSettings) -> str:
 
 
 def _times(answers: Sequence[_Answer], prepared_s: float) -> StageTimes:
-    """Return where the time of the batch went, as seen from here.
+    """Return the times of the batch by stage, measured on this side.
 
-    A server may answer one after the other. The time from sending to the end is divided as the
-    stages of the single answers are.
+    A server may answer one request after the other. The time from sending to the end is divided in
+    the proportions of the single answers.
     """
     ended = [answer for answer in answers if answer.ended_s and answer.began_s]
     if not ended:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where ``camera_node`` takes its images from: scene, video file, folder of images or device."""
+"""Image sources of ``camera_node``: scene, video file, folder of images or device."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _log = logging.getLogger(__name__)
 
 
 class ImageSource(Protocol):
-    """A numbered row of images, or a device that gives them when it likes.
+    """A sequence of images, or a live device.
 
     Attributes:
         name: for the log.
-        rate_hz: images a second, > 0; about that where :meth:`next_ns` gives times.
+        rate_hz: images per second, > 0; about that where :meth:`next_ns` gives times.
         live: the images come when they come; :meth:`read` waits for the next.
     """
 
@@ -45,7 +45,7 @@ class ImageSource(Protocol):
         """Return the next image, ``(H, W, 3)`` uint8 RGB; None after the last.
 
         Raises:
-            UserError: the source broke.
+            UserError: the source failed.
         """
 
     def next_ns(self) -> int | None:
@@ -56,13 +56,13 @@ class ImageSource(Protocol):
         """
 
     def skip(self, count: int) -> int:
-        """Pass over the next ``count`` images; return how many there were, fewer at the end."""
+        """Skip the next ``count`` images; return how many were skipped, fewer at the end."""
 
     def rewind(self) -> None:
         """Start again with the first image."""
 
     def intrinsics(self, wh: tuple[int, int]) -> Intrinsics:
-        """Return the camera's lens for images of this (width, height)."""
+        """Return the camera's intrinsics for images of this (width, height)."""
 
     def close(self) -> None:
         """Free the file or device."""
@@ -72,7 +72,7 @@ def open_source(settings: CameraSettings) -> ImageSource:
     """Return the source that ``settings.source`` names: a registered one, or a path.
 
     Raises:
-        UserError: there is no such thing, or it can't be read.
+        UserError: the source does not exist or can't be read.
     """
     name = settings.source
     if name in names(IMAGE_SOURCES):
@@ -93,7 +93,7 @@ def open_source(settings: CameraSettings) -> ImageSource:
 
 
 def pinhole(wh: tuple[int, int], horizontal_fov_deg: float) -> Intrinsics:
-    """Return the lens of an ideal camera with that field of view.
+    """Return the intrinsics of an ideal camera with this field of view.
 
     >>> lens = pinhole((640, 480), 90.0)
     >>> round(lens.fx_px, 1), lens.cx_px, lens.cy_px
@@ -104,7 +104,7 @@ def pinhole(wh: tuple[int, int], horizontal_fov_deg: float) -> Intrinsics:
 
 
 class _Pinhole:
-    """What sources without a calibration share."""
+    """Base of sources without a calibration."""
 
     live = False
 
@@ -166,7 +166,7 @@ class FolderSource(_Pinhole):
         return None
 
     def skip(self, count: int) -> int:
-        """Pass over images without reading them."""
+        """Skip images without reading them."""
         skipped = min(count, len(self._paths) - self._next)
         self._next += skipped
         return skipped

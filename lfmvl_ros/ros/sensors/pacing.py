@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images at the source's true rate: made ahead in one thread, published on time in another.
+"""Publishes images at the source's own rate: one thread reads ahead, another publishes on time.
 
 An image belongs to the time ``start + k * period``, or to the one that its file gives it, and is
 stamped with that, also when it is late: what moves in the images moves at its true speed. Nothing

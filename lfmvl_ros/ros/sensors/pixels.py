@@ -103,8 +103,8 @@ def decode_compressed(format_: str, data: Any, *, max_megapixels: float = 64.0) 
         max_megapixels: images that state more million pixels are not decoded.
 
     Returns:
-        ``(H, W, 3)`` uint8 RGB, C-contiguous; an EXIF orientation is ignored, as the camera's
-        calibration knows nothing of it.
+        ``(H, W, 3)`` uint8 RGB, C-contiguous; an EXIF orientation is ignored, since the
+        camera's calibration is without it.
 
     Raises:
         ConversionError: another format, truncated or undecodable data.

@@ -92,7 +92,7 @@ def test_images_that_all_get_lost_are_no_silent_camera():
     assert camera.level == WARN
     assert camera.message == (
         "no image yet on image_raw; 90 of 90 images were lost on the way; "
-        "`lfmvl doctor --topic image_raw` tells the reason"
+        "`lfmvl doctor --topic image_raw` finds the reason"
     )
 
 
