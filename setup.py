@@ -29,7 +29,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*", WAREHOUSE, f"{WAREHOUSE}.*"]),
-    package_data={NAME: ["models/catalog/*.yaml"], WAREHOUSE: ["bundled.yaml", "checkpoint/*"]},
+    package_data={
+        NAME: ["models/catalog/*.yaml", "review/*.html"],
+        WAREHOUSE: ["bundled.yaml", "checkpoint/*"],
+    },
     include_package_data=False,
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),

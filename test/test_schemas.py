@@ -209,6 +209,8 @@ def test_every_schema_is_one() -> None:
     assert [path.name for path in files] == [
         "event.schema.json",
         "grounding.schema.json",
+        "review.schema.json",
+        "review_answer.schema.json",
         "scorecard.schema.json",
         "track_states.schema.json",
     ]

@@ -2,8 +2,8 @@
 """Every setting of the package, once.
 
 ROS parameters, YAML files, command-line flags and the table in the documentation are all made from
-the dataclasses in this file, in ``config_tracker.py``, in ``config_spatial.py`` and, for the nodes
-beside perception, in ``config_camera.py``; a test fails when one of them drifts.
+the dataclasses in this file, in ``config_tracker.py``, ``config_spatial.py``, ``config_review.py``
+and, for the nodes beside perception, in ``config_camera.py``; a test fails when one of them drifts.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 
 from lfmvl_ros.core.config_camera import CameraSettings, RecorderSettings
+from lfmvl_ros.core.config_review import ReviewSettings
 from lfmvl_ros.core.config_spatial import SpatialSettings
 from lfmvl_ros.core.config_tracker import EgoMotionSettings, TrackerSettings
 from lfmvl_ros.core.errors import UserError
@@ -27,6 +28,7 @@ __all__ = [
     "ParsingSettings",
     "PerceptionSettings",
     "RecorderSettings",
+    "ReviewSettings",
     "SpatialSettings",
     "TrackerSettings",
     "TriggerSettings",
@@ -299,6 +301,7 @@ class PerceptionSettings(Group):
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     ego_motion: EgoMotionSettings = field(default_factory=EgoMotionSettings)
     spatial: SpatialSettings = field(default_factory=SpatialSettings)
+    review: ReviewSettings = field(default_factory=ReviewSettings)
     diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
 
     def __post_init__(self) -> None:
