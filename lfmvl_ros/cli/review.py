@@ -86,7 +86,7 @@ def _serve(args: argparse.Namespace, topics: list[str], store: ReviewStore) -> i
                     if bridge.publish(topic, text):
                         store.mark_sent(number)
 
-        def on_answer(answer: ReviewAnswer) -> None:
+        def on_answer(_answer: ReviewAnswer) -> None:
             send()
             changed.set()
 

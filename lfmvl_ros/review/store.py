@@ -126,7 +126,8 @@ class ReviewStore:
     def counts(self) -> Counts:
         """Return how many items there are."""
         ((waiting, late),) = self._run(
-            f"SELECT coalesce(sum(outcome IS NULL), 0), coalesce(sum(outcome IS NOT NULL), 0) {_OPEN}"
+            "SELECT coalesce(sum(outcome IS NULL), 0), coalesce(sum(outcome IS NOT NULL), 0) "
+            + _OPEN
         )
         ((answered,),) = self._run("SELECT count(*) FROM answers")
         return Counts(waiting, late, answered, self._refused)
@@ -147,7 +148,8 @@ class ReviewStore:
     def labels(self) -> list[str]:
         """Return the labels of all items, most frequent first."""
         rows = self._run(
-            "SELECT label FROM items WHERE label != '' GROUP BY label ORDER BY count(*) DESC LIMIT 100"
+            "SELECT label FROM items WHERE label != '' GROUP BY label "
+            "ORDER BY count(*) DESC LIMIT 100"
         )
         return [label for (label,) in rows]
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -118,8 +119,6 @@ def test_answers_become_a_coco_folder(tmp_path: Path) -> None:
 @given(st.lists(st.sampled_from(["yes", "no", "wrong_label", "box"]), max_size=5))
 @examples(20)
 def test_whatever_is_answered_can_be_written(verdicts: list[str]) -> None:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         told = [
             (

@@ -14,7 +14,7 @@ from std_msgs.msg import Bool, String
 from lfmvl_ros.ros import qos
 
 from .conftest import PATIENCE_S, Process
-from .test_rules_over_ros import TOTE, of, start
+from .test_rules_over_ros import of, start
 
 ZONE = "zones: {left: {image: [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}}\nrules:\n"
 ASKS = "{when: enter, label: red tote, zone: left, topic: true, review: true%s}\n"

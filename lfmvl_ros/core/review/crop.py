@@ -59,7 +59,7 @@ def cut(pixels: NDArray[np.uint8], crop: Box) -> tuple[Box, bytes]:
     scale = min(1.0, _LONGEST_PX / max(part.shape[:2]))
     if scale < 1:
         size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
-        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+        part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
     done, data = cv2.imencode(
         ".jpg", cv2.cvtColor(part, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
     )

@@ -137,10 +137,14 @@ class ReviewGate:
             if event.state is EventState.END:
                 self._dropped.discard(event.id)
             return (), ""
-        if event.state is not EventState.BEGIN or rule is None:
+        begins = event.state is EventState.BEGIN
+        if not begins or rule is None or not is_marked(event, rule, settings):
             return (event,), ""
-        if not is_marked(event, rule, settings):
-            return (event,), ""
+        return self._hold(event, rule, settings, now_s)
+
+    def _hold(
+        self, event: Event, rule: Rule, settings: ReviewSettings, now_s: float
+    ) -> tuple[tuple[Event, ...], str]:
         publish = rule.unanswered is Unanswered.PUBLISH
         if len(self._held) >= settings.max_held:
             self._count(overflowed=1)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -62,10 +63,9 @@ def test_whatever_comes_is_read_or_refused(key: str, value: Any, of_items: bool)
     if not of_items:
         document["bbox"] = None
     text = json.dumps({**document, key: value})
-    try:
-        read_item(text) if of_items else read_answer(text)
-    except UserError as error:
-        assert "\n" not in str(error)
+    with contextlib.suppress(UserError):
+        made = read_item(text) if of_items else read_answer(text)
+        assert made.id == item().id
 
 
 @pytest.mark.parametrize(

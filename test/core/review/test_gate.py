@@ -112,7 +112,7 @@ steps = st.lists(
 
 @given(steps)
 @examples(60)
-def test_whatever_happens(told: list[tuple[str, int, str, Verdict]]) -> None:
+def test_whatever_happens(told: list[tuple[str, int, str, Verdict]]) -> None:  # noqa: PLR0912
     """Each event begins at most once, ends at most once and then last; none is held for ever."""
     held, now_s, numbers = gate(), 0.0, count()
     open_events: list[Event] = []
