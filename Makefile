@@ -12,13 +12,15 @@ WHEELS := requirements-ros$(if $(filter jazzy,$(DISTRO)),,-$(DISTRO)).txt
 # pip is kept below 26.3, which fails on Python 3.13 where everything is installed already ("Blocked import of
 # 'importlib.metadata._adapters'").
 
-DURATION ?= 30
+DURATION ?= $(if $(SCENE),,30)
 CAMERA   ?= scene
 QUERY    ?=
-OUT      ?= out/demo
 # Tests run file by file in so many processes; 0: all in one, with pytest's own output.
 WORKERS  ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); test $$n -lt 4 && echo $$n || echo 4)
 PYTEST   := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+# A job in a planned scene instead: shelf or assist.
+SCENE    ?=
+OUT      ?= out/$(if $(SCENE),$(SCENE),demo)
 
 .PHONY: help setup bench-setup demo evaluate test test-fast test-deep lint types pytest format clean
 
@@ -49,7 +51,8 @@ $(STAMP): requirements-lock.txt requirements-grammar.txt requirements-server.txt
 	@touch $@
 
 demo: setup  ## camera, perception node and a subscriber over ROS 2 for 30 s; results in out/demo
-	@$(BIN)/lfmvl demo --duration $(DURATION) --camera "$(CAMERA)" --out "$(OUT)" \
+	@$(BIN)/lfmvl demo $(if $(DURATION),--duration $(DURATION)) --camera "$(CAMERA)" --out "$(OUT)" \
+	  $(if $(SCENE),--scene "$(SCENE)") \
 	  $(if $(QUERY),--query "$(QUERY)") $(if $(MODEL),--model "$(MODEL)")
 
 evaluate: setup  ## a scorecard of the bundled model on rendered images, in out/evaluate

@@ -66,7 +66,15 @@ setup(
             f"scenes = {WAREHOUSE}.cli:SCENES",
             f"train = {WAREHOUSE}.cli:TRAIN",
         ],
-        "lfmvl_ros.image_sources": [f"scene = {WAREHOUSE}.image_source:SceneImages"],
+        "lfmvl_ros.image_sources": [
+            f"scene = {WAREHOUSE}.image_source:SceneImages",
+            f"shelf = {WAREHOUSE}.image_source:ShelfImages",
+            f"assist = {WAREHOUSE}.image_source:AssistImages",
+        ],
+        "lfmvl_ros.demo_scenes": [
+            f"shelf = {WAREHOUSE}.demos.shelf:ShelfScene",
+            f"assist = {WAREHOUSE}.demos.assist:AssistScene",
+        ],
         "lfmvl_ros.sample_images": [f"scene = {WAREHOUSE}.image_source:sample_images"],
         "lfmvl_ros.query_remarks": [f"scene = {WAREHOUSE}.image_source:query_remark"],
         "lfmvl_ros.models": [f"bundled = {WAREHOUSE}:CATALOG_FILE"],

@@ -21,12 +21,12 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracker
-from lfmvl_ros.models.lfm2_vl.decoding import Blocks, Proposer, Row, write_answers
+from lfmvl_ros.models.lfm2_vl.decoding import Blocks, Proposer, Row, decode_answers
 from lfmvl_ros.models.lfm2_vl.draft_tokens import TokenDraft, encoder
 from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
+from lfmvl_ros.models.lfm2_vl.generating import Generated, Limit
 from lfmvl_ros.models.lfm2_vl.model_inputs import ModelInputs
 from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
-from lfmvl_ros.models.lfm2_vl.writing import Limit, Written
 from lfmvl_warehouse.scenes import SceneVideo
 from lfmvl_warehouse.scenes.options import VIDEO
 
@@ -155,17 +155,17 @@ def scripted(
 
 def write(
     runner: Any, embeds: torch.Tensor, ids: list[int], draft: Proposer, blocks: Blocks
-) -> Written:
+) -> Generated:
     """Write a scripted answer behind prompt embeddings ``(1, T, width)``."""
     return write_all(runner, embeds, [(ids, draft)], blocks)[0]
 
 
 def write_all(
     runner: Any, embeds: torch.Tensor, answers: Sequence[tuple[list[int], Proposer]], blocks: Blocks
-) -> list[Written]:
+) -> list[Generated]:
     """Write several scripted answers side by side behind ``(B, T, width)``."""
     mask = torch.ones(embeds.shape[:2], dtype=torch.int64)
-    return write_answers(
+    return decode_answers(
         runner,
         ModelInputs(mask, mask, embeds, (64,) * len(embeds), 0.0, 0.0),
         [Row(draft, Scripted(ids), AnswerEnd((END,), 4096)) for ids, draft in answers],

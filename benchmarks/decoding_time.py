@@ -13,10 +13,10 @@ from transformers import Lfm2VlConfig, Lfm2VlForConditionalGeneration
 
 from lfmvl_ros.core.config import GenerationSettings
 from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft
+from lfmvl_ros.models.lfm2_vl.generating import generation_config, run_generate
 from lfmvl_ros.models.lfm2_vl.image_processing import image_processor_class, trim_padding
 from lfmvl_ros.models.lfm2_vl.model_inputs import ModelInputs
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
-from lfmvl_ros.models.lfm2_vl.writing import generation_config, write_with_generate
 
 
 def big_model() -> Lfm2VlForConditionalGeneration:
@@ -48,8 +48,8 @@ def wall_ratio(model: Any, tokenizer: Any, *, frames: int, generated: int) -> fl
         GenerationSettings(), end_ids=(65535,), pad_id=0, max_new_tokens=generated
     )
     with torch.inference_mode():
-        write_with_generate(model, inputs, replace_tokens(config, 2), FOREVER)
-        old = write_with_generate(model, inputs, config, FOREVER)[0]
+        run_generate(model, inputs, replace_tokens(config, 2), FOREVER)
+        old = run_generate(model, inputs, config, FOREVER)[0]
     blocks, spent, expected = Blocks.for_device(device.type), 0.0, 0.0
     for index, (ids, draft) in enumerate(scripted(MOTIONS["slow"], 6, frames + 2, 2, tokenizer)):
         if index < 2:  # what the first answers teach costs as on any camera: once

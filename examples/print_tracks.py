@@ -6,6 +6,7 @@ python examples/print_tracks.py --ros-args -r __ns:=/lfmvl
 
 import contextlib
 import json
+import signal
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -54,6 +55,7 @@ class PrintTracks(Node):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C: rclpy ends the context, and so the spin
     rclpy.init()
-    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
+    with contextlib.suppress(ExternalShutdownException):
         rclpy.spin(PrintTracks())

@@ -3,8 +3,8 @@
 
 ``ros2 launch lfmvl_ros demo.launch.py use_debug:=true``
 
-Camera and perception are processes of their own: rclpy nodes can't be loaded into a component
-container, and two in one interpreter would take turns computing.
+Camera and perception run in separate processes: rclpy nodes can't be loaded into a component
+container, and two in one interpreter would share its lock.
 """
 
 from launch import LaunchDescription
@@ -24,7 +24,7 @@ from lfmvl_ros.ros.transport.launching import (
 
 # Launch argument -> type of camera_node's parameter of the same name.
 CAMERA = {"source": str, "seed": int, "rate_hz": float, "loop": bool}
-# Launch arguments handed on to perception.launch.py.
+# Launch arguments passed on to perception.launch.py.
 PERCEPTION = (
     "namespace", "params_file", "model", "query", "device", "use_debug", "respawn", "log_level",
     "dds_profile",
@@ -44,7 +44,7 @@ def arguments():
         DeclareLaunchArgument(
             "rate_hz",
             default_value="0.0",
-            description="Images a second; 0.0 takes the source's own rate",
+            description="Images per second; 0.0 uses the source's own rate",
         ),
         DeclareLaunchArgument(
             "loop",

@@ -2,7 +2,7 @@
 """One perception node for several cameras: ``ros2 launch lfmvl_ros multi_camera.launch.py -s``.
 
 Without cameras at hand: ``synthetic:=true model:=bundled query:="person, forklift, tote"``.
-An argument left empty keeps what ``params_file`` says.
+An empty argument keeps the value of ``params_file``.
 """
 
 from pathlib import PurePosixPath
@@ -44,19 +44,19 @@ def arguments():
         DeclareLaunchArgument(
             "input_imu_topic",
             default_value="",
-            description="One gyroscope (sensor_msgs/Imu) for all cameras, listened to with "
+            description="One gyroscope (sensor_msgs/Imu) for all cameras, subscribed to with "
             "ego_motion.source imu; empty: <camera>/imu",
         ),
         DeclareLaunchArgument(
             "synthetic",
             default_value="false",
             choices=["true", "false"],
-            description="Start a synthetic camera for each name: a warehouse, for trying it out",
+            description="Start a synthetic camera (a warehouse) for each name, to try it out",
         ),
         DeclareLaunchArgument(
             "rate_hz",
             default_value="10.0",
-            description="Images a second of each synthetic camera",
+            description="Images per second of each synthetic camera",
         ),
         *perception_arguments(share("config", "multi_camera.yaml")),
         *process_arguments(),
@@ -64,12 +64,12 @@ def arguments():
 
 
 def words(text):
-    """Return what stands between commas."""
+    """Split a text at commas."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def remappings(cameras, topics, imu=""):
-    """Return from each camera's own topic names to those that its driver uses."""
+    """Return the remappings from each camera's topic names to those of its driver."""
     if topics and len(topics) != len(cameras):
         raise RuntimeError(
             f"input_image_topics names {len(topics)} topics for {len(cameras)} cameras"
@@ -111,7 +111,7 @@ def nodes(context):
             executable="camera_node",
             name="camera",
             namespace=f"{value('namespace')}/{camera}",
-            # A scene of its own each, so that they differ.
+            # A different scene for each.
             parameters=[
                 {
                     "source": "scene",
@@ -128,7 +128,7 @@ def nodes(context):
 
 
 def generate_launch_description():
-    # A process each for the node, for a viewer and for four synthetic cameras.
+    # One process each for the node, a viewer and four synthetic cameras.
     return LaunchDescription(
         [*arguments(), set_dds_profile(processes=6), OpaqueFunction(function=nodes)]
     )

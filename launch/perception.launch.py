@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The perception node beside a camera: ``ros2 launch lfmvl_ros perception.launch.py --show-args``.
 
-An argument left empty keeps what ``params_file`` says.
+An empty argument keeps the value of ``params_file``.
 """
 
 from pathlib import PurePosixPath
@@ -46,7 +46,7 @@ def arguments():
         DeclareLaunchArgument(
             "input_imu_topic",
             default_value="imu",
-            description="Gyroscope (sensor_msgs/Imu), listened to with ego_motion.source imu",
+            description="Gyroscope (sensor_msgs/Imu), subscribed to with ego_motion.source imu",
         ),
         DeclareLaunchArgument(
             "input_depth_topic",
@@ -71,7 +71,7 @@ def arguments():
 
 
 def camera_info_topic(image_topic, given):
-    """Return the calibration's topic: as given, else beside the images, as drivers have it."""
+    """Return the topic of camera_info: as given, else beside the images, as usual for drivers."""
     return given or str(PurePosixPath(image_topic).with_name("camera_info"))
 
 

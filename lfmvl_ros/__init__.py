@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 # Read by OpenCV when it is first imported: 100 kB can state 30,000 x 30,000 pixels. The same number
 # as core.encoded_images.MAX_FILE_MEGAPIXELS, which a test compares.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(256_000_000))
+# Of files that OpenCV and FFmpeg can't read, this package says in a sentence what they are.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 __version__ = "0.1.0"
 

@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from lfmvl_ros.core.colour import Pixels
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.spatial.rigid import RigidTransform
+from lfmvl_ros.core.video_reader import USUAL_RATE_HZ
 from lfmvl_ros.ros.sensors.camera_view import CameraView, TrueObject
-from lfmvl_ros.ros.sensors.image_sources import USUAL_RATE_HZ
-from lfmvl_ros.ros.sensors.pixels import Pixels
+from lfmvl_warehouse.demos.assist import Shift
+from lfmvl_warehouse.demos.shelf import Shelf
 from lfmvl_warehouse.scenes import KINDS, SceneObject, SceneVideo, known_names
 from lfmvl_warehouse.scenes.depth_sensor import StereoSensor
 from lfmvl_warehouse.scenes.rooms import Camera
@@ -34,14 +36,16 @@ class SceneImages:
     def __init__(self, settings: CameraSettings) -> None:
         self.name = f"synthetic scene {settings.seed}"
         self.rate_hz = settings.rate_hz or USUAL_RATE_HZ
-        wh = (settings.width, settings.height)
         try:
-            self._video = SceneVideo(settings.seed, wh=wh, fps=self.rate_hz)
+            self._video = self._made(settings)
             self._video.prepare(0, round(_PREPARED_S * self.rate_hz), relief=True)
         except ValueError as error:
             raise UserError(f"the scene can't be drawn: {error}") from error
         self._next = 0
         self._sensor = StereoSensor()
+
+    def _made(self, settings: CameraSettings) -> SceneVideo:
+        return SceneVideo(settings.seed, wh=(settings.width, settings.height), fps=self.rate_hz)
 
     def read(self) -> Pixels | None:
         """Render the next frame."""
@@ -59,6 +63,10 @@ class SceneImages:
         noise = np.random.default_rng((33, self._video.seed, index))
         measured = self._sensor.measure(scene.depth_m, self._video.focal_px, noise)
         return CameraView(scene.pixels, measured, pose, tuple(map(_true_object, scene.objects)))
+
+    def next_ns(self) -> int | None:
+        """The rate says when each frame is due."""
+        return None
 
     def skip(self, count: int) -> int:
         """Frames can be rendered in any order: skipping costs nothing."""
@@ -101,6 +109,22 @@ def _true_object(item: SceneObject) -> TrueObject:
     )
 
 
+class ShelfImages(SceneImages):
+    """The planned scene of docs/shelf.md; after the plan, nothing changes any more."""
+
+    def _made(self, settings: CameraSettings) -> SceneVideo:
+        wh = (settings.width, settings.height)
+        return Shelf(settings.seed).video(wh=wh, fps=self.rate_hz)
+
+
+class AssistImages(SceneImages):
+    """The planned scene of docs/assist.md; after the plan, the forklift stands."""
+
+    def _made(self, settings: CameraSettings) -> SceneVideo:
+        wh = (settings.width, settings.height)
+        return Shift(settings.seed).video(wh=wh, fps=self.rate_hz)
+
+
 def sample_images(
     seed: int, wh_px: tuple[int, int], rate_hz: float = USUAL_RATE_HZ
 ) -> Callable[[int], Pixels]:
@@ -109,7 +133,7 @@ def sample_images(
     Args:
         seed: of the scene.
         wh_px: (width, height) of the images in pixels.
-        rate_hz: images a second, > 0.
+        rate_hz: images per second, > 0.
     """
     video = SceneVideo(seed, wh=wh_px, fps=rate_hz)
     return lambda index: video.frame(index).pixels

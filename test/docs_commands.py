@@ -108,6 +108,15 @@ RULES = (
         change=((r"/path/to/video\.mp4", "video.mp4"),),
         prints=JSON_LAST,
     ),
+    *(
+        Rule(
+            f"^make demo SCENE={scene}",
+            change=((r"$", " DURATION=8"),),
+            prints=JSON_LAST,
+            leaves=(f"out/{scene}/events.jsonl", f"out/{scene}/annotated.mp4"),
+        )
+        for scene in ("shelf", "assist")
+    ),
     Rule(r"^make format$", quick=True),
     # lfmvl
     Rule(r"^lfmvl scenes --video out/scene\.mp4", quick=True, leaves=("out/scene.mp4",)),

@@ -58,6 +58,9 @@ MAY_USE = {
     },
     "lfmvl_ros": {f"lfmvl_ros.{part}" for part in ("core", "models")},
     "lfmvl_warehouse.scenes": {"lfmvl_warehouse.scenes", "lfmvl_ros.core"},
+    "lfmvl_warehouse.demos": {
+        *("lfmvl_warehouse.demos", "lfmvl_warehouse.scenes", "lfmvl_ros.core"),
+    },
     "lfmvl_warehouse.training": {
         *("lfmvl_warehouse.training", "lfmvl_warehouse.scenes"),
         *(f"lfmvl_ros.{part}" for part in ("core", "datasets", "finetune", "models", "viz")),
@@ -67,7 +70,7 @@ MAY_USE = {
         *(f"lfmvl_ros.{part}" for part in ("cli", "core", "finetune", "models", "viz")),
     },
     "lfmvl_warehouse": {
-        *("lfmvl_warehouse.scenes", "lfmvl_warehouse.training"),
+        *("lfmvl_warehouse.demos", "lfmvl_warehouse.scenes", "lfmvl_warehouse.training"),
         *(f"lfmvl_ros.{part}" for part in ("core", "datasets", "ros")),
     },
 }

@@ -102,6 +102,7 @@ def groundings(draw: st.DrawFn) -> Grounding:
         draw(st.none() | words),
         draw(st.sampled_from(["token", "constant", "calibrated"])),
         tuple(draw(st.lists(words, max_size=2, unique=True))),
+        draw(st.integers(0, 4096)),
         draw(st.none() | budgets),
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ ends. Add what the arm has grasped to touch links or take it out of the scene yo
 
 import contextlib
 import re
+import signal
 import sys
 
 import rclpy
@@ -83,6 +84,7 @@ class MirrorPlanningScene(Node):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C: rclpy ends the context, and so the spin
     rclpy.init()
-    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
+    with contextlib.suppress(ExternalShutdownException):
         rclpy.spin(MirrorPlanningScene())

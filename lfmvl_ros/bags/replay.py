@@ -15,13 +15,13 @@ from lfmvl_ros.bags.types import typestore
 from lfmvl_ros.bags.writing import BagWriter
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.pipeline.simulated import Latency, SimulatedPipeline
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros.sensors.intake import FrameIntake
+from lfmvl_ros.ros.sensors.lens import Lens, are_rectified, to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 
 
@@ -32,7 +32,8 @@ class _Camera:
     name: str
     prefix: str
     intake: FrameIntake
-    lens: Intrinsics | None = None
+    rectified: bool
+    lens: Lens | None = None
     marked: set[int] = field(default_factory=set)
 
 
@@ -74,7 +75,7 @@ class BagReplay:
         self._infos: dict[str, _Camera] = {}
         for name, topic in topics.items():
             prefix = f"{namespace.rstrip('/')}/{name}/" if name else f"{namespace.rstrip('/')}/"
-            camera = _Camera(name, prefix, self._intake(name, warn))
+            camera = _Camera(name, prefix, self._intake(name, warn), are_rectified(topic))
             self._cameras[name] = self._images[topic] = camera
             info = camera_info_topic(bag, topic)
             if info is not None:
@@ -139,7 +140,7 @@ class BagReplay:
     def _on_camera_info(self, message: Recorded) -> None:
         camera = self._infos[message.topic]
         try:
-            camera.lens = Intrinsics.from_k(self._bag.decode(message).k)
+            camera.lens = to_lens(self._bag.decode(message), rectified=camera.rectified)
         except ValueError:
             camera.lens = None  # not calibrated: no markers
 
@@ -149,10 +150,10 @@ class BagReplay:
         self._out.write(f"{camera.prefix}tracks", DETECTIONS, made.tracks(tracks, sure), now_ns)
         states = made.text(tracks.to_dict())
         self._out.write(f"{camera.prefix}track_states", STRING, states, now_ns)
-        if camera.lens is not None:
+        if camera.lens is not None and not camera.lens.unfit_for(tracks.wh):
             shown = {int(tracks.ids[i]) for i in sure}
             gone = sorted(camera.marked - shown)
-            markers = made.markers(tracks, sure, camera.lens, gone)
+            markers = made.markers(tracks, sure, camera.lens.intrinsics, gone)
             self._out.write(f"{camera.prefix}markers", MARKERS, markers, now_ns)
             camera.marked = shown
 

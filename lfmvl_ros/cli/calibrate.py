@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``lfmvl calibrate``: make a checkpoint's confidences mean what they say."""
+"""``lfmvl calibrate``: fits a checkpoint's confidences to the share of boxes that are right."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 _SCENES = 500
 HELP = (
     "Fit calibration.json for a checkpoint, and measure it on images that it was not fitted on. "
-    "Without --data on synthetic warehouse scenes that no training has seen, measured on two sets "
-    "of others: objects that look as in training, and looks it has never seen. With --data on your "
-    "own labelled images. It holds for images like those it was fitted on."
+    "With --data on your own labelled images; without on synthetic warehouse scenes, measured on "
+    "two other sets: objects that look as in training, and objects with new looks. A calibration "
+    "is valid for images like those it was fitted on."
 )
 
 
@@ -61,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--method", choices=("best", *METHODS), default="best",
-        help="best (default): that of the least log loss in cross-validation on the images to fit",
+        help="best (default): the one with the lowest log loss in cross-validation",
     )  # fmt: skip
     parser.add_argument(
         "--write", action="store_true", help="write calibration.json beside the weights"
@@ -70,7 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what was measured, as a JSON line at the end; exit code 1 when the fit doesn't help."""
+    """Print the figures, at the end as a JSON line; exit code 1 if the fit doesn't help."""
     scenes = _checked(args)
     from lfmvl_ros.models.calibration_file import write_calibration
     from lfmvl_ros.models.load import load_model
@@ -117,7 +117,7 @@ def _checked(args: argparse.Namespace) -> int:
     """Return how many synthetic scenes a set has; a :class:`UserError` refuses wrong flags."""
     scenes = _SCENES if args.scenes is None else int(args.scenes)
     if args.data is not None and args.scenes is not None:
-        raise UserError("--scenes counts synthetic scenes; leave it away with --data")
+        raise UserError("--scenes counts synthetic scenes; leave it out with --data")
     if not 10 <= scenes <= 100_000:
         raise UserError(f"--scenes must be between 10 and 100000, got {scenes}")
     if args.plot is not None and args.plot.suffix.lower() not in (".png", ".jpg", ".jpeg"):

@@ -48,7 +48,7 @@ class ImageSet:
         source = CocoImages(self.folder)
         for index, image in enumerate(self.images):
             scene, rng = source.whole(image), np.random.default_rng([_SEED, index])
-            yield Asked(scene, any_question(rng, scene.targets, source.vocabulary))
+            yield Asked(scene, any_question(rng, scene.targets, source.words(scene)))
 
 
 def image_sets(directory: Path, checkpoint: Path) -> tuple[ImageSet, ImageSet]:

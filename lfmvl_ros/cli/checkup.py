@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``lfmvl doctor`` looks at in an installation: packages, devices, ROS.
+"""Checks of ``lfmvl doctor`` for an installation: packages, devices, ROS.
 
-What could take a process down (a broken torch, a cv_bridge for another NumPy) is tried in a
-process of its own. No ROS in here.
+Imports that could crash (a broken torch, a cv_bridge for another NumPy) are tried in another
+process. No ROS in here.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Finding:
 
     Attributes:
         level: ``ok``, ``warn`` (works, but not as it should) or ``fail`` (will not work).
-        name: what was looked at.
+        name: what was checked.
         message: what was found.
         advice: what to do; empty when there is nothing to do.
     """
@@ -78,7 +78,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a program in a process of its own printed, and why it failed ("" when it did not)."""
+    """Output of a program in another process, and why it failed ("" if it did not)."""
 
     lines: tuple[str, ...]
     problem: str
@@ -174,20 +174,20 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _torchvision(problem: str) -> Finding:
-    """A torchvision for another torch would take transformers' model code with it."""
+    """A torchvision for another torch would break transformers' model code."""
     version = _version("torchvision")
     if not version:
         return Finding(OK, "torchvision", "not installed, and not needed")
     if problem:
         return Finding(
             WARN, "torchvision", f"{version} does not work with this torch ({problem})",
-            "this package does without; others will stumble: pip uninstall torchvision",
+            "this package does not need it, others may fail: pip uninstall torchvision",
         )  # fmt: skip
     return Finding(OK, "torchvision", version)
 
 
 def devices() -> Iterator[Finding]:
-    """What torch can compute on."""
+    """The devices of torch."""
     trial = try_out(
         "import json, torch\n"
         "found = [(torch.cuda.get_device_name(i), torch.cuda.mem_get_info(i))"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``lfmvl doctor`` looks at around an installation: DDS settings, load, memory, disk, hub."""
+"""Checks of ``lfmvl doctor`` for the machine: DDS settings, load, memory, disk, hub."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONNECT_S = 5.0
 
 
 def discovery(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """The settings that decide who hears whom."""
+    """The settings that decide which nodes find each other."""
     text = environment.get("ROS_DOMAIN_ID", "") or "0"
     number = int(text) if re.fullmatch(r"\d{1,6}", text) else -1
     if not 0 <= number <= 232:
@@ -69,10 +69,10 @@ def resources() -> Iterator[Finding]:
 
 
 def load(wanting: float, cores: int) -> Finding:
-    """Is the processor free?
+    """Judge the load of the processor.
 
     Args:
-        wanting: programs that ran or wanted to, on average over the last minute.
+        wanting: programs that ran or waited for a core, on average over the last minute.
         cores: of the machine.
     """
     found = f"{wanting:.1f} programs wanted the {cores} cores in the last minute"
@@ -85,7 +85,7 @@ def load(wanting: float, cores: int) -> Finding:
 
 
 def download(hub_id: str, *, cached: bool, reachable: bool) -> Finding:
-    """Can a checkpoint of a hub be had?
+    """Judge whether a checkpoint of the hub is available.
 
     Args:
         hub_id: such as ``owner/name``.
@@ -109,7 +109,7 @@ def is_cached(hub_id: str) -> bool:
 
     try:
         return isinstance(try_to_load_from_cache(hub_id, "config.json"), str)
-    except ValueError:  # no id of a hub; loading says so
+    except ValueError:  # not a hub id; loading reports it
         return True
 
 
@@ -120,7 +120,7 @@ def hub_host() -> str:
 
 
 def is_reachable(host: str) -> bool:
-    """Return whether a server takes a connection; behind a proxy that can't be told: True."""
+    """Return whether a server accepts connections; True behind a proxy, where it is unknown."""
     if hub.is_offline():
         return False
     if getproxies().get("https") or getproxies().get("all"):

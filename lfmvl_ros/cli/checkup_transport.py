@@ -28,7 +28,7 @@ class ImageLoad:
     Attributes:
         name: such as "a 1280x720 rgb8 image".
         size_bytes: of one message.
-        rate_hz: messages a second.
+        rate_hz: messages per second.
     """
 
     name: str
@@ -95,7 +95,7 @@ def parse_image(text: str, rate_hz: float) -> ImageLoad:
     Raises:
         UserError: it is written differently, or the encoding is unknown.
     """
-    from lfmvl_ros.ros.sensors.pixels import LAYOUTS
+    from lfmvl_ros.core.colour import LAYOUTS, rows_of
 
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})(?::(\w+))?", text)
     if match is None or not int(match[1]) * int(match[2]):
@@ -106,7 +106,9 @@ def parse_image(text: str, rate_hz: float) -> ImageLoad:
     if encoding not in LAYOUTS:
         raise UserError(f"encoding {encoding!r} is unknown; take one of {', '.join(LAYOUTS)}")
     dtype, channels, _ = LAYOUTS[encoding]
-    size = int(match[1]) * int(match[2]) * channels * dtype.itemsize + _HEADER_BYTES
+    size = (
+        int(match[1]) * rows_of(encoding, int(match[2])) * channels * dtype.itemsize + _HEADER_BYTES
+    )
     return ImageLoad(f"a {match[1]}x{match[2]} {encoding} image", size, rate_hz)
 
 

@@ -14,9 +14,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from lfmvl_ros import registry
 from lfmvl_ros.child_processes import Children
 from lfmvl_ros.cli.flags import add_setting_flags, settings_from
 from lfmvl_ros.cli.label_warnings import warn_of_source
+from lfmvl_ros.cli.scene_demo import check_scene, run_scene
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
@@ -42,7 +44,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="'scene' (synthetic warehouse), a video file, an image folder or /dev/videoN",
     )
     parser.add_argument("--query", default=SCENE_QUERY, help="what to find, separated by commas")
-    parser.add_argument("--duration", type=float, default=30.0, help="seconds (default 30)")
+    parser.add_argument(
+        "--scene",
+        choices=registry.names(registry.DEMO_SCENES),
+        help="a job in a planned scene, in one process, with its figures (docs/shelf.md); without "
+        "it, three processes look at --camera",
+    )
+    parser.add_argument(
+        "--answer-s",
+        type=float,
+        default=0.25,
+        help="with --scene: how long an answer takes (default 0.25 s; 0: as long as it does)",
+    )
+    parser.add_argument("--duration", type=float, help="seconds (default 30, or all of the scene)")
     parser.add_argument("--seed", type=int, default=7, help="which synthetic scene")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for results")
     parser.add_argument(
@@ -103,8 +117,12 @@ def _command(module: str, parameters: dict[str, object]) -> list[str]:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; the recorder's exit code, or 1 when a node ended before its time."""
-    if not 1 <= args.duration <= 3600:
+    if args.duration is not None and not 1 <= args.duration <= 3600:
         raise UserError(f"--duration must be between 1 and 3600 s, got {args.duration}")
+    if args.scene:
+        check_scene(args)
+        return run_scene(args)
+    args.duration = args.duration or 30.0
     query = Query.parse(args.query)
     settings = settings_from(args, query=args.query)
     changed = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``lfmvl doctor``: what is wrong with this installation, model and camera, in plain words."""
+"""``lfmvl doctor``: checks installation, model and camera, and advises what to do."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from lfmvl_ros.ros.diagnostics.topic_probe import TopicReport
 
 HELP = (
-    "Check the installation, the checkpoint, the transport of images and a camera topic; say what "
-    "is wrong and what to do. Exit code 1 when something will not work."
+    "Check the installation, the checkpoint, the transport of images and a camera topic; report "
+    "what is wrong and what to do. Exit code 1 if something will not work."
 )
 _QUERY = "person, forklift, tote"
 _SLOW_RATE_HZ, _OLD_S = 1.0, 0.5
@@ -174,14 +174,14 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
         )  # fmt: skip
     if took_s > 1 / _SLOW_RATE_HZ:
         yield Finding(
-            WARN, "speed", f"{1 / took_s:.2f} answers a second",
-            "tracks get unsure between answers: a GPU, a smaller checkpoint, or fewer tokens "
+            WARN, "speed", f"{1 / took_s:.2f} answers per second",
+            "tracks get uncertain between answers: a GPU, a smaller checkpoint, or fewer tokens "
             "(`lfmvl tokens`)",
         )  # fmt: skip
 
 
 def _download(model: str) -> Iterator[Finding]:
-    """Say beforehand what loading would take minutes to find out."""
+    """Report problems that loading would only find after minutes."""
     from lfmvl_ros.models.catalog import find
 
     entry = find(model)
@@ -244,7 +244,7 @@ def _topic(args: argparse.Namespace, wire: Wire) -> Iterator[Finding]:
 
 
 def topic_findings(report: TopicReport, seconds: float, wire: Wire) -> Iterator[Finding]:
-    """Judge what a topic did."""
+    """Judge what was received from a topic."""
     if not report.publishers:
         others = ", ".join(report.others)
         yield Finding(
@@ -273,11 +273,11 @@ def topic_findings(report: TopicReport, seconds: float, wire: Wire) -> Iterator[
 
 def _images(report: TopicReport) -> Iterator[Finding]:
     sizes = ", ".join(f"{w}x{h}" for w, h in report.sizes)
-    what = f"{report.rate_hz:.1f} images a second, {sizes} {', '.join(report.encodings)}"
+    what = f"{report.rate_hz:.1f} images per second, {sizes} {', '.join(report.encodings)}"
     slow = report.rate_hz < 2 * _SLOW_RATE_HZ
     yield Finding(
         WARN if slow else OK, "topic", what,
-        "tracking wants 5 a second or more" if slow else "",
+        "tracking needs 5 per second or more" if slow else "",
     )  # fmt: skip
     if report.problem:
         yield Finding(
@@ -309,7 +309,7 @@ def _stamps(report: TopicReport) -> Iterator[Finding]:
     elif report.backwards:
         yield Finding(
             WARN, "stamps", f"{report.backwards} stamps went back in time",
-            "tracking starts anew each time: a bag that loops, or two clocks?",
+            "tracking restarts each time: a bag that loops, or two clocks?",
         )  # fmt: skip
     elif report.age_s is not None and not -0.05 <= report.age_s <= _OLD_S:
         yield Finding(

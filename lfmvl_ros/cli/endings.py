@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a command ends: which exit code and which sentence belongs to what it raised."""
+"""How a command ends: the exit code and the message for each exception."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Endings:
 
 
 def explanation(error: BaseException) -> str:
-    """Return one line on what went wrong, with what to do about it."""
+    """Return one line about an exception, with what to do."""
     if isinstance(error, UserError):
         return safe_text(str(error))
     if isinstance(error, OSError):

@@ -31,7 +31,7 @@ def value_of(info: SettingInfo) -> Any:
     def convert(text: str) -> object:
         if info.kind is bool:
             return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
-        if info.choices:  # argparse's own message does not know what a choice was called before
+        if info.choices:  # argparse's own message does not mention earlier names of a choice
             try:
                 return info.check(text)
             except UserError as error:
@@ -72,7 +72,7 @@ def pipeline_settings() -> list[SettingInfo]:
 
 
 def settings_from(args: argparse.Namespace, **extra: object) -> PerceptionSettings:
-    """Return the settings that the flags, and ``extra``, ask for.
+    """Return the settings given by the flags and ``extra``.
 
     Raises:
         UserError: a value is out of its range.

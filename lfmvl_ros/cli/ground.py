@@ -11,14 +11,16 @@ from pathlib import Path
 from lfmvl_ros.cli.flags import add_setting_flags, pipeline_settings, settings_from
 from lfmvl_ros.cli.label_warnings import warn_of_labels
 from lfmvl_ros.core.ask import ask
+from lfmvl_ros.core.colour import is_flat
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason
-from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.safe_text import json_text, safe_text
+from lfmvl_ros.core.video_reader import VideoReader
 from lfmvl_ros.viz.drawing import draw_marks, marks_of_detections
-from lfmvl_ros.viz.video import VideoReader, is_video, read_image, write_image
+from lfmvl_ros.viz.video import is_video, read_image, write_image
 
 HELP = "Find objects in an image and print the grounding JSON (the document of topic `grounding`)."
 
@@ -67,16 +69,29 @@ def _frame(path: Path, at_s: float | None) -> Frame:
     if at_s is None:
         if is_video(path):
             raise UserError(f"{str(path)!r} is a video; choose a frame of it: --at 0 is the first")
-        return Frame(read_image(path), 0)
+        pixels = read_image(path)
+        if is_flat(pixels):
+            print(
+                f"warning: {safe_text(str(path))} has no contrast, its pixels are nearly all alike",
+                file=sys.stderr,
+            )
+        return Frame(pixels, 0)
     if not 0 <= at_s < math.inf:
         raise UserError(f"--at must be 0 s or more, got {at_s:g}")
     video = VideoReader(path)
-    for stamp_ns, pixels in video:
-        if stamp_ns >= at_s * 1e9:
-            return Frame(pixels, stamp_ns)
-    raise UserError(
-        f"{str(path)!r} lasts {video.length / video.rate_hz:.1f} s; --at {at_s:g} is after its end"
-    )
+    last_ns = 0
+    while (next_ns := video.next_ns()) is not None and next_ns < at_s * 1e9:
+        last_ns = next_ns
+        video.skip()
+    frame = video.read()
+    video.close()
+    if frame is None:
+        raise UserError(
+            video.problem
+            or f"the last frame of {str(path)!r} is at {last_ns / 1e9:.2f} s; --at {at_s:g} is "
+            "after it"
+        )
+    return Frame(frame[1], frame[0])
 
 
 def _annotate(path: Path, frame: Frame, grounding: Grounding) -> None:

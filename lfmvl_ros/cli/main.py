@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """``lfmvl COMMAND``: each command is a module of this package, imported only when it is called.
 
-Whatever a command meets, it ends with an exit code and at most a sentence, never with a traceback;
-``--debug`` brings the traceback back.
+A command that fails ends with an exit code and one sentence. ``--debug`` adds the traceback.
 """
 
 from __future__ import annotations
 
 import sys
 
-TYPE_CHECKING = False  # typing's, without the import: signals are handled the sooner
+TYPE_CHECKING = False  # as in typing, but without its import, so that signals are handled earlier
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
@@ -29,11 +28,11 @@ _OWN = {
     "finetune": "fine-tune a checkpoint on your own labelled images",
     "models": "the known checkpoints: boxes, coordinates, sampling, GGUF files",
     "export": "write a checkpoint as GGUF files for llama.cpp's server",
-    "calibrate": "fit and measure what a checkpoint's confidences mean, on held-out scenes",
+    "calibrate": "fit and measure the calibration of a checkpoint's confidences",
     "evaluate": "measure models on labelled images: a scorecard, as JSON and as a page",
     "record": "write a bag of camera images: a rendered scene, a video or a folder",
     "replay": "run the pipeline on a bag without ROS, write tracks into a new one",
-    "doctor": "check installation, checkpoint, DDS settings and camera topic; say what is wrong",
+    "doctor": "check installation, checkpoint, DDS settings and camera topic; report what is wrong",
     "config": "print every setting: YAML for a node, or the documentation's table",
 }
 
@@ -78,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         prog="lfmvl",
-        description="Ask images and camera topics for objects in words, with LFM2-VL models.",
+        description="Find objects named in words in images and camera topics, with LFM2-VL models.",
         epilog="`lfmvl COMMAND --help` explains a command. With --debug, a command that fails "
         "prints the traceback.",
     )
@@ -94,8 +93,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code.
 
-    0: done. 1: done, and the result is negative (see the command). 2: something the user can mend,
-    said in a sentence on standard error. 3: a defect of this package. 130 and 143: ended by Ctrl-C
+    0: done. 1: done, and the result is negative (see the command). 2: an error that the user can
+    fix, described on standard error. 3: a defect of this package. 130 and 143: ended by Ctrl-C
     or SIGTERM.
     """
     from lfmvl_ros.core.interrupts import InterruptWatch

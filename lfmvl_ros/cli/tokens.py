@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``lfmvl tokens``: what an image of a given size costs the model, and what each knob changes."""
+"""``lfmvl tokens``: how many tokens an image of a size takes, and what each setting changes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from lfmvl_ros.core.image_tokens import (
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.whole_files import finite
 
-HELP = "Print how many tiles and image tokens an image costs, and what each setting would change."
+HELP = "Print how many tiles and image tokens an image takes, and what each setting would change."
 
-# Figures of the publisher's release post; the counts printed are what the processor emits.
+# Figures of Liquid AI's release post; the counts printed are what the processor emits.
 _PUBLISHED = {(256, 384): 96, (384, 680): 240, (1000, 3000): 1020}
 _LARGEST_SIDE_PX = 65_536
 
@@ -40,19 +40,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", type=value_of(split), choices=split.choices, help="image.split")
     parser.add_argument("--max-tiles", type=int, metavar="N", help="image.max_tiles")
     parser.add_argument(
-        "--budget", type=int, metavar="N", help="also find the settings that cost at most N tokens"
+        "--budget", type=int, metavar="N", help="also find the settings that take at most N tokens"
     )
     parser.add_argument(
         "--target-latency-ms",
         type=float,
         metavar="MS",
-        help="also load the model, ask it about drawn images until image.target_latency_ms has "
-        "settled, and print what it chose on this machine",
+        help="also load the model, run it on rendered images until the latency budget has "
+        "settled, and print its choice on this machine",
     )
     parser.add_argument(
-        "--query", default="person, forklift, cardboard box", help="what it is asked for then"
+        "--query", default="person, forklift, cardboard box", help="query for this run"
     )
-    parser.add_argument("--device", default="auto", help="what it runs on then")
+    parser.add_argument("--device", default="auto", help="device for this run")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 

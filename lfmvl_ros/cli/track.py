@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +19,12 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
-from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.safe_text import json_text, safe_text
 from lfmvl_ros.core.tracking import Tracks
+from lfmvl_ros.core.video_reader import VideoReader
 from lfmvl_ros.core.whole_files import JsonLines, finite, make_folder
 from lfmvl_ros.viz.annotate import AnnotatedVideo
 from lfmvl_ros.viz.drawing import marks_of_tracks
-from lfmvl_ros.viz.video import VideoReader
 
 HELP = (
     "Find and track objects in a video: annotated.mp4, preview.png, tracks.jsonl and "
@@ -127,8 +128,8 @@ def run(args: argparse.Namespace) -> int:
             )
     finally:
         state.pipeline.stop()
-    if not state.frames:
-        raise UserError(f"not one frame of {str(args.video)!r} can be decoded; convert it to .mp4")
+    if video.problem:
+        print(f"lfmvl track: {safe_text(video.problem)}", file=sys.stderr)
     print(json_text(finite(state.summary())))
     return 0 if set(state.outcomes) - {"unparseable", "timeout", "error"} else 1
 

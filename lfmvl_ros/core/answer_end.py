@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When an answer is over though the model goes on: its list is closed, or it repeats itself.
+"""Ends an answer although the model continues: its list is closed, or it repeats itself.
 
-Both are judged token by token, so that an answer ends at the same token however many were written
-to a forward pass.
+Both are checked token by token, so an answer ends at the same token regardless of how many tokens
+a forward pass gave.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lfmvl_ros.core.reply import FinishReason
 
 SAME_OBJECT = 4
-"""An object named for this time, word for word and number for number, is a model that got stuck."""
+"""When the same object is listed this many times, with the same numbers, the model is stuck."""
 LONGEST_PERIOD = 64  # tokens; an object is about 29
 _CYCLES, _LEAST_CYCLING = 3, 64
 _DIGITS, _BLANKS = 32, 64  # in a row; a double has 17 digits
@@ -26,7 +26,7 @@ _OPENS, _CLOSES = ("<think>", "<thinking>"), ("</think>", "</thinking>")
 
 
 class AnswerWatch:
-    """Reads one answer as it is written.
+    """Follows one answer while it is generated.
 
     Attributes:
         keep: how many of the tokens belong to the answer.
@@ -48,17 +48,17 @@ class AnswerWatch:
         self._inside = _Strings()
         self._depth = 0
         self._lead = ""  # before the list
-        self._list: bool | None = None  # True: a list of objects, or of nothing, is all there is
+        self._list: bool | None = None  # True: the answer is only a list, of objects or empty
         self._closed_at = 0
 
     def add(self, token: int, text: str = "") -> FinishReason | None:
-        """Take the next token and the text it adds; say why the answer is over, if it is.
+        """Take the next token and the text it adds; return why the answer ends here, if it does.
 
         Returns:
-            ``STOP`` when its list is closed and something else than a list follows; the tokens
-            behind the list are not counted in :attr:`keep`. ``REPETITION`` when an object is named
+            ``STOP`` when its list is closed and something other than a list follows; the tokens
+            after the list are not counted in :attr:`keep`. ``REPETITION`` when an object is listed
             for the :data:`SAME_OBJECT`-th time, tokens repeat in a cycle, or digits or blanks do
-            not end. None while it goes on.
+            not end. None while the answer continues.
         """
         self.keep += 1
         self._cycling = np.where(self._recent == token, self._cycling + 1, 0)
@@ -90,7 +90,7 @@ class AnswerWatch:
         return self._thinking
 
     def _count(self, character: str, quoted: bool) -> bool:
-        """Count what may not go on forever; True when it does."""
+        """Count digits, blanks and cycles; True when there are too many."""
         self._digits = self._digits + 1 if character.isdigit() else 0
         self._blanks = self._blanks + 1 if character.isspace() else 0
         if quoted:
@@ -130,7 +130,7 @@ class AnswerWatch:
         return False
 
     def _before(self, character: str) -> bool:
-        """Wait for the list; nothing but the marks of a code block may stand before it."""
+        """Wait for the list; only the marks of a code block may precede it."""
         if character == "[":
             self._depth = 1
         else:
@@ -141,13 +141,13 @@ class AnswerWatch:
 
 
 class _Strings:
-    """Tells which characters stand in a string, from the first bracket on."""
+    """Finds out which characters are inside a string, from the first bracket on."""
 
     def __init__(self) -> None:
         self._begun = self._quoted = self._escaped = False
 
     def string(self, character: str) -> bool:
-        """Take the next character; True when it is inside of a string (its quotes are not)."""
+        """Take the next character; True if it is inside a string (its quotes are not)."""
         if self._quoted:
             self._quoted = self._escaped or character != '"'
             self._escaped = character == "\\" and not self._escaped

@@ -44,69 +44,70 @@ class GenerationSettings(Group):
 
     max_new_tokens: int = setting(
         512,
-        "Longest answer; an object takes about 29 tokens. Raise it when answers with many objects"
-        " come back as truncated.",
+        "Longest answer; an object takes about 29 tokens. Raise it if answers with many "
+        "objects are truncated; lower it to limit how long a bad answer takes.",
         unit="tokens",
         low=8,
         high=4096,
     )
     temperature: float = setting(
         0.0,
-        "0 is greedy decoding: the same frame always gives the same boxes. Raise it (the "
-        "publisher samples at 0.1) only if a checkpoint repeats itself.",
+        "0 is greedy decoding: the same frame always gives the same boxes. Raise it (Liquid "
+        "AI recommends 0.1) only if a checkpoint repeats itself.",
         low=0.0,
         high=2.0,
     )
     top_k: int = setting(
         0,
-        "Only with sampling (temperature above 0): choose among this many of the most likely "
-        "tokens. 0 is off. The publisher samples LFM2.5-VL-3B and LFM3-VL with 50.",
+        "Only with temperature above 0: only this many of the most likely tokens can be sampled; 0 "
+        "is off. Lower it if sampled answers contain nonsense (Liquid AI recommends 50 for "
+        "LFM2.5-VL-3B and LFM3-VL).",
         low=0,
         high=1000,
         unit="tokens",
     )
     top_p: float = setting(
         1.0,
-        "Only with sampling (temperature above 0): choose among the most likely tokens that "
-        "together have this probability. 1 is off.",
+        "Only with temperature above 0: only the most likely tokens that together have this "
+        "probability can be sampled; 1 is off. Lower it if sampled answers contain nonsense.",
         low=0.01,
         high=1.0,
     )
     min_p: float = setting(
         0.15,
-        "Only with sampling (temperature above 0): tokens below this share of the most likely "
-        "token's probability are never chosen.",
+        "Only with temperature above 0: tokens less likely than this fraction of the most "
+        "likely token are never sampled. Raise it if sampled answers contain nonsense.",
         low=0.0,
         high=1.0,
     )
     repetition_penalty: float = setting(
         1.0,
-        "1 is off. Raise it (the publisher uses 1.05 with sampling) when a checkpoint names the "
-        "same object over and over.",
+        "1 is off. Raise it (Liquid AI recommends 1.05 when sampling) if a checkpoint lists "
+        "the same object over and over.",
         low=1.0,
         high=2.0,
     )
     timeout_s: float = setting(
         10.0,
-        "An answer that takes longer is cut off; what it named until then counts. Raise it on a "
-        "slow machine that reports timeouts.",
+        "An answer that takes longer is cut off; the objects listed so far are kept. Raise it "
+        "if a slow machine reports timeouts.",
         unit="s",
         low=0.1,
         high=600.0,
     )
     draft: str = setting(
         "auto",
-        "auto: when the previous answer, with its boxes moved by the tracker, predicts the next "
-        "tokens, several are checked in one forward pass; faster, and the answer is the same. "
-        "none: one token per forward pass, for comparison.",
+        "Speculative decoding. auto: the previous answer, with its boxes moved by the "
+        "tracker, is verified several tokens per forward pass; faster, with the same result. "
+        "none: one token per forward pass; choose it only to measure the difference.",
         choices=("auto", "none"),
         renamed={"off": "none"},
     )
     grammar: str = setting(
         "none",
-        "always: only the list that the prompt asks for, with labels of the query, can be "
-        "generated. For checkpoints that often answer in another form; needs the package "
-        "xgrammar.",
+        "always: the model can only generate the list that the prompt asks for, with labels "
+        "of the query. Choose it if a checkpoint often answers in another format; needs the "
+        "package xgrammar.",
         choices=("none", "always"),
         renamed={"off": "none", "on": "always"},
     )
@@ -118,47 +119,48 @@ class ImageSettings(Group):
 
     min_tokens: int = setting(
         0,
-        "Smaller images are enlarged to at least this many image tokens; 0 keeps the checkpoint's"
-        " own. Raise it when small images miss objects.",
+        "Smaller images are enlarged to at least this many image tokens; 0 uses the "
+        "checkpoint's own value. Raise it if objects in small images are missed.",
         low=0,
         high=1024,
         unit="tokens",
     )
     max_tokens: int = setting(
         0,
-        "Images (or tiles) are shrunk to at most this many image tokens; 0 keeps the checkpoint's"
-        " own. Lower it for faster answers, raise it for small objects.",
+        "Larger images (or tiles) are shrunk to at most this many image tokens; 0 uses the "
+        "checkpoint's own value. Lower it for faster answers, raise it for small objects.",
         low=0,
         high=1024,
         unit="tokens",
     )
     split: str = setting(
         "checkpoint",
-        "Cut large images into tiles of 512x512 pixels (bundled checkpoint: 256x256). always: for"
-        " small objects in large images, at the price of slower answers.",
+        "Whether large images are cut into tiles of 512x512 pixels (bundled checkpoint: "
+        "256x256). Choose always for small objects in large images, never for faster answers; "
+        "checkpoint uses the checkpoint's own setting.",
         choices=("checkpoint", "always", "never"),
         renamed={"on": "always", "off": "never"},
     )
     max_tiles: int = setting(
         0,
-        "Most tiles when splitting; 0 keeps the checkpoint's own. Lower it for faster answers.",
+        "Most tiles per image when splitting; 0 uses the checkpoint's own value. Lower it for "
+        "faster answers.",
         low=0,
         high=64,
         unit="tiles",
     )
     target_latency_ms: float = setting(
         0.0,
-        "Shrink images as far as needed, but not below min_tokens, so that four answers out of "
-        "five take no longer than this. 0 is off. Set it when a robot needs answers at a steady "
-        "rate.",
+        "Image tokens are reduced until 80 % of answers take no longer than this, but not "
+        "below min_tokens. 0 is off. Set it if the robot needs answers at a steady rate.",
         unit="ms",
         low=0.0,
         high=600000.0,
     )
     max_input_megapixels: float = setting(
         64.0,
-        "Compressed images that state more pixels are dropped as corrupt before memory is taken "
-        "for them. Raise it for larger cameras.",
+        "Compressed images that state more pixels than this are dropped as corrupt, before "
+        "memory is allocated for them. Raise it for larger cameras.",
         unit="MP",
         low=0.1,
         high=1000.0,
@@ -171,21 +173,23 @@ class TriggerSettings(Group):
 
     mode: str = setting(
         "continuous",
-        "continuous: the newest frame whenever the model is free; rate: at most max_rate_hz, to "
-        "save power; on_demand: only when the service ground_once is called.",
+        "Which frames the model is asked about. continuous: the newest frame whenever the "
+        "model is free; rate: at most max_rate_hz, to save power; on_demand: only when the "
+        "service ground_once is called.",
         choices=("continuous", "rate", "on_demand"),
     )
     max_rate_hz: float = setting(
         2.0,
-        "With mode rate: most answers per second for each camera.",
+        "With mode rate: most answers per second and camera. Lower it to save power, raise it "
+        "to react sooner.",
         unit="Hz",
         low=0.01,
         high=60.0,
     )
     max_batch: int = setting(
         4,
-        "With several cameras: most frames that go to the model in one call when several wait. "
-        "Lower it when memory is short; 1 asks about one frame after the other.",
+        "With several cameras: most frames that the model is given in one call. Lower it if "
+        "memory is short; 1 handles one frame after another.",
         low=1,
         high=16,
         unit="frames",
@@ -198,14 +202,14 @@ class ParsingSettings(Group):
 
     unknown_labels: str = setting(
         "keep",
-        "Objects whose label is not in the query: keep them, or drop them. Dropped ones are "
-        "listed in the topic grounding.",
+        "What happens to objects whose label is not in the query. Choose drop if other labels "
+        "disturb your application; dropped objects are listed on the topic grounding.",
         choices=("keep", "drop"),
     )
     min_score: float = setting(
         0.0,
-        "Detections with a lower confidence are dropped and listed in the topic grounding. Raise "
-        "it when false objects appear, lower it when objects are missed.",
+        "Detections with a lower confidence are dropped and listed on the topic grounding. "
+        "Raise it if false objects appear, lower it if objects are missed.",
         low=0.0,
         high=1.0,
     )
@@ -217,15 +221,15 @@ class DiagnosticsSettings(Group):
 
     camera_stale_s: float = setting(
         1.0,
-        "Warn when no frame has come for this long. Raise it for cameras below 2 Hz.",
+        "Warn if no image has arrived for this long. Raise it for cameras slower than 2 Hz.",
         unit="s",
         low=0.05,
         high=600.0,
     )
     answer_stale_s: float = setting(
         5.0,
-        "Warn when frames come but no answer has for this long. Raise it when an answer takes "
-        "longer than that.",
+        "Warn if images arrive but there has been no answer for this long. Raise it if a "
+        "single answer takes longer.",
         unit="s",
         low=0.1,
         high=600.0,
@@ -238,61 +242,66 @@ class PerceptionSettings(Group):
 
     model: str = setting(
         "LiquidAI/LFM2.5-VL-450M",
-        "Hub id, directory, or catalogue name of a checkpoint; 'bundled' is the small "
-        "demonstration checkpoint in this package; a catalogue name with a quantisation "
-        "(lfm2.5-vl-450m:q4_0) or a .gguf file runs in llama.cpp's server, which is started for "
-        "it; http://host:8080/v1#name, https:// or unix:/path.sock is a server that "
-        "runs already (docs/models.md); a .jsonl file replays recorded answers. When model, "
-        "device or dtype change at run time, the new model is loaded while the old one goes on "
-        "answering; if loading fails, the old one stays.",
+        "Which model to use: a Hugging Face hub id, a directory, or a catalogue name; "
+        "'bundled' is the small demonstration checkpoint of this package. A .gguf file, or a "
+        "catalogue name with a quantisation (lfm2.5-vl-450m:q4_0), starts llama.cpp's server; "
+        "http://host:8080/v1#name, https:// or unix:/path.sock is a "
+        "server that already runs (docs/models.md); a .jsonl file replays recorded answers. "
+        "If model, device or dtype change at run time, the old model answers until the new "
+        "one is loaded, and stays if loading fails.",
     )
-    device: str = setting("auto", "auto, cpu, cuda or cuda:N. auto uses CUDA where available.")
+    device: str = setting(
+        "auto",
+        "auto, cpu, cuda or cuda:N. auto uses CUDA if available. Set cuda if an error is "
+        "better than falling back to the CPU.",
+    )
     dtype: str = setting(
         "auto",
-        "Precision of the weights. auto: bfloat16 on CUDA, float32 on a CPU. Choose bfloat16 or "
-        "float16 when memory is short.",
+        "Precision of the weights. auto: bfloat16 on CUDA, float32 on a CPU. Choose bfloat16 "
+        "or float16 if memory is short.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
-    query: str = setting("person", "What to find, in words, separated by commas.")
+    query: str = setting("person", "What to find: words, separated by commas.")
     prompt_template: str = setting(
         "checkpoint",
-        "How the query is put to the model. checkpoint: the checkpoint's own prompt; the others "
-        "are published prompts, for comparison; card_3_decimals asks for three decimals, for "
-        "checkpoints trained for that.",
+        "Sentence in which the query is put to the model. checkpoint: the one that the "
+        "checkpoint was trained with; the others are published prompts. Change it if answers "
+        "can't be parsed; card_3_decimals is only for checkpoints trained for three decimals.",
         choices=("checkpoint", *TEMPLATES),
     )
     autostart: bool = setting(
         True,
-        "Configure and activate at start. Set it to false when a lifecycle manager (such as "
-        "Nav2's) does that.",
+        "Configure and activate the node when it starts. Set it to false if a lifecycle "
+        "manager (such as Nav2's) does that.",
         read_only=True,
     )
     bond_timeout: float = setting(
         0.0,
-        "Send a heartbeat to Nav2's lifecycle manager, which considers the node dead after this "
-        "long without one; set the same value there. 0 is off. Needs the ROS package bondpy; "
-        "takes effect at the next activation.",
+        "Heartbeat for Nav2's lifecycle manager, which considers the node dead after this "
+        "long without one; use the manager's own value. 0 is off. Needs the ROS package "
+        "bondpy; takes effect at the next activation.",
         unit="s",
         low=0.0,
         high=600.0,
     )
     compressed_input: bool = setting(
         False,
-        "Subscribe to image_raw/compressed instead of image_raw; for cameras on another machine.",
+        "Subscribe to image_raw/compressed instead of image_raw. Set it if the camera is on "
+        "another machine.",
         read_only=True,
     )
     cameras: tuple[str, ...] = setting(
         ("",),
-        "Names of several cameras that share one model. Each has its own topics below its name, "
-        "such as front/image_raw and front/tracks. A single empty name means one camera without a"
-        " name.",
+        "Names of several cameras that share one model. Each has its own topics below its "
+        "name, such as front/image_raw and front/tracks. One empty name means a single camera "
+        "without a name.",
         read_only=True,
     )
     rules_file: str = setting(
         "",
-        "YAML file of zones and rules about the tracks (docs/rules.md); what they find is published"
-        " on events. It is read again when it changes; while it has mistakes, the rules before stay"
-        " in force. Empty: no rules.",
+        "YAML file of zones and rules about tracks (docs/rules.md), which publish on the topic "
+        "events. Set it to be notified of what happens in the scene. It is loaded again when it "
+        "changes; if it has errors, the previous rules stay in force. Empty: no rules.",
     )
     generation: GenerationSettings = field(default_factory=GenerationSettings)
     image: ImageSettings = field(default_factory=ImageSettings)
@@ -319,5 +328,5 @@ class PerceptionSettings(Group):
 
     @property
     def model_key(self) -> tuple[str, str, str]:
-        """What has to be loaded anew when it changes: model, device, dtype."""
+        """What has to be loaded again when it changes: model, device, dtype."""
         return self.model, self.device, self.dtype

@@ -14,8 +14,8 @@ class CameraSettings(Group):
 
     source: str = setting(
         "scene",
-        "scene: a synthetic warehouse; or a video file, a folder of images, or a V4L2 device such"
-        " as /dev/video0.",
+        "Where images come from. scene: a synthetic warehouse; otherwise a video file, a "
+        "folder of images, or a V4L2 device such as /dev/video0.",
         read_only=True,
     )
     width: int = setting(
@@ -36,25 +36,34 @@ class CameraSettings(Group):
     )
     rate_hz: float = setting(
         0.0,
-        "Frames per second. 0: the source's own rate, or 30 where it has none.",
+        "Frames per second. 0 uses the source's own rate, a video's own times (a time lapse then "
+        "plays as slowly as it was taken), or 30 if it has none. Lower it on a slow machine.",
         unit="Hz",
         low=0.0,
         high=240.0,
         read_only=True,
     )
-    loop: bool = setting(True, "Start again when a file or folder ends.", read_only=True)
+    loop: bool = setting(
+        True,
+        "Start again when a file or folder ends. Set it to false to publish it once.",
+        read_only=True,
+    )
     seed: int = setting(
         7,
-        "Number of the synthetic scene; the same number gives the same scene.",
+        "Number of the synthetic scene; the same number always gives the same scene.",
         low=0,
         high=2**31 - 1,
         read_only=True,
     )
-    frame_id: str = setting("camera", "frame_id of the image headers.", read_only=True)
+    frame_id: str = setting(
+        "camera",
+        "frame_id of the image headers. Set it to the name of your camera's optical frame.",
+        read_only=True,
+    )
     depth_rate_hz: float = setting(
         15.0,
-        "Depth images a second, at most one for each image; while somebody subscribes, with source "
-        "scene. Lower it when the machine is too slow.",
+        "With source scene: depth images per second, at most one per image, while somebody "
+        "subscribes. Lower it on a slow machine.",
         unit="Hz",
         low=0.1,
         high=240.0,
@@ -62,19 +71,20 @@ class CameraSettings(Group):
     )
     world_frame: str = setting(
         "scene",
-        "Frame of the scene: the camera's pose in it is published on /tf, with source scene.",
+        "With source scene: frame of the scene; /tf has the camera's pose in it.",
         read_only=True,
     )
     encoding: str = setting(
         "rgb8",
-        "Pixel format of the images that are published.",
+        "Pixel format of the published images. Change it to test how a subscriber handles "
+        "another one.",
         choices=("rgb8", "bgr8", "mono8"),
         read_only=True,
     )
     horizontal_fov_deg: float = setting(
         60.0,
-        "Horizontal field of view that camera_info reports for files and devices. Set it to your "
-        "lens; scenes know theirs.",
+        "Horizontal field of view from which camera_info is computed for files and devices; "
+        "scenes have their own. Set it to that of your lens.",
         unit="deg",
         low=1.0,
         high=179.0,
@@ -99,8 +109,8 @@ class RecorderSettings(Group):
     )
     start_timeout_s: float = setting(
         180.0,
-        "How long to wait for the first tracks message. Must be longer than loading the model "
-        "takes.",
+        "How long to wait for the first tracks message. Raise it if the model takes longer to "
+        "load.",
         unit="s",
         low=0.1,
         high=86400.0,

@@ -29,13 +29,13 @@ class SpatialSettings(Group):
         "",
         "Frame that positions are published in, such as base_link or map; transforms come from "
         "/tf and /tf_static. Empty: the optical frame of the image, which needs no transform. "
-        "Set it to a fixed frame when the camera moves: only there are images fused over time.",
+        "Set it to a fixed frame if the camera moves; only there are positions fused over time.",
     )
     sync_slop_s: float = setting(
         0.02,
         "Largest difference between the stamps of an image and its depth image. Raise it to half "
-        "a frame period for cameras that don't take both at once, if neither the camera nor the "
-        "objects move fast.",
+        "a frame period if the camera doesn't take both at once, and neither it nor the objects "
+        "move fast.",
         unit="s",
         low=0.0,
         high=1.0,
@@ -43,7 +43,7 @@ class SpatialSettings(Group):
     tf_timeout_s: float = setting(
         0.5,
         "How long an image waits for its transform and its depth image; tracks are not delayed. "
-        "Raise it when diagnostics count no_transform or no_depth because they come later.",
+        "Raise it if diagnostics count no_transform or no_depth because they arrive later.",
         unit="s",
         low=0.0,
         high=10.0,
@@ -57,7 +57,7 @@ class SpatialSettings(Group):
     )
     max_range_m: float = setting(
         10.0,
-        "Depth at or beyond this is ignored. Lower it when the depth camera is too noisy at a "
+        "Depth at or beyond this is ignored. Lower it if the depth camera is too noisy at a "
         "distance, raise it for a lidar or a wide stereo baseline.",
         unit="m",
         low=0.1,
@@ -66,41 +66,41 @@ class SpatialSettings(Group):
     sizes: tuple[str, ...] = setting(
         ("",),
         "Known sizes by label, as length x width x height in m: 'blue tote=0.6x0.4x0.3'. Labels "
-        "are those of the query. Set them where objects of a label are all alike: depth sees only "
-        "one side of an object, and source size needs them. A single empty text means none.",
+        "are those of the query. Set them if all objects of a label are alike: depth sees only "
+        "one side of an object, and source size needs them. One empty text means none.",
     )
     max_sigma_m: float = setting(
         1.0,
-        "A position whose standard deviation is larger, in any direction, is not published. Lower "
-        "it to what the consumer tolerates.",
+        "A position whose standard deviation is larger, in any direction, is not published. Set "
+        "it to what your application tolerates.",
         unit="m",
         low=0.001,
         high=100.0,
     )
     max_rate_hz: float = setting(
         15.0,
-        "Most images a second that positions are found in. Lower it when the node takes too much "
-        "CPU time, raise it when objects or the camera move fast.",
+        "Most images per second for which positions are computed. Lower it if the node takes too "
+        "much CPU time, raise it if objects or the camera move fast.",
         unit="Hz",
         low=0.1,
         high=240.0,
     )
     select: str = setting(
         "nearest",
-        "Which object pick_pose and object_pose are about: nearest, label:TEXT (the nearest of "
+        "The object of pick_pose and object_pose: nearest, label:TEXT (the nearest of "
         "that label) or id:NUMBER (a track). It is kept while it has a position, unless another "
         "is nearer by 15 %. Set it when the consumer is to take a certain object.",
     )
     compressed_depth: bool = setting(
         False,
-        "Subscribe to depth/image/compressedDepth instead of depth/image; for cameras on another "
-        "machine.",
+        "Subscribe to depth/image/compressedDepth instead of depth/image. Set it if the camera is "
+        "on another machine.",
         read_only=True,
     )
     publish_tf: bool = setting(
         False,
-        "Also publish each object as a frame <label>_<id> on /tf, for tools that only take "
-        "transforms. They carry no covariance.",
+        "Also publish each object as a frame <label>_<id> on /tf. Set it for tools that only take "
+        "transforms; these carry no covariance.",
     )
 
     def __post_init__(self) -> None:

@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How large a JPEG or PNG says it is, before memory is taken for it.
+"""Encoded images -> RGB: files, pictures of a data set and compressed messages alike.
 
-A file of 100 kB can state 30,000 x 30,000 pixels: decoded, that is 2.7 GB and half a minute.
+Before memory is taken for it, a JPEG or PNG is asked how large it says it is: a file of 100 kB can
+state 30,000 x 30,000 pixels, which decoded are 2.7 GB and half a minute. What breaks off is
+refused: OpenCV fills the rest with gray, without a word.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lfmvl_ros.core.colour import LAYOUTS, ImageError, Pixels, looks_measured, to_rgb8
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.jpeg_scans import read_scans
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 MAX_FILE_MEGAPIXELS = 256  # phones take 200
@@ -22,6 +27,7 @@ where ``OPENCV_IO_MAX_IMAGE_PIXELS`` does not say otherwise (see ``lfmvl_ros/__i
 
 # Start of frame: baseline, progressive, lossless ... , but not DHT (C4), JPG (C8) and DAC (CC).
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_FILLING = bytes((37 * i + 11) % 251 for i in range(4096))  # no byte is 0xFF
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
 
 
@@ -42,38 +48,157 @@ def encoded_wh(data: bytes) -> tuple[int, int] | None:
 
 
 def size_problem(data: bytes, max_megapixels: float) -> str:
-    """Return what is wrong with the stated size of an encoded image; "" where nothing is."""
+    """Return what is wrong with the stated size of an encoded image; "" if nothing is."""
     wh = encoded_wh(data)
     if wh is None or wh[0] * wh[1] <= max_megapixels * 1e6:
         return ""
     return f"it states {wh[0]:,} x {wh[1]:,} pixels; at most {max_megapixels:g} million are decoded"
 
 
-def decode_file(path: Path, flags: int = cv2.IMREAD_COLOR) -> NDArray[np.uint8] | None:
-    """Return an image file as ``(H, W, 3)`` BGR uint8; None where OpenCV can't read it.
+def decode_file(
+    path: Path,
+    *,
+    turn: bool = True,
+    on_warning: Callable[[str], None] = lambda _: None,
+) -> Pixels | None:
+    """Return an image file as ``(H, W, 3)`` uint8 RGB; None where OpenCV does not know its kind.
 
     Args:
         path: of a regular file.
-        flags: of ``cv2.imread``.
+        turn: as its EXIF data says.
+        on_warning: called with a sentence about what was guessed.
 
     Raises:
-        UserError: the image states more pixels than :data:`MAX_FILE_MEGAPIXELS`.
+        UserError: it breaks off, is damaged, or states more pixels than
+            :data:`MAX_FILE_MEGAPIXELS`.
     """
-    data = np.fromfile(path, np.uint8)
-    if problem := size_problem(data.tobytes(), MAX_FILE_MEGAPIXELS):
+    raw = path.read_bytes()
+    if problem := size_problem(raw, MAX_FILE_MEGAPIXELS):
         raise UserError(f"{path} is not decoded: {problem}")
     try:
-        image = cv2.imdecode(data, flags) if data.size else None
-    except cv2.error:  # one of another format, and too large
+        return decode_image(raw, turn=turn, on_warning=on_warning)
+    except ImageError as error:
+        if raw.startswith((JPEG, PNG)):
+            raise UserError(f"{str(path)!r} {error}; write it again") from error
         return None
-    return cast(NDArray[np.uint8], image) if image is not None else None
+
+
+def damage(raw: bytes) -> str:
+    """Return what is wrong with an image file in a few words; "" where it can be decoded whole.
+
+    Takes less time than decoding: most JPEGs are decoded to an eighth of their size.
+    """
+    if problem := size_problem(raw, MAX_FILE_MEGAPIXELS):
+        return f"is not decoded: {problem}"
+    ordinary = raw.startswith(JPEG) and not read_scans(raw).is_progressive
+    flags = cv2.IMREAD_REDUCED_COLOR_8 if ordinary else cv2.IMREAD_UNCHANGED
+    flags |= cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        _whole(raw, flags)
+    except ImageError as error:
+        return str(error)
+    return ""
+
+
+def decode_image(
+    raw: bytes,
+    stated: str = "",
+    *,
+    turn: bool = False,
+    on_warning: Callable[[str], None] = lambda _: None,
+) -> Pixels:
+    """Return the RGB pixels of an encoded image, whatever it comes from.
+
+    Args:
+        raw: the image, whose size has been checked (:func:`size_problem`).
+        stated: ``format`` of a compressed message, such as ``16UC1; png compressed``. It tells
+            measurements from brightness, a Bayer pattern from gray, and RGB from BGR.
+        turn: as its EXIF data says; a camera's calibration knows nothing of that.
+        on_warning: called with a sentence about what was guessed.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB, C-contiguous.
+
+    Raises:
+        ImageError: it breaks off or can't be decoded.
+    """
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+    flags |= 0 if turn else cv2.IMREAD_IGNORE_ORIENTATION
+    image = _whole(raw, flags)
+    encoding = _encoding_of(image, stated)
+    if encoding in ("16UC1", "32FC1") and not stated:
+        on_warning(
+            f"it holds {image.dtype} values up to {image.max():g}, which is taken for a "
+            "measurement, such as depth: they are stretched to black and white"
+        )
+    if encoding == "32FC1":
+        image = image.astype(np.float32)
+    return np.ascontiguousarray(to_rgb8(encoding, image))
+
+
+def _decoded(raw: bytes, flags: int) -> NDArray[Any] | None:
+    try:
+        return cv2.imdecode(np.frombuffer(raw, np.uint8), flags) if raw else None
+    except cv2.error:
+        return None
+
+
+def _encoding_of(image: NDArray[Any], stated: str) -> str:
+    """Which key of ``LAYOUTS`` an array as OpenCV decodes it has."""
+    bits = "8" if image.dtype == np.uint8 else "16"
+    if image.ndim == 3:
+        if image.dtype not in (np.uint8, np.uint16):
+            raise ImageError(f"has colours of type {image.dtype}")
+        # OpenCV decodes to BGR; publishers that skip the swap before encoding say "compressed rgb".
+        order = "rgb" if "compressed rgb" in stated else "bgr"
+        return order + ("a" if image.shape[2] == 4 else "") + bits
+    name = stated.partition(";")[0].strip()
+    if name.startswith("bayer_") and (pattern := name.rstrip("0123456789") + bits) in LAYOUTS:
+        return pattern
+    if image.dtype != np.uint16:
+        return "mono8" if image.dtype == np.uint8 else "32FC1"
+    measured = name == "16UC1" or (name != "mono16" and looks_measured(image))
+    return "16UC1" if measured else "mono16"
+
+
+def _whole(raw: bytes, flags: int) -> NDArray[Any]:
+    """Decode an image, and refuse one whose data ends before the image does.
+
+    libjpeg makes up what is missing, also where an end marker closes a JPEG that was cut, and only
+    prints a warning. Of a complete image it has read all it needs when the marker comes, so some
+    bytes put before the marker change nothing; of one that was cut, they are decoded.
+
+    Raises:
+        ImageError: it is cut off, or can't be decoded.
+    """
+    kind = "JPEG" if raw.startswith(JPEG) else "PNG" if raw.startswith(PNG) else ""
+    scans = read_scans(raw) if kind == "JPEG" else None
+    cut = kind == "PNG" and raw.rfind(b"IEND") < 0
+    if cut or (scans is not None and (scans.end is None or not scans.are_complete)):
+        raise ImageError(f"is a {kind} that is cut off ({len(raw)} bytes)")
+    image = _decoded(raw, flags)
+    if image is None:
+        raise ImageError("can't be decoded: it is damaged, or OpenCV has no decoder for it")
+    # What is missing of an ordinary JPEG is gray at the end: only then a second look is needed.
+    if scans is not None and (scans.is_progressive or _ends_gray(image)):
+        more = _decoded(raw[: scans.end] + _FILLING + raw[scans.end :], flags)
+        if more is None or not np.array_equal(more, image):
+            raise ImageError(f"is a JPEG that was cut off and closed ({len(raw)} bytes)")
+    return image
+
+
+def _ends_gray(image: NDArray[Any]) -> bool:
+    """Whether a corner has the value that libjpeg makes up; which one depends on the turning."""
+    rows, columns = image.shape[:2]
+    corners = ((0, 0), (0, columns - 1), (rows - 1, 0), (rows - 1, columns - 1))
+    return any((np.abs(image[corner].astype(int) - 128) <= 2).all() for corner in corners)
 
 
 def _jpeg_wh(data: bytes) -> tuple[int, int] | None:
     position = 2
     while position + 9 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]
-        if marker == 0xFF or marker in _ALONE:  # fill byte, or nothing behind it
+        if marker == 0xFF or marker in _ALONE:  # fill byte, or the end
             position += 1 if marker == 0xFF else 2
             continue
         if marker in _FRAMES:

@@ -7,15 +7,15 @@ _LONGEST = 300  # characters of a message that was not written for people
 
 
 class UserError(Exception):
-    """Something the user can mend: says what happened, why, and what to do, in a sentence or two.
+    """An error that the user can fix: states what happened, why, and what to do.
 
-    The command line prints it as one line and exits with code 2; the node refuses the parameter
-    with it, or fails the transition with it. It is never used for defects of this package.
+    The command line prints it as one line and exits with code 2; the node refuses the parameter, or
+    fails the transition. It is not used for defects of this package.
     """
 
 
 def describe(error: BaseException) -> str:
-    """Return what went wrong as a person should read it, on one line.
+    """Return the message of an exception on one line, for people.
 
     >>> describe(UserError("no such file")), describe(KeyError("x")), describe(MemoryError())
     ('no such file', "KeyError: 'x'", 'MemoryError')

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A camera image on its way through the pipeline. The pixels are never written to.
+    """A camera image on its way through the pipeline. The pixels are never modified.
 
     Attributes:
         pixels: ``(H, W, 3)`` uint8, RGB, C-contiguous, H and W at least 1.
@@ -20,7 +20,7 @@ class Frame:
         camera: which of the node's cameras took it; empty when there is one.
 
     Raises:
-        ValueError: when an attribute is outside what is said above.
+        ValueError: an attribute is outside the ranges above.
 
     >>> Frame(np.zeros((480, 640, 3), np.uint8), stamp_ns=1_000, frame_id="camera").wh
     (640, 480)

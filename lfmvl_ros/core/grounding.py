@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One answer, understood: what was found in which frame, asked with which words, and how sure."""
+"""A parsed answer: which objects of a query were found in which frame, and how confidently."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEMA = "lfmvl/grounding/1"
 
 
 class Outcome(str, Enum):
-    """How an answer ended. The first four say something about the scene, the last three nothing."""
+    """How an answer ended. The first four are evidence about the scene, the last three are not."""
 
     OK = "ok"
     EMPTY = "empty"
@@ -32,8 +32,8 @@ class Outcome(str, Enum):
     def is_evidence(self) -> bool:
         """True when objects not named may be counted as missed by the tracker.
 
-        ``truncated`` is evidence of what it names, but an object missing from it may stand in the
-        part that is lost; see :attr:`is_evidence_of_absence`.
+        ``truncated`` is evidence of the objects it names, but others may be in the part that was
+        cut off; see :attr:`is_evidence_of_absence`.
         """
         return self in (Outcome.OK, Outcome.EMPTY, Outcome.REPAIRED, Outcome.TRUNCATED)
 
@@ -45,22 +45,22 @@ class Outcome(str, Enum):
 
 @dataclass(frozen=True, eq=False)
 class Grounding:
-    """The published meaning of one reply.
+    """The parsed content of one reply, as it is published.
 
     Attributes:
         outcome: how it ended.
-        detections: the objects, pixels of the frame it was asked about.
+        detections: the objects, in pixels of the frame that the model saw.
         stamp_ns, frame_id, camera, wh: of that frame; ``wh`` is (width, height) in pixels.
-        query: what was asked (with its version).
-        reply: what the model wrote, with tokens and times.
-        repairs: what had to be mended to read it, one phrase each.
-        rejected: what could not be kept, one phrase an object, with the reason.
+        query: the query, with its version.
+        reply: what the model generated, with tokens and times.
+        repairs: what had to be repaired to parse it, one phrase each.
+        rejected: objects that were not used, one phrase each, with the reason.
         caption: the model's ``global_caption`` when it gave one.
         confidence_kind: what the scores are: ``token`` (token probabilities, uncalibrated),
             ``calibrated``, or ``constant`` (the backend gave none); see
             ``core/calibration/confidence.py``.
-        unknown_labels: labels among the detections that the query did not name.
-        thought_tokens: how many of the reply's tokens were thoughts, which are left out.
+        unknown_labels: labels of detections that are not in the query.
+        thought_tokens: how many of the reply's tokens were thoughts, which are not parsed.
         budget: what the latency budget chose for the image; None where there is none.
     """
 

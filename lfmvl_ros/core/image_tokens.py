@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image costs: image size and settings -> tiles and image tokens, and back.
+"""How many image tokens and tiles an image takes, by its size and the settings, and back.
 
-The language tower reads an image as image tokens, one for every 32x32 pixels of what the image
-processor makes of it; they are what a frame's vision and prefill time is paid for. The rules are
+The language model gets an image as image tokens, one per 32x32 pixels of the resized image. They
+determine the time of vision tower and prefill. The rules are
 those of LFM2-VL's processor (transformers, ``models/lfm2_vl``), and the counts equal what it emits.
 """
 
@@ -15,22 +15,22 @@ from functools import lru_cache
 
 @dataclass(frozen=True)
 class ImageTokenSettings:
-    """The knobs that decide how many tokens an image costs.
+    """Settings that determine how many tokens an image takes.
 
     Attributes:
         min_tokens: smaller images are enlarged to this many tokens, >= 1.
         max_tokens: larger images are reduced to this many, or cut into tiles; >= 1.
-        split: cut images that are much too large into tiles.
+        split: cut images that are much larger into tiles.
         min_tiles, max_tiles: how many tiles then, ``2 <= min_tiles <= max_tiles``.
-        thumbnail: add the whole image, reduced to ``max_tokens``, behind its tiles.
-        tile_px: side of a tile. A tile costs ``(tile_px / unit_px) ** 2`` tokens, whatever
-            ``max_tokens`` says.
+        thumbnail: add the whole image, reduced to ``max_tokens``, after its tiles.
+        tile_px: side of a tile. A tile takes ``(tile_px / unit_px) ** 2`` tokens, regardless of
+            ``max_tokens``.
         patch_px, downsample: side of a vision patch; patches of a token along each side.
         tolerance: an image is cut once it needs more than ``tolerance * max_tokens`` tokens.
         delimiters: count the markers around images and tiles in ``special_tokens``.
 
     Raises:
-        ValueError: when a value is outside what is said above.
+        ValueError: a value is outside the ranges above.
     """
 
     min_tokens: int = 64
@@ -66,13 +66,13 @@ class ImageTokenSettings:
 
     @property
     def tokens_per_tile(self) -> int:
-        """What each tile costs."""
+        """Image tokens of each tile."""
         return (self.tile_px // self.unit_px) ** 2
 
 
 @dataclass(frozen=True)
 class ImageTokenCount:
-    """What one image costs.
+    """Tokens and tiles of one image.
 
     Attributes:
         wh: (width, height) of the image, pixels.
@@ -165,7 +165,7 @@ def tile_grid(wh: tuple[int, int], settings: ImageTokenSettings) -> tuple[int, i
 def count_image_tokens(
     wh: tuple[int, int], settings: ImageTokenSettings = ImageTokenSettings()
 ) -> ImageTokenCount:
-    """Count what an image of ``(width, height)`` pixels costs.
+    """Count the tokens of an image of ``(width, height)`` pixels.
 
     Raises:
         ValueError: a side is below 1.
@@ -200,10 +200,11 @@ def count_image_tokens(
 def settings_for_budget(
     wh: tuple[int, int], budget_tokens: int, settings: ImageTokenSettings = ImageTokenSettings()
 ) -> ImageTokenSettings:
-    """Return settings under which an image costs the most tokens that fit the budget.
+    """Return settings with which an image takes the most tokens that fit the budget.
 
-    Tiles and ``max_tokens`` are only ever lowered from ``settings``; of equally costly settings
-    the one nearest to ``settings`` wins. ``min_tokens`` follows ``max_tokens`` down.
+    Tiles and ``max_tokens`` are only ever lowered from ``settings``; of settings with equally many
+    tokens, the ones nearest to ``settings`` are used. ``min_tokens`` is lowered with
+    ``max_tokens``.
 
     Raises:
         ValueError: not even one token fits (the message names the smallest cost).

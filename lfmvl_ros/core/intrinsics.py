@@ -10,15 +10,18 @@ import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
 
+# No camera is outside: what is smaller is zero written badly, what is larger overflows.
+FOCAL_LENGTHS_PX = (0.1, 1e7)
+
 
 @dataclass(frozen=True)
 class Intrinsics:
-    """Lens of a rectified image: ``K`` of ``camera_info``, all in px.
+    """Lens of an image, all in px; :func:`lfmvl_ros.ros.sensing.to_lens` takes it from a message.
 
     Raises:
-        ValueError: a focal length is not positive, or a value is not finite.
+        ValueError: a focal length is outside :data:`FOCAL_LENGTHS_PX`, or a value is not finite.
 
-    >>> Intrinsics.from_k([500, 0, 320, 0, 510, 240, 0, 0, 1])
+    >>> Intrinsics(500.0, 510.0, 320.0, 240.0)
     Intrinsics(fx_px=500.0, fy_px=510.0, cx_px=320.0, cy_px=240.0)
     """
 
@@ -29,21 +32,18 @@ class Intrinsics:
 
     def __post_init__(self) -> None:
         values = (self.fx_px, self.fy_px, self.cx_px, self.cy_px)
-        if not np.isfinite(values).all() or self.fx_px <= 0 or self.fy_px <= 0:
+        low, high = FOCAL_LENGTHS_PX
+        if not (
+            np.isfinite(values).all() and low <= self.fx_px <= high and low <= self.fy_px <= high
+        ):
             raise ValueError(
-                f"Intrinsics needs finite values and positive focal lengths, got {values}; "
-                "an uncalibrated camera sends zeros in camera_info"
+                f"Intrinsics needs finite values and focal lengths of {low:g} to {high:g} px, got "
+                f"{values}; an uncalibrated camera sends zeros in camera_info"
             )
 
     def __iter__(self) -> Iterator[float]:
         """Unpack as ``fx, fy, cx, cy``."""
         return iter((self.fx_px, self.fy_px, self.cx_px, self.cy_px))
-
-    @classmethod
-    def from_k(cls, k: object) -> Intrinsics:
-        """Return the lens of a 3x3 camera matrix, or of its nine values row by row."""
-        matrix = np.asarray(k, dtype=np.float64).reshape(3, 3)
-        return cls(*(float(matrix[i, j]) for i, j in ((0, 0), (1, 1), (0, 2), (1, 2))))
 
     def homography(self, rotation: FloatArray, scale: FloatArray) -> FloatArray:
         """Return ``(3, 3)`` that takes points of an image to where a rotation puts them.

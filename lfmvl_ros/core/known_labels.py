@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The labels a checkpoint was trained to find, where its card lists them.
 
-A large model has read about most things. A small one that was trained on a list of labels answers
-``[]`` to anything else, which looks the same as "nothing there". So whoever asks is told which of
-the labels the card does not list, and which of the listed ones come closest.
+A small model that was trained on a list of labels answers ``[]`` to all others, which looks the
+same as "nothing there". So a query with labels that the card does not list gives a warning, with
+the nearest listed ones.
 """
 
 from __future__ import annotations

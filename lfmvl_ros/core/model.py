@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the pipeline asks of a model. The backends in ``lfmvl_ros.models`` fulfil it."""
+"""The interface of a model; the backends in ``lfmvl_ros.models`` implement it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lfmvl_ros.core.reply import Reply
 
 
 class VisionLanguageModel(Protocol):
-    """A model that answers prompts about frames. One thread at a time calls it."""
+    """A model that answers prompts about frames. Called by one thread at a time."""
 
     @property
     def name(self) -> str:
@@ -24,7 +24,7 @@ class VisionLanguageModel(Protocol):
 
     @property
     def template(self) -> PromptTemplate:
-        """The checkpoint's own way of being asked."""
+        """The checkpoint's own prompt template."""
 
     @property
     def coordinates(self) -> CoordinateScale:
@@ -42,19 +42,18 @@ class VisionLanguageModel(Protocol):
     ) -> list[Reply]:
         """Answer ``prompts[i]`` about ``frames[i]``, as one batch.
 
-        ``hints[i]``, where given, says what that answer is expected to be like. It may make the
-        answer come sooner and never changes it; a model may ignore it.
+        ``hints[i]``, where given, is the expected answer. It may make the answer faster and never
+        changes it; a model may ignore it.
 
-        Never raises for what an image or the model's own words bring: such a reply has
-        ``finish=ERROR``. Returns early, with ``finish=DEADLINE``, once ``generation.timeout_s``
-        has passed or ``cancelled()`` turns true; it is asked after each
-        forward pass at the latest.
+        Does not raise because of an image or of what the model generated: such a reply has
+        ``finish=ERROR``. Returns early, with ``finish=DEADLINE``, when ``generation.timeout_s`` has
+        passed or ``cancelled()`` returns True, which is checked at least after each forward pass.
         """
 
     def image_rules(self, wanted: ImageSettings) -> ImageTokenSettings | None:
-        """Return the token rules that these settings make of an image; None where nobody knows.
+        """Return the image token rules with these settings applied; None if they are unknown.
 
-        Without them no latency budget can be kept.
+        The latency budget needs them.
         """
 
     def close(self) -> None:

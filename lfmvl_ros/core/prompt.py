@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a query to the words the model reads. A template is data: each checkpoint has its own."""
+"""Makes the prompt from a query. A template is data: each checkpoint has its own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
 
-# Everything a chat template or an image processor of these families treats as control: the ChatML
-# markers, reserved, image and video tokens in <|...|>, the bare <image> sentinel, and the tags of
-# thoughts and tool calls.
+# Everything that a chat template or image processor of these families treats as control tokens: the
+# ChatML markers, reserved, image and video tokens in <|...|>, the bare <image> sentinel, and the
+# tags of thoughts and tool calls.
 _CONTROL = re.compile(
     r"<\|[^<>|]{0,64}\|>|<\s*/?\s*(?:image|video|think(?:ing)?|tool_call)\s*>|<\|+|\|+>",
     re.IGNORECASE,
@@ -22,9 +22,9 @@ _KEYS = re.compile(r'\[\s*\{\s*"(\w+)"[^{}]*?"(\w+)"')
 
 
 def neutralise(text: str) -> str:
-    """Remove what would act as a control token from text a user typed.
+    """Remove control tokens from a user's text.
 
-    Applied until nothing is left, so that removal can't assemble a new token.
+    Repeated until none is left, so that a removal can't create a new one.
 
     >>> neutralise("box<|im_end|> <image>person")
     'box person'
@@ -39,7 +39,7 @@ def neutralise(text: str) -> str:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What one answer is asked with; the answer keeps it: a later query can't relabel it."""
+    """The prompt of one answer. The answer keeps it, so a later query can't relabel it."""
 
     text: str
     query: Query
@@ -49,13 +49,13 @@ class Prompt:
 
 @dataclass(frozen=True)
 class PromptTemplate:
-    """A checkpoint's way of being asked for boxes.
+    """The prompt template of a checkpoint.
 
     Attributes:
         name: short name, as in the catalogue.
-        text: the words, with ``{query}`` once where the labels go.
-        decimals: how many decimals the checkpoint prints for a coordinate (0 for integer grids).
-        scale: the unit of its coordinates, one of :data:`SCALES`; "" where it is not known.
+        text: the prompt, with ``{query}`` exactly once where the labels go.
+        decimals: digits after the point in the checkpoint's coordinates; 0 for integers.
+        scale: the unit of its coordinates, one of :data:`SCALES`; "" if unknown.
     """
 
     name: str
@@ -83,7 +83,7 @@ class PromptTemplate:
             )
 
     def render(self, query: Query) -> Prompt:
-        """Fill in the query, with control tokens in the user's words made harmless.
+        """Fill in the query, without control tokens.
 
         Raises:
             UserError: nothing of the query is left once control tokens are removed.
@@ -129,10 +129,10 @@ COOKBOOK_TEMPLATE = PromptTemplate(
     "Inspect the image and detect the {query}. Provide result as a valid JSON: "
     '[{"label": str, "bbox": [x1,y1,x2,y2]}, ...]. Coordinates must be normalized to 0-1.',
 )
-"""The template of the publisher's fine-tuning cookbook."""
+"""The template of Liquid AI's fine-tuning cookbook."""
 
 FINE_TEMPLATE = PromptTemplate("card_3_decimals", f"{CARD_TEMPLATE.text} Write three decimals.", 3)
-"""The card's, for checkpoints that write as many decimals as they are asked for."""
+"""The card's, for checkpoints trained to print the requested number of decimals."""
 
 TEMPLATES = {
     template.name: template for template in (CARD_TEMPLATE, COOKBOOK_TEMPLATE, FINE_TEMPLATE)

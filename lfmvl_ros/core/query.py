@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the user wants found, in words."""
+"""The query: what to find, in words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Query:
     Attributes:
         labels: 1 to 64 phrases of 1 to 120 characters, unique, in the order given, each as
             :func:`~lfmvl_ros.core.safe_text.safe_text` returns it.
-        version: 1 for the first query; an answer carries the version it was asked with.
+        version: 1 for the first query; an answer has the version of its query.
 
     >>> Query.parse("red tote, person without a vest").labels
     ('red tote', 'person without a vest')
@@ -53,8 +53,8 @@ class Query:
         """Split ``text`` at commas, semicolons, line ends (also the CJK and Arabic ones) and " . ".
 
         Repeated labels (:func:`~lfmvl_ros.core.same_label.fold_label`) are kept once; inner white
-        space is folded; accents are put together with their letters (Unicode's NFC), as models have
-        read them. Characters that do not show, such as control characters, are taken out
+        space is folded; accents are combined with their letters (Unicode's NFC), as in the models'
+        training data. Invisible characters, such as control characters, are removed
         (:mod:`lfmvl_ros.core.safe_text`).
 
         Raises:
@@ -81,6 +81,6 @@ class Query:
         return ", ".join(self.labels)
 
     def with_labels_of(self, text: str) -> Query:
-        """Return the query for new words, one version later; ``self`` when nothing changes."""
+        """Return the query with new labels and the next version; ``self`` if nothing changes."""
         changed = Query.parse(text, self.version + 1)
         return self if changed.labels == self.labels else changed

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model said, before anybody tries to understand it."""
+"""The answer as the model generated it, before parsing."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lfmvl_ros.core.errors import describe
 
 
 class FinishReason(str, Enum):
-    """Why the model stopped writing.
+    """Why an answer ended.
 
-    ``REPETITION``: it was stopped, as it repeated itself without end.
+    ``REPETITION``: it was stopped because it repeated itself.
     """
 
     STOP = "stop"
@@ -39,7 +39,7 @@ class Token:
 
 @dataclass(frozen=True)
 class StageTimes:
-    """Where the time of one answer went, in seconds."""
+    """The time of one answer by stage, in seconds."""
 
     preprocess_s: float = 0.0
     vision_s: float = 0.0
@@ -60,19 +60,19 @@ class StageTimes:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer as the model gave it.
+    """One answer as the model generated it.
 
     Attributes:
         text: the whole answer, special tokens removed.
         tokens: generated tokens, whose texts joined give ``text``; empty where unknown.
         finish: why it ended; ``ERROR`` goes with ``error``.
         times: seconds by stage.
-        image_tokens: image tokens the image cost, special ones not counted; 0 when unknown.
+        image_tokens: tokens of the image, special ones not counted; 0 when unknown.
         model: name or path of the checkpoint that answered.
         error: one sentence when the backend failed, else None.
-        forwards: passes through the language model that the answer took, the prompt's included;
-            0 when unknown. Fewer than tokens where a draft was right.
-        calibration: what this checkpoint's tokens stand for, where that was measured.
+        forwards: forward passes of the language model for this answer, including that of the
+            prompt; 0 when unknown. Fewer than tokens where a draft was right.
+        calibration: of this checkpoint's confidences, if it has one.
     """
 
     text: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the pipeline tells: each answer with its effect on the tracks, and its counters."""
+"""What the pipeline reports: each answer with its effect on the tracks, and counters."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lfmvl_ros.core.tracking import Applied
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer and what it did to the tracks.
+    """One answer and its effect on the tracks.
 
     Attributes:
-        grounding: the answer, understood.
+        grounding: the parsed answer.
         applied: which track each detection went to, or why the tracker ignored the answer.
         age_ns: from the frame's hand-over to the end of the answer, monotonic clock.
     """
@@ -35,8 +35,8 @@ class LaneStatus:
     Attributes:
         frames, outcomes, superseded, restarts, ignored, answer_age_s: as in
             :class:`PipelineStatus`, of this camera.
-        longest_wait_s: the longest time a frame, or a newer one in its place, has waited for the
-            model.
+        longest_wait_s: the longest time that a frame, or a newer one that replaced it, has waited
+            for the model.
     """
 
     frames: int
@@ -55,18 +55,18 @@ class PipelineStatus:
     Attributes:
         frames: frames submitted, by all cameras together, as are the other counts.
         outcomes: answers by outcome.
-        superseded: frames replaced by a newer one before the model was free: the normal price of
-            a model slower than the camera.
-        restarts: times the tracker started again because stamps jumped back.
+        superseded: frames replaced by a newer one before the model was free; normal for a model
+            slower than the camera.
+        restarts: times the tracker restarted because stamps jumped back.
         ignored: answers the tracker could not use, by reason.
         query: the query in force.
-        enabled: whether the model is asked.
-        busy_s: how long the present answer has been under way; 0 when idle.
+        enabled: whether frames go to the model without a request.
+        busy_s: how long the present model call has taken; 0 when idle.
         answer_age_s: time since the last answer ended; None before the first.
-        error: why the newest answer that failed did; "" when none has.
+        error: reason of the newest failed answer; "" when none has failed.
         stalls: model calls that did not return long after their deadline.
-        stalled_s: how long the present one has been under way if it is one of these; else 0.
-        model: name of the model that is asked.
+        stalled_s: how long the present call has taken if it has stalled; else 0.
+        model: name of the model in use.
         lanes: the counters of each camera by its name.
     """
 

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text from outside (labels, captions, file names) made safe to show, send and store.
+"""Makes text from outside (labels, captions, file names) safe to show, send and store.
 
-A query comes from a person or a topic and an answer from a model, so both can hold anything that
-Python can hold in a string: control characters that clear a terminal, direction controls that
-reorder the line behind them, halves of surrogate pairs that no UTF-8 encoder takes. Every label
-passes :func:`safe_text` once, where it enters (``Query``, parsing, lettering, diagnostics), and
-every JSON document passes :func:`json_text` on its way out.
+Queries and answers can contain anything that a Python string can: control characters that clear a
+terminal, direction controls that reorder the rest of the line, halves of surrogate pairs that no
+UTF-8 encoder accepts. Every label passes :func:`safe_text` once, where it enters (``Query``,
+parsing, lettering, diagnostics), and every JSON document passes :func:`json_text` on its way out.
 """
 
 from __future__ import annotations

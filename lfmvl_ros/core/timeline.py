@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When does time start again? The one rule, for images, gyroscope rates and tracks.
+"""When does time restart? The one rule for images, gyroscope rates and tracks.
 
 The stamps of a stream are judged one after the other (:class:`Timeline`):
 
 1. A stamp newer than the newest so far is kept, however far ahead it is: a bag skips, a clock is
    set. If that one stamp was wrong, the next one restarts time by rule 2 or 3; nothing is blocked.
 2. A stamp older than the newest by more than the reorder window restarts time at once.
-3. Any other stamp is out of order and dropped. But once :data:`RUN` stamps that were dropped one
-   after the other increase among themselves, time has restarted: a bag shorter than the window
-   loops, a simulation was reset soon after its start. Equal stamps are no increase, so a paused
-   simulation restarts nothing.
+3. Any other stamp is out of order and dropped. But if :data:`RUN` stamps dropped in a row are
+   increasing, time has restarted: a bag shorter than the window loops, or a simulation was reset
+   soon after its start. Equal stamps do not count as increasing, so a paused simulation restarts
+   nothing.
 
 Why five: a message that others overtake arrives late, and where no message moves by more than four
 places, at most four late ones arrive in a row. So a pool of up to five threads that decodes or
 forwards images never causes a restart, and a loop is recognised at its fifth image.
 
-A zero stamp in a ROS header means that nothing was stamped; :class:`MessageTimeline` decides what
-becomes of it.
+A zero stamp in a ROS header means that the driver set none; see :class:`MessageTimeline`.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ _NO_CLOCK = "the stamp is zero, and simulated time is not known: nothing came on
 
 
 class Verdict(str, Enum):
-    """What becomes of a message, by its stamp.
+    """What happens to a message, by its stamp.
 
-    ``newer``: kept, time goes on.
-    ``restarted``: kept, and time starts again with it; nothing known from before applies any more.
+    ``newer``: kept, time continues.
+    ``restarted``: kept, and time restarts with it; nothing from before is valid any more.
     ``out_of_order``: dropped, not newer than one that was kept.
     ``unstamped``: dropped, it has no stamp and cannot be given one.
     """
@@ -56,7 +55,7 @@ class Verdict(str, Enum):
 
 
 def jumped_back(newest_ns: int, stamp_ns: int, window_ns: float) -> bool:
-    """Say whether a stamp is too old to be merely late.
+    """Return whether a stamp is too old to be just late.
 
     >>> jumped_back(5_000, 3_000, window_ns=2_000), jumped_back(5_000, 2_999, window_ns=2_000)
     (False, True)
@@ -65,7 +64,7 @@ def jumped_back(newest_ns: int, stamp_ns: int, window_ns: float) -> bool:
 
 
 class _Run:
-    """Stamps that do not follow the ones kept: do they follow each other?"""
+    """Counts stamps that are out of order but increase among themselves."""
 
     def __init__(self) -> None:
         self.clear()
@@ -76,10 +75,10 @@ class _Run:
         self._increases = 0
 
     def add(self, stamp_ns: int) -> bool:
-        """Note a stamp; True once RUN stamps have increased.
+        """Count a stamp; True once RUN stamps have increased.
 
-        A step back does not take away what was counted, so that also a loop of fewer than RUN
-        images is recognised, in a later round.
+        A step back does not reset the count, so a loop of fewer than RUN images is recognised too,
+        in a later round.
         """
         if self._last_ns is not None and stamp_ns > self._last_ns:
             self._increases += 1
@@ -129,10 +128,10 @@ class Timeline:
 
 
 class Judged(NamedTuple):
-    """What becomes of a message.
+    """The verdict on a message, and its time.
 
     Attributes:
-        verdict: on its time.
+        verdict: on its stamp.
         stamp_ns: its stamp or, without one, when it was received; 0 when it is ``unstamped``.
         why: the reason, as part of a sentence; empty when it is ``newer``.
     """
@@ -145,13 +144,13 @@ class Judged(NamedTuple):
 class MessageTimeline:
     """The timeline of one topic: header stamps, or times of receipt if it is never stamped.
 
-    The first message that can be placed decides which clock counts, and the two are never mixed:
+    The first message with a usable time decides which clock is used, and the two are never mixed:
 
     * A topic that is stamped stays so: a message without a stamp is dropped (``unstamped``).
     * A topic that is not stamped gets the times of receipt. Stamped messages on it are dropped
       (``out_of_order``) until :data:`RUN` of them, with none unstamped in between, have increased;
-      from then on their stamps count, and time starts again.
-    * Where there is no time of receipt (simulated time before the first ``/clock``), a message
+      then their stamps are used, and time restarts.
+    * If there is no time of receipt (simulated time before the first ``/clock``), a message
       without a stamp is dropped (``unstamped``) and decides nothing.
     """
 
@@ -166,11 +165,11 @@ class MessageTimeline:
 
     @property
     def stamped(self) -> bool | None:
-        """Whether header stamps count; None before the first message that could be placed."""
+        """Whether header stamps are used; None before the first message with a usable time."""
         return self._stamped
 
     def reopen(self) -> None:
-        """Let the next message decide again which clock counts; what is known of time stays."""
+        """Let the next message decide again which clock is used; the newest time stays."""
         self._stamped = None
         self._run.clear()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Paths and small files named by somebody else: a parameter, a flag, a checkpoint's index.
+"""Reads paths and small files that a user names: a parameter, a flag, a checkpoint's index.
 
 A path can hold a user that does not exist or five thousand characters, and what it names can be a
 pipe that never ends or JSON nested a million deep. All of that is a :class:`UserError` here, so
@@ -22,14 +22,14 @@ MAX_JSON_BYTES = 64 << 20  # tokenizers of 128,000 words take 10 to 20 MB
 
 
 def user_path(text: str, what: str = "path") -> Path:
-    """Return the path that a person wrote, with ``~`` and ``~user`` as the shell reads them.
+    """Return the path that a user gave, with ``~`` and ``~user`` expanded as in a shell.
 
     Args:
         text: as it was given.
         what: names it in the error.
 
     Raises:
-        UserError: it can't be the name of anything.
+        UserError: it can't be a path.
     """
     if len(text) > MAX_PATH_CHARACTERS or "\0" in text:
         reason = "a NUL character" if "\0" in text else f"{len(text)} characters"
@@ -43,29 +43,29 @@ def user_path(text: str, what: str = "path") -> Path:
 
 
 def is_directory(path: Path) -> bool:
-    """Tell whether there is a directory; False, too, for what can't be looked at."""
+    """Return whether there is a directory; False also if it can't be accessed."""
     return os.path.isdir(path)
 
 
 def is_regular_file(path: Path) -> bool:
-    """Tell whether there is a file with contents: no pipe, socket or device."""
+    """Return whether there is a regular file: not a pipe, socket or device."""
     return os.path.isfile(path)
 
 
 def exists(path: Path) -> bool:
-    """Tell whether there is anything; False, too, for what can't be looked at."""
+    """Return whether there is anything; False also if it can't be accessed."""
     return os.path.exists(path)
 
 
 def check_regular(path: Path, *, or_pipe: bool = False) -> None:
-    """Refuse what would block or never end when it is read.
+    """Raise if reading this could block or never end.
 
     Args:
         path: of the file.
-        or_pipe: a pipe is fine: whoever reads may wait for its writer.
+        or_pipe: allow a pipe.
 
     Raises:
-        UserError: it is a pipe, socket, device or directory, or can't be looked at.
+        UserError: it is a pipe, socket, device or directory, or can't be accessed.
     """
     try:
         mode = path.stat().st_mode
@@ -81,8 +81,8 @@ def read_json_object(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, A
     """Return the JSON object in a file.
 
     Raises:
-        UserError: there is no such file, it is no regular file, larger than ``max_bytes``, no
-            JSON, nested too deeply, or no object.
+        UserError: there is no such file; or it is not a regular file, larger than ``max_bytes``,
+            not JSON, nested too deeply, or not an object.
     """
     check_regular(path)
     try:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are whole or absent: written beside their place and moved there, or line by line.
+"""Writes files that are complete or absent: to a temporary name and then renamed, or line by line.
 
-Every file that a command, a node or a training writes passes through here, so that a full disk, a
-folder that is missing or a process that is killed leaves no half of a file under its name, and so
-that each failure is a sentence (:class:`UserError`), never silence.
+Every file that a command, a node or a training writes goes through here. A full disk, a missing
+folder or a killed process never leaves an incomplete file under its name, and each failure is
+reported as a :class:`UserError`.
 
-Moving a file over another is atomic within a file system (POSIX ``rename``). What lies beside it
-meanwhile is called ``.NAME.PID.part``; only a process that is killed (SIGKILL) leaves it behind.
+Replacing a file by renaming is atomic within a file system (POSIX ``rename``). The temporary file
+is called ``.NAME.PID.part``; only a process that is killed (SIGKILL) leaves it behind.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _WHY = {
 
 
 def why_not_written(what: str | Path, error: OSError) -> str:
-    """Return a sentence on an error of the file system, with what to do about it.
+    """Return a message for an error of the file system, with what to do.
 
     >>> why_not_written("a.json", OSError(errno.ENOSPC, "No space left on device"))
     'a.json: the disk is full; free some space, or choose another place'
@@ -60,7 +60,7 @@ def why_not_written(what: str | Path, error: OSError) -> str:
 def writing(what: str | Path) -> Iterator[None]:
     """Turn an error of the file system within the block into a :class:`UserError`.
 
-    Also one that a library raises as its own (torch, safetensors) when the disk is full.
+    Also one that a library (torch, safetensors) wraps in an exception of its own.
     """
     try:
         yield
@@ -88,8 +88,8 @@ def make_folder(path: Path) -> Path:
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a path to write to, and move what was written there to ``path`` at the end.
 
-    Where the block raises, nothing is left of it and a file that was at ``path`` stays. The suffix
-    is that of ``path``, for writers that choose the format by it. A device or pipe
+    If the block raises, the temporary file is removed and a file at ``path`` stays. The suffix is
+    that of ``path``, for writers that choose the format by it. A device or pipe
     (``/dev/stdout``) is yielded itself; a symbolic link stays, and the file it points to is
     replaced.
 
@@ -118,7 +118,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside ``path`` to write to; at the end it takes the place of ``path``.
 
-    Where the block raises, nothing is left of it and a folder that was at ``path`` stays.
+    If the block raises, the temporary folder is removed and a folder at ``path`` stays.
 
     Raises:
         UserError: the folder can't be made or moved, or ``path`` is a file.
@@ -145,7 +145,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
-    """Write a file in one piece or not at all; text as UTF-8.
+    """Write a file completely or not at all; text as UTF-8.
 
     Raises:
         UserError: it can't be written; what was there before stays.
@@ -156,7 +156,7 @@ def write_whole(path: Path, data: bytes | str) -> None:
 
 
 def write_json(path: Path, document: Any, *, indent: int | None = 1) -> None:
-    """Write a document as a JSON file in one piece or not at all; numbers that are none are null.
+    """Write a document as a JSON file completely or not at all; NaN and infinities become null.
 
     Raises:
         UserError: as of :func:`write_whole`.
@@ -182,11 +182,11 @@ def finite(document: Any) -> Any:
 class JsonLines:
     """A JSONL file that is written as the documents come: whole lines at any time.
 
-    A line that can't be written whole is taken back, so the file stays readable as far as it goes.
+    A line that can't be written completely is removed, so the file stays readable.
 
     Args:
-        path: of the file, which is begun anew; its folder is made.
-        append: go on at the end of a file that is there.
+        path: of the file, which is overwritten; its folder is created.
+        append: continue at the end of an existing file.
 
     Raises:
         UserError: it can't be opened.
@@ -265,7 +265,7 @@ def _beside(target: Path) -> Path:
 
 
 def _settle(path: Path) -> None:
-    """Have the system report now what it could not write, not after the file has its name."""
+    """Flush to disk, so that errors are reported before the file gets its name."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

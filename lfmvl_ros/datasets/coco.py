@@ -34,6 +34,8 @@ class CocoPicture:
         orientation: how it is to be turned, as EXIF says it; 1 for not at all.
         kinds: (N,) int64 index of each box's category.
         xyxy: (N, 4) float64 boxes, normalised to [0, 1].
+        checked: indices of the categories that were looked for in it; None for all. Nothing is
+            known about the others, so they are not asked for.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class CocoPicture:
     orientation: int
     kinds: NDArray[Any]
     xyxy: NDArray[Any]
+    checked: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class CocoFolder:
         training, held_out: pictures to learn from and to judge by; neither is empty.
         left_out: how many of what could not be used, by reason.
         examples: the first file of each reason that is about files.
+        changed: how many of what is used otherwise than it is written, by what was changed.
     """
 
     directory: Path
@@ -62,6 +66,7 @@ class CocoFolder:
     held_out: tuple[CocoPicture, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, str] = field(default_factory=dict)
+    changed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -93,6 +98,7 @@ class CocoFolder:
             "boxes_by_category": {name: counts[i] for i, name in enumerate(self.categories)},
             "boxes_too_small": small,
             "left_out": dict(self.left_out),
+            "changed": dict(self.changed),
         }
 
     def describe(self) -> str:
@@ -111,6 +117,7 @@ class CocoFolder:
         for reason, count in self.left_out.items():
             example = f", such as {self.examples[reason]}" if reason in self.examples else ""
             lines.append(f"  left out: {count} {reason}{example}")
+        lines += [f"  changed: {count} {what}" for what, count in self.changed.items()]
         return "\n".join(lines)
 
 

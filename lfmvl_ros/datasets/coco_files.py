@@ -7,16 +7,19 @@ import json
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-import cv2
 from PIL import Image
 from tqdm import tqdm
 
-from lfmvl_ros.core.encoded_images import MAX_FILE_MEGAPIXELS
+from lfmvl_ros.core.encoded_images import damage
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.datasets.formats.labelme import read_labelme
+from lfmvl_ros.datasets.formats.refused import refused_format
+from lfmvl_ros.datasets.formats.voc import read_voc
+from lfmvl_ros.datasets.formats.yolo import read_yolo
 
 # The first line that finds annotations is taken: COCO's own layout, then a single file, then one
 # folder for each split as Roboflow exports them. COCO's captions and key points come last.
@@ -72,8 +75,10 @@ def split_of(path: Path) -> str:
 def annotation_files(directory: Path) -> tuple[list[AnnotationFile], list[str]]:
     """Read all annotation files of a folder; also the names of files that hold something else.
 
+    Folders in YOLO, Pascal VOC and LabelMe format are read as if they were COCO.
+
     Raises:
-        UserError: there are none, or none in COCO format; says where it looked.
+        UserError: there are none, or none in a format that is read; says where it looked.
     """
     if not directory.is_dir():
         raise UserError(f"there is no folder {directory}; give one with pictures and annotations")
@@ -85,51 +90,40 @@ def annotation_files(directory: Path) -> tuple[list[AnnotationFile], list[str]]:
         if files:
             return files, strange
         seen |= dict.fromkeys(strange)
+    if others := _other_formats(directory):
+        return others, []
     tried = ", ".join(LAYOUTS)
     found = f"; not in COCO format: {'; '.join(list(seen)[:3])}" if seen else ""
     raise UserError(
-        f"{directory} has no annotations in COCO format (tried {tried}{found}); give the folder "
-        "that holds a JSON file with images, annotations and categories"
+        f"{directory} has no annotations in COCO, LVIS, YOLO, Pascal VOC or LabelMe format (tried "
+        f"{tried}{found}){refused_format(directory)}; give the folder that holds a JSON file with "
+        "images, annotations and categories"
     )
+
+
+def _other_formats(directory: Path) -> list[AnnotationFile]:
+    """What a folder of another format says, in COCO's words; empty where it is none."""
+    for read in (read_yolo, read_voc, read_labelme):
+        if contents := read(directory):
+            return [
+                AnnotationFile(directory / split / "-", split_of(Path(split, "-")), content)
+                for split, content in contents.items()
+            ]
+    return []
 
 
 def _read(path: Path, directory: Path, strange: list[str]) -> AnnotationFile | None:
     """The file, or None and a reason in ``strange``."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        strange.append(f"{path.name} ({error})")
+    except (OSError, ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        strange.append(f"{path.name} ({reason})")
         return None
     if not isinstance(content, dict) or not all(isinstance(content.get(p), list) for p in _PARTS):
         strange.append(f"{path.name} (needs lists {', '.join(_PARTS)})")
         return None
     return AnnotationFile(path, split_of(path.relative_to(directory)), content)
-
-
-class PictureFinder:
-    """Finds the pictures that an annotation file speaks of."""
-
-    def __init__(self, directory: Path, file: AnnotationFile) -> None:
-        stem = re.sub(r"^(instances|annotations)_", "", file.path.stem)
-        places = [file.path.parent, directory, directory / "images"]
-        places += [directory / "images" / stem, directory / stem, file.path.parent / "images"]
-        if file.split:
-            places += [directory / "images" / file.split, directory / file.split]
-        self.places = [place for place in dict.fromkeys(places) if place.is_dir()]
-
-    def find(self, file_name: str) -> Path | None:
-        """The file of this name, which may have folders in it, or None.
-
-        Where the name's own folders are not there, the bare name is looked for: some tools write
-        the path that the picture had while it was labelled.
-        """
-        name = PurePosixPath(file_name.replace("\\", "/"))
-        for tail in dict.fromkeys((str(name).lstrip("/"), name.name)):
-            for place in self.places:
-                path = place / tail
-                if tail and path.is_file():
-                    return path
-        return None
 
 
 @dataclass(frozen=True)
@@ -139,10 +133,12 @@ class CheckedPicture:
     Attributes:
         wh_px: its size as it is to be shown.
         orientation: how it is to be turned, as EXIF says it; 1 for not at all.
+        other: the same picture not turned, or turned, where EXIF turns it by its side.
     """
 
     wh_px: tuple[int, int]
     orientation: int
+    other: CheckedPicture | None = None
 
 
 def check_picture(path: Path, stated_wh_px: tuple[int, int] | None) -> CheckedPicture | str:
@@ -155,30 +151,26 @@ def check_picture(path: Path, stated_wh_px: tuple[int, int] | None) -> CheckedPi
             proportions is fine.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path) as image:  # its header only
             stored = image.size
-            if stored[0] * stored[1] > MAX_FILE_MEGAPIXELS * 1e6:
-                return (
-                    f"is {stored[0]:,} x {stored[1]:,}; at most {MAX_FILE_MEGAPIXELS} MP are read"
-                )
             orientation = image.getexif().get(_ORIENTATION, 1)
-            orientation = orientation if orientation in range(1, 9) else 1
-            image.draft("RGB", (64, 64))  # JPEG is read to the end, but not all of it computed
-            image.load()
     except Exception as error:
         # Whatever a decoder raises on damaged bytes: this picture can't be used.
         return f"can't be decoded ({' '.join(str(error).split())[:80] or type(error).__name__})"
-    if not cv2.haveImageReader(str(path)):
-        return "is of a kind that OpenCV can't decode"
+    orientation = orientation if orientation in range(1, 9) else 1
+    if problem := damage(path.read_bytes()):
+        return problem
     turned = (stored[1], stored[0]) if orientation in _SIDEWAYS else stored
-    for wh_px, turn in ((turned, orientation), (stored, 1)):
-        if stated_wh_px is None or _same_shape(wh_px, stated_wh_px):
-            return CheckedPicture(wh_px, turn)
+    as_shown, as_stored = CheckedPicture(turned, orientation), CheckedPicture(stored, 1)
+    for one, other in ((as_shown, as_stored), (as_stored, as_shown)):
+        if stated_wh_px is None or same_shape(one.wh_px, stated_wh_px):
+            return replace(one, other=other if turned != stored else None)
     assert stated_wh_px is not None
     return f"is {turned[0]}x{turned[1]}, the annotations say {stated_wh_px[0]}x{stated_wh_px[1]}"
 
 
-def _same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
+def same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two sizes have the same proportions, but for rounding."""
     across, down = one[0] * other[1], one[1] * other[0]
     return abs(across - down) <= _SAME_SHAPE * max(across, down)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -66,8 +68,7 @@ class PictureStore:
 
 
 def _decode(picture: CocoPicture) -> NDArray[Any]:
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    stored = decode_file(picture.path, flags) if picture.path.is_file() else None
+    stored = _stored(picture.path)
     if stored is None:
         raise UserError(
             f"{picture.path} can't be read any more; put it back, or remove it from the "
@@ -84,7 +85,15 @@ def _decode(picture: CocoPicture) -> NDArray[Any]:
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         shown = cv2.resize(np.ascontiguousarray(shown), size, interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(shown[..., ::-1])
+    return np.ascontiguousarray(shown)
+
+
+def _stored(path: Path) -> NDArray[Any] | None:
+    """The image as its file has it; None where it is gone or damaged."""
+    try:
+        return decode_file(path, turn=False)
+    except (OSError, UserError):
+        return None
 
 
 class CocoImages:
@@ -104,6 +113,10 @@ class CocoImages:
         """A picture as it is, with all of its boxes."""
         pixels = self._store.pixels(picture)
         return self.labelled(picture, pixels, picture.xyxy, np.ones(len(picture.xyxy)))
+
+    def words(self, scene: LabelledImage) -> Vocabulary:
+        """What may be asked about an image of this source; kinds of its targets index into it."""
+        return scene.words or self.vocabulary
 
     def labelled(
         self, picture: CocoPicture, pixels: NDArray[Any], xyxy: NDArray[Any], share: NDArray[Any]
@@ -127,4 +140,12 @@ class CocoImages:
             for kind, box, left in zip(picture.kinds, xyxy, share, strict=True)
             if left > 0
         )
-        return LabelledImage(pixels, targets, may_mirror=self._may_mirror)
+        if picture.checked is None:
+            return LabelledImage(pixels, targets, may_mirror=self._may_mirror)
+        names = tuple(self.folder.names[kind] for kind in picture.checked)
+        words = Vocabulary(tuple(each[0] for each in names), (), names)
+        place = {kind: index for index, kind in enumerate(picture.checked)}
+        targets = tuple(
+            replace(target, kind=place[target.kind]) for target in targets if target.kind in place
+        )
+        return LabelledImage(pixels, targets, may_mirror=self._may_mirror, words=words)

@@ -9,39 +9,42 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.coco import CocoFolder, CocoPicture, boxes_from_xywh, names_of
 from lfmvl_ros.datasets.coco_files import (
     AnnotationFile,
     CheckedPicture,
-    PictureFinder,
     annotation_files,
     check_pictures,
 )
+from lfmvl_ros.datasets.coco_listed import (
+    ListedPicture,
+    boxes_misfit,
+    file_name_of,
+    four_numbers,
+    note_checked,
+    objects_of,
+    overhang_px,
+    size_of_boxes,
+)
+from lfmvl_ros.datasets.masks import box_of_mask
+from lfmvl_ros.datasets.picture_finder import PictureFinder, listed_names
+from lfmvl_ros.datasets.spelling import id_key, is_set, plain_text
 
 HELD_OUT_SHARE = 0.1
 """Share of the pictures to judge by, where the folder has no split of its own for that."""
 
 _MOST_HELD_OUT = 2000
 _MOST_UNUSABLE = 0.5
-
-
-@dataclass
-class _Listed:
-    """A picture as the annotation files list it."""
-
-    name: str
-    split: str
-    stated_wh_px: tuple[int, int] | None
-    kinds: list[int] = field(default_factory=list)
-    xywh_px: list[list[float]] = field(default_factory=list)
+_ROUNDING_PX = 1.0  # over the edge by less is no clipping
 
 
 class _Reader:
@@ -49,9 +52,11 @@ class _Reader:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.names: dict[str, tuple[str, ...]] = {}  # by its plain name in small letters
-        self.listed: dict[Path, _Listed] = {}
+        self.names: list[tuple[str, ...]] = []
+        self._numbers: dict[str, int] = {}  # index into names by the plain name in small letters
+        self.listed: dict[Path, ListedPicture] = {}
         self.left_out: Counter[str] = Counter()
+        self.changed: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.pictures = 0
 
@@ -61,52 +66,70 @@ class _Reader:
         if example:
             self.examples.setdefault(reason, example)
 
-    def add(self, file: AnnotationFile) -> None:
+    def add(self, file: AnnotationFile, listed: Counter[str]) -> None:
         """Take over one file's pictures and boxes."""
         kinds = self._kinds(file.content["categories"])
-        finder = PictureFinder(self.directory, file)
-        by_id: dict[str, _Listed | None] = {}
-        for image in _objects(file.content["images"]):
-            by_id[_key(image.get("id"))] = self._picture(image, finder, file.split)
-        for box in _objects(file.content["annotations"]):
-            number, kind = _key(box.get("image_id")), kinds.get(_key(box.get("category_id")))
+        finder = PictureFinder(self.directory, file.path, file.split, listed)
+        by_id: dict[str, ListedPicture | None] = {}
+        for image in objects_of(file.content["images"]):
+            number, picture = id_key(image.get("id")), self._picture(image, finder, file.split)
+            if number in by_id and by_id[number] is not picture:
+                self.leave_out("ids that two pictures have", number)
+                picture = None
+            by_id[number] = picture
+            if picture is not None and "neg_category_ids" in image:
+                note_checked(picture, image, kinds)
+        for box in objects_of(file.content["annotations"]):
+            number, kind = id_key(box.get("image_id")), kinds.get(id_key(box.get("category_id")))
             if number not in by_id:
                 self.leave_out("boxes of a picture that is not listed")
                 continue
             picture = by_id[number]
             if picture is None:
                 self.leave_out("boxes of unusable pictures")
-            elif box.get("iscrowd"):
+            elif is_set(box.get("iscrowd")):
                 self.leave_out("crowds (iscrowd)")
             elif kind is None:
                 self.leave_out("boxes of a category that is not listed")
             else:
                 picture.kinds.append(kind)
-                picture.xywh_px.append(_four_numbers(box.get("bbox")))
+                picture.xywh_px.append(self._xywh(box))
 
     def _kinds(self, categories: list[Any]) -> dict[str, int]:
         kinds = {}
-        for category in _objects(categories):
-            names = names_of(str(category.get("name", "")))
-            key = names[0].casefold()
-            known = self.names.setdefault(key, names)
-            self.names[key] = tuple(dict.fromkeys((*known, *names)))
-            kinds[_key(category.get("id"))] = list(self.names).index(key)
+        for category in objects_of(categories):
+            names = names_of(plain_text(category.get("name", "")))
+            number = self._numbers.setdefault(names[0].casefold(), len(self.names))
+            if number == len(self.names):
+                self.names.append(names)
+            elif names != self.names[number]:
+                self.names[number] = tuple(dict.fromkeys((*self.names[number], *names)))
+            kinds[id_key(category.get("id"))] = number
         return kinds
 
-    def _picture(self, image: dict[str, Any], finder: PictureFinder, split: str) -> _Listed | None:
+    def _xywh(self, box: dict[str, Any]) -> list[float]:
+        """The box, or that of its mask; NaN where it has none: an empty one."""
+        xywh = four_numbers(box.get("bbox"))
+        if xywh is None and box.get("segmentation"):
+            xywh = box_of_mask(box["segmentation"])
+            self.changed["boxes taken from masks"] += xywh is not None
+        return xywh or [float("nan")] * 4
+
+    def _picture(
+        self, image: dict[str, Any], finder: PictureFinder, split: str
+    ) -> ListedPicture | None:
         self.pictures += 1
-        file_name = str(image.get("file_name", ""))
+        file_name = file_name_of(image)
         path = finder.find(file_name)
-        if path is None:
-            self.leave_out("pictures whose file is missing", file_name or "one without file_name")
+        if isinstance(path, str):
+            self.leave_out(path, file_name or "one without file_name")
             return None
         try:
             stated = (int(image["width"]), int(image["height"]))
         except (KeyError, TypeError, ValueError, OverflowError):
             stated = (0, 0)
         inside = Path(os.path.relpath(path, self.directory)).as_posix()
-        entry = _Listed(inside, split, stated if min(stated) > 0 else None)
+        entry = ListedPicture(inside, split, stated if min(stated) > 0 else None)
         known = self.listed.setdefault(path.resolve(), entry)
         if known is not entry:
             self.pictures -= 1  # listed by another file as well: boxes of both count
@@ -121,40 +144,52 @@ class _Reader:
         for path, check in zip(paths, checks, strict=True):
             listed = self.listed[path]
             if isinstance(check, CheckedPicture):
-                pictures.append((self._converted(path, listed, check), listed.split))
+                picture = self._converted(path, listed, check)
+                if picture.checked is None or set(picture.checked) & set(picture.kinds.tolist()):
+                    pictures.append((picture, listed.split))
+                else:
+                    self.pictures -= 1
+                    self.leave_out("pictures without a category that was searched to its end")
                 continue
             self.leave_out("pictures that can't be used", f"{listed.name}, which {check}")
             for _ in listed.kinds:
                 self.leave_out("boxes of unusable pictures")
         return pictures
 
-    def _converted(self, path: Path, listed: _Listed, check: CheckedPicture) -> CocoPicture:
-        about = listed.stated_wh_px or check.wh_px
-        xyxy, empty, outside = boxes_from_xywh(np.array(listed.xywh_px), about)
+    def _converted(self, path: Path, listed: ListedPicture, check: CheckedPicture) -> CocoPicture:
+        check = self._turned_to_fit(listed, check)
+        about = size_of_boxes(listed, check)
+        xywh_px = np.array(listed.xywh_px).reshape(-1, 4)
+        xyxy, empty, outside = boxes_from_xywh(xywh_px, about)
         for reason, which in (("empty boxes", empty), ("boxes outside their picture", outside)):
             for _ in range(int(which.sum())):
                 self.leave_out(reason, listed.name)
         kept = ~(empty | outside)
+        cut = kept & (overhang_px(xywh_px, about) > _ROUNDING_PX)
+        self.changed["boxes clipped to their picture"] += int(cut.sum())
         kinds = np.array(listed.kinds, np.int64)[kept]
-        return CocoPicture(path, listed.name, check.wh_px, check.orientation, kinds, xyxy[kept])
+        checked = None
+        if listed.checked is not None:
+            checked = tuple(sorted((listed.checked | set(listed.kinds)) - listed.unfinished))
+        where = (path, listed.name, check.wh_px, check.orientation)
+        return CocoPicture(*where, kinds, xyxy[kept], checked)
 
+    def _turned_to_fit(self, listed: ListedPicture, check: CheckedPicture) -> CheckedPicture:
+        """The picture turned the other way, where only then its boxes are in it.
 
-def _objects(items: list[Any]) -> Iterable[dict[str, Any]]:
-    return (item for item in items if isinstance(item, dict))
-
-
-def _key(number: object) -> str:
-    """An id as written in either place: some tools write numbers here and text there."""
-    return str(number)
-
-
-def _four_numbers(bbox: object) -> list[float]:
-    """A box as numbers; NaN where it is none, to be counted with the empty ones."""
-    try:
-        numbers = [float(value) for value in bbox]  # type: ignore[attr-defined]
-    except (TypeError, ValueError, OverflowError):
-        numbers = []
-    return numbers if len(numbers) == 4 else [float("nan")] * 4
+        Annotations may state the size of the stored picture and hold boxes of the one that EXIF
+        turns, and the other way round, or state none.
+        """
+        if check.other is None or not listed.xywh_px:
+            return check
+        xywh_px = np.array(listed.xywh_px)
+        now, then = (
+            boxes_misfit(xywh_px, size_of_boxes(listed, each)) for each in (check, check.other)
+        )
+        if not now or then:
+            return check
+        self.changed["pictures turned so that their boxes fit"] += 1
+        return check.other
 
 
 def read_folder(directory: Path) -> CocoFolder:
@@ -171,18 +206,28 @@ def read_folder(directory: Path) -> CocoFolder:
     files, strange = annotation_files(directory)
     for what in strange:
         reader.leave_out("JSON files that hold no annotations of objects", what)
+    names = [file_name_of(item) for file in files for item in objects_of(file.content["images"])]
+    listed = listed_names(names)
     for file in files:
         if file.split == "test":
             reader.left_out["pictures of a test split"] += len(file.content["images"])
         else:
-            reader.add(file)
+            reader.add(file, listed)
     pictures = reader.usable()
     _check(reader, pictures)
     training, held_out = _split(pictures)
     if not any(len(picture.kinds) for picture in training):
         raise UserError(f"all boxes of {directory} are in its val split; annotate the train split")
-    names, *used = _without_unused(reader, training, held_out)
-    return CocoFolder(directory, names, used[0], used[1], dict(reader.left_out), reader.examples)
+    used, *parts = _without_unused(reader, training, held_out)
+    return CocoFolder(
+        directory,
+        used,
+        parts[0],
+        parts[1],
+        dict(reader.left_out),
+        reader.examples,
+        dict(+reader.changed),
+    )
 
 
 def _check(reader: _Reader, pictures: list[tuple[CocoPicture, str]]) -> None:
@@ -227,19 +272,26 @@ def _shuffled(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
+def _renumbered(picture: CocoPicture, number: NDArray[Any], in_use: set[int]) -> CocoPicture:
+    checked = picture.checked
+    if checked is not None:
+        checked = tuple(int(number[kind]) for kind in checked if kind in in_use)
+    return replace(picture, kinds=number[picture.kinds], checked=checked)
+
+
 def _without_unused(
     reader: _Reader, training: Sequence[CocoPicture], held_out: Sequence[CocoPicture]
 ) -> tuple[tuple[tuple[str, ...], ...], tuple[CocoPicture, ...], tuple[CocoPicture, ...]]:
     """Leave out categories without a box: nothing could be learnt about them but "not there"."""
     used = sorted({int(kind) for picture in (*training, *held_out) for kind in picture.kinds})
-    names = list(reader.names.values())
+    names, in_use = reader.names, set(used)
     for index, unused in enumerate(names):
-        if index not in used:
+        if index not in in_use:
             reader.leave_out("categories without a box", repr(unused[0]))
     number = np.zeros(len(names), np.int64)
     number[used] = np.arange(len(used))
     parts = [
-        tuple(replace(picture, kinds=number[picture.kinds]) for picture in part)
+        tuple(_renumbered(picture, number, in_use) for picture in part)
         for part in (training, held_out)
     ]
     return tuple(names[index] for index in used), parts[0], parts[1]

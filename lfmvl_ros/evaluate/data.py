@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,14 +58,13 @@ class EvaluationSet:
             UserError: the file is no longer what it was when the folder was read.
         """
         image = self.images[index]
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        stored = decode_file(image.path, flags) if image.path.is_file() else None
+        stored = decode_file(image.path, turn=False) if image.path.is_file() else None
         if stored is None:
             raise UserError(f"{image.path} can't be read any more; put it back and start again")
         shown = turned(stored, image.orientation)
         if (shown.shape[1], shown.shape[0]) != image.wh_px:
             raise UserError(f"{image.path} has changed meanwhile; start again")
-        return np.ascontiguousarray(shown[..., ::-1])
+        return np.ascontiguousarray(shown)
 
     def facts(self) -> dict[str, Any]:
         """Return what the scorecard says of the data."""

@@ -19,7 +19,10 @@ import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.datasets.coco import boxes_from_xywh
-from lfmvl_ros.datasets.coco_files import PictureFinder, annotation_files
+from lfmvl_ros.datasets.coco_files import annotation_files
+from lfmvl_ros.datasets.coco_listed import file_name_of, objects_of
+from lfmvl_ros.datasets.picture_finder import PictureFinder, listed_names
+from lfmvl_ros.datasets.spelling import id_key
 
 _SAME_BOX = 1e-4  # of the image: boxes are compared after one conversion, the same for both
 _LEVELS = {
@@ -76,6 +79,8 @@ def occlusions(directory: Path) -> dict[str, Hidden]:
     """
     rows: dict[str, tuple[list[list[float]], list[float], tuple[int, int]]] = {}
     files, _ = annotation_files(directory)
+    names = [file_name_of(item) for file in files for item in objects_of(file.content["images"])]
+    listed = listed_names(names)
     for file in files:
         shares = [
             (box, share)
@@ -84,17 +89,17 @@ def occlusions(directory: Path) -> dict[str, Hidden]:
         ]
         if not shares:
             continue
-        finder = PictureFinder(directory, file)
-        images = {str(i.get("id")): i for i in file.content["images"] if isinstance(i, dict)}
+        finder = PictureFinder(directory, file.path, file.split, listed)
+        images = {id_key(item.get("id")): item for item in objects_of(file.content["images"])}
         for box, share in shares:
-            image = images.get(str(box.get("image_id")), {})
-            path = finder.find(str(image.get("file_name", "")))
+            image = images.get(id_key(box.get("image_id")), {})
+            path = finder.find(file_name_of(image))
             try:
                 wh = int(image["width"]), int(image["height"])
                 xywh = [float(value) for value in box["bbox"]]
             except (KeyError, TypeError, ValueError):
                 continue  # such a box is left out of the folder, too, and counted there
-            if path is None or len(xywh) != 4 or min(wh) < 1:
+            if isinstance(path, str) or len(xywh) != 4 or min(wh) < 1:
                 continue
             name = Path(os.path.relpath(path, directory)).as_posix()
             known = rows.setdefault(name, ([], [], wh))

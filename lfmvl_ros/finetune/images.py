@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -83,12 +82,12 @@ class TrainingImages(CocoImages):
             pixels = pixels[:, ::-1]
             targets = tuple(target.mirrored() for target in targets)
         (pixels,) = colour_shift(rng, (pixels,))
-        return LabelledImage(pixels, targets, scene.may_mirror)
+        return LabelledImage(pixels, targets, scene.may_mirror, scene.words)
 
     def absent(self, scene: LabelledImage) -> list[int]:
-        """Categories of which nothing is in an image, not even something small or cut off."""
+        """Kinds of its words of which nothing is in an image, not even something small or cut."""
         there = {target.kind for target in scene.targets}
-        return [kind for kind in range(len(self.folder.names)) if kind not in there]
+        return [kind for kind in range(len(self.words(scene).kinds)) if kind not in there]
 
     def _crop(self, rng: np.random.Generator, image: CocoPicture) -> LabelledImage:
         pixels = self.pixels(image)
@@ -101,12 +100,11 @@ class TrainingImages(CocoImages):
 
 
 def _decode(image: CocoPicture) -> NDArray[Any]:
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    stored = decode_file(image.path, flags) if image.path.is_file() else None
+    stored = decode_file(image.path, turn=False) if image.path.is_file() else None
     shown = None if stored is None else turned(stored, image.orientation)
     if shown is None or (shown.shape[1], shown.shape[0]) != image.wh_px:
         raise UserError(
             f"{image.path} is not what it was when the run began; put the image back, or start "
             "a new run with another --out"
         )
-    return np.ascontiguousarray(shown[..., ::-1])
+    return np.ascontiguousarray(shown)

@@ -71,11 +71,11 @@ def held_out_questions(
         folder, image = pairs[order[number % len(pairs)]]
         source, rng = sources[id(folder)], np.random.default_rng([_SEED, number])
         scene = source.whole(image)
-        absent = source.absent(scene)
+        absent, words = source.absent(scene), source.words(scene)
         if absent and number % _NOTHING_EVERY == _NOTHING_EVERY - 1:
-            yield Asked(scene, about_absent(rng, absent, source.vocabulary))
+            yield Asked(scene, about_absent(rng, absent, words))
         else:
-            question = any_question(rng, scene.targets, source.vocabulary, max_objects=most_objects)
+            question = any_question(rng, scene.targets, words, max_objects=most_objects)
             yield Asked(scene, question)
 
 

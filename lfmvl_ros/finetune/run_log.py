@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run says while it goes on: lines for people, and the same as JSON for plots."""
+"""What a run says while it continues: lines for people, and the same as JSON for plots."""
 
 from __future__ import annotations
 

@@ -122,15 +122,15 @@ class SampleStream:
     def _question(
         self, rng: np.random.Generator, source: TrainingImages, scene: LabelledImage
     ) -> Question:
-        absent = source.absent(scene)
+        absent, words = source.absent(scene), source.words(scene)
         if absent and rng.random() < self._negatives:
-            return about_absent(rng, absent, source.vocabulary)
+            return about_absent(rng, absent, words)
         if rng.random() < _EVERYTHING_SHARE:
-            names = [str(name) for name in rng.permutation(source.vocabulary.kinds)[:_MOST_NAMES]]
+            names = [str(name) for name in rng.permutation(words.kinds)[:_MOST_NAMES]]
             question = find(names, scene.targets)
             if len(question.found) <= self._most:
                 return question
-        return ask(rng, scene.targets, source.vocabulary, max_objects=self._most)
+        return ask(rng, scene.targets, words, max_objects=self._most)
 
 
 def about_absent(rng: np.random.Generator, absent: list[int], vocabulary: Vocabulary) -> Question:

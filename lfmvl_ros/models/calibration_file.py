@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``calibration.json`` beside a checkpoint's weights: read, written, and tied to these weights."""
+"""Reads and writes ``calibration.json``, which belongs to the weights beside it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 def fingerprint(folder: Path) -> str:
-    """Return what tells one set of weights from another: sizes, first and last MiB of each file."""
+    """Return a fingerprint of weights: sizes, first and last MiB of each file."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
         size = path.stat().st_size
@@ -34,7 +34,7 @@ def fingerprint(folder: Path) -> str:
 def read_calibration(folder: Path) -> Fitted | None:
     """Return the calibration of a checkpoint, None when it has none of its own.
 
-    One made for other weights is left aside with a warning.
+    One made for other weights is ignored, with a warning.
 
     Raises:
         UserError: the file is damaged.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be found out before anything heavy is imported: a checkpoint's files, versions."""
+"""Checks a checkpoint's files and package versions before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ARCHITECTURE = "lfm2_vl"
 ARCHITECTURES = {ARCHITECTURE: "LFM2-VL", "lfm3_vl": "LFM3-VL"}
 """Model types that transformers runs here, and what people call them."""
 _FAMILIES = "this package runs LFM2-VL ('lfm2_vl') and LFM3-VL ('lfm3_vl')"
-# For every ``from_pretrained``: left out, transformers asks on a terminal whether to run Python
-# files that lie in the checkpoint, and somebody may answer y.
+# For every ``from_pretrained``: without it, transformers asks on a terminal whether to run Python
+# files of the checkpoint, and somebody may answer y.
 NO_REMOTE_CODE = {"trust_remote_code": False}
 _READ_SUFFIXES = (".json", ".safetensors", ".jinja", ".txt", ".model")
-# Memory is taken for these before weights are looked at. The published checkpoints have at most
-# a quarter of each.
+# Memory is allocated for these before the weights are read. Published checkpoints have at most a
+# quarter of each.
 _LARGEST = {
     "vocab_size": 1 << 20,
     "hidden_size": 1 << 14,
@@ -124,11 +124,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def check_directory(directory: Path, *, only: str = "") -> None:
-    """Find out whether a directory looks like a whole checkpoint of a family that runs here.
+    """Check that a directory looks like a complete checkpoint of a supported family.
 
     Args:
-        directory: to look at.
-        only: the one model type that will do, "" for any that runs here.
+        directory: to check.
+        only: the only model type that is accepted, "" for any supported one.
 
     Raises:
         UserError: it is missing, of another architecture, or a file is missing.
@@ -159,7 +159,7 @@ def check_directory(directory: Path, *, only: str = "") -> None:
 
 
 def _check_contents(directory: Path) -> None:
-    """Refuse files that lie elsewhere, or ask for more memory than there is."""
+    """Refuse files outside the directory, and sizes that would take too much memory."""
     for path in sorted(directory.glob("*.safetensors.index.json")):
         shards = read_json(path).get("weight_map")
         for shard in sorted(set(map(str, shards.values()))) if isinstance(shards, dict) else ():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What went wrong in a model, as one sentence."""
+"""Describes the failure of a model in one sentence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lfmvl_ros.core.errors import UserError, describe
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True for every way in which torch says that memory ran out."""
+    """True for every exception with which torch reports that memory ran out."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     text = str(error).lower()
@@ -17,7 +17,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def failure_text(error: Exception) -> str:
-    """Return what to tell the user about a failed model call."""
+    """Return the message for a failed model call."""
     if not isinstance(error, UserError) and is_out_of_memory(error):
         return (
             "out of memory, even with half the image tokens; lower image.max_tokens, set "

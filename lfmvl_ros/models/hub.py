@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is the hub there? Asked once, within seconds, before anything is fetched from it.
+"""Checks once, within seconds, whether the Hugging Face hub can be reached.
 
-transformers and huggingface_hub ask for each file of a checkpoint, with five repetitions each: a
-robot without a network waits for most of a minute, one behind a firewall that drops packets for
-many minutes.
+transformers and huggingface_hub try each file of a checkpoint, with five retries each. Without a
+network that takes most of a minute, and behind a firewall that drops packets many minutes.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ def endpoint() -> str:
 
 
 def is_offline() -> bool:
-    """Return whether the user has forbidden to ask the hub (``HF_HUB_OFFLINE``)."""
+    """Return whether the user has disabled the hub (``HF_HUB_OFFLINE``)."""
     given = (os.environ.get(name, "") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
     return any(word.upper() in ("1", "ON", "YES", "TRUE") for word in given)
 
 
 def why_unreachable(hub_id: str, timeout_s: float = TIMEOUT_S) -> str:
-    """Ask the hub for a file's headers; return why it does not answer, "" when it does.
+    """Request a file's headers from the hub; return why it can't be reached, "" if it can.
 
-    Whatever it answers, be it that there is no such checkpoint, it is there. Proxies are used as
-    the environment says.
+    Any response counts, also that there is no such checkpoint. The proxies of the environment are
+    used.
     """
     if is_offline():
         return "HF_HUB_OFFLINE is set"
@@ -56,10 +55,10 @@ def why_unreachable(hub_id: str, timeout_s: float = TIMEOUT_S) -> str:
 
 
 def source_within_reach(hub_id: str) -> str:
-    """Return the hub id, or the directory of the copy on this machine when the hub is not there.
+    """Return the hub id, or the directory of a local copy if the hub can't be reached.
 
     Raises:
-        UserError: neither the hub answers nor is there a copy.
+        UserError: the hub can't be reached, and there is no copy.
     """
     why = why_unreachable(hub_id)
     if not why:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a directory holds that is no whole checkpoint, and what to do about it."""
+"""Recognises directories that are not a complete checkpoint, and advises what to do."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _LOOKED_AT = ("config.json", "tokenizer.json", "*.safetensors")
 
 
 def refuse_incomplete(directory: Path) -> None:
-    """Find out whether a directory holds an adapter, another format, or half a download.
+    """Check that a directory is not an adapter, another format, or an incomplete download.
 
     Raises:
-        UserError: it does; names what was found.
+        UserError: it is one of these.
     """
     pointers = [
         path for name in _LOOKED_AT for path in directory.glob(name) if is_lfs_pointer(path)
@@ -71,7 +71,7 @@ def _refuse_missing_shards(directory: Path) -> None:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    """Return a JSON object; an empty one where there is none (loading says why)."""
+    """Return a JSON object; an empty one if there is none (loading reports it)."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -96,7 +96,7 @@ def _missing_bytes(path: Path) -> int:
                 return 8 - len(start)
             (length,) = struct.unpack("<Q", start)
             if length > _MOST_HEADER:
-                return 0  # something else; loading says so
+                return 0  # another format; loading reports it
             if size < 8 + length:
                 return int(8 + length - size)
             header = json.loads(file.read(length))

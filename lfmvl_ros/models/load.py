@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which backend a ``model`` setting means."""
+"""Chooses and loads the backend for a ``model`` setting."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def load_model(
 
     A catalogue name with a quantisation (``lfm2.5-vl-450m:q4_0``) means GGUF files.
 
-    An existing directory wins over a hub id of the same spelling. A directory that is called like a
-    published checkpoint is asked as that one is. A checkpoint that the catalogue does not know is
-    asked with the template of the LFM2.5-VL card.
+    An existing directory takes precedence over a hub id of the same name. A directory with the name
+    of a published checkpoint gets that one's prompt template, and a checkpoint that is not in the
+    catalogue gets that of the LFM2.5-VL card.
 
     Args:
-        settings: what to load, or its name alone.
-        device: where a name is given: as the setting of that name.
-        dtype: likewise.
+        settings: what to load, or only its name.
+        device: with a name: as the setting ``device``.
+        dtype: with a name: as the setting ``dtype``.
 
     Raises:
-        UserError: it can't be loaded; says what happened, why, and what to do.
+        UserError: it can't be loaded; the message states why and what to do.
     """
     if isinstance(settings, str):
         settings = PerceptionSettings(model=settings, device=device, dtype=dtype)
@@ -93,7 +93,7 @@ def load_model(
 
 
 def notice_of(model: VisionLanguageModel) -> str:
-    """Return what users should read when this model is loaded.
+    """Return a notice for the log when this model is loaded.
 
     Such as where images are sent, and what the checkpoint can't do.
     """
@@ -102,9 +102,9 @@ def notice_of(model: VisionLanguageModel) -> str:
 
 
 def check_model(settings: PerceptionSettings) -> None:
-    """Raise what :func:`load_model` would, as far as it can be known without loading weights.
+    """Raise what :func:`load_model` would, as far as that is known without loading weights.
 
-    A hub id is taken for good: only fetching it tells. So is a server's address.
+    Hub ids and server addresses are not checked: that takes a connection.
 
     Raises:
         UserError: there is no such file, directory, name or device, or no checkpoint in there.
@@ -133,7 +133,7 @@ def check_model(settings: PerceptionSettings) -> None:
     try:
         from lfmvl_ros.models.lfm2_vl.loading import choose_device
     except ImportError:
-        return  # load_model says it better
+        return  # load_model has the better message
     choose_device(settings.device)
 
 

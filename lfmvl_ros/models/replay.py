@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded replies instead of a model: offline work, tests, and faults on purpose.
+"""Plays back recorded replies in place of a model: for offline work, tests, and faults on purpose.
 
-A recording is a JSONL file, one reply a line. Only ``text`` (or ``error``) is needed::
+A recording is a JSONL file, one reply per line. Only ``text`` (or ``error``) is needed::
 
     {"text": "[]", "delay_s": 0.2}
     {"text": "[{'label': ", "stamp_ns": 1700000000000000000, "finish": "length"}
@@ -9,9 +9,9 @@ A recording is a JSONL file, one reply a line. Only ``text`` (or ``error``) is n
     {"fault": "hang", "delay_s": 30, "text": "[]"}
 
 ``tokens`` is a list of ``[id, text, logprob]``, ``times`` an object of stage seconds; ``delay_s``
-is how long the answer takes (by default the sum of ``times``). ``fault`` is how the backend itself
-fails: ``hang`` does not hear of deadline or cancellation for ``delay_s``, ``raise`` raises,
-``memory`` runs out of memory.
+is how long the answer takes (by default the sum of ``times``). ``fault`` makes the backend
+fail: ``hang`` ignores deadline and cancellation for ``delay_s``, ``raise`` raises, ``memory`` runs
+out of memory.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _KEYS = {
     "forwards",
 }  # fmt: skip
 _FAULTS = ("", "hang", "raise", "memory")
-_LONGEST_WAIT_S = 0.02  # how often a waiting answer looks whether it is still wanted
+_LONGEST_WAIT_S = 0.02  # interval at which a waiting answer checks for cancellation
 
 
 @dataclass(frozen=True)
 class RecordedReply:
     """One line of a recording: a reply, how long it takes, and the stamp of its frame if known.
 
-    ``fault`` is how the backend fails, "" when it does not; see the module's text.
+    ``fault`` is how the backend fails, "" if it does not; see the module's docstring.
     """
 
     reply: Reply
@@ -125,11 +125,11 @@ class RecordedReply:
 
 
 class ReplayModel:
-    """Plays recorded replies; fulfils :class:`lfmvl_ros.core.model.VisionLanguageModel`.
+    """Plays recorded replies; implements :class:`lfmvl_ros.core.model.VisionLanguageModel`.
 
-    When every reply has a stamp, each frame gets the reply whose stamp is nearest its own;
-    otherwise they are played in order. At the end it starts again (``loop``), or answers with an
-    error. Texts, garbage included, come back as recorded.
+    If every reply has a stamp, each frame gets the reply with the nearest stamp; otherwise they are
+    played in order. At the end it starts again (``loop``), or answers with an error. Texts are
+    returned as recorded, also malformed ones.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class ReplayModel:
         """Read a recording.
 
         Raises:
-            UserError: the file is missing, empty, or a line can't be read (it says which).
+            UserError: the file is missing, empty, or a line can't be read (the message names it).
         """
         return cls(read_recording(path), name=path.name, loop=loop)
 
@@ -176,7 +176,7 @@ class ReplayModel:
         prompts: Sequence[Prompt],
         *,
         generation: GenerationSettings,
-        image: ImageSettings,  # noqa: ARG002  (images aren't looked at)
+        image: ImageSettings,  # noqa: ARG002  (images are not used)
         cancelled: Callable[[], bool] = lambda: False,
         hints: Sequence[Hint | None] = (),  # noqa: ARG002
     ) -> list[Reply]:
@@ -211,14 +211,14 @@ class ReplayModel:
         return self._replies[self._next - 1]
 
     def image_rules(self, wanted: ImageSettings) -> None:
-        """Return nothing: images aren't looked at."""
+        """Return None: images are not used."""
 
     def close(self) -> None:
         """Nothing to free."""
 
 
 def _fail(item: RecordedReply | None) -> None:
-    """Fail as the recording says."""
+    """Fail as the recording states."""
     fault = item.fault if item else ""
     if item and fault == "hang":
         time.sleep(item.delay_s)
@@ -232,7 +232,7 @@ def read_recording(path: Path) -> list[RecordedReply]:
     """Read a JSONL recording; blank lines are skipped.
 
     Raises:
-        UserError: the file is missing, empty, or a line can't be read (it says which).
+        UserError: the file is missing, empty, or a line can't be read (the message names it).
     """
     if exists(path):
         check_regular(path, or_pipe=True)
@@ -259,7 +259,7 @@ def read_recording(path: Path) -> list[RecordedReply]:
 
 
 class ReplyRecorder:
-    """A model that passes on another's replies and writes them to a JSONL file as they come.
+    """Wraps a model and writes its replies to a JSONL file as they come.
 
     >>> # with ReplyRecorder(load_model(settings), Path("replies.jsonl")) as model: ...
     """

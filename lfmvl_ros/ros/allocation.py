@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the memory of images in the process, instead of fetching it anew for each. No ROS in here.
+"""Keeps the memory of images in the process, instead of fetching it again for each. No ROS in here.
 
 glibc returns a large block to the kernel when it is freed, and gets the next one page by page:
 with several copies of each image that is a thousand page faults an image, and each of them waits

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The service ``ground_once``: one answer of the model for everybody who waits for it.
+"""The service ``ground_once``: one answer of the model serves all clients that wait.
 
-A service callback of rclpy returns the response, so one that waits for a model holds a thread of
-the executor, and requests pile up behind it in a queue of the middleware that drops the oldest.
-(A coroutine would not hold the thread, but rclpy's executor polls it without pause.) Here the
-callback returns a promise at once, and :meth:`rclpy.service.Service.send_response`, which the
-executor calls with whatever the callback returned, sends the response when the promise is kept.
+A service callback of rclpy returns the response. One that waits for the model blocks a thread of
+the executor, and further requests wait in a queue of the middleware that drops the oldest. (A
+coroutine would not block the thread, but rclpy's executor polls it without pause.) Here the
+callback returns a promise immediately, and :meth:`rclpy.service.Service.send_response`, which the
+executor calls with the returned value, sends the response when the promise is fulfilled.
 
-Responses to all clients share a topic, and a client's queue holds ten by default: twenty at the
-same moment, and half of the clients never hear (measured with Fast DDS). So a thread sends them,
-one after the other with a pause.
+All clients receive all responses on one topic, and a client's queue holds ten by default: of twenty
+responses at the same moment, half were lost (measured with Fast DDS). So a thread sends them one by
+one, with pauses.
 """
 
 from __future__ import annotations
@@ -78,12 +78,12 @@ class AnswerService:
         self._sender.start()
 
     def close(self, timeout_s: float = 1.0) -> None:
-        """Send what is left; to be called once nobody is kept waiting any more."""
+        """Send the remaining responses; call it when no promise is open any more."""
         self._responses.put(None)
         self._sender.join(timeout_s)
 
     def expire(self) -> None:
-        """Tell those who have waited too long; to be called about once a second."""
+        """Respond to clients that have waited too long; call it about once per second."""
         now_s = time.monotonic()
         with self._lock:
             late = [future for future, until_s in self._waiting.items() if until_s <= now_s]
@@ -102,7 +102,7 @@ class AnswerService:
             future = pipeline.request_answer(self._camera)
         except UserError as error:
             return commands.refusal(response, str(error))
-        # Another answer may be under way, and takes its time first.
+        # Another answer may be in progress, which has to end first.
         timeout_s = 2 * pipeline.settings.generation.timeout_s + 1
         with self._lock:
             self._waiting[future] = time.monotonic() + timeout_s
@@ -115,7 +115,7 @@ class AnswerService:
             self._responses.put((promised, header))
 
     def _answer(self, header: Any, future: Future[Answer]) -> None:
-        """Make the response; in the thread that has kept the promise."""
+        """Make the response, in the thread that fulfilled the promise."""
         with self._lock:
             self._waiting.pop(future, None)
         response = Trigger.Response()

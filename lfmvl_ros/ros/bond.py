@@ -2,8 +2,8 @@
 """The heartbeat by which Nav2's lifecycle manager notices that a node has died.
 
 The manager expects one from every node it manages when its own ``bond_timeout`` is above 0. The
-protocol is that of the ROS package bondpy, which not every installation has: without it the node
-runs as ever, and the manager's ``bond_timeout`` has to be 0.
+protocol is that of the ROS package bondpy, which not every installation has. Without it the node
+runs normally, and the manager's ``bond_timeout`` has to be 0.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from rclpy.publisher import Publisher
 
-_TOPIC, _PERIOD_S = "bond", 0.1  # as Nav2's own nodes have them
+_TOPIC, _PERIOD_S = "bond", 0.1  # as in Nav2's own nodes
 _GOODBYE_S = 0.5  # longest wait for the manager to acknowledge
 
 
@@ -28,7 +28,7 @@ class LifecycleBond:
         self._warned = False
 
     def form(self, timeout_s: float) -> None:
-        """Start the heartbeat; nothing where ``timeout_s`` is 0 or bondpy is not installed."""
+        """Start the heartbeat, unless ``timeout_s`` is 0 or bondpy is not installed."""
         self.end()
         if timeout_s <= 0:
             return
@@ -50,17 +50,17 @@ class LifecycleBond:
         self._bond = bond
 
     def end(self) -> None:
-        """Tell the manager that the node leaves on purpose."""
+        """Notify the manager that the node ends on purpose."""
         bond, self._bond = self._bond, None
         if bond is not None:
             bond.shutdown()
 
 
 class _NodeOfBond:
-    """The node as bondpy sees it: what bondpy destroys leaves the node's lists too.
+    """The node as given to bondpy: what bondpy destroys is also removed from the node's lists.
 
-    bondpy calls ``destroy`` of its publisher and subscription, as rclpy's documentation says one
-    should not: an executor raises InvalidHandle when it meets them in the node's lists after that.
+    bondpy calls ``destroy`` on its publisher and subscription, which rclpy's documentation advises
+    against: an executor raises InvalidHandle if they are still in the node's lists.
     """
 
     def __init__(self, node: LifecycleNode) -> None:
@@ -76,7 +76,7 @@ class _NodeOfBond:
         return _Endpoint(self._node.create_subscription(*args), self._node.destroy_subscription)
 
     def _destroy_publisher(self, publisher: Publisher) -> bool:
-        # The goodbye is its last message, and nobody sends it again once the publisher is gone.
+        # The last message is not sent again once the publisher is destroyed.
         publisher.wait_for_all_acked(Duration(seconds=_GOODBYE_S))
         return bool(self._node.destroy_publisher(publisher))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A camera for machines without one: scene, video, images or device -> ``image_raw``."""
+"""Publishes a scene, video, image folder or device as ``image_raw``, like a camera driver."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
+from lfmvl_ros.core.colour import Pixels
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros import qos
@@ -20,11 +21,10 @@ from lfmvl_ros.ros.process import run, stop_spinning
 from lfmvl_ros.ros.sensors.camera_view import CameraView, ViewSource
 from lfmvl_ros.ros.sensors.image_sources import open_source
 from lfmvl_ros.ros.sensors.pacing import Pacer
-from lfmvl_ros.ros.sensors.pixels import Pixels
 from lfmvl_ros.ros.view_outputs import ViewOutputs
 
-USAGE = """camera_node publishes image_raw and camera_info at the source's true rate; with source
-scene also depth/image, depth/camera_info, /tf, and the truth on truth and truth_3d.
+USAGE = """camera_node publishes image_raw and camera_info at the source's own rate; with source
+scene also depth/image, depth/camera_info, /tf, and true boxes on truth and truth_3d.
 
   ros2 run lfmvl_ros camera_node --ros-args -p source:=scene -p rate_hz:=15.0
   ros2 run lfmvl_ros camera_node --ros-args -p source:=video.mp4 -p loop:=false
@@ -46,6 +46,7 @@ class _Views:
         self._source, self._every, self._wanted = source, every, wanted
         self.live, self.rate_hz, self.name = source.live, source.rate_hz, source.name
         self.skip, self.rewind, self.close = source.skip, source.rewind, source.close
+        self.next_ns = source.next_ns
         self._since = every
 
     def read(self) -> CameraView | None:
@@ -89,7 +90,7 @@ class CameraNode(Node):
         self._skipped, self._gate = 0, Gate()
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_REPORT_S, self._report, clock=clock)
-        self.get_logger().info(f"{source.name}: {source.rate_hz:g} images a second")
+        self.get_logger().info(f"{source.name}: {source.rate_hz:g} images per second")
         self._pacer.start()
 
     def close(self) -> None:

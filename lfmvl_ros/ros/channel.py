@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One camera of the node: its images in, its results out, and its diagnostics."""
+"""One camera of the node: its subscriptions, publishers and diagnostics."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from lfmvl_ros.ros.image_subscription import subscribe_to_images
 from lfmvl_ros.ros.outputs import Outputs, PlaceDocuments, of_frame
 from lfmvl_ros.ros.sensors.arrivals import ArrivalMonitor
 from lfmvl_ros.ros.sensors.intake import FrameIntake
+from lfmvl_ros.ros.sensors.lens import are_rectified
 from lfmvl_ros.ros.shared import Shared
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class CameraChannel:
         self._outputs: Outputs | None = None
         self._monitor: CameraMonitor | None = None
         self._arrivals = ArrivalMonitor()
+        self._rectified = False
         self._intake = FrameIntake(
             functools.partial(shared.images, camera=name),
             self._on_frame,
@@ -60,7 +62,7 @@ class CameraChannel:
     # -- life cycle --------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Advertise the results."""
+        """Create the publishers."""
         self._outputs = Outputs(self._node, self.prefix)
         if self._settings().spatial.source != "none":
             from lfmvl_ros.ros.spatial.place_channel import PlaceChannel  # most nodes need none
@@ -85,10 +87,11 @@ class CameraChannel:
             )
 
     def start(self) -> None:
-        """Subscribe to the camera, and to the gyroscope if there is to be one."""
+        """Subscribe to the camera, and to the gyroscope if it is used."""
         compressed = self._settings().compressed_input
         images = image_topic(self._node, self.prefix, compressed)
         topic = self._node.resolve_topic_name(images)
+        self._rectified = are_rectified(topic)
         self._monitor = CameraMonitor(topic, time.monotonic(), self.name)
         self._arrivals = ArrivalMonitor()
         if self._settings().ego_motion.source == "imu":
@@ -137,7 +140,7 @@ class CameraChannel:
             pipeline.set_ego_motion(self.name, None)
 
     def close(self) -> None:
-        """Withdraw the results."""
+        """Destroy the publishers."""
         outputs, self._outputs = self._outputs, None
         if outputs is not None:
             outputs.close()
@@ -151,7 +154,7 @@ class CameraChannel:
     # -- results -----------------------------------------------------------------------------------
 
     def query(self, query: Query, threshold: float) -> None:
-        """Publish what is looked for."""
+        """Publish the query."""
         if self._outputs is not None:
             self._gate.call(self._outputs.query, query, threshold)
 
@@ -180,7 +183,7 @@ class CameraChannel:
                 self._rules.start()
 
     def health(self, pipeline: PipelineStatus, now_s: float) -> list[Health]:
-        """Return how the camera is doing; nothing while it is not listened to."""
+        """Return the diagnostics of the camera; nothing while it is not subscribed to."""
         monitor = self._monitor
         if monitor is None:
             return []
@@ -197,7 +200,7 @@ class CameraChannel:
     def _on_camera_info(self, message: CameraInfo, _info: dict[str, int]) -> None:
         outputs, ego, places = self._outputs, self._ego, self._places
         if outputs is not None:
-            outputs.camera_info(message)
+            outputs.camera_info(message, rectified=self._rectified)
         if places is not None:
             places.camera_info(message)
         if ego is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The services: what a request does to the pipeline, and what the caller is told."""
+"""The services: their effect on the pipeline, and their responses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOT_CONFIGURED = "the node is not configured"
 def enable(
     pipeline: Pipeline | None, request: SetBool.Request, response: SetBool.Response
 ) -> SetBool.Response:
-    """Pause or resume asking the model; tracks go on meanwhile, and fade."""
+    """Pause or resume inference; while paused, tracks coast and end."""
     if pipeline is None:
         response.success, response.message = False, NOT_CONFIGURED
         return response
@@ -30,7 +30,7 @@ def answered(
 ) -> Trigger.Response:
     """Fill the response of ``ground_once``: ``message`` is the answer as JSON.
 
-    ``success`` is true when the answer says something about the scene, be it that it is empty.
+    ``success`` is true if the answer is evidence about the scene, also if it is empty.
     """
     response.success = answer.grounding.outcome.is_evidence
     response.message = json_text(answer.grounding.to_dict(answer.applied.id_texts, places))
@@ -38,6 +38,6 @@ def answered(
 
 
 def refusal(response: Trigger.Response, reason: str) -> Trigger.Response:
-    """Fill a response that says why there is no answer."""
+    """Fill a response with the reason why there is no answer."""
     response.success, response.message = False, safe_text(reason)
     return response

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages <-> the package's own types.
 
-Only this file, ``sensing``, ``spatial.messages`` and ``spatial.markers`` touch message fields.
+Only this file, ``sensing``, ``spatial.messages`` and ``spatial.markers`` convert messages.
 """
 
 from __future__ import annotations
@@ -27,18 +27,16 @@ from vision_msgs.msg import (
 from visualization_msgs.msg import Marker, MarkerArray
 
 from lfmvl_ros.core.boxes import xyxy_to_cxcywh
+from lfmvl_ros.core.colour import MEASUREMENTS, PLANAR, Pixels
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
-from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.safe_text import json_text, safe_text
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros.cv_bridge_codec import CvBridgeAdapter
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.sensors.pixels import (
-    MEASUREMENTS,
     ConversionError,
-    Pixels,
     check_raw,
     decode_compressed,
     decode_raw,
@@ -47,6 +45,8 @@ from lfmvl_ros.ros.sensors.pixels import (
 )
 from lfmvl_ros.viz.drawing import colour_of
 
+_OUR_ENCODINGS = (*MEASUREMENTS, *PLANAR, "8UC1", "8UC3")
+
 # -- stamps ------------------------------------------------------------------------------------
 
 
@@ -54,8 +54,8 @@ def stamp_ns(stamp: Time) -> int:
     """Return a message's stamp in nanoseconds.
 
     Raises:
-        ConversionError: it is before 1970, or its ``nanosec`` is a second or more; a clock gives
-            neither.
+        ConversionError: it is before 1970, or its ``nanosec`` is a second or more. No clock gives
+            such a stamp.
     """
     if stamp.sec < 0:
         raise ConversionError(f"the stamp has a negative time ({stamp.sec} s)")
@@ -89,8 +89,8 @@ def frame_from_image(
 
     Args:
         message: raw, or compressed as JPEG or PNG.
-        bridge: decodes raw colour images where it works; else our own codec does.
-        receipt_ns: what a zero stamp becomes.
+        bridge: cv_bridge for raw colour images where it works; else our own codec decodes them.
+        receipt_ns: replaces a zero stamp.
         camera: which of the node's cameras took it.
         max_megapixels: compressed images that state more million pixels are not decoded.
 
@@ -107,8 +107,8 @@ def frame_from_image(
 
 def _rgb_of(message: Image, bridge: CvBridgeAdapter | None) -> Pixels:
     encoding, wh = message.encoding, (message.width, message.height)
-    # cv_bridge's byte swap calls what NumPy 2 has removed; measurements have no colour for it.
-    ours = bool(message.is_bigendian) or encoding in MEASUREMENTS
+    # cv_bridge's byte swap calls what NumPy 2 has removed; some encodings have no colours for it.
+    ours = bool(message.is_bigendian) or encoding in _OUR_ENCODINGS
     if bridge is None or not bridge.works or ours:
         order = bool(message.is_bigendian)
         return decode_raw(encoding, message.data, wh, message.step, big_endian=order)
@@ -117,7 +117,7 @@ def _rgb_of(message: Image, bridge: CvBridgeAdapter | None) -> Pixels:
 
 
 def has_stamp(message: Image | CompressedImage) -> bool:
-    """Tell whether the driver set a stamp."""
+    """Return whether the driver set a stamp."""
     return bool(message.header.stamp.sec or message.header.stamp.nanosec)
 
 
@@ -162,14 +162,6 @@ def to_camera_info(
         r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
         p=[fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0],
     )
-
-
-def to_intrinsics(message: CameraInfo) -> Intrinsics | None:
-    """Return the camera's lens; None when it is not calibrated."""
-    try:
-        return Intrinsics.from_k(message.k)
-    except ValueError:
-        return None
 
 
 # -- results -----------------------------------------------------------------------------------
@@ -223,12 +215,12 @@ def _to_array(
 
 
 def to_json(document: Mapping[str, Any]) -> String:
-    """Return a document as text; what is no number in JSON is refused."""
+    """Return a document as JSON text; infinite numbers and NaN are refused."""
     return String(data=json_text(document))
 
 
 def to_label_info(query: Query, stamp_ns: int, threshold: float) -> LabelInfo:
-    """Return the labels asked for; ``class_id`` counts from 0, in the query's order."""
+    """Return the labels of the query; ``class_id`` counts from 0, in their order."""
     classes = [VisionClass(class_id=i, class_name=name) for i, name in enumerate(query.labels)]
     return LabelInfo(header=to_header(stamp_ns, ""), class_map=classes, threshold=float(threshold))
 
@@ -236,7 +228,7 @@ def to_label_info(query: Query, stamp_ns: int, threshold: float) -> LabelInfo:
 def to_diagnostics(
     statuses: Iterable[Health], stamp_ns: int, node: str, hardware_id: str = ""
 ) -> DiagnosticArray:
-    """Return what monitors show: one status each, named ``node: part``."""
+    """Return the diagnostics: one status per part, named ``node: part``."""
     message = DiagnosticArray(header=to_header(stamp_ns, ""))
     for status in statuses:
         values = [
@@ -262,14 +254,14 @@ def to_markers(
 ) -> MarkerArray:
     """Return an outline and a label for each track, 1 m in front of the camera.
 
-    Without depth that is as far as an image goes: seen from the camera the outlines lie on the
-    objects. Lens distortion is not undone.
+    Without depth, 1 m is an arbitrary distance: seen from the camera, the outlines lie on the
+    objects. Lens distortion is not corrected.
 
     Args:
         tracks: what to draw, in the camera's optical frame (x right, y down, z forward).
         rows: which of them; a marker's ``id`` is the track's.
         intrinsics: fx, fy, cx, cy of the camera, pixels.
-        gone: ids drawn earlier that are not any more.
+        gone: ids drawn earlier that have ended.
     """
     message = MarkerArray()
     header = to_header(tracks.stamp_ns, tracks.frame_id)

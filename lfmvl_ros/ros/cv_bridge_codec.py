@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from lfmvl_ros.ros.sensors.pixels import ConversionError, Pixels
+from lfmvl_ros.core.colour import Pixels
+from lfmvl_ros.ros.sensors.pixels import ConversionError
 
 # What the trial converts; the values cover channel order, depth and row padding.
 _TRIAL = """

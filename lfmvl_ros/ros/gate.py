@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps threads from publishing once the node closes.
+"""Keeps threads from publishing when the node closes.
 
-The ROS context must not end while a thread of ours is publishing, and nothing may be published
-after that: rcl raises then. Asking ``context.ok()`` first does not help, as it may end in between.
+The ROS context must not end while one of our threads publishes, and publishing after that raises.
+Checking ``context.ok()`` first does not help, since the context may end in between.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Gate:
         return True
 
     def close(self, timeout_s: float = 1.0) -> bool:
-        """Let nobody in any more, and wait for those inside; False if they are not out in time."""
+        """Close the gate and wait for threads inside; False if they don't leave in time."""
         with self._changed:
             self._open = False
             return self._changed.wait_for(lambda: self._inside == 0, timeout_s)

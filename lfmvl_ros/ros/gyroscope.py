@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One camera's gyroscope: its topic, how it lies to the camera, and what that says of a frame."""
+"""One camera's gyroscope: its topic, its orientation to the camera, and the rotation at a frame."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from lfmvl_ros.core.tracking import EgoMotion
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.diagnostics.rate_health import Placement, RateMonitor
-from lfmvl_ros.ros.sensing import Lens, are_rectified, to_lens, to_rate, to_transforms
+from lfmvl_ros.ros.sensing import to_rate, to_transforms
 from lfmvl_ros.ros.sensors.frames import Matrix, StaticFrames, rotation_of_rpy
+from lfmvl_ros.ros.sensors.lens import Lens, are_rectified, to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.sensors.rates import RateLog
 from lfmvl_ros.ros.streams import StreamReader
@@ -36,8 +37,8 @@ class EgoMotionInput:
         streams: reads them.
         camera: name of the camera; "" when it is the only one.
         images: resolved topic of its images.
-        settings: asked for the settings in force.
-        warn: called with a sentence, once for each thing that is wrong.
+        settings: returns the settings in force.
+        warn: called with a sentence, once for each problem.
     """
 
     def __init__(
@@ -85,26 +86,24 @@ class EgoMotionInput:
         self._subscriptions.append(subscription)
 
     def stop(self) -> None:
-        """Let go of the topics."""
+        """Unsubscribe."""
         while self._subscriptions:
             self._streams.unsubscribe(self._subscriptions.pop())
 
     def camera_info(self, message: CameraInfo) -> None:
-        """Take the camera's calibration."""
+        """Store the camera's calibration."""
         try:
             self._lens, self._lens_problem = to_lens(message, rectified=self._rectified), ""
         except ConversionError as error:
             self._lens, self._lens_problem = None, str(error)
 
     def at(self, frame: Frame) -> EgoMotion | None:
-        """Return what is known of the camera's rotation when a frame comes; None for nothing."""
+        """Return the camera's measured rotation for a frame; None if it is unknown."""
         settings, lens, problem = self._settings().ego_motion, self._lens, self._lens_problem
         if settings.source == "none":
             return None
-        if lens is not None and all(lens.wh) and lens.wh != frame.wh:
-            (width, height), (across, down) = lens.wh, frame.wh
-            problem = f"camera_info is for {width}x{height}, the images have {across}x{down}"
-            lens = None
+        if lens is not None and (unfit := lens.unfit_for(frame.wh)):
+            lens, problem = None, unfit
         turn = self._turn(settings, frame.frame_id)
         self._placed = Placement(
             imu_frame=self._imu_frame,
@@ -116,7 +115,7 @@ class EgoMotionInput:
         return self._log.at_frame(frame.stamp_ns, intrinsics, turn)
 
     def health(self, now_s: float) -> list[Health]:
-        """Return how the gyroscope is doing; nothing while it is not asked for."""
+        """Return the diagnostics of the gyroscope; nothing while it is not used."""
         if self._settings().ego_motion.source == "none":
             return []
         status, placed = self._log.status(), self._placed

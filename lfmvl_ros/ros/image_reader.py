@@ -41,6 +41,7 @@ class ImageReader:
     def __init__(self, node: Node, max_megapixels: Callable[[], float]) -> None:
         self._bridge, self._max_megapixels = CvBridgeAdapter(), max_megapixels
         codec = "cv_bridge" if self._bridge.works else "the built-in codec"
+        self._node, self._remarked = node, False
         node.get_logger().info(f"images are decoded by {codec} ({self._bridge.reason})")
 
     def __call__(self, message: Image | CompressedImage, camera: str = "") -> Frame:
@@ -49,6 +50,12 @@ class ImageReader:
         Raises:
             ConversionError: it can't be used.
         """
+        if isinstance(message, Image) and message.encoding == "8UC3" and not self._remarked:
+            self._remarked = True
+            self._node.get_logger().warning(
+                "images of encoding 8UC3 state no order of colours; they are taken for bgr8. Set "
+                "the encoding in the camera's driver"
+            )
         return conversions.frame_from_image(
             message, self._bridge, camera=camera, max_megapixels=self._max_megapixels()
         )

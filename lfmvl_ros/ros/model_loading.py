@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One attempt to load a model, in a thread of its own, so that one that hangs can be given up.
+"""Loads a model in a thread of its own, so that a load that hangs can be abandoned.
 
-A thread can't be killed: a loader that waits for a pipe or a network drive stays, and what it
-loads after all is closed again. There may be only a few of them.
+A thread can't be killed: a load that waits for a pipe or a network drive stays, and if it returns
+later, its model is closed. The number of such threads is limited.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _hanging: set[Loading] = set()
 
 
 class Loading:
-    """A load that is under way from the moment it is made.
+    """A load that starts when it is created.
 
     Raises:
         UserError: too many earlier ones hang.
@@ -43,10 +43,10 @@ class Loading:
         threading.Thread(target=self._load, name="model loading", daemon=True).start()
 
     def result(self, is_wanted: Callable[[], bool]) -> VisionLanguageModel | None:
-        """Return the model; None when it takes long and nobody wants it any more.
+        """Return the model; None if it takes long and is not wanted any more.
 
         Raises:
-            BaseException: what :func:`~lfmvl_ros.models.load.load_model` raised.
+            BaseException: whatever :func:`~lfmvl_ros.models.load.load_model` raised.
         """
         while not self._done.wait(_LOOK_S):
             if not is_wanted() and time.monotonic() - self._began_s > OVERTAKE_S:

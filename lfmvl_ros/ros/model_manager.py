@@ -30,13 +30,12 @@ class ModelManager:
 
     Args:
         log: logger of the node.
-        revert: called in a thread of its own with model, device and dtype in force when those that
-            were asked for can't be loaded.
+        revert: called in a thread of its own with model, device and dtype in force if the requested
+            ones can't be loaded.
 
     Attributes:
         pipeline: None while there is no model.
-        problem: why the last swap failed, "" when it did not. It stays until another one is
-            asked for.
+        problem: why the last swap failed, "" if it did not. It stays until the next swap.
     """
 
     def __init__(self, log: Any, revert: Callable[[Key], None]) -> None:
@@ -60,13 +59,13 @@ class ModelManager:
         settings: Callable[[], PerceptionSettings],
         on_answer: Callable[[Answer], None],
     ) -> str:
-        """Load the model and make the pipeline; takes a while. Return the model's name.
+        """Load the model and create the pipeline, which is slow. Return the model's name.
 
         Raises:
-            UserError: it can't be loaded; says why. Whatever else a backend raises passes through.
+            UserError: it can't be loaded, with the reason. Other exceptions of a backend pass.
         """
         model = None
-        while model is None:  # another one is asked for while the first hangs
+        while model is None:  # another one was requested while the first hangs
             first = settings()
             model = Loading(first).result(_same_model(first, settings))
         try:  # settings may have changed while it was loading
@@ -82,7 +81,7 @@ class ModelManager:
         return model.name
 
     def request(self, settings: PerceptionSettings) -> None:
-        """ModelSwap the model if the settings ask for another one; the newest given counts."""
+        """Swap the model if the settings name another one; the newest settings count."""
         with self._lock:
             if self._loaded is None or settings.model_key == self._loaded:
                 self._wanted = None
@@ -99,7 +98,7 @@ class ModelManager:
             self._log.info(notice)
 
     def release(self, stopped: bool) -> None:
-        """Free the weights, unless a call that did not stop is still using them."""
+        """Free the weights, unless a call that did not stop still uses them."""
         with self._lock:
             model, self._model, self.pipeline = self._model, None, None
             self._loaded = self._wanted = None
@@ -128,10 +127,10 @@ class ModelManager:
     def _settle(
         self, wanted: PerceptionSettings, model: VisionLanguageModel | None, problem: str
     ) -> None:
-        """Take a model that has been loaded, or tell why there is none."""
+        """Use a model that has been loaded, or report why there is none."""
         unused = model
         with self._lock:
-            if self._wanted is not wanted:  # nobody waits for it any more
+            if self._wanted is not wanted:  # it is not wanted any more
                 problem = ""
             else:
                 self._wanted = None

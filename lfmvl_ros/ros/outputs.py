@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the perception node publishes, each thing once, from whatever thread has it."""
+"""The publishers of the perception node, for one camera. Any thread may publish."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.ros.sensors.lens import Lens, to_lens
+from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.viz.drawing import draw_marks, marks_of_tracks
 
 # The places of tracks as JSON, by id.
 PlaceDocuments = Mapping[int, Mapping[str, Any]]
 
-_FRAMES_BEFORE_CAMERA_INFO = 30  # a calibration may come a little later than the first frames
+_FRAMES_BEFORE_CAMERA_INFO = 30  # camera_info may arrive a little later than the first frames
 
 
 class Outputs:
@@ -57,29 +58,33 @@ class Outputs:
         self._debug_image = publisher(Image, "debug_image", qos.SENSOR)
         self._debug_jpeg = publisher(CompressedImage, "debug_image/compressed", qos.SENSOR)
         self._markers = publisher(MarkerArray, "markers", qos.RESULTS)
-        self._intrinsics: Intrinsics | None = None
+        self._lens: Lens | None = None
+        self._lens_problem = "no camera_info has come yet"
         self._marked: set[int] = set()
         self._unmarked_frames = 0
 
     def close(self) -> None:
-        """Withdraw the topics."""
+        """Destroy the publishers."""
         for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
-    def camera_info(self, message: CameraInfo) -> None:
+    def camera_info(self, message: CameraInfo, *, rectified: bool) -> None:
         """Remember the camera's calibration: markers need it."""
-        self._intrinsics = conversions.to_intrinsics(message)
+        try:
+            self._lens, self._lens_problem = to_lens(message, rectified=rectified), ""
+        except ConversionError as error:
+            self._lens, self._lens_problem = None, str(error)
 
     def query(self, query: Query, threshold: float) -> None:
-        """Publish what is asked for, for present and later subscribers."""
+        """Publish the labels of the query, for present and later subscribers."""
         now_ns = self._node.get_clock().now().nanoseconds
         self._labels.publish(conversions.to_label_info(query, now_ns, threshold))
 
     def answer(self, answer: Answer, places: PlaceDocuments) -> None:
-        """Publish one answer: the whole of it as JSON, and its detections.
+        """Publish one answer: all of it as JSON, and its detections.
 
-        An answer that says nothing about the scene (timeout, error, nothing readable) has no
-        ``detections`` message: an empty one would say that nothing is there.
+        An answer that is no evidence about the scene (timeout, error, unparseable) has no
+        ``detections`` message, since an empty one means that nothing is there.
         """
         ids, grounding = answer.applied.id_texts, answer.grounding
         if len(grounding.detections) or grounding.outcome.is_evidence_of_absence:
@@ -113,17 +118,20 @@ class Outputs:
             self._debug_jpeg.publish(conversions.to_jpeg(drawn, frame.stamp_ns, frame.frame_id))
 
     def _publish_markers(self, tracks: Tracks, sure: list[int]) -> None:
-        if self._intrinsics is None:
+        lens, problem = self._lens, self._lens_problem
+        if lens is not None and (unfit := lens.unfit_for(tracks.wh)):
+            lens, problem = None, unfit
+        if lens is None:
             self._unmarked_frames += 1
             if self._unmarked_frames == _FRAMES_BEFORE_CAMERA_INFO:
                 self._node.get_logger().warning(
-                    "markers need the camera's calibration, and no usable camera_info comes; "
-                    "none are published"
+                    f"markers need the camera's calibration, and none are published: {problem}"
                 )
             return
+        self._unmarked_frames = 0
         shown = {int(tracks.ids[i]) for i in sure}
         gone = self._marked - shown
-        self._markers.publish(conversions.to_markers(tracks, sure, self._intrinsics, gone))
+        self._markers.publish(conversions.to_markers(tracks, sure, lens.intrinsics, gone))
         self._marked = shown
 
 

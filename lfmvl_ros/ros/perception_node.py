@@ -83,7 +83,7 @@ class PerceptionNode(LifecycleNode):
         return self._models.pipeline
 
     def _wire(self) -> None:
-        """Create what exists in every state. Groups keep a slow call from holding up the others."""
+        """Create what exists in every state. Callback groups keep slow calls from blocking."""
         group = MutuallyExclusiveCallbackGroup
         self.create_subscription(
             String, "query", self._on_query, qos.RESULTS, callback_group=group()
@@ -102,7 +102,7 @@ class PerceptionNode(LifecycleNode):
             for channel in self._channels.values()
         ]
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.RESULTS)
-        # Steady time: a simulation that stands still must not hide that the camera is silent.
+        # Steady time: a paused simulation must not hide that the camera is silent.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0, self._report, callback_group=group(), clock=steady)
         if self._settings.autostart:
@@ -118,11 +118,11 @@ class PerceptionNode(LifecycleNode):
         try:
             if self.trigger_configure() == done and self.trigger_activate() == done:
                 return
-        except RuntimeError as error:  # rclpy's RCLError: another client was quicker
+        except RuntimeError as error:  # rclpy's RCLError: another client was faster
             if not self._closing:
                 self.get_logger().warning(f"autostart left to others: {error}")
             return
-        # No other node manages this one: whoever started it learns from the exit code.
+        # No lifecycle manager is involved, so the exit code reports the failure.
         if not self._closing:
             self.exit_code = 2
         stop_spinning()
@@ -154,7 +154,7 @@ class PerceptionNode(LifecycleNode):
 
     @logs_errors
     def on_activate(self, state: State) -> TransitionCallbackReturn:
-        """Start: subscribe to the cameras, ask the model."""
+        """Start: subscribe to the cameras, start inference."""
         with self._changing:
             pipeline = self._pipeline
             if self._closing or pipeline is None:
@@ -175,9 +175,9 @@ class PerceptionNode(LifecycleNode):
 
     @logs_errors
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
-        """Stop asking the model; keep its weights."""
+        """Stop inference; keep the weights."""
         if not self._halt(_ANSWER_STOP_S):
-            self.get_logger().error("the model does not stop; its weights are given up")
+            self.get_logger().error("the model does not stop; its weights stay in memory")
             return TransitionCallbackReturn.ERROR
         return super().on_deactivate(state)
 
@@ -200,9 +200,9 @@ class PerceptionNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def close(self) -> None:
-        """End the bond and stop all threads, also in the middle of an answer."""
+        """End the bond and stop all threads, also during an answer."""
         self._closing = True
-        if self._changing.acquire(timeout=_EXIT_STOP_S):  # a transition may be under way
+        if self._changing.acquire(timeout=_EXIT_STOP_S):  # a transition may be in progress
             self._changing.release()
         self._stop(_EXIT_STOP_S)
         for service in self._answer_services:
@@ -235,7 +235,7 @@ class PerceptionNode(LifecycleNode):
     # -- commands ----------------------------------------------------------------------------------
 
     def _apply(self, settings: PerceptionSettings) -> None:
-        """Take changed settings; a :class:`UserError` refuses them."""
+        """Apply changed settings; a :class:`UserError` refuses them."""
         pipeline = self._pipeline
         if settings.model_key != self._settings.model_key:
             check_model(settings)
@@ -252,7 +252,7 @@ class PerceptionNode(LifecycleNode):
         self._models.request(settings)
 
     def _revert_model(self, key: tuple[str, str, str]) -> None:
-        """Let the parameters say which model is in use after all."""
+        """Set the parameters back to the model that is in use."""
         changes = [
             Parameter(name, Parameter.Type.STRING, value)
             for name, value in zip(("model", "device", "dtype"), key, strict=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import queue
 import re
@@ -24,6 +25,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Protocol, TypeVar
 
 import rclpy
+import rclpy.logging
 from rclpy.exceptions import InvalidHandle
 from rclpy.executors import (
     ExternalShutdownException,
@@ -76,10 +78,10 @@ def run(
     threads: int = 1,
     finish: Callable[[NodeType], int] | None = None,
 ) -> NoReturn:
-    """Run a node as this process, until it is told to stop; then end the process.
+    """Run a node as this process until a signal or shutdown; then end the process.
 
-    A second signal changes nothing: ending takes two seconds on a machine that is not busy, and is
-    given up after ten.
+    A second signal changes nothing. Ending takes two seconds on a quiet machine, and is aborted
+    after ten.
 
     Args:
         build: makes the node, in a thread of its own; a :class:`UserError` is one line on stderr
@@ -100,6 +102,7 @@ def run(
     code = 1
     try:
         _init(arguments)
+        forward_logs()
         process = _Process(build, threads)
         code = process.run()
         if process.node is not None and finish is not None:
@@ -139,6 +142,27 @@ def _init(arguments: list[str]) -> None:
             "failed to initialize rcl: "
         )
         raise UserError(f"ROS can't start: {message}") from error
+
+
+class _RosLog(logging.Handler):
+    """What Python modules log, into the log of ROS."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass on one line; rclpy wants a line of source of its own for each severity."""
+        logger, text = rclpy.logging.get_logger(record.name), self.format(record)
+        if record.levelno >= logging.ERROR:
+            logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            logger.warning(text)
+        else:
+            logger.info(text)
+
+
+def forward_logs() -> None:
+    """Let this package's Python modules, and warnings of all others, write into the log of ROS."""
+    if not any(isinstance(handler, _RosLog) for handler in logging.root.handlers):
+        logging.root.addHandler(_RosLog())
+        logging.getLogger("lfmvl_ros").setLevel(logging.INFO)
 
 
 def _wait_for_request() -> None:

@@ -32,6 +32,7 @@ from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.process import run, stop_spinning
 from lfmvl_ros.ros.received_documents import grounding_from, states_from
 from lfmvl_ros.ros.recording import Recording
+from lfmvl_ros.ros.sensors.lens import are_rectified, to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.spatial.messages import to_edge
 from lfmvl_ros.ros.spatial.received_solids import boxes_from, solids_from
@@ -46,7 +47,7 @@ _PERIOD_S, _REDRAW_S = 0.1, 0.5
 
 
 class RecorderNode(Node):
-    """Listens to the camera and the perception node, from the first tracks message on.
+    """Subscribes to camera and perception node, and records from the first tracks message on.
 
     Raises:
         UserError: a parameter, or the directory, can't be used.
@@ -91,7 +92,7 @@ class RecorderNode(Node):
 
     @property
     def started(self) -> bool:
-        """True once a tracks message has come."""
+        """True once a tracks message has arrived."""
         return self._started_s >= 0
 
     @property
@@ -128,7 +129,7 @@ class RecorderNode(Node):
             return
         try:
             frame = conversions.frame_from_image(message)
-            self.recording.add_picture(frame.stamp_ns, frame.pixels)
+            self.recording.add_image(frame.stamp_ns, frame.pixels)
             self.recording.positions.camera_frame = frame.frame_id
         except (ConversionError, ValueError) as error:
             self._skip("images", error)
@@ -185,7 +186,11 @@ class RecorderNode(Node):
             self._skip("truth", error)
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        self.recording.positions.lens = conversions.to_intrinsics(message)
+        rectified = are_rectified(self.topics[0])
+        try:
+            self.recording.positions.lens = to_lens(message, rectified=rectified).intrinsics
+        except ConversionError:
+            self.recording.positions.lens = None  # not calibrated
 
     def _on_transforms(self, message: TFMessage, *, static: bool) -> None:
         for item in message.transforms:
@@ -195,7 +200,7 @@ class RecorderNode(Node):
                 self._skip("tf", error)
 
     def _skip(self, what: str, reason: Exception) -> None:
-        """Leave a message out of the recording; warn of the first of its kind."""
+        """Skip a message; warn about the first of its kind."""
         if not self.recording.skipped[what]:
             self.get_logger().warning(
                 f"{what} are left out of the recording: {safe_text(str(reason))}"
@@ -204,7 +209,7 @@ class RecorderNode(Node):
 
 
 def finish(node: RecorderNode) -> int:
-    """Write the results, print the summary; exit code 1 when no tracks ever came."""
+    """Write the results and print the summary; exit code 1 if no tracks arrived."""
     recording, settings = node.recording, node.settings
     if not node.started:
         gave_up = node.waited_s > settings.start_timeout_s
@@ -217,13 +222,13 @@ def finish(node: RecorderNode) -> int:
         return 1
     for what, count in recording.skipped.items():
         print(f"{count} {what} could not be used and are left out", file=sys.stderr)
-    if not recording.pictures:
+    if not recording.images:
         print(f"no image came on {node.topics[0]}, so there is no video", file=sys.stderr)
     rate_hz = len(recording.track_latency_ms) / max(node.elapsed_s, 1e-3)
     code = 0
     try:
         recording.write(Path(settings.out), rate_hz=rate_hz)
-    except UserError as error:  # the summary is worth having all the same
+    except UserError as error:  # the summary is still useful
         print(error, file=sys.stderr)
         code = 2
     ros = middleware.find_ros()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a subscriber heard in a demo run, and the files and figures made of it. No ROS in here."""
+"""The messages that a subscriber received in a demo run, and files made of them. No ROS here."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Image = NDArray[np.uint8]
 
 
 def percentiles(values: list[float]) -> dict[str, float | None]:
-    """Return the median and the 95th percentile, rounded; None where there is nothing."""
+    """Return the median and the 95th percentile, rounded; None without values."""
     if not values:
         return {"p50": None, "p95": None}
     return {f"p{q}": round(float(np.percentile(values, q)), 2) for q in (50, 95)}
@@ -35,14 +35,14 @@ def percentiles(values: list[float]) -> dict[str, float | None]:
 
 @dataclass
 class Recording:
-    """Everything heard, by capture stamp in nanoseconds. Pictures are kept as JPEG.
+    """All received messages, by capture stamp in nanoseconds. Images are kept as JPEG.
 
     Attributes:
-        pictures, states, groundings: what is written, bounded by the recording's duration.
+        images, states, groundings: what is written, bounded by the recording's duration.
         skipped: messages that could not be used, by topic.
     """
 
-    pictures: dict[int, bytes] = field(default_factory=dict)
+    images: dict[int, bytes] = field(default_factory=dict)
     states: dict[int, dict[str, Any]] = field(default_factory=dict)
     groundings: list[dict[str, Any]] = field(default_factory=list)
     detection_messages: int = 0
@@ -52,7 +52,7 @@ class Recording:
     skipped: Counter[str] = field(default_factory=Counter)
     positions: PlaceRecording = field(default_factory=PlaceRecording)
 
-    def add_picture(self, stamp_ns: int, pixels: Image) -> None:
+    def add_image(self, stamp_ns: int, pixels: Image) -> None:
         """Keep a camera frame, ``(H, W, 3)`` RGB.
 
         Raises:
@@ -63,10 +63,10 @@ class Recording:
             _, data = cv2.imencode(".jpg", pixels[..., ::-1], quality)
         except cv2.error as error:
             raise ValueError(f"an image of {pixels.shape[1]}x{pixels.shape[0]}") from error
-        self.pictures[stamp_ns] = data.tobytes()
+        self.images[stamp_ns] = data.tobytes()
 
     def add_tracks(self, stamp_ns: int, received_ns: int, ids: list[str]) -> None:
-        """Count one ``tracks`` message: how late it came, and how long each id has lived."""
+        """Count one ``tracks`` message: its latency, and how long each id has lived."""
         self.track_latency_ms.append((received_ns - stamp_ns) / 1e6)
         for key in ids:
             first, _ = self.seen_ns.get(key, (stamp_ns, stamp_ns))
@@ -99,7 +99,7 @@ class Recording:
         return {str(t["id"]): np.array(t["bbox"]) * scale for t in document["tracks"]}
 
     def write(self, folder: Path, rate_hz: float) -> None:
-        """Write what was heard into ``folder``.
+        """Write the recording into ``folder``.
 
         ``grounding.jsonl``, ``tracks.jsonl``; ``camera.mp4`` as the camera sent it; and
         ``annotated.mp4`` and ``preview.png`` with the confirmed tracks; where positions were
@@ -111,29 +111,29 @@ class Recording:
         _write_lines(folder / "grounding.jsonl", self.groundings)
         _write_lines(folder / "tracks.jsonl", [self.states[key] for key in sorted(self.states)])
         query = self.groundings[-1]["query"] if self.groundings else ""
-        stamps = sorted(set(self.pictures) & set(self.states))
+        stamps = sorted(set(self.images) & set(self.states))
         if not stamps:
             return
-        height, width = self._picture(stamps[0]).shape[:2]
+        height, width = self._image(stamps[0]).shape[:2]
         with (
             VideoWriter(folder / "camera.mp4", (width, height), rate_hz) as camera,
             AnnotatedVideo(folder, rate_hz) as video,
         ):
             for stamp_ns in tqdm(stamps, desc="drawing", unit="frame"):
-                pixels = self._picture(stamp_ns)
+                pixels = self._image(stamp_ns)
                 camera.write(pixels)
                 caption = f"{(stamp_ns - stamps[0]) / 1e9:6.2f} s   query: {query}"
                 video.add(pixels, _marks(self.states[stamp_ns]), caption)
         share = len(self.positions.places) / max(len(self.states), 1)
-        self.positions.write(folder, self._picture_at, max(share, 0.01) * rate_hz)
+        self.positions.write(folder, self._image_at, max(share, 0.01) * rate_hz)
 
-    def _picture_at(self, stamp_ns: int) -> Image | None:
-        return self._picture(stamp_ns) if stamp_ns in self.pictures else None
+    def _image_at(self, stamp_ns: int) -> Image | None:
+        return self._image(stamp_ns) if stamp_ns in self.images else None
 
-    def _picture(self, stamp_ns: int) -> Image:
-        data = np.frombuffer(self.pictures[stamp_ns], np.uint8)
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
-        return np.ascontiguousarray(np.asarray(picture, np.uint8)[..., ::-1])
+    def _image(self, stamp_ns: int) -> Image:
+        data = np.frombuffer(self.images[stamp_ns], np.uint8)
+        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        return np.ascontiguousarray(np.asarray(decoded, np.uint8)[..., ::-1])
 
 
 def _marks(document: dict[str, Any]) -> dict[int, Mark]:

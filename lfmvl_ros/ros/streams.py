@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes messages that come often in a thread of its own, past the executor.
+"""Receives frequent messages in a thread of its own, without the executor.
 
-rclpy's executor collects every subscription, service, timer and event of a node anew for each
-message, in Python. With thirty of them that costs about 5 ms of a core, so that a camera and an
-IMU alone fill it. Here a wait set (:func:`rclpy.wait_for_message.wait_for_message` shows its use)
-holds nothing but the streams: what is left is what taking a message costs.
+For each message, rclpy's executor collects every subscription, service, timer and event of a node
+again, in Python. With thirty of them this takes about 5 ms of a core, so a camera and an IMU can
+fill it. Here the wait set (:func:`rclpy.wait_for_message.wait_for_message` shows its use) has only
+the streams, and the cost is that of taking a message.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from rclpy.subscription import Subscription
 
 from lfmvl_ros.core.errors import describe
 
-StreamCallback = Callable[[Any, dict[str, int]], None]  # message, and what rmw knows of it
+StreamCallback = Callable[[Any, dict[str, int]], None]  # message, and its info from rmw
 
 
 class _NotForExecutors(CallbackGroup):
-    """Hides what is in it from executors."""
+    """Hides its members from executors."""
 
     def can_execute(self, entity: Any) -> bool:
         del entity
@@ -51,7 +51,7 @@ class _Stream:
     events: list[Any] = field(default_factory=list)
 
     def hold(self, held: contextlib.ExitStack) -> bool:
-        """Keep rcl's handles from being destroyed; False if they are already."""
+        """Keep rcl's handles from being destroyed; False if they are destroyed already."""
         try:
             held.enter_context(self.subscription.handle)
             self.events = list(self.subscription.event_handlers)
@@ -67,7 +67,7 @@ class _Stream:
             event.add_to_wait_set(wait_set)
 
     def take(self, wait_set: Any) -> None:
-        """Hand on one message and the events, if they have come."""
+        """Pass on one message and the events, if there are any."""
         for event in self.events:
             if event.is_ready(wait_set) and (data := event.take_data()) is not None:
                 event.callback(data)
@@ -82,10 +82,10 @@ class _Stream:
 class StreamReader:
     """A thread that waits for the streams of a node and calls their callbacks, one at a time.
 
-    What a callback raises is logged, and the stream goes on.
+    Exceptions of a callback are logged, and the stream continues.
 
     Args:
-        node: that subscribes. It may spin in any executor, which sees nothing of the streams.
+        node: that subscribes. It may spin in any executor, which does not see the streams.
     """
 
     def __init__(self, node: Node) -> None:
@@ -123,14 +123,14 @@ class StreamReader:
         return made
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Destroy a subscription of :meth:`subscribe`; a callback under way may still end."""
+        """Destroy a subscription of :meth:`subscribe`; a running callback may still finish."""
         with self._lock:
             self._streams.pop(subscription, None)
         self._wake_up()
         self._node.destroy_subscription(subscription)
 
     def close(self, timeout_s: float = 1.0) -> None:
-        """End the thread, except from a callback of its own; it takes nothing more."""
+        """End the thread, except from one of its callbacks; no further message is taken."""
         self._closed = True
         self._wake_up()
         thread = self._thread
@@ -144,7 +144,7 @@ class StreamReader:
 
     def _run(self) -> None:
         while self._context.ok():
-            self._changed = False  # before looking: what changes from here on is seen next time
+            self._changed = False  # before checking: later changes are seen in the next round
             with self._lock:
                 streams = list(self._streams.values())
             if self._closed:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -14,23 +14,25 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.file_kinds import kind_of
+from lfmvl_ros.core.file_kinds import check_file, refusal
+from lfmvl_ros.core.video_reader import VideoReader
 from lfmvl_ros.core.whole_files import whole_file, write_whole, writing
 
 Image = NDArray[np.uint8]
+_log = logging.getLogger(__name__)
 
 
 def read_image(path: Path) -> Image:
-    """Return an image file as ``(H, W, 3)`` RGB uint8.
+    """Return an image file as ``(H, W, 3)`` RGB uint8; what is guessed about it is logged.
 
     Raises:
         UserError: the file is missing or is no image OpenCV can read.
     """
-    _check_file(path, "image")
-    image = decode_file(path)
-    if image is None:
-        raise UserError(_refusal(path, "image", "convert it to JPEG, PNG, BMP or WebP"))
-    return np.ascontiguousarray(image[..., ::-1])
+    check_file(path, "image")
+    pixels = decode_file(path, on_warning=lambda text: _log.warning("%s: %s", path, text))
+    if pixels is None:
+        raise UserError(refusal(path, "image", "convert it to JPEG, PNG, BMP or WebP"))
+    return pixels
 
 
 def is_video(path: Path) -> bool:
@@ -38,9 +40,13 @@ def is_video(path: Path) -> bool:
     if not path.is_file() or cv2.haveImageReader(str(path)):
         return False
     try:
-        return VideoReader(path).length > 1
+        video = VideoReader(path)
+        video.skip()
+        several = video.next_ns() is not None
+        video.close()
     except UserError:
         return False
+    return several
 
 
 def write_image(path: Path, pixels: Image) -> None:
@@ -59,36 +65,6 @@ def write_image(path: Path, pixels: Image) -> None:
             "use .png or .jpg"
         )
     write_whole(path, data.tobytes())
-
-
-class VideoReader:
-    """Frames of a video file with their times.
-
-    Raises:
-        UserError: the file is missing or holds no video OpenCV can read.
-    """
-
-    def __init__(self, path: Path) -> None:
-        _check_file(path, "video")
-        self._capture = cv2.VideoCapture(str(path))
-        if not self._capture.isOpened() or not self._capture.grab():
-            advice = "convert it to H.264 in an .mp4 (`ffmpeg -i IN -c:v libx264 OUT.mp4`)"
-            raise UserError(_refusal(path, "video", advice))
-        self._capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
-        rate_hz = float(self._capture.get(cv2.CAP_PROP_FPS))
-        self.rate_hz = rate_hz if 0.1 <= rate_hz <= 1000 else 30.0
-        self.length = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-
-    def __iter__(self) -> Iterator[tuple[int, Image]]:
-        """Yield ``(time_ns, pixels)``: nanoseconds from the start, and ``(H, W, 3)`` RGB."""
-        index = 0
-        while True:
-            good, image = self._capture.read()
-            if not good:
-                self._capture.release()
-                return
-            yield round(index * 1e9 / self.rate_hz), np.ascontiguousarray(image[..., ::-1])
-            index += 1
 
 
 class VideoWriter:
@@ -154,25 +130,6 @@ class VideoWriter:
         except UserError:
             if error is None:
                 raise
-
-
-def _check_file(path: Path, wanted: str) -> None:
-    """Refuse what can't be a file of this kind before anything is read from it."""
-    if not path.exists():
-        raise UserError(f"there is no {wanted} file {str(path)!r}; check the path")
-    if not path.is_file():
-        raise UserError(f"{str(path)!r} is {kind_of(path)}, and a file with one {wanted} is wanted")
-
-
-def _refusal(path: Path, wanted: str, advice: str) -> str:
-    """Say what a file is that OpenCV can't read as what is wanted."""
-    kind = kind_of(path)
-    if wanted not in kind and kind:
-        noun = "an image" if wanted == "image" else "a video"
-        return f"{str(path)!r} is {kind}, and {noun} is wanted"
-    if kind:
-        return f"{str(path)!r} is {kind} that is damaged or that OpenCV can't decode; {advice}"
-    return f"{str(path)!r} is of no known kind, and can't be read as {wanted}; {advice}"
 
 
 def _is_whole(path: Path, frames: int) -> bool:

@@ -25,11 +25,11 @@ data   feed            chunks of batches, drawn ahead by worker processes
 model  tokenizer       LFM2's special tokens, ids and number splitting; a small learned vocabulary
 model  build           a checkpoint of a shape: model, processor, files
 model  network         the checkpoint's own modules, batched by grid, with the auxiliary heads
-model  growth          more vision blocks for a run that goes on
+model  growth          more vision blocks for a run that continues
 loss   objective       the loss; ``alignment`` and ``guidance`` are parts that teach where to look
 run    optim           Muon and AdamW, schedule, averaged weights, starts of embeddings
 run    training_run    the processes of a run, and the export of the result
-run    trainer         one process of a run; ``run_log`` is what it says while it goes on
+run    trainer         one process of a run; ``run_log`` is what it says while it continues
 run    evaluation      answers judged against the truth
 run    card            the model card that ships with the weights
 ====== =============== ============================================================================

@@ -67,7 +67,7 @@ def test_too_few_objects_is_said_before_a_model_is_loaded(
     ("words", "says"),
     [
         (["--data", "nowhere"], "nowhere"),
-        (["--data", "nowhere", "--scenes", "50"], "leave it away with --data"),
+        (["--data", "nowhere", "--scenes", "50"], "leave it out with --data"),
         (["--plot", "diagram.pdf"], "not 'diagram.pdf'"),
     ],
 )

@@ -16,7 +16,8 @@ import pytest
 from lfmvl_ros.cli.label_warnings import warn_of_source
 from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.query import Query
-from lfmvl_ros.viz.video import VideoReader, VideoWriter, read_image, write_image
+from lfmvl_ros.core.video_reader import VideoReader
+from lfmvl_ros.viz.video import VideoWriter, read_image, write_image
 
 SEEN = '[{"label": "tote", "bbox": [0.25, 0.25, 0.50, 0.75]}]'
 
@@ -81,7 +82,7 @@ def test_ground_takes_a_frame_of_a_video(
     assert json.loads(capsys.readouterr().out)["stamp"] == {"sec": 1, "nanosec": 500_000_000}
     assert abs(int(read_image(tmp_path / "out.png")[5, 5, 0]) - 150) < 8
     assert main([*words, "--at", "2.5"]) == 2
-    assert "lasts 2.0 s" in capsys.readouterr().err
+    assert "is at 1.90 s" in capsys.readouterr().err
 
 
 def test_ground_of_a_video_without_a_time_names_the_flag(
@@ -102,7 +103,9 @@ def test_ground_of_a_video_without_a_time_names_the_flag(
 def test_labels_that_the_card_does_not_list_are_named_at_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_image(tmp_path / "in.png", np.full((120, 160, 3), 90, np.uint8))
+    pixels = np.full((120, 160, 3), 90, np.uint8)
+    pixels[:, :80] = 150
+    write_image(tmp_path / "in.png", pixels)
     words = ["ground", str(tmp_path / "in.png"), "--model", "bundled", "--query"]
     main([*words, "totes, red box"])
     assert "does not list 'totes' (nearest: tote)" in capsys.readouterr().err

@@ -238,12 +238,12 @@ def report(**changes: Any) -> TopicReport:
 @pytest.mark.parametrize(
     ("changes", "level", "says"),
     [
-        ({}, OK, "30.0 images a second, 640x480 rgb8"),
+        ({}, OK, "30.0 images per second, 640x480 rgb8"),
         ({"publishers": 0, "kind": "", "others": ("/a/image", "/b")}, FAIL, "/a/image, /b"),
         ({"publishers": 0, "kind": ""}, FAIL, "start the camera"),
         ({"kind": "std_msgs/msg/String"}, FAIL, "carries std_msgs/msg/String"),
         ({"received": 0}, FAIL, "nothing came in 3 s"),
-        ({"rate_hz": 0.7}, WARN, "5 a second or more"),
+        ({"rate_hz": 0.7}, WARN, "5 per second or more"),
         ({"problem": "image encoding '8UC3' is not supported"}, FAIL, "8UC3"),
         ({"publishers": 2}, WARN, "2 nodes publish it"),
         ({"message_bytes": 99_532_800}, WARN, "99532800"),

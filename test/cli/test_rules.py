@@ -12,7 +12,8 @@ import pytest
 
 from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.rules import load_rules
-from lfmvl_ros.viz.video import VideoReader, VideoWriter, read_image
+from lfmvl_ros.core.video_reader import VideoReader
+from lfmvl_ros.viz.video import VideoWriter, read_image
 from lfmvl_ros.viz.zones import draw_zones
 
 from ..schemas import check

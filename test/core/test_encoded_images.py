@@ -12,6 +12,10 @@ from hypothesis import strategies as st
 
 import lfmvl_ros
 from lfmvl_ros.core.encoded_images import MAX_FILE_MEGAPIXELS, encoded_wh, size_problem
+from lfmvl_ros.datasets.coco import CocoPicture
+from lfmvl_ros.datasets.coco_images import PictureStore
+from lfmvl_ros.ros.sensors.pixels import decode_compressed
+from lfmvl_ros.viz.video import read_image
 
 from ..examples import examples
 
@@ -68,6 +72,27 @@ def test_more_pixels_than_allowed_are_told(data):
 def test_any_bytes(data, head):
     wh = encoded_wh(head + data)
     assert wh is None or min(wh) >= 0
+
+
+@pytest.mark.parametrize("kind", ["depth", "wide", "gray", "colour", "alpha", "progressive"])
+def test_all_who_decode_see_the_same(tmp_path, kind):
+    rng = np.random.default_rng(1)
+    colour = cv2.GaussianBlur(rng.integers(0, 256, (48, 64, 3), np.uint8), (0, 0), 3)
+    pixels = {
+        "depth": rng.integers(500, 4000, (48, 64)).astype(np.uint16),
+        "wide": rng.integers(0, 65536, (48, 64, 3)).astype(np.uint16),
+        "gray": colour[..., 0],
+        "alpha": np.dstack([colour, colour[..., :1]]),
+    }.get(kind, colour)
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1] if kind == "progressive" else []
+    path = tmp_path / ("a.jpg" if options else "a.png")
+    assert cv2.imwrite(str(path), pixels, options)
+    file = read_image(path)
+    assert file.shape == (48, 64, 3)
+    assert file.std() > 5  # none of them is nearly black
+    assert np.array_equal(decode_compressed(path.suffix[1:], path.read_bytes()), file)
+    picture = CocoPicture(path, path.name, (64, 48), 1, np.zeros(0, int), np.zeros((0, 4)))
+    assert np.array_equal(PictureStore().pixels(picture), file)
 
 
 def test_opencv_knows_the_same_limit():

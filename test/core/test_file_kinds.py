@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.file_kinds import _kind_of_bytes, is_lfs_pointer, kind_of
-from lfmvl_ros.viz.video import VideoReader, VideoWriter, read_image
+from lfmvl_ros.core.video_reader import VideoReader
+from lfmvl_ros.viz.video import VideoWriter, read_image
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n"
 AV1 = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomav01" + b"\x00" * 200
+AVI = b"RIFF\x00\x00\x00\x00AVI LIST\xc0\x00\x00\x00hdrlstrh\x38\x00\x00\x00vidsXVID" + b"\x00" * 99
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,8 @@ AV1 = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomav01" + b"\x00" * 200
         (b"", "an empty file"),
         (POINTER, "Git LFS pointer"),
         (b"GGUF\x03\x00", "GGUF"),
-        (AV1, r"a video \(AV1\)"),
+        (AV1, r"an MP4 video \(AV1\)"),
+        (AVI, r"an AVI video \(XVID\)"),
         (b"%PDF-1.7", "a PDF document"),
         (b"hello, world", "a text file"),
         (b"\x00\x01\x02", "no known kind"),

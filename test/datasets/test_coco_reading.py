@@ -175,7 +175,9 @@ def test_a_jpeg_that_is_cut_off_is_noticed(tmp_path):
     assert check_picture(path, (320, 240)).wh_px == (320, 240)
     path.write_bytes(path.read_bytes()[:-200])
     assert cv2.imread(str(path)) is not None  # OpenCV alone takes it, grey where it ends
-    assert "can't be decoded" in check_picture(path, None)
+    assert "is a JPEG that is cut off" in check_picture(path, None)
+    path.write_bytes(path.read_bytes() + b"\xff\xd9")
+    assert "is a JPEG that was cut off and closed" in check_picture(path, None)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_prompt_ids_are_the_processors(given, encoder, loaded):
             add_generation_prompt=True,
             tokenize=False,
         )
-        options = processor_options(encoder._rules)
+        options = processor_options(encoder._rules, processor.image_processor)
         whole = processor(text=[chat], images=[[given.pixels]], images_kwargs=options)
         assert list(row.prompt) == list(whole["input_ids"][0])
         assert row.answer[-1] == processor.tokenizer.eos_token_id

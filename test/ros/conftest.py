@@ -117,6 +117,7 @@ class Camera:
         stamp_ns = time.time_ns() if stamp_ns is None else stamp_ns
         if message is None:
             pixels = np.full((self._wh[1], self._wh[0], 3), len(self.sent_ns) % 256, np.uint8)
+            pixels[:, : self._wh[0] // 2] ^= 64  # without contrast it would be warned about
             message = conversions.to_image(pixels, stamp_ns, "lens")
         self.sent_ns.append(stamp_ns)
         self._publisher.publish(message)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 from visualization_msgs.msg import Marker
 
 from lfmvl_ros.core.detections import Detections
@@ -23,6 +23,7 @@ from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.tracking import Tracks, TrackState
 from lfmvl_ros.ros import conversions
 from lfmvl_ros.ros.diagnostics.health import WARN, Health
+from lfmvl_ros.ros.sensors.lens import to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 
 STAMP_NS = 1_700_000_000_123_456_789
@@ -113,7 +114,7 @@ def test_broken_messages():
     with pytest.raises(ConversionError, match="zero size"):
         conversions.frame_from_image(image(b"", wh=(0, 0), step=0))
     with pytest.raises(ConversionError, match="supported: rgb8"):
-        conversions.frame_from_image(image(bytes(72), "8UC3"))
+        conversions.frame_from_image(image(bytes(72), "8UC4"))
 
 
 def test_zero_stamp_becomes_the_time_of_receipt():
@@ -149,8 +150,8 @@ def test_camera_info_and_its_inverse():
     message = conversions.to_camera_info(STAMP_NS, "lens", (640, 480), (500, 510.0, 319.5, 200.0))
     assert (message.width, message.height, message.distortion_model) == (640, 480, "plumb_bob")
     assert list(message.p)[:7] == [500, 0, 319.5, 0, 0, 510, 200]
-    assert conversions.to_intrinsics(message) == Intrinsics(500, 510, 319.5, 200)
-    assert conversions.to_intrinsics(CameraInfo()) is None
+    lens = to_lens(message, rectified=False)
+    assert (lens.intrinsics, lens.wh) == (Intrinsics(500, 510, 319.5, 200), (640, 480))
 
 
 def test_detections_carry_the_header_of_their_frame_inside_too():

@@ -131,6 +131,7 @@ def test_a_model_that_never_returns_is_told_and_the_process_still_ends(world):
 
 def image(wh, encoding="rgb8", stamp_ns=None):
     pixels = np.full((wh[1], wh[0], 3), 127, np.uint8)
+    pixels[:, : wh[0] // 2] ^= 64
     stamp_ns = time.time_ns() if stamp_ns is None else stamp_ns
     return conversions.to_image(pixels, stamp_ns, "lens", encoding)
 

@@ -216,7 +216,7 @@ def test_what_is_wrong_with_a_gyroscope_is_told_and_got_over(world, stream):
     stream.info = calibration(0.0)
     told("no calibration")
     stream.info = calibration(250.0)
-    assert int(told("rates a second", OK)["frames_known"]) >= 0
+    assert int(told("rates per second", OK)["frames_known"]) >= 0
     stream.rate = odd(no_gyroscope)
     told("not_provided")
     stream.rate = odd(not_a_number)
@@ -226,18 +226,18 @@ def test_what_is_wrong_with_a_gyroscope_is_told_and_got_over(world, stream):
     stream.rate = lambda _: rate(0)
     assert int(told("unstamped; the stamp is zero")["without_stamp"]) == 0
     stream.rate = rate
-    told("rates a second", OK)
+    told("rates per second", OK)
     assert world.set_parameters(ego_motion__mount="tf").successful
     told("no static transforms from imu_link to lens")
     stream.frames.publish(TFMessage(transforms=[mounted("imu_link", "lens")]))
-    shown = told("rates a second", OK)
+    shown = told("rates per second", OK)
     for reason in ("not_provided", "corrupt", "unstamped", "no_lens", "no_mount"):
         assert int(shown[f"dropped.{reason}"]) > 0, shown
     assert world.change_state("deactivate")
     world.health("model", lambda s: s.message == "inactive")
     stream.rate = lambda _: rate(0)  # and from the start: the time of receipt
     assert world.change_state("activate")  # all anew, /tf_static as well
-    shown = told("rates a second", OK)
+    shown = told("rates per second", OK)
     used = int(shown["used"])
     assert int(shown["without_stamp"]) >= used
     world.health("imu", lambda s: int(values(s)["used"]) > used)

@@ -52,7 +52,7 @@ def test_while_frames_and_answers_come_as_fast_as_they_can(world, number):
 def test_a_camera_node_at_full_speed(world, number):
     source = {"source": world.images(), "rate_hz": 100.0}
     process = world.start("camera_node", parameters=source)
-    world.until_logged("images a second")
+    world.until_logged("images per second")
     time.sleep(0.5)
     code, _ = world.end(process, number)
     assert code == 0, world.log()

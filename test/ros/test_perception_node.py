@@ -81,7 +81,9 @@ def test_what_is_only_computed_for_subscribers(world):
     camera = world.camera(wh=(64, 48))
     camera.start()
     info = world.node.create_publisher(CameraInfo, "camera_info", qos.SENSOR)
-    lens = conversions.to_camera_info(0, "lens", (64, 48), (60.0, 60.0, 31.5, 23.5))
+    # Of a sensor twice as large, whose images are binned.
+    lens = conversions.to_camera_info(0, "lens", (128, 96), (120.0, 120.0, 63.0, 47.0))
+    lens.binning_x = lens.binning_y = 2
     timer = world.node.create_timer(0.1, lambda: info.publish(lens))
     tracks = world.listen(Detection2DArray, "tracks")
     (track,) = tracks.next(lambda m: m.detections).detections
@@ -92,10 +94,14 @@ def test_what_is_only_computed_for_subscribers(world):
     drawn = world.listen(Image, "debug_image", qos.SENSOR).next()
     assert (drawn.width, drawn.height, drawn.encoding) == (64, 48, "rgb8")
     pixels = conversions.frame_from_image(drawn).pixels
-    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 1  # the camera's image is plain
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 2  # the camera's image has two colours
     marked = world.listen(MarkerArray, "markers").next(lambda m: m.markers)
     assert {m.id for m in marked.markers} == {int(track.id)}
     assert {m.header.frame_id for m in marked.markers} == {"lens"}
+    box = track.bbox
+    left_px = box.center.position.x - box.size_x / 2
+    (outline,) = (m for m in marked.markers if m.ns == "tracks")
+    assert outline.points[0].x == pytest.approx((left_px - 31.5) / 60.0, abs=0.02)
     world.node.destroy_timer(timer)
 
 
@@ -213,7 +219,7 @@ def corrupt_images():
     short, empty, strange = plain_image(), Image(encoding="rgb8"), plain_image()
     short.data = short.data[:-1]
     empty.header = short.header
-    strange.encoding = "8UC3"
+    strange.encoding = "8UC4"
     return short, empty, strange
 
 
@@ -229,7 +235,7 @@ def test_corrupt_images_are_counted_and_the_node_goes_on(world):
     assert after["dropped.corrupt"] == "2"
     assert after["dropped.unsupported_encoding"] == "1"
     assert after["frames"] == before["frames"]
-    assert "image encoding '8UC3' is not supported; supported: rgb8" in world.log()
+    assert "image encoding '8UC4' is not supported; supported: rgb8" in world.log()
     detections = world.listen(Detection2DArray, "detections")
     camera.start()
     assert stamp(detections.next()) in camera.sent_ns

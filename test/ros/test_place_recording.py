@@ -7,9 +7,9 @@ from vision_msgs.msg import Detection3D, Detection3DArray
 
 from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.spatial.rigid import RigidTransform
+from lfmvl_ros.core.video_reader import VideoReader
 from lfmvl_ros.ros.place_recording import PlaceRecording
 from lfmvl_ros.ros.spatial.received_solids import ReceivedSolid, solids_from
-from lfmvl_ros.viz.video import VideoReader
 
 T0 = 5_000_000_000
 BOX = np.array([10.0, 10.0, 50.0, 50.0])

@@ -10,7 +10,8 @@ from tf2_msgs.msg import TFMessage
 
 from lfmvl_ros.core.tracking import Intrinsics
 from lfmvl_ros.ros import conversions
-from lfmvl_ros.ros.sensing import to_lens, to_rate, to_transforms
+from lfmvl_ros.ros.sensing import to_rate, to_transforms
+from lfmvl_ros.ros.sensors.lens import to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 
 STAMP_NS = 1_700_000_000_123_456_789
@@ -80,7 +81,7 @@ def test_region_of_interest_and_binning_change_the_lens():
     assert to_lens(info(binning_x=2), rectified=False).wh == (320, 480)
 
 
-@pytest.mark.parametrize("value", [0.0, -1.0, math.nan])
+@pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf, 5e-324, 1e-300, 1e300])
 def test_an_uncalibrated_camera_is_refused(value):
     message = info()
     message.k[0] = value
@@ -90,9 +91,16 @@ def test_an_uncalibrated_camera_is_refused(value):
         to_lens(CameraInfo(), rectified=True)
 
 
+def test_a_region_of_interest_outside_the_image_is_refused():
+    message = info()
+    message.roi.x_offset, message.roi.width = 600, 100
+    with pytest.raises(ConversionError, match="region of interest of 100x0 at 600, 0"):
+        to_lens(message, rectified=False)
+
+
 def test_a_fisheye_has_a_lens_only_when_rectified():
     message = info(distortion_model="equidistant")
-    with pytest.raises(ConversionError, match="rectify"):
+    with pytest.raises(ConversionError, match="use rectified ones"):
         to_lens(message, rectified=False)
     assert to_lens(message, rectified=True).intrinsics == Intrinsics(500, 510, 320, 240)
 

@@ -23,7 +23,9 @@ TOTE = [{"text": json.dumps([{"label": "red tote", "bbox": [0.25, 0.25, 0.5, 0.7
 
 def image(stamp_ns=0):
     """An image, by default as a driver without stamps sends it."""
-    return conversions.to_image(np.full((48, 64, 3), 90, np.uint8), stamp_ns, "lens")
+    pixels = np.full((48, 64, 3), 90, np.uint8)
+    pixels[:, :32] ^= 64
+    return conversions.to_image(pixels, stamp_ns, "lens")
 
 
 def stamp(message):
@@ -160,7 +162,10 @@ def test_a_camera_that_never_stamps_and_then_does(world):
 @pytest.mark.parametrize("nanosec", [10**9, 2**32 - 1])
 def test_impossible_stamps_are_dropped_as_corrupt(world, nanosec):
     world.perception(TOTE, query="red tote")
+    tracks = world.listen(Detection2DArray, "tracks")
     camera, _ = world.connected_camera()
+    camera.send_until(lambda: not tracks.empty, lambda: image(time.time_ns()))
+    tracks.until_silent(1.0)
     broken = image(time.time_ns())
     broken.header.stamp.nanosec = nanosec
     camera.send(broken)
@@ -169,7 +174,6 @@ def test_impossible_stamps_are_dropped_as_corrupt(world, nanosec):
     camera.send(broken)
     world.health("camera", lambda s: int(values(s)["dropped.corrupt"]) >= 1)
     now_ns = time.time_ns()
-    tracks = world.listen(Detection2DArray, "tracks")
     camera.send(stamp_ns=now_ns)
     assert stamp(tracks.next()) == now_ns
     assert "Traceback" not in world.log()

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.tracking import Tracks, TrackState
+from lfmvl_ros.core.video_reader import VideoReader
 from lfmvl_ros.ros.recording import Recording
 from lfmvl_ros.viz.annotate import PREVIEW_CANDIDATES, AnnotatedVideo, TypicalFrame
 from lfmvl_ros.viz.drawing import Mark, colour_of, draw_caption, draw_marks, marks_of_tracks
-from lfmvl_ros.viz.video import VideoReader, read_image, write_image
+from lfmvl_ros.viz.video import read_image, write_image
 
 GREY = np.full((120, 160, 3), 90, np.uint8)
 
@@ -104,7 +105,7 @@ def test_a_recorded_run_shows_confirmed_tracks_only(tmp_path: Path) -> None:
         for number, (state, box) in enumerate(boxes.items(), 1)
     ]}  # fmt: skip
     recording = Recording()
-    recording.add_picture(1, GREY)
+    recording.add_image(1, GREY)
     recording.states[1] = document
     recording.write(tmp_path, 10.0)
     preview = read_image(tmp_path / "preview.png").astype(int)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what a model's tokens say about a box to the share of such boxes that are right.
+"""Maps the token probabilities of a box to the share of such boxes that are right.
 
-A calibrated confidence of 0.9 says: of such boxes, nine in ten were right (label, and IoU of at
-least 0.5) on scenes that the fit did not see. Two kinds of map, both monotone in the evidence: a
-model that is surer of a box never gets a lower confidence for it.
+A calibrated confidence of 0.9 means that of such boxes, nine in ten were right (label, and IoU of
+at least 0.5) on scenes that the fit did not see. Both kinds of map are monotone: a box that the
+model is more certain of never gets a lower confidence.
 
 - :class:`IsotonicCalibration`: any rising curve over the token score.
 - :class:`LogisticCalibration`: logistic regression on several pieces of evidence, of which
@@ -27,21 +27,21 @@ from lfmvl_ros.core.boxes import FloatArray
 SCHEMA_ISOTONIC = "lfmvl/calibration/1"
 SCHEMA_LOGISTIC = "lfmvl/calibration/2"
 _LEAST = 1e-4
-"""Probabilities closer than this to 0 or 1 are not told apart from it: logits stay within 9.3."""
+"""Probabilities are limited to this distance from 0 and 1, so that logits stay within 9.3."""
 _LOOSENESS = (1e-3, 10.0)
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What speaks for each of N boxes; every array is ``(N,)`` float64.
+    """The evidence for each of N boxes; every array is ``(N,)`` float64.
 
     Attributes:
         score: ``label * exist``, the uncalibrated confidence, in [0, 1].
         label: probability of the label's tokens, in [0, 1].
         exist: probability of the tokens that decided that one more object follows, in [0, 1].
         looseness: deviations of left and right side over the width, plus those of upper and lower
-            side over the height; 0.2 is a box that is known to a tenth of its size on each side.
-            Not a number where the box has no size.
+            side over the height; 0.2 means a tenth of the size on each side. NaN for a box
+            without size.
     """
 
     score: FloatArray
@@ -62,7 +62,7 @@ class Evidence:
         return Evidence(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def joined(self, *others: Evidence) -> Evidence:
-        """Return the boxes of all in a row."""
+        """Return the evidence of all, concatenated."""
         every = (self, *others)
         return Evidence(
             *(np.concatenate([getattr(e, field.name) for e in every]) for field in fields(self))
@@ -91,7 +91,7 @@ def looseness_of(xyxy: FloatArray, sigma: FloatArray) -> FloatArray:
 
 
 class Calibration(Protocol):
-    """What a checkpoint's evidence stands for."""
+    """Maps a checkpoint's evidence to confidences."""
 
     def apply(self, evidence: Evidence) -> FloatArray:
         """Return the confidence of each box, ``(N,)`` in [0, 1]."""
@@ -103,10 +103,10 @@ class IsotonicCalibration:
 
     Attributes:
         scores: knots in [0, 1], strictly increasing, at least one.
-        shares: what each stands for, in [0, 1], never decreasing.
+        shares: confidence at each knot, in [0, 1], never decreasing.
 
     Raises:
-        ValueError: they are not as said above.
+        ValueError: they are outside the ranges above.
 
     >>> IsotonicCalibration((0.2, 0.8), (0.1, 0.9)).of_scores(np.array([0.0, 0.5, 1.0])).tolist()
     [0.1, 0.5, 0.9]
@@ -133,7 +133,7 @@ class IsotonicCalibration:
         return self.of_scores(evidence.score)
 
     def of_scores(self, scores: FloatArray) -> FloatArray:
-        """Return what scores ``(N,)`` in [0, 1] stand for, ``(N,)`` in [0, 1]."""
+        """Return the confidences of scores ``(N,)`` in [0, 1], ``(N,)`` in [0, 1]."""
         return np.asarray(np.interp(scores, self.scores, self.shares), dtype=np.float64)
 
     def to_document(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class LogisticCalibration:
     """``1 / (1 + exp(-z))``, where ``z`` is a weighted sum of the evidence.
 
     Attributes:
-        intercept: what stands alone.
+        intercept: constant term.
         score, label, exist: weights of their log-odds, not below 0.
         log_looseness, looseness: weights of the box's looseness, not above 0.
 
@@ -188,7 +188,7 @@ def calibration_from(document: Mapping[str, Any]) -> Fitted:
     """Read what ``to_document`` returned; further keys are skipped.
 
     Raises:
-        ValueError: it is of no known version, or no sound calibration.
+        ValueError: its version is unknown, or it is not a valid calibration.
     """
     schema = document.get("schema")
     try:

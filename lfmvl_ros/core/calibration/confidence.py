@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How sure the model was: from the probabilities of the tokens it wrote.
+"""Confidences from the probabilities of the generated tokens.
 
 An object's score is ``p_label * p_exist``: the probability of the label's tokens, times the
 probability of the tokens that decided that one more object follows. Coordinates do not enter: a
 checkpoint trained with soft coordinate labels spreads them by design. Their spread is returned
-instead, as a measurement noise for the tracker, and as evidence for a calibration: once a fit has
-seen what it means for this checkpoint, a box whose sides are vague for its size counts for less.
+separately, as measurement noise for the tracker and as evidence for a calibration, in which a box
+with uncertain sides for its size may get a lower confidence.
 
-That score ranks the objects of a checkpoint; it means a frequency only after calibration, which a
-reply carries where its checkpoint has one. ``Grounding.confidence_kind`` says which it is.
+The score ranks the objects of a checkpoint. Only after calibration, which a reply has if its
+checkpoint has one, it is a frequency. ``Grounding.confidence_kind`` states which it is.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from lfmvl_ros.core.reply import Reply
 TOKEN = "token"
 """The score comes from token probabilities."""
 CALIBRATED = "calibrated"
-"""What the tokens say, mapped to the share of such boxes that were right on held-out scenes."""
+"""Token probabilities, mapped to the share of such boxes that were right on held-out scenes."""
 CONSTANT = "constant"
 """The backend gave no tokens: every score is :data:`CONSTANT_SCORE`."""
 CONSTANT_SCORE = 0.5
-"""Neither sure nor unsure: in the middle, so that no threshold is fooled in either direction."""
+"""In the middle, because nothing is known."""
 
 _LEAST_LOGPROB = -50.0
-_LEAST_BIN_LOGPROB = math.log(1e-6)  # a wider spread than 4e5 bins says no more than that
+_LEAST_BIN_LOGPROB = math.log(1e-6)  # wider spreads than 4e5 bins are limited to this
 Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class ObjectSpans:
-    """Where an object stands in the reply's text; spans are ``[start, end)`` in characters.
+    """Position of an object in the reply's text; spans are ``[start, end)`` in characters.
 
     Attributes:
         gate: from the end of the object before it (or the bracket that opens the list) up to and
@@ -74,7 +74,7 @@ class Confidence:
     exist: FloatArray
 
     def calibrated(self, calibration: Calibration | None, looseness: FloatArray) -> Confidence:
-        """Return what it stands for, where there are tokens and a calibration for them.
+        """Return it calibrated, if there are tokens and a calibration for them.
 
         Args:
             calibration: of the checkpoint; None where it has none.
@@ -119,7 +119,7 @@ class TokenTrack:
         last = int(np.searchsorted(self._starts, span[1], side="left"))
         while 0 < first < last and self._starts[first - 1] == self._ends[first - 1]:
             first -= 1
-        # Summed anew each time: differences of running sums cost the small ones their digits.
+        # Summed again each time: differences of running sums cost the small ones their digits.
         return math.fsum(self._logprobs[first:last]) if first < last else 0.0
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fit calibrations, and choose between them by cross-validation.
+"""Fits calibrations, and selects one by cross-validation.
 
 Isotonic regression pools adjacent violators (Zadrozny and Elkan, KDD 2002), in blocks large enough
-that a few boxes do not make a certainty. The logistic ones minimise the log loss with their signs
-held. They are compared by the log loss on boxes of scenes left out of the fit: it is least for the
-true shares, so it asks for both, honest numbers and boxes told apart.
+that a few boxes do not give a confidence of 0 or 1. The logistic ones minimise the log loss with
+fixed signs. They are compared by the log loss on boxes of scenes left out of the fit. It is lowest
+for the true shares, so it rewards both calibration and discrimination.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far confidences are from the shares that were right, and how sure that figure is."""
+"""Calibration error: how far confidences are from the share of right boxes, with its interval."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def error_interval(
 def error_of_perfection(confidences: FloatArray, *, times: int = 300, seed: int = 0) -> float:
     """Return the error that these confidences would show on average if they held exactly.
 
-    With few boxes a bin's share strays from what it should be by chance alone; no calibration
-    can be measured to be better than this.
+    With few boxes, the share in a bin differs from its expectation by chance; no calibration can be
+    measured to be better than this.
     """
     rng = np.random.default_rng(seed)
     draws = rng.random((times, len(confidences))) < confidences

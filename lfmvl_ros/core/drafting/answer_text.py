@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An answer as boxes and the words between them, and what another one is expected to be like.
+"""Splits an answer into boxes and the text between them, and describes an expected answer.
 
-A box is four numbers in brackets; JSON in any spacing, of any keys, has that form. Unlike parsing,
-this loses no character: an answer can be put together again, or with other numbers.
+A box is four numbers in brackets, as in JSON with any spacing and keys. Unlike parsing, this loses
+no character: an answer can be put together again, also with other numbers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Piece:
 
     Attributes:
         lead: everything between the box before and the first number, the bracket included.
-        numbers: the four numbers; gaps: what stands between them.
+        numbers: the four numbers; gaps: the text between them.
     """
 
     lead: str
@@ -46,7 +46,7 @@ class Piece:
 
     @property
     def decimals(self) -> int:
-        """The most decimals any of the numbers is printed with."""
+        """The largest number of decimals among the four."""
         return max(len(number.partition(".")[2]) for number in self.numbers)
 
     @property
@@ -57,7 +57,7 @@ class Piece:
 
 
 def split_answer(text: str) -> tuple[list[Piece], str]:
-    """Return the boxes of an answer, and the text behind the last one (all of it without boxes).
+    """Return the boxes of an answer, and the text after the last one (all of it without boxes).
 
     >>> pieces, tail = split_answer('[{"label": "tote", "bbox": [0.1, 0.2, 0.3, 0.4]}]')
     >>> pieces[0].key, tail
@@ -83,12 +83,12 @@ def join_answer(pieces: Sequence[Piece], tail: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Hint:
-    """What an answer is expected to be like.
+    """What an answer is expected to be.
 
     Attributes:
         text: a whole answer in the model's own style, e.g. its previous one.
-        boxes: ``(N, 4)`` where the box of each object in ``text`` is expected now, in the unit
-            that ``text`` uses, finer than printed.
+        boxes: ``(N, 4)`` expected box of each object in ``text``, in the unit of ``text`` but not
+            rounded.
 
     Raises:
         ValueError: not one row for each box in ``text``.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an answer under way will probably say next, as text: a draft for a decoder to verify.
+"""Drafts the next text of an answer, for a decoder to verify.
 
-A draft never decides anything. It only saves a decoder time where it turns out right, so nothing
-here has to be right, and nothing here knows of tokens.
+A draft never changes an answer; it only saves time where it is right. So the rules here are
+heuristics. They work on text, not tokens.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _WHOLE = re.compile(NUMBER)
 _OPEN_BOX = re.compile(r"[\[(]\s*(-?\d[\d.,\s-]*)$")
 _LABEL = re.compile(r'(.*?:\s*["\'])([^"\']*)(["\'].*)', re.DOTALL)
 _LONGEST_ECHO, _SHORTEST_ECHO = 32, 3
-_FAR = 0.4  # of a box's size: an object that far from where it was expected is another one
+_FAR = 0.4  # of a box's size: further from the expected box, it is another object
 
 
 class AnswerDraft:
-    """Says how an answer goes on, from what is written of it and what was expected.
+    """Predicts how an answer continues, from the text so far and the expected answer.
 
     Args:
-        hint: what the answer is expected to be like, if anything is known.
-        style: some answer of the same model, for its wording and spacing; "" when there is none.
-        labels: what the query asks for.
+        hint: the expected answer, if there is one.
+        style: an earlier answer of the same model, for wording and spacing; "" without one.
+        labels: of the query.
     """
 
     def __init__(self, hint: Hint | None, style: str = "", labels: Sequence[str] = ()) -> None:
@@ -45,7 +45,7 @@ class AnswerDraft:
             self._style_tail = self._tail
 
     def after(self, written: str) -> tuple[str, bool]:
-        """Return what probably follows ``written``, and whether the answer then ends."""
+        """Return the text that probably follows ``written``, and whether the answer then ends."""
         pieces, rest = split_answer(written)
         if not self._style and pieces:
             self._style = pieces
@@ -57,10 +57,10 @@ class AnswerDraft:
             return self._within_box(rest, begun, pieces, used)
         return self._within_words(rest, pieces, used)
 
-    # -- where the answer stands -----------------------------------------------------------------
+    # -- how far the answer is -------------------------------------------------------------------
 
     def _match(self, pieces: Sequence[Piece]) -> list[int | None]:
-        """Return which expected object each written one is; remembered, as answers grow."""
+        """Return the expected object of each object so far; cached, as answers grow."""
         known = len(self._known)
         if list(pieces[:known]) != self._known:
             known, self._known, self._used = 0, [], []
@@ -70,7 +70,7 @@ class AnswerDraft:
         return list(self._used)
 
     def _nearest(self, key: str, values: Sequence[float], used: Sequence[int | None]) -> int | None:
-        """Return the expected object of these words nearest to the numbers written so far."""
+        """Return the expected object with this text that is nearest to the numbers so far."""
         best, nearest = None, np.inf
         for index, piece in enumerate(self._expected):
             if index in used or piece.key != key:
@@ -84,7 +84,7 @@ class AnswerDraft:
         return best
 
     def _drift(self, pieces: Sequence[Piece], used: Sequence[int | None]) -> FloatArray:
-        """Return by how much, ``(4,)``, everything is off: the camera may have turned."""
+        """Return the displacement ``(4,)`` of all objects together: the camera may have turned."""
         errors = [
             np.array(piece.values) - self._boxes[index]
             for piece, index in zip(pieces, used, strict=True)
@@ -124,7 +124,7 @@ class AnswerDraft:
         box = None
         if index is not None:
             box = self._boxes[index] + drift
-            for place in range(2, 4):  # an object as a whole is where it is not expected
+            for place in range(2, 4):  # the whole object is displaced
                 if len(values) > place - 2:
                     box[place] += (values[place - 2] - box[place - 2]) / 2
         text, whole = self._rest_of_box(parts, shape, box)
@@ -136,7 +136,7 @@ class AnswerDraft:
     def _rest_of_box(
         self, parts: Sequence[str], shape: Piece, box: FloatArray | None
     ) -> tuple[str, bool]:
-        """Continue a box of which ``parts`` are written; False where its numbers are not known."""
+        """Continue a box with ``parts`` so far; False where its numbers are not known."""
         out = []
         for place in range(len(parts) - 1, 4):
             digits = None if box is None else self._print(float(box[place]), shape.decimals)
@@ -174,7 +174,7 @@ class AnswerDraft:
         return self._new_object(rest, first=not pieces)
 
     def _new_object(self, rest: str, *, first: bool) -> tuple[str, bool]:
-        """Continue the words of an object that was not expected."""
+        """Continue the text of an object that was not expected."""
         shape = self._style[-1]
         digits = "0." if shape.decimals else ""
         parts = _LABEL.fullmatch(shape.key)
@@ -197,7 +197,7 @@ class AnswerDraft:
         return "", closed
 
     def _echo(self, written: str) -> tuple[str, bool]:
-        """Without any box known: repeat the expected text from where its words occur."""
+        """Without known boxes: repeat the expected text from where the last words occur in it."""
         text = self._hint.text if self._hint is not None else ""
         if text.startswith(written):
             return text[len(written) :], bool(text)
@@ -216,7 +216,7 @@ class AnswerDraft:
     def _objects_from(
         self, index: int | None, used: Sequence[int | None], drift: FloatArray
     ) -> tuple[str, bool]:
-        """Return all expected objects behind the present one, and the end of the answer."""
+        """Return all expected objects after the present one, and the end of the answer."""
         if self._hint is None:
             return self._words("", first=False), False
         out = []
@@ -226,7 +226,7 @@ class AnswerDraft:
         return "".join([*out, self._style_tail]), True
 
     def _words(self, key: str, rest: str = "", *, first: bool) -> str:
-        """Return what stands before an object's first number, given the start of it."""
+        """Return the rest of the text before an object's first number, given its start."""
         if "{" in rest:
             return rest[: rest.rfind("{")] + key
         if first:
@@ -249,7 +249,7 @@ class AnswerDraft:
 
 
 def _rest_of_number(written: str, expected: str | None, decimals: int) -> tuple[str, bool]:
-    """Return the digits that are missing, and whether the number is whole with them.
+    """Return the missing digits, and whether the number is complete with them.
 
     >>> _rest_of_number("0.", "0.37", 2), _rest_of_number("0.4", "0.37", 2)
     (('37', True), ('', True))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the next answer will probably say: the previous one, its boxes moved by the tracker."""
+"""Predicts the next answer: the previous one, with its boxes moved by the tracker."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracks
 
 LONGEST_TEXT = 20_000
-"""Characters; a longer answer is a model that got stuck, and no example."""
-_NEAR = 0.01  # of the image: how well a printed box must agree with its detection
+"""Characters; a longer answer means that the model is stuck, so it is not used."""
+_NEAR = 0.01  # of the image: tolerance between a printed box and its detection
 
 
 def expect_answer(previous: Answer | None, query: Query, tracks: Tracks) -> Hint | None:
-    """Return what the answer to ``query`` about the frame of ``tracks`` is expected to be.
+    """Return the expected answer to ``query`` about the frame of ``tracks``.
 
-    The words are those of the previous answer, and so is the order of its objects, unless it was
-    from left to right or from top to bottom and they have overtaken each other. Each box stands
-    where its track is now; objects without a track stay where they were, those whose track has
-    left the image are left out. When no track is left at all, the answer is expected once more.
+    Text and order of objects are those of the previous answer. If the order was from left to right
+    or from top to bottom, objects that passed each other are reordered. Each box is where its track
+    is now; objects without a track stay where they were, and those whose track has left the image
+    are left out. If no track is left at all, the same answer is expected again.
 
     Returns:
-        None when the previous answer is none to the same query, or said nothing.
+        None if the previous answer was to another query, or is no evidence about the scene.
     """
     if previous is None or previous.grounding.query.version != query.version:
         return None
@@ -47,7 +47,7 @@ def expect_answer(previous: Answer | None, query: Query, tracks: Tracks) -> Hint
         key = previous.applied.ids[row] if row is not None else 0
         if key in places:
             moved[index] = tracks.xyxy_px[places[key]] / scale
-        elif key and len(tracks):  # without any track left, time has passed, not the objects
+        elif key and len(tracks):  # without any track, too much time has passed to know
             gone[index] = True
     return _arranged(pieces, tail, printed, moved, gone)
 
@@ -78,7 +78,7 @@ def _scale_and_rows(
 def _arranged(
     pieces: list[Piece], tail: str, printed: FloatArray, moved: FloatArray, gone: NDArray[np.bool_]
 ) -> Hint | None:
-    """Put the objects that are left into the order that the model will probably name them in."""
+    """Put the remaining objects into the order in which the model will probably list them."""
     order = [index for index in range(len(pieces)) if not gone[index]]
     if not order:
         return Hint("[]", np.zeros((0, 4)))
@@ -94,6 +94,6 @@ def _arranged(
         for place, index in enumerate(order)
     ]
     text = join_answer(arranged, tail)
-    if len(split_answer(text)[0]) != len(order):  # words so odd that they read as boxes, too
+    if len(split_answer(text)[0]) != len(order):  # a label that looks like a box
         return None
     return Hint(text, moved[order])

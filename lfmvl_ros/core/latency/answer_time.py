@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long an answer takes on this machine: learned from every answer, and told for the next.
+"""Predicts how long an answer takes on this machine, learned from every answer.
 
-Three stages, each with a cost linear in work that can be counted: looking (preprocessing and
-vision tower) in patches, reading (prefill) in prompt tokens, writing (decode) in forward passes and
-tokens. Coefficients are never negative, so more work never looks cheaper. They are fitted by
-recursive least squares with exponential forgetting (Haykin, Adaptive Filter Theory, chapter 10),
-kept in information form: without new evidence about one direction nothing winds up.
+Three stages, each with a cost linear in work that can be counted: vision (preprocessing and vision
+tower) in patches, prefill in prompt tokens, decode in forward passes and tokens. Coefficients are
+never negative, so more work is never predicted to be cheaper. They are fitted by recursive least
+squares with exponential forgetting (Haykin, Adaptive Filter Theory, chapter 10), in information
+form, which stays stable when new answers only bring evidence about some of the coefficients.
 
-Single answers that the fit can't explain count for nothing; once several in a row are off to the
-same side, the machine has changed (a Jetson that throttles) and all coefficients are scaled at
-once, which keeps what is known about their proportions.
+Single outliers are ignored. Several in a row, all slower or all faster, mean that the machine has
+changed (a Jetson that throttles): then all coefficients are scaled at once, which keeps their
+proportions.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from dataclasses import dataclass, field, replace
 
 from lfmvl_ros.core.reply import StageTimes
 
-_MEMORY = 0.95  # weight of an answer against the one after it
-_ODD_RATIO = 1.5  # an answer this far off what was expected is odd
-_ODD_IN_A_ROW = 3  # as many mean that the machine has changed
-_STAGE_RATIO = 2.0  # one stage of an ordinary answer counts as this far off at most
+_MEMORY = 0.95  # weight of an answer relative to the next one
+_ODD_RATIO = 1.5  # an answer that is off the prediction by this factor is an outlier
+_ODD_IN_A_ROW = 3  # this many outliers mean that the machine has changed
+_STAGE_RATIO = 2.0  # limit for one stage of an ordinary answer
 _MOST_CHANGE = 100.0
 _SHORTEST_S = 1e-5
-# How strongly the fixed part of a cost is drawn to zero. Where all answers cost the same work it
-# decides, and more work is then expected to cost in proportion: too much rather than too little.
+# Regularisation of the fixed part of a cost towards zero. While all answers took the same work, it
+# alone decides: time is then assumed proportional to work, which is too long rather than too short.
 _FIXED_PART_DRAWN = 0.02
 
 
 @dataclass(frozen=True)
 class ImageWork:
-    """What looking at an image, or a batch of them, and reading its prompt takes.
+    """Work of vision and prefill for an image, or for a batch of them.
 
     Attributes:
-        patches: patches the vision tower computes on, its padding included; >= 0.
+        patches: patches of the vision tower, padding included; >= 0.
         prompt_tokens: image tokens, their markers and text, padding included; >= 0.
     """
 
@@ -49,11 +49,11 @@ class ImageWork:
 
 @dataclass(frozen=True)
 class AnswerWork:
-    """What writing an answer, or those of a batch, took.
+    """Work of decoding an answer, or those of a batch.
 
     Attributes:
-        forwards: passes through the language tower, the prompt's not counted; >= 0.
-        tokens: tokens written, of the whole batch; >= 0.
+        forwards: forward passes of the language model, without that of the prompt; >= 0.
+        tokens: generated tokens of the whole batch; >= 0.
     """
 
     forwards: int
@@ -90,7 +90,7 @@ class LinearCost:
     vy: float = 0.0
 
     def learned(self, u: float, v: float, seconds: float) -> LinearCost:
-        """Return the cost with one observation more, ``seconds`` >= 0."""
+        """Return the cost after one more observation, ``seconds`` >= 0."""
         scale = max(self.seconds(u, v) or seconds, _SHORTEST_S)
         u, v, y = u / scale, v / scale, seconds / scale
         return LinearCost(
@@ -121,8 +121,8 @@ class LinearCost:
             b = (self.vy * uu - self.uy * self.uv) / determinant
             if a >= 0 and b >= 0:
                 return a, b
-        # On an edge: the one that explains more. With one of them zero the errors' sum falls by
-        # the square of the other's product with y, over its own square.
+        # Otherwise one of them is zero: the one that explains less. With one zero, the squared
+        # error falls by the square of the other's product with y, over its own square.
         alone_u = self.uy**2 / uu if uu else 0.0
         alone_v = self.vy**2 / self.vv if self.vv else 0.0
         if alone_v >= alone_u:
@@ -130,80 +130,80 @@ class LinearCost:
         return self.uy / uu, 0.0
 
     def seconds(self, u: float, v: float) -> float:
-        """Return what work ``(u, v)`` is expected to take; 0 before the first observation."""
+        """Return the predicted time of work ``(u, v)``; 0 before the first observation."""
         a, b = self.coefficients()
         return a * u + b * v
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Model and device, as far as their speed goes.
+    """The speed of a model on a device.
 
     Attributes:
-        look, read, write: cost of each stage.
-        answers: how many have been learned from.
-        since: number of the first answer that tells about the machine as it is now.
-        odd: stage ratios, actual to expected, of the newest answers if those were all odd and off
-            to the same side.
-        slower: to which side.
+        vision, prefill, decode: cost of each stage.
+        answers: number of answers learned from.
+        since: number of the first answer since the machine last changed.
+        odd: stage ratios, actual to predicted, of the newest answers if those were all outliers in
+            the same direction.
+        slower: whether that direction is slower.
     """
 
-    look: LinearCost = field(default_factory=LinearCost)
-    read: LinearCost = field(default_factory=LinearCost)
-    write: LinearCost = field(default_factory=LinearCost)
+    vision: LinearCost = field(default_factory=LinearCost)
+    prefill: LinearCost = field(default_factory=LinearCost)
+    decode: LinearCost = field(default_factory=LinearCost)
     answers: int = 0
     since: int = 1
     odd: tuple[tuple[float, float, float], ...] = ()
     slower: bool = False
 
     def image_s(self, image: ImageWork) -> float:
-        """Return the seconds that looking at an image and reading its prompt should take."""
-        return self.look.seconds(*_look(image)) + self.read.seconds(*_read(image))
+        """Return the predicted seconds of vision and prefill."""
+        return self.vision.seconds(*_vision(image)) + self.prefill.seconds(*_prefill(image))
 
     def answer_s(self, answer: AnswerWork) -> float:
-        """Return the seconds that writing an answer should take."""
-        return self.write.seconds(*_write(answer))
+        """Return the predicted seconds of decoding an answer."""
+        return self.decode.seconds(*_decode(answer))
 
     def learned(self, image: ImageWork, answer: AnswerWork, times: StageTimes) -> Machine:
-        """Return the machine with one answer more, whose number is then ``answers``."""
-        works = (_look(image), _read(image), _write(answer))
+        """Return the machine after one more answer, whose number is then ``answers``."""
+        works = (_vision(image), _prefill(image), _decode(answer))
         actual = (times.preprocess_s + times.vision_s, times.prefill_s, times.decode_s)
-        costs = (self.look, self.read, self.write)
+        costs = (self.vision, self.prefill, self.decode)
         expected = [cost.seconds(*work) for cost, work in zip(costs, works, strict=True)]
         number = self.answers + 1
         ratio = _ratio(sum(actual), sum(expected)) if self.answers else 1.0
         if 1 / _ODD_RATIO <= ratio <= _ODD_RATIO:
-            look, read, write = (
+            vision, prefill, decode = (
                 cost.learned(*work, _within(seconds, usual))
                 for cost, work, seconds, usual in zip(costs, works, actual, expected, strict=True)
             )
-            return Machine(look, read, write, number, self.since)
+            return Machine(vision, prefill, decode, number, self.since)
         slower = ratio > 1
         ratios = tuple(_ratio(now, usual) for now, usual in zip(actual, expected, strict=True))
         before = self.odd if slower == self.slower else ()
         odd = (*before, (ratios[0], ratios[1], ratios[2]))
-        # Nothing makes an answer much faster than the machine is, but loading and warming up make
-        # the first much slower.
+        # Answers are never much faster than the machine allows, but loading and warming up make the
+        # first ones much slower.
         warmed_up = not slower and self.answers < _ODD_IN_A_ROW
         if len(odd) < _ODD_IN_A_ROW and not warmed_up:
             return replace(self, answers=number, odd=odd, slower=slower)
-        look, read, write = (
+        vision, prefill, decode = (
             cost.scaled(min(max(_median(column), 1 / _MOST_CHANGE), _MOST_CHANGE))
             for cost, column in zip(costs, zip(*odd, strict=True), strict=True)
         )
-        return Machine(look, read, write, number, since=number + 1 - len(odd))
+        return Machine(vision, prefill, decode, number, since=number + 1 - len(odd))
 
 
-def _look(image: ImageWork) -> tuple[float, float]:
+def _vision(image: ImageWork) -> tuple[float, float]:
     return 1.0, image.patches / 1024
 
 
-def _read(image: ImageWork) -> tuple[float, float]:
+def _prefill(image: ImageWork) -> tuple[float, float]:
     return 1.0, image.prompt_tokens / 256
 
 
-def _write(answer: AnswerWork) -> tuple[float, float]:
-    # Passes last: where tokens and passes always go together it is passes that cost.
+def _decode(answer: AnswerWork) -> tuple[float, float]:
+    # Passes last: if tokens and passes are always proportional, passes get the cost.
     return answer.tokens / 100, answer.forwards / 10
 
 
@@ -212,7 +212,7 @@ def _ratio(actual: float, expected: float) -> float:
 
 
 def _within(seconds: float, usual: float) -> float:
-    """Return the seconds, drawn near to what is usual where they are far off."""
+    """Return the seconds, limited to a range around the predicted ones."""
     if usual < _SHORTEST_S:
         return seconds
     return min(max(seconds, usual / _STAGE_RATIO), usual * _STAGE_RATIO)

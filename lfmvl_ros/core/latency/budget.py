@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A target for the time of an answer -> the image tokens and tiles that it leaves room for.
+"""Chooses image tokens and tiles so that answers meet a target latency.
 
-What looking, reading and writing cost on this machine is learned from every answer
+The cost of vision, prefill and decoding on this machine is learned from every answer
 (:mod:`lfmvl_ros.core.latency.answer_time`). The next image gets the most image tokens with which
-four answers in five are expected within the target: between the checkpoint's fewest and the user's
-own settings, which are never exceeded.
+80 % of the answers are predicted to meet the target. The checkpoint's fewest tokens and the user's
+own settings are the limits.
 
-The way goes up from the cheapest, to at most twice the work of what has been measured, and only
-where the measurements say that it fits; the way down may be any length. A change has to be called
-for by several answers in a row, and a step up that had to be taken back makes the next one wait
-longer. So noise moves nothing, or ever more seldom.
+It starts with the fewest tokens. A step up is at most to twice the work measured so far, and only
+where the prediction fits; a step down may be of any size. A change needs several answers in a row
+that require it, and a step up that had to be reverted makes the next one wait longer, so that noise
+does not make the choice alternate.
 """
 
 from __future__ import annotations
@@ -25,36 +25,36 @@ from lfmvl_ros.core.latency.forecast import Forecast, PastAnswer
 from lfmvl_ros.core.latency.ladder import Rung, Sizes, ladder
 from lfmvl_ros.core.reply import FinishReason, Reply
 
-_RECENT = 24  # answers that the spread is taken from
+_RECENT = 24  # answers from which the percentile is computed
 _UP_AFTER, _DOWN_AFTER = 3, 2  # answers in a row
-_LEAST_GAIN = 1.1  # tokens after a step up to tokens before
-_GROWTH = 2.0  # work after a step up to work measured
+_LEAST_GAIN = 1.1  # tokens after a step up, relative to before
+_GROWTH = 2.0  # work after a step up, relative to the most work measured
 _MOST_CAUTION = 5
-_UNDO_WINDOW = 4  # times _calls_needed answers: a step down so soon after one up undoes it
+_UNDO_WINDOW = 4  # times _calls_needed answers: a step down within this reverts the step up
 
 
 class Because(str, Enum):
     """Why a choice is what it is."""
 
     UNMEASURED = "unmeasured"
-    """No answer yet whose time is known: the cheapest, or what it was before the words changed."""
+    """No answer has been timed yet: the cheapest choice, or the one before the query changed."""
     FITS = "fits"
-    """The most that is expected within the target, or on the way there."""
+    """The most that is predicted to meet the target, or on the way there."""
     ALL = "all"
-    """The user's own settings are expected within the target."""
+    """The user's own settings are predicted to meet the target."""
     CHEAPEST = "cheapest"
-    """Even the cheapest is expected to take longer than the target."""
+    """Even the cheapest choice is predicted to take longer than the target."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the next image is asked with, and why.
+    """The choice for the next image, and why.
 
     Attributes:
         rung: the choice.
-        target_s: what the user wants an answer to take at most.
-        expected_s: what half of the answers are expected to stay below; None when unmeasured.
-        likely_s: what four in five are; None when unmeasured.
+        target_s: longest time that an answer should take.
+        expected_s: predicted median; None when unmeasured.
+        likely_s: predicted 80th percentile; None when unmeasured.
         because: why.
     """
 
@@ -82,18 +82,18 @@ def _ms(seconds: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class Stream:
-    """What is remembered of one camera, or of cameras that are asked about together.
+    """What is known about the answers of one camera, or of cameras in one batch.
 
     Attributes:
-        recent: newest answers to the present words, oldest first.
+        recent: newest answers to the present query, oldest first.
         tokens: image tokens last chosen; None before the first choice.
         target_s: the target they were chosen for.
         judged: number of the newest answer that has been counted for or against a change.
-        calls: answers in a row that called for more (> 0) or fewer (< 0) tokens.
-        settled: the way up from the cheapest is over.
-        caution: each doubles the answers that have to call for more.
-        raised: number of the answer behind which the last step up was taken, 0 for none.
-        ceiling: image tokens never to be exceeded again; None for no such limit.
+        calls: answers in a row that required more (> 0) or fewer (< 0) tokens.
+        settled: the first way up from the cheapest choice has ended.
+        caution: each one doubles the number of answers that a step up needs.
+        raised: number of the answer after which the last step up was taken, 0 for none.
+        ceiling: image tokens never to be exceeded again, after memory ran out; None for no limit.
     """
 
     recent: tuple[PastAnswer, ...] = ()
@@ -107,30 +107,30 @@ class Stream:
     ceiling: int | None = None
 
     def learned(self, seen: PastAnswer) -> Stream:
-        """Return the stream with one answer more."""
+        """Return the stream after one more answer."""
         return replace(self, recent=(*self.recent, seen)[-_RECENT:])
 
-    def asked_otherwise(self) -> Stream:
-        """Return the stream for other words: how long answers are is forgotten."""
+    def with_other_query(self) -> Stream:
+        """Return the stream for another query: the length of answers is learned again."""
         return replace(self, recent=(), calls=0)
 
 
 def choose(
     machine: Machine, stream: Stream, rungs: tuple[Rung, ...], target_s: float
 ) -> tuple[Stream, Choice]:
-    """Choose for the next image of a stream. A tighter target never gets more tokens.
+    """Choose for the next image of a stream. A lower target never gets more tokens.
 
     Args:
-        machine: what has been learned about its speed.
-        stream: what has been learned about its answers, and chosen so far.
+        machine: the learned speed.
+        stream: the answers and choices so far.
         rungs: of :func:`lfmvl_ros.core.latency.ladder.ladder`.
         target_s: > 0.
 
     Returns:
-        The stream to go on with, and the choice.
+        The stream to continue with, and the choice.
 
     Raises:
-        ValueError: the target is no time.
+        ValueError: the target is not a time above 0.
     """
     if not (math.isfinite(target_s) and target_s > 0):
         raise ValueError(f"a target is a time > 0 s, got {target_s}; 0 turns the budget off")
@@ -154,7 +154,7 @@ def choose(
 
 
 def _place(rungs: tuple[Rung, ...], tokens: int | None) -> int:
-    """The rung nearest below what was chosen last, which may have been from other rungs."""
+    """The largest rung that has at most the tokens chosen last, maybe for another image size."""
     if tokens is None:
         return 0
     return max(0, sum(rung.tokens <= tokens for rung in rungs) - 1)
@@ -182,7 +182,7 @@ def _step(
 def _wanted(
     forecast: Forecast, stream: Stream, rungs: tuple[Rung, ...], now: int, target_s: float
 ) -> int:
-    """The rung that the newest measurements call for; ``now`` when it is good enough."""
+    """The rung that the newest measurements require; ``now`` while it is good enough."""
     band = forecast.band(rungs[now])
     if forecast.seconds(rungs[now]) > target_s * (1 + band):
         return max(0, forecast.highest(rungs, target_s))
@@ -191,12 +191,27 @@ def _wanted(
     last = len(rungs) - 1
     enough = _LEAST_GAIN * rungs[now].tokens
     first = next((place for place, rung in enumerate(rungs) if rung.tokens >= enough), last)
-    best = min(forecast.highest(rungs, target_s * (1 - band)), max(first, reach))
-    return best if best >= first and best > now else now
+    room_s = target_s * (1 - band)
+    best = min(forecast.highest(rungs, room_s), max(first, reach))
+    if best >= first and best > now:
+        return best
+    return first if _worth_a_try(forecast, stream, rungs[now], rungs[first], room_s) else now
+
+
+def _worth_a_try(forecast: Forecast, stream: Stream, now: Rung, more: Rung, room_s: float) -> bool:
+    """Whether to measure ``more`` once, although it is not predicted to fit.
+
+    While a stream has only used one size of image, all of its cost is assumed to grow with the
+    size, so ``more`` is predicted too slow where part of the cost is fixed. The truth lies between
+    that and what the present size takes; the middle of the two decides.
+    """
+    if stream.raised or len(forecast) < _UP_AFTER:
+        return False
+    return (forecast.seconds(now) + forecast.seconds(more)) / 2 <= room_s
 
 
 def _counted(stream: Stream, direction: int, *, sure: bool) -> Stream:
-    """Count what the newest answer calls for."""
+    """Count the direction that the newest answer requires."""
     newest = stream.recent[-1].number
     sign = (direction > 0) - (direction < 0)
     calls = stream.calls + sign if stream.calls * sign > 0 else sign
@@ -207,12 +222,12 @@ def _counted(stream: Stream, direction: int, *, sure: bool) -> Stream:
 
 
 def _calls_needed(stream: Stream) -> int:
-    """How many answers in a row have to call for more."""
+    """How many answers in a row must require more tokens before a step up."""
     return int(_UP_AFTER * 2**stream.caution)
 
 
 def _moved(stream: Stream, *, up: bool, asked_for: bool) -> Stream:
-    """Note a step; one down soon after one up takes that back, unless the user asked for it."""
+    """Record a step. One down soon after one up reverts it, unless the target was lowered."""
     newest = stream.recent[-1].number
     if up:
         return replace(stream, calls=0, raised=newest)
@@ -222,7 +237,7 @@ def _moved(stream: Stream, *, up: bool, asked_for: bool) -> Stream:
 
 
 class LatencyBudget:
-    """Keeps what has been learned about a loaded model, for all its cameras. One thread uses it."""
+    """Chooses image tokens for all cameras of a loaded model. Used by one thread."""
 
     _MOST_STREAMS = 32
 
@@ -242,35 +257,35 @@ class LatencyBudget:
         words: Hashable = None,
         prompt_text_tokens: int = 0,
     ) -> Choice:
-        """Choose what the next images of a camera are asked with.
+        """Choose the image tokens of the next images of a camera.
 
         Args:
-            name: of the camera, or of the cameras that are asked about together.
+            name: of the camera, or of the cameras in one batch.
             sizes: (width, height) of the images, pixels.
             rules: the user's own settings, with the checkpoint's where the user has none.
-            target_s: what an answer may take, > 0.
-            subject: names model and device; all that was learned is forgotten when it changes.
-            words: the question; when it changes, only how long answers are is forgotten.
-            prompt_text_tokens: about how long a prompt is without its image.
+            target_s: longest time that an answer should take, > 0.
+            subject: names model and device; when it changes, everything is learned again.
+            words: the query; when it changes, only the length of answers is learned again.
+            prompt_text_tokens: approximate length of a prompt without its image.
         """
         if subject != self._subject:
             self.machine, self._streams, self._subject = Machine(), {}, subject
         before, stream = self._streams.pop(name, (words, Stream()))
         if before != words:
-            stream = stream.asked_otherwise()
+            stream = stream.with_other_query()
         rungs = ladder(sizes, rules, prompt_text_tokens)
         stream, choice = choose(self.machine, stream, rungs, target_s)
         self._streams[name] = (words, stream)
-        while len(self._streams) > self._MOST_STREAMS:  # the one not asked about for longest
+        while len(self._streams) > self._MOST_STREAMS:  # the one that was not used for longest
             del self._streams[next(iter(self._streams))]
         return choice
 
     def learn(self, name: str, choice: Choice, replies: Sequence[Reply]) -> None:
-        """Learn from the answers to images asked about at once, as ``choice`` had it.
+        """Learn from the answers of one batch that used ``choice``.
 
-        Nothing is learned from a failure. A model that had to make do with fewer image tokens than
-        chosen, as memory ran out, is not asked for as many again. When time ran out before the
-        first word, half the tokens are chosen next.
+        Nothing is learned from a failure. If memory ran out and the model used fewer image tokens
+        than chosen, these become the limit. If the deadline came before the first token, half the
+        tokens are chosen next.
         """
         if name not in self._streams or not replies:
             return

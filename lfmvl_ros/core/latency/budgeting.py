@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The latency budget between settings and model: what a request's images may cost."""
+"""Connects the latency budget with settings and model: the image tokens of a request."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def choose_for(
     frames: Sequence[Frame],
     prompt: Prompt,
 ) -> tuple[ImageSettings, Choice | None]:
-    """Choose what the images may cost, if there is a target and the model says what they do.
+    """Choose the image tokens, if there is a target and the model knows how many images take.
 
     Returns:
-        What to ask with, and the choice; the user's own settings and None where there is none.
+        The image settings to use, and the choice: the user's own and None without one.
     """
     target_s = settings.image.target_latency_ms / 1e3
     if not target_s:
         return settings.image, None
     try:
         rules = model.image_rules(settings.image)
-    except Exception:  # the model can still be asked, and says better what is wrong
-        _log.exception("the latency budget is off: the model does not say what images cost")
+    except Exception:  # the request itself reports better what is wrong
+        _log.exception("no latency budget: the model can't count image tokens")
         return settings.image, None
     if rules is None:
         return settings.image, None
@@ -54,16 +54,16 @@ def choose_for(
 
 
 def asked_together(frames: Sequence[Frame]) -> str:
-    """Return the name that answers to these frames are remembered by.
+    """Return the name of the stream that these frames belong to.
 
-    A camera asked about alone has its own. Batches of a size go together, as their cameras change
-    from call to call and each would start from the cheapest.
+    A single camera has its own. Batches of equal size share one: their cameras change from call to
+    call, and each combination would start from the cheapest choice.
     """
     return frames[0].camera if len(frames) == 1 else f"{len(frames)} together"
 
 
 def as_image_settings(wanted: ImageSettings, rules: ImageTokenSettings) -> ImageSettings:
-    """Return the settings that make a backend use exactly these rules."""
+    """Return image settings with which a backend uses exactly these rules."""
     return replace(
         wanted,
         min_tokens=min(rules.min_tokens, _MOST_TOKENS),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the next answers will take: the spread of recent ones, had their images cost this much."""
+"""Predicts the times of the next answers: recent ones, recomputed with other image tokens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lfmvl_ros.core.latency.answer_time import AnswerWork, ImageWork, Machine
 from lfmvl_ros.core.latency.ladder import Rung
 
 SHARE_WITHIN = 0.8
-"""Of the answers: as many are to stay within a target."""
+"""Share of the answers that should meet the target."""
 _LEAST_BAND, _MOST_BAND, _BAND_OF_SPREAD = 0.05, 0.2, 0.35
 
 
@@ -25,41 +25,41 @@ class PastAnswer:
 
 
 class Forecast:
-    """What answers take with each rung, from the machine and the stream's recent answers.
+    """Predicts the time of answers with each rung, from the stream's recent answers.
 
-    Each recent answer is taken once more: the image's part as the rung makes it, the answer's
-    part as it was, and off from what is expected by the same factor as it was.
+    Each recent answer is computed again: with the image cost of the rung, its own decoding cost,
+    and the factor by which it differed from its prediction.
     """
 
     def __init__(self, machine: Machine, recent: tuple[PastAnswer, ...]) -> None:
         self._machine = machine
-        self._written: list[tuple[float, float]] = []
+        self._past: list[tuple[float, float]] = []
         for seen in recent:
             if seen.number >= machine.since:
-                write_s = machine.answer_s(seen.answer)
-                usual_s = machine.image_s(seen.image) + write_s
-                self._written.append((write_s, seen.total_s / max(usual_s, 1e-9)))
+                decode_s = machine.answer_s(seen.answer)
+                usual_s = machine.image_s(seen.image) + decode_s
+                self._past.append((decode_s, seen.total_s / max(usual_s, 1e-9)))
 
     def __len__(self) -> int:
-        return len(self._written)
+        return len(self._past)
 
     def seconds(self, rung: Rung, share: float = SHARE_WITHIN) -> float:
-        """Return what this share of the answers is expected to take at most.
+        """Return the time within which this share of the answers is predicted to end.
 
-        Of two or more answers the slowest never decides.
+        Of two or more answers, the slowest is never used.
         """
         image_s = self._machine.image_s(rung.work)
-        taken = sorted((image_s + write_s) * factor for write_s, factor in self._written)
+        taken = sorted((image_s + decode_s) * factor for decode_s, factor in self._past)
         return taken[math.floor(share * (len(taken) - 1))]
 
     def band(self, rung: Rung) -> float:
-        """Return how far from the target, relative, nothing is called for."""
+        """Return the relative distance from the target within which nothing changes."""
         half = self.seconds(rung, 0.5)
         spread = self.seconds(rung) / half - 1 if half > 0 else 0.0
         return min(max(_BAND_OF_SPREAD * spread, _LEAST_BAND), _MOST_BAND)
 
     def highest(self, rungs: tuple[Rung, ...], target_s: float) -> int:
-        """Return the index of the last rung that is expected within the target, -1 for none."""
+        """Return the index of the last rung that is predicted to meet the target, -1 for none."""
         low, high = 0, len(rungs)
         while low < high:
             middle = (low + high) // 2

@@ -10,7 +10,7 @@ from lfmvl_ros.core.image_tokens import ImageTokenCount, ImageTokenSettings, cou
 from lfmvl_ros.core.latency.answer_time import ImageWork
 
 Sizes = tuple[tuple[int, int], ...]
-"""(width, height) of each image asked about at once, pixels."""
+"""(width, height) of each image of a batch, pixels."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Rung:
     """One possible choice for an image, or for all images of a batch.
 
     Attributes:
-        settings: the token rules to ask with.
+        settings: the token rules.
         tokens: image tokens of all images then, markers not counted.
         tiles: most tiles of one of the images, 1 when none is cut.
-        work: what looking and reading take.
+        work: of vision and prefill.
     """
 
     settings: ImageTokenSettings

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a model's reply to what it means: the whole of parsing, in order."""
+"""Parses a reply into a Grounding: all steps of parsing, in order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
 
 MAX_OBJECTS = 300
-"""More objects than this in one answer are a model that got stuck."""
+"""An answer with more objects than this comes from a model that is stuck."""
 REPEATED_IOU = 0.95
 """Boxes of one label that overlap this much are one object, named twice."""
 MAX_PHRASES = 50
@@ -51,18 +51,18 @@ def parse_reply(
     settings: ParsingSettings = _KEEP_ALL,
     coordinates: CoordinateScale | None = None,
 ) -> Grounding:
-    """Return what a reply says about the frame it was asked about.
+    """Parse a reply about a frame.
 
-    Never raises on what a model writes, and takes time linear in its length. Everything mended
-    stands in ``repairs``, everything that could not be kept in ``rejected``.
+    Never raises because of what a model generated, and takes time linear in its length. ``repairs``
+    lists everything that was repaired, ``rejected`` everything that could not be used.
 
     Args:
-        reply: the model's words.
-        frame: the frame they are about; the boxes come in its pixels.
-        prompt: what the model was asked; it names the query and the decimals to expect.
-        settings: what is kept; the defaults keep everything.
-        coordinates: the unit of this model's coordinates, which learns from the answer; None
-            takes what the prompt states, or decides from this answer alone.
+        reply: the model's answer.
+        frame: the frame that it is about; boxes are in its pixels.
+        prompt: of the request; it has the query and the number of decimals to expect.
+        settings: which objects are kept; the defaults keep all.
+        coordinates: the scale of this model's coordinates, which learns from the answer; None uses
+            the one that the prompt states, or decides from this answer only.
     """
     if coordinates is None and prompt.scale:
         coordinates = CoordinateScale(prompt.scale)
@@ -87,7 +87,7 @@ def parse_reply(
 
 @dataclass(frozen=True)
 class _Candidate:
-    """An object with a sound box: row ``row`` of the placed boxes."""
+    """An object with a valid box: row ``row`` of the placed boxes."""
 
     row: int
     name: str
@@ -96,7 +96,7 @@ class _Candidate:
 
 
 class _Answer:
-    """Works through one reply; afterwards its attributes are those of the Grounding."""
+    """Parses one reply; afterwards its attributes are those of the Grounding."""
 
     def __init__(
         self,
@@ -164,7 +164,7 @@ class _Answer:
     def _without_duplicates(
         self, candidates: list[_Candidate], placed: PlacedBoxes
     ) -> list[_Candidate]:
-        """Drop what repeats an object, and what goes on without end."""
+        """Drop repeated objects, and those beyond the limit."""
         seen: set[tuple[str, bytes]] = set()
         unique = []
         for item in candidates:
@@ -187,7 +187,7 @@ class _Answer:
         return [capped[i] for i in kept]
 
     def _wanted(self, items: list[_Candidate], confidence: Confidence) -> list[_Candidate]:
-        """Drop what the user's settings do not want."""
+        """Drop objects that the settings exclude."""
         wanted = []
         for item in items:
             score = float(confidence.scores[item.row])
@@ -213,7 +213,7 @@ class _Answer:
     def _outcome(self, document: Document, found: Found, understood: int, query: Query) -> Outcome:
         if not understood or (self.defects and not len(self.detections)):
             return self._outcome_of_nothing(document, found, query)
-        # A list that is closed is whole, even if the model was stopped right behind it.
+        # A closed list is complete, even if the model was stopped right after it.
         unfinished = self.reply.finish in _UNFINISHED and not found.is_list
         if found.lost or document.cut or unfinished:
             lost = "; an unfinished object was dropped" if found.lost else ""

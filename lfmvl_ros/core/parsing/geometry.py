@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From four printed numbers to a box in pixels, with the uncertainty that the printing brings.
+"""Converts four printed numbers to a box in pixels, with the uncertainty due to rounding.
 
-The unit is that of the whole answer; :mod:`lfmvl_ros.core.parsing.scales` decides it.
+The scale is that of the whole answer; :mod:`lfmvl_ros.core.parsing.scales` decides it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from lfmvl_ros.core.parsing.scales import UNIT, CoordinateScale, Decision, Scale
 from lfmvl_ros.core.parsing.values import CXCYWH, XYWH, RawBox
 
 OUTSIDE_TOLERANCE = 0.25
-"""A side may lie this share of the image outside it and is clipped; beyond, the box is wrong."""
+"""A side outside the image by up to this share of it is clipped; further out, the box is wrong."""
 SIGMA_FLOOR_PX = 0.5
-"""No model places a side better than this; keeps a tracker from trusting a box without limit."""
+"""Lower limit of the standard deviation of a side, so that no box is trusted without limit."""
 _MAX_TOKEN_SIGMA = 0.1
 
 # Rows: x1, y1, x2, y2; columns: the four printed numbers.
@@ -38,10 +38,10 @@ class PlacedBoxes:
     Attributes:
         xyxy_px: ``(N, 4)``; only rows with an empty ``problems`` entry are boxes.
         sigma_px: ``(N, 4)`` standard deviation of each side.
-        problems: per box why it can't be kept, or "".
-        repairs: per box what was mended.
-        scale: the unit they were read in.
-        remark: what a user should know about the unit, "" for nothing.
+        problems: per box why it can't be used, or "".
+        repairs: per box what was repaired.
+        scale: the recognised scale.
+        remark: what a user should know about the scale, "" for nothing.
     """
 
     xyxy_px: FloatArray

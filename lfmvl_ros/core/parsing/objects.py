@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the objects in what the scanner read, whatever the keys and however they are nested."""
+"""Finds the objects in scanned values, with any keys and any nesting."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.safe_text import safe_text
 
 _MAX_CAPTION = 1000
-_MAX_LOOSE = 8  # words outside any object that are looked at; more are no "nothing there"
+_MAX_LOOSE = 8  # most words outside objects that can mean "nothing there"
 
 
 @dataclass(frozen=True)
 class Label:
-    """A label as written, and where; ``span`` is None when it was taken from elsewhere."""
+    """A label as generated, with its position; ``span`` is None if it comes from the query."""
 
     text: str
     span: Span | None = None
@@ -51,20 +51,20 @@ class RawObject:
 
     @property
     def name(self) -> str:
-        """How messages call it: ``object 2 ('person')``."""
+        """Its name in messages: ``object 2 ('person')``."""
         return f"object {self.index} ({self.label.text!r})"
 
 
 @dataclass
 class Found:
-    """Everything an answer holds.
+    """All objects of an answer.
 
     Attributes:
         objects: label and box complete.
-        rejected: a phrase for each object that can't be kept.
-        lost: objects that the end of the text cut off.
-        says_empty: it holds a list without anything in it, or null, or a word for nothing.
-        is_list: the last value with objects is a list, or an object around one, closed: complete.
+        rejected: a phrase for each object that can't be used.
+        lost: number of objects cut off by the end of the text.
+        says_empty: the answer has an empty list, or null, or a word for nothing.
+        is_list: the last value with objects is a closed list, or an object around one.
         caption: the model's description of the scene.
     """
 
@@ -100,13 +100,13 @@ class _Finder:
         return self.found
 
     def _is_single(self, value: Container) -> bool:
-        """One object or box by itself, which another could follow."""
+        """One object or box outside a list, which another could follow."""
         if value.kind == "[":
             return looks_like_numbers(self.document, value) or self._is_corner_pair(value)
         return any(f.box_key is not None or f.has_sides for f in fields_of(self.document, value))
 
     def _walk(self, node: Node, hint: Label | None, gate: Span) -> None:
-        """Look at one value. Recursion is bounded: the scanner limits the depth."""
+        """Process one value. Recursion is bounded, since the scanner limits the depth."""
         if isinstance(node, Scalar):
             self._loose_scalar(node)
         elif node.kind == "{":
@@ -172,12 +172,12 @@ class _Finder:
         gate: Span,
         previous: Label | None,
     ) -> Label | None:
-        """Read one object; ``previous`` is the label of the one it shares its brackets with."""
+        """Process one object; ``previous`` is the label of another one in the same brackets."""
         written = fields.label
         label = self._label(written) or previous or hint
         cut_label = written is not None and not written.terminated
         if label is None and written is None and node.open_at_end:
-            cut_label = True  # It may have stood behind the end.
+            cut_label = True  # It may have been in the part that was cut off.
         box_key = fields.box_key
         if box_key is None and not fields.has_sides:
             self._nested(fields, node, label)
@@ -226,7 +226,7 @@ class _Finder:
         if node.kind == "word" and text.casefold() in ("null", "none"):
             return None
         cleaned = safe_text(self.document.string(node))
-        end = node.end + (node.kind == "string")  # that it ends here is a part of what it says
+        end = node.end + (node.kind == "string")  # the closing bracket is part of the object
         return Label(cleaned, (node.start, end)) if cleaned else None
 
     def _leaf(self, label: Label | None, box: Node, layout: str, gate: Span) -> None:

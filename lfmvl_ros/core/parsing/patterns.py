@@ -31,7 +31,7 @@ CLOSERS = {
     '\\"': re.compile(r'\\"'),
     "\\'": re.compile(r"\\'"),
 }
-# A quote ends a string only where the text can go on after a string; else it belongs to it
+# A quote ends a string only where the text can continue after a string; else it belongs to it
 # ("19" rack", 'worker's helmet').
 AFTER_STRING = re.compile(r"""\s*(?:[,:\]})"'“‘\\]|```|\Z)""")
 INNER_QUOTE = re.compile("[\"'“”‘’]")

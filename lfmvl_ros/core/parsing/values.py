@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boxes as models write them, in whatever shape, turned into four numbers and their layout."""
+"""Converts boxes in any form that models generate into four numbers and their layout."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ class Number:
 
 @dataclass(frozen=True)
 class RawBox:
-    """Four finite numbers in the order of ``layout``, in whatever unit the model used."""
+    """Four finite numbers in the order of ``layout``, in the model's unit."""
 
     numbers: tuple[Number, Number, Number, Number]
     layout: str = XYXY
 
 
 class NoBoxError(Exception):
-    """A value is no box. ``cut`` is True where the end of the text is the cause."""
+    """A value is not a box. ``cut`` is True if it was cut off by the end of the text."""
 
     def __init__(self, reason: str, *, cut: bool = False) -> None:
         super().__init__(reason)
@@ -63,7 +63,7 @@ class NoBoxError(Exception):
 
 
 def fold_key(text: str) -> str:
-    """Return a key as it is compared.
+    """Return a key in the form in which keys are compared.
 
     >>> fold_key(" Bounding-Box_2D ")
     'boundingbox2d'
@@ -72,7 +72,7 @@ def fold_key(text: str) -> str:
 
 
 def read_boxes(document: Document, node: Node, layout: str = XYXY) -> list[RawBox]:
-    """Return the boxes that a value holds, at least one.
+    """Return the boxes in a value, at least one.
 
     Understands ``[a, b, c, d]``, ``[[x, y], [x, y]]``, polygons of such points, ``{"x": ..}``
     points, objects with named sides, lists of all these, and the same written as a string.
@@ -116,7 +116,7 @@ def box_from_sides(document: Document, fields: dict[str, Node]) -> RawBox:
     """Return the box whose sides are named by the keys (folded) of ``fields``.
 
     Raises:
-        NoBoxError: no known set of names, or a side is no number.
+        NoBoxError: the names are unknown, or a side is not a number.
     """
     for layout, sides in _CORNER_NAMES:
         if fields.keys() >= set(sides):

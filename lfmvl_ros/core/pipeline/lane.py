@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A camera's lane to the shared model: its newest frame, its tracker, its counters."""
+"""A lane is one camera's part of the pipeline: its newest frame, tracker and counters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class Lane:
-    """What is kept for one camera; at most one frame waits.
+    """The state of one camera; at most one frame waits.
 
     Everything but :attr:`tracker` is guarded by the lock of :class:`.lanes.Lanes`.
 
@@ -62,7 +62,7 @@ class Lane:
         Args:
             stamp_ns: of the frame.
             window_ns: how late a stamp may be without restarting time by itself.
-            verdict: on the stamp, by whoever judged it before; without it, it is judged here.
+            verdict: on the stamp, if the caller has judged it; without it, it is judged here.
 
         Returns:
             The epoch that the frame belongs to; None when it is out of order.
@@ -82,9 +82,9 @@ class Lane:
         return self.epoch if verdict.is_kept else None
 
     def hand_over(self, frame: Frame, now_ns: int, epoch: int | None) -> None:
-        """Let the newest frame wait for the model.
+        """Store the newest frame for the model.
 
-        A frame that is out of order (no epoch) does not, nor one from before time restarted.
+        Frames that are out of order (no epoch) or from before a restart of time are ignored.
         """
         if epoch != self.epoch:
             return
@@ -95,7 +95,7 @@ class Lane:
             self.waits_since_ns = now_ns
 
     def request(self, now_ns: int) -> Future[Answer]:
-        """Ask for an answer to the newest frame, whatever the trigger says."""
+        """Request an answer about the newest frame, regardless of the trigger."""
         future: Future[Answer] = Future()
         self._requests.append(future)
         if self.waits_since_ns is None:
@@ -103,14 +103,14 @@ class Lane:
         return future
 
     def refuse_requests(self, reason: str) -> None:
-        """Tell everybody who waits that there will be no answer."""
+        """Fail all waiting requests."""
         requests, self._requests = self._requests, []
         refuse(requests, reason)
 
     # -- to the model ----------------------------------------------------------------------------
 
     def is_ready(self, trigger: TriggerSettings, enabled: bool) -> bool:
-        """Say whether this camera's newest frame should be asked about now."""
+        """Return whether this camera's newest frame should go to the model now."""
         if self._requests and self.latest is not None:
             return True
         if self._waiting is None or not enabled:
@@ -118,7 +118,7 @@ class Lane:
         return is_due(trigger, self._waiting[0].stamp_ns, self._last_asked_ns)
 
     def take(self, now_ns: int) -> Job:
-        """Take what is ready: the newest frame, and everybody who asked for an answer."""
+        """Take the newest frame, and all requests that wait for an answer."""
         assert self.latest is not None
         frame, handed_over_ns = self.latest
         if self.waits_since_ns is not None:
@@ -131,7 +131,7 @@ class Lane:
     # -- answers back ----------------------------------------------------------------------------
 
     def apply(self, job: Job, grounding: Grounding, now_ns: int) -> Applied:
-        """Correct the tracks, unless time has started again since the frame was taken; count."""
+        """Correct the tracks, unless time has restarted since the frame; update the counters."""
         if job.epoch == self.epoch:
             applied = self.tracker.apply(grounding, catch_up=False)
         else:
@@ -141,7 +141,7 @@ class Lane:
         self._answered_ns = now_ns
         if applied.restarted is not None:
             self._restarts += 1
-            _log.warning("the tracker starts again: %s", applied.restarted.value)
+            _log.warning("the tracker restarts: %s", applied.restarted.value)
         if applied.ignored is not None:
             self._ignored[applied.ignored.value] += 1
         return applied
@@ -162,12 +162,12 @@ class Lane:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A frame on its way through the model, and who waits for the answer.
+    """A frame on its way through the model, with the requests that wait for its answer.
 
     Attributes:
         lane: where it comes from.
         epoch: of the lane when it was taken.
-        frame: to be asked about.
+        frame: that the model sees.
         handed_over_ns: monotonic time at which the camera's frame came.
         requests: fulfilled by the answer.
     """
@@ -181,30 +181,29 @@ class Job:
     def last_seen(self) -> tuple[Answer, Tracks] | None:
         """Return the camera's last answer and the tracks at this frame.
 
-        The tracks are where the pixels have carried them: a look-up, as the frame was observed
-        before it was handed over. It may have to wait while this camera's next frame is looked at,
-        so the pipeline's lock must not be held.
+        The frame has been observed before, so its tracks are only looked up. This may wait while
+        this camera's next frame is observed, so the pipeline's lock must not be held.
 
         Returns:
-            None before the first answer, or when time has started again since.
+            None before the first answer, or if time has restarted since.
         """
         lane, answered = self.lane, self.lane.answered
         if answered is None:
             return None
-        with lane.restarting:  # a frame from before would spoil what comes after
+        with lane.restarting:  # a frame from before a restart must not reach the new tracker
             if self.epoch != lane.epoch:
                 return None
             return answered, lane.tracker.recall(self.frame)
 
     def fulfil(self, answer: Answer) -> None:
-        """Give the answer to everybody who asked for it."""
+        """Give the answer to all requests."""
         for request in self.requests:
             if request.set_running_or_notify_cancel():
                 request.set_result(answer)
 
 
 def refuse(requests: Iterable[Future[Answer]], reason: str) -> None:
-    """Let waiting callers know why there is no answer."""
+    """Fail requests with the reason."""
     for request in requests:
         if request.set_running_or_notify_cancel():
             request.set_exception(UserError(reason))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All cameras of a pipeline: one lock, one model, and the camera that has waited longest is next.
+"""The lanes of all cameras. They share one lock and one model; the longest waiting is next.
 
 With ``n`` cameras and batches of ``b``, no camera waits for more than ``ceil(n / b)`` model calls
-beside the one under way, whatever the rates and clocks of the cameras.
+after the present one, whatever the rates and clocks of the cameras.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from lfmvl_ros.core.timeline import Verdict
 
 
 class Lanes:
-    """The lanes by camera name, each made with its camera's first frame.
+    """The lanes by camera name; each is created with its camera's first frame.
 
     Args:
         settings: of trigger and trackers; change them with :meth:`configure`.
         point_s: of each :class:`~lfmvl_ros.core.tracking.Tracker`.
 
     Attributes:
-        lock: guards all lanes except their trackers; notified when a job may be ready. A method
-            that needs it held says so; the others take it.
+        lock: guards all lanes except their trackers; notified when a job may be ready. Methods
+            that need it held say so; the others acquire it.
     """
 
     def __init__(self, settings: PerceptionSettings, *, point_s: float = 0.0) -> None:
@@ -76,7 +76,7 @@ class Lanes:
             return lane.arrive(frame.stamp_ns, window_ns, verdict)
 
     def hand_over(self, frame: Frame, now_ns: int, epoch: int | None) -> None:
-        """Let a frame that has arrived wait for the model."""
+        """Store a frame for the model."""
         with self.lock:
             self._lanes[frame.camera].hand_over(frame, now_ns, epoch)
             self.lock.notify()
@@ -111,13 +111,13 @@ class Lanes:
         return [lane.take(now_ns) for lane in lanes]
 
     def refuse_requests(self, reason: str) -> None:
-        """Tell all who wait for an answer that there will be none."""
+        """Fail all waiting requests."""
         with self.lock:
             for lane in self._lanes.values():
                 lane.refuse_requests(reason)
 
     def forget_answers(self) -> None:
-        """Expect nothing of the next answers: another model words them. The lock is held."""
+        """Forget the last answers, since another model may answer differently. The lock is held."""
         for lane in self._lanes.values():
             lane.answered = None
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames in; answers, and tracks at every frame, out.
 
-Two rates, kept apart. :meth:`Pipeline.submit` runs at camera rate in the caller's thread: it moves
-the tracks to the new frame and leaves the frame for the model. One worker thread owns the model:
-whenever it is free it asks about the newest frames, of several cameras together, and each answer
-corrects the camera's tracker at the capture time of the frame it is about.
+There are two rates. :meth:`Pipeline.submit` runs at camera rate in the caller's thread: it moves
+the tracks to the new frame and stores the frame for the model. One worker thread owns the model.
+Whenever it is free, it requests answers about the newest frames, of several cameras in one batch.
+Each answer corrects its camera's tracker at the capture time of its frame.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Pipeline:
     """Runs one model for one or several cameras.
 
     Args:
-        model: answers prompts about frames; used by the worker thread alone, not closed here.
+        model: answers prompts about frames; used only by the worker thread, not closed here.
         settings: checked when built; change them with :meth:`reconfigure`.
         on_answer: called in the worker thread for every answer, whatever its outcome. An exception
             it raises is logged and does not stop the worker.
@@ -77,7 +77,7 @@ class Pipeline:
         """Start the worker. Frames submitted before are not lost: the newest one waits.
 
         Raises:
-            RuntimeError: it runs already, or a call from before a stop has never returned.
+            RuntimeError: it runs already, or a model call from before a stop has not returned.
         """
         if self._worker is not None or self._busy_since_ns is not None:
             raise RuntimeError("the pipeline is running already, or its model has not returned")
@@ -87,7 +87,7 @@ class Pipeline:
         self._worker.start()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
-        """Stop the worker, also in the middle of an answer; False when it did not end in time."""
+        """Stop the worker, also during an answer; False if it did not end in time."""
         worker, self._worker = self._worker, None
         if worker is None:
             return True
@@ -102,7 +102,7 @@ class Pipeline:
     # -- camera side -----------------------------------------------------------------------------
 
     def submit(self, frame: Frame, verdict: Verdict | None = None) -> Tracks:
-        """Take a camera frame: return tracks at it, hand it to the model if it is the newest.
+        """Take a camera frame: return the tracks at it, store it for the model if it is the newest.
 
         One thread for each camera calls this.
 
@@ -125,7 +125,7 @@ class Pipeline:
         return _of_frame(self._lanes[frame.camera].tracker.recall(frame), frame)
 
     def set_ego_motion(self, camera: str, ego: EgoMotion | None) -> None:
-        """Use what is known of a camera's rotation; nothing before the camera's first frame."""
+        """Set a camera's measured rotation; ignored before the camera's first frame."""
         lane = self._lanes.get(camera)
         if lane is not None:
             lane.tracker.set_ego_motion(ego)
@@ -133,8 +133,8 @@ class Pipeline:
     def request_answer(self, camera: str = "") -> Future[Answer]:
         """Request an answer about the newest frame of ``camera``, also while disabled.
 
-        The next answer about the camera serves all requests that wait for it. The future is set in
-        the worker thread, so its callbacks must be quick. A cancelled request is left out.
+        The next answer about the camera fulfils all its waiting requests. The future is set in the
+        worker thread, so its callbacks must be quick. A cancelled request is skipped.
 
         Raises:
             UserError: no frame has come yet, or the pipeline isn't running. The future raises it
@@ -159,7 +159,7 @@ class Pipeline:
 
     @property
     def enabled(self) -> bool:
-        """Whether the model is asked without a request. Tracks coast, and end, while it is not."""
+        """Whether frames go to the model without a request. If not, tracks coast and end."""
         return self._lanes.enabled
 
     @enabled.setter
@@ -169,10 +169,10 @@ class Pipeline:
     def reconfigure(self, settings: PerceptionSettings) -> None:
         """Apply new settings from the next frame and the next answer on.
 
-        An answer under way keeps the query it was asked with.
+        An answer in progress keeps its query.
 
         Raises:
-            UserError: the query can't be used; nothing has changed then.
+            UserError: the query can't be used; nothing is changed.
         """
         query = self._query.with_labels_of(settings.query)
         template_for(settings, self._model).render(query)
@@ -185,8 +185,8 @@ class Pipeline:
 
         Args:
             model: the new one.
-            retire: called once the old model is not in use any more: at once if it is idle, after
-                its present call otherwise, and never if that call never returns.
+            retire: called when the old model is no longer in use: immediately if it is idle, else
+                when its present call returns (never, if it does not return).
         """
         with self._lock:
             self._model, self._error = model, ""
@@ -224,7 +224,7 @@ class Pipeline:
                 self._busy_since_ns = time.monotonic_ns()
             try:
                 self._answer(jobs)
-            except Exception:  # nothing may end the only thread that asks the model
+            except Exception:  # nothing may end the only thread that calls the model
                 _log.exception("an answer could not be used")
             finally:
                 with self._lock:
@@ -268,7 +268,7 @@ class Pipeline:
         )
 
     def _give_up(self, request: Request, jobs: Sequence[Job], after_s: float) -> None:
-        """Give a timeout as the answer of a model that does not return. The watchdog's thread."""
+        """Answer with a timeout, because the model does not return. In the watchdog's thread."""
         _log.error("a model call has not returned after %.1f s", after_s)
         nothing = Reply("", finish=FinishReason.DEADLINE, model=request.model.name)
         reason = f"the answer: the model has not returned after {after_s:.1f} s"
@@ -276,12 +276,12 @@ class Pipeline:
             self._finish(job, replace(request.grounding(job.frame, nothing), rejected=(reason,)))
 
     def _finish(self, job: Job, grounding: Grounding) -> None:
-        """Correct the tracks with an answer and pass it to all who wait for it."""
+        """Correct the tracks with an answer, and give it to everything that waits for it."""
         lane = job.lane
         with self._lock:
             applied = lane.apply(job, grounding, time.monotonic_ns())
             self._error = grounding.reply.error or self._error
-        lane.tracker.catch_up()  # takes a while; camera frames do not wait for it
+        lane.tracker.catch_up()  # slow; camera frames do not wait for it
         answer = Answer(grounding, applied, time.monotonic_ns() - job.handed_over_ns)
         lane.answered = answer
         job.fulfil(answer)
@@ -292,7 +292,7 @@ class Pipeline:
 
 
 def _of_frame(tracks: Tracks, frame: Frame) -> Tracks:
-    """Return ``tracks``; where there are none, an empty set that is about ``frame``."""
+    """Return ``tracks``; without any, an empty set with the header of ``frame``."""
     if len(tracks):
         return tracks
     return Tracks(frame.stamp_ns, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)

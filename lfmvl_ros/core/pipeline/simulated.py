@@ -50,7 +50,7 @@ class _Underway:
 
 
 class SimulatedPipeline:
-    """Runs one model for one or several cameras, at the times that it is told.
+    """Runs one model for one or several cameras, at the times given by the caller.
 
     All times are integer nanoseconds of one clock and never go back.
 

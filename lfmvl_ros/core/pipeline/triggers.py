@@ -7,14 +7,14 @@ from lfmvl_ros.core.config import TriggerSettings
 
 
 def is_due(settings: TriggerSettings, stamp_ns: int, last_asked_ns: int | None) -> bool:
-    """Say whether the frame taken at ``stamp_ns`` should go to the model now, by itself.
+    """Return whether the frame taken at ``stamp_ns`` should go to the model now.
 
     Args:
-        settings: the mode, and with ``rate`` the most answers a second.
+        settings: the mode, and with ``rate`` the most answers per second.
         stamp_ns: capture time of the waiting frame.
-        last_asked_ns: capture time of the frame asked about last; None when none was.
+        last_asked_ns: capture time of the last frame that went to the model; None before the first.
 
-    A stamp before the last one (a bag loops) is always due in the modes that ask by themselves.
+    A stamp before the last one (a bag loops) is always due, except in mode ``on_demand``.
 
     >>> is_due(TriggerSettings(mode="rate", max_rate_hz=2.0), 1_400_000_000, 1_000_000_000)
     False

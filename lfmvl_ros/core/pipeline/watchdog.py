@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Notices a model call that does not return long after it should have.
 
-A backend looks at its deadline between tokens, but nothing interrupts a driver that hangs, and a
-thread can't be killed. So the caller's answer is given without it: whoever comes first, the call or
-the watchdog, settles it, and the other one's result does not count.
+A backend checks its deadline between tokens, but nothing interrupts a driver that hangs, and a
+thread can't be killed. So the watchdog answers in its place: the first of call and watchdog decides
+the answer, and the result of the other one is ignored.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _SLACK_S, _SLACK_SHARE = 2.0, 0.5
 def stall_limit_s(timeout_s: float) -> float:
     """Return how long a call with this deadline may take before it counts as stalled, seconds.
 
-    Deadlines are looked at before each vision pass, prefill and token, none of which stops half
-    way: they are overshot by as long as one of them takes.
+    Deadlines are checked before each vision pass, prefill and token. None of these can be
+    interrupted, so a deadline is exceeded by up to the time of one of them.
 
     >>> stall_limit_s(10.0), stall_limit_s(0.5)
     (15.0, 2.5)
@@ -30,7 +30,7 @@ def stall_limit_s(timeout_s: float) -> float:
 
 
 class Call:
-    """One call under watch; settled once, by its end or by the watchdog."""
+    """One watched call; settled once, by its end or by the watchdog."""
 
     def __init__(self, limit_s: float, on_stall: Callable[[float], None]) -> None:
         self.started_s = time.monotonic()
@@ -40,13 +40,13 @@ class Call:
         self._settled = False
 
     def settle(self) -> bool:
-        """Return True to the first who asks, False to everybody after."""
+        """Return True to the first caller, False to all others."""
         with self._lock:
             first, self._settled = not self._settled, True
             return first
 
     def report(self) -> None:
-        """Tell that it has stalled; what the listener raises is logged."""
+        """Report the stall; exceptions of the listener are logged."""
         try:
             self._on_stall(time.monotonic() - self.started_s)
         except Exception:
@@ -71,7 +71,7 @@ class Watchdog:
 
     @property
     def stalled_s(self) -> float:
-        """How long the present call has been under way if it has stalled, seconds; else 0."""
+        """How long the present call has taken, seconds, if it has stalled; else 0."""
         call = self._stalled
         return 0.0 if call is None else time.monotonic() - call.started_s
 
@@ -82,7 +82,7 @@ class Watchdog:
         self._thread.start()
 
     def stop(self, timeout_s: float = 2.0) -> None:
-        """Stop watching; a call under way is left alone from now on."""
+        """Stop watching, also the present call."""
         with self._wake:
             self._running = False
             self._wake.notify()
@@ -95,8 +95,8 @@ class Watchdog:
 
         Args:
             limit_s: how long it may take.
-            on_stall: called once, in the watchdog's thread, with the seconds it has taken when it
-                takes longer. What it raises is logged.
+            on_stall: called once in the watchdog's thread if it takes longer, with the seconds so
+                far. Its exceptions are logged.
         """
         call = Call(limit_s, on_stall)
         with self._wake:
@@ -105,13 +105,13 @@ class Watchdog:
         return call
 
     def end(self, call: Call) -> bool:
-        """Note that a call has returned; False when it was given up before."""
+        """Record that a call has returned; False if it was given up before."""
         in_time = call.settle()
         with self._wake:
             self._call = self._stalled = None
         if not in_time:
             late_s = time.monotonic() - call.started_s
-            _log.warning("the stalled model call has returned after %.1f s; going on", late_s)
+            _log.warning("the stalled model call returned after %.1f s; answers continue", late_s)
         return in_time
 
     def _run(self) -> None:
@@ -130,7 +130,7 @@ class Watchdog:
                 call.report()
 
     def _left_s(self) -> float:
-        """Return the time left to the present call; infinite without one. The lock is held."""
+        """Return the time left for the present call; infinite without one. The lock is held."""
         if self._call is None:
             return float("inf")
         return self._call.started_s + self._call.limit_s - time.monotonic()

@@ -89,10 +89,9 @@ class Facts:
 
     def relevant(self, rule: Rule) -> FloatArray:
         """Return how probably each track is an object that the rule is about, ``(N,)``."""
-        text = "" if rule.where is None else rule.where.text
-        key = (rule.label_keys, text)
+        key = rule.relevance_key
         if key not in self._relevant:
-            found = self.existence * self.of_labels(rule.label_keys)
+            found, text = self.existence * self.of_labels(rule.label_keys), key[1]
             if rule.where is not None and found.any():
                 if text not in self._conditions:
                     self._conditions[text] = rule.where.probability(self.column)

@@ -8,6 +8,8 @@ from scipy.special import ndtr
 
 from lfmvl_ros.core.boxes import FloatArray
 
+_WITHIN = 1e-6  # of the frame: so near to its border a point counts as within
+
 
 def is_simple(points: FloatArray) -> bool:
     """Tell whether a closed outline ``(K, 2)``, K >= 3, has an area and does not cross itself.
@@ -63,18 +65,24 @@ class Polygon:
 
     Attributes:
         points: ``(K, 2)`` corners, K >= 3.
+        frame: lower and upper limit of both coordinates between which everything is seen. An edge
+            on a limit is no border: what is there may go on outside. None without such a limit.
 
     Raises:
         ValueError: the outline crosses itself, touches itself or has no area.
     """
 
-    def __init__(self, points: FloatArray) -> None:
+    def __init__(self, points: FloatArray, frame: tuple[float, float] | None = None) -> None:
         self.points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
         if not is_simple(self.points):
             raise ValueError("a polygon needs three corners or more, and may not cross itself")
         self._ahead = np.roll(self.points, -1, axis=0)
         self._edge = self._ahead - self.points
         self._length2 = (self._edge**2).sum(axis=1)
+        self.frame = frame
+        self._is_open = np.zeros(len(self.points), dtype=np.bool_)
+        for limit in frame or ():
+            self._is_open |= ((self.points == limit) & (self._ahead == limit)).any(axis=1)
         self._rising = np.where(self._edge[:, 1] == 0, 1.0, self._edge[:, 1])
 
     def inside(self, xy: FloatArray) -> np.ndarray:
@@ -98,18 +106,28 @@ class Polygon:
         """
         if not len(xy):
             return np.zeros(0)
-        from_corner = xy[:, None] - self.points
-        along = (from_corner * self._edge).sum(axis=2) / self._length2
-        away = from_corner - np.clip(along, 0.0, 1.0)[..., None] * self._edge
-        distance2 = (away**2).sum(axis=2)
+        if self._is_open.all():
+            return np.ones(len(xy))
+        if self.frame is not None:
+            low, high = self.frame
+            xy = np.clip(xy, low + _WITHIN, high - _WITHIN)
+        from_x, from_y = xy[:, :1] - self.points[:, 0], xy[:, 1:] - self.points[:, 1]
+        edge_x, edge_y = self._edge.T
+        along = np.clip((from_x * edge_x + from_y * edge_y) / self._length2, 0.0, 1.0)
+        away_x, away_y = from_x - along * edge_x, from_y - along * edge_y
+        distance2 = np.where(self._is_open, np.inf, away_x * away_x + away_y * away_y)
         nearest = distance2.argmin(axis=1)
         rows = np.arange(len(xy))
-        distance, towards = np.sqrt(distance2[rows, nearest]), away[rows, nearest]
+        distance, x, y = (
+            np.sqrt(distance2[rows, nearest]),
+            away_x[rows, nearest],
+            away_y[rows, nearest],
+        )
         on_edge = distance < 1e-9  # there, across the edge is the direction that counts
-        across = self._edge[nearest][:, ::-1] * (1.0, -1.0)
-        towards = np.where(on_edge[:, None], across, towards)
-        length2 = np.maximum((towards**2).sum(axis=1), 1e-300)
-        x, y = towards[:, 0], towards[:, 1]
+        if on_edge.any():
+            x = np.where(on_edge, edge_y[nearest], x)
+            y = np.where(on_edge, -edge_x[nearest], y)
+        length2 = np.maximum(x * x + y * y, 1e-300)
         variance = x * x * covariance[:, 0, 0] + y * y * covariance[:, 1, 1]
         variance = (variance + 2 * x * y * covariance[:, 0, 1]) / length2
         sign = np.where(self.inside(xy), 1.0, -1.0)

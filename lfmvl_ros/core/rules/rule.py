@@ -145,6 +145,11 @@ class Rule:
         """The labels of the other object as they are compared."""
         return frozenset(map(fold_label, self.to))
 
+    @cached_property
+    def relevance_key(self) -> tuple[frozenset[str], str]:
+        """Equal where the same objects count: labels and condition."""
+        return self.label_keys, "" if self.where is None else self.where.text
+
     @property
     def unit(self) -> str:
         """Of the value that events report; "" where there is none."""

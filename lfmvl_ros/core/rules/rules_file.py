@@ -153,7 +153,8 @@ def _zone(name: str, value: Located) -> Zone | None:
     if any(point is None for point in points):
         return None
     try:
-        return Zone(name, Polygon(np.array(points, dtype=np.float64)), frame)
+        seen = None if frame else (low, high)
+        return Zone(name, Polygon(np.array(points, dtype=np.float64), seen), frame)
     except ValueError:
         corners.problem("crosses itself or has no area; give the corners in order around the zone")
         return None

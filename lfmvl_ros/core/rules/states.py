@@ -24,10 +24,11 @@ class TrackProgress(Progress):
         rule = self.rule
         events: list[Event] = []
         high = now.probability >= rule.probability
-        if not self.open and not self.candidates and not high.any():
+        begins = (high & facts.confirmed).nonzero()[0].tolist()
+        if not self.open and not self.candidates and not begins:
             return events
         stamp_ns, p = facts.tracks.stamp_ns, now.probability.tolist()
-        for row in np.flatnonzero(high & facts.confirmed).tolist():
+        for row in begins:
             key = int(facts.ids[row])
             if key in self.open or key in self.candidates or self._adopt(facts, row, evidence):
                 continue

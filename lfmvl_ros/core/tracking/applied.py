@@ -52,7 +52,7 @@ class Applied:
 
     @property
     def id_texts(self) -> tuple[str, ...]:
-        """The ids as messages carry them; empty where there is none.
+        """The ids as texts for messages; empty for detections without a track.
 
         >>> Applied(stamp_ns=0, ids=(3, 0)).id_texts
         ('3', '')

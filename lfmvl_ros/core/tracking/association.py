@@ -3,8 +3,8 @@
 
 A pair costs twice its negative log-likelihood ratio against "the track was missed and the box is
 something new" (the track score of Blackman, "Multiple hypothesis tracking for multiple target
-tracking", IEEE AES Magazine 2004). Position and size count together, in units of what they may
-be off by, so no threshold depends on resolution, box size, answer rate or latency. Boxes are now
+tracking", IEEE AES Magazine 2004). Position and size count together, in standard
+deviations, so no threshold depends on resolution, box size, answer rate or latency. Boxes are now
 and then far off (half covered, drawn around two things), so the likelihood is a multivariate
 Student t, whose tails are heavier than a Gaussian's.
 """
@@ -28,10 +28,10 @@ Likeness = Callable[[IntArray, IntArray], FloatArray]
 DETECTION_PROBABILITY = 0.9
 NEW_PER_ANSWER = 0.5
 WRONG_LABEL = 0.05
-# No hypothesis is ruled out.
+# No hypothesis gets a probability of zero.
 LEAST_SHARE = 0.02
-# What the gate refuses is the same object still if the boxes overlap this much, and the label is
-# not a new one.
+# A pair outside the gate is still the same object if the boxes overlap this much and the label is
+# not new.
 OVERLAP = 0.3
 SAME_LABEL = 0.3
 # Degrees of freedom of the Student t, and -2 log of its density's constant in four dimensions.
@@ -43,7 +43,7 @@ _CONSTANT = float(2 * (gammaln(TAIL / 2) - gammaln(TAIL / 2 + 2)) + 4 * np.log(T
 class Pairs:
     """K matches: ``tracks[k]`` saw ``boxes[k]`` with normalised innovation squared ``nis[k]``.
 
-    ``otherwise[k]``: the track was in its other place, see :func:`associate`.
+    ``otherwise[k]``: another hypothesis than the first fits, see :func:`associate`.
     """
 
     tracks: IntArray
@@ -52,7 +52,7 @@ class Pairs:
     otherwise: NDArray[np.bool_]
 
     def unmatched(self, tracks: int, boxes: int) -> tuple[IntArray, IntArray]:
-        """Return which of so many tracks and boxes are in no pair."""
+        """Return which tracks and boxes are in no pair, given how many there are."""
         track, box = np.ones(tracks, dtype=np.bool_), np.ones(boxes, dtype=np.bool_)
         track[self.tracks], box[self.boxes] = False, False
         return np.flatnonzero(track), np.flatnonzero(box)
@@ -101,8 +101,8 @@ def associate(
         gate_probability: share of true matches that the gate lets pass.
         density: of unexpected boxes, see :func:`new_object_density`.
         otherwise: H hypotheses of where the tracks are, of which ``mean`` and ``covariance`` are
-            the first: means ``(N, H, 4+)``, covariance ``(N, 4+, 4+)`` of all but the first, and
-            probabilities ``(N, H)``.
+            the first: means ``(N, H, 4+)``, covariance ``(N, 4+, 4+)`` of all but the first,
+            and probabilities ``(N, H)``.
         likeness: log-likelihood ratio ``(K,)`` that boxes look like tracks, of indices ``(K,)``.
     """
     gate = _gate(gate_probability)
@@ -153,8 +153,8 @@ def with_overlapping(
 ) -> Pairs:
     """Return ``pairs`` with those added that the gate refused although the boxes overlap.
 
-    A box is at times cut by something in front or drawn around two things. It is the same object
-    all the same, and a second track on top of the first one would take its id.
+    A box is sometimes cut by something in front, or drawn around two objects. It still shows the
+    tracked object, and a second track for it could take over the first one's id.
 
     Args:
         pairs: what the gate let pass.
@@ -188,7 +188,7 @@ def _candidates(
     """Pairs that may pass the gate: ``d' S^-1 d >= d_k^2 / S_kk`` for each k, so none is lost."""
     axis = np.arange(4)
     own, theirs = covariance[:, axis, axis], error[:, axis, axis]
-    # Most pairs are apart across; the other axes are looked at for the rest only.
+    # Most pairs are far apart in x; the other axes are checked only for the rest.
     off = (boxes[None, :, 0] - mean[:, None, 0]) ** 2
     track, box = np.nonzero(off <= gate * (own[:, None, 0] + theirs[None, :, 0]))
     off = (boxes[box] - mean[track, :4]) ** 2

@@ -50,7 +50,7 @@ class GridFlow:
         return cls(turn, none, none, np.zeros((count, 2)))
 
     def is_for(self, turn: FloatArray | None) -> bool:
-        """Tell whether points would be looked for in the same places."""
+        """Return whether the search for points would start at the same places."""
         if turn is None or self.turn is None:
             return turn is self.turn
         return bool((turn == self.turn).all())
@@ -74,7 +74,7 @@ class GridFlow:
 
         Args:
             outside: ``(G,)`` points in no box, all of them followed.
-            foreseen: ``(G, 2)`` where they were looked for.
+            foreseen: ``(G, 2)`` where their search started.
         """
         fitted = outside & self.good
         if self.fitted is not None and (fitted == self.fitted).all():

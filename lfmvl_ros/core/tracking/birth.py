@@ -37,7 +37,7 @@ def births(
     settings: TrackerSettings,
     new_id: Callable[[int], int | None],
 ) -> tuple[Table | None, dict[int, int]]:
-    """Start a track for every box that nothing explains; None if there is none."""
+    """Start a track for every box without an explanation; None if there is none."""
     born: dict[int, int] = {}
     rows: list[int] = []
     for row in _unexplained(seen, pairs):
@@ -96,8 +96,8 @@ def births(
 def _unexplained(seen: Measurements, pairs: Pairs) -> list[int]:
     """Rows of ``seen`` that no track and no other box of the answer explains.
 
-    Models name an object twice now and then, with two boxes. The second would become a track that
-    takes turns with the first one, and at times its id.
+    Models name an object twice sometimes, with two boxes. The second would become a track that
+    takes turns with the first one, and sometimes its id.
     """
     taken = np.zeros(len(seen), dtype=np.bool_)
     taken[pairs.boxes] = True

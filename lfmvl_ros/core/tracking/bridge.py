@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The time between two answers, bridged by looking at every camera frame.
+"""Moves tracks between two answers with the pixels of every camera frame.
 
-A few seconds of small grey images are kept, each with the tracks carried to it. A new frame takes
-one step of optical flow. An answer about a remembered frame corrects the tracks as they were
-carried to that very frame, and flow replays them from there to the newest one.
+Small grey copies of the last few seconds are kept, each with the tracks at its time. A new frame
+takes one step of optical flow. An answer about one of the kept frames corrects the tracks at that
+frame, and they are then moved through the later frames to the newest one (replay).
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.update import carried
 
 MOST_FRAMES = 96
-# Points a step may take before its cost is known, and how fast the estimate of that cost follows.
+# Points per step before their cost is known, and how fast the estimate of the cost adapts.
 FIRST_POINTS = 800
 LEAST_POINTS = 64
 COST_MEMORY = 0.9
 
 
 class Bridge:
-    """Carries the tracks of one camera from frame to frame.
+    """Moves the tracks of one camera from frame to frame.
 
     :meth:`observe` belongs to the camera's thread, the rest to the thread that applies answers.
-    Neither waits for the other's flow: a replay that ends after new frames came catches up with
-    them, and a frame whose step began before a replay ended takes it again.
+    Neither waits for the other's flow: a replay catches up with frames that arrived meanwhile, and
+    a frame whose step began before a replay ended is computed again.
 
     Args:
-        point_s: CPU time that a point is taken to cost; 0: it is measured, so that how many are
-            followed depends on the machine.
+        point_s: CPU time per point that is assumed; 0 measures it, and then the number of points
+            depends on the machine.
     """
 
     def __init__(self, point_s: float = 0.0) -> None:
@@ -58,7 +58,7 @@ class Bridge:
         return len(self._ring)
 
     def set_ego_motion(self, ego: EgoMotion | None) -> None:
-        """Use what is known of the camera's rotation, from any thread; None for nothing."""
+        """Set the camera's measured rotation, from any thread; None if unknown."""
         self._ego = ego
 
     def clear(self) -> None:
@@ -90,17 +90,17 @@ class Bridge:
                     if generation == self._generation:
                         self._remember(new, settings)
                         return new.table
-                fresh = new  # the background need not be followed again
+                fresh = new  # the background's flow is known already
 
     def look(self, stamp_ns: int) -> ColourImage | None:
-        """Return the small colour image of the frame at ``stamp_ns`` if it is remembered."""
+        """Return the small colour copy of the frame at ``stamp_ns``; None if it is not kept."""
         with self._lock:
             return next((s.colour for s in self._ring if s.stamp_ns == stamp_ns), None)
 
     def prior(self, table: Table, stamp_ns: int, settings: TrackerSettings) -> Table:
         """Return ``table``, the tracks after an answer, carried to the frame taken at ``stamp_ns``.
 
-        By flow as far as frames are remembered, by prediction for the rest.
+        By flow as far as frames are kept, by prediction for the rest.
         """
         with self._lock:
             frames, same = list(self._ring), table is self._root
@@ -123,8 +123,7 @@ class Bridge:
     ) -> None:
         """Carry ``table``, the tracks after an answer, from that answer's frame to the newest.
 
-        Nothing changes if that has been done, or once ``is_current`` says that ``table`` is
-        outdated.
+        Does nothing if that is done already, or when ``is_current`` returns False.
         """
         done: list[Seen] = []
         while table is not self._root:
@@ -174,7 +173,7 @@ class Bridge:
     ) -> Seen:
         if root_wh is None or fresh.stamp_ns < root.stamp_ns:
             return fresh if fresh.table is None else replace(fresh, table=None)
-        # What a frame before the root carries belongs to the answer before.
+        # Tracks of frames before the root belong to the previous answer.
         if last is None or last.stamp_ns < root.stamp_ns or last.table is None:
             return replace(fresh, table=carried(root, fresh.stamp_ns, settings))
         if root_wh not in (last.wh, fresh.wh):
@@ -186,7 +185,7 @@ class Bridge:
         return new
 
     def _most_points(self, settings: TrackerSettings) -> int:
-        """Points that the time for one frame allows, for all boxes together."""
+        """Number of points that fit into the time for one frame, for all boxes together."""
         if self._point_s <= 0:
             return FIRST_POINTS
         return max(int(settings.bridge_budget_ms * 1e-3 / self._point_s), LEAST_POINTS)
@@ -196,7 +195,7 @@ class Bridge:
             return
         cost = spent_s / points
         if self._point_s > 0:
-            # A step that was interrupted says little; it may raise the estimate by a half at most.
+            # An interrupted step measures too long; it may raise the estimate by half at most.
             cost = COST_MEMORY * self._point_s + (1 - COST_MEMORY) * min(cost, 1.5 * self._point_s)
         self._point_s = cost
 

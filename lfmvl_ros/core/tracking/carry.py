@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tracks carried from one camera frame to the next by what the pixels did.
+"""Moves tracks from one camera frame to the next with optical flow.
 
-Where the flow of a box is known, its centre moves by it, and the movement measures the velocity as
-well. Where it is not (nothing to hold on to, or hidden behind something nearer), the centre moves
-as predicted, and with the camera if the background shows how that moved.
+If flow was measured in a box, its centre moves by it, and the movement also measures the velocity.
+If not (no texture, or hidden behind something nearer), the centre moves as predicted, plus the
+camera's motion if the background shows it.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from lfmvl_ros.core.tracking.hypotheses import (
 from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.update import carried
 
-# Flow between frames further apart than this is guesswork.
+# Flow between frames further apart than this is unreliable.
 LONGEST_STEP_S = 0.5
-# How far the carried centre strays from its object: box sizes per square root of a second, and as
-# a share of its movement relative to the background.
+# Drift of the moved centre: box sizes per square root of a second, and as a share of its movement
+# relative to the background.
 DRIFT = 0.08
 SLIP = 0.1
 FLOW_SIGMA_PX = 0.3
@@ -108,7 +108,7 @@ def step(
         after: the next frame.
         settings: of the tracker.
         across: ``(N,)`` points along each box's sides.
-        ego: the camera's rotation, where it is known: says where to look for the pixels.
+        ego: the camera's rotation, where it is known; the search for pixels starts there.
     """
     table, step_s = before.table, (after.stamp_ns - before.stamp_ns) * NS
     if table is None:
@@ -122,7 +122,7 @@ def step(
     background = motion.background / scale
     alone = ahead.alone_mean
     alone[:, 0, :2] += background
-    # A box without flow moves as the likelier of the other two hypotheses says.
+    # A box without flow moves with the likelier of the other two hypotheses.
     likelier = table.weight[:, SCENE:].argmax(axis=1)
     every = np.arange(len(table))
     own = alone[every, likelier, :4] - table.alone_mean[every, likelier, :4]
@@ -155,7 +155,7 @@ def _measured(
     across: NDArray[np.intp],
     ego: EgoMotion | None,
 ) -> BoxMotion:
-    """What the pixels say about the tracks of ``before``, see :func:`step`."""
+    """The flow of the tracks of ``before``, see :func:`step`."""
     scale, rotation = before.scale, None
     if ego is not None:
         turn = ego.rotation(before.stamp_ns, after.stamp_ns)
@@ -197,7 +197,7 @@ def _moved(
     Args:
         table: the tracks before it.
         ahead: the tracks as predicted.
-        motion: what the pixels say, in px of the small copy.
+        motion: the measured flow, in px of the small copy.
         own: ``(N, 4)`` how boxes without flow change.
         scale: px of the small copy per px of the image.
         step_s: how long it takes.
@@ -233,8 +233,8 @@ def _measured_velocity(
 ) -> tuple[FloatArray, FloatArray]:
     """Velocity ``(N, 2)`` corrected by the flow, and the covariance ``(N, 8, 8)`` after the step.
 
-    The centre's covariance grows by ``noise`` alone: the flow has seen the movement that the
-    velocity would have predicted. Centre and size part ways, which keeps it positive definite.
+    The centre's covariance grows by ``noise`` only, because the movement was measured and not
+    predicted from the velocity. Centre and size are decorrelated, which keeps it positive definite.
     """
     count = len(table)
     # Both sides of a covariance as (place or velocity, centre or size, x or y), so that the centre

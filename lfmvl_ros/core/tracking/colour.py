@@ -28,13 +28,13 @@ SAMPLES = 20
 LOOKS = 8
 INNER = 0.8
 RING = (1.05, 1.8)
-# Share of a histogram below which a colour says nothing.
+# A colour with a lower share of a histogram is ignored.
 UNKNOWN = 2e-3
 # No colour excludes a point, because lighting changes.
 LEAST = 0.02
 SHARPNESS = 4.0
 MEMORY = 0.5
-# What the share of an object's colours in a box says of whether it is that object.
+# Evidence that a box shows an object, from the share of the object's colours in it.
 LIKENESS_GAIN = 10.0
 MOST_LIKENESS = 2.0
 
@@ -88,7 +88,7 @@ def foreground(image: ColourImage, boxes: FloatArray) -> NDArray[np.uint8]:
 
 
 def blended(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return tables ``(N, BINS)`` after a sight: the old ones fade."""
+    """Return tables ``(N, BINS)`` after a sighting: the old ones fade."""
     mixed = MEMORY * old.astype(np.float32) + (1 - MEMORY) * new
     return np.asarray(np.round(mixed), np.uint8)
 

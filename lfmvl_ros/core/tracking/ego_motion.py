@@ -24,7 +24,7 @@ from lfmvl_ros.core.timeline import NS
 KEPT_S = 10.0
 # Rates further apart than this, or older, say nothing about the time between.
 LONGEST_GAP_S = 0.2
-# How far the angle strays: rad per square root of a second.
+# Drift of the angle: rad per square root of a second.
 ANGLE_NOISE = 0.005
 # What turns this close to 90 degrees from the optical axis, or beyond, is out of every image.
 LEAST_DEPTH = 0.05
@@ -33,7 +33,7 @@ FAR_PX = 1e6
 
 @dataclass(frozen=True, eq=False)
 class EgoMotion:
-    """What is known of the camera's rotation in the last ten seconds. Never written to.
+    """The camera's measured rotation in the last ten seconds. Immutable.
 
     Attributes:
         lens: of the camera.
@@ -51,7 +51,7 @@ class EgoMotion:
         return self.with_rates([stamp_ns], [rate_rad_s])
 
     def with_rates(self, stamps_ns: object, rates_rad_s: object) -> EgoMotion:
-        """Return this with more measurements; what is not newer than the last starts anew.
+        """Return this with more measurements; what is not newer than the last starts again.
 
         Each call copies what is kept (10 s at 400 a second: about 20 us), so a gyroscope's rates
         are best added a camera frame's worth at a time.

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the pixels under boxes moved from one camera frame to the next: sparse optical flow.
 
-A few points inside each box are followed with the pyramidal method of Lucas and Kanade (Bouguet,
-"Pyramidal implementation of the Lucas Kanade feature tracker", 2000). A box's points rarely all
-lie on its object: those with colours of the surroundings and those that move as the background
-does count less, and the box moves as most of what is left agrees
+A few points inside each box are tracked with the pyramidal method of Lucas and Kanade (Bouguet,
+"Pyramidal implementation of the Lucas Kanade feature tracker", 2000). Not all of them lie on the
+object: points with colours of the surroundings, and points that move as the background does, count
+less. The box takes the motion on which most of the others agree
 (:mod:`lfmvl_ros.core.tracking.consensus`).
 """
 
@@ -29,13 +29,13 @@ GREY_HEIGHT_PX = 360
 # twice as long.
 WINDOW_PX = 8
 LEVELS = 3
-# Least eigenvalue of a window's gradient matrix: below it there is nothing to hold on to.
+# Smallest eigenvalue of a window's gradient matrix; below it there is too little texture.
 TEXTURE = 1e-3
 # How much a point counts that moves exactly as the background, and how far from that it stops.
 BACKGROUND_VOTE = 0.1
 BACKGROUND_KERNEL_PX = 1.0
 SCALE_SIDE_PX = 24.0
-# What a camera turns this close to 90 degrees off its axis, or beyond, is out of the image.
+# Points rotated this close to 90 degrees off the camera's axis, or beyond, are out of the image.
 LEAST_DEPTH = 0.05
 
 
@@ -108,9 +108,9 @@ def box_motion(
         expected_sigma: ``(N,)`` their standard deviation, px.
         solid: ``(N,)`` boxes that hide what is behind them.
         ignored: ``(N,)`` boxes that are not measured; None for none.
-        rotation: ``(3, 3)`` homography of how the camera turned, where that is known otherwise:
-            points are looked for where it puts them.
-        camera_guess: ``(3, 3)`` what the camera's motion is taken for where it cannot be measured.
+        rotation: ``(3, 3)`` homography of the camera's measured rotation; the search for points
+            starts where it puts them.
+        camera_guess: ``(3, 3)`` used as the camera's motion where that cannot be measured.
         point_weight: how much points ``(M, 2)`` of boxes ``(M,)`` count, (0, 1]; None for all 1.
         grid: background points that were followed between the same two images before.
     """
@@ -126,7 +126,7 @@ def box_motion(
     inner = points.reshape(2, -1)[:, chosen].T
     followed = _followed(before, after, inner, outside_boxes(behind, wh), rotation, grid)
     foreseen, moved, good = followed.foreseen, followed.moved, followed.good
-    # From here on, movements are those that the camera's turning does not explain.
+    # From here on, movements are relative to the camera's rotation.
     shift = moved - foreseen
     voice = good.astype(np.float64)
     if point_weight is not None and count:
@@ -172,7 +172,7 @@ def box_motion(
 
 @dataclass(frozen=True, eq=False)
 class _Followed:
-    """Where M points of boxes were looked for and went, which were found; and the background."""
+    """Where the search for M points of boxes began and ended, which were found; the background."""
 
     foreseen: FloatArray
     moved: FloatArray
@@ -212,9 +212,9 @@ def _voice_of_background(
     """How much points ``(M,)`` count by how they move relative to the background, (0, 1].
 
     Args:
-        foreseen: ``(M, 2)`` where they were looked for.
+        foreseen: ``(M, 2)`` where their search started.
         shift: ``(M, 2)`` how far from there they were found.
-        camera: ``(3, 3)`` how the background moved from where it was looked for.
+        camera: ``(3, 3)`` how the background moved from where its search started.
         still_share: ``(M,)`` probability that a point's box is expected to move with it.
     """
     off = shift - (transformed(foreseen, camera) - foreseen)
@@ -240,7 +240,7 @@ def _still(
 
 
 def transformed(points: FloatArray, homography: FloatArray) -> FloatArray:
-    """Points ``(M, 2)`` after a homography ``(3, 3)``; those it puts out of sight stay."""
+    """Points ``(M, 2)`` after a homography ``(3, 3)``; those it moves out of the image stay."""
     ends = points @ homography[:, :2].T
     ends += homography[:, 2]
     if not homography[2, :2].any() and homography[2, 2] == 1.0:  # affine: nothing to divide by
@@ -252,16 +252,16 @@ def transformed(points: FloatArray, homography: FloatArray) -> FloatArray:
 def follow_points(
     before: GreyImage, after: GreyImage, start: FloatArray, foreseen: FloatArray
 ) -> tuple[FloatArray, BoolArray]:
-    """Follow points ``(M, 2)``; where they went, and which could be followed.
+    """Track points ``(M, 2)``; return where they went, and which were found.
 
-    Points are not followed back: that costs as much again, and the consensus of a box's points
-    leaves out those that went astray, as does the robust fit of the background.
+    Points are not tracked back for a check, which would double the cost: the consensus of a box's
+    points, and the robust fit of the background, reject outliers.
 
     Args:
         before: a small image.
         after: the next one.
         start: where the points are.
-        foreseen: ``(M, 2)`` where to look for them. They are found up to about 20 px from there.
+        foreseen: ``(M, 2)`` where their search starts. They are found up to about 20 px from there.
     """
     if not len(start):
         return np.zeros((0, 2)), np.zeros(0, np.bool_)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Three hypotheses for each track: flow carried it, or it moves in the scene, or in the image.
+"""Three motion hypotheses per track: with the flow, with the scene, or with the image.
 
-Optical flow is precise, but at times it is the flow of something else: of the background that a
-following camera moves past its object, or of what passes in front. The other hypotheses never use
-the flow of the box. Answers alone give them a velocity: relative to the scene, so that the
-camera's motion carries them (a robot drives past things), or relative to the image (a camera
-follows something). Answers say which of them was right, and the odds are remembered (Blom and
+Optical flow is precise, but sometimes it is that of something else: of the background behind an
+object that the camera follows, or of something that passes in front. The other two hypotheses do
+not use the flow of the box. Their velocity comes from answers only: relative to the scene, so that
+they move with the camera's motion (a robot drives past things), or relative to the image (a camera
+follows something). Each answer updates the probabilities of the three (Blom and
 Bar-Shalom, "The interacting multiple model algorithm", IEEE Transactions on Automatic Control,
 1988).
 """
@@ -27,12 +27,12 @@ from lfmvl_ros.core.tracking.noise import process_noise
 from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table
 
 FLOW, SCENE, IMAGE = 0, 1, 2
-# Log-odds before anything is known, how much of what answers said is left after the next, and how
-# much one may say.
+# Log-odds before the first answer, how much of the past evidence remains after an answer, and how
+# much one answer may add.
 PRIOR = np.array([2.5, 0.5, 0.0])
 MEMORY = 0.8
 MOST_SAID = 3.0
-# Flow that is this unlikely is given up for the best of the others.
+# Flow that is this unlikely restarts from the best of the others.
 GIVEN_UP = 0.1
 
 
@@ -46,7 +46,7 @@ def over(table: Table, since_ns: int, stamp_ns: int, settings: TrackerSettings) 
 def with_sides(mean: FloatArray) -> FloatArray:
     """Set sides of boxes ``(N, ..., 8)`` to a pixel at least, in place; return them.
 
-    A box that was shrinking fast would turn inside out over a long gap.
+    Otherwise a box that shrinks fast would get negative sides over a long gap.
     """
     np.maximum(mean[..., 2:4], MIN_SIDE_PX, out=mean[..., 2:4])
     return mean
@@ -54,7 +54,7 @@ def with_sides(mean: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Tracks predicted to a later time: by all that is known, and by answers alone.
+    """Tracks predicted to a later time: from all measurements, and from answers only.
 
     See :class:`~lfmvl_ros.core.tracking.table.Table` for the shapes. The arrays are new ones.
     """
@@ -85,9 +85,9 @@ def predictions(table: Table, stamp_ns: int, settings: TrackerSettings) -> Predi
 def without_flow(
     table: Table, stamp_ns: int, settings: TrackerSettings
 ) -> tuple[FloatArray, FloatArray]:
-    """Means ``(N, 2, 8)`` in scene and image and covariance ``(N, 8, 8)`` from answers alone.
+    """Means ``(N, 2, 8)`` in scene and image and covariance ``(N, 8, 8)`` from answers only.
 
-    The camera's motion is in the first as far as frames were seen.
+    The first includes the camera's motion as far as it was measured.
     """
     if stamp_ns <= table.alone_ns or not len(table):
         return table.alone_mean, table.alone_covariance
@@ -108,14 +108,14 @@ def all_means(table: Table) -> FloatArray:
 
 
 def weighed(belief: FloatArray) -> FloatArray:
-    """Probability ``(N, 3)`` of each hypothesis, from what answers said so far, log-odds."""
+    """Probability ``(N, 3)`` of each hypothesis, from its log-odds after all answers so far."""
     odds = PRIOR + belief
     odds = np.exp(odds - odds.max(axis=1, keepdims=True, initial=-np.inf))
     return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
 def judged(table: Table, seen: Measurements, pairs: Pairs) -> Table:
-    """Let boxes say which hypothesis was right.
+    """Update the probabilities of the hypotheses with the boxes of an answer.
 
     Returns the tracks with each matched one at the mean of its hypotheses by their probability,
     and with the other hypotheses corrected by its box.
@@ -156,7 +156,7 @@ def judged(table: Table, seen: Measurements, pairs: Pairs) -> Table:
 
 
 def reseated(table: Table) -> Table:
-    """Return the tracks with flow that was given up set to where the best other hypothesis is."""
+    """Return the tracks; where flow is unlikely, it restarts from the best other hypothesis."""
     lost: NDArray[np.intp] = np.flatnonzero(table.weight[:, FLOW] < GIVEN_UP)
     if not lost.size:
         return table
@@ -168,7 +168,7 @@ def reseated(table: Table) -> Table:
 
 
 def sharpened(weight: FloatArray) -> FloatArray:
-    """Squared probabilities ``(N, H)``, normalised: mostly the likeliest, without a switch."""
+    """Squared probabilities ``(N, H)``, normalised: close to the likeliest, but continuous."""
     sharp = weight**2
     return np.asarray(sharp / np.maximum(sharp.sum(axis=1, keepdims=True), 1e-12))
 

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a track is believed, and when it ends: existence as log-odds that answers push up or down.
+"""When a track is confirmed and when it ends: log-odds of existence, raised or lowered by answers.
 
-The steps follow from two settings: ``confirm_answers`` sights carry a new track from even odds to
-confirmation, ``max_missed_answers`` misses carry the best one from its ceiling to its end. To be
-confirmed, a track also needs boxes with a mean confidence of ``confirm_confidence``. Answers
-that come faster than ``evidence_spacing_s`` see nearly the same scene and share one answer's
-weight, so four answers a second and thirty need no different settings. A model that repeats its
-errors from answer to answer also overlooks, and invents, the same thing again: answers further
-apart then share a weight, too.
+The steps follow from two settings: ``confirm_answers`` sightings raise a new track from even odds
+to confirmation, ``max_missed_answers`` misses lower the most certain one to its end. A confirmed
+track also needs boxes with a mean confidence of ``confirm_confidence``. Answers closer together
+than ``evidence_spacing_s`` see nearly the same scene, so together they have the weight of one: the
+same settings fit 4 and 30 answers per second. A model that repeats its errors also misses, or
+invents, the same object repeatedly; its answers share a weight over a longer time.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ BIRTH = 0.0
 CONFIRM = math.log(0.9 / 0.1)
 CEILING = math.log(0.99 / 0.01)
 END = math.log(0.1 / 0.9)
-# What is missed on and on is hidden below END, but no deeper than this: its object may come back.
+# A track that is missed repeatedly is hidden below END, but not lower: it may be seen again.
 DEEPEST = math.log(0.02 / 0.98)
 GONE = -20.0
-# Stamps jitter: the last answer of a row may come a quarter early and still completes it.
+# Stamps jitter: the last answer needed may come a quarter of the spacing early and still counts.
 SLACK_ANSWERS = 0.25
 # Two misses end what is not confirmed yet, or stands at the border of the image.
 WEAK_MISSES = 2
@@ -46,10 +45,10 @@ FIRST_INTERVAL_S = 0.5
 
 @dataclass(frozen=True)
 class Cadence:
-    """How often answers come and how late they are, from the answers themselves.
+    """How often answers arrive and how late, measured from the answers themselves.
 
-    ``gaps_s``: time between the last answers' frames, at most 5. ``delay_s``: what the last one
-    took.
+    ``gaps_s``: time between the last answers' frames, at most 5. ``delay_s``: how long
+    the last one took.
     """
 
     gaps_s: tuple[float, ...] = ()
@@ -63,7 +62,7 @@ class Cadence:
         return Cadence(gaps, delay_s)
 
     def with_stamps(self, stamps_ns: Sequence[int]) -> Cadence:
-        """Return the cadence of the answers so far, in order of time, which came out of order."""
+        """Return the cadence of answers that arrived out of order, given their sorted stamps."""
         times = stamps_ns[-GAPS_KEPT - 1 :]
         gaps = [(b - a) * NS for a, b in itertools.pairwise(times)]
         return Cadence(tuple(min(gap, MAX_GAP_S) for gap in gaps if gap > 0), self.delay_s)
@@ -76,19 +75,19 @@ class Cadence:
         return statistics.median(self.gaps_s)
 
     def life_s(self, settings: TrackerSettings) -> float:
-        """Longest time from the last sight of a track to its end."""
+        """Longest time from the last sighting of a track to its end."""
         return max(settings.max_coast_s, settings.max_missed_answers * self.interval_s)
 
     @property
     def steady_s(self) -> float:
-        """Time after a sight in which nothing is wrong yet: two intervals and the delay."""
+        """Time after a sighting before a track coasts: two intervals and the delay."""
         return 2 * self.interval_s + self.delay_s
 
 
 def answer_weight(
     stamp_ns: int, judged_ns: NDArray[np.int64], settings: TrackerSettings, fresh: float = 1.0
 ) -> FloatArray:
-    """Return how much of an independent answer this one is for each track, [0, 1].
+    """Return the weight of this answer for each track, [0, 1]; 1 is an independent answer.
 
     Args:
         stamp_ns: of the answer's frame.
@@ -111,15 +110,15 @@ def is_confirmed(
 ) -> NDArray[np.bool_]:
     """Return which tracks, ``(N,)``, have been seen often enough and with enough confidence.
 
-    A model names the same false thing again and again, so that being named often says little where
-    each answer doubts it: of the confirmed tracks whose mean confidence was below one half, hardly
-    any were right, however long they lived (``benchmarks/track_confidence.py``, docs/tracking.md).
+    A model repeats the same false object, so the number of sightings is weak evidence if each has
+    a low confidence: of the confirmed tracks with a mean confidence below one half, hardly any were
+    right, however long they lived (``benchmarks/track_confidence.py``, docs/tracking.md).
 
     Args:
         log_odds: ``(N,)`` of existence, from the number of answers.
         confidence: ``(N,)`` of the track's boxes, averaged over answers, [0, 1].
-        calibrated: whether confidences are shares of boxes that are right. Token probabilities as
-            they are may be low for right boxes, and then say nothing here.
+        calibrated: whether confidences are calibrated. If not, they are ignored: raw token
+            probabilities may be low for right boxes.
         settings: of the tracker.
     """
     least = settings.confirm_confidence if calibrated else 0.0
@@ -129,7 +128,7 @@ def is_confirmed(
 def after_sight(
     log_odds: FloatArray, weight: FloatArray, score: FloatArray, settings: TrackerSettings
 ) -> FloatArray:
-    """Return log-odds ``(N,)`` after a sight; confidence below one half counts for less."""
+    """Return log-odds ``(N,)`` after a sighting; confidence below one half counts for less."""
     needed = max(settings.confirm_answers - 1, 1) - SLACK_ANSWERS
     step = (CONFIRM - BIRTH) / needed * weight * np.minimum(score / FULL_SCORE, 1.0)
     known = np.where(log_odds <= END, BIRTH, log_odds)

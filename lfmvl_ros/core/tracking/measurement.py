@@ -13,7 +13,7 @@ from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.same_label import fold_label
 
 DUPLICATE_IOU = 0.9
-# A model places the edges of a box less exactly than its middle: the edges of wide things waver.
+# A model places the edges of a box less exactly than its middle: the edges of wide things vary.
 SIZE_JITTER_RATIO = 2.0
 
 
@@ -26,7 +26,7 @@ class Measurements:
         error: ``(M, 4, 4)`` covariance of those, px^2.
         stated: ``(M, 4, 4)`` the part of it that the answer itself states.
         labels: M labels, case-folded, white space folded: equal means the same words.
-        written: M labels as the model wrote them.
+        written: M labels as the model generated them.
         scores: ``(M,)`` in [0, 1].
         source: for each detection of the answer, the row of ``boxes`` that speaks for it.
         first: for each row, the detection of the answer that it was taken from.

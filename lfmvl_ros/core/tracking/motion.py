@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How boxes move: constant velocity that fades once nobody looks, for all tracks at once.
+"""How boxes move: constant velocity, which decays while a track is not seen; for all tracks.
 
 The state of N tracks is a ``(N, 8)`` array of rows ``cx, cy, w, h, vx, vy, vw, vh`` in px and px/s,
 its covariance ``(N, 8, 8)``. Each axis moves on its own, driven by white-noise acceleration:
 
-* while an object is being looked at, velocity is a random walk. The noise of that model is
+* while an object is seen, velocity is a random walk. The noise of that model is
   ``filterpy.common.Q_continuous_white_noise``;
-* once the track coasts, velocity also fades with a time constant (an Ornstein-Uhlenbeck process,
+* once the track coasts, velocity also decays with a time constant (an Ornstein-Uhlenbeck process,
   see Bar-Shalom, Li, Kirubarajan, "Estimation with Applications to Tracking and Navigation",
   2001, section 8.2). Its integral has a closed form.
 
-Both are exact for any step, so a prediction split in two equals one in one piece. That is why the
+Both are exact for any step, so two predictions in a row equal a single one. That is why the
 continuous model is used and not ``Q_discrete_white_noise``, whose noise depends on the splitting.
 """
 
@@ -24,7 +24,7 @@ from lfmvl_ros.core.boxes import FloatArray
 
 STATES = 8
 MEASURED = 4
-# filterpy's, over one second; a test compares. Importing filterpy takes a node half a second.
+# As in filterpy, over one second; a test compares them. Importing filterpy takes half a second.
 _UNIT_NOISE = np.array([[1 / 3, 1 / 2], [1 / 2, 1.0]])
 _SERIES_BELOW = 0.02
 
@@ -171,7 +171,7 @@ def shrink_velocity(mean: FloatArray, covariance: FloatArray) -> FloatArray:
     """Return ``mean`` with each velocity scaled by how much of it is signal.
 
     The factor is ``|v|^2 / (|v|^2 + trace(cov v))``, for the centre and for the size apart (the
-    shrinkage of James and Stein): a velocity that may as well be noise is not extrapolated.
+    shrinkage of James and Stein): a velocity that may be only noise is not extrapolated.
     """
     shrunk: FloatArray = mean.copy()
     for part in (slice(4, 6), slice(6, 8)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far objects stray and how much boxes waver, learnt from what the boxes bring."""
+"""Process noise and box jitter, learned from the innovations of each answer."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lfmvl_ros.core.tracking.association import Pairs
 from lfmvl_ros.core.tracking.measurement import Measurements
 from lfmvl_ros.core.tracking.table import Table
 
-# Sizes change more calmly than positions.
+# Sizes change more slowly than positions.
 SIZE_NOISE_RATIO = 0.25
 MAX_EXCESS = 3.0
 NOISE_SCALE_RANGE = (0.1, 16.0)
 JITTER_RANGE = (0.5, 5.0)
 JITTER_RATE = 0.5
 FRESH_RANGE = (0.02, 1.0)
-# Sights in one answer that say little yet of how all boxes waver.
+# Sights in one answer that say little yet of how all boxes vary.
 FEW = 2.0
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All tracks of one camera at one time, as rows of arrays. Never written to: changes copy."""
+"""All tracks of one camera at one time, as rows of arrays. Immutable: changes make a copy."""
 
 from __future__ import annotations
 
@@ -39,33 +39,33 @@ class Table:
         alone_ns: time of ``alone_mean`` and ``alone_covariance``.
         vocabulary: V label keys, the columns of ``evidence``.
         spelling: V labels as they are published.
-        jitter: ``(4,)`` how much more cx, cy, w, h of boxes waver than the settings say (standard
-            deviations), learnt from innovations; 1 is as the settings say.
-        fresh: share of the variance that answers state for their boxes which is drawn anew with
-            each answer, learnt from innovations.
+        jitter: ``(4,)`` standard deviations of cx, cy, w, h relative to the settings, learned from
+            innovations; 1 is as in the settings.
+        fresh: share of the variance of the boxes that is independent between answers, learned from
+            innovations.
         ids: ``(N,)``.
         mean: ``(N, 8)`` see :mod:`lfmvl_ros.core.tracking.motion`.
         covariance: ``(N, 8, 8)``.
         lasting: ``(N, 4, 4)`` covariance of the error in cx, cy, w, h that the model repeats in
-            each answer, px^2. ``covariance`` lacks it, as if answers averaged it away.
-        alone_mean, alone_covariance: ``(N, 2, 8)`` and ``(N, 8, 8)`` the two as answers alone have
-            them, in the scene and in the image, see :mod:`lfmvl_ros.core.tracking.hypotheses`.
-        belief: ``(N, 3)`` what answers said of the three hypotheses, log-odds.
+            each answer, px^2. Not part of ``covariance``.
+        alone_mean, alone_covariance: ``(N, 2, 8)`` and ``(N, 8, 8)`` the same from answers only, in
+            the scene and in the image, see :mod:`lfmvl_ros.core.tracking.hypotheses`.
+        belief: ``(N, 3)`` log-odds of the three hypotheses, from answers.
         weight: ``(N, 3)`` probability of each hypothesis now.
         background: ``(N, 2)`` velocity of the scene behind it in the image, px/s; 0 if unknown.
         colour: ``(N, BINS)`` see :func:`lfmvl_ros.core.tracking.colour.foreground`.
         noise: ``(N, 4)`` spectral density of the acceleration of each axis, px^2/s^3.
-        noise_scale: ``(N,)`` scale of ``noise``, learnt from innovations; 1 is as the settings say.
-        innovation: ``(N, 2)`` of the last sight's centre, in standard deviations.
+        noise_scale: ``(N,)`` scale of ``noise``, learned from innovations; 1 is as in the settings.
+        innovation: ``(N, 2)`` of the last sighting's centre, in standard deviations.
         log_odds: ``(N,)`` of existence.
         confidence: ``(N,)`` running confidence of the model, [0, 1].
-        evidence: ``(N, V)`` how much was seen of each label, fading.
+        evidence: ``(N, V)`` sightings with each label, decaying.
         label: ``(N,)`` column of the label that is published.
         confirmed: ``(N,)`` has ever been confirmed.
-        missed: ``(N,)`` the last answer that could have named it did not.
-        born_ns, seen_ns: ``(N,)`` first and last sight.
+        missed: ``(N,)`` not named in the last answer that could have named it.
+        born_ns, seen_ns: ``(N,)`` first and last sighting.
         judged_ns: ``(N,)`` last answer that counted for or against it.
-        steady_until_ns: ``(N,)`` from here on it coasts and its velocity fades.
+        steady_until_ns: ``(N,)`` from then on it coasts and its velocity decays.
     """
 
     stamp_ns: int = 0
@@ -108,7 +108,7 @@ class Table:
 
     @property
     def hidden(self) -> NDArray[np.bool_]:
-        """``(N,)`` missed too often to be published, kept in case its object comes back."""
+        """``(N,)`` missed too often to be published, kept in case its object is seen again."""
         return np.asarray(self.log_odds <= END, dtype=np.bool_)
 
     def changed(self, **columns: Any) -> Table:

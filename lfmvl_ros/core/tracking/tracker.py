@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tracker of one camera: answers in, each at its own time; tracks out, at any later time."""
+"""The tracker of one camera: takes answers, each at its own time; returns tracks at any time."""
 
 from __future__ import annotations
 
@@ -23,21 +23,20 @@ from lfmvl_ros.core.tracking.view import tracks_at
 
 
 class Tracker:
-    """Follows the objects of one camera behind a model that is slow, late and at times wrong.
+    """Tracks the objects of one camera with a model that is slow, late and sometimes wrong.
 
-    The state lives at the capture time of the last answer's frame. :meth:`apply` moves it there
-    and corrects it; :meth:`observe` carries it from there to the newest camera frame by what the
-    pixels do (``bridge: flow``), :meth:`at` predicts to any time without looking.
+    The state is that at the capture time of the last answer's frame. :meth:`apply` predicts it to
+    the next answer's frame and corrects it. :meth:`observe` moves it to the newest camera frame
+    with optical flow (``bridge: flow``); :meth:`at` predicts it to any time without pixels.
 
-    * ``unparseable``, ``timeout`` and ``error`` change nothing but time; ``truncated`` counts for
-      what it names and against nothing; the others also count against what they do not name.
-    * An answer that is older than the newest by at most ``reorder_window_s`` is applied where it
-      belongs, and the newer ones (32 at most are remembered) again after it. It corrects tracks
-      but starts none, as newer answers had their say about what is there; a track that has ended
-      stays ended.
-    * An answer older than that, or a frame that restarts time by the rule of
+    * ``unparseable``, ``timeout`` and ``error`` only advance time. ``truncated`` is evidence for
+      the objects it names and against none; other answers are also evidence against the rest.
+    * An answer older than the newest by at most ``reorder_window_s`` is applied at its time, and
+      the newer ones (at most 32 are kept) are applied again after it. It corrects tracks but
+      starts none, because newer answers count more; a track that has ended stays ended.
+    * An older answer, or a frame that restarts time by the rule of
       :class:`~lfmvl_ros.core.timeline.Timeline` (a bag loops), ends all tracks.
-    * When the query's version grows, tracks end whose label is not asked for any more.
+    * When the query changes, tracks whose label is no longer in it end.
 
     One thread may call :meth:`apply`, :meth:`configure` and :meth:`reset`, another
     :meth:`observe`, any number :meth:`at` meanwhile. :meth:`apply` replays the frames since the
@@ -67,20 +66,20 @@ class Tracker:
         return self._settings
 
     def configure(self, settings: TrackerSettings) -> None:
-        """Use other settings from now on; tracks live on."""
+        """Use other settings from now on; tracks stay."""
         self._settings = settings
 
     def set_ego_motion(self, ego: EgoMotion | None) -> None:
-        """Use what is known of the camera's rotation, from any thread; None for nothing.
+        """Set the camera's measured rotation, from any thread; None if unknown.
 
-        To be called with every new measurement. With ``bridge: predict`` boxes keep their bearings;
-        with ``flow`` the pixels show how the camera moved, and this says where to look for them.
+        Call it with every new measurement. With ``bridge: predict`` boxes keep their bearings; with
+        ``flow`` the rotation tells the search for pixels where to start.
         """
         self._ego = ego
         self._bridge.set_ego_motion(ego)
 
     def reset(self) -> None:
-        """Forget all tracks. Ids go on counting."""
+        """Forget all tracks. Ids continue counting."""
         with self._writing:
             self._forget()
 
@@ -90,11 +89,11 @@ class Tracker:
         self._timeline = Timeline()
 
     def observe(self, frame: Frame) -> Tracks:
-        """Take a camera frame and return the tracks at it; to be called for every frame.
+        """Take a camera frame and return the tracks at it; call it for every frame.
 
-        With ``bridge: flow`` a small grey copy is remembered for ``bridge_memory_s``. A frame that
-        is older than the last one is not looked at, its tracks are predicted, unless it shows that
-        time has restarted: then all tracks end.
+        With ``bridge: flow`` a small grey copy is kept for ``bridge_memory_s``. For a frame older
+        than the last one, the tracks are predicted without its pixels, unless it shows that time
+        has restarted: then all tracks end.
         """
         window_ns = self._settings.reorder_window_s / NS
         if self._timeline.judge(frame.stamp_ns, window_ns) is Verdict.RESTARTED:
@@ -103,7 +102,7 @@ class Tracker:
         return self.recall(frame)
 
     def recall(self, frame: Frame) -> Tracks:
-        """Return the tracks at a frame that was observed; its stamp says nothing about time.
+        """Return the tracks at a frame that was observed; it can't restart time.
 
         Where the frame is not remembered, its tracks are predicted.
         """
@@ -140,8 +139,8 @@ class Tracker:
     def apply(self, grounding: Grounding, *, catch_up: bool = True) -> Applied:
         """Apply one answer at the capture time of its frame.
 
-        With ``catch_up=False`` :meth:`observe` goes on from the answer before until
-        :meth:`catch_up` is called: that is the part which takes time.
+        With ``catch_up=False`` :meth:`observe` uses the state before this answer until
+        :meth:`catch_up` is called, which is the slow part.
         """
         with self._writing:
             applied = self._apply(grounding)
@@ -180,11 +179,11 @@ class Tracker:
         return carried(table, stamp_ns, settings, self._rotation(settings))
 
     def _rotation(self, settings: TrackerSettings) -> EgoMotion | None:
-        """The camera's rotation, unless the pixels show it."""
+        """The camera's rotation, unless optical flow measures its motion."""
         return self._ego if settings.bridge == "predict" else None
 
     def catch_up(self) -> None:
-        """Carry the tracks from the last answer's frame to the newest one that was observed."""
+        """Move the tracks from the last answer's frame to the newest observed one."""
         history, settings = self._history, self._settings
         if history.entries and settings.bridge == "flow":
             wh = history.entries[-1].grounding.wh
@@ -241,7 +240,7 @@ class Tracker:
                 carry=self._carry,
                 look=self._bridge.look,
             )
-            # What had ended by then stays ended in the next rewinding, too.
+            # A track that had ended by then also stays ended when answers are applied again.
             step = replace(step, ended=tuple({*step.ended, *entry.step.ended}))
             entries.append(Entry(entry.grounding, step))
         self._history = history.with_entries(tuple(entries), cadence)
@@ -252,7 +251,7 @@ class Tracker:
         return self._last_id
 
     def _same_id(self, entry: Entry) -> Callable[[int], int | None]:
-        """A detection that started a track starts the same one when its answer is applied again."""
+        """Let a detection that started a track get the same id when its answer is applied again."""
         born = entry.step.born
 
         def key(detection: int) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tracker says about one camera frame."""
+"""The tracks at one camera frame, as the tracker returns them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SCHEMA = "lfmvl/track_states/1"
 
 
 class TrackState(str, Enum):
-    """How sure the tracker is that an object is there now.
+    """State of a track: how well it is confirmed that its object is there now.
 
     ``tentative``: seen too seldom to be relied upon. ``confirmed``: seen as often as it should.
-    ``coasting``: confirmed before, but missed by the last answer or not looked at for too long;
+    ``coasting``: confirmed before, but missed by the last answer, or not seen in any for too long;
     its box is prediction.
     """
 
@@ -52,7 +52,7 @@ class Tracks:
         covariance: ``(N, 4, 4)`` of centre x, centre y, width, height of the box before it is cut
             at the border, px^2, symmetric positive definite.
         state: N states.
-        age_s: ``(N,)`` seconds since the first sight, >= 0.
+        age_s: ``(N,)`` seconds since the first sighting, >= 0.
         frame_id, camera, wh: of the camera frame; ``wh`` is (width, height) in px, (0, 0) before
             the first answer.
         existence: track id -> probability that the track is something real, whatever it is; may

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one answer does to the tracks: a pure function from table and answer to the next table."""
+"""Applies one answer to the tracks: a pure function of table and answer."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table, boxes_in_image, sh
 
 Carry = Callable[[Table, int, TrackerSettings], Table]
 Look = Callable[[int], ColourImage | None]
-# An innovation this unlikely means that the object did something the model did not expect.
+# An innovation this unlikely means that the object did not move as the motion model assumes.
 _UNLIKELY_NIS = float(chdtri(4, 0.05))  # of chi-squared with 4 degrees
 MAX_INFLATION = 4.0
 CONFIDENCE_MEMORY = 0.7
-# Below this share of its box inside the image an object has left; closer to the border than this
-# share of the image it is about to.
+# An object has left when less than this share of its box is inside the image; it is leaving when
+# its box is closer to the border than this share of the image.
 LEFT_SHARE = 0.25
 BORDER_SHARE = 0.02
 
@@ -66,7 +66,7 @@ def carried(
 ) -> Table:
     """Return the tracks predicted to ``stamp_ns``, not before the table's own time.
 
-    With ``ego``, the image turns with the camera; velocities are then those of the things.
+    With ``ego``, boxes also move by the camera's rotation, and velocities are those of the objects.
     """
     if stamp_ns <= table.stamp_ns or not len(table):
         return table.changed(stamp_ns=max(stamp_ns, table.stamp_ns))
@@ -84,7 +84,7 @@ def carried(
 def is_alive(
     table: Table, wh: tuple[int, int], cadence: Cadence, settings: TrackerSettings
 ) -> NDArray[np.bool_]:
-    """Which tracks, ``(N,)``, are young enough, likely enough and still in the image."""
+    """Which tracks, ``(N,)``, were seen recently, are likely enough and still in the image."""
     unseen_s = (table.stamp_ns - table.seen_ns) * NS
     inside = share_in_image(table.mean, wh)
     young = unseen_s <= cadence.life_s(settings) + cadence.delay_s
@@ -102,7 +102,7 @@ def apply_answer(
     carry: Carry = carried,
     look: Look = lambda _: None,
 ) -> Step:
-    """Carry the tracks to the answer's frame and correct them with what it says.
+    """Move the tracks to the answer's frame and correct them with the answer.
 
     Args:
         table: the tracks after the answer before.
@@ -112,7 +112,7 @@ def apply_answer(
         new_id: gives the id for a track born from a detection (its index); None forbids the birth.
         banned: ids that must not live on.
         carry: moves tracks to a later time.
-        look: gives the small colour image of a frame, None where it is not remembered.
+        look: returns the small colour copy of a frame, None where it is not kept.
     """
     before = table
     table = carry(table, grounding.stamp_ns, settings)
@@ -162,7 +162,7 @@ def apply_answer(
 
 
 def of_query(table: Table, query: Query) -> Table:
-    """Return the tracks whose label ``query`` asks for."""
+    """Return the tracks whose label is in ``query``."""
     asked = {label_key(label) for label in query.labels}
     wanted = np.array([key in asked for key in table.vocabulary], dtype=np.bool_)
     return table.take(wanted[table.label] if len(table) else np.zeros(0, dtype=np.bool_))
@@ -175,7 +175,7 @@ def _match(
     settings: TrackerSettings,
     image: ColourImage | None,
 ) -> tuple[Table, Pairs]:
-    """Pair tracks with boxes, and let those say whether flow carried the tracks right.
+    """Match tracks with boxes, and update the hypotheses with the matched boxes.
 
     Args:
         table: the tracks at the answer's frame.
@@ -221,7 +221,7 @@ def _judge(
     cadence: Cadence,
     settings: TrackerSettings,
 ) -> Table:
-    """Correct the tracks that were seen, and count against the others what may be counted."""
+    """Correct the tracks that were seen; the others count as missed where the answer allows it."""
     weight = life.answer_weight(grounding.stamp_ns, table.judged_ns, settings, table.fresh)
     table = _sighted(table, seen, pairs, weight, settings)
     hit = np.zeros(len(table), dtype=np.bool_)
@@ -294,7 +294,7 @@ def _is_leaving(mean: FloatArray, wh: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def coloured(table: Table, wh: tuple[int, int], image: ColourImage | None) -> Table:
-    """Return ``table`` with the colours of what was just seen, where the image is remembered."""
+    """Return ``table`` with the colours of the boxes just seen, where the image is kept."""
     rows = np.flatnonzero(table.seen_ns == table.stamp_ns)
     if image is None or not rows.size:
         return table

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attention and matrix products whose results do not depend on how many tokens come at once.
+"""Attention and matrix products whose results do not depend on how many tokens are in a pass.
 
-A kernel that takes several rows may add up in another order than for one. In float32 that is lost
-behind the digits that decide. In bfloat16 it is not: two neighbours of a coordinate are often
-nearly equal, and most answers came out otherwise in some digit. So, in half precision on a CPU:
+A kernel for several rows may sum in another order than the kernel for one. In float32 the
+difference is too small to matter. In bfloat16 it is not: two digits of a coordinate are often
+nearly equally likely, and most answers would differ in some digit. So, in half precision on a CPU:
 
-* each query of a block attends by itself, as it would without a draft, and the prompt as one text
-  (keys and values are read from the cache in any case);
-* a product with a single row is computed as one with two: from two rows on, rows are independent
-  of each other there, and one row goes through another kernel.
+* each query of a block attends on its own, as it would without a draft; the prompt attends as a
+  whole (keys and values come from the cache in both cases);
+* a product with a single row is computed as one with two rows: with two or more, the rows do not
+  affect each other, while a single row uses another kernel.
 
-The weights, whose reading is what takes the time, are read once for the whole block all the same.
+Loading the weights takes most of the time, and they are still loaded once for the whole block.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def attention(
     prompt: int,
     window: int = 0,
 ) -> torch.Tensor:
-    """Attention of the last positions over all up to each.
+    """Causal attention of the last positions.
 
     Args:
         queries: ``(heads, T, width)``, of the last T positions.
         keys: ``(kv heads, positions, width)``.
         values: of the same shape.
-        prompt: how many of the T, from the first on, are read as one text.
-        window: how many positions a query attends to, its own included; 0 is all of them.
+        prompt: how many of the T, from the first on, belong to the prompt.
+        window: how many positions a query attends to, including its own; 0 means all.
 
     Returns:
         ``(T, heads * width)``.
@@ -71,7 +71,7 @@ def _block(
 def _one_by_one(
     queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, prompt: int, window: int
 ) -> torch.Tensor:
-    """The same, bit for bit what one query at a time gives."""
+    """The same, with results bit for bit as with one query at a time."""
     count, stop = queries.shape[1], keys.shape[1]
     parts = []
     if prompt:
@@ -94,14 +94,14 @@ def _sdpa(
 
 
 def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Concatenate, at no cost where there is nothing to."""
+    """Concatenate; a single part is returned without a copy."""
     return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def product(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Return ``x @ weight.T + bias``, each row ``(T, width)`` as in any company."""
+    """Return ``x @ weight.T + bias``; no row of ``(T, width)`` depends on the number of rows."""
     if len(x) == 1 and _is_delicate(x):
         return F.linear(x.expand(2, -1), weight, bias)[:1]
     return F.linear(x, weight, bias)

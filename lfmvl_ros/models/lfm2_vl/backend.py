@@ -29,16 +29,16 @@ from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 from lfmvl_ros.models.calibration_file import read_calibration
 from lfmvl_ros.models.checkpoint_files import rules_from
 from lfmvl_ros.models.failures import failure_text, is_out_of_memory
-from lfmvl_ros.models.lfm2_vl.choosing import Chooser, chooser_for
-from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Proposer, Row, write_answers
+from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Proposer, Row, decode_answers
 from lfmvl_ros.models.lfm2_vl.draft_tokens import TokenDraft, encoder
 from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
+from lfmvl_ros.models.lfm2_vl.generating import Generated, Limit, generation_config, run_generate
 from lfmvl_ros.models.lfm2_vl.grammar import AnswerGrammars, GrammarMask, Masked
 from lfmvl_ros.models.lfm2_vl.loading import choose_device, choose_dtype, load_checkpoint
 from lfmvl_ros.models.lfm2_vl.model_inputs import InputBuilder, ModelInputs
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
+from lfmvl_ros.models.lfm2_vl.sampling import Sampler, sampler_for
 from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
-from lfmvl_ros.models.lfm2_vl.writing import Limit, Written, generation_config, write_with_generate
 
 _log = logging.getLogger(__name__)
 
@@ -46,13 +46,13 @@ _log = logging.getLogger(__name__)
 class Lfm2VlBackend:
     """A loaded checkpoint; fulfils :class:`lfmvl_ros.core.model.VisionLanguageModel`.
 
-    Answers are written by :mod:`lfmvl_ros.models.lfm2_vl.decoding`, those of a batch side by side,
-    several tokens to a forward pass where a draft foretells them. A model that
-    :class:`lfmvl_ros.models.lfm2_vl.runner.Lfm2Runner` can't run goes through ``generate``, as all
-    do with ``use_runner=False``.
+    :mod:`lfmvl_ros.models.lfm2_vl.decoding` generates the answers of a batch together, several
+    tokens per forward pass where a draft predicts them. Models that
+    :class:`lfmvl_ros.models.lfm2_vl.runner.Lfm2Runner` can't run use transformers' ``generate``,
+    as all do with ``use_runner=False``.
 
-    ``ground`` is called by one thread at a time. A running vision pass or forward can't be
-    interrupted; deadline and cancellation are looked at before and after each.
+    ``ground`` is called by one thread at a time. A running vision pass or forward pass can't be
+    interrupted; deadline and cancellation are checked before and after each.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ class Lfm2VlBackend:
         self._blocks = Blocks.for_device(model.device.type)
         self._encode = encoder(processor.tokenizer)
         self._grammars: AnswerGrammars | None = None
-        self._style = ""  # the last answer that named something: wording and spacing of drafts
-        # Sampling is this package's settings' business: nothing of the checkpoint's leaks in.
+        self._style = ""  # the last answer with objects: wording and spacing of drafts
+        # Sampling follows this package's settings only, never the checkpoint's own.
         model.generation_config = generation_config(
             GenerationSettings(), end_ids=self._end_ids, pad_id=self._pad_id, max_new_tokens=512
         )
@@ -92,7 +92,7 @@ class Lfm2VlBackend:
         """Load a directory or hub id.
 
         Raises:
-            UserError: it can't be used; says why and what to do.
+            UserError: it can't be used; the message gives the reason and what to do.
         """
         target = choose_device(device)
         model, processor = load_checkpoint(source, target, choose_dtype(dtype, target))
@@ -107,7 +107,7 @@ class Lfm2VlBackend:
 
     @property
     def template(self) -> PromptTemplate:
-        """The checkpoint's own way of being asked."""
+        """The checkpoint's own prompt template."""
         return self._template
 
     def ground(
@@ -160,28 +160,28 @@ class Lfm2VlBackend:
         with torch.inference_mode():
             inputs = self._builder.build(frames, prompts, rules, synchronize=self._synchronize)
             if limit.reached():
-                nothing = Written((), (), FinishReason.DEADLINE, 0.0, 0.0)
-                written = [nothing] * len(frames)
+                nothing = Generated((), (), FinishReason.DEADLINE, 0.0, 0.0)
+                generated = [nothing] * len(frames)
             else:
                 hints = [*hints, *[None] * (len(prompts) - len(hints))]
                 proposers = [
                     self._proposer(prompt, hint, generation)
                     for prompt, hint in zip(prompts, hints, strict=True)
                 ]
-                written = self._write(inputs, generation, limit, proposers, prompts)
+                generated = self._generate(inputs, generation, limit, proposers, prompts)
         return [
             self._reply(answer, inputs, count)
-            for answer, count in zip(written, inputs.image_tokens, strict=True)
+            for answer, count in zip(generated, inputs.image_tokens, strict=True)
         ]
 
-    def _write(
+    def _generate(
         self,
         inputs: ModelInputs,
         generation: GenerationSettings,
         limit: Limit,
         proposers: Sequence[Proposer],
         prompts: Sequence[Prompt],
-    ) -> list[Written]:
+    ) -> list[Generated]:
         length = inputs.ids.shape[1]
         room = self._model.config.text_config.max_position_embeddings - length
         if room < 1:
@@ -195,16 +195,16 @@ class Lfm2VlBackend:
             rows = [
                 Row(
                     proposers[index],
-                    self._chooser(generation, ids[inputs.attention_mask[index].bool()], mask),
+                    self._sampler(generation, ids[inputs.attention_mask[index].bool()], mask),
                     AnswerEnd(self._end_ids, most, self._texts.text),
                 )
                 for index, (ids, mask) in enumerate(zip(inputs.ids, masks, strict=True))
             ]
-            return write_answers(self._runner, inputs, rows, blocks=self._blocks, limit=limit)
+            return decode_answers(self._runner, inputs, rows, blocks=self._blocks, limit=limit)
         config = generation_config(
             generation, end_ids=self._end_ids, pad_id=self._pad_id, max_new_tokens=most
         )
-        return write_with_generate(
+        return run_generate(
             self._model, inputs, config, limit, text_of=self._texts.text,
             masks=[mask for mask in masks if mask is not None],
         )  # fmt: skip
@@ -219,12 +219,12 @@ class Lfm2VlBackend:
             self._grammars = AnswerGrammars(self._processor.tokenizer, width, self._end_ids)
         return [self._grammars.mask(prompt) for prompt in prompts]
 
-    def _chooser(
+    def _sampler(
         self, generation: GenerationSettings, prompt_ids: torch.Tensor, mask: GrammarMask | None
-    ) -> Chooser:
+    ) -> Sampler:
         width = len(self._model.get_input_embeddings().weight)
-        chooser = chooser_for(generation, prompt_ids, width)
-        return chooser if mask is None else Masked(chooser, mask)
+        sampler = sampler_for(generation, prompt_ids, width)
+        return sampler if mask is None else Masked(sampler, mask)
 
     def _proposer(
         self, prompt: Prompt, hint: Hint | None, generation: GenerationSettings
@@ -239,33 +239,33 @@ class Lfm2VlBackend:
             width=len(self._runner.embedding),
         )
 
-    def _reply(self, written: Written, inputs: ModelInputs, image_tokens: int) -> Reply:
-        texts = self._texts.split(written.ids)
+    def _reply(self, generated: Generated, inputs: ModelInputs, image_tokens: int) -> Reply:
+        texts = self._texts.split(generated.ids)
         tokens = tuple(
             Token(id_, text, min(0.0, logprob))
-            for id_, text, logprob in zip(written.ids, texts, written.logprobs, strict=True)
+            for id_, text, logprob in zip(generated.ids, texts, generated.logprobs, strict=True)
         )
         times = StageTimes(
-            inputs.preprocess_s, inputs.vision_s, written.prefill_s, written.decode_s
+            inputs.preprocess_s, inputs.vision_s, generated.prefill_s, generated.decode_s
         )
         text = "".join(texts)
-        if written.finish is FinishReason.STOP:
-            self._usual_end_id = written.ids[-1]
+        if generated.finish is FinishReason.STOP:
+            self._usual_end_id = generated.ids[-1]
             if "{" in text and len(text) <= LONGEST_TEXT:
                 self._style = text
         return Reply(
             text,
             tokens,
-            written.finish,
+            generated.finish,
             times,
             image_tokens,
             self._name,
-            forwards=written.forwards,
+            forwards=generated.forwards,
             calibration=self.calibration,
         )
 
     def image_rules(self, wanted: ImageSettings) -> ImageTokenSettings:
-        """Return the token rules that these settings make of an image."""
+        """Return the checkpoint's image token rules with these settings applied."""
         return wanted_rules(self._own_rules, wanted)
 
     def _synchronize(self) -> None:
@@ -280,7 +280,7 @@ class Lfm2VlBackend:
 
 
 def halved(rules: ImageTokenSettings, sizes: Sequence[tuple[int, int]]) -> ImageTokenSettings:
-    """Return rules under which the most expensive of the images costs half as much."""
+    """Return rules that halve the tokens of the image that takes the most."""
     cost, largest = max((count_image_tokens(wh, rules).tokens, wh) for wh in sizes)
     return settings_for_budget(largest, max(1, cost // 2), rules)
 
@@ -289,8 +289,8 @@ def _runner_of(model: Any) -> Lfm2Runner | None:
     if Lfm2Runner.supports(model):
         return Lfm2Runner(model)
     _log.warning(
-        "this checkpoint's language model is not of the plain LFM2 or LFM3 kind: its answers are "
-        "written by transformers' generate, one token to a forward pass"
+        "this checkpoint's language model is not a plain LFM2 or LFM3: answers are generated by "
+        "transformers' generate, one token per forward pass"
     )
     return None
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing an answer with several tokens to a forward pass, token for token the same answer.
+"""Speculative decoding: several tokens per forward pass, and the same answer token for token.
 
-A draft proposes what may come next, one forward gives the logits behind every proposed token, and
-the answer goes on as far as the proposals are what would have been chosen anyway (Leviathan et
-al., 2023, arXiv:2211.17192, with a draft that costs nothing). The rest is forgotten by lowering
-the row's length. The first proposal rides along with the prompt. Several answers are written side
-by side, each with its own draft, length and end.
+A draft proposes the next tokens. One forward pass gives the logits after each of them. Proposals
+are accepted as long as they equal the token that would have been chosen anyway (Leviathan et al.,
+2023, arXiv:2211.17192, but the draft needs no second model). Rejected tokens are removed by
+lowering the length of the KV cache. The first draft is verified in the same pass as the prompt.
+The answers of a batch are decoded together, each with its own draft, length and end.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 
-from lfmvl_ros.models.lfm2_vl.choosing import Chooser
 from lfmvl_ros.models.lfm2_vl.draft_tokens import BlockSize
 from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
+from lfmvl_ros.models.lfm2_vl.generating import Generated, Limit, cut_answer
+from lfmvl_ros.models.lfm2_vl.kv_cache import RowCache
 from lfmvl_ros.models.lfm2_vl.model_inputs import ModelInputs
-from lfmvl_ros.models.lfm2_vl.row_memory import RowMemory
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
-from lfmvl_ros.models.lfm2_vl.writing import Limit, Written, cut_answer
+from lfmvl_ros.models.lfm2_vl.sampling import Sampler
 
 
 class Proposer(Protocol):
-    """Anything that guesses how an answer goes on; right or wrong, it can't change the answer."""
+    """Drafts the next tokens of an answer. A wrong draft costs time, never the answer."""
 
     def propose(self, ids: Sequence[int], most: int) -> list[int]:
         """Return up to ``most`` tokens that may follow ``ids``, all within the vocabulary."""
 
 
 class NoDraft:
-    """Proposes nothing: one token to a forward."""
+    """Proposes nothing: one token per forward pass."""
 
     def propose(self, ids: Sequence[int], most: int) -> list[int]:  # noqa: ARG002
         """Return nothing."""
@@ -44,7 +44,7 @@ class NoDraft:
 
 @dataclass
 class Blocks:
-    """How much to propose: with the prompt, and afterwards. Learned over answers."""
+    """Draft lengths: with the prompt, and afterwards. They adapt over answers."""
 
     first: BlockSize
     later: BlockSize
@@ -53,7 +53,7 @@ class Blocks:
     def for_device(cls, kind: str) -> Blocks:
         """Return sizes that pay on a ``cpu`` or on ``cuda``, before anything is learned.
 
-        A GPU is bound by reading the weights, so that up to 64 tokens cost little more than one.
+        A GPU is limited by memory bandwidth, so up to 64 tokens take little longer than one.
         """
         if kind == "cuda":
             return cls(BlockSize(32, 512), BlockSize(32, 128))
@@ -62,16 +62,16 @@ class Blocks:
 
 @dataclass
 class Row:
-    """One answer of a batch while it is written.
+    """One answer of a batch while it is being generated.
 
     Attributes:
-        proposer, chooser, end: what makes it, and what ends it.
-        ids: tokens so far; proposed: the guesses of the present forward.
-        forwards: how many this row took part in.
+        proposer, sampler, end: draft the tokens, choose them, and decide when to stop.
+        ids: tokens so far; proposed: the draft in the current forward pass.
+        forwards: forward passes this answer took part in.
     """
 
     proposer: Proposer
-    chooser: Chooser
+    sampler: Sampler
     end: AnswerEnd
     ids: list[int] = field(default_factory=list)
     proposed: list[int] = field(default_factory=list)
@@ -79,47 +79,47 @@ class Row:
     forwards: int = 0
 
     def propose(self, size: BlockSize) -> None:
-        """Guess what comes next, within the block size and the longest answer."""
+        """Draft the next tokens, within the block size and the longest answer."""
         room = self.end.most - len(self.ids) - 1
         self.proposed = self.proposer.propose(self.ids, min(size.now, room))
 
-    def take(self, logits: torch.Tensor, size: BlockSize, memory: RowMemory) -> None:
-        """Choose tokens after a forward, and forget the guesses that were wrong."""
-        chosen = self.chooser.choose(logits, self.proposed)
+    def take(self, logits: torch.Tensor, size: BlockSize, cache: RowCache) -> None:
+        """Choose tokens after a forward pass, and remove rejected ones from the KV cache."""
+        chosen = self.sampler.choose(logits, self.proposed)
         self.marks.append(_logprobs(logits, chosen))
         self.ids += chosen
         self.forwards += 1
         accepted = len(chosen) - 1
         size.learn(len(self.proposed), accepted)
-        memory.length -= len(self.proposed) - accepted
+        cache.length -= len(self.proposed) - accepted
         self.end.add(chosen)
 
 
 @torch.inference_mode()
-def write_answers(
+def decode_answers(
     runner: Lfm2Runner, inputs: ModelInputs, rows: Sequence[Row], *, blocks: Blocks, limit: Limit
-) -> list[Written]:
-    """Write one answer for each row of the batch, all rows in each forward until they are over.
+) -> list[Generated]:
+    """Generate one answer per row of the batch; every pass has all rows that are not finished.
 
-    ``limit`` is asked after each forward; what that forward has confirmed is kept.
+    ``limit`` is checked after each forward pass; tokens confirmed by then are kept.
     """
     start = time.monotonic()
-    memories = runner.rows(len(rows))
+    caches = runner.rows(len(rows))
     size, first_s, active = blocks.first, 0.0, list(range(len(rows)))
     while True:
         for index in active:
             rows[index].propose(size)
         if size is blocks.first:
-            logits = _read_prompts(runner, inputs, rows, memories)
+            logits = _prefill(runner, inputs, rows, caches)
         else:
             ids = [token for i in active for token in (rows[i].ids[-1], *rows[i].proposed)]
             counts = [len(rows[i].proposed) + 1 for i in active]
             tokens = torch.tensor(ids, device=runner.embedding.device)
-            logits = runner.append_rows([memories[i] for i in active], counts, tokens)
+            logits = runner.append_rows([caches[i] for i in active], counts, tokens)
         place = 0
         for index in active:
             row, count = rows[index], len(rows[index].proposed) + 1
-            row.take(logits[place : place + count], size, memories[index])
+            row.take(logits[place : place + count], size, caches[index])
             place += count
         first_s = first_s or time.monotonic()
         stopped = limit.reached()
@@ -135,13 +135,13 @@ def write_answers(
     ]
 
 
-def _read_prompts(
-    runner: Lfm2Runner, inputs: ModelInputs, rows: Sequence[Row], memories: Sequence[RowMemory]
+def _prefill(
+    runner: Lfm2Runner, inputs: ModelInputs, rows: Sequence[Row], caches: Sequence[RowCache]
 ) -> torch.Tensor:
-    """Read all prompts, each with its first guesses; the logits behind prompt and guesses."""
+    """Prefill all prompts, each with its first draft; return the logits after both."""
     table, parts, counts = runner.embedding, [], []
-    for index, (row, memory) in enumerate(zip(rows, memories, strict=True)):
-        memory.length = 0
+    for index, (row, cache) in enumerate(zip(rows, caches, strict=True)):
+        cache.length = 0
         prompt = inputs.embeds[index]
         if len(rows) > 1:  # padded on the left
             prompt = prompt[inputs.attention_mask[index].bool()]
@@ -151,7 +151,7 @@ def _read_prompts(
             parts.append(guess.to(prompt.dtype))
         counts.append(len(prompt) + len(row.proposed))
     last = [len(row.proposed) + 1 for row in rows]
-    return runner.append_rows(memories, counts, embeds=torch.cat(parts), last=last)
+    return runner.append_rows(caches, counts, embeds=torch.cat(parts), last=last)
 
 
 def _logprobs(logits: torch.Tensor, chosen: Sequence[int]) -> torch.Tensor:

@@ -10,8 +10,8 @@ from typing import Any
 from lfmvl_ros.core.drafting.draft_text import AnswerDraft
 from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
 
-_CHARACTERS_A_TOKEN = 6  # more than any answer has on average; longer drafts are cut there
-_UNSURE = 2  # tokens at such a cut that may be cut differently in the whole text
+_CHARACTERS_A_TOKEN = 6  # more than most answers have; longer drafts are cut there
+_UNSURE = 2  # tokens at such a cut that the whole text may split differently
 
 
 class TokenDraft:
@@ -54,7 +54,7 @@ class TokenDraft:
         return self._queue[:most]
 
     def _again(self, ids: Sequence[int], most: int) -> tuple[list[int], bool]:
-        """Ask for the text anew; True when the tokens are all that is expected."""
+        """Request the draft text again; True if the tokens cover all of it."""
         text, ended = self._draft.after("".join(self._texts.split(ids)))
         longest = 4 * most * _CHARACTERS_A_TOKEN
         queue = list(self._encode(text[:longest]))
@@ -70,7 +70,7 @@ class TokenDraft:
 
 
 def encoder(tokenizer: Any) -> Callable[[str], Sequence[int]]:
-    """Return how a tokenizer encodes the middle of a text: nothing in front, nothing behind."""
+    """Return how a tokenizer encodes the middle of a text, without tokens for begin and end."""
     fast = getattr(tokenizer, "backend_tokenizer", None)
     if fast is not None:
         return lambda text: fast.encode(text, add_special_tokens=False).ids if text else []
@@ -79,10 +79,10 @@ def encoder(tokenizer: Any) -> Callable[[str], Sequence[int]]:
 
 @dataclass
 class BlockSize:
-    """How many tokens to propose at once, from how many were accepted lately.
+    """How many tokens to propose at once, from how many were accepted recently.
 
-    A forward over a block costs more than one over a token, and what lies behind the first
-    mismatch is wasted; a block that is accepted as a whole was too short.
+    A forward pass over a block takes longer than one over a token, and everything after the first
+    mismatch is wasted. A block that was accepted completely was too short.
 
     Attributes:
         least, most: bounds; ``now`` starts at the lower one.
@@ -98,7 +98,7 @@ class BlockSize:
         self.now = self.least
 
     def learn(self, proposed: int, accepted: int) -> None:
-        """Note how far the draft was right."""
+        """Adapt to how many of the proposed tokens were accepted."""
         if not proposed:
             return
         if accepted == proposed:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where an answer ends: at its end token, at its limit, or because it is over all the same."""
+"""Where an answer ends: at its end token, at its limit, or because it is complete."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class AnswerEnd:
         return self._watch.keep
 
     def add(self, ids: Sequence[int]) -> bool:
-        """Take the next tokens; True when the answer is over. What follows then is not counted."""
+        """Add the next tokens; True when the answer has ended. Later tokens are not counted."""
         for token in ids:
             if self.finish is not None:
                 break

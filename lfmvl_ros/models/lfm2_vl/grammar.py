@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers that can't be anything but the list asked for: a mask over the next token.
+"""Constrained decoding: a mask over the next token that allows only the requested list.
 
 The grammar is that of the prompt's own example, ``[{"label": ..., "bbox": [x1, y1, x2, y2]}]``,
-with the labels of the query and numbers in range; spacing is left to the checkpoint, as another
-style than its own would push it off what it has learned. The mask comes from xgrammar (Dong et
+with the labels of the query and numbers in range. Spacing is free, because a style that the
+checkpoint was not trained on makes its answers worse. The mask comes from xgrammar (Dong et
 al., 2024, arXiv:2411.15100), an optional package, and is computed for every position of a draft.
 """
 
@@ -19,7 +19,7 @@ from transformers import LogitsProcessor
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import Prompt, keys_of
-from lfmvl_ros.models.lfm2_vl.choosing import Chooser
+from lfmvl_ros.models.lfm2_vl.sampling import Sampler
 
 _COMPILED = 16  # queries kept
 
@@ -92,7 +92,7 @@ class AnswerGrammars:
 
 
 class GrammarMask:
-    """What may come next in one answer."""
+    """The tokens that may come next in one answer."""
 
     def __init__(self, matcher: Any, width: int) -> None:
         self._matcher, self._width = matcher, width
@@ -101,7 +101,7 @@ class GrammarMask:
         """Return logits with -inf where a token can't follow.
 
         Args:
-            logits: ``(len(proposed) + 1, vocabulary)``, row i behind ``proposed[:i]``; not changed.
+            logits: ``(len(proposed) + 1, vocabulary)``, row i after ``proposed[:i]``; not changed.
             proposed: tokens that may come next.
 
         Returns:
@@ -113,7 +113,7 @@ class GrammarMask:
         accepted = 0
         while True:
             if self._matcher.is_terminated():
-                bits[accepted] = -1  # nobody reads on
+                bits[accepted] = -1  # the rows after it are not used
             else:
                 self._matcher.fill_next_token_bitmask(bits, accepted)
             if accepted == len(proposed) or not self._accept(proposed[accepted]):
@@ -126,7 +126,7 @@ class GrammarMask:
         return masked
 
     def add(self, chosen: Sequence[int]) -> None:
-        """Note what the answer says now."""
+        """Add the tokens that the answer contains now."""
         for token in chosen:
             self._accept(token)
 
@@ -135,13 +135,13 @@ class GrammarMask:
 
 
 class Masked:
-    """Chooses with ``inner`` among the tokens that the grammar allows; see :class:`Chooser`."""
+    """Chooses with ``inner`` among the tokens that the grammar allows; see :class:`Sampler`."""
 
-    def __init__(self, inner: Chooser, mask: GrammarMask) -> None:
+    def __init__(self, inner: Sampler, mask: GrammarMask) -> None:
         self._inner, self._mask = inner, mask
 
     def choose(self, logits: torch.Tensor, proposed: Sequence[int]) -> list[int]:
-        """Choose; see :class:`Chooser`."""
+        """Choose; see :class:`Sampler`."""
         masked = self._mask.after(logits, proposed)
         chosen = self._inner.choose(masked, proposed[: len(masked) - 1])
         self._mask.add(chosen)

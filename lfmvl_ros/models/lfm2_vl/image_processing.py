@@ -39,7 +39,7 @@ _MODES = {
 
 
 class Lfm2VlImageProcessorKwargs(ImagesKwargs, total=False):  # type: ignore[misc, call-arg]
-    """What may be set, when the processor is built or at each call; see the stock processor."""
+    """Options, when the processor is built or at each call; see the stock processor."""
 
     downsample_factor: int
     do_image_splitting: bool
@@ -97,7 +97,7 @@ def trim_padding(features: Mapping[str, Any]) -> dict[str, Any]:
     """Cut ``pixel_values`` and its mask to the largest image of the batch.
 
     The processor pads every image to 1024 patches and the vision tower computes on all of them.
-    What is cut here is masked there: the results stay the same, in a quarter of the time for a
+    Only masked patches are removed, so the results are the same, in a quarter of the time for a
     256x256 image.
     """
     trimmed = dict(features)
@@ -239,7 +239,7 @@ class Lfm2VlImageProcessor(BaseImageProcessor):  # type: ignore[misc]
             shapes += [[crop.shape[-2] // patch, crop.shape[-1] // patch] for crop in crops]
         data: dict[str, Any] = {}
         if do_pad:
-            # A very thin image takes more than the cap: no side goes below one patch.
+            # A very thin image may exceed the limit, since no side is less than one patch.
             length = max(length, *map(len, values))
             data["pixel_attention_mask"] = torch.stack([_mask(len(v), length) for v in values])
             data["spatial_shapes"] = torch.tensor(shapes)
@@ -253,7 +253,7 @@ class Lfm2VlImageProcessor(BaseImageProcessor):  # type: ignore[misc]
 
 
 def _rules(split: bool, **k: Any) -> ImageTokenSettings:
-    """The processor's own words for the settings -> those of ``core.image_tokens``."""
+    """The processor's names of the settings -> those of ``core.image_tokens``."""
     if split and k["min_tiles"] > k["max_tiles"]:
         raise ValueError("min_tiles must be less than or equal to max_tiles")
     tiled = split and k["max_tiles"] > 1

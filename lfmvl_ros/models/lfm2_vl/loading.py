@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a checkpoint's name to model and processor, with every way it can fail in plain words."""
+"""Loads model and processor of a checkpoint; everything that can fail has a clear error."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _DTYPES = {
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device a setting means; ``auto`` is CUDA where there is one.
+    """Return the device for a setting; ``auto`` is CUDA if available.
 
     Raises:
-        UserError: no such kind of device, or CUDA is asked for and not there.
+        UserError: the device is unknown, or CUDA is requested and not available.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -52,7 +52,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:
-    """Return the precision a setting means; ``auto`` is bfloat16 on CUDA, else float32.
+    """Return the precision for a setting; ``auto`` is bfloat16 on CUDA, else float32.
 
     Raises:
         UserError: no such precision.
@@ -68,7 +68,7 @@ def load_checkpoint(source: str, device: torch.device, dtype: torch.dtype) -> tu
     """Return (model, processor) of a directory or hub id, in evaluation mode on ``device``.
 
     Raises:
-        UserError: it is missing, out of reach, of another architecture, or damaged.
+        UserError: it is missing, unreachable, damaged, or of another architecture.
     """
     local = Path(source).is_dir()
     if local:
@@ -109,7 +109,7 @@ def load_checkpoint(source: str, device: torch.device, dtype: torch.dtype) -> tu
 
 
 def _quiet_transformers() -> None:
-    """Keep progress bars and advice out of a robot's log; TRANSFORMERS_VERBOSITY brings it back."""
+    """Keep progress bars and advice out of the log, unless TRANSFORMERS_VERBOSITY is set."""
     from transformers.utils import logging as chatter
 
     if "TRANSFORMERS_VERBOSITY" not in os.environ:

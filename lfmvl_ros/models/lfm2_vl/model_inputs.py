@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From frames and prompts to what the language tower reads."""
+"""From frames and prompts to the inputs of the language model."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ModelInputs:
 
 
 def processor_options(rules: ImageTokenSettings, image_processor: Any) -> dict[str, Any]:
-    """Return the rules that change at run time in the image processor's own words."""
+    """Return the rules that change at run time as options of the image processor."""
     if hasattr(image_processor, "merge_size"):  # Qwen2-VL's, of LFM3-VL
         area = rules.unit_px**2
         limits = {"shortest_edge": rules.min_tokens * area, "longest_edge": rules.max_tokens * area}
@@ -56,8 +56,8 @@ def processor_options(rules: ImageTokenSettings, image_processor: Any) -> dict[s
 class InputBuilder:
     """Runs chat template, image processor and vision tower of one checkpoint.
 
-    What the vision tower made of the last images is kept: other words about the very same
-    images, told by their pixels, cost no second look.
+    The features of the last images are cached, so another prompt about the same pixels skips the
+    vision tower.
     """
 
     def __init__(self, model: Any, processor: Any) -> None:
@@ -116,11 +116,11 @@ class InputBuilder:
 
     @torch.inference_mode()
     def _embed(self, features: dict[str, torch.Tensor], key: object) -> torch.Tensor:
-        """Text embeddings with the image features in the places kept for them."""
+        """Return text embeddings, with the image features at the image tokens."""
         ids = features["input_ids"]
         embeds: torch.Tensor = self._model.get_input_embeddings()(ids)
         if self._seen is None or self._seen[0] != key:
-            self._seen = None  # not two at a time
+            self._seen = None  # frees the old features first
             self._seen = (key, self._look(features, embeds.dtype))
         images = self._seen[1]
         places = ids == self._image_id

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The language tower of LFM2 and LFM3, run directly, at a fraction of the overhead.
+"""Runs the language model of LFM2 and LFM3 directly, with a fraction of the overhead of generate.
 
 The runner uses the loaded model's own weights with buffers indexed by position: keys and values of
-the attention layers, and the inputs of the short convolutions. Appending writes behind a row's
-length; going back is ``length -= n``, with nothing to restore. transformers' ``generate`` pays
-several times the arithmetic of a small model in bookkeeping for each token.
+the attention layers, and the inputs of the short convolutions. Appending writes after a row's
+length; rolling back is ``length -= n``, and nothing has to be restored. For a small model,
+``generate`` spends several times the time of the arithmetic on bookkeeping for each token.
 
-Several answers are written side by side without padding: their tokens stand one row behind the
-other in one matrix, so that each weight is read once for all of them; only convolution windows and
-attention go row by row.
+Several answers are decoded together without padding: their tokens are stacked in one matrix, so
+that each weight is loaded once for all of them. Only convolutions and attention run row by row.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from lfmvl_ros.models.lfm2_vl.attention import attention, joined, product
-from lfmvl_ros.models.lfm2_vl.row_memory import MemoryShape, RowMemory, Span
+from lfmvl_ros.models.lfm2_vl.kv_cache import CacheShape, RowCache, Span
 
 _KEPT_ROWS = 8  # buffers kept for the next batch
 _LAYERS = {"conv", "full_attention", "sliding_attention"}
@@ -83,7 +82,7 @@ class Lfm2Runner:
         )
         kinds = enumerate(zip(config.layer_types, tower.layers, strict=False))
         self._layers = [self._layer(place, *item, config) for place, item in kinds]
-        self._shape = MemoryShape(
+        self._shape = CacheShape(
             tuple(layer.kernel is not None for layer in self._layers),
             self._embedding.shape[1],
             int(config.conv_L_cache),
@@ -92,18 +91,18 @@ class Lfm2Runner:
         )
         self._angle_tables: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
         self._one_rotary = type(tower).__name__ == "Lfm2Model"  # for all kinds of layers
-        self._rows: list[RowMemory] = []
+        self._rows: list[RowCache] = []
 
-    def rows(self, count: int) -> list[RowMemory]:
-        """Return the memories of the first ``count`` rows; a few more are kept for later."""
+    def rows(self, count: int) -> list[RowCache]:
+        """Return the KV caches of the first ``count`` rows; a few more are kept for later."""
         del self._rows[max(count, _KEPT_ROWS) :]
         while len(self._rows) < count:
-            self._rows.append(RowMemory(self._shape, self._embedding))
+            self._rows.append(RowCache(self._shape, self._embedding))
         return self._rows[:count]
 
     @property
     def length(self) -> int:
-        """Positions in use of the first row. Lower it to go back; never raise it."""
+        """Positions in use of the first row. Lower it to roll back; never raise it."""
         return self.rows(1)[0].length
 
     @length.setter
@@ -112,7 +111,7 @@ class Lfm2Runner:
 
     @property
     def embedding(self) -> torch.Tensor:
-        """``(vocabulary, width)``, what :meth:`append` turns ids into."""
+        """``(vocabulary, width)``, the embedding of each token id."""
         return self._embedding
 
     @staticmethod
@@ -209,16 +208,16 @@ class Lfm2Runner:
     @torch.inference_mode()
     def append_rows(
         self,
-        rows: Sequence[RowMemory],
+        rows: Sequence[RowCache],
         counts: Sequence[int],
         ids: torch.Tensor | None = None,
         *,
         embeds: torch.Tensor | None = None,
         last: Sequence[int] | None = None,
     ) -> torch.Tensor:
-        """Append ``counts[i]`` tokens to ``rows[i]``, all in one forward.
+        """Append ``counts[i]`` tokens to ``rows[i]``, all in one forward pass.
 
-        The tokens of the rows stand one behind the other, as ids ``(T,)`` or embeddings
+        The tokens of the rows are concatenated, as ids ``(T,)`` or embeddings
         ``(T, width)``.
 
         Returns:

@@ -30,7 +30,7 @@ class TokenTexts:
 
     A character whose bytes are spread over several tokens belongs to the token that completes it;
     the others get "". So do control tokens, whether the checkpoint declares them special or not.
-    Bytes that are no UTF-8 become U+FFFD, as in any decoding.
+    Bytes that are not UTF-8 become U+FFFD, as in any decoding.
     """
 
     def __init__(self, tokenizer: Any) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a client has to know about a checkpoint that a server doesn't say.
+"""What a client has to know about a checkpoint and a server does not report.
 
 Servers report neither the prompt a checkpoint was trained with, nor how many image tokens it takes,
 nor what its probabilities stand for. These facts come from the catalogue, from a checkpoint's

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP requests that can be given up at any moment, over TCP, TLS or a Unix socket.
+"""HTTP requests that can be cancelled at any moment, over TCP, TLS or a Unix socket.
 
-The standard library's client does what is needed here, and nothing that is not wanted: it follows
-no redirects and uses no proxies, so images go to the configured host or nowhere.
+The standard library's client follows no redirects and uses no proxies, so images go to the
+configured host only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lfmvl_ros.models.server.errors import json_value
 
 _LONGEST_LINE = 1 << 20  # bytes; a token's event has a few hundred
 _LONGEST_BODY = 1 << 22
-_GRACE_S = 5.0  # how long after its time limit a request that was given up may linger
+_GRACE_S = 5.0  # how long a cancelled request may outlive its time limit
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Body:
 
 @dataclass(frozen=True)
 class Failure:
-    """The connection could not be made, or broke; ``refused``: nobody listens there."""
+    """The connection failed or broke; ``refused``: there is no server."""
 
     sentence: str
     refused: bool
@@ -91,9 +91,9 @@ def _connection(address: ServerAddress, timeout_s: float) -> http.client.HTTPCon
 
 
 class Call:
-    """One request, made by a thread of its own; what comes back is put into ``events``.
+    """One request, in a thread of its own, which puts the response into ``events``.
 
-    Name lookup, connecting and waiting for an answer can all block; the caller never does.
+    Name lookup, connecting and waiting for an answer can block that thread, never the caller.
     :meth:`close` ends the call from any thread: the server sees the connection close.
 
     Args:
@@ -104,7 +104,7 @@ class Call:
         limit_s: no socket operation takes longer than this and a few seconds.
         events: gets ``(tag, event)`` for every :data:`Event`; the last one is a :class:`Failure`
             or :class:`End`.
-        tag: tells the events of several calls apart.
+        tag: distinguishes the events of several calls.
     """
 
     def __init__(
@@ -129,13 +129,13 @@ class Call:
         self._thread.start()
 
     def close(self) -> None:
-        """Give up the call. Returns at once; nothing is put into ``events`` that matters."""
+        """Cancel the call. Returns immediately; later events can be ignored."""
         with self._lock:
             self._closed = True
             if self._socket is not None:
                 # Not close(): only shutdown() wakes a thread that waits in recv(). The plain
                 # socket's, as that of TLS would touch state which the other thread uses.
-                with contextlib.suppress(OSError):  # it may be over already
+                with contextlib.suppress(OSError):  # it may have ended already
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _put(self, event: Event) -> None:
@@ -178,7 +178,7 @@ _NOBODY_LISTENS = (ConnectionRefusedError, FileNotFoundError, socket.gaierror)
 
 
 def _sentence(error: BaseException) -> str:
-    """Return what happened to a connection."""
+    """Return a message for a connection error."""
     if isinstance(error, ConnectionRefusedError):
         return "nobody listens there"
     if isinstance(error, FileNotFoundError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A GGUF file as a model: llama.cpp's server is started for it, watched, and ended with it."""
+"""Runs a GGUF file in llama.cpp's server, which is started, monitored and ended with the model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from lfmvl_ros.models.server.model import ServerModel
 from lfmvl_ros.threads import apply_thread_policy
 
 _LEAST_CONTEXT = 4096  # tokens
-_PROMPT = 1024  # tokens of words and markers, more than any prompt has
+_PROMPT = 1024  # tokens of text and markers, more than any prompt has
 _PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # before it is started again; the last one repeats
 _STEADY_S = 60.0  # a server that ran for this long starts with the shortest pause again
 _STOP_S = 4.0
@@ -38,10 +38,10 @@ _log = logging.getLogger(__name__)
 
 
 def find_files(model: str) -> tuple[Path, Path]:
-    """Return the two GGUF files that a ``model`` setting means.
+    """Return the two GGUF files for a ``model`` setting.
 
-    The second one is what follows ``#``; without it, the file beside the first one that is called
-    ``mmproj-<its name>``, or the only one there whose name begins with ``mmproj``.
+    The second one is given after ``#``. Otherwise it is ``mmproj-<its name>`` beside the first one,
+    or the only file there whose name begins with ``mmproj``.
 
     Raises:
         UserError: one of them is missing, or it isn't clear which.
@@ -70,7 +70,7 @@ def find_files(model: str) -> tuple[Path, Path]:
 
 
 def check_program() -> None:
-    """Find out whether there is a server to start.
+    """Check that there is a server to start.
 
     Raises:
         UserError: there is none.

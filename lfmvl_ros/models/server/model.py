@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model behind a server, as the pipeline wants it: frames and prompts in, replies out."""
+"""A model behind a server, with the interface of all models."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from lfmvl_ros.models.server.http import Body, Call, End, Event, Failure, Head, 
 from lfmvl_ros.models.server.request import completion, data_url, encoded, resized
 from lfmvl_ros.models.server.stream import AnswerStream
 
-_LOOK_S = 0.02  # how often a waiting answer looks whether it is still wanted
-_AGAIN_S = 0.25  # until a server that is loading its model is asked again
+_LOOK_S = 0.02  # interval at which a waiting answer checks for cancellation
+_AGAIN_S = 0.25  # until the next try with a server that loads its model
 _PAUSE_S = 0.5  # between attempts to reach a server that can't be reached
 _MARKERS = 64  # most tokens of a prompt beside its words and its image
 _log = logging.getLogger(__name__)
@@ -63,11 +63,11 @@ class _Answer:
 
     @property
     def over(self) -> bool:
-        """True when nothing more will come."""
+        """True when the answer has ended."""
         return self.error is not None or self.ended_s > 0
 
     def end(self, error: str | None = None) -> None:
-        """Close the call; an ``error`` counts unless the answer is complete."""
+        """Close the call; an ``error`` is used unless the answer is complete."""
         if self.over:
             return
         if self.call is not None:
@@ -81,8 +81,8 @@ class _Answer:
 class ServerModel:
     """Fulfils :class:`lfmvl_ros.core.model.VisionLanguageModel` with an OpenAI-compatible server.
 
-    Every answer is a request of its own, streamed; several frames are asked about in parallel. A
-    request that is not wanted any more is closed, and the server stops generating.
+    Every answer is a separate, streamed request; several frames are sent in parallel. A cancelled
+    request is closed, and the server stops generating.
 
     Args:
         address: server.
@@ -90,8 +90,8 @@ class ServerModel:
         name: as published with every answer.
         model_id: what the server calls the model; "" where it serves only one.
         key: the server's key, "" for none.
-        notice: what users should read when it is loaded.
-        problem: what the server does differently, and the flags that change it; "" for nothing.
+        notice: for the log when it is loaded.
+        problem: what the server does differently, and the flags that change it; "" if nothing.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ class ServerModel:
     def _exchange(
         self, answers: Sequence[_Answer], deadline_s: float, given_up: Callable[[], bool]
     ) -> None:
-        """Send all requests and read until every answer is over, or nobody wants them."""
+        """Send all requests and read until every answer has ended or is cancelled."""
         events: queue.SimpleQueue[tuple[int, Event]] = queue.SimpleQueue()
         for tag, answer in enumerate(answers):
             self._send(answer, tag, events, deadline_s)
@@ -207,7 +207,7 @@ class ServerModel:
             try:
                 tag, event = events.get(timeout=_LOOK_S)
             except queue.Empty:
-                grew = True  # nothing came: look whether it is still wanted
+                grew = True  # nothing arrived: check for cancellation
             else:
                 grew = not answers[tag].over and self._take(answers[tag], event)
             if grew and given_up():
@@ -228,7 +228,7 @@ class ServerModel:
         )  # fmt: skip
 
     def _take(self, answer: _Answer, event: Event) -> bool:
-        """Handle what came for an answer; True when it grew."""
+        """Process an event of an answer; True if the answer grew."""
         if isinstance(event, Line):
             grew = answer.stream.feed(event.text)
             if grew and not answer.first_s:
@@ -259,7 +259,7 @@ class ServerModel:
             answer.end(refusal(answer.status, event.content))
 
     def _note_connection(self, answers: Sequence[_Answer]) -> None:
-        """Log when the server goes away and when it is back; slow down while it is away."""
+        """Log when the server is gone and when it is back; retry less often while it is gone."""
         lost = [answer for answer in answers if answer.unreachable and answer.error]
         if lost:
             self._not_before_s = time.monotonic() + _PAUSE_S
@@ -301,7 +301,7 @@ class ServerModel:
         )
 
     def _check_prompt(self, answer: _Answer) -> None:
-        """Warn when the server made something else of the image than it was sent as."""
+        """Warn if the server resized or split the image."""
         counted, sent = answer.stream.prompt_tokens, answer.image_tokens
         if counted and not sent < counted <= sent + answer.prompt_bytes + _MARKERS:
             self._warn_once(
@@ -311,7 +311,7 @@ class ServerModel:
 
 
 def limits_advice(rules: ImageTokenSettings) -> str:
-    """Return how a server is started that takes images as they are sent."""
+    """Return the flags with which a server takes images unchanged."""
     return (
         f"start llama-server with --image-min-tokens {rules.min_tokens} and --image-max-tokens "
         f'{rules.max_tokens}; vLLM with --mm-processor-kwargs \'{{"min_image_tokens": '
@@ -321,10 +321,10 @@ def limits_advice(rules: ImageTokenSettings) -> str:
 
 
 def _times(answers: Sequence[_Answer], prepared_s: float) -> StageTimes:
-    """Return where the time of the batch went, as seen from here.
+    """Return the times of the batch by stage, measured on this side.
 
-    A server may answer one after the other. The time from sending to the end is divided as the
-    stages of the single answers are.
+    A server may answer one request after the other. The time from sending to the end is divided in
+    the proportions of the single answers.
     """
     ended = [answer for answer in answers if answer.ended_s and answer.began_s]
     if not ended:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a frame and a prompt to the JSON of a chat completion."""
+"""Makes the JSON of a chat completion request from a frame and a prompt."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _PNG_LEVEL = 1  # nine tenths of the saving in a tenth of the time
 def resized(frame: Frame, rules: ImageTokenSettings) -> NDArray[np.uint8]:
     """Return the pixels that a model in this process would see, ``(H, W, 3)`` uint8.
 
-    Both sides are multiples of 32 px within the rules' limits, so that a server has nothing left to
-    resize or cut into tiles. The filter is the checkpoint's (bilinear with antialiasing); it equals
-    transformers' but for single steps of brightness in one pixel of 400 at most.
+    Both sides are multiples of 32 px within the rules' limits, so that a server neither resizes nor
+    splits it. The filter is the checkpoint's (bilinear with antialiasing). It equals that of
+    transformers, except for differences of 1 in at most one pixel of 400.
     """
     size = smart_size(frame.wh, rules)
     if size == frame.wh:
@@ -41,7 +41,7 @@ def data_url(pixels: NDArray[np.uint8], *, compress: bool) -> str:
 
     Args:
         pixels: ``(H, W, 3)`` uint8, RGB.
-        compress: PNG, for a network; else BMP, which costs nothing to write and read.
+        compress: PNG, for a network; else BMP, which is fast to write and read.
     """
     kind, options = (
         (".png", [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL]) if compress else (".bmp", [])
@@ -51,7 +51,7 @@ def data_url(pixels: NDArray[np.uint8], *, compress: bool) -> str:
 
 
 def messages(url: str, text: str) -> list[dict[str, Any]]:
-    """Return the conversation: the image, then the words, as the checkpoints were trained."""
+    """Return the conversation: the image, then the text, as in training."""
     image = {"type": "image_url", "image_url": {"url": url}}
     return [{"role": "user", "content": [image, {"type": "text", "text": text}]}]
 
@@ -59,7 +59,7 @@ def messages(url: str, text: str) -> list[dict[str, Any]]:
 def completion(
     url: str, prompt: Prompt, generation: GenerationSettings, *, model: str
 ) -> dict[str, Any]:
-    """Return the request; everything is stated, as servers have defaults of their own.
+    """Return the request. It states every option, since servers have defaults of their own.
 
     Names differ between servers, and unknown ones are ignored: both names of the repetition penalty
     are sent (llama.cpp's, vLLM's).
@@ -83,7 +83,7 @@ def completion(
     if generation.repetition_penalty != 1.0:
         document["repeat_penalty"] = generation.repetition_penalty
         document["repetition_penalty"] = generation.repetition_penalty
-        document["repeat_last_n"] = _CONTEXT  # all of it, as transformers has it
+        document["repeat_last_n"] = _CONTEXT  # all of it, as in transformers
     if generation.grammar == "always":
         schema = {"name": "objects", "schema": answer_schema(prompt)}
         document["response_format"] = {"type": "json_schema", "json_schema": schema}

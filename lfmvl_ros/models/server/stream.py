@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A streamed chat completion, put together as it arrives: text, tokens, why it ended."""
+"""Collects a streamed chat completion: text, tokens, and why it ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNKNOWN_ID = -1
 
 @dataclass(frozen=True)
 class _Piece:
-    """What one token adds, or one event where its tokens are not known."""
+    """The text of one token, or of one event if its tokens are unknown."""
 
     text: str
     token: Token | None
@@ -30,12 +30,12 @@ class _Piece:
 class AnswerStream:
     """Reads the events of one answer.
 
-    The answer ends where the server says so, or where the same rules as for a model in this process
-    find that it is over (:class:`lfmvl_ros.core.answer_end.AnswerWatch`).
+    The answer ends at the server's end, or by the same rules as for a model in this process
+    (:class:`lfmvl_ros.core.answer_end.AnswerWatch`).
 
     Attributes:
-        finish: why the answer is over; None while it is not.
-        error: the server's sentence, where it reported one within the stream; else None.
+        finish: why the answer ended; None before.
+        error: the server's error message within the stream; None without one.
         events: events read that added to the answer.
         prompt_tokens: image and text, as counted by the server; 0 before the end, or if it does
             not say.
@@ -56,9 +56,9 @@ class AnswerStream:
         self._unusable = False
 
     def feed(self, line: bytes) -> bool:
-        """Take one line of the event stream; True when it added to the answer.
+        """Process one line of the event stream; True if it added to the answer.
 
-        Lines that are no events (blank ones, comments) are skipped, as the format wants it.
+        Lines that are not events (blank ones, comments) are skipped.
         """
         field, _, value = line.partition(b":")
         value = value.strip()
@@ -149,10 +149,10 @@ class AnswerStream:
 
     @property
     def spoiled(self) -> bool:
-        """True when there is an answer, and no probabilities for it that can be trusted.
+        """True if there is an answer without usable probabilities.
 
-        A server that drafts ahead of its model reports a log-probability of exactly 0 for what was
-        drafted, or leaves it out.
+        Servers with speculative decoding report a log-probability of exactly 0 for drafted tokens,
+        or none.
         """
         return bool(self._pieces) and not self.tokens
 

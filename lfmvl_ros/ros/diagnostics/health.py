@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is the node well? Counters in, one line each that a person can act on out. No ROS in here."""
+"""Judges the health of camera and model from their counters, for diagnostics. No ROS here."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from lfmvl_ros.ros.sensors.arrivals import NOTHING_YET, ArrivalStatus, LossWatch
 from lfmvl_ros.ros.sensors.intake import IntakeStatus
 
 OK, WARN, ERROR = 0, 1, 2
-# Reasons that mean something is broken; a superseded frame is how a slow consumer should be.
+# Reasons that mean that something is broken; superseded frames are normal for a slow consumer.
 _BROKEN = ("corrupt", "unsupported_encoding", "out_of_order", "unstamped")
 
 
 @dataclass(frozen=True)
 class ModelSwap:
-    """A model that is to replace the one in use.
+    """State of a model swap.
 
     Attributes:
         loading: name of the model that is being loaded, "" when none is.
-        problem: why the last swap failed, "" when it did not.
+        problem: why the last swap failed, "" if it did not.
     """
 
     loading: str = ""
@@ -56,6 +56,7 @@ class CameraMonitor:
         self._topic, self._started_s, self._camera = topic, started_s, camera
         self._last_s = started_s
         self._received = self._answers = 0
+        self._frames = self._flat = 0
         self._dropped: dict[str, int] = {}
         self._first_frame_s: float | None = None
         self._losses = LossWatch()
@@ -76,8 +77,8 @@ class CameraMonitor:
         if lane is not None and self._first_frame_s is None:
             self._first_frame_s = now_s
         level, message = self._judge(intake, settings, now_s, rate_hz)
-        if loss := self._losses.recent():  # it may be why no image comes at all
-            told = f"{loss}; `lfmvl doctor --topic {self._topic}` tells the reason"
+        if loss := self._losses.recent():  # it may be why no image arrives at all
+            told = f"{loss}; `lfmvl doctor --topic {self._topic}` finds the reason"
             level, message = WARN, told if level == OK else f"{message}; {told}"
         if level == OK and self._camera and lane is not None and pipeline.enabled:
             silence_s = self._silence_s(lane.answer_age_s, settings, now_s)
@@ -91,6 +92,7 @@ class CameraMonitor:
             "width": intake.wh[0],
             "height": intake.wh[1],
             "without_stamp": intake.without_stamp,
+            "without_contrast": intake.without_contrast,
             "stamps_jumped_back": intake.jumps_back,
             "lost_on_the_way": arrivals.lost,
             "replaced_in_queue": arrivals.replaced,
@@ -109,6 +111,7 @@ class CameraMonitor:
             }
             self._answers = answers
         self._last_s, self._received, self._dropped = now_s, intake.received, intake.dropped
+        self._frames, self._flat = intake.frames, intake.without_contrast
         return Health(level, f"camera {self._camera}".rstrip(), message, values)
 
     def _judge(
@@ -124,7 +127,12 @@ class CameraMonitor:
         counts = newly_dropped(intake.dropped, self._dropped, _BROKEN)
         if counts:
             return WARN, f"images dropped: {counts}; {intake.problem}"
-        return OK, f"{rate_hz:.1f} images a second"
+        if 0 < intake.frames - self._frames == intake.without_contrast - self._flat:
+            return WARN, (
+                "the images have no contrast, all of their pixels are nearly alike; check the lens "
+                "cap, the exposure and the encoding"
+            )
+        return OK, f"{rate_hz:.1f} images per second"
 
     def _silence_s(self, age_s: float | None, settings: PerceptionSettings, now_s: float) -> float:
         """Return how long answers are overdue; 0 when they are not."""
@@ -175,7 +183,7 @@ class ModelMonitor:
         level, message = (
             self._judge(pipeline, settings, fresh, now_s)
             or _too_slow(choice)
-            or (OK, f"{rate_hz:.1f} answers a second")
+            or (OK, f"{rate_hz:.1f} answers per second")
         )
         if swap.problem and level == OK:
             level, message = WARN, swap.problem
@@ -188,7 +196,7 @@ class ModelMonitor:
         fresh: dict[str, int],
         now_s: float,
     ) -> tuple[int, str] | None:
-        """Return level and message of what is not as usual; None when all is."""
+        """Return level and message of a problem; None without one."""
         if pipeline.stalled_s:
             return ERROR, _stuck(pipeline.stalled_s)
         if not pipeline.enabled:
@@ -236,7 +244,7 @@ class ModelMonitor:
         return values
 
     def _silence(self, pipeline: PipelineStatus, settings: PerceptionSettings, now_s: float) -> str:
-        """Say that answers are overdue, or nothing."""
+        """Return a message if answers are overdue."""
         if self._first_frame_s is None:
             return ""
         age_s = now_s - self._first_frame_s
@@ -249,7 +257,7 @@ class ModelMonitor:
 
 
 def answers_due_s(settings: PerceptionSettings) -> float:
-    """Return how long may pass without an answer; infinite where nobody asks by itself."""
+    """Return how long may pass without an answer; infinite in mode on_demand."""
     if settings.trigger.mode == "on_demand":
         return math.inf
     limit_s = settings.diagnostics.answer_stale_s
@@ -259,7 +267,7 @@ def answers_due_s(settings: PerceptionSettings) -> float:
 
 
 def newly_dropped(now: dict[str, int], before: dict[str, int], reasons: tuple[str, ...]) -> str:
-    """Return how many were dropped since, by those of ``reasons`` that count; "" for none.
+    """Return how many were dropped since the last report for these ``reasons``; "" for none.
 
     >>> newly_dropped({"corrupt": 5, "late": 2}, {"corrupt": 3, "late": 1}, ("corrupt",))
     '2 corrupt'
@@ -269,7 +277,7 @@ def newly_dropped(now: dict[str, int], before: dict[str, int], reasons: tuple[st
 
 
 def resident_mb() -> float:
-    """Return the memory this process occupies, in units of 10^6 bytes; 0 where nobody tells."""
+    """Return the resident memory of this process in 10^6 bytes; 0 if unknown."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -278,7 +286,7 @@ def resident_mb() -> float:
 
 
 def _too_slow(choice: Choice | None) -> tuple[int, str] | None:
-    """Say that the latency budget can't be kept, or nothing."""
+    """Return a message if the latency target can't be met."""
     if choice is None or choice.likely_s is None or choice.because is not Because.CHEAPEST:
         return None
     return WARN, (

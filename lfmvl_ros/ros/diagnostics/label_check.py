@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Warns when a query names what the card of the checkpoint does not list."""
+"""Warns if a query has labels that the card of the checkpoint does not list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lfmvl_ros.ros.diagnostics.health import WARN, Health
 
 
 class LabelCheck:
-    """Logs once for each pair of model and query, and stays in diagnostics while they last."""
+    """Logs once for each pair of model and query; in diagnostics while both are in use."""
 
     def __init__(self, log: RcutilsLogger) -> None:
         self._log = log
@@ -19,7 +19,7 @@ class LabelCheck:
         self._remark = ""
 
     def check(self, model: str, query: Query) -> None:
-        """Look at what will be asked of a model from now on."""
+        """Check a query that a model gets from now on."""
         if self._checked == (model, query.labels):
             return
         self._checked = (model, query.labels)
@@ -28,5 +28,5 @@ class LabelCheck:
             self._log.warning(self._remark)
 
     def health(self) -> list[Health]:
-        """Return a warning for diagnostics, or nothing."""
+        """Return a warning for diagnostics, if there is one."""
         return [Health(WARN, "labels", self._remark)] if self._remark else []

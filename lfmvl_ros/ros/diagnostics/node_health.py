@@ -11,11 +11,11 @@ from lfmvl_ros.ros.diagnostics.health import ERROR, OK, Health, ModelMonitor, Mo
 
 
 class NodeHealth:
-    """Collects what happens to a node's model and commands.
+    """Collects the state of a node's model and commands.
 
     Attributes:
         idle: what the node does while it has no pipeline.
-        problem: why the last configuration failed; "" when it did not.
+        problem: why the last configuration failed; "" if it did not.
         answer: the newest answer, if any.
         rejected_queries: how many messages of ``query`` could not be used.
     """
@@ -27,7 +27,7 @@ class NodeHealth:
         self._monitor: ModelMonitor | None = None
 
     def configured(self) -> None:
-        """Note that model and pipeline are ready."""
+        """Record that model and pipeline are ready."""
         self.problem, self.answer = "", None
 
     def activated(self) -> None:
@@ -35,7 +35,7 @@ class NodeHealth:
         self._monitor = ModelMonitor(time.monotonic())
 
     def deactivated(self) -> None:
-        """Stop judging them."""
+        """Stop judging rate and answers."""
         self._monitor = None
 
     def report(

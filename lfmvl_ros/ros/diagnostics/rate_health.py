@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is what the gyroscope says of use? Counters in, one line that a person can act on out."""
+"""Judges from counters whether a gyroscope is usable, for diagnostics."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _BROKEN = ("not_provided", "corrupt", "unstamped")
 
 @dataclass(frozen=True)
 class Placement:
-    """What makes a gyroscope's rates those of an image, and what is missing of it.
+    """Intrinsics and mounting that connect a gyroscope to a camera, and what is missing.
 
     Attributes:
         imu_frame, camera_frame: the frame_ids of the newest messages, "" before the first.
-        lens_problem: why the camera's lens is unknown, "" when it is known.
-        mount_problem: why it is unknown how the IMU lies to the camera, "" when that is known.
+        lens_problem: why the camera's intrinsics are unknown, "" when it is known.
+        mount_problem: why the orientation of the IMU to the camera is unknown, "" when it is known.
     """
 
     imu_frame: str = ""
@@ -76,15 +76,15 @@ class RateMonitor:
         if status.silent_s > SILENT_S:
             return WARN, f"no angular velocity for {status.silent_s:.1f} s on {self._topic}"
         problem = self._broken(status) or self._useless(status, placed)
-        return (WARN, problem) if problem else (OK, f"{rate_hz:.0f} rates a second")
+        return (WARN, problem) if problem else (OK, f"{rate_hz:.0f} rates per second")
 
     def _broken(self, status: RateStatus) -> str:
-        """Say that messages can't be used, or nothing."""
+        """Return a message if IMU messages can't be used."""
         counts = newly_dropped(status.dropped, self._dropped, _BROKEN)
         return f"rates dropped: {counts}; {status.problem}" if counts else ""
 
     def _useless(self, status: RateStatus, placed: Placement) -> str:
-        """Say that good rates are of no use to the images, or nothing."""
+        """Return a message if valid rates can't be used with the images."""
         frames = status.frames - self._frames
         if frames and (placed.lens_problem or placed.mount_problem):
             return f"rates are not used: {placed.lens_problem or placed.mount_problem}"
@@ -94,5 +94,5 @@ class RateMonitor:
         return (
             f"no rate belongs to {unknown} of {frames} images; the newest is "
             f"{status.ahead_s or 0.0:+.3f} s off the last image's stamp (one clock has to stamp "
-            "both, and 10 rates a second is the least)"
+            "both, at 10 rates per second or more)"
         )

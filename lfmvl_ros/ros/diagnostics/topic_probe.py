@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Listens to an image topic for a few seconds and tells what came; for ``lfmvl doctor``."""
+"""Subscribes to an image topic for a few seconds and reports on it; for ``lfmvl doctor``."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.transport import fast_dds, middleware
 
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
-_DISCOVERY_S = 5.0  # a busy machine; what is found ends the wait
+_DISCOVERY_S = 5.0  # enough for a busy machine; the wait ends once the topic is found
 
 
 @dataclass(frozen=True)
 class TopicReport:
-    """What a topic did while it was listened to.
+    """What was received from a topic.
 
     Attributes:
         topic: its full name.
-        kind: its message type, "" when nobody offers it.
-        publishers: how many offer it.
-        rate_hz: messages a second; received: how many.
+        kind: its message type, "" without a publisher.
+        publishers: number of publishers.
+        rate_hz: messages per second; received: how many.
         encodings: encodings (or compressed formats) seen, each once.
         sizes: image sizes seen, (width, height) in pixels.
         message_bytes: size of the largest message's image.
         problem: why an image could not be used, "" when all could.
         unstamped: messages with stamp zero; backwards: those older than the one before.
-        age_s: age of the newest stamp on arrival by this machine's clock; None without one.
-        others: the image topics that there are.
-        arrivals: how many images came, and how many were lost on the way or never sent.
+        age_s: age of the newest stamp on arrival, by this machine's clock; None without one.
+        others: all image topics.
+        arrivals: how many images arrived, were lost on the way, or never sent.
         segment_bytes: shared-memory segment of the first publisher's process; None: unknown.
-        same_host: whether the first publisher runs on this machine, as far as Fast DDS tells.
+        same_host: whether the first publisher runs on this machine, as far as Fast DDS reports it.
     """
 
     topic: str
@@ -120,7 +120,7 @@ def _wait_for(node: Node, executor: SingleThreadedExecutor, name: str) -> dict[s
 
 
 class _Listener:
-    """Counts what comes; decodes the first image of each encoding and size."""
+    """Counts messages; decodes the first image of each encoding and size."""
 
     def __init__(self) -> None:
         self._times_s: list[float] = []

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many of a camera's images did not arrive, and why. No ROS in here.
 
-Three sources are put together, since none of them tells everything:
+Three sources are combined, since none is complete:
 
 * header stamps: an image is missing for each whole period of the camera between two stamps. Every
   RMW has them, but they can't tell a lost image from one that was never sent;
-* the publisher's sequence numbers: what it sent and this node did not take;
-* the middleware's message-lost event: what it sent and did not get through. The rest of what the
-  sequence numbers lack was replaced by a newer image before this node took it.
+* the publisher's sequence numbers: images that were sent and not received by this node;
+* the middleware's message-lost event: images lost on the way. Other gaps in the sequence numbers
+  are images that were replaced by a newer one before this node took them.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class StampGaps:
     """Counts images that are missing between stamps, for a camera whose rate is regular.
 
     The period is the lower quartile of the last intervals, and a gap counts only while nearly all
-    of them are whole multiples of it: a camera whose rate varies is left alone. One that changes
-    its rate (exposure times in the dark) is followed after a few images.
+    of them are whole multiples of it: nothing is counted for a camera whose rate varies. A new rate
+    (exposure times in the dark) is recognised after a few images.
     """
 
     def __init__(self) -> None:
@@ -81,8 +81,7 @@ class StampGaps:
     def add(self, stamp_ns: int) -> None:
         """Take the stamp of an image as it arrives.
 
-        One that is older by up to a second came late and changes nothing; by more, time has jumped
-        back.
+        One older by up to a second is late and ignored; an older one means that time jumped back.
         """
         last_ns = self._last_ns
         if last_ns is not None and 0 <= last_ns - stamp_ns <= _PAUSE_S * 1e9:
@@ -104,7 +103,7 @@ class StampGaps:
 
 
 class ArrivalMonitor:
-    """Keeps account of one camera's images; the callbacks' thread adds, any thread may ask."""
+    """Counts one camera's images; the callbacks' thread adds, any thread may read."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -131,11 +130,11 @@ class ArrivalMonitor:
             self._sequence, self._has_sequence = sequence, True
 
     def counts_losses(self) -> None:
-        """Note that the middleware reports what it lost."""
+        """Record that the middleware reports lost messages."""
         self._has_events = True
 
     def lost(self, count: int) -> None:
-        """Take the middleware's word for ``count`` more lost images."""
+        """Add ``count`` lost images reported by the middleware."""
         with self._lock:
             self._lost += count
 
@@ -155,7 +154,7 @@ class ArrivalMonitor:
 
 
 class LossWatch:
-    """Tells from one report to the next whether a camera is losing images."""
+    """Judges from report to report whether images are being lost."""
 
     def __init__(self) -> None:
         self._reports = deque([NOTHING_YET], maxlen=_LOSS_REPORTS + 1)

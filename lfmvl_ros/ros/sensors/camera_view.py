@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.colour import Pixels
 from lfmvl_ros.core.spatial.rigid import RigidTransform
-from lfmvl_ros.ros.sensors.pixels import Pixels
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the axes of frames that are fixed to each other are turned. No ROS in here.
+"""Rotations between frames that are fixed to each other. No ROS in here.
 
-Static transforms only, on purpose: where a joint moves between a gyroscope and a camera, the
-camera turns otherwise than the gyroscope says.
+Static transforms only, on purpose: if a joint between gyroscope and camera moves, the gyroscope
+does not measure the camera's rotation.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def rotation_of_rpy(roll_rad: float, pitch_rad: float, yaw_rad: float) -> Matrix
 
 
 class StaticFrames:
-    """The tree of ``/tf_static``, as far as it has been told. One thread adds, any may ask."""
+    """The tree of received ``/tf_static`` transforms. One thread adds, any may read."""
 
     def __init__(self) -> None:
         self._parents: dict[str, tuple[str, Matrix]] = {}
@@ -40,7 +40,7 @@ class StaticFrames:
         return len(self._parents)
 
     def add(self, parent: str, child: str, quaternion: Sequence[float]) -> None:
-        """Learn how ``child`` lies in ``parent``; a newer word about a child replaces the older.
+        """Add the rotation of ``child`` in ``parent``; it replaces an earlier one of that child.
 
         Args:
             parent: frame_id; a leading slash is dropped, as tf2 does.
@@ -70,7 +70,7 @@ class StaticFrames:
         return other.T @ up if root == same and root else None
 
     def _to_root(self, frame: str) -> tuple[Matrix, str]:
-        """Return what takes a vector to the axes of the uppermost frame, and that one's name."""
+        """Return the rotation to the axes of the root frame, and its name."""
         total, seen = np.eye(3), {frame}
         while frame in self._parents:
             frame, turn = self._parents[frame]

@@ -1,35 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where ``camera_node`` takes its images from: scene, video file, folder of images or device."""
+"""Image sources of ``camera_node``: scene, video file, folder of images or device."""
 
 from __future__ import annotations
 
+import logging
 import math
+import re
 from pathlib import Path
 from typing import Protocol
 
 import cv2
 import numpy as np
 
+from lfmvl_ros.core.colour import Pixels
 from lfmvl_ros.core.config import CameraSettings
-from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.user_files import exists, is_directory, is_regular_file, user_path
+from lfmvl_ros.core.video_reader import USUAL_RATE_HZ, VideoReader
 from lfmvl_ros.registry import IMAGE_SOURCES, load, names
-from lfmvl_ros.ros.sensors.pixels import Pixels
+from lfmvl_ros.viz.video import read_image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
-USUAL_RATE_HZ = 30.0
 _FASTEST_HZ = 240.0
+_DIGITS = frozenset("0123456789")
+_log = logging.getLogger(__name__)
 
 
 class ImageSource(Protocol):
-    """A numbered row of images, or a device that gives them when it likes.
+    """A sequence of images, or a live device.
 
     Attributes:
         name: for the log.
-        rate_hz: images a second, > 0.
+        rate_hz: images per second, > 0; about that where :meth:`next_ns` gives times.
         live: the images come when they come; :meth:`read` waits for the next.
     """
 
@@ -41,17 +45,24 @@ class ImageSource(Protocol):
         """Return the next image, ``(H, W, 3)`` uint8 RGB; None after the last.
 
         Raises:
-            UserError: the source broke.
+            UserError: the source failed.
+        """
+
+    def next_ns(self) -> int | None:
+        """Return when the next image was taken, ns from the first one.
+
+        None where ``rate_hz`` says it: from the start then, and for all of a source's images. Also
+        None after the last image.
         """
 
     def skip(self, count: int) -> int:
-        """Pass over the next ``count`` images; return how many there were, fewer at the end."""
+        """Skip the next ``count`` images; return how many were skipped, fewer at the end."""
 
     def rewind(self) -> None:
         """Start again with the first image."""
 
     def intrinsics(self, wh: tuple[int, int]) -> Intrinsics:
-        """Return the camera's lens for images of this (width, height)."""
+        """Return the camera's intrinsics for images of this (width, height)."""
 
     def close(self) -> None:
         """Free the file or device."""
@@ -61,7 +72,7 @@ def open_source(settings: CameraSettings) -> ImageSource:
     """Return the source that ``settings.source`` names: a registered one, or a path.
 
     Raises:
-        UserError: there is no such thing, or it can't be read.
+        UserError: the source does not exist or can't be read.
     """
     name = settings.source
     if name in names(IMAGE_SOURCES):
@@ -71,9 +82,9 @@ def open_source(settings: CameraSettings) -> ImageSource:
     if is_directory(path):
         return FolderSource(path, settings)
     if exists(path) and path.is_char_device():
-        return CaptureSource(path, settings, live=True)
+        return DeviceSource(path, settings)
     if is_regular_file(path):
-        return CaptureSource(path, settings, live=False)
+        return VideoSource(path, settings)
     named = "".join(f"{known!r}, " for known in names(IMAGE_SOURCES))
     raise UserError(
         f"camera source {quoted(name)} does not exist; give {named}a video file, a folder of "
@@ -82,7 +93,7 @@ def open_source(settings: CameraSettings) -> ImageSource:
 
 
 def pinhole(wh: tuple[int, int], horizontal_fov_deg: float) -> Intrinsics:
-    """Return the lens of an ideal camera with that field of view.
+    """Return the intrinsics of an ideal camera with this field of view.
 
     >>> lens = pinhole((640, 480), 90.0)
     >>> round(lens.fx_px, 1), lens.cx_px, lens.cy_px
@@ -93,7 +104,7 @@ def pinhole(wh: tuple[int, int], horizontal_fov_deg: float) -> Intrinsics:
 
 
 class _Pinhole:
-    """What sources without a calibration share."""
+    """Base of sources without a calibration."""
 
     live = False
 
@@ -104,17 +115,34 @@ class _Pinhole:
         """Return an ideal camera with the field of view of the settings."""
         return pinhole(wh, self._fov_deg)
 
+    def next_ns(self) -> int | None:
+        """The rate says it."""
+        return None
+
+
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key that counts: ``2.png`` before ``10.png``.
+
+    >>> sorted(["10.png", "2.png", "a.png"], key=natural_key)
+    ['2.png', '10.png', 'a.png']
+    """
+    parts = re.findall(r"[0-9]+|[^0-9]+", name)
+    return tuple((0, int(part), part) if part[0] in _DIGITS else (1, 0, part) for part in parts)
+
 
 class FolderSource(_Pinhole):
-    """The images of a folder, sorted by name."""
+    """The images of a folder by name, in natural order. Hidden files are none of them."""
 
     def __init__(self, folder: Path, settings: CameraSettings) -> None:
         super().__init__(settings)
+        self._folder = folder
         self.name = f"images in {folder}"
         self.rate_hz = settings.rate_hz or USUAL_RATE_HZ
         found = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-        self._paths = sorted(path for path in found if path.is_file())
+        visible = (path for path in found if path.is_file() and not path.name.startswith("."))
+        self._paths = sorted(visible, key=lambda path: natural_key(path.name))
         self._next = 0
+        self._bad: set[Path] = set()
         if not self._paths:
             raise UserError(
                 f"there are no images in {folder}; expected files that end in "
@@ -122,18 +150,23 @@ class FolderSource(_Pinhole):
             )
 
     def read(self) -> Pixels | None:
-        """Read the next image."""
-        if self._next >= len(self._paths):
-            return None
-        path = self._paths[self._next]
-        self._next += 1
-        image = decode_file(path) if is_regular_file(path) else None
-        if image is None:
-            raise UserError(f"{path} is not a readable image; remove it or write it again")
-        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+        """Read the next image; one that can't be read is left out with a warning."""
+        while self._next < len(self._paths):
+            path = self._paths[self._next]
+            self._next += 1
+            if path in self._bad:
+                continue
+            try:
+                return read_image(path)
+            except UserError as error:
+                self._bad.add(path)
+                _log.warning("%s; it is left out", error)
+        if len(self._bad) == len(self._paths):
+            raise UserError(f"not one image of {self._folder} can be read; see the warnings before")
+        return None
 
     def skip(self, count: int) -> int:
-        """Pass over images without reading them."""
+        """Skip images without reading them."""
         skipped = min(count, len(self._paths) - self._next)
         self._next += skipped
         return skipped
@@ -146,58 +179,88 @@ class FolderSource(_Pinhole):
         """Nothing to free."""
 
 
-class CaptureSource(_Pinhole):
-    """A video file or a V4L2 device, through OpenCV."""
+class VideoSource(_Pinhole):
+    """A video file, at the times that it gives its frames; or at ``rate_hz`` where that is set."""
 
-    def __init__(self, path: Path, settings: CameraSettings, *, live: bool) -> None:
+    def __init__(self, path: Path, settings: CameraSettings) -> None:
         super().__init__(settings)
-        self.live = live
-        self._path = path
-        self.name = f"{'device' if live else 'video'} {path}"
-        self._capture = cv2.VideoCapture(str(path), cv2.CAP_V4L2 if live else cv2.CAP_ANY)
-        if live:
-            self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, settings.width)
-            self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, settings.height)
-            self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-            if settings.rate_hz:
-                self._capture.set(cv2.CAP_PROP_FPS, settings.rate_hz)
-        own_hz = self._capture.get(cv2.CAP_PROP_FPS) if self._capture.isOpened() else 0.0
-        self.rate_hz = settings.rate_hz or (own_hz if 0 < own_hz <= _FASTEST_HZ else USUAL_RATE_HZ)
-        # Opening is no proof: a text file may open and never give an image.
-        self._first = self._grab()
-        if self._first is None:
-            advice = (
-                "check that it is a camera and that no other program holds it"
-                if live
-                else "check that it is a video, and that it plays elsewhere"
-            )
-            raise UserError(f"{self.name} gives no image; {advice}")
+        self.name = f"video {path}"
+        self._video = VideoReader(path)
+        self._own_times = not settings.rate_hz
+        self.rate_hz = settings.rate_hz or min(self._video.rate_hz, _FASTEST_HZ)
+        self._warned = ""
+
+    def next_ns(self) -> int | None:
+        """Return when the next frame was taken."""
+        return self._video.next_ns() if self._own_times else None
 
     def read(self) -> Pixels | None:
-        """Read the next image."""
-        pixels, self._first = self._first, None
-        if pixels is None:
-            pixels = self._grab()
-        if pixels is None and self.live:
+        """Read the next frame."""
+        frame = self._video.read()
+        self._warn()
+        return None if frame is None else frame[1]
+
+    def skip(self, count: int) -> int:
+        """Pass over frames: they are unpacked, not converted."""
+        skipped = next((n for n in range(count) if not self._video.skip()), count)
+        self._warn()
+        return skipped
+
+    def rewind(self) -> None:
+        """Open the file again."""
+        self._video.rewind()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._video.close()
+
+    def _warn(self) -> None:
+        if self._video.problem not in ("", self._warned):
+            self._warned = self._video.problem
+            _log.warning("%s", self._warned)
+
+
+class DeviceSource(_Pinhole):
+    """A V4L2 device, through OpenCV."""
+
+    live = True
+
+    def __init__(self, path: Path, settings: CameraSettings) -> None:
+        super().__init__(settings)
+        self.name = f"device {path}"
+        self._capture = cv2.VideoCapture(str(path), cv2.CAP_V4L2)
+        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, settings.width)
+        self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, settings.height)
+        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        if settings.rate_hz:
+            self._capture.set(cv2.CAP_PROP_FPS, settings.rate_hz)
+        own_hz = self._capture.get(cv2.CAP_PROP_FPS) if self._capture.isOpened() else 0.0
+        self.rate_hz = settings.rate_hz or (own_hz if 0 < own_hz <= _FASTEST_HZ else USUAL_RATE_HZ)
+        self._first = self._grab()  # opening is no proof
+        if self._first is None:
+            raise UserError(
+                f"{self.name} gives no image; check that it is a camera and that no other program "
+                "holds it"
+            )
+
+    def read(self) -> Pixels | None:
+        """Wait for the next image."""
+        image, self._first = self._first, None
+        if image is None:
+            image = self._grab()
+        if image is None:
             raise UserError(f"{self.name} gives no more images; check its cable")
-        return pixels
+        return image
 
     def skip(self, count: int) -> int:
         """Pass over images: they are unpacked, not converted."""
-        for skipped in range(count):
-            if self._first is not None:
-                self._first = None
-            elif not self._capture.grab():
-                return skipped
-        return count
+        return next((n for n in range(count) if not self._capture.grab()), count)
 
     def rewind(self) -> None:
-        """Open the video again: not every container can seek."""
-        self._first = None
-        self._capture.open(str(self._path), cv2.CAP_ANY)
+        """A device has no beginning."""
 
     def close(self) -> None:
-        """Close the file or device."""
+        """Close the device."""
         self._capture.release()
 
     def _grab(self) -> Pixels | None:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a camera callback to frames, off the executor: one message deep, the newest wins.
+"""Makes frames of camera messages in a thread of its own; only the newest message is kept.
 
-The callback only stores a reference. A thread converts the message and hands the frame on; what
-comes while it is busy replaces what waits. Everything that is not handed on is counted by reason:
+The callback only stores a reference. A thread converts the message and passes the frame on; a
+message that arrives meanwhile replaces the waiting one. All drops are counted by reason:
 
 ``superseded``
-    a newer message came before this one was looked at;
+    a newer message arrived before this one was converted;
 ``corrupt``
     short data, zero size, cut-off JPEG, impossible stamp;
 ``unsupported_encoding``
@@ -28,6 +28,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lfmvl_ros.core.colour import is_flat
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.timeline import MessageTimeline, Verdict
 from lfmvl_ros.ros.sensors.pixels import ConversionError
@@ -41,14 +42,15 @@ class IntakeStatus:
     """A snapshot; counts start with the intake and only grow.
 
     Attributes:
-        received: messages that came.
-        frames: those handed on.
+        received: messages that arrived.
+        frames: those passed on.
         dropped: those that were not, by reason; ``received - frames - sum(dropped)`` is 0 or 1.
         silent_s: time since the last message; None before the first.
         jumps_back: times that time restarted.
         problem: what was wrong with the last message that could not be used.
         wh: size of the last frame in pixels.
         without_stamp: frames that got the time of receipt.
+        without_contrast: frames whose pixels are all nearly the same.
     """
 
     received: int
@@ -59,6 +61,7 @@ class IntakeStatus:
     problem: str
     wh: tuple[int, int]
     without_stamp: int = 0
+    without_contrast: int = 0
 
 
 class FrameIntake:
@@ -68,8 +71,8 @@ class FrameIntake:
         convert: message to frame, with ``stamp_ns`` 0 if it has no stamp; raises
             :class:`ConversionError` for one that can't be used.
         handle: called in the intake's thread with each frame, and whether it is ``newer`` or time
-            has ``restarted`` with it. What it raises is logged.
-        reorder_window_ns: asked for each frame, see :meth:`MessageTimeline.judge`.
+            has ``restarted`` with it. Its exceptions are logged.
+        reorder_window_ns: called for each frame, see :meth:`MessageTimeline.judge`.
         warn: called with a sentence when time jumps back, and when messages can't be used; the
             latter at most once in ``warn_every_s`` for each reason.
         receipt_ns: the time now, for cameras that do not stamp; 0 when it is not known yet.
@@ -91,7 +94,8 @@ class FrameIntake:
         self._waiting: Any = None
         self._running = False
         self._thread: threading.Thread | None = None
-        self._received = self._frames = self._without_stamp = self._jumps_back = 0
+        self._received = self._frames = self._jumps_back = 0
+        self._without_stamp = self._without_contrast = 0
         self._dropped: Counter[str] = Counter(dict.fromkeys(_REASONS, 0))
         self._received_s: float | None = None
         self._warned_s: dict[str, float] = {}
@@ -99,14 +103,14 @@ class FrameIntake:
         self._timeline = MessageTimeline()
 
     def start(self) -> None:
-        """Start the thread. Whether the camera stamps its images is found out anew."""
+        """Start the thread. The next image decides again whether the camera stamps its images."""
         self._timeline.reopen()
         self._running = True
         self._thread = threading.Thread(target=self._run, name="frame intake", daemon=True)
         self._thread.start()
 
     def stop(self, timeout_s: float = 2.0) -> None:
-        """End the thread; a message that waits is not looked at any more."""
+        """End the thread; a waiting message is discarded."""
         with self._wake:
             self._running, self._waiting = False, None
             self._wake.notify()
@@ -124,10 +128,10 @@ class FrameIntake:
             self._wake.notify()
 
     def take(self, message: Any) -> tuple[Frame, Verdict] | None:
-        """Convert and judge a message at once, in the caller's thread, instead of handing it on.
+        """Convert and judge a message immediately, in the caller's thread.
 
-        For those who read messages from a file: none of them is superseded. The thread must not
-        have been started.
+        For messages from a file, none of which is superseded. The thread must not have been
+        started.
 
         Returns:
             The frame, and whether time goes on or has restarted with it; None where the message was
@@ -151,6 +155,7 @@ class FrameIntake:
                 problem=self._problem,
                 wh=self._wh,
                 without_stamp=self._without_stamp,
+                without_contrast=self._without_contrast,
             )
 
     def _run(self) -> None:
@@ -189,8 +194,10 @@ class FrameIntake:
                 self._warn("the camera sends images without a stamp; receipt times are used")
         if verdict is Verdict.RESTARTED:
             self._warn(f"{why}; tracking restarts")
+        flat = is_flat(frame.pixels)
         with self._wake:
             self._without_stamp += unstamped
+            self._without_contrast += flat
             self._jumps_back += verdict is Verdict.RESTARTED
             self._frames += 1
             self._wh = frame.wh

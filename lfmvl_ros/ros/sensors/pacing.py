@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images at the source's true rate: made ahead in one thread, published on time in another.
+"""Publishes images at the source's own rate: one thread reads ahead, another publishes on time.
 
-Image k belongs to the time ``start + k * period`` and is stamped with it, also when it is late:
-what moves in the images moves at its true speed. Nothing is made up for by a burst: a reader
-that has fallen behind skips to the image that is due; what is skipped is counted and reported.
+An image belongs to the time ``start + k * period``, or to the one that its file gives it, and is
+stamped with that, also when it is late: what moves in the images moves at its true speed. Nothing
+is made up for by a burst: a reader that has fallen behind skips to the image that is due; what is
+skipped is counted and reported.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Pacer:
         ended: Callable[[_End], None],
     ) -> None:
         self._source, self._deliver, self._loop, self._ended = source, deliver, loop, ended
-        self._period_ns = round(1e9 / source.rate_hz)
+        self._schedule = _Schedule(source)
         self._ready: queue.Queue[_Image | _Finished] = queue.Queue(maxsize=_AHEAD)
         self._stop = threading.Event()
         self._start_ns: int | None = None  # set when the first image is delivered
@@ -83,39 +84,31 @@ class Pacer:
     # -- reader ------------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        index = 0
         try:
             while not self._stop.is_set():
-                behind = self._behind(index)
-                if behind:
-                    self._count_skipped(self._source.skip(behind))
+                if not self._source.live and self._start_ns is not None:
+                    self._count_skipped(
+                        self._schedule.skip_to(time.monotonic_ns() - self._start_ns)
+                    )
                 image = self._next_image()
                 if image is None:
                     break
-                self._put(_Image(index + behind, image, time.monotonic_ns()))
-                index += behind + 1
+                self._put(image)
             self._put(_Finished(None))
         except UserError as error:
             self._put(_Finished(error))
         except Exception as error:  # cv2.error and the like: the source is broken
             self._put(_Finished(UserError(f"{self._source.name} broke: {error}")))
 
-    def _behind(self, index: int) -> int:
-        """Return how many whole periods ago image ``index`` was due."""
-        if self._source.live or self._start_ns is None:
-            return 0
-        due_ns = self._start_ns + index * self._period_ns
-        return max(0, (time.monotonic_ns() - due_ns) // self._period_ns)
-
     def _count_skipped(self, count: int) -> None:
         with self._lock:
             self._skipped += count
 
-    def _next_image(self) -> Any:
-        image = self._source.read()
+    def _next_image(self) -> _Image | None:
+        image = self._schedule.read()
         if image is None and self._loop and not self._stop.is_set():
-            self._source.rewind()
-            image = self._source.read()
+            self._schedule.rewind()
+            image = self._schedule.read()
         return image
 
     def _put(self, item: _Image | _Finished) -> None:
@@ -140,13 +133,13 @@ class Pacer:
             late_ns = 0
             if not self._source.live:
                 if self._start_ns is None:
-                    self._start_ns = time.monotonic_ns()
-                due_ns = self._start_ns + item.index * self._period_ns
+                    self._start_ns = time.monotonic_ns() - item.offset_ns
+                due_ns = self._start_ns + item.offset_ns
                 if self._stop.wait(max(0, due_ns - time.monotonic_ns()) / 1e9):
                     return
                 now_ns = time.monotonic_ns()
                 late_ns = max(0, now_ns - due_ns)
-                if now_ns - max(due_ns, item.ready_ns) > self._period_ns:
+                if now_ns - max(due_ns, item.ready_ns) > item.period_ns:
                     self._count_skipped(1)  # the consumer held it up: a newer one is due by now
                     continue
             self._deliver(item.content, late_ns)
@@ -154,9 +147,60 @@ class Pacer:
                 self._published += 1
 
 
+class _Schedule:
+    """When each image of a source is due, counted from the first, also over many rounds."""
+
+    def __init__(self, source: ImageSource) -> None:
+        self._source = source
+        self._period_ns = round(1e9 / source.rate_hz)
+        self._base_ns = 0  # when this round began
+        self._offset_ns = -self._period_ns  # of the image before
+        self._gap_ns = self._period_ns  # between the two images before
+
+    def _due_ns(self) -> int:
+        """When the next image is due."""
+        own_ns = self._source.next_ns()
+        return self._offset_ns + self._period_ns if own_ns is None else self._base_ns + own_ns
+
+    def _pass(self, due_ns: int) -> None:
+        self._gap_ns = max(due_ns - self._offset_ns, 1)
+        self._offset_ns = due_ns
+
+    def skip_to(self, now_ns: int) -> int:
+        """Pass over images that were due more than a period ago; return how many."""
+        behind = max(0, (now_ns - self._due_ns()) // self._period_ns)
+        if self._source.next_ns() is None:
+            skipped = self._source.skip(behind)
+            self._offset_ns += behind * self._period_ns
+            return skipped
+        skipped = 0
+        while (own_ns := self._source.next_ns()) is not None:
+            due_ns = self._base_ns + own_ns
+            if now_ns - due_ns <= max(self._gap_ns, self._period_ns) or not self._source.skip(1):
+                break
+            self._pass(due_ns)
+            skipped += 1
+        return skipped
+
+    def read(self) -> _Image | None:
+        """Return the next image; None after the last of this round."""
+        due_ns = self._due_ns()
+        pixels = self._source.read()
+        if pixels is None:
+            return None
+        self._pass(due_ns)
+        return _Image(due_ns, max(self._gap_ns, self._period_ns), pixels, time.monotonic_ns())
+
+    def rewind(self) -> None:
+        """Start the next round: its first image follows after as long as the last one did."""
+        self._base_ns = self._offset_ns + self._gap_ns
+        self._source.rewind()
+
+
 @dataclass(frozen=True, eq=False)
 class _Image:
-    index: int
+    offset_ns: int
+    period_ns: int
     content: Any  # what the source read
     ready_ns: int
 

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a gyroscope's rates to what is known of one camera's rotation. No ROS in here.
+"""Integrates a gyroscope's rates to the rotation of one camera. No ROS in here.
 
-A gyroscope is ten times quicker than a camera: each rate is only noted when it comes, and those of
-a camera frame's time are worked in together when the frame comes. What can't be used is counted:
+A gyroscope has about ten times a camera's rate. So each rate is only stored, and they are
+integrated together when a frame arrives. Unusable messages are counted by reason:
 
 ``not_provided``
-    the message says that it holds no angular velocity;
+    the message states that it has no angular velocity;
 ``corrupt``
-    not finite, impossibly quick, or with an impossible stamp;
+    not finite, impossibly large, or with an impossible stamp;
 ``out_of_order``
     not newer than the rate before, and time has not restarted (:mod:`lfmvl_ros.core.timeline`).
-    Where it has, what was known is forgotten;
+    If it has, the rotation so far is discarded;
 ``unstamped``
     a zero stamp from a gyroscope that has stamped rates before;
 ``no_lens``
-    no usable camera_info has come by the next frame;
+    no usable camera_info arrived before the next frame;
 ``no_mount``
-    by the next frame, nothing says how the IMU's axes lie to the camera's;
+    the orientation of the IMU to the camera is unknown at the next frame;
 ``superseded``
-    no frame came for so long, or time restarted before one did.
+    no frame arrived for too long, or time restarted before one did.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from lfmvl_ros.ros.sensors.frames import Matrix
 REASONS = (
     "not_provided", "corrupt", "out_of_order", "unstamped", "no_lens", "no_mount", "superseded",
 )  # fmt: skip
-# Between two frames, at most; ten seconds of a quick gyroscope.
+# Most rates between two frames; ten seconds of a fast gyroscope.
 _MOST_WAITING = 8192
 
 
@@ -48,8 +48,8 @@ class RateStatus:
     """A snapshot; counts start with the log and only grow.
 
     Attributes:
-        received: messages that came.
-        used: rates that were worked in.
+        received: messages that arrived.
+        used: rates that were integrated.
         dropped: those that were not, by reason; the rest waits for a frame.
         without_stamp: those that got the time of receipt.
         jumps_back: times that time restarted.
@@ -76,7 +76,7 @@ class RateLog:
     """Collects the rates of one gyroscope for one camera. Any thread may call any method.
 
     Args:
-        reorder_window_ns: asked for each rate, see :meth:`MessageTimeline.judge`.
+        reorder_window_ns: called for each rate, see :meth:`MessageTimeline.judge`.
     """
 
     def __init__(self, reorder_window_ns: Callable[[], int]) -> None:
@@ -96,7 +96,7 @@ class RateLog:
     def put(
         self, stamp_ns: int, rad_s: tuple[float, float, float], *, stamped: bool = True
     ) -> Verdict:
-        """Note a rate.
+        """Store a rate.
 
         Args:
             stamp_ns: of its header, or the time of receipt where it has none.
@@ -104,7 +104,7 @@ class RateLog:
             stamped: whether the header has a stamp.
 
         Returns:
-            What became of it; with ``restarted``, nothing from before is known any more.
+            The verdict; with ``restarted``, everything from before is discarded.
         """
         with self._lock:
             self._count()
@@ -137,7 +137,7 @@ class RateLog:
     def at_frame(
         self, stamp_ns: int, lens: Intrinsics | None, turn: Matrix | None
     ) -> EgoMotion | None:
-        """Work in what has come since the last frame; return what is known, None for nothing.
+        """Integrate the rates since the last frame; return the rotation, None if it is unknown.
 
         Args:
             stamp_ns: of the frame.

@@ -23,7 +23,7 @@ from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.gate import Gate
-from lfmvl_ros.ros.sensing import are_rectified
+from lfmvl_ros.ros.sensors.lens import are_rectified
 from lfmvl_ros.ros.spatial.pairing import Match
 from lfmvl_ros.ros.spatial.place_health import PlaceCounters, PlaceMonitor, Problem
 from lfmvl_ros.ros.spatial.place_inputs import PlaceInputs

@@ -18,7 +18,7 @@ from lfmvl_ros.core.spatial.transforms import NS_PER_S, TransformBuffer, Transfo
 from lfmvl_ros.core.tracking import Intrinsics, Tracks
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.conversions import stamp_ns
-from lfmvl_ros.ros.sensing import Lens, to_lens
+from lfmvl_ros.ros.sensors.lens import Lens, to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.spatial.messages import to_depth_image
 from lfmvl_ros.ros.spatial.pairing import Match, StampedBuffer, View, registration_problem

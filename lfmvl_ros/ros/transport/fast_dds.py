@@ -147,7 +147,7 @@ def free_shared_memory(folder: Path = SHARED_MEMORY_FOLDER) -> int | None:
 
 
 def segment_of(gid: Sequence[int], own_gid: Sequence[int]) -> int | None:
-    """Return the size in bytes of the segment that a publisher has; None where that can't be told.
+    """Return the size in bytes of the segment that a publisher has; None if it is unknown.
 
     A Fast DDS GID holds its host (bytes 2, 3) and the lower half of its process id (bytes 4, 5); a
     process keeps a lock on a file beside each segment of its own, of which the largest is what

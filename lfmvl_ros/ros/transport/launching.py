@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the launch files share: arguments, options of processes, the DDS profile for images.
 
-``dds_profile:=auto`` sets it for the processes of a launch file where the RMW is Fast DDS and the
+``dds_profile:=auto`` sets it for the processes of a launch file if the RMW is Fast DDS and the
 user has set none. A camera driver that is started elsewhere needs it in its own environment.
 """
 
@@ -39,7 +39,7 @@ def share(*parts: str) -> PathJoinSubstitution:
 
 
 def perception_arguments(params_file: PathJoinSubstitution) -> list[DeclareLaunchArgument]:
-    """Declare what is said of the perception node's parameters.
+    """Declare the arguments for parameters of the perception node.
 
     Args:
         params_file: default of the argument of that name.
@@ -82,14 +82,14 @@ def perception_arguments(params_file: PathJoinSubstitution) -> list[DeclareLaunc
             "autostart",
             default_value="",
             choices=["true", "false", ""],
-            description="Configure and activate by itself; false leaves it to a life-cycle "
+            description="Configure and activate at start; false leaves it to a lifecycle "
             "manager; empty: as in params_file",
         ),
         DeclareLaunchArgument(
             "use_sim_time",
             default_value="false",
             choices=["true", "false"],
-            description="Take the time from /clock, as with a simulator or a played bag",
+            description="Use the time of /clock, as with a simulator or a bag",
         ),
     ]
 
@@ -98,9 +98,9 @@ def overrides(value: Callable[[str], str]) -> dict[str, Any]:
     """Return the node's parameters that :func:`perception_arguments` change.
 
     Args:
-        value: returns the text of an argument. Empty keeps what ``params_file`` says.
+        value: returns the text of an argument. Empty keeps the value of ``params_file``.
     """
-    # Typed: a query such as "on" or "5" must stay text.
+    # With a type, so that a query such as "on" or "5" stays text.
     given = {
         name: ParameterValue(value(name), value_type=str) if kind is str else value(name) == "true"
         for name, kind in OVERRIDES.items()
@@ -116,13 +116,13 @@ def process_arguments() -> list[DeclareLaunchArgument]:
             "respawn",
             default_value="false",
             choices=["true", "false"],
-            description="Start a node again, after 5 s, when it ends",
+            description="Restart a node 5 s after it ends",
         ),
         DeclareLaunchArgument(
             "log_level",
             default_value="info",
             choices=["debug", "info", "warn", "error", "fatal"],
-            description="Least severity that is logged",
+            description="Lowest severity that is logged",
         ),
         dds_profile_argument(),
     ]
@@ -144,7 +144,7 @@ def dds_profile_argument() -> DeclareLaunchArgument:
     return DeclareLaunchArgument(
         ARGUMENT,
         default_value="auto",
-        description="DDS profile of the nodes. auto: one with shared memory for images where the "
+        description="DDS profile of the nodes. auto: one with shared memory for images if the "
         "RMW is Fast DDS and no profile is set; none; or the path of an XML file",
     )
 
@@ -153,7 +153,7 @@ def set_dds_profile(processes: int) -> OpaqueFunction:
     """Return the action that sets the profile for what is started after it.
 
     Args:
-        processes: how many that will be; each takes a segment of /dev/shm.
+        processes: number of processes; each takes a segment of /dev/shm.
     """
     return OpaqueFunction(function=_set, args=[processes])
 

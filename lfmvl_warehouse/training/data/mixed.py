@@ -60,7 +60,7 @@ class MixedScenes:
         """A scene of either source."""
         if rng.random() >= self._share:
             scene = self._images.draw(rng, wh_px, max_objects)
-            return replace(scene, words=self._images.vocabulary)
+            return replace(scene, words=scene.words or self._images.vocabulary)
         scale = min(1.0, _LONGEST_PX / max(wh_px))
         small = (max(32, round(wh_px[0] * scale)), max(32, round(wh_px[1] * scale)))
         scene = self._warehouse.draw(rng, small, max_objects)

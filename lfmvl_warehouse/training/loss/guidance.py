@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Show the language tower where to look while it writes a label or a number (training only).
+"""Auxiliary loss that trains attention to the right place in image and prompt.
 
-To write a corner, a place in the answer has to remember which object it is about and to attend to
-the image tokens that show it. That is two hops of attention, which a small model takes very long to
-find. The truth says where to look, so half of the heads of one layer are told. To write a label as
-it was asked, whatever its language, a later layer is told where in the prompt its words are.
+To generate a corner, a position in the answer has to know its object and attend to the image tokens
+that show it. Those are two hops of attention, which a small model takes very long to learn. The
+labels of the training data give the place, so half of the heads of one layer are trained to attend
+to it. A later layer is trained to attend to the label's words in the prompt, so that the answer has
+the label as requested, in any language.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def grow(state: dict[str, Any], layers: int, names: Mapping[str, Sequence[str]])
 
     Args:
         state: of a run.
-        layers: vision blocks of the run that goes on from it.
+        layers: vision blocks of the run that continues from it.
         names: the parameters of each of its optimisers, in its order.
     """
     old = state["shape"]["vision_layers"]

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Looking:
-    """What guided attention blocks look at.
+    """Attention maps of the guided blocks.
 
     Attributes:
-        image: of the block that is told where to look in the image.
-        words: of the one that is told where to look in the prompt.
+        image: of the block that is trained to attend to the right place in the image.
+        words: of the block that is trained to attend to the right place in the prompt.
     """
 
     image: Attending
@@ -144,7 +144,7 @@ class TrainingNetwork(nn.Module):
 
     @property
     def guided_layers(self) -> tuple[int, int]:
-        """The attention blocks that are told where to look: the last but one, and the last.
+        """The attention blocks whose attention is trained directly: the last but one, and the last.
 
         One looks at the image, the other, which then knows what there is, at the words for it. In
         a model with a single attention block they are the same, with half of the heads each.

@@ -39,7 +39,9 @@ def held_out(
         rng = np.random.default_rng([HELD_OUT_SEED + seed, index])
         view = views[int(rng.choice(len(views), p=shares / shares.sum()))]
         scene = source.draw(rng, view.wh_px, max_objects)
-        question = any_question(rng, scene.targets, source.vocabulary, max_objects=max_objects)
+        question = any_question(
+            rng, scene.targets, scene.words or source.vocabulary, max_objects=max_objects
+        )
         asked.append(HeldOut(scene, question, view))
     return asked
 

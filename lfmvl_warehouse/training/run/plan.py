@@ -74,7 +74,7 @@ class Plan:
         return MixedScenes(images, WarehouseScenes(video_frames=0), self.settings.mix)
 
     def trainer(self, rank: int) -> Trainer:
-        """The trainer of one process, at the state it is to go on from."""
+        """The trainer of one process, at the state it is to continue from."""
         tokenizer = weights = None
         if self.start is not None:
             tokenizer, weights = load_tokenizer(self.start.directory), load_weights(self.start)

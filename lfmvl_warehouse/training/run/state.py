@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the state of a training remembers, and whether a run can go on from it."""
+"""The saved state of a training run, and whether a run can continue from it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ TOKENIZER_DIRECTORY = "tokenizer"
 
 
 def check_state(state: Mapping[str, Any], settings: TrainSettings) -> None:
-    """Make sure that a run with these settings can go on from a saved state.
+    """Make sure that a run with these settings can continue from a saved state.
 
-    A state with fewer vision blocks will do: the run goes on with more.
+    A state with fewer vision blocks will do: the run continues with more.
 
     Raises:
         UserError: the state is of another model shape or seed.
@@ -33,7 +33,7 @@ def check_state(state: Mapping[str, Any], settings: TrainSettings) -> None:
 
 
 def remembered(settings: TrainSettings) -> dict[str, Any]:
-    """What a state says of the run, for those who go on from it and for the model card."""
+    """What a state says of the run, for those who continue from it and for the model card."""
     return {
         "shape": asdict(settings.shape),
         "seed": settings.seed,

@@ -48,8 +48,8 @@ def test_a_stall_teaches_nothing():
     machine = taught()
     work, answer = ImageWork(500, 150), AnswerWork(5, 100)
     stalled = machine.learned(work, answer, StageTimes(0.0, 0.5, 1.5, 1.0))
-    assert (stalled.look, stalled.read, stalled.write) == (
-        machine.look, machine.read, machine.write,
+    assert (stalled.vision, stalled.prefill, stalled.decode) == (
+        machine.vision, machine.prefill, machine.decode,
     )  # fmt: skip
     usual = stalled.learned(work, answer, StageTimes(0.0, 0.05, 0.15, 0.1))
     assert usual.odd == ()

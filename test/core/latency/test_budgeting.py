@@ -14,10 +14,8 @@ from lfmvl_ros.core.config import ImageSettings, PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.latency.budget import Because
 from lfmvl_ros.core.pipeline import Pipeline
-from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.report import Answer
-from lfmvl_ros.core.tracking import Tracker
 
 from .metered import MeteredModel
 
@@ -125,10 +123,16 @@ def test_a_model_that_does_not_say_what_images_cost_is_asked_as_set(bench, own) 
 
 
 def test_a_video_keeps_a_target_too() -> None:
-    settings = PerceptionSettings().updated({"query": "tote", TARGET: 150.0})
-    model = MeteredModel()
-    state = track.Run(model, settings, Query.parse("tote"), Tracker())
-    documents = [state.ask(Frame(VGA, i * 250_000_000 + 1)) for i in range(25)]
+    settings = PerceptionSettings().updated(
+        {"query": "tote", TARGET: 150.0, "trigger.mode": "on_demand"}
+    )
+    pipeline = Pipeline(MeteredModel(), settings, lambda _: None)
+    pipeline.start()
+    run, documents = track.Run(pipeline), []
+    for i in range(25):
+        pipeline.submit(Frame(VGA, i * 250_000_000 + 1))
+        documents.append(run.ask().grounding.to_dict())
+    assert pipeline.stop()
     assert documents[0]["latency_budget"]["because"] == "unmeasured"
     assert documents[-1]["image_tokens"] == documents[-1]["latency_budget"]["image_tokens"] > 90
     assert documents[-1]["timing"]["total_ms"] <= 150

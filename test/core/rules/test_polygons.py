@@ -57,6 +57,18 @@ def test_probabilities_are_those_of_drawn_points(outline: np.ndarray) -> None:
     assert max(off) < 0.35  # at a corner, where two edges count
 
 
+def test_an_edge_on_the_border_of_the_image_is_no_border() -> None:
+    """A box that the image cuts has its lower side there: it goes on outside."""
+    points = np.array([[0.25, 0.5], [0.75, 0.5], [0.75, 1.0], [0.25, 1.0]])
+    foot, unsure = np.array([[0.5, 1.0], [0.5, 1.1], [0.9, 1.0]]), np.eye(2)[None] * 1e-4
+    p = Polygon(points, (0.0, 1.0)).probability(foot, np.repeat(unsure, 3, axis=0))
+    assert (p > 0.99).tolist() == [True, True, False]
+    assert p[2] < 0.01
+    assert Polygon(points).probability(foot[:1], unsure)[0] == pytest.approx(0.5)
+    whole = Polygon(np.array([[0, 0], [1, 0], [1, 1], [0, 1]]), (0.0, 1.0))
+    assert (whole.probability(foot, np.repeat(unsure, 3, axis=0)) == 1).all()
+
+
 @pytest.mark.parametrize(
     "points",
     [

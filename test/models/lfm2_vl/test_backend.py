@@ -14,7 +14,7 @@ from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_rules import wanted_rules
 from lfmvl_ros.core.image_tokens import ImageTokenSettings, count_image_tokens
-from lfmvl_ros.core.prompt import Prompt
+from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.models.lfm2_vl.backend import halved
@@ -254,7 +254,7 @@ def test_bfloat16(checkpoint, scenes):
 
     frames, prompts = scenes(1)
     model = Lfm2VlBackend.load(
-        str(checkpoint), name="x", template=None, device="cpu", dtype="bfloat16"
+        str(checkpoint), name="x", template=CARD_TEMPLATE, device="cpu", dtype="bfloat16"
     )
     (reply,) = ground(model, frames, prompts)
     assert reply.error is None

@@ -10,7 +10,7 @@ import torch
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.reply import FinishReason
-from lfmvl_ros.models.lfm2_vl.row_memory import MemoryShape, RowMemory
+from lfmvl_ros.models.lfm2_vl.kv_cache import CacheShape, RowCache
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
 
 LONG = GenerationSettings(max_new_tokens=60, timeout_s=300.0)
@@ -152,8 +152,8 @@ def test_rows_of_any_length_give_the_logits_of_each_alone(plain):
 
 
 def test_memory_that_could_not_grow_is_as_it_was(monkeypatch):
-    shape = MemoryShape((True, False, True), width=4, kernel=3, kv_heads=2, head_width=2)
-    memory = RowMemory(shape, torch.zeros(1))
+    shape = CacheShape((True, False, True), width=4, kernel=3, kv_heads=2, head_width=2)
+    memory = RowCache(shape, torch.zeros(1))
     memory.reserve(10)
     memory.windows[0].fill_(1.0)
     before = (memory.capacity, [len(window) for window in memory.windows])

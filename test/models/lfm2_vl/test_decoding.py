@@ -13,13 +13,13 @@ from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.drafting.draft_text import AnswerDraft
 from lfmvl_ros.core.image_rules import wanted_rules
 from lfmvl_ros.core.reply import FinishReason
-from lfmvl_ros.models.lfm2_vl.choosing import chooser_for
-from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Row, write_answers
+from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Row, decode_answers
 from lfmvl_ros.models.lfm2_vl.draft_tokens import BlockSize, TokenDraft, encoder
 from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
+from lfmvl_ros.models.lfm2_vl.generating import Limit, generation_config, run_generate
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
+from lfmvl_ros.models.lfm2_vl.sampling import sampler_for
 from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
-from lfmvl_ros.models.lfm2_vl.writing import Limit, generation_config, write_with_generate
 
 LONG = GenerationSettings(max_new_tokens=60)
 OWN = ImageSettings()
@@ -59,14 +59,14 @@ def answer(backend, scenes):
                 config = generation_config(
                     settings, end_ids=ends, pad_id=pad, max_new_tokens=settings.max_new_tokens
                 )
-                return write_with_generate(backend._model, inputs, config, limit)[0]
+                return run_generate(backend._model, inputs, config, limit)[0]
         row = Row(
             proposer,
-            chooser_for(settings, inputs.ids[0], len(runner.embedding)),
+            sampler_for(settings, inputs.ids[0], len(runner.embedding)),
             AnswerEnd(ends, settings.max_new_tokens),
         )
         blocks = Blocks(BlockSize(least, most), BlockSize(least, most))
-        return write_answers(runner, inputs, [row], blocks=blocks, limit=limit)[0]
+        return decode_answers(runner, inputs, [row], blocks=blocks, limit=limit)[0]
 
     return write
 
@@ -215,7 +215,7 @@ def test_declined_models_say_so_and_answer(backend, scenes, monkeypatch, caplog)
 
     monkeypatch.setattr(Lfm2Runner, "supports", staticmethod(lambda _: False))
     slow = Lfm2VlBackend(backend._model, backend._processor, name="slow", template=backend.template)
-    assert "one token to a forward pass" in caplog.text
+    assert "one token per forward pass" in caplog.text
     frames, prompts = scenes(1)
     assert ground(slow, frames, prompts).text == ground(backend, frames, prompts).text
 

@@ -148,7 +148,7 @@ def test_the_server_sees_that_an_answer_is_not_wanted_any_more():
 
         reply = ground(model, cancelled=cancelled)
         assert reply.finish is FinishReason.DEADLINE
-        assert script.gone.wait(10)
+        assert script.gone.wait(60)
 
 
 def endless():
@@ -169,7 +169,7 @@ def test_an_answer_without_end_is_stopped_by_the_rules_of_this_package():
     with serving(script) as address:
         reply = ground(load_model(address))
         assert reply.finish is FinishReason.REPETITION
-        assert script.gone.wait(10)
+        assert script.gone.wait(60)
 
 
 def test_a_loading_server_is_waited_for():

@@ -72,6 +72,18 @@ def test_camera_waiting_silent_and_back():
     assert camera.level == OK
 
 
+def test_images_without_contrast_are_a_warning():
+    monitor = CameraMonitor("image_raw", 100.0)
+    flat = [(30, 30), (60, 60), (90, 61), (90, 61), (120, 91)]  # all, all, some, none came, all
+    levels = []
+    for second, (frames, without) in enumerate(flat):
+        seen = replace(intake(frames, 0.01), without_contrast=without)
+        levels.append(monitor.report(seen, pipeline(), SETTINGS, 101.0 + second))
+    assert [camera.level for camera in levels] == [WARN, WARN, OK, OK, WARN]
+    assert "no contrast" in levels[0].message
+    assert levels[-1].values["without_contrast"] == 91
+
+
 def test_images_that_all_get_lost_are_no_silent_camera():
     monitor = CameraMonitor("image_raw", 100.0)
     for second in range(1, 4):
@@ -80,7 +92,7 @@ def test_images_that_all_get_lost_are_no_silent_camera():
     assert camera.level == WARN
     assert camera.message == (
         "no image yet on image_raw; 90 of 90 images were lost on the way; "
-        "`lfmvl doctor --topic image_raw` tells the reason"
+        "`lfmvl doctor --topic image_raw` finds the reason"
     )
 
 

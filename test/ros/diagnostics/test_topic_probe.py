@@ -58,9 +58,9 @@ def test_a_camera_that_is_well(ros):
 
 def test_a_camera_with_everything_wrong(ros):
     stamps = iter(range(10**9, 0, -1))
-    with publishing(ros, "/cam", Image, lambda: image("8UC3", next(stamps))):
+    with publishing(ros, "/cam", Image, lambda: image("8UC4", next(stamps))):
         found = probe("/cam", 0.5)
-    assert "8UC3" in found.problem
+    assert "8UC4" in found.problem
     assert found.backwards == found.received - 1 > 0
     assert found.age_s > 10**8
 

@@ -10,6 +10,8 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros.sensors.image_sources import open_source
 from lfmvl_warehouse.scenes import SceneVideo
 
+from ...videos import LEVELS, TIMES_MS, matroska
+
 
 def settings(source, **changes):
     return CameraSettings().updated({"source": str(source), **changes})
@@ -113,8 +115,8 @@ def text_as_video(path):
     [
         (lambda path: path / "absent.mp4", "does not exist; give 'scene', a video file"),
         (lambda path: path, "there are no images in"),
-        (broken_video, "broken.mp4 gives no image; check that it is a video"),
-        (text_as_video, "list.mp4 gives no image"),
+        (broken_video, "broken.mp4' is an MP4 video that is damaged"),
+        (text_as_video, "list.mp4' is a text file, and a video is wanted"),
         (lambda _: "/dev/null", "device /dev/null gives no image; check that it is a camera"),
         (lambda _: "", "there are no images in|does not exist"),
     ],
@@ -125,9 +127,49 @@ def test_what_cannot_be_read(tmp_path, make, says):
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff\xe0junk"])
-def test_a_broken_image_in_a_folder_is_named(folder, data):
+def test_a_broken_image_in_a_folder_is_a_warning(folder, data, caplog):
     (folder / "aa.jpg").write_bytes(data)
     source = open_source(settings(folder))
-    source.read()
-    with pytest.raises(UserError, match=r"aa\.jpg is not a readable image"):
+    assert grey_levels(source, 3) == [20, 40, 60]
+    assert source.read() is None
+    source.rewind()
+    assert grey_levels(source, 3) == [20, 40, 60]
+    (told,) = [record.getMessage() for record in caplog.records]  # once, not in each round
+    assert "aa.jpg" in told
+    assert "it is left out" in told
+
+
+def test_a_folder_without_one_good_image_says_so(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"no image")
+    source = open_source(settings(tmp_path))
+    with pytest.raises(UserError, match=r"not one image of .* can be read"):
         source.read()
+
+
+def test_a_folder_plays_in_natural_order_without_hidden_files(tmp_path):
+    levels = {"10.png": 100, "9.png": 90, "a2b10.png": 220, "a2b9.png": 209, ".8.png": 80}
+    for name, level in levels.items():
+        cv2.imwrite(str(tmp_path / name), np.full((8, 6, 3), level, np.uint8))
+    source = open_source(settings(tmp_path))
+    assert grey_levels(source, 4) == [90, 100, 209, 220]
+    assert source.read() is None
+
+
+def test_a_video_has_its_own_times_unless_a_rate_is_set(tmp_path):
+    path = tmp_path / "uneven.mkv"
+    path.write_bytes(matroska(LEVELS, TIMES_MS))
+    source = open_source(settings(path))
+    times_ms = []
+    while (own_ns := source.next_ns()) is not None:
+        times_ms.append(own_ns / 1e6)
+        source.read()
+    assert times_ms == TIMES_MS
+    assert open_source(settings(path, rate_hz=10.0)).next_ns() is None
+
+
+def test_a_video_that_breaks_off_is_a_warning(video, caplog):
+    video.write_bytes(video.read_bytes()[: video.stat().st_size * 95 // 100])
+    source = open_source(settings(video))
+    while source.read() is not None:
+        pass
+    assert "breaks off after frame" in caplog.text

@@ -30,6 +30,9 @@ class Numbers:
         self.next += 1
         return np.full((2, 2, 3), self.next - 1, np.uint8)
 
+    def next_ns(self):
+        return None
+
     def skip(self, count):
         skipped = min(count, self.count - self.next)
         self.next += skipped
@@ -150,3 +153,39 @@ def test_an_empty_looping_source_ends():
     sink = Sink()
     play(Numbers(0, rate_hz=200.0), sink, loop=True)
     assert sink.ended.is_set()
+
+
+class Uneven(Numbers):
+    """Numbers at times of their own."""
+
+    def __init__(self, times_ms, **more):
+        super().__init__(len(times_ms), rate_hz=50.0, **more)
+        self.times_ms = times_ms
+
+    def next_ns(self):
+        return self.times_ms[self.next] * 1_000_000 if self.next < self.count else None
+
+
+def test_times_of_the_source_are_kept_in_each_round():
+    source, sink = Uneven([0, 30, 60, 300, 330]), Sink()
+    play(source, sink, loop=True, until=lambda: len(sink.got) > 12)
+    first_ns = sink.got[0][1]
+    round_ms = 330 + 30  # the first image of the next round is due after as long as the last one
+    at_ms, rounds, before = [], 0, -1
+    for number, at_ns in sink.got:
+        rounds += number <= before
+        before = number
+        at_ms.append((at_ns - first_ns) / 1e6 - rounds * round_ms - source.times_ms[number])
+    assert max(map(abs, at_ms)) < 4
+
+
+def test_a_slow_source_with_times_of_its_own_skips_what_was_due():
+    times_ms = [*range(0, 1000, 10), 1500, 1510]
+    source, sink = Uneven(times_ms, slow_s=0.04), Sink()
+    status = play(source, sink)
+    assert status.skipped > 40
+    assert status.published + status.skipped == len(times_ms)
+    first_ns = sink.got[0][1]
+    late = [(ns - first_ns) / 1e6 - times_ms[number] for number, ns in sink.got]
+    assert max(map(abs, late)) < 4
+    assert {100, 101} & set(sink.numbers)  # what comes after a pause is not skipped

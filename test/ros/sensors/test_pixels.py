@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lfmvl_ros.core.colour import LAYOUTS, PLANAR, stretch
 from lfmvl_ros.ros.sensors.pixels import (
-    LAYOUTS,
     ConversionError,
     decode_compressed,
     decode_raw,
     encode_raw,
-    stretch,
 )
 
 W, H = 6, 4
@@ -47,6 +46,8 @@ def cases():
     yield "rgba8", np.concatenate([RGB, ALPHA], 2), RGB
     yield "bgra8", np.concatenate([RGB[..., ::-1], ALPHA], 2), RGB
     yield "mono8", RGB[..., 0], grey(RGB[..., 0])
+    yield "8UC1", RGB[..., 0], grey(RGB[..., 0])
+    yield "8UC3", RGB[..., ::-1], RGB
     yield "rgb16", WIDE, narrow(WIDE)
     yield "bgr16", WIDE[..., ::-1], narrow(WIDE)
     yield "rgba16", wide4, narrow(WIDE)
@@ -123,8 +124,27 @@ def test_yuv_both_orders(encoding, padding):
     assert np.abs(got - expected.clip(0, 255)).max() <= 1.5
 
 
+@pytest.mark.parametrize("padding", [0, 6])
+@pytest.mark.parametrize("encoding", PLANAR)
+def test_yuv_with_rows_of_its_own_for_colour(encoding, padding):
+    rng = np.random.default_rng(6)
+    luma = rng.integers(16, 236, (H, W))
+    u, v = rng.integers(90, 166, (2, H // 2, W // 2))
+    chroma = np.stack([u, v] if encoding == "nv12" else [v, u], -1).reshape(H // 2, W)
+    data, step = as_bytes(np.concatenate([luma, chroma]).astype(np.uint8), padding=padding)
+    cb, cr = (np.kron(plane, np.ones((2, 2))) - 128.0 for plane in (u, v))
+    y = 1.164 * (luma - 16.0)
+    expected = np.stack([y + 1.596 * cr, y - 0.813 * cr - 0.391 * cb, y + 2.018 * cb], -1)
+    got = decode_raw(encoding, data, (W, H), step)
+    assert np.abs(got - expected.clip(0, 255)).max() <= 1.5
+    with pytest.raises(ConversionError, match=r"step\*height\*3/2"):
+        decode_raw(encoding, data[:-1], (W, H), step)
+    with pytest.raises(ConversionError, match="both must be even"):
+        decode_raw(encoding, data, (W, H - 1), step)
+
+
 def test_every_supported_encoding_is_tested():
-    assert {case[0] for case in CASES} | set(YUV) == set(LAYOUTS)
+    assert {case[0] for case in CASES} | set(YUV) | set(PLANAR) == set(LAYOUTS)
 
 
 def test_rgb8_is_a_view():
@@ -151,7 +171,7 @@ def test_bad_layouts(encoding, size, wh, step, says):
     assert caught.value.reason == "corrupt"
 
 
-@pytest.mark.parametrize("encoding", ["", "8UC3", "nv21", "RGB8", "64FC1"])
+@pytest.mark.parametrize("encoding", ["", "8UC4", "nv24", "RGB8", "64FC1"])
 def test_unsupported_encoding_names_the_supported(encoding):
     with pytest.raises(ConversionError, match=r"supported: rgb8, bgr8.*bayer_grbg16") as caught:
         decode_raw(encoding, bytes(72), (W, H), 18)
@@ -228,6 +248,44 @@ def test_progressive_jpeg_and_trailing_padding():
     assert decode_compressed("jpeg", progressive + bytes(100)).shape == SMOOTH.shape
     with pytest.raises(ConversionError):
         decode_compressed("jpeg", progressive[:-40])
+
+
+@pytest.mark.parametrize("progressive", [0, 1])
+@pytest.mark.parametrize("restarts", [0, 4])
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.99])
+def test_a_jpeg_that_was_cut_and_closed_is_corrupt(progressive, restarts, share):
+    pixels = cv2.resize(SMOOTH, (320, 240))
+    cv2.randn(pixels[::2], (90, 90, 90), (40, 40, 40))
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive, cv2.IMWRITE_JPEG_RST_INTERVAL, restarts]
+    whole = compressed(".jpg", pixels, options)
+    assert decode_compressed("jpeg", whole).shape == pixels.shape
+    with pytest.raises(ConversionError, match="cut off") as caught:
+        decode_compressed("jpeg", whole[: int(len(whole) * share)] + b"\xff\xd9")
+    assert caught.value.reason == "corrupt"
+
+
+@pytest.mark.parametrize("level", [127, 128, 129])
+def test_a_jpeg_that_is_gray_at_its_end_is_no_cut_one(level):
+    pixels = np.full((48, 64, 3), level, np.uint8)
+    assert decode_compressed("jpeg", compressed(".jpg", pixels)).shape == pixels.shape
+
+
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_bayer_pattern_inside_a_compressed_message(pattern, bits):
+    mosaic = solid_bayer(pattern, np.uint8 if bits == 8 else np.uint16, 1 if bits == 8 else 257)
+    got = decode_compressed(f"bayer_{pattern}{bits}; png compressed ", compressed(".png", mosaic))
+    assert np.array_equal(got, np.broadcast_to(np.array(SOLID, np.uint8), (H, W, 3)))
+    gray = decode_compressed("mono8; png compressed ", compressed(".png", mosaic))
+    assert (gray[..., 0] == gray[..., 1]).all()
+
+
+def test_sixteen_bits_without_a_word_are_brightness_or_measurements():
+    depth = (np.arange(W * H).reshape(H, W) * 100 + 500).astype(np.uint16)
+    data = compressed(".png", depth)
+    assert np.array_equal(decode_compressed("png", data), grey(stretch(depth)))
+    stated = decode_compressed("mono16; png compressed ", data)
+    assert np.array_equal(stated, grey(narrow(depth)))
 
 
 @pytest.mark.parametrize(

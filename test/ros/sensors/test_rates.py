@@ -146,7 +146,7 @@ def test_health_of_a_gyroscope_that_works():
     log = filled()
     log.at_frame(100 * MS, LENS, np.eye(3))
     told = report(log)
-    assert (told.level, told.part, told.message) == (OK, "imu", "20 rates a second")
+    assert (told.level, told.part, told.message) == (OK, "imu", "20 rates per second")
     assert told.values["frames_known"] == told.values["frames"] == 1
     assert (
         RateMonitor("/i", 0.0, "front").report(log.status(), Placement(), 1.0).part == "imu front"

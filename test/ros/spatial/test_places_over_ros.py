@@ -56,45 +56,52 @@ def test_a_flat_object_at_a_known_distance(world, encoding):
     assert pick.id == found.id
 
 
-def test_what_is_wrong_with_depth_is_named_and_nothing_is_published(world):
-    rig = start(world)
+def silent(rig, key, words, step):
+    """Step until a reason is counted three times more; nothing may have been published."""
+    before = int(rig.values(step)[key])
+    status = rig.counted(key, step, times=before + 3)
+    rig.until(lambda: words in rig.counted(key, step).message, step)
+    assert status.level == WARN
+    assert rig.places.empty, rig.places.next()
+    assert rig.picks.empty
+    assert f"({key.partition('.')[2]})" in rig.world.log() or key.startswith("refused")
 
+
+def test_depth_that_cannot_be_laid_over_the_image_is_named_and_nothing_is_published(world):
+    rig = start(world)
     rig.send_image = lambda: Rig.send_image(rig, lens=None)
     rig.established(lambda: rig.step(depth=False))
-
-    def silent(key, words, step):
-        """Step until a reason is counted three times more; nothing may have been published."""
-        before = int(rig.values(step)[key])
-        status = rig.counted(key, step, times=before + 3)
-        rig.until(lambda: words in rig.counted(key, step).message, step)
-        assert status.level == WARN
-        assert rig.places.empty, rig.places.next()
-        assert rig.picks.empty
-        assert f"({key.partition('.')[2]})" in world.log() or key.startswith("refused")
-
-    silent("images.no_intrinsics", "no camera_info has come yet", rig.step)
+    silent(rig, "images.no_intrinsics", "no camera_info has come yet", rig.step)
     time.sleep(1.0)  # no image with good depth may wait for its lens any longer
     rig.send_image = lambda: Rig.send_image(rig)
-    silent("images.no_depth", "within 0.02 s", lambda: rig.step(depth=False))
-    silent("images.no_depth", "within 0.02 s", lambda: rig.step(stamp_ns=rig.now_ns + 75 * MS))
-    silent("images.unregistered", "frame 'left_ir'", lambda: rig.step(frame_id="left_ir"))
+    silent(rig, "images.no_depth", "within 0.02 s", lambda: rig.step(depth=False))
+    late = 75 * MS
+    silent(rig, "images.no_depth", "within 0.02 s", lambda: rig.step(stamp_ns=rig.now_ns + late))
+    silent(rig, "images.unregistered", "frame 'left_ir'", lambda: rig.step(frame_id="left_ir"))
     half = scene(wh=(160, 120), box_px=(64, 45, 96, 75))
-    silent("images.unregistered", "160x120", lambda: rig.step(depth_m=half))
+    silent(rig, "images.unregistered", "160x120", lambda: rig.step(depth_m=half))
 
     def another_lens():
         lens = Intrinsics(210.0, 210.0, 160.0, 120.0)
         rig.depth_infos.publish(conversions.to_camera_info(rig.now_ns, "lens", WH, lens))
         rig.step()
 
-    silent("images.unregistered", "fx 210.0", another_lens)
+    silent(rig, "images.unregistered", "fx 210.0", another_lens)
     time.sleep(1.0)  # no image with good depth may wait any longer
     rig.depth_infos.publish(conversions.to_camera_info(rig.now_ns, "lens", WH, LENS))
-    time.sleep(0.3)
-    silent("images.unsupported_encoding", "'8UC1'", lambda: rig.step(encoding="8UC1"))
-    silent("images.wrong_unit", "millimetres", lambda: rig.step(depth_m=scene() * 1000))
+    rig.place()  # and all is well again
+    assert "Traceback" not in world.log()
+
+
+def test_depth_that_means_nothing_is_named_and_nothing_is_published(world):
+    rig = start(world)
+    rig.established(lambda: rig.step(depth=False))
+    silent(rig, "images.unsupported_encoding", "'8UC1'", lambda: rig.step(encoding="8UC1"))
+    silent(rig, "images.wrong_unit", "millimetres", lambda: rig.step(depth_m=scene() * 1000))
     nothing = np.full((WH[1], WH[0]), np.nan, np.float32)
-    silent("refused.too_few_valid", "too_few_valid", lambda: rig.step(depth_m=nothing))
-    silent("refused.too_few_valid", "too_few_valid", lambda: rig.step(depth_m=np.inf * scene()))
+    silent(rig, "refused.too_few_valid", "too_few_valid", lambda: rig.step(depth_m=nothing))
+    endless = np.inf * scene()
+    silent(rig, "refused.too_few_valid", "too_few_valid", lambda: rig.step(depth_m=endless))
 
     def cut_off():
         message = to_depth(scene(), rig.now_ns + 50 * MS)
@@ -102,22 +109,25 @@ def test_what_is_wrong_with_depth_is_named_and_nothing_is_published(world):
         rig.depths.publish(message)
         rig.step(depth=False)
 
-    silent("images.corrupt", "1000 bytes", cut_off)
-
+    silent(rig, "images.corrupt", "1000 bytes", cut_off)
     message = rig.place()  # and all is well again: the camera's own frame needs no transform
     assert message.header.frame_id == "lens"
     (found,) = message.detections
     x, y, z = centre(found)
     assert (x, y) == pytest.approx((0.0, 0.0), abs=0.03)
     assert NEAR_M - 0.02 < z < NEAR_M + 0.4
+    assert "Traceback" not in world.log()
 
+
+def test_a_frame_of_depth_is_that_of_the_image_until_a_transform_says_otherwise(world):
+    rig = start(world)
+    rig.established(lambda: rig.step(depth=False))
     # The same frame under another name, with equal intrinsics: registered.
     rig.depth_infos.publish(conversions.to_camera_info(rig.now_ns, "registered", WH, LENS))
     time.sleep(0.3)
     placed = int(rig.values(rig.step)["placed"])
     rig.counted("placed", lambda: rig.step(frame_id="registered"), times=placed + 5)
 
-    # ... until a transform says that it is the frame of another sensor.
     rig.tf_static.publish(
         TFMessage(transforms=[transform("lens", "registered", 0, (0.025, 0.0, 0.0))])
     )
@@ -132,10 +142,15 @@ def test_what_is_wrong_with_depth_is_named_and_nothing_is_published(world):
         ),
         lambda: None,
     )
+    assert "Traceback" not in world.log()
 
+
+def test_without_depth_a_position_is_predicted_for_a_while(world):
+    """Less and less certain, and then it ends."""
+    rig = start(world)
+    rig.established(lambda: rig.step(depth=False))
     placed = int(rig.values(rig.step)["placed"])
     rig.counted("placed", rig.step, times=placed + 5)
-    # Without depth a position is predicted for a while, less and less certain, and then ends.
     sigmas = []
     rig.places.clear()
 

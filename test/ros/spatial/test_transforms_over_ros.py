@@ -115,7 +115,7 @@ def test_a_frame_that_jumps_takes_the_places_along(world):
     """A localization that is corrected moves the map: nothing is averaged over the jump."""
     rig = start(world, spatial__target_frame="map")
     rig.mount()
-    offset_m, since_ns = 0.0, {0.0: 0}
+    offset_m = before_m = 0.0
 
     def step():
         rig.step()
@@ -123,13 +123,14 @@ def test_a_frame_that_jumps_takes_the_places_along(world):
 
     rig.place(step)
     for offset_m in (1.5, -0.5):
-        since_ns[offset_m] = rig.now_ns
         step()
         step()
         after_ns = rig.now_ns  # between two transforms the jump is interpolated
         message = rig.place(step, lambda m, after=after_ns: m.detections and stamp(m) > after)
-        x = centre(message.detections[0])[0]
+        while abs((x := centre(message.detections[0])[0]) - OUT_M - before_m) < 0.45:
+            message = rig.place(step, lambda m: m.detections)  # predicted until it is seen again
         assert offset_m + OUT_M - 0.02 < x < offset_m + OUT_M + 0.4
+        before_m = offset_m
         # The velocity is not that of the jump.
         assert message.detections[0].results[0].pose.covariance[0] < 0.1
 
@@ -142,7 +143,9 @@ def test_what_is_played_again_gives_the_same_places(world):
     first_ns = rig.now_ns + NS
     stamps = [first_ns + k * 60 * MS for k in range(40)]
     runs = []
-    for _ in range(2):
+    both = []
+    while len(both) < 3:  # on a busy machine not every image has its place
+        assert len(runs) < 8, [len(seen) for seen in runs]
         rig.picks.clear()
         play(rig, stamps, first_ns)
         time.sleep(1.0)  # what is under way
@@ -151,12 +154,11 @@ def test_what_is_played_again_gives_the_same_places(world):
             message = rig.picks.next()
             if message.detections and stamp(message) >= first_ns:
                 seen[stamp(message)] = centre(message.detections[0])
-        runs.append(seen)
         assert seen, world.log()
-    both = sorted(set(runs[0]) & set(runs[1]))
-    assert len(both) >= 3, (len(runs[0]), len(runs[1]))
-    for at in both:
-        assert np.linalg.norm(runs[0][at] - runs[1][at]) < 0.01
+        both += [(old[at], seen[at]) for old in runs for at in old.keys() & seen.keys()]
+        runs.append(seen)
+    for one, other in both:
+        assert np.linalg.norm(one - other) < 0.01
 
 
 def play(rig, stamps, first_ns):

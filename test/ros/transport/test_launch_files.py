@@ -177,6 +177,13 @@ def test_demo_hands_on_arguments_that_exist():
     assert handed_on <= set(declared("demo.launch.py"))
 
 
+@pytest.mark.parametrize("name", ["shelf.launch.py", "assist.launch.py"])
+def test_jobs_hand_on_arguments_that_exist(name):
+    handed_on = set(constant(FILES[name], "PERCEPTION"))
+    assert handed_on <= set(declared("perception.launch.py"))
+    assert handed_on <= set(declared(name))
+
+
 def test_nodes_are_entry_points_and_files_are_installed():
     setup = (ROOT / "setup.py").read_text()
     for name in FILES:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing the answer with transformers' ``generate``: any batch, any sampling."""
+"""Generating an answer with transformers' ``generate``: any batch, any sampling."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lfmvl_ros.models.lfm2_vl.model_inputs import ModelInputs
 
 @dataclass(frozen=True)
 class Limit:
-    """When to stop writing: a time on the monotonic clock, or as soon as nobody wants it."""
+    """When to stop generating: at a time of the monotonic clock, or on cancellation."""
 
     deadline_s: float
     cancelled: Callable[[], bool]
@@ -36,7 +36,7 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Written:
+class Generated:
     """One answer as tokens.
 
     Attributes:
@@ -57,7 +57,7 @@ class Written:
 
 @dataclass
 class _Recorder(StoppingCriteria):  # type: ignore[misc]
-    """Called after each token: notes its log-probability and the time, and asks the limit."""
+    """Called after each token: records its log-probability and the time, checks the limit."""
 
     limit: Limit
     answer_ends: Sequence[AnswerEnd]
@@ -105,7 +105,7 @@ def generation_config(
     return GenerationConfig(**options)
 
 
-def write_with_generate(
+def run_generate(
     model: Any,
     inputs: ModelInputs,
     config: GenerationConfig,
@@ -113,10 +113,10 @@ def write_with_generate(
     *,
     text_of: Callable[[int], str] = lambda _: "",
     masks: Sequence[GrammarMask] = (),
-) -> list[Written]:
-    """Write one answer for each row of the batch.
+) -> list[Generated]:
+    """Generate one answer per row of the batch.
 
-    ``text_of`` gives the text a token adds; ``masks``, one a row, say what may come next.
+    ``text_of`` returns the text that a token adds; ``masks``, one per row, allow the next tokens.
     """
     ends = [AnswerEnd(config.eos_token_id, config.max_new_tokens, text_of) for _ in inputs.ids]
     recorder = _Recorder(limit, ends)
@@ -150,9 +150,9 @@ def cut_answer(
     prefill_s: float,
     decode_s: float,
     forwards: int,
-) -> Written:
-    """Return what belongs to the answer, and why it ended; not over means cut off."""
+) -> Generated:
+    """Return the tokens that belong to the answer, and why it ended: cut off if not complete."""
     finish = FinishReason.DEADLINE if end.finish is None else end.finish
-    return Written(
+    return Generated(
         tuple(ids[: end.keep]), tuple(logprobs[: end.keep]), finish, prefill_s, decode_s, forwards
     )

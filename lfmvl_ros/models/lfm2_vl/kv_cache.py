@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What LFM2's language tower remembers of one answer, indexed by position."""
+"""The KV cache of one answer, with the inputs of LFM2's convolutions, indexed by position."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _GROW = 256  # positions; buffers grow in steps of this
 
 
 @dataclass(frozen=True)
-class MemoryShape:
-    """Sizes of the buffers: one convolution window or one pair of keys and values a layer.
+class CacheShape:
+    """Sizes of the buffers: one convolution window or one pair of keys and values per layer.
 
     Attributes:
         convolutions: for each layer, True where it is a convolution.
@@ -28,15 +28,15 @@ class MemoryShape:
     head_width: int
 
 
-class RowMemory:
-    """Buffers of one row of a batch. Going back is lowering :attr:`length`: nothing to restore.
+class RowCache:
+    """Buffers of one row of a batch. Lower :attr:`length` to roll back; nothing is restored.
 
     Args:
         shape: sizes.
         like: gives precision and device.
     """
 
-    def __init__(self, shape: MemoryShape, like: torch.Tensor) -> None:
+    def __init__(self, shape: CacheShape, like: torch.Tensor) -> None:
         self._shape, self._like = shape, like
         self.length = 0
         """Positions in use. Lower it to go back; never raise it."""
@@ -48,7 +48,7 @@ class RowMemory:
         self.values: list[torch.Tensor] = []
 
     def reserve(self, positions: int) -> None:
-        """Make room for that many positions; when memory runs out, what was there stays as is."""
+        """Make room for that many positions; if memory runs out, the content is unchanged."""
         if positions <= self.capacity:
             return
         capacity, shape = -(-positions // _GROW) * _GROW, self._shape
@@ -78,11 +78,11 @@ class RowMemory:
 class Span:
     """The tokens of one row among those of a forward: ``x[first:first + count]``.
 
-    They go to the positions ``start`` to ``stop - 1`` of the row. The first ``prompt`` of them are
-    read as one text; what follows may be written one by one.
+    They get the positions ``start`` to ``stop - 1`` of the row. The first ``prompt`` of them are
+    computed together; the others as if they came one by one.
     """
 
-    row: RowMemory
+    row: RowCache
     first: int
     count: int
     start: int
@@ -90,7 +90,7 @@ class Span:
 
     @property
     def stop(self) -> int:
-        """The position behind the last one."""
+        """The position after the last one."""
         return self.start + self.count
 
     @property

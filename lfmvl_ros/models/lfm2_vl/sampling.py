@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which token comes next: the likeliest, or a sampled one, as transformers' ``generate`` chooses.
+"""Which token comes next: the likeliest, or a sampled one, as in transformers' ``generate``.
 
-A draft proposes tokens and one forward gives the logits behind each of them. Choosing goes from
-the first on, and on past a proposed token only if it is the very one that was chosen: what comes
-out is what choosing one by one gives. With sampling the random numbers are drawn in the same order
-and number, too.
+A draft proposes tokens, and one forward pass gives the logits after each of them. Tokens are chosen
+from the first position on, and the next position is used only if the chosen token equals the
+proposed one. So the result is the same as when tokens are chosen one by one. With sampling, the
+same random numbers are drawn in the same order.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import torch
 from lfmvl_ros.core.config import GenerationSettings
 
 
-class Chooser(Protocol):
+class Sampler(Protocol):
     """Chooses the tokens of one answer."""
 
     def choose(self, logits: torch.Tensor, proposed: Sequence[int]) -> list[int]:
         """Return the next tokens of the answer, at least one.
 
         Args:
-            logits: ``(len(proposed) + 1, vocabulary)`` float32; row i belongs to the token behind
+            logits: ``(len(proposed) + 1, vocabulary)`` float32; row i belongs to the token after
                 ``proposed[:i]``. Not changed.
             proposed: tokens that may come next.
         """
 
 
-def chooser_for(settings: GenerationSettings, prompt_ids: torch.Tensor, width: int) -> Chooser:
-    """Return the chooser that the settings ask for.
+def sampler_for(settings: GenerationSettings, prompt_ids: torch.Tensor, width: int) -> Sampler:
+    """Return the sampler for these settings.
 
     Args:
         settings: temperature 0 is greedy.
@@ -77,7 +77,7 @@ class Penalty:
         return torch.where(seen, lower, logits)
 
     def add(self, chosen: Sequence[int]) -> None:
-        """Note what the answer says now."""
+        """Add the tokens that the answer contains now."""
         self.occurred[list(chosen)] = True
 
 
@@ -88,7 +88,7 @@ class Greedy:
     penalty: Penalty | None = None
 
     def choose(self, logits: torch.Tensor, proposed: Sequence[int]) -> list[int]:
-        """Choose; see :class:`Chooser`."""
+        """Choose; see :class:`Sampler`."""
         scores = logits if self.penalty is None else self.penalty(logits, proposed)
         likeliest = scores.argmax(dim=-1).tolist()
         count = 0
@@ -106,11 +106,11 @@ class Sampled:
 
     Attributes:
         temperature: > 0.
-        min_p: drop tokens below this share of the likeliest one (Nguyen et al., 2024,
-            arXiv:2407.01082).
-        top_k: keep this many of the likeliest tokens, and equals of the last one; 0 keeps all.
-        top_p: keep the likeliest tokens that have this probability together (Holtzman et al.,
-            2020, arXiv:1904.09751); 1 keeps all.
+        min_p: tokens less likely than this fraction of the likeliest are excluded (Nguyen et al.,
+            2024, arXiv:2407.01082).
+        top_k: only this many of the likeliest tokens are used, and equals of the last; 0 uses all.
+        top_p: only the likeliest tokens with this probability together are used (Holtzman et al.,
+            2020, arXiv:1904.09751); 1 uses all.
     """
 
     temperature: float
@@ -120,7 +120,7 @@ class Sampled:
     top_p: float = 1.0
 
     def choose(self, logits: torch.Tensor, proposed: Sequence[int]) -> list[int]:
-        """Choose; see :class:`Chooser`. Uses torch's global random numbers, one draw a token."""
+        """Choose; see :class:`Sampler`. Uses torch's global random numbers, one draw per token."""
         scores = logits if self.penalty is None else self.penalty(logits, proposed)
         scores = self._kept(scores / self.temperature)
         chances = scores.softmax(dim=-1)
