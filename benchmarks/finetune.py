@@ -2,6 +2,7 @@
 """What `lfmvl finetune` reaches on the bundled checkpoint in so many seconds of one core.
 
     python benchmarks/finetune.py [--task known|new] [--cpu-s 150] [--full] [--rank 16] [--out DIR]
+    python benchmarks/finetune.py --quick   # does it run: two updates, few questions
 
 Two tasks, each with 130 rendered images of the warehouse's kinds: `known` has the names that the
 checkpoint knows, in a look that it does not (grey negatives, as of a heat camera); `new` has the
@@ -70,13 +71,13 @@ def write_folder(task: str, folder: Path, seed: int, count: int) -> Path:
     return folder
 
 
-def measured(checkpoint: str, folder: Path, warehouse: int = 100) -> dict[str, dict[str, float]]:
-    """Rates on the images of a task that no run has seen, and on warehouse scenes."""
+def measured(checkpoint: str, folder: Path, count: int) -> dict[str, dict[str, float]]:
+    """Rates on ``count`` images of a task that no run has seen, and on as many warehouse scenes."""
     start, model = find_start("bundled"), load_model(checkpoint, device="cpu")
     known = read_folder(folder)
     unseen = replace(known, held_out=(*known.training, *known.held_out))
-    asked = list(held_out_questions([unseen], MEASURED, most_objects=20))
-    (_, (usual, *_)) = load(QUESTION_SETS, "scenes")(warehouse)
+    asked = list(held_out_questions([unseen], count, most_objects=20))
+    (_, (usual, *_)) = load(QUESTION_SETS, "scenes")(count)
     rates = {}
     for name, questions in (("task", asked), ("warehouse", list(usual.questions))):
         scores: Scores = total(ask_all(model, questions, start.templates[0], start.rules(0)))
@@ -99,15 +100,18 @@ def main() -> int:
     add("--negatives", type=float, default=0.3)
     add("--seed", type=int, default=0)
     add("--steps", type=int, default=0, help="instead of --cpu-s")
+    add("--quick", action="store_true", help="two updates and few questions: does it run")
     add("--out", type=Path, default=Path("out/finetune"))
     args = parser.parse_args()
     shutil.rmtree(args.out, ignore_errors=True)
-    data = write_folder(args.task, args.out / "images", 101, IMAGES)
-    unseen = write_folder(args.task, args.out / "unseen", 202, MEASURED)
+    images, asked = (24, 8) if args.quick else (IMAGES, MEASURED)
+    steps = args.steps or (2 if args.quick else 0)
+    data = write_folder(args.task, args.out / "images", 101, images)
+    unseen = write_folder(args.task, args.out / "unseen", 202, asked)
     settings = FinetuneSettings(
         full=args.full, rank=args.rank, rate=args.rate, batch=args.batch,
         questions=args.questions, negatives=args.negatives, seed=args.seed, judgements=2,
-        held_out_questions=32, patience=0, steps=args.steps or _TRIED,
+        held_out_questions=min(32, asked), patience=0, steps=steps or _TRIED,
     )  # fmt: skip
 
     def run(name: str, chosen: FinetuneSettings) -> float:
@@ -116,7 +120,7 @@ def main() -> int:
         finetune(request, chosen)
         return time.process_time() - begun
 
-    if not args.steps:
+    if not steps:
         budget_s = args.cpu_s or (150.0 if args.task == "known" else 300.0)
         few, more = (
             run(f"trial{steps}", replace(settings, steps=steps)) for steps in (2, 2 + _TRIED)
@@ -125,8 +129,8 @@ def main() -> int:
         settings = replace(settings, steps=int((budget_s - few) / each))
     spent = run("run", settings)
     checkpoint = args.out / "run" / "checkpoint"
-    before = measured("bundled", unseen)
-    after = measured(str(checkpoint), unseen) if checkpoint.exists() else before
+    before = measured("bundled", unseen, asked)
+    after = measured(str(checkpoint), unseen, asked) if checkpoint.exists() else before
     facts = {
         "task": args.task, "cpu_s": round(spent, 1), "steps": settings.steps, "full": args.full,
         "rank": args.rank, "negatives": args.negatives, "before": before, "after": after,

@@ -86,7 +86,7 @@ RULES = (
     Rule(r"^make (setup|bench-setup)\b", INSTALLS),
     Rule(r"^make (test|test-fast|test-deep|pytest)\b", "runs these tests themselves"),
     Rule(r"^DISTRO=kilted ", "installs ROS 2 a second time"),
-    Rule(r"^lfmvl \w+ --(data|topic)$", "names an option, without a value"),
+    Rule(r"^lfmvl \w+ --(data|topic|drift-profile)$", "names an option, without a value"),
     Rule(r"^python benchmarks/tracking(_real\.py|\.py --mot15)", "needs public data sets"),
     # make
     Rule(
@@ -153,6 +153,19 @@ RULES = (
     ),
     Rule(r"^lfmvl track out/demo/camera\.mp4", leaves=("out/track",)),
     Rule(r"^lfmvl tokens 640x480 --model …", change=(("…", "bundled"),)),
+    Rule(
+        r"^lfmvl evaluate my-images .*--drift-profile",
+        first=LABELLED.replace("--count 24", "--count 200"),
+        leaves=("profile.json",),
+    ),
+    Rule(r"^lfmvl licences$", quick=True, prints="LicenseRef-LFM-1.0"),
+    Rule(
+        r"^lfmvl licences --model DIR",
+        first="printf 'faster-coco-eval: Apache-2.0\\n' > my-licences.yaml",
+        change=((r"DIR", "bundled"),),
+        quick=True,
+        leaves=("licences.json",),
+    ),
     Rule(r"^lfmvl tokens 1280x720$", quick=True, prints="tokens"),
     Rule(
         r"^lfmvl doctor .*--topic /camera/image_raw",
@@ -246,6 +259,12 @@ RULES = (
         r"^python benchmarks/servers\.py$",
         needs=("gguf", "xllamacpp"),
         change=((r"$", " --questions 4"),),
+    ),
+    Rule(r"^python benchmarks/finetune\.py", change=((r"$", " --quick"),), prints=JSON_LAST),
+    Rule(
+        r"^python benchmarks/finetune_looks\.py",
+        change=((r"$", " --images 40 --questions 4"),),
+        prints=JSON_LAST,
     ),
     Rule(r"^python benchmarks/rules\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/places\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),

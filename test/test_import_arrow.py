@@ -32,6 +32,7 @@ MAY_USE = {
     "lfmvl_ros.bags": {f"lfmvl_ros.{part}" for part in ("bags", "core", "models", "viz", "ros")},
     "lfmvl_ros.datasets": {"lfmvl_ros.datasets", "lfmvl_ros.core"},
     "lfmvl_ros.review": {"lfmvl_ros.review", "lfmvl_ros.core"},
+    "lfmvl_ros.licences": {f"lfmvl_ros.{part}" for part in ("licences", "core", "models")},
     "lfmvl_ros.models": {"lfmvl_ros.models", "lfmvl_ros.core"},
     "lfmvl_ros.finetune": {
         f"lfmvl_ros.{part}" for part in ("finetune", "core", "datasets", "models", "viz")
@@ -50,6 +51,7 @@ MAY_USE = {
             "datasets",
             "evaluate",
             "finetune",
+            "licences",
             "models",
             "review",
             "viz",

@@ -57,6 +57,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "15 more answers an image")  # fmt: skip
     add("--sustained", type=float, default=0.0, metavar="SECONDS",
         help="then answer so long without a pause, and report rate and temperature")  # fmt: skip
+    add("--drift-profile", type=Path, metavar="JSON",
+        help="also write what is normal for this model and --query, for the node's drift.profile; "
+        "needs 200 images")  # fmt: skip
     add("--against", type=Path, metavar="JSON", help="an earlier scorecard.json to compare with")
     add("--fail-if", action="append", default=[], metavar="CONDITION",
         help="exit code 1 if it holds: 'recall<0.8', 'precision[person]<0.9', or 'worse': a real "
@@ -67,6 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate; exit code 1 when a condition of --fail-if holds."""
     conditions = _checked(args)
+    from lfmvl_ros.core.drift.reference import BLOCK, LEAST_BLOCKS
     from lfmvl_ros.evaluate.average_precision import is_installed
     from lfmvl_ros.evaluate.comparison import comparisons
     from lfmvl_ros.evaluate.conditions import failures
@@ -79,6 +83,9 @@ def run(args: argparse.Namespace) -> int:
     data, questions = _questions(args)
     print(f"{data.folder.describe()}\n  {len(data.images)} images are asked about, "
           f"{len(questions)} questions", file=sys.stderr)  # fmt: skip
+    if args.drift_profile is not None and len(data.images) < LEAST_BLOCKS * BLOCK:
+        raise UserError(f"--drift-profile needs {LEAST_BLOCKS * BLOCK} images or more, and "
+                        f"{len(data.images)} are asked about")  # fmt: skip
     make_folder(args.out)
     runs = [_evaluated(model, args, data, questions) for model in args.model]
     asked = {"ask": args.ask, "query": args.query, "questions": len(questions),
@@ -106,6 +113,8 @@ def _checked(args: argparse.Namespace) -> list[Condition]:
         raise UserError(f"--sustained must be between 0 and 86400 s, got {args.sustained:g}")
     if len(set(args.model)) < len(args.model):
         raise UserError("a model is named twice; name each --model once")
+    if args.drift_profile is not None and (not args.query or len(args.model) > 1):
+        raise UserError("--drift-profile needs --query, as the robot asks, and one --model")
     if args.translations is not None and not args.languages:
         raise UserError("--translations has the words of --languages; say which to ask in")
     return conditions
@@ -142,6 +151,7 @@ def _evaluated(
 ) -> ModelRun:
     """Load a model, let it answer, and close it."""
     from lfmvl_ros.evaluate.answers import answer_all
+    from lfmvl_ros.evaluate.drift_profile import DriftProfile
     from lfmvl_ros.evaluate.robustness import robustness
     from lfmvl_ros.evaluate.scorecard import ModelRun
     from lfmvl_ros.models.load import load_model
@@ -152,8 +162,12 @@ def _evaluated(
         if not name.endswith(".jsonl"):  # the first answer is slower; a recording has no such one
             answer_all(model, settings, data, questions[:1], title="warm-up")
         begun_s = time.perf_counter()
-        judged = answer_all(model, settings, data, questions, title=model.name)
+        profile = DriftProfile()
+        watch = _ignore if args.drift_profile is None else profile.add
+        judged = answer_all(model, settings, data, questions, title=model.name, watch=watch)
         wall_s = time.perf_counter() - begun_s
+        if args.drift_profile is not None:
+            write_json(args.drift_profile, profile.document())
         some = _some(questions, len(data.images), args.robustness)
 
         def again(change: Change | None, title: str) -> Sequence[Judged]:
@@ -186,6 +200,10 @@ def _sustained(
     few = [(data.pixels(item.image), Query(item.labels)) for item in questions[:32]]
     return sustained(lambda i: _only(ask(model, [few[i % len(few)][0]], few[i % len(few)][1],
                                          settings)), seconds)  # fmt: skip
+
+
+def _ignore(*_: object) -> None:
+    """Take no notice of an answer."""
 
 
 def _only(_: object) -> None:

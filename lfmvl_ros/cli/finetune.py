@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--keep-share", float, "share of the images that come from --keep")
     parser.add_argument(
         "--full", action="store_true",
-        help="train all weights instead of adapters: three times the memory; forgets more",
+        help="train all weights instead of adapters; needs more memory",
     )  # fmt: skip
     add("--rank", int, "of the adapters; raise it for many images of a very different kind")
     add("--rate", float, "learning rate at its highest; 0: by the size of the model")
@@ -71,7 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--seed", int, "of everything random")
     add("--device", str, "auto (CUDA where there is one), cpu, cuda or cuda:N")
     add("--dtype", str, "precision of what is not trained", choices=DTYPES)
-    add("--checkpointing", str, "less memory, a third more time", choices=CHECKPOINTING)
+    add("--checkpointing", str, "less memory, more time", choices=CHECKPOINTING)
     add("--save-every-s", float, "how often the state for --resume is written, seconds")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument(

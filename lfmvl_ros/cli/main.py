@@ -32,6 +32,7 @@ _OWN = {
     "evaluate": "measure models on labelled images: a scorecard, as JSON and as a page",
     "record": "write a bag of camera images: a rendered scene, a video or a folder",
     "replay": "run the pipeline on a bag without ROS, write tracks into a new one",
+    "licences": "licences of weights, packages and data sets; fails on unknown ones",
     "doctor": "check installation, checkpoint, DDS settings and camera topic; report what is wrong",
     "config": "print every setting: YAML for a node, or the documentation's table",
 }

@@ -2,8 +2,9 @@
 """Every setting of the package, once.
 
 ROS parameters, YAML files, command-line flags and the table in the documentation are all made from
-the dataclasses in this file, in ``config_tracker.py``, ``config_spatial.py``, ``config_review.py``
-and, for the nodes beside perception, in ``config_camera.py``; a test fails when one of them drifts.
+the dataclasses in this file, in ``config_tracker.py``, ``config_spatial.py``, ``config_drift.py``,
+``config_review.py`` and, for the nodes beside perception, in ``config_camera.py``; a test fails
+when one of them drifts.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from dataclasses import dataclass, field
 
 from lfmvl_ros.core.config_camera import CameraSettings, RecorderSettings
+from lfmvl_ros.core.config_drift import DriftSettings
 from lfmvl_ros.core.config_review import ReviewSettings
 from lfmvl_ros.core.config_spatial import SpatialSettings
 from lfmvl_ros.core.config_tracker import EgoMotionSettings, TrackerSettings
@@ -22,6 +24,7 @@ from lfmvl_ros.core.settings import Group, setting
 __all__ = [
     "CameraSettings",
     "DiagnosticsSettings",
+    "DriftSettings",
     "EgoMotionSettings",
     "GenerationSettings",
     "ImageSettings",
@@ -312,6 +315,7 @@ class PerceptionSettings(Group):
     spatial: SpatialSettings = field(default_factory=SpatialSettings)
     review: ReviewSettings = field(default_factory=ReviewSettings)
     diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
+    drift: DriftSettings = field(default_factory=DriftSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.tracking import Applied
@@ -21,11 +22,13 @@ class Answer:
         grounding: the parsed answer.
         applied: which track each detection went to, or why the tracker ignored the answer.
         age_ns: from the frame's hand-over to the end of the answer, monotonic clock.
+        frame: that was asked about; None where it is not kept.
     """
 
     grounding: Grounding
     applied: Applied
     age_ns: int
+    frame: Frame | None = None
 
 
 @dataclass(frozen=True)

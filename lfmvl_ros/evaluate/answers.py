@@ -102,6 +102,7 @@ def answer_all(
     *,
     change: Change | None = None,
     title: str = "",
+    watch: Callable[[Grounding, NDArray[np.uint8]], object] = lambda _answer, _pixels: None,
 ) -> list[Judged]:
     """Ask every question, one at a time as a robot does, with a progress bar.
 
@@ -112,6 +113,7 @@ def answer_all(
         questions: sorted by image, so that each image is decoded once.
         change: applied to each image before it is asked about.
         title: of the progress bar.
+        watch: called with each answer and the pixels that it is about.
 
     Raises:
         UserError: an image can't be read any more.
@@ -132,6 +134,7 @@ def answer_all(
         begun_s = time.perf_counter()
         grounding = _ask(model, settings, Frame(pixels, item.number), item.labels)
         taken_s = time.perf_counter() - begun_s
+        watch(grounding, pixels)
         done.append(judge(item, truth, grounding, total_s=taken_s, light=light))
     return done
 

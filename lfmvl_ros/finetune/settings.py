@@ -95,8 +95,8 @@ class FinetuneSettings:
 def usual_rate(parameters: int, *, full: bool) -> float:
     """Return the learning rate for a model of this many parameters.
 
-    The small one is the publisher's for adapters of the published checkpoints. For the bundled
-    model, with its 4.6 M parameters, ten times as much was measured to be right.
+    The small one is the publisher's for adapters of the published checkpoints. A model as small
+    as the bundled one (4.6 M parameters) takes ten times as much.
     """
     rate = 2e-3 if parameters < _SMALL else 2e-4
     return rate / (2 if parameters < _SMALL else 10) if full else rate

@@ -27,6 +27,7 @@ MEASURED_STEPS = 3
 _WARM_UP = 10  # updates, or a tenth of a short run
 _LAST_SHARE = 0.05  # of the learning rate, at the end
 _LOG_EVERY_S = 10.0
+_JUDGING_SHARE = 1 / 3  # of a time that is given, at most: the rest is for training
 _KEY = "finetune"  # what a state of this kind has
 
 Judge = Callable[[Mapping[str, Tensor] | None], dict[str, float | None]]
@@ -40,6 +41,7 @@ class Progress:
     Attributes:
         step: updates so far.
         total: updates in all; 0 until it is known.
+        judgements: during training, where a time is given; 0 for as many as the settings say.
         seconds: of training and judging so far.
         judge_s: of the last judgement.
         first: score of the start.
@@ -50,6 +52,7 @@ class Progress:
 
     step: int = 0
     total: int = 0
+    judgements: int = 0
     seconds: float = 0.0
     judge_s: float = 0.0
     first: float = -1.0
@@ -154,17 +157,23 @@ class Trainer:
         step_s = min(self._durations[-MEASURED_STEPS:])
         if not progress.total:
             left_s = 60 * settings.minutes - progress.seconds
-            left_s -= progress.judge_s * settings.judgements
+            affordable = int(_JUDGING_SHARE * left_s / max(progress.judge_s, 1e-3))
+            progress.judgements = max(1, min(settings.judgements, affordable))
+            left_s -= progress.judge_s * progress.judgements
             progress.total = MEASURED_STEPS + max(1, int(left_s / step_s))
         estimate = Estimate(
-            step_s, progress.total, progress.judge_s, settings.judgements, peak_bytes(self.learner)
+            step_s, progress.total, progress.judge_s, self._judgements, peak_bytes(self.learner)
         )
         self._log.say(estimate.sentence())
         self._log.write(self._place, {"estimate": estimate.as_dict()})
 
+    @property
+    def _judgements(self) -> int:
+        return self.progress.judgements or self.settings.judgements
+
     def _is_time_to_judge(self) -> bool:
         step, total = self.progress.step, self.progress.total
-        count = min(self.settings.judgements, total)
+        count = min(self._judgements, total)
         return (step * count) // total > ((step - 1) * count) // total
 
     def _judge_and_compare(self) -> None:

@@ -27,6 +27,7 @@ from lfmvl_ros.ros.sensors.lens import are_rectified
 from lfmvl_ros.ros.shared import Shared
 
 if TYPE_CHECKING:
+    from lfmvl_ros.ros.diagnostics.drift_watch import DriftWatch
     from lfmvl_ros.ros.rules_channel import RulesChannel
     from lfmvl_ros.ros.spatial.place_channel import PlaceChannel
 
@@ -46,6 +47,7 @@ class CameraChannel:
         self._ego: EgoMotionInput | None = None
         self._places: PlaceChannel | None = None
         self._rules: RulesChannel | None = None
+        self._drift: DriftWatch | None = None
         self._subscriptions: list[Subscription] = []
         self._outputs: Outputs | None = None
         self._monitor: CameraMonitor | None = None
@@ -77,6 +79,10 @@ class CameraChannel:
                 self._warn,
             )
         self._open_rules()
+        if self._settings().drift.watch:
+            from lfmvl_ros.ros.diagnostics.drift_watch import DriftWatch  # most nodes need none
+
+            self._drift = DriftWatch(self._settings().drift, self.name, self._warn)
 
     def _open_rules(self) -> None:
         if self._settings().rules_file:
@@ -150,6 +156,7 @@ class CameraChannel:
         rules, self._rules = self._rules, None
         if rules is not None:
             rules.close()
+        self._drift = None
 
     # -- results -----------------------------------------------------------------------------------
 
@@ -166,6 +173,8 @@ class CameraChannel:
             self._gate.call(outputs.answer, answer, places)
         if self._rules is not None:
             self._rules.answer(answer)
+        if self._drift is not None:
+            self._drift.answer(answer)
 
     def places_at(self, stamp_ns: int) -> PlaceDocuments:
         """Return where tracks are, as JSON by id; those that have a recent position."""
@@ -189,12 +198,13 @@ class CameraChannel:
             return []
         intake, arrivals = self._intake.status(), self._arrivals.status()
         camera = monitor.report(intake, pipeline, self._settings(), now_s, arrivals)
-        ego, places, rules = self._ego, self._places, self._rules
+        ego, places, rules, drift = self._ego, self._places, self._rules, self._drift
         return [
             camera,
             *([] if ego is None else ego.health(now_s)),
             *([] if places is None else [places.health()]),
             *([] if rules is None else [rules.health()]),
+            *([] if drift is None else [drift.health()]),
         ]
 
     def _on_camera_info(self, message: CameraInfo, _info: dict[str, int]) -> None:

@@ -135,6 +135,7 @@ class PerceptionNode(LifecycleNode):
         began_s = time.monotonic()
         try:
             _check_rules(self._settings.rules_file)
+            _check_drift(self._settings)
             name = self._models.configure(lambda: self._settings, self._on_answer)
         except Exception as error:
             self._health.problem = describe(error)
@@ -307,6 +308,14 @@ def _check_rules(path: str) -> None:
         from lfmvl_ros.core.rules.watched_file import read_rules  # most nodes have no rules
 
         read_rules(path)
+
+
+def _check_drift(settings: PerceptionSettings) -> None:
+    """Raise a :class:`UserError` for a drift profile that can't be used."""
+    if settings.drift.watch:
+        from lfmvl_ros.ros.diagnostics.drift_watch import profile_of  # most nodes need none
+
+        profile_of(settings.drift)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

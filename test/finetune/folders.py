@@ -12,11 +12,11 @@ from lfmvl_warehouse.scenes.looks import in_look
 KINDS = ("person", "forklift", "traffic cone", "barrel")
 
 
-def unusual_scenes(count, *, seed=11, wh_px=(160, 120), kinds=KINDS, options=EASY):
+def unusual_scenes(count, *, seed=11, wh_px=(160, 120), kinds=KINDS, options=EASY, look="negative"):
     options = replace(options, kinds=kinds)
     for number in range(count):
         scene = render_still(np.random.default_rng([seed, number]), wh=wh_px, options=options)
-        yield in_look(scene, "negative")
+        yield in_look(scene, look)
 
 
 def unusual_folder(directory, count=30, *, kinds=KINDS, **more):

@@ -282,7 +282,7 @@ class Pipeline:
             applied = lane.apply(job, grounding, time.monotonic_ns())
             self._error = grounding.reply.error or self._error
         lane.tracker.catch_up()  # slow; camera frames do not wait for it
-        answer = Answer(grounding, applied, time.monotonic_ns() - job.handed_over_ns)
+        answer = Answer(grounding, applied, time.monotonic_ns() - job.handed_over_ns, job.frame)
         lane.answered = answer
         job.fulfil(answer)
         try:

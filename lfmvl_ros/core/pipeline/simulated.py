@@ -88,7 +88,9 @@ class SimulatedPipeline:
     def submit(self, frame: Frame, verdict: Verdict, now_ns: int) -> Tracks:
         """Take a camera frame at a time; return the tracks at it.
 
-        Answers that have come until then are applied before.
+        Answers that have come until then are applied before. One that ends at this very time counts
+        as before, too, and is followed by a question about the frame that waits: the node hands a
+        frame over only after it has looked at it, so this one is not there yet.
         """
         self.advance(now_ns)
         epoch = self._lanes.arrive(frame, verdict)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Watches the answers about one camera for drift, and reports it. No ROS in here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from lfmvl_ros.core.config_drift import DriftSettings
+from lfmvl_ros.core.drift import DriftMonitor, DriftStatus, Reference, features_of, read_reference
+from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.user_files import user_path
+from lfmvl_ros.ros.diagnostics.health import OK, WARN, Health
+
+
+class DriftWatch:
+    """One camera's answers compared with the reference; they come from the model's thread.
+
+    Args:
+        settings: of the node.
+        camera: name; "" when it is the only one.
+        warn: called with a sentence when a change begins.
+
+    Raises:
+        UserError: the profile can't be read.
+    """
+
+    def __init__(self, settings: DriftSettings, camera: str, warn: Callable[[str], None]) -> None:
+        self._camera, self._warn = camera, warn
+        self._lock = threading.Lock()
+        self._monitor = DriftMonitor(profile_of(settings), settings.learn_answers)
+
+    def answer(self, answer: Answer) -> None:
+        """Take an answer."""
+        grounding, frame = answer.grounding, answer.frame
+        features = features_of(grounding, None if frame is None else frame.pixels)
+        with self._lock:
+            begun = self._monitor.add(features, grounding.query.text, grounding.reply.model)
+        for change in begun:
+            self._warn(f"drift: {change}")
+
+    def health(self) -> Health:
+        """Return the line for diagnostics."""
+        with self._lock:
+            status = self._monitor.status()
+        part = f"drift {self._camera}".rstrip()
+        level, message = _judge(status)
+        values: dict[str, object] = {
+            "answers": status.answers,
+            "to_learn": status.to_learn,
+            "watched": status.watched,
+            "changes": len(status.changes),
+            "changes_begun": status.begun,
+        }
+        values |= {f"mean.{name}": f"{value:.4g}" for name, value in status.means.items()}
+        return Health(level, part, message, values)
+
+
+def _judge(status: DriftStatus) -> tuple[int, str]:
+    if status.problem:
+        return WARN, status.problem
+    if status.changes:
+        return WARN, "; ".join(map(str, status.changes))
+    if status.to_learn:
+        return OK, f"learning what is normal: {status.to_learn} answers to go"
+    return OK, f"{status.watched} figures are as in the reference"
+
+
+def profile_of(settings: DriftSettings) -> Reference | None:
+    """Return the profile that the settings name; None where there is none.
+
+    Raises:
+        UserError: it can't be read.
+    """
+    if not settings.watch or not settings.profile:
+        return None
+    return read_reference(user_path(settings.profile, "drift.profile"))
