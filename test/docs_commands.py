@@ -187,6 +187,13 @@ RULES = (
     Rule(r"^lfmvl config --(yaml|markdown)$", quick=True, prints=r"tracker"),
     Rule(r"^lfmvl config --yaml > config/default\.yaml$", quick=True),
     Rule(
+        r"^lfmvl calibrate --model text-q4_0\.gguf --write$",
+        first="lfmvl export bundled out/gguf --type q4_0",
+        needs=("gguf", "xllamacpp"),
+        change=(("text-q4_0.gguf", "out/gguf/bundled-q4_0.gguf --scenes 20"),),
+        prints=JSON_LAST,
+    ),
+    Rule(
         r"^lfmvl calibrate .*--model (DIR|runs)",
         first="cp -r lfmvl_warehouse/checkpoint DIR && rm DIR/calibration.json && "
         "lfmvl scenes --labelled more-pictures --count 240 --seed 3",
@@ -211,6 +218,14 @@ RULES = (
         prints=JSON_LAST,
     ),
     Rule(r"^lfmvl evaluate my-images", first=LABELLED, prints=JSON_LAST),
+    Rule(r"^lfmvl evaluate … --against", "is shortened"),
+    Rule(
+        r"^lfmvl compare bundled ",
+        first=LABELLED,
+        needs=("gguf", "xllamacpp"),
+        prints=JSON_LAST,
+        leaves=("out/compare/comparison.json", "out/compare/comparison.png"),
+    ),
     Rule(
         r"^lfmvl record out/camera",
         needs=("rosbags",),

@@ -193,6 +193,7 @@ def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
             "spatial/place_outputs.py",
             "spatial/transform_input.py",
             "answer_service.py",
+            "command_topics.py",
         )
     )
 

@@ -30,7 +30,7 @@ from .examples import examples
 from .schemas import FOLDER, check, problems, undescribed, validator
 
 DATA = Path(__file__).parent / "data"
-GOLDEN = [DATA / "grounding.golden.json", DATA / "track_states.golden.json"]
+GOLDEN = [DATA / f"{name}.golden.json" for name in ("grounding", "track_states", "command_result")]
 # Lone surrogates can't be sent: DDS strings are UTF-8. What makes text valid is tested elsewhere.
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 sizes = st.tuples(st.integers(1, 8192), st.integers(1, 8192))
@@ -208,6 +208,7 @@ def test_track_states_json_is_the_golden_one() -> None:
 def test_every_schema_is_one() -> None:
     files = sorted(FOLDER.glob("*.schema.json"))
     assert [path.name for path in files] == [
+        "command_result.schema.json",
         "event.schema.json",
         "grounding.schema.json",
         "review.schema.json",

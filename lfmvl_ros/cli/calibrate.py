@@ -25,7 +25,7 @@ from lfmvl_ros.core.calibration.reliability import (
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
-from lfmvl_ros.core.user_files import is_directory, user_path
+from lfmvl_ros.core.user_files import is_directory, is_regular_file, user_path
 from lfmvl_ros.core.whole_files import finite
 from lfmvl_ros.datasets.questions import FOUND_IOU, QuestionSet
 from lfmvl_ros.registry import QUESTION_SETS, load
@@ -47,7 +47,9 @@ HELP = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "--model", default="bundled", help="directory of the weights, or 'bundled' (default)"
+        "--model",
+        default="bundled",
+        help="directory of the weights, 'bundled' (default), or a GGUF file of `lfmvl export`",
     )
     parser.add_argument(
         "--data", type=Path, metavar="FOLDER",
@@ -64,7 +66,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="best (default): the one with the lowest log loss in cross-validation",
     )  # fmt: skip
     parser.add_argument(
-        "--write", action="store_true", help="write calibration.json beside the weights"
+        "--write",
+        action="store_true",
+        help="write calibration.json beside the weights; of a GGUF file, into its JSON file",
     )
     parser.add_argument("--plot", type=Path, help="write reliability diagrams: a .png file")
 
@@ -74,15 +78,19 @@ def run(args: argparse.Namespace) -> int:
     scenes = _checked(args)
     from lfmvl_ros.models.calibration_file import write_calibration
     from lfmvl_ros.models.load import load_model
+    from lfmvl_ros.models.server.facts import write_export_calibration
 
     settings = PerceptionSettings().updated({"model": args.model})
-    folder = _folder(args.model)
+    place = _place(args.model)
     begun_s = time.monotonic()
-    images = None if args.data is None else image_sets(args.data, folder)
+    images = None if args.data is None else image_sets(args.data, args.model)
     if images is not None:
         print(images[0].folder.describe(), file=sys.stderr)
     model = load_model(settings)
-    fitted_on, measured = _answers(model, settings, images, scenes)
+    try:
+        fitted_on, measured = _answers(model, settings, images, scenes)
+    finally:
+        model.close()
     tried = compare(fitted_on.evidence, fitted_on.right, fitted_on.scenes)
     method = tried[0].method if args.method == "best" else args.method
     found = fit(method, fitted_on.evidence, fitted_on.right)
@@ -102,12 +110,14 @@ def run(args: argparse.Namespace) -> int:
         facts[f"reliability_{when}"] = reliability(values, everything.right)
     better = facts["ece_after"] < facts["ece_before"]
     if args.write and better:
-        facts = {**facts, "file": write_calibration(folder, found, facts).name}
+        write = write_calibration if is_directory(place) else write_export_calibration
+        place = write(place, found, facts)
+        facts = {**facts, "file": place.name}
     if args.plot:
         _plot(args.plot, facts)
     _tell(facts, time.monotonic() - begun_s)
     if args.write:
-        done = f"wrote {folder / facts['file']}" if better else "nothing written: it does not help"
+        done = f"wrote {place}" if better else "nothing written: it does not help"
         print(done, file=sys.stderr)
     print(json_text(finite({**facts, "seconds": round(time.monotonic() - begun_s)})))
     return 0 if better else 1
@@ -153,10 +163,25 @@ def _answers(
     return fitted_on, measured
 
 
-def _folder(model: str) -> Path:
-    """Return the directory of the weights."""
+def _place(model: str) -> Path:
+    """Return the directory of the weights, or the JSON file of an export."""
     from lfmvl_ros.models.catalog import find
+    from lfmvl_ros.models.gguf.by_name import quantised
+    from lfmvl_ros.models.server.address import is_gguf
 
+    by_name = quantised(model)
+    if by_name is not None and by_name.entry.directory:
+        from lfmvl_ros.models.gguf.local_files import local_files
+
+        model = str(local_files(by_name)[0])
+    if is_gguf(model):
+        facts = user_path(model.strip().partition("#")[0], "model").with_suffix(".json")
+        if not is_regular_file(facts):
+            raise UserError(
+                f"{model} has no {facts.name} beside it, where its calibration would be kept; "
+                "`lfmvl export` writes it, with the GGUF files of a checkpoint"
+            )
+        return facts
     entry = find(model)
     folder = user_path(entry.source if entry and entry.directory else model, "model")
     if not is_directory(folder):

@@ -51,7 +51,7 @@ class ImageSet:
             yield Asked(scene, any_question(rng, scene.targets, source.words(scene)))
 
 
-def image_sets(directory: Path, checkpoint: Path) -> tuple[ImageSet, ImageSet]:
+def image_sets(directory: Path, model: str) -> tuple[ImageSet, ImageSet]:
     """Return the images to fit on and those to measure with, which are held out.
 
     Held out is the ``val`` split of the folder, or else a tenth of its images. A checkpoint that
@@ -60,14 +60,14 @@ def image_sets(directory: Path, checkpoint: Path) -> tuple[ImageSet, ImageSet]:
 
     Args:
         directory: in COCO format.
-        checkpoint: directory of the weights.
+        model: what is calibrated, as the setting ``model`` names it.
 
     Raises:
         UserError: the folder can't be read, or has too few objects.
     """
     folder = read_folder(directory)
     fit, measured = folder.training, folder.held_out
-    learnt = trained_on(str(checkpoint)) == folder.fingerprint()
+    learnt = trained_on(model) == folder.fingerprint()
     if learnt:
         fit, measured = folder.held_out[::2], folder.held_out[1::2]
     sets = ImageSet("fit", folder, fit), ImageSet("held out", folder, measured)

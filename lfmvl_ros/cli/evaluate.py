@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lfmvl_ros.cli.flags import add_setting_flags, pipeline_settings, settings_from
+from lfmvl_ros.cli.flags import (
+    add_setting_flags,
+    changed_settings,
+    pipeline_settings,
+    settings_from,
+)
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.whole_files import finite, make_folder, write_json, write_whole
@@ -152,20 +157,16 @@ def _evaluated(
     """Load a model, let it answer, and close it."""
     from lfmvl_ros.evaluate.answers import answer_all
     from lfmvl_ros.evaluate.drift_profile import DriftProfile
+    from lfmvl_ros.evaluate.own_process import answered
     from lfmvl_ros.evaluate.robustness import robustness
-    from lfmvl_ros.evaluate.scorecard import ModelRun
     from lfmvl_ros.models.load import load_model
 
     settings = settings_from(args, model=name)
     model = load_model(settings)
     try:
-        if not name.endswith(".jsonl"):  # the first answer is slower; a recording has no such one
-            answer_all(model, settings, data, questions[:1], title="warm-up")
-        begun_s = time.perf_counter()
         profile = DriftProfile()
         watch = _ignore if args.drift_profile is None else profile.add
-        judged = answer_all(model, settings, data, questions, title=model.name, watch=watch)
-        wall_s = time.perf_counter() - begun_s
+        found = answered(model, settings, changed_settings(args), data, questions, watch=watch)
         if args.drift_profile is not None:
             write_json(args.drift_profile, profile.document())
         some = _some(questions, len(data.images), args.robustness)
@@ -175,8 +176,7 @@ def _evaluated(
 
         worse = robustness(again, len(data.images)) if some else []
         steady = _sustained(model, settings, args.sustained, data, questions)
-        return ModelRun(name, model.name, _changed(args), judged, wall_s, worse, steady,
-                        images=len(data.images))  # fmt: skip
+        return replace(found, robustness=worse, sustained=steady)
     finally:
         model.close()
 
@@ -208,14 +208,6 @@ def _ignore(*_: object) -> None:
 
 def _only(_: object) -> None:
     """Drop an answer: what counts is the time it took."""
-
-
-def _changed(args: argparse.Namespace) -> dict[str, Any]:
-    return {
-        key.removeprefix("setting:"): value
-        for key, value in vars(args).items()
-        if key.startswith("setting:") and value is not None
-    }
 
 
 def _summary(document: Mapping[str, Any], out: Path) -> dict[str, Any]:

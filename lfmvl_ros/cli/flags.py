@@ -13,7 +13,7 @@ from lfmvl_ros.core.settings import SettingInfo
 
 # Those that only mean something to a node.
 _NODE_ONLY = ("autostart", "bond_timeout", "cameras", "compressed_input", "query", "rules_file")
-_NODE_GROUPS = ("diagnostics.", "drift.", "ego_motion.", "spatial.", "trigger.")
+_NODE_GROUPS = ("commands.", "diagnostics.", "drift.", "ego_motion.", "spatial.", "trigger.")
 
 
 def flag_of(name: str) -> str:
@@ -77,13 +77,17 @@ def settings_from(args: argparse.Namespace, **extra: object) -> PerceptionSettin
     Raises:
         UserError: a value is out of its range.
     """
-    changes: dict[str, object] = {
-        key.removeprefix("setting:"): value
-        for key, value in vars(args).items()
-        if key.startswith("setting:") and value is not None
-    }
-    changes.update(extra)
+    changes = {**changed_settings(args), **extra}
     try:
         return PerceptionSettings().updated(changes)
     except UserError as error:
         raise UserError(f"{error}; see --help for what each setting takes") from error
+
+
+def changed_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that flags were given for, by name."""
+    return {
+        key.removeprefix("setting:"): value
+        for key, value in vars(args).items()
+        if key.startswith("setting:") and value is not None
+    }

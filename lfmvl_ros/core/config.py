@@ -2,9 +2,8 @@
 """Every setting of the package, once.
 
 ROS parameters, YAML files, command-line flags and the table in the documentation are all made from
-the dataclasses in this file, in ``config_tracker.py``, ``config_spatial.py``, ``config_drift.py``,
-``config_review.py`` and, for the nodes beside perception, in ``config_camera.py``; a test fails
-when one of them drifts.
+the dataclasses in this file and in the ``config_*.py`` beside it; a test fails when one of them
+drifts.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 
 from lfmvl_ros.core.config_camera import CameraSettings, RecorderSettings
+from lfmvl_ros.core.config_commands import CommandSettings
 from lfmvl_ros.core.config_drift import DriftSettings
 from lfmvl_ros.core.config_review import ReviewSettings
 from lfmvl_ros.core.config_spatial import SpatialSettings
@@ -23,6 +23,7 @@ from lfmvl_ros.core.settings import Group, setting
 
 __all__ = [
     "CameraSettings",
+    "CommandSettings",
     "DiagnosticsSettings",
     "DriftSettings",
     "EgoMotionSettings",
@@ -314,6 +315,7 @@ class PerceptionSettings(Group):
     ego_motion: EgoMotionSettings = field(default_factory=EgoMotionSettings)
     spatial: SpatialSettings = field(default_factory=SpatialSettings)
     review: ReviewSettings = field(default_factory=ReviewSettings)
+    commands: CommandSettings = field(default_factory=CommandSettings)
     diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
     drift: DriftSettings = field(default_factory=DriftSettings)
 

@@ -11,7 +11,7 @@ from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.parsing.scales import CoordinateScale
-from lfmvl_ros.core.prompt import Prompt, PromptTemplate
+from lfmvl_ros.core.prompt import Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import Reply
 
 
@@ -48,6 +48,20 @@ class VisionLanguageModel(Protocol):
         Does not raise because of an image or of what the model generated: such a reply has
         ``finish=ERROR``. Returns early, with ``finish=DEADLINE``, when ``generation.timeout_s`` has
         passed or ``cancelled()`` returns True, which is checked at least after each forward pass.
+        """
+
+    def write(
+        self,
+        prompt: TextPrompt,
+        *,
+        generation: GenerationSettings,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Reply:
+        """Answer a question without an image; for tool calls.
+
+        ``generation.grammar`` and drafts have no effect. The text keeps the markers that a family
+        writes around tool calls, where the backend sees them; there are no ``tokens``. Errors,
+        deadline and cancellation as in :meth:`ground`.
         """
 
     def image_rules(self, wanted: ImageSettings) -> ImageTokenSettings | None:

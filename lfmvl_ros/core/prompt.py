@@ -48,6 +48,14 @@ class Prompt:
 
 
 @dataclass(frozen=True)
+class TextPrompt:
+    """A question without an image: what the model is told first, and what it is asked."""
+
+    system: str
+    user: str
+
+
+@dataclass(frozen=True)
 class PromptTemplate:
     """The prompt template of a checkpoint.
 

@@ -33,6 +33,8 @@ _LIGHT_STEP = 4  # every fourth pixel either way is enough for the mean
 Change = Callable[[NDArray[np.uint8], FloatArray], tuple[NDArray[np.uint8], FloatArray]]
 """Makes another image of one, and moves boxes ``(N, 4)``, normalised, with it; NaN where one
 has left the image."""
+Watch = Callable[[Grounding, NDArray[np.uint8]], object]
+"""Sees an answer, and the pixels that it is about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,7 @@ class Judged:
         times: of the model; total_s: with preparing and parsing.
         light: mean brightness of the image, 0 to 1.
         wh_px: its size.
+        labels: of the M boxes, folded: what tells apart those that were not asked for.
     """
 
     question: ImageQuestion
@@ -82,6 +85,7 @@ class Judged:
     total_s: float
     light: float
     wh_px: tuple[int, int]
+    labels: tuple[str, ...]
 
 
 def brightness(pixels: NDArray[np.uint8]) -> float:
@@ -102,7 +106,7 @@ def answer_all(
     *,
     change: Change | None = None,
     title: str = "",
-    watch: Callable[[Grounding, NDArray[np.uint8]], object] = lambda _answer, _pixels: None,
+    watch: Watch = lambda _answer, _pixels: None,
 ) -> list[Judged]:
     """Ask every question, one at a time as a robot does, with a progress bar.
 
@@ -159,7 +163,8 @@ def judge(
     found = grounding.detections
     xyxy = normalise(found.xyxy_px, grounding.wh)
     asked = {fold_label(lab): k for lab, k in zip(question.labels, question.kinds, strict=True)}
-    kinds = np.array([asked.get(fold_label(label), NOT_ASKED) for label in found.labels], np.int64)
+    labels = tuple(map(fold_label, found.labels))
+    kinds = np.array([asked.get(label, NOT_ASKED) for label in labels], np.int64)
     truth_iou, box_iou = np.zeros(len(truth.xyxy)), np.zeros(len(xyxy))
     found_row = np.full(len(xyxy), -1, np.int64)
     overlaps = iou_matrix(xyxy, truth.xyxy)
@@ -170,5 +175,5 @@ def judge(
     return Judged(
         question, truth, truth_iou, xyxy, kinds, found.scores, box_iou, found_row,
         grounding.outcome, grounding.confidence_kind, grounding.reply.times, total_s, light,
-        grounding.wh,
+        grounding.wh, labels,
     )  # fmt: skip

@@ -55,21 +55,31 @@ class Sums:
     def figure(self, name: str) -> dict[str, Any]:
         """Return value, interval and what it was counted on; value None where there is nothing."""
         above, below, is_share = QUOTIENTS[name]
-        upper, lower = self._weighted(above), self._weighted(below)
-        total = float(lower.sum())
-        if total <= 0:
-            return figure(None, None, 0)
-        value = float(upper.sum()) / total
-        draws = draw_weights(len(self.rows))
-        drawn_lower = draws @ lower
-        drawn = (draws @ upper)[drawn_lower > 0] / drawn_lower[drawn_lower > 0]
-        low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        if is_share and high - low < 1e-9:
-            low, high = share_interval(value, total)
-        return figure(value, (float(low), float(high)), int(total))
+        return quotient_figure(self._weighted(above), self._weighted(below), is_share=is_share)
 
     def _weighted(self, weights: Mapping[str, float]) -> FloatArray:
         return np.asarray(sum(weight * self.column(name) for name, weight in weights.items()))
+
+
+def quotient_figure(upper: FloatArray, lower: FloatArray, *, is_share: bool) -> dict[str, Any]:
+    """Return ``upper.sum() / lower.sum()`` with its interval.
+
+    Args:
+        upper: ``(I,)`` a sum for each image.
+        lower: likewise.
+        is_share: it is a share of things counted, 0 to 1.
+    """
+    total = float(lower.sum())
+    if total <= 0:
+        return figure(None, None, 0)
+    value = float(upper.sum()) / total
+    draws = draw_weights(len(lower))
+    drawn_lower = draws @ lower
+    drawn = (draws @ upper)[drawn_lower > 0] / drawn_lower[drawn_lower > 0]
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    if is_share and high - low < 1e-9:
+        low, high = share_interval(value, total)
+    return figure(value, (float(low), float(high)), int(total))
 
 
 def figure(value: float | None, interval: tuple[float, float] | None, count: int) -> dict[str, Any]:

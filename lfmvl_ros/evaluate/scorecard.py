@@ -44,6 +44,8 @@ class ModelRun:
         wall_s: how long they took together, with decoding and judging.
         robustness: entries of :mod:`lfmvl_ros.evaluate.robustness`; empty where not measured.
         sustained: of :func:`lfmvl_ros.evaluate.timing.sustained`; None where not measured.
+        images: how many images the set has.
+        cost: of :mod:`lfmvl_ros.evaluate.own_process`; None where it shared a process.
     """
 
     model: str
@@ -55,6 +57,7 @@ class ModelRun:
     sustained: dict[str, Any] | None = None
     table: Table = field(init=False)
     images: int = 0
+    cost: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", table_of(self.judged, self.images))
@@ -137,6 +140,7 @@ def model_entry(data: EvaluationSet, run: ModelRun) -> dict[str, Any]:
             "answers_hz": round(len(run.judged) / run.wall_s, 3) if run.wall_s > 0 else None,
         },
         "sustained": run.sustained,
+        "cost": run.cost,
         "ap_parts": parts,
         "images": _images(data, run, sums.rows.tolist()),
     }

@@ -14,6 +14,10 @@ from lfmvl_ros.core.user_files import read_json_object
 from lfmvl_ros.core.whole_files import write_json
 
 FILE = "calibration.json"
+FITTED_ON = "fitted_on"
+"""Key that names the weights whose answers a calibration was fitted on: :data:`CHECKPOINT`, or a
+type of GGUF files such as ``q4_0``."""
+CHECKPOINT = "checkpoint"
 _PIECE = 1 << 20
 _log = logging.getLogger(__name__)
 
@@ -61,6 +65,7 @@ def write_calibration(folder: Path, found: Fitted, facts: dict[str, Any]) -> Pat
     Raises:
         UserError: it can't be written; one that was there stays.
     """
-    document = {**found.to_document(), "weights": fingerprint(folder), **facts}
+    document = {**found.to_document(), FITTED_ON: CHECKPOINT, "weights": fingerprint(folder),
+                **facts}  # fmt: skip
     write_json(folder / FILE, document)
     return folder / FILE

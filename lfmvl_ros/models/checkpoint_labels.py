@@ -10,6 +10,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.known_labels import KnownLabels
 from lfmvl_ros.core.user_files import is_directory, read_json_object, user_path
 from lfmvl_ros.models.catalog import find
+from lfmvl_ros.models.gguf.by_name import quantised
 
 FACTS_FILE = "training.json"
 """What ``lfmvl train`` writes beside the weights, and the card is made from."""
@@ -32,14 +33,22 @@ def trained_on(model: str) -> str:
 
     It is that of :meth:`lfmvl_ros.datasets.coco.CocoFolder.fingerprint`.
     """
+    first = model.strip().partition("#")[0]
+    if first.endswith(".gguf"):  # `lfmvl export` writes it beside the file
+        try:
+            beside = read_json_object(user_path(first, "model").with_suffix(".json"))
+        except UserError:
+            return ""
+        return str(beside.get("trained_on", ""))
     data = _facts(model).get("data")
     return str(data.get("fingerprint", "")) if isinstance(data, dict) else ""
 
 
 def _facts(model: str) -> dict[str, Any]:
     """Return what stands beside the weights of a ``model`` setting; nothing where there is none."""
-    entry = find(model.strip())
     try:
+        by_name = quantised(model)
+        entry = by_name.entry if by_name is not None else find(model.strip())
         folder = user_path(model.strip(), "model")
         if not is_directory(folder) and entry is not None and entry.directory:
             folder = Path(entry.source)

@@ -9,9 +9,10 @@ A recording is a JSONL file, one reply per line. Only ``text`` (or ``error``) is
     {"fault": "hang", "delay_s": 30, "text": "[]"}
 
 ``tokens`` is a list of ``[id, text, logprob]``, ``times`` an object of stage seconds; ``delay_s``
-is how long the answer takes (by default the sum of ``times``). ``fault`` makes the backend
-fail: ``hang`` ignores deadline and cancellation for ``delay_s``, ``raise`` raises, ``memory`` runs
-out of memory.
+is how long the answer takes (by default the sum of ``times``). ``fault`` is how the backend itself
+fails: ``hang`` does not hear of deadline or cancellation for ``delay_s``, ``raise`` raises,
+``memory`` runs out of memory. A line with ``sentence`` is the reply to that sentence of somebody
+who gives commands, and not to an image.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.parsing.scales import CoordinateScale
-from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
+from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 from lfmvl_ros.core.user_files import check_regular, exists
 from lfmvl_ros.core.whole_files import JsonLines
 
 _KEYS = {
-    "fault",
+    "fault", "sentence",
     "text", "tokens", "delay_s", "finish", "stamp_ns", "error", "times", "image_tokens", "model",
     "forwards",
 }  # fmt: skip
@@ -49,13 +50,15 @@ _LONGEST_WAIT_S = 0.02  # interval at which a waiting answer checks for cancella
 class RecordedReply:
     """One line of a recording: a reply, how long it takes, and the stamp of its frame if known.
 
-    ``fault`` is how the backend fails, "" if it does not; see the module's docstring.
+    ``fault`` is how the backend fails, "" when it does not; see the module's text. ``sentence`` is
+    what it replies to; "" for an image.
     """
 
     reply: Reply
     delay_s: float = 0.0
     stamp_ns: int | None = None
     fault: str = ""
+    sentence: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.delay_s < float("inf"):
@@ -103,6 +106,7 @@ class RecordedReply:
             float(document.get("delay_s", reply.times.total_s)),
             None if stamp is None else int(stamp),
             str(document.get("fault", "")),
+            str(document.get("sentence", "")),
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -115,6 +119,8 @@ class RecordedReply:
             document["error"] = reply.error
         if self.fault:
             document["fault"] = self.fault
+        if self.sentence:
+            document["sentence"] = self.sentence
         document["delay_s"] = round(self.delay_s, 6)
         document["times"] = asdict(reply.times)
         document["image_tokens"] = reply.image_tokens
@@ -140,8 +146,10 @@ class ReplayModel:
         template: PromptTemplate = CARD_TEMPLATE,
         loop: bool = True,
     ) -> None:
+        self._sentences = {item.sentence: item for item in replies if item.sentence}
+        replies = [item for item in replies if not item.sentence]
         if not replies:
-            raise ValueError("a replay needs at least one recorded reply")
+            raise ValueError("a replay needs at least one recorded reply to an image")
         self._name, self._template, self._loop = name, template, loop
         self.coordinates = CoordinateScale(template.scale, name)
         self._by_stamp = all(reply.stamp_ns is not None for reply in replies)
@@ -184,18 +192,25 @@ class ReplayModel:
         if len(frames) != len(prompts):
             raise ValueError(f"as many prompts as frames, got {len(prompts)} and {len(frames)}")
         chosen = [self._choose(frame.stamp_ns) for frame in frames]
-        for item in chosen:
-            _fail(item)
-        deadline_s = time.monotonic() + generation.timeout_s
-        ready_s = time.monotonic() + max(
-            (c.delay_s for c in chosen if c and not c.fault), default=0.0
-        )
-        while (now := time.monotonic()) < ready_s:
-            if now >= deadline_s or cancelled():
-                return [Reply("", finish=FinishReason.DEADLINE, model=self._name) for _ in frames]
-            time.sleep(min(_LONGEST_WAIT_S, ready_s - now, max(0.0, deadline_s - now)))
+        if not _play(chosen, generation.timeout_s, cancelled):
+            return [Reply("", finish=FinishReason.DEADLINE, model=self._name) for _ in frames]
         ended = Reply.failed(f"the recording {self._name} has ended", self._name)
         return [replace(c.reply, model=self._name) if c else ended for c in chosen]
+
+    def write(
+        self,
+        prompt: TextPrompt,
+        *,
+        generation: GenerationSettings,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Reply:
+        """Return the recorded reply to a sentence; see the protocol."""
+        item = self._sentences.get(prompt.user)
+        if item is None:
+            return Reply.failed("the recording has no reply to this sentence", self._name)
+        if not _play([item], generation.timeout_s, cancelled):
+            return Reply("", finish=FinishReason.DEADLINE, model=self._name)
+        return replace(item.reply, model=self._name)
 
     def _choose(self, stamp_ns: int) -> RecordedReply | None:
         if self._by_stamp:
@@ -215,6 +230,21 @@ class ReplayModel:
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+def _play(
+    chosen: Sequence[RecordedReply | None], timeout_s: float, cancelled: Callable[[], bool]
+) -> bool:
+    """Fail as the recordings say, or take as long as the longest; False where that is too long."""
+    for item in chosen:
+        _fail(item)
+    deadline_s = time.monotonic() + timeout_s
+    ready_s = time.monotonic() + max((c.delay_s for c in chosen if c and not c.fault), default=0.0)
+    while (now := time.monotonic()) < ready_s:
+        if now >= deadline_s or cancelled():
+            return False
+        time.sleep(min(_LONGEST_WAIT_S, ready_s - now, max(0.0, deadline_s - now)))
+    return True
 
 
 def _fail(item: RecordedReply | None) -> None:
@@ -255,6 +285,10 @@ def read_recording(path: Path) -> list[RecordedReply]:
             ) from error
     if not replies:
         raise UserError(f"the recording {path} holds no replies; record some first")
+    if all(item.sentence for item in replies):
+        raise UserError(
+            f"the recording {path} has no reply to an image; add a line without sentence"
+        )
     return replies
 
 
@@ -308,6 +342,21 @@ class ReplyRecorder:
             line = RecordedReply(reply, took, frame.stamp_ns).to_document()
             self._file.write(line, allow_nan=True)
         return replies
+
+    def write(
+        self,
+        prompt: TextPrompt,
+        *,
+        generation: GenerationSettings,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Reply:
+        """Answer with the recorded model, and write the reply with its sentence."""
+        start = time.monotonic()
+        reply = self._model.write(prompt, generation=generation, cancelled=cancelled)
+        took = time.monotonic() - start
+        line = RecordedReply(reply, took, sentence=prompt.user).to_document()
+        self._file.write(line, allow_nan=True)
+        return reply
 
     def close(self) -> None:
         """Close the file and the model."""

@@ -28,7 +28,7 @@ from std_srvs.srv import Trigger
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.report import Answer
-from lfmvl_ros.ros import commands, qos
+from lfmvl_ros.ros import qos, responses
 from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.model_manager import ModelManager
 from lfmvl_ros.ros.outputs import PlaceDocuments
@@ -96,12 +96,12 @@ class AnswerService:
         try:
             pipeline = self._models.pipeline
             if pipeline is None:
-                raise UserError(commands.NOT_CONFIGURED)
+                raise UserError(responses.NOT_CONFIGURED)
             if len(self._waiting) >= MOST_WAITING:
                 raise UserError(f"{MOST_WAITING} requests are waiting already; ask less often")
             future = pipeline.request_answer(self._camera)
         except UserError as error:
-            return commands.refusal(response, str(error))
+            return responses.refusal(response, str(error))
         # Another answer may be in progress, which has to end first.
         timeout_s = 2 * pipeline.settings.generation.timeout_s + 1
         with self._lock:
@@ -120,12 +120,12 @@ class AnswerService:
             self._waiting.pop(future, None)
         response = Trigger.Response()
         if future.cancelled():
-            commands.refusal(response, "no answer in time; the model is slow or stuck")
+            responses.refusal(response, "no answer in time; the model is slow or stuck")
         elif (error := future.exception()) is not None:
-            commands.refusal(response, str(error))
+            responses.refusal(response, str(error))
         else:
             answer = future.result()
-            commands.answered(response, answer, self._places(answer.grounding.stamp_ns))
+            responses.answered(response, answer, self._places(answer.grounding.stamp_ns))
         self._responses.put((response, header))
 
     def _send_all(self) -> None:

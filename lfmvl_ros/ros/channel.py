@@ -15,6 +15,7 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer, PipelineStatus
 from lfmvl_ros.core.timeline import Verdict
+from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.diagnostics.health import CameraMonitor, Health
 from lfmvl_ros.ros.gyroscope import EgoMotionInput
@@ -38,6 +39,10 @@ class CameraChannel:
     Args:
         name: of the camera; "" when it is the only one.
         shared: what all cameras of the node use.
+
+    Attributes:
+        newest_tracks: at the newest image, and when they were published (monotonic s); None before
+            the first image, and while the camera is not subscribed to.
     """
 
     def __init__(self, name: str, shared: Shared) -> None:
@@ -52,6 +57,7 @@ class CameraChannel:
         self._outputs: Outputs | None = None
         self._monitor: CameraMonitor | None = None
         self._arrivals = ArrivalMonitor()
+        self.newest_tracks: tuple[Tracks, float] | None = None
         self._rectified = False
         self._intake = FrameIntake(
             functools.partial(shared.images, camera=name),
@@ -138,6 +144,7 @@ class CameraChannel:
             ego.stop()
         self._monitor = None
         self._intake.stop()
+        self.newest_tracks = None
         if self._places is not None:
             self._places.stop()
         if self._rules is not None:
@@ -225,6 +232,7 @@ class CameraChannel:
         tracks = pipeline.submit(frame, verdict)
         if outputs is not None:
             tracks = of_frame(tracks, frame)
+            self.newest_tracks = (tracks, time.monotonic())
             self._gate.call(outputs.tracks, frame, tracks, self.places_at(tracks.stamp_ns))
             if self._places is not None:
                 self._places.tracks(tracks, verdict)

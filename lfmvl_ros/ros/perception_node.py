@@ -24,10 +24,11 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import shortened
 from lfmvl_ros.models.load import check_model
-from lfmvl_ros.ros import commands, conversions, qos
+from lfmvl_ros.ros import conversions, qos, responses
 from lfmvl_ros.ros.answer_service import AnswerService
 from lfmvl_ros.ros.bond import LifecycleBond
 from lfmvl_ros.ros.channel import CameraChannel
+from lfmvl_ros.ros.command_topics import CommandTopics
 from lfmvl_ros.ros.diagnostics.health import Health, ModelSwap
 from lfmvl_ros.ros.diagnostics.label_check import LabelCheck
 from lfmvl_ros.ros.diagnostics.node_health import NodeHealth
@@ -72,6 +73,8 @@ class PerceptionNode(LifecycleNode):
             self, self._declared, self._models, images, self._gate, self._streams, transforms
         )
         self._channels = {name: CameraChannel(name, shared) for name in self._settings.cameras}
+        self._commands = CommandTopics(shared, self._channels)
+        self._health.commands = self._commands.counts
         self._wire()
 
     @property
@@ -206,6 +209,7 @@ class PerceptionNode(LifecycleNode):
         if self._changing.acquire(timeout=_EXIT_STOP_S):  # a transition may be in progress
             self._changing.release()
         self._stop(_EXIT_STOP_S)
+        self._commands.close()
         for service in self._answer_services:
             service.close()
         self._streams.close()
@@ -219,6 +223,7 @@ class PerceptionNode(LifecycleNode):
         self._bond.end()
         for channel in self._channels.values():
             channel.stop()
+        self._commands.forget()
         self._health.deactivated()
         return self._pipeline is None or self._pipeline.stop(timeout_s)
 
@@ -231,6 +236,7 @@ class PerceptionNode(LifecycleNode):
 
     def _on_answer(self, answer: Answer) -> None:
         self._health.answer = answer
+        self._commands.answered(answer)
         self._channels[answer.grounding.camera].answer(answer)
 
     # -- commands ----------------------------------------------------------------------------------
@@ -273,7 +279,7 @@ class PerceptionNode(LifecycleNode):
             self.get_logger().warning(f"query not taken: {reason}", throttle_duration_sec=1.0)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        return commands.enable(self._pipeline, request, response)
+        return responses.enable(self._pipeline, request, response)
 
     # -- diagnostics -------------------------------------------------------------------------------
 

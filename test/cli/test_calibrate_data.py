@@ -22,7 +22,7 @@ BUNDLED = Path(__file__).parents[2] / "lfmvl_warehouse" / "checkpoint"
 
 def test_held_out_images_are_not_fitted_on(tmp_path: Path) -> None:
     plain_folder(tmp_path / "bins", count=240)
-    fit, measured = image_sets(tmp_path / "bins", tmp_path)
+    fit, measured = image_sets(tmp_path / "bins", str(tmp_path))
     assert (len(fit), fit.objects, len(measured), measured.objects) == (216, 216, 24, 24)
     assert {image.name for image in fit.images}.isdisjoint(image.name for image in measured.images)
     asked = list(measured.questions())
@@ -35,16 +35,16 @@ def test_held_out_images_are_not_fitted_on(tmp_path: Path) -> None:
 
 def test_what_the_checkpoint_has_learnt_is_left_alone(tmp_path: Path) -> None:
     plain_folder(tmp_path / "bins", count=1200)
-    fit, measured = image_sets(tmp_path / "bins", tmp_path)
+    fit, measured = image_sets(tmp_path / "bins", str(tmp_path))
     learnt = {"data": {"fingerprint": fit.folder.fingerprint()}}
     (tmp_path / FACTS_FILE).write_text(json.dumps(learnt))
-    again = image_sets(tmp_path / "bins", tmp_path)
+    again = image_sets(tmp_path / "bins", str(tmp_path))
     assert len(again[0]) + len(again[1]) == len(measured)
     assert {image.name for part in again for image in part.images} == {
         image.name for image in measured.images
     }
     (tmp_path / FACTS_FILE).write_text("not JSON")
-    assert len(image_sets(tmp_path / "bins", tmp_path)[0]) == len(fit)
+    assert len(image_sets(tmp_path / "bins", str(tmp_path))[0]) == len(fit)
 
 
 def test_too_few_objects_is_said_before_a_model_is_loaded(
@@ -60,7 +60,7 @@ def test_too_few_objects_is_said_before_a_model_is_loaded(
         box["bbox"][2:] = [1.5, 1.5]  # too small to be asked for
     save(tmp_path / "specks" / "annotations.json", content)
     with pytest.raises(UserError, match="0 objects to fit on and 0 held out"):
-        image_sets(tmp_path / "specks", tmp_path)
+        image_sets(tmp_path / "specks", str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ def random_answers(seed: int, images: int = 24) -> list[Judged]:
                 0.1,
                 0.5,
                 (640, 480),
+                ("",) * len(boxes),
             )
         )
     return done
@@ -99,14 +100,14 @@ def test_nothing_found_and_nothing_there() -> None:
     empty = [
         Judged(a.question, a.truth, a.truth_iou, np.zeros((0, 4)), np.zeros(0, np.int64),
                np.zeros(0), np.zeros(0), np.zeros(0, np.int64), Outcome.EMPTY, "constant",
-               a.times, 0.1, 0.5, a.wh_px)
+               a.times, 0.1, 0.5, a.wh_px, ())
         for a in answers
     ]  # fmt: skip
     assert average_precision(table(empty), LABELS, list("abcd"))["ap"]["value"] == 0.0
     nothing = [
         Judged(a.question, Truth(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0)),
                np.zeros(0), a.xyxy, a.kinds, a.scores, a.box_iou, a.found_row, a.outcome, "token",
-               a.times, 0.1, 0.5, a.wh_px)
+               a.times, 0.1, 0.5, a.wh_px, a.labels)
         for a in answers
     ]  # fmt: skip
     assert average_precision(table(nothing), LABELS, list("abcd"))["ap"]["value"] is None

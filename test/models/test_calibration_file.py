@@ -13,8 +13,15 @@ from lfmvl_ros.core.calibration.calibration import IsotonicCalibration, Logistic
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.reply import Reply, Token
-from lfmvl_ros.models.calibration_file import FILE, read_calibration, write_calibration
+from lfmvl_ros.models.calibration_file import (
+    CHECKPOINT,
+    FILE,
+    read_calibration,
+    write_calibration,
+)
+from lfmvl_ros.models.checkpoint_labels import trained_on
 from lfmvl_ros.models.replay import RecordedReply, ReplayModel
+from lfmvl_ros.models.server.facts import read_facts, write_export_calibration, write_facts
 from lfmvl_ros.viz.video import read_image
 from lfmvl_warehouse.calibration_sets import (
     FIT,
@@ -103,6 +110,53 @@ def test_the_file_is_read_for_the_weights_it_was_made_for(weights, curve):
     assert str(weights) not in path.read_text()  # it travels with the weights
 
 
+@pytest.fixture
+def exported(tmp_path):
+    """The JSON files of two exports of the bundled checkpoint, without weights."""
+    return {
+        kind: write_facts(tmp_path / f"bundled-{kind}.json", BUNDLED_FILE.parent,
+                          name="bundled", kind=kind)
+        for kind in ("f16", "q4_0")
+    }  # fmt: skip
+
+
+def test_a_calibration_names_what_it_was_fitted_on(weights, exported):
+    assert json.loads(write_calibration(weights, CURVE, {}).read_text())["fitted_on"] == CHECKPOINT
+    assert json.loads(BUNDLED_FILE.read_text())["fitted_on"] == CHECKPOINT
+    write_export_calibration(exported["q4_0"], CURVE, {"ece_after": 0.02})
+    document = json.loads(exported["q4_0"].read_text())
+    assert document["calibration"]["fitted_on"] == "q4_0"
+    assert document["calibration"]["ece_after"] == 0.02
+    assert document["name"] == "bundled"
+
+
+def test_that_of_other_weights_is_used_with_a_note(exported, caplog):
+    own = read_calibration(BUNDLED_FILE.parent)
+    assert read_facts(exported["f16"]).calibration == own
+    assert not caplog.text, "float16 answers like the checkpoint"
+    assert read_facts(exported["q4_0"]).calibration == own
+    assert "were calibrated on the weights of the checkpoint, and those of q4_0" in caplog.text
+    caplog.clear()
+    write_export_calibration(exported["q4_0"], CURVE, {})
+    caplog.clear()
+    assert read_facts(exported["q4_0"]).calibration == CURVE
+    assert not caplog.text
+    document = json.loads(exported["q4_0"].read_text())
+    exported["f16"].write_text(json.dumps({**document, "type": "f16"}))
+    assert read_facts(exported["f16"]).calibration == CURVE
+    assert "were calibrated on q4_0, and those of f16" in caplog.text
+
+
+def test_an_export_is_known_to_have_learnt_what_its_checkpoint_has(exported):
+    learnt = trained_on("bundled:q4_0")
+    assert learnt == trained_on("bundled")
+    assert trained_on(str(exported["q4_0"].with_suffix(".gguf"))) == learnt
+    document = json.loads(exported["q4_0"].read_text())
+    exported["q4_0"].write_text(json.dumps({**document, "trained_on": "abc"}))
+    assert trained_on(str(exported["q4_0"].with_suffix(".gguf")) + "#mmproj.gguf") == "abc"
+    assert trained_on("/no/where.gguf") == ""
+
+
 def test_the_bundled_checkpoint_is_calibrated_for_its_own_weights_and_within_the_bar():
     """Make it again when the weights change: ``lfmvl calibrate --model bundled --write``."""
     assert read_calibration(BUNDLED_FILE.parent) is not None
@@ -137,3 +191,5 @@ def test_the_command_refuses_what_it_cannot_use(capsys):
     assert main(["calibrate", "--scenes", "3"]) == 2
     assert main(["calibrate", "--model", "LiquidAI/LFM2.5-VL-450M", "--scenes", "20"]) == 2
     assert "is no directory" in capsys.readouterr().err
+    assert main(["calibrate", "--model", "somewhere/text.gguf", "--scenes", "20"]) == 2
+    assert "`lfmvl export` writes it" in capsys.readouterr().err

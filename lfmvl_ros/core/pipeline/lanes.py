@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future
 
 from lfmvl_ros.core.config import PerceptionSettings, TriggerSettings
@@ -87,23 +87,20 @@ class Lanes:
         Raises:
             UserError: no frame has come yet.
         """
+        self.newest_frame(camera)
+        self.lock.notify()
+        return self._lanes[camera].request(time.monotonic_ns())
+
+    def newest_frame(self, camera: str) -> Frame:
+        """Return the newest frame of a camera. The lock is held.
+
+        Raises:
+            UserError: no frame has come yet.
+        """
         lane = self._lanes.get(camera)
         if lane is None or lane.latest is None:
             raise UserError("no camera frame has come yet; check the image topic")
-        self.lock.notify()
-        return lane.request(time.monotonic_ns())
-
-    def wait_for_jobs(self, stopping: Callable[[], bool]) -> list[Job]:
-        """Return the jobs of the next model call, waiting until there are any. The lock is held.
-
-        Returns:
-            One batch, the camera first that has waited longest; nothing once ``stopping``.
-        """
-        while not stopping():
-            if jobs := self.take_jobs(time.monotonic_ns()):
-                return jobs
-            self.lock.wait()
-        return []
+        return lane.latest[0]
 
     def take_jobs(self, now_ns: int) -> list[Job]:
         """Return the jobs of the next model call; nothing where none is ready. The lock is held."""

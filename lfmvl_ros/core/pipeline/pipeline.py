@@ -9,6 +9,7 @@ Each answer corrects its camera's tracker at the capture time of its frame.
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -24,6 +25,7 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.latency.budget import LatencyBudget
 from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.pipeline.errands import Ask, Errand, Errands
 from lfmvl_ros.core.pipeline.lane import Job, refuse
 from lfmvl_ros.core.pipeline.lanes import Lanes
 from lfmvl_ros.core.pipeline.watchdog import Watchdog, stall_limit_s
@@ -63,6 +65,7 @@ class Pipeline:
         self._on_answer = on_answer
         self._lanes = Lanes(settings)
         self._lock = self._lanes.lock
+        self._errands, self._cameras_next = Errands(), False
         self._stopping = threading.Event()
         self._worker: threading.Thread | None = None
         self._watchdog = Watchdog()
@@ -97,7 +100,14 @@ class Pipeline:
         worker.join(timeout_s)
         self._watchdog.stop()
         self._lanes.refuse_requests(_STOPPED)
+        with self._lock:
+            self._errands.refuse(_STOPPED)
         return not worker.is_alive()
+
+    @property
+    def running(self) -> bool:
+        """Whether the worker was started and not stopped."""
+        return self._worker is not None
 
     # -- camera side -----------------------------------------------------------------------------
 
@@ -144,6 +154,30 @@ class Pipeline:
             if self._worker is None:
                 raise UserError("the model is not running; activate the node first")
             return self._lanes.request(camera)
+
+    def newest_frame(self, camera: str = "") -> Frame:
+        """Return the newest frame of a camera.
+
+        Raises:
+            UserError: none has come yet.
+        """
+        with self._lock:
+            return self._lanes.newest_frame(camera)
+
+    def request_reply(self, ask: Ask) -> Future[Reply]:
+        """Ask the model something else, between the cameras' answers; the reply comes later.
+
+        It is set in the worker thread. A request that is cancelled before its turn is left out.
+
+        Raises:
+            UserError: the pipeline isn't running, or too many wait.
+        """
+        with self._lock:
+            if self._worker is None:
+                raise UserError("the model is not running; activate the node first")
+            future = self._errands.add(ask)
+            self._lock.notify()
+            return future
 
     # -- settings --------------------------------------------------------------------------------
 
@@ -218,13 +252,15 @@ class Pipeline:
     def _run(self) -> None:
         while True:
             with self._lock:
-                jobs = self._lanes.wait_for_jobs(self._stopping.is_set)
-                if not jobs:
+                while not self._stopping.is_set() and (work := self._next_work()) is None:
+                    self._lock.wait()
+                if self._stopping.is_set():
                     return
                 self._busy_since_ns = time.monotonic_ns()
+            assert work is not None
             try:
-                self._answer(jobs)
-            except Exception:  # nothing may end the only thread that calls the model
+                work()
+            except Exception:  # nothing may end the only thread that asks the model
                 _log.exception("an answer could not be used")
             finally:
                 with self._lock:
@@ -232,6 +268,25 @@ class Pipeline:
                     retired, self._retired = self._retired, []
                 for retire in retired:
                     retire()
+
+    def _next_work(self) -> Callable[[], None] | None:
+        """Take what is next: an errand, then the cameras' frames, by turns. The lock is held."""
+        errand = None if self._cameras_next else self._errands.take()
+        if errand is None and (jobs := self._lanes.take_jobs(time.monotonic_ns())):
+            self._cameras_next = False
+            return functools.partial(self._answer, jobs)
+        errand = errand or self._errands.take()
+        self._cameras_next = errand is not None
+        return None if errand is None else functools.partial(self._run_errand, errand)
+
+    def _run_errand(self, errand: Errand) -> None:
+        with self._lock:
+            settings, model = self._settings, self._model
+        limit_s = stall_limit_s(settings.generation.timeout_s)
+        call = self._watchdog.begin(limit_s, errand.give_up)
+        reply = errand.run(model, settings, self._stopping.is_set)
+        if self._watchdog.end(call):
+            errand.settle(reply)
 
     def _answer(self, jobs: Sequence[Job]) -> None:
         request = self._request_for(jobs)

@@ -24,7 +24,7 @@ from lfmvl_ros.core.image_tokens import (
     settings_for_budget,
 )
 from lfmvl_ros.core.parsing.scales import CoordinateScale
-from lfmvl_ros.core.prompt import Prompt, PromptTemplate
+from lfmvl_ros.core.prompt import Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 from lfmvl_ros.models.calibration_file import read_calibration
 from lfmvl_ros.models.checkpoint_files import rules_from
@@ -168,7 +168,8 @@ class Lfm2VlBackend:
                     self._proposer(prompt, hint, generation)
                     for prompt, hint in zip(prompts, hints, strict=True)
                 ]
-                generated = self._generate(inputs, generation, limit, proposers, prompts)
+                masks = self._masks(generation, prompts)
+                generated = self._generate(inputs, generation, limit, proposers, masks)
         return [
             self._reply(answer, inputs, count)
             for answer, count in zip(generated, inputs.image_tokens, strict=True)
@@ -180,7 +181,7 @@ class Lfm2VlBackend:
         generation: GenerationSettings,
         limit: Limit,
         proposers: Sequence[Proposer],
-        prompts: Sequence[Prompt],
+        masks: Sequence[GrammarMask | None],
     ) -> list[Generated]:
         length = inputs.ids.shape[1]
         room = self._model.config.text_config.max_position_embeddings - length
@@ -190,7 +191,6 @@ class Lfm2VlBackend:
                 "lower image.max_tokens or image.max_tiles"
             )
         most = min(generation.max_new_tokens, room)
-        masks = self._masks(generation, prompts)
         if self._runner is not None:
             rows = [
                 Row(
@@ -263,6 +263,29 @@ class Lfm2VlBackend:
             forwards=generated.forwards,
             calibration=self.calibration,
         )
+
+    def write(
+        self,
+        prompt: TextPrompt,
+        *,
+        generation: GenerationSettings,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Reply:
+        """Answer a question without an image; see the protocol."""
+        limit = Limit(time.monotonic() + generation.timeout_s, cancelled)
+        try:
+            if limit.reached():
+                return Reply("", finish=FinishReason.DEADLINE, model=self._name)
+            with torch.inference_mode():
+                inputs = self._builder.build_text(prompt)
+                (written,) = self._generate(inputs, generation, limit, [NoDraft()], [None])
+        except Exception as error:
+            _log.exception("the model could not answer")
+            return Reply.failed(failure_text(error), self._name)
+        times = StageTimes(inputs.preprocess_s, 0.0, written.prefill_s, written.decode_s)
+        ids = [id_ for id_ in written.ids if id_ not in self._end_ids]
+        text = self._processor.tokenizer.decode(ids, skip_special_tokens=False)
+        return Reply(text, (), written.finish, times, 0, self._name, forwards=written.forwards)
 
     def image_rules(self, wanted: ImageSettings) -> ImageTokenSettings:
         """Return the checkpoint's image token rules with these settings applied."""

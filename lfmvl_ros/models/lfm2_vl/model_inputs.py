@@ -13,7 +13,7 @@ import torch
 
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
-from lfmvl_ros.core.prompt import Prompt
+from lfmvl_ros.core.prompt import Prompt, TextPrompt
 from lfmvl_ros.models.lfm2_vl.image_processing import trim_padding
 
 
@@ -113,6 +113,21 @@ class InputBuilder:
             prepared - start,
             seen - prepared,
         )
+
+    def build_text(self, prompt: TextPrompt) -> ModelInputs:
+        """Prepare a question without an image, as a batch of one."""
+        start = time.monotonic()
+        turns = [("system", prompt.system), ("user", prompt.user)]
+        chat = self._processor.apply_chat_template(
+            [{"role": role, "content": text} for role, text in turns if text],
+            add_generation_prompt=True,
+            tokenize=False,
+        )
+        tokens = self._processor.tokenizer(chat, add_special_tokens=False, return_tensors="pt")
+        ids = tokens["input_ids"].to(self._model.device)
+        embeds = self._model.get_input_embeddings()(ids)
+        mask = torch.ones_like(ids)
+        return ModelInputs(ids, mask, embeds, (0,), time.monotonic() - start, 0.0)
 
     @torch.inference_mode()
     def _embed(self, features: dict[str, torch.Tensor], key: object) -> torch.Tensor:

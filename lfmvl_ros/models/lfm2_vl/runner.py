@@ -13,7 +13,6 @@ that each weight is loaded once for all of them. Only convolutions and attention
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,49 +20,12 @@ import torch.nn.functional as F
 
 from lfmvl_ros.models.lfm2_vl.attention import attention, joined, product
 from lfmvl_ros.models.lfm2_vl.kv_cache import CacheShape, RowCache, Span
+from lfmvl_ros.models.lfm2_vl.layer_weights import LayerWeights, weights_of
 
 _KEPT_ROWS = 8  # buffers kept for the next batch
 _LAYERS = {"conv", "full_attention", "sliding_attention"}
 _ROPE = {"Lfm2Model": {"default"}, "Lfm3Model": {"default", "proportional"}}
 """Towers that can be run, and the kinds of rotary embedding that they may have."""
-
-
-@dataclass(eq=False)
-class _Layer:
-    """Weights of one block; the norms behind its halves, gate and window are LFM3's."""
-
-    place: int
-    kind: str  # as the configuration calls it
-
-    norm: torch.Tensor
-    ff_norm: torch.Tensor
-    ff_in: torch.Tensor  # w1 over w3
-    ff_out: torch.Tensor
-    first: torch.Tensor  # convolution: B, C, x; attention: q, k, v
-    first_bias: torch.Tensor | None
-    last: torch.Tensor
-    last_bias: torch.Tensor | None
-    kernel: torch.Tensor | None = None  # (K, width) float32, convolution only
-    kernel_bias: torch.Tensor | None = None
-    head_norm: torch.Tensor | None = None  # (heads + kv heads, head width), attention only
-    norm_after: torch.Tensor | None = None
-    ff_norm_after: torch.Tensor | None = None
-    gated: bool = False  # one gate a head, behind the values in ``first``
-    window: int = 0  # positions that a query attends to, its own included; 0: all
-
-
-def _fused(*linears: Any) -> torch.Tensor:
-    """Stack the weights of linear layers into one, and let the layers use its parts.
-
-    Nothing is stored twice: the modules keep working on views.
-    """
-    stacked = torch.cat([linear.weight.data for linear in linears])
-    start = 0
-    for linear in linears:
-        stop = start + linear.weight.shape[0]
-        linear.weight.data = stacked[start:stop]
-        start = stop
-    return stacked
 
 
 class Lfm2Runner:
@@ -81,7 +43,7 @@ class Lfm2Runner:
             getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         )
         kinds = enumerate(zip(config.layer_types, tower.layers, strict=False))
-        self._layers = [self._layer(place, *item, config) for place, item in kinds]
+        self._layers = [weights_of(place, *item, config) for place, item in kinds]
         self._shape = CacheShape(
             tuple(layer.kernel is not None for layer in self._layers),
             self._embedding.shape[1],
@@ -134,54 +96,6 @@ class Lfm2Runner:
                 if hasattr(module, "in_features")
             )
         )
-
-    def _layer(self, place: int, kind: str, layer: Any, config: Any) -> _Layer:
-        mlp = layer.feed_forward
-        shared = {
-            "place": place,
-            "kind": kind,
-            "norm": layer.operator_norm.weight,
-            "ff_norm": layer.ffn_norm.weight,
-            "ff_in": _fused(mlp.w1, mlp.w3),
-            "ff_out": mlp.w2.weight,
-            "norm_after": getattr(getattr(layer, "post_operator_norm", None), "weight", None),
-            "ff_norm_after": getattr(getattr(layer, "post_ffn_norm", None), "weight", None),
-        }
-        if not layer.is_attention_layer:
-            conv = layer.conv
-            return _Layer(
-                **shared,
-                first=conv.in_proj.weight,
-                first_bias=conv.in_proj.bias,
-                last=conv.out_proj.weight,
-                last_bias=conv.out_proj.bias,
-                kernel=conv.conv.weight[:, 0].t().float().contiguous(),
-                kernel_bias=conv.conv.bias,
-            )
-        attention = layer.self_attn
-        if self._is_lfm3(attention):
-            q_norm, k_norm, last = attention.q_norm, attention.k_norm, attention.o_proj
-        else:
-            q_norm, k_norm, last = (
-                attention.q_layernorm, attention.k_layernorm, attention.out_proj,
-            )  # fmt: skip
-        gate = getattr(attention, "g_proj", None)
-        parts = [attention.q_proj, attention.k_proj, attention.v_proj, *([gate] if gate else [])]
-        norms = [q_norm.weight] * self._heads + [k_norm.weight] * self._kv_heads
-        return _Layer(
-            **shared,
-            first=_fused(*parts),
-            first_bias=None,
-            last=last.weight,
-            last_bias=None,
-            head_norm=torch.stack(norms),
-            gated=gate is not None,
-            window=int(config.sliding_window or 0) if kind == "sliding_attention" else 0,
-        )
-
-    @staticmethod
-    def _is_lfm3(attention: Any) -> bool:
-        return hasattr(attention, "o_proj")
 
     def _norm(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         if x.dtype == torch.float32 and weight.ndim == 1:
@@ -275,7 +189,9 @@ class Lfm2Runner:
             joined([found[1][span.start : span.stop] for span in spans]),
         )
 
-    def _convolve(self, layer: _Layer, bcx: torch.Tensor, spans: Sequence[Span]) -> torch.Tensor:
+    def _convolve(
+        self, layer: LayerWeights, bcx: torch.Tensor, spans: Sequence[Span]
+    ) -> torch.Tensor:
         """Gated short convolution over the last K inputs, those before position 0 being zero."""
         assert layer.kernel is not None
         b, c, u = bcx.chunk(3, dim=-1)
@@ -296,7 +212,7 @@ class Lfm2Runner:
 
     def _attend(
         self,
-        layer: _Layer,
+        layer: LayerWeights,
         qkv: torch.Tensor,
         spans: Sequence[Span],
         angles: tuple[torch.Tensor, torch.Tensor],

@@ -18,11 +18,13 @@ from lfmvl_ros.core.calibration.calibration import Fitted, calibration_from
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, PromptTemplate
+from lfmvl_ros.core.safe_text import safe_text
 from lfmvl_ros.core.user_files import is_regular_file, read_json_object, user_path
 from lfmvl_ros.core.whole_files import write_json
-from lfmvl_ros.models.calibration_file import read_calibration
+from lfmvl_ros.models.calibration_file import CHECKPOINT, FITTED_ON, read_calibration
 from lfmvl_ros.models.catalog import CatalogEntry, copy_of, find
 from lfmvl_ros.models.checkpoint_files import image_rules
+from lfmvl_ros.models.checkpoint_labels import trained_on
 
 SCHEMA = "lfmvl/gguf/1"
 FAMILY_RULES = ImageTokenSettings(split=False)
@@ -121,17 +123,38 @@ def write_facts(path: Path, folder: Path, *, name: str, kind: str) -> Path:
         },
         "remark": known.remark,
         "image": {"min_tokens": rules.min_tokens, "max_tokens": rules.max_tokens},
-        "calibration": known.calibration.to_document() if known.calibration else None,
+        "trained_on": trained_on(str(folder)),
+        "calibration": {**known.calibration.to_document(), FITTED_ON: CHECKPOINT}
+        if known.calibration
+        else None,
     }
     write_json(path, document)
+    return path
+
+
+def write_export_calibration(path: Path, found: Fitted, facts: dict[str, Any]) -> Path:
+    """Put a calibration that was fitted on an export itself into its JSON file.
+
+    Args:
+        path: the JSON file beside the GGUF files.
+        found: the calibration.
+        facts: how it was made; kept with it.
+
+    Raises:
+        UserError: the file is damaged, or can't be written; it stays as it was.
+    """
+    read_facts(path)
+    document = read_json_object(path)
+    calibration = {**found.to_document(), FITTED_ON: document["type"], **facts}
+    write_json(path, {**document, "calibration": calibration})
     return path
 
 
 def read_facts(path: Path) -> ModelFacts:
     """Read what :func:`write_facts` wrote.
 
-    A calibration fitted on the checkpoint is used for quantised weights as well, with a note in the
-    log: their probabilities differ a little.
+    A calibration that was fitted on other weights (the checkpoint's, or another type) is used, too,
+    with a note in the log: their probabilities differ a little.
 
     Raises:
         UserError: the file is damaged, or of another kind.
@@ -153,11 +176,16 @@ def read_facts(path: Path) -> ModelFacts:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} can't be used ({error}); export the checkpoint again") from error
-    if calibration is not None and document.get("type") not in _LOSSLESS:
+    kind = document.get("type")
+    fitted_on = (document.get("calibration") or {}).get(FITTED_ON, CHECKPOINT)
+    exact = fitted_on == kind or (fitted_on == CHECKPOINT and kind in _LOSSLESS)
+    if calibration is not None and not exact:
         _log.warning(
-            "%s: confidences were calibrated with the checkpoint's own weights; those of quantised "
-            "weights differ a little (docs/servers.md)",
+            "%s: its confidences were calibrated on %s, and those of %s differ a little; "
+            "`lfmvl calibrate --model` with this file fits its own",
             path.stem,
+            "the weights of the checkpoint" if fitted_on == CHECKPOINT else safe_text(fitted_on),
+            kind,
         )
     return facts
 

@@ -7,7 +7,7 @@ import logging
 import queue
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.drafting.answer_text import Hint
@@ -15,14 +15,20 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_rules import wanted_rules
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.parsing.scales import CoordinateScale
-from lfmvl_ros.core.prompt import Prompt, PromptTemplate
+from lfmvl_ros.core.prompt import Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes
 from lfmvl_ros.core.safe_text import safe_text
 from lfmvl_ros.models.server.address import ServerAddress
 from lfmvl_ros.models.server.errors import LOADING, refusal
 from lfmvl_ros.models.server.facts import ModelFacts
 from lfmvl_ros.models.server.http import Body, Call, End, Event, Failure, Head, Line
-from lfmvl_ros.models.server.request import completion, data_url, encoded, resized
+from lfmvl_ros.models.server.request import (
+    completion,
+    data_url,
+    encoded,
+    resized,
+    text_completion,
+)
 from lfmvl_ros.models.server.stream import AnswerStream
 
 _LOOK_S = 0.02  # interval at which a waiting answer checks for cancellation
@@ -149,26 +155,57 @@ class ServerModel:
         """
         if len(frames) != len(prompts):
             raise ValueError(f"as many prompts as frames, got {len(prompts)} and {len(frames)}")
-        start_s = time.monotonic()
-        deadline_s = start_s + generation.timeout_s
-
-        def given_up() -> bool:
-            return time.monotonic() >= deadline_s or cancelled()
-
         if not frames:
             return []
         if image.split == "always":
             self._warn_once("a server gets each image in one piece: image.split has no effect")
+
+        def prepare() -> list[_Answer]:
+            rules = self.image_rules(image)
+            return [
+                self._prepared(frame, prompt, generation, rules)
+                for frame, prompt in zip(frames, prompts, strict=True)
+            ]
+
+        return self._ask(prepare, len(frames), generation.timeout_s, cancelled)
+
+    def write(
+        self,
+        prompt: TextPrompt,
+        *,
+        generation: GenerationSettings,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Reply:
+        """Answer a question without an image; see the protocol.
+
+        Most servers leave the markers around tool calls out.
+        """
+        document = text_completion(prompt, generation, model=self._model_id)
+        answer = _Answer(encoded(document), 0, len(f"{prompt.system}{prompt.user}".encode()))
+        (reply,) = self._ask(lambda: [answer], 1, generation.timeout_s, cancelled)
+        return replace(reply, tokens=(), calibration=None)
+
+    def _ask(
+        self,
+        prepare: Callable[[], list[_Answer]],
+        count: int,
+        timeout_s: float,
+        cancelled: Callable[[], bool],
+    ) -> list[Reply]:
+        """Send what ``prepare`` makes, ``count`` requests, and return their replies."""
+        start_s = time.monotonic()
+        deadline_s = start_s + timeout_s
+
+        def given_up() -> bool:
+            return time.monotonic() >= deadline_s or cancelled()
+
         while (wait_s := self._not_before_s - time.monotonic()) > 0:
             if given_up():
-                return [Reply("", finish=FinishReason.DEADLINE, model=self._name)] * len(frames)
+                return [Reply("", finish=FinishReason.DEADLINE, model=self._name)] * count
             time.sleep(min(_LOOK_S, wait_s))
         if given_up():
-            return [Reply("", finish=FinishReason.DEADLINE, model=self._name)] * len(frames)
-        answers = [
-            self._prepared(frame, prompt, generation, self.image_rules(image))
-            for frame, prompt in zip(frames, prompts, strict=True)
-        ]
+            return [Reply("", finish=FinishReason.DEADLINE, model=self._name)] * count
+        answers = prepare()
         prepared_s = time.monotonic() - start_s
         try:
             self._exchange(answers, deadline_s, given_up)

@@ -16,7 +16,7 @@ from PIL import Image
 from lfmvl_ros.core.config import GenerationSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_tokens import ImageTokenSettings, smart_size
-from lfmvl_ros.core.prompt import Prompt, keys_of
+from lfmvl_ros.core.prompt import Prompt, TextPrompt, keys_of
 
 _CONTEXT = 32768  # tokens, the longest of this family
 _PNG_LEVEL = 1  # nine tenths of the saving in a tenth of the time
@@ -59,14 +59,34 @@ def messages(url: str, text: str) -> list[dict[str, Any]]:
 def completion(
     url: str, prompt: Prompt, generation: GenerationSettings, *, model: str
 ) -> dict[str, Any]:
-    """Return the request. It states every option, since servers have defaults of their own.
+    """Return the request about an image."""
+    document = _request(messages(url, prompt.text), generation, model)
+    if generation.grammar == "always":
+        schema = {"name": "objects", "schema": answer_schema(prompt)}
+        document["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return document
+
+
+def text_completion(
+    prompt: TextPrompt, generation: GenerationSettings, *, model: str
+) -> dict[str, Any]:
+    """Return the request of a question without an image."""
+    turns = [("system", prompt.system), ("user", prompt.user)]
+    words = [{"role": role, "content": text} for role, text in turns if text]
+    return _request(words, generation, model)
+
+
+def _request(
+    conversation: list[dict[str, Any]], generation: GenerationSettings, model: str
+) -> dict[str, Any]:
+    """Return what all requests have; everything is stated, as servers have defaults of their own.
 
     Names differ between servers, and unknown ones are ignored: both names of the repetition penalty
     are sent (llama.cpp's, vLLM's).
     """
     samples = generation.temperature > 0
     document: dict[str, Any] = {
-        "messages": messages(url, prompt.text),
+        "messages": conversation,
         "stream": True,
         "stream_options": {"include_usage": True},
         "logprobs": True,
@@ -83,10 +103,7 @@ def completion(
     if generation.repetition_penalty != 1.0:
         document["repeat_penalty"] = generation.repetition_penalty
         document["repetition_penalty"] = generation.repetition_penalty
-        document["repeat_last_n"] = _CONTEXT  # all of it, as in transformers
-    if generation.grammar == "always":
-        schema = {"name": "objects", "schema": answer_schema(prompt)}
-        document["response_format"] = {"type": "json_schema", "json_schema": schema}
+        document["repeat_last_n"] = _CONTEXT  # all of it, as transformers has it
     return document
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.report import Answer, PipelineStatus
@@ -18,12 +19,14 @@ class NodeHealth:
         problem: why the last configuration failed; "" if it did not.
         answer: the newest answer, if any.
         rejected_queries: how many messages of ``query`` could not be used.
+        commands: messages of ``command`` by how they ended.
     """
 
     def __init__(self) -> None:
         self.idle, self.problem = "not configured", ""
         self.answer: Answer | None = None
         self.rejected_queries = 0
+        self.commands: Mapping[str, int] = {}
         self._monitor: ModelMonitor | None = None
 
     def configured(self) -> None:
@@ -55,7 +58,13 @@ class NodeHealth:
         """
         rejected, monitor = self.rejected_queries, self._monitor
         commands = Health(
-            OK, "commands", f"{rejected} queries rejected", {"queries_rejected": rejected}
+            OK,
+            "commands",
+            f"{rejected} queries rejected, {self.commands.get('refused', 0)} commands refused",
+            {
+                "queries_rejected": rejected,
+                **{f"commands_{end}": count for end, count in self.commands.items()},
+            },
         )
         if self.problem:
             model = Health(ERROR, "model", self.problem)

@@ -268,7 +268,7 @@ def test_cuda(checkpoint, scenes):
 
     frames, prompts = scenes(2)
     model = Lfm2VlBackend.load(
-        str(checkpoint), name="x", template=None, device="cuda", dtype="auto"
+        str(checkpoint), name="x", template=CARD_TEMPLATE, device="cuda", dtype="auto"
     )
     assert next(model._model.parameters()).dtype is torch.bfloat16
     for reply in ground(model, frames, prompts) + ground(model, frames[:1], prompts[:1]):

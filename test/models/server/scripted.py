@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -37,6 +38,7 @@ class Scripted:
         usage: of a completion of one token; None: what ``count`` does by default.
         requests: every (path, headers, document) that came.
         gone: set once a streamed answer found its connection closed.
+        unread: set while the bodies of requests are not read.
         hung_up: set when the server ends, for answers that wait on purpose.
     """
 
@@ -48,6 +50,7 @@ class Scripted:
         self.usage = None
         self.requests = []
         self.gone = threading.Event()
+        self.unread = threading.Event()
         self.hung_up = threading.Event()
 
 
@@ -107,6 +110,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(200, found)
 
     def do_POST(self):
+        if self.script.unread.is_set():
+            self.script.hung_up.wait(60)
+            self.close_connection = True
+            return
         document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.script.requests.append((self.path, dict(self.headers), document))
         if self.path.endswith("/input_tokens"):
@@ -128,6 +135,8 @@ def serving(script, port=0):
     handler = type("Handler", (_Handler,), {"script": script})
     server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads = True
+    # Small, so that a body that isn't read fills it.
+    server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

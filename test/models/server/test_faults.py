@@ -131,6 +131,16 @@ def test_a_server_that_accepts_and_says_nothing_is_left_at_the_deadline():
     assert reply.finish is FinishReason.DEADLINE
 
 
+def test_a_server_that_does_not_read_the_request_is_left_at_the_deadline():
+    script = Scripted()
+    with serving(script) as address:
+        model = load_model(address)
+        script.unread.set()
+        reply = ground(model, HASTY, np.zeros((960, 1280, 3), np.uint8))  # more than buffers hold
+    assert reply.finish is FinishReason.DEADLINE
+    assert not reply.text
+
+
 def test_the_server_sees_that_an_answer_is_not_wanted_any_more():
     script = Scripted()
     script.chat = lambda handler, _: handler.stream(

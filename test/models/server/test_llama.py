@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real llama.cpp server, with the bundled checkpoint as this package exports it."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.ask import ask
+from lfmvl_ros.core.calibration.calibration import calibration_from
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings, PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
@@ -21,6 +25,7 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.models.catalog import find
 from lfmvl_ros.models.load import load_model
+from lfmvl_ros.models.server.facts import facts_of
 from lfmvl_warehouse.scenes import SceneVideo
 
 pytest.importorskip("gguf", reason="gguf is not installed: no GGUF files can be written")
@@ -185,6 +190,19 @@ def test_a_damaged_file_is_a_sentence(files, cut, tmp_path):
         (tmp_path / path.name).write_bytes(whole[: len(whole) // 2] if broken else whole)
     with pytest.raises(UserError, match="does not run"):
         load_model(str(tmp_path / files.text.name))
+
+
+@pytest.mark.slow
+def test_a_calibration_of_its_own(files, tmp_path, capsys):
+    for path in (files.text, files.mmproj, files.facts):
+        shutil.copy(path, tmp_path)
+    text = tmp_path / files.text.name
+    code = main(["calibrate", "--model", str(text), "--scenes", "12", "--write"])
+    facts = json.loads(capsys.readouterr().out.splitlines()[-1])
+    kept = json.loads((tmp_path / files.facts.name).read_text())["calibration"]
+    assert code == (0 if facts["ece_after"] < facts["ece_before"] else 1)
+    assert kept["fitted_on"] == ("f16" if code == 0 else "checkpoint")
+    assert facts_of(str(text)).calibration == calibration_from(kept)
 
 
 def test_which_files_are_meant(files, tmp_path):

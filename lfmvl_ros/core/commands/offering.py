@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a model is given the tools, by family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lfmvl_ros.core.commands.tools import declarations
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.prompt import TextPrompt, neutralise
+from lfmvl_ros.core.safe_text import json_text
+
+SYNTAXES = ("lfm2", "lfm2.5", "lfm3")
+"""Families whose way of being given tools is known."""
+LONGEST_SENTENCE = 1000  # characters
+_LFM3 = """# Tools
+
+You have access to these functions, given as JSON Schemas within <tools></tools>:
+<tools>
+{tools}
+</tools>
+
+Call a function in this form:
+<tool_call><function=name><parameter=key>value</parameter></function></tool_call>"""
+
+
+def offer(sentence: str, names: Iterable[str], syntax: str) -> TextPrompt:
+    """Return the conversation that asks a model for the calls that a sentence means.
+
+    Sources: the publisher's model cards. LFM2 reads tools between control tokens in the system
+    text, LFM2.5 after ``List of tools:``, LFM3 between ``<tools>`` tags.
+
+    Args:
+        sentence: what somebody wrote; control tokens in it are removed.
+        names: of the tools to be offered.
+        syntax: of the model's family, one of :data:`SYNTAXES`.
+
+    Raises:
+        UserError: the sentence is empty or too long.
+    """
+    words = neutralise(sentence[: LONGEST_SENTENCE + 1])
+    if len(sentence) > LONGEST_SENTENCE:
+        raise UserError(
+            f"a sentence takes at most {LONGEST_SENTENCE} characters, got {len(sentence)}; "
+            "shorten it"
+        )
+    if not words:
+        raise UserError("the command is empty; write a sentence, or a tool call as JSON")
+    tools = declarations(names)
+    if syntax == "lfm3":
+        listing = "\n".join(json_text({"type": "function", "function": tool}) for tool in tools)
+        return TextPrompt(_LFM3.format(tools=listing), words)
+    listing = json_text(tools)
+    if syntax == "lfm2":
+        return TextPrompt(f"List of tools: <|tool_list_start|>{listing}<|tool_list_end|>", words)
+    return TextPrompt(f"List of tools: {listing}", words)

@@ -1,0 +1,414 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does what a tool says, with what the node has: query, pipeline, tracks.
+
+Each tool is a generator: it yields while it waits and returns what came of it, so that one thread
+has many under way, and closing one cancels it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lfmvl_ros.core.commands.result import Done, Status
+from lfmvl_ros.core.commands.scene import Scene, View, certain, spelt
+from lfmvl_ros.core.commands.tools import (
+    Count,
+    Describe,
+    Find,
+    Follow,
+    LookFor,
+    SetMode,
+    StopLooking,
+    Tool,
+    WhereIs,
+)
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.pipeline import Pipeline
+from lfmvl_ros.core.pipeline.errands import Ask
+from lfmvl_ros.core.prompt import Prompt
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.reply import FinishReason, Reply
+from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.safe_text import quoted, shortened
+
+NOT_RUNNING = "the model is not running; activate the node first"
+_CAPTION = "Describe this image in one short sentence."
+_LONGEST_CAPTION = 1000  # characters
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a tool is: a sentence, and facts."""
+
+    text: str
+    data: Mapping[str, Any]
+
+
+Steps = Generator[Progress | None, None, Done]
+"""A tool under way; None where it waits and has nothing to report."""
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What tools may use of a node.
+
+    Attributes:
+        scene: what the cameras see.
+        pipeline: returns the pipeline; None while the node is not configured.
+        change: sets parameters by name; returns why not, "" when they are set.
+        captions: says whether the model describes images, as far as that is known.
+    """
+
+    scene: Scene
+    pipeline: Callable[[], Pipeline | None]
+    change: Callable[[Mapping[str, object]], str]
+    captions: Callable[[], bool]
+
+    def running(self) -> Pipeline:
+        """Return the pipeline.
+
+        Raises:
+            UserError: the node is not configured, or not active.
+        """
+        pipeline = self.pipeline()
+        if pipeline is None or not pipeline.running:
+            raise UserError(NOT_RUNNING)
+        return pipeline
+
+
+class Performer:
+    """Performs tools on a node; used by one thread."""
+
+    def __init__(self, controls: Controls) -> None:
+        self._controls = controls
+        self._stops = 0
+        self._lent: Counter[str] = Counter()  # labels in the query for searches under way only
+
+    def check(self, tool: Tool) -> None:
+        """Raise a :class:`UserError` where a tool can't be done here, before anything is done."""
+        scene, camera = self._controls.scene, getattr(tool, "camera", "")
+        if camera and camera not in scene.cameras:
+            names = ", ".join(name for name in scene.cameras if name) or "one without a name"
+            raise UserError(f"{tool.name}: there is no camera {quoted(camera)}; there is {names}")
+        if isinstance(tool, Describe) and not self._controls.captions():
+            raise UserError("describe: this model does not describe images; use another one")
+
+    def perform(self, tool: Tool) -> Steps:
+        """Return a tool's steps. What it can't do, it returns as a failure."""
+        try:
+            if isinstance(tool, Find):
+                return (yield from self._find(tool))
+            if isinstance(tool, Describe):
+                return (yield from self._describe(tool))
+            return self._at_once(tool)
+        except UserError as error:
+            return Done(Status.FAILED, str(error))
+
+    def _at_once(self, tool: Tool) -> Done:
+        if isinstance(tool, LookFor):
+            return self._look_for(tool)
+        if isinstance(tool, StopLooking):
+            return self._stop_looking()
+        if isinstance(tool, SetMode):
+            self._change({"trigger.mode": tool.trigger})
+            return Done(Status.DONE, f"the model is asked in mode {tool.trigger}")
+        if isinstance(tool, Follow):
+            return self._follow(tool)
+        assert isinstance(tool, (Count, WhereIs))
+        return self._look_up(tool)
+
+    # -- what is looked for ------------------------------------------------------------------------
+
+    def _look_for(self, tool: LookFor) -> Done:
+        self._change({"query": ", ".join(tool.labels)})
+        self._lent.clear()  # the query is somebody's own now
+        pipeline = self._controls.pipeline()
+        if pipeline is None or not pipeline.running:
+            return Done(
+                Status.DONE, "the query is set; the node is not active and looks for nothing yet"
+            )
+        pipeline.enabled = True
+        text = f"looking for: {pipeline.query.text}"
+        if pipeline.settings.trigger.mode == "on_demand":
+            text += "; in mode on_demand, the model is asked by find and ground_once only"
+        return Done(
+            Status.DONE,
+            text,
+            {"query": pipeline.query.text, "query_version": pipeline.query.version},
+        )
+
+    def _stop_looking(self) -> Done:
+        pipeline = self._controls.running()
+        pipeline.enabled = False
+        self._stops += 1
+        return Done(Status.DONE, "not looking any more; tracks fade")
+
+    def _follow(self, tool: Follow) -> Done:
+        if self._controls.running().settings.spatial.source == "none":
+            raise UserError(
+                "follow selects the object of pick_pose and object_pose, and there are no "
+                "positions; start the node with spatial.source (docs/picking.md)"
+            )
+        ids = [id_ for view in self._controls.scene.views("") for id_ in view.ids()]
+        if tool.id not in ids:
+            raise UserError(f"no confirmed object has id {tool.id} now; where_is gives ids")
+        self._change({"spatial.select": f"id:{tool.id}"})
+        return Done(Status.DONE, f"pick_pose and object_pose are about object {tool.id}")
+
+    def _change(self, changes: Mapping[str, object]) -> None:
+        reason = self._controls.change(changes)
+        if reason:
+            raise UserError(reason)
+
+    # -- what is seen ------------------------------------------------------------------------------
+
+    def _look_up(self, tool: Count | WhereIs) -> Done:
+        pipeline = self._controls.running()
+        label = spelt(tool.label, pipeline.query)
+        if label is None:
+            raise UserError(
+                f"{quoted(tool.label)} is not looked for, the query is "
+                f"{quoted(pipeline.query.text)}; send look_for or find first"
+            )
+        views = self._controls.scene.views(tool.camera)
+        for view in views:
+            where = f" from camera {view.camera}" if view.camera else ""
+            if not view.fresh:
+                raise UserError(f"no image comes{where}; check the image topic")
+            if not _knows(view, tool.label):
+                why = "" if pipeline.enabled else "; looking is stopped, send look_for"
+                raise UserError(f"there is no usable answer about {label!r} yet{where}{why}")
+        objects = [item for view in views for item in view.objects(label)]
+        sure = certain(objects)
+        data = {"label": label, "answers": [_answer_of(view) for view in views]}
+        if isinstance(tool, Count):
+            text = f"{len(sure)} x {label}"
+            ids = [item["id"] for item in sure]
+            return Done(Status.DONE, text, {**data, "count": len(sure), "ids": ids})
+        where_to = "; ".join(_in_words(item) for item in objects)
+        text = where_to or f"no {label} is confirmed now"
+        return Done(Status.DONE, text, {**data, "objects": objects})
+
+    # -- looking until it is there -----------------------------------------------------------------
+
+    def _find(self, tool: Find) -> Steps:
+        self._controls.running()
+        began_s, stops = time.monotonic(), self._stops
+        label, lent = self._lend(tool.label)
+        search = _Search(self._controls, tool.camera)
+        found: list[dict[str, Any]] = []
+        try:
+            while not found:
+                pipeline = self._controls.running()
+                if spelt(tool.label, pipeline.query) is None:
+                    raise UserError(f"the query was changed, {label!r} is not looked for any more")
+                if self._stops != stops:
+                    raise UserError("stop_looking ended it")
+                elapsed_s = time.monotonic() - began_s
+                found = certain(search.objects(label, tool.label))
+                if not found and elapsed_s >= tool.timeout_s:
+                    return search.nothing(label, elapsed_s)
+                if not found:
+                    search.ask(pipeline)
+                    yield search.progress(label, elapsed_s, tool.timeout_s)
+            text = "; ".join(_in_words(item) for item in found)
+            elapsed_s = round(time.monotonic() - began_s, 3)
+            facts = {"found": True, "label": label, "elapsed_s": elapsed_s, "objects": found}
+            return Done(Status.DONE, f"found after {elapsed_s:.1f} s: {text}", facts)
+        finally:
+            search.close()
+            if lent:
+                self._give_back(label, keep=bool(found))
+
+    def _lend(self, wanted: str) -> tuple[str, bool]:
+        """Put a label into the query unless it is there; return its spelling, and if it is lent."""
+        query = self._controls.running().query
+        label = spelt(wanted, query)
+        if label is None:
+            self._change({"query": ", ".join((*query.labels, wanted))})
+            label = spelt(wanted, self._controls.running().query) or wanted
+            self._lent[label] = 0
+        if label not in self._lent:
+            return label, False
+        self._lent[label] += 1
+        return label, True
+
+    def _give_back(self, label: str, *, keep: bool) -> None:
+        """End a search; the last one takes its label out of the query, unless it was found."""
+        if label not in self._lent:  # look_for has set another query
+            return
+        self._lent[label] -= 1
+        if keep:
+            del self._lent[label]
+        elif not self._lent[label]:
+            del self._lent[label]
+            pipeline = self._controls.pipeline()
+            if pipeline is not None:
+                left = [other for other in pipeline.query.labels if other != label]
+                if left and len(left) < len(pipeline.query.labels):
+                    self._controls.change({"query": ", ".join(left)})
+
+    # -- words -------------------------------------------------------------------------------------
+
+    def _describe(self, tool: Describe) -> Steps:
+        pipeline = self._controls.running()
+        camera = tool.camera or self._controls.scene.cameras[0]
+        frame = pipeline.newest_frame(camera)
+        query = pipeline.query
+        future = pipeline.request_reply(_caption_of(frame, query))
+        reply = yield from wait_for(future, self._controls)
+        text = shortened(reply.text, _LONGEST_CAPTION)
+        if reply.error is not None or reply.finish is FinishReason.DEADLINE:
+            raise UserError(f"no description: {reply.error or 'the model took too long'}")
+        if not text or text[0] in "[{<":
+            wrote = f", but wrote {quoted(text)}" if text else ""
+            raise UserError(f"the model described nothing{wrote}")
+        sec, nanosec = divmod(frame.stamp_ns, 10**9)
+        stamp = {"sec": sec, "nanosec": nanosec}
+        facts = {"caption": text, "camera": camera, "image_stamp": stamp, "model": reply.model}
+        return Done(Status.DONE, text, facts)
+
+
+def wait_for(future: Future[Reply], controls: Controls) -> Generator[None, None, Reply]:
+    """Wait for a reply; cancels it when nobody waits any more.
+
+    Raises:
+        UserError: there will be none.
+    """
+    try:
+        while not future.done():
+            controls.running()  # a model that hangs while the node is deactivated never replies
+            yield None
+        return future.result()
+    finally:
+        future.cancel()
+
+
+class _Search:
+    """Answers that ``find`` asks for, and what they brought."""
+
+    def __init__(self, controls: Controls, camera: str) -> None:
+        self._scene, self._camera = controls.scene, camera
+        self._requests: dict[str, Future[Answer]] = {}
+        self._usable = self._answers = 0
+        self._problem = ""
+
+    def ask(self, pipeline: Pipeline) -> None:
+        """Ask about the newest frames, whatever the trigger says; count what has come."""
+        for view in self._scene.views(self._camera):
+            name = view.camera
+            request = self._requests.get(name)
+            if request is not None and not request.done():
+                continue
+            if request is not None:
+                self._count(request)
+            try:
+                self._requests[name] = pipeline.request_answer(name)
+            except UserError as error:  # no frame yet: it may still come
+                self._problem = str(error)
+                self._requests.pop(name, None)
+
+    def _count(self, request: Future[Answer]) -> None:
+        if request.cancelled() or request.exception() is not None:
+            return
+        self._answers += 1
+        grounding = request.result().grounding
+        if grounding.outcome.is_evidence:
+            self._usable += 1
+        else:
+            self._problem = grounding.reply.error or f"answers are {grounding.outcome.value}"
+
+    def objects(self, label: str, wanted: str) -> list[dict[str, Any]]:
+        """Return the objects of a label where an answer has been asked for it."""
+        views = [view for view in self._scene.views(self._camera) if _knows(view, wanted)]
+        return [item for view in views if view.fresh for item in view.objects(label)]
+
+    def progress(self, label: str, elapsed_s: float, timeout_s: float) -> Progress:
+        """Return how far the search is."""
+        facts = {
+            "label": label,
+            "elapsed_s": round(elapsed_s, 2),
+            "timeout_s": timeout_s,
+            "answer_count": self._answers,
+        }
+        return Progress(f"looking for {label}: {self._answers} answers", facts)
+
+    def nothing(self, label: str, elapsed_s: float) -> Done:
+        """Return the end of a search that found nothing; one that saw nothing is a failure."""
+        facts = {
+            "found": False,
+            "label": label,
+            "elapsed_s": round(elapsed_s, 3),
+            "answer_count": self._answers,
+            "objects": [],
+        }
+        if not self._usable:
+            why = self._problem or "no answer came in time"
+            return Done(Status.FAILED, f"nothing is known of {label}: {why}", facts)
+        text = f"no {label} was confirmed within {elapsed_s:.1f} s, in {self._usable} answers"
+        return Done(Status.DONE, text, facts)
+
+    def close(self) -> None:
+        """Don't wait for answers any more."""
+        for request in self._requests.values():
+            request.cancel()
+
+
+def _caption_of(frame: Frame, query: Query) -> Ask:
+    def ask(model: Any, settings: Any, cancelled: Callable[[], bool]) -> Reply:
+        generation = replace(settings.generation, grammar="none", draft="none")
+        (reply,) = model.ground(
+            [frame],
+            [Prompt(_CAPTION, query)],
+            generation=generation,
+            image=settings.image,
+            cancelled=cancelled,
+        )
+        assert isinstance(reply, Reply)
+        return reply
+
+    return ask
+
+
+def _knows(view: View, label: str) -> bool:
+    """Say whether the newest usable answer of a camera was asked about a label."""
+    return view.answer is not None and spelt(label, view.answer.query) is not None
+
+
+def _answer_of(view: View) -> dict[str, Any]:
+    """Return which answer is behind what is said, and how old it is at the newest frame."""
+    answer, tracks = view.answer, view.tracks
+    assert answer is not None
+    age_s = None if tracks is None else max(0.0, (tracks.stamp_ns - answer.stamp_ns) / 1e9)
+    return {
+        "camera": view.camera,
+        "status": answer.outcome.value,
+        "age_s": None if age_s is None else round(age_s, 3),
+    }
+
+
+def _in_words(item: Mapping[str, Any]) -> str:
+    """Return where an object is, for people."""
+    x, y = (item["bbox"][0] + item["bbox"][2]) / 2, (item["bbox"][1] + item["bbox"][3]) / 2
+    across = "left" if x < 1 / 3 else "right" if x > 2 / 3 else "middle"
+    down = "top" if y < 1 / 3 else "bottom" if y > 2 / 3 else "middle"
+    place = (
+        "middle"
+        if across == down
+        else f"{down} {across}"
+        if "middle" not in (across, down)
+        else (across if down == "middle" else down)
+    )
+    text = f"{item['label']} {item['id']} ({item['state']}), {place} of the image"
+    if item["camera"]:
+        text += f" of {item['camera']}"
+    if "place" in item:
+        x_m, y_m, z_m = item["place"]["position"]
+        text += f", at {x_m:.2f}, {y_m:.2f}, {z_m:.2f} m in {item['place']['frame_id']}"
+    return text

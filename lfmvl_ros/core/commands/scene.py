@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tools know of the cameras: newest tracks and answers, with the words they were asked with.
+
+Answers are written by the model's thread; the thread of the commands reads.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lfmvl_ros.core.boxes import normalise
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.parsing.labels import LabelMatcher
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.tracking import Tracks, TrackState
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One camera: tracks at its newest frame, and the newest answer that says something.
+
+    Attributes:
+        camera: its name.
+        fresh: its newest frame came a moment ago: what ``tracks`` has is true now.
+        tracks: None before the first frame.
+        answer: None before the first usable one.
+        places: positions of tracks by id, as JSON; those that have a recent one.
+    """
+
+    camera: str
+    fresh: bool = False
+    tracks: Tracks | None = None
+    answer: Grounding | None = None
+    places: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+
+    def objects(self, label: str) -> list[dict[str, Any]]:
+        """Return the tracks of a label that were confirmed, as JSON has them.
+
+        Args:
+            label: as the query spells it.
+        """
+        tracks = self.tracks
+        if tracks is None or not len(tracks):
+            return []
+        boxes = normalise(tracks.xyxy_px, tracks.wh)
+        return [
+            {
+                "camera": self.camera,
+                "id": int(tracks.ids[i]),
+                "label": tracks.labels[i],
+                "confidence": round(float(tracks.scores[i]), 4),
+                "state": tracks.state[i].value,
+                "bbox": np.round(boxes[i], 5).tolist(),
+                **self._place(int(tracks.ids[i])),
+            }
+            for i in tracks.established
+            if tracks.labels[i] == label
+        ]
+
+    def ids(self) -> list[int]:
+        """Return the ids of all tracks that were confirmed, of any label."""
+        tracks = self.tracks if self.fresh else None
+        return [] if tracks is None else [int(tracks.ids[i]) for i in tracks.established]
+
+    def _place(self, id_: int) -> dict[str, Any]:
+        return {"place": dict(self.places[id_])} if id_ in self.places else {}
+
+
+class Scene:
+    """The cameras as the tools see them.
+
+    Args:
+        cameras: their names; one empty name for a camera without one.
+        stale_s: returns after how long without a frame a camera counts as silent, seconds.
+        tracks: returns a camera's tracks at its newest frame and when they came (monotonic
+            seconds); None where there are none.
+        places: returns where a camera's tracks are at a stamp (ns), as JSON by id.
+    """
+
+    def __init__(
+        self,
+        cameras: Sequence[str],
+        stale_s: Callable[[], float],
+        tracks: Callable[[str], tuple[Tracks, float] | None],
+        places: Callable[[str, int], Mapping[int, Mapping[str, Any]]] = lambda _camera, _ns: {},
+    ) -> None:
+        self.cameras = tuple(cameras)
+        self._stale_s, self._tracks, self._places = stale_s, tracks, places
+        self._lock = threading.Lock()
+        self._answers: dict[str, Grounding] = {}
+
+    def answered(self, answer: Answer) -> None:
+        """Take an answer; one that says nothing about the scene does not count."""
+        grounding = answer.grounding
+        if grounding.outcome.is_evidence:
+            with self._lock:
+                self._answers[grounding.camera] = grounding
+
+    def clear(self) -> None:
+        """Forget the answers: the node does not look any more."""
+        with self._lock:
+            self._answers.clear()
+
+    def views(self, camera: str) -> list[View]:
+        """Return the views of a camera, or of all where the name is empty."""
+        return [self._view(name) for name in self.cameras if camera in ("", name)]
+
+    def _view(self, name: str) -> View:
+        newest = self._tracks(name)
+        with self._lock:
+            answer = self._answers.get(name)
+        if newest is None:
+            return View(name, answer=answer)
+        tracks, came_s = newest
+        fresh = time.monotonic() - came_s <= self._stale_s()
+        return View(name, fresh, tracks, answer, self._places(name, tracks.stamp_ns))
+
+
+def spelt(label: str, query: Query) -> str | None:
+    """Return a label as the query spells it; None where the query does not have it.
+
+    >>> spelt("Red Crates", Query.parse("red crate, person"))
+    'red crate'
+    """
+    known, found = LabelMatcher(query).match(label)
+    return known if found else None
+
+
+def certain(objects: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those of :meth:`View.objects` that are confirmed now, and not only predicted."""
+    return [item for item in objects if item["state"] == TrackState.CONFIRMED.value]

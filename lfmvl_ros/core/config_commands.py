@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of commands: what operators and agents may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lfmvl_ros.core.commands.tools import TOOLS, UNAVAILABLE
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import quoted
+from lfmvl_ros.core.settings import Group, nearest_name, setting
+
+
+@dataclass(frozen=True)
+class CommandSettings(Group):
+    """What the topic command may do."""
+
+    allow: tuple[str, ...] = setting(
+        tuple(TOOLS),
+        "Tools that the topic command may use (docs/commands.md). Shorten the list where not "
+        "everybody who can publish may change what the node looks for. A single empty text means "
+        "none.",
+    )
+    dry_run: bool = setting(
+        False,
+        "Commands are read and checked, and nothing is done. Set it to true to try out how "
+        "sentences are understood.",
+    )
+    tool_syntax: str = setting(
+        "checkpoint",
+        "How the model is given the tools when a command is a sentence. checkpoint: as its "
+        "catalogue entry says; where that says nothing, sentences are refused. Name a family for a "
+        "checkpoint of your own; none refuses all sentences.",
+        choices=("checkpoint", "lfm2", "lfm2.5", "lfm3", "none"),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.allow:  # an empty list has no type of its own in ROS: this is what it means
+            object.__setattr__(self, "allow", ("",))
+        for name in filter(None, self.allow):
+            if name in UNAVAILABLE:
+                raise UserError(f"commands.allow: {name} is not available: {UNAVAILABLE[name]}")
+            if name not in TOOLS:
+                near = nearest_name(name, TOOLS)
+                meant = f"did you mean {near}" if near else f"the tools are {', '.join(TOOLS)}"
+                raise UserError(f"commands.allow: there is no tool {quoted(name)}; {meant}")

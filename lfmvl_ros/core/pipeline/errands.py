@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Questions to the model beside those about camera frames: a sentence to be read, a caption.
+
+The worker that owns the model does them between the cameras' answers: one, then an answer of each
+camera that waits, then the next.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.reply import FinishReason, Reply
+
+MOST_WAITING = 16
+_log = logging.getLogger(__name__)
+
+Ask = Callable[[VisionLanguageModel, PerceptionSettings, Callable[[], bool]], Reply]
+"""Asks the model with the settings in force; the third argument says whether to give up."""
+
+
+@dataclass(frozen=True, eq=False)
+class Errand:
+    """A question on its way, and the reply that somebody waits for."""
+
+    ask: Ask
+    future: Future[Reply]
+
+    def run(
+        self,
+        model: VisionLanguageModel,
+        settings: PerceptionSettings,
+        stopping: Callable[[], bool],
+    ) -> Reply:
+        """Return the model's reply, whatever happens."""
+        try:
+            return self.ask(model, settings, lambda: stopping() or self.future.cancelled())
+        except BaseException as error:  # a backend's defect must not take the node down
+            _log.exception("the model failed")
+            return Reply.failed_by(error, model.name)
+
+    def settle(self, reply: Reply) -> None:
+        """Give the reply to whoever waits for it; to be called once."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_result(reply)
+
+    def give_up(self, after_s: float) -> None:
+        """Reply in place of a model that has not returned."""
+        _log.error("a model call has not returned after %.1f s", after_s)
+        self.settle(Reply("", finish=FinishReason.DEADLINE))
+
+
+class Errands:
+    """Those that wait, oldest first; guarded by the lock of the pipeline."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Errand] = deque()
+
+    def add(self, ask: Ask) -> Future[Reply]:
+        """Let a question wait.
+
+        Raises:
+            UserError: too many wait.
+        """
+        if len(self._waiting) >= MOST_WAITING:
+            raise UserError(f"{MOST_WAITING} questions wait for the model; ask again later")
+        errand = Errand(ask, Future())
+        self._waiting.append(errand)
+        return errand.future
+
+    def take(self) -> Errand | None:
+        """Return the oldest that is still wanted."""
+        while self._waiting:
+            errand = self._waiting.popleft()
+            if not errand.future.cancelled():
+                return errand
+        return None
+
+    def refuse(self, reason: str) -> None:
+        """Tell everybody who waits that there will be no reply."""
+        while (errand := self.take()) is not None:
+            if errand.future.set_running_or_notify_cancel():
+                errand.future.set_exception(UserError(reason))
