@@ -182,6 +182,9 @@ RULES = (
         prints=JSON_LAST,
         leaves=("out/rules/annotated.mp4", "out/rules/preview.png", "out/rules/events.jsonl"),
     ),
+    Rule(r"^lfmvl review --export$", quick=True, prints=r'"images": \d'),
+    Rule(r"^lfmvl review", "runs until it is ended; test/ros/test_review_over_ros.py runs it"),
+    Rule(r"^ssh |^adb ", "needs a second machine"),
     Rule(r"^lfmvl config --(yaml|markdown)$", quick=True, prints=r"tracker"),
     Rule(r"^lfmvl config --yaml > config/default\.yaml$", quick=True),
     Rule(

@@ -31,6 +31,7 @@ MAY_USE = {
     "lfmvl_ros.core": {"lfmvl_ros.core"},
     "lfmvl_ros.bags": {f"lfmvl_ros.{part}" for part in ("bags", "core", "models", "viz", "ros")},
     "lfmvl_ros.datasets": {"lfmvl_ros.datasets", "lfmvl_ros.core"},
+    "lfmvl_ros.review": {"lfmvl_ros.review", "lfmvl_ros.core"},
     "lfmvl_ros.licences": {f"lfmvl_ros.{part}" for part in ("licences", "core", "models")},
     "lfmvl_ros.models": {"lfmvl_ros.models", "lfmvl_ros.core"},
     "lfmvl_ros.finetune": {
@@ -52,6 +53,7 @@ MAY_USE = {
             "finetune",
             "licences",
             "models",
+            "review",
             "viz",
             "ros",
         )
