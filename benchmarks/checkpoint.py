@@ -37,6 +37,7 @@ with needed_packages():
 
     from lfmvl_ros.datasets.judging import Scores, Verdict, judge
     from lfmvl_ros.datasets.questions import LabelledImage, Question, Target
+    from lfmvl_ros.models.checkpoint_files import NO_REMOTE_CODE
     from lfmvl_ros.models.lfm2_vl.image_processing import register_image_processor
     from lfmvl_warehouse.scenes import PLURALS
     from lfmvl_warehouse.training.data.captions import CAPTION_PROMPT, describe, phrases_of
@@ -68,9 +69,11 @@ class Checkpoint:
         register_image_processor()
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
-        self.processor = AutoProcessor.from_pretrained(directory)
+        self.processor = AutoProcessor.from_pretrained(directory, **NO_REMOTE_CODE)
         self.processor.tokenizer.padding_side = "left"
-        self.model = AutoModelForImageTextToText.from_pretrained(directory, dtype=torch.float32)
+        self.model = AutoModelForImageTextToText.from_pretrained(
+            directory, dtype=torch.float32, **NO_REMOTE_CODE
+        )
         self.model.eval()
 
     def inputs(self, asked: Sequence[Asked]) -> dict[str, torch.Tensor]:
