@@ -15,8 +15,8 @@ WHEELS := requirements-ros$(if $(filter jazzy,$(DISTRO)),,-$(DISTRO)).txt
 DURATION ?= $(if $(SCENE),,30)
 CAMERA   ?= scene
 QUERY    ?=
-# Tests run file by file in so many processes; 0: all in one, with pytest's own output.
-WORKERS  ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); test $$n -lt 4 && echo $$n || echo 4)
+# Tests run file by file in so many processes, twice as many as cores as they mostly wait; 0: all in one.
+WORKERS  ?= $(shell n=$$(( 2 * $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) )); test $$n -lt 4 && echo $$n || echo 4)
 PYTEST   := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 # A job in a planned scene instead: shelf or assist.
 SCENE    ?=

@@ -30,7 +30,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*", WAREHOUSE, f"{WAREHOUSE}.*"]),
     package_data={
-        NAME: ["licences/known.yaml", "models/catalog/*.yaml"],
+        NAME: ["licences/known.yaml", "models/catalog/*.yaml", "review/*.html"],
         WAREHOUSE: ["bundled.yaml", "checkpoint/*"],
     },
     include_package_data=False,

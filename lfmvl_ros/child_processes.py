@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import resource_tracker
 from types import TracebackType
 
 from lfmvl_ros.core.interrupts import held, signal_on_parent_exit, tidied_by
@@ -108,6 +109,8 @@ def interrupts_kept_from_children() -> Iterator[None]:
     A terminal sends it to all processes of a command, and each would print a traceback. A child
     inherits that SIGINT is blocked; it is ended with SIGTERM (:func:`end_worker_processes`).
     """
+    # Started with the first process, the tracker would unblock SIGINT for all that follow.
+    resource_tracker.ensure_running()
     with _blocked(signal.SIGINT):
         yield
 

@@ -187,6 +187,9 @@ RULES = (
         change=((r"^", "timeout --preserve-status 10 "), (r"$", "; test $? = 143")),
         prints=r"http://127\.0\.0\.1:8765/mcp, token ",
     ),
+    Rule(r"^lfmvl review --export$", quick=True, prints=r'"images": \d'),
+    Rule(r"^lfmvl review", "runs until it is ended; test/ros/test_review_over_ros.py runs it"),
+    Rule(r"^ssh |^adb ", "needs a second machine"),
     Rule(r"^lfmvl config --(yaml|markdown)$", quick=True, prints=r"tracker"),
     Rule(r"^lfmvl config --yaml > config/default\.yaml$", quick=True),
     Rule(

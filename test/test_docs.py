@@ -20,6 +20,7 @@ from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.report import Answer, LaneStatus, PipelineStatus
+from lfmvl_ros.core.review import GateStatus
 from lfmvl_ros.core.rules import RuleEngine, RuleSet
 from lfmvl_ros.core.settings import Group
 from lfmvl_ros.core.settings_text import to_markdown
@@ -167,14 +168,14 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
         frame_id="",
         selected=None,
     )
-    rules = rules_health(RuleEngine(RuleSet()).status(), "", "")
+    rules = rules_health(RuleEngine(RuleSet()).status(), GateStatus(), "", "")
     values = (*camera.values, *model.values, *imu.values, *places.values, *rules.values)
     made = {key for key in values if not key.startswith("outcome.")}
     assert made <= told
     known = {"diagnostics.camera_stale_s", "diagnostics.answer_stale_s", "camera", "commands",
              "labels", "grounding", "outcome.ok", "latency_budget.target_ms", "imu", "camera_info",
              "frame_id", "drift", "places", "tracks_3d", "spatial.select",
-             "tracker.reorder_window_s"}  # fmt: skip
+             "tracker.reorder_window_s", "review.max_held"}  # fmt: skip
     assert told - made <= known
 
 
@@ -186,6 +187,7 @@ def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
             "outputs.py",
             "channel.py",
             "rules_channel.py",
+            "review_channel.py",
             "gyroscope.py",
             "spatial/place_inputs.py",
             "spatial/place_outputs.py",
@@ -206,7 +208,7 @@ def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
         return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
 
     node = INTERFACE.split("## `grounding`")[0]
-    assert made("(?:create_)?publisher") == told(r"^\| out \| ([^|]*) \|")
+    assert made("(?:create_(?:lifecycle_)?)?publisher") == told(r"^\| out \| ([^|]*) \|")
     assert made("create_service") | {"~/change_state", "~/get_state"} == {
         name
         for row in node.split("## perception_node: services")[1].splitlines()

@@ -32,6 +32,7 @@ MAY_USE = {
     "lfmvl_ros.bags": {f"lfmvl_ros.{part}" for part in ("bags", "core", "models", "viz", "ros")},
     "lfmvl_ros.agents": {"lfmvl_ros.agents", "lfmvl_ros.core", "lfmvl_ros"},
     "lfmvl_ros.datasets": {"lfmvl_ros.datasets", "lfmvl_ros.core"},
+    "lfmvl_ros.review": {"lfmvl_ros.review", "lfmvl_ros.core"},
     "lfmvl_ros.licences": {f"lfmvl_ros.{part}" for part in ("licences", "core", "models")},
     "lfmvl_ros.models": {"lfmvl_ros.models", "lfmvl_ros.core"},
     "lfmvl_ros.finetune": {
@@ -54,6 +55,7 @@ MAY_USE = {
             "finetune",
             "licences",
             "models",
+            "review",
             "viz",
             "ros",
         )

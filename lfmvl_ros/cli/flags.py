@@ -13,7 +13,15 @@ from lfmvl_ros.core.settings import SettingInfo
 
 # Those that only mean something to a node.
 _NODE_ONLY = ("autostart", "bond_timeout", "cameras", "compressed_input", "query", "rules_file")
-_NODE_GROUPS = ("commands.", "diagnostics.", "drift.", "ego_motion.", "spatial.", "trigger.")
+_NODE_GROUPS = (
+    "commands.",
+    "diagnostics.",
+    "drift.",
+    "ego_motion.",
+    "review.",
+    "spatial.",
+    "trigger.",
+)
 
 
 def flag_of(name: str) -> str:

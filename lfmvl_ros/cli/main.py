@@ -23,6 +23,7 @@ _OWN = {
     "ground": "find objects in an image, print the grounding JSON",
     "track": "find and track objects in a video",
     "rules": "check a file of zones and rules about the tracks, or try it on a video",
+    "review": "a local page that shows events which wait for a person, and takes answers",
     "tokens": "image size -> tiles and image tokens, and what each setting would change",
     "finetune": "fine-tune a checkpoint on your own labelled images",
     "models": "the known checkpoints: boxes, coordinates, sampling, GGUF files",

@@ -98,6 +98,8 @@ def _sentence(rule: Rule) -> str:
     notes = [f"at {rule.probability:g}, until below {rule.release:g}"]
     notes += [f"camera {rule.camera}"] if rule.camera else []
     notes += [f"Bool on rules/{rule.name}"] if rule.topic else []
+    if rule.review:
+        notes += [f"held for review, {rule.unanswered.value} when unanswered"]
     notes += ["needs positions"] if rule.needs_metres else []
     return f"{' '.join(parts)} ({'; '.join(notes)})"
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from lfmvl_ros.core.config_camera import CameraSettings, RecorderSettings
 from lfmvl_ros.core.config_commands import CommandSettings
 from lfmvl_ros.core.config_drift import DriftSettings
+from lfmvl_ros.core.config_review import ReviewSettings
 from lfmvl_ros.core.config_spatial import SpatialSettings
 from lfmvl_ros.core.config_tracker import EgoMotionSettings, TrackerSettings
 from lfmvl_ros.core.errors import UserError
@@ -31,6 +32,7 @@ __all__ = [
     "ParsingSettings",
     "PerceptionSettings",
     "RecorderSettings",
+    "ReviewSettings",
     "SpatialSettings",
     "TrackerSettings",
     "TriggerSettings",
@@ -312,6 +314,7 @@ class PerceptionSettings(Group):
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     ego_motion: EgoMotionSettings = field(default_factory=EgoMotionSettings)
     spatial: SpatialSettings = field(default_factory=SpatialSettings)
+    review: ReviewSettings = field(default_factory=ReviewSettings)
     commands: CommandSettings = field(default_factory=CommandSettings)
     diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
     drift: DriftSettings = field(default_factory=DriftSettings)

@@ -237,7 +237,7 @@ class CameraChannel:
             if self._places is not None:
                 self._places.tracks(tracks, verdict)
             if self._rules is not None:
-                self._rules.tracks(tracks, verdict)
+                self._rules.tracks(frame, tracks, verdict)
 
     def _settings(self) -> PerceptionSettings:
         return self._shared.settings

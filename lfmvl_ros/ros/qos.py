@@ -39,6 +39,9 @@ RESULTS = _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 EVENTS = _profile(100, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 """What rules find: many may begin with one frame, and each counts."""
 
+REVIEW = _profile(100, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
+"""What waits for a person: also for who starts to look only now."""
+
 REQUESTS = _profile(1000, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 """Services: a request that is dropped from a full queue is never answered."""
 

@@ -14,6 +14,7 @@ from std_msgs.msg import Bool, String
 from vision_msgs.msg import Detection3DArray
 
 from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.rules import Event, EventState, Positions, RuleEngine, RuleSet
 from lfmvl_ros.core.rules.watched_file import WatchedRules
@@ -23,6 +24,7 @@ from lfmvl_ros.ros import conversions, qos
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.diagnostics.rules_health import rules_health
 from lfmvl_ros.ros.gate import Gate
+from lfmvl_ros.ros.review_channel import ReviewChannel
 from lfmvl_ros.ros.streams import StreamReader
 
 
@@ -59,6 +61,9 @@ class RulesChannel:
         self._events = self._publisher(String, "events", qos.EVENTS)
         self._flags: dict[str, LifecyclePublisher] = {}
         self._open: dict[str, set[str]] = {}
+        self._review = ReviewChannel(
+            node, streams, gate, camera, lambda: settings().review, self._on_answer, on_warning
+        )
         self._match_flags(self._engine.rules)
 
     def _publisher(self, kind: type, name: str, profile: QoSProfile) -> LifecyclePublisher:
@@ -75,10 +80,12 @@ class RulesChannel:
         """Let the topics of a node that is active already publish."""
         for publisher in (self._events, *self._flags.values()):
             publisher.on_activate(None)
+        self._review.activate()
 
     def start(self) -> None:
         """Take positions, and say that no rule holds yet."""
         self._active = True
+        self._review.start()
         if self._settings().spatial.source != "none":
             own_results = self._prefix + "tracks_3d"
             self._subscription = self._streams.subscribe(
@@ -93,12 +100,14 @@ class RulesChannel:
 
     def stop(self) -> None:
         """End every event: nobody looks any more. To be called while publishers are active."""
+        self._review.stop()
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
             self._streams.unsubscribe(subscription)
         with self._lock:
             if self._active:
-                self._publish(self._engine.close())
+                self._admit(self._engine.close())
+                self._publish(self._review.settle_all())
             self._active, self._positions = False, None
 
     def close(self) -> None:
@@ -106,6 +115,7 @@ class RulesChannel:
         for publisher in (self._events, *self._flags.values()):
             self._node.destroy_lifecycle_publisher(publisher)
         self._flags = {}
+        self._review.close()
 
     # -- in ----------------------------------------------------------------------------------------
 
@@ -114,16 +124,19 @@ class RulesChannel:
         with self._lock:
             self._engine.answer(answer)
 
-    def tracks(self, tracks: Tracks, verdict: Verdict) -> None:
-        """Take the tracks at a frame and publish what happened."""
+    def tracks(self, frame: Frame, tracks: Tracks, verdict: Verdict) -> None:
+        """Take a frame and the tracks at it, and publish what happened."""
         with self._lock:
             if self._active:
                 if verdict is Verdict.RESTARTED:
                     self._positions = None
-                self._publish(self._engine.observe(tracks, self._positions))
+                self._admit(self._engine.observe(tracks, self._positions), frame)
+                self._publish(self._review.expire())
 
     def poll(self) -> None:
         """Read the rules file again if it has changed; to be called about once a second."""
+        with self._lock:  # also while no frame comes
+            self._publish(self._review.expire())
         before = self._file.problem
         rules = self._file.poll(self._settings().rules_file)
         if self._file.problem and self._file.problem != before:
@@ -131,14 +144,24 @@ class RulesChannel:
         if rules is None:
             return
         with self._lock:
-            self._publish(self._engine.replace(rules))
+            self._admit(self._engine.replace(rules))
             self._match_flags(self._engine.rules)
         self._node.get_logger().info(f"{len(self._engine.rules.rules)} rules are in force")
 
     def _on_positions(self, message: Detection3DArray, _info: dict[str, int]) -> None:
         self._positions = to_positions(message)
 
+    def _on_answer(self, text: str) -> None:
+        with self._lock:
+            self._publish(self._review.answer(text))
+
     # -- out ---------------------------------------------------------------------------------------
+
+    def _admit(self, events: Iterable[Event], frame: Frame | None = None) -> None:
+        """Publish events, but for those that wait for a person."""
+        rules = {rule.name: rule for rule in self._engine.rules.rules}
+        for event in events:
+            self._publish(self._review.take(event, rules.get(event.rule), frame))
 
     def _publish(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -170,8 +193,8 @@ class RulesChannel:
     def health(self) -> Health:
         """Return how the rules are doing."""
         with self._lock:
-            status = self._engine.status()
-        return rules_health(status, self._file.path, self._file.problem, self._camera)
+            status, review = self._engine.status(), self._review.status()
+        return rules_health(status, review, self._file.path, self._file.problem, self._camera)
 
 
 def to_positions(message: Detection3DArray) -> Positions:

@@ -228,3 +228,23 @@ def test_a_signal_that_another_thread_gets_waits_while_it_is_held() -> None:
         check=False,
     )
     assert done.stdout.splitlines() == ["started whole True", "then interrupted"], done.stderr
+
+
+def test_processes_of_a_command_start_with_ctrl_c_blocked() -> None:
+    code = (
+        "import multiprocessing, signal\n"
+        "from lfmvl_ros.child_processes import interrupts_kept_from_children\n"
+        "if __name__ == '__main__':\n"
+        "    spawn = multiprocessing.get_context('spawn')\n"
+        "    with interrupts_kept_from_children():\n"
+        "        children = [spawn.Process(target=signal.pause, daemon=True) for _ in range(2)]\n"
+        "        for child in children:\n"
+        "            child.start()\n"
+        "    for child in children:\n"
+        "        lines = open(f'/proc/{child.pid}/status').read().splitlines()\n"
+        "        blocked = next(int(s.split()[1], 16) for s in lines if s.startswith('SigBlk'))\n"
+        "        print(bool(blocked >> (signal.SIGINT - 1) & 1))\n"
+        "        child.kill()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"], done.stderr

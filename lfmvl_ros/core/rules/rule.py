@@ -51,6 +51,13 @@ class Point(str, Enum):
     CENTRE = "centre"
 
 
+class Unanswered(str, Enum):
+    """What becomes of an event about which nobody answers: it is dropped, or published."""
+
+    DROP = "drop"
+    PUBLISH = "publish"
+
+
 @dataclass(frozen=True, eq=False)
 class Zone:
     """A part of the image or of the floor.
@@ -95,6 +102,8 @@ class Rule:
         to: labels of the other object of that distance; empty: the origin of the frame.
         metric: speed and approach are in metres.
         topic: whether the rule has a Bool topic.
+        review: whether its events are held until a person has answered (docs/review.md).
+        unanswered: what becomes of an event that is held, where nobody answers.
         text: the rule as it was written, to tell whether it has changed.
     """
 
@@ -122,6 +131,8 @@ class Rule:
     to: tuple[str, ...] = ()
     metric: bool = False
     topic: bool = False
+    review: bool = False
+    unanswered: Unanswered = Unanswered.DROP
     text: str = ""
 
     @cached_property

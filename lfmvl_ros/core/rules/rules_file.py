@@ -14,7 +14,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.rules.condition import Condition
 from lfmvl_ros.core.rules.located_yaml import Located, Problems, parse, read_text, unknown
 from lfmvl_ros.core.rules.polygons import Polygon
-from lfmvl_ros.core.rules.rule import Kind, Point, Rule, RuleSet, Zone
+from lfmvl_ros.core.rules.rule import Kind, Point, Rule, RuleSet, Unanswered, Zone
 from lfmvl_ros.core.safe_text import safe_text
 from lfmvl_ros.core.same_label import fold_label
 
@@ -33,7 +33,10 @@ _NUMBERS = {
     "cool_down_s": (0.0, _DAY_S, "s"),
     "update_s": (0.05, _DAY_S, "s"),
 }
-_COMMON = ("when", "label", "where", "camera", "topic", "point", "zone", *_NUMBERS)
+_COMMON = (
+    *("when", "label", "where", "camera", "topic", "point", "zone", "review", "unanswered"),
+    *_NUMBERS,
+)
 # Numbers of some kinds of rules: key -> lowest, highest, unit.
 _OF_KINDS = {
     "hold_s": (0.05, 3600.0, "s"),
@@ -227,6 +230,8 @@ class _RuleReader:
             "point": ("point", _point),
             "camera": ("camera", Located.text),
             "topic": ("topic", Located.flag),
+            "review": ("review", Located.flag),
+            "unanswered": ("unanswered", _unanswered),
             "where": ("where", _condition),
         }
         for key, (name, read) in readers.items():
@@ -268,6 +273,11 @@ class _RuleReader:
 def _point(value: Located) -> Point:
     word = value.choice([point.value for point in Point], "point")
     return Point(word) if word else Point.FOOT
+
+
+def _unanswered(value: Located) -> Unanswered:
+    word = value.choice([choice.value for choice in Unanswered], "choice")
+    return Unanswered(word) if word else Unanswered.DROP
 
 
 def _condition(value: Located) -> Condition | None:

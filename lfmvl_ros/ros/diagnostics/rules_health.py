@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+from lfmvl_ros.core.review import GateStatus
 from lfmvl_ros.core.rules import EngineStatus
 from lfmvl_ros.ros.diagnostics.health import ERROR, OK, WARN, Health
 
 
-def rules_health(status: EngineStatus, file: str, problem: str, camera: str = "") -> Health:
+def rules_health(
+    status: EngineStatus, review: GateStatus, file: str, problem: str, camera: str = ""
+) -> Health:
     """Return the health of a camera's rules.
 
     Args:
         status: of the engine.
+        review: of the review gate.
         file: that the rules come from.
         problem: why its present state is not in force; "" when it is.
         camera: name; "" when it is the only one.
@@ -22,6 +26,12 @@ def rules_health(status: EngineStatus, file: str, problem: str, camera: str = ""
         "events_open": status.open,
         "events_begun": status.begun,
         "moments_suppressed": status.suppressed,
+        "review_held": review.held,
+        "review_asked": review.asked,
+        "review_answered": review.answered,
+        "review_unanswered": review.timed_out,
+        "review_overflowed": review.overflowed,
+        "review_answers_unused": review.late,
     }
     level, message = OK, f"{status.rules} rules, {status.open} events go on"
     if status.unplaced:

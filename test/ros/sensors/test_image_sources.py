@@ -113,7 +113,10 @@ def text_as_video(path):
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda path: path / "absent.mp4", "does not exist; give 'scene', a video file"),
+        (
+            lambda path: path / "absent.mp4",
+            "does not exist; give 'assist', 'scene', 'shelf', a video",
+        ),
         (lambda path: path, "there are no images in"),
         (broken_video, "broken.mp4' is an MP4 video that is damaged"),
         (text_as_video, "list.mp4' is a text file, and a video is wanted"),

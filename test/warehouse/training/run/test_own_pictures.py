@@ -196,5 +196,5 @@ def test_what_does_not_go_together_is_said(images, tmp_path, capsys):
     assert train(*out, "--data", images, "--mix", 1.5) == 2
     assert "mix is a share" in capsys.readouterr().err
     assert train(*out, "--data", tmp_path) == 2
-    assert "no annotations in COCO format" in capsys.readouterr().err
+    assert "no annotations in COCO" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person says about an item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.review import documents
+from lfmvl_ros.core.review.documents import Box
+from lfmvl_ros.core.safe_text import quoted
+
+SCHEMA = "lfmvl/review_answer/1"
+MAX_CHARACTERS = 4096
+
+
+class Verdict(str, Enum):
+    """What a person says.
+
+    ``yes``: it is right as it is. ``no``: it is not there. ``wrong_label``: something else is
+    there. ``box``: it is right, but its box is not.
+    """
+
+    YES = "yes"
+    NO = "no"
+    WRONG_LABEL = "wrong_label"
+    BOX = "box"
+
+    @property
+    def confirms(self) -> bool:
+        """True where the event may be published."""
+        return self in (Verdict.YES, Verdict.BOX)
+
+
+@dataclass(frozen=True)
+class ReviewAnswer:
+    """An answer about one item.
+
+    Attributes:
+        id: of the item.
+        verdict: what was said.
+        label: with ``wrong_label``: what it is; "" where nobody said.
+        bbox: with ``box``: x1, y1, x2, y2 as shares of the whole image; None otherwise.
+
+    Raises:
+        UserError: a field does not go with the verdict.
+    """
+
+    id: str
+    verdict: Verdict
+    label: str = ""
+    bbox: Box | None = None
+
+    def __post_init__(self) -> None:
+        if (self.bbox is not None) != (self.verdict is Verdict.BOX):
+            raise UserError("bbox goes with verdict box, and with no other")
+        if self.label and self.verdict is not Verdict.WRONG_LABEL:
+            raise UserError("label goes with verdict wrong_label, and with no other")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of topic ``review_answers``."""
+        return {
+            "schema": SCHEMA,
+            "id": self.id,
+            "verdict": self.verdict.value,
+            "label": self.label,
+            "bbox": None if self.bbox is None else list(self.bbox),
+        }
+
+
+def read_answer(text: str) -> ReviewAnswer:
+    """Return the answer of a JSON document.
+
+    Raises:
+        UserError: it is none; says why.
+    """
+    document = documents.read_object(text, SCHEMA, MAX_CHARACTERS)
+    word = document.get("verdict")
+    known = [verdict.value for verdict in Verdict]
+    if word not in known:
+        raise UserError(f"verdict is one of {', '.join(known)}, got {quoted(str(word))}")
+    found = document.get("bbox")
+    return ReviewAnswer(
+        documents.item_id(document),
+        Verdict(word),
+        documents.text(document, "label") if "label" in document else "",
+        None if found is None else documents.box(found, "bbox"),
+    )
