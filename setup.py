@@ -51,6 +51,7 @@ setup(
         "bags": ["rosbags>=0.11"],  # `lfmvl replay` and `lfmvl record`
         "evaluate": ["faster-coco-eval>=1.7"],  # average precision of `lfmvl evaluate`
         "finetune": ["peft>=0.18"],  # adapters of `lfmvl finetune`
+        "mcp": ["mcp>=2"],  # agents: `lfmvl mcp`
         "rules": ["rule-engine>=5"],  # conditions of rules
     },
     zip_safe=False,

@@ -182,6 +182,12 @@ RULES = (
         prints=JSON_LAST,
         leaves=("out/rules/annotated.mp4", "out/rules/preview.png", "out/rules/events.jsonl"),
     ),
+    Rule(r"^lfmvl mcp$", quick=True, change=((r"$", " < /dev/null"),)),
+    Rule(
+        r"^lfmvl mcp --http 8765$",
+        change=((r"^", "timeout --preserve-status 10 "), (r"$", "; test $? = 143")),
+        prints=r"http://127\.0\.0\.1:8765/mcp, token ",
+    ),
     Rule(r"^lfmvl review --export$", quick=True, prints=r'"images": \d'),
     Rule(r"^lfmvl review", "runs until it is ended; test/ros/test_review_over_ros.py runs it"),
     Rule(r"^ssh |^adb ", "needs a second machine"),

@@ -30,6 +30,7 @@ TORCH = {"torch", "torchvision", "transformers", "tokenizers", "safetensors", "p
 MAY_USE = {
     "lfmvl_ros.core": {"lfmvl_ros.core"},
     "lfmvl_ros.bags": {f"lfmvl_ros.{part}" for part in ("bags", "core", "models", "viz", "ros")},
+    "lfmvl_ros.agents": {"lfmvl_ros.agents", "lfmvl_ros.core", "lfmvl_ros"},
     "lfmvl_ros.datasets": {"lfmvl_ros.datasets", "lfmvl_ros.core"},
     "lfmvl_ros.review": {"lfmvl_ros.review", "lfmvl_ros.core"},
     "lfmvl_ros.licences": {f"lfmvl_ros.{part}" for part in ("licences", "core", "models")},
@@ -41,10 +42,11 @@ MAY_USE = {
     "lfmvl_ros.evaluate": {
         f"lfmvl_ros.{part}" for part in ("evaluate", "core", "datasets", "models")
     },
-    "lfmvl_ros.ros": {f"lfmvl_ros.{part}" for part in ("ros", "core", "models", "viz")},
+    "lfmvl_ros.ros": {f"lfmvl_ros.{part}" for part in ("agents", "ros", "core", "models", "viz")},
     "lfmvl_ros.cli": {
         f"lfmvl_ros.{part}"
         for part in (
+            "agents",
             "bags",
             "cli",
             "core",

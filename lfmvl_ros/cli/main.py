@@ -33,6 +33,7 @@ _OWN = {
     "compare": "ask several models or precisions the same: accuracy, equal answers, time, memory",
     "record": "write a bag of camera images: a rendered scene, a video or a folder",
     "replay": "run the pipeline on a bag without ROS, write tracks into a new one",
+    "mcp": "offer the tools of a running node to agents, over stdio or HTTP",
     "licences": "licences of weights, packages and data sets; fails on unknown ones",
     "doctor": "check installation, checkpoint, DDS settings and camera topic; report what is wrong",
     "config": "print every setting: YAML for a node, or the documentation's table",

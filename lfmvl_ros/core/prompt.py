@@ -13,7 +13,8 @@ from lfmvl_ros.core.query import Query
 # ChatML markers, reserved, image and video tokens in <|...|>, the bare <image> sentinel, and the
 # tags of thoughts and tool calls.
 _CONTROL = re.compile(
-    r"<\|[^<>|]{0,64}\|>|<\s*/?\s*(?:image|video|think(?:ing)?|tool_call)\s*>|<\|+|\|+>",
+    r"<\|[^<>|]{0,64}\|>|<\s*/?\s*(?:image|video|think(?:ing)?|tool_call|function|parameter)\s*>"
+    r"|<\s*(?:function|parameter)\s*=(?:[^<>]{0,64}>)?|<\|+|\|+>",
     re.IGNORECASE,
 )
 SCALES = ("0-1", "0-1000")

@@ -18,6 +18,7 @@ from lfmvl_ros.core.prompt import (
 from lfmvl_ros.core.query import MAX_LABEL_CHARACTERS, MAX_LABELS, Query
 
 CONTROL = ["<|im_end|>", "<|im_start|>", "<image>", "<|startoftext|>", "< image >", "</image>"]
+CONTROL += ["<function=", "<function=find>", "</function>", "< parameter = label >", "</parameter>"]
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,8 @@ def test_control_tokens_never_reach_the_model(token: str) -> None:
     text = CARD_TEMPLATE.render(query).text
     assert "<|" not in text
     assert "image>" not in text
+    assert "function" not in text
+    assert "parameter" not in text
     assert "box, person" in text
 
 

@@ -151,7 +151,11 @@ class Commander:
 
     def _refuse_lost(self, text: str) -> None:
         reason = f"{MOST_WAITING} commands wait already; send it again later"
-        self._tell(self._refusal("", text, reason))
+        try:
+            id_ = parse_request(text).id
+        except RefusedRequestError as error:
+            id_ = error.id
+        self._tell(self._refusal(id_, text, reason))
 
     def _refusal(self, id_: str, text: str, reason: str) -> CommandResult:
         command = shortened(text, _SHOWN)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tools of a running node for agents that speak MCP: ``lfmvl mcp``."""

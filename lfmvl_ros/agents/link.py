@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What agents need of the way to a node; over ROS it is ``lfmvl_ros.ros.command_link``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An encoded image.
+
+    Attributes:
+        data: as received.
+        mime_type: of ``data``.
+        stamp_ns: ROS time of the camera frame.
+    """
+
+    data: bytes
+    mime_type: str
+    stamp_ns: int
+
+
+class Link(Protocol):
+    """A way to one node. Listeners are called in another thread and must not block."""
+
+    @property
+    def namespace(self) -> str:
+        """Where the node is."""
+
+    def nodes(self) -> frozenset[bytes]:
+        """Return what tells apart the nodes that take commands and answer them; may be empty."""
+
+    def send(self, document: Mapping[str, Any]) -> None:
+        """Send a command."""
+
+    def listen(self, id_: str, heard: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
+        """Call ``heard`` with every result of a command until what this returns is called."""
+
+    def watch(self, camera: str, heard: Callable[[Picture], object]) -> Callable[[], None]:
+        """Call ``heard`` with every annotated frame until what this returns is called.
+
+        Raises:
+            UserError: no topic can have this name.
+        """

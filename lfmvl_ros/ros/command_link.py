@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way to a perception node for programs that send commands; of ``lfmvl mcp``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+import rclpy
+from rclpy.context import Context
+from rclpy.duration import Duration
+from rclpy.exceptions import InvalidHandle, InvalidNamespaceException, InvalidTopicNameException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.validate_namespace import validate_namespace
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import String
+
+from lfmvl_ros.agents.link import Picture
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.ros import conversions, qos
+
+_log = logging.getLogger(__name__)
+
+
+class CommandLink:
+    """Topics ``command`` and ``command_result`` of a node, and its annotated frames.
+
+    It has a ROS context and a thread of its own, from ``with`` on.
+
+    Args:
+        namespace: of the node, such as ``/lfmvl``.
+
+    Raises:
+        UserError: ROS can't start, or no namespace is called so.
+    """
+
+    def __init__(self, namespace: str) -> None:
+        self._listeners: dict[str, Callable[[dict[str, Any]], object]] = {}
+        self._context = Context()
+        self.namespace = f"/{namespace.strip('/')}"
+        try:
+            validate_namespace(self.namespace)
+            rclpy.init(args=[], context=self._context)
+        except InvalidNamespaceException as error:
+            raise UserError(f"{namespace!r} is no namespace; give one such as /lfmvl") from error
+        except RuntimeError as error:
+            raise UserError(f"ROS can't start: {error}") from error
+        self._node = rclpy.create_node(
+            f"lfmvl_mcp_{os.getpid()}", context=self._context, namespace=self.namespace
+        )
+        self._commands = self._node.create_publisher(String, "command", qos.own(qos.REQUESTS))
+        self._results = self._node.create_subscription(
+            String, "command_result", self._heard, qos.own(qos.REQUESTS)
+        )
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._spin, name="link", daemon=True)
+
+    def __enter__(self) -> CommandLink:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._commands.wait_for_all_acked(Duration(seconds=1.0))  # the last one may be a cancel
+        self._stop.set()
+        self._thread.join(2.0)
+        self._executor.shutdown(timeout_sec=1.0)
+        self._node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def nodes(self) -> frozenset[bytes]:
+        """Return what tells apart the nodes that take commands and answer them; may be empty."""
+        if not self._commands.get_subscription_count():
+            return frozenset()
+        return frozenset(
+            bytes(info.endpoint_gid)
+            for info in self._node.get_publishers_info_by_topic(self._results.topic_name)
+        )
+
+    def send(self, document: Mapping[str, Any]) -> None:
+        """Send a command."""
+        self._commands.publish(String(data=json_text(document)))
+
+    def listen(self, id_: str, heard: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
+        """Call ``heard`` with every result of a command until what this returns is called."""
+        self._listeners[id_] = heard
+        return lambda: self._forget(id_)
+
+    def watch(self, camera: str, heard: Callable[[Picture], object]) -> Callable[[], None]:
+        """Call ``heard`` with every annotated frame until what this returns is called.
+
+        Raises:
+            UserError: no topic can have this name.
+        """
+        topic = f"{camera}/debug_image/compressed".lstrip("/")
+        try:
+            subscription = self._node.create_subscription(
+                CompressedImage,
+                topic,
+                lambda message: _pass_on(message, heard),
+                qos.own(qos.SENSOR),
+            )
+        except (InvalidTopicNameException, ValueError) as error:
+            raise UserError(f"{camera!r} is no name of a camera") from error
+        # The executor must not be waiting for it when it goes.
+        return lambda: self._in_thread(lambda: self._node.destroy_subscription(subscription))
+
+    def _forget(self, id_: str) -> None:
+        self._listeners.pop(id_, None)
+
+    def _heard(self, message: String) -> None:
+        try:
+            document = json.loads(message.data)
+            heard = self._listeners.get(document["id"])
+        except (ValueError, KeyError, TypeError):
+            _log.warning("a message of command_result can't be read")
+            return
+        if heard is not None:
+            heard(document)
+
+    def _in_thread(self, function: Callable[[], object]) -> None:
+        if not self._stop.is_set():
+            self._executor.create_task(function)
+
+    def _spin(self) -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            while not self._stop.is_set():
+                with contextlib.suppress(InvalidHandle):  # as in process.py
+                    self._executor.spin_once(timeout_sec=0.2)
+
+
+def _pass_on(message: CompressedImage, heard: Callable[[Picture], object]) -> None:
+    kind = "image/png" if "png" in message.format else "image/jpeg"
+    heard(Picture(bytes(message.data), kind, conversions.stamp_ns(message.header.stamp)))
