@@ -4,13 +4,14 @@
 python examples/print_tracks.py --ros-args -r __ns:=/lfmvl
 """
 
-import contextlib
 import json
 import signal
+import threading
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
@@ -55,7 +56,10 @@ class PrintTracks(Node):
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C: rclpy ends the context, and so the spin
-    rclpy.init()
-    with contextlib.suppress(ExternalShutdownException):
-        rclpy.spin(PrintTracks())
+    ended = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: ended.set())  # no exception in the middle of a callback
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    executor = SingleThreadedExecutor()
+    executor.add_node(PrintTracks())
+    while not ended.is_set():
+        executor.spin_once(timeout_sec=0.5)

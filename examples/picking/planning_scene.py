@@ -8,14 +8,15 @@ a message; a box that no message has named for expiry_s is removed, and so are a
 ends. Add what the arm has grasped to touch links or take it out of the scene yourself.
 """
 
-import contextlib
 import re
 import signal
 import sys
+import threading
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from vision_msgs.msg import Detection3DArray
 
@@ -84,7 +85,13 @@ class MirrorPlanningScene(Node):
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C: rclpy ends the context, and so the spin
-    rclpy.init()
-    with contextlib.suppress(ExternalShutdownException):
-        rclpy.spin(MirrorPlanningScene())
+    ended = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: ended.set())  # no exception in the middle of a callback
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node := MirrorPlanningScene())
+    while not ended.is_set():
+        executor.spin_once(timeout_sec=0.5)
+    node.expiry_s = float("-inf")
+    node.expire()
+    node.scene.wait_for_all_acked()

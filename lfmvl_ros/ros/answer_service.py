@@ -34,7 +34,7 @@ from lfmvl_ros.ros.model_manager import ModelManager
 from lfmvl_ros.ros.outputs import PlaceDocuments
 
 MOST_WAITING = 1000
-_BURST, _PAUSE_S = 5, 0.05  # responses without a pause, and the pause after each further one
+_BURST, _PAUSE_S = 5, 0.1  # responses without a pause, and the pause after each further one
 
 
 class AnswerService:

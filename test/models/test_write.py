@@ -72,7 +72,7 @@ def test_markers_around_calls_stay_in_the_text(backend, monkeypatch):
     """They are control tokens in published tokenizers, and images' answers leave those out."""
     tokenizer = backend._processor.tokenizer
     (control,) = tokenizer.encode("<|im_start|>", add_special_tokens=False)
-    end = backend._usual_end_id
+    end = next(iter(backend._end_ids))
     ids = iter((control, end))
 
     def write(*_arguments):
