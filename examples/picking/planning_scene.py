@@ -14,6 +14,7 @@ import sys
 import threading
 
 import rclpy
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -94,4 +95,4 @@ if __name__ == "__main__":
         executor.spin_once(timeout_sec=0.5)
     node.expiry_s = float("-inf")
     node.expire()
-    node.scene.wait_for_all_acked()
+    node.scene.wait_for_all_acked(Duration(seconds=2))
