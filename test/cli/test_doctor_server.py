@@ -10,7 +10,7 @@ from ..models.server.scripted import Scripted, events, serving
 
 
 def findings(model):
-    args = argparse.Namespace(model=model, device="auto", dtype="auto")
+    args = argparse.Namespace(model=model, device="auto", dtype="auto", revision="")
     return {finding.name: finding for finding in doctor._model(args)}
 
 

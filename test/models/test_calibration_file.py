@@ -187,9 +187,11 @@ def test_the_command_measures_the_bundled_checkpoint(tmp_path, capsys):
     assert BUNDLED_FILE.read_bytes() == before
 
 
-def test_the_command_refuses_what_it_cannot_use(capsys):
+def test_the_command_refuses_what_it_cannot_use(capsys, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert main(["calibrate", "--scenes", "3"]) == 2
     assert main(["calibrate", "--model", "LiquidAI/LFM2.5-VL-450M", "--scenes", "20"]) == 2
-    assert "is no directory" in capsys.readouterr().err
+    assert "LiquidAI/LFM2.5-VL-450M is not on this machine" in capsys.readouterr().err
     assert main(["calibrate", "--model", "somewhere/text.gguf", "--scenes", "20"]) == 2
     assert "`lfmvl export` writes it" in capsys.readouterr().err

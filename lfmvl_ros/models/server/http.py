@@ -170,7 +170,8 @@ class Call:
         if response.status != 200 or kind != "text/event-stream":
             self._put(Body(response.read(_LONGEST_BODY)))
             return
-        while line := response.readline(_LONGEST_LINE):
+        # Also after shutdown() there are lines for as long as the server is quicker than this loop.
+        while not self._closed and (line := response.readline(_LONGEST_LINE)):
             self._put(Line(line))
 
 
