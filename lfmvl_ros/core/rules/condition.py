@@ -108,6 +108,8 @@ def _parsed(text: str) -> Any:
         raise UserError(f"can't be read ({error.message}): {text!r}") from error
     except RecursionError as error:
         raise UserError("is nested too deeply") from error
+    except OverflowError as error:  # of a regular expression: "a{99999999999}"
+        raise UserError(f"can't be read ({error}): {text!r}") from error
 
 
 def _kind(node: Any) -> str:

@@ -130,6 +130,7 @@ def test_labels_are_the_same_as_everywhere() -> None:
         ("label.length > 3", "not understood here"),
         ("x * y > 1", "not understood here"),
         ('label =~ "("', "invalid regular expression"),
+        ('label =~ "a{99999999999}"', "the repetition number is too large"),
         ("x > nan", "has the number nan; a limit has to be finite"),
         ("x > 1e400", "has the number inf; a limit has to be finite"),
         ("x / -inf > 1", "has the number -inf; a limit has to be finite"),
