@@ -119,6 +119,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; the recorder's exit code, or 1 when a node ended before its time."""
     if args.duration is not None and not 1 <= args.duration <= 3600:
         raise UserError(f"--duration must be between 1 and 3600 s, got {args.duration}")
+    if not 0 <= args.seed < 2**31:
+        raise UserError(f"--seed must be between 0 and {2**31 - 1}, got {args.seed}")
     if args.scene:
         check_scene(args)
         return run_scene(args)

@@ -249,7 +249,12 @@ def _image() -> Frame:
 def _topic(args: argparse.Namespace, wire: Wire) -> Iterator[Finding]:
     from lfmvl_ros.ros.diagnostics.topic_probe import probe
 
-    yield from topic_findings(probe(args.topic, args.seconds), args.seconds, wire)
+    try:
+        report = probe(args.topic, args.seconds)
+    except UserError as error:
+        yield checkup.failure("topic", error)
+        return
+    yield from topic_findings(report, args.seconds, wire)
 
 
 def topic_findings(report: TopicReport, seconds: float, wire: Wire) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from lfmvl_ros.bags.names import is_full_name
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
@@ -34,10 +35,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Record; exit code 0."""
-    frames = round(args.seconds * args.fps) if args.seconds > 0 and args.fps > 0 else 0
-    if not 1 <= frames <= _MOST:
-        raise UserError(f"--seconds times --fps must give 1 to {_MOST} images, got {frames}")
-    if not args.topic.startswith("/") or args.topic.count("/") < 2:
+    length = args.seconds * args.fps if args.seconds > 0 and args.fps > 0 else 0.0
+    if not 0.5 < length <= _MOST:  # infinity can't be rounded
+        raise UserError(f"--seconds times --fps must give 1 to {_MOST} images, got {length:g}")
+    frames = round(length)
+    if args.topic.count("/") < 2 or not is_full_name(args.topic):
         raise UserError(f"--topic is like /camera/image_raw, got {args.topic!r}")
     from lfmvl_ros.bags.messages import CAMERA_INFO, Messages
     from lfmvl_ros.bags.reading import COMPRESSED, RAW

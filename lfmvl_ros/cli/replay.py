@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from lfmvl_ros.bags.names import is_full_name
 from lfmvl_ros.cli.flags import add_setting_flags, pipeline_settings, settings_from
 from lfmvl_ros.cli.label_warnings import warn_of_labels
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
-from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.safe_text import json_text, shortened
 
 if TYPE_CHECKING:
     from lfmvl_ros.core.model import VisionLanguageModel
@@ -54,6 +55,10 @@ def run(args: argparse.Namespace) -> int:
     latency = _latency(args.latency, settings)
     if not args.namespace.startswith("/"):
         raise UserError(f"--namespace begins with /, got {args.namespace!r}")
+    if args.namespace.strip("/") and not is_full_name(args.namespace.rstrip("/")):
+        raise UserError(
+            f"ROS takes no --namespace {shortened(args.namespace, 80)!r}; give one such as /lfmvl"
+        )
     warn_of_labels(settings.model, Query.parse(settings.query))
     from lfmvl_ros.bags.reading import image_topics, open_bag
     from lfmvl_ros.bags.replay import BagReplay

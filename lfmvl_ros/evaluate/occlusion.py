@@ -68,8 +68,13 @@ def hidden_share(annotation: Mapping[str, Any]) -> float:
 
 
 def _number(value: object) -> float | None:
-    known = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if known and math.isfinite(value) else None  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of several hundred digits
+        return None
+    return number if math.isfinite(number) else None
 
 
 def occlusions(directory: Path) -> dict[str, Hidden]:
@@ -97,7 +102,7 @@ def occlusions(directory: Path) -> dict[str, Hidden]:
             try:
                 wh = int(image["width"]), int(image["height"])
                 xywh = [float(value) for value in box["bbox"]]
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, OverflowError):
                 continue  # such a box is left out of the folder, too, and counted there
             if isinstance(path, str) or len(xywh) != 4 or min(wh) < 1:
                 continue

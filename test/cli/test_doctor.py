@@ -296,6 +296,14 @@ def test_json_of_a_machine_whose_model_answers_and_whose_camera_is_missing(
     )
 
 
+def test_a_topic_that_can_not_be_one_is_a_finding(capsys: pytest.CaptureFixture[str]) -> None:
+    code, document = doctor(capsys, "--no-model", "--topic", "no topic")
+    assert code == 1
+    assert document["findings"][-1]["said"] == (
+        "'no topic' is no topic name give one such as /camera/image_raw"
+    )
+
+
 def test_without_a_model_asked_for_nothing_is_fetched(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

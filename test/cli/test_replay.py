@@ -52,6 +52,11 @@ def test_record_then_replay(
         (["nowhere", "--latency", "-1"], "--latency must be"),
         (["nowhere", "--latency", "nan"], "--latency must be"),
         (["nowhere", "--namespace", "x"], "--namespace begins with /"),
+        (["nowhere", "--namespace", "/a b"], "ROS takes no --namespace '/a b'"),
+        (["nowhere", "--namespace", "/a//b"], "ROS takes no --namespace '/a//b'"),
+        (["nowhere", "--namespace", "/" + "x" * 5000], "ROS takes no --namespace '/xxx"),
+        (["nowhere", "--namespace", "/"], "there is no bag nowhere"),
+        (["nowhere", "--namespace", "/robot/lfmvl/"], "there is no bag nowhere"),
     ],
 )
 def test_wrong_words_are_one_line(
@@ -69,7 +74,10 @@ def test_wrong_words_are_one_line(
     ("words", "says"),
     [
         (["--seconds", "0"], "must give 1 to 100000 images"),
+        (["--seconds", "inf"], "must give 1 to 100000 images, got inf"),
+        (["--fps", "nan"], "must give 1 to 100000 images"),
         (["--topic", "image_raw"], "--topic is like"),
+        (["--topic", "/front/image raw"], "--topic is like"),
         (["--camera", "missing.mp4"], "missing.mp4"),
     ],
 )

@@ -75,6 +75,8 @@ def test_occlusion_goes_with_its_box(tmp_path: Path) -> None:
     content["annotations"][1]["visibility"] = 0.4
     add_box(content, 1, 3, [0, 0, 8, 8])
     add_box(content, 2, 3, [0, 0, "?", 8], visibility=0.1)  # left out of the folder, and here
+    add_box(content, 2, 3, [0, 0, 10**400, 8], visibility=0.1)  # the same; no float
+    add_box(content, 2, 3, [0, 0, "?", 8], visibility=10**400)
     save(tmp_path / "annotations.json", content)
     hidden = evaluation_set(tmp_path).hidden
     np.testing.assert_allclose(hidden[0], [np.nan])

@@ -11,6 +11,7 @@ condition unknown, which counts as not true.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -107,6 +108,8 @@ def _parsed(text: str) -> Any:
         raise UserError(f"can't be read ({error.message}): {text!r}") from error
     except RecursionError as error:
         raise UserError("is nested too deeply") from error
+    except OverflowError as error:  # of a regular expression: "a{99999999999}"
+        raise UserError(f"can't be read ({error}): {text!r}") from error
 
 
 def _kind(node: Any) -> str:
@@ -258,7 +261,7 @@ def _number(node: Any, fields: set[str]) -> Callable[[Columns], Column]:
     """Return what gives a number of each track."""
     kind, word = _kind(node), getattr(node, "type", "")
     if kind == "FloatExpression":
-        value = Column(np.float64(node.value), np.float64(0.0))  # type: ignore[arg-type]
+        value = Column(np.float64(_finite(node)), np.float64(0.0))  # type: ignore[arg-type]
         return lambda _columns: value
     if kind == "SymbolExpression" and node.name in NUMBERS:
         name = node.name
@@ -274,14 +277,22 @@ def _number(node: Any, fields: set[str]) -> Callable[[Columns], Column]:
     factors = getattr(node, "left", None), getattr(node, "right", None)
     if word == "mul" and "FloatExpression" in map(_kind, factors):
         number, other = sorted(factors, key=lambda item: _kind(item) != "FloatExpression")
-        scale, inner = float(number.value), _number(other, fields)  # type: ignore[union-attr]
+        scale, inner = _finite(number), _number(other, fields)
         return lambda columns: _scaled(inner(columns), scale)
     if word in ("tdiv", "div") and _kind(factors[1]) == "FloatExpression":
-        divisor, inner = float(node.right.value), _number(node.left, fields)
+        divisor, inner = _finite(node.right), _number(node.left, fields)
         if divisor == 0:
             raise UserError("divides by zero")
         return lambda columns: _scaled(inner(columns), 1 / divisor)
     raise _refused(node)
+
+
+def _finite(node: Any) -> float:
+    """Return a number of the text; one without a value would make a condition that never holds."""
+    value = float(node.value)
+    if not math.isfinite(value):
+        raise UserError(f"has the number {value:g}; a limit has to be finite")
+    return value
 
 
 def _scaled(column: Column, factor: float) -> Column:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -121,8 +122,10 @@ class Located:
         """Return a number within limits; notes a problem and returns None for other things."""
         node, value = self._node, math.nan
         if isinstance(node, yaml.ScalarNode) and node.tag in (f"{_TAG}int", f"{_TAG}float"):
-            loaded = yaml.safe_load(node.value)
-            value = float(loaded) if isinstance(loaded, (int, float)) else math.nan
+            # What looks like a number may be none (`0x_`, `._`), or be too long for a float.
+            with contextlib.suppress(ValueError, OverflowError, yaml.YAMLError):
+                loaded = yaml.safe_load(node.value)
+                value = float(loaded) if isinstance(loaded, (int, float)) else math.nan
         if not low <= value <= high:
             word = f" {unit}" if unit else ""
             self.problem(f"expected a number from {low:g} to {high:g}{word}, got {self.shown}")
@@ -133,7 +136,8 @@ class Located:
         """Return true or false; notes a problem and returns False for other things."""
         node = self._node
         if isinstance(node, yaml.ScalarNode) and node.tag == f"{_TAG}bool":
-            return bool(yaml.safe_load(node.value))
+            with contextlib.suppress(ValueError, yaml.YAMLError):  # `!!bool "["`
+                return bool(yaml.safe_load(node.value))
         self.problem(f"expected true or false, got {self.shown}")
         return False
 

@@ -104,13 +104,12 @@ def _rule_set(document: Located, problems: Problems) -> RuleSet:
         document.problem("is empty; a rules file has the keys zones and rules (docs/rules.md)")
     document.refuse_unknown(parts, ("zones", "rules"))
     zones: dict[str, Zone] = {}
-    if "zones" in parts:
-        for name, value in parts["zones"].mapping("zones by name").items():
-            _check_name(name, value)
-            zone = _zone(name, value)
-            if zone is not None:
-                zones[name] = zone
-    named = set(zones) | (set(parts["zones"].mapping("")) if "zones" in parts else set())
+    outlines = parts["zones"].mapping("zones by name") if "zones" in parts else {}
+    for name, value in outlines.items():
+        _check_name(name, value)
+        zone = _zone(name, value)
+        if zone is not None:
+            zones[name] = zone
     rules: list[Rule] = []
     bodies = parts["rules"].mapping("rules by name") if "rules" in parts else {}
     if parts and not bodies and not problems:
@@ -119,7 +118,7 @@ def _rule_set(document: Located, problems: Problems) -> RuleSet:
         parts["rules"].problem(f"has {len(bodies)} rules; at most {MAX_RULES} are taken")
     for name, value in list(bodies.items())[:MAX_RULES]:
         _check_name(name, value)
-        rule = _RuleReader(name, value, zones, sorted(named)).read()
+        rule = _RuleReader(name, value, zones, sorted(outlines)).read()
         if rule is not None:
             rules.append(rule)
     return RuleSet(zones, tuple(rules))

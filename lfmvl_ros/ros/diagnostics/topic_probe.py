@@ -9,12 +9,16 @@ from typing import Any
 
 import rclpy
 from rclpy.context import Context
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.utilities import get_rmw_implementation_identifier
+from rclpy.validate_topic_name import validate_topic_name
 from sensor_msgs.msg import CompressedImage, Image
 
+from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.safe_text import shortened
 from lfmvl_ros.ros import conversions, qos
 from lfmvl_ros.ros.image_subscription import subscribe_to_images
 from lfmvl_ros.ros.sensors.arrivals import NOTHING_YET, ArrivalMonitor, ArrivalStatus
@@ -65,7 +69,17 @@ class TopicReport:
 
 
 def probe(topic: str, seconds: float) -> TopicReport:
-    """Listen to an image topic, raw or compressed, in a context of its own."""
+    """Listen to an image topic, raw or compressed, in a context of its own.
+
+    Raises:
+        UserError: ROS takes no such name.
+    """
+    try:
+        validate_topic_name(topic)
+    except InvalidTopicNameException as error:
+        raise UserError(
+            f"{shortened(topic, 80)!r} is no topic name; give one such as /camera/image_raw"
+        ) from error
     context = Context()
     rclpy.init(args=[], context=context)
     node = rclpy.create_node("lfmvl_doctor", context=context)

@@ -72,6 +72,12 @@ ZONE = "zones: {z: {image: [[0, 0], [1, 0], [1, 1]]}}\n"
         ("rules:\n  a: {when: count, above: 1.5}", 2, "expected a whole number, got 1.5"),
         ("rules:\n  a: {when: speed, above_px_s: fast}", 2, "expected a number from 0 to"),
         ("rules:\n  a: {when: speed, above_px_s: .nan}", 2, "expected a number from 0 to"),
+        (f"rules:\n  a: {{when: appear, for_s: {10**400}}}", 2, "expected a number from 0 to"),
+        (f"rules:\n  a: {{when: appear, for_s: {'1' * 5000}}}", 2, "expected a number from 0 to"),
+        ("rules:\n  a: {when: appear, for_s: 0x_}", 2, "86400 s, got '0x_'"),
+        ("rules:\n  a: {when: appear, for_s: ._}", 2, "86400 s, got '._'"),
+        ('rules:\n  a: {when: appear, for_s: !!int "["}', 2, "expected a number from 0 to 86400 s"),
+        ('rules:\n  a: {when: appear, topic: !!bool "["}', 2, "expected true or false, got '['"),
         ("rules:\n  a: {when: appear, label: 7}", 2, "expected a text, got '7'; put it in quotes"),
         ("rules:\n  a: {when: appear, label: []}", 2, "names no object"),
         ("rules:\n  a: {when: appear, label: [x, X]}", 2, "names the same label twice"),
@@ -110,6 +116,12 @@ def test_every_mistake_is_named_at_once() -> None:
     assert [f"r.yaml:{line}:" in str(caught.value) for line in range(1, 6)] == [
         False, True, False, True, True,
     ]  # fmt: skip
+
+
+def test_zones_that_are_none_are_named_once() -> None:
+    with pytest.raises(UserError) as caught:
+        parse_rules("zones: [1]\nrules:\n  a: {when: appear}\n", "r.yaml")
+    assert str(caught.value) == "r.yaml:1: zones: expected zones by name, got a list"
 
 
 def test_a_zone_with_a_mistake_is_still_known_to_rules() -> None:
