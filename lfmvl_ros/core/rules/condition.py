@@ -34,6 +34,8 @@ NUMBERS = (
 FLAGS = ("at_border",)
 FIELDS = (*TEXTS, *NUMBERS, *FLAGS)
 _METRES = frozenset(("speed_m_s", "distance_m"))
+_QUOTED = re.compile(r'"[^"]*"|\'[^\']*\'')
+_GROWING = re.compile(r"<<|>>|\*\*")
 MAX_CHARACTERS = 1000
 
 
@@ -64,6 +66,9 @@ class Condition:
     def __init__(self, text: str) -> None:
         if len(text) > MAX_CHARACTERS:
             raise UserError(f"has {len(text)} characters; at most {MAX_CHARACTERS} are read")
+        growing = _GROWING.search(_QUOTED.sub("", text))
+        if growing:  # the parser computes constants: 5 << 99999999 takes it all memory
+            raise UserError(f"uses {growing[0]}, which is not understood here: {text!r}")
         self.text = text
         fields: set[str] = set()
         self._evaluate = _boolean(_parsed(text), fields)

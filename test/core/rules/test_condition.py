@@ -157,3 +157,10 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except UserError:
         return
     assert condition.fields <= {*TEXTS, *NUMBERS, *FLAGS}
+
+
+@pytest.mark.parametrize("text", ["confidence > 5 << 99999999", "9 ** 9 ** 9 > age_s", "1>>1 == 0"])
+def test_what_the_parser_would_compute_without_end_is_refused(text):
+    with pytest.raises(UserError, match="is not understood here"):
+        Condition(text)
+    assert Condition('label == "a << b ** c"').fields == {"label"}
