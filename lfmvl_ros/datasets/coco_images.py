@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,33 @@ def turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     return pixels
 
 
+class RecentImages:
+    """Decoded images by the path of their file: the most recently used, as fit into some bytes."""
+
+    def __init__(self, decode: Callable[[CocoPicture], NDArray[Any]], most_bytes: int) -> None:
+        self._decode, self._most = decode, most_bytes
+        self._kept: OrderedDict[str, NDArray[Any]] = OrderedDict()
+        self._bytes = 0
+
+    def pixels(self, picture: CocoPicture) -> NDArray[Any]:
+        """What ``decode`` returns, and may have returned before."""
+        key = str(picture.path)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        pixels = self._decode(picture)
+        self._kept[key] = pixels
+        self._bytes += pixels.nbytes
+        while self._bytes > self._most and len(self._kept) > 1:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        return pixels
+
+
 class PictureStore:
-    """Decoded pictures, the most recently used of them kept; as many as fit into some bytes."""
+    """Pictures no larger than training needs, the most recently used of them kept."""
 
     def __init__(self, most_bytes: int = _CACHE_BYTES) -> None:
-        self._kept: OrderedDict[str, NDArray[Any]] = OrderedDict()
-        self._bytes, self._most = 0, most_bytes
+        self._recent = RecentImages(_decode, most_bytes)
 
     def pixels(self, picture: CocoPicture) -> NDArray[Any]:
         """uint8 (H, W, 3) RGB, the longer side at most 768.
@@ -54,17 +76,7 @@ class PictureStore:
         Raises:
             UserError: the file is no longer what it was when the training began.
         """
-        key = str(picture.path)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        pixels = _decode(picture)
-        self._kept[key] = pixels
-        self._bytes += pixels.nbytes
-        while self._bytes > self._most and len(self._kept) > 1:
-            _, oldest = self._kept.popitem(last=False)
-            self._bytes -= oldest.nbytes
-        return pixels
+        return self._recent.pixels(picture)
 
 
 def _decode(picture: CocoPicture) -> NDArray[Any]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.augment import boxes_in, colour_shift, random_window
 from lfmvl_ros.datasets.coco import CocoFolder, CocoPicture
-from lfmvl_ros.datasets.coco_images import CocoImages, turned
+from lfmvl_ros.datasets.coco_images import CocoImages, RecentImages, turned
 from lfmvl_ros.datasets.questions import LabelledImage
 
 WHOLE_SHARE = 0.5
@@ -32,8 +31,7 @@ class TrainingImages(CocoImages):
 
     def __init__(self, folder: CocoFolder) -> None:
         super().__init__(folder)
-        self._kept: OrderedDict[str, NDArray[Any]] = OrderedDict()
-        self._bytes = 0
+        self._recent = RecentImages(_decode, _CACHE_BYTES)
 
     def pixels(self, image: CocoPicture) -> NDArray[Any]:
         """uint8 (H, W, 3) RGB of a whole image, at its own size.
@@ -41,16 +39,7 @@ class TrainingImages(CocoImages):
         Raises:
             UserError: the file is no longer what it was when the run began.
         """
-        key = str(image.path)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        pixels = _decode(image)
-        self._kept[key] = pixels
-        self._bytes += pixels.nbytes
-        while self._bytes > _CACHE_BYTES and len(self._kept) > 1:
-            self._bytes -= self._kept.popitem(last=False)[1].nbytes
-        return pixels
+        return self._recent.pixels(image)
 
     def whole(self, image: CocoPicture) -> LabelledImage:
         """An image as it is, with all of its boxes."""
