@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from lfmvl_ros.core.commands.checking import understand_all
 from lfmvl_ros.core.commands.offering import SYNTAXES, offer
-from lfmvl_ros.core.commands.performing import Controls, Performer, Progress, wait_for
+from lfmvl_ros.core.commands.performing import Controls, Performer, wait_for
 from lfmvl_ros.core.commands.reading import read_calls
 from lfmvl_ros.core.commands.request import (
     EXAMPLE,
@@ -24,7 +24,7 @@ from lfmvl_ros.core.commands.request import (
     RefusedRequestError,
     parse_request,
 )
-from lfmvl_ros.core.commands.result import CommandResult, Done, Status
+from lfmvl_ros.core.commands.result import CommandResult, Done, Progress, Status
 from lfmvl_ros.core.commands.tools import Tool
 from lfmvl_ros.core.errors import UserError, describe
 from lfmvl_ros.core.pipeline.errands import Ask

@@ -14,8 +14,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lfmvl_ros.core.commands.result import Done, Status
+from lfmvl_ros.core.commands.result import Done, Progress, Status
 from lfmvl_ros.core.commands.scene import Scene, View, certain, spelt
+from lfmvl_ros.core.commands.search import Search
 from lfmvl_ros.core.commands.tools import (
     Count,
     Describe,
@@ -34,20 +35,11 @@ from lfmvl_ros.core.pipeline.errands import Ask
 from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
-from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import quoted, shortened
 
 NOT_RUNNING = "the model is not running; activate the node first"
 _CAPTION = "Describe this image in one short sentence."
 _LONGEST_CAPTION = 1000  # characters
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a tool is: a sentence, and facts."""
-
-    text: str
-    data: Mapping[str, Any]
 
 
 Steps = Generator[Progress | None, None, Done]
@@ -181,7 +173,7 @@ class Performer:
             where = f" from camera {view.camera}" if view.camera else ""
             if not view.fresh:
                 raise UserError(f"no image comes{where}; check the image topic")
-            if not _knows(view, tool.label):
+            if not view.was_asked_for(tool.label):
                 why = "" if pipeline.enabled else "; looking is stopped, send look_for"
                 raise UserError(f"there is no usable answer about {label!r} yet{where}{why}")
         objects = [item for view in views for item in view.objects(label)]
@@ -201,7 +193,7 @@ class Performer:
         self._controls.running()
         began_s, stops = time.monotonic(), self._stops
         label, lent = self._lend(tool.label)
-        search = _Search(self._controls, tool.camera)
+        search = Search(self._controls.scene, tool.camera)
         found: list[dict[str, Any]] = []
         try:
             while not found:
@@ -290,76 +282,6 @@ def wait_for(future: Future[Reply], controls: Controls) -> Generator[None, None,
         future.cancel()
 
 
-class _Search:
-    """Answers that ``find`` asks for, and what they brought."""
-
-    def __init__(self, controls: Controls, camera: str) -> None:
-        self._scene, self._camera = controls.scene, camera
-        self._requests: dict[str, Future[Answer]] = {}
-        self._usable = self._answers = 0
-        self._problem = ""
-
-    def ask(self, pipeline: Pipeline) -> None:
-        """Ask about the newest frames, whatever the trigger says; count what has come."""
-        for view in self._scene.views(self._camera):
-            name = view.camera
-            request = self._requests.get(name)
-            if request is not None and not request.done():
-                continue
-            if request is not None:
-                self._count(request)
-            try:
-                self._requests[name] = pipeline.request_answer(name)
-            except UserError as error:  # no frame yet: it may still come
-                self._problem = str(error)
-                self._requests.pop(name, None)
-
-    def _count(self, request: Future[Answer]) -> None:
-        if request.cancelled() or request.exception() is not None:
-            return
-        self._answers += 1
-        grounding = request.result().grounding
-        if grounding.outcome.is_evidence:
-            self._usable += 1
-        else:
-            self._problem = grounding.reply.error or f"answers are {grounding.outcome.value}"
-
-    def objects(self, label: str, wanted: str) -> list[dict[str, Any]]:
-        """Return the objects of a label where an answer has been asked for it."""
-        views = [view for view in self._scene.views(self._camera) if _knows(view, wanted)]
-        return [item for view in views if view.fresh for item in view.objects(label)]
-
-    def progress(self, label: str, elapsed_s: float, timeout_s: float) -> Progress:
-        """Return how far the search is."""
-        facts = {
-            "label": label,
-            "elapsed_s": round(elapsed_s, 2),
-            "timeout_s": timeout_s,
-            "answer_count": self._answers,
-        }
-        return Progress(f"looking for {label}: {self._answers} answers", facts)
-
-    def nothing(self, label: str, elapsed_s: float) -> Done:
-        """Return the end of a search that found nothing; one that saw nothing is a failure."""
-        facts = {
-            "found": False,
-            "label": label,
-            "elapsed_s": round(elapsed_s, 3),
-            "answer_count": self._answers,
-            "objects": [],
-        }
-        if not self._usable:
-            why = self._problem or "no answer came in time"
-            return Done(Status.FAILED, f"nothing is known of {label}: {why}", facts)
-        text = f"no {label} was confirmed within {elapsed_s:.1f} s, in {self._usable} answers"
-        return Done(Status.DONE, text, facts)
-
-    def close(self) -> None:
-        """Don't wait for answers any more."""
-        for request in self._requests.values():
-            request.cancel()
-
-
 def _caption_of(frame: Frame, query: Query) -> Ask:
     def ask(model: Any, settings: Any, cancelled: Callable[[], bool]) -> Reply:
         generation = replace(settings.generation, grammar="none", draft="none")
@@ -374,11 +296,6 @@ def _caption_of(frame: Frame, query: Query) -> Ask:
         return reply
 
     return ask
-
-
-def _knows(view: View, label: str) -> bool:
-    """Say whether the newest usable answer of a camera was asked about a label."""
-    return view.answer is not None and spelt(label, view.answer.query) is not None
 
 
 def _answer_of(view: View) -> dict[str, Any]:

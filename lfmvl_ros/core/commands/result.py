@@ -35,6 +35,14 @@ class Status(str, Enum):
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far a tool is: a sentence, and facts."""
+
+    text: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Done:
     """What came of one call: its status, a sentence, and facts for programs."""
 

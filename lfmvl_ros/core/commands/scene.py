@@ -64,6 +64,10 @@ class View:
             if tracks.labels[i] == label
         ]
 
+    def was_asked_for(self, label: str) -> bool:
+        """Say whether the newest usable answer was asked about a label."""
+        return self.answer is not None and spelt(label, self.answer.query) is not None
+
     def ids(self) -> list[int]:
         """Return the ids of all tracks that were confirmed, of any label."""
         tracks = self.tracks if self.fresh else None
