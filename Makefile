@@ -18,11 +18,12 @@ QUERY    ?=
 # Tests run file by file in so many processes, twice as many as cores as they mostly wait; 0: all in one.
 WORKERS  ?= $(shell n=$$(( 2 * $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) )); test $$n -lt 4 && echo $$n || echo 4)
 PYTEST   := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+OLDEST_NUMPY := $(VENV)/oldest-numpy
 # A job in a planned scene instead: shelf or assist.
 SCENE    ?=
 OUT      ?= out/$(if $(SCENE),$(SCENE),demo)
 
-.PHONY: help setup bench-setup demo evaluate test test-fast test-deep lint types pytest format clean
+.PHONY: help setup bench-setup demo evaluate test test-fast test-deep lint types types-oldest pytest format clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -79,6 +80,11 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+
+types-oldest: setup  ## mypy again, with the stubs of Python 3.10's numpy: they find what newer ones let pass
+	@test -d $(OLDEST_NUMPY) || $(PIP) --no-deps --target $(OLDEST_NUMPY) --python-version 3.10 --only-binary :all: \
+	  "$$(grep -o '^numpy==[0-9.]*' requirements-lock.txt | head -1)"
+	MYPYPATH=$(OLDEST_NUMPY) $(BIN)/mypy --cache-dir .mypy_cache/oldest-numpy
 
 pytest: setup
 	$(PYTEST)

@@ -83,7 +83,7 @@ RULES = (
     Rule(r"^llama-server ", "needs llama.cpp, built for the machine"),
     Rule(r"^lfmvl doctor --model http", "needs a model server that runs"),
     Rule(r"^python benchmarks/gguf_converter\.py DIR", "needs the sources of llama.cpp"),
-    Rule(r"^make (setup|bench-setup)\b", INSTALLS),
+    Rule(r"^make (setup|bench-setup|types-oldest)\b", INSTALLS),
     Rule(r"^make (test|test-fast|test-deep|pytest)\b", "runs these tests themselves"),
     Rule(r"^DISTRO=kilted ", "installs ROS 2 a second time"),
     Rule(r"^lfmvl \w+ --(data|topic|drift-profile)$", "names an option, without a value"),

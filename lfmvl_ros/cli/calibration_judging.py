@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lfmvl_ros.core.ask import Request
@@ -27,8 +29,8 @@ class Judged:
     """Boxes that a model found: evidence, ``(N,)`` bool whether right, ``(N,)`` scene number."""
 
     evidence: Evidence
-    right: np.ndarray
-    scenes: np.ndarray
+    right: NDArray[Any]
+    scenes: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.right)
@@ -94,7 +96,7 @@ def judge(grounding: Grounding, item: Asked) -> Sequence[tuple[int, bool]]:
     """Return row and truth of each box that counts; one object makes one box right."""
     found, expected = grounding.detections, item.question.found
     boxes = normalise(found.xyxy_px, grounding.wh)
-    overlaps = np.zeros((len(found), len(expected)))
+    overlaps: NDArray[Any] = np.zeros((len(found), len(expected)))
     if len(found) and len(expected):
         overlaps = iou_matrix(boxes, np.stack([target.xyxy for target in expected]))
         same = [[label == target.label for target in expected] for label in found.labels]

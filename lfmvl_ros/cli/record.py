@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
                 pixels = source.read()
                 if pixels is None:
                     break
-                stamp_ns, wh = _BEGIN_NS + round(index * 1e9 / args.fps), pixels.shape[1::-1]
+                stamp_ns = _BEGIN_NS + round(index * 1e9 / args.fps)
+                wh = (pixels.shape[1], pixels.shape[0])
                 lens = made.camera_info(stamp_ns, "camera", wh, source.intrinsics(wh))
                 bag.write(info, CAMERA_INFO, lens, stamp_ns)
                 if args.compressed:

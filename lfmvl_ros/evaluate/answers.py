@@ -123,7 +123,9 @@ def answer_all(
         UserError: an image can't be read any more.
     """
     done: list[Judged] = []
-    current, pixels, boxes, light = -1, np.zeros((1, 1, 3), np.uint8), np.zeros((0, 4)), 0.0
+    current, light = -1, 0.0
+    pixels: NDArray[np.uint8] = np.zeros((1, 1, 3), np.uint8)
+    boxes: FloatArray = np.zeros((0, 4))
     for item in _with_bar(questions, title):
         if item.image != current:
             current = item.image

@@ -55,7 +55,7 @@ def _by_object(
 ) -> Iterator[dict[str, Any]]:
     """Slice by something that objects have, and wrong boxes where ``boxes`` is given."""
     for name, low, high in limits:
-        of_boxes = np.zeros(len(table.boxes.iou), bool)
+        of_boxes: BoolArray = np.zeros(len(table.boxes.iou), bool)
         if boxes is not None:
             of_boxes = _within(boxes, low, high)
         sums = sums_of(

@@ -68,10 +68,10 @@ def _drawn(answered: Answered, when: str) -> NDArray[Any]:
     size = (max(1, round(pixels.shape[1] * scale)), _HEIGHT_PX)
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = np.asarray(cv2.resize(pixels, size, interpolation=method), np.uint8)
-    marks = [
-        replace(mark, xyxy_px=tuple(scale * value for value in mark.xyxy_px))
-        for mark in marks_of_detections(answered.grounding.detections)
-    ]
+    marks = []
+    for mark in marks_of_detections(answered.grounding.detections):
+        x0, y0, x1, y1 = mark.xyxy_px
+        marks.append(replace(mark, xyxy_px=(scale * x0, scale * y0, scale * x1, scale * y1)))
     canvas = draw_marks(small, marks)
     draw_caption(canvas, f"{when}: {', '.join(answered.asked.question.labels)}")
     return canvas

@@ -8,8 +8,10 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lfmvl_ros.core.errors import UserError
@@ -96,7 +98,7 @@ def _wh(text: str | None, default: tuple[int, int]) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _image(scene: RenderedScene, args: argparse.Namespace) -> np.ndarray:
+def _image(scene: RenderedScene, args: argparse.Namespace) -> NDArray[Any]:
     return scene.pixels if args.no_boxes else draw_truth(scene)
 
 

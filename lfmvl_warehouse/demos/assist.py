@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_ros.core.rules import EventState
 from lfmvl_ros.core.rules.heard import Heard
@@ -189,7 +190,7 @@ class AssistScene:
         self._video = self._plan.video()
         self.rules = rules()
 
-    def frame(self, index: int) -> np.ndarray:
+    def frame(self, index: int) -> NDArray[Any]:
         """Return a frame, ``(H, W, 3)`` RGB."""
         return self._video.frame(index).pixels
 

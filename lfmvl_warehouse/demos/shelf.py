@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_ros.core.rules.heard import Heard
 from lfmvl_ros.core.tracking import Tracks
@@ -189,7 +190,7 @@ def _counts(plan: Shelf, heard: Heard) -> tuple[int, int]:
     return right, views
 
 
-def _counted(tracks: Tracks, outlines: dict[str, np.ndarray]) -> Counter[tuple[str, str]]:
+def _counted(tracks: Tracks, outlines: dict[str, NDArray[Any]]) -> Counter[tuple[str, str]]:
     """Count confirmed tracks by row and label."""
     found: Counter[tuple[str, str]] = Counter()
     for row in tracks.established:
@@ -212,7 +213,7 @@ class ShelfScene:
         self._video = self._plan.video()
         self.rules = rules()
 
-    def frame(self, index: int) -> np.ndarray:
+    def frame(self, index: int) -> NDArray[Any]:
         """Return a frame, ``(H, W, 3)`` RGB."""
         return self._video.frame(index).pixels
 

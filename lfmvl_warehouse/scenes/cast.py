@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_warehouse.scenes.options import SceneOptions
 from lfmvl_warehouse.scenes.vocabulary import KIND_SPECS, sample_attributes, sample_colour
@@ -62,12 +64,13 @@ def cast(rng: np.random.Generator, options: SceneOptions) -> list[Actor]:
     return actors
 
 
-def _free_spot(rng: np.random.Generator, kind: str, obstacles: np.ndarray) -> np.ndarray:
+def _free_spot(rng: np.random.Generator, kind: str, obstacles: NDArray[Any]) -> NDArray[Any]:
     """Position and radius (x, y, r) of a thing off the others; small things stand nearer."""
     spec = KIND_SPECS[kind]
     radius = 0.5 * spec.width_m + 0.1
     near, far = (3.6, 6.5) if spec.height_m * spec.width_m < 0.12 else (5.0, 13.0)
-    best, best_gap = np.zeros(2), -np.inf
+    best: NDArray[Any] = np.zeros(2)
+    best_gap = -np.inf
     for _ in range(40):
         y = rng.uniform(near, far)
         half = min(0.46 * y + 0.3, WIDTH_M / 2 - 1.0)
@@ -81,7 +84,7 @@ def _free_spot(rng: np.random.Generator, kind: str, obstacles: np.ndarray) -> np
     return np.array([best[0], best[1], radius])
 
 
-def _walk(rng: np.random.Generator, kind: str, obstacles: np.ndarray) -> Schedule:
+def _walk(rng: np.random.Generator, kind: str, obstacles: NDArray[Any]) -> Schedule:
     """People and vehicles cross the aisle, in and out of view, stop, turn, come back."""
     area = (
         (1.6, 5.2, WIDTH_M - 1.6, 12.0) if kind != "forklift" else (2.4, 8.0, WIDTH_M - 2.4, 16.0)

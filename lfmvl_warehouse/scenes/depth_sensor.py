@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 _TILE = (1024, 1280)
 # A disparity that grows by more than this between neighbours is that of another thing.
@@ -50,7 +52,9 @@ class StereoSensor:
                 f"{self.range_m}"
             )
 
-    def measure(self, depth_m: np.ndarray, focal_px: float, rng: np.random.Generator) -> np.ndarray:
+    def measure(
+        self, depth_m: NDArray[Any], focal_px: float, rng: np.random.Generator
+    ) -> NDArray[Any]:
         """The depth image (H,W) uint16 in millimetres, 0 where there is none (REP 118).
 
         depth_m: (H,W) float32, exact, along the optical axis; rng draws the noise of this frame.
@@ -67,17 +71,17 @@ class StereoSensor:
         near, far = self.range_m
         missing |= (depth_mm < 1000 * near) | (depth_mm > 1000 * far)
         depth_mm[missing] = 0
-        return np.rint(depth_mm).astype(np.uint16)
+        return np.asarray(np.rint(depth_mm), np.uint16)
 
-    def _holes(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    def _holes(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         if not self.holes:
             return np.zeros(shape, bool)
         blobs = _blobs()
-        holes: np.ndarray = _cut(blobs, shape, rng) < np.quantile(blobs[::16, ::16], self.holes)
+        holes: NDArray[Any] = _cut(blobs, shape, rng) < np.quantile(blobs[::16, ::16], self.holes)
         return holes
 
 
-def _shadow(disparity: np.ndarray) -> np.ndarray:
+def _shadow(disparity: NDArray[Any]) -> NDArray[Any]:
     """Where the second camera sees something nearer instead (half-occlusion)."""
     column = np.arange(disparity.shape[1], dtype=np.float32) - disparity
     nearest = np.minimum.accumulate(column[:, ::-1], axis=1)[:, ::-1]
@@ -87,7 +91,7 @@ def _shadow(disparity: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _noise() -> np.ndarray:
+def _noise() -> NDArray[Any]:
     """Noise of unit variance: half of it the same over a few pixels, as matching leaves it."""
     rng = np.random.default_rng(71)
     white = rng.standard_normal(_TILE, dtype=np.float32)
@@ -96,12 +100,12 @@ def _noise() -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _blobs() -> np.ndarray:
+def _blobs() -> NDArray[Any]:
     rng = np.random.default_rng(72)
     return cv2.GaussianBlur(rng.standard_normal(_TILE, dtype=np.float32), (0, 0), 3.0)
 
 
-def _cut(tile: np.ndarray, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+def _cut(tile: NDArray[Any], shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
     """A part of a tile, from anywhere in it."""
     h, w = shape
     if h > tile.shape[0] or w > tile.shape[1]:

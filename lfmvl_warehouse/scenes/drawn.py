@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_warehouse.scenes import sprites
 from lfmvl_warehouse.scenes.cast import Actor
@@ -27,21 +29,21 @@ class Drawn:
     foot_x: float
     foot_y: float
     window: tuple[slice, slice, slice, slice]  # of the image, then of the patch
-    visible: np.ndarray  # (h,w) uint8 mask within the window
+    visible: NDArray[Any]  # (h,w) uint8 mask within the window
 
 
-def surface_depth(item: Drawn, camera: Camera) -> np.ndarray:
+def surface_depth(item: Drawn, camera: Camera) -> NDArray[Any]:
     """Depth (h,w) float32 of the surface of an object within its window, m."""
     foot = (item.foot_x, item.foot_y)
     scale = camera.focal_px / item.depth_m / item.sprite.px_per_m
     away = sprites.warp_relief(item.sprite, scale, foot, item.patch)
     away = away[item.window[2], item.window[3]]
     columns = np.arange(item.window[1].start, item.window[1].stop, dtype=np.float32) + 0.5
-    surface_m: np.ndarray = np.maximum(_behind(away, columns, item, camera), 0.05)
+    surface_m: NDArray[Any] = np.maximum(_behind(away, columns, item, camera), 0.05)
     return surface_m.astype(np.float32)
 
 
-def _behind(away: np.ndarray, u: np.ndarray, item: Drawn, camera: Camera) -> np.ndarray:
+def _behind(away: NDArray[Any], u: NDArray[Any], item: Drawn, camera: Camera) -> NDArray[Any]:
     """Depth of what is `away` behind the floor point along the ray to it, at image columns u.
 
     The ray is at an angle to the optical axis, and so is what lies across it.

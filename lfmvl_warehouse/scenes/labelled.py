@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import cv2
-import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.whole_files import write_json, writing
@@ -75,7 +76,7 @@ def write_labelled(
     return len(annotations)
 
 
-def _write_image(path: Path, pixels: np.ndarray) -> None:
+def _write_image(path: Path, pixels: NDArray[Any]) -> None:
     encoded, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
     assert encoded  # (H, W, 3) uint8 always can be
     path.write_bytes(data.tobytes())

@@ -8,10 +8,12 @@ object's middle. Faces are convex polygons, counter-clockwise seen from outside.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-Vec = np.ndarray
+Vec = NDArray[Any]
 
 
 @dataclass
@@ -223,7 +225,7 @@ def _grid_normals(grid: Vec) -> Vec:
     """Normals (S,K,3) of a closed surface given as rings of points."""
     around = np.roll(grid, -1, 1) - np.roll(grid, 1, 1)
     upward = np.gradient(grid, axis=0)
-    normals = np.cross(around, upward)
+    normals: Vec = np.cross(around, upward)
     normals[-1] = (0, 0, 1)
     return normals
 

@@ -10,9 +10,11 @@ outline of every plane exactly.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_warehouse.scenes import surfaces
 
@@ -42,7 +44,7 @@ class Camera:
             depth,
         )
 
-    def unproject(self, u: np.ndarray, v: np.ndarray, depth_m: np.ndarray) -> np.ndarray:
+    def unproject(self, u: NDArray[Any], v: NDArray[Any], depth_m: NDArray[Any]) -> NDArray[Any]:
         """World points (N,3) of image columns, rows and depths (N,)."""
         s, c = np.sin(self.yaw), np.cos(self.yaw)
         right = (u - self.centre_px) / self.focal_px * depth_m
@@ -109,7 +111,7 @@ class Room:
 
     def inverse_depth(
         self, camera: Camera, wh: tuple[int, int]
-    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    ) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
         """1/depth of each plane and of the room (H,W).
 
         A plane's is 1-D: over columns for walls, over rows for floor and ceiling.
@@ -131,7 +133,7 @@ class Room:
         flats = np.maximum(parts["floor"], parts["ceiling"])
         return parts, np.maximum(walls[None], flats[:, None])
 
-    def render(self, camera: Camera, wh: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    def render(self, camera: Camera, wh: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Pixels (H,W,3) uint8 RGB and depth in metres (H,W) float32."""
         parts, nearest = self.inverse_depth(camera, wh)
         pixels = np.zeros((wh[1], wh[0], 3), np.uint8)

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_warehouse.scenes.vocabulary import COLOURS, KINDS, object_names
 
@@ -18,8 +19,8 @@ class SolidBox:
     yaw_rad turns its x axis from the world's, about z.
     """
 
-    centre_m: np.ndarray
-    size_m: np.ndarray
+    centre_m: NDArray[Any]
+    size_m: NDArray[Any]
     yaw_rad: float
 
 
@@ -38,8 +39,8 @@ class SceneObject:
     kind: str
     colour: str
     attributes: tuple[str, ...]
-    full_xyxy_px: np.ndarray
-    visible_xyxy_px: np.ndarray
+    full_xyxy_px: NDArray[Any]
+    visible_xyxy_px: NDArray[Any]
     visibility: float
     depth_m: float
     solid: SolidBox | None = None
@@ -65,9 +66,9 @@ class RenderedScene:
     Depth is along the optical axis. Without relief each object is flat, at its floor point's depth.
     """
 
-    pixels: np.ndarray
+    pixels: NDArray[Any]
     objects: tuple[SceneObject, ...]
-    depth_m: np.ndarray
+    depth_m: NDArray[Any]
     stamp_ns: int = 0
 
     @property

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_warehouse.scenes import sprites
 from lfmvl_warehouse.scenes.cast import LENGTH_M, WIDTH_M, Actor, cast
@@ -67,7 +69,7 @@ class SceneVideo:
         self._lean = float(rng.uniform(-1, 1))
         self._meshes: dict[tuple[int, int], Mesh] = {}
         self._sprites: OrderedDict[tuple[int, ...], Sprite] = OrderedDict()
-        self._still: tuple[np.ndarray, np.ndarray] | None = None
+        self._still: tuple[NDArray[Any], NDArray[Any]] | None = None
 
     @property
     def names(self) -> frozenset[str]:
@@ -119,7 +121,7 @@ class SceneVideo:
         stamp_ns = round(index * 1_000_000_000 / self.fps)
         return RenderedScene(apply_sensor(pixels, self._sensor, noise), objects, depth, stamp_ns)
 
-    def _background(self, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    def _background(self, camera: Camera) -> tuple[NDArray[Any], NDArray[Any]]:
         if self.camera != "static":
             return self._room.render(camera, self.wh)
         if self._still is None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_warehouse.scenes.options import SceneOptions
 
@@ -67,13 +69,13 @@ def sample_sensor(rng: np.random.Generator, options: SceneOptions) -> Sensor:
 
 
 @lru_cache(maxsize=1)
-def _noise_tile() -> np.ndarray:
+def _noise_tile() -> NDArray[Any]:
     rng = np.random.default_rng(99)
     fine = rng.normal(0, 1, (768, 1024, 3)) * 0.55 + rng.normal(0, 1, (768, 1024, 1)) * 0.8
     return np.clip(128 + 24 * fine, 0, 255).astype(np.uint8)
 
 
-def _add_noise(pixels: np.ndarray, rng: np.random.Generator, sigma: float) -> np.ndarray:
+def _add_noise(pixels: NDArray[Any], rng: np.random.Generator, sigma: float) -> NDArray[Any]:
     tile = _noise_tile()
     h, w = pixels.shape[:2]
     if h > tile.shape[0] or w > tile.shape[1]:
@@ -87,13 +89,13 @@ def _add_noise(pixels: np.ndarray, rng: np.random.Generator, sigma: float) -> np
     )
 
 
-def _tone_curve(sensor: Sensor) -> np.ndarray:
+def _tone_curve(sensor: Sensor) -> NDArray[Any]:
     levels = np.arange(256) / 255.0
     curve = 255 * np.power(levels, sensor.gamma)[:, None] * np.array(sensor.gain) + sensor.offset
     return np.asarray(np.clip(np.round(curve), 0, 255).astype(np.uint8)[None])
 
 
-def _blur_kernel(length: int, angle: float) -> np.ndarray:
+def _blur_kernel(length: int, angle: float) -> NDArray[Any]:
     kernel = np.zeros((length + 2, length + 2), np.float32)
     c, d = (length + 1) / 2, (length - 1) / 2
     a, b = (
@@ -113,12 +115,12 @@ def _blur_kernel(length: int, angle: float) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _glare_map(cell: int = 32) -> np.ndarray:
+def _glare_map(cell: int = 32) -> NDArray[Any]:
     axis = np.linspace(-2, 2, cell * 4, dtype=np.float32)
     return np.asarray(np.exp(-2.2 * (axis[None] ** 2 + axis[:, None] ** 2)))
 
 
-def _add_glare(pixels: np.ndarray, glare: tuple[float, float, float, float]) -> np.ndarray:
+def _add_glare(pixels: NDArray[Any], glare: tuple[float, float, float, float]) -> NDArray[Any]:
     h, w = pixels.shape[:2]
     x, y, radius, strength = glare
     bump = _glare_map()
@@ -133,7 +135,7 @@ def _add_glare(pixels: np.ndarray, glare: tuple[float, float, float, float]) -> 
     return np.asarray(cv2.add(pixels, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB)))
 
 
-def apply_sensor(pixels: np.ndarray, sensor: Sensor, rng: np.random.Generator) -> np.ndarray:
+def apply_sensor(pixels: NDArray[Any], sensor: Sensor, rng: np.random.Generator) -> NDArray[Any]:
     """The image (H,W,3) uint8 as the camera delivers it; rng draws the noise of this frame."""
     scale = max(pixels.shape[:2]) / 256.0
     if sensor.glare is not None:

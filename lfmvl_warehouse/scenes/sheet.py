@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_warehouse.scenes.scene import RenderedScene
 
 _INK = ((80, 230, 90), (255, 200, 40), (90, 190, 255), (255, 110, 180), (190, 140, 255))
 
 
-def draw_truth(scene: RenderedScene, *, label: bool = True) -> np.ndarray:
+def draw_truth(scene: RenderedScene, *, label: bool = True) -> NDArray[Any]:
     """A copy of the pixels (H,W,3) with visible boxes and the most telling name of each object."""
-    image: np.ndarray = scene.pixels.copy()
+    image: NDArray[Any] = scene.pixels.copy()
     scale = max(0.3, min(scene.wh) / 1100)
     for item in scene.objects:
         if item.visibility == 0:
@@ -33,7 +36,7 @@ def draw_truth(scene: RenderedScene, *, label: bool = True) -> np.ndarray:
     return image
 
 
-def contact_sheet(images: list[np.ndarray], *, columns: int | None = None) -> np.ndarray:
+def contact_sheet(images: list[NDArray[Any]], *, columns: int | None = None) -> NDArray[Any]:
     """Images of one size (H,W,3) in rows on one sheet; about square where columns is None.
 
     Raises ValueError for no images.

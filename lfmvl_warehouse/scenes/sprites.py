@@ -12,9 +12,11 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_warehouse.scenes import containers, goods, machines, people, safety
 from lfmvl_warehouse.scenes.mesh import Mesh
@@ -54,7 +56,7 @@ class Sprite:
     kind: str
     colour: str
     attributes: tuple[str, ...]
-    levels: tuple[np.ndarray, ...]
+    levels: tuple[NDArray[Any], ...]
     px_per_m: float
     foot_px: tuple[float, float]
     relief: Relief | None = None
@@ -64,14 +66,14 @@ class Sprite:
 class Patch:
     """A sprite warped to its place: rgba cropped to its silhouette's tight box at (x, y)."""
 
-    rgba: np.ndarray
-    mask: np.ndarray  # (h,w) uint8 0/255
+    rgba: NDArray[Any]
+    mask: NDArray[Any]  # (h,w) uint8 0/255
     x: int
     y: int
     area_px: int
 
     @property
-    def full_xyxy_px(self) -> np.ndarray:
+    def full_xyxy_px(self) -> NDArray[Any]:
         """Tight box of the silhouette, possibly beyond the image."""
         h, w = self.mask.shape
         return np.array([self.x, self.y, self.x + w, self.y + h], float)
@@ -177,7 +179,7 @@ def warp(
 
 def warp_relief(
     sprite: Sprite, scale: float, foot: tuple[float, float], patch: Patch
-) -> np.ndarray:
+) -> NDArray[Any]:
     """How far the pixels of a patch (h,w) are behind the sprite's floor point, m, float32.
 
     scale, foot: those that the patch was warped with, without flip and roll.
@@ -214,7 +216,7 @@ def clip_window(patch: Patch, wh: tuple[int, int]) -> tuple[slice, slice, slice,
     )
 
 
-def blend(pixels: np.ndarray, patch: Patch, gain: np.ndarray | None = None) -> None:
+def blend(pixels: NDArray[Any], patch: Patch, gain: NDArray[Any] | None = None) -> None:
     """Draws a patch over the image (H,W,3) in place; gain (3,) multiplies its colours."""
     window = clip_window(patch, (pixels.shape[1], pixels.shape[0]))
     if window is None:
@@ -233,14 +235,14 @@ def blend(pixels: np.ndarray, patch: Patch, gain: np.ndarray | None = None) -> N
 
 
 @lru_cache(maxsize=4)
-def _blob(size: int = 64) -> np.ndarray:
+def _blob(size: int = 64) -> NDArray[Any]:
     axis = np.linspace(-1, 1, size, dtype=np.float32)
     radius = np.sqrt(axis[None] ** 2 + axis[:, None] ** 2)
     return np.asarray(np.clip(1.25 - 1.25 * radius, 0, 1) ** 1.2)
 
 
 def cast_shadow(
-    pixels: np.ndarray, patch: Patch, slope: float, strength: float, lean: float
+    pixels: NDArray[Any], patch: Patch, slope: float, strength: float, lean: float
 ) -> None:
     """Darkens the floor at a patch: a contact blob and the silhouette laid down behind the object.
 
@@ -278,7 +280,7 @@ def cast_shadow(
     )
 
 
-def _darken(pixels: np.ndarray, shade: np.ndarray, x: int, y: int, strength: float) -> None:
+def _darken(pixels: NDArray[Any], shade: NDArray[Any], x: int, y: int, strength: float) -> None:
     window = clip_window(Patch(shade, shade, x, y, 0), (pixels.shape[1], pixels.shape[0]))
     if window is None:
         return

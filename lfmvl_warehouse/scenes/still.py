@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_warehouse.scenes import sprites
 from lfmvl_warehouse.scenes.options import STANDARD, SceneOptions
@@ -24,10 +26,10 @@ WH_MIN, WH_MAX = (64, 64), (4096, 4096)
 
 @dataclass(frozen=True)
 class _Backdrop:
-    pixels: np.ndarray
-    inverse_depth: np.ndarray
+    pixels: NDArray[Any]
+    inverse_depth: NDArray[Any]
     camera: Camera
-    wall_row: np.ndarray  # (W,) image row where the wall meets the floor, per column
+    wall_row: NDArray[Any]  # (W,) image row where the wall meets the floor, per column
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,10 @@ class _Placed:
     sprite: Sprite
     patch: Patch
     foot_y: float
-    visible_xyxy_px: np.ndarray
-    visible: np.ndarray  # (h,w) uint8 mask within the patch's window
+    visible_xyxy_px: NDArray[Any]
+    visible: NDArray[Any]  # (h,w) uint8 mask within the patch's window
     visibility: float
-    gain: np.ndarray
+    gain: NDArray[Any]
 
 
 @lru_cache(maxsize=8)
@@ -122,7 +124,7 @@ class _Wanted:
     flip: bool
     roll: float
     truncated: float
-    gain: np.ndarray
+    gain: NDArray[Any]
 
 
 def _want(
@@ -165,7 +167,7 @@ def _place(
     want: _Wanted,
     wh: tuple[int, int],
     backdrop: _Backdrop,
-    taken: np.ndarray,
+    taken: NDArray[Any],
     options: SceneOptions,
 ) -> _Placed | None:
     """Finds a column where the object is visible enough, or gives up; marks its pixels as taken."""

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_warehouse.scenes import textures
 from lfmvl_warehouse.scenes.vocabulary import PALETTE
@@ -13,12 +16,12 @@ FLOOR_PPM = 40  # texture pixels per metre
 WALL_PPM = 56
 
 
-def wall_paint(rng: np.random.Generator) -> np.ndarray:
+def wall_paint(rng: np.random.Generator) -> NDArray[Any]:
     """A wall's mean colour, RGB (3,)."""
     return np.clip(np.full(3, rng.uniform(95, 205)) + rng.normal(0, 10, 3), 60, 225)
 
 
-def floor(rng: np.random.Generator, width_m: float, length_m: float) -> np.ndarray:
+def floor(rng: np.random.Generator, width_m: float, length_m: float) -> NDArray[Any]:
     """Concrete with joints, lanes, bays and tyre marks, lit under the lamps."""
     w, h = int(width_m * FLOOR_PPM), int(length_m * FLOOR_PPM)
     tone = np.clip(np.full(3, rng.uniform(80, 185)) + rng.normal(0, 8, 3), 50, 200)
@@ -78,7 +81,7 @@ def floor(rng: np.random.Generator, width_m: float, length_m: float) -> np.ndarr
     return np.asarray(cv2.GaussianBlur(image, (0, 0), 0.8))
 
 
-def ceiling(rng: np.random.Generator, width_m: float, length_m: float) -> np.ndarray:
+def ceiling(rng: np.random.Generator, width_m: float, length_m: float) -> NDArray[Any]:
     """Beams and lamps, at half the floor's resolution."""
     ppm = FLOOR_PPM // 2
     w, h = int(width_m * ppm), int(length_m * ppm)
@@ -97,8 +100,8 @@ def ceiling(rng: np.random.Generator, width_m: float, length_m: float) -> np.nda
 
 
 def plain_wall(
-    rng: np.random.Generator, length_m: float, height_m: float, tone: np.ndarray
-) -> np.ndarray:
+    rng: np.random.Generator, length_m: float, height_m: float, tone: NDArray[Any]
+) -> NDArray[Any]:
     """Panels, doors, windows and signs."""
     w, h = int(length_m * WALL_PPM), int(height_m * WALL_PPM)
     image = np.clip(
@@ -151,8 +154,8 @@ def plain_wall(
 
 
 def rack_wall(
-    rng: np.random.Generator, length_m: float, height_m: float, wall: np.ndarray
-) -> np.ndarray:
+    rng: np.random.Generator, length_m: float, height_m: float, wall: NDArray[Any]
+) -> NDArray[Any]:
     """A front view of pallet racking: uprights, beams, film-wrapped loads in shade."""
     ppm = WALL_PPM
     w, h = int(length_m * ppm), int(height_m * ppm)
@@ -201,13 +204,13 @@ def rack_wall(
 
 
 def _load(
-    image: np.ndarray,
+    image: NDArray[Any],
     rng: np.random.Generator,
     x: int,
     y: int,
     w: int,
     h: int,
-    tones: list[np.ndarray],
+    tones: list[NDArray[Any]],
 ) -> None:
     y = y - 7
     cv2.rectangle(image, (x, y), (x + w, y + 6), (88, 70, 50), -1)

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 
 def smooth_noise(
     rng: np.random.Generator, wh: tuple[int, int], cell_px: int, amplitude: float
-) -> np.ndarray:
+) -> NDArray[Any]:
     """Float32 (H,W) of zero-mean noise whose blobs are about cell_px wide."""
     w, h = wh
     coarse = rng.normal(0, amplitude, (max(2, h // cell_px), max(2, w // cell_px))).astype(
@@ -20,12 +22,12 @@ def smooth_noise(
     return np.asarray(cv2.resize(coarse, (w, h), interpolation=cv2.INTER_CUBIC))
 
 
-def _to_uint8(texture: np.ndarray) -> np.ndarray:
+def _to_uint8(texture: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(np.clip(texture, 0, 255).astype(np.uint8))
 
 
 @lru_cache(maxsize=64)
-def cardboard(variant: int) -> np.ndarray:
+def cardboard(variant: int) -> NDArray[Any]:
     """Corrugated paper: faint flutes, blotches, a darker lower edge."""
     rng = np.random.default_rng((11, variant))
     base = 128 + smooth_noise(rng, (96, 96), 16, 7) + smooth_noise(rng, (96, 96), 3, 3)
@@ -39,10 +41,10 @@ def cardboard(variant: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def wood(variant: int) -> np.ndarray:
+def wood(variant: int) -> NDArray[Any]:
     """Sawn board, grain along x, knots and dark edges."""
     rng = np.random.default_rng((12, variant))
-    base = np.full((48, 160), 128, np.float32) + rng.normal(0, 7)
+    base: NDArray[Any] = np.full((48, 160), 128, np.float32) + rng.normal(0, 7)
     rows = np.cumsum(rng.normal(0, 3.2, 48))
     base += (rows - rows.mean())[:, None] + smooth_noise(rng, (160, 48), 12, 5)
     base += cv2.resize(rng.normal(0, 8, (48, 4)).astype(np.float32), (160, 48))
@@ -56,7 +58,7 @@ def wood(variant: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def plastic(variant: int) -> np.ndarray:
+def plastic(variant: int) -> NDArray[Any]:
     """Moulded plastic or painted metal: soft sheen, scratches, dirt towards the floor."""
     rng = np.random.default_rng((13, variant))
     base = 126 + smooth_noise(rng, (96, 96), 32, 5) + np.linspace(10, -16, 96)[:, None]
@@ -74,7 +76,7 @@ def plastic(variant: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def film(variant: int) -> np.ndarray:
+def film(variant: int) -> NDArray[Any]:
     """Stretch film around a load: diagonal folds, layer seams behind it, highlights."""
     rng = np.random.default_rng((14, variant))
     base = 124 + smooth_noise(rng, (128, 128), 20, 8)
@@ -96,7 +98,7 @@ def film(variant: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def shipping_label(variant: int) -> np.ndarray:
+def shipping_label(variant: int) -> NDArray[Any]:
     """White label with a bar code and text lines, RGB."""
     rng = np.random.default_rng((16, variant))
     image = np.full((48, 64, 3), 236, np.uint8)
@@ -113,7 +115,7 @@ def shipping_label(variant: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=16)
-def arrows(variant: int) -> np.ndarray:
+def arrows(variant: int) -> NDArray[Any]:
     """The two 'this way up' arrows, as a multiplier."""
     image = np.full((64, 64), 128, np.uint8)
     for x in (16, 44):
@@ -123,7 +125,7 @@ def arrows(variant: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=16)
-def hazard(variant: int) -> np.ndarray:
+def hazard(variant: int) -> NDArray[Any]:
     """Black and yellow slanted stripes, RGB."""
     image = np.zeros((24, 96, 3), np.uint8)
     image[:] = (34, 34, 36)

@@ -8,8 +8,10 @@ other words people use for it, so that training, truth and queries share one voc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 # sRGB mean of each colour word; appearances jitter around it.
 PALETTE: dict[str, tuple[int, int, int]] = {
@@ -159,7 +161,7 @@ def sample_attributes(rng: np.random.Generator, kind: str) -> tuple[str, ...]:
     return (choices[int(rng.integers(len(choices)))],) if choices else ()
 
 
-def paint(rng: np.random.Generator, colour: str, spread: float = 10.0) -> np.ndarray:
+def paint(rng: np.random.Generator, colour: str, spread: float = 10.0) -> NDArray[Any]:
     """An RGB (3,) float64 near the colour word's mean, 0..255."""
     base = np.array(PALETTE[colour], float) * rng.uniform(0.86, 1.1) + rng.normal(
         0, spread * 0.4, 3

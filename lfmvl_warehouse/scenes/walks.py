@@ -8,8 +8,10 @@ frames can be drawn in any order.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,9 @@ class Schedule:
     wait_s and move_s (K,) are the durations; the whole repeats after their sum.
     """
 
-    corners: np.ndarray
-    wait_s: np.ndarray
-    move_s: np.ndarray
+    corners: NDArray[Any]
+    wait_s: NDArray[Any]
+    move_s: NDArray[Any]
 
     def __post_init__(self) -> None:
         n = len(self.corners)
@@ -83,7 +85,7 @@ def _soft(u: float, ramp: float = 0.15) -> tuple[float, float]:
 def plan_walk(
     rng: np.random.Generator,
     area_xyxy_m: tuple[float, float, float, float],
-    obstacles: np.ndarray,
+    obstacles: NDArray[Any],
     *,
     speed_m_s: tuple[float, float],
     wait_s: tuple[float, float],
@@ -108,10 +110,10 @@ def plan_walk(
 def _clearest(
     rng: np.random.Generator,
     area: tuple[float, float, float, float],
-    obstacles: np.ndarray,
-    start: np.ndarray | None,
+    obstacles: NDArray[Any],
+    start: NDArray[Any] | None,
     clearance_m: float,
-) -> np.ndarray:
+) -> NDArray[Any]:
     best, best_gap = np.array([area[0], area[1]]), -np.inf
     for _ in range(60):
         end = np.array([rng.uniform(area[0], area[2]), rng.uniform(area[1], area[3])])
@@ -126,7 +128,7 @@ def _clearest(
     return best
 
 
-def _gap(a: np.ndarray, b: np.ndarray, obstacles: np.ndarray) -> float:
+def _gap(a: NDArray[Any], b: NDArray[Any], obstacles: NDArray[Any]) -> float:
     """Distance from the leg a-b to the nearest obstacle's rim (inf where there is none)."""
     if len(obstacles) == 0:
         return float("inf")

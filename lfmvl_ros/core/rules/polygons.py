@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from lfmvl_ros.core.boxes import FloatArray
@@ -85,7 +88,7 @@ class Polygon:
             self._is_open |= ((self.points == limit) & (self._ahead == limit)).any(axis=1)
         self._rising = np.where(self._edge[:, 1] == 0, 1.0, self._edge[:, 1])
 
-    def inside(self, xy: FloatArray) -> np.ndarray:
+    def inside(self, xy: FloatArray) -> NDArray[Any]:
         """Return which of the points ``(N, 2)`` lie inside, ``(N,)`` bool (even-odd rule)."""
         x, y = xy[:, :1], xy[:, 1:]
         (x1, y1), (_, y2) = self.points.T, self._ahead.T

@@ -80,7 +80,7 @@ def decode_raw(
     (width, height), (dtype, channels, _) = wh, LAYOUTS[encoding]
     height = rows_of(encoding, height)
     row = width * channels * dtype.itemsize
-    rows = buffer[: step * height].reshape(height, step)
+    rows: Pixels = buffer[: step * height].reshape(height, step)
     if step != row:
         rows = np.ascontiguousarray(rows[:, :row])
     image = rows.view(dtype.newbyteorder(">" if big_endian else "<"))

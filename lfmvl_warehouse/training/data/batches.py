@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
@@ -121,10 +122,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class _Sample:
-    images: tuple[np.ndarray, ...]
+    images: tuple[NDArray[Any], ...]
     targets: list[Target]
     examples: list[Example]
-    counted: list[np.ndarray]
+    counted: list[NDArray[Any]]
 
     @property
     def length(self) -> int:
@@ -132,12 +133,12 @@ class _Sample:
         return max(len(example) for example in self.examples)
 
 
-def images_of(pixels: np.ndarray, grid: Grid) -> tuple[np.ndarray, ...]:
+def images_of(pixels: NDArray[Any], grid: Grid) -> tuple[NDArray[Any], ...]:
     """Resize uint8 (H, W, 3) to the grid's sizes with the processor's own resampling."""
     return tuple(_resize(pixels, *wh) for wh in grid.sizes_px)
 
 
-def _resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+def _resize(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
     image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
     return resample(image, height, width).permute(1, 2, 0).numpy()
 
@@ -186,7 +187,7 @@ class BatchStream:
     ) -> list[_Sample]:
         wanted = len(chosen) * self._batch_of(grid)
         reuse = 1 if grid.tiled else self.settings.reuse  # small batches of different scenes
-        scenes: list[tuple[LabelledImage, tuple[np.ndarray, ...]]] = []
+        scenes: list[tuple[LabelledImage, tuple[NDArray[Any], ...]]] = []
         for place in range(-(-wanted // reuse)):
             view = chosen[place % len(chosen)]
             scene = self._source.draw(rng, view.wh_px, self.settings.scene_objects)
@@ -200,7 +201,7 @@ class BatchStream:
         self,
         rng: np.random.Generator,
         scene: LabelledImage,
-        images: tuple[np.ndarray, ...],
+        images: tuple[NDArray[Any], ...],
         grid: Grid,
         max_objects: int,
     ) -> _Sample:

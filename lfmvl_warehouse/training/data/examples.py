@@ -8,8 +8,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Encoding
 from transformers import PreTrainedTokenizerFast
 
@@ -45,13 +47,13 @@ class Example:
         boxes: (K, 4) the objects of the answer, normalised.
     """
 
-    prompt: np.ndarray
-    answer: np.ndarray
-    decides: np.ndarray
-    coordinate: np.ndarray
-    subject: np.ndarray
-    source: np.ndarray
-    boxes: np.ndarray
+    prompt: NDArray[Any]
+    answer: NDArray[Any]
+    decides: NDArray[Any]
+    coordinate: NDArray[Any]
+    subject: NDArray[Any]
+    source: NDArray[Any]
+    boxes: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.answer)
@@ -69,7 +71,7 @@ class Encoder:
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._backend.encode(text, add_special_tokens=False).ids)
 
-    def prompt(self, text: str, grid: Grid) -> np.ndarray:
+    def prompt(self, text: str, grid: Grid) -> NDArray[Any]:
         """Ids of a user turn with one image of this grid, ready for the answer."""
         return np.array(self._head(grid) + self._ids(_TAIL.format(text)), dtype=np.int64)
 
@@ -81,7 +83,7 @@ class Encoder:
 
     def _asked(
         self, labels: Sequence[str], template: PromptTemplate, grid: Grid
-    ) -> tuple[np.ndarray, dict[str, tuple[int, int]]]:
+    ) -> tuple[NDArray[Any], dict[str, tuple[int, int]]]:
         """The prompt, and where in it the tokens of each label are."""
         tail = _TAIL.format(template.text.replace("{query}", ", ".join(labels)))
         head, encoding = self._head(grid), self._backend.encode(tail, add_special_tokens=False)
@@ -156,7 +158,7 @@ class Encoder:
         )
 
 
-def dense_targets(targets: list[Target], grid: Grid) -> tuple[np.ndarray, ...]:
+def dense_targets(targets: list[Target], grid: Grid) -> tuple[NDArray[Any], ...]:
     """What each patch shows, for the auxiliary heads.
 
     Of several boxes over a patch's middle the smallest counts.
@@ -190,7 +192,7 @@ def _markers(grid: Grid) -> list[str]:
     return [*(f"<|img_row_{row}_col_{col}|>" for row, col in places), "<|img_thumbnail|>"]
 
 
-def _crop_targets(targets: Sequence[Target], crop: Crop) -> tuple[np.ndarray, ...]:
+def _crop_targets(targets: Sequence[Target], crop: Crop) -> tuple[NDArray[Any], ...]:
     x, y = crop.middles().T
     origin = np.array(crop.window[:2] * 2)
     scale = np.array(crop.window[2:] * 2) - origin

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_ros.core.image_tokens import ImageTokenSettings, smart_size, tile_grid
 
@@ -49,7 +51,7 @@ class Crop:
         return self.patches // _UNSHUFFLE**2
 
     @lru_cache(maxsize=256)  # noqa: B019  (crops are few and small)
-    def middles(self, side: int = 1) -> np.ndarray:
+    def middles(self, side: int = 1) -> NDArray[Any]:
         """(N, 2) x and y in the image of the middles of squares of ``side`` patches."""
         left, top, right, bottom = self.window
         columns, rows = self.columns // side, self.rows // side
@@ -120,7 +122,7 @@ class Grid:
         return sum(crop.tokens for crop in self.crops)
 
     @lru_cache(maxsize=64)  # noqa: B019
-    def token_patches(self) -> np.ndarray:
+    def token_patches(self) -> NDArray[Any]:
         """(tokens, 4) int64, the patches that become each token."""
         found, first = [], 0
         for crop in self.crops:
@@ -130,10 +132,10 @@ class Grid:
         return np.concatenate(found)
 
     @lru_cache(maxsize=64)  # noqa: B019
-    def token_middles(self) -> np.ndarray:
+    def token_middles(self) -> NDArray[Any]:
         """(tokens, 2) float32, where in the image the middle of each token is."""
         middles = [crop.middles(_UNSHUFFLE) for crop in self.crops]
-        return np.concatenate(middles).astype(np.float32)
+        return np.asarray(np.concatenate(middles), np.float32)
 
 
 def grid_for(wh_px: tuple[int, int], budget: ImageTokenSettings = BUDGET) -> Grid:
