@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from lfmvl_ros.agents.link import Link, Picture
+from lfmvl_ros.agents.link import AnnotatedImage, Link
 from lfmvl_ros.core.commands.request import parse_request
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
 
-_CONNECT_S, _GREETING_S, _LOOK_S, _PICTURE_S = 5.0, 0.5, 0.5, 10.0
+_CONNECT_S, _GREETING_S, _LOOK_S, _IMAGE_S = 5.0, 0.5, 0.5, 10.0
 _GREETING = {"name": "count", "arguments": {"label": "anything"}, "dry_run": True}
 _Item = TypeVar("_Item")
 
@@ -61,18 +61,18 @@ class NodeCommands:
                 if not is_over:
                     self._link.send({"id": _new_id(), "cancel": id_})
 
-    async def picture(self, camera: str) -> Picture:
+    async def image(self, camera: str) -> AnnotatedImage:
         """Return the next annotated frame of a camera, "" where it has no name.
 
         Raises:
             UserError: none comes.
         """
-        async with _heard(partial(self._link.watch, camera)) as pictures:
+        async with _heard(partial(self._link.watch, camera)) as images:
             try:
-                return await asyncio.wait_for(pictures.get(), _PICTURE_S)
+                return await asyncio.wait_for(images.get(), _IMAGE_S)
             except asyncio.TimeoutError:
                 raise UserError(
-                    f"no annotated frame came within {_PICTURE_S:g} s: is the node in "
+                    f"no annotated frame came within {_IMAGE_S:g} s: is the node in "
                     f"{self._link.namespace} active, do images come, and is {camera!r} "
                     "the name of a camera (empty where it has none)?"
                 ) from None

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
-class Picture:
+class AnnotatedImage:
     """An encoded image.
 
     Attributes:
@@ -39,7 +39,7 @@ class Link(Protocol):
     def listen(self, id_: str, heard: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
         """Call ``heard`` with every result of a command until what this returns is called."""
 
-    def watch(self, camera: str, heard: Callable[[Picture], object]) -> Callable[[], None]:
+    def watch(self, camera: str, heard: Callable[[AnnotatedImage], object]) -> Callable[[], None]:
         """Call ``heard`` with every annotated frame until what this returns is called.
 
         Raises:

@@ -19,13 +19,13 @@ from lfmvl_ros.core.commands.tools import TOOLS
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
 
-PICTURE = "picture"
+IMAGE = "show_image"
 _INSTRUCTIONS = (
     "Tools of a robot's camera: name objects in words, and get where they are. Boxes are shares of "
     "the image's width and height, positions are metres. count and where_is answer about what is "
-    "looked for: call look_for or find first. picture shows the camera image with boxes and ids."
+    "looked for: call look_for or find first. show_image shows the camera image with boxes and ids."
 )
-_READ_ONLY = {"count", "where_is", "describe", PICTURE}
+_READ_ONLY = {"count", "where_is", "describe", IMAGE}
 _Context = ServerRequestContext[Any, Any]
 
 
@@ -46,8 +46,8 @@ def build_server(link: Link) -> Server[Any]:
     ) -> types.CallToolResult:
         arguments = request.arguments or {}
         try:
-            if request.name == PICTURE:
-                return await _picture(commands, arguments)
+            if request.name == IMAGE:
+                return await _image(commands, arguments)
             return await _call(commands, context, request.name, arguments)
         except UserError as error:
             return types.CallToolResult(content=[_text(str(error))], is_error=True)
@@ -75,7 +75,7 @@ def tools() -> list[types.Tool]:
         },
         "additionalProperties": False,
     }
-    found.append((PICTURE, "Show the camera image with the boxes and ids of objects.", schema))
+    found.append((IMAGE, "Show the camera image with the boxes and ids of objects.", schema))
     return [
         types.Tool(
             name=name,
@@ -117,14 +117,14 @@ def _data_of(result: Mapping[str, Any]) -> dict[str, Any]:
     return dict(result["calls"][0]["data"]) if result["calls"] else {}
 
 
-async def _picture(commands: NodeCommands, arguments: Mapping[str, Any]) -> types.CallToolResult:
+async def _image(commands: NodeCommands, arguments: Mapping[str, Any]) -> types.CallToolResult:
     unknown, camera = set(arguments) - {"camera"}, arguments.get("camera", "")
     if unknown or not isinstance(camera, str):
-        raise UserError(f"{PICTURE} takes one argument: camera, a text")
-    picture = await commands.picture(camera)
-    stamp = f"{picture.stamp_ns // 10**9}.{picture.stamp_ns % 10**9:09d}"
+        raise UserError(f"{IMAGE} takes one argument: camera, a text")
+    image = await commands.image(camera)
+    stamp = f"{image.stamp_ns // 10**9}.{image.stamp_ns % 10**9:09d}"
     image = types.ImageContent(
-        data=base64.b64encode(picture.data).decode("ascii"), mime_type=picture.mime_type
+        data=base64.b64encode(image.data).decode("ascii"), mime_type=image.mime_type
     )
     return types.CallToolResult(content=[image, _text(f"taken at {stamp} s of ROS time")])
 

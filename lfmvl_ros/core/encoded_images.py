@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Encoded images -> RGB: files, pictures of a data set and compressed messages alike.
+"""Encoded images -> RGB: files, images of a data set and compressed messages alike.
 
 Before memory is taken for it, a JPEG or PNG is asked how large it says it is: a file of 100 kB can
 state 30,000 x 30,000 pixels, which decoded are 2.7 GB and half a minute. What breaks off is

@@ -21,7 +21,7 @@ from rclpy.validate_namespace import validate_namespace
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
 
-from lfmvl_ros.agents.link import Picture
+from lfmvl_ros.agents.link import AnnotatedImage
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.ros import conversions, qos
@@ -99,7 +99,7 @@ class CommandLink:
         self._listeners[id_] = heard
         return lambda: self._forget(id_)
 
-    def watch(self, camera: str, heard: Callable[[Picture], object]) -> Callable[[], None]:
+    def watch(self, camera: str, heard: Callable[[AnnotatedImage], object]) -> Callable[[], None]:
         """Call ``heard`` with every annotated frame until what this returns is called.
 
         Raises:
@@ -142,6 +142,6 @@ class CommandLink:
                     self._executor.spin_once(timeout_sec=0.2)
 
 
-def _pass_on(message: CompressedImage, heard: Callable[[Picture], object]) -> None:
+def _pass_on(message: CompressedImage, heard: Callable[[AnnotatedImage], object]) -> None:
     kind = "image/png" if "png" in message.format else "image/jpeg"
-    heard(Picture(bytes(message.data), kind, conversions.stamp_ns(message.header.stamp)))
+    heard(AnnotatedImage(bytes(message.data), kind, conversions.stamp_ns(message.header.stamp)))

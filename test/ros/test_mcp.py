@@ -78,7 +78,7 @@ def test_an_agent_over_stdio(world, camera):
     async def agent():
         async with over_stdio(world) as client:
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-            assert set(tools) == {*TOOLS, "picture"}
+            assert set(tools) == {*TOOLS, "show_image"}
             for name, tool in TOOLS.items():
                 assert tools[name].input_schema == tool.schema()
                 assert tools[name].description == tool.help()
@@ -90,7 +90,7 @@ def test_an_agent_over_stdio(world, camera):
             assert data_of(counted)["count"] == 1
             assert json.loads(counted.content[1].text) == data_of(counted)
 
-            image, told = (await client.call_tool("picture")).content
+            image, told = (await client.call_tool("show_image")).content
             pixels = cv2.imdecode(np.frombuffer(base64.b64decode(image.data), np.uint8), 1)
             assert image.mime_type == "image/jpeg"
             assert pixels.shape == (48, 64, 3)
@@ -108,8 +108,8 @@ def test_an_agent_over_stdio(world, camera):
                 ("find", {"label": 7}, "label must be one label"),
                 ("find", {"label": "x" * 30_000}, "a command takes at most 20000 characters"),
                 ("count", {"label": "ladder"}, "'ladder' is not looked for"),
-                ("picture", {"camera": 7}, "takes one argument: camera"),
-                ("picture", {"camera": "a b"}, "is no name of a camera"),
+                ("show_image", {"camera": 7}, "takes one argument: camera"),
+                ("show_image", {"camera": "a b"}, "is no name of a camera"),
             ):
                 refused = await client.call_tool(name, arguments)
                 assert refused.is_error
