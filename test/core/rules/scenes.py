@@ -25,6 +25,8 @@ HALVES = """
 zones:
   left: {image: [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}
 """
+ENTER = HALVES + "rules: {r: {when: enter, label: person, zone: left, clear_s: 0.2, lost_s: 0.2}}"
+IN, OUT = 0.25, 0.75  # of the image's width: in zone left, in zone right
 
 
 class Object:
