@@ -17,8 +17,10 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.models.catalog import directory_of, find
 from lfmvl_ros.models.checkpoint_files import check_architecture, read_json
+from lfmvl_ros.models.incomplete import refuse_incomplete
 
 TIMEOUT_S = 5.0
+_FULL_COMMIT = re.compile(r"[0-9a-f]{40}")
 _SMALL = ["*.json", "*.jinja"]  # files of a checkpoint beside its weights
 
 
@@ -62,7 +64,7 @@ def fetched_folder(hub_id: str, revision: str = "") -> Path:
 
     Its name is the commit (:func:`commit_of`). The configuration comes first: the weights of a
     family that does not run here are not fetched. Where the hub is not there, a copy of an earlier
-    download is used.
+    download is used; so is a complete copy of a full commit, which never changes.
 
     Args:
         hub_id: such as ``owner/name``.
@@ -73,6 +75,8 @@ def fetched_folder(hub_id: str, revision: str = "") -> Path:
     """
     from huggingface_hub import snapshot_download
 
+    if _FULL_COMMIT.fullmatch(revision) and (copy := _complete_copy(hub_id, revision)) is not None:
+        return copy
     named = f"{hub_id} at {revision}" if revision else hub_id
     if why := why_unreachable(hub_id):
         return copied_folder(hub_id, revision, why)
@@ -124,6 +128,16 @@ def copied_folder(hub_id: str, revision: str, why: str) -> Path:
         ) from error
 
 
+def _complete_copy(hub_id: str, commit: str) -> Path | None:
+    try:
+        folder = copied_folder(hub_id, commit, "")
+        refuse_incomplete(folder)
+    except UserError:
+        return None
+    names = ("config.json", "*.safetensors")
+    return folder if all(any(folder.glob(name)) for name in names) else None
+
+
 def commit_of(path: Path) -> str:
     """Return the commit that a file or directory in the hub's cache is of; "" for any other.
 
@@ -131,7 +145,7 @@ def commit_of(path: Path) -> str:
     '0123456789abcdef0123456789abcdef01234567'
     """
     for folder in (path, *path.parents):
-        if folder.parent.name == "snapshots" and re.fullmatch(r"[0-9a-f]{40}", folder.name):
+        if folder.parent.name == "snapshots" and _FULL_COMMIT.fullmatch(folder.name):
             return folder.name
     return ""
 

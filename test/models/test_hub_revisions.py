@@ -53,6 +53,7 @@ class _Hub(BaseHTTPRequestHandler):
     folders: dict[str, Path] = {}  # noqa: RUF012  (of the class: a handler lives for one request)
     names = {"v1": V1, "main": MAIN, V1: V1, MAIN: MAIN}  # noqa: RUF012
     sent: list[str] = []  # noqa: RUF012
+    asked: list[str] = []  # noqa: RUF012
 
     def do_HEAD(self) -> None:
         self._answer(body=False)
@@ -61,6 +62,7 @@ class _Hub(BaseHTTPRequestHandler):
         self._answer(body=True)
 
     def _answer(self, *, body: bool) -> None:
+        self.asked.append(self.path)
         parts = self.path.split("?")[0].strip("/").split("/")
         listing = parts[:2] == ["api", "models"]
         revision = (parts[5] if len(parts) > 5 else "main") if listing else parts[3]
@@ -132,6 +134,19 @@ def test_a_revision_that_the_hub_does_not_have(served: type[_Hub]) -> None:
     with pytest.raises(UserError, match="tiny has no revision 'v9'"):
         hub.local_folder(HUB_ID, "v9")
     assert not served.sent
+
+
+def test_a_commit_that_is_here_is_not_looked_up_again(served: type[_Hub]) -> None:
+    folder = hub.local_folder(HUB_ID, V1)
+    served.asked.clear()
+    assert hub.local_folder(HUB_ID, V1) == folder
+    assert served.asked == []
+    assert hub.local_folder(HUB_ID, "v1") == folder
+    assert served.asked  # a tag can move
+    served.asked.clear()
+    (folder / "model.safetensors").unlink()
+    assert (hub.local_folder(HUB_ID, V1) / "model.safetensors").is_file()
+    assert served.asked
 
 
 def test_copies_without_a_network(copies: Path) -> None:
