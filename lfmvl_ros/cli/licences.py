@@ -45,13 +45,13 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{error}; install a newer one: pip install 'packaging>=24.2'") from error
     from lfmvl_ros.core.config import PerceptionSettings
 
-    known = read_known(KNOWN_FILE)
-    if args.known is not None:
-        known |= read_known(args.known)
+    listed = read_known(KNOWN_FILE)
+    own = read_known(args.known) if args.known is not None else {}
+    known = listed | own
     items: list[Licensed] = []
     for model in args.model or (PerceptionSettings().model, "bundled"):
         items += [item for item in weights_and_data(model, known) if item not in items]
-    items += installed_packages(known)
+    items += installed_packages(own, listed)
     _print(items)
     unknown = [item.name for item in items if not item.licence]
     if args.out is not None:

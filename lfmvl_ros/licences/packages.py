@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import Distribution, PackageMetadata, distributions
 from pathlib import Path
@@ -19,18 +19,24 @@ _ROS_LICENCE = re.compile(r"<license[^>]*>([^<]*)</license>")
 _LARGEST = 1 << 20
 
 
-def installed_packages(known: Mapping[str, str]) -> list[Licensed]:
+def installed_packages(
+    known: Mapping[str, str], listed: Mapping[str, str] | None = None
+) -> list[Licensed]:
     """Return every package that this Python finds, by name.
 
     Args:
-        known: folded name -> SPDX expression that a person has looked up; it wins.
+        known: folded name -> SPDX expression that the user has looked up; it wins.
+        listed: the same for packages, or older versions, that state no SPDX expression.
     """
+    listed = listed or {}
     found: dict[str, Licensed] = {}
     for package in distributions():
         name = package.metadata["Name"] or "?"
         if folded(name) in found:  # the first one on the path is the one that is imported
             continue
-        licence, source = _licence_of(package, known.get(folded(name), ""))
+        licence, source = _licence_of(
+            package, known.get(folded(name), ""), listed.get(folded(name), "")
+        )
         found[folded(name)] = Licensed("package", name, package.version, licence, source)
     for name, item in found.items():  # a ROS wheel brings a package of its own, named without ros-
         wheel = found.get(f"ros-{name}")
@@ -39,28 +45,35 @@ def installed_packages(known: Mapping[str, str]) -> list[Licensed]:
     return [found[name] for name in sorted(found)]
 
 
-def _licence_of(package: Distribution, looked_up: str) -> tuple[str, str]:
+def _licence_of(package: Distribution, looked_up: str, listed: str) -> tuple[str, str]:
     """Return SPDX expression and source; the clearest statement wins."""
-    if looked_up:
-        return looked_up, "looked up"
+    for licence, source in _statements(package, looked_up, listed):
+        if licence:
+            return licence, source
     about = package.metadata
-    for field in ("License-Expression", "License"):
-        if licence := from_words(_first(about, field)):
-            return licence, field
-    titles = [item.rpartition("::")[2].strip() for item in about.get_all("Classifier") or ()
-              if item.startswith("License ::")]  # fmt: skip
-    named = [from_words(title) for title in titles if title != "DFSG approved"]
-    if len(named) == 1 and named[0]:
-        return named[0], "Classifier"
-    if licence := from_ros(_ros_files(package)):
-        return licence, "package.xml"
-    texts = [from_text(text) for text in _licence_texts(package)]
-    if texts and all(texts):
-        parts = {part for text in texts for part in text.split(" AND ")}
-        return " AND ".join(sorted(parts)), "licence text"
-    said = _first(about, "License-Expression") or _first(about, "License") or ", ".join(titles)
-    shown = " ".join(said.split())[:60]
+    said = _first(about, "License-Expression") or _first(about, "License")
+    shown = " ".join((said or ", ".join(_titles(about))).split())[:60]
     return "", f"not clear: {shown!r}" if shown else "it says nothing"
+
+
+def _statements(package: Distribution, looked_up: str, listed: str) -> Iterator[tuple[str, str]]:
+    """Yield what there is about a package's licence ("" where unclear), the clearest first."""
+    about = package.metadata
+    yield looked_up, "looked up"
+    yield from_words(_first(about, "License-Expression")), "License-Expression"
+    yield listed, "listed"
+    yield from_words(_first(about, "License")), "License"
+    named = [from_words(title) for title in _titles(about) if title != "DFSG approved"]
+    yield named[0] if len(named) == 1 else "", "Classifier"
+    yield from_ros(_ros_files(package)), "package.xml"
+    texts = [from_text(text) for text in _licence_texts(package)]
+    parts = {part for text in texts for part in text.split(" AND ")} if all(texts) else set()
+    yield " AND ".join(sorted(parts)), "licence text"
+
+
+def _titles(about: PackageMetadata) -> list[str]:
+    classifiers = about.get_all("Classifier") or ()
+    return [c.rpartition("::")[2].strip() for c in classifiers if c.startswith("License ::")]
 
 
 def _first(about: PackageMetadata, field: str) -> str:

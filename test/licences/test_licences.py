@@ -39,6 +39,20 @@ def licences(folder: Path, monkeypatch: pytest.MonkeyPatch, known: dict[str, str
     return {item.name: item.licence for item in installed_packages(known)}
 
 
+def test_the_users_list_then_an_expression_then_the_shipped_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """numpy 2.2 states nothing clear, 2.3 an expression: the shipped list is for the former."""
+    package(tmp_path, "made-clear", "License-Expression: MIT", {})
+    package(tmp_path, "made-vague", "License: BSD", {})
+    package(tmp_path, "made-mine", "License-Expression: MIT", {})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    names = ("made-clear", "made-vague", "made-mine")
+    found = installed_packages({"made-mine": "Zlib"}, dict.fromkeys(names, "ISC"))
+    stated = {item.name: item.licence for item in found}
+    assert [stated[name] for name in names] == ["MIT", "ISC", "Zlib"]
+
+
 def test_the_texts_of_this_repository_and_of_real_packages() -> None:
     assert from_text((ROOT / "LICENSE").read_text()) == "Apache-2.0"
     for name, licence in (("pytest", "MIT"), ("click", "BSD-3-Clause")):

@@ -254,6 +254,8 @@ def test_a_camera_of_120_hz_for_a_while_leaves_the_memory_flat(world):
     status = world.health("camera")
     facts = {item.key: item.value for item in status.values}
     dropped = sum(int(v) for k, v in facts.items() if k.startswith("dropped."))
-    assert int(facts["received"]) - int(facts["frames"]) - dropped in (0, 1), facts
+    assert int(facts["received"]) - int(facts["frames"]) - dropped in (0, 1, 2), (
+        facts
+    )  # one waits, one is decoded
     stamps = [conversions.stamp_ns(tracks.next().header.stamp) for _ in range(20)]
     assert all(a < b for a, b in itertools.pairwise(stamps))

@@ -169,7 +169,7 @@ from lfmvl_ros.ros.transport import fast_dds
 rclpy.init()
 node = rclpy.create_node("a")
 node.create_publisher(String, "topic", 1)
-node.create_subscription(String, "topic", print, 1)
+node.create_subscription(String, "topic", lambda _: None, 1)
 while not (found := node.get_publishers_info_by_topic("topic")):
     rclpy.spin_once(node, timeout_sec=0.01)  # the graph is known a moment later
 gid = list(found[0].endpoint_gid)
