@@ -98,7 +98,9 @@ def test_twenty_rounds_of_the_life_cycle(world):
         to("cleanup")
         if number == 4:
             before = footprint(process)
-    after = footprint(process)
+    deadline = time.monotonic() + PATIENCE_S
+    while (after := footprint(process))[1] > before[1] + 1 and time.monotonic() < deadline:
+        time.sleep(0.1)  # threads that end take a moment on a busy machine
     assert after[1] <= before[1] + 1, f"threads {before[1]} -> {after[1]}"
     assert after[2] <= before[2] + 2, f"open files {before[2]} -> {after[2]}"
     assert after[0] < before[0] + 10, f"{before[0]} -> {after[0]} MB"
