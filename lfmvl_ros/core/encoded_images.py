@@ -21,6 +21,11 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.jpeg_scans import read_scans
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+FORMATS = {"jpeg": (JPEG,), "png": (PNG,)}
+"""Compressed formats whose data is checked before and after decoding -> the bytes each begins with.
+Messages may have these only; image files also what OpenCV decodes beside them."""
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+"""Of the files in a folder that are taken for images."""
 MAX_FILE_MEGAPIXELS = 256  # phones take 200
 """Most pixels of an image file, in millions. OpenCV refuses larger ones of any format as well,
 where ``OPENCV_IO_MAX_IMAGE_PIXELS`` does not say otherwise (see ``lfmvl_ros/__init__.py``)."""
@@ -29,6 +34,14 @@ where ``OPENCV_IO_MAX_IMAGE_PIXELS`` does not say otherwise (see ``lfmvl_ros/__i
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _FILLING = bytes((37 * i + 11) % 251 for i in range(4096))  # no byte is 0xFF
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
+
+
+def format_of(data: bytes) -> str:
+    """Return the key of :data:`FORMATS` that encoded data belongs to, by its first bytes; or ""."""
+    for name, signatures in FORMATS.items():
+        if data.startswith(signatures):
+            return name
+    return ""
 
 
 def encoded_wh(data: bytes) -> tuple[int, int] | None:
@@ -78,7 +91,7 @@ def decode_file(
     try:
         return decode_image(raw, turn=turn, on_warning=on_warning)
     except ImageError as error:
-        if raw.startswith((JPEG, PNG)):
+        if format_of(raw):
             raise UserError(f"{str(path)!r} {error}; write it again") from error
         return None
 
@@ -90,7 +103,7 @@ def damage(raw: bytes) -> str:
     """
     if problem := size_problem(raw, MAX_FILE_MEGAPIXELS):
         return f"is not decoded: {problem}"
-    ordinary = raw.startswith(JPEG) and not read_scans(raw).is_progressive
+    ordinary = format_of(raw) == "jpeg" and not read_scans(raw).is_progressive
     flags = cv2.IMREAD_REDUCED_COLOR_8 if ordinary else cv2.IMREAD_UNCHANGED
     flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
@@ -171,11 +184,11 @@ def _whole(raw: bytes, flags: int) -> NDArray[Any]:
     Raises:
         ImageError: it is cut off, or can't be decoded.
     """
-    kind = "JPEG" if raw.startswith(JPEG) else "PNG" if raw.startswith(PNG) else ""
-    scans = read_scans(raw) if kind == "JPEG" else None
-    cut = kind == "PNG" and raw.rfind(b"IEND") < 0
+    kind = format_of(raw)
+    scans = read_scans(raw) if kind == "jpeg" else None
+    cut = kind == "png" and raw.rfind(b"IEND") < 0
     if cut or (scans is not None and (scans.end is None or not scans.are_complete)):
-        raise ImageError(f"is a {kind} that is cut off ({len(raw)} bytes)")
+        raise ImageError(f"is a {kind.upper()} that is cut off ({len(raw)} bytes)")
     image = _decoded(raw, flags)
     if image is None:
         raise ImageError("can't be decoded: it is damaged, or OpenCV has no decoder for it")

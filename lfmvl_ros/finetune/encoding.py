@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lfmvl_ros.core.coordinate_scales import side_of
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import PromptTemplate
@@ -22,8 +23,6 @@ from lfmvl_ros.models.lfm2_vl.model_inputs import processor_options
 
 IGNORED = -100
 """In ``labels``: the loss does not count this place."""
-
-_GRID = 1000  # the scale of families that write integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,15 +95,16 @@ class Batch:
 
 
 def written_answer(found: Sequence[Found], template: PromptTemplate) -> str:
-    """Return the right answer from left to right, in the scale and decimals of a template.
+    """Return the correct answer, left to right, in the scale and decimals of a template.
 
-    A template without decimals is one of a family that writes integers from 0 to 1000.
+    A template with neither decimals nor a scale is taken to be of a family that writes integers
+    from 0 to 1000.
     """
     if template.decimals:
         return answer_text(reading_order(found, template.decimals), template.decimals)
-    objects = []
+    objects, side = [], side_of(template.scale or "0-1000")
     for item in reading_order(found, 3):
-        numbers = [round(min(max(float(value), 0.0), 1.0) * _GRID) for value in item.xyxy]
+        numbers = [round(min(max(float(value), 0.0), 1.0) * side) for value in item.xyxy]
         label = json.dumps(item.label, ensure_ascii=False)
         objects.append(f'{{"label": {label}, "bbox": {numbers}}}')
     return f"[{', '.join(objects)}]"

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from lfmvl_ros import registry
+from lfmvl_ros.core.coordinate_scales import has_integers
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import TEMPLATES, PromptTemplate
 from lfmvl_ros.core.user_files import is_directory, user_path
@@ -146,13 +147,16 @@ def _template(name: str, prompt: Mapping[str, Any]) -> PromptTemplate:
     if published is None and "text" not in prompt:
         raise ValueError(f"{name}: prompt needs a text, or a name among {sorted(TEMPLATES)}")
     text = published.text if published is not None else ""
-    scale = prompt.get("scale", "unknown")
-    decimals = 0 if scale == "0-1000" else published.decimals if published is not None else 2
+    stated = prompt.get("scale", "unknown")
+    scale = "" if stated == "unknown" else stated
+    decimals = published.decimals if published is not None else 2
+    if has_integers(scale):
+        decimals = 0
     return PromptTemplate(
         prompt.get("name", name),
         prompt.get("text", text),
         prompt.get("decimals", decimals),
-        "" if scale == "unknown" else scale,
+        scale,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.coordinate_scales import SCALE_NAMES, scale_named
 from lfmvl_ros.core.drafting.answer_text import Hint, Piece, join_answer, split_answer
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
@@ -61,7 +62,8 @@ def _scale_and_rows(
     if not len(found):
         return best
     count = 0
-    for scale in (size, size / 1000, size / 100, np.ones(4)):
+    for name in SCALE_NAMES:
+        scale = size / np.tile(scale_named(name, wh).extent, 2)
         off = np.abs((printed * scale)[:, None] - found[None]) / size
         rows = [
             int(row) if error <= _NEAR else None

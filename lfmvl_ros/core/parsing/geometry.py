@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, clip
-from lfmvl_ros.core.parsing.scales import UNIT, CoordinateScale, Decision, Scale, decide_scale
+from lfmvl_ros.core.coordinate_scales import UNIT, Scale
+from lfmvl_ros.core.parsing.scales import CoordinateScale, Decision, decide_scale
 from lfmvl_ros.core.parsing.values import CXCYWH, XYWH, RawBox
 
 OUTSIDE_TOLERANCE = 0.25

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, iou_matrix
+from lfmvl_ros.core.coordinate_scales import SCALE_NAMES, UNIT, Scale, scale_named
 
 _log = logging.getLogger(__name__)
 # The density that a box from nowhere has, in each number: uniform over 0-10,000, once in 10^6.
@@ -29,32 +30,11 @@ _SAME_BOX_IOU = 0.3
 _ANSWERS_TO_HOLD = 3
 _ANSWERS_TO_CHANGE = 3
 _MARGIN_TO_HOLD = 20.0  # nats
-# What speaks against a unit from the outset, nats. Models of this family print shares of 1 or
-# thousandths; percent takes about 16 different boxes that all lie in its range, pixels of a VGA
-# image 26, of a larger one 3.
-_GRIDS = ("0-1000", "pixels", "0-100")
-_PRIORS = np.array([0.0, -60.0, -140.0])
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The unit of an answer: ``extent`` is what the image's (width, height) is in it."""
-
-    name: str
-    extent: tuple[float, float]
-
-
-UNIT = Scale("0-1", (1.0, 1.0))
-
-
-def scale_named(name: str, wh: tuple[int, int]) -> Scale:
-    """Return the unit of a name among 0-1, 0-100, 0-1000 and pixels, for an image of this size."""
-    if name == UNIT.name:
-        return UNIT
-    if name == "pixels":
-        return Scale(name, (float(wh[0]), float(wh[1])))
-    side = {"0-100": 100.0, "0-1000": 1000.0}[name]
-    return Scale(name, (side, side))
+PRIORS_NATS = {"0-1000": 0.0, "pixels": -60.0, "0-100": -140.0}
+"""Log prior of each unit other than 0-1. Models of this family print 0-1 or 0-1000. Percent needs
+about 16 different boxes in its range before it is believed; pixels need 26 in a VGA image, and 3 in
+a larger one."""
+_GRIDS, _PRIORS = tuple(PRIORS_NATS), np.array(list(PRIORS_NATS.values()))
 
 
 def decide_scale(xyxy: FloatArray, wh: tuple[int, int], *, expects_unit: bool = True) -> Scale:
@@ -64,7 +44,7 @@ def decide_scale(xyxy: FloatArray, wh: tuple[int, int], *, expects_unit: bool = 
     which they crowd into a corner; a box that does not fit counts as an outlier. ``expects_unit``
     decides where nothing else does: the prompt asked for 0-1.
     """
-    scales = [scale_named(name, wh) for name in ("0-1", "0-100", "0-1000", "pixels")]
+    scales = [scale_named(name, wh) for name in SCALE_NAMES]
     low, high = _with_area(xyxy)
     if not len(low):
         return UNIT

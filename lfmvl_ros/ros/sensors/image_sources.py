@@ -14,6 +14,7 @@ import numpy as np
 
 from lfmvl_ros.core.colour import Pixels
 from lfmvl_ros.core.config import CameraSettings
+from lfmvl_ros.core.encoded_images import IMAGE_SUFFIXES
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.safe_text import quoted
@@ -22,7 +23,6 @@ from lfmvl_ros.core.video_reader import USUAL_RATE_HZ, VideoReader
 from lfmvl_ros.registry import IMAGE_SOURCES, load, names
 from lfmvl_ros.viz.video import read_image
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 _FASTEST_HZ = 240.0
 _DIGITS = frozenset("0123456789")
 _log = logging.getLogger(__name__)
