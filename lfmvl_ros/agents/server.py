@@ -121,10 +121,10 @@ async def _image(commands: NodeCommands, arguments: Mapping[str, Any]) -> types.
     unknown, camera = set(arguments) - {"camera"}, arguments.get("camera", "")
     if unknown or not isinstance(camera, str):
         raise UserError(f"{IMAGE} takes one argument: camera, a text")
-    image = await commands.image(camera)
-    stamp = f"{image.stamp_ns // 10**9}.{image.stamp_ns % 10**9:09d}"
+    frame = await commands.image(camera)
+    stamp = f"{frame.stamp_ns // 10**9}.{frame.stamp_ns % 10**9:09d}"
     image = types.ImageContent(
-        data=base64.b64encode(image.data).decode("ascii"), mime_type=image.mime_type
+        data=base64.b64encode(frame.data).decode("ascii"), mime_type=frame.mime_type
     )
     return types.CallToolResult(content=[image, _text(f"taken at {stamp} s of ROS time")])
 
