@@ -29,7 +29,7 @@ def expect_answer(previous: Answer | None, query: Query, tracks: Tracks) -> Hint
     are left out. If no track is left at all, the same answer is expected again.
 
     Returns:
-        None if the previous answer was to another query, or is no evidence about the scene.
+        None if the previous answer was to another query, or is not evidence about the scene.
     """
     if previous is None or previous.grounding.query.version != query.version:
         return None

@@ -51,7 +51,7 @@ class ImageSource(Protocol):
     def next_ns(self) -> int | None:
         """Return when the next image was taken, ns from the first one.
 
-        None where ``rate_hz`` says it: from the start then, and for all of a source's images. Also
+        None if ``rate_hz`` decides it: then from the start, for all images of a source. Also
         None after the last image.
         """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes of a camera message <-> the ``(H, W, 3)`` RGB array a model reads. No ROS in here.
+"""Converts between the bytes of camera messages and ``(H, W, 3)`` RGB arrays. No ROS in here.
 
 What an encoding means is in :mod:`lfmvl_ros.core.colour`.
 """
@@ -96,8 +96,8 @@ def decode_compressed(format_: str, data: Any, *, max_megapixels: float = 64.0) 
     """Return the RGB pixels of a JPEG or PNG image.
 
     Args:
-        format_: the message's ``format``, such as ``jpeg`` or ``16UC1; png compressed``. What is
-            in ``data`` decides; the text only tells what the data can't.
+        format_: the message's ``format``, such as ``jpeg`` or ``16UC1; png compressed``. The
+            format is recognised from ``data``; this text only adds what the data does not show.
         data: any object with the buffer protocol.
         max_megapixels: images that state more million pixels are not decoded.
 
