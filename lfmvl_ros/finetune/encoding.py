@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples as the model takes them: token ids equal to the processor's, and what the loss counts."""
+"""Samples as model inputs: token ids as of the processor, and which tokens the loss counts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lfmvl_ros.models.lfm2_vl.image_processing import trim_padding
 from lfmvl_ros.models.lfm2_vl.model_inputs import processor_options
 
 IGNORED = -100
-"""In ``labels``: the loss does not count this place."""
+"""In ``labels``: a position that the loss ignores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,8 @@ class Encoded:
 
     Attributes:
         rows: the rows.
-        image_tokens: how many places of each prompt belong to the image.
-        features: what the vision tower reads: ``pixel_values`` (crops, patches, 768) float32 and
+        image_tokens: number of image tokens in each prompt.
+        features: inputs of the vision tower: ``pixel_values`` (crops, patches, 768) float32 and
             its companions.
     """
 

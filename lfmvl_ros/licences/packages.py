@@ -58,8 +58,8 @@ def _licence_of(package: Distribution, looked_up: str) -> tuple[str, str]:
     if texts and all(texts):
         parts = {part for text in texts for part in text.split(" AND ")}
         return " AND ".join(sorted(parts)), "licence text"
-    said = _first(about, "License-Expression") or _first(about, "License") or ", ".join(titles)
-    shown = " ".join(said.split())[:60]
+    stated = _first(about, "License-Expression") or _first(about, "License") or ", ".join(titles)
+    shown = " ".join(stated.split())[:60]
     return "", f"not clear: {shown!r}" if shown else "it says nothing"
 
 
