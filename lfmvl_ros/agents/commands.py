@@ -49,7 +49,7 @@ class NodeCommands:
         except ValueError as error:
             raise UserError(f"the arguments can't be written as JSON: {error}") from error
         await self._connect()
-        async with _heard(partial(self._link.listen, id_)) as results:
+        async with _queue_of(partial(self._link.listen, id_)) as results:
             self._link.send(command)
             is_over = False
             try:
@@ -67,7 +67,7 @@ class NodeCommands:
         Raises:
             UserError: none comes.
         """
-        async with _heard(partial(self._link.watch, camera)) as images:
+        async with _queue_of(partial(self._link.watch, camera)) as images:
             try:
                 return await asyncio.wait_for(images.get(), _IMAGE_S)
             except asyncio.TimeoutError:
@@ -84,8 +84,8 @@ class NodeCommands:
             except asyncio.TimeoutError:
                 if not self._known & self._link.nodes():
                     raise UserError(
-                        f"the node in {self._link.namespace} has ended before it told what became "
-                        "of the call"
+                        f"the node in {self._link.namespace} has ended before it reported "
+                        "the result of the call"
                     ) from None
 
     async def _connect(self) -> None:
@@ -109,7 +109,7 @@ class NodeCommands:
 
     async def _answers(self) -> bool:
         id_ = _new_id()
-        async with _heard(partial(self._link.listen, id_)) as results:
+        async with _queue_of(partial(self._link.listen, id_)) as results:
             self._link.send({"id": id_, **_GREETING})
             try:
                 await asyncio.wait_for(results.get(), _GREETING_S)
@@ -124,10 +124,10 @@ def _new_id() -> str:
 
 
 @asynccontextmanager
-async def _heard(
+async def _queue_of(
     listen: Callable[[Callable[[_Item], object]], Callable[[], None]],
 ) -> AsyncIterator[asyncio.Queue[_Item]]:
-    """Collect in a queue of this loop what a listener hears in another thread."""
+    """Collect in a queue of this loop what a callback receives in another thread."""
     loop, items = asyncio.get_running_loop(), asyncio.Queue[_Item]()
     stop = listen(lambda item: loop.call_soon_threadsafe(items.put_nowait, item))
     try:

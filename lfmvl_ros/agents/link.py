@@ -36,11 +36,20 @@ class Link(Protocol):
     def send(self, document: Mapping[str, Any]) -> None:
         """Send a command."""
 
-    def listen(self, id_: str, heard: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
-        """Call ``heard`` with every result of a command until what this returns is called."""
+    def listen(self, id_: str, on_result: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
+        """Call ``on_result`` with every result of a command.
 
-    def watch(self, camera: str, heard: Callable[[AnnotatedImage], object]) -> Callable[[], None]:
-        """Call ``heard`` with every annotated frame until what this returns is called.
+        Returns:
+            A function that ends this.
+        """
+
+    def watch(
+        self, camera: str, on_image: Callable[[AnnotatedImage], object]
+    ) -> Callable[[], None]:
+        """Call ``on_image`` with every annotated frame of a camera.
+
+        Returns:
+            A function that ends this.
 
         Raises:
             UserError: no topic can have this name.

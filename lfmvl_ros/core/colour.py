@@ -67,7 +67,7 @@ _SAMPLES, _FLAT_LEVELS = 64, 2.0
 
 
 class ImageError(ValueError):
-    """An image that can't be decoded; says why."""
+    """An image that can't be decoded; the message says why."""
 
 
 def rows_of(encoding: str, height: int) -> int:
@@ -105,7 +105,7 @@ def to_rgb8(encoding: str, image: NDArray[Any]) -> Pixels:
 
 
 def stretch(values: NDArray[Any]) -> Pixels:
-    """Scale measurements to brightness; the module's text says how.
+    """Scale measurements to brightness, as the module's docstring describes.
 
     Args:
         values: ``(H, W)`` numbers.

@@ -126,7 +126,7 @@ class PerceptionSettings(Group):
         "'bundled' is the small demonstration checkpoint of this package. A .gguf file, or a "
         "catalogue name with a quantisation (lfm2.5-vl-450m:q4_0), starts llama.cpp's server; "
         "http://host:8080/v1#name, https:// or unix:/path.sock is a "
-        "server that already runs (docs/models.md); a .jsonl file replays recorded answers. "
+        "server that already runs (docs/servers.md); a .jsonl file replays recorded answers. "
         "If model, device, dtype or revision change at run time, the old model answers until "
         "the new one is loaded, and stays if loading fails.",
     )
@@ -144,14 +144,15 @@ class PerceptionSettings(Group):
     revision: str = setting(
         "",
         "Branch, tag or commit of a checkpoint on the hub; empty: the newest. Set a commit so that "
-        "a robot keeps the weights that it was tested with. Only for checkpoints of a hub.",
+        "a robot keeps the weights that it was tested with. Only for models that are loaded from a "
+        "hub.",
     )
     query: str = setting("person", "What to find: words, separated by commas.")
     prompt_template: str = setting(
         "checkpoint",
-        "Sentence in which the query is put to the model. checkpoint: the one that the "
-        "checkpoint was trained with; the others are published prompts. Change it if answers "
-        "can't be parsed; card_3_decimals is only for checkpoints trained for three decimals.",
+        "Prompt that the query is inserted into. checkpoint: the one that the checkpoint was "
+        "trained with; the others are published prompts. Change it if answers can't be parsed; "
+        "card_3_decimals is only for checkpoints trained to write three decimals.",
         choices=("checkpoint", *TEMPLATES),
     )
     autostart: bool = setting(
@@ -162,9 +163,9 @@ class PerceptionSettings(Group):
     )
     bond_timeout: float = setting(
         0.0,
-        "Heartbeat for Nav2's lifecycle manager, which considers the node dead after this "
-        "long without one; use the manager's own value. 0 is off. Needs the ROS package "
-        "bondpy; takes effect at the next activation.",
+        "Heartbeat (bond) for Nav2's lifecycle manager, which considers the node dead after this "
+        "long without one. Set it to the manager's own bond_timeout; 0 is off. Needs the ROS "
+        "package bondpy; takes effect at the next activation.",
         unit="s",
         low=0.0,
         high=600.0,
@@ -178,15 +179,15 @@ class PerceptionSettings(Group):
     cameras: tuple[str, ...] = setting(
         ("",),
         "Names of several cameras that share one model. Each has its own topics below its "
-        "name, such as front/image_raw and front/tracks. One empty name means a single camera "
-        "without a name.",
+        'name, such as front/image_raw and front/tracks. [""] means a single camera without a '
+        "name.",
         read_only=True,
     )
     rules_file: str = setting(
         "",
-        "YAML file of zones and rules about tracks (docs/rules.md), which publish on the topic "
-        "events. Set it to be notified of what happens in the scene. It is loaded again when it "
-        "changes; if it has errors, the previous rules stay in force. Empty: no rules.",
+        "YAML file of zones and rules about tracks (docs/rules.md); their events are published on "
+        "the topic events. Set it to be notified of what happens in the scene. It is loaded again "
+        "when it changes; if it has errors, the previous rules stay in force. Empty: no rules.",
     )
     generation: GenerationSettings = field(default_factory=GenerationSettings)
     image: ImageSettings = field(default_factory=ImageSettings)
@@ -204,7 +205,7 @@ class PerceptionSettings(Group):
         super().__post_init__()
         if self.revision and not _REVISION.fullmatch(self.revision):
             raise UserError(
-                f"revision: {quoted(self.revision)} is no branch, tag or commit; use letters, "
+                f"revision: {quoted(self.revision)} is not a branch, tag or commit; use letters, "
                 "digits and . _ - / between them"
             )
         if not self.cameras:  # an empty list has no type of its own in ROS: this is what it means

@@ -36,8 +36,9 @@ class CameraSettings(Group):
     )
     rate_hz: float = setting(
         0.0,
-        "Frames per second. 0 uses the source's own rate, a video's own times (a time lapse then "
-        "plays as slowly as it was taken), or 30 if it has none. Lower it on a slow machine.",
+        "Frames per second. 0 uses the source's own rate or, for a video, its own timestamps (a "
+        "time lapse then plays as slowly as it was taken); 30 if there is none. Lower it on a slow "
+        "machine.",
         unit="Hz",
         low=0.0,
         high=240.0,
@@ -50,7 +51,7 @@ class CameraSettings(Group):
     )
     seed: int = setting(
         7,
-        "Number of the synthetic scene; the same number always gives the same scene.",
+        "Random seed of the synthetic scene; the same number always gives the same scene.",
         low=0,
         high=2**31 - 1,
         read_only=True,
@@ -83,7 +84,7 @@ class CameraSettings(Group):
     )
     horizontal_fov_deg: float = setting(
         60.0,
-        "Horizontal field of view from which camera_info is computed for files and devices; "
+        "Horizontal field of view, from which camera_info is computed for files and devices; "
         "scenes have their own. Set it to that of your lens.",
         unit="deg",
         low=1.0,

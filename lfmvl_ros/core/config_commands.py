@@ -17,20 +17,20 @@ class CommandSettings(Group):
 
     allow: tuple[str, ...] = setting(
         tuple(TOOLS),
-        "Tools that the topic command may use (docs/commands.md). Shorten the list where not "
-        "everybody who can publish may change what the node looks for. A single empty text means "
-        "none.",
+        "Tools that may be called through the topic command (docs/commands.md). Remove those that "
+        "change something (all but count, where_is and describe) if operators should only ask. "
+        '[""] means none.',
     )
     dry_run: bool = setting(
         False,
-        "Commands are read and checked, and nothing is done. Set it to true to try out how "
+        "Commands are parsed and checked but not executed. Set it to true to try out how "
         "sentences are understood.",
     )
     tool_syntax: str = setting(
         "checkpoint",
-        "How the model is given the tools when a command is a sentence. checkpoint: as its "
-        "catalogue entry says; where that says nothing, sentences are refused. Name a family for a "
-        "checkpoint of your own; none refuses all sentences.",
+        "Format in which the model is given the tools when a command is a sentence. checkpoint: "
+        "the one in its catalogue entry; if that has none, sentences are refused. Name a model "
+        "family for a checkpoint of your own; none refuses all sentences.",
         choices=("checkpoint", "lfm2", "lfm2.5", "lfm3", "none"),
     )
 

@@ -68,16 +68,16 @@ class GenerationSettings(Group):
     draft: str = setting(
         "auto",
         "Speculative decoding. auto: the previous answer, with its boxes moved by the "
-        "tracker, is verified several tokens per forward pass; faster, with the same result. "
+        "tracker, is verified several tokens per forward pass; faster, with the same answer. "
         "none: one token per forward pass; choose it only to measure the difference.",
         choices=("auto", "none"),
         renamed={"off": "none"},
     )
     grammar: str = setting(
         "none",
-        "always: the model can only generate the list that the prompt asks for, with labels "
-        "of the query. Choose it if a checkpoint often answers in another format; needs the "
-        "package xgrammar.",
+        "Constrained decoding. always: the model can only generate the list that the prompt asks "
+        "for, with labels of the query; needs the package xgrammar. none: it is free. Choose "
+        "always if a checkpoint often answers in another format.",
         choices=("none", "always"),
         renamed={"off": "none", "on": "always"},
     )
@@ -113,24 +113,24 @@ class ImageSettings(Group):
     )
     max_tiles: int = setting(
         0,
-        "Most tiles per image when splitting; 0 uses the checkpoint's own value. Lower it for "
-        "faster answers.",
+        "Maximum number of tiles per image when splitting; 0 uses the checkpoint's own value. "
+        "Lower it for faster answers.",
         low=0,
         high=64,
         unit="tiles",
     )
     target_latency_ms: float = setting(
         0.0,
-        "Image tokens are reduced until 80 % of answers take no longer than this, but not "
-        "below min_tokens. 0 is off. Set it if the robot needs answers at a steady rate.",
+        "Image tokens are reduced, down to min_tokens, until 80 % of answers take no longer than "
+        "this. 0 is off. Set it if the robot needs answers at a steady rate.",
         unit="ms",
         low=0.0,
         high=600000.0,
     )
     max_input_megapixels: float = setting(
         64.0,
-        "Compressed images that state more pixels than this are dropped as corrupt, before "
-        "memory is allocated for them. Raise it for larger cameras.",
+        "Compressed images whose header states more pixels than this are dropped as corrupt, "
+        "before memory is allocated for them. Raise it for cameras with more pixels.",
         unit="MP",
         low=0.1,
         high=1000.0,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of the review gate: which events wait for a person, and for how long."""
+"""Settings of the review gate: which events are held for a person, and for how long."""
 
 from __future__ import annotations
 
@@ -11,34 +11,36 @@ from lfmvl_ros.core.settings import Group, setting
 
 @dataclass(frozen=True)
 class ReviewSettings(Group):
-    """Which events of rules wait for a person's answer (docs/review.md)."""
+    """Which events of rules are held until a person has answered (docs/review.md)."""
 
     min_confidence: float = setting(
         0.0,
-        "Lower end of the band of confidence in which events are held.",
+        "Events are held until a person has answered (docs/review.md) if the confidence of their "
+        "least certain object is at least this, and below max_confidence. Events below it are "
+        "published unreviewed, so leave it at 0 unless something else drops them.",
         low=0.0,
         high=1.0,
     )
     max_confidence: float = setting(
         0.0,
-        "Upper end of that band. An event is held when the confidence of its least certain object "
-        "is at least min_confidence and below this. 0: no band; events of rules with review: true "
-        "are held in any case.",
+        "Upper end of that range. 0: no event is held because of its confidence. Set it to the "
+        "confidence from which you trust the model. Events of rules with review: true are held "
+        "whatever their confidence.",
         low=0.0,
         high=1.0,
     )
     timeout_s: float = setting(
         30.0,
-        "How long an event is held. Without an answer by then it is dropped, or published where "
-        "its rule says unanswered: publish.",
+        "How long an event is held. Without an answer by then it is dropped, or published if its "
+        "rule has unanswered: publish. Raise it if people need longer to answer.",
         unit="s",
         low=0.1,
         high=86400.0,
     )
     max_held: int = setting(
         100,
-        "Most events of a camera that are held at a time. Any more are treated at once like those "
-        "without an answer, and counted.",
+        "Maximum number of events held at a time, per camera. Further ones are handled at once "
+        "like those without an answer, and counted. Lower it if memory is short.",
         low=1,
         high=1000,
         unit="events",

@@ -17,7 +17,7 @@ class SpatialSettings(Group):
 
     source: str = setting(
         "none",
-        "Where positions come from. depth: a depth image registered to the color image, on "
+        "Where positions come from. depth: a depth image registered to the colour image, on "
         "depth/image; for picking. floor: the point where each box meets the floor (z = 0 of "
         "spatial.target_frame); for navigation. size: the known sizes in spatial.sizes; for "
         "people, drums, cones. All need camera_info. none: no positions are published.",
@@ -33,9 +33,9 @@ class SpatialSettings(Group):
     )
     sync_slop_s: float = setting(
         0.02,
-        "Largest difference between the stamps of an image and its depth image. Raise it to half "
-        "a frame period if the camera doesn't take both at once, and neither it nor the objects "
-        "move fast.",
+        "Largest difference between the stamps of an image and its depth image. If the camera "
+        "doesn't take both at once, raise it to half a frame period; fast motion then adds to the "
+        "error.",
         unit="s",
         low=0.0,
         high=1.0,
@@ -67,20 +67,20 @@ class SpatialSettings(Group):
         ("",),
         "Known sizes by label, as length x width x height in m: 'blue tote=0.6x0.4x0.3'. Labels "
         "are those of the query. Set them if all objects of a label are alike: depth sees only "
-        "one side of an object, and source size needs them. One empty text means none.",
+        'one side of an object, and source size needs them. [""] means none.',
     )
     max_sigma_m: float = setting(
         1.0,
-        "A position whose standard deviation is larger, in any direction, is not published. Set "
-        "it to what your application tolerates.",
+        "A position whose standard deviation in any direction is larger than this is not "
+        "published. Set it to what your application tolerates.",
         unit="m",
         low=0.001,
         high=100.0,
     )
     max_rate_hz: float = setting(
         15.0,
-        "Most images per second for which positions are computed. Lower it if the node takes too "
-        "much CPU time, raise it if objects or the camera move fast.",
+        "Positions are computed for at most this many images per second. Lower it if the node "
+        "takes too much CPU time, raise it if objects or the camera move fast.",
         unit="Hz",
         low=0.1,
         high=240.0,
@@ -88,8 +88,9 @@ class SpatialSettings(Group):
     select: str = setting(
         "nearest",
         "The object of pick_pose and object_pose: nearest, label:TEXT (the nearest of "
-        "that label) or id:NUMBER (a track). It is kept while it has a position, unless another "
-        "is nearer by 15 %. Set it when the consumer is to take a certain object.",
+        "that label) or id:NUMBER (a track). The nearest object stays selected while it has a "
+        "position, unless another is at least 15 % nearer. Set it if the robot must pick a "
+        "particular object or kind.",
     )
     compressed_depth: bool = setting(
         False,

@@ -14,8 +14,8 @@ class TrackerSettings(Group):
 
     bridge: str = setting(
         "flow",
-        "How tracks move between answers. flow: with the pixels in every frame; predict: with "
-        "their velocity only. Choose predict if CPU time is short.",
+        "How tracks move between answers. flow: optical flow measures the motion in every frame; "
+        "predict: by their velocity only. Choose predict if CPU time is short.",
         choices=("flow", "predict"),
     )
     bridge_memory_s: float = setting(
@@ -52,9 +52,9 @@ class TrackerSettings(Group):
     )
     max_missed_answers: int = setting(
         3,
-        "A confirmed track is hidden when this many answers in a row do not contain it, and "
-        "ends after max_coast_s. One seen only a few times, or at the image border, ends "
-        "after two. Raise it if boxes flicker, lower it if they linger.",
+        "A confirmed track is hidden after this many answers in a row without its object, and "
+        "ends after max_coast_s. A track seen only a few times, or at the image border, ends "
+        "after two such answers. Raise it if boxes flicker, lower it if they linger.",
         low=1,
         high=100,
         unit="answers",
@@ -70,8 +70,8 @@ class TrackerSettings(Group):
     )
     max_coast_s: float = setting(
         2.0,
-        "How long a track lives without being seen; if max_missed_answers intervals between "
-        "answers are longer, that counts. Raise it if objects are often occluded.",
+        "How long a track lives without being seen; or max_missed_answers times the interval "
+        "between answers, if that is longer. Raise it if objects are often occluded.",
         unit="s",
         low=0.1,
         high=60.0,
@@ -109,16 +109,16 @@ class TrackerSettings(Group):
     )
     gate_probability: float = setting(
         0.9995,
-        "Fraction of true matches that association accepts. Lower it if ids jump between "
-        "neighbours, raise it if objects get new ids.",
+        "Size of the association gate, as the fraction of correct matches that lie within it. "
+        "Lower it if ids jump between neighbours, raise it if objects get new ids.",
         low=0.5,
         high=0.9999,
     )
     reorder_window_s: float = setting(
         2.0,
-        "How late images and answers may arrive: late images are dropped, late answers are "
-        "applied at their time. Anything older restarts tracking. Raise it if the network "
-        "delays messages more.",
+        "An image whose stamp is older than the newest by up to this is late, and dropped; one "
+        "that is older by more means that time has jumped back, and tracking restarts. Raise it "
+        "if the network delays images by more, so that tracking restarts.",
         unit="s",
         low=0.0,
         high=30.0,
@@ -134,7 +134,7 @@ class EgoMotionSettings(Group):
         "imu: use the angular velocity on the topic imu and the intrinsics in camera_info. "
         "Set it if the camera turns fast: with tracker.bridge predict, boxes follow its "
         "rotation; with flow, fast turns no longer lose them. imu takes effect at the next "
-        "activation, none at once.",
+        "activation, none immediately.",
         choices=("none", "imu"),
         renamed={"off": "none"},
     )

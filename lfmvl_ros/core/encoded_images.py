@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Encoded images -> RGB: files, images of a data set and compressed messages alike.
 
-Before memory is taken for it, a JPEG or PNG is asked how large it says it is: a file of 100 kB can
-state 30,000 x 30,000 pixels, which decoded are 2.7 GB and half a minute. What breaks off is
-refused: OpenCV fills the rest with gray, without a word.
+Before memory is allocated, the size in the header of a JPEG or PNG is checked: a file of 100 kB can
+state 30,000 x 30,000 pixels, which take 2.7 GB and half a minute to decode. Truncated images are
+refused, because OpenCV silently fills the rest with grey.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.jpeg_scans import read_scans
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+FORMATS = {"jpeg": (JPEG,), "png": (PNG,)}
+"""Compressed formats whose data is checked before and after decoding -> the bytes each begins with.
+Messages may have these only; image files also what OpenCV decodes beside them."""
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+"""Of the files in a folder that are taken for images."""
 MAX_FILE_MEGAPIXELS = 256  # phones take 200
 """Most pixels of an image file, in millions. OpenCV refuses larger ones of any format as well,
 where ``OPENCV_IO_MAX_IMAGE_PIXELS`` does not say otherwise (see ``lfmvl_ros/__init__.py``)."""
@@ -29,6 +34,14 @@ where ``OPENCV_IO_MAX_IMAGE_PIXELS`` does not say otherwise (see ``lfmvl_ros/__i
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _FILLING = bytes((37 * i + 11) % 251 for i in range(4096))  # no byte is 0xFF
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
+
+
+def format_of(data: bytes) -> str:
+    """Return the key of :data:`FORMATS` that encoded data belongs to, by its first bytes; or ""."""
+    for name, signatures in FORMATS.items():
+        if data.startswith(signatures):
+            return name
+    return ""
 
 
 def encoded_wh(data: bytes) -> tuple[int, int] | None:
@@ -48,7 +61,7 @@ def encoded_wh(data: bytes) -> tuple[int, int] | None:
 
 
 def size_problem(data: bytes, max_megapixels: float) -> str:
-    """Return what is wrong with the stated size of an encoded image; "" if nothing is."""
+    """Return why the size in an encoded image's header is refused; "" if it is not."""
     wh = encoded_wh(data)
     if wh is None or wh[0] * wh[1] <= max_megapixels * 1e6:
         return ""
@@ -61,15 +74,15 @@ def decode_file(
     turn: bool = True,
     on_warning: Callable[[str], None] = lambda _: None,
 ) -> Pixels | None:
-    """Return an image file as ``(H, W, 3)`` uint8 RGB; None where OpenCV does not know its kind.
+    """Return an image file as ``(H, W, 3)`` uint8 RGB; None if OpenCV can't read its format.
 
     Args:
         path: of a regular file.
-        turn: as its EXIF data says.
-        on_warning: called with a sentence about what was guessed.
+        turn: rotate it as its EXIF data states.
+        on_warning: called with a sentence about each guess.
 
     Raises:
-        UserError: it breaks off, is damaged, or states more pixels than
+        UserError: it is truncated, is damaged, or states more pixels than
             :data:`MAX_FILE_MEGAPIXELS`.
     """
     raw = path.read_bytes()
@@ -78,19 +91,19 @@ def decode_file(
     try:
         return decode_image(raw, turn=turn, on_warning=on_warning)
     except ImageError as error:
-        if raw.startswith((JPEG, PNG)):
+        if format_of(raw):
             raise UserError(f"{str(path)!r} {error}; write it again") from error
         return None
 
 
 def damage(raw: bytes) -> str:
-    """Return what is wrong with an image file in a few words; "" where it can be decoded whole.
+    """Return what is wrong with an image file in a few words; "" if it can be decoded completely.
 
     Takes less time than decoding: most JPEGs are decoded to an eighth of their size.
     """
     if problem := size_problem(raw, MAX_FILE_MEGAPIXELS):
         return f"is not decoded: {problem}"
-    ordinary = raw.startswith(JPEG) and not read_scans(raw).is_progressive
+    ordinary = format_of(raw) == "jpeg" and not read_scans(raw).is_progressive
     flags = cv2.IMREAD_REDUCED_COLOR_8 if ordinary else cv2.IMREAD_UNCHANGED
     flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
@@ -111,16 +124,16 @@ def decode_image(
 
     Args:
         raw: the image, whose size has been checked (:func:`size_problem`).
-        stated: ``format`` of a compressed message, such as ``16UC1; png compressed``. It tells
-            measurements from brightness, a Bayer pattern from gray, and RGB from BGR.
-        turn: as its EXIF data says; a camera's calibration knows nothing of that.
-        on_warning: called with a sentence about what was guessed.
+        stated: ``format`` of a compressed message, such as ``16UC1; png compressed``. It
+            distinguishes measurements from brightness, a Bayer pattern from grey, and RGB from BGR.
+        turn: rotate it as its EXIF data states. Not for cameras: their calibration is without that.
+        on_warning: called with a sentence about each guess.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB, C-contiguous.
 
     Raises:
-        ImageError: it breaks off or can't be decoded.
+        ImageError: it is truncated or can't be decoded.
     """
     flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
     flags |= 0 if turn else cv2.IMREAD_IGNORE_ORIENTATION
@@ -129,7 +142,7 @@ def decode_image(
     if encoding in ("16UC1", "32FC1") and not stated:
         on_warning(
             f"it holds {image.dtype} values up to {image.max():g}, which is taken for a "
-            "measurement, such as depth: they are stretched to black and white"
+            "measurement, such as depth: they are scaled to black and white"
         )
     if encoding == "32FC1":
         image = image.astype(np.float32)
@@ -164,22 +177,22 @@ def _encoding_of(image: NDArray[Any], stated: str) -> str:
 def _whole(raw: bytes, flags: int) -> NDArray[Any]:
     """Decode an image, and refuse one whose data ends before the image does.
 
-    libjpeg makes up what is missing, also where an end marker closes a JPEG that was cut, and only
-    prints a warning. Of a complete image it has read all it needs when the marker comes, so some
-    bytes put before the marker change nothing; of one that was cut, they are decoded.
+    libjpeg fills in what is missing and only prints a warning, even if a truncated JPEG was closed
+    with an end marker. So some bytes are inserted before the end marker: in a complete image they
+    change nothing, because everything was decoded before; in a truncated one they are decoded.
 
     Raises:
         ImageError: it is cut off, or can't be decoded.
     """
-    kind = "JPEG" if raw.startswith(JPEG) else "PNG" if raw.startswith(PNG) else ""
-    scans = read_scans(raw) if kind == "JPEG" else None
-    cut = kind == "PNG" and raw.rfind(b"IEND") < 0
+    kind = format_of(raw)
+    scans = read_scans(raw) if kind == "jpeg" else None
+    cut = kind == "png" and raw.rfind(b"IEND") < 0
     if cut or (scans is not None and (scans.end is None or not scans.are_complete)):
-        raise ImageError(f"is a {kind} that is cut off ({len(raw)} bytes)")
+        raise ImageError(f"is a {kind.upper()} that is cut off ({len(raw)} bytes)")
     image = _decoded(raw, flags)
     if image is None:
         raise ImageError("can't be decoded: it is damaged, or OpenCV has no decoder for it")
-    # What is missing of an ordinary JPEG is gray at the end: only then a second look is needed.
+    # The missing part of an ordinary JPEG is grey: only then is the second decoding needed.
     if scans is not None and (scans.is_progressive or _ends_gray(image)):
         more = _decoded(raw[: scans.end] + _FILLING + raw[scans.end :], flags)
         if more is None or not np.array_equal(more, image):
@@ -188,7 +201,7 @@ def _whole(raw: bytes, flags: int) -> NDArray[Any]:
 
 
 def _ends_gray(image: NDArray[Any]) -> bool:
-    """Whether a corner has the value that libjpeg makes up; which one depends on the turning."""
+    """Whether a corner has the grey that libjpeg fills in; which corner depends on the rotation."""
     rows, columns = image.shape[:2]
     corners = ((0, 0), (0, columns - 1), (rows - 1, 0), (rows - 1, columns - 1))
     return any((np.abs(image[corner].astype(int) - 128) <= 2).all() for corner in corners)

@@ -101,33 +101,33 @@ def is_cut_off(path: Path) -> bool:
         return False
 
 
-def check_file(path: Path, wanted: str) -> None:
+def check_file(path: Path, expected: str) -> None:
     """Refuse what can't be a file of a kind before anything is read from it.
 
     Args:
         path: of the file.
-        wanted: ``image`` or ``video``.
+        expected: ``image`` or ``video``.
 
     Raises:
         UserError: there is nothing, or no regular file.
     """
     if not path.exists():
-        raise UserError(f"there is no {wanted} file {str(path)!r}; check the path")
+        raise UserError(f"there is no {expected} file {str(path)!r}; check the path")
     if not path.is_file():
-        raise UserError(f"{str(path)!r} is {kind_of(path)}, and a file with one {wanted} is wanted")
+        raise UserError(f"{str(path)!r} is {kind_of(path)}; a file with one {expected} is needed")
 
 
-def refusal(path: Path, wanted: str, advice: str) -> str:
-    """Say what a file is that can't be read as what is wanted."""
+def refusal(path: Path, expected: str, advice: str) -> str:
+    """Return why a file can't be read as what is expected, naming what it is."""
     kind = kind_of(path)
-    if wanted not in kind and kind:
-        noun = "an image" if wanted == "image" else "a video"
-        return f"{str(path)!r} is {kind}, and {noun} is wanted"
+    if expected not in kind and kind:
+        noun = "an image" if expected == "image" else "a video"
+        return f"{str(path)!r} is {kind}; {noun} is needed"
     if kind and is_cut_off(path):
         return f"{str(path)!r} is {kind} that breaks off before its end; copy it again"
     if kind:
         return f"{str(path)!r} is {kind} that is damaged, or OpenCV has no decoder for it; {advice}"
-    return f"{str(path)!r} is of no known kind, and can't be read as {wanted}; {advice}"
+    return f"{str(path)!r} is of an unknown kind, and can't be read as {expected}; {advice}"
 
 
 def _kind_of_bytes(head: bytes) -> str:

@@ -30,7 +30,7 @@ class Outcome(str, Enum):
 
     @property
     def is_evidence(self) -> bool:
-        """True when objects not named may be counted as missed by the tracker.
+        """True when the objects that the answer names may correct tracks.
 
         ``truncated`` is evidence of the objects it names, but others may be in the part that was
         cut off; see :attr:`is_evidence_of_absence`.
@@ -62,7 +62,7 @@ class Grounding:
         unknown_labels: labels of detections that are not in the query.
         thought_tokens: how many of the reply's tokens were thoughts, which are not parsed.
         budget: what the latency budget chose for the image; None where there is none.
-        revision: commit of the checkpoint on its hub; "" where it comes from none.
+        revision: commit of the checkpoint on its hub; "" if it does not come from a hub.
     """
 
     outcome: Outcome

@@ -47,10 +47,10 @@ class KnownLabels:
 
     def nearest(self, label: str) -> tuple[str, ...]:
         """Return up to three listed labels that share a word with ``label`` or look like it."""
-        wanted = self._unqualified(label) or fold_label(label)
-        words = set(wanted.split())
+        plain = self._unqualified(label) or fold_label(label)
+        words = set(plain.split())
         shared = [known for known in self._folded if words & set(known.split())]
-        alike = difflib.get_close_matches(wanted, self._folded, _NEAREST, _ALIKE)
+        alike = difflib.get_close_matches(plain, self._folded, _NEAREST, _ALIKE)
         found = dict.fromkeys((*alike, *sorted(shared, key=len)))
         return tuple(self._folded[known] for known in found)[:_NEAREST]
 

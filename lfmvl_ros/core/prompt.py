@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from lfmvl_ros.core.coordinate_scales import PROMPT_SCALES, has_integers
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
 
@@ -17,8 +18,6 @@ _CONTROL = re.compile(
     r"|<\s*(?:function|parameter)\s*=(?:[^<>]{0,64}>)?|<\|+|\|+>",
     re.IGNORECASE,
 )
-SCALES = ("0-1", "0-1000")
-"""Units of coordinates that a checkpoint may state."""
 _KEYS = re.compile(r'\[\s*\{\s*"(\w+)"[^{}]*?"(\w+)"')
 
 
@@ -64,7 +63,7 @@ class PromptTemplate:
         name: short name, as in the catalogue.
         text: the prompt, with ``{query}`` exactly once where the labels go.
         decimals: digits after the point in the checkpoint's coordinates; 0 for integers.
-        scale: the unit of its coordinates, one of :data:`SCALES`; "" if unknown.
+        scale: the unit of its coordinates, one of ``PROMPT_SCALES``; "" if unknown.
     """
 
     name: str
@@ -80,12 +79,12 @@ class PromptTemplate:
             )
         if not 0 <= self.decimals <= 6:
             raise ValueError(f"prompt template {self.name!r}: decimals 0 to 6, got {self.decimals}")
-        if self.scale not in ("", *SCALES):
+        if self.scale not in ("", *PROMPT_SCALES):
             raise ValueError(
-                f"prompt template {self.name!r}: scale is one of {', '.join(SCALES)}, "
+                f"prompt template {self.name!r}: scale is one of {', '.join(PROMPT_SCALES)}, "
                 f"got {self.scale!r}"
             )
-        if self.scale and (self.scale == "0-1000") != (self.decimals == 0):
+        if self.scale and has_integers(self.scale) != (self.decimals == 0):
             raise ValueError(
                 f"prompt template {self.name!r}: coordinates of {self.scale} don't have "
                 f"{self.decimals} decimals"
@@ -112,7 +111,7 @@ class PromptTemplate:
         """
         if not own.scale:
             return self
-        decimals = 0 if own.scale == "0-1000" else self.decimals or own.decimals
+        decimals = 0 if has_integers(own.scale) else self.decimals or own.decimals
         return replace(self, scale=own.scale, decimals=decimals)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """When does time restart? The one rule for images, gyroscope rates and tracks.
 
-The stamps of a stream are judged one after the other (:class:`Timeline`):
+The stamps of a stream are checked one after the other (:class:`Timeline`):
 
 1. A stamp newer than the newest so far is kept, however far ahead it is: a bag skips, a clock is
    set. If that one stamp was wrong, the next one restarts time by rule 2 or 3; nothing is blocked.
@@ -38,7 +38,7 @@ class Verdict(str, Enum):
     """What happens to a message, by its stamp.
 
     ``newer``: kept, time continues.
-    ``restarted``: kept, and time restarts with it; nothing from before is valid any more.
+    ``restarted``: kept; time restarts with it, so nothing from before is valid.
     ``out_of_order``: dropped, not newer than one that was kept.
     ``unstamped``: dropped, it has no stamp and cannot be given one.
     """
@@ -128,7 +128,7 @@ class Timeline:
 
 
 class Judged(NamedTuple):
-    """The verdict on a message, and its time.
+    """The result of the check of a message's stamp, and its time.
 
     Attributes:
         verdict: on its stamp.

@@ -36,7 +36,7 @@ Ask it for: {categories}.
 _LIMITS = """\
 ## Limits
 
-- It was judged on the held-out images of {data}. Cameras, places and light that are not in them
+- It was evaluated on the held-out images of {data}. Cameras, places and light that are not in them
   were not tried.
 - It may have forgotten things that are not in its images.{kept}
 - Objects smaller than 0.4 % of an image were neither asked for nor counted.{tokens}
@@ -146,8 +146,8 @@ def _image_tokens(most: int) -> str:
     if not most:
         return ""
     return (
-        f"\n- It was trained and judged with at most {most} image tokens and without tiles: set\n"
-        f"  `image.max_tokens` to {most} and `image.split` to `never`."
+        f"\n- It was trained and evaluated with at most {most} image tokens and without tiles:\n"
+        f"  set `image.max_tokens` to {most} and `image.split` to `never`."
     )
 
 

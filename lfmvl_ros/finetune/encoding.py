@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples as the model takes them: token ids equal to the processor's, and what the loss counts."""
+"""Samples as model inputs: token ids as of the processor, and which tokens the loss counts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lfmvl_ros.core.coordinate_scales import side_of
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import PromptTemplate
@@ -21,9 +22,7 @@ from lfmvl_ros.models.lfm2_vl.image_processing import trim_padding
 from lfmvl_ros.models.lfm2_vl.model_inputs import processor_options
 
 IGNORED = -100
-"""In ``labels``: the loss does not count this place."""
-
-_GRID = 1000  # the scale of families that write integers
+"""In ``labels``: a position that the loss ignores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +42,8 @@ class Encoded:
 
     Attributes:
         rows: the rows.
-        image_tokens: how many places of each prompt belong to the image.
-        features: what the vision tower reads: ``pixel_values`` (crops, patches, 768) float32 and
+        image_tokens: number of image tokens in each prompt.
+        features: inputs of the vision tower: ``pixel_values`` (crops, patches, 768) float32 and
             its companions.
     """
 
@@ -96,15 +95,16 @@ class Batch:
 
 
 def written_answer(found: Sequence[Found], template: PromptTemplate) -> str:
-    """Return the right answer from left to right, in the scale and decimals of a template.
+    """Return the correct answer, left to right, in the scale and decimals of a template.
 
-    A template without decimals is one of a family that writes integers from 0 to 1000.
+    A template with neither decimals nor a scale is taken to be of a family that writes integers
+    from 0 to 1000.
     """
     if template.decimals:
         return answer_text(reading_order(found, template.decimals), template.decimals)
-    objects = []
+    objects, side = [], side_of(template.scale or "0-1000")
     for item in reading_order(found, 3):
-        numbers = [round(min(max(float(value), 0.0), 1.0) * _GRID) for value in item.xyxy]
+        numbers = [round(min(max(float(value), 0.0), 1.0) * side) for value in item.xyxy]
         label = json.dumps(item.label, ensure_ascii=False)
         objects.append(f'{{"label": {label}, "bbox": {numbers}}}')
     return f"[{', '.join(objects)}]"

@@ -33,14 +33,14 @@ _TIMEOUT_S = 600.0  # an answer cut off on a busy machine would be another answe
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """A question and what the model made of it."""
+    """A question and the model's answer."""
 
     asked: Asked
     grounding: Grounding
 
     @property
     def scores(self) -> Scores:
-        """The scores of this answer. One that had to be mended is not well-formed."""
+        """The scores of this answer. One that had to be repaired is not well-formed."""
         found, well = self.grounding, (Outcome.OK, Outcome.EMPTY)
         boxes = normalise(found.detections.xyxy_px, found.wh)
         asked = {fold_label(label): label for label in self.asked.question.labels}

@@ -27,10 +27,10 @@ def write_plot(path: Path, log: Path) -> None:
     """Draw the loss, and recall and precision of the held-out answers, over the updates."""
     records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     loss = [(r["step"], r["loss"]) for r in records if "loss" in r]
-    judged = [(r["step"], r["held_out"]) for r in records if "held_out" in r]
+    evaluated = [(r["step"], r["held_out"]) for r in records if "held_out" in r]
     curves = [Curve("loss", loss)]
     scores = [
-        Curve(name, [(step, rates[key]) for step, rates in judged if rates.get(key) is not None])
+        Curve(name, [(step, rates[key]) for step, rates in evaluated if rates.get(key) is not None])
         for name, key in (
             ("recall", "recall50"),
             ("precision", "precision50"),

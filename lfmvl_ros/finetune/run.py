@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One fine-tuning run, from folders and a checkpoint to a checkpoint that was judged."""
+"""One fine-tuning run, from folders and a checkpoint to an evaluated checkpoint."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ _PASS_TOKENS = 2048  # of a forward pass, where samples are small
 
 @dataclass(frozen=True)
 class Request:
-    """What a run is about; see :func:`finetune`.
+    """Arguments of a run; see :func:`finetune`.
 
     Attributes:
         data: folders to learn from, with weights.
         start: checkpoint: a directory, a catalogue name or a hub id.
         out: run directory.
         revision: branch, tag or commit of a hub's checkpoint; "" for the newest.
-        keep: folders of old data, with weights: the model keeps what it knows about them.
+        keep: folders of old data, with weights, against forgetting.
         resume: continue the run in ``out``.
     """
 
@@ -67,12 +67,12 @@ class Request:
 
 @dataclass
 class Result:
-    """How a run ended.
+    """Result of a run.
 
     Attributes:
-        checkpoint: directory of the new checkpoint; None where the start is better.
-        facts: what card and log say of the run.
-        folders: that it was for.
+        checkpoint: directory of the new checkpoint; None if the initial weights are better.
+        facts: of the run, as in its model card and log.
+        folders: the training data.
     """
 
     checkpoint: Path | None
@@ -234,7 +234,7 @@ def _check_identity(wanted: Mapping[str, Any], known: Mapping[str, Any], state: 
 
 
 def _ended(trainer: Trainer, held_out: _HeldOut, data: TrainingData, start: Start) -> Result:
-    """Write the best weights where they are better than the start's, and say how it went."""
+    """Write the best weights if they are better than the initial ones; return the result."""
     progress, out = trainer.progress, trainer.out
     better = bool(trainer.best) and progress.best > progress.first
     facts = facts_of_run(

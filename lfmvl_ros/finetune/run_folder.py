@@ -63,11 +63,11 @@ def read_state(run: Path, *, key: str, mmap: bool = False) -> dict[str, Any]:
     try:
         state = torch.load(path, weights_only=True, mmap=mmap, map_location="cpu")
         if not isinstance(state, dict) or key not in state:
-            raise ValueError("it is no state of such a run")
+            raise ValueError("it is not the state of such a run")
     except MemoryError:
         raise
     except Exception as error:
-        what = kind_of(path) or "of no known kind"
+        what = kind_of(path) or "of an unknown kind"
         raise UserError(
             f"{path} ({what}) can't be read as the state of a run; start again with another --out"
         ) from error

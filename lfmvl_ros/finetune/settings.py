@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a fine-tuning run may be asked for, with its defaults: the one source of both."""
+"""The settings of a fine-tuning run, with their defaults: the one source of both."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ class FinetuneSettings:
         full: train all weights instead of low-rank adapters.
         rank: of the adapters, 1 to 256.
         rate: learning rate at its highest; 0 for :func:`usual_rate`.
-        steps: updates; 0 where ``minutes`` or ``epochs`` says how long.
-        minutes: time for training and judging; 0 where ``epochs`` says how long.
+        steps: updates; 0: ``minutes`` or ``epochs`` decides.
+        minutes: time for training and evaluation; 0: ``epochs`` decides.
         epochs: how often each training image is used.
         batch: images of an update.
         questions: about each image of an update; the vision tower runs once for all of them.
-        negatives: share of the questions about absent things only, 0.25 to 0.75.
-        image_tokens: most image tokens of an image, tiles left out; 0 for the checkpoint's rules.
+        negatives: fraction of questions about absent objects only, 0.25 to 0.75.
+        image_tokens: most tokens per image, without tiles; 0 for the checkpoint's rules.
         most_objects: most objects in an answer.
-        judgements: how often the held-out images are asked about during training.
-        held_out_questions: questions of a judgement, at most.
-        patience: judgements in a row without a better one before it stops; 0 for never.
-        keep_share: share of the images that come from folders of old data, where there are some.
+        judgements: number of evaluations on held-out images during training.
+        held_out_questions: most questions of an evaluation.
+        patience: evaluations in a row without a better score before it stops; 0 for never.
+        keep_share: fraction of images from folders of old data, if there are any.
         seed: of adapters, order, crops and questions.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        dtype: of the frozen weights and the computation; what is trained is kept in float32.
+        dtype: of the frozen weights and the computation; trained weights are in float32.
         checkpointing: compute activations again in the backward pass: less memory, more time.
         save_every_s: how often the state is written.
 
     Raises:
-        ValueError: a value is outside what is said above.
+        ValueError: a value is out of the range above.
     """
 
     full: bool = False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The loop of a run: update, judge, keep the best, save, stop."""
+"""The loop of a run: update, evaluate, keep the best weights, save, stop."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ MEASURED_STEPS = 3
 _WARM_UP = 10  # updates, or a tenth of a short run
 _LAST_SHARE = 0.05  # of the learning rate, at the end
 _LOG_EVERY_S = 10.0
-_JUDGING_SHARE = 1 / 3  # of a time that is given, at most: the rest is for training
-_KEY = "finetune"  # what a state of this kind has
+_JUDGING_SHARE = 1 / 3  # most of a given time that evaluation may take
+_KEY = "finetune"  # identifies a state of this kind
 
 Judge = Callable[[Mapping[str, Tensor] | None], dict[str, float | None]]
-"""Rates of the held-out answers with these weights (None: the start's), ``score`` among them."""
+"""Returns the scores of held-out answers with these weights (None: the initial ones)."""
 
 
 @dataclass
 class Progress:
-    """How far a run is; all of it is in the state.
+    """Progress of a run; it is saved with the state.
 
     Attributes:
         step: updates so far.
         total: updates in all; 0 until it is known.
-        judgements: during training, where a time is given; 0 for as many as the settings say.
-        seconds: of training and judging so far.
-        judge_s: of the last judgement.
-        first: score of the start.
-        best, best_step: highest score of a judgement after the start, and when it was.
-        waited: judgements since then.
+        judgements: evaluations during training if a time is given; 0: as many as in the settings.
+        seconds: of training and evaluation so far.
+        judge_s: duration of the last evaluation.
+        first: score of the initial weights.
+        best, best_step: highest score after the start, and its update.
+        waited: evaluations since then.
         stopped: whether the run ended early.
     """
 
@@ -71,10 +71,10 @@ class Trainer:
         out: its directory.
         learner: the weights.
         stream: the samples.
-        encoder: makes them what the model takes.
-        judge: see :data:`Judge`.
-        epoch: images of an epoch.
-        identity: what a state must agree with to be resumed.
+        encoder: makes model inputs of them.
+        judge: evaluates weights, see :data:`Judge`.
+        epoch: number of images in an epoch.
+        identity: what a saved state must agree with to be resumed.
     """
 
     settings: FinetuneSettings
@@ -93,18 +93,18 @@ class Trainer:
         self._durations: list[float] = []
 
     def run(self) -> None:
-        """Train to the end; the best weights are those of :attr:`best`, what was trained of them.
+        """Train to the end; :attr:`best` then has the trained part of the best weights.
 
         Raises:
             UserError: an image changed, or the state can't be written.
         """
         progress = self.progress
         if progress.first < 0:
-            progress.first = self._judged(None)
+            progress.first = self._evaluate(None)
             self.save()
         if not progress.total:
             progress.total = self._planned()
-        saved = told = time.monotonic()
+        saved = logged = time.monotonic()
         while not progress.stopped and (not progress.total or progress.step < progress.total):
             self._advance()
             now = time.monotonic()
@@ -112,17 +112,17 @@ class Trainer:
                 self._estimate()
             if progress.total and self._is_time_to_judge():
                 self._judge_and_compare()
-                told = now
-            elif now - told >= _LOG_EVERY_S:
+                logged = now
+            elif now - logged >= _LOG_EVERY_S:
                 self._report()
-                told = now
+                logged = now
             if now - saved >= self.settings.save_every_s:
                 self.save()
                 saved = time.monotonic()
         self.save()
 
     def _planned(self) -> int:
-        """Updates in all; 0 where the time decides and the speed is not known yet."""
+        """Total number of updates; 0 if a time is given and the speed is not known yet."""
         if self.settings.steps:
             return self.settings.steps
         if self.settings.minutes:
@@ -152,7 +152,7 @@ class Trainer:
         return rise * (_LAST_SHARE + (1 - _LAST_SHARE) * fall)
 
     def _estimate(self) -> None:
-        """Fix the number of updates where a time is given; say what the run will take."""
+        """Compute the number of updates if a time is given; log how long the run will take."""
         progress, settings = self.progress, self.settings
         step_s = min(self._durations[-MEASURED_STEPS:])
         if not progress.total:
@@ -179,7 +179,7 @@ class Trainer:
     def _judge_and_compare(self) -> None:
         progress = self.progress
         self._report()
-        score = self._judged(self.learner.weights())
+        score = self._evaluate(self.learner.weights())
         if score > progress.best:
             progress.best, progress.best_step, progress.waited = score, progress.step, 0
             self.best = self.learner.trained()
@@ -189,11 +189,11 @@ class Trainer:
         if over and progress.step < progress.total:
             progress.stopped = True
             self._log.say(
-                f"no better judgement in the last {progress.waited}: stopped early at update "
-                f"{progress.step} of {progress.total}"
+                f"no better score in the last {progress.waited} evaluations: stopped early at "
+                f"update {progress.step} of {progress.total}"
             )
 
-    def _judged(self, weights: Mapping[str, Tensor] | None) -> float:
+    def _evaluate(self, weights: Mapping[str, Tensor] | None) -> float:
         begun = time.monotonic()
         rates = self.judge(weights)
         self.progress.judge_s = time.monotonic() - begun

@@ -51,8 +51,8 @@ def _licence_of(package: Distribution, looked_up: str, listed: str) -> tuple[str
         if licence:
             return licence, source
     about = package.metadata
-    said = _first(about, "License-Expression") or _first(about, "License")
-    shown = " ".join((said or ", ".join(_titles(about))).split())[:60]
+    stated = _first(about, "License-Expression") or _first(about, "License")
+    shown = " ".join((stated or ", ".join(_titles(about))).split())[:60]
     return "", f"not clear: {shown!r}" if shown else "it says nothing"
 
 

@@ -69,8 +69,8 @@ def _licence_of(head: Mapping[str, Any], text: str, catalogued: str) -> tuple[st
         return licence, "licence text"
     if licence := from_words(catalogued):
         return licence, "catalogue"
-    said = head.get("license_name") or head.get("license")
-    return "", f"not clear: {said!r}" if said else "no card that says it"
+    stated = head.get("license_name") or head.get("license")
+    return "", f"not clear: {stated!r}" if stated else "no card that says it"
 
 
 def _data(head: Mapping[str, Any], known: Mapping[str, str]) -> list[Licensed]:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from lfmvl_ros import registry
+from lfmvl_ros.core.coordinate_scales import has_integers
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import TEMPLATES, PromptTemplate
 from lfmvl_ros.core.user_files import is_directory, user_path
@@ -30,7 +31,7 @@ class CatalogEntry:
 
     Attributes:
         name: short name, as ``model`` may give it.
-        template: how it is asked for boxes, and the unit and decimals of its coordinates.
+        template: prompt, and the scale and decimals of its coordinates.
         id: hub id, "" for one that comes with a package.
         directory: path of its folder, "" for one on the hub.
         aliases: other names it answers to; case never matters.
@@ -42,14 +43,14 @@ class CatalogEntry:
         placeholders: what stands for an image in its chat format, with the markers around it.
         image_rules: whose image processor it has, one of :data:`IMAGE_RULES`.
         min_tokens, max_tokens: its image token limits, 0 where only its configuration says.
-        recommended: the publisher's sampling, by names of settings of ``generation``.
+        recommended: sampling settings that Liquid AI recommends, by names of ``generation``.
         languages: ISO 639-1 codes.
         servers: of :data:`SERVERS`, those that are known to run it.
         gguf: hub id of its GGUF files, "" for none.
         language_tower, vision_tower, licence, notes: for people.
 
     Raises:
-        ValueError: an attribute is outside what is said above.
+        ValueError: an attribute is out of the range above.
     """
 
     name: str
@@ -106,21 +107,21 @@ class CatalogEntry:
 
     @property
     def remark(self) -> str:
-        """What it can't do, or does otherwise than most, for who loads it; "" for nothing."""
-        said = []
+        """What it can't do, or does differently than most, for its users; "" for nothing."""
+        remarks = []
         if self.boxes == "no":
-            said.append(
-                "its publisher promises no bounding boxes: expect wrong or no boxes unless it was "
+            remarks.append(
+                "Liquid AI promises no bounding boxes: expect wrong or no boxes unless it was "
                 "fine-tuned for them"
             )
         if self.captions == "no":
-            said.append("it writes no captions")
+            remarks.append("it writes no captions")
         if self.thinking == "yes":
-            said.append(
-                "it thinks before it answers: thoughts are left out and count against "
+            remarks.append(
+                "it thinks before it answers: thoughts are ignored, but count against "
                 "generation.max_new_tokens"
             )
-        return "; ".join(said)
+        return "; ".join(remarks)
 
     @property
     def source(self) -> str:
@@ -146,13 +147,16 @@ def _template(name: str, prompt: Mapping[str, Any]) -> PromptTemplate:
     if published is None and "text" not in prompt:
         raise ValueError(f"{name}: prompt needs a text, or a name among {sorted(TEMPLATES)}")
     text = published.text if published is not None else ""
-    scale = prompt.get("scale", "unknown")
-    decimals = 0 if scale == "0-1000" else published.decimals if published is not None else 2
+    stated = prompt.get("scale", "unknown")
+    scale = "" if stated == "unknown" else stated
+    decimals = published.decimals if published is not None else 2
+    if has_integers(scale):
+        decimals = 0
     return PromptTemplate(
         prompt.get("name", name),
         prompt.get("text", text),
         prompt.get("decimals", decimals),
-        "" if scale == "unknown" else scale,
+        scale,
     )
 
 
@@ -215,7 +219,7 @@ def directory_of(model: str) -> Path | None:
     directory: ``./bundled`` is the folder there. Any other directory wins over the catalogue.
 
     Raises:
-        UserError: it is no path.
+        UserError: it is not a path.
     """
     entry, folder = find(model), user_path(model, "model")
     if entry is not None and entry.directory:
@@ -224,7 +228,7 @@ def directory_of(model: str) -> Path | None:
 
 
 def copy_of(folder: str) -> CatalogEntry | None:
-    """Return the published checkpoint that a directory is called like, or None.
+    """Return the published checkpoint with the name of a directory, or None.
 
     >>> copy_of("/data/LFM2.5-VL-3B").template.scale
     '0-1000'

@@ -114,7 +114,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     if not exists(path):
         raise UserError(
-            f"{path.parent} has no {path.name}, so it is no checkpoint; "
+            f"{path.parent} has no {path.name}, so it is not a checkpoint; "
             "give the directory that save_pretrained or a download wrote"
         )
     try:

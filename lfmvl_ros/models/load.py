@@ -43,7 +43,7 @@ def load_model(
         dtype: with a name: as the setting ``dtype``.
 
     Raises:
-        UserError: it can't be loaded; the message states why and what to do.
+        UserError: it can't be loaded; the message says why and what to do.
     """
     if isinstance(settings, str):
         settings = PerceptionSettings(model=settings, device=device, dtype=dtype)
@@ -101,17 +101,18 @@ def notice_of(model: VisionLanguageModel) -> str:
 
     Such as where images are sent, and what the checkpoint can't do.
     """
-    said = (str(getattr(model, name, "")) for name in ("notice", "remark"))
-    return ". ".join(filter(None, said))
+    notices = (str(getattr(model, name, "")) for name in ("notice", "remark"))
+    return ". ".join(filter(None, notices))
 
 
 def check_model(settings: PerceptionSettings) -> None:
-    """Raise what :func:`load_model` would, as far as that is known without loading weights.
+    """Raise the errors of :func:`load_model` that can be found without loading weights.
 
     Hub ids and server addresses are not checked: that takes a connection.
 
     Raises:
-        UserError: there is no such file, directory, name or device, or no checkpoint in there.
+        UserError: there is no such file, directory, name or device, or no checkpoint in the
+            directory.
     """
     model = settings.model.strip()
     _check_revision(settings)
@@ -143,7 +144,7 @@ def check_model(settings: PerceptionSettings) -> None:
 
 
 def _check_revision(settings: PerceptionSettings) -> None:
-    """Refuse a revision of what comes from no hub: it would be ignored without a word."""
+    """Refuse a revision for a model that does not come from a hub: it would be silently ignored."""
     model = settings.model.strip()
     if not settings.revision:
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plays back recorded replies in place of a model: for offline work, tests, and faults on purpose.
+"""Plays back recorded replies in place of a model, for offline work, tests and fault injection.
 
 A recording is a JSONL file, one reply per line. Only ``text`` (or ``error``) is needed::
 
@@ -10,9 +10,9 @@ A recording is a JSONL file, one reply per line. Only ``text`` (or ``error``) is
 
 ``tokens`` is a list of ``[id, text, logprob]``, ``times`` an object of stage seconds; ``delay_s``
 is how long the answer takes (by default the sum of ``times``). ``fault`` is how the backend itself
-fails: ``hang`` does not hear of deadline or cancellation for ``delay_s``, ``raise`` raises,
-``memory`` runs out of memory. A line with ``sentence`` is the reply to that sentence of somebody
-who gives commands, and not to an image.
+fails: ``hang`` ignores deadline and cancellation for ``delay_s``, ``raise`` raises,
+``memory`` runs out of memory. A line with ``sentence`` is the reply to that sentence on the topic
+``command``, not to an image.
 """
 
 from __future__ import annotations

@@ -34,11 +34,11 @@ def write_labels(folder: Path, answered: Iterable[tuple[ReviewItem, ReviewAnswer
     boxes: list[dict[str, Any]] = []
     kinds: dict[str, int] = {}
     for item, answer in answered:
-        told = _told(item, answer)
+        labelled = _label_of(item, answer)
         wh = encoded_wh(item.jpeg)
-        if told is None or wh is None:
+        if labelled is None or wh is None:
             continue
-        label, bbox = told
+        label, bbox = labelled
         kind = kinds.setdefault(label, len(kinds) + 1)
         path = folder / "images" / f"{item.id}.jpg"
         if not path.exists():
@@ -65,8 +65,8 @@ def write_labels(folder: Path, answered: Iterable[tuple[ReviewItem, ReviewAnswer
     return len(images)
 
 
-def _told(item: ReviewItem, answer: ReviewAnswer) -> tuple[str, Box | None] | None:
-    """Return label and box; no box where there is none of the label; None where nothing is told."""
+def _label_of(item: ReviewItem, answer: ReviewAnswer) -> tuple[str, Box | None] | None:
+    """Return label and box. The box is None if there is no such object; all is None if unknown."""
     if not item.label or item.bbox is None:
         return None
     if answer.verdict is Verdict.NO:

@@ -39,11 +39,11 @@ class _Views:
     Args:
         source: an image source that is a :class:`ViewSource` as well.
         every: depth comes with each image of this number, at most.
-        wanted: asked whether depth is wanted at all.
+        needs_depth: whether depth images are needed at all; called for each of these images.
     """
 
-    def __init__(self, source: Any, every: int, wanted: Callable[[], bool]) -> None:
-        self._source, self._every, self._wanted = source, every, wanted
+    def __init__(self, source: Any, every: int, needs_depth: Callable[[], bool]) -> None:
+        self._source, self._every, self._needs_depth = source, every, needs_depth
         self.live, self.rate_hz, self.name = source.live, source.rate_hz, source.name
         self.skip, self.rewind, self.close = source.skip, source.rewind, source.close
         self.next_ns = source.next_ns
@@ -52,7 +52,7 @@ class _Views:
     def read(self) -> CameraView | None:
         """Return the next image with the rest."""
         self._since += 1
-        depth = self._since >= self._every and self._wanted()
+        depth = self._since >= self._every and self._needs_depth()
         if depth:
             self._since = 0
         view: CameraView | None = self._source.read_view(depth=depth)

@@ -184,12 +184,12 @@ class CameraChannel:
             self._drift.answer(answer)
 
     def places_at(self, stamp_ns: int) -> PlaceDocuments:
-        """Return where tracks are, as JSON by id; those that have a recent position."""
+        """Return the positions of tracks as JSON, by id; only recent ones."""
         places = self._places
         return {} if places is None else places.documents(stamp_ns)
 
     def poll(self) -> None:
-        """Look for changes of the rules file; not while the node's state changes."""
+        """Check the rules file for changes; not while the node's state changes."""
         if self._rules is not None:
             self._rules.poll()
         elif self._outputs is not None:

@@ -57,7 +57,7 @@ class CommandLink:
         )
         self._commands = self._node.create_publisher(String, "command", qos.own(qos.REQUESTS))
         self._results = self._node.create_subscription(
-            String, "command_result", self._heard, qos.own(qos.REQUESTS)
+            String, "command_result", self._on_result, qos.own(qos.REQUESTS)
         )
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
@@ -94,13 +94,22 @@ class CommandLink:
         """Send a command."""
         self._commands.publish(String(data=json_text(document)))
 
-    def listen(self, id_: str, heard: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
-        """Call ``heard`` with every result of a command until what this returns is called."""
-        self._listeners[id_] = heard
+    def listen(self, id_: str, on_result: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
+        """Call ``on_result`` with every result of a command.
+
+        Returns:
+            A function that ends this.
+        """
+        self._listeners[id_] = on_result
         return lambda: self._forget(id_)
 
-    def watch(self, camera: str, heard: Callable[[AnnotatedImage], object]) -> Callable[[], None]:
-        """Call ``heard`` with every annotated frame until what this returns is called.
+    def watch(
+        self, camera: str, on_image: Callable[[AnnotatedImage], object]
+    ) -> Callable[[], None]:
+        """Call ``on_image`` with every annotated frame of a camera.
+
+        Returns:
+            A function that ends this.
 
         Raises:
             UserError: no topic can have this name.
@@ -110,26 +119,26 @@ class CommandLink:
             subscription = self._node.create_subscription(
                 CompressedImage,
                 topic,
-                lambda message: _pass_on(message, heard),
+                lambda message: _pass_on(message, on_image),
                 qos.own(qos.SENSOR),
             )
         except (InvalidTopicNameException, ValueError) as error:
-            raise UserError(f"{camera!r} is no name of a camera") from error
+            raise UserError(f"{camera!r} is not the name of a camera") from error
         # The executor must not be waiting for it when it goes.
         return lambda: self._in_thread(lambda: self._node.destroy_subscription(subscription))
 
     def _forget(self, id_: str) -> None:
         self._listeners.pop(id_, None)
 
-    def _heard(self, message: String) -> None:
+    def _on_result(self, message: String) -> None:
         try:
             document = json.loads(message.data)
-            heard = self._listeners.get(document["id"])
+            on_result = self._listeners.get(document["id"])
         except (ValueError, KeyError, TypeError):
             _log.warning("a message of command_result can't be read")
             return
-        if heard is not None:
-            heard(document)
+        if on_result is not None:
+            on_result(document)
 
     def _in_thread(self, function: Callable[[], object]) -> None:
         if not self._stop.is_set():
@@ -142,6 +151,6 @@ class CommandLink:
                     self._executor.spin_once(timeout_sec=0.2)
 
 
-def _pass_on(message: CompressedImage, heard: Callable[[AnnotatedImage], object]) -> None:
+def _pass_on(message: CompressedImage, on_image: Callable[[AnnotatedImage], object]) -> None:
     kind = "image/png" if "png" in message.format else "image/jpeg"
-    heard(AnnotatedImage(bytes(message.data), kind, conversions.stamp_ns(message.header.stamp)))
+    on_image(AnnotatedImage(bytes(message.data), kind, conversions.stamp_ns(message.header.stamp)))

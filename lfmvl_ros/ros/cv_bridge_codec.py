@@ -72,6 +72,6 @@ def _problem(timeout_s: float) -> str | None:
         return f"cv_bridge could not be tried: {error}"
     if trial.returncode == 0:
         return None
-    told = trial.stderr.strip().splitlines() if trial.returncode > 0 else []
-    why = told[-1] if told else f"its process died with {trial.returncode}"
+    lines = trial.stderr.strip().splitlines() if trial.returncode > 0 else []
+    why = lines[-1] if lines else f"its process died with {trial.returncode}"
     return f"cv_bridge is installed but does not work with NumPy {np.__version__}: {why}"

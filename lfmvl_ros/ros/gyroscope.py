@@ -56,7 +56,7 @@ class EgoMotionInput:
         self._log = RateLog(lambda: int(settings().tracker.reorder_window_s * 1e9))
         self._frames = StaticFrames()
         self._lens: Lens | None = None
-        self._lens_problem = "no camera_info has come yet"
+        self._lens_problem = "no camera_info has been received yet"
         self._given: tuple[EgoMotionSettings, Matrix] | None = None
         self._imu_frame, self._placed = "", Placement()
         self._warned: set[str] = set()

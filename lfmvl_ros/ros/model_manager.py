@@ -43,7 +43,7 @@ class ModelManager:
         self._lock = threading.Lock()
         self._model: VisionLanguageModel | None = None
         self._loaded: Key | None = None
-        self._wanted: PerceptionSettings | None = None
+        self._requested: PerceptionSettings | None = None
         self._loader: threading.Thread | None = None
         self.pipeline: Pipeline | None = None
         self.problem = ""
@@ -51,8 +51,8 @@ class ModelManager:
     @property
     def loading(self) -> str:
         """Name of the model that is being loaded in the background; "" when none is."""
-        wanted = self._wanted
-        return wanted.model if wanted is not None else ""
+        requested = self._requested
+        return requested.model if requested is not None else ""
 
     def configure(
         self,
@@ -84,11 +84,11 @@ class ModelManager:
         """Swap the model if the settings name another one; the newest settings count."""
         with self._lock:
             if self._loaded is None or settings.model_key == self._loaded:
-                self._wanted = None
+                self._requested = None
                 return
-            if self._wanted is not None and self._wanted.model_key == settings.model_key:
+            if self._requested is not None and self._requested.model_key == settings.model_key:
                 return
-            self._wanted, self.problem = settings, ""
+            self._requested, self.problem = settings, ""
             if self._loader is None:
                 self._loader = threading.Thread(target=self._run, name="model loader", daemon=True)
                 self._loader.start()
@@ -101,7 +101,7 @@ class ModelManager:
         """Free the weights, unless a call that did not stop still uses them."""
         with self._lock:
             model, self._model, self.pipeline = self._model, None, None
-            self._loaded = self._wanted = None
+            self._loaded = self._requested = None
             self.problem = ""
         if model is not None and stopped:
             model.close()
@@ -109,40 +109,40 @@ class ModelManager:
     def _run(self) -> None:
         while True:
             with self._lock:
-                wanted = self._wanted
-                if wanted is None:
+                requested = self._requested
+                if requested is None:
                     self._loader = None
                     return
-            self._log.info(f"loading {wanted.model} on {wanted.device} in the background ...")
+            self._log.info(f"loading {requested.model} on {requested.device} in the background ...")
             model, problem = None, ""
             try:
-                model = Loading(wanted).result(functools.partial(self._is_wanted, wanted))
+                model = Loading(requested).result(functools.partial(self._is_requested, requested))
             except BaseException as error:
                 problem = describe(error)
-            self._settle(wanted, model, problem)
+            self._settle(requested, model, problem)
 
-    def _is_wanted(self, settings: PerceptionSettings) -> bool:
-        return self._wanted is settings
+    def _is_requested(self, settings: PerceptionSettings) -> bool:
+        return self._requested is settings
 
     def _settle(
-        self, wanted: PerceptionSettings, model: VisionLanguageModel | None, problem: str
+        self, requested: PerceptionSettings, model: VisionLanguageModel | None, problem: str
     ) -> None:
         """Use a model that has been loaded, or report why there is none."""
         unused = model
         with self._lock:
-            if self._wanted is not wanted:  # it is not wanted any more
+            if self._requested is not requested:  # another one was requested meanwhile
                 problem = ""
             else:
-                self._wanted = None
+                self._requested = None
                 if model is not None and self.pipeline is not None:
                     unused, old = None, self._model
-                    self._model, self._loaded = model, wanted.model_key
+                    self._model, self._loaded = model, requested.model_key
                     self.pipeline.swap_model(model, lambda: old.close() if old else None)
                     self._log.info(f"{model.name} answers from now on")
                     self._pass_on_notice(model)
             loaded = self._loaded
             if problem and loaded is not None:
-                self.problem = f"{wanted.model} can't be used, {loaded[0]} stays: {problem}"
+                self.problem = f"{requested.model} can't be used, {loaded[0]} stays: {problem}"
         if unused is not None:
             unused.close()
         if problem and loaded is not None:

@@ -98,12 +98,12 @@ class Outputs:
         ``track_states`` only.
         """
         tracks = of_frame(tracks, frame)
-        sure = tracks.established
-        self._tracks.publish(conversions.to_tracks(tracks, sure))
+        confirmed = tracks.established
+        self._tracks.publish(conversions.to_tracks(tracks, confirmed))
         self._states.publish(conversions.to_json(tracks.to_dict(places)))
         self._publish_drawing(frame, tracks)
         if self._markers.get_subscription_count():
-            self._publish_markers(tracks, sure)
+            self._publish_markers(tracks, confirmed)
 
     def _publish_drawing(self, frame: Frame, tracks: Tracks) -> None:
         raw = self._debug_image.get_subscription_count()
@@ -117,7 +117,7 @@ class Outputs:
         if compressed:
             self._debug_jpeg.publish(conversions.to_jpeg(drawn, frame.stamp_ns, frame.frame_id))
 
-    def _publish_markers(self, tracks: Tracks, sure: list[int]) -> None:
+    def _publish_markers(self, tracks: Tracks, confirmed: list[int]) -> None:
         lens, problem = self._lens, self._lens_problem
         if lens is not None and (unfit := lens.unfit_for(tracks.wh)):
             lens, problem = None, unfit
@@ -129,9 +129,9 @@ class Outputs:
                 )
             return
         self._unmarked_frames = 0
-        shown = {int(tracks.ids[i]) for i in sure}
+        shown = {int(tracks.ids[i]) for i in confirmed}
         gone = self._marked - shown
-        self._markers.publish(conversions.to_markers(tracks, sure, lens.intrinsics, gone))
+        self._markers.publish(conversions.to_markers(tracks, confirmed, lens.intrinsics, gone))
         self._marked = shown
 
 

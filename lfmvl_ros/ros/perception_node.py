@@ -148,7 +148,7 @@ class PerceptionNode(LifecycleNode):
         finally:
             self._health.idle = "not configured"
         with self._changing:
-            if self._closing:  # the node was told to end while the model was loading
+            if self._closing:  # a signal came while the model was loading
                 return TransitionCallbackReturn.FAILURE
             self._health.configured()
             for channel in self._channels.values():

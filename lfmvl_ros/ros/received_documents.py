@@ -2,7 +2,7 @@
 """JSON documents from topics that anybody can publish on, checked for what the recorder reads.
 
 A recorder listens to whoever publishes ``track_states`` and ``grounding``: another version of the
-node, another program, a test. What it can't use is a :class:`ValueError` that says why.
+node, another program, a test. What can't be used raises a :class:`ValueError` with the reason.
 """
 
 from __future__ import annotations

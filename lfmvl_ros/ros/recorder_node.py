@@ -38,7 +38,7 @@ from lfmvl_ros.ros.spatial.messages import to_edge
 from lfmvl_ros.ros.spatial.received_solids import boxes_from, solids_from
 from lfmvl_ros.ros.transport import middleware
 
-USAGE = """recorder_node subscribes to the camera and the results, and writes what it heard.
+USAGE = """recorder_node subscribes to the camera and the results, and writes what it receives.
 
   ros2 run lfmvl_ros recorder_node --ros-args -r __ns:=/lfmvl -p out:=out/run -p duration_s:=20.0
 
@@ -114,10 +114,10 @@ class RecorderNode(Node):
         self.elapsed_s = time.monotonic() - self._started_s
         done = self.elapsed_s >= self.settings.duration_s
         if done or self.elapsed_s - self._bar.n >= _REDRAW_S:
-            heard = self.recording
+            recording = self.recording
             self._bar.set_postfix_str(
-                f"{len(heard.track_latency_ms)} frames, {len(heard.groundings)} answers, "
-                f"{len(heard.seen_ns)} ids",
+                f"{len(recording.track_latency_ms)} frames, {len(recording.groundings)} answers, "
+                f"{len(recording.seen_ns)} ids",
                 refresh=False,
             )
             self._bar.update(min(self.elapsed_s, self.settings.duration_s) - self._bar.n)

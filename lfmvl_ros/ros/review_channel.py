@@ -99,24 +99,24 @@ class ReviewChannel:
         return events
 
     def answer(self, text: str) -> tuple[Event, ...]:
-        """Take an answer; return what is to be published now."""
+        """Take an answer; return the events to publish now."""
         try:
             answer = read_answer(text)
         except UserError as error:
-            self._on_warning(f"an answer on review_answers is not taken: {error}")
+            self._on_warning(f"an answer on review_answers is ignored: {error}")
             return ()
         settled = self._held.answer(answer)
-        return () if settled is None else self._told([settled])
+        return () if settled is None else self._publish_settled([settled])
 
     def expire(self) -> tuple[Event, ...]:
-        """Settle what nobody has answered; return what is to be published now."""
-        return self._told(self._held.expire(time.monotonic()))
+        """Settle events that timed out; return the events to publish now."""
+        return self._publish_settled(self._held.expire(time.monotonic()))
 
     def settle_all(self) -> tuple[Event, ...]:
-        """Settle everything: the node stops; return what is to be published now."""
-        return self._told(self._held.close())
+        """Settle all events, because the node stops; return the events to publish now."""
+        return self._publish_settled(self._held.close())
 
-    def _told(self, settled: list[Settled]) -> tuple[Event, ...]:
+    def _publish_settled(self, settled: list[Settled]) -> tuple[Event, ...]:
         for item in settled:
             self._gate.call(self._items.publish, conversions.to_json(item.to_dict()))
         return tuple(event for item in settled for event in item.events)

@@ -99,7 +99,7 @@ class RulesChannel:
             self._gate.call(self._publish_flag, name)
 
     def stop(self) -> None:
-        """End every event: nobody looks any more. To be called while publishers are active."""
+        """End every event, because the node stops. Call it while the publishers are active."""
         self._review.stop()
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
@@ -177,11 +177,11 @@ class RulesChannel:
 
     def _match_flags(self, rules: RuleSet) -> None:
         """Advertise a Bool for each rule that asks for one, and for no other."""
-        wanted = {rule.name for rule in rules.rules if rule.topic}
-        for name in self._flags.keys() - wanted:
+        needed = {rule.name for rule in rules.rules if rule.topic}
+        for name in self._flags.keys() - needed:
             self._node.destroy_lifecycle_publisher(self._flags.pop(name))
         self._open = {rule.name: self._open.get(rule.name, set()) for rule in rules.rules}
-        for name in sorted(wanted - self._flags.keys()):
+        for name in sorted(needed - self._flags.keys()):
             made = self._publisher(Bool, f"rules/{name}", qos.LATCHED)
             self._flags[name] = made
             if self._active:  # the node's transition to active is over

@@ -39,7 +39,9 @@ def to_rate(message: Imu) -> Rate:
             no gyroscope measures it, or the stamp is impossible (``corrupt``).
     """
     if message.angular_velocity_covariance[0] == -1:
-        raise ConversionError("the IMU says that it measures no angular velocity", "not_provided")
+        raise ConversionError(
+            "the IMU states that it does not measure angular velocity", "not_provided"
+        )
     turn = message.angular_velocity
     rad_s = (float(turn.x), float(turn.y), float(turn.z))
     if not all(abs(value) <= LARGEST_RAD_S for value in rad_s):  # also when it is not a number

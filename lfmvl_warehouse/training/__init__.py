@@ -29,8 +29,8 @@ model  growth          more vision blocks for a run that continues
 loss   objective       the loss; ``alignment`` and ``guidance`` are parts that teach where to look
 run    optim           Muon and AdamW, schedule, averaged weights, starts of embeddings
 run    training_run    the processes of a run, and the export of the result
-run    trainer         one process of a run; ``run_log`` is what it says while it continues
-run    evaluation      answers judged against the truth
+run    trainer         one process of a run; ``run_log`` is its log
+run    evaluation      answers scored against ground truth
 run    card            the model card that ships with the weights
 ====== =============== ============================================================================
 

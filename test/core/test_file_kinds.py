@@ -32,7 +32,7 @@ AVI = b"RIFF\x00\x00\x00\x00AVI LIST\xc0\x00\x00\x00hdrlstrh\x38\x00\x00\x00vids
         (AVI, r"an AVI video \(XVID\)"),
         (b"%PDF-1.7", "a PDF document"),
         (b"hello, world", "a text file"),
-        (b"\x00\x01\x02", "no known kind"),
+        (b"\x00\x01\x02", "an unknown kind"),
     ],
 )
 def test_images_and_videos_that_are_none(tmp_path: Path, content: bytes, kind: str) -> None:
@@ -46,7 +46,7 @@ def test_images_and_videos_that_are_none(tmp_path: Path, content: bytes, kind: s
 def test_one_for_the_other_and_what_is_no_file(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "in.mp4", (64, 48), 10.0) as video:
         video.write(np.zeros((48, 64, 3), np.uint8))
-    with pytest.raises(UserError, match=r"is an? (MP4 )?video.*, and an image is wanted"):
+    with pytest.raises(UserError, match=r"is an? (MP4 )?video.*; an image is needed"):
         read_image(tmp_path / "in.mp4")
     os.mkfifo(tmp_path / "pipe")
     for path, kind in ((tmp_path, "a folder"), (tmp_path / "pipe", "a device or pipe")):

@@ -100,7 +100,7 @@ def test_an_operator_works_with_what_the_camera_sees(world, operator):
 
     unknown = operator.call("count", label="forklift")
     assert unknown["status"] == "failed"
-    assert "'forklift' is not looked for, the query is 'crate'" in unknown["message"]
+    assert "'forklift' is not in the query, which is 'crate'" in unknown["message"]
 
 
 def test_look_for_sets_the_query_and_stop_looking_pauses(world, operator):
@@ -143,7 +143,7 @@ def test_find_reports_progress_and_can_be_cancelled(world, operator):
 
     twice = operator.ask({"id": "search", "name": "count", "arguments": {"label": "cone"}})
     assert twice["status"] == "refused"
-    assert "is under way" in twice["message"]
+    assert "is running" in twice["message"]
     operator.send({"cancel": "search", "id": "end"})
     assert operator.final("search")["status"] == "cancelled"
     assert operator.final("end")["status"] == "done"

@@ -46,4 +46,4 @@ def test_a_profile_that_can_not_be_read_ends_configuring(world):
     parameters = {"drift.watch": True, "drift.profile": str(path)}
     process = world.perception([TOTE], wait=False, **parameters)
     assert process.wait(60) == 2
-    assert "is no drift profile" in world.log()
+    assert "is not a drift profile" in world.log()

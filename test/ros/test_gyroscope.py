@@ -212,7 +212,7 @@ def test_what_is_wrong_with_a_gyroscope_is_told_and_got_over(world, stream):
 
     assert told("no angular velocity yet")["topic"] == f"{world.namespace}/imu"
     stream.rate = rate
-    told("no camera_info has come yet")
+    told("no camera_info has been received yet")
     stream.info = calibration(0.0)
     told("no calibration")
     stream.info = calibration(250.0)

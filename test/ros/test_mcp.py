@@ -107,9 +107,9 @@ def test_an_agent_over_stdio(world, camera):
                 ("fnd", {"label": "crate"}, "no tool 'fnd'; did you mean find"),
                 ("find", {"label": 7}, "label must be one label"),
                 ("find", {"label": "x" * 30_000}, "a command takes at most 20000 characters"),
-                ("count", {"label": "ladder"}, "'ladder' is not looked for"),
+                ("count", {"label": "ladder"}, "'ladder' is not in the query"),
                 ("show_image", {"camera": 7}, "takes one argument: camera"),
-                ("show_image", {"camera": "a b"}, "is no name of a camera"),
+                ("show_image", {"camera": "a b"}, "is not the name of a camera"),
             ):
                 refused = await client.call_tool(name, arguments)
                 assert refused.is_error

@@ -29,4 +29,4 @@ class RawCall:
 
 
 class NoCallError(Exception):
-    """A text is no well-formed call; the message says why."""
+    """A text is not a well-formed call; the message says why."""

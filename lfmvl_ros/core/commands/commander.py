@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes commands from anybody and gives their results, in one thread.
+"""Takes commands and publishes their results, in one thread.
 
-Commands are begun in the order in which they come. Those that wait (a sentence for the model,
-``find``, ``describe``) don't hold up the ones after them.
+Commands are started in the order in which they arrive. Those that take time (a sentence for the
+model, ``find``, ``describe``) don't block the ones after them.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class Policy:
 
 @dataclass(eq=False)
 class _Running:
-    """A command under way."""
+    """A running command."""
 
     result: CommandResult
     steps: Generator[CommandResult | None, None, CommandResult]
-    told_s: float = 0.0
+    reported_s: float = 0.0
 
 
 class Commander:
@@ -108,7 +108,7 @@ class Commander:
             self._wake.notify()
 
     def close(self, timeout_s: float = 1.0) -> None:
-        """Cancel what is under way, tell so, and stop."""
+        """Cancel all running commands, publish that, and stop."""
         with self._wake:
             self._closing = True
             self._wake.notify()
@@ -144,7 +144,7 @@ class Commander:
         except Exception:  # no command may end the thread that all of them need
             _log.exception("a command could not be handled")
 
-    def _tell(self, result: CommandResult) -> None:
+    def _publish_result(self, result: CommandResult) -> None:
         if result.status.value in self.counts:
             self.counts[result.status.value] += 1
         self._publish(replace(result, stamp_ns=self._now_ns()))
@@ -155,7 +155,7 @@ class Commander:
             id_ = parse_request(text).id
         except RefusedRequestError as error:
             id_ = error.id
-        self._tell(self._refusal(id_, text, reason))
+        self._publish_result(self._refusal(id_, text, reason))
 
     def _refusal(self, id_: str, text: str, reason: str) -> CommandResult:
         command = shortened(text, _SHOWN)
@@ -171,11 +171,11 @@ class Commander:
         try:
             request = parse_request(text)
         except RefusedRequestError as error:
-            self._tell(self._refusal(error.id, text, str(error)))
+            self._publish_result(self._refusal(error.id, text, str(error)))
             return
         if request.id in self._running:
-            reason = f"a command with id {quoted(request.id)} is under way"
-            self._tell(self._refusal(request.id, text, reason))
+            reason = f"a command with id {quoted(request.id)} is running"
+            self._publish_result(self._refusal(request.id, text, reason))
             return
         request = replace(request, id=request.id or self._next_id())
         begun = CommandResult(
@@ -183,48 +183,50 @@ class Commander:
             dry_run=request.dry_run or self._policy().dry_run,
         )  # fmt: skip
         if len(self._running) >= MOST_RUNNING and not request.cancel:
-            reason = f"{MOST_RUNNING} commands are under way; cancel one, or wait"
-            self._tell(replace(begun, status=Status.REFUSED, message=reason))
+            reason = f"{MOST_RUNNING} commands are running; cancel one, or wait"
+            self._publish_result(replace(begun, status=Status.REFUSED, message=reason))
             return
         self._running[request.id] = _Running(begun, self._steps(request, begun))
         self._step(request.id)
 
     def _step(self, id_: str) -> None:
-        """Go on with a command until it waits or ends."""
+        """Run a command until it waits or ends."""
         running = self._running.get(id_)
         if running is None:  # another one has cancelled it
             return
         try:
-            told = next(running.steps)
+            progress = next(running.steps)
         except StopIteration as end:
             del self._running[id_]
-            self._tell(end.value)
+            self._publish_result(end.value)
             return
         except UserError as error:
             del self._running[id_]
-            self._tell(replace(running.result, status=Status.REFUSED, message=str(error)))
+            self._publish_result(replace(running.result, status=Status.REFUSED, message=str(error)))
             return
         except Exception as error:
             del self._running[id_]
-            self._tell(replace(running.result, status=Status.FAILED, message=describe(error)))
+            self._publish_result(
+                replace(running.result, status=Status.FAILED, message=describe(error))
+            )
             raise
-        if told is not None:
-            running.result = told
-            if time.monotonic() - running.told_s >= _PROGRESS_S:
-                running.told_s = time.monotonic()
-                self._tell(told)
+        if progress is not None:
+            running.result = progress
+            if time.monotonic() - running.reported_s >= _PROGRESS_S:
+                running.reported_s = time.monotonic()
+                self._publish_result(progress)
 
     def _cancel(self, id_: str, reason: str) -> None:
         running = self._running.pop(id_)
         running.steps.close()
-        self._tell(replace(running.result, status=Status.CANCELLED, message=reason))
+        self._publish_result(replace(running.result, status=Status.CANCELLED, message=reason))
 
     # -- one command -------------------------------------------------------------------------------
 
     def _steps(
         self, request: CommandRequest, begun: CommandResult
     ) -> Generator[CommandResult | None, None, CommandResult]:
-        """Do a command; a :class:`UserError` refuses it, and nothing has been done then."""
+        """Run a command. A :class:`UserError` refuses it, before anything is done."""
         if request.cancel:
             return self._cancelled(request, begun)
         policy = self._policy()

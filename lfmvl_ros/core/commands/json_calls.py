@@ -20,8 +20,8 @@ def strict_json(text: str) -> Any:
     """Return a JSON document.
 
     Raises:
-        NoCallError: it is none, or has a key twice, a number that is not finite, or too many
-            levels.
+        NoCallError: it is not valid JSON, has a key twice, a number that is not finite, or too
+            many levels.
     """
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)

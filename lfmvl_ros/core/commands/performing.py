@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does what a tool says, with what the node has: query, pipeline, tracks.
+"""Runs tools on the node's query, pipeline and tracks.
 
-Each tool is a generator: it yields while it waits and returns what came of it, so that one thread
-has many under way, and closing one cancels it.
+Each tool is a generator: it yields while it waits and returns its result, so one thread can run
+many at a time, and closing a generator cancels its tool.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _LONGEST_CAPTION = 1000  # characters
 
 
 Steps = Generator[Progress | None, None, Done]
-"""A tool under way; None where it waits and has nothing to report."""
+"""A running tool; yields None while it waits and has nothing to report."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Controls:
     Attributes:
         scene: what the cameras see.
         pipeline: returns the pipeline; None while the node is not configured.
-        change: sets parameters by name; returns why not, "" when they are set.
-        captions: says whether the model describes images, as far as that is known.
+        change: sets parameters by name; returns why they were refused, "" if they were set.
+        captions: returns whether the model can describe images, as far as that is known.
     """
 
     scene: Scene
@@ -80,10 +80,12 @@ class Performer:
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
         self._stops = 0
-        self._lent: Counter[str] = Counter()  # labels in the query for searches under way only
+        self._temporary: Counter[str] = (
+            Counter()
+        )  # labels added for running searches -> their number
 
     def check(self, tool: Tool) -> None:
-        """Raise a :class:`UserError` where a tool can't be done here, before anything is done."""
+        """Raise a :class:`UserError` if a tool can't be run here, before anything is done."""
         scene, camera = self._controls.scene, getattr(tool, "camera", "")
         if camera and camera not in scene.cameras:
             names = ", ".join(name for name in scene.cameras if name) or "one without a name"
@@ -92,7 +94,7 @@ class Performer:
             raise UserError("describe: this model does not describe images; use another one")
 
     def perform(self, tool: Tool) -> Steps:
-        """Return a tool's steps. What it can't do, it returns as a failure."""
+        """Return a tool's steps. A :class:`UserError` becomes a result with status ``failed``."""
         try:
             if isinstance(tool, Find):
                 return (yield from self._find(tool))
@@ -109,26 +111,24 @@ class Performer:
             return self._stop_looking()
         if isinstance(tool, SetMode):
             self._change({"trigger.mode": tool.trigger})
-            return Done(Status.DONE, f"the model is asked in mode {tool.trigger}")
+            return Done(Status.DONE, f"trigger.mode is {tool.trigger}")
         if isinstance(tool, Follow):
             return self._follow(tool)
         assert isinstance(tool, (Count, WhereIs))
         return self._look_up(tool)
 
-    # -- what is looked for ------------------------------------------------------------------------
+    # -- query and modes ---------------------------------------------------------------------------
 
     def _look_for(self, tool: LookFor) -> Done:
         self._change({"query": ", ".join(tool.labels)})
-        self._lent.clear()  # the query is somebody's own now
+        self._temporary.clear()  # the query is somebody's own now
         pipeline = self._controls.pipeline()
         if pipeline is None or not pipeline.running:
-            return Done(
-                Status.DONE, "the query is set; the node is not active and looks for nothing yet"
-            )
+            return Done(Status.DONE, "the query is set; it is used once the node is active")
         pipeline.enabled = True
         text = f"looking for: {pipeline.query.text}"
         if pipeline.settings.trigger.mode == "on_demand":
-            text += "; in mode on_demand, the model is asked by find and ground_once only"
+            text += "; in mode on_demand, only find and ground_once send requests to the model"
         return Done(
             Status.DONE,
             text,
@@ -139,17 +139,17 @@ class Performer:
         pipeline = self._controls.running()
         pipeline.enabled = False
         self._stops += 1
-        return Done(Status.DONE, "not looking any more; tracks fade")
+        return Done(Status.DONE, "requests to the model are paused; tracks coast and then end")
 
     def _follow(self, tool: Follow) -> Done:
         if self._controls.running().settings.spatial.source == "none":
             raise UserError(
-                "follow selects the object of pick_pose and object_pose, and there are no "
-                "positions; start the node with spatial.source (docs/picking.md)"
+                "follow selects the object of pick_pose and object_pose, but the node publishes no "
+                "positions; start it with spatial.source (docs/picking.md)"
             )
         ids = [id_ for view in self._controls.scene.views("") for id_ in view.ids()]
         if tool.id not in ids:
-            raise UserError(f"no confirmed object has id {tool.id} now; where_is gives ids")
+            raise UserError(f"no confirmed object has id {tool.id} now; where_is lists ids")
         self._change({"spatial.select": f"id:{tool.id}"})
         return Done(Status.DONE, f"pick_pose and object_pose are about object {tool.id}")
 
@@ -158,50 +158,50 @@ class Performer:
         if reason:
             raise UserError(reason)
 
-    # -- what is seen ------------------------------------------------------------------------------
+    # -- count and where_is ------------------------------------------------------------------------
 
     def _look_up(self, tool: Count | WhereIs) -> Done:
         pipeline = self._controls.running()
         label = spelt(tool.label, pipeline.query)
         if label is None:
             raise UserError(
-                f"{quoted(tool.label)} is not looked for, the query is "
+                f"{quoted(tool.label)} is not in the query, which is "
                 f"{quoted(pipeline.query.text)}; send look_for or find first"
             )
         views = self._controls.scene.views(tool.camera)
         for view in views:
             where = f" from camera {view.camera}" if view.camera else ""
             if not view.fresh:
-                raise UserError(f"no image comes{where}; check the image topic")
+                raise UserError(f"no images arrive{where}; check the image topic")
             if not view.was_asked_for(tool.label):
-                why = "" if pipeline.enabled else "; looking is stopped, send look_for"
+                why = "" if pipeline.enabled else "; requests are paused, send look_for"
                 raise UserError(f"there is no usable answer about {label!r} yet{where}{why}")
         objects = [item for view in views for item in view.objects(label)]
-        sure = certain(objects)
+        confirmed = certain(objects)
         data = {"label": label, "answers": [_answer_of(view) for view in views]}
         if isinstance(tool, Count):
-            text = f"{len(sure)} x {label}"
-            ids = [item["id"] for item in sure]
-            return Done(Status.DONE, text, {**data, "count": len(sure), "ids": ids})
+            text = f"{len(confirmed)} x {label}"
+            ids = [item["id"] for item in confirmed]
+            return Done(Status.DONE, text, {**data, "count": len(confirmed), "ids": ids})
         where_to = "; ".join(_in_words(item) for item in objects)
         text = where_to or f"no {label} is confirmed now"
         return Done(Status.DONE, text, {**data, "objects": objects})
 
-    # -- looking until it is there -----------------------------------------------------------------
+    # -- find --------------------------------------------------------------------------------------
 
     def _find(self, tool: Find) -> Steps:
         self._controls.running()
         began_s, stops = time.monotonic(), self._stops
-        label, lent = self._lend(tool.label)
+        label, temporary = self._add_label(tool.label)
         search = Search(self._controls.scene, tool.camera)
         found: list[dict[str, Any]] = []
         try:
             while not found:
                 pipeline = self._controls.running()
                 if spelt(tool.label, pipeline.query) is None:
-                    raise UserError(f"the query was changed, {label!r} is not looked for any more")
+                    raise UserError(f"the query was changed and no longer contains {label!r}")
                 if self._stops != stops:
-                    raise UserError("stop_looking ended it")
+                    raise UserError("it was ended by stop_looking")
                 elapsed_s = time.monotonic() - began_s
                 found = certain(search.objects(label, tool.label))
                 if not found and elapsed_s >= tool.timeout_s:
@@ -215,38 +215,42 @@ class Performer:
             return Done(Status.DONE, f"found after {elapsed_s:.1f} s: {text}", facts)
         finally:
             search.close()
-            if lent:
-                self._give_back(label, keep=bool(found))
+            if temporary:
+                self._remove_label(label, keep=bool(found))
 
-    def _lend(self, wanted: str) -> tuple[str, bool]:
-        """Put a label into the query unless it is there; return its spelling, and if it is lent."""
+    def _add_label(self, requested: str) -> tuple[str, bool]:
+        """Add a label to the query if it lacks it.
+
+        Returns:
+            The label as the query spells it, and whether it is there for searches only.
+        """
         query = self._controls.running().query
-        label = spelt(wanted, query)
+        label = spelt(requested, query)
         if label is None:
-            self._change({"query": ", ".join((*query.labels, wanted))})
-            label = spelt(wanted, self._controls.running().query) or wanted
-            self._lent[label] = 0
-        if label not in self._lent:
+            self._change({"query": ", ".join((*query.labels, requested))})
+            label = spelt(requested, self._controls.running().query) or requested
+            self._temporary[label] = 0
+        if label not in self._temporary:
             return label, False
-        self._lent[label] += 1
+        self._temporary[label] += 1
         return label, True
 
-    def _give_back(self, label: str, *, keep: bool) -> None:
-        """End a search; the last one takes its label out of the query, unless it was found."""
-        if label not in self._lent:  # look_for has set another query
+    def _remove_label(self, label: str, *, keep: bool) -> None:
+        """End a search; the last one for a label removes it from the query, unless it was found."""
+        if label not in self._temporary:  # look_for has set another query
             return
-        self._lent[label] -= 1
+        self._temporary[label] -= 1
         if keep:
-            del self._lent[label]
-        elif not self._lent[label]:
-            del self._lent[label]
+            del self._temporary[label]
+        elif not self._temporary[label]:
+            del self._temporary[label]
             pipeline = self._controls.pipeline()
             if pipeline is not None:
                 left = [other for other in pipeline.query.labels if other != label]
                 if left and len(left) < len(pipeline.query.labels):
                     self._controls.change({"query": ", ".join(left)})
 
-    # -- words -------------------------------------------------------------------------------------
+    # -- describe ----------------------------------------------------------------------------------
 
     def _describe(self, tool: Describe) -> Steps:
         pipeline = self._controls.running()
@@ -259,8 +263,8 @@ class Performer:
         if reply.error is not None or reply.finish is FinishReason.DEADLINE:
             raise UserError(f"no description: {reply.error or 'the model took too long'}")
         if not text or text[0] in "[{<":
-            wrote = f", but wrote {quoted(text)}" if text else ""
-            raise UserError(f"the model described nothing{wrote}")
+            wrote = f", but generated {quoted(text)}" if text else ""
+            raise UserError(f"the model gave no description{wrote}")
         sec, nanosec = divmod(frame.stamp_ns, 10**9)
         stamp = {"sec": sec, "nanosec": nanosec}
         facts = {"caption": text, "camera": camera, "image_stamp": stamp, "model": reply.model}
@@ -268,10 +272,10 @@ class Performer:
 
 
 def wait_for(future: Future[Reply], controls: Controls) -> Generator[None, None, Reply]:
-    """Wait for a reply; cancels it when nobody waits any more.
+    """Wait for a reply; cancel it when the generator is closed.
 
     Raises:
-        UserError: there will be none.
+        UserError: the node is not active any more.
     """
     try:
         while not future.done():
@@ -299,7 +303,7 @@ def _caption_of(frame: Frame, query: Query) -> Ask:
 
 
 def _answer_of(view: View) -> dict[str, Any]:
-    """Return which answer is behind what is said, and how old it is at the newest frame."""
+    """Return the answer that a result is based on, and its age at the newest frame."""
     answer, tracks = view.answer, view.tracks
     assert answer is not None
     age_s = None if tracks is None else max(0.0, (tracks.stamp_ns - answer.stamp_ns) / 1e9)

@@ -66,11 +66,11 @@ class _Reader:
             return True
         return False
 
-    def error(self, wanted: str) -> NoCallError:
+    def error(self, expected: str) -> NoCallError:
         """Return what to raise where something else stands."""
         if self.at >= len(self._text):
-            return NoCallError(f"it ends where {wanted} should follow")
-        return NoCallError(f"character {self.at} should be {wanted}")
+            return NoCallError(f"it ends where {expected} should follow")
+        return NoCallError(f"character {self.at} should be {expected}")
 
     def name(self) -> str:
         """Take a name."""

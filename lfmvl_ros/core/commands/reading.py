@@ -28,7 +28,7 @@ _CALL_LIKE = re.compile(r"[\[\](){}]|<\W?(?:tool_call|function|parameter)")
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read: calls, or why there are none.
+    """The calls in a model's text, or why there are none.
 
     Attributes:
         calls: all of them, or none.
@@ -99,7 +99,7 @@ def _whole(text: str, begin: int, end: int) -> list[RawCall]:
         return calls_from(strict_json(part), (begin, begin + len(part)))
     calls, at = read_python_calls(text[:end], begin)
     if text[at:end].strip():
-        raise NoCallError("something stands behind the calls")
+        raise NoCallError("something follows the calls")
     return calls
 
 
@@ -117,5 +117,5 @@ def _unmarked(answer: str) -> list[RawCall]:
         return []
     calls, at = read_python_calls(answer, begin)
     if _CALL_LIKE.search(answer, at):
-        raise NoCallError("something that looks like part of a call stands behind the calls")
+        raise NoCallError("something like part of a call follows the calls")
     return calls

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the topic ``command_result`` says: what was understood, done and refused, and why."""
+"""Content of the topic ``command_result``: what was understood, done and refused, and why."""
 
 from __future__ import annotations
 

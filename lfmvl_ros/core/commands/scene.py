@@ -24,7 +24,7 @@ from lfmvl_ros.core.tracking import Tracks, TrackState
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One camera: tracks at its newest frame, and the newest answer that says something.
+    """One camera: tracks at its newest frame, and the newest usable answer.
 
     Attributes:
         camera: its name.
@@ -101,14 +101,14 @@ class Scene:
         self._answers: dict[str, Grounding] = {}
 
     def answered(self, answer: Answer) -> None:
-        """Take an answer; one that says nothing about the scene does not count."""
+        """Take an answer; unusable ones are ignored."""
         grounding = answer.grounding
         if grounding.outcome.is_evidence:
             with self._lock:
                 self._answers[grounding.camera] = grounding
 
     def clear(self) -> None:
-        """Forget the answers: the node does not look any more."""
+        """Forget the answers, because requests are paused."""
         with self._lock:
             self._answers.clear()
 

@@ -23,7 +23,7 @@ class Search:
         self._problem = ""
 
     def ask(self, pipeline: Pipeline) -> None:
-        """Ask about the newest frames, whatever the trigger says; count what has come."""
+        """Request answers about the newest frames in any trigger mode; count those that came."""
         for view in self._scene.views(self._camera):
             name = view.camera
             request = self._requests.get(name)
@@ -47,9 +47,9 @@ class Search:
         else:
             self._problem = grounding.reply.error or f"answers are {grounding.outcome.value}"
 
-    def objects(self, label: str, wanted: str) -> list[dict[str, Any]]:
+    def objects(self, label: str, requested: str) -> list[dict[str, Any]]:
         """Return the objects of a label where an answer has been asked for it."""
-        views = [view for view in self._scene.views(self._camera) if view.was_asked_for(wanted)]
+        views = [view for view in self._scene.views(self._camera) if view.was_asked_for(requested)]
         return [item for view in views if view.fresh for item in view.objects(label)]
 
     def progress(self, label: str, elapsed_s: float, timeout_s: float) -> Progress:
@@ -78,6 +78,6 @@ class Search:
         return Done(Status.DONE, text, facts)
 
     def close(self) -> None:
-        """Don't wait for answers any more."""
+        """Stop waiting for answers."""
         for request in self._requests.values():
             request.cancel()

@@ -41,5 +41,5 @@ def read_tagged_call(text: str, start: int, end: int) -> RawCall:
         arguments[match[1]] = match[2].strip("\r\n")
         at = match.end()
     if at + len(_END) != len(part):
-        raise NoCallError(f"something stands behind the call of {head[1]}")
+        raise NoCallError(f"something follows the call of {head[1]}")
     return RawCall(head[1], arguments, is_text=True, span=(start, start + len(part)))

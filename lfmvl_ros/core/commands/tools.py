@@ -152,5 +152,5 @@ UNAVAILABLE = {
 
 def declarations(names: Iterable[str]) -> list[dict[str, Any]]:
     """Return the declarations of the tools of these names, in the order of :data:`TOOLS`."""
-    wanted = set(names)
-    return [tool.declaration() for name, tool in TOOLS.items() if name in wanted]
+    selected = set(names)
+    return [tool.declaration() for name, tool in TOOLS.items() if name in selected]

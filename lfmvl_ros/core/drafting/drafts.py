@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.coordinate_scales import SCALE_NAMES, scale_named
 from lfmvl_ros.core.drafting.answer_text import Hint, Piece, join_answer, split_answer
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
@@ -28,7 +29,7 @@ def expect_answer(previous: Answer | None, query: Query, tracks: Tracks) -> Hint
     are left out. If no track is left at all, the same answer is expected again.
 
     Returns:
-        None if the previous answer was to another query, or is no evidence about the scene.
+        None if the previous answer was to another query, or is not evidence about the scene.
     """
     if previous is None or previous.grounding.query.version != query.version:
         return None
@@ -61,7 +62,8 @@ def _scale_and_rows(
     if not len(found):
         return best
     count = 0
-    for scale in (size, size / 1000, size / 100, np.ones(4)):
+    for name in SCALE_NAMES:
+        scale = size / np.tile(scale_named(name, wh).extent, 2)
         off = np.abs((printed * scale)[:, None] - found[None]) / size
         rows = [
             int(row) if error <= _NEAR else None

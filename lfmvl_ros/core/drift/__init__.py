@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Notices when answers and images are no longer like those of a reference.
+"""Detects when answers and images differ from a reference.
 
 Every answer gives some numbers (:mod:`.features`); the means of 20 of them are compared with a
 reference (:mod:`.reference`) by cumulative sums (:mod:`.monitor`).

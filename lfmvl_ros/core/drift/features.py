@@ -21,13 +21,13 @@ LOGARITHMIC = ("latency_s", "sharpness")
 
 
 def features_of(grounding: Grounding, pixels: NDArray[np.uint8] | None) -> dict[str, float]:
-    """Return what is watched of an answer, by name; what it does not tell is left out.
+    """Return the monitored features of an answer by name; unknown ones are left out.
 
     ===================  =========================================================================
     ``brightness``       mean grey value of the image, 0 to 1
     ``sharpness``        log10 of :func:`sharpness`
     ``latency_s``        log10 of the time the model took, s
-    ``unusable``         1 for an answer that says nothing (unparseable, timeout, error), else 0
+    ``unusable``         1 for an unusable answer (unparseable, timeout, error), else 0
     ``mended``           1 for an answer that is repaired or truncated, else 0
     ``boxes``            how many boxes it has
     ``boxes[label]``     the same, by label of the query; ``boxes[other]``: of other labels
@@ -76,11 +76,11 @@ def sharpness(pixels: NDArray[np.uint8]) -> float:
 
 def _of_boxes(grounding: Grounding) -> dict[str, float]:
     detections = grounding.detections
-    wanted = {fold_label(label): label for label in grounding.query.labels}
-    labels = [wanted.get(fold_label(label), "other") for label in detections.labels]
+    queried = {fold_label(label): label for label in grounding.query.labels}
+    labels = [queried.get(fold_label(label), "other") for label in detections.labels]
     counts = Counter(labels)
     found = {"boxes": float(len(labels))}
-    found |= {f"boxes[{label}]": float(counts[label]) for label in (*wanted.values(), "other")}
+    found |= {f"boxes[{label}]": float(counts[label]) for label in (*queried.values(), "other")}
     if grounding.confidence_kind == "constant" or not labels:
         return found
     scores = detections.scores

@@ -24,7 +24,7 @@ from lfmvl_ros.core.drift.features import shown
 from lfmvl_ros.core.drift.reference import Blocks, Learner, Normal, Reference
 
 ALARM = 6.0
-_MOST_Z = 3.0  # one odd block is no change
+_MOST_Z = 3.0  # a single unusual block is not a change
 _HIGHEST = ALARM + 6.0  # so that a change that has passed is soon forgotten
 _ALLOWANCE = 1.0
 
@@ -35,7 +35,7 @@ class Change:
 
     Attributes:
         feature: its name.
-        now: mean over the last 20 answers that told it, in the unit of the name.
+        now: mean over the last 20 answers that have it, in the unit of the name.
         before: its mean in the reference, same unit.
         sigmas: how many spreads of a mean of 20 answers lie between.
     """
@@ -97,7 +97,7 @@ class DriftMonitor:
     """Watches the answers about one camera. Not thread-safe.
 
     Args:
-        reference: what is normal; None: learnt from the first answers.
+        reference: what is normal; None: it is learned from the first answers.
         learn_answers: how many of them, then.
     """
 

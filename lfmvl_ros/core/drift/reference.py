@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is normal: mean and spread of each feature over blocks of answers; learnt or read."""
+"""What is normal: mean and spread of each feature over blocks of answers, learned or read."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def read_reference(path: Path) -> Reference:
     """Read a profile.
 
     Raises:
-        UserError: it can't be read, or is none.
+        UserError: it can't be read, or is not a profile.
     """
     document = read_json_object(path, _LARGEST_FILE)
     if document.get("schema") != SCHEMA or document.get("block") != BLOCK:
         raise UserError(
-            f"{path} is no drift profile ({SCHEMA}); `lfmvl evaluate --drift-profile` writes one"
+            f"{path} is not a drift profile ({SCHEMA}); `lfmvl evaluate --drift-profile` writes one"
         )
     try:
         features = {
@@ -94,12 +94,12 @@ def read_reference(path: Path) -> Reference:
         }
         query, model = str(document["query"]), str(document["model"])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise UserError(f"{path} is a damaged drift profile ({error}); write it anew") from error
+        raise UserError(f"{path} is a damaged drift profile ({error}); write it again") from error
     return Reference(query, model, features)
 
 
 class Blocks:
-    """Averages each feature over blocks of :data:`BLOCK` answers that tell it."""
+    """Averages each feature over blocks of :data:`BLOCK` answers that have it."""
 
     def __init__(self) -> None:
         self._sums: dict[str, tuple[float, int]] = {}
@@ -135,7 +135,7 @@ class Learner:
             self._means.setdefault(name, []).append(mean)
 
     def reference(self, query: str, model: str) -> Reference:
-        """Return what was learnt; features with fewer than :data:`LEAST_BLOCKS` are left out."""
+        """Return the learned reference; those with less than :data:`LEAST_BLOCKS` are omitted."""
         features = {
             name: _normal(name, np.asarray(means))
             for name, means in self._means.items()

@@ -88,7 +88,7 @@ class Stream:
         recent: newest answers to the present query, oldest first.
         tokens: image tokens last chosen; None before the first choice.
         target_s: the target they were chosen for.
-        judged: number of the newest answer that has been counted for or against a change.
+        counted: number of the newest answer that has been counted for or against a change.
         calls: answers in a row that required more (> 0) or fewer (< 0) tokens.
         settled: the first way up from the cheapest choice has ended.
         caution: each one doubles the number of answers that a step up needs.
@@ -99,7 +99,7 @@ class Stream:
     recent: tuple[PastAnswer, ...] = ()
     tokens: int | None = None
     target_s: float = 0.0
-    judged: int = 0
+    counted: int = 0
     calls: int = 0
     settled: bool = False
     caution: int = 0
@@ -164,22 +164,22 @@ def _step(
     forecast: Forecast, stream: Stream, rungs: tuple[Rung, ...], now: int, target_s: float
 ) -> tuple[Stream, int]:
     """Move to another rung, or stay."""
-    wanted = _wanted(forecast, stream, rungs, now, target_s)
-    fresh = stream.recent[-1].number != stream.judged
+    required = _required_rung(forecast, stream, rungs, now, target_s)
+    fresh = stream.recent[-1].number != stream.counted
     if fresh:
-        stream = _counted(stream, wanted - now, sure=len(forecast) >= _UP_AFTER)
-    if wanted > now:
+        stream = _counted(stream, required - now, confident=len(forecast) >= _UP_AFTER)
+    if required > now:
         waited = fresh and (not stream.settled or stream.calls >= _calls_needed(stream))
         due = waited or target_s > stream.target_s
     else:
         due = (fresh and -stream.calls >= _DOWN_AFTER) or target_s < stream.target_s
-    if wanted != now and due:
-        stream = _moved(stream, up=wanted > now, asked_for=target_s < stream.target_s)
-        now = wanted
+    if required != now and due:
+        stream = _moved(stream, up=required > now, asked_for=target_s < stream.target_s)
+        now = required
     return replace(stream, tokens=rungs[now].tokens, target_s=target_s), now
 
 
-def _wanted(
+def _required_rung(
     forecast: Forecast, stream: Stream, rungs: tuple[Rung, ...], now: int, target_s: float
 ) -> int:
     """The rung that the newest measurements require; ``now`` while it is good enough."""
@@ -199,26 +199,26 @@ def _wanted(
 
 
 def _worth_a_try(forecast: Forecast, stream: Stream, now: Rung, more: Rung, room_s: float) -> bool:
-    """Whether to measure ``more`` once, although it is not predicted to fit.
+    """Whether to try ``more`` once, although it is predicted not to fit.
 
     While a stream has only used one size of image, all of its cost is assumed to grow with the
-    size, so ``more`` is predicted too slow where part of the cost is fixed. The truth lies between
-    that and what the present size takes; the middle of the two decides.
+    size, so the prediction for ``more`` is too slow if part of the cost is fixed. The true time is
+    between that and the time of the present size; the middle of the two decides.
     """
     if stream.raised or len(forecast) < _UP_AFTER:
         return False
     return (forecast.seconds(now) + forecast.seconds(more)) / 2 <= room_s
 
 
-def _counted(stream: Stream, direction: int, *, sure: bool) -> Stream:
+def _counted(stream: Stream, direction: int, *, confident: bool) -> Stream:
     """Count the direction that the newest answer requires."""
     newest = stream.recent[-1].number
     sign = (direction > 0) - (direction < 0)
     calls = stream.calls + sign if stream.calls * sign > 0 else sign
     if stream.caution and newest - stream.raised > 2 * _UNDO_WINDOW * _calls_needed(stream):
         stream = replace(stream, caution=stream.caution - 1, raised=newest)
-    settled = stream.settled or (sure and sign <= 0)
-    return replace(stream, calls=calls, judged=newest, settled=settled)
+    settled = stream.settled or (confident and sign <= 0)
+    return replace(stream, calls=calls, counted=newest, settled=settled)
 
 
 def _calls_needed(stream: Stream) -> int:
@@ -262,7 +262,7 @@ class LatencyBudget:
         Args:
             name: of the camera, or of the cameras in one batch.
             sizes: (width, height) of the images, pixels.
-            rules: the user's own settings, with the checkpoint's where the user has none.
+            rules: the user's settings, completed by the checkpoint's.
             target_s: longest time that an answer should take, > 0.
             subject: names model and device; when it changes, everything is learned again.
             words: the query; when it changes, only the length of answers is learned again.

@@ -42,7 +42,7 @@ def ladder(
 
     Args:
         sizes: of the images, at least one.
-        rules: the user's own settings, with the checkpoint's where the user has none.
+        rules: the user's settings, completed by the checkpoint's.
         prompt_text_tokens: length of a prompt without its image.
 
     >>> rules = ImageTokenSettings(max_tokens=100, split=False)
@@ -53,12 +53,12 @@ def ladder(
         raise ValueError("a ladder is for one image at least, got none")
     own_counts = [count_image_tokens(wh, rules) for wh in sizes]
     caps = range(rules.max_tokens, rules.min_tokens - 1, -1)
-    wanted = [replace(rules, split=False, max_tokens=most) for most in caps]
+    candidates = [replace(rules, split=False, max_tokens=most) for most in caps]
     if rules.split:
         tilings = range(rules.max_tiles, rules.min_tiles - 1, -1)
-        wanted = [*(replace(rules, max_tiles=most) for most in tilings), *wanted]
+        candidates = [*(replace(rules, max_tiles=most) for most in tilings), *candidates]
     found = []
-    for settings in wanted:
+    for settings in candidates:
         counts = [count_image_tokens(wh, settings) for wh in sizes]
         if _within(counts, own_counts, rules.min_tokens):
             found.append(_rung(settings, counts, prompt_text_tokens))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells "nothing is there", said in words, from an answer that could not be understood.
+"""Recognises answers that state in words that nothing is there.
 
-A robot acts on absence, so only clear words count: a single word for nothing, or one sentence that
-denies and holds nothing but the query's labels and words from a short list. "No person wears a
-helmet" denies no person, and "no image was provided" denies nothing at all.
+A robot acts on absence, so only clear statements count: a single word for nothing, or one negative
+sentence with nothing but the query's labels and words from a short list. "No person wears a helmet"
+does not deny that there are persons, and "no image was provided" does not deny any object.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _FILLER = set(
 _INPUT = {"image", "picture", "photo", "frame", "input", "scene", "view"}
 
 
-def says_nothing(text: str, query: Query) -> bool:
-    """Return True when ``text`` says in clear words that nothing of the query is there.
+def reports_nothing(text: str, query: Query) -> bool:
+    """Return True when ``text`` states clearly that no object of the query is there.
 
-    >>> says_nothing("There are no objects matching the query.", Query.parse("tote, person"))
+    >>> reports_nothing("There are no objects matching the query.", Query.parse("tote, person"))
     True
-    >>> says_nothing("There is no person in the image.", Query.parse("tote, person"))
+    >>> reports_nothing("There is no person in the image.", Query.parse("tote, person"))
     False
     """
     if len(text) > MAX_CHARACTERS:
@@ -61,7 +61,7 @@ def says_nothing(text: str, query: Query) -> bool:
 
 
 def _denies_all(rest: str, query: Query) -> bool:
-    """Return True when ``rest``, after the denial, means everything the query asks for."""
+    """Return True when ``rest``, after the negation, covers all labels of the query."""
     if rest.partition(" ")[0] in _INPUT:
         return False
     named = 0

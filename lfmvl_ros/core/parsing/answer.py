@@ -20,7 +20,7 @@ from lfmvl_ros.core.config import ParsingSettings
 from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding, Outcome
-from lfmvl_ros.core.parsing.absence import says_nothing
+from lfmvl_ros.core.parsing.absence import reports_nothing
 from lfmvl_ros.core.parsing.geometry import PlacedBoxes, place_boxes
 from lfmvl_ros.core.parsing.labels import LabelMatcher
 from lfmvl_ros.core.parsing.nodes import Document
@@ -142,9 +142,9 @@ class _Answer:
         self.defects = len(self.rejected)
         kept = self._without_duplicates(sound, placed)
         understood = len(kept)
-        kept = self._wanted(kept, confidence)
+        kept = self._accepted(kept, confidence)
         self._keep(kept, placed, confidence)
-        self.repairs = document.mends.phrases() + self.repairs
+        self.repairs = document.repairs.phrases() + self.repairs
         self.outcome = self._outcome(document, found, understood, prompt.query)
 
     def _sound(
@@ -186,19 +186,19 @@ class _Answer:
             self.repairs.append(f"only the first {MAX_OBJECTS} of {len(unique)} objects were kept")
         return [capped[i] for i in kept]
 
-    def _wanted(self, items: list[_Candidate], confidence: Confidence) -> list[_Candidate]:
+    def _accepted(self, items: list[_Candidate], confidence: Confidence) -> list[_Candidate]:
         """Drop objects that the settings exclude."""
-        wanted = []
+        accepted = []
         for item in items:
             score = float(confidence.scores[item.row])
             if not item.known and self.settings.unknown_labels == "drop":
-                self.rejected.append(f"{item.name}: the query does not name its label")
+                self.rejected.append(f"{item.name}: its label is not in the query")
             elif score < self.settings.min_score:
                 limit = self.settings.min_score
                 self.rejected.append(f"{item.name}: confidence {score:.3f} is below {limit:g}")
             else:
-                wanted.append(item)
-        return wanted
+                accepted.append(item)
+        return accepted
 
     def _keep(self, items: list[_Candidate], placed: PlacedBoxes, confidence: Confidence) -> None:
         rows = np.array([item.row for item in items], dtype=np.intp)
@@ -226,11 +226,11 @@ class _Answer:
     def _outcome_of_nothing(self, document: Document, found: Found, query: Query) -> Outcome:
         text = self._text
         if not self.defects and not found.lost and not document.cut:
-            if found.says_empty:
+            if found.reports_nothing:
                 return Outcome.EMPTY
             stopped = self.reply.finish is FinishReason.STOP
-            if not document.values and stopped and says_nothing(text, query):
-                self.repairs.append("nothing found, said in words")
+            if not document.values and stopped and reports_nothing(text, query):
+                self.repairs.append("nothing found, in words instead of []")
                 return Outcome.EMPTY
         if self.reply.finish is FinishReason.DEADLINE:
             return Outcome.TIMEOUT
@@ -239,7 +239,7 @@ class _Answer:
             reason = "it was cut off before the first object" if cut else "it holds no boxes"
             if not text.strip():
                 thought = text != self.reply.text
-                reason = "it is a thought, and nothing follows" if thought else "it is blank"
+                reason = "it has thoughts only, and no answer" if thought else "it is blank"
             self.rejected.append(f"the answer: {reason}")
         return Outcome.UNPARSEABLE
 

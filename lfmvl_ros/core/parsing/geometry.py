@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, clip
-from lfmvl_ros.core.parsing.scales import UNIT, CoordinateScale, Decision, Scale, decide_scale
+from lfmvl_ros.core.coordinate_scales import UNIT, Scale
+from lfmvl_ros.core.parsing.scales import CoordinateScale, Decision, decide_scale
 from lfmvl_ros.core.parsing.values import CXCYWH, XYWH, RawBox
 
 OUTSIDE_TOLERANCE = 0.25
@@ -123,7 +124,7 @@ def _decide(
 
 def _sort_corners(xyxy: FloatArray, layouts: Sequence[str]) -> tuple[FloatArray, list[list[str]]]:
     swapped = (xyxy[:, :2] > xyxy[:, 2:]).any(axis=1)
-    # A negative width is no swapped corner; such a row stays inside out and is refused.
+    # A negative width does not mean swapped corners; such a row stays inside out and is refused.
     swapped &= np.array([layout not in _TO_XYXY for layout in layouts], dtype=bool)
     low = np.minimum(xyxy[:, :2], xyxy[:, 2:])
     high = np.maximum(xyxy[:, :2], xyxy[:, 2:])

@@ -71,7 +71,7 @@ def fields_of(document: Document, node: Container) -> list[Fields]:
         name = fold_key(document.string(key)) if key is not None else ""
         name = name or f"#{len(groups[-1].values)}"
         if name in groups[-1].values:
-            document.mends.add("repeated key", item.start)
+            document.repairs.add("repeated key", item.start)
             if groups[-1].box_key is not None:
                 groups.append(Fields())
         groups[-1].values[name] = item

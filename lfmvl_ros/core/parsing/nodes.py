@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the scanner makes of a text: JSON-like values that remember where they stood in it."""
+"""The scanner's result: JSON-like values with their positions in the text."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class Container:
 Node = Scalar | Container
 
 
-class Mends:
-    """Phrases for what was mended, each once, with where it first happened and how often."""
+class Repairs:
+    """What was repaired: a phrase for each kind, with its first position and how often."""
 
     def __init__(self) -> None:
         self._seen: dict[str, list[int]] = {}
 
     def add(self, phrase: str, position: int | None = None) -> None:
-        """Note one mend; ``position`` is an index into the text."""
+        """Add a repair; ``position`` is an index into the text."""
         if phrase in self._seen:
             self._seen[phrase][1] += 1
         else:
@@ -80,14 +80,14 @@ class Document:
         text: what was read (a very long answer is read up to a limit).
         values: the top-level containers, in order.
         gaps: ``gaps[i]`` is the span of text before ``values[i]``, outside all brackets.
-        mends: what is not strict JSON. Empty: the text is one JSON array or object.
+        repairs: deviations from strict JSON. Empty: the text is one JSON array or object.
         cut: the text ended where more had to follow, inside a value or after a comma.
     """
 
     text: str
     values: list[Container]
     gaps: list[tuple[int, int]]
-    mends: Mends
+    repairs: Repairs
     cut: bool
 
     def string(self, node: Scalar) -> str:

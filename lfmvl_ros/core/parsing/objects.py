@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lfmvl_ros.core.calibration.confidence import Span
-from lfmvl_ros.core.parsing.absence import says_nothing
+from lfmvl_ros.core.parsing.absence import reports_nothing
 from lfmvl_ros.core.parsing.keys import (
     BOX_KEYS,
     CAPTION_KEYS,
@@ -63,7 +63,7 @@ class Found:
         objects: label and box complete.
         rejected: a phrase for each object that can't be used.
         lost: number of objects cut off by the end of the text.
-        says_empty: the answer has an empty list, or null, or a word for nothing.
+        reports_nothing: the answer has an empty list, null, or a word for nothing.
         is_list: the last value with objects is a closed list, or an object around one.
         caption: the model's description of the scene.
     """
@@ -71,7 +71,7 @@ class Found:
     objects: list[RawObject] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
     lost: int = 0
-    says_empty: bool = False
+    reports_nothing: bool = False
     is_list: bool = False
     caption: str | None = None
 
@@ -95,7 +95,7 @@ class _Finder:
             hint = self.matcher.last_named(self.document.text[max(start, end - 400) : end])
             before = self.count
             self._walk(value, Label(hint) if hint else None, (value.start, value.start + 1))
-            if self.count > before or self.found.says_empty:
+            if self.count > before or self.found.reports_nothing:
                 self.found.is_list = value.closed and not self._is_single(value)
         return self.found
 
@@ -114,7 +114,7 @@ class _Finder:
         elif looks_like_numbers(self.document, node) or self._is_corner_pair(node):
             self._leaf(hint, node, XYXY, gate)
         elif not node.items:
-            self.found.says_empty |= node.closed
+            self.found.reports_nothing |= node.closed
         elif not self._labelled_list(node, gate):
             previous = node.start
             for item in node.items:
@@ -124,7 +124,7 @@ class _Finder:
     def _loose_scalar(self, node: Scalar) -> None:
         self.loose += 1
         if node.terminated and node.end - node.start <= 300 and self.loose <= _MAX_LOOSE:
-            self.found.says_empty |= says_nothing(self.document.string(node), self.query)
+            self.found.reports_nothing |= reports_nothing(self.document.string(node), self.query)
 
     def _is_corner_pair(self, node: Container) -> bool:
         """``[[x, y], [x, y]]``, which is one box and not two."""
@@ -154,7 +154,7 @@ class _Finder:
 
     def _object(self, node: Container, hint: Label | None, gate: Span) -> None:
         if not node.items:
-            self.found.says_empty |= node.closed and node.pending is None
+            self.found.reports_nothing |= node.closed and node.pending is None
             if node.open_at_end:
                 self._lose()
             return
@@ -257,7 +257,7 @@ class _Finder:
     def _add(self, label: Label | None, box: RawBox, gate: Span) -> None:
         if label is None and self.matcher.only is not None:
             label = Label(self.matcher.only)
-            self.document.mends.add("label missing, taken from the query")
+            self.document.repairs.add("label missing, taken from the query")
         if label is None:
             self._reject(None, "it has no label")
         elif is_too_long(label.text):

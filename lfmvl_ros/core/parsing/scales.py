@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The unit of a model's coordinates: known, or found out from its answers and then held.
+"""The unit of a model's coordinates: known, or recognised from its answers and then kept.
 
-One answer alone can't always tell: ``[3, 5, 40, 60]`` may be thousandths of the image, percent or
-pixels. A checkpoint does not change its unit from answer to answer, though. So the unit that the
-catalogue states is used; where it states none, :class:`CoordinateScale` collects evidence over the
-answers and keeps what they agree on. Shares of 1 can't be confused with the others, as they are
-printed with decimals; an answer that is clearly of the other kind is read as such, and said so.
+One answer alone is not always enough: ``[3, 5, 40, 60]`` may be thousandths of the image, percent
+or pixels. But a checkpoint does not change its unit from answer to answer. So the unit in the
+catalogue is used; if it has none, :class:`CoordinateScale` collects evidence over the answers and
+keeps the unit that they agree on. Fractions (0-1) can't be confused with the others, since they are
+printed with decimals; an answer that is clearly in another unit is read in that, with a remark.
 """
 
 from __future__ import annotations
@@ -18,53 +18,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, iou_matrix
+from lfmvl_ros.core.coordinate_scales import SCALE_NAMES, UNIT, Scale, scale_named
 
 _log = logging.getLogger(__name__)
-# The density that a box from nowhere has, in each number: uniform over 0-10,000, once in 10^6.
+# Log density of an outlier box, over its four numbers: uniform over 0-10,000, once in 10^6.
 _LOG_OUTLIER = -6 * np.log(10.0) - 4 * np.log(1e4)
 _LARGEST_SHARE = 1.5
 _KEPT_BOXES = 64
 _SAME_BOX_IOU = 0.3
-"""Boxes of an object that stands still are one piece of evidence, however often it is named."""
+"""Boxes that overlap this much are one piece of evidence: the same object, not moving."""
 _ANSWERS_TO_HOLD = 3
 _ANSWERS_TO_CHANGE = 3
 _MARGIN_TO_HOLD = 20.0  # nats
-# What speaks against a unit from the outset, nats. Models of this family print shares of 1 or
-# thousandths; percent takes about 16 different boxes that all lie in its range, pixels of a VGA
-# image 26, of a larger one 3.
-_GRIDS = ("0-1000", "pixels", "0-100")
-_PRIORS = np.array([0.0, -60.0, -140.0])
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The unit of an answer: ``extent`` is what the image's (width, height) is in it."""
-
-    name: str
-    extent: tuple[float, float]
-
-
-UNIT = Scale("0-1", (1.0, 1.0))
-
-
-def scale_named(name: str, wh: tuple[int, int]) -> Scale:
-    """Return the unit of a name among 0-1, 0-100, 0-1000 and pixels, for an image of this size."""
-    if name == UNIT.name:
-        return UNIT
-    if name == "pixels":
-        return Scale(name, (float(wh[0]), float(wh[1])))
-    side = {"0-100": 100.0, "0-1000": 1000.0}[name]
-    return Scale(name, (side, side))
+PRIORS_NATS = {"0-1000": 0.0, "pixels": -60.0, "0-100": -140.0}
+"""Log prior of each unit other than 0-1. Models of this family print 0-1 or 0-1000. Percent needs
+about 16 different boxes in its range before it is believed; pixels need 26 in a VGA image, and 3 in
+a larger one."""
+_GRIDS, _PRIORS = tuple(PRIORS_NATS), np.array(list(PRIORS_NATS.values()))
 
 
 def decide_scale(xyxy: FloatArray, wh: tuple[int, int], *, expects_unit: bool = True) -> Scale:
-    """Return the unit under which the boxes ``(N, 4)`` of one answer are likeliest.
+    """Return the unit in which the boxes ``(N, 4)`` of one answer are most likely.
 
-    Boxes are taken as uniform over the image, so a unit in which they fill the image beats one in
-    which they crowd into a corner; a box that does not fit counts as an outlier. ``expects_unit``
-    decides where nothing else does: the prompt asked for 0-1.
+    Boxes are assumed to be uniform over the image, so a unit in which they fill the image beats one
+    in which they crowd into a corner; a box that does not fit is an outlier. ``expects_unit`` (the
+    prompt asked for 0-1) decides ties.
     """
-    scales = [scale_named(name, wh) for name in ("0-1", "0-100", "0-1000", "pixels")]
+    scales = [scale_named(name, wh) for name in SCALE_NAMES]
     low, high = _with_area(xyxy)
     if not len(low):
         return UNIT
@@ -75,7 +55,7 @@ def decide_scale(xyxy: FloatArray, wh: tuple[int, int], *, expects_unit: bool = 
 
 
 def _with_area(xyxy: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return lower and upper corners, ``(M, 2)`` each; [0, 0, 0, 0] is at home in every unit."""
+    """Return lower and upper corners, ``(M, 2)`` each, of the boxes with an area."""
     low = np.minimum(xyxy[:, :2], xyxy[:, 2:])
     high = np.maximum(xyxy[:, :2], xyxy[:, 2:])
     has_area = (low < high).all(axis=1)
@@ -102,7 +82,7 @@ class Decision:
 
     Attributes:
         scale: to read it in.
-        remark: what a user should know about it, one phrase; "" where it was to be expected.
+        remark: what a user should know about it, one phrase; "" if it is the expected unit.
     """
 
     scale: Scale
@@ -110,10 +90,10 @@ class Decision:
 
 
 class CoordinateScale:
-    """The unit of one model's coordinates; answers are shown to it in their order.
+    """The unit of one model's coordinates; it takes the answers in their order.
 
     Args:
-        known: name of the unit that the catalogue states, "" where it has to be found out.
+        known: name of the unit in the catalogue; "" if it has to be recognised.
         owner: the model, for the log.
     """
 
@@ -127,7 +107,7 @@ class CoordinateScale:
 
     @property
     def name(self) -> str:
-        """Of the unit; "" before the first answer where it is not known."""
+        """Name of the unit; "" before the first answer if it is not known."""
         return self._name
 
     @property
@@ -147,7 +127,7 @@ class CoordinateScale:
         """
         kinds = _kinds(xyxy, decimals)
         shares, grids = int((kinds == 1).sum()), int((kinds == 2).sum())
-        if not shares + grids:  # nothing in it that could tell
+        if not shares + grids:  # no evidence
             return Decision(scale_named(self._name or UNIT.name, wh))
         if shares >= grids:
             return self._take_shares(wh)
@@ -169,13 +149,13 @@ class CoordinateScale:
             other = decide_scale(xyxy, wh, expects_unit=False)
             if other.name != UNIT.name:
                 return Decision(other, f"coordinates read as {other.name}, not {name}")
-        sure = margin > _MARGIN_TO_HOLD
-        return self._settle(name, wh, contrary=self._name == UNIT.name, sure=sure)
+        certain = margin > _MARGIN_TO_HOLD
+        return self._settle(name, wh, contrary=self._name == UNIT.name, certain=certain)
 
     def _settle(
-        self, name: str, wh: tuple[int, int], *, contrary: bool, sure: bool = True
+        self, name: str, wh: tuple[int, int], *, contrary: bool, certain: bool = True
     ) -> Decision:
-        """Read the answer in this unit; hold it, or leave the one that was held so far."""
+        """Read the answer in this unit; keep it, or change from the previous one."""
         scale = scale_named(name, wh)
         if contrary:
             self._contrary += 1
@@ -187,7 +167,7 @@ class CoordinateScale:
         self._contrary = 0
         self._name = name
         self._answers += 1
-        self._held = self._held or (sure and self._answers >= _ANSWERS_TO_HOLD)
+        self._held = self._held or (certain and self._answers >= _ANSWERS_TO_HOLD)
         return Decision(scale)
 
     def _change(self, name: str) -> None:
@@ -198,28 +178,28 @@ class CoordinateScale:
         self._name, self._answers, self._contrary, self._held = name, 0, 0, False
 
     def _note(self, xyxy: FloatArray, wh: tuple[int, int]) -> None:
-        """Keep the boxes that are not those of an object that was seen before."""
+        """Add the boxes, except those of objects that are already in the evidence."""
         low, high = _with_area(xyxy)
         corners = np.concatenate([low, high], axis=1)
-        speaks = np.stack([_log_density(low, high, scale_named(name, wh)) for name in _GRIDS], 1)
+        densities = np.stack([_log_density(low, high, scale_named(name, wh)) for name in _GRIDS], 1)
         kept = np.array([box for box, _ in self._boxes]).reshape(-1, 4)
         seen = (iou_matrix(corners, kept) > _SAME_BOX_IOU).any(axis=1)
         seen |= np.triu(iou_matrix(corners, corners) > _SAME_BOX_IOU, k=1).any(axis=0)
         self._boxes.extend(
-            (box, density) for box, density in zip(corners[~seen], speaks[~seen], strict=True)
+            (box, density) for box, density in zip(corners[~seen], densities[~seen], strict=True)
         )
 
     def _likeliest(self) -> tuple[str, float]:
-        """Return the unit of the grids that the boxes speak for, and by how much, nats."""
+        """Return the most likely unit other than 0-1, and its lead over the second, nats."""
         totals = _PRIORS + sum(density for _, density in self._boxes)
         best, second = np.argsort(-totals)[:2]
         return _GRIDS[best], float(totals[best] - totals[second])
 
 
 def _kinds(xyxy: FloatArray, decimals: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each box: 1 shares of 1, 2 a grid of integers or pixels, 0 neither for certain.
+    """Return for each box: 1 fractions (0-1), 2 integers or pixels, 0 not certain.
 
-    Shares are printed with decimals; the only one without is [0, 0, 1, 1], which may be either.
+    Fractions are printed with decimals; the only exception is [0, 0, 1, 1], which may be either.
     """
     low, high = xyxy.min(axis=1, initial=0.0), xyxy.max(axis=1, initial=0.0)
     small = (high <= _LARGEST_SHARE) & (low >= -0.5)

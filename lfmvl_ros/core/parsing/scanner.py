@@ -2,8 +2,8 @@
 """Reads JSON as small language models write it, in one pass, whatever the text is.
 
 A stack machine over tokens: no recursion, no second look at anything, so time grows linearly with
-the text. Strict JSON goes through without a mend, as a test against :mod:`json` shows. Everything
-else is mended on the way, and the mend is noted: quotes, commas, colons or brackets that are
+the text. Strict JSON needs no repairs, as a test against :mod:`json` shows. Anything else is
+repaired, and each repair is recorded: quotes, commas, colons or brackets that are
 missing, doubled or of another kind, and a text that ends too early.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from lfmvl_ros.core.parsing.nodes import Container, Document, Mends, Node, Scalar
+from lfmvl_ros.core.parsing.nodes import Container, Document, Node, Repairs, Scalar
 from lfmvl_ros.core.parsing.patterns import (
     AFTER_STRING,
     CLOSERS,
@@ -28,7 +28,7 @@ KEY, COLON, VALUE, COMMA = "key", "colon", "value", "comma"
 
 
 def scan(text: str) -> Document:
-    """Return what of ``text`` can be read as JSON, and what had to be mended. Never raises."""
+    """Return the JSON-like values in ``text``, and what had to be repaired. Never raises."""
     return _Scanner(text).run()
 
 
@@ -42,7 +42,7 @@ class _Scanner:
         self.values: list[Container] = []
         self.gaps: list[tuple[int, int]] = []
         self.gap_start = 0
-        self.mends = Mends()
+        self.repairs = Repairs()
         self.cut = False
 
     def run(self) -> Document:
@@ -58,10 +58,10 @@ class _Scanner:
         if self.stack:
             self._end_inside(len(self.text))
         if self.too_long:
-            self.mends.add(f"only the first {MAX_CHARACTERS} characters were read")
+            self.repairs.add(f"only the first {MAX_CHARACTERS} characters were read")
         self._note_surroundings()
         cut = self.cut or self.too_long
-        return Document(self.text, self.values, self.gaps, self.mends, cut)
+        return Document(self.text, self.values, self.gaps, self.repairs, cut)
 
     def _note_surroundings(self) -> None:
         """Name what stands outside the brackets, so that OK means nothing but JSON."""
@@ -70,11 +70,11 @@ class _Scanner:
         if outside and self.values:
             bare = re.sub(r"```\w*", "", outside).strip(" \n\r\t,;")
             if "```" in outside:
-                self.mends.add("code fence around the JSON")
+                self.repairs.add("code fence around the JSON")
             if bare or "```" not in outside:
-                self.mends.add("text around the JSON")
+                self.repairs.add("text around the JSON")
         if len(self.values) > 1:
-            self.mends.add(f"{len(self.values)} JSON values instead of one")
+            self.repairs.add(f"{len(self.values)} JSON values instead of one")
 
     # -- one token ------------------------------------------------------------------------------
 
@@ -100,11 +100,11 @@ class _Scanner:
         elif kind == "word":
             self._word(token, start)
         else:
-            self.mends.add(f"stray {token!r}", start)
+            self.repairs.add(f"stray {token!r}", start)
 
     def _number(self, token: str, start: int) -> None:
         if not STRICT_NUMBER.fullmatch(token):
-            self.mends.add("number not in JSON notation", start)
+            self.repairs.add("number not in JSON notation", start)
         # Without a delimiter behind it the number may have been cut.
         self._value(Scalar("number", start, self.position, self.position < len(self.text)))
 
@@ -113,7 +113,7 @@ class _Scanner:
             self._end_inside(start)
             return
         if token not in ("true", "false", "null"):
-            self.mends.add("unquoted word", start)
+            self.repairs.add("unquoted word", start)
         self._value(Scalar("word", start, self.position, self.position < len(self.text)))
 
     def _string(self, opener: str) -> Scalar:
@@ -130,21 +130,21 @@ class _Scanner:
                 break
         self.position = search
         if opener != '"':
-            self.mends.add("quotes other than double ones", start - len(opener))
+            self.repairs.add("quotes other than double ones", start - len(opener))
         elif not STRICT_STRING.fullmatch(self.text, start, match.start()):
-            self.mends.add("string not in JSON notation", start)
+            self.repairs.add("string not in JSON notation", start)
         return Scalar("string", start, match.start())
 
     # -- structure ------------------------------------------------------------------------------
 
     def _open(self, token: str, start: int) -> None:
         if token == "(":
-            self.mends.add("round brackets", start)
+            self.repairs.add("round brackets", start)
         kind = "{" if token == "{" else "["
         if kind == "{":
             self._close_unfinished(start)
         if len(self.stack) >= MAX_DEPTH:
-            self.mends.add(f"brackets nested deeper than {MAX_DEPTH} were not read", start)
+            self.repairs.add(f"brackets nested deeper than {MAX_DEPTH} were not read", start)
             return
         self._push(Container(kind, start, KEY if kind == "{" else VALUE))
 
@@ -157,18 +157,18 @@ class _Scanner:
         self.depth_of[node.kind] += 1
 
     def _close_unfinished(self, start: int) -> None:
-        """An object starts behind a box's four numbers or where a key was due: a bracket is lost.
+        """An object starts after a box's four numbers or in place of a key: a bracket is missing.
 
-        The only place where strict JSON is read otherwise than it says: ``{"k": [1, 2, 3, 4, {}]}``
-        is no answer about boxes.
+        This is the only place where strict JSON is misread: ``{"k": [1, 2, 3, 4, {}]}``, which is
+        not an answer about boxes.
         """
         top = self.stack[-1] if self.stack else None
         if top and self._inside_object(top) and len(top.items) == 4 and _ends_in_number(top):
-            self._pop(start, mended=True)
+            self._pop(start, repaired=True)
             top = self.stack[-1]
         if top and top.kind == "{" and top.items and top.state in (KEY, COMMA):
             after_comma = top.state == KEY
-            self._pop(start, mended=True)
+            self._pop(start, repaired=True)
             if self.stack and after_comma and self.stack[-1].kind == "[":
                 self.stack[-1].state = VALUE
 
@@ -178,21 +178,21 @@ class _Scanner:
     def _close(self, token: str, start: int) -> None:
         kind = "{" if token == "}" else "["
         if not self.depth_of[kind]:
-            self.mends.add("stray closing bracket", start)
+            self.repairs.add("stray closing bracket", start)
             return
         while self.stack[-1].kind != kind:
-            self._pop(start, mended=True)
+            self._pop(start, repaired=True)
         top = self.stack[-1]
         if top.items and top.state in (KEY, VALUE) and top.pending is None:
-            self.mends.add("trailing comma", start)
+            self.repairs.add("trailing comma", start)
         elif top.pending is not None:
-            self.mends.add("key without a value", start)
+            self.repairs.add("key without a value", start)
         top.closed = True
         self._pop(start + 1)
 
-    def _pop(self, end: int, *, mended: bool = False) -> None:
-        if mended:
-            self.mends.add("missing closing bracket", end)
+    def _pop(self, end: int, *, repaired: bool = False) -> None:
+        if repaired:
+            self.repairs.add("missing closing bracket", end)
         node = self.stack.pop()
         node.end = end
         self.depth_of[node.kind] -= 1
@@ -209,14 +209,14 @@ class _Scanner:
             self.cut = True
         while self.stack:
             self.stack[-1].open_at_end = True
-            self._pop(end, mended=True)
+            self._pop(end, repaired=True)
 
     def _comma(self, start: int) -> None:
         top = self.stack[-1]
         if top.pending is not None:
-            self.mends.add("key without a value", start)
+            self.repairs.add("key without a value", start)
         elif top.state != COMMA:
-            self.mends.add("extra comma", start)
+            self.repairs.add("extra comma", start)
         top.pending = None
         top.state = KEY if top.kind == "{" else VALUE
 
@@ -228,7 +228,7 @@ class _Scanner:
         elif top.state == COMMA and isinstance(last, Scalar) and last.kind != "number":
             self._last_was_key(top, last, start)
         else:
-            self.mends.add("stray colon", start)
+            self.repairs.add("stray colon", start)
 
     def _last_was_key(self, top: Container, last: Scalar, start: int) -> None:
         """A colon follows a value: it was a key, and something before it is missing."""
@@ -237,10 +237,10 @@ class _Scanner:
                 return
             top.items.pop()
             if _ends_in_number(top) and self._inside_object(top):
-                self._pop(last.start, mended=True)
+                self._pop(last.start, repaired=True)
                 top = self.stack[-1]
             else:
-                self.mends.add("missing opening bracket", last.start)
+                self.repairs.add("missing opening bracket", last.start)
                 top.state = VALUE
                 top = Container("{", last.start, KEY)
                 self._push(top)
@@ -249,12 +249,12 @@ class _Scanner:
         inner = [m.start() for m in INNER_QUOTE.finditer(self.text, last.start, last.end)]
         if last.kind == "string" and inner:
             # "label": "box, "bbox": ...  The quote that should have ended the value is missing.
-            self.mends.add("missing quote", inner[-1])
+            self.repairs.add("missing quote", inner[-1])
             top.pending = Scalar("string", inner[-1] + 1, last.end)
             kept = self.text[last.start : inner[-1]].rstrip(" \t\r\n,\"'“”‘’")
             last.end = last.start + len(kept)
         else:
-            self.mends.add("key without a value", start)
+            self.repairs.add("key without a value", start)
             top.items.pop()
             top.keys.pop()
             top.pending = last
@@ -267,18 +267,18 @@ class _Scanner:
         if due in (COLON, COMMA) and self._joins_word(top, node):
             return
         if due == COMMA:
-            self.mends.add("missing comma", node.start)
+            self.repairs.add("missing comma", node.start)
         if top.kind == "[":
             top.items.append(node)
             top.state = COMMA
             return
         if due in (KEY, COMMA) and isinstance(node, Scalar):
             if node.kind == "number" or (due == KEY and node.kind == "word"):
-                self.mends.add("unquoted key", node.start)
+                self.repairs.add("unquoted key", node.start)
             top.pending, top.state = node, COLON
             return
         if due != VALUE:
-            self.mends.add("missing colon" if due == COLON else "value without a key", node.start)
+            self.repairs.add("missing colon" if due == COLON else "value without a key", node.start)
         top.items.append(node)
         top.keys.append(top.pending)
         top.pending, top.state = None, COMMA

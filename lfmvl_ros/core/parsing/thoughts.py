@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model thinks aloud before it answers is no answer.
+"""Removes the reasoning (``<think>``) that a model generates before its answer.
 
 Models that reason write their thoughts between ``<think>`` and ``</think>`` and may well try out
 boxes in there. Some chat templates write the opening tag into the prompt, so that an answer begins

@@ -135,7 +135,7 @@ def _has_number(document: Document, node: Node) -> bool:
 
 def _number(document: Document, node: Node) -> Number:
     if not isinstance(node, Scalar):
-        raise NoBoxError("a coordinate is no number")
+        raise NoBoxError("a coordinate is not a number")
     if not node.terminated:
         raise NoBoxError("it is cut off", cut=True)
     text = document.text[node.start : min(node.end, node.start + 64)]
@@ -144,7 +144,7 @@ def _number(document: Document, node: Node) -> Number:
         finite = "finite" if _NOT_FINITE.fullmatch(text) else "a number"
         raise NoBoxError(f"a coordinate is not {finite}: {text[:20]!r}")
     if node.kind == "string":
-        document.mends.add("number written as a string", node.start)
+        document.repairs.add("number written as a string", node.start)
     return _as_number(match.groups(), node.start + match.start(1), node.start + match.end(1))
 
 
@@ -171,7 +171,7 @@ def _box_from_string(document: Document, node: Scalar, layout: str) -> RawBox:
         raise NoBoxError("it is cut off", cut=True)
     if node.kind != "string":
         text = document.text[node.start : min(node.end, node.start + 20)]
-        raise NoBoxError(f"its box is no list of numbers: {text!r}")
+        raise NoBoxError(f"its box is not a list of numbers: {text!r}")
     text = document.text[node.start : min(node.end, node.start + _MAX_BOX_STRING)]
     if _NOT_FINITE.search(text):
         raise NoBoxError(f"a coordinate is not finite: {text[:40]!r}")
@@ -180,8 +180,8 @@ def _box_from_string(document: Document, node: Scalar, layout: str) -> RawBox:
         for m in _NUMBER_IN_STRING.finditer(text)
     ]
     if len(numbers) != 4 or node.end - node.start > _MAX_BOX_STRING:
-        raise NoBoxError(f"its box is no list of 4 numbers: {text[:20]!r}")
-    document.mends.add("box written as a string", node.start)
+        raise NoBoxError(f"its box is not a list of 4 numbers: {text[:20]!r}")
+    document.repairs.add("box written as a string", node.start)
     a, b, c, d = numbers
     return RawBox((a, b, c, d), layout)
 

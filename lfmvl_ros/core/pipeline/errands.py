@@ -22,7 +22,7 @@ MOST_WAITING = 16
 _log = logging.getLogger(__name__)
 
 Ask = Callable[[VisionLanguageModel, PerceptionSettings, Callable[[], bool]], Reply]
-"""Asks the model with the settings in force; the third argument says whether to give up."""
+"""Calls the model with the current settings; the third argument returns whether to give up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ class Errands:
         return errand.future
 
     def take(self) -> Errand | None:
-        """Return the oldest that is still wanted."""
+        """Return the oldest that was not cancelled."""
         while self._waiting:
             errand = self._waiting.popleft()
             if not errand.future.cancelled():

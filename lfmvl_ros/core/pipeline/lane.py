@@ -62,7 +62,7 @@ class Lane:
         Args:
             stamp_ns: of the frame.
             window_ns: how late a stamp may be without restarting time by itself.
-            verdict: on the stamp, if the caller has judged it; without it, it is judged here.
+            verdict: on the stamp, if the caller has checked it; otherwise it is checked here.
 
         Returns:
             The epoch that the frame belongs to; None when it is out of order.

@@ -119,7 +119,7 @@ class Pipeline:
         Args:
             frame: the next one of its camera.
             verdict: on its stamp, from a :class:`~lfmvl_ros.core.timeline.Timeline` of the caller;
-                without it the pipeline judges the stamp by a timeline of its own.
+                without it the pipeline checks the stamp itself.
         """
         now_ns = time.monotonic_ns()
         epoch = self._lanes.arrive(frame, verdict)
@@ -165,12 +165,12 @@ class Pipeline:
             return self._lanes.newest_frame(camera)
 
     def request_reply(self, ask: Ask) -> Future[Reply]:
-        """Ask the model something else, between the cameras' answers; the reply comes later.
+        """Send the model another request, between those about camera frames; return its reply.
 
-        It is set in the worker thread. A request that is cancelled before its turn is left out.
+        The future is set in the worker thread. A request cancelled before its turn is skipped.
 
         Raises:
-            UserError: the pipeline isn't running, or too many wait.
+            UserError: the pipeline isn't running, or too many requests are waiting.
         """
         with self._lock:
             if self._worker is None:
@@ -261,7 +261,7 @@ class Pipeline:
             assert work is not None
             try:
                 work()
-            except Exception:  # nothing may end the only thread that asks the model
+            except Exception:  # nothing may end the only thread that uses the model
                 _log.exception("an answer could not be used")
             finally:
                 with self._lock:
@@ -271,7 +271,7 @@ class Pipeline:
                     retire()
 
     def _next_work(self) -> Callable[[], None] | None:
-        """Take what is next: an errand, then the cameras' frames, by turns. The lock is held."""
+        """Return the next work: errands and camera frames alternate. The lock is held."""
         errand = None if self._cameras_next else self._errands.take()
         if errand is None and (jobs := self._lanes.take_jobs(time.monotonic_ns())):
             self._cameras_next = False

@@ -27,11 +27,11 @@ from lfmvl_ros.core.timeline import NS, Verdict
 from lfmvl_ros.core.tracking import EgoMotion, Tracks
 
 POINT_S = 8e-6
-"""CPU time that following a point is taken to cost, s: that of the machine in docs/tracking.md."""
-_PATIENT_S = 600.0  # the longest deadline that a model can be given
+"""Assumed CPU time to track a point, s: that of the machine in docs/tracking.md."""
+_LONGEST_TIMEOUT_S = 600.0  # the longest deadline that a model can be given
 
 Latency = Callable[[Reply], float]
-"""How long an answer is taken to have taken, s."""
+"""The assumed latency of an answer, s."""
 
 
 def as_measured(reply: Reply) -> float:
@@ -41,7 +41,7 @@ def as_measured(reply: Reply) -> float:
 
 @dataclass(frozen=True, eq=False)
 class _Underway:
-    """A call of the model whose answers have not come yet."""
+    """A running call of the model."""
 
     done_ns: int
     jobs: Sequence[Job]
@@ -50,14 +50,14 @@ class _Underway:
 
 
 class SimulatedPipeline:
-    """Runs one model for one or several cameras, at the times given by the caller.
+    """Runs one model for one or several cameras, at times given by the caller.
 
     All times are integer nanoseconds of one clock and never go back.
 
     Args:
         model: answers prompts about frames.
         settings: as of the node.
-        latency: of an answer; None: as measured, which differs from run to run.
+        latency: of an answer; None: the measured one, which differs from run to run.
         on_answer: called with every answer and the time at which it came.
 
     Raises:
@@ -73,7 +73,7 @@ class SimulatedPipeline:
     ) -> None:
         self._model, self._settings = model, settings
         self._latency, self._on_answer = latency, on_answer
-        self._patient = settings.updated({"generation.timeout_s": _PATIENT_S})
+        self._relaxed_settings = settings.updated({"generation.timeout_s": _LONGEST_TIMEOUT_S})
         self._query = Query.parse(settings.query)
         template_for(settings, model).render(self._query)
         self._lanes = Lanes(settings, point_s=POINT_S)
@@ -82,15 +82,15 @@ class SimulatedPipeline:
 
     @property
     def query(self) -> Query:
-        """What is asked for."""
+        """The current query."""
         return self._query
 
     def submit(self, frame: Frame, verdict: Verdict, now_ns: int) -> Tracks:
         """Take a camera frame at a time; return the tracks at it.
 
-        Answers that have come until then are applied before. One that ends at this very time counts
-        as before, too, and is followed by a question about the frame that waits: the node hands a
-        frame over only after it has looked at it, so this one is not there yet.
+        Answers that have come by then are applied first, also one that comes at this very time. The
+        next request is about the frame that was waiting, not about this one: the node hands
+        a frame over only after tracking.
         """
         self.advance(now_ns)
         epoch = self._lanes.arrive(frame, verdict)
@@ -116,7 +116,7 @@ class SimulatedPipeline:
             self._ask(done.done_ns)
 
     def finish(self) -> None:
-        """Wait for the answer under way, and ask for no more."""
+        """Wait for the running request, and send no more."""
         done, self._underway = self._underway, None
         if done is not None:
             self._finish(done)
@@ -148,7 +148,7 @@ class SimulatedPipeline:
         seen = [job.last_seen() if drafts else None for job in jobs]
         return Request.prepare(
             self._model,
-            self._patient,
+            self._relaxed_settings,
             self._query,
             [job.frame for job in jobs],
             hints=[None if s is None else expect_answer(s[0], self._query, s[1]) for s in seen],

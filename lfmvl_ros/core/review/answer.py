@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person says about an item."""
+"""A person's answer to an item."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_CHARACTERS = 4096
 
 
 class Verdict(str, Enum):
-    """What a person says.
+    """The kinds of answer.
 
     ``yes``: it is right as it is. ``no``: it is not there. ``wrong_label``: something else is
     there. ``box``: it is right, but its box is not.
@@ -40,8 +40,8 @@ class ReviewAnswer:
 
     Attributes:
         id: of the item.
-        verdict: what was said.
-        label: with ``wrong_label``: what it is; "" where nobody said.
+        verdict: kind of the answer.
+        label: with ``wrong_label``: the right one; "" if it was not given.
         bbox: with ``box``: x1, y1, x2, y2 as shares of the whole image; None otherwise.
 
     Raises:
@@ -74,7 +74,7 @@ def read_answer(text: str) -> ReviewAnswer:
     """Return the answer of a JSON document.
 
     Raises:
-        UserError: it is none; says why.
+        UserError: it is not valid; the message says why.
     """
     document = documents.read_object(text, SCHEMA, MAX_CHARACTERS)
     word = document.get("verdict")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lfmvl_ros.core.review.documents import Box
 
 _CONTEXT = 1.0  # of the box's size, on each side
-_LEAST_SHARE = 0.25  # of the image's sides: a small box alone says little
+_LEAST_SHARE = 0.25  # of the image's sides: a small box alone shows too little
 _LONGEST_PX = 640
 _QUALITY = 85
 

@@ -36,7 +36,7 @@ def read_object(text: str, schema: str, max_characters: int) -> dict[str, Any]:
 
 
 def item_id(document: dict[str, Any]) -> str:
-    """Return the id of an item; a :class:`UserError` when it is none."""
+    """Return the id of an item; a :class:`UserError` if it is not valid."""
     found = document.get("id")
     if not isinstance(found, str) or not _ID.fullmatch(found):
         raise UserError(f"id has 16 digits 0-9a-f, got {quoted(str(found))}")
@@ -44,7 +44,7 @@ def item_id(document: dict[str, Any]) -> str:
 
 
 def text(document: dict[str, Any], key: str) -> str:
-    """Return a text, safe to show; a :class:`UserError` when it is none or too long."""
+    """Return a text, safe to show; a :class:`UserError` if it is not a text, or too long."""
     found = document.get(key)
     if not isinstance(found, str) or len(found) > MAX_TEXT:
         raise UserError(f"{key} is a text of at most {MAX_TEXT} characters")
@@ -52,7 +52,7 @@ def text(document: dict[str, Any], key: str) -> str:
 
 
 def number(document: dict[str, Any], key: str, low: float, high: float) -> float:
-    """Return a number of a range; a :class:`UserError` when it is none."""
+    """Return a number of a range; a :class:`UserError` if it is not valid."""
     found = document.get(key)
     if isinstance(found, bool) or not isinstance(found, (int, float)) or not low <= found <= high:
         raise UserError(f"{key} is a number from {low:g} to {high:g}, got {quoted(str(found))}")
@@ -63,7 +63,7 @@ def box(found: Any, key: str) -> Box:
     """Return x1, y1, x2, y2, shares of an image with x1 < x2 and y1 < y2.
 
     Raises:
-        UserError: it is none.
+        UserError: it is not valid.
     """
     right = isinstance(found, (list, tuple)) and len(found) == 4 and all(map(_is_share, found))
     if not right or not (found[0] < found[2] and found[1] < found[3]):

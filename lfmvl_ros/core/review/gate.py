@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holds events back until a person has answered, or for as long as the rule can wait."""
+"""Holds events until a person has answered, or until the timeout."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from lfmvl_ros.core.rules.event import Event, EventState
 from lfmvl_ros.core.rules.rule import Rule, Unanswered
 
 
-class Outcome(str, Enum):
-    """Why an event is held no longer: what a person said, or that nobody did.
+class ReviewOutcome(str, Enum):
+    """Why an event is no longer held: the answer of a person, or that there was none.
 
     ``timeout``: nobody answered in time. ``stopped``: the node stopped.
     """
@@ -32,19 +32,19 @@ class Outcome(str, Enum):
 
 @dataclass(frozen=True)
 class Settled:
-    """An item that is held no longer.
+    """An item that is no longer held.
 
     Attributes:
         id: of the item.
         rule: whose event it is.
         outcome: why.
-        published: whether its event is.
+        published: whether its event is published.
         events: to publish now.
     """
 
     id: str
     rule: str
-    outcome: Outcome
+    outcome: ReviewOutcome
     published: bool
     events: tuple[Event, ...]
 
@@ -62,13 +62,13 @@ class Settled:
 
 @dataclass(frozen=True)
 class GateStatus:
-    """What a gate has done.
+    """Counters of a gate.
 
     Attributes:
         held: events that are held now.
-        asked, answered, timed_out: how many events ever were held, answered, and were not.
+        asked, answered, timed_out: events that were ever held, were answered, and timed out.
         overflowed: events that were not held because ``max_held`` were.
-        late: answers about what is held no longer, or never was.
+        late: answers to events that were not held, or no longer.
     """
 
     held: int = 0
@@ -88,7 +88,7 @@ class _Held:
 
 
 def is_marked(event: Event, rule: Rule, settings: ReviewSettings) -> bool:
-    """Tell whether a person is to be asked: the rule says so, or the confidence is in the band."""
+    """Whether an event must be held: its rule requires it, or its confidence is in the range."""
     if rule.review:
         return True
     if not event.tracks or not settings.max_confidence:
@@ -98,7 +98,7 @@ def is_marked(event: Event, rule: Rule, settings: ReviewSettings) -> bool:
 
 
 class ReviewGate:
-    """Events in; those that may be published out. Not thread-safe.
+    """Takes events, and returns those that may be published. Not thread-safe.
 
     Args:
         new_id: makes the id of an item.
@@ -108,7 +108,7 @@ class ReviewGate:
         self._new_id = new_id
         self._held: dict[str, _Held] = {}  # by item
         self._items: dict[str, str] = {}  # event -> item
-        self._dropped: set[str] = set()  # events whose end is to come
+        self._dropped: set[str] = set()  # dropped events that have not ended yet
         self._status = GateStatus()
 
     def status(self) -> GateStatus:
@@ -122,7 +122,7 @@ class ReviewGate:
 
         Args:
             event: the message.
-            rule: its rule; None where it is in force no longer.
+            rule: its rule; None if that is no longer in force.
             settings: in force.
             now_s: steady time.
 
@@ -164,23 +164,23 @@ class ReviewGate:
             self._count(late=1)
             return None
         self._count(answered=1)
-        return self._settle(answer.id, Outcome(answer.verdict.value), answer.verdict.confirms)
+        return self._settle(answer.id, ReviewOutcome(answer.verdict.value), answer.verdict.confirms)
 
     def expire(self, now_s: float) -> list[Settled]:
         """Settle what has been held for long enough."""
         due = [item for item, held in self._held.items() if held.due_s <= now_s]
         self._count(timed_out=len(due))
-        return [self._settle(item, Outcome.TIMEOUT, self._held[item].publish) for item in due]
+        return [self._settle(item, ReviewOutcome.TIMEOUT, self._held[item].publish) for item in due]
 
     def close(self) -> list[Settled]:
         """Settle everything: nobody will look at the answers."""
         self._count(timed_out=len(self._held))
         return [
-            self._settle(item, Outcome.STOPPED, held.publish)
+            self._settle(item, ReviewOutcome.STOPPED, held.publish)
             for item, held in list(self._held.items())
         ]
 
-    def _settle(self, item: str, outcome: Outcome, publish: bool) -> Settled:
+    def _settle(self, item: str, outcome: ReviewOutcome, publish: bool) -> Settled:
         held = self._held.pop(item)
         del self._items[held.begin.id]
         events = (held.begin,) if held.end is None else (held.begin, held.end)

@@ -77,7 +77,7 @@ class ReviewItem:
 
 @dataclass(frozen=True)
 class Settlement:
-    """That an item is held no longer, as another node reads it.
+    """The message that an item is no longer held, as another node reads it.
 
     Attributes:
         id: of the item.
@@ -91,10 +91,10 @@ class Settlement:
 
 
 def read_item(text: str) -> ReviewItem | Settlement:
-    """Return what a JSON document of topic ``review`` says.
+    """Return the content of a JSON document of topic ``review``.
 
     Raises:
-        UserError: it is none; says why.
+        UserError: it is not valid; the message says why.
     """
     document = documents.read_object(text, SCHEMA, MAX_CHARACTERS)
     state = document.get("state")

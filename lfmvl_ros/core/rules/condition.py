@@ -168,8 +168,8 @@ def _contains(node: Any, fields: set[str]) -> Callable[[Columns], _Value]:
         raise _refused(node)
     name = node.member.name
     fields.add(name)
-    wanted = frozenset(map(fold_label, values))
-    return lambda columns: _each(columns(name), lambda text: text in wanted)
+    folded = frozenset(map(fold_label, values))
+    return lambda columns: _each(columns(name), lambda text: text in folded)
 
 
 def _is_text(node: Any) -> bool:
@@ -207,7 +207,7 @@ def _pattern(text: str, whole: bool) -> Callable[[str], bool]:
     try:
         compiled = re.compile(text)
     except re.error as error:
-        raise UserError(f"{text!r} is no regular expression ({error})") from error
+        raise UserError(f"{text!r} is not a regular expression ({error})") from error
     find = compiled.match if whole else compiled.search
     return lambda label: find(label) is not None
 

@@ -35,9 +35,9 @@ class EngineStatus:
 
     Attributes:
         rules: in force.
-        open: events that go on.
+        open: active events.
         begun: events so far.
-        suppressed: moments within a cool-down, of which no event was made.
+        suppressed: moments that made no event because of the cool-down.
         not_asked: names of rules whose labels the query does not name.
         unplaced: names of rules that need positions in metres, while none come in their frame.
     """
@@ -57,10 +57,10 @@ class RuleEngine:
 
     * a frame that is no newer than the last one is ignored; one that is older shows that time has
       restarted (:mod:`lfmvl_ros.core.timeline`): all tracks have ended, and so do all events;
-    * after a gap (more than 1 s and five frames) what is to last ``for_s`` starts anew;
-    * answers that say nothing (``timeout``, ``unparseable``, ``error``) begin and end nothing.
+    * after a gap (more than 1 s and five frames) the time ``for_s`` is counted from zero again;
+    * unusable answers (``timeout``, ``unparseable``, ``error``) begin and end no events.
 
-    Not for several threads at once.
+    Not thread-safe.
 
     Args:
         rules: of all cameras.
@@ -77,7 +77,7 @@ class RuleEngine:
         self._last_ns: int | None = None
         self._interval_s = 0.0
         self._position_frame = ""
-        self._begun = self._suppressed = 0  # by rules that are gone
+        self._begun = self._suppressed = 0  # by rules that were removed
         self.replace(rules)
 
     @property
@@ -86,10 +86,10 @@ class RuleEngine:
         return self._rules
 
     def replace(self, rules: RuleSet) -> list[Event]:
-        """Use other rules from now on. Rules that are the same as before go on as they are.
+        """Use other rules from now on. Unchanged rules keep their events.
 
         Returns:
-            The ends of events of rules that changed or are gone.
+            The ends of the events of rules that were changed or removed.
         """
         before = {(item.rule.name, _meaning(item)): item for item in self._progress}
         self._rules = rules.of_camera(self._camera)
@@ -106,7 +106,7 @@ class RuleEngine:
         return events
 
     def answer(self, answer: Answer) -> None:
-        """Take an answer, after the tracker: what it says beyond the tracks."""
+        """Take an answer, after the tracker: it may be evidence of absence."""
         if answer.applied.ignored is not None:
             return
         grounding = answer.grounding
@@ -119,7 +119,7 @@ class RuleEngine:
         self._evidence = Evidence(serial, stamp_ns, asked)
 
     def observe(self, tracks: Tracks, positions: Positions | None = None) -> list[Event]:
-        """Take the tracks at a frame and return what happened.
+        """Take the tracks at a frame; return the events that changed.
 
         Args:
             tracks: of this camera.
@@ -148,7 +148,7 @@ class RuleEngine:
         return events
 
     def close(self) -> list[Event]:
-        """Return the ends of all events: nobody looks any more."""
+        """Return the ends of all events, because the node stops."""
         return self._forget(EndReason.STOPPED, self._last_ns or 0)
 
     def _forget(self, reason: EndReason, stamp_ns: int) -> list[Event]:
@@ -183,7 +183,7 @@ class RuleEngine:
 
 
 def _meaning(item: Progress) -> str:
-    """What a rule and its zone say, to tell whether an edit has changed it."""
+    """Return the content of a rule and its zone as text, to recognise whether it was changed."""
     rule = item.rule
     zone = "" if rule.zone is None else f"{rule.zone.frame}{rule.zone.polygon.points.tolist()}"
     return f"{rule.text}{zone}" if rule.text else f"{id(rule)}"

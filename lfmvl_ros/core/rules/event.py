@@ -24,7 +24,7 @@ class EventState(str, Enum):
 class EndReason(str, Enum):
     """Why an event ended.
 
-    ``cleared``: the rule does not hold any more. ``gone``: its track is not there any more.
+    ``cleared``: the rule does not hold any more. ``gone``: its track was lost.
     ``over``: what happens at one time has lasted ``hold_s``. ``restarted``: time restarted, and all
     tracks ended. ``not_asked``: the query does not name its labels any more. ``rules_changed``: the
     rule was changed or removed. ``stopped``: the node stopped.
@@ -96,7 +96,7 @@ class Event:
         reason: why it ended; None before.
         stamp_ns: of the frame at which this was found.
         begin_ns: of the frame at which it began.
-        evidence_ns: of the newest answer that says something about the scene; None before it.
+        evidence_ns: of the newest usable answer; None before the first.
         frame_id, camera: of the frame.
         position_frame: frame_id of the tracks' positions; "" where there are none.
         zone: name of the rule's zone; "" for the whole image.

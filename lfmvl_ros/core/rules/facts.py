@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What rules ask about the tracks of one frame: columns over all tracks, each computed once."""
+"""The values of all tracks at one frame that rules need, each computed once."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _POSITION_LIFE_S = 1.0
 
 
 class Facts:
-    """The tracks of one frame as rules see them. Rows are tracks, N of them.
+    """The tracks of one frame, prepared for rules. N rows, one for each track.
 
     Args:
         tracks: at the frame.
-        positions: the newest that are known; None without.
+        positions: the newest known ones; None if there are none.
         history: of the frames before.
     """
 
@@ -81,14 +81,14 @@ class Facts:
     # -- which tracks ------------------------------------------------------------------------------
 
     def of_labels(self, labels: frozenset[str]) -> FloatArray:
-        """Return 1 for tracks of these labels (folded), or of any where there is none, else 0."""
+        """Return 1 for tracks with one of these folded labels (all if it is empty), else 0."""
         if labels not in self._masks:
-            wanted = [not labels or key in labels for key in self.keys]
-            self._masks[labels] = np.array(wanted, dtype=np.float64)
+            matches = [not labels or key in labels for key in self.keys]
+            self._masks[labels] = np.array(matches, dtype=np.float64)
         return self._masks[labels]
 
     def relevant(self, rule: Rule) -> FloatArray:
-        """Return how probably each track is an object that the rule is about, ``(N,)``."""
+        """Return the probability that each track is an object the rule is about, ``(N,)``."""
         key = rule.relevance_key
         if key not in self._relevant:
             found, text = self.existence * self.of_labels(rule.label_keys), key[1]
@@ -100,7 +100,7 @@ class Facts:
         return self._relevant[key]
 
     def in_zone(self, zone: Zone | None, point: Point) -> FloatArray:
-        """Return how probably each track is in a zone, ``(N,)``; 0 without a position in metres."""
+        """Return the probability that each track is in a zone, ``(N,)``; 0 if not known."""
         if zone is None:
             return self._everywhere
         key = (zone.name, point)
@@ -128,7 +128,7 @@ class Facts:
         return found
 
     def is_located(self, zone: Zone | None) -> FloatArray:
-        """Return 1 for tracks of which it can be said whether they are in a zone, else 0."""
+        """Return 1 for tracks whose position relative to a zone is known, else 0."""
         if zone is None or not zone.frame:
             return self._everywhere
         if self.moment.xyz_frame != zone.frame:
@@ -201,7 +201,7 @@ class Facts:
         return _speed(step, spread, (now.xyz_ns - moment.xyz_ns) * NS, there)
 
     def faster(self, limit: float, over_s: float, metric: bool) -> tuple[FloatArray, FloatArray]:
-        """Return how probably each track is faster than a limit, and its speed; 0 if not known."""
+        """Return each track's probability to exceed a speed (0 if unknown), and its own speed."""
         key = (limit, over_s, metric)
         if key not in self._faster:
             speed = self.speed_m_s(over_s) if metric else self.speed_px_s(over_s)
@@ -227,7 +227,7 @@ class Facts:
         return _length(step, moment.xyz_covariance + moment.xyz_covariance[one])
 
     def contact(self, time_s: float, over_s: float) -> tuple[FloatArray, FloatArray]:
-        """Return how probably each track arrives within a time, and its time to contact in s."""
+        """Return each track's probability to arrive within a time, and its time to contact, s."""
         key = (time_s, over_s)
         if key not in self._contacts:
             self._contacts[key] = self._contact(time_s, over_s)
@@ -236,9 +236,10 @@ class Facts:
     def _contact(self, time_s: float, over_s: float) -> tuple[FloatArray, FloatArray]:
         """See :meth:`contact`.
 
-        From how fast its box grows: with a constant speed, an object whose size grew from s1 to s2
-        in a time T arrives in T / (s2 / s1 - 1). The logarithm of the growth is taken for normally
-        distributed. Width or height counts, whichever the image does not cut and is known better.
+        It is computed from the growth of the box: at constant speed, an object whose size grew from
+        s1 to s2 in a time T arrives in T / (s2 / s1 - 1). The logarithm of the growth is assumed to
+        be normally distributed. Of width and height, the one with less variance is used; a side
+        that is cut by the image border is not.
         """
         moment, rows, there = self._earlier(over_s)
         n = len(self.ids)
@@ -262,7 +263,7 @@ class Facts:
         return held, np.where(rate > 1e-6, passed_s / np.maximum(rate, 1e-6), np.inf)
 
     def covered(self, zone: Zone, labels: frozenset[str]) -> float:
-        """Return the largest share of an image zone that one object of another label covers."""
+        """Return the largest fraction of an image zone that one object of another label covers."""
         xyxy = self.tracks.xyxy_px
         others = (self.of_labels(labels) == 0) & ~self.tentative
         if not others.any():
@@ -284,7 +285,7 @@ _FOLDED: dict[str, str] = {}
 
 
 def _folded(label: str) -> str:
-    """Fold a label, remembering the last thousand: labels of a query come with every frame."""
+    """Fold a label; the results are cached, since the labels of a query come with every frame."""
     found = _FOLDED.get(label)
     if found is None:
         if len(_FOLDED) > 1000:

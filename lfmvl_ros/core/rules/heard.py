@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tracker and rules said in a run, to compare it with what happened."""
+"""Tracks and events of a run, to compare them with what really happened."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Heard:
     answers: int = 0
 
     def spans_s(self, rule: str) -> list[tuple[float, float]]:
-        """Return when each event of a rule began and ended, s; those that go on, with inf."""
+        """Return when each event of a rule began and ended, s; inf for active ones."""
         found: dict[str, tuple[float, float]] = {}
         for event in self.events:
             if event.rule == rule:

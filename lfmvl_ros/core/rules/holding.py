@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How probably a rule holds at one frame, for each track or for the scene."""
+"""The probability that a rule holds at one frame, for each track or for the scene."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _NEGLIGIBLE = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """How probably a rule holds.
+    """The probability that a rule holds.
 
     Attributes:
-        probability: ``(N,)`` for each track, or ``(1,)`` for the scene; NaN where it can't be said.
-        value: as many: what was measured (a count, a speed, a time, a distance); None without.
+        probability: ``(N,)`` for each track, or ``(1,)`` for the scene; NaN where it is not known.
+        value: of the same shape: the measured count, speed, time or distance; None without.
         rows: rows of the tracks that the scene's probability comes from.
-        partner: ``(N,)`` row of the other object of a distance, -1 for none; None without.
-        inside: ``(N,)`` how probably each track is in the zone that it may leave; None without.
-        sure: the scene's probability by tracks that were seen by the last answer; None where that
-            is ``probability``.
+        partner: ``(N,)`` row of the object that the distance is to, -1 for none; None without.
+        inside: ``(N,)`` probability that each track is in the zone that it may leave; None without.
+        confirmed: the scene's probability from tracks that the newest answer contains; None if it
+            is the same as ``probability``.
     """
 
     probability: FloatArray
@@ -36,11 +36,11 @@ class Held:
     rows: tuple[int, ...] = field(default=())
     partner: FloatArray | None = None
     inside: FloatArray | None = None
-    sure: float | None = None
+    confirmed: float | None = None
 
 
 def held(rule: Rule, facts: Facts) -> Held:
-    """Return how probably a rule holds at a frame."""
+    """Return the probability that a rule holds at a frame."""
     if rule.kind is Kind.COUNT:
         return _count(rule, facts)
     if rule.kind is Kind.MISSING:
@@ -93,7 +93,7 @@ def _below(mean: FloatArray, sigma: FloatArray, limit: float) -> FloatArray:
 
 
 def fewer_than(probabilities: Sequence[float], count: int) -> float:
-    """Return the probability that fewer than ``count`` of some independent things are there.
+    """Return the probability that fewer than ``count`` of independent objects are there.
 
     Args:
         probabilities: that each of them is there.
@@ -120,8 +120,8 @@ def fewer_than(probabilities: Sequence[float], count: int) -> float:
 def _count(rule: Rule, facts: Facts) -> Held:
     """More than ``above`` among confirmed tracks, or fewer than ``below`` among all.
 
-    A tentative track, which is there about every second time, argues against an absence but does
-    not make up a number of objects.
+    A tentative track is a real object about every second time. That is enough to argue against an
+    absence, but not to be counted.
     """
     there = facts.relevant(rule) * facts.in_zone(rule.zone, rule.point)
     if rule.above is not None:
@@ -134,15 +134,15 @@ def _count(rule: Rule, facts: Facts) -> Held:
         fewer = fewer_than(chances.tolist(), int(rule.below))
         return Held(np.array([fewer]), number, tuple(rows.tolist()))
     count = int(rule.above) + 1
-    more = sure = 1 - fewer_than(chances.tolist(), count)
+    more = confirmed = 1 - fewer_than(chances.tolist(), count)
     seen = facts.confirmed[rows]
     if not seen.all():
-        sure = 1 - fewer_than((chances * seen).tolist(), count)
-    return Held(np.array([more]), number, tuple(rows.tolist()), sure=sure)
+        confirmed = 1 - fewer_than((chances * seen).tolist(), count)
+    return Held(np.array([more]), number, tuple(rows.tolist()), confirmed=confirmed)
 
 
 def _missing(rule: Rule, facts: Facts) -> Held:
-    """Nothing of the label in its zone; unknown while something else hides more than half of it."""
+    """No object of the label is in the zone; unknown while another hides more than half of it."""
     assert rule.zone is not None
     there = facts.relevant(rule) * facts.in_zone(rule.zone, rule.point)
     if facts.covered(rule.zone, rule.label_keys) > _MOST_COVERED:

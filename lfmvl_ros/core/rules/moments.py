@@ -133,7 +133,7 @@ class _Present:
 
 @dataclass
 class VanishProgress(_MomentProgress):
-    """A confirmed object is not there any more, by answers that would have named it."""
+    """A confirmed object has vanished: answers that would have named it did not."""
 
     _present: dict[int, _Present] = field(default_factory=dict)
 

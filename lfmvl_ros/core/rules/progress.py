@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One rule over time: its events, and how they go on and end."""
+"""One rule over time: how its events begin, are updated and end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lfmvl_ros.core.rules.holding import Held, held
 from lfmvl_ros.core.rules.rule import Rule
 from lfmvl_ros.core.timeline import NS
 
-SAME_IOU = 0.3  # a new track where an event's track was lost is taken for the same object
+SAME_IOU = 0.3  # a new track overlapping the box of a lost one by this much is the same object
 SCENE = 0  # key of an event that belongs to no single track
 LONG_AGO_NS = -(2**62)
 
@@ -50,7 +50,7 @@ class OpenEvent:
 
     event: Event
     serial: int  # of evidence when it last held
-    told_ns: int
+    updated_ns: int
     box: FloatArray | None
     failing_ns: int | None = None
 
@@ -61,7 +61,7 @@ class Counts:
 
     Attributes:
         begun: events.
-        suppressed: moments within the cool-down, of which no event was made.
+        suppressed: moments that made no event because of the cool-down.
     """
 
     begun: int = 0
@@ -76,8 +76,8 @@ class Progress(ABC):
         rule: that is followed.
         numbers: of events, shared by all rules.
         counts: what it has done.
-        open: events that go on, by track id or :data:`SCENE`.
-        candidates: what may become one, likewise.
+        open: active events, by track id or :data:`SCENE`.
+        candidates: rules that hold, but not yet for long enough, by the same keys.
     """
 
     rule: Rule
@@ -88,12 +88,12 @@ class Progress(ABC):
     cool_until_ns: int = LONG_AGO_NS
 
     def step(self, facts: Facts, evidence: Evidence, after_gap: bool) -> list[Event]:
-        """Take one frame and return what happened.
+        """Take one frame; return the events that changed.
 
         Args:
             facts: the tracks at the frame.
             evidence: of the answers so far.
-            after_gap: frames are missing before this one: what held before may not have since.
+            after_gap: frames are missing before this one, so candidates are dropped.
         """
         if after_gap:
             self.candidates.clear()
@@ -108,10 +108,10 @@ class Progress(ABC):
 
     @abstractmethod
     def _follow(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
-        """Take how probably the rule holds at a frame and return what happened."""
+        """Take the probability that the rule holds at a frame; return events that changed."""
 
     def forget(self, reason: EndReason, stamp_ns: int) -> list[Event]:
-        """End every event, and start again as if nothing had been seen."""
+        """End every event and forget all candidates."""
         events = [
             replace(one.event, state=EventState.END, reason=reason, stamp_ns=stamp_ns)
             for one in self.open.values()
@@ -191,18 +191,18 @@ class Progress(ABC):
     ) -> list[Event]:
         """Update or end an event.
 
-        It ends when it has not held for ``clear_s``, or its track was not there for ``lost_s``, and
-        not before somebody has looked: either the object is ``seen`` not to, or an answer came that
-        would have named it.
+        It ends when the rule has not held for ``clear_s``, or its track has been missing for
+        ``lost_s``; but not without evidence: the object must be ``seen``, or an answer must have
+        come that would have named it.
         """
         one, stamp_ns = self.open[key], facts.tracks.stamp_ns
         if holds:
             one.failing_ns, one.serial = None, evidence.serial
             if key != SCENE:
                 one.box = facts.tracks.xyxy_px[rows[0]]
-            if (stamp_ns - one.told_ns) * NS < self.rule.update_s:
+            if (stamp_ns - one.updated_ns) * NS < self.rule.update_s:
                 return []
-            one.told_ns = stamp_ns
+            one.updated_ns = stamp_ns
             p, value, tracks = self._measured(facts, now, rows)
             one.event = replace(
                 one.event,

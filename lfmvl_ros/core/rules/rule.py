@@ -89,10 +89,10 @@ class Rule:
         release: ... and ends when it holds less probably than this.
         for_s: how long it must have held before an event begins.
         clear_s: how long it must not have held before the event ends.
-        lost_s: the same for an object whose track is gone.
+        lost_s: the same for an object whose track is lost.
         cool_down_s: after the end of an event, the rule begins no other for so long.
         hold_s: how long the event of a moment lasts.
-        update_s: time between updates of an event that goes on.
+        update_s: time between updates of an active event.
         over_s: time over which speed and approach are measured.
         answers: how many answers must support an absence before it is believed.
         above: count above which, or speed above which, it holds.
@@ -104,7 +104,7 @@ class Rule:
         topic: whether the rule has a Bool topic.
         review: whether its events are held until a person has answered (docs/review.md).
         unanswered: what becomes of an event that is held, where nobody answers.
-        text: the rule as it was written, to tell whether it has changed.
+        text: the rule as written, to recognise whether it was changed.
     """
 
     name: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a rules file as a whole: all of it is right, or every mistake is named with its line."""
+"""Reads a rules file: either all of it is valid, or every error is listed with its line."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def load_rules(path: Path) -> RuleSet:
     """Return the rules of a file.
 
     Raises:
-        UserError: it can't be read, or something in it is wrong: every mistake with its line.
+        UserError: it can't be read, or has errors; the message lists each with its line.
     """
     return parse_rules(read_text(path), path.name)
 
@@ -82,7 +82,7 @@ def parse_rules(text: str, name: str = "rules") -> RuleSet:
         name: of the file, for the messages.
 
     Raises:
-        UserError: something is wrong: every mistake with its line.
+        UserError: there are errors; the message lists each with its line.
     """
     problems = Problems(name)
     document = parse(text, problems)
@@ -204,7 +204,7 @@ class _RuleReader:
         return Rule(self._name, kind, text=self._text(), **fields)
 
     def _text(self) -> str:
-        """The rule as it decides, to tell whether an edit of the file has changed it."""
+        """Return the content of the rule as text, to recognise whether it was changed."""
         return repr([(key, _plain(item)) for key, item in sorted(self._keys.items())])
 
     def _fields(self, kind: Kind) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class TrackProgress(Progress):
         if overlap[best] < SAME_IOU:
             return False
         one = self.open.pop(lost[best])
-        one.failing_ns, one.serial, one.told_ns = None, evidence.serial, -(2**62)
+        one.failing_ns, one.serial, one.updated_ns = None, evidence.serial, -(2**62)
         self.open[int(facts.ids[row])] = one
         return True
 
@@ -83,14 +83,14 @@ class SceneProgress(Progress):
     _serial: int = 0  # of evidence at the frame before
 
     def _follow(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
-        events = self._judged(facts, now, evidence)
+        events = self._update(facts, now, evidence)
         self._serial = evidence.serial
         return events
 
-    def _judged(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
+    def _update(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
         rule, p = self.rule, float(now.probability[0])
         stamp_ns = facts.tracks.stamp_ns
-        if math.isnan(p):  # hidden: what went on goes on, what might have begun has to begin anew
+        if math.isnan(p):  # unknown: active events continue, candidates have to start again
             self.candidates.clear()
             return []
         if SCENE in self.open:
@@ -100,11 +100,11 @@ class SceneProgress(Progress):
         if p < rule.release:
             self.candidates.clear()
             return []
-        surely = p if now.sure is None else now.sure
-        if surely >= rule.probability and SCENE not in self.candidates:
+        confirmed = p if now.confirmed is None else now.confirmed
+        if confirmed >= rule.probability and SCENE not in self.candidates:
             self.candidates[SCENE] = self._candidate(stamp_ns, evidence)
         candidate = self.candidates.get(SCENE)
-        if candidate is None or surely < rule.probability or stamp_ns < self.cool_until_ns:
+        if candidate is None or confirmed < rule.probability or stamp_ns < self.cool_until_ns:
             return []
         if not self._is_due(candidate, stamp_ns, evidence):
             return []

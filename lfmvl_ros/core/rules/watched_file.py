@@ -43,7 +43,7 @@ class WatchedRules:
     def poll(self, path: str) -> RuleSet | None:
         """Return new rules when the file, or its name, has changed; None when there are none.
 
-        While the file has mistakes, or is gone, the rules before stay.
+        While the file has errors, or is missing, the previous rules stay in force.
         """
         now = _signature(path)
         if path == self.path and now == self._seen:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+from lfmvl_ros.core.encoded_images import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 
 
 class Builder:

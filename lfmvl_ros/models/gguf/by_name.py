@@ -29,7 +29,7 @@ def quantised(model: str) -> QuantisedName | None:
     ('q4_0', None)
 
     Raises:
-        UserError: the checkpoint is known, and what follows the colon is no quantisation.
+        UserError: the checkpoint is known, and what follows the colon is not a quantisation.
     """
     name, colon, kind = model.strip().rpartition(":")
     entry = find(name) if colon else None
@@ -37,7 +37,7 @@ def quantised(model: str) -> QuantisedName | None:
         return None
     if not re.fullmatch(KIND, kind, re.IGNORECASE):
         raise UserError(
-            f"{quoted(kind)} is no quantisation of {entry.name}; give one such as "
+            f"{quoted(kind)} is not a quantisation of {entry.name}; give one such as "
             f"{entry.name}:q4_0, q8_0 or f16"
         )
     return QuantisedName(entry, kind.lower())

@@ -103,7 +103,7 @@ def ask_server(
     Raises:
         UserError: it can't be reached, or refuses.
     """
-    began_s, said = time.monotonic(), ""
+    began_s, last_state = time.monotonic(), ""
     while True:
         response = fetch(address, f"{address.path}/models", key=key)
         waited_s = time.monotonic() - began_s
@@ -113,9 +113,9 @@ def ask_server(
         if not (loading or starting) or waited_s > _LOAD_S:
             break
         state = "is loading its model" if loading else "does not listen yet"
-        if state != said and alive is None:  # what was started here takes its second
+        if state != last_state and alive is None:  # what was started here takes its second
             _log.warning("%s %s; waiting", address.where, state)
-            said = state
+            last_state = state
         time.sleep(_AGAIN_S)
     if response.failure is not None:
         raise UserError(
@@ -146,19 +146,19 @@ def choose_model(address: ServerAddress, info: ServerInfo) -> tuple[str, ModelFa
     Raises:
         UserError: the server lists no such model, or several without one being named.
     """
-    wanted, known = address.model, facts_of(address.model) if address.model else None
+    requested, known = address.model, facts_of(address.model) if address.model else None
     listed = ", ".join(map(safe_text, info.ids))
-    if wanted in info.ids:
-        return wanted, known or _guess(address, wanted, info)
+    if requested in info.ids:
+        return requested, known or _guess(address, requested, info)
     same = [id_ for id_ in info.ids if known and known.name and _means(id_, known.name)]
     if len(same) == 1:
         return same[0], known or ModelFacts()
-    if wanted and (known is None or len(info.ids) > 1):
+    if requested and (known is None or len(info.ids) > 1):
         raise UserError(
-            f"the server {address.where} has no model {wanted!r}, and the catalogue and this "
+            f"the server {address.where} has no model {requested!r}, and the catalogue and this "
             f"machine know none; it serves: {listed or 'none that it lists'}"
         )
-    if not wanted and len(info.ids) > 1:
+    if not requested and len(info.ids) > 1:
         raise UserError(
             f"the server {address.where} serves several models; name one after #: {listed}"
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a server says when it can't answer, and what to do about it."""
+"""Error messages for failed requests to a server, with advice."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def refusal(status: int, body: bytes) -> str:
     advice = next((advice for mark, advice in _ADVICE if mark in whole), _BY_STATUS.get(status))
     if 300 <= status < 400:
         advice = "redirects are not followed: configure the address that it leads to"
-    said = f"the server answered {status}" + (f": {message}" if message else "")
-    return f"{said}; {advice}" if advice else said
+    sentence = f"the server answered {status}" + (f": {message}" if message else "")
+    return f"{sentence}; {advice}" if advice else sentence
 
 
 def _short(text: str) -> str:

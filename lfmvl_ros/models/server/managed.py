@@ -123,7 +123,7 @@ class LlamaServer:
 
     @property
     def pid(self) -> int:
-        """Of the process that runs now, or ran last."""
+        """Process id of the current or last process."""
         return self._process.pid
 
     @property

@@ -40,15 +40,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class _Answer:
-    """One answer on its way.
+    """One answer in progress.
 
     Attributes:
         body: the request.
         image_tokens: what its image costs.
         prompt_bytes: length of its words, UTF-8.
-        stream: what has come.
-        call: the request under way; None before and after.
-        again_s: when to ask again, monotonic; None unless the server is loading its model.
+        stream: what was received so far.
+        call: the running request; None before and after.
+        again_s: when to retry, monotonic; None unless the server is loading its model.
         status: of the response; 0 before it.
         error: why there will be no answer; None while there may be one.
         began_s, first_s, ended_s: monotonic times of request, first token and end; 0 before.
@@ -129,11 +129,11 @@ class ServerModel:
 
     @property
     def template(self) -> PromptTemplate:
-        """The checkpoint's own way of being asked."""
+        """The checkpoint's own prompt template."""
         return self._facts.template
 
     def image_rules(self, wanted: ImageSettings) -> ImageTokenSettings:
-        """Return the token rules that these settings make of an image: one piece, no tiles."""
+        """Return the token rules for these settings: images are not split into tiles."""
         return wanted_rules(self._facts.rules, ImageSettings(wanted.min_tokens, wanted.max_tokens))
 
     def close(self) -> None:
@@ -151,8 +151,8 @@ class ServerModel:
     ) -> list[Reply]:
         """Answer ``prompts[i]`` about ``frames[i]``; see the protocol.
 
-        Stage times are those of the whole batch. The vision tower's is part of the prefill: servers
-        don't tell them apart.
+        Stage times are those of the whole batch. The vision tower's is part of the prefill,
+        because servers don't report it separately.
         """
         if len(frames) != len(prompts):
             raise ValueError(f"as many prompts as frames, got {len(prompts)} and {len(frames)}")
@@ -179,7 +179,7 @@ class ServerModel:
     ) -> Reply:
         """Answer a question without an image; see the protocol.
 
-        Most servers leave the markers around tool calls out.
+        Most servers remove the markers around tool calls.
         """
         document = text_completion(prompt, generation, model=self._model_id)
         answer = _Answer(encoded(document), 0, len(f"{prompt.system}{prompt.user}".encode()))

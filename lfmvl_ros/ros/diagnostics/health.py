@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Judges the health of camera and model from their counters, for diagnostics. No ROS here."""
+"""Derives the health of camera and model from their counters, for diagnostics. No ROS here."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Health:
 
 
 class CameraMonitor:
-    """The health of one camera: compares each report's counters with those of the one before.
+    """The health of one camera: compares its counters with those of the previous report.
 
     Args:
         topic: the image topic, for the message.
@@ -77,9 +77,9 @@ class CameraMonitor:
         if lane is not None and self._first_frame_s is None:
             self._first_frame_s = now_s
         level, message = self._judge(intake, settings, now_s, rate_hz)
-        if loss := self._losses.recent():  # it may be why no image arrives at all
-            told = f"{loss}; `lfmvl doctor --topic {self._topic}` finds the reason"
-            level, message = WARN, told if level == OK else f"{message}; {told}"
+        if loss := self._losses.recent():  # this may be the reason why no image arrives
+            advice = f"{loss}; `lfmvl doctor --topic {self._topic}` finds the reason"
+            level, message = WARN, advice if level == OK else f"{message}; {advice}"
         if level == OK and self._camera and lane is not None and pipeline.enabled:
             silence_s = self._silence_s(lane.answer_age_s, settings, now_s)
             if silence_s:
@@ -129,7 +129,7 @@ class CameraMonitor:
             return WARN, f"images dropped: {counts}; {intake.problem}"
         if 0 < intake.frames - self._frames == intake.without_contrast - self._flat:
             return WARN, (
-                "the images have no contrast, all of their pixels are nearly alike; check the lens "
+                "the images have no contrast, all pixels are nearly the same; check the lens "
                 "cap, the exposure and the encoding"
             )
         return OK, f"{rate_hz:.1f} images per second"
@@ -142,7 +142,7 @@ class CameraMonitor:
 
 
 class ModelMonitor:
-    """The health of the model: compares each report's counters with those of the one before.
+    """The health of the model: compares its counters with those of the previous report.
 
     Args:
         started_s: monotonic time since which answers are expected.
@@ -207,8 +207,8 @@ class ModelMonitor:
         if silence:
             return WARN, silence
         if fresh and not any(Outcome(outcome).is_evidence for outcome in fresh):
-            told = ", ".join(f"{count} {outcome}" for outcome, count in fresh.items())
-            return WARN, f"no usable answer: {told}"
+            counts = ", ".join(f"{count} {outcome}" for outcome, count in fresh.items())
+            return WARN, f"no usable answer: {counts}"
         return None
 
     @staticmethod
@@ -253,7 +253,9 @@ class ModelMonitor:
             age_s = min(age_s, pipeline.answer_age_s)
         if age_s <= answers_due_s(settings):
             return ""
-        busy = f"; one has been under way for {pipeline.busy_s:.1f} s" if pipeline.busy_s else ""
+        busy = (
+            f"; the current one has taken {pipeline.busy_s:.1f} s so far" if pipeline.busy_s else ""
+        )
         return f"no answer for {age_s:.1f} s{busy}"
 
 
@@ -292,7 +294,7 @@ def _too_slow(choice: Choice | None) -> tuple[int, str] | None:
         return None
     return WARN, (
         f"answers take up to {choice.likely_s * 1e3:.0f} ms even with the fewest image tokens, more"
-        f" than image.target_latency_ms ({choice.target_s * 1e3:.0f}); raise it, or ask for less"
+        f" than image.target_latency_ms ({choice.target_s * 1e3:.0f}); raise it, or query less"
     )
 
 
@@ -303,8 +305,8 @@ def _budget_values(choice: Choice | None) -> dict[str, object]:
 
 def _stuck(stalled_s: float) -> str:
     return (
-        f"a model call has not returned for {stalled_s:.1f} s; the node goes on by itself if it "
-        "does; else deactivate, configure and activate it to load the model anew, or restart it"
+        f"a model call has not returned for {stalled_s:.1f} s; if it does, the node continues "
+        "by itself; if not, deactivate, configure and activate it to reload the model"
     )
 
 

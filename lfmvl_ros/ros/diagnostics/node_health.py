@@ -34,11 +34,11 @@ class NodeHealth:
         self.problem, self.answer = "", None
 
     def activated(self) -> None:
-        """Start to judge the model's rate and answers."""
+        """Start to monitor the model's rate and answers."""
         self._monitor = ModelMonitor(time.monotonic())
 
     def deactivated(self) -> None:
-        """Stop judging rate and answers."""
+        """Stop monitoring rate and answers."""
         self._monitor = None
 
     def report(

@@ -34,7 +34,7 @@ class ArrivalStatus:
 
     Attributes:
         arrived: images that came.
-        lost: images that were sent and got lost on the way.
+        lost: images that were sent and not received.
         replaced: images that arrived, but a newer one came before this node took them.
         not_sent: periods in which the camera sent nothing.
         period_s: between two images of the camera; None while unknown or when its rate varies.
@@ -154,7 +154,7 @@ class ArrivalMonitor:
 
 
 class LossWatch:
-    """Judges from report to report whether images are being lost."""
+    """Detects from report to report whether images are being lost."""
 
     def __init__(self) -> None:
         self._reports = deque([NOTHING_YET], maxlen=_LOSS_REPORTS + 1)
@@ -164,7 +164,7 @@ class LossWatch:
         self._reports.append(status)
 
     def recent(self) -> str:
-        """Return how many were lost over the last reports; "" where that is few or none."""
+        """Return how many were lost over the last reports; "" if that is few or none."""
         first, last = self._reports[0], self._reports[-1]
         lost, total = last.lost - first.lost, last.lost + last.arrived - first.lost - first.arrived
         if lost < _LEAST_LOST or lost < _LOSS_SHARE * total:

@@ -14,6 +14,7 @@ import numpy as np
 
 from lfmvl_ros.core.colour import Pixels
 from lfmvl_ros.core.config import CameraSettings
+from lfmvl_ros.core.encoded_images import IMAGE_SUFFIXES
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.safe_text import quoted
@@ -22,7 +23,6 @@ from lfmvl_ros.core.video_reader import USUAL_RATE_HZ, VideoReader
 from lfmvl_ros.registry import IMAGE_SOURCES, load, names
 from lfmvl_ros.viz.video import read_image
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 _FASTEST_HZ = 240.0
 _DIGITS = frozenset("0123456789")
 _log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class ImageSource(Protocol):
     def next_ns(self) -> int | None:
         """Return when the next image was taken, ns from the first one.
 
-        None where ``rate_hz`` says it: from the start then, and for all of a source's images. Also
+        None if ``rate_hz`` decides it: then from the start, for all images of a source. Also
         None after the last image.
         """
 

@@ -60,7 +60,7 @@ def to_lens(message: Any, *, rectified: bool) -> Lens:
     """
     if not rectified and message.distortion_model in _FISHEYE:
         raise ConversionError(
-            f"camera_info says {message.distortion_model}: a fisheye's raw images have no lens "
+            f"camera_info states {message.distortion_model}: a fisheye's raw images have no lens "
             "that fits; use rectified ones (image_rect)"
         )
     p = [float(value) for value in message.p]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes of a camera message <-> the ``(H, W, 3)`` RGB array a model reads. No ROS in here.
+"""Converts between the bytes of camera messages and ``(H, W, 3)`` RGB arrays. No ROS in here.
 
 What an encoding means is in :mod:`lfmvl_ros.core.colour`.
 """
@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.colour import LAYOUTS, PLANAR, ImageError, Pixels, rows_of, to_rgb8
-from lfmvl_ros.core.encoded_images import JPEG, PNG, decode_image, size_problem
+from lfmvl_ros.core.encoded_images import FORMATS, decode_image, format_of, size_problem
 from lfmvl_ros.core.frame import Frame
 
-COMPRESSED = ("jpeg", "png")
 ENCODINGS_OUT = ("rgb8", "bgr8", "mono8")
 
 
@@ -97,8 +96,8 @@ def decode_compressed(format_: str, data: Any, *, max_megapixels: float = 64.0) 
     """Return the RGB pixels of a JPEG or PNG image.
 
     Args:
-        format_: the message's ``format``, such as ``jpeg`` or ``16UC1; png compressed``. What is
-            in ``data`` decides; the text only tells what the data can't.
+        format_: the message's ``format``, such as ``jpeg`` or ``16UC1; png compressed``. The
+            format is recognised from ``data``; this text only adds what the data does not show.
         data: any object with the buffer protocol.
         max_megapixels: images that state more million pixels are not decoded.
 
@@ -112,10 +111,10 @@ def decode_compressed(format_: str, data: Any, *, max_megapixels: float = 64.0) 
     raw = bytes(data)
     if not raw:
         raise ConversionError("compressed image without data")
-    if not raw.startswith((JPEG, PNG)) or "compressedDepth" in format_:
+    if not format_of(raw) or "compressedDepth" in format_:
         raise ConversionError(
             f"compressed image format {format_!r} is not supported (data begins with "
-            f"{raw[:4].hex()}); supported: {', '.join(COMPRESSED)}",
+            f"{raw[:4].hex()}); supported: {', '.join(FORMATS)}",
             reason="unsupported_encoding",
         )
     if problem := size_problem(raw, max_megapixels):

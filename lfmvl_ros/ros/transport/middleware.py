@@ -159,7 +159,7 @@ def choose_profile(
         found = find_ros(environment)
         distribution = found.distribution if found else environment.get("ROS_DISTRO", "")
     if wanted == NONE:
-        return ProfileChoice(reason="no DDS profile was wanted")
+        return ProfileChoice(reason="no DDS profile was requested")
     if wanted != AUTO:
         return _own_profile(user_path(wanted, "DDS profile"), rmw, distribution)
     return _automatic(environment, rmw, distribution, processes, free_bytes)

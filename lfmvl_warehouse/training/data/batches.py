@@ -34,10 +34,10 @@ from lfmvl_warehouse.training.data.patch_grid import Grid
 from lfmvl_warehouse.training.data.sources import SceneSource, View
 
 FORMAT_SHARE = 0.15
-"""Share of the tokens forced by JSON that the loss looks at; all decisions count."""
+"""Fraction of the tokens determined by JSON that the loss counts; of the others it counts all."""
 
 MOST_PATCHES = 5000
-"""Patches in a batch: images in tiles come in smaller batches, which take as long as others."""
+"""Most patches in a batch: tiled images come in smaller batches, which take as long as others."""
 
 _TEMPLATES = (CARD_TEMPLATE, COOKBOOK_TEMPLATE, FINE_TEMPLATE)
 _TEMPLATE_SHARES = (0.74, 0.12, 0.14)
@@ -52,7 +52,7 @@ class StreamSettings:
         seed: of everything random; the held-out scenes use other seeds.
         rank: which of the training processes this stream feeds.
         batch: images per batch.
-        questions: questions about each image of a batch; the vision tower looks only once.
+        questions: questions about each image of a batch; the vision tower runs once for them.
         chunk: batches per chunk.
         reuse: batches of a chunk in which a scene is used, mirrored at random.
         scene_objects: most objects in a scene.
@@ -80,16 +80,16 @@ class Batch:
         grid: of all images.
         images: uint8 (I, H, W, 3) for each of the grid's sizes.
         ids: int64 (B, T) prompt and answer, padded on the right; the rows of an image together.
-        next_ids: int64 (B, T) the token to predict after each place.
-        counted: bool (B, T) whether the loss looks at the place.
+        next_ids: int64 (B, T) the token to predict after each position.
+        counted: bool (B, T) whether the loss counts the position.
         coordinate: int64 (B, T) index of the coordinate token to predict, or NO_COORDINATE.
         subject: int64 (B, T) which object of the answer the next token is about, or NO_SUBJECT.
-        source: int64 (B, T, 2) which places of the prompt the next token is copied from: the first,
-            and the one behind the last; zeros where it is not.
-        answered: float32 (B, K, 4) the objects of the answers, zeros behind the last.
+        source: int64 (B, T, 2) range of the prompt that the next token is copied from, end
+            exclusive; zeros if it is not copied.
+        answered: float32 (B, K, 4) the objects of the answers, padded with zeros.
         kinds, colours: int64 (I, P); boxes: float32 (I, P, 4), within the crop of the patch.
         wholes: float32 (I, P, 4), the boxes within the whole image.
-        expected: mean number of counted places in a batch of this chunk.
+        expected: mean number of counted positions in a batch of this chunk.
     """
 
     grid: Grid
@@ -185,16 +185,16 @@ class BatchStream:
     def _samples(
         self, rng: np.random.Generator, grid: Grid, chosen: list[View], max_objects: int
     ) -> list[_Sample]:
-        wanted = len(chosen) * self._batch_of(grid)
+        needed = len(chosen) * self._batch_of(grid)
         reuse = 1 if grid.tiled else self.settings.reuse  # small batches of different scenes
         scenes: list[tuple[LabelledImage, tuple[NDArray[Any], ...]]] = []
-        for place in range(-(-wanted // reuse)):
+        for place in range(-(-needed // reuse)):
             view = chosen[place % len(chosen)]
             scene = self._source.draw(rng, view.wh_px, self.settings.scene_objects)
             scenes.append((scene, images_of(scene.pixels, grid)))
         return [
             self._sample(rng, *scenes[place % len(scenes)], grid, max_objects)
-            for place in range(wanted)
+            for place in range(needed)
         ]
 
     def _sample(

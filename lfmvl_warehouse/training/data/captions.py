@@ -67,7 +67,7 @@ def caption_text(phrases: Sequence[Phrase]) -> str:
 
 
 def phrases_of(answer: str) -> list[str] | None:
-    """What an answer says there is, phrase by phrase; None where it is not what was asked for.
+    """Return the objects that a caption names, phrase by phrase; None if it has another form.
 
     >>> phrases_of('{"global_caption": "A warehouse with two totes, a robot and a person in red"}')
     ['two totes', 'a robot', 'a person in red']
@@ -75,12 +75,12 @@ def phrases_of(answer: str) -> list[str] | None:
     []
     """
     try:
-        said = json.loads(answer)["global_caption"]
+        caption = json.loads(answer)["global_caption"]
     except (ValueError, TypeError, KeyError):
         return None
-    if not isinstance(said, str) or not said.startswith((_START, _EMPTY)):
+    if not isinstance(caption, str) or not caption.startswith((_START, _EMPTY)):
         return None
-    rest = said.removeprefix(_START)
+    rest = caption.removeprefix(_START)
     return [] if rest.startswith(_EMPTY) else re.split(r", | and ", rest)
 
 

@@ -59,7 +59,7 @@ class Alignment(nn.Module):
         Args:
             tokens: (I, N, D) image tokens as the language tower gets them.
             table: (vocabulary, D) its word embeddings.
-            batch: says what each patch shows.
+            batch: has what each patch shows.
             soft: (100, 100) soft coordinate labels.
         """
         place = _shown_patch(batch)
@@ -85,7 +85,7 @@ class Alignment(nn.Module):
         Args:
             seen: (I, N, D) image tokens inside the language tower.
             table: (vocabulary, D) its word embeddings.
-            batch: says what each patch shows.
+            batch: has what each patch shows.
             soft: (100, 100) soft coordinate labels.
         """
         place = _shown_patch(batch)
@@ -95,11 +95,11 @@ class Alignment(nn.Module):
         boxes = _of_tokens(batch.wholes, place, batch)[shown]
         return self._corners(self.place_head(seen[shown].float()), boxes, table, soft)
 
-    def _corners(self, told: Tensor, boxes: Tensor, table: Tensor, soft: Tensor) -> Tensor:
+    def _corners(self, predicted: Tensor, boxes: Tensor, table: Tensor, soft: Tensor) -> Tensor:
         """Mean loss of (Q, 4 * D), in the basis of the tokens, at the corners (Q, 4)."""
-        scores = told.view(len(told), 4, -1) @ table[self.pairs].T
-        wanted = soft[(boxes * 100).round().long().clamp(0, 99)]
-        return -(wanted * scores.float().log_softmax(-1)).sum(-1).mean()
+        scores = predicted.view(len(predicted), 4, -1) @ table[self.pairs].T
+        targets = soft[(boxes * 100).round().long().clamp(0, 99)]
+        return -(targets * scores.float().log_softmax(-1)).sum(-1).mean()
 
     @staticmethod
     def _likeness(tokens: Tensor, words: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ def image_guidance(attending: Attending, batch: Batch) -> Tensor:
     A mean negative log-likelihood, in nats.
 
     Args:
-        attending: what an attention block looks at.
+        attending: attention weights of a block.
         batch: its ``subject`` and ``answered`` say which object each place is about.
     """
     row, place = (batch.subject >= 0).nonzero(as_tuple=True)
@@ -65,6 +65,6 @@ def word_guidance(attending: Attending, batch: Batch) -> Tensor:
     return _negative_log_likelihood(logs, (places >= start[:, None]) & (places < stop[:, None]))
 
 
-def _negative_log_likelihood(logs: Tensor, wanted: Tensor) -> Tensor:
+def _negative_log_likelihood(logs: Tensor, targets: Tensor) -> Tensor:
     """Mean over (Q, heads, N) log-probabilities, in nats, of attending where (Q, N) is True."""
-    return -logs.masked_fill(~wanted[:, None], -torch.inf).logsumexp(-1).mean()
+    return -logs.masked_fill(~targets[:, None], -torch.inf).logsumexp(-1).mean()

@@ -113,36 +113,36 @@ def compute_loss(
     }
     if output.hidden is None or output.looking is None:
         return Loss(total, figures)
-    language, spoken = _language_loss(network, output.hidden, batch, soft)
+    language, language_figures = _language_loss(network, output.hidden, batch, soft)
     if network.alignment is not None:
         table = network.model.get_input_embeddings().weight
         aligned = network.alignment(output.tokens, table, batch, soft.pairs)
-        total, spoken = (
+        total, language_figures = (
             total + alignment_weight * _ALIGNMENT_WEIGHT * aligned,
-            {**spoken, "aligned": float(aligned.detach())},
+            {**language_figures, "aligned": float(aligned.detach())},
         )
         if place_weight:
             seen = output.looking.image.seen
             seen = seen[:, batch.ids[0, : seen.shape[1]] == IMAGE_ID]
             placed = network.alignment.places(seen, table, batch, soft.pairs)
             total = total + place_weight * _PLACE_WEIGHT * placed
-            spoken["placed"] = float(placed.detach())
+            language_figures["placed"] = float(placed.detach())
     look = image_guidance(output.looking.image, batch)
     copy = word_guidance(output.looking.words, batch)
     total = total + _GUIDANCE_WEIGHT * (look + copy)
-    told = {"look": float(look.detach()), "copy": float(copy.detach())}
-    return Loss(total + language, {**spoken, **told, **figures})
+    guidance_figures = {"look": float(look.detach()), "copy": float(copy.detach())}
+    return Loss(total + language, {**language_figures, **guidance_figures, **figures})
 
 
 def _language_loss(
     network: TrainingNetwork, hidden: Tensor, batch: Batch, soft: SoftCoordinates
 ) -> tuple[Tensor, dict[str, float]]:
     """Cross-entropy of the counted tokens; means per token for the log."""
-    wanted, coordinate = batch.next_ids[batch.counted], batch.coordinate[batch.counted]
+    targets, coordinate = batch.next_ids[batch.counted], batch.coordinate[batch.counted]
     answers = hidden[batch.counted[:, -hidden.shape[1] :]]  # nothing before the question counts
     logs = network.model.lm_head(answers).float().log_softmax(-1)
     soften = coordinate >= 0
-    words = -logs[~soften].gather(1, wanted[~soften, None]).sum()
+    words = -logs[~soften].gather(1, targets[~soften, None]).sum()
     numbers = soft.loss(logs[soften], coordinate[soften])
     means = {
         "word": words.item() / max(1, int((~soften).sum())),

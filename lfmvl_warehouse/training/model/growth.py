@@ -24,9 +24,9 @@ _LAST = ("self_attn.out_proj.", "mlp.fc2.")
 
 def can_grow(before: Mapping[str, Any], shape: ModelShape) -> bool:
     """Whether a model of the shape ``before`` becomes one of ``shape`` by vision blocks alone."""
-    wanted = asdict(shape)
-    deeper = before["vision_layers"] < wanted["vision_layers"]
-    return deeper and {**before, "vision_layers": wanted["vision_layers"]} == wanted
+    after = asdict(shape)
+    deeper = before["vision_layers"] < after["vision_layers"]
+    return deeper and {**before, "vision_layers": after["vision_layers"]} == after
 
 
 def sources(old: int, new: int) -> list[tuple[int, bool]]:

@@ -67,7 +67,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Attending:
-    """Who looks at what in an attention block.
+    """Attention weights of an attention block.
 
     Attributes:
         queries: (B, H, T, C) of the rows' own places.

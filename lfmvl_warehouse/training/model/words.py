@@ -64,8 +64,8 @@ def with_words(tokenizer: PreTrainedTokenizerFast, names: Names) -> PreTrainedTo
     return layout.wrap(Tokenizer.from_str(json.dumps(backend)))
 
 
-def spoken(tokenizer: PreTrainedTokenizerFast, names: Names) -> list[str]:
-    """The languages of which the tokenizer has every word."""
+def known_languages(tokenizer: PreTrainedTokenizerFast, names: Names) -> list[str]:
+    """Return the languages whose words the tokenizer all has."""
     return [language for language in names if not _missing(tokenizer, {language: names[language]})]
 
 

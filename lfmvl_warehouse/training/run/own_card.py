@@ -52,7 +52,7 @@ _MADE = """\
 _LIMITS = """\
 ## Limits
 
-- It was judged on {judged}. Cameras, places and light that are not in them were not tried.
+- It was evaluated on {evaluated_on}. Other cameras, places and light were not tested.
 - It knows the names above and little else; its answers about other things mean nothing.
 - Objects smaller than 0.4 % of an image were neither asked for nor counted.
 - Its confidences are not calibrated. Coordinates have two decimals, or three where the prompt ends
@@ -65,15 +65,15 @@ Add `license:` to the head of this card before you pass the weights on.
 """
 
 
-def _scores(facts: Mapping[str, Any], judged: str) -> str:
+def _scores(facts: Mapping[str, Any], evaluated_on: str) -> str:
     held_out = facts.get("held_out") or []
     if not held_out:
         return "## Scores\n\nNot measured yet: the training has not come to an end.\n"
     lines = [
         "## Scores",
         "",
-        f"Greedy answers of the averaged weights to random questions about {judged}, which were",
-        "not learnt from. Recall and precision are at IoU 0.5; label and box must both be right.",
+        f"Greedy answers of the averaged weights to random questions about {evaluated_on}, which",
+        "were not used for training. Recall and precision are at IoU 0.5, with the right label.",
         "",
         scores_table(held_out),
     ]
@@ -105,7 +105,7 @@ def render_own_card(facts: Mapping[str, Any]) -> str:
     """
     data, start = facts.get("data"), facts["start"]
     named = f"the images of {data['name']}" if data else "procedural warehouse scenes"
-    judged = (
+    evaluated_on = (
         f"{images(data['held_out_pictures'])} of {data['name']}"
         if data
         else "procedural scenes with seeds of their own"
@@ -128,10 +128,10 @@ def render_own_card(facts: Mapping[str, Any]) -> str:
         **{name: facts[name] for name in ("step", "samples", "max_objects", "seed")},
     )
     limits = _LIMITS.format(
-        judged=judged,
+        evaluated_on=evaluated_on,
         start_licence=f" and of the weights it started from, {start}" if start else "",
     )
-    return "\n".join([head, _scores(facts, judged), made, limits])
+    return "\n".join([head, _scores(facts, evaluated_on), made, limits])
 
 
 def machine_of(facts: Mapping[str, Any]) -> str:

@@ -33,7 +33,7 @@ def check_state(state: Mapping[str, Any], settings: TrainSettings) -> None:
 
 
 def remembered(settings: TrainSettings) -> dict[str, Any]:
-    """What a state says of the run, for those who continue from it and for the model card."""
+    """Facts about a run that its state keeps, for runs that continue from it and the model card."""
     return {
         "shape": asdict(settings.shape),
         "seed": settings.seed,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a training run may be told, and its curriculum."""
+"""Settings of a training run, and its curriculum."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TrainSettings:
         max_objects: most objects in an answer, once the curriculum is through.
         sigma: width of the soft coordinate labels in hundredths, at first and in the end.
         ema_decay: of the averaged weights, which are what is shipped.
-        save_every_s, evaluate_every_s: how often the state is written and the average judged.
+        save_every_s, evaluate_every_s: how often the state is written and the average evaluated.
         evaluation_scenes: how many held-out scenes a judgement during training takes.
         start: name of the checkpoint whose weights it starts from, "" for random ones.
         rate: factor of both learning rates.

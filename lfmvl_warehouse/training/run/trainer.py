@@ -53,10 +53,10 @@ class Trainer:
         weights: Mapping[str, Tensor] | None = None,
         make_source: Callable[[], SceneSource] | None = None,
     ) -> None:
-        """Take a tokenizer and weights to start from; without, both begin from nothing.
+        """Take a tokenizer and weights to start from; without them, both are new.
 
-        The tokenizer gets the words of the source that it lacks. ``make_source`` makes the like
-        of the source in worker processes.
+        Words of the source that the tokenizer lacks are added. ``make_source`` makes an equal
+        source in worker processes.
         """
         self.settings, self.rank, self.source = settings, rank, source
         words = source.vocabulary
@@ -226,14 +226,14 @@ class Trainer:
         """Update until the time or the steps are over."""
         settings = self.settings
         begun, before = time.monotonic(), self.seconds
-        saved = judged = before
+        saved = evaluated = before
         while (progress := self._progress(begun, before)) < 1:
             self.advance(progress)
             if self.step % settings.log_every == 0:
                 self._log.report(self._place, progress, f"objects {self._chunk_objects}")
-            if self.seconds - judged >= settings.evaluate_every_s:
+            if self.seconds - evaluated >= settings.evaluate_every_s:
                 self._judge(questions)
-                judged = self.seconds
+                evaluated = self.seconds
             if self.rank == 0 and self.seconds - saved >= settings.save_every_s:
                 self.save()
                 saved = self.seconds

@@ -38,7 +38,7 @@ from lfmvl_warehouse.training.model.build import (
     count_parameters,
     save_checkpoint,
 )
-from lfmvl_warehouse.training.model.words import spoken
+from lfmvl_warehouse.training.model.words import known_languages
 from lfmvl_warehouse.training.run.card import write_card
 from lfmvl_warehouse.training.run.plan import Plan, RunOverrides, make_plan
 from lfmvl_warehouse.training.run.processes import end_with_parent
@@ -93,10 +93,10 @@ def train(
             else:
                 _run_processes(arguments, settings.processes)
     except ProcessRaisedException as error:
-        told = told_by(str(error))
-        if told is None:
+        message = user_error_in(str(error))
+        if message is None:
             raise
-        raise UserError(told) from error
+        raise UserError(message) from error
     return export(settings.out, settings.out / CHECKPOINT_DIRECTORY)
 
 
@@ -111,8 +111,8 @@ def _run_processes(arguments: tuple[Any, ...], number: int) -> None:
             pass
 
 
-def told_by(traceback: str) -> str | None:
-    """What a UserError of another process said, or None where it was another error."""
+def user_error_in(traceback: str) -> str | None:
+    """Return the message of a UserError in a traceback, or None if it was another error."""
     found = _USER_ERROR.search(traceback)
     return found[1] if found else None
 
@@ -152,7 +152,7 @@ def export(run: Path, target: Path) -> dict[str, Any]:
         **state.get("settings", {}),
         "parameters": count_parameters(model),
         **_learnt(state.get("recipe", {}), run),
-        "languages": spoken(tokenizer, TRANSLATIONS),
+        "languages": known_languages(tokenizer, TRANSLATIONS),
     }
     facts["labels"] = asked_labels(facts)
     with whole_folder(target) as fresh:

@@ -281,7 +281,7 @@ def test_strict_json_is_read_as_the_standard_library_reads_it(
 ) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     document = scan(text)
-    assert not document.mends, document.mends.phrases()
+    assert not document.repairs, document.repairs.phrases()
     assert not document.cut
     assert len(document.values) == 1
     assert document.values[0].closed
@@ -290,6 +290,6 @@ def test_strict_json_is_read_as_the_standard_library_reads_it(
 
 def test_brackets_are_read_up_to_the_limit() -> None:
     fits = scan("[" * MAX_DEPTH + "]" * MAX_DEPTH)
-    assert not fits.mends
+    assert not fits.repairs
     deeper = scan("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1))
-    assert "nested deeper" in deeper.mends.phrases()[0]
+    assert "nested deeper" in deeper.repairs.phrases()[0]

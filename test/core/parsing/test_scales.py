@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lfmvl_ros.core.coordinate_scales import PROMPT_SCALES, SCALE_NAMES, UNIT
 from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.parsing import parse_reply
-from lfmvl_ros.core.parsing.scales import CoordinateScale
+from lfmvl_ros.core.parsing.scales import PRIORS_NATS, CoordinateScale
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, PromptTemplate
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
@@ -42,6 +43,11 @@ def answer(rng: np.random.Generator, scale: str, decimals: int) -> Boxes:
     printed = np.full((count, 4), decimals)
     printed[np.isin(shares, (0.0, 1.0)) & (rng.random((count, 4)) < 0.5)] = 0
     return shares, printed
+
+
+def test_every_scale_of_the_table_is_recognised() -> None:
+    assert set(PRIORS_NATS) == set(SCALE_NAMES) - {UNIT.name}
+    assert set(PROMPT_SCALES) <= set(SCALE_NAMES)
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])

@@ -39,7 +39,7 @@ def parsed(text, finish=FinishReason.STOP):
 def test_only_what_is_said_counts(text):
     found = parsed(text)
     assert found.outcome is Outcome.REPAIRED
-    assert found.repairs[0] == "thoughts were left out"
+    assert found.repairs[0] == "reasoning was left out"
     assert found.detections.xyxy_px.round(6).tolist() == [[60.0, 60.0, 90.0, 90.0]]
 
 
@@ -48,7 +48,7 @@ def test_nothing_after_a_thought():
     for finish in (FinishReason.STOP, FinishReason.LENGTH):
         found = parsed(f"<think>{TRIED}", finish)
         assert (found.outcome, len(found.detections)) == (Outcome.UNPARSEABLE, 0)
-        assert found.rejected == ("the answer: it is a thought, and nothing follows",)
+        assert found.rejected == ("the answer: it has thoughts only, and no answer",)
     assert parsed(f"<think>{TRIED}", FinishReason.DEADLINE).outcome is Outcome.TIMEOUT
 
 

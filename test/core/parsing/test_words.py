@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfmvl_ros.core.parsing.absence import says_nothing
+from lfmvl_ros.core.parsing.absence import reports_nothing
 from lfmvl_ros.core.parsing.labels import LabelMatcher
 from lfmvl_ros.core.query import Query
 
@@ -84,9 +84,9 @@ SOMETHING = [
 
 @pytest.mark.parametrize("text", NOTHING)
 def test_clear_words_for_nothing(text: str) -> None:
-    assert says_nothing(text, Query.parse("tote, person"))
+    assert reports_nothing(text, Query.parse("tote, person"))
 
 
 @pytest.mark.parametrize("text", SOMETHING)
 def test_words_that_are_not_clear(text: str) -> None:
-    assert not says_nothing(text, Query.parse("tote, person"))
+    assert not reports_nothing(text, Query.parse("tote, person"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lfmvl_ros.core.config_review import ReviewSettings
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.review import Outcome, ReviewAnswer, ReviewGate, Verdict
+from lfmvl_ros.core.review import ReviewAnswer, ReviewGate, ReviewOutcome, Verdict
 from lfmvl_ros.core.rules import Event, EventState, EventTrack, Kind, Rule
 from lfmvl_ros.core.rules.rule import Unanswered
 
@@ -67,8 +67,8 @@ def test_without_an_answer_the_rule_decides() -> None:
     assert held.expire(9.9) == []
     settled = held.expire(10.0)
     assert [(item.rule, item.outcome, item.published) for item in settled] == [
-        ("held", Outcome.TIMEOUT, False),
-        ("kept", Outcome.TIMEOUT, True),
+        ("held", ReviewOutcome.TIMEOUT, False),
+        ("kept", ReviewOutcome.TIMEOUT, True),
     ]
 
 

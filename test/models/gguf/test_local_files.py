@@ -33,7 +33,7 @@ def test_names_with_a_quantisation() -> None:
     assert (found.entry.id, found.kind) == ("LiquidAI/LFM2.5-VL-450M", "q4_0")
     for other in ("bundled", "a/b:q4_0", "http://host:8080/v1", "unix:/a.sock", "x.gguf", ""):
         assert quantised(other) is None
-    with pytest.raises(UserError, match=r"'tiny' is no quantisation of bundled"):
+    with pytest.raises(UserError, match=r"'tiny' is not a quantisation of bundled"):
         quantised("bundled:tiny")
 
 

@@ -111,7 +111,7 @@ def test_overdue_answers():
     for now_s, level in ((1.0, OK), (5.9, OK), (6.1, WARN)):
         _, model = report(monitor, intake(9, 0.1), pipeline(9, busy_s=now_s), now_s)
         assert model.level == level
-    assert model.message == "no answer for 5.1 s; one has been under way for 6.1 s"
+    assert model.message == "no answer for 5.1 s; the current one has taken 6.1 s so far"
     _, model = report(monitor, intake(9, 0.1), pipeline(9, age_s=0.0, ok=1), 7.0)
     assert model.level == OK
     _, model = report(monitor, intake(9, 0.1), pipeline(9, age_s=5.2, ok=1), 12.0)

@@ -156,7 +156,7 @@ def test_health_of_a_gyroscope_that_works():
 @pytest.mark.parametrize(
     ("placed", "words"),
     [
-        (Placement(lens_problem="no camera_info has come yet"), "no camera_info"),
+        (Placement(lens_problem="no camera_info has been received yet"), "no camera_info"),
         (Placement(mount_problem="no static transforms"), "no static transforms"),
     ],
 )

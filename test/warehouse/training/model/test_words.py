@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from lfmvl_warehouse.scenes import KINDS, TRANSLATIONS
 from lfmvl_warehouse.training.model.words import (
+    known_languages,
     own_names,
     pieces_of,
-    spoken,
     start_words,
     widened,
     with_words,
@@ -71,8 +71,8 @@ def test_no_languages_no_change(tokenizer):
 
 def test_it_speaks_the_languages_of_which_it_has_every_word(tokenizer, grown):
     more = {**LANGUAGES, "de": {"tote": "Behälter"}}
-    assert spoken(grown, more) == ["es", "ja"]
-    assert spoken(tokenizer, more) == []
+    assert known_languages(grown, more) == ["es", "ja"]
+    assert known_languages(tokenizer, more) == []
 
 
 def test_a_word_starts_nearest_to_what_it_translates(tokenizer, grown):

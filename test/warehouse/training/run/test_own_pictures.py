@@ -22,7 +22,7 @@ from lfmvl_warehouse.training.data.coco_scenes import CocoScenes
 from lfmvl_warehouse.training.data.mixed import MixedScenes
 from lfmvl_warehouse.training.run.plan import RunOverrides, make_plan
 from lfmvl_warehouse.training.run.train_settings import TrainSettings
-from lfmvl_warehouse.training.run.training_run import told_by, with_smallest_shape
+from lfmvl_warehouse.training.run.training_run import user_error_in, with_smallest_shape
 
 from ....datasets.coco_folders import add_box, save, scene_folder
 
@@ -137,7 +137,7 @@ def test_resuming_on_other_images_is_refused(tiny, images, tmp_path, capsys):
     add_box(content, 0, content["categories"][0]["id"], [5, 5, 50, 50])
     save(path, content)
     before = (tiny / STATE_FILE).read_bytes()
-    for given, told in (
+    for given, message in (
         (("--tiny", "--data", other), "was trained on bins: 12 images"),
         (("--from", "bundled"), "was started from nothing, not from bundled"),
         (("--tiny", "--mix", 0.5), "was trained with --mix 0"),
@@ -146,7 +146,7 @@ def test_resuming_on_other_images_is_refused(tiny, images, tmp_path, capsys):
         ((), "choose another directory"),
     ):
         assert train(*again, *given) == 2
-        assert told in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     assert (tiny / STATE_FILE).read_bytes() == before
 
 
@@ -180,11 +180,11 @@ def test_what_another_process_says_comes_through():
     try:
         raise UserError("the image a.png is gone; put it back")
     except UserError:
-        assert told_by(traceback.format_exc()) == "the image a.png is gone; put it back"
+        assert user_error_in(traceback.format_exc()) == "the image a.png is gone; put it back"
     try:
         raise ValueError("UserError: no")
     except ValueError:
-        assert told_by(traceback.format_exc()) is None
+        assert user_error_in(traceback.format_exc()) is None
 
 
 def test_what_does_not_go_together_is_said(images, tmp_path, capsys):
