@@ -141,7 +141,7 @@ def test_a_search_ends_with_the_client_and_with_the_node(world):
             process.kill()  # without a word
             ended = await asyncio.wait_for(search, PATIENCE_S)
             assert ended.is_error
-            assert "has ended before it told" in ended.content[0].text
+            assert "has ended before it reported" in ended.content[0].text
             alone = await client.call_tool("count", {"label": "cone"})
             assert alone.is_error
             assert "no perception node answers commands in " in alone.content[0].text

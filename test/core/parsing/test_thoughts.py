@@ -39,7 +39,7 @@ def parsed(text, finish=FinishReason.STOP):
 def test_only_what_is_said_counts(text):
     found = parsed(text)
     assert found.outcome is Outcome.REPAIRED
-    assert found.repairs[0] == "reasoning was left out"
+    assert found.repairs[0] == "thoughts were left out"
     assert found.detections.xyxy_px.round(6).tolist() == [[60.0, 60.0, 90.0, 90.0]]
 
 
