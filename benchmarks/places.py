@@ -6,9 +6,10 @@
 
 Ray-cast boxes, cylinders, balls and people on floors, shelves, tables and in bins, VGA, 0.3 to 7 m,
 stereo and time-of-flight noise, boxes of IoU 0.7 to 0.9 with the visible part; then with the whole
-object, where 30 % of it or more are hidden. Weights were fitted on other seeds (`places_fit.py`). Errors are median / 90th percentile. *surface*: depth of the
-middle of the visible surface; *holds*: how often the stated 90 % region contains the true middle.
-CPU is that of this thread, per box. The last line is one JSON object.
+object, where 30 % of it or more are hidden. Weights were fitted on other seeds (`places_fit.py`).
+Errors are median / 90th percentile. *surface*: depth of the middle of the visible surface; *holds*:
+how often the stated 90 % region contains the true middle. CPU is that of this thread, per box. The
+last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ with needed_packages():
     import places_hidden
     from places_cases import FIGURE_SEEDS, Case, cases
     from places_peers import PEERS
-    from places_tracks import Placed, followed
+    from places_tracks import followed
     from places_world import LAYOUTS, WH
     from scipy.stats import chi2
 
@@ -208,8 +209,9 @@ def over_time(seeds: range) -> dict[str, object]:
     figures: dict[str, object] = {}
     print("\n| last second of a track | places | middle, cm | holds, % | by layout, % |")
     print("|---" * 5 + "|")
+    both = list(followed(seeds))
     for name, fused in (("each image alone", False), ("fused", True)):
-        placed: list[Placed] = list(followed(seeds, fused=fused))
+        placed = [one for one in both if one.fused is fused]
         by = {n: holds([p.squared for p in placed if p.layout == n]) for n in LAYOUTS}
         error = pair([p.error_m for p in placed])
         whole = holds([p.squared for p in placed])
@@ -234,10 +236,11 @@ def hidden_objects(seeds: range) -> dict[str, object]:
         "\n| boxes around whole objects | boxes | measured | coasted | off by 20 %, % | holds, % |"
     )
     print("|---" * 6 + "|")
+    walks = list(places_hidden.walks(seeds))
     for name, answers in (
         ("single images", list(places_hidden.single_images(seeds))),
-        ("somebody walks by, tracked", list(places_hidden.walks(seeds, tracked=True))),
-        ("somebody walks by, no track", list(places_hidden.walks(seeds, tracked=False))),
+        ("somebody walks by, tracked", [answer for tracked, answer in walks if tracked]),
+        ("somebody walks by, no track", [answer for tracked, answer in walks if not tracked]),
     ):
         for part, belongs in BY_HIDDEN.items():
             asked = [a for a in answers if belongs(a) and not a.cut]

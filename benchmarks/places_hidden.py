@@ -70,28 +70,28 @@ def single_images(seeds: Iterable[int]) -> Iterator[Answer]:
                                 targets, DepthImage(depth, _START_NS))  # fmt: skip
 
 
-def walks(seeds: Iterable[int], *, tracked: bool) -> Iterator[Answer]:
+def walks(seeds: Iterable[int]) -> Iterator[tuple[bool, Answer]]:
     """Yield each object while somebody walks by in front of it, before a still camera.
 
-    Args:
-        seeds: of the scenes.
-        tracked: whether whoever walks is a track, too.
+    With each answer comes whether whoever walks by was a track, too.
     """
     for seed in seeds:
         place = _with_walker(scene("floor", seed), np.random.default_rng((seed, 23)))
         camera = look_at(place.eye_m, place.gaze_m)
-        placer = Placer(PlacerOptions(max_sigma_m=100.0))
+        placers = {True: Placer(PlacerOptions(max_sigma_m=100.0)),
+                   False: Placer(PlacerOptions(max_sigma_m=100.0))}  # fmt: skip
         for k in range(_FRAMES):
             view = cast(place, camera, k / _RATE_HZ)
             stamp = _START_NS + round(k / _RATE_HZ * 1e9)
             depth = DepthImage(_sensed(place, view, seed, k), stamp)
             rng = np.random.default_rng((seed, 29, k))
             targets = _targets(place, view, k / _RATE_HZ, rng)
-            if not tracked:
-                targets = [target for target in targets if target.id < len(place.things)]
-            answers = list(_answers(placer, place, camera, targets, depth))
-            if k:
-                yield from answers
+            things = [target for target in targets if target.id < len(place.things)]
+            for tracked, placer in placers.items():
+                asked = targets if tracked else things
+                for answer in list(_answers(placer, place, camera, asked, depth)):
+                    if k:
+                        yield tracked, answer
 
 
 def _sensed(place: Scene, view: View, seed: int, frame: int) -> np.ndarray:

@@ -170,22 +170,44 @@ def lateral_variance_terms(
     )
 
 
-def middle_ray(extent: Extent, lens: Intrinsics, size_m: FloatArray | None) -> FloatArray:
+def shift_terms(extent: Extent) -> FloatArray:
+    """Return ``(2, 4)`` what the middle's distance from that of the outline is linear in, m.
+
+    Rows are across and down. The middle lies towards an end that is hidden or cut.
+    """
+    sides = (extent.width_m, extent.height_m)
+    ends = np.array(extent.hidden)
+    cut = (ends >= 1).astype(np.float64)
+    hidden = np.where(cut > 0, 0.0, ends)
+    rows = []
+    for axis in (0, 1):
+        lengths = np.array([sides[axis], sides[1 - axis]])
+        towards = hidden[axis + 2] - hidden[axis], cut[axis + 2] - cut[axis]
+        rows.append(np.concatenate([towards[0] * lengths, towards[1] * lengths]))
+    return np.stack(rows)
+
+
+def middle_ray(
+    extent: Extent, lens: Intrinsics, size_m: FloatArray | None, shift: FloatArray = weights.SHIFT
+) -> FloatArray:
     """Return ``(3,)`` the ray through the middle of the object, with z = 1.
 
     Args:
         extent: the shape; its outline is that of the visible part.
         lens: of the camera.
-        size_m: see :func:`paired_sizes`; with it, a hidden part is added to the outline.
+        size_m: see :func:`paired_sizes`; with it, a hidden part is as long as it says.
+        shift: ``(2, 4)`` weights of :func:`shift_terms`, for objects of unknown size.
     """
     x0, y0, x1, y1 = extent.xyxy_px
     direction = ray(lens, (x0 + x1) / 2, (y0 + y1) / 2)
-    if size_m is not None:
-        for axis, seen in ((0, extent.width_m), (1, extent.height_m)):
-            more = extent.hidden[axis + 2] - extent.hidden[axis]
-            if abs(more) > _HIDDEN:
-                missing = max(float(size_m[axis]) - seen, 0.0)
-                direction[axis] += np.sign(more) * missing / 2 / extent.median_m
+    if size_m is None:
+        direction[:2] += (shift * shift_terms(extent)).sum(axis=1) / extent.median_m
+        return direction
+    for axis, seen in ((0, extent.width_m), (1, extent.height_m)):
+        more = extent.hidden[axis + 2] - extent.hidden[axis]
+        if abs(more) > _HIDDEN:
+            missing = max(float(size_m[axis]) - seen, 0.0)
+            direction[axis] += np.sign(more) * missing / 2 / extent.median_m
     return direction
 
 
@@ -222,7 +244,7 @@ def locate(
     depth = extent.near_m + max(behind, 0.0)
     along = float(fitted.depth_variance @ depth_variance_terms(fore, extent, scale))
     across = [
-        float(fitted.lateral_variance @ lateral_variance_terms(fore, extent, lens.fx_px, k))
+        float(fitted.lateral_variance[k] @ lateral_variance_terms(fore, extent, lens.fx_px, k))
         for k in (0, 1)
     ]
     surface = visible_surface(surface_of or fore, lens)
