@@ -25,16 +25,14 @@ from needs import needed_packages, run_command
 with needed_packages():
     import numpy as np
     import places_hidden
-    from places_cases import FIGURE_SEEDS, Case, cases
+    from places_cases import FIGURE_SEEDS, Case, claims_in, images
     from places_peers import PEERS
     from places_tracks import followed
     from places_world import LAYOUTS, WH
     from scipy.stats import chi2
 
-    from lfmvl_ros.core.spatial.depth import sample_patch
     from lfmvl_ros.core.spatial.extent import measure_extent, ray
-    from lfmvl_ros.core.spatial.foreground import find_foreground
-    from lfmvl_ros.core.spatial.measure import expected_by_size
+    from lfmvl_ros.core.spatial.foreground import Foreground
     from lfmvl_ros.core.spatial.pick import find_pick_point
     from lfmvl_ros.core.spatial.places import PickPoint
     from lfmvl_ros.core.spatial.shape import locate
@@ -60,17 +58,23 @@ class Result:
         return self.error_m / self.case.distance_m
 
 
-def ours(case: Case, *, sized: bool) -> Result | None:
+def ours(image: list[Case], *, sized: bool) -> list[Result]:
+    """Return the results for the boxes of one image; CPU of what they share is shared evenly."""
     start = time.thread_time()
-    known = case.known_size_m if sized else None
-    patch = sample_patch(case.depth_m, case.box)
-    expected = None if known is None else expected_by_size(case.box, case.lens, known)
-    fore = find_foreground(patch, case.lens.fx_px, expected) if patch else None
-    if fore is None:
-        return None
+    claims = claims_in(image, sized=sized)
+    shared_s = (time.thread_time() - start) / len(image)
+    return [
+        _located(case, claims[case.index].fore, shared_s, sized=sized)
+        for case in image
+        if case.index in claims
+    ]
+
+
+def _located(case: Case, fore: Foreground, shared_s: float, *, sized: bool) -> Result:
+    start = time.thread_time()
     extent = measure_extent(fore, case.lens, WH)
-    found = locate(fore, extent, case.lens, known)
-    cpu_s = time.thread_time() - start
+    found = locate(fore, extent, case.lens, case.known_size_m if sized else None)
+    cpu_s = time.thread_time() - start + shared_s
     off = found.centre_m - case.centre_m
     pick = find_pick_point(fore, extent, case.lens, found.surface_covariance)
     return Result(
@@ -168,15 +172,15 @@ def single_images(seeds: range) -> dict[str, object]:
     found: dict[str, list[Result]] = {}
     chosen = list(SPLITS)
     everything: list[Case] = []
-    for case in cases(seeds):
-        light = replace(case, depth_m=case.depth_m[:0], view=None)  # without its images
-        everything.append(light)
-        for name in PEERS:
-            if (result := peer(case, name)) is not None:
-                found.setdefault(name, []).append(replace(result, case=light))
-        for name, sized in ((OURS, False), (SIZED, True)):
-            if (result := ours(case, sized=sized)) is not None:
-                found.setdefault(name, []).append(replace(result, case=light))
+    for image in images(seeds):
+        light = {case.index: replace(case, depth_m=case.depth_m[:0], view=None) for case in image}
+        everything += light.values()
+        got = {name: list(filter(None, (peer(case, name) for case in image))) for name in PEERS}
+        got |= {name: ours(image, sized=sized) for name, sized in ((OURS, False), (SIZED, True))}
+        for name, results in got.items():  # kept without their images
+            found.setdefault(name, []).extend(
+                replace(result, case=light[result.case.index]) for result in results
+            )
     print(HEAD)
     for name, results in found.items():
         print(row(name, results, len(everything)))

@@ -14,25 +14,20 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, replace
-from itertools import groupby
 from pathlib import Path
 
 from needs import needed_packages, run_command
 
 with needed_packages():
     import numpy as np
-    from places_cases import TUNING_SEEDS, Case, cases
+    from places_cases import TUNING_SEEDS, Case, claims_in, images
     from places_world import WH
     from scipy.optimize import minimize
     from scipy.stats import chi2
 
     from lfmvl_ros.core.boxes import FloatArray
-    from lfmvl_ros.core.spatial.depth import DepthImage
     from lfmvl_ros.core.spatial.extent import Extent, measure_extent
     from lfmvl_ros.core.spatial.foreground import Foreground
-    from lfmvl_ros.core.spatial.measure import claim_of
-    from lfmvl_ros.core.spatial.occlusion import Claim, settle
-    from lfmvl_ros.core.spatial.places import Refusal
     from lfmvl_ros.core.spatial.shape import (
         centre_terms,
         depth_variance_terms,
@@ -66,20 +61,13 @@ class Seen:
 def observe(scenes: int) -> list[Seen]:
     """Return what is found of the objects of some scenes, each beside the others of its image."""
     seen = []
-    for _, group in groupby(cases(TUNING_SEEDS[:scenes]), key=lambda case: id(case.depth_m)):
-        of_image = list(group)
-        claims = {}
-        for case in of_image:
-            depth = DepthImage(case.depth_m, 0)
-            claim = claim_of(depth, case.lens, case.box, None, None, seen_lately=True)
-            if isinstance(claim, Claim):
-                claims[case.index] = claim
-        settled = settle(claims)
-        for full in of_image:
-            claim = settled.get(full.index, Refusal.NO_FOREGROUND)
-            if isinstance(claim, Claim):
+    for image in images(TUNING_SEEDS[:scenes]):
+        claims = claims_in(image)
+        for full in image:
+            if full.index in claims:
+                fore = claims[full.index].fore
                 case = replace(full, depth_m=full.depth_m[:0], view=None)  # images are not kept
-                seen.append(Seen(case, claim.fore, measure_extent(claim.fore, case.lens, WH)))
+                seen.append(Seen(case, fore, measure_extent(fore, case.lens, WH)))
     return seen
 
 

@@ -191,13 +191,13 @@ def _next_depth(inverse: DepthArray, axis: int, outward: int) -> DepthArray:
 
     A stereo camera has no depth beside the edge of what is in front.
     """
-    filled = inverse
+    filled, holes = inverse, inverse == 0
     low, high = _apart(1, axis)
     inner, outer = (low, high) if outward > 0 else (high, low)
-    for _ in range(_ACROSS_HOLES):
+    for _ in range(_ACROSS_HOLES if holes.any() else 0):
         shifted = filled.copy()
-        shifted[inner] = np.where(filled[inner] > 0, filled[inner], filled[outer])
-        filled = shifted
+        np.copyto(shifted[inner], filled[outer], where=holes[inner])
+        filled, holes = shifted, shifted == 0
     return filled
 
 

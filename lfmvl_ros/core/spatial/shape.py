@@ -176,15 +176,14 @@ def shift_terms(extent: Extent) -> FloatArray:
     Rows are across and down. The middle lies towards an end that is hidden or cut.
     """
     sides = (extent.width_m, extent.height_m)
-    ends = np.array(extent.hidden)
-    cut = (ends >= 1).astype(np.float64)
-    hidden = np.where(cut > 0, 0.0, ends)
     rows = []
     for axis in (0, 1):
-        lengths = np.array([sides[axis], sides[1 - axis]])
-        towards = hidden[axis + 2] - hidden[axis], cut[axis + 2] - cut[axis]
-        rows.append(np.concatenate([towards[0] * lengths, towards[1] * lengths]))
-    return np.stack(rows)
+        ends = (extent.hidden[axis], extent.hidden[axis + 2])
+        hidden = [0.0 if end >= 1 else end for end in ends]
+        cut = [float(end >= 1) for end in ends]
+        towards = hidden[1] - hidden[0], cut[1] - cut[0]
+        rows.append([share * side for share in towards for side in (sides[axis], sides[1 - axis])])
+    return np.array(rows)
 
 
 def middle_ray(

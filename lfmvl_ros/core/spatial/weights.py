@@ -73,6 +73,5 @@ SIZED = Weights(
     ),
 )
 SURFACE_VARIANCE = np.array([0.1414, 0.03409, 0.003696, 0.001683, 0.02258])
-
-# Of the middle against the outline; rows are across and down.
+# Of the middle against the outline, across and down.
 SHIFT = np.array([[0.01634, 0.05344, 0.02121, 0.02306], [-0.05454, 0.1567, -0.02481, 0.1615]])
