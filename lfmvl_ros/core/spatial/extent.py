@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the samples of an object say about its shape: near and far, width and height, how it bends.
+"""Shape of the visible part of an object, from its samples: depths, width, height, curvature.
 
 Everything is in metres in the camera's optical frame, so that one set of weights serves objects of
 5 cm and of 2 m.
@@ -228,7 +228,7 @@ def _apart(steps: int, axis: int) -> tuple[tuple[slice, slice], tuple[slice, sli
 def _cut_by_border(
     patch: Patch, mask: BoolArray, wh: tuple[int, int]
 ) -> tuple[bool, bool, bool, bool]:
-    """Say of left, top, right, bottom whether the image ends where the box or the object does."""
+    """Return for left, top, right, bottom whether the image cuts the box or the object."""
     x0, y0, x1, y1 = patch.xyxy_px
     width, height = patch.box_wh_px
     close_x = max(_BORDER_PX, _BORDER_SHARE * width)

@@ -7,7 +7,7 @@ of it, only what hides it; the distance of that must not become the distance of 
 1. Each box claims the samples that look like its object
    (:mod:`~lfmvl_ros.core.spatial.foreground`).
 2. Claims are settled one after another, the strongest first: the one whose surface fits its box
-   best. A weaker claim to the same surface has to do with what is left of its box.
+   best. A weaker claim to the same surface is left with the rest of its box.
 3. A surface that is not where the track was, and that does not fit the box as an object of its own
    would, is something in front of the object, or what was behind it.
 """
@@ -40,7 +40,7 @@ _ELSEWHERE = 3.0
 # Of what is left of a box, an object covers at least this share.
 _LEAST_COVER = 0.2
 _LEAST_PURITY = 0.6
-# Less of a box than this says nothing about its object.
+# With less of a box than this visible, there is no position.
 _LEAST_SEEN = 0.06
 # Samples beside those of another object may be mixtures of both.
 _BESIDE = np.ones((3, 3), np.uint8)
@@ -50,7 +50,7 @@ _PREDICTED_STANDING = 0.3
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """What one box says is its object.
+    """The samples that one box takes for its object.
 
     Attributes:
         box_px: ``(4,)``.

@@ -179,7 +179,7 @@ class Placer:
         return found
 
     def _remembered(self, track: int, view: _View, *, seen_lately: bool) -> ExpectedDepth | None:
-        """Return where a track should be; None for one that its past says nothing of.
+        """Return where a track should be; None without a past that counts.
 
         A track that the model goes on seeing, but never where it was, is not where it was.
         """

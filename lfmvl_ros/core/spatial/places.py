@@ -12,7 +12,7 @@ import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
 
-# Variance of an angle of which nothing is known: uniform over a full turn, rad^2.
+# Variance of an unknown angle: uniform over a full turn, rad^2.
 UNKNOWN_ROTATION = math.pi**2 / 3
 
 
@@ -117,7 +117,7 @@ class Place:
     """Where one object is, in the frame of its :class:`Places`.
 
     Attributes:
-        centre_m: ``(3,)`` middle of the object, of which a part was never seen.
+        centre_m: ``(3,)`` middle of the object, part of which was never seen.
         covariance: ``(3, 3)`` of the centre, m^2.
         surface_m: ``(3,)`` middle of the visible surface; equal to the centre without depth.
         surface_covariance: ``(3, 3)`` m^2.

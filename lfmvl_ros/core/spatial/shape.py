@@ -22,7 +22,7 @@ from lfmvl_ros.core.tracking import Intrinsics
 
 # A score this low is as good as a guess.
 _WEAK_SCORE = 0.12
-# A rival further away than this share of the depth says no more than one at it.
+# A rival further away than this share of the depth counts like one at that distance.
 _FURTHEST_RIVAL = 0.15
 # An object of known size goes on behind a side that is hidden this much more than the other one.
 _HIDDEN = 0.15
@@ -45,7 +45,7 @@ class Located:
     Attributes:
         surface_m, surface_covariance: ``(3,)``, ``(3, 3)`` middle of the visible surface.
         centre_m, centre_covariance: the same of the object's middle.
-        size_m: ``(3,)`` full extents along x, y, z of the camera, of which the last is inferred.
+        size_m: ``(3,)`` full extents along x, y, z of the camera, the last one inferred.
     """
 
     surface_m: FloatArray
@@ -194,7 +194,7 @@ def middle_ray(
     Args:
         extent: the shape; its outline is that of the visible part.
         lens: of the camera.
-        size_m: see :func:`paired_sizes`; with it, a hidden part is as long as it says.
+        size_m: see :func:`paired_sizes`; with it, the length of a hidden part follows from it.
         shift: ``(2, 4)`` weights of :func:`shift_terms`, for objects of unknown size.
     """
     x0, y0, x1, y1 = extent.xyxy_px

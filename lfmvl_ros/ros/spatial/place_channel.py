@@ -32,7 +32,7 @@ from lfmvl_ros.ros.spatial.transform_input import TransformInput
 from lfmvl_ros.ros.spatial.waiting import Readiness, WaitingRoom
 from lfmvl_ros.ros.streams import StreamReader
 
-# A position older than this is not said of a track any more.
+# A position older than this is not reported for a track.
 _RECENT_S = 1.0
 # Cameras keep time no better: an image may come this share of the period too early.
 _EARLY_SHARE = 0.1
@@ -111,7 +111,7 @@ class PlaceChannel:
         self._transforms.open(self._room.notice)
 
     def stop(self) -> None:
-        """Let go of the topics; images that wait are forgotten."""
+        """Unsubscribe; images that wait are dropped."""
         self._inputs.close()
         self._transforms.close(self._room.notice)
         self._room.stop()
