@@ -163,4 +163,4 @@ def _is_within(claim: Claim, other: Claim) -> bool:
     x0, y0, x1, y1 = claim.box_px.tolist()
     a0, b0, a1, b1 = other.box_px.tolist()
     both = max(min(x1, a1) - max(x0, a0), 0.0) * max(min(y1, b1) - max(y0, b0), 0.0)
-    return both >= _PART * (x1 - x0) * (y1 - y0)
+    return bool(both >= _PART * (x1 - x0) * (y1 - y0))
