@@ -3,6 +3,7 @@
 
     python benchmarks/places.py            # 10 minutes on a quiet core
     python benchmarks/places.py --quick    # a tenth of the scenes, a minute
+    python benchmarks/places.py --only hidden    # or images, time: one part of it
 
 Ray-cast boxes, cylinders, balls and people on floors, shelves, tables and in bins, VGA, 0.3 to 7 m,
 stereo and time-of-flight noise, boxes of IoU 0.7 to 0.9 with the visible part; then with the whole
@@ -261,11 +262,16 @@ def hidden_objects(seeds: range) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the scenes, a minute")
+    parser.add_argument("--only", choices=("images", "time", "hidden"), help="measure one part")
     arguments = parser.parse_args()
     seeds = FIGURE_SEEDS[:4] if arguments.quick else FIGURE_SEEDS[:36]
-    figures = single_images(seeds)
-    figures["over_time"] = over_time(seeds[:1] if arguments.quick else seeds[:6])
-    figures["hidden"] = hidden_objects(seeds[:2] if arguments.quick else seeds[:12])
+    figures: dict[str, object] = {}
+    if arguments.only in (None, "images"):
+        figures |= single_images(seeds)
+    if arguments.only in (None, "time"):
+        figures["over_time"] = over_time(seeds[:1] if arguments.quick else seeds[:6])
+    if arguments.only in (None, "hidden"):
+        figures["hidden"] = hidden_objects(seeds[:1] if arguments.quick else seeds[:4])
     print(json.dumps(figures))
 
 

@@ -8,7 +8,8 @@ of it, only what hides it; the distance of that must not become the distance of 
    (:mod:`~lfmvl_ros.core.spatial.foreground`).
 2. Claims are settled one after another, the strongest first: the one whose surface fits its box
    best. A weaker claim to the same surface is left with the rest of its box.
-3. A surface that is not where the track was, and that does not fit the box as an object of its own
+3. A first position needs a box in which the model has just seen the object.
+4. A surface that is not where the track was, and that does not fit the box as an object of its own
    would, is something in front of the object, or what was behind it.
 """
 
@@ -98,6 +99,8 @@ def settle(claims: Mapping[int, Claim]) -> dict[int, Claim | Refusal]:
 
 def _settle_one(claim: Claim, rivals: Sequence[Claim]) -> Claim | Refusal:
     """Return a claim as it stands beside stronger ones."""
+    if claim.remembered is None and not claim.seen_lately:
+        return Refusal.OCCLUDED  # nothing shows that the object is visible in this box
     taken = [_samples_of(rival, claim) for rival in rivals]
     mine = claim.fore.mask
     size = int(np.count_nonzero(mine))

@@ -26,7 +26,8 @@ class Refusal(str, Enum):
     ``outside_image``: the box is smaller than 2x2 px or outside the image.
     ``too_few_valid``: too few pixels of the box have depth.
     ``no_foreground``: nothing in the box stands out from its surroundings.
-    ``occluded``: what is seen in the box is another object, in front of this one.
+    ``occluded``: what is seen in the box is another object, in front of this one; or the box is
+        predicted, and the object has had no position yet.
     ``above_horizon``: the box ends above the horizon, or too close to it, for a point on the floor.
     ``cut_by_border``: the image ends before the object's foot, so that its floor contact is unseen.
     ``unknown_size``: the label has no known size.
