@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from places_sensor import imprecise, sense, sensor, tight_box
 from places_world import LAYOUTS, WH, View, cast, look_at, scene
 
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.spatial.depth import DepthImage
+from lfmvl_ros.core.spatial.measure import claim_of
+from lfmvl_ros.core.spatial.occlusion import Claim, settle
 from lfmvl_ros.core.tracking import Intrinsics
 
 # Seeds below are for tuning (`places_fit.py`), those above for figures.
@@ -63,6 +67,30 @@ def cases(seeds: Iterable[int], layouts: Iterable[str] = LAYOUTS) -> Iterator[Ca
     for layout in layouts:
         for seed in seeds:
             yield from _cases_of(layout, seed)
+
+
+def images(seeds: Iterable[int]) -> Iterator[list[Case]]:
+    """Yield the boxes of each image together: an estimator may look at its neighbours."""
+    for _, group in groupby(cases(seeds), key=lambda case: id(case.depth_m)):
+        yield list(group)
+
+
+def claims_in(image: list[Case], *, sized: bool = False) -> dict[int, Claim]:
+    """Return the samples that belong to the object of each box, by index of the case.
+
+    Args:
+        image: boxes of one image.
+        sized: sizes are known.
+    """
+    claims = {}
+    for case in image:
+        known = case.known_size_m if sized else None
+        claim = claim_of(DepthImage(case.depth_m, 0), case.lens, case.box, known, None,
+                         seen_lately=True)  # fmt: skip
+        if isinstance(claim, Claim):
+            claims[case.index] = claim
+    settled = settle(claims)
+    return {index: claim for index, claim in settled.items() if isinstance(claim, Claim)}
 
 
 def _cases_of(layout: str, seed: int) -> Iterator[Case]:

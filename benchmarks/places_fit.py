@@ -5,8 +5,9 @@
 
 Means by least absolute deviations, with errors measured against the square root of the object's
 size, so that small and large things count alike. Variances by maximum likelihood under a Student t
-with 8 degrees of freedom, then scaled so that the 90 % regions of the tuning scenes hold 90 %. The
-seeds are not those of `places.py`. Without --write the weights are printed only.
+with 8 degrees of freedom, then scaled so that the 90 % regions of the tuning scenes hold 90 % of
+what is seen whole, of what is partly hidden, and of what the image's border cuts. The seeds are not
+those of `places.py`. Without --write the weights are printed only.
 """
 
 from __future__ import annotations
@@ -19,27 +20,33 @@ from needs import needed_packages, run_command
 
 with needed_packages():
     import numpy as np
-    from places_cases import TUNING_SEEDS, Case, cases
+    from places_cases import TUNING_SEEDS, Case, claims_in, images
     from places_world import WH
     from scipy.optimize import minimize
     from scipy.stats import chi2
 
     from lfmvl_ros.core.boxes import FloatArray
-    from lfmvl_ros.core.spatial.depth import sample_patch
     from lfmvl_ros.core.spatial.extent import Extent, measure_extent
-    from lfmvl_ros.core.spatial.foreground import Foreground, find_foreground
+    from lfmvl_ros.core.spatial.foreground import Foreground
     from lfmvl_ros.core.spatial.shape import (
         centre_terms,
         depth_variance_terms,
         lateral_variance_terms,
         middle_ray,
         paired_sizes,
+        shift_terms,
         sized_terms,
         surface_variance_terms,
     )
 
+NO_SHIFT = np.zeros((2, 4))
 WEIGHTS = Path(__file__).parents[1] / "lfmvl_ros" / "core" / "spatial" / "weights.py"
 DEGREES = 8.0
+REGION = float(chi2.ppf(0.9, 3))
+# A side of which a larger share than this is hidden counts as hidden.
+HIDDEN = 0.1
+# Nothing tells how much is hidden: for 90 % of these, regions of the others would be far too wide.
+MOSTLY_HELD = 0.85
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +59,15 @@ class Seen:
 
 
 def observe(scenes: int) -> list[Seen]:
+    """Return what is found of the objects of some scenes, each beside the others of its image."""
     seen = []
-    for full in cases(TUNING_SEEDS[:scenes]):
-        patch = sample_patch(full.depth_m, full.box)
-        fore = find_foreground(patch, full.lens.fx_px, None) if patch else None
-        if fore is not None:
-            case = replace(full, depth_m=full.depth_m[:0], view=None)  # images are not kept
-            seen.append(Seen(case, fore, measure_extent(fore, case.lens, WH)))
+    for image in images(TUNING_SEEDS[:scenes]):
+        claims = claims_in(image)
+        for full in image:
+            if full.index in claims:
+                fore = claims[full.index].fore
+                case = replace(full, depth_m=full.depth_m[:0], view=None)  # images are not kept
+                seen.append(Seen(case, fore, measure_extent(fore, case.lens, WH)))
     return seen
 
 
@@ -92,7 +101,18 @@ def variance_weights(error: FloatArray, terms: FloatArray) -> FloatArray:
     return np.exp(min(fits, key=lambda fit: fit.fun).x) / unit
 
 
-def fit_centre(seen: list[Seen], *, sized: bool) -> dict[str, FloatArray]:
+def fit_shift(seen: list[Seen]) -> FloatArray:
+    """Return ``(2, 4)`` how far the middle lies towards a hidden end, across and down."""
+    terms = np.array([shift_terms(s.extent) for s in seen])
+    depth = np.array([s.extent.median_m for s in seen])
+    truth = np.array([s.case.centre_m[:2] / s.case.centre_m[2] for s in seen])
+    outline = np.array([middle_ray(s.extent, s.case.lens, None, NO_SHIFT)[:2] for s in seen])
+    off = (truth - outline) * depth[:, None]
+    scale = np.sqrt(np.array([s.extent.side_m for s in seen]))
+    return np.stack([least_deviations(terms[:, k], off[:, k], scale) for k in (0, 1)])
+
+
+def fit_centre(seen: list[Seen], *, sized: bool, shift: FloatArray) -> dict[str, FloatArray]:
     sizes = [paired_sizes(s.case.known_size_m, s.extent) if sized else None for s in seen]
     terms = np.array(
         [
@@ -105,7 +125,7 @@ def fit_centre(seen: list[Seen], *, sized: bool) -> dict[str, FloatArray]:
     truth = np.array([s.case.centre_m for s in seen])
     centre = least_deviations(terms, truth[:, 2] - near, np.sqrt(scale))
     rays = np.array(
-        [middle_ray(s.extent, s.case.lens, k) for s, k in zip(seen, sizes, strict=True)]
+        [middle_ray(s.extent, s.case.lens, k, shift) for s, k in zip(seen, sizes, strict=True)]
     )
     depth = near + np.maximum(terms @ centre, 0)
     error = rays * depth[:, None] - truth
@@ -120,15 +140,49 @@ def fit_centre(seen: list[Seen], *, sized: bool) -> dict[str, FloatArray]:
         for k in (0, 1)
     ]
     depth_w = variance_weights(error[:, 2], along)
-    lateral_w = variance_weights(aside.T.ravel(), np.concatenate(across))
-    squared = error[:, 2] ** 2 / (along @ depth_w)
-    squared += sum(aside[:, k] ** 2 / (across[k] @ lateral_w) for k in (0, 1))
-    factor = np.quantile(squared, 0.9) / chi2.ppf(0.9, 3)
-    return {
-        "centre": centre,
-        "depth_variance": depth_w * factor,
-        "lateral_variance": lateral_w * factor,
-    }
+    lateral_w = np.stack([variance_weights(aside[:, k], across[k]) for k in (0, 1)])
+    depth_w, lateral_w = hold_in_each_group(seen, error, aside, (along, across), depth_w, lateral_w)
+    return {"centre": centre, "depth_variance": depth_w, "lateral_variance": lateral_w}
+
+
+def hold_in_each_group(
+    seen: list[Seen],
+    error: FloatArray,
+    aside: FloatArray,
+    terms: tuple[FloatArray, list[FloatArray]],
+    depth_w: FloatArray,
+    lateral_w: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Return variance weights whose 90 % regions hold 90 % of those seen whole, hidden and cut.
+
+    All weights are scaled for what is seen whole; then those of hidden and of cut ends for the
+    objects that have them.
+    """
+    along, across = terms
+    ends = np.array([max(s.extent.hidden) for s in seen])
+
+    def apart(depth_w: FloatArray, lateral_w: FloatArray) -> FloatArray:
+        squared = error[:, 2] ** 2 / (along @ depth_w)
+        squared += sum(aside[:, k] ** 2 / (across[k] @ lateral_w[k]) for k in (0, 1))
+        return np.asarray(squared)
+
+    factor = np.quantile(apart(depth_w, lateral_w)[ends < HIDDEN], 0.9) / REGION
+    depth_w, lateral_w = depth_w * factor, lateral_w * factor
+    mostly = np.array([s.case.seen <= 0.6 and not s.case.cut for s in seen])
+    for group, of_depth, of_lateral in (
+        ((ends >= HIDDEN) & (ends < 1), [6], [5, 6]),
+        (ends >= 1, [7], [4]),
+    ):
+        least_d, least_l = 0.01 * depth_w[5], 0.01 * lateral_w[:, :1]
+        start_d = np.maximum(depth_w[of_depth], least_d)
+        start_l = np.maximum(lateral_w[:, of_lateral], least_l)
+        for scale in np.exp(np.linspace(-3, 6, 91)):
+            depth_w[of_depth], lateral_w[:, of_lateral] = scale * start_d, scale * start_l
+            held = apart(depth_w, lateral_w) < REGION
+            worst = held[group & mostly]
+            if np.mean(held[group]) >= 0.9 and (not worst.any() or np.mean(worst) >= MOSTLY_HELD):
+                break
+    return depth_w, lateral_w
 
 
 def fit_surface(seen: list[Seen]) -> FloatArray:
@@ -159,7 +213,8 @@ class Weights:
 
     Attributes:
         centre: of ``centre_terms`` or ``sized_terms``.
-        depth_variance, lateral_variance: of the terms of these names, >= 0.
+        depth_variance: of the terms of this name, >= 0.
+        lateral_variance: ``(2, 8)`` of the terms of this name, across and down, >= 0.
     """
 
     centre: FloatArray
@@ -170,7 +225,10 @@ class Weights:
 
 
 def text_of(values: FloatArray) -> str:
-    return "np.array([" + ", ".join(f"{value:.4g}" for value in values) + "])"
+    """Return an array as Python."""
+    rows = [", ".join(f"{value:.4g}" for value in row) for row in np.atleast_2d(values)]
+    inner = rows[0] if values.ndim == 1 else ", ".join(f"[{row}]" for row in rows)
+    return f"np.array([{inner}])"
 
 
 def main() -> None:
@@ -180,14 +238,20 @@ def main() -> None:
     )
     parser.add_argument("--write", action="store_true", help=f"write {WEIGHTS.name}")
     arguments = parser.parse_args()
-    seen = observe(arguments.scenes)
+    write(observe(arguments.scenes), keep=arguments.write)
+
+
+def write(seen: list[Seen], *, keep: bool) -> None:
+    """Fit weights and print them, or keep them in the package."""
     text = HEAD.format(count=len(seen))
+    shift = fit_shift(seen)
     for name, sized in (("PLAIN", False), ("SIZED", True)):
-        fitted = fit_centre(seen, sized=sized)
+        fitted = fit_centre(seen, sized=sized, shift=shift)
         rows = "".join(f"    {key}={text_of(value)},\n" for key, value in fitted.items())
         text += f"\n{name} = Weights(\n{rows})\n"
     text += f"SURFACE_VARIANCE = {text_of(fit_surface(seen))}\n"
-    if arguments.write:
+    text += f"# Of the middle against the outline, across and down.\nSHIFT = {text_of(shift)}\n"
+    if keep:
         WEIGHTS.write_text(text, encoding="utf-8")
     print(text)
 

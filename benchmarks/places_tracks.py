@@ -107,31 +107,30 @@ class Placed:
     error_m: float
     squared: float
     distance_m: float
+    fused: bool
 
 
-def followed(
-    seeds: Iterable[int], *, fused: bool, layouts: Iterable[str] = LAYOUTS
-) -> Iterator[Placed]:
-    """Yield the places of the last second of each track.
+def followed(seeds: Iterable[int], layouts: Iterable[str] = LAYOUTS) -> Iterator[Placed]:
+    """Yield the places of the last second of each track, fused over time and of each frame alone.
 
     Args:
         seeds: of the scenes.
-        fused: over time; otherwise each frame stands for itself.
         layouts: of the scenes.
     """
     for layout in layouts:
         for seed in seeds:
             place, moments = sequence(layout, seed)
-            placer = Placer(PlacerOptions(max_sigma_m=100.0))
-            for k, moment in enumerate(moments):
-                if not fused:
-                    placer.restart()
-                got = placer.place(moment.tracks, moment.depth, place.lens, moment.camera)
-                if k >= FRAMES - 1 - LAST_S * RATE_HZ:
-                    yield from _against_truth(got, moment, place)
+            for fused in (True, False):
+                placer = Placer(PlacerOptions(max_sigma_m=100.0))
+                for k, moment in enumerate(moments):
+                    if not fused:
+                        placer.restart()
+                    got = placer.place(moment.tracks, moment.depth, place.lens, moment.camera)
+                    if k >= FRAMES - 1 - LAST_S * RATE_HZ:
+                        yield from _against_truth(got, moment, place, fused=fused)
 
 
-def _against_truth(got: Places, moment: Moment, place: Scene) -> Iterator[Placed]:
+def _against_truth(got: Places, moment: Moment, place: Scene, *, fused: bool) -> Iterator[Placed]:
     for track, found in got.by_id.items():
         off = found.centre_m - moment.truth[track]
         thing = place.things[track - 1]
@@ -141,4 +140,5 @@ def _against_truth(got: Places, moment: Moment, place: Scene) -> Iterator[Placed
             float(np.linalg.norm(off)),
             float(off @ np.linalg.solve(found.covariance, off)),
             float(np.linalg.norm(moment.truth[track] - moment.camera.translation_m)),
+            fused,
         )

@@ -28,6 +28,7 @@ from lfmvl_ros.ros.sensors.lens import are_rectified
 from lfmvl_ros.ros.shared import Shared
 
 if TYPE_CHECKING:
+    from lfmvl_ros.core.spatial.places import Places
     from lfmvl_ros.ros.diagnostics.drift_watch import DriftWatch
     from lfmvl_ros.ros.rules_channel import RulesChannel
     from lfmvl_ros.ros.spatial.place_channel import PlaceChannel
@@ -83,12 +84,17 @@ class CameraChannel:
                 self.name,
                 self._settings,
                 self._warn,
+                self._on_places,
             )
         self._open_rules()
         if self._settings().drift.watch:
             from lfmvl_ros.ros.diagnostics.drift_watch import DriftWatch  # most nodes need none
 
             self._drift = DriftWatch(self._settings().drift, self.name, self._warn)
+
+    def _on_places(self, places: Places) -> None:
+        if self._rules is not None:
+            self._rules.places(places)
 
     def _open_rules(self) -> None:
         if self._settings().rules_file:

@@ -193,11 +193,12 @@ class World:
         self.processes.append(process)
         return process
 
-    def perception(self, replies, *, wait=True, **parameters):
+    def perception(self, replies, *, wait=True, arguments=(), **parameters):
         """Start a perception node that plays these replies."""
         recording = self.recording("replies", replies)
         names = {name.replace("__", "."): value for name, value in parameters.items()}
-        process = self.start("perception_node", parameters={"model": str(recording), **names})
+        parameters = {"model": str(recording), **names}
+        process = self.start("perception_node", parameters=parameters, arguments=arguments)
         if wait:
             self.wait_active()
         return process

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the samples of an object say about its shape: near and far, width and height, how it bends.
+"""Shape of the visible part of an object, from its samples: depths, width, height, curvature.
 
 Everything is in metres in the camera's optical frame, so that one set of weights serves objects of
 5 cm and of 2 m.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.spatial.depth import BoolArray, Patch
+from lfmvl_ros.core.spatial.depth import BoolArray, DepthArray, Patch
 from lfmvl_ros.core.spatial.foreground import Foreground
 from lfmvl_ros.core.spatial.planes import box_units
 from lfmvl_ros.core.tracking import Intrinsics
@@ -29,6 +29,10 @@ _IN_FRONT = 0.03
 _BESIDE = 2
 # An edge within this share of a plane's inverse depth stands on the plane.
 _CONTACT = 0.08
+# A plane that touches it there comes nearer by at least this share for each side of the box.
+_APPROACH = 0.05
+# Samples without depth that are looked across to find what is beside the object.
+_ACROSS_HOLES = 4
 # A box that ends this close to the border of the image may go on beyond it.
 _BORDER_PX = 2.0
 _BORDER_SHARE = 0.03
@@ -160,20 +164,20 @@ def _surface(
 def _hidden(fore: Foreground, wh: tuple[int, int]) -> tuple[float, float, float, float]:
     """Return which share of each side ends at something nearer, not at the object's own edge."""
     patch, mask = fore.patch, fore.mask
-    outside = patch.has_depth & ~mask
-    touched = _touched_planes(fore)
     limit = patch.inverse * (1 + _IN_FRONT)
     rows = max(int(np.count_nonzero(mask.any(axis=1))), 1)
     columns = max(int(np.count_nonzero(mask.any(axis=0))), 1)
     ends = []
     for axis, length in ((1, rows), (0, columns)):
         views = _apart(_BESIDE, axis)
-        for beyond, edge in (views, views[::-1]):
-            front = outside[beyond] & mask[edge] & (patch.inverse[beyond] > limit[edge])
-            for plane, contact in touched:
-                front &= ~(plane[beyond] & contact[edge])
+        for outward, (beyond, edge) in ((-1, views), (1, views[::-1])):
+            next_one = _next_depth(patch.inverse, axis, outward)
+            front = mask[edge] & ~mask[beyond] & (next_one[beyond] > limit[edge])
+            if front.any():
+                for plane, contact in _supports(fore, axis, outward):
+                    front &= ~(plane[beyond] & contact[edge])
             ends.append(float(np.count_nonzero(front)) / length)
-    cut = _cut_by_border(patch, wh)
+    cut = _cut_by_border(patch, mask, wh)
     left, right, top, bottom = (min(end / _BESIDE, 0.99) for end in ends)
     shares = [
         1.0 if at_border else share
@@ -182,16 +186,34 @@ def _hidden(fore: Foreground, wh: tuple[int, int]) -> tuple[float, float, float,
     return shares[0], shares[1], shares[2], shares[3]
 
 
-def _touched_planes(fore: Foreground) -> list[tuple[BoolArray, BoolArray]]:
-    """Return samples of each plane, and where the object touches it: what it stands on.
+def _next_depth(inverse: DepthArray, axis: int, outward: int) -> DepthArray:
+    """Return ``(R, C)`` inverse depth, with holes filled from the next samples further out.
 
-    A floor comes nearer below its object, but hides nothing of it; a box in front is a plane, too.
+    A stereo camera has no depth beside the edge of what is in front.
+    """
+    filled, holes = inverse, inverse == 0
+    low, high = _apart(1, axis)
+    inner, outer = (low, high) if outward > 0 else (high, low)
+    for _ in range(_ACROSS_HOLES if holes.any() else 0):
+        shifted = filled.copy()
+        np.copyto(shifted[inner], filled[outer], where=holes[inner])
+        filled, holes = shifted, shifted == 0
+    return filled
+
+
+def _supports(fore: Foreground, axis: int, outward: int) -> list[tuple[BoolArray, BoolArray]]:
+    """Return samples of each plane that an object touches at one side, and where it does.
+
+    A floor comes nearer below its object, but hides nothing of it. A face in front does not come
+    nearer, and a board seen from below goes away.
     """
     x, y = box_units(fore.patch)
     found = []
     for plane in fore.planes:
         a, b, c = plane.coefficients.tolist()
         predicted = x[None] * a + (y[:, None] * b + c)
+        if outward * (a if axis == 1 else b) < _APPROACH / fore.median_m:
+            continue
         near = np.abs(fore.patch.inverse - predicted) < _CONTACT * np.abs(predicted)
         found.append((plane.mask, fore.mask & near))
     return found
@@ -203,10 +225,19 @@ def _apart(steps: int, axis: int) -> tuple[tuple[slice, slice], tuple[slice, sli
     return ((first, whole), (second, whole)) if axis == 0 else ((whole, first), (whole, second))
 
 
-def _cut_by_border(patch: Patch, wh: tuple[int, int]) -> tuple[bool, bool, bool, bool]:
-    """Say of left, top, right, bottom whether the box ends where the image does."""
+def _cut_by_border(
+    patch: Patch, mask: BoolArray, wh: tuple[int, int]
+) -> tuple[bool, bool, bool, bool]:
+    """Return for left, top, right, bottom whether the image cuts the box or the object."""
     x0, y0, x1, y1 = patch.xyxy_px
     width, height = patch.box_wh_px
     close_x = max(_BORDER_PX, _BORDER_SHARE * width)
     close_y = max(_BORDER_PX, _BORDER_SHARE * height)
-    return x0 <= close_x, y0 <= close_y, x1 >= wh[0] - close_x, y1 >= wh[1] - close_y
+    u, v = patch.u_px[mask.any(axis=0)], patch.v_px[mask.any(axis=1)]
+    reach = 1.5 * patch.stride_px + 1  # one pixel is left free, see `sample_patch`
+    return (
+        x0 <= close_x or u[0] <= reach,
+        y0 <= close_y or v[0] <= reach,
+        x1 >= wh[0] - close_x or u[-1] >= wh[0] - reach,
+        y1 >= wh[1] - close_y or v[-1] >= wh[1] - reach,
+    )

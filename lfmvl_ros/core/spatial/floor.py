@@ -11,7 +11,7 @@ from lfmvl_ros.core.spatial.places import Place, PlaceSource, Refusal
 from lfmvl_ros.core.spatial.rigid import RigidTransform
 from lfmvl_ros.core.tracking import Intrinsics
 
-# How well the camera's height and tilt are known, where nobody says otherwise.
+# How well the camera's height and tilt are known, by default.
 TILT_SIGMA_RAD = np.deg2rad(0.5)
 HEIGHT_SIGMA_M = 0.01
 # Rays that reach the floor at less than this are as good as level: 1 degree is 57 times the height.

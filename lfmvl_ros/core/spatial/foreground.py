@@ -55,6 +55,7 @@ class Foreground:
         rival, rival_m: score and depth of the best other candidate; 0 without one.
         cover: share of the box that is the object.
         purity: share of the candidate that is inside the box.
+        fit: IoU of the candidate's extent and the box.
         noise: median second difference of inverse depth, relative.
         on_plane: it lies in a plane of the surroundings.
         planes: of the surroundings.
@@ -71,6 +72,7 @@ class Foreground:
     rival_m: float
     cover: float
     purity: float
+    fit: float
     noise: float
     on_plane: bool
     planes: list[Plane]
@@ -92,7 +94,10 @@ class _Candidate:
 
 
 def find_foreground(
-    patch: Patch, focal_px: float, expected: ExpectedDepth | None
+    patch: Patch,
+    focal_px: float,
+    expected: ExpectedDepth | None,
+    taken: BoolArray | None = None,
 ) -> Foreground | None:
     """Return the samples of a patch that are the object; None where nothing stands out.
 
@@ -100,18 +105,21 @@ def find_foreground(
         patch: of :func:`~lfmvl_ros.core.spatial.depth.sample_patch`.
         focal_px: focal length.
         expected: where the object should be, if anything is known.
+        taken: ``(R, C)`` samples that are another object; what they hide is neither evidence for
+            nor against a candidate.
     """
-    has_depth = patch.has_depth
+    has_depth = patch.has_depth if taken is None else patch.has_depth & ~taken
     if np.count_nonzero(has_depth[patch.inside]) < max(6, _LEAST_VALID * patch.box_samples):
         return None
     jump, noise = _jumps(patch.inverse, has_depth)
+    free = ~taken if taken is not None else np.ones(has_depth.shape, dtype=bool)
     usable = has_depth & ~jump
     usable[patch.inside] = False
     planes = surrounding_planes(patch, usable)
-    candidates = list(_candidates(patch, focal_px, jump, noise, planes))
+    candidates = list(_candidates(patch, focal_px, free, jump, noise, planes))
     if not candidates:
         return None
-    return _choose(patch, focal_px, expected, candidates, noise, planes)
+    return _choose(patch, focal_px, free, expected, candidates, noise, planes)
 
 
 def _jumps(inverse: DepthArray, has_depth: BoolArray) -> tuple[BoolArray, float]:
@@ -139,23 +147,29 @@ def _centre_weight(patch: Patch) -> FloatArray:
 
 
 def _candidates(
-    patch: Patch, focal_px: float, jump: BoolArray, noise: float, planes: list[Plane]
+    patch: Patch,
+    focal_px: float,
+    free: BoolArray,
+    jump: BoolArray,
+    noise: float,
+    planes: list[Plane],
 ) -> Iterator[_Candidate]:
-    has_depth = patch.has_depth
+    has_depth = patch.has_depth & free
     background = np.zeros(has_depth.shape, dtype=bool)
     for plane in planes:
         background |= plane.mask
     weight = _centre_weight(patch)
-    total = float(weight[patch.inside].sum())
-    weight /= total
+    weight *= free
+    weight /= max(float(weight[patch.inside].sum()), 1e-9)
     count = 0
     smooth = ~jump
     for candidate in _parts(patch, has_depth & smooth & ~background, weight, 1.0):
         count += 1
         yield candidate
     for plane in planes:
-        if np.count_nonzero(plane.mask[patch.inside]) > 0.04 * patch.box_samples:
-            for candidate in _parts(patch, plane.mask & smooth, weight, _PLANE_STANDING):
+        on_plane = plane.mask & free
+        if np.count_nonzero(on_plane[patch.inside]) > 0.04 * patch.box_samples:
+            for candidate in _parts(patch, on_plane & smooth, weight, _PLANE_STANDING):
                 count += 1
                 yield candidate
     for candidate in _slabs(patch, focal_px, has_depth & ~background, weight, noise):
@@ -251,6 +265,7 @@ def _slabs(
 def _choose(
     patch: Patch,
     focal_px: float,
+    free: BoolArray,
     expected: ExpectedDepth | None,
     candidates: list[_Candidate],
     noise: float,
@@ -277,7 +292,7 @@ def _choose(
             rival, rival_m = float(scores[j]), depths[j]
     x, y = box_units(patch)
     near = 0.5 + _BEYOND_BOX
-    chosen &= patch.has_depth & (np.abs(x) <= near)[None] & (np.abs(y) <= near)[:, None]
+    chosen &= patch.has_depth & free & (np.abs(x) <= near)[None] & (np.abs(y) <= near)[:, None]
     rows, columns = np.nonzero(chosen)
     if len(rows) < _LEAST_SAMPLES:
         return None
@@ -292,6 +307,7 @@ def _choose(
         rival_m=rival_m,
         cover=float(np.count_nonzero(chosen[patch.inside])) / patch.box_samples,
         purity=candidates[best].purity,
+        fit=candidates[best].fit,
         noise=noise,
         on_plane=candidates[best].standing < 0.5,
         planes=planes,

@@ -12,6 +12,7 @@ from lfmvl_ros.core.spatial.depth import DepthImage, sample_patch
 from lfmvl_ros.core.spatial.extent import measure_extent, points_of
 from lfmvl_ros.core.spatial.foreground import ExpectedDepth, Foreground, find_foreground
 from lfmvl_ros.core.spatial.memory import TrackMemory
+from lfmvl_ros.core.spatial.occlusion import Claim
 from lfmvl_ros.core.spatial.pick import find_pick_point
 from lfmvl_ros.core.spatial.places import PickPoint, Refusal
 from lfmvl_ros.core.spatial.rigid import RigidTransform
@@ -40,43 +41,65 @@ class Measured:
     pick: PickPoint | None
 
 
-def measure(
+def claim_of(
     depth: DepthImage,
     lens: Intrinsics,
     box_px: FloatArray,
     known_size_m: FloatArray | None,
-    memory: TrackMemory | None,
-    camera: RigidTransform,
-    stamp_ns: int,
-) -> Measured | Refusal:
-    """Return where the object of a box is, from a depth image and what is remembered of it.
+    remembered: ExpectedDepth | None,
+    *,
+    seen_lately: bool,
+) -> Claim | Refusal:
+    """Return which samples of a box look like its object.
 
     Args:
         depth: registered to the image of the box.
         lens: of that image.
         box_px: ``(4,)``.
         known_size_m: ``(3,)`` full extents of the object; None where they are not known.
-        memory: of the track; None for a new one.
-        camera: pose of the camera in the target frame.
-        stamp_ns: of the image.
+        remembered: where the track should be by its own past; None for a new one.
+        seen_lately: the model has just seen the object; otherwise the box is prediction.
     """
     patch = sample_patch(depth.depth_m, box_px)
     if patch is None:
         return Refusal.OUTSIDE_IMAGE
     if patch.valid < _LEAST_VALID:
         return Refusal.TOO_FEW_VALID
-    expected = None if memory is None else memory.expected(camera, stamp_ns)
+    expected = remembered
     if expected is None and known_size_m is not None:
         expected = expected_by_size(box_px, lens, known_size_m)
     fore = find_foreground(patch, lens.fx_px, expected)
     if fore is None:
         return Refusal.NO_FOREGROUND
+    return Claim(box_px, fore, lens.fx_px, remembered, expected, seen_lately)
+
+
+def measure(
+    fore: Foreground,
+    lens: Intrinsics,
+    wh: tuple[int, int],
+    known_size_m: FloatArray | None,
+    memory: TrackMemory | None,
+    camera: RigidTransform,
+    stamp_ns: int,
+) -> Measured:
+    """Return where an object is, from its samples and what is remembered of its track.
+
+    Args:
+        fore: the samples.
+        lens: of the image.
+        wh: size of the image, px.
+        known_size_m: ``(3,)`` full extents of the object; None where they are not known.
+        memory: of the track; None for a new one.
+        camera: pose of the camera in the target frame.
+        stamp_ns: of the image.
+    """
     whole = fore
     if memory is not None:
         memory.fused.predict(stamp_ns)
         surface_m = camera.apply(visible_surface(fore, lens))
         whole = _pooled(fore, memory.earlier_points(stamp_ns, surface_m), lens, camera)
-    extent = measure_extent(whole, lens, depth.wh)
+    extent = measure_extent(whole, lens, wh)
     located = locate(whole, extent, lens, known_size_m, surface_of=fore)
     pick = find_pick_point(fore, extent, lens, located.surface_covariance)
     return Measured(located, points_of(lens, fore), min(fore.cover, 1.0), pick)

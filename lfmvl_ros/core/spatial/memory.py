@@ -14,6 +14,10 @@ from lfmvl_ros.core.spatial.places import Place, PlaceSource
 from lfmvl_ros.core.spatial.rigid import RigidTransform
 from lfmvl_ros.core.timeline import NS
 
+# How fast an object may stray from where it is predicted, m/s; and how far at most, m, while it
+# stands still: what hides it for long must not become it.
+_STRAY_M_S, _LARGEST_STRAY_M = 0.5, 0.15
+
 
 class TrackMemory:
     """The filter of one track, and its last measured place.
@@ -36,10 +40,16 @@ class TrackMemory:
         last = self.last
         if last is None:
             return None
-        age_s = max((stamp_ns - self.fused.measured_ns) * NS, 0.0)
-        z = float(camera.inverse().apply(last.surface_m + self.fused.velocity_m_s * age_s)[2])
+        age_s = self.age_s(stamp_ns)
+        velocity = self.fused.velocity_m_s
+        z = float(camera.inverse().apply(last.surface_m + velocity * age_s)[2])
         sigma = float(np.sqrt(camera.rotation[:, 2] @ last.covariance @ camera.rotation[:, 2]))
-        return ExpectedDepth(z, sigma + 0.04 * abs(z) + 0.1 + 0.5 * age_s)
+        stray = _STRAY_M_S * age_s if velocity.any() else min(_STRAY_M_S * age_s, _LARGEST_STRAY_M)
+        return ExpectedDepth(z, sigma + 0.04 * abs(z) + 0.1 + stray)
+
+    def age_s(self, stamp_ns: int) -> float:
+        """Return how long ago the last measurement was, >= 0."""
+        return max((stamp_ns - self.fused.measured_ns) * NS, 0.0)
 
     def earlier_points(self, stamp_ns: int, surface_m: FloatArray) -> FloatArray:
         """Return points ``(N, 3)`` seen before where the object is now, in the target frame.

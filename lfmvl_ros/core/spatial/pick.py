@@ -15,7 +15,7 @@ from lfmvl_ros.core.tracking import Intrinsics
 # The surface patch around the point that is taken for flat, as a share of the object's side.
 _RADIUS = 0.4
 _LEAST_POINTS = 8
-_ROUNDS = 5
+_ROUNDS = 8
 # Where patches are tried, in sides from the middle: the middle may be an edge between two faces.
 _TRIED = np.array(((0.0, 0.0), (0.2, 0.0), (-0.2, 0.0), (0.0, 0.2), (0.0, -0.2)))
 # Samples further from the plane than this many deviations are of another face.
@@ -103,7 +103,9 @@ def _flat_parts(points: FloatArray, near: BoolArray) -> tuple[FloatArray, FloatA
         half = np.maximum(np.count_nonzero(kept, axis=1) - 1, 0) // 2
         limit = ordered[np.arange(len(ordered)), half]
         limit = _TRIM * np.maximum(1.4826 * limit, _LEAST_SIGMA_M)
-        kept = near & (off < limit[:, None])
+        before, kept = kept, near & (off < limit[:, None])
+        if np.array_equal(before, kept):
+            break
     number = np.count_nonzero(kept, axis=1)
     independent = np.maximum(_INDEPENDENT * number, 1.0)
     least, middle = np.maximum(values[:, 0], _LEAST_SIGMA_M**2), np.maximum(values[:, 1], 1e-12)

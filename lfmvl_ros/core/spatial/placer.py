@@ -11,11 +11,13 @@ import numpy as np
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.spatial.depth import DepthImage
 from lfmvl_ros.core.spatial.floor import floor_place, sized_place
-from lfmvl_ros.core.spatial.measure import Measured, measure
+from lfmvl_ros.core.spatial.foreground import ExpectedDepth, Foreground
+from lfmvl_ros.core.spatial.measure import claim_of, measure
 from lfmvl_ros.core.spatial.memory import TrackMemory
+from lfmvl_ros.core.spatial.occlusion import Claim, settle
 from lfmvl_ros.core.spatial.places import PickPoint, Place, Places, PlaceSource, Refusal
 from lfmvl_ros.core.spatial.rigid import RigidTransform
-from lfmvl_ros.core.tracking import Intrinsics, Tracks
+from lfmvl_ros.core.tracking import Intrinsics, Tracks, TrackState
 
 
 @dataclass(frozen=True)
@@ -105,44 +107,89 @@ class Placer:
         ids = tracks.ids.tolist()
         for gone in self._memories.keys() - set(ids):
             del self._memories[gone]
+        found: Mapping[int, Place | Refusal]
+        if lens is None:
+            found = dict.fromkeys(ids, Refusal.NO_INTRINSICS)
+        elif camera is None:
+            found = dict.fromkeys(ids, Refusal.NO_TRANSFORM)
+        else:
+            found = self._place_all(_View(tracks, depth, lens, camera))
         placed: dict[int, Place] = {}
         refused: dict[int, Refusal] = {}
-        for row, track in enumerate(ids):
-            found: Place | Refusal
-            if lens is None:
-                found = Refusal.NO_INTRINSICS
-            elif camera is None:
-                found = Refusal.NO_TRANSFORM
+        for track in ids:
+            result = self._or_coasted(track, found[track], stamp, knows_pose=camera is not None)
+            if isinstance(result, Place):
+                placed[track] = result
             else:
-                found = self._place_one(_View(tracks, depth, lens, camera), row)
-            if isinstance(found, Refusal) and camera is not None and track in self._memories:
-                found = self._memories[track].coasted(stamp, self._options.coast_s) or found
-            if isinstance(found, Place) and found.sigma_m > self._options.max_sigma_m:
-                found = Refusal.TOO_UNCERTAIN
-            if isinstance(found, Place):
-                placed[track] = found
-            else:
-                refused[track] = found
+                refused[track] = result
         return Places(stamp, self._options.frame_id, placed, refused)
 
-    def _place_one(self, view: _View, row: int) -> Place | Refusal:
+    def _or_coasted(
+        self, track: int, found: Place | Refusal, stamp_ns: int, *, knows_pose: bool
+    ) -> Place | Refusal:
+        """Return what was found, else the predicted place, if that is certain enough."""
+        if isinstance(found, Refusal) and knows_pose and track in self._memories:
+            found = self._memories[track].coasted(stamp_ns, self._options.coast_s) or found
+        if isinstance(found, Place) and found.sigma_m > self._options.max_sigma_m:
+            return Refusal.TOO_UNCERTAIN
+        return found
+
+    def _place_all(self, view: _View) -> dict[int, Place | Refusal]:
         tracks = view.tracks
-        size = self._options.sizes_m.get(tracks.labels[row])
-        known = None if size is None else np.array(size, dtype=np.float64)
-        box, track = tracks.xyxy_px[row], int(tracks.ids[row])
-        if self._options.source is not PlaceSource.DEPTH:
-            found = self._without_depth(view, box, known)
-            return found if isinstance(found, Refusal) else self._fuse_simple(track, found, view)
-        missing = _unusable(view.depth, tracks)
-        if view.depth is None or missing is not None:
-            return missing or Refusal.NO_DEPTH
-        memory = self._memories.get(track)
-        measured = measure(
-            view.depth, view.lens, box, known, memory, view.camera, tracks.stamp_ns
-        )  # fmt: skip
-        if isinstance(measured, Refusal):
-            return measured
-        return self._fuse(track, measured, view)
+        sizes = [self._options.sizes_m.get(label) for label in tracks.labels]
+        known = [None if size is None else np.array(size, dtype=np.float64) for size in sizes]
+        ids: list[int] = tracks.ids.tolist()
+        if self._options.source is PlaceSource.DEPTH:
+            return self._by_depth(view, dict(zip(ids, known, strict=True)))
+        return {
+            track: self._fuse_simple(track, found, view) if isinstance(found, Place) else found
+            for track, box, size in zip(ids, tracks.xyxy_px, known, strict=True)
+            for found in (self._without_depth(view, box, size),)
+        }
+
+    def _by_depth(
+        self, view: _View, known: Mapping[int, FloatArray | None]
+    ) -> dict[int, Place | Refusal]:
+        tracks, depth = view.tracks, view.depth
+        missing = _unusable(depth, tracks)
+        if depth is None or missing is not None:
+            return dict.fromkeys(known, missing or Refusal.NO_DEPTH)
+        found: dict[int, Place | Refusal] = {}
+        claims: dict[int, Claim] = {}
+        for row, (track, size) in enumerate(known.items()):
+            seen_lately = tracks.state[row] is not TrackState.COASTING
+            claim = claim_of(
+                depth,
+                view.lens,
+                tracks.xyxy_px[row],
+                size,
+                self._remembered(track, view, seen_lately=seen_lately),
+                seen_lately=seen_lately,
+            )
+            if isinstance(claim, Claim):
+                claims[track] = claim
+            else:
+                found[track] = claim
+        for track, settled in settle(claims).items():
+            found[track] = (
+                self._fuse(track, settled.fore, known[track], view)
+                if isinstance(settled, Claim)
+                else settled
+            )
+        return found
+
+    def _remembered(self, track: int, view: _View, *, seen_lately: bool) -> ExpectedDepth | None:
+        """Return where a track should be; None without a past that counts.
+
+        A track that the model goes on seeing, but never where it was, is not where it was.
+        """
+        memory, stamp_ns = self._memories.get(track), view.tracks.stamp_ns
+        if memory is None:
+            return None
+        if seen_lately and memory.age_s(stamp_ns) > self._options.coast_s:
+            del self._memories[track]
+            return None
+        return memory.expected(view.camera, stamp_ns)
 
     def _without_depth(
         self, view: _View, box: FloatArray, known: FloatArray | None
@@ -154,8 +201,12 @@ class Placer:
         found = sized_place(box, view.lens, view.tracks.wh, known)
         return found if isinstance(found, Refusal) else _moved(found, view.camera)
 
-    def _fuse(self, track: int, measured: Measured, view: _View) -> Place:
-        found, camera, stamp_ns = measured.located, view.camera, view.tracks.stamp_ns
+    def _fuse(self, track: int, fore: Foreground, known: FloatArray | None, view: _View) -> Place:
+        camera, stamp_ns = view.camera, view.tracks.stamp_ns
+        measured = measure(
+            fore, view.lens, view.tracks.wh, known, self._memories.get(track), camera, stamp_ns
+        )
+        found = measured.located
         centre, covariance = camera.apply(found.centre_m), camera.rotate(found.centre_covariance)
         memory = self._update(track, stamp_ns, centre, covariance, camera)
         fused, surface = memory.fused, camera.apply(found.surface_m)

@@ -12,7 +12,7 @@ import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
 
-# Variance of an angle of which nothing is known: uniform over a full turn, rad^2.
+# Variance of an unknown angle: uniform over a full turn, rad^2.
 UNKNOWN_ROTATION = math.pi**2 / 3
 
 
@@ -26,6 +26,8 @@ class Refusal(str, Enum):
     ``outside_image``: the box is smaller than 2x2 px or outside the image.
     ``too_few_valid``: too few pixels of the box have depth.
     ``no_foreground``: nothing in the box stands out from its surroundings.
+    ``occluded``: what is seen in the box is another object, in front of this one; or the box is
+        predicted, and the object has had no position yet.
     ``above_horizon``: the box ends above the horizon, or too close to it, for a point on the floor.
     ``cut_by_border``: the image ends before the object's foot, so that its floor contact is unseen.
     ``unknown_size``: the label has no known size.
@@ -39,6 +41,7 @@ class Refusal(str, Enum):
     OUTSIDE_IMAGE = "outside_image"
     TOO_FEW_VALID = "too_few_valid"
     NO_FOREGROUND = "no_foreground"
+    OCCLUDED = "occluded"
     ABOVE_HORIZON = "above_horizon"
     CUT_BY_BORDER = "cut_by_border"
     UNKNOWN_SIZE = "unknown_size"
@@ -115,7 +118,7 @@ class Place:
     """Where one object is, in the frame of its :class:`Places`.
 
     Attributes:
-        centre_m: ``(3,)`` middle of the object, of which a part was never seen.
+        centre_m: ``(3,)`` middle of the object, part of which was never seen.
         covariance: ``(3, 3)`` of the centre, m^2.
         surface_m: ``(3,)`` middle of the visible surface; equal to the centre without depth.
         surface_covariance: ``(3, 3)`` m^2.

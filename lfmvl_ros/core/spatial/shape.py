@@ -22,7 +22,7 @@ from lfmvl_ros.core.tracking import Intrinsics
 
 # A score this low is as good as a guess.
 _WEAK_SCORE = 0.12
-# A rival further away than this share of the depth says no more than one at it.
+# A rival further away than this share of the depth counts like one at that distance.
 _FURTHEST_RIVAL = 0.15
 # An object of known size goes on behind a side that is hidden this much more than the other one.
 _HIDDEN = 0.15
@@ -45,7 +45,7 @@ class Located:
     Attributes:
         surface_m, surface_covariance: ``(3,)``, ``(3, 3)`` middle of the visible surface.
         centre_m, centre_covariance: the same of the object's middle.
-        size_m: ``(3,)`` full extents along x, y, z of the camera, of which the last is inferred.
+        size_m: ``(3,)`` full extents along x, y, z of the camera, the last one inferred.
     """
 
     surface_m: FloatArray
@@ -170,22 +170,43 @@ def lateral_variance_terms(
     )
 
 
-def middle_ray(extent: Extent, lens: Intrinsics, size_m: FloatArray | None) -> FloatArray:
+def shift_terms(extent: Extent) -> FloatArray:
+    """Return ``(2, 4)`` what the middle's distance from that of the outline is linear in, m.
+
+    Rows are across and down. The middle lies towards an end that is hidden or cut.
+    """
+    sides = (extent.width_m, extent.height_m)
+    rows = []
+    for axis in (0, 1):
+        ends = (extent.hidden[axis], extent.hidden[axis + 2])
+        hidden = [0.0 if end >= 1 else end for end in ends]
+        cut = [float(end >= 1) for end in ends]
+        towards = hidden[1] - hidden[0], cut[1] - cut[0]
+        rows.append([share * side for share in towards for side in (sides[axis], sides[1 - axis])])
+    return np.array(rows)
+
+
+def middle_ray(
+    extent: Extent, lens: Intrinsics, size_m: FloatArray | None, shift: FloatArray = weights.SHIFT
+) -> FloatArray:
     """Return ``(3,)`` the ray through the middle of the object, with z = 1.
 
     Args:
         extent: the shape; its outline is that of the visible part.
         lens: of the camera.
-        size_m: see :func:`paired_sizes`; with it, a hidden part is added to the outline.
+        size_m: see :func:`paired_sizes`; with it, the length of a hidden part follows from it.
+        shift: ``(2, 4)`` weights of :func:`shift_terms`, for objects of unknown size.
     """
     x0, y0, x1, y1 = extent.xyxy_px
     direction = ray(lens, (x0 + x1) / 2, (y0 + y1) / 2)
-    if size_m is not None:
-        for axis, seen in ((0, extent.width_m), (1, extent.height_m)):
-            more = extent.hidden[axis + 2] - extent.hidden[axis]
-            if abs(more) > _HIDDEN:
-                missing = max(float(size_m[axis]) - seen, 0.0)
-                direction[axis] += np.sign(more) * missing / 2 / extent.median_m
+    if size_m is None:
+        direction[:2] += (shift * shift_terms(extent)).sum(axis=1) / extent.median_m
+        return direction
+    for axis, seen in ((0, extent.width_m), (1, extent.height_m)):
+        more = extent.hidden[axis + 2] - extent.hidden[axis]
+        if abs(more) > _HIDDEN:
+            missing = max(float(size_m[axis]) - seen, 0.0)
+            direction[axis] += np.sign(more) * missing / 2 / extent.median_m
     return direction
 
 
@@ -222,7 +243,7 @@ def locate(
     depth = extent.near_m + max(behind, 0.0)
     along = float(fitted.depth_variance @ depth_variance_terms(fore, extent, scale))
     across = [
-        float(fitted.lateral_variance @ lateral_variance_terms(fore, extent, lens.fx_px, k))
+        float(fitted.lateral_variance[k] @ lateral_variance_terms(fore, extent, lens.fx_px, k))
         for k in (0, 1)
     ]
     surface = visible_surface(surface_of or fore, lens)

@@ -13,9 +13,12 @@ Behaviour is that of ``tf2::BufferCore`` (ROS 2 Jazzy), so that either can stand
   Samples may come out of order; one of an equal stamp replaces the one before.
 * A child may change its parent: between samples with different parents the earlier one holds.
 
-One difference: a stamp of 0 means "the latest" in tf2, which is how positions of turning cameras
-come out wrong without a word. Here 0 is a stamp like any other, and :meth:`TransformBuffer.latest`
-has to be called by name.
+Two differences:
+
+* A stamp of 0 means "the latest" in tf2, so that positions of turning cameras come out wrong
+  without a warning. Here 0 is a stamp like any other; :meth:`TransformBuffer.latest` is separate.
+* ``keep_s`` is counted from the newest sample but one, so that an edge that is sent more seldom
+  than that can be interpolated. tf2 counts from the newest and keeps one sample of such an edge.
 """
 
 from __future__ import annotations

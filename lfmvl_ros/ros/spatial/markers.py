@@ -28,7 +28,7 @@ def to_place_markers(places: Places, tracks: Tracks, gone: Iterable[int] = ()) -
     Args:
         places: in the frame that the header names.
         tracks: which they belong to: labels and scores.
-        gone: ids drawn earlier that are not any more.
+        gone: ids that were drawn earlier and are to be removed.
     """
     message, header = MarkerArray(), to_header(places.stamp_ns, places.frame_id)
     for number in gone:

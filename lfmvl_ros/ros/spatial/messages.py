@@ -104,7 +104,8 @@ def to_detections_3d(places: Places, tracks: Tracks) -> Detection3DArray:
 def to_pick_poses(places: Places, tracks: Tracks) -> Detection3DArray:
     """Return the pick points of tracks that have one: z of each pose is the outward normal.
 
-    The rotation about the normal is not known, and its variance says so. ``bbox`` is the object's.
+    The rotation about the normal is not known: its variance is that of a uniform angle. ``bbox`` is
+    the object's.
     """
     header = to_header(places.stamp_ns, places.frame_id)
     message = Detection3DArray(header=header)

@@ -32,7 +32,7 @@ from lfmvl_ros.ros.spatial.transform_input import TransformInput
 from lfmvl_ros.ros.spatial.waiting import Readiness, WaitingRoom
 from lfmvl_ros.ros.streams import StreamReader
 
-# A position older than this is not said of a track any more.
+# A position older than this is not reported for a track.
 _RECENT_S = 1.0
 # Cameras keep time no better: an image may come this share of the period too early.
 _EARLY_SHARE = 0.1
@@ -58,6 +58,7 @@ class PlaceChannel:
         camera: name of the camera; "" when it is the only one.
         settings: asked for the settings in force.
         on_warning: called with a sentence, once for each reason.
+        on_places: called with what is published, in the thread of places.
     """
 
     def __init__(
@@ -69,7 +70,9 @@ class PlaceChannel:
         camera: str,
         settings: Callable[[], PerceptionSettings],
         on_warning: Callable[[str], None],
+        on_places: Callable[[Places], None],
     ) -> None:
+        self._on_places = on_places
         self._transforms, self._gate, self._camera = transforms, gate, camera
         self._settings, self._on_warning = settings, on_warning
         self.prefix = f"{camera}/" if camera else ""
@@ -108,7 +111,7 @@ class PlaceChannel:
         self._transforms.open(self._room.notice)
 
     def stop(self) -> None:
-        """Let go of the topics; images that wait are forgotten."""
+        """Unsubscribe; images that wait are dropped."""
         self._inputs.close()
         self._transforms.close(self._room.notice)
         self._room.stop()
@@ -211,7 +214,9 @@ class PlaceChannel:
         with self._lock:
             self._newest = (places.stamp_ns, places.documents())
         self._selected = self._select(settings, places, tracks, inputs.camera)
-        self._gate.call(self._publish, places, tracks, settings.publish_tf)
+        if places.by_id or not len(tracks):
+            self._on_places(places)
+            self._gate.call(self._publish, places, tracks, settings.publish_tf)
 
     def _select(
         self,
@@ -227,8 +232,8 @@ class PlaceChannel:
         return self._selector.choose(wanted, places.by_id, labels, camera.translation_m)
 
     def _publish(self, places: Places, tracks: Tracks, publish_tf: bool) -> None:
-        if self._outputs.publish(places, tracks, self._selected, publish_tf=publish_tf):
-            self._counters.add("published")
+        self._outputs.publish(places, tracks, self._selected, publish_tf=publish_tf)
+        self._counters.add("published")
 
     def _placer(self, settings: SpatialSettings) -> Placer:
         options = PlacerOptions(

@@ -101,7 +101,7 @@ class PlaceInputs:
         return self._node.resolve_topic_name(raw) + "/compressedDepth" if compressed else raw
 
     def close(self) -> None:
-        """Let go of the topics."""
+        """Unsubscribe."""
         while self._subscriptions:
             self._streams.unsubscribe(self._subscriptions.pop())
 

@@ -53,15 +53,13 @@ class PlaceOutputs:
 
     def publish(
         self, places: Places, tracks: Tracks, selected: int | None, *, publish_tf: bool
-    ) -> bool:
-        """Publish the places of an image's tracks; False when there is nothing true to publish.
+    ) -> None:
+        """Publish the places of an image's tracks; not to be called when none of them has one.
 
-        An empty message means that there is no track. Tracks without a place are left out, and
-        when none has one, nothing is published. A pose can't say how certain it is: that of the
-        selected object is published only in images in which it was measured.
+        An empty message means that there is no track. Tracks without a place are left out. A pose
+        can't say how certain it is: that of the selected object is published only in images in
+        which it was measured.
         """
-        if len(tracks) and not places.by_id:
-            return False
         self._tracks.publish(messages.to_detections_3d(places, tracks))
         picks = messages.to_pick_poses(places, tracks)
         if picks.detections or not len(tracks):
@@ -77,4 +75,3 @@ class PlaceOutputs:
             self._marked = set(places.by_id)
         if publish_tf and places.by_id:
             self._frames.publish(messages.to_object_frames(places, tracks))
-        return True

@@ -49,7 +49,7 @@ class WaitingRoom(Generic[Inputs]):
     Args:
         prepare: called with an image; returns what has come for it so far.
         handle: called in the thread with each image and its inputs. What it raises is logged.
-        wanted: asked about an image that waits; one that is not wanted any more is let go.
+        wanted: called with an image that waits; one that is no longer wanted is dropped.
     """
 
     def __init__(

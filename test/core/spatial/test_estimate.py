@@ -138,6 +138,60 @@ def test_a_thing_in_front_hides_the_side_it_stands_on(side: str) -> None:
     assert max(hidden.values()) < 0.2
 
 
+def test_a_band_without_depth_beside_what_is_in_front_hides_it_no_less() -> None:
+    """A stereo camera sees nothing beside the edge of a near object."""
+    depth = np.full((120, 160), 4.0, np.float32)
+    depth[30:90, 50:110] = 2.0
+    depth[20:100, 95:130] = 1.0
+    depth[20:100, 91:95] = np.nan
+    result = found(depth, np.array([50.0, 30, 93, 90]))
+    assert result is not None
+    left, top, right, bottom = result[1].hidden
+    assert right > 0.5
+    assert max(left, top, bottom) < 0.2
+
+
+@pytest.mark.parametrize(("set_back_m", "hides"), [(0.0, False), (0.15, True)])
+def test_a_floor_hides_nothing_but_the_front_of_a_board_does(
+    set_back_m: float, hides: bool
+) -> None:
+    """Both are planes that come close to the lower edge; the floor comes nearer below it."""
+    v = np.arange(120)[:, None] - LENS.cy_px + np.zeros((1, 160))
+    depth = np.full((120, 160), 6.0, np.float32)
+    if hides:  # the upright front of a board, from row 80 on
+        depth[80:] = 2.0 - set_back_m
+    else:  # a floor 0.3 m below the camera, which the object meets in row 80
+        below = v > 10
+        depth[below] = np.minimum(0.273 * LENS.fy_px / v[below], 6.0)
+    depth[50:80, 60:100] = 2.0
+    result = found(depth, np.array([60.0, 50, 100, 80]))
+    assert result is not None
+    assert (result[1].hidden[3] > 0.5) is hides
+
+
+def test_the_middle_lies_towards_a_hidden_end() -> None:
+    depth = np.full((120, 160), 4.0, np.float32)
+    depth[30:70, 50:110] = 2.0
+    whole = found(depth, np.array([50.0, 30, 110, 70]))
+    depth[62:100, 40:120] = 1.0
+    covered = found(depth, np.array([50.0, 30, 110, 62]))
+    assert whole is not None
+    assert covered is not None
+    _, y0, _, y1 = covered[1].xyxy_px
+    outline = ((y0 + y1) / 2 - 0.5 - LENS.cy_px) / LENS.fy_px
+    located = covered[2]
+    assert located.centre_m[1] / located.centre_m[2] > outline
+    assert located.centre_covariance[1, 1] > 1.5 * whole[2].centre_covariance[1, 1]
+
+
+def test_an_object_that_reaches_the_border_is_cut_though_its_box_ends_before() -> None:
+    depth = np.full((120, 160), 4.0, np.float32)
+    depth[30:90, 110:] = 2.0
+    result = found(depth, np.array([110.0, 30, 155, 90]))
+    assert result is not None
+    assert result[1].hidden[2] == 1.0
+
+
 def test_a_box_at_the_border_of_the_image_is_cut_and_less_certain() -> None:
     depth = np.full((120, 160), 4.0, np.float32)
     depth[30:90, 60:100] = 2.0
