@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         answered_alone(settings_from(args, model=model), changed, data, questions)
         for model in args.models
     ]
-    asked = {
+    asked: dict[str, Any] = {
         "ask": "present",
         "query": args.query or "",
         "questions": len(questions),
