@@ -63,6 +63,7 @@ FINETUNE = ["finetune", "--data", "data", "--from", "bundled", "--out", "run"]
         ([*EVALUATE, "--query", ""], "the query is empty"),
         ([*EVALUATE, "--query", " ,"], "the query is empty"),
         ([*EVALUATE, "--images", "0"], "--images: a whole number of 1 or more"),
+        ([*EVALUATE, "--images", "-1"], "--images: a whole number of 1 or more"),
         ([*EVALUATE, "--robustness", "0"], "--robustness: a whole number of 1 or more"),
         ([*EVALUATE, "--sustained", "0"], "--sustained must be between 0.1"),
         ([*EVALUATE, "--sustained", "nan"], "--sustained must be between 0.1"),
