@@ -288,6 +288,7 @@ RULES = (
         change=((r"$", " --images 40 --questions 4"),),
         prints=JSON_LAST,
     ),
+    Rule(r"^python benchmarks/faults\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/rules\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/places\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/decoding_identity\.py --out out", change=((r"$", " --frames 24"),)),

@@ -6,16 +6,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lfmvl_ros.bags.types import typestore
 from lfmvl_ros.core.errors import UserError, describe
+from lfmvl_ros.core.user_files import check_regular, exists, inside, is_directory, read_yaml
 
 RAW, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 IMAGE_TYPES = (RAW, COMPRESSED)
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 VIDEO = "foxglove_msgs/msg/CompressedVideo"
+_METADATA = "metadata.yaml"
 _DEPTH = ("depth", "compressedDepth")
 
 
@@ -99,8 +101,7 @@ def open_bag(path: Path) -> Iterator[Bag]:
     store = typestore()
     from rosbags.highlevel import AnyReader
 
-    if not path.exists():
-        raise UserError(f"there is no bag {path}; give a folder with metadata.yaml, or its file")
+    _check_files(path)
     try:
         reader = AnyReader([path], default_typestore=store)
         reader.open()
@@ -113,6 +114,35 @@ def open_bag(path: Path) -> Iterator[Bag]:
         yield Bag(reader, path)
     finally:
         reader.close()
+
+
+def _check_files(path: Path) -> None:
+    """Refuse a bag that would be read without end, or from outside of its folder.
+
+    rosbags takes the last part of each name in metadata.yaml, as old recorders wrote the folder
+    before it.
+
+    Raises:
+        UserError: there is none; a name in its metadata leads out of its folder, or names what is
+            no file.
+    """
+    if not exists(path):
+        raise UserError(f"there is no bag {path}; give a folder with metadata.yaml, or its file")
+    if not is_directory(path):
+        check_regular(path)
+        return
+    metadata = path / _METADATA
+    if not exists(metadata):
+        raise UserError(f"{path} has no {_METADATA}, so it is no bag of ROS 2; give the whole "
+                        "folder, or its .mcap or .db3 file")  # fmt: skip
+    document = read_yaml(metadata)
+    found = document.get("rosbag2_bagfile_information") if isinstance(document, dict) else None
+    names = found.get("relative_file_paths") if isinstance(found, dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise UserError(f"{metadata} is damaged: it names no files; `ros2 bag reindex` writes it")
+    for name in names:
+        inside(path, name, metadata)
+        check_regular(inside(path, PurePosixPath(name).name, metadata))
 
 
 def image_topics(bag: Bag, wanted: Sequence[str]) -> dict[str, str]:

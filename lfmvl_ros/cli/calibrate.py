@@ -13,7 +13,7 @@ import numpy as np
 
 from lfmvl_ros.cli.calibration_folder import ImageSet, image_sets
 from lfmvl_ros.cli.calibration_judging import Judged, ask_all
-from lfmvl_ros.cli.flags import add_setting_flags, settings_from
+from lfmvl_ros.cli.flags import add_setting_flags, as_path, settings_from
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.calibration.fit import FOLDS, LEAST_BLOCK, METHODS, compare, fit
 from lfmvl_ros.core.calibration.reliability import (
@@ -27,7 +27,7 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.user_files import is_directory, is_regular_file, user_path
-from lfmvl_ros.core.whole_files import finite
+from lfmvl_ros.core.whole_files import check_output, finite
 from lfmvl_ros.datasets.questions import FOUND_IOU, QuestionSet
 from lfmvl_ros.registry import QUESTION_SETS, load
 
@@ -55,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_setting_flags(parser, [PerceptionSettings.describe()["revision"]])
     parser.add_argument(
-        "--data", type=Path, metavar="FOLDER",
+        "--data", type=as_path, metavar="FOLDER",
         help="labelled images in COCO format, as `lfmvl train --data` reads them; the val split "
         "or else a tenth of the images is held out to measure with",
     )  # fmt: skip
@@ -73,18 +73,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write calibration.json beside the weights; of a GGUF file, into its JSON file",
     )
-    parser.add_argument("--plot", type=Path, help="write reliability diagrams: a .png file")
+    parser.add_argument("--plot", type=as_path, help="write reliability diagrams: a .png file")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the figures, at the end as a JSON line; exit code 1 if the fit doesn't help."""
     scenes = _checked(args)
+    from lfmvl_ros.models.calibration_file import FILE as CALIBRATION_FILE
     from lfmvl_ros.models.calibration_file import write_calibration
     from lfmvl_ros.models.load import load_model
     from lfmvl_ros.models.server.facts import write_export_calibration
 
     settings = settings_from(args, model=args.model)
     place = _place(args.model, settings.revision)
+    if args.write:
+        check_output(place / CALIBRATION_FILE if is_directory(place) else place)
     begun_s = time.monotonic()
     images = None if args.data is None else image_sets(args.data, args.model)
     if images is not None:
@@ -116,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
         write = write_calibration if is_directory(place) else write_export_calibration
         place = write(place, found, facts)
         facts = {**facts, "file": place.name}
-    if args.plot:
+    if args.plot is not None:
         _plot(args.plot, facts)
     _tell(facts, time.monotonic() - begun_s)
     if args.write:
@@ -133,8 +136,10 @@ def _checked(args: argparse.Namespace) -> int:
         raise UserError("--scenes counts synthetic scenes; leave it out with --data")
     if not 10 <= scenes <= 100_000:
         raise UserError(f"--scenes must be between 10 and 100000, got {scenes}")
-    if args.plot is not None and args.plot.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise UserError(f"--plot writes a .png or .jpg file, not {args.plot.name!r}")
+    if args.plot is not None:
+        from lfmvl_ros.viz.video import check_image_output
+
+        check_image_output(args.plot)
     return scenes
 
 

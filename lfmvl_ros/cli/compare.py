@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 from lfmvl_ros.cli.compare_table import plot_groups, table_lines
 from lfmvl_ros.cli.flags import (
     add_setting_flags,
+    as_count,
+    as_path,
     changed_settings,
     pipeline_settings,
     settings_from,
 )
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.safe_text import json_text
-from lfmvl_ros.core.whole_files import finite, make_folder, write_json
+from lfmvl_ros.core.whole_files import check_output_folder, finite, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,14 +44,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="two or more, named as in the setting `model`; the first is the reference",
     )
-    add("--data", type=Path, required=True, metavar="FOLDER",
+    add("--data", type=as_path, required=True, metavar="FOLDER",
         help="labelled images, as `lfmvl evaluate` reads them")  # fmt: skip
-    add("--out", type=Path, default=Path("out/compare"), help="folder for JSON and plot")
-    add("--query", default="", help="ask every image for these labels; without it each is asked "
+    add("--out", type=as_path, default=Path("out/compare"), help="folder for JSON and plot")
+    add("--query", help="ask every image for these labels; without it each is asked "
         "for what is on it and one label that is not")  # fmt: skip
     add("--split", choices=("auto", "all", "held-out"), default="auto",
         help="which images, as for `lfmvl evaluate`")  # fmt: skip
-    add("--images", type=int, default=0, metavar="N", help="at most so many images")
+    add("--images", type=as_count, metavar="N", help="at most so many images")
     add_setting_flags(parser, [i for i in pipeline_settings() if not i.name.startswith(_USELESS)])
 
 
@@ -66,17 +69,21 @@ def run(args: argparse.Namespace) -> int:
     from lfmvl_ros.viz.video import write_image
 
     learnt = frozenset(filter(None, map(trained_on, args.models)))
-    data = evaluation_set(args.data, split=args.split, learnt=learnt, most=args.images)
+    data = evaluation_set(args.data, split=args.split, learnt=learnt, most=args.images or 0)
     questions = questions_for(data, query=args.query)
     print(f"{data.folder.describe()}\n  {len(data.images)} images are asked about, "
           f"{len(questions)} questions to each model", file=sys.stderr)  # fmt: skip
-    make_folder(args.out)
     changed = changed_settings(args)
     runs = [
         answered_alone(settings_from(args, model=model), changed, data, questions)
         for model in args.models
     ]
-    asked = {"ask": "present", "query": args.query, "questions": len(questions), "languages": []}
+    asked: dict[str, Any] = {
+        "ask": "present",
+        "query": args.query or "",
+        "questions": len(questions),
+        "languages": [],
+    }
     document = scorecard(data, asked, runs)
     names = [image.name for image in data.images]
     document["comparisons"] = comparisons(document, None)
@@ -95,10 +102,11 @@ def _check(args: argparse.Namespace) -> None:
                         "`lfmvl evaluate`")  # fmt: skip
     if len(set(args.models)) < len(args.models):
         raise UserError("a model is named twice; name each once")
-    if args.images < 0:
-        raise UserError(f"--images must be 0 or more, got {args.images}")
+    if args.query is not None:
+        Query.parse(args.query)
     from lfmvl_ros.models.load import check_model
 
+    check_output_folder(args.out)
     for model in args.models:  # before the first of them takes minutes
         check_model(settings_from(args, model=model))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lfmvl_ros import registry
 from lfmvl_ros.child_processes import Children
-from lfmvl_ros.cli.flags import add_setting_flags, settings_from
+from lfmvl_ros.cli.flags import add_setting_flags, as_path, settings_from
 from lfmvl_ros.cli.label_warnings import warn_of_source
 from lfmvl_ros.cli.scene_demo import check_scene, run_scene
 from lfmvl_ros.core.config import CameraSettings
@@ -58,7 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--duration", type=float, help="seconds (default 30, or all of the scene)")
     parser.add_argument("--seed", type=int, default=7, help="which synthetic scene")
-    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for results")
+    parser.add_argument("--out", type=as_path, default=Path("out/demo"), help="folder for results")
     parser.add_argument(
         "--dds-profile",
         default=middleware.AUTO,

@@ -100,7 +100,7 @@ def _findings(args: argparse.Namespace, load: ImageLoad) -> Iterator[Finding]:
     yield from checkup_machine.discovery(os.environ)
     wire = _wire()
     yield from checkup_transport.configuration(wire)
-    if not args.topic:
+    if args.topic is None:
         yield from checkup_transport.carrying(load, wire)
     yield from checkup_machine.resources()
     if not args.no_model:
@@ -108,7 +108,7 @@ def _findings(args: argparse.Namespace, load: ImageLoad) -> Iterator[Finding]:
         needs_none = _runs_elsewhere(args.model)
         ready = can_load or needs_none
         yield from _model(args) if ready else _skipped("model", "mend the packages above first")
-    if args.topic:
+    if args.topic is not None:
         yield from _topic(args, wire) if can_listen else _skipped("topic", "mend rclpy first")
 
 

@@ -11,13 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from lfmvl_ros.cli.flags import (
     add_setting_flags,
+    as_count,
+    as_path,
     changed_settings,
     pipeline_settings,
     settings_from,
 )
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.safe_text import json_text
-from lfmvl_ros.core.whole_files import finite, make_folder, write_json, write_whole
+from lfmvl_ros.core.whole_files import (
+    check_output,
+    check_output_folder,
+    finite,
+    write_json,
+    write_whole,
+)
 from lfmvl_ros.evaluate.conditions import Condition
 
 if TYPE_CHECKING:
@@ -42,30 +51,30 @@ _USELESS = ("model", "image.target_latency_ms", "generation.draft", "tracker.")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
-    add("data", type=Path, help="folder of labelled images, as `lfmvl train --data` reads them")
+    add("data", type=as_path, help="folder of labelled images, as `lfmvl train --data` reads them")
     add("--model", action="append", required=True, metavar="M",
         help="what to evaluate; give it again to compare several")  # fmt: skip
-    add("--out", type=Path, default=Path("out/evaluate"), help="folder for the scorecard")
-    add("--query", default="", help="ask every image for these labels, as the robot does; without "
+    add("--out", type=as_path, default=Path("out/evaluate"), help="folder for the scorecard")
+    add("--query", help="ask every image for these labels, as the robot does; without "
         "it each image is asked for what is on it and one label that is not")  # fmt: skip
     add("--ask", choices=("present", "all"), default="present",
         help="all: ask every image for every label of the folder; slower")  # fmt: skip
     add("--split", choices=("auto", "all", "held-out"), default="auto",
         help="which images: all of them, or the val split (else a tenth); auto (default): all, "
         "unless a model was trained on this folder")  # fmt: skip
-    add("--images", type=int, default=0, metavar="N", help="at most so many images")
-    add("--languages", default="", metavar="de,fr,…", help="ask again in these languages")
-    add("--translations", type=Path, metavar="YAML",
+    add("--images", type=as_count, metavar="N", help="at most so many images")
+    add("--languages", metavar="de,fr,…", help="ask again in these languages")
+    add("--translations", type=as_path, metavar="YAML",
         help="their words: language -> label -> word; else built-in ones")  # fmt: skip
-    add("--robustness", type=int, default=0, metavar="N",
+    add("--robustness", type=as_count, metavar="N",
         help="ask about N images again that are darkened, blurred, noised, squeezed and rotated: "
         "15 more answers an image")  # fmt: skip
-    add("--sustained", type=float, default=0.0, metavar="SECONDS",
+    add("--sustained", type=float, metavar="SECONDS",
         help="then answer so long without a pause, and report rate and temperature")  # fmt: skip
-    add("--drift-profile", type=Path, metavar="JSON",
+    add("--drift-profile", type=as_path, metavar="JSON",
         help="also write what is normal for this model and --query, for the node's drift.profile; "
         "needs 200 images")  # fmt: skip
-    add("--against", type=Path, metavar="JSON", help="an earlier scorecard.json to compare with")
+    add("--against", type=as_path, metavar="JSON", help="an earlier scorecard.json to compare with")
     add("--fail-if", action="append", default=[], metavar="CONDITION",
         help="exit code 1 if it holds: 'recall<0.8', 'precision[person]<0.9', or 'worse': a real "
         "difference to the earlier scorecard or the first model")  # fmt: skip
@@ -91,10 +100,9 @@ def run(args: argparse.Namespace) -> int:
     if args.drift_profile is not None and len(data.images) < LEAST_BLOCKS * BLOCK:
         raise UserError(f"--drift-profile needs {LEAST_BLOCKS * BLOCK} images or more, and "
                         f"{len(data.images)} are asked about")  # fmt: skip
-    make_folder(args.out)
     runs = [_evaluated(model, args, data, questions) for model in args.model]
-    asked = {"ask": args.ask, "query": args.query, "questions": len(questions),
-             "languages": [lang for lang in args.languages.split(",") if lang]}  # fmt: skip
+    asked = {"ask": args.ask, "query": args.query or "", "questions": len(questions),
+             "languages": _languages(args)}  # fmt: skip
     document = scorecard(data, asked, runs)
     document["comparisons"] = comparisons(document, old)
     document["failures"] = failures(conditions, document)
@@ -111,18 +119,27 @@ def _checked(args: argparse.Namespace) -> list[Condition]:
     conditions = [Condition.parse(text) for text in args.fail_if]
     if any(not c.figure for c in conditions) and args.against is None and len(args.model) < 2:
         raise UserError("--fail-if worse needs --against, or a second --model to compare with")
-    for name in ("images", "robustness"):
-        if getattr(args, name) < 0:
-            raise UserError(f"--{name} must be 0 or more, got {getattr(args, name)}")
-    if not 0 <= args.sustained <= 24 * 3600:
-        raise UserError(f"--sustained must be between 0 and 86400 s, got {args.sustained:g}")
+    if args.sustained is not None and not 0.1 <= args.sustained <= 24 * 3600:
+        raise UserError(f"--sustained must be between 0.1 and 86400 s, got {args.sustained:g}")
     if len(set(args.model)) < len(args.model):
         raise UserError("a model is named twice; name each --model once")
-    if args.drift_profile is not None and (not args.query or len(args.model) > 1):
+    if args.drift_profile is not None and (args.query is None or len(args.model) > 1):
         raise UserError("--drift-profile needs --query, as the robot asks, and one --model")
-    if args.translations is not None and not args.languages:
+    if args.query is not None:
+        Query.parse(args.query)
+    if args.languages is not None and not _languages(args):
+        raise UserError("--languages names none; give some, such as --languages de,fr")
+    if args.translations is not None and args.languages is None:
         raise UserError("--translations has the words of --languages; say which to ask in")
+    check_output_folder(args.out)
+    if args.drift_profile is not None:
+        check_output(args.drift_profile)
     return conditions
+
+
+def _languages(args: argparse.Namespace) -> list[str]:
+    """Return the languages that are asked in again."""
+    return [part.strip() for part in (args.languages or "").split(",") if part.strip()]
 
 
 def _without_ap(conditions: list[Condition]) -> None:
@@ -139,8 +156,8 @@ def _questions(args: argparse.Namespace) -> tuple[EvaluationSet, list[ImageQuest
     from lfmvl_ros.registry import TRANSLATIONS, load, names
 
     learnt = frozenset(filter(None, map(trained_on, args.model)))
-    data = evaluation_set(args.data, split=args.split, learnt=learnt, most=args.images)
-    languages = [part.strip() for part in args.languages.split(",") if part.strip()]
+    data = evaluation_set(args.data, split=args.split, learnt=learnt, most=args.images or 0)
+    languages = _languages(args)
     words: Any = {}
     if args.translations is not None:
         words = read_translations(args.translations)
@@ -169,13 +186,13 @@ def _evaluated(
         found = answered(model, settings, changed_settings(args), data, questions, watch=watch)
         if args.drift_profile is not None:
             write_json(args.drift_profile, profile.document())
-        some = _some(questions, len(data.images), args.robustness)
+        some = _some(questions, len(data.images), args.robustness or 0)
 
         def again(change: Change | None, title: str) -> Sequence[Judged]:
             return answer_all(model, settings, data, some, change=change, title=title)
 
         worse = robustness(again, len(data.images)) if some else []
-        steady = _sustained(model, settings, args.sustained, data, questions)
+        steady = _sustained(model, settings, args.sustained or 0.0, data, questions)
         return replace(found, robustness=worse, sustained=steady)
     finally:
         model.close()

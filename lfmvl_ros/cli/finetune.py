@@ -10,9 +10,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lfmvl_ros.cli.flags import add_setting_flags, settings_from
+from lfmvl_ros.cli.flags import add_setting_flags, as_count, as_path, settings_from
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.whole_files import check_output_folder
 
 if TYPE_CHECKING:
     from lfmvl_ros.finetune.run import Result
@@ -48,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="checkpoint to start from: a hub id, a directory, or 'bundled'",
     )  # fmt: skip
     add_setting_flags(parser, [PerceptionSettings.describe()["revision"]])
-    parser.add_argument("--out", type=Path, required=True, help="run directory")
+    parser.add_argument("--out", type=as_path, required=True, help="run directory")
     parser.add_argument(
         "--keep", action="append", default=[], metavar="DIR[=WEIGHT]",
         help="labelled images of what the model already knows, against forgetting",
@@ -61,8 +62,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--rank", int, "of the adapters; raise it for many images of a very different kind")
     add("--rate", float, "learning rate at its highest; 0: by the size of the model")
     add("--epochs", float, "how often each image is used")
-    add("--minutes", float, "how long to train and judge, instead of --epochs")
-    add("--steps", int, "number of updates, instead of --epochs")
+    parser.add_argument("--minutes", type=float, help="how long to train and judge, instead of "
+                        "--epochs")  # fmt: skip
+    parser.add_argument("--steps", type=as_count, help="number of updates, instead of --epochs")
     add("--batch", int, "images of an update")
     add("--questions", int, "about each image of an update")
     add("--negatives", float, "share of questions about absent things, at least 0.25")
@@ -88,7 +90,13 @@ def run(args: argparse.Namespace) -> int:
     from lfmvl_ros.finetune.run import Request, finetune
     from lfmvl_ros.finetune.settings import FinetuneSettings
 
-    values = {field.name: getattr(args, field.name) for field in fields(FinetuneSettings)}
+    given = {field.name: getattr(args, field.name) for field in fields(FinetuneSettings)}
+    values = {name: value for name, value in given.items() if value is not None}
+    if args.minutes is not None and not args.minutes > 0:
+        raise UserError(f"--minutes must be above 0, got {args.minutes:g}")
+    if args.minutes is not None and args.steps is not None:
+        raise UserError("--minutes and --steps both say how long to train; give one of them")
+    check_output_folder(args.out)
     try:
         settings = FinetuneSettings(**values)
     except ValueError as error:

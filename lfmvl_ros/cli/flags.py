@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.settings import SettingInfo
+from lfmvl_ros.core.user_files import user_path
 
 # Those that only mean something to a node.
 _NODE_ONLY = ("autostart", "bond_timeout", "cameras", "compressed_input", "query", "rules_file")
@@ -31,6 +34,27 @@ def flag_of(name: str) -> str:
     '--generation-max-new-tokens'
     """
     return "--" + name.replace(".", "-").replace("_", "-")
+
+
+def as_path(text: str) -> Path:
+    """Convert a word of the command line to a path: argparse's ``type`` for every path."""
+    try:
+        return user_path(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def as_count(text: str) -> int:
+    """Convert a word to a number of things, 1 or more: leave the flag out for no limit."""
+    try:
+        found = int(text)
+    except ValueError:
+        found = 0
+    if not 1 <= found < 2**31:
+        raise argparse.ArgumentTypeError(
+            f"a whole number of 1 or more was expected, got {quoted(text)}"
+        )
+    return found
 
 
 def value_of(info: SettingInfo) -> Any:

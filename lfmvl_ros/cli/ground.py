@@ -8,7 +8,7 @@ import math
 import sys
 from pathlib import Path
 
-from lfmvl_ros.cli.flags import add_setting_flags, pipeline_settings, settings_from
+from lfmvl_ros.cli.flags import add_setting_flags, as_path, pipeline_settings, settings_from
 from lfmvl_ros.cli.label_warnings import warn_of_labels
 from lfmvl_ros.core.ask import ask
 from lfmvl_ros.core.colour import is_flat
@@ -20,19 +20,21 @@ from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.core.safe_text import json_text, safe_text
 from lfmvl_ros.core.video_reader import VideoReader
 from lfmvl_ros.viz.drawing import draw_marks, marks_of_detections
-from lfmvl_ros.viz.video import is_video, read_image, write_image
+from lfmvl_ros.viz.video import check_image_output, is_video, read_image, write_image
 
 HELP = "Find objects in an image and print the grounding JSON (the document of topic `grounding`)."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("image", type=Path, help="image file, or a video file with --at")
+    parser.add_argument("image", type=as_path, help="image file, or a video file with --at")
     parser.add_argument(
         "--at", type=float, metavar="SECONDS", help="take the frame of a video at this time"
     )
     parser.add_argument("--query", required=True, help="what to find, separated by commas")
-    parser.add_argument("--annotate", type=Path, metavar="PNG", help="draw the boxes into a file")
+    parser.add_argument(
+        "--annotate", type=as_path, metavar="PNG", help="draw the boxes into a file"
+    )
     parser.add_argument("--raw", action="store_true", help="also print the model's own words")
     # A single answer has no answers before it to learn from, and nothing to track.
     useless = ("image.target_latency_ms", "generation.draft", "tracker.")
@@ -44,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
     """Answer; exit code 0 when the model's answer could be read, else 1."""
     settings = settings_from(args, query=args.query)
     query = Query.parse(settings.query)
+    if args.annotate is not None:
+        check_image_output(args.annotate)
     warn_of_labels(settings.model, query)
     frame = _frame(args.image, args.at)
     from lfmvl_ros.models.load import load_model
@@ -54,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if args.raw:
         document["raw"] = grounding.reply.text
     print(json_text(document, indent=2))
-    if args.annotate:
+    if args.annotate is not None:
         _annotate(args.annotate, frame, grounding)
     if grounding.reply.finish is FinishReason.DEADLINE:
         print(

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lfmvl_ros.cli.flags import as_path
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text, safe_text
-from lfmvl_ros.core.whole_files import write_json
+from lfmvl_ros.core.whole_files import check_output, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--model", action="append", metavar="M",
         help="whose weights; give it again for several (default: the node's default model and "
         "bundled)")  # fmt: skip
-    add("--known", type=Path, metavar="YAML",
+    add("--known", type=as_path, metavar="YAML",
         help="lines `name: SPDX expression` for what you have looked up yourself")  # fmt: skip
-    add("--out", type=Path, metavar="JSON", help="also write the whole list into this file")
+    add("--out", type=as_path, metavar="JSON", help="also write the whole list into this file")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,11 +45,14 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{error}; install a newer one: pip install 'packaging>=24.2'") from error
     from lfmvl_ros.core.config import PerceptionSettings
 
+    if args.out is not None:
+        check_output(args.out)
     listed = read_known(KNOWN_FILE)
     own = read_known(args.known) if args.known is not None else {}
     known = listed | own
     items: list[Licensed] = []
-    for model in args.model or (PerceptionSettings().model, "bundled"):
+    usual = (PerceptionSettings().model, "bundled")
+    for model in usual if args.model is None else args.model:
         items += [item for item in weights_and_data(model, known) if item not in items]
     items += installed_packages(own, listed)
     _print(items)

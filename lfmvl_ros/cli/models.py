@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print; return 0."""
-    if args.name:
+    if args.name is not None:
         print(yaml.safe_dump(document_of(_known(args.name)), sort_keys=False, width=100), end="")
         return 0
     print(to_markdown() if args.markdown else _to_text(), end="")

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from tqdm import tqdm
 
 from lfmvl_ros.bags.names import is_full_name
+from lfmvl_ros.cli.flags import as_path
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
@@ -24,7 +24,7 @@ _MOST = 100_000
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
-    add("out", type=Path, metavar="BAG", help="folder of the new bag")
+    add("out", type=as_path, metavar="BAG", help="folder of the new bag")
     add("--camera", default="scene", help="scene (default), a video file, or a folder of images")
     add("--seconds", type=float, default=4.0, help="length, s (default 4)")
     add("--fps", type=float, default=15.0, help="images a second (default 15)")

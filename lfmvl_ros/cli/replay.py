@@ -6,13 +6,12 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from lfmvl_ros.bags.names import is_full_name
-from lfmvl_ros.cli.flags import add_setting_flags, pipeline_settings, settings_from
+from lfmvl_ros.cli.flags import add_setting_flags, as_path, pipeline_settings, settings_from
 from lfmvl_ros.cli.label_warnings import warn_of_labels
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
@@ -35,9 +34,9 @@ _TRIGGER = ("trigger.mode", "trigger.max_rate_hz", "trigger.max_batch")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
-    add("bag", type=Path, help="folder with metadata.yaml, or a .mcap or .db3 file")
+    add("bag", type=as_path, help="folder with metadata.yaml, or a .mcap or .db3 file")
     add("--query", required=True, help="what to find, separated by commas")
-    add("--out", type=Path, required=True, metavar="BAG", help="folder of the new bag")
+    add("--out", type=as_path, required=True, metavar="BAG", help="folder of the new bag")
     add("--topic", action="append", default=[], metavar="NAME",
         help="image topic, again for each camera; by default the only one of the bag")  # fmt: skip
     add("--latency", default="250", metavar="MS",

@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+from lfmvl_ros.cli.flags import as_path
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.review import ReviewAnswer
 from lfmvl_ros.core.safe_text import json_text, shortened
@@ -31,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="review topic of a camera (default /lfmvl/review); give it once for each camera",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("out/review"), help="folder of items and labels"
+        "--out", type=as_path, default=Path("out/review"), help="folder of items and labels"
     )
     parser.add_argument(
         "--port", type=int, default=PORT, help=f"of the page (default {PORT}); 0: a free one"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from lfmvl_ros.cli.flags import add_setting_flags, settings_from
+from lfmvl_ros.cli.flags import add_setting_flags, as_path, settings_from
 from lfmvl_ros.cli.label_warnings import warn_of_labels
 from lfmvl_ros.cli.track import Run, check_answer_hz
 from lfmvl_ros.core.errors import UserError
@@ -23,7 +23,7 @@ from lfmvl_ros.core.safe_text import json_text, safe_text
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.core.user_files import user_path
 from lfmvl_ros.core.video_reader import VideoReader
-from lfmvl_ros.core.whole_files import JsonLines, finite, make_folder
+from lfmvl_ros.core.whole_files import JsonLines, check_output_folder, finite
 from lfmvl_ros.viz.annotate import AnnotatedVideo
 from lfmvl_ros.viz.drawing import marks_of_tracks
 from lfmvl_ros.viz.zones import draw_zones
@@ -41,9 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check.add_argument("file", help="rules file")
     trial = actions.add_parser("try", help="run model, tracker and rules on a video")
     trial.add_argument("file", help="rules file")
-    trial.add_argument("video", type=Path, help="video file")
+    trial.add_argument("video", type=as_path, help="video file")
     trial.add_argument("--query", help="what to find (default: every label that the rules name)")
-    trial.add_argument("--out", type=Path, default=Path("out/rules"), help="folder for results")
+    trial.add_argument("--out", type=as_path, default=Path("out/rules"), help="folder for results")
     trial.add_argument(
         "--answer-hz",
         type=float,
@@ -106,8 +106,8 @@ def _sentence(rule: Rule) -> str:
 
 def _try(args: argparse.Namespace, rules: RuleSet) -> int:
     check_answer_hz(args.answer_hz)
-    text = args.query or ", ".join(rules.labels)
-    if not text:
+    text = ", ".join(rules.labels) if args.query is None else args.query
+    if args.query is None and not text:
         raise UserError("the rules name no label; give --query, such as --query 'person, tote'")
     settings = settings_from(args, query=text)
     query = Query.parse(settings.query)
@@ -115,10 +115,10 @@ def _try(args: argparse.Namespace, rules: RuleSet) -> int:
     video = VideoReader(args.video)
     from lfmvl_ros.models.load import load_model
 
+    check_output_folder(args.out)
     state = Run(Pipeline(load_model(settings), settings))
     state.pipeline.enabled = False  # it answers requests only
     trial = Trial(state, RuleEngine(rules), 1e9 / args.answer_hz)
-    make_folder(args.out)
     state.pipeline.start()
     try:
         with (

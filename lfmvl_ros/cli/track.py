@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from lfmvl_ros.cli.flags import add_setting_flags, settings_from
+from lfmvl_ros.cli.flags import add_setting_flags, as_path, settings_from
 from lfmvl_ros.cli.label_warnings import warn_of_labels
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
@@ -22,7 +22,7 @@ from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import json_text, safe_text
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.core.video_reader import VideoReader
-from lfmvl_ros.core.whole_files import JsonLines, finite, make_folder
+from lfmvl_ros.core.whole_files import JsonLines, check_output_folder, finite
 from lfmvl_ros.viz.annotate import AnnotatedVideo
 from lfmvl_ros.viz.drawing import marks_of_tracks
 
@@ -34,9 +34,9 @@ HELP = (
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("video", type=Path, help="video file")
+    parser.add_argument("video", type=as_path, help="video file")
     parser.add_argument("--query", required=True, help="what to find, separated by commas")
-    parser.add_argument("--out", type=Path, default=Path("out/track"), help="folder for results")
+    parser.add_argument("--out", type=as_path, default=Path("out/track"), help="folder for results")
     parser.add_argument(
         "--answer-hz",
         type=float,
@@ -108,9 +108,9 @@ def run(args: argparse.Namespace) -> int:
     video = VideoReader(args.video)
     from lfmvl_ros.models.load import load_model
 
+    check_output_folder(args.out)
     state = Run(Pipeline(load_model(settings), settings))
     state.pipeline.enabled = False  # it answers requests only
-    make_folder(args.out)
     state.pipeline.start()
     try:
         with (

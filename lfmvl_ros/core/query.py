@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.safe_text import safe_text
+from lfmvl_ros.core.safe_text import safe_text, shortened
 from lfmvl_ros.core.same_label import fold_label
 
 MAX_LABELS = 64
@@ -47,6 +48,22 @@ class Query:
             raise ValueError(f"labels must be unique, got {self.labels}")
         if self.version < 1:
             raise ValueError(f"Query.version starts at 1, got {self.version}")
+
+    @classmethod
+    def of_labels(cls, texts: Sequence[str]) -> Query:
+        """Return the query for labels that are already apart: those of a rules file, of a command.
+
+        Raises:
+            UserError: one of them is not what :meth:`parse` would take as one label, or there are
+                too many.
+        """
+        for text in texts:
+            if len(found := cls.parse(text).labels) > 1:
+                raise UserError(
+                    f"{shortened(text, 80)!r} is {len(found)} labels, separated as in a query; "
+                    "write a list of labels"
+                )
+        return cls.parse(",".join(texts))
 
     @classmethod
     def parse(cls, text: str, version: int = 1) -> Query:

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads paths and small files that a user names: a parameter, a flag, a checkpoint's index.
+"""Reads paths and small files that a user, or data, names: a parameter, a checkpoint's index.
 
 A path can hold a user that does not exist or five thousand characters, and what it names can be a
 pipe that never ends or JSON nested a million deep. All of that is a :class:`UserError` here, so
 that no caller has to know which exception Python raises for which.
+
+A path that a user gives may lead anywhere. A name that stands in data (the file of an image, of
+weights, of a bag) may not: :func:`inside` is the rule, for every reader of such names.
 """
 
 from __future__ import annotations
@@ -11,14 +14,17 @@ from __future__ import annotations
 import json
 import os
 import stat
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+
+import yaml
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import quoted
 
 MAX_PATH_CHARACTERS = 4095  # PATH_MAX of Linux, without the NUL at the end
 MAX_JSON_BYTES = 64 << 20  # tokenizers of 128,000 words take 10 to 20 MB
+MAX_DATA_BYTES = 4 << 30  # annotations of 100,000 images with masks take half a gigabyte
 
 
 def user_path(text: str, what: str = "path") -> Path:
@@ -31,8 +37,13 @@ def user_path(text: str, what: str = "path") -> Path:
     Raises:
         UserError: it can't be a path.
     """
-    if len(text) > MAX_PATH_CHARACTERS or "\0" in text:
-        reason = "a NUL character" if "\0" in text else f"{len(text)} characters"
+    if not text.strip():  # Path("") is the working directory, which nobody means by nothing
+        raise UserError(f"the {what} is empty; '.' names the working directory")
+    unusable = "\0" in text or not _can_be_encoded(text)
+    if len(text) > MAX_PATH_CHARACTERS or unusable:
+        reason = f"{len(text)} characters"
+        if unusable:
+            reason = "a NUL character" if "\0" in text else "half a character (a surrogate)"
         raise UserError(f"the {what} {quoted(text)} has {reason}; no file can be named so")
     try:
         return Path(text).expanduser()
@@ -40,6 +51,14 @@ def user_path(text: str, what: str = "path") -> Path:
         raise UserError(
             f"the {what} {quoted(text)} can't be used: there is no such user"
         ) from error
+
+
+def _can_be_encoded(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_directory(path: Path) -> bool:
@@ -77,23 +96,118 @@ def check_regular(path: Path, *, or_pipe: bool = False) -> None:
         raise UserError(f"{path} is {kind}, and a file was expected")
 
 
-def read_json_object(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
-    """Return the JSON object in a file.
+def read_text(path: Path, max_bytes: int = MAX_JSON_BYTES, *, replace: bool = False) -> str:
+    """Return the text of a file, UTF-8, without a byte order mark.
+
+    Args:
+        path: of the file.
+        max_bytes: that are read at most.
+        replace: put U+FFFD for what is no UTF-8, instead of refusing it.
 
     Raises:
-        UserError: there is no such file; or it is not a regular file, larger than ``max_bytes``,
-            not JSON, nested too deeply, or not an object.
+        UserError: there is no such file; or it is not a regular file, larger than ``max_bytes``, or
+            no UTF-8.
     """
     check_regular(path)
     try:
         size = path.stat().st_size
         if size > max_bytes:
             raise UserError(f"{path} has {size:,} bytes; at most {max_bytes:,} are read")
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except RecursionError as error:
-        raise UserError(f"{path} can't be read: its JSON is nested too deeply") from error
+        return path.read_text(encoding="utf-8-sig", errors="replace" if replace else "strict")
     except (OSError, ValueError) as error:
         raise UserError(f"{path} can't be read ({error})") from error
+
+
+def parse_json(text: str) -> Any:
+    """Return the document of a JSON text.
+
+    Raises:
+        ValueError: it is none, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("its JSON is nested too deeply") from error
+
+
+def read_json_document(path: Path, max_bytes: int = MAX_JSON_BYTES) -> Any:
+    """Return the document in a JSON file.
+
+    Raises:
+        UserError: as of :func:`read_text`; or it is no JSON, or nested too deeply.
+    """
+    text = read_text(path, max_bytes)
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise UserError(f"{path} can't be read ({error})") from error
+
+
+def read_json_object(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
+    """Return the JSON object in a file.
+
+    Raises:
+        UserError: as of :func:`read_json_document`; or it is no object.
+    """
+    document = read_json_document(path, max_bytes)
     if not isinstance(document, dict):
         raise UserError(f"{path} holds no JSON object")
     return document
+
+
+def parse_yaml(text: str, loader: Any = yaml.SafeLoader) -> Any:
+    """Return the document of a YAML text.
+
+    Raises:
+        ValueError: it is none. PyYAML itself raises many other errors: a KeyError for ``!!bool x``,
+            an AttributeError for ``!!timestamp x``.
+    """
+    try:
+        return yaml.load(text, Loader=loader)
+    except RecursionError as error:
+        raise ValueError("its YAML is nested too deeply") from error
+    except Exception as error:
+        raise ValueError(" ".join(f"{type(error).__name__}: {error}".split())[:300]) from error
+
+
+def read_yaml(path: Path, max_bytes: int = MAX_JSON_BYTES, loader: Any = yaml.SafeLoader) -> Any:
+    """Return the document in a YAML file.
+
+    Raises:
+        UserError: as of :func:`read_text`; or it is no YAML.
+    """
+    text = read_text(path, max_bytes)
+    try:
+        return parse_yaml(text, loader)
+    except ValueError as error:
+        raise UserError(f"{path} can't be read as YAML ({error})") from error
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Return whether a path, its links followed, is in a folder, its links followed."""
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL character
+        return False
+
+
+def inside(folder: Path, name: str, owner: str | Path, *, root: Path | None = None) -> Path:
+    r"""Return the path of a file that data in a folder names.
+
+    Args:
+        folder: that the name is relative to.
+        name: as the data have it, with ``/`` or ``\``.
+        owner: what the name stands in, for the message.
+        root: folder that links may lead to; ``folder`` by default.
+
+    Raises:
+        UserError: it is absolute, has ``..`` in it, or a link leads out of ``root``.
+    """
+    parts = PurePosixPath(name.replace("\\", "/"))
+    away = parts.is_absolute() or ".." in parts.parts or "\0" in name or name[1:3] in (":/", ":\\")
+    if away or not is_inside(folder / parts, folder if root is None else root):
+        raise UserError(
+            f"{owner} names {quoted(name)}, which is outside of {folder}; a name in data stays in "
+            "its folder: copy the file there"
+        )
+    return folder / parts

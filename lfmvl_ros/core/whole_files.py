@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -142,6 +142,54 @@ def whole_folder(path: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(part, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
+
+
+def check_output(path: Path, suffixes: Collection[str] = ()) -> None:
+    """Refuse a place for a file before the work whose result is written there.
+
+    A temporary file is made there and removed, so that whatever would fail at the end fails now.
+
+    Args:
+        path: of the file.
+        suffixes: that it may have, in small letters; empty for any.
+
+    Raises:
+        UserError: it is a folder, can't be written to, or has another suffix.
+    """
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise UserError(
+            f"can't write {path}: a name ending in {' or '.join(sorted(suffixes))} was expected"
+        )
+    with writing(path):
+        made = [folder for folder in path.parents if not folder.exists()]
+    make_folder(path.parent)
+    try:
+        with writing(path):
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "is a directory", str(path))
+            if path.exists() and not path.is_file():
+                return
+            part = _beside(path.resolve())
+            try:
+                part.open("wb").close()
+            finally:
+                _remove(part)
+    finally:
+        for folder in made:  # nothing is left of a check
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def check_output_folder(path: Path) -> None:
+    """Refuse a place for a folder of results before the work whose results are written there.
+
+    Raises:
+        UserError: it is a file, or can't be made or written into.
+    """
+    with writing(path):
+        if path.is_file():
+            raise FileExistsError(errno.EEXIST, "is a file", str(path))
+    check_output(path / "x")
 
 
 def write_whole(path: Path, data: bytes | str) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from lfmvl_ros.core.encoded_images import damage
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.user_files import MAX_DATA_BYTES, read_json_document
 from lfmvl_ros.datasets.formats.labelme import read_labelme
 from lfmvl_ros.datasets.formats.refused import refused_format
 from lfmvl_ros.datasets.formats.voc import read_voc
@@ -115,10 +115,9 @@ def _other_formats(directory: Path) -> list[AnnotationFile]:
 def _read(path: Path, directory: Path, strange: list[str]) -> AnnotationFile | None:
     """The file, or None and a reason in ``strange``."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else error
-        strange.append(f"{path.name} ({reason})")
+        content = read_json_document(path, MAX_DATA_BYTES)
+    except UserError as error:
+        strange.append(str(error))
         return None
     if not isinstance(content, dict) or not all(isinstance(content.get(p), list) for p in _PARTS):
         strange.append(f"{path.name} (needs lists {', '.join(_PARTS)})")

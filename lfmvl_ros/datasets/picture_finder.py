@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from lfmvl_ros.core.user_files import is_inside
 from lfmvl_ros.datasets.spelling import file_spellings, loose
 
 MISSING = "pictures whose file is missing"
@@ -87,11 +88,7 @@ class PictureFinder:
         return None
 
     def _inside(self, path: Path) -> Path | str:
-        return path if path.resolve().is_relative_to(self._real_root) else OUTSIDE
-
-    @cached_property
-    def _real_root(self) -> Path:
-        return self._root.resolve()
+        return path if is_inside(path, self._root) else OUTSIDE
 
     @cached_property
     def _index(self) -> dict[str, list[Path]]:

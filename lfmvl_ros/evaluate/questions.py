@@ -13,7 +13,7 @@ import yaml
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.same_label import fold_label
-from lfmvl_ros.core.user_files import check_regular
+from lfmvl_ros.core.user_files import read_yaml
 from lfmvl_ros.evaluate.data import EvaluationSet
 
 AS_ANNOTATED = "as annotated"
@@ -54,7 +54,7 @@ def questions_for(
     data: EvaluationSet,
     *,
     ask: str = "present",
-    query: str = "",
+    query: str | None = None,
     languages: Sequence[str] = (),
     words: Words | None = None,
 ) -> list[ImageQuestion]:
@@ -64,14 +64,14 @@ def questions_for(
         data: the images.
         ask: ``present``: the labels on the image and one that is not; ``all``: every label of the
             folder.
-        query: ask all images for these labels instead, as a robot would.
+        query: ask all images for these labels instead, as a robot would; None: do not.
         languages: ask again in these, with ``words``.
         words: translations.
 
     Raises:
         UserError: no label of the query is annotated, or a language has no word for any label.
     """
-    given = _as_kinds(query, data) if query else None
+    given = _as_kinds(query, data) if query is not None else None
     found: list[ImageQuestion] = []
     for index, image in enumerate(data.images):
         there = list(dict.fromkeys(image.kinds.tolist()))
@@ -146,12 +146,8 @@ def read_translations(path: Path) -> Words:
     Raises:
         UserError: it can't be read, or holds something else.
     """
-    check_regular(path)
-    try:
-        # Every scalar as text: the language "no" would else be a boolean.
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path} can't be read: {' '.join(str(error).split())}") from error
+    # Every scalar as text: the language "no" would else be a boolean.
+    document = read_yaml(path, loader=yaml.BaseLoader)
     fits = isinstance(document, dict) and all(
         isinstance(each, dict) and all(isinstance(word, str) for word in each.values())
         for each in document.values()

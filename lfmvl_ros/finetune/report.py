@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.finetune.judge import Answered
+from lfmvl_ros.finetune.run_folder import read_log
 from lfmvl_ros.viz.drawing import draw_caption, draw_marks, marks_of_detections
 from lfmvl_ros.viz.line_plot import Curve, line_plot
 from lfmvl_ros.viz.video import write_image
@@ -25,7 +25,7 @@ _GAP_PX = 6
 
 def write_plot(path: Path, log: Path) -> None:
     """Draw the loss, and recall and precision of the held-out answers, over the updates."""
-    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    records = read_log(log)
     loss = [(r["step"], r["loss"]) for r in records if "loss" in r]
     evaluated = [(r["step"], r["held_out"]) for r in records if "held_out" in r]
     curves = [Curve("loss", loss)]

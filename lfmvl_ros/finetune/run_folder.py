@@ -6,17 +6,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import torch
 
-from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.errors import UserError, describe
 from lfmvl_ros.core.file_kinds import kind_of
+from lfmvl_ros.core.user_files import MAX_DATA_BYTES, check_regular, parse_json, read_text
 from lfmvl_ros.core.whole_files import whole_file, writing
 
 STATE_FILE = "state.pt"
@@ -60,6 +61,7 @@ def read_state(run: Path, *, key: str, mmap: bool = False) -> dict[str, Any]:
         UserError: it is damaged, or was not written by a training.
     """
     path = run / STATE_FILE
+    check_regular(path)
     try:
         state = torch.load(path, weights_only=True, mmap=mmap, map_location="cpu")
         if not isinstance(state, dict) or key not in state:
@@ -72,6 +74,19 @@ def read_state(run: Path, *, key: str, mmap: bool = False) -> dict[str, Any]:
             f"{path} ({what}) can't be read as the state of a run; start again with another --out"
         ) from error
     return state
+
+
+@contextlib.contextmanager
+def using_state(run: Path) -> Iterator[None]:
+    """Turn what a state with missing or wrong values raises into a :class:`UserError`."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError,
+            ValueError) as error:  # fmt: skip
+        raise UserError(
+            f"{run / STATE_FILE} is damaged ({describe(error)[:200]}); start again with another "
+            "--out"
+        ) from error
 
 
 def write_state(state: Mapping[str, Any], run: Path) -> None:
@@ -88,5 +103,27 @@ def judgements(log: Path) -> list[dict[str, Any]]:
     """Return the held-out scores of a run's log, each with its step; none where there is no log."""
     if not log.exists():
         return []
-    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    return [{"step": r["step"], **r["held_out"]} for r in records if "held_out" in r]
+    return [{"step": r["step"], **r["held_out"]} for r in read_log(log) if "held_out" in r]
+
+
+def read_log(log: Path) -> list[dict[str, Any]]:
+    """Return the records of a run's log: each has its ``step``, and some a ``held_out``.
+
+    Raises:
+        UserError: it can't be read, or a line is no such record.
+    """
+    records = []
+    for number, line in enumerate(read_text(log, MAX_DATA_BYTES).splitlines(), start=1):
+        try:
+            record = parse_json(line)
+            if not isinstance(record["step"], int) or not isinstance(
+                record.get("held_out", {}), dict
+            ):
+                raise ValueError("it has no step, or no scores")
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UserError(
+                f"line {number} of {log} is no record of a run ({error!r}); remove the line, or "
+                "start again with another --out"
+            ) from error
+        records.append(record)
+    return records

@@ -12,11 +12,18 @@ from typing import Any
 
 from torch import Tensor
 
-from lfmvl_ros.core.whole_files import whole_file
+from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.whole_files import write_whole
 from lfmvl_ros.finetune.encoding import Encoder
 from lfmvl_ros.finetune.estimate import Estimate, peak_bytes
 from lfmvl_ros.finetune.learner import Learner
-from lfmvl_ros.finetune.run_folder import LOG_FILE, read_state, write_state
+from lfmvl_ros.finetune.run_folder import (
+    LOG_FILE,
+    read_log,
+    read_state,
+    using_state,
+    write_state,
+)
 from lfmvl_ros.finetune.run_log import Place, RunLog
 from lfmvl_ros.finetune.samples import SampleStream
 from lfmvl_ros.finetune.settings import FinetuneSettings
@@ -229,10 +236,11 @@ class Trainer:
     def resume(self) -> None:
         """Continue where the saved state of the run directory left off."""
         state = read_state(self.out, key=_KEY)
-        self.progress = Progress(**state["progress"])
-        self.best = state["best"]
-        self.learner.restore(state["trained"])
-        self.learner.optimiser.load_state_dict(state["optimiser"])
+        with using_state(self.out):
+            self.progress = Progress(**state["progress"])
+            self.best = state["best"]
+            self.learner.restore(state["trained"])
+            self.learner.optimiser.load_state_dict(state["optimiser"])
         _cut_log(self.out / LOG_FILE, self.progress.step)
 
 
@@ -248,11 +256,7 @@ def identity_of(out: Path) -> dict[str, Any]:
 
 def _cut_log(log: Path, step: int) -> None:
     """Drop the lines of updates after the state was saved: they are made again."""
-    import json
-
     if not log.exists():
         return
-    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if json.loads(line)["step"] <= step]
-    with whole_file(log) as part:
-        part.write_text("".join(kept), encoding="utf-8")
+    kept = [json_text(record) for record in read_log(log) if record["step"] <= step]
+    write_whole(log, "".join(f"{line}\n" for line in kept))

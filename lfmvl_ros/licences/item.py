@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import yaml
-
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.user_files import check_regular
+from lfmvl_ros.core.user_files import read_yaml
 from lfmvl_ros.licences.spdx import LFM, from_words
 
 KNOWN_FILE = Path(__file__).parent / "known.yaml"
@@ -68,13 +66,7 @@ def read_known(path: Path) -> dict[str, str]:
     Raises:
         UserError: it can't be read, or has something else in it.
     """
-    check_regular(path)
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise UserError(f"{path} is larger than {_LARGEST} bytes")
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise UserError(f"{path} can't be read as YAML ({' '.join(str(error).split())})") from error
+    document = read_yaml(path, _LARGEST)
     if not isinstance(document, dict):
         raise UserError(f"{path} must hold lines such as `tokenizers: Apache-2.0`")
     known = {}

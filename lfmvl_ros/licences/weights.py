@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.user_files import check_regular, is_directory, user_path
+from lfmvl_ros.core.user_files import is_directory, parse_yaml, read_text, user_path
 from lfmvl_ros.licences.item import Licensed, folded
 from lfmvl_ros.licences.spdx import from_text, from_words
 from lfmvl_ros.models.catalog import find
@@ -54,8 +52,8 @@ def head_of(card: str) -> dict[str, Any]:
     if len(parts) < 3 or parts[0].strip():
         return {}
     try:
-        head = yaml.safe_load(parts[1])
-    except (yaml.YAMLError, ValueError, RecursionError):
+        head = parse_yaml(parts[1])
+    except ValueError:
         return {}
     return head if isinstance(head, dict) else {}
 
@@ -96,9 +94,6 @@ def _cached(hub_id: str, file: str) -> str:
 
 def _read(path: Path) -> str:
     try:
-        check_regular(path)
-        if path.stat().st_size > _LARGEST:
-            return ""
-        return path.read_text(encoding="utf-8", errors="replace")
-    except (UserError, OSError):
+        return read_text(path, _LARGEST, replace=True)
+    except UserError:
         return ""

@@ -11,7 +11,13 @@ from typing import Any
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.safe_text import quoted
-from lfmvl_ros.core.user_files import check_regular, exists, is_directory, read_json_object
+from lfmvl_ros.core.user_files import (
+    check_regular,
+    exists,
+    inside,
+    is_directory,
+    read_json_object,
+)
 from lfmvl_ros.models.incomplete import refuse_incomplete
 
 ARCHITECTURE = "lfm2_vl"
@@ -163,16 +169,31 @@ def _check_contents(directory: Path) -> None:
     for path in sorted(directory.glob("*.safetensors.index.json")):
         shards = read_json(path).get("weight_map")
         for shard in sorted(set(map(str, shards.values()))) if isinstance(shards, dict) else ():
-            if Path(shard).name != shard or not shard.endswith(".safetensors"):
-                raise UserError(
-                    f"{path} names {quoted(shard)}; weights are *.safetensors files beside it"
-                )
-            check_regular(directory / shard)
-    _check_sizes(read_json(directory / "config.json"), directory / "config.json")
+            _beside(directory, shard, path, (".safetensors",))
+    config = read_json(path := directory / "config.json")
+    if (weights := config.get("transformers_weights")) is not None:
+        _beside(directory, str(weights), path, (".safetensors", ".safetensors.index.json"))
+    _check_sizes(config, path)
     if exists(path := directory / "tokenizer_config.json"):
-        most = read_json(path).get("model_max_length", 0)
+        document = read_json(path)
+        most = document.get("model_max_length", 0)
         if isinstance(most, bool) or not isinstance(most, (int, float)):
             raise UserError(f"{path}: model_max_length is {quoted(str(most))}, and no number")
+        others = document.get("fast_tokenizer_files") or []
+        for name in others if isinstance(others, list) else [others]:
+            _beside(directory, str(name), path, (".json",))
+
+
+def _beside(directory: Path, name: str, owner: Path, suffixes: tuple[str, ...]) -> None:
+    """Refuse a name in a checkpoint that is no file beside the one that names it.
+
+    Links of a hub's cache lead from ``snapshots/COMMIT`` to ``blobs``, so those may.
+    """
+    if Path(name).name != name or not name.endswith(suffixes):
+        kinds = " or ".join(f"*{suffix}" for suffix in suffixes)
+        raise UserError(f"{owner} names {quoted(name)}; it may name {kinds} files beside it")
+    root = directory.parents[1] if directory.parent.name == "snapshots" else directory
+    check_regular(inside(directory, name, owner, root=root))
 
 
 def _check_sizes(config: dict[str, Any], path: Path, prefix: str = "") -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.file_kinds import is_lfs_pointer
+from lfmvl_ros.core.user_files import read_json_object
 
 _MOST_HEADER = 100 << 20  # as safetensors itself allows
 _LOOKED_AT = ("config.json", "tokenizer.json", "*.safetensors")
@@ -73,10 +74,8 @@ def _refuse_missing_shards(directory: Path) -> None:
 def _document(path: Path) -> dict[str, Any]:
     """Return a JSON object; an empty one if there is none (loading reports it)."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    if not isinstance(document, dict):
+        document = read_json_object(path)
+    except UserError:
         return {}
     weights = document.get("weight_map")
     return document if weights is None or isinstance(weights, dict) else {}

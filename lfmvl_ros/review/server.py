@@ -20,7 +20,7 @@ from pathlib import Path
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.review import ReviewAnswer, read_answer
 from lfmvl_ros.core.safe_text import json_text
-from lfmvl_ros.core.user_files import is_regular_file
+from lfmvl_ros.core.user_files import is_regular_file, read_text
 from lfmvl_ros.core.whole_files import make_folder, writing
 from lfmvl_ros.review.store import ReviewStore
 
@@ -43,7 +43,7 @@ def token_of(folder: Path) -> str:
     """
     path = folder / "token"
     if is_regular_file(path):
-        text = path.read_text(encoding="ascii", errors="replace").strip()
+        text = read_text(path, 1024, replace=True).strip()
         if _TOKEN.fullmatch(text):
             return text
     text = secrets.token_urlsafe(24)

@@ -188,15 +188,18 @@ class ReviewStore:
         """Return every item that is answered, in the order in which they came."""
         numbers = self._run("SELECT id FROM items JOIN answers USING (id) ORDER BY number")
         for (number,) in numbers:
-            ((item, answer),) = self._run(
+            rows = self._run(
                 "SELECT items.document, answers.document FROM items JOIN answers USING (id) "
                 "WHERE id = ?",
                 number,
             )
-            yield _item(item), read_answer(answer)
+            if len(rows) != 1:  # the index and the table of a damaged database disagree
+                raise UserError(f"{self._path} is damaged; choose another folder with --out")
+            yield _item(rows[0][0]), read_answer(rows[0][1])
 
 
 def _item(document: str) -> ReviewItem:
     found = read_item(document)
-    assert isinstance(found, ReviewItem)
+    if not isinstance(found, ReviewItem):
+        raise UserError("the database of reviews is damaged; choose another folder with --out")
     return found

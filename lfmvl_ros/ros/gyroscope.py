@@ -27,6 +27,7 @@ from lfmvl_ros.ros.sensors.lens import Lens, are_rectified, to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.sensors.rates import RateLog
 from lfmvl_ros.ros.streams import StreamReader
+from lfmvl_ros.ros.warn_once import WarnOnce
 
 
 class EgoMotionInput:
@@ -59,7 +60,7 @@ class EgoMotionInput:
         self._lens_problem = "no camera_info has been received yet"
         self._given: tuple[EgoMotionSettings, Matrix] | None = None
         self._imu_frame, self._placed = "", Placement()
-        self._warned: set[str] = set()
+        self._warn_once = WarnOnce(warn)
         self.prefix = f"{camera}/" if camera else ""
         topic = node.resolve_topic_name(self.prefix + "imu")
         self._monitor = RateMonitor(topic, time.monotonic(), camera)
@@ -169,8 +170,3 @@ class EgoMotionInput:
             f"no static transforms from {self._imu_frame} to {camera_frame} on /tf_static; publish "
             "them, or set ego_motion.mount to given"
         )
-
-    def _warn_once(self, sentence: str) -> None:
-        if sentence and sentence not in self._warned:
-            self._warned.add(sentence)
-            self._warn(sentence)

@@ -161,14 +161,20 @@ class StreamReader:
     def _wait(self, wait_set: Any, streams: list[_Stream]) -> None:
         wait_set.clear_entities()
         wait_set.add_guard_condition(self._wake.handle)
-        for stream in streams:
-            stream.wait_in(wait_set)
+        try:
+            for stream in streams:
+                stream.wait_in(wait_set)
+        except InvalidHandle:  # one is being destroyed, and rclpy gives it out no more
+            self._changed = True
+            return
         wait_set.wait(-1)
         for stream in streams:
             if self._changed:  # it may be one that is not wanted any more
                 return
             try:
                 stream.take(wait_set)
+            except InvalidHandle:  # as above, since the wait has begun
+                self._changed = True
             except Exception as error:
                 topic = stream.subscription.topic_name
                 self._node.get_logger().error(f"{topic}: {describe(error)}")

@@ -16,9 +16,11 @@ from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.file_kinds import check_file, refusal
 from lfmvl_ros.core.video_reader import VideoReader
-from lfmvl_ros.core.whole_files import whole_file, write_whole, writing
+from lfmvl_ros.core.whole_files import check_output, whole_file, write_whole, writing
 
 Image = NDArray[np.uint8]
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov")  # that hold MPEG-4 part 2
+_NO_ENCODER = "{0!r} can't be written: OpenCV has no encoder for {1!r}; use .png or .jpg"
 _log = logging.getLogger(__name__)
 
 
@@ -49,6 +51,26 @@ def is_video(path: Path) -> bool:
     return several
 
 
+def check_image_output(path: Path) -> None:
+    """Refuse a place for an image before the work whose result is drawn there.
+
+    Raises:
+        UserError: OpenCV can't write such a file, or it can't be written there.
+    """
+    if not cv2.haveImageWriter(f"x{path.suffix}"):
+        raise UserError(_NO_ENCODER.format(str(path), path.suffix))
+    check_output(path)
+
+
+def check_video_output(path: Path) -> None:
+    """Refuse a place for a video before its frames are made.
+
+    Raises:
+        UserError: it is of another format, or it can't be written there.
+    """
+    check_output(path, VIDEO_SUFFIXES)
+
+
 def write_image(path: Path, pixels: Image) -> None:
     """Write an RGB image; the suffix chooses the format.
 
@@ -56,14 +78,11 @@ def write_image(path: Path, pixels: Image) -> None:
         UserError: unknown suffix, or the file can't be written; one that was there stays.
     """
     try:
-        done, data = cv2.imencode(path.suffix or ".png", pixels[..., ::-1])
+        done, data = cv2.imencode(path.suffix, pixels[..., ::-1])
     except cv2.error:  # no encoder for this suffix
         done = False
     if not done:
-        raise UserError(
-            f"{str(path)!r} can't be written: OpenCV has no encoder for {path.suffix!r}; "
-            "use .png or .jpg"
-        )
+        raise UserError(_NO_ENCODER.format(str(path), path.suffix))
     write_whole(path, data.tobytes())
 
 

@@ -7,16 +7,16 @@ import argparse
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from lfmvl_ros.cli.flags import as_path
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.whole_files import JsonLines
-from lfmvl_ros.viz.video import VideoWriter, write_image
+from lfmvl_ros.core.whole_files import JsonLines, check_output, check_output_folder
+from lfmvl_ros.viz.video import VideoWriter, check_image_output, check_video_output, write_image
 from lfmvl_warehouse.scenes import PRESETS, RenderedScene, SceneVideo, render_still
 from lfmvl_warehouse.scenes.labelled import ANNOTATIONS, write_labelled
 from lfmvl_warehouse.scenes.looks import LOOKS, in_look
@@ -32,15 +32,15 @@ HELP = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
-    add("--preview", type=Path, metavar="PNG", help="write a contact sheet of stills here")
+    add("--preview", type=as_path, metavar="PNG", help="write a contact sheet of stills here")
     add(
         "--labelled",
-        type=Path,
+        type=as_path,
         metavar="DIR",
         help="write stills here as a labelled folder in COCO format, which train --data reads",
     )
-    add("--video", type=Path, metavar="MP4", help="write a video here")
-    add("--truth", type=Path, metavar="JSONL", help="write the video's boxes, one line a frame")
+    add("--video", type=as_path, metavar="MP4", help="write a video here")
+    add("--truth", type=as_path, metavar="JSONL", help="write the video's boxes, one line a frame")
     add("--seed", type=int, default=0, help="of everything drawn (%(default)s)")
     add("--wh", metavar="WIDTHxHEIGHT", help="image size (256x256 stills, 640x480 video)")
     add("--count", type=int, default=24, help="number of stills (%(default)s)")
@@ -75,6 +75,14 @@ def run(args: argparse.Namespace) -> int:
             "nothing to write; give --preview sheet.png, --labelled DIR, --video out.mp4 or "
             "--truth boxes.jsonl"
         )
+    if args.preview is not None:
+        check_image_output(args.preview)
+    if args.video is not None:
+        check_video_output(args.video)
+    if args.truth is not None:
+        check_output(args.truth)
+    if args.labelled is not None:
+        check_output_folder(args.labelled)
     if args.seed < 0:
         raise UserError(f"--seed must be 0 or more, got {args.seed}")
     try:

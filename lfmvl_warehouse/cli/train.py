@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lfmvl_ros.cli.flags import as_path
+
 HELP = (
     "Train a small LFM2-VL checkpoint, on the synthetic warehouse scenes or on a folder of "
     "images in COCO format, from nothing or from another checkpoint. The run directory holds "
@@ -19,10 +21,10 @@ HELP = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     add = parser.add_argument
-    add("--out", type=Path, default=Path("runs/train"), help="run directory (%(default)s)")
+    add("--out", type=as_path, default=Path("runs/train"), help="run directory (%(default)s)")
     add(
         "--data",
-        type=Path,
+        type=as_path,
         metavar="DIR",
         help="images and boxes in COCO format to learn from, instead of the warehouse scenes",
     )
@@ -60,7 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", help="continue the run in --out")
     add(
         "--export",
-        type=Path,
+        type=as_path,
         metavar="DIR",
         default=None,
         help="train nothing; write the run's averaged weights so far as a checkpoint",

@@ -106,7 +106,6 @@ def test_a_condition_that_holds_is_exit_code_1(
         (["nowhere", "--model", "x", "--fail-if", "worse"], "needs --against, or a second --model"),
         (["nowhere", "--model", "x", "--fail-if", "recal<1"], "'recal<1' can't be read"),
         (["nowhere", "--model", "x", "--model", "x"], "named twice"),
-        (["nowhere", "--model", "x", "--images", "-1"], "--images must be 0 or more"),
         (["nowhere", "--model", "x", "--sustained", "nan"], "--sustained must be between"),
         (["nowhere", "--model", "x", "--against", "missing.json"], "missing.json"),
         (["nowhere", "--model", "x", "--translations", "w.yaml"], "say which to ask in"),

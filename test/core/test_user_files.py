@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Paths and files from outside: whatever they are, one kind of error and no waiting."""
 
+import contextlib
 import json
 import os
 import socket
@@ -15,7 +16,10 @@ from lfmvl_ros.core.user_files import (
     exists,
     is_directory,
     is_regular_file,
+    read_json_document,
     read_json_object,
+    read_text,
+    read_yaml,
     user_path,
 )
 
@@ -25,13 +29,16 @@ from lfmvl_ros.core.user_files import (
     [
         ("~nosuchuser/x", "no such user"),
         ("a\0b", "NUL"),
+        ("a\ud800b", "surrogate"),
+        ("", "the model is empty"),
+        (" ", "the model is empty"),
         ("x/" * 2500, "5000 characters"),
     ],
 )
 def test_what_can_not_be_a_path_is_refused(text, says):
     with pytest.raises(UserError, match=says) as caught:
         user_path(text, "model")
-    assert str(caught.value).startswith("the model '")
+    assert str(caught.value).startswith("the model ")
     assert len(str(caught.value)) < 200
 
 
@@ -104,3 +111,32 @@ def test_json_that_is_one(tmp_path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"a": [1]}))
     assert read_json_object(path) == {"a": [1]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "!!bool x", "!!timestamp x", "!!int x", "!!python/object:os.system {}",
+     "a: b: c",
+     "\x00", "? [a]\n: b", "{[]: 1}", "&a [*a, *b]", "!!float ."],
+)  # fmt: skip
+def test_yaml_that_is_none_is_one_kind_of_error(tmp_path, text):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with contextlib.suppress(UserError):  # `!!int x` may be a text for some loader
+        read_yaml(path)
+    with pytest.raises(UserError, match="at most 0 are read"):
+        read_yaml(path, 0)
+
+
+@pytest.mark.parametrize("read", [read_text, read_yaml, read_json_document, read_json_object])
+def test_every_reader_refuses_what_never_ends(tmp_path, read):
+    for name, make in (("pipe", os.mkfifo), ("zero", lambda path: path.symlink_to("/dev/zero"))):
+        make(tmp_path / name)
+        with pytest.raises(UserError, match="a file was expected"):
+            read(tmp_path / name)
+    with pytest.raises(UserError, match="can't be read"):
+        read(tmp_path / "none")
+    (tmp_path / "latin").write_bytes(b"\xe9")
+    with pytest.raises(UserError, match="can't be read"):
+        read(tmp_path / "latin")
+    assert read_text(tmp_path / "latin", replace=True) == "\ufffd"

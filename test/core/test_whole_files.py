@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.whole_files import (
     JsonLines,
+    check_output,
+    check_output_folder,
     finite,
     make_folder,
     whole_file,
@@ -248,3 +250,35 @@ def test_the_part_keeps_the_suffix_and_goes_away(tmp_path: Path) -> None:
         assert part.suffix == ".mp4"
         part.write_text("x")
     assert names(tmp_path) == ["ä" * 120 + ".mp4"]
+
+
+@pytest.mark.parametrize("name", ["a.json", "new/deep/a.json"])
+def test_a_check_of_an_output_leaves_nothing(tmp_path: Path, name: str) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    check_output(tmp_path / name)
+    check_output_folder(tmp_path / name)
+    assert sorted(tmp_path.rglob("*")) == before
+    (tmp_path / "there.json").write_text("kept")
+    check_output(tmp_path / "there.json", (".json",))
+    assert (tmp_path / "there.json").read_text() == "kept"
+    check_output(Path("/dev/stdout"))
+
+
+def test_a_check_says_what_writing_would_say(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "loop").symlink_to("loop")
+    for path, says in (
+        (tmp_path, "there is a folder of this name"),
+        (tmp_path / "file" / "a.json", "there is a file of this name|is a file, not a folder"),
+        (tmp_path / ("n" * 300), "the name is too long"),
+        (tmp_path / "loop", "loop"),
+        (Path("/proc/x/a.json"), "nothing can be written below /proc"),
+    ):
+        with pytest.raises(UserError, match=says):
+            check_output(path)
+        with pytest.raises(UserError):
+            write_whole(path, "x")
+    with pytest.raises(UserError, match=r"ending in \.json or \.yaml was expected"):
+        check_output(tmp_path / "a.txt", (".yaml", ".json"))
+    with pytest.raises(UserError, match="there is a file of this name"):
+        check_output_folder(tmp_path / "file")

@@ -248,5 +248,7 @@ def test_thirty_thousand_categories(tmp_path):
 
 def test_json_that_is_nested_without_end_is_named(tmp_path):
     (tmp_path / "deep.json").write_text("[" * 200_000)
-    with pytest.raises(UserError, match=r"deep\.json \(nested too deeply\)"):
+    with pytest.raises(
+        UserError, match=r"deep\.json can't be read \(its JSON is nested too deeply\)"
+    ):
         read_folder(tmp_path)

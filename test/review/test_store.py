@@ -129,3 +129,13 @@ def test_whatever_is_answered_can_be_written(verdicts: list[str]) -> None:
         ]
         images = write_labels(Path(folder), told)
         assert images == sum(word != "wrong_label" for word in verdicts)
+
+
+def test_a_database_whose_parts_disagree_is_one_sentence(tmp_path):
+    """As a damaged file reads: the answer is there, and what it is about is something else."""
+    store = ReviewStore(tmp_path / "review.db")
+    store._run("INSERT INTO items VALUES (1, 'a', '/x', 'tote', '{}', NULL, NULL)")
+    store._run("INSERT INTO answers VALUES ('a', '{}', 1.0, 0)")
+    with pytest.raises(UserError):
+        list(store.answered())
+    store.close()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages past the executor: taken in one thread, with their events, until nobody wants them."""
 
+import contextlib
 import threading
 import time
 
@@ -11,7 +12,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 
-from lfmvl_ros.ros.streams import StreamReader
+from lfmvl_ros.ros.streams import StreamReader, _Stream
 
 from .conftest import PATIENCE_S
 
@@ -143,3 +144,24 @@ def test_the_thread_ends_with_the_reader_and_with_the_context(ros):
     rclpy.shutdown(context=ros)
     wait_for(lambda: not reader._thread.is_alive())
     reader.close()
+
+
+def test_a_subscription_that_is_destroyed_as_the_wait_begins(ros):
+    """rclpy gives out no handle any more whose destruction was requested, held or not."""
+    from rclpy.impl.implementation_singleton import rclpy_implementation as rcl
+
+    node = rclpy.create_node("leaving", context=ros)
+    reader = StreamReader(node)
+    made = node.create_subscription(
+        String, "x", lambda _: None, DEEP,
+        event_callbacks=SubscriptionEventCallbacks(incompatible_qos=lambda _: None),
+    )  # fmt: skip
+    stream = _Stream(made, lambda *_: None)
+    with contextlib.ExitStack() as held:
+        assert stream.hold(held)
+        wait_set = rcl.WaitSet(1, 1, 0, 0, 0, len(stream.events), ros.handle)
+        stream.events[0].destroy()
+        reader._wait(wait_set, [stream])  # raised InvalidHandle, which ended the thread
+        assert reader._changed
+    reader.close()
+    node.destroy_node()

@@ -86,19 +86,27 @@ class Commander:
         self._performer = Performer(controls)
         self._wake = threading.Condition()
         self._inbox: deque[str] = deque()
-        self._overflow: deque[str] = deque(maxlen=MOST_WAITING)
+        self._overflow: deque[str] = deque()
+        self._unanswered = 0
         self._closing = self._ticked = False
         self._running: dict[str, _Running] = {}
         self._given = 0
-        self.counts = {"done": 0, "refused": 0, "failed": 0, "cancelled": 0}
+        self.counts = {"done": 0, "refused": 0, "failed": 0, "cancelled": 0, "lost": 0}
         self._thread = threading.Thread(target=self._run, name="commands", daemon=True)
         self._thread.start()
 
     def submit(self, text: str) -> None:
-        """Take a command; returns at once. Anything may be in the text."""
+        """Take a command; returns at once. Anything may be in the text.
+
+        Of those that wait, :data:`MOST_WAITING` are begun, as many more are refused, and what
+        comes beyond that is counted as ``lost``.
+        """
         with self._wake:
             full = len(self._inbox) >= MOST_WAITING
-            (self._overflow if full else self._inbox).append(text)
+            if full and len(self._overflow) >= MOST_WAITING:
+                self._unanswered += 1  # nobody can answer faster than they come
+            else:
+                (self._overflow if full else self._inbox).append(text)
             self._wake.notify()
 
     def tick(self) -> None:
@@ -123,14 +131,22 @@ class Commander:
                     if not self._wake.wait(_TICK_S if self._running else None):
                         break
                 texts, self._ticked = list(self._inbox), False
-                lost = list(self._overflow)
+                lost, unanswered = list(self._overflow), self._unanswered
                 self._inbox.clear()
                 self._overflow.clear()
+                self._unanswered = 0
                 closing = self._closing
             for text in texts:
                 self._guarded(self._begin, text)
             for text in lost:
                 self._guarded(self._refuse_lost, text)
+            if unanswered:
+                self.counts["lost"] += unanswered
+                _log.warning(
+                    "%d commands were lost without an answer: more than %d waited",
+                    unanswered,
+                    2 * MOST_WAITING,
+                )
             for id_ in list(self._running):
                 self._guarded(self._step, id_)
             if closing:

@@ -11,6 +11,8 @@ condition unknown, which counts as not true.
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -22,6 +24,7 @@ from scipy.special import ndtr
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.rules.patterns import pattern_test, refuse_endless
 from lfmvl_ros.core.same_label import fold_label
 from lfmvl_ros.core.settings import nearest_name
 
@@ -34,7 +37,7 @@ NUMBERS = (
 FLAGS = ("at_border",)
 FIELDS = (*TEXTS, *NUMBERS, *FLAGS)
 _METRES = frozenset(("speed_m_s", "distance_m"))
-_QUOTED = re.compile(r'"[^"]*"|\'[^\']*\'')
+_QUOTED = re.compile(r"""[rs]?(?P<quote>["'])((?:[^\\\n]|\\.)*?)(?P=quote)""")  # as rule-engine's
 _GROWING = re.compile(r"<<|>>|\*\*")
 MAX_CHARACTERS = 1000
 
@@ -66,9 +69,7 @@ class Condition:
     def __init__(self, text: str) -> None:
         if len(text) > MAX_CHARACTERS:
             raise UserError(f"has {len(text)} characters; at most {MAX_CHARACTERS} are read")
-        growing = _GROWING.search(_QUOTED.sub("", text))
-        if growing:  # the parser computes constants: 5 << 99999999 takes it all memory
-            raise UserError(f"uses {growing[0]}, which is not understood here: {text!r}")
+        _refuse_endless(text)
         self.text = text
         fields: set[str] = set()
         self._evaluate = _boolean(_parsed(text), fields)
@@ -88,6 +89,18 @@ class Condition:
         found = np.asarray(self._evaluate(columns), dtype=np.float64)
         known = np.where(np.isnan(found), 0.0, found)
         return np.broadcast_to(known, (len(columns("label")),))
+
+
+def _refuse_endless(text: str) -> None:
+    """Refuse constants that the parser itself would compute without end."""
+    rest = _QUOTED.sub("''", text)
+    growing = _GROWING.search(rest)
+    if growing:  # 5 << 99999999 takes it all memory
+        raise UserError(f"uses {growing[0]}, which is not understood here: {text!r}")
+    if "~" in rest:  # "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab" =~ "(a+)+$" takes it hours
+        for found in _QUOTED.finditer(text):
+            with contextlib.suppress(ValueError, SyntaxError):
+                refuse_endless(str(ast.literal_eval(found[0].removeprefix("s"))))
 
 
 def _parsed(text: str) -> Any:
@@ -203,15 +216,6 @@ def _equals(text: str) -> Callable[[str], bool]:
     return lambda label: label == folded
 
 
-def _pattern(text: str, whole: bool) -> Callable[[str], bool]:
-    try:
-        compiled = re.compile(text)
-    except re.error as error:
-        raise UserError(f"{text!r} is not a regular expression ({error})") from error
-    find = compiled.match if whole else compiled.search
-    return lambda label: find(label) is not None
-
-
 def _negated(
     make: Callable[[str], Callable[[str], bool]],
 ) -> Callable[[str], Callable[[str], bool]]:
@@ -223,11 +227,11 @@ def _negated(
 
 
 def _match(text: str) -> Callable[[str], bool]:
-    return _pattern(text, True)
+    return pattern_test(text, whole=True)
 
 
 def _search(text: str) -> Callable[[str], bool]:
-    return _pattern(text, False)
+    return pattern_test(text, whole=False)
 
 
 _TEXT_TESTS = {

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.query import MAX_LABELS, Query
 from lfmvl_ros.core.rules.condition import Condition
 from lfmvl_ros.core.rules.located_yaml import Located, Problems, parse, read_text, unknown
 from lfmvl_ros.core.rules.polygons import Polygon
@@ -121,7 +122,12 @@ def _rule_set(document: Located, problems: Problems) -> RuleSet:
         rule = _RuleReader(name, value, zones, sorted(outlines)).read()
         if rule is not None:
             rules.append(rule)
-    return RuleSet(zones, tuple(rules))
+    found = RuleSet(zones, tuple(rules))
+    if len(found.labels) > MAX_LABELS:
+        parts["rules"].problem(
+            f"name {len(found.labels)} labels; a query takes at most {MAX_LABELS}"
+        )
+    return found
 
 
 def _check_name(name: str, value: Located) -> None:
@@ -294,6 +300,11 @@ def _labels(value: Located) -> tuple[str, ...]:
     labels = tuple(safe_text(item.text()) for item in items)
     if not labels or not all(labels):
         value.problem("names no object")
+        return labels
+    try:
+        Query.of_labels(labels)  # whoever follows the rules asks for these
+    except UserError as error:
+        value.problem(str(error))
     folded = [fold_label(label) for label in labels]
     if len(set(folded)) != len(folded):
         value.problem("names the same label twice")

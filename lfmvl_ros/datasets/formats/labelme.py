@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.user_files import read_json_document
 from lfmvl_ros.datasets.formats import Builder, inside
 from lfmvl_ros.datasets.masks import box_of_points
 
@@ -25,8 +26,8 @@ def read_labelme(directory: Path) -> dict[str, dict[str, Any]]:
 
 def _document(path: Path) -> dict[str, Any] | None:
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
+        document = read_json_document(path)
+    except UserError:
         return None
     is_one = isinstance(document, dict) and isinstance(document.get("shapes"), list)
     return document if is_one and "imagePath" in document else None

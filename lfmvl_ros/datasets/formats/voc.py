@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.user_files import check_regular, read_text
 from lfmvl_ros.datasets.formats import IMAGE_SUFFIXES, Builder, inside
 
 _PLACES = ("Annotations", "annotations", ".", "train", "valid", "val", "test")
@@ -33,6 +34,7 @@ def read_voc(directory: Path) -> dict[str, dict[str, Any]]:
 
 
 def _root(path: Path) -> ElementTree.Element | None:
+    check_regular(path)
     try:
         root = ElementTree.parse(path).getroot()
     except (ElementTree.ParseError, OSError, ValueError) as error:
@@ -78,7 +80,7 @@ def _splits(directory: Path) -> dict[str, str]:
     for split in ("train", "val", "test"):
         path = directory / "ImageSets" / "Main" / f"{split}.txt"
         if path.is_file():
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            for line in read_text(path, replace=True).splitlines():
                 if line.strip():
                     splits[line.split()[0]] = split
     return splits

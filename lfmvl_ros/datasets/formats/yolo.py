@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from PIL import Image
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.user_files import is_inside, read_text, read_yaml
 from lfmvl_ros.datasets.formats import IMAGE_SUFFIXES, Builder, inside
 from lfmvl_ros.datasets.masks import box_of_points
 
@@ -49,11 +49,11 @@ def _add(
     builder: Builder, path: Path, text: Path, directory: Path, names: dict[int, str], points: bool
 ) -> None:
     name = inside(path, directory)
-    wh_px = _shown_wh(path)
+    wh_px = _shown_wh(path, directory)
     builder.image(name, wh_px)
     if not text.is_file():
         return  # nothing is in it
-    for line in text.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in read_text(text, replace=True).splitlines():
         if line.strip():
             kind, xywh = _parsed(line, points)
             scaled = (
@@ -74,7 +74,9 @@ def _parsed(line: str, points: bool) -> tuple[int, list[float] | None]:
         return -1, None
 
 
-def _shown_wh(path: Path) -> tuple[int, int] | None:
+def _shown_wh(path: Path, directory: Path) -> tuple[int, int] | None:
+    if not path.is_file() or not is_inside(path, directory):
+        return None  # it is left out, and counted, when it is looked for
     try:
         with Image.open(path) as image:
             width, height = image.size
@@ -88,8 +90,8 @@ def _names(directory: Path) -> tuple[dict[int, str], bool]:
     """Names by class number, and whether lines have key points behind their box."""
     for path in sorted((*directory.glob("*.yaml"), *directory.glob("*.yml"))):
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError, RecursionError):
+            content = read_yaml(path)
+        except UserError:
             continue
         names = content.get("names") if isinstance(content, dict) else None
         if isinstance(names, list):
@@ -100,7 +102,7 @@ def _names(directory: Path) -> tuple[dict[int, str], bool]:
     for name in _NAME_FILES:
         for path in (directory / name, directory / "labels" / name):
             if path.is_file():
-                lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+                lines = read_text(path, replace=True).splitlines()
                 return {i: line.strip() for i, line in enumerate(lines) if line.strip()}, False
     raise UserError(
         f"{directory} holds labels in YOLO format, and nothing that names their class numbers; add "

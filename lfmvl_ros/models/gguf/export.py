@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.whole_files import make_folder
 from lfmvl_ros.models.checkpoint_files import ARCHITECTURE, check_directory
 from lfmvl_ros.models.gguf.metadata import (
     CheckpointFacts,
@@ -71,7 +72,7 @@ def export_gguf(
     tensors = _translated(folder)
     shapes = {tensor.name: tensor.stored.shape for tensor in tensors}
     facts = CheckpointFacts.read(folder, name, shapes)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     text, mmproj = out / f"{name}-{kind}.gguf", out / f"mmproj-{name}-{kind}.gguf"
     try:
         for path, architecture, describe, file in (

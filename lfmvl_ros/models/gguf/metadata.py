@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.user_files import read_text
 from lfmvl_ros.models.checkpoint_files import read_json
 
 _RESAMPLING = {1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers -> llama.cpp's words
@@ -66,7 +67,7 @@ class CheckpointFacts:
 def _chat_template(folder: Path) -> str:
     path = folder / "chat_template.jinja"
     if path.is_file():
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     for name in ("chat_template.json", "tokenizer_config.json"):
         if (folder / name).is_file():
             template = read_json(folder / name).get("chat_template")

@@ -169,15 +169,15 @@ def read_facts(path: Path) -> ModelFacts:
         calibration = _calibration(document)
         facts = ModelFacts(
             str(document["name"]),
-            PromptTemplate(**document["prompt"]),
+            _template(document["prompt"]),
             ImageTokenSettings(split=False, **document["image"]),
             calibration,
             str(document.get("remark", "")),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} can't be used ({error}); export the checkpoint again") from error
-    kind = document.get("type")
-    fitted_on = (document.get("calibration") or {}).get(FITTED_ON, CHECKPOINT)
+    kind = str(document.get("type"))
+    fitted_on = str((document.get("calibration") or {}).get(FITTED_ON, CHECKPOINT))
     exact = fitted_on == kind or (fitted_on == CHECKPOINT and kind in _LOSSLESS)
     if calibration is not None and not exact:
         _log.warning(
@@ -185,9 +185,24 @@ def read_facts(path: Path) -> ModelFacts:
             "`lfmvl calibrate --model` with this file fits its own",
             path.stem,
             "the weights of the checkpoint" if fitted_on == CHECKPOINT else safe_text(fitted_on),
-            kind,
+            safe_text(kind),
         )
     return facts
+
+
+def _template(document: Any) -> PromptTemplate:
+    """Return the template of a document.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    kinds = {"name": str, "text": str, "decimals": int, "scale": str}
+    wrong = [
+        key for key, value in document.items() if not isinstance(value, kinds.get(key, object))
+    ]
+    if wrong:
+        raise TypeError(f"prompt.{wrong[0]} is of another type")
+    return PromptTemplate(**document)
 
 
 def _calibration(document: dict[str, Any]) -> Fitted | None:

@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 
 Matrix = NDArray[np.float64]
 
+_LONGEST_NAME, _MOST_FRAMES = 256, 4096  # a robot has some hundreds
 # tf2 takes quaternions whose squared length is off by less than this.
 _LEAST_UNIT = 1e-2
 
@@ -48,9 +49,14 @@ class StaticFrames:
             quaternion: x, y, z, w.
 
         Raises:
-            ValueError: a name is missing, they are the same, or the quaternion is no rotation.
+            ValueError: a name is missing or too long, they are the same, there are too many
+                frames, or the quaternion is no rotation.
         """
         parent, child = parent.lstrip("/"), child.lstrip("/")
+        if max(len(parent), len(child)) > _LONGEST_NAME:
+            raise ValueError(f"the name of a frame has at most {_LONGEST_NAME} characters")
+        if child not in self._parents and len(self._parents) >= _MOST_FRAMES:
+            raise ValueError(f"more than {_MOST_FRAMES} frames are not kept")
         if not parent or not child or parent == child:
             raise ValueError(f"a transform needs two frames, got {parent!r} and {child!r}")
         length = math.sqrt(sum(value * value for value in quaternion))

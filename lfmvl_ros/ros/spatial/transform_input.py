@@ -15,6 +15,7 @@ from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.spatial.messages import to_edge
 from lfmvl_ros.ros.streams import StreamReader
+from lfmvl_ros.ros.warn_once import WarnOnce
 
 # Transforms in a row that are older than what is kept: time has started again.
 _RESTART_AFTER = 5
@@ -35,7 +36,7 @@ class TransformInput:
         self._listeners: list[Callable[[], None]] = []
         self._subscriptions: list[Subscription] = []
         self._too_old = 0
-        self._warned: set[str] = set()
+        self._warn = WarnOnce(lambda sentence: node.get_logger().warning(sentence))
         self.received = self.dropped = 0
 
     def open(self, listener: Callable[[], None]) -> None:
@@ -97,8 +98,3 @@ class TransformInput:
                 self.buffer.clear()
         for listener in list(self._listeners):
             listener()
-
-    def _warn(self, sentence: str) -> None:
-        if sentence not in self._warned and len(self._warned) < 20:
-            self._warned.add(sentence)
-            self._node.get_logger().warning(sentence)

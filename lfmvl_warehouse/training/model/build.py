@@ -48,6 +48,13 @@ class ModelShape:
                 "vision_width and text_ff must be multiples of 32, text_width of 64; got "
                 f"{self.vision_width}, {self.text_ff}, {self.text_width}"
             )
+        sizes = (self.vision_width, self.text_width, self.text_ff)
+        if not 0 < min(sizes) <= max(sizes) <= 8192 or not 0 < self.vision_layers <= 64:
+            raise ValueError(
+                f"widths are from 32 to 8192 and there are 1 to 64 vision_layers, got {self}"
+            )
+        if len(self.text_layers) > 128:
+            raise ValueError(f"there are at most 128 text_layers, got {len(self.text_layers)}")
         if not self.text_layers or set(self.text_layers) - {"c", "a"}:
             raise ValueError(f"text_layers is a word of c and a, got {self.text_layers!r}")
 

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from lfmvl_ros.core.user_files import read_json_object
 from lfmvl_ros.core.whole_files import write_whole
 from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
 from lfmvl_warehouse.scenes.translations import TRANSLATIONS
@@ -195,9 +195,9 @@ def _names_elsewhere(facts: dict[str, Any]) -> str:
 
 def write_card(directory: Path) -> Path:
     """Write README.md of a checkpoint from the facts and scores that lie beside its weights."""
-    facts = json.loads((directory / FACTS_FILE).read_text(encoding="utf-8"))
+    facts = read_json_object(directory / FACTS_FILE)
     measured = directory / SCORES_FILE
-    scores = json.loads(measured.read_text(encoding="utf-8")) if measured.exists() else None
+    scores = read_json_object(measured) if measured.exists() else None
     card = directory / "README.md"
     write_whole(card, render_card(facts, scores))
     return card

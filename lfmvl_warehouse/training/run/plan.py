@@ -11,7 +11,7 @@ from typing import Any
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.coco import CocoFolder
 from lfmvl_ros.datasets.coco_reading import read_folder
-from lfmvl_ros.finetune.run_folder import STATE_FILE, read_state
+from lfmvl_ros.finetune.run_folder import STATE_FILE, read_state, using_state
 from lfmvl_warehouse.training.data.coco_scenes import CocoScenes
 from lfmvl_warehouse.training.data.mixed import MixedScenes
 from lfmvl_warehouse.training.data.sources import SceneSource, WarehouseScenes
@@ -117,7 +117,9 @@ def _resumed(settings: TrainSettings, overrides: RunOverrides) -> Plan:
     """Go on with what the state remembers; states from before there was a choice have nothing."""
     path = settings.out / STATE_FILE
     state = read_state(settings.out, key="shape", mmap=True)
-    recipe = {"start": "", "rate": 1.0, "mix": 0.0, "data": None, **state.get("recipe", {})}
+    with using_state(settings.out):
+        recipe = {"start": "", "rate": 1.0, "mix": 0.0, "data": None, **state.get("recipe", {})}
+        recipe |= {name: float(recipe[name]) for name in ("rate", "mix")}
     for name, given in (("rate", overrides.rate), ("mix", overrides.mix)):
         if given is not None and given != recipe[name]:
             raise UserError(
@@ -131,9 +133,11 @@ def _resumed(settings: TrainSettings, overrides: RunOverrides) -> Plan:
         )
     settings = _checked(settings, rate=recipe["rate"], mix=recipe["mix"])
     if recipe["start"]:
-        shape = ModelShape(**state["shape"])
+        with using_state(settings.out):
+            shape = ModelShape(**state["shape"])
         settings = fine_tuning(replace(settings, shape=shape), recipe["start"])
-    check_state(state, settings)
+    with using_state(settings.out):
+        check_state(state, settings)
     folder = _same_folder(path, recipe["data"], overrides.data)
     return Plan(_with_data(settings, folder), True, folder)
 

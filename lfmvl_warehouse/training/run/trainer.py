@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -16,7 +17,7 @@ from transformers import Lfm2VlForConditionalGeneration, PreTrainedTokenizerFast
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.whole_files import finite, whole_folder
 from lfmvl_ros.datasets.judging import Scores
-from lfmvl_ros.finetune.run_folder import LOG_FILE, read_state, write_state
+from lfmvl_ros.finetune.run_folder import LOG_FILE, read_state, using_state, write_state
 from lfmvl_ros.finetune.run_log import Place, RunLog
 from lfmvl_warehouse.training.data.batches import Batch, BatchStream
 from lfmvl_warehouse.training.data.feed import Feed
@@ -300,6 +301,10 @@ class Trainer:
             UserError: the state is of another model shape or seed.
         """
         state = read_state(self.settings.out, key="shape")
+        with using_state(self.settings.out):
+            self._take(state)
+
+    def _take(self, state: dict[str, Any]) -> None:
         check_state(state, self.settings)
         old, new = state["shape"]["vision_layers"], self.settings.shape.vision_layers
         if grow(state, new, self.optimisers.names):

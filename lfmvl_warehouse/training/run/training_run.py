@@ -17,7 +17,8 @@ from torch.multiprocessing.spawn import ProcessRaisedException, start_processes
 from transformers import AutoTokenizer
 
 from lfmvl_ros.child_processes import interrupts_kept_from_children, worker_processes
-from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.errors import UserError, describe
+from lfmvl_ros.core.user_files import check_regular
 from lfmvl_ros.core.whole_files import make_folder, whole_folder, write_json
 from lfmvl_ros.finetune.run_folder import (
     CHECKPOINT_DIRECTORY,
@@ -26,6 +27,7 @@ from lfmvl_ros.finetune.run_folder import (
     claim,
     judgements,
     read_state,
+    using_state,
 )
 from lfmvl_ros.models.checkpoint_files import NO_REMOTE_CODE
 from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
@@ -144,22 +146,39 @@ def export(run: Path, target: Path) -> dict[str, Any]:
     if not (run / STATE_FILE).exists():
         raise UserError(f"{run / STATE_FILE} does not exist; train first")
     state = read_state(run, key="shape")
-    tokenizer = AutoTokenizer.from_pretrained(run / TOKENIZER_DIRECTORY, **NO_REMOTE_CODE)
-    model = build_model(ModelShape(**state["shape"]), vocabulary=len(tokenizer))
-    model.load_state_dict(state["average"])
-    facts = {
-        **{name: state[name] for name in ("step", "samples", "seconds", "seed", "shape")},
-        **state.get("settings", {}),
-        "parameters": count_parameters(model),
-        **_learnt(state.get("recipe", {}), run),
-        "languages": known_languages(tokenizer, TRANSLATIONS),
-    }
-    facts["labels"] = asked_labels(facts)
+    tokenizer = _tokenizer(run / TOKENIZER_DIRECTORY)
+    with using_state(run):
+        model = build_model(ModelShape(**state["shape"]), vocabulary=len(tokenizer))
+        model.load_state_dict(state["average"])
+        facts = {
+            **{name: state[name] for name in ("step", "samples", "seconds", "seed", "shape")},
+            **state.get("settings", {}),
+            "parameters": count_parameters(model),
+            **_learnt(state.get("recipe", {}), run),
+            "languages": known_languages(tokenizer, TRANSLATIONS),
+        }
+        facts["labels"] = asked_labels(facts)
     with whole_folder(target) as fresh:
         save_checkpoint(model, build_processor(tokenizer), fresh)
         write_json(fresh / FACTS_FILE, facts)
-        write_card(fresh)
+        with using_state(run):  # which says what the card does
+            write_card(fresh)
     return facts
+
+
+def _tokenizer(folder: Path) -> Any:
+    """Return the tokenizer that a run keeps beside its state."""
+    for path in sorted(folder.glob("*")):
+        check_regular(path)
+    try:
+        return AutoTokenizer.from_pretrained(folder, **NO_REMOTE_CODE)
+    except MemoryError:
+        raise
+    except Exception as error:  # of tokenizers, whatever damaged files bring
+        raise UserError(
+            f"the tokenizer in {folder} can't be read ({describe(error)[:200]}); copy it from "
+            "another copy of the run"
+        ) from error
 
 
 def _learnt(recipe: dict[str, Any], run: Path) -> dict[str, Any]:

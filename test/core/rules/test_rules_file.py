@@ -194,3 +194,26 @@ def test_a_file_is_read_again_when_it_changes_and_mistakes_change_nothing(tmp_pa
     assert watched.poll(str(path)) is not None
     assert not watched.problem
     assert watched.poll("") == RuleSet() or watched.rules.rules == ()
+
+
+@pytest.mark.parametrize(
+    ("label", "reason"),
+    [
+        ("'red tote, person'", "is 2 labels, separated as in a query; write a list of labels"),
+        ("[person, 'a; b']", "is 2 labels"),
+        (f"'{'x' * 121}'", "a label takes 1 to 120 characters"),
+        (str([f"thing {n}" for n in range(65)]), "a Query takes 1 to 64 labels"),
+    ],
+)
+def test_labels_that_no_query_takes_are_refused(label: str, reason: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_rules(f"rules:\n  one:\n    when: appear\n    label: {label}\n")
+    assert "one.label" in str(caught.value)
+    assert reason in str(caught.value)
+
+
+def test_all_labels_together_fit_into_a_query() -> None:
+    lines = [f"  r{n}: {{when: appear, label: thing {n}}}" for n in range(65)]
+    parse_rules("\n".join(["rules:", *lines[:64]]))
+    with pytest.raises(UserError, match="name 65 labels; a query takes at most 64"):
+        parse_rules("\n".join(["rules:", *lines]))

@@ -74,3 +74,15 @@ def test_what_is_no_transform_is_refused(parent, child, quaternion):
     with pytest.raises(ValueError, match=r"two frames|quaternion"):
         frames.add(parent, child, quaternion)
     assert len(frames) == 0
+
+
+def test_frames_without_end_are_refused():
+    frames = StaticFrames()
+    with pytest.raises(ValueError, match="at most 256 characters"):
+        frames.add("map", "x" * 300, (0, 0, 0, 1))
+    for number in range(4096):
+        frames.add("map", f"frame {number}", (0, 0, 0, 1))
+    with pytest.raises(ValueError, match="more than 4096 frames"):
+        frames.add("map", "another", (0, 0, 0, 1))
+    assert len(frames) == 4096
+    frames.add("odom", "frame 7", (0, 0, 0, 1))  # one that is known is replaced

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Watches a process that runs damaged cases: its life, its memory, and how long a case takes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from measuring import rss_mb
+
+LONGEST_S = 60.0
+"""Processor time of a case beyond which it hangs; twenty seconds without any is a wait."""
+MOST_GROWTH_MB = 1000.0
+SCRIPT = Path(__file__).with_name("faults.py")
+_WAIT_S, _LONGEST_WAIT_S, _TICK_S = 240.0, 20.0, 0.2
+
+
+@dataclass
+class Tally:
+    """What became of a target's cases.
+
+    Attributes:
+        name: of the target.
+        cases: that were tried.
+        used: cases that were not refused: the damage was not seen, or did not matter.
+        failures: what went wrong, in words.
+        start_mb, most_mb: resident memory when warm, and at its highest.
+        slowest_s: longest case.
+    """
+
+    name: str
+    cases: int = 0
+    used: int = 0
+    failures: list[str] = field(default_factory=list)
+    start_mb: float = 0.0
+    most_mb: float = 0.0
+    slowest_s: float = 0.0
+
+    @property
+    def survived(self) -> bool:
+        """Whether there were cases, and nothing failed."""
+        return self.cases > 0 and not self.failures
+
+    def row(self) -> str:
+        """Return a line of the table."""
+        grown = max(0.0, self.most_mb - self.start_mb)
+        return (
+            f"| {self.name} | {self.cases} | {self.used} | {self.cases - len(self.failures)} | "
+            f"{self.slowest_s:.1f} s | {self.start_mb:.0f} + {grown:.0f} MB |"
+        )
+
+
+HEADER = "| input | cases | not refused | survived | slowest | memory |\n|---|---|---|---|---|---|"
+
+
+class Watched:
+    """Runs the child of one target until its time is over; starts it again where it dies.
+
+    Args:
+        name: of the target.
+        whole: folder of undamaged files.
+        work: folder that cases are made in.
+        keep: folder that failures are kept in.
+        seed: of all cases.
+        seconds: how long.
+    """
+
+    def __init__(
+        self, name: str, whole: Path, work: Path, keep: Path, seed: int, seconds: float
+    ) -> None:
+        self.tally = Tally(name)
+        self._whole, self._work, self._keep = whole, work, keep
+        self._seed, self._seconds = seed, seconds
+        self._number = 0
+        self._case: dict[str, Any] = {}
+        self._running = self._warm = False
+        self._since_s = self._cpu_s = 0.0
+
+    def run(self) -> Tally:
+        """Return the tally once the time is over."""
+        left_s = self._seconds
+        while left_s > 0:
+            begun_s = time.monotonic()
+            self._one_process(left_s)
+            if not self._warm:
+                self.tally.failures.append("the process ended before its first case")
+                break
+            left_s -= time.monotonic() - begun_s
+        return self.tally
+
+    def _one_process(self, seconds: float) -> None:
+        self._work.mkdir(parents=True, exist_ok=True)
+        log = self._work.parent / f"{self._work.name}.log"
+        words = [sys.executable, str(SCRIPT), "--child",
+                 self.tally.name, "--seed", str(self._seed), "--first", str(self._number),
+                 "--seconds", str(seconds), "--whole", str(self._whole), "--work",
+                 str(self._work)]  # fmt: skip
+        with log.open("w") as errors:
+            process = subprocess.Popen(
+                words, stdout=subprocess.PIPE, stderr=errors, cwd=self._work, text=True,
+                env={**os.environ, "PYTHONFAULTHANDLER": "1"}, start_new_session=True,
+            )  # fmt: skip
+        self._running, self._since_s = False, time.monotonic()
+        try:
+            self._follow(process)
+        finally:
+            code = _ended(process)
+        if self._running:  # in the middle of a case
+            self._failed(f"the process died: {code}")
+            self._number += 1
+        elif code not in (0, -signal.SIGKILL):
+            self.tally.failures.append(f"the process ended with {code}: {log.read_text()[-300:]}")
+
+    def _follow(self, process: subprocess.Popen[str]) -> None:
+        """Read what the child says until it ends, hangs or takes too much memory."""
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        selector, pending = selectors.DefaultSelector(), ""
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while True:
+            if selector.select(_TICK_S):
+                piece = os.read(process.stdout.fileno(), 1 << 16).decode()
+                if not piece:
+                    return
+                *lines, pending = (pending + piece).split("\n")
+                for line in lines:
+                    self._heard(line, process.pid)
+            if problem := self._overdue(process.pid):
+                process.kill()
+                process.wait()
+                self._failed(problem)
+                self._number += 1
+                self._running = False
+                return
+
+    def _heard(self, line: str, pid: int) -> None:
+        event, number, facts = line.split(" ", 2)
+        told: dict[str, Any] = json.loads(facts)
+        self._since_s, self._cpu_s = time.monotonic(), _cpu_s(pid)
+        if event == "warm":
+            self._warm = True
+            self.tally.start_mb = self.tally.start_mb or _rss_mb(pid)
+        elif event == "begin":
+            self._number, self._case, self._running = int(number), told, True
+            self.tally.cases += 1
+        else:
+            self._running = False
+            self._number = int(number) + 1
+            self.tally.used += told["code"] in (0, 1)
+            self.tally.slowest_s = max(self.tally.slowest_s, told["seconds"])
+            if told["problem"]:
+                self._number -= 1
+                self._failed(told["problem"])
+                self._number += 1
+
+    def _overdue(self, pid: int) -> str:
+        """Return what is wrong with a case that runs; "" where nothing is."""
+        here_mb = _rss_mb(pid)
+        if self._warm and self.tally.start_mb:
+            self.tally.most_mb = max(self.tally.most_mb, here_mb)
+            if here_mb > self.tally.start_mb + MOST_GROWTH_MB:
+                return f"memory grew from {self.tally.start_mb:.0f} to {here_mb:.0f} MB"
+        waited_s, used_s = time.monotonic() - self._since_s, _cpu_s(pid) - self._cpu_s
+        if self._running and (used_s > LONGEST_S or waited_s > _WAIT_S):
+            return f"no end after {used_s:.0f} s of processor time, {waited_s:.0f} s"
+        if self._running and waited_s > _LONGEST_WAIT_S and used_s < 0.2:
+            return f"it has waited for {waited_s:.0f} s"
+        return ""
+
+    def _failed(self, problem: str) -> None:
+        """Note a failure, and keep its case for repeating."""
+        case = self._keep / f"{self.tally.name.replace(' ', '_').replace(',', '')}-{self._number}"
+        case.mkdir(parents=True, exist_ok=True)
+        document = {"target": self.tally.name, "seed": self._seed, "number": self._number,
+                    "problem": problem, **self._case}  # fmt: skip
+        (case / "case.json").write_text(json.dumps(document, indent=1))
+        moved = self._work / f"failed-{self._number}"
+        source = moved if moved.is_dir() else self._work / "files"
+        if source.is_dir():
+            shutil.rmtree(case / "files", ignore_errors=True)
+            shutil.copytree(
+                source, case / "files", symlinks=True,
+                ignore=lambda folder, names: [n for n in names if _is_special(Path(folder, n))],
+            )  # fmt: skip
+        self.tally.failures.append(f"{problem} [{case / 'case.json'}]")
+
+
+def _is_special(path: Path) -> bool:
+    return not (path.is_symlink() or path.is_file() or path.is_dir())
+
+
+def _ended(process: subprocess.Popen[str]) -> int:
+    """End the process and its children; return its exit code."""
+    try:
+        code = process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        code = process.wait()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # what it has started and not ended
+    return code
+
+
+def _rss_mb(pid: int) -> float:
+    try:
+        return rss_mb(pid)
+    except (OSError, IndexError, ValueError):  # it has just ended
+        return 0.0
+
+
+def _cpu_s(pid: int) -> float:
+    """Processor time of the process and of those children that it has waited for, seconds."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark of faults sees each kind of failure, keeps its case, and goes on."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from types import ModuleType
+
+import pytest
+
+from lfmvl_ros.cli import config
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    before = set(sys.modules)
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if (FOLDER / f"{name}.py").exists():
+            del sys.modules[name]
+
+
+def nan(_args: object) -> int:
+    print('{"value": NaN}')
+    return 0
+
+
+def silent(_args: object) -> int:
+    return 0
+
+
+def wordless(_args: object) -> int:
+    return 2
+
+
+def defect(_args: object) -> int:
+    raise ZeroDivisionError
+
+
+def traceback_printed(_args: object) -> int:
+    print("Traceback (most recent call last):", file=sys.stderr)
+    return 1
+
+
+def fine(_args: object) -> int:
+    print('{"value": 1}')
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("run", "says"),
+    [
+        (nan, "NaN in printed JSON"), (silent, "nothing was printed"),
+        (wordless, "exit code 2 without a word"), (defect, "exit code 3: lfmvl config: a defect"),
+        (traceback_printed, "a traceback was printed"), (fine, ""),
+    ],
+)  # fmt: skip
+def test_each_kind_of_failure_is_seen(
+    benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    run: Callable[[object], int], says: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(config, "run", run)
+    child, targets = benchmark("faults_child"), benchmark("faults_targets")
+    (tmp_path / "out").mkdir()
+    found = child.run_case(targets.Call(("config",)), tmp_path / "out")
+    assert says in found.problem
+    assert bool(found.problem) == bool(says)
+    missing = targets.Call(("config",), (tmp_path / "none.json",))
+    if run is fine:
+        assert "is not there" in child.run_case(missing, tmp_path / "out").problem
+
+
+SCRIPT = """
+import json, os, sys, time
+print("warm 0 {}", flush=True)
+first = int(sys.argv[sys.argv.index("--first") + 1])
+for number in range(first, 3):
+    print(f"begin {number}", json.dumps({"words": ["x"], "done": "y"}), flush=True)
+    os.makedirs("files", exist_ok=True)
+    open("files/a.txt", "w").write(str(number))
+    if number == 1:
+        CALAMITY
+    print(f"end {number}", json.dumps({"code": 0, "problem": "", "seconds": 0.1}), flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("calamity", "says"),
+    [
+        ("os.abort()", "the process died: -6"),
+        ("time.sleep(60)", "it has waited for"),
+        ("[0 for _ in iter(int, 1)]", "no end after|memory grew"),
+        ("_ = [bytearray(1 << 20) for _ in range(200)]; time.sleep(60)", "memory grew from"),
+    ],
+)
+def test_a_crash_a_hang_and_memory_without_end(
+    benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    calamity: str, says: str,
+) -> None:  # fmt: skip
+    watch = benchmark("faults_watch")
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.replace("CALAMITY", calamity))
+    for name, value in (("SCRIPT", script), ("LONGEST_S", 1.5), ("_LONGEST_WAIT_S", 2.0),
+                        ("MOST_GROWTH_MB", 100.0)):  # fmt: skip
+        monkeypatch.setattr(watch, name, value)
+    keep = tmp_path / "keep"
+    tally = watch.Watched("rules files", tmp_path, tmp_path / "work", keep, 7, 8.0).run()
+    assert tally.cases == 3  # it goes on with the next one
+    assert not tally.survived
+    assert len(tally.failures) == 1
+    assert any(part in tally.failures[0] for part in says.split("|"))
+    kept = json.loads((keep / "rules_files-1" / "case.json").read_text())
+    assert (kept["seed"], kept["number"], kept["target"]) == (7, 1, "rules files")
+    assert (keep / "rules_files-1" / "files" / "a.txt").read_text() == "1"
+
+
+def test_damage_can_be_made_again(benchmark: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    mutations = benchmark("faults_mutations")
+    content = {"a": [1, 2.5, "x"], "b": {"c": None}}
+    seen = set()
+    for number in range(100):
+        made = []
+        for folder in (tmp_path / "1", tmp_path / "2"):
+            folder.mkdir(exist_ok=True)
+            for path in folder.iterdir():
+                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+            (folder / "a.json").write_text(json.dumps(content))
+            done = mutations.damage(folder, Random(number))
+            file = folder / "a.json"
+            made.append((done, file.read_bytes() if file.is_file() else b""))
+        assert made[0] == made[1]
+        seen.add(made[0][1])
+    assert len(seen) > 60
