@@ -29,7 +29,9 @@ TORCH = {"torch", "torchvision", "transformers", "tokenizers", "safetensors", "p
 # the names that setup.py registers (lfmvl_ros/registry.py).
 MAY_USE = {
     "lfmvl_ros.core": {"lfmvl_ros.core"},
-    "lfmvl_ros.bags": {f"lfmvl_ros.{part}" for part in ("bags", "core", "models", "viz", "ros")},
+    "lfmvl_ros.bags": {
+        f"lfmvl_ros.{part}" for part in ("bags", "core", "datasets", "models", "viz", "ros")
+    },
     "lfmvl_ros.agents": {"lfmvl_ros.agents", "lfmvl_ros.core", "lfmvl_ros"},
     "lfmvl_ros.datasets": {"lfmvl_ros.datasets", "lfmvl_ros.core"},
     "lfmvl_ros.review": {"lfmvl_ros.review", "lfmvl_ros.core"},

@@ -12,7 +12,7 @@ from lfmvl_ros.bags.images import frame_of
 from lfmvl_ros.bags.messages import DETECTIONS, MARKERS, STRING, Messages
 from lfmvl_ros.bags.reading import Bag, Recorded, camera_info_topic
 from lfmvl_ros.bags.types import typestore
-from lfmvl_ros.bags.writing import BagWriter
+from lfmvl_ros.bags.writing import BagWriter, NoBag
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.model import VisionLanguageModel
@@ -50,12 +50,13 @@ class BagReplay:
         namespace: before the names of the results.
         warn: called with a sentence for each kind of message that can't be used.
         copy_input: write the images and camera_info into the new bag, too.
+        on_tracks: called with the tracks at each image.
     """
 
     def __init__(
         self,
         bag: Bag,
-        out: BagWriter,
+        out: BagWriter | NoBag,
         model: VisionLanguageModel,
         settings: PerceptionSettings,
         topics: Mapping[str, str],
@@ -64,9 +65,10 @@ class BagReplay:
         namespace: str = "/lfmvl",
         warn: Callable[[str], None] = lambda _: None,
         copy_input: bool = False,
+        on_tracks: Callable[[Tracks], object] = lambda _: None,
     ) -> None:
         self._bag, self._out, self._settings = bag, out, settings
-        self._copy_input = copy_input
+        self._copy_input, self._on_tracks = copy_input, on_tracks
         self._messages = Messages(typestore())
         self._pipeline = SimulatedPipeline(model, settings, latency, self._on_answer)
         self._now_ns = 0
@@ -136,6 +138,7 @@ class BagReplay:
         if tracks.wh != frame.wh or tracks.frame_id != frame.frame_id:
             tracks = replace(tracks, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)
         self._write_tracks(camera, tracks)
+        self._on_tracks(tracks)
 
     def _on_camera_info(self, message: Recorded) -> None:
         camera = self._infos[message.topic]

@@ -52,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Replay; exit code 0, or 1 when not one answer could be read."""
     settings = settings_from(args, query=args.query)
-    latency = _latency(args.latency, settings)
+    latency = latency_model(args.latency, settings)
     if not args.namespace.startswith("/"):
         raise UserError(f"--namespace begins with /, got {args.namespace!r}")
     if args.namespace.strip("/") and not is_full_name(args.namespace.rstrip("/")):
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         topics = image_topics(bag, args.topic)
         total = sum(topic.count for topic in bag.topics if topic.name in topics.values())
         with new_bag(args.out) as out, tqdm(total=total, unit="image", disable=None) as bar:
-            model = _model(settings)
+            model = loaded_model(settings)
             replay = BagReplay(
                 bag, out, model, settings, topics, latency, namespace=args.namespace,
                 warn=lambda text: print(f"warning: {text}", file=sys.stderr),
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if set(summary["outcomes"]) - {"unparseable", "timeout", "error"} else 1
 
 
-def _latency(text: str, settings: PerceptionSettings) -> Latency | None:
+def latency_model(text: str, settings: PerceptionSettings) -> Latency | None:
     """Return the latency model that a word asks for."""
     if text == "measured":
         return None
@@ -100,7 +100,7 @@ def _latency(text: str, settings: PerceptionSettings) -> Latency | None:
     return lambda _reply: seconds
 
 
-def _model(settings: PerceptionSettings) -> VisionLanguageModel:
+def loaded_model(settings: PerceptionSettings) -> VisionLanguageModel:
     """Load the model; recorded replies come at once, as time is simulated."""
     if settings.model.strip().endswith(".jsonl"):
         from lfmvl_ros.core.user_files import user_path
