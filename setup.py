@@ -52,6 +52,7 @@ setup(
         "evaluate": ["faster-coco-eval>=1.7"],  # average precision of `lfmvl evaluate`
         "finetune": ["peft>=0.18"],  # adapters of `lfmvl finetune`
         "mcp": ["mcp>=2"],  # agents: `lfmvl mcp`
+        "video": ["av>=14"],  # compressed video in bags
         "rules": ["rule-engine>=5"],  # conditions of rules
     },
     zip_safe=False,

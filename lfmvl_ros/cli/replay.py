@@ -29,6 +29,8 @@ HELP = (
     "and model give the same bytes, however fast the machine is. The last line printed is a JSON "
     "summary."
 )
+_SENSORS = ("ego_motion.", "spatial.")
+_NODE_ONLY = ("spatial.select", "spatial.compressed_depth", "spatial.publish_tf")
 _TRIGGER = ("trigger.mode", "trigger.max_rate_hz", "trigger.max_batch")
 
 
@@ -45,8 +47,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "as the model takes here, or took when it was recorded")  # fmt: skip
     add("--with-input", action="store_true", help="copy the images into the new bag, too")
     add("--namespace", default="/lfmvl", help="before the names of the results (default /lfmvl)")
+    add("--imu", default="", metavar="NAME",
+        help="with --ego-motion-source imu: the topic of rates, if there are several")  # fmt: skip
+    add("--depth", default="", metavar="NAME",
+        help="with --spatial-source depth: the depth topic, if the bag has several; its "
+        "camera_info is beside it")  # fmt: skip
     infos = PerceptionSettings.describe()
-    add_setting_flags(parser, [*pipeline_settings(), *(infos[name] for name in _TRIGGER)])
+    more = [info for name, info in infos.items()
+            if name.startswith(_SENSORS) and name not in _NODE_ONLY]  # fmt: skip
+    add_setting_flags(parser, [*pipeline_settings(), *(infos[name] for name in _TRIGGER), *more])
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
     warn_of_labels(settings.model, Query.parse(settings.query))
     from lfmvl_ros.bags.reading import image_topics, open_bag
     from lfmvl_ros.bags.replay import BagReplay
+    from lfmvl_ros.bags.sensors import SensorTopics
     from lfmvl_ros.bags.writing import new_bag
 
     with open_bag(args.bag) as bag:
@@ -72,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
             replay = BagReplay(
                 bag, out, model, settings, topics, latency, namespace=args.namespace,
                 warn=lambda text: print(f"warning: {text}", file=sys.stderr),
-                copy_input=args.with_input,
+                copy_input=args.with_input, sensors=SensorTopics(args.imu, args.depth),
             )  # fmt: skip
             summary = replay.run(bar.update)
             if not replay.frames:
