@@ -226,6 +226,9 @@ RULES = (
     ),
     Rule(r"^lfmvl evaluate my-images", first=LABELLED, prints=JSON_LAST),
     Rule(r"^lfmvl evaluate … --against", "is shortened"),
+    Rule(r"^curl ", "asks a node that runs on a robot"),
+    Rule(r"^lfmvl collected new-key", needs=("pyrage",), change=((r"^", "rm -f key.txt; "),)),
+    Rule(r"^lfmvl collected decrypt", "needs the encrypted samples of a robot"),
     Rule(r"^lfmvl record out/film", needs=("rosbags",), change=((r"^", "rm -rf out/film; "),)),
     Rule(
         r"^lfmvl evaluate out/film",

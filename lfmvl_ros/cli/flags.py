@@ -14,12 +14,14 @@ from lfmvl_ros.core.settings import SettingInfo
 # Those that only mean something to a node.
 _NODE_ONLY = ("autostart", "bond_timeout", "cameras", "compressed_input", "query", "rules_file")
 _NODE_GROUPS = (
+    "collect.",
     "commands.",
     "diagnostics.",
     "drift.",
     "ego_motion.",
     "review.",
     "spatial.",
+    "telemetry.",
     "trigger.",
 )
 

@@ -14,8 +14,8 @@ class DriftSettings(Group):
 
     watch: bool = setting(
         False,
-        "Compare confidences, boxes per answer, outcomes, brightness, sharpness and latency with a "
-        "reference, and warn when one of them changes (docs/drift.md).",
+        "Compare confidences, boxes per answer, outcomes, brightness, sharpness, latency and "
+        "temperature with a reference, and warn when one of them changes (docs/drift.md).",
         read_only=True,
     )
     profile: str = setting(

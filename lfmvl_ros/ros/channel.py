@@ -183,6 +183,11 @@ class CameraChannel:
         if self._drift is not None:
             self._drift.answer(answer)
 
+    @property
+    def is_drifting(self) -> bool:
+        """Whether a change of images or answers is reported now."""
+        return self._drift is not None and self._drift.is_drifting
+
     def places_at(self, stamp_ns: int) -> PlaceDocuments:
         """Return where tracks are, as JSON by id; those that have a recent position."""
         places = self._places
