@@ -21,7 +21,7 @@ from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.datasets.coco import boxes_from_xywh
 from lfmvl_ros.datasets.coco_files import annotation_files
 from lfmvl_ros.datasets.coco_listed import file_name_of, objects_of
-from lfmvl_ros.datasets.picture_finder import PictureFinder, listed_names
+from lfmvl_ros.datasets.image_finder import ImageFinder, listed_names
 from lfmvl_ros.datasets.spelling import id_key
 
 _SAME_BOX = 1e-4  # of the image: boxes are compared after one conversion, the same for both
@@ -94,7 +94,7 @@ def occlusions(directory: Path) -> dict[str, Hidden]:
         ]
         if not shares:
             continue
-        finder = PictureFinder(directory, file.path, file.split, listed)
+        finder = ImageFinder(directory, file.path, file.split, listed)
         images = {id_key(item.get("id")): item for item in objects_of(file.content["images"])}
         found: dict[str, tuple[str, tuple[int, int]] | None] = {}
         for box, share in shares:
@@ -119,7 +119,7 @@ def occlusions(directory: Path) -> dict[str, Hidden]:
 
 
 def _image(
-    image: Mapping[str, Any], finder: PictureFinder, directory: Path
+    image: Mapping[str, Any], finder: ImageFinder, directory: Path
 ) -> tuple[str, tuple[int, int]] | None:
     """Return name and size in pixels of a listed image; None where it can't be used."""
     path = finder.find(file_name_of(dict(image)))

@@ -80,7 +80,7 @@ def test_the_folder_is_in_coco_format_and_continued(tmp_path: Path) -> None:
     assert read.categories == ("tote",)
     expected = np.array([4 / 64, 5 / 48, 24 / 64, 35 / 48])
     assert images[0].xyxy[0] == pytest.approx(expected)
-    assert not read.left_out
+    assert dict(read.left_out) == {"categories without a box": 1}  # person, which was asked for
 
 
 def test_space_and_age_are_bounded_and_the_newest_stays(tmp_path: Path) -> None:
