@@ -46,7 +46,7 @@ class Collector:
         UserError: the folder can't be written, or the key is none.
     """
 
-    def __init__(self, settings: CollectSettings, warn: Callable[[str], None]) -> None:
+    def __init__(self, settings: CollectSettings, warn: Callable[[str], object]) -> None:
         self._settings, self._warn = settings, warn
         self.path = user_path(settings.folder, "collect.folder")
         self._store = store_of(settings, self.path)

@@ -8,6 +8,7 @@ order. An image that no annotation names (the process ended in between) goes at 
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,6 +22,7 @@ from lfmvl_ros.core.whole_files import make_folder, write_json, write_whole
 _DAY_S = 86400.0
 _MB = 1e6
 _LARGEST_JSON = 256 << 20
+_OWN_NAME = re.compile(r"[A-Za-z0-9_]+_[0-9]+\.jpg")
 ANNOTATIONS = "annotations/instances.json"
 
 
@@ -33,7 +35,7 @@ class SampleFolder:
         max_age_days: older samples go; infinity keeps all.
 
     Raises:
-        UserError: it can't be written, or has annotations of another origin.
+        UserError: it can't be written, or has images or annotations of another origin.
     """
 
     def __init__(self, path: Path, max_mb: float, max_age_days: float) -> None:
@@ -44,8 +46,14 @@ class SampleFolder:
         make_folder(self._file.parent)
         if self._file.exists():
             self._read()
+        elif any((path / "images").iterdir()):
+            raise UserError(
+                f"{path / 'images'} has files of another origin; name a new folder to collect in"
+            )
+        else:
+            self._write()
         for stray in (path / "images").glob("*.jpg"):
-            if stray.name not in self._entries:
+            if stray.name not in self._entries and _OWN_NAME.fullmatch(stray.name):
                 stray.unlink(missing_ok=True)
 
     def __len__(self) -> int:

@@ -38,7 +38,7 @@ class SideOutputs:
         if settings.collect.folder:
             from lfmvl_ros.collect.collector import Collector  # most nodes need none
 
-            self._collector = Collector(settings.collect, lambda text: self._warn(text) and None)
+            self._collector = Collector(settings.collect, self._warn)
             sealed = ", encrypted" if settings.collect.public_key else ""
             self._inform(f"images that the model is not certain of are stored{sealed} in "
                          f"{self._collector.path}")  # fmt: skip

@@ -130,6 +130,14 @@ def test_annotations_of_somebody_else_are_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "images" / "mine.jpg").exists()
 
 
+def test_images_of_somebody_else_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "camera_1.jpg").write_bytes(b"mine")
+    with pytest.raises(UserError, match="files of another origin"):
+        SampleFolder(tmp_path, 10, 10)
+    assert (tmp_path / "images" / "camera_1.jpg").read_bytes() == b"mine"
+
+
 def wait_until(holds: object) -> None:
     deadline_s = time.monotonic() + 20
     while not holds():  # type: ignore[operator]
