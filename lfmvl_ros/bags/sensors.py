@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from lfmvl_ros.bags.gyroscope import BagGyroscope
@@ -75,9 +76,7 @@ class BagSensors:
         for topic in bag.topics:
             if self.is_used and topic.kind == TRANSFORMS and topic.name in ("/tf", "/tf_static"):
                 static = topic.name == "/tf_static"
-                self._handlers[topic.name] = lambda message, static=static: self._on_transforms(
-                    message, static=static
-                )
+                self._handlers[topic.name] = partial(self._on_transforms, static=static)
 
     def _add_depth(self, topic: str, places: BagPlaces) -> None:
         self._handlers[topic] = places.depth

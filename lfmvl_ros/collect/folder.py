@@ -62,7 +62,7 @@ class SampleFolder:
     @property
     def size_mb(self) -> float:
         """What the images take, MB."""
-        return sum(entry["bytes"] for entry in self._entries.values()) / _MB
+        return sum(int(entry["bytes"]) for entry in self._entries.values()) / _MB
 
     def add(self, sample: Sample, now_s: float | None = None) -> bool:
         """Store a sample, and remove what is too old or too much; False where it is there already.
@@ -129,7 +129,8 @@ class SampleFolder:
             for label in (*entry.get("labels", ()), *(each["label"] for each in entry["objects"]))
         })  # fmt: skip
         kinds = {label: number for number, label in enumerate(labels, start=1)}
-        images, annotations = [], []
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
         for number, (name, entry) in enumerate(self._entries.items(), start=1):
             kept = {key: value for key, value in entry.items() if key != "objects"}
             images.append({"id": number, "file_name": name, **kept})
