@@ -41,6 +41,7 @@ setup(
         share("config", "*.yaml"),
         share("config/rules", "*.yaml"),
         share("config", "*.xml"),
+        share("config", "*.json"),
         share("config", "*.rviz"),
     ],
     # Everything else is a dependency of package.xml (rosdep) and requirements.txt (pip): colcon
@@ -50,8 +51,11 @@ setup(
     extras_require={
         "bags": ["rosbags>=0.11"],  # `lfmvl replay` and `lfmvl record`
         "evaluate": ["faster-coco-eval>=1.7"],  # average precision of `lfmvl evaluate`
+        "sealed": ["pyrage>=1.2"],  # encrypted samples, `lfmvl collected`
+        "telemetry": ["prometheus-client>=0.20"],  # metrics of the node
         "finetune": ["peft>=0.18"],  # adapters of `lfmvl finetune`
         "mcp": ["mcp>=2"],  # agents: `lfmvl mcp`
+        "video": ["av>=14"],  # compressed video in bags
         "rules": ["rule-engine>=5"],  # conditions of rules
     },
     zip_safe=False,

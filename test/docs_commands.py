@@ -226,6 +226,16 @@ RULES = (
     ),
     Rule(r"^lfmvl evaluate my-images", first=LABELLED, prints=JSON_LAST),
     Rule(r"^lfmvl evaluate … --against", "is shortened"),
+    Rule(r"^curl ", "asks a node that runs on a robot"),
+    Rule(r"^lfmvl collected new-key", needs=("pyrage",), change=((r"^", "rm -f key.txt; "),)),
+    Rule(r"^lfmvl collected decrypt", "needs the encrypted samples of a robot"),
+    Rule(r"^lfmvl record out/film", needs=("rosbags",), change=((r"^", "rm -rf out/film; "),)),
+    Rule(
+        r"^lfmvl evaluate out/film",
+        first="test -e out/film || lfmvl record out/film --seconds 4 --fps 10 --truth",
+        prints=JSON_LAST,
+        needs=("trackeval",),
+    ),
     Rule(
         r"^lfmvl compare bundled ",
         first=LABELLED,

@@ -175,7 +175,8 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
     known = {"diagnostics.camera_stale_s", "diagnostics.answer_stale_s", "camera", "commands",
              "labels", "grounding", "outcome.ok", "latency_budget.target_ms", "imu", "camera_info",
              "frame_id", "drift", "places", "tracks_3d", "spatial.select",
-             "tracker.reorder_window_s", "review.max_held"}  # fmt: skip
+             "tracker.reorder_window_s", "review.max_held", "collect",
+             "collect.folder"}  # fmt: skip
     assert told - made <= known
 
 

@@ -29,10 +29,13 @@ TORCH = {"torch", "torchvision", "transformers", "tokenizers", "safetensors", "p
 # the names that setup.py registers (lfmvl_ros/registry.py).
 MAY_USE = {
     "lfmvl_ros.core": {"lfmvl_ros.core"},
-    "lfmvl_ros.bags": {f"lfmvl_ros.{part}" for part in ("bags", "core", "models", "viz", "ros")},
+    "lfmvl_ros.bags": {
+        f"lfmvl_ros.{part}" for part in ("bags", "core", "datasets", "models", "viz", "ros")
+    },
     "lfmvl_ros.agents": {"lfmvl_ros.agents", "lfmvl_ros.core", "lfmvl_ros"},
     "lfmvl_ros.datasets": {"lfmvl_ros.datasets", "lfmvl_ros.core"},
     "lfmvl_ros.review": {"lfmvl_ros.review", "lfmvl_ros.core"},
+    "lfmvl_ros.collect": {"lfmvl_ros.collect", "lfmvl_ros.core"},
     "lfmvl_ros.licences": {f"lfmvl_ros.{part}" for part in ("licences", "core", "models")},
     "lfmvl_ros.models": {"lfmvl_ros.models", "lfmvl_ros.core"},
     "lfmvl_ros.finetune": {
@@ -42,13 +45,16 @@ MAY_USE = {
     "lfmvl_ros.evaluate": {
         f"lfmvl_ros.{part}" for part in ("evaluate", "core", "datasets", "models")
     },
-    "lfmvl_ros.ros": {f"lfmvl_ros.{part}" for part in ("agents", "ros", "core", "models", "viz")},
+    "lfmvl_ros.ros": {
+        f"lfmvl_ros.{part}" for part in ("agents", "collect", "ros", "core", "models", "viz")
+    },
     "lfmvl_ros.cli": {
         f"lfmvl_ros.{part}"
         for part in (
             "agents",
             "bags",
             "cli",
+            "collect",
             "core",
             "datasets",
             "evaluate",

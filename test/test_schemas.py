@@ -215,6 +215,7 @@ def test_every_schema_is_one() -> None:
         "review_answer.schema.json",
         "scorecard.schema.json",
         "track_states.schema.json",
+        "tracking_scorecard.schema.json",
     ]
     for path in files:
         validator(f"lfmvl/{path.name.partition('.')[0]}/1")

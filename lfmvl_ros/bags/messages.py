@@ -15,6 +15,7 @@ from lfmvl_ros.core.boxes import FloatArray, xyxy_to_cxcywh
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.tracking import Tracks
+from lfmvl_ros.ros.sensors.camera_view import TrueObject
 from lfmvl_ros.viz.drawing import colour_of
 
 DETECTIONS, STRING = "vision_msgs/msg/Detection2DArray", "std_msgs/msg/String"
@@ -175,12 +176,33 @@ class Messages:
             data=np.ascontiguousarray(pixels).reshape(-1),
         )  # fmt: skip
 
+    def depth(self, depth_mm: Any, stamp_ns: int, frame_id: str) -> Any:
+        """Return ``(H, W)`` uint16 mm as a depth image (REP 118)."""
+        height, width = depth_mm.shape
+        little = np.ascontiguousarray(depth_mm, dtype="<u2")
+        return self._new(
+            "sensor_msgs/msg/Image", header=self.header(stamp_ns, frame_id), height=height,
+            width=width, encoding="16UC1", is_bigendian=0, step=2 * width,
+            data=little.view(np.uint8).reshape(-1),
+        )  # fmt: skip
+
     def jpeg(self, data: bytes, stamp_ns: int, frame_id: str) -> Any:
         """Return a JPEG as image_transport sends it."""
         return self._new(
             "sensor_msgs/msg/CompressedImage", header=self.header(stamp_ns, frame_id),
             format="rgb8; jpeg compressed bgr8", data=np.frombuffer(data, np.uint8),
         )  # fmt: skip
+
+    def truth(self, stamp_ns: int, frame_id: str, objects: Sequence[TrueObject]) -> Any:
+        """Return what is really in an image; the score of an object is its visible share."""
+        seen = [item for item in objects if item.visibility > 0]
+        return self._boxes(
+            self.header(stamp_ns, frame_id),
+            np.array([item.xyxy_px for item in seen], np.float64).reshape(-1, 4),
+            [item.label for item in seen],
+            [item.visibility for item in seen],
+            [str(item.id) for item in seen],
+        )
 
     def camera_info(
         self, stamp_ns: int, frame_id: str, wh: tuple[int, int], intrinsics: Iterable[float]

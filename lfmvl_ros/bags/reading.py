@@ -10,13 +10,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lfmvl_ros.bags.types import typestore
+from lfmvl_ros.bags.video import VIDEO_TYPES
 from lfmvl_ros.core.errors import UserError, describe
 from lfmvl_ros.core.user_files import check_regular, exists, inside, is_directory, read_yaml
 
 RAW, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
-IMAGE_TYPES = (RAW, COMPRESSED)
+IMU, TRANSFORMS = "sensor_msgs/msg/Imu", "tf2_msgs/msg/TFMessage"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
-VIDEO = "foxglove_msgs/msg/CompressedVideo"
+IMAGE_TYPES = (RAW, COMPRESSED, *VIDEO_TYPES)
 _METADATA = "metadata.yaml"
 _DEPTH = ("depth", "compressedDepth")
 
@@ -181,9 +182,7 @@ def _only_image_topic(bag: Bag) -> str:
     if len(choice) == 1:
         return choice[0]
     if not choice:
-        video = [t.name for t in bag.topics if t.kind == VIDEO]
-        advice = f"; {video[0]} is {VIDEO}, which is not decoded here" if video else ""
-        raise UserError(f"{bag.path} has no colour images{advice}; it has {_everything(bag)}")
+        raise UserError(f"{bag.path} has no colour images; it has {_everything(bag)}")
     raise UserError(f"{bag.path} has several image topics: choose with --topic: {_listed(bag)}")
 
 
@@ -207,6 +206,41 @@ def _everything(bag: Bag) -> str:
 
 def camera_info_topic(bag: Bag, images: str) -> str | None:
     """Return the ``camera_info`` beside an image topic, where the bag has it."""
-    base = images.removesuffix("/compressed")
+    base = images.removesuffix("/compressed").removesuffix("/compressedDepth")
     name = f"{base.rpartition('/')[0]}/camera_info"
     return next((t.name for t in bag.topics if (t.name, t.kind) == (name, CAMERA_INFO)), None)
+
+
+def imu_topic(bag: Bag, wanted: str = "") -> str:
+    """Return the topic of the gyroscope: the one that is wanted, or the only one.
+
+    Raises:
+        UserError: there is none, or several to choose from.
+    """
+    return _only(bag, [t.name for t in bag.topics if t.kind == IMU], wanted, "--imu", IMU)
+
+
+def depth_topic(bag: Bag, wanted: str = "") -> str:
+    """Return the topic of the depth images: the one that is wanted, or the only one; raw first.
+
+    Raises:
+        UserError: there is none, or several to choose from.
+    """
+    there = [t for t in bag.topics if t.kind in (RAW, COMPRESSED) and t.count]
+    if wanted:
+        return _only(bag, [t.name for t in there], wanted, "--depth", RAW)
+    found = [t for t in there if _is_depth(t.name)]
+    raw = [t.name for t in found if t.kind == RAW]
+    return _only(bag, raw or [t.name for t in found], "", "--depth", RAW)
+
+
+def _only(bag: Bag, there: list[str], wanted: str, flag: str, kind: str) -> str:
+    if wanted in there:
+        return wanted
+    if wanted or len(there) != 1:
+        what = f"no {wanted}" if wanted else "none" if not there else "several"
+        raise UserError(
+            f"{flag} names a topic of {kind}; {bag.path} has {what}: "
+            f"{', '.join(there) or 'no such topic'}"
+        )
+    return there[0]

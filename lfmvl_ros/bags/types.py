@@ -22,6 +22,11 @@ DEFINITIONS = {
     "vision_msgs/ObjectHypothesisWithPose[] results\nvision_msgs/BoundingBox2D bbox\nstring id",
     "vision_msgs/msg/Detection2DArray": "std_msgs/Header header\n"
     "vision_msgs/Detection2D[] detections",
+    "vision_msgs/msg/BoundingBox3D": "geometry_msgs/Pose center\ngeometry_msgs/Vector3 size",
+    "vision_msgs/msg/Detection3D": "std_msgs/Header header\n"
+    "vision_msgs/ObjectHypothesisWithPose[] results\nvision_msgs/BoundingBox3D bbox\nstring id",
+    "vision_msgs/msg/Detection3DArray": "std_msgs/Header header\n"
+    "vision_msgs/Detection3D[] detections",
 }
 """Type -> its fields, as a .msg file has them."""
 

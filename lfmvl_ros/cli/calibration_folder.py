@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.datasets.coco import CocoFolder, CocoPicture
+from lfmvl_ros.datasets.coco import CocoFolder, CocoImage
 from lfmvl_ros.datasets.coco_images import CocoImages
 from lfmvl_ros.datasets.coco_reading import read_folder
 from lfmvl_ros.datasets.questions import MIN_AREA, Asked, any_question
@@ -32,7 +32,7 @@ class ImageSet:
 
     name: str
     folder: CocoFolder
-    images: tuple[CocoPicture, ...]
+    images: tuple[CocoImage, ...]
 
     def __len__(self) -> int:
         return len(self.images)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lfmvl_ros.cli.evaluate_film import evaluate_film, is_film
 from lfmvl_ros.cli.flags import (
     add_setting_flags,
     as_count,
@@ -45,13 +46,15 @@ HELP = (
     "scorecard.html (one file, opens without a network) into the output folder; the last line "
     "printed is a JSON summary."
 )
-_USELESS = ("model", "image.target_latency_ms", "generation.draft", "tracker.")
+_USELESS = ("model", "image.target_latency_ms", "generation.draft")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
-    add("data", type=as_path, help="folder of labelled images, as `lfmvl train --data` reads them")
+    add("data", type=as_path,
+        help="folder of labelled images, as `lfmvl train --data` reads them; or, for HOTA and "
+        "IDF1, a bag with annotations or a folder of MOTChallenge")  # fmt: skip
     add("--model", action="append", required=True, metavar="M",
         help="what to evaluate; give it again to compare several")  # fmt: skip
     add("--out", type=as_path, default=Path("out/evaluate"), help="folder for the scorecard")
@@ -74,6 +77,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--drift-profile", type=as_path, metavar="JSON",
         help="also write what is normal for this model and --query, for the node's drift.profile; "
         "needs 200 images")  # fmt: skip
+    add("--topic", default="", metavar="NAME", help="of a bag: the image topic, if it has several")
+    add(
+        "--truth",
+        default="",
+        metavar="NAME",
+        help="of a bag: the Detection2DArray topic with the annotations, if it has several",
+    )
+    add("--latency", default="250", metavar="MS",
+        help="of a bag: how late an answer comes, as in `lfmvl replay` (default 250)")  # fmt: skip
     add("--against", type=as_path, metavar="JSON", help="an earlier scorecard.json to compare with")
     add("--fail-if", action="append", default=[], metavar="CONDITION",
         help="exit code 1 if it holds: 'recall<0.8', 'precision[person]<0.9', or 'worse': a real "
@@ -84,6 +96,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate; exit code 1 when a condition of --fail-if holds."""
     conditions = _checked(args)
+    if is_film(args.data):
+        return evaluate_film(args, conditions)
+    if any(name.startswith("tracker.") for name in changed_settings(args)):
+        raise UserError("tracker.* settings only matter for a bag: single images have no tracks")
     from lfmvl_ros.core.drift.reference import BLOCK, LEAST_BLOCKS
     from lfmvl_ros.evaluate.average_precision import is_installed
     from lfmvl_ros.evaluate.comparison import comparisons

@@ -17,12 +17,14 @@ from lfmvl_ros.core.user_files import user_path
 # Those that only mean something to a node.
 _NODE_ONLY = ("autostart", "bond_timeout", "cameras", "compressed_input", "query", "rules_file")
 _NODE_GROUPS = (
+    "collect.",
     "commands.",
     "diagnostics.",
     "drift.",
     "ego_motion.",
     "review.",
     "spatial.",
+    "telemetry.",
     "trigger.",
 )
 

@@ -30,6 +30,7 @@ _OWN = {
     "export": "write a checkpoint as GGUF files for llama.cpp's server",
     "calibrate": "fit and measure the calibration of a checkpoint's confidences",
     "evaluate": "measure models on labelled images: a scorecard, as JSON and as a page",
+    "collected": "keys for a robot's encrypted samples, and the samples decrypted",
     "compare": "ask several models or precisions the same: accuracy, equal answers, time, memory",
     "record": "write a bag of camera images: a rendered scene, a video or a folder",
     "replay": "run the pipeline on a bag without ROS, write tracks into a new one",

@@ -17,7 +17,6 @@ HELP = (
     "Write a bag (MCAP) with the images and the calibration of a camera: a rendered scene, a video "
     "file or a folder of images. For `lfmvl replay`, `ros2 bag play` and Foxglove."
 )
-_BEGIN_NS = 1_700_000_000 * 10**9
 _MOST = 100_000
 
 
@@ -30,6 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--fps", type=float, default=15.0, help="images a second (default 15)")
     add("--seed", type=int, default=7, help="of the rendered scene (default 7)")
     add("--compressed", action="store_true", help="as JPEG, on image_raw/compressed")
+    add("--truth", action="store_true",
+        help="of a rendered scene: also what is really in each image, with ids, on truth, for "
+        "`lfmvl evaluate BAG`")  # fmt: skip
     add("--topic", default="/camera/image_raw", help="default /camera/image_raw")
 
 
@@ -41,40 +43,22 @@ def run(args: argparse.Namespace) -> int:
     frames = round(length)
     if args.topic.count("/") < 2 or not is_full_name(args.topic):
         raise UserError(f"--topic is like /camera/image_raw, got {args.topic!r}")
-    from lfmvl_ros.bags.messages import CAMERA_INFO, Messages
-    from lfmvl_ros.bags.reading import COMPRESSED, RAW
-    from lfmvl_ros.bags.types import typestore
+    from lfmvl_ros.bags.recording import RecordOptions, record
     from lfmvl_ros.bags.writing import new_bag
     from lfmvl_ros.ros.sensors.image_sources import open_source
-    from lfmvl_ros.ros.sensors.pixels import encode_jpeg
 
-    made = Messages(typestore())
-    topic = f"{args.topic}/compressed" if args.compressed else args.topic
-    info = f"{args.topic.rpartition('/')[0]}/camera_info"
+    options = RecordOptions(args.topic, args.fps, args.compressed, args.truth)
     settings = CameraSettings().updated(
         {"source": args.camera, "seed": args.seed, "rate_hz": args.fps}
     )
     source = open_source(settings)
-    written = 0
     try:
         with new_bag(args.out) as bag:
-            for index in tqdm(range(frames), unit="image", disable=None):
-                pixels = source.read()
-                if pixels is None:
-                    break
-                stamp_ns = _BEGIN_NS + round(index * 1e9 / args.fps)
-                wh = (pixels.shape[1], pixels.shape[0])
-                lens = made.camera_info(stamp_ns, "camera", wh, source.intrinsics(wh))
-                bag.write(info, CAMERA_INFO, lens, stamp_ns)
-                if args.compressed:
-                    image = made.jpeg(encode_jpeg(pixels), stamp_ns, "camera")
-                    bag.write(topic, COMPRESSED, image, stamp_ns)
-                else:
-                    bag.write(topic, RAW, made.image(pixels, stamp_ns, "camera"), stamp_ns)
-                written += 1
+            bar = tqdm(range(frames), unit="image", disable=None)
+            written = record(bag, source, options, bar)
             if not written:
                 raise UserError(f"{args.camera!r} has no image that can be read")
     finally:
         source.close()
-    print(json_text({"bag": str(args.out), "topic": topic, "images": written}))
+    print(json_text({"bag": str(args.out), "topic": options.images, "images": written}))
     return 0

@@ -28,6 +28,8 @@ HELP = (
     "and model give the same bytes, however fast the machine is. The last line printed is a JSON "
     "summary."
 )
+_SENSORS = ("ego_motion.", "spatial.")
+_NODE_ONLY = ("spatial.select", "spatial.compressed_depth", "spatial.publish_tf")
 _TRIGGER = ("trigger.mode", "trigger.max_rate_hz", "trigger.max_batch")
 
 
@@ -44,14 +46,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "as the model takes here, or took when it was recorded")  # fmt: skip
     add("--with-input", action="store_true", help="copy the images into the new bag, too")
     add("--namespace", default="/lfmvl", help="before the names of the results (default /lfmvl)")
+    add("--imu", default="", metavar="NAME",
+        help="with --ego-motion-source imu: the topic of rates, if there are several")  # fmt: skip
+    add("--depth", default="", metavar="NAME",
+        help="with --spatial-source depth: the depth topic, if the bag has several; its "
+        "camera_info is beside it")  # fmt: skip
     infos = PerceptionSettings.describe()
-    add_setting_flags(parser, [*pipeline_settings(), *(infos[name] for name in _TRIGGER)])
+    more = [info for name, info in infos.items()
+            if name.startswith(_SENSORS) and name not in _NODE_ONLY]  # fmt: skip
+    add_setting_flags(parser, [*pipeline_settings(), *(infos[name] for name in _TRIGGER), *more])
 
 
 def run(args: argparse.Namespace) -> int:
     """Replay; exit code 0, or 1 when not one answer could be read."""
     settings = settings_from(args, query=args.query)
-    latency = _latency(args.latency, settings)
+    latency = latency_model(args.latency, settings)
     if not args.namespace.startswith("/"):
         raise UserError(f"--namespace begins with /, got {args.namespace!r}")
     if args.namespace.strip("/") and not is_full_name(args.namespace.rstrip("/")):
@@ -61,17 +70,18 @@ def run(args: argparse.Namespace) -> int:
     warn_of_labels(settings.model, Query.parse(settings.query))
     from lfmvl_ros.bags.reading import image_topics, open_bag
     from lfmvl_ros.bags.replay import BagReplay
+    from lfmvl_ros.bags.sensors import SensorTopics
     from lfmvl_ros.bags.writing import new_bag
 
     with open_bag(args.bag) as bag:
         topics = image_topics(bag, args.topic)
         total = sum(topic.count for topic in bag.topics if topic.name in topics.values())
         with new_bag(args.out) as out, tqdm(total=total, unit="image", disable=None) as bar:
-            model = _model(settings)
+            model = loaded_model(settings)
             replay = BagReplay(
                 bag, out, model, settings, topics, latency, namespace=args.namespace,
                 warn=lambda text: print(f"warning: {text}", file=sys.stderr),
-                copy_input=args.with_input,
+                copy_input=args.with_input, sensors=SensorTopics(args.imu, args.depth),
             )  # fmt: skip
             summary = replay.run(bar.update)
             if not replay.frames:
@@ -83,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if set(summary["outcomes"]) - {"unparseable", "timeout", "error"} else 1
 
 
-def _latency(text: str, settings: PerceptionSettings) -> Latency | None:
+def latency_model(text: str, settings: PerceptionSettings) -> Latency | None:
     """Return the latency model that a word asks for."""
     if text == "measured":
         return None
@@ -99,7 +109,7 @@ def _latency(text: str, settings: PerceptionSettings) -> Latency | None:
     return lambda _reply: seconds
 
 
-def _model(settings: PerceptionSettings) -> VisionLanguageModel:
+def loaded_model(settings: PerceptionSettings) -> VisionLanguageModel:
     """Load the model; recorded replies come at once, as time is simulated."""
     if settings.model.strip().endswith(".jsonl"):
         from lfmvl_ros.core.user_files import user_path

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 
 from lfmvl_ros.core.config_camera import CameraSettings, RecorderSettings
+from lfmvl_ros.core.config_collect import CollectSettings, TelemetrySettings
 from lfmvl_ros.core.config_commands import CommandSettings
 from lfmvl_ros.core.config_drift import DriftSettings
 from lfmvl_ros.core.config_generation import GenerationSettings, ImageSettings
@@ -200,6 +201,8 @@ class PerceptionSettings(Group):
     commands: CommandSettings = field(default_factory=CommandSettings)
     diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
     drift: DriftSettings = field(default_factory=DriftSettings)
+    collect: CollectSettings = field(default_factory=CollectSettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,9 +14,9 @@ class DriftSettings(Group):
 
     watch: bool = setting(
         False,
-        "Compare confidences, boxes per answer, outcomes, brightness, sharpness and latency with a "
-        "reference, and warn when one of them changes (docs/drift.md). Set it to true for a robot "
-        "that works unattended.",
+        "Compare confidences, boxes per answer, outcomes, brightness, sharpness, latency and "
+        "temperature with a reference, and warn when one of them changes (docs/drift.md). Set it "
+        "to true for a robot that works unattended.",
         read_only=True,
     )
     profile: str = setting(

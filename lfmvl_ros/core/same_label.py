@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _GAPS = re.compile(r"[_\-]")
 _ARTICLE = re.compile(r"(?:an?|the) (?=.)")
 _AROUND = " .:;!\"'"
 
 
+@lru_cache(maxsize=1024)  # the labels of a query come again with every answer
 def fold_label(label: str) -> str:
     """Return a label as it is compared: labels are the same where this is equal.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a folder of pictures holds, as training needs it: names, pictures, boxes, what is left out.
+"""What a folder of images holds, as training needs it: names, images, boxes, what is left out.
 
 :mod:`lfmvl_ros.datasets.coco_reading` makes one from a folder in COCO format.
 """
@@ -24,8 +24,8 @@ from lfmvl_ros.datasets.questions import MIN_AREA
 
 
 @dataclass(frozen=True)
-class CocoPicture:
-    """One picture and its boxes.
+class CocoImage:
+    """One image and its boxes.
 
     Attributes:
         path: of the file.
@@ -54,7 +54,7 @@ class CocoFolder:
     Attributes:
         directory: the folder.
         names: for each category the names a question may use, the plain one first.
-        training, held_out: pictures to learn from and to judge by; neither is empty.
+        training, held_out: images to learn from and to judge by; neither is empty.
         left_out: how many of what could not be used, by reason.
         examples: the first file of each reason that is about files.
         changed: how many of what is used otherwise than it is written, by what was changed.
@@ -62,8 +62,8 @@ class CocoFolder:
 
     directory: Path
     names: tuple[tuple[str, ...], ...]
-    training: tuple[CocoPicture, ...]
-    held_out: tuple[CocoPicture, ...]
+    training: tuple[CocoImage, ...]
+    held_out: tuple[CocoImage, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, str] = field(default_factory=dict)
     changed: Mapping[str, int] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class CocoFolder:
         return tuple(names[0] for names in self.names)
 
     def fingerprint(self) -> str:
-        """The same for the same pictures, boxes and names, wherever the folder lies."""
+        """The same for the same images, boxes and names, wherever the folder lies."""
         digest = hashlib.sha256(json.dumps(self.names).encode())
         for part in (self.training, self.held_out):
             for picture in part:
@@ -106,13 +106,13 @@ class CocoFolder:
         facts = self.facts()
         each = ", ".join(f"{name} {n}" for name, n in facts["boxes_by_category"].items())
         lines = [
-            f"{facts['name']}: {facts['pictures']} pictures ({len(self.training)} to learn from, "
+            f"{facts['name']}: {facts['pictures']} images ({len(self.training)} to learn from, "
             f"{len(self.held_out)} to judge by), {facts['boxes']} boxes: {each}"
         ]
         if facts["boxes_too_small"]:
             lines.append(
                 f"  {facts['boxes_too_small']} boxes cover less than {MIN_AREA:.1%} of their "
-                "picture: asked for only where a crop enlarges them"
+                "image: asked for only where a crop enlarges them"
             )
         for reason, count in self.left_out.items():
             example = f", such as {self.examples[reason]}" if reason in self.examples else ""
@@ -129,15 +129,15 @@ def _areas(xyxy: NDArray[Any]) -> NDArray[Any]:
 def boxes_from_xywh(
     xywh_px: NDArray[Any], wh_px: tuple[int, int]
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """COCO's boxes in a picture's own terms.
+    """COCO's boxes in an image's own terms.
 
     Args:
         xywh_px: (N, 4) left, top, width, height in pixels.
-        wh_px: size of the picture they are about.
+        wh_px: size of the image they are about.
 
     Returns:
         xyxy (N, 4) normalised and clipped to [0, 1]; empty (N,) bool: not a number, or less than a
-        pixel wide or high; outside (N,) bool: not in the picture by a pixel. Where one of the two
+        pixel wide or high; outside (N,) bool: not in the image by a pixel. Where one of the two
         holds, the box is zeros.
 
     >>> boxes_from_xywh(np.array([[160.0, 120, 320, 480]]), (640, 480))[0]

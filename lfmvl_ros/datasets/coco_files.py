@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a folder in COCO format keeps its annotations and pictures, and whether those are whole."""
+"""Where a folder in COCO format keeps its annotations and images, and whether those are whole."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PARTS = ("images", "annotations", "categories")
 _ORIENTATION = 0x0112  # EXIF
 _SIDEWAYS = (5, 6, 7, 8)  # its values that exchange width and height
 _SAME_SHAPE = 0.02
-_MANY = 300  # pictures whose check deserves a progress bar
+_MANY = 300  # images whose check deserves a progress bar
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def annotation_files(directory: Path) -> tuple[list[AnnotationFile], list[str]]:
         UserError: there are none, or none in a format that is read; says where it looked.
     """
     if not directory.is_dir():
-        raise UserError(f"there is no folder {directory}; give one with pictures and annotations")
+        raise UserError(f"there is no folder {directory}; give one with images and annotations")
     seen: dict[str, None] = {}
     for layout in LAYOUTS:
         strange: list[str] = []
@@ -126,27 +126,27 @@ def _read(path: Path, directory: Path, strange: list[str]) -> AnnotationFile | N
 
 
 @dataclass(frozen=True)
-class CheckedPicture:
-    """A picture that can be decoded to its end.
+class CheckedImage:
+    """An image that can be decoded to its end.
 
     Attributes:
         wh_px: its size as it is to be shown.
         orientation: how it is to be turned, as EXIF says it; 1 for not at all.
-        other: the same picture not turned, or turned, where EXIF turns it by its side.
+        other: the same image not turned, or turned, where EXIF turns it by its side.
     """
 
     wh_px: tuple[int, int]
     orientation: int
-    other: CheckedPicture | None = None
+    other: CheckedImage | None = None
 
 
-def check_picture(path: Path, stated_wh_px: tuple[int, int] | None) -> CheckedPicture | str:
-    """Decode a picture once; what is wrong with it in words, where something is.
+def check_image(path: Path, stated_wh_px: tuple[int, int] | None) -> CheckedImage | str:
+    """Decode an image once; what is wrong with it in words, where something is.
 
     Args:
-        path: of the picture.
+        path: of the image.
         stated_wh_px: size according to the annotations. It tells whether they are about the
-            picture as it is stored or as its EXIF data says to turn it; another size of the same
+            image as it is stored or as its EXIF data says to turn it; another size of the same
             proportions is fine.
     """
     try:
@@ -154,13 +154,13 @@ def check_picture(path: Path, stated_wh_px: tuple[int, int] | None) -> CheckedPi
             stored = image.size
             orientation = image.getexif().get(_ORIENTATION, 1)
     except Exception as error:
-        # Whatever a decoder raises on damaged bytes: this picture can't be used.
+        # Whatever a decoder raises on damaged bytes: this image can't be used.
         return f"can't be decoded ({' '.join(str(error).split())[:80] or type(error).__name__})"
     orientation = orientation if orientation in range(1, 9) else 1
     if problem := damage(path.read_bytes()):
         return problem
     turned = (stored[1], stored[0]) if orientation in _SIDEWAYS else stored
-    as_shown, as_stored = CheckedPicture(turned, orientation), CheckedPicture(stored, 1)
+    as_shown, as_stored = CheckedImage(turned, orientation), CheckedImage(stored, 1)
     for one, other in ((as_shown, as_stored), (as_stored, as_shown)):
         if stated_wh_px is None or same_shape(one.wh_px, stated_wh_px):
             return replace(one, other=other if turned != stored else None)
@@ -174,12 +174,12 @@ def same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return abs(across - down) <= _SAME_SHAPE * max(across, down)
 
 
-def check_pictures(
+def check_images(
     pictures: Sequence[tuple[Path, tuple[int, int] | None]],
-) -> list[CheckedPicture | str]:
-    """:func:`check_picture` for many, with a progress bar where it takes a while."""
+) -> list[CheckedImage | str]:
+    """:func:`check_image` for many, with a progress bar where it takes a while."""
     with ThreadPoolExecutor(max_workers=2) as pool:
-        results = pool.map(lambda item: check_picture(*item), pictures)
+        results = pool.map(lambda item: check_image(*item), pictures)
         quiet = len(pictures) < _MANY
-        bar = tqdm(results, total=len(pictures), desc="pictures", unit="picture", disable=quiet)
+        bar = tqdm(results, total=len(pictures), desc="images", unit="image", disable=quiet)
         return list(bar)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.datasets.coco import CocoFolder, CocoPicture
+from lfmvl_ros.datasets.coco import CocoFolder, CocoImage
 from lfmvl_ros.datasets.questions import MIN_VISIBILITY, LabelledImage, Target, Vocabulary
 
 NO_COLOUR = -1
@@ -45,12 +45,12 @@ def turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 class RecentImages:
     """Decoded images by the path of their file: the most recently used, as fit into some bytes."""
 
-    def __init__(self, decode: Callable[[CocoPicture], NDArray[Any]], most_bytes: int) -> None:
+    def __init__(self, decode: Callable[[CocoImage], NDArray[Any]], most_bytes: int) -> None:
         self._decode, self._most = decode, most_bytes
         self._kept: OrderedDict[str, NDArray[Any]] = OrderedDict()
         self._bytes = 0
 
-    def pixels(self, picture: CocoPicture) -> NDArray[Any]:
+    def pixels(self, picture: CocoImage) -> NDArray[Any]:
         """What ``decode`` returns, and may have returned before."""
         key = str(picture.path)
         if key in self._kept:
@@ -64,13 +64,13 @@ class RecentImages:
         return pixels
 
 
-class PictureStore:
-    """Pictures no larger than training needs, the most recently used of them kept."""
+class ImageStore:
+    """Images no larger than training needs, the most recently used of them kept."""
 
     def __init__(self, most_bytes: int = _CACHE_BYTES) -> None:
         self._recent = RecentImages(_decode, most_bytes)
 
-    def pixels(self, picture: CocoPicture) -> NDArray[Any]:
+    def pixels(self, picture: CocoImage) -> NDArray[Any]:
         """uint8 (H, W, 3) RGB, the longer side at most 768.
 
         Raises:
@@ -79,7 +79,7 @@ class PictureStore:
         return self._recent.pixels(picture)
 
 
-def _decode(picture: CocoPicture) -> NDArray[Any]:
+def _decode(picture: CocoImage) -> NDArray[Any]:
     stored = _stored(picture.path)
     if stored is None:
         raise UserError(
@@ -118,11 +118,11 @@ class CocoImages:
     def __init__(self, folder: CocoFolder) -> None:
         self.folder = folder
         self.vocabulary = Vocabulary(folder.categories, (), folder.names)
-        self._store = PictureStore()
+        self._store = ImageStore()
         self._may_mirror = not any(_SIDES.search(name.lower()) for name in folder.categories)
 
-    def whole(self, picture: CocoPicture) -> LabelledImage:
-        """A picture as it is, with all of its boxes."""
+    def whole(self, picture: CocoImage) -> LabelledImage:
+        """An image as it is, with all of its boxes."""
         pixels = self._store.pixels(picture)
         return self.labelled(picture, pixels, picture.xyxy, np.ones(len(picture.xyxy)))
 
@@ -131,14 +131,14 @@ class CocoImages:
         return scene.words or self.vocabulary
 
     def labelled(
-        self, picture: CocoPicture, pixels: NDArray[Any], xyxy: NDArray[Any], share: NDArray[Any]
+        self, image: CocoImage, pixels: NDArray[Any], xyxy: NDArray[Any], share: NDArray[Any]
     ) -> LabelledImage:
-        """Return a part of a picture with its boxes.
+        """Return a part of an image with its boxes.
 
         Args:
-            picture: that it belongs to.
+            image: that it belongs to.
             pixels: uint8 (H, W, 3) RGB of the part.
-            xyxy: (N, 4) all boxes of the picture, normalised to the part and clipped to it.
+            xyxy: (N, 4) all boxes of the image, normalised to the part and clipped to it.
             share: (N,) of each box's area that is inside; 0 leaves the box out.
         """
         targets = tuple(
@@ -149,14 +149,14 @@ class CocoImages:
                 xyxy=box,
                 visibility=float(left) if left >= ENOUGH_LEFT else min(left, MIN_VISIBILITY / 2),
             )
-            for kind, box, left in zip(picture.kinds, xyxy, share, strict=True)
+            for kind, box, left in zip(image.kinds, xyxy, share, strict=True)
             if left > 0
         )
-        if picture.checked is None:
+        if image.checked is None:
             return LabelledImage(pixels, targets, may_mirror=self._may_mirror)
-        names = tuple(self.folder.names[kind] for kind in picture.checked)
+        names = tuple(self.folder.names[kind] for kind in image.checked)
         words = Vocabulary(tuple(each[0] for each in names), (), names)
-        place = {kind: index for index, kind in enumerate(picture.checked)}
+        place = {kind: index for index, kind in enumerate(image.checked)}
         targets = tuple(
             replace(target, kind=place[target.kind]) for target in targets if target.kind in place
         )

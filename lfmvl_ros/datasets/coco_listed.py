@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A picture and its boxes as annotation files list them, before anything is looked at."""
+"""An image and its boxes as annotation files list them, before anything is looked at."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lfmvl_ros.datasets.coco_files import CheckedPicture, same_shape
+from lfmvl_ros.datasets.coco_files import CheckedImage, same_shape
 from lfmvl_ros.datasets.spelling import id_key
 
 _OTHER_SHAPE = 0.05  # of the shorter side, over the edge by more was drawn on another shape
 
 
 @dataclass
-class ListedPicture:
-    """A picture as the annotation files list it."""
+class ListedImage:
+    """An image as the annotation files list it."""
 
     name: str
     split: str
@@ -29,8 +29,8 @@ class ListedPicture:
     unfinished: set[int] = field(default_factory=set)  # LVIS: not every object has its box
 
 
-def note_checked(picture: ListedPicture, image: dict[str, Any], kinds: dict[str, int]) -> None:
-    """Note what LVIS says of a picture: most categories were not looked for in it."""
+def note_checked(picture: ListedImage, image: dict[str, Any], kinds: dict[str, int]) -> None:
+    """Note what LVIS says of an image: most categories were not looked for in it."""
 
     def numbers(key: str) -> set[int]:
         ids = image.get(key)
@@ -41,14 +41,14 @@ def note_checked(picture: ListedPicture, image: dict[str, Any], kinds: dict[str,
     picture.unfinished |= numbers("not_exhaustive_category_ids")
 
 
-def size_of_boxes(listed: ListedPicture, check: CheckedPicture) -> tuple[int, int]:
-    """The size that boxes are about: the stated one, upright like the picture is shown."""
+def size_of_boxes(listed: ListedImage, check: CheckedImage) -> tuple[int, int]:
+    """The size that boxes are about: the stated one, upright like the image is shown."""
     stated = listed.stated_wh_px or check.wh_px
     return stated if same_shape(stated, check.wh_px) else (stated[1], stated[0])
 
 
 def overhang_px(xywh_px: NDArray[Any], wh_px: tuple[int, int]) -> NDArray[Any]:
-    """(N,) how far boxes reach over the edge of a picture at most; 0 where one is no number."""
+    """(N,) how far boxes reach over the edge of an image at most; 0 where one is no number."""
     beyond = np.concatenate(
         [-xywh_px[:, :2], xywh_px[:, :2] + xywh_px[:, 2:] - np.array(wh_px)], axis=1
     )
@@ -56,7 +56,7 @@ def overhang_px(xywh_px: NDArray[Any], wh_px: tuple[int, int]) -> NDArray[Any]:
 
 
 def boxes_misfit(xywh_px: NDArray[Any], wh_px: tuple[int, int]) -> bool:
-    """Whether a box reaches so far over the edge that it is of a picture of another shape."""
+    """Whether a box reaches so far over the edge that it is of an image of another shape."""
     return bool((overhang_px(xywh_px, wh_px) > _OTHER_SHAPE * min(wh_px)).any())
 
 

@@ -18,15 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.datasets.coco import CocoFolder, CocoPicture, boxes_from_xywh, names_of
+from lfmvl_ros.datasets.coco import CocoFolder, CocoImage, boxes_from_xywh, names_of
 from lfmvl_ros.datasets.coco_files import (
     AnnotationFile,
-    CheckedPicture,
+    CheckedImage,
     annotation_files,
-    check_pictures,
+    check_images,
 )
 from lfmvl_ros.datasets.coco_listed import (
-    ListedPicture,
+    ListedImage,
     boxes_misfit,
     file_name_of,
     four_numbers,
@@ -35,12 +35,12 @@ from lfmvl_ros.datasets.coco_listed import (
     overhang_px,
     size_of_boxes,
 )
+from lfmvl_ros.datasets.image_finder import ImageFinder, listed_names
 from lfmvl_ros.datasets.masks import box_of_mask
-from lfmvl_ros.datasets.picture_finder import PictureFinder, listed_names
 from lfmvl_ros.datasets.spelling import id_key, is_set, plain_text
 
 HELD_OUT_SHARE = 0.1
-"""Share of the pictures to judge by, where the folder has no split of its own for that."""
+"""Share of the images to judge by, where the folder has no split of its own for that."""
 
 _MOST_HELD_OUT = 2000
 _MOST_UNUSABLE = 0.5
@@ -54,7 +54,7 @@ class _Reader:
         self.directory = directory
         self.names: list[tuple[str, ...]] = []
         self._numbers: dict[str, int] = {}  # index into names by the plain name in small letters
-        self.listed: dict[Path, ListedPicture] = {}
+        self.listed: dict[Path, ListedImage] = {}
         self.left_out: Counter[str] = Counter()
         self.changed: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
@@ -67,14 +67,14 @@ class _Reader:
             self.examples.setdefault(reason, example)
 
     def add(self, file: AnnotationFile, listed: Counter[str]) -> None:
-        """Take over one file's pictures and boxes."""
+        """Take over one file's images and boxes."""
         kinds = self._kinds(file.content["categories"])
-        finder = PictureFinder(self.directory, file.path, file.split, listed)
-        by_id: dict[str, ListedPicture | None] = {}
+        finder = ImageFinder(self.directory, file.path, file.split, listed)
+        by_id: dict[str, ListedImage | None] = {}
         for image in objects_of(file.content["images"]):
             number, picture = id_key(image.get("id")), self._picture(image, finder, file.split)
             if number in by_id and by_id[number] is not picture:
-                self.leave_out("ids that two pictures have", number)
+                self.leave_out("ids that two images have", number)
                 picture = None
             by_id[number] = picture
             if picture is not None and "neg_category_ids" in image:
@@ -82,11 +82,11 @@ class _Reader:
         for box in objects_of(file.content["annotations"]):
             number, kind = id_key(box.get("image_id")), kinds.get(id_key(box.get("category_id")))
             if number not in by_id:
-                self.leave_out("boxes of a picture that is not listed")
+                self.leave_out("boxes of an image that is not listed")
                 continue
             picture = by_id[number]
             if picture is None:
-                self.leave_out("boxes of unusable pictures")
+                self.leave_out("boxes of unusable images")
             elif is_set(box.get("iscrowd")):
                 self.leave_out("crowds (iscrowd)")
             elif kind is None:
@@ -116,8 +116,8 @@ class _Reader:
         return xywh or [float("nan")] * 4
 
     def _picture(
-        self, image: dict[str, Any], finder: PictureFinder, split: str
-    ) -> ListedPicture | None:
+        self, image: dict[str, Any], finder: ImageFinder, split: str
+    ) -> ListedImage | None:
         self.pictures += 1
         file_name = file_name_of(image)
         path = finder.find(file_name)
@@ -129,55 +129,55 @@ class _Reader:
         except (KeyError, TypeError, ValueError, OverflowError):
             stated = (0, 0)
         inside = Path(os.path.relpath(path, self.directory)).as_posix()
-        entry = ListedPicture(inside, split, stated if min(stated) > 0 else None)
+        entry = ListedImage(inside, split, stated if min(stated) > 0 else None)
         known = self.listed.setdefault(path.resolve(), entry)
         if known is not entry:
             self.pictures -= 1  # listed by another file as well: boxes of both count
             known.split = "val" if "val" in (known.split, split) else known.split
         return known
 
-    def usable(self) -> list[tuple[CocoPicture, str]]:
-        """Every picture that can be decoded, with its split, in the order of its name."""
+    def usable(self) -> list[tuple[CocoImage, str]]:
+        """Every image that can be decoded, with its split, in the order of its name."""
         paths = sorted(self.listed, key=lambda path: self.listed[path].name)
-        checks = check_pictures([(path, self.listed[path].stated_wh_px) for path in paths])
+        checks = check_images([(path, self.listed[path].stated_wh_px) for path in paths])
         pictures = []
         for path, check in zip(paths, checks, strict=True):
             listed = self.listed[path]
-            if isinstance(check, CheckedPicture):
+            if isinstance(check, CheckedImage):
                 picture = self._converted(path, listed, check)
                 if picture.checked is None or set(picture.checked) & set(picture.kinds.tolist()):
                     pictures.append((picture, listed.split))
                 else:
                     self.pictures -= 1
-                    self.leave_out("pictures without a category that was searched to its end")
+                    self.leave_out("images without a category that was searched to its end")
                 continue
-            self.leave_out("pictures that can't be used", f"{listed.name}, which {check}")
+            self.leave_out("images that can't be used", f"{listed.name}, which {check}")
             for _ in listed.kinds:
-                self.leave_out("boxes of unusable pictures")
+                self.leave_out("boxes of unusable images")
         return pictures
 
-    def _converted(self, path: Path, listed: ListedPicture, check: CheckedPicture) -> CocoPicture:
+    def _converted(self, path: Path, listed: ListedImage, check: CheckedImage) -> CocoImage:
         check = self._turned_to_fit(listed, check)
         about = size_of_boxes(listed, check)
         xywh_px = np.array(listed.xywh_px).reshape(-1, 4)
         xyxy, empty, outside = boxes_from_xywh(xywh_px, about)
-        for reason, which in (("empty boxes", empty), ("boxes outside their picture", outside)):
+        for reason, which in (("empty boxes", empty), ("boxes outside their image", outside)):
             for _ in range(int(which.sum())):
                 self.leave_out(reason, listed.name)
         kept = ~(empty | outside)
         cut = kept & (overhang_px(xywh_px, about) > _ROUNDING_PX)
-        self.changed["boxes clipped to their picture"] += int(cut.sum())
+        self.changed["boxes clipped to their image"] += int(cut.sum())
         kinds = np.array(listed.kinds, np.int64)[kept]
         checked = None
         if listed.checked is not None:
             checked = tuple(sorted((listed.checked | set(listed.kinds)) - listed.unfinished))
         where = (path, listed.name, check.wh_px, check.orientation)
-        return CocoPicture(*where, kinds, xyxy[kept], checked)
+        return CocoImage(*where, kinds, xyxy[kept], checked)
 
-    def _turned_to_fit(self, listed: ListedPicture, check: CheckedPicture) -> CheckedPicture:
-        """The picture turned the other way, where only then its boxes are in it.
+    def _turned_to_fit(self, listed: ListedImage, check: CheckedImage) -> CheckedImage:
+        """The image turned the other way, where only then its boxes are in it.
 
-        Annotations may state the size of the stored picture and hold boxes of the one that EXIF
+        Annotations may state the size of the stored image and hold boxes of the one that EXIF
         turns, and the other way round, or state none.
         """
         if check.other is None or not listed.xywh_px:
@@ -188,19 +188,19 @@ class _Reader:
         )
         if not now or then:
             return check
-        self.changed["pictures turned so that their boxes fit"] += 1
+        self.changed["images turned so that their boxes fit"] += 1
         return check.other
 
 
 def read_folder(directory: Path) -> CocoFolder:
-    """Read a folder in COCO format and look at each of its pictures once.
+    """Read a folder in COCO format and look at each of its images once.
 
     A ``val`` split is what the training is judged by, a ``test`` split is left alone; without a
-    ``val`` split a tenth of the pictures, chosen by their names, is kept for judging.
+    ``val`` split a tenth of the images, chosen by their names, is kept for judging.
 
     Raises:
-        UserError: no annotations, fewer than two pictures, no boxes, or more than half of the
-            pictures missing or damaged.
+        UserError: no annotations, fewer than two images, no boxes, or more than half of the
+            images missing or damaged.
     """
     reader = _Reader(directory)
     files, strange = annotation_files(directory)
@@ -210,7 +210,7 @@ def read_folder(directory: Path) -> CocoFolder:
     listed = listed_names(names)
     for file in files:
         if file.split == "test":
-            reader.left_out["pictures of a test split"] += len(file.content["images"])
+            reader.left_out["images of a test split"] += len(file.content["images"])
         else:
             reader.add(file, listed)
     pictures = reader.usable()
@@ -230,23 +230,23 @@ def read_folder(directory: Path) -> CocoFolder:
     )
 
 
-def _check(reader: _Reader, pictures: list[tuple[CocoPicture, str]]) -> None:
+def _check(reader: _Reader, pictures: list[tuple[CocoImage, str]]) -> None:
     unusable = reader.pictures - len(pictures)
     if unusable > _MOST_UNUSABLE * reader.pictures:
         reasons = [
             f"{reader.left_out[reason]} {reason}, such as {example}"
             for reason, example in reader.examples.items()
-            if reason.startswith("pictures")
+            if reason.startswith("images")
         ]
         raise UserError(
-            f"{unusable} of {reader.pictures} pictures of {reader.directory} can't be used "
-            f"({'; '.join(reasons)}); put the pictures where the annotations say they are"
+            f"{unusable} of {reader.pictures} images of {reader.directory} can't be used "
+            f"({'; '.join(reasons)}); put the images where the annotations say they are"
         )
     left_out = ", ".join(f"{count} {reason}" for reason, count in reader.left_out.items())
     left_out = f"(left out: {left_out or 'nothing'})"
     if len(pictures) < 2:
         raise UserError(
-            f"{reader.directory} has {len(pictures)} pictures that can be used {left_out}; a "
+            f"{reader.directory} has {len(pictures)} images that can be used {left_out}; a "
             "training takes at least two, one to learn from and one to judge by"
         )
     if not any(len(picture.kinds) for picture, _ in pictures):
@@ -257,8 +257,8 @@ def _check(reader: _Reader, pictures: list[tuple[CocoPicture, str]]) -> None:
 
 
 def _split(
-    pictures: list[tuple[CocoPicture, str]],
-) -> tuple[list[CocoPicture], list[CocoPicture]]:
+    pictures: list[tuple[CocoImage, str]],
+) -> tuple[list[CocoImage], list[CocoImage]]:
     """(to learn from, to judge by), both in the order of their names."""
     held_out = {picture.name for picture, split in pictures if split == "val"}
     if not held_out or len(held_out) == len(pictures):
@@ -272,7 +272,7 @@ def _shuffled(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
-def _renumbered(picture: CocoPicture, number: NDArray[Any], in_use: set[int]) -> CocoPicture:
+def _renumbered(picture: CocoImage, number: NDArray[Any], in_use: set[int]) -> CocoImage:
     checked = picture.checked
     if checked is not None:
         checked = tuple(int(number[kind]) for kind in checked if kind in in_use)
@@ -280,8 +280,8 @@ def _renumbered(picture: CocoPicture, number: NDArray[Any], in_use: set[int]) ->
 
 
 def _without_unused(
-    reader: _Reader, training: Sequence[CocoPicture], held_out: Sequence[CocoPicture]
-) -> tuple[tuple[tuple[str, ...], ...], tuple[CocoPicture, ...], tuple[CocoPicture, ...]]:
+    reader: _Reader, training: Sequence[CocoImage], held_out: Sequence[CocoImage]
+) -> tuple[tuple[tuple[str, ...], ...], tuple[CocoImage, ...], tuple[CocoImage, ...]]:
     """Leave out categories without a box: nothing could be learnt about them but "not there"."""
     used = sorted({int(kind) for picture in (*training, *held_out) for kind in picture.kinds})
     names, in_use = reader.names, set(used)

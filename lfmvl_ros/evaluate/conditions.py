@@ -13,10 +13,12 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.same_label import fold_label
 from lfmvl_ros.evaluate.comparison import MORE_IS_BETTER
 
-FIGURES = (*MORE_IS_BETTER, "ap50", "ece")
+OF_TRACKS = ("hota", "deta", "assa", "mota", "idf1", "id_switches")
+"""Figures of a film."""
+FIGURES = (*MORE_IS_BETTER, "ap50", "ece", *OF_TRACKS)
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _FORM = re.compile(r"([a-z0-9_]+)(?:\[([^\]]+)\])?\s*(<=|>=|<|>)\s*([0-9.eE+-]+)")
-_PERFORMED = ("precision", "recall", "f1", "mean_iou")
+_PERFORMED = ("precision", "recall", "f1", "mean_iou", *OF_TRACKS)
 
 
 @dataclass(frozen=True)

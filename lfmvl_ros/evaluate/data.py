@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.datasets.coco import CocoFolder, CocoPicture
+from lfmvl_ros.datasets.coco import CocoFolder, CocoImage
 from lfmvl_ros.datasets.coco_images import turned
 from lfmvl_ros.datasets.coco_reading import read_folder
 from lfmvl_ros.evaluate.occlusion import occlusions
@@ -37,7 +37,7 @@ class EvaluationSet:
 
     folder: CocoFolder
     split: str
-    images: tuple[CocoPicture, ...]
+    images: tuple[CocoImage, ...]
     hidden: tuple[FloatArray, ...]
 
     @property

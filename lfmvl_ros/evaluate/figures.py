@@ -128,20 +128,6 @@ def sums_of(
         absent = answers & table.absent
         add("absent", table.image, absent)
         add("absent_right", table.image, absent & table.silent)
-        pairs, off = _counts(table)
-        add("pairs", table.image, np.where(answers, pairs, 0))
-        add("count_off", table.image, np.where(answers, off, 0.0))
+        add("pairs", table.image, np.where(answers, table.labels_asked, 0))
+        add("count_off", table.image, np.where(answers, table.count_off, 0.0))
     return Sums(rows)
-
-
-def _counts(table: Table) -> tuple[IntArray, FloatArray]:
-    """Return ``(A,)`` labels of each question, and by how much all their counts are off."""
-    pairs = table.column(lambda item: len(item.question.labels))
-    off = np.array([
-        sum(
-            abs(int((item.kinds == kind).sum()) - int((item.truth.kinds == kind).sum()))
-            for kind in item.question.kinds
-        )
-        for item in table.judged
-    ], np.float64)  # fmt: skip
-    return pairs, off

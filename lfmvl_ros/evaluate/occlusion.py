@@ -21,7 +21,7 @@ from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.datasets.coco import boxes_from_xywh
 from lfmvl_ros.datasets.coco_files import annotation_files
 from lfmvl_ros.datasets.coco_listed import file_name_of, objects_of
-from lfmvl_ros.datasets.picture_finder import PictureFinder, listed_names
+from lfmvl_ros.datasets.image_finder import ImageFinder, listed_names
 from lfmvl_ros.datasets.spelling import id_key
 
 _SAME_BOX = 1e-4  # of the image: boxes are compared after one conversion, the same for both
@@ -94,19 +94,21 @@ def occlusions(directory: Path) -> dict[str, Hidden]:
         ]
         if not shares:
             continue
-        finder = PictureFinder(directory, file.path, file.split, listed)
+        finder = ImageFinder(directory, file.path, file.split, listed)
         images = {id_key(item.get("id")): item for item in objects_of(file.content["images"])}
+        found: dict[str, tuple[str, tuple[int, int]] | None] = {}
         for box, share in shares:
-            image = images.get(id_key(box.get("image_id")), {})
-            path = finder.find(file_name_of(image))
+            number = id_key(box.get("image_id"))
+            if number not in found:
+                found[number] = _image(images.get(number, {}), finder, directory)
+            image = found[number]
             try:
-                wh = int(image["width"]), int(image["height"])
                 xywh = [float(value) for value in box["bbox"]]
             except (KeyError, TypeError, ValueError, OverflowError):
                 continue  # such a box is left out of the folder, too, and counted there
-            if isinstance(path, str) or len(xywh) != 4 or min(wh) < 1:
+            if image is None or len(xywh) != 4:
                 continue
-            name = Path(os.path.relpath(path, directory)).as_posix()
+            name, wh = image
             known = rows.setdefault(name, ([], [], wh))
             known[0].append(xywh)
             known[1].append(share)
@@ -114,3 +116,17 @@ def occlusions(directory: Path) -> dict[str, Hidden]:
         name: Hidden(boxes_from_xywh(np.array(xywh), wh)[0], np.array(share))
         for name, (xywh, share, wh) in rows.items()
     }
+
+
+def _image(
+    image: Mapping[str, Any], finder: ImageFinder, directory: Path
+) -> tuple[str, tuple[int, int]] | None:
+    """Return name and size in pixels of a listed image; None where it can't be used."""
+    path = finder.find(file_name_of(dict(image)))
+    try:
+        wh = int(image["width"]), int(image["height"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    if isinstance(path, str) or min(wh) < 1:
+        return None
+    return Path(os.path.relpath(path, directory)).as_posix(), wh

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,7 @@ class Table:
     boxes: Boxes
     headline: BoolArray
 
-    @property
+    @cached_property
     def image(self) -> IntArray:
         """``(A,)`` the image of each answer."""
         return self.column(lambda item: item.question.image)
@@ -86,12 +87,30 @@ class Table:
         """Return ``(A,)`` for which answers something holds."""
         return np.array([holds(item) for item in self.judged], bool)
 
-    @property
+    @cached_property
+    def labels_asked(self) -> IntArray:
+        """``(A,)`` how many labels each question named."""
+        return self.column(lambda item: len(item.question.labels))
+
+    @cached_property
+    def count_off(self) -> FloatArray:
+        """``(A,)`` difference between boxes and objects, summed over the labels of a question."""
+        off = [
+            sum(
+                abs(found.count(kind) - there.count(kind))
+                for found, there in [(item.kinds.tolist(), item.truth.kinds.tolist())]
+                for kind in item.question.kinds
+            )
+            for item in self.judged
+        ]
+        return np.array(off, np.float64)
+
+    @cached_property
     def absent(self) -> BoolArray:
         """``(A,)`` bool: answers to questions about what is not on the image alone."""
         return self.where(lambda item: not len(item.truth.xyxy))
 
-    @property
+    @cached_property
     def silent(self) -> BoolArray:
         """``(A,)`` bool: answers that say that nothing is there."""
         return self.where(lambda item: item.outcome.is_evidence_of_absence and not len(item.xyxy))

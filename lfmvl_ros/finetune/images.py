@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.augment import boxes_in, colour_shift, random_window
-from lfmvl_ros.datasets.coco import CocoFolder, CocoPicture
+from lfmvl_ros.datasets.coco import CocoFolder, CocoImage
 from lfmvl_ros.datasets.coco_images import CocoImages, RecentImages, turned
 from lfmvl_ros.datasets.questions import LabelledImage
 
@@ -33,7 +33,7 @@ class TrainingImages(CocoImages):
         super().__init__(folder)
         self._recent = RecentImages(_decode, _CACHE_BYTES)
 
-    def pixels(self, image: CocoPicture) -> NDArray[Any]:
+    def pixels(self, image: CocoImage) -> NDArray[Any]:
         """uint8 (H, W, 3) RGB of a whole image, at its own size.
 
         Raises:
@@ -41,13 +41,13 @@ class TrainingImages(CocoImages):
         """
         return self._recent.pixels(image)
 
-    def whole(self, image: CocoPicture) -> LabelledImage:
+    def whole(self, image: CocoImage) -> LabelledImage:
         """An image as it is, with all of its boxes."""
         shares = np.ones(len(image.xyxy))
         return self.labelled(image, self.pixels(image), image.xyxy, shares)
 
     def varied(
-        self, rng: np.random.Generator, image: CocoPicture, *, lacking: bool = False
+        self, rng: np.random.Generator, image: CocoImage, *, lacking: bool = False
     ) -> LabelledImage:
         """An image as training shows it: cropped and mirrored at random, with another exposure.
 
@@ -78,7 +78,7 @@ class TrainingImages(CocoImages):
         there = {target.kind for target in scene.targets}
         return [kind for kind in range(len(self.words(scene).kinds)) if kind not in there]
 
-    def _crop(self, rng: np.random.Generator, image: CocoPicture) -> LabelledImage:
+    def _crop(self, rng: np.random.Generator, image: CocoImage) -> LabelledImage:
         pixels = self.pixels(image)
         height, width = pixels.shape[:2]
         window = random_window(rng, (width, height), width / height, image.xyxy)
@@ -88,7 +88,7 @@ class TrainingImages(CocoImages):
         return self.labelled(image, pixels[top:bottom, left:right], inside, shares)
 
 
-def _decode(image: CocoPicture) -> NDArray[Any]:
+def _decode(image: CocoImage) -> NDArray[Any]:
     stored = decode_file(image.path, turn=False) if image.path.is_file() else None
     shown = None if stored is None else turned(stored, image.orientation)
     if shown is None or (shown.shape[1], shown.shape[0]) != image.wh_px:

@@ -189,6 +189,11 @@ class CameraChannel:
         if self._drift is not None:
             self._drift.answer(answer)
 
+    @property
+    def is_drifting(self) -> bool:
+        """Whether a change of images or answers is reported now."""
+        return self._drift is not None and self._drift.is_drifting
+
     def places_at(self, stamp_ns: int) -> PlaceDocuments:
         """Return the positions of tracks as JSON, by id; only recent ones."""
         places = self._places

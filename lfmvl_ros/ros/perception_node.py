@@ -38,6 +38,7 @@ from lfmvl_ros.ros.model_manager import ModelManager
 from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.process import logs_errors, run, stop_spinning
 from lfmvl_ros.ros.shared import Shared
+from lfmvl_ros.ros.side_outputs import SideOutputs
 from lfmvl_ros.ros.spatial.transform_input import TransformInput
 from lfmvl_ros.ros.streams import StreamReader
 
@@ -61,7 +62,8 @@ class PerceptionNode(LifecycleNode):
         super().__init__("perception")
         self.exit_code = 0
         self._health, self._warned_of_qos = NodeHealth(), False
-        self._labels = LabelCheck(self.get_logger())
+        self._labels, log = LabelCheck(self.get_logger()), self.get_logger()
+        self._side = SideOutputs(log.info, log.warning)
         self._models = ModelManager(self.get_logger(), self._revert_model)
         self._bond, self._gate, self._streams = LifecycleBond(self), Gate(), StreamReader(self)
         self._changing, self._closing = threading.Lock(), False
@@ -139,6 +141,7 @@ class PerceptionNode(LifecycleNode):
         try:
             _check_rules(self._settings.rules_file)
             _check_drift(self._settings)
+            self._side.open(self._settings)
             name = self._models.configure(lambda: self._settings, self._on_answer)
         except Exception as error:
             self._health.problem = describe(error)
@@ -231,13 +234,16 @@ class PerceptionNode(LifecycleNode):
         self._models.release(self._halt(_EXIT_STOP_S))
         for channel in self._channels.values():
             channel.close()
+        self._side.close()
 
     # -- answers -----------------------------------------------------------------------------------
 
     def _on_answer(self, answer: Answer) -> None:
         self._health.answer = answer
         self._commands.answered(answer)
-        self._channels[answer.grounding.camera].answer(answer)
+        channel = self._channels[answer.grounding.camera]
+        channel.answer(answer)
+        self._side.answer(answer, drifting=channel.is_drifting)
 
     # -- commands ----------------------------------------------------------------------------------
 
@@ -293,7 +299,9 @@ class PerceptionNode(LifecycleNode):
             finally:
                 self._changing.release()
         now_ns, name = self.get_clock().now().nanoseconds, self.get_fully_qualified_name()
-        message = conversions.to_diagnostics(self._healths(), now_ns, name)
+        healths = self._healths()
+        self._side.report(healths)
+        message = conversions.to_diagnostics(healths, now_ns, name)
         self._gate.call(self._diagnostics.publish, message)
 
     def _healths(self) -> list[Health]:
@@ -305,7 +313,8 @@ class PerceptionNode(LifecycleNode):
                 cameras += channel.health(status, now_s)
         swap = ModelSwap(self._models.loading, self._models.problem)
         node = self._health.report(status, self._settings, swap, now_s)
-        return [*cameras, *node, *(self._labels.health() if cameras else [])]
+        more = [*self._labels.health(), *self._side.health()] if cameras else []
+        return [*cameras, *node, *more]
 
 
 def _check_rules(path: str) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import lfmvl_ros
 from lfmvl_ros.core.encoded_images import MAX_FILE_MEGAPIXELS, encoded_wh, size_problem
-from lfmvl_ros.datasets.coco import CocoPicture
-from lfmvl_ros.datasets.coco_images import PictureStore
+from lfmvl_ros.datasets.coco import CocoImage
+from lfmvl_ros.datasets.coco_images import ImageStore
 from lfmvl_ros.ros.sensors.pixels import decode_compressed
 from lfmvl_ros.viz.video import read_image
 
@@ -91,8 +91,8 @@ def test_all_who_decode_see_the_same(tmp_path, kind):
     assert file.shape == (48, 64, 3)
     assert file.std() > 5  # none of them is nearly black
     assert np.array_equal(decode_compressed(path.suffix[1:], path.read_bytes()), file)
-    picture = CocoPicture(path, path.name, (64, 48), 1, np.zeros(0, int), np.zeros((0, 4)))
-    assert np.array_equal(PictureStore().pixels(picture), file)
+    picture = CocoImage(path, path.name, (64, 48), 1, np.zeros(0, int), np.zeros((0, 4)))
+    assert np.array_equal(ImageStore().pixels(picture), file)
 
 
 def test_opencv_knows_the_same_limit():

@@ -21,7 +21,7 @@ def scene_folder(directory, count=12, wh_px=(160, 120), kinds=("tote", "person",
 
 
 def plain_folder(directory, count=4, wh_px=(40, 30), where="annotations.json", images=""):
-    """Pictures with one box each, a quarter as wide and a third as high, of category ``bin``."""
+    """Images with one box each, a quarter as wide and a third as high, of category ``bin``."""
     (directory / images).mkdir(parents=True, exist_ok=True)
     content = {"images": [], "annotations": [], "categories": [{"id": 3, "name": "bin"}]}
     for index in range(count):
@@ -35,7 +35,7 @@ def plain_folder(directory, count=4, wh_px=(40, 30), where="annotations.json", i
 
 
 def picture(path, wh_px=(40, 30)):
-    """A picture whose left upper quarter is white."""
+    """An image whose left upper quarter is white."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.full((wh_px[1], wh_px[0], 3), 90, np.uint8)
     pixels[: wh_px[1] // 2, : wh_px[0] // 2] = 255

@@ -16,7 +16,7 @@ from PIL import Image
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.coco import boxes_from_xywh, names_of
-from lfmvl_ros.datasets.coco_files import check_picture, split_of
+from lfmvl_ros.datasets.coco_files import check_image, split_of
 from lfmvl_ros.datasets.coco_reading import read_folder
 
 from .coco_folders import add_box, picture, plain_folder, save
@@ -106,7 +106,7 @@ def test_a_val_split_is_for_judging_and_a_test_split_left_alone(tmp_path):
     folder = read_folder(tmp_path)
     assert {p.name.split("/")[0] for p in folder.training} == {"train"}
     assert [p.name for p in folder.held_out] == ["valid/0.png", "valid/1.png"]
-    assert folder.left_out == {"pictures of a test split": 4}
+    assert folder.left_out == {"images of a test split": 4}
 
 
 def test_two_files_about_the_same_pictures_are_put_together(tmp_path):
@@ -147,37 +147,35 @@ def test_everything_left_out_is_counted_and_said(tmp_path):
     assert folder.left_out == {
         "crowds (iscrowd)": 1,
         "empty boxes": 3,
-        "boxes outside their picture": 1,
+        "boxes outside their image": 1,
         "boxes of a category that is not listed": 1,
-        "boxes of a picture that is not listed": 1,
-        "pictures whose file is missing": 1,
-        "pictures that can't be used": 2,
-        "boxes of unusable pictures": 3,
+        "boxes of an image that is not listed": 1,
+        "images whose file is missing": 1,
+        "images that can't be used": 2,
+        "boxes of unusable images": 3,
     }
     facts = folder.facts()
     assert facts["pictures"] == 5
     assert facts["boxes"] == 5
     assert (
         facts["boxes"]
-        + sum(
-            count for reason, count in folder.left_out.items() if not reason.startswith("pictures")
-        )
+        + sum(count for reason, count in folder.left_out.items() if not reason.startswith("images"))
         == boxes + 7
     )
     told = folder.describe()
-    assert "1 pictures whose file is missing, such as 5.png" in told
+    assert "1 images whose file is missing, such as 5.png" in told
     assert "6.png, which can't be decoded" in told
 
 
 def test_a_jpeg_that_is_cut_off_is_noticed(tmp_path):
     path = tmp_path / "a.jpg"
     picture(path, (320, 240))
-    assert check_picture(path, (320, 240)).wh_px == (320, 240)
+    assert check_image(path, (320, 240)).wh_px == (320, 240)
     path.write_bytes(path.read_bytes()[:-200])
     assert cv2.imread(str(path)) is not None  # OpenCV alone takes it, grey where it ends
-    assert "is a JPEG that is cut off" in check_picture(path, None)
+    assert "is a JPEG that is cut off" in check_image(path, None)
     path.write_bytes(path.read_bytes() + b"\xff\xd9")
-    assert "is a JPEG that was cut off and closed" in check_picture(path, None)
+    assert "is a JPEG that was cut off and closed" in check_image(path, None)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +191,7 @@ def test_the_annotations_say_whether_a_picture_was_turned(tmp_path, stated, wh, 
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (40, 30)).save(tmp_path / "a.jpg", exif=exif)
-    checked = check_picture(tmp_path / "a.jpg", stated)
+    checked = check_image(tmp_path / "a.jpg", stated)
     assert checked.wh_px == wh
     assert checked.orientation == orientation
 
@@ -283,7 +281,7 @@ def test_most_pictures_missing(tmp_path):
     plain_folder(tmp_path)
     for name in "012":
         (tmp_path / f"{name}.png").unlink()
-    with pytest.raises(UserError, match=r"3 of 4 pictures .* such as 0\.png"):
+    with pytest.raises(UserError, match=r"3 of 4 images .* such as 0\.png"):
         read_folder(tmp_path)
 
 

@@ -17,7 +17,7 @@ from lfmvl_ros.datasets.formats.yolo import _parsed
 from ..examples import examples
 from .coco_folders import add_box, picture, plain_folder, save
 
-BOX = np.array([5 / 40, 10 / 30, 15 / 40, 20 / 30])  # of pictures of 40 x 30
+BOX = np.array([5 / 40, 10 / 30, 15 / 40, 20 / 30])  # of images of 40 x 30
 
 
 def write(path, text):

@@ -75,7 +75,7 @@ def test_the_same_name_in_two_folders_is_never_merged(tmp_path):
     content["images"][1]["file_name"] = "cam2/0.png"
     save(tmp_path / "annotations.json", content)
     folder = read_folder(tmp_path)
-    assert folder.left_out["pictures whose file is missing"] == 2
+    assert folder.left_out["images whose file is missing"] == 2
     assert folder.facts()["boxes"] == 2
     for camera in ("cam1", "cam2"):
         picture(tmp_path / camera / "0.png")
@@ -90,7 +90,7 @@ def test_a_name_that_fits_two_files_is_none(tmp_path):
     for name in ("abc.png", "Abc.png"):
         picture(tmp_path / name)
     save(tmp_path / "annotations.json", content)
-    assert read_folder(tmp_path).left_out["pictures whose name fits several files"] == 1
+    assert read_folder(tmp_path).left_out["images whose name fits several files"] == 1
 
 
 def test_an_id_that_two_pictures_have_gives_neither_a_box(tmp_path):
@@ -98,9 +98,9 @@ def test_an_id_that_two_pictures_have_gives_neither_a_box(tmp_path):
     content["images"][1]["id"] = "0"
     save(tmp_path / "annotations.json", content)
     folder = read_folder(tmp_path)
-    assert folder.left_out["ids that two pictures have"] == 1
-    assert folder.left_out["boxes of unusable pictures"] == 1
-    assert folder.left_out["boxes of a picture that is not listed"] == 1
+    assert folder.left_out["ids that two images have"] == 1
+    assert folder.left_out["boxes of unusable images"] == 1
+    assert folder.left_out["boxes of an image that is not listed"] == 1
     assert folder.facts()["boxes"] == 2
 
 
@@ -157,7 +157,7 @@ def test_boxes_decide_how_a_picture_is_turned(tmp_path, stated, bbox, wh_px, cha
     folder = read_folder(tmp_path)
     (found,) = (p for p in (*folder.training, *folder.held_out) if p.name == "t.jpg")
     assert found.wh_px == wh_px
-    assert folder.changed.get("pictures turned so that their boxes fit", 0) == changed
+    assert folder.changed.get("images turned so that their boxes fit", 0) == changed
     scale = 2 if stated == (80, 60) else 1
     x, y, width, height = (value / scale for value in bbox)
     expected = np.array([x, y, x + width, y + height]) / (*wh_px, *wh_px)
@@ -171,8 +171,8 @@ def test_clipping_is_counted_and_said(tmp_path):
     add_box(content, 2, 3, [30, 20, 10.4, 10.4])  # rounding
     save(tmp_path / "annotations.json", content)
     folder = read_folder(tmp_path)
-    assert folder.changed == {"boxes clipped to their picture": 2}
-    assert "changed: 2 boxes clipped to their picture" in folder.describe()
+    assert folder.changed == {"boxes clipped to their image": 2}
+    assert "changed: 2 boxes clipped to their image" in folder.describe()
     assert folder.facts()["changed"] == folder.changed
 
 

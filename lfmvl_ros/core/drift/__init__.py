@@ -6,6 +6,7 @@ reference (:mod:`.reference`) by cumulative sums (:mod:`.monitor`).
 """
 
 from lfmvl_ros.core.drift.features import features_of
+from lfmvl_ros.core.drift.machine import MachineFeatures
 from lfmvl_ros.core.drift.monitor import Change, DriftMonitor, DriftStatus
 from lfmvl_ros.core.drift.reference import BLOCK, Learner, Reference, read_reference
 
@@ -15,6 +16,7 @@ __all__ = [
     "DriftMonitor",
     "DriftStatus",
     "Learner",
+    "MachineFeatures",
     "Reference",
     "features_of",
     "read_reference",

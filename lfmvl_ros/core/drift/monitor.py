@@ -136,6 +136,11 @@ class DriftMonitor:
             return []
         return self._judge(ended)
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether a feature has changed, and still is."""
+        return bool(self._changes)
+
     def status(self) -> DriftStatus:
         """Return how things are."""
         to_learn = 0

@@ -23,7 +23,7 @@ _LARGEST_FILE = 4 << 20
 _CONFIDENT = 0.01  # the spread is smaller than its upper limit but for one feature in a hundred
 _MOST_CORRELATED = 0.8
 # The least spread of a block's mean: a difference below it matters to nobody.
-_LEAST_SIGMA = {"brightness": 0.01, "sharpness": 0.03, "latency_s": 0.02}
+_LEAST_SIGMA = {"brightness": 0.01, "sharpness": 0.03, "latency_s": 0.02, "temperature_c": 5.0}
 _LEAST_SIGMA_OTHER = 0.02
 
 

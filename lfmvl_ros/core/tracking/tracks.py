@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -154,3 +154,22 @@ class Tracks:
                 for i, number in enumerate(self.ids.tolist())
             ],
         }
+
+
+def confirmed(tracks: Tracks) -> Tracks:
+    """Return the tracks without tentative ones."""
+    rows = tracks.established
+    if len(rows) == len(tracks):
+        return tracks
+    chosen = np.asarray(rows, dtype=np.intp)
+    return replace(
+        tracks,
+        ids=tracks.ids[chosen],
+        labels=tuple(tracks.labels[i] for i in rows),
+        scores=tracks.scores[chosen],
+        xyxy_px=tracks.xyxy_px[chosen],
+        velocity_px_s=tracks.velocity_px_s[chosen],
+        covariance=tracks.covariance[chosen],
+        state=tuple(tracks.state[i] for i in rows),
+        age_s=tracks.age_s[chosen],
+    )

@@ -7,7 +7,14 @@ import threading
 from collections.abc import Callable
 
 from lfmvl_ros.core.config_drift import DriftSettings
-from lfmvl_ros.core.drift import DriftMonitor, DriftStatus, Reference, features_of, read_reference
+from lfmvl_ros.core.drift import (
+    DriftMonitor,
+    DriftStatus,
+    MachineFeatures,
+    Reference,
+    features_of,
+    read_reference,
+)
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.user_files import user_path
 from lfmvl_ros.ros.diagnostics.health import OK, WARN, Health
@@ -27,17 +34,24 @@ class DriftWatch:
 
     def __init__(self, settings: DriftSettings, camera: str, warn: Callable[[str], None]) -> None:
         self._camera, self._warn = camera, warn
-        self._lock = threading.Lock()
+        self._lock, self._machine = threading.Lock(), MachineFeatures()
         self._monitor = DriftMonitor(profile_of(settings), settings.learn_answers)
 
     def answer(self, answer: Answer) -> None:
         """Take an answer."""
         grounding, frame = answer.grounding, answer.frame
         features = features_of(grounding, None if frame is None else frame.pixels)
+        features |= self._machine.values()
         with self._lock:
             begun = self._monitor.add(features, grounding.query.text, grounding.reply.model)
         for change in begun:
             self._warn(f"drift: {change}")
+
+    @property
+    def is_drifting(self) -> bool:
+        """Whether a change is reported now."""
+        with self._lock:
+            return self._monitor.has_changed
 
     def health(self) -> Health:
         """Return the line for diagnostics."""

@@ -54,6 +54,11 @@ class CameraView:
     pose: RigidTransform
     truth: tuple[TrueObject, ...]
 
+    @classmethod
+    def of_pixels(cls, pixels: Pixels) -> CameraView:
+        """Return a view of which nothing but the image ``(H, W, 3)`` is known."""
+        return cls(pixels, None, RigidTransform.identity(), ())
+
 
 @runtime_checkable
 class ViewSource(Protocol):

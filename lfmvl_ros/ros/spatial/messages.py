@@ -20,7 +20,7 @@ from lfmvl_ros.core.spatial.places import UNKNOWN_ROTATION, PickPoint, Place, Pl
 from lfmvl_ros.core.spatial.rigid import quaternion
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros.conversions import stamp_ns, to_header
-from lfmvl_ros.ros.spatial.depth_decoding import decode_compressed_depth, decode_depth
+from lfmvl_ros.ros.sensors.depth_decoding import decode_compressed_depth, decode_depth
 
 # -- in ------------------------------------------------------------------------------------------
 
@@ -59,7 +59,7 @@ def to_depth_image(
         max_megapixels: compressed images that state more million pixels are not decoded.
 
     Raises:
-        ConversionError: see :mod:`lfmvl_ros.ros.spatial.depth_decoding`.
+        ConversionError: see :mod:`lfmvl_ros.ros.sensors.depth_decoding`.
     """
     if isinstance(message, CompressedImage):
         depth = decode_compressed_depth(message.format, message.data, max_megapixels=max_megapixels)

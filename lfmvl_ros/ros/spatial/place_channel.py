@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo
 
@@ -21,15 +20,16 @@ from lfmvl_ros.core.spatial.select import Selection, Selector
 from lfmvl_ros.core.spatial.transforms import NS_PER_S, ExtrapolationError, TransformError
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import Tracks
+from lfmvl_ros.core.tracking.tracks import confirmed
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.sensors.lens import are_rectified
-from lfmvl_ros.ros.spatial.pairing import Match
+from lfmvl_ros.ros.sensors.pairing import Match
+from lfmvl_ros.ros.sensors.waiting import Readiness, WaitingRoom
 from lfmvl_ros.ros.spatial.place_health import PlaceCounters, PlaceMonitor, Problem
 from lfmvl_ros.ros.spatial.place_inputs import PlaceInputs
 from lfmvl_ros.ros.spatial.place_outputs import PlaceOutputs
 from lfmvl_ros.ros.spatial.transform_input import TransformInput
-from lfmvl_ros.ros.spatial.waiting import Readiness, WaitingRoom
 from lfmvl_ros.ros.streams import StreamReader
 
 # A position older than this is not reported for a track.
@@ -265,22 +265,3 @@ class PlaceChannel:
             frame_id=self._frame_id,
             selected=self._selected,
         )
-
-
-def confirmed(tracks: Tracks) -> Tracks:
-    """Return the tracks without tentative ones."""
-    rows = tracks.established
-    if len(rows) == len(tracks):
-        return tracks
-    chosen = np.asarray(rows, dtype=np.intp)
-    return replace(
-        tracks,
-        ids=tracks.ids[chosen],
-        labels=tuple(tracks.labels[i] for i in rows),
-        scores=tracks.scores[chosen],
-        xyxy_px=tracks.xyxy_px[chosen],
-        velocity_px_s=tracks.velocity_px_s[chosen],
-        covariance=tracks.covariance[chosen],
-        state=tuple(tracks.state[i] for i in rows),
-        age_s=tracks.age_s[chosen],
-    )

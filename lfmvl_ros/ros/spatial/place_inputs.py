@@ -19,9 +19,9 @@ from lfmvl_ros.core.tracking import Intrinsics, Tracks
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.conversions import stamp_ns
 from lfmvl_ros.ros.sensors.lens import Lens, to_lens
+from lfmvl_ros.ros.sensors.pairing import Match, StampedBuffer, View, registration_problem
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.spatial.messages import to_depth_image
-from lfmvl_ros.ros.spatial.pairing import Match, StampedBuffer, View, registration_problem
 from lfmvl_ros.ros.spatial.place_health import Problem
 from lfmvl_ros.ros.streams import StreamReader
 

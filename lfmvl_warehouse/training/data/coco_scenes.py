@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from lfmvl_ros.datasets.augment import boxes_in, random_window
-from lfmvl_ros.datasets.coco import CocoFolder, CocoPicture
+from lfmvl_ros.datasets.coco import CocoFolder, CocoImage
 from lfmvl_ros.datasets.coco_images import CocoImages
 from lfmvl_ros.datasets.questions import LabelledImage
 from lfmvl_warehouse.training.data.patch_grid import Grid, grid_for
@@ -49,8 +49,8 @@ class CocoScenes(CocoImages):
         )
 
     @cached_property
-    def _by_grid(self) -> dict[Grid, list[CocoPicture]]:
-        members: dict[Grid, list[CocoPicture]] = {}
+    def _by_grid(self) -> dict[Grid, list[CocoImage]]:
+        members: dict[Grid, list[CocoImage]] = {}
         for image in self._images:
             members.setdefault(grid_for(image.wh_px), []).append(image)
         return members

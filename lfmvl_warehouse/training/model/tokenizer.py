@@ -118,7 +118,7 @@ _PROSE = (
     "Describe the image.",
     "How many are there?",
     "Write a short global_caption.",
-    "What is in this picture? Answer with one word.",
+    "What is in this image? Answer with one word.",
     "user\n",
     "assistant\n",
     "system\n",

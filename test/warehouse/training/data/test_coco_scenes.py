@@ -13,7 +13,7 @@ from PIL import Image
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.augment import boxes_in, random_window
-from lfmvl_ros.datasets.coco_images import NO_COLOUR, PictureStore, turned
+from lfmvl_ros.datasets.coco_images import NO_COLOUR, ImageStore, turned
 from lfmvl_ros.datasets.coco_reading import read_folder
 from lfmvl_ros.datasets.questions import Vocabulary
 from lfmvl_warehouse.training.data.batches import BatchStream, StreamSettings
@@ -93,7 +93,7 @@ def folder(tmp_path):
 
 
 def test_few_images_are_kept(folder):
-    store = PictureStore(most_bytes=2 * 320 * 240 * 3)
+    store = ImageStore(most_bytes=2 * 320 * 240 * 3)
     first = store.pixels(folder.training[0])
     assert first.shape == (240, 320, 3)
     assert store.pixels(folder.training[0]) is first
@@ -104,16 +104,16 @@ def test_few_images_are_kept(folder):
 
 def test_large_images_are_reduced(tmp_path):
     plain_folder(tmp_path, 2, wh_px=(1600, 1200))
-    assert PictureStore().pixels(read_folder(tmp_path).training[0]).shape == (576, 768, 3)
+    assert ImageStore().pixels(read_folder(tmp_path).training[0]).shape == (576, 768, 3)
 
 
 def test_an_image_that_changes_meanwhile_is_an_error(folder):
     picture(folder.training[0].path, (100, 100))
     with pytest.raises(UserError, match="100x100 now"):
-        PictureStore().pixels(folder.training[0])
+        ImageStore().pixels(folder.training[0])
     folder.training[0].path.unlink()
     with pytest.raises(UserError, match="can't be read any more"):
-        PictureStore().pixels(folder.training[0])
+        ImageStore().pixels(folder.training[0])
 
 
 def test_what_is_judged_is_shown_whole_and_never_learnt_from(folder):

@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from lfmvl_ros.core.user_files import is_inside
 from lfmvl_ros.datasets.spelling import file_spellings, loose
 
-MISSING = "pictures whose file is missing"
-OUTSIDE = "pictures outside the folder (.. or a link)"
-AMBIGUOUS = "pictures whose name fits several files"
+MISSING = "images whose file is missing"
+OUTSIDE = "images outside the folder (.. or a link)"
+AMBIGUOUS = "images whose name fits several files"
 
 
 def listed_names(file_names: Iterable[str]) -> Counter[str]:
@@ -24,8 +24,8 @@ def listed_names(file_names: Iterable[str]) -> Counter[str]:
     return Counter(PurePosixPath(path).name for path in paths)
 
 
-class PictureFinder:
-    """Finds the pictures that an annotation file speaks of.
+class ImageFinder:
+    """Finds the images that an annotation file speaks of.
 
     Args:
         directory: the folder; nothing outside of it is found.
@@ -51,8 +51,8 @@ class PictureFinder:
 
         Spellings are tried in turn: as written, with ``%20`` as a space, then without a difference
         between composed and decomposed accents, and between capitals and small letters. Where the
-        name's own folders are not there, the bare name is looked for, if no other listed picture
-        has it: some tools write the path that the picture had while it was labelled.
+        name's own folders are not there, the bare name is looked for, if no other listed image
+        has it: some tools write the path that the image had while it was labelled.
         """
         spellings = file_spellings(file_name)
         if any(".." in PurePosixPath(spelling).parts for spelling in spellings):

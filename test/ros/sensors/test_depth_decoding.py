@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lfmvl_ros.ros.sensors.depth_decoding import decode_compressed_depth, decode_depth
 from lfmvl_ros.ros.sensors.pixels import ConversionError
-from lfmvl_ros.ros.spatial.depth_decoding import decode_compressed_depth, decode_depth
 
 
 @given(

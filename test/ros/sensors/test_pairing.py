@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.intrinsics import Intrinsics
-from lfmvl_ros.ros.spatial.pairing import MAX_ITEMS, StampedBuffer, View, registration_problem
+from lfmvl_ros.ros.sensors.pairing import MAX_ITEMS, StampedBuffer, View, registration_problem
 
 STAMPS = st.lists(st.integers(0, 1000), max_size=60)
 

@@ -50,6 +50,7 @@ class WaitingRoom(Generic[Inputs]):
         prepare: called with an image; returns what has come for it so far.
         handle: called in the thread with each image and its inputs. What it raises is logged.
         wanted: called with an image that waits; one that is no longer wanted is dropped.
+        clock: s; without :meth:`start`, the caller's own, for :meth:`look`.
     """
 
     def __init__(
@@ -57,8 +58,10 @@ class WaitingRoom(Generic[Inputs]):
         prepare: Callable[[Any], Readiness[Inputs]],
         handle: Callable[[Any, Inputs], None],
         wanted: Callable[[Any], bool] = lambda _: True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._prepare, self._handle, self._wanted = prepare, handle, wanted
+        self._clock = clock
         self._wake = threading.Condition()
         self._waiting: deque[_Waiting] = deque()
         self._running = self._changed = False
@@ -86,7 +89,7 @@ class WaitingRoom(Generic[Inputs]):
             if len(self._waiting) == MAX_WAITING:
                 self._waiting.popleft()
                 self.superseded += 1
-            self._waiting.append(_Waiting(image, time.monotonic() + timeout_s))
+            self._waiting.append(_Waiting(image, self._clock() + timeout_s))
             self._changed = True
             self._wake.notify()
 
@@ -102,6 +105,11 @@ class WaitingRoom(Generic[Inputs]):
         with self._wake:
             self._waiting.clear()
 
+    def look(self) -> None:
+        """Handle what is ready, or overdue, in the caller's thread; the room is not started."""
+        while self._changed or self._is_due():
+            self._pass()
+
     def _run(self) -> None:
         while True:
             with self._wake:
@@ -109,29 +117,33 @@ class WaitingRoom(Generic[Inputs]):
                     self._wake.wait(self._left_s())
                 if not self._running:
                     return
-                self._changed = False
-                while self._waiting and not self._wanted(self._waiting[0].image):
-                    self._waiting.popleft()
-                waiting = list(self._waiting)
-            try:
-                self._look(waiting)
-            except Exception:  # one image that fails must not end the stream
-                _log.exception("finding places failed")
-                with self._wake:
-                    if waiting:
-                        self._leave(waiting[0])
+            self._pass()
+
+    def _pass(self) -> None:
+        with self._wake:
+            self._changed = False
+            while self._waiting and not self._wanted(self._waiting[0].image):
+                self._waiting.popleft()
+            waiting = list(self._waiting)
+        try:
+            self._look(waiting)
+        except Exception:  # one image that fails must not end the stream
+            _log.exception("finding places failed")
+            with self._wake:
+                if waiting:
+                    self._leave(waiting[0])
 
     def _is_due(self) -> bool:
-        return bool(self._waiting) and self._waiting[0].deadline_s <= time.monotonic()
+        return bool(self._waiting) and self._waiting[0].deadline_s <= self._clock()
 
     def _left_s(self) -> float | None:
         if not self._waiting:
             return None
-        return max(self._waiting[0].deadline_s - time.monotonic(), 0.0)
+        return max(self._waiting[0].deadline_s - self._clock(), 0.0)
 
     def _look(self, waiting: list[_Waiting]) -> None:
         """Handle the newest complete image, or the newest that is ready without."""
-        now_s = time.monotonic()
+        now_s = self._clock()
         chosen: tuple[_Waiting, Readiness[Inputs]] | None = None
         for item in waiting:
             found = self._prepare(item.image)

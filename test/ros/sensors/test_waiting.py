@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lfmvl_ros.ros.spatial.waiting import MAX_WAITING, Readiness, WaitingRoom
+from lfmvl_ros.ros.sensors.waiting import MAX_WAITING, Readiness, WaitingRoom
 
 LONG_S = 60.0
 

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gyroscope of a bag, and the rotation of one camera at a frame: as ``ros/gyroscope.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lfmvl_ros.bags.images import stamp_ns_of
+from lfmvl_ros.core.config import EgoMotionSettings
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.tracking import EgoMotion
+from lfmvl_ros.ros.sensors.frames import Matrix, StaticFrames, rotation_of_rpy
+from lfmvl_ros.ros.sensors.lens import Lens
+from lfmvl_ros.ros.sensors.pixels import ConversionError
+from lfmvl_ros.ros.sensors.rates import RateLog
+
+LARGEST_RAD_S = 140.0  # as in ros/sensing.py, which imports ROS
+
+
+class BagGyroscope:
+    """Rates and mounting of the gyroscope.
+
+    Args:
+        settings: of the pipeline.
+        window_ns: ``tracker.reorder_window_s``.
+        warn: called with a sentence, once for each problem.
+    """
+
+    def __init__(
+        self, settings: EgoMotionSettings, window_ns: int, warn: Callable[[str], None]
+    ) -> None:
+        self._settings, self._warn = settings, warn
+        self._log = RateLog(lambda: window_ns)
+        self._frames = StaticFrames()
+        self._given: Matrix | None = None
+        if settings.mount != "tf":
+            angles = (settings.roll_rad, settings.pitch_rad, settings.yaw_rad)
+            self._given = rotation_of_rpy(*angles).T
+        self._imu_frame = ""
+        self._warned: set[str] = set()
+
+    def imu(self, message: Any, receipt_ns: int) -> None:
+        """Take a ``sensor_msgs/Imu``; one that can't be used is counted."""
+        try:
+            if message.angular_velocity_covariance[0] == -1:
+                raise ConversionError("the IMU measures no angular velocity", "not_provided")
+            turn = message.angular_velocity
+            rad_s = (float(turn.x), float(turn.y), float(turn.z))
+            if not all(abs(value) <= LARGEST_RAD_S for value in rad_s):  # also when it is NaN
+                raise ConversionError(f"an angular velocity of {rad_s} rad/s can't be")
+            stamp_ns = stamp_ns_of(message.header)
+        except ConversionError as error:
+            if self._log.reject(error.reason, str(error)):
+                self._warn(f"rates of the IMU dropped ({error.reason}): {error}")
+            return
+        self._imu_frame = message.header.frame_id
+        self._log.put(stamp_ns or receipt_ns, rad_s, stamped=bool(stamp_ns))
+
+    def transforms(self, message: Any) -> None:
+        """Take a ``tf2_msgs/TFMessage`` of ``/tf_static``."""
+        for item in message.transforms:
+            turn = item.transform.rotation
+            try:
+                self._frames.add(
+                    item.header.frame_id, item.child_frame_id, (turn.x, turn.y, turn.z, turn.w)
+                )
+            except ValueError as error:
+                self._warn_once(f"a static transform is left out: {error}")
+
+    def at(self, frame: Frame, lens: Lens | None) -> EgoMotion | None:
+        """Return the camera's measured rotation for a frame; None if it is unknown."""
+        if lens is not None and lens.unfit_for(frame.wh):
+            lens = None
+        turn = self._given
+        if turn is None:
+            turn = self._frames.rotation(self._imu_frame, frame.frame_id)
+        if turn is None:
+            self._warn_once(
+                f"no static transforms from {self._imu_frame!r} to {frame.frame_id!r} on "
+                "/tf_static: ego motion is not used; or give --ego-motion-mount given"
+            )
+        return self._log.at_frame(frame.stamp_ns, None if lens is None else lens.intrinsics, turn)
+
+    def summary(self) -> dict[str, int]:
+        """Return how many rates came and were used, and how many frames had a known rate."""
+        status = self._log.status()
+        return {"received": status.received, "used": status.used, "frames": status.frames_known}
+
+    def _warn_once(self, sentence: str) -> None:
+        if sentence not in self._warned:
+            self._warned.add(sentence)
+            self._warn(sentence)

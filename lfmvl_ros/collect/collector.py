@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chooses answers and stores them in a thread of its own: the model never waits for the disk."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from lfmvl_ros.collect.sample import Sample, reason_for, sample_of
+from lfmvl_ros.core.config_collect import CollectSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.user_files import user_path
+
+_WAITING = 4  # answers that wait for the disk; each holds an image
+_log = logging.getLogger(__name__)
+
+
+class Store(Protocol):
+    """What samples go to."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    @property
+    def size_mb(self) -> float:
+        """What they take, MB."""
+
+    def add(self, sample: Sample) -> bool:
+        """Store one; False where it is there already."""
+
+
+class Collector:
+    """Takes every answer, and stores those that are worth a person's look.
+
+    Args:
+        settings: with a folder.
+        warn: called with a sentence when samples begin not to be stored.
+
+    Raises:
+        UserError: the folder can't be written, or the key is none.
+    """
+
+    def __init__(self, settings: CollectSettings, warn: Callable[[str], object]) -> None:
+        self._settings, self._warn = settings, warn
+        self.path = user_path(settings.folder, "collect.folder")
+        self._store = store_of(settings, self.path)
+        self._counts: Counter[str] = Counter()
+        self._last_ns: dict[str, int] = {}
+        self._problem = ""
+        self._queue: queue.Queue[tuple[Answer, str] | None] = queue.Queue(_WAITING)
+        self._stored, self._size_mb = len(self._store), self._store.size_mb
+        self._thread = threading.Thread(target=self._run, name="collect", daemon=True)
+        self._thread.start()
+
+    def answer(self, answer: Answer, *, drifting: bool) -> None:
+        """Take an answer; returns at once."""
+        grounding = answer.grounding
+        reason = reason_for(grounding, self._settings, drifting=drifting)
+        if not reason or answer.frame is None:
+            return
+        last_ns = self._last_ns.get(grounding.camera)
+        apart_ns = self._settings.min_interval_s * 1e9
+        if last_ns is not None and 0 <= grounding.stamp_ns - last_ns < apart_ns:
+            return
+        try:
+            self._queue.put_nowait((answer, reason))
+        except queue.Full:
+            self._counts["dropped"] += 1
+        else:
+            self._last_ns[grounding.camera] = grounding.stamp_ns
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Store what waits, and end the thread."""
+        try:
+            self._queue.put(None, timeout=timeout_s)
+        except queue.Full:
+            return
+        self._thread.join(timeout_s)
+
+    def status(self) -> tuple[str, Mapping[str, object]]:
+        """Return why nothing is stored ("" if it is), and the counts."""
+        return self._problem, {
+            "folder": str(self.path),
+            "samples": self._stored,
+            "size_mb": round(self._size_mb, 1),
+            "uncertain": self._counts["uncertain"],
+            "drift": self._counts["drift"],
+            "dropped": self._counts["dropped"],
+            "failed": self._counts["failed"],
+        }
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            try:
+                self._store_one(*item)
+            except UserError as error:
+                self._failed(str(error))
+            except Exception as error:  # a defect here must not end the collection
+                _log.exception("storing a sample failed")
+                self._failed(repr(error))
+
+    def _store_one(self, answer: Answer, reason: str) -> None:
+        sample = sample_of(answer, reason)
+        if sample is not None and self._store.add(sample):
+            self._counts[reason] += 1
+        self._stored, self._size_mb = len(self._store), self._store.size_mb
+        self._problem = ""
+
+    def _failed(self, problem: str) -> None:
+        self._counts["failed"] += 1
+        if not self._problem:
+            self._warn(f"a sample was not stored: {problem}")
+        self._problem = problem
+
+
+def store_of(settings: CollectSettings, path: Path) -> Store:
+    """Return the store that the settings ask for.
+
+    Raises:
+        UserError: it can't be written, or the key is none.
+    """
+    from lfmvl_ros.collect.folder import SampleFolder
+    from lfmvl_ros.collect.sealed import SealedFolder
+
+    if settings.public_key:
+        return SealedFolder(path, settings.public_key, settings.max_mb, settings.max_age_days)
+    return SampleFolder(path, settings.max_mb, settings.max_age_days)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One stored answer: which are chosen, and what is kept of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from lfmvl_ros.core.config_collect import CollectSettings
+from lfmvl_ros.core.grounding import Grounding, Outcome
+from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.safe_text import json_text
+
+SCHEMA = "lfmvl/sample/1"
+_USABLE = (Outcome.OK, Outcome.REPAIRED, Outcome.EMPTY)
+_QUALITY = 90
+_ODD = re.compile(r"[^A-Za-z0-9]+")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image and what a model answered about it.
+
+    Attributes:
+        name: of the image's file, without a folder.
+        jpeg: the image.
+        facts: JSON: ``width``, ``height``, ``stamp_ns``, ``camera``, ``query``, ``model``,
+            ``reason``, and ``objects`` with ``label``, ``bbox`` (x, y, width, height in px) and
+            ``score``.
+    """
+
+    name: str
+    jpeg: bytes
+    facts: dict[str, Any]
+
+    def to_bytes(self) -> bytes:
+        """Return all of it as bytes: a line of JSON, then the image."""
+        head = json_text({"schema": SCHEMA, "name": self.name, **self.facts})
+        return head.encode() + b"\n" + self.jpeg
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Sample:
+        """Read what :meth:`to_bytes` has written.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        head, _, jpeg = data.partition(b"\n")
+        facts = json.loads(head)
+        if not isinstance(facts, dict) or facts.pop("schema", "") != SCHEMA:
+            raise ValueError("no sample")
+        name = str(facts.pop("name"))
+        if not re.fullmatch(r"[A-Za-z0-9_]{1,100}\.jpg", name) or not jpeg:
+            raise ValueError("a sample without a proper name or image")
+        return cls(name, jpeg, facts)
+
+
+def reason_for(grounding: Grounding, settings: CollectSettings, *, drifting: bool) -> str:
+    """Return why an answer is worth storing: ``uncertain`` or ``drift``; "" where it is not.
+
+    Answers that failed, or were cut off, are not: their boxes are no start for labels.
+    """
+    if grounding.outcome not in _USABLE:
+        return ""
+    scores = grounding.detections.scores
+    known = grounding.confidence_kind != "constant" and len(scores)
+    if known and float(scores.min()) < settings.below_confidence:
+        return "uncertain"
+    return "drift" if drifting else ""
+
+
+def sample_of(answer: Answer, reason: str) -> Sample | None:
+    """Return a sample of an answer; None where its image is not kept."""
+    grounding, frame = answer.grounding, answer.frame
+    if frame is None:
+        return None
+    shown = cv2.cvtColor(np.ascontiguousarray(frame.pixels), cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    if not done:
+        return None
+    found = grounding.detections
+    objects = [
+        {
+            "label": label,
+            "bbox": [round(x1, 2), round(y1, 2), round(x2 - x1, 2), round(y2 - y1, 2)],
+            "score": round(score, 4),
+        }
+        for label, (x1, y1, x2, y2), score in zip(
+            found.labels, found.xyxy_px.tolist(), found.scores.tolist(), strict=True
+        )
+    ]
+    camera = _ODD.sub("_", grounding.camera).strip("_") or "camera"
+    facts = {
+        "width": frame.wh[0], "height": frame.wh[1], "stamp_ns": frame.stamp_ns,
+        "camera": grounding.camera, "query": grounding.query.text,
+        "labels": list(grounding.query.labels), "model": grounding.reply.model, "reason": reason,
+        "objects": objects,
+    }  # fmt: skip
+    return Sample(f"{camera[:60]}_{frame.stamp_ns}.jpg", data.tobytes(), facts)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Samples encrypted with age (https://age-encryption.org): the robot holds the public key only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lfmvl_ros.collect.sample import Sample
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.user_files import check_regular
+from lfmvl_ros.core.whole_files import make_folder, write_whole
+
+SUFFIX = ".age"
+_DAY_S = 86400.0
+_MB = 1e6
+_LARGEST_KEY = 4096
+
+
+def _pyrage() -> Any:
+    try:
+        import pyrage
+    except ImportError as error:
+        raise UserError(
+            "samples are encrypted with pyrage, which is not installed; install it: "
+            "pip install pyrage (extra lfmvl_ros[sealed])"
+        ) from error
+    return pyrage
+
+
+class SealedFolder:
+    """Stores each sample as one encrypted file. Not thread-safe.
+
+    Args:
+        path: of the folder.
+        public_key: ``age1…``.
+        max_mb: most space, MB (10^6 bytes); the oldest files go.
+        max_age_days: older files go.
+
+    Raises:
+        UserError: pyrage is not installed, or the key is none.
+    """
+
+    def __init__(self, path: Path, public_key: str, max_mb: float, max_age_days: float) -> None:
+        pyrage = _pyrage()
+        try:
+            self._recipient = pyrage.x25519.Recipient.from_str(public_key.strip())
+        except Exception as error:  # pyrage.RecipientError
+            raise UserError(
+                "collect.public_key is no public key of age; `lfmvl collected new-key FILE` "
+                "prints one that begins with age1"
+            ) from error
+        self._encrypt = pyrage.encrypt
+        self._path, self._max_bytes, self._max_age_s = path, max_mb * _MB, max_age_days * _DAY_S
+        make_folder(path)
+
+    def __len__(self) -> int:
+        return len(self._files())
+
+    @property
+    def size_mb(self) -> float:
+        """What the files take, MB."""
+        return sum(size for _, _, size in self._files()) / _MB
+
+    def add(self, sample: Sample, now_s: float | None = None) -> bool:
+        """Encrypt and store a sample; False where it is there already.
+
+        Raises:
+            UserError: it can't be written.
+        """
+        file = self._path / f"{sample.name}{SUFFIX}"
+        if file.exists():
+            return False
+        write_whole(file, self._encrypt(sample.to_bytes(), [self._recipient]))
+        self._remove_surplus(time.time() if now_s is None else now_s)
+        return True
+
+    def _files(self) -> list[tuple[float, Path, int]]:
+        """Return when each file was written, its path and size, the oldest first."""
+        found = []
+        for path in self._path.glob(f"*{SUFFIX}"):
+            with contextlib.suppress(OSError):
+                facts = path.stat()
+                found.append((facts.st_mtime, path, facts.st_size))
+        return sorted(found)
+
+    def _remove_surplus(self, now_s: float) -> None:
+        files = self._files()
+        total = sum(size for _, _, size in files)
+        for written_s, path, size in files[:-1]:
+            if total <= self._max_bytes and now_s - written_s <= self._max_age_s:
+                break
+            total -= size
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def new_key(path: Path) -> str:
+    """Write a new private key to a file that only its owner can read; return the public key.
+
+    Raises:
+        UserError: pyrage is not installed, or there is a file already.
+    """
+    pyrage = _pyrage()
+    identity = pyrage.x25519.Identity.generate()
+    public = str(identity.to_public())
+    make_folder(path.parent)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise UserError(f"{path} can't be written ({error.strerror}); name a new file") from error
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(f"# public key: {public}\n{identity}\n")
+    return public
+
+
+def opened(folder: Path, key: Path) -> Iterator[tuple[Path, Sample | None]]:
+    """Yield each encrypted file of a folder and its sample; None where the key doesn't fit it.
+
+    Raises:
+        UserError: there is no folder, no key, or pyrage is not installed.
+    """
+    pyrage = _pyrage()
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}; give the one of collect.folder")
+    check_regular(key)
+    try:
+        if key.stat().st_size > _LARGEST_KEY:
+            raise ValueError("it is too large")
+        lines = key.read_text(encoding="ascii").splitlines()
+        text = next(line for line in lines if line.startswith("AGE-SECRET-KEY-"))
+        identity = pyrage.x25519.Identity.from_str(text.strip())
+    except Exception as error:  # OSError, StopIteration, pyrage.IdentityError
+        raise UserError(
+            f"{key} holds no private key of age; give the file of `lfmvl collected new-key`"
+        ) from error
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        try:
+            yield path, Sample.from_bytes(pyrage.decrypt(path.read_bytes(), [identity]))
+        except Exception:  # pyrage.DecryptError, ValueError of a damaged sample, OSError
+            yield path, None

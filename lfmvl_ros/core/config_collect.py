@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the collection of samples, and of the metrics endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lfmvl_ros.core.settings import Group, setting
+
+
+@dataclass(frozen=True)
+class CollectSettings(Group):
+    """Which answers are stored with their images, to be labelled (docs/collect.md)."""
+
+    folder: str = setting(
+        "",
+        "Folder that images and answers are stored in, in COCO format: those that the model is not "
+        "certain of, and those while drift is reported. Set it to collect data for training. "
+        "Empty: nothing is stored.",
+        read_only=True,
+    )
+    below_confidence: float = setting(
+        0.5,
+        "An answer is stored if its least certain box has a confidence below this. 0: only drift "
+        "counts. Raise it to collect more.",
+        low=0.0,
+        high=1.0,
+        read_only=True,
+    )
+    min_interval_s: float = setting(
+        10.0,
+        "Least time between two stored images of a camera: consecutive images are nearly alike.",
+        unit="s",
+        low=0.0,
+        high=86400.0,
+        read_only=True,
+    )
+    max_mb: float = setting(
+        500.0,
+        "Most space that the folder takes; the oldest samples are removed.",
+        unit="MB",
+        low=1.0,
+        high=1000000.0,
+        read_only=True,
+    )
+    max_age_days: float = setting(
+        30.0,
+        "Samples that are older are removed.",
+        unit="days",
+        low=0.01,
+        high=36500.0,
+        read_only=True,
+    )
+    public_key: str = setting(
+        "",
+        "Encrypt each sample with this age key (age1…, from `lfmvl collected new-key`), so that "
+        "only the holder of the private key can look at it. Set it where a robot may be stolen. "
+        "Empty: not encrypted.",
+        read_only=True,
+    )
+
+
+@dataclass(frozen=True)
+class TelemetrySettings(Group):
+    """Metrics for Prometheus (docs/telemetry.md)."""
+
+    port: int = setting(
+        0,
+        "Port on which metrics are offered to Prometheus over HTTP. Set it to 9464 or the like to "
+        "watch robots with Grafana. 0: none.",
+        low=0,
+        high=65535,
+        read_only=True,
+    )
+    host: str = setting(
+        "127.0.0.1",
+        "Address that the port is opened on. Set it to 0.0.0.0 only on a network that you trust: "
+        "there is no password.",
+        read_only=True,
+    )

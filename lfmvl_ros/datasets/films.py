@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The truth about a film: boxes with ids in each image; reads folders of MOTChallenge.
+
+The format: https://motchallenge.net/instructions, as MOT15 to MOT20 have it.
+"""
+
+from __future__ import annotations
+
+import configparser
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.user_files import check_regular
+
+_IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+_PERSON = 1  # the class of MOTChallenge that counts
+_FASTEST_HZ = 1000.0
+_LARGEST_FILE = 256 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class TrueBoxes:
+    """The N objects that are in one image.
+
+    Attributes:
+        ids: N texts, the same for an object in all images of a film.
+        labels: N labels.
+        xyxy_px: ``(N, 4)``.
+        visible: ``(N,)`` visible share, 0 to 1; 1 where nothing is known.
+
+    Raises:
+        ValueError: lengths differ, an id comes twice, or a box is not finite.
+    """
+
+    ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    xyxy_px: FloatArray
+    visible: FloatArray
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        if len(self.labels) != n or self.xyxy_px.shape != (n, 4) or self.visible.shape != (n,):
+            raise ValueError(f"labels, boxes and visible shares must be {n}, as the ids")
+        if len(set(self.ids)) != n:
+            raise ValueError("an id comes twice in one image")
+        if not (np.isfinite(self.xyxy_px).all() and np.isfinite(self.visible).all()):
+            raise ValueError("boxes and visible shares must be finite")
+
+
+@dataclass(frozen=True, eq=False)
+class MotFolder:
+    """A film in the format of MOTChallenge.
+
+    Attributes:
+        name: of the folder.
+        images: files, in the order of their frames, from frame 1 on.
+        rate_hz: images a second.
+        truth: by the index of the image, from 0; images without an object have an empty entry.
+    """
+
+    name: str
+    images: tuple[Path, ...]
+    rate_hz: float
+    truth: Mapping[int, TrueBoxes]
+
+
+def is_mot_folder(path: Path) -> bool:
+    """Tell whether a path is a folder with ``gt/gt.txt``."""
+    return (path / "gt" / "gt.txt").is_file()
+
+
+def read_mot_folder(path: Path) -> MotFolder:
+    """Read ``gt/gt.txt``, ``seqinfo.ini`` and the names of the images.
+
+    Boxes of other classes than persons, and those that the file takes out (confidence 0), are left
+    out.
+
+    Raises:
+        UserError: something is missing, or a line can't be read.
+    """
+    info = configparser.ConfigParser(interpolation=None)
+    try:
+        info.read_string((path / "seqinfo.ini").read_text(encoding="utf-8"))
+        section = info["Sequence"]
+        rate_hz = float(section["frameRate"])
+        images = _images(path, section.get("imDir", "img1"))
+        if not 0 < rate_hz <= _FASTEST_HZ:
+            raise ValueError(f"frameRate={rate_hz:g}")
+    except (OSError, ValueError, KeyError, configparser.Error) as error:
+        raise UserError(
+            f"{path}/seqinfo.ini can't be used ({' '.join(str(error).split())}); it needs "
+            "[Sequence] with frameRate, and imDir where the images are not in img1"
+        ) from error
+    if not images:
+        raise UserError(f"{path} has no images in the folder that seqinfo.ini names")
+    return MotFolder(path.resolve().name, images, rate_hz, _truth(path / "gt" / "gt.txt", images))
+
+
+def _images(path: Path, folder: str) -> tuple[Path, ...]:
+    place = path / folder
+    if not place.resolve().is_relative_to(path.resolve()) or not place.is_dir():
+        raise ValueError(f"imDir={folder} is no folder in it")
+    return tuple(sorted(file for file in place.iterdir() if file.suffix.lower() in _IMAGES))
+
+
+def _truth(path: Path, images: tuple[Path, ...]) -> dict[int, TrueBoxes]:
+    check_regular(path)
+    if path.stat().st_size > _LARGEST_FILE:
+        raise UserError(f"{path} is larger than {_LARGEST_FILE >> 20} MiB; give one film")
+    rows: dict[int, dict[str, tuple[list[float], float]]] = {i: {} for i in range(len(images))}
+    for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            frame, identity, x, y, width, height, counts, *more = map(float, line.split(","))
+            box = [x, y, x + width, y + height]
+            if not all(map(math.isfinite, box)) or int(frame) != frame:
+                raise ValueError
+            kind = more[0] if len(more) > 1 and more[0] > 0 else float(_PERSON)
+            visible = more[1] if len(more) > 1 and 0 <= more[1] <= 1 else 1.0
+        except (ValueError, OverflowError):
+            raise UserError(
+                f"line {number} of {path} can't be read; each is frame, id, left, top, width, "
+                "height, confidence, class, visibility"
+            ) from None
+        known = rows.get(int(frame) - 1)
+        if known is not None and counts != 0 and kind == _PERSON and min(width, height) > 0:
+            known[str(int(identity))] = (box, visible)
+    return {
+        index: TrueBoxes(
+            tuple(found), ("person",) * len(found),
+            np.array([box for box, _ in found.values()], np.float64).reshape(-1, 4),
+            np.array([visible for _, visible in found.values()], np.float64),
+        )
+        for index, found in rows.items()
+    }  # fmt: skip

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HOTA, IDF1, MOTA and id switches of tracks beside the truth, by ``trackeval``.
+
+Sources: Luiten et al., HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking, IJCV 2021;
+Ristani et al., 2016 (IDF1); Bernardin and Stiefelhagen, 2008 (MOTA).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lfmvl_ros.core.boxes import FloatArray, iou_matrix
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.same_label import fold_label
+from lfmvl_ros.datasets.films import TrueBoxes
+from lfmvl_ros.evaluate.conditions import OF_TRACKS as NAMES
+from lfmvl_ros.evaluate.figures import figure
+
+LEAST_VISIBLE = 0.3
+"""Visible share below which an object counts neither as missed nor as wrongly found."""
+_ABOUT_IOU = 0.5  # a track about something that is mostly hidden
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """The M tracks at one image: ids ``(M,)``, labels, boxes ``(M, 4)`` in px."""
+
+    ids: NDArray[np.int64]
+    labels: tuple[str, ...]
+    xyxy_px: FloatArray
+
+
+def is_installed() -> bool:
+    """Tell whether the library is there; it is not imported."""
+    from importlib.util import find_spec
+
+    return find_spec("trackeval") is not None
+
+
+def check_installed() -> None:
+    """Raise a :class:`UserError` where the library is missing."""
+    if not is_installed():
+        raise UserError(
+            "HOTA and IDF1 need trackeval, which is not installed; install it: pip install "
+            "--no-deps trackeval (its own requirements would replace newer packages)"
+        )
+
+
+def track_figures(
+    truth: Sequence[TrueBoxes], found: Sequence[Followed], label: str = ""
+) -> dict[str, Any]:
+    """Return the figures of :data:`NAMES` over the images of a film.
+
+    A track can only be right about an object of its label. Objects of which less than
+    :data:`LEAST_VISIBLE` is visible are left out, and with them the tracks that are about them.
+
+    Args:
+        truth: of each image that is annotated.
+        found: of the same images.
+        label: only objects and tracks of this label count; "": all.
+
+    Raises:
+        UserError: trackeval is not installed.
+    """
+    check_installed()
+    frames = [_frame(*pair, fold_label(label)) for pair in zip(truth, found, strict=True)]
+    true_ids, objects = _numbered([frame[0] for frame in frames])
+    track_ids, tracks = _numbered([frame[1] for frame in frames])
+    boxes = sum(map(len, true_ids))
+    if not boxes:
+        return {name: figure(None, None, 0) for name in NAMES}
+    data = {
+        "gt_ids": true_ids, "tracker_ids": track_ids, "num_gt_ids": objects,
+        "num_tracker_ids": tracks, "num_gt_dets": boxes,
+        "num_tracker_dets": sum(map(len, track_ids)), "num_timesteps": len(frames),
+        "similarity_scores": [frame[2] for frame in frames],
+    }  # fmt: skip
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints its settings, and what it lacks
+        from trackeval import metrics
+
+        hota = metrics.HOTA().eval_sequence(data)
+        clear = metrics.CLEAR().eval_sequence(data)
+        identity = metrics.Identity().eval_sequence(data)
+    values = {
+        "hota": hota["HOTA"].mean(), "deta": hota["DetA"].mean(), "assa": hota["AssA"].mean(),
+        "mota": clear["MOTA"], "idf1": identity["IDF1"], "id_switches": clear["IDSW"],
+    }  # fmt: skip
+    return {name: figure(float(values[name]), None, boxes) for name in NAMES}
+
+
+_Frame = tuple[list[str], list[int], FloatArray]
+
+
+def _frame(truth: TrueBoxes, found: Followed, label: str) -> _Frame:
+    """Return ids of objects, ids of tracks, and their IoU; 0 where the labels differ."""
+    kinds = np.array([fold_label(each) for each in truth.labels], object)
+    names = np.array([fold_label(each) for each in found.labels], object)
+    overlaps = iou_matrix(truth.xyxy_px, found.xyxy_px)
+    overlaps = np.where(kinds[:, None] == names[None], overlaps, 0.0)
+    seen = truth.visible >= LEAST_VISIBLE
+    about_hidden = overlaps[~seen].max(axis=0, initial=0.0) >= _ABOUT_IOU
+    about_seen = overlaps[seen].max(axis=0, initial=0.0)
+    kept = ~(about_hidden & (about_seen < _ABOUT_IOU))
+    if label:
+        seen, kept = seen & (kinds == label), kept & (names == label)
+    rows, columns = np.flatnonzero(seen), np.flatnonzero(kept)
+    ids = [truth.ids[row] for row in rows.tolist()]
+    return ids, found.ids[columns].tolist(), overlaps[np.ix_(rows, columns)]
+
+
+def _numbered(frames: Sequence[Sequence[str | int]]) -> tuple[list[NDArray[np.int64]], int]:
+    """Return the ids of each image as numbers from 0, and how many there are."""
+    numbers: dict[str | int, int] = {}
+    rows = [np.array([numbers.setdefault(each, len(numbers)) for each in ids], np.int64)
+            for ids in frames]  # fmt: skip
+    return rows, len(numbers)

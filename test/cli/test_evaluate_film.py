@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lfmvl evaluate`` on a recorded bag with its truth, and on a folder of MOTChallenge."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("rosbags", reason="rosbags is not installed")
+pytest.importorskip("trackeval", reason="trackeval is not installed (make bench-setup)")
+
+from lfmvl_ros.bags.reading import open_bag
+from lfmvl_ros.bags.truth import read_truth, truth_topic
+from lfmvl_ros.cli.main import main
+
+from ..schemas import check, undescribed, validator
+
+FPS = 10
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("film") / "camera"
+    assert main(["record", str(path), "--seconds", "2", "--fps", str(FPS), "--truth"]) == 0
+    return path
+
+
+def replies(path: Path, bag: Path, *, missed: str = "") -> Path:
+    """Answers that name what the annotations name, without one label."""
+    lines = []
+    with open_bag(bag) as opened:
+        for at_ns, boxes in read_truth(opened, truth_topic(opened)).items():
+            found = [
+                {"label": label, "bbox": (box / (640, 480, 640, 480)).round(3).tolist()}
+                for label, box, visible in zip(boxes.labels, boxes.xyxy_px, boxes.visible,
+                                               strict=True)
+                if label != missed and visible > 0.3
+            ]  # fmt: skip
+            lines.append(json.dumps({"text": json.dumps(found), "stamp_ns": at_ns}))
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def evaluated(out: Path, *words: str, code: int = 0) -> dict[str, Any]:
+    assert main(["evaluate", *words, "--out", str(out)]) == code
+    document = check(json.loads((out / "scorecard.json").read_text(encoding="utf-8")))
+    schema = validator(document["schema"]).schema
+    data, models = document["data"], document["models"]
+    maps = {*data["boxes_by_label"], *(key for each in models for key in each["outcomes"]),
+            *(key for each in models for key in each["settings"])}  # fmt: skip
+    assert undescribed(document, schema, schema) <= maps
+    return document
+
+
+def test_record_then_evaluate(
+    bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = replies(tmp_path / "good.jsonl", bag)
+    bad = replies(tmp_path / "bad.jsonl", bag, missed="person")
+    words = [str(bag), "--model", str(good), "--model", str(bad), "--latency", "100"]
+    document = evaluated(tmp_path / "out", *words, "--fail-if", "hota<0.01")
+    assert document["data"]["annotated_images"] == 2 * FPS
+    first, second = (entry["figures"] for entry in document["models"])
+    assert first["hota"]["value"] > 0.6
+    assert first["idf1"]["value"] > second["idf1"]["value"] + 0.05
+    labels = {entry["label"]: entry for entry in document["models"][1]["labels"]}
+    assert labels["person"]["idf1"]["value"] == 0
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert summary["models"][0]["hota"] == first["hota"]["value"]
+
+
+def test_two_runs_give_the_same_figures(bag: Path, tmp_path: Path) -> None:
+    words = [str(bag), "--model", str(replies(tmp_path / "replies.jsonl", bag)), "--query", "crate"]
+    one, two = (evaluated(tmp_path / name, *words)["models"] for name in ("one", "two"))
+    assert one == two
+
+
+def test_a_condition_that_holds_is_exit_code_1(bag: Path, tmp_path: Path) -> None:
+    model = str(replies(tmp_path / "replies.jsonl", bag, missed="person"))
+    words = [str(bag), "--model", model, "--fail-if", "idf1[person]<0.5", "--fail-if", "recall<1"]
+    document = evaluated(tmp_path / "out", *words, code=1)
+    assert "idf1[person]<0.5: it is 0" in document["failures"][0]
+    assert "there is no recall" in document["failures"][1]
+
+
+def mot_folder(path: Path, *, count: int = 20) -> Path:
+    """A bright square that moves 4 px an image."""
+    (path / "img1").mkdir(parents=True)
+    (path / "gt").mkdir()
+    rng, lines = np.random.default_rng(5), []
+    image = rng.integers(40, 90, (120, 160, 3), dtype=np.uint8)
+    square = rng.integers(170, 250, (32, 32, 3), dtype=np.uint8)
+    for index in range(count):
+        left, shown = 10 + 4 * index, image.copy()
+        shown[40:72, left : left + 32] = square
+        cv2.imwrite(str(path / "img1" / f"{index + 1:06}.jpg"), shown)
+        lines.append(f"{index + 1},7,{left},40,32,32,1,1,1.0")
+        lines.append(f"{index + 1},8,0,0,9,9,0,1,1.0")  # taken out
+    (path / "gt" / "gt.txt").write_text("\n".join(lines))
+    (path / "seqinfo.ini").write_text("[Sequence]\nname=square\nimDir=img1\nframeRate=20\n")
+    return path
+
+
+def test_a_folder_of_motchallenge(tmp_path: Path) -> None:
+    folder = mot_folder(tmp_path / "mot")
+    path = tmp_path / "replies.jsonl"
+    path.write_text("\n".join(
+        json.dumps({"stamp_ns": 10**9 + index * 50_000_000, "text": json.dumps(
+            [{"label": "person", "bbox": [(10 + 4 * index) / 160, 1 / 3, (42 + 4 * index) / 160,
+                                          0.6]}])})
+        for index in range(20)
+    ))  # fmt: skip
+    document = evaluated(tmp_path / "out", str(folder), "--model", str(path), "--latency", "zero")
+    assert document["data"]["form"] == "mot"
+    assert document["data"]["boxes_by_label"] == {"person": 20}
+    assert document["models"][0]["figures"]["idf1"]["value"] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--truth", "/camera/camera_info"], "is no topic of vision_msgs/msg/Detection2DArray"),
+        (["--robustness", "3"], "--robustness is for labelled images"),
+        (["--against", "x.json"], "--against is for labelled images"),
+        (["--latency", "soon"], "--latency must be"),
+        (["--topic", "/other"], "/other is not in the bag"),
+    ],
+)
+def test_wrong_flags_are_one_line(
+    bag: Path, tmp_path: Path, words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ["--model", str(replies(tmp_path / "replies.jsonl", bag))]
+    assert main(["evaluate", str(bag), *model, "--out", str(tmp_path / "out"), *words]) == 2
+    assert says in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("gt/gt.txt", "1,2,3", "line 1 of"),
+        ("gt/gt.txt", "1,7,nan,0,1,1,1,1,1", "line 1 of"),
+        ("seqinfo.ini", "[Sequence]\n", "frameRate"),
+        ("seqinfo.ini", "[Sequence]\nframeRate=20\nimDir=../..\n", "is no folder in it"),
+        ("seqinfo.ini", "frameRate", "seqinfo.ini can't be used"),
+    ],
+)
+def test_a_damaged_folder_is_refused(
+    tmp_path: Path, file: str, text: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = mot_folder(tmp_path / "mot", count=2)
+    (folder / file).write_text(text)
+    assert main(["evaluate", str(folder), "--model", "x.jsonl", "--out", str(tmp_path / "o")]) == 2
+    assert says in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_a_bag_without_annotations_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["record", str(tmp_path / "bag"), "--seconds", "0.2", "--fps", "10"]) == 0
+    words = ["--model", "x.jsonl", "--out", str(tmp_path / "out")]
+    assert main(["evaluate", str(tmp_path / "bag"), *words]) == 2
+    assert "has no annotations" in capsys.readouterr().err

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endpoint without a node: its port, its values, and the dashboard that shows them."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from lfmvl_ros.core.config_collect import TelemetrySettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.ros.diagnostics.health import Health
+
+ROOT = Path(__file__).parents[3]
+DASHBOARD = ROOT / "config" / "grafana.json"
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def test_numbers_of_diagnostics_are_offered_and_the_port_is_given_back() -> None:
+    pytest.importorskip("prometheus_client", reason="prometheus-client is not installed")
+    from lfmvl_ros.ros.diagnostics.telemetry import Telemetry
+
+    settings = TelemetrySettings(port=free_port())
+    url = f"http://127.0.0.1:{settings.port}/metrics"
+    for _ in range(2):
+        endpoint = Telemetry(settings)
+        try:
+            values = {"fps": "29.5", "topic": "/camera", "wrong": float("nan"), "count": 3}
+            endpoint.report([Health(1, 'camera "a"', "text", values)])
+            text = urllib.request.urlopen(url, timeout=10).read().decode()
+            with pytest.raises(UserError, match="can't be opened"):
+                Telemetry(settings)
+        finally:
+            endpoint.close()
+        assert 'lfmvl_health_level{part="camera \\"a\\""} 1.0' in text
+        assert 'lfmvl_diagnostics{key="fps",part="camera \\"a\\""} 29.5' in text
+        assert 'lfmvl_diagnostics{key="count",part="camera \\"a\\""} 3.0' in text
+        assert "topic" not in text
+        assert "wrong" not in text
+        assert "lfmvl_process_memory_bytes" in text
+
+
+def test_without_the_package_the_install_line_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lfmvl_ros.ros.diagnostics.telemetry import Telemetry
+
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(UserError, match="pip install prometheus-client"):
+        Telemetry(TelemetrySettings(port=9464))
+
+
+def test_the_dashboard_asks_for_documented_metrics_only() -> None:
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    page = (ROOT / "docs" / "telemetry.md").read_text(encoding="utf-8")
+    asked = {
+        name
+        for panel in dashboard["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"lfmvl_[a-z_]+", target["expr"])
+    }
+    assert len(dashboard["panels"]) >= 6
+    assert len(asked) >= 6
+    documented = set(re.findall(r"`(lfmvl_[a-z_]+)", page))
+    assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked} <= documented
