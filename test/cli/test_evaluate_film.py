@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rosbags", reason="rosbags is not installed")
-pytest.importorskip("trackeval", reason="trackeval is not installed (make bench-setup)")
+pytest.importorskip("trackeval", reason="trackeval is not installed")
 
 from lfmvl_ros.bags.reading import open_bag
 from lfmvl_ros.bags.truth import read_truth, truth_topic

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("trackeval", reason="trackeval is not installed (make bench-setup)")
+pytest.importorskip("trackeval", reason="trackeval is not installed")
 
 from lfmvl_ros.datasets.films import TrueBoxes
 from lfmvl_ros.evaluate.track_figures import Followed, track_figures
