@@ -18,6 +18,13 @@ class TrackerSettings(Group):
         "their velocity only. Choose predict if CPU time is short.",
         choices=("flow", "predict"),
     )
+    follower: str = setting(
+        "flow",
+        "With bridge flow: what else follows the objects that flow may lose. flow: nothing; nano: "
+        "the ONNX files in ~/.local/share/lfmvl_ros/nanotrack (docs/tracking.md); else the path "
+        "of a folder with a backbone and a head for OpenCV's TrackerNano. Set it if boxes leave "
+        "objects that turn or change shape; raise bridge_budget_ms with it.",
+    )
     bridge_memory_s: float = setting(
         2.0,
         "How long small copies of the frames are kept, to move a late answer to the newest "
@@ -29,7 +36,8 @@ class TrackerSettings(Group):
     bridge_budget_ms: float = setting(
         4.0,
         "Limit of the CPU time per frame for optical flow; fewer points are tracked to stay "
-        "within it. Raise it if many boxes lag and the CPU has time to spare.",
+        "within it, and a follower gets what is left. Raise it if many boxes lag and the CPU has "
+        "time to spare.",
         unit="ms",
         low=0.5,
         high=100.0,
