@@ -85,7 +85,7 @@ class TrackerSettings(Group):
         high=60.0,
     )
     acceleration: float = setting(
-        1.0,
+        0.4,
         "Process noise: how much a velocity changes in one second, in box sizes per second. "
         "Raise it if boxes lag behind objects that start or turn, lower it if boxes shake.",
         low=0.01,
@@ -108,7 +108,7 @@ class TrackerSettings(Group):
         high=60.0,
     )
     box_jitter: float = setting(
-        0.03,
+        0.05,
         "Standard deviation of the model's box centres from answer to answer, in box sizes; "
         "twice as much for the sides. It is only the starting point, since jitter is learned. "
         "Raise it if boxes shake although nothing moves.",
