@@ -251,5 +251,5 @@ def _student(off: FloatArray, spread: FloatArray) -> tuple[FloatArray, FloatArra
         for i in range(j + 1, 4):
             rest = rows[i][j] - sum(factor[i, k] * factor[j, k] for k in range(j))
             factor[i, j] = rest * scale
-    distance = sum(each * each for each in white)
+    distance = np.asarray(sum(each * each for each in white))
     return (TAIL + 4) * np.log1p(distance / TAIL) + np.log(volume) + _CONSTANT, distance

@@ -84,7 +84,7 @@ class SiameseNets:
         with self._lock:
             crop = _crop(image, box, side, SEARCH_PX)
             logits, reach = self._compare(template, self._features(crop))
-        return self._best(logits, reach, box, TEMPLATE_PX / context)
+        return self._best(logits, reach, box, float(TEMPLATE_PX / context))
 
     def _best(
         self, logits: NDArray[np.float32], reach: NDArray[np.float32], box: FloatArray, zoom: float
@@ -119,7 +119,11 @@ class SiameseNets:
         self._head.setInput(template, "input1")
         self._head.setInput(searched, "input2")
         logits, reach = self._head.forward(["output1", "output2"])
-        return logits.reshape(2, CELLS, CELLS), reach.reshape(4, CELLS, CELLS)
+        shape = (CELLS, CELLS)
+        return (
+            np.asarray(logits, np.float32).reshape(2, *shape),
+            np.asarray(reach, np.float32).reshape(4, *shape),
+        )
 
     def _try(self, backbone: Path, head: Path) -> None:
         """Run both once on a grey image."""
