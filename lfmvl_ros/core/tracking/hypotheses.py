@@ -32,9 +32,6 @@ FLOW, SCENE, IMAGE = 0, 1, 2
 PRIOR = np.array([2.5, 0.5, 0.0])
 MEMORY = 0.8
 MOST_SAID = 3.0
-# Process noise of the hypotheses without flow, relative to the settings: they must follow the turns
-# that flow misses, and theirs is not adapted.
-AGILITY = 6.0
 # Flow that is this unlikely restarts from the best of the others.
 GIVEN_UP = 0.1
 
@@ -100,7 +97,7 @@ def without_flow(
 
 
 def _noise_alone(table: Table, settings: TrackerSettings) -> FloatArray:
-    return process_noise(table.alone_mean[:, 0], np.full(len(table), AGILITY), settings)
+    return process_noise(table.alone_mean[:, 0], np.ones(len(table)), settings)
 
 
 def all_means(table: Table) -> FloatArray:

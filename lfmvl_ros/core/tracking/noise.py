@@ -15,6 +15,10 @@ from lfmvl_ros.core.tracking.table import Table
 
 # Sizes change more slowly than positions.
 SIZE_NOISE_RATIO = 0.25
+# With pixels, velocities are measured at every frame, and hypotheses without flow must follow the
+# turns that it misses. So they may change by this much more (in variance) than where they are
+# extrapolated.
+AGILITY = 6.25
 MAX_EXCESS = 3.0
 NOISE_SCALE_RANGE = (0.1, 16.0)
 JITTER_RANGE = (0.25, 5.0)
@@ -96,8 +100,13 @@ def learnt_noise(
 def process_noise(
     mean: FloatArray, noise_scale: FloatArray, settings: TrackerSettings
 ) -> FloatArray:
-    """Spectral density ``(N, 4)`` of the acceleration of boxes ``(N, 8)``, px^2/s^3."""
+    """Spectral density ``(N, 4)`` of the acceleration of boxes ``(N, 8)``, px^2/s^3.
+
+    ``settings.acceleration`` is for tracks without pixels; with them it is larger.
+    """
     size = np.sqrt(mean[:, 2] * mean[:, 3])
     density = (settings.acceleration * size) ** 2 * noise_scale
+    if settings.bridge == "flow":
+        density = density * AGILITY
     calm = SIZE_NOISE_RATIO**2
     return np.asarray(density[:, None] * np.array([1.0, 1.0, calm, calm]))
