@@ -2,6 +2,7 @@
 """Mean IoU on real videos behind a slow, late detector, with ablations.
 
     python benchmarks/tracking_real.py [--real DIR] [--seeds N] [--ablations] [--draw DIR]
+        [--budget-ms MS] [--follower DIR]
 
 Each sequence of ``DIR`` (``NAME/NNNN.jpg`` and ``NAME/boxes.csv``) shows one object. A simulated
 detector takes the newest frame when it is free and answers 250 or 500 ms late (12 % jitter, 5 % of
@@ -13,8 +14,10 @@ leaves the box of the last answer where it was.
 
 ``--ablations`` switches parts of the tracker off, one at a time. ``--draw`` writes a contact sheet
 of each sequence (green: truth, red: tracks); keep those out of the repository, as the images are
-not ours. The last line is one JSON object. Two minutes on two cores; with ``--ablations`` a quarter
-of an hour. Without sequences, the benchmark says so and ends.
+not ours. ``--follower`` adds a row with tracker.follower set to a folder with ONNX files, or to
+``nano``. Unless ``--budget-ms`` says otherwise, every point is followed, so that a busy machine
+gives the same figures. The last line is one JSON object. Two minutes on two cores; with
+``--ablations`` a quarter of an hour. Without sequences, the benchmark says so and ends.
 """
 
 from __future__ import annotations
@@ -144,9 +147,9 @@ def figures(
     return rows
 
 
-def draw(sequence: Sequence, folder: Path, latency_s: float) -> None:
+def draw(sequence: Sequence, folder: Path, latency_s: float, settings: TrackerSettings) -> None:
     """Write a contact sheet: truth in green, tracks in red, the best one thick."""
-    said = tracked(TrackerSettings())(sequence, late_answers(sequence, 0, latency_s))
+    said = tracked(settings)(sequence, late_answers(sequence, 0, latency_s))
     cells = []
     for i in range(0, len(sequence), SHEET_EVERY):
         view = cv2.cvtColor(sequence.pixels[i], cv2.COLOR_RGB2BGR)
@@ -172,19 +175,25 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="how often answers are drawn anew")
     parser.add_argument("--ablations", action="store_true", help="also without each part")
     parser.add_argument("--draw", type=Path, help="folder for contact sheets")
+    parser.add_argument("--budget-ms", type=float, default=100.0, help="bridge_budget_ms")
+    parser.add_argument("--follower", help="also with this tracker.follower: nano, or a folder")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     sequences = read_sequences(args.real)
     if not sequences:
         return
-    predict = replace(TrackerSettings(), bridge="predict")
+    settings = replace(TrackerSettings(), bridge_budget_ms=args.budget_ms)
+    predict = replace(settings, bridge="predict")
     everybody: dict[str, tuple[Follow, dict]] = {
         "hold": (hold, {}),
         "prediction only": (tracked(predict), {}),
     }
     for name, off in ABLATIONS.items():
         if args.ablations or not off:
-            everybody[name] = (tracked(TrackerSettings()), off)
+            everybody[name] = (tracked(settings), off)
+    if args.follower:
+        learned = replace(settings, follower=args.follower)
+        everybody["with the follower"] = (tracked(learned), {})
     result: dict[str, dict[str, dict[str, float]]] = {}
     for name, (follow, off) in everybody.items():
         for latency_s in LATENCIES_S:
@@ -195,7 +204,7 @@ def main() -> None:
     if args.draw:
         for sequence in sequences:
             for latency_s in LATENCIES_S:
-                draw(sequence, args.draw, latency_s)
+                draw(sequence, args.draw, latency_s, settings)
     print(json.dumps(result))
 
 

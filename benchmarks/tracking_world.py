@@ -192,9 +192,7 @@ def slow_answers(
     rng = np.random.default_rng((7, seed))
     answers, index = [], 0
     while index < len(world):
-        took = max(latency_s * (1 + 0.12 * rng.normal()), 0.02)
-        if rng.random() < 0.05:
-            took *= rng.uniform(1.3, 2.0)
+        took = _took_s(rng, latency_s)
         arrives = index / world.fps + took
         answers.append(Answer(index, arrives, _answer(world, index, rng, took, decimals)))
         index = max(int(np.floor(arrives * world.fps)), index + 1)
@@ -299,6 +297,28 @@ def tud_campus(mot15: Path | None) -> tuple[World, list[Answer]] | None:
         told = Detections(boxes, ("person",) * len(row), np.clip(row[:, 6], 0, 1), sigma)
         answers.append(Answer(i, i / FPS, _grounding(world, i, told, 0.0)))
     return world, answers
+
+
+def delayed(world: World, prompt: list[Answer], seed: int, latency_s: float = 0.25) -> list[Answer]:
+    """The answers that a slow model gives of those to every frame, see :func:`slow_answers`."""
+    rng = np.random.default_rng((7, seed))
+    answers, index = [], 0
+    while index < len(world):
+        took_s = _took_s(rng, latency_s)
+        arrives_s = index / world.fps + took_s
+        grounding = prompt[index].grounding
+        times = dataclasses.replace(grounding.reply.times, decode_s=took_s)
+        reply = dataclasses.replace(grounding.reply, times=times)
+        late = dataclasses.replace(grounding, reply=reply)
+        answers.append(Answer(index, arrives_s, late))
+        index = max(int(np.floor(arrives_s * world.fps)), index + 1)
+    return answers
+
+
+def _took_s(rng: np.random.Generator, latency_s: float) -> float:
+    """How long an answer takes: 12 % jitter, and one in twenty 1.3 to 2 times as long."""
+    took_s = max(latency_s * (1 + 0.12 * rng.normal()), 0.02)
+    return took_s * rng.uniform(1.3, 2.0) if rng.random() < 0.05 else took_s
 
 
 def _mot15_file(mot15: Path, kind: str) -> Path | None:

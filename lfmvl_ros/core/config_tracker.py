@@ -18,6 +18,13 @@ class TrackerSettings(Group):
         "predict: by their velocity only. Choose predict if CPU time is short.",
         choices=("flow", "predict"),
     )
+    follower: str = setting(
+        "flow",
+        "With bridge flow: what else follows the objects that flow may lose. flow: nothing; nano: "
+        "the ONNX files in ~/.local/share/lfmvl_ros/nanotrack (docs/tracking.md); else the path "
+        "of a folder with a backbone and a head for OpenCV's TrackerNano. Set it if boxes leave "
+        "objects that turn or change shape; raise bridge_budget_ms with it.",
+    )
     bridge_memory_s: float = setting(
         2.0,
         "How long small copies of the frames are kept, to move a late answer to the newest "
@@ -29,7 +36,8 @@ class TrackerSettings(Group):
     bridge_budget_ms: float = setting(
         4.0,
         "Limit of the CPU time per frame for optical flow; fewer points are tracked to stay "
-        "within it. Raise it if many boxes lag and the CPU has time to spare.",
+        "within it, and a follower gets what is left. Raise it if many boxes lag and the CPU has "
+        "time to spare.",
         unit="ms",
         low=0.5,
         high=100.0,
@@ -77,9 +85,10 @@ class TrackerSettings(Group):
         high=60.0,
     )
     acceleration: float = setting(
-        1.0,
-        "Process noise: how much a velocity changes in one second, in box sizes per second. "
-        "Raise it if boxes lag behind objects that start or turn, lower it if boxes shake.",
+        0.4,
+        "Process noise: how much a velocity changes in one second, in box sizes per second; with "
+        "bridge flow, 2.5 times this. Raise it if boxes lag behind objects that start or turn, "
+        "lower it if boxes shake.",
         low=0.01,
         high=100.0,
         unit="1/s^1.5",
@@ -100,7 +109,7 @@ class TrackerSettings(Group):
         high=60.0,
     )
     box_jitter: float = setting(
-        0.03,
+        0.05,
         "Standard deviation of the model's box centres from answer to answer, in box sizes; "
         "twice as much for the sides. It is only the starting point, since jitter is learned. "
         "Raise it if boxes shake although nothing moves.",

@@ -23,6 +23,7 @@ from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import shortened
+from lfmvl_ros.core.tracking import check_follower
 from lfmvl_ros.models.load import check_model
 from lfmvl_ros.ros import conversions, qos, responses
 from lfmvl_ros.ros.answer_service import AnswerService
@@ -142,6 +143,7 @@ class PerceptionNode(LifecycleNode):
             _check_rules(self._settings.rules_file)
             _check_drift(self._settings)
             self._side.open(self._settings)
+            check_follower(self._settings.tracker.follower)
             name = self._models.configure(lambda: self._settings, self._on_answer)
         except Exception as error:
             self._health.problem = describe(error)
@@ -256,6 +258,7 @@ class PerceptionNode(LifecycleNode):
             _check_rules(settings.rules_file)
         if pipeline is None:
             CARD_TEMPLATE.render(Query.parse(settings.query))
+            check_follower(settings.tracker.follower)
             return
         before = (pipeline.query, pipeline.settings.parsing.min_score)
         pipeline.reconfigure(settings)

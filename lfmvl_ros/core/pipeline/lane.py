@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lfmvl_ros.core.config import TrackerSettings, TriggerSettings
 from lfmvl_ros.core.errors import UserError
@@ -17,7 +17,8 @@ from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.pipeline.triggers import is_due
 from lfmvl_ros.core.report import Answer, LaneStatus
 from lfmvl_ros.core.timeline import Timeline, Verdict
-from lfmvl_ros.core.tracking import Applied, Ignored, Tracker, Tracks
+from lfmvl_ros.core.tracking import Applied, Ignored, Tracker, Tracks, check_follower
+from lfmvl_ros.core.tracking.siamese import FLOW
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Lane:
     """
 
     def __init__(self, settings: TrackerSettings, *, point_s: float = 0.0) -> None:
-        self.tracker = Tracker(settings, point_s=point_s)
+        self.tracker = Tracker(_usable(settings), point_s=point_s)
         self.restarting = threading.Lock()
         self.latest: tuple[Frame, int] | None = None
         self.answered: Answer | None = None
@@ -53,6 +54,10 @@ class Lane:
         self._ignored: Counter[str] = Counter()
         self._answered_ns: int | None = None
         self._longest_wait_ns = 0
+
+    def configure(self, settings: TrackerSettings) -> None:
+        """Follow with other settings from now on; tracks stay."""
+        self.tracker.configure(_usable(settings))
 
     # -- frames and requests in ------------------------------------------------------------------
 
@@ -207,3 +212,13 @@ def refuse(requests: Iterable[Future[Answer]], reason: str) -> None:
     for request in requests:
         if request.set_running_or_notify_cancel():
             request.set_exception(UserError(reason))
+
+
+def _usable(settings: TrackerSettings) -> TrackerSettings:
+    """The settings; without the follower where its files have gone since they were checked."""
+    try:
+        check_follower(settings.follower)
+    except UserError as error:
+        _log.error("objects are followed by optical flow alone: %s", error)
+        return replace(settings, follower=FLOW)
+    return settings

@@ -61,7 +61,7 @@ class Lanes:
         """Use other settings from now on. The lock is held."""
         self._settings = settings
         for lane in self._lanes.values():
-            lane.tracker.configure(settings.tracker)
+            lane.configure(settings.tracker)
         self.lock.notify()
 
     def arrive(self, frame: Frame, verdict: Verdict | None) -> int | None:

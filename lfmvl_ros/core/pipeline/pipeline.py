@@ -33,7 +33,7 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.report import Answer, PipelineStatus
 from lfmvl_ros.core.timeline import Verdict
-from lfmvl_ros.core.tracking import EgoMotion, Tracks
+from lfmvl_ros.core.tracking import EgoMotion, Tracks, check_follower
 
 _log = logging.getLogger(__name__)
 _STOPPED = "the pipeline has stopped"
@@ -49,7 +49,7 @@ class Pipeline:
             it raises is logged and does not stop the worker.
 
     Raises:
-        UserError: the query in ``settings`` can't be used.
+        UserError: the query or ``tracker.follower`` in ``settings`` can't be used.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Pipeline:
         self._settings = settings
         self._query = Query.parse(settings.query)
         template_for(settings, self._model).render(self._query)
+        check_follower(settings.tracker.follower)
         self._on_answer = on_answer
         self._lanes = Lanes(settings)
         self._lock = self._lanes.lock
@@ -206,10 +207,12 @@ class Pipeline:
         An answer in progress keeps its query.
 
         Raises:
-            UserError: the query can't be used; nothing is changed.
+            UserError: the query or ``tracker.follower`` can't be used; nothing is changed.
         """
         query = self._query.with_labels_of(settings.query)
         template_for(settings, self._model).render(query)
+        if settings.tracker.follower != self._settings.tracker.follower:
+            check_follower(settings.tracker.follower)
         with self._lock:
             self._query, self._settings = query, settings
             self._lanes.configure(settings)

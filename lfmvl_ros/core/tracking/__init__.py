@@ -4,6 +4,7 @@
 from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.tracking.applied import Applied, Ignored, Restart
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
+from lfmvl_ros.core.tracking.siamese import check_follower
 from lfmvl_ros.core.tracking.tracker import Tracker
 from lfmvl_ros.core.tracking.tracks import Tracks, TrackState
 
@@ -16,4 +17,5 @@ __all__ = [
     "TrackState",
     "Tracker",
     "Tracks",
+    "check_follower",
 ]

@@ -143,7 +143,9 @@ def _costs(
     track, box = _candidates(mean, covariance, boxes, error, gate)
     if not track.size:
         return track, box, np.zeros(0), np.zeros(0)
-    cost, distance = student_cost(mean[track], covariance[track], boxes[box], error[box])
+    spread = _lower(covariance)[:, track]
+    spread += _lower(error)[:, box]
+    cost, distance = _student(boxes.T[:, box] - mean.T[:4, track], spread)
     inside = distance <= gate
     return track[inside], box[inside], cost[inside], distance[inside]
 
@@ -187,13 +189,21 @@ def _candidates(
 ) -> tuple[IntArray, IntArray]:
     """Pairs that may pass the gate: ``d' S^-1 d >= d_k^2 / S_kk`` for each k, so none is lost."""
     axis = np.arange(4)
-    own, theirs = covariance[:, axis, axis], error[:, axis, axis]
-    # Most pairs are far apart in x; the other axes are checked only for the rest.
-    off = (boxes[None, :, 0] - mean[:, None, 0]) ** 2
-    track, box = np.nonzero(off <= gate * (own[:, None, 0] + theirs[None, :, 0]))
-    off = (boxes[box] - mean[track, :4]) ** 2
-    near = (off <= gate * (own[track] + theirs[box])).all(axis=1)
-    return track[near], box[near]
+    own, theirs = gate * covariance[:, axis, axis], gate * error[:, axis, axis]
+    # Most pairs are far apart in x or y; the other axes are checked only for the rest.
+    near = _squared(mean[:, 0], boxes[:, 0]) <= own[:, None, 0] + theirs[:, 0]
+    near &= _squared(mean[:, 1], boxes[:, 1]) <= own[:, None, 1] + theirs[:, 1]
+    track, box = np.nonzero(near)
+    off = (boxes[box, 2:] - mean[track, 2:4]) ** 2
+    alike = (off <= own[track, 2:] + theirs[box, 2:]).all(axis=1)
+    return track[alike], box[alike]
+
+
+def _squared(some: FloatArray, others: FloatArray) -> FloatArray:
+    """Squared differences ``(N, M)``."""
+    off = others - some[:, None]
+    off *= off
+    return np.asarray(off)
 
 
 def student_cost(
@@ -207,9 +217,39 @@ def student_cost(
         boxes: ``(K, 4)``.
         error: ``(K, 4, 4)``.
     """
-    factor = np.linalg.cholesky(covariance[:, :4, :4] + error)
-    difference = (boxes - mean[:, :4])[:, :, None]
-    whitened = np.linalg.solve(factor, difference)[:, :, 0]
-    log_volume = 2 * np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
-    distance = (whitened**2).sum(axis=1)
-    return (TAIL + 4) * np.log1p(distance / TAIL) + log_volume + _CONSTANT, distance
+    spread = _lower(covariance)
+    spread += _lower(error)
+    return _student((boxes - mean[:, :4]).T, spread)
+
+
+_ROW, _COLUMN = np.tril_indices(4)
+
+
+def _lower(covariance: FloatArray) -> FloatArray:
+    """The ten entries of covariances ``(N, 4+, 4+)`` on and below the diagonal, ``(10, N)``."""
+    return np.asarray(covariance[:, _ROW, _COLUMN].T.copy())
+
+
+def _student(off: FloatArray, spread: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """See :func:`student_cost`, for differences ``(4, K)`` and covariances ``(10, K)``.
+
+    The Cholesky factor and the solution are computed entry by entry for all K at once, which takes
+    a tenth of the time of as many calls to LAPACK.
+    """
+    factor: dict[tuple[int, int], FloatArray] = {}
+    white: list[FloatArray] = []
+    volume, entry = np.ones(off.shape[1]), 0
+    rows: list[list[FloatArray]] = []
+    for i in range(4):
+        rows.append([spread[entry + j] for j in range(i + 1)])
+        entry += i + 1
+    for j in range(4):
+        pivot = rows[j][j] - sum(factor[j, k] ** 2 for k in range(j))
+        volume *= pivot
+        scale = 1 / np.sqrt(pivot)
+        white.append((off[j] - sum(factor[j, k] * white[k] for k in range(j))) * scale)
+        for i in range(j + 1, 4):
+            rest = rows[i][j] - sum(factor[i, k] * factor[j, k] for k in range(j))
+            factor[i, j] = rest * scale
+    distance = np.asarray(sum(each * each for each in white))
+    return (TAIL + 4) * np.log1p(distance / TAIL) + np.log(volume) + _CONSTANT, distance

@@ -101,13 +101,16 @@ def _unexplained(seen: Measurements, pairs: Pairs) -> list[int]:
     """
     taken = np.zeros(len(seen), dtype=np.bool_)
     taken[pairs.boxes] = True
+    rows = np.flatnonzero(~taken)  # the surest first, see ``measure``
+    if not rows.size:
+        return []
     boxes = cxcywh_to_xyxy(seen.boxes)
-    kept = pairs.boxes.tolist()
-    rows = []
-    for row in np.flatnonzero(~taken).tolist():  # the surest first, see ``measure``
-        same = [other for other in kept if seen.labels[other] == seen.labels[row]]
-        if same and iou_matrix(boxes[[row]], boxes[same]).max() >= SAME_IOU:
-            continue
-        rows.append(row)
-        kept.append(row)
-    return rows
+    labels = np.array(seen.labels, dtype=object)
+    doubles = iou_matrix(boxes[rows], boxes) >= SAME_IOU
+    doubles &= labels[rows, None] == labels
+    started = []
+    for row, double in zip(rows.tolist(), doubles, strict=True):
+        if not (double & taken).any():
+            started.append(row)
+            taken[row] = True
+    return started

@@ -14,14 +14,18 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking.carry import Seen, small_boxes, step
 from lfmvl_ros.core.tracking.colour import ColourImage, small_colour
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
-from lfmvl_ros.core.tracking.flow import small_grey
+from lfmvl_ros.core.tracking.flow import GREY_HEIGHT_PX, small_grey
+from lfmvl_ros.core.tracking.follower import Follower, Looked
 from lfmvl_ros.core.tracking.points import points_across
+from lfmvl_ros.core.tracking.siamese import SiameseNets
 from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.update import carried
 
@@ -53,6 +57,7 @@ class Bridge:
         self._generation = 0
         self._point_s, self._measured = point_s, point_s <= 0
         self._ego: EgoMotion | None = None
+        self._follower: Follower | None = None
 
     def __len__(self) -> int:
         return len(self._ring)
@@ -61,8 +66,14 @@ class Bridge:
         """Set the camera's measured rotation, from any thread; None if unknown."""
         self._ego = ego
 
+    def use(self, nets: SiameseNets | None) -> None:
+        """Look for some objects with these networks, from the next answer on; None: with none."""
+        self._follower = None if nets is None else Follower(nets, is_measured=self._measured)
+
     def clear(self) -> None:
         """Forget all frames and tracks."""
+        if self._follower is not None:
+            self._follower.forget()
         with self._lock:
             self._ring.clear()
             self._root, self._root_wh = Table(), None
@@ -80,7 +91,10 @@ class Bridge:
             if known:
                 return known[0].table if known[0].stamp_ns == frame.stamp_ns else None
             grey, colour = small_grey(frame.pixels), small_colour(frame.pixels)
-            fresh = Seen(frame.stamp_ns, frame.wh, grey, colour)
+            detail = None
+            if self._follower is not None:
+                detail = small_colour(frame.pixels, GREY_HEIGHT_PX)
+            fresh = Seen(frame.stamp_ns, frame.wh, grey, colour, detail)
             while True:
                 with self._lock:
                     generation, root, root_wh = self._generation, self._root, self._root_wh
@@ -175,14 +189,28 @@ class Bridge:
             return fresh if fresh.table is None else replace(fresh, table=None)
         # Tracks of frames before the root belong to the previous answer.
         if last is None or last.stamp_ns < root.stamp_ns or last.table is None:
-            return replace(fresh, table=carried(root, fresh.stamp_ns, settings))
+            if self._follower and fresh.detail is not None and fresh.stamp_ns == root.stamp_ns:
+                self._follower.remember(root, fresh.detail, fresh.scale4)
+            return replace(fresh, table=carried(root, fresh.stamp_ns, settings), looked=Looked())
         if root_wh not in (last.wh, fresh.wh):
             return replace(fresh, table=carried(last.table, fresh.stamp_ns, settings))
         across = points_across(small_boxes(last, last.table), self._most_points(settings))
+        points = int((across**2).sum())
         began = time.thread_time()
         new = step(last, fresh, settings, across, self._ego)
-        self._learn(time.thread_time() - began, int((across**2).sum()))
-        return new
+        self._learn(time.thread_time() - began, points)
+        return self._looked(last, new, settings.bridge_budget_ms * 1e-3 - points * self._point_s)
+
+    def _looked(self, last: Seen, new: Seen, spare_s: float) -> Seen:
+        """Return ``new`` after the looks at some tracks that its spare CPU time allows."""
+        if self._follower is None or new.table is None or new.detail is None:
+            return new
+        support = np.zeros(len(new.table)) if new.support is None else new.support
+        step_s = (new.stamp_ns - last.stamp_ns) * NS
+        table, looked = self._follower.corrected(
+            new.table, support, new.detail, new.scale4, last.looked, spare_s, step_s
+        )
+        return replace(new, table=table, looked=looked)
 
     def _most_points(self, settings: TrackerSettings) -> int:
         """Number of points that fit into the time for one frame, for all boxes together."""

@@ -8,7 +8,7 @@ camera's motion if the background shows it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -21,6 +21,7 @@ from lfmvl_ros.core.tracking.background import GridFlow
 from lfmvl_ros.core.tracking.colour import ColourImage, point_weight
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.flow import BoxMotion, GreyImage, box_motion
+from lfmvl_ros.core.tracking.follower import Looked
 from lfmvl_ros.core.tracking.hypotheses import (
     SCENE,
     Predictions,
@@ -50,23 +51,29 @@ class Seen:
         wh: size of the camera's image, px.
         grey: ``(h, w)`` small copy.
         colour: ``(h, w, 3)`` still smaller copy.
+        detail: ``(h, w, 3)`` copy of the size of ``grey`` for a follower; None without one.
         table: the tracks at this frame; None before the first answer's frame.
         camera: ``(3, 3)`` homography from the frame before, px of the small copy, or None; the
             last one that could be measured.
         step_s: time since the frame before, 0 if there is none.
         grid: where points of the background went since the frame taken at ``grid_since_ns``; None
             before they are followed.
+        support: ``(N,)`` share of the points that flow followed, by track; None where it did not.
+        looked: what a follower has spent up to this frame.
     """
 
     stamp_ns: int
     wh: tuple[int, int]
     grey: GreyImage
     colour: ColourImage
+    detail: ColourImage | None = None
     table: Table | None = None
     camera: FloatArray | None = None
     step_s: float = 0.0
     grid: GridFlow | None = None
     grid_since_ns: int = 0
+    support: FloatArray | None = None
+    looked: Looked = field(default_factory=Looked)
 
     @property
     def scale(self) -> FloatArray:
@@ -143,6 +150,7 @@ def step(
         step_s=step_s,
         grid=motion.grid,
         grid_since_ns=before.stamp_ns,
+        support=motion.support,
     )
 
 

@@ -51,16 +51,16 @@ _FIRST = _opponent_bins() * SIDE
 _SECOND = _opponent_bins()
 
 
-def small_colour(pixels: NDArray[np.uint8]) -> ColourImage:
-    """Return a copy ``(h, w, 3)`` of an RGB image, at most 180 px high.
+def small_colour(pixels: NDArray[np.uint8], most_height_px: int = COLOUR_HEIGHT_PX) -> ColourImage:
+    """Return a copy ``(h, w, 3)`` of an RGB image, at most 180 px high unless stated.
 
     >>> small_colour(np.zeros((360, 640, 3), np.uint8)).shape
     (180, 320, 3)
     """
     height, width = pixels.shape[:2]
-    if height <= COLOUR_HEIGHT_PX:
+    if height <= most_height_px:
         return pixels.copy()
-    size = (max(round(width * COLOUR_HEIGHT_PX / height), 1), COLOUR_HEIGHT_PX)
+    size = (max(round(width * most_height_px / height), 1), most_height_px)
     # Four pixels are averaged for each; averaging all of them takes five times as long, and colours
     # are counted in coarse bins.
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -75,23 +75,12 @@ def measure(
     """
     key_of = {label: label_key(label) for label in set(found.labels)}
     keys = [key_of[label] for label in found.labels]
-    scores, corners = found.scores.tolist(), found.xyxy_px.tolist()
     # A total order that knows nothing of the model's: permuted answers give the same tracks and
     # the same ids. Highest score first, so that a group is led by its best box.
-    order = sorted(range(len(keys)), key=lambda i: (-scores[i], keys[i], corners[i]))
-    alike: dict[int, list[int]] = {}
-    for i, j in _nearly_equal(found.xyxy_px):
-        if keys[i] == keys[j]:
-            alike.setdefault(i, []).append(j)
-    kept: list[int] = []
-    row_of = [-1] * len(keys)
-    leads: set[int] = set()
-    for i in order:
-        rows = [row_of[j] for j in alike.get(i, []) if j in leads]
-        row_of[i] = min(rows, default=len(kept))
-        if not rows:
-            kept.append(i)
-            leads.add(i)
+    rank = {key: place for place, key in enumerate(sorted(set(keys)))}
+    corners = found.xyxy_px.T
+    order = np.lexsort((*corners[::-1], [rank[key] for key in keys], -found.scores)).tolist()
+    kept, row_of = _led(order, keys, _nearly_equal(found.xyxy_px))
     chosen = found.take(kept)
     boxes = xyxy_to_cxcywh(chosen.xyxy_px)
     stated = _of_corners(chosen.sigma_px)
@@ -107,6 +96,32 @@ def measure(
         first=tuple(kept),
         calibrated=calibrated,
     )
+
+
+def _led(
+    order: list[int], keys: list[str], near: list[tuple[int, int]]
+) -> tuple[list[int], list[int]]:
+    """The boxes that lead a group of repetitions, and for each box the place of its leader in them.
+
+    Args:
+        order: all boxes, the best first.
+        keys: their labels; only boxes of one label are repetitions.
+        near: pairs (both ways round) of boxes that are nearly equal.
+    """
+    row_of = [-1] * len(keys)
+    alike: dict[int, list[int]] = {}
+    for i, j in near:
+        if keys[i] == keys[j]:
+            alike.setdefault(i, []).append(j)
+    kept: list[int] = []
+    leads: set[int] = set()
+    for i in order:
+        rows = [row_of[j] for j in alike[i] if j in leads] if i in alike else []
+        row_of[i] = min(rows, default=len(kept))
+        if not rows:
+            kept.append(i)
+            leads.add(i)
+    return kept, row_of
 
 
 def _nearly_equal(xyxy: FloatArray) -> list[tuple[int, int]]:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
@@ -13,24 +15,54 @@ from lfmvl_ros.core.tracking.table import Table
 
 # Sizes change more slowly than positions.
 SIZE_NOISE_RATIO = 0.25
+# With pixels, velocities are measured at every frame, and hypotheses without flow must follow the
+# turns that it misses. So they may change by this much more (in variance) than where they are
+# extrapolated.
+AGILITY = 6.25
 MAX_EXCESS = 3.0
 NOISE_SCALE_RANGE = (0.1, 16.0)
-JITTER_RANGE = (0.5, 5.0)
-JITTER_RATE = 0.5
+JITTER_RANGE = (0.25, 5.0)
+# What is known of the jitter before the first answer, as Fisher information on the logarithm of its
+# scale (2 for each axis of a box whose innovation is all jitter), and how fast it is forgotten, in
+# shares of ``noise_adaptation`` an answer.
+JITTER_PRIOR = 2.0
+JITTER_FORGETS = 0.25
+FRESH_RATE = 0.5
 FRESH_RANGE = (0.02, 1.0)
 # Sights in one answer that say little yet of how all boxes vary.
 FEW = 2.0
 
 
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """What was learned from an answer that saw K tracks; see the attributes of ``Table``.
+
+    Attributes:
+        noise_scale: ``(K,)``.
+        jitter, jitter_known: ``(4,)``.
+        fresh: share in (0, 1].
+        innovation: ``(K, 2)``.
+    """
+
+    noise_scale: FloatArray
+    jitter: FloatArray
+    jitter_known: FloatArray
+    fresh: float
+    innovation: FloatArray
+
+
 def learnt_noise(
     table: Table, seen: Measurements, pairs: Pairs, settings: TrackerSettings
-) -> tuple[FloatArray, FloatArray, float, FloatArray]:
-    """Scales ``(K,)`` of process noise and ``(4,)`` of jitter, ``fresh``, innovations ``(K, 2)``.
+) -> Learnt:
+    """What the innovations of an answer say about both noises.
 
     The logarithm of each scale takes a step in proportion to how far the innovations are off and
     how much of their spread it is responsible for (the gradient of their likelihood, a stochastic
-    approximation). Which of the two noises it is shows in the order of innovations: one that is
-    like the one before means that the filter lags behind, one that is its opposite that it
+    approximation). The step of the jitter is divided by what all boxes so far have said about it
+    (their Fisher information, which fades), so that the first answers count most: a recursive
+    maximum-likelihood estimate (Ljung, Söderström, "Theory and practice of recursive
+    identification", 1983). Which of the two noises it is shows in the order of innovations: one
+    that is like the one before means that the filter lags behind, one that is its opposite that it
     follows every box (Mehra, "On the identification of variances and adaptive Kalman filtering",
     IEEE Transactions on Automatic Control, 1970).
 
@@ -47,25 +79,34 @@ def learnt_noise(
     innovation = difference[:, :2] / np.sqrt(spread[:, :2])
     alike = np.clip(innovation * table.innovation[rows], -MAX_EXCESS, MAX_EXCESS)
     share = own[:, :2] / spread[:, :2]
-    step = settings.noise_adaptation * (share * excess[:, :2] + alike).mean(axis=1)
-    noise_scale = np.clip(table.noise_scale[rows] * np.exp(step), *NOISE_SCALE_RANGE)
-    rate = settings.noise_adaptation * JITTER_RATE / (len(rows) + FEW)
+    moves = settings.noise_adaptation * (share * excess[:, :2] + alike).mean(axis=1)
+    noise_scale = np.clip(table.noise_scale[rows] * np.exp(moves), *NOISE_SCALE_RANGE)
+    rate = settings.noise_adaptation * FRESH_RATE / (len(rows) + FEW)
     stated = seen.stated[boxes[:, None], axis, axis]
-    blame = ((error - stated) / spread * excess).sum(axis=0)
-    jitter = np.clip(table.jitter * np.exp(rate * blame), *JITTER_RANGE)
+    blamed = (error - stated) / spread
+    known = (1 - JITTER_FORGETS * settings.noise_adaptation) * table.jitter_known
+    known = known + 2 * (blamed**2).sum(axis=0)
+    learning = settings.noise_adaptation > 0
+    step = learning * (blamed * excess).sum(axis=0) / (known + JITTER_PRIOR)
+    jitter = np.clip(table.jitter * np.exp(step), *JITTER_RANGE)
     # Without the filter's own variance, which is too large for what stands still.
     expected = error - (1 - table.fresh) * stated
     surplus = np.minimum(difference**2 / expected - 1, MAX_EXCESS)
     told = float((table.fresh * stated / expected * surplus).mean(axis=1).sum())
     fresh = float(np.clip(table.fresh * np.exp(rate * told), *FRESH_RANGE))
-    return noise_scale, jitter, fresh, innovation
+    return Learnt(noise_scale, jitter, known, fresh, innovation)
 
 
 def process_noise(
     mean: FloatArray, noise_scale: FloatArray, settings: TrackerSettings
 ) -> FloatArray:
-    """Spectral density ``(N, 4)`` of the acceleration of boxes ``(N, 8)``, px^2/s^3."""
+    """Spectral density ``(N, 4)`` of the acceleration of boxes ``(N, 8)``, px^2/s^3.
+
+    ``settings.acceleration`` is for tracks without pixels; with them it is larger.
+    """
     size = np.sqrt(mean[:, 2] * mean[:, 3])
     density = (settings.acceleration * size) ** 2 * noise_scale
+    if settings.bridge == "flow":
+        density = density * AGILITY
     calm = SIZE_NOISE_RATIO**2
     return np.asarray(density[:, None] * np.array([1.0, 1.0, calm, calm]))

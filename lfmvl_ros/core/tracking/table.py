@@ -15,7 +15,7 @@ from lfmvl_ros.core.tracking.life import END
 
 Rows = NDArray[np.intp] | NDArray[np.bool_]
 MIN_SIDE_PX = 1.0
-_PER_TABLE = ("stamp_ns", "alone_ns", "vocabulary", "spelling", "jitter", "fresh")
+_PER_TABLE = ("stamp_ns", "alone_ns", "vocabulary", "spelling", "jitter", "jitter_known", "fresh")
 
 
 def _ints() -> NDArray[np.int64]:
@@ -41,6 +41,7 @@ class Table:
         spelling: V labels as they are published.
         jitter: ``(4,)`` standard deviations of cx, cy, w, h relative to the settings, learned from
             innovations; 1 is as in the settings.
+        jitter_known: ``(4,)`` how much innovations have said about them, as Fisher information.
         fresh: share of the variance of the boxes that is independent between answers, learned from
             innovations.
         ids: ``(N,)``.
@@ -73,6 +74,7 @@ class Table:
     vocabulary: tuple[str, ...] = ()
     spelling: tuple[str, ...] = ()
     jitter: FloatArray = field(default_factory=lambda: np.ones(4))
+    jitter_known: FloatArray = field(default_factory=lambda: np.zeros(4))
     fresh: float = 1.0
     ids: NDArray[np.int64] = field(default_factory=_ints)
     mean: FloatArray = field(default_factory=lambda: np.zeros((0, 8)))

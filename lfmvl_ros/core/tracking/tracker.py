@@ -16,6 +16,7 @@ from lfmvl_ros.core.tracking.bridge import Bridge
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.history import Entry, History
 from lfmvl_ros.core.tracking.hypotheses import fused
+from lfmvl_ros.core.tracking.siamese import load_follower
 from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.tracks import Tracks
 from lfmvl_ros.core.tracking.update import apply_answer, carried
@@ -49,12 +50,14 @@ class Tracker:
 
     Raises:
         ValueError: answers of two cameras are applied to one tracker.
+        UserError: ``settings.follower`` names no networks that can be used.
     """
 
     def __init__(self, settings: TrackerSettings | None = None, *, point_s: float = 0.0) -> None:
         self._settings = settings if settings is not None else TrackerSettings()
         self._history = History()
         self._bridge = Bridge(point_s)
+        self._bridge.use(load_follower(self._settings.follower))
         self._timeline = Timeline()  # of the frames observed
         self._writing = threading.Lock()
         self._last_id = 0
@@ -66,7 +69,13 @@ class Tracker:
         return self._settings
 
     def configure(self, settings: TrackerSettings) -> None:
-        """Use other settings from now on; tracks stay."""
+        """Use other settings from now on; tracks stay.
+
+        Raises:
+            UserError: ``settings.follower`` names no networks that can be used; nothing changes.
+        """
+        if settings.follower != self._settings.follower:
+            self._bridge.use(load_follower(settings.follower))
         self._settings = settings
 
     def set_ego_motion(self, ego: EgoMotion | None) -> None:

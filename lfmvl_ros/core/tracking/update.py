@@ -262,18 +262,20 @@ def _sighted(
     log_odds, confidence = table.log_odds.copy(), table.confidence.copy()
     mean[rows], covariance[rows] = fixed, spread
     innovation = table.innovation.copy()
-    noise_scale[rows], jitter, fresh, innovation[rows] = learnt_noise(table, seen, pairs, settings)
+    learnt = learnt_noise(table, seen, pairs, settings)
+    noise_scale[rows], innovation[rows] = learnt.noise_scale, learnt.innovation
     noise[rows] = process_noise(fixed, noise_scale[rows], settings)
     score = seen.scores[boxes]
     log_odds[rows] = life.after_sight(log_odds[rows], weight[rows], score, settings)
     keep = CONFIDENCE_MEMORY ** weight[rows]
     confidence[rows] = keep * confidence[rows] + (1 - keep) * score
     lasting, share = table.lasting.copy(), keep[:, None, None]
-    lasting[rows] = share * lasting[rows] + (1 - share) * (1 - fresh) * seen.stated[boxes]
+    lasting[rows] = share * lasting[rows] + (1 - share) * (1 - learnt.fresh) * seen.stated[boxes]
     table = evidence.observed(table, rows, [seen.labels[box] for box in boxes], score, weight[rows])
     return table.changed(
-        jitter=jitter,
-        fresh=fresh,
+        jitter=learnt.jitter,
+        jitter_known=learnt.jitter_known,
+        fresh=learnt.fresh,
         mean=mean,
         covariance=covariance,
         lasting=lasting,

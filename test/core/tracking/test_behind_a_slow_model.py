@@ -177,7 +177,7 @@ def test_errors_that_a_model_repeats_are_not_averaged_away(
 
 @pytest.mark.parametrize("adaptation", [0.0, 0.2])
 def test_jitter_of_another_detector_is_learnt(answer: MakeAnswer, adaptation: float) -> None:
-    """Boxes waver four times as much as the settings say: only what learns states it."""
+    """Boxes waver more than twice as much as the settings say: only what learns states it."""
     rng = np.random.default_rng(5)
     truth = np.array([[200.0 + 180 * i, 300, 100, 100] for i in range(5)])
     tracker = Tracker(TrackerSettings(bridge="predict", noise_adaptation=adaptation))

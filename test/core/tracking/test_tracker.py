@@ -22,7 +22,9 @@ from .followed import BOX, UNREADABLE, MakeAnswer, established, ns
 
 def test_one_track_equals_filterpy(answer: MakeAnswer) -> None:
     """With adaptation off, births, predictions and corrections are those of a KalmanFilter."""
-    options = TrackerSettings(noise_adaptation=0.0, box_jitter=0.0, gate_probability=0.9999)
+    options = TrackerSettings(
+        bridge="predict", noise_adaptation=0.0, box_jitter=0.0, gate_probability=0.9999
+    )
     tracker, rng = Tracker(options), np.random.default_rng(3)
     kalman = KalmanFilter(dim_x=8, dim_z=4)
     kalman.H, kalman.R = np.eye(4, 8), np.diag([2.0, 2, 8, 8])
