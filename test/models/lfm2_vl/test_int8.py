@@ -230,7 +230,7 @@ def test_bfloat16_as_linux_reports_it(tmp_path):
 # -- answers --------------------------------------------------------------------------------------
 
 
-class Given:
+class Proposed:
     """Proposes what stands in a list at the answer's place."""
 
     def __init__(self, tokens):
@@ -240,41 +240,56 @@ class Given:
         return self.tokens[len(ids) : len(ids) + max(0, most)]
 
 
-@pytest.fixture
-def write(int8, scenes):
-    """Write the answer to scene ``seed`` with a proposer, in blocks of at least ``least``."""
-    if int8.weights != "int8":
+@pytest.fixture(scope="module", params=["lfm2", "lfm3"])
+def model(request):
+    """A checkpoint of each family with int8 weights."""
+    if request.param == "lfm2":
+        found = request.getfixturevalue("int8")
+    else:
+        from lfmvl_ros.models.load import load_model
+
+        checkpoint = request.getfixturevalue("lfm3_checkpoint")
+        found = load_model(str(checkpoint), device="cpu", dtype="int8")
+    if found.weights != "int8":
         pytest.skip("this processor has no exact int8 products")
+    return found
+
+
+@pytest.fixture
+def write(model, scenes):
+    """Write the answer to scene ``seed`` with a proposer, in blocks of at least ``least``."""
 
     def made(seed, settings, proposer, least=8):
         frames, prompts = scenes(1, seed)
         torch.manual_seed(seed)
         with torch.inference_mode():
-            inputs = int8._builder.build(
-                frames, prompts, wanted_rules(int8._own_rules, ImageSettings())
+            inputs = model._builder.build(
+                frames, prompts, wanted_rules(model._own_rules, ImageSettings())
             )
         row = Row(
             proposer,
-            sampler_for(settings, inputs.ids[0], len(int8._runner.embedding)),
-            AnswerEnd(int8._end_ids, settings.max_new_tokens),
+            sampler_for(settings, inputs.ids[0], len(model._runner.embedding)),
+            AnswerEnd(model._end_ids, settings.max_new_tokens),
         )
         blocks = Blocks(BlockSize(least, 64), BlockSize(least, 64))
         limit = Limit(time.monotonic() + 600, lambda: False)
-        return decode_answers(int8._runner, inputs, [row], blocks=blocks, limit=limit)[0]
+        return decode_answers(model._runner, inputs, [row], blocks=blocks, limit=limit)[0]
 
     return made
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
 @pytest.mark.parametrize("seed", range(4))
-def test_no_draft_changes_the_answer_nor_a_bit_of_its_probabilities(int8, write, seed, temperature):
+def test_no_draft_changes_the_answer_nor_a_bit_of_its_probabilities(
+    model, write, seed, temperature
+):
     settings = GenerationSettings(max_new_tokens=60, temperature=temperature)
-    rng, width = np.random.default_rng(seed), len(int8._runner.embedding)
+    rng, width = np.random.default_rng(seed), len(model._runner.embedding)
     expected = write(seed, settings, NoDraft())
     ids = np.array(expected.ids)
     for share in (0.0, 0.05, 0.3, 1.0):
         wrong = np.where(rng.random(len(ids)) < share, rng.integers(0, width, len(ids)), ids)
-        found = write(seed, settings, Given(wrong.tolist()), least=int(rng.integers(1, 40)))
+        found = write(seed, settings, Proposed(wrong.tolist()), least=int(rng.integers(1, 40)))
         assert found.ids == expected.ids
         assert found.logprobs == expected.logprobs
         assert found.finish is expected.finish
