@@ -73,7 +73,7 @@ class Lfm2VlBackend:
         self.weights = CHECKPOINT
         """The weights that a calibration has to be fitted on: the checkpoint's, or ``int8``."""
         self._model, self._processor = model, processor
-        self._builder = InputBuilder(model, processor)
+        self._builder = InputBuilder(model, processor, one_by_one=runner is not None)
         self._texts = TokenTexts(processor.tokenizer)
         self._end_ids = _end_ids(model, processor.tokenizer)
         self._usual_end_id = processor.tokenizer.eos_token_id or self._end_ids[0]
