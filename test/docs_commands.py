@@ -292,6 +292,16 @@ RULES = (
         needs=("gguf", "xllamacpp"),
         change=((r"$", " --questions 4"),),
     ),
+    Rule(
+        r"^python benchmarks/servers_450m\.py --quick$",
+        needs=("gguf", "xllamacpp"),
+        prints=JSON_LAST,
+    ),
+    Rule(
+        r"^python benchmarks/decoding_accuracy\.py",
+        change=((r"$", " --share 0.01"),),
+        prints=JSON_LAST,
+    ),
     Rule(r"^python benchmarks/finetune\.py", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(
         r"^python benchmarks/finetune_looks\.py",

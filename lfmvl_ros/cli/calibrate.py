@@ -50,8 +50,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         default="bundled",
-        help="directory, catalogue name or hub id of a checkpoint (default: bundled), or a GGUF "
-        "file of `lfmvl export`",
+        help="directory, catalogue name or hub id of a checkpoint (default: bundled), also with "
+        ":int8 behind it, or a GGUF file of `lfmvl export`",
     )
     add_setting_flags(parser, [PerceptionSettings.describe()["revision"]])
     parser.add_argument(
@@ -79,8 +79,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the figures, at the end as a JSON line; exit code 1 if the fit doesn't help."""
     scenes = _checked(args)
+    from lfmvl_ros.models.calibration_file import CHECKPOINT, write_calibration
     from lfmvl_ros.models.calibration_file import FILE as CALIBRATION_FILE
-    from lfmvl_ros.models.calibration_file import write_calibration
     from lfmvl_ros.models.load import load_model
     from lfmvl_ros.models.server.facts import write_export_calibration
 
@@ -116,8 +116,11 @@ def run(args: argparse.Namespace) -> int:
         facts[f"reliability_{when}"] = reliability(values, everything.right)
     better = facts["ece_after"] < facts["ece_before"]
     if args.write and better:
-        write = write_calibration if is_directory(place) else write_export_calibration
-        place = write(place, found, facts)
+        if is_directory(place):
+            weights = str(getattr(model, "weights", CHECKPOINT))
+            place = write_calibration(place, found, facts, weights)
+        else:
+            place = write_export_calibration(place, found, facts)
         facts = {**facts, "file": place.name}
     if args.plot is not None:
         _plot(args.plot, facts)
@@ -175,6 +178,7 @@ def _place(model: str, revision: str) -> Path:
     """Return the directory of the weights, or the JSON file of an export."""
     from lfmvl_ros.models.gguf.by_name import quantised
     from lfmvl_ros.models.hub import local_folder
+    from lfmvl_ros.models.int8_name import without_int8
     from lfmvl_ros.models.server.address import is_gguf
 
     by_name = quantised(model)
@@ -190,7 +194,7 @@ def _place(model: str, revision: str) -> Path:
                 "`lfmvl export` writes it, with the GGUF files of a checkpoint"
             )
         return facts
-    return local_folder(model, revision)
+    return local_folder(without_int8(model), revision)
 
 
 def _joined(measured: Mapping[str, Judged]) -> Judged:

@@ -18,6 +18,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.user_files import exists, user_path
 from lfmvl_ros.models.gguf.by_name import quantised
+from lfmvl_ros.models.int8_name import resolved
 from lfmvl_ros.models.server.address import is_gguf, is_server
 from lfmvl_ros.ros.transport import middleware
 from lfmvl_ros.threads import apply_thread_policy
@@ -43,7 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-model", action="store_true", help="do not load a checkpoint")
     parser.add_argument("--device", default=defaults.device, help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--dtype", default=defaults.dtype, help="auto, float32, bfloat16, float16")
+    parser.add_argument(
+        "--dtype", default=defaults.dtype, help="auto, float32, bfloat16, float16, int8"
+    )
     parser.add_argument(
         "--revision", default=defaults.revision, help="branch, tag or commit of a hub's checkpoint"
     )
@@ -130,14 +133,16 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
     from lfmvl_ros.core.ask import ask
 
     try:
-        settings = PerceptionSettings().updated(
-            {
-                "model": args.model,
-                "device": args.device,
-                "dtype": args.dtype,
-                "revision": args.revision,
-                "query": _QUERY,
-            }
+        settings = resolved(
+            PerceptionSettings().updated(
+                {
+                    "model": args.model,
+                    "device": args.device,
+                    "dtype": args.dtype,
+                    "revision": args.revision,
+                    "query": _QUERY,
+                }
+            )
         )
         yield Finding(OK, "device", _device(settings))
         for finding in _download(settings.model, settings.revision):
@@ -230,10 +235,11 @@ def _device(settings: PerceptionSettings) -> str:
         return (
             "CPU" if settings.device == "cpu" else "what llama.cpp finds: a GPU if it can use one"
         )
-    from lfmvl_ros.models.lfm2_vl.loading import choose_device, choose_dtype
+    from lfmvl_ros.models.lfm2_vl.loading import choose_device
+    from lfmvl_ros.models.lfm2_vl.precision import choose_precision
 
     device = choose_device(settings.device)
-    return f"{device}, {str(choose_dtype(settings.dtype, device)).removeprefix('torch.')}"
+    return f"{device}, {choose_precision(settings.dtype, device)}"
 
 
 def _image() -> Frame:

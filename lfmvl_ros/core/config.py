@@ -126,6 +126,7 @@ class PerceptionSettings(Group):
         "Which model to use: a Hugging Face hub id, a directory, or a catalogue name; "
         "'bundled' is the small demonstration checkpoint of this package. A .gguf file, or a "
         "catalogue name with a quantisation (lfm2.5-vl-450m:q4_0), starts llama.cpp's server; "
+        "a checkpoint with :int8 behind it is one with dtype int8; "
         "http://host:8080/v1#name, https:// or unix:/path.sock is a "
         "server that already runs (docs/servers.md); a .jsonl file replays recorded answers. "
         "If model, device, dtype or revision change at run time, the old model answers until "
@@ -139,8 +140,9 @@ class PerceptionSettings(Group):
     dtype: str = setting(
         "auto",
         "Precision of the weights. auto: bfloat16 on CUDA, float32 on a CPU. Choose bfloat16 "
-        "or float16 if memory is short.",
-        choices=("auto", "float32", "bfloat16", "float16"),
+        "or float16 if memory is short, int8 for a published checkpoint on a CPU "
+        "(docs/decoding.md).",
+        choices=("auto", "float32", "bfloat16", "float16", "int8"),
     )
     revision: str = setting(
         "",

@@ -12,6 +12,7 @@ from lfmvl_ros.core.user_files import is_directory, parse_yaml, read_text, user_
 from lfmvl_ros.licences.item import Licensed, folded
 from lfmvl_ros.licences.spdx import from_text, from_words
 from lfmvl_ros.models.catalog import find
+from lfmvl_ros.models.int8_name import without_int8
 
 _LARGEST = 1 << 20
 
@@ -25,14 +26,15 @@ def weights_and_data(model: str, known: Mapping[str, str]) -> list[Licensed]:
         model: catalogue name, hub id, directory, or anything else that the setting takes.
         known: folded name -> SPDX expression that a person has looked up; it wins.
     """
-    folder, entry = user_path(model.strip(), "model"), find(model.strip())
+    name = without_int8(model)
+    folder, entry = user_path(name, "model"), find(name)
     card, text = "", ""
     if is_directory(folder):
         card, text = _read(folder / "README.md"), _read(folder / "LICENSE")
     elif entry is not None and entry.directory:
         card = _read(Path(entry.directory) / "README.md")
-    elif entry is not None or model.count("/") == 1:
-        name = entry.id if entry is not None else model.strip()
+    elif entry is not None or name.count("/") == 1:
+        name = entry.id if entry is not None else name
         card, text = _cached(name, "README.md"), _cached(name, "LICENSE")
     head = head_of(card)
     licence, source = _licence_of(head, text, entry.licence if entry is not None else "")

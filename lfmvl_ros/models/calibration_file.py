@@ -16,8 +16,9 @@ from lfmvl_ros.core.whole_files import write_json
 FILE = "calibration.json"
 FITTED_ON = "fitted_on"
 """Key that names the weights whose answers a calibration was fitted on: :data:`CHECKPOINT`, or a
-type of GGUF files such as ``q4_0``."""
+type of GGUF files such as ``q4_0``, or ``int8``."""
 CHECKPOINT = "checkpoint"
+_OF_WEIGHTS = "calibration_{}.json"  # of weights that are made from the checkpoint's, as int8
 _PIECE = 1 << 20
 _log = logging.getLogger(__name__)
 
@@ -35,17 +36,41 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def read_calibration(folder: Path) -> Fitted | None:
+def calibration_path(folder: Path, weights: str = CHECKPOINT) -> Path:
+    """Return where a checkpoint's calibration is kept.
+
+    Args:
+        folder: of the checkpoint.
+        weights: those it is fitted on, :data:`CHECKPOINT` or ``int8``.
+    """
+    return folder / (FILE if weights == CHECKPOINT else _OF_WEIGHTS.format(weights))
+
+
+def read_calibration(folder: Path, weights: str = CHECKPOINT) -> Fitted | None:
     """Return the calibration of a checkpoint, None when it has none of its own.
 
-    One made for other weights is ignored, with a warning.
+    Weights that are made from the checkpoint's use its calibration until they have their own, with
+    a warning. One made for another checkpoint is ignored, with a warning.
+
+    Args:
+        folder: of the checkpoint.
+        weights: :data:`CHECKPOINT` or ``int8``.
 
     Raises:
         UserError: the file is damaged.
     """
-    path = folder / FILE
+    path = calibration_path(folder, weights)
     if not path.is_file():
-        return None
+        if weights == CHECKPOINT:
+            return None
+        found = read_calibration(folder)
+        if found is not None:
+            _log.warning(
+                "%s: its confidences were calibrated on the weights of the checkpoint, and those "
+                "of %s differ a little; `lfmvl calibrate --model %s:%s` fits its own",
+                folder.name, weights, folder, weights,
+            )  # fmt: skip
+        return found
     try:
         document = read_json_object(path)
         found = calibration_from(document)
@@ -59,13 +84,22 @@ def read_calibration(folder: Path) -> Fitted | None:
     return found
 
 
-def write_calibration(folder: Path, found: Fitted, facts: dict[str, Any]) -> Path:
+def write_calibration(
+    folder: Path, found: Fitted, facts: dict[str, Any], weights: str = CHECKPOINT
+) -> Path:
     """Write the file for the weights in ``folder``; ``facts`` say how it was made.
+
+    Args:
+        folder: of the checkpoint.
+        found: the calibration.
+        facts: further keys of the file.
+        weights: those it was fitted on, :data:`CHECKPOINT` or ``int8``.
 
     Raises:
         UserError: it can't be written; one that was there stays.
     """
-    document = {**found.to_document(), FITTED_ON: CHECKPOINT, "weights": fingerprint(folder),
+    path = calibration_path(folder, weights)
+    document = {**found.to_document(), FITTED_ON: weights, "weights": fingerprint(folder),
                 **facts}  # fmt: skip
-    write_json(folder / FILE, document)
-    return folder / FILE
+    write_json(path, document)
+    return path

@@ -22,6 +22,7 @@ from lfmvl_ros.core.user_files import (
 from lfmvl_ros.models.catalog import CatalogEntry, catalog, copy_of, directory_of, find
 from lfmvl_ros.models.checkpoint_files import check_directory, check_transformers
 from lfmvl_ros.models.gguf.by_name import quantised
+from lfmvl_ros.models.int8_name import resolved
 from lfmvl_ros.models.server.address import is_gguf, is_server, parse_address
 
 
@@ -30,7 +31,8 @@ def load_model(
 ) -> VisionLanguageModel:
     """Load a model: a catalogue name, hub id, directory, GGUF or replay file, or a server.
 
-    A catalogue name with a quantisation (``lfm2.5-vl-450m:q4_0``) means GGUF files.
+    A catalogue name with a quantisation (``lfm2.5-vl-450m:q4_0``) means GGUF files; a checkpoint
+    with ``:int8`` behind it is loaded with int8 weights.
 
     An existing directory takes precedence over a hub id of the same name, but not over a checkpoint
     that comes with a package (:func:`~lfmvl_ros.models.catalog.directory_of`). A directory with the
@@ -47,6 +49,7 @@ def load_model(
     """
     if isinstance(settings, str):
         settings = PerceptionSettings(model=settings, device=device, dtype=dtype)
+    settings = resolved(settings)
     model = settings.model.strip()
     _check_revision(settings)
     if model.endswith(".jsonl"):
@@ -114,6 +117,7 @@ def check_model(settings: PerceptionSettings) -> None:
         UserError: there is no such file, directory, name or device, or no checkpoint in the
             directory.
     """
+    settings = resolved(settings)
     model = settings.model.strip()
     _check_revision(settings)
     if model.endswith(".jsonl"):
@@ -134,13 +138,14 @@ def check_model(settings: PerceptionSettings) -> None:
         return
     _source(model, find(model))
     check_transformers()
-    if settings.device in ("auto", "cpu"):
+    if settings.device in ("auto", "cpu") and settings.dtype != "int8":
         return  # there without torch, which takes seconds to import
     try:
         from lfmvl_ros.models.lfm2_vl.loading import choose_device
+        from lfmvl_ros.models.lfm2_vl.precision import choose_precision
     except ImportError:
         return  # load_model has the better message
-    choose_device(settings.device)
+    choose_precision(settings.dtype, choose_device(settings.device))
 
 
 def _check_revision(settings: PerceptionSettings) -> None:

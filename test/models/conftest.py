@@ -45,6 +45,14 @@ def backend(checkpoint):
 
 
 @pytest.fixture(scope="session")
+def int8(checkpoint):
+    """The checkpoint with int8 weights where this processor has exact products of them."""
+    from lfmvl_ros.models.load import load_model
+
+    return load_model(f"{checkpoint}:int8", device="cpu")
+
+
+@pytest.fixture(scope="session")
 def lfm3_checkpoint(tmp_path_factory):
     """Directory of a small LFM3-VL checkpoint with random weights, of transformers' own class."""
     transformers = pytest.importorskip("transformers", minversion="5.23")

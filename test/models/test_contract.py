@@ -21,7 +21,7 @@ SAMPLING = GenerationSettings(
 )
 
 
-@pytest.fixture(params=["runner", "generate", "lfm3", "replay", "server", "managed"])
+@pytest.fixture(params=["runner", "int8", "generate", "lfm3", "replay", "server", "managed"])
 def model(request, backend, plain, scenes):
     """Each backend; the replay plays what the first wrote, and takes its time over it."""
     if request.param == "replay":
@@ -33,7 +33,7 @@ def model(request, backend, plain, scenes):
                 for frame, reply in zip(frames, replies, strict=True)
             ]
         )
-    if request.param in ("lfm3", "server", "managed"):
+    if request.param in ("int8", "lfm3", "server", "managed"):
         return request.getfixturevalue(request.param)
     return backend if request.param == "runner" else plain
 

@@ -33,11 +33,11 @@ def quantised(model: str) -> QuantisedName | None:
     """
     name, colon, kind = model.strip().rpartition(":")
     entry = find(name) if colon else None
-    if entry is None:
+    if entry is None or kind.lower() == "int8":  # in this process: models/int8_name.py
         return None
     if not re.fullmatch(KIND, kind, re.IGNORECASE):
         raise UserError(
             f"{quoted(kind)} is not a quantisation of {entry.name}; give one such as "
-            f"{entry.name}:q4_0, q8_0 or f16"
+            f"{entry.name}:q4_0, q8_0 or f16 (llama.cpp) or int8 (in this process)"
         )
     return QuantisedName(entry, kind.lower())

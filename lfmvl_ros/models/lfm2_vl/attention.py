@@ -10,6 +10,9 @@ nearly equally likely, and most answers would differ in some digit. So, in half 
 * a product with a single row is computed as one with two rows: with two or more, the rows do not
   affect each other, while a single row uses another kernel.
 
+With int8 weights products are exact whatever the number of rows, and with queries that attend on
+their own the whole pass is: its results are the same bit for bit.
+
 Loading the weights takes most of the time, and they are still loaded once for the whole block.
 """
 
@@ -21,6 +24,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from lfmvl_ros.models.lfm2_vl.int8 import Int8Weight
+
 
 def attention(
     queries: torch.Tensor,
@@ -28,6 +33,8 @@ def attention(
     values: torch.Tensor,
     prompt: int,
     window: int = 0,
+    *,
+    alone: bool = False,
 ) -> torch.Tensor:
     """Causal attention of the last positions.
 
@@ -37,6 +44,7 @@ def attention(
         values: of the same shape.
         prompt: how many of the T, from the first on, belong to the prompt.
         window: how many positions a query attends to, including its own; 0 means all.
+        alone: each query behind the prompt attends on its own, in any precision.
 
     Returns:
         ``(T, heads * width)``.
@@ -46,7 +54,7 @@ def attention(
         least = keys.shape[1] - window - count + 1
         keys, values = keys[:, least:], values[:, least:]
     kv_heads, _, width = keys.shape
-    if count > 1 and _is_delicate(keys):
+    if alone or (count > 1 and _is_delicate(keys)):
         return _one_by_one(queries, keys, values, prompt, window)
     if count == 1 and keys.dtype == torch.float32:
         # The query heads of a group as the rows of one matrix: nothing repeated.
@@ -99,9 +107,11 @@ def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 def product(
-    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+    x: torch.Tensor, weight: torch.Tensor | Int8Weight, bias: torch.Tensor | None = None
 ) -> torch.Tensor:
     """Return ``x @ weight.T + bias``; no row of ``(T, width)`` depends on the number of rows."""
+    if isinstance(weight, Int8Weight):
+        return weight.product(x, bias)
     if len(x) == 1 and _is_delicate(x):
         return F.linear(x.expand(2, -1), weight, bias)[:1]
     return F.linear(x, weight, bias)

@@ -26,7 +26,7 @@ from lfmvl_ros.core.image_tokens import (
 from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.prompt import Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
-from lfmvl_ros.models.calibration_file import read_calibration
+from lfmvl_ros.models.calibration_file import CHECKPOINT, read_calibration
 from lfmvl_ros.models.checkpoint_files import rules_from
 from lfmvl_ros.models.failures import failure_text, is_out_of_memory
 from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Proposer, Row, decode_answers
@@ -34,8 +34,9 @@ from lfmvl_ros.models.lfm2_vl.draft_tokens import TokenDraft, encoder
 from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
 from lfmvl_ros.models.lfm2_vl.generating import Generated, Limit, generation_config, run_generate
 from lfmvl_ros.models.lfm2_vl.grammar import AnswerGrammars, GrammarMask, Masked
-from lfmvl_ros.models.lfm2_vl.loading import choose_device, choose_dtype, load_checkpoint
+from lfmvl_ros.models.lfm2_vl.loading import choose_device, load_checkpoint
 from lfmvl_ros.models.lfm2_vl.model_inputs import InputBuilder, ModelInputs
+from lfmvl_ros.models.lfm2_vl.precision import INT8, choose_precision, int8_runner
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
 from lfmvl_ros.models.lfm2_vl.sampling import Sampler, sampler_for
 from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
@@ -63,19 +64,22 @@ class Lfm2VlBackend:
         name: str,
         template: PromptTemplate,
         use_runner: bool = True,
+        runner: Lfm2Runner | None = None,
     ) -> None:
         self._name, self._template = name, template
         self.coordinates = CoordinateScale(template.scale, name)
         self.calibration: Calibration | None = None
         self.remark, self.revision = "", ""
+        self.weights = CHECKPOINT
+        """The weights that a calibration has to be fitted on: the checkpoint's, or ``int8``."""
         self._model, self._processor = model, processor
-        self._builder = InputBuilder(model, processor)
+        self._builder = InputBuilder(model, processor, one_by_one=runner is not None)
         self._texts = TokenTexts(processor.tokenizer)
         self._end_ids = _end_ids(model, processor.tokenizer)
         self._usual_end_id = processor.tokenizer.eos_token_id or self._end_ids[0]
         self._pad_id = _pad_id(processor.tokenizer, self._end_ids)
         self._own_rules = rules_from(processor.image_processor.to_dict(), name)
-        self._runner = _runner_of(model) if use_runner else None
+        self._runner = runner or (_runner_of(model) if use_runner else None)
         self._blocks = Blocks.for_device(model.device.type)
         self._encode = encoder(processor.tokenizer)
         self._grammars: AnswerGrammars | None = None
@@ -95,9 +99,13 @@ class Lfm2VlBackend:
             UserError: it can't be used; the message gives the reason and what to do.
         """
         target = choose_device(device)
-        model, processor = load_checkpoint(source, target, choose_dtype(dtype, target))
-        backend = cls(model, processor, name=name, template=template)
-        backend.calibration = read_calibration(Path(source))
+        precision = choose_precision(dtype, target)
+        model, processor = load_checkpoint(source, target, precision.dtype)
+        runner = int8_runner(model) if precision.int8 else None
+        backend = cls(model, processor, name=name, template=template, runner=runner)
+        if runner is not None:
+            backend.weights = INT8
+        backend.calibration = read_calibration(Path(source), backend.weights)
         return backend
 
     @property

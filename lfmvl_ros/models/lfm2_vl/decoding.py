@@ -156,6 +156,6 @@ def _prefill(
 
 def _logprobs(logits: torch.Tensor, chosen: Sequence[int]) -> torch.Tensor:
     """Natural log-probabilities of the chosen tokens, ``(len(chosen),)``, still on the device."""
-    rows = logits[: len(chosen)]
-    picked = rows.gather(1, torch.tensor(chosen, device=rows.device)[:, None])[:, 0]
-    return picked - rows.logsumexp(dim=-1)
+    # Unlike logsumexp(), which splits a single row over threads, the same for any number of rows.
+    rows = logits[: len(chosen)].log_softmax(dim=-1)
+    return rows.gather(1, torch.tensor(chosen, device=rows.device)[:, None])[:, 0]

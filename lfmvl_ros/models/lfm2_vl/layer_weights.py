@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+
+from lfmvl_ros.models.lfm2_vl.int8 import Int8Weight
+
+Weight = torch.Tensor | Int8Weight
 
 
 @dataclass(eq=False)
@@ -18,11 +22,11 @@ class LayerWeights:
 
     norm: torch.Tensor
     ff_norm: torch.Tensor
-    ff_in: torch.Tensor  # w1 over w3
-    ff_out: torch.Tensor
-    first: torch.Tensor  # convolution: B, C, x; attention: q, k, v
+    ff_in: Weight  # w1 over w3
+    ff_out: Weight
+    first: Weight  # convolution: B, C, x; attention: q, k, v
     first_bias: torch.Tensor | None
-    last: torch.Tensor
+    last: Weight
     last_bias: torch.Tensor | None
     kernel: torch.Tensor | None = None  # (K, width) float32, convolution only
     kernel_bias: torch.Tensor | None = None
@@ -31,6 +35,18 @@ class LayerWeights:
     ff_norm_after: torch.Tensor | None = None
     gated: bool = False  # one gate a head, behind the values in ``first``
     window: int = 0  # positions that a query attends to, its own included; 0: all
+
+    def in_int8(self) -> LayerWeights:
+        """Return the same with int8 weights in the linear layers."""
+        ff_in, ff_out, first, last = (
+            weight if isinstance(weight, Int8Weight) else Int8Weight(weight)
+            for weight in self.linears()
+        )
+        return replace(self, ff_in=ff_in, ff_out=ff_out, first=first, last=last)
+
+    def linears(self) -> tuple[Weight, Weight, Weight, Weight]:
+        """Return the weights of its linear layers."""
+        return self.ff_in, self.ff_out, self.first, self.last
 
 
 def fused(*linears: Any) -> torch.Tensor:

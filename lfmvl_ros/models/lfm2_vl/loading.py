@@ -20,12 +20,6 @@ from lfmvl_ros.models.checkpoint_files import (
     check_directory,
 )
 
-_DTYPES = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
-
 
 def choose_device(name: str) -> torch.device:
     """Return the device for a setting; ``auto`` is CUDA if available.
@@ -50,19 +44,6 @@ def choose_device(name: str) -> torch.device:
                 "devices, counted from 0"
             )
     return device
-
-
-def choose_dtype(name: str, device: torch.device) -> torch.dtype:
-    """Return the precision for a setting; ``auto`` is bfloat16 on CUDA, else float32.
-
-    Raises:
-        UserError: no such precision.
-    """
-    if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    if name not in _DTYPES:
-        raise UserError(f"dtype {name!r} is unknown; give auto, {', '.join(_DTYPES)}")
-    return _DTYPES[name]
 
 
 def load_checkpoint(source: str, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:

@@ -59,9 +59,17 @@ class InputBuilder:
 
     The features of the last images are cached, so another prompt about the same pixels skips the
     vision tower.
+
+    Args:
+        model: that embeds text and images.
+        processor: of the checkpoint.
+        one_by_one: each image passes through the vision tower without the others, so that its
+            features are the same alone and in a batch, to the bit. For int8 weights, where a
+            difference in the last bit can move a number to the next code.
     """
 
-    def __init__(self, model: Any, processor: Any) -> None:
+    def __init__(self, model: Any, processor: Any, *, one_by_one: bool = False) -> None:
+        self._one_by_one = one_by_one
         self._model, self._processor = model, processor
         self._processor.tokenizer.padding_side = "left"
         self._image_id = int(model.config.image_token_id)
@@ -149,8 +157,15 @@ class InputBuilder:
         """Run the vision tower; ``(image tokens, width)``."""
         images = {k: v for k, v in features.items() if k not in ("input_ids", "attention_mask")}
         images["pixel_values"] = images["pixel_values"].to(dtype)
-        seen = self._model.get_image_features(**images, return_dict=True)
-        return torch.cat(list(seen.pooler_output)).to(dtype)
+        parts = [images]
+        if self._one_by_one and "spatial_shapes" in images:
+            count = len(images["spatial_shapes"])
+            parts = [
+                trim_padding({key: value[i : i + 1] for key, value in images.items()})
+                for i in range(count)
+            ]
+        found = [self._model.get_image_features(**part, return_dict=True) for part in parts]
+        return torch.cat([each for seen in found for each in seen.pooler_output]).to(dtype)
 
 
 def _fingerprint(frame: Frame) -> tuple[tuple[int, int], bytes]:

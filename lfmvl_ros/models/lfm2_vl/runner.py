@@ -8,6 +8,7 @@ length; rolling back is ``length -= n``, and nothing has to be restored. For a s
 
 Several answers are decoded together without padding: their tokens are stacked in one matrix, so
 that each weight is loaded once for all of them. Only convolutions and attention run row by row.
+With int8 weights, results are the same bit for bit however many tokens are in a pass.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import torch
 import torch.nn.functional as F
 
 from lfmvl_ros.models.lfm2_vl.attention import attention, joined, product
+from lfmvl_ros.models.lfm2_vl.int8 import Int8Weight
 from lfmvl_ros.models.lfm2_vl.kv_cache import CacheShape, RowCache, Span
-from lfmvl_ros.models.lfm2_vl.layer_weights import LayerWeights, weights_of
+from lfmvl_ros.models.lfm2_vl.layer_weights import LayerWeights, Weight, weights_of
 
 _KEPT_ROWS = 8  # buffers kept for the next batch
 _LAYERS = {"conv", "full_attention", "sliding_attention"}
@@ -29,13 +31,20 @@ _ROPE = {"Lfm2Model": {"default"}, "Lfm3Model": {"default", "proportional"}}
 
 
 class Lfm2Runner:
-    """The language tower of a loaded LFM2-VL or LFM3-VL model."""
+    """The language tower of a loaded LFM2-VL or LFM3-VL model.
 
-    def __init__(self, model: Any) -> None:
+    Args:
+        model: goes on sharing its weights with the runner.
+        int8: the linear layers and the output layer get int8 weights of their own; on a CPU.
+    """
+
+    def __init__(self, model: Any, *, int8: bool = False) -> None:
         tower = model.model.language_model
         config = tower.config
         self._embedding: torch.Tensor = tower.embed_tokens.weight
-        self._head: torch.Tensor = model.lm_head.weight
+        self._int8 = int8
+        head: torch.Tensor = model.lm_head.weight
+        self._head: Weight = Int8Weight(head) if int8 else head
         self._final_norm, self._eps = tower.embedding_norm.weight, float(config.norm_eps)
         self._heads, self._kv_heads = config.num_attention_heads, config.num_key_value_heads
         self._rotary = tower.rotary_emb
@@ -43,7 +52,8 @@ class Lfm2Runner:
             getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         )
         kinds = enumerate(zip(config.layer_types, tower.layers, strict=False))
-        self._layers = [weights_of(place, *item, config) for place, item in kinds]
+        layers = [weights_of(place, *item, config) for place, item in kinds]
+        self._layers = [layer.in_int8() for layer in layers] if int8 else layers
         self._shape = CacheShape(
             tuple(layer.kernel is not None for layer in self._layers),
             self._embedding.shape[1],
@@ -96,6 +106,18 @@ class Lfm2Runner:
                 if hasattr(module, "in_features")
             )
         )
+
+    def int8_weights(self) -> list[Int8Weight]:
+        """Return its weights that are in int8."""
+        every = [self._head, *(weight for layer in self._layers for weight in layer.linears())]
+        return [weight for weight in every if isinstance(weight, Int8Weight)]
+
+    @staticmethod
+    def release(model: Any) -> None:
+        """Free the weights that a runner with int8 weights replaces; the embedding stays."""
+        for module in model.model.language_model.modules():
+            if type(module) is torch.nn.Linear:
+                module.weight.data = module.weight.data.new_empty(0)
 
     def _norm(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         if x.dtype == torch.float32 and weight.ndim == 1:
@@ -234,7 +256,14 @@ class Lfm2Runner:
             values[:, start:stop] = heads[cut, rotated:].transpose(0, 1)
             queries = qk[cut, : self._heads].transpose(0, 1)
             parts.append(
-                attention(queries, keys[:, :stop], values[:, :stop], span.prompt, layer.window)
+                attention(
+                    queries,
+                    keys[:, :stop],
+                    values[:, :stop],
+                    span.prompt,
+                    layer.window,
+                    alone=self._int8,
+                )
             )
         out = joined(parts)
         if gates is not None:

@@ -12,6 +12,7 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.models.checkpoint_files import check_transformers, image_rules
 from lfmvl_ros.models.lfm2_vl import loading
+from lfmvl_ros.models.lfm2_vl.precision import choose_precision
 from lfmvl_ros.models.load import load_model
 
 
@@ -122,11 +123,11 @@ def test_cuda_asked_for_but_absent(checkpoint):
 
 def test_dtypes():
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    assert loading.choose_dtype("auto", cpu) is torch.float32
-    assert loading.choose_dtype("auto", cuda) is torch.bfloat16
-    assert loading.choose_dtype("float16", cpu) is torch.float16
+    assert choose_precision("auto", cpu).dtype is torch.float32
+    assert choose_precision("auto", cuda).dtype is torch.bfloat16
+    assert choose_precision("float16", cpu).dtype is torch.float16
     with pytest.raises(UserError, match="dtype 'int3' is unknown"):
-        loading.choose_dtype("int3", cpu)
+        choose_precision("int3", cpu)
 
 
 @pytest.mark.parametrize("version", ["4.57.0", "5.0.0", "5.14.1", "5.15.0"])

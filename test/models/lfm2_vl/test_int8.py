@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""int8 weights: the quantiser, products that no block changes, answers that no draft changes."""
+
+import copy
+import os
+import platform
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from lfmvl_ros.core.config import GenerationSettings, ImageSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.image_rules import wanted_rules
+from lfmvl_ros.models.lfm2_vl import int8_checks
+from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Row, decode_answers
+from lfmvl_ros.models.lfm2_vl.draft_tokens import BlockSize
+from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
+from lfmvl_ros.models.lfm2_vl.generating import Limit
+from lfmvl_ros.models.lfm2_vl.int8 import MOST, Int8Linear, Int8Weight, quantised_rows
+from lfmvl_ros.models.lfm2_vl.int8_checks import (
+    block_fault,
+    check_int8,
+    has_bfloat16,
+    kernel_fault,
+    rows_fault,
+)
+from lfmvl_ros.models.lfm2_vl.precision import choose_precision, int8_runner
+from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
+from lfmvl_ros.models.lfm2_vl.sampling import sampler_for
+from test.examples import examples
+
+LONG = GenerationSettings(max_new_tokens=60)
+CPU = torch.device("cpu")
+
+
+def works():
+    """Whether this machine has exact int8 products."""
+    try:
+        check_int8(CPU)
+    except UserError:
+        return False
+    return not kernel_fault([(96, 64)])
+
+
+needs_int8 = pytest.mark.skipif(not works(), reason="this processor has no exact int8 products")
+
+rows = arrays.arrays(
+    np.float32,
+    st.tuples(st.integers(1, 5), st.integers(1, 40)),
+    elements=st.floats(-1e4, 1e4, width=32),
+).map(torch.from_numpy)
+
+
+# -- the quantiser --------------------------------------------------------------------------------
+
+
+@given(rows)
+@examples(200)
+def test_no_number_is_off_by_more_than_half_a_scale(x):
+    found = quantised_rows(x)
+    assert found.codes.dtype == torch.int8
+    assert int(found.codes.abs().max()) <= MOST
+    assert bool((found.scales > 0).all())
+    half = found.scales[:, None] * 0.5 * (1 + 1e-4)
+    assert bool(((found.numbers() - x).abs() <= half).all())
+
+
+@given(rows)
+@examples(100)
+def test_the_largest_of_a_row_has_the_largest_code(x):
+    found = quantised_rows(x)
+    for row, codes in zip(x, found.codes, strict=True):
+        if float(row.abs().max()) > 1e-20:
+            assert int(codes[row.abs().argmax()].abs()) == MOST
+        else:
+            assert not bool(codes.any())
+
+
+@given(rows, st.integers(-10, 10))
+@examples(100)
+def test_sign_and_powers_of_two_do_not_change_codes(x, power):
+    found = quantised_rows(x)
+    assert torch.equal(quantised_rows(-x).codes, -found.codes)
+    if float(x.abs().min()) > 1e-20:
+        assert torch.equal(quantised_rows(x * 2.0**power).codes, found.codes)
+
+
+@given(rows)
+@examples(100)
+def test_a_row_is_quantised_alone_as_among_others(x):
+    found = quantised_rows(x)
+    for place in range(len(x)):
+        alone = quantised_rows(x[place : place + 1])
+        assert torch.equal(alone.codes[0], found.codes[place])
+        assert alone.scales[0] == found.scales[place]
+
+
+# -- products -------------------------------------------------------------------------------------
+
+
+@needs_int8
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (96, 64), (192, 768), (33, 130)])
+def test_a_product_is_that_of_the_codes(shape):
+    torch.manual_seed(0)
+    weight, x = torch.randn(shape), torch.randn(9, shape[1]) * 3
+    x[3] = 0
+    found = Int8Weight(weight).product(x)
+    exact = quantised_rows(x).numbers().double() @ quantised_rows(weight).numbers().double().T
+    assert torch.allclose(found.double(), exact, rtol=1e-4, atol=1e-4 * float(exact.abs().max()))
+    assert not bool(found[3].any())
+    far = (found - x @ weight.T).abs().max() / (x @ weight.T).abs().max()
+    assert far < 0.05
+
+
+@needs_int8
+def test_products_do_not_depend_on_the_number_of_rows():
+    torch.manual_seed(1)
+    weights = [Int8Weight(torch.randn(n, k)) for n, k in ((96, 64), (300, 200), (64, 1000))]
+    assert rows_fault(weights) == ""
+
+
+@needs_int8
+def test_a_layer_takes_any_number_of_dimensions_and_keeps_its_bias():
+    torch.manual_seed(2)
+    linear = torch.nn.Linear(64, 48)
+    layer, x = Int8Linear(linear), torch.randn(2, 5, 64)
+    with torch.inference_mode():
+        assert layer(x).shape == (2, 5, 48)
+        assert torch.equal(layer(x)[1, 2], layer(x[1, 2]))
+        assert torch.allclose(layer(torch.zeros(1, 64))[0], linear.bias)
+
+
+# -- checks ---------------------------------------------------------------------------------------
+
+
+class Off(Int8Weight):
+    """A kernel whose last bits depend on the number of rows."""
+
+    def product(self, x, bias=None):
+        return super().product(x, bias) * (1 + 1e-6 * len(x))
+
+
+class Overflowing(Int8Weight):
+    """A kernel that adds up in 16 bits, as processors without dot products of bytes do."""
+
+    def sums(self, codes):
+        return super().sums(codes).clamp(-32768, 32767)
+
+
+@needs_int8
+def test_a_kernel_that_depends_on_the_block_is_found(plain):
+    assert "with 1 rows" in rows_fault([Off(torch.randn(96, 64))])
+    runner = Lfm2Runner(copy.deepcopy(plain._model), int8=True)
+    assert block_fault(runner) == ""
+    assert len(runner.int8_weights()) == 1 + 4 * len(runner._layers)
+    runner._layers[2].ff_out = Off(torch.randn(runner._layers[2].ff_out.shape))
+    assert "how many tokens" in block_fault(runner)
+
+
+@needs_int8
+def test_a_kernel_that_overflows_is_found(monkeypatch):
+    assert kernel_fault([(96, 64), (64, 5000)]) == ""
+    monkeypatch.setattr(int8_checks, "Int8Weight", Overflowing)
+    assert "overflow with a weight of 96 x 64" in kernel_fault([(96, 64)])
+
+
+@needs_int8
+def test_without_exact_products_the_model_stays_in_float_and_says_why(plain, monkeypatch, caplog):
+    model = copy.deepcopy(plain._model)
+    monkeypatch.setattr(int8_checks, "Int8Weight", Overflowing)
+    assert int8_runner(model) is None
+    assert "no int8 weights on this processor: sums of products overflow" in caplog.text
+    assert model.dtype is (torch.bfloat16 if has_bfloat16() else torch.float32)
+    assert Lfm2Runner(model).append(torch.arange(5)).isfinite().all()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="chooses kernels of x86-64")
+def test_on_a_processor_without_dot_products_of_bytes(checkpoint):
+    """Real kernels of AVX2: they overflow, and the answer comes from float weights."""
+    code = (
+        "import sys, lfmvl_ros\n"
+        "model = lfmvl_ros.load_model(sys.argv[1] + ':int8', device='cpu')\n"
+        "print(model.weights)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(checkpoint)],
+        env={**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"},
+        capture_output=True, text=True, timeout=300, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["checkpoint"]
+    assert "no int8 weights on this processor" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_refusals(monkeypatch):
+    with pytest.raises(UserError, match="run on a CPU only, and the device is cuda:1"):
+        choose_precision("int8", torch.device("cuda:1"))
+    monkeypatch.setattr(int8_checks, "_OPERATORS", ("no_such_operator",))
+    with pytest.raises(UserError, match=r"onednn\.no_such_operator, which torch .* does not have"):
+        choose_precision("int8", CPU)
+
+
+def test_a_tower_that_is_not_plain_is_refused(plain):
+    model = copy.deepcopy(plain._model)
+    model.config.text_config.rope_parameters = {"rope_type": "yarn", "rope_theta": 1e4}
+    model.model.language_model.config.rope_parameters = model.config.text_config.rope_parameters
+    with pytest.raises(UserError, match="plain layers"):
+        int8_runner(model)
+
+
+def test_bfloat16_as_linux_reports_it(tmp_path):
+    listing = tmp_path / "cpuinfo"
+    for flags, expected in (
+        ("flags : fpu avx512f avx512_bf16 amx_tile", True),
+        ("Features : fp asimd bf16", True),
+        ("flags : fpu avx2 avx512f", False),
+    ):
+        listing.write_text(flags + "\n")
+        assert has_bfloat16(listing) is expected
+    assert has_bfloat16(tmp_path / "absent") is False
+
+
+# -- answers --------------------------------------------------------------------------------------
+
+
+class Proposed:
+    """Proposes what stands in a list at the answer's place."""
+
+    def __init__(self, tokens):
+        self.tokens = list(tokens)
+
+    def propose(self, ids, most):
+        return self.tokens[len(ids) : len(ids) + max(0, most)]
+
+
+@pytest.fixture(scope="module", params=["lfm2", "lfm3"])
+def model(request):
+    """A checkpoint of each family with int8 weights."""
+    if request.param == "lfm2":
+        found = request.getfixturevalue("int8")
+    else:
+        from lfmvl_ros.models.load import load_model
+
+        checkpoint = request.getfixturevalue("lfm3_checkpoint")
+        found = load_model(str(checkpoint), device="cpu", dtype="int8")
+    if found.weights != "int8":
+        pytest.skip("this processor has no exact int8 products")
+    return found
+
+
+@pytest.fixture
+def write(model, scenes):
+    """Write the answer to scene ``seed`` with a proposer, in blocks of at least ``least``."""
+
+    def made(seed, settings, proposer, least=8):
+        frames, prompts = scenes(1, seed)
+        torch.manual_seed(seed)
+        with torch.inference_mode():
+            inputs = model._builder.build(
+                frames, prompts, wanted_rules(model._own_rules, ImageSettings())
+            )
+        row = Row(
+            proposer,
+            sampler_for(settings, inputs.ids[0], len(model._runner.embedding)),
+            AnswerEnd(model._end_ids, settings.max_new_tokens),
+        )
+        blocks = Blocks(BlockSize(least, 64), BlockSize(least, 64))
+        limit = Limit(time.monotonic() + 600, lambda: False)
+        return decode_answers(model._runner, inputs, [row], blocks=blocks, limit=limit)[0]
+
+    return made
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+@pytest.mark.parametrize("seed", range(4))
+def test_no_draft_changes_the_answer_nor_a_bit_of_its_probabilities(
+    model, write, seed, temperature
+):
+    settings = GenerationSettings(max_new_tokens=60, temperature=temperature)
+    rng, width = np.random.default_rng(seed), len(model._runner.embedding)
+    expected = write(seed, settings, NoDraft())
+    ids = np.array(expected.ids)
+    for share in (0.0, 0.05, 0.3, 1.0):
+        wrong = np.where(rng.random(len(ids)) < share, rng.integers(0, width, len(ids)), ids)
+        found = write(seed, settings, Proposed(wrong.tolist()), least=int(rng.integers(1, 40)))
+        assert found.ids == expected.ids
+        assert found.logprobs == expected.logprobs
+        assert found.finish is expected.finish
+
+
+def test_answers_of_a_batch_are_those_alone_to_the_bit(int8, scenes):
+    if int8.weights != "int8":
+        pytest.skip("this processor has no exact int8 products")
+    frames, prompts = scenes(3)
+    size = frames[0].pixels.shape
+    frames = [type(f)(np.resize(f.pixels, size), f.stamp_ns) for f in frames]
+    wanted = {"generation": LONG, "image": ImageSettings()}
+    together = int8.ground(frames, prompts, **wanted)
+    for frame, prompt, reply in zip(frames, prompts, together, strict=True):
+        (alone,) = int8.ground([frame], [prompt], **wanted)
+        assert [t.id for t in reply.tokens] == [t.id for t in alone.tokens]
+
+
+def test_float_weights_of_the_language_tower_are_freed(int8):
+    if int8.weights != "int8":
+        pytest.skip("this processor has no exact int8 products")
+    tower = int8._model.model.language_model
+    assert all(m.weight.numel() == 0 for m in tower.modules() if type(m) is torch.nn.Linear)
+    assert tower.embed_tokens.weight.numel() > 0

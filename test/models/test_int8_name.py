@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``NAME:int8``: a checkpoint and its precision in one name."""
+
+import shutil
+
+import pytest
+
+from lfmvl_ros.core.calibration.calibration import IsotonicCalibration
+from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.models.calibration_file import read_calibration, write_calibration
+from lfmvl_ros.models.checkpoint_labels import known_labels
+from lfmvl_ros.models.gguf.by_name import quantised
+from lfmvl_ros.models.int8_name import resolved, without_int8
+from lfmvl_ros.models.load import check_model
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("bundled:int8", "bundled"),
+        (" LiquidAI/LFM2.5-VL-450M:INT8 ", "LiquidAI/LFM2.5-VL-450M"),
+        ("runs/mine:int8", "runs/mine"),
+        ("bundled:q4_0", "bundled:q4_0"),
+        ("http://host:8080/v1#bundled:int8", "http://host:8080/v1#bundled:int8"),
+        ("bundled", "bundled"),
+    ],
+)
+def test_names(model, name):
+    assert without_int8(model) == name
+    settings = resolved(PerceptionSettings(model=model))
+    assert settings.dtype == ("int8" if name != model.strip() else "auto")
+
+
+def test_a_directory_of_that_name_is_meant(tmp_path):
+    (tmp_path / "mine:int8").mkdir()
+    name = str(tmp_path / "mine:int8")
+    assert without_int8(name) == name
+
+
+@pytest.mark.parametrize("model", ["text.gguf:int8", "answers.jsonl:int8"])
+def test_what_has_no_weights_here_is_refused(model):
+    with pytest.raises(UserError, match="int8 is a precision of checkpoints"):
+        without_int8(model)
+
+
+def test_another_precision_beside_it_is_refused():
+    with pytest.raises(UserError, match="leave one of them out"):
+        resolved(PerceptionSettings(model="bundled:int8", dtype="bfloat16"))
+    same = PerceptionSettings(model="bundled:int8", dtype="int8")
+    assert resolved(same).model == "bundled"
+
+
+def test_everything_that_reads_names_knows_it():
+    assert quantised("bundled:int8") is None
+    assert known_labels("bundled:int8") == known_labels("bundled") is not None
+    check_model(PerceptionSettings(model="bundled:int8", device="cpu"))
+    with pytest.raises(UserError, match=r"q4_0, q8_0 or f16 \(llama.cpp\) or int8"):
+        quantised("bundled:int3")
+
+
+def test_a_calibration_of_the_checkpoint_serves_until_there_is_one(checkpoint, tmp_path, caplog):
+    folder = shutil.copytree(checkpoint, tmp_path / "mine")
+    first, second = (IsotonicCalibration((0.5,), (share,)) for share in (0.2, 0.9))
+    assert read_calibration(folder, "int8") is None
+    write_calibration(folder, first, {})
+    assert read_calibration(folder, "int8") == first
+    assert "were calibrated on the weights of the checkpoint" in caplog.text
+    caplog.clear()
+    write_calibration(folder, second, {}, "int8")
+    assert read_calibration(folder, "int8") == second
+    assert read_calibration(folder) == first
+    assert not caplog.text
