@@ -73,7 +73,10 @@ def cpu_s(work: Callable[[], None]) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0],
+        epilog="Takes three minutes, most of them to render.",
+    )
     parser.add_argument("--images", type=int, default=500, help="to render, without --data")
     parser.add_argument("--data", type=Path, help="a labelled folder, in place of rendered images")
     parser.add_argument("--repeat", type=int, default=5)

@@ -26,6 +26,7 @@ from lfmvl_ros.core.settings import Group, setting
 
 __all__ = [
     "CameraSettings",
+    "CollectSettings",
     "CommandSettings",
     "DiagnosticsSettings",
     "DriftSettings",
@@ -37,6 +38,7 @@ __all__ = [
     "RecorderSettings",
     "ReviewSettings",
     "SpatialSettings",
+    "TelemetrySettings",
     "TrackerSettings",
     "TriggerSettings",
 ]

@@ -68,7 +68,7 @@ def test_too_few_objects_is_said_before_a_model_is_loaded(
     [
         (["--data", "nowhere"], "nowhere"),
         (["--data", "nowhere", "--scenes", "50"], "leave it out with --data"),
-        (["--plot", "diagram.pdf"], "not 'diagram.pdf'"),
+        (["--plot", "diagram.pdf"], "'diagram.pdf' can't be written"),
     ],
 )
 def test_wrong_flags_are_one_line(

@@ -167,7 +167,7 @@ def test_a_revision_of_what_comes_from_no_hub(model: str) -> None:
 
 @pytest.mark.parametrize("revision", ["../../x", "/etc/passwd", "a b", "-x", "a//b", "x" * 201])
 def test_what_is_no_revision(revision: str) -> None:
-    with pytest.raises(UserError, match="is no branch, tag or commit"):
+    with pytest.raises(UserError, match="is not a branch, tag or commit"):
         PerceptionSettings(revision=revision)
 
 

@@ -121,7 +121,7 @@ def _unix(text: str, name: str) -> ServerAddress:
     path = text[len("unix:") :]
     if path.startswith("//"):  # unix:///run/llama.sock
         path = "/" + path.lstrip("/")
-    path = str(user_path(path, "socket"))
+    path = str(user_path(path, "socket")) if path else ""
     if not path.startswith("/") or len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
         raise UserError(
             f"unix: takes the absolute path of a socket, {_LONGEST_SOCKET_PATH} bytes at most, "

@@ -77,7 +77,7 @@ def test_nothing_that_is_there_is_overwritten(tmp_path):
     with pytest.raises(UserError, match="not empty"):
         call("--labelled", tmp_path, "--count", 2)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
-    with pytest.raises(UserError, match="a part of this path is a file, not a folder"):
+    with pytest.raises(UserError, match="there is a file of this name"):
         call("--labelled", mine, "--count", 2)
     assert mine.read_text() == "mine"
 
