@@ -5,9 +5,9 @@
 
 The questions of checkpoint.py that count in its totals (740; `--share 0.1`: 74), through the
 decoder that the node uses, one at a time. All precisions are asked question by question, so the
-figures hold at any time (some minutes on a quiet core); recall, precision (IoU 0.5) and mean IoU are printed as they come, with
+figures hold at any time; recall, precision (IoU 0.5) and mean IoU are printed as they come, with
 the differences to the first precision. `int8-language` has the vision tower in float32. The last
-line is one JSON object.
+line is one JSON object. Takes some minutes on a quiet core.
 """
 
 from __future__ import annotations
