@@ -115,7 +115,7 @@ RULES = (
             prints=JSON_LAST,
             leaves=(f"out/{scene}/events.jsonl", f"out/{scene}/annotated.mp4"),
         )
-        for scene in ("shelf", "assist")
+        for scene in ("shelf", "assist", "picking")
     ),
     Rule(r"^make format$", quick=True),
     # lfmvl

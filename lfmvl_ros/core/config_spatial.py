@@ -89,7 +89,8 @@ class SpatialSettings(Group):
         "nearest",
         "The object of pick_pose and object_pose: nearest, label:TEXT (the nearest of "
         "that label) or id:NUMBER (a track). It is kept while it has a position, unless another "
-        "is nearer by 15 %. Set it when the consumer is to take a certain object.",
+        "is nearer by 15 %. Rules with selected: true are about its label. Set it when the "
+        "consumer is to take a certain object.",
     )
     compressed_depth: bool = setting(
         False,

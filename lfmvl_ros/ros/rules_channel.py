@@ -6,24 +6,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
-import numpy as np
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import QoSProfile
-from rclpy.subscription import Subscription
 from std_msgs.msg import Bool, String
-from vision_msgs.msg import Detection3DArray
 
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.report import Answer
-from lfmvl_ros.core.rules import Event, EventState, Positions, RuleEngine, RuleSet
+from lfmvl_ros.core.rules import Event, EventState, RuleEngine, RuleSet
 from lfmvl_ros.core.rules.watched_file import WatchedRules
+from lfmvl_ros.core.spatial.select import Selection
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import conversions, qos
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.diagnostics.rules_health import rules_health
 from lfmvl_ros.ros.gate import Gate
+from lfmvl_ros.ros.received_positions import ReceivedPositions
 from lfmvl_ros.ros.review_channel import ReviewChannel
 from lfmvl_ros.ros.streams import StreamReader
 
@@ -33,7 +32,7 @@ class RulesChannel:
 
     Args:
         node: publishes the events.
-        streams: reads ``tracks_3d``.
+        streams: reads positions and answers of people.
         gate: events are published through it.
         camera: name; "" when it is the only one.
         settings: asked for the settings in force.
@@ -49,15 +48,14 @@ class RulesChannel:
         settings: Callable[[], PerceptionSettings],
         on_warning: Callable[[str], None],
     ) -> None:
-        self._node, self._streams, self._gate = node, streams, gate
+        self._node, self._gate = node, gate
         self._camera, self._prefix = camera, f"{camera}/" if camera else ""
         self._settings, self._on_warning = settings, on_warning
         self._file = WatchedRules(settings().rules_file)
         self._engine = RuleEngine(self._file.rules, camera)
         self._lock = threading.Lock()  # of the engine and the order of its events
         self._active = False
-        self._positions: Positions | None = None
-        self._subscription: Subscription | None = None
+        self._positions = ReceivedPositions(streams, self._prefix)
         self._events = self._publisher(String, "events", qos.EVENTS)
         self._flags: dict[str, LifecyclePublisher] = {}
         self._open: dict[str, set[str]] = {}
@@ -87,28 +85,19 @@ class RulesChannel:
         self._active = True
         self._review.start()
         if self._settings().spatial.source != "none":
-            own_results = self._prefix + "tracks_3d"
-            self._subscription = self._streams.subscribe(
-                Detection3DArray,
-                own_results,
-                self._on_positions,
-                qos.own(qos.RESULTS),
-                qos_overriding_options=qos.overridable(),
-            )
+            self._positions.start()
         for name in self._flags:
             self._gate.call(self._publish_flag, name)
 
     def stop(self) -> None:
         """End every event: nobody looks any more. To be called while publishers are active."""
         self._review.stop()
-        subscription, self._subscription = self._subscription, None
-        if subscription is not None:
-            self._streams.unsubscribe(subscription)
+        self._positions.stop()
         with self._lock:
             if self._active:
                 self._admit(self._engine.close())
                 self._publish(self._review.settle_all())
-            self._active, self._positions = False, None
+            self._active = False
 
     def close(self) -> None:
         """Withdraw the topics."""
@@ -129,8 +118,9 @@ class RulesChannel:
         with self._lock:
             if self._active:
                 if verdict is Verdict.RESTARTED:
-                    self._positions = None
-                self._admit(self._engine.observe(tracks, self._positions), frame)
+                    self._positions.forget()
+                self._engine.select(Selection.parse(self._settings().spatial.select).label)
+                self._admit(self._engine.observe(tracks, self._positions.newest), frame)
                 self._publish(self._review.expire())
 
     def poll(self) -> None:
@@ -147,9 +137,6 @@ class RulesChannel:
             self._admit(self._engine.replace(rules))
             self._match_flags(self._engine.rules)
         self._node.get_logger().info(f"{len(self._engine.rules.rules)} rules are in force")
-
-    def _on_positions(self, message: Detection3DArray, _info: dict[str, int]) -> None:
-        self._positions = to_positions(message)
 
     def _on_answer(self, text: str) -> None:
         with self._lock:
@@ -195,17 +182,3 @@ class RulesChannel:
         with self._lock:
             status, review = self._engine.status(), self._review.status()
         return rules_health(status, review, self._file.path, self._file.problem, self._camera)
-
-
-def to_positions(message: Detection3DArray) -> Positions:
-    """Return the positions of a ``tracks_3d`` message; those without a track id are left out."""
-    found = {}
-    for item in message.detections:
-        if not item.id.isdecimal() or not item.results:
-            continue
-        pose = item.results[0].pose
-        point = pose.pose.position
-        covariance = np.asarray(pose.covariance, dtype=np.float64).reshape(6, 6)[:3, :3]
-        found[int(item.id)] = (np.array([point.x, point.y, point.z]), covariance)
-    header = message.header
-    return Positions(conversions.stamp_ns(header.stamp), header.frame_id, found)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lfmvl_ros.core.rules.heard import Heard
+from lfmvl_ros.core.demo_scene import Heard
 from lfmvl_ros.core.tracking import Tracks
+from lfmvl_warehouse.demos.job import Job
 from lfmvl_warehouse.demos.matching import Match, spans
 from lfmvl_warehouse.scenes.staged import Intervals, Prop, StagedVideo
 
@@ -203,20 +204,6 @@ def _counted(tracks: Tracks, outlines: dict[str, NDArray[Any]]) -> Counter[tuple
     return found
 
 
-class ShelfScene:
-    """The scene as a demo."""
-
-    query, rate_hz, usual_s = QUERY, RATE_HZ, 120.0
-
-    def __init__(self, seed: int) -> None:
-        self._plan = Shelf(seed, self.usual_s)
-        self._video = self._plan.video()
-        self.rules = rules()
-
-    def frame(self, index: int) -> NDArray[Any]:
-        """Return a frame, ``(H, W, 3)`` RGB."""
-        return self._video.frame(index).pixels
-
-    def figures(self, heard: Heard) -> dict[str, Any]:
-        """Compare the events and the counts with the plan."""
-        return figures(self._plan, heard)
+JOB = Job(
+    plan=Shelf, rate_hz=RATE_HZ, rules=rules, figures=figures, settings={"query": ", ".join(QUERY)}
+)

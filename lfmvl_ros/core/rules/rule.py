@@ -81,6 +81,7 @@ class Rule:
         name: of the rule; its Bool topic is ``rules/<name>``.
         kind: what it watches for.
         labels: of the objects it is about; empty for all.
+        selected: only that one of the labels counts which ``spatial.select`` names.
         zone: where; None for the whole image.
         point: which point of a box counts in an image zone.
         where: further condition on a track; None for none.
@@ -110,6 +111,7 @@ class Rule:
     name: str
     kind: Kind
     labels: tuple[str, ...] = ()
+    selected: bool = False
     zone: Zone | None = None
     point: Point = Point.FOOT
     where: Condition | None = None

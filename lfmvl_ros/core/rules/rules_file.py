@@ -34,7 +34,8 @@ _NUMBERS = {
     "update_s": (0.05, _DAY_S, "s"),
 }
 _COMMON = (
-    *("when", "label", "where", "camera", "topic", "point", "zone", "review", "unanswered"),
+    *("when", "label", "selected", "where", "camera", "topic", "point", "zone"),
+    *("review", "unanswered"),
     *_NUMBERS,
 )
 # Numbers of some kinds of rules: key -> lowest, highest, unit.
@@ -228,6 +229,7 @@ class _RuleReader:
             "zone": ("zone", self._zone),
             "point": ("point", _point),
             "camera": ("camera", Located.text),
+            "selected": ("selected", Located.flag),
             "topic": ("topic", Located.flag),
             "review": ("review", Located.flag),
             "unanswered": ("unanswered", _unanswered),
@@ -261,6 +263,8 @@ class _RuleReader:
             self._keys["zone"].problem(
                 "missing needs a zone in the image: only there it is known what hides it"
             )
+        if fields.get("selected") and "label" not in self._keys:
+            self._keys["selected"].problem("needs the labels that may be selected: label")
         if "to" in self._keys and "distance_m" not in self._keys:
             self._keys["to"].problem("goes with distance_m")
         if kind is Kind.DWELL and fields.get("for_s") == 0:

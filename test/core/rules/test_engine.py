@@ -146,6 +146,30 @@ def test_an_answer_to_another_query_is_no_evidence_and_ends_what_goes_on() -> No
     assert run.engine.status().not_asked == ("r",)
 
 
+def test_a_rule_follows_what_is_selected() -> None:
+    """Each selection is a question of its own: its events end with it, and begin anew."""
+    text = HALVES + (
+        "rules:\n"
+        "  here: {when: enter, label: [person, tote], selected: true, zone: left}\n"
+        "  gone: {when: count, label: [person, tote], selected: true, below: 1}\n"
+    )
+    run = Run(text)
+    there = [Object(1, IN), Object(2, OUT, label="tote"), Object(3, IN, label="forklift")]
+
+    def shown(selected: str, objects: list[Object]) -> list[tuple[str, str, str | None]]:
+        run.engine.select(selected)
+        found = [e for e in run.frames(15, objects) if e.state is not EventState.UPDATE]
+        return [(e.rule, e.state.value, e.reason and e.reason.value) for e in found]
+
+    assert shown("", there) == []
+    assert shown("Person", there) == [("here", "begin", None)]
+    assert shown("tote", there) == [("here", "end", "not_asked")]
+    assert shown("tote", there[:1]) == [("gone", "begin", None)]
+    assert shown("person", []) == [("gone", "end", "not_asked"), ("gone", "begin", None)]
+    assert shown("forklift", there) == [("gone", "end", "not_asked")]
+    check_once(run.events)
+
+
 def test_below_is_counted_by_the_stamps_of_answers() -> None:
     run = Run(rule("when: count, label: person, below: 2, for_s: 1.0"))
     run.frames(20, [Object(1, IN), Object(2, OUT)])
