@@ -14,8 +14,8 @@ from lfmvl_warehouse.demos.picking_figures import figures
 from lfmvl_warehouse.scenes.staged import Intervals, Prop, StagedVideo
 
 RATE_HZ = 10.0
-ROUND_S = 8.0
-"""Time between requests; at each, other goods stand there."""
+ROUND_S, SETTLE_S = 7.0, 2.0
+"""Time between changes of the goods, and from a change to the request."""
 LABELS = ("red tote", "blue tote", "cardboard box")
 QUERY = "red tote, blue tote, green tote, yellow tote, cardboard box, crate, bag, barrel"
 FRAME = "base_link"
@@ -46,13 +46,15 @@ class Asked:
     """One request.
 
     Attributes:
-        begin_s: when it is made; it ends with the next one.
+        begin_s: when it is made.
+        end_s: when the goods change.
         label: what is asked for.
         case: where it is.
         prop: number of the object in the scene, from 1; None where it is absent.
     """
 
     begin_s: float
+    end_s: float
     label: str
     case: Case
     prop: int | None
@@ -82,12 +84,13 @@ class Station:
                 cases = [eight[i] for i in rng.permutation(8)]
             before = requests[-1].label if requests else ""
             label = str(rng.choice([name for name in LABELS if name != before]))
-            begin_s, case = len(requests) * ROUND_S, cases.pop()
-            there: Intervals = ((begin_s, begin_s + ROUND_S),)
+            first_s, case = len(requests) * ROUND_S, cases.pop()
+            there: Intervals = ((first_s, first_s + ROUND_S),)
             goods, asked = _goods(rng, label, case, there)
             number = None if asked is None else len(props) + asked + 1
             props += goods
-            requests.append(Asked(begin_s, label, case, number))
+            span_s = first_s + SETTLE_S, first_s + ROUND_S
+            requests.append(Asked(*span_s, label, case, number))
         return tuple(requests), tuple(props)
 
     @property
@@ -95,9 +98,10 @@ class Station:
         """The plan."""
         return self._planned[0]
 
-    def at(self, time_s: float) -> Asked:
-        """Return the request that is open at a time."""
-        return self.requests[min(int(time_s / ROUND_S), len(self.requests) - 1)]
+    def selected(self, time_s: float) -> str:
+        """Return what is asked for at a time; "" between requests."""
+        open_now = (r.label for r in self.requests if r.begin_s <= time_s < r.end_s)
+        return next(open_now, "")
 
     def video(self, *, wh: tuple[int, int] = (640, 480), fps: float = RATE_HZ) -> StagedVideo:
         """Return the scene."""
@@ -201,6 +205,6 @@ JOB = Job(
         "spatial.max_range_m": 3.0,
         "spatial.max_sigma_m": 0.3,
     },
-    select=lambda plan, time_s: plan.at(time_s).label,
+    select=Station.selected,
     depth=True,
 )

@@ -72,11 +72,11 @@ def figures(plan: Station, heard: Heard) -> dict[str, Any]:
     rate_hz, until_s = video.fps, len(heard.tracks) / video.fps
     decisions = heard.begun("ready", "doubtful", "not_found")
     served = _Served()
-    for asked, end_s in zip(plan.requests, _ends(plan.requests), strict=True):
-        if end_s > until_s + 1e-6:
+    for asked in plan.requests:
+        if asked.end_s > until_s + 1e-6:
             break
         served.cases[asked.case.value] += 1
-        during = [e for e in decisions if asked.begin_s <= e.stamp_ns / 1e9 < end_s]
+        during = [e for e in decisions if asked.begin_s <= e.stamp_ns / 1e9 < asked.end_s]
         if not during:
             served.undecided += 1
             continue
@@ -91,11 +91,6 @@ def figures(plan: Station, heard: Heard) -> dict[str, Any]:
         served.pose_s.append(took_s)
         served.errors.append(pick_error(video, index, _pick(first, heard.places[index]), asked))
     return _summary(served)
-
-
-def _ends(requests: Sequence[Asked]) -> list[float]:
-    step_s = requests[1].begin_s if len(requests) > 1 else float("inf")
-    return [asked.begin_s + step_s for asked in requests]
 
 
 def _pick(event: Event, places: Places) -> PickPoint:

@@ -94,7 +94,7 @@ class Rule:
         cool_down_s: after the end of an event, the rule begins no other for so long.
         hold_s: how long the event of a moment lasts.
         update_s: time between updates of an event that goes on.
-        over_s: time over which speed and approach are measured.
+        over_s: time over which speed and approach are measured; of ``time_s``, a third of it is.
         answers: how many answers must support an absence before it is believed.
         above: count above which, or speed above which, it holds.
         below: count below which it holds.

@@ -238,6 +238,9 @@ class _RuleReader:
         for key, (name, read) in readers.items():
             if key in keys:
                 fields[name] = read(keys[key])
+        if "over_s" not in fields and (time_s := fields.get("time_s")) is not None:
+            # Within it, a box has to grow by more than its height is uncertain (about 7 %).
+            fields["over_s"] = min(max(Rule.over_s, time_s / 3), _OF_KINDS["over_s"][1])
         if kind is Kind.VANISH:  # the tracker has waited for several answers already
             fields.setdefault("answers", 1)
         return fields

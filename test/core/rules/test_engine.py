@@ -146,6 +146,25 @@ def test_an_answer_to_another_query_is_no_evidence_and_ends_what_goes_on() -> No
     assert run.engine.status().not_asked == ("r",)
 
 
+@pytest.mark.parametrize("time_s", [2.0, 4.0, 9.0])
+def test_an_approach_is_told_in_time_of_boxes_known_to_7_percent(time_s: float) -> None:
+    """By default at two thirds of the time or more, and never before it."""
+    told: dict[str, float] = {}
+    for more in ("", ", over_s: 0.6"):
+        engine = RuleEngine(
+            parse_rules(rule(f"when: approach, label: person, time_s: {time_s}{more}"))
+        )
+        left_s = 4 * time_s
+        while left_s > 0.1 and more not in told:
+            height = 600 / left_s
+            one = Object(1, 0.5, size_px=(height / 2.5, height), sigma_px=0.07 * height)
+            if engine.observe(tracks(1 + 4 * time_s - left_s, [one])):
+                told[more] = left_s / time_s
+            left_s -= 0.05
+    assert 0.65 < told[""] < 1
+    assert told[", over_s: 0.6"] <= told[""]
+
+
 def test_a_rule_follows_what_is_selected() -> None:
     """Each selection is a question of its own: its events end with it, and begin anew."""
     text = HALVES + (

@@ -119,7 +119,7 @@ def test_what_is_asked_for_is_posed_or_goes_to_review() -> None:
     scene, heard, engine = job(7), Heard(), RuleEngine(parse_rules(picking.rules()))
     placer = Placer(PlacerOptions(frame_id=picking.FRAME))
     assert [r.case.value for r in job.plan(7).requests[:2]] == ["plain", "hidden"]
-    for index in range(0, 160, 2):
+    for index in range(0, 140, 2):
         tracks = true_tracks(job, index, asked)
         engine.answer(answer(index / 10, query=picking.QUERY))
         view = scene.view(index)
