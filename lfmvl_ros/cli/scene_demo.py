@@ -34,6 +34,7 @@ from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.core.whole_files import JsonLines, finite, make_folder
 from lfmvl_ros.viz.annotate import AnnotatedVideo
 from lfmvl_ros.viz.drawing import marks_of_tracks
+from lfmvl_ros.viz.picks import draw_picks
 from lfmvl_ros.viz.zones import draw_zones
 
 SCENES = registry.DEMO_SCENES
@@ -146,6 +147,8 @@ def _show(
                 if event.state is EventState.END:
                     del going[event.id]
             drawn = draw_zones(view.pixels, rules.zones.values(), going.values())
+            if view.lens is not None and view.camera is not None:
+                draw_picks(drawn, run.heard.places[-1], view.lens, view.camera)
             picture.add(drawn, marks_of_tracks(tracks), f"{time_s:6.1f} s  {selected}")
 
 
