@@ -18,6 +18,7 @@ _NODE_GROUPS = (
     "diagnostics.",
     "drift.",
     "ego_motion.",
+    "memory.",
     "review.",
     "spatial.",
     "trigger.",

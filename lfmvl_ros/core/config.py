@@ -15,6 +15,7 @@ from lfmvl_ros.core.config_camera import CameraSettings, RecorderSettings
 from lfmvl_ros.core.config_commands import CommandSettings
 from lfmvl_ros.core.config_drift import DriftSettings
 from lfmvl_ros.core.config_generation import GenerationSettings, ImageSettings
+from lfmvl_ros.core.config_memory import MemorySettings
 from lfmvl_ros.core.config_review import ReviewSettings
 from lfmvl_ros.core.config_spatial import SpatialSettings
 from lfmvl_ros.core.config_tracker import EgoMotionSettings, TrackerSettings
@@ -199,6 +200,7 @@ class PerceptionSettings(Group):
     commands: CommandSettings = field(default_factory=CommandSettings)
     diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
     drift: DriftSettings = field(default_factory=DriftSettings)
+    memory: MemorySettings = field(default_factory=MemorySettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

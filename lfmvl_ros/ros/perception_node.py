@@ -23,6 +23,7 @@ from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import shortened
+from lfmvl_ros.core.user_files import user_path
 from lfmvl_ros.models.load import check_model
 from lfmvl_ros.ros import conversions, qos, responses
 from lfmvl_ros.ros.answer_service import AnswerService
@@ -139,6 +140,7 @@ class PerceptionNode(LifecycleNode):
         try:
             _check_rules(self._settings.rules_file)
             _check_drift(self._settings)
+            _check_memory(self._settings)
             name = self._models.configure(lambda: self._settings, self._on_answer)
         except Exception as error:
             self._health.problem = describe(error)
@@ -314,6 +316,14 @@ def _check_rules(path: str) -> None:
         from lfmvl_ros.core.rules.watched_file import read_rules  # most nodes have no rules
 
         read_rules(path)
+
+
+def _check_memory(settings: PerceptionSettings) -> None:
+    """Raise a :class:`UserError` for a memory that can't be used."""
+    if settings.memory.file:
+        from lfmvl_ros.core.memory.store import MemoryStore  # most nodes need none
+
+        MemoryStore(user_path(settings.memory.file, "memory.file")).close()
 
 
 def _check_drift(settings: PerceptionSettings) -> None:
