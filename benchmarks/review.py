@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 from needs import end, needed_packages, run_command
 
@@ -90,9 +91,9 @@ class Bench:
         self.node.create_timer(CAMERA_S, self._show)
         self.pixels = np.full((480, 640, 3), 90, np.uint8)
 
-    def _started(self, words: list[str], output: object) -> subprocess.Popen[bytes]:
+    def _started(self, words: list[str], output: int | TextIO) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", *words]
-        return subprocess.Popen(command, stdout=output, stderr=self.log)  # type: ignore[call-overload]
+        return subprocess.Popen(command, stdout=output, stderr=self.log)
 
     def _show(self) -> None:
         self.images.publish(conversions.to_image(self.pixels, time.time_ns(), "lens", "rgb8"))

@@ -113,10 +113,9 @@ def _goods(
     rng: np.random.Generator, label: str, case: Case, there: Intervals
 ) -> tuple[list[Prop], int | None]:
     """Return what stands there during a request, and which of it is asked for."""
-    kinds = [_looks(label) if case in (Case.PLAIN, Case.HIDDEN) else None]
     others = [_looks(name) for name in LABELS if name != label] + list(_OTHERS)
+    kinds = [_looks(label) if case in (Case.PLAIN, Case.HIDDEN) else others[-1]]
     kinds += [others[i] for i in rng.permutation(len(others))[: len(_SPOTS_M) - len(kinds)]]
-    kinds = [kind or others[-1] for kind in kinds]
     spots = [_SPOTS_M[i] for i in rng.permutation(len(_SPOTS_M))]
     props = [_prop(rng, *kind, spot, there) for kind, spot in zip(kinds, spots, strict=True)]
     if case is Case.HIDDEN:

@@ -101,7 +101,7 @@ class MemoryStore:
         """Forget what was last seen before a time, and more than a number; return how many."""
         with self._lock, self._sentences(), self._transaction():
             old = self._base.execute("DELETE FROM seen WHERE unix_s < ?", (before_unix_s,)).rowcount
-            (count,) = self._base.execute("SELECT count(*) FROM seen").fetchone()
+            count = int(self._base.execute("SELECT count(*) FROM seen").fetchone()[0])
             if count > most:
                 self._base.execute(
                     "DELETE FROM seen WHERE rowid IN "
