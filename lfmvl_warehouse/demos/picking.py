@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 
@@ -11,11 +11,13 @@ import numpy as np
 
 from lfmvl_warehouse.demos.job import SECONDS, Job
 from lfmvl_warehouse.demos.picking_figures import figures
-from lfmvl_warehouse.scenes.staged import Intervals, Prop, StagedVideo
+from lfmvl_warehouse.scenes.staged import Prop, StagedVideo
 
 RATE_HZ = 10.0
-ROUND_S, SETTLE_S = 7.0, 2.0
-"""Time between changes of the goods, and from a change to the request."""
+ROUND_S, AWAY_S, STEP_S, ASK_S = 9.0, 2.0, 0.2, 4.0
+"""Of each round: its length; when the first of its goods is put down, and the time between two of
+them; when the request is made. The goods are taken away one by one at the start of the next round.
+"""
 LABELS = ("red tote", "blue tote", "cardboard box")
 QUERY = "red tote, blue tote, green tote, yellow tote, cardboard box, crate, bag, barrel"
 FRAME = "base_link"
@@ -47,7 +49,7 @@ class Asked:
 
     Attributes:
         begin_s: when it is made.
-        end_s: when the goods change.
+        end_s: when the goods are taken away.
         label: what is asked for.
         case: where it is.
         prop: number of the object in the scene, from 1; None where it is absent.
@@ -85,11 +87,13 @@ class Station:
             before = requests[-1].label if requests else ""
             label = str(rng.choice([name for name in LABELS if name != before]))
             first_s, case = len(requests) * ROUND_S, cases.pop()
-            there: Intervals = ((first_s, first_s + ROUND_S),)
-            goods, asked = _goods(rng, label, case, there)
+            goods, asked = _goods(rng, label, case)
             number = None if asked is None else len(props) + asked + 1
-            props += goods
-            span_s = first_s + SETTLE_S, first_s + ROUND_S
+            for order, prop in enumerate(goods):
+                put_s = first_s + AWAY_S + order * STEP_S
+                there = ((put_s, first_s + ROUND_S + order * STEP_S),)
+                props.append(replace(prop, there=there))
+            span_s = first_s + ASK_S, first_s + ROUND_S
             requests.append(Asked(*span_s, label, case, number))
         return tuple(requests), tuple(props)
 
@@ -109,21 +113,19 @@ class Station:
         return StagedVideo(props, camera, height_m=HEIGHT_M, still=True, seed=3, wh=wh, fps=fps)
 
 
-def _goods(
-    rng: np.random.Generator, label: str, case: Case, there: Intervals
-) -> tuple[list[Prop], int | None]:
-    """Return what stands there during a request, and which of it is asked for."""
+def _goods(rng: np.random.Generator, label: str, case: Case) -> tuple[list[Prop], int | None]:
+    """Return the goods of a round, and which of them is asked for."""
     others = [_looks(name) for name in LABELS if name != label] + list(_OTHERS)
     kinds = [_looks(label) if case in (Case.PLAIN, Case.HIDDEN) else others[-1]]
     kinds += [others[i] for i in rng.permutation(len(others))[: len(_SPOTS_M) - len(kinds)]]
     spots = [_SPOTS_M[i] for i in rng.permutation(len(_SPOTS_M))]
-    props = [_prop(rng, *kind, spot, there) for kind, spot in zip(kinds, spots, strict=True)]
+    props = [_prop(rng, *kind, spot) for kind, spot in zip(kinds, spots, strict=True)]
     if case is Case.HIDDEN:
         aside = _BEFORE_M[0] * float(rng.choice([-1, 1]))
         front = (spots[0][0] * _BEFORE_M[1] / spots[0][1] + aside, _BEFORE_M[1])
-        props.append(_prop(rng, "barrel", "grey", front, there))
+        props.append(_prop(rng, "barrel", "grey", front))
     if case is Case.FAR:
-        props.append(_prop(rng, *_looks(label), _FAR_M, there))
+        props.append(_prop(rng, *_looks(label), _FAR_M))
         return props, len(props) - 1
     return props, None if case is Case.ABSENT else 0
 
@@ -134,13 +136,11 @@ def _looks(label: str) -> tuple[str, str]:
     return ("cardboard box", "brown") if kind == "box" else (kind, colour)
 
 
-def _prop(
-    rng: np.random.Generator, kind: str, colour: str, spot: tuple[float, float], there: Intervals
-) -> Prop:
+def _prop(rng: np.random.Generator, kind: str, colour: str, spot: tuple[float, float]) -> Prop:
     place = (_MIDDLE_M + spot[0], _CAMERA_Y_M + spot[1])
     attributes = ("closed",) if kind == "cardboard box" else ()
     heading, seed = float(rng.uniform(-np.pi, np.pi)), int(rng.integers(2**31))
-    return Prop(kind, colour, attributes, (place,), there=there, heading=heading, seed=seed)
+    return Prop(kind, colour, attributes, (place,), heading=heading, seed=seed)
 
 
 def camera(_time_s: float) -> tuple[float, float, float]:

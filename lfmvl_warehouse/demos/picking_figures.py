@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lfmvl_ros.core.boxes import iou_matrix
 from lfmvl_ros.core.demo_scene import SceneResults
 from lfmvl_ros.core.rules import Event
 from lfmvl_ros.core.spatial.places import PickPoint, Places
 from lfmvl_ros.core.spatial.rigid import RigidTransform
+from lfmvl_ros.core.tracking import Tracks
 from lfmvl_warehouse.scenes import RenderedScene
 from lfmvl_warehouse.scenes.rooms import Camera
 from lfmvl_warehouse.scenes.staged import StagedVideo
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 RIGHT_M, RIGHT_DEG = 0.03, 15.0
 """A pose is right within these: of the surface at its pixel, and of its normal there."""
 _ON_OBJECT_M = 0.03
+_SAME_IOU = 0.5
 _PATCH_M = 0.05  # around the point: as much as a gripper touches
 
 
@@ -57,6 +60,8 @@ class _Served:
     posed: Counter[str] = field(default_factory=Counter)
     reviewed: Counter[str] = field(default_factory=Counter)
     undecided: int = 0
+    labels: int = 0
+    labels_wrong: int = 0
     errors: list[Error] = field(default_factory=list)
     pose_s: list[float] = field(default_factory=list)
     review_s: list[float] = field(default_factory=list)
@@ -76,6 +81,10 @@ def figures(plan: Station, results: SceneResults) -> dict[str, Any]:
         if asked.end_s > until_s + 1e-6:
             break
         served.cases[asked.case.value] += 1
+        index = round(asked.begin_s * rate_hz)
+        right, wrong = labels_at(video, index, results.tracks[index])
+        served.labels += right + wrong
+        served.labels_wrong += wrong
         during = [e for e in decisions if asked.begin_s <= e.stamp_ns / 1e9 < asked.end_s]
         if not during:
             served.undecided += 1
@@ -91,6 +100,23 @@ def figures(plan: Station, results: SceneResults) -> dict[str, Any]:
         served.pose_s.append(took_s)
         served.errors.append(pick_error(video, index, _pick(first, results.places[index]), asked))
     return _summary(served)
+
+
+def labels_at(video: StagedVideo, index: int, tracks: Tracks) -> tuple[int, int]:
+    """Return how many tracks at a frame have the label of what is in their box, and another one.
+
+    Tracks whose box is on nothing visible are left out.
+    """
+    scene, matched, right = video.frame(index), 0, 0
+    if not len(tracks) or not scene.objects:
+        return 0, 0
+    boxes = np.array([item.visible_xyxy_px for item in scene.objects], dtype=np.float64)
+    overlaps = iou_matrix(tracks.xyxy_px, boxes)
+    for label, overlap in zip(tracks.labels, overlaps, strict=True):
+        if overlap.max() >= _SAME_IOU:
+            matched += 1
+            right += label in scene.objects[int(overlap.argmax())].names
+    return right, matched - right
 
 
 def _pick(event: Event, places: Places) -> PickPoint:
@@ -158,6 +184,8 @@ def _summary(served: _Served) -> dict[str, Any]:
         "posed": dict(served.posed),
         "reviewed": dict(served.reviewed),
         "undecided": served.undecided,
+        "labels_at_request": served.labels,
+        "labels_wrong_at_request": served.labels_wrong,
         "poses_right": sum(error.is_right for error in errors),
         "poses_on_something_else": sum(not error.on_object for error in errors),
         "reviews_right": sum(n for case, n in served.reviewed.items() if case != "plain"),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from lfmvl_ros.core.spatial.places import PickPoint
 from lfmvl_ros.core.tracking import Tracks, TrackState
 from lfmvl_warehouse.demos import assist, picking, shelf
 from lfmvl_warehouse.demos.matching import Match, spans
-from lfmvl_warehouse.demos.picking_figures import pick_error
+from lfmvl_warehouse.demos.picking_figures import labels_at, pick_error
 
 from ...core.rules.scenes import answer
 from ...schemas import check
@@ -119,7 +120,7 @@ def test_what_is_asked_for_is_posed_or_goes_to_review() -> None:
     scene, results, engine = job(7), SceneResults(), RuleEngine(parse_rules(picking.rules()))
     placer = Placer(PlacerOptions(frame_id=picking.FRAME))
     assert [r.case.value for r in job.plan(7).requests[:2]] == ["plain", "hidden"]
-    for index in range(0, 140, 2):
+    for index in range(0, 180, 2):
         tracks = true_tracks(job, index, asked)
         engine.answer(answer(index / 10, query=picking.QUERY))
         view = scene.view(index)
@@ -132,6 +133,7 @@ def test_what_is_asked_for_is_posed_or_goes_to_review() -> None:
     assert found["requests"] == {"plain": 1, "hidden": 1}
     assert (found["posed"], found["reviewed"]) == ({"plain": 1}, {"hidden": 1})
     assert found["reviews_right"] == 1
+    assert (found["labels_at_request"], found["labels_wrong_at_request"]) == (6, 0)
     assert found["poses_on_something_else"] == found["undecided"] == 0
     assert found["point_error_cm"]["largest"] < 4
     assert found["ask_to_pose_s"]["largest"] < 1
@@ -141,12 +143,20 @@ def test_what_is_asked_for_is_posed_or_goes_to_review() -> None:
 def test_a_pose_on_something_else_is_counted() -> None:
     plan = picking.Station(7)
     video = plan.video()
-    camera = video.camera_at(0).pose
+    camera = video.camera_at(60).pose
     down = np.array([0.0, 0.0, 1.0])
     far = PickPoint(camera.apply(np.array([0.0, 0.5, 2.0])), np.eye(3), down, 0.1)
-    error = pick_error(video, 0, far, plan.requests[0])
+    error = pick_error(video, 60, far, plan.requests[0])
     assert not error.on_object
     assert not error.is_right
+
+
+def test_a_track_with_the_label_of_other_goods_is_counted() -> None:
+    asked = Query.parse(picking.QUERY).labels
+    tracks = true_tracks(picking.JOB, 60, asked)
+    assert labels_at(picking.Station(7).video(), 60, tracks) == (3, 0)
+    mixed = replace(tracks, labels=("bag", *tracks.labels[1:]))
+    assert labels_at(picking.Station(7).video(), 60, mixed) == (2, 1)
 
 
 def test_the_settings_of_the_picking_scene_are_those_of_the_file() -> None:
