@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,14 +13,12 @@ from lfmvl_ros.core.colour import Pixels
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.intrinsics import Intrinsics
-from lfmvl_ros.core.spatial.rigid import RigidTransform
 from lfmvl_ros.core.video_reader import USUAL_RATE_HZ
 from lfmvl_ros.ros.sensors.camera_view import CameraView, TrueObject
-from lfmvl_warehouse.demos.assist import Shift
-from lfmvl_warehouse.demos.shelf import Shelf
+from lfmvl_warehouse.demos import assist, picking, shelf
+from lfmvl_warehouse.demos.job import Job, Plan
 from lfmvl_warehouse.scenes import KINDS, SceneObject, SceneVideo, known_names
 from lfmvl_warehouse.scenes.depth_sensor import StereoSensor
-from lfmvl_warehouse.scenes.rooms import Camera
 
 # Drawing an object for the first time takes longer than a frame lasts.
 _PREPARED_S = 10.0
@@ -57,7 +56,7 @@ class SceneImages:
         index = self._next
         self._next += 1
         scene = self._video.frame(index, relief=depth)
-        pose = _pose(self._video.camera_at(index))
+        pose = self._video.camera_at(index).pose
         if not depth:
             return CameraView(scene.pixels, None, pose, ())
         noise = np.random.default_rng((33, self._video.seed, index))
@@ -80,19 +79,10 @@ class SceneImages:
     def intrinsics(self, wh: tuple[int, int]) -> Intrinsics:
         """Return the lens of the scene's camera; the same for every frame of its one size."""
         del wh
-        lens = self._video.camera_at(0)
-        middle_px = (lens.centre_px - 0.5, lens.horizon_px - 0.5)
-        return Intrinsics(lens.focal_px, lens.focal_px, *middle_px)
+        return self._video.camera_at(0).lens
 
     def close(self) -> None:
         """Nothing to free."""
-
-
-def _pose(camera: Camera) -> RigidTransform:
-    """Return the pose of the camera's optical frame (x right, y down, z ahead) in the hall."""
-    s, c = math.sin(camera.yaw), math.cos(camera.yaw)
-    rotation = np.array([[c, 0.0, s], [-s, 0.0, c], [0.0, -1.0, 0.0]])
-    return RigidTransform(rotation, np.array(camera.position, dtype=np.float64))
 
 
 def _true_object(item: SceneObject) -> TrueObject:
@@ -109,20 +99,32 @@ def _true_object(item: SceneObject) -> TrueObject:
     )
 
 
-class ShelfImages(SceneImages):
-    """The planned scene of docs/shelf.md; after the plan, nothing changes any more."""
+class PlannedImages(SceneImages):
+    """The planned scene of a job; after the plan, nothing changes any more."""
+
+    job: ClassVar[Job]
 
     def _made(self, settings: CameraSettings) -> SceneVideo:
-        wh = (settings.width, settings.height)
-        return Shelf(settings.seed).video(wh=wh, fps=self.rate_hz)
+        plan: Plan = self.job.plan(settings.seed)
+        return plan.video(wh=(settings.width, settings.height), fps=self.rate_hz)
 
 
-class AssistImages(SceneImages):
-    """The planned scene of docs/assist.md; after the plan, the forklift stands."""
+class ShelfImages(PlannedImages):
+    """The planned scene of docs/shelf.md."""
 
-    def _made(self, settings: CameraSettings) -> SceneVideo:
-        wh = (settings.width, settings.height)
-        return Shift(settings.seed).video(wh=wh, fps=self.rate_hz)
+    job = shelf.JOB
+
+
+class AssistImages(PlannedImages):
+    """The planned scene of docs/assist.md."""
+
+    job = assist.JOB
+
+
+class PickingImages(PlannedImages):
+    """The planned scene of docs/station.md."""
+
+    job = picking.JOB
 
 
 def sample_images(

@@ -115,7 +115,7 @@ RULES = (
             prints=JSON_LAST,
             leaves=(f"out/{scene}/events.jsonl", f"out/{scene}/annotated.mp4"),
         )
-        for scene in ("shelf", "assist")
+        for scene in ("shelf", "assist", "picking")
     ),
     Rule(r"^make format$", quick=True),
     # lfmvl
@@ -187,6 +187,10 @@ RULES = (
         r"^lfmvl mcp --http 8765$",
         change=((r"^", "timeout --preserve-status 10 "), (r"$", "; test $? = 143")),
         prints=r"http://127\.0\.0\.1:8765/mcp, token ",
+    ),
+    Rule(
+        r"^lfmvl where",
+        "needs the memory of a node that ran; test/ros/test_memory_over_ros.py runs it",
     ),
     Rule(r"^lfmvl review --export$", quick=True, prints=r'"images": \d'),
     Rule(r"^lfmvl review", "runs until it is ended; test/ros/test_review_over_ros.py runs it"),
@@ -310,6 +314,7 @@ RULES = (
     ),
     Rule(r"^python benchmarks/faults\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/rules\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
+    Rule(r"^python benchmarks/review\.py$", change=((r"$", " --answers 3"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/places\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/decoding_identity\.py --out out", change=((r"$", " --frames 24"),)),
     Rule(r"^python examples/picking/", ON_A_ROBOT),

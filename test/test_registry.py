@@ -24,7 +24,8 @@ def test_what_is_registered_loads(group: str) -> None:
 
 def test_an_unknown_name_is_explained() -> None:
     with pytest.raises(
-        UserError, match=r"no 'moon' among lfmvl_ros.image_sources \(it has assist, scene, shelf\)"
+        UserError,
+        match=r"no 'moon' among lfmvl_ros.image_sources \(it has assist, picking, scene, shelf\)",
     ):
         registry.load(registry.IMAGE_SOURCES, "moon")
 

@@ -16,6 +16,7 @@ from lfmvl_ros.core.config_collect import CollectSettings, TelemetrySettings
 from lfmvl_ros.core.config_commands import CommandSettings
 from lfmvl_ros.core.config_drift import DriftSettings
 from lfmvl_ros.core.config_generation import GenerationSettings, ImageSettings
+from lfmvl_ros.core.config_memory import MemorySettings
 from lfmvl_ros.core.config_review import ReviewSettings
 from lfmvl_ros.core.config_spatial import SpatialSettings
 from lfmvl_ros.core.config_tracker import EgoMotionSettings, TrackerSettings
@@ -207,6 +208,7 @@ class PerceptionSettings(Group):
     drift: DriftSettings = field(default_factory=DriftSettings)
     collect: CollectSettings = field(default_factory=CollectSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    memory: MemorySettings = field(default_factory=MemorySettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -89,8 +89,8 @@ class SpatialSettings(Group):
         "nearest",
         "The object of pick_pose and object_pose: nearest, label:TEXT (the nearest of "
         "that label) or id:NUMBER (a track). The nearest object stays selected while it has a "
-        "position, unless another is at least 15 % nearer. Set it if the robot must pick a "
-        "particular object or kind.",
+        "position, unless another is at least 15 % nearer. Rules with selected: true are about its "
+        "label. Set it if the robot must pick a particular object or kind.",
     )
     compressed_depth: bool = setting(
         False,

@@ -28,6 +28,7 @@ from lfmvl_ros.ros.sensors.lens import are_rectified
 from lfmvl_ros.ros.shared import Shared
 
 if TYPE_CHECKING:
+    from lfmvl_ros.core.memory.recorder import MemoryRecorder
     from lfmvl_ros.core.spatial.places import Places
     from lfmvl_ros.ros.diagnostics.drift_watch import DriftWatch
     from lfmvl_ros.ros.rules_channel import RulesChannel
@@ -54,6 +55,7 @@ class CameraChannel:
         self._places: PlaceChannel | None = None
         self._rules: RulesChannel | None = None
         self._drift: DriftWatch | None = None
+        self._memory: MemoryRecorder | None = None
         self._subscriptions: list[Subscription] = []
         self._outputs: Outputs | None = None
         self._monitor: CameraMonitor | None = None
@@ -87,6 +89,10 @@ class CameraChannel:
                 self._on_places,
             )
         self._open_rules()
+        if self._settings().memory.file:
+            from lfmvl_ros.core.memory.recorder import MemoryRecorder  # most nodes need none
+
+            self._memory = MemoryRecorder(self._settings().memory, self.name, self._warn)
         if self._settings().drift.watch:
             from lfmvl_ros.ros.diagnostics.drift_watch import DriftWatch  # most nodes need none
 
@@ -170,6 +176,9 @@ class CameraChannel:
         if rules is not None:
             rules.close()
         self._drift = None
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.close()
 
     # -- results -----------------------------------------------------------------------------------
 
@@ -249,6 +258,8 @@ class CameraChannel:
                 self._places.tracks(tracks, verdict)
             if self._rules is not None:
                 self._rules.tracks(frame, tracks, verdict)
+            if self._memory is not None:
+                self._memory.tracks(frame, tracks, self.places_at(tracks.stamp_ns))
 
     def _settings(self) -> PerceptionSettings:
         return self._shared.settings

@@ -13,8 +13,12 @@ from lfmvl_ros.core.commands.commander import Commander, Policy
 from lfmvl_ros.core.commands.performing import Controls
 from lfmvl_ros.core.commands.result import CommandResult
 from lfmvl_ros.core.commands.scene import Scene
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.memory.sighting import Sighting
+from lfmvl_ros.core.memory.store import MemoryStore
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.user_files import user_path
 from lfmvl_ros.models.abilities import may_describe, tool_syntax
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.channel import CameraChannel
@@ -44,7 +48,9 @@ class CommandTopics:
             lambda camera: channels[camera].newest_tracks,
             lambda camera, stamp_ns: channels[camera].places_at(stamp_ns),
         )
-        controls = Controls(self._scene, lambda: shared.pipeline, self._change, self._captions)
+        controls = Controls(
+            self._scene, lambda: shared.pipeline, self._change, self._captions, self._recall
+        )
         self._commander = Commander(controls, self._policy, self._now_ns, self._publish)
         node.create_subscription(
             String,
@@ -92,6 +98,21 @@ class CommandTopics:
         parameters = [Parameter(name, value=value) for name, value in changes.items()]
         result = self._shared.node.set_parameters_atomically(parameters)
         return "" if result.successful else str(result.reason)
+
+    def _recall(self, label: str, camera: str) -> Sighting | None:
+        """Return where an object was last seen; nothing without a memory that can be read."""
+        file = self._shared.settings.memory.file
+        if not file:
+            return None
+        try:
+            store = MemoryStore(user_path(file, "memory.file"), read_only=True)
+        except UserError as error:
+            self._shared.node.get_logger().warning(f"where_is: {error}")
+            return None
+        try:
+            return next(iter(store.last(label, 1, camera)), None)
+        finally:
+            store.close()
 
     def _now_ns(self) -> int:
         return int(self._shared.node.get_clock().now().nanoseconds)

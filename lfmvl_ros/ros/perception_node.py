@@ -24,6 +24,7 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import shortened
 from lfmvl_ros.core.tracking import check_follower
+from lfmvl_ros.core.user_files import user_path
 from lfmvl_ros.models.load import check_model
 from lfmvl_ros.ros import conversions, qos, responses
 from lfmvl_ros.ros.answer_service import AnswerService
@@ -142,6 +143,7 @@ class PerceptionNode(LifecycleNode):
         try:
             _check_rules(self._settings.rules_file)
             _check_drift(self._settings)
+            _check_memory(self._settings)
             self._side.open(self._settings)
             check_follower(self._settings.tracker.follower)
             name = self._models.configure(lambda: self._settings, self._on_answer)
@@ -326,6 +328,14 @@ def _check_rules(path: str) -> None:
         from lfmvl_ros.core.rules.watched_file import read_rules  # most nodes have no rules
 
         read_rules(path)
+
+
+def _check_memory(settings: PerceptionSettings) -> None:
+    """Raise a :class:`UserError` for a memory that can't be used."""
+    if settings.memory.file:
+        from lfmvl_ros.core.memory.store import MemoryStore  # most nodes need none
+
+        MemoryStore(user_path(settings.memory.file, "memory.file")).close()
 
 
 def _check_drift(settings: PerceptionSettings) -> None:

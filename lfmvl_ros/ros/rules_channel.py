@@ -16,6 +16,7 @@ from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.rules import Event, EventState, Positions, RuleEngine, RuleSet
 from lfmvl_ros.core.rules.watched_file import WatchedRules
 from lfmvl_ros.core.spatial.places import Places
+from lfmvl_ros.core.spatial.select import Selection
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import conversions, qos
@@ -47,7 +48,7 @@ class RulesChannel:
         settings: Callable[[], PerceptionSettings],
         on_warning: Callable[[str], None],
     ) -> None:
-        self._node, self._streams, self._gate = node, streams, gate
+        self._node, self._gate = node, gate
         self._camera, self._prefix = camera, f"{camera}/" if camera else ""
         self._settings, self._on_warning = settings, on_warning
         self._file = WatchedRules(settings().rules_file)
@@ -93,7 +94,7 @@ class RulesChannel:
             if self._active:
                 self._admit(self._engine.close())
                 self._publish(self._review.settle_all())
-            self._active, self._positions = False, None
+            self._active = False
 
     def close(self) -> None:
         """Withdraw the topics."""
@@ -115,15 +116,16 @@ class RulesChannel:
             if self._active:
                 if verdict is Verdict.RESTARTED:
                     self._positions = None
+                self._engine.select(Selection.parse(self._settings().spatial.select).label)
                 self._admit(self._engine.observe(tracks, self._positions), frame)
                 self._publish(self._review.expire())
 
     def places(self, places: Places) -> None:
-        """Take the positions of an image's tracks; they count for the frames after it."""
-        found = {track: (p.centre_m, p.covariance) for track, p in places.by_id.items()}
+        """Take the positions and pick points of an image's tracks, for the frames after it."""
+        found = Positions.of(places)
         with self._lock:
             if self._active:
-                self._positions = Positions(places.stamp_ns, places.frame_id, found)
+                self._positions = found
 
     def poll(self) -> None:
         """Read the rules file again if it has changed; to be called about once a second."""

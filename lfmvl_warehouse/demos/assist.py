@@ -8,10 +8,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lfmvl_ros.core.rules import EventState
-from lfmvl_ros.core.rules.heard import Heard
+from lfmvl_ros.core.demo_scene import SceneResults
+from lfmvl_warehouse.demos.job import Job
 from lfmvl_warehouse.scenes.staged import Prop, StagedVideo
 
 RATE_HZ = 15.0
@@ -180,37 +179,14 @@ rules:
 """
 
 
-class AssistScene:
-    """The scene as a demo."""
-
-    query, rate_hz, usual_s = QUERY, RATE_HZ, 120.0
-
-    def __init__(self, seed: int) -> None:
-        self._plan = Shift(seed, self.usual_s)
-        self._video = self._plan.video()
-        self.rules = rules()
-
-    def frame(self, index: int) -> NDArray[Any]:
-        """Return a frame, ``(H, W, 3)`` RGB."""
-        return self._video.frame(index).pixels
-
-    def figures(self, heard: Heard) -> dict[str, Any]:
-        """Compare the alerts with the drives."""
-        return figures(self._plan, heard)
-
-
-def figures(plan: Shift, heard: Heard) -> dict[str, Any]:
+def figures(plan: Shift, results: SceneResults) -> dict[str, Any]:
     """Return how long before contact each approach was alerted, and false alerts.
 
     The first alert of a drive towards a person counts for it, and others of that drive are false,
     as are alerts while driving past somebody, backwards, or standing.
     """
-    duration_s = len(heard.tracks) / RATE_HZ
-    alerts = [
-        event.stamp_ns / 1e9
-        for event in heard.events
-        if event.rule == RULE and event.state is EventState.BEGIN
-    ]
+    duration_s = len(results.tracks) / RATE_HZ
+    alerts = [event.stamp_ns / 1e9 for event in results.begun(RULE)]
     leads: list[float | None] = []
     right: set[float] = set()
     for drive in plan.drives:
@@ -233,3 +209,8 @@ def figures(plan: Shift, heard: Heard) -> dict[str, Any]:
 
 def _median(values: list[float]) -> float | None:
     return round(float(np.median(values)), 2) if values else None
+
+
+JOB = Job(
+    plan=Shift, rate_hz=RATE_HZ, rules=rules, figures=figures, settings={"query": ", ".join(QUERY)}
+)

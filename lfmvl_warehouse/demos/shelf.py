@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lfmvl_ros.core.rules.heard import Heard
+from lfmvl_ros.core.demo_scene import SceneResults
 from lfmvl_ros.core.tracking import Tracks
+from lfmvl_warehouse.demos.job import Job
 from lfmvl_warehouse.demos.matching import Match, spans
 from lfmvl_warehouse.scenes.staged import Intervals, Prop, StagedVideo
 
@@ -157,16 +158,16 @@ def rules() -> str:
     return "\n".join(lines) + "\n"
 
 
-def figures(plan: Shelf, heard: Heard) -> dict[str, Any]:
+def figures(plan: Shelf, results: SceneResults) -> dict[str, Any]:
     """Return how well empty and misplaced places were found, and how well goods were counted."""
-    duration_s = len(heard.tracks) / RATE_HZ
+    duration_s = len(results.tracks) / RATE_HZ
     empty, wrong = Match(), Match()
     for place in PLACES:
-        kinds = [plan.standing(i / RATE_HZ)[place.name] for i in range(len(heard.tracks))]
+        kinds = [plan.standing(i / RATE_HZ)[place.name] for i in range(len(results.tracks))]
         no_goods, other = [not k for k in kinds], [k not in ("", place.kind) for k in kinds]
-        empty.add(spans(no_goods, RATE_HZ), heard.spans_s(f"empty_{place.name}"), duration_s)
-        wrong.add(spans(other, RATE_HZ), heard.spans_s(f"misplaced_{place.name}"), duration_s)
-    right, views = _counts(plan, heard)
+        empty.add(spans(no_goods, RATE_HZ), results.spans_s(f"empty_{place.name}"), duration_s)
+        wrong.add(spans(other, RATE_HZ), results.spans_s(f"misplaced_{place.name}"), duration_s)
+    right, views = _counts(plan, results)
     return {
         "empty": empty.figures(),
         "misplaced": wrong.figures(),
@@ -175,18 +176,18 @@ def figures(plan: Shelf, heard: Heard) -> dict[str, Any]:
     }
 
 
-def _counts(plan: Shelf, heard: Heard) -> tuple[int, int]:
+def _counts(plan: Shelf, results: SceneResults) -> tuple[int, int]:
     """Return in how many settled views, one a second, each kind was counted right on each row."""
     outlines = {name: np.array(corners) for name, corners in zones().items()}
     right = views = 0
-    for index in range(0, len(heard.tracks), round(RATE_HZ)):
+    for index in range(0, len(results.tracks), round(RATE_HZ)):
         time_s = index / RATE_HZ
         now = plan.standing(time_s)
         if index < SETTLED_S * RATE_HZ or plan.standing(time_s - SETTLED_S) != now:
             continue
         views += 1
         truth = Counter((p.row, now[p.name]) for p in PLACES if now[p.name])
-        right += truth == _counted(heard.tracks[index], outlines)
+        right += truth == _counted(results.tracks[index], outlines)
     return right, views
 
 
@@ -203,20 +204,6 @@ def _counted(tracks: Tracks, outlines: dict[str, NDArray[Any]]) -> Counter[tuple
     return found
 
 
-class ShelfScene:
-    """The scene as a demo."""
-
-    query, rate_hz, usual_s = QUERY, RATE_HZ, 120.0
-
-    def __init__(self, seed: int) -> None:
-        self._plan = Shelf(seed, self.usual_s)
-        self._video = self._plan.video()
-        self.rules = rules()
-
-    def frame(self, index: int) -> NDArray[Any]:
-        """Return a frame, ``(H, W, 3)`` RGB."""
-        return self._video.frame(index).pixels
-
-    def figures(self, heard: Heard) -> dict[str, Any]:
-        """Compare the events and the counts with the plan."""
-        return figures(self._plan, heard)
+JOB = Job(
+    plan=Shelf, rate_hz=RATE_HZ, rules=rules, figures=figures, settings={"query": ", ".join(QUERY)}
+)

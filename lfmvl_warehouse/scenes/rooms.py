@@ -9,6 +9,7 @@ outline of every plane exactly.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lfmvl_ros.core.intrinsics import Intrinsics
+from lfmvl_ros.core.spatial.rigid import RigidTransform
 from lfmvl_warehouse.scenes import surfaces
 
 
@@ -51,6 +54,19 @@ class Camera:
         up = (self.horizon_px - v) / self.focal_px * depth_m
         x, y, z = self.position
         return np.stack([x + right * c + depth_m * s, y - right * s + depth_m * c, z + up], axis=1)
+
+    @property
+    def pose(self) -> RigidTransform:
+        """Pose of the optical frame (x right, y down, z ahead) in the hall."""
+        s, c = math.sin(self.yaw), math.cos(self.yaw)
+        rotation = np.array([[c, 0.0, s], [-s, 0.0, c], [0.0, -1.0, 0.0]])
+        return RigidTransform(rotation, np.array(self.position, dtype=np.float64))
+
+    @property
+    def lens(self) -> Intrinsics:
+        """The lens as ``camera_info`` has it: the middle of a pixel is a whole number."""
+        middle_px = (self.centre_px - 0.5, self.horizon_px - 0.5)
+        return Intrinsics(self.focal_px, self.focal_px, *middle_px)
 
 
 class Room:

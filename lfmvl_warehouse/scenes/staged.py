@@ -61,6 +61,7 @@ class StagedVideo(SceneVideo):
         props: the plan.
         position: time in s -> the camera's x, y in m and yaw in rad; the hall is 13 m wide and
             30 m long, the camera looks along +y.
+        height_m: of the camera above the floor.
         still: the camera never moves, so that the hall is drawn once.
         seed: of the hall and its light.
         wh: image size in px.
@@ -72,6 +73,7 @@ class StagedVideo(SceneVideo):
         props: tuple[Prop, ...],
         position: Callable[[float], tuple[float, float, float]],
         *,
+        height_m: float = 1.8,
         still: bool = False,
         seed: int = 0,
         wh: tuple[int, int] = (640, 480),
@@ -81,7 +83,7 @@ class StagedVideo(SceneVideo):
         camera = "static" if still else "drive"
         super().__init__(seed, wh=wh, fps=fps, options=empty, camera=camera)
         self._position, self.props = position, props
-        self._height_m = 1.8
+        self._height_m = height_m
         self._actors = [
             Actor(
                 number,

@@ -57,6 +57,14 @@ def test_transport():
 
 
 @pytest.mark.slow
+def test_review():
+    document, printed = run("review.py", "--answers", "2")
+    for kind in ("page", "topic"):
+        assert 0 < document[kind]["p50"] <= document[kind]["p95"] <= document[kind]["largest"]
+        assert f"{kind}: " in printed
+
+
+@pytest.mark.slow
 def test_a_segment_with_several_subscribers():
     arguments = ("--segments-mib", "1", "--subscribers", "2", "--sizes", "64x48")
     document, _ = run("transport.py", "--seconds", "0.5", *arguments)

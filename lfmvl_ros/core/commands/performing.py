@@ -30,6 +30,8 @@ from lfmvl_ros.core.commands.tools import (
 )
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.image_words import part_of_image
+from lfmvl_ros.core.memory.sighting import Sighting
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.pipeline.errands import Ask
 from lfmvl_ros.core.prompt import Prompt
@@ -55,12 +57,14 @@ class Controls:
         pipeline: returns the pipeline; None while the node is not configured.
         change: sets parameters by name; returns why they were refused, "" if they were set.
         captions: returns whether the model can describe images, as far as that is known.
+        recall: returns where a camera (any: "") last saw an object of a label; None if not known.
     """
 
     scene: Scene
     pipeline: Callable[[], Pipeline | None]
     change: Callable[[Mapping[str, object]], str]
     captions: Callable[[], bool]
+    recall: Callable[[str, str], Sighting | None] = lambda _label, _camera: None
 
     def running(self) -> Pipeline:
         """Return the pipeline.
@@ -114,7 +118,9 @@ class Performer:
             return Done(Status.DONE, f"trigger.mode is {tool.trigger}")
         if isinstance(tool, Follow):
             return self._follow(tool)
-        assert isinstance(tool, (Count, WhereIs))
+        if isinstance(tool, WhereIs):
+            return self._where_is(tool)
+        assert isinstance(tool, Count)
         return self._look_up(tool)
 
     # -- query and modes ---------------------------------------------------------------------------
@@ -159,6 +165,20 @@ class Performer:
             raise UserError(reason)
 
     # -- count and where_is ------------------------------------------------------------------------
+
+    def _where_is(self, tool: WhereIs) -> Done:
+        """Say where it is; where that is not known, where it was last seen."""
+        try:
+            done = self._look_up(tool)
+        except UserError as error:
+            done = Done(Status.FAILED, str(error))
+        if done.data.get("objects"):
+            return done
+        seen, now_s = self._controls.recall(tool.label, tool.camera), time.time()
+        if seen is None:
+            return done
+        facts = {"label": seen.label, "objects": [], **done.data, "last_seen": seen.to_dict(now_s)}
+        return Done(Status.DONE, f"{done.text}; last seen: {seen.in_words(now_s)}", facts)
 
     def _look_up(self, tool: Count | WhereIs) -> Done:
         pipeline = self._controls.running()
@@ -316,16 +336,7 @@ def _answer_of(view: View) -> dict[str, Any]:
 
 def _in_words(item: Mapping[str, Any]) -> str:
     """Return where an object is, for people."""
-    x, y = (item["bbox"][0] + item["bbox"][2]) / 2, (item["bbox"][1] + item["bbox"][3]) / 2
-    across = "left" if x < 1 / 3 else "right" if x > 2 / 3 else "middle"
-    down = "top" if y < 1 / 3 else "bottom" if y > 2 / 3 else "middle"
-    place = (
-        "middle"
-        if across == down
-        else f"{down} {across}"
-        if "middle" not in (across, down)
-        else (across if down == "middle" else down)
-    )
+    place = part_of_image(item["bbox"])
     text = f"{item['label']} {item['id']} ({item['state']}), {place} of the image"
     if item["camera"]:
         text += f" of {item['camera']}"

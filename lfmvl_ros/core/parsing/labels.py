@@ -34,7 +34,7 @@ class LabelMatcher:
         self.labels = query.labels
         self._as_compared = [(fold_label(label), label) for label in query.labels]
         self._folded: dict[str, str] = {}
-        for fold in (fold_label, _fold_loosely):
+        for fold in (fold_label, fold_loosely):
             for label in query.labels:
                 self._folded.setdefault(fold(label), label)
 
@@ -42,7 +42,7 @@ class LabelMatcher:
         """Return the label in the query's spelling and True, or as it is and False."""
         if label in self.labels:
             return label, True
-        known = self._folded.get(fold_label(label)) or self._folded.get(_fold_loosely(label))
+        known = self._folded.get(fold_label(label)) or self._folded.get(fold_loosely(label))
         return (known, True) if known else (label, False)
 
     @property
@@ -63,7 +63,8 @@ def is_too_long(label: str) -> bool:
     return len(label) > MAX_LABEL_CHARACTERS
 
 
-def _fold_loosely(label: str) -> str:
+def fold_loosely(label: str) -> str:
+    """Return a label as it is compared, also without an English plural or a number at the end."""
     folded = _NUMBERED.sub("", fold_label(label))
     for plural, singular in _PLURAL:
         if folded.endswith(plural):

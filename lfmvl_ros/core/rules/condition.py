@@ -16,8 +16,7 @@ import contextlib
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
@@ -32,18 +31,17 @@ INSTALL = "pip install 'lfmvl_ros[rules]' (or pip install rule-engine)"
 TEXTS = ("label", "state")
 NUMBERS = (
     "confidence", "existence", "age_s", "x", "y", "width", "height", "speed_px_s", "speed_m_s",
-    "distance_m",
+    "distance_m", "pick_sigma_m", "normal_sigma_deg",
 )  # fmt: skip
 FLAGS = ("at_border",)
 FIELDS = (*TEXTS, *NUMBERS, *FLAGS)
-_METRES = frozenset(("speed_m_s", "distance_m"))
+_METRES = frozenset(("speed_m_s", "distance_m", "pick_sigma_m", "normal_sigma_deg"))
 _QUOTED = re.compile(r"""[rs]?(?P<quote>["'])((?:[^\\\n]|\\.)*?)(?P=quote)""")  # as rule-engine's
 _GROWING = re.compile(r"<<|>>|\*\*")
 MAX_CHARACTERS = 1000
 
 
-@dataclass(frozen=True, eq=False)
-class Column:
+class Column(NamedTuple):
     """A number of each track: ``(N,)`` mean and standard deviation; NaN where it is not known."""
 
     mean: FloatArray
@@ -86,9 +84,9 @@ class Condition:
         Args:
             columns: returns a field's values for all tracks.
         """
-        found = np.asarray(self._evaluate(columns), dtype=np.float64)
+        found, count = np.asarray(self._evaluate(columns), dtype=np.float64), len(columns("label"))
         known = np.where(np.isnan(found), 0.0, found)
-        return np.broadcast_to(known, (len(columns("label")),))
+        return known if known.shape == (count,) else np.broadcast_to(known, (count,))
 
 
 def _refuse_endless(text: str) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.rules.event import EndReason, Event
@@ -105,6 +105,12 @@ class RuleEngine:
             self._suppressed += gone.counts.suppressed
         return events
 
+    def select(self, label: str) -> None:
+        """Say which label rules with ``selected`` are about from now on; "" for none."""
+        key = fold_label(label)
+        if key != self._evidence.selected:
+            self._evidence = replace(self._evidence, selected=key)
+
     def answer(self, answer: Answer) -> None:
         """Take an answer, after the tracker: it may be evidence of absence."""
         if answer.applied.ignored is not None:
@@ -116,7 +122,7 @@ class RuleEngine:
             serial += 1
             newest = grounding.stamp_ns
             stamp_ns = newest if stamp_ns is None else max(stamp_ns, newest)
-        self._evidence = Evidence(serial, stamp_ns, asked)
+        self._evidence = replace(self._evidence, serial=serial, stamp_ns=stamp_ns, asked=asked)
 
     def observe(self, tracks: Tracks, positions: Positions | None = None) -> list[Event]:
         """Take the tracks at a frame; return the events that changed.
@@ -132,7 +138,7 @@ class RuleEngine:
         after_gap = False
         if last_ns is not None and stamp_ns < last_ns:
             events += self._forget(EndReason.RESTARTED, last_ns)
-            self._evidence = Evidence(self._evidence.serial, None, self._evidence.asked)
+            self._evidence = replace(self._evidence, stamp_ns=None)
             self._interval_s = 0.0
         elif last_ns is not None:
             passed_s = (stamp_ns - last_ns) * NS

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,13 +14,14 @@ from scipy.special import ndtr
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.rules.condition import Column
 from lfmvl_ros.core.rules.history import History, Moment, Positions
+from lfmvl_ros.core.rules.measuring import contact, exact, length, speed, unknown
 from lfmvl_ros.core.rules.rule import Point, Rule, Zone
 from lfmvl_ros.core.same_label import fold_label
 from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking import Tracks, TrackState
 
+BoolArray = NDArray[np.bool_]
 _BORDER_PX = 2.0
-_OVER_S = 0.5  # of the speeds in conditions
 _POSITION_LIFE_S = 1.0
 
 
@@ -34,17 +36,16 @@ class Facts:
 
     def __init__(self, tracks: Tracks, positions: Positions | None, history: History) -> None:
         self.tracks, self._history = tracks, history
-        self.ids = tracks.ids
-        self.row_of = {key: row for row, key in enumerate(tracks.ids.tolist())}
+        self.ids, self.keys_of = tracks.ids, tracks.ids.tolist()
+        self.row_of = dict(zip(self.keys_of, range(len(self.keys_of)), strict=True))
         self.keys = tuple(map(_folded, tracks.labels))
-        self.existence = np.array(
-            [tracks.existence.get(key, 1.0) for key in tracks.ids.tolist()], dtype=np.float64
-        )
-        self.confirmed = np.array([s is TrackState.CONFIRMED for s in tracks.state], dtype=np.bool_)
-        self.tentative = np.array([s is TrackState.TENTATIVE for s in tracks.state], dtype=np.bool_)
+        exists = tracks.existence
+        self.existence = np.array([exists.get(key, 1.0) for key in self.keys_of], dtype=np.float64)
+        self.confirmed, self.tentative = _states(tracks.state)
         self.moment = self._moment(positions)
         self._columns: dict[str, Any] = {}
         self._masks: dict[frozenset[str], FloatArray] = {}
+        self._rows: dict[tuple[frozenset[str], str], list[int]] = {}
         self._zones: dict[tuple[str, Point], FloatArray] = {}
         self._relevant: dict[tuple[frozenset[str], str], FloatArray] = {}
         self._contacts: dict[tuple[float, float], tuple[FloatArray, FloatArray]] = {}
@@ -67,11 +68,13 @@ class Facts:
         whole[:, 2:][self.cut] = np.nan
         self.cxcywh = box
         xyz, spread, taken_ns, frame = np.full((n, 3), np.nan), np.zeros((n, 3, 3)), 0, ""
+        self._picks: dict[int, tuple[float, float]] = {}
         if positions is not None:
             age_s = (tracks.stamp_ns - positions.stamp_ns) * NS
             taken_ns, frame = positions.stamp_ns, positions.frame_id
             if -_POSITION_LIFE_S <= age_s <= _POSITION_LIFE_S:
-                for row, key in enumerate(tracks.ids.tolist()):
+                self._picks = positions.picks
+                for row, key in enumerate(self.keys_of):
                     if (place := positions.by_id.get(key)) is not None:
                         xyz[row], spread[row] = place
         return Moment(
@@ -91,13 +94,20 @@ class Facts:
         """Return the probability that each track is an object the rule is about, ``(N,)``."""
         key = rule.relevance_key
         if key not in self._relevant:
-            found, text = self.existence * self.of_labels(rule.label_keys), key[1]
+            found, text = self.existence * self.of_labels(key[0]), key[1]
             if rule.where is not None and found.any():
                 if text not in self._conditions:
                     self._conditions[text] = rule.where.probability(self.column)
                 found = found * self._conditions[text]
             self._relevant[key] = found
         return self._relevant[key]
+
+    def rows_of(self, rule: Rule) -> list[int]:
+        """Return the rows of the tracks that a rule is about, with a probability above 0."""
+        key = rule.relevance_key
+        if key not in self._rows:
+            self._rows[key] = self.relevant(rule).nonzero()[0].tolist()
+        return self._rows[key]
 
     def in_zone(self, zone: Zone | None, point: Point) -> FloatArray:
         """Return the probability that each track is in a zone, ``(N,)``; 0 if not known."""
@@ -159,7 +169,7 @@ class Facts:
         if name in _MEASURED:
             return _MEASURED[name](self)
         values = {"confidence": tracks.scores, "existence": self.existence, "age_s": tracks.age_s}
-        return Column(values[name], np.zeros(len(self.ids)))
+        return exact(values[name])
 
     def _earlier(self, over_s: float) -> tuple[Moment | None, Any, Any]:
         """Return the moment ``over_s`` ago, each track's row in it, and which tracks were there."""
@@ -184,36 +194,45 @@ class Facts:
     def _speed_px_s(self, over_s: float) -> Column:
         moment, rows, there = self._earlier(over_s)
         if moment is None:
-            return _unknown(len(self.ids))
+            return unknown(len(self.ids))
         passed_s = (self.tracks.stamp_ns - moment.stamp_ns) * NS
         step = self.cxcywh[:, :2] - moment.cxcywh[rows, :2]
         spread = self.tracks.covariance[:, :2, :2] + moment.covariance[rows][:, :2, :2]
-        return _speed(step, spread, passed_s, there)
+        return speed(step, spread, passed_s, there)
 
     def speed_m_s(self, over_s: float) -> Column:
         """Return the speed of positions over a time, m/s; NaN where it is not known."""
         moment, rows, there = self._earlier(over_s)
         now = self.moment
         if moment is None or moment.xyz_frame != now.xyz_frame or now.xyz_ns <= moment.xyz_ns:
-            return _unknown(len(self.ids))
+            return unknown(len(self.ids))
         step = now.xyz - moment.xyz[rows]
         spread = now.xyz_covariance + moment.xyz_covariance[rows]
-        return _speed(step, spread, (now.xyz_ns - moment.xyz_ns) * NS, there)
+        return speed(step, spread, (now.xyz_ns - moment.xyz_ns) * NS, there)
 
     def faster(self, limit: float, over_s: float, metric: bool) -> tuple[FloatArray, FloatArray]:
         """Return each track's probability to exceed a speed (0 if unknown), and its own speed."""
         key = (limit, over_s, metric)
         if key not in self._faster:
-            speed = self.speed_m_s(over_s) if metric else self.speed_px_s(over_s)
-            p = ndtr((speed.mean - limit) / np.maximum(speed.sigma, 1e-9))
-            self._faster[key] = np.where(np.isnan(p), 0.0, p), speed.mean
+            found = self.speed_m_s(over_s) if metric else self.speed_px_s(over_s)
+            p = ndtr((found.mean - limit) / np.maximum(found.sigma, 1e-9))
+            self._faster[key] = np.where(np.isnan(p), 0.0, p), found.mean
         return self._faster[key]
 
     def distance_m(self) -> Column:
         """Return the distance of positions from the origin of their frame, on the floor plane."""
         xy = self.moment.xyz[:, :2] if self._is_floor else self.moment.xyz
         spread = self.moment.xyz_covariance[:, : xy.shape[1], : xy.shape[1]]
-        return _length(xy, spread)
+        return length(xy, spread)
+
+    def pick_sigmas(self) -> FloatArray:
+        """Return the standard deviations of pick points, m, and of normals, deg, ``(N, 2)``.
+
+        Infinite for a track without a pick point: nothing is known of it.
+        """
+        none = (math.inf, math.inf)
+        found = np.array([self._picks.get(key, none) for key in self.keys_of]).reshape(-1, 2)
+        return found * (1.0, 180 / np.pi)
 
     @property
     def _is_floor(self) -> bool:
@@ -224,43 +243,19 @@ class Facts:
         """Return the distance of every track from a row's, m; NaN where it is not known."""
         moment = self.moment
         step = moment.xyz - moment.xyz[one]
-        return _length(step, moment.xyz_covariance + moment.xyz_covariance[one])
+        return length(step, moment.xyz_covariance + moment.xyz_covariance[one])
 
     def contact(self, time_s: float, over_s: float) -> tuple[FloatArray, FloatArray]:
         """Return each track's probability to arrive within a time, and its time to contact, s."""
         key = (time_s, over_s)
         if key not in self._contacts:
-            self._contacts[key] = self._contact(time_s, over_s)
+            then, rows, there = self._earlier(over_s)
+            if then is None:
+                n = len(self.ids)
+                self._contacts[key] = np.zeros(n), np.full(n, np.inf)
+            else:
+                self._contacts[key] = contact(self.moment, then, rows, there, time_s)
         return self._contacts[key]
-
-    def _contact(self, time_s: float, over_s: float) -> tuple[FloatArray, FloatArray]:
-        """See :meth:`contact`.
-
-        It is computed from the growth of the box: at constant speed, an object whose size grew from
-        s1 to s2 in a time T arrives in T / (s2 / s1 - 1). The logarithm of the growth is assumed to
-        be normally distributed. Of width and height, the one with less variance is used; a side
-        that is cut by the image border is not.
-        """
-        moment, rows, there = self._earlier(over_s)
-        n = len(self.ids)
-        if moment is None:
-            return np.zeros(n), np.full(n, np.inf)
-        passed_s = (self.tracks.stamp_ns - moment.stamp_ns) * NS
-        now, then = self.moment.cxcywh[:, 2:], moment.cxcywh[rows, 2:]
-        growth = np.log(np.maximum(now, 1.0) / np.maximum(then, 1.0))
-        at = np.arange(2, 4)
-        variance = self.tracks.covariance[:, at, at] / np.maximum(now, 1.0) ** 2
-        variance = variance + moment.covariance[rows][:, at, at] / np.maximum(then, 1.0) ** 2
-        variance = np.where(np.isnan(growth) | ~there[:, None], np.inf, np.maximum(variance, 1e-8))
-        best = variance.argmin(axis=1)
-        pick = np.arange(n)
-        known = np.isfinite(variance[pick, best])
-        grown = np.where(known, growth[pick, best], 0.0)
-        needed = np.log1p(passed_s / time_s)
-        sigma = np.sqrt(np.where(known, variance[pick, best], 1.0))
-        held = np.where(known, ndtr((grown - needed) / sigma), 0.0)
-        rate = np.expm1(grown)
-        return held, np.where(rate > 1e-6, passed_s / np.maximum(rate, 1e-6), np.inf)
 
     def covered(self, zone: Zone, labels: frozenset[str]) -> float:
         """Return the largest fraction of an image zone that one object of another label covers."""
@@ -277,11 +272,14 @@ class Facts:
 
 _AXES = ("x", "y", "width", "height")
 _MEASURED: dict[str, Callable[[Facts], Column]] = {
-    "speed_px_s": lambda facts: facts.speed_px_s(_OVER_S),
-    "speed_m_s": lambda facts: facts.speed_m_s(_OVER_S),
+    "speed_px_s": lambda facts: facts.speed_px_s(Rule.over_s),
+    "speed_m_s": lambda facts: facts.speed_m_s(Rule.over_s),
     "distance_m": Facts.distance_m,
+    "pick_sigma_m": lambda facts: exact(facts.pick_sigmas()[:, 0]),
+    "normal_sigma_deg": lambda facts: exact(facts.pick_sigmas()[:, 1]),
 }
 _FOLDED: dict[str, str] = {}
+_STATES: dict[tuple[TrackState, ...], tuple[BoolArray, BoolArray]] = {}
 
 
 def _folded(label: str) -> str:
@@ -294,22 +292,14 @@ def _folded(label: str) -> str:
     return found
 
 
-def _unknown(count: int) -> Column:
-    return Column(np.full(count, np.nan), np.zeros(count))
-
-
-def _length(step: FloatArray, spread: FloatArray) -> Column:
-    """Return the length of uncertain vectors ``(N, D)``: sigma along the vector."""
-    length = np.sqrt((step**2).sum(axis=1))
-    along = step / np.maximum(length, 1e-9)[:, None]
-    variance = np.einsum("ni,nij,nj->n", along, spread, along)
-    at_rest = length < 1e-9
-    if at_rest.any():  # no direction: the largest variance of any
-        variance = np.where(at_rest, np.trace(spread, axis1=1, axis2=2), variance)
-    return Column(length, np.sqrt(np.maximum(variance, 0.0)))
-
-
-def _speed(step: FloatArray, spread: FloatArray, passed_s: float, there: Any) -> Column:
-    length = _length(step, spread)
-    mean = np.where(there, length.mean / max(passed_s, 1e-6), np.nan)
-    return Column(mean, length.sigma / max(passed_s, 1e-6))
+def _states(states: tuple[TrackState, ...]) -> tuple[BoolArray, BoolArray]:
+    """Return which tracks are confirmed, and which tentative; mostly as at the frame before."""
+    found = _STATES.get(states)
+    if found is None:
+        if len(_STATES) > 100:
+            _STATES.clear()
+        confirmed = np.array([state is TrackState.CONFIRMED for state in states], dtype=np.bool_)
+        tentative = np.array([state is TrackState.TENTATIVE for state in states], dtype=np.bool_)
+        confirmed.flags.writeable = tentative.flags.writeable = False
+        found = _STATES[states] = confirmed, tentative
+    return found

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.spatial.places import Places
 from lfmvl_ros.core.timeline import NS
 
 LONGEST_S = 10.0  # over_s of rules
@@ -24,11 +25,34 @@ class Positions:
         stamp_ns: of that image.
         frame_id: that positions are in.
         by_id: track id -> ``(3,)`` centre in m and ``(3, 3)`` covariance in m^2.
+        picks: track id -> largest standard deviation of its pick point in m, and of the direction
+            of the normal there in rad; only tracks that have a pick point.
     """
 
     stamp_ns: int
     frame_id: str
     by_id: dict[int, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
+    picks: dict[int, tuple[float, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, places: Places) -> Positions:
+        """Return what rules ask about places."""
+        placed = places.by_id.items()
+        return cls(
+            places.stamp_ns,
+            places.frame_id,
+            {key: (place.centre_m, place.covariance) for key, place in placed},
+            {
+                key: (largest_sigma(place.pick.covariance), place.pick.normal_sigma_rad)
+                for key, place in placed
+                if place.pick is not None
+            },
+        )
+
+
+def largest_sigma(covariance: FloatArray) -> float:
+    """Return the largest standard deviation in any direction, of a ``(3, 3)`` covariance."""
+    return float(np.sqrt(max(np.linalg.eigvalsh(covariance)[-1], 0.0)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
@@ -12,13 +12,13 @@ from scipy.special import ndtr
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.rules.facts import Facts
 from lfmvl_ros.core.rules.rule import Kind, Rule
+from lfmvl_ros.core.tracking import TrackState
 
 _MOST_COVERED = 0.5
 _NEGLIGIBLE = 0.01
 
 
-@dataclass(frozen=True, eq=False)
-class Held:
+class Held(NamedTuple):
     """The probability that a rule holds.
 
     Attributes:
@@ -33,7 +33,7 @@ class Held:
 
     probability: FloatArray
     value: FloatArray | None = None
-    rows: tuple[int, ...] = field(default=())
+    rows: tuple[int, ...] = ()
     partner: FloatArray | None = None
     inside: FloatArray | None = None
     confirmed: float | None = None
@@ -46,7 +46,7 @@ def held(rule: Rule, facts: Facts) -> Held:
     if rule.kind is Kind.MISSING:
         return _missing(rule, facts)
     relevant = facts.relevant(rule)
-    if not relevant.any():
+    if not facts.rows_of(rule):
         return Held(np.zeros(len(relevant)))
     return _of_tracks(rule, facts, relevant)
 
@@ -123,22 +123,23 @@ def _count(rule: Rule, facts: Facts) -> Held:
     A tentative track is a real object about every second time. That is enough to argue against an
     absence, but not to be counted.
     """
-    there = facts.relevant(rule) * facts.in_zone(rule.zone, rule.point)
+    there = (facts.relevant(rule) * facts.in_zone(rule.zone, rule.point)).tolist()
+    rows, states = facts.rows_of(rule), facts.tracks.state
     if rule.above is not None:
-        there = there * ~facts.tentative
-    rows = np.flatnonzero(there > _NEGLIGIBLE)
-    chances = there[rows]
-    number = np.array([float(chances.sum())])
+        rows = [row for row in rows if states[row] is not TrackState.TENTATIVE]
+    rows = [row for row in rows if there[row] > _NEGLIGIBLE]
+    chances = [there[row] for row in rows]
+    number = np.array([sum(chances)])
     if rule.above is None:
         assert rule.below is not None
-        fewer = fewer_than(chances.tolist(), int(rule.below))
-        return Held(np.array([fewer]), number, tuple(rows.tolist()))
+        fewer = fewer_than(chances, int(rule.below))
+        return Held(np.array([fewer]), number, tuple(rows))
     count = int(rule.above) + 1
-    more = confirmed = 1 - fewer_than(chances.tolist(), count)
-    seen = facts.confirmed[rows]
-    if not seen.all():
-        confirmed = 1 - fewer_than((chances * seen).tolist(), count)
-    return Held(np.array([more]), number, tuple(rows.tolist()), confirmed=confirmed)
+    more = confirmed = 1 - fewer_than(chances, count)
+    seen = [there[row] for row in rows if states[row] is TrackState.CONFIRMED]
+    if len(seen) < len(rows):
+        confirmed = 1 - fewer_than(seen, count)
+    return Held(np.array([more]), number, tuple(rows), confirmed=confirmed)
 
 
 def _missing(rule: Rule, facts: Facts) -> Held:

@@ -170,7 +170,7 @@ class VanishProgress(_MomentProgress):
             return []
         track = EventTrack.of(one.facts, one.row)
         event = self._made(facts, evidence, one.probability, None, (track,))
-        return [self._opened(key, event, one.box, evidence)]
+        return [self._opened(key, event, (one.facts.tracks.xyxy_px, one.row), evidence)]
 
     def _replaced(self, one: _Present, facts: Facts) -> bool:
         """Whether another track of the label is where an object was."""

@@ -86,7 +86,13 @@ class Polygon:
         self._is_open = np.zeros(len(self.points), dtype=np.bool_)
         for limit in frame or ():
             self._is_open |= ((self.points == limit) & (self._ahead == limit)).any(axis=1)
+        self._any_open = bool(self._is_open.any())
         self._rising = np.where(self._edge[:, 1] == 0, 1.0, self._edge[:, 1])
+        # Of a convex outline, what is inside is on one side of every edge: faster to tell.
+        turns = self._edge[:, 0] * np.roll(self._edge[:, 1], -1)
+        turns -= self._edge[:, 1] * np.roll(self._edge[:, 0], -1)
+        convex = bool((turns > 0).all() or (turns < 0).all())
+        self._side = float(np.sign(turns[0])) if convex else 0.0
 
     def inside(self, xy: FloatArray) -> NDArray[Any]:
         """Return which of the points ``(N, 2)`` lie inside, ``(N,)`` bool (even-odd rule)."""
@@ -113,19 +119,18 @@ class Polygon:
             return np.ones(len(xy))
         if self.frame is not None:
             low, high = self.frame
-            xy = np.clip(xy, low + _WITHIN, high - _WITHIN)
+            xy = np.minimum(np.maximum(xy, low + _WITHIN), high - _WITHIN)
         from_x, from_y = xy[:, :1] - self.points[:, 0], xy[:, 1:] - self.points[:, 1]
         edge_x, edge_y = self._edge.T
-        along = np.clip((from_x * edge_x + from_y * edge_y) / self._length2, 0.0, 1.0)
+        along = (from_x * edge_x + from_y * edge_y) / self._length2
+        along = np.minimum(np.maximum(along, 0.0), 1.0)
         away_x, away_y = from_x - along * edge_x, from_y - along * edge_y
-        distance2 = np.where(self._is_open, np.inf, away_x * away_x + away_y * away_y)
+        distance2 = away_x * away_x + away_y * away_y
+        if self._any_open:
+            distance2 = np.where(self._is_open, np.inf, distance2)
         nearest = distance2.argmin(axis=1)
-        rows = np.arange(len(xy))
-        distance, x, y = (
-            np.sqrt(distance2[rows, nearest]),
-            away_x[rows, nearest],
-            away_y[rows, nearest],
-        )
+        at = nearest + np.arange(len(xy)) * len(self.points)
+        distance, x, y = np.sqrt(distance2.take(at)), away_x.take(at), away_y.take(at)
         on_edge = distance < 1e-9  # there, across the edge is the direction that counts
         if on_edge.any():
             x = np.where(on_edge, edge_y[nearest], x)
@@ -133,5 +138,9 @@ class Polygon:
         length2 = np.maximum(x * x + y * y, 1e-300)
         variance = x * x * covariance[:, 0, 0] + y * y * covariance[:, 1, 1]
         variance = (variance + 2 * x * y * covariance[:, 0, 1]) / length2
-        sign = np.where(self.inside(xy), 1.0, -1.0)
-        return np.asarray(ndtr(sign * distance / np.sqrt(np.maximum(variance, 1e-12))))
+        if self._side:
+            inside = ((edge_x * from_y - edge_y * from_x) * self._side > 0).all(axis=1)
+        else:
+            inside = self.inside(xy)
+        sigmas = distance / np.sqrt(np.maximum(variance, 1e-12))
+        return np.asarray(ndtr(np.where(inside, sigmas, -sigmas)))

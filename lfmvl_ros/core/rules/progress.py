@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.rules.event import EndReason, Event, EventState, EventTrack
 from lfmvl_ros.core.rules.facts import Facts
@@ -29,11 +31,13 @@ class Evidence:
         serial: number of answers so far that are evidence of absence (ok, empty, repaired).
         stamp_ns: of the frame of the newest of them; None before the first.
         asked: folded labels of the newest query; None before the first answer.
+        selected: folded label that rules with ``selected`` are about; "" for none.
     """
 
     serial: int = 0
     stamp_ns: int | None = None
     asked: frozenset[str] | None = None
+    selected: str = ""
 
 
 @dataclass
@@ -50,9 +54,14 @@ class OpenEvent:
 
     event: Event
     serial: int  # of evidence when it last held
-    updated_ns: int
-    box: FloatArray | None
+    due_ns: int  # of the next update
+    seen: tuple[FloatArray, int] | None  # boxes of the tracks where its object was last; its row
     failing_ns: int | None = None
+
+    @property
+    def box(self) -> FloatArray | None:
+        """Where its object was last, x1, y1, x2, y2 in px; None of an event of the scene."""
+        return None if self.seen is None else np.asarray(self.seen[0][self.seen[1]])
 
 
 @dataclass
@@ -86,6 +95,7 @@ class Progress(ABC):
     open: dict[int, OpenEvent] = field(default_factory=dict)
     candidates: dict[int, Candidate] = field(default_factory=dict)
     cool_until_ns: int = LONG_AGO_NS
+    _before: Rule | None = None  # what was in force at the frame before
 
     def step(self, facts: Facts, evidence: Evidence, after_gap: bool) -> list[Event]:
         """Take one frame; return the events that changed.
@@ -97,14 +107,31 @@ class Progress(ABC):
         """
         if after_gap:
             self.candidates.clear()
-        rule = self.rule
-        if evidence.asked is not None and rule.labels and not rule.label_keys & evidence.asked:
+        events: list[Event] = []
+        rule = self._in_force(evidence)
+        if rule is not self._before:
             events = [
                 self._end(key, facts, EndReason.NOT_ASKED, evidence) for key in list(self.open)
             ]
             self._forget()
-            return events
-        return self._follow(facts, held(rule, facts), evidence)
+            self._before = rule
+        return events if rule is None else events + self._follow(facts, held(rule, facts), evidence)
+
+    def _in_force(self, evidence: Evidence) -> Rule | None:
+        """Return what holds of the rule now; None while the query names none of its labels.
+
+        Of a rule with ``selected``: only the label that is.
+        """
+        rule, asked = self.rule, evidence.asked
+        if asked is not None and rule.labels and not rule.label_keys & asked:
+            return None
+        if not rule.selected:
+            return rule
+        if evidence.selected not in rule.label_keys or evidence.selected not in (asked or ()):
+            return None
+        if self._before is None or evidence.selected not in self._before.label_keys:
+            return replace(rule, labels=(evidence.selected,))
+        return self._before
 
     @abstractmethod
     def _follow(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
@@ -130,13 +157,19 @@ class Progress(ABC):
         self, key: int, facts: Facts, now: Held, rows: tuple[int, ...], evidence: Evidence
     ) -> Event:
         p, value, tracks = self._measured(facts, now, rows)
-        box = None if key == SCENE else facts.tracks.xyxy_px[rows[0]]
-        return self._opened(key, self._made(facts, evidence, p, value, tracks), box, evidence)
+        seen = None if key == SCENE else (facts.tracks.xyxy_px, rows[0])
+        return self._opened(key, self._made(facts, evidence, p, value, tracks), seen, evidence)
 
-    def _opened(self, key: int, event: Event, box: FloatArray | None, evidence: Evidence) -> Event:
-        self.open[key] = OpenEvent(event, evidence.serial, event.stamp_ns, box)
+    def _opened(
+        self, key: int, event: Event, seen: tuple[FloatArray, int] | None, evidence: Evidence
+    ) -> Event:
+        self.open[key] = OpenEvent(event, evidence.serial, self._due_ns(event.stamp_ns), seen)
         self.counts.begun += 1
         return event
+
+    def _due_ns(self, told_ns: int) -> int:
+        """Return when an update is due after one."""
+        return told_ns + round(self.rule.update_s / NS)
 
     def _made(
         self,
@@ -199,10 +232,10 @@ class Progress(ABC):
         if holds:
             one.failing_ns, one.serial = None, evidence.serial
             if key != SCENE:
-                one.box = facts.tracks.xyxy_px[rows[0]]
-            if (stamp_ns - one.updated_ns) * NS < self.rule.update_s:
+                one.seen = facts.tracks.xyxy_px, rows[0]
+            if stamp_ns < one.due_ns:
                 return []
-            one.updated_ns = stamp_ns
+            one.due_ns = self._due_ns(stamp_ns)
             p, value, tracks = self._measured(facts, now, rows)
             one.event = replace(
                 one.event,

@@ -81,6 +81,7 @@ class Rule:
         name: of the rule; its Bool topic is ``rules/<name>``.
         kind: what it watches for.
         labels: of the objects it is about; empty for all.
+        selected: only that one of the labels counts which ``spatial.select`` names.
         zone: where; None for the whole image.
         point: which point of a box counts in an image zone.
         where: further condition on a track; None for none.
@@ -93,7 +94,7 @@ class Rule:
         cool_down_s: after the end of an event, the rule begins no other for so long.
         hold_s: how long the event of a moment lasts.
         update_s: time between updates of an active event.
-        over_s: time over which speed and approach are measured.
+        over_s: time over which speed and approach are measured; by default a third of ``time_s``.
         answers: how many answers must support an absence before it is believed.
         above: count above which, or speed above which, it holds.
         below: count below which it holds.
@@ -110,6 +111,7 @@ class Rule:
     name: str
     kind: Kind
     labels: tuple[str, ...] = ()
+    selected: bool = False
     zone: Zone | None = None
     point: Point = Point.FOOT
     where: Condition | None = None

@@ -35,7 +35,8 @@ _NUMBERS = {
     "update_s": (0.05, _DAY_S, "s"),
 }
 _COMMON = (
-    *("when", "label", "where", "camera", "topic", "point", "zone", "review", "unanswered"),
+    *("when", "label", "selected", "where", "camera", "topic", "point", "zone"),
+    *("review", "unanswered"),
     *_NUMBERS,
 )
 # Numbers of some kinds of rules: key -> lowest, highest, unit.
@@ -234,6 +235,7 @@ class _RuleReader:
             "zone": ("zone", self._zone),
             "point": ("point", _point),
             "camera": ("camera", Located.text),
+            "selected": ("selected", Located.flag),
             "topic": ("topic", Located.flag),
             "review": ("review", Located.flag),
             "unanswered": ("unanswered", _unanswered),
@@ -242,6 +244,9 @@ class _RuleReader:
         for key, (name, read) in readers.items():
             if key in keys:
                 fields[name] = read(keys[key])
+        if "over_s" not in fields and (time_s := fields.get("time_s")) is not None:
+            # Within it, a box has to grow by more than its height is uncertain (about 7 %).
+            fields["over_s"] = min(max(Rule.over_s, time_s / 3), _OF_KINDS["over_s"][1])
         if kind is Kind.VANISH:  # the tracker has waited for several answers already
             fields.setdefault("answers", 1)
         return fields
@@ -267,6 +272,8 @@ class _RuleReader:
             self._keys["zone"].problem(
                 "missing needs a zone in the image: only there it is known what hides it"
             )
+        if fields.get("selected") and "label" not in self._keys:
+            self._keys["selected"].problem("needs the labels that may be selected: label")
         if "to" in self._keys and "distance_m" not in self._keys:
             self._keys["to"].problem("goes with distance_m")
         if kind is Kind.DWELL and fields.get("for_s") == 0:

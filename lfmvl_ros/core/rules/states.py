@@ -12,8 +12,16 @@ from lfmvl_ros.core.boxes import iou_matrix
 from lfmvl_ros.core.rules.event import Event
 from lfmvl_ros.core.rules.facts import Facts
 from lfmvl_ros.core.rules.holding import Held
-from lfmvl_ros.core.rules.progress import SAME_IOU, SCENE, Candidate, Evidence, Progress
+from lfmvl_ros.core.rules.progress import (
+    LONG_AGO_NS,
+    SAME_IOU,
+    SCENE,
+    Candidate,
+    Evidence,
+    Progress,
+)
 from lfmvl_ros.core.timeline import NS
+from lfmvl_ros.core.tracking import TrackState
 
 
 @dataclass
@@ -21,36 +29,50 @@ class TrackProgress(Progress):
     """Enter, dwell, speed, approach: an event for each object while it holds."""
 
     def _follow(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
-        rule = self.rule
         events: list[Event] = []
-        high = now.probability >= rule.probability
-        begins = (high & facts.confirmed).nonzero()[0].tolist()
-        if not self.open and not self.candidates and not begins:
-            return events
-        stamp_ns, p = facts.tracks.stamp_ns, now.probability.tolist()
-        for row in begins:
-            key = int(facts.ids[row])
+        needed, states = self.rule.probability, facts.tracks.state
+        stamp_ns, chances = facts.tracks.stamp_ns, now.probability.tolist()
+        rows = [  # Python: faster than numpy for the few tracks that a rule is about
+            row
+            for row in facts.rows_of(self._before or self.rule)
+            if chances[row] >= needed and states[row] is TrackState.CONFIRMED
+        ]
+        for row in rows:
+            key = facts.keys_of[row]
             if key in self.open or key in self.candidates or self._adopt(facts, row, evidence):
                 continue
             self.candidates[key] = Candidate(stamp_ns, evidence.serial)
+        if self.candidates:
+            events += self._lasted(facts, now, chances, rows, evidence)
+        release, boxes = self.rule.release, facts.tracks.xyxy_px
+        for key, one in list(self.open.items()):
+            row = facts.row_of.get(key, -1)
+            holds = row >= 0 and chances[row] >= release
+            if holds and stamp_ns < one.due_ns:  # what _go_on would do, for most events and frames
+                one.failing_ns, one.serial, one.seen = None, evidence.serial, (boxes, row)
+                continue
+            seen = row >= 0 and states[row] is TrackState.CONFIRMED
+            there = (row,) if row >= 0 else ()
+            events += self._go_on(key, facts, now, there, holds, seen, evidence)
+        return events
+
+    def _lasted(
+        self, facts: Facts, now: Held, chances: list[float], rows: list[int], evidence: Evidence
+    ) -> list[Event]:
+        """Begin the events of candidates that have held for long enough; drop those that ceased."""
+        rule, stamp_ns = self.rule, facts.tracks.stamp_ns
+        events: list[Event] = []
         for key, candidate in list(self.candidates.items()):
             row = facts.row_of.get(key, -1)
-            if row < 0 or p[row] < rule.release:
+            if row < 0 or chances[row] < rule.release:
                 del self.candidates[key]
             elif (
-                high[row]
-                and facts.confirmed[row]
+                row in rows
                 and (stamp_ns - candidate.since_ns) * NS >= rule.for_s
                 and stamp_ns >= self.cool_until_ns
             ):
                 del self.candidates[key]
                 events.append(self._begin(key, facts, now, (row,), evidence))
-        for key in list(self.open):
-            row = facts.row_of.get(key, -1)
-            rows = (row,) if row >= 0 else ()
-            holds = row >= 0 and p[row] >= rule.release
-            seen = row >= 0 and bool(facts.confirmed[row])
-            events += self._go_on(key, facts, now, rows, holds, seen, evidence)
         return events
 
     def _adopt(self, facts: Facts, row: int, evidence: Evidence) -> bool:
@@ -71,7 +93,7 @@ class TrackProgress(Progress):
         if overlap[best] < SAME_IOU:
             return False
         one = self.open.pop(lost[best])
-        one.failing_ns, one.serial, one.updated_ns = None, evidence.serial, -(2**62)
+        one.failing_ns, one.serial, one.due_ns = None, evidence.serial, LONG_AGO_NS
         self.open[int(facts.ids[row])] = one
         return True
 

@@ -12,8 +12,17 @@ from typing import Any
 
 from launch import LaunchContext
 from launch.action import Action
-from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    LogInfo,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+)
+from launch.conditions import IfCondition
+from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
@@ -31,6 +40,11 @@ OVERRIDES = {
     "compressed_input": bool,
     "autostart": bool,
 }
+# Launch arguments of a job that are handed on to perception.launch.py.
+JOB = (
+    "namespace", "input_image_topic", "params_file", "model", "query", "device", "rules_file",
+    "dds_profile",
+)  # fmt: skip
 
 
 def share(*parts: str) -> PathJoinSubstitution:
@@ -137,6 +151,69 @@ def process_options(value: Callable[[str], str]) -> dict[str, Any]:
         "output": "screen",
         "emulate_tty": True,
     }
+
+
+def job_arguments(params_file: PathJoinSubstitution) -> list[DeclareLaunchArgument]:
+    """Declare the arguments that the launch files of all jobs have.
+
+    Args:
+        params_file: default of the argument of that name.
+    """
+    return [
+        DeclareLaunchArgument(
+            "namespace", default_value="lfmvl", description="Namespace of nodes, topics, services"
+        ),
+        DeclareLaunchArgument(
+            "input_image_topic",
+            default_value="image_raw",
+            description="Camera topic (sensor_msgs/Image); a relative name is in the namespace",
+        ),
+        DeclareLaunchArgument(
+            "synthetic",
+            default_value="false",
+            choices=["true", "false"],
+            description="Publish the planned scene instead of waiting for a camera",
+        ),
+        DeclareLaunchArgument(
+            "params_file",
+            default_value=params_file,
+            description="YAML file with the perception node's parameters",
+        ),
+        DeclareLaunchArgument(
+            "model",
+            default_value="bundled",
+            description="Hub id, directory or 'bundled', which knows only the planned scene",
+        ),
+        DeclareLaunchArgument(
+            "device", default_value="auto", description="auto, cpu, cuda or cuda:N"
+        ),
+        dds_profile_argument(),
+    ]
+
+
+def job_actions(
+    camera: dict[str, Any], more: tuple[str, ...] = ()
+) -> list[OpaqueFunction | IncludeLaunchDescription | Node]:
+    """Return what a job starts: perception, and with ``synthetic`` the camera of its scene.
+
+    Args:
+        camera: parameters of ``camera_node``.
+        more: further arguments that are handed on to perception.launch.py.
+    """
+    perception = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(share("launch", "perception.launch.py")),
+        launch_arguments={name: LaunchConfiguration(name) for name in (*JOB, *more)}.items(),
+    )
+    synthetic = Node(
+        package=PACKAGE,
+        executable="camera_node",
+        name="camera",
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[camera],
+        condition=IfCondition(LaunchConfiguration("synthetic")),
+        output="screen",
+    )
+    return [set_dds_profile(processes=3), perception, synthetic]
 
 
 def dds_profile_argument() -> DeclareLaunchArgument:

@@ -146,6 +146,49 @@ def test_an_answer_to_another_query_is_no_evidence_and_ends_what_goes_on() -> No
     assert run.engine.status().not_asked == ("r",)
 
 
+@pytest.mark.parametrize("time_s", [2.0, 4.0, 9.0])
+def test_an_approach_is_told_in_time_of_boxes_known_to_7_percent(time_s: float) -> None:
+    """By default at two thirds of the time or more, and never before it."""
+    told: dict[str, float] = {}
+    for more in ("", ", over_s: 0.6"):
+        engine = RuleEngine(
+            parse_rules(rule(f"when: approach, label: person, time_s: {time_s}{more}"))
+        )
+        left_s = 4 * time_s
+        while left_s > 0.1 and more not in told:
+            height = 600 / left_s
+            one = Object(1, 0.5, size_px=(height / 2.5, height), sigma_px=0.07 * height)
+            if engine.observe(tracks(1 + 4 * time_s - left_s, [one])):
+                told[more] = left_s / time_s
+            left_s -= 0.05
+    assert 0.65 < told[""] < 1
+    assert told[", over_s: 0.6"] <= told[""]
+
+
+def test_a_rule_follows_what_is_selected() -> None:
+    """Each selection is a question of its own: its events end with it, and begin anew."""
+    text = HALVES + (
+        "rules:\n"
+        "  here: {when: enter, label: [person, tote], selected: true, zone: left}\n"
+        "  gone: {when: count, label: [person, tote], selected: true, below: 1}\n"
+    )
+    run = Run(text)
+    there = [Object(1, IN), Object(2, OUT, label="tote"), Object(3, IN, label="forklift")]
+
+    def shown(selected: str, objects: list[Object]) -> list[tuple[str, str, str | None]]:
+        run.engine.select(selected)
+        found = [e for e in run.frames(15, objects) if e.state is not EventState.UPDATE]
+        return [(e.rule, e.state.value, e.reason and e.reason.value) for e in found]
+
+    assert shown("", there) == []
+    assert shown("Person", there) == [("here", "begin", None)]
+    assert shown("tote", there) == [("here", "end", "not_asked")]
+    assert shown("tote", there[:1]) == [("gone", "begin", None)]
+    assert shown("person", []) == [("gone", "end", "not_asked"), ("gone", "begin", None)]
+    assert shown("forklift", there) == [("gone", "end", "not_asked")]
+    check_once(run.events)
+
+
 def test_below_is_counted_by_the_stamps_of_answers() -> None:
     run = Run(rule("when: count, label: person, below: 2, for_s: 1.0"))
     run.frames(20, [Object(1, IN), Object(2, OUT)])

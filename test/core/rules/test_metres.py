@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lfmvl_ros.core.rules import Positions, RuleEngine, parse_rules
+from lfmvl_ros.core.spatial.places import PickPoint, Place, Places
 
 from .scenes import IN, OUT, Object, S, tracks
 
@@ -61,3 +64,33 @@ def test_speed_in_metres() -> None:
         events += engine.observe(tracks(t, [Object(1, IN), Object(2, OUT)]), positions)
     assert [[track.id for track in event.tracks] for event in events[:1]] == [[1]]
     assert events[0].value == pytest.approx(1.5, rel=0.02)
+
+
+PICK = "rules: {r: {when: enter, zone: dock, where: pick_sigma_m < 0.02 and normal_sigma_deg < 10}}"
+
+
+def test_a_condition_on_the_pick_pose() -> None:
+    """A track without one is infinitely uncertain: it is not below a limit, but above it."""
+    engine = RuleEngine(parse_rules(METRES + PICK))
+    doubtful = RuleEngine(parse_rules(METRES + PICK.replace("<", ">=").replace(" and ", " or ")))
+    frame, where = [Object(1, IN)], {1: place(1, 1)}
+    known = {
+        1.1: {},
+        1.2: {1: (0.03, 0.1)},
+        1.3: {1: (0.01, 0.3)},
+        1.4: {1: (0.01, 0.1)},
+    }
+    found = []
+    for time_s, picks in known.items():
+        positions = Positions(round(time_s * S), "map", where, picks)
+        found += [(time_s, "ready") for e in engine.observe(tracks(time_s, frame), positions)]
+        found += [(time_s, "doubt") for e in doubtful.observe(tracks(time_s, frame), positions)]
+    assert found == [(1.1, "doubt"), (1.4, "ready")]
+
+
+def test_positions_of_places_carry_their_pick_sigmas() -> None:
+    pick = PickPoint(np.zeros(3), np.diag([1e-4, 4e-4, 1e-4]), np.array([0.0, 0.0, 1.0]), 0.1)
+    bare = Place(np.zeros(3), np.eye(3), np.zeros(3), np.eye(3), np.ones(3))
+    found = Positions.of(Places(S, "map", {1: bare, 2: replace(bare, pick=pick)}))
+    assert (found.stamp_ns, found.frame_id, set(found.by_id)) == (S, "map", {1, 2})
+    assert found.picks == {2: (pytest.approx(0.02), 0.1)}

@@ -89,6 +89,7 @@ ZONE = "zones: {z: {image: [[0, 0], [1, 0], [1, 1]]}}\n"
         ("rules:\n  a: {when: appear, hold_s: 0}", 2, "expected a number from 0.05 to 3600 s"),
         ("rules:\n  a: {when: appear, to: x}", 2, "there is no key 'to'"),
         ("rules:\n  a: {when: approach, time_s: 2, to: x}", 2, "goes with distance_m"),
+        ("rules:\n  a: {when: appear, selected: true}", 2, "needs the labels that may be selected"),
         (ZONE + "rules:\n  a: {when: enter, zone: y}", 3, "there is no zone 'y'; there is: z"),
         (ZONE + "rules:\n  a: {when: dwell, zone: z, for_s: 0}", 3, "must be above 0 s"),
         (ZONE + "rules:\n  a: {when: missing, zone: z}", 3, "missing needs label"),

@@ -115,7 +115,7 @@ def text_as_video(path):
     [
         (
             lambda path: path / "absent.mp4",
-            "does not exist; give 'assist', 'scene', 'shelf', a video",
+            "does not exist; give 'assist', 'picking', 'scene', 'shelf', a video",
         ),
         (lambda path: path, "there are no images in"),
         (broken_video, "broken.mp4' is an MP4 video that is damaged"),

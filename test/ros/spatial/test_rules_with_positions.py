@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules about zones in metres get the node's own positions, whatever its topics are called."""
+"""Rules get the node's own positions and pick points, whatever its topics are called."""
 
 import json
 
@@ -13,7 +13,9 @@ from lfmvl_ros.core.tracking import Tracks, TrackState
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.spatial import messages
 
+from ..test_rules_over_ros import of
 from .rig import BOX, WH, Rig, newest
+from .test_places_over_ros import start
 
 RULES = """
 zones:
@@ -79,3 +81,35 @@ def test_a_zone_in_metres_takes_the_positions_of_the_node_alone(world, topic):
     for _ in range(20):
         step()
     assert begun() is None  # what somebody else publishes moves no track into the yard
+
+
+READY = """
+zones:
+  reach: {frame: lens, metres: [[-1, -1], [1, -1], [1, 1], [-1, 1]]}
+rules:
+  ready:
+    when: enter
+    label: [red tote, blue tote]
+    selected: true
+    zone: reach
+    where: pick_sigma_m < 0.2 and normal_sigma_deg < 20
+"""
+
+
+def test_an_event_begins_when_the_selected_object_can_be_picked(world):
+    path = world.folder / "rules.yaml"
+    path.write_text(READY)
+    rig = start(world, rules_file=str(path), spatial__select="label:blue tote")
+    events = world.listen(String, "events")
+    for _ in range(20):  # a blue tote is selected, a red one is there
+        rig.step()
+    assert events.empty
+    assert world.set_parameters(spatial__select="label:red tote").successful
+
+    def begun():
+        rig.step()
+        return None if events.empty else events.next_json(of("ready", "begin"))
+
+    event = rig.until(begun, lambda: None)
+    assert [track["label"] for track in event["tracks"]] == ["red tote"]
+    assert event["position_frame"] == "lens"

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 import yaml
 
+from lfmvl_ros import registry
 from lfmvl_ros.core.config import CameraSettings, PerceptionSettings
 
 ROOT = Path(__file__).parents[3]
@@ -177,11 +178,26 @@ def test_demo_hands_on_arguments_that_exist():
     assert handed_on <= set(declared("demo.launch.py"))
 
 
-@pytest.mark.parametrize("name", ["shelf.launch.py", "assist.launch.py"])
+JOBS = ("assist.launch.py", "picking.launch.py", "shelf.launch.py")
+
+
+@pytest.mark.parametrize("name", JOBS)
 def test_jobs_hand_on_arguments_that_exist(name):
-    handed_on = set(constant(FILES[name], "PERCEPTION"))
+    (call,) = calls(name, "job_actions")
+    more = ast.literal_eval(call.args[1]) if len(call.args) > 1 else ()
+    handed_on = {*constant(LAUNCHING, "JOB"), *more}
     assert handed_on <= set(declared("perception.launch.py"))
     assert handed_on <= set(declared(name))
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_the_camera_of_a_job_shows_its_scene(name):
+    (given,) = [node.value for node in tree(name).body if isinstance(node, ast.Assign)]
+    camera = ast.literal_eval(given)
+    assert set(camera) <= set(CameraSettings.describe())
+    job = registry.load(registry.DEMO_SCENES, camera["source"])
+    assert (camera["source"], camera["rate_hz"]) == (name.partition(".")[0], job.rate_hz)
+    assert ("depth_rate_hz" in camera) == job.depth
 
 
 def test_nodes_are_entry_points_and_files_are_installed():
@@ -270,5 +286,10 @@ def test_the_dds_profile_is_set_before_any_node_is_started(name):
     (description,) = calls(name, "LaunchDescription")
     actions = [ast.unparse(item) for item in description.args[0].elts]
     assert actions[0] == "*arguments()"
+    if actions[1].startswith("*job_actions("):
+        tree = ast.parse(LAUNCHING.read_text())
+        (shared,) = [n for n in tree.body if getattr(n, "name", "") == "job_actions"]
+        (given,) = [node.value for node in ast.walk(shared) if isinstance(node, ast.Return)]
+        actions[1:2] = [ast.unparse(item) for item in given.elts]
     assert actions[1].startswith("set_dds_profile(processes=")
     assert all("set_dds_profile" not in action for action in actions[2:])

@@ -4,23 +4,33 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
+from lfmvl_ros import registry
 from lfmvl_ros.cli.main import main
-from lfmvl_warehouse.demos import assist, shelf
+from lfmvl_ros.core.demo_scene import SceneResults
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.rules import Positions, RuleEngine, parse_rules
+from lfmvl_ros.core.spatial.placer import Placer, PlacerOptions
+from lfmvl_ros.core.spatial.places import PickPoint
+from lfmvl_ros.core.tracking import Tracks, TrackState
+from lfmvl_warehouse.demos import assist, picking, shelf
 from lfmvl_warehouse.demos.matching import Match, spans
-from lfmvl_warehouse.scenes.staged import StagedVideo
+from lfmvl_warehouse.demos.picking_figures import labels_at, pick_error
 
+from ...core.rules.scenes import answer
 from ...schemas import check
 
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("scene", [assist, shelf])
+@pytest.mark.parametrize("scene", [assist, picking, shelf])
 def test_the_shipped_rules_are_those_of_the_scene(scene: Any) -> None:
     name = scene.__name__.rpartition(".")[2]
     path = ROOT / "config" / "rules" / f"{name}.yaml"
@@ -28,19 +38,24 @@ def test_the_shipped_rules_are_those_of_the_scene(scene: Any) -> None:
     assert main(["rules", "check", str(path)]) == 0
 
 
-def oracle(video: StagedVideo, query: tuple[str, ...], frames: range, path: Path) -> None:
-    """Write replies that name what is half visible or more in these frames."""
-    with path.open("w") as file:
-        for index in frames:
+def oracle(scene: str, frames: int, folder: Path, least: float = 0.5) -> None:
+    """Write replies that name what is visible enough, for each frame by its stamp."""
+    job = registry.load(registry.DEMO_SCENES, scene)
+    asked = Query.parse(job.settings["query"]).labels
+    video = job.plan(7).video()
+    with (folder / "m.jsonl").open("w") as file:
+        for index in range(frames):
             reply = [
                 {
-                    "label": item.kind,
+                    "label": next(name for name in asked if name in item.names),
                     "bbox": (item.visible_xyxy_px / np.tile(video.wh, 2)).round(3).tolist(),
                 }
                 for item in video.frame(index).objects
-                if item.kind in query and item.visibility > 0.5
+                if set(asked) & set(item.names) and item.visibility > least
             ]
-            file.write(json.dumps({"text": json.dumps(reply)}) + "\n")
+            stamp_ns = round(index * 1e9 / job.rate_hz) + 1
+            line = {"text": json.dumps(reply), "stamp_ns": stamp_ns}
+            file.write(json.dumps(line) + "\n")
 
 
 def demo(
@@ -60,8 +75,7 @@ def demo(
 def test_an_approach_is_alerted_in_time_and_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    video = assist.Shift(7).video()
-    oracle(video, assist.QUERY, range(0, 105, 4), tmp_path / "m.jsonl")
+    oracle("assist", 105, tmp_path)
     summary = demo("assist", 7, tmp_path, capsys)
     assert (summary["approaches"], summary["alerted_in_time"]) == (1, 1)
     assert summary["lead_s"]["least"] > assist.LEAD_S
@@ -72,13 +86,88 @@ def test_goods_are_counted_and_empty_places_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A crate is taken away after 9.4 s."""
-    video = shelf.Shelf(7).video()
-    oracle(video, shelf.QUERY, range(0, 160, 3), tmp_path / "m.jsonl")
+    oracle("shelf", 160, tmp_path)
     summary = demo("shelf", 15, tmp_path, capsys)
     assert (summary["empty"]["happened"], summary["empty"]["f1"]) == (1, 1.0)
     assert summary["empty"]["delay_s"] < 3
     assert summary["misplaced"] == Match().figures()
     assert summary["views_counted_right"] == 1.0
+
+
+def true_tracks(scene: Any, index: int, asked: tuple[str, ...]) -> Tracks:
+    """Return the boxes of what is visible in a frame, as certain tracks."""
+    video = scene.plan(7).video()
+    frame = video.frame(index)
+    seen = [item for item in frame.objects if item.visibility > 0.5 and set(asked) & {*item.names}]
+    n = len(seen)
+    return Tracks(
+        round(index * 1e8) + 1,
+        np.array([item.id for item in seen], dtype=np.int64),
+        tuple(next(name for name in asked if name in item.names) for item in seen),
+        np.full(n, 0.9),
+        np.array([item.visible_xyxy_px for item in seen]).reshape(n, 4),
+        np.zeros((n, 2)),
+        np.tile(np.eye(4) * 4.0, (n, 1, 1)),
+        (TrackState.CONFIRMED,) * n,
+        np.ones(n),
+        wh=video.wh,
+    )
+
+
+def test_what_is_asked_for_is_posed_or_goes_to_review() -> None:
+    """The first two requests: a red tote, and a blue one that is hidden; five frames a second."""
+    job, asked = picking.JOB, Query.parse(picking.QUERY).labels
+    scene, results, engine = job(7), SceneResults(), RuleEngine(parse_rules(picking.rules()))
+    placer = Placer(PlacerOptions(frame_id=picking.FRAME))
+    assert [r.case.value for r in job.plan(7).requests[:2]] == ["plain", "hidden"]
+    for index in range(0, 180, 2):
+        tracks = true_tracks(job, index, asked)
+        engine.answer(answer(index / 10, query=picking.QUERY))
+        view = scene.view(index)
+        places = placer.place(tracks, view.depth, view.lens, view.camera)
+        engine.select(scene.select(index / 10))
+        results.events += engine.observe(tracks, Positions.of(places))
+        results.tracks += [tracks, tracks]
+        results.places += [places, places]
+    found = scene.figures(results)
+    assert found["requests"] == {"plain": 1, "hidden": 1}
+    assert (found["posed"], found["reviewed"]) == ({"plain": 1}, {"hidden": 1})
+    assert found["reviews_right"] == 1
+    assert (found["labels_at_request"], found["labels_wrong_at_request"]) == (6, 0)
+    assert found["poses_on_something_else"] == found["undecided"] == 0
+    assert found["point_error_cm"]["largest"] < 4
+    assert found["ask_to_pose_s"]["largest"] < 1
+    assert 3 <= found["ask_to_review_s"]["largest"] < 4
+
+
+def test_a_pose_on_something_else_is_counted() -> None:
+    plan = picking.Station(7)
+    video = plan.video()
+    camera = video.camera_at(60).pose
+    down = np.array([0.0, 0.0, 1.0])
+    far = PickPoint(camera.apply(np.array([0.0, 0.5, 2.0])), np.eye(3), down, 0.1)
+    error = pick_error(video, 60, far, plan.requests[0])
+    assert not error.on_object
+    assert not error.is_right
+
+
+def test_a_track_with_the_label_of_other_goods_is_counted() -> None:
+    asked = Query.parse(picking.QUERY).labels
+    tracks = true_tracks(picking.JOB, 60, asked)
+    assert labels_at(picking.Station(7).video(), 60, tracks) == (3, 0)
+    mixed = replace(tracks, labels=("bag", *tracks.labels[1:]))
+    assert labels_at(picking.Station(7).video(), 60, mixed) == (2, 1)
+
+
+def test_the_settings_of_the_picking_scene_are_those_of_the_file() -> None:
+    parameters = yaml.safe_load((ROOT / "config" / "picking.yaml").read_text())
+    (node,) = parameters.values()
+    given = {
+        f"{group}.{name}" if isinstance(value, dict) else group: one
+        for group, value in node["ros__parameters"].items()
+        for name, one in (value.items() if isinstance(value, dict) else [("", value)])
+    }
+    assert {**given, "query": picking.QUERY} == picking.JOB.settings
 
 
 def test_a_model_that_sees_nothing_finds_every_place_empty(

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lfmvl where LABEL``: where an object was last seen, from the memory of a node."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.memory.store import MemoryStore
+from lfmvl_ros.core.safe_text import json_text, quoted, safe_text
+from lfmvl_ros.core.settings import nearest_name
+from lfmvl_ros.core.whole_files import write_whole
+
+HELP = (
+    "Say where objects of a label were last seen, from the file that a node writes with "
+    "memory.file (docs/memory.md). One line for each, then all as JSON. Exit code 1 when none is "
+    "remembered."
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("label", help="what to look up, such as 'red tote'")
+    parser.add_argument(
+        "--file",
+        type=Path,
+        default=Path("out/memory.db"),
+        help="the node's memory.file (default out/memory.db)",
+    )
+    parser.add_argument("--most", type=int, default=1, help="how many objects at most (default 1)")
+    parser.add_argument(
+        "--crop", type=Path, metavar="JPEG", help="write the image of the one seen last here"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print; exit code 0, or 1 when nothing is remembered."""
+    if not 1 <= args.most <= 1000:
+        raise UserError(f"--most must be 1 to 1000, got {args.most}")
+    store = MemoryStore(args.file, read_only=True)
+    try:
+        found, now_s = store.last(args.label, args.most), time.time()
+        if not found:
+            print(_nothing(args.label, store.labels()), file=sys.stderr)
+            return 1
+    finally:
+        store.close()
+    if args.crop is not None:
+        write_whole(args.crop, found[0].jpeg)
+    for one in found:
+        print(safe_text(one.in_words(now_s)))
+    print(json_text({"objects": [one.to_dict(now_s) for one in found]}))
+    return 0
+
+
+def _nothing(label: str, known: list[str]) -> str:
+    near = nearest_name(label, known)
+    hint = f"; did you mean {quoted(near)}?" if near else ""
+    if not near and known:
+        hint = f"; remembered are {safe_text(', '.join(known[:20]))}"
+    return f"lfmvl where: no {quoted(label)} is remembered{hint}"

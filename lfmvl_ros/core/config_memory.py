@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the memory: where objects were last seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lfmvl_ros.core.settings import Group, setting
+
+
+@dataclass(frozen=True)
+class MemorySettings(Group):
+    """Whether it is kept where objects were last seen (docs/memory.md)."""
+
+    file: str = setting(
+        "",
+        "Database in which confirmed objects are kept, each with label, time, place or box, and a "
+        "crop of the image: `lfmvl where` and the tool where_is answer from it. Empty: nothing is "
+        "kept.",
+        read_only=True,
+    )
+    max_age_h: float = setting(
+        24.0,
+        "What was last seen longer ago is forgotten. Lower it where images of people may not be "
+        "kept for so long.",
+        unit="h",
+        low=0.01,
+        high=8760.0,
+        read_only=True,
+    )
+    max_objects: int = setting(
+        5000,
+        "Most objects that are kept; those seen longest ago are forgotten first. Each takes about "
+        "20 kB, mostly its crop.",
+        unit="objects",
+        low=1,
+        high=100000,
+        read_only=True,
+    )
+    period_s: float = setting(
+        2.0,
+        "How often objects in view are written down. Raise it if the disk is slow.",
+        unit="s",
+        low=0.1,
+        high=3600.0,
+        read_only=True,
+    )

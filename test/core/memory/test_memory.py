@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where objects were last seen is kept, bounded, and found again."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfmvl_ros.cli.main import main
+from lfmvl_ros.core.config_memory import MemorySettings
+from lfmvl_ros.core.encoded_images import encoded_wh
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.memory.recorder import MemoryRecorder, sightings
+from lfmvl_ros.core.memory.sighting import Sighting
+from lfmvl_ros.core.memory.store import MemoryStore
+from lfmvl_ros.core.tracking import TrackState
+
+from ...examples import examples
+from ..rules.scenes import IN, OUT, WH, Object, tracks
+
+TOTE = Sighting("red tote", "run", "", 3, 5, 1000.0, 0.9, (0.1, 0.2, 0.3, 0.4), jpeg=b"x")
+
+
+def stored(path: Path, *items: Sighting) -> MemoryStore:
+    store = MemoryStore(path / "memory.db")
+    store.remember(items)
+    return store
+
+
+def test_an_object_is_kept_once_as_it_was_last_seen(tmp_path: Path) -> None:
+    placed = replace(TOTE, track=4, seen_unix_s=900.0, position_m=(1.0, 2.0, 3.0), frame_id="map")
+    store = stored(tmp_path, TOTE, placed)
+    store.remember([replace(TOTE, stamp_ns=9, seen_unix_s=1100.0, camera="left")])
+    store.remember([replace(TOTE, stamp_ns=7, seen_unix_s=1050.0)])
+    assert [(one.camera, one.track, one.stamp_ns) for one in store.last("Red Totes", 9)] == [
+        ("left", 3, 9), ("", 3, 7), ("", 4, 5),
+    ]  # fmt: skip
+    assert store.last("red tote", 9, "left")[0].seen_unix_s == 1100.0
+    assert store.last("red tote", 3)[2] == placed
+    assert store.last("crate") == []
+    store.close()
+    again = MemoryStore(tmp_path / "memory.db", read_only=True)
+    assert again.labels() == ["red tote"]
+    with pytest.raises(UserError, match="can't be used"):
+        again.remember([TOTE])
+    again.close()
+
+
+@given(st.lists(st.floats(0, 100), max_size=12), st.floats(0, 100), st.integers(1, 8))
+@examples(20)
+def test_it_forgets_by_age_and_by_number(seen_s: list[float], before_s: float, most: int) -> None:
+    seen = [replace(TOTE, track=i, seen_unix_s=time_s) for i, time_s in enumerate(seen_s, 1)]
+    with TemporaryDirectory() as folder:
+        store = stored(Path(folder), *seen)
+        gone = store.forget(before_s, most)
+        kept = [one.seen_unix_s for one in store.last("red tote", 99)]
+        store.close()
+    expected = sorted((s for s in seen_s if s >= before_s), reverse=True)[:most]
+    assert kept == expected
+    assert gone == len(seen_s) - len(expected)
+
+
+def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    with pytest.raises(UserError):
+        MemoryStore(path, read_only=True)
+    path.write_text("no database")
+    for read_only in (True, False):
+        with pytest.raises(UserError, match=r"memory .* can't be used"):
+            MemoryStore(path, read_only=read_only)
+    path.unlink()
+    sqlite3.connect(path).execute("CREATE TABLE seen (a)")
+    with pytest.raises(UserError, match=r"memory .* can't be used"):
+        stored(tmp_path, TOTE)
+
+
+def frame() -> Frame:
+    return Frame(np.full((WH[1], WH[0], 3), 80, np.uint8), 10**9)
+
+
+def test_confirmed_objects_are_remembered_with_crop_and_position() -> None:
+    now = tracks(1.0, [Object(1, IN), Object(2, OUT, state=TrackState.COASTING), Object(3, 2.0)])
+    places = {1: {"position": [1.0, 2.0, 3.0], "frame_id": "map"}}
+    (found,) = sightings(frame(), now, places, 50.0)  # 2 is predicted, 3 outside the image
+    assert (found.track, found.label, found.seen_unix_s) == (1, "person", 50.0)
+    assert (found.position_m, found.frame_id) == ((1.0, 2.0, 3.0), "map")
+    width, height = encoded_wh(found.jpeg) or (0, 0)
+    assert 0.25 * WH[0] <= width < WH[0]
+    assert 0 < height < WH[1]
+
+
+def test_a_recorder_writes_what_it_is_shown_and_warns_once_when_it_can_not(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    settings = MemorySettings(file=str(tmp_path / "m.db"), period_s=0.1)
+    recorder = MemoryRecorder(settings, "", warnings.append)
+    recorder.tracks(frame(), tracks(1.0, []), {})
+    recorder.tracks(frame(), tracks(2.0, [Object(1, IN)]), {})
+    recorder.tracks(frame(), tracks(2.01, [Object(2, IN)]), {})  # too soon after the one before
+    recorder.close()
+    store = MemoryStore(tmp_path / "m.db")
+    assert [one.track for one in store.last("person", 9)] == [1]
+    store.close()
+
+    def ruin() -> None:
+        sqlite3.connect(tmp_path / "m.db").executescript("DROP TABLE seen")
+
+    def show(made: MemoryRecorder, prepare: Callable[[], None]) -> None:
+        prepare()
+        for _ in range(2):
+            made._due_s = 0.0
+            made.tracks(frame(), tracks(3.0, [Object(1, IN)]), {})
+        made.close()
+
+    show(MemoryRecorder(settings, "", warnings.append), ruin)
+    assert len(warnings) == 1
+    assert "nothing is remembered: the memory" in warnings[0]
+
+
+def test_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    placed = replace(TOTE, position_m=(1.0, 2.0, 3.0), frame_id="map")
+    stored(tmp_path, placed, replace(TOTE, track=9, label="crate")).close()
+    file = ["--file", str(tmp_path / "memory.db")]
+    assert main(["where", "red tote", *file, "--crop", str(tmp_path / "crop.jpg")]) == 0
+    printed = capsys.readouterr().out
+    assert "top left of the image, at 1.00, 2.00, 3.00 m in map" in printed
+    assert '"position": [1.0, 2.0, 3.0]' in printed.splitlines()[-1]
+    assert (tmp_path / "crop.jpg").read_bytes() == b"x"
+    assert main(["where", "crates", *file]) == 0
+    capsys.readouterr()
+    assert main(["where", "red toat", *file]) == 1
+    assert "did you mean 'red tote'?" in capsys.readouterr().err
+    assert main(["where", "red tote", "--file", str(tmp_path / "none.db")]) == 2
