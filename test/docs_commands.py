@@ -134,6 +134,11 @@ RULES = (
         prints=r'"objects": \[',
     ),
     Rule(
+        r"^lfmvl ground out/scene\.mp4 .*bundled:int8",
+        first="lfmvl scenes --video out/scene.mp4 --no-boxes --seed 7",
+        prints=r'"objects": \[',
+    ),
+    Rule(
         r"^lfmvl ground out/scene\.mp4 .*http://",
         "needs a model server that runs",
     ),

@@ -34,6 +34,7 @@ __all__ = [
     "EgoMotionSettings",
     "GenerationSettings",
     "ImageSettings",
+    "MemorySettings",
     "ParsingSettings",
     "PerceptionSettings",
     "RecorderSettings",

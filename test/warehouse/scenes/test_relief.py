@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lfmvl_warehouse.image_source import _pose
 from lfmvl_warehouse.scenes import SceneVideo
 from lfmvl_warehouse.scenes.depth_sensor import StereoSensor
 
@@ -66,7 +65,7 @@ def test_what_depth_shows_of_an_object_is_within_its_true_box(hall: SceneVideo) 
 
 def test_a_true_box_seen_by_the_camera_is_about_the_box_in_the_image(hall: SceneVideo) -> None:
     scene, camera = hall.frame(20, relief=True), hall.camera_at(20)
-    pose = _pose(camera)
+    pose = camera.pose
     for item in scene.objects:
         at = np.array([camera.project(*corner) for corner in corners(item.solid)])
         seen = np.concatenate([at[:, :2].min(axis=0), at[:, :2].max(axis=0)])
