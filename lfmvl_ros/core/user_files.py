@@ -11,6 +11,7 @@ weights, of a bag) may not: :func:`inside` is the rule, for every reader of such
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -183,11 +184,27 @@ def read_yaml(path: Path, max_bytes: int = MAX_JSON_BYTES, loader: Any = yaml.Sa
         raise UserError(f"{path} can't be read as YAML ({error})") from error
 
 
+def without_links(path: Path) -> Path:
+    """Return the absolute path that a path's links lead to; what is not there is kept.
+
+    Raises:
+        OSError: ``ELOOP``, the links form a loop. ``Path.resolve`` says so before Python 3.13 only.
+    """
+    loop = OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    try:
+        found = path.resolve()
+    except RuntimeError as error:
+        raise loop from error
+    if any(part.is_symlink() for part in (found, *found.parents)):
+        raise loop
+    return found
+
+
 def is_inside(path: Path, folder: Path) -> bool:
     """Return whether a path, its links followed, is in a folder, its links followed."""
     try:
-        return path.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL character
+        return without_links(path).is_relative_to(without_links(folder))
+    except (OSError, ValueError):  # a loop of links, a NUL character
         return False
 
 

@@ -26,6 +26,7 @@ from typing import Any
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.interrupts import tidied_by
 from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.user_files import without_links
 
 _WHY = {
     errno.ENOSPC: "the disk is full; free some space, or choose another place",
@@ -103,7 +104,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         if path.exists() and not path.is_file():
             yield path
             return
-        target = path.resolve()
+        target = without_links(path)
         part = _beside(target)
         with tidied_by(lambda: _remove(part)):
             try:
@@ -123,7 +124,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the folder can't be made or moved, or ``path`` is a file.
     """
-    target = path.resolve()
+    with writing(path):
+        target = without_links(path)
     part = _beside(target)
     old = part.with_name(part.name + ".old")
     with writing(path):
@@ -169,7 +171,7 @@ def check_output(path: Path, suffixes: Collection[str] = ()) -> None:
                 raise IsADirectoryError(errno.EISDIR, "is a directory", str(path))
             if path.exists() and not path.is_file():
                 return
-            part = _beside(path.resolve())
+            part = _beside(without_links(path))
             try:
                 part.open("wb").close()
             finally:
