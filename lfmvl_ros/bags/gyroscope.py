@@ -6,16 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lfmvl_ros.bags.images import stamp_ns_of
 from lfmvl_ros.core.config import EgoMotionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.tracking import EgoMotion
+from lfmvl_ros.core.warn_once import WarnOnce
 from lfmvl_ros.ros.sensors.frames import Matrix, StaticFrames, rotation_of_rpy
 from lfmvl_ros.ros.sensors.lens import Lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.sensors.rates import RateLog
-
-LARGEST_RAD_S = 140.0  # as in ros/sensing.py, which imports ROS
+from lfmvl_ros.ros.sensors.sensing import to_rate, to_transforms
 
 
 class BagGyroscope:
@@ -38,33 +37,24 @@ class BagGyroscope:
             angles = (settings.roll_rad, settings.pitch_rad, settings.yaw_rad)
             self._given = rotation_of_rpy(*angles).T
         self._imu_frame = ""
-        self._warned: set[str] = set()
+        self._warn_once = WarnOnce(warn)
 
     def imu(self, message: Any, receipt_ns: int) -> None:
         """Take a ``sensor_msgs/Imu``; one that can't be used is counted."""
         try:
-            if message.angular_velocity_covariance[0] == -1:
-                raise ConversionError("the IMU measures no angular velocity", "not_provided")
-            turn = message.angular_velocity
-            rad_s = (float(turn.x), float(turn.y), float(turn.z))
-            if not all(abs(value) <= LARGEST_RAD_S for value in rad_s):  # also when it is NaN
-                raise ConversionError(f"an angular velocity of {rad_s} rad/s can't be")
-            stamp_ns = stamp_ns_of(message.header)
+            rate = to_rate(message)
         except ConversionError as error:
             if self._log.reject(error.reason, str(error)):
                 self._warn(f"rates of the IMU dropped ({error.reason}): {error}")
             return
-        self._imu_frame = message.header.frame_id
-        self._log.put(stamp_ns or receipt_ns, rad_s, stamped=bool(stamp_ns))
+        self._imu_frame = rate.frame_id
+        self._log.put(rate.stamp_ns or receipt_ns, rate.rad_s, stamped=bool(rate.stamp_ns))
 
     def transforms(self, message: Any) -> None:
         """Take a ``tf2_msgs/TFMessage`` of ``/tf_static``."""
-        for item in message.transforms:
-            turn = item.transform.rotation
+        for parent, child, turn in to_transforms(message):
             try:
-                self._frames.add(
-                    item.header.frame_id, item.child_frame_id, (turn.x, turn.y, turn.z, turn.w)
-                )
+                self._frames.add(parent, child, turn)
             except ValueError as error:
                 self._warn_once(f"a static transform is left out: {error}")
 
@@ -86,8 +76,3 @@ class BagGyroscope:
         """Return how many rates came and were used, and how many frames had a known rate."""
         status = self._log.status()
         return {"received": status.received, "used": status.used, "frames": status.frames_known}
-
-    def _warn_once(self, sentence: str) -> None:
-        if sentence not in self._warned:
-            self._warned.add(sentence)
-            self._warn(sentence)

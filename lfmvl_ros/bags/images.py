@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.ros.sensors.pixels import ConversionError, decode_compressed, decode_raw
+from lfmvl_ros.ros.sensors.pixels import decode_compressed, decode_raw
+from lfmvl_ros.ros.sensors.stamps import stamp_ns
 
 
 def stamp_ns_of(header: Any) -> int:
@@ -15,10 +16,7 @@ def stamp_ns_of(header: Any) -> int:
     Raises:
         ConversionError: no clock gives such a time.
     """
-    sec, nanosec = int(header.stamp.sec), int(header.stamp.nanosec)
-    if sec < 0 or not 0 <= nanosec < 10**9:
-        raise ConversionError(f"the stamp {sec} s {nanosec} ns can't be")
-    return sec * 10**9 + nanosec
+    return stamp_ns(header.stamp)
 
 
 def frame_of(message: Any, *, camera: str = "", max_megapixels: float = 64.0) -> Frame:

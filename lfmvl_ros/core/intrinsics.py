@@ -16,7 +16,7 @@ FOCAL_LENGTHS_PX = (0.1, 1e7)
 
 @dataclass(frozen=True)
 class Intrinsics:
-    """Lens of an image, all in px; :func:`lfmvl_ros.ros.sensing.to_lens` takes it from a message.
+    """Lens of an image, all in px; :func:`lfmvl_ros.ros.sensors.lens.to_lens` reads messages.
 
     Raises:
         ValueError: a focal length is outside :data:`FOCAL_LENGTHS_PX`, or a value is not finite.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages <-> the package's own types.
 
-Only this file, ``sensing``, ``spatial.messages`` and ``spatial.markers`` convert messages.
+Only this file, ``sensors.sensing``, ``spatial.messages`` and ``spatial.markers`` convert messages.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from lfmvl_ros.core.safe_text import json_text, safe_text
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros.cv_bridge_codec import CvBridgeAdapter
 from lfmvl_ros.ros.diagnostics.health import Health
+from lfmvl_ros.ros.sensors import stamps
 from lfmvl_ros.ros.sensors.pixels import (
-    ConversionError,
     check_raw,
     decode_compressed,
     decode_raw,
@@ -50,18 +50,7 @@ _OUR_ENCODINGS = (*MEASUREMENTS, *PLANAR, "8UC1", "8UC3")
 # -- stamps ------------------------------------------------------------------------------------
 
 
-def stamp_ns(stamp: Time) -> int:
-    """Return a message's stamp in nanoseconds.
-
-    Raises:
-        ConversionError: it is before 1970, or its ``nanosec`` is a second or more. No clock gives
-            such a stamp.
-    """
-    if stamp.sec < 0:
-        raise ConversionError(f"the stamp has a negative time ({stamp.sec} s)")
-    if stamp.nanosec >= 10**9:
-        raise ConversionError(f"the stamp has {stamp.nanosec} ns in a second; the driver is broken")
-    return int(stamp.sec) * 10**9 + int(stamp.nanosec)
+stamp_ns = stamps.stamp_ns  # the same for a bag's messages
 
 
 def to_stamp(stamp_ns: int) -> Time:

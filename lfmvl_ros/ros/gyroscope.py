@@ -18,16 +18,16 @@ from lfmvl_ros.core.config import EgoMotionSettings, PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import EgoMotion
+from lfmvl_ros.core.warn_once import WarnOnce
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.diagnostics.rate_health import Placement, RateMonitor
-from lfmvl_ros.ros.sensing import to_rate, to_transforms
 from lfmvl_ros.ros.sensors.frames import Matrix, StaticFrames, rotation_of_rpy
 from lfmvl_ros.ros.sensors.lens import Lens, are_rectified, to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.sensors.rates import RateLog
+from lfmvl_ros.ros.sensors.sensing import to_rate, to_transforms
 from lfmvl_ros.ros.streams import StreamReader
-from lfmvl_ros.ros.warn_once import WarnOnce
 
 
 class EgoMotionInput:

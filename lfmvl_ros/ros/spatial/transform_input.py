@@ -11,11 +11,11 @@ from rclpy.subscription import Subscription
 from tf2_msgs.msg import TFMessage
 
 from lfmvl_ros.core.spatial.transforms import TransformBuffer
+from lfmvl_ros.core.warn_once import WarnOnce
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.spatial.messages import to_edge
 from lfmvl_ros.ros.streams import StreamReader
-from lfmvl_ros.ros.warn_once import WarnOnce
 
 # Transforms in a row that are older than what is kept: time has started again.
 _RESTART_AFTER = 5

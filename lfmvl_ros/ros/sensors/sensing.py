@@ -5,12 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from sensor_msgs.msg import Imu
-from tf2_msgs.msg import TFMessage
-
-from lfmvl_ros.ros.conversions import stamp_ns
 from lfmvl_ros.ros.sensors.pixels import ConversionError
+from lfmvl_ros.ros.sensors.stamps import stamp_ns
 
 # Twice what the fastest gyroscopes measure (4000 degrees a second); larger values are invalid.
 LARGEST_RAD_S = 140.0
@@ -31,8 +29,8 @@ class Rate:
     rad_s: tuple[float, float, float]
 
 
-def to_rate(message: Imu) -> Rate:
-    """Return the angular velocity of a message.
+def to_rate(message: Any) -> Rate:
+    """Return the angular velocity of a ``sensor_msgs/Imu``.
 
     Raises:
         ConversionError: there is none in it (``not_provided``: its covariance begins with -1), or
@@ -49,7 +47,7 @@ def to_rate(message: Imu) -> Rate:
     return Rate(stamp_ns(message.header.stamp), message.header.frame_id, rad_s)
 
 
-def to_transforms(message: TFMessage) -> Iterator[tuple[str, str, tuple[float, ...]]]:
+def to_transforms(message: Any) -> Iterator[tuple[str, str, tuple[float, ...]]]:
     """Yield parent, child and the rotation of the child in the parent as x, y, z, w."""
     for item in message.transforms:
         turn = item.transform.rotation

@@ -10,9 +10,9 @@ from tf2_msgs.msg import TFMessage
 
 from lfmvl_ros.core.tracking import Intrinsics
 from lfmvl_ros.ros import conversions
-from lfmvl_ros.ros.sensing import to_rate, to_transforms
 from lfmvl_ros.ros.sensors.lens import to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
+from lfmvl_ros.ros.sensors.sensing import to_rate, to_transforms
 
 STAMP_NS = 1_700_000_000_123_456_789
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nonsense does not fill the log: each sentence once, and not without end."""
 
-from lfmvl_ros.ros.warn_once import MOST_SENTENCES, WarnOnce
+from lfmvl_ros.core.warn_once import MOST_SENTENCES, WarnOnce
 
 
 def test_each_sentence_once_and_then_no_more():
