@@ -16,7 +16,7 @@ import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.user_files import check_regular
+from lfmvl_ros.core.user_files import check_regular, is_inside
 
 _IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 _PERSON = 1  # the class of MOTChallenge that counts
@@ -104,7 +104,7 @@ def read_mot_folder(path: Path) -> MotFolder:
 
 def _images(path: Path, folder: str) -> tuple[Path, ...]:
     place = path / folder
-    if not place.resolve().is_relative_to(path.resolve()) or not place.is_dir():
+    if not is_inside(place, path) or not place.is_dir():
         raise ValueError(f"imDir={folder} is no folder in it")
     return tuple(sorted(file for file in place.iterdir() if file.suffix.lower() in _IMAGES))
 
