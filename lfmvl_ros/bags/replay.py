@@ -24,7 +24,6 @@ from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.spatial.places import Places
 from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking import Tracks
-from lfmvl_ros.core.tracking.tracks import confirmed
 from lfmvl_ros.ros.sensors.intake import FrameIntake
 from lfmvl_ros.ros.sensors.lens import Lens, are_rectified, to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
@@ -165,7 +164,7 @@ class BagReplay:
             tracks = replace(tracks, frame_id=frame.frame_id, camera=frame.camera, wh=frame.wh)
         self._write_tracks(camera, tracks)
         self._on_tracks(tracks)
-        self._sensors.tracks(confirmed(tracks), verdict)
+        self._sensors.tracks(tracks, verdict)
 
     def _on_camera_info(self, message: Recorded) -> None:
         camera = self._infos[message.topic]

@@ -113,14 +113,14 @@ class BagSensors:
         """Take the calibration of the camera."""
         self._lens = lens
         if self._places is not None:
-            self._places.lens = lens
+            self._places.lens(lens)
 
     def ego_motion(self, frame: Frame) -> EgoMotion | None:
         """Return the camera's measured rotation for a frame; None if it is unknown."""
         return None if self._gyroscope is None else self._gyroscope.at(frame, self._lens)
 
     def tracks(self, tracks: Tracks, verdict: Verdict) -> None:
-        """Take the confirmed tracks at an image."""
+        """Take the tracks at an image; tentative ones have no position."""
         if self._places is not None:
             self._places.tracks(tracks, verdict)
             self.advance()
@@ -158,9 +158,9 @@ class BagSensors:
     def _on_depth_info(self, message: Any, rectified: bool) -> None:
         assert self._places is not None
         try:
-            self._places.depth_lens = to_lens(message, rectified=rectified)
+            self._places.depth_lens(to_lens(message, rectified=rectified))
         except ValueError:
-            self._places.depth_lens = None  # as if it had not come: the frames decide
+            self._places.depth_lens(None)  # as if it had not come: the frames decide
 
 
 def check_one_camera(settings: PerceptionSettings, cameras: int) -> None:

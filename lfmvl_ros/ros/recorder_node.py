@@ -34,7 +34,7 @@ from lfmvl_ros.ros.received_documents import grounding_from, states_from
 from lfmvl_ros.ros.recording import Recording
 from lfmvl_ros.ros.sensors.lens import are_rectified, to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
-from lfmvl_ros.ros.spatial.messages import to_edge
+from lfmvl_ros.ros.sensors.place_messages import to_edge
 from lfmvl_ros.ros.spatial.received_solids import boxes_from, solids_from
 from lfmvl_ros.ros.transport import middleware
 

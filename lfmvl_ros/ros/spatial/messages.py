@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages of places <-> the package's own types."""
+"""Places as messages."""
 
 from __future__ import annotations
 
@@ -9,74 +9,15 @@ from collections.abc import Mapping
 
 import numpy as np
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, TransformStamped, Vector3
-from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection3D, Detection3DArray, ObjectHypothesisWithPose
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.spatial.depth import DepthImage
 from lfmvl_ros.core.spatial.places import UNKNOWN_ROTATION, PickPoint, Place, Places
 from lfmvl_ros.core.spatial.rigid import quaternion
 from lfmvl_ros.core.tracking import Tracks
-from lfmvl_ros.ros.conversions import stamp_ns, to_header
-from lfmvl_ros.ros.sensors.depth_decoding import decode_compressed_depth, decode_depth
-
-# -- in ------------------------------------------------------------------------------------------
-
-Edge = tuple[str, str, int, tuple[float, float, float], tuple[float, float, float, float]]
-
-
-def to_edge(item: TransformStamped) -> Edge:
-    """Return parent, child, stamp in ns, translation in m and rotation x, y, z, w.
-
-    Raises:
-        ConversionError: the stamp is impossible.
-    """
-    move, turn = item.transform.translation, item.transform.rotation
-    return (
-        item.header.frame_id,
-        item.child_frame_id,
-        stamp_ns(item.header.stamp),
-        (move.x, move.y, move.z),
-        (turn.x, turn.y, turn.z, turn.w),
-    )
-
-
-def to_depth_image(
-    message: Image | CompressedImage,
-    *,
-    near_m: float,
-    far_m: float,
-    max_megapixels: float = 64.0,
-) -> DepthImage:
-    """Return the depth image of a message, with the frame of its header.
-
-    Args:
-        message: raw, or of ``compressedDepth``.
-        near_m: at or below it, there is no depth.
-        far_m: nor at or beyond it.
-        max_megapixels: compressed images that state more million pixels are not decoded.
-
-    Raises:
-        ConversionError: see :mod:`lfmvl_ros.ros.sensors.depth_decoding`.
-    """
-    if isinstance(message, CompressedImage):
-        depth = decode_compressed_depth(message.format, message.data, max_megapixels=max_megapixels)
-    else:
-        depth = decode_depth(
-            message.encoding,
-            message.data,
-            (message.width, message.height),
-            message.step,
-            big_endian=bool(message.is_bigendian),
-        )
-    stamp = stamp_ns(message.header.stamp)
-    frame_id = message.header.frame_id
-    return DepthImage.from_m(depth, stamp, frame_id, near_m=near_m, far_m=far_m)
-
-
-# -- out -----------------------------------------------------------------------------------------
+from lfmvl_ros.ros.conversions import to_header
 
 
 def to_detections_3d(places: Places, tracks: Tracks) -> Detection3DArray:

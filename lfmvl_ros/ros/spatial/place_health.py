@@ -5,26 +5,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass
 
 from lfmvl_ros.core.spatial.places import Place, PlaceSource, Refusal
 from lfmvl_ros.ros.diagnostics.health import OK, WARN, Health
+from lfmvl_ros.ros.sensors.place_data import Problem
 
 MISSING = ("no_depth", "no_transform")
 BROKEN = ("no_intrinsics", "unregistered", "unsupported_encoding", "wrong_unit", "corrupt")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Why an image has no usable depth, lens or transform.
-
-    Attributes:
-        reason: one of ``MISSING`` or ``BROKEN``.
-        text: what was expected, what came, what to do.
-    """
-
-    reason: str
-    text: str
 
 
 class PlaceCounters:

@@ -14,7 +14,7 @@ from lfmvl_ros.core.spatial.transforms import TransformBuffer
 from lfmvl_ros.core.warn_once import WarnOnce
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.sensors.pixels import ConversionError
-from lfmvl_ros.ros.spatial.messages import to_edge
+from lfmvl_ros.ros.sensors.place_messages import to_edge
 from lfmvl_ros.ros.streams import StreamReader
 
 # Transforms in a row that are older than what is kept: time has started again.
