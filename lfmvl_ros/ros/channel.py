@@ -92,7 +92,7 @@ class CameraChannel:
         if self._settings().memory.file:
             from lfmvl_ros.core.memory.recorder import MemoryRecorder  # most nodes need none
 
-            self._memory = MemoryRecorder(self._settings().memory, self.name, self._warn)
+            self._memory = MemoryRecorder(self._settings().memory, self._warn)
         if self._settings().drift.watch:
             from lfmvl_ros.ros.diagnostics.drift_watch import DriftWatch  # most nodes need none
 

@@ -18,6 +18,7 @@ from std_srvs.srv import SetBool
 
 from lfmvl_ros.core.config import MODEL_SETTINGS, PerceptionSettings
 from lfmvl_ros.core.errors import describe
+from lfmvl_ros.core.memory.store import MemoryStore
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.query import Query
@@ -333,8 +334,6 @@ def _check_rules(path: str) -> None:
 def _check_memory(settings: PerceptionSettings) -> None:
     """Raise a :class:`UserError` for a memory that can't be used."""
     if settings.memory.file:
-        from lfmvl_ros.core.memory.store import MemoryStore  # most nodes need none
-
         MemoryStore(user_path(settings.memory.file, "memory.file")).close()
 
 

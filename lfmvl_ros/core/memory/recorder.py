@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
@@ -20,6 +21,7 @@ from lfmvl_ros.core.review import crop
 from lfmvl_ros.core.tracking import Tracks, TrackState
 from lfmvl_ros.core.user_files import user_path
 
+_log = logging.getLogger(__name__)
 RUN = secrets.token_hex(4)
 """Of this process: track ids begin again with each."""
 Places = Mapping[int, Mapping[str, Any]]
@@ -38,17 +40,14 @@ class MemoryRecorder:
 
     Args:
         settings: with a file.
-        camera: name; "" when there is only one.
         on_warning: takes a sentence when nothing can be written, once.
 
     Raises:
         UserError: the file can't be used.
     """
 
-    def __init__(
-        self, settings: MemorySettings, camera: str, on_warning: Callable[[str], None]
-    ) -> None:
-        self._settings, self._camera, self._on_warning = settings, camera, on_warning
+    def __init__(self, settings: MemorySettings, on_warning: Callable[[str], None]) -> None:
+        self._settings, self._on_warning = settings, on_warning
         self._store = MemoryStore(user_path(settings.file, "memory.file"))
         self._waiting: _Noted | None = None
         self._changed = threading.Condition()
@@ -96,6 +95,8 @@ class MemoryRecorder:
             if not self._failed:
                 self._on_warning(f"nothing is remembered: {error}")
             self._failed = True
+        except Exception:  # of one frame: the thread goes on
+            _log.exception("a frame is not remembered")
 
 
 def sightings(frame: Frame, tracks: Tracks, places: Places, unix_s: float) -> list[Sighting]:
@@ -113,6 +114,8 @@ def sightings(frame: Frame, tracks: Tracks, places: Places, unix_s: float) -> li
         if tracks.state[row] is not TrackState.CONFIRMED or not (x1 < x2 and y1 < y2):
             continue
         place = places.get(key)
+        if place is not None and not place["frame_id"]:
+            place = None  # metres in a frame without a name tell nobody anything
         x_m, y_m, z_m = (0.0, 0.0, 0.0) if place is None else place["position"]
         _, jpeg = crop.cut(frame.pixels, crop.around((x1, y1, x2, y2)))
         found.append(

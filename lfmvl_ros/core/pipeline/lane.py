@@ -17,7 +17,7 @@ from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.pipeline.triggers import is_due
 from lfmvl_ros.core.report import Answer, LaneStatus
 from lfmvl_ros.core.timeline import Timeline, Verdict
-from lfmvl_ros.core.tracking import Applied, Ignored, Tracker, Tracks, check_follower
+from lfmvl_ros.core.tracking import Applied, Ignored, Tracker, Tracks
 from lfmvl_ros.core.tracking.siamese import FLOW
 
 _log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Lane:
     """
 
     def __init__(self, settings: TrackerSettings, *, point_s: float = 0.0) -> None:
-        self.tracker = Tracker(_usable(settings), point_s=point_s)
+        self.tracker = _tracker(settings, point_s)
         self.restarting = threading.Lock()
         self.latest: tuple[Frame, int] | None = None
         self.answered: Answer | None = None
@@ -57,7 +57,10 @@ class Lane:
 
     def configure(self, settings: TrackerSettings) -> None:
         """Follow with other settings from now on; tracks stay."""
-        self.tracker.configure(_usable(settings))
+        try:
+            self.tracker.configure(settings)
+        except UserError as error:
+            self.tracker.configure(_by_flow_alone(settings, error))
 
     # -- frames and requests in ------------------------------------------------------------------
 
@@ -214,11 +217,14 @@ def refuse(requests: Iterable[Future[Answer]], reason: str) -> None:
             request.set_exception(UserError(reason))
 
 
-def _usable(settings: TrackerSettings) -> TrackerSettings:
-    """The settings; without the follower where its files have gone since they were checked."""
+def _tracker(settings: TrackerSettings, point_s: float) -> Tracker:
     try:
-        check_follower(settings.follower)
+        return Tracker(settings, point_s=point_s)
     except UserError as error:
-        _log.error("objects are followed by optical flow alone: %s", error)
-        return replace(settings, follower=FLOW)
-    return settings
+        return Tracker(_by_flow_alone(settings, error), point_s=point_s)
+
+
+def _by_flow_alone(settings: TrackerSettings, error: UserError) -> TrackerSettings:
+    """Return the settings without the follower, whose files have gone since they were checked."""
+    _log.error("objects are followed by optical flow alone: %s", error)
+    return replace(settings, follower=FLOW)

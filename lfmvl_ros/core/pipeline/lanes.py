@@ -66,14 +66,18 @@ class Lanes:
 
     def arrive(self, frame: Frame, verdict: Verdict | None) -> int | None:
         """Count a frame; return the epoch that it belongs to, None when it is out of order."""
+        if frame.camera not in self._lanes:
+            self._add(frame.camera)
         with self.lock:
-            lane = self._lanes.get(frame.camera)
-            if lane is None:
-                lane = self._lanes[frame.camera] = Lane(
-                    self._settings.tracker, point_s=self._point_s
-                )
+            lane = self._lanes[frame.camera]
             window_ns = self._settings.tracker.reorder_window_s * 1e9
             return lane.arrive(frame.stamp_ns, window_ns, verdict)
+
+    def _add(self, camera: str) -> None:
+        """Make a lane; not with the lock held, as its tracker may have networks to load."""
+        fresh = Lane(self._settings.tracker, point_s=self._point_s)
+        with self.lock:
+            self._lanes.setdefault(camera, fresh).configure(self._settings.tracker)
 
     def hand_over(self, frame: Frame, now_ns: int, epoch: int | None) -> None:
         """Store a frame for the model."""

@@ -24,7 +24,7 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply, StageTimes
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.timeline import NS, Verdict
-from lfmvl_ros.core.tracking import EgoMotion, Tracks
+from lfmvl_ros.core.tracking import EgoMotion, Tracks, check_follower
 
 POINT_S = 8e-6
 """Assumed CPU time to track a point, s: that of the machine in docs/tracking.md."""
@@ -61,7 +61,7 @@ class SimulatedPipeline:
         on_answer: called with every answer and the time at which it came.
 
     Raises:
-        UserError: the query in ``settings`` can't be used.
+        UserError: the query or ``tracker.follower`` in ``settings`` can't be used.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class SimulatedPipeline:
         self._relaxed_settings = settings.updated({"generation.timeout_s": _LONGEST_TIMEOUT_S})
         self._query = Query.parse(settings.query)
         template_for(settings, model).render(self._query)
+        check_follower(settings.tracker.follower)
         self._lanes = Lanes(settings, point_s=POINT_S)
         self._budget = LatencyBudget()
         self._underway: _Underway | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -278,28 +279,13 @@ _MEASURED: dict[str, Callable[[Facts], Column]] = {
     "pick_sigma_m": lambda facts: exact(facts.pick_sigmas()[:, 0]),
     "normal_sigma_deg": lambda facts: exact(facts.pick_sigmas()[:, 1]),
 }
-_FOLDED: dict[str, str] = {}
-_STATES: dict[tuple[TrackState, ...], tuple[BoolArray, BoolArray]] = {}
+_folded = lru_cache(maxsize=1024)(fold_label)  # the labels of a query come with every frame
 
 
-def _folded(label: str) -> str:
-    """Fold a label; the results are cached, since the labels of a query come with every frame."""
-    found = _FOLDED.get(label)
-    if found is None:
-        if len(_FOLDED) > 1000:
-            _FOLDED.clear()
-        found = _FOLDED[label] = fold_label(label)
-    return found
-
-
+@lru_cache(maxsize=128)
 def _states(states: tuple[TrackState, ...]) -> tuple[BoolArray, BoolArray]:
     """Return which tracks are confirmed, and which tentative; mostly as at the frame before."""
-    found = _STATES.get(states)
-    if found is None:
-        if len(_STATES) > 100:
-            _STATES.clear()
-        confirmed = np.array([state is TrackState.CONFIRMED for state in states], dtype=np.bool_)
-        tentative = np.array([state is TrackState.TENTATIVE for state in states], dtype=np.bool_)
-        confirmed.flags.writeable = tentative.flags.writeable = False
-        found = _STATES[states] = confirmed, tentative
-    return found
+    confirmed = np.array([state is TrackState.CONFIRMED for state in states], dtype=np.bool_)
+    tentative = np.array([state is TrackState.TENTATIVE for state in states], dtype=np.bool_)
+    confirmed.flags.writeable = tentative.flags.writeable = False
+    return confirmed, tentative

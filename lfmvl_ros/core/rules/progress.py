@@ -95,7 +95,7 @@ class Progress(ABC):
     open: dict[int, OpenEvent] = field(default_factory=dict)
     candidates: dict[int, Candidate] = field(default_factory=dict)
     cool_until_ns: int = LONG_AGO_NS
-    _before: Rule | None = None  # what was in force at the frame before
+    _followed: Rule | None = None  # at the frame before, and in _follow now
 
     def step(self, facts: Facts, evidence: Evidence, after_gap: bool) -> list[Event]:
         """Take one frame; return the events that changed.
@@ -109,12 +109,12 @@ class Progress(ABC):
             self.candidates.clear()
         events: list[Event] = []
         rule = self._in_force(evidence)
-        if rule is not self._before:
+        if rule is not self._followed:
             events = [
                 self._end(key, facts, EndReason.NOT_ASKED, evidence) for key in list(self.open)
             ]
             self._forget()
-            self._before = rule
+            self._followed = rule
         return events if rule is None else events + self._follow(facts, held(rule, facts), evidence)
 
     def _in_force(self, evidence: Evidence) -> Rule | None:
@@ -129,9 +129,9 @@ class Progress(ABC):
             return rule
         if evidence.selected not in rule.label_keys or evidence.selected not in (asked or ()):
             return None
-        if self._before is None or evidence.selected not in self._before.label_keys:
+        if self._followed is None or evidence.selected not in self._followed.label_keys:
             return replace(rule, labels=(evidence.selected,))
-        return self._before
+        return self._followed
 
     @abstractmethod
     def _follow(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
@@ -212,6 +212,20 @@ class Progress(ABC):
         tracks = tuple(EventTrack.of(facts, row) for row in named)
         return float(now.probability[index]), value, tracks
 
+    def _still_holds(self, one: OpenEvent, facts: Facts, row: int, evidence: Evidence) -> bool:
+        """Note that an event holds at a frame; return whether an update of it is due.
+
+        Args:
+            one: the event.
+            facts: of the frame.
+            row: of its track; -1 for an event of the scene.
+            evidence: up to the frame.
+        """
+        one.failing_ns, one.serial = None, evidence.serial
+        if row >= 0:
+            one.seen = facts.tracks.xyxy_px, row
+        return facts.tracks.stamp_ns >= one.due_ns
+
     def _go_on(
         self,
         key: int,
@@ -230,10 +244,7 @@ class Progress(ABC):
         """
         one, stamp_ns = self.open[key], facts.tracks.stamp_ns
         if holds:
-            one.failing_ns, one.serial = None, evidence.serial
-            if key != SCENE:
-                one.seen = facts.tracks.xyxy_px, rows[0]
-            if stamp_ns < one.due_ns:
+            if not self._still_holds(one, facts, -1 if key == SCENE else rows[0], evidence):
                 return []
             one.due_ns = self._due_ns(stamp_ns)
             p, value, tracks = self._measured(facts, now, rows)

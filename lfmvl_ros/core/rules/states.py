@@ -34,7 +34,7 @@ class TrackProgress(Progress):
         stamp_ns, chances = facts.tracks.stamp_ns, now.probability.tolist()
         rows = [  # Python: faster than numpy for the few tracks that a rule is about
             row
-            for row in facts.rows_of(self._before or self.rule)
+            for row in facts.rows_of(self._followed or self.rule)
             if chances[row] >= needed and states[row] is TrackState.CONFIRMED
         ]
         for row in rows:
@@ -44,13 +44,12 @@ class TrackProgress(Progress):
             self.candidates[key] = Candidate(stamp_ns, evidence.serial)
         if self.candidates:
             events += self._lasted(facts, now, chances, rows, evidence)
-        release, boxes = self.rule.release, facts.tracks.xyxy_px
+        release = self.rule.release
         for key, one in list(self.open.items()):
             row = facts.row_of.get(key, -1)
             holds = row >= 0 and chances[row] >= release
-            if holds and stamp_ns < one.due_ns:  # what _go_on would do, for most events and frames
-                one.failing_ns, one.serial, one.seen = None, evidence.serial, (boxes, row)
-                continue
+            if holds and not self._still_holds(one, facts, row, evidence):
+                continue  # most events, in most frames
             seen = row >= 0 and states[row] is TrackState.CONFIRMED
             there = (row,) if row >= 0 else ()
             events += self._go_on(key, facts, now, there, holds, seen, evidence)

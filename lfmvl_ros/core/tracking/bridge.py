@@ -72,8 +72,8 @@ class Bridge:
 
     def clear(self) -> None:
         """Forget all frames and tracks."""
-        if self._follower is not None:
-            self._follower.forget()
+        if (follower := self._follower) is not None:
+            follower.forget()
         with self._lock:
             self._ring.clear()
             self._root, self._root_wh = Table(), None
@@ -189,8 +189,9 @@ class Bridge:
             return fresh if fresh.table is None else replace(fresh, table=None)
         # Tracks of frames before the root belong to the previous answer.
         if last is None or last.stamp_ns < root.stamp_ns or last.table is None:
-            if self._follower and fresh.detail is not None and fresh.stamp_ns == root.stamp_ns:
-                self._follower.remember(root, fresh.detail, fresh.scale4)
+            follower = self._follower  # another thread may replace it
+            if follower and fresh.detail is not None and fresh.stamp_ns == root.stamp_ns:
+                follower.remember(root, fresh.detail, fresh.scale4)
             return replace(fresh, table=carried(root, fresh.stamp_ns, settings), looked=Looked())
         if root_wh not in (last.wh, fresh.wh):
             return replace(fresh, table=carried(last.table, fresh.stamp_ns, settings))
@@ -203,11 +204,12 @@ class Bridge:
 
     def _looked(self, last: Seen, new: Seen, spare_s: float) -> Seen:
         """Return ``new`` after the looks at some tracks that its spare CPU time allows."""
-        if self._follower is None or new.table is None or new.detail is None:
+        follower = self._follower  # another thread may replace it
+        if follower is None or new.table is None or new.detail is None:
             return new
         support = np.zeros(len(new.table)) if new.support is None else new.support
         step_s = (new.stamp_ns - last.stamp_ns) * NS
-        table, looked = self._follower.corrected(
+        table, looked = follower.corrected(
             new.table, support, new.detail, new.scale4, last.looked, spare_s, step_s
         )
         return replace(new, table=table, looked=looked)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -101,7 +102,7 @@ def test_confirmed_objects_are_remembered_with_crop_and_position() -> None:
 def test_a_recorder_writes_what_it_is_shown_and_warns_once_when_it_can_not(tmp_path: Path) -> None:
     warnings: list[str] = []
     settings = MemorySettings(file=str(tmp_path / "m.db"), period_s=0.1)
-    recorder = MemoryRecorder(settings, "", warnings.append)
+    recorder = MemoryRecorder(settings, warnings.append)
     recorder.tracks(frame(), tracks(1.0, []), {})
     recorder.tracks(frame(), tracks(2.0, [Object(1, IN)]), {})
     recorder.tracks(frame(), tracks(2.01, [Object(2, IN)]), {})  # too soon after the one before
@@ -120,9 +121,25 @@ def test_a_recorder_writes_what_it_is_shown_and_warns_once_when_it_can_not(tmp_p
             made.tracks(frame(), tracks(3.0, [Object(1, IN)]), {})
         made.close()
 
-    show(MemoryRecorder(settings, "", warnings.append), ruin)
+    show(MemoryRecorder(settings, warnings.append), ruin)
     assert len(warnings) == 1
     assert "nothing is remembered: the memory" in warnings[0]
+
+
+def test_a_position_in_no_frame_is_left_out_and_the_thread_goes_on(tmp_path: Path) -> None:
+    """A camera whose driver sets no frame_id has positions that nobody can place."""
+    file, warnings = tmp_path / "memory.db", list[str]()
+    recorder = MemoryRecorder(MemorySettings(file=str(file)), warnings.append)
+    seen = frame(), tracks(3.0, [Object(1, IN)])
+    for places in ({1: {"position": [1.0, 2.0, 3.0], "frame_id": ""}}, {1: {}}, {}):
+        recorder._due_s = 0.0
+        recorder.tracks(*seen, places)
+        while recorder._waiting is not None and recorder._thread.is_alive():
+            time.sleep(0.01)
+    assert recorder._thread.is_alive()
+    recorder.close()
+    (kept,) = MemoryStore(file, read_only=True).last("person", 9)
+    assert (kept.position_m, kept.frame_id) == (None, "")
 
 
 def test_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.pipeline.simulated import SimulatedPipeline
@@ -87,3 +89,10 @@ def test_the_trigger_is_kept() -> None:
     for frame in frames(16):
         simulated.submit(frame, Verdict.NEWER, frame.stamp_ns)
     assert [stamp // 10**6 for stamp in answers] == [100, 600, 1100, 1600]
+
+
+def test_a_follower_that_cannot_be_used_is_refused_as_by_the_node() -> None:
+    """Figures of a replay would otherwise be those of optical flow, without a word."""
+    settings = SETTINGS.updated({"tracker.follower": "/nowhere/nets"})
+    with pytest.raises(UserError, match="/nowhere/nets"):
+        SimulatedPipeline(model(), settings, None, lambda _answer, _at_ns: None)
