@@ -84,7 +84,6 @@ class SceneRun:
         results = self.results
         results.tracks.append(tracks)
         results.events += events
-        results.payload_bytes += sum(len(json_text(event.to_dict())) for event in events)
         if places is not None:
             results.places.append(places)
         return tracks, events
@@ -116,6 +115,7 @@ def run_scene(args: argparse.Namespace) -> int:
     frames = round(duration_s * scene.rate_hz)
     _show(args.scene, scene, run, rules, frames, args.out)
     results = run.results
+    payload_bytes = sum(len(json_text(event.to_dict())) for event in results.events)
     summary = {
         "scene": args.scene,
         "duration_s": duration_s,
@@ -123,7 +123,7 @@ def run_scene(args: argparse.Namespace) -> int:
         "answers": results.answers,
         "answer_s": args.answer_s or None,
         "events": sum(event.state is EventState.BEGIN for event in results.events),
-        "events_kb_an_hour": round(results.payload_bytes / 1e3 / duration_s * 3600, 1),
+        "events_kb_an_hour": round(payload_bytes / 1e3 / duration_s * 3600, 1),
         "model": model.name,
         **scene.figures(results),
     }

@@ -44,14 +44,12 @@ class SceneResults:
         tracks: at each frame.
         places: of them; empty lists where the scene has no depth camera.
         events: in their order.
-        payload_bytes: of the events, as JSON.
         answers: of the model.
     """
 
     tracks: list[Tracks] = field(default_factory=list)
     places: list[Places] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    payload_bytes: int = 0
     answers: int = 0
 
     def begun(self, *rules: str) -> list[Event]:

@@ -114,9 +114,14 @@ def read_text(path: Path, max_bytes: int = MAX_JSON_BYTES, *, replace: bool = Fa
         size = path.stat().st_size
         if size > max_bytes:
             raise UserError(f"{path} has {size:,} bytes; at most {max_bytes:,} are read")
-        return path.read_text(encoding="utf-8-sig", errors="replace" if replace else "strict")
+        data = path.read_bytes()
     except (OSError, ValueError) as error:
         raise UserError(f"{path} can't be read ({error})") from error
+    try:
+        return data.decode("utf-8-sig", "replace" if replace else "strict")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}:{line}: can't be read: it is no UTF-8 text; save the file as UTF-8") from error
 
 
 def parse_json(text: str) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lfmvl_ros.core.demo_scene import SceneResults
-from lfmvl_warehouse.demos.job import Job
+from lfmvl_warehouse.demos.job import SECONDS, Job
 from lfmvl_warehouse.scenes.staged import Prop, StagedVideo
 
 RATE_HZ = 15.0
@@ -82,7 +82,7 @@ class Shift:
     """
 
     seed: int = 0
-    duration_s: float = 120.0
+    duration_s: float = SECONDS
 
     @cached_property
     def drives(self) -> tuple[Drive, ...]:

@@ -58,7 +58,7 @@ class PlannedScene:
         self._job, self._plan = job, job.plan(seed)
         self._video: StagedVideo = self._plan.video()
         self._sensor = StereoSensor()
-        self.rate_hz, self.usual_s, self.settings = job.rate_hz, SECONDS, job.settings
+        self.rate_hz, self.usual_s, self.settings = job.rate_hz, self._plan.duration_s, job.settings
         self.rules = job.rules()
 
     def select(self, time_s: float) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.demo_scene import SceneResults
 from lfmvl_ros.core.tracking import Tracks
-from lfmvl_warehouse.demos.job import Job
+from lfmvl_warehouse.demos.job import SECONDS, Job
 from lfmvl_warehouse.demos.matching import Match, spans
 from lfmvl_warehouse.scenes.staged import Intervals, Prop, StagedVideo
 
@@ -72,7 +72,7 @@ class Shelf:
     """
 
     seed: int = 0
-    duration_s: float = 120.0
+    duration_s: float = SECONDS
 
     @cached_property
     def props(self) -> tuple[Prop, ...]:

@@ -241,6 +241,7 @@ import numpy as np
 from sensor_msgs.msg import Image
 from lfmvl_ros.ros import conversions
 from lfmvl_ros.ros.cv_bridge_codec import CvBridgeAdapter
+from lfmvl_ros.ros.sensors.pixels import ConversionError
 bridge = CvBridgeAdapter()
 print(bridge.works, "|", bridge.reason)
 for encoding, height, data in (("bgr8", 1, [1, 2, 3]), ("bgr8", 3, [1, 2, 3] * 3)):
@@ -248,7 +249,7 @@ for encoding, height, data in (("bgr8", 1, [1, 2, 3]), ("bgr8", 3, [1, 2, 3] * 3
     message.data.frombytes(bytes(data))
     try:
         print(conversions.frame_from_image(message, bridge).pixels[0].tolist())
-    except conversions.ConversionError as error:
+    except ConversionError as error:
         print(error)
 """
 
@@ -260,8 +261,9 @@ def probe(tmp_path, source):
     path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([path, os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run(
-        [sys.executable, "-c", PROBE], env=env, capture_output=True, text=True, check=True
+        [sys.executable, "-c", PROBE], env=env, capture_output=True, text=True, check=False
     )
+    assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 

@@ -7,14 +7,11 @@ import contextlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import yaml
 
-from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import shortened
 from lfmvl_ros.core.settings import nearest_name
-from lfmvl_ros.core.user_files import check_regular
 
 MAX_BYTES = 1 << 20
 MAX_NODES = 20_000  # a few anchors can multiply into billions of nodes
@@ -166,26 +163,6 @@ def unknown(word: str, known: list[str], what: str) -> str:
         return f"there is no {what} {shortened(word, 60)!r}; did you mean {near!r}?"
     listed = ", ".join(known) if known else "none"
     return f"there is no {what} {shortened(word, 60)!r}; there is: {listed}"
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a file of at most :data:`MAX_BYTES`.
-
-    Raises:
-        UserError: it can't be read, is too large or is not UTF-8.
-    """
-    check_regular(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} can't be read ({error.strerror})") from error
-    if len(data) > MAX_BYTES:
-        raise UserError(f"{path} has {len(data):,} bytes; at most {MAX_BYTES:,} are read")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UserError(f"{path}:{line}: is no UTF-8 text; save the file as UTF-8") from error
 
 
 def parse(text: str, problems: Problems) -> Located | None:

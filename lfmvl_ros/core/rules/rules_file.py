@@ -13,11 +13,12 @@ import numpy as np
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import MAX_LABELS, Query
 from lfmvl_ros.core.rules.condition import Condition
-from lfmvl_ros.core.rules.located_yaml import Located, Problems, parse, read_text, unknown
+from lfmvl_ros.core.rules.located_yaml import MAX_BYTES, Located, Problems, parse, unknown
 from lfmvl_ros.core.rules.polygons import Polygon
 from lfmvl_ros.core.rules.rule import Kind, Point, Rule, RuleSet, Unanswered, Zone
 from lfmvl_ros.core.safe_text import safe_text
 from lfmvl_ros.core.same_label import fold_label
+from lfmvl_ros.core.user_files import read_text
 
 MAX_RULES, MAX_CORNERS = 200, 200
 _SHOWN = 20
@@ -73,7 +74,7 @@ def load_rules(path: Path) -> RuleSet:
     Raises:
         UserError: it can't be read, or has errors; the message lists each with its line.
     """
-    return parse_rules(read_text(path), path.name)
+    return parse_rules(read_text(path, MAX_BYTES), path.name)
 
 
 def parse_rules(text: str, name: str = "rules") -> RuleSet:
