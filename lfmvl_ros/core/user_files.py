@@ -121,7 +121,9 @@ def read_text(path: Path, max_bytes: int = MAX_JSON_BYTES, *, replace: bool = Fa
         return data.decode("utf-8-sig", "replace" if replace else "strict")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise UserError(f"{path}:{line}: can't be read: it is no UTF-8 text; save the file as UTF-8") from error
+        raise UserError(
+            f"{path}:{line}: can't be read: it is no UTF-8 text; save the file as UTF-8"
+        ) from error
 
 
 def parse_json(text: str) -> Any:
