@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -133,41 +133,38 @@ def coco_values(
     if not found:
         return np.zeros_like(values)
     with_truth = COCO(truth)
-    results = with_truth.loadRes(found)
-    known: dict[tuple[int, int], Any] = {}
-    for row, part in enumerate(parts):
-        evaluation = COCOeval_faster(with_truth, results, "bbox")
-        values[row] = _values_of(evaluation, [int(image) for image in part], known)
+    evaluation = COCOeval_faster(with_truth, with_truth.loadRes(found), "bbox", separate_eval=True)
+    for row, of_part in enumerate(_precisions(evaluation, [list(map(int, p)) for p in parts])):
+        values[row] = (_mean_of_known(of_part), _mean_of_known(of_part[0]))
     return values
 
 
-def _values_of(
-    evaluation: Any, images: Sequence[int], known: dict[tuple[int, int], Any]
-) -> tuple[float, float]:
-    """Return AP and AP50 over some images; nothing else of COCO's twelve figures is computed.
+def _precisions(evaluation: Any, parts: Sequence[list[int]]) -> Iterator[FloatArray]:
+    """Yield precision over each part: thresholds of IoU, steps of recall, categories, 1, 1.
+
+    Boxes are matched once, image by image; each part puts the images of its own together. Nothing
+    else of COCO's twelve figures is computed.
 
     Args:
-        evaluation: of the library, new.
-        images: their ids.
-        known: overlaps by image and category, computed once for all parts; filled here.
+        evaluation: of the library, new, with its steps apart (``separate_eval``).
+        parts: ids of images.
     """
-    compute = evaluation.computeIoU
-
-    def overlaps(image: int, category: int) -> Any:
-        pair = (int(image), int(category))
-        if pair not in known:
-            known[pair] = compute(image, category)
-        return known[pair]
-
-    evaluation.computeIoU = overlaps
     params = evaluation.params
-    params.imgIds, params.maxDets = list(images), params.maxDets[-1:]
+    params.imgIds = sorted({image for part in parts for image in part})
+    params.maxDets = params.maxDets[-1:]
     params.areaRng, params.areaRngLbl = params.areaRng[:1], params.areaRngLbl[:1]  # "all"
     evaluation.evaluate()
-    evaluation.accumulate()
-    # (thresholds of IoU, steps of recall, categories, areas, limits); -1: no such object
-    precision = np.asarray(evaluation.eval["precision"])
-    return _mean_of_known(precision), _mean_of_known(precision[0])
+    images, matched = list(params.imgIds), evaluation._evalImgs_cpp  # category by category
+    categories = len(matched) // len(images)
+    for part in parts:
+        there = set(part)
+        rows = [row for row, image in enumerate(images) if image in there]
+        evaluation._paramsEval.imgIds = [images[row] for row in rows]
+        evaluation._evalImgs_cpp = [
+            matched[category * len(images) + row] for category in range(categories) for row in rows
+        ]
+        evaluation.accumulate()
+        yield np.asarray(evaluation.eval["precision"])  # -1: no such object
 
 
 def _mean_of_known(precision: FloatArray) -> float:

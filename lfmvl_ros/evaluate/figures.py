@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -55,10 +55,14 @@ class Sums:
     def figure(self, name: str) -> dict[str, Any]:
         """Return value, interval and what it was counted on; value None where there is nothing."""
         above, below, is_share = QUOTIENTS[name]
-        return quotient_figure(self._weighted(above), self._weighted(below), is_share=is_share)
+        weights = np.array([[of.get(column, 0.0) for column in COLUMNS] for of in (above, below)])
+        total = self.rows.sum(axis=0) @ weights.T
+        return _figure_of(total, self._drawn @ weights.T, is_share=is_share)
 
-    def _weighted(self, weights: Mapping[str, float]) -> FloatArray:
-        return np.asarray(sum(weight * self.column(name) for name, weight in weights.items()))
+    @cached_property
+    def _drawn(self) -> FloatArray:
+        """``(DRAWS, 9)`` the sums when images are drawn again: one product for all figures."""
+        return np.asarray(draw_weights(len(self.rows)) @ self.rows)
 
 
 def quotient_figure(upper: FloatArray, lower: FloatArray, *, is_share: bool) -> dict[str, Any]:
@@ -69,17 +73,20 @@ def quotient_figure(upper: FloatArray, lower: FloatArray, *, is_share: bool) -> 
         lower: likewise.
         is_share: it is a share of things counted, 0 to 1.
     """
-    total = float(lower.sum())
-    if total <= 0:
+    rows = np.stack([upper, lower], axis=1)
+    return _figure_of(rows.sum(axis=0), draw_weights(len(rows)) @ rows, is_share=is_share)
+
+
+def _figure_of(total: FloatArray, drawn: FloatArray, *, is_share: bool) -> dict[str, Any]:
+    """Return the figure of two sums ``(2,)``, and of these sums in each draw, ``(DRAWS, 2)``."""
+    above, below = map(float, total)
+    if below <= 0:
         return figure(None, None, 0)
-    value = float(upper.sum()) / total
-    draws = draw_weights(len(lower))
-    drawn_lower = draws @ lower
-    drawn = (draws @ upper)[drawn_lower > 0] / drawn_lower[drawn_lower > 0]
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    known = drawn[drawn[:, 1] > 0]
+    low, high = np.quantile(known[:, 0] / known[:, 1], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     if is_share and high - low < 1e-9:
-        low, high = share_interval(value, total)
-    return figure(value, (float(low), float(high)), int(total))
+        low, high = share_interval(above / below, below)
+    return figure(above / below, (float(low), float(high)), int(below))
 
 
 def figure(value: float | None, interval: tuple[float, float] | None, count: int) -> dict[str, Any]:
