@@ -22,6 +22,12 @@ PATIENCE_S = 220.0
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 
 
+def default_signals() -> None:
+    """Undo what a parent passes on, such as the ignored SIGHUP of ``nohup make test``."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Command(subprocess.Popen[str]):
     """A command of its own process group, as a terminal starts it."""
 
@@ -29,7 +35,7 @@ class Command(subprocess.Popen[str]):
         super().__init__(
             [sys.executable, "-m", "lfmvl_ros.cli.main", *words],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-            env={**os.environ, **environment},
+            env={**os.environ, **environment}, preexec_fn=default_signals,
         )  # fmt: skip
 
     def until(self, ready: Callable[[], bool]) -> None:

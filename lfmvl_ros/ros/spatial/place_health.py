@@ -99,16 +99,17 @@ class PlaceMonitor:
     def _judge(self, fresh: dict[str, int], problem: Problem | None) -> tuple[int, str]:
         broken = any(fresh[f"images.{reason}"] for reason in BROKEN)
         missing = any(fresh[f"images.{reason}"] for reason in MISSING)
-        if problem is not None and (broken or (missing and not fresh["placed"])):
-            return WARN, f"no positions ({problem.reason}): {problem.text}"
-        if self._depth_topic and fresh["images"] and not fresh["depth_received"]:
-            return WARN, f"images come, but no depth image on {self._depth_topic}"
         refused = {
             key.removeprefix("refused."): count
             for key, count in fresh.items()
             if key.startswith("refused.") and count
         }
-        if refused and not fresh["placed"]:
-            named = ", ".join(f"{count} {reason}" for reason, count in refused.items())
+        named = ", ".join(f"{count} {reason}" for reason, count in refused.items())
+        if problem is not None and (broken or (missing and not fresh["placed"])):
+            more = f"; of other images no track has a position: {named}" if named else ""
+            return WARN, f"no positions ({problem.reason}): {problem.text}{more}"
+        if self._depth_topic and fresh["images"] and not fresh["depth_received"]:
+            return WARN, f"images come, but no depth image on {self._depth_topic}"
+        if named and not fresh["placed"]:
             return WARN, f"no track has a position: {named}"
         return OK, f"{fresh['placed']} positions in {fresh['published']} messages"
