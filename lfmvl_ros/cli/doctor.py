@@ -131,6 +131,7 @@ def _skipped(name: str, why: str) -> Iterator[Finding]:
 def _model(args: argparse.Namespace) -> Iterator[Finding]:
     """Load the checkpoint and ask it about a rendered image, as the node would."""
     from lfmvl_ros.core.ask import ask
+    from lfmvl_ros.core.model import precision_of
 
     try:
         settings = resolved(
@@ -157,6 +158,12 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
         yield failure("model", error)
         return
     yield Finding(OK, "model", f"{model.name} loaded in {time.monotonic() - start_s:.1f} s")
+    used = precision_of(model)
+    if settings.dtype not in ("auto", used) and used:
+        yield Finding(
+            WARN, "precision", f"{settings.dtype} does not run here: {used} is used",
+            "choose dtype auto, float32 or bfloat16",
+        )  # fmt: skip
     if notice := str(getattr(model, "notice", "")):
         yield Finding(OK, "server", notice)
     if remark := str(getattr(model, "remark", "")):

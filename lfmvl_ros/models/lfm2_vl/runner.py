@@ -42,7 +42,7 @@ class Lfm2Runner:
         tower = model.model.language_model
         config = tower.config
         self._embedding: torch.Tensor = tower.embed_tokens.weight
-        self._int8 = int8
+        self.int8 = int8
         head: torch.Tensor = model.lm_head.weight
         self._head: Weight = Int8Weight(head) if int8 else head
         self._final_norm, self._eps = tower.embedding_norm.weight, float(config.norm_eps)
@@ -262,7 +262,7 @@ class Lfm2Runner:
                     values[:, :stop],
                     span.prompt,
                     layer.window,
-                    alone=self._int8,
+                    alone=self.int8,
                 )
             )
         out = joined(parts)
