@@ -316,7 +316,21 @@ def test_answers_of_a_batch_are_those_alone_to_the_bit(int8, scenes):
     together = int8.ground(frames, prompts, **wanted)
     for frame, prompt, reply in zip(frames, prompts, together, strict=True):
         (alone,) = int8.ground([frame], [prompt], **wanted)
-        assert [t.id for t in reply.tokens] == [t.id for t in alone.tokens]
+        assert reply.tokens, "an empty answer compares nothing"
+        assert [(t.id, t.logprob) for t in reply.tokens] == [
+            (t.id, t.logprob) for t in alone.tokens
+        ]
+
+
+@needs_int8
+def test_an_output_layer_of_its_own_is_freed_and_a_shared_one_stays(plain):
+    shared, own = copy.deepcopy(plain._model), copy.deepcopy(plain._model)
+    own.lm_head.weight = torch.nn.Parameter(own.lm_head.weight.detach() * 2)
+    for model in (shared, own):
+        assert int8_runner(model) is not None
+        assert model.model.language_model.embed_tokens.weight.numel() > 0
+    assert shared.lm_head.weight is shared.model.language_model.embed_tokens.weight
+    assert own.lm_head.weight.numel() == 0
 
 
 def test_float_weights_of_the_language_tower_are_freed(int8):
