@@ -176,16 +176,15 @@ def _answers(
 
 def _place(model: str, revision: str) -> Path:
     """Return the directory of the weights, or the JSON file of an export."""
-    from lfmvl_ros.models.gguf.by_name import quantised
     from lfmvl_ros.models.hub import local_folder
-    from lfmvl_ros.models.int8_name import without_int8
+    from lfmvl_ros.models.model_name import split_name
     from lfmvl_ros.models.server.address import is_gguf
 
-    by_name = quantised(model)
-    if by_name is not None and by_name.entry.directory:
+    name = split_name(model)
+    if name.quantised is not None and name.quantised.entry.directory:
         from lfmvl_ros.models.gguf.local_files import local_files
 
-        model = str(local_files(by_name)[0])
+        model = str(local_files(name.quantised)[0])
     if is_gguf(model):
         facts = user_path(model.strip().partition("#")[0], "model").with_suffix(".json")
         if not is_regular_file(facts):
@@ -194,7 +193,7 @@ def _place(model: str, revision: str) -> Path:
                 "`lfmvl export` writes it, with the GGUF files of a checkpoint"
             )
         return facts
-    return local_folder(without_int8(model), revision)
+    return local_folder(model if name.quantised is not None else name.checkpoint, revision)
 
 
 def _joined(measured: Mapping[str, Judged]) -> Judged:

@@ -36,10 +36,11 @@ from lfmvl_ros.models.lfm2_vl.generating import Generated, Limit, generation_con
 from lfmvl_ros.models.lfm2_vl.grammar import AnswerGrammars, GrammarMask, Masked
 from lfmvl_ros.models.lfm2_vl.loading import choose_device, load_checkpoint
 from lfmvl_ros.models.lfm2_vl.model_inputs import InputBuilder, ModelInputs
-from lfmvl_ros.models.lfm2_vl.precision import INT8, Precision, choose_precision, int8_runner
+from lfmvl_ros.models.lfm2_vl.precision import Precision, choose_precision, int8_runner
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
 from lfmvl_ros.models.lfm2_vl.sampling import Sampler, sampler_for
 from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
+from lfmvl_ros.models.model_name import INT8
 
 _log = logging.getLogger(__name__)
 
