@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``NAME:int8``, ``NAME:q4_0``: a checkpoint and its precision in one name."""
 
+import json
 import shutil
 
 import pytest
@@ -10,8 +11,10 @@ from lfmvl_ros.core.calibration.calibration import IsotonicCalibration
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.licences.weights import weights_and_data
+from lfmvl_ros.models import load
 from lfmvl_ros.models.calibration_file import read_calibration, write_calibration
 from lfmvl_ros.models.checkpoint_labels import known_labels
+from lfmvl_ros.models.lfm2_vl import precision
 from lfmvl_ros.models.load import check_model
 from lfmvl_ros.models.model_name import ModelName, resolved, split_name
 
@@ -87,3 +90,43 @@ def test_a_calibration_of_the_checkpoint_serves_until_there_is_one(checkpoint, t
     assert read_calibration(folder, "int8") == second
     assert read_calibration(folder) == first
     assert not caplog.text
+
+
+def test_a_stale_calibration_of_int8_weights_gives_way_to_that_of_the_checkpoint(
+    checkpoint, tmp_path, caplog
+):
+    folder = shutil.copytree(checkpoint, tmp_path / "mine")
+    first, second = (IsotonicCalibration((0.5,), (share,)) for share in (0.2, 0.9))
+    stale = write_calibration(folder, second, {}, "int8")
+    document = json.loads(stale.read_text())
+    stale.write_text(json.dumps({**document, "weights": "those of another one"}))
+    assert read_calibration(folder, "int8") is None
+    assert "was made for another checkpoint and is not used" in caplog.text
+    write_calibration(folder, first, {})
+    caplog.clear()
+    assert read_calibration(folder, "int8") == first
+    assert "was made for another checkpoint and is not used" in caplog.text
+    assert "were calibrated on the weights of the checkpoint" in caplog.text
+
+
+def test_calibrate_refuses_answers_of_other_weights(checkpoint, tmp_path, monkeypatch, capsys):
+    """int8 weights that fall back would overwrite the calibration of the checkpoint."""
+    folder = shutil.copytree(checkpoint, tmp_path / "mine")
+    write_calibration(folder, IsotonicCalibration((0.5,), (0.2,)), {})
+    before = sorted((path.name, path.read_bytes()) for path in folder.glob("calibration*"))
+    monkeypatch.setattr(precision, "kernel_fault", lambda _: "a kernel that overflows")
+    words = ["calibrate", "--model", f"{folder}:int8", "--write", "--scenes", "10"]
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert "don't calibrate int8 weights" in told
+    assert sorted((path.name, path.read_bytes()) for path in folder.glob("calibration*")) == before
+
+
+def test_calibrate_finds_out_beforehand_that_its_file_can_not_be_written(
+    checkpoint, tmp_path, monkeypatch, capsys
+):
+    folder = shutil.copytree(checkpoint, tmp_path / "mine")
+    (folder / "calibration_int8.json").mkdir()
+    monkeypatch.setattr(load, "load_model", lambda *_: pytest.fail("it was loaded"))
+    assert main(["calibrate", "--model", f"{folder}:int8", "--write", "--scenes", "10"]) == 2
+    assert "calibration_int8.json" in capsys.readouterr().err
