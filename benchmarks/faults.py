@@ -4,8 +4,8 @@
 Each kind of input gets a minute (4 s with --quick) on one core, two kinds at a time: under
 10 minutes in all, under 2 minutes with --quick. Prints a table; exit code 1 when anything did not
 survive: a traceback, a defect (exit code 3), a refusal without a word, a crash, a hang, memory
-without end, half a file left, NaN in printed JSON, or exit code 0 with nothing produced. Cases that fail are kept and
-can be run again:
+without end, half a file left, NaN in printed JSON, or exit code 0 with nothing produced. Cases that
+fail are kept and can be run again:
 
     python benchmarks/faults.py --quick
     python benchmarks/faults.py --only "rules files" --seed 7

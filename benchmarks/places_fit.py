@@ -191,9 +191,9 @@ def hold_in_each_group(
         else:
             raise UserError(
                 f"no scale of the variances up to {scale:.0f} makes the 90 % regions of objects "
-                f"with {name} ends hold enough: {np.mean(held[group]):.3f} of 0.9, and "
-                f"{np.mean(worst) if len(worst) else 1.0:.3f} of {MOSTLY_HELD} where most is hidden; "
-                "look at the terms of the variances in core/spatial/shape.py"
+                f"with {name} ends hold enough: {np.mean(held[group]):.3f} of 0.9, "
+                f"{np.mean(worst) if len(worst) else 1.0:.3f} of {MOSTLY_HELD} where most is "
+                "hidden; look at the terms of the variances in core/spatial/shape.py"
             )
     return depth_w, lateral_w
 

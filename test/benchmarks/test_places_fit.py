@@ -51,7 +51,7 @@ def test_a_scale_that_holds_is_taken(places_fit: ModuleType) -> None:
 
 
 def test_where_no_scale_holds_it_says_so(places_fit: ModuleType) -> None:
-    with pytest.raises(UserError, match="no scale of the variances .* with hidden ends"):
+    with pytest.raises(UserError, match=r"no scale of the variances .* with hidden ends"):
         held(places_fit, [0.5] * 10 + [1.0] * 10, 1e4)
 
 
