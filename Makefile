@@ -19,7 +19,7 @@ QUERY    ?=
 WORKERS  ?= $(shell n=$$(( 2 * $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) )); test $$n -lt 4 && echo $$n || echo 4)
 PYTEST   := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 OLDEST_NUMPY := $(VENV)/oldest-numpy
-# A job in a planned scene instead: shelf or assist.
+# A job in a planned scene instead: assist, picking or shelf.
 SCENE    ?=
 OUT      ?= out/$(if $(SCENE),$(SCENE),demo)
 
@@ -82,8 +82,9 @@ types: setup
 	$(BIN)/mypy
 
 types-oldest: setup  ## mypy again, with the stubs of Python 3.10's numpy: they find what newer ones let pass
-	@test -d $(OLDEST_NUMPY) || $(PIP) --no-deps --target $(OLDEST_NUMPY) --python-version 3.10 --only-binary :all: \
-	  "$$(grep -o '^numpy==[0-9.]*' requirements-lock.txt | head -1)"
+	@test -e $(OLDEST_NUMPY)/.ready || { rm -rf $(OLDEST_NUMPY) && \
+	  $(PIP) --no-deps --target $(OLDEST_NUMPY) --python-version 3.10 --only-binary :all: \
+	    "$$(grep -o '^numpy==[0-9.]*' requirements-lock.txt | head -1)" && touch $(OLDEST_NUMPY)/.ready; }
 	MYPYPATH=$(OLDEST_NUMPY) $(BIN)/mypy --cache-dir .mypy_cache/oldest-numpy
 
 pytest: setup

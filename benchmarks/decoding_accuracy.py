@@ -17,37 +17,21 @@ import json
 import time
 from typing import Any
 
-from needs import needed_packages, run_command
+from needs import end, needed_packages, run_command
 
 with needed_packages():
     import numpy as np
     import torch
     from checkpoint_questions import in_totals, questions
-    from decoding_identity import BUNDLED
+    from precisions import LANGUAGE, bundled_in
 
     from lfmvl_ros.core.ask import ask
     from lfmvl_ros.core.config import GenerationSettings, PerceptionSettings
-    from lfmvl_ros.core.prompt import CARD_TEMPLATE
     from lfmvl_ros.core.query import Query
     from lfmvl_ros.datasets.judging import Scores, judge
-    from lfmvl_ros.models.lfm2_vl.backend import Lfm2VlBackend
-    from lfmvl_ros.models.lfm2_vl.loading import load_checkpoint
-    from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
-    from lfmvl_ros.models.load import load_model
 
-LANGUAGE = "int8-language"
 KINDS = ("float32", "bfloat16", "int8", LANGUAGE)
 SETTINGS = PerceptionSettings(generation=GenerationSettings(timeout_s=600.0))
-
-
-def loaded(kind: str) -> Any:
-    """Return the bundled checkpoint in a precision."""
-    if kind != LANGUAGE:
-        return load_model("bundled", device="cpu", dtype=kind)
-    model, processor = load_checkpoint(str(BUNDLED), torch.device("cpu"), torch.float32)
-    return Lfm2VlBackend(
-        model, processor, name=kind, template=CARD_TEMPLATE, runner=Lfm2Runner(model, int8=True)
-    )
 
 
 def figures(scores: dict[str, Scores], texts: dict[str, list[str]]) -> dict[str, Any]:
@@ -72,7 +56,9 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     asked = [item for item in questions(args.share) if in_totals(item.slice) and not item.tiles]
-    models = {kind: loaded(kind) for kind in args.kinds}
+    models = {kind: model for kind in args.kinds if (model := bundled_in(kind)) is not None}
+    if not models:
+        end("none of these precisions runs on this machine")
     scores, cpu_s = {kind: Scores() for kind in models}, dict.fromkeys(models, 0.0)
     texts: dict[str, list[str]] = {kind: [] for kind in models}
     order = np.random.default_rng(0).permutation(len(asked))  # any part is a fair sample

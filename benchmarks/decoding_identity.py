@@ -65,7 +65,7 @@ class Pair:
             str(checkpoint), name="drafts", template=CARD_TEMPLATE, device="auto", dtype=dtype
         )
         self.int8 = dtype == "int8"
-        if self.int8 and self.drafting.weights != "int8":
+        if self.int8 and self.drafting.precision != "int8":
             end("this processor has no exact products of int8 weights (see the log)")
         self.plain = Lfm2VlBackend(
             self.drafting._model, self.drafting._processor, name="plain", template=CARD_TEMPLATE,

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Damaged files, values and messages, thousands of them, to every command and the nodes.
+"""Damaged files, values and messages, thousands of them, to commands that read them, and the nodes.
 
 Each kind of input gets a minute (4 s with --quick) on one core, two kinds at a time: under
 10 minutes in all, under 2 minutes with --quick. Prints a table; exit code 1 when anything did not
-survive: a traceback, a defect (exit code 3), a crash, a hang, memory without end, NaN in printed
-JSON, or exit code 0 with nothing produced. Cases that fail are kept and can be run again:
+survive: a traceback, a defect (exit code 3), a refusal without a word, a crash, a hang, memory
+without end, half a file left, NaN in printed JSON, or exit code 0 with nothing produced. Cases that
+fail are kept and can be run again:
 
     python benchmarks/faults.py --quick
     python benchmarks/faults.py --only "rules files" --seed 7

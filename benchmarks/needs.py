@@ -22,7 +22,7 @@ from types import ModuleType, TracebackType
 from typing import NoReturn
 
 PEERS = ("trackeval", "motmetrics", "trackers", "supervision", "norfair")
-_COMPARED = {*PEERS, "pandas", "requests", "deprecate", "defusedxml", "xmltodict", "matplotlib"}
+_COMPARED = {*PEERS[1:], "pandas", "requests", "deprecate", "defusedxml", "xmltodict", "matplotlib"}
 _ROS = {"rclpy", "std_msgs", "sensor_msgs", "vision_msgs", "lifecycle_msgs", "geometry_msgs"}
 EXIT_LACKING = 2
 
@@ -34,6 +34,8 @@ def how_to_get(package: str) -> str:
             "`make bench-setup`, or `pip install -r requirements-bench.txt` and then "
             "`pip install --no-deps -r requirements-bench-peers.txt`"
         )
+    if package == "trackeval":
+        return "`make setup`, or `pip install --no-deps trackeval`"
     if package in ("gguf", "xllamacpp"):
         return "`pip install gguf xllamacpp`"
     if package in _ROS:

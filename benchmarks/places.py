@@ -92,9 +92,7 @@ def normal_error_deg(case: Case, pick: PickPoint | None) -> float:
     """Return the angle to the true face of a box below 1.5 m, 90 off the object, else NaN."""
     if case.label != "box" or case.surface_m > 1.5 or pick is None or case.view is None:
         return float("nan")
-    x, y, z = pick.point_m
-    u = round(x / z * case.lens.fx_px + case.lens.cx_px)
-    v = round(y / z * case.lens.fy_px + case.lens.cy_px)
+    u, v = map(round, case.lens.project(pick.point_m).tolist())
     owner, depth = case.view.owner, case.view.depth_m
     if not (1 < u < WH[0] - 2 and 1 < v < WH[1] - 2) or owner[v, u] != case.index:
         return 90.0

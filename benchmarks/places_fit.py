@@ -26,6 +26,7 @@ with needed_packages():
     from scipy.stats import chi2
 
     from lfmvl_ros.core.boxes import FloatArray
+    from lfmvl_ros.core.errors import UserError
     from lfmvl_ros.core.spatial.extent import Extent, measure_extent
     from lfmvl_ros.core.spatial.foreground import Foreground
     from lfmvl_ros.core.spatial.shape import (
@@ -157,6 +158,9 @@ def hold_in_each_group(
 
     All weights are scaled for what is seen whole; then those of hidden and of cut ends for the
     objects that have them.
+
+    Raises:
+        UserError: no scale in reach makes a group hold, or a group is empty.
     """
     along, across = terms
     ends = np.array([max(s.extent.hidden) for s in seen])
@@ -169,10 +173,12 @@ def hold_in_each_group(
     factor = np.quantile(apart(depth_w, lateral_w)[ends < HIDDEN], 0.9) / REGION
     depth_w, lateral_w = depth_w * factor, lateral_w * factor
     mostly = np.array([s.case.seen <= 0.6 and not s.case.cut for s in seen])
-    for group, of_depth, of_lateral in (
-        ((ends >= HIDDEN) & (ends < 1), [6], [5, 6]),
-        (ends >= 1, [7], [4]),
+    for name, group, of_depth, of_lateral in (
+        ("hidden", (ends >= HIDDEN) & (ends < 1), [6], [5, 6]),
+        ("cut", ends >= 1, [7], [4]),
     ):
+        if not group.any():
+            raise UserError(f"no object has {name} ends: take more --scenes")
         least_d, least_l = 0.01 * depth_w[5], 0.01 * lateral_w[:, :1]
         start_d = np.maximum(depth_w[of_depth], least_d)
         start_l = np.maximum(lateral_w[:, of_lateral], least_l)
@@ -182,6 +188,13 @@ def hold_in_each_group(
             worst = held[group & mostly]
             if np.mean(held[group]) >= 0.9 and (not worst.any() or np.mean(worst) >= MOSTLY_HELD):
                 break
+        else:
+            raise UserError(
+                f"no scale of the variances up to {scale:.0f} makes the 90 % regions of objects "
+                f"with {name} ends hold enough: {np.mean(held[group]):.3f} of 0.9, "
+                f"{np.mean(worst) if len(worst) else 1.0:.3f} of {MOSTLY_HELD} where most is "
+                "hidden; look at the terms of the variances in core/spatial/shape.py"
+            )
     return depth_w, lateral_w
 
 

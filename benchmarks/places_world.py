@@ -133,8 +133,7 @@ def _window(solid: Solid, camera: RigidTransform, lens: Intrinsics) -> tuple[int
     seen = camera.inverse().apply(solid.pose.apply(corners))
     if (seen[:, 2] < 0.05).any():
         return (0, 0, *WH) if (seen[:, 2] > 0.05).any() else (0, 0, 0, 0)
-    u = lens.fx_px * seen[:, 0] / seen[:, 2] + lens.cx_px
-    v = lens.fy_px * seen[:, 1] / seen[:, 2] + lens.cy_px
+    u, v = lens.project(seen).T
     x0, x1 = np.clip([u.min() - 1, u.max() + 2], 0, WH[0]).astype(int)
     y0, y1 = np.clip([v.min() - 1, v.max() + 2], 0, WH[1]).astype(int)
     return int(x0), int(y0), int(x1), int(y1)

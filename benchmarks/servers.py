@@ -25,6 +25,7 @@ from needs import needed_packages, run_command
 with needed_packages():
     import numpy as np
     from checkpoint_questions import Asked, in_totals, questions
+    from precisions import bundled_in
 
     from lfmvl_ros.core.ask import ask
     from lfmvl_ros.core.config import GenerationSettings, PerceptionSettings
@@ -149,7 +150,8 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, Any]]:
         kinds = args.kinds or (("f16", "int8") if args.quick else (*KINDS, *OWN))
         for kind in kinds:
             if kind in OWN:
-                models[kind] = load_model("bundled", device="cpu", dtype=kind)
+                if (own := bundled_in(kind)) is not None:
+                    models[kind] = own
                 continue
             files = export_gguf(
                 Path(bundled.source), folder, kind, name="bundled", catalogue_name="bundled"

@@ -25,10 +25,12 @@ from lfmvl_ros.core.calibration.reliability import (
 )
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.model import precision_of
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.user_files import is_directory, is_regular_file, user_path
 from lfmvl_ros.core.whole_files import check_output, finite
 from lfmvl_ros.datasets.questions import FOUND_IOU, QuestionSet
+from lfmvl_ros.models.model_name import INT8, split_name
 from lfmvl_ros.registry import QUESTION_SETS, load
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 _SCENES = 500
 HELP = (
-    "Fit calibration.json for a checkpoint, and measure it on images that it was not fitted on. "
+    "Fit the confidences of a checkpoint, and measure it on images that it was not fitted on. "
     "With --data on your own labelled images; without on synthetic warehouse scenes, measured on "
     "two other sets: objects that look as in training, and objects with new looks. A calibration "
     "is valid for images like those it was fitted on."
@@ -71,7 +73,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--write",
         action="store_true",
-        help="write calibration.json beside the weights; of a GGUF file, into its JSON file",
+        help="write calibration.json beside the weights, calibration_int8.json with :int8; of a "
+        "GGUF file, into its JSON file",
     )
     parser.add_argument("--plot", type=as_path, help="write reliability diagrams: a .png file")
 
@@ -79,21 +82,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the figures, at the end as a JSON line; exit code 1 if the fit doesn't help."""
     scenes = _checked(args)
-    from lfmvl_ros.models.calibration_file import CHECKPOINT, write_calibration
-    from lfmvl_ros.models.calibration_file import FILE as CALIBRATION_FILE
+    from lfmvl_ros.models.calibration_file import (
+        CHECKPOINT,
+        calibration_path,
+        write_calibration,
+    )
     from lfmvl_ros.models.load import load_model
     from lfmvl_ros.models.server.facts import write_export_calibration
 
     settings = settings_from(args, model=args.model)
     place = _place(args.model, settings.revision)
+    weights = INT8 if split_name(args.model).int8 else CHECKPOINT
     if args.write:
-        check_output(place / CALIBRATION_FILE if is_directory(place) else place)
+        check_output(calibration_path(place, weights) if is_directory(place) else place)
     begun_s = time.monotonic()
     images = None if args.data is None else image_sets(args.data, args.model)
     if images is not None:
         print(images[0].folder.describe(), file=sys.stderr)
     model = load_model(settings)
     try:
+        _check_weights(model, weights)
         fitted_on, measured = _answers(model, settings, images, scenes)
     finally:
         model.close()
@@ -117,7 +125,6 @@ def run(args: argparse.Namespace) -> int:
     better = facts["ece_after"] < facts["ece_before"]
     if args.write and better:
         if is_directory(place):
-            weights = str(getattr(model, "weights", CHECKPOINT))
             place = write_calibration(place, found, facts, weights)
         else:
             place = write_export_calibration(place, found, facts)
@@ -144,6 +151,17 @@ def _checked(args: argparse.Namespace) -> int:
 
         check_image_output(args.plot)
     return scenes
+
+
+def _check_weights(model: VisionLanguageModel, asked: str) -> None:
+    """Refuse to fit on the answers of other weights than those asked for."""
+    used = precision_of(model)
+    if asked == INT8 != used:
+        raise UserError(
+            f"{model.name} runs in {used} on this machine, as the log says why, so its answers "
+            "don't calibrate int8 weights; calibrate them on a machine that runs them, or leave "
+            ":int8 out"
+        )
 
 
 def _answers(
@@ -176,16 +194,14 @@ def _answers(
 
 def _place(model: str, revision: str) -> Path:
     """Return the directory of the weights, or the JSON file of an export."""
-    from lfmvl_ros.models.gguf.by_name import quantised
     from lfmvl_ros.models.hub import local_folder
-    from lfmvl_ros.models.int8_name import without_int8
     from lfmvl_ros.models.server.address import is_gguf
 
-    by_name = quantised(model)
-    if by_name is not None and by_name.entry.directory:
+    name = split_name(model)
+    if name.quantised is not None and name.quantised.entry.directory:
         from lfmvl_ros.models.gguf.local_files import local_files
 
-        model = str(local_files(by_name)[0])
+        model = str(local_files(name.quantised)[0])
     if is_gguf(model):
         facts = user_path(model.strip().partition("#")[0], "model").with_suffix(".json")
         if not is_regular_file(facts):
@@ -194,7 +210,7 @@ def _place(model: str, revision: str) -> Path:
                 "`lfmvl export` writes it, with the GGUF files of a checkpoint"
             )
         return facts
-    return local_folder(without_int8(model), revision)
+    return local_folder(model if name.quantised is not None else name.checkpoint, revision)
 
 
 def _joined(measured: Mapping[str, Judged]) -> Judged:

@@ -120,6 +120,7 @@ def _summary(document: Mapping[str, Any], out: Path) -> dict[str, Any]:
         "models": [
             {
                 "model": entry["model"],
+                "precision": entry["precision"],
                 **{name: None if each is None else each["value"]
                    for name, each in entry["figures"].items()},
                 "outcomes": entry["outcomes"],

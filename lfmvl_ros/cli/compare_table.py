@@ -26,8 +26,9 @@ Entry = Mapping[str, Any]
 def table_lines(document: Entry) -> list[str]:
     """Return tables in Markdown: accuracy, agreement with the first model, time and memory."""
     models: Sequence[Entry] = document["models"]
-    lines = _rows(["model", *_FIGURES.values()], [
-        [entry["model"], *(_interval(entry["figures"][name]) for name in _FIGURES)]
+    lines = _rows(["model", "weights", *_FIGURES.values()], [
+        [entry["model"], entry["precision"] or "-",
+         *(_interval(entry["figures"][name]) for name in _FIGURES)]
         for entry in models
     ])  # fmt: skip
     lines += _rows(["beside " + models[0]["model"], *_AGREEMENT.values()], [

@@ -17,8 +17,7 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.user_files import exists, user_path
-from lfmvl_ros.models.gguf.by_name import quantised
-from lfmvl_ros.models.int8_name import resolved
+from lfmvl_ros.models.model_name import resolved, split_name
 from lfmvl_ros.models.server.address import is_gguf, is_server
 from lfmvl_ros.ros.transport import middleware
 from lfmvl_ros.threads import apply_thread_policy
@@ -131,6 +130,7 @@ def _skipped(name: str, why: str) -> Iterator[Finding]:
 def _model(args: argparse.Namespace) -> Iterator[Finding]:
     """Load the checkpoint and ask it about a rendered image, as the node would."""
     from lfmvl_ros.core.ask import ask
+    from lfmvl_ros.core.model import precision_of
 
     try:
         settings = resolved(
@@ -157,6 +157,12 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
         yield failure("model", error)
         return
     yield Finding(OK, "model", f"{model.name} loaded in {time.monotonic() - start_s:.1f} s")
+    used = precision_of(model)
+    if settings.dtype not in ("auto", used) and used:
+        yield Finding(
+            WARN, "precision", f"{settings.dtype} does not run here: {used} is used",
+            "choose dtype auto, float32 or bfloat16",
+        )  # fmt: skip
     if notice := str(getattr(model, "notice", "")):
         yield Finding(OK, "server", notice)
     if remark := str(getattr(model, "remark", "")):
@@ -211,7 +217,7 @@ def _download(model: str, revision: str) -> Iterator[Finding]:
 
 
 def _runs_elsewhere(model: str) -> bool:
-    return is_server(model) or is_gguf(model) or quantised(model) is not None
+    return is_server(model) or is_gguf(model) or split_name(model).quantised is not None
 
 
 def _confidence(reply: Reply) -> Finding:

@@ -252,6 +252,7 @@ def _summary(document: Mapping[str, Any], out: Path) -> dict[str, Any]:
         "models": [
             {
                 "model": entry["model"],
+                "precision": entry["precision"],
                 "answers": entry["answers"],
                 **{name: None if each is None else each["value"]
                    for name, each in entry["figures"].items()},

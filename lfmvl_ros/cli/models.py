@@ -11,8 +11,7 @@ import yaml
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.models.catalog import CatalogEntry, catalog, find
-from lfmvl_ros.models.gguf.by_name import quantised
-from lfmvl_ros.models.int8_name import without_int8
+from lfmvl_ros.models.model_name import split_name
 
 HELP = "List the checkpoints of the catalogue, or print all that is known about one."
 _COLUMNS = ("model", "boxes", "coordinates", "thinks", "sampling", "GGUF")
@@ -34,8 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _known(name: str) -> CatalogEntry:
-    by_name = quantised(name)
-    entry = by_name.entry if by_name else find(without_int8(name))
+    entry = find(split_name(name).checkpoint)
     if entry is None:
         names = ", ".join(known.name for known in catalog())
         raise UserError(f"the catalogue has no {quoted(name)}; it has {names}")

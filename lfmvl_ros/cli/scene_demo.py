@@ -17,7 +17,6 @@ from tqdm import tqdm
 from lfmvl_ros import registry
 from lfmvl_ros.cli.flags import settings_from
 from lfmvl_ros.core.config import PerceptionSettings
-from lfmvl_ros.core.config_spatial import parse_sizes
 from lfmvl_ros.core.demo_scene import DemoScene, DemoView, SceneResults
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
@@ -63,13 +62,7 @@ class SceneRun:
         self._pipeline = SimulatedPipeline(model, settings, latency, self._on_answer)
         self._engine = RuleEngine(rules)
         spatial = settings.spatial
-        self._placer = Placer(
-            PlacerOptions(
-                frame_id=spatial.target_frame,
-                sizes_m=parse_sizes(spatial.sizes),
-                max_sigma_m=spatial.max_sigma_m,
-            )
-        )
+        self._placer = None if spatial.source == "none" else Placer(PlacerOptions.of(spatial))
 
     def _on_answer(self, answer: Answer, _now_ns: int) -> None:
         self._engine.answer(answer)
@@ -89,7 +82,7 @@ class SceneRun:
         return tracks, events
 
     def _places(self, view: DemoView, tracks: Tracks) -> Places | None:
-        if view.depth is None:
+        if self._placer is None or view.depth is None:
             return None
         spatial = self._settings.spatial
         depth = DepthImage.from_m(

@@ -31,7 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("sizes", nargs="+", metavar="WIDTHxHEIGHT", help="for example 1280x720")
     parser.add_argument(
-        "--model", default=PerceptionSettings().model, help="directory, or name in the catalogue"
+        "--model",
+        default=PerceptionSettings().model,
+        help="directory, or name in the catalogue, also with its precision: bundled:int8",
     )
     parser.add_argument("--min-tokens", type=int, metavar="N", help="image.min_tokens")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="image.max_tokens")
@@ -100,15 +102,18 @@ def _rules_of_model(model: str) -> ImageTokenSettings:
     """The checkpoint's own configuration where it lies on this machine, else the catalogue's."""
     from lfmvl_ros.models.catalog import catalog, directory_of, find
     from lfmvl_ros.models.checkpoint_files import image_rules
+    from lfmvl_ros.models.model_name import split_name
 
-    entry = find(model)
-    folder = directory_of(model)
+    name = split_name(model)
+    entry, folder = find(name.checkpoint), directory_of(name.checkpoint)
     if folder is not None:
-        return image_rules(folder)
-    if entry is None:
+        rules = image_rules(folder)
+    elif entry is not None:
+        rules = entry.image_tokens()
+    else:
         names = ", ".join(entry.name for entry in catalog())
         raise UserError(f"{model!r} is neither a directory nor in the catalogue, which has {names}")
-    return entry.image_tokens()
+    return rules if name.quantised is None else replace(rules, split=False)  # llama.cpp: no tiles
 
 
 def _document(

@@ -45,6 +45,19 @@ class Intrinsics:
         """Unpack as ``fx, fy, cx, cy``."""
         return iter((self.fx_px, self.fy_px, self.cx_px, self.cy_px))
 
+    def project(self, points_m: FloatArray) -> FloatArray:
+        """Return where points are seen, ``(..., 2)`` px; (0, 0) is the middle of the first pixel.
+
+        Args:
+            points_m: ``(..., 3)`` in the optical frame of the camera, in front of it (z above 0).
+
+        >>> Intrinsics(500.0, 510.0, 320.0, 240.0).project(np.array([0.5, 0.0, 2.0])).tolist()
+        [445.0, 240.0]
+        """
+        on_plane = points_m[..., :2] / points_m[..., 2:]
+        focal, middle = (self.fx_px, self.fy_px), (self.cx_px, self.cy_px)
+        return np.asarray(on_plane * np.array(focal) + np.array(middle))
+
     def homography(self, rotation: FloatArray, scale: FloatArray) -> FloatArray:
         """Return ``(3, 3)`` that takes points of an image to where a rotation puts them.
 

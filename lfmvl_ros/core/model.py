@@ -77,3 +77,14 @@ class VisionLanguageModel(Protocol):
 def revision_of(model: VisionLanguageModel) -> str:
     """Return the commit of a model's checkpoint on its hub; "" where it comes from none."""
     return str(getattr(model, "revision", ""))
+
+
+def precision_of(model: VisionLanguageModel) -> str:
+    """Return the precision of the weights that answer, such as ``int8`` or ``bfloat16``.
+
+    It can differ from the one asked for: without exact int8 products a checkpoint runs in float.
+
+    Returns:
+        "" where the model does not say: a server, a GGUF file, a recording.
+    """
+    return str(getattr(model, "precision", ""))

@@ -18,7 +18,7 @@ from lfmvl_ros.child_processes import interrupts_kept_from_children, worker_proc
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.interrupts import signal_on_parent_exit
-from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.model import VisionLanguageModel, precision_of
 from lfmvl_ros.evaluate.answers import Watch, answer_all
 from lfmvl_ros.evaluate.data import EvaluationSet
 from lfmvl_ros.evaluate.questions import ImageQuestion
@@ -49,7 +49,8 @@ def answered(
     begun_s = time.perf_counter()
     judged = answer_all(model, settings, data, questions, title=model.name, watch=watch)
     wall_s = time.perf_counter() - begun_s
-    return ModelRun(settings.model, model.name, changed, judged, wall_s, images=len(data.images))
+    return ModelRun(settings.model, model.name, changed, judged, wall_s,
+                    images=len(data.images), precision=precision_of(model))  # fmt: skip
 
 
 def answered_alone(

@@ -84,6 +84,7 @@ def _model(entry: Entry, run: ModelRun, data: EvaluationSet) -> list[str]:
         _cards(entry["figures"]),
         f'<p class="soft">{entry["answers"]} answers: {escape(outcomes)}. '
         + (f"{not_asked} boxes have labels that were not asked for. " if not_asked else "")
+        + (f"Weights in {escape(entry['precision'])}. " if entry["precision"] else "")
         + (f"Settings: {escape(settings)}." if settings else "")
         + "</p>",
         _slices(entry),

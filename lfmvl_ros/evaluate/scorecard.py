@@ -46,6 +46,7 @@ class ModelRun:
         sustained: of :func:`lfmvl_ros.evaluate.timing.sustained`; None where not measured.
         images: how many images the set has.
         cost: of :mod:`lfmvl_ros.evaluate.own_process`; None where it shared a process.
+        precision: of the weights that answered; "" where the model does not say.
     """
 
     model: str
@@ -58,6 +59,7 @@ class ModelRun:
     table: Table = field(init=False)
     images: int = 0
     cost: dict[str, Any] | None = None
+    precision: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", table_of(self.judged, self.images))
@@ -124,6 +126,7 @@ def model_entry(data: EvaluationSet, run: ModelRun) -> dict[str, Any]:
     return {
         "model": run.model,
         "name": run.name,
+        "precision": run.precision,
         "settings": run.settings,
         "answers": len(run.judged),
         "figures": {**sums.figures(), **precision, "ece": ece, **latency_figures(total_ms)},

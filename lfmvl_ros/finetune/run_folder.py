@@ -19,6 +19,7 @@ from lfmvl_ros.core.errors import UserError, describe
 from lfmvl_ros.core.file_kinds import kind_of
 from lfmvl_ros.core.user_files import MAX_DATA_BYTES, check_regular, parse_json, read_text
 from lfmvl_ros.core.whole_files import whole_file, writing
+from lfmvl_ros.models.failures import is_out_of_memory
 
 STATE_FILE = "state.pt"
 LOG_FILE = "progress.jsonl"
@@ -58,7 +59,8 @@ def read_state(run: Path, *, key: str, mmap: bool = False) -> dict[str, Any]:
         mmap: leave the tensors in the file until they are used.
 
     Raises:
-        UserError: it is damaged, or was not written by a training.
+        UserError: it is damaged, was not written by a training, or can't be read.
+        MemoryError: there is too little memory for it.
     """
     path = run / STATE_FILE
     check_regular(path)
@@ -66,9 +68,13 @@ def read_state(run: Path, *, key: str, mmap: bool = False) -> dict[str, Any]:
         state = torch.load(path, weights_only=True, mmap=mmap, map_location="cpu")
         if not isinstance(state, dict) or key not in state:
             raise ValueError("it is not the state of such a run")
-    except MemoryError:
-        raise
-    except Exception as error:
+    except OSError as error:  # as where the right to read is missing; nothing says it is damaged
+        raise UserError(
+            f"{path} can't be read ({describe(error)}); check its rights and its disk, or start "
+            "again with another --out"
+        ) from error
+    except Exception as error:  # of pickle and zip, whatever damaged files bring
+        _raise_if_out_of_memory(error)
         what = kind_of(path) or "of an unknown kind"
         raise UserError(
             f"{path} ({what}) can't be read as the state of a run; start again with another --out"
@@ -78,15 +84,33 @@ def read_state(run: Path, *, key: str, mmap: bool = False) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def using_state(run: Path) -> Iterator[None]:
-    """Turn what a state with missing or wrong values raises into a :class:`UserError`."""
+    """Turn what a state with missing or wrong values raises into a :class:`UserError`.
+
+    Only reading belongs into it: what is raised elsewhere would be called damage, too.
+
+    Raises:
+        UserError: a value is missing or wrong.
+        MemoryError: memory has run out, however torch says it.
+    """
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError,
             ValueError) as error:  # fmt: skip
+        _raise_if_out_of_memory(error)
+        if isinstance(error, (NotImplementedError, RecursionError)):  # no file causes these
+            raise
         raise UserError(
             f"{run / STATE_FILE} is damaged ({describe(error)[:200]}); start again with another "
             "--out"
         ) from error
+
+
+def _raise_if_out_of_memory(error: Exception) -> None:
+    """Raise torch's ways of saying that memory has run out as a :class:`MemoryError`."""
+    if isinstance(error, MemoryError):
+        raise error
+    if is_out_of_memory(error):
+        raise MemoryError(describe(error)) from error
 
 
 def write_state(state: Mapping[str, Any], run: Path) -> None:

@@ -12,7 +12,7 @@ from lfmvl_ros.core.user_files import is_directory, parse_yaml, read_text, user_
 from lfmvl_ros.licences.item import Licensed, folded
 from lfmvl_ros.licences.spdx import from_text, from_words
 from lfmvl_ros.models.catalog import find
-from lfmvl_ros.models.int8_name import without_int8
+from lfmvl_ros.models.model_name import split_name
 
 _LARGEST = 1 << 20
 
@@ -26,7 +26,7 @@ def weights_and_data(model: str, known: Mapping[str, str]) -> list[Licensed]:
         model: catalogue name, hub id, directory, or anything else that the setting takes.
         known: folded name -> SPDX expression that a person has looked up; it wins.
     """
-    name = without_int8(model)
+    name = split_name(model).checkpoint
     folder, entry = user_path(name, "model"), find(name)
     card, text = "", ""
     if is_directory(folder):

@@ -50,7 +50,7 @@ def read_calibration(folder: Path, weights: str = CHECKPOINT) -> Fitted | None:
     """Return the calibration of a checkpoint, None when it has none of its own.
 
     Weights that are made from the checkpoint's use its calibration until they have their own, with
-    a warning. One made for another checkpoint is ignored, with a warning.
+    a warning. One made for another checkpoint is ignored as if it were not there, with a warning.
 
     Args:
         folder: of the checkpoint.
@@ -61,16 +61,7 @@ def read_calibration(folder: Path, weights: str = CHECKPOINT) -> Fitted | None:
     """
     path = calibration_path(folder, weights)
     if not path.is_file():
-        if weights == CHECKPOINT:
-            return None
-        found = read_calibration(folder)
-        if found is not None:
-            _log.warning(
-                "%s: its confidences were calibrated on the weights of the checkpoint, and those "
-                "of %s differ a little; `lfmvl calibrate --model %s:%s` fits its own",
-                folder.name, weights, folder, weights,
-            )  # fmt: skip
-        return found
+        return None if weights == CHECKPOINT else _of_checkpoint(folder, weights)
     try:
         document = read_json_object(path)
         found = calibration_from(document)
@@ -79,8 +70,23 @@ def read_calibration(folder: Path, weights: str = CHECKPOINT) -> Fitted | None:
             f"{path} can't be used ({error}); delete it, or make it again with `lfmvl calibrate`"
         ) from error
     if document.get("weights") != fingerprint(folder):
+        if weights != CHECKPOINT:
+            _log.warning("%s was made for another checkpoint and is not used", path)
+            return _of_checkpoint(folder, weights)
         _log.warning("%s was made for other weights; confidences stay uncalibrated", path)
         return None
+    return found
+
+
+def _of_checkpoint(folder: Path, weights: str) -> Fitted | None:
+    """Return the calibration of the checkpoint that weights were made from, with a warning."""
+    found = read_calibration(folder)
+    if found is not None:
+        _log.warning(
+            "%s: its confidences were calibrated on the weights of the checkpoint, and those of "
+            "%s differ a little; `lfmvl calibrate --model %s:%s --write` fits its own",
+            folder.name, weights, folder, weights,
+        )  # fmt: skip
     return found
 
 

@@ -9,8 +9,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.known_labels import KnownLabels
 from lfmvl_ros.core.user_files import read_json_object, user_path
 from lfmvl_ros.models.catalog import directory_of
-from lfmvl_ros.models.gguf.by_name import quantised
-from lfmvl_ros.models.int8_name import without_int8
+from lfmvl_ros.models.model_name import split_name
 
 FACTS_FILE = "training.json"
 """What ``lfmvl train`` writes beside the weights, and the card is made from."""
@@ -47,8 +46,7 @@ def trained_on(model: str) -> str:
 def _facts(model: str) -> dict[str, Any]:
     """Return what stands beside the weights of a ``model`` setting; nothing where there is none."""
     try:
-        by_name = quantised(model)
-        folder = directory_of(without_int8(model) if by_name is None else by_name.entry.name)
+        folder = directory_of(split_name(model).checkpoint)
         return {} if folder is None else read_json_object(folder / FACTS_FILE)
     except UserError:
         return {}

@@ -17,11 +17,14 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.models.catalog import directory_of, find
 from lfmvl_ros.models.checkpoint_files import check_architecture, read_json
-from lfmvl_ros.models.incomplete import refuse_incomplete
+from lfmvl_ros.models.incomplete import INDEX_FILE, refuse_incomplete
 
 TIMEOUT_S = 5.0
 _FULL_COMMIT = re.compile(r"[0-9a-f]{40}")
 _SMALL = ["*.json", "*.jinja"]  # files of a checkpoint beside its weights
+_NEEDED = ("config.json", "tokenizer_config.json", "tokenizer.json", "*.safetensors")
+_PROCESSORS = ("processor_config.json", "preprocessor_config.json")
+_SHARD = "*-of-*.safetensors"  # without the index nothing says which others there are
 
 
 def endpoint() -> str:
@@ -129,13 +132,16 @@ def copied_folder(hub_id: str, revision: str, why: str) -> Path:
 
 
 def _complete_copy(hub_id: str, commit: str) -> Path | None:
+    """Return the copy of a commit that has all that loading reads; None where there is none."""
     try:
         folder = copied_folder(hub_id, commit, "")
         refuse_incomplete(folder)
     except UserError:
         return None
-    names = ("config.json", "*.safetensors")
-    return folder if all(any(folder.glob(name)) for name in names) else None
+    whole = all(any(folder.glob(name)) for name in _NEEDED)
+    processor = any((folder / name).is_file() for name in _PROCESSORS)
+    shards = any(folder.glob(_SHARD)) and not (folder / INDEX_FILE).is_file()
+    return folder if whole and processor and not shards else None
 
 
 def commit_of(path: Path) -> str:

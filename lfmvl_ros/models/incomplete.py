@@ -12,6 +12,8 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.file_kinds import is_lfs_pointer
 from lfmvl_ros.core.user_files import read_json_object
 
+INDEX_FILE = "model.safetensors.index.json"
+"""Names the files that hold each tensor, where there are several."""
 _MOST_HEADER = 100 << 20  # as safetensors itself allows
 _LOOKED_AT = ("config.json", "tokenizer.json", "*.safetensors")
 
@@ -61,7 +63,7 @@ def _refuse_other_formats(directory: Path) -> None:
 
 
 def _refuse_missing_shards(directory: Path) -> None:
-    shards = _document(directory / "model.safetensors.index.json").get("weight_map")
+    shards = _document(directory / INDEX_FILE).get("weight_map")
     names = {name for name in shards.values() if isinstance(name, str)} if shards else set()
     missing = sorted(name for name in names if not (directory / name).is_file())
     if missing:

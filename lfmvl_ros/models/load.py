@@ -21,8 +21,7 @@ from lfmvl_ros.core.user_files import (
 )
 from lfmvl_ros.models.catalog import CatalogEntry, catalog, copy_of, directory_of, find
 from lfmvl_ros.models.checkpoint_files import check_directory, check_transformers
-from lfmvl_ros.models.gguf.by_name import quantised
-from lfmvl_ros.models.int8_name import resolved
+from lfmvl_ros.models.model_name import INT8, resolved, split_name
 from lfmvl_ros.models.server.address import is_gguf, is_server, parse_address
 
 
@@ -60,7 +59,7 @@ def load_model(
         from lfmvl_ros.models.server.connect import connect
 
         return connect(parse_address(model), settings.image)
-    by_name = quantised(model)
+    by_name = split_name(model).quantised
     if by_name is not None or is_gguf(model):
         from lfmvl_ros.models.hub import commit_of
         from lfmvl_ros.models.server.managed import ManagedModel, check_program, find_files
@@ -129,7 +128,7 @@ def check_model(settings: PerceptionSettings) -> None:
     if is_server(model):
         parse_address(model)
         return
-    if quantised(model) is not None or is_gguf(model):
+    if split_name(model).quantised is not None or is_gguf(model):
         from lfmvl_ros.models.server.managed import check_program, find_files
 
         check_program()
@@ -138,7 +137,7 @@ def check_model(settings: PerceptionSettings) -> None:
         return
     _source(model, find(model))
     check_transformers()
-    if settings.device in ("auto", "cpu") and settings.dtype != "int8":
+    if settings.device in ("auto", "cpu") and settings.dtype != INT8:
         return  # there without torch, which takes seconds to import
     try:
         from lfmvl_ros.models.lfm2_vl.loading import choose_device
@@ -153,7 +152,7 @@ def _check_revision(settings: PerceptionSettings) -> None:
     model = settings.model.strip()
     if not settings.revision:
         return
-    by_name = quantised(model)
+    by_name = split_name(model).quantised
     if by_name is not None:
         from_hub = bool(by_name.entry.gguf)
     else:

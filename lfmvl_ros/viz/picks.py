@@ -43,5 +43,5 @@ def draw_picks(
 
 
 def _pixel(point_m: FloatArray, lens: Intrinsics) -> tuple[int, int]:
-    x, y, z = point_m.tolist()
-    return round(x / z * lens.fx_px + lens.cx_px), round(y / z * lens.fy_px + lens.cy_px)
+    u, v = lens.project(point_m).tolist()
+    return round(u), round(v)

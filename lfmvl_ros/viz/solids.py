@@ -67,9 +67,7 @@ def draw_solids(
         seen = back.apply(solid.corners_m)
         if seen[:, 2].min() < _NEAR_M:
             continue
-        u = seen[:, 0] / seen[:, 2] * lens.fx_px + lens.cx_px
-        v = seen[:, 1] / seen[:, 2] * lens.fy_px + lens.cy_px
-        at = np.clip(np.rint(np.stack([u, v], axis=1)), -(2**14), 2**14).astype(int).tolist()
+        at = np.clip(np.rint(lens.project(seen)), -(2**14), 2**14).astype(int).tolist()
         far = int(seen[:, 2].argmax())
         for a, b in _EDGES:
             thick = 1 if far in (a, b) else 2

@@ -129,9 +129,9 @@ def pick_error(video: StagedVideo, index: int, pick: PickPoint, asked: Asked) ->
     """Return how far a pick point in a frame is off, by the exact depth of the scene."""
     scene, camera = video.frame(index, relief=True), video.camera_at(index)
     to_camera = camera.pose.inverse()
-    x, y, z = to_camera.apply(pick.point_m).tolist()
-    lens = camera.lens
-    u, v = round(x / z * lens.fx_px + lens.cx_px), round(y / z * lens.fy_px + lens.cy_px)
+    seen = to_camera.apply(pick.point_m)
+    x, y, z = seen.tolist()
+    u, v = map(round, camera.lens.project(seen).tolist())
     if not (0 <= u < scene.wh[0] and 0 <= v < scene.wh[1]):
         return Error(float("inf"), None, False)
     true_m = float(scene.depth_m[v, u])

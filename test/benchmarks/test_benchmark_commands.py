@@ -113,7 +113,7 @@ def test_a_missing_package_takes_one_line_and_exit_code_2(name):
 def test_without_the_scores_package_nothing_is_rendered_first(tmp_path, name):
     done = without(["trackeval"], name, "--quick", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"{name}: needs trackeval, which is not installed: `make bench-")
+    assert done.stderr.startswith(f"{name}: needs trackeval, which is not installed: `make setup`")
     assert not list(tmp_path.iterdir())
 
 

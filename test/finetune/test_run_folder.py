@@ -39,3 +39,49 @@ def test_whatever_a_wrong_state_brings_is_one_sentence(tmp_path: Path, use: obje
     wanted = r"is damaged .* start again with another --out"
     with pytest.raises(UserError, match=wanted), using_state(tmp_path):
         use(state)  # type: ignore[operator]
+
+
+def raising(error: BaseException) -> object:
+    """Return a function that raises an error, whatever it is called with."""
+
+    def raises(*_: object, **__: object) -> None:
+        raise error
+
+    return raises
+
+
+NO_MEMORY = [
+    MemoryError(),
+    RuntimeError(
+        "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate"
+    ),
+    RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes"),
+    torch.OutOfMemoryError("CUDA out of memory"),
+]
+
+
+@pytest.mark.parametrize("error", NO_MEMORY)
+def test_too_little_memory_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    with pytest.raises(MemoryError), using_state(tmp_path):
+        raise error
+    torch.save({"shape": []}, tmp_path / STATE_FILE)
+    monkeypatch.setattr(torch, "load", raising(error))
+    with pytest.raises(MemoryError):
+        read_state(tmp_path, key="shape")
+
+
+@pytest.mark.parametrize("error", [NotImplementedError(), RecursionError(), AssertionError()])
+def test_a_defect_of_ours_is_no_damage(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(type(error)), using_state(tmp_path):
+        raise error
+
+
+def test_a_file_that_may_not_be_read_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({"shape": []}, tmp_path / STATE_FILE)
+    monkeypatch.setattr(torch, "load", raising(PermissionError(13, "Permission denied")))
+    with pytest.raises(UserError, match=r"can't be read \(.*check its rights and its disk"):
+        read_state(tmp_path, key="shape")

@@ -149,6 +149,25 @@ def test_a_commit_that_is_here_is_not_looked_up_again(served: type[_Hub]) -> Non
     assert served.asked
 
 
+@pytest.mark.parametrize(
+    "lost", ["tokenizer.json", "tokenizer_config.json", "processor_config.json"]
+)
+def test_a_commit_whose_copy_lacks_a_small_file_is_fetched(served: type[_Hub], lost: str) -> None:
+    folder = hub.local_folder(HUB_ID, V1)
+    (folder / lost).unlink()
+    assert (hub.local_folder(HUB_ID, V1) / lost).is_file()
+
+
+def test_a_shard_without_its_index_is_no_complete_copy(copies: Path) -> None:
+    folder = copies / "snapshots" / V1
+    assert hub._complete_copy(HUB_ID, V1) == folder
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    assert hub._complete_copy(HUB_ID, V1) is None
+    names = dict.fromkeys(("a", "b"), "model-00001-of-00002.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+    assert hub._complete_copy(HUB_ID, V1) == folder
+
+
 def test_copies_without_a_network(copies: Path) -> None:
     assert hub.local_folder(HUB_ID) == copies / "snapshots" / MAIN
     for name in ("v1", V1):

@@ -121,8 +121,7 @@ def _pooled(
     points = points[points[:, 2] > 0.05]
     if not len(points):
         return fore
-    u = points[:, 0] / points[:, 2] * lens.fx_px + lens.cx_px + 0.5
-    v = points[:, 1] / points[:, 2] * lens.fy_px + lens.cy_px + 0.5
+    u, v = lens.project(points).T + 0.5
     return replace(
         fore,
         u_px=np.concatenate([fore.u_px, u]),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.config_spatial import SpatialSettings, parse_sizes
 from lfmvl_ros.core.spatial.depth import DepthImage
 from lfmvl_ros.core.spatial.floor import floor_place, sized_place
 from lfmvl_ros.core.spatial.foreground import ExpectedDepth, Foreground
@@ -40,6 +41,16 @@ class PlacerOptions:
     sizes_m: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
     max_sigma_m: float = 1.0
     coast_s: float = 2.0
+
+    @classmethod
+    def of(cls, settings: SpatialSettings) -> PlacerOptions:
+        """Return the options that settings ask for; their ``source`` is not ``none``."""
+        return cls(
+            source=PlaceSource(settings.source),
+            frame_id=settings.target_frame,
+            sizes_m=parse_sizes(settings.sizes),
+            max_sigma_m=settings.max_sigma_m,
+        )
 
     def __post_init__(self) -> None:
         if self.source is PlaceSource.COASTED:

@@ -17,9 +17,9 @@ from lfmvl_ros.core.errors import UserError, describe
 from lfmvl_ros.core.safe_text import safe_text
 from lfmvl_ros.core.user_files import is_regular_file, user_path
 from lfmvl_ros.models.calibration_file import fingerprint
-from lfmvl_ros.models.gguf.by_name import KIND, QuantisedName
 from lfmvl_ros.models.gguf.export import KINDS, ExportedFiles, export_gguf
 from lfmvl_ros.models.hub import copied_folder, endpoint, why_not_fetched, why_unreachable
+from lfmvl_ros.models.model_name import QUANTISATION, QuantisedName
 
 _MMPROJ_KINDS = ("q8_0", "f16", "bf16", "f32")  # where there is none of the same kind
 _log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ def choose_files(names: Sequence[str], kind: str, repository: str) -> tuple[str,
     projectors: dict[str, str] = {}
     for name in names:
         stem = PurePosixPath(name).name
-        found = re.fullmatch(rf"(.+)[-_.]({KIND})\.gguf", stem, re.IGNORECASE)
+        found = re.fullmatch(rf"(.+)[-_.]({QUANTISATION})\.gguf", stem, re.IGNORECASE)
         if found is None:
             continue
         group = projectors if stem.lower().startswith("mmproj") else texts

@@ -36,10 +36,11 @@ from lfmvl_ros.models.lfm2_vl.generating import Generated, Limit, generation_con
 from lfmvl_ros.models.lfm2_vl.grammar import AnswerGrammars, GrammarMask, Masked
 from lfmvl_ros.models.lfm2_vl.loading import choose_device, load_checkpoint
 from lfmvl_ros.models.lfm2_vl.model_inputs import InputBuilder, ModelInputs
-from lfmvl_ros.models.lfm2_vl.precision import INT8, choose_precision, int8_runner
+from lfmvl_ros.models.lfm2_vl.precision import Precision, choose_precision, int8_runner
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
 from lfmvl_ros.models.lfm2_vl.sampling import Sampler, sampler_for
 from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
+from lfmvl_ros.models.model_name import INT8
 
 _log = logging.getLogger(__name__)
 
@@ -70,8 +71,8 @@ class Lfm2VlBackend:
         self.coordinates = CoordinateScale(template.scale, name)
         self.calibration: Calibration | None = None
         self.remark, self.revision = "", ""
-        self.weights = CHECKPOINT
-        """The weights that a calibration has to be fitted on: the checkpoint's, or ``int8``."""
+        self.precision = str(Precision(model.dtype, int8=runner is not None and runner.int8))
+        """Of the weights that answer, whatever was asked for: ``int8``, ``bfloat16`` …"""
         self._model, self._processor = model, processor
         self._builder = InputBuilder(model, processor, one_by_one=runner is not None)
         self._texts = TokenTexts(processor.tokenizer)
@@ -103,8 +104,6 @@ class Lfm2VlBackend:
         model, processor = load_checkpoint(source, target, precision.dtype)
         runner = int8_runner(model) if precision.int8 else None
         backend = cls(model, processor, name=name, template=template, runner=runner)
-        if runner is not None:
-            backend.weights = INT8
         backend.calibration = read_calibration(Path(source), backend.weights)
         return backend
 
@@ -112,6 +111,11 @@ class Lfm2VlBackend:
     def name(self) -> str:
         """Name of the checkpoint, as published with every answer."""
         return self._name
+
+    @property
+    def weights(self) -> str:
+        """The weights that a calibration has to be fitted on: the checkpoint's, or ``int8``."""
+        return INT8 if self.precision == INT8 else CHECKPOINT
 
     @property
     def template(self) -> PromptTemplate:

@@ -19,13 +19,13 @@ from lfmvl_ros.models.lfm2_vl.int8_checks import (
     rows_fault,
 )
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
+from lfmvl_ros.models.model_name import INT8
 
 _DTYPES = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-INT8 = "int8"
 _log = logging.getLogger(__name__)
 
 

@@ -42,7 +42,7 @@ class Lfm2Runner:
         tower = model.model.language_model
         config = tower.config
         self._embedding: torch.Tensor = tower.embed_tokens.weight
-        self._int8 = int8
+        self.int8 = int8
         head: torch.Tensor = model.lm_head.weight
         self._head: Weight = Int8Weight(head) if int8 else head
         self._final_norm, self._eps = tower.embedding_norm.weight, float(config.norm_eps)
@@ -114,9 +114,15 @@ class Lfm2Runner:
 
     @staticmethod
     def release(model: Any) -> None:
-        """Free the weights that a runner with int8 weights replaces; the embedding stays."""
-        for module in model.model.language_model.modules():
-            if type(module) is torch.nn.Linear:
+        """Free the weights that a runner with int8 weights replaces; the embedding stays.
+
+        The weight of an output layer is the embedding in most checkpoints, and stays with it.
+        """
+        tower = model.model.language_model
+        for module in (*tower.modules(), model.lm_head):
+            if type(module) is not torch.nn.Linear:
+                continue
+            if module.weight is not tower.embed_tokens.weight:
                 module.weight.data = module.weight.data.new_empty(0)
 
     def _norm(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -262,7 +268,7 @@ class Lfm2Runner:
                     values[:, :stop],
                     span.prompt,
                     layer.window,
-                    alone=self._int8,
+                    alone=self.int8,
                 )
             )
         out = joined(parts)

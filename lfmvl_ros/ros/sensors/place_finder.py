@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lfmvl_ros.core.config import PerceptionSettings, SpatialSettings
-from lfmvl_ros.core.config_spatial import parse_sizes
 from lfmvl_ros.core.spatial.placer import Placer, PlacerOptions
 from lfmvl_ros.core.spatial.places import Places, PlaceSource
 from lfmvl_ros.core.spatial.rigid import RigidTransform
@@ -162,12 +161,7 @@ class PlaceFinder:
         self._on_places(places, tracks, inputs.camera)
 
     def _placer(self, settings: SpatialSettings) -> Placer:
-        options = PlacerOptions(
-            source=PlaceSource(settings.source),
-            frame_id=settings.target_frame,
-            sizes_m=parse_sizes(settings.sizes),
-            max_sigma_m=settings.max_sigma_m,
-        )
+        options = PlacerOptions.of(settings)
         if self._made is None or self._made[0] != options:
             self._made = (options, Placer(options))
         return self._made[1]

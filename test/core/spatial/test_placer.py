@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lfmvl_ros.core.config_spatial import SpatialSettings
 from lfmvl_ros.core.spatial.depth import DepthImage
 from lfmvl_ros.core.spatial.floor import floor_place, sized_place
 from lfmvl_ros.core.spatial.fusion import LASTING, FusedPlace
@@ -271,3 +272,12 @@ def test_nouns_refuse_what_is_none() -> None:
         Places(0, "", {1: place}, {1: Refusal.NO_DEPTH})
     with pytest.raises(ValueError, match="three lengths"):
         PlacerOptions(sizes_m={"box": (1.0, 0.0, 1.0)})
+
+
+@pytest.mark.parametrize("source", [PlaceSource.DEPTH, PlaceSource.FLOOR, PlaceSource.SIZE])
+def test_options_are_those_of_the_settings(source):
+    settings = SpatialSettings(
+        source=source.value, target_frame="base", sizes=("box=1x2x3",), max_sigma_m=0.4
+    )
+    found = PlacerOptions.of(settings)
+    assert found == PlacerOptions(source, "base", {"box": (1.0, 2.0, 3.0)}, 0.4)

@@ -16,9 +16,9 @@ import pytest
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.models.catalog import find
-from lfmvl_ros.models.gguf.by_name import QuantisedName, quantised
 from lfmvl_ros.models.gguf.local_files import choose_files, local_files
 from lfmvl_ros.models.load import check_model, load_model
+from lfmvl_ros.models.model_name import QuantisedName, split_name
 
 FILES = [
     "README.md", "LFM2.5-VL-450M-Q4_0.gguf", "LFM2.5-VL-450M-Q8_0.gguf", "LFM2.5-VL-450M-F16.gguf",
@@ -28,13 +28,13 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def test_names_with_a_quantisation() -> None:
-    found = quantised("lfm2.5-vl-450m:Q4_0")
+    found = split_name("lfm2.5-vl-450m:Q4_0").quantised
     assert found is not None
     assert (found.entry.id, found.kind) == ("LiquidAI/LFM2.5-VL-450M", "q4_0")
     for other in ("bundled", "a/b:q4_0", "http://host:8080/v1", "unix:/a.sock", "x.gguf", ""):
-        assert quantised(other) is None
+        assert split_name(other).quantised is None
     with pytest.raises(UserError, match=r"'tiny' is not a quantisation of bundled"):
-        quantised("bundled:tiny")
+        split_name("bundled:tiny")
 
 
 def test_the_mmproj_of_the_same_kind_is_preferred() -> None:
@@ -97,7 +97,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[_Hub]]
 
 
 def test_two_files_are_fetched_once(hub: type[_Hub], monkeypatch: pytest.MonkeyPatch) -> None:
-    name = quantised("lfm2.5-vl-450m:q4_0")
+    name = split_name("lfm2.5-vl-450m:q4_0").quantised
     assert name is not None
     text, mmproj = local_files(name)
     assert (text.name, mmproj.name) == (FILES[1], FILES[5])
@@ -119,7 +119,7 @@ def test_what_can_not_be_had_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    name = quantised("lfm2.5-vl-450m:q4_0")
+    name = split_name("lfm2.5-vl-450m:q4_0").quantised
     assert name is not None
     with pytest.raises(UserError, match="GGUF is not on this machine, and can't be fetched"):
         local_files(name)
@@ -134,7 +134,7 @@ def test_the_bundled_checkpoint_is_written_once(
 ) -> None:
     pytest.importorskip("gguf")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    name = quantised("bundled:q8_0")
+    name = split_name("bundled:q8_0").quantised
     assert name is not None
     text, mmproj = local_files(name)
     written = text.stat().st_mtime_ns

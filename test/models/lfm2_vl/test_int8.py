@@ -18,6 +18,8 @@ from hypothesis.extra import numpy as arrays
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_rules import wanted_rules
+from lfmvl_ros.core.model import precision_of
+from lfmvl_ros.models.calibration_file import CHECKPOINT
 from lfmvl_ros.models.lfm2_vl import int8_checks
 from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Row, decode_answers
 from lfmvl_ros.models.lfm2_vl.draft_tokens import BlockSize
@@ -34,6 +36,7 @@ from lfmvl_ros.models.lfm2_vl.int8_checks import (
 from lfmvl_ros.models.lfm2_vl.precision import choose_precision, int8_runner
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
 from lfmvl_ros.models.lfm2_vl.sampling import sampler_for
+from lfmvl_ros.models.load import load_model
 from test.examples import examples
 
 LONG = GenerationSettings(max_new_tokens=60)
@@ -181,6 +184,16 @@ def test_without_exact_products_the_model_stays_in_float_and_says_why(plain, mon
     assert Lfm2Runner(model).append(torch.arange(5)).isfinite().all()
 
 
+@needs_int8
+def test_what_runs_is_what_is_reported(checkpoint, int8, monkeypatch):
+    assert precision_of(int8) == int8.weights == "int8"
+    monkeypatch.setattr(int8_checks, "Int8Weight", Overflowing)
+    fallen_back = load_model(f"{checkpoint}:int8", device="cpu")
+    assert precision_of(fallen_back) == ("bfloat16" if has_bfloat16() else "float32")
+    assert fallen_back.weights == CHECKPOINT
+    assert precision_of(load_model(str(checkpoint), device="cpu")) == "float32"
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="chooses kernels of x86-64")
 def test_on_a_processor_without_dot_products_of_bytes(checkpoint):
     """Real kernels of AVX2: they overflow, and the answer comes from float weights."""
@@ -246,8 +259,6 @@ def model(request):
     if request.param == "lfm2":
         found = request.getfixturevalue("int8")
     else:
-        from lfmvl_ros.models.load import load_model
-
         checkpoint = request.getfixturevalue("lfm3_checkpoint")
         found = load_model(str(checkpoint), device="cpu", dtype="int8")
     if found.weights != "int8":
@@ -305,7 +316,21 @@ def test_answers_of_a_batch_are_those_alone_to_the_bit(int8, scenes):
     together = int8.ground(frames, prompts, **wanted)
     for frame, prompt, reply in zip(frames, prompts, together, strict=True):
         (alone,) = int8.ground([frame], [prompt], **wanted)
-        assert [t.id for t in reply.tokens] == [t.id for t in alone.tokens]
+        assert reply.tokens, "an empty answer compares nothing"
+        assert [(t.id, t.logprob) for t in reply.tokens] == [
+            (t.id, t.logprob) for t in alone.tokens
+        ]
+
+
+@needs_int8
+def test_an_output_layer_of_its_own_is_freed_and_a_shared_one_stays(plain):
+    shared, own = copy.deepcopy(plain._model), copy.deepcopy(plain._model)
+    own.lm_head.weight = torch.nn.Parameter(own.lm_head.weight.detach() * 2)
+    for model in (shared, own):
+        assert int8_runner(model) is not None
+        assert model.model.language_model.embed_tokens.weight.numel() > 0
+    assert shared.lm_head.weight is shared.model.language_model.embed_tokens.weight
+    assert own.lm_head.weight.numel() == 0
 
 
 def test_float_weights_of_the_language_tower_are_freed(int8):
