@@ -15,21 +15,23 @@ from lfmvl_ros.datasets.films import TrueBoxes
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 
 
-def truth_topic(bag: Bag, wanted: str = "") -> str:
+def truth_topic(bag: Bag, wanted: str | None = None) -> str:
     """Return the topic of the annotations.
 
     Args:
         bag: that is read.
-        wanted: its name; "": the only ``Detection2DArray`` topic, or the only one whose name ends
+        wanted: its name; None: the only ``Detection2DArray`` topic, or the only one whose name ends
             in ``truth``.
 
     Raises:
         UserError: there is none, or several to choose from.
     """
     there = [t.name for t in bag.topics if t.kind == DETECTIONS and t.count]
-    if wanted:
+    if wanted is not None:
         if wanted not in there:
-            raise UserError(f"{wanted} is no topic of {DETECTIONS} in {bag.path}: {_listed(there)}")
+            raise UserError(
+                f"{wanted!r} is no topic of {DETECTIONS} in {bag.path}: {_listed(there)}"
+            )
         return wanted
     named = [name for name in there if name.rpartition("/")[2].endswith("truth")]
     choice = named or there

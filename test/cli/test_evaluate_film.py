@@ -125,6 +125,8 @@ def test_a_folder_of_motchallenge(tmp_path: Path) -> None:
     ("words", "says"),
     [
         (["--truth", "/camera/camera_info"], "is no topic of vision_msgs/msg/Detection2DArray"),
+        (["--truth", ""], "'' is no topic of vision_msgs/msg/Detection2DArray"),
+        (["--topic", ""], "is not in the bag"),
         (["--robustness", "3"], "--robustness is for labelled images"),
         (["--against", "x.json"], "--against is for labelled images"),
         (["--latency", "soon"], "--latency must be"),
