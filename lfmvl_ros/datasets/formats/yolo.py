@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.image_folder import is_image_name
 from lfmvl_ros.core.user_files import is_inside, read_text, read_yaml
-from lfmvl_ros.datasets.formats import IMAGE_SUFFIXES, Builder, inside
+from lfmvl_ros.datasets.formats import Builder, inside
 from lfmvl_ros.datasets.masks import box_of_points
 
 _NAME_FILES = ("classes.txt", "obj.names", "labels.txt")
@@ -37,7 +38,7 @@ def read_yolo(directory: Path) -> dict[str, dict[str, Any]]:
     builders: dict[str, Builder] = {}
     for images, labels in pairs:
         for path in sorted(images.rglob("*")):
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
+            if is_image_name(path.name):
                 split = inside(path.parent, directory)
                 builder = builders.setdefault(split, Builder())
                 text = labels / path.relative_to(images).with_suffix(".txt")
