@@ -223,8 +223,21 @@ def without_links(path: Path) -> Path:
 def is_inside(path: Path, folder: Path) -> bool:
     """Return whether a path, its links followed, is in a folder, its links followed."""
     try:
-        return without_links(path).is_relative_to(without_links(folder))
+        return is_below(path, without_links(folder))
     except (OSError, ValueError):  # a loop of links, a NUL character
+        return False
+
+
+def is_below(path: Path, real_folder: Path) -> bool:
+    """Return whether a path, its links followed, is in a folder, for many paths of one folder.
+
+    Args:
+        path: of anything.
+        real_folder: as :func:`without_links` returns it.
+    """
+    try:
+        return without_links(path).is_relative_to(real_folder)
+    except (OSError, ValueError):
         return False
 
 
