@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from lfmvl_ros.bags.images import stamp_ns_of
 from lfmvl_ros.bags.messages import DETECTIONS
 from lfmvl_ros.bags.reading import Bag
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.films import TrueBoxes
 from lfmvl_ros.ros.sensors.pixels import ConversionError
+from lfmvl_ros.ros.sensors.stamps import stamp_ns
 
 
 def truth_topic(bag: Bag, wanted: str | None = None) -> str:
@@ -55,7 +55,7 @@ def read_truth(bag: Bag, topic: str) -> dict[int, TrueBoxes]:
     for message in bag.messages([topic]):
         try:
             decoded = bag.decode(message)
-            found[stamp_ns_of(decoded.header)] = _boxes(decoded.detections)
+            found[stamp_ns(decoded.header.stamp)] = _boxes(decoded.detections)
         except (ValueError, ConversionError) as error:
             raise UserError(
                 f"{topic} of {bag.path} holds a message that is no annotation: {error}; each "
