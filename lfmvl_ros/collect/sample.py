@@ -7,10 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
-import numpy as np
-
 from lfmvl_ros.core.config_collect import CollectSettings
+from lfmvl_ros.core.encoded_images import encode_jpeg
+from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.grounding import Grounding, Outcome
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import json_text
@@ -104,14 +103,18 @@ def reason_for(grounding: Grounding, settings: CollectSettings, *, drifting: boo
 
 
 def sample_of(answer: Answer, reason: str) -> Sample | None:
-    """Return a sample of an answer; None where its image is not kept."""
+    """Return a sample of an answer; None where its image is not kept.
+
+    Raises:
+        UserError: its image can't be a JPEG.
+    """
     grounding, frame = answer.grounding, answer.frame
     if frame is None:
         return None
-    shown = cv2.cvtColor(np.ascontiguousarray(frame.pixels), cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    if not done:
-        return None
+    try:
+        jpeg = encode_jpeg(frame.pixels, _QUALITY)
+    except ValueError as error:
+        raise UserError(str(error)) from error
     found = grounding.detections
     objects = [
         {
@@ -130,4 +133,4 @@ def sample_of(answer: Answer, reason: str) -> Sample | None:
         "labels": list(grounding.query.labels), "model": grounding.reply.model, "reason": reason,
         "objects": objects,
     }  # fmt: skip
-    return Sample(f"{camera[:60]}_{frame.stamp_ns}.jpg", data.tobytes(), facts)
+    return Sample(f"{camera[:60]}_{frame.stamp_ns}.jpg", jpeg, facts)
