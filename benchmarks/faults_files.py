@@ -100,7 +100,7 @@ def _fill(writer: object, jpeg: bool) -> None:
     from lfmvl_ros.bags.messages import CAMERA_INFO, Messages
     from lfmvl_ros.bags.reading import COMPRESSED, RAW
     from lfmvl_ros.bags.types import typestore
-    from lfmvl_ros.ros.sensors.pixels import encode_jpeg
+    from lfmvl_ros.core.encoded_images import encode_jpeg
 
     store = typestore()
     made, kind = Messages(store), COMPRESSED if jpeg else RAW
@@ -248,10 +248,10 @@ def write_gguf(folder: Path) -> None:
 
 def write_review(folder: Path) -> None:
     """A folder of ``lfmvl review``: two items, one of them answered."""
+    from lfmvl_ros.core.encoded_images import encode_jpeg
     from lfmvl_ros.core.review import ReviewAnswer, ReviewItem, Verdict
     from lfmvl_ros.review.server import token_of
     from lfmvl_ros.review.store import ReviewStore
-    from lfmvl_ros.ros.sensors.pixels import encode_jpeg
 
     store = ReviewStore(folder / "review.db")
     for number in range(2):

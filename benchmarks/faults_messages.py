@@ -19,8 +19,8 @@ from std_msgs.msg import Header, String
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection2D, Detection2DArray, Detection3D, Detection3DArray
 
+from lfmvl_ros.core.encoded_images import encode_jpeg
 from lfmvl_ros.ros import conversions
-from lfmvl_ros.ros.sensors.pixels import encode_jpeg
 
 _ENCODINGS = (
     "rgb8", "bgr8", "rgba8", "mono8", "mono16", "16UC1", "32FC1", "64FC1", "8UC1", "8UC3", "8UC7",

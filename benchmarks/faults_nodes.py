@@ -286,7 +286,7 @@ class _Answers:
 
     def come(self, compressed: bool) -> bool:
         """Return whether an answer about a sound image comes within a minute."""
-        from lfmvl_ros.ros.sensors.pixels import encode_jpeg
+        from lfmvl_ros.core.encoded_images import encode_jpeg
 
         kind, topic = (CompressedImage, "image_raw/compressed") if compressed else (
             Image, "image_raw")  # fmt: skip

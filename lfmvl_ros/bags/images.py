@@ -10,22 +10,13 @@ from lfmvl_ros.ros.sensors.pixels import decode_compressed, decode_raw
 from lfmvl_ros.ros.sensors.stamps import stamp_ns
 
 
-def stamp_ns_of(header: Any) -> int:
-    """Return a header's stamp in nanoseconds; 0 where the driver set none.
-
-    Raises:
-        ConversionError: no clock gives such a time.
-    """
-    return stamp_ns(header.stamp)
-
-
 def frame_of(message: Any, *, camera: str = "", max_megapixels: float = 64.0) -> Frame:
     """Return the frame of an ``Image`` or a ``CompressedImage``, ``stamp_ns`` 0 without a stamp.
 
     Raises:
         ConversionError: it can't be used.
     """
-    taken_ns = stamp_ns_of(message.header)
+    taken_ns = stamp_ns(message.header.stamp)
     if hasattr(message, "encoding"):
         pixels = decode_raw(
             message.encoding,

@@ -10,10 +10,10 @@ from lfmvl_ros.bags.messages import CAMERA_INFO, DETECTIONS, Messages
 from lfmvl_ros.bags.reading import COMPRESSED, RAW
 from lfmvl_ros.bags.types import typestore
 from lfmvl_ros.bags.writing import BagWriter
+from lfmvl_ros.core.encoded_images import encode_jpeg
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros.sensors.camera_view import CameraView, ViewSource
 from lfmvl_ros.ros.sensors.image_sources import ImageSource
-from lfmvl_ros.ros.sensors.pixels import encode_jpeg
 
 BEGIN_NS = 1_700_000_000 * 10**9
 FRAME_ID = "camera"

@@ -7,29 +7,31 @@ from typing import Any
 
 import numpy as np
 
-from lfmvl_ros.bags.images import stamp_ns_of
 from lfmvl_ros.bags.messages import DETECTIONS
 from lfmvl_ros.bags.reading import Bag
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.films import TrueBoxes
 from lfmvl_ros.ros.sensors.pixels import ConversionError
+from lfmvl_ros.ros.sensors.stamps import stamp_ns
 
 
-def truth_topic(bag: Bag, wanted: str = "") -> str:
+def truth_topic(bag: Bag, wanted: str | None = None) -> str:
     """Return the topic of the annotations.
 
     Args:
         bag: that is read.
-        wanted: its name; "": the only ``Detection2DArray`` topic, or the only one whose name ends
+        wanted: its name; None: the only ``Detection2DArray`` topic, or the only one whose name ends
             in ``truth``.
 
     Raises:
         UserError: there is none, or several to choose from.
     """
     there = [t.name for t in bag.topics if t.kind == DETECTIONS and t.count]
-    if wanted:
+    if wanted is not None:
         if wanted not in there:
-            raise UserError(f"{wanted} is no topic of {DETECTIONS} in {bag.path}: {_listed(there)}")
+            raise UserError(
+                f"{wanted!r} is no topic of {DETECTIONS} in {bag.path}: {_listed(there)}"
+            )
         return wanted
     named = [name for name in there if name.rpartition("/")[2].endswith("truth")]
     choice = named or there
@@ -53,7 +55,7 @@ def read_truth(bag: Bag, topic: str) -> dict[int, TrueBoxes]:
     for message in bag.messages([topic]):
         try:
             decoded = bag.decode(message)
-            found[stamp_ns_of(decoded.header)] = _boxes(decoded.detections)
+            found[stamp_ns(decoded.header.stamp)] = _boxes(decoded.detections)
         except (ValueError, ConversionError) as error:
             raise UserError(
                 f"{topic} of {bag.path} holds a message that is no annotation: {error}; each "

@@ -11,22 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from lfmvl_ros.bags.images import stamp_ns_of
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.ros.sensors.pixels import ConversionError
+from lfmvl_ros.ros.sensors.stamps import stamp_ns
 
 COMPRESSED_VIDEO = "foxglove_msgs/msg/CompressedVideo"
 FFMPEG_PACKET = "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"
 VIDEO_TYPES = (COMPRESSED_VIDEO, FFMPEG_PACKET)
 _DECODERS = {"h264": "h264", "h265": "hevc", "hevc": "hevc", "vp9": "vp9", "av1": "av1"}
-
-
-class _Header:
-    """What stands for a header in ``CompressedVideo``, which has none."""
-
-    def __init__(self, message: Any) -> None:
-        self.stamp, self.frame_id = message.timestamp, message.frame_id
 
 
 class VideoDecoder:
@@ -56,9 +49,15 @@ class VideoDecoder:
             ConversionError: another codec, damaged data, a packet before the first key frame, or
                 an image that is too large.
         """
-        header = message.header if hasattr(message, "header") else _Header(message)
-        stated = message.encoding if hasattr(message, "encoding") else message.format
-        taken_ns = stamp_ns_of(header)
+        if hasattr(message, "header"):  # FFMPEGPacket
+            stamp, frame_id, stated = (
+                message.header.stamp,
+                message.header.frame_id,
+                message.encoding,
+            )
+        else:  # CompressedVideo
+            stamp, frame_id, stated = message.timestamp, message.frame_id, message.format
+        taken_ns = stamp_ns(stamp)
         picture = self._decoded(self._codec_of(stated), bytes(message.data))
         if picture.width * picture.height > max_megapixels * 1e6:
             raise ConversionError(
@@ -66,7 +65,7 @@ class VideoDecoder:
                 f"image.max_input_megapixels ({max_megapixels:g})"
             )
         pixels = np.ascontiguousarray(picture.to_ndarray(format="rgb24"))
-        return Frame(pixels, taken_ns, header.frame_id, camera)
+        return Frame(pixels, taken_ns, frame_id, camera)
 
     def _codec_of(self, stated: str) -> str:
         name = stated.partition(";")[0].strip().lower().removeprefix("lib").replace("x26", "h26")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lfmvl_ros.cli.evaluate_film import evaluate_film, is_film
+from lfmvl_ros.cli.evaluate_flags import refuse_unused_flags
 from lfmvl_ros.cli.flags import (
     add_setting_flags,
     as_count,
@@ -60,9 +61,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--out", type=as_path, default=Path("out/evaluate"), help="folder for the scorecard")
     add("--query", help="ask every image for these labels, as the robot does; without "
         "it each image is asked for what is on it and one label that is not")  # fmt: skip
-    add("--ask", choices=("present", "all"), default="present",
-        help="all: ask every image for every label of the folder; slower")  # fmt: skip
-    add("--split", choices=("auto", "all", "held-out"), default="auto",
+    add("--ask", choices=("present", "all"),
+        help="present (default): what is on an image and one label that is not; all: ask every "
+        "image for every label of the folder; slower")  # fmt: skip
+    add("--split", choices=("auto", "all", "held-out"),
         help="which images: all of them, or the val split (else a tenth); auto (default): all, "
         "unless a model was trained on this folder")  # fmt: skip
     add("--images", type=as_count, metavar="N", help="at most so many images")
@@ -77,15 +79,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--drift-profile", type=as_path, metavar="JSON",
         help="also write what is normal for this model and --query, for the node's drift.profile; "
         "needs 200 images")  # fmt: skip
-    add("--topic", default="", metavar="NAME", help="of a bag: the image topic, if it has several")
-    add(
-        "--truth",
-        default="",
-        metavar="NAME",
-        help="of a bag: the Detection2DArray topic with the annotations, if it has several",
-    )
-    add("--latency", default="250", metavar="MS",
-        help="of a bag: how late an answer comes, as in `lfmvl replay` (default 250)")  # fmt: skip
+    add("--topic", metavar="NAME", help="of a bag: the image topic, if it has several")
+    add("--truth", metavar="NAME",
+        help="of a bag: the Detection2DArray topic of annotations, if it has several")  # fmt: skip
+    add("--latency", metavar="MS",
+        help="of a film: how late an answer comes, as in `lfmvl replay` (default 250)")  # fmt: skip
     add("--against", type=as_path, metavar="JSON", help="an earlier scorecard.json to compare with")
     add("--fail-if", action="append", default=[], metavar="CONDITION",
         help="exit code 1 if it holds: 'recall<0.8', 'precision[person]<0.9', or 'worse': a real "
@@ -98,8 +96,6 @@ def run(args: argparse.Namespace) -> int:
     conditions = _checked(args)
     if is_film(args.data):
         return evaluate_film(args, conditions)
-    if any(name.startswith("tracker.") for name in changed_settings(args)):
-        raise UserError("tracker.* settings only matter for a bag: single images have no tracks")
     from lfmvl_ros.core.drift.reference import BLOCK, LEAST_BLOCKS
     from lfmvl_ros.evaluate.average_precision import is_installed
     from lfmvl_ros.evaluate.comparison import comparisons
@@ -117,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--drift-profile needs {LEAST_BLOCKS * BLOCK} images or more, and "
                         f"{len(data.images)} are asked about")  # fmt: skip
     runs = [_evaluated(model, args, data, questions) for model in args.model]
-    asked = {"ask": args.ask, "query": args.query or "", "questions": len(questions),
+    asked = {"ask": args.ask or "present", "query": args.query or "", "questions": len(questions),
              "languages": _languages(args)}  # fmt: skip
     document = scorecard(data, asked, runs)
     document["comparisons"] = comparisons(document, old)
@@ -132,6 +128,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _checked(args: argparse.Namespace) -> list[Condition]:
     """Refuse wrong flags before anything takes time; return the conditions."""
+    refuse_unused_flags(args)
     conditions = [Condition.parse(text) for text in args.fail_if]
     if any(not c.figure for c in conditions) and args.against is None and len(args.model) < 2:
         raise UserError("--fail-if worse needs --against, or a second --model to compare with")
@@ -172,7 +169,9 @@ def _questions(args: argparse.Namespace) -> tuple[EvaluationSet, list[ImageQuest
     from lfmvl_ros.registry import TRANSLATIONS, load, names
 
     learnt = frozenset(filter(None, map(trained_on, args.model)))
-    data = evaluation_set(args.data, split=args.split, learnt=learnt, most=args.images or 0)
+    data = evaluation_set(
+        args.data, split=args.split or "auto", learnt=learnt, most=args.images or 0
+    )
     languages = _languages(args)
     words: Any = {}
     if args.translations is not None:
@@ -180,8 +179,8 @@ def _questions(args: argparse.Namespace) -> tuple[EvaluationSet, list[ImageQuest
     elif languages:
         for name in names(TRANSLATIONS):
             words = {**words, **folded_words(load(TRANSLATIONS, name))}
-    return data, questions_for(data, ask=args.ask, query=args.query, languages=languages,
-                               words=words)  # fmt: skip
+    return data, questions_for(data, ask=args.ask or "present", query=args.query,
+                               languages=languages, words=words)  # fmt: skip
 
 
 def _evaluated(

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from lfmvl_ros.core.tracking import Tracks
 
 SCHEMA = "lfmvl/tracking_scorecard/1"
-_NOT_FOR_FILMS = ("languages", "translations", "robustness", "sustained", "drift_profile",
-                  "against", "images")  # fmt: skip
+_USUAL_LATENCY = "250"  # ms
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +75,6 @@ def evaluate_film(args: argparse.Namespace, conditions: list[Condition]) -> int:
     from lfmvl_ros.evaluate.scorecard import machine_facts
     from lfmvl_ros.evaluate.track_figures import check_installed
 
-    _refuse_other_flags(args)
     if any(not condition.figure for condition in conditions):
         raise UserError("--fail-if worse compares labelled images; for a bag, name a figure")
     check_installed()
@@ -88,7 +86,7 @@ def evaluate_film(args: argparse.Namespace, conditions: list[Condition]) -> int:
         "schema": SCHEMA,
         "version": __version__,
         "data": _facts(film),
-        "asked": {"query": query, "latency": args.latency},
+        "asked": {"query": query, "latency": _latency(args)},
         "machine": machine_facts(),
         "models": [_entry(model, query, film, args) for model in args.model],
     }
@@ -100,11 +98,8 @@ def evaluate_film(args: argparse.Namespace, conditions: list[Condition]) -> int:
     return 1 if document["failures"] else 0
 
 
-def _refuse_other_flags(args: argparse.Namespace) -> None:
-    for name in _NOT_FOR_FILMS:
-        if getattr(args, name):
-            flag = name.replace("_", "-")
-            raise UserError(f"--{flag} is for labelled images; {args.data} is a film")
+def _latency(args: argparse.Namespace) -> str:
+    return _USUAL_LATENCY if args.latency is None else str(args.latency)
 
 
 def _film(args: argparse.Namespace) -> Film:
@@ -116,7 +111,7 @@ def _film(args: argparse.Namespace) -> Film:
     from lfmvl_ros.bags.truth import read_truth, truth_topic
 
     with open_bag(args.data) as bag:
-        (topic,) = image_topics(bag, [args.topic] if args.topic else []).values()
+        (topic,) = image_topics(bag, [] if args.topic is None else [args.topic]).values()
         name = truth_topic(bag, args.truth)
         return _checked(Film(args.data, read_truth(bag, name), None, topic, name))
 
@@ -184,7 +179,7 @@ def _entry(name: str, query: str, film: Film, args: argparse.Namespace) -> dict[
     from lfmvl_ros.evaluate.track_figures import track_figures
 
     settings = settings_from(args, model=name, query=query)
-    latency = latency_model(args.latency, settings)
+    latency = latency_model(_latency(args), settings)
     model = loaded_model(settings)
     try:
         run = _run_mot if film.mot is not None else _run_bag

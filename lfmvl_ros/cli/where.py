@@ -8,11 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+from lfmvl_ros.cli.flags import as_count, as_path
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.memory.store import MemoryStore
 from lfmvl_ros.core.safe_text import json_text, quoted, safe_text
 from lfmvl_ros.core.settings import nearest_name
-from lfmvl_ros.core.whole_files import write_whole
+from lfmvl_ros.core.whole_files import check_output, write_whole
 
 HELP = (
     "Say where objects of a label were last seen, from the file that a node writes with "
@@ -26,20 +27,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("label", help="what to look up, such as 'red tote'")
     parser.add_argument(
         "--file",
-        type=Path,
+        type=as_path,
         default=Path("out/memory.db"),
         help="the node's memory.file (default out/memory.db)",
     )
-    parser.add_argument("--most", type=int, default=1, help="how many objects at most (default 1)")
     parser.add_argument(
-        "--crop", type=Path, metavar="JPEG", help="write the image of the one seen last here"
+        "--most", type=as_count, default=1, metavar="N", help="how many objects (default 1)"
+    )
+    parser.add_argument(
+        "--crop", type=as_path, metavar="JPEG", help="write the image of the one seen last here"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print; exit code 0, or 1 when nothing is remembered."""
-    if not 1 <= args.most <= 1000:
-        raise UserError(f"--most must be 1 to 1000, got {args.most}")
+    if not args.label.strip():
+        raise UserError("the label is empty; name one, such as 'red tote'")
+    if args.crop is not None:
+        check_output(args.crop, {".jpg", ".jpeg"})
     store = MemoryStore(args.file, read_only=True)
     try:
         found, now_s = store.last(args.label, args.most), time.time()

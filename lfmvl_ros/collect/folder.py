@@ -77,9 +77,7 @@ class SampleFolder:
         if sample.name in self._entries:
             return False
         stored_s = time.time() if now_s is None else now_s
-        write_whole(self._path / "images" / sample.name, sample.jpeg)
-        self._entries[sample.name] = {**sample.facts, "bytes": len(sample.jpeg),
-                                      "stored_s": round(stored_s, 3)}  # fmt: skip
+        self._store(sample, stored_s)
         gone = self._surplus(stored_s)
         for name in gone:
             del self._entries[name]
@@ -93,17 +91,27 @@ class SampleFolder:
         return True
 
     def add_all(self, samples: Iterable[Sample]) -> int:
-        """Store many samples and write the annotations once; return how many were new."""
+        """Store samples as they come and write the annotations once; return how many were new.
+
+        Where that ends early (the disk is full, an interruption), those that were stored stay.
+
+        Raises:
+            UserError: they can't be written.
+        """
         new = 0
-        for sample in samples:
-            if sample.name in self._entries:
-                continue
-            write_whole(self._path / "images" / sample.name, sample.jpeg)
-            self._entries[sample.name] = {**sample.facts, "bytes": len(sample.jpeg),
-                                          "stored_s": round(time.time(), 3)}  # fmt: skip
-            new += 1
-        self._write()
+        try:
+            for sample in samples:
+                if sample.name not in self._entries:
+                    self._store(sample, time.time())
+                    new += 1
+        finally:
+            self._write()
         return new
+
+    def _store(self, sample: Sample, stored_s: float) -> None:
+        write_whole(self._path / "images" / sample.name, sample.jpeg)
+        self._entries[sample.name] = {**sample.facts, "bytes": len(sample.jpeg),
+                                      "stored_s": round(stored_s, 3)}  # fmt: skip
 
     def _surplus(self, now_s: float) -> list[str]:
         """Return what has to go, the oldest first; the newest sample stays."""

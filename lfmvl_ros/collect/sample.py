@@ -3,22 +3,25 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
-import numpy as np
-
 from lfmvl_ros.core.config_collect import CollectSettings
+from lfmvl_ros.core.encoded_images import encode_jpeg
+from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.grounding import Grounding, Outcome
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.user_files import parse_json
 
 SCHEMA = "lfmvl/sample/1"
 _USABLE = (Outcome.OK, Outcome.REPAIRED, Outcome.EMPTY)
 _QUALITY = 90
+OWN_NAME = re.compile(r"[A-Za-z0-9_]{1,100}\.jpg")
+"""How the files of samples are called."""
+_ADDED = frozenset({"id", "file_name", "bytes", "stored_s"})  # what a folder adds to the facts
+_LARGEST = 1e9  # px; NaN is not below it either
 _ODD = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -51,13 +54,38 @@ class Sample:
             ValueError: it is something else.
         """
         head, _, jpeg = data.partition(b"\n")
-        facts = json.loads(head)
+        facts = parse_json(head.decode())
         if not isinstance(facts, dict) or facts.pop("schema", "") != SCHEMA:
-            raise ValueError("no sample")
-        name = str(facts.pop("name"))
-        if not re.fullmatch(r"[A-Za-z0-9_]{1,100}\.jpg", name) or not jpeg:
-            raise ValueError("a sample without a proper name or image")
+            raise ValueError("it is no sample")
+        name = facts.pop("name", None)
+        if not isinstance(name, str) or not OWN_NAME.fullmatch(name) or not jpeg:
+            raise ValueError("it is a sample without a proper name or image")
+        _check_facts(facts)
         return cls(name, jpeg, facts)
+
+
+def _check_facts(facts: dict[str, Any]) -> None:
+    """Raise ValueError where the facts are not those of :class:`Sample`."""
+    labels, objects = facts.get("labels", []), facts.get("objects")
+    if _ADDED & set(facts):
+        raise ValueError(f"it is a sample with {', '.join(sorted(_ADDED & set(facts)))}")
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise ValueError("labels is no list of texts")
+    if not isinstance(objects, list):
+        raise ValueError("objects is no list")
+    for each in objects:
+        if not isinstance(each, dict) or not isinstance(each.get("label"), str):
+            raise ValueError("an object has no label")
+        box = each.get("bbox")
+        if not isinstance(box, list) or len(box) != 4:
+            raise ValueError("an object has no bbox")
+        if not all(_is_number(value) for value in (*box, each.get("score"))):
+            raise ValueError("an object has a bbox or a score that is no number")
+
+
+def _is_number(value: object) -> bool:
+    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return plain and -_LARGEST < value < _LARGEST  # type: ignore[operator]
 
 
 def reason_for(grounding: Grounding, settings: CollectSettings, *, drifting: bool) -> str:
@@ -75,14 +103,18 @@ def reason_for(grounding: Grounding, settings: CollectSettings, *, drifting: boo
 
 
 def sample_of(answer: Answer, reason: str) -> Sample | None:
-    """Return a sample of an answer; None where its image is not kept."""
+    """Return a sample of an answer; None where its image is not kept.
+
+    Raises:
+        UserError: its image can't be a JPEG.
+    """
     grounding, frame = answer.grounding, answer.frame
     if frame is None:
         return None
-    shown = cv2.cvtColor(np.ascontiguousarray(frame.pixels), cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    if not done:
-        return None
+    try:
+        jpeg = encode_jpeg(frame.pixels, _QUALITY)
+    except ValueError as error:
+        raise UserError(str(error)) from error
     found = grounding.detections
     objects = [
         {
@@ -101,4 +133,4 @@ def sample_of(answer: Answer, reason: str) -> Sample | None:
         "labels": list(grounding.query.labels), "model": grounding.reply.model, "reason": reason,
         "objects": objects,
     }  # fmt: skip
-    return Sample(f"{camera[:60]}_{frame.stamp_ns}.jpg", data.tobytes(), facts)
+    return Sample(f"{camera[:60]}_{frame.stamp_ns}.jpg", jpeg, facts)

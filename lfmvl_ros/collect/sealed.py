@@ -6,19 +6,20 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from lfmvl_ros.collect.sample import Sample
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.user_files import check_regular
-from lfmvl_ros.core.whole_files import make_folder, write_whole
+from lfmvl_ros.core.user_files import is_directory, read_bytes, read_text
+from lfmvl_ros.core.whole_files import make_folder, write_whole, writing
 
 SUFFIX = ".age"
 _DAY_S = 86400.0
 _MB = 1e6
 _LARGEST_KEY = 4096
+_LARGEST_SAMPLE = 256 << 20
 
 
 def _pyrage() -> Any:
@@ -113,33 +114,49 @@ def new_key(path: Path) -> str:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise UserError(f"{path} can't be written ({error.strerror}); name a new file") from error
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(f"# public key: {public}\n{identity}\n")
+    try:
+        with writing(path), os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(f"# public key: {public}\n{identity}\n")
+    except BaseException:
+        path.unlink(missing_ok=True)  # half a key is none
+        raise
     return public
 
 
-def opened(folder: Path, key: Path) -> Iterator[tuple[Path, Sample | None]]:
-    """Yield each encrypted file of a folder and its sample; None where the key doesn't fit it.
+def opened(folder: Path, key: Path) -> Iterator[tuple[Path, Sample | str]]:
+    """Yield each encrypted file of a folder with its sample, or with why there is none.
+
+    One sample at a time is in memory.
 
     Raises:
         UserError: there is no folder, no key, or pyrage is not installed.
     """
     pyrage = _pyrage()
-    if not folder.is_dir():
+    if not is_directory(folder):
         raise UserError(f"there is no folder {folder}; give the one of collect.folder")
-    check_regular(key)
+    text = read_text(key, _LARGEST_KEY)
     try:
-        if key.stat().st_size > _LARGEST_KEY:
-            raise ValueError("it is too large")
-        lines = key.read_text(encoding="ascii").splitlines()
-        text = next(line for line in lines if line.startswith("AGE-SECRET-KEY-"))
-        identity = pyrage.x25519.Identity.from_str(text.strip())
-    except Exception as error:  # OSError, StopIteration, pyrage.IdentityError
+        line = next(line for line in text.splitlines() if line.startswith("AGE-SECRET-KEY-"))
+        identity = pyrage.x25519.Identity.from_str(line.strip())
+    except Exception as error:  # StopIteration, pyrage.IdentityError
         raise UserError(
             f"{key} holds no private key of age; give the file of `lfmvl collected new-key`"
         ) from error
     for path in sorted(folder.glob(f"*{SUFFIX}")):
-        try:
-            yield path, Sample.from_bytes(pyrage.decrypt(path.read_bytes(), [identity]))
-        except Exception:  # pyrage.DecryptError, ValueError of a damaged sample, OSError
-            yield path, None
+        if not path.name.startswith("."):  # one that was not written to its end, or no sample
+            yield path, _opened(path, lambda data: pyrage.decrypt(data, [identity]))
+
+
+def _opened(path: Path, decrypt: Callable[[bytes], bytes]) -> Sample | str:
+    try:
+        data = read_bytes(path, _LARGEST_SAMPLE)
+    except UserError as error:
+        return str(error)
+    try:
+        plain = decrypt(data)
+    except Exception:  # pyrage.DecryptError
+        return f"{path} can't be decrypted with this key, or is damaged"
+    try:
+        return Sample.from_bytes(plain)
+    except ValueError as error:
+        return f"{path} holds no sample that can be used: {error}"

@@ -12,13 +12,14 @@ import re
 from dataclasses import dataclass, field
 
 from lfmvl_ros.core.config_camera import CameraSettings, RecorderSettings
-from lfmvl_ros.core.config_collect import CollectSettings, TelemetrySettings
+from lfmvl_ros.core.config_collect import CollectSettings
 from lfmvl_ros.core.config_commands import CommandSettings
 from lfmvl_ros.core.config_drift import DriftSettings
 from lfmvl_ros.core.config_generation import GenerationSettings, ImageSettings
 from lfmvl_ros.core.config_memory import MemorySettings
 from lfmvl_ros.core.config_review import ReviewSettings
 from lfmvl_ros.core.config_spatial import SpatialSettings
+from lfmvl_ros.core.config_telemetry import TelemetrySettings
 from lfmvl_ros.core.config_tracker import EgoMotionSettings, TrackerSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import TEMPLATES

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of the collection of samples, and of the metrics endpoint."""
+"""Settings of the collection of samples."""
 
 from __future__ import annotations
 
@@ -56,25 +56,5 @@ class CollectSettings(Group):
         "Encrypt each sample with this age key (age1…, from `lfmvl collected new-key`), so that "
         "only the holder of the private key can look at it. Set it where a robot may be stolen. "
         "Empty: not encrypted.",
-        read_only=True,
-    )
-
-
-@dataclass(frozen=True)
-class TelemetrySettings(Group):
-    """Metrics for Prometheus (docs/telemetry.md)."""
-
-    port: int = setting(
-        0,
-        "Port on which metrics are offered to Prometheus over HTTP. Set it to 9464 or the like to "
-        "watch robots with Grafana. 0: none.",
-        low=0,
-        high=65535,
-        read_only=True,
-    )
-    host: str = setting(
-        "127.0.0.1",
-        "Address that the port is opened on. Set it to 0.0.0.0 only on a network that you trust: "
-        "there is no password.",
         read_only=True,
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Encoded images -> RGB: files, images of a data set and compressed messages alike.
+"""Encoded images -> RGB: files, images of a data set and compressed messages alike; RGB -> JPEG.
 
 Before memory is allocated, the size in the header of a JPEG or PNG is checked: a file of 100 kB can
 state 30,000 x 30,000 pixels, which take 2.7 GB and half a minute to decode. Truncated images are
@@ -221,3 +221,22 @@ def _jpeg_wh(data: bytes) -> tuple[int, int] | None:
             return None
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     return None
+
+
+def encode_jpeg(pixels: Pixels, quality: int = 80) -> bytes:
+    """Return ``(H, W, 3)`` RGB as a JPEG image.
+
+    Args:
+        pixels: uint8, at most 65,500 wide and high.
+        quality: 1 to 100.
+
+    Raises:
+        ValueError: it is empty or too large for a JPEG.
+    """
+    try:
+        done, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    except cv2.error:
+        done = False
+    if not done:
+        raise ValueError(f"an image of {pixels.shape[1]}x{pixels.shape[0]} can't be a JPEG")
+    return data.tobytes()

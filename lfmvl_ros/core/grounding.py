@@ -13,6 +13,7 @@ from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.latency.budget import Choice
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
+from lfmvl_ros.core.timeline import stamp_document
 
 SCHEMA = "lfmvl/grounding/1"
 
@@ -110,7 +111,7 @@ class Grounding:
         times = self.reply.times
         return {
             "schema": SCHEMA,
-            "stamp": {"sec": self.stamp_ns // 10**9, "nanosec": self.stamp_ns % 10**9},
+            "stamp": stamp_document(self.stamp_ns),
             "frame_id": self.frame_id,
             "camera": self.camera,
             "width": self.wh[0],

@@ -54,6 +54,16 @@ class Verdict(str, Enum):
         return self in (Verdict.NEWER, Verdict.RESTARTED)
 
 
+def stamp_document(stamp_ns: int) -> dict[str, int]:
+    """Return a stamp as every JSON document has it: as in the ROS header.
+
+    >>> stamp_document(1_500_000_000)
+    {'sec': 1, 'nanosec': 500000000}
+    """
+    sec, nanosec = divmod(stamp_ns, 10**9)
+    return {"sec": sec, "nanosec": nanosec}
+
+
 def jumped_back(newest_ns: int, stamp_ns: int, window_ns: float) -> bool:
     """Return whether a stamp is too old to be just late.
 

@@ -97,6 +97,26 @@ def check_regular(path: Path, *, or_pipe: bool = False) -> None:
         raise UserError(f"{path} is {kind}, and a file was expected")
 
 
+def read_bytes(path: Path, max_bytes: int) -> bytes:
+    """Return what a file holds.
+
+    Args:
+        path: of the file.
+        max_bytes: that are read at most.
+
+    Raises:
+        UserError: there is no such file; or it is not a regular file, or larger than ``max_bytes``.
+    """
+    check_regular(path)
+    try:
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise UserError(f"{path} has {size:,} bytes; at most {max_bytes:,} are read")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} can't be read ({error})") from error
+
+
 def read_text(path: Path, max_bytes: int = MAX_JSON_BYTES, *, replace: bool = False) -> str:
     """Return the text of a file, UTF-8, without a byte order mark.
 
@@ -109,14 +129,7 @@ def read_text(path: Path, max_bytes: int = MAX_JSON_BYTES, *, replace: bool = Fa
         UserError: there is no such file; or it is not a regular file, larger than ``max_bytes``, or
             no UTF-8.
     """
-    check_regular(path)
-    try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise UserError(f"{path} has {size:,} bytes; at most {max_bytes:,} are read")
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} can't be read ({error})") from error
+    data = read_bytes(path, max_bytes)
     try:
         return data.decode("utf-8-sig", "replace" if replace else "strict")
     except UnicodeDecodeError as error:
@@ -210,8 +223,21 @@ def without_links(path: Path) -> Path:
 def is_inside(path: Path, folder: Path) -> bool:
     """Return whether a path, its links followed, is in a folder, its links followed."""
     try:
-        return without_links(path).is_relative_to(without_links(folder))
+        return is_below(path, without_links(folder))
     except (OSError, ValueError):  # a loop of links, a NUL character
+        return False
+
+
+def is_below(path: Path, real_folder: Path) -> bool:
+    """Return whether a path, its links followed, is in a folder, for many paths of one folder.
+
+    Args:
+        path: of anything.
+        real_folder: as :func:`without_links` returns it.
+    """
+    try:
+        return without_links(path).is_relative_to(real_folder)
+    except (OSError, ValueError):
         return False
 
 

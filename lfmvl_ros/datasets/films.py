@@ -16,12 +16,13 @@ import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.user_files import check_regular, is_inside
+from lfmvl_ros.core.image_folder import images_in
+from lfmvl_ros.core.user_files import is_inside, read_text
 
-_IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 _PERSON = 1  # the class of MOTChallenge that counts
 _FASTEST_HZ = 1000.0
 _LARGEST_FILE = 256 << 20
+_NEEDS = "it needs [Sequence] with frameRate, and imDir where the images are not in img1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,17 +87,17 @@ def read_mot_folder(path: Path) -> MotFolder:
     """
     info = configparser.ConfigParser(interpolation=None)
     try:
-        info.read_string((path / "seqinfo.ini").read_text(encoding="utf-8"))
+        info.read_string(read_text(path / "seqinfo.ini"))
         section = info["Sequence"]
         rate_hz = float(section["frameRate"])
         images = _images(path, section.get("imDir", "img1"))
         if not 0 < rate_hz <= _FASTEST_HZ:
             raise ValueError(f"frameRate={rate_hz:g}")
+    except UserError as error:
+        raise UserError(f"{error}; {_NEEDS}") from error
     except (OSError, ValueError, KeyError, configparser.Error) as error:
-        raise UserError(
-            f"{path}/seqinfo.ini can't be used ({' '.join(str(error).split())}); it needs "
-            "[Sequence] with frameRate, and imDir where the images are not in img1"
-        ) from error
+        why = " ".join(str(error).split())
+        raise UserError(f"{path}/seqinfo.ini can't be used ({why}); {_NEEDS}") from error
     if not images:
         raise UserError(f"{path} has no images in the folder that seqinfo.ini names")
     return MotFolder(path.resolve().name, images, rate_hz, _truth(path / "gt" / "gt.txt", images))
@@ -106,21 +107,18 @@ def _images(path: Path, folder: str) -> tuple[Path, ...]:
     place = path / folder
     if not is_inside(place, path) or not place.is_dir():
         raise ValueError(f"imDir={folder} is no folder in it")
-    return tuple(sorted(file for file in place.iterdir() if file.suffix.lower() in _IMAGES))
+    return tuple(images_in(place))
 
 
 def _truth(path: Path, images: tuple[Path, ...]) -> dict[int, TrueBoxes]:
-    check_regular(path)
-    if path.stat().st_size > _LARGEST_FILE:
-        raise UserError(f"{path} is larger than {_LARGEST_FILE >> 20} MiB; give one film")
     rows: dict[int, dict[str, tuple[list[float], float]]] = {i: {} for i in range(len(images))}
-    for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), 1):
+    for number, line in enumerate(read_text(path, _LARGEST_FILE, replace=True).splitlines(), 1):
         if not line.strip():
             continue
         try:
             frame, identity, x, y, width, height, counts, *more = map(float, line.split(","))
             box = [x, y, x + width, y + height]
-            if not all(map(math.isfinite, box)) or int(frame) != frame:
+            if not all(map(math.isfinite, box)) or int(frame) != frame or int(identity) != identity:
                 raise ValueError
             kind = more[0] if len(more) > 1 and more[0] > 0 else float(_PERSON)
             visible = more[1] if len(more) > 1 and 0 <= more[1] <= 1 else 1.0
@@ -130,8 +128,14 @@ def _truth(path: Path, images: tuple[Path, ...]) -> dict[int, TrueBoxes]:
                 "height, confidence, class, visibility"
             ) from None
         known = rows.get(int(frame) - 1)
-        if known is not None and counts != 0 and kind == _PERSON and min(width, height) > 0:
-            known[str(int(identity))] = (box, visible)
+        if known is None or counts == 0 or kind != _PERSON or min(width, height) <= 0:
+            continue
+        if str(int(identity)) in known:
+            raise UserError(
+                f"line {number} of {path} has object {int(identity)} in image {int(frame)} again; "
+                "each object of an image needs an id of its own"
+            )
+        known[str(int(identity))] = (box, visible)
     return {
         index: TrueBoxes(
             tuple(found), ("person",) * len(found),

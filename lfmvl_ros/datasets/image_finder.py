@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from lfmvl_ros.core.user_files import is_inside
+from lfmvl_ros.core.user_files import is_below, without_links
 from lfmvl_ros.datasets.spelling import file_spellings, loose
 
 MISSING = "images whose file is missing"
@@ -38,6 +38,7 @@ class ImageFinder:
         self, directory: Path, annotations: Path, split: str, listed: Counter[str]
     ) -> None:
         self._root, self._listed = directory, listed
+        self._real_root = without_links(directory)
         stem = re.sub(r"^(instances|annotations|lvis_v[0-9.]+)_", "", annotations.stem)
         tails = [stem, split] if split else [stem]
         places = [directory / "images" / tail for tail in tails]
@@ -88,7 +89,7 @@ class ImageFinder:
         return None
 
     def _inside(self, path: Path) -> Path | str:
-        return path if is_inside(path, self._root) else OUTSIDE
+        return path if is_below(path, self._real_root) else OUTSIDE
 
     @cached_property
     def _index(self) -> dict[str, list[Path]]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, area
+from lfmvl_ros.core.encoded_images import encode_jpeg
 
 Pixels = NDArray[np.uint8]
 _ENOUGH_LEFT = 0.5
@@ -42,8 +43,7 @@ def noised(pixels: Pixels, boxes: FloatArray, sigma: float) -> tuple[Pixels, Flo
 
 def squeezed(pixels: Pixels, boxes: FloatArray, quality: float) -> tuple[Pixels, FloatArray]:
     """JPEG at this quality, 1 to 100."""
-    flags = [cv2.IMWRITE_JPEG_QUALITY, int(quality)]
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), flags)
+    data = np.frombuffer(encode_jpeg(pixels, int(quality)), np.uint8)
     decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
     assert decoded is not None  # it has just been encoded
     return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8), boxes

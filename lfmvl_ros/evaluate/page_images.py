@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.encoded_images import encode_jpeg
 from lfmvl_ros.evaluate.answers import Judged
 from lfmvl_ros.evaluate.data import EvaluationSet
 
@@ -106,6 +107,5 @@ def _data_url(pixels: NDArray[np.uint8]) -> str:
     scale = min(1.0, _LONGEST_PX / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
-    flags = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), flags)
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")
+    data = encode_jpeg(np.asarray(small, np.uint8), _QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")

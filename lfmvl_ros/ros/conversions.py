@@ -28,6 +28,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from lfmvl_ros.core.boxes import xyxy_to_cxcywh
 from lfmvl_ros.core.colour import MEASUREMENTS, PLANAR, Pixels
+from lfmvl_ros.core.encoded_images import encode_jpeg
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.query import Query
@@ -40,7 +41,6 @@ from lfmvl_ros.ros.sensors.pixels import (
     check_raw,
     decode_compressed,
     decode_raw,
-    encode_jpeg,
     encode_raw,
 )
 from lfmvl_ros.viz.drawing import colour_of

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.encoded_images import encode_jpeg
 from lfmvl_ros.core.tracking import TrackState
 from lfmvl_ros.core.whole_files import JsonLines
 from lfmvl_ros.ros.place_recording import PlaceRecording
@@ -58,12 +59,7 @@ class Recording:
         Raises:
             ValueError: it is too large for a JPEG.
         """
-        quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-        try:
-            _, data = cv2.imencode(".jpg", pixels[..., ::-1], quality)
-        except cv2.error as error:
-            raise ValueError(f"an image of {pixels.shape[1]}x{pixels.shape[0]}") from error
-        self.images[stamp_ns] = data.tobytes()
+        self.images[stamp_ns] = encode_jpeg(pixels, JPEG_QUALITY)
 
     def add_tracks(self, stamp_ns: int, received_ns: int, ids: list[str]) -> None:
         """Count one ``tracks`` message: its latency, and how long each id has lived."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.loopback import is_loopback
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.ros.diagnostics.health import OK, WARN, Health
 
@@ -43,7 +44,7 @@ class SideOutputs:
             self._inform(f"images that the model is not certain of are stored{sealed} in "
                          f"{self._collector.path}")  # fmt: skip
         if settings.telemetry.port:
-            from lfmvl_ros.ros.diagnostics.telemetry import Telemetry, is_loopback
+            from lfmvl_ros.ros.diagnostics.telemetry import Telemetry
 
             self._telemetry = Telemetry(settings.telemetry)
             where = f"http://{settings.telemetry.host}:{settings.telemetry.port}/metrics"

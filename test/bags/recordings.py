@@ -15,11 +15,11 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from lfmvl_ros.bags.messages import CAMERA_INFO, Messages
 from lfmvl_ros.bags.reading import COMPRESSED, RAW
 from lfmvl_ros.bags.types import typestore
+from lfmvl_ros.core.encoded_images import encode_jpeg
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.reply import Reply, StageTimes
-from lfmvl_ros.ros.sensors.pixels import encode_jpeg
 
 BEGIN_NS = 1_700_000_000 * 10**9
 PERIOD_NS = 50_000_000

@@ -7,8 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 
 pytest.importorskip("rosbags", reason="rosbags is not installed")
@@ -18,6 +16,7 @@ from lfmvl_ros.bags.reading import open_bag
 from lfmvl_ros.bags.truth import read_truth, truth_topic
 from lfmvl_ros.cli.main import main
 
+from ..datasets.mot_folders import mot_folder
 from ..schemas import check, undescribed, validator
 
 FPS = 10
@@ -88,24 +87,6 @@ def test_a_condition_that_holds_is_exit_code_1(bag: Path, tmp_path: Path) -> Non
     assert "there is no recall" in document["failures"][1]
 
 
-def mot_folder(path: Path, *, count: int = 20) -> Path:
-    """A bright square that moves 4 px an image."""
-    (path / "img1").mkdir(parents=True)
-    (path / "gt").mkdir()
-    rng, lines = np.random.default_rng(5), []
-    image = rng.integers(40, 90, (120, 160, 3), dtype=np.uint8)
-    square = rng.integers(170, 250, (32, 32, 3), dtype=np.uint8)
-    for index in range(count):
-        left, shown = 10 + 4 * index, image.copy()
-        shown[40:72, left : left + 32] = square
-        cv2.imwrite(str(path / "img1" / f"{index + 1:06}.jpg"), shown)
-        lines.append(f"{index + 1},7,{left},40,32,32,1,1,1.0")
-        lines.append(f"{index + 1},8,0,0,9,9,0,1,1.0")  # taken out
-    (path / "gt" / "gt.txt").write_text("\n".join(lines))
-    (path / "seqinfo.ini").write_text("[Sequence]\nname=square\nimDir=img1\nframeRate=20\n")
-    return path
-
-
 def test_a_folder_of_motchallenge(tmp_path: Path) -> None:
     folder = mot_folder(tmp_path / "mot")
     path = tmp_path / "replies.jsonl"
@@ -125,6 +106,8 @@ def test_a_folder_of_motchallenge(tmp_path: Path) -> None:
     ("words", "says"),
     [
         (["--truth", "/camera/camera_info"], "is no topic of vision_msgs/msg/Detection2DArray"),
+        (["--truth", ""], "'' is no topic of vision_msgs/msg/Detection2DArray"),
+        (["--topic", ""], "is not in the bag"),
         (["--robustness", "3"], "--robustness is for labelled images"),
         (["--against", "x.json"], "--against is for labelled images"),
         (["--latency", "soon"], "--latency must be"),
@@ -136,25 +119,6 @@ def test_wrong_flags_are_one_line(
 ) -> None:
     model = ["--model", str(replies(tmp_path / "replies.jsonl", bag))]
     assert main(["evaluate", str(bag), *model, "--out", str(tmp_path / "out"), *words]) == 2
-    assert says in capsys.readouterr().err.strip().splitlines()[-1]
-
-
-@pytest.mark.parametrize(
-    ("file", "text", "says"),
-    [
-        ("gt/gt.txt", "1,2,3", "line 1 of"),
-        ("gt/gt.txt", "1,7,nan,0,1,1,1,1,1", "line 1 of"),
-        ("seqinfo.ini", "[Sequence]\n", "frameRate"),
-        ("seqinfo.ini", "[Sequence]\nframeRate=20\nimDir=../..\n", "is no folder in it"),
-        ("seqinfo.ini", "frameRate", "seqinfo.ini can't be used"),
-    ],
-)
-def test_a_damaged_folder_is_refused(
-    tmp_path: Path, file: str, text: str, says: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = mot_folder(tmp_path / "mot", count=2)
-    (folder / file).write_text(text)
-    assert main(["evaluate", str(folder), "--model", "x.jsonl", "--out", str(tmp_path / "o")]) == 2
     assert says in capsys.readouterr().err.strip().splitlines()[-1]
 
 

@@ -29,6 +29,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "n.jsonl").write_text(SEEN)
     (folder / "rules.yaml").write_text(RULES)
     (folder / "file").write_text("x")
+    (folder / "mot" / "gt").mkdir(parents=True)
+    (folder / "mot" / "gt" / "gt.txt").write_text("1,1,0,0,9,9,1,1,1")
     return folder
 
 
@@ -53,6 +55,8 @@ def refused(
 
 
 EVALUATE = ["evaluate", "data", "--model", "m.jsonl"]
+FILM = ["evaluate", "film.mcap", "--model", "m.jsonl"]
+MOT = ["evaluate", "mot", "--model", "m.jsonl"]
 COMPARE = ["compare", "m.jsonl", "n.jsonl", "--data", "data"]
 FINETUNE = ["finetune", "--data", "data", "--from", "bundled", "--out", "run"]
 
@@ -89,10 +93,47 @@ FINETUNE = ["finetune", "--data", "data", "--from", "bundled", "--out", "run"]
         (["ground", "a.png", "--query", "tote", "--model", ""], "no model is named"),
         (["ground", "", "--query", "tote"], "image: the path is empty"),
         (["track", "a.mp4", "--query", "", "--model", "m.jsonl"], "the query is empty"),
+        (["where", "tote", "--file", ""], "--file: the path is empty"),
+        (["where", "tote", "--most", "0"], "--most: a whole number of 1 or more"),
+        (["where", " "], "the label is empty"),
+        (["where", "tote", "--crop", "~nosuchuser/a.jpg"], "no such user"),
+        (["collected", "new-key", ""], "file: the path is empty"),
+        (["collected", "decrypt", "", "--key", "k", "--out", "o"], "folder: the path is empty"),
+        (["collected", "decrypt", ".", "--key", "k", "--out", ""], "--out: the path is empty"),
         (["ground", "~nosuchuser/a.png", "--query", "tote"], "no such user"),
     ],
 )
 def test_what_was_given_is_not_taken_as_left_out(
+    words: list[str], reason: str, place: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    assert reason in refused(words, place, capsys, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ([*EVALUATE, "--topic", ""], "--topic is for a film: data is neither a bag nor"),
+        ([*EVALUATE, "--topic", "/image"], "--topic is for a film"),
+        ([*EVALUATE, "--truth", "/truth"], "--truth is for a film"),
+        ([*EVALUATE, "--latency", "250"], "--latency is for a film"),
+        ([*EVALUATE, "--tracker-max-coast-s", "1"], "tracker.* settings only matter for a bag"),
+        ([*EVALUATE, "--query", "tote", "--ask", "present"], "give one of them"),
+        ([*FILM, "--ask", "present"], "--ask is for labelled images; film.mcap is a film"),
+        ([*FILM, "--split", "auto"], "--split is for labelled images"),
+        ([*FILM, "--images", "3"], "--images is for labelled images"),
+        ([*FILM, "--languages", ""], "--languages is for labelled images"),
+        ([*FILM, "--translations", "w.yaml"], "--translations is for labelled images"),
+        ([*FILM, "--robustness", "3"], "--robustness is for labelled images"),
+        ([*FILM, "--sustained", "0"], "--sustained is for labelled images"),
+        ([*FILM, "--drift-profile", "p.json"], "--drift-profile is for labelled images"),
+        ([*FILM, "--against", "a.json"], "--against is for labelled images"),
+        ([*MOT, "--topic", "/image"], "--topic is for a bag; mot is a folder of MOTChallenge"),
+        ([*MOT, "--truth", ""], "--truth is for a bag"),
+        ([*MOT, "--split", "all"], "--split is for labelled images"),
+    ],
+)
+def test_evaluate_refuses_flags_of_another_kind_of_data(
     words: list[str], reason: str, place: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -118,6 +159,10 @@ def test_doctor_says_that_an_empty_topic_is_none(capsys: pytest.CaptureFixture[s
         (["track", "a.mp4", "--query", "tote", "--model", "none.jsonl", "--out", "file"],
          "there is a file of this name"),
         (["rules", "try", "rules.yaml", "a.mp4", "--model", "none.jsonl", "--out", "file"],
+         "there is a file of this name"),
+        (["where", "tote", "--crop", "x.png"], "a name ending in .jpeg or .jpg was expected"),
+        (["where", "tote", "--crop", "file/x.jpg"], "there is a file of this name"),
+        (["collected", "decrypt", "none", "--key", "none", "--out", "file"],
          "there is a file of this name"),
         (["licences", "--out", "."], "there is a folder of this name"),
         (["licences", "--model", "none", "--out", "/proc/x/y"], "nothing can be written"),

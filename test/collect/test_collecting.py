@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -222,7 +224,84 @@ def test_only_the_private_key_opens_encrypted_samples(
     assert main([*words, "--key", str(tmp_path / "other.txt")]) == 2
     assert "has no sample that this key decrypts" in capsys.readouterr().err
     assert main([*words, "--key", str(files[0])]) == 2
-    assert "holds no private key" in capsys.readouterr().err
+    assert "it is no UTF-8 text" in capsys.readouterr().err
+    for text, reason in (("age1", "holds no private key"), ("x" * 5000, "at most 4,096 are read")):
+        (tmp_path / "odd.txt").write_text(text)
+        assert main([*words, "--key", str(tmp_path / "odd.txt")]) == 2
+        assert reason in capsys.readouterr().err
+
+
+def sealed(folder: Path, key: Path) -> object:
+    """A folder of encrypted samples that the key of this new file opens."""
+    pytest.importorskip("pyrage", reason="pyrage is not installed")
+    from lfmvl_ros.collect.sealed import SealedFolder, new_key
+
+    return SealedFolder(folder, new_key(key), 10, 10)
+
+
+def test_odd_files_are_named_and_the_other_samples_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = sealed(tmp_path / "c", tmp_path / "key.txt")
+    good = sample(1)
+    folder.add(good)  # type: ignore[attr-defined]
+    folder.add(Sample("camera_2.jpg", good.jpeg, {"width": 4}))  # type: ignore[attr-defined]
+    folder.add(sample(3))  # type: ignore[attr-defined]
+    (tmp_path / "c" / "camera_4.jpg.age").mkdir()
+    os.mkfifo(tmp_path / "c" / "camera_5.jpg.age")  # would block for ever
+    (tmp_path / "c" / ".camera_6.jpg.77.part.age").write_bytes(b"cut off")
+    words = ["collected", "decrypt", str(tmp_path / "c"), "--key", str(tmp_path / "key.txt")]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr()
+    summary = json.loads(said.out.splitlines()[-1])
+    assert (summary["samples"], summary["new"], summary["refused"]) == (2, 2, 3)
+    assert "camera_2.jpg.age holds no sample that can be used: objects is no list" in said.err
+    assert "camera_4.jpg.age is a directory" in said.err
+    assert "camera_5.jpg.age is a pipe" in said.err
+    assert "with this key" not in said.err
+    assert len(SampleFolder(tmp_path / "out", 10, 10)) == 2
+
+
+def test_samples_before_a_full_disk_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = sealed(tmp_path / "c", tmp_path / "key.txt")
+    for number in (1, 2, 3):
+        folder.add(sample(number))  # type: ignore[attr-defined]
+
+    def full(path: Path, data: bytes) -> None:
+        if path.name == "camera_3.jpg":
+            raise UserError(f"{path}: the disk is full")
+        path.write_bytes(data)
+
+    monkeypatch.setattr("lfmvl_ros.collect.folder.write_whole", full)
+    words = ["collected", "decrypt", str(tmp_path / "c"), "--key", str(tmp_path / "key.txt")]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 2
+    assert "the disk is full" in capsys.readouterr().err
+    assert len(SampleFolder(tmp_path / "out", 10, 10)) == 2
+
+
+def test_decrypting_holds_one_sample_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = sealed(tmp_path / "c", tmp_path / "key.txt")
+    for number in (1, 2, 3):
+        folder.add(sample(number))  # type: ignore[attr-defined]
+    stored: list[int] = []
+    add_all = SampleFolder.add_all
+
+    def counting(self: SampleFolder, samples: Iterable[Sample]) -> int:
+        def watched() -> Iterator[Sample]:
+            for one in samples:
+                stored.append(len(list((tmp_path / "out" / "images").iterdir())))
+                yield one
+
+        return add_all(self, watched())
+
+    monkeypatch.setattr(SampleFolder, "add_all", counting)
+    words = ["collected", "decrypt", str(tmp_path / "c"), "--key", str(tmp_path / "key.txt")]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    assert stored == [0, 1, 2]
 
 
 def test_encrypted_samples_are_bounded_too(tmp_path: Path) -> None:
@@ -263,7 +342,23 @@ NO_SAMPLES = (
 )
 
 
-@pytest.mark.parametrize("data", NO_SAMPLES)
+HEAD = b'{"schema": "lfmvl/sample/1", "name": "a.jpg"'
+ODD_FACTS = (
+    b"}\nx",
+    b', "objects": {}}\nx',
+    b', "objects": [1]}\nx',
+    b', "objects": [{"label": "tote", "bbox": [1, 2, 3], "score": 1}]}\nx',
+    b', "objects": [{"label": "tote", "bbox": [1, 2, 3, NaN], "score": 1}]}\nx',
+    b', "objects": [{"label": 1, "bbox": [1, 2, 3, 4], "score": 1}]}\nx',
+    b', "objects": [{"label": "tote", "bbox": [1, 2, 3, 4]}]}\nx',
+    b', "objects": [{"label": "tote", "bbox": [1, 2, 3, 4], "score": 1' + b"0" * 400 + b"}]}\nx",
+    b', "objects": [], "labels": [1]}\nx',
+    b', "objects": [], "id": 7}\nx',
+    b', "objects": ' + b"[" * 100_000 + b"\nx",
+)
+
+
+@pytest.mark.parametrize("data", [*NO_SAMPLES, *(HEAD + facts for facts in ODD_FACTS)])
 def test_bytes_that_are_no_sample(data: bytes) -> None:
-    with pytest.raises((ValueError, KeyError)):
+    with pytest.raises(ValueError, match=r"."):
         Sample.from_bytes(data)

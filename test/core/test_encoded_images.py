@@ -3,6 +3,7 @@
 
 import struct
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,7 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lfmvl_ros
-from lfmvl_ros.core.encoded_images import MAX_FILE_MEGAPIXELS, encoded_wh, size_problem
+from lfmvl_ros.core.encoded_images import (
+    MAX_FILE_MEGAPIXELS,
+    encode_jpeg,
+    encoded_wh,
+    size_problem,
+)
 from lfmvl_ros.datasets.coco import CocoImage
 from lfmvl_ros.datasets.coco_images import ImageStore
 from lfmvl_ros.ros.sensors.pixels import decode_compressed
@@ -100,3 +106,16 @@ def test_opencv_knows_the_same_limit():
 
     assert lfmvl_ros.__version__
     assert float(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"]) == MAX_FILE_MEGAPIXELS * 1e6
+
+
+def test_a_jpeg_is_encoded_in_one_place_only() -> None:
+    root = Path(lfmvl_ros.__file__).parent
+    found = [path for path in root.rglob("*.py") if 'imencode(".jpg"' in path.read_text("utf-8")]
+    assert [path.relative_to(root).as_posix() for path in found] == ["core/encoded_images.py"]
+
+
+def test_what_cannot_be_a_jpeg_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="an image of 70000x2 can't be a JPEG"):
+        encode_jpeg(np.zeros((2, 70_000, 3), np.uint8))
+    with pytest.raises(ValueError, match="an image of 0x4"):
+        encode_jpeg(np.zeros((4, 0, 3), np.uint8))

@@ -14,8 +14,9 @@ from PIL import Image
 
 from lfmvl_ros.bags.reading import open_bag
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.user_files import inside, is_inside
+from lfmvl_ros.core.user_files import inside, is_inside, without_links
 from lfmvl_ros.datasets.coco_reading import read_folder
+from lfmvl_ros.datasets.image_finder import ImageFinder, listed_names
 from lfmvl_ros.models.catalog import directory_of
 from lfmvl_ros.models.checkpoint_files import check_directory
 
@@ -192,3 +193,23 @@ def test_links_of_a_hubs_cache_are_its_own(checkpoint: Path) -> None:
     index = {"weight_map": {"one": "model-1.safetensors"}}
     (moved / "model.safetensors.index.json").write_text(json.dumps(index))
     check_directory(moved)
+
+
+def test_the_folder_of_many_images_is_resolved_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "images").mkdir()
+    names = [f"{number}.png" for number in range(5)]
+    for name in names:
+        (tmp_path / "images" / name).write_bytes(b"x")
+    resolved: list[Path] = []
+
+    def counted(path: Path) -> Path:
+        resolved.append(path)
+        return without_links(path)
+
+    for module in ("core.user_files", "datasets.image_finder"):
+        monkeypatch.setattr(f"lfmvl_ros.{module}.without_links", counted)
+    finder = ImageFinder(tmp_path, tmp_path / "labels.json", "", listed_names(names))
+    assert all(isinstance(finder.find(name), Path) for name in names)
+    assert resolved.count(tmp_path) == 1

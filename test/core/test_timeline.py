@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import random
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import lfmvl_ros
 from lfmvl_ros.core.timeline import RUN, MessageTimeline, Timeline, Verdict
 
 MS, SECOND = 10**6, 10**9
@@ -220,3 +223,10 @@ def test_before_there_is_a_clock_nothing_is_decided() -> None:
     assert topic.send(*[None] * 10) == [(UNSTAMPED, 0)] * 10
     assert topic.timeline.stamped is None
     assert topic.send(SECOND) == [(NEWER, SECOND)]
+
+
+def test_a_stamp_is_spelt_out_in_one_place_only() -> None:
+    root = Path(lfmvl_ros.__file__).parent
+    spelling = re.compile(r"[\"']nanosec[\"']\s*:\s*[^\s0-9]")  # a number: an example
+    found = [path for path in root.rglob("*.py") if spelling.search(path.read_text("utf-8"))]
+    assert [path.relative_to(root).as_posix() for path in found] == ["core/timeline.py"]

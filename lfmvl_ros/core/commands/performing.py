@@ -38,6 +38,7 @@ from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.safe_text import quoted, shortened
+from lfmvl_ros.core.timeline import stamp_document
 
 NOT_RUNNING = "the model is not running; activate the node first"
 _CAPTION = "Describe this image in one short sentence."
@@ -285,8 +286,7 @@ class Performer:
         if not text or text[0] in "[{<":
             wrote = f", but generated {quoted(text)}" if text else ""
             raise UserError(f"the model gave no description{wrote}")
-        sec, nanosec = divmod(frame.stamp_ns, 10**9)
-        stamp = {"sec": sec, "nanosec": nanosec}
+        stamp = stamp_document(frame.stamp_ns)
         facts = {"caption": text, "camera": camera, "image_stamp": stamp, "model": reply.model}
         return Done(Status.DONE, text, facts)
 

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 from lfmvl_ros.core.commands.tools import Tool
+from lfmvl_ros.core.timeline import stamp_document
 
 SCHEMA = "lfmvl/command_result/1"
 
@@ -97,7 +98,7 @@ class CommandResult:
         return {
             "schema": SCHEMA,
             "id": self.id,
-            "stamp": {"sec": self.stamp_ns // 10**9, "nanosec": self.stamp_ns % 10**9},
+            "stamp": stamp_document(self.stamp_ns),
             "command": self.command,
             "kind": self.kind,
             "status": self.status.value,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lfmvl_ros.core.image_words import ago, part_of_image
+from lfmvl_ros.core.timeline import stamp_document
 
 Box = tuple[float, float, float, float]
 
@@ -64,7 +65,7 @@ class Sighting:
             "id": self.track,
             "seconds_ago": round(max(now_unix_s - self.seen_unix_s, 0.0), 1),
             "seen_unix_s": round(self.seen_unix_s, 3),
-            "stamp": {"sec": self.stamp_ns // 10**9, "nanosec": self.stamp_ns % 10**9},
+            "stamp": stamp_document(self.stamp_ns),
             "confidence": round(self.confidence, 4),
             "bbox": list(self.bbox),
             "position": position,

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lfmvl_ros.core.encoded_images import encode_jpeg
 from lfmvl_ros.core.review.documents import Box
 
 _CONTEXT = 1.0  # of the box's size, on each side
@@ -60,8 +61,4 @@ def cut(pixels: NDArray[np.uint8], crop: Box) -> tuple[Box, bytes]:
     if scale < 1:
         size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
         part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
-    done, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(part, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    )
-    assert done
-    return (left / width, top / height, right / width, bottom / height), data.tobytes()
+    return (left / width, top / height, right / width, bottom / height), encode_jpeg(part, _QUALITY)

@@ -12,6 +12,7 @@ from lfmvl_ros.core.encoded_images import JPEG, encoded_wh
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.review import documents
 from lfmvl_ros.core.review.documents import Box
+from lfmvl_ros.core.timeline import stamp_document
 
 SCHEMA = "lfmvl/review/1"
 MAX_CHARACTERS = 4 << 20
@@ -66,7 +67,7 @@ class ReviewItem:
             "confidence": self.confidence,
             "bbox": None if self.bbox is None else list(self.bbox),
             "crop": list(self.crop),
-            "stamp": {"sec": self.stamp_ns // 10**9, "nanosec": self.stamp_ns % 10**9},
+            "stamp": stamp_document(self.stamp_ns),
             "camera": self.camera,
             "asked_unix_s": round(self.asked_unix_s, 3),
             "timeout_s": self.timeout_s,

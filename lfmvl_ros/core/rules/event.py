@@ -9,6 +9,7 @@ from typing import Any
 
 from lfmvl_ros.core.rules.facts import Facts
 from lfmvl_ros.core.rules.rule import Kind
+from lfmvl_ros.core.timeline import stamp_document
 
 SCHEMA = "lfmvl/event/1"
 
@@ -125,7 +126,7 @@ class Event:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of topic ``events`` (schema ``lfmvl/event/1``)."""
-        evidence = None if self.evidence_ns is None else _stamp(self.evidence_ns)
+        evidence = None if self.evidence_ns is None else stamp_document(self.evidence_ns)
         return {
             "schema": SCHEMA,
             "id": self.id,
@@ -133,8 +134,8 @@ class Event:
             "when": self.kind.value,
             "state": self.state.value,
             "reason": None if self.reason is None else self.reason.value,
-            "stamp": _stamp(self.stamp_ns),
-            "begin_stamp": _stamp(self.begin_ns),
+            "stamp": stamp_document(self.stamp_ns),
+            "begin_stamp": stamp_document(self.begin_ns),
             "evidence_stamp": evidence,
             "frame_id": self.frame_id,
             "camera": self.camera,
@@ -145,7 +146,3 @@ class Event:
             "unit": self.unit,
             "tracks": [track.to_dict() for track in self.tracks],
         }
-
-
-def _stamp(stamp_ns: int) -> dict[str, int]:
-    return {"sec": stamp_ns // 10**9, "nanosec": stamp_ns % 10**9}

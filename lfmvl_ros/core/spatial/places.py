@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.timeline import stamp_document
 
 # Variance of an unknown angle: uniform over a full turn, rad^2.
 UNKNOWN_ROTATION = math.pi**2 / 3
@@ -194,10 +195,9 @@ class Places:
 
         Metres, m/s and m^2 in ``frame_id``; ``size`` is along the axes of the camera at the stamp.
         """
-        stamp = {"sec": self.stamp_ns // 10**9, "nanosec": self.stamp_ns % 10**9}
         return {
             track: {
-                "stamp": dict(stamp),
+                "stamp": stamp_document(self.stamp_ns),
                 "frame_id": self.frame_id,
                 "source": place.source.value,
                 "position": _metres(place.centre_m),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, normalise
+from lfmvl_ros.core.timeline import stamp_document
 
 SCHEMA = "lfmvl/track_states/1"
 
@@ -134,7 +135,7 @@ class Tracks:
         boxes = normalise(self.xyxy_px, self.wh) if len(self) else self.xyxy_px
         return {
             "schema": SCHEMA,
-            "stamp": {"sec": self.stamp_ns // 10**9, "nanosec": self.stamp_ns % 10**9},
+            "stamp": stamp_document(self.stamp_ns),
             "frame_id": self.frame_id,
             "camera": self.camera,
             "width": self.wh[0],

@@ -6,8 +6,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lfmvl_ros.core.encoded_images import IMAGE_SUFFIXES as IMAGE_SUFFIXES
-
 
 class Builder:
     """Collects images and boxes in COCO's shape; ids are file names and names of categories."""

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from lfmvl_ros.core.encoded_images import IMAGE_SUFFIXES
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.user_files import check_regular, read_text
-from lfmvl_ros.datasets.formats import IMAGE_SUFFIXES, Builder, inside
+from lfmvl_ros.datasets.formats import Builder, inside
 
 _PLACES = ("Annotations", "annotations", ".", "train", "valid", "val", "test")
 

@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.user_files import is_inside, read_text, read_yaml
-from lfmvl_ros.datasets.formats import IMAGE_SUFFIXES, Builder, inside
+from lfmvl_ros.core.image_folder import is_image_name
+from lfmvl_ros.core.user_files import is_below, read_text, read_yaml, without_links
+from lfmvl_ros.datasets.formats import Builder, inside
 from lfmvl_ros.datasets.masks import box_of_points
 
 _NAME_FILES = ("classes.txt", "obj.names", "labels.txt")
@@ -35,21 +36,26 @@ def read_yolo(directory: Path) -> dict[str, dict[str, Any]]:
         return {}
     names, has_points = _names(directory)
     builders: dict[str, Builder] = {}
+    real = without_links(directory)
     for images, labels in pairs:
         for path in sorted(images.rglob("*")):
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
+            if is_image_name(path.name):
                 split = inside(path.parent, directory)
                 builder = builders.setdefault(split, Builder())
+                wh_px = _shown_wh(path, real)
                 text = labels / path.relative_to(images).with_suffix(".txt")
-                _add(builder, path, text, directory, names, has_points)
+                _add(builder, inside(path, directory), wh_px, text, names, has_points)
     return {split: builder.content for split, builder in builders.items()}
 
 
 def _add(
-    builder: Builder, path: Path, text: Path, directory: Path, names: dict[int, str], points: bool
+    builder: Builder,
+    name: str,
+    wh_px: tuple[int, int] | None,
+    text: Path,
+    names: dict[int, str],
+    points: bool,
 ) -> None:
-    name = inside(path, directory)
-    wh_px = _shown_wh(path, directory)
     builder.image(name, wh_px)
     if not text.is_file():
         return  # nothing is in it
@@ -74,8 +80,8 @@ def _parsed(line: str, points: bool) -> tuple[int, list[float] | None]:
         return -1, None
 
 
-def _shown_wh(path: Path, directory: Path) -> tuple[int, int] | None:
-    if not path.is_file() or not is_inside(path, directory):
+def _shown_wh(path: Path, real_directory: Path) -> tuple[int, int] | None:
+    if not path.is_file() or not is_below(path, real_directory):
         return None  # it is left out, and counted, when it is looked for
     try:
         with Image.open(path) as image:

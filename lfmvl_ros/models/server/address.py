@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.loopback import is_loopback
 from lfmvl_ros.core.user_files import user_path
 
 API_KEY_VARIABLE = "LFMVL_API_KEY"
@@ -50,12 +50,7 @@ class ServerAddress:
     @property
     def is_local(self) -> bool:
         """True when nothing sent there leaves this machine."""
-        if self.socket or self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return bool(self.socket) or is_loopback(self.host)
 
     @property
     def root(self) -> str:

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from lfmvl_ros.core.config_collect import TelemetrySettings
+from lfmvl_ros.core.config_telemetry import TelemetrySettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.machine_sensors import MachineSensors
 from lfmvl_ros.core.report import Answer
@@ -126,15 +125,3 @@ def _number(value: object) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether an address reaches only this machine.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
-    (True, True, False)
-    """
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from lfmvl_ros.core.colour import Pixels
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.encoded_images import IMAGE_SUFFIXES
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.image_folder import images_in
 from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.user_files import exists, is_directory, is_regular_file, user_path
@@ -24,7 +24,6 @@ from lfmvl_ros.registry import IMAGE_SOURCES, load, names
 from lfmvl_ros.viz.video import read_image
 
 _FASTEST_HZ = 240.0
-_DIGITS = frozenset("0123456789")
 _log = logging.getLogger(__name__)
 
 
@@ -120,16 +119,6 @@ class _Pinhole:
         return None
 
 
-def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key that counts: ``2.png`` before ``10.png``.
-
-    >>> sorted(["10.png", "2.png", "a.png"], key=natural_key)
-    ['2.png', '10.png', 'a.png']
-    """
-    parts = re.findall(r"[0-9]+|[^0-9]+", name)
-    return tuple((0, int(part), part) if part[0] in _DIGITS else (1, 0, part) for part in parts)
-
-
 class FolderSource(_Pinhole):
     """The images of a folder by name, in natural order. Hidden files are none of them."""
 
@@ -138,9 +127,7 @@ class FolderSource(_Pinhole):
         self._folder = folder
         self.name = f"images in {folder}"
         self.rate_hz = settings.rate_hz or USUAL_RATE_HZ
-        found = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-        visible = (path for path in found if path.is_file() and not path.name.startswith("."))
-        self._paths = sorted(visible, key=lambda path: natural_key(path.name))
+        self._paths = images_in(folder)
         self._next = 0
         self._bad: set[Path] = set()
         if not self._paths:

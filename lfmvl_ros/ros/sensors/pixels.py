@@ -125,12 +125,6 @@ def decode_compressed(format_: str, data: Any, *, max_megapixels: float = 64.0) 
         raise ConversionError(f"compressed image {format_!r} {error}") from error
 
 
-def encode_jpeg(pixels: Pixels, quality: int = 80) -> bytes:
-    """Return ``(H, W, 3)`` RGB as a JPEG image; ``quality`` is 1 to 100."""
-    _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return data.tobytes()
-
-
 def encode_raw(pixels: Pixels, encoding: str) -> NDArray[np.uint8]:
     """Return ``(H, W, 3)`` RGB as ``(H, W, C)`` or ``(H, W)`` of ``rgb8``, ``bgr8`` or ``mono8``.
 

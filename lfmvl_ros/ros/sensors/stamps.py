@@ -9,7 +9,7 @@ from lfmvl_ros.ros.sensors.pixels import ConversionError
 
 
 def stamp_ns(stamp: Any) -> int:
-    """Return a message's stamp in nanoseconds.
+    """Return a message's stamp in nanoseconds; 0 where the driver set none.
 
     Raises:
         ConversionError: it is before 1970, or its ``nanosec`` is a second or more. No clock gives

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lfmvl_ros.core.config_collect import TelemetrySettings
+from lfmvl_ros.core.config_telemetry import TelemetrySettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros.diagnostics.health import Health
 
