@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from lfmvl_ros.core.config import PerceptionSettings
     from lfmvl_ros.core.model import VisionLanguageModel
-    from lfmvl_ros.evaluate.answers import Change, Judged
+    from lfmvl_ros.evaluate.answers import Change, JudgedAnswer
     from lfmvl_ros.evaluate.data import EvaluationSet
     from lfmvl_ros.evaluate.questions import ImageQuestion
     from lfmvl_ros.evaluate.scorecard import ModelRun
@@ -204,7 +204,7 @@ def _evaluated(
             write_json(args.drift_profile, profile.document())
         some = _some(questions, len(data.images), args.robustness or 0)
 
-        def again(change: Change | None, title: str) -> Sequence[Judged]:
+        def again(change: Change | None, title: str) -> Sequence[JudgedAnswer]:
             return answer_all(model, settings, data, some, change=change, title=title)
 
         worse = robustness(again, len(data.images)) if some else []

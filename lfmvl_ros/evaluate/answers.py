@@ -53,7 +53,7 @@ class Truth:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class JudgedAnswer:
     """One answer beside the truth.
 
     Attributes:
@@ -107,7 +107,7 @@ def answer_all(
     change: Change | None = None,
     title: str = "",
     watch: Watch = lambda _answer, _pixels: None,
-) -> list[Judged]:
+) -> list[JudgedAnswer]:
     """Ask every question, one at a time as a robot does, with a progress bar.
 
     Args:
@@ -122,7 +122,7 @@ def answer_all(
     Raises:
         UserError: an image can't be read any more.
     """
-    done: list[Judged] = []
+    done: list[JudgedAnswer] = []
     current, light = -1, 0.0
     pixels: NDArray[np.uint8] = np.zeros((1, 1, 3), np.uint8)
     boxes: FloatArray = np.zeros((0, 4))
@@ -160,7 +160,7 @@ def _ask(
 
 def judge(
     question: ImageQuestion, truth: Truth, grounding: Grounding, *, total_s: float, light: float
-) -> Judged:
+) -> JudgedAnswer:
     """Compare an answer with the truth: one box for one object of its kind, best IoU first."""
     found = grounding.detections
     xyxy = normalise(found.xyxy_px, grounding.wh)
@@ -174,7 +174,7 @@ def judge(
     for row, column in match_greedily(overlaps, FOUND_IOU):
         truth_iou[column] = box_iou[row] = overlaps[row, column]
         found_row[row] = column
-    return Judged(
+    return JudgedAnswer(
         question, truth, truth_iou, xyxy, kinds, found.scores, box_iou, found_row,
         grounding.outcome, grounding.confidence_kind, grounding.reply.times, total_s, light,
         grounding.wh, labels,

@@ -21,12 +21,12 @@ from lfmvl_ros.core.calibration.reliability import (
 )
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.user_files import read_json_object
-from lfmvl_ros.evaluate.answers import Judged
+from lfmvl_ros.evaluate.answers import JudgedAnswer
 from lfmvl_ros.evaluate.average_precision import average_precision, is_installed
 from lfmvl_ros.evaluate.data import EvaluationSet
 from lfmvl_ros.evaluate.figures import figure, sums_of
 from lfmvl_ros.evaluate.slices import labels_of, not_asked, slices_of
-from lfmvl_ros.evaluate.table import Table, outcomes, table_of
+from lfmvl_ros.evaluate.table import AnswerTable, outcomes, table_of
 from lfmvl_ros.evaluate.timing import latency_figures, latency_of
 
 SCHEMA = "lfmvl/scorecard/1"
@@ -51,11 +51,11 @@ class ModelRun:
     model: str
     name: str
     settings: dict[str, Any]
-    judged: Sequence[Judged]
+    judged: Sequence[JudgedAnswer]
     wall_s: float
     robustness: Sequence[dict[str, Any]] = ()
     sustained: dict[str, Any] | None = None
-    table: Table = field(init=False)
+    table: AnswerTable = field(init=False)
     images: int = 0
     cost: dict[str, Any] | None = None
 
@@ -158,7 +158,7 @@ def _images(
     ]  # fmt: skip
 
 
-def _calibration(table: Table) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+def _calibration(table: AnswerTable) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """Return the reliability of the confidences, and the calibration error as a figure.
 
     Nothing where a model gives none (``constant``): a placeholder can't be wrong.

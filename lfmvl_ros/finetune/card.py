@@ -62,7 +62,7 @@ def facts_of_run(
         start: the checkpoint.
         data: the folders.
         settings: of the run.
-        progress: fields of :class:`lfmvl_ros.finetune.trainer.Progress`.
+        progress: fields of :class:`lfmvl_ros.finetune.trainer.RunProgress`.
         judgements: of the log, in their order.
     """
     best = [record for record in judgements if record["step"] == progress["best_step"]][-1:]

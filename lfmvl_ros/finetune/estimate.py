@@ -97,7 +97,7 @@ def _number(path: Path) -> int | None:
 
 
 @dataclass(frozen=True)
-class Plan:
+class MemoryPlan:
     """Choices that decide how much memory a run takes.
 
     Attributes:
@@ -116,12 +116,12 @@ class Plan:
     image_tokens: int
     tokens: int
 
-    def changed(self, **changes: Any) -> Plan:
+    def changed(self, **changes: Any) -> MemoryPlan:
         """Return the same with other choices."""
         return replace(self, **changes)
 
 
-def needed_bytes(config: dict[str, Any], parameters: int, plan: Plan) -> int:
+def needed_bytes(config: dict[str, Any], parameters: int, plan: MemoryPlan) -> int:
     """Estimate the memory of a run.
 
     The coefficients were fitted to peaks reported for the 450M shape on a CPU, which a test names.
@@ -153,13 +153,13 @@ def needed_bytes(config: dict[str, Any], parameters: int, plan: Plan) -> int:
     return int(_PROGRAM + weights + trained + blocks * width)
 
 
-def fits(config: dict[str, Any], parameters: int, plan: Plan, free: int) -> bool:
+def fits(config: dict[str, Any], parameters: int, plan: MemoryPlan, free: int) -> bool:
     """Return whether a run would fit into so many free bytes, with some to spare."""
     return needed_bytes(config, parameters, plan) <= _SPARE * free
 
 
 def check_memory(
-    config: dict[str, Any], parameters: int, plan: Plan, free: int, *, adapters: int
+    config: dict[str, Any], parameters: int, plan: MemoryPlan, free: int, *, adapters: int
 ) -> None:
     """Refuse a run that would not fit, naming what would.
 

@@ -14,7 +14,7 @@ from lfmvl_ros.core.whole_files import JsonLines
 
 
 @dataclass(frozen=True)
-class Place:
+class RunPosition:
     """How far a run is: updates, images of all processes, and seconds of training."""
 
     step: int
@@ -38,7 +38,7 @@ class RunLog:
         """Take the figures of one update."""
         self._recent.append(figures)
 
-    def report(self, place: Place, progress: float, note: str) -> None:
+    def report(self, place: RunPosition, progress: float, note: str) -> None:
         """Say and write the means of what was collected since the last time."""
         means = {
             key: float(np.mean([r[key] for r in self._recent if key in r]))
@@ -58,7 +58,7 @@ class RunLog:
         if not self._quiet:
             print(line, flush=True)
 
-    def write(self, place: Place, record: Mapping[str, Any]) -> None:
+    def write(self, place: RunPosition, record: Mapping[str, Any]) -> None:
         """Append a record, with how far the run is."""
         if self._quiet:
             return

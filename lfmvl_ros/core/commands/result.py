@@ -35,7 +35,7 @@ class Status(str, Enum):
 
 
 @dataclass(frozen=True)
-class Progress:
+class ToolProgress:
     """How far a tool is: a sentence, and facts."""
 
     text: str

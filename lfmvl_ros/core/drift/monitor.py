@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lfmvl_ros.core.drift.features import shown
-from lfmvl_ros.core.drift.reference import Blocks, Learner, Normal, Reference
+from lfmvl_ros.core.drift.reference import BlockMeans, Normal, Reference, ReferenceLearner
 
 ALARM = 6.0
 _MOST_Z = 3.0  # a single unusual block is not a change
@@ -110,7 +110,7 @@ class DriftMonitor:
         self._start()
 
     def _start(self) -> None:
-        self._blocks, self._learner = Blocks(), Learner()
+        self._blocks, self._learner = BlockMeans(), ReferenceLearner()
         self._means: dict[str, float] = {}
         self._sums: dict[str, _Sums] = {}
         self._changes: dict[str, Change] = {}
@@ -169,7 +169,7 @@ class DriftMonitor:
 
     def _compare_with(self, reference: Reference) -> None:
         self._reference = reference
-        self._blocks = Blocks()
+        self._blocks = BlockMeans()
         self._sums = {name: _Sums(normal) for name, normal in reference.features.items()}
 
     def _judge(self, ended: Mapping[str, float]) -> list[Change]:

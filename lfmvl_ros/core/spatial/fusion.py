@@ -44,7 +44,7 @@ _JUMP = 21.0
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
+class _PointView:
     stamp_ns: int
     surface_m: FloatArray  # (3,) middle of the visible surface, in the target frame
     points_m: FloatArray  # (N, 3) in the target frame
@@ -65,7 +65,7 @@ class FusedPlace:
     ) -> None:
         self.stamp_ns = stamp_ns
         self.measured_ns = stamp_ns
-        self._views: deque[_View] = deque(maxlen=_VIEWS)
+        self._views: deque[_PointView] = deque(maxlen=_VIEWS)
         self._start(centre_m, covariance, camera)
 
     def _start(self, centre: FloatArray, covariance: FloatArray, camera: RigidTransform) -> None:
@@ -155,7 +155,7 @@ class FusedPlace:
         if self._views and (stamp_ns - self._views[-1].stamp_ns) * NS < _VIEW_GAP_S:
             return
         every = max(1, len(points_m) // _POINTS_A_VIEW)
-        self._views.append(_View(stamp_ns, surface_m, points_m[::every].copy()))
+        self._views.append(_PointView(stamp_ns, surface_m, points_m[::every].copy()))
 
     def points(self, stamp_ns: int, surface_m: FloatArray, side_m: float) -> FloatArray:
         """Return the points ``(N, 3)`` of earlier views in which the object was where it is now.

@@ -42,7 +42,7 @@ from lfmvl_warehouse.training.model.build import (
 )
 from lfmvl_warehouse.training.model.words import known_languages
 from lfmvl_warehouse.training.run.card import write_card
-from lfmvl_warehouse.training.run.plan import Plan, RunOverrides, make_plan
+from lfmvl_warehouse.training.run.plan import RunOverrides, TrainingPlan, make_plan
 from lfmvl_warehouse.training.run.processes import end_with_parent
 from lfmvl_warehouse.training.run.state import TOKENIZER_DIRECTORY
 from lfmvl_warehouse.training.run.train_settings import TrainSettings
@@ -119,7 +119,7 @@ def user_error_in(traceback: str) -> str | None:
     return found[1] if found else None
 
 
-def _process(rank: int, plan: Plan, meeting: str) -> None:
+def _process(rank: int, plan: TrainingPlan, meeting: str) -> None:
     torch.set_num_threads(1)
     settings = plan.settings
     with claim(settings.out) if rank == 0 else nullcontext():
