@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.datasets.coco import CocoFolder
+from lfmvl_ros.datasets.coco import CocoFolder, facts_with_present_keys
 from lfmvl_ros.datasets.coco_reading import read_folder
 from lfmvl_ros.finetune.run_folder import STATE_FILE, read_state, using_state
 from lfmvl_warehouse.training.data.coco_scenes import CocoScenes
@@ -179,8 +179,9 @@ def _same_folder(
         )
     folder = read_folder(directory)
     if folder.fingerprint() != known["fingerprint"]:
+        before = _numbers(facts_with_present_keys(known))
         raise UserError(
-            f"{state} was trained on {_numbers(known)}; {directory} holds other images or boxes "
+            f"{state} was trained on {before}; {directory} holds other images or boxes "
             f"now ({_numbers(folder.facts())}). Give the same ones, or start a new run from its "
             f"checkpoint: --from {state.parent / 'checkpoint'} --out NEW"
         )
@@ -189,4 +190,4 @@ def _same_folder(
 
 def _numbers(facts: Mapping[str, Any]) -> str:
     kinds = len(facts["boxes_by_category"])
-    return f"{facts['name']}: {facts['pictures']} images, {facts['boxes']} boxes, {kinds} names"
+    return f"{facts['name']}: {facts['images']} images, {facts['boxes']} boxes, {kinds} names"
