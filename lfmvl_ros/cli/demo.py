@@ -163,7 +163,7 @@ def _supervise(nodes: Sequence[subprocess.Popen[bytes]], listener: subprocess.Po
         for process, name in zip(nodes, ("perception_node", "camera_node"), strict=True):
             if process.poll() is not None:
                 raise UserError(
-                    f"{name} ended with exit code {process.returncode}; its message stands above"
+                    f"{name} ended with exit code {process.returncode}; see its message above"
                 )
         time.sleep(0.2)
     return code

@@ -92,7 +92,8 @@ def _answers(pipeline: Pipeline, wh: tuple[int, int]) -> tuple[list[Choice], lis
             grounding = pipeline.request_answer().result().grounding
             if grounding.budget is None:
                 raise UserError(
-                    "this model does not say what images cost, so no target can be kept"
+                    "this model does not report how many tokens an image takes, so a latency "
+                    "target can't be met"
                 )
             if grounding.reply.error:
                 raise UserError(f"the model fails: {grounding.reply.error}")

@@ -51,7 +51,7 @@ class SealedFolder:
             self._recipient = pyrage.x25519.Recipient.from_str(public_key.strip())
         except Exception as error:  # pyrage.RecipientError
             raise UserError(
-                "collect.public_key is no public key of age; `lfmvl collected new-key FILE` "
+                "collect.public_key is not an age public key; `lfmvl collected new-key FILE` "
                 "prints one that begins with age1"
             ) from error
         self._encrypt = pyrage.encrypt
@@ -136,7 +136,7 @@ def opened(folder: Path, key: Path) -> Iterator[tuple[Path, Sample | None]]:
         identity = pyrage.x25519.Identity.from_str(text.strip())
     except Exception as error:  # OSError, StopIteration, pyrage.IdentityError
         raise UserError(
-            f"{key} holds no private key of age; give the file of `lfmvl collected new-key`"
+            f"{key} holds no age private key; give the file of `lfmvl collected new-key`"
         ) from error
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:

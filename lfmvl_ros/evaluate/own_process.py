@@ -80,7 +80,7 @@ def answered_alone(
         raise found
     raise UserError(
         f"the process of {settings.model} ended without a result (exit code {process.exitcode}); "
-        "-9 means that the system killed it, mostly for want of memory"
+        "-9 means that the system killed it, mostly because memory ran out"
     )
 
 

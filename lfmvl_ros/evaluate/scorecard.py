@@ -188,7 +188,7 @@ def read_scorecard(path: Path) -> dict[str, Any]:
     document = read_json_object(path)
     if document.get("schema") != SCHEMA or not document.get("models"):
         raise UserError(
-            f"{path} is no scorecard of this version ({SCHEMA}); give a scorecard.json that "
+            f"{path} is not a scorecard of this version ({SCHEMA}); give a scorecard.json that "
             "`lfmvl evaluate` has written"
         )
     return document

@@ -122,7 +122,7 @@ def read_log(log: Path) -> list[dict[str, Any]]:
                 raise ValueError("it has no step, or no scores")
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(
-                f"line {number} of {log} is no record of a run ({error!r}); remove the line, or "
+                f"line {number} of {log} is not a record of a run ({error!r}); remove the line, or "
                 "start again with another --out"
             ) from error
         records.append(record)

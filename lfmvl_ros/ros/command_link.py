@@ -49,7 +49,7 @@ class CommandLink:
             validate_namespace(self.namespace)
             rclpy.init(args=[], context=self._context)
         except InvalidNamespaceException as error:
-            raise UserError(f"{namespace!r} is no namespace; give one such as /lfmvl") from error
+            raise UserError(f"{namespace!r} is not a namespace; give one such as /lfmvl") from error
         except RuntimeError as error:
             raise UserError(f"ROS can't start: {error}") from error
         self._node = rclpy.create_node(

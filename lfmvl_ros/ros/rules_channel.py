@@ -134,7 +134,7 @@ class RulesChannel:
         before = self._file.problem
         rules = self._file.poll(self._settings().rules_file)
         if self._file.problem and self._file.problem != before:
-            self._on_warning(f"rules stay as they were: {self._file.problem}")
+            self._on_warning(f"the previous rules stay in force: {self._file.problem}")
         if rules is None:
             return
         with self._lock:

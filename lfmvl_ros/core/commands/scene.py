@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tools know of the cameras: newest tracks and answers, with the words they were asked with.
+"""What tools know about the cameras: newest tracks and answers, with the queries of these answers.
 
 Answers are written by the model's thread; the thread of the commands reads.
 """
@@ -28,7 +28,7 @@ class CameraState:
 
     Attributes:
         camera: its name.
-        fresh: its newest frame came a moment ago: what ``tracks`` has is true now.
+        fresh: its newest frame came a moment ago, so ``tracks`` is up to date.
         tracks: None before the first frame.
         answer: None before the first usable one.
         places: positions of tracks by id, as JSON; those that have a recent one.
@@ -65,7 +65,7 @@ class CameraState:
         ]
 
     def was_asked_for(self, label: str) -> bool:
-        """Say whether the newest usable answer was asked about a label."""
+        """Return whether a label was in the query of the newest usable answer."""
         return self.answer is not None and spelt(label, self.answer.query) is not None
 
     def ids(self) -> list[int]:

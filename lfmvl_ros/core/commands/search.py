@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The answers that the tool ``find`` asks for, camera by camera, and what they brought."""
+"""The answers that the tool ``find`` requests, camera by camera, and what they contained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lfmvl_ros.core.report import Answer
 
 
 class Search:
-    """Answers that ``find`` asks for, and what they brought."""
+    """Answers that ``find`` requests, and what they contained."""
 
     def __init__(self, scene: Scene, camera: str) -> None:
         self._scene, self._camera = scene, camera

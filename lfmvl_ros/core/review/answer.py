@@ -55,9 +55,9 @@ class ReviewAnswer:
 
     def __post_init__(self) -> None:
         if (self.bbox is not None) != (self.verdict is ReviewVerdict.BOX):
-            raise UserError("bbox goes with verdict box, and with no other")
+            raise UserError("bbox is allowed with verdict box only")
         if self.label and self.verdict is not ReviewVerdict.WRONG_LABEL:
-            raise UserError("label goes with verdict wrong_label, and with no other")
+            raise UserError("label is allowed with verdict wrong_label only")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of topic ``review_answers``."""
@@ -80,7 +80,7 @@ def read_answer(text: str) -> ReviewAnswer:
     word = document.get("verdict")
     known = [verdict.value for verdict in ReviewVerdict]
     if word not in known:
-        raise UserError(f"verdict is one of {', '.join(known)}, got {quoted(str(word))}")
+        raise UserError(f"verdict must be one of {', '.join(known)}, got {quoted(str(word))}")
     found = document.get("bbox")
     return ReviewAnswer(
         documents.item_id(document),

@@ -106,7 +106,7 @@ class RuleEngine:
         return events
 
     def select(self, label: str) -> None:
-        """Say which label rules with ``selected`` are about from now on; "" for none."""
+        """Set the label that rules with ``selected`` are about; "" for none."""
         key = fold_label(label)
         if key != self._evidence.selected:
             self._evidence = replace(self._evidence, selected=key)

@@ -42,7 +42,7 @@ class Problems:
 
 
 class YamlValue:
-    """A value of the file and where it stands.
+    """A value of a YAML file, with its line and path.
 
     Attributes:
         line: counted from 1.
@@ -54,7 +54,7 @@ class YamlValue:
         self.line, self.path = node.start_mark.line + 1, path
 
     def problem(self, what: str) -> None:
-        """Note what is wrong with this value."""
+        """Record an error of this value."""
         self._problems.add(self.line, f"{self.path}: {what}" if self.path else what)
 
     @property

@@ -25,7 +25,7 @@ LONG_AGO_NS = -(2**62)
 
 @dataclass(frozen=True)
 class AnswerEvidence:
-    """What the model's answers say, apart from the tracks.
+    """What rules need to know about the model's answers beyond the tracks.
 
     Attributes:
         serial: number of answers so far that are evidence of absence (ok, empty, repaired).
@@ -42,7 +42,7 @@ class AnswerEvidence:
 
 @dataclass
 class Candidate:
-    """Holds, but not yet for long enough."""
+    """A rule that holds, but not yet for ``for_s``."""
 
     since_ns: int
     serial: int
@@ -66,7 +66,7 @@ class OpenEvent:
 
 @dataclass
 class RuleCounts:
-    """What a rule has done.
+    """Counters of one rule.
 
     Attributes:
         begun: events.

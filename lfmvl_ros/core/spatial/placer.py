@@ -79,7 +79,7 @@ class Placer:
         self._stamp_ns: int | None = None
 
     def restart(self) -> None:
-        """Forget all objects: time has started again, or the tracker has."""
+        """Forget all objects, because time or the tracker has restarted."""
         self._memories.clear()
         self._stamp_ns = None
 
@@ -183,7 +183,8 @@ class Placer:
     ) -> ExpectedDepth | None:
         """Return where a track should be; None without a past that counts.
 
-        A track that the model goes on seeing, but never where it was, is not where it was.
+        If the model sees the track again and again, but never at the remembered place, that place
+        is no longer used.
         """
         memory, stamp_ns = self._memories.get(track), view.tracks.stamp_ns
         if memory is None:

@@ -44,5 +44,5 @@ def rules_health(
         level = WARN
         message = f"the query names no label of {', '.join(status.not_asked)}"
     if problem:
-        level, message = ERROR, f"rules stay as they were: {problem}"
+        level, message = ERROR, f"the previous rules stay in force: {problem}"
     return Health(level, f"rules {camera}" if camera else "rules", message, values)

@@ -71,12 +71,12 @@ def test_whatever_comes_is_read_or_refused(key: str, value: Any, of_items: bool)
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"id": "../../etc/passwd"}, "id has 16 digits"),
-        ({"verdict": "maybe"}, "verdict is one of yes, no, wrong_label, box"),
-        ({"verdict": "box"}, "bbox goes with verdict box"),
+        ({"id": "../../etc/passwd"}, "id must have 16 digits"),
+        ({"verdict": "maybe"}, "verdict must be one of yes, no, wrong_label, box"),
+        ({"verdict": "box"}, "bbox is allowed with verdict box only"),
         ({"verdict": "box", "bbox": [0.5, 0, 0.4, 1]}, "x1 < x2"),
         ({"verdict": "box", "bbox": [0, 0, 10**400, 1]}, "x1 < x2"),
-        ({"label": "tote"}, "label goes with verdict wrong_label"),
+        ({"label": "tote"}, "label is allowed with verdict wrong_label only"),
         ({"label": "x" * 5000}, "at most 4,096 are read"),
     ],
 )
