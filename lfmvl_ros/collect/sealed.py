@@ -38,11 +38,11 @@ class SealedFolder:
     Args:
         path: of the folder.
         public_key: ``age1…``.
-        max_mb: most space, MB (10^6 bytes); the oldest files go.
-        max_age_days: older files go.
+        max_mb: most space, MB (10^6 bytes); the oldest files are deleted.
+        max_age_days: older files are deleted.
 
     Raises:
-        UserError: pyrage is not installed, or the key is none.
+        UserError: pyrage is not installed, or the key is not an age public key.
     """
 
     def __init__(self, path: Path, public_key: str, max_mb: float, max_age_days: float) -> None:
@@ -67,7 +67,7 @@ class SealedFolder:
         return sum(size for _, _, size in self._files()) / _MB
 
     def add(self, sample: Sample, now_s: float | None = None) -> bool:
-        """Encrypt and store a sample; False where it is there already.
+        """Encrypt and store a sample; False if it is stored already.
 
         Raises:
             UserError: it can't be written.
