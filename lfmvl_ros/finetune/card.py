@@ -56,7 +56,7 @@ def facts_of_run(
     progress: Mapping[str, Any],
     judgements: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Return what card and ``training.json`` say of a run. Paths stay at home.
+    """Return the facts for the card and ``training.json`` of a run, without paths.
 
     Args:
         start: the checkpoint.

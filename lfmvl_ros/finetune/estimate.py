@@ -45,7 +45,7 @@ class Estimate:
         return self.step_s * self.steps + self.judge_s * (self.judgements + 1)
 
     def sentence(self) -> str:
-        """For the person who waits."""
+        """One sentence for the user."""
         end = time.strftime("%H:%M", time.localtime(time.time() + self.total_s))
         return (
             f"{self.step_s:.2f} s an update and {self.judge_s:.0f} s a judgement: {self.steps} "
@@ -98,7 +98,7 @@ def _number(path: Path) -> int | None:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Choices that decide how much memory a run takes.
+    """The choices that determine how much memory a run takes.
 
     Attributes:
         full: train all weights.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lies in the directory of a run: its state, its log, and a lock while a process works on it.
+"""The directory of a run: its state, its log, and a lock while a process works on it.
 
 `lfmvl train` and `lfmvl finetune` share it.
 """

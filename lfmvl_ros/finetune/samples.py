@@ -25,7 +25,7 @@ _GOLDEN = (5**0.5 - 1) / 2
 
 @dataclass(frozen=True)
 class Asking:
-    """A question in the words of a prompt template."""
+    """A question, rendered with a prompt template."""
 
     template: PromptTemplate
     question: Question
@@ -74,7 +74,7 @@ class SampleStream:
 
     Args:
         data: the folders.
-        templates: phrasings; the first is used for four questions of five.
+        templates: prompt templates; the first is used for four questions of five.
         questions: about each image.
         negatives: share of questions about absent things only.
         most_objects: in an answer.
