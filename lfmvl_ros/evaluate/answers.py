@@ -31,10 +31,9 @@ NOT_ASKED = -1
 _LIGHT_STEP = 4  # every fourth pixel either way is enough for the mean
 
 Change = Callable[[NDArray[np.uint8], FloatArray], tuple[NDArray[np.uint8], FloatArray]]
-"""Makes another image of one, and moves boxes ``(N, 4)``, normalised, with it; NaN where one
-has left the image."""
+"""Changes an image and its normalised boxes ``(N, 4)``; NaN where a box has left the image."""
 Watch = Callable[[Grounding, NDArray[np.uint8]], object]
-"""Sees an answer, and the pixels that it is about."""
+"""Called with an answer and the pixels of its image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +53,7 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class JudgedAnswer:
-    """One answer beside the truth.
+    """One answer compared with the truth.
 
     Attributes:
         question: that was asked.
@@ -68,7 +67,8 @@ class JudgedAnswer:
         times: of the model; total_s: with preparing and parsing.
         light: mean brightness of the image, 0 to 1.
         wh_px: its size.
-        labels: of the M boxes, folded: what tells apart those that were not asked for.
+        labels: of the M boxes, folded; they distinguish boxes of different labels that were not
+            asked for.
     """
 
     question: ImageQuestion

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model evaluated in a process of its own: its memory is its own, and a crash takes only it."""
+"""Evaluates a model in a process of its own: memory is measured alone, a crash ends only it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def answered_alone(
     settings: PerceptionSettings, changed: dict[str, Any], data: EvaluationSet,
     questions: Sequence[ImageQuestion],
 ) -> ModelRun:  # fmt: skip
-    """Load a model in a new process, ask it there, and measure what that took.
+    """Load a model in a new process, ask it there, and measure time and memory.
 
     Raises:
         UserError: it can't be loaded, or its process was killed.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same images made worse, and what is still found."""
+"""What a model still finds in degraded copies of the images."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ SCHEMA = "lfmvl/scorecard/1"
 
 @dataclass(frozen=True, eq=False)
 class ModelRun:
-    """What one model did.
+    """The results of one model.
 
     Attributes:
         model: as it was named.
@@ -89,7 +89,7 @@ def scorecard(
 
 
 def machine_facts() -> dict[str, Any]:
-    """Return what a latency belongs to: processor, cores, memory, system."""
+    """Return the facts that latencies depend on: processor, cores, memory, system."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": _processor(),

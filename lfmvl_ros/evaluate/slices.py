@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures by slice: how large an object is, how much is hidden, the light, the shape, the words.
+"""Figures by slice: object size, hidden share, light, aspect of the image, language.
 
 The limits are fixed, so that scorecards of different data can be compared.
 """

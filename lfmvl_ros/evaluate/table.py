@@ -59,7 +59,7 @@ class Boxes:
 
 @dataclass(frozen=True, eq=False)
 class AnswerTable:
-    """Everything that was answered.
+    """All answers of an evaluation, as columns.
 
     Attributes:
         judged: the answers.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long answers took, by stage, and how many a second a machine keeps up while it warms up."""
+"""Time of answers by stage, and the rate that a machine sustains while it warms up."""
 
 from __future__ import annotations
 
