@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON documents from topics that anybody can publish on, checked for what the recorder reads.
+"""JSON documents of received messages, checked before the recorder uses them.
 
 A recorder listens to whoever publishes ``track_states`` and ``grounding``: another version of the
 node, another program, a test. What can't be used raises a :class:`ValueError` with the reason.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the rules of a camera are doing. No ROS in here."""
+"""The health of a camera's rules. No ROS in here."""
 
 from __future__ import annotations
 

@@ -20,11 +20,11 @@ _SAME_SENSOR_M = 0.005
 
 @dataclass(frozen=True)
 class StampMatch(Generic[Item]):
-    """What a look for a stamp found.
+    """Result of the search for a stamp.
 
     Attributes:
         item: the nearest within the slop; None when there is none.
-        final: nothing nearer is to be expected: it is exact, or a later one has come.
+        final: a nearer item can't come any more: this one is exact, or a later one has come.
     """
 
     item: Item | None
@@ -32,7 +32,7 @@ class StampMatch(Generic[Item]):
 
 
 class StampedBuffer(Generic[Item]):
-    """The items of the last time by stamp; bounded, and safe to use from several threads.
+    """The most recent items by stamp; bounded, and safe to use from several threads.
 
     >>> depth = StampedBuffer[str]()
     >>> depth.add(100, "a", keep_ns=1000)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one camera's places are made from: depth images and lenses, checked. Imports no ROS."""
+"""The inputs of one camera's places: depth images and lenses, checked. Imports no ROS."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PlaceData:
 
     Args:
         settings: returns the settings in force.
-        note: called with what is wrong.
+        note: called with each problem.
 
     Attributes:
         lens: of the images; None until one is known.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tracks of images in, places out, once depth and transform have come. Imports no ROS.
+"""Tracks of images in, places out, as soon as depth and transform have arrived. Imports no ROS.
 
 The node runs it in a thread of its own, ``lfmvl replay`` in the time of the bag.
 """
