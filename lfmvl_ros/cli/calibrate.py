@@ -225,7 +225,7 @@ def _measure(before: FloatArray, after: FloatArray, judged: JudgedBoxes) -> dict
 
 
 def _tell(facts: Mapping[str, Any], seconds: float) -> None:
-    """Say it in a few lines for people, as tables that a document can take over."""
+    """Print the figures for people, as Markdown tables."""
     lines = ["", "| method | log loss | ECE |", "|---|---|---|"]
     for item in facts["cross_validation"]:
         name = f"**{item['method']}**" if item["method"] == facts["method"] else item["method"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model answers to questions with known answers, box by box: evidence, and whether right."""
+"""Judges a model's answers box by box: the evidence of each box, and whether it is right."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``lfmvl compare``: the same questions to several models, and what the difference costs."""
+"""``lfmvl compare``: asks several models the same, and prints how answers and costs differ."""
 
 from __future__ import annotations
 

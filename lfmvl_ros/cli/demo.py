@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``lfmvl demo``: three processes over DDS, as on a robot.
 
-A camera, the perception node, and a recorder that only subscribes, as anybody's controller would.
+A camera, the perception node, and a recorder that only subscribes, like a robot's controller.
 """
 
 from __future__ import annotations

@@ -238,7 +238,7 @@ def _sustained(
 
 
 def _ignore(*_: object) -> None:
-    """Take no notice of an answer."""
+    """Ignore an answer."""
 
 
 def _only(_: object) -> None:

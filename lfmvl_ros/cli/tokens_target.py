@@ -23,7 +23,7 @@ _RATE_HZ = 4.0
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of trying.
+    """Result of the trial.
 
     Attributes:
         choice: the last one.
@@ -56,7 +56,7 @@ class Tried:
 def try_target(
     model: VisionLanguageModel, settings: PerceptionSettings, wh: tuple[int, int]
 ) -> Tried:
-    """Ask about a drawn video until the choice stands.
+    """Ask about a rendered video until the choice no longer changes.
 
     Args:
         model: as loaded.
