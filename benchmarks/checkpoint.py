@@ -35,7 +35,7 @@ with needed_packages():
     from checkpoint_questions import Asked, captions, in_totals, questions  # found beside this file
     from PIL import Image
 
-    from lfmvl_ros.datasets.judging import Scores, Verdict, judge
+    from lfmvl_ros.datasets.judging import JudgedReply, Scores, judge
     from lfmvl_ros.datasets.questions import LabelledImage, Question, Target
     from lfmvl_ros.models.checkpoint_files import NO_REMOTE_CODE
     from lfmvl_ros.models.lfm2_vl.image_processing import register_image_processor
@@ -58,7 +58,7 @@ class Answered(NamedTuple):
     scene: LabelledImage
     question: Question
     text: str
-    verdict: Verdict
+    verdict: JudgedReply
     sure: list[float]
 
 
@@ -149,7 +149,7 @@ def object_confidence(pieces: Sequence[str], logs: Sequence[float]) -> list[floa
     return found
 
 
-def mean_average_precision(verdicts: Sequence[tuple[Verdict, list[float]]]) -> float:
+def mean_average_precision(verdicts: Sequence[tuple[JudgedReply, list[float]]]) -> float:
     """Area under precision over recall, IoU 0.50 to 0.95, all labels pooled (101 points)."""
     truth = sum(len(v.overlaps) for v, _ in verdicts)
     boxes = [pair for v, sure in verdicts for pair in zip(sure, v.boxes, strict=False)]

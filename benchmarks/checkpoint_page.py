@@ -10,7 +10,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from lfmvl_ros.datasets.judging import Verdict, parse_strictly
+from lfmvl_ros.datasets.judging import JudgedReply, parse_strictly
 from lfmvl_ros.datasets.questions import LabelledImage, Question
 from lfmvl_ros.viz.drawing import Mark, draw_caption, draw_marks
 from lfmvl_warehouse.scenes.sheet import contact_sheet
@@ -26,7 +26,7 @@ class Item(Protocol):
     scene: LabelledImage
     question: Question
     text: str
-    verdict: Verdict
+    verdict: JudgedReply
 
 
 def goodness(item: Item) -> float:

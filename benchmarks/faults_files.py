@@ -249,7 +249,7 @@ def write_gguf(folder: Path) -> None:
 def write_review(folder: Path) -> None:
     """A folder of ``lfmvl review``: two items, one of them answered."""
     from lfmvl_ros.core.encoded_images import encode_jpeg
-    from lfmvl_ros.core.review import ReviewAnswer, ReviewItem, Verdict
+    from lfmvl_ros.core.review import ReviewAnswer, ReviewItem, ReviewVerdict
     from lfmvl_ros.review.server import token_of
     from lfmvl_ros.review.store import ReviewStore
 
@@ -260,7 +260,7 @@ def write_review(folder: Path) -> None:
             (0.2, 0.2, 0.8, 0.8), _BEGIN_NS, "", 1.7e9, 60.0, "drop", encode_jpeg(pixels()),
         )  # fmt: skip
         store.take("/lfmvl/review", json.dumps(item.to_dict()))
-    store.answer(ReviewAnswer("0" * 16, Verdict.YES))
+    store.answer(ReviewAnswer("0" * 16, ReviewVerdict.YES))
     store.close()
     token_of(folder)
 

@@ -34,7 +34,7 @@ with needed_packages():
     from lfmvl_ros.datasets.coco_reading import read_folder
     from lfmvl_ros.datasets.judging import Scores
     from lfmvl_ros.finetune.judge import ask_all, held_out_questions, total
-    from lfmvl_ros.finetune.run import Request, finetune
+    from lfmvl_ros.finetune.run import RunArguments, finetune
     from lfmvl_ros.finetune.settings import FinetuneSettings
     from lfmvl_ros.finetune.start import find_start
     from lfmvl_ros.models.load import load_model
@@ -116,7 +116,7 @@ def main() -> int:
 
     def run(name: str, chosen: FinetuneSettings) -> float:
         begun = time.process_time()
-        request = Request(data=[(data, 1.0)], start="bundled", out=args.out / name)
+        request = RunArguments(data=[(data, 1.0)], start="bundled", out=args.out / name)
         finetune(request, chosen)
         return time.process_time() - begun
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lfmvl_ros.cli.calibration_folder import ImageSet, image_sets
-from lfmvl_ros.cli.calibration_judging import Judged, ask_all
+from lfmvl_ros.cli.calibration_judging import JudgedBoxes, ask_all
 from lfmvl_ros.cli.flags import add_setting_flags, as_path, settings_from
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.calibration.fit import FOLDS, LEAST_BLOCK, METHODS, compare, fit
@@ -169,7 +169,7 @@ def _answers(
     settings: PerceptionSettings,
     images: tuple[ImageSet, ImageSet] | None,
     scenes: int,
-) -> tuple[Judged, dict[str, Judged]]:
+) -> tuple[JudgedBoxes, dict[str, JudgedBoxes]]:
     """Return the boxes to fit on, and those to measure with by the name of their set."""
     if images is None:
         to_fit, to_measure = load(QUESTION_SETS, "scenes")(scenes)
@@ -213,15 +213,15 @@ def _place(model: str, revision: str) -> Path:
     return local_folder(model if name.quantised is not None else name.checkpoint, revision)
 
 
-def _joined(measured: Mapping[str, Judged]) -> Judged:
+def _joined(measured: Mapping[str, JudgedBoxes]) -> JudgedBoxes:
     """Return all sets as one; scenes keep apart."""
     parts = list(measured.values())
     evidence = parts[0].evidence.joined(*(part.evidence for part in parts[1:]))
     scenes = [part.scenes + 10**6 * number for number, part in enumerate(parts)]
-    return Judged(evidence, np.concatenate([p.right for p in parts]), np.concatenate(scenes))
+    return JudgedBoxes(evidence, np.concatenate([p.right for p in parts]), np.concatenate(scenes))
 
 
-def _measure(before: FloatArray, after: FloatArray, judged: Judged) -> dict[str, Any]:
+def _measure(before: FloatArray, after: FloatArray, judged: JudgedBoxes) -> dict[str, Any]:
     """Return figures of one set, uncalibrated and calibrated."""
     facts: dict[str, Any] = {
         "scenes_with_boxes": len(np.unique(judged.scenes)),
@@ -241,7 +241,7 @@ def _measure(before: FloatArray, after: FloatArray, judged: Judged) -> dict[str,
 
 
 def _tell(facts: Mapping[str, Any], seconds: float) -> None:
-    """Say it in a few lines for people, as tables that a document can take over."""
+    """Print the figures for people, as Markdown tables."""
     lines = ["", "| method | log loss | ECE |", "|---|---|---|"]
     for item in facts["cross_validation"]:
         name = f"**{item['method']}**" if item["method"] == facts["method"] else item["method"]

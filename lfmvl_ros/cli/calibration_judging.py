@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model answers to questions with known answers, box by box: evidence, and whether right."""
+"""Judges a model's answers box by box: the evidence of each box, and whether it is right."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TIMEOUT_S = 120.0  # an answer cut off on a busy machine would be another answe
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class JudgedBoxes:
     """Boxes that a model found: evidence, ``(N,)`` bool whether right, ``(N,)`` scene number."""
 
     evidence: Evidence
@@ -53,7 +53,9 @@ class _Witness:
         return self.evidence[(grounding.detections.scores * len(self.evidence)).astype(int)]
 
 
-def ask_all(model: VisionLanguageModel, settings: PerceptionSettings, asked: QuestionSet) -> Judged:
+def ask_all(
+    model: VisionLanguageModel, settings: PerceptionSettings, asked: QuestionSet
+) -> JudgedBoxes:
     """Ask questions with known answers, with a progress bar, and judge each box.
 
     Boxes on things too small or hidden to be expected count neither way and are left out.
@@ -77,7 +79,7 @@ def ask_all(model: VisionLanguageModel, settings: PerceptionSettings, asked: Que
         bar.update()
     bar.close()
     evidence = Evidence(*(np.zeros(0) for _ in range(4))).joined(*parts)
-    return Judged(evidence, np.array(right, bool), np.array(numbers, int))
+    return JudgedBoxes(evidence, np.array(right, bool), np.array(numbers, int))
 
 
 def _answer(

@@ -77,7 +77,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialOutput:
     """Output of a program in another process, and why it failed ("" if it did not)."""
 
     lines: tuple[str, ...]
@@ -89,25 +89,25 @@ class Trial:
         return self.lines[-1] if self.lines else ""
 
 
-def try_out(program: str) -> Trial:
+def try_out(program: str) -> TrialOutput:
     """Run a Python program with this interpreter; never raises."""
     return _run([sys.executable, "-c", program])
 
 
-def _run(command: Sequence[str]) -> Trial:
+def _run(command: Sequence[str]) -> TrialOutput:
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_TRIAL_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Trial((), f"could not be tried: {error}")
+        return TrialOutput((), f"could not be tried: {error}")
     lines = tuple(done.stdout.strip().splitlines())
     if done.returncode == 0:
-        return Trial(lines, "")
+        return TrialOutput(lines, "")
     told = (done.stderr.strip().splitlines() or ["no message"])[-1][:300]
     if done.returncode < 0:
         told = f"the process died with signal {-done.returncode}"
-    return Trial(lines, told)
+    return TrialOutput(lines, told)
 
 
 def import_problems(modules: Sequence[str]) -> dict[str, str]:

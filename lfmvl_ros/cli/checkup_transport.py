@@ -100,7 +100,8 @@ def parse_image(text: str, rate_hz: float) -> ImageLoad:
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})(?::(\w+))?", text)
     if match is None or not int(match[1]) * int(match[2]):
         raise UserError(
-            f"--image is WIDTHxHEIGHT or WIDTHxHEIGHT:ENCODING, such as 1280x720:bgr8; got {text!r}"
+            "--image must be WIDTHxHEIGHT or WIDTHxHEIGHT:ENCODING, such as 1280x720:bgr8; "
+            f"got {text!r}"
         )
     encoding = match[3] or "rgb8"
     if encoding not in LAYOUTS:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``lfmvl compare``: the same questions to several models, and what the difference costs."""
+"""``lfmvl compare``: asks several models the same, and prints how answers and costs differ."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     learnt = frozenset(filter(None, map(trained_on, args.models)))
     data = evaluation_set(args.data, split=args.split, learnt=learnt, most=args.images or 0)
     questions = questions_for(data, query=args.query)
-    print(f"{data.folder.describe()}\n  {len(data.images)} images are asked about, "
+    print(f"{data.folder.describe()}\n  {len(data.images)} images are used, "
           f"{len(questions)} questions to each model", file=sys.stderr)  # fmt: skip
     changed = changed_settings(args)
     runs = [

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lfmvl_ros.viz.comparison_plot import Group, Share
+from lfmvl_ros.viz.comparison_plot import PlotGroup, Share
 
 _SHARES = {"recall": "recall", "precision": "precision", "mean_iou": "mean IoU"}
 _FIGURES = {**_SHARES, "ece": "calibration error"}
@@ -46,16 +46,16 @@ def table_lines(document: Entry) -> list[str]:
     return [*lines, "In brackets: 95 % intervals. Times are medians; p95 is of the whole answer."]
 
 
-def plot_groups(document: Entry) -> list[Group]:
+def plot_groups(document: Entry) -> list[PlotGroup]:
     """Return what the plot shows."""
     models: Sequence[Entry] = document["models"]
     figures = [
-        Group(title, {entry["model"]: share for entry in models
+        PlotGroup(title, {entry["model"]: share for entry in models
                       if (share := _share(entry["figures"][name])) is not None})
         for name, title in _FIGURES.items()
     ]  # fmt: skip
     alike = [
-        Group(f"{_AGREEMENT[name]}, beside {models[0]['model']}",
+        PlotGroup(f"{_AGREEMENT[name]}, beside {models[0]['model']}",
               {entry["other"]: share for entry in document["agreements"]
                if (share := _share(entry[name])) is not None})
         for name in ("equal", "same_objects", "box_iou")
@@ -67,8 +67,8 @@ def plot_groups(document: Entry) -> list[Group]:
                          if entry["cost"][f"{part}_mb"] is not None]
         for entry in models if entry["cost"] and entry["cost"]["process_mb"] is not None
     }  # fmt: skip
-    return [*figures, *alike, Group("time by stage, medians", times, "ms"),
-            Group("most memory", memory, "MiB")]  # fmt: skip
+    return [*figures, *alike, PlotGroup("time by stage, medians", times, "ms"),
+            PlotGroup("most memory", memory, "MiB")]  # fmt: skip
 
 
 def _share(figure: Entry | None) -> Share | None:

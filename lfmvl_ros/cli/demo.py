@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``lfmvl demo``: three processes over DDS, as on a robot.
 
-A camera, the perception node, and a recorder that only subscribes, as anybody's controller would.
+A camera, the perception node, and a recorder that only subscribes, like a robot's controller.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def _supervise(nodes: Sequence[subprocess.Popen[bytes]], listener: subprocess.Po
         for process, name in zip(nodes, ("perception_node", "camera_node"), strict=True):
             if process.poll() is not None:
                 raise UserError(
-                    f"{name} ended with exit code {process.returncode}; its message stands above"
+                    f"{name} ended with exit code {process.returncode}; see its message above"
                 )
         time.sleep(0.2)
     return code

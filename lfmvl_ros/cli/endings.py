@@ -114,7 +114,7 @@ def _say(line: str) -> None:
 
 
 def _escaped(error: UnicodeError) -> tuple[str, int]:
-    """Stand for what a terminal's encoding lacks, so that printed JSON stays JSON."""
+    """Escape characters that a terminal's encoding lacks, so that printed JSON stays JSON."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(map(escape, error.object[error.start : error.end])), error.end

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from lfmvl_ros.core.config import PerceptionSettings
     from lfmvl_ros.core.model import VisionLanguageModel
-    from lfmvl_ros.evaluate.answers import Change, Judged
+    from lfmvl_ros.evaluate.answers import Change, JudgedAnswer
     from lfmvl_ros.evaluate.data import EvaluationSet
     from lfmvl_ros.evaluate.questions import ImageQuestion
     from lfmvl_ros.evaluate.scorecard import ModelRun
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
         _without_ap(conditions)
     old = None if args.against is None else read_scorecard(args.against)
     data, questions = _questions(args)
-    print(f"{data.folder.describe()}\n  {len(data.images)} images are asked about, "
+    print(f"{data.folder.describe()}\n  {len(data.images)} images are used, "
           f"{len(questions)} questions", file=sys.stderr)  # fmt: skip
     if args.drift_profile is not None and len(data.images) < LEAST_BLOCKS * BLOCK:
         raise UserError(f"--drift-profile needs {LEAST_BLOCKS * BLOCK} images or more, and "
@@ -141,9 +141,11 @@ def _checked(args: argparse.Namespace) -> list[Condition]:
     if args.query is not None:
         Query.parse(args.query)
     if args.languages is not None and not _languages(args):
-        raise UserError("--languages names none; give some, such as --languages de,fr")
+        raise UserError("--languages names no language; give some, such as --languages de,fr")
     if args.translations is not None and args.languages is None:
-        raise UserError("--translations has the words of --languages; say which to ask in")
+        raise UserError(
+            "--translations gives the words of other languages; name the languages with --languages"
+        )
     check_output_folder(args.out)
     if args.drift_profile is not None:
         check_output(args.drift_profile)
@@ -203,7 +205,7 @@ def _evaluated(
             write_json(args.drift_profile, profile.document())
         some = _some(questions, len(data.images), args.robustness or 0)
 
-        def again(change: Change | None, title: str) -> Sequence[Judged]:
+        def again(change: Change | None, title: str) -> Sequence[JudgedAnswer]:
             return answer_all(model, settings, data, some, change=change, title=title)
 
         worse = robustness(again, len(data.images)) if some else []
@@ -235,7 +237,7 @@ def _sustained(
 
 
 def _ignore(*_: object) -> None:
-    """Take no notice of an answer."""
+    """Ignore an answer."""
 
 
 def _only(_: object) -> None:

@@ -87,7 +87,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fine-tune; exit code 1 when the start is better than what was learnt."""
     from lfmvl_ros.finetune.data import parse_folder
-    from lfmvl_ros.finetune.run import Request, finetune
+    from lfmvl_ros.finetune.run import RunArguments, finetune
     from lfmvl_ros.finetune.settings import FinetuneSettings
 
     given = {field.name: getattr(args, field.name) for field in fields(FinetuneSettings)}
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         settings = FinetuneSettings(**values)
     except ValueError as error:
         raise UserError(f"{error}; see lfmvl finetune --help") from error
-    request = Request(
+    request = RunArguments(
         data=[parse_folder(text) for text in args.data],
         start=args.start,
         revision=settings_from(args).revision,

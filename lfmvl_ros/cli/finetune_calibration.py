@@ -24,7 +24,7 @@ def calibrate_on_held_out(checkpoint: Path, folders: Sequence[CocoFolder]) -> tu
 
     Args:
         checkpoint: directory of the weights.
-        folders: whose held-out images are asked about, each once.
+        folders: whose held-out images are used, each once.
 
     Returns:
         The number of boxes it was fitted on, 0 where nothing was written; and a sentence on it.

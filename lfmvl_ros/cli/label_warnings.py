@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a command says about the labels of a query before it asks for them."""
+"""Warnings of a command about the labels of its query."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lfmvl_ros.registry import QUERY_REMARKS, load, names
 
 
 def warn_of_labels(model: str, query: Query) -> None:
-    """Say on stderr which labels the card of the model does not list, if it lists any."""
+    """Warn on stderr about labels that the card of the model does not list, if it lists any."""
     remark = label_remark(model, query.labels)
     if remark:
         print(f"warning: {remark}", file=sys.stderr)
 
 
 def warn_of_source(source: str, seed: int, query: Query) -> None:
-    """Say on stderr which labels name things that a registered image source does not show."""
+    """Note on stderr the labels that a registered image source never shows."""
     if source in names(QUERY_REMARKS):
         remark = load(QUERY_REMARKS, source)(seed, query.labels)
         if remark:

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--seconds times --fps must give 1 to {_MOST} images, got {length:g}")
     frames = round(length)
     if args.topic.count("/") < 2 or not is_full_name(args.topic):
-        raise UserError(f"--topic is like /camera/image_raw, got {args.topic!r}")
+        raise UserError(f"--topic must be a topic such as /camera/image_raw, got {args.topic!r}")
     from lfmvl_ros.bags.recording import RecordOptions, record
     from lfmvl_ros.bags.writing import new_bag
     from lfmvl_ros.ros.sensors.image_sources import open_source

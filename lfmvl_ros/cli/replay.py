@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_from(args, query=args.query)
     latency = latency_model(args.latency, settings)
     if not args.namespace.startswith("/"):
-        raise UserError(f"--namespace begins with /, got {args.namespace!r}")
+        raise UserError(f"--namespace must begin with /, got {args.namespace!r}")
     if args.namespace.strip("/") and not is_full_name(args.namespace.rstrip("/")):
         raise UserError(
             f"ROS takes no --namespace {shortened(args.namespace, 80)!r}; give one such as /lfmvl"

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 def _full_name(topic: str) -> str:
     name = topic if topic.startswith("/") else f"/{topic}"
     if not all(part.isidentifier() and part.isascii() for part in name[1:].split("/")):
-        raise UserError(f"{topic!r} is no topic name; give one such as /lfmvl/review")
+        raise UserError(f"{topic!r} is not a topic name; give one such as /lfmvl/review")
     return name
 
 

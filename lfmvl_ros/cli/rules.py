@@ -118,7 +118,7 @@ def _try(args: argparse.Namespace, rules: RuleSet) -> int:
     check_output_folder(args.out)
     state = Run(Pipeline(load_model(settings), settings))
     state.pipeline.enabled = False  # it answers requests only
-    trial = Trial(state, RuleEngine(rules), 1e9 / args.answer_hz)
+    trial = RulesTrial(state, RuleEngine(rules), 1e9 / args.answer_hz)
     state.pipeline.start()
     try:
         with (
@@ -135,7 +135,7 @@ def _try(args: argparse.Namespace, rules: RuleSet) -> int:
 
 
 def _follow(
-    video: VideoReader, trial: Trial, lines: JsonLines, drawn: AnnotatedVideo | None
+    video: VideoReader, trial: RulesTrial, lines: JsonLines, drawn: AnnotatedVideo | None
 ) -> None:
     """Show every frame to the rules; write events and video."""
     zones, query = trial.engine.rules.zones.values(), trial.state.pipeline.status().query
@@ -152,7 +152,7 @@ def _follow(
 
 
 @dataclass
-class Trial:
+class RulesTrial:
     """Model, tracker and rules on the frames of a video.
 
     Attributes:

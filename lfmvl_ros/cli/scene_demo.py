@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``lfmvl demo --scene NAME``: a job in a planned scene, and how well it was done.
+"""``lfmvl demo --scene NAME``: runs a job in a planned scene, and prints its figures.
 
 The pipeline, places and rules run in this process in simulated time, so that the figures don't
 depend on how busy the machine is: the model gets the newest frame whenever it is free, and its

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 def _size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{1,6})[xX×*](\d{1,6})", text.strip())
     if not match or not all(1 <= int(side) <= _LARGEST_SIDE_PX for side in match.groups()):
-        raise UserError(f"{text!r} is no image size; write WIDTHxHEIGHT, for example 1280x720")
+        raise UserError(f"{text!r} is not an image size; write WIDTHxHEIGHT, for example 1280x720")
     return int(match[1]), int(match[2])
 
 

@@ -23,7 +23,7 @@ _RATE_HZ = 4.0
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of trying.
+    """Result of the trial.
 
     Attributes:
         choice: the last one.
@@ -56,7 +56,7 @@ class Tried:
 def try_target(
     model: VisionLanguageModel, settings: PerceptionSettings, wh: tuple[int, int]
 ) -> Tried:
-    """Ask about a drawn video until the choice stands.
+    """Ask about a rendered video until the choice no longer changes.
 
     Args:
         model: as loaded.
@@ -92,7 +92,8 @@ def _answers(pipeline: Pipeline, wh: tuple[int, int]) -> tuple[list[Choice], lis
             grounding = pipeline.request_answer().result().grounding
             if grounding.budget is None:
                 raise UserError(
-                    "this model does not say what images cost, so no target can be kept"
+                    "this model does not report how many tokens an image takes, so a latency "
+                    "target can't be met"
                 )
             if grounding.reply.error:
                 raise UserError(f"the model fails: {grounding.reply.error}")

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers from use that are worth a person's look, stored with their images; optionally sealed."""
+"""Answers that are worth labelling, stored with their images; optionally encrypted."""

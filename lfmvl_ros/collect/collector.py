@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses answers and stores them in a thread of its own: the model never waits for the disk."""
+"""Selects answers and stores them in a thread of its own, so the model never waits for the disk."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ _log = logging.getLogger(__name__)
 
 
 class Store(Protocol):
-    """What samples go to."""
+    """Where samples are stored."""
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of stored samples."""
 
     @property
     def size_mb(self) -> float:
-        """What they take, MB."""
+        """Size of the stored samples, MB."""
 
     def add(self, sample: Sample) -> bool:
-        """Store one; False where it is there already."""
+        """Store a sample; False if it is stored already."""
 
 
 class Collector:
-    """Takes every answer, and stores those that are worth a person's look.
+    """Takes every answer, and stores those that are worth labelling.
 
     Args:
         settings: with a folder.
         warn: called with a sentence when samples begin not to be stored.
 
     Raises:
-        UserError: the folder can't be written, or the key is none.
+        UserError: the folder can't be written, or the key is not an age public key.
     """
 
     def __init__(self, settings: CollectSettings, warn: Callable[[str], object]) -> None:
@@ -76,7 +76,7 @@ class Collector:
             self._last_ns[grounding.camera] = grounding.stamp_ns
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Store what waits, and end the thread."""
+        """Store the waiting samples, and end the thread."""
         try:
             self._queue.put(None, timeout=timeout_s)
         except queue.Full:
@@ -123,7 +123,7 @@ def store_of(settings: CollectSettings, path: Path) -> Store:
     """Return the store that the settings ask for.
 
     Raises:
-        UserError: it can't be written, or the key is none.
+        UserError: the folder can't be written, or the key is not an age public key.
     """
     from lfmvl_ros.collect.folder import SampleFolder
     from lfmvl_ros.collect.sealed import SealedFolder

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bounded folder of samples in COCO format; each is there as a whole, or not at all.
+"""A bounded folder of samples in COCO format; each is stored completely or not at all.
 
-An image is written first, then the annotations that name it; what is removed leaves in the other
-order. An image that no annotation names (the process ended in between) goes at the next start.
+An image is written first, then the annotations that name it; deletion happens in the opposite
+order. An image that no annotation names (the process ended in between) is deleted at the next
+start.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class SampleFolder:
 
     Args:
         path: of the folder; one that this class has written before is continued.
-        max_mb: most space, MB (10^6 bytes); the oldest samples go.
-        max_age_days: older samples go; infinity keeps all.
+        max_mb: most space, MB (10^6 bytes); the oldest samples are deleted.
+        max_age_days: older samples are deleted; infinity keeps all.
 
     Raises:
         UserError: it can't be written, or has images or annotations of another origin.
@@ -65,14 +66,14 @@ class SampleFolder:
         return sum(int(entry["bytes"]) for entry in self._entries.values()) / _MB
 
     def add(self, sample: Sample, now_s: float | None = None) -> bool:
-        """Store a sample, and remove what is too old or too much; False where it is there already.
+        """Store a sample, and delete old ones beyond the limits; False if it is stored already.
 
         Args:
             sample: to be stored.
             now_s: Unix time; by default that of the system.
 
         Raises:
-            UserError: the disk is full, or something else is in the way.
+            UserError: the disk is full, or the files can't be written.
         """
         if sample.name in self._entries:
             return False
@@ -114,7 +115,7 @@ class SampleFolder:
                                       "stored_s": round(stored_s, 3)}  # fmt: skip
 
     def _surplus(self, now_s: float) -> list[str]:
-        """Return what has to go, the oldest first; the newest sample stays."""
+        """Return the samples to delete, the oldest first; the newest sample stays."""
         by_age = sorted(self._entries, key=lambda name: self._entries[name]["stored_s"])
         total = sum(entry["bytes"] for entry in self._entries.values())
         gone = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stored answer: which are chosen, and what is kept of them."""
+"""One stored answer: which answers are selected, and what is stored of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Sample:
     """An image and what a model answered about it.
 
     Attributes:
-        name: of the image's file, without a folder.
+        name: file name of the image, without a folder.
         jpeg: the image.
         facts: JSON: ``width``, ``height``, ``stamp_ns``, ``camera``, ``query``, ``model``,
             ``reason``, and ``objects`` with ``label``, ``bbox`` (x, y, width, height in px) and
@@ -91,7 +91,7 @@ def _is_number(value: object) -> bool:
 def reason_for(grounding: Grounding, settings: CollectSettings, *, drifting: bool) -> str:
     """Return why an answer is worth storing: ``uncertain`` or ``drift``; "" where it is not.
 
-    Answers that failed, or were cut off, are not: their boxes are no start for labels.
+    Answers that failed or were cut off are not: their boxes are not a useful start for labels.
     """
     if grounding.outcome not in _USABLE:
         return ""

@@ -39,11 +39,11 @@ class SealedFolder:
     Args:
         path: of the folder.
         public_key: ``age1…``.
-        max_mb: most space, MB (10^6 bytes); the oldest files go.
-        max_age_days: older files go.
+        max_mb: most space, MB (10^6 bytes); the oldest files are deleted.
+        max_age_days: older files are deleted.
 
     Raises:
-        UserError: pyrage is not installed, or the key is none.
+        UserError: pyrage is not installed, or the key is not an age public key.
     """
 
     def __init__(self, path: Path, public_key: str, max_mb: float, max_age_days: float) -> None:
@@ -52,7 +52,7 @@ class SealedFolder:
             self._recipient = pyrage.x25519.Recipient.from_str(public_key.strip())
         except Exception as error:  # pyrage.RecipientError
             raise UserError(
-                "collect.public_key is no public key of age; `lfmvl collected new-key FILE` "
+                "collect.public_key is not an age public key; `lfmvl collected new-key FILE` "
                 "prints one that begins with age1"
             ) from error
         self._encrypt = pyrage.encrypt
@@ -68,7 +68,7 @@ class SealedFolder:
         return sum(size for _, _, size in self._files()) / _MB
 
     def add(self, sample: Sample, now_s: float | None = None) -> bool:
-        """Encrypt and store a sample; False where it is there already.
+        """Encrypt and store a sample; False if it is stored already.
 
         Raises:
             UserError: it can't be written.
@@ -140,7 +140,7 @@ def opened(folder: Path, key: Path) -> Iterator[tuple[Path, Sample | str]]:
         identity = pyrage.x25519.Identity.from_str(line.strip())
     except Exception as error:  # StopIteration, pyrage.IdentityError
         raise UserError(
-            f"{key} holds no private key of age; give the file of `lfmvl collected new-key`"
+            f"{key} holds no age private key; give the file of `lfmvl collected new-key`"
         ) from error
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         if not path.name.startswith("."):  # one that was not written to its end, or no sample

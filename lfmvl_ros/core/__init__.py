@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pure part: frames, queries, replies, boxes, tracks. Knows neither ROS nor torch."""
+"""The pure part: frames, queries, replies, boxes, tracks. Imports neither ROS nor torch."""

@@ -66,13 +66,13 @@ class Request:
     """One call of the model. Settings that change meanwhile count from the next one on.
 
     Attributes:
-        model: that is called.
+        model: the model to call.
         settings: in force when the request was prepared.
-        frames: what it is about, one per camera.
-        prompt: the words, the same for all frames.
-        hints: what each answer is expected to be, where that is known.
+        frames: one per camera.
+        prompt: the text, the same for all frames.
+        hints: the expected answer for each frame, where there is one.
         image: how many image tokens each frame may take.
-        choice: the latency budget's part in that; None where there is none.
+        choice: what the latency budget chose; None without a budget.
     """
 
     model: VisionLanguageModel
@@ -94,7 +94,7 @@ class Request:
         hints: Sequence[Hint | None] = (),
         budget: LatencyBudget | None = None,
     ) -> Request:
-        """Render the prompt and settle what the images may cost.
+        """Render the prompt and decide how many image tokens each frame may take.
 
         Args:
             model: to be called.

@@ -66,7 +66,8 @@ class TriggerSettings(Group):
     )
     max_rate_hz: float = setting(
         2.0,
-        "With mode rate: most answers per second and camera. Lower it to save power, raise it "
+        "With mode rate: maximum number of answers per second and camera. Lower it to save power, "
+        "raise it "
         "to react sooner.",
         unit="Hz",
         low=0.01,
@@ -74,7 +75,7 @@ class TriggerSettings(Group):
     )
     max_batch: int = setting(
         4,
-        "With several cameras: most frames that the model is given in one call. Lower it if "
+        "With several cameras: maximum number of frames in one call of the model. Lower it if "
         "memory is short; 1 handles one frame after another.",
         low=1,
         high=16,
@@ -228,7 +229,8 @@ class PerceptionSettings(Group):
                 "beginning with a letter, and / between parts"
             )
         if len(set(self.cameras)) != len(self.cameras):
-            raise UserError(f"cameras: each name once, got {', '.join(self.cameras)}")
+            names = ", ".join(self.cameras)
+            raise UserError(f"cameras: each name may appear only once, got {names}")
 
     @property
     def model_key(self) -> tuple[str, str, str, str]:

@@ -29,7 +29,8 @@ class CollectSettings(Group):
     )
     min_interval_s: float = setting(
         10.0,
-        "Least time between two stored images of a camera: consecutive images are nearly alike.",
+        "Minimum time between two stored images of a camera, because consecutive images are "
+        "nearly alike. Raise it if too many similar images are stored.",
         unit="s",
         low=0.0,
         high=86400.0,
@@ -37,7 +38,8 @@ class CollectSettings(Group):
     )
     max_mb: float = setting(
         500.0,
-        "Most space that the folder takes; the oldest samples are removed.",
+        "Maximum size of the folder; beyond it, the oldest samples are deleted. Lower it if the "
+        "disk is small.",
         unit="MB",
         low=1.0,
         high=1000000.0,
@@ -45,7 +47,8 @@ class CollectSettings(Group):
     )
     max_age_days: float = setting(
         30.0,
-        "Samples that are older are removed.",
+        "Samples older than this are deleted. Lower it where images of people may not be kept for "
+        "so long.",
         unit="days",
         low=0.01,
         high=36500.0,

@@ -10,7 +10,7 @@ from lfmvl_ros.core.settings import Group, setting
 
 @dataclass(frozen=True)
 class DriftSettings(Group):
-    """Whether answers and images are still as in a reference."""
+    """Whether and how answers and images are compared with a reference."""
 
     watch: bool = setting(
         False,

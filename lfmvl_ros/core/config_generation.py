@@ -76,7 +76,7 @@ class GenerationSettings(Group):
     grammar: str = setting(
         "none",
         "Constrained decoding. always: the model can only generate the list that the prompt asks "
-        "for, with labels of the query; needs the package xgrammar. none: it is free. Choose "
+        "for, with labels of the query; needs the package xgrammar. none: no constraint. Choose "
         "always if a checkpoint often answers in another format.",
         choices=("none", "always"),
         renamed={"off": "none", "on": "always"},

@@ -10,7 +10,7 @@ from lfmvl_ros.core.settings import Group, setting
 
 @dataclass(frozen=True)
 class MemorySettings(Group):
-    """Whether it is kept where objects were last seen (docs/memory.md)."""
+    """Whether, and for how long, the node records where objects were last seen (docs/memory.md)."""
 
     file: str = setting(
         "",
@@ -21,7 +21,8 @@ class MemorySettings(Group):
     )
     max_age_h: float = setting(
         24.0,
-        "What was last seen longer ago is forgotten. Lower it where images of people may not be "
+        "Objects that were last seen longer ago than this are forgotten. Lower it where images of "
+        "people may not be "
         "kept for so long.",
         unit="h",
         low=0.01,
@@ -30,7 +31,8 @@ class MemorySettings(Group):
     )
     max_objects: int = setting(
         5000,
-        "Most objects that are kept; those seen longest ago are forgotten first. Each takes about "
+        "Maximum number of objects that are kept; those seen longest ago are forgotten first. "
+        "Each takes about "
         "20 kB, mostly its crop.",
         unit="objects",
         low=1,
@@ -39,7 +41,7 @@ class MemorySettings(Group):
     )
     period_s: float = setting(
         2.0,
-        "How often objects in view are written down. Raise it if the disk is slow.",
+        "How often the objects in view are recorded. Raise it if the disk is slow.",
         unit="s",
         low=0.1,
         high=3600.0,

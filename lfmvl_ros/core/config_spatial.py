@@ -143,6 +143,6 @@ def parse_sizes(sizes: tuple[str, ...]) -> dict[str, tuple[float, float, float]]
                 "write it as 'blue tote=0.6x0.4x0.3'"
             )
         if label in found:
-            raise UserError(f"spatial.sizes: {label!r} is there twice")
+            raise UserError(f"spatial.sizes: {label!r} appears twice")
         found[label] = (length, width, height)
     return found

@@ -15,7 +15,7 @@ class TelemetrySettings(Group):
     port: int = setting(
         0,
         "Port on which metrics are offered to Prometheus over HTTP. Set it to 9464 or the like to "
-        "watch robots with Grafana. 0: none.",
+        "watch robots with Grafana. 0: no metrics.",
         low=0,
         high=65535,
         read_only=True,

@@ -127,7 +127,7 @@ class TrackerSettings(Group):
         2.0,
         "An image whose stamp is older than the newest by up to this is late, and dropped; one "
         "that is older by more means that time has jumped back, and tracking restarts. Raise it "
-        "if the network delays images by more, so that tracking restarts.",
+        "if tracking restarts because the network delays images by more than this.",
         unit="s",
         low=0.0,
         high=30.0,

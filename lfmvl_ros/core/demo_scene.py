@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A planned scene for ``lfmvl demo --scene``: what it shows, and what a run of it said.
+"""A planned scene for ``lfmvl demo --scene``: what it shows, and the results of a run.
 
 Implementations are registered under a name (:data:`lfmvl_ros.registry.DEMO_SCENES`).
 """
@@ -38,7 +38,7 @@ class DemoView:
 
 @dataclass
 class SceneResults:
-    """What tracker, places and rules said in a run, to compare it with what happened.
+    """Results of tracker, places and rules in a run, to compare them with what happened.
 
     Attributes:
         tracks: at each frame.

@@ -3,7 +3,7 @@
 
 While a command starts, a signal ends the process at once. Once it runs, the first signal raises
 :class:`Interrupted`, so that ``finally`` blocks run: files are finished, child processes are asked
-to end. A second one does not wait for that: it kills the child processes and ends this one.
+to end. A second signal does not wait for that: it kills the child processes and ends this process.
 
 An exception in the middle of an import can turn into another one, or be swallowed (transformers
 does), so a signal ends the process there, or waits for the import where there is something to

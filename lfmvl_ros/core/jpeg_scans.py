@@ -15,7 +15,7 @@ _SOS, _EOI = 0xDA, 0xD9
 
 @dataclass(frozen=True)
 class JpegScans:
-    """What the markers say.
+    """The scans of a JPEG, as its markers state them.
 
     Attributes:
         is_progressive: the image comes in several passes.

@@ -22,7 +22,7 @@ class Answer:
         grounding: the parsed answer.
         applied: which track each detection went to, or why the tracker ignored the answer.
         age_ns: from the frame's hand-over to the end of the answer, monotonic clock.
-        frame: that was asked about; None where it is not kept.
+        frame: the frame of the request; None where it is not kept.
     """
 
     grounding: Grounding

@@ -17,7 +17,7 @@ def fold_label(label: str) -> str:
     """Return a label as it is compared: labels are the same where this is equal.
 
     Case, width (Unicode's NFKC), hyphens, underscores, white space, punctuation around the label
-    and an English article before it don't count. "" only for the empty label.
+    and an English article before it are ignored. "" only for the empty label.
 
     >>> fold_label("Hard_Hat") == fold_label("a hard-hat ") == "hard hat"
     True

@@ -137,7 +137,7 @@ class Timeline:
         return verdict
 
 
-class Judged(NamedTuple):
+class JudgedStamp(NamedTuple):
     """The result of the check of a message's stamp, and its time.
 
     Attributes:
@@ -183,7 +183,7 @@ class MessageTimeline:
         self._stamped = None
         self._run.clear()
 
-    def judge(self, stamp_ns: int | None, receipt_ns: int, window_ns: float) -> Judged:
+    def judge(self, stamp_ns: int | None, receipt_ns: int, window_ns: float) -> JudgedStamp:
         """Return the verdict on the next message, and its time.
 
         Args:
@@ -193,20 +193,20 @@ class MessageTimeline:
         """
         if stamp_ns is None:
             if self._stamped or receipt_ns <= 0:
-                return Judged(Verdict.UNSTAMPED, 0, _FORGOTTEN if self._stamped else _NO_CLOCK)
+                return JudgedStamp(Verdict.UNSTAMPED, 0, _FORGOTTEN if self._stamped else _NO_CLOCK)
             self._stamped = False
             self._run.clear()
             return self._ordered(receipt_ns, window_ns)
         if self._stamped is False:
             if not self._run.add(stamp_ns):
                 why = f"the stamp is {stamp_ns} ns, and messages before had none"
-                return Judged(Verdict.OUT_OF_ORDER, stamp_ns, why)
+                return JudgedStamp(Verdict.OUT_OF_ORDER, stamp_ns, why)
             self._stamped, self._timeline = True, Timeline(stamp_ns)
-            return Judged(Verdict.RESTARTED, stamp_ns, "messages have a stamp now")
+            return JudgedStamp(Verdict.RESTARTED, stamp_ns, "messages have a stamp now")
         self._stamped = True
         return self._ordered(stamp_ns, window_ns)
 
-    def _ordered(self, taken_ns: int, window_ns: float) -> Judged:
+    def _ordered(self, taken_ns: int, window_ns: float) -> JudgedStamp:
         before_ns = self._timeline.newest_ns or 0
         verdict = self._timeline.judge(taken_ns, window_ns)
         why = ""
@@ -214,4 +214,4 @@ class MessageTimeline:
             why = f"the time {taken_ns} ns is not newer than {before_ns} ns"
         elif verdict is Verdict.RESTARTED:
             why = f"stamps jumped back by {(before_ns - taken_ns) / 1e9:.3f} s"
-        return Judged(verdict, taken_ns, why)
+        return JudgedStamp(verdict, taken_ns, why)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads paths and small files that a user, or data, names: a parameter, a checkpoint's index.
 
-A path can hold a user that does not exist or five thousand characters, and what it names can be a
-pipe that never ends or JSON nested a million deep. All of that is a :class:`UserError` here, so
-that no caller has to know which exception Python raises for which.
+A path can name a user that does not exist or have five thousand characters, and the file can be a
+pipe that never ends or JSON nested a million deep. All of these raise :class:`UserError` here, so
+callers need not know which exceptions Python raises.
 
 A path that a user gives may lead anywhere. A name that stands in data (the file of an image, of
 weights, of a bag) may not: :func:`inside` is the rule, for every reader of such names.
@@ -123,7 +123,7 @@ def read_text(path: Path, max_bytes: int = MAX_JSON_BYTES, *, replace: bool = Fa
     Args:
         path: of the file.
         max_bytes: that are read at most.
-        replace: put U+FFFD for what is no UTF-8, instead of refusing it.
+        replace: put U+FFFD for bytes that are not UTF-8, instead of refusing the file.
 
     Raises:
         UserError: there is no such file; or it is not a regular file, larger than ``max_bytes``, or
@@ -135,7 +135,7 @@ def read_text(path: Path, max_bytes: int = MAX_JSON_BYTES, *, replace: bool = Fa
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise UserError(
-            f"{path}:{line}: can't be read: it is no UTF-8 text; save the file as UTF-8"
+            f"{path}:{line}: can't be read: it is not UTF-8 text; save the file as UTF-8"
         ) from error
 
 
@@ -155,7 +155,7 @@ def read_json_document(path: Path, max_bytes: int = MAX_JSON_BYTES) -> Any:
     """Return the document in a JSON file.
 
     Raises:
-        UserError: as of :func:`read_text`; or it is no JSON, or nested too deeply.
+        UserError: as of :func:`read_text`; or it is not JSON, or nested too deeply.
     """
     text = read_text(path, max_bytes)
     try:
@@ -168,7 +168,7 @@ def read_json_object(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, A
     """Return the JSON object in a file.
 
     Raises:
-        UserError: as of :func:`read_json_document`; or it is no object.
+        UserError: as :func:`read_json_document`; or it is not a JSON object.
     """
     document = read_json_document(path, max_bytes)
     if not isinstance(document, dict):
@@ -195,7 +195,7 @@ def read_yaml(path: Path, max_bytes: int = MAX_JSON_BYTES, loader: Any = yaml.Sa
     """Return the document in a YAML file.
 
     Raises:
-        UserError: as of :func:`read_text`; or it is no YAML.
+        UserError: as :func:`read_text`; or it is not YAML.
     """
     text = read_text(path, max_bytes)
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Warnings about what others send: once for each sentence, and not without end."""
+"""Warnings about received messages: once for each sentence, and limited in number."""
 
 from __future__ import annotations
 

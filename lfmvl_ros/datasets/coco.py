@@ -22,6 +22,8 @@ from lfmvl_ros.core.prompt import neutralise
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.datasets.questions import MIN_AREA
 
+_RENAMED = {"pictures": "images", "held_out_pictures": "held_out_images"}
+
 
 @dataclass(frozen=True)
 class CocoImage:
@@ -74,7 +76,7 @@ class CocoFolder:
         return tuple(names[0] for names in self.names)
 
     def fingerprint(self) -> str:
-        """The same for the same images, boxes and names, wherever the folder lies."""
+        """Return a hash that is the same for the same images, boxes and names, in any folder."""
         digest = hashlib.sha256(json.dumps(self.names).encode())
         for part in (self.training, self.held_out):
             for picture in part:
@@ -85,15 +87,15 @@ class CocoFolder:
         return digest.hexdigest()
 
     def facts(self) -> dict[str, Any]:
-        """What model card and state say of the data: name of the folder and numbers."""
-        pictures = (*self.training, *self.held_out)
-        counts = Counter(int(kind) for picture in pictures for kind in picture.kinds)
-        small = sum(int((_areas(picture.xyxy) < MIN_AREA).sum()) for picture in pictures)
+        """Return what model card and state say of the data: name of the folder and counts."""
+        images = (*self.training, *self.held_out)
+        counts = Counter(int(kind) for image in images for kind in image.kinds)
+        small = sum(int((_areas(image.xyxy) < MIN_AREA).sum()) for image in images)
         return {
             "name": self.directory.resolve().name,
             "fingerprint": self.fingerprint(),
-            "pictures": len(pictures),
-            "held_out_pictures": len(self.held_out),
+            "images": len(images),
+            "held_out_images": len(self.held_out),
             "boxes": sum(counts.values()),
             "boxes_by_category": {name: counts[i] for i, name in enumerate(self.categories)},
             "boxes_too_small": small,
@@ -106,7 +108,7 @@ class CocoFolder:
         facts = self.facts()
         each = ", ".join(f"{name} {n}" for name, n in facts["boxes_by_category"].items())
         lines = [
-            f"{facts['name']}: {facts['pictures']} images ({len(self.training)} to learn from, "
+            f"{facts['name']}: {facts['images']} images ({len(self.training)} to learn from, "
             f"{len(self.held_out)} to judge by), {facts['boxes']} boxes: {each}"
         ]
         if facts["boxes_too_small"]:
@@ -169,3 +171,12 @@ def names_of(category: str) -> tuple[str, ...]:
         raise UserError(f"the category {category!r} can't be asked for: {error}") from error
     words = " ".join(written.replace("_", " ").split()) or written
     return tuple(dict.fromkeys((words, written, words.lower())))
+
+
+def facts_with_present_keys(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return :meth:`CocoFolder.facts` with its present keys, as any version has stored it.
+
+    >>> facts_with_present_keys({"name": "bins", "pictures": 12, "held_out_pictures": 1})
+    {'name': 'bins', 'images': 12, 'held_out_images': 1}
+    """
+    return {_RENAMED.get(key, key): value for key, value in stored.items()}

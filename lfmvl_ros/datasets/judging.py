@@ -19,7 +19,7 @@ LabelledBox = tuple[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class JudgedReply:
     """One answer compared with the truth.
 
     Attributes:
@@ -64,7 +64,7 @@ class Scores:
         return Scores(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     @classmethod
-    def of(cls, verdict: Verdict) -> Scores:
+    def of(cls, verdict: JudgedReply) -> Scores:
         """The scores of a single answer."""
         hits = sum(overlap > 0 for overlap in verdict.overlaps)
         nothing = int(not verdict.overlaps)
@@ -118,14 +118,14 @@ def parse_strictly(text: str) -> list[LabelledBox] | None:
     return boxes if all(box.shape == (4,) for _, box in boxes) else None
 
 
-def judge(text: str, question: Question, targets: Sequence[Target]) -> Verdict:
+def judge(text: str, question: Question, targets: Sequence[Target]) -> JudgedReply:
     """Compare one answer, as it was written, with the truth; see :func:`judge_boxes`."""
     return judge_boxes(parse_strictly(text), question, targets)
 
 
 def judge_boxes(
     given: Sequence[LabelledBox] | None, question: Question, targets: Sequence[Target]
-) -> Verdict:
+) -> JudgedReply:
     """Compare the boxes of one answer with the truth.
 
     Boxes are matched one to one with expected objects of the same label, best IoU first, down to
@@ -137,12 +137,12 @@ def judge_boxes(
         targets: everything that is in the image, also what is too small or hidden to be expected.
     """
     if given is None:
-        return Verdict(False, (0.0,) * len(question.found), ())
+        return JudgedReply(False, (0.0,) * len(question.found), ())
     overlaps = [0.0] * len(question.found)
     boxes = [None if _on_uncounted(*item, targets) else 0.0 for item in given]
     for overlap, row, column in _best_pairs(given, question):
         overlaps[column] = boxes[row] = overlap
-    return Verdict(True, tuple(overlaps), tuple(boxes))
+    return JudgedReply(True, tuple(overlaps), tuple(boxes))
 
 
 def _best_pairs(given: Sequence[LabelledBox], question: Question) -> list[tuple[float, int, int]]:

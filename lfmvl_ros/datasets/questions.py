@@ -123,7 +123,7 @@ class LabelledImage:
 
 
 @dataclass(frozen=True)
-class Found:
+class AnswerObject:
     """One object of an answer: the label as it was asked, and the object."""
 
     label: str
@@ -140,7 +140,7 @@ class Question:
     """Labels asked for, and the objects of the right answer from left to right."""
 
     labels: tuple[str, ...]
-    found: tuple[Found, ...]
+    found: tuple[AnswerObject, ...]
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class QuestionSet:
     total: int
 
 
-def answer_text(found: Sequence[Found], decimals: int = 2) -> str:
+def answer_text(found: Sequence[AnswerObject], decimals: int = 2) -> str:
     """The answer as the model must write it.
 
     >>> tote = Target(("tote", "red tote"), 1, 0, np.array([0.371, 0.0, 0.8, 0.994]), 1.0)
@@ -182,10 +182,10 @@ def answer_text(found: Sequence[Found], decimals: int = 2) -> str:
     return f"[{', '.join(objects)}]"
 
 
-def reading_order(found: Sequence[Found], decimals: int = 2) -> tuple[Found, ...]:
+def reading_order(found: Sequence[AnswerObject], decimals: int = 2) -> tuple[AnswerObject, ...]:
     """Sorted by the printed left edge, then by the top edge."""
 
-    def place(item: Found) -> tuple[float, float]:
+    def place(item: AnswerObject) -> tuple[float, float]:
         return round(float(item.xyxy[0]), decimals), float(item.xyxy[1])
 
     return tuple(sorted(found, key=place))
@@ -197,7 +197,7 @@ def find(labels: Sequence[str], targets: Sequence[Target]) -> Question:
     for target in targets:
         fitting = [label for label in labels if target.is_called(label)]
         if fitting and target.counts:
-            found.append(Found(max(fitting, key=len), target))
+            found.append(AnswerObject(max(fitting, key=len), target))
     return Question(tuple(labels), reading_order(found))
 
 

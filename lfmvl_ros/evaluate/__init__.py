@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model does on labelled images: answers judged, figures with intervals, a scorecard."""
+"""Evaluates models on labelled images: judged answers, figures with intervals, a scorecard."""

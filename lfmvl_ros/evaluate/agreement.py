@@ -10,7 +10,7 @@ import numpy as np
 
 from lfmvl_ros.core.boxes import iou_matrix, match_greedily
 from lfmvl_ros.datasets.questions import FOUND_IOU
-from lfmvl_ros.evaluate.answers import Judged
+from lfmvl_ros.evaluate.answers import JudgedAnswer
 from lfmvl_ros.evaluate.figures import quotient_figure
 from lfmvl_ros.evaluate.scorecard import ModelRun
 from lfmvl_ros.evaluate.slices import LISTED_IMAGES
@@ -52,7 +52,7 @@ def agreement(first: ModelRun, other: ModelRun, names: Sequence[str]) -> dict[st
     }
 
 
-def is_equal(one: Judged, two: Judged) -> bool:
+def is_equal(one: JudgedAnswer, two: JudgedAnswer) -> bool:
     """Tell whether two answers have the same outcome, labels and boxes, in whatever order."""
     if one.outcome is not two.outcome or sorted(one.labels) != sorted(two.labels):
         return False
@@ -61,7 +61,7 @@ def is_equal(one: Judged, two: Judged) -> bool:
     return bool((np.abs(ordered[0] - ordered[1]) <= _SAME).all())
 
 
-def _row(one: Judged, two: Judged) -> list[float]:
+def _row(one: JudgedAnswer, two: JudgedAnswer) -> list[float]:
     """Return what one question adds to the sums of its image, as :data:`_COLUMNS` names them."""
     overlaps = iou_matrix(one.xyxy, two.xyxy)
     labels = (np.array(item.labels, dtype=str) for item in (one, two))

@@ -31,10 +31,9 @@ NOT_ASKED = -1
 _LIGHT_STEP = 4  # every fourth pixel either way is enough for the mean
 
 Change = Callable[[NDArray[np.uint8], FloatArray], tuple[NDArray[np.uint8], FloatArray]]
-"""Makes another image of one, and moves boxes ``(N, 4)``, normalised, with it; NaN where one
-has left the image."""
+"""Changes an image and its normalised boxes ``(N, 4)``; NaN where a box has left the image."""
 Watch = Callable[[Grounding, NDArray[np.uint8]], object]
-"""Sees an answer, and the pixels that it is about."""
+"""Called with an answer and the pixels of its image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +52,8 @@ class Truth:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
-    """One answer beside the truth.
+class JudgedAnswer:
+    """One answer compared with the truth.
 
     Attributes:
         question: that was asked.
@@ -68,7 +67,8 @@ class Judged:
         times: of the model; total_s: with preparing and parsing.
         light: mean brightness of the image, 0 to 1.
         wh_px: its size.
-        labels: of the M boxes, folded: what tells apart those that were not asked for.
+        labels: of the M boxes, folded; they distinguish boxes of different labels that were not
+            asked for.
     """
 
     question: ImageQuestion
@@ -107,7 +107,7 @@ def answer_all(
     change: Change | None = None,
     title: str = "",
     watch: Watch = lambda _answer, _pixels: None,
-) -> list[Judged]:
+) -> list[JudgedAnswer]:
     """Ask every question, one at a time as a robot does, with a progress bar.
 
     Args:
@@ -122,7 +122,7 @@ def answer_all(
     Raises:
         UserError: an image can't be read any more.
     """
-    done: list[Judged] = []
+    done: list[JudgedAnswer] = []
     current, light = -1, 0.0
     pixels: NDArray[np.uint8] = np.zeros((1, 1, 3), np.uint8)
     boxes: FloatArray = np.zeros((0, 4))
@@ -160,7 +160,7 @@ def _ask(
 
 def judge(
     question: ImageQuestion, truth: Truth, grounding: Grounding, *, total_s: float, light: float
-) -> Judged:
+) -> JudgedAnswer:
     """Compare an answer with the truth: one box for one object of its kind, best IoU first."""
     found = grounding.detections
     xyxy = normalise(found.xyxy_px, grounding.wh)
@@ -174,7 +174,7 @@ def judge(
     for row, column in match_greedily(overlaps, FOUND_IOU):
         truth_iou[column] = box_iou[row] = overlaps[row, column]
         found_row[row] = column
-    return Judged(
+    return JudgedAnswer(
         question, truth, truth_iou, xyxy, kinds, found.scores, box_iou, found_row,
         grounding.outcome, grounding.confidence_kind, grounding.reply.times, total_s, light,
         grounding.wh, labels,

@@ -12,9 +12,9 @@ import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.evaluate.answers import Judged
+from lfmvl_ros.evaluate.answers import JudgedAnswer
 from lfmvl_ros.evaluate.figures import figure
-from lfmvl_ros.evaluate.table import Table
+from lfmvl_ros.evaluate.table import AnswerTable
 
 GROUPS = 10
 """Parts that are left out one at a time: each costs one more computation of the AP."""
@@ -30,7 +30,9 @@ def is_installed() -> bool:
     return find_spec("faster_coco_eval") is not None
 
 
-def average_precision(table: Table, labels: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
+def average_precision(
+    table: AnswerTable, labels: Sequence[str], names: Sequence[str]
+) -> dict[str, Any]:
     """Return ``ap`` (IoU 0.50 to 0.95) and ``ap50`` with intervals, and the parts behind them.
 
     Args:
@@ -78,7 +80,7 @@ def _group_of(name: str) -> int:
 
 
 def coco_documents(
-    judged: Sequence[Judged], labels: Sequence[str]
+    judged: Sequence[JudgedAnswer], labels: Sequence[str]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return truth and results in COCO format, boxes in pixels.
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which differences of two scorecards are real, and which may be chance.
 
-On the same images, whole images are drawn again for both models together (a paired bootstrap): what
-makes an image hard is hard for both and cancels out. On different images, each is drawn by
-itself. The interval of AP comes from its jackknife, part by part.
+On the same images, whole images are drawn again for both models together (a paired bootstrap): an
+image that is hard for one model is usually hard for the other, which cancels out. On different
+images, each is drawn by itself. The interval of AP comes from its jackknife, part by part.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def same_data(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 def comparisons(document: Mapping[str, Any], old: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """Compare each model with the old scorecard's of that name, and later models with the first.
 
-    The old scorecard's first model stands in where none has the name.
+    If the old scorecard has no model of that name, its first one is used.
     """
     models: Sequence[Mapping[str, Any]] = document["models"]
     found = [compare(models[0], later, same_data=True) for later in models[1:]]

@@ -23,7 +23,7 @@ _PERFORMED = ("precision", "recall", "f1", "mean_iou", *OF_TRACKS)
 
 @dataclass(frozen=True)
 class Condition:
-    """Something that must not hold.
+    """A condition under which the evaluation fails.
 
     Attributes:
         text: as it was written.

@@ -67,7 +67,7 @@ class EvaluationSet:
         return np.ascontiguousarray(shown)
 
     def facts(self) -> dict[str, Any]:
-        """Return what the scorecard says of the data."""
+        """Return the scorecard's facts about the data."""
         kinds = np.concatenate([image.kinds for image in self.images])
         counts = np.bincount(kinds, minlength=len(self.labels)).tolist()
         return {

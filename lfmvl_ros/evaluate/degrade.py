@@ -21,7 +21,7 @@ _ENOUGH_LEFT = 0.5
 
 
 def darkened(pixels: Pixels, boxes: FloatArray, gain: float) -> tuple[Pixels, FloatArray]:
-    """Less light: ``gain`` times of it, with the photons' own noise, which grows as it gets dark.
+    """Less light: multiplied by ``gain``, with photon noise, whose share grows in the dark.
 
     A full pixel is taken as 2,000 photons, about that of a small camera at its base gain.
     """

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lfmvl_ros.core.drift import Learner, features_of
+from lfmvl_ros.core.drift import ReferenceLearner, features_of
 from lfmvl_ros.core.grounding import Grounding
 
 
@@ -16,7 +16,7 @@ class DriftProfile:
     """Learns from the answers to one query; those to a translated one are left out."""
 
     def __init__(self) -> None:
-        self._learner = Learner()
+        self._learner = ReferenceLearner()
         self._query = self._model = ""
 
     def add(self, grounding: Grounding, pixels: NDArray[np.uint8]) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.calibration.reliability import share_interval
 from lfmvl_ros.evaluate.answers import IntArray
-from lfmvl_ros.evaluate.table import BoolArray, Table
+from lfmvl_ros.evaluate.table import AnswerTable, BoolArray
 
 DRAWS = 1000
 LEVEL = 0.95
@@ -106,7 +106,7 @@ def draw_weights(count: int, *, times: int = DRAWS, seed: int = 0) -> FloatArray
 
 
 def sums_of(
-    table: Table, *, answers: BoolArray, objects: BoolArray | None = None,
+    table: AnswerTable, *, answers: BoolArray, objects: BoolArray | None = None,
     boxes: BoolArray | None = None,
 ) -> Sums:  # fmt: skip
     """Return the sums of a part of the table.

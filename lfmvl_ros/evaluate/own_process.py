@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model evaluated in a process of its own: its memory is its own, and a crash takes only it."""
+"""Evaluates a model in a process of its own: memory is measured alone, a crash ends only it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def answered_alone(
     settings: PerceptionSettings, changed: dict[str, Any], data: EvaluationSet,
     questions: Sequence[ImageQuestion],
 ) -> ModelRun:  # fmt: skip
-    """Load a model in a new process, ask it there, and measure what that took.
+    """Load a model in a new process, ask it there, and measure time and memory.
 
     Raises:
         UserError: it can't be loaded, or its process was killed.
@@ -81,7 +81,7 @@ def answered_alone(
         raise found
     raise UserError(
         f"the process of {settings.model} ended without a result (exit code {process.exitcode}); "
-        "-9 means that the system killed it, mostly for want of memory"
+        "-9 means that the system killed it, mostly because memory ran out"
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.encoded_images import encode_jpeg
-from lfmvl_ros.evaluate.answers import Judged
+from lfmvl_ros.evaluate.answers import JudgedAnswer
 from lfmvl_ros.evaluate.data import EvaluationSet
 
 SHOWN = 6
@@ -21,7 +21,7 @@ SHOWN = 6
 _LONGEST_PX, _QUALITY = 640, 82
 
 
-def best_and_worst(judged: Sequence[Judged]) -> tuple[list[int], list[int]]:
+def best_and_worst(judged: Sequence[JudgedAnswer]) -> tuple[list[int], list[int]]:
     """Return numbers of images, the best and the worst first; none is in both.
 
     An image is as good as twice its summed IoU over objects and boxes together: F1 weighed with the
@@ -41,7 +41,7 @@ def best_and_worst(judged: Sequence[Judged]) -> tuple[list[int], list[int]]:
     return [image for image in best if image not in chosen][:count], chosen
 
 
-def figure_of(data: EvaluationSet, judged: Sequence[Judged], image: int) -> str:
+def figure_of(data: EvaluationSet, judged: Sequence[JudgedAnswer], image: int) -> str:
     """Return an image with its boxes as HTML: boxes are SVG, so that they can be switched off."""
     items = [j for j in judged if j.question.image == image and j.question.headline]
     pixels = data.pixels(image)
@@ -66,7 +66,9 @@ def figure_of(data: EvaluationSet, judged: Sequence[Judged], image: int) -> str:
     )
 
 
-def _truth(item: Judged, labels: Sequence[str], wh: tuple[int, int], size: float) -> list[str]:
+def _truth(
+    item: JudgedAnswer, labels: Sequence[str], wh: tuple[int, int], size: float
+) -> list[str]:
     return [
         _rectangle(xyxy, wh, "found" if iou > 0 else "missed", "truth",
                    "" if iou > 0 else f"missed: {labels[kind]}", size)
@@ -74,7 +76,9 @@ def _truth(item: Judged, labels: Sequence[str], wh: tuple[int, int], size: float
     ]  # fmt: skip
 
 
-def _answer(item: Judged, labels: Sequence[str], wh: tuple[int, int], size: float) -> list[str]:
+def _answer(
+    item: JudgedAnswer, labels: Sequence[str], wh: tuple[int, int], size: float
+) -> list[str]:
     named = [labels[kind] if kind >= 0 else "not asked for" for kind in item.kinds.tolist()]
     return [
         _rectangle(xyxy, wh, "right" if iou > 0 else "wrong", "answer", f"{name} {score:.2f}", size)

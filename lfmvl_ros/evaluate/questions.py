@@ -33,7 +33,7 @@ class ImageQuestion:
     """One question about one image.
 
     Attributes:
-        image: its number in the set.
+        image: number of the image in the set.
         labels: as they are asked for.
         kinds: the category of each label; -1 where none is annotated by that name.
         language: of the labels.

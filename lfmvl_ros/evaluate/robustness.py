@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same images made worse, and what is still found."""
+"""What a model still finds in degraded copies of the images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lfmvl_ros.evaluate.answers import Change, Judged
+from lfmvl_ros.evaluate.answers import Change, JudgedAnswer
 from lfmvl_ros.evaluate.degrade import DEGRADATIONS
 from lfmvl_ros.evaluate.figures import sums_of
 from lfmvl_ros.evaluate.table import outcomes, table_of
@@ -15,7 +15,7 @@ _FIGURES = ("precision", "recall", "f1", "mean_iou")
 
 
 def robustness(
-    answer: Callable[[Change | None, str], Sequence[Judged]], images: int
+    answer: Callable[[Change | None, str], Sequence[JudgedAnswer]], images: int
 ) -> list[dict[str, Any]]:
     """Return an entry for the images as they are, and for each degradation at each level.
 
@@ -38,7 +38,7 @@ def robustness(
 
 
 def _entry(
-    name: str, unit: str, level: float | None, judged: Sequence[Judged], images: int
+    name: str, unit: str, level: float | None, judged: Sequence[JudgedAnswer], images: int
 ) -> dict[str, Any]:
     table = table_of(judged, images)
     return {

@@ -21,12 +21,12 @@ from lfmvl_ros.core.calibration.reliability import (
 )
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.user_files import read_json_object
-from lfmvl_ros.evaluate.answers import Judged
+from lfmvl_ros.evaluate.answers import JudgedAnswer
 from lfmvl_ros.evaluate.average_precision import average_precision, is_installed
 from lfmvl_ros.evaluate.data import EvaluationSet
 from lfmvl_ros.evaluate.figures import figure, sums_of
 from lfmvl_ros.evaluate.slices import labels_of, not_asked, slices_of
-from lfmvl_ros.evaluate.table import Table, outcomes, table_of
+from lfmvl_ros.evaluate.table import AnswerTable, outcomes, table_of
 from lfmvl_ros.evaluate.timing import latency_figures, latency_of
 
 SCHEMA = "lfmvl/scorecard/1"
@@ -34,7 +34,7 @@ SCHEMA = "lfmvl/scorecard/1"
 
 @dataclass(frozen=True, eq=False)
 class ModelRun:
-    """What one model did.
+    """The results of one model.
 
     Attributes:
         model: as it was named.
@@ -52,11 +52,11 @@ class ModelRun:
     model: str
     name: str
     settings: dict[str, Any]
-    judged: Sequence[Judged]
+    judged: Sequence[JudgedAnswer]
     wall_s: float
     robustness: Sequence[dict[str, Any]] = ()
     sustained: dict[str, Any] | None = None
-    table: Table = field(init=False)
+    table: AnswerTable = field(init=False)
     images: int = 0
     cost: dict[str, Any] | None = None
     precision: str = ""
@@ -91,7 +91,7 @@ def scorecard(
 
 
 def machine_facts() -> dict[str, Any]:
-    """Return what a latency belongs to: processor, cores, memory, system."""
+    """Return the facts that latencies depend on: processor, cores, memory, system."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": _processor(),
@@ -161,7 +161,7 @@ def _images(
     ]  # fmt: skip
 
 
-def _calibration(table: Table) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+def _calibration(table: AnswerTable) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """Return the reliability of the confidences, and the calibration error as a figure.
 
     Nothing where a model gives none (``constant``): a placeholder can't be wrong.
@@ -191,7 +191,7 @@ def read_scorecard(path: Path) -> dict[str, Any]:
     document = read_json_object(path)
     if document.get("schema") != SCHEMA or not document.get("models"):
         raise UserError(
-            f"{path} is no scorecard of this version ({SCHEMA}); give a scorecard.json that "
+            f"{path} is not a scorecard of this version ({SCHEMA}); give a scorecard.json that "
             "`lfmvl evaluate` has written"
         )
     return document

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures by slice: how large an object is, how much is hidden, the light, the shape, the words.
+"""Figures by slice: object size, hidden share, light, aspect of the image, language.
 
 The limits are fixed, so that scorecards of different data can be compared.
 """
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.evaluate.answers import Judged
+from lfmvl_ros.evaluate.answers import JudgedAnswer
 from lfmvl_ros.evaluate.figures import Sums, sums_of
-from lfmvl_ros.evaluate.table import BoolArray, Table
+from lfmvl_ros.evaluate.table import AnswerTable, BoolArray
 
 SIZES = (("under 0.4 %", 0.0, 0.004), ("0.4 to 1 %", 0.004, 0.01), ("1 to 10 %", 0.01, 0.1),
          ("over 10 %", 0.1, np.inf))  # fmt: skip
@@ -34,7 +34,7 @@ Limits = Sequence[tuple[str, float, float]]
 _OF_BOXES = ("precision", "recall", "f1", "mean_iou")
 
 
-def slices_of(table: Table) -> list[dict[str, Any]]:
+def slices_of(table: AnswerTable) -> list[dict[str, Any]]:
     """Return an entry for every slice that has something in it."""
     entries = [
         *_by_object(table, "size", SIZES, table.objects.area, table.boxes.area),
@@ -51,7 +51,7 @@ def _within(values: FloatArray, low: float, high: float) -> BoolArray:
 
 
 def _by_object(
-    table: Table, by: str, limits: Limits, objects: FloatArray, boxes: FloatArray | None
+    table: AnswerTable, by: str, limits: Limits, objects: FloatArray, boxes: FloatArray | None
 ) -> Iterator[dict[str, Any]]:
     """Slice by something that objects have, and wrong boxes where ``boxes`` is given."""
     for name, low, high in limits:
@@ -66,7 +66,7 @@ def _by_object(
 
 
 def _by_answer(
-    table: Table, by: str, limits: Limits, value: Callable[[Judged], float]
+    table: AnswerTable, by: str, limits: Limits, value: Callable[[JudgedAnswer], float]
 ) -> Iterator[dict[str, Any]]:
     values = np.array([value(item) for item in table.judged], np.float64)
     for name, low, high in limits:
@@ -74,7 +74,7 @@ def _by_answer(
         yield _entry(by, name, sums, (*_OF_BOXES, "absent_empty"))
 
 
-def _by_language(table: Table) -> Iterator[dict[str, Any]]:
+def _by_language(table: AnswerTable) -> Iterator[dict[str, Any]]:
     spoken = np.array([item.question.language for item in table.judged])
     for language in dict.fromkeys(spoken.tolist()):
         sums = sums_of(table, answers=spoken == language)
@@ -93,7 +93,9 @@ def _entry(by: str, name: str, sums: Sums, names: Sequence[str]) -> dict[str, An
     }
 
 
-def labels_of(table: Table, labels: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
+def labels_of(
+    table: AnswerTable, labels: Sequence[str], names: Sequence[str]
+) -> list[dict[str, Any]]:
     """Return an entry for every label: figures, false positives and negatives and where they are.
 
     Args:
@@ -127,6 +129,6 @@ def _worst(counts: FloatArray, names: Sequence[str]) -> list[str]:
     return [names[i] for i in order if counts[i] > 0]
 
 
-def not_asked(table: Table) -> int:
+def not_asked(table: AnswerTable) -> int:
     """Return how many boxes have a label that the question did not name, or nobody annotated."""
     return int((table.headline[table.boxes.answer] & (table.boxes.kind < 0)).sum())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, area
 from lfmvl_ros.core.grounding import Outcome
-from lfmvl_ros.evaluate.answers import IntArray, Judged
+from lfmvl_ros.evaluate.answers import IntArray, JudgedAnswer
 
 BoolArray = NDArray[np.bool_]
 
@@ -58,8 +58,8 @@ class Boxes:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
-    """Everything that was answered.
+class AnswerTable:
+    """All answers of an evaluation, as columns.
 
     Attributes:
         judged: the answers.
@@ -68,7 +68,7 @@ class Table:
         headline: ``(A,)`` bool: answers that count in the overall figures.
     """
 
-    judged: Sequence[Judged]
+    judged: Sequence[JudgedAnswer]
     images: int
     objects: Objects
     boxes: Boxes
@@ -79,11 +79,11 @@ class Table:
         """``(A,)`` the image of each answer."""
         return self.column(lambda item: item.question.image)
 
-    def column(self, value: Callable[[Judged], int]) -> IntArray:
+    def column(self, value: Callable[[JudgedAnswer], int]) -> IntArray:
         """Return ``(A,)`` a whole number for each answer."""
         return np.array([value(item) for item in self.judged], np.int64)
 
-    def where(self, holds: Callable[[Judged], bool]) -> BoolArray:
+    def where(self, holds: Callable[[JudgedAnswer], bool]) -> BoolArray:
         """Return ``(A,)`` for which answers something holds."""
         return np.array([holds(item) for item in self.judged], bool)
 
@@ -116,7 +116,7 @@ class Table:
         return self.where(lambda item: item.outcome.is_evidence_of_absence and not len(item.xyxy))
 
 
-def table_of(judged: Sequence[Judged], images: int) -> Table:
+def table_of(judged: Sequence[JudgedAnswer], images: int) -> AnswerTable:
     """Put answers together.
 
     Args:
@@ -140,26 +140,26 @@ def table_of(judged: Sequence[Judged], images: int) -> Table:
         area=np.concatenate([_box_areas(item) for item in judged]),
     )
     headline = np.array([item.question.headline for item in judged], bool)
-    return Table(judged, images, objects, boxes, headline)
+    return AnswerTable(judged, images, objects, boxes, headline)
 
 
-def _box_areas(item: Judged) -> FloatArray:
+def _box_areas(item: JudgedAnswer) -> FloatArray:
     own = area(item.xyxy)
     if not len(item.truth.xyxy):
         return own
     return np.where(item.found_row >= 0, area(item.truth.xyxy)[item.found_row], own)
 
 
-def _repeated(judged: Sequence[Judged], length: Callable[[Judged], int]) -> IntArray:
+def _repeated(judged: Sequence[JudgedAnswer], length: Callable[[JudgedAnswer], int]) -> IntArray:
     return np.repeat(np.arange(len(judged)), [length(item) for item in judged])
 
 
-def _images(judged: Sequence[Judged], length: Callable[[Judged], int]) -> IntArray:
+def _images(judged: Sequence[JudgedAnswer], length: Callable[[JudgedAnswer], int]) -> IntArray:
     images = [item.question.image for item in judged]
     return np.repeat(np.array(images, np.int64), [length(item) for item in judged])
 
 
-def outcomes(judged: Sequence[Judged]) -> dict[str, int]:
+def outcomes(judged: Sequence[JudgedAnswer]) -> dict[str, int]:
     """Return how many answers ended in which way; outcomes without an answer are left out."""
     ended = [item.outcome for item in judged]
     return {outcome.value: ended.count(outcome) for outcome in Outcome if outcome in ended}

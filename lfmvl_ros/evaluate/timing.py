@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long answers took, by stage, and how many a second a machine keeps up while it warms up."""
+"""Time of answers by stage, and the rate that a machine sustains while it warms up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.machine_sensors import MachineSensors
-from lfmvl_ros.evaluate.answers import Judged
+from lfmvl_ros.evaluate.answers import JudgedAnswer
 from lfmvl_ros.evaluate.figures import DRAWS, figure
 
 STAGES = ("preprocess", "vision", "prefill", "decode", "total", "overhead")
@@ -20,7 +20,7 @@ PERCENTILES = (50, 95, 99)
 _BLOCK_S = 5.0
 
 
-def latency_of(judged: Sequence[Judged]) -> dict[str, Any]:
+def latency_of(judged: Sequence[JudgedAnswer]) -> dict[str, Any]:
     """Return percentiles of each stage, ms; the intervals of ``total`` are in ``figures``.
 
     Answers that failed count, too: a robot waits for them as well.

@@ -6,7 +6,7 @@ The pieces, in the order data takes:
 ============= ====================================================================================
 module        what it does
 ============= ====================================================================================
-settings      what a run may be asked for
+settings      the settings of a run
 data          folders of labelled images, their shares, what is refused
 images        their images, whole or cropped
 samples       an image with questions about it, by number

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Low-rank adapters (LoRA, https://arxiv.org/abs/2106.09685) in a loaded checkpoint, through peft.
 
-Which layers get one is decided by what they are, not by a list of names: such lists, made for other
-architectures, miss most of this one. Adapted are all linear layers of the blocks of both towers
-(attention, convolutions in and out, feed-forward) and of the projector; not the patch embedding,
-the word embeddings or the output head.
+Layers are selected by their type, not by a list of names: such lists, made for other architectures,
+miss most layers of this one. Adapted are all linear layers of the blocks of both towers (attention,
+convolutions in and out, feed-forward) and of the projector; not the patch embedding, the word
+embeddings or the output head.
 """
 
 from __future__ import annotations

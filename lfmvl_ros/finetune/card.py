@@ -56,13 +56,13 @@ def facts_of_run(
     progress: Mapping[str, Any],
     judgements: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Return what card and ``training.json`` say of a run. Paths stay at home.
+    """Return the facts for the card and ``training.json`` of a run, without paths.
 
     Args:
         start: the checkpoint.
         data: the folders.
         settings: of the run.
-        progress: fields of :class:`lfmvl_ros.finetune.trainer.Progress`.
+        progress: fields of :class:`lfmvl_ros.finetune.trainer.RunProgress`.
         judgements: of the log, in their order.
     """
     best = [record for record in judgements if record["step"] == progress["best_step"]][-1:]

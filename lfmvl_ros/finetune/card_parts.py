@@ -51,10 +51,10 @@ def data_row(data: Mapping[str, Any], shown: str = "mirrored and cropped at rand
         shown: how its images were changed.
     """
     each = ", ".join(f"{name} {count:,}" for name, count in data["boxes_by_category"].items())
-    learnt = data["pictures"] - data["held_out_pictures"]
+    learnt = data["images"] - data["held_out_images"]
     row = (
         f"data | {data['name']}: {images(learnt)} to learn from, {shown}, and "
-        f"{data['held_out_pictures']:,} to judge by; {data['boxes']:,} boxes of "
+        f"{data['held_out_images']:,} to judge by; {data['boxes']:,} boxes of "
         f"{len(data['boxes_by_category'])} categories ({each})"
     )
     if data["left_out"]:

@@ -168,5 +168,5 @@ def parse_folder(text: str) -> tuple[Path, float]:
     except ValueError:
         weight = 0.0
     if weight <= 0:
-        raise UserError(f"the weight of {match[1]} is a number above 0, got {match[2]!r}")
+        raise UserError(f"the weight of {match[1]} must be a number above 0, got {match[2]!r}")
     return Path(match[1]).expanduser(), weight

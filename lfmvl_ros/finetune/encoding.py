@@ -16,8 +16,8 @@ from lfmvl_ros.core.coordinate_scales import side_of
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import PromptTemplate
-from lfmvl_ros.datasets.questions import Found, answer_text, reading_order
-from lfmvl_ros.finetune.samples import Sample
+from lfmvl_ros.datasets.questions import AnswerObject, answer_text, reading_order
+from lfmvl_ros.finetune.samples import TrainingSample
 from lfmvl_ros.models.lfm2_vl.image_processing import trim_padding
 from lfmvl_ros.models.lfm2_vl.model_inputs import processor_options
 
@@ -26,7 +26,7 @@ IGNORED = -100
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class EncodedRow:
     """Ids of a prompt with its image tokens, and of the answer with the token that ends it."""
 
     prompt: tuple[int, ...]
@@ -47,7 +47,7 @@ class Encoded:
             its companions.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[EncodedRow, ...]
     image_tokens: int
     features: dict[str, Tensor]
 
@@ -94,7 +94,7 @@ class Batch:
         )
 
 
-def written_answer(found: Sequence[Found], template: PromptTemplate) -> str:
+def written_answer(found: Sequence[AnswerObject], template: PromptTemplate) -> str:
     """Return the correct answer, left to right, in the scale and decimals of a template.
 
     A template with neither decimals nor a scale is taken to be of a family that writes integers
@@ -125,7 +125,7 @@ class Encoder:
         self._image_id = int(processor.image_token_id)
         self._end_id = int(self._tokenizer.eos_token_id)
 
-    def encode(self, sample: Sample) -> Encoded:
+    def encode(self, sample: TrainingSample) -> Encoded:
         """Encode a sample; its image goes through the processor once.
 
         Raises:
@@ -149,7 +149,7 @@ class Encoder:
         rows = []
         for asking, tail in zip(sample.askings, tails, strict=True):
             answer = self._ids(written_answer(asking.question.found, asking.template))
-            rows.append(Row((*head, *tail), (*answer, self._end_id)))
+            rows.append(EncodedRow((*head, *tail), (*answer, self._end_id)))
         longest = max(map(len, rows))
         if longest > self._context:
             height, width = sample.pixels.shape[:2]

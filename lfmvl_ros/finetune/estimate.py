@@ -45,7 +45,7 @@ class Estimate:
         return self.step_s * self.steps + self.judge_s * (self.judgements + 1)
 
     def sentence(self) -> str:
-        """For the person who waits."""
+        """One sentence for the user."""
         end = time.strftime("%H:%M", time.localtime(time.time() + self.total_s))
         return (
             f"{self.step_s:.2f} s an update and {self.judge_s:.0f} s a judgement: {self.steps} "
@@ -97,8 +97,8 @@ def _number(path: Path) -> int | None:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Choices that decide how much memory a run takes.
+class MemoryPlan:
+    """The choices that determine how much memory a run takes.
 
     Attributes:
         full: train all weights.
@@ -116,12 +116,12 @@ class Plan:
     image_tokens: int
     tokens: int
 
-    def changed(self, **changes: Any) -> Plan:
+    def changed(self, **changes: Any) -> MemoryPlan:
         """Return the same with other choices."""
         return replace(self, **changes)
 
 
-def needed_bytes(config: dict[str, Any], parameters: int, plan: Plan) -> int:
+def needed_bytes(config: dict[str, Any], parameters: int, plan: MemoryPlan) -> int:
     """Estimate the memory of a run.
 
     The coefficients were fitted to peaks reported for the 450M shape on a CPU, which a test names.
@@ -153,13 +153,13 @@ def needed_bytes(config: dict[str, Any], parameters: int, plan: Plan) -> int:
     return int(_PROGRAM + weights + trained + blocks * width)
 
 
-def fits(config: dict[str, Any], parameters: int, plan: Plan, free: int) -> bool:
+def fits(config: dict[str, Any], parameters: int, plan: MemoryPlan, free: int) -> bool:
     """Return whether a run would fit into so many free bytes, with some to spare."""
     return needed_bytes(config, parameters, plan) <= _SPARE * free
 
 
 def check_memory(
-    config: dict[str, Any], parameters: int, plan: Plan, free: int, *, adapters: int
+    config: dict[str, Any], parameters: int, plan: MemoryPlan, free: int, *, adapters: int
 ) -> None:
     """Refuse a run that would not fit, naming what would.
 

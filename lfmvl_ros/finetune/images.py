@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training images of a folder at the size they have: a large one becomes tiles, as in use."""
+"""Training images of a folder at their own size: large ones become tiles, as in inference."""
 
 from __future__ import annotations
 

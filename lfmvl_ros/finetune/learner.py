@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The weights in training: a checkpoint with adapters, or all of its weights; updates and merging.
+"""The trained weights of a checkpoint (adapters or all weights): updates and merging.
 
 What is trained is kept in float32 in either case. Steps of Adam are mostly smaller than bfloat16
 can add to a weight: kept in bfloat16, weights lose half of them or more.
@@ -124,7 +124,7 @@ class Learner:
         return merged
 
     def trained(self) -> dict[str, Tensor]:
-        """Return copies of what is trained, as it is."""
+        """Return copies of the trained weights, not merged."""
         return {name: p.detach().cpu().clone() for name, p in self.parameters.items()}
 
     @torch.no_grad()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The package that makes low-rank adapters: is it there, and new enough?"""
+"""Checks that peft, which makes low-rank adapters, is installed and new enough."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The loss: cross-entropy of the answer's tokens; images, prompt and padding count nothing."""
+"""The loss: cross-entropy of the answer's tokens, without images, prompt and padding."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import torch
 
 from lfmvl_ros.core.image_tokens import count_image_tokens
 from lfmvl_ros.finetune.data import TrainingData
-from lfmvl_ros.finetune.estimate import Plan, check_memory, fits, free_bytes
+from lfmvl_ros.finetune.estimate import MemoryPlan, check_memory, fits, free_bytes
 from lfmvl_ros.finetune.settings import FinetuneSettings
 from lfmvl_ros.finetune.start import Start
 
@@ -18,7 +18,7 @@ _LARGE = 100_000_000  # parameters: from here on, bfloat16 unless told otherwise
 
 def make_plan(
     data: TrainingData, start: Start, settings: FinetuneSettings, device: torch.device
-) -> Plan:
+) -> MemoryPlan:
     """Return the choices for a run.
 
     Raises:
@@ -33,7 +33,7 @@ def make_plan(
         dtype = "bfloat16" if large else "float32"
     width = start.config["text_config"]["hidden_size"]
     adapters = settings.rank * start.adapter_width + _TOKENS_A_NAME * width * len(data.names)
-    plan = Plan(
+    plan = MemoryPlan(
         full=settings.full,
         dtype=dtype,
         checkpointing=settings.checkpointing == "always",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run leaves to look at: a plot of loss and scores, and images before and after."""
+"""Plots of a run: loss and scores, and held-out images before and after."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from lfmvl_ros.finetune.run_folder import (
 from lfmvl_ros.finetune.samples import SampleStream
 from lfmvl_ros.finetune.settings import FinetuneSettings
 from lfmvl_ros.finetune.start import Start, find_start
-from lfmvl_ros.finetune.trainer import Trainer, identity_of
+from lfmvl_ros.finetune.trainer import FinetuneTrainer, identity_of
 from lfmvl_ros.models.calibration_file import fingerprint
 from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
 from lfmvl_ros.models.lfm2_vl.backend import Lfm2VlBackend
@@ -45,7 +45,7 @@ _PASS_TOKENS = 2048  # of a forward pass, where samples are small
 
 
 @dataclass(frozen=True)
-class Request:
+class RunArguments:
     """Arguments of a run; see :func:`finetune`.
 
     Attributes:
@@ -129,7 +129,7 @@ class _HeldOut:
         return self._before
 
 
-def finetune(request: Request, settings: FinetuneSettings) -> Result:
+def finetune(request: RunArguments, settings: FinetuneSettings) -> Result:
     """Run a fine-tuning to its end.
 
     Raises:
@@ -167,7 +167,7 @@ def _prepared(
     device: torch.device,
     out: Path,
     identity: dict[str, Any],
-) -> tuple[Trainer, _HeldOut]:
+) -> tuple[FinetuneTrainer, _HeldOut]:
     plan = make_plan(data, start, settings, device)
     learner = Learner(
         start,
@@ -189,7 +189,9 @@ def _prepared(
     rules = start.rules(settings.image_tokens)
     encoder = Encoder(learner.processor, rules, start.context)
     held_out = _HeldOut(start, data, settings, device)
-    trainer = Trainer(settings, out, learner, stream, encoder, held_out, data.epoch(), identity)
+    trainer = FinetuneTrainer(
+        settings, out, learner, stream, encoder, held_out, data.epoch(), identity
+    )
     trained = "all weights"
     if not settings.full:
         trained = f"adapters of rank {settings.rank} in {len(learner.adapted)} layers"
@@ -233,7 +235,9 @@ def _check_identity(wanted: Mapping[str, Any], known: Mapping[str, Any], state: 
             )
 
 
-def _ended(trainer: Trainer, held_out: _HeldOut, data: TrainingData, start: Start) -> Result:
+def _ended(
+    trainer: FinetuneTrainer, held_out: _HeldOut, data: TrainingData, start: Start
+) -> Result:
     """Write the best weights if they are better than the initial ones; return the result."""
     progress, out = trainer.progress, trainer.out
     better = bool(trainer.best) and progress.best > progress.first

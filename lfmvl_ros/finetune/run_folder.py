@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lies in the directory of a run: its state, its log, and a lock while a process works on it.
+"""The directory of a run: its state, its log, and a lock while a process works on it.
 
 `lfmvl train` and `lfmvl finetune` share it.
 """
@@ -146,7 +146,7 @@ def read_log(log: Path) -> list[dict[str, Any]]:
                 raise ValueError("it has no step, or no scores")
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(
-                f"line {number} of {log} is no record of a run ({error!r}); remove the line, or "
+                f"line {number} of {log} is not a record of a run ({error!r}); remove the line, or "
                 "start again with another --out"
             ) from error
         records.append(record)

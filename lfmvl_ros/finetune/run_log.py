@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run says while it continues: lines for people, and the same as JSON for plots."""
+"""The log of a run: lines for people, and the same as JSON for plots."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lfmvl_ros.core.whole_files import JsonLines
 
 
 @dataclass(frozen=True)
-class Place:
-    """How far a run is: updates, images of all processes, and seconds of training."""
+class RunPosition:
+    """Position in a run: updates, images of all processes, and seconds of training."""
 
     step: int
     samples: int
@@ -23,7 +23,7 @@ class Place:
 
 
 class RunLog:
-    """Prints, and appends to a file of JSON lines. Of several processes only the first speaks.
+    """Prints, and appends to a file of JSON lines. Of several processes only the first one logs.
 
     Args:
         path: of the file.
@@ -38,8 +38,8 @@ class RunLog:
         """Take the figures of one update."""
         self._recent.append(figures)
 
-    def report(self, place: Place, progress: float, note: str) -> None:
-        """Say and write the means of what was collected since the last time."""
+    def report(self, place: RunPosition, progress: float, note: str) -> None:
+        """Print and write the means of the figures collected since the last report."""
         means = {
             key: float(np.mean([r[key] for r in self._recent if key in r]))
             for key in self._recent[-1]
@@ -58,8 +58,8 @@ class RunLog:
         if not self._quiet:
             print(line, flush=True)
 
-    def write(self, place: Place, record: Mapping[str, Any]) -> None:
-        """Append a record, with how far the run is."""
+    def write(self, place: RunPosition, record: Mapping[str, Any]) -> None:
+        """Append a record with the position in the run."""
         if self._quiet:
             return
         where = {

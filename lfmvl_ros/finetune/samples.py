@@ -25,14 +25,14 @@ _GOLDEN = (5**0.5 - 1) / 2
 
 @dataclass(frozen=True)
 class Asking:
-    """A question in the words of a prompt template."""
+    """A question, rendered with a prompt template."""
 
     template: PromptTemplate
     question: Question
 
 
 @dataclass(frozen=True)
-class Sample:
+class TrainingSample:
     """An image and the questions about it.
 
     Attributes:
@@ -74,7 +74,7 @@ class SampleStream:
 
     Args:
         data: the folders.
-        templates: phrasings; the first is used for four questions of five.
+        templates: prompt templates; the first is used for four questions of five.
         questions: about each image.
         negatives: share of questions about absent things only.
         most_objects: in an answer.
@@ -97,7 +97,7 @@ class SampleStream:
         self._order = Order(data, seed)
         self._sources = [TrainingImages(part.folder) for part in data.parts]
 
-    def sample(self, number: int) -> Sample:
+    def sample(self, number: int) -> TrainingSample:
         """Return a sample; the same number gives the same one.
 
         Raises:
@@ -112,7 +112,7 @@ class SampleStream:
             Asking(self._template(rng), self._question(rng, source, scene))
             for _ in range(self._questions)
         )
-        return Sample(np.ascontiguousarray(scene.pixels), askings)
+        return TrainingSample(np.ascontiguousarray(scene.pixels), askings)
 
     def _template(self, rng: np.random.Generator) -> PromptTemplate:
         if len(self._templates) == 1 or rng.random() < _FIRST_PHRASING_SHARE:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The settings of a fine-tuning run, with their defaults: the one source of both."""
+"""The settings of a fine-tuning run and their defaults, declared once."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checkpoint a run starts from: where it is, how it is asked, what its weights are."""
+"""The checkpoint a run starts from: its directory, its prompts, its weights."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Start:
     """A checkpoint to start from; see :func:`find_start`.
 
     Attributes:
-        name: as a model card may say it: catalogue name, hub id, or the directory's name.
+        name: for the model card: catalogue name, hub id, or the directory's name.
         directory: where its files are.
-        templates: phrasings to train, the one that it will be asked with first.
+        templates: prompts to train with; the one that the result will be used with comes first.
         licence: of the weights, "" where it is not known.
         parameters: number of weights, shared ones once.
         adapter_width: inputs and outputs of all layers that get adapters; times the rank, it is the
@@ -113,7 +113,7 @@ def name_of(model: str, directory: Path) -> str:
 
 
 def _templates(own: PromptTemplate) -> tuple[PromptTemplate, ...]:
-    """Phrasings to train. The result is a directory, and those are asked with the card's."""
+    """Return the prompts to train; first the card's, which a checkpoint in a directory gets."""
     if own.decimals != CARD_TEMPLATE.decimals:
         return (own,)  # of a family with a scale of its own
     return tuple({t.text: t for t in (CARD_TEMPLATE, own, COOKBOOK_TEMPLATE)}.values())

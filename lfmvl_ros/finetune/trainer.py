@@ -24,7 +24,7 @@ from lfmvl_ros.finetune.run_folder import (
     using_state,
     write_state,
 )
-from lfmvl_ros.finetune.run_log import Place, RunLog
+from lfmvl_ros.finetune.run_log import RunLog, RunPosition
 from lfmvl_ros.finetune.samples import SampleStream
 from lfmvl_ros.finetune.settings import FinetuneSettings
 
@@ -42,7 +42,7 @@ Judge = Callable[[Mapping[str, Tensor] | None], dict[str, float | None]]
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """Progress of a run; it is saved with the state.
 
     Attributes:
@@ -70,7 +70,7 @@ class Progress:
 
 
 @dataclass
-class Trainer:
+class FinetuneTrainer:
     """One run.
 
     Attributes:
@@ -92,7 +92,7 @@ class Trainer:
     judge: Judge
     epoch: int
     identity: dict[str, Any]
-    progress: Progress = field(default_factory=Progress)
+    progress: RunProgress = field(default_factory=RunProgress)
     best: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -216,9 +216,9 @@ class Trainer:
         self._log.report(self._place, share, "")
 
     @property
-    def _place(self) -> Place:
+    def _place(self) -> RunPosition:
         step = self.progress.step
-        return Place(step, step * self.settings.batch, self.progress.seconds)
+        return RunPosition(step, step * self.settings.batch, self.progress.seconds)
 
     # ---- state ----------------------------------------------------------------------------
 
@@ -237,7 +237,7 @@ class Trainer:
         """Continue where the saved state of the run directory left off."""
         state = read_state(self.out, key=_KEY)
         with using_state(self.out):
-            self.progress = Progress(**state["progress"])
+            self.progress = RunProgress(**state["progress"])
             self.best = state["best"]
             self.learner.restore(state["trained"])
             self.learner.optimiser.load_state_dict(state["optimiser"])

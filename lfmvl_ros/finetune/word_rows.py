@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trained word embeddings for a few tokens: what lets a model learn names it has never met.
+"""Trained word embeddings for a few tokens, so that a model can learn new names.
 
 In this family the embedding is also the output head. What is trained is a float32 difference for
 some of its rows, added wherever the table is used; the table itself stays as it is.

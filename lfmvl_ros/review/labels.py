@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lfmvl_ros.core.encoded_images import encoded_wh
-from lfmvl_ros.core.review import ReviewAnswer, ReviewItem, Verdict
+from lfmvl_ros.core.review import ReviewAnswer, ReviewItem, ReviewVerdict
 from lfmvl_ros.core.review.documents import Box
 from lfmvl_ros.core.whole_files import make_folder, write_json, write_whole
 
@@ -69,9 +69,9 @@ def _label_of(item: ReviewItem, answer: ReviewAnswer) -> tuple[str, Box | None] 
     """Return label and box. The box is None if there is no such object; all is None if unknown."""
     if not item.label or item.bbox is None:
         return None
-    if answer.verdict is Verdict.NO:
+    if answer.verdict is ReviewVerdict.NO:
         return item.label, None
-    if answer.verdict is Verdict.WRONG_LABEL:
+    if answer.verdict is ReviewVerdict.WRONG_LABEL:
         return (answer.label, item.bbox) if answer.label else None
     return item.label, answer.bbox or item.bbox
 

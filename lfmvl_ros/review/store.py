@@ -40,7 +40,7 @@ _OPEN = "FROM items LEFT JOIN answers USING (id) WHERE answers.id IS NULL"
 
 
 @dataclass(frozen=True)
-class Counts:
+class ReviewCounts:
     """How many items there are.
 
     Attributes:
@@ -123,14 +123,14 @@ class ReviewStore:
 
     # -- to the page -------------------------------------------------------------------------------
 
-    def counts(self) -> Counts:
+    def counts(self) -> ReviewCounts:
         """Return how many items there are."""
         ((waiting, late),) = self._run(
             "SELECT coalesce(sum(outcome IS NULL), 0), coalesce(sum(outcome IS NOT NULL), 0) "
             + _OPEN
         )
         ((answered,),) = self._run("SELECT count(*) FROM answers")
-        return Counts(waiting, late, answered, self._refused)
+        return ReviewCounts(waiting, late, answered, self._refused)
 
     def open_items(self) -> list[dict[str, Any]]:
         """Return what is to be answered next, as JSON: items that are held first, then by age."""

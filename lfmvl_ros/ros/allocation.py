@@ -3,7 +3,8 @@
 
 glibc returns a large block to the kernel when it is freed, and gets the next one page by page:
 with several copies of each image that is a thousand page faults an image, and each of them waits
-when the machine is busy. Its thresholds adapt by themselves, but not always, and lose it again.
+when the machine is busy. glibc adapts its thresholds by itself, but not always, and may undo that
+later.
 """
 
 from __future__ import annotations

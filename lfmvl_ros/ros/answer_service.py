@@ -44,9 +44,9 @@ class AnswerService:
         node: that offers the service.
         prefix: of the camera's topics and services.
         camera: its name, "" when it is the only one.
-        models: hold the pipeline, None while the node is not configured.
+        models: holds the pipeline, which is None while the node is not configured.
         places: returns where tracks are, as JSON, at a stamp in ns.
-        gate: responses are sent through it.
+        gate: keeps responses from being sent after the node has closed.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way to a perception node for programs that send commands; of ``lfmvl mcp``."""
+"""Connects a program that sends commands to a perception node; used by ``lfmvl mcp``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CommandLink:
         namespace: of the node, such as ``/lfmvl``.
 
     Raises:
-        UserError: ROS can't start, or no namespace is called so.
+        UserError: ROS can't start, or the name is not a valid namespace.
     """
 
     def __init__(self, namespace: str) -> None:
@@ -49,7 +49,7 @@ class CommandLink:
             validate_namespace(self.namespace)
             rclpy.init(args=[], context=self._context)
         except InvalidNamespaceException as error:
-            raise UserError(f"{namespace!r} is no namespace; give one such as /lfmvl") from error
+            raise UserError(f"{namespace!r} is not a namespace; give one such as /lfmvl") from error
         except RuntimeError as error:
             raise UserError(f"ROS can't start: {error}") from error
         self._node = rclpy.create_node(
@@ -82,7 +82,7 @@ class CommandLink:
         rclpy.shutdown(context=self._context)
 
     def nodes(self) -> frozenset[bytes]:
-        """Return what tells apart the nodes that take commands and answer them; may be empty."""
+        """Return identifiers of the nodes that take commands and answer them; may be empty."""
         if not self._commands.get_subscription_count():
             return frozenset()
         return frozenset(

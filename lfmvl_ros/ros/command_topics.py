@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The topics ``command`` and ``command_result``: operators and agents in, what became of it out."""
+"""The topics ``command`` (from operators and agents) and ``command_result``."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ class CommandTopics:
         self._commander.tick()
 
     def forget(self) -> None:
-        """Forget what was seen: the node does not look any more."""
+        """Forget the answers, because the node has stopped sending requests."""
         self._scene.clear()
 
     def close(self) -> None:
-        """Cancel what is under way."""
+        """Cancel the running commands."""
         self._commander.close()
 
     def _model(self) -> str:
@@ -94,7 +94,7 @@ class CommandTopics:
         return may_describe(self._model())
 
     def _change(self, changes: Mapping[str, object]) -> str:
-        """Set parameters as anybody else would; return why not."""
+        """Set parameters as a client would; return why they were refused, "" if they were set."""
         parameters = [Parameter(name, value=value) for name, value in changes.items()]
         result = self._shared.node.set_parameters_atomically(parameters)
         return "" if result.successful else str(result.reason)

@@ -32,8 +32,7 @@ class Loading:
     def __init__(self, settings: PerceptionSettings) -> None:
         if len(_hanging) >= MOST_HANGING:
             raise UserError(
-                f"{MOST_HANGING} models are still loading and don't come to an end; start the "
-                "node again"
+                f"{MOST_HANGING} models are still loading and do not finish; restart the node again"
             )
         self._settings, self._began_s = settings, time.monotonic()
         self._lock, self._done = threading.Lock(), threading.Event()

@@ -288,7 +288,7 @@ class PerceptionNode(LifecycleNode):
         if not result.successful:
             self._health.rejected_queries += 1
             reason = shortened(result.reason)  # any node may publish, at any length and rate
-            self.get_logger().warning(f"query not taken: {reason}", throttle_duration_sec=1.0)
+            self.get_logger().warning(f"query refused: {reason}", throttle_duration_sec=1.0)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         return responses.enable(self._pipeline, request, response)

@@ -38,7 +38,7 @@ _MARGIN_M = 0.7
 
 @dataclass
 class PlaceRecording:
-    """Everything about positions that was received, by stamp in nanoseconds.
+    """All received messages about positions, by stamp in nanoseconds.
 
     Attributes:
         frame_id: that positions are in; "" before the first.

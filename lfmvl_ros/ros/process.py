@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node as a process: starts, spins, and ends on SIGINT or SIGTERM with code 0.
 
-rclpy's own signal handlers end the ROS context at once, and whatever a node has left to say (a
-bond's goodbye, the last results) fails. Here a signal is only a request: the node closes first,
-then the executor stops, then the context ends.
+rclpy's own signal handlers end the ROS context at once, so a node can't publish its last messages
+(the end of a bond, the last results). Here a signal is only a request: the node closes first, then
+the executor stops, then the context ends.
 
 The main thread does nothing but wait for that request, so that a signal is noticed while the node
 is being built, a model loads or the executor waits. The node lives in a thread beside it.
@@ -121,7 +121,7 @@ def stop_spinning() -> None:
 
 
 def logs_errors(transition: Callable[..., Any]) -> Callable[..., Any]:
-    """Log what a life-cycle callback raises: rclpy turns it into ERROR without a word."""
+    """Log what a life-cycle callback raises: rclpy turns it into ERROR without a message."""
 
     @functools.wraps(transition)
     def logged(node: Node, state: Any) -> Any:
@@ -145,7 +145,7 @@ def _init(arguments: list[str]) -> None:
 
 
 class _RosLog(logging.Handler):
-    """What Python modules log, into the log of ROS."""
+    """Forwards the log of Python modules to the log of ROS."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass on one line; rclpy wants a line of source of its own for each severity."""

@@ -25,7 +25,7 @@ SENSOR = _profile(5, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
 """Camera output, as drivers do."""
 
 RATES = _profile(100, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
-"""Gyroscope: as sensor data, but each counts; a quarter of a second at 400 Hz."""
+"""Gyroscope: as sensor data, but no message should be lost; the queue holds 0.25 s at 400 Hz."""
 
 TRANSFORMS = _profile(100, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 """As tf2 listens to ``/tf``."""
@@ -37,10 +37,10 @@ RESULTS = _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 """Detections, tracks, answers, commands: none may be lost on the way."""
 
 EVENTS = _profile(100, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
-"""What rules find: many may begin with one frame, and each counts."""
+"""Events of rules: many may begin with one frame, and none may be lost."""
 
 REVIEW = _profile(100, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
-"""What waits for a person: also for who starts to look only now."""
+"""Events held for a person, also for subscribers that start later."""
 
 REQUESTS = _profile(1000, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 """Services: a request that is dropped from a full queue is never answered."""

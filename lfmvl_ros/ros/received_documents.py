@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON documents from topics that anybody can publish on, checked for what the recorder reads.
+"""JSON documents of received messages, checked before the recorder uses them.
 
 A recorder listens to whoever publishes ``track_states`` and ``grounding``: another version of the
 node, another program, a test. What can't be used raises a :class:`ValueError` with the reason.
@@ -21,7 +21,7 @@ def states_from(text: str) -> tuple[int, dict[str, Any]]:
     """Return the stamp (nanoseconds) and the document of a ``track_states`` message.
 
     Raises:
-        ValueError: it is no JSON object with the keys that drawing needs.
+        ValueError: it is not a JSON object with the keys that drawing needs.
     """
     document = _object(text)
     stamp = _part(document, "stamp", dict)
@@ -33,7 +33,7 @@ def states_from(text: str) -> tuple[int, dict[str, Any]]:
             raise ValueError(f"{side} is out of range")
     for track in _part(document, "tracks", list):
         if not isinstance(track, dict):
-            raise ValueError("tracks holds something that is no object")
+            raise ValueError("tracks holds something that is not an object")
         _part(track, "id", int)
         _part(track, "label", str)
         TrackState(_part(track, "state", str))
@@ -47,7 +47,7 @@ def grounding_from(text: str) -> dict[str, Any]:
     """Return the document of a ``grounding`` message.
 
     Raises:
-        ValueError: it is no JSON object with the keys that the summary needs.
+        ValueError: it is not a JSON object with the keys that the summary needs.
     """
     document = _object(text)
     for key in ("status", "query", "model"):
@@ -64,12 +64,12 @@ def _object(text: str) -> dict[str, Any]:
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(document, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     return document
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _part(document: dict[str, Any], key: str, kind: type) -> Any:
@@ -87,7 +87,7 @@ def _numbers(document: dict[str, Any], key: str, count: int, limit: float) -> No
     values = _part(document, key, list)
     for value in values:
         if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise ValueError(f"{key} holds something that is no number")
+            raise ValueError(f"{key} holds something that is not a number")
         if not math.isfinite(value) or abs(value) > limit:
             raise ValueError(f"{key} holds a number that is out of range")
     if len(values) != count:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A subscriber, as anybody's controller would be one: listens for a while, then writes what it saw.
+"""A subscriber like any controller: records for a while, then writes what it received.
 
 It starts with the first ``tracks`` message, and when it ends it prints a summary as one JSON line.
 """
@@ -215,7 +215,7 @@ class RecorderNode(Node):
 
 
 def _check_stamp(header: Header) -> None:
-    """Refuse messages without a stamp: what belongs together is found by it."""
+    """Refuse messages without a stamp, because messages are matched by their stamps."""
     if not conversions.stamp_ns(header.stamp):
         raise ValueError("they have no time stamp (zero); let the driver stamp its messages")
 

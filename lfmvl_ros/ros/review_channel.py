@@ -28,16 +28,16 @@ from lfmvl_ros.ros.streams import StreamReader
 
 
 class ReviewChannel:
-    """The review gate of one camera. Its caller keeps threads apart, except in callbacks.
+    """The review gate of one camera. Not thread-safe, except for its callbacks.
 
     Args:
         node: publishes what is held.
         streams: reads the answers.
         gate: everything is published through it.
         camera: name; "" when it is the only one.
-        settings: asked for the settings in force.
+        settings: returns the settings in force.
         on_answer: takes the text of each answer, in a thread of ``streams``.
-        on_warning: takes what is wrong.
+        on_warning: called with each problem.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class ReviewChannel:
         self._node.destroy_lifecycle_publisher(self._items)
 
     def status(self) -> GateStatus:
-        """Return what the gate has done."""
+        """Return the counters of the gate."""
         return self._held.status()
 
     def take(self, event: Event, rule: Rule | None, frame: Frame | None) -> tuple[Event, ...]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One camera's rules: tracks and answers in; events, and a Bool for each rule that asks for one."""
+"""One camera's rules: tracks and answers in; events and, with ``topic: true``, Bools out."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class RulesChannel:
         self._review.activate()
 
     def start(self) -> None:
-        """Begin, and say that no rule holds yet."""
+        """Begin; publish false for each rule with a Bool."""
         self._active = True
         self._review.start()
         for name in self._flags:
@@ -134,7 +134,7 @@ class RulesChannel:
         before = self._file.problem
         rules = self._file.poll(self._settings().rules_file)
         if self._file.problem and self._file.problem != before:
-            self._on_warning(f"rules stay as they were: {self._file.problem}")
+            self._on_warning(f"the previous rules stay in force: {self._file.problem}")
         if rules is None:
             return
         with self._lock:
@@ -149,7 +149,7 @@ class RulesChannel:
     # -- out ---------------------------------------------------------------------------------------
 
     def _admit(self, events: Iterable[Event], frame: Frame | None = None) -> None:
-        """Publish events, but for those that wait for a person."""
+        """Publish events, except those that are held for a person."""
         rules = {rule.name: rule for rule in self._engine.rules.rules}
         for event in events:
             self._publish(self._review.take(event, rules.get(event.rule), frame))
@@ -167,7 +167,7 @@ class RulesChannel:
         self._flags[name].publish(Bool(data=bool(self._open.get(name))))
 
     def _match_flags(self, rules: RuleSet) -> None:
-        """Advertise a Bool for each rule that asks for one, and for no other."""
+        """Advertise a Bool for each rule with ``topic: true``, and for no other."""
         needed = {rule.name for rule in rules.rules if rule.topic}
         for name in self._flags.keys() - needed:
             self._node.destroy_lifecycle_publisher(self._flags.pop(name))
@@ -182,7 +182,7 @@ class RulesChannel:
     # -- diagnostics -------------------------------------------------------------------------------
 
     def health(self) -> Health:
-        """Return how the rules are doing."""
+        """Return the health of the rules."""
         with self._lock:
             status, review = self._engine.status(), self._review.status()
         return rules_health(status, review, self._file.path, self._file.problem, self._camera)

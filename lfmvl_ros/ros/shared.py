@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the cameras of one perception node share."""
+"""The parts of one perception node that its cameras share."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a node does with answers beside publishing them: stored samples, and metrics."""
+"""What a node does with answers besides publishing them: stored samples, and metrics."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SideOutputs:
         self._telemetry: Telemetry | None = None
 
     def open(self, settings: PerceptionSettings) -> None:
-        """Open what the settings ask for, and say where.
+        """Open the outputs that the settings name, and log where they are.
 
         Raises:
             UserError: a folder, key or port can't be used, or a package is missing.
@@ -53,7 +53,7 @@ class SideOutputs:
                 self._warn(f"{where} can be read by everyone on the network, without a password")
 
     def close(self) -> None:
-        """Store what waits, and close the port."""
+        """Store the waiting samples, and close the port."""
         collector, self._collector = self._collector, None
         if collector is not None:
             collector.close()

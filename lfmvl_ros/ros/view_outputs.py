@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a simulated camera publishes beside images: depth, transforms, and the truth."""
+"""What a simulated camera publishes besides images: depth, transforms, and the truth."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Group:
+class PlotGroup:
     """Rows of one figure.
 
     Attributes:
@@ -44,7 +44,7 @@ class Group:
     unit: str = ""
 
 
-def comparison_plot(groups: Sequence[Group]) -> Image:
+def comparison_plot(groups: Sequence[PlotGroup]) -> Image:
     """Return an RGB image ``(H, W, 3)``, one group of rows below the other.
 
     A group of parts is drawn to the scale of its longest row; colours stand for models among
@@ -62,7 +62,7 @@ def comparison_plot(groups: Sequence[Group]) -> Image:
     return canvas
 
 
-def _draw_group(canvas: Image, group: Group, top: int, colours: Mapping[str, Colour]) -> None:
+def _draw_group(canvas: Image, group: PlotGroup, top: int, colours: Mapping[str, Colour]) -> None:
     draw_text(canvas, group.title, 10, top + 20, 0.6, _INK)
     longest = max(
         [sum(v for _, v in row) for row in group.rows.values() if not isinstance(row, Share)],

@@ -102,7 +102,7 @@ def _wh(text: str | None, default: tuple[int, int]) -> tuple[int, int]:
         return default
     match = re.fullmatch(r"(\d{1,5})[xX×](\d{1,5})", text.strip())
     if not match:
-        raise UserError(f"{text!r} is no image size; write WIDTHxHEIGHT, for example 640x480")
+        raise UserError(f"{text!r} is not an image size; write WIDTHxHEIGHT, for example 640x480")
     return int(match[1]), int(match[2])
 
 

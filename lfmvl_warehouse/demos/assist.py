@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lfmvl_ros.core.demo_scene import SceneResults
-from lfmvl_warehouse.demos.job import SECONDS, Job
+from lfmvl_warehouse.demos.job import SECONDS, SceneJob
 from lfmvl_warehouse.scenes.staged import Prop, StagedVideo
 
 RATE_HZ = 15.0
@@ -211,6 +211,6 @@ def _median(values: list[float]) -> float | None:
     return round(float(np.median(values)), 2) if values else None
 
 
-JOB = Job(
+JOB = SceneJob(
     plan=Shift, rate_hz=RATE_HZ, rules=rules, figures=figures, settings={"query": ", ".join(QUERY)}
 )

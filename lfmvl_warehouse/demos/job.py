@@ -17,7 +17,7 @@ from lfmvl_warehouse.scenes.staged import StagedVideo
 SECONDS = 120.0
 
 
-class Plan(Protocol):
+class ScenePlan(Protocol):
     """What happens in a scene, made from a seed."""
 
     def video(self, *, wh: tuple[int, int] = ..., fps: float = ...) -> StagedVideo:
@@ -25,7 +25,7 @@ class Plan(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
+class SceneJob:
     """A job with a planned scene. Called with a seed, it gives the scene of ``lfmvl demo``.
 
     Attributes:
@@ -54,7 +54,7 @@ class Job:
 class PlannedScene:
     """A :class:`~lfmvl_ros.core.demo_scene.DemoScene` of a job."""
 
-    def __init__(self, job: Job, seed: int) -> None:
+    def __init__(self, job: SceneJob, seed: int) -> None:
         self._job, self._plan = job, job.plan(seed)
         self._video: StagedVideo = self._plan.video()
         self._sensor = StereoSensor()

@@ -29,7 +29,7 @@ def spans(holds: Sequence[bool], rate_hz: float) -> list[tuple[float, float]]:
 
 
 @dataclass
-class Match:
+class EventMatch:
     """Events of rules compared with what happened.
 
     What lasts :data:`LEAST_S` has to be found, by one event that begins while it lasts. Another

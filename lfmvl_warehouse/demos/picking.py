@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from lfmvl_warehouse.demos.job import SECONDS, Job
+from lfmvl_warehouse.demos.job import SECONDS, SceneJob
 from lfmvl_warehouse.demos.picking_figures import figures
 from lfmvl_warehouse.scenes.staged import Prop, StagedVideo
 
@@ -44,7 +44,7 @@ class Case(str, Enum):
 
 
 @dataclass(frozen=True)
-class Asked:
+class PickRequest:
     """One request.
 
     Attributes:
@@ -75,9 +75,9 @@ class Station:
     duration_s: float = SECONDS
 
     @cached_property
-    def _planned(self) -> tuple[tuple[Asked, ...], tuple[Prop, ...]]:
+    def _planned(self) -> tuple[tuple[PickRequest, ...], tuple[Prop, ...]]:
         rng = np.random.default_rng((75, self.seed))
-        requests: list[Asked] = []
+        requests: list[PickRequest] = []
         props: list[Prop] = []
         cases: list[Case] = []
         while len(requests) * ROUND_S < self.duration_s:
@@ -94,11 +94,11 @@ class Station:
                 there = ((put_s, first_s + ROUND_S + order * STEP_S),)
                 props.append(replace(prop, there=there))
             span_s = first_s + ASK_S, first_s + ROUND_S
-            requests.append(Asked(*span_s, label, case, number))
+            requests.append(PickRequest(*span_s, label, case, number))
         return tuple(requests), tuple(props)
 
     @property
-    def requests(self) -> tuple[Asked, ...]:
+    def requests(self) -> tuple[PickRequest, ...]:
         """The plan."""
         return self._planned[0]
 
@@ -187,7 +187,7 @@ rules:
 """
 
 
-JOB = Job(
+JOB = SceneJob(
     plan=Station,
     rate_hz=RATE_HZ,
     rules=rules,

@@ -22,7 +22,7 @@ from lfmvl_warehouse.scenes.rooms import Camera
 from lfmvl_warehouse.scenes.staged import StagedVideo
 
 if TYPE_CHECKING:
-    from lfmvl_warehouse.demos.picking import Asked, Station
+    from lfmvl_warehouse.demos.picking import PickRequest, Station
 
 RIGHT_M, RIGHT_DEG = 0.03, 15.0
 """A pose is right within these: of the surface at its pixel, and of its normal there."""
@@ -125,7 +125,7 @@ def _pick(event: Event, places: Places) -> PickPoint:
     return found
 
 
-def pick_error(video: StagedVideo, index: int, pick: PickPoint, asked: Asked) -> Error:
+def pick_error(video: StagedVideo, index: int, pick: PickPoint, asked: PickRequest) -> Error:
     """Return how far a pick point in a frame is off, by the exact depth of the scene."""
     scene, camera = video.frame(index, relief=True), video.camera_at(index)
     to_camera = camera.pose.inverse()
@@ -142,7 +142,7 @@ def pick_error(video: StagedVideo, index: int, pick: PickPoint, asked: Asked) ->
     return Error(point_m, off, _is_on(scene, asked, there))
 
 
-def _is_on(scene: RenderedScene, asked: Asked, point_m: NDArray[Any]) -> bool:
+def _is_on(scene: RenderedScene, asked: PickRequest, point_m: NDArray[Any]) -> bool:
     """Tell whether a point of the surface belongs to what was asked for."""
     for item in scene.objects:
         if item.id == asked.prop and item.solid is not None:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.demo_scene import SceneResults
 from lfmvl_ros.core.tracking import Tracks
-from lfmvl_warehouse.demos.job import SECONDS, Job
-from lfmvl_warehouse.demos.matching import Match, spans
+from lfmvl_warehouse.demos.job import SECONDS, SceneJob
+from lfmvl_warehouse.demos.matching import EventMatch, spans
 from lfmvl_warehouse.scenes.staged import Intervals, Prop, StagedVideo
 
 _MIDDLE_M, _CAMERA_Y_M = 6.5, 1.2
@@ -27,7 +27,7 @@ SETTLED_S = 3.0  # after a change, before goods are counted
 
 
 @dataclass(frozen=True)
-class Place:
+class ShelfSlot:
     """One place for goods.
 
     Attributes:
@@ -48,11 +48,11 @@ class Place:
         return self.name.rpartition("_")[0]
 
 
-def _row(name: str, y_m: float, step_m: float, kinds: str) -> tuple[Place, ...]:
+def _row(name: str, y_m: float, step_m: float, kinds: str) -> tuple[ShelfSlot, ...]:
     words = [item.strip().split(" ", 1) for item in kinds.split(",")]
     first = _MIDDLE_M - step_m * (len(words) - 1) / 2
     return tuple(
-        Place(f"{name}_{number}", kind, colour, first + step_m * (number - 1), y_m)
+        ShelfSlot(f"{name}_{number}", kind, colour, first + step_m * (number - 1), y_m)
         for number, (colour, kind) in enumerate(words, start=1)
     )
 
@@ -108,7 +108,7 @@ class Shelf:
         return found
 
 
-def _prop(place: Place, kind: str, colour: str, there: tuple[float, float], seed: int) -> Prop:
+def _prop(place: ShelfSlot, kind: str, colour: str, there: tuple[float, float], seed: int) -> Prop:
     times: Intervals = (there,)
     return Prop(kind, colour, (), ((place.x_m, place.y_m),), there=times, seed=seed)
 
@@ -161,7 +161,7 @@ def rules() -> str:
 def figures(plan: Shelf, results: SceneResults) -> dict[str, Any]:
     """Return how well empty and misplaced places were found, and how well goods were counted."""
     duration_s = len(results.tracks) / RATE_HZ
-    empty, wrong = Match(), Match()
+    empty, wrong = EventMatch(), EventMatch()
     for place in PLACES:
         kinds = [plan.standing(i / RATE_HZ)[place.name] for i in range(len(results.tracks))]
         no_goods, other = [not k for k in kinds], [k not in ("", place.kind) for k in kinds]
@@ -204,6 +204,6 @@ def _counted(tracks: Tracks, outlines: dict[str, NDArray[Any]]) -> Counter[tuple
     return found
 
 
-JOB = Job(
+JOB = SceneJob(
     plan=Shelf, rate_hz=RATE_HZ, rules=rules, figures=figures, settings={"query": ", ".join(QUERY)}
 )

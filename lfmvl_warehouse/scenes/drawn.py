@@ -14,7 +14,7 @@ from lfmvl_warehouse.scenes import sprites
 from lfmvl_warehouse.scenes.cast import Actor
 from lfmvl_warehouse.scenes.rooms import Camera
 from lfmvl_warehouse.scenes.scene import SceneObject, SolidBox
-from lfmvl_warehouse.scenes.sprites import Patch, Sprite
+from lfmvl_warehouse.scenes.sprites import PlacedSprite, Sprite
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Drawn:
 
     actor: Actor
     sprite: Sprite
-    patch: Patch
+    patch: PlacedSprite
     yaw: float  # that it is drawn with, 0: it faces the camera
     depth_m: float
     foot_x: float

@@ -63,7 +63,7 @@ class Sprite:
 
 
 @dataclass(frozen=True)
-class Patch:
+class PlacedSprite:
     """A sprite warped to its place: rgba cropped to its silhouette's tight box at (x, y)."""
 
     rgba: NDArray[Any]
@@ -78,9 +78,9 @@ class Patch:
         h, w = self.mask.shape
         return np.array([self.x, self.y, self.x + w, self.y + h], float)
 
-    def moved(self, x: int, y: int) -> Patch:
+    def moved(self, x: int, y: int) -> PlacedSprite:
         """The same patch elsewhere."""
-        return Patch(self.rgba, self.mask, x, y, self.area_px)
+        return PlacedSprite(self.rgba, self.mask, x, y, self.area_px)
 
 
 def build_mesh(
@@ -141,7 +141,7 @@ def warp(
     *,
     flip: bool = False,
     roll: float = 0.0,
-) -> Patch | None:
+) -> PlacedSprite | None:
     """Puts a sprite's floor point at `foot` (px), scaled from level 0 and rolled (radians).
 
     Returns None where nothing of it reaches ALPHA_MIN.
@@ -168,7 +168,7 @@ def warp(
     if bw == 0:
         return None
     mask = np.ascontiguousarray(mask[by : by + bh, bx : bx + bw])
-    return Patch(
+    return PlacedSprite(
         np.ascontiguousarray(rgba[by : by + bh, bx : bx + bw]),
         mask,
         x + bx,
@@ -178,7 +178,7 @@ def warp(
 
 
 def warp_relief(
-    sprite: Sprite, scale: float, foot: tuple[float, float], patch: Patch
+    sprite: Sprite, scale: float, foot: tuple[float, float], patch: PlacedSprite
 ) -> NDArray[Any]:
     """How far the pixels of a patch (h,w) are behind the sprite's floor point, m, float32.
 
@@ -197,7 +197,9 @@ def warp_relief(
     )
 
 
-def clip_window(patch: Patch, wh: tuple[int, int]) -> tuple[slice, slice, slice, slice] | None:
+def clip_window(
+    patch: PlacedSprite, wh: tuple[int, int]
+) -> tuple[slice, slice, slice, slice] | None:
     """Rows, columns of the image, then of the patch, where they overlap; None where not."""
     h, w = patch.mask.shape
     x0, y0, x1, y1 = (
@@ -216,7 +218,7 @@ def clip_window(patch: Patch, wh: tuple[int, int]) -> tuple[slice, slice, slice,
     )
 
 
-def blend(pixels: NDArray[Any], patch: Patch, gain: NDArray[Any] | None = None) -> None:
+def blend(pixels: NDArray[Any], patch: PlacedSprite, gain: NDArray[Any] | None = None) -> None:
     """Draws a patch over the image (H,W,3) in place; gain (3,) multiplies its colours."""
     window = clip_window(patch, (pixels.shape[1], pixels.shape[0]))
     if window is None:
@@ -242,7 +244,7 @@ def _blob(size: int = 64) -> NDArray[Any]:
 
 
 def cast_shadow(
-    pixels: NDArray[Any], patch: Patch, slope: float, strength: float, lean: float
+    pixels: NDArray[Any], patch: PlacedSprite, slope: float, strength: float, lean: float
 ) -> None:
     """Darkens the floor at a patch: a contact blob and the silhouette laid down behind the object.
 
@@ -281,7 +283,7 @@ def cast_shadow(
 
 
 def _darken(pixels: NDArray[Any], shade: NDArray[Any], x: int, y: int, strength: float) -> None:
-    window = clip_window(Patch(shade, shade, x, y, 0), (pixels.shape[1], pixels.shape[0]))
+    window = clip_window(PlacedSprite(shade, shade, x, y, 0), (pixels.shape[1], pixels.shape[0]))
     if window is None:
         return
     rows, columns, shade_rows, shade_columns = window

@@ -16,7 +16,7 @@ from lfmvl_warehouse.scenes.options import STANDARD, SceneOptions
 from lfmvl_warehouse.scenes.rooms import Camera, Room
 from lfmvl_warehouse.scenes.scene import RenderedScene, SceneObject
 from lfmvl_warehouse.scenes.sensor import apply_sensor, sample_sensor
-from lfmvl_warehouse.scenes.sprites import Patch, Sprite
+from lfmvl_warehouse.scenes.sprites import PlacedSprite, Sprite
 from lfmvl_warehouse.scenes.vocabulary import KIND_SPECS, KINDS
 
 _BACKDROPS = 96
@@ -35,7 +35,7 @@ class _Backdrop:
 @dataclass(frozen=True)
 class _Placed:
     sprite: Sprite
-    patch: Patch
+    patch: PlacedSprite
     foot_y: float
     visible_xyxy_px: NDArray[Any]
     visible: NDArray[Any]  # (h,w) uint8 mask within the patch's window

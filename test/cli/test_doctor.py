@@ -300,7 +300,7 @@ def test_a_topic_that_can_not_be_one_is_a_finding(capsys: pytest.CaptureFixture[
     code, document = doctor(capsys, "--no-model", "--topic", "no topic")
     assert code == 1
     assert document["findings"][-1]["said"] == (
-        "'no topic' is no topic name give one such as /camera/image_raw"
+        "'no topic' is not a topic name give one such as /camera/image_raw"
     )
 
 

@@ -108,7 +108,10 @@ def test_a_condition_that_holds_is_exit_code_1(
         (["nowhere", "--model", "x", "--model", "x"], "named twice"),
         (["nowhere", "--model", "x", "--sustained", "nan"], "--sustained must be between"),
         (["nowhere", "--model", "x", "--against", "missing.json"], "missing.json"),
-        (["nowhere", "--model", "x", "--translations", "w.yaml"], "say which to ask in"),
+        (
+            ["nowhere", "--model", "x", "--translations", "w.yaml"],
+            "with --languages",
+        ),
     ],
 )
 def test_wrong_flags_are_one_line(
@@ -126,7 +129,7 @@ def test_another_document_is_no_scorecard(
     (tmp_path / "other.json").write_text('{"schema": "lfmvl/grounding/1"}')
     words = ["--model", "x.jsonl", "--against", str(tmp_path / "other.json")]
     assert main(["evaluate", str(folder), *words]) == 2
-    assert "is no scorecard" in capsys.readouterr().err
+    assert "is not a scorecard" in capsys.readouterr().err
 
 
 def boxes_shown(tab: Any, group: str) -> bool:

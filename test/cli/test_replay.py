@@ -51,7 +51,7 @@ def test_record_then_replay(
         (["nowhere", "--latency", "soon"], "--latency must be 'zero', 'measured' or milliseconds"),
         (["nowhere", "--latency", "-1"], "--latency must be"),
         (["nowhere", "--latency", "nan"], "--latency must be"),
-        (["nowhere", "--namespace", "x"], "--namespace begins with /"),
+        (["nowhere", "--namespace", "x"], "--namespace must begin with /"),
         (["nowhere", "--namespace", "/a b"], "ROS takes no --namespace '/a b'"),
         (["nowhere", "--namespace", "/a//b"], "ROS takes no --namespace '/a//b'"),
         (["nowhere", "--namespace", "/" + "x" * 5000], "ROS takes no --namespace '/xxx"),

@@ -64,8 +64,8 @@ def test_a_directory_answers_with_its_own_configuration(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["banana"], "no image size"),
-        (["0x480"], "no image size"),
+        (["banana"], "is not an image size"),
+        (["0x480"], "is not an image size"),
         (["640x480", "--model", "gpt"], "neither a directory nor in the catalogue"),
         (["640x480", "--max-tiles", "-1"], "max_tiles"),
         (["640x480", "--min-tokens", "-4"], "min_tokens"),
@@ -107,7 +107,7 @@ def test_a_target_that_was_tried_has_its_row(monkeypatch, capsys):
     ("size", "model", "says"),
     [
         ("32x32", MeteredModel(), "sides of 64 to 4096"),
-        ("64x64", ReplayModel([RecordedReply(Reply("[]"))]), "what images cost"),
+        ("64x64", ReplayModel([RecordedReply(Reply("[]"))]), "how many tokens an image takes"),
     ],
 )
 def test_a_target_that_cannot_be_tried(size, model, says, monkeypatch, capsys):

@@ -225,7 +225,10 @@ def test_only_the_private_key_opens_encrypted_samples(
     assert "has no sample that this key decrypts" in capsys.readouterr().err
     assert main([*words, "--key", str(files[0])]) == 2
     assert "it is no UTF-8 text" in capsys.readouterr().err
-    for text, reason in (("age1", "holds no private key"), ("x" * 5000, "at most 4,096 are read")):
+    for text, reason in (
+        ("age1", "holds no age private key"),
+        ("x" * 5000, "at most 4,096 are read"),
+    ):
         (tmp_path / "odd.txt").write_text(text)
         assert main([*words, "--key", str(tmp_path / "odd.txt")]) == 2
         assert reason in capsys.readouterr().err
@@ -320,7 +323,7 @@ def test_encrypted_samples_are_bounded_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["age1nonsense", "AGE-SECRET-KEY-1X", "x" * 5000])
 def test_a_wrong_key_is_refused_at_start(tmp_path: Path, key: str) -> None:
     pytest.importorskip("pyrage", reason="pyrage is not installed")
-    with pytest.raises(UserError, match="no public key of age") as caught:
+    with pytest.raises(UserError, match="is not an age public key") as caught:
         Collector(CollectSettings(folder=str(tmp_path), public_key=key), lambda _: None)
     assert key not in str(caught.value)
 

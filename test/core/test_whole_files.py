@@ -231,7 +231,7 @@ DOCUMENTS = st.recursive(
 
 
 def refused(name: str) -> float:
-    raise AssertionError(f"{name} is no JSON")
+    raise AssertionError(f"{name} is not JSON")
 
 
 @given(DOCUMENTS)

@@ -115,7 +115,7 @@ def test_two_files_about_the_same_pictures_are_put_together(tmp_path):
     save(tmp_path / "annotations" / "lids.json", content)
     folder = read_folder(tmp_path)
     assert folder.facts()["boxes_by_category"] == {"bin": 3, "lid": 3}
-    assert folder.facts()["pictures"] == 3
+    assert folder.facts()["images"] == 3
 
 
 def test_names_alike_are_one_category_and_unused_ones_none(tmp_path):
@@ -155,7 +155,7 @@ def test_everything_left_out_is_counted_and_said(tmp_path):
         "boxes of unusable images": 3,
     }
     facts = folder.facts()
-    assert facts["pictures"] == 5
+    assert facts["images"] == 5
     assert facts["boxes"] == 5
     assert (
         facts["boxes"]
@@ -203,7 +203,7 @@ def test_paths_that_a_tool_wrote_are_found_by_their_last_part(tmp_path):
     ):
         image["file_name"] = before + image["file_name"]
     save(tmp_path / "annotations.json", content)
-    assert read_folder(tmp_path).facts()["pictures"] == 4
+    assert read_folder(tmp_path).facts()["images"] == 4
 
 
 def test_the_fingerprint_is_about_content_alone(tmp_path):

@@ -33,7 +33,7 @@ def boxes(folder):
 def assert_one_bin_each(directory, count=4):
     folder = read_folder(directory)
     assert folder.categories == ("bin",)
-    assert folder.facts()["pictures"] == count
+    assert folder.facts()["images"] == count
     for kinds, xyxy in boxes(folder).values():
         assert kinds == [0]
         np.testing.assert_allclose(xyxy, [BOX], atol=1e-6)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lfmvl_ros.datasets.questions import Found, Target, answer_text, ask, find, translated
+from lfmvl_ros.datasets.questions import AnswerObject, Target, answer_text, ask, find, translated
 
 
 def target(x, *names, size=0.2, visibility=1.0):
@@ -16,11 +16,11 @@ def target(x, *names, size=0.2, visibility=1.0):
 
 
 def test_answers_are_json_with_two_decimals():
-    text = answer_text([Found("red tote", target(0.371, "tote", "red tote"))])
+    text = answer_text([AnswerObject("red tote", target(0.371, "tote", "red tote"))])
     assert text == '[{"label": "red tote", "bbox": [0.37, 0.10, 0.57, 0.30]}]'
     assert answer_text([]) == "[]"
-    assert "0.371" in answer_text([Found("tote", target(0.371, "tote"))], decimals=3)
-    assert json.loads(answer_text([Found('a "b"', target(0.1, "x"))]))[0]["label"] == 'a "b"'
+    assert "0.371" in answer_text([AnswerObject("tote", target(0.371, "tote"))], decimals=3)
+    assert json.loads(answer_text([AnswerObject('a "b"', target(0.1, "x"))]))[0]["label"] == 'a "b"'
 
 
 def test_objects_come_from_left_to_right_whatever_their_depth():

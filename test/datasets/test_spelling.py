@@ -80,7 +80,7 @@ def test_the_same_name_in_two_folders_is_never_merged(tmp_path):
     for camera in ("cam1", "cam2"):
         picture(tmp_path / camera / "0.png")
     folder = read_folder(tmp_path)
-    assert (folder.facts()["boxes"], folder.facts()["pictures"]) == (4, 4)
+    assert (folder.facts()["boxes"], folder.facts()["images"]) == (4, 4)
     assert all(len(image.kinds) == 1 for image in (*folder.training, *folder.held_out))
 
 
@@ -121,7 +121,7 @@ def test_a_picture_outside_the_folder_is_never_read(tmp_path, way):
         content["images"][0]["file_name"] = "more/secret.png"
     save(inside / "annotations.json", content)
     folder = read_folder(inside)
-    assert folder.facts()["pictures"] == 3
+    assert folder.facts()["images"] == 3
     reason = "file is missing" if way == "absolute" else "outside the folder"
     assert sum(n for what, n in folder.left_out.items() if reason in what) == 1
 

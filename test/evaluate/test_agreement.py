@@ -20,7 +20,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.reply import StageTimes
 from lfmvl_ros.evaluate.agreement import agreement, is_equal
-from lfmvl_ros.evaluate.answers import Judged, Truth
+from lfmvl_ros.evaluate.answers import JudgedAnswer, Truth
 from lfmvl_ros.evaluate.data import evaluation_set
 from lfmvl_ros.evaluate.own_process import answered_alone
 from lfmvl_ros.evaluate.questions import ImageQuestion, questions_for
@@ -35,9 +35,9 @@ NOTHING = Truth(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0))
 def answer(
     labels: tuple[str, ...], xyxy: np.ndarray, scores: np.ndarray, *, image: int = 0,
     outcome: Outcome = Outcome.OK, kind: str = "token",
-) -> Judged:  # fmt: skip
+) -> JudgedAnswer:  # fmt: skip
     count = len(labels)
-    return Judged(
+    return JudgedAnswer(
         ImageQuestion(image, ("tote",), (0,)), NOTHING, np.zeros(0), xyxy.reshape(count, 4),
         np.full(count, -1), scores, np.zeros(count), np.full(count, -1), outcome, kind,
         StageTimes(), 0.1, 0.5, (640, 480), labels,
@@ -45,7 +45,7 @@ def answer(
 
 
 @st.composite
-def answers(draw: st.DrawFn) -> Judged:
+def answers(draw: st.DrawFn) -> JudgedAnswer:
     count = draw(st.integers(0, 5))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     corner = rng.uniform(0, 0.6, (count, 2))
@@ -55,13 +55,13 @@ def answers(draw: st.DrawFn) -> Judged:
     return answer(labels, xyxy, rng.uniform(0, 1, count), outcome=outcome)
 
 
-def run(name: str, *judged: Judged) -> ModelRun:
+def run(name: str, *judged: JudgedAnswer) -> ModelRun:
     return ModelRun(name, name, {}, judged, 1.0, images=len(judged))
 
 
 @given(answers(), st.randoms(use_true_random=False))
 @examples(60)
-def test_an_answer_equals_itself_in_any_order(one: Judged, random) -> None:  # type: ignore[no-untyped-def]
+def test_an_answer_equals_itself_in_any_order(one: JudgedAnswer, random) -> None:  # type: ignore[no-untyped-def]
     order = list(range(len(one.labels)))
     random.shuffle(order)
     other = replace(one, labels=tuple(one.labels[i] for i in order), xyxy=one.xyxy[order],
@@ -91,7 +91,7 @@ NEAR, FAR = BOX + 0.02, BOX + 0.3
         (answer((), np.zeros(0), np.zeros(0), outcome=Outcome.ERROR), 0, 0),
     ],
 )
-def test_what_counts_as_the_same(other: Judged, equal: int, same_objects: int) -> None:
+def test_what_counts_as_the_same(other: JudgedAnswer, equal: int, same_objects: int) -> None:
     found = agreement(run("a", answer(("tote",), BOX, np.array([0.9]))), run("b", other), ["x"])
     assert (found["equal"]["value"], found["same_objects"]["value"]) == (equal, same_objects)
     assert found["differing"] == ([] if same_objects else ["x"])

@@ -12,7 +12,7 @@ import pytest
 
 from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.reply import StageTimes
-from lfmvl_ros.evaluate.answers import Judged, Truth
+from lfmvl_ros.evaluate.answers import JudgedAnswer, Truth
 from lfmvl_ros.evaluate.average_precision import (
     average_precision,
     coco_documents,
@@ -20,13 +20,13 @@ from lfmvl_ros.evaluate.average_precision import (
     jackknife_error,
 )
 from lfmvl_ros.evaluate.questions import ImageQuestion
-from lfmvl_ros.evaluate.table import Table, table_of
+from lfmvl_ros.evaluate.table import AnswerTable, table_of
 
 pytest.importorskip("faster_coco_eval", reason="faster-coco-eval is not installed")
 LABELS = ("tote", "person", "forklift")
 
 
-def random_answers(seed: int, images: int = 24) -> list[Judged]:
+def random_answers(seed: int, images: int = 24) -> list[JudgedAnswer]:
     rng = np.random.default_rng(seed)
     done = []
     for image in range(images):
@@ -41,7 +41,7 @@ def random_answers(seed: int, images: int = 24) -> list[Judged]:
         boxes = np.concatenate([moved, false])
         scores = rng.uniform(0, 1, len(boxes)).round(2)  # with ties
         done.append(
-            Judged(
+            JudgedAnswer(
                 ImageQuestion(image, LABELS, (0, 1, 2)),
                 Truth(truth, kinds, np.full(n, np.nan)),
                 np.zeros(n),
@@ -98,14 +98,14 @@ def test_an_interval_comes_from_parts_of_the_images() -> None:
 def test_nothing_found_and_nothing_there() -> None:
     answers = random_answers(0, images=4)
     empty = [
-        Judged(a.question, a.truth, a.truth_iou, np.zeros((0, 4)), np.zeros(0, np.int64),
+        JudgedAnswer(a.question, a.truth, a.truth_iou, np.zeros((0, 4)), np.zeros(0, np.int64),
                np.zeros(0), np.zeros(0), np.zeros(0, np.int64), Outcome.EMPTY, "constant",
                a.times, 0.1, 0.5, a.wh_px, ())
         for a in answers
     ]  # fmt: skip
     assert average_precision(table(empty), LABELS, list("abcd"))["ap"]["value"] == 0.0
     nothing = [
-        Judged(a.question, Truth(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0)),
+        JudgedAnswer(a.question, Truth(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0)),
                np.zeros(0), a.xyxy, a.kinds, a.scores, a.box_iou, a.found_row, a.outcome, "token",
                a.times, 0.1, 0.5, a.wh_px, a.labels)
         for a in answers
@@ -113,7 +113,7 @@ def test_nothing_found_and_nothing_there() -> None:
     assert average_precision(table(nothing), LABELS, list("abcd"))["ap"]["value"] is None
 
 
-def table(answers: list[Judged]) -> Table:
+def table(answers: list[JudgedAnswer]) -> AnswerTable:
     return table_of(answers, len(answers))
 
 

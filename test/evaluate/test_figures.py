@@ -13,7 +13,7 @@ from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.grounding import Grounding, Outcome
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
-from lfmvl_ros.evaluate.answers import Judged, Truth, answer_all, judge
+from lfmvl_ros.evaluate.answers import JudgedAnswer, Truth, answer_all, judge
 from lfmvl_ros.evaluate.data import EvaluationSet
 from lfmvl_ros.evaluate.figures import COLUMNS, Sums, sums_of
 from lfmvl_ros.evaluate.questions import ImageQuestion, questions_for
@@ -32,7 +32,7 @@ def judged(
     truth: list[tuple[int, list[float]]],
     answer: list[tuple[str, list[float]]],
     outcome: Outcome = Outcome.OK,
-) -> Judged:
+) -> JudgedAnswer:
     """An answer about a 100 x 100 image; boxes in pixels."""
     found = Detections(
         np.array([box for _, box in answer], np.float64).reshape(-1, 4),

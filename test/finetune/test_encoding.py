@@ -9,20 +9,20 @@ import torch
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, PromptTemplate
-from lfmvl_ros.datasets.questions import Found, Question, Target
+from lfmvl_ros.datasets.questions import AnswerObject, Question, Target
 from lfmvl_ros.finetune.encoding import IGNORED, Encoder, collate, passes, written_answer
 from lfmvl_ros.finetune.objective import answer_loss
-from lfmvl_ros.finetune.samples import Asking, Sample
+from lfmvl_ros.finetune.samples import Asking, TrainingSample
 from lfmvl_ros.models.lfm2_vl.model_inputs import processor_options
 
 
 def found(label, *xyxy):
-    return Found(label, Target((label,), 0, -1, np.array(xyxy, float), 1.0))
+    return AnswerObject(label, Target((label,), 0, -1, np.array(xyxy, float), 1.0))
 
 
 def sample(wh_px, *questions, seed=0):
     pixels = np.random.default_rng(seed).integers(0, 256, (wh_px[1], wh_px[0], 3), dtype=np.uint8)
-    return Sample(pixels, questions)
+    return TrainingSample(pixels, questions)
 
 
 NOTHING = Asking(CARD_TEMPLATE, Question(("forklift",), ()))

@@ -16,7 +16,7 @@ from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.coco_reading import read_folder
 from lfmvl_ros.finetune.data import check_spellings, parse_folder, read_data
-from lfmvl_ros.finetune.estimate import Plan, check_memory, free_bytes, needed_bytes
+from lfmvl_ros.finetune.estimate import MemoryPlan, check_memory, free_bytes, needed_bytes
 from lfmvl_ros.finetune.needs import check_peft
 from lfmvl_ros.finetune.plan import make_plan
 from lfmvl_ros.finetune.settings import FinetuneSettings, usual_rate
@@ -165,7 +165,7 @@ def plan_of(shape, **changes):
         "full": False, "dtype": "bfloat16", "checkpointing": False,
         "trained": 8 * shape.adapter_width, "image_tokens": 256, "tokens": 480,
     }  # fmt: skip
-    return Plan(**{**usual, **changes})
+    return MemoryPlan(**{**usual, **changes})
 
 
 @pytest.mark.parametrize(

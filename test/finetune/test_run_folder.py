@@ -19,7 +19,7 @@ from lfmvl_ros.finetune.run_folder import LOG_FILE, STATE_FILE, judgements, read
 )  # fmt: skip
 def test_a_damaged_log_is_named_with_its_line(tmp_path: Path, line: str) -> None:
     (tmp_path / LOG_FILE).write_text(f'{{"step": 1, "held_out": {{"recall50": 0.5}}}}\n{line}\n')
-    with pytest.raises(UserError, match=r"line 2 of .* is no record of a run"):
+    with pytest.raises(UserError, match=r"line 2 of .* is not a record of a run"):
         judgements(tmp_path / LOG_FILE)
 
 

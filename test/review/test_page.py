@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lfmvl_ros.core.review import Verdict
+from lfmvl_ros.core.review import ReviewVerdict
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.review.server import ReviewServer, token_of
 from lfmvl_ros.review.store import ReviewStore
@@ -139,7 +139,7 @@ def test_a_person_answers(site: Site) -> None:
 
     yes, wrong, box, no = site.told
     assert [a.verdict for a in (yes, wrong, box, no)] == [
-        *(Verdict.YES, Verdict.WRONG_LABEL, Verdict.BOX, Verdict.NO)
+        *(ReviewVerdict.YES, ReviewVerdict.WRONG_LABEL, ReviewVerdict.BOX, ReviewVerdict.NO)
     ]
     assert wrong.label == "tote"
     assert len({answer.id for answer in site.told}) == 4

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.review import ReviewAnswer, Verdict
+from lfmvl_ros.core.review import ReviewAnswer, ReviewVerdict
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.review.server import MAX_BODY_BYTES, ReviewServer, token_of
 from lfmvl_ros.review.store import ReviewStore
 
 from ..core.review.items import item
 
-YES = json_text(ReviewAnswer("0" * 16, Verdict.YES).to_dict())
+YES = json_text(ReviewAnswer("0" * 16, ReviewVerdict.YES).to_dict())
 
 
 class Site:
@@ -66,7 +66,7 @@ def test_page_items_crop_and_answer(site: Site) -> None:
     assert "jpeg" not in found["items"][0]
     assert site.own("crop/" + "0" * 16)[1] == item().jpeg
     assert site.own("answer", "POST", YES)[0] == 200
-    assert [answer.verdict for answer in site.told] == [Verdict.YES]
+    assert [answer.verdict for answer in site.told] == [ReviewVerdict.YES]
     assert site.own("answer", "POST", YES)[0] == 409
     assert len(site.told) == 1
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.review import ReviewAnswer, Verdict
+from lfmvl_ros.core.review import ReviewAnswer, ReviewVerdict
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.datasets.coco_reading import read_folder
 from lfmvl_ros.review.labels import write_labels
@@ -66,10 +66,10 @@ def test_answers_wait_until_they_are_sent(tmp_path: Path) -> None:
     store = ReviewStore(tmp_path / "review.db")
     for number in range(3):
         store.take(TOPIC, json_text(item(number).to_dict()))
-    answers = [ReviewAnswer(f"{n:016x}", Verdict.YES) for n in range(3)]
+    answers = [ReviewAnswer(f"{n:016x}", ReviewVerdict.YES) for n in range(3)]
     assert [store.answer(a) for a in answers[:2]] == ["", ""]
     assert store.answer(answers[0]) == "it has been answered"
-    assert store.answer(ReviewAnswer("f" * 16, Verdict.NO)) == "there is no such item"
+    assert store.answer(ReviewAnswer("f" * 16, ReviewVerdict.NO)) == "there is no such item"
     store.mark_sent(answers[0].id)
     store.close()
     store = ReviewStore(tmp_path / "review.db")
@@ -92,15 +92,15 @@ def test_answers_become_a_coco_folder(tmp_path: Path) -> None:
     pixels = np.zeros((480, 640, 3), np.uint8)
     asked = [item(n, pixels=pixels) for n in range(6)]
     answers = [
-        ReviewAnswer(asked[0].id, Verdict.YES),
-        ReviewAnswer(asked[1].id, Verdict.NO),
-        ReviewAnswer(asked[2].id, Verdict.WRONG_LABEL, "forklift"),
-        ReviewAnswer(asked[3].id, Verdict.WRONG_LABEL),  # nobody said what it is
-        ReviewAnswer(asked[4].id, Verdict.BOX, bbox=(0.45, 0.45, 0.5, 0.55)),
-        ReviewAnswer(asked[5].id, Verdict.BOX, bbox=(0.45, 0.45, 0.5, 0.55)),
+        ReviewAnswer(asked[0].id, ReviewVerdict.YES),
+        ReviewAnswer(asked[1].id, ReviewVerdict.NO),
+        ReviewAnswer(asked[2].id, ReviewVerdict.WRONG_LABEL, "forklift"),
+        ReviewAnswer(asked[3].id, ReviewVerdict.WRONG_LABEL),  # nobody said what it is
+        ReviewAnswer(asked[4].id, ReviewVerdict.BOX, bbox=(0.45, 0.45, 0.5, 0.55)),
+        ReviewAnswer(asked[5].id, ReviewVerdict.BOX, bbox=(0.45, 0.45, 0.5, 0.55)),
     ]
     absent = item(6, "", None, pixels=pixels)
-    told = [*zip(asked, answers, strict=True), (absent, ReviewAnswer(absent.id, Verdict.YES))]
+    told = [*zip(asked, answers, strict=True), (absent, ReviewAnswer(absent.id, ReviewVerdict.YES))]
     assert write_labels(tmp_path, told) == 5
     folder = read_folder(tmp_path)
     assert folder.left_out == {}
@@ -123,7 +123,9 @@ def test_whatever_is_answered_can_be_written(verdicts: list[str]) -> None:
         told = [
             (
                 item(n),
-                ReviewAnswer(f"{n:016x}", Verdict(word), bbox=BBOX if word == "box" else None),
+                ReviewAnswer(
+                    f"{n:016x}", ReviewVerdict(word), bbox=BBOX if word == "box" else None
+                ),
             )
             for n, word in enumerate(verdicts)
         ]

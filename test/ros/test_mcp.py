@@ -186,7 +186,7 @@ def test_agents_over_http_need_the_token(world, camera):
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (("--namespace", "/no spaces"), "is no namespace"),
+        (("--namespace", "/no spaces"), "is not a namespace"),
         (("--http", "70000"), "port 70000 of 127.0.0.1 can't be had"),
     ],
 )

@@ -128,7 +128,7 @@ def test_query_changes_at_run_time(world):
         ask.publish(String(data=text))
     status = world.health("commands", lambda s: values(s)["queries_rejected"] == "3")
     assert status.level == OK
-    assert "query not taken: the query is empty" in world.log()
+    assert "query refused: the query is empty" in world.log()
     assert grounding.next_json()["query"] == "forklift"
 
 

@@ -30,7 +30,7 @@ LEAST_BLOCK = 20
 """Boxes that share one value of the isotonic fit, and boxes for any fit, at least."""
 FOLDS = 5
 _SURE = 1e-3
-"""What a left-out box may cost at most: -log of this. An isotonic curve may say 0 or 1."""
+"""Upper limit of the loss of one left-out box: -log of this. An isotonic curve may give 0 or 1."""
 _PENALTY = 1e-4
 WEIGHTS = ("intercept", "score", "label", "exist", "log_looseness", "looseness")
 LOGISTIC: Mapping[str, tuple[str, ...]] = {
@@ -67,7 +67,7 @@ class Comparison:
 
 
 def fit(method: str, evidence: Evidence, right: Sequence[bool] | NDArray[np.bool_]) -> Fitted:
-    """Fit one of :data:`METHODS` to N boxes of which it is known whether they are right.
+    """Fit one of :data:`METHODS` to N boxes that are known to be right or wrong.
 
     Raises:
         ValueError: fewer than :data:`LEAST_BLOCK` boxes, or lengths differ.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tools that operators and agents use: from a sentence or a JSON call to what the node does.
 
-``tools`` lists them, ``reading`` finds calls in what a model wrote, ``checking`` makes tools of
-calls, ``performing`` does them, ``commander`` takes commands and gives results.
+``tools`` lists them, ``reading`` finds calls in what a model generated, ``checking`` turns calls
+into tools, ``performing`` runs them, ``commander`` takes commands and publishes results.
 """

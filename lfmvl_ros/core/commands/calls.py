@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls as they are written, before anybody asks what they mean."""
+"""Tool calls as they were written, before they are checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class RawCall:
     """A well-formed call.
 
     Attributes:
-        name: of the tool, whether there is one or not.
+        name: name of the tool, which may not exist.
         arguments: by name: texts, numbers, booleans, None, and lists of these.
         positional: those without a name.
         is_text: all values are texts, as the syntax has no other type.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a call as somebody wrote it to a tool that may be used; whatever is wrong is a sentence."""
+"""From a call as it was written to a tool that may be used; errors are messages for users."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from lfmvl_ros.core.commands.request import (
     RefusedRequestError,
     parse_request,
 )
-from lfmvl_ros.core.commands.result import CommandResult, Done, Progress, Status
+from lfmvl_ros.core.commands.result import CommandResult, Done, Status, ToolProgress
 from lfmvl_ros.core.commands.tools import Tool
 from lfmvl_ros.core.errors import UserError, describe
 from lfmvl_ros.core.pipeline.errands import Ask
@@ -313,7 +313,7 @@ class Commander:
         return replace(begun, status=status, message=message, outcomes=tuple(outcomes))
 
 
-def _progress(begun: CommandResult, outcomes: list[Done], step: Progress) -> CommandResult:
+def _progress(begun: CommandResult, outcomes: list[Done], step: ToolProgress) -> CommandResult:
     now = Done(Status.RUNNING, step.text, step.data)
     return replace(begun, message=step.text, outcomes=(*outcomes, now))
 

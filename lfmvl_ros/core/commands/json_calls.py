@@ -2,7 +2,7 @@
 """Calls as JSON: ``{"name": "count", "arguments": {"label": "red crate"}}``, alone or in a list.
 
 What operators and agents send, and what many models write. Also OpenAI's form, in which
-``arguments`` is a text and ``function`` stands around both. Strict: a key that is there twice, or
+``arguments`` is a text and ``function`` stands around both. Strict: a key that appears twice, or
 ``NaN``, is no JSON.
 """
 
@@ -28,7 +28,7 @@ def strict_json(text: str) -> Any:
     except RecursionError:
         raise NoCallError("it is nested too deeply") from None
     except ValueError as error:
-        raise NoCallError(f"it is no JSON: {error}") from None
+        raise NoCallError(f"it is not JSON: {error}") from None
 
 
 def calls_from(document: Any, span: tuple[int, int] = (0, 0)) -> list[RawCall]:
@@ -74,7 +74,7 @@ def call_from(document: Any, span: tuple[int, int] = (0, 0)) -> RawCall:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key is there twice")
+        raise ValueError("a key appears twice")
     return found
 
 

@@ -14,8 +14,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lfmvl_ros.core.commands.result import Done, Progress, Status
-from lfmvl_ros.core.commands.scene import Scene, View, certain, spelt
+from lfmvl_ros.core.commands.result import Done, Status, ToolProgress
+from lfmvl_ros.core.commands.scene import CameraState, Scene, certain, spelt
 from lfmvl_ros.core.commands.search import Search
 from lfmvl_ros.core.commands.tools import (
     Count,
@@ -45,7 +45,7 @@ _CAPTION = "Describe this image in one short sentence."
 _LONGEST_CAPTION = 1000  # characters
 
 
-Steps = Generator[Progress | None, None, Done]
+Steps = Generator[ToolProgress | None, None, Done]
 """A running tool; yields None while it waits and has nothing to report."""
 
 
@@ -322,7 +322,7 @@ def _caption_of(frame: Frame, query: Query) -> Ask:
     return ask
 
 
-def _answer_of(view: View) -> dict[str, Any]:
+def _answer_of(view: CameraState) -> dict[str, Any]:
     """Return the answer that a result is based on, and its age at the newest frame."""
     answer, tracks = view.answer, view.tracks
     assert answer is not None

@@ -100,7 +100,7 @@ class _Reader:
             if key is None:
                 positional.append(self.value())
             elif key in arguments:
-                raise NoCallError(f"the argument {key} is there twice")
+                raise NoCallError(f"the argument {key} appears twice")
             else:
                 arguments[key] = self.value()
         return RawCall(name, arguments, tuple(positional), span=(start, self.at))

@@ -23,7 +23,7 @@ class CommandRequest:
     """A command as it was sent; one of ``sentence``, ``calls`` and ``cancel`` is set.
 
     Attributes:
-        id: by which its results are known; "" where the sender gave none.
+        id: repeated in its results; "" where the sender gave none.
         sentence: for the model.
         calls: tool calls, not yet checked.
         cancel: id of the command that is to end.

@@ -15,9 +15,9 @@ SCHEMA = "lfmvl/command_result/1"
 
 
 class Status(str, Enum):
-    """How a command, or one of its calls, stands.
+    """State of a command, or of one of its calls.
 
-    ``done``: it was done; what it looked for may still not be there. ``running``: more results
+    ``done``: it was done, even if the object it looked for was not found. ``running``: more results
     follow. ``refused``: nothing was done. ``failed``: it was begun and could not be done.
     ``cancelled``: somebody ended it. ``skipped``: a call before it was not done.
     """
@@ -36,8 +36,8 @@ class Status(str, Enum):
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a tool is: a sentence, and facts."""
+class ToolProgress:
+    """Progress of a tool: a sentence for people, and data for programs."""
 
     text: str
     data: Mapping[str, Any]
@@ -45,7 +45,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Done:
-    """What came of one call: its status, a sentence, and facts for programs."""
+    """Result of one call: its status, a sentence for people, and data for programs."""
 
     status: Status
     text: str

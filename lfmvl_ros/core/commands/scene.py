@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tools know of the cameras: newest tracks and answers, with the words they were asked with.
+"""What tools know about the cameras: newest tracks and answers, with the queries of these answers.
 
 Answers are written by the model's thread; the thread of the commands reads.
 """
@@ -23,12 +23,12 @@ from lfmvl_ros.core.tracking import Tracks, TrackState
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class CameraState:
     """One camera: tracks at its newest frame, and the newest usable answer.
 
     Attributes:
         camera: its name.
-        fresh: its newest frame came a moment ago: what ``tracks`` has is true now.
+        fresh: its newest frame came a moment ago, so ``tracks`` is up to date.
         tracks: None before the first frame.
         answer: None before the first usable one.
         places: positions of tracks by id, as JSON; those that have a recent one.
@@ -65,7 +65,7 @@ class View:
         ]
 
     def was_asked_for(self, label: str) -> bool:
-        """Say whether the newest usable answer was asked about a label."""
+        """Return whether a label was in the query of the newest usable answer."""
         return self.answer is not None and spelt(label, self.answer.query) is not None
 
     def ids(self) -> list[int]:
@@ -112,19 +112,19 @@ class Scene:
         with self._lock:
             self._answers.clear()
 
-    def views(self, camera: str) -> list[View]:
+    def views(self, camera: str) -> list[CameraState]:
         """Return the views of a camera, or of all where the name is empty."""
         return [self._view(name) for name in self.cameras if camera in ("", name)]
 
-    def _view(self, name: str) -> View:
+    def _view(self, name: str) -> CameraState:
         newest = self._tracks(name)
         with self._lock:
             answer = self._answers.get(name)
         if newest is None:
-            return View(name, answer=answer)
+            return CameraState(name, answer=answer)
         tracks, came_s = newest
         fresh = time.monotonic() - came_s <= self._stale_s()
-        return View(name, fresh, tracks, answer, self._places(name, tracks.stamp_ns))
+        return CameraState(name, fresh, tracks, answer, self._places(name, tracks.stamp_ns))
 
 
 def spelt(label: str, query: Query) -> str | None:
@@ -138,5 +138,5 @@ def spelt(label: str, query: Query) -> str | None:
 
 
 def certain(objects: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return those of :meth:`View.objects` that are confirmed now, and not only predicted."""
+    """Return those of :meth:`CameraState.objects` that are confirmed now, not only predicted."""
     return [item for item in objects if item["state"] == TrackState.CONFIRMED.value]

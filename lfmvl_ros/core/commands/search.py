@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The answers that the tool ``find`` asks for, camera by camera, and what they brought."""
+"""The answers that the tool ``find`` requests, camera by camera, and what they contained."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future
 from typing import Any
 
-from lfmvl_ros.core.commands.result import Done, Progress, Status
+from lfmvl_ros.core.commands.result import Done, Status, ToolProgress
 from lfmvl_ros.core.commands.scene import Scene
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.pipeline import Pipeline
@@ -14,7 +14,7 @@ from lfmvl_ros.core.report import Answer
 
 
 class Search:
-    """Answers that ``find`` asks for, and what they brought."""
+    """Answers that ``find`` requests, and what they contained."""
 
     def __init__(self, scene: Scene, camera: str) -> None:
         self._scene, self._camera = scene, camera
@@ -52,7 +52,7 @@ class Search:
         views = [view for view in self._scene.views(self._camera) if view.was_asked_for(requested)]
         return [item for view in views if view.fresh for item in view.objects(label)]
 
-    def progress(self, label: str, elapsed_s: float, timeout_s: float) -> Progress:
+    def progress(self, label: str, elapsed_s: float, timeout_s: float) -> ToolProgress:
         """Return how far the search is."""
         facts = {
             "label": label,
@@ -60,7 +60,7 @@ class Search:
             "timeout_s": timeout_s,
             "answer_count": self._answers,
         }
-        return Progress(f"looking for {label}: {self._answers} answers", facts)
+        return ToolProgress(f"looking for {label}: {self._answers} answers", facts)
 
     def nothing(self, label: str, elapsed_s: float) -> Done:
         """Return the end of a search that found nothing; one that saw nothing is a failure."""

@@ -37,7 +37,7 @@ def read_tagged_call(text: str, start: int, end: int) -> RawCall:
         if match is None:
             raise NoCallError(f"{head[1]} has something else than parameters, or does not end")
         if match[1] in arguments:
-            raise NoCallError(f"the argument {match[1]} is there twice")
+            raise NoCallError(f"the argument {match[1]} appears twice")
         arguments[match[1]] = match[2].strip("\r\n")
         at = match.end()
     if at + len(_END) != len(part):

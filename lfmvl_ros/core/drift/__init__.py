@@ -8,16 +8,16 @@ reference (:mod:`.reference`) by cumulative sums (:mod:`.monitor`).
 from lfmvl_ros.core.drift.features import features_of
 from lfmvl_ros.core.drift.machine import MachineFeatures
 from lfmvl_ros.core.drift.monitor import Change, DriftMonitor, DriftStatus
-from lfmvl_ros.core.drift.reference import BLOCK, Learner, Reference, read_reference
+from lfmvl_ros.core.drift.reference import BLOCK, Reference, ReferenceLearner, read_reference
 
 __all__ = [
     "BLOCK",
     "Change",
     "DriftMonitor",
     "DriftStatus",
-    "Learner",
     "MachineFeatures",
     "Reference",
+    "ReferenceLearner",
     "features_of",
     "read_reference",
 ]

@@ -12,7 +12,7 @@ _PERIOD_S = 1.0
 
 
 class MachineFeatures:
-    """What is watched of the machine; nothing where it does not report it.
+    """The monitored values of the machine; empty if it reports none.
 
     Args:
         sensors: of the machine; its own by default.

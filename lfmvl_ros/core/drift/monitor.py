@@ -2,16 +2,16 @@
 """Cumulative sums that notice when a feature leaves its reference.
 
 Source: E. S. Page, Continuous Inspection Schemes, Biometrika 41 (1954), with the mean known from a
-reference; Page and Hinkley's test in its usual form learns the mean as it goes, and so takes the
-first hours after each start as normal. Two one-sided sums a feature of the means of 20 answers, in
-units of their spread::
+reference; Page and Hinkley's test in its usual form learns the mean as it goes, and so treats the
+first hours after each start as normal. For each feature there are two one-sided sums over the means
+of 20 answers, in units of their standard deviation::
 
     up = max(0, up + min(z, 3) - k)        down = max(0, down + min(-z, 3) - k)
 
-A feature has changed while one of its sums is above 6. ``k`` is 1, and more where the reference's
-mean is less sure. For independent blocks a sum exceeds 6 once in about exp(2 k (6 + 1.17)) / (2 k²)
-> 800,000 of them (Siegmund's approximation), so that 60 features make a false alarm about once in
-130,000 answers.
+A feature has changed while one of its sums is above 6. ``k`` is 1, and more where the mean of the
+reference is less certain. For independent blocks a sum exceeds 6 once in about exp(2 k (6 + 1.17))
+/ (2 k²) > 800,000 of them (Siegmund's approximation), so that 60 features make a false alarm about
+once in 130,000 answers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lfmvl_ros.core.drift.features import shown
-from lfmvl_ros.core.drift.reference import Blocks, Learner, Normal, Reference
+from lfmvl_ros.core.drift.reference import BlockMeans, Normal, Reference, ReferenceLearner
 
 ALARM = 6.0
 _MOST_Z = 3.0  # a single unusual block is not a change
@@ -37,7 +37,7 @@ class Change:
         feature: its name.
         now: mean over the last 20 answers that have it, in the unit of the name.
         before: its mean in the reference, same unit.
-        sigmas: how many spreads of a mean of 20 answers lie between.
+        sigmas: the difference in standard deviations of a mean of 20 answers.
     """
 
     feature: str
@@ -55,7 +55,7 @@ class DriftStatus:
 
     Attributes:
         answers: seen since the start.
-        to_learn: answers that are missing before the comparison begins; 0 once it has.
+        to_learn: how many more answers are needed before the comparison begins; 0 once it has.
         problem: why nothing is compared; "" when it is, or will be.
         watched: features that are compared.
         changes: those that have changed, and still are.
@@ -110,7 +110,7 @@ class DriftMonitor:
         self._start()
 
     def _start(self) -> None:
-        self._blocks, self._learner = Blocks(), Learner()
+        self._blocks, self._learner = BlockMeans(), ReferenceLearner()
         self._means: dict[str, float] = {}
         self._sums: dict[str, _Sums] = {}
         self._changes: dict[str, Change] = {}
@@ -119,8 +119,8 @@ class DriftMonitor:
     def add(self, features: Mapping[str, float], query: str, model: str) -> list[Change]:
         """Take the features of an answer; return the changes that begin with it.
 
-        Another query or model has another reference: a learnt one is learnt anew, and one from a
-        file is not compared with.
+        Another query or model needs another reference: a learned one is learned again; one from a
+            file is not used.
         """
         self._answers += 1
         if self._subject != (query, model):
@@ -142,7 +142,7 @@ class DriftMonitor:
         return bool(self._changes)
 
     def status(self) -> DriftStatus:
-        """Return how things are."""
+        """Return a snapshot."""
         to_learn = 0
         if self._given is None and self._reference is None:
             to_learn = self._learn_answers - self._learner.answers
@@ -169,7 +169,7 @@ class DriftMonitor:
 
     def _compare_with(self, reference: Reference) -> None:
         self._reference = reference
-        self._blocks = Blocks()
+        self._blocks = BlockMeans()
         self._sums = {name: _Sums(normal) for name, normal in reference.features.items()}
 
     def _judge(self, ended: Mapping[str, float]) -> list[Change]:

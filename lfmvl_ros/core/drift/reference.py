@@ -98,7 +98,7 @@ def read_reference(path: Path) -> Reference:
     return Reference(query, model, features)
 
 
-class Blocks:
+class BlockMeans:
     """Averages each feature over blocks of :data:`BLOCK` answers that have it."""
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class Blocks:
         return ended
 
 
-class Learner:
+class ReferenceLearner:
     """Learns a reference from answers.
 
     Memory: one number for each feature and :data:`BLOCK` answers.
@@ -125,7 +125,7 @@ class Learner:
 
     def __init__(self) -> None:
         self.answers = 0
-        self._blocks = Blocks()
+        self._blocks = BlockMeans()
         self._means: dict[str, list[float]] = {}
 
     def add(self, features: Mapping[str, float]) -> None:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where objects were last seen: what is kept, where, and who writes it down."""
+"""Where objects were last seen: the records, their database, and the thread that writes them."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes down, now and then, where the objects of one camera are."""
+"""Records periodically where the objects of one camera are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lfmvl_ros.core.user_files import user_path
 
 _log = logging.getLogger(__name__)
 RUN = secrets.token_hex(4)
-"""Of this process: track ids begin again with each."""
+"""Random id of this process, because track ids start again in each process."""
 Places = Mapping[int, Mapping[str, Any]]
 
 
@@ -69,7 +69,7 @@ class MemoryRecorder:
             self._changed.notify()
 
     def close(self) -> None:
-        """Write what waits, and end."""
+        """Write the waiting frames, and end the thread."""
         with self._changed:
             self._ended = True
             self._changed.notify()

@@ -17,12 +17,12 @@ class Sighting:
     """Where and when an object was last seen.
 
     Attributes:
-        label: of its track.
+        label: label of its track.
         run: of the node, a random text; track ids are unique within it and the camera.
         camera: name; "" when there is only one.
         track: id.
         stamp_ns: of the image.
-        seen_unix_s: when it was written down, seconds since 1970 of the node's machine.
+        seen_unix_s: when it was recorded, seconds since 1970 by the clock of the node's machine.
         confidence: in [0, 1].
         bbox: x1, y1, x2, y2 as shares of the image.
         position_m: in ``frame_id``; None where there was none.

@@ -37,7 +37,7 @@ class MemoryStore:
 
     Args:
         path: of the database.
-        read_only: it has to be there, and is not changed.
+        read_only: the file must exist, and is not changed.
 
     Raises:
         UserError: it can't be used.
@@ -79,7 +79,7 @@ class MemoryStore:
             self._base.close()
 
     def remember(self, sightings: Iterable[Sighting]) -> None:
-        """Write sightings down, all or none; what was known of the same objects is replaced."""
+        """Store sightings, all or none; they replace earlier ones of the same objects."""
         rows = [_row(one) for one in sightings]
         marks = ", ".join("?" * 17)
         with self._lock, self._sentences(), self._transaction():
@@ -98,7 +98,7 @@ class MemoryStore:
         self._base.execute("COMMIT")
 
     def forget(self, before_unix_s: float, most: int) -> int:
-        """Forget what was last seen before a time, and more than a number; return how many."""
+        """Delete sightings from before a time, and the oldest beyond a number; return how many."""
         with self._lock, self._sentences(), self._transaction():
             old = self._base.execute("DELETE FROM seen WHERE unix_s < ?", (before_unix_s,)).rowcount
             count = int(self._base.execute("SELECT count(*) FROM seen").fetchone()[0])

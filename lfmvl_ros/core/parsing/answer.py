@@ -24,7 +24,7 @@ from lfmvl_ros.core.parsing.absence import reports_nothing
 from lfmvl_ros.core.parsing.geometry import PlacedBoxes, place_boxes
 from lfmvl_ros.core.parsing.labels import LabelMatcher
 from lfmvl_ros.core.parsing.nodes import Document
-from lfmvl_ros.core.parsing.objects import Found, RawObject, find_objects
+from lfmvl_ros.core.parsing.objects import FoundObjects, RawObject, find_objects
 from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.parsing.scanner import scan
 from lfmvl_ros.core.parsing.thoughts import thought_tokens, without_thoughts
@@ -210,7 +210,9 @@ class _Answer:
         )
         self.unknown_labels = tuple(dict.fromkeys(x.label for x in items if not x.known))
 
-    def _outcome(self, document: Document, found: Found, understood: int, query: Query) -> Outcome:
+    def _outcome(
+        self, document: Document, found: FoundObjects, understood: int, query: Query
+    ) -> Outcome:
         if not understood or (self.defects and not len(self.detections)):
             return self._outcome_of_nothing(document, found, query)
         # A closed list is complete, even if the model was stopped right after it.
@@ -223,7 +225,7 @@ class _Answer:
             return Outcome.EMPTY
         return Outcome.REPAIRED if self.repairs or self.defects else Outcome.OK
 
-    def _outcome_of_nothing(self, document: Document, found: Found, query: Query) -> Outcome:
+    def _outcome_of_nothing(self, document: Document, found: FoundObjects, query: Query) -> Outcome:
         text = self._text
         if not self.defects and not found.lost and not document.cut:
             if found.reports_nothing:

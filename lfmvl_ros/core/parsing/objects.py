@@ -56,7 +56,7 @@ class RawObject:
 
 
 @dataclass
-class Found:
+class FoundObjects:
     """All objects of an answer.
 
     Attributes:
@@ -76,7 +76,7 @@ class Found:
     caption: str | None = None
 
 
-def find_objects(document: Document, query: Query) -> Found:
+def find_objects(document: Document, query: Query) -> FoundObjects:
     """Return the objects of a scanned answer. Never raises."""
     return _Finder(document, query).run()
 
@@ -86,11 +86,11 @@ class _Finder:
         self.document = document
         self.query = query
         self.matcher = LabelMatcher(query)
-        self.found = Found()
+        self.found = FoundObjects()
         self.count = 0
         self.loose = 0
 
-    def run(self) -> Found:
+    def run(self) -> FoundObjects:
         for value, (start, end) in zip(self.document.values, self.document.gaps, strict=True):
             hint = self.matcher.last_named(self.document.text[max(start, end - 400) : end])
             before = self.count

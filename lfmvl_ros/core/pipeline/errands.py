@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Questions to the model beside those about camera frames: a sentence to be read, a caption.
+"""Requests to the model that are not about finding objects: a sentence to parse, a caption.
 
 The worker that owns the model does them between the cameras' answers: one, then an answer of each
 camera that waits, then the next.
@@ -27,7 +27,7 @@ Ask = Callable[[VisionLanguageModel, PerceptionSettings, Callable[[], bool]], Re
 
 @dataclass(frozen=True, eq=False)
 class Errand:
-    """A question on its way, and the reply that somebody waits for."""
+    """One such request, and the future of its reply."""
 
     ask: Ask
     future: Future[Reply]
@@ -57,13 +57,13 @@ class Errand:
 
 
 class Errands:
-    """Those that wait, oldest first; guarded by the lock of the pipeline."""
+    """The waiting errands, oldest first; guarded by the lock of the pipeline."""
 
     def __init__(self) -> None:
         self._waiting: deque[Errand] = deque()
 
     def add(self, ask: Ask) -> Future[Reply]:
-        """Let a question wait.
+        """Add an errand to the queue.
 
         Raises:
             UserError: too many wait.
@@ -83,7 +83,7 @@ class Errands:
         return None
 
     def refuse(self, reason: str) -> None:
-        """Tell everybody who waits that there will be no reply."""
+        """Fail all waiting errands."""
         while (errand := self.take()) is not None:
             if errand.future.set_running_or_notify_cancel():
                 errand.future.set_exception(UserError(reason))

@@ -29,7 +29,7 @@ def stall_limit_s(timeout_s: float) -> float:
     return timeout_s + max(_SLACK_S, _SLACK_SHARE * timeout_s)
 
 
-class Call:
+class WatchedCall:
     """One watched call; settled once, by its end or by the watchdog."""
 
     def __init__(self, limit_s: float, on_stall: Callable[[float], None]) -> None:
@@ -58,8 +58,8 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._wake = threading.Condition()
-        self._call: Call | None = None
-        self._stalled: Call | None = None
+        self._call: WatchedCall | None = None
+        self._stalled: WatchedCall | None = None
         self._running = False
         self._thread: threading.Thread | None = None
         self._stalls = 0
@@ -90,7 +90,7 @@ class Watchdog:
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout_s)
 
-    def begin(self, limit_s: float, on_stall: Callable[[float], None]) -> Call:
+    def begin(self, limit_s: float, on_stall: Callable[[float], None]) -> WatchedCall:
         """Watch a call that starts now.
 
         Args:
@@ -98,13 +98,13 @@ class Watchdog:
             on_stall: called once in the watchdog's thread if it takes longer, with the seconds so
                 far. Its exceptions are logged.
         """
-        call = Call(limit_s, on_stall)
+        call = WatchedCall(limit_s, on_stall)
         with self._wake:
             self._call = call
             self._wake.notify()
         return call
 
-    def end(self, call: Call) -> bool:
+    def end(self, call: WatchedCall) -> bool:
         """Record that a call has returned; False if it was given up before."""
         in_time = call.settle()
         with self._wake:

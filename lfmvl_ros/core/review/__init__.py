@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Review: events held for a person, what the person is shown, and the answers."""
 
-from lfmvl_ros.core.review.answer import ReviewAnswer, Verdict, read_answer
+from lfmvl_ros.core.review.answer import ReviewAnswer, ReviewVerdict, read_answer
 from lfmvl_ros.core.review.gate import GateStatus, ReviewGate, ReviewOutcome, Settled, is_marked
 from lfmvl_ros.core.review.item import ReviewItem, read_item
 
@@ -11,8 +11,8 @@ __all__ = [
     "ReviewGate",
     "ReviewItem",
     "ReviewOutcome",
+    "ReviewVerdict",
     "Settled",
-    "Verdict",
     "is_marked",
     "read_answer",
     "read_item",

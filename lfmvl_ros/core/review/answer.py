@@ -16,7 +16,7 @@ SCHEMA = "lfmvl/review_answer/1"
 MAX_CHARACTERS = 4096
 
 
-class Verdict(str, Enum):
+class ReviewVerdict(str, Enum):
     """The kinds of answer.
 
     ``yes``: it is right as it is. ``no``: it is not there. ``wrong_label``: something else is
@@ -31,7 +31,7 @@ class Verdict(str, Enum):
     @property
     def confirms(self) -> bool:
         """True where the event may be published."""
-        return self in (Verdict.YES, Verdict.BOX)
+        return self in (ReviewVerdict.YES, ReviewVerdict.BOX)
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,15 @@ class ReviewAnswer:
     """
 
     id: str
-    verdict: Verdict
+    verdict: ReviewVerdict
     label: str = ""
     bbox: Box | None = None
 
     def __post_init__(self) -> None:
-        if (self.bbox is not None) != (self.verdict is Verdict.BOX):
-            raise UserError("bbox goes with verdict box, and with no other")
-        if self.label and self.verdict is not Verdict.WRONG_LABEL:
-            raise UserError("label goes with verdict wrong_label, and with no other")
+        if (self.bbox is not None) != (self.verdict is ReviewVerdict.BOX):
+            raise UserError("bbox is allowed with verdict box only")
+        if self.label and self.verdict is not ReviewVerdict.WRONG_LABEL:
+            raise UserError("label is allowed with verdict wrong_label only")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of topic ``review_answers``."""
@@ -78,13 +78,13 @@ def read_answer(text: str) -> ReviewAnswer:
     """
     document = documents.read_object(text, SCHEMA, MAX_CHARACTERS)
     word = document.get("verdict")
-    known = [verdict.value for verdict in Verdict]
+    known = [verdict.value for verdict in ReviewVerdict]
     if word not in known:
-        raise UserError(f"verdict is one of {', '.join(known)}, got {quoted(str(word))}")
+        raise UserError(f"verdict must be one of {', '.join(known)}, got {quoted(str(word))}")
     found = document.get("bbox")
     return ReviewAnswer(
         documents.item_id(document),
-        Verdict(word),
+        ReviewVerdict(word),
         documents.text(document, "label") if "label" in document else "",
         None if found is None else documents.box(found, "bbox"),
     )

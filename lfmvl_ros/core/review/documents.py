@@ -27,9 +27,9 @@ def read_object(text: str, schema: str, max_characters: int) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"it is no JSON ({type(error).__name__})") from error
+        raise UserError(f"it is not JSON ({type(error).__name__})") from error
     if not isinstance(document, dict):
-        raise UserError("it is no JSON object")
+        raise UserError("it is not a JSON object")
     if document.get("schema") != schema:
         raise UserError(f"expected schema {schema}, got {quoted(str(document.get('schema')))}")
     return document
@@ -39,7 +39,7 @@ def item_id(document: dict[str, Any]) -> str:
     """Return the id of an item; a :class:`UserError` if it is not valid."""
     found = document.get("id")
     if not isinstance(found, str) or not _ID.fullmatch(found):
-        raise UserError(f"id has 16 digits 0-9a-f, got {quoted(str(found))}")
+        raise UserError(f"id must have 16 digits 0-9a-f, got {quoted(str(found))}")
     return found
 
 
@@ -47,7 +47,7 @@ def text(document: dict[str, Any], key: str) -> str:
     """Return a text, safe to show; a :class:`UserError` if it is not a text, or too long."""
     found = document.get(key)
     if not isinstance(found, str) or len(found) > MAX_TEXT:
-        raise UserError(f"{key} is a text of at most {MAX_TEXT} characters")
+        raise UserError(f"{key} must be a text of at most {MAX_TEXT} characters")
     return safe_text(found)
 
 
@@ -55,7 +55,9 @@ def number(document: dict[str, Any], key: str, low: float, high: float) -> float
     """Return a number of a range; a :class:`UserError` if it is not valid."""
     found = document.get(key)
     if isinstance(found, bool) or not isinstance(found, (int, float)) or not low <= found <= high:
-        raise UserError(f"{key} is a number from {low:g} to {high:g}, got {quoted(str(found))}")
+        raise UserError(
+            f"{key} must be a number from {low:g} to {high:g}, got {quoted(str(found))}"
+        )
     return float(found)
 
 
@@ -68,7 +70,8 @@ def box(found: Any, key: str) -> Box:
     right = isinstance(found, (list, tuple)) and len(found) == 4 and all(map(_is_share, found))
     if not right or not (found[0] < found[2] and found[1] < found[3]):
         raise UserError(
-            f"{key} is x1, y1, x2, y2 in 0 to 1 with x1 < x2 and y1 < y2, got {quoted(str(found))}"
+            f"{key} must be x1, y1, x2, y2 in 0 to 1 with x1 < x2 and y1 < y2, "
+            f"got {quoted(str(found))}"
         )
     x1, y1, x2, y2 = map(float, found)
     return x1, y1, x2, y2

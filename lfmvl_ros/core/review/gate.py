@@ -112,7 +112,7 @@ class ReviewGate:
         self._status = GateStatus()
 
     def status(self) -> GateStatus:
-        """Return what has been done."""
+        """Return the counters."""
         return replace(self._status, held=len(self._held))
 
     def take(
@@ -167,7 +167,7 @@ class ReviewGate:
         return self._settle(answer.id, ReviewOutcome(answer.verdict.value), answer.verdict.confirms)
 
     def expire(self, now_s: float) -> list[Settled]:
-        """Settle what has been held for long enough."""
+        """Settle the events whose timeout has passed."""
         due = [item for item, held in self._held.items() if held.due_s <= now_s]
         self._count(timed_out=len(due))
         return [self._settle(item, ReviewOutcome.TIMEOUT, self._held[item].publish) for item in due]

@@ -78,7 +78,7 @@ class ReviewItem:
 
 @dataclass(frozen=True)
 class Settlement:
-    """The message that an item is no longer held, as another node reads it.
+    """The message on ``review`` that an item is no longer held, as a subscriber reads it.
 
     Attributes:
         id: of the item.
@@ -102,12 +102,12 @@ def read_item(text: str) -> ReviewItem | Settlement:
     if state == "settled":
         published = document.get("published")
         if not isinstance(published, bool):
-            raise UserError("published is true or false")
+            raise UserError("published must be true or false")
         return Settlement(
             documents.item_id(document), documents.text(document, "outcome"), published
         )
     if state != "asked":
-        raise UserError("state is asked or settled")
+        raise UserError("state must be asked or settled")
     has_box = document.get("bbox") is not None
     return ReviewItem(
         documents.item_id(document),
@@ -129,7 +129,7 @@ def read_item(text: str) -> ReviewItem | Settlement:
 
 def _stamp_ns(stamp: Any) -> int:
     if not isinstance(stamp, dict):
-        raise UserError("stamp has sec and nanosec")
+        raise UserError("stamp must have sec and nanosec")
     return int(documents.number(stamp, "sec", 0, 1e11)) * 10**9 + int(
         documents.number(stamp, "nanosec", 0, 999_999_999)
     )
@@ -142,5 +142,5 @@ def _jpeg(found: Any) -> bytes:
         data = b""
     wh = encoded_wh(data) if data.startswith(JPEG) else None
     if wh is None or not 0 < min(wh) <= max(wh) <= MAX_SIDE_PX:
-        raise UserError(f"jpeg is a JPEG of at most {MAX_SIDE_PX} px a side, in base64")
+        raise UserError(f"jpeg must be a JPEG of at most {MAX_SIDE_PX} px a side, in base64")
     return data

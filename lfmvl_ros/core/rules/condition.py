@@ -53,7 +53,7 @@ Columns = Callable[[str], Any]
 _Value = Any  # (N,) probabilities, a Column, a list of texts, or a literal
 
 
-class Condition:
+class TrackCondition:
     """A condition on the fields of a track (:data:`FIELDS`).
 
     Attributes:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.rules.event import EndReason, Event
 from lfmvl_ros.core.rules.facts import Facts
-from lfmvl_ros.core.rules.history import History, Positions
+from lfmvl_ros.core.rules.history import MomentHistory, Positions
 from lfmvl_ros.core.rules.moments import AppearProgress, LeaveProgress, VanishProgress
-from lfmvl_ros.core.rules.progress import Evidence, Progress
+from lfmvl_ros.core.rules.progress import AnswerEvidence, RuleProgress
 from lfmvl_ros.core.rules.rule import Kind, RuleSet
 from lfmvl_ros.core.rules.states import SceneProgress, TrackProgress
 from lfmvl_ros.core.same_label import fold_label
@@ -20,7 +20,7 @@ from lfmvl_ros.core.tracking import Tracks
 
 _GAP_S = 1.0
 _GAP_FRAMES = 5.0
-_PROGRESS: dict[Kind, type[Progress]] = {
+_PROGRESS: dict[Kind, type[RuleProgress]] = {
     Kind.LEAVE: LeaveProgress,
     Kind.APPEAR: AppearProgress,
     Kind.VANISH: VanishProgress,
@@ -71,9 +71,9 @@ class RuleEngine:
         self._camera = camera
         self._rules = RuleSet()
         self._numbers = itertools.count(1)
-        self._progress: list[Progress] = []
-        self._history = History()
-        self._evidence = Evidence()
+        self._progress: list[RuleProgress] = []
+        self._history = MomentHistory()
+        self._evidence = AnswerEvidence()
         self._last_ns: int | None = None
         self._interval_s = 0.0
         self._position_frame = ""
@@ -93,7 +93,7 @@ class RuleEngine:
         """
         before = {(item.rule.name, _meaning(item)): item for item in self._progress}
         self._rules = rules.of_camera(self._camera)
-        kept: list[Progress] = []
+        kept: list[RuleProgress] = []
         for rule in self._rules.rules:
             new = _PROGRESS.get(rule.kind, TrackProgress)(rule, self._numbers)
             kept.append(before.pop((rule.name, _meaning(new)), new))
@@ -106,7 +106,7 @@ class RuleEngine:
         return events
 
     def select(self, label: str) -> None:
-        """Say which label rules with ``selected`` are about from now on; "" for none."""
+        """Set the label that rules with ``selected`` are about; "" for none."""
         key = fold_label(label)
         if key != self._evidence.selected:
             self._evidence = replace(self._evidence, selected=key)
@@ -188,7 +188,7 @@ class RuleEngine:
         )
 
 
-def _meaning(item: Progress) -> str:
+def _meaning(item: RuleProgress) -> str:
     """Return the content of a rule and its zone as text, to recognise whether it was changed."""
     rule = item.rule
     zone = "" if rule.zone is None else f"{rule.zone.frame}{rule.zone.polygon.points.tolist()}"

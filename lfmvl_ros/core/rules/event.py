@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened: the events that rules make, as they are published."""
+"""Events of rules, as they are published."""
 
 from __future__ import annotations
 

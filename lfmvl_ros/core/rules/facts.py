@@ -14,7 +14,7 @@ from scipy.special import ndtr
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.rules.condition import Column
-from lfmvl_ros.core.rules.history import History, Moment, Positions
+from lfmvl_ros.core.rules.history import Moment, MomentHistory, Positions
 from lfmvl_ros.core.rules.measuring import contact, exact, length, speed, unknown
 from lfmvl_ros.core.rules.rule import Point, Rule, Zone
 from lfmvl_ros.core.same_label import fold_label
@@ -35,7 +35,7 @@ class Facts:
         history: of the frames before.
     """
 
-    def __init__(self, tracks: Tracks, positions: Positions | None, history: History) -> None:
+    def __init__(self, tracks: Tracks, positions: Positions | None, history: MomentHistory) -> None:
         self.tracks, self._history = tracks, history
         self.ids, self.keys_of = tracks.ids, tracks.ids.tolist()
         self.row_of = dict(zip(self.keys_of, range(len(self.keys_of)), strict=True))

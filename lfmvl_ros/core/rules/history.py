@@ -79,7 +79,7 @@ class Moment:
     xyz_frame: str
 
 
-class History:
+class MomentHistory:
     """The last seconds of moments. Bounded by time; one frame in about 40 ms is kept."""
 
     def __init__(self) -> None:

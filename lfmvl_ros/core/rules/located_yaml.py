@@ -41,8 +41,8 @@ class Problems:
         return [f"{self.name}:{line}: {what}" for line, what in sorted(dict.fromkeys(self._found))]
 
 
-class Located:
-    """A value of the file and where it stands.
+class YamlValue:
+    """A value of a YAML file, with its line and path.
 
     Attributes:
         line: counted from 1.
@@ -54,7 +54,7 @@ class Located:
         self.line, self.path = node.start_mark.line + 1, path
 
     def problem(self, what: str) -> None:
-        """Note what is wrong with this value."""
+        """Record an error of this value."""
         self._problems.add(self.line, f"{self.path}: {what}" if self.path else what)
 
     @property
@@ -64,7 +64,7 @@ class Located:
             return repr(shortened(str(self._node.value), 60))
         return "a mapping" if isinstance(self._node, yaml.MappingNode) else "a list"
 
-    def mapping(self, what: str) -> dict[str, Located]:
+    def mapping(self, what: str) -> dict[str, YamlValue]:
         """Return the values by key; notes a problem and returns nothing for other things.
 
         Args:
@@ -73,12 +73,12 @@ class Located:
         if not isinstance(self._node, yaml.MappingNode):
             self.problem(f"expected {what}, got {self.shown}")
             return {}
-        found: dict[str, Located] = {}
+        found: dict[str, YamlValue] = {}
         for key, value in self._node.value:
             name = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
             shown = shortened(name, 60)
             path = f"{self.path}.{shown}" if self.path else shown
-            item = Located(value, path, self._problems)
+            item = YamlValue(value, path, self._problems)
             if not name:
                 self._problems.add(key.start_mark.line + 1, f"{self.path}: a key must be a word")
             elif name in found:
@@ -89,13 +89,13 @@ class Located:
                 found[name] = item
         return found
 
-    def items(self, what: str) -> list[Located]:
+    def items(self, what: str) -> list[YamlValue]:
         """Return the values of a list; notes a problem and returns nothing for other things."""
         if not isinstance(self._node, yaml.SequenceNode):
             self.problem(f"expected {what}, got {self.shown}")
             return []
         return [
-            Located(node, f"{self.path}[{index}]", self._problems)
+            YamlValue(node, f"{self.path}[{index}]", self._problems)
             for index, node in enumerate(self._node.value)
         ]
 
@@ -147,7 +147,7 @@ class Located:
             return ""
         return text
 
-    def refuse_unknown(self, values: Mapping[str, Located], known: Iterable[str]) -> None:
+    def refuse_unknown(self, values: Mapping[str, YamlValue], known: Iterable[str]) -> None:
         """Note each key that is not among ``known``."""
         names = list(known)
         for name, value in values.items():
@@ -165,7 +165,7 @@ def unknown(word: str, known: list[str], what: str) -> str:
     return f"there is no {what} {shortened(word, 60)!r}; there is: {listed}"
 
 
-def parse(text: str, problems: Problems) -> Located | None:
+def parse(text: str, problems: Problems) -> YamlValue | None:
     """Return the document of a YAML text; None for an empty one, or with a problem for no YAML."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -180,7 +180,7 @@ def parse(text: str, problems: Problems) -> Located | None:
         reason = str(error).splitlines()[0][:200] if str(error) else "nested too deeply"
         problems.add(1, f"is no YAML: {reason}")
         return None
-    return None if node is None else Located(node, "", problems)
+    return None if node is None else YamlValue(node, "", problems)
 
 
 def _size(root: yaml.Node) -> int:

@@ -12,7 +12,13 @@ from lfmvl_ros.core.boxes import FloatArray, iou_matrix
 from lfmvl_ros.core.rules.event import EndReason, Event, EventTrack
 from lfmvl_ros.core.rules.facts import Facts
 from lfmvl_ros.core.rules.holding import Held
-from lfmvl_ros.core.rules.progress import LONG_AGO_NS, SAME_IOU, Candidate, Evidence, Progress
+from lfmvl_ros.core.rules.progress import (
+    LONG_AGO_NS,
+    SAME_IOU,
+    AnswerEvidence,
+    Candidate,
+    RuleProgress,
+)
 from lfmvl_ros.core.timeline import NS
 
 _NEW_S = 1.0  # for so long after it is confirmed, an object counts as new
@@ -20,10 +26,10 @@ _KEPT = 1000  # ids of tracks that are remembered
 
 
 @dataclass
-class _MomentProgress(Progress):
+class _MomentProgress(RuleProgress):
     """Its events end by themselves, after ``hold_s``."""
 
-    def _follow(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
+    def _follow(self, facts: Facts, now: Held, evidence: AnswerEvidence) -> list[Event]:
         stamp_ns, hold_s = facts.tracks.stamp_ns, self.rule.hold_s
         events = [
             self._end(key, facts, EndReason.OVER, evidence)
@@ -33,11 +39,11 @@ class _MomentProgress(Progress):
         return events + self._happened(facts, now, evidence)
 
     @abstractmethod
-    def _happened(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
+    def _happened(self, facts: Facts, now: Held, evidence: AnswerEvidence) -> list[Event]:
         """Return the events that begin at a frame."""
 
     def _begin_all(
-        self, rows: list[int], facts: Facts, now: Held, evidence: Evidence
+        self, rows: list[int], facts: Facts, now: Held, evidence: AnswerEvidence
     ) -> list[Event]:
         """Begin the events of some tracks, unless the rule cools down."""
         events = []
@@ -56,7 +62,7 @@ class LeaveProgress(_MomentProgress):
 
     _inside: set[int] = field(default_factory=set)
 
-    def _happened(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
+    def _happened(self, facts: Facts, now: Held, evidence: AnswerEvidence) -> list[Event]:
         return self._begin_all(self._left(facts, now), facts, now, evidence)
 
     def _forget(self) -> None:
@@ -94,7 +100,7 @@ class AppearProgress(_MomentProgress):
 
     _known: dict[int, int] = field(default_factory=dict)  # id -> first confirmed at
 
-    def _happened(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
+    def _happened(self, facts: Facts, now: Held, evidence: AnswerEvidence) -> list[Event]:
         return self._begin_all(self._new(facts, now), facts, now, evidence)
 
     def _forget(self) -> None:
@@ -141,7 +147,7 @@ class VanishProgress(_MomentProgress):
         super()._forget()
         self._present.clear()
 
-    def _happened(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
+    def _happened(self, facts: Facts, now: Held, evidence: AnswerEvidence) -> list[Event]:
         rule, stamp_ns = self.rule, facts.tracks.stamp_ns
         events: list[Event] = []
         for row in np.flatnonzero((now.probability >= rule.probability) & facts.confirmed).tolist():
@@ -164,7 +170,7 @@ class VanishProgress(_MomentProgress):
                 events += self._gone(key, one, facts, evidence)
         return events
 
-    def _gone(self, key: int, one: _Present, facts: Facts, evidence: Evidence) -> list[Event]:
+    def _gone(self, key: int, one: _Present, facts: Facts, evidence: AnswerEvidence) -> list[Event]:
         if facts.tracks.stamp_ns < self.cool_until_ns or key in self.open:
             self.counts.suppressed += 1
             return []

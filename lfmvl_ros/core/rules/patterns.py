@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Regular expressions of conditions: only those that end soon whatever they are matched with.
+"""Regular expressions of conditions: only those whose matching time is bounded for any label.
 
 Python's ``re`` tries one way of matching after the other: ``(a+)+$`` on 30 letters has a thousand
 million ways. How many an expression has on the longest label is counted here from its syntax tree;
@@ -42,7 +42,7 @@ def pattern_test(text: str, *, whole: bool) -> Callable[[str], bool]:
         compiled = re.compile(text)
     except (re.error, OverflowError, RecursionError) as error:
         reason = str(error) or "nested too deeply"
-        raise UserError(f"{quoted(text)} is no regular expression ({reason})") from error
+        raise UserError(f"{quoted(text)} is not a regular expression ({reason})") from error
     find = compiled.match if whole else compiled.search
 
     @lru_cache(maxsize=1024)  # the same few labels come with every frame

@@ -24,8 +24,8 @@ LONG_AGO_NS = -(2**62)
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What the model's answers say, apart from the tracks.
+class AnswerEvidence:
+    """What rules need to know about the model's answers beyond the tracks.
 
     Attributes:
         serial: number of answers so far that are evidence of absence (ok, empty, repaired).
@@ -42,7 +42,7 @@ class Evidence:
 
 @dataclass
 class Candidate:
-    """Holds, but not yet for long enough."""
+    """A rule that holds, but not yet for ``for_s``."""
 
     since_ns: int
     serial: int
@@ -65,8 +65,8 @@ class OpenEvent:
 
 
 @dataclass
-class Counts:
-    """What a rule has done.
+class RuleCounts:
+    """Counters of one rule.
 
     Attributes:
         begun: events.
@@ -78,7 +78,7 @@ class Counts:
 
 
 @dataclass
-class Progress(ABC):
+class RuleProgress(ABC):
     """The progress of one rule on one camera.
 
     Attributes:
@@ -91,13 +91,13 @@ class Progress(ABC):
 
     rule: Rule
     numbers: Iterator[int] = field(default_factory=itertools.count)
-    counts: Counts = field(default_factory=Counts)
+    counts: RuleCounts = field(default_factory=RuleCounts)
     open: dict[int, OpenEvent] = field(default_factory=dict)
     candidates: dict[int, Candidate] = field(default_factory=dict)
     cool_until_ns: int = LONG_AGO_NS
     _followed: Rule | None = None  # at the frame before, and in _follow now
 
-    def step(self, facts: Facts, evidence: Evidence, after_gap: bool) -> list[Event]:
+    def step(self, facts: Facts, evidence: AnswerEvidence, after_gap: bool) -> list[Event]:
         """Take one frame; return the events that changed.
 
         Args:
@@ -117,7 +117,7 @@ class Progress(ABC):
             self._followed = rule
         return events if rule is None else events + self._follow(facts, held(rule, facts), evidence)
 
-    def _in_force(self, evidence: Evidence) -> Rule | None:
+    def _in_force(self, evidence: AnswerEvidence) -> Rule | None:
         """Return what holds of the rule now; None while the query names none of its labels.
 
         Of a rule with ``selected``: only the label that is.
@@ -134,7 +134,7 @@ class Progress(ABC):
         return self._followed
 
     @abstractmethod
-    def _follow(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
+    def _follow(self, facts: Facts, now: Held, evidence: AnswerEvidence) -> list[Event]:
         """Take the probability that the rule holds at a frame; return events that changed."""
 
     def forget(self, reason: EndReason, stamp_ns: int) -> list[Event]:
@@ -154,14 +154,14 @@ class Progress(ABC):
     # -- events ------------------------------------------------------------------------------------
 
     def _begin(
-        self, key: int, facts: Facts, now: Held, rows: tuple[int, ...], evidence: Evidence
+        self, key: int, facts: Facts, now: Held, rows: tuple[int, ...], evidence: AnswerEvidence
     ) -> Event:
         p, value, tracks = self._measured(facts, now, rows)
         seen = None if key == SCENE else (facts.tracks.xyxy_px, rows[0])
         return self._opened(key, self._made(facts, evidence, p, value, tracks), seen, evidence)
 
     def _opened(
-        self, key: int, event: Event, seen: tuple[FloatArray, int] | None, evidence: Evidence
+        self, key: int, event: Event, seen: tuple[FloatArray, int] | None, evidence: AnswerEvidence
     ) -> Event:
         self.open[key] = OpenEvent(event, evidence.serial, self._due_ns(event.stamp_ns), seen)
         self.counts.begun += 1
@@ -174,7 +174,7 @@ class Progress(ABC):
     def _made(
         self,
         facts: Facts,
-        evidence: Evidence,
+        evidence: AnswerEvidence,
         probability: float,
         value: float | None,
         tracks: tuple[EventTrack, ...],
@@ -212,7 +212,9 @@ class Progress(ABC):
         tracks = tuple(EventTrack.of(facts, row) for row in named)
         return float(now.probability[index]), value, tracks
 
-    def _still_holds(self, one: OpenEvent, facts: Facts, row: int, evidence: Evidence) -> bool:
+    def _still_holds(
+        self, one: OpenEvent, facts: Facts, row: int, evidence: AnswerEvidence
+    ) -> bool:
         """Note that an event holds at a frame; return whether an update of it is due.
 
         Args:
@@ -234,7 +236,7 @@ class Progress(ABC):
         rows: tuple[int, ...],
         holds: bool,
         seen: bool,
-        evidence: Evidence,
+        evidence: AnswerEvidence,
     ) -> list[Event]:
         """Update or end an event.
 
@@ -267,7 +269,7 @@ class Progress(ABC):
             return []
         return [self._end(key, facts, EndReason.GONE if gone else EndReason.CLEARED, evidence)]
 
-    def _end(self, key: int, facts: Facts, reason: EndReason, evidence: Evidence) -> Event:
+    def _end(self, key: int, facts: Facts, reason: EndReason, evidence: AnswerEvidence) -> Event:
         one = self.open.pop(key)
         stamp_ns = facts.tracks.stamp_ns
         self.cool_until_ns = stamp_ns + round(self.rule.cool_down_s / NS)

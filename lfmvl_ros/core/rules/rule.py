@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
-from lfmvl_ros.core.rules.condition import Condition
+from lfmvl_ros.core.rules.condition import TrackCondition
 from lfmvl_ros.core.rules.polygons import Polygon
 from lfmvl_ros.core.same_label import fold_label
 
@@ -114,7 +114,7 @@ class Rule:
     selected: bool = False
     zone: Zone | None = None
     point: Point = Point.FOOT
-    where: Condition | None = None
+    where: TrackCondition | None = None
     camera: str = ""
     probability: float = 0.8
     release: float = 0.5

@@ -12,8 +12,8 @@ import numpy as np
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import MAX_LABELS, Query
-from lfmvl_ros.core.rules.condition import Condition
-from lfmvl_ros.core.rules.located_yaml import MAX_BYTES, Located, Problems, parse, unknown
+from lfmvl_ros.core.rules.condition import TrackCondition
+from lfmvl_ros.core.rules.located_yaml import MAX_BYTES, Problems, YamlValue, parse, unknown
 from lfmvl_ros.core.rules.polygons import Polygon
 from lfmvl_ros.core.rules.rule import Kind, Point, Rule, RuleSet, Unanswered, Zone
 from lfmvl_ros.core.safe_text import safe_text
@@ -101,7 +101,7 @@ def parse_rules(text: str, name: str = "rules") -> RuleSet:
     return rules
 
 
-def _rule_set(document: Located, problems: Problems) -> RuleSet:
+def _rule_set(document: YamlValue, problems: Problems) -> RuleSet:
     parts = document.mapping("a mapping with the keys zones and rules")
     if not parts and not problems:
         document.problem("is empty; a rules file has the keys zones and rules (docs/rules.md)")
@@ -132,7 +132,7 @@ def _rule_set(document: Located, problems: Problems) -> RuleSet:
     return found
 
 
-def _check_name(name: str, value: Located) -> None:
+def _check_name(name: str, value: YamlValue) -> None:
     if not _NAME.fullmatch(name):
         value.problem(
             "a name has at most 64 small letters, digits and _, and begins with a letter, as it "
@@ -140,7 +140,7 @@ def _check_name(name: str, value: Located) -> None:
         )
 
 
-def _zone(name: str, value: Located) -> Zone | None:
+def _zone(name: str, value: YamlValue) -> Zone | None:
     keys = value.mapping("a zone: image: [[x, y], ...], or frame and metres")
     value.refuse_unknown(keys, ("image", "frame", "metres"))
     if ("image" in keys) == ("metres" in keys):
@@ -167,7 +167,7 @@ def _zone(name: str, value: Located) -> Zone | None:
         return None
 
 
-def _corner(row: Located, low: float, high: float, unit: str) -> tuple[float, float] | None:
+def _corner(row: YamlValue, low: float, high: float, unit: str) -> tuple[float, float] | None:
     pair = row.items("a corner [x, y]")
     if len(pair) != 2:
         if row.is_list:
@@ -181,7 +181,7 @@ class _RuleReader:
     """Reads one rule of the file."""
 
     def __init__(
-        self, name: str, value: Located, zones: dict[str, Zone], zone_names: Sequence[str]
+        self, name: str, value: YamlValue, zones: dict[str, Zone], zone_names: Sequence[str]
     ) -> None:
         self._name, self._value = name, value
         self._zones, self._zone_names = zones, list(zone_names)
@@ -230,15 +230,15 @@ class _RuleReader:
             if (limit := fields.pop(f"above_{unit}", None)) is not None:
                 fields["above"], fields["metric"] = limit, unit == "m_s"
         fields["metric"] = fields.get("metric", False) or "distance_m" in fields
-        readers: dict[str, tuple[str, Callable[[Located], Any]]] = {
+        readers: dict[str, tuple[str, Callable[[YamlValue], Any]]] = {
             "label": ("labels", _labels),
             "to": ("to", _labels),
             "zone": ("zone", self._zone),
             "point": ("point", _point),
-            "camera": ("camera", Located.text),
-            "selected": ("selected", Located.flag),
-            "topic": ("topic", Located.flag),
-            "review": ("review", Located.flag),
+            "camera": ("camera", YamlValue.text),
+            "selected": ("selected", YamlValue.flag),
+            "topic": ("topic", YamlValue.flag),
+            "review": ("review", YamlValue.flag),
             "unanswered": ("unanswered", _unanswered),
             "where": ("where", _condition),
         }
@@ -252,7 +252,7 @@ class _RuleReader:
             fields.setdefault("answers", 1)
         return fields
 
-    def _zone(self, value: Located) -> Zone | None:
+    def _zone(self, value: YamlValue) -> Zone | None:
         name = value.text()
         if name and name not in self._zone_names:
             value.problem(unknown(name, self._zone_names, "zone"))
@@ -283,26 +283,26 @@ class _RuleReader:
             self._keys["answers"].problem("goes with below: what is there needs no waiting")
 
 
-def _point(value: Located) -> Point:
+def _point(value: YamlValue) -> Point:
     word = value.choice([point.value for point in Point], "point")
     return Point(word) if word else Point.FOOT
 
 
-def _unanswered(value: Located) -> Unanswered:
+def _unanswered(value: YamlValue) -> Unanswered:
     word = value.choice([choice.value for choice in Unanswered], "choice")
     return Unanswered(word) if word else Unanswered.DROP
 
 
-def _condition(value: Located) -> Condition | None:
+def _condition(value: YamlValue) -> TrackCondition | None:
     text = value.text()
     try:
-        return Condition(text) if text else None
+        return TrackCondition(text) if text else None
     except UserError as error:
         value.problem(str(error))
         return None
 
 
-def _labels(value: Located) -> tuple[str, ...]:
+def _labels(value: YamlValue) -> tuple[str, ...]:
     """Return one label or a list of them."""
     items = value.items("a list of labels") if value.is_list else [value]
     labels = tuple(safe_text(item.text()) for item in items)
@@ -319,5 +319,5 @@ def _labels(value: Located) -> tuple[str, ...]:
     return labels
 
 
-def _plain(item: Located) -> Any:
+def _plain(item: YamlValue) -> Any:
     return [_plain(part) for part in item.items("")] if item.is_list else item.shown

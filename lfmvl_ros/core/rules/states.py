@@ -16,19 +16,19 @@ from lfmvl_ros.core.rules.progress import (
     LONG_AGO_NS,
     SAME_IOU,
     SCENE,
+    AnswerEvidence,
     Candidate,
-    Evidence,
-    Progress,
+    RuleProgress,
 )
 from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking import TrackState
 
 
 @dataclass
-class TrackProgress(Progress):
+class TrackProgress(RuleProgress):
     """Enter, dwell, speed, approach: an event for each object while it holds."""
 
-    def _follow(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
+    def _follow(self, facts: Facts, now: Held, evidence: AnswerEvidence) -> list[Event]:
         events: list[Event] = []
         needed, states = self.rule.probability, facts.tracks.state
         stamp_ns, chances = facts.tracks.stamp_ns, now.probability.tolist()
@@ -56,7 +56,12 @@ class TrackProgress(Progress):
         return events
 
     def _lasted(
-        self, facts: Facts, now: Held, chances: list[float], rows: list[int], evidence: Evidence
+        self,
+        facts: Facts,
+        now: Held,
+        chances: list[float],
+        rows: list[int],
+        evidence: AnswerEvidence,
     ) -> list[Event]:
         """Begin the events of candidates that have held for long enough; drop those that ceased."""
         rule, stamp_ns = self.rule, facts.tracks.stamp_ns
@@ -74,7 +79,7 @@ class TrackProgress(Progress):
                 events.append(self._begin(key, facts, now, (row,), evidence))
         return events
 
-    def _adopt(self, facts: Facts, row: int, evidence: Evidence) -> bool:
+    def _adopt(self, facts: Facts, row: int, evidence: AnswerEvidence) -> bool:
         """Continue an event whose track was lost with another one at the same place."""
         if not self.open:
             return False
@@ -98,17 +103,17 @@ class TrackProgress(Progress):
 
 
 @dataclass
-class SceneProgress(Progress):
+class SceneProgress(RuleProgress):
     """Count and missing: at most one event at a time."""
 
     _serial: int = 0  # of evidence at the frame before
 
-    def _follow(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
+    def _follow(self, facts: Facts, now: Held, evidence: AnswerEvidence) -> list[Event]:
         events = self._update(facts, now, evidence)
         self._serial = evidence.serial
         return events
 
-    def _update(self, facts: Facts, now: Held, evidence: Evidence) -> list[Event]:
+    def _update(self, facts: Facts, now: Held, evidence: AnswerEvidence) -> list[Event]:
         rule, p = self.rule, float(now.probability[0])
         stamp_ns = facts.tracks.stamp_ns
         if math.isnan(p):  # unknown: active events continue, candidates have to start again
@@ -132,7 +137,7 @@ class SceneProgress(Progress):
         self.candidates.clear()
         return [self._begin(SCENE, facts, now, now.rows, evidence)]
 
-    def _candidate(self, stamp_ns: int, evidence: Evidence) -> Candidate:
+    def _candidate(self, stamp_ns: int, evidence: AnswerEvidence) -> Candidate:
         """An absence begins at the frame of the answer that shows it, if one came just now."""
         fresh = evidence.serial > self._serial and evidence.stamp_ns is not None
         if self.rule.is_about_absence and fresh:
@@ -140,7 +145,7 @@ class SceneProgress(Progress):
             return Candidate(min(evidence.stamp_ns, stamp_ns), evidence.serial - 1)
         return Candidate(stamp_ns, evidence.serial)
 
-    def _is_due(self, candidate: Candidate, stamp_ns: int, evidence: Evidence) -> bool:
+    def _is_due(self, candidate: Candidate, stamp_ns: int, evidence: AnswerEvidence) -> bool:
         """Whether it has held for long enough: an absence by the stamps of answers."""
         if not self.rule.is_about_absence:
             return (stamp_ns - candidate.since_ns) * NS >= self.rule.for_s

@@ -2,16 +2,17 @@
 """One object over time, in the target frame: position, velocity, and the points seen of it.
 
 **Points are fused.** Samples of the last seconds are kept in the target frame and shown to the
-estimator together with those of the newest image, as the newest camera pose sees them: a camera
-that moves sees more sides of a thing, and a box that wavers averages out.
+estimator together with those of the newest image, as the newest camera pose sees them: a moving
+    camera sees more sides of an object, and the jitter of its box averages out.
 
 **What never averages away is kept apart.** Most of a place's error is the same in each image: the
-thickness that nobody sees, calibration, registration. A filter that takes it for noise becomes
-certain of a wrong position. So each measurement's error is split: a fresh part, new each time, and
-a lasting part, fixed in the camera's axes for the life of the track. The filter estimates with the
-first, and carries its sensitivity to the second along (a Schmidt-Kalman or consider filter, S. F.
-Schmidt, "Application of state-space methods to navigation problems", 1966). The lasting part
-shrinks only where the camera goes around the object, since its directions then differ.
+thickness that nobody sees, calibration, registration. A filter that treats this error as noise
+becomes certain of a wrong position. So each measurement's error is split into a part that is
+independent in each image and a constant part, which is fixed in the camera's axes for the life of
+the track. The filter estimates with the first, and carries its sensitivity to the second along (a
+Schmidt-Kalman or consider filter, S. F. Schmidt, "Application of state-space methods to navigation
+problems", 1966). The constant part shrinks only where the camera goes around the object, since its
+directions then differ.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _JUMP = 21.0
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
+class _PointView:
     stamp_ns: int
     surface_m: FloatArray  # (3,) middle of the visible surface, in the target frame
     points_m: FloatArray  # (N, 3) in the target frame
@@ -65,7 +66,7 @@ class FusedPlace:
     ) -> None:
         self.stamp_ns = stamp_ns
         self.measured_ns = stamp_ns
-        self._views: deque[_View] = deque(maxlen=_VIEWS)
+        self._views: deque[_PointView] = deque(maxlen=_VIEWS)
         self._start(centre_m, covariance, camera)
 
     def _start(self, centre: FloatArray, covariance: FloatArray, camera: RigidTransform) -> None:
@@ -155,7 +156,7 @@ class FusedPlace:
         if self._views and (stamp_ns - self._views[-1].stamp_ns) * NS < _VIEW_GAP_S:
             return
         every = max(1, len(points_m) // _POINTS_A_VIEW)
-        self._views.append(_View(stamp_ns, surface_m, points_m[::every].copy()))
+        self._views.append(_PointView(stamp_ns, surface_m, points_m[::every].copy()))
 
     def points(self, stamp_ns: int, surface_m: FloatArray, side_m: float) -> FloatArray:
         """Return the points ``(N, 3)`` of earlier views in which the object was where it is now.

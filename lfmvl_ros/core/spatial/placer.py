@@ -66,7 +66,7 @@ class PlacerOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
+class _ImageInputs:
     """What belongs to one image: tracks, depth, lens, and the camera's pose in the target frame."""
 
     tracks: Tracks
@@ -90,7 +90,7 @@ class Placer:
         self._stamp_ns: int | None = None
 
     def restart(self) -> None:
-        """Forget all objects: time has started again, or the tracker has."""
+        """Forget all objects, because time or the tracker has restarted."""
         self._memories.clear()
         self._stamp_ns = None
 
@@ -124,7 +124,7 @@ class Placer:
         elif camera is None:
             found = dict.fromkeys(ids, Refusal.NO_TRANSFORM)
         else:
-            found = self._place_all(_View(tracks, depth, lens, camera))
+            found = self._place_all(_ImageInputs(tracks, depth, lens, camera))
         placed: dict[int, Place] = {}
         refused: dict[int, Refusal] = {}
         for track in ids:
@@ -145,7 +145,7 @@ class Placer:
             return Refusal.TOO_UNCERTAIN
         return found
 
-    def _place_all(self, view: _View) -> dict[int, Place | Refusal]:
+    def _place_all(self, view: _ImageInputs) -> dict[int, Place | Refusal]:
         tracks = view.tracks
         sizes = [self._options.sizes_m.get(label) for label in tracks.labels]
         known = [None if size is None else np.array(size, dtype=np.float64) for size in sizes]
@@ -159,7 +159,7 @@ class Placer:
         }
 
     def _by_depth(
-        self, view: _View, known: Mapping[int, FloatArray | None]
+        self, view: _ImageInputs, known: Mapping[int, FloatArray | None]
     ) -> dict[int, Place | Refusal]:
         tracks, depth = view.tracks, view.depth
         missing = _unusable(depth, tracks)
@@ -189,10 +189,13 @@ class Placer:
             )
         return found
 
-    def _remembered(self, track: int, view: _View, *, seen_lately: bool) -> ExpectedDepth | None:
+    def _remembered(
+        self, track: int, view: _ImageInputs, *, seen_lately: bool
+    ) -> ExpectedDepth | None:
         """Return where a track should be; None without a past that counts.
 
-        A track that the model goes on seeing, but never where it was, is not where it was.
+        If the model sees the track again and again, but never at the remembered place, that place
+        is no longer used.
         """
         memory, stamp_ns = self._memories.get(track), view.tracks.stamp_ns
         if memory is None:
@@ -203,7 +206,7 @@ class Placer:
         return memory.expected(view.camera, stamp_ns)
 
     def _without_depth(
-        self, view: _View, box: FloatArray, known: FloatArray | None
+        self, view: _ImageInputs, box: FloatArray, known: FloatArray | None
     ) -> Place | Refusal:
         if self._options.source is PlaceSource.FLOOR:
             return floor_place(box, view.lens, view.tracks.wh, view.camera)
@@ -212,7 +215,9 @@ class Placer:
         found = sized_place(box, view.lens, view.tracks.wh, known)
         return found if isinstance(found, Refusal) else _moved(found, view.camera)
 
-    def _fuse(self, track: int, fore: Foreground, known: FloatArray | None, view: _View) -> Place:
+    def _fuse(
+        self, track: int, fore: Foreground, known: FloatArray | None, view: _ImageInputs
+    ) -> Place:
         camera, stamp_ns = view.camera, view.tracks.stamp_ns
         measured = measure(
             fore, view.lens, view.tracks.wh, known, self._memories.get(track), camera, stamp_ns
@@ -235,7 +240,7 @@ class Placer:
         )
         return memory.last
 
-    def _fuse_simple(self, track: int, found: Place, view: _View) -> Place:
+    def _fuse_simple(self, track: int, found: Place, view: _ImageInputs) -> Place:
         stamp_ns, camera = view.tracks.stamp_ns, view.camera
         memory = self._update(track, stamp_ns, found.centre_m, found.covariance, camera)
         centre, covariance = memory.fused.centre_m, memory.fused.covariance

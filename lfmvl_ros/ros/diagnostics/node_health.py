@@ -15,7 +15,7 @@ class NodeHealth:
     """Collects the state of a node's model and commands.
 
     Attributes:
-        idle: what the node does while it has no pipeline.
+        idle: what the node does without a pipeline, for log and diagnostics.
         problem: why the last configuration failed; "" if it did not.
         answer: the newest answer, if any.
         rejected_queries: how many messages of ``query`` could not be used.

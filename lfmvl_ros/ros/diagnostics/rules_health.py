@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the rules of a camera are doing. No ROS in here."""
+"""The health of a camera's rules. No ROS in here."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ def rules_health(
         level = WARN
         message = f"the query names no label of {', '.join(status.not_asked)}"
     if problem:
-        level, message = ERROR, f"rules stay as they were: {problem}"
+        level, message = ERROR, f"the previous rules stay in force: {problem}"
     return Health(level, f"rules {camera}" if camera else "rules", message, values)

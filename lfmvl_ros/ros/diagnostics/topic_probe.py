@@ -78,7 +78,7 @@ def probe(topic: str, seconds: float) -> TopicReport:
         validate_topic_name(topic)
     except InvalidTopicNameException as error:
         raise UserError(
-            f"{shortened(topic, 80)!r} is no topic name; give one such as /camera/image_raw"
+            f"{shortened(topic, 80)!r} is not a topic name; give one such as /camera/image_raw"
         ) from error
     context = Context()
     rclpy.init(args=[], context=context)

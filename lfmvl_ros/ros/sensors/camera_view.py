@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image with what a simulated camera knows beside it: depth, its pose, and the truth."""
+"""An image of a simulated camera with its depth, its pose, and the truth."""
 
 from __future__ import annotations
 

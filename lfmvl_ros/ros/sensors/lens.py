@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lens that a ``camera_info`` states, for all who use one. Imports no ROS."""
+"""The lens that a ``camera_info`` states. Imports no ROS."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Lens:
     wh: tuple[int, int]
 
     def unfit_for(self, wh: tuple[int, int]) -> str:
-        """Say why this is not the lens of images of that size; "" where it is."""
+        """Return why this is not the lens of images of that size; "" if it is."""
         if not all(self.wh) or self.wh == wh:
             return ""
         (width, height), (across, down) = self.wh, wh

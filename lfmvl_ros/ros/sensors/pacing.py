@@ -98,7 +98,7 @@ class Pacer:
         except UserError as error:
             self._put(_Finished(error))
         except Exception as error:  # cv2.error and the like: the source is broken
-            self._put(_Finished(UserError(f"{self._source.name} broke: {error}")))
+            self._put(_Finished(UserError(f"{self._source.name} failed: {error}")))
 
     def _count_skipped(self, count: int) -> None:
         with self._lock:

@@ -19,12 +19,12 @@ _SAME_SENSOR_M = 0.005
 
 
 @dataclass(frozen=True)
-class Match(Generic[Item]):
-    """What a look for a stamp found.
+class StampMatch(Generic[Item]):
+    """Result of the search for a stamp.
 
     Attributes:
         item: the nearest within the slop; None when there is none.
-        final: nothing nearer is to be expected: it is exact, or a later one has come.
+        final: a nearer item can't come any more: this one is exact, or a later one has come.
     """
 
     item: Item | None
@@ -32,7 +32,7 @@ class Match(Generic[Item]):
 
 
 class StampedBuffer(Generic[Item]):
-    """The items of the last time by stamp; bounded, and safe to use from several threads.
+    """The most recent items by stamp; bounded, and safe to use from several threads.
 
     >>> depth = StampedBuffer[str]()
     >>> depth.add(100, "a", keep_ns=1000)
@@ -69,7 +69,7 @@ class StampedBuffer(Generic[Item]):
             self._stamps_ns.clear()
             self._items.clear()
 
-    def nearest(self, stamp_ns: int, slop_ns: int) -> Match[Item]:
+    def nearest(self, stamp_ns: int, slop_ns: int) -> StampMatch[Item]:
         """Return the item whose stamp is nearest, if it is at most ``slop_ns`` away."""
         with self._lock:
             i = bisect_left(self._stamps_ns, stamp_ns)
@@ -77,12 +77,12 @@ class StampedBuffer(Generic[Item]):
             near = [k for k in (i - 1, i) if 0 <= k < len(self._stamps_ns)]
             gaps = [(abs(self._stamps_ns[k] - stamp_ns), k) for k in near]
             if not gaps or min(gaps)[0] > slop_ns:
-                return Match(None, final)
-            return Match(self._items[min(gaps)[1]], final)
+                return StampMatch(None, final)
+            return StampMatch(self._items[min(gaps)[1]], final)
 
 
 @dataclass(frozen=True)
-class View:
+class ImageGeometry:
     """One camera's image, as far as registration needs it.
 
     Attributes:
@@ -96,7 +96,9 @@ class View:
     lens: Intrinsics | None
 
 
-def registration_problem(color: View, depth: View, apart_m: float | None = None) -> str:
+def registration_problem(
+    color: ImageGeometry, depth: ImageGeometry, apart_m: float | None = None
+) -> str:
     """Return why a depth image is not registered to the color image; "" when it is.
 
     It is when sizes are equal and it has the color camera's frame or, where the driver gives it a

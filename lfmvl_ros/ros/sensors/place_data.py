@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one camera's places are made from: depth images and lenses, checked. Imports no ROS."""
+"""The inputs of one camera's places: depth images and lenses, checked. Imports no ROS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from lfmvl_ros.core.spatial.depth import DepthImage
 from lfmvl_ros.core.spatial.transforms import NS_PER_S, TransformBuffer, TransformError
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros.sensors.lens import Lens, to_lens
-from lfmvl_ros.ros.sensors.pairing import Match, StampedBuffer, View, registration_problem
+from lfmvl_ros.ros.sensors.pairing import (
+    ImageGeometry,
+    StampedBuffer,
+    StampMatch,
+    registration_problem,
+)
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.sensors.place_messages import to_depth_image
 from lfmvl_ros.ros.sensors.stamps import stamp_ns
@@ -42,7 +47,7 @@ class PlaceData:
 
     Args:
         settings: returns the settings in force.
-        note: called with what is wrong.
+        note: called with each problem.
 
     Attributes:
         lens: of the images; None until one is known.
@@ -100,7 +105,7 @@ class PlaceData:
 
     # -- for one image -----------------------------------------------------------------------------
 
-    def nearest(self, stamp_ns: int, slop_s: float) -> Match[Any]:
+    def nearest(self, stamp_ns: int, slop_s: float) -> StampMatch[Any]:
         """Return the depth message that belongs to a stamp."""
         return self._depth.nearest(stamp_ns, round(slop_s * NS_PER_S))
 
@@ -139,8 +144,8 @@ class PlaceData:
             return None
         mine, other = self.lens, self.depth_lens
         problem = registration_problem(
-            View(tracks.frame_id, tracks.wh, None if mine is None else mine.intrinsics),
-            View(depth.frame_id, depth.wh, None if other is None else other.intrinsics),
+            ImageGeometry(tracks.frame_id, tracks.wh, None if mine is None else mine.intrinsics),
+            ImageGeometry(depth.frame_id, depth.wh, None if other is None else other.intrinsics),
             _apart_m(transforms, tracks.frame_id, depth.frame_id, tracks.stamp_ns),
         )
         if problem:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tracks of images in, places out, once depth and transform have come. Imports no ROS.
+"""Tracks of images in, places out, as soon as depth and transform have arrived. Imports no ROS.
 
 The node runs it in a thread of its own, ``lfmvl replay`` in the time of the bag.
 """
@@ -24,7 +24,7 @@ from lfmvl_ros.core.spatial.transforms import (
 )
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.core.tracking.tracks import confirmed
-from lfmvl_ros.ros.sensors.pairing import Match
+from lfmvl_ros.ros.sensors.pairing import StampMatch
 from lfmvl_ros.ros.sensors.place_data import PlaceData, Problem
 from lfmvl_ros.ros.sensors.waiting import Readiness, WaitingRoom
 
@@ -112,7 +112,7 @@ class PlaceFinder:
         if not len(tracks):
             return Readiness(_Inputs(), ready=True, complete=True)
         settings = self._settings().spatial
-        depth: Match[Any] = Match(None, final=True)
+        depth: StampMatch[Any] = StampMatch(None, final=True)
         if self._uses_depth:
             depth = self._data.nearest(tracks.stamp_ns, settings.sync_slop_s)
         camera, problem, late = self._camera_pose(settings, tracks)

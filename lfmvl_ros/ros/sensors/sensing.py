@@ -43,7 +43,7 @@ def to_rate(message: Any) -> Rate:
     turn = message.angular_velocity
     rad_s = (float(turn.x), float(turn.y), float(turn.z))
     if not all(abs(value) <= LARGEST_RAD_S for value in rad_s):  # also when it is not a number
-        raise ConversionError(f"an angular velocity of {rad_s} rad/s can't be")
+        raise ConversionError(f"an angular velocity of {rad_s} rad/s is impossible")
     return Rate(stamp_ns(message.header.stamp), message.header.frame_id, rad_s)
 
 

@@ -22,11 +22,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Readiness(Generic[Inputs]):
-    """What an image has to be handled with.
+    """The inputs of an image, and whether they are complete.
 
     Attributes:
-        inputs: handed on.
-        ready: nothing more is to be waited for.
+        inputs: passed to ``handle``.
+        ready: there is nothing more to wait for.
         complete: nothing is missing.
         blocks: later images are not ready either, so they need not be asked about.
     """
@@ -44,7 +44,7 @@ class _Waiting:
 
 
 class WaitingRoom(Generic[Inputs]):
-    """Holds images until what belongs to them has come, or their time is over.
+    """Holds images until their inputs have arrived, or their timeout has passed.
 
     Args:
         prepare: called with an image; returns what has come for it so far.
@@ -94,7 +94,7 @@ class WaitingRoom(Generic[Inputs]):
             self._wake.notify()
 
     def notice(self) -> None:
-        """Look again: something has come that an image may have waited for."""
+        """Check the images again, because an input has arrived."""
         with self._wake:
             if self._waiting:
                 self._changed = True

@@ -166,7 +166,7 @@ class PlaceChannel:
     # -- diagnostics -------------------------------------------------------------------------------
 
     def health(self) -> Health:
-        """Return how places are doing."""
+        """Return the health of places."""
         return self._monitor.report(
             self._counters,
             images=self._images,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts what became of images and tracks on the way to places. No ROS in here."""
+"""Counts images and tracks on the way to places, by result. No ROS in here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PlaceCounters:
         self._problem: Problem | None = None
 
     def add(self, key: str, count: int = 1) -> None:
-        """Count something."""
+        """Add to a counter."""
         with self._lock:
             self._counts[key] += count
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""3D and 2D boxes from topics that anybody can publish on, checked for what the recorder reads."""
+"""3D and 2D boxes of received messages, checked before the recorder uses them."""
 
 from __future__ import annotations
 

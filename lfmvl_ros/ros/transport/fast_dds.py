@@ -69,7 +69,7 @@ def read_transport(path: Path) -> Transport:
             "the variable that names it"
         ) from error
     except ElementTree.ParseError as error:
-        raise UserError(f"the DDS profile {path} is no valid XML: {error}; correct it") from error
+        raise UserError(f"the DDS profile {path} is not valid XML: {error}; correct it") from error
     for element in root.iter():
         element.tag = str(element.tag).rpartition("}")[2]
     participants = [

@@ -26,12 +26,12 @@ from lfmvl_warehouse.training.data.captions import describe
 from lfmvl_warehouse.training.data.examples import (
     NO_COORDINATE,
     NO_SUBJECT,
-    Encoder,
     Example,
+    ExampleEncoder,
     dense_targets,
 )
 from lfmvl_warehouse.training.data.patch_grid import Grid
-from lfmvl_warehouse.training.data.sources import SceneSource, View
+from lfmvl_warehouse.training.data.sources import SceneSource, SceneView
 
 FORMAT_SHARE = 0.15
 """Fraction of the tokens determined by JSON that the loss counts; of the others it counts all."""
@@ -73,7 +73,7 @@ class StreamSettings:
 
 
 @dataclass(frozen=True)
-class Batch:
+class ExampleBatch:
     """Samples that share a grid. I images, B = I * questions rows of T tokens, P patches.
 
     Attributes:
@@ -107,7 +107,7 @@ class Batch:
     wholes: Tensor
     expected: float
 
-    def to(self, device: torch.device) -> Batch:
+    def to(self, device: torch.device) -> ExampleBatch:
         """The same batch on a device."""
         if device.type == "cpu":
             return self
@@ -150,19 +150,19 @@ class BatchStream:
         self,
         source: SceneSource,
         tokenizer: PreTrainedTokenizerFast,
-        views: tuple[View, ...],
+        views: tuple[SceneView, ...],
         settings: StreamSettings,
     ) -> None:
         self._source, self.views, self.settings = source, views, settings
-        self._encoder = Encoder(tokenizer)
+        self._encoder = ExampleEncoder(tokenizer)
 
-    def chunk(self, index: int, *, max_objects: int = 8) -> list[Batch]:
+    def chunk(self, index: int, *, max_objects: int = 8) -> list[ExampleBatch]:
         """All batches of chunk ``index``; the grids are the same for every rank."""
         shared = np.random.default_rng([self.settings.seed, 1, index])
         own = np.random.default_rng([self.settings.seed, 2, self.settings.rank, index])
         shares = np.array([view.share for view in self.views])
         picks = shared.choice(len(shares), size=self.settings.chunk, p=shares / shares.sum())
-        by_grid: dict[Grid, list[View]] = {}
+        by_grid: dict[Grid, list[SceneView]] = {}
         for pick in sorted(picks):
             view = self.views[pick]
             by_grid.setdefault(view.grid, []).append(view)
@@ -183,7 +183,7 @@ class BatchStream:
         return max(1, min(self.settings.batch, MOST_PATCHES // grid.patches))
 
     def _samples(
-        self, rng: np.random.Generator, grid: Grid, chosen: list[View], max_objects: int
+        self, rng: np.random.Generator, grid: Grid, chosen: list[SceneView], max_objects: int
     ) -> list[_Sample]:
         needed = len(chosen) * self._batch_of(grid)
         reuse = 1 if grid.tiled else self.settings.reuse  # small batches of different scenes
@@ -234,7 +234,7 @@ def _expected(groups: Sequence[tuple[Grid, list[_Sample]]]) -> dict[bool, float]
     return {tiled: float(np.mean(found or [1])) for tiled, found in counts.items()}
 
 
-def _collate(grid: Grid, samples: list[_Sample], *, expected: float) -> Batch:
+def _collate(grid: Grid, samples: list[_Sample], *, expected: float) -> ExampleBatch:
     rows = [pair for s in samples for pair in zip(s.examples, s.counted, strict=True)]
     shape = (len(rows), max(sample.length for sample in samples))
     ids, next_ids = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
@@ -266,4 +266,4 @@ def _collate(grid: Grid, samples: list[_Sample], *, expected: float) -> Batch:
     }
     tensors: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items()}
     by_size = tuple(torch.from_numpy(np.stack(size)) for size in images)
-    return Batch(grid=grid, images=by_size, expected=expected, **tensors)
+    return ExampleBatch(grid=grid, images=by_size, expected=expected, **tensors)

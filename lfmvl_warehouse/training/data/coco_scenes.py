@@ -13,7 +13,7 @@ from lfmvl_ros.datasets.coco import CocoFolder, CocoImage
 from lfmvl_ros.datasets.coco_images import CocoImages
 from lfmvl_ros.datasets.questions import LabelledImage
 from lfmvl_warehouse.training.data.patch_grid import Grid, grid_for
-from lfmvl_warehouse.training.data.sources import View
+from lfmvl_warehouse.training.data.sources import SceneView
 
 _WHOLE_SHARE = 0.4  # of the images learnt from; the others are cropped
 _MOST_VIEWS = 10
@@ -37,7 +37,7 @@ class CocoScenes(CocoImages):
         return CocoScenes(self.folder, judged=True)
 
     @cached_property
-    def views(self) -> tuple[View, ...]:
+    def views(self) -> tuple[SceneView, ...]:
         """The commonest image sizes, one for each grid; all of them where it is about judging."""
         sizes: dict[Grid, Counter[tuple[int, int]]] = {}
         for image in self._images:
@@ -45,7 +45,7 @@ class CocoScenes(CocoImages):
         most = sorted(sizes.items(), key=lambda item: -item[1].total())
         most = most if self._judged else most[:_MOST_VIEWS]
         return tuple(
-            View(counts.most_common(1)[0][0], grid, counts.total()) for grid, counts in most
+            SceneView(counts.most_common(1)[0][0], grid, counts.total()) for grid, counts in most
         )
 
     @cached_property

@@ -59,7 +59,7 @@ class Example:
         return len(self.prompt) + len(self.answer)
 
 
-class Encoder:
+class ExampleEncoder:
     """Turns questions into examples exactly as processor and chat template would."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:

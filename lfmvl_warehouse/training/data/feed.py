@@ -19,8 +19,8 @@ from transformers import PreTrainedTokenizerFast
 
 from lfmvl_ros.child_processes import interrupts_kept_from_children
 from lfmvl_ros.core.errors import UserError
-from lfmvl_warehouse.training.data.batches import Batch, BatchStream, StreamSettings
-from lfmvl_warehouse.training.data.sources import SceneSource, View
+from lfmvl_warehouse.training.data.batches import BatchStream, ExampleBatch, StreamSettings
+from lfmvl_warehouse.training.data.sources import SceneSource, SceneView
 from lfmvl_warehouse.training.run.processes import end_with_parent
 
 _AHEAD = 2  # chunks that wait, beyond one in the hands of each worker
@@ -53,7 +53,7 @@ class Feed:
         self._pool: ProcessPoolExecutor | None = None
         self._drawn: dict[int, tuple[int, Future[bytes]]] = {}
 
-    def chunk(self, index: int, max_objects: int) -> tuple[list[Batch], int]:
+    def chunk(self, index: int, max_objects: int) -> tuple[list[ExampleBatch], int]:
         """The batches of a chunk, and the most objects their answers have.
 
         With workers these may be fewer than asked for now: as many as when it was begun.
@@ -91,7 +91,7 @@ class Feed:
 def _prepare(
     make_source: Callable[[], SceneSource],
     tokenizer: PreTrainedTokenizerFast,
-    views: tuple[View, ...],
+    views: tuple[SceneView, ...],
     settings: StreamSettings,
 ) -> None:
     global _stream  # noqa: PLW0603  (what a pool's worker keeps between its tasks)

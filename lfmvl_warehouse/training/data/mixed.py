@@ -9,7 +9,7 @@ import numpy as np
 
 from lfmvl_ros.datasets.questions import LabelledImage, Vocabulary
 from lfmvl_warehouse.training.data.coco_scenes import CocoScenes
-from lfmvl_warehouse.training.data.sources import View, WarehouseScenes
+from lfmvl_warehouse.training.data.sources import SceneView, WarehouseScenes
 
 _LONGEST_PX = 400  # of a warehouse scene beside images, which may have millions of pixels
 
@@ -46,7 +46,7 @@ class MixedScenes:
         self.vocabulary = united(images.vocabulary, warehouse.vocabulary)
 
     @property
-    def views(self) -> tuple[View, ...]:
+    def views(self) -> tuple[SceneView, ...]:
         """Those of the images."""
         return self._images.views
 

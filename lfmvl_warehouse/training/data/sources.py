@@ -39,7 +39,7 @@ class SceneSource(Scenes, Protocol):
     """Scenes to train on: also in which sizes, and others to judge by."""
 
     @property
-    def views(self) -> tuple[View, ...]:
+    def views(self) -> tuple[SceneView, ...]:
         """The sizes to draw, and how often each."""
         ...
 
@@ -49,7 +49,7 @@ class SceneSource(Scenes, Protocol):
 
 
 @dataclass(frozen=True)
-class View:
+class SceneView:
     """A way to look at scenes: the size drawn, the grid it becomes, how often it is chosen."""
 
     wh_px: tuple[int, int]
@@ -57,7 +57,7 @@ class View:
     share: float
 
 
-def views() -> tuple[View, ...]:
+def views() -> tuple[SceneView, ...]:
     """The sizes of training images: camera aspect ratios, most often 4:3 and square.
 
     A third is shown with up to 112 image tokens, one in nine in tiles besides, the others with 64:
@@ -88,7 +88,7 @@ def views() -> tuple[View, ...]:
     tiled = {(1280, 720): 0.08, VIDEO_WH_PX: 0.05}
     shown = [(coarse, COARSE), (fine, BUDGET), (tiled, TILED)]
     return tuple(
-        View(wh, grid_for(wh, budget), share)
+        SceneView(wh, grid_for(wh, budget), share)
         for shares, budget in shown
         for wh, share in shares.items()
     )

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast
 
-from lfmvl_warehouse.training.data.batches import Batch
+from lfmvl_warehouse.training.data.batches import ExampleBatch
 
 _SHARPNESS = 10.0
 _COLOUR_WEIGHT = 0.5
@@ -53,7 +53,7 @@ class Alignment(nn.Module):
         self.register_buffer("colours", colours, persistent=False)
         self.register_buffer("pairs", torch.tensor(pair_ids), persistent=False)
 
-    def forward(self, tokens: Tensor, table: Tensor, batch: Batch, soft: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, table: Tensor, batch: ExampleBatch, soft: Tensor) -> Tensor:
         """The loss of a batch.
 
         Args:
@@ -79,7 +79,7 @@ class Alignment(nn.Module):
         corner = self._corners(self.corner_head(seen), boxes, table, soft)
         return kind + _COLOUR_WEIGHT * colour + _CORNER_WEIGHT * corner
 
-    def places(self, seen: Tensor, table: Tensor, batch: Batch, soft: Tensor) -> Tensor:
+    def places(self, seen: Tensor, table: Tensor, batch: ExampleBatch, soft: Tensor) -> Tensor:
         """Negative log-likelihood, in nats a corner, at where in the whole image the objects are.
 
         Args:
@@ -106,18 +106,18 @@ class Alignment(nn.Module):
         return _SHARPNESS * F.normalize(tokens, dim=-1) @ F.normalize(words.float(), dim=-1).T
 
 
-def _of_tokens(values: Tensor, place: Tensor, batch: Batch) -> Tensor:
+def _of_tokens(values: Tensor, place: Tensor, batch: ExampleBatch) -> Tensor:
     """(I, P, C) values of patches -> (I, N, C), one of the four patches of each token."""
     return _by_token(values, batch).gather(
         2, place[..., None, None].expand(*place.shape, 1, values.shape[-1])
     )[:, :, 0]
 
 
-def _by_token(values: Tensor, batch: Batch) -> Tensor:
+def _by_token(values: Tensor, batch: ExampleBatch) -> Tensor:
     """(I, P, C) -> (I, N, 4, C): the patches of each image token."""
     return values[:, torch.from_numpy(batch.grid.token_patches()).to(values.device)]
 
 
-def _shown_patch(batch: Batch) -> Tensor:
+def _shown_patch(batch: ExampleBatch) -> Tensor:
     """(I, N) which of a token's patches shows something, the first if none does."""
     return (_by_token(batch.kinds[..., None], batch)[..., 0] > 0).int().argmax(-1)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lfmvl_warehouse.training.data.batches import Batch
+from lfmvl_warehouse.training.data.batches import ExampleBatch
 from lfmvl_warehouse.training.data.patch_grid import Grid
 from lfmvl_warehouse.training.model.shared_prefix import Attending
 from lfmvl_warehouse.training.model.tokenizer import IMAGE_ID
@@ -33,7 +33,7 @@ def image_tokens_of(boxes: Tensor, grid: Grid) -> Tensor:
     return covered
 
 
-def image_guidance(attending: Attending, batch: Batch) -> Tensor:
+def image_guidance(attending: Attending, batch: ExampleBatch) -> Tensor:
     """Return the loss that makes the first half of the heads attend to the object being written.
 
     A mean negative log-likelihood, in nats.
@@ -51,7 +51,7 @@ def image_guidance(attending: Attending, batch: Batch) -> Tensor:
     return _negative_log_likelihood(looked, image_tokens_of(boxes, batch.grid))
 
 
-def word_guidance(attending: Attending, batch: Batch) -> Tensor:
+def word_guidance(attending: Attending, batch: ExampleBatch) -> Tensor:
     """Return the loss that makes the second half attend to the words that a label repeats.
 
     Arguments as of :func:`image_guidance`; the batch's ``source`` says where those words are.

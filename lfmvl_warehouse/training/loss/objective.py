@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lfmvl_warehouse.training.data.batches import Batch
+from lfmvl_warehouse.training.data.batches import ExampleBatch
 from lfmvl_warehouse.training.loss.guidance import image_guidance, word_guidance
 from lfmvl_warehouse.training.model.network import NetworkOutput, TrainingNetwork
 from lfmvl_warehouse.training.model.tokenizer import IMAGE_ID
@@ -76,7 +76,7 @@ class SoftCoordinates:
 def compute_loss(
     network: TrainingNetwork,
     output: NetworkOutput,
-    batch: Batch,
+    batch: ExampleBatch,
     *,
     soft: SoftCoordinates,
     dense_weight: float,
@@ -135,7 +135,7 @@ def compute_loss(
 
 
 def _language_loss(
-    network: TrainingNetwork, hidden: Tensor, batch: Batch, soft: SoftCoordinates
+    network: TrainingNetwork, hidden: Tensor, batch: ExampleBatch, soft: SoftCoordinates
 ) -> tuple[Tensor, dict[str, float]]:
     """Cross-entropy of the counted tokens; means per token for the log."""
     targets, coordinate = batch.next_ids[batch.counted], batch.coordinate[batch.counted]

@@ -14,8 +14,8 @@ from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.datasets.judging import Scores, judge
 from lfmvl_ros.datasets.questions import Asked, any_question
 from lfmvl_warehouse.training.data.batches import images_of
-from lfmvl_warehouse.training.data.examples import Encoder
-from lfmvl_warehouse.training.data.sources import Scenes, View
+from lfmvl_warehouse.training.data.examples import ExampleEncoder
+from lfmvl_warehouse.training.data.sources import Scenes, SceneView
 from lfmvl_warehouse.training.model.network import patchify
 
 HELD_OUT_SEED = 1_000_000
@@ -26,11 +26,11 @@ HELD_OUT_SEED = 1_000_000
 class HeldOut(Asked):
     """A held-out scene, the question put to it, and how it is shown."""
 
-    view: View
+    view: SceneView
 
 
 def held_out(
-    source: Scenes, views: Sequence[View], count: int, *, max_objects: int = 8, seed: int = 0
+    source: Scenes, views: Sequence[SceneView], count: int, *, max_objects: int = 8, seed: int = 0
 ) -> list[HeldOut]:
     """Scenes never trained on, each with a question; the views in turn by their share."""
     shares = np.array([view.share for view in views])
@@ -59,7 +59,7 @@ def answer(
 
     Views are of whole images; tiles go through the real processor, in the benchmark.
     """
-    encoder = Encoder(tokenizer)
+    encoder = ExampleEncoder(tokenizer)
     entries = []
     for item in asked:
         prompt = CARD_TEMPLATE.text.replace("{query}", ", ".join(item.question.labels))

@@ -106,7 +106,7 @@ def render_own_card(facts: Mapping[str, Any]) -> str:
     data, start = facts.get("data"), facts["start"]
     named = f"the images of {data['name']}" if data else "procedural warehouse scenes"
     evaluated_on = (
-        f"{images(data['held_out_pictures'])} of {data['name']}"
+        f"{images(data['held_out_images'])} of {data['name']}"
         if data
         else "procedural scenes with seeds of their own"
     )

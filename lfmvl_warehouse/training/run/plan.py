@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.datasets.coco import CocoFolder
+from lfmvl_ros.datasets.coco import CocoFolder, facts_with_present_keys
 from lfmvl_ros.datasets.coco_reading import read_folder
 from lfmvl_ros.finetune.run_folder import STATE_FILE, read_state, using_state
 from lfmvl_warehouse.training.data.coco_scenes import CocoScenes
@@ -17,7 +17,7 @@ from lfmvl_warehouse.training.data.mixed import MixedScenes
 from lfmvl_warehouse.training.data.sources import SceneSource, WarehouseScenes
 from lfmvl_warehouse.training.model.build import ModelShape
 from lfmvl_warehouse.training.run.start import (
-    Start,
+    TrainingStart,
     find_start,
     fine_tuning,
     load_tokenizer,
@@ -49,7 +49,7 @@ class RunOverrides:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """Everything a process of the run needs; can be sent to it.
 
     Attributes:
@@ -62,7 +62,7 @@ class Plan:
     settings: TrainSettings
     resume: bool = False
     folder: CocoFolder | None = None
-    start: Start | None = None
+    start: TrainingStart | None = None
 
     def source(self) -> SceneSource:
         """Where the scenes come from."""
@@ -93,7 +93,7 @@ class Plan:
         return trainer
 
 
-def make_plan(settings: TrainSettings, overrides: RunOverrides, *, resume: bool) -> Plan:
+def make_plan(settings: TrainSettings, overrides: RunOverrides, *, resume: bool) -> TrainingPlan:
     """Look at the data, the checkpoint to start from, and the state to resume.
 
     Raises:
@@ -110,10 +110,10 @@ def make_plan(settings: TrainSettings, overrides: RunOverrides, *, resume: bool)
         start = find_start(overrides.start)
         settings = fine_tuning(replace(settings, shape=start.shape), start.name)
     folder = None if overrides.data is None else read_folder(overrides.data)
-    return Plan(_with_data(settings, folder), False, folder, start)
+    return TrainingPlan(_with_data(settings, folder), False, folder, start)
 
 
-def _resumed(settings: TrainSettings, overrides: RunOverrides) -> Plan:
+def _resumed(settings: TrainSettings, overrides: RunOverrides) -> TrainingPlan:
     """Go on with what the state remembers; states from before there was a choice have nothing."""
     path = settings.out / STATE_FILE
     state = read_state(settings.out, key="shape", mmap=True)
@@ -139,7 +139,7 @@ def _resumed(settings: TrainSettings, overrides: RunOverrides) -> Plan:
     with using_state(settings.out):
         check_state(state, settings)
     folder = _same_folder(path, recipe["data"], overrides.data)
-    return Plan(_with_data(settings, folder), True, folder)
+    return TrainingPlan(_with_data(settings, folder), True, folder)
 
 
 def _named(start: str) -> str:
@@ -179,8 +179,9 @@ def _same_folder(
         )
     folder = read_folder(directory)
     if folder.fingerprint() != known["fingerprint"]:
+        before = _numbers(facts_with_present_keys(known))
         raise UserError(
-            f"{state} was trained on {_numbers(known)}; {directory} holds other images or boxes "
+            f"{state} was trained on {before}; {directory} holds other images or boxes "
             f"now ({_numbers(folder.facts())}). Give the same ones, or start a new run from its "
             f"checkpoint: --from {state.parent / 'checkpoint'} --out NEW"
         )
@@ -189,4 +190,4 @@ def _same_folder(
 
 def _numbers(facts: Mapping[str, Any]) -> str:
     kinds = len(facts["boxes_by_category"])
-    return f"{facts['name']}: {facts['pictures']} images, {facts['boxes']} boxes, {kinds} names"
+    return f"{facts['name']}: {facts['images']} images, {facts['boxes']} boxes, {kinds} names"

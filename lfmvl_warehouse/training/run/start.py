@@ -66,7 +66,7 @@ _FIELDS = {
 
 
 @dataclass(frozen=True)
-class Start:
+class TrainingStart:
     """A checkpoint that a run can start from; see :func:`find_start`.
 
     Attributes:
@@ -80,7 +80,7 @@ class Start:
     shape: ModelShape
 
 
-def find_start(name: str) -> Start:
+def find_start(name: str) -> TrainingStart:
     """Find a checkpoint and make sure that this trainer can train it.
 
     Args:
@@ -108,7 +108,7 @@ def find_start(name: str) -> Start:
             f"it makes itself, and this one differs in {'; '.join(differences[:6])}; start from "
             "'bundled' or the checkpoint of another run"
         )
-    return Start(entry.name if entry else name_of(directory), directory, shape)
+    return TrainingStart(entry.name if entry else name_of(directory), directory, shape)
 
 
 def name_of(directory: Path) -> str:
@@ -181,7 +181,7 @@ def load_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
     return AutoTokenizer.from_pretrained(directory, **NO_REMOTE_CODE)
 
 
-def load_weights(start: Start) -> dict[str, Tensor]:
+def load_weights(start: TrainingStart) -> dict[str, Tensor]:
     """The checkpoint's weights in float32.
 
     Raises:

@@ -102,7 +102,7 @@ class TrainSettings:
         """Questions of a judgement: no more than eight for each image there is to ask about."""
         if self.data is None:
             return self.evaluation_scenes
-        return min(self.evaluation_scenes, 8 * int(self.data["held_out_pictures"]))
+        return min(self.evaluation_scenes, 8 * int(self.data["held_out_images"]))
 
     @property
     def log_every(self) -> int:

@@ -18,8 +18,8 @@ from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.whole_files import finite, whole_folder
 from lfmvl_ros.datasets.judging import Scores
 from lfmvl_ros.finetune.run_folder import LOG_FILE, read_state, using_state, write_state
-from lfmvl_ros.finetune.run_log import Place, RunLog
-from lfmvl_warehouse.training.data.batches import Batch, BatchStream
+from lfmvl_ros.finetune.run_log import RunLog, RunPosition
+from lfmvl_warehouse.training.data.batches import BatchStream, ExampleBatch
 from lfmvl_warehouse.training.data.feed import Feed
 from lfmvl_warehouse.training.data.sources import SceneSource
 from lfmvl_warehouse.training.loss.alignment import Alignment, word_table
@@ -93,7 +93,7 @@ class Trainer:
         )
         self.step, self.samples, self.seconds = 0, 0, 0.0
         self._chunk_objects = 1
-        self._batches: list[Batch] = []
+        self._batches: list[ExampleBatch] = []
         self._log = RunLog(settings.out / LOG_FILE, quiet=rank > 0)
 
     def _fresh_model(self, weights: Mapping[str, Tensor] | None) -> Lfm2VlForConditionalGeneration:
@@ -130,7 +130,7 @@ class Trainer:
         self._log.collect(figures)
         return figures
 
-    def train_step(self, batch: Batch, progress: float) -> Loss:
+    def train_step(self, batch: ExampleBatch, progress: float) -> Loss:
         """One update from one batch (and the other processes' batches)."""
         settings = self.settings
         first, last = settings.sigma
@@ -249,7 +249,7 @@ class Trainer:
             return self.step / self.settings.steps
         return self.seconds / (60 * self.settings.minutes)
 
-    def _next_batch(self, progress: float) -> Batch:
+    def _next_batch(self, progress: float) -> ExampleBatch:
         index, place = divmod(self.step, self.stream.settings.chunk)
         if place == 0:
             wanted = self.settings.objects_at(progress)
@@ -271,8 +271,8 @@ class Trainer:
         return total
 
     @property
-    def _place(self) -> Place:
-        return Place(self.step, self.samples, self.seconds)
+    def _place(self) -> RunPosition:
+        return RunPosition(self.step, self.samples, self.seconds)
 
     # ---- state ----------------------------------------------------------------------------
 

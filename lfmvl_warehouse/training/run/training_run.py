@@ -20,6 +20,7 @@ from lfmvl_ros.child_processes import interrupts_kept_from_children, worker_proc
 from lfmvl_ros.core.errors import UserError, describe
 from lfmvl_ros.core.user_files import check_regular
 from lfmvl_ros.core.whole_files import make_folder, whole_folder, write_json
+from lfmvl_ros.datasets.coco import facts_with_present_keys
 from lfmvl_ros.finetune.run_folder import (
     CHECKPOINT_DIRECTORY,
     LOG_FILE,
@@ -42,7 +43,7 @@ from lfmvl_warehouse.training.model.build import (
 )
 from lfmvl_warehouse.training.model.words import known_languages
 from lfmvl_warehouse.training.run.card import write_card
-from lfmvl_warehouse.training.run.plan import Plan, RunOverrides, make_plan
+from lfmvl_warehouse.training.run.plan import RunOverrides, TrainingPlan, make_plan
 from lfmvl_warehouse.training.run.processes import end_with_parent
 from lfmvl_warehouse.training.run.state import TOKENIZER_DIRECTORY
 from lfmvl_warehouse.training.run.train_settings import TrainSettings
@@ -119,7 +120,7 @@ def user_error_in(traceback: str) -> str | None:
     return found[1] if found else None
 
 
-def _process(rank: int, plan: Plan, meeting: str) -> None:
+def _process(rank: int, plan: TrainingPlan, meeting: str) -> None:
     torch.set_num_threads(1)
     settings = plan.settings
     with claim(settings.out) if rank == 0 else nullcontext():
@@ -194,7 +195,8 @@ def _learnt(recipe: dict[str, Any], run: Path) -> dict[str, Any]:
         own = list(data["boxes_by_category"])
         kinds = list(dict.fromkeys((*own, *(kinds if recipe["mix"] else ()))))
         colours = colours if recipe["mix"] else []
-        facts["data"] = {name: value for name, value in data.items() if name != "path"}
+        facts["data"] = facts_with_present_keys(data)
+        facts["data"].pop("path", None)
     if data is not None or recipe.get("start"):
         facts |= {name: recipe[name] for name in ("start", "rate", "mix")}
         scores = judgements(run / LOG_FILE)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from lfmvl_ros.core.drift import BLOCK, DriftMonitor, Learner, features_of, read_reference
+from lfmvl_ros.core.drift import BLOCK, DriftMonitor, ReferenceLearner, features_of, read_reference
 from lfmvl_ros.core.drift.features import sharpness
 from lfmvl_ros.core.errors import UserError
 
@@ -144,7 +144,7 @@ def test_another_query_is_learnt_anew() -> None:
 
 
 def test_a_profile_of_a_file(tmp_path: Path) -> None:
-    site, learner, path = Site(3), Learner(), tmp_path / "profile.json"
+    site, learner, path = Site(3), ReferenceLearner(), tmp_path / "profile.json"
     for answer in site.answers(600):
         learner.add(answer)
     path.write_text(json.dumps(learner.reference("q", "m").to_dict()))
@@ -170,7 +170,7 @@ def test_a_profile_of_a_file(tmp_path: Path) -> None:
 )
 def test_a_damaged_profile_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     path = tmp_path / "profile.json"
-    path.write_text(json.dumps(Learner().reference("q", "m").to_dict() | change))
+    path.write_text(json.dumps(ReferenceLearner().reference("q", "m").to_dict() | change))
     with pytest.raises(UserError, match=r"profile\.json"):
         read_reference(path)
 

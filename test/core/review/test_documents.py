@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.review import ReviewAnswer, Verdict, read_answer, read_item
+from lfmvl_ros.core.review import ReviewAnswer, ReviewVerdict, read_answer, read_item
 from lfmvl_ros.core.review.crop import around, cut
 from lfmvl_ros.core.review.item import Settlement
 from lfmvl_ros.core.safe_text import json_text, safe_text
@@ -43,14 +43,14 @@ def test_items_survive_the_topic(label: str, bbox: Any, rule: str) -> None:
     assert read_item(json.dumps(document)) == made
 
 
-@given(words, boxes, st.sampled_from(Verdict))
+@given(words, boxes, st.sampled_from(ReviewVerdict))
 @examples(40)
-def test_answers_survive_the_topic(label: str, bbox: Any, verdict: Verdict) -> None:
+def test_answers_survive_the_topic(label: str, bbox: Any, verdict: ReviewVerdict) -> None:
     made = ReviewAnswer(
         "0123456789abcdef",
         verdict,
-        label if verdict is Verdict.WRONG_LABEL else "",
-        bbox if verdict is Verdict.BOX else None,
+        label if verdict is ReviewVerdict.WRONG_LABEL else "",
+        bbox if verdict is ReviewVerdict.BOX else None,
     )
     assert read_answer(json_text(check(made.to_dict()))) == made
 
@@ -71,17 +71,17 @@ def test_whatever_comes_is_read_or_refused(key: str, value: Any, of_items: bool)
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"id": "../../etc/passwd"}, "id has 16 digits"),
-        ({"verdict": "maybe"}, "verdict is one of yes, no, wrong_label, box"),
-        ({"verdict": "box"}, "bbox goes with verdict box"),
+        ({"id": "../../etc/passwd"}, "id must have 16 digits"),
+        ({"verdict": "maybe"}, "verdict must be one of yes, no, wrong_label, box"),
+        ({"verdict": "box"}, "bbox is allowed with verdict box only"),
         ({"verdict": "box", "bbox": [0.5, 0, 0.4, 1]}, "x1 < x2"),
         ({"verdict": "box", "bbox": [0, 0, 10**400, 1]}, "x1 < x2"),
-        ({"label": "tote"}, "label goes with verdict wrong_label"),
+        ({"label": "tote"}, "label is allowed with verdict wrong_label only"),
         ({"label": "x" * 5000}, "at most 4,096 are read"),
     ],
 )
 def test_answers_are_refused_with_the_reason(change: dict[str, Any], told: str) -> None:
-    document = ReviewAnswer("0" * 16, Verdict.YES).to_dict() | change
+    document = ReviewAnswer("0" * 16, ReviewVerdict.YES).to_dict() | change
     with pytest.raises(UserError, match=told):
         read_answer(json.dumps(document))
 

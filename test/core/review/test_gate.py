@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lfmvl_ros.core.config_review import ReviewSettings
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.review import ReviewAnswer, ReviewGate, ReviewOutcome, Verdict
+from lfmvl_ros.core.review import ReviewAnswer, ReviewGate, ReviewOutcome, ReviewVerdict
 from lfmvl_ros.core.rules import Event, EventState, EventTrack, Kind, Rule
 from lfmvl_ros.core.rules.rule import Unanswered
 
@@ -39,12 +39,12 @@ def gate() -> ReviewGate:
     return ReviewGate(lambda: f"{next(numbers):016x}")
 
 
-def answer(item: str, verdict: Verdict) -> ReviewAnswer:
-    return ReviewAnswer(item, verdict, bbox=BOX if verdict is Verdict.BOX else None)
+def answer(item: str, verdict: ReviewVerdict) -> ReviewAnswer:
+    return ReviewAnswer(item, verdict, bbox=BOX if verdict is ReviewVerdict.BOX else None)
 
 
-@pytest.mark.parametrize("verdict", Verdict)
-def test_an_event_waits_for_the_answer(verdict: Verdict) -> None:
+@pytest.mark.parametrize("verdict", ReviewVerdict)
+def test_an_event_waits_for_the_answer(verdict: ReviewVerdict) -> None:
     held = gate()
     begin, end = event(1, "held", EventState.BEGIN), event(1, "held", EventState.END)
     assert held.take(begin, HELD, SETTINGS, 0.0) == ((), "0" * 16)
@@ -52,7 +52,7 @@ def test_an_event_waits_for_the_answer(verdict: Verdict) -> None:
     settled = held.answer(answer("0" * 16, verdict))
     assert settled is not None
     check(settled.to_dict())
-    assert settled.published is (verdict in (Verdict.YES, Verdict.BOX))
+    assert settled.published is (verdict in (ReviewVerdict.YES, ReviewVerdict.BOX))
     assert settled.events == ((begin,) if settled.published else ())
     assert held.take(end, HELD, SETTINGS, 2.0)[0] == ((end,) if settled.published else ())
     assert held.answer(answer("0" * 16, verdict)) is None
@@ -77,7 +77,7 @@ def test_an_event_that_is_over_before_the_answer_begins_and_ends() -> None:
     begin, end = event(1, "held", EventState.BEGIN), event(1, "held", EventState.END)
     _, item = held.take(begin, HELD, SETTINGS, 0.0)
     assert held.take(end, HELD, SETTINGS, 1.0) == ((), "")
-    settled = held.answer(answer(item, Verdict.YES))
+    settled = held.answer(answer(item, ReviewVerdict.YES))
     assert settled is not None
     assert settled.events == (begin, end)
 
@@ -104,7 +104,7 @@ steps = st.lists(
         st.sampled_from(["begin", "update", "end", "answer", "wait"]),
         st.integers(0, 30),
         st.sampled_from(sorted(RULES)),
-        st.sampled_from(Verdict),
+        st.sampled_from(ReviewVerdict),
     ),
     max_size=60,
 )
@@ -112,7 +112,7 @@ steps = st.lists(
 
 @given(steps)
 @examples(60)
-def test_whatever_happens(told: list[tuple[str, int, str, Verdict]]) -> None:  # noqa: PLR0912
+def test_whatever_happens(told: list[tuple[str, int, str, ReviewVerdict]]) -> None:  # noqa: PLR0912
     """Each event begins at most once, ends at most once and then last; none is held for ever."""
     held, now_s, numbers = gate(), 0.0, count()
     open_events: list[Event] = []

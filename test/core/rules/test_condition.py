@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.rules.condition import FLAGS, NUMBERS, TEXTS, Column, Condition
+from lfmvl_ros.core.rules.condition import FLAGS, NUMBERS, TEXTS, Column, TrackCondition
 
 from ...examples import examples
 
@@ -79,14 +79,14 @@ def columns_of(items: list[dict[str, Any]], sigma: float = 0.0) -> Any:
 @given(conditions, st.lists(rows(), min_size=1, max_size=3))
 def test_certain_values_give_what_rule_engine_gives(text: str, items: list[dict[str, Any]]) -> None:
     expected = [rule_engine.Rule(text).matches(item) for item in items]
-    found = Condition(text).probability(columns_of(items))
+    found = TrackCondition(text).probability(columns_of(items))
     np.testing.assert_allclose(found, np.array(expected, dtype=float))
 
 
 @examples(50)
 @given(conditions, st.lists(rows(), max_size=3), st.floats(0.01, 2))
 def test_uncertain_values_give_probabilities(text: str, items: Any, sigma: float) -> None:
-    found = Condition(text).probability(columns_of(items, sigma))
+    found = TrackCondition(text).probability(columns_of(items, sigma))
     assert found.shape == (len(items),)
     assert ((found >= 0) & (found <= 1)).all()
 
@@ -102,19 +102,19 @@ def test_a_comparison_is_the_probability_that_it_is_true() -> None:
         mean, sigma = {"speed_m_s": (1.2, 0.5), "x": (0.9, 0.3)}[name]
         return Column(np.array([mean]), np.array([sigma]))
 
-    (found,) = Condition("speed_m_s > x + 0.1").probability(column)
+    (found,) = TrackCondition("speed_m_s > x + 0.1").probability(column)
     assert found == pytest.approx(expected, abs=0.01)
 
 
 @pytest.mark.parametrize("text", ["speed_m_s > 1", "not speed_m_s > 1", "speed_m_s <= 1 or true"])
 def test_what_is_not_known_does_not_hold(text: str) -> None:
     unknown = Column(np.array([np.nan]), np.zeros(1))
-    found = Condition(text).probability(lambda name: ["x"] if name == "label" else unknown)
+    found = TrackCondition(text).probability(lambda name: ["x"] if name == "label" else unknown)
     assert found.tolist() == [0.0]
 
 
 def test_labels_are_the_same_as_everywhere() -> None:
-    (found,) = Condition('label == "Hard-Hat"').probability(lambda _: ["hard hat"])
+    (found,) = TrackCondition('label == "Hard-Hat"').probability(lambda _: ["hard hat"])
     assert found == 1.0
 
 
@@ -142,10 +142,10 @@ def test_labels_are_the_same_as_everywhere() -> None:
 def test_what_can_not_be_used_is_said(text: str, reason: str) -> None:
     if not reason:  # deep, but fine or refused; never another error
         with contextlib.suppress(UserError):
-            Condition(text)
+            TrackCondition(text)
         return
     with pytest.raises(UserError) as caught:
-        Condition(text)
+        TrackCondition(text)
     assert reason in str(caught.value)
 
 
@@ -153,7 +153,7 @@ def test_what_can_not_be_used_is_said(text: str, reason: str) -> None:
 @given(st.text(st.sampled_from('xlabel ><=~!()"andornot.*+-0123$[]{}?:'), max_size=30))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
-        condition = Condition(text)
+        condition = TrackCondition(text)
     except UserError:
         return
     assert condition.fields <= {*TEXTS, *NUMBERS, *FLAGS}
@@ -162,5 +162,5 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["confidence > 5 << 99999999", "9 ** 9 ** 9 > age_s", "1>>1 == 0"])
 def test_what_the_parser_would_compute_without_end_is_refused(text):
     with pytest.raises(UserError, match="is not understood here"):
-        Condition(text)
-    assert Condition('label == "a << b ** c"').fields == {"label"}
+        TrackCondition(text)
+    assert TrackCondition('label == "a << b ** c"').fields == {"label"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import MAX_LABEL_CHARACTERS
-from lfmvl_ros.core.rules.condition import Condition
+from lfmvl_ros.core.rules.condition import TrackCondition
 from lfmvl_ros.core.rules.patterns import pattern_test
 
 from ...examples import examples
@@ -50,9 +50,9 @@ def test_constants_are_not_matched_by_the_parser_either(condition):
     text = condition.replace("{letters}", "a" * 40)
     code = f"""
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.rules.condition import Condition
+from lfmvl_ros.core.rules.condition import TrackCondition
 try:
-    Condition({text!r})
+    TrackCondition({text!r})
 except UserError as error:
     print(error)
 """
@@ -63,13 +63,13 @@ except UserError as error:
 
 
 def test_a_label_that_looks_like_a_pattern_is_a_label():
-    assert Condition('label == "(a+)+$"').fields == {"label"}
-    assert Condition('label == "(" and label =~ "x"').fields == {"label"}
+    assert TrackCondition('label == "(a+)+$"').fields == {"label"}
+    assert TrackCondition('label == "(" and label =~ "x"').fields == {"label"}
 
 
 def test_quotes_within_quotes_hide_no_growing_constant():
     with pytest.raises(UserError, match="<<"):
-        Condition(r'label == "\"" and 5 << 99999999 > 3 and label == "\""')
+        TrackCondition(r'label == "\"" and 5 << 99999999 > 3 and label == "\""')
 
 
 _ATOMS = st.sampled_from(["a", "b", ".", "[ab]", r"\w", "(?:a|ab)", "^", "$", r"\b"])

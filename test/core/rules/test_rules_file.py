@@ -165,7 +165,7 @@ def test_a_file_that_is_none_is_said(tmp_path: Path) -> None:
     for name, reason in (
         ("none.yaml", "can't be read"),
         (".", "is a directory"),
-        ("bytes.yaml", "bytes.yaml:2: can't be read: it is no UTF-8 text"),
+        ("bytes.yaml", "bytes.yaml:2: can't be read: it is not UTF-8 text"),
     ):
         with pytest.raises(UserError, match=reason):
             load_rules(tmp_path / name)

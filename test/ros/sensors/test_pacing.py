@@ -146,7 +146,7 @@ def test_a_defect_in_a_source_is_reported():
     source, sink = Numbers(5, rate_hz=200.0), Sink()
     source.read = lambda: 1 / 0
     play(source, sink)
-    assert "numbers broke: division by zero" in str(sink.error)
+    assert "numbers failed: division by zero" in str(sink.error)
 
 
 def test_an_empty_looping_source_ends():

@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.intrinsics import Intrinsics
-from lfmvl_ros.ros.sensors.pairing import MAX_ITEMS, StampedBuffer, View, registration_problem
+from lfmvl_ros.ros.sensors.pairing import (
+    MAX_ITEMS,
+    ImageGeometry,
+    StampedBuffer,
+    registration_problem,
+)
 
 STAMPS = st.lists(st.integers(0, 1000), max_size=60)
 
@@ -41,7 +46,7 @@ def test_it_holds_a_bounded_number(stamps):
 
 
 LENS = Intrinsics(500.0, 500.0, 320.0, 240.0)
-COLOR = View("color", (640, 480), LENS)
+COLOR = ImageGeometry("color", (640, 480), LENS)
 
 
 def test_registered_by_frame_or_by_intrinsics():

@@ -21,7 +21,7 @@ from lfmvl_ros.core.spatial.placer import Placer, PlacerOptions
 from lfmvl_ros.core.spatial.places import PickPoint
 from lfmvl_ros.core.tracking import Tracks, TrackState
 from lfmvl_warehouse.demos import assist, picking, shelf
-from lfmvl_warehouse.demos.matching import Match, spans
+from lfmvl_warehouse.demos.matching import EventMatch, spans
 from lfmvl_warehouse.demos.picking_figures import labels_at, pick_error
 
 from ...core.rules.scenes import answer
@@ -90,7 +90,7 @@ def test_goods_are_counted_and_empty_places_found(
     summary = demo("shelf", 15, tmp_path, capsys)
     assert (summary["empty"]["happened"], summary["empty"]["f1"]) == (1, 1.0)
     assert summary["empty"]["delay_s"] < 3
-    assert summary["misplaced"] == Match().figures()
+    assert summary["misplaced"] == EventMatch().figures()
     assert summary["views_counted_right"] == 1.0
 
 
@@ -187,7 +187,7 @@ def test_flags_that_make_no_sense_are_refused(
 
 
 def test_events_are_matched_once() -> None:
-    match = Match()
+    match = EventMatch()
     match.add([(10.0, 20.0), (30.0, 31.0)], [(12.0, 20.5), (14.0, 15.0), (30.5, 31.0)], 40.0)
     assert match.figures() == {
         "happened": 1, "found": 1, "false": 1, "f1": 0.667, "delay_s": 2.0,

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lfmvl_ros.datasets.judging import Verdict
+from lfmvl_ros.datasets.judging import JudgedReply
 from lfmvl_ros.datasets.questions import Question, Target
 
 
@@ -24,23 +24,25 @@ def test_confidence_is_that_of_opening_and_label(benchmark, tokenizer):
 
 
 def test_average_precision(benchmark):
-    perfect = [(Verdict(True, (1.0, 1.0), (1.0, 1.0)), [0.9, 0.8])]
+    perfect = [(JudgedReply(True, (1.0, 1.0), (1.0, 1.0)), [0.9, 0.8])]
     assert benchmark.mean_average_precision(perfect) == pytest.approx(1.0)
-    assert benchmark.mean_average_precision([(Verdict(True, (0.0,), (0.0,)), [0.9])]) == 0
-    sure_and_right = [(Verdict(True, (1.0, 0.0), (1.0, 0.0)), [0.9, 0.1])]
-    sure_and_wrong = [(Verdict(True, (1.0, 0.0), (1.0, 0.0)), [0.1, 0.9])]
+    assert benchmark.mean_average_precision([(JudgedReply(True, (0.0,), (0.0,)), [0.9])]) == 0
+    sure_and_right = [(JudgedReply(True, (1.0, 0.0), (1.0, 0.0)), [0.9, 0.1])]
+    sure_and_wrong = [(JudgedReply(True, (1.0, 0.0), (1.0, 0.0)), [0.1, 0.9])]
     better, worse = map(benchmark.mean_average_precision, (sure_and_right, sure_and_wrong))
     assert better > worse > 0
 
 
 def test_boxes_on_objects_too_small_to_expect_do_not_count(benchmark):
-    spared = [(Verdict(True, (1.0,), (None, 1.0)), [0.9, 0.5])]
+    spared = [(JudgedReply(True, (1.0,), (None, 1.0)), [0.9, 0.5])]
     assert benchmark.mean_average_precision(spared) == pytest.approx(1.0)
 
 
 def answered(benchmark, text, name="stills"):
     scene = SimpleNamespace(targets=())
-    return benchmark.Answered(name, scene, Question(("tote",), ()), text, Verdict(True, (), ()), [])
+    return benchmark.Answered(
+        name, scene, Question(("tote",), ()), text, JudgedReply(True, (), ()), []
+    )
 
 
 def test_decimals_are_kept_when_every_number_has_three(benchmark):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, FINE_TEMPLATE
-from lfmvl_ros.datasets.questions import Found, Question, Target
+from lfmvl_ros.datasets.questions import AnswerObject, Question, Target
 from lfmvl_warehouse.training.data.captions import describe
-from lfmvl_warehouse.training.data.examples import NO_COORDINATE, Encoder, dense_targets
+from lfmvl_warehouse.training.data.examples import NO_COORDINATE, ExampleEncoder, dense_targets
 from lfmvl_warehouse.training.data.patch_grid import Grid
 
 GRID = Grid(4, 4)
@@ -21,8 +21,8 @@ def target(box, kind=0, colour=0):
 
 @pytest.fixture(scope="module")
 def example(tokenizer):
-    found = (Found("red tote", target([0.37, 0.0, 1.0, 0.994])),)
-    return Encoder(tokenizer).example(Question(("red tote",), found), CARD_TEMPLATE, GRID)
+    found = (AnswerObject("red tote", target([0.37, 0.0, 1.0, 0.994])),)
+    return ExampleEncoder(tokenizer).example(Question(("red tote",), found), CARD_TEMPLATE, GRID)
 
 
 def test_the_answer_reads_back(example, tokenizer):
@@ -42,10 +42,10 @@ def test_soft_coordinates_are_those_below_one(example):
 
 
 def test_three_decimals_are_written_where_the_prompt_asks_for_them(tokenizer):
-    left, right = (Found("tote", target([x, 0.25, 0.9, 1.0])) for x in (0.3741, 0.3749))
-    lower = Found("tote", target([0.3741, 0.1, 0.9, 1.0]))
+    left, right = (AnswerObject("tote", target([x, 0.25, 0.9, 1.0])) for x in (0.3741, 0.3749))
+    lower = AnswerObject("tote", target([0.3741, 0.1, 0.9, 1.0]))
     question = Question(("tote",), (left, lower, right))
-    fine = Encoder(tokenizer).example(question, FINE_TEMPLATE, GRID)
+    fine = ExampleEncoder(tokenizer).example(question, FINE_TEMPLATE, GRID)
     assert "Write three decimals." in tokenizer.decode(fine.prompt)
     boxes = [item["bbox"] for item in json.loads(tokenizer.decode(fine.answer[:-1]))]
     assert boxes == [[0.374, 0.1, 0.9, 1.0], [0.374, 0.25, 0.9, 1.0], [0.375, 0.25, 0.9, 1.0]]
@@ -58,8 +58,8 @@ def test_three_decimals_are_written_where_the_prompt_asks_for_them(tokenizer):
 @pytest.mark.parametrize("grid", [GRID, Grid(4, 4, (2, 1))], ids=["whole", "tiled"])
 def test_labels_know_where_in_the_prompt_they_were_asked(tokenizer, template, grid):
     labels = ("tote", "red tote", 'a "b"', "コンテナ")
-    found = tuple(Found(label, target([0.1 * i, 0, 1, 1])) for i, label in enumerate(labels))
-    example = Encoder(tokenizer).example(Question(labels, found), template, grid)
+    found = tuple(AnswerObject(label, target([0.1 * i, 0, 1, 1])) for i, label in enumerate(labels))
+    example = ExampleEncoder(tokenizer).example(Question(labels, found), template, grid)
     for number, label in enumerate(labels):
         mine = (example.subject == number) & (example.source[:, 1] > 0)
         assert mine.any(), label
@@ -73,7 +73,7 @@ def test_labels_know_where_in_the_prompt_they_were_asked(tokenizer, template, gr
 def test_every_token_of_a_caption_is_a_decision_and_knows_its_object(tokenizer):
     robot = Target(("robot", "red robot"), 1, 0, np.array([0.5, 0.5, 0.6, 0.6]), 1.0)
     scene = [target([0, 0, 0.5, 0.5]), target([0.5, 0, 0.9, 0.5]), robot]
-    example = Encoder(tokenizer).caption(describe(scene, {}), GRID)
+    example = ExampleEncoder(tokenizer).caption(describe(scene, {}), GRID)
     text = tokenizer.decode(example.answer)
     assert text == '{"global_caption": "A warehouse with two totes and a red robot"}<|im_end|>'
     assert example.decides.all()
@@ -97,7 +97,7 @@ def test_patches_of_a_tile_know_their_box_within_the_tile():
 
 
 def test_the_empty_answer_is_one_decision(tokenizer):
-    empty = Encoder(tokenizer).example(Question(("tote",), ()), CARD_TEMPLATE, GRID)
+    empty = ExampleEncoder(tokenizer).example(Question(("tote",), ()), CARD_TEMPLATE, GRID)
     assert tokenizer.decode(empty.answer) == "[]<|im_end|>"
     assert empty.decides.all()
 

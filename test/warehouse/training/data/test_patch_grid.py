@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lfmvl_warehouse.training.data.batches import MOST_PATCHES
-from lfmvl_warehouse.training.data.examples import Encoder
+from lfmvl_warehouse.training.data.examples import ExampleEncoder
 from lfmvl_warehouse.training.data.patch_grid import BUDGET, COARSE, TILED, Grid, grid_for
 from lfmvl_warehouse.training.data.sources import views
 from lfmvl_warehouse.training.model.build import build_processor
@@ -30,7 +30,10 @@ def assert_same(processor, tokenizer, wh):
     text = processor.apply_chat_template(messages, add_generation_prompt=True)
     features = processor(images=Image.new("RGB", wh), text=text, return_tensors="pt")
     assert features["spatial_shapes"].tolist() == [[grid.rows, grid.columns]]
-    assert features["input_ids"][0].tolist() == Encoder(tokenizer).prompt("Look.", grid).tolist()
+    assert (
+        features["input_ids"][0].tolist()
+        == ExampleEncoder(tokenizer).prompt("Look.", grid).tolist()
+    )
 
 
 @pytest.mark.parametrize("wh", COMMON)
@@ -52,7 +55,7 @@ def test_tiles_are_those_of_the_processor(tokenizer, wh):
     )
     shapes = features["spatial_shapes"].tolist()
     assert shapes == [[crop.rows, crop.columns] for crop in grid.crops]
-    ids = Encoder(tokenizer).prompt("", grid)
+    ids = ExampleEncoder(tokenizer).prompt("", grid)
     begin, end = (np.flatnonzero(ids == i)[0] for i in (IMAGE_START_ID, IMAGE_END_ID))
     assert features["input_ids"][0].tolist() == ids[begin : end + 1].tolist()
 

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
-from lfmvl_ros.datasets.questions import Found, Question, Target
+from lfmvl_ros.datasets.questions import AnswerObject, Question, Target
 from lfmvl_warehouse.training.data.batches import BatchStream, StreamSettings
-from lfmvl_warehouse.training.data.examples import NO_SUBJECT, Encoder
+from lfmvl_warehouse.training.data.examples import NO_SUBJECT, ExampleEncoder
 from lfmvl_warehouse.training.data.patch_grid import Grid
 from lfmvl_warehouse.training.data.sources import views
 from lfmvl_warehouse.training.loss.guidance import image_guidance, image_tokens_of, word_guidance
@@ -30,8 +30,10 @@ def test_a_box_covers_the_tokens_whose_middle_it_holds():
 
 def test_words_and_numbers_know_their_object(tokenizer):
     box = np.array([0.1, 0.2, 0.3, 0.4])
-    found = tuple(Found("tote", Target(("tote",), 0, 0, box + dx, 1.0)) for dx in (0, 0.3))
-    example = Encoder(tokenizer).example(Question(("tote",), found), CARD_TEMPLATE, Grid(4, 4))
+    found = tuple(AnswerObject("tote", Target(("tote",), 0, 0, box + dx, 1.0)) for dx in (0, 0.3))
+    example = ExampleEncoder(tokenizer).example(
+        Question(("tote",), found), CARD_TEMPLATE, Grid(4, 4)
+    )
     subjects = example.subject[example.subject != NO_SUBJECT]
     assert subjects.tolist() == [0] * 10 + [1] * 10  # label, quote, four times two numbers
     assert example.boxes.shape == (2, 4)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_warehouse.training.data.batches import images_of
-from lfmvl_warehouse.training.data.examples import Encoder
+from lfmvl_warehouse.training.data.examples import ExampleEncoder
 from lfmvl_warehouse.training.data.patch_grid import BUDGET, TILED, grid_for
 from lfmvl_warehouse.training.model.build import ModelShape, build_model, build_processor
 from lfmvl_warehouse.training.model.network import TrainingNetwork, patchify
@@ -33,7 +33,7 @@ def test_same_logits_as_through_processor_and_forward(tokenizer, budget):
         return_dict=True,
         return_tensors="pt",
     )
-    ids = torch.from_numpy(Encoder(tokenizer).prompt(text, grid))[None]
+    ids = torch.from_numpy(ExampleEncoder(tokenizer).prompt(text, grid))[None]
     images = [torch.from_numpy(image)[None] for image in images_of(pixels, grid)]
     patches = patchify(images, grid)
     seen = [
@@ -54,7 +54,7 @@ def test_questions_about_one_image_share_its_features(tokenizer):
     torch.manual_seed(0)
     model = build_model(SHAPE, vocabulary=len(tokenizer)).eval()
     network = TrainingNetwork(model, kinds=2, colours=2)
-    grid, encoder = grid_for((64, 64)), Encoder(tokenizer)
+    grid, encoder = grid_for((64, 64)), ExampleEncoder(tokenizer)
     patches = torch.rand(2, grid.patches, 768)
     ids = torch.stack([torch.from_numpy(encoder.prompt(word, grid)) for word in ("a", "b")])
     with torch.no_grad():

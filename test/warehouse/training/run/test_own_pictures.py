@@ -91,8 +91,8 @@ def test_others_may_draw_the_images(images, tmp_path):
 def test_card_and_facts_say_what_the_data_was(tiny, images):
     facts = json.loads((tiny / "checkpoint" / FACTS_FILE).read_text())
     assert facts["data"]["name"] == "bins"
-    assert facts["data"]["pictures"] == 12
-    assert facts["data"]["held_out_pictures"] == 1
+    assert facts["data"]["images"] == 12
+    assert facts["data"]["held_out_images"] == 1
     assert set(facts["kinds"]) == set(facts["data"]["boxes_by_category"])
     assert facts["held_out"][-1]["step"] == 40
     assert facts["labels"] == facts["kinds"]
@@ -148,6 +148,29 @@ def test_resuming_on_other_images_is_refused(tiny, images, tmp_path, capsys):
         assert train(*again, *given) == 2
         assert message in capsys.readouterr().err
     assert (tiny / STATE_FILE).read_bytes() == before
+
+
+def test_a_state_with_the_keys_of_an_earlier_version_is_read(tiny, images, tmp_path, capsys):
+    run, other = tmp_path / "run", tmp_path / "bins"
+    shutil.copytree(tiny, run)
+    state = torch.load(run / STATE_FILE, weights_only=True)
+    data = state["recipe"]["data"]
+    data |= {"pictures": data.pop("images"), "held_out_pictures": data.pop("held_out_images")}
+    torch.save(state, run / STATE_FILE)
+    assert train("--out", run, "--export", tmp_path / "copy") == 0
+    facts = json.loads((tmp_path / "copy" / FACTS_FILE).read_text())["data"]
+    assert (facts["images"], facts["held_out_images"]) == (12, 1)
+    assert "pictures" not in facts
+    assert "held_out_pictures" not in facts
+    shutil.copytree(images, other)
+    path = other / "annotations" / "instances.json"
+    content = json.loads(path.read_text())
+    add_box(content, 0, content["categories"][0]["id"], [5, 5, 50, 50])
+    save(path, content)
+    capsys.readouterr()
+    again = ("--resume", "--steps", 40, "--out", run)
+    assert train(*again, "--tiny", "--data", other) == 2
+    assert "was trained on bins: 12 images" in capsys.readouterr().err
 
 
 def test_from_the_bundled_weights_it_goes_on_learning(images, tmp_path, capsys):
