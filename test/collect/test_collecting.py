@@ -224,7 +224,7 @@ def test_only_the_private_key_opens_encrypted_samples(
     assert main([*words, "--key", str(tmp_path / "other.txt")]) == 2
     assert "has no sample that this key decrypts" in capsys.readouterr().err
     assert main([*words, "--key", str(files[0])]) == 2
-    assert "it is no UTF-8 text" in capsys.readouterr().err
+    assert "it is not UTF-8 text" in capsys.readouterr().err
     for text, reason in (
         ("age1", "holds no age private key"),
         ("x" * 5000, "at most 4,096 are read"),
