@@ -176,16 +176,6 @@ class Messages:
             data=np.ascontiguousarray(pixels).reshape(-1),
         )  # fmt: skip
 
-    def depth(self, depth_mm: Any, stamp_ns: int, frame_id: str) -> Any:
-        """Return ``(H, W)`` uint16 mm as a depth image (REP 118)."""
-        height, width = depth_mm.shape
-        little = np.ascontiguousarray(depth_mm, dtype="<u2")
-        return self._new(
-            "sensor_msgs/msg/Image", header=self.header(stamp_ns, frame_id), height=height,
-            width=width, encoding="16UC1", is_bigendian=0, step=2 * width,
-            data=little.view(np.uint8).reshape(-1),
-        )  # fmt: skip
-
     def jpeg(self, data: bytes, stamp_ns: int, frame_id: str) -> Any:
         """Return a JPEG as image_transport sends it."""
         return self._new(

@@ -15,7 +15,7 @@ from lfmvl_ros.bags.reading import Bag, Recorded, camera_info_topic
 from lfmvl_ros.bags.sensors import BagSensors, SensorTopics, check_one_camera
 from lfmvl_ros.bags.types import typestore
 from lfmvl_ros.bags.video import VIDEO_TYPES, VideoDecoder
-from lfmvl_ros.bags.writing import BagWriter, NoBag
+from lfmvl_ros.bags.writing import BagWriter
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.model import VisionLanguageModel
@@ -47,7 +47,8 @@ class BagReplay:
 
     Args:
         bag: that is read.
-        out: bag that is written.
+        out: bag that is written; None where only the tracks and counts matter: no message is
+            made for it.
         model: answers.
         settings: as of the node.
         topics: image topic of each camera by its name.
@@ -65,7 +66,7 @@ class BagReplay:
     def __init__(
         self,
         bag: Bag,
-        out: BagWriter | NoBag,
+        out: BagWriter | None,
         model: VisionLanguageModel,
         settings: PerceptionSettings,
         topics: Mapping[str, str],
@@ -116,7 +117,7 @@ class BagReplay:
             if self._first_ns is None:
                 self._first_ns = self._now_ns
             self._pipeline.advance(self._now_ns)
-            if self._copy_input:
+            if self._copy_input and self._out is not None:
                 self._out.copy(message, self._bag.typestore)
             self._sensors.advance()
             self._sensors.message(message)
@@ -175,19 +176,23 @@ class BagReplay:
         self._sensors.lens(camera.lens)
 
     def _write_tracks(self, camera: _Camera, tracks: Tracks) -> None:
-        sure, now_ns, made = tracks.established, self._now_ns, self._messages
+        sure, now_ns, made, out = tracks.established, self._now_ns, self._messages, self._out
         self._ids |= {(camera.name, int(tracks.ids[i])) for i in sure}
-        self._out.write(f"{camera.prefix}tracks", DETECTIONS, made.tracks(tracks, sure), now_ns)
+        if out is None:
+            return
+        out.write(f"{camera.prefix}tracks", DETECTIONS, made.tracks(tracks, sure), now_ns)
         states = made.text(tracks.to_dict(self._sensors.documents(tracks.stamp_ns)))
-        self._out.write(f"{camera.prefix}track_states", STRING, states, now_ns)
+        out.write(f"{camera.prefix}track_states", STRING, states, now_ns)
         if camera.lens is not None and not camera.lens.unfit_for(tracks.wh):
             shown = {int(tracks.ids[i]) for i in sure}
             gone = sorted(camera.marked - shown)
             markers = made.markers(tracks, sure, camera.lens.intrinsics, gone)
-            self._out.write(f"{camera.prefix}markers", MARKERS, markers, now_ns)
+            out.write(f"{camera.prefix}markers", MARKERS, markers, now_ns)
             camera.marked = shown
 
     def _write_places(self, places: Places, tracks: Tracks) -> None:
+        if self._out is None:
+            return
         camera = self._cameras[tracks.camera]
         found = tracks_3d(self._store, places, tracks)
         self._out.write(f"{camera.prefix}tracks_3d", DETECTIONS_3D, found, self._now_ns)
@@ -196,6 +201,8 @@ class BagReplay:
         ids, grounding = answer.applied.id_texts, answer.grounding
         camera = self._cameras[grounding.camera]
         self.outcomes[grounding.outcome.value] += 1
+        if self._out is None:
+            return
         made = self._messages
         if len(grounding.detections) or grounding.outcome.is_evidence_of_absence:
             found = made.detections(grounding, ids)
@@ -216,7 +223,7 @@ class BagReplay:
             "outcomes": dict(sorted(self.outcomes.items())),
             "tracks": len(self._ids),
             **self._sensors.summary(),
-            "written": dict(sorted(self._out.counts.items())),
+            "written": {} if self._out is None else dict(sorted(self._out.counts.items())),
         }
 
 

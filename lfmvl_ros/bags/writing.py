@@ -57,19 +57,6 @@ class BagWriter:
         self.counts[topic] = self.counts.get(topic, 0) + 1
 
 
-class NoBag:
-    """Takes messages and writes none: where only the pipeline's results matter."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-
-    def write(self, topic: str, kind: str, message: Any, time_ns: int) -> None:
-        """Take no notice of a message."""
-
-    def copy(self, message: Recorded, types: Any) -> None:
-        """Take no notice of a message."""
-
-
 @contextlib.contextmanager
 def new_bag(path: Path) -> Iterator[BagWriter]:
     """Open a new bag; where the block raises, nothing is left of it.

@@ -151,7 +151,7 @@ def _facts(film: Film) -> dict[str, Any]:
     }
 
 
-class _Collector:
+class _TracksAtTruth:
     """Keeps the tracks at each annotated image, and counts the answers."""
 
     def __init__(self, film: Film, total: int) -> None:
@@ -226,17 +226,16 @@ def _of_labels(truth: Sequence[TrueBoxes], labels: Sequence[str]) -> list[TrueBo
 
 def _run_bag(
     film: Film, model: VisionLanguageModel, settings: PerceptionSettings, latency: Latency | None
-) -> _Collector:
+) -> _TracksAtTruth:
     from lfmvl_ros.bags.reading import open_bag
     from lfmvl_ros.bags.replay import BagReplay
-    from lfmvl_ros.bags.writing import NoBag
 
     with open_bag(film.path) as bag:
         total = sum(topic.count for topic in bag.topics if topic.name == film.topic)
-        seen = _Collector(film, total)
+        seen = _TracksAtTruth(film, total)
         with seen.bar:
             replay = BagReplay(
-                bag, NoBag(), model, settings, {"": film.topic}, latency,
+                bag, None, model, settings, {"": film.topic}, latency,
                 warn=lambda text: print(f"warning: {text}", file=sys.stderr),
                 on_tracks=seen.tracks,
             )  # fmt: skip
@@ -247,14 +246,14 @@ def _run_bag(
 
 def _run_mot(
     film: Film, model: VisionLanguageModel, settings: PerceptionSettings, latency: Latency | None
-) -> _Collector:
+) -> _TracksAtTruth:
     from lfmvl_ros.core.encoded_images import decode_file
     from lfmvl_ros.core.frame import Frame
     from lfmvl_ros.core.pipeline.simulated import SimulatedPipeline
     from lfmvl_ros.core.timeline import Verdict
 
     assert film.mot is not None
-    seen = _Collector(film, len(film.mot.images))
+    seen = _TracksAtTruth(film, len(film.mot.images))
     pipeline = SimulatedPipeline(model, settings, latency, lambda answer, _ns: seen.answer(answer))
     with seen.bar:
         for index, path in enumerate(film.mot.images):

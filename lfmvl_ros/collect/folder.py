@@ -15,13 +15,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from lfmvl_ros.collect.bounds import Bounds, remove_unfinished
 from lfmvl_ros.collect.sample import Sample
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.user_files import read_json_object
 from lfmvl_ros.core.whole_files import make_folder, write_json, write_whole
 
-_DAY_S = 86400.0
-_MB = 1e6
 _LARGEST_JSON = 256 << 20
 _OWN_NAME = re.compile(r"[A-Za-z0-9_]+_[0-9]+\.jpg")
 ANNOTATIONS = "annotations/instances.json"
@@ -40,11 +39,11 @@ class SampleFolder:
     """
 
     def __init__(self, path: Path, max_mb: float, max_age_days: float) -> None:
-        self._path, self._max_bytes, self._max_age_s = path, max_mb * _MB, max_age_days * _DAY_S
-        self._file = path / ANNOTATIONS
+        self._path, self._file = path, path / ANNOTATIONS
         self._entries: dict[str, dict[str, Any]] = {}
         make_folder(path / "images")
         make_folder(self._file.parent)
+        remove_unfinished(path / "images")
         if self._file.exists():
             self._read()
         elif any((path / "images").iterdir()):
@@ -56,6 +55,8 @@ class SampleFolder:
         for stray in (path / "images").glob("*.jpg"):
             if stray.name not in self._entries and _OWN_NAME.fullmatch(stray.name):
                 stray.unlink(missing_ok=True)
+        known = ((name, e["bytes"], e["stored_s"]) for name, e in self._entries.items())
+        self._bounds = Bounds(max_mb, max_age_days, known)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -63,7 +64,7 @@ class SampleFolder:
     @property
     def size_mb(self) -> float:
         """What the images take, MB."""
-        return sum(int(entry["bytes"]) for entry in self._entries.values()) / _MB
+        return self._bounds.size_mb
 
     def add(self, sample: Sample, now_s: float | None = None) -> bool:
         """Store a sample, and delete old ones beyond the limits; False if it is stored already.
@@ -79,13 +80,11 @@ class SampleFolder:
             return False
         stored_s = time.time() if now_s is None else now_s
         self._store(sample, stored_s)
-        gone = self._surplus(stored_s)
-        for name in gone:
-            del self._entries[name]
+        gone = {name: self._entries.pop(name) for name in self._bounds.surplus(stored_s)}
         try:
             self._write()
         except UserError:
-            self._entries.pop(sample.name, None)
+            self._entries = {**gone, **self._entries}  # as it was: they are still there
             self._remove([sample.name])
             raise
         self._remove(gone)
@@ -113,22 +112,12 @@ class SampleFolder:
         write_whole(self._path / "images" / sample.name, sample.jpeg)
         self._entries[sample.name] = {**sample.facts, "bytes": len(sample.jpeg),
                                       "stored_s": round(stored_s, 3)}  # fmt: skip
-
-    def _surplus(self, now_s: float) -> list[str]:
-        """Return the samples to delete, the oldest first; the newest sample stays."""
-        by_age = sorted(self._entries, key=lambda name: self._entries[name]["stored_s"])
-        total = sum(entry["bytes"] for entry in self._entries.values())
-        gone = []
-        for name in by_age[:-1]:
-            entry = self._entries[name]
-            if total <= self._max_bytes and now_s - entry["stored_s"] <= self._max_age_s:
-                break
-            total -= entry["bytes"]
-            gone.append(name)
-        return gone
+        self._bounds.add(sample.name, len(sample.jpeg), stored_s)
 
     def _remove(self, names: Iterable[str]) -> None:
         for name in names:
+            self._entries.pop(name, None)
+            self._bounds.remove(name)
             with contextlib.suppress(OSError):
                 (self._path / "images" / name).unlink()
 

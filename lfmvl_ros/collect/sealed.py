@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lfmvl_ros.collect.sample import Sample
+from lfmvl_ros.collect.bounds import Bounds, remove_unfinished
+from lfmvl_ros.collect.sample import OWN_NAME, Sample
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.user_files import is_directory, read_bytes, read_text
+from lfmvl_ros.core.user_files import exists, is_directory, read_bytes, read_text
 from lfmvl_ros.core.whole_files import make_folder, write_whole, writing
 
 SUFFIX = ".age"
-_DAY_S = 86400.0
-_MB = 1e6
 _LARGEST_KEY = 4096
 _LARGEST_SAMPLE = 256 << 20
 
@@ -56,16 +55,17 @@ class SealedFolder:
                 "prints one that begins with age1"
             ) from error
         self._encrypt = pyrage.encrypt
-        self._path, self._max_bytes, self._max_age_s = path, max_mb * _MB, max_age_days * _DAY_S
-        make_folder(path)
+        self._path = make_folder(path)
+        remove_unfinished(path)
+        self._bounds = Bounds(max_mb, max_age_days, _files(path))
 
     def __len__(self) -> int:
-        return len(self._files())
+        return len(self._bounds)
 
     @property
     def size_mb(self) -> float:
         """What the files take, MB."""
-        return sum(size for _, _, size in self._files()) / _MB
+        return self._bounds.size_mb
 
     def add(self, sample: Sample, now_s: float | None = None) -> bool:
         """Encrypt and store a sample; False if it is stored already.
@@ -74,30 +74,26 @@ class SealedFolder:
             UserError: it can't be written.
         """
         file = self._path / f"{sample.name}{SUFFIX}"
-        if file.exists():
+        if exists(file):
             return False
-        write_whole(file, self._encrypt(sample.to_bytes(), [self._recipient]))
-        self._remove_surplus(time.time() if now_s is None else now_s)
+        data = self._encrypt(sample.to_bytes(), [self._recipient])
+        write_whole(file, data)
+        stored_s = time.time() if now_s is None else now_s
+        self._bounds.add(file.name, len(data), stored_s)
+        for name in self._bounds.surplus(stored_s):
+            with contextlib.suppress(OSError):
+                (self._path / name).unlink(missing_ok=True)
+                self._bounds.remove(name)
         return True
 
-    def _files(self) -> list[tuple[float, Path, int]]:
-        """Return when each file was written, its path and size, the oldest first."""
-        found = []
-        for path in self._path.glob(f"*{SUFFIX}"):
+
+def _files(folder: Path) -> Iterator[tuple[str, int, float]]:
+    """Yield name, bytes and time of each file that is a whole sample by its name."""
+    for path in folder.iterdir():
+        if path.suffix == SUFFIX and OWN_NAME.fullmatch(path.stem):
             with contextlib.suppress(OSError):
                 facts = path.stat()
-                found.append((facts.st_mtime, path, facts.st_size))
-        return sorted(found)
-
-    def _remove_surplus(self, now_s: float) -> None:
-        files = self._files()
-        total = sum(size for _, _, size in files)
-        for written_s, path, size in files[:-1]:
-            if total <= self._max_bytes and now_s - written_s <= self._max_age_s:
-                break
-            total -= size
-            with contextlib.suppress(OSError):
-                path.unlink()
+                yield path.name, facts.st_size, facts.st_mtime
 
 
 def new_key(path: Path) -> str:

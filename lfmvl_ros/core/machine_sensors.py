@@ -38,8 +38,8 @@ class MachineSensors:
         of what is measured), ``memory_mb`` (resident, of this process).
         """
         found: dict[str, float] = {}
-        if degrees := _numbers(self._thermal, 1e-3):
-            found["temperature_c"] = round(max(degrees), 1)
+        if (hottest_c := self.temperature_c()) is not None:
+            found["temperature_c"] = hottest_c
         if clocks := _numbers(self._clocks, 1e-3):
             found["clock_mhz"] = round(sum(clocks) / len(clocks))
         watts = _numbers(self._power, 1e-6)
@@ -51,6 +51,11 @@ class MachineSensors:
         if (memory := self._resident_mb()) is not None:
             found["memory_mb"] = memory
         return found
+
+    def temperature_c(self) -> float | None:
+        """Return what the hottest sensor reports now, °C; None where there is none."""
+        degrees = _numbers(self._thermal, 1e-3)
+        return round(max(degrees), 1) if degrees else None
 
     def _resident_mb(self) -> float | None:
         try:

@@ -14,6 +14,7 @@ pytest.importorskip("rosbags", reason="rosbags is not installed")
 
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
+from lfmvl_ros.bags.messages import Messages
 from lfmvl_ros.bags.reading import COMPRESSED, RAW, image_topics, open_bag
 from lfmvl_ros.bags.replay import BagReplay
 from lfmvl_ros.bags.writing import new_bag
@@ -241,3 +242,32 @@ def test_other_readers_open_what_is_written(tmp_path: Path) -> None:
         texts = {s.name: s.data.decode() for s in opened.get_summary().schemas.values()}
     assert counts == summary["written"]
     assert "ObjectHypothesisWithPose[] results" in texts["vision_msgs/msg/Detection2DArray"]
+
+
+def test_without_a_bag_to_write_the_tracks_are_the_same_and_no_message_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = bag(tmp_path / "in", count=8)
+    summaries, seen = [], []
+
+    def run(out: Any) -> None:
+        found: list[dict[str, Any]] = []
+        with open_bag(source) as opened:
+            summaries.append(BagReplay(
+                opened, out, SquareFinder(), SETTINGS, image_topics(opened, ()), lambda _: 0.1,
+                on_tracks=lambda tracks: found.append(tracks.to_dict()),
+            ).run())  # fmt: skip
+        seen.append(found)
+
+    with new_bag(tmp_path / "out") as written:
+        run(written)
+
+    def unneeded(*_: object, **__: object) -> None:
+        pytest.fail("a message was made that nobody reads")
+
+    monkeypatch.setattr(Messages, "_new", unneeded)
+    run(None)
+    assert seen[0] == seen[1]
+    assert summaries[0].pop("written")
+    assert summaries[1].pop("written") == {}
+    assert summaries[0] == summaries[1]

@@ -73,12 +73,22 @@ def depth_at(index: int) -> np.ndarray:
     return depth
 
 
+def depth_message(store: Any, depth_mm: np.ndarray, stamp_ns: int) -> Any:
+    """``(H, W)`` uint16 mm as a depth image (REP 118)."""
+    height, width = depth_mm.shape
+    return store.types[RAW](
+        header=Messages(store).header(stamp_ns, "lens"), height=height, width=width,
+        encoding="16UC1", is_bigendian=0, step=2 * width,
+        data=np.ascontiguousarray(depth_mm, dtype="<u2").view(np.uint8).reshape(-1),
+    )  # fmt: skip
+
+
 def depth_bag(path: Path, *, late_ns: int = 0, moving: bool = False) -> Path:
     store = typestore()
-    made, rows = Messages(store), camera_rows(store)
+    rows = camera_rows(store)
     for index in range(COUNT):
         at_ns = BEGIN_NS + index * PERIOD_NS
-        depth = made.depth(depth_at(index), at_ns, "lens")
+        depth = depth_message(store, depth_at(index), at_ns)
         rows.append(("/camera/depth/image", RAW, depth, at_ns + 2 + late_ns))
         if moving:
             tf = transform(store, "map", "lens", at_ns, x=0.1 * index)
@@ -137,7 +147,7 @@ def test_what_is_missing_is_said_once(tmp_path: Path) -> None:
     store = typestore()
     source = write(tmp_path / "in", [
         *camera_rows(store),
-        ("/camera/depth/image", RAW, Messages(store).depth(depth_at(0), 5, "lens"), BEGIN_NS),
+        ("/camera/depth/image", RAW, depth_message(store, depth_at(0), 5), BEGIN_NS),
     ], store)  # fmt: skip
     chosen = settings(spatial__source="depth")
     summary = replay(source, tmp_path / "out", settings=chosen, warn=warned.append)

@@ -101,8 +101,9 @@ def test_space_and_age_are_bounded_and_the_newest_stays(tmp_path: Path) -> None:
 def test_an_image_without_annotations_goes_at_the_next_start(tmp_path: Path) -> None:
     SampleFolder(tmp_path, 10, 10).add(sample(1))
     (tmp_path / "images" / "camera_5.jpg").write_bytes(b"cut off")
+    (tmp_path / "images" / ".camera_6.77.part.jpg").write_bytes(b"cut off")
     assert len(SampleFolder(tmp_path, 10, 10)) == 1
-    assert not (tmp_path / "images" / "camera_5.jpg").exists()
+    assert [path.name for path in (tmp_path / "images").iterdir()] == ["camera_1.jpg"]
 
 
 def test_a_full_disk_leaves_the_folder_as_it_was(
@@ -318,6 +319,44 @@ def test_encrypted_samples_are_bounded_too(tmp_path: Path) -> None:
         folder.add(sample(number))
         time.sleep(0.02)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["camera_4.jpg.age", "camera_5.jpg.age"]
+
+
+def test_only_whole_samples_count_and_go(tmp_path: Path) -> None:
+    pyrage = pytest.importorskip("pyrage", reason="pyrage is not installed")
+    from lfmvl_ros.collect.sealed import SealedFolder
+
+    others = (".hidden.age", "somebody else's.age")
+    cut_off = tmp_path / ".camera_7.jpg.77.part.age"
+    for name in (*others, cut_off.name):
+        (tmp_path / name).write_bytes(b"x" * 10_000_000)
+    public = str(pyrage.x25519.Identity.generate().to_public())
+    folder = SealedFolder(tmp_path, public, 1, 1)
+    assert (len(folder), folder.size_mb) == (0, 0)
+    folder.add(sample(1))
+    assert len(SealedFolder(tmp_path, public, 1, 1)) == len(folder) == 1
+    assert all((tmp_path / name).exists() for name in others)
+    assert not cut_off.exists()
+    folder.add(sample(2), now_s=time.time() + 2 * 86400)
+    assert not (tmp_path / "camera_1.jpg.age").exists()
+
+
+def test_what_had_to_go_stays_where_the_annotations_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = SampleFolder(tmp_path, 10, 1)
+    folder.add(sample(1), now_s=0.0)
+
+    def full(*_: object, **__: object) -> None:
+        raise UserError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lfmvl_ros.collect.folder.write_json", full)
+        with pytest.raises(UserError, match="no space"):
+            folder.add(sample(2), now_s=1e6)
+    assert len(folder) == 1
+    assert (tmp_path / "images" / "camera_1.jpg").exists()
+    folder.add(sample(3), now_s=1e6)
+    assert [path.name for path in (tmp_path / "images").iterdir()] == ["camera_3.jpg"]
 
 
 @pytest.mark.parametrize("key", ["age1nonsense", "AGE-SECRET-KEY-1X", "x" * 5000])

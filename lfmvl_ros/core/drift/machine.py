@@ -30,7 +30,7 @@ class MachineFeatures:
         """Return ``temperature_c`` of the hottest sensor, °C."""
         now_s = self._clock()
         if self._read_s is None or now_s - self._read_s >= _PERIOD_S:
-            found = self._sensors.values()
-            self._values = {k: v for k, v in found.items() if k == "temperature_c"}
+            hottest_c = self._sensors.temperature_c()
+            self._values = {} if hottest_c is None else {"temperature_c": hottest_c}
             self._read_s = now_s
         return self._values

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from lfmvl_ros.core.drift import DriftMonitor
 from lfmvl_ros.core.drift.machine import MachineFeatures
@@ -47,3 +48,10 @@ def test_sensors_are_read_once_a_second(tmp_path: Path) -> None:
 
 def test_a_machine_without_sensors_tells_nothing(tmp_path: Path) -> None:
     assert MachineFeatures(MachineSensors(tmp_path)).values() == {}
+
+
+def test_only_temperatures_are_read_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sensors = MachineSensors(tmp_path)
+    monkeypatch.setattr(sensors, "temperature_c", lambda: 48.0)
+    monkeypatch.setattr(sensors, "values", lambda: pytest.fail("clocks and power are not needed"))
+    assert MachineFeatures(sensors).values() == {"temperature_c": 48.0}
