@@ -74,7 +74,7 @@ def evaluate_film(args: argparse.Namespace, conditions: list[Condition]) -> int:
     """
     from lfmvl_ros import __version__
     from lfmvl_ros.evaluate.scorecard import machine_facts
-    from lfmvl_ros.evaluate.track_figures import check_installed
+    from lfmvl_ros.evaluate.track_metrics import check_installed
 
     _refuse_other_flags(args)
     if any(not condition.figure for condition in conditions):
