@@ -20,6 +20,7 @@ from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection2D, Detection2DArray, Detection3D, Detection3DArray
 
 from lfmvl_ros.core.encoded_images import encode_jpeg
+from lfmvl_ros.core.review import ReviewAnswer, ReviewVerdict
 from lfmvl_ros.ros import conversions
 
 _ENCODINGS = (
@@ -187,7 +188,7 @@ def documents() -> dict[str, list[str]]:
         {"id": "d", "calls": [{"name": "follow", "arguments": {"track": 1}}]},
         {"cancel": "b"}, {"text": "look for a red tote"},
     ]  # fmt: skip
-    answer = {"schema": "lfmvl/review_answer/1", "id": "0" * 16, "verdict": "yes"}
+    answer = ReviewAnswer("0" * 16, ReviewVerdict.YES).to_dict()
     return {
         "track_states": [json.dumps(states)],
         "grounding": [json.dumps(grounding)],

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from measuring import rss_mb
+from measuring import cpu_s, rss_mb
 
 LONGEST_S = 60.0
 """Processor time of a case beyond which it hangs; twenty seconds without any is a wait."""
@@ -81,7 +81,7 @@ class Watched:
         self.tally = Tally(name)
         self._whole, self._work, self._keep = whole, work, keep
         self._seed, self._seconds = seed, seconds
-        self._number = 0
+        self._number = 0  # of the case that runs, or else of the next one
         self._case: dict[str, Any] = {}
         self._running = self._warm = False
         self._since_s = self._cpu_s = 0.0
@@ -112,17 +112,21 @@ class Watched:
             )  # fmt: skip
         self._running, self._since_s = False, time.monotonic()
         try:
-            self._follow(process)
+            stopped = self._follow(process)
         finally:
             code = _ended(process)
-        if self._running:  # in the middle of a case
+        if stopped:
+            self._failed(stopped)
+        elif self._running:  # in the middle of a case
             self._failed(f"the process died: {code}")
-            self._number += 1
-        elif code not in (0, -signal.SIGKILL):
+        elif code != 0:
             self.tally.failures.append(f"the process ended with {code}: {log.read_text()[-300:]}")
 
-    def _follow(self, process: subprocess.Popen[str]) -> None:
-        """Read what the child says until it ends, hangs or takes too much memory."""
+    def _follow(self, process: subprocess.Popen[str]) -> str:
+        """Read what the child says until it ends; return why it was stopped, "" where it was not.
+
+        A case that hangs or takes too much memory is stopped.
+        """
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)
         selector, pending = selectors.DefaultSelector(), ""
@@ -131,19 +135,17 @@ class Watched:
             if selector.select(_TICK_S):
                 piece = os.read(process.stdout.fileno(), 1 << 16).decode()
                 if not piece:
-                    return
+                    return ""
                 *lines, pending = (pending + piece).split("\n")
                 for line in lines:
                     self._heard(line, process.pid)
             if problem := self._overdue(process.pid):
                 process.kill()
                 process.wait()
-                self._failed(problem)
-                self._number += 1
-                self._running = False
-                return
+                return problem
 
     def _heard(self, line: str, pid: int) -> None:
+        """Take a line of the child: that it is warm, or that a case begins or ends."""
         event, number, facts = line.split(" ", 2)
         told: dict[str, Any] = json.loads(facts)
         self._since_s, self._cpu_s = time.monotonic(), _cpu_s(pid)
@@ -153,15 +155,15 @@ class Watched:
         elif event == "begin":
             self._number, self._case, self._running = int(number), told, True
             self.tally.cases += 1
-        else:
-            self._running = False
-            self._number = int(number) + 1
+        elif event == "end":
             self.tally.used += told["code"] in (0, 1)
             self.tally.slowest_s = max(self.tally.slowest_s, told["seconds"])
             if told["problem"]:
-                self._number -= 1
                 self._failed(told["problem"])
-                self._number += 1
+            else:
+                self._over()
+        else:
+            raise ValueError(f"the child of {self.tally.name} says {line[:100]!r}")
 
     def _overdue(self, pid: int) -> str:
         """Return what is wrong with a case that runs; "" where nothing is."""
@@ -178,7 +180,7 @@ class Watched:
         return ""
 
     def _failed(self, problem: str) -> None:
-        """Note a failure, and keep its case for repeating."""
+        """Note that the case which runs has failed, and keep it for repeating."""
         case = self._keep / f"{self.tally.name.replace(' ', '_').replace(',', '')}-{self._number}"
         case.mkdir(parents=True, exist_ok=True)
         document = {"target": self.tally.name, "seed": self._seed, "number": self._number,
@@ -193,6 +195,12 @@ class Watched:
                 ignore=lambda folder, names: [n for n in names if _is_special(Path(folder, n))],
             )  # fmt: skip
         self.tally.failures.append(f"{problem} [{case / 'case.json'}]")
+        self._over()
+
+    def _over(self) -> None:
+        """The case that ran is over: the next one has the next number."""
+        self._running = False
+        self._number += 1
 
 
 def _is_special(path: Path) -> bool:
@@ -202,7 +210,7 @@ def _is_special(path: Path) -> bool:
 def _ended(process: subprocess.Popen[str]) -> int:
     """End the process and its children; return its exit code."""
     try:
-        code = process.wait(5)
+        code = process.wait(30)
     except subprocess.TimeoutExpired:
         process.kill()
         code = process.wait()
@@ -219,9 +227,7 @@ def _rss_mb(pid: int) -> float:
 
 
 def _cpu_s(pid: int) -> float:
-    """Processor time of the process and of those children that it has waited for, seconds."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
+        return cpu_s(pid, waited_for=True)
+    except (OSError, IndexError, ValueError):  # it has just ended
         return 0.0
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")

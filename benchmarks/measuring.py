@@ -33,10 +33,13 @@ def machine() -> dict[str, object]:
     }
 
 
-def cpu_s(pid: int) -> float:
-    """CPU seconds that a process has used, all its threads, user and system."""
+def cpu_s(pid: int, *, waited_for: bool = False) -> float:
+    """CPU seconds that a process has used, all its threads, user and system.
+
+    With ``waited_for`` also those of children that have ended and that it has waited for.
+    """
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * _TICKS_S
+    return sum(map(int, fields[11 : 15 if waited_for else 13])) * _TICKS_S
 
 
 def rss_mb(pid: int) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from tracking_followers import Said
-from tracking_world import Answer
+from tracking_world import Answer, late_times
 
 from lfmvl_ros.core.boxes import clip
 from lfmvl_ros.core.detections import Detections
@@ -84,15 +84,10 @@ def read_sequences(folder: Path) -> list[Sequence]:
 def late_answers(sequence: Sequence, seed: int, latency_s: float) -> list[Answer]:
     """The detector takes the newest frame when it is free and answers about ``latency_s`` late."""
     rng = np.random.default_rng((11, seed))
-    answers, index = [], 0
-    while index < len(sequence):
-        took_s = max(latency_s * (1 + 0.12 * rng.normal()), 0.02)
-        if rng.random() < 0.05:
-            took_s *= rng.uniform(1.3, 2.0)
-        arrives_s = index / sequence.fps + took_s
-        answers.append(Answer(index, arrives_s, _answer(sequence, index, rng, took_s)))
-        index = max(int(np.floor(arrives_s * sequence.fps)), index + 1)
-    return answers
+    return [
+        Answer(index, arrives_s, _answer(sequence, index, rng, took_s))
+        for index, took_s, arrives_s in late_times(len(sequence), sequence.fps, rng, latency_s)
+    ]
 
 
 def _answer(sequence: Sequence, index: int, rng: np.random.Generator, took_s: float) -> Grounding:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +11,7 @@ from scipy.stats import chi2
 from tracking_world import World
 
 from lfmvl_ros.core.boxes import iou_matrix
+from lfmvl_ros.evaluate.track_metrics import TrackMetrics, combined, measured
 
 _NINETY = float(chi2.ppf(0.9, 2))
 # A track closer than this to the truth's box is about that object, for centre error and coverage.
@@ -44,58 +43,29 @@ class Said:
 class Score:
     """One sequence: trackeval's results, centre errors in px, how many centres were in 90 %."""
 
-    hota: dict
-    clear: dict
-    identity: dict
+    metrics: TrackMetrics
     error_px: np.ndarray
     inside: np.ndarray
 
 
 def score(world: World, said: Said, *, skip_s: float = 0.0) -> Score:
     """Score frames from ``skip_s`` on."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        from trackeval import metrics
-
     first = round(skip_s * world.fps)
     frames = range(first, len(world))
     kept = [_without_hidden(world, said, i) for i in frames]
-    truth_ids = _numbers([world.ids[i] for i in frames])
-    said_ids = _numbers([said.ids[i][k] for i, k in zip(frames, kept, strict=True)])
     similarity = [
         iou_matrix(world.xyxy_px[i], said.xyxy_px[i][k]) for i, k in zip(frames, kept, strict=True)
     ]
-    data = {
-        "gt_ids": truth_ids[0],
-        "tracker_ids": said_ids[0],
-        "num_gt_ids": truth_ids[1],
-        "num_tracker_ids": said_ids[1],
-        "num_gt_dets": sum(map(len, truth_ids[0])),
-        "num_tracker_dets": sum(map(len, said_ids[0])),
-        "num_timesteps": len(frames),
-        "similarity_scores": similarity,
-    }
-    with contextlib.redirect_stdout(io.StringIO()):
-        error, inside = _centres(world, said, frames, kept, similarity)
-        return Score(
-            metrics.HOTA().eval_sequence(data),
-            metrics.CLEAR().eval_sequence(data),
-            metrics.Identity().eval_sequence(data),
-            error,
-            inside,
-        )
+    truth_ids = [world.ids[i].tolist() for i in frames]
+    said_ids = [said.ids[i][k].tolist() for i, k in zip(frames, kept, strict=True)]
+    error, inside = _centres(world, said, frames, kept, similarity)
+    return Score(measured(truth_ids, said_ids, similarity), error, inside)
 
 
 def pooled(scores: list[Score]) -> dict[str, float]:
     """The figures of several sequences together."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        from trackeval import metrics
-
-        def each(name: str) -> dict:
-            return {str(i): getattr(s, name) for i, s in enumerate(scores)}
-
-        hota = metrics.HOTA().combine_sequences(each("hota"))
-        clear = metrics.CLEAR().combine_sequences(each("clear"))
-        identity = metrics.Identity().combine_sequences(each("identity"))
+    together = combined([each.metrics for each in scores])
+    hota, clear, identity = together.hota, together.clear, together.identity
     error = np.concatenate([s.error_px for s in scores])
     inside = np.concatenate([s.inside for s in scores])
     figures = {
@@ -109,11 +79,6 @@ def pooled(scores: list[Score]) -> dict[str, float]:
     if len(inside):
         figures["coverage90"] = round(float(np.mean(inside)), 3)
     return figures
-
-
-def _numbers(ids: list[np.ndarray]) -> tuple[list[np.ndarray], int]:
-    every = np.unique(np.concatenate(ids)) if ids else np.zeros(0, int)
-    return [np.searchsorted(every, row) for row in ids], len(every)
 
 
 def _without_hidden(world: World, said: Said, i: int) -> np.ndarray:

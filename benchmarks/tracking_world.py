@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -190,13 +191,26 @@ def slow_answers(
 ) -> list[Answer]:
     """Regime B: the model takes the newest frame when it is free and answers late."""
     rng = np.random.default_rng((7, seed))
-    answers, index = [], 0
-    while index < len(world):
-        took = _took_s(rng, latency_s)
-        arrives = index / world.fps + took
-        answers.append(Answer(index, arrives, _answer(world, index, rng, took, decimals)))
-        index = max(int(np.floor(arrives * world.fps)), index + 1)
-    return answers
+    return [
+        Answer(index, arrives_s, _answer(world, index, rng, took_s, decimals))
+        for index, took_s, arrives_s in late_times(len(world), world.fps, rng, latency_s)
+    ]
+
+
+def late_times(
+    frames: int, fps: float, rng: np.random.Generator, latency_s: float
+) -> Iterator[tuple[int, float, float]]:
+    """Yield the frames that a slow model takes: the newest one, whenever it is free.
+
+    With each, how long its answer takes, s, and when it arrives, s after the first frame. They are
+    drawn one by one, so that what is drawn for an answer may come from the same ``rng``.
+    """
+    index = 0
+    while index < frames:
+        took_s = _took_s(rng, latency_s)
+        arrives_s = index / fps + took_s
+        yield index, took_s, arrives_s
+        index = max(int(np.floor(arrives_s * fps)), index + 1)
 
 
 def prompt_answers(world: World, seed: int, *, decimals: int = 3) -> list[Answer]:
@@ -302,16 +316,13 @@ def tud_campus(mot15: Path | None) -> tuple[World, list[Answer]] | None:
 def delayed(world: World, prompt: list[Answer], seed: int, latency_s: float = 0.25) -> list[Answer]:
     """The answers that a slow model gives of those to every frame, see :func:`slow_answers`."""
     rng = np.random.default_rng((7, seed))
-    answers, index = [], 0
-    while index < len(world):
-        took_s = _took_s(rng, latency_s)
-        arrives_s = index / world.fps + took_s
+    answers = []
+    for index, took_s, arrives_s in late_times(len(world), world.fps, rng, latency_s):
         grounding = prompt[index].grounding
         times = dataclasses.replace(grounding.reply.times, decode_s=took_s)
         reply = dataclasses.replace(grounding.reply, times=times)
         late = dataclasses.replace(grounding, reply=reply)
         answers.append(Answer(index, arrives_s, late))
-        index = max(int(np.floor(arrives_s * world.fps)), index + 1)
     return answers
 
 

@@ -73,7 +73,7 @@ def evaluate_film(args: argparse.Namespace, conditions: list[Condition]) -> int:
     """
     from lfmvl_ros import __version__
     from lfmvl_ros.evaluate.scorecard import machine_facts
-    from lfmvl_ros.evaluate.track_figures import check_installed
+    from lfmvl_ros.evaluate.track_metrics import check_installed
 
     if any(not condition.figure for condition in conditions):
         raise UserError("--fail-if worse compares labelled images; for a bag, name a figure")

@@ -1,14 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HOTA, IDF1, MOTA and id switches of tracks beside the truth, by ``trackeval``.
-
-Sources: Luiten et al., HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking, IJCV 2021;
-Ristani et al., 2016 (IDF1); Bernardin and Stiefelhagen, 2008 (MOTA).
-"""
+"""HOTA, IDF1, MOTA and id switches of a film's tracks beside the truth."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, iou_matrix
-from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.same_label import fold_label
 from lfmvl_ros.datasets.films import TrueBoxes
 from lfmvl_ros.evaluate.conditions import OF_TRACKS as NAMES
 from lfmvl_ros.evaluate.figures import figure
+from lfmvl_ros.evaluate.track_metrics import check_installed, measured
 
 LEAST_VISIBLE = 0.3
 """Visible share below which an object counts neither as missed nor as wrongly found."""
@@ -35,22 +29,6 @@ class Followed:
     ids: NDArray[np.int64]
     labels: tuple[str, ...]
     xyxy_px: FloatArray
-
-
-def is_installed() -> bool:
-    """Tell whether the library is there; it is not imported."""
-    from importlib.util import find_spec
-
-    return find_spec("trackeval") is not None
-
-
-def check_installed() -> None:
-    """Raise a :class:`UserError` where the library is missing."""
-    if not is_installed():
-        raise UserError(
-            "HOTA and IDF1 need trackeval, which is not installed; install it: pip install "
-            "--no-deps trackeval (its own requirements would replace newer packages)"
-        )
 
 
 def track_figures(
@@ -71,23 +49,12 @@ def track_figures(
     """
     check_installed()
     frames = [_frame(*pair, fold_label(label)) for pair in zip(truth, found, strict=True)]
-    true_ids, objects = _numbered([frame[0] for frame in frames])
-    track_ids, tracks = _numbered([frame[1] for frame in frames])
+    true_ids = [frame[0] for frame in frames]
     boxes = sum(map(len, true_ids))
     if not boxes:
         return {name: figure(None, None, 0) for name in NAMES}
-    data = {
-        "gt_ids": true_ids, "tracker_ids": track_ids, "num_gt_ids": objects,
-        "num_tracker_ids": tracks, "num_gt_dets": boxes,
-        "num_tracker_dets": sum(map(len, track_ids)), "num_timesteps": len(frames),
-        "similarity_scores": [frame[2] for frame in frames],
-    }  # fmt: skip
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints its settings, and what it lacks
-        from trackeval import metrics
-
-        hota = metrics.HOTA().eval_sequence(data)
-        clear = metrics.CLEAR().eval_sequence(data)
-        identity = metrics.Identity().eval_sequence(data)
+    found_here = measured(true_ids, [frame[1] for frame in frames], [frame[2] for frame in frames])
+    hota, clear, identity = found_here.hota, found_here.clear, found_here.identity
     values = {
         "hota": hota["HOTA"].mean(), "deta": hota["DetA"].mean(), "assa": hota["AssA"].mean(),
         "mota": clear["MOTA"], "idf1": identity["IDF1"], "id_switches": clear["IDSW"],
@@ -113,11 +80,3 @@ def _frame(truth: TrueBoxes, found: Followed, label: str) -> _Frame:
     rows, columns = np.flatnonzero(seen), np.flatnonzero(kept)
     ids = [truth.ids[row] for row in rows.tolist()]
     return ids, found.ids[columns].tolist(), overlaps[np.ix_(rows, columns)]
-
-
-def _numbered(frames: Sequence[Sequence[str | int]]) -> tuple[list[NDArray[np.int64]], int]:
-    """Return the ids of each image as numbers from 0, and how many there are."""
-    numbers: dict[str | int, int] = {}
-    rows = [np.array([numbers.setdefault(each, len(numbers)) for each in ids], np.int64)
-            for ids in frames]  # fmt: skip
-    return rows, len(numbers)

@@ -139,3 +139,29 @@ def test_damage_can_be_made_again(benchmark: Callable[[str], ModuleType], tmp_pa
         assert made[0] == made[1]
         seen.add(made[0][1])
     assert len(seen) > 60
+
+
+@pytest.mark.parametrize(
+    ("calamity", "failed", "says"),
+    [
+        ("problem = 'it wrote nothing'", "rules_files-1", "it wrote nothing"),
+        ("after = lambda: os.kill(os.getpid(), 9)", "", "the process ended with -9"),
+    ],
+)
+def test_what_a_case_reports_and_an_end_between_cases(
+    benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    calamity: str, failed: str, says: str,
+) -> None:  # fmt: skip
+    watch = benchmark("faults_watch")
+    script = tmp_path / "script.py"
+    text = SCRIPT.replace("CALAMITY", calamity).replace('"problem": ""', '"problem": problem')
+    text = text.replace("import json", "problem, after = '', lambda: None\nimport json")
+    text = text.replace("    if number == 1:", "    problem = ''\n    if number == 1:")
+    script.write_text(f"{text}\nafter()\n")
+    monkeypatch.setattr(watch, "SCRIPT", script)
+    keep = tmp_path / "keep"
+    tally = watch.Watched("rules files", tmp_path, tmp_path / "work", keep, 7, 0.05).run()
+    assert tally.cases == 3
+    assert len(tally.failures) == 1
+    assert says in tally.failures[0]
+    assert [path.name for path in keep.glob("*")] == ([failed] if failed else [])

@@ -30,7 +30,7 @@ class Quantised(NamedTuple):
     codes: torch.Tensor
     scales: torch.Tensor
 
-    def numbers(self) -> torch.Tensor:
+    def dequantised(self) -> torch.Tensor:
         """Return what they stand for, ``(rows, width)`` float32."""
         return self.codes.float() * self.scales[:, None]
 
