@@ -77,15 +77,19 @@ def read_state(run: Path, *, key: str, mmap: bool = False) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def using_state(run: Path) -> Iterator[None]:
-    """Turn what a state with missing or wrong values raises into a :class:`UserError`."""
+def using_state(run: Path, part: str = STATE_FILE) -> Iterator[None]:
+    """Turn what a state with missing or wrong values raises into a :class:`UserError`.
+
+    Args:
+        run: directory.
+        part: of it, that is being used.
+    """
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError,
             ValueError) as error:  # fmt: skip
         raise UserError(
-            f"{run / STATE_FILE} is damaged ({describe(error)[:200]}); start again with another "
-            "--out"
+            f"{run / part} is damaged ({describe(error)[:200]}); start again with another --out"
         ) from error
 
 
