@@ -73,7 +73,7 @@ def _alike(saved: object, own: object) -> bool:
     """Return whether two values are of one kind, and sequences also of one length."""
     if isinstance(own, (list, tuple)):
         same = isinstance(saved, (list, tuple)) and len(saved) == len(own)
-        return same and all(map(_alike, saved, own))  # type: ignore[call-overload,no-any-return]
+        return same and all(map(_alike, saved, own))  # type: ignore[call-overload]
     if is_number(own):
         return is_number(saved)
     if own is None or isinstance(own, bool):  # what PyTorch chooses where it is None

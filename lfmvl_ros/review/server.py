@@ -88,7 +88,7 @@ class ReviewServer(ThreadingHTTPServer):
                 f"can't listen on {HOST}:{port} ({error}); choose another --port"
             ) from error
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
         """Say on one line what went wrong; nothing where a client has left before its answer."""
         error = sys.exc_info()[1]
         if error is not None and not isinstance(error, (ConnectionError, TimeoutError)):

@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lfmvl mcp`` and the page of ``lfmvl review`` among clients that send nonsense.
+
+Each is a process. What was sent to one that failed is kept as it was: ``lfmvl mcp`` reads it from
+standard input, the page from a socket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from faults_case import strict_json
+from faults_files import write_review
+from faults_mutations import mutated
+from faults_time import Share, left_behind, marked
+from faults_watch import Tally
+from measuring import rss_mb
+
+SERVERS = ("lines to mcp", "requests to the page of reviews")
+MOST_GROWTH_MB = 300.0
+_PATIENCE_S, _SESSION_LINES, _PAUSE_S = 60.0, 200, 0.002
+_HELLO = {
+    "jsonrpc": "2.0", "id": 0, "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {},
+               "clientInfo": {"name": "faults", "version": "1"}},
+}  # fmt: skip
+_INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+_PING = {"jsonrpc": "2.0", "id": "the last", "method": "ping"}
+
+
+def try_server(name: str, work: Path, keep: Path, seed: int, share: Share) -> Tally:
+    """Send nonsense to a server for a while; return what became of it."""
+    work.mkdir(parents=True, exist_ok=True)
+    tally, rng = Tally(name), Random(f"{seed}/{name}")
+    one = _session if name == SERVERS[0] else _page
+    number = 0
+    while not tally.failures and (number == 0 or share.left_s > 0):
+        sent = bytearray()
+        before = len(tally.failures)
+        share = one(tally, work / str(number), rng, share, sent)
+        if left := left_behind(work / str(number)):
+            tally.failures.append(f"processes were left behind: {left[:5]}")
+        if len(tally.failures) > before:
+            keep.mkdir(parents=True, exist_ok=True)
+            kept = keep / f"{name.replace(' ', '_')}-{number}.bytes"
+            kept.write_bytes(sent)
+            tally.failures[-1] += f" [{kept}]"
+        number += 1
+    return tally
+
+
+class _Server:
+    """A process of ``lfmvl`` that serves."""
+
+    def __init__(self, tally: Tally, work: Path, *words: str) -> None:
+        work.mkdir(parents=True, exist_ok=True)
+        self.tally, self.log = tally, work / "log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "lfmvl_ros.cli.main", *words], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=log, env=marked(work),
+            )  # fmt: skip
+        self._start_mb = 0.0
+
+    def sample(self) -> None:
+        """Note the memory of the process."""
+        if self.process.poll() is None:
+            here_mb = rss_mb(self.process.pid)
+            self._start_mb = self._start_mb or here_mb
+            self.tally.start_mb = self.tally.start_mb or here_mb
+            grown_mb = here_mb - self._start_mb
+            self.tally.most_mb = max(self.tally.most_mb, self.tally.start_mb + grown_mb)
+
+    def ended(self, codes: tuple[int, ...]) -> None:
+        """Wait for its end, and judge it."""
+        failures = self.tally.failures
+        try:
+            code = self.process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            failures.append("it did not end within a minute")
+            return
+        log = self.log.read_text(errors="replace")
+        if code not in codes:
+            failures.append(f"exit code {code}: {log[-700:]}")
+        if "Traceback" in log:
+            failures.append(f"a traceback: {log[log.index('Traceback') :][:1500]}")
+        if "\x1b[2J" in log or "\u202e" in log:
+            failures.append("control characters that were sent are in the log")
+        grown_mb = self.tally.most_mb - self.tally.start_mb
+        if grown_mb > MOST_GROWTH_MB:
+            failures.append(f"memory grew by {grown_mb:.0f} MB")
+
+
+# -- lfmvl mcp ------------------------------------------------------------------------------------
+
+
+def _session(tally: Tally, work: Path, rng: Random, share: Share, sent: bytearray) -> Share:
+    """One session: it answers to the end whatever comes before, and ends with its client."""
+    server = _Server(tally, work, "mcp", "--namespace", "/faults_of_mcp")
+    process, greeted = server.process, rng.random() < 0.8
+    lines = [json.dumps(one).encode() + b"\n" for one in (_HELLO, _INITIALIZED) if greeted]
+    answers = _Lines(process)
+    try:
+        begun_s = time.monotonic()
+        for line in lines:
+            _send(process, line, sent)
+        if greeted and not answers.come(lambda one: one.get("id") == 0):
+            tally.failures.append("it has not answered the first request")
+        server.sample()
+        share = share if tally.cases else share.begun()
+        for _ in range(_SESSION_LINES):
+            if share.left_s == 0.0 and tally.cases:
+                break
+            _send(process, _line(rng), sent)
+            tally.cases += 1
+            answers.read(_PAUSE_S)
+        greeting = [] if greeted else [_HELLO, _INITIALIZED]
+        for one in (*greeting, _PING):
+            _send(process, b"\n" + json.dumps(one).encode() + b"\n", sent)
+        if not answers.come(lambda one: one.get("id") == _PING["id"]):
+            tally.failures.append("it does not answer any more")
+        server.sample()
+        tally.slowest_s = max(tally.slowest_s, time.monotonic() - begun_s)
+    except BrokenPipeError:
+        tally.failures.append("it has closed its standard input")
+    except ValueError as error:
+        tally.failures.append(f"it has printed what is no JSON: {error}")
+    tally.used += answers.results
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()  # type: ignore[union-attr]
+    answers.drain()
+    server.ended((0,))
+    return share
+
+
+def _line(rng: Random) -> bytes:
+    """Return a damaged message, or bytes that are none."""
+    if rng.random() < 0.1:
+        return rng.randbytes(rng.choice((1, 40, 5000))) + b"\n"
+    tools = ("find", "count", "look_for", "describe", "show_image", "where_is", "follow", "none")
+    arguments = rng.choice(({}, {"label": "tote"}, {"labels": ["tote"], "timeout_s": 1}))
+    calls: tuple[dict[str, Any], ...] = (
+        {"method": "tools/call", "params": {"name": rng.choice(tools), "arguments": arguments}},
+        {"method": "tools/list", "params": {}},
+        {"method": "ping"}, _HELLO,
+        {"method": "resources/read", "params": {"uri": "file:///etc/passwd"}},
+        {"method": "notifications/cancelled", "params": {"requestId": 1, "reason": "x"}},
+        {"method": "completion/complete", "params": {}}, {"result": {}}, {"error": {"code": 1}},
+    )  # fmt: skip
+    message = {"jsonrpc": "2.0", "id": rng.randrange(1, 10**6), **rng.choice(calls)}
+    data, _ = mutated(json.dumps(message).encode(), ".json", rng)
+    return data[:1_000_000] + b"\n"
+
+
+def _send(process: subprocess.Popen[bytes], data: bytes, sent: bytearray) -> None:
+    sent += data
+    assert process.stdin is not None
+    process.stdin.write(data)
+    process.stdin.flush()
+
+
+class _Lines:
+    """What a process prints on standard output: JSON, a document a line."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        self._file = process.stdout.fileno()
+        os.set_blocking(self._file, False)
+        self._pending = b""
+        self.results = 0
+
+    def read(self, patience_s: float) -> list[Any]:
+        """Return documents that have come; wait so long for some."""
+        if not select.select([self._file], [], [], patience_s)[0]:
+            return []
+        piece = os.read(self._file, 1 << 20)
+        *lines, self._pending = (self._pending + piece).split(b"\n")
+        found = [strict_json(line.decode()) for line in lines if line.strip()]
+        self.results += sum("result" in one for one in found if isinstance(one, dict))
+        return found
+
+    def come(self, wanted: Callable[[Any], bool]) -> bool:
+        """Return whether a document that is wanted comes in time."""
+        end_s = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < end_s:
+            if any(isinstance(one, dict) and wanted(one) for one in self.read(0.2)):
+                return True
+        return False
+
+    def drain(self) -> None:
+        """Take the rest, so that nobody waits for us."""
+        end_s = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < end_s:
+            if select.select([self._file], [], [], 0.2)[0] and not os.read(self._file, 1 << 20):
+                return
+
+
+# -- the page of lfmvl review ---------------------------------------------------------------------
+
+
+def _page(tally: Tally, work: Path, rng: Random, share: Share, sent: bytearray) -> Share:
+    """One server for all the time: after any request it answers a sound one."""
+    work.mkdir(parents=True, exist_ok=True)
+    write_review(work)
+    server = _Server(tally, work, "review", "--port", "0", "--out", str(work), "--topic",
+                     "/faults_of_review/review")  # fmt: skip
+    line = server.process.stdout.readline().decode()  # type: ignore[union-attr]
+    found = re.search(r"http://127\.0\.0\.1:(\d+)/(\S+)/", line)
+    try:
+        if found is None:
+            tally.failures.append(f"it has not said where the page is: {line[:200]}")
+            return share
+        port, token = int(found[1]), found[2]
+        waiting: list[socket.socket] = []
+        _ask(port, _good("items", port, token))
+        server.sample()
+        share = share.begun()
+        while (share.left_s > 0 or not tally.cases) and not tally.failures:
+            request = _request(rng, port, token)
+            sent[:] = request
+            begun_s = time.monotonic()
+            _one_request(tally, port, request, waiting, rng)
+            tally.slowest_s = max(tally.slowest_s, time.monotonic() - begun_s)
+            if tally.cases % 50 == 0:
+                server.sample()
+        for one in waiting:
+            one.close()
+        told = _ask(port, _good("items", port, token))
+        if not told.startswith(b"HTTP/1.0 200"):
+            tally.failures.append(f"it does not answer a sound request any more: {told[:200]!r}")
+        server.sample()
+    except OSError as error:
+        tally.failures.append(f"it is not reached: {error!r}")
+    finally:
+        server.process.send_signal(2)
+        server.ended((0, 130))
+    return share
+
+
+def _one_request(
+    tally: Tally, port: int, request: bytes, waiting: list[socket.socket], rng: Random
+) -> None:
+    """Send a request, and judge what comes back; now and then, leave in the middle or never."""
+    tally.cases += 1
+    if rng.random() < 0.05:
+        held = socket.create_connection(("127.0.0.1", port), 20.0)
+        held.sendall(request[: rng.randrange(len(request) + 1)])
+        waiting.append(held)
+        if len(waiting) > 20 or rng.random() < 0.3:
+            waiting.pop(0).close()
+        return
+    told = _ask(port, request)
+    if not told:  # it has closed the connection: a request without a first line, a reset
+        return
+    tally.used += told.startswith(b"HTTP/1.0 200")
+    head, _, body = told.partition(b"\r\n\r\n")
+    if told[:5] == b"HTTP/" and b"\nContent-Type: application/json" in head:
+        try:
+            strict_json(body.decode())
+        except ValueError as error:
+            tally.failures.append(f"what it has sent is no JSON: {error}")
+
+
+def _request(rng: Random, port: int, token: str) -> bytes:
+    """Return a sound request, a damaged one, or one with a damaged answer."""
+    path = rng.choice(("", "items", f"crop/{0:016x}", f"crop/{1:016x}", "answer", "../token", "x"))
+    answer = {"schema": "lfmvl/review_answer/1", "id": f"{1:016x}", "verdict": "yes"}
+    body = json.dumps(answer).encode()
+    if rng.random() < 0.6:
+        body, _ = mutated(body, ".json", rng)
+    if rng.random() < 0.4:
+        return _post(body[:100_000], port, token)
+    whole = _good(path, port, token) if rng.random() < 0.7 else _post(body, port, token)
+    lines = whole.split(b"\r\n")
+    if rng.random() < 0.5:
+        number = rng.randrange(len(lines))
+        lines[number], _ = mutated(lines[number], rng.choice((".txt", ".bin")), rng)
+        return b"\r\n".join(lines)[:1_000_000]
+    return mutated(whole, rng.choice((".txt", ".bin")), rng)[0][:1_000_000]
+
+
+def _good(path: str, port: int, token: str) -> bytes:
+    return f"GET /{token}/{path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+
+
+def _post(body: bytes, port: int, token: str) -> bytes:
+    head = f"POST /{token}/answer HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}"
+    return head.encode() + b"\r\n\r\n" + body
+
+
+def _ask(port: int, request: bytes) -> bytes:
+    """Return all that comes back; nothing where the connection is reset."""
+    told = b""
+    reset = contextlib.suppress(ConnectionResetError, BrokenPipeError)
+    with socket.create_connection(("127.0.0.1", port), 30.0) as connection, reset:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        while piece := connection.recv(1 << 16):
+            told += piece
+    return told
