@@ -133,6 +133,7 @@ def _all(
     with ThreadPoolExecutor(PROCESSES) as pool:
         for tally in pool.map(one, range(len(wanted))):
             word = "survived" if tally.survived else f"{len(tally.failures)} FAILED"
+            word = word if tally.cases or tally.failures else "too little time for any"
             word += f", {tally.cut} ended by the clock" if tally.cut else ""
             print(f"{tally.name}: {tally.cases} cases, {word}", file=sys.stderr)
             tallies.append(tally)

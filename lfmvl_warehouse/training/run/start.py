@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, Lfm2VlConfig, PreTrainedTokenizerFast
 
 from lfmvl_ros.core.errors import UserError, describe
-from lfmvl_ros.core.user_files import check_regular
+from lfmvl_ros.core.user_files import check_regular, is_directory
 from lfmvl_ros.models.catalog import directory_of, find
 from lfmvl_ros.models.checkpoint_files import (
     ARCHITECTURE,
@@ -30,6 +30,7 @@ HIDDEN_RATE = 0.3
 in a run from nothing. Word embeddings keep theirs: names may be made of tokens never seen before,
 and with 0.3 for these too, such names are learnt half as fast."""
 
+_TOKENIZER_SUFFIXES = (".json", ".jinja", ".txt", ".model")
 _WARM_UP = 0.15  # share of the run in which the new auxiliary heads get their weight
 _FIELDS = {
     "text_config": (
@@ -184,7 +185,8 @@ def load_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
         UserError: it can't be read, or does not cut text into words.
     """
     for path in sorted(directory.glob("*")):
-        check_regular(path)
+        if path.suffix in _TOKENIZER_SUFFIXES and not is_directory(path):
+            check_regular(path)
     try:
         tokenizer = AutoTokenizer.from_pretrained(directory, **NO_REMOTE_CODE)
         if tokenizer.backend_tokenizer.pre_tokenizer is None:
