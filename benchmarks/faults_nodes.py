@@ -48,13 +48,14 @@ def begin() -> None:
 def try_node(name: str, work: Path, keep: Path, seed: int, share: Share) -> Tally:
     """Send nonsense to a node for a while; return what became of it."""
     work.mkdir(parents=True, exist_ok=True)
-    tally, seconds = Tally(name), share.left_s
+    tally = Tally(name)
     begin()
     if name == "recorder node":
-        _recorder(tally, work / "recorder", seed, seconds)
+        _recorder(tally, work / "recorder", seed, share)
     else:  # raw images, then compressed ones
         for part, compressed in enumerate((False, True)):
-            _perception(tally, work / f"p{part}", seed + part, seconds / 2, compressed)
+            half = share.part(2 - part)
+            _perception(tally, work / f"p{part}", seed + part, half, compressed)
     if tally.failures:
         keep.mkdir(parents=True, exist_ok=True)
         for log in work.rglob("*.log"):
@@ -114,6 +115,14 @@ class Node:
             grown = here_mb - self._start_mb
             self.tally.most_mb = max(self.tally.most_mb, self.tally.start_mb + grown)
 
+    def kill(self) -> None:
+        """End the process without a judgement: the time is over."""
+        self._executor.shutdown()
+        self.sender.destroy_node()
+        self.process.kill()
+        self.process.communicate()
+        left_behind(self._folder)
+
     def end(self, code: int = 0) -> str:
         """End the process as Ctrl-C does; return what it printed on standard output.
 
@@ -146,7 +155,7 @@ class Node:
         return told
 
 
-def _recorder(tally: Tally, folder: Path, seed: int, seconds: float) -> None:
+def _recorder(tally: Tally, folder: Path, seed: int, share: Share) -> None:
     rng = Random(f"{seed}/recorder")
     made = Messages(rng, documents())
     words = ["-p", f"out:={folder / 'out'}", "-p", "duration_s:=600.0"]
@@ -163,9 +172,13 @@ def _recorder(tally: Tally, folder: Path, seed: int, seconds: float) -> None:
         "/tf": (TFMessage, qos.TRANSFORMS, made.transforms),
         "/tf_static": (TFMessage, qos.STATIC_TRANSFORMS, made.transforms),
     }
-    started = until(lambda: node.sender.count_subscribers("tracks") > 0)
+    started = until(lambda: node.sender.count_subscribers("tracks") > 0, share.patience_s)
+    if not started and share.is_over:
+        tally.cut += 1
+        node.kill()
+        return
     node.sample()
-    node.send(topics, rng, seconds)
+    node.send(topics, rng, share.begun().left_s)
     told = node.end()
     lines = told.strip().splitlines()
     if not started or not lines:
@@ -180,7 +193,7 @@ def _recorder(tally: Tally, folder: Path, seed: int, seconds: float) -> None:
         tally.failures.append(f"what it has written can't be read: {error!r}")
 
 
-def _perception(tally: Tally, folder: Path, seed: int, seconds: float, compressed: bool) -> None:
+def _perception(tally: Tally, folder: Path, seed: int, share: Share, compressed: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_rules(folder)
     words = [
@@ -212,14 +225,19 @@ def _perception(tally: Tally, folder: Path, seed: int, seconds: float, compresse
         "query": (String, qos.RESULTS, lambda: made.text("query")),
     }
     answers = Answers(node)
-    well = answers.come(compressed)
+    well = answers.come(compressed, share.patience_s)
+    if not well and share.is_over:
+        tally.cut += 1
+        node.kill()
+        return
     node.sample()
     if not well:
         tally.failures.append("no answer came before the first nonsense")
-    node.send(topics, rng, seconds)
+    share = share.begun()
+    node.send(topics, rng, share.left_s)
     ask = node.sender.create_publisher(String, "query", qos.RESULTS)
     ask.publish(String(data="red tote"))
-    if well and not answers.come(compressed):
+    if well and not answers.come(compressed, share.patience_s):
         tally.failures.append("no answer about sound images came after the nonsense")
     tally.used += answers.count
     node.sample()

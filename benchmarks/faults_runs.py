@@ -152,13 +152,10 @@ def write_training(folder: Path) -> None:
 
 def write_memory(folder: Path) -> None:
     """Three sightings, one of them with a position."""
-    from faults_files import pixels
-
     from lfmvl_ros.core.memory.sighting import Sighting
     from lfmvl_ros.core.memory.store import MemoryStore
-    from lfmvl_ros.ros.sensors.pixels import encode_jpeg
 
-    store, jpeg = MemoryStore(folder / "memory.db"), encode_jpeg(pixels())
+    store, jpeg = MemoryStore(folder / "memory.db"), _jpeg(0)
     store.remember(
         Sighting(
             "red tote", "0000abcd", "", number, 10**18 + number, 1.7e9 + number, 0.9,
@@ -182,17 +179,23 @@ def write_encrypted(folder: Path) -> None:
 
 
 def _sample(number: int) -> bytes:
-    from faults_files import WH, pixels
+    from faults_files import WH
 
     from lfmvl_ros.collect.sample import Sample
-    from lfmvl_ros.ros.sensors.pixels import encode_jpeg
 
     facts = {
         "width": WH[0], "height": WH[1], "stamp_ns": number, "camera": "", "query": "red tote",
         "labels": ["red tote"], "model": "m", "reason": "uncertain",
         "objects": [{"label": "red tote", "bbox": [10.0, 20.0, 30.0, 24.0], "score": 0.4}],
     }  # fmt: skip
-    return Sample(f"camera_{number}.jpg", encode_jpeg(pixels(number)), facts).to_bytes()
+    return Sample(f"camera_{number}.jpg", _jpeg(number), facts).to_bytes()
+
+
+def _jpeg(number: int) -> bytes:
+    import cv2
+    from faults_files import pixels
+
+    return bytes(cv2.imencode(".jpg", pixels(number)[..., ::-1])[1])
 
 
 def write_demo(folder: Path) -> None:

@@ -118,7 +118,9 @@ def _session(tally: Tally, work: Path, rng: Random, share: Share, sent: bytearra
         begun_s = time.monotonic()
         for line in lines:
             _send(process, line, sent)
-        if greeted and not answers.come(lambda one: one.get("id") == 0):
+        if greeted and not answers.come(lambda one: one.get("id") == 0, share.patience_s):
+            if share.is_over:
+                return _cut(tally, server, share)
             tally.failures.append("it has not answered the first request")
         server.sample()
         share = share if tally.cases else share.begun()
@@ -131,7 +133,9 @@ def _session(tally: Tally, work: Path, rng: Random, share: Share, sent: bytearra
         greeting = [] if greeted else [_HELLO, _INITIALIZED]
         for one in (*greeting, _PING):
             _send(process, b"\n" + json.dumps(one).encode() + b"\n", sent)
-        if not answers.come(lambda one: one.get("id") == _PING["id"]):
+        if not answers.come(lambda one: one.get("id") == _PING["id"], share.patience_s):
+            if share.is_over:
+                return _cut(tally, server, share)
             tally.failures.append("it does not answer any more")
         server.sample()
         tally.slowest_s = max(tally.slowest_s, time.monotonic() - begun_s)
@@ -144,6 +148,14 @@ def _session(tally: Tally, work: Path, rng: Random, share: Share, sent: bytearra
         process.stdin.close()  # type: ignore[union-attr]
     answers.drain()
     server.ended((0,))
+    return share
+
+
+def _cut(tally: Tally, server: _Server, share: Share) -> Share:
+    """End a session whose time is over."""
+    server.process.kill()
+    server.process.wait()
+    tally.cut += 1
     return share
 
 
@@ -193,9 +205,9 @@ class _Lines:
         self.results += sum("result" in one for one in found if isinstance(one, dict))
         return found
 
-    def come(self, wanted: Callable[[Any], bool]) -> bool:
+    def come(self, wanted: Callable[[Any], bool], patience_s: float) -> bool:
         """Return whether a document that is wanted comes in time."""
-        end_s = time.monotonic() + _PATIENCE_S
+        end_s = time.monotonic() + patience_s
         while time.monotonic() < end_s:
             if any(isinstance(one, dict) and wanted(one) for one in self.read(0.2)):
                 return True

@@ -144,23 +144,23 @@ def _one_start(
     begun_s = time.monotonic()
     node = Node(tally, folder, "perception_node", words)
     answers = Answers(node, status="")
-    patience_s = min(_PATIENCE_S, max(5.0, share.cut_s - begun_s))
-    works = answers.come(patience_s=patience_s)
+    works = answers.come(patience_s=share.patience_s)
     if works and kind == "rules" and rng.random() < 0.7:  # they are read again when they change
         damage(folder / "rules", rng, pipes=False)
         for _ in range(3):
-            works = works and answers.come(patience_s=patience_s)
+            works = works and answers.come(patience_s=share.patience_s)
     node.sample()
     refused = node.process.poll() is not None
+    if not refused and not works and share.is_over:
+        tally.cut += 1
+        node.kill()
+        return
     if refused and not kind:
         tally.failures.append(f"nothing was damaged, and it has ended: {node.log[-500:]}")
     elif refused and "failed" not in node.log:
         tally.failures.append(f"it has ended without saying why: {node.log[-300:]}")
     elif not refused and not works:
-        if patience_s < _PATIENCE_S:
-            tally.cut += 1
-        else:
-            tally.failures.append(f"it neither answers nor ends: {node.log[-300:]}")
+        tally.failures.append(f"it neither answers nor ends: {node.log[-300:]}")
     tally.used += works
     node.end(2 if refused else 0)
     tally.slowest_s = max(tally.slowest_s, time.monotonic() - begun_s)

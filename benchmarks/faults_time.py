@@ -15,7 +15,7 @@ from pathlib import Path
 GRACE_S = 30.0
 """How much longer a case may run that runs when the time of its input is over."""
 _MARK = "LFMVL_FAULTS_WORK"
-_LEAVING_S, _KILLED_S = 2.0, 5.0
+_PATIENCE_S, _LEAVING_S, _KILLED_S = 60.0, 2.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,24 @@ class Share:
     def left_s(self) -> float:
         """How long cases may still begin."""
         return max(0.0, self.end_s - time.monotonic())
+
+    @property
+    def patience_s(self) -> float:
+        """How long a node may take to start or answer: a minute, or what is left."""
+        left_s = self.cut_s - time.monotonic()
+        return _PATIENCE_S if self.each_s is not None else max(0.1, min(_PATIENCE_S, left_s))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether what still runs is to be ended."""
+        return self.each_s is None and time.monotonic() >= self.cut_s
+
+    def part(self, parts: int) -> Share:
+        """Return the first of so many equal parts of what is left."""
+        if self.each_s is not None:
+            return each(self.each_s / 2)
+        now_s = time.monotonic()
+        return Share(now_s + self.left_s / parts, now_s + max(0.0, self.cut_s - now_s) / parts)
 
     def begun(self) -> Share:
         """Return the share once cases begin."""
