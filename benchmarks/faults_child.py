@@ -19,11 +19,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from faults_case import Call, Case, Target, strict_json
 from faults_mutations import damage, fresh_copy
-from faults_targets import TARGETS, Call, Case, Target, strict_json
+from faults_targets import TARGETS
 
 from lfmvl_ros.cli.main import main
 
+_LONG_S = 5.0
 _ACCEPTED = (0, 1, 2)  # done; done with a negative result; refused with a sentence
 
 
@@ -124,14 +126,26 @@ def _log_of_libraries() -> Iterator[None]:
         os.close(nowhere)
 
 
-def child(name: str, whole: Path, work: Path, seed: int, first: int, seconds: float) -> int:
-    """Run cases of a target for a while; exit code 0."""
+def child(
+    name: str, whole: Path, work: Path, seed: int, first: int, seconds: float, until_s: float | None
+) -> int:
+    """Run cases of a target for a while, one at least; exit code 0.
+
+    Args:
+        name: of the target.
+        whole: folder of undamaged files.
+        work: folder that cases are made in.
+        seed: of all cases.
+        first: number of the first case.
+        seconds: how long, from the first case on.
+        until_s: until when instead, by ``time.monotonic``.
+    """
     target = target_named(name)
     pipe = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     _warm_up(target, whole, work, pipe)
-    end_s, number = time.monotonic() + seconds, first
-    while time.monotonic() < end_s:
+    end_s, number = time.monotonic() + seconds if until_s is None else until_s, first
+    while number == first or time.monotonic() < end_s:
         call, done = make_case(target, whole, work, f"{seed}/{name}/{number}")
         _say(pipe, "begin", number, {"words": list(call.words), "done": done})
         begun_s = time.monotonic()
@@ -145,8 +159,14 @@ def child(name: str, whole: Path, work: Path, seed: int, first: int, seconds: fl
 
 
 def _warm_up(target: Target, whole: Path, work: Path, pipe: Any) -> None:
-    """Run each call once on whole files, so that memory is that of a process which has imported."""
+    """Run calls on whole files, so that memory is that of a process which has imported.
+
+    Two of them, as a target has several kinds of calls, but one where that takes long.
+    """
+    begun_s = time.monotonic()
     for number in range(2):
+        if time.monotonic() - begun_s > _LONG_S:
+            break
         files, out = work / "files", work / "out"
         fresh_copy(whole / (target.kind or "empty"), files)
         fresh_copy(whole / "empty", out)

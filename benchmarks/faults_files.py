@@ -12,6 +12,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from faults_runs import (
+    write_demo,
+    write_encrypted,
+    write_fine_tuning,
+    write_memory,
+    write_training,
+)
 from numpy.typing import NDArray
 
 WH = (96, 64)
@@ -124,12 +131,8 @@ def write_labelled(folder: Path) -> None:
     """The same three images, labelled in COCO, YOLO, Pascal VOC and LabelMe format."""
     for kind in ("coco", "yolo", "voc", "labelme"):
         images = folder / kind / ("JPEGImages" if kind == "voc" else "images")
-        if kind == "labelme":
-            images = folder / kind
-        images.mkdir(parents=True)
-        for number in range(3):
-            cv2.imwrite(str(images / f"{number}.jpg"), pixels(number)[..., ::-1])
-    _label_coco(folder / "coco")
+        _write_numbered(folder / kind if kind == "labelme" else images, 3)
+    _label_coco(folder / "coco", 3)
     for number in range(3):
         x = 10 + 2 * number
         _text(folder / f"yolo/labels/{number}.txt", f"0 {(x + 15) / 96} 0.5 0.3125 0.375\n")
@@ -148,14 +151,26 @@ _VOC = (
 )
 
 
-def _label_coco(folder: Path) -> None:
+def write_to_learn_from(folder: Path) -> None:
+    """As few labelled images as a fine-tuning takes."""
+    _write_numbered(folder / "images", 20)
+    _label_coco(folder, 20)
+
+
+def _write_numbered(folder: Path, count: int) -> None:
+    folder.mkdir(parents=True)
+    for number in range(count):
+        cv2.imwrite(str(folder / f"{number}.jpg"), pixels(number)[..., ::-1])
+
+
+def _label_coco(folder: Path, count: int) -> None:
     document = {
         "images": [{"id": n, "file_name": f"{n}.jpg", "width": 96, "height": 64}
-                   for n in range(3)],
+                   for n in range(count)],
         "annotations": [
             {"id": n, "image_id": n, "category_id": 1, "bbox": [10 + 2 * n, 20, 30, 24],
              "area": 720, "iscrowd": 0, "segmentation": [[10, 20, 40, 20, 40, 44]]}
-            for n in range(3)
+            for n in range(count)
         ],
         "categories": [{"id": 1, "name": "red tote"}],
     }  # fmt: skip
@@ -282,7 +297,9 @@ KINDS: dict[str, Callable[[Path], None]] = {
     "images": write_images, "videos": write_videos, "bags": write_bags,
     "labelled": write_labelled, "rules": write_rules, "recordings": write_recordings,
     "side files": write_side_files, "checkpoint": write_checkpoint, "run": write_run,
-    "gguf": write_gguf, "review": write_review,
+    "gguf": write_gguf, "review": write_review, "fine-tuning": write_fine_tuning,
+    "training": write_training, "memory": write_memory, "encrypted": write_encrypted,
+    "demo": write_demo, "to learn from": write_to_learn_from,
 }  # fmt: skip
 
 

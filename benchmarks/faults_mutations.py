@@ -6,6 +6,7 @@ Everything random comes from the generator that is given, so that a case can be 
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -99,18 +100,18 @@ def value_replaced(data: bytes, rng: Random) -> bytes:
     """Change values anywhere in JSON, a line of JSONL, or YAML; bits where it is none of them."""
     lines = data.splitlines(keepends=True)
     try:
-        return _written(_changed(json.loads(data), rng), rng)
+        return _written(changed(json.loads(data), rng), rng)
     except (ValueError, RecursionError):
         pass
     try:
         number = rng.randrange(len(lines))
-        lines[number] = _written(_changed(json.loads(lines[number]), rng), rng) + b"\n"
+        lines[number] = _written(changed(json.loads(lines[number]), rng), rng) + b"\n"
         return b"".join(lines)
     except (ValueError, RecursionError):
         pass
     try:
         found = yaml.safe_load(data)
-        return yaml.safe_dump(_changed(found, rng)).encode("utf-8", "replace")
+        return yaml.safe_dump(changed(found, rng)).encode("utf-8", "replace")
     except (yaml.YAMLError, ValueError, RecursionError):
         return bits_flipped(data, rng)
 
@@ -201,7 +202,7 @@ def _written(document: Any, rng: Random) -> bytes:
     return json.dumps(document, ensure_ascii=rng.random() < 0.5).encode("utf-8", "surrogatepass")
 
 
-def _changed(document: Any, rng: Random) -> Any:
+def changed(document: Any, rng: Random) -> Any:
     """Return a document of which one to three values are others, or are missing."""
     for _ in range(rng.choice((1, 1, 2, 3))):
         places = list(_places(document))
@@ -227,7 +228,7 @@ def _another(value: Any, document: Any, rng: Random) -> Any:
     if isinstance(value, list) and rng.random() < 0.4:
         return value * rng.choice((0, 2, 1000 if len(value) < 20 else 2))
     kinds: tuple[Any, ...] = (None, True, [], {}, [[]], {"a": 1}, *_WORDS, *_NUMBERS)
-    return rng.choice(kinds) if rng.random() < 0.8 else json.loads(json.dumps(document))
+    return rng.choice(kinds) if rng.random() < 0.8 else copy.deepcopy(document)
 
 
 def _places(document: Any) -> Any:

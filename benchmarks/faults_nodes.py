@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -20,11 +19,10 @@ from needs import needed_packages
 on_this_machine_alone(73)
 with needed_packages():
     import rclpy
-    import yaml
+    from faults_case import strict_json
     from faults_files import write_recording, write_rules
     from faults_messages import Messages, documents, good_image
-    from faults_mutations import mutated
-    from faults_targets import strict_json
+    from faults_time import Share, left_behind, marked
     from faults_watch import Tally
     from rclpy.executors import SingleThreadedExecutor
     from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
@@ -32,31 +30,32 @@ with needed_packages():
     from tf2_msgs.msg import TFMessage
     from vision_msgs.msg import Detection2DArray, Detection3DArray
 
-    from lfmvl_ros.core.config import PerceptionSettings, RecorderSettings
     from lfmvl_ros.ros import qos
 
 MOST_GROWTH_MB = 300.0
 _STARTING = threading.Lock()
 _PERIOD_S, _PATIENCE_S = 0.004, 60.0
-_STARTED_S, _LEAST_STARTS = 8.0, 3
 Topics = dict[str, tuple[type, Any, Callable[[], Any]]]
 
 
-def try_node(name: str, work: Path, keep: Path, seed: int, seconds: float) -> Tally:
-    """Send nonsense to a node for a while; return what became of it."""
-    work.mkdir(parents=True, exist_ok=True)
-    tally = Tally(name)
-    if name == "parameter files":
-        _parameter_files(tally, work / "parameters", keep, seed, seconds)
-        return tally
+def begin() -> None:
+    """Start the ROS of this process, once."""
     with _STARTING:
         if not rclpy.ok():
             rclpy.init()
+
+
+def try_node(name: str, work: Path, keep: Path, seed: int, share: Share) -> Tally:
+    """Send nonsense to a node for a while; return what became of it."""
+    work.mkdir(parents=True, exist_ok=True)
+    tally = Tally(name)
+    begin()
     if name == "recorder node":
-        _recorder(tally, work / "recorder", seed, seconds)
+        _recorder(tally, work / "recorder", seed, share)
     else:  # raw images, then compressed ones
         for part, compressed in enumerate((False, True)):
-            _perception(tally, work / f"p{part}", seed + part, seconds / 2, compressed)
+            half = share.part(2 - part)
+            _perception(tally, work / f"p{part}", seed + part, half, compressed)
     if tally.failures:
         keep.mkdir(parents=True, exist_ok=True)
         for log in work.rglob("*.log"):
@@ -64,12 +63,12 @@ def try_node(name: str, work: Path, keep: Path, seed: int, seconds: float) -> Ta
     return tally
 
 
-class _Node:
+class Node:
     """A node under test, and one that sends to it."""
 
     def __init__(self, tally: Tally, folder: Path, module: str, words: list[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.tally, self._log = tally, folder / f"{folder.name}.log"
+        self._folder, self.tally, self._log = folder, tally, folder / f"{folder.name}.log"
         space = f"/faults_{folder.name}"
         self.sender = rclpy.create_node("nonsense", namespace=space)
         self._executor = SingleThreadedExecutor()
@@ -79,9 +78,14 @@ class _Node:
                 [sys.executable, "-m", f"lfmvl_ros.ros.{module}", "--ros-args", "-r",
                  f"__ns:={space}", *words],
                 stdout=subprocess.PIPE, stderr=log, text=True,
-                env={**os.environ, "PYTHONFAULTHANDLER": "1"},
+                env=marked(folder),
             )  # fmt: skip
         self._start_mb = 0.0
+
+    @property
+    def log(self) -> str:
+        """What it has said so far."""
+        return self._log.read_text(errors="replace")
 
     def send(self, topics: Topics, rng: Random, seconds: float) -> None:
         """Publish on topics by chance, and watch the process."""
@@ -111,8 +115,20 @@ class _Node:
             grown = here_mb - self._start_mb
             self.tally.most_mb = max(self.tally.most_mb, self.tally.start_mb + grown)
 
-    def end(self) -> str:
-        """End the process as Ctrl-C does; return what it printed on standard output."""
+    def kill(self) -> None:
+        """End the process without a judgement: the time is over."""
+        self._executor.shutdown()
+        self.sender.destroy_node()
+        self.process.kill()
+        self.process.communicate()
+        left_behind(self._folder)
+
+    def end(self, code: int = 0) -> str:
+        """End the process as Ctrl-C does; return what it printed on standard output.
+
+        Args:
+            code: that it must end with.
+        """
         self._executor.shutdown()
         self.sender.destroy_node()
         if self.process.poll() is None:
@@ -123,8 +139,10 @@ class _Node:
             self.process.kill()
             told, _ = self.process.communicate()
             self.tally.failures.append("it did not end within a minute of SIGINT")
-        log = self._log.read_text(errors="replace")
-        if self.process.returncode != 0:
+        if left := left_behind(self._folder):
+            self.tally.failures.append(f"processes were left behind: {left[:5]}")
+        log = self.log
+        if self.process.returncode != code:
             self.tally.failures.append(f"exit code {self.process.returncode}: {log[-300:]}")
         if "Traceback" in log:
             place = log.index("Traceback")
@@ -137,11 +155,11 @@ class _Node:
         return told
 
 
-def _recorder(tally: Tally, folder: Path, seed: int, seconds: float) -> None:
+def _recorder(tally: Tally, folder: Path, seed: int, share: Share) -> None:
     rng = Random(f"{seed}/recorder")
     made = Messages(rng, documents())
     words = ["-p", f"out:={folder / 'out'}", "-p", "duration_s:=600.0"]
-    node = _Node(tally, folder, "recorder_node", words)
+    node = Node(tally, folder, "recorder_node", words)
     topics: Topics = {
         "image_raw": (Image, qos.SENSOR, made.image),
         "tracks": (Detection2DArray, qos.RESULTS, made.detections),
@@ -154,9 +172,13 @@ def _recorder(tally: Tally, folder: Path, seed: int, seconds: float) -> None:
         "/tf": (TFMessage, qos.TRANSFORMS, made.transforms),
         "/tf_static": (TFMessage, qos.STATIC_TRANSFORMS, made.transforms),
     }
-    started = _until(lambda: node.sender.count_subscribers("tracks") > 0)
+    started = until(lambda: node.sender.count_subscribers("tracks") > 0, share.patience_s)
+    if not started and share.is_over:
+        tally.cut += 1
+        node.kill()
+        return
     node.sample()
-    node.send(topics, rng, seconds)
+    node.send(topics, rng, share.begun().left_s)
     told = node.end()
     lines = told.strip().splitlines()
     if not started or not lines:
@@ -171,7 +193,7 @@ def _recorder(tally: Tally, folder: Path, seed: int, seconds: float) -> None:
         tally.failures.append(f"what it has written can't be read: {error!r}")
 
 
-def _perception(tally: Tally, folder: Path, seed: int, seconds: float, compressed: bool) -> None:
+def _perception(tally: Tally, folder: Path, seed: int, share: Share, compressed: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_rules(folder)
     words = [
@@ -185,7 +207,7 @@ def _perception(tally: Tally, folder: Path, seed: int, seconds: float, compresse
     made = Messages(rng, documents())
     image = (CompressedImage, qos.SENSOR, made.compressed)
     depth = (CompressedImage, qos.SENSOR, made.compressed)
-    node = _Node(tally, folder, "perception_node", words)
+    node = Node(tally, folder, "perception_node", words)
     topics: Topics = {
         "image_raw/compressed" if compressed else "image_raw": image
         if compressed
@@ -202,90 +224,48 @@ def _perception(tally: Tally, folder: Path, seed: int, seconds: float, compresse
         "review_answers": (String, qos.REQUESTS, lambda: made.text("review_answers")),
         "query": (String, qos.RESULTS, lambda: made.text("query")),
     }
-    answers = _Answers(node)
-    well = answers.come(compressed)
+    answers = Answers(node)
+    well = answers.come(compressed, share.patience_s)
+    if not well and share.is_over:
+        tally.cut += 1
+        node.kill()
+        return
     node.sample()
     if not well:
         tally.failures.append("no answer came before the first nonsense")
-    node.send(topics, rng, seconds)
+    share = share.begun()
+    node.send(topics, rng, share.left_s)
     ask = node.sender.create_publisher(String, "query", qos.RESULTS)
     ask.publish(String(data="red tote"))
-    if well and not answers.come(compressed):
+    if well and not answers.come(compressed, share.patience_s):
         tally.failures.append("no answer about sound images came after the nonsense")
     tally.used += answers.count
     node.sample()
     node.end()
 
 
-def _parameter_files(tally: Tally, folder: Path, keep: Path, seed: int, seconds: float) -> None:
-    """Start a node with a damaged parameter file: it says what is wrong, or works."""
-    folder.mkdir(parents=True, exist_ok=True)
-    model = str(write_recording(folder / "replies.jsonl"))
-    settings = {
-        "perception_node": PerceptionSettings().updated({"model": model, "query": "red tote"}),
-        "recorder_node": RecorderSettings().updated({"out": str(folder / "out")}),
-    }
-    rng, end_s = Random(f"{seed}/parameters"), time.monotonic() + seconds
-    while time.monotonic() < end_s or tally.cases < _LEAST_STARTS:
-        module = rng.choice(list(settings))
-        text = yaml.safe_dump({"/**": {"ros__parameters": settings[module].flat()}})
-        content, how = mutated(text.encode(), ".yaml", rng)
-        file = folder / "params.yaml"
-        file.write_bytes(content)
-        tally.cases += 1
-        problem = _started_with(module, file, tally)
-        if problem:
-            keep.mkdir(parents=True, exist_ok=True)
-            kept = keep / f"parameters-{tally.cases}.yaml"
-            kept.write_bytes(content)
-            tally.failures.append(f"{module}: {how}: {problem} [{kept}]")
+class Answers:
+    """Asks about sound images, and hears whether the node answers.
 
+    Args:
+        node: to be asked.
+        status: that an answer must have; "" for any.
+    """
 
-def _started_with(module: str, file: Path, tally: Tally) -> str:
-    """Start a node with a parameter file, end it if it works; return what is wrong."""
-    begun_s = time.monotonic()
-    start = f"from lfmvl_ros.ros.start import {module}; {module}()"  # as the entry point does
-    words = ["--ros-args", "--params-file", str(file)]
-    if module == "recorder_node":
-        words += ["-p", "start_timeout_s:=1.0"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", start, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, errors="replace",
-    )  # fmt: skip
-    try:
-        told, _ = process.communicate(timeout=_STARTED_S)
-    except subprocess.TimeoutExpired:
-        tally.used += 1
-        process.send_signal(signal.SIGINT)
-        try:
-            told, _ = process.communicate(timeout=_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return "it did not end within a minute of SIGINT"
-    tally.slowest_s = max(tally.slowest_s, time.monotonic() - begun_s)
-    if "Traceback" in told:
-        return f"a traceback: {told[told.index('Traceback') :][-700:]}"
-    if process.returncode not in (0, 1, 2):
-        return f"exit code {process.returncode}: {told[-300:]}"
-    return "" if told.strip() or process.returncode == 0 else "it ended without a word"
-
-
-class _Answers:
-    """Asks about sound images, and hears whether the node answers."""
-
-    def __init__(self, node: _Node) -> None:
+    def __init__(self, node: Node, status: str = "ok") -> None:
+        self._status = status
         self.count, self._newest_ns, self._node = 0, 0, node
         node.sender.create_subscription(String, "grounding", self._on_grounding, qos.RESULTS)
 
     def _on_grounding(self, message: String) -> None:
         document: Any = strict_json(message.data)
         self.count += 1
-        if document["status"] == "ok":
+        if self._status in ("", document["status"]):
             stamp = document["stamp"]
             self._newest_ns = stamp["sec"] * 10**9 + stamp["nanosec"]
 
-    def come(self, compressed: bool) -> bool:
-        """Return whether an answer about a sound image comes within a minute."""
+    def come(self, compressed: bool = False, patience_s: float = _PATIENCE_S) -> bool:
+        """Return whether an answer about a sound image comes in time, before the node ends."""
         from lfmvl_ros.core.encoded_images import encode_jpeg
 
         kind, topic = (CompressedImage, "image_raw/compressed") if compressed else (
@@ -296,6 +276,8 @@ class _Answers:
         def one() -> bool:
             nonlocal number
             number += 1
+            if self._node.process.poll() is not None:
+                raise ChildProcessError
             message = good_image(number)
             if compressed:
                 from faults_files import pixels
@@ -308,11 +290,15 @@ class _Answers:
             # A stamp from the far future was the newest until time restarted.
             return begun_ns <= self._newest_ns <= time.time_ns()
 
-        return _until(one)
+        try:
+            return until(one, patience_s)
+        except ChildProcessError:  # it has ended, and says why in its log
+            return False
 
 
-def _until(come: Callable[[], bool]) -> bool:
-    end_s = time.monotonic() + _PATIENCE_S
+def until(come: Callable[[], bool], patience_s: float = _PATIENCE_S) -> bool:
+    """Return whether something comes in time."""
+    end_s = time.monotonic() + patience_s
     while time.monotonic() < end_s:
         if come():
             return True

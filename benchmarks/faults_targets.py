@@ -1,84 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is given damaged files: commands with their arguments, and what they must leave behind."""
+"""What is given damaged files: commands with their arguments."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from random import Random
+from collections.abc import Sequence
 
-QUERY = ("--query", "red tote")
+from faults_case import QUERY, Call, Case, Target
+from faults_runs import RUNS
+
 _VALUES = (
     "", " ", "0", "-1", "1", "nan", "inf", "-inf", "1e309", "9" * 30, "x" * 5000, "~nosuchuser/x",
     "/proc/x", "/dev/full", "..", ".", "a\x1b[2J", "\u202e", "\ud800", "person" * 30, ",,,", "[]",
     "none", "b.txt", "--", "=", "0.5",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Case:
-    """What a call is made of.
-
-    Attributes:
-        files: folder of files, some of which are damaged.
-        out: an empty folder.
-        whole: folder of the whole files of every kind.
-        rng: all that is random.
-        changed: what is damaged; a file may be gone.
-    """
-
-    files: Path
-    out: Path
-    whole: Path
-    rng: Random
-    changed: tuple[Path, ...] = ()
-
-    def one(self, *patterns: str) -> str:
-        """Return a file or folder that is damaged, or has something damaged in it."""
-        found = {path for pattern in patterns for path in self.files.glob(pattern)}
-        damaged = [p for p in found if any(c.is_relative_to(p) for c in self.changed)]
-        chosen = sorted(damaged or found)
-        return str(self.rng.choice(chosen) if chosen else self.files / "none")
-
-    @property
-    def model(self) -> tuple[str, ...]:
-        """Arguments that name a recording as the model."""
-        return "--model", str(self.whole / "recordings/replies.jsonl")
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of ``lfmvl``.
-
-    Attributes:
-        words: of the command line.
-        outputs: files of which one at least must be there, not empty, after exit code 0.
-        prints: what must have been printed then: "json" (its last line), "document" (all of it),
-            "text", or "" for nothing.
-    """
-
-    words: tuple[str, ...]
-    outputs: tuple[Path, ...] = ()
-    prints: str = "json"
-
-
-@dataclass(frozen=True)
-class Target:
-    """A kind of input and the commands that read it.
-
-    Attributes:
-        name: for the table.
-        kind: of files (:mod:`faults_files`); "" for command lines alone.
-        call: the call for a case.
-        needs: kinds of whole files that it uses besides.
-    """
-
-    name: str
-    kind: str
-    call: Callable[[Case], Call]
-    needs: tuple[str, ...] = ("recordings",)
 
 
 def _images(case: Case) -> Call:
@@ -257,13 +191,5 @@ TARGETS: tuple[Target, ...] = (
     Target("GGUF files", "gguf", _gguf, ("checkpoint", "images")),
     Target("states of a training", "run", _run),
     Target("folders of reviews", "review", _review),
+    *RUNS,
 )  # fmt: skip
-
-
-def strict_json(text: str) -> object:
-    """Return the document of a text; NaN and infinities are refused as any other parser does."""
-
-    def refuse(word: str) -> object:
-        raise ValueError(f"{word} in printed JSON")
-
-    return json.loads(text, parse_constant=refuse)

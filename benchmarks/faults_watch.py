@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from faults_time import Share, left_behind, marked, running
 from measuring import cpu_s, rss_mb
 
 LONGEST_S = 60.0
@@ -36,6 +37,7 @@ class Tally:
         failures: what went wrong, in words.
         start_mb, most_mb: resident memory when warm, and at its highest.
         slowest_s: longest case.
+        cut: cases that still ran when the time was over, and were ended.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Tally:
     start_mb: float = 0.0
     most_mb: float = 0.0
     slowest_s: float = 0.0
+    cut: int = 0
 
     @property
     def survived(self) -> bool:
@@ -72,15 +75,15 @@ class Watched:
         work: folder that cases are made in.
         keep: folder that failures are kept in.
         seed: of all cases.
-        seconds: how long.
+        share: how long.
     """
 
     def __init__(
-        self, name: str, whole: Path, work: Path, keep: Path, seed: int, seconds: float
+        self, name: str, whole: Path, work: Path, keep: Path, seed: int, share: Share
     ) -> None:
         self.tally = Tally(name)
         self._whole, self._work, self._keep = whole, work, keep
-        self._seed, self._seconds = seed, seconds
+        self._seed, self._share = seed, share
         self._number = 0  # of the case that runs, or else of the next one
         self._case: dict[str, Any] = {}
         self._running = self._warm = False
@@ -88,44 +91,55 @@ class Watched:
 
     def run(self) -> Tally:
         """Return the tally once the time is over."""
-        left_s = self._seconds
-        while left_s > 0:
-            begun_s = time.monotonic()
-            self._one_process(left_s)
+        while True:
+            self._warm = False
+            self._one_process()
+            if self._share.left_s == 0.0:
+                break
             if not self._warm:
                 self.tally.failures.append("the process ended before its first case")
                 break
-            left_s -= time.monotonic() - begun_s
         return self.tally
 
-    def _one_process(self, seconds: float) -> None:
+    def _one_process(self) -> None:
         self._work.mkdir(parents=True, exist_ok=True)
         log = self._work.parent / f"{self._work.name}.log"
         words = [sys.executable, str(SCRIPT), "--child",
                  self.tally.name, "--seed", str(self._seed), "--first", str(self._number),
-                 "--seconds", str(seconds), "--whole", str(self._whole), "--work",
-                 str(self._work)]  # fmt: skip
+                 "--seconds", str(self._share.left_s), *self._until(), "--whole",
+                 str(self._whole), "--work", str(self._work)]  # fmt: skip
         with log.open("w") as errors:
             process = subprocess.Popen(
                 words, stdout=subprocess.PIPE, stderr=errors, cwd=self._work, text=True,
-                env={**os.environ, "PYTHONFAULTHANDLER": "1"}, start_new_session=True,
+                env=marked(self._work), start_new_session=True,
             )  # fmt: skip
         self._running, self._since_s = False, time.monotonic()
         try:
-            stopped = self._follow(process)
+            stopped, problem = self._follow(process)
         finally:
             code = _ended(process)
-        if stopped:
-            self._failed(stopped)
+            left = left_behind(self._work)
+        if left and code == 0:
+            self.tally.failures.append(f"processes were left behind: {left[:5]}")
+        if problem:
+            self._failed(problem)
+        elif stopped:
+            pass
         elif self._running:  # in the middle of a case
             self._failed(f"the process died: {code}")
         elif code != 0:
             self.tally.failures.append(f"the process ended with {code}: {log.read_text()[-300:]}")
 
-    def _follow(self, process: subprocess.Popen[str]) -> str:
-        """Read what the child says until it ends; return why it was stopped, "" where it was not.
+    def _until(self) -> list[str]:
+        counts = self._share.each_s is None  # the start of the process as well
+        return ["--until", str(self._share.end_s)] if counts else []
 
-        A case that hangs or takes too much memory is stopped.
+    def _follow(self, process: subprocess.Popen[str]) -> tuple[bool, str]:
+        """Read what the child says until it ends, or is stopped.
+
+        Returns:
+            Whether it was stopped, and what is wrong: a case that hangs or takes too much memory.
+            A case that is stopped by the clock is counted, and nothing is wrong with it.
         """
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)
@@ -135,14 +149,19 @@ class Watched:
             if selector.select(_TICK_S):
                 piece = os.read(process.stdout.fileno(), 1 << 16).decode()
                 if not piece:
-                    return ""
+                    return False, ""
                 *lines, pending = (pending + piece).split("\n")
                 for line in lines:
                     self._heard(line, process.pid)
-            if problem := self._overdue(process.pid):
+            problem = self._overdue(process.pid)
+            counts = self._warm or self._share.each_s is None
+            if problem or (counts and time.monotonic() > self._share.cut_s):
                 process.kill()
                 process.wait()
-                return problem
+                if not problem and self._running:
+                    self.tally.cut += 1
+                    self._over()
+                return True, problem
 
     def _heard(self, line: str, pid: int) -> None:
         """Take a line of the child: that it is warm, or that a case begins or ends."""
@@ -150,6 +169,8 @@ class Watched:
         told: dict[str, Any] = json.loads(facts)
         self._since_s, self._cpu_s = time.monotonic(), _cpu_s(pid)
         if event == "warm":
+            if not self.tally.cases:
+                self._share = self._share.begun()
             self._warm = True
             self.tally.start_mb = self.tally.start_mb or _rss_mb(pid)
         elif event == "begin":
@@ -175,9 +196,13 @@ class Watched:
         waited_s, used_s = time.monotonic() - self._since_s, _cpu_s(pid) - self._cpu_s
         if self._running and (used_s > LONGEST_S or waited_s > _WAIT_S):
             return f"no end after {used_s:.0f} s of processor time, {waited_s:.0f} s"
-        if self._running and waited_s > _LONGEST_WAIT_S and used_s < 0.2:
+        if self._running and waited_s > _LONGEST_WAIT_S and used_s + self._children_s(pid) < 0.2:
             return f"it has waited for {waited_s:.0f} s"
         return ""
+
+    def _children_s(self, pid: int) -> float:
+        """Processor time of what a case has started and not waited for, seconds."""
+        return sum(_cpu_s(child) for child, _ in running(self._work) if child != pid)
 
     def _failed(self, problem: str) -> None:
         """Note that the case which runs has failed, and keep it for repeating."""
@@ -189,11 +214,7 @@ class Watched:
         moved = self._work / f"failed-{self._number}"
         source = moved if moved.is_dir() else self._work / "files"
         if source.is_dir():
-            shutil.rmtree(case / "files", ignore_errors=True)
-            shutil.copytree(
-                source, case / "files", symlinks=True,
-                ignore=lambda folder, names: [n for n in names if _is_special(Path(folder, n))],
-            )  # fmt: skip
+            keep_copy(source, case / "files")
         self.tally.failures.append(f"{problem} [{case / 'case.json'}]")
         self._over()
 
@@ -201,6 +222,15 @@ class Watched:
         """The case that ran is over: the next one has the next number."""
         self._running = False
         self._number += 1
+
+
+def keep_copy(source: Path, target: Path) -> None:
+    """Copy a folder over what is at ``target``, without pipes and devices."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(
+        source, target, symlinks=True,
+        ignore=lambda folder, names: [n for n in names if _is_special(Path(folder, n))],
+    )  # fmt: skip
 
 
 def _is_special(path: Path) -> bool:

@@ -37,7 +37,7 @@ with needed_packages():
     from sensor_msgs.msg import Image
     from std_msgs.msg import String
 
-    from lfmvl_ros.core.review import ReviewAnswer, Verdict
+    from lfmvl_ros.core.review import ReviewAnswer, ReviewVerdict
     from lfmvl_ros.ros import conversions, qos
 
 PATIENCE_S, CAMERA_S, TARGET_MS = 60.0, 0.05, 200
@@ -152,7 +152,7 @@ class Bench:
 
 def answer(item: str) -> str:
     """Return a yes to an item."""
-    return json.dumps(ReviewAnswer(item, Verdict.YES).to_dict())
+    return json.dumps(ReviewAnswer(item, ReviewVerdict.YES).to_dict())
 
 
 def main() -> None:

@@ -53,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
             return 1
     finally:
         store.close()
+    if args.crop is not None and not found[0].jpeg:
+        raise UserError(f"{args.file} has no image of that {quoted(found[0].label)}; leave --crop")
     if args.crop is not None:
         write_whole(args.crop, found[0].jpeg)
     for one in found:

@@ -30,6 +30,7 @@ from lfmvl_ros.finetune.run_folder import (
     STATE_FILE,
     claim,
     judgements,
+    using_state,
 )
 from lfmvl_ros.finetune.samples import SampleStream
 from lfmvl_ros.finetune.settings import FinetuneSettings
@@ -150,7 +151,8 @@ def finetune(request: RunArguments, settings: FinetuneSettings) -> Result:
     device = choose_device(settings.device)
     identity = _identity(data, start, settings)
     if request.resume:
-        _check_identity(identity, identity_of(request.out), state)
+        with using_state(request.out):
+            _check_identity(identity, identity_of(request.out), state)
     make_folder(request.out)
     with claim(request.out):
         trainer, held_out = _prepared(data, start, settings, device, request.out, identity)

@@ -83,10 +83,14 @@ def read_state(run: Path, *, key: str, mmap: bool = False) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def using_state(run: Path) -> Iterator[None]:
+def using_state(run: Path, part: str = STATE_FILE) -> Iterator[None]:
     """Turn what a state with missing or wrong values raises into a :class:`UserError`.
 
     Only reading belongs into it: what is raised elsewhere would be called damage, too.
+
+    Args:
+        run: directory.
+        part: of it, that is being read.
 
     Raises:
         UserError: a value is missing or wrong.
@@ -100,8 +104,7 @@ def using_state(run: Path) -> Iterator[None]:
         if isinstance(error, (NotImplementedError, RecursionError)):  # no file causes these
             raise
         raise UserError(
-            f"{run / STATE_FILE} is damaged ({describe(error)[:200]}); start again with another "
-            "--out"
+            f"{run / part} is damaged ({describe(error)[:200]}); start again with another --out"
         ) from error
 
 

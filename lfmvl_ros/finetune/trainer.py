@@ -26,6 +26,13 @@ from lfmvl_ros.finetune.run_folder import (
 )
 from lfmvl_ros.finetune.run_log import RunLog, RunPosition
 from lfmvl_ros.finetune.samples import SampleStream
+from lfmvl_ros.finetune.saved import (
+    check_count,
+    check_seconds,
+    check_tensors,
+    is_number,
+    load_optimiser,
+)
 from lfmvl_ros.finetune.settings import FinetuneSettings
 
 MEASURED_STEPS = 3
@@ -67,6 +74,23 @@ class RunProgress:
     best_step: int = 0
     waited: int = 0
     stopped: bool = False
+
+    def check(self, planned: int) -> None:
+        """Raise ValueError for values that no run has.
+
+        Args:
+            planned: number of updates in all; 0 if a time is given.
+        """
+        for name in ("step", "total", "judgements", "best_step", "waited"):
+            check_count(name, getattr(self, name))
+        for name in ("seconds", "judge_s"):
+            check_seconds(name, getattr(self, name))
+        if not is_number(self.first) or not is_number(self.best):
+            raise ValueError("first or best is no score")
+        if not isinstance(self.stopped, bool):
+            raise ValueError("stopped is neither true nor false")
+        if planned and self.total not in (0, planned):
+            raise ValueError(f"total is {self.total}, and {planned} updates were planned")
 
 
 @dataclass
@@ -238,9 +262,13 @@ class FinetuneTrainer:
         state = read_state(self.out, key=_KEY)
         with using_state(self.out):
             self.progress = RunProgress(**state["progress"])
-            self.best = state["best"]
+            self.progress.check(self._planned())
+            if state["best"]:
+                check_tensors("best", state["best"], self.learner.parameters)
+            self.best = dict(state["best"])
+            check_tensors("trained", state["trained"], self.learner.parameters)
             self.learner.restore(state["trained"])
-            self.learner.optimiser.load_state_dict(state["optimiser"])
+            load_optimiser(self.learner.optimiser, state["optimiser"])
         _cut_log(self.out / LOG_FILE, self.progress.step)
 
 

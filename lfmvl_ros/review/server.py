@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.errors import UserError, describe
 from lfmvl_ros.core.review import ReviewAnswer, read_answer
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.user_files import is_regular_file, read_text
@@ -86,6 +87,12 @@ class ReviewServer(ThreadingHTTPServer):
             raise UserError(
                 f"can't listen on {HOST}:{port} ({error}); choose another --port"
             ) from error
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+        """Say on one line what went wrong; nothing where a client has left before its answer."""
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, (ConnectionError, TimeoutError)):
+            print(f"lfmvl review: a request failed: {describe(error)}", file=sys.stderr)
 
     @property
     def url(self) -> str:

@@ -106,13 +106,13 @@ class CommandTopics:
             return None
         try:
             store = MemoryStore(user_path(file, "memory.file"), read_only=True)
+            try:
+                return next(iter(store.last(label, 1, camera)), None)
+            finally:
+                store.close()
         except UserError as error:
             self._shared.node.get_logger().warning(f"where_is: {error}")
             return None
-        try:
-            return next(iter(store.last(label, 1, camera)), None)
-        finally:
-            store.close()
 
     def _now_ns(self) -> int:
         return int(self._shared.node.get_clock().now().nanoseconds)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -68,12 +69,12 @@ def test_each_kind_of_failure_is_seen(
     run: Callable[[object], int], says: str,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(config, "run", run)
-    child, targets = benchmark("faults_child"), benchmark("faults_targets")
+    child, cases = benchmark("faults_child"), benchmark("faults_case")
     (tmp_path / "out").mkdir()
-    found = child.run_case(targets.Call(("config",)), tmp_path / "out")
+    found = child.run_case(cases.Call(("config",)), tmp_path / "out")
     assert says in found.problem
     assert bool(found.problem) == bool(says)
-    missing = targets.Call(("config",), (tmp_path / "none.json",))
+    missing = cases.Call(("config",), (tmp_path / "none.json",))
     if run is fine:
         assert "is not there" in child.run_case(missing, tmp_path / "out").problem
 
@@ -105,14 +106,17 @@ def test_a_crash_a_hang_and_memory_without_end(
     benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     calamity: str, says: str,
 ) -> None:  # fmt: skip
-    watch = benchmark("faults_watch")
+    watch, share = benchmark("faults_watch"), benchmark("faults_time").Share
+    end_s = time.monotonic() + 20.0
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.replace("CALAMITY", calamity))
     for name, value in (("SCRIPT", script), ("LONGEST_S", 1.5), ("_LONGEST_WAIT_S", 2.0),
                         ("MOST_GROWTH_MB", 100.0)):  # fmt: skip
         monkeypatch.setattr(watch, name, value)
     keep = tmp_path / "keep"
-    tally = watch.Watched("rules files", tmp_path, tmp_path / "work", keep, 7, 8.0).run()
+    tally = watch.Watched(
+        "rules files", tmp_path, tmp_path / "work", keep, 7, share(end_s, end_s + 30)
+    ).run()
     assert tally.cases == 3  # it goes on with the next one
     assert not tally.survived
     assert len(tally.failures) == 1
@@ -152,7 +156,7 @@ def test_what_a_case_reports_and_an_end_between_cases(
     benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     calamity: str, failed: str, says: str,
 ) -> None:  # fmt: skip
-    watch = benchmark("faults_watch")
+    watch, times = benchmark("faults_watch"), benchmark("faults_time")
     script = tmp_path / "script.py"
     text = SCRIPT.replace("CALAMITY", calamity).replace('"problem": ""', '"problem": problem')
     text = text.replace("import json", "problem, after = '', lambda: None\nimport json")
@@ -160,8 +164,87 @@ def test_what_a_case_reports_and_an_end_between_cases(
     script.write_text(f"{text}\nafter()\n")
     monkeypatch.setattr(watch, "SCRIPT", script)
     keep = tmp_path / "keep"
-    tally = watch.Watched("rules files", tmp_path, tmp_path / "work", keep, 7, 0.05).run()
+    now_s = time.monotonic()
+    share = times.Share(now_s + 0.05, now_s + 60.0)
+    tally = watch.Watched("rules files", tmp_path, tmp_path / "work", keep, 7, share).run()
     assert tally.cases == 3
     assert len(tally.failures) == 1
     assert says in tally.failures[0]
     assert [path.name for path in keep.glob("*")] == ([failed] if failed else [])
+
+
+SLOW = """
+import json, subprocess, sys, time
+print("warm 0 {}", flush=True)
+print("begin 0", json.dumps({"words": ["x"], "done": "y"}), flush=True)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+time.sleep(600)
+"""
+
+
+def test_a_case_that_still_runs_at_the_end_is_ended_with_its_processes_and_counted(
+    benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    watch, times = benchmark("faults_watch"), benchmark("faults_time")
+    script = tmp_path / "script.py"
+    script.write_text(SLOW)
+    monkeypatch.setattr(watch, "SCRIPT", script)
+    begun_s, work = time.monotonic(), tmp_path / "work"
+    share = times.Share(begun_s + 4.0, begun_s + 6.0)
+    tally = watch.Watched("rules files", tmp_path, work, tmp_path / "keep", 7, share).run()
+    assert time.monotonic() - begun_s < 20.0
+    assert (tally.cases, tally.cut, tally.failures) == (1, 1, [])
+    assert not list(times.running(work))
+
+
+LEAVING = (
+    SLOW.replace("\ntime.sleep(600)\n", "\n")
+    + """
+print("end 0", json.dumps({"code": 0, "problem": "", "seconds": 0.1}), flush=True)
+"""
+)
+
+
+def test_what_a_command_leaves_behind_is_a_failure(
+    benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    watch, times = benchmark("faults_watch"), benchmark("faults_time")
+    script = tmp_path / "script.py"
+    script.write_text(LEAVING)
+    monkeypatch.setattr(watch, "SCRIPT", script)
+    now_s, work = time.monotonic(), tmp_path / "work"
+    share = times.Share(now_s + 0.5, now_s + 60.0)
+    tally = watch.Watched("rules files", tmp_path, work, tmp_path / "keep", 7, share).run()
+    assert len(tally.failures) == 1
+    assert "processes were left behind" in tally.failures[0]
+    assert not list(times.running(work))
+
+
+@pytest.mark.parametrize("inputs", [1, 2, 3, 26])
+def test_shares_end_with_the_whole_time_and_leave_some_for_each(
+    benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, inputs: int
+) -> None:
+    times, now = benchmark("faults_time"), [100.0]
+    monkeypatch.setattr(times.time, "monotonic", lambda: now[0])
+    budget = times.Budget(inputs, 2, total_s=540.0)
+    free_s, lengths = [100.0, 100.0], []
+    for number in range(inputs):
+        now[0] = min(free_s)
+        share = budget.share()
+        lengths.append(share.end_s - now[0])
+        # Every third takes as long as it may, cases that do not end included.
+        ended_s = share.cut_s if number % 3 == 0 else share.end_s
+        free_s[free_s.index(now[0])] = ended_s
+        assert now[0] < share.end_s <= share.cut_s <= 640.0
+    assert min(lengths) > 540.0 * 2 / inputs / 5
+
+
+def test_each_input_gets_its_own_seconds_once_it_has_begun(
+    benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times, now = benchmark("faults_time"), [100.0]
+    monkeypatch.setattr(times.time, "monotonic", lambda: now[0])
+    share = times.Budget(3, 2, each_s=60.0).share()
+    now[0] = 150.0
+    assert share.left_s == 10.0
+    assert share.begun().left_s == 60.0

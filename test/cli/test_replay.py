@@ -76,8 +76,8 @@ def test_wrong_words_are_one_line(
         (["--seconds", "0"], "must give 1 to 100000 images"),
         (["--seconds", "inf"], "must give 1 to 100000 images, got inf"),
         (["--fps", "nan"], "must give 1 to 100000 images"),
-        (["--topic", "image_raw"], "--topic is like"),
-        (["--topic", "/front/image raw"], "--topic is like"),
+        (["--topic", "image_raw"], "--topic must be a topic such as"),
+        (["--topic", "/front/image raw"], "--topic must be a topic such as"),
         (["--camera", "missing.mp4"], "missing.mp4"),
     ],
 )

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import stat
+import struct
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,3 +135,31 @@ def test_the_token_stays_and_is_its_owners(tmp_path: Path) -> None:
 def test_a_port_in_use_is_a_sentence(site: Site) -> None:
     with pytest.raises(UserError, match="choose another --port"):
         ReviewServer(site.store, site.token, site.port, site.told.append)
+
+
+def test_clients_that_leave_before_their_answer_are_no_traceback(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    request = f"GET /{site.token}/ HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\n\r\n".encode()
+    reset = struct.pack("ii", 1, 0)  # close with a reset, and not in order
+    for length in (len(request), len(request) - 1, 5, 0) * 10:
+        client = socket.create_connection(("127.0.0.1", site.port), timeout=30)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        client.sendall(request[:length])
+        client.close()
+    assert site.own("")[0] == 200
+    time.sleep(0.2)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_request_that_fails_is_one_line(
+    site: Site, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise ZeroDivisionError("x")
+
+    monkeypatch.setattr(site.store, "open_items", fails)
+    with pytest.raises((http.client.HTTPException, ConnectionError)):
+        site.own("items")
+    error = capfd.readouterr().err
+    assert error == "lfmvl review: a request failed: ZeroDivisionError: x\n"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from lfmvl_ros.core.image_words import ago, part_of_image
 from lfmvl_ros.core.timeline import stamp_document
 
 Box = tuple[float, float, float, float]
+_LATEST_UNIX_S = 253_402_300_800.0  # the year 10000
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,10 @@ class Sighting:
         bbox: x1, y1, x2, y2 as shares of the image.
         position_m: in ``frame_id``; None where there was none.
         frame_id: of the position; "" without one.
-        jpeg: the part of the image around the object.
+        jpeg: the part of the image around the object; empty where none is kept.
+
+    Raises:
+        ValueError: a value is of another type, not finite, or too large for a time.
     """
 
     label: str
@@ -43,8 +48,20 @@ class Sighting:
     jpeg: bytes = b""
 
     def __post_init__(self) -> None:
+        for name in ("label", "run", "camera", "frame_id"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} is no text")
+        if not isinstance(self.jpeg, bytes):
+            raise ValueError("jpeg is no bytes")
+        if not isinstance(self.track, int) or not isinstance(self.stamp_ns, int):
+            raise ValueError("track or stamp_ns is no whole number")
         if (self.position_m is None) != (not self.frame_id):
-            raise ValueError("Sighting.position_m and frame_id go together")
+            raise ValueError("position_m and frame_id go together")
+        numbers = (self.confidence, *self.bbox, *(self.position_m or ()))
+        if not all(_is_number(value) for value in (self.seen_unix_s, *numbers)):
+            raise ValueError("a time, confidence, box or position is no number")
+        if not 0 <= self.seen_unix_s <= _LATEST_UNIX_S:
+            raise ValueError(f"seen_unix_s is from 0 to {_LATEST_UNIX_S:.0f}")
 
     def in_words(self, now_unix_s: float) -> str:
         """Return where it was last seen, for people."""
@@ -71,3 +88,7 @@ class Sighting:
             "position": position,
             "frame_id": self.frame_id,
         }
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)

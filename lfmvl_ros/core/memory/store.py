@@ -111,13 +111,22 @@ class MemoryStore:
             return int(old) + max(count - most, 0)
 
     def last(self, label: str, most: int = 1, camera: str = "") -> list[Sighting]:
-        """Return where objects of a label were last seen, the newest first; "": by any camera."""
+        """Return where objects of a label were last seen, the newest first; "": by any camera.
+
+        Raises:
+            UserError: the database can't be read, or holds what no sighting is.
+        """
         rows = self._run(
             f"SELECT {_COLUMNS} FROM seen WHERE label_key = ? AND ? IN ('', camera) "
             "ORDER BY unix_s DESC, track DESC LIMIT ?",
             *(fold_loosely(label), camera, most),
         )
-        return [_sighting(row) for row in rows]
+        try:
+            return [_sighting(row) for row in rows]
+        except ValueError as error:
+            raise UserError(
+                f"the memory {self._path} is damaged ({error}); name another file, or delete it"
+            ) from error
 
     def labels(self) -> list[str]:
         """Return the labels that are remembered, each once."""
@@ -141,5 +150,5 @@ def _sighting(row: tuple[Any, ...]) -> Sighting:
         *(label, run, camera, track, stamp_ns, unix_s, confidence, tuple(row[7:11])),
         position_m=position,
         frame_id=frame_id if position else "",
-        jpeg=bytes(jpeg),
+        jpeg=jpeg,
     )

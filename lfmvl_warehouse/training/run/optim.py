@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lfmvl_ros.finetune.saved import load_optimiser
 from lfmvl_warehouse.training.model.network import TrainingNetwork
 from lfmvl_warehouse.training.model.words import widen_moments
 
@@ -74,8 +75,8 @@ class Optimisers:
         """Continue from :meth:`state_dict`; rows that embeddings got since then begin at rest."""
         widen_moments(state["muon"], self.muon)
         widen_moments(state["adam"], self.adam)
-        self.muon.load_state_dict(state["muon"])
-        self.adam.load_state_dict(state["adam"])
+        load_optimiser(self.muon, state["muon"])
+        load_optimiser(self.adam, state["adam"])
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,14 +81,16 @@ class TrainingPlan:
             tokenizer, weights = load_tokenizer(self.start.directory), load_weights(self.start)
         elif self.resume:  # the run keeps its own copy
             tokenizer = load_tokenizer(self.settings.out / TOKENIZER_DIRECTORY)
-        trainer = Trainer(
-            self.settings,
-            self.source(),
-            rank=rank,
-            tokenizer=tokenizer,
-            weights=weights,
-            make_source=self.source,
-        )
+        own = self.resume and self.start is None
+        with using_state(self.settings.out, TOKENIZER_DIRECTORY) if own else nullcontext():
+            trainer = Trainer(
+                self.settings,
+                self.source(),
+                rank=rank,
+                tokenizer=tokenizer,
+                weights=weights,
+                make_source=self.source,
+            )
         if self.resume:
             trainer.resume()
         return trainer

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, Lfm2VlConfig, PreTrainedTokenizerFast
 
-from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.errors import UserError, describe
+from lfmvl_ros.core.user_files import check_regular, is_directory
 from lfmvl_ros.models.catalog import directory_of, find
 from lfmvl_ros.models.checkpoint_files import (
     ARCHITECTURE,
@@ -29,6 +30,7 @@ HIDDEN_RATE = 0.3
 in a run from nothing. Word embeddings keep theirs: names may be made of tokens never seen before,
 and with 0.3 for these too, such names are learnt half as fast."""
 
+_TOKENIZER_SUFFIXES = (".json", ".jinja", ".txt", ".model")
 _WARM_UP = 0.15  # share of the run in which the new auxiliary heads get their weight
 _FIELDS = {
     "text_config": (
@@ -177,8 +179,26 @@ def _other_differences(directory: Path, config: Lfm2VlConfig) -> list[str]:
 
 
 def load_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
-    """The tokenizer of a checkpoint. Being byte-level, it writes any name, known to it or not."""
-    return AutoTokenizer.from_pretrained(directory, **NO_REMOTE_CODE)
+    """The tokenizer of a checkpoint or run. Being byte-level, it writes any name.
+
+    Raises:
+        UserError: it can't be read, or does not cut text into words.
+    """
+    for path in sorted(directory.glob("*")):
+        if path.suffix in _TOKENIZER_SUFFIXES and not is_directory(path):
+            check_regular(path)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(directory, **NO_REMOTE_CODE)
+        if tokenizer.backend_tokenizer.pre_tokenizer is None:
+            raise ValueError("it cuts no text into words")
+    except MemoryError:
+        raise
+    except Exception as error:  # of tokenizers, whatever damaged files bring
+        raise UserError(
+            f"the tokenizer in {directory} can't be read ({describe(error)[:200]}); copy it from "
+            "another copy of this folder"
+        ) from error
+    return tokenizer
 
 
 def load_weights(start: TrainingStart) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from lfmvl_ros.core.whole_files import finite, whole_folder
 from lfmvl_ros.datasets.judging import Scores
 from lfmvl_ros.finetune.run_folder import LOG_FILE, read_state, using_state, write_state
 from lfmvl_ros.finetune.run_log import RunLog, RunPosition
+from lfmvl_ros.finetune.saved import check_count, check_seconds
 from lfmvl_warehouse.training.data.batches import BatchStream, ExampleBatch
 from lfmvl_warehouse.training.data.feed import Feed
 from lfmvl_warehouse.training.data.sources import SceneSource
@@ -306,6 +307,9 @@ class Trainer:
 
     def _take(self, state: dict[str, Any]) -> None:
         check_state(state, self.settings)
+        for name in ("step", "samples", "chunk_objects"):
+            check_count(name, state[name])
+        check_seconds("seconds", state["seconds"])
         old, new = state["shape"]["vision_layers"], self.settings.shape.vision_layers
         if grow(state, new, self.optimisers.names):
             self._log.say(f"{old} vision blocks become {new}; the new ones add nothing at first")

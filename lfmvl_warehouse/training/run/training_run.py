@@ -14,11 +14,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch.multiprocessing.spawn import ProcessRaisedException, start_processes
-from transformers import AutoTokenizer
 
 from lfmvl_ros.child_processes import interrupts_kept_from_children, worker_processes
-from lfmvl_ros.core.errors import UserError, describe
-from lfmvl_ros.core.user_files import check_regular
+from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.whole_files import make_folder, whole_folder, write_json
 from lfmvl_ros.datasets.coco import facts_with_present_keys
 from lfmvl_ros.finetune.run_folder import (
@@ -30,7 +28,6 @@ from lfmvl_ros.finetune.run_folder import (
     read_state,
     using_state,
 )
-from lfmvl_ros.models.checkpoint_files import NO_REMOTE_CODE
 from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
 from lfmvl_warehouse.scenes.translations import TRANSLATIONS
 from lfmvl_warehouse.training.data.sources import asked_labels, warehouse_vocabulary
@@ -45,6 +42,7 @@ from lfmvl_warehouse.training.model.words import known_languages
 from lfmvl_warehouse.training.run.card import write_card
 from lfmvl_warehouse.training.run.plan import RunOverrides, TrainingPlan, make_plan
 from lfmvl_warehouse.training.run.processes import end_with_parent
+from lfmvl_warehouse.training.run.start import load_tokenizer
 from lfmvl_warehouse.training.run.state import TOKENIZER_DIRECTORY
 from lfmvl_warehouse.training.run.train_settings import TrainSettings
 
@@ -147,7 +145,7 @@ def export(run: Path, target: Path) -> dict[str, Any]:
     if not (run / STATE_FILE).exists():
         raise UserError(f"{run / STATE_FILE} does not exist; train first")
     state = read_state(run, key="shape")
-    tokenizer = _tokenizer(run / TOKENIZER_DIRECTORY)
+    tokenizer = load_tokenizer(run / TOKENIZER_DIRECTORY)
     with using_state(run):
         model = build_model(ModelShape(**state["shape"]), vocabulary=len(tokenizer))
         model.load_state_dict(state["average"])
@@ -165,21 +163,6 @@ def export(run: Path, target: Path) -> dict[str, Any]:
         with using_state(run):  # which says what the card does
             write_card(fresh)
     return facts
-
-
-def _tokenizer(folder: Path) -> Any:
-    """Return the tokenizer that a run keeps beside its state."""
-    for path in sorted(folder.glob("*")):
-        check_regular(path)
-    try:
-        return AutoTokenizer.from_pretrained(folder, **NO_REMOTE_CODE)
-    except MemoryError:
-        raise
-    except Exception as error:  # of tokenizers, whatever damaged files bring
-        raise UserError(
-            f"the tokenizer in {folder} can't be read ({describe(error)[:200]}); copy it from "
-            "another copy of the run"
-        ) from error
 
 
 def _learnt(recipe: dict[str, Any], run: Path) -> dict[str, Any]:

@@ -88,6 +88,45 @@ def frame() -> Frame:
     return Frame(np.full((WH[1], WH[0], 3), 80, np.uint8), 10**9)
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("label", b"\xff"), ("run", b""), ("frame_id", b"x"), ("track", "x"), ("stamp_ns", b"1"),
+        ("stamp_ns", 1e300), ("unix_s", "nan"), ("unix_s", -1), ("unix_s", float("inf")),
+        ("unix_s", 1e18), ("confidence", b""), ("x1", None), ("y2", "x"), ("x_m", float("-inf")),
+        ("z_m", b""), ("frame_id", ""), ("jpeg", 2**63 - 1), ("jpeg", "text"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_type_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], column: str, value: object
+) -> None:
+    """SQLite keeps any value in any column."""
+    positioned = replace(TOTE, position_m=(1.0, 2.0, 3.0), frame_id="map")
+    stored(tmp_path, positioned).close()
+    path = tmp_path / "memory.db"
+    base = sqlite3.connect(path)
+    base.execute(f"UPDATE seen SET {column} = ?", (value,))
+    base.commit()
+    base.close()
+    code = main(["where", "red tote", "--file", str(path)])
+    said = capsys.readouterr()
+    if (column, value) == ("frame_id", ""):  # no frame: the position is left out
+        assert code == 0
+        return
+    assert code == 2
+    assert f"the memory {path} is damaged (" in said.err
+    assert said.out == ""
+
+
+def test_an_empty_crop_is_not_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stored(tmp_path, replace(TOTE, jpeg=b"")).close()
+    words = ["where", "red tote", "--file", str(tmp_path / "memory.db")]
+    assert main([*words, "--crop", str(tmp_path / "crop.jpg")]) == 2
+    assert "has no image of that 'red tote'; leave --crop" in capsys.readouterr().err
+    assert not (tmp_path / "crop.jpg").exists()
+    assert main(words) == 0
+
+
 def test_confirmed_objects_are_remembered_with_crop_and_position() -> None:
     now = tracks(1.0, [Object(1, IN), Object(2, OUT, state=TrackState.COASTING), Object(3, 2.0)])
     places = {1: {"position": [1.0, 2.0, 3.0], "frame_id": "map"}}

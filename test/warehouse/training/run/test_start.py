@@ -2,6 +2,7 @@
 """Which checkpoints a training can start from, and what is said about the others."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -55,6 +56,40 @@ def test_weights_are_the_checkpoints_own_and_any_name_encodes():
         ids = tokenizer.encode(name, add_special_tokens=False)
         assert tokenizer.decode(ids, clean_up_tokenization_spaces=False) == name
         assert max(ids) < len(tokenizer) <= weights["lm_head.weight"].shape[0]
+
+
+def emptied(path):
+    path.write_text("")
+
+
+def piped(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def folder_instead(path):
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "says"),
+    [
+        ("tokenizer_config.json", emptied, "JSONDecodeError"),
+        ("tokenizer.json", emptied, "can't be read"),
+        ("tokenizer.json", piped, "is a pipe"),
+        ("tokenizer.json", folder_instead, "can't be read"),
+        ("tokenizer.json", lambda path: change(path, pre_tokenizer=None), "cuts no text"),
+        ("tokenizer.json", lambda path: change(path, model=None), "can't be read"),
+        ("chat_template.jinja", lambda path: path.write_bytes(b"\xff"), "can't be read"),
+    ],
+)
+def test_a_damaged_tokenizer_is_refused_by_whatever_reads_one(copy, name, damage, says):
+    (copy / "other").mkdir()
+    load_tokenizer(copy)
+    damage(copy / name)
+    with pytest.raises(UserError, match=says):
+        load_tokenizer(copy)
 
 
 def test_a_checkpoint_of_the_real_shape_is_refused_by_its_fields(copy):
