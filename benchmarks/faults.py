@@ -25,7 +25,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from measuring import on_this_machine_alone
 from needs import needed_packages, run_command
 
 with needed_packages():
@@ -36,6 +35,7 @@ with needed_packages():
     from faults_targets import TARGETS
     from faults_time import Budget, Share, left_behind
     from faults_watch import HEADER, Tally, Watched
+    from measuring import on_this_machine_alone
 
     from lfmvl_ros.cli.main import main as lfmvl
 

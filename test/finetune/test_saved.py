@@ -14,7 +14,7 @@ from torch import nn
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.finetune.run_folder import using_state
 from lfmvl_ros.finetune.saved import check_tensors, load_optimiser
-from lfmvl_ros.finetune.trainer import Progress
+from lfmvl_ros.finetune.trainer import RunProgress
 
 MAKERS: tuple[Callable[[Any], torch.optim.Optimizer], ...] = (
     lambda weights: torch.optim.AdamW(weights, lr=0.1, betas=(0.9, 0.95)),
@@ -84,7 +84,7 @@ def test_tensors_of_other_names_or_shapes(saved: object) -> None:
     {"seconds": 10**400},
 ])  # fmt: skip
 def test_progress_that_no_run_has(change: dict[str, Any]) -> None:
-    Progress(step=1, total=2).check(2)
-    Progress(step=1, total=9).check(0)
+    RunProgress(step=1, total=2).check(2)
+    RunProgress(step=1, total=9).check(0)
     with pytest.raises((ValueError, OverflowError)):
-        Progress(**{"step": 1, "total": 2, **change}).check(2)
+        RunProgress(**{"step": 1, "total": 2, **change}).check(2)
