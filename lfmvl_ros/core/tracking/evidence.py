@@ -1,23 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a track is, by majority over time: label evidence that fades, so that labels can change."""
+"""What a track is called: a recursive Bayes filter over labels, which expects exchanges.
+
+Each track has the probability of every label (the forward pass of a hidden Markov model: Rabiner,
+"A tutorial on hidden Markov models", Proceedings of the IEEE, 1989). Between two answers, goods may
+have been exchanged in place, so a little of the probability moves to the other labels: the longer,
+the more. An answer then multiplies the probability of its label by how much likelier it is to be
+right than confused.
+
+A row sums to less than 1: the rest is for labels that no answer has named yet.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking.measurement import Measurements, label_key
 from lfmvl_ros.core.tracking.table import Table
 
-MEMORY = 0.85
+# Mean time between two exchanges of an object in place. Ten times more or less makes the label one
+# answer later or sooner.
+EXCHANGE_S = 200.0
+# A track that was missed so often that it was hidden may be something else when it is seen again.
+EXCHANGED_IF_HIDDEN = 0.5
+# Share of what no label has yet that goes to a label when it is first named.
+FIRST_SHARE = 0.5
+# How much likelier a label that an answer gives with full confidence is right than confused.
+ODDS = 19.0
 LEAST_SCORE = 0.05
-# Another label must have this much more behind it, so that two of equal weight do not alternate.
-LEAD = 1.2
-FORGOTTEN = 1e-3
+# A label that was this probable once is settled: a change after that is another object.
+SETTLED = 0.99
+# Another label must be this much likelier than the published one, so that it does not flicker; much
+# likelier than a settled one, since controllers rely on it. Meanwhile the score says that it is in
+# doubt.
+LEAD, LEAD_OVER_SETTLED = 3.0, 50.0
+FORGOTTEN = 0.01
 
 
 def with_labels(table: Table, seen: Measurements, query: Query) -> Table:
@@ -29,17 +51,31 @@ def with_labels(table: Table, seen: Measurements, query: Query) -> Table:
             new.setdefault(key, asked.get(key, " ".join(written.split())))
     if not new:
         return table
-    pad = np.zeros((len(table), len(new)))
+    rest = np.maximum(1 - table.posterior.sum(axis=1, keepdims=True), 0.0)
     return table.changed(
         vocabulary=(*table.vocabulary, *new),
         spelling=(*table.spelling, *new.values()),
-        evidence=np.concatenate([table.evidence, pad], axis=1),
+        posterior=np.concatenate(
+            [table.posterior, np.repeat(FIRST_SHARE / len(new) * rest, len(new), axis=1)], axis=1
+        ),
     )
 
 
-def shares(table: Table) -> FloatArray:
-    """Probability of each label for each track, ``(N, V)``, rows sum to 1."""
-    return np.asarray(table.evidence / table.evidence.sum(axis=1, keepdims=True), dtype=np.float64)
+def first_posterior(columns: NDArray[np.int64], labels: int) -> FloatArray:
+    """Return the probabilities ``(N, labels)`` of tracks before their first label counts.
+
+    Args:
+        columns: ``(N,)`` the first label of each.
+        labels: size of the vocabulary.
+    """
+    posterior = np.zeros((len(columns), labels))
+    posterior[np.arange(len(columns)), columns] = FIRST_SHARE
+    return posterior
+
+
+def share(table: Table) -> FloatArray:
+    """Probability that each track is what it is called, ``(N,)``."""
+    return np.asarray(table.posterior[np.arange(len(table)), table.label])
 
 
 def observed(
@@ -49,10 +85,10 @@ def observed(
     score: FloatArray,
     weight: FloatArray,
 ) -> Table:
-    """Return ``table`` after tracks ``rows`` were called ``labels``; a better one is adopted.
+    """Return ``table`` after its tracks ``rows`` were called ``labels``; names stay.
 
     Args:
-        table: the tracks.
+        table: the tracks at the answer's frame, ``seen_ns`` and ``log_odds`` as they were before.
         rows: ``(K,)`` distinct tracks.
         labels: K label keys of the vocabulary.
         score: ``(K,)`` confidence in each.
@@ -60,29 +96,91 @@ def observed(
     """
     if not rows.size:
         return table
-    every, label = table.evidence.copy(), table.label.copy()
     columns = [table.vocabulary.index(key) for key in labels]
-    every[rows] *= MEMORY ** weight[:, None]
-    every[rows, columns] += weight * np.maximum(score, LEAST_SCORE)
-    best = every[rows].argmax(axis=1)
-    better = every[rows, best] > LEAD * every[rows, label[rows]]
-    label[rows] = np.where(better, best, label[rows])
-    return table.changed(evidence=every, label=label)
+    one, called = table.posterior[rows], np.arange(len(rows))
+    elapsed_s = (table.stamp_ns - table.seen_ns[rows]) * NS
+    exchanged = 1 - np.exp(-np.maximum(elapsed_s, 0.0) / EXCHANGE_S)
+    exchanged = np.where(table.hidden[rows], np.maximum(exchanged, EXCHANGED_IF_HIDDEN), exchanged)
+    one = (1 - exchanged[:, None]) * one + exchanged[:, None] / (one.shape[1] + 1)
+    factor = ODDS ** (weight * np.maximum(score, LEAST_SCORE))
+    gained = one[called, columns] * (factor - 1)
+    one[called, columns] += gained
+    one /= (1 + gained)[:, None]
+    posterior = table.posterior.copy()
+    posterior[rows] = one
+    return table.changed(posterior=posterior)
+
+
+def renamed(
+    table: Table, rows: NDArray[np.intp], new_id: Callable[[int, int], int | None]
+) -> tuple[Table, dict[int, int]]:
+    """Give the tracks ``rows`` the label that is clearly likelier than theirs.
+
+    A track whose label was settled has become another object, so it gets a new id and its age
+    starts again. One that was in doubt keeps its id.
+
+    Args:
+        table: the tracks after an answer was :func:`observed`.
+        rows: ``(K,)`` those that it named.
+        new_id: the id for what ``rows[k]`` has become, given ``k`` and its id until now; None: it
+            keeps label and id for now.
+
+    Returns:
+        The tracks, and old id -> new id.
+    """
+    if not rows.size:
+        return table, {}
+    one = table.posterior[rows]
+    best = one.argmax(axis=1)
+    label, ids, born_ns = table.label.copy(), table.ids.copy(), table.born_ns.copy()
+    settled: NDArray[np.bool_] = np.asarray(table.settled | (share(table) >= SETTLED))
+    exchanged: dict[int, int] = {}
+    lead = np.where(settled[rows], LEAD_OVER_SETTLED, LEAD)
+    changes = one[np.arange(len(rows)), best] > lead * share(table)[rows]
+    for k in np.flatnonzero(changes).tolist():
+        row = rows[k]
+        if settled[row]:
+            old = int(ids[row])
+            key = new_id(k, old)
+            if key is None:
+                continue
+            exchanged[old] = ids[row] = key
+            born_ns[row] = table.stamp_ns
+        label[row], settled[row] = best[k], False
+    return table.changed(label=label, ids=ids, born_ns=born_ns, settled=settled), exchanged
+
+
+def exchanged_again(
+    table: Table, ids: frozenset[int], exchanges: Mapping[int, int]
+) -> tuple[Table, dict[int, int]]:
+    """Give tracks the new ids that they got when this answer was applied for the first time.
+
+    Their labels may follow one answer sooner or later than then.
+
+    Args:
+        table: the tracks before the answer is applied again.
+        ids: those that ended with it.
+        exchanges: old id -> new id.
+    """
+    again = {key: exchanges[key] for key in table.ids.tolist() if key in ids and key in exchanges}
+    if not again:
+        return table, {}
+    rows = np.array([key in again for key in table.ids.tolist()], dtype=np.bool_)
+    changed = np.array([again.get(key, key) for key in table.ids.tolist()], dtype=np.int64)
+    return table.changed(ids=changed, settled=table.settled & ~rows), again
 
 
 def pruned(table: Table) -> Table:
-    """Return ``table`` without labels that no track has evidence of any more."""
+    """Return ``table`` without labels that no track is likely to have."""
     if not table.vocabulary:
         return table
-    strongest = table.evidence.max(axis=1, keepdims=True, initial=0.0)
-    every = np.where(table.evidence < FORGOTTEN * strongest, 0.0, table.evidence)
-    used: NDArray[np.bool_] = np.asarray((every > 0).any(axis=0))
+    used: NDArray[np.bool_] = np.asarray((table.posterior >= FORGOTTEN).any(axis=0))
     used[table.label] = True
     if used.all():
-        return table.changed(evidence=every)
+        return table
     return table.changed(
         vocabulary=tuple(v for v, keep in zip(table.vocabulary, used, strict=True) if keep),
         spelling=tuple(v for v, keep in zip(table.spelling, used, strict=True) if keep),
-        evidence=every[:, used],
+        posterior=table.posterior[:, used],
         label=(np.cumsum(used) - 1)[table.label].astype(np.int64),
     )

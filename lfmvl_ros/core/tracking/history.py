@@ -9,8 +9,9 @@ from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.timeline import jumped_back
 from lfmvl_ros.core.tracking.applied import Ignored, Restart
 from lfmvl_ros.core.tracking.life import Cadence
+from lfmvl_ros.core.tracking.step import Step
 from lfmvl_ros.core.tracking.table import Table
-from lfmvl_ros.core.tracking.update import Step, of_query
+from lfmvl_ros.core.tracking.update import of_query
 
 HISTORY = 32
 """How many answers are remembered, so that one that comes out of order can be put before them."""

@@ -37,7 +37,7 @@ class Table:
     Attributes:
         stamp_ns: time of the state.
         alone_ns: time of ``alone_mean`` and ``alone_covariance``.
-        vocabulary: V label keys, the columns of ``evidence``.
+        vocabulary: V label keys, the columns of ``posterior``.
         spelling: V labels as they are published.
         jitter: ``(4,)`` standard deviations of cx, cy, w, h relative to the settings, learned from
             innovations; 1 is as in the settings.
@@ -60,8 +60,10 @@ class Table:
         innovation: ``(N, 2)`` of the last sighting's centre, in standard deviations.
         log_odds: ``(N,)`` of existence.
         confidence: ``(N,)`` running confidence of the model, [0, 1].
-        evidence: ``(N, V)`` sightings with each label, decaying.
+        posterior: ``(N, V)`` probability of each label, see
+            :mod:`lfmvl_ros.core.tracking.evidence`.
         label: ``(N,)`` column of the label that is published.
+        settled: ``(N,)`` the published label was beyond doubt once.
         confirmed: ``(N,)`` has ever been confirmed.
         missed: ``(N,)`` not named in the last answer that could have named it.
         born_ns, seen_ns: ``(N,)`` first and last sighting.
@@ -91,8 +93,9 @@ class Table:
     innovation: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
     log_odds: FloatArray = field(default_factory=_floats)
     confidence: FloatArray = field(default_factory=_floats)
-    evidence: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    posterior: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
     label: NDArray[np.int64] = field(default_factory=_ints)
+    settled: NDArray[np.bool_] = field(default_factory=_bools)
     confirmed: NDArray[np.bool_] = field(default_factory=_bools)
     missed: NDArray[np.bool_] = field(default_factory=_bools)
     born_ns: NDArray[np.int64] = field(default_factory=_ints)

@@ -238,6 +238,7 @@ class Tracker:
             look=self._bridge.look,
         )
         entries = [*done, Entry(grounding, late)]
+        exchanges = {old: new for entry in redo for old, new in entry.step.exchanged.items()}
         for entry in redo:
             step = apply_answer(
                 step.table,
@@ -246,6 +247,7 @@ class Tracker:
                 settings,
                 new_id=self._same_id(entry),
                 banned=frozenset(entry.step.ended),
+                exchanges=exchanges,
                 carry=self._carry,
                 look=self._bridge.look,
             )

@@ -47,7 +47,8 @@ class Tracks:
         stamp_ns: time that the boxes are predicted to, ROS clock.
         ids: ``(N,)`` int64, positive, unique, never used again for another object.
         labels: N labels, spelt as in the query where it names them.
-        scores: ``(N,)`` in [0, 1], probability of existence times the model's confidence.
+        scores: ``(N,)`` in [0, 1], probability of existence times that of the label: the lower of
+            the model's confidence and of what the labels of all answers say.
         xyxy_px: ``(N, 4)`` boxes, cut at the image border, x1 < x2 and y1 < y2.
         velocity_px_s: ``(N, 2)`` of the centre, x right and y down.
         covariance: ``(N, 4, 4)`` of centre x, centre y, width, height of the box before it is cut

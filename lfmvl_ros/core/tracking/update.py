@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +36,7 @@ from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.measurement import Measurements, label_key, measure
 from lfmvl_ros.core.tracking.motion import correct
 from lfmvl_ros.core.tracking.noise import learnt_noise, process_noise
+from lfmvl_ros.core.tracking.step import Step
 from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table, boxes_in_image, share_in_image
 
 Carry = Callable[[Table, int, TrackerSettings], Table]
@@ -49,16 +49,6 @@ CONFIDENCE_MEMORY = 0.7
 # its box is closer to the border than this share of the image.
 LEFT_SHARE = 0.25
 BORDER_SHARE = 0.02
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """The next table, the track of each detection (0: none), births by detection, ended ids."""
-
-    table: Table
-    ids: tuple[int, ...]
-    born: Mapping[int, int] = field(default_factory=dict)
-    ended: tuple[int, ...] = ()
 
 
 def carried(
@@ -99,6 +89,7 @@ def apply_answer(
     *,
     new_id: Callable[[int], int | None],
     banned: frozenset[int] = frozenset(),
+    exchanges: Mapping[int, int] | None = None,
     carry: Carry = carried,
     look: Look = lambda _: None,
 ) -> Step:
@@ -109,15 +100,19 @@ def apply_answer(
         grounding: the answer.
         cadence: of the answers so far.
         settings: of the tracker.
-        new_id: gives the id for a track born from a detection (its index); None forbids the birth.
+        new_id: gives the id for a track born from a detection (its index), or for what was
+            exchanged in place; None forbids it.
         banned: ids that must not live on.
+        exchanges: old id -> new id of what was exchanged when answers were applied before.
         carry: moves tracks to a later time.
         look: returns the small colour copy of a frame, None where it is not kept.
     """
     before = table
     table = carry(table, grounding.stamp_ns, settings)
     table = table.take(is_alive(table, grounding.wh, cadence, settings))
+    exchanged: dict[int, int] = {}
     if banned:
+        table, exchanged = evidence.exchanged_again(table, banned, exchanges or {})
         free = [key not in banned for key in table.ids.tolist()]
         table = table.take(np.array(free, dtype=np.bool_))
     ids: tuple[int, ...] = (0,) * len(grounding.detections)
@@ -138,6 +133,11 @@ def apply_answer(
             )
         table, pairs = _match(table, seen, grounding, settings, image)
         table = _judge(table, seen, pairs, grounding, cadence, settings)
+        named, known = [seen.first[box] for box in pairs.boxes.tolist()], exchanges or {}
+        table, renamed = evidence.renamed(
+            table, pairs.tracks, lambda pair, old: known.get(old) or new_id(named[pair])
+        )
+        exchanged |= renamed
         newborn, born = births(table, seen, pairs, grounding, cadence, settings, new_id)
         row_ids = [0] * len(seen)
         for track, box in zip(pairs.tracks.tolist(), pairs.boxes.tolist(), strict=True):
@@ -158,7 +158,7 @@ def apply_answer(
             )
     kept = set(table.ids.tolist())
     ended = tuple(key for key in before.ids.tolist() if key not in kept)
-    return Step(evidence.pruned(table), ids, born, ended)
+    return Step(evidence.pruned(table), ids, born, ended, exchanged)
 
 
 def of_query(table: Table, query: Query) -> Table:
@@ -192,7 +192,7 @@ def _match(
         return likeness(image, table.colour[tracks], shares[boxes])
 
     columns = [table.vocabulary.index(key) for key in seen.labels]
-    label_share = evidence.shares(table)[:, columns]
+    label_share = table.posterior[:, columns]
     otherwise = None
     if image is not None:
         otherwise = all_means(table), table.alone_covariance, table.weight

@@ -8,6 +8,7 @@ import numpy as np
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.timeline import NS
+from lfmvl_ros.core.tracking import evidence
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.motion import shrink_velocity
@@ -47,18 +48,20 @@ def tracks_at(
     boxes = boxes_in_image(trusted, source.wh)
     coasted_s = np.maximum((stamp_ns - now.steady_until_ns) * NS, 0.0)
     fading = np.exp(-coasted_s / cadence.life_s(settings))
+    # Not their product: the model's confidence is that of box and label already.
+    sure = np.minimum(now.confidence, evidence.share(now))
     coasting = now.missed | (coasted_s > 0)
     return Tracks(
         stamp_ns=stamp_ns,
         ids=now.ids,
         labels=tuple(table.spelling[column] for column in now.label.tolist()),
-        scores=np.minimum(now.existence * now.confidence * fading, 1.0),
+        scores=np.minimum(now.existence * sure * fading, 1.0),
         xyxy_px=boxes,
         velocity_px_s=trusted[:, 4:6].copy(),
         covariance=(covariance + covariance.transpose(0, 2, 1)) / 2,
         state=tuple(
-            _state(sure, late)
-            for sure, late in zip(now.confirmed.tolist(), coasting.tolist(), strict=True)
+            _state(known, late)
+            for known, late in zip(now.confirmed.tolist(), coasting.tolist(), strict=True)
         ),
         age_s=np.maximum((stamp_ns - now.born_ns) * NS, 0.0),
         frame_id=source.frame_id,
