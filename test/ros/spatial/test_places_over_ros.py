@@ -198,7 +198,9 @@ def test_depth_is_paired_by_stamp_however_late_or_early_it_comes(world, lag_fram
     rig.place(step)
     rig.picks.clear()
     seen = {}
-    for _ in range(60):
+    for sent in range(400):  # a busy machine replaces images that wait by newer ones
+        if sent >= 60 and len(seen) > 15:
+            break
         step()
         while not rig.picks.empty:
             for pick in (message := rig.picks.next()).detections:
