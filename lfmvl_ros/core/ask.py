@@ -14,6 +14,7 @@ from lfmvl_ros.core.config import ImageSettings, PerceptionSettings
 from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.interrupts import ends_the_process
 from lfmvl_ros.core.latency.budget import Choice, LatencyBudget
 from lfmvl_ros.core.latency.budgeting import asked_together, choose_for
 from lfmvl_ros.core.model import VisionLanguageModel, revision_of
@@ -130,6 +131,8 @@ class Request:
             if len(replies) != len(self.frames):
                 raise RuntimeError(f"{len(replies)} replies to {len(self.frames)} frames")
         except BaseException as error:  # a backend's defect must not take the node down
+            if ends_the_process(error):
+                raise
             _log.exception("the model failed")
             return [Reply.failed_by(error, self.model.name)] * len(self.frames)
         return replies

@@ -32,6 +32,15 @@ class Interrupted(KeyboardInterrupt):
     """A signal asked this process to end."""
 
 
+def ends_the_process(error: BaseException) -> bool:
+    """Whether an exception is a signal to this process, which a handler of errors must let pass.
+
+    Only the main thread gets one. In another thread ``KeyboardInterrupt`` is a defect like others.
+    """
+    here = threading.current_thread() is threading.main_thread()
+    return here and isinstance(error, KeyboardInterrupt)
+
+
 @contextlib.contextmanager
 def tidied_by(function: Callable[[], object]) -> Iterator[None]:
     """Within the block, call a function before a signal ends the process at once.

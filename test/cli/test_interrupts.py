@@ -11,11 +11,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lfmvl_ros import ask, load_model
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.grounding import Outcome
+from lfmvl_ros.core.interrupts import Interrupted
 from lfmvl_ros.viz.video import write_image
 
 PATIENCE_S = 220.0
@@ -106,6 +111,47 @@ def test_in_the_first_seconds_a_command_says_one_line(
         assert command.returncode in (2, -number)
     else:
         assert (command.returncode, errors) == (128 + number, f"lfmvl ground: {word}\n")
+
+
+@SIGNALS
+def test_a_signal_in_the_middle_of_an_answer_ends_the_command(
+    started: list[Command], tmp_path: Path, number: signal.Signals
+) -> None:
+    """It is no defect of the model: evaluate would count it as an answer that failed, and go on."""
+    write_image(tmp_path / "0.png", np.zeros((48, 64, 3), np.uint8))
+    replies = tmp_path / "replies.jsonl"
+    replies.write_text(json.dumps({"text": "[]", "delay_s": 600.0}) + "\n")
+    command = Command(
+        "ground", str(tmp_path / "0.png"), "--query", "person", "--model", str(replies),
+        "--generation-timeout-s", "600",
+    )  # fmt: skip
+    started.append(command)
+    assert command.stderr is not None
+    assert "has no contrast" in command.stderr.readline()  # right before the model is asked
+    time.sleep(1.0)
+    command.press(number)
+    output, errors = command.communicate(timeout=PATIENCE_S)
+    word = "interrupted" if number is signal.SIGINT else "terminated"
+    assert (output, errors) == ("", f"lfmvl ground: {word}\n")
+    assert command.returncode == 128 + number
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Interrupted()])
+def test_only_the_main_thread_lets_a_signal_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: KeyboardInterrupt
+) -> None:
+    def fail(*_words: object, **_settings: object) -> None:
+        raise error
+
+    (tmp_path / "replies.jsonl").write_text(json.dumps({"text": "[]"}))
+    model = load_model(str(tmp_path / "replies.jsonl"))
+    monkeypatch.setattr(model, "ground", fail)
+    frame = Frame(np.zeros((48, 64, 3), np.uint8), 1)
+    with pytest.raises(KeyboardInterrupt):
+        ask(model, [frame], "person")
+    with ThreadPoolExecutor(1) as pool:
+        (grounding,) = pool.submit(ask, model, [frame], "person").result()
+    assert grounding.outcome is Outcome.ERROR
 
 
 def demo(folder: Path) -> Command:

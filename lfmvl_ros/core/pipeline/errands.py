@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.interrupts import ends_the_process
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.reply import FinishReason, Reply
 
@@ -42,6 +43,8 @@ class Errand:
         try:
             return self.ask(model, settings, lambda: stopping() or self.future.cancelled())
         except BaseException as error:  # a backend's defect must not take the node down
+            if ends_the_process(error):
+                raise
             _log.exception("the model failed")
             return Reply.failed_by(error, model.name)
 
