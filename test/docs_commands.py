@@ -67,8 +67,9 @@ ON_A_ROBOT = "needs a ROS 2 installation with its command line, which is not on 
 INSTALLS = "changes the environment that the tests run in; `make setup` installs the same in CI"
 JSON_LAST = r"(?m)^\{.*\}\n*\Z"
 
+# A look that the bundled model is not used to, in a folder of its own: a few updates improve on it.
 LABELLED_NEGATIVE = (
-    "test -e my-images || lfmvl scenes --labelled my-images --look negative --count 60 --seed 7"
+    "test -e unusual || lfmvl scenes --labelled unusual --look negative --count 60 --seed 7"
 )
 LABELLED = "test -e my-images || lfmvl scenes --labelled my-images --count 24 --seed 7"
 
@@ -86,7 +87,14 @@ RULES = (
     Rule(r"^make (setup|bench-setup|types-oldest)\b", INSTALLS),
     Rule(r"^make (test|test-fast|test-deep|pytest)\b", "runs these tests themselves"),
     Rule(r"^DISTRO=kilted ", "installs ROS 2 a second time"),
-    Rule(r"^lfmvl \w+ --(data|topic|drift-profile)$", "names an option, without a value"),
+    Rule(
+        r"^lfmvl \w+ --(data|drift-profile|from|languages|scene|topic|truth)$",
+        "names an option, without a value",
+    ),
+    Rule(
+        r"^lfmvl (rules (check|try)|collected new-key|evaluate BAG|ground --model \S+)$",
+        "names a part of a command; the whole call stands elsewhere",
+    ),
     Rule(r"^python benchmarks/tracking(_real\.py|\.py --mot15)", "needs public data sets"),
     # make
     Rule(
@@ -277,6 +285,7 @@ RULES = (
         r"^lfmvl finetune --data my-images --from MODEL",
         first=LABELLED_NEGATIVE,
         change=(
+            (r"my-images", "unusual"),
             (r"MODEL", "bundled"),
             (r"$", " --steps 40 --judgements 1 --held-out-questions 24"),
         ),

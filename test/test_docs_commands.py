@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import importlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from lfmvl_ros.cli.main import commands as command_modules
 
 from .docs_commands import ROOT, RULES, Command, Rule, all_commands, commands, rule_for, stable
 from .domains import next_domain
@@ -149,6 +154,40 @@ def test_quick_commands(command: Command, workplaces: dict[str, Workplace]) -> N
 @pytest.mark.parametrize("command", [c for c in RUN if not rule_for(c).quick], ids=str)
 def test_other_commands(command: Command, workplaces: dict[str, Workplace]) -> None:
     try_out(command, workplaces[command.page])
+
+
+def called(text: str) -> Iterator[list[str]]:
+    """Yield the words of each call of ``lfmvl`` in a line for the shell, up to a redirection."""
+    words: list[str] = []
+    split = shlex.shlex(text, posix=True, punctuation_chars=";&|<>()")
+    split.whitespace_split = True
+    for word in [*split, ";"]:
+        if set(word) <= set(";&|<>()"):
+            if words[:1] == ["lfmvl"]:
+                yield words[1:]
+            words = []
+        else:
+            words.append(word)
+
+
+@pytest.mark.parametrize("command", [c for c in RUN if "lfmvl " in c.text], ids=str)
+def test_flags_of_every_command_are_known(command: Command) -> None:
+    """Those that take minutes to run, too; a mention of a command must not look like a call."""
+    text = command.text
+    for pattern, replacement in rule_for(command).change:
+        text = re.sub(pattern, replacement, text, count=1)
+    known = command_modules()
+    for name, *words in called(text):
+        parser = argparse.ArgumentParser(prog=f"lfmvl {name}")
+        importlib.import_module(known[name].module).configure(parser)
+        parser.add_argument("--debug", action="store_true")
+        if "--help" not in words:
+            parser.parse_args(words)
+
+
+def test_calls_are_found_in_a_line() -> None:
+    line = """rm -f x; lfmvl ground a.jpg --query "a; b" | head && lfmvl models"""
+    assert list(called(line)) == [["ground", "a.jpg", "--query", "a; b"], ["models"]]
 
 
 @pytest.mark.parametrize("rule", [r for r in RULES if not r.why_not], ids=lambda r: r.pattern)
