@@ -127,7 +127,7 @@ def test_names_of_cameras(host, given, taken):
         ({"image__split": "off"}, "got 'off'; 'off' is now 'never'"),
         ({"cameras": "front"}, "cameras must be of type list of str"),
         ({"cameras": [1, 2]}, "cameras must be of type list of str"),
-        ({"cameras": ["front", "front"]}, "cameras: each name once"),
+        ({"cameras": ["front", "front"]}, "cameras: each name may appear only once"),
         ({"cameras": ["front", ""]}, "cameras: '' can't be part of a topic name"),
         ({"cameras": ["2nd"]}, "cameras: '2nd' can't be part of a topic name"),
     ],

@@ -96,7 +96,7 @@ def test_none_and_a_profile_of_ones_own(tmp_path):
     with pytest.raises(UserError, match="rmw_zenoh_cpp reads none"):
         choose(str(mine), {"RMW_IMPLEMENTATION": "rmw_zenoh_cpp"})
     mine.write_text("<dds>")
-    with pytest.raises(UserError, match="no valid XML"):
+    with pytest.raises(UserError, match="is not valid XML"):
         choose(str(mine))
 
 
