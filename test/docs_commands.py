@@ -156,6 +156,12 @@ RULES = (
         first="lfmvl scenes --preview photo.jpg --count 1 --no-boxes",
         prints=r'"objects": \[',
     ),
+    Rule(
+        r"^lfmvl track out/scene\.mp4 .*--trigger-mode motion",
+        first="test -e out/scene.mp4 || lfmvl scenes --video out/scene.mp4 --no-boxes --seed 7",
+        prints=r'"skipped_asleep": \d',
+        leaves=("out/track",),
+    ),
     Rule(r"^lfmvl track out/demo/camera\.mp4", leaves=("out/track",)),
     Rule(r"^lfmvl tokens 640x480 --model …", change=(("…", "bundled"),)),
     Rule(

@@ -214,6 +214,7 @@ class BagReplay:
             "dropped": {reason: count for reason, count in dropped.items() if count},
             "answers": sum(self.outcomes.values()),
             "outcomes": dict(sorted(self.outcomes.items())),
+            "frames_skipped_asleep": self._pipeline.skipped,
             "tracks": len(self._ids),
             **self._sensors.summary(),
             "written": dict(sorted(self._out.counts.items())),

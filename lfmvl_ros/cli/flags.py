@@ -106,6 +106,12 @@ def pipeline_settings() -> list[SettingInfo]:
     ]
 
 
+def trigger_settings() -> list[SettingInfo]:
+    """Return the settings of when the model is asked, for commands with a time of their own."""
+    infos = PerceptionSettings.describe()
+    return [info for name, info in infos.items() if name.startswith("trigger.")]
+
+
 def settings_from(args: argparse.Namespace, **extra: object) -> PerceptionSettings:
     """Return the settings given by the flags and ``extra``.
 

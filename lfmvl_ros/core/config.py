@@ -20,6 +20,7 @@ from lfmvl_ros.core.config_memory import MemorySettings
 from lfmvl_ros.core.config_review import ReviewSettings
 from lfmvl_ros.core.config_spatial import SpatialSettings
 from lfmvl_ros.core.config_tracker import EgoMotionSettings, TrackerSettings
+from lfmvl_ros.core.config_triggers import TriggerSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import TEMPLATES
 from lfmvl_ros.core.safe_text import quoted
@@ -50,35 +51,6 @@ _CAMERA_NAME = re.compile(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", re.ASCII)
 # What git takes for a name, as far as hubs use it; never a path out of the folder of copies.
 _REVISION = re.compile(r"(?!.*(\.\.|//))\w[\w./-]{0,199}", re.ASCII)
 MODEL_SETTINGS = ("model", "device", "dtype", "revision")
-
-
-@dataclass(frozen=True)
-class TriggerSettings(Group):
-    """Which frames the model sees."""
-
-    mode: str = setting(
-        "continuous",
-        "Which frames the model is asked about. continuous: the newest frame whenever the "
-        "model is free; rate: at most max_rate_hz, to save power; on_demand: only when the "
-        "service ground_once is called.",
-        choices=("continuous", "rate", "on_demand"),
-    )
-    max_rate_hz: float = setting(
-        2.0,
-        "With mode rate: most answers per second and camera. Lower it to save power, raise it "
-        "to react sooner.",
-        unit="Hz",
-        low=0.01,
-        high=60.0,
-    )
-    max_batch: int = setting(
-        4,
-        "With several cameras: most frames that the model is given in one call. Lower it if "
-        "memory is short; 1 handles one frame after another.",
-        low=1,
-        high=16,
-        unit="frames",
-    )
 
 
 @dataclass(frozen=True)

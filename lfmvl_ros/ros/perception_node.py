@@ -13,7 +13,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from std_msgs.msg import String
+from std_msgs.msg import Empty, String
 from std_srvs.srv import SetBool
 
 from lfmvl_ros.core.config import MODEL_SETTINGS, PerceptionSettings
@@ -96,6 +96,14 @@ class PerceptionNode(LifecycleNode):
         self.create_subscription(
             String, "query", self._on_query, qos.RESULTS, callback_group=group()
         )
+        for channel in self._channels.values():
+            self.create_subscription(
+                Empty,
+                channel.prefix + "look",
+                channel.look,
+                qos.RESULTS,
+                callback_group=group(),
+            )
         self.create_service(
             SetBool,
             "enable",

@@ -156,6 +156,14 @@ class Pipeline:
                 raise UserError("the model is not running; activate the node first")
             return self._lanes.request(camera)
 
+    def wake(self, camera: str = "") -> None:
+        """Ask about the next ``trigger.burst`` frames of ``camera``, where its trigger sleeps."""
+        self._lanes.wake(camera)
+
+    def is_due(self, camera: str = "") -> bool:
+        """Return whether the trigger asks for an answer about the newest frame of ``camera``."""
+        return self._lanes.is_due(camera)
+
     def newest_frame(self, camera: str = "") -> Frame:
         """Return the newest frame of a camera.
 
