@@ -22,6 +22,7 @@ _NODE_GROUPS = (
     "diagnostics.",
     "drift.",
     "ego_motion.",
+    "limits.",
     "memory.",
     "review.",
     "spatial.",

@@ -16,6 +16,7 @@ from lfmvl_ros.core.config_collect import CollectSettings, TelemetrySettings
 from lfmvl_ros.core.config_commands import CommandSettings
 from lfmvl_ros.core.config_drift import DriftSettings
 from lfmvl_ros.core.config_generation import GenerationSettings, ImageSettings
+from lfmvl_ros.core.config_limits import LimitSettings
 from lfmvl_ros.core.config_memory import MemorySettings
 from lfmvl_ros.core.config_review import ReviewSettings
 from lfmvl_ros.core.config_spatial import SpatialSettings
@@ -35,6 +36,7 @@ __all__ = [
     "EgoMotionSettings",
     "GenerationSettings",
     "ImageSettings",
+    "LimitSettings",
     "MemorySettings",
     "ParsingSettings",
     "PerceptionSettings",
@@ -171,6 +173,7 @@ class PerceptionSettings(Group):
     generation: GenerationSettings = field(default_factory=GenerationSettings)
     image: ImageSettings = field(default_factory=ImageSettings)
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
     parsing: ParsingSettings = field(default_factory=ParsingSettings)
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     ego_motion: EgoMotionSettings = field(default_factory=EgoMotionSettings)

@@ -81,6 +81,7 @@ class PipelineStatus:
         revision: commit of its checkpoint on the hub; "" where it comes from none.
         lanes: the counters of each camera by its name.
         skipped: frames that the model was not asked about because the trigger slept.
+        restraint: which limit of heat or battery slows or stops the model; "" for none.
     """
 
     frames: int
@@ -99,6 +100,7 @@ class PipelineStatus:
     revision: str = ""
     lanes: Mapping[str, LaneStatus] = field(default_factory=dict)
     skipped: int = 0
+    restraint: str = ""
 
     @property
     def asleep(self) -> str:

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
+from sensor_msgs.msg import BatteryState
 from std_msgs.msg import Empty, String
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2DArray
@@ -91,6 +92,30 @@ def test_a_message_on_look_wakes_a_node_that_is_asked_on_demand(world):
     look.publish(Empty())
     assert here.stay(3.0) == 2
     assert here.stay(1.0) == 0
+
+
+def test_an_empty_battery_stops_the_model_but_not_requests(world):
+    here = Watched(world, limits__stop_below_battery=0.2)
+    assert here.stay(1.0) > 0
+    battery = world.node.create_publisher(BatteryState, "battery", 10)
+
+    def charge(share):
+        deadline_s = time.monotonic() + 60
+        while not battery.get_subscription_count():
+            assert time.monotonic() < deadline_s
+            time.sleep(0.05)
+        battery.publish(BatteryState(percentage=share))
+
+    charge(0.12)
+    model = world.health("model", lambda s: "battery" in s.message)
+    assert model.level == DiagnosticStatus.WARN
+    assert model.message == "no answers: battery at 12%, limits.stop_below_battery is 0.2"
+    here.stay(0.5)
+    assert here.stay(2.0) == 0
+    assert world.call(Trigger, "ground_once").success
+    charge(0.9)
+    world.health("model", lambda s: s.level == DiagnosticStatus.OK)
+    assert here.stay(2.0) > 0
 
 
 def test_an_event_of_a_rule_is_looked_at(world):

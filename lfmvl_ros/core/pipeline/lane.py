@@ -20,6 +20,7 @@ from lfmvl_ros.core.timeline import NS, Timeline, Verdict
 from lfmvl_ros.core.tracking import Applied, Ignored, Tracker, Tracks
 from lfmvl_ros.core.tracking.siamese import FLOW
 from lfmvl_ros.core.triggers import Trigger
+from lfmvl_ros.core.triggers.limits import Level, Restraint
 from lfmvl_ros.core.triggers.motion import FloatImage
 
 _log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class Lane:
         epoch: grows when the camera's time restarts.
         answered: the newest answer; None before the first.
         asleep: the trigger's mode while the newest frame is not to go to the model; else "".
+        restraint: what heat and battery demand.
         waits_since_ns: monotonic time since which a frame or request waits here; None when none
             does.
     """
@@ -49,6 +51,7 @@ class Lane:
         self.epoch = 0
         self.waits_since_ns: int | None = None
         self.asleep = ""
+        self.restraint = Restraint()
         self._trigger = Trigger()
         self._watched_ns: int | None = None
         self._awake_since_ns: int | None = None
@@ -108,13 +111,13 @@ class Lane:
         """
         self._trigger.watch(settings, stamp_ns, small)
         before_ns, self._watched_ns = self._watched_ns, stamp_ns
-        if self._trigger.is_due(settings, stamp_ns, self._last_asked_ns):
+        if self._is_due(settings, stamp_ns):
             self.asleep = ""
             if self._awake_since_ns is None:
                 self._awake_since_ns = stamp_ns
             return
         self.asleep, self._awake_since_ns = settings.mode, None
-        still = settings.mode == "motion"
+        still = settings.mode == "motion" and self.restraint.level is Level.FREE
         asked_ns = self._last_asked_ns
         unasked_s = 0.0 if asked_ns is None else (stamp_ns - asked_ns) * NS
         if before_ns is not None and (still or unasked_s <= settings.hold_tracks_s):
@@ -134,7 +137,14 @@ class Lane:
         """Return whether the trigger asks for an answer about the newest frame."""
         if self.latest is None:
             return False
-        return self._trigger.is_due(settings, self.latest[0].stamp_ns, self._last_asked_ns)
+        return self._is_due(settings, self.latest[0].stamp_ns)
+
+    def _is_due(self, settings: TriggerSettings, stamp_ns: int) -> bool:
+        asked_ns = self._last_asked_ns
+        since_ns = math.inf if asked_ns is None else stamp_ns - asked_ns
+        if not self.restraint.allows(since_ns * NS):
+            return False
+        return self._trigger.is_due(settings, stamp_ns, asked_ns)
 
     def hand_over(self, frame: Frame, now_ns: int, epoch: int | None) -> None:
         """Store the newest frame for the model.
@@ -173,7 +183,7 @@ class Lane:
             return True
         if self._waiting is None or not enabled:
             return False
-        return self._trigger.is_due(trigger, self._waiting[0].stamp_ns, self._last_asked_ns)
+        return self._is_due(trigger, self._waiting[0].stamp_ns)
 
     def take(self, now_ns: int) -> Job:
         """Take the newest frame, and all requests that wait for an answer."""

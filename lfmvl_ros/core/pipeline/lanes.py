@@ -19,6 +19,7 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.pipeline.lane import Job, Lane
 from lfmvl_ros.core.report import Answer, LaneStatus
 from lfmvl_ros.core.timeline import Verdict
+from lfmvl_ros.core.triggers.limits import Level, Restraint
 from lfmvl_ros.core.triggers.motion import small_image
 
 
@@ -38,6 +39,7 @@ class Lanes:
         self.lock = threading.Condition()
         self._settings, self._point_s = settings, point_s
         self._enabled = True
+        self._restraint = Restraint()
         self._lanes: dict[str, Lane] = {}
 
     def __getitem__(self, camera: str) -> Lane:
@@ -75,6 +77,19 @@ class Lanes:
             for lane in self._lanes.values():
                 lane.wake(self._settings.trigger)
 
+    @property
+    def restraint(self) -> Restraint:
+        """What heat and battery demand."""
+        return self._restraint
+
+    @restraint.setter
+    def restraint(self, value: Restraint) -> None:
+        with self.lock:
+            self._restraint = value
+            for lane in self._lanes.values():
+                lane.restraint = value
+            self.lock.notify()
+
     def wake(self, camera: str) -> None:
         """Ask about the next frames of a camera; nothing before its first frame."""
         with self.lock:
@@ -97,7 +112,7 @@ class Lanes:
             window_ns = self._settings.tracker.reorder_window_s * 1e9
             epoch = lane.arrive(frame.stamp_ns, window_ns, verdict)
             trigger = self._settings.trigger
-            if not trigger.may_sleep:
+            if not trigger.may_sleep and self._restraint.level is Level.FREE:
                 lane.stay_awake()
                 return epoch
         if epoch is not None:
@@ -110,7 +125,9 @@ class Lanes:
         """Make a lane; not with the lock held, as its tracker may have networks to load."""
         fresh = Lane(self._settings.tracker, point_s=self._point_s)
         with self.lock:
-            self._lanes.setdefault(camera, fresh).configure(self._settings.tracker)
+            lane = self._lanes.setdefault(camera, fresh)
+            lane.configure(self._settings.tracker)
+            lane.restraint = self._restraint
 
     def hand_over(self, frame: Frame, now_ns: int, epoch: int | None) -> None:
         """Store a frame for the model."""

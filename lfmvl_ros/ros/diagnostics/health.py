@@ -80,7 +80,7 @@ class CameraMonitor:
         if loss := self._losses.recent():  # this may be the reason why no image arrives
             advice = f"{loss}; `lfmvl doctor --topic {self._topic}` finds the reason"
             level, message = WARN, advice if level == OK else f"{message}; {advice}"
-        if level == OK and self._camera and lane is not None and pipeline.enabled:
+        if level == OK and self._camera and lane is not None and _expects(pipeline):
             silence_s = self._silence_s(lane, settings, now_s)
             if silence_s:
                 level, message = WARN, f"no answer about this camera for {silence_s:.1f} s"
@@ -205,7 +205,7 @@ class ModelMonitor:
             return OK, "paused by the service enable"
         if fresh.get(Outcome.ERROR.value):
             return ERROR, f"the model fails: {pipeline.error or 'no reason given'}"
-        silence = self._silence(pipeline, settings, now_s)
+        silence = pipeline.restraint or self._silence(pipeline, settings, now_s)
         if silence:
             return WARN, silence
         if fresh and not any(Outcome(outcome).is_evidence for outcome in fresh):
@@ -271,6 +271,11 @@ def answers_due_s(settings: PerceptionSettings) -> float:
     if settings.trigger.mode == "rate":
         return max(limit_s, 2 / settings.trigger.max_rate_hz)
     return limit_s
+
+
+def _expects(pipeline: PipelineStatus) -> bool:
+    """Whether answers are expected as often as the trigger asks for them."""
+    return pipeline.enabled and not pipeline.restraint
 
 
 def _sleeping(mode: str) -> str:

@@ -170,6 +170,14 @@ def test_one_of_several_cameras_may_sleep(awake_s, level):
     assert "sleeping" not in model.message
 
 
+def test_a_limit_of_heat_is_reported_with_its_number():
+    monitor, reason = Monitor("image_raw", 0.0), "no answers: 90.0 C, limits.stop_above_c is 85"
+    now = replace(pipeline(9, age_s=60.0), restraint=reason)
+    report(monitor, intake(9, 0.1), now, 1.0)
+    _, model = report(monitor, intake(9, 0.1), now, 60.0)
+    assert (model.level, model.message) == (WARN, reason)
+
+
 def test_paused_is_no_fault():
     monitor = Monitor("image_raw", 0.0)
     report(monitor, intake(9, 0.1), pipeline(9), 1.0)
