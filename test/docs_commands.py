@@ -164,6 +164,12 @@ RULES = (
         first="lfmvl scenes --preview photo.jpg --count 1 --no-boxes",
         prints=r'"objects": \[',
     ),
+    Rule(
+        r"^lfmvl track out/scene\.mp4 .*--trigger-mode motion",
+        first="test -e out/scene.mp4 || lfmvl scenes --video out/scene.mp4 --no-boxes --seed 7",
+        prints=r'"skipped_asleep": \d',
+        leaves=("out/track",),
+    ),
     Rule(r"^lfmvl track out/demo/camera\.mp4", leaves=("out/track",)),
     Rule(r"^lfmvl tokens 640x480 --model …", change=(("…", "bundled"),)),
     Rule(
@@ -328,6 +334,7 @@ RULES = (
     ),
     Rule(r"^python benchmarks/faults\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/rules\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
+    Rule(r"^python benchmarks/triggers\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/review\.py$", change=((r"$", " --answers 3"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/places\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/decoding_identity\.py --out out", change=((r"$", " --frames 24"),)),

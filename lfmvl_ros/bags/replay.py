@@ -221,6 +221,7 @@ class BagReplay:
             "dropped": {reason: count for reason, count in dropped.items() if count},
             "answers": sum(self.outcomes.values()),
             "outcomes": dict(sorted(self.outcomes.items())),
+            "frames_skipped_asleep": self._pipeline.skipped,
             "tracks": len(self._ids),
             **self._sensors.summary(),
             "written": {} if self._out is None else dict(sorted(self._out.counts.items())),

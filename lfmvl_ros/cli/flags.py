@@ -22,6 +22,7 @@ _NODE_GROUPS = (
     "diagnostics.",
     "drift.",
     "ego_motion.",
+    "limits.",
     "memory.",
     "review.",
     "spatial.",
@@ -104,6 +105,12 @@ def pipeline_settings() -> list[SettingInfo]:
         for name, info in PerceptionSettings.describe().items()
         if name not in _NODE_ONLY and not name.startswith(_NODE_GROUPS)
     ]
+
+
+def trigger_settings() -> list[SettingInfo]:
+    """Return the settings of when the model is asked, for commands with a time of their own."""
+    infos = PerceptionSettings.describe()
+    return [info for name, info in infos.items() if name.startswith("trigger.")]
 
 
 def settings_from(args: argparse.Namespace, **extra: object) -> PerceptionSettings:

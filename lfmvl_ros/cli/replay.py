@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from lfmvl_ros.bags.names import is_full_name
-from lfmvl_ros.cli.flags import add_setting_flags, as_path, pipeline_settings, settings_from
+from lfmvl_ros.cli.flags import (
+    add_setting_flags,
+    as_path,
+    pipeline_settings,
+    settings_from,
+    trigger_settings,
+)
 from lfmvl_ros.cli.label_warnings import warn_of_labels
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
@@ -30,7 +36,6 @@ HELP = (
 )
 _SENSORS = ("ego_motion.", "spatial.")
 _NODE_ONLY = ("spatial.select", "spatial.compressed_depth", "spatial.publish_tf")
-_TRIGGER = ("trigger.mode", "trigger.max_rate_hz", "trigger.max_batch")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     infos = PerceptionSettings.describe()
     more = [info for name, info in infos.items()
             if name.startswith(_SENSORS) and name not in _NODE_ONLY]  # fmt: skip
-    add_setting_flags(parser, [*pipeline_settings(), *(infos[name] for name in _TRIGGER), *more])
+    add_setting_flags(parser, [*pipeline_settings(), *trigger_settings(), *more])
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,7 +12,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from lfmvl_ros.cli.flags import add_setting_flags, as_path, settings_from
+from lfmvl_ros.cli.flags import (
+    add_setting_flags,
+    as_path,
+    pipeline_settings,
+    settings_from,
+    trigger_settings,
+)
 from lfmvl_ros.cli.label_warnings import warn_of_labels
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
@@ -46,20 +52,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-video", action="store_true", help="write neither annotated.mp4 nor preview.png"
     )
-    add_setting_flags(parser)
+    triggers = [info for info in trigger_settings() if info.name != "trigger.max_batch"]
+    add_setting_flags(parser, [*pipeline_settings(), *triggers])
 
 
 @dataclass
 class Run:
     """A pipeline on one video, and what is counted.
 
-    The pipeline is asked about chosen frames, and the video waits for each answer.
+    The pipeline is asked about chosen frames, unless the trigger sleeps, and the video waits for
+    each answer. ``skipped`` counts the answers that were left out because it slept.
     """
 
     pipeline: Pipeline
     answer_ms: list[float] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     frames: int = 0
+    skipped: int = 0
     first_seen_ns: dict[int, int] = field(default_factory=dict)
     longest_ns: int = 0
 
@@ -83,6 +92,7 @@ class Run:
         return {
             "frames": self.frames,
             "answers": len(self.answer_ms),
+            "skipped_asleep": self.skipped,
             "outcomes": dict(self.outcomes),
             "tracks": len(self.first_seen_ns),
             "longest_track_s": round(self.longest_ns / 1e9, 2),
@@ -149,9 +159,12 @@ def _follow(
         tracks = state.pipeline.submit(frame)
         if time_ns >= due_ns:
             due_ns += period_ns
-            answer = state.ask()
-            answers.write(answer.grounding.to_dict(answer.applied.id_texts))
-            tracks = state.pipeline.recall(frame)
+            if state.pipeline.is_due():
+                answer = state.ask()
+                answers.write(answer.grounding.to_dict(answer.applied.id_texts))
+                tracks = state.pipeline.recall(frame)
+            else:
+                state.skipped += 1
         state.count(tracks)
         tracks_file.write(tracks.to_dict())
         if drawn is not None:

@@ -16,11 +16,13 @@ from lfmvl_ros.core.config_collect import CollectSettings
 from lfmvl_ros.core.config_commands import CommandSettings
 from lfmvl_ros.core.config_drift import DriftSettings
 from lfmvl_ros.core.config_generation import GenerationSettings, ImageSettings
+from lfmvl_ros.core.config_limits import LimitSettings
 from lfmvl_ros.core.config_memory import MemorySettings
 from lfmvl_ros.core.config_review import ReviewSettings
 from lfmvl_ros.core.config_spatial import SpatialSettings
 from lfmvl_ros.core.config_telemetry import TelemetrySettings
 from lfmvl_ros.core.config_tracker import EgoMotionSettings, TrackerSettings
+from lfmvl_ros.core.config_triggers import TriggerSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import TEMPLATES
 from lfmvl_ros.core.safe_text import quoted
@@ -35,6 +37,7 @@ __all__ = [
     "EgoMotionSettings",
     "GenerationSettings",
     "ImageSettings",
+    "LimitSettings",
     "MemorySettings",
     "ParsingSettings",
     "PerceptionSettings",
@@ -51,36 +54,6 @@ _CAMERA_NAME = re.compile(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", re.ASCII)
 # What git takes for a name, as far as hubs use it; never a path out of the folder of copies.
 _REVISION = re.compile(r"(?!.*(\.\.|//))\w[\w./-]{0,199}", re.ASCII)
 MODEL_SETTINGS = ("model", "device", "dtype", "revision")
-
-
-@dataclass(frozen=True)
-class TriggerSettings(Group):
-    """Which frames the model sees."""
-
-    mode: str = setting(
-        "continuous",
-        "Which frames the model is asked about. continuous: the newest frame whenever the "
-        "model is free; rate: at most max_rate_hz, to save power; on_demand: only when the "
-        "service ground_once is called.",
-        choices=("continuous", "rate", "on_demand"),
-    )
-    max_rate_hz: float = setting(
-        2.0,
-        "With mode rate: maximum number of answers per second and camera. Lower it to save power, "
-        "raise it "
-        "to react sooner.",
-        unit="Hz",
-        low=0.01,
-        high=60.0,
-    )
-    max_batch: int = setting(
-        4,
-        "With several cameras: maximum number of frames in one call of the model. Lower it if "
-        "memory is short; 1 handles one frame after another.",
-        low=1,
-        high=16,
-        unit="frames",
-    )
 
 
 @dataclass(frozen=True)
@@ -201,6 +174,7 @@ class PerceptionSettings(Group):
     generation: GenerationSettings = field(default_factory=GenerationSettings)
     image: ImageSettings = field(default_factory=ImageSettings)
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
     parsing: ParsingSettings = field(default_factory=ParsingSettings)
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     ego_motion: EgoMotionSettings = field(default_factory=EgoMotionSettings)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -40,6 +41,10 @@ class LaneStatus:
             :class:`PipelineStatus`, of this camera.
         longest_wait_s: the longest time that a frame, or a newer one that replaced it, has waited
             for the model.
+        skipped: frames that the model was not asked about because the trigger slept.
+        asleep: the trigger's mode while it sleeps; else "".
+        awake_s: time since the trigger woke, by the stamps; 0 while it sleeps, infinite in a mode
+            that never sleeps.
     """
 
     frames: int
@@ -49,6 +54,9 @@ class LaneStatus:
     ignored: dict[str, int]
     answer_age_s: float | None
     longest_wait_s: float = 0.0
+    skipped: int = 0
+    asleep: str = ""
+    awake_s: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,8 @@ class PipelineStatus:
         model: name of the model in use.
         revision: commit of its checkpoint on the hub; "" where it comes from none.
         lanes: the counters of each camera by its name.
+        skipped: frames that the model was not asked about because the trigger slept.
+        restraint: which limit of heat or battery slows or stops the model; "" for none.
     """
 
     frames: int
@@ -89,6 +99,19 @@ class PipelineStatus:
     model: str = ""
     revision: str = ""
     lanes: Mapping[str, LaneStatus] = field(default_factory=dict)
+    skipped: int = 0
+    restraint: str = ""
+
+    @property
+    def asleep(self) -> str:
+        """The trigger's mode while it sleeps for all cameras; else ""."""
+        modes = {lane.asleep for lane in self.lanes.values()}
+        return modes.pop() if len(modes) == 1 else ""
+
+    @property
+    def awake_s(self) -> float:
+        """The longest time for which the trigger of a camera has been awake; infinite without."""
+        return max((lane.awake_s for lane in self.lanes.values()), default=math.inf)
 
     @classmethod
     def of(cls, lanes: Mapping[str, LaneStatus], **others: Any) -> PipelineStatus:
@@ -98,6 +121,7 @@ class PipelineStatus:
             frames=sum(lane.frames for lane in lanes.values()),
             outcomes=_summed(lane.outcomes for lane in lanes.values()),
             superseded=sum(lane.superseded for lane in lanes.values()),
+            skipped=sum(lane.skipped for lane in lanes.values()),
             restarts=sum(lane.restarts for lane in lanes.values()),
             ignored=_summed(lane.ignored for lane in lanes.values()),
             answer_age_s=min(ages_s, default=None),

@@ -107,8 +107,19 @@ class CameraChannel:
             from lfmvl_ros.ros.rules_channel import RulesChannel  # most nodes need none
 
             self._rules = RulesChannel(
-                self._node, self._streams, self._gate, self.name, self._settings, self._warn
+                self._node,
+                self._streams,
+                self._gate,
+                self.name,
+                self._settings,
+                self._warn,
+                self.look,
             )
+
+    def look(self, _message: object = None) -> None:
+        """Ask about the next frames, where the trigger sleeps."""
+        if (pipeline := self._shared.pipeline) is not None:
+            pipeline.wake(self.name)
 
     def start(self) -> None:
         """Subscribe to the camera, and to the gyroscope if it is used."""

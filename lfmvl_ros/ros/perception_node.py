@@ -13,7 +13,8 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from std_msgs.msg import String
+from sensor_msgs.msg import BatteryState
+from std_msgs.msg import Empty, String
 from std_srvs.srv import SetBool
 
 from lfmvl_ros.core.config import MODEL_SETTINGS, PerceptionSettings
@@ -42,6 +43,7 @@ from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.process import logs_errors, run, stop_spinning
 from lfmvl_ros.ros.shared import Shared
 from lfmvl_ros.ros.side_outputs import SideOutputs
+from lfmvl_ros.ros.spared import Spared
 from lfmvl_ros.ros.spatial.transform_input import TransformInput
 from lfmvl_ros.ros.streams import StreamReader
 
@@ -66,6 +68,7 @@ class PerceptionNode(LifecycleNode):
         self.exit_code = 0
         self._health, self._warned_of_qos = NodeHealth(), False
         self._labels, log = LabelCheck(self.get_logger()), self.get_logger()
+        self._spared = Spared()
         self._side = SideOutputs(log.info, log.warning)
         self._models = ModelManager(self.get_logger(), self._revert_model)
         self._bond, self._gate, self._streams = LifecycleBond(self), Gate(), StreamReader(self)
@@ -95,6 +98,22 @@ class PerceptionNode(LifecycleNode):
         group = MutuallyExclusiveCallbackGroup
         self.create_subscription(
             String, "query", self._on_query, qos.RESULTS, callback_group=group()
+        )
+        for channel in self._channels.values():
+            self.create_subscription(
+                Empty,
+                channel.prefix + "look",
+                channel.look,
+                qos.RESULTS,
+                callback_group=group(),
+            )
+        self.create_subscription(
+            BatteryState,
+            "battery",
+            self._spared.on_battery,
+            qos.own(qos.NEWEST),
+            callback_group=group(),
+            qos_overriding_options=qos.overridable(),
         )
         self.create_service(
             SetBool,
@@ -304,6 +323,8 @@ class PerceptionNode(LifecycleNode):
                     channel.poll()
             finally:
                 self._changing.release()
+        if (pipeline := self._pipeline) is not None:
+            pipeline.restrain(self._spared.restraint(self._settings.limits))
         now_ns, name = self.get_clock().now().nanoseconds, self.get_fully_qualified_name()
         healths = self._healths()
         self._side.report(healths)

@@ -37,6 +37,7 @@ class RulesChannel:
         camera: name; "" when it is the only one.
         settings: asked for the settings in force.
         on_warning: takes what is wrong, once.
+        on_begin: called when an event begins.
     """
 
     def __init__(
@@ -47,10 +48,12 @@ class RulesChannel:
         camera: str,
         settings: Callable[[], PerceptionSettings],
         on_warning: Callable[[str], None],
+        on_begin: Callable[[], None] = lambda: None,
     ) -> None:
         self._node, self._gate = node, gate
         self._camera, self._prefix = camera, f"{camera}/" if camera else ""
         self._settings, self._on_warning = settings, on_warning
+        self._on_begin = on_begin
         self._file = WatchedRules(settings().rules_file)
         self._engine = RuleEngine(self._file.rules, camera)
         self._lock = threading.Lock()  # of the engine and the order of its events
@@ -152,6 +155,8 @@ class RulesChannel:
         """Publish events, except those that are held for a person."""
         rules = {rule.name: rule for rule in self._engine.rules.rules}
         for event in events:
+            if event.state is EventState.BEGIN:
+                self._on_begin()
             self._publish(self._review.take(event, rules.get(event.rule), frame))
 
     def _publish(self, events: Iterable[Event]) -> None:

@@ -70,6 +70,21 @@ def test_the_square_is_followed(tmp_path: Path) -> None:
     assert documents(tmp_path / "out", "/lfmvl/track_states")[-1][1]["tracks"]
 
 
+def test_a_trigger_sleeps_in_a_replay_too(tmp_path: Path) -> None:
+    source = bag(tmp_path / "in")
+    assert replay(source, tmp_path / "all")["frames_skipped_asleep"] == 0
+    changes = {"mode": "duty_cycle", "duty_on_s": 0.1, "duty_every_s": 0.5, "burst": 1}
+    settings = SETTINGS.updated({f"trigger.{name}": value for name, value in changes.items()})
+    summary = replay(source, tmp_path / "some", settings=settings)
+    answers = documents(tmp_path / "some", "/lfmvl/grounding")
+    asked_ms = [
+        (doc["stamp"]["sec"] * 10**9 + doc["stamp"]["nanosec"] - BEGIN_NS) // 10**6
+        for _, doc in answers
+    ]
+    assert asked_ms == [0, 50, 500, 550], "frames of the first 0.1 s of each cycle"
+    assert summary["frames_skipped_asleep"] >= 12
+
+
 def test_the_same_bag_gives_the_same_bytes_however_slow_the_model_is(tmp_path: Path) -> None:
     source = bag(tmp_path / "in")
     rng = np.random.default_rng()

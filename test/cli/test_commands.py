@@ -166,6 +166,26 @@ def test_track_writes_every_frame_and_keeps_the_id(
     assert (tmp_path / "out" / "preview.png").is_file()
 
 
+def test_track_asks_as_the_trigger_says(
+    tmp_path: Path, replies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with VideoWriter(tmp_path / "in.mp4", (160, 120), 20.0) as video:
+        for index in range(80):
+            image = np.full((120, 160, 3), 90, np.uint8)
+            if index >= 60:  # something comes, and stays
+                image[30:60, 60:90] = 200
+            video.write(image)
+    code = main(
+        ["track", str(tmp_path / "in.mp4"), "--query", "tote", "--model", str(replies),
+         "--out", str(tmp_path / "out"), "--no-video", "--trigger-mode", "motion",
+         "--trigger-burst", "2"]
+    )  # fmt: skip
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (code, summary["answers"], summary["skipped_asleep"]) == (0, 4, 12)
+    lines = (tmp_path / "out" / "tracks.jsonl").read_text().splitlines()
+    assert all(json.loads(line)["tracks"] for line in lines), "nobody looked, and nothing ended"
+
+
 def run_demo(folder: Path, model: Path, duration_s: int) -> dict[str, Any]:
     """Return what the demo says at its end."""
     done = subprocess.run(

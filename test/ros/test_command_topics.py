@@ -124,7 +124,8 @@ def test_look_for_sets_the_query_and_stop_looking_pauses(world, operator):
     grounding.until_silent(1.0)
     wrong = operator.call("set_mode", trigger="sometimes")
     assert wrong["status"] == "refused"
-    assert "one of continuous, rate, on_demand; got 'sometimes'" in wrong["message"]
+    modes = "continuous, rate, duty_cycle, motion, on_demand"
+    assert f"one of {modes}; got 'sometimes'" in wrong["message"]
 
 
 def test_find_reports_progress_and_can_be_cancelled(world, operator):

@@ -135,7 +135,10 @@ class Performer:
         pipeline.enabled = True
         text = f"looking for: {pipeline.query.text}"
         if pipeline.settings.trigger.mode == "on_demand":
-            text += "; in mode on_demand, only find and ground_once send requests to the model"
+            text += (
+                "; in mode on_demand, only find, ground_once, the topic look and events of rules "
+                "send requests to the model"
+            )
         return Done(
             Status.DONE,
             text,

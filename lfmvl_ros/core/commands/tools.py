@@ -20,9 +20,10 @@ from lfmvl_ros.core.commands.arguments import (
     argument,
     arguments_of,
 )
+from lfmvl_ros.core.config_triggers import TriggerSettings
 
 _CAMERA = "Name of the camera, where there are several; empty: all of them."
-MODES = ("continuous", "rate", "on_demand")
+MODES = TriggerSettings.describe()["mode"].choices
 LONGEST_FIND_S = 3600.0
 
 
@@ -130,7 +131,7 @@ class Describe(Tool):
 
 @dataclass(frozen=True)
 class SetMode(Tool):
-    """Set when the model is asked: continuous, rate (a few times a second) or on_demand."""
+    """Set when the model is asked: continuous, rate, duty_cycle, motion or on_demand."""
 
     name: ClassVar[str] = "set_mode"
     trigger: str = argument(WORD, "The mode, as the parameter trigger.mode.", choices=MODES)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import Counter
 from collections.abc import Iterable
@@ -14,11 +15,13 @@ from lfmvl_ros.core.config import TrackerSettings, TriggerSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
-from lfmvl_ros.core.pipeline.triggers import is_due
 from lfmvl_ros.core.report import Answer, LaneStatus
-from lfmvl_ros.core.timeline import Timeline, Verdict
+from lfmvl_ros.core.timeline import NS, Timeline, Verdict
 from lfmvl_ros.core.tracking import Applied, Ignored, Tracker, Tracks
 from lfmvl_ros.core.tracking.siamese import FLOW
+from lfmvl_ros.core.triggers import Trigger
+from lfmvl_ros.core.triggers.limits import Level, Restraint
+from lfmvl_ros.core.triggers.motion import FloatImage
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +37,8 @@ class Lane:
         latest: the newest frame and when it was handed over (monotonic ns); None before the first.
         epoch: grows when the camera's time restarts.
         answered: the newest answer; None before the first.
+        asleep: the trigger's mode while the newest frame is not to go to the model; else "".
+        restraint: what heat and battery demand.
         waits_since_ns: monotonic time since which a frame or request waits here; None when none
             does.
     """
@@ -45,11 +50,17 @@ class Lane:
         self.answered: Answer | None = None
         self.epoch = 0
         self.waits_since_ns: int | None = None
+        self.asleep = ""
+        self.restraint = Restraint()
+        self._trigger = Trigger()
+        self._watched_ns: int | None = None
+        self._awake_since_ns: int | None = None
         self._waiting: tuple[Frame, int] | None = None
+        self._waiting_asleep = False
         self._requests: list[Future[Answer]] = []
         self._last_asked_ns: int | None = None
         self._timeline = Timeline()
-        self._frames = self._superseded = self._restarts = 0
+        self._frames = self._superseded = self._skipped = self._restarts = 0
         self._outcomes: Counter[str] = Counter()
         self._ignored: Counter[str] = Counter()
         self._answered_ns: int | None = None
@@ -85,9 +96,55 @@ class Lane:
             with self.restarting:
                 self.tracker.reset()
                 self.epoch += 1
-            self._last_asked_ns = None
+            self._last_asked_ns = self._watched_ns = self._awake_since_ns = None
+            self._trigger.reset()
             self._restarts += 1
         return self.epoch if verdict.is_kept else None
+
+    def watch(self, settings: TriggerSettings, stamp_ns: int, small: FloatImage | None) -> None:
+        """Let the trigger see a frame that is in order, before the tracker does.
+
+        Args:
+            settings: of the trigger, in a mode that may sleep.
+            stamp_ns: of the frame.
+            small: its small image, with mode ``motion``.
+        """
+        self._trigger.watch(settings, stamp_ns, small)
+        before_ns, self._watched_ns = self._watched_ns, stamp_ns
+        if self._is_due(settings, stamp_ns):
+            self.asleep = ""
+            if self._awake_since_ns is None:
+                self._awake_since_ns = stamp_ns
+            return
+        self.asleep, self._awake_since_ns = settings.mode, None
+        still = settings.mode == "motion" and self.restraint.level is Level.FREE
+        asked_ns = self._last_asked_ns
+        unasked_s = 0.0 if asked_ns is None else (stamp_ns - asked_ns) * NS
+        if before_ns is not None and (still or unasked_s <= settings.hold_tracks_s):
+            self.tracker.pause(before_ns, stamp_ns, still=still)
+
+    def stay_awake(self) -> None:
+        """Forget what the trigger saw: its mode never sleeps."""
+        if self.asleep or self._watched_ns is not None:
+            self.asleep, self._watched_ns, self._awake_since_ns = "", None, None
+            self._trigger.reset()
+
+    def wake(self, settings: TriggerSettings) -> None:
+        """Ask about the next frames, if the trigger's mode sleeps."""
+        self._trigger.wake(settings)
+
+    def is_due(self, settings: TriggerSettings) -> bool:
+        """Return whether the trigger asks for an answer about the newest frame."""
+        if self.latest is None:
+            return False
+        return self._is_due(settings, self.latest[0].stamp_ns)
+
+    def _is_due(self, settings: TriggerSettings, stamp_ns: int) -> bool:
+        asked_ns = self._last_asked_ns
+        since_ns = math.inf if asked_ns is None else stamp_ns - asked_ns
+        if not self.restraint.allows(since_ns * NS):
+            return False
+        return self._trigger.is_due(settings, stamp_ns, asked_ns)
 
     def hand_over(self, frame: Frame, now_ns: int, epoch: int | None) -> None:
         """Store the newest frame for the model.
@@ -96,10 +153,13 @@ class Lane:
         """
         if epoch != self.epoch:
             return
-        if self._waiting is not None:
+        if self._waiting is not None and self._waiting_asleep:
+            self._skipped += 1
+        elif self._waiting is not None:
             self._superseded += 1
         self._waiting = self.latest = (frame, now_ns)
-        if self.waits_since_ns is None:
+        self._waiting_asleep = bool(self.asleep)
+        if self.waits_since_ns is None and not self.asleep:
             self.waits_since_ns = now_ns
 
     def request(self, now_ns: int) -> Future[Answer]:
@@ -123,7 +183,7 @@ class Lane:
             return True
         if self._waiting is None or not enabled:
             return False
-        return is_due(trigger, self._waiting[0].stamp_ns, self._last_asked_ns)
+        return self._is_due(trigger, self._waiting[0].stamp_ns)
 
     def take(self, now_ns: int) -> Job:
         """Take the newest frame, and all requests that wait for an answer."""
@@ -133,6 +193,7 @@ class Lane:
             self._longest_wait_ns = max(self._longest_wait_ns, now_ns - self.waits_since_ns)
         self._waiting = self.waits_since_ns = None
         self._last_asked_ns = frame.stamp_ns
+        self._trigger.looked(frame.stamp_ns)
         requests, self._requests = tuple(self._requests), []
         return Job(self, self.epoch, frame, handed_over_ns, requests)
 
@@ -156,7 +217,10 @@ class Lane:
 
     def status(self, now_ns: int) -> LaneStatus:
         """Return a snapshot of the counters."""
-        ended = self._answered_ns
+        ended, awake_ns = self._answered_ns, self._awake_since_ns
+        awake_s = math.inf
+        if self._watched_ns is not None:
+            awake_s = 0.0 if awake_ns is None else (self._watched_ns - awake_ns) * NS
         return LaneStatus(
             frames=self._frames,
             outcomes=dict(self._outcomes),
@@ -165,6 +229,9 @@ class Lane:
             ignored=dict(self._ignored),
             answer_age_s=None if ended is None else (now_ns - ended) / 1e9,
             longest_wait_s=self._longest_wait_ns / 1e9,
+            skipped=self._skipped,
+            asleep=self.asleep,
+            awake_s=awake_s,
         )
 
 

@@ -19,6 +19,8 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.pipeline.lane import Job, Lane
 from lfmvl_ros.core.report import Answer, LaneStatus
 from lfmvl_ros.core.timeline import Verdict
+from lfmvl_ros.core.triggers.limits import Level, Restraint
+from lfmvl_ros.core.triggers.motion import small_image
 
 
 class Lanes:
@@ -37,6 +39,7 @@ class Lanes:
         self.lock = threading.Condition()
         self._settings, self._point_s = settings, point_s
         self._enabled = True
+        self._restraint = Restraint()
         self._lanes: dict[str, Lane] = {}
 
     def __getitem__(self, camera: str) -> Lane:
@@ -55,14 +58,50 @@ class Lanes:
     def enabled(self, value: bool) -> None:
         with self.lock:
             self._enabled = value
+            if value:
+                self._wake_all()
             self.lock.notify()
 
     def configure(self, settings: PerceptionSettings) -> None:
         """Use other settings from now on. The lock is held."""
-        self._settings = settings
+        before, self._settings = self._settings, settings
         for lane in self._lanes.values():
             lane.configure(settings.tracker)
+        if before.query != settings.query or before.trigger != settings.trigger:
+            self._wake_all()
         self.lock.notify()
+
+    def _wake_all(self) -> None:
+        """Ask again, because there is something else to ask; not in mode ``on_demand``."""
+        if self._settings.trigger.mode != "on_demand":
+            for lane in self._lanes.values():
+                lane.wake(self._settings.trigger)
+
+    @property
+    def restraint(self) -> Restraint:
+        """What heat and battery demand."""
+        return self._restraint
+
+    @restraint.setter
+    def restraint(self, value: Restraint) -> None:
+        with self.lock:
+            self._restraint = value
+            for lane in self._lanes.values():
+                lane.restraint = value
+            self.lock.notify()
+
+    def wake(self, camera: str) -> None:
+        """Ask about the next frames of a camera; nothing before its first frame."""
+        with self.lock:
+            if (lane := self._lanes.get(camera)) is not None:
+                lane.wake(self._settings.trigger)
+                self.lock.notify()
+
+    def is_due(self, camera: str) -> bool:
+        """Return whether the trigger asks for an answer about a camera's newest frame."""
+        with self.lock:
+            lane = self._lanes.get(camera)
+            return lane is not None and lane.is_due(self._settings.trigger)
 
     def arrive(self, frame: Frame, verdict: Verdict | None) -> int | None:
         """Count a frame; return the epoch that it belongs to, None when it is out of order."""
@@ -71,13 +110,24 @@ class Lanes:
         with self.lock:
             lane = self._lanes[frame.camera]
             window_ns = self._settings.tracker.reorder_window_s * 1e9
-            return lane.arrive(frame.stamp_ns, window_ns, verdict)
+            epoch = lane.arrive(frame.stamp_ns, window_ns, verdict)
+            trigger = self._settings.trigger
+            if not trigger.may_sleep and self._restraint.level is Level.FREE:
+                lane.stay_awake()
+                return epoch
+        if epoch is not None:
+            small = small_image(frame.pixels) if trigger.mode == "motion" else None
+            with self.lock:
+                lane.watch(trigger, frame.stamp_ns, small)
+        return epoch
 
     def _add(self, camera: str) -> None:
         """Make a lane; not with the lock held, as its tracker may have networks to load."""
         fresh = Lane(self._settings.tracker, point_s=self._point_s)
         with self.lock:
-            self._lanes.setdefault(camera, fresh).configure(self._settings.tracker)
+            lane = self._lanes.setdefault(camera, fresh)
+            lane.configure(self._settings.tracker)
+            lane.restraint = self._restraint
 
     def hand_over(self, frame: Frame, now_ns: int, epoch: int | None) -> None:
         """Store a frame for the model."""
@@ -121,6 +171,7 @@ class Lanes:
         """Forget the last answers, since another model may answer differently. The lock is held."""
         for lane in self._lanes.values():
             lane.answered = None
+        self._wake_all()
 
     def status(self, now_ns: int) -> dict[str, LaneStatus]:
         """Return the counters of each camera. The lock is held."""

@@ -34,6 +34,7 @@ from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.report import Answer, PipelineStatus
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import EgoMotion, Tracks, check_follower
+from lfmvl_ros.core.triggers.limits import Restraint
 
 _log = logging.getLogger(__name__)
 _STOPPED = "the pipeline has stopped"
@@ -156,6 +157,14 @@ class Pipeline:
                 raise UserError("the model is not running; activate the node first")
             return self._lanes.request(camera)
 
+    def wake(self, camera: str = "") -> None:
+        """Ask about the next ``trigger.burst`` frames of ``camera``, where its trigger sleeps."""
+        self._lanes.wake(camera)
+
+    def is_due(self, camera: str = "") -> bool:
+        """Return whether the trigger asks for an answer about the newest frame of ``camera``."""
+        return self._lanes.is_due(camera)
+
     def newest_frame(self, camera: str = "") -> Frame:
         """Return the newest frame of a camera.
 
@@ -200,6 +209,11 @@ class Pipeline:
     @enabled.setter
     def enabled(self, value: bool) -> None:
         self._lanes.enabled = value
+
+    def restrain(self, restraint: Restraint) -> None:
+        """Ask less often, or only when requested, as heat and battery demand."""
+        if restraint != self._lanes.restraint:
+            self._lanes.restraint = restraint
 
     def reconfigure(self, settings: PerceptionSettings) -> None:
         """Apply new settings from the next frame and the next answer on.
@@ -249,6 +263,7 @@ class Pipeline:
                 busy_s=0.0 if busy is None else (now_ns - busy) / 1e9,
                 model=self._model.name,
                 revision=revision_of(self._model),
+                restraint=self._lanes.restraint.reason,
             )
 
     # -- worker ----------------------------------------------------------------------------------

@@ -86,6 +86,16 @@ class SimulatedPipeline:
         """The current query."""
         return self._query
 
+    @property
+    def skipped(self) -> int:
+        """How many frames the model was not asked about because the trigger slept."""
+        with self._lanes.lock:
+            return sum(lane.skipped for lane in self._lanes.status(0).values())
+
+    def wake(self, camera: str = "") -> None:
+        """Ask about the next ``trigger.burst`` frames of ``camera``, where its trigger sleeps."""
+        self._lanes.wake(camera)
+
     def submit(self, frame: Frame, verdict: Verdict, now_ns: int) -> Tracks:
         """Take a camera frame at a time; return the tracks at it.
 

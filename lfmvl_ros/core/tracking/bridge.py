@@ -24,6 +24,7 @@ from lfmvl_ros.core.tracking.colour import ColourImage, small_colour
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.flow import GREY_HEIGHT_PX, small_grey
 from lfmvl_ros.core.tracking.follower import Follower, Looked
+from lfmvl_ros.core.tracking.pauses import NO_PAUSES, Pauses
 from lfmvl_ros.core.tracking.points import points_across
 from lfmvl_ros.core.tracking.siamese import SiameseNets
 from lfmvl_ros.core.tracking.table import Table
@@ -57,6 +58,7 @@ class Bridge:
         self._generation = 0
         self._point_s, self._measured = point_s, point_s <= 0
         self._ego: EgoMotion | None = None
+        self._pauses = NO_PAUSES
         self._follower: Follower | None = None
 
     def __len__(self) -> int:
@@ -65,6 +67,10 @@ class Bridge:
     def set_ego_motion(self, ego: EgoMotion | None) -> None:
         """Set the camera's measured rotation, from any thread; None if unknown."""
         self._ego = ego
+
+    def set_pauses(self, pauses: Pauses) -> None:
+        """Set when the image stood still; tracks become no less certain then."""
+        self._pauses = pauses
 
     def use(self, nets: SiameseNets | None) -> None:
         """Look for some objects with these networks, from the next answer on; None: with none."""
@@ -76,7 +82,7 @@ class Bridge:
             follower.forget()
         with self._lock:
             self._ring.clear()
-            self._root, self._root_wh = Table(), None
+            self._root, self._root_wh, self._pauses = Table(), None, NO_PAUSES
             self._generation += 1
 
     def observe(self, frame: Frame, settings: TrackerSettings) -> Table | None:
@@ -126,7 +132,7 @@ class Bridge:
         between = [s for s in frames if table.stamp_ns <= s.stamp_ns <= stamp_ns]
         replayed = self._replayed((), between, table, wh, settings)
         last = replayed[-1].table if replayed else table
-        return carried(table if last is None else last, stamp_ns, settings)
+        return carried(table if last is None else last, stamp_ns, settings, pauses=self._pauses)
 
     def start_from(
         self,
@@ -192,13 +198,15 @@ class Bridge:
             follower = self._follower  # another thread may replace it
             if follower and fresh.detail is not None and fresh.stamp_ns == root.stamp_ns:
                 follower.remember(root, fresh.detail, fresh.scale4)
-            return replace(fresh, table=carried(root, fresh.stamp_ns, settings), looked=Looked())
+            table = carried(root, fresh.stamp_ns, settings, pauses=self._pauses)
+            return replace(fresh, table=table, looked=Looked())
         if root_wh not in (last.wh, fresh.wh):
-            return replace(fresh, table=carried(last.table, fresh.stamp_ns, settings))
+            table = carried(last.table, fresh.stamp_ns, settings, pauses=self._pauses)
+            return replace(fresh, table=table)
         across = points_across(small_boxes(last, last.table), self._most_points(settings))
         points = int((across**2).sum())
         began = time.thread_time()
-        new = step(last, fresh, settings, across, self._ego)
+        new = step(last, fresh, settings, across, self._ego, self._pauses)
         self._learn(time.thread_time() - began, points)
         return self._looked(last, new, settings.bridge_budget_ms * 1e-3 - points * self._point_s)
 

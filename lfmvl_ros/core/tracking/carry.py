@@ -29,6 +29,7 @@ from lfmvl_ros.core.tracking.hypotheses import (
     reseated,
     with_sides,
 )
+from lfmvl_ros.core.tracking.pauses import NO_PAUSES, Pauses
 from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.update import carried
 
@@ -107,6 +108,7 @@ def step(
     settings: TrackerSettings,
     across: NDArray[np.intp],
     ego: EgoMotion | None = None,
+    pauses: Pauses = NO_PAUSES,
 ) -> Seen:
     """Return ``after`` with the tracks of ``before`` carried to it.
 
@@ -116,12 +118,13 @@ def step(
         settings: of the tracker.
         across: ``(N,)`` points along each box's sides.
         ego: the camera's rotation, where it is known; the search for pixels starts there.
+        pauses: when the image stood still.
     """
     table, step_s = before.table, (after.stamp_ns - before.stamp_ns) * NS
     if table is None:
         return after
     if not len(table) or before.wh != after.wh or step_s > LONGEST_STEP_S:
-        predicted = carried(table, after.stamp_ns, settings)
+        predicted = carried(table, after.stamp_ns, settings, pauses=pauses)
         return replace(after, table=predicted, step_s=step_s)
     ahead = predictions(table, after.stamp_ns, settings)
     motion = _measured(before, after, table, ahead, step_s, across, ego)
@@ -143,6 +146,8 @@ def step(
         alone_ns=after.stamp_ns,
         background=background / step_s,
     )
+    if pauses.still_ns(before.stamp_ns, after.stamp_ns):
+        moved = _rested(table, moved, motion.support > 0)
     return replace(
         after,
         table=reseated(moved),
@@ -151,6 +156,19 @@ def step(
         grid=motion.grid,
         grid_since_ns=before.stamp_ns,
         support=motion.support,
+    )
+
+
+def _rested(table: Table, moved: Table, seen: NDArray[np.bool_]) -> Table:
+    """Return ``moved``, as certain as ``table`` was, since the image stood still between them.
+
+    What is too small to count as motion is still followed where flow has ``seen`` it, ``(N,)``.
+    """
+    return moved.changed(
+        mean=np.where(seen[:, None], moved.mean, table.mean),
+        covariance=table.covariance,
+        alone_mean=table.alone_mean,
+        alone_covariance=table.alone_covariance,
     )
 
 

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
@@ -16,6 +18,7 @@ from lfmvl_ros.core.tracking.bridge import Bridge
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.history import Entry, History
 from lfmvl_ros.core.tracking.hypotheses import fused
+from lfmvl_ros.core.tracking.pauses import NO_PAUSES
 from lfmvl_ros.core.tracking.siamese import load_follower
 from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.tracks import Tracks
@@ -55,7 +58,7 @@ class Tracker:
 
     def __init__(self, settings: TrackerSettings | None = None, *, point_s: float = 0.0) -> None:
         self._settings = settings if settings is not None else TrackerSettings()
-        self._history = History()
+        self._history, self._pauses = History(), NO_PAUSES
         self._bridge = Bridge(point_s)
         self._bridge.use(load_follower(self._settings.follower))
         self._timeline = Timeline()  # of the frames observed
@@ -87,13 +90,26 @@ class Tracker:
         self._ego = ego
         self._bridge.set_ego_motion(ego)
 
+    def pause(self, from_ns: int, to_ns: int, *, still: bool) -> None:
+        """Don't count the time between two frames for which the model was not asked on purpose.
+
+        No track ends or is judged by it. From the thread that calls :meth:`observe`.
+
+        Args:
+            from_ns: stamp of the earlier frame, not before those of earlier pauses.
+            to_ns: stamp of the later one.
+            still: the image has not changed since the last answer's frame, so tracks don't coast.
+        """
+        self._pauses = self._pauses.and_then(from_ns, to_ns, still)
+        self._bridge.set_pauses(self._pauses)
+
     def reset(self) -> None:
         """Forget all tracks. Ids continue counting."""
         with self._writing:
             self._forget()
 
     def _forget(self) -> None:
-        self._history = History()
+        self._history, self._pauses = History(), NO_PAUSES
         self._bridge.clear()
         self._timeline = Timeline()
 
@@ -120,7 +136,14 @@ class Tracker:
             table = self._bridge.observe(frame, settings)
             if table is not None and history.entries:
                 source = history.entries[-1].grounding
-                return tracks_at(fused(table), frame.stamp_ns, source, history.cadence, settings)
+                return tracks_at(
+                    fused(table),
+                    frame.stamp_ns,
+                    source,
+                    history.cadence,
+                    settings,
+                    pauses=self._pauses,
+                )
         return self.at(frame.stamp_ns)
 
     def at(self, stamp_ns: int) -> Tracks:
@@ -139,6 +162,7 @@ class Tracker:
                     history.cadence,
                     settings,
                     self._rotation(settings),
+                    self._pauses,
                 )
         if not history.entries:
             return Tracks(stamp_ns)
@@ -185,7 +209,7 @@ class Tracker:
     def _carry(self, table: Table, stamp_ns: int, settings: TrackerSettings) -> Table:
         if settings.bridge == "flow":
             return self._bridge.prior(table, stamp_ns, settings)
-        return carried(table, stamp_ns, settings, self._rotation(settings))
+        return carried(table, stamp_ns, settings, self._rotation(settings), self._pauses)
 
     def _rotation(self, settings: TrackerSettings) -> EgoMotion | None:
         """The camera's rotation, unless optical flow measures its motion."""
@@ -203,9 +227,11 @@ class Tracker:
     def _append(self, grounding: Grounding) -> tuple[int, ...]:
         """Apply the newest answer."""
         history = self._history
-        gap_s = None
+        gap_s, pauses = None, self._pauses
         if history.entries:
-            gap_s = (grounding.stamp_ns - history.entries[-1].grounding.stamp_ns) * NS
+            last_ns = history.entries[-1].grounding.stamp_ns
+            if not pauses.between_s(np.array([last_ns]), grounding.stamp_ns).any():
+                gap_s = (grounding.stamp_ns - last_ns) * NS
         cadence = history.cadence.after(gap_s, grounding.reply.times.total_s)
         entries = history.entries
         table = entries[-1].step.table if entries else Table(stamp_ns=grounding.stamp_ns)
@@ -217,6 +243,7 @@ class Tracker:
             new_id=self._next_id,
             carry=self._carry,
             look=self._bridge.look,
+            pauses=self._pauses,
         )
         self._history = history.with_entries((*entries, Entry(grounding, step)), cadence)
         return step.ids
@@ -236,6 +263,7 @@ class Tracker:
             new_id=lambda _: None,
             carry=self._carry,
             look=self._bridge.look,
+            pauses=self._pauses,
         )
         entries = [*done, Entry(grounding, late)]
         exchanges = {old: new for entry in redo for old, new in entry.step.exchanged.items()}
@@ -250,6 +278,7 @@ class Tracker:
                 exchanges=exchanges,
                 carry=self._carry,
                 look=self._bridge.look,
+                pauses=self._pauses,
             )
             # A track that had ended by then also stays ended when answers are applied again.
             step = replace(step, ended=tuple({*step.ended, *entry.step.ended}))

@@ -36,6 +36,7 @@ from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.measurement import Measurements, label_key, measure
 from lfmvl_ros.core.tracking.motion import correct
 from lfmvl_ros.core.tracking.noise import learnt_noise, process_noise
+from lfmvl_ros.core.tracking.pauses import NO_PAUSES, Pauses
 from lfmvl_ros.core.tracking.step import Step
 from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table, boxes_in_image, share_in_image
 
@@ -52,15 +53,21 @@ BORDER_SHARE = 0.02
 
 
 def carried(
-    table: Table, stamp_ns: int, settings: TrackerSettings, ego: EgoMotion | None = None
+    table: Table,
+    stamp_ns: int,
+    settings: TrackerSettings,
+    ego: EgoMotion | None = None,
+    pauses: Pauses = NO_PAUSES,
 ) -> Table:
     """Return the tracks predicted to ``stamp_ns``, not before the table's own time.
 
     With ``ego``, boxes also move by the camera's rotation, and velocities are those of the objects.
+    While the image stands still, tracks rest and become no less certain.
     """
-    if stamp_ns <= table.stamp_ns or not len(table):
+    moving_ns = stamp_ns - pauses.still_ns(table.stamp_ns, stamp_ns)
+    if moving_ns <= table.stamp_ns or not len(table):
         return table.changed(stamp_ns=max(stamp_ns, table.stamp_ns))
-    step = over(table, table.stamp_ns, stamp_ns, settings)
+    step = over(table, table.stamp_ns, moving_ns, settings)
     mean = with_sides(step.of_mean(table.mean))
     covariance = step.of_covariance(table.covariance, table.noise)
     if ego is not None:
@@ -72,10 +79,19 @@ def carried(
 
 
 def is_alive(
-    table: Table, wh: tuple[int, int], cadence: Cadence, settings: TrackerSettings
+    table: Table,
+    wh: tuple[int, int],
+    cadence: Cadence,
+    settings: TrackerSettings,
+    pauses: Pauses = NO_PAUSES,
 ) -> NDArray[np.bool_]:
-    """Which tracks, ``(N,)``, were seen recently, are likely enough and still in the image."""
+    """Which tracks, ``(N,)``, were seen recently, are likely enough and still in the image.
+
+    Time in which the model was not asked on purpose doesn't count.
+    """
     unseen_s = (table.stamp_ns - table.seen_ns) * NS
+    if pauses:
+        unseen_s = unseen_s - pauses.between_s(table.seen_ns, table.stamp_ns)
     inside = share_in_image(table.mean, wh)
     young = unseen_s <= cadence.life_s(settings) + cadence.delay_s
     return young & (inside >= LEFT_SHARE) & (table.log_odds > life.GONE)
@@ -92,6 +108,7 @@ def apply_answer(
     exchanges: Mapping[int, int] | None = None,
     carry: Carry = carried,
     look: Look = lambda _: None,
+    pauses: Pauses = NO_PAUSES,
 ) -> Step:
     """Move the tracks to the answer's frame and correct them with the answer.
 
@@ -106,10 +123,11 @@ def apply_answer(
         exchanges: old id -> new id of what was exchanged when answers were applied before.
         carry: moves tracks to a later time.
         look: returns the small colour copy of a frame, None where it is not kept.
+        pauses: when the model was not asked.
     """
     before = table
     table = carry(table, grounding.stamp_ns, settings)
-    table = table.take(is_alive(table, grounding.wh, cadence, settings))
+    table = table.take(is_alive(table, grounding.wh, cadence, settings, pauses))
     exchanged: dict[int, int] = {}
     if banned:
         table, exchanged = evidence.exchanged_again(table, banned, exchanges or {})
@@ -147,7 +165,7 @@ def apply_answer(
         ids = tuple(row_ids[row] for row in seen.source)
         if newborn is not None:
             table = table.joined(newborn)
-        table = table.take(is_alive(table, grounding.wh, cadence, settings))
+        table = table.take(is_alive(table, grounding.wh, cadence, settings, pauses))
         if image is not None:
             table = coloured(table, grounding.wh, image)
         else:

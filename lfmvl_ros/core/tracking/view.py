@@ -12,6 +12,7 @@ from lfmvl_ros.core.tracking import evidence
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.motion import shrink_velocity
+from lfmvl_ros.core.tracking.pauses import NO_PAUSES, Pauses
 from lfmvl_ros.core.tracking.table import Table, boxes_in_image
 from lfmvl_ros.core.tracking.tracks import Tracks, TrackState
 from lfmvl_ros.core.tracking.update import carried, is_alive
@@ -24,10 +25,12 @@ def tracks_at(
     cadence: Cadence,
     settings: TrackerSettings,
     ego: EgoMotion | None = None,
+    pauses: Pauses = NO_PAUSES,
 ) -> Tracks:
     """Return the tracks of ``table`` predicted to ``stamp_ns``, not before the table's own time.
 
-    What has lived too long without being seen, or has left the image by then, is left out.
+    What has lived too long without being seen, or has left the image by then, is left out. A track
+    does not coast while the image stands still and the model is not asked for that reason.
 
     Args:
         table: the tracks after the answer ``source``.
@@ -36,17 +39,21 @@ def tracks_at(
         cadence: of the answers so far.
         settings: of the tracker.
         ego: the camera's rotation, where it is known and not seen in ``table`` already.
+        pauses: when the model was not asked.
     """
     trusted = shrink_velocity(table.mean, table.covariance)
-    now = carried(table, stamp_ns, settings, ego)
-    best = carried(table.changed(mean=trusted), stamp_ns, settings, ego)
-    alive = is_alive(best, source.wh, cadence, settings) & ~best.hidden
+    now = carried(table, stamp_ns, settings, ego, pauses)
+    best = carried(table.changed(mean=trusted), stamp_ns, settings, ego, pauses)
+    alive = is_alive(best, source.wh, cadence, settings, pauses) & ~best.hidden
     # What shrinking the velocity keeps from the position is an error that may be there.
     doubt = (now.mean - best.mean)[alive, :4]
     now, trusted = now.take(alive), best.mean[alive]
     covariance = now.covariance[:, :4, :4] + now.lasting + doubt[:, :, None] * doubt[:, None, :]
     boxes = boxes_in_image(trusted, source.wh)
-    coasted_s = np.maximum((stamp_ns - now.steady_until_ns) * NS, 0.0)
+    coasted_s = (stamp_ns - now.steady_until_ns) * NS
+    if pauses:
+        coasted_s = coasted_s - pauses.between_s(now.seen_ns, stamp_ns, still_only=True)
+    coasted_s = np.maximum(coasted_s, 0.0)
     fading = np.exp(-coasted_s / cadence.life_s(settings))
     # Not their product: the model's confidence is that of box and label already.
     sure = np.minimum(now.confidence, evidence.share(now))

@@ -11,7 +11,7 @@ from pathlib import Path
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.latency.budget import Because, Choice
-from lfmvl_ros.core.report import Answer, PipelineStatus
+from lfmvl_ros.core.report import Answer, LaneStatus, PipelineStatus
 from lfmvl_ros.ros.sensors.arrivals import NOTHING_YET, ArrivalStatus, LossWatch
 from lfmvl_ros.ros.sensors.intake import IntakeStatus
 
@@ -80,8 +80,8 @@ class CameraMonitor:
         if loss := self._losses.recent():  # this may be the reason why no image arrives
             advice = f"{loss}; `lfmvl doctor --topic {self._topic}` finds the reason"
             level, message = WARN, advice if level == OK else f"{message}; {advice}"
-        if level == OK and self._camera and lane is not None and pipeline.enabled:
-            silence_s = self._silence_s(lane.answer_age_s, settings, now_s)
+        if level == OK and self._camera and lane is not None and _expects(pipeline):
+            silence_s = self._silence_s(lane, settings, now_s)
             if silence_s:
                 level, message = WARN, f"no answer about this camera for {silence_s:.1f} s"
         values: dict[str, object] = {
@@ -107,6 +107,7 @@ class CameraMonitor:
                 "answer_age_s": _seconds(lane.answer_age_s),
                 "longest_wait_s": _seconds(lane.longest_wait_s),
                 "frames_not_asked": lane.superseded,
+                "frames_skipped_asleep": lane.skipped,
                 "tracker_restarts": lane.restarts,
             }
             self._answers = answers
@@ -134,10 +135,11 @@ class CameraMonitor:
             )
         return OK, f"{rate_hz:.1f} images per second"
 
-    def _silence_s(self, age_s: float | None, settings: PerceptionSettings, now_s: float) -> float:
+    def _silence_s(self, lane: LaneStatus, settings: PerceptionSettings, now_s: float) -> float:
         """Return how long answers are overdue; 0 when they are not."""
+        age_s = lane.answer_age_s
         since_s = now_s - (now_s if self._first_frame_s is None else self._first_frame_s)
-        silent_s = since_s if age_s is None else min(since_s, age_s)
+        silent_s = min(since_s if age_s is None else min(since_s, age_s), lane.awake_s)
         return silent_s if silent_s > answers_due_s(settings) else 0.0
 
 
@@ -183,7 +185,7 @@ class ModelMonitor:
         level, message = (
             self._judge(pipeline, settings, fresh, now_s)
             or _too_slow(choice)
-            or (OK, f"{rate_hz:.1f} answers per second")
+            or (OK, _sleeping(pipeline.asleep) or f"{rate_hz:.1f} answers per second")
         )
         if swap.problem and level == OK:
             level, message = WARN, swap.problem
@@ -203,7 +205,7 @@ class ModelMonitor:
             return OK, "paused by the service enable"
         if fresh.get(Outcome.ERROR.value):
             return ERROR, f"the model fails: {pipeline.error or 'no reason given'}"
-        silence = self._silence(pipeline, settings, now_s)
+        silence = pipeline.restraint or self._silence(pipeline, settings, now_s)
         if silence:
             return WARN, silence
         if fresh and not any(Outcome(outcome).is_evidence for outcome in fresh):
@@ -226,6 +228,7 @@ class ModelMonitor:
             "busy_s": _seconds(pipeline.busy_s),
             "stalls": pipeline.stalls,
             "frames_not_asked": pipeline.superseded,
+            "frames_skipped_asleep": pipeline.skipped,
             "tracker_restarts": pipeline.restarts,
             "memory_mb": f"{resident_mb():.1f}",
         }
@@ -251,6 +254,7 @@ class ModelMonitor:
         age_s = now_s - self._first_frame_s
         if pipeline.answer_age_s is not None:
             age_s = min(age_s, pipeline.answer_age_s)
+        age_s = min(age_s, pipeline.awake_s)
         if age_s <= answers_due_s(settings):
             return ""
         busy = (
@@ -267,6 +271,15 @@ def answers_due_s(settings: PerceptionSettings) -> float:
     if settings.trigger.mode == "rate":
         return max(limit_s, 2 / settings.trigger.max_rate_hz)
     return limit_s
+
+
+def _expects(pipeline: PipelineStatus) -> bool:
+    """Whether answers are expected as often as the trigger asks for them."""
+    return pipeline.enabled and not pipeline.restraint
+
+
+def _sleeping(mode: str) -> str:
+    return f"sleeping: {mode.replace('_', ' ')} trigger" if mode else ""
 
 
 def newly_dropped(now: dict[str, int], before: dict[str, int], reasons: tuple[str, ...]) -> str:

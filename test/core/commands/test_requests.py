@@ -76,7 +76,7 @@ def test_whatever_is_sent_is_read_or_refused(text: str) -> None:
         (RawCall("follow", {"id": "x"}, is_text=True), "got 'x'"),
         (RawCall("look_for", {"labels": {"a": 1}}), "a list of labels"),
         (RawCall("look_for", {"labels": [f"l{i}" for i in range(65)]}), "1 to 64 labels"),
-        (RawCall("set_mode", {"trigger": "fast"}), "one of continuous, rate, on_demand; got 'fast"),
+        (RawCall("set_mode", {"trigger": "fast"}), "duty_cycle, motion, on_demand; got 'fast"),
     ],
 )  # fmt: skip
 def test_a_wrong_call_is_one_clear_sentence(call: RawCall, why: str) -> None:

@@ -135,6 +135,49 @@ def test_overdue_follows_the_trigger(changes, level):
     assert model.level == level
 
 
+def test_a_trigger_that_sleeps_is_no_fault():
+    monitor, settings = Monitor("image_raw", 0.0), SETTINGS.updated({"trigger.mode": "motion"})
+
+    def lane(asleep, awake_s, age_s):
+        return LaneStatus(9, {}, 0, 0, {}, age_s, skipped=7, asleep=asleep, awake_s=awake_s)
+
+    report(monitor, intake(9, 0.1), pipeline(9), 1.0, settings)
+    asleep = replace(pipeline(9, age_s=60.0), lanes={"": lane("motion", 0.0, 60.0)}, skipped=7)
+    _, model = report(monitor, intake(9, 0.1), asleep, 60.0, settings)
+    assert (model.level, model.message) == (OK, "sleeping: motion trigger")
+    assert model.values["frames_skipped_asleep"] == 7
+    just_woken = replace(asleep, lanes={"": lane("", 0.5, 60.0)})
+    _, model = report(monitor, intake(9, 0.1), just_woken, 61.0, settings)
+    assert (model.level, model.message) == (OK, "0.0 answers per second")
+    silent = replace(asleep, lanes={"": lane("", 5.5, 66.0)})
+    _, model = report(monitor, intake(9, 0.1), silent, 66.0, settings)
+    assert (model.level, model.message) == (WARN, "no answer for 5.5 s")
+
+
+@pytest.mark.parametrize(("awake_s", "level"), [(0.0, OK), (9.0, WARN)])
+def test_one_of_several_cameras_may_sleep(awake_s, level):
+    monitor = Monitor("front/image_raw", 0.0, "front")
+    settings = SETTINGS.updated({"trigger.mode": "motion"})
+    lanes = {
+        "front": LaneStatus(9, {}, 0, 0, {}, 60.0, asleep="" if awake_s else "motion",
+                            awake_s=awake_s),
+        "left": LaneStatus(9, {}, 0, 0, {}, 0.1, awake_s=60.0),
+    }  # fmt: skip
+    now = replace(pipeline(9, age_s=0.1), lanes=lanes)
+    report(monitor, intake(9, 0.1), now, 1.0, settings)
+    camera, model = report(monitor, intake(19, 0.1), now, 60.0, settings)
+    assert (camera.level, model.level) == (level, OK)
+    assert "sleeping" not in model.message
+
+
+def test_a_limit_of_heat_is_reported_with_its_number():
+    monitor, reason = Monitor("image_raw", 0.0), "no answers: 90.0 C, limits.stop_above_c is 85"
+    now = replace(pipeline(9, age_s=60.0), restraint=reason)
+    report(monitor, intake(9, 0.1), now, 1.0)
+    _, model = report(monitor, intake(9, 0.1), now, 60.0)
+    assert (model.level, model.message) == (WARN, reason)
+
+
 def test_paused_is_no_fault():
     monitor = Monitor("image_raw", 0.0)
     report(monitor, intake(9, 0.1), pipeline(9), 1.0)
