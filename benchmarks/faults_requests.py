@@ -68,10 +68,12 @@ def _post(body: bytes, port: int, token: str) -> bytes:
 def ask(port: int, request: bytes) -> bytes:
     """Return all that comes back; nothing where the connection is reset."""
     told = b""
-    reset = contextlib.suppress(ConnectionResetError, BrokenPipeError)
-    with socket.create_connection(("127.0.0.1", port), 30.0) as connection, reset:
-        connection.sendall(request)
-        connection.shutdown(socket.SHUT_WR)
-        while piece := connection.recv(1 << 16):
-            told += piece
+    reset = contextlib.suppress(OSError)  # ENOTCONN as well: closed before our end of the stream
+    with socket.create_connection(("127.0.0.1", port), 30.0) as connection:
+        with reset:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+        with reset:
+            while piece := connection.recv(1 << 16):
+                told += piece
     return told

@@ -121,6 +121,14 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def _without_lone_dashes(parser: argparse.ArgumentParser, words: list[str]) -> list[str]:
+    """Refuse ``--flag=--``: argparse up to Python 3.12 makes an empty list of such a value."""
+    for word in words[: words.index("--")] if "--" in words else words:
+        if word.startswith("-") and word.endswith("=--"):
+            parser.error(f"argument {word.removesuffix('=--')}: expected a value, got '--'")
+    return words
+
+
 def _run(arguments: Sequence[str], watch: InterruptWatch) -> int:
     """Run a command; raises whatever it raises."""
     import argparse
@@ -133,7 +141,7 @@ def _run(arguments: Sequence[str], watch: InterruptWatch) -> int:
     parser = argparse.ArgumentParser(prog=f"lfmvl {known.command}", description=command.HELP)
     command.configure(parser)
     parser.add_argument("--debug", action="store_true", help="print the traceback of a failure")
-    words = parser.parse_args([*rest, *arguments[1:]])
+    words = parser.parse_args(_without_lone_dashes(parser, [*rest, *arguments[1:]]))
     watch.begin()
     return int(command.run(words))
 

@@ -24,6 +24,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import quoted
 
 MAX_PATH_CHARACTERS = 4095  # PATH_MAX of Linux, without the NUL at the end
+_MOST_DIGITS = 308  # of the largest float
 MAX_JSON_BYTES = 64 << 20  # tokenizers of 128,000 words take 10 to 20 MB
 MAX_DATA_BYTES = 4 << 30  # annotations of 100,000 images with masks take half a gigabyte
 
@@ -139,14 +140,26 @@ def read_text(path: Path, max_bytes: int = MAX_JSON_BYTES, *, replace: bool = Fa
         ) from error
 
 
-def parse_json(text: str) -> Any:
+def json_integer(text: str) -> int:
+    """Return an integer of a JSON text: ``parse_int`` of all JSON that others have written.
+
+    Raises:
+        ValueError: no float can hold it. Python takes integers of any size, and arithmetic with
+            them raises ``OverflowError`` long afterwards.
+    """
+    if len(text.lstrip("-")) > _MOST_DIGITS:
+        raise ValueError(f"an integer has {len(text)} digits, at most {_MOST_DIGITS} are read")
+    return int(text)
+
+
+def parse_json(text: str | bytes) -> Any:
     """Return the document of a JSON text.
 
     Raises:
-        ValueError: it is none, or nested too deeply.
+        ValueError: it is not JSON, nested too deeply, or holds an integer that no float can hold.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=json_integer)
     except RecursionError as error:
         raise ValueError("its JSON is nested too deeply") from error
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import threading
@@ -24,6 +23,7 @@ from std_msgs.msg import String
 from lfmvl_ros.agents.link import AnnotatedImage
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.user_files import parse_json
 from lfmvl_ros.ros import conversions, qos
 
 _log = logging.getLogger(__name__)
@@ -132,7 +132,7 @@ class CommandLink:
 
     def _on_result(self, message: String) -> None:
         try:
-            document = json.loads(message.data)
+            document = parse_json(message.data)
             on_result = self._listeners.get(document["id"])
         except (ValueError, KeyError, TypeError):
             _log.warning("a message of command_result can't be read")

@@ -12,6 +12,7 @@ import math
 from typing import Any
 
 from lfmvl_ros.core.tracking import TrackState
+from lfmvl_ros.core.user_files import json_integer
 
 LONGEST = 4 << 20  # characters; a thousand tracks are a tenth of it
 _LARGEST_SIDE_PX = 1 << 16
@@ -60,7 +61,7 @@ def _object(text: str) -> dict[str, Any]:
     if len(text) > LONGEST:
         raise ValueError(f"it has {len(text)} characters")
     try:
-        document = json.loads(text, parse_constant=_no_constant)
+        document = json.loads(text, parse_constant=_no_constant, parse_int=json_integer)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(document, dict):

@@ -183,3 +183,26 @@ def test_outputs_are_looked_at_before_the_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     assert reason in refused(words, place, capsys, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ground", "a.png", "--model=--"],
+        [*COMPARE, "--images=--"],
+        ["record", "bag", "--seconds=--"],
+        ["evaluate", "data", "--model", "m.jsonl", "--out=--"],
+        ["models", "--json", "--out=--"],
+    ],
+    ids=" ".join,
+)
+def test_a_value_of_two_dashes_is_refused(
+    words: list[str],
+    place: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Argparse up to Python 3.12 makes an empty list of it."""
+    flag = words[-1].removesuffix("=--")
+    said = refused(words, place, capsys, monkeypatch)
+    assert f"argument {flag}: expected a value, got '--'" in said

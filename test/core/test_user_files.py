@@ -96,6 +96,8 @@ def test_only_regular_files_are_read(tmp_path, make, kind):
         (b"{", "can't be read"),
         (b"\xff\xfe", "can't be read"),
         (b"[1]", "no JSON object"),
+        (b'{"a": [1' + b"0" * 309 + b"]}", "an integer has 310 digits"),
+        (b'{"a": -1' + b"0" * 5000 + b"}", "an integer has 5002 digits"),
         (b"", "can't be read"),
         (b" " * 2000, "2,000 bytes; at most 1,000 are read"),
     ],

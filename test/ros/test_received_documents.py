@@ -71,3 +71,9 @@ def test_what_is_whole_is_taken_and_what_is_huge_is_not():
     assert grounding_from(json.dumps(GROUNDING)) == GROUNDING
     with pytest.raises(ValueError, match="characters"):
         grounding_from(" " * (LONGEST + 1))
+
+
+@pytest.mark.parametrize("read", [states_from, grounding_from])
+def test_an_integer_that_no_float_can_hold_is_refused(read):
+    with pytest.raises(ValueError, match="an integer has 400 digits"):
+        read('{"timing": {"total_ms": ' + "9" * 400 + "}}")

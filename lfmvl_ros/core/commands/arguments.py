@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.safe_text import quoted
+from lfmvl_ros.core.user_files import parse_json
 
 LABEL, LABELS, SECONDS, TRACK, WORD = "label", "labels", "seconds", "track", "word"
 _TYPES = {LABEL: "string", LABELS: "array", SECONDS: "number", TRACK: "integer", WORD: "string"}
@@ -102,8 +102,8 @@ class Argument:
     def _from_text(self, text: str) -> object:
         if self.kind in (SECONDS, TRACK) or (self.kind == LABELS and text.lstrip().startswith("[")):
             try:
-                return json.loads(text)
-            except (ValueError, RecursionError):
+                return parse_json(text)
+            except ValueError:
                 raise self._wrong(text) from None
         return text
 

@@ -12,6 +12,7 @@ import json
 from typing import Any
 
 from lfmvl_ros.core.commands.calls import LONGEST_NAME, NoCallError, RawCall
+from lfmvl_ros.core.user_files import json_integer
 
 _KEYS = {"name", "arguments", "parameters", "id", "type", "function"}
 
@@ -24,7 +25,9 @@ def strict_json(text: str) -> Any:
             many levels.
     """
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+        return json.loads(
+            text, object_pairs_hook=_object, parse_constant=_no_constant, parse_int=json_integer
+        )
     except RecursionError:
         raise NoCallError("it is nested too deeply") from None
     except ValueError as error:

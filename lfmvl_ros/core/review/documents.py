@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import quoted, safe_text
+from lfmvl_ros.core.user_files import parse_json
 
 Box = tuple[float, float, float, float]
 
@@ -25,9 +25,9 @@ def read_object(text: str, schema: str, max_characters: int) -> dict[str, Any]:
     if len(text) > max_characters:
         raise UserError(f"it has {len(text):,} characters; at most {max_characters:,} are read")
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"it is not JSON ({type(error).__name__})") from error
+        document = parse_json(text)
+    except ValueError as error:
+        raise UserError(f"it is not JSON ({error})") from error
     if not isinstance(document, dict):
         raise UserError("it is not a JSON object")
     if document.get("schema") != schema:

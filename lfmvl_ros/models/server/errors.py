@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from lfmvl_ros.core.safe_text import safe_text
+from lfmvl_ros.core.user_files import parse_json
 from lfmvl_ros.models.server.address import API_KEY_VARIABLE
 
 _LONGEST = 300
@@ -29,8 +30,8 @@ LOADING = 503
 def json_value(text: bytes) -> Any:
     """Return the JSON value in a text of a server; None where there is none that can be read."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):  # no JSON, or nested a thousand deep
+        return parse_json(text)
+    except ValueError:  # no JSON, or nested a thousand deep
         return None
 
 
