@@ -186,7 +186,9 @@ def _images(run: ModelRun, data: EvaluationSet) -> str:
         '<span><i class="swatch" style="color:#34d058"></i>found</span>'
         '<span><i class="swatch" style="color:#ffd33d;border-top-style:dashed"></i>missed</span>'
         '<span><i class="swatch" style="color:#58a6ff"></i>right box</span>'
-        '<span><i class="swatch" style="color:#ff5c5c"></i>wrong box</span></div>'
+        '<span><i class="swatch" style="color:#ff5c5c"></i>wrong box</span>'
+        '<span><i class="swatch" style="color:#d0d7de;border-top-style:dotted"></i>on a crowd: not '
+        "counted</span></div>"
     )
     parts = [f"<h3>Worst images</h3>{keys}{_shots(worst, run, data)}"]
     if best:
@@ -284,7 +286,8 @@ def _notes(document: Entry) -> str:
         f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
         f"{machine['system']}; lfmvl_ros {document['version']}.",
         "A box is right if it has the label of an object and an IoU of at least 0.5 with it; each "
-        "object makes one box right. Every labelled object counts, also small and hidden ones.",
+        "object makes one box right. Every labelled object counts, also small and hidden ones; "
+        "a box on a crowd (iscrowd) of its label counts neither way.",
         "Intervals: 1,000 bootstrap draws of whole images; of AP a jackknife over ten parts.",
     ]
     if left_out:

@@ -32,7 +32,7 @@ def best_and_worst(judged: Sequence[JudgedAnswer]) -> tuple[list[int], list[int]
         if item.question.headline:
             entry = sums.setdefault(item.question.image, [0.0, 0.0])
             entry[0] += 2 * float(item.truth_iou.sum())
-            entry[1] += len(item.truth_iou) + len(item.box_iou)
+            entry[1] += len(item.truth_iou) + int((~item.on_crowd).sum())
     scores = {image: (top / whole, whole) for image, (top, whole) in sums.items() if whole}
     best = sorted(scores, key=lambda image: (-scores[image][0], -scores[image][1], image))
     worst = sorted(scores, key=lambda image: (scores[image][0], -scores[image][1], image))
@@ -52,7 +52,7 @@ def figure_of(data: EvaluationSet, judged: Sequence[JudgedAnswer], image: int) -
         parts += _truth(item, data.labels, wh, size)
         parts += _answer(item, data.labels, wh, size)
     missed = sum(int((item.truth_iou == 0).sum()) for item in items)
-    wrong = sum(int((item.box_iou == 0).sum()) for item in items)
+    wrong = sum(int(item.wrong.sum()) for item in items)
     found = sum(int((item.truth_iou > 0).sum()) for item in items)
     told = f"{found} found, {missed} missed, {wrong} wrong"
     ended = sorted({item.outcome.value for item in items} - {"ok", "empty"})
@@ -73,6 +73,9 @@ def _truth(
         _rectangle(xyxy, wh, "found" if iou > 0 else "missed", "truth",
                    "" if iou > 0 else f"missed: {labels[kind]}", size)
         for xyxy, kind, iou in zip(item.truth.xyxy, item.truth.kinds, item.truth_iou, strict=True)
+    ] + [
+        _rectangle(xyxy, wh, "uncounted", "truth", f"crowd: {labels[kind]}", size)
+        for xyxy, kind in zip(item.truth.crowd_xyxy, item.truth.crowd_kinds, strict=True)
     ]  # fmt: skip
 
 
@@ -80,9 +83,10 @@ def _answer(
     item: JudgedAnswer, labels: Sequence[str], wh: tuple[int, int], size: float
 ) -> list[str]:
     named = [labels[kind] if kind >= 0 else "not asked for" for kind in item.kinds.tolist()]
+    kinds = np.where(item.on_crowd, "uncounted", np.where(item.wrong, "wrong", "right")).tolist()
     return [
-        _rectangle(xyxy, wh, "right" if iou > 0 else "wrong", "answer", f"{name} {score:.2f}", size)
-        for xyxy, name, score, iou in zip(item.xyxy, named, item.scores, item.box_iou, strict=True)
+        _rectangle(xyxy, wh, kind, "answer", f"{name} {score:.2f}", size)
+        for xyxy, name, score, kind in zip(item.xyxy, named, item.scores, kinds, strict=True)
     ]
 
 

@@ -39,7 +39,7 @@ class Objects:
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """M boxes of answers.
+    """M boxes of answers, without those on crowds, which are neither right nor wrong.
 
     Attributes:
         answer, image: ``(M,)``.
@@ -98,7 +98,9 @@ class AnswerTable:
         off = [
             sum(
                 abs(found.count(kind) - there.count(kind))
-                for found, there in [(item.kinds.tolist(), item.truth.kinds.tolist())]
+                for found, there in [
+                    (item.kinds[~item.on_crowd].tolist(), item.truth.kinds.tolist())
+                ]
                 for kind in item.question.kinds
             )
             for item in self.judged
@@ -108,7 +110,7 @@ class AnswerTable:
     @cached_property
     def absent(self) -> BoolArray:
         """``(A,)`` bool: answers to questions about what is not on the image alone."""
-        return self.where(lambda item: not len(item.truth.xyxy))
+        return self.where(lambda item: not len(item.truth.xyxy) + len(item.truth.crowd_xyxy))
 
     @cached_property
     def silent(self) -> BoolArray:
@@ -132,15 +134,19 @@ def table_of(judged: Sequence[JudgedAnswer], images: int) -> AnswerTable:
         hidden=np.concatenate([item.truth.hidden for item in judged]),
     )
     boxes = Boxes(
-        answer=_repeated(judged, lambda item: len(item.xyxy)),
-        image=_images(judged, lambda item: len(item.xyxy)),
-        kind=np.concatenate([item.kinds for item in judged]),
-        iou=np.concatenate([item.box_iou for item in judged]),
-        score=np.concatenate([item.scores for item in judged]),
-        area=np.concatenate([_box_areas(item) for item in judged]),
+        answer=_repeated(judged, _counted),
+        image=_images(judged, _counted),
+        kind=np.concatenate([item.kinds[~item.on_crowd] for item in judged]),
+        iou=np.concatenate([item.box_iou[~item.on_crowd] for item in judged]),
+        score=np.concatenate([item.scores[~item.on_crowd] for item in judged]),
+        area=np.concatenate([_box_areas(item)[~item.on_crowd] for item in judged]),
     )
     headline = np.array([item.question.headline for item in judged], bool)
     return AnswerTable(judged, images, objects, boxes, headline)
+
+
+def _counted(item: JudgedAnswer) -> int:
+    return int((~item.on_crowd).sum())
 
 
 def _box_areas(item: JudgedAnswer) -> FloatArray:

@@ -14,7 +14,7 @@ from lfmvl_ros.evaluate.data import evaluation_set
 from lfmvl_ros.evaluate.questions import questions_for
 
 from ..browser import PROGRAM, browser
-from ..datasets.coco_folders import scene_folder
+from ..datasets.coco_folders import add_box, plain_folder, save, scene_folder
 from ..evaluate.folders import recorded
 from ..schemas import check, undescribed, validator
 
@@ -168,3 +168,21 @@ def test_the_page_in_a_real_browser(done: Path) -> None:
         assert {url.partition(":")[0] for url in tab.requests} <= {"file", "data"}
         assert [url for url in tab.requests if url.startswith("file")] == [page.as_uri()] * 2
         assert tab.errors == []
+
+
+def test_a_box_on_a_crowd_counts_neither_way(tmp_path: Path) -> None:
+    content = plain_folder(tmp_path / "images", count=2)
+    add_box(content, 0, 3, [20, 15, 20, 15], iscrowd=1)
+    save(tmp_path / "images" / "annotations.json", content)
+    found = [{"label": "bin", "bbox": box} for box in ([0.125, 0.333, 0.375, 0.667],
+                                                       [0.6, 0.6, 0.8, 0.9])]  # fmt: skip
+    path = tmp_path / "replies.jsonl"
+    path.write_text("\n".join(json.dumps({"text": json.dumps(found), "stamp_ns": n})
+                              for n in range(2)))  # fmt: skip
+    words = ["--model", str(path), "--out", str(tmp_path / "out")]
+    assert main(["evaluate", str(tmp_path / "images"), *words]) == 0
+    (entry,) = json.loads((tmp_path / "out" / "scorecard.json").read_text())["models"]
+    assert entry["figures"]["precision"]["value"] == pytest.approx(2 / 3, abs=1e-4)
+    shown = (tmp_path / "out" / "scorecard.html").read_text()
+    assert "crowd: bin" in shown
+    assert shown.count('"box wrong"') == 1

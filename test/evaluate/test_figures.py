@@ -16,6 +16,7 @@ from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.evaluate.answers import JudgedAnswer, Truth, answer_all, judge
 from lfmvl_ros.evaluate.data import EvaluationSet
 from lfmvl_ros.evaluate.figures import COLUMNS, Sums, sums_of
+from lfmvl_ros.evaluate.page_images import best_and_worst
 from lfmvl_ros.evaluate.questions import ImageQuestion, questions_for
 from lfmvl_ros.evaluate.slices import labels_of, slices_of
 from lfmvl_ros.evaluate.table import outcomes, table_of
@@ -32,6 +33,7 @@ def judged(
     truth: list[tuple[int, list[float]]],
     answer: list[tuple[str, list[float]]],
     outcome: Outcome = Outcome.OK,
+    crowds: list[tuple[int, list[float]]] | None = None,
 ) -> JudgedAnswer:
     """An answer about a 100 x 100 image; boxes in pixels."""
     found = Detections(
@@ -44,6 +46,8 @@ def judged(
     expected = Truth(
         np.array([box for _, box in truth], np.float64).reshape(-1, 4) / 100,
         np.array([kind for kind, _ in truth], np.int64), np.full(len(truth), np.nan),
+        np.array([box for _, box in crowds or []], np.float64).reshape(-1, 4) / 100,
+        np.array([kind for kind, _ in crowds or []], np.int64),
     )  # fmt: skip
     return judge(question, expected, grounding, total_s=0.1, light=0.5)
 
@@ -70,6 +74,34 @@ def test_a_box_is_right_by_label_and_overlap(
     assert (item.truth_iou > 0).sum() == found
     assert (item.box_iou == 0).sum() == wrong
     assert (item.found_row >= 0).sum() == found
+
+
+@pytest.mark.parametrize(
+    ("answer", "uncounted", "wrong"),
+    [
+        ([("tote", [60, 60, 70, 70]), ("tote", [80, 80, 90, 90])], 2, 0),  # any number of them
+        ([("person", [60, 60, 70, 70])], 0, 1),  # a crowd of another label
+        ([("tote", [55, 60, 65, 70])], 1, 0),  # half of the box
+        ([("tote", [54, 60, 64, 70])], 0, 1),
+        ([("tote", ONE)], 0, 0),  # an object comes first
+    ],
+)
+def test_a_box_on_a_crowd_is_neither_right_nor_wrong(
+    answer: list[tuple[str, list[float]]], uncounted: int, wrong: int
+) -> None:
+    item = judged(0, [(0, ONE)], answer, crowds=[(0, FAR), (0, ONE)])
+    assert (int(item.on_crowd.sum()), int(item.wrong.sum())) == (uncounted, wrong)
+    table = table_of([item], images=1)
+    assert len(table.boxes.iou) == len(answer) - uncounted
+    assert table.count_off.tolist() == [abs(sum(a[0] == "tote" for a in answer) - uncounted - 1)
+                                        + sum(a[0] == "person" for a in answer)]  # fmt: skip
+    assert best_and_worst([item])[1] == [0]
+    assert not table.absent.any()
+
+
+def test_a_question_about_a_crowd_is_none_about_something_absent() -> None:
+    table = table_of([judged(0, [], [], crowds=[(0, FAR)]), judged(1, [], [])], images=2)
+    assert table.absent.tolist() == [False, True]
 
 
 def test_the_best_overlap_wins() -> None:
