@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         return evaluate_film(args, conditions)
     from lfmvl_ros.core.drift.reference import BLOCK, LEAST_BLOCKS
     from lfmvl_ros.evaluate.average_precision import is_installed
-    from lfmvl_ros.evaluate.comparison import comparisons
+    from lfmvl_ros.evaluate.comparison import comparisons, verdict_lines, what_differs
     from lfmvl_ros.evaluate.conditions import failures
     from lfmvl_ros.evaluate.page import page
     from lfmvl_ros.evaluate.scorecard import read_scorecard, scorecard
@@ -117,6 +117,12 @@ def run(args: argparse.Namespace) -> int:
              "languages": _languages(args)}  # fmt: skip
     document = scorecard(data, asked, runs)
     document["comparisons"] = comparisons(document, old)
+    if old is not None and (other := what_differs(old, document)):
+        print(f"warning: {args.against} is not of the same images and questions: "
+              f"{'; '.join(other)}. Only large differences can be told from chance.",
+              file=sys.stderr)  # fmt: skip
+    for line in verdict_lines(document["comparisons"]):
+        print(line, file=sys.stderr)
     document["failures"] = failures(conditions, document)
     write_json(args.out / "scorecard.json", document)
     write_whole(args.out / "scorecard.html", page(finite(document), data, runs))
@@ -260,6 +266,11 @@ def _summary(document: Mapping[str, Any], out: Path) -> dict[str, Any]:
                 "outcomes": entry["outcomes"],
             }
             for entry in document["models"]
+        ],
+        "comparisons": [
+            {**{key: each[key] for key in ("before", "after", "same_images")},
+             "verdicts": {entry["figure"]: entry["verdict"] for entry in each["figures"]}}
+            for each in document["comparisons"]
         ],
         "failures": document["failures"],
     }  # fmt: skip

@@ -135,13 +135,27 @@ def _entry(name: str, before: float, after: float, ends: tuple[float, float]) ->
     }
 
 
-def same_data(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Tell whether two scorecards asked the same about the same images."""
-    return all(
-        old.get(part, {}).get(key) == new[part][key]
-        for part, keys in (("data", ("fingerprint",)), ("asked", ("ask", "query")))
-        for key in keys
-    )
+def what_differs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return what two scorecards asked otherwise, or about other images; empty: they can be paired.
+
+    Args:
+        old: an earlier scorecard.
+        new: the present one.
+    """
+    found = []
+    data, now = old.get("data", {}), new["data"]
+    if data.get("fingerprint") != now["fingerprint"]:
+        told = [f"{each.get('images')} images of {each.get('name')!r} (split {each.get('split')})"
+                for each in (data, now)]  # fmt: skip
+        other = "with other files, boxes or labels"
+        found.append(f"{told[0]}, now {told[1] if told[0] != told[1] else other}")
+    asked, now = old.get("asked", {}), new["asked"]
+    if asked.get("query") != now["query"]:
+        words = [repr(each) if each else "none" for each in (asked.get("query"), now["query"])]
+        found.append(f"query {words[0]}, now {words[1]}")
+    if asked.get("ask") != now["ask"]:
+        found.append(f"--ask {asked.get('ask')}, now {now['ask']}")
+    return found
 
 
 def comparisons(document: Mapping[str, Any], old: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -153,9 +167,29 @@ def comparisons(document: Mapping[str, Any], old: Mapping[str, Any] | None) -> l
     found = [compare(models[0], later, same_data=True) for later in models[1:]]
     if old is not None:
         known = {entry.get("model"): entry for entry in old["models"]}
-        paired = same_data(old, document)
+        paired = not what_differs(old, document)
         for entry in models:
             earlier = known.get(entry["model"], old["models"][0])
             result = compare(earlier, entry, same_data=paired)
             found.append({**result, "before": f"{result['before']} (earlier)"})
     return found
+
+
+def verdict_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return comparisons as a few lines of text: what is better, worse or open.
+
+    Args:
+        found: of :func:`comparisons`.
+    """
+    lines = []
+    for each in found:
+        how = "the same images" if each["same_images"] else "other images or questions"
+        lines.append(f"{each['after']} against {each['before']} ({how})")
+        for verdict in ("worse", "better", "open"):
+            told = [_told(entry) for entry in each["figures"] if entry["verdict"] == verdict]
+            lines += [f"  {verdict}: {', '.join(told)}"] if told else []
+    return lines
+
+
+def _told(entry: Mapping[str, Any]) -> str:
+    return f"{entry['figure']} {entry['before']:.4g} -> {entry['after']:.4g}"

@@ -269,7 +269,11 @@ def _comparison(entry: Entry) -> str:
         f'<td class="{item["verdict"]}">{item["verdict"]}</td></tr>'
         for item in entry["figures"]
     ]
-    how = "the same images, compared pairwise" if entry["same_images"] else "different images"
+    how = (
+        "the same images, compared pairwise"
+        if entry["same_images"]
+        else "other images or questions"
+    )
     head = "".join(f"<th>{cell}</th>" for cell in ("figure", "before", "after", "difference",
                                                    "95 % interval", "verdict"))  # fmt: skip
     return (

@@ -71,6 +71,8 @@ def test_two_runs_differ_in_times_only(
     assert main([*words, "--against", str(done / "scorecard.json"), "--fail-if", "worse"]) == 0
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert summary["failures"] == []
+    (verdicts,) = [each["verdicts"] for each in summary["comparisons"]]
+    assert verdicts["recall"] == "open"
     assert Path(summary["page"]).is_file()
     first, again = (
         json.loads((place / "scorecard.json").read_text(encoding="utf-8"))
@@ -83,6 +85,26 @@ def test_two_runs_differ_in_times_only(
     (comparison,) = again["comparisons"]
     assert comparison["same_images"]
     assert {e["difference"] for e in comparison["figures"] if "ms" not in e["figure"]} == {0.0}
+
+
+def test_a_comparison_with_other_images_is_said_and_its_verdicts_are(
+    done: Path, folder: Path, replies: tuple[Path, Path], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    words = ["evaluate", str(folder), "--model", str(replies[1]), "--out", str(tmp_path)]
+    against = ["--against", str(done / "scorecard.json")]
+    assert main([*words, *against, "--query", "tote", "--images", "9"]) == 0
+    shown = capsys.readouterr()
+    (warning,) = [line for line in shown.err.splitlines() if line.startswith("warning:")]
+    assert "16 images of 'warehouse <1>' (split all), now 9 images" in warning
+    assert "query none, now 'tote'" in warning
+    assert "bad.jsonl (earlier) (other images or questions)\n  " in shown.err
+    (found,) = json.loads(shown.out.splitlines()[-1])["comparisons"]
+    assert (found["same_images"], found["after"]) == (False, str(replies[1]))
+    assert main([*words, *against]) == 0
+    err = capsys.readouterr().err
+    assert "warning" not in err
+    assert "bad.jsonl (earlier) (the same images)\n  open: precision 0." in err
 
 
 def test_a_condition_that_holds_is_exit_code_1(
