@@ -13,7 +13,7 @@ import numpy as np
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.evaluate.answers import JudgedAnswer
-from lfmvl_ros.evaluate.figures import figure
+from lfmvl_ros.evaluate.figures import LEAST_IMAGES, figure
 from lfmvl_ros.evaluate.table import AnswerTable
 
 GROUPS = 10
@@ -57,7 +57,7 @@ def average_precision(
         value = float(values[0, column])
         known = math.isfinite(value)
         interval = (max(0.0, value - half), min(1.0, value + half))
-        fits = known and len(replicates) > 1 and math.isfinite(half)
+        fits = known and len(images) >= LEAST_IMAGES and len(replicates) > 1 and math.isfinite(half)
         result[name] = figure(value if known else None, interval if fits else None, len(images))
     return {**result, "ap_parts": [round(float(value), 6) for value in values[1:, 0]]}
 

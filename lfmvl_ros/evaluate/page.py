@@ -106,7 +106,7 @@ def _cards(figures: Entry) -> str:
             cards.append(f'<div class="card">{words}<b>–</b><span class="soft">nothing to '
                          "measure it on</span></div>")  # fmt: skip
             continue
-        between = "" if found["low"] is None else f"[{_n(found['low'])}, {_n(found['high'])}]"
+        between = _interval(found) or "too few images for an interval"
         cards.append(
             f'<div class="card">{words}<b>{_n(found["value"])}</b>'
             f'<span class="soft">{between}<br>n = {found["n"]}</span></div>'
@@ -147,7 +147,11 @@ def _slices(entry: Entry) -> str:
 def _spread(found: Entry | None) -> str:
     if found is None or found["value"] is None:
         return "–"
-    return f"{_n(found['value'])} [{_n(found['low'])}, {_n(found['high'])}]"
+    return f"{_n(found['value'])} {_interval(found)}"
+
+
+def _interval(found: Entry) -> str:
+    return "" if found["low"] is None else f"[{_n(found['low'])}, {_n(found['high'])}]"
 
 
 def _labels(entry: Entry) -> str:
@@ -265,7 +269,7 @@ def _comparison(entry: Entry) -> str:
     rows = [
         f"<tr><td>{escape(NAMES.get(item['figure'], item['figure']))}</td>"
         f"<td>{_n(item['before'])}</td><td>{_n(item['after'])}</td><td>{item['difference']:+.3g}</td>"
-        f"<td>[{item['low']:+.3g}, {item['high']:+.3g}]</td>"
+        f"<td>{_of_difference(item)}</td>"
         f'<td class="{item["verdict"]}">{item["verdict"]}</td></tr>'
         for item in entry["figures"]
     ]
@@ -278,9 +282,16 @@ def _comparison(entry: Entry) -> str:
                                                    "95 % interval", "verdict"))  # fmt: skip
     return (
         f"<h2>{escape(entry['after'])} against {escape(entry['before'])}</h2>"
-        f'<p class="soft">{how}; open: the interval contains 0, so it may be chance.</p>'
+        f'<p class="soft">{how}; open: the interval contains 0, or there are too few images '
+        "for a verdict, so it may be chance.</p>"
         f'<div class="scroll"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
     )
+
+
+def _of_difference(item: Entry) -> str:
+    if item["low"] is None:
+        return "too few images"
+    return f"[{item['low']:+.3g}, {item['high']:+.3g}]"
 
 
 def _notes(document: Entry) -> str:

@@ -104,7 +104,7 @@ def test_a_comparison_with_other_images_is_said_and_its_verdicts_are(
     assert main([*words, *against]) == 0
     err = capsys.readouterr().err
     assert "warning" not in err
-    assert "bad.jsonl (earlier) (the same images)\n  open: precision 0." in err
+    assert "bad.jsonl (earlier) (the same images)\n  open: precision " in err
 
 
 def test_a_condition_that_holds_is_exit_code_1(

@@ -98,6 +98,13 @@ def test_an_interval_comes_from_parts_of_the_images() -> None:
     assert average_precision(table, LABELS, names) == found
 
 
+def test_few_images_give_no_interval() -> None:
+    names = [f"{i}.png" for i in range(10)]
+    for images in (9, 10):
+        found = average_precision(table_of(random_answers(3, images), images), LABELS, names)
+        assert (found["ap"]["low"] is None) == (images < 10)
+
+
 def test_nothing_found_and_nothing_there() -> None:
     answers = random_answers(0, images=4)
     empty = [

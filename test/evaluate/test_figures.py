@@ -20,6 +20,7 @@ from lfmvl_ros.evaluate.page_images import best_and_worst
 from lfmvl_ros.evaluate.questions import ImageQuestion, questions_for
 from lfmvl_ros.evaluate.slices import labels_of, slices_of
 from lfmvl_ros.evaluate.table import outcomes, table_of
+from lfmvl_ros.evaluate.timing import latency_figures
 from lfmvl_ros.models.load import load_model
 
 from ..examples import examples
@@ -137,6 +138,17 @@ def test_nothing_to_count_is_no_figure() -> None:
     assert found["recall"] == {"value": None, "low": None, "high": None, "n": 0}
     assert found["absent_empty"]["value"] == 1.0
     assert found["absent_empty"]["low"] < 0.3  # one answer proves little
+
+
+@pytest.mark.parametrize("images", [1, 9, 10])
+def test_few_images_give_no_interval_of_what_is_no_share(images: int) -> None:
+    table = table_of([judged(i, [(0, ONE)], [("tote", SHIFTED)]) for i in range(images)], images)
+    found = {**sums_of(table, answers=table.headline).figures(),
+             **latency_figures(np.full(images, 100.0))}  # fmt: skip
+    for name in ("mean_iou", "count_error", "latency_p95_ms"):
+        assert found[name]["value"] is not None
+        assert (found[name]["low"] is None, found[name]["high"] is None) == (images < 10,) * 2
+    assert found["recall"]["low"] < 1
 
 
 def sums(found: np.ndarray, objects: np.ndarray) -> Sums:
