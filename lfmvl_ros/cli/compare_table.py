@@ -43,8 +43,8 @@ def table_lines(document: Entry) -> list[str]:
          "process, MiB", "server, MiB"],
         [[entry["model"], *_times(entry), *_cost(entry)] for entry in models],
     )  # fmt: skip
-    return [*lines, "In brackets: 95 % intervals, where there are enough images. Times are medians; p95 "
-            "is of the whole answer."]  # fmt: skip
+    told = "In brackets: 95 % intervals, where there are enough images."
+    return [*lines, f"{told} Times are medians; p95 is of the whole answer."]
 
 
 def plot_groups(document: Entry) -> list[PlotGroup]:

@@ -19,7 +19,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.same_label import fold_label
-from lfmvl_ros.core.whole_files import finite, make_folder, write_json
+from lfmvl_ros.core.whole_files import finite, make_folder, write_json, writing
 from lfmvl_ros.datasets.films import MotFolder, TrueBoxes, is_mot_folder, read_mot_folder
 from lfmvl_ros.evaluate.conditions import Condition, failures
 
@@ -92,10 +92,20 @@ def evaluate_film(args: argparse.Namespace, conditions: list[Condition]) -> int:
     }
     document["failures"] = failures(conditions, document)
     write_json(args.out / "scorecard.json", document)
+    _remove_page(args.out / "scorecard.html")
     for sentence in document["failures"]:
         print(f"lfmvl evaluate: {sentence}", file=sys.stderr)
     print(json_text(finite(_summary(document, args.out))))
     return 1 if document["failures"] else 0
+
+
+def _remove_page(path: Path) -> None:
+    """Remove the page of an evaluation of images: it would stand beside another scorecard."""
+    if path.is_file():
+        with writing(path):
+            path.unlink()
+        print(f"{path} was of an earlier evaluation and is removed; a film has no page",
+              file=sys.stderr)  # fmt: skip
 
 
 def _latency(args: argparse.Namespace) -> str:

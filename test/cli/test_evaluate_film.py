@@ -87,8 +87,10 @@ def test_a_condition_that_holds_is_exit_code_1(bag: Path, tmp_path: Path) -> Non
     assert "there is no recall" in document["failures"][1]
 
 
-def test_a_folder_of_motchallenge(tmp_path: Path) -> None:
+def test_a_folder_of_motchallenge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = mot_folder(tmp_path / "mot")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "scorecard.html").write_text("of images")
     path = tmp_path / "replies.jsonl"
     path.write_text("\n".join(
         json.dumps({"stamp_ns": 10**9 + index * 50_000_000, "text": json.dumps(
@@ -97,6 +99,8 @@ def test_a_folder_of_motchallenge(tmp_path: Path) -> None:
         for index in range(20)
     ))  # fmt: skip
     document = evaluated(tmp_path / "out", str(folder), "--model", str(path), "--latency", "zero")
+    assert not (tmp_path / "out" / "scorecard.html").exists()  # it would be of other data
+    assert "scorecard.html was of an earlier evaluation and is removed" in capsys.readouterr().err
     assert document["data"]["form"] == "mot"
     assert document["data"]["boxes_by_label"] == {"person": 20}
     assert document["models"][0]["figures"]["idf1"]["value"] > 0.8
