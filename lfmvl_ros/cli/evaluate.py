@@ -29,7 +29,7 @@ from lfmvl_ros.core.whole_files import (
     write_json,
     write_whole,
 )
-from lfmvl_ros.evaluate.conditions import Condition
+from lfmvl_ros.evaluate.conditions import Condition, check_figures, check_labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,9 +96,8 @@ def run(args: argparse.Namespace) -> int:
     conditions = _checked(args)
     if is_film(args.data):
         return evaluate_film(args, conditions)
-    from lfmvl_ros.core.drift.reference import BLOCK, LEAST_BLOCKS
     from lfmvl_ros.evaluate.average_precision import is_installed
-    from lfmvl_ros.evaluate.comparison import comparisons, verdict_lines, what_differs
+    from lfmvl_ros.evaluate.comparison import comparisons
     from lfmvl_ros.evaluate.conditions import failures
     from lfmvl_ros.evaluate.page import page
     from lfmvl_ros.evaluate.scorecard import read_scorecard, scorecard
@@ -109,20 +108,13 @@ def run(args: argparse.Namespace) -> int:
     data, questions = _questions(args)
     print(f"{data.folder.describe()}\n  {len(data.images)} images are used, "
           f"{len(questions)} questions", file=sys.stderr)  # fmt: skip
-    if args.drift_profile is not None and len(data.images) < LEAST_BLOCKS * BLOCK:
-        raise UserError(f"--drift-profile needs {LEAST_BLOCKS * BLOCK} images or more, and "
-                        f"{len(data.images)} are asked about")  # fmt: skip
+    _check_with_data(args, conditions, data, questions)
     runs = [_evaluated(model, args, data, questions) for model in args.model]
     asked = {"ask": args.ask or "present", "query": args.query or "", "questions": len(questions),
              "languages": _languages(args)}  # fmt: skip
     document = scorecard(data, asked, runs)
     document["comparisons"] = comparisons(document, old)
-    if old is not None and (other := what_differs(old, document)):
-        print(f"warning: {args.against} is not of the same images and questions: "
-              f"{'; '.join(other)}. Only large differences can be told from chance.",
-              file=sys.stderr)  # fmt: skip
-    for line in verdict_lines(document["comparisons"]):
-        print(line, file=sys.stderr)
+    _tell_comparisons(document, old, args.against)
     document["failures"] = failures(conditions, document)
     write_json(args.out / "scorecard.json", document)
     write_whole(args.out / "scorecard.html", page(finite(document), data, runs))
@@ -136,6 +128,7 @@ def _checked(args: argparse.Namespace) -> list[Condition]:
     """Refuse wrong flags before anything takes time; return the conditions."""
     refuse_unused_flags(args)
     conditions = [Condition.parse(text) for text in args.fail_if]
+    check_figures(conditions, film=is_film(args.data))
     if any(not c.figure for c in conditions) and args.against is None and len(args.model) < 2:
         raise UserError("--fail-if worse needs --against, or a second --model to compare with")
     if args.sustained is not None and not 0.1 <= args.sustained <= 24 * 3600:
@@ -156,6 +149,35 @@ def _checked(args: argparse.Namespace) -> list[Condition]:
     if args.drift_profile is not None:
         check_output(args.drift_profile)
     return conditions
+
+
+def _check_with_data(
+    args: argparse.Namespace, conditions: list[Condition], data: EvaluationSet,
+    questions: Sequence[ImageQuestion],
+) -> None:  # fmt: skip
+    """Refuse what can be seen to be wrong with the data, before the first model takes its time."""
+    from lfmvl_ros.core.drift.reference import BLOCK, LEAST_BLOCKS
+    from lfmvl_ros.models.load import check_model
+
+    asked = {kind for item in questions for kind in item.kinds if kind >= 0}
+    check_labels(conditions, [data.labels[kind] for kind in sorted(asked)])
+    if args.drift_profile is not None and len(data.images) < LEAST_BLOCKS * BLOCK:
+        raise UserError(f"--drift-profile needs {LEAST_BLOCKS * BLOCK} images or more, and "
+                        f"{len(data.images)} are asked about")  # fmt: skip
+    for model in args.model:
+        check_model(settings_from(args, model=model))
+
+
+def _tell_comparisons(
+    document: Mapping[str, Any], old: Mapping[str, Any] | None, against: Path | None
+) -> None:
+    from lfmvl_ros.evaluate.comparison import verdict_lines, what_differs
+
+    if old is not None and (other := what_differs(old, document)):
+        print(f"warning: {against} is not of the same images and questions: {'; '.join(other)}. "
+              "Only large differences can be told from chance.", file=sys.stderr)  # fmt: skip
+    for line in verdict_lines(document["comparisons"]):
+        print(line, file=sys.stderr)
 
 
 def _languages(args: argparse.Namespace) -> list[str]:

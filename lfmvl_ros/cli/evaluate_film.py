@@ -21,7 +21,7 @@ from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.same_label import fold_label
 from lfmvl_ros.core.whole_files import finite, make_folder, write_json, writing
 from lfmvl_ros.datasets.films import MotFolder, TrueBoxes, is_mot_folder, read_mot_folder
-from lfmvl_ros.evaluate.conditions import Condition, failures
+from lfmvl_ros.evaluate.conditions import Condition, check_labels, failures
 
 if TYPE_CHECKING:
     from lfmvl_ros.core.config import PerceptionSettings
@@ -74,12 +74,16 @@ def evaluate_film(args: argparse.Namespace, conditions: list[Condition]) -> int:
     from lfmvl_ros import __version__
     from lfmvl_ros.evaluate.scorecard import machine_facts
     from lfmvl_ros.evaluate.track_metrics import check_installed
+    from lfmvl_ros.models.load import check_model
 
     if any(not condition.figure for condition in conditions):
         raise UserError("--fail-if worse compares labelled images; for a bag, name a figure")
     check_installed()
     film = _film(args)
     query = args.query or ", ".join(_labels(film))
+    check_labels(conditions, _annotated(film, query))
+    for model in args.model:  # before the first of them takes minutes
+        check_model(settings_from(args, model=model, query=query))
     print(f"{film.path}: {len(film.truth)} annotated images; asked for: {query}", file=sys.stderr)
     make_folder(args.out)
     document = {
@@ -203,7 +207,7 @@ def _entry(name: str, query: str, film: Film, args: argparse.Namespace) -> dict[
             "header.stamp"
         )
     truth, found = [film.truth[at] for at in stamps], [seen.found[at] for at in stamps]
-    labels = [label for label in _labels(film) if fold_label(label) in _asked(query)]
+    labels = _annotated(film, query)
     return {
         "model": name,
         "name": model.name,
@@ -217,8 +221,10 @@ def _entry(name: str, query: str, film: Film, args: argparse.Namespace) -> dict[
     }
 
 
-def _asked(query: str) -> set[str]:
-    return {fold_label(label) for label in Query.parse(query).labels}
+def _annotated(film: Film, query: str) -> list[str]:
+    """Return the annotated labels that are asked for."""
+    asked = {fold_label(label) for label in Query.parse(query).labels}
+    return [label for label in _labels(film) if fold_label(label) in asked]
 
 
 def _of_labels(truth: Sequence[TrueBoxes], labels: Sequence[str]) -> list[TrueBoxes]:

@@ -104,7 +104,8 @@ def test_a_comparison_with_other_images_is_said_and_its_verdicts_are(
     assert main([*words, *against]) == 0
     err = capsys.readouterr().err
     assert "warning" not in err
-    assert "bad.jsonl (earlier) (the same images)\n  open: precision " in err
+    assert "bad.jsonl (earlier) (the same images)\n  " in err
+    assert "  open: precision " in err
 
 
 def test_a_condition_that_holds_is_exit_code_1(
@@ -126,7 +127,8 @@ def test_a_condition_that_holds_is_exit_code_1(
     [
         (["nowhere", "--model", "x.jsonl"], "there is no folder nowhere"),
         (["nowhere", "--model", "x", "--fail-if", "worse"], "needs --against, or a second --model"),
-        (["nowhere", "--model", "x", "--fail-if", "recal<1"], "'recal<1' can't be read"),
+        (["nowhere", "--model", "x", "--fail-if", "recal<1"], "('recall' is near); write"),
+        (["nowhere", "--model", "x", "--fail-if", "hota<1"], "hota is measured on a film only"),
         (["nowhere", "--model", "x", "--model", "x"], "named twice"),
         (["nowhere", "--model", "x", "--sustained", "nan"], "--sustained must be between"),
         (["nowhere", "--model", "x", "--against", "missing.json"], "missing.json"),
@@ -143,6 +145,26 @@ def test_wrong_flags_are_one_line(
     error = capsys.readouterr().err.strip().splitlines()
     assert says in error[-1]
     assert len(error) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--model", "nothing.jsonl"], "the recording 'nothing.jsonl' can't be read"),
+        (["--fail-if", "recall[persn]<1"], "did you mean 'person'?"),
+        (["--fail-if", "recall[person]<1", "--query", "tote"], "asked for (tote)"),
+    ],
+)
+def test_what_can_only_fail_is_refused_before_a_model_answers(
+    folder: Path, replies: tuple[Path, Path], tmp_path: Path, words: list[str], says: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    out = ["--out", str(tmp_path / "out")]
+    assert main(["evaluate", str(folder), "--model", str(replies[0]), *out, *words]) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert says in error[-1]
+    assert not any("good" in line for line in error)
+    assert not (tmp_path / "out").exists()
 
 
 def test_another_document_is_no_scorecard(
