@@ -30,6 +30,7 @@ from lfmvl_ros.core.whole_files import (
     write_whole,
 )
 from lfmvl_ros.evaluate.conditions import Condition, check_figures, check_labels
+from lfmvl_ros.evaluate.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,8 +107,8 @@ def run(args: argparse.Namespace) -> int:
         _without_ap(conditions)
     old = None if args.against is None else read_scorecard(args.against)
     data, questions = _questions(args)
-    print(f"{data.folder.describe()}\n  {len(data.images)} images are used, "
-          f"{len(questions)} questions", file=sys.stderr)  # fmt: skip
+    print(f"{data.folder.describe()}\n  {counted(len(data.images), 'image')} used, "
+          f"{counted(len(questions), 'question')}", file=sys.stderr)  # fmt: skip
     _check_with_data(args, conditions, data, questions)
     runs = [_evaluated(model, args, data, questions) for model in args.model]
     asked = {"ask": args.ask or "present", "query": args.query or "", "questions": len(questions),

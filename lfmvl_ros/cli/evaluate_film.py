@@ -22,6 +22,7 @@ from lfmvl_ros.core.same_label import fold_label
 from lfmvl_ros.core.whole_files import finite, make_folder, write_json, writing
 from lfmvl_ros.datasets.films import MotFolder, TrueBoxes, is_mot_folder, read_mot_folder
 from lfmvl_ros.evaluate.conditions import Condition, check_labels, failures
+from lfmvl_ros.evaluate.wording import counted
 
 if TYPE_CHECKING:
     from lfmvl_ros.core.config import PerceptionSettings
@@ -84,7 +85,10 @@ def evaluate_film(args: argparse.Namespace, conditions: list[Condition]) -> int:
     check_labels(conditions, _annotated(film, query))
     for model in args.model:  # before the first of them takes minutes
         check_model(settings_from(args, model=model, query=query))
-    print(f"{film.path}: {len(film.truth)} annotated images; asked for: {query}", file=sys.stderr)
+    print(
+        f"{film.path}: {counted(len(film.truth), 'annotated image')}; asked for: {query}",
+        file=sys.stderr,
+    )
     make_folder(args.out)
     document = {
         "schema": SCHEMA,

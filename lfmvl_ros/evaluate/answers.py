@@ -29,7 +29,7 @@ from lfmvl_ros.evaluate.questions import ImageQuestion
 
 IntArray = NDArray[np.int64]
 NOT_ASKED = -1
-"""The kind of a box whose label the question did not name."""
+"""The kind of a box whose label the question did not name, or nobody annotated."""
 _LIGHT_STEP = 4  # every fourth pixel either way is enough for the mean
 
 Change = Callable[[NDArray[np.uint8], FloatArray], tuple[NDArray[np.uint8], FloatArray]]
@@ -66,7 +66,7 @@ class JudgedAnswer:
         truth: the right answer.
         truth_iou: ``(N,)`` IoU of the box that found each object, 0 where it was missed.
         xyxy, kinds, scores: the M boxes of the answer, normalised; kind :data:`NOT_ASKED` where
-            the label was not in the question.
+            the label was not in the question, or nobody annotated it.
         box_iou: ``(M,)`` IoU with the object that each box found, 0 where it is wrong.
         found_row: ``(M,)`` row of that object, -1 where it is wrong.
         outcome, confidence_kind: of the grounding.
@@ -99,6 +99,12 @@ class JudgedAnswer:
         covered = covered_share(self.xyxy, self.truth.crowd_xyxy) >= FOUND_IOU
         covered &= self.kinds[:, None] == self.truth.crowd_kinds[None]
         return np.asarray(covered.any(axis=1) & (self.found_row < 0))
+
+    @cached_property
+    def asked(self) -> NDArray[np.bool_]:
+        """``(M,)`` boxes whose label the question named, also where nobody annotated it."""
+        named = set(map(fold_label, self.question.labels))
+        return np.array([label in named for label in self.labels], bool)
 
     @property
     def wrong(self) -> NDArray[np.bool_]:

@@ -95,17 +95,7 @@ class AnswerTable:
     @cached_property
     def count_off(self) -> FloatArray:
         """``(A,)`` difference between boxes and objects, summed over the labels of a question."""
-        off = [
-            sum(
-                abs(found.count(kind) - there.count(kind))
-                for found, there in [
-                    (item.kinds[~item.on_crowd].tolist(), item.truth.kinds.tolist())
-                ]
-                for kind in item.question.kinds
-            )
-            for item in self.judged
-        ]
-        return np.array(off, np.float64)
+        return np.array([_count_off(item) for item in self.judged], np.float64)
 
     @cached_property
     def absent(self) -> BoolArray:
@@ -143,6 +133,15 @@ def table_of(judged: Sequence[JudgedAnswer], images: int) -> AnswerTable:
     )
     headline = np.array([item.question.headline for item in judged], bool)
     return AnswerTable(judged, images, objects, boxes, headline)
+
+
+def _count_off(item: JudgedAnswer) -> int:
+    """Return the difference over all labels; of those that nobody annotated, every box is off."""
+    counted = ~item.on_crowd
+    found, there = item.kinds[counted].tolist(), item.truth.kinds.tolist()
+    annotated = {kind for kind in item.question.kinds if kind >= 0}
+    off: int = sum(abs(found.count(kind) - there.count(kind)) for kind in annotated)
+    return off + int((counted & item.asked & (item.kinds < 0)).sum())
 
 
 def _counted(item: JudgedAnswer) -> int:

@@ -16,7 +16,7 @@ from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.evaluate.answers import JudgedAnswer, Truth, answer_all, judge
 from lfmvl_ros.evaluate.data import EvaluationSet
 from lfmvl_ros.evaluate.figures import COLUMNS, Sums, sums_of
-from lfmvl_ros.evaluate.page_images import best_and_worst
+from lfmvl_ros.evaluate.page_images import _answer, best_and_worst
 from lfmvl_ros.evaluate.questions import ImageQuestion, questions_for
 from lfmvl_ros.evaluate.slices import labels_of, slices_of
 from lfmvl_ros.evaluate.table import outcomes, table_of
@@ -96,7 +96,7 @@ def test_a_box_on_a_crowd_is_neither_right_nor_wrong(
     assert len(table.boxes.iou) == len(answer) - uncounted
     assert table.count_off.tolist() == [abs(sum(a[0] == "tote" for a in answer) - uncounted - 1)
                                         + sum(a[0] == "person" for a in answer)]  # fmt: skip
-    assert best_and_worst([item])[1] == [0]
+    assert best_and_worst([item])[1] == ([] if answer == [("tote", ONE)] else [0])
     assert not table.absent.any()
 
 
@@ -130,6 +130,32 @@ def test_figures_are_the_shares_that_they_say() -> None:
     assert (found["absent_empty"]["value"], found["absent_empty"]["n"]) == (0.3333, 3)
     assert found["count_error"]["value"] == pytest.approx(1 / 8)  # a tote too many
     assert outcomes(table.judged) == {"ok": 3, "timeout": 1}
+
+
+def test_labels_that_nobody_annotated_are_counted_once() -> None:
+    labels = ("tote", "ladder", "cone")
+    found = Detections(np.array([ONE, FAR, FAR, FAR], np.float64),
+                       ("ladder", "a Cone", "cone", "shoe"), np.full(4, 0.5),
+                       np.ones((4, 4)))  # fmt: skip
+    grounding = Grounding(Outcome.OK, found, 0, "", "", (100, 100), Query(labels), Reply(""))
+    nothing = Truth(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0))
+    question = ImageQuestion(0, labels, (0, -1, -1))
+    item = judge(question, nothing, grounding, total_s=0.1, light=0.5)
+    table = table_of([item], images=1)
+    assert table.count_off.tolist() == [3.0]  # a shoe was not asked for
+    assert item.asked.tolist() == [True, True, True, False]
+    texts = " ".join(_answer(item, LABELS, (100, 100), 2.0))
+    assert "ladder, not annotated 0.50" in texts
+    assert "shoe, not asked for 0.50" in texts
+
+
+def test_the_worst_images_have_errors_and_the_best_something_found() -> None:
+    right = [judged(i, [(0, ONE)], [("tote", ONE)]) for i in range(3)]
+    missed = [judged(i, [(0, ONE)], []) for i in range(3, 6)]
+    assert best_and_worst(right) == ([0, 1], [])
+    assert best_and_worst(missed) == ([], [3, 4])
+    best, worst = best_and_worst([*right, *missed])
+    assert (best, worst) == ([0, 1, 2], [3, 4, 5])
 
 
 def test_nothing_to_count_is_no_figure() -> None:
