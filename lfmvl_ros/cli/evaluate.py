@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lfmvl_ros.cli.evaluate_film import evaluate_film, is_film
 from lfmvl_ros.cli.evaluate_flags import refuse_unused_flags
+from lfmvl_ros.cli.evaluate_notes import tell_comparisons, tell_failed_models
 from lfmvl_ros.cli.flags import (
     add_setting_flags,
     as_count,
@@ -115,7 +116,8 @@ def run(args: argparse.Namespace) -> int:
              "languages": _languages(args)}  # fmt: skip
     document = scorecard(data, asked, runs)
     document["comparisons"] = comparisons(document, old)
-    _tell_comparisons(document, old, args.against)
+    tell_comparisons(document, old, args.against)
+    tell_failed_models(document)
     document["failures"] = failures(conditions, document)
     write_json(args.out / "scorecard.json", document)
     write_whole(args.out / "scorecard.html", page(finite(document), data, runs))
@@ -167,18 +169,6 @@ def _check_with_data(
                         f"{len(data.images)} are asked about")  # fmt: skip
     for model in args.model:
         check_model(settings_from(args, model=model))
-
-
-def _tell_comparisons(
-    document: Mapping[str, Any], old: Mapping[str, Any] | None, against: Path | None
-) -> None:
-    from lfmvl_ros.evaluate.comparison import verdict_lines, what_differs
-
-    if old is not None and (other := what_differs(old, document)):
-        print(f"warning: {against} is not of the same images and questions: {'; '.join(other)}. "
-              "Only large differences can be told from chance.", file=sys.stderr)  # fmt: skip
-    for line in verdict_lines(document["comparisons"]):
-        print(line, file=sys.stderr)
 
 
 def _languages(args: argparse.Namespace) -> list[str]:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from lfmvl_ros.cli.evaluate_notes import remove_page, tell_failed_models
 from lfmvl_ros.cli.flags import changed_settings, settings_from
 from lfmvl_ros.cli.replay import latency_model, loaded_model
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.same_label import fold_label
-from lfmvl_ros.core.whole_files import finite, make_folder, write_json, writing
+from lfmvl_ros.core.whole_files import finite, make_folder, write_json
 from lfmvl_ros.datasets.films import MotFolder, TrueBoxes, is_mot_folder, read_mot_folder
 from lfmvl_ros.evaluate.conditions import Condition, check_labels, failures
 from lfmvl_ros.evaluate.wording import counted
@@ -100,20 +101,12 @@ def evaluate_film(args: argparse.Namespace, conditions: list[Condition]) -> int:
     }
     document["failures"] = failures(conditions, document)
     write_json(args.out / "scorecard.json", document)
-    _remove_page(args.out / "scorecard.html")
+    remove_page(args.out / "scorecard.html")
+    tell_failed_models(document)
     for sentence in document["failures"]:
         print(f"lfmvl evaluate: {sentence}", file=sys.stderr)
     print(json_text(finite(_summary(document, args.out))))
     return 1 if document["failures"] else 0
-
-
-def _remove_page(path: Path) -> None:
-    """Remove the page of an evaluation of images: it would stand beside another scorecard."""
-    if path.is_file():
-        with writing(path):
-            path.unlink()
-        print(f"{path} was of an earlier evaluation and is removed; a film has no page",
-              file=sys.stderr)  # fmt: skip
 
 
 def _latency(args: argparse.Namespace) -> str:
@@ -226,9 +219,15 @@ def _entry(name: str, query: str, film: Film, args: argparse.Namespace) -> dict[
 
 
 def _annotated(film: Film, query: str) -> list[str]:
-    """Return the annotated labels that are asked for."""
+    """Return the annotated labels that are asked for; a query for others is refused."""
     asked = {fold_label(label) for label in Query.parse(query).labels}
-    return [label for label in _labels(film) if fold_label(label) in asked]
+    found = [label for label in _labels(film) if fold_label(label) in asked]
+    if not found:
+        raise UserError(
+            f"none of {query!r} is annotated in {film.path}; its labels are "
+            f"{', '.join(_labels(film))}"
+        )
+    return found
 
 
 def _of_labels(truth: Sequence[TrueBoxes], labels: Sequence[str]) -> list[TrueBoxes]:

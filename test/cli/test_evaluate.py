@@ -108,6 +108,16 @@ def test_a_comparison_with_other_images_is_said_and_its_verdicts_are(
     assert "  open: precision " in err
 
 
+def test_a_model_that_only_fails_is_said(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "replies.jsonl"
+    path.write_text("\n".join(json.dumps({"text": "?", "stamp_ns": n}) for n in range(16)))
+    words = ["--query", "tote", "--model", str(path), "--out", str(tmp_path / "out")]
+    assert main(["evaluate", str(folder), *words]) == 0
+    assert f"warning: no answer of {path} could be used (unparseable 16)" in capsys.readouterr().err
+
+
 def test_a_condition_that_holds_is_exit_code_1(
     done: Path, folder: Path, replies: tuple[Path, Path], tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

@@ -86,6 +86,16 @@ def test_a_condition_that_holds_is_exit_code_1(bag: Path, tmp_path: Path) -> Non
     assert "idf1[person]<0.5: it is 0" in document["failures"][0]
 
 
+def test_a_model_that_only_fails_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, path = mot_folder(tmp_path / "mot"), tmp_path / "replies.jsonl"
+    path.write_text(json.dumps({"stamp_ns": 10**9, "text": "no JSON"}))
+    evaluated(tmp_path / "out", str(folder), "--model", str(path))
+    (warning,) = [w for w in capsys.readouterr().err.splitlines() if w.startswith("warning:")]
+    assert f"no answer of {path} could be used" in warning
+
+
 def test_a_folder_of_motchallenge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = mot_folder(tmp_path / "mot")
     (tmp_path / "out").mkdir()
@@ -114,6 +124,7 @@ def test_a_folder_of_motchallenge(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["--robustness", "3"], "--robustness is for labelled images"),
         (["--against", "x.json"], "--against is for labelled images"),
         (["--latency", "soon"], "--latency must be"),
+        (["--query", "ladder"], "none of 'ladder' is annotated in"),
         (["--fail-if", "recall<1"], "recall is measured on labelled images only"),
         (["--fail-if", "hota[persn]<1"], "did you mean 'person'?"),
         (["--model", "nothing.jsonl"], "'nothing.jsonl' can't be read"),
