@@ -43,7 +43,8 @@ def table_lines(document: Entry) -> list[str]:
          "process, MiB", "server, MiB"],
         [[entry["model"], *_times(entry), *_cost(entry)] for entry in models],
     )  # fmt: skip
-    return [*lines, "In brackets: 95 % intervals. Times are medians; p95 is of the whole answer."]
+    told = "In brackets: 95 % intervals, where there are enough images."
+    return [*lines, f"{told} Times are medians; p95 is of the whole answer."]
 
 
 def plot_groups(document: Entry) -> list[PlotGroup]:
@@ -74,6 +75,8 @@ def plot_groups(document: Entry) -> list[PlotGroup]:
 def _share(figure: Entry | None) -> Share | None:
     if figure is None or figure["value"] is None:
         return None
+    if figure["low"] is None:  # too few images for an interval: drawn as a dot
+        return Share(figure["value"], figure["value"], figure["value"])
     return Share(figure["value"], figure["low"], figure["high"])
 
 
@@ -81,7 +84,7 @@ def _differences(entry: Entry) -> list[str]:
     found = {each["figure"]: each for each in entry["figures"]}
     return [
         "-" if (each := found.get(name)) is None else
-        f"{each['difference']:+.3f} [{each['low']:+.3f}, {each['high']:+.3f}]"
+        f"{each['difference']:+.3f}{_ends(each, '+.3f')}"
         f"{_VERDICTS[each['verdict']]}"
         for name in _SHARES
     ]  # fmt: skip
@@ -104,7 +107,14 @@ def _cost(entry: Entry) -> list[str]:
 def _interval(figure: Entry | None) -> str:
     if figure is None or figure["value"] is None:
         return "-"
-    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
+    return f"{figure['value']:.3f}{_ends(figure, '.3f')}"
+
+
+def _ends(entry: Entry, form: str) -> str:
+    """Return the interval with a space before it; nothing where there are too few images."""
+    if entry["low"] is None:
+        return ""
+    return f" [{entry['low']:{form}}, {entry['high']:{form}}]"
 
 
 def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lfmvl_ros.cli.evaluate_film import evaluate_film, is_film
 from lfmvl_ros.cli.evaluate_flags import refuse_unused_flags
+from lfmvl_ros.cli.evaluate_notes import tell_comparisons, tell_failed_models
 from lfmvl_ros.cli.flags import (
     add_setting_flags,
     as_count,
@@ -29,7 +30,8 @@ from lfmvl_ros.core.whole_files import (
     write_json,
     write_whole,
 )
-from lfmvl_ros.evaluate.conditions import Condition
+from lfmvl_ros.evaluate.conditions import Condition, check_figures, check_labels
+from lfmvl_ros.evaluate.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,7 +98,6 @@ def run(args: argparse.Namespace) -> int:
     conditions = _checked(args)
     if is_film(args.data):
         return evaluate_film(args, conditions)
-    from lfmvl_ros.core.drift.reference import BLOCK, LEAST_BLOCKS
     from lfmvl_ros.evaluate.average_precision import is_installed
     from lfmvl_ros.evaluate.comparison import comparisons
     from lfmvl_ros.evaluate.conditions import failures
@@ -107,16 +108,16 @@ def run(args: argparse.Namespace) -> int:
         _without_ap(conditions)
     old = None if args.against is None else read_scorecard(args.against)
     data, questions = _questions(args)
-    print(f"{data.folder.describe()}\n  {len(data.images)} images are used, "
-          f"{len(questions)} questions", file=sys.stderr)  # fmt: skip
-    if args.drift_profile is not None and len(data.images) < LEAST_BLOCKS * BLOCK:
-        raise UserError(f"--drift-profile needs {LEAST_BLOCKS * BLOCK} images or more, and "
-                        f"{len(data.images)} are asked about")  # fmt: skip
+    print(f"{data.folder.describe()}\n  {counted(len(data.images), 'image')} used, "
+          f"{counted(len(questions), 'question')}", file=sys.stderr)  # fmt: skip
+    _check_with_data(args, conditions, data, questions)
     runs = [_evaluated(model, args, data, questions) for model in args.model]
     asked = {"ask": args.ask or "present", "query": args.query or "", "questions": len(questions),
              "languages": _languages(args)}  # fmt: skip
     document = scorecard(data, asked, runs)
     document["comparisons"] = comparisons(document, old)
+    tell_comparisons(document, old, args.against)
+    tell_failed_models(document)
     document["failures"] = failures(conditions, document)
     write_json(args.out / "scorecard.json", document)
     write_whole(args.out / "scorecard.html", page(finite(document), data, runs))
@@ -130,6 +131,7 @@ def _checked(args: argparse.Namespace) -> list[Condition]:
     """Refuse wrong flags before anything takes time; return the conditions."""
     refuse_unused_flags(args)
     conditions = [Condition.parse(text) for text in args.fail_if]
+    check_figures(conditions, film=is_film(args.data))
     if any(not c.figure for c in conditions) and args.against is None and len(args.model) < 2:
         raise UserError("--fail-if worse needs --against, or a second --model to compare with")
     if args.sustained is not None and not 0.1 <= args.sustained <= 24 * 3600:
@@ -150,6 +152,23 @@ def _checked(args: argparse.Namespace) -> list[Condition]:
     if args.drift_profile is not None:
         check_output(args.drift_profile)
     return conditions
+
+
+def _check_with_data(
+    args: argparse.Namespace, conditions: list[Condition], data: EvaluationSet,
+    questions: Sequence[ImageQuestion],
+) -> None:  # fmt: skip
+    """Refuse what can be seen to be wrong with the data, before the first model takes its time."""
+    from lfmvl_ros.core.drift.reference import BLOCK, LEAST_BLOCKS
+    from lfmvl_ros.models.load import check_model
+
+    asked = {kind for item in questions for kind in item.kinds if kind >= 0}
+    check_labels(conditions, [data.labels[kind] for kind in sorted(asked)])
+    if args.drift_profile is not None and len(data.images) < LEAST_BLOCKS * BLOCK:
+        raise UserError(f"--drift-profile needs {LEAST_BLOCKS * BLOCK} images or more, and "
+                        f"{len(data.images)} are asked about")  # fmt: skip
+    for model in args.model:
+        check_model(settings_from(args, model=model))
 
 
 def _languages(args: argparse.Namespace) -> list[str]:
@@ -260,6 +279,11 @@ def _summary(document: Mapping[str, Any], out: Path) -> dict[str, Any]:
                 "outcomes": entry["outcomes"],
             }
             for entry in document["models"]
+        ],
+        "comparisons": [
+            {**{key: each[key] for key in ("before", "after", "same_images")},
+             "verdicts": {entry["figure"]: entry["verdict"] for entry in each["figures"]}}
+            for each in document["comparisons"]
         ],
         "failures": document["failures"],
     }  # fmt: skip

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from lfmvl_ros.cli.evaluate_notes import remove_page, tell_failed_models
 from lfmvl_ros.cli.flags import changed_settings, settings_from
 from lfmvl_ros.cli.replay import latency_model, loaded_model
 from lfmvl_ros.core.errors import UserError
@@ -21,7 +22,8 @@ from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.same_label import fold_label
 from lfmvl_ros.core.whole_files import finite, make_folder, write_json
 from lfmvl_ros.datasets.films import MotFolder, TrueBoxes, is_mot_folder, read_mot_folder
-from lfmvl_ros.evaluate.conditions import Condition, failures
+from lfmvl_ros.evaluate.conditions import Condition, check_labels, failures
+from lfmvl_ros.evaluate.wording import counted
 
 if TYPE_CHECKING:
     from lfmvl_ros.core.config import PerceptionSettings
@@ -74,13 +76,20 @@ def evaluate_film(args: argparse.Namespace, conditions: list[Condition]) -> int:
     from lfmvl_ros import __version__
     from lfmvl_ros.evaluate.scorecard import machine_facts
     from lfmvl_ros.evaluate.track_metrics import check_installed
+    from lfmvl_ros.models.load import check_model
 
     if any(not condition.figure for condition in conditions):
         raise UserError("--fail-if worse compares labelled images; for a bag, name a figure")
     check_installed()
     film = _film(args)
     query = args.query or ", ".join(_labels(film))
-    print(f"{film.path}: {len(film.truth)} annotated images; asked for: {query}", file=sys.stderr)
+    check_labels(conditions, _annotated(film, query))
+    for model in args.model:  # before the first of them takes minutes
+        check_model(settings_from(args, model=model, query=query))
+    print(
+        f"{film.path}: {counted(len(film.truth), 'annotated image')}; asked for: {query}",
+        file=sys.stderr,
+    )
     make_folder(args.out)
     document = {
         "schema": SCHEMA,
@@ -92,6 +101,8 @@ def evaluate_film(args: argparse.Namespace, conditions: list[Condition]) -> int:
     }
     document["failures"] = failures(conditions, document)
     write_json(args.out / "scorecard.json", document)
+    remove_page(args.out / "scorecard.html")
+    tell_failed_models(document)
     for sentence in document["failures"]:
         print(f"lfmvl evaluate: {sentence}", file=sys.stderr)
     print(json_text(finite(_summary(document, args.out))))
@@ -193,7 +204,7 @@ def _entry(name: str, query: str, film: Film, args: argparse.Namespace) -> dict[
             "header.stamp"
         )
     truth, found = [film.truth[at] for at in stamps], [seen.found[at] for at in stamps]
-    labels = [label for label in _labels(film) if fold_label(label) in _asked(query)]
+    labels = _annotated(film, query)
     return {
         "model": name,
         "name": model.name,
@@ -207,8 +218,16 @@ def _entry(name: str, query: str, film: Film, args: argparse.Namespace) -> dict[
     }
 
 
-def _asked(query: str) -> set[str]:
-    return {fold_label(label) for label in Query.parse(query).labels}
+def _annotated(film: Film, query: str) -> list[str]:
+    """Return the annotated labels that are asked for; a query for others is refused."""
+    asked = {fold_label(label) for label in Query.parse(query).labels}
+    found = [label for label in _labels(film) if fold_label(label) in asked]
+    if not found:
+        raise UserError(
+            f"none of {query!r} is annotated in {film.path}; its labels are "
+            f"{', '.join(_labels(film))}"
+        )
+    return found
 
 
 def _of_labels(truth: Sequence[TrueBoxes], labels: Sequence[str]) -> list[TrueBoxes]:

@@ -13,6 +13,8 @@ IoU    where                                         same object when it is at l
 0.5    ``tracking/birth.py`` ``SAME_IOU``            two boxes of one label that no track explains
 0.5    ``datasets/questions.py`` ``FOUND_IOU``       an answer's box and the true box, as PASCAL VOC
                                                      and COCO's AP50 count
+0.5    ``datasets/questions.py`` ``FOUND_IOU``       share of an answer's box that a crowd's area
+                                                     covers: counts neither way, as in COCO
 0.4    ``datasets/questions.py`` ``UNCOUNTED_IOU``   an answer's box and a true box too small or
                                                      hidden to be expected: counts neither way
 0.3    ``tracking/association.py`` ``OVERLAP``       a track and a box that the motion gate refused
@@ -89,6 +91,17 @@ def iou_matrix(a: FloatArray, b: FloatArray) -> FloatArray:
     inter = _intersection(a, b)
     union = area(a)[:, None] + area(b)[None, :] - inter
     return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+
+
+def covered_share(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Share of each ``a[i]`` that ``b[j]`` covers, ``(N, M)`` in [0, 1]; 0 without an area.
+
+    >>> covered_share(as_xyxy([[0, 0, 2, 2]]), as_xyxy([[1, 0, 9, 9]])).tolist()
+    [[0.5]]
+    """
+    inter = _intersection(a, b)
+    own = np.broadcast_to(area(a)[:, None], inter.shape)
+    return np.divide(inter, own, out=np.zeros_like(inter), where=own > 0)
 
 
 def iou_pairs(a: FloatArray, b: FloatArray) -> FloatArray:

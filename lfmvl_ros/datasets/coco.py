@@ -38,6 +38,8 @@ class CocoImage:
         xyxy: (N, 4) float64 boxes, normalised to [0, 1].
         checked: indices of the categories that were looked for in it; None for all. Nothing is
             known about the others, so they are not asked for.
+        crowd_kinds, crowd_xyxy: likewise ``(K,)`` and ``(K, 4)``, of areas with uncounted objects
+            (``iscrowd``). A training leaves them out; an evaluation counts no box on them.
     """
 
     path: Path
@@ -47,6 +49,8 @@ class CocoImage:
     kinds: NDArray[Any]
     xyxy: NDArray[Any]
     checked: tuple[int, ...] | None = None
+    crowd_kinds: NDArray[Any] = field(default_factory=lambda: np.zeros(0, np.int64))
+    crowd_xyxy: NDArray[Any] = field(default_factory=lambda: np.zeros((0, 4)))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.datasets.coco_files import CheckedImage, same_shape
+from lfmvl_ros.datasets.masks import box_of_mask
 from lfmvl_ros.datasets.spelling import id_key
 
 _OTHER_SHAPE = 0.05  # of the shorter side, over the edge by more was drawn on another shape
@@ -25,6 +26,8 @@ class ListedImage:
     stated_wh_px: tuple[int, int] | None
     kinds: list[int] = field(default_factory=list)
     xywh_px: list[list[float]] = field(default_factory=list)
+    crowd_kinds: list[int] = field(default_factory=list)
+    crowd_xywh_px: list[list[float]] = field(default_factory=list)
     checked: set[int] | None = None  # LVIS: categories that were looked for
     unfinished: set[int] = field(default_factory=set)  # LVIS: not every object has its box
 
@@ -79,3 +82,12 @@ def four_numbers(bbox: object) -> list[float] | None:
     except (TypeError, ValueError, OverflowError):
         numbers = []
     return numbers if len(numbers) == 4 else None
+
+
+def box_of(box: dict[str, Any]) -> tuple[list[float] | None, bool]:
+    """Return the box of an annotation, None where it has none, and if it is that of its mask."""
+    xywh = four_numbers(box.get("bbox"))
+    if xywh is not None or not box.get("segmentation"):
+        return xywh, False
+    xywh = box_of_mask(box["segmentation"])
+    return xywh, xywh is not None

@@ -27,22 +27,25 @@ from lfmvl_ros.datasets.coco_files import (
 )
 from lfmvl_ros.datasets.coco_listed import (
     ListedImage,
+    box_of,
     boxes_misfit,
     file_name_of,
-    four_numbers,
     note_checked,
     objects_of,
     overhang_px,
     size_of_boxes,
 )
 from lfmvl_ros.datasets.image_finder import ImageFinder, listed_names
-from lfmvl_ros.datasets.masks import box_of_mask
 from lfmvl_ros.datasets.spelling import id_key, is_set, plain_text
 
 HELD_OUT_SHARE = 0.1
 """Share of the images to judge by, where the folder has no split of its own for that."""
 
+CROWDS = "crowds (iscrowd)"
+"""The reason for which a training leaves areas with uncounted objects out."""
+
 _MOST_HELD_OUT = 2000
+_NO_BOX = [float("nan")] * 4
 _MOST_UNUSABLE = 0.5
 _ROUNDING_PX = 1.0  # over the edge by less is no clipping
 
@@ -88,7 +91,10 @@ class _Reader:
             if picture is None:
                 self.leave_out("boxes of unusable images")
             elif is_set(box.get("iscrowd")):
-                self.leave_out("crowds (iscrowd)")
+                self.leave_out(CROWDS)
+                if kind is not None:
+                    picture.crowd_kinds.append(kind)
+                    picture.crowd_xywh_px.append(box_of(box)[0] or _NO_BOX)
             elif kind is None:
                 self.leave_out("boxes of a category that is not listed")
             else:
@@ -109,11 +115,9 @@ class _Reader:
 
     def _xywh(self, box: dict[str, Any]) -> list[float]:
         """The box, or that of its mask; NaN where it has none: an empty one."""
-        xywh = four_numbers(box.get("bbox"))
-        if xywh is None and box.get("segmentation"):
-            xywh = box_of_mask(box["segmentation"])
-            self.changed["boxes taken from masks"] += xywh is not None
-        return xywh or [float("nan")] * 4
+        xywh, of_mask = box_of(box)
+        self.changed["boxes taken from masks"] += of_mask
+        return xywh or _NO_BOX
 
     def _picture(
         self, image: dict[str, Any], finder: ImageFinder, split: str
@@ -172,7 +176,10 @@ class _Reader:
         if listed.checked is not None:
             checked = tuple(sorted((listed.checked | set(listed.kinds)) - listed.unfinished))
         where = (path, listed.name, check.wh_px, check.orientation)
-        return CocoImage(*where, kinds, xyxy[kept], checked)
+        areas, *unusable = boxes_from_xywh(np.array(listed.crowd_xywh_px).reshape(-1, 4), about)
+        usable = ~(unusable[0] | unusable[1])
+        crowds = np.array(listed.crowd_kinds, np.int64)[usable], areas[usable]
+        return CocoImage(*where, kinds, xyxy[kept], checked, *crowds)
 
     def _turned_to_fit(self, listed: ListedImage, check: CheckedImage) -> CheckedImage:
         """The image turned the other way, where only then its boxes are in it.
@@ -276,7 +283,10 @@ def _renumbered(picture: CocoImage, number: NDArray[Any], in_use: set[int]) -> C
     checked = picture.checked
     if checked is not None:
         checked = tuple(int(number[kind]) for kind in checked if kind in in_use)
-    return replace(picture, kinds=number[picture.kinds], checked=checked)
+    kept = np.isin(picture.crowd_kinds, list(in_use))
+    return replace(picture, kinds=number[picture.kinds], checked=checked,
+                   crowd_kinds=number[picture.crowd_kinds[kept]],
+                   crowd_xyxy=picture.crowd_xyxy[kept])  # fmt: skip
 
 
 def _without_unused(

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lfmvl_ros.core.ask import Request
-from lfmvl_ros.core.boxes import FloatArray, iou_matrix, match_greedily, normalise
+from lfmvl_ros.core.boxes import FloatArray, covered_share, iou_matrix, match_greedily, normalise
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding, Outcome
@@ -21,13 +22,14 @@ from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import StageTimes
 from lfmvl_ros.core.same_label import fold_label
+from lfmvl_ros.datasets.coco import CocoImage
 from lfmvl_ros.datasets.questions import FOUND_IOU
 from lfmvl_ros.evaluate.data import EvaluationSet
 from lfmvl_ros.evaluate.questions import ImageQuestion
 
 IntArray = NDArray[np.int64]
 NOT_ASKED = -1
-"""The kind of a box whose label the question did not name."""
+"""The kind of a box whose label the question did not name, or nobody annotated."""
 _LIGHT_STEP = 4  # every fourth pixel either way is enough for the mean
 
 Change = Callable[[NDArray[np.uint8], FloatArray], tuple[NDArray[np.uint8], FloatArray]]
@@ -44,11 +46,15 @@ class Truth:
         xyxy: ``(N, 4)`` normalised.
         kinds: ``(N,)`` category of each.
         hidden: ``(N,)`` hidden share, NaN where not annotated.
+        crowd_xyxy, crowd_kinds: ``(K, 4)``, ``(K,)`` areas with uncounted objects: a box on one
+            that found no object is neither right nor wrong.
     """
 
     xyxy: FloatArray
     kinds: IntArray
     hidden: FloatArray
+    crowd_xyxy: FloatArray = field(default_factory=lambda: np.zeros((0, 4)))
+    crowd_kinds: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +66,7 @@ class JudgedAnswer:
         truth: the right answer.
         truth_iou: ``(N,)`` IoU of the box that found each object, 0 where it was missed.
         xyxy, kinds, scores: the M boxes of the answer, normalised; kind :data:`NOT_ASKED` where
-            the label was not in the question.
+            the label was not in the question, or nobody annotated it.
         box_iou: ``(M,)`` IoU with the object that each box found, 0 where it is wrong.
         found_row: ``(M,)`` row of that object, -1 where it is wrong.
         outcome, confidence_kind: of the grounding.
@@ -86,6 +92,24 @@ class JudgedAnswer:
     light: float
     wh_px: tuple[int, int]
     labels: tuple[str, ...]
+
+    @cached_property
+    def on_crowd(self) -> NDArray[np.bool_]:
+        """``(M,)`` boxes that found no object and lie on a crowd of their label: not counted."""
+        covered = covered_share(self.xyxy, self.truth.crowd_xyxy) >= FOUND_IOU
+        covered &= self.kinds[:, None] == self.truth.crowd_kinds[None]
+        return np.asarray(covered.any(axis=1) & (self.found_row < 0))
+
+    @cached_property
+    def asked(self) -> NDArray[np.bool_]:
+        """``(M,)`` boxes whose label the question named, also where nobody annotated it."""
+        named = set(map(fold_label, self.question.labels))
+        return np.array([label in named for label in self.labels], bool)
+
+    @property
+    def wrong(self) -> NDArray[np.bool_]:
+        """``(M,)`` boxes that found no object, and don't lie on a crowd of their label."""
+        return np.asarray((self.found_row < 0) & ~self.on_crowd)
 
 
 def brightness(pixels: NDArray[np.uint8]) -> float:
@@ -129,20 +153,31 @@ def answer_all(
     for item in _with_bar(questions, title):
         if item.image != current:
             current = item.image
-            pixels, boxes = data.pixels(current), data.images[current].xyxy
+            image = data.images[current]
+            pixels, boxes = data.pixels(current), np.concatenate([image.xyxy, image.crowd_xyxy])
             if change is not None:
                 pixels, boxes = change(pixels, boxes)
             light = brightness(pixels)
-        kinds = data.images[current].kinds
-        wanted = np.isin(kinds, [kind for kind in item.kinds if kind >= 0])
-        wanted &= np.isfinite(boxes).all(axis=1)
-        truth = Truth(boxes[wanted], kinds[wanted], data.hidden[current][wanted])
+        truth = _expected(item, boxes, data.images[current], data.hidden[current])
         begun_s = time.perf_counter()
         grounding = _ask(model, settings, Frame(pixels, item.number), item.labels)
         taken_s = time.perf_counter() - begun_s
         watch(grounding, pixels)
         done.append(judge(item, truth, grounding, total_s=taken_s, light=light))
     return done
+
+
+def _expected(
+    question: ImageQuestion, boxes: FloatArray, image: CocoImage, hidden: FloatArray
+) -> Truth:
+    """Return the right answer, given the boxes of objects and crowds where they now are."""
+    kinds = np.concatenate([image.kinds, image.crowd_kinds])
+    wanted = np.isin(kinds, [kind for kind in question.kinds if kind >= 0])
+    wanted &= np.isfinite(boxes).all(axis=1)
+    n = len(image.kinds)
+    one, crowd = wanted[:n], wanted[n:]
+    return Truth(boxes[:n][one], image.kinds[one], hidden[one],
+                 boxes[n:][crowd], image.crowd_kinds[crowd])  # fmt: skip
 
 
 def _with_bar(questions: Sequence[ImageQuestion], title: str) -> Iterable[ImageQuestion]:

@@ -13,7 +13,7 @@ import numpy as np
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.evaluate.answers import JudgedAnswer
-from lfmvl_ros.evaluate.figures import figure
+from lfmvl_ros.evaluate.figures import LEAST_IMAGES, figure
 from lfmvl_ros.evaluate.table import AnswerTable
 
 GROUPS = 10
@@ -57,7 +57,7 @@ def average_precision(
         value = float(values[0, column])
         known = math.isfinite(value)
         interval = (max(0.0, value - half), min(1.0, value + half))
-        fits = known and len(replicates) > 1 and math.isfinite(half)
+        fits = known and len(images) >= LEAST_IMAGES and len(replicates) > 1 and math.isfinite(half)
         result[name] = figure(value if known else None, interval if fits else None, len(images))
     return {**result, "ap_parts": [round(float(value), 6) for value in values[1:, 0]]}
 
@@ -93,12 +93,14 @@ def coco_documents(
     for item in judged:
         scale = np.array(item.wh_px * 2, np.float64)
         image = item.question.image
-        for kind, bbox in zip(item.truth.kinds.tolist(), _xywh(item.truth.xyxy * scale),
-                              strict=True):  # fmt: skip
-            annotations.append({
-                "id": len(annotations) + 1, "image_id": image, "category_id": kind + 1,
-                "bbox": bbox, "area": bbox[2] * bbox[3], "iscrowd": 0,
-            })  # fmt: skip
+        seen = item.truth
+        for crowd, kinds, xyxy in ((0, seen.kinds, seen.xyxy),
+                                   (1, seen.crowd_kinds, seen.crowd_xyxy)):  # fmt: skip
+            for kind, bbox in zip(kinds.tolist(), _xywh(xyxy * scale), strict=True):
+                annotations.append({
+                    "id": len(annotations) + 1, "image_id": image, "category_id": kind + 1,
+                    "bbox": bbox, "area": bbox[2] * bbox[3], "iscrowd": crowd,
+                })  # fmt: skip
         for kind, bbox, score in zip(item.kinds.tolist(), _xywh(item.xyxy * scale),
                                      item.scores.tolist(), strict=True):  # fmt: skip
             if kind >= 0:
@@ -130,7 +132,7 @@ def coco_values(
             "average precision needs faster-coco-eval; install it: pip install faster-coco-eval"
         ) from error
     values = np.full((len(parts), len(NAMES)), np.nan)
-    if not truth["annotations"]:
+    if all(each["iscrowd"] for each in truth["annotations"]):
         return values
     if not found:
         return np.zeros_like(values)

@@ -4,6 +4,11 @@
 On the same images, whole images are drawn again for both models together (a paired bootstrap): an
 image that is hard for one model is usually hard for the other, which cancels out. On different
 images, each is drawn by itself. The interval of AP comes from its jackknife, part by part.
+
+Few images may all tell the same by chance, and then no draw differs. So on the same images nothing
+is taken as real where the models differ on fewer than :data:`LEAST_DIFFERENT` of them. Differences
+on other images, and of what is no share, need
+:data:`~lfmvl_ros.evaluate.figures.LEAST_IMAGES` images.
 """
 
 from __future__ import annotations
@@ -17,8 +22,11 @@ import numpy as np
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.evaluate.average_precision import STUDENT, jackknife_error
-from lfmvl_ros.evaluate.figures import COLUMNS, LEVEL, QUOTIENTS, draw_weights
+from lfmvl_ros.evaluate.figures import COLUMNS, LEAST_IMAGES, LEVEL, QUOTIENTS, draw_weights
 
+LEAST_DIFFERENT = 6
+"""Images on which two models differ: if all of them favour one, a sign test gives 2 / 2**6 = 3 %;
+five give 6 %, which is no 95 %."""
 MORE_IS_BETTER: Mapping[str, bool] = {
     "precision": True, "recall": True, "f1": True, "mean_iou": True, "absent_empty": True,
     "count_error": False, "ap": True, "latency_p50_ms": False, "latency_p95_ms": False,
@@ -36,8 +44,8 @@ def compare(
         same_data: both were asked the same about the same images.
 
     Returns:
-        Names, and for each figure both values, the difference with its 95 % interval, and a
-        verdict: ``better``, ``worse`` or ``open``.
+        Names, and for each figure both values, the difference with its 95 % interval (None where
+        there are too few images), and a verdict: ``better``, ``worse`` or ``open``.
 
     Raises:
         UserError: an entry lacks what a scorecard has.
@@ -71,20 +79,31 @@ def _rows(entry: Mapping[str, Any]) -> FloatArray:
 def _quotient(
     name: str, before: FloatArray, after: FloatArray, *, paired: bool
 ) -> dict[str, Any] | None:
-    above, below, _ = QUOTIENTS[name]
+    above, below, is_share = QUOTIENTS[name]
     first = draw_weights(len(before))
     second = first if paired else draw_weights(len(after), seed=1)
-    values, drawn = [], []
+    values, drawn, sums = [], [], []
     for rows, draws in ((before, first), (after, second)):
         upper, lower = _weighted(rows, above), _weighted(rows, below)
         if lower.sum() <= 0:
             return None
+        sums.append(np.stack([upper, lower]))
         values.append(float(upper.sum() / lower.sum()))
         with np.errstate(invalid="ignore", divide="ignore"):
             drawn.append((draws @ upper) / (draws @ lower))
+    if not _enough(*sums, paired=paired, is_share=is_share):
+        return _entry(name, values[0], values[1], None)
     differences = drawn[1] - drawn[0]
     ends = np.nanquantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return _entry(name, values[0], values[1], (float(ends[0]), float(ends[1])))
+
+
+def _enough(before: FloatArray, after: FloatArray, *, paired: bool, is_share: bool) -> bool:
+    """Tell whether there are enough images; sums above and below of each, ``(2, I)``."""
+    if paired and int((before != after).any(axis=0).sum()) < LEAST_DIFFERENT:
+        return False
+    counted = min(int((sums[1] > 0).sum()) for sums in (before, after))
+    return (paired and is_share) or counted >= LEAST_IMAGES
 
 
 def _weighted(rows: FloatArray, weights: Mapping[str, float]) -> FloatArray:
@@ -99,6 +118,8 @@ def _of_ap(
     parts = [np.array(entry["ap_parts"], np.float64) for entry in (before, after)]
     if one is None or other is None or min(map(len, parts)) < 2:
         return None
+    if min(each["n"] for each in figures) < LEAST_IMAGES:
+        return _entry("ap", one, other, None)
     if paired and len(parts[0]) == len(parts[1]):
         error = jackknife_error(parts[1] - parts[0])
     else:
@@ -114,34 +135,52 @@ def _of_latency(
     one, other = (entry["figures"][name] for entry in (before, after))
     if one["value"] is None or other["value"] is None:
         return None
+    if one["low"] is None or other["low"] is None:
+        return _entry(name, one["value"], other["value"], None)
     half = math.hypot(*((each["high"] - each["low"]) / 2 for each in (one, other)))
     difference = other["value"] - one["value"]
     return _entry(name, one["value"], other["value"], (difference - half, difference + half))
 
 
-def _entry(name: str, before: float, after: float, ends: tuple[float, float]) -> dict[str, Any]:
-    low, high = ends
+def _entry(
+    name: str, before: float, after: float, ends: tuple[float, float] | None
+) -> dict[str, Any]:
+    low, high = ends or (None, None)
     verdict = "open"
-    if low > 0 or high < 0:
+    if low is not None and high is not None and (low > 0 or high < 0):
         verdict = "better" if (low > 0) == MORE_IS_BETTER[name] else "worse"
     return {
         "figure": name,
         "before": round(before, 4),
         "after": round(after, 4),
         "difference": round(after - before, 4),
-        "low": round(low, 4),
-        "high": round(high, 4),
+        "low": None if low is None else round(low, 4),
+        "high": None if high is None else round(high, 4),
         "verdict": verdict,
     }
 
 
-def same_data(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Tell whether two scorecards asked the same about the same images."""
-    return all(
-        old.get(part, {}).get(key) == new[part][key]
-        for part, keys in (("data", ("fingerprint",)), ("asked", ("ask", "query")))
-        for key in keys
-    )
+def what_differs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return what two scorecards asked otherwise, or about other images; empty: they can be paired.
+
+    Args:
+        old: an earlier scorecard.
+        new: the present one.
+    """
+    found = []
+    data, now = old.get("data", {}), new["data"]
+    if data.get("fingerprint") != now["fingerprint"]:
+        told = [f"{each.get('images')} images of {each.get('name')!r} (split {each.get('split')})"
+                for each in (data, now)]  # fmt: skip
+        other = "with other files, boxes or labels"
+        found.append(f"{told[0]}, now {told[1] if told[0] != told[1] else other}")
+    asked, now = old.get("asked", {}), new["asked"]
+    if asked.get("query") != now["query"]:
+        words = [repr(each) if each else "none" for each in (asked.get("query"), now["query"])]
+        found.append(f"query {words[0]}, now {words[1]}")
+    if asked.get("ask") != now["ask"]:
+        found.append(f"--ask {asked.get('ask')}, now {now['ask']}")
+    return found
 
 
 def comparisons(document: Mapping[str, Any], old: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -153,9 +192,29 @@ def comparisons(document: Mapping[str, Any], old: Mapping[str, Any] | None) -> l
     found = [compare(models[0], later, same_data=True) for later in models[1:]]
     if old is not None:
         known = {entry.get("model"): entry for entry in old["models"]}
-        paired = same_data(old, document)
+        paired = not what_differs(old, document)
         for entry in models:
             earlier = known.get(entry["model"], old["models"][0])
             result = compare(earlier, entry, same_data=paired)
             found.append({**result, "before": f"{result['before']} (earlier)"})
     return found
+
+
+def verdict_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return comparisons as a few lines of text: what is better, worse or open.
+
+    Args:
+        found: of :func:`comparisons`.
+    """
+    lines = []
+    for each in found:
+        how = "the same images" if each["same_images"] else "other images or questions"
+        lines.append(f"{each['after']} against {each['before']} ({how})")
+        for verdict in ("worse", "better", "open"):
+            told = [_told(entry) for entry in each["figures"] if entry["verdict"] == verdict]
+            lines += [f"  {verdict}: {', '.join(told)}"] if told else []
+    return lines
+
+
+def _told(entry: Mapping[str, Any]) -> str:
+    return f"{entry['figure']} {entry['before']:.4g} -> {entry['after']:.4g}"

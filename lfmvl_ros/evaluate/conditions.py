@@ -5,17 +5,21 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.known_labels import KnownLabels
 from lfmvl_ros.core.same_label import fold_label
+from lfmvl_ros.core.settings import nearest_name
 from lfmvl_ros.evaluate.comparison import MORE_IS_BETTER
 
 OF_TRACKS = ("hota", "deta", "assa", "mota", "idf1", "id_switches")
 """Figures of a film."""
-FIGURES = (*MORE_IS_BETTER, "ap50", "ece", *OF_TRACKS)
+OF_IMAGES = (*MORE_IS_BETTER, "ap50", "ece")
+"""Figures of labelled images."""
+FIGURES = (*OF_IMAGES, *OF_TRACKS)
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _FORM = re.compile(r"([a-z0-9_]+)(?:\[([^\]]+)\])?\s*(<=|>=|<|>)\s*([0-9.eE+-]+)")
 _PERFORMED = ("precision", "recall", "f1", "mean_iou", *OF_TRACKS)
@@ -56,11 +60,54 @@ class Condition:
                 raise ValueError
             return cls(stripped, match[1], match[2] or "", match[3], float(match[4]))
         except ValueError:
+            near = None if match is None else nearest_name(match[1], known)
+            meant = f" ({near!r} is near)" if near and match and near != match[1] else ""
             raise UserError(
-                f"--fail-if {text!r} can't be read; write a figure, < or > and a number, such as "
-                "'recall<0.8' or 'recall[person]<0.9', or 'worse'. Figures: "
+                f"--fail-if {text!r} can't be read{meant}; write a figure, < or > and a number, "
+                "such as 'recall<0.8' or 'recall[person]<0.9', or 'worse'. Figures: "
                 f"{', '.join(FIGURES)}; of a label: {', '.join(_PERFORMED)}"
             ) from None
+
+
+def check_figures(conditions: Iterable[Condition], *, film: bool) -> None:
+    """Refuse conditions on figures that this kind of data does not have.
+
+    Args:
+        conditions: of ``--fail-if``.
+        film: the data is a film; else labelled images.
+
+    Raises:
+        UserError: there is one; the message names the figures that there are.
+    """
+    there = OF_TRACKS if film else OF_IMAGES
+    of, other = ("a film", "labelled images") if film else ("labelled images", "a film")
+    for condition in conditions:
+        if condition.figure and condition.figure not in there:
+            raise UserError(
+                f"--fail-if {condition.text!r}: {condition.figure} is measured on {other} only; "
+                f"the figures of {of} are {', '.join(there)}"
+            )
+
+
+def check_labels(conditions: Iterable[Condition], labels: Iterable[str]) -> None:
+    """Refuse conditions on a label that has no figures of its own.
+
+    Args:
+        conditions: of ``--fail-if``.
+        labels: that are annotated and asked for.
+
+    Raises:
+        UserError: there is one; the message names the nearest label.
+    """
+    known = KnownLabels(tuple(labels))
+    for condition in conditions:
+        if condition.label and known.unlisted([condition.label]):
+            near = known.nearest(condition.label)
+            meant = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
+            raise UserError(
+                f"--fail-if {condition.text!r}: {condition.label!r} is not among the labels that "
+                f"are annotated and asked for ({', '.join(known.labels)}){meant}"
+            )
 
 
 def failures(conditions: list[Condition], document: Mapping[str, Any]) -> list[str]:

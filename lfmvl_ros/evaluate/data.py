@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.coco import CocoFolder, CocoImage
 from lfmvl_ros.datasets.coco_images import turned
-from lfmvl_ros.datasets.coco_reading import read_folder
+from lfmvl_ros.datasets.coco_reading import CROWDS, read_folder
 from lfmvl_ros.evaluate.occlusion import occlusions
 
 SPLITS = ("auto", "all", "held-out")
@@ -28,7 +29,7 @@ class EvaluationSet:
     """Labelled images of a folder.
 
     Attributes:
-        folder: that they belong to.
+        folder: that they belong to; left out are only those crowds that can't be used.
         split: ``all`` or ``held-out``.
         images: those that are asked about, in the order of their names.
         hidden: for each image the hidden share of each of its objects, ``(N,)`` 0 to 1, NaN where
@@ -49,6 +50,9 @@ class EvaluationSet:
         """Return the same text for the same images and boxes, wherever the folder lies."""
         names = "\n".join(image.name for image in self.images)
         text = f"{self.folder.fingerprint()}|{names}"
+        crowds = [[image.name, image.crowd_kinds.tolist(), np.round(image.crowd_xyxy, 6).tolist()]
+                  for image in self.images if len(image.crowd_kinds)]  # fmt: skip
+        text += f"|{json.dumps(crowds)}" if crowds else ""
         return hashlib.sha256(text.encode()).hexdigest()
 
     def pixels(self, index: int) -> NDArray[np.uint8]:
@@ -77,6 +81,7 @@ class EvaluationSet:
             "images": len(self.images),
             "boxes": len(kinds),
             "boxes_by_label": dict(zip(self.labels, counts, strict=True)),
+            "crowds": sum(len(image.crowd_kinds) for image in self.images),
             "left_out": dict(self.folder.left_out),
         }
 
@@ -96,7 +101,7 @@ def evaluation_set(
     Raises:
         UserError: the folder can't be read.
     """
-    folder = read_folder(directory)
+    folder = _with_crowds(read_folder(directory))
     if split == "auto":
         split = "held-out" if folder.fingerprint() in learnt else "all"
     chosen = folder.held_out if split == "held-out" else (*folder.training, *folder.held_out)
@@ -107,3 +112,11 @@ def evaluation_set(
     hidden = tuple(annotated[image.name].of(image.xyxy) if image.name in annotated
                    else np.full(len(image.xyxy), np.nan) for image in images)  # fmt: skip
     return EvaluationSet(folder, split, tuple(images), hidden)
+
+
+def _with_crowds(folder: CocoFolder) -> CocoFolder:
+    """Return the folder without what only a training leaves out."""
+    used = sum(len(image.crowd_kinds) for image in (*folder.training, *folder.held_out))
+    left_out = {reason: count - used if reason == CROWDS else count
+                for reason, count in folder.left_out.items()}  # fmt: skip
+    return replace(folder, left_out={reason: n for reason, n in left_out.items() if n})

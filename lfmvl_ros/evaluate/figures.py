@@ -3,6 +3,7 @@
 
 The bootstrap (Efron, 1979), percentile method. Where every draw gives the same (a recall of 1 on
 few objects), nothing varies although much is unknown: then Wilson's interval of the share is given.
+What is no share has no such interval: below :data:`LEAST_IMAGES` images it has none at all.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from lfmvl_ros.evaluate.table import AnswerTable, BoolArray
 
 DRAWS = 1000
 LEVEL = 0.95
+LEAST_IMAGES = 10
+"""Fewer images (answers, of a latency) vary too little for an interval of what is no share."""
 COLUMNS = (
     "objects", "found", "boxes", "right", "iou_sum",
     "absent", "absent_right", "pairs", "count_off",
@@ -57,7 +60,8 @@ class Sums:
         above, below, is_share = QUOTIENTS[name]
         weights = np.array([[of.get(column, 0.0) for column in COLUMNS] for of in (above, below)])
         total = self.rows.sum(axis=0) @ weights.T
-        return _figure_of(total, self._drawn @ weights.T, is_share=is_share)
+        images = int(((self.rows @ weights[1]) > 0).sum())
+        return _figure_of(total, self._drawn @ weights.T, images, is_share=is_share)
 
     @cached_property
     def _drawn(self) -> FloatArray:
@@ -74,14 +78,26 @@ def quotient_figure(upper: FloatArray, lower: FloatArray, *, is_share: bool) -> 
         is_share: it is a share of things counted, 0 to 1.
     """
     rows = np.stack([upper, lower], axis=1)
-    return _figure_of(rows.sum(axis=0), draw_weights(len(rows)) @ rows, is_share=is_share)
+    drawn, images = draw_weights(len(rows)) @ rows, int((lower > 0).sum())
+    return _figure_of(rows.sum(axis=0), drawn, images, is_share=is_share)
 
 
-def _figure_of(total: FloatArray, drawn: FloatArray, *, is_share: bool) -> dict[str, Any]:
-    """Return the figure of two sums ``(2,)``, and of these sums in each draw, ``(DRAWS, 2)``."""
+def _figure_of(
+    total: FloatArray, drawn: FloatArray, images: int, *, is_share: bool
+) -> dict[str, Any]:
+    """Return the figure of two sums ``(2,)``, and of these sums in each draw, ``(DRAWS, 2)``.
+
+    Args:
+        total: what is above and below, over all images.
+        drawn: the same in each draw.
+        images: that have something to count.
+        is_share: it is a share of things counted.
+    """
     above, below = map(float, total)
     if below <= 0:
         return figure(None, None, 0)
+    if not is_share and images < LEAST_IMAGES:
+        return figure(above / below, None, int(below))
     known = drawn[drawn[:, 1] > 0]
     low, high = np.quantile(known[:, 0] / known[:, 1], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     if is_share and high - low < 1e-9:

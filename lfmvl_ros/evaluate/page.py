@@ -9,9 +9,10 @@ from typing import Any
 
 from lfmvl_ros.evaluate.data import EvaluationSet
 from lfmvl_ros.evaluate.page_charts import interval_chart, reliability_chart, time_chart
-from lfmvl_ros.evaluate.page_images import best_and_worst, figure_of
+from lfmvl_ros.evaluate.page_images import images_part
 from lfmvl_ros.evaluate.page_style import STYLE
 from lfmvl_ros.evaluate.scorecard import ModelRun
+from lfmvl_ros.evaluate.wording import counted
 
 NAMES = {
     "recall": "recall", "precision": "precision", "f1": "F1", "mean_iou": "mean IoU", "ap": "AP",
@@ -40,8 +41,9 @@ def page(document: Entry, data: EvaluationSet, runs: Sequence[ModelRun]) -> str:
     title = f"{facts['name']}: {', '.join(entry['name'] for entry in document['models'])}"
     body = [
         f"<h1>{escape(facts['name'])}</h1>",
-        f'<p class="soft">{facts["images"]} images ({escape(facts["split"])}), {facts["boxes"]} '
-        f"labelled boxes, {len(facts['boxes_by_label'])} labels; "
+        f'<p class="soft">{counted(facts["images"], "image")} ({escape(facts["split"])}), '
+        f"{counted(facts['boxes'], 'labelled box', 'labelled boxes')}, "
+        f"{counted(len(facts['boxes_by_label']), 'label')}; "
         f"{escape(_asked(document['asked']))}. Square brackets and bands: 95 % intervals.</p>",
         _failures(document),
         *(_comparison(entry) for entry in document["comparisons"]),
@@ -82,14 +84,19 @@ def _model(entry: Entry, run: ModelRun, data: EvaluationSet) -> list[str]:
     return [
         f"<h2>{escape(entry['name'])}</h2>",
         _cards(entry["figures"]),
-        f'<p class="soft">{entry["answers"]} answers: {escape(outcomes)}. '
-        + (f"{not_asked} boxes have labels that were not asked for. " if not_asked else "")
+        f'<p class="soft">{counted(entry["answers"], "answer")}: {escape(outcomes)}. '
+        + (
+            f"{counted(not_asked, 'box', 'boxes')} with a label that was not asked for, or that "
+            "nobody annotated. "
+            if not_asked
+            else ""
+        )
         + (f"Weights in {escape(entry['precision'])}. " if entry["precision"] else "")
         + (f"Settings: {escape(settings)}." if settings else "")
         + "</p>",
         _slices(entry),
         _labels(entry),
-        _images(run, data),
+        images_part(run.judged, data),
         '<div class="pairs">',
         _calibration(entry),
         _robustness(entry),
@@ -106,7 +113,7 @@ def _cards(figures: Entry) -> str:
             cards.append(f'<div class="card">{words}<b>–</b><span class="soft">nothing to '
                          "measure it on</span></div>")  # fmt: skip
             continue
-        between = "" if found["low"] is None else f"[{_n(found['low'])}, {_n(found['high'])}]"
+        between = _interval(found) or "too few images for an interval"
         cards.append(
             f'<div class="card">{words}<b>{_n(found["value"])}</b>'
             f'<span class="soft">{between}<br>n = {found["n"]}</span></div>'
@@ -147,7 +154,11 @@ def _slices(entry: Entry) -> str:
 def _spread(found: Entry | None) -> str:
     if found is None or found["value"] is None:
         return "–"
-    return f"{_n(found['value'])} [{_n(found['low'])}, {_n(found['high'])}]"
+    return f"{_n(found['value'])} {_interval(found)}"
+
+
+def _interval(found: Entry) -> str:
+    return "" if found["low"] is None else f"[{_n(found['low'])}, {_n(found['high'])}]"
 
 
 def _labels(entry: Entry) -> str:
@@ -179,26 +190,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f'<div class="scroll"><table><tr>{top}</tr>{body}</table></div>'
 
 
-def _images(run: ModelRun, data: EvaluationSet) -> str:
-    best, worst = best_and_worst(run.judged)
-    keys = (
-        '<div class="keys"><label for="truth">truth</label><label for="answer">answer</label>'
-        '<span><i class="swatch" style="color:#34d058"></i>found</span>'
-        '<span><i class="swatch" style="color:#ffd33d;border-top-style:dashed"></i>missed</span>'
-        '<span><i class="swatch" style="color:#58a6ff"></i>right box</span>'
-        '<span><i class="swatch" style="color:#ff5c5c"></i>wrong box</span></div>'
-    )
-    parts = [f"<h3>Worst images</h3>{keys}{_shots(worst, run, data)}"]
-    if best:
-        parts.append(f"<h3>Best images</h3>{_shots(best, run, data)}")
-    return "".join(parts)
-
-
-def _shots(images: Sequence[int], run: ModelRun, data: EvaluationSet) -> str:
-    shots = "".join(figure_of(data, run.judged, image) for image in images)
-    return f'<div class="shots">{shots}</div>'
-
-
 def _calibration(entry: Entry) -> str:
     found = entry["calibration"]
     if found is None:
@@ -206,9 +197,9 @@ def _calibration(entry: Entry) -> str:
     chart = reliability_chart(found["bins"], "share of right boxes by confidence")
     return (
         f"<div><h3>Confidence ({escape(found['kind'])})</h3>{chart}"
-        f'<p class="soft">{found["boxes"]} boxes; on the dashed line, a confidence means what it '
-        f"says. A right box has more confidence than a wrong one {found['ranking']:.0%} of the "
-        "time.</p></div>"
+        f'<p class="soft">{counted(found["boxes"], "box", "boxes")}; on the dashed line, a '
+        f"confidence means what it says. A right box has more confidence than a wrong one "
+        f"{found['ranking']:.0%} of the time.</p></div>"
     )
 
 
@@ -222,8 +213,8 @@ def _robustness(entry: Entry) -> str:
     chart = interval_chart(rows, "recall on worse images")
     answers = entry["robustness"][0]["answers"]
     return (
-        f'<div><h3>Worse images</h3>{chart}<p class="soft">Recall; {answers} answers a row.</p>'
-        "</div>"
+        f"<div><h3>Worse images</h3>{chart}"
+        f'<p class="soft">Recall; {counted(answers, "answer")} a row.</p></div>'
     )
 
 
@@ -263,18 +254,29 @@ def _comparison(entry: Entry) -> str:
     rows = [
         f"<tr><td>{escape(NAMES.get(item['figure'], item['figure']))}</td>"
         f"<td>{_n(item['before'])}</td><td>{_n(item['after'])}</td><td>{item['difference']:+.3g}</td>"
-        f"<td>[{item['low']:+.3g}, {item['high']:+.3g}]</td>"
+        f"<td>{_of_difference(item)}</td>"
         f'<td class="{item["verdict"]}">{item["verdict"]}</td></tr>'
         for item in entry["figures"]
     ]
-    how = "the same images, compared pairwise" if entry["same_images"] else "different images"
+    how = (
+        "the same images, compared pairwise"
+        if entry["same_images"]
+        else "other images or questions"
+    )
     head = "".join(f"<th>{cell}</th>" for cell in ("figure", "before", "after", "difference",
                                                    "95 % interval", "verdict"))  # fmt: skip
     return (
         f"<h2>{escape(entry['after'])} against {escape(entry['before'])}</h2>"
-        f'<p class="soft">{how}; open: the interval contains 0, so it may be chance.</p>'
+        f'<p class="soft">{how}; open: the interval contains 0, or there are too few images '
+        "for a verdict, so it may be chance.</p>"
         f'<div class="scroll"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
     )
+
+
+def _of_difference(item: Entry) -> str:
+    if item["low"] is None:
+        return "too few images"
+    return f"[{item['low']:+.3g}, {item['high']:+.3g}]"
 
 
 def _notes(document: Entry) -> str:
@@ -284,7 +286,8 @@ def _notes(document: Entry) -> str:
         f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
         f"{machine['system']}; lfmvl_ros {document['version']}.",
         "A box is right if it has the label of an object and an IoU of at least 0.5 with it; each "
-        "object makes one box right. Every labelled object counts, also small and hidden ones.",
+        "object makes one box right. Every labelled object counts, also small and hidden ones; "
+        "a box on a crowd (iscrowd) of its label counts neither way.",
         "Intervals: 1,000 bootstrap draws of whole images; of AP a jackknife over ten parts.",
     ]
     if left_out:

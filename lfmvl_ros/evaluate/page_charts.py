@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from lfmvl_ros.evaluate.wording import counted
+
 _WIDTH = 360
 
 Figure = Mapping[str, Any]
@@ -66,8 +68,8 @@ def reliability_chart(bins: Sequence[Mapping[str, float]], title: str) -> str:
         points.append(f"{x:.1f},{y:.1f}")
         parts.append(
             f'<circle class="mark" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" opacity="0.8">'
-            f"<title>{int(entry['boxes'])} boxes: confidence {entry['confidence']:.2f}, "
-            f"right {entry['right']:.2f}</title></circle>"
+            f"<title>{counted(int(entry['boxes']), 'box', 'boxes')}: "
+            f"confidence {entry['confidence']:.2f}, right {entry['right']:.2f}</title></circle>"
         )
     parts.append(f'<polyline class="line" points="{" ".join(points)}"/>')
     parts.append(

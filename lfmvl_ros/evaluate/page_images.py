@@ -25,20 +25,49 @@ def best_and_worst(judged: Sequence[JudgedAnswer]) -> tuple[list[int], list[int]
     """Return numbers of images, the best and the worst first; none is in both.
 
     An image is as good as twice its summed IoU over objects and boxes together: F1 weighed with the
-    overlap. Of equally good ones, those with more on them come first, in either list.
+    overlap. Of equally good ones, those with more on them come first, in either list. The worst
+    have something missed or wrong, and the best something found.
     """
+    flawed: set[int] = set()
     sums: dict[int, list[float]] = {}
     for item in judged:
         if item.question.headline:
             entry = sums.setdefault(item.question.image, [0.0, 0.0])
             entry[0] += 2 * float(item.truth_iou.sum())
-            entry[1] += len(item.truth_iou) + len(item.box_iou)
+            if item.wrong.any() or (item.truth_iou == 0).any():
+                flawed.add(item.question.image)
+            entry[1] += len(item.truth_iou) + int((~item.on_crowd).sum())
     scores = {image: (top / whole, whole) for image, (top, whole) in sums.items() if whole}
     best = sorted(scores, key=lambda image: (-scores[image][0], -scores[image][1], image))
     worst = sorted(scores, key=lambda image: (scores[image][0], -scores[image][1], image))
     count = min(SHOWN, (len(scores) + 1) // 2)
-    chosen = worst[:count]
-    return [image for image in best if image not in chosen][:count], chosen
+    chosen = [image for image in worst if image in flawed][:count]
+    found = [image for image in best if image not in chosen and scores[image][0] > 0]
+    return found[:count], chosen
+
+
+def images_part(judged: Sequence[JudgedAnswer], data: EvaluationSet) -> str:
+    """Return the worst and the best images as HTML, with what their colours mean."""
+    best, worst = best_and_worst(judged)
+    keys = (
+        '<div class="keys"><label for="truth">truth</label><label for="answer">answer</label>'
+        '<span><i class="swatch" style="color:#34d058"></i>found</span>'
+        '<span><i class="swatch" style="color:#ffd33d;border-top-style:dashed"></i>missed</span>'
+        '<span><i class="swatch" style="color:#58a6ff"></i>right box</span>'
+        '<span><i class="swatch" style="color:#ff5c5c"></i>wrong box</span>'
+        '<span><i class="swatch" style="color:#d0d7de;border-top-style:dotted"></i>on a crowd: not '
+        "counted</span></div>"
+    )
+    nothing = "<p>None: every object was found, and no box is wrong.</p>"
+    parts = [f"<h3>Worst images</h3>{keys}{_shots(worst, judged, data) if worst else nothing}"]
+    if best:
+        parts.append(f"<h3>Best images</h3>{_shots(best, judged, data)}")
+    return "".join(parts)
+
+
+def _shots(images: Sequence[int], judged: Sequence[JudgedAnswer], data: EvaluationSet) -> str:
+    shots = "".join(figure_of(data, judged, image) for image in images)
+    return f'<div class="shots">{shots}</div>'
 
 
 def figure_of(data: EvaluationSet, judged: Sequence[JudgedAnswer], image: int) -> str:
@@ -52,7 +81,7 @@ def figure_of(data: EvaluationSet, judged: Sequence[JudgedAnswer], image: int) -
         parts += _truth(item, data.labels, wh, size)
         parts += _answer(item, data.labels, wh, size)
     missed = sum(int((item.truth_iou == 0).sum()) for item in items)
-    wrong = sum(int((item.box_iou == 0).sum()) for item in items)
+    wrong = sum(int(item.wrong.sum()) for item in items)
     found = sum(int((item.truth_iou > 0).sum()) for item in items)
     told = f"{found} found, {missed} missed, {wrong} wrong"
     ended = sorted({item.outcome.value for item in items} - {"ok", "empty"})
@@ -73,16 +102,23 @@ def _truth(
         _rectangle(xyxy, wh, "found" if iou > 0 else "missed", "truth",
                    "" if iou > 0 else f"missed: {labels[kind]}", size)
         for xyxy, kind, iou in zip(item.truth.xyxy, item.truth.kinds, item.truth_iou, strict=True)
+    ] + [
+        _rectangle(xyxy, wh, "uncounted", "truth", f"crowd: {labels[kind]}", size)
+        for xyxy, kind in zip(item.truth.crowd_xyxy, item.truth.crowd_kinds, strict=True)
     ]  # fmt: skip
 
 
 def _answer(
     item: JudgedAnswer, labels: Sequence[str], wh: tuple[int, int], size: float
 ) -> list[str]:
-    named = [labels[kind] if kind >= 0 else "not asked for" for kind in item.kinds.tolist()]
+    named = [
+        labels[kind] if kind >= 0 else f"{label}, not {'annotated' if asked else 'asked for'}"
+        for kind, label, asked in zip(item.kinds.tolist(), item.labels, item.asked, strict=True)
+    ]
+    kinds = np.where(item.on_crowd, "uncounted", np.where(item.wrong, "wrong", "right")).tolist()
     return [
-        _rectangle(xyxy, wh, "right" if iou > 0 else "wrong", "answer", f"{name} {score:.2f}", size)
-        for xyxy, name, score, iou in zip(item.xyxy, named, item.scores, item.box_iou, strict=True)
+        _rectangle(xyxy, wh, kind, "answer", f"{name} {score:.2f}", size)
+        for xyxy, name, score, kind in zip(item.xyxy, named, item.scores, kinds, strict=True)
     ]
 
 

@@ -50,6 +50,7 @@ svg.chart .mark { fill: var(--blue); } svg.chart .line { stroke: var(--blue); fi
 .box { fill: none; stroke-width: 2; vector-effect: non-scaling-stroke; }
 .found { stroke: #34d058; } .missed { stroke: #ffd33d; stroke-dasharray: 6 4; stroke-width: 3; }
 .right { stroke: #58a6ff; } .wrong { stroke: #ff5c5c; stroke-width: 3; }
+.uncounted { stroke: #d0d7de; stroke-dasharray: 2 4; }
 .tag { font: 600 1px system-ui, sans-serif; fill: #fff; paint-order: stroke; stroke: #000; }
 #truth:not(:checked) ~ main .truth, #answer:not(:checked) ~ main .answer { display: none; }
 .toggle { position: absolute; opacity: 0; }

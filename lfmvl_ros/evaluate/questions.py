@@ -75,10 +75,11 @@ def questions_for(
     found: list[ImageQuestion] = []
     for index, image in enumerate(data.images):
         there = list(dict.fromkeys(image.kinds.tolist()))
+        seen = {*there, *image.crowd_kinds.tolist()}
         if given is not None:
             found.append(ImageQuestion(index, *given))
             continue
-        absent = _shuffled([k for k in range(len(data.labels)) if k not in there], image.name)
+        absent = _shuffled([k for k in range(len(data.labels)) if k not in seen], image.name)
         wanted = [*there, *absent[:1]] if ask == "present" else list(range(len(data.labels)))
         parts = [wanted[i : i + TOGETHER] for i in range(0, len(wanted), TOGETHER)]
         found += [_question(index, part, data) for part in parts]

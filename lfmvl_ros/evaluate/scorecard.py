@@ -24,7 +24,7 @@ from lfmvl_ros.core.user_files import read_json_object
 from lfmvl_ros.evaluate.answers import JudgedAnswer
 from lfmvl_ros.evaluate.average_precision import average_precision, is_installed
 from lfmvl_ros.evaluate.data import EvaluationSet
-from lfmvl_ros.evaluate.figures import figure, sums_of
+from lfmvl_ros.evaluate.figures import LEAST_IMAGES, figure, sums_of
 from lfmvl_ros.evaluate.slices import labels_of, not_asked, slices_of
 from lfmvl_ros.evaluate.table import AnswerTable, outcomes, table_of
 from lfmvl_ros.evaluate.timing import latency_figures, latency_of
@@ -172,7 +172,8 @@ def _calibration(table: AnswerTable) -> tuple[dict[str, Any] | None, dict[str, A
         return None, None
     scores, right = table.boxes.score[used], table.boxes.iou[used] > 0
     groups = table.boxes.image[used]
-    interval = error_interval(scores, right, groups, share=0.95)
+    enough = len(np.unique(groups)) >= LEAST_IMAGES
+    interval = error_interval(scores, right, groups, share=0.95) if enough else None
     entry = {
         "kind": "/".join(kinds),
         "boxes": len(scores),

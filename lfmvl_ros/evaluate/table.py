@@ -39,7 +39,7 @@ class Objects:
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """M boxes of answers.
+    """M boxes of answers, without those on crowds, which are neither right nor wrong.
 
     Attributes:
         answer, image: ``(M,)``.
@@ -95,20 +95,12 @@ class AnswerTable:
     @cached_property
     def count_off(self) -> FloatArray:
         """``(A,)`` difference between boxes and objects, summed over the labels of a question."""
-        off = [
-            sum(
-                abs(found.count(kind) - there.count(kind))
-                for found, there in [(item.kinds.tolist(), item.truth.kinds.tolist())]
-                for kind in item.question.kinds
-            )
-            for item in self.judged
-        ]
-        return np.array(off, np.float64)
+        return np.array([_count_off(item) for item in self.judged], np.float64)
 
     @cached_property
     def absent(self) -> BoolArray:
         """``(A,)`` bool: answers to questions about what is not on the image alone."""
-        return self.where(lambda item: not len(item.truth.xyxy))
+        return self.where(lambda item: not len(item.truth.xyxy) + len(item.truth.crowd_xyxy))
 
     @cached_property
     def silent(self) -> BoolArray:
@@ -132,15 +124,28 @@ def table_of(judged: Sequence[JudgedAnswer], images: int) -> AnswerTable:
         hidden=np.concatenate([item.truth.hidden for item in judged]),
     )
     boxes = Boxes(
-        answer=_repeated(judged, lambda item: len(item.xyxy)),
-        image=_images(judged, lambda item: len(item.xyxy)),
-        kind=np.concatenate([item.kinds for item in judged]),
-        iou=np.concatenate([item.box_iou for item in judged]),
-        score=np.concatenate([item.scores for item in judged]),
-        area=np.concatenate([_box_areas(item) for item in judged]),
+        answer=_repeated(judged, _counted),
+        image=_images(judged, _counted),
+        kind=np.concatenate([item.kinds[~item.on_crowd] for item in judged]),
+        iou=np.concatenate([item.box_iou[~item.on_crowd] for item in judged]),
+        score=np.concatenate([item.scores[~item.on_crowd] for item in judged]),
+        area=np.concatenate([_box_areas(item)[~item.on_crowd] for item in judged]),
     )
     headline = np.array([item.question.headline for item in judged], bool)
     return AnswerTable(judged, images, objects, boxes, headline)
+
+
+def _count_off(item: JudgedAnswer) -> int:
+    """Return the difference over all labels; of those that nobody annotated, every box is off."""
+    counted = ~item.on_crowd
+    found, there = item.kinds[counted].tolist(), item.truth.kinds.tolist()
+    annotated = {kind for kind in item.question.kinds if kind >= 0}
+    off: int = sum(abs(found.count(kind) - there.count(kind)) for kind in annotated)
+    return off + int((counted & item.asked & (item.kinds < 0)).sum())
+
+
+def _counted(item: JudgedAnswer) -> int:
+    return int((~item.on_crowd).sum())
 
 
 def _box_areas(item: JudgedAnswer) -> FloatArray:

@@ -12,7 +12,7 @@ import numpy as np
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.machine_sensors import MachineSensors
 from lfmvl_ros.evaluate.answers import JudgedAnswer
-from lfmvl_ros.evaluate.figures import DRAWS, figure
+from lfmvl_ros.evaluate.figures import DRAWS, LEAST_IMAGES, figure
 
 STAGES = ("preprocess", "vision", "prefill", "decode", "total", "overhead")
 """Of the model, then the whole answer, and what this package adds to the model's time."""
@@ -42,6 +42,7 @@ def latency_of(judged: Sequence[JudgedAnswer]) -> dict[str, Any]:
 def latency_figures(total_ms: FloatArray) -> dict[str, Any]:
     """Return ``latency_p50_ms`` and ``latency_p95_ms`` with bootstrap intervals.
 
+    There are none with fewer than ten answers.
     They say how much the answers of this run vary, not how much two runs of a machine differ.
     """
     rng = np.random.default_rng(0)
@@ -50,8 +51,9 @@ def latency_figures(total_ms: FloatArray) -> dict[str, Any]:
     found = {}
     for q in (50, 95):
         low, high = np.quantile(np.percentile(drawn, q, axis=1), [0.025, 0.975])
+        ends = (float(low), float(high)) if len(total_ms) >= LEAST_IMAGES else None
         value = float(np.percentile(total_ms, q))
-        found[f"latency_p{q}_ms"] = figure(value, (float(low), float(high)), len(total_ms))
+        found[f"latency_p{q}_ms"] = figure(value, ends, len(total_ms))
     return found
 
 

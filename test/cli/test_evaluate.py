@@ -14,7 +14,7 @@ from lfmvl_ros.evaluate.data import evaluation_set
 from lfmvl_ros.evaluate.questions import questions_for
 
 from ..browser import PROGRAM, browser
-from ..datasets.coco_folders import scene_folder
+from ..datasets.coco_folders import add_box, plain_folder, save, scene_folder
 from ..evaluate.folders import recorded
 from ..schemas import check, undescribed, validator
 
@@ -71,6 +71,8 @@ def test_two_runs_differ_in_times_only(
     assert main([*words, "--against", str(done / "scorecard.json"), "--fail-if", "worse"]) == 0
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert summary["failures"] == []
+    (verdicts,) = [each["verdicts"] for each in summary["comparisons"]]
+    assert verdicts["recall"] == "open"
     assert Path(summary["page"]).is_file()
     first, again = (
         json.loads((place / "scorecard.json").read_text(encoding="utf-8"))
@@ -83,6 +85,37 @@ def test_two_runs_differ_in_times_only(
     (comparison,) = again["comparisons"]
     assert comparison["same_images"]
     assert {e["difference"] for e in comparison["figures"] if "ms" not in e["figure"]} == {0.0}
+
+
+def test_a_comparison_with_other_images_is_said_and_its_verdicts_are(
+    done: Path, folder: Path, replies: tuple[Path, Path], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    words = ["evaluate", str(folder), "--model", str(replies[1]), "--out", str(tmp_path)]
+    against = ["--against", str(done / "scorecard.json")]
+    assert main([*words, *against, "--query", "tote", "--images", "9"]) == 0
+    shown = capsys.readouterr()
+    (warning,) = [line for line in shown.err.splitlines() if line.startswith("warning:")]
+    assert "16 images of 'warehouse <1>' (split all), now 9 images" in warning
+    assert "query none, now 'tote'" in warning
+    assert "bad.jsonl (earlier) (other images or questions)\n  " in shown.err
+    (found,) = json.loads(shown.out.splitlines()[-1])["comparisons"]
+    assert (found["same_images"], found["after"]) == (False, str(replies[1]))
+    assert main([*words, *against]) == 0
+    err = capsys.readouterr().err
+    assert "warning" not in err
+    assert "bad.jsonl (earlier) (the same images)\n  " in err
+    assert "  open: precision " in err
+
+
+def test_a_model_that_only_fails_is_said(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "replies.jsonl"
+    path.write_text("\n".join(json.dumps({"text": "?", "stamp_ns": n}) for n in range(16)))
+    words = ["--query", "tote", "--model", str(path), "--out", str(tmp_path / "out")]
+    assert main(["evaluate", str(folder), *words]) == 0
+    assert f"warning: no answer of {path} could be used (unparseable 16)" in capsys.readouterr().err
 
 
 def test_a_condition_that_holds_is_exit_code_1(
@@ -104,7 +137,8 @@ def test_a_condition_that_holds_is_exit_code_1(
     [
         (["nowhere", "--model", "x.jsonl"], "there is no folder nowhere"),
         (["nowhere", "--model", "x", "--fail-if", "worse"], "needs --against, or a second --model"),
-        (["nowhere", "--model", "x", "--fail-if", "recal<1"], "'recal<1' can't be read"),
+        (["nowhere", "--model", "x", "--fail-if", "recal<1"], "('recall' is near); write"),
+        (["nowhere", "--model", "x", "--fail-if", "hota<1"], "hota is measured on a film only"),
         (["nowhere", "--model", "x", "--model", "x"], "named twice"),
         (["nowhere", "--model", "x", "--sustained", "nan"], "--sustained must be between"),
         (["nowhere", "--model", "x", "--against", "missing.json"], "missing.json"),
@@ -121,6 +155,26 @@ def test_wrong_flags_are_one_line(
     error = capsys.readouterr().err.strip().splitlines()
     assert says in error[-1]
     assert len(error) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--model", "nothing.jsonl"], "the recording 'nothing.jsonl' can't be read"),
+        (["--fail-if", "recall[persn]<1"], "did you mean 'person'?"),
+        (["--fail-if", "recall[person]<1", "--query", "tote"], "asked for (tote)"),
+    ],
+)
+def test_what_can_only_fail_is_refused_before_a_model_answers(
+    folder: Path, replies: tuple[Path, Path], tmp_path: Path, words: list[str], says: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    out = ["--out", str(tmp_path / "out")]
+    assert main(["evaluate", str(folder), "--model", str(replies[0]), *out, *words]) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert says in error[-1]
+    assert not any("good" in line for line in error)
+    assert not (tmp_path / "out").exists()
 
 
 def test_another_document_is_no_scorecard(
@@ -168,3 +222,21 @@ def test_the_page_in_a_real_browser(done: Path) -> None:
         assert {url.partition(":")[0] for url in tab.requests} <= {"file", "data"}
         assert [url for url in tab.requests if url.startswith("file")] == [page.as_uri()] * 2
         assert tab.errors == []
+
+
+def test_a_box_on_a_crowd_counts_neither_way(tmp_path: Path) -> None:
+    content = plain_folder(tmp_path / "images", count=2)
+    add_box(content, 0, 3, [20, 15, 20, 15], iscrowd=1)
+    save(tmp_path / "images" / "annotations.json", content)
+    found = [{"label": "bin", "bbox": box} for box in ([0.125, 0.333, 0.375, 0.667],
+                                                       [0.6, 0.6, 0.8, 0.9])]  # fmt: skip
+    path = tmp_path / "replies.jsonl"
+    path.write_text("\n".join(json.dumps({"text": json.dumps(found), "stamp_ns": n})
+                              for n in range(2)))  # fmt: skip
+    words = ["--model", str(path), "--out", str(tmp_path / "out")]
+    assert main(["evaluate", str(tmp_path / "images"), *words]) == 0
+    (entry,) = json.loads((tmp_path / "out" / "scorecard.json").read_text())["models"]
+    assert entry["figures"]["precision"]["value"] == pytest.approx(2 / 3, abs=1e-4)
+    shown = (tmp_path / "out" / "scorecard.html").read_text()
+    assert "crowd: bin" in shown
+    assert shown.count('"box wrong"') == 1

@@ -81,14 +81,25 @@ def test_two_runs_give_the_same_figures(bag: Path, tmp_path: Path) -> None:
 
 def test_a_condition_that_holds_is_exit_code_1(bag: Path, tmp_path: Path) -> None:
     model = str(replies(tmp_path / "replies.jsonl", bag, missed="person"))
-    words = [str(bag), "--model", model, "--fail-if", "idf1[person]<0.5", "--fail-if", "recall<1"]
+    words = [str(bag), "--model", model, "--fail-if", "idf1[person]<0.5"]
     document = evaluated(tmp_path / "out", *words, code=1)
     assert "idf1[person]<0.5: it is 0" in document["failures"][0]
-    assert "there is no recall" in document["failures"][1]
 
 
-def test_a_folder_of_motchallenge(tmp_path: Path) -> None:
+def test_a_model_that_only_fails_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, path = mot_folder(tmp_path / "mot"), tmp_path / "replies.jsonl"
+    path.write_text(json.dumps({"stamp_ns": 10**9, "text": "no JSON"}))
+    evaluated(tmp_path / "out", str(folder), "--model", str(path))
+    (warning,) = [w for w in capsys.readouterr().err.splitlines() if w.startswith("warning:")]
+    assert f"no answer of {path} could be used" in warning
+
+
+def test_a_folder_of_motchallenge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = mot_folder(tmp_path / "mot")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "scorecard.html").write_text("of images")
     path = tmp_path / "replies.jsonl"
     path.write_text("\n".join(
         json.dumps({"stamp_ns": 10**9 + index * 50_000_000, "text": json.dumps(
@@ -97,6 +108,8 @@ def test_a_folder_of_motchallenge(tmp_path: Path) -> None:
         for index in range(20)
     ))  # fmt: skip
     document = evaluated(tmp_path / "out", str(folder), "--model", str(path), "--latency", "zero")
+    assert not (tmp_path / "out" / "scorecard.html").exists()  # it would be of other data
+    assert "scorecard.html was of an earlier evaluation and is removed" in capsys.readouterr().err
     assert document["data"]["form"] == "mot"
     assert document["data"]["boxes_by_label"] == {"person": 20}
     assert document["models"][0]["figures"]["idf1"]["value"] > 0.8
@@ -111,6 +124,10 @@ def test_a_folder_of_motchallenge(tmp_path: Path) -> None:
         (["--robustness", "3"], "--robustness is for labelled images"),
         (["--against", "x.json"], "--against is for labelled images"),
         (["--latency", "soon"], "--latency must be"),
+        (["--query", "ladder"], "none of 'ladder' is annotated in"),
+        (["--fail-if", "recall<1"], "recall is measured on labelled images only"),
+        (["--fail-if", "hota[persn]<1"], "did you mean 'person'?"),
+        (["--model", "nothing.jsonl"], "'nothing.jsonl' can't be read"),
         (["--topic", "/other"], "/other is not in the bag"),
     ],
 )

@@ -26,7 +26,7 @@ pytest.importorskip("faster_coco_eval", reason="faster-coco-eval is not installe
 LABELS = ("tote", "person", "forklift")
 
 
-def random_answers(seed: int, images: int = 24) -> list[JudgedAnswer]:
+def random_answers(seed: int, images: int = 24, *, crowds: int = 0) -> list[JudgedAnswer]:
     rng = np.random.default_rng(seed)
     done = []
     for image in range(images):
@@ -40,10 +40,11 @@ def random_answers(seed: int, images: int = 24) -> list[JudgedAnswer]:
         false = np.sort(rng.uniform(0, 1, (extra, 2, 2)), axis=1).reshape(extra, 4)
         boxes = np.concatenate([moved, false])
         scores = rng.uniform(0, 1, len(boxes)).round(2)  # with ties
+        areas = np.sort(rng.uniform(0, 1, (crowds, 2, 2)), axis=1).reshape(crowds, 4)
         done.append(
             JudgedAnswer(
                 ImageQuestion(image, LABELS, (0, 1, 2)),
-                Truth(truth, kinds, np.full(n, np.nan)),
+                Truth(truth, kinds, np.full(n, np.nan), areas, np.arange(crowds) % 3),
                 np.zeros(n),
                 boxes,
                 np.concatenate([kinds[kept], rng.integers(0, 3, extra)]),
@@ -76,9 +77,11 @@ def by_pycocotools(truth: dict[str, Any], found: list[dict[str, Any]]) -> tuple[
     return float(evaluation.stats[0]), float(evaluation.stats[1])
 
 
+@pytest.mark.parametrize("crowds", [0, 4])
 @pytest.mark.parametrize("seed", range(6))
-def test_it_equals_pycocotools(seed: int) -> None:
-    truth, found = coco_documents(random_answers(seed), LABELS)
+def test_it_equals_pycocotools(seed: int, crowds: int) -> None:
+    truth, found = coco_documents(random_answers(seed, crowds=crowds), LABELS)
+    assert sum(each["iscrowd"] for each in truth["annotations"]) == 24 * crowds
     expected = by_pycocotools(truth, found)
     values = coco_values(truth, found, [[image["id"] for image in truth["images"]]])
     assert 0.05 < expected[0] < 0.95
@@ -93,6 +96,13 @@ def test_an_interval_comes_from_parts_of_the_images() -> None:
     assert found["ap"]["low"] < found["ap"]["value"] < found["ap"]["high"]
     assert 0.01 < found["ap"]["high"] - found["ap"]["low"] < 0.4
     assert average_precision(table, LABELS, names) == found
+
+
+def test_few_images_give_no_interval() -> None:
+    names = [f"{i}.png" for i in range(10)]
+    for images in (9, 10):
+        found = average_precision(table_of(random_answers(3, images), images), LABELS, names)
+        assert (found["ap"]["low"] is None) == (images < 10)
 
 
 def test_nothing_found_and_nothing_there() -> None:
@@ -111,6 +121,13 @@ def test_nothing_found_and_nothing_there() -> None:
         for a in answers
     ]  # fmt: skip
     assert average_precision(table(nothing), LABELS, list("abcd"))["ap"]["value"] is None
+
+
+def test_crowds_alone_are_nothing_to_measure_on() -> None:
+    truth, found = coco_documents(random_answers(0, crowds=2), LABELS)
+    truth["annotations"] = [each for each in truth["annotations"] if each["iscrowd"]]
+    assert np.isnan(coco_values(truth, found, [[image["id"] for image in truth["images"]]])).all()
+    assert np.isnan(coco_values(truth, [], [[image["id"] for image in truth["images"]]])).all()
 
 
 def table(answers: list[JudgedAnswer]) -> AnswerTable:

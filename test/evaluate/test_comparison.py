@@ -11,7 +11,7 @@ import pytest
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.evaluate.comparison import compare, comparisons
 from lfmvl_ros.evaluate.conditions import Condition, failures
-from lfmvl_ros.evaluate.figures import COLUMNS, Sums
+from lfmvl_ros.evaluate.figures import COLUMNS, LEAST_IMAGES, Sums
 
 ROUNDS = 120
 
@@ -60,6 +60,35 @@ def test_a_difference_on_the_same_images_is_found_where_different_ones_leave_it_
     assert verdict(compare(*pair, same_data=False)) == "open"
     assert verdict(compare(*reversed(pair), same_data=True)) == "better"
     assert verdict(compare(*pair, same_data=True), "latency_p50_ms") == "open"
+
+
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize(("images", "differ"), [(1, 1), (2, 2), (9, 9), (12, 5)])
+def test_few_images_prove_nothing(images: int, differ: int, paired: bool) -> None:
+    objects = np.full(images, 3)
+    pair = entry(objects, objects), entry(objects - (np.arange(images) < differ), objects)
+    result = compare(*pair, same_data=paired)
+    few = {"recall": differ < 6 if paired else images < LEAST_IMAGES,
+           "mean_iou": images < LEAST_IMAGES or (paired and differ < 6)}  # fmt: skip
+    for each in result["figures"]:
+        if few.get(each["figure"]):
+            assert (each["low"], each["high"], each["verdict"]) == (None, None, "open")
+    told = failures([Condition.parse("worse")], {"comparisons": [result]})
+    assert any("recall" in each for each in told) != few["recall"]
+    more = [entry(o, np.full(20, 3)) for o in (np.full(20, 3), 3 - (np.arange(20) < 8))]
+    assert verdict(compare(*more, same_data=paired)) == "worse"
+
+
+def test_an_ap_of_few_images_and_a_latency_without_interval_are_open() -> None:
+    whole = entry(np.full(12, 3), np.full(12, 3))
+    for count, expected in ((12, "worse"), (9, "open")):
+        figures = [{**whole["figures"], "ap": {"value": value, "n": count}} for value in (0.9, 0.1)]
+        pair = [{**whole, "figures": each, "ap_parts": [each["ap"]["value"]] * 10}
+                for each in figures]  # fmt: skip
+        assert verdict(compare(*pair, same_data=True), "ap") == expected
+    short = {"value": 900.0, "low": None, "high": None, "n": 2}
+    slow = {**whole, "figures": {**whole["figures"], "latency_p50_ms": short}}
+    assert verdict(compare(whole, slow, same_data=True), "latency_p50_ms") == "open"
 
 
 def test_a_scorecard_that_lacks_something_is_said() -> None:

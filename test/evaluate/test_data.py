@@ -34,6 +34,22 @@ def test_fewer_images_are_chosen_over_the_whole_folder(folder: Path, data: Evalu
     assert evaluation_set(folder, most=500).fingerprint() == data.fingerprint()
 
 
+def test_crowds_are_kept_and_a_training_has_none_of_them(tmp_path: Path) -> None:
+    content = plain_folder(tmp_path, count=4)
+    save(tmp_path / "annotations.json", content)
+    plain = evaluation_set(tmp_path)
+    add_box(content, 1, 3, [20, 15, 20, 15], iscrowd=1)
+    add_box(content, 1, 3, [20, 15, 0, 0], iscrowd=1)
+    save(tmp_path / "annotations.json", content)
+    data = evaluation_set(tmp_path)
+    assert data.images[1].crowd_xyxy.tolist() == [[0.5, 0.5, 1.0, 1.0]]
+    assert data.images[1].crowd_kinds.tolist() == [0]
+    assert (data.facts()["crowds"], data.facts()["boxes"]) == (1, 4)
+    assert data.facts()["left_out"] == {"crowds (iscrowd)": 1}
+    assert data.fingerprint() != plain.fingerprint()
+    assert data.folder.fingerprint() == plain.folder.fingerprint()  # a training sees no difference
+
+
 def test_pixels_are_those_of_the_file_in_full_size(tmp_path: Path) -> None:
     content = plain_folder(tmp_path, count=2, wh_px=(1200, 900))
     pixels = evaluation_set(tmp_path).pixels(0)

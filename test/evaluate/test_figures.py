@@ -16,9 +16,11 @@ from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.evaluate.answers import JudgedAnswer, Truth, answer_all, judge
 from lfmvl_ros.evaluate.data import EvaluationSet
 from lfmvl_ros.evaluate.figures import COLUMNS, Sums, sums_of
+from lfmvl_ros.evaluate.page_images import _answer, best_and_worst
 from lfmvl_ros.evaluate.questions import ImageQuestion, questions_for
 from lfmvl_ros.evaluate.slices import labels_of, slices_of
 from lfmvl_ros.evaluate.table import outcomes, table_of
+from lfmvl_ros.evaluate.timing import latency_figures
 from lfmvl_ros.models.load import load_model
 
 from ..examples import examples
@@ -32,6 +34,7 @@ def judged(
     truth: list[tuple[int, list[float]]],
     answer: list[tuple[str, list[float]]],
     outcome: Outcome = Outcome.OK,
+    crowds: list[tuple[int, list[float]]] | None = None,
 ) -> JudgedAnswer:
     """An answer about a 100 x 100 image; boxes in pixels."""
     found = Detections(
@@ -44,6 +47,8 @@ def judged(
     expected = Truth(
         np.array([box for _, box in truth], np.float64).reshape(-1, 4) / 100,
         np.array([kind for kind, _ in truth], np.int64), np.full(len(truth), np.nan),
+        np.array([box for _, box in crowds or []], np.float64).reshape(-1, 4) / 100,
+        np.array([kind for kind, _ in crowds or []], np.int64),
     )  # fmt: skip
     return judge(question, expected, grounding, total_s=0.1, light=0.5)
 
@@ -70,6 +75,34 @@ def test_a_box_is_right_by_label_and_overlap(
     assert (item.truth_iou > 0).sum() == found
     assert (item.box_iou == 0).sum() == wrong
     assert (item.found_row >= 0).sum() == found
+
+
+@pytest.mark.parametrize(
+    ("answer", "uncounted", "wrong"),
+    [
+        ([("tote", [60, 60, 70, 70]), ("tote", [80, 80, 90, 90])], 2, 0),  # any number of them
+        ([("person", [60, 60, 70, 70])], 0, 1),  # a crowd of another label
+        ([("tote", [55, 60, 65, 70])], 1, 0),  # half of the box
+        ([("tote", [54, 60, 64, 70])], 0, 1),
+        ([("tote", ONE)], 0, 0),  # an object comes first
+    ],
+)
+def test_a_box_on_a_crowd_is_neither_right_nor_wrong(
+    answer: list[tuple[str, list[float]]], uncounted: int, wrong: int
+) -> None:
+    item = judged(0, [(0, ONE)], answer, crowds=[(0, FAR), (0, ONE)])
+    assert (int(item.on_crowd.sum()), int(item.wrong.sum())) == (uncounted, wrong)
+    table = table_of([item], images=1)
+    assert len(table.boxes.iou) == len(answer) - uncounted
+    assert table.count_off.tolist() == [abs(sum(a[0] == "tote" for a in answer) - uncounted - 1)
+                                        + sum(a[0] == "person" for a in answer)]  # fmt: skip
+    assert best_and_worst([item])[1] == ([] if answer == [("tote", ONE)] else [0])
+    assert not table.absent.any()
+
+
+def test_a_question_about_a_crowd_is_none_about_something_absent() -> None:
+    table = table_of([judged(0, [], [], crowds=[(0, FAR)]), judged(1, [], [])], images=2)
+    assert table.absent.tolist() == [False, True]
 
 
 def test_the_best_overlap_wins() -> None:
@@ -99,12 +132,49 @@ def test_figures_are_the_shares_that_they_say() -> None:
     assert outcomes(table.judged) == {"ok": 3, "timeout": 1}
 
 
+def test_labels_that_nobody_annotated_are_counted_once() -> None:
+    labels = ("tote", "ladder", "cone")
+    found = Detections(np.array([ONE, FAR, FAR, FAR], np.float64),
+                       ("ladder", "a Cone", "cone", "shoe"), np.full(4, 0.5),
+                       np.ones((4, 4)))  # fmt: skip
+    grounding = Grounding(Outcome.OK, found, 0, "", "", (100, 100), Query(labels), Reply(""))
+    nothing = Truth(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0))
+    question = ImageQuestion(0, labels, (0, -1, -1))
+    item = judge(question, nothing, grounding, total_s=0.1, light=0.5)
+    table = table_of([item], images=1)
+    assert table.count_off.tolist() == [3.0]  # a shoe was not asked for
+    assert item.asked.tolist() == [True, True, True, False]
+    texts = " ".join(_answer(item, LABELS, (100, 100), 2.0))
+    assert "ladder, not annotated 0.50" in texts
+    assert "shoe, not asked for 0.50" in texts
+
+
+def test_the_worst_images_have_errors_and_the_best_something_found() -> None:
+    right = [judged(i, [(0, ONE)], [("tote", ONE)]) for i in range(3)]
+    missed = [judged(i, [(0, ONE)], []) for i in range(3, 6)]
+    assert best_and_worst(right) == ([0, 1], [])
+    assert best_and_worst(missed) == ([], [3, 4])
+    best, worst = best_and_worst([*right, *missed])
+    assert (best, worst) == ([0, 1, 2], [3, 4, 5])
+
+
 def test_nothing_to_count_is_no_figure() -> None:
     table = table_of([judged(0, [], [])], images=1)
     found = sums_of(table, answers=table.headline).figures()
     assert found["recall"] == {"value": None, "low": None, "high": None, "n": 0}
     assert found["absent_empty"]["value"] == 1.0
     assert found["absent_empty"]["low"] < 0.3  # one answer proves little
+
+
+@pytest.mark.parametrize("images", [1, 9, 10])
+def test_few_images_give_no_interval_of_what_is_no_share(images: int) -> None:
+    table = table_of([judged(i, [(0, ONE)], [("tote", SHIFTED)]) for i in range(images)], images)
+    found = {**sums_of(table, answers=table.headline).figures(),
+             **latency_figures(np.full(images, 100.0))}  # fmt: skip
+    for name in ("mean_iou", "count_error", "latency_p95_ms"):
+        assert found[name]["value"] is not None
+        assert (found[name]["low"] is None, found[name]["high"] is None) == (images < 10,) * 2
+    assert found["recall"]["low"] < 1
 
 
 def sums(found: np.ndarray, objects: np.ndarray) -> Sums:

@@ -17,7 +17,7 @@ from lfmvl_ros.evaluate.questions import (
     read_translations,
 )
 
-from ..datasets.coco_folders import plain_folder, save
+from ..datasets.coco_folders import add_box, plain_folder, save
 
 GERMAN = folded_words({"de": {"Tote": "Behälter", "person": "Person"}})
 
@@ -49,6 +49,22 @@ def test_all_labels_are_asked_for_in_parts(tmp_path: Path) -> None:
     asked = questions_for(data, ask="all")
     assert [len(item.labels) for item in asked if item.image == 1] == [TOGETHER, 1]
     assert {kind for item in asked if item.image == 1 for kind in item.kinds} == set(range(7))
+
+
+@pytest.mark.parametrize("ask", ["present", "all"])
+def test_a_label_with_a_crowd_on_an_image_is_not_absent_there(tmp_path: Path, ask: str) -> None:
+    content = plain_folder(tmp_path, count=3)
+    content["categories"].append({"id": 4, "name": "person"})
+    add_box(content, 0, 4, [1, 1, 9, 9])
+    add_box(content, 1, 4, [20, 15, 20, 15], iscrowd=1)
+    save(tmp_path / "annotations.json", content)
+    data = evaluation_set(tmp_path)
+    person = data.labels.index("person")
+    asked = questions_for(data, ask=ask)
+    assert [person in i.kinds for i in asked if i.image == 1] == (
+        [False] if ask == "present" else [True]
+    )
+    assert person in next(i.kinds for i in asked if i.image == 2)  # there it is absent
 
 
 def test_the_query_of_a_robot_is_asked_as_it_is(data: EvaluationSet) -> None:

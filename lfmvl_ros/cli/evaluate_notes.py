@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``lfmvl evaluate`` tells the person who started it besides its last line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lfmvl_ros.core.grounding import Outcome
+from lfmvl_ros.core.whole_files import writing
+
+_FAILED = {outcome.value for outcome in Outcome if not outcome.is_evidence}
+
+
+def tell_comparisons(
+    document: Mapping[str, Any], old: Mapping[str, Any] | None, against: Path | None
+) -> None:
+    """Print the verdicts, and a warning where the earlier scorecard is of other data."""
+    from lfmvl_ros.evaluate.comparison import verdict_lines, what_differs
+
+    if old is not None and (other := what_differs(old, document)):
+        print(f"warning: {against} is not of the same images and questions: {'; '.join(other)}. "
+              "Only large differences can be told from chance.", file=sys.stderr)  # fmt: skip
+    for line in verdict_lines(document["comparisons"]):
+        print(line, file=sys.stderr)
+
+
+def tell_failed_models(document: Mapping[str, Any]) -> None:
+    """Print a warning for each model that gave no usable answer: its figures only look like some.
+
+    Args:
+        document: a scorecard, of images or of a film.
+    """
+    for entry in document["models"]:
+        outcomes = entry["outcomes"]
+        if set(outcomes) <= _FAILED:
+            told = ", ".join(f"{name} {count}" for name, count in outcomes.items())
+            what = f"no answer of {entry['model']} could be used ({told})" if told else (
+                f"{entry['model']} gave no answer")  # fmt: skip
+            print(f"warning: {what}; the figures say nothing about what it sees", file=sys.stderr)
+
+
+def remove_page(path: Path) -> None:
+    """Remove the page of an evaluation of images: it would stand beside another scorecard.
+
+    Raises:
+        UserError: it can't be removed.
+    """
+    if path.is_file():
+        with writing(path):
+            path.unlink()
+        print(f"{path} was of an earlier evaluation and is removed; a film has no page",
+              file=sys.stderr)  # fmt: skip
