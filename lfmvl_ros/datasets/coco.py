@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import neutralise
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.datasets.questions import MIN_AREA
 
 _RENAMED = {"pictures": "images", "held_out_pictures": "held_out_images"}
@@ -172,7 +173,7 @@ def names_of(category: str) -> tuple[str, ...]:
     try:
         written = " ".join(Query.parse(neutralise(category)).labels)
     except UserError as error:
-        raise UserError(f"the category {category!r} can't be asked for: {error}") from error
+        raise UserError(f"the category {quoted(category)} can't be asked for: {error}") from error
     words = " ".join(written.replace("_", " ").split()) or written
     return tuple(dict.fromkeys((words, written, words.lower())))
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,9 @@ class ListedImage:
     unfinished: set[int] = field(default_factory=set)  # LVIS: not every object has its box
 
 
-def note_checked(picture: ListedImage, image: dict[str, Any], kinds: dict[str, int]) -> None:
+def note_checked(
+    picture: ListedImage, image: dict[str, Any], kinds: Mapping[str, int | None]
+) -> None:
     """Note what LVIS says of an image: most categories were not looked for in it."""
 
     def numbers(key: str) -> set[int]:

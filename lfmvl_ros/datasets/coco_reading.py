@@ -6,7 +6,6 @@ The format: https://cocodataset.org/#format-data, object detection.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.datasets.coco import CocoFolder, CocoImage, boxes_from_xywh, names_of
 from lfmvl_ros.datasets.coco_files import (
     AnnotationFile,
@@ -35,16 +35,13 @@ from lfmvl_ros.datasets.coco_listed import (
     overhang_px,
     size_of_boxes,
 )
+from lfmvl_ros.datasets.coco_split import split_images
 from lfmvl_ros.datasets.image_finder import ImageFinder, listed_names
 from lfmvl_ros.datasets.spelling import id_key, is_set, plain_text
-
-HELD_OUT_SHARE = 0.1
-"""Share of the images to judge by, where the folder has no split of its own for that."""
 
 CROWDS = "crowds (iscrowd)"
 """The reason for which a training leaves areas with uncounted objects out."""
 
-_MOST_HELD_OUT = 2000
 _NO_BOX = [float("nan")] * 4
 _MOST_UNUSABLE = 0.5
 _ROUNDING_PX = 1.0  # over the edge by less is no clipping
@@ -83,7 +80,8 @@ class _Reader:
             if picture is not None and "neg_category_ids" in image:
                 note_checked(picture, image, kinds)
         for box in objects_of(file.content["annotations"]):
-            number, kind = id_key(box.get("image_id")), kinds.get(id_key(box.get("category_id")))
+            number, category = id_key(box.get("image_id")), id_key(box.get("category_id"))
+            kind = kinds.get(category)
             if number not in by_id:
                 self.leave_out("boxes of an image that is not listed")
                 continue
@@ -96,15 +94,23 @@ class _Reader:
                     picture.crowd_kinds.append(kind)
                     picture.crowd_xywh_px.append(box_of(box)[0] or _NO_BOX)
             elif kind is None:
-                self.leave_out("boxes of a category that is not listed")
+                why = "can't be asked for" if category in kinds else "is not listed"
+                self.leave_out(f"boxes of a category that {why}")
             else:
                 picture.kinds.append(kind)
                 picture.xywh_px.append(self._xywh(box))
 
-    def _kinds(self, categories: list[Any]) -> dict[str, int]:
-        kinds = {}
+    def _kinds(self, categories: list[Any]) -> dict[str, int | None]:
+        """Return the number of each category by its id; None where it can't be asked for."""
+        kinds: dict[str, int | None] = {}
         for category in objects_of(categories):
-            names = names_of(plain_text(category.get("name", "")))
+            name = plain_text(category.get("name", ""))
+            try:
+                names = names_of(name)
+            except UserError:
+                self.leave_out("categories that can't be asked for", quoted(name))
+                kinds[id_key(category.get("id"))] = None
+                continue
             number = self._numbers.setdefault(names[0].casefold(), len(self.names))
             if number == len(self.names):
                 self.names.append(names)
@@ -222,7 +228,7 @@ def read_folder(directory: Path) -> CocoFolder:
             reader.add(file, listed)
     pictures = reader.usable()
     _check(reader, pictures)
-    training, held_out = _split(pictures)
+    training, held_out = split_images(pictures)
     if not any(len(picture.kinds) for picture in training):
         raise UserError(f"all boxes of {directory} are in its val split; annotate the train split")
     used, *parts = _without_unused(reader, training, held_out)
@@ -249,34 +255,22 @@ def _check(reader: _Reader, pictures: list[tuple[CocoImage, str]]) -> None:
             f"{unusable} of {reader.pictures} images of {reader.directory} can't be used "
             f"({'; '.join(reasons)}); put the images where the annotations say they are"
         )
-    left_out = ", ".join(f"{count} {reason}" for reason, count in reader.left_out.items())
+    left_out = ", ".join(
+        f"{count} {reason}"
+        + (f", such as {shown}" if (shown := reader.examples.get(reason)) else "")
+        for reason, count in reader.left_out.items()
+    )
     left_out = f"(left out: {left_out or 'nothing'})"
     if len(pictures) < 2:
+        count = "1 image" if pictures else "no image"
         raise UserError(
-            f"{reader.directory} has {len(pictures)} images that can be used {left_out}; a "
-            "training takes at least two, one to learn from and one to judge by"
+            f"{reader.directory} has {count} that can be used {left_out}; at least two are needed"
         )
     if not any(len(picture.kinds) for picture, _ in pictures):
         raise UserError(
             f"{reader.directory} has no boxes that can be used {left_out}; annotate objects with "
             "bbox, [x, y, width, height] in pixels"
         )
-
-
-def _split(
-    pictures: list[tuple[CocoImage, str]],
-) -> tuple[list[CocoImage], list[CocoImage]]:
-    """(to learn from, to judge by), both in the order of their names."""
-    held_out = {picture.name for picture, split in pictures if split == "val"}
-    if not held_out or len(held_out) == len(pictures):
-        count = min(max(1, round(HELD_OUT_SHARE * len(pictures))), _MOST_HELD_OUT)
-        held_out = set(sorted((picture.name for picture, _ in pictures), key=_shuffled)[:count])
-    training = [picture for picture, _ in pictures if picture.name not in held_out]
-    return training, [picture for picture, _ in pictures if picture.name in held_out]
-
-
-def _shuffled(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def _renumbered(picture: CocoImage, number: NDArray[Any], in_use: set[int]) -> CocoImage:

@@ -139,12 +139,13 @@ def _slices(entry: Entry) -> str:
             chart = interval_chart(rows, f"recall by {by}")
             parts.append(f"<div><h3>{title}</h3>{chart}</div>")
     whole = [
-        [f"{item['by']}: {item['slice']}", *(str(item[key]) for key in ("objects", "boxes")),
-         *(_spread(item.get(key)) for key in ("precision", "recall", "mean_iou",
-                                              "absent_empty"))]
+        [f"{item['by']}: {item['slice']}",
+         *(_spread(item.get(key)) for key in ("recall", "precision")),
+         *(str(item[key]) for key in ("objects", "boxes")),
+         *(_spread(item.get(key)) for key in ("mean_iou", "absent_empty"))]
         for item in entry["slices"]
     ]  # fmt: skip
-    head = ("slice", "objects", "boxes", "precision", "recall", "mean IoU", "[] for absent")
+    head = ("slice", "recall", "precision", "objects", "boxes", "mean IoU", "[] for absent")
     return (
         f'<h3>Recall by slice</h3><div class="pairs">{"".join(parts)}</div>'
         f"<details><summary>All figures of the slices</summary>{_table(head, whole)}</details>"
@@ -158,17 +159,17 @@ def _spread(found: Entry | None) -> str:
 
 
 def _interval(found: Entry) -> str:
-    return "" if found["low"] is None else f"[{_n(found['low'])}, {_n(found['high'])}]"
+    return "" if found["low"] is None else f"[{_n(found['low'])},\u00a0{_n(found['high'])}]"
 
 
 def _labels(entry: Entry) -> str:
     rows = [
-        [item["label"], str(item["objects"]), str(item["false_negatives"]),
-         str(item["false_positives"]), _spread(item["recall"]), _spread(item["precision"]),
+        [item["label"], _spread(item["recall"]), _spread(item["precision"]),
+         *(str(item[key]) for key in ("objects", "false_negatives", "false_positives")),
          _n(item["mean_iou"]["value"])]
         for item in entry["labels"]
     ]  # fmt: skip
-    head = ("label", "objects", "missed", "wrong boxes", "recall", "precision", "mean IoU")
+    head = ("label", "recall", "precision", "objects", "missed", "wrong boxes", "mean IoU")
     where = "".join(
         f"<p><b>{escape(item['label'])}</b>: "
         f"missed in {escape(', '.join(item['missed_in']) or '–')}; "

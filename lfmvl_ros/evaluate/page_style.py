@@ -22,7 +22,9 @@ p { margin: 6px 0; } .soft { color: var(--soft); font-size: .87rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 4px 8px; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; white-space: normal; }
+th:first-child, td:first-child { text-align: left; white-space: normal; overflow-wrap: anywhere;
+  min-width: 6em; }
+@media (max-width: 480px) { th, td { white-space: normal; padding: 4px 5px; } }
 th { font-weight: 600; color: var(--soft); font-size: .83rem; vertical-align: bottom; }
 .pairs { display: grid; gap: 18px;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 430px), 1fr)); }

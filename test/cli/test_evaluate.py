@@ -217,6 +217,11 @@ def test_the_page_in_a_real_browser(done: Path) -> None:
                 assert not boxes_shown(tab, group)
                 tab.click(f"label[for={group}]")
                 assert boxes_shown(tab, group)
+            right = tab.value(  # recall and precision of labels are seen without scrolling
+                "[...document.querySelectorAll('h3')].find(h => h.textContent == 'By label')"
+                ".nextElementSibling.querySelector('th:nth-child(3)').getBoundingClientRect().right"
+            )
+            assert right <= width
             tab.click("summary")
             assert tab.value("document.querySelector('details').open")
         assert {url.partition(":")[0] for url in tab.requests} <= {"file", "data"}

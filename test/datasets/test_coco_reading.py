@@ -287,8 +287,9 @@ def test_most_pictures_missing(tmp_path):
 
 def test_too_little_to_learn_from(tmp_path):
     plain_folder(tmp_path / "one", 1)
-    with pytest.raises(UserError, match="at least two"):
+    with pytest.raises(UserError, match=r"has 1 image that .* at least two") as error:
         read_folder(tmp_path / "one")
+    assert "training" not in str(error.value)  # evaluations read folders, too
     content = plain_folder(tmp_path / "none")
     for box in content["annotations"]:
         box["iscrowd"] = 1
@@ -297,5 +298,22 @@ def test_too_little_to_learn_from(tmp_path):
         read_folder(tmp_path / "none")
     content["categories"][0]["name"] = " , "
     save(tmp_path / "none" / "annotations.json", content)
-    with pytest.raises(UserError, match="category ' , ' can't be asked for"):
+    with pytest.raises(UserError, match=r"no boxes .*1 categories that can't .* such as ','"):
         read_folder(tmp_path / "none")
+
+
+def test_a_category_that_cannot_be_asked_for_is_left_out_with_its_boxes(tmp_path):
+    content = plain_folder(tmp_path)
+    content["categories"].append({"id": 4, "name": "x" * 3000})
+    add_box(content, 0, 4, [1, 1, 9, 9])
+    save(tmp_path / "annotations.json", content)
+    folder = read_folder(tmp_path)
+    assert folder.categories == ("bin",)
+    assert folder.left_out == {
+        "categories that can't be asked for": 1,
+        "boxes of a category that can't be asked for": 1,
+    }
+    assert len(folder.describe()) < 400
+    with pytest.raises(UserError, match="can't be asked for") as error:
+        names_of("x" * 3000)
+    assert len(str(error.value)) < 400

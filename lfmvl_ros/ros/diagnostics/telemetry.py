@@ -58,6 +58,7 @@ class Telemetry:
             self._server, self._thread = prometheus.start_http_server(
                 settings.port, addr=settings.host, registry=registry
             )
+            self._server.set_app(_only_metrics(self._server.get_app()))
         except (OSError, OverflowError) as error:
             raise UserError(
                 f"telemetry: {settings.host} port {settings.port} can't be opened ({error}); set "
@@ -80,6 +81,19 @@ class Telemetry:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(2.0)
+
+
+def _only_metrics(serve: Any) -> Any:
+    """Return a WSGI application that answers 404 on any path but ``/metrics``."""
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ.get("PATH_INFO") == "/metrics":
+            found: Iterable[bytes] = serve(environ, start_response)
+            return found
+        start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+        return [b"metrics are at /metrics\n"]
+
+    return application
 
 
 class _Snapshot:

@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -38,6 +39,9 @@ def test_numbers_of_diagnostics_are_offered_and_the_port_is_given_back() -> None
             values = {"fps": "29.5", "topic": "/camera", "wrong": float("nan"), "count": 3}
             endpoint.report([Health(1, 'camera "a"', "text", values)])
             text = urllib.request.urlopen(url, timeout=10).read().decode()
+            for path in ("", "other", "metrics/x"):
+                with pytest.raises(urllib.error.HTTPError, match="404"):
+                    urllib.request.urlopen(url.replace("metrics", path), timeout=10)
             with pytest.raises(UserError, match="can't be opened"):
                 Telemetry(settings)
         finally:
