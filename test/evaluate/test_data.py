@@ -91,13 +91,21 @@ def test_occlusion_goes_with_its_box(tmp_path: Path) -> None:
     content["annotations"][1]["visibility"] = 0.4
     add_box(content, 1, 3, [0, 0, 8, 8])
     add_box(content, 2, 3, [0, 0, "?", 8], visibility=0.1)  # left out of the folder, and here
-    add_box(content, 2, 3, [0, 0, 10**400, 8], visibility=0.1)  # the same; no float
-    add_box(content, 2, 3, [0, 0, "?", 8], visibility=10**400)
+    add_box(content, 2, 3, [0, 0, 1e400, 8], visibility=0.1)  # the same; not finite
+    add_box(content, 2, 3, [0, 0, "?", 8], visibility=1e400)
     save(tmp_path / "annotations.json", content)
     hidden = evaluation_set(tmp_path).hidden
     np.testing.assert_allclose(hidden[0], [np.nan])
     np.testing.assert_allclose(hidden[1], [0.6, np.nan])
     np.testing.assert_allclose(hidden[2], [np.nan])
+
+
+def test_a_file_with_an_integer_that_no_float_can_hold_is_refused(tmp_path: Path) -> None:
+    content = plain_folder(tmp_path, count=3)
+    add_box(content, 2, 3, [0, 0, 10**400, 8])
+    save(tmp_path / "annotations.json", content)
+    with pytest.raises(UserError, match="an integer has 401 digits"):
+        evaluation_set(tmp_path)
 
 
 def test_rendered_scenes_say_how_much_is_hidden(data: EvaluationSet) -> None:
