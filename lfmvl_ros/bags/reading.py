@@ -12,6 +12,7 @@ from typing import Any
 from lfmvl_ros.bags.types import typestore
 from lfmvl_ros.bags.video import VIDEO_TYPES
 from lfmvl_ros.core.errors import UserError, describe
+from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.user_files import check_regular, exists, inside, is_directory, read_yaml
 
 RAW, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
@@ -106,6 +107,7 @@ def open_bag(path: Path) -> Iterator[Bag]:
     try:
         reader = AnyReader([path], default_typestore=store)
         reader.open()
+        _check_connections(reader.connections)
     except Exception as error:  # rosbags raises many kinds on what is no bag
         raise UserError(
             f"{path} can't be read as a bag of ROS 2: {describe(error)}; give a folder with "
@@ -115,6 +117,22 @@ def open_bag(path: Path) -> Iterator[Bag]:
         yield Bag(reader, path)
     finally:
         reader.close()
+
+
+def _check_connections(connections: Sequence[Any]) -> None:
+    """Refuse what rosbags takes from the metadata as it stands there.
+
+    Raises:
+        ValueError: a name or type of a topic is no text, or a count no number of messages.
+    """
+    for item in connections:
+        for field, value in (("name", item.topic), ("type", item.msgtype)):
+            if not isinstance(value, str):
+                raise ValueError(f"the {field} of a topic is no text but {quoted(repr(value))}")
+        count = item.msgcount
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise ValueError(f"message_count of {quoted(item.topic)} is {quoted(repr(count))}, no "
+                             "whole number >= 0")  # fmt: skip
 
 
 def _check_files(path: Path) -> None:

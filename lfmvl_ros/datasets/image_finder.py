@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from lfmvl_ros.core.user_files import is_below, without_links
+from lfmvl_ros.core.user_files import is_below, is_regular_file, without_links
 from lfmvl_ros.datasets.spelling import file_spellings, loose
 
 MISSING = "images whose file is missing"
@@ -93,10 +93,14 @@ class ImageFinder:
 
     @cached_property
     def _index(self) -> dict[str, list[Path]]:
-        """Every file of the folder by its path without differences of spelling."""
+        """Every file of the folder by its path without differences of spelling.
+
+        No pipe or device: reading one could wait for ever.
+        """
         index: dict[str, list[Path]] = {}
         for parent, _, names in os.walk(self._root):
-            for name in names:
-                path = Path(parent, name)
-                index.setdefault(loose(path.relative_to(self._root).as_posix()), []).append(path)
+            for path in (Path(parent, name) for name in names):
+                if is_regular_file(path):
+                    key = loose(path.relative_to(self._root).as_posix())
+                    index.setdefault(key, []).append(path)
         return index

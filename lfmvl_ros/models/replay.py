@@ -34,6 +34,7 @@ from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
+from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.user_files import check_regular, exists
 from lfmvl_ros.core.whole_files import JsonLines
 
@@ -43,6 +44,7 @@ _KEYS = {
     "forwards",
 }  # fmt: skip
 _FAULTS = ("", "hang", "raise", "memory")
+_LARGEST = 2**63 - 1  # of a whole number in a line
 _LONGEST_WAIT_S = 0.02  # interval at which a waiting answer checks for cancellation
 
 
@@ -90,21 +92,21 @@ class RecordedReply:
         reply = Reply(
             text=text,
             tokens=tuple(
-                Token(int(id_), str(part), float(mark))
+                Token(_whole(id_, "tokens"), str(part), _number(mark, "tokens"))
                 for id_, part, mark in document.get("tokens") or ()
             ),
             finish=FinishReason(finish),
-            times=StageTimes(**document.get("times") or {}),
-            image_tokens=int(document.get("image_tokens", 0)),
+            times=_times(document.get("times")),
+            image_tokens=_whole(document.get("image_tokens", 0), "image_tokens"),
             model=str(document.get("model", "")),
             error=error,
-            forwards=int(document.get("forwards", 0)),
+            forwards=_whole(document.get("forwards", 0), "forwards"),
         )
         stamp = document.get("stamp_ns")
         return cls(
             reply,
-            float(document.get("delay_s", reply.times.total_s)),
-            None if stamp is None else int(stamp),
+            _number(document.get("delay_s", reply.times.total_s), "delay_s"),
+            None if stamp is None else _whole(stamp, "stamp_ns"),
             str(document.get("fault", "")),
             str(document.get("sentence", "")),
         )
@@ -128,6 +130,30 @@ class RecordedReply:
         document["forwards"] = reply.forwards
         document["tokens"] = [[t.id, t.text, t.logprob] for t in reply.tokens]
         return document
+
+
+def _number(value: Any, field: str) -> float:
+    """A number of a line; one that is infinite is left to who knows what it means."""
+    try:
+        return float(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{field} is {quoted(str(value))}, no number in range") from error
+
+
+def _whole(value: Any, field: str) -> int:
+    try:
+        number = int(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{field} is {quoted(str(value))}, no whole number") from error
+    if abs(number) > _LARGEST:
+        raise ValueError(f"{field} is beyond {_LARGEST}")
+    return number
+
+
+def _times(value: Any) -> StageTimes:
+    if value is not None and not isinstance(value, Mapping):
+        raise ValueError(f"times is an object of stage seconds, not {type(value).__name__}")
+    return StageTimes(**{str(k): _number(v, f"times.{k}") for k, v in (value or {}).items()})
 
 
 class ReplayModel:

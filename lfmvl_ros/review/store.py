@@ -12,11 +12,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lfmvl_ros.core.database_errors import database_errors
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.review import ReviewAnswer, ReviewItem, read_answer, read_item
 from lfmvl_ros.core.review.item import Settlement
@@ -75,15 +76,9 @@ class ReviewStore:
             self._base.execute("PRAGMA synchronous=FULL")
             self._base.executescript(_TABLES)
 
-    @contextmanager
-    def _sentences(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise UserError(
-                f"{self._path} can't be used ({error}); choose another folder with --out, or free "
-                "some space"
-            ) from error
+    def _sentences(self) -> AbstractContextManager[None]:
+        advice = "choose another folder with --out, or free some space"
+        return database_errors(str(self._path), advice)
 
     def _run(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._lock, self._sentences():

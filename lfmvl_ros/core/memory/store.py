@@ -6,10 +6,11 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from lfmvl_ros.core.database_errors import database_errors
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.memory.sighting import Sighting
 from lfmvl_ros.core.parsing.labels import fold_loosely
@@ -59,15 +60,8 @@ class MemoryStore:
                 self._base.executescript(_TABLE)
             self._base.execute("SELECT count(*) FROM seen").fetchall()
 
-    @contextmanager
-    def _sentences(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise UserError(
-                f"the memory {self._path} can't be used ({error}); name another file, or free "
-                "some space"
-            ) from error
+    def _sentences(self) -> AbstractContextManager[None]:
+        return database_errors(f"the memory {self._path}", "name another file, or free some space")
 
     def _run(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._lock, self._sentences():
