@@ -6,12 +6,13 @@ from __future__ import annotations
 import codecs
 import contextlib
 import io
+import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.errors import UserError, describe
 from lfmvl_ros.core.interrupts import InterruptWatch
 from lfmvl_ros.core.safe_text import escape, safe_text
 from lfmvl_ros.core.whole_files import why_not_written
@@ -39,7 +40,8 @@ class Endings:
         """
         _print_in_any_encoding()
         try:
-            code = self._ended(command)
+            with contextlib.nullcontext() if self._debug else _logs_in_one_line():
+                code = self._ended(command)
             flushed = self._flushed()
         except KeyboardInterrupt:  # in the middle of reporting
             code = flushed = 0
@@ -99,6 +101,34 @@ def explanation(error: BaseException) -> str:
         return "out of memory; end other programs, or use a smaller model or smaller images"
     what = safe_text(f"{type(error).__name__}: {error}")[:300]
     return f"a defect of lfmvl_ros ({what}); please report it with the output of --debug"
+
+
+class _OneLine(logging.Formatter):
+    """Gives the reason of a logged exception in place of its traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message, and the exception on the same line."""
+        if not record.exc_info or record.exc_info[1] is None:
+            return super().format(record)
+        return safe_text(f"{record.getMessage()}: {describe(record.exc_info[1])}")
+
+
+@contextlib.contextmanager
+def _logs_in_one_line() -> Iterator[None]:
+    """Print what modules log without tracebacks, as long as nobody else handles the log.
+
+    A node handles it: its log keeps them.
+    """
+    handler = logging.lastResort
+    if handler is None:
+        yield
+        return
+    before = handler.formatter
+    handler.setFormatter(_OneLine())
+    try:
+        yield
+    finally:
+        handler.setFormatter(before)
 
 
 def _end_children() -> None:

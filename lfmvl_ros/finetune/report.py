@@ -26,7 +26,9 @@ _GAP_PX = 6
 def write_plot(path: Path, log: Path) -> None:
     """Draw the loss, and recall and precision of the held-out answers, over the updates."""
     records = read_log(log)
-    loss = [(r["step"], r["loss"]) for r in records if "loss" in r]
+    loss = [
+        (r["step"], r["loss"]) for r in records if r.get("loss") is not None
+    ]  # null: not finite
     evaluated = [(r["step"], r["held_out"]) for r in records if "held_out" in r]
     curves = [Curve("loss", loss)]
     scores = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +18,7 @@ import torch
 
 from lfmvl_ros.core.errors import UserError, describe
 from lfmvl_ros.core.file_kinds import kind_of
+from lfmvl_ros.core.safe_text import shortened
 from lfmvl_ros.core.user_files import MAX_DATA_BYTES, check_regular, parse_json, read_text
 from lfmvl_ros.core.whole_files import whole_file, writing
 from lfmvl_ros.models.failures import is_out_of_memory
@@ -25,6 +27,7 @@ STATE_FILE = "state.pt"
 LOG_FILE = "progress.jsonl"
 LOCK_FILE = "lock"
 CHECKPOINT_DIRECTORY = "checkpoint"
+_MOST_STEPS = 1 << 53  # whole numbers above have no place in a float
 
 
 def claim(run: Path) -> IO[str]:
@@ -134,7 +137,10 @@ def judgements(log: Path) -> list[dict[str, Any]]:
 
 
 def read_log(log: Path) -> list[dict[str, Any]]:
-    """Return the records of a run's log: each has its ``step``, and some a ``held_out``.
+    """Return the records of a run's log.
+
+    Each has its ``step``, some a ``loss`` and some a ``held_out``, an object of scores. Loss and
+    scores are finite numbers, or None for one that was not.
 
     Raises:
         UserError: it can't be read, or a line is no such record.
@@ -143,14 +149,22 @@ def read_log(log: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(read_text(log, MAX_DATA_BYTES).splitlines(), start=1):
         try:
             record = parse_json(line)
-            if not isinstance(record["step"], int) or not isinstance(
-                record.get("held_out", {}), dict
-            ):
-                raise ValueError("it has no step, or no scores")
+            _check_record(record)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(
-                f"line {number} of {log} is not a record of a run ({error!r}); remove the line, or "
-                "start again with another --out"
+                f"line {number} of {log} is not a record of a run ({describe(error)}); remove the "
+                "line, or start again with another --out"
             ) from error
         records.append(record)
     return records
+
+
+def _check_record(record: dict[str, Any]) -> None:
+    """Raise ValueError, TypeError, KeyError or AttributeError for what is no record of a run."""
+    step, scores = record["step"], record.get("held_out", {})
+    if type(step) is not int or not 0 <= step <= _MOST_STEPS:
+        raise ValueError("its step is no number of updates")
+    for name, value in [("loss", record.get("loss")), *scores.items()]:
+        known = isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
+        if value is not None and not known:
+            raise ValueError(f"{shortened(name)} is {shortened(repr(value))}, and no finite number")

@@ -10,7 +10,7 @@ from typing import Any
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
-from lfmvl_ros.core.safe_text import quoted
+from lfmvl_ros.core.safe_text import quoted, shortened
 from lfmvl_ros.core.user_files import (
     check_regular,
     exists,
@@ -217,6 +217,11 @@ def image_rules(directory: Path) -> ImageTokenSettings:
     document = read_json(nested).get("image_processor") if nested.is_file() else None
     if document is None:
         document = read_json(directory / "preprocessor_config.json")
+    if not isinstance(document, dict):
+        raise UserError(
+            f"{nested}: image_processor is {shortened(repr(document))}, and it should be an "
+            "object; download the checkpoint again"
+        )
     return rules_from(document, str(directory))
 
 
@@ -225,10 +230,10 @@ def rules_from(options: dict[str, Any], where: str) -> ImageTokenSettings:
     if "merge_size" in options:
         return _rules_of_qwen2(options, where)
     values = {ours: options[theirs] for theirs, ours in _RULES.items() if theirs in options}
-    if values.get("max_tiles", 2) < 2:
-        values.update(split=False, max_tiles=2)
-    values["min_tiles"] = max(2, values.get("min_tiles", 2))
     try:
+        if values.get("max_tiles", 2) < 2:
+            values.update(split=False, max_tiles=2)
+        values["min_tiles"] = max(2, values.get("min_tiles", 2))
         return ImageTokenSettings(**values)
     except (TypeError, ValueError) as error:
         raise UserError(f"the image processor of {where} can't be used: {error}") from error

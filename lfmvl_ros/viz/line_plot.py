@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ _COLOURS = ((45, 105, 175), (200, 70, 60), (60, 140, 70), (150, 90, 170), (180, 
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a plot: a name, ASCII, and (step, value) pairs in their order."""
+    """A line of a plot: a name, ASCII, and (step, value) pairs in their order, finite."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -30,8 +31,8 @@ def line_plot(panels: Sequence[tuple[str, Sequence[Curve]]]) -> Image:
     """Return an RGB image ``(H, W, 3)`` with one plot a panel, side by side.
 
     Args:
-        panels: title, ASCII, and curves of each. The axes begin at 0; the vertical one ends at 1,
-            or above the largest value.
+        panels: title, ASCII, and curves of each. The axes begin at 0, where lower values are drawn,
+            too; the vertical one ends at 1, or above the largest value.
     """
     width = _LEFT + len(panels) * (_WIDE + _GAP)
     canvas: Image = np.full((_TOP + _HIGH + _BELOW, width, 3), 255, np.uint8)
@@ -45,9 +46,10 @@ def _draw_panel(canvas: Image, title: str, curves: Sequence[Curve], left: int) -
     points = [point for curve in curves for point in curve.points]
     last = max([step for step, _ in points], default=1.0) or 1.0
     highest = max([value for _, value in points], default=1.0)
-    top = 1.0 if highest <= 1 else 1.05 * highest
+    top = 1.0 if highest <= 1 else min(1.05 * highest, sys.float_info.max)
 
     def place(step: float, value: float) -> Point:
+        step, value = max(0, step), max(0, value)
         return left + round(step / last * _WIDE), _TOP + _HIGH - round(value / top * _HIGH)
 
     for part in range(6):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from lfmvl_ros.cli import config
 from lfmvl_ros.cli.main import commands, main
-from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.errors import UserError, describe
 from lfmvl_ros.viz.video import write_image
 
 SEEN = json.dumps({"text": '[{"label": "tote", "bbox": [0.2, 0.2, 0.5, 0.7]}]'}) + "\n"
@@ -46,6 +47,30 @@ def test_whatever_is_raised_is_one_line(
     assert "\x1b" not in errors
     assert main(["config", "--debug"]) == code
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("no\npad token"), RuntimeError("sizes\x1b[31m"), KeyError("x"), MemoryError()],
+)
+def test_what_a_command_logs_is_one_line_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def fails_inside(_args: object) -> int:
+        try:
+            raise error
+        except Exception:
+            logging.getLogger("lfmvl_ros.core.ask").exception("the model failed")
+        return 1
+
+    monkeypatch.setattr(logging.root, "handlers", [])  # those of pytest: a command has none
+    monkeypatch.setattr(config, "run", fails_inside)
+    for _ in range(2):
+        assert main(["config"]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line == f"the model failed: {describe(error)}"
+        assert main(["config", "--debug"]) == 1
+        assert "Traceback" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", commands())

@@ -10,17 +10,32 @@ import pytest
 import torch
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.finetune.report import write_plot
 from lfmvl_ros.finetune.run_folder import LOG_FILE, STATE_FILE, judgements, read_state, using_state
 
 
 @pytest.mark.parametrize(
     "line", ["{", "[]", "5", "null", '{"loss": 1}', '{"step": "x"}', '{"step": 1, "held_out": 5}',
+             '{"step": -1}', '{"step": true}', '{"step": 1e999}', f'{{"step": {10**40}}}',
+             '{"step": 1, "loss": "x"}', '{"step": 1, "loss": NaN}', '{"step": 1, "loss": 1e999}',
+             f'{{"step": 1, "loss": {10**400}}}', '{"step": 1, "loss": [1]}',
+             '{"step": 1, "held_out": {"score": "x"}}', '{"step": 1, "held_out": {"score": NaN}}',
              "[" * 100_000],
 )  # fmt: skip
 def test_a_damaged_log_is_named_with_its_line(tmp_path: Path, line: str) -> None:
     (tmp_path / LOG_FILE).write_text(f'{{"step": 1, "held_out": {{"recall50": 0.5}}}}\n{line}\n')
     with pytest.raises(UserError, match=r"line 2 of .* is not a record of a run"):
         judgements(tmp_path / LOG_FILE)
+
+
+@pytest.mark.parametrize("loss", ["null", "0", "-1e300", "1.7e308", "0.5"])
+def test_any_log_that_is_read_can_be_drawn(tmp_path: Path, loss: str) -> None:
+    scores = '"held_out": {"score": null, "recall50": -2, "precision50": 1e300}'
+    lines = [f'{{"step": 0, {scores}}}', f'{{"step": 2, "loss": {loss}}}', '{"step": 3, "loss": 2}']
+    for count in range(1, 4):
+        (tmp_path / LOG_FILE).write_text("\n".join(lines[:count]))
+        write_plot(tmp_path / "plot.png", tmp_path / LOG_FILE)
+        assert (tmp_path / "plot.png").stat().st_size
 
 
 def test_a_state_that_never_ends_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.whole_files import make_folder
+from lfmvl_ros.core.errors import UserError, describe
+from lfmvl_ros.core.whole_files import make_folder, write_json
 from lfmvl_ros.models.checkpoint_files import ARCHITECTURE, check_directory
 from lfmvl_ros.models.gguf.metadata import (
     CheckpointFacts,
@@ -24,7 +24,7 @@ from lfmvl_ros.models.gguf.metadata import (
 )
 from lfmvl_ros.models.gguf.names import TEXT, VISION, tensor_name
 from lfmvl_ros.models.gguf.safetensors import FloatArray, StoredTensor, checkpoint_tensors
-from lfmvl_ros.models.server.facts import write_facts
+from lfmvl_ros.models.server.facts import facts_document
 
 KINDS = ("f32", "f16", "q8_0", "q4_0")
 """Precision of the weights. q4_0 keeps the embedding, vision tower and projector in q8_0."""
@@ -72,23 +72,20 @@ def export_gguf(
     tensors = _translated(folder)
     shapes = {tensor.name: tensor.stored.shape for tensor in tensors}
     facts = CheckpointFacts.read(folder, name, shapes)
+    _check_shapes(folder, shapes, facts.patch_px)
+    about = facts_document(folder, name=catalogue_name, kind=kind)
+    files = ExportedFiles(
+        out / f"{name}-{kind}.gguf", out / f"mmproj-{name}-{kind}.gguf", out / f"{name}-{kind}.json"
+    )
+    text, mmproj = gguf.GGUFWriter(None, "lfm2"), gguf.GGUFWriter(None, "clip")
+    add_text_metadata(text, facts, kind)  # everything is checked before anything is written
+    add_vision_metadata(mmproj, facts, kind)
     make_folder(out)
-    text, mmproj = out / f"{name}-{kind}.gguf", out / f"mmproj-{name}-{kind}.gguf"
-    try:
-        for path, architecture, describe, file in (
-            (text, "lfm2", add_text_metadata, TEXT),
-            (mmproj, "clip", add_vision_metadata, VISION),
-        ):
-            writer = gguf.GGUFWriter(None, architecture)
-            describe(writer, facts, kind)
-            patch_px = facts.config["vision_config"]["patch_size"]
-            _write(writer, path, [t for t in tensors if t.file == file], kind, patch_px)
-    except KeyError as error:
-        raise UserError(
-            f"a configuration file of {folder} lacks {error}; download or copy it again"
-        ) from error
-    about = write_facts(out / f"{name}-{kind}.json", folder, name=catalogue_name, kind=kind)
-    return ExportedFiles(text, mmproj, about)
+    for writer, path, file in ((text, files.text, TEXT), (mmproj, files.mmproj, VISION)):
+        of_file = [tensor for tensor in tensors if tensor.file == file]
+        _write(writer, path, of_file, kind, facts.patch_px, folder)
+    write_json(files.facts, about)
+    return files
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +114,27 @@ def _translated(folder: Path) -> list[_Translated]:
         if needed not in names:
             raise UserError(f"the weights in {folder} are incomplete: there is no {needed}")
     return found
+
+
+def _check_shapes(folder: Path, shapes: Mapping[str, tuple[int, ...]], patch_px: int) -> None:
+    """Refuse tensors that :func:`arranged` could not arrange, and shapes that no tensor has."""
+    expected: dict[str, tuple[int, ...]] = {
+        "v.patch_embd.weight": (0, 3 * patch_px**2),
+        "blk.0.ffn_gate.weight": (0, 0),
+    }
+    for name, shape in shapes.items():
+        wanted = expected.get(name)
+        if name.endswith("shortconv.conv.weight"):
+            wanted = (0, 1, 0)
+        fits = wanted is None or (
+            len(shape) == len(wanted)
+            and all(needed in (0, side) for needed, side in zip(wanted, shape, strict=True))
+        )
+        if not fits or min(shape, default=1) < 1:
+            raise UserError(
+                f"the tensor {name} of {folder} has the shape {shape}, which does not go with its "
+                f"config.json (patch_size {patch_px}); download or copy the checkpoint again"
+            )
 
 
 def arranged(name: str, values: FloatArray, patch_px: int) -> FloatArray:
@@ -152,7 +170,12 @@ def stored_type(name: str, shape: tuple[int, ...], kind: str) -> Any:
 
 
 def _write(
-    writer: Any, path: Path, tensors: Sequence[_Translated], kind: str, patch_px: int
+    writer: Any,
+    path: Path,
+    tensors: Sequence[_Translated],
+    kind: str,
+    patch_px: int,
+    folder: Path,
 ) -> None:
     """Write one file, a tensor at a time: memory stays that of the largest one."""
     from gguf import quants
@@ -175,7 +198,7 @@ def _write(
             size = math.prod(shape) // values_each * bytes_each
             writer.add_tensor_info(tensor.name, shape, np.dtype(np.float32), size, raw_dtype=stored)
         writer.write_header_to_file(path=Path(beside))
-        writer.write_kv_data_to_file()
+        _write_metadata(writer, folder)
         writer.write_ti_data_to_file()
         for tensor in tensors:
             writer.write_tensor_data(packed(tensor))
@@ -184,6 +207,40 @@ def _write(
         Path(beside).replace(path)
     finally:
         Path(beside).unlink(missing_ok=True)
+
+
+def _write_metadata(writer: Any, folder: Path) -> None:
+    """Write what describes the tensors.
+
+    Raises:
+        UserError: a value of the checkpoint has no place in a GGUF file; names its key.
+    """
+    try:
+        writer.write_kv_data_to_file()
+    except OSError:
+        raise
+    except Exception as error:  # of struct and gguf, whatever a value brings
+        raise UserError(
+            f"the GGUF files of {folder} can't be written: {_unusable_key(writer)} can't be stored "
+            f"({describe(error)}); download or copy the checkpoint again"
+        ) from error
+
+
+def _unusable_key(writer: Any) -> str:
+    """Return the first key of a writer whose value can't be written alone."""
+    import gguf
+
+    for key, value in writer.kv_data[0].items():
+        alone = gguf.GGUFWriter(os.devnull, writer.arch)
+        alone.kv_data[0] = {key: value}
+        try:
+            alone.write_header_to_file()
+            alone.write_kv_data_to_file()
+        except Exception:
+            return str(key)
+        finally:
+            alone.close()
+    return "its description"
 
 
 def _block(stored: Any) -> tuple[int, int]:

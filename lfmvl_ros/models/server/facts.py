@@ -100,18 +100,26 @@ def _directory(folder: Path, name: str, entry: CatalogEntry | None) -> ModelFact
 
 
 def write_facts(path: Path, folder: Path, *, name: str, kind: str) -> Path:
-    """Write the facts of the checkpoint in ``folder``, exported as ``kind``.
+    """Write the facts of a checkpoint into a JSON file; see :func:`facts_document`."""
+    write_json(path, facts_document(folder, name=name, kind=kind))
+    return path
+
+
+def facts_document(folder: Path, *, name: str, kind: str) -> dict[str, Any]:
+    """Return the facts of the checkpoint in ``folder``, exported as ``kind``, as a JSON object.
 
     Args:
-        path: JSON file to write.
         folder: directory of the checkpoint.
         name: its catalogue name, "" where it has none.
         kind: precision of the export.
+
+    Raises:
+        UserError: a file of the checkpoint is damaged.
     """
     entry = find(name) if name else copy_of(str(folder))
     known = _directory(folder, name or folder.name, entry)
     template, rules = known.template, known.rules
-    document = {
+    return {
         "schema": SCHEMA,
         "name": known.name,
         "type": kind,
@@ -128,8 +136,6 @@ def write_facts(path: Path, folder: Path, *, name: str, kind: str) -> Path:
         if known.calibration
         else None,
     }
-    write_json(path, document)
-    return path
 
 
 def write_export_calibration(path: Path, found: Fitted, facts: dict[str, Any]) -> Path:

@@ -2,8 +2,10 @@
 """A checkpoint as GGUF files: every tensor arrives, and an unusable checkpoint is refused."""
 
 import json
+import os
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.models.catalog import find
+from lfmvl_ros.models.gguf import export, metadata
 from lfmvl_ros.models.gguf.export import KINDS, export_gguf, stored_type
 from lfmvl_ros.models.gguf.names import TEXT, VISION, tensor_name
 from lfmvl_ros.models.gguf.safetensors import checkpoint_tensors
@@ -129,6 +132,86 @@ def test_an_unusable_checkpoint_is_refused(checkpoint, file, change, said, tmp_p
     change(document)
     (folder / file).write_text(json.dumps(document))
     with pytest.raises(UserError, match=said):
+        export_gguf(folder, tmp_path / "out", "f16", name="tiny")
+
+
+WRONG = [None, True, 0.5, -1, -0.0, 1e308, 10**40, float("nan"), "x", "\ud800", [], [1, None],
+         {"a": 1}]  # fmt: skip
+FIELDS = {
+    "config.json": [
+        "text_config", "vision_config", "text_config.hidden_size",
+        "text_config.max_position_embeddings", "text_config.num_attention_heads",
+        "text_config.num_key_value_heads", "text_config.norm_eps", "text_config.rope_parameters",
+        "text_config.vocab_size", "text_config.conv_L_cache", "text_config.bos_token_id",
+        "text_config.eos_token_id", "text_config.pad_token_id", "vision_config.patch_size",
+        "vision_config.hidden_size", "vision_config.intermediate_size",
+        "vision_config.num_hidden_layers", "vision_config.num_attention_heads",
+        "vision_config.layer_norm_eps", "downsample_factor", "vision_feature_layer",
+    ],
+    "processor_config.json": [
+        "image_processor", "image_processor.image_mean", "image_processor.image_mean.1",
+        "image_processor.image_std", "image_processor.image_std.0", "image_processor.resample",
+        "image_processor.max_tiles", "image_processor.min_tiles",
+    ],
+    "tokenizer.json": [
+        "model", "model.vocab", "model.vocab.a", "model.merges", "model.merges.1",
+        "model.merges.1.0", "added_tokens", "added_tokens.2", "added_tokens.2.id",
+        "added_tokens.2.content", "added_tokens.2.special",
+    ],
+    "training.json": ["data", "data.fingerprint"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "field"), [(f, field) for f in FIELDS for field in FIELDS[f]])
+def test_a_value_of_another_type_or_range_is_refused_in_a_sentence(
+    checkpoint, file, field, tmp_path, monkeypatch
+):
+    def only_metadata(writer, *_arguments):
+        writer.write_header_to_file(path=Path(os.devnull))
+        writer.write_kv_data_to_file()
+        writer.close()
+
+    monkeypatch.setattr(export, "_write", only_metadata)
+    folder, out, said = tmp_path / "copy", tmp_path / "out", []
+    shutil.copytree(checkpoint, folder)
+    path = folder / file
+    whole = json.loads(path.read_text()) if path.exists() else {"data": {}}
+    *parents, last = [int(key) if key.isdigit() else key for key in field.split(".")]
+    for value in WRONG:
+        document = json.loads(json.dumps(whole))
+        inner = document
+        for key in parents:
+            inner = inner[key]
+        inner[last] = value
+        path.write_text(json.dumps(document))
+        try:
+            export_gguf(folder, out, "q4_0", name="tiny")
+        except UserError as error:
+            said.append(str(error))
+    assert all(str(folder) in error and len(error) < 500 for error in said)
+    if file == "training.json":  # which only adds to the facts
+        return
+    assert len(said) > 3
+    assert out.exists() == (len(said) < len(WRONG)), "all is checked before anything is written"
+
+
+def test_a_value_that_the_format_has_no_place_for_is_named_by_its_key(
+    checkpoint, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(metadata, "_FILE_TYPES", {"f16": "x"})
+    with pytest.raises(UserError, match=r"general\.file_type can't be stored"):
+        export_gguf(checkpoint, tmp_path, "f16", name="tiny")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("shape", [(-1,), (2, -1, 1)])
+@pytest.mark.parametrize("name", ["conv.conv", "patch_embedding", "layers.0.feed_forward.w1"])
+def test_a_tensor_of_another_shape_is_refused(checkpoint, weights, name, shape, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(checkpoint, folder)
+    found = next(key for key in weights if key.endswith(f"{name}.weight"))
+    save_file({**weights, found: weights[found].reshape(shape)}, folder / "model.safetensors")
+    with pytest.raises(UserError, match="has the shape"):
         export_gguf(folder, tmp_path / "out", "f16", name="tiny")
 
 
