@@ -118,7 +118,8 @@ def loaded_model(settings: PerceptionSettings) -> VisionLanguageModel:
     """Load the model; recorded replies come at once, as time is simulated."""
     if settings.model.strip().endswith(".jsonl"):
         from lfmvl_ros.core.user_files import user_path
-        from lfmvl_ros.models.replay import ReplayModel, read_recording
+        from lfmvl_ros.models.recorded_reply import read_recording
+        from lfmvl_ros.models.replay import ReplayModel
 
         path = user_path(settings.model.strip(), "recording")
         replies = [replace(item, delay_s=0.0) for item in read_recording(path)]

@@ -9,7 +9,8 @@ from lfmvl_ros.cli.scene_demo import SceneRun
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.rules import RuleSet
-from lfmvl_ros.models.replay import RecordedReply, ReplayModel
+from lfmvl_ros.models.recorded_reply import RecordedReply
+from lfmvl_ros.models.replay import ReplayModel
 
 
 @pytest.mark.parametrize("source", ["none", "depth", "floor", "size"])

@@ -10,7 +10,8 @@ import pytest
 from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.models import load as base
-from lfmvl_ros.models.replay import RecordedReply, ReplayModel
+from lfmvl_ros.models.recorded_reply import RecordedReply
+from lfmvl_ros.models.replay import ReplayModel
 
 from ..core.latency.metered import MeteredModel
 

@@ -20,7 +20,8 @@ from lfmvl_ros.models.calibration_file import (
     write_calibration,
 )
 from lfmvl_ros.models.checkpoint_labels import trained_on
-from lfmvl_ros.models.replay import RecordedReply, ReplayModel
+from lfmvl_ros.models.recorded_reply import RecordedReply
+from lfmvl_ros.models.replay import ReplayModel
 from lfmvl_ros.models.server.facts import read_facts, write_export_calibration, write_facts
 from lfmvl_ros.viz.video import read_image
 from lfmvl_warehouse.calibration_sets import (

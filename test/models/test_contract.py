@@ -10,7 +10,8 @@ import pytest
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.reply import FinishReason
-from lfmvl_ros.models.replay import RecordedReply, ReplayModel
+from lfmvl_ros.models.recorded_reply import RecordedReply
+from lfmvl_ros.models.replay import ReplayModel
 from lfmvl_ros.models.server.model import ServerModel
 
 OWN = ImageSettings()

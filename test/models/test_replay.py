@@ -14,7 +14,8 @@ from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 from lfmvl_ros.models.load import load_model
-from lfmvl_ros.models.replay import RecordedReply, ReplayModel, ReplyRecorder
+from lfmvl_ros.models.recorded_reply import RecordedReply
+from lfmvl_ros.models.replay import ReplayModel, ReplyRecorder
 
 PROMPT = CARD_TEMPLATE.render(Query.parse("person"))
 

@@ -10,7 +10,8 @@ from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.prompt import TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.models.abilities import may_describe, tool_syntax
-from lfmvl_ros.models.replay import RecordedReply, ReplayModel, ReplyRecorder, read_recording
+from lfmvl_ros.models.recorded_reply import RecordedReply, read_recording
+from lfmvl_ros.models.replay import ReplayModel, ReplyRecorder
 
 PROMPT = TextPrompt("Be short.", "What is a tote?")
 SHORT = GenerationSettings(max_new_tokens=24, timeout_s=60.0)

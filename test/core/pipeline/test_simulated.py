@@ -15,7 +15,8 @@ from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import Tracks
-from lfmvl_ros.models.replay import RecordedReply, ReplayModel
+from lfmvl_ros.models.recorded_reply import RecordedReply
+from lfmvl_ros.models.replay import ReplayModel
 
 PERIOD_NS = 100_000_000
 # Without pixels: how many points are followed depends on the machine in the real pipeline.

@@ -16,7 +16,8 @@ from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import Tracks, TrackState
-from lfmvl_ros.models.replay import RecordedReply, ReplayModel
+from lfmvl_ros.models.recorded_reply import RecordedReply
+from lfmvl_ros.models.replay import ReplayModel
 
 PERIOD_NS = 100_000_000
 BOX = Reply('[{"label": "box", "bbox": [0.3, 0.3, 0.6, 0.7]}]')

@@ -16,7 +16,8 @@ from lfmvl_ros.core.latency.budgeting import as_image_settings
 from lfmvl_ros.core.latency.ladder import ladder
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply
-from lfmvl_ros.models.replay import RecordedReply, ReplayModel
+from lfmvl_ros.models.recorded_reply import RecordedReply
+from lfmvl_ros.models.replay import ReplayModel
 
 from ...examples import examples
 

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A recording of a model's replies: one reply, and the file of them.
+
+A recording is a JSONL file, one reply per line. Only ``text`` (or ``error``) is needed::
+
+    {"text": "[]", "delay_s": 0.2}
+    {"text": "[{'label': ", "stamp_ns": 1700000000000000000, "finish": "length"}
+    {"error": "the camera cable melted"}
+    {"fault": "hang", "delay_s": 30, "text": "[]"}
+
+``tokens`` is a list of ``[id, text, logprob]``, ``times`` an object of stage seconds; ``delay_s``
+is how long the answer takes (by default the sum of ``times``). ``fault`` is how the backend itself
+fails: ``hang`` ignores deadline and cancellation for ``delay_s``, ``raise`` raises,
+``memory`` runs out of memory. A line with ``sentence`` is the reply to that sentence on the topic
+``command``, not to an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
+from lfmvl_ros.core.safe_text import quoted
+from lfmvl_ros.core.user_files import check_regular, exists, parse_json
+
+_KEYS = {
+    "fault", "sentence",
+    "text", "tokens", "delay_s", "finish", "stamp_ns", "error", "times", "image_tokens", "model",
+    "forwards",
+}  # fmt: skip
+_FAULTS = ("", "hang", "raise", "memory")
+_LARGEST = 2**63 - 1  # of a whole number in a line
+
+
+@dataclass(frozen=True)
+class RecordedReply:
+    """One line of a recording: a reply, how long it takes, and the stamp of its frame if known.
+
+    ``fault`` is how the backend fails, "" when it does not; see the module's text. ``sentence`` is
+    what it replies to; "" for an image.
+    """
+
+    reply: Reply
+    delay_s: float = 0.0
+    stamp_ns: int | None = None
+    fault: str = ""
+    sentence: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.delay_s < float("inf"):
+            raise ValueError(f"delay_s must be finite and >= 0, got {self.delay_s}")
+        if self.stamp_ns is not None and self.stamp_ns < 0:
+            raise ValueError(f"stamp_ns must be >= 0, got {self.stamp_ns}")
+        if self.fault not in _FAULTS:
+            raise ValueError(f"fault must be one of {_FAULTS[1:]}, got {self.fault!r}")
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> RecordedReply:
+        """Build from the JSON object of a line.
+
+        Raises:
+            ValueError, TypeError: a key is unknown or a value of the wrong kind.
+        """
+        if not isinstance(document, Mapping):
+            raise TypeError(f"a line holds a JSON object, not {type(document).__name__}")
+        unknown = set(document) - _KEYS
+        if unknown or not ({"text", "error", "fault"} & set(document)):
+            raise ValueError(
+                f"needs text, error or fault; unknown keys: {sorted(unknown) or 'none'}"
+            )
+        error = document.get("error")
+        text = document.get("text", "")
+        if not isinstance(text, str) or not isinstance(error, (str, type(None))):
+            raise ValueError("text and error must be strings")
+        finish = "error" if error is not None else document.get("finish", "stop")
+        reply = Reply(
+            text=text,
+            tokens=tuple(
+                Token(_whole(id_, "tokens"), str(part), _number(mark, "tokens"))
+                for id_, part, mark in document.get("tokens") or ()
+            ),
+            finish=FinishReason(finish),
+            times=_times(document.get("times")),
+            image_tokens=_whole(document.get("image_tokens", 0), "image_tokens"),
+            model=str(document.get("model", "")),
+            error=error,
+            forwards=_whole(document.get("forwards", 0), "forwards"),
+        )
+        stamp = document.get("stamp_ns")
+        return cls(
+            reply,
+            _number(document.get("delay_s", reply.times.total_s), "delay_s"),
+            None if stamp is None else _whole(stamp, "stamp_ns"),
+            str(document.get("fault", "")),
+            str(document.get("sentence", "")),
+        )
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the JSON object of a line; :meth:`from_document` reads it back."""
+        reply = self.reply
+        document: dict[str, Any] = {"text": reply.text, "finish": reply.finish.value}
+        if self.stamp_ns is not None:
+            document["stamp_ns"] = self.stamp_ns
+        if reply.error is not None:
+            document["error"] = reply.error
+        if self.fault:
+            document["fault"] = self.fault
+        if self.sentence:
+            document["sentence"] = self.sentence
+        document["delay_s"] = round(self.delay_s, 6)
+        document["times"] = asdict(reply.times)
+        document["image_tokens"] = reply.image_tokens
+        document["model"] = reply.model
+        document["forwards"] = reply.forwards
+        document["tokens"] = [[t.id, t.text, t.logprob] for t in reply.tokens]
+        return document
+
+
+def _number(value: Any, field: str) -> float:
+    """A number of a line; one that is infinite is left to who knows what it means."""
+    try:
+        return float(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{field} is {quoted(str(value))}, no number in range") from error
+
+
+def _whole(value: Any, field: str) -> int:
+    try:
+        number = int(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{field} is {quoted(str(value))}, no whole number") from error
+    if abs(number) > _LARGEST:
+        raise ValueError(f"{field} is beyond {_LARGEST}")
+    return number
+
+
+def _times(value: Any) -> StageTimes:
+    if value is not None and not isinstance(value, Mapping):
+        raise ValueError(f"times is an object of stage seconds, not {type(value).__name__}")
+    return StageTimes(**{str(k): _number(v, f"times.{k}") for k, v in (value or {}).items()})
+
+
+def read_recording(path: Path) -> list[RecordedReply]:
+    """Read a JSONL recording; blank lines are skipped.
+
+    Raises:
+        UserError: the file is missing, empty, or a line can't be read (the message names it).
+    """
+    if exists(path):
+        check_regular(path, or_pipe=True)
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")  # a text may hold U+2028
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"the recording {path} can't be read ({error}); give a JSONL file of replies"
+        ) from error
+    replies = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            replies.append(RecordedReply.from_document(parse_json(line)))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise UserError(
+                f"line {number} of the recording {path} is no reply: {error}; "
+                'each line is a JSON object such as {"text": "[]"}'
+            ) from error
+    if not replies:
+        raise UserError(f"the recording {path} holds no replies; record some first")
+    if all(item.sentence for item in replies):
+        raise UserError(
+            f"the recording {path} has no reply to an image; add a line without sentence"
+        )
+    return replies
