@@ -93,7 +93,7 @@ def test_bad_files_say_which_line(tmp_path, line, says):
         ReplayModel.from_file(path)
 
 
-@pytest.mark.parametrize("value", ["1e999", "-1e999", "NaN", "1" + "0" * 400, "{}", '"x"'])
+@pytest.mark.parametrize("value", ["1e999", "-1e999", "NaN", "{}", '"x"'])
 @pytest.mark.parametrize("field", ["delay_s", "stamp_ns", "image_tokens", "forwards", "tokens",
                                    "times"])  # fmt: skip
 def test_numbers_out_of_range_are_named(tmp_path, field, value):
@@ -103,6 +103,18 @@ def test_numbers_out_of_range_are_named(tmp_path, field, value):
     said = "StageTimes.vision_s|times.vision_s" if field == "times" else field
     with pytest.raises(UserError, match=rf"line 1 of .*bad\.jsonl .*({said})"):
         ReplayModel.from_file(path)
+
+
+@pytest.mark.parametrize("field", ["delay_s", "stamp_ns", "image_tokens", "forwards"])
+def test_integers_out_of_range_are_named(tmp_path, field):
+    path = tmp_path / "bad.jsonl"
+    path.write_text(f'{{"text": "[]", "{field}": {10**400}}}')
+    with pytest.raises(UserError, match=r"line 1 of .*bad\.jsonl .*an integer has 401 digits"):
+        ReplayModel.from_file(path)
+    if field != "delay_s":
+        path.write_text(f'{{"text": "[]", "{field}": {10**300}}}')
+        with pytest.raises(UserError, match=rf"line 1 of .*bad\.jsonl .*{field} is beyond"):
+            ReplayModel.from_file(path)
 
 
 def test_a_missing_file_is_the_users_to_mend(tmp_path):
