@@ -82,7 +82,8 @@ def press(tab: Browser, key: str) -> None:
 
 
 def drag(tab: Browser, begin: tuple[float, float], end: tuple[float, float]) -> None:
-    """Draw over the crop, from and to shares of it."""
+    """Draw over the crop, from and to shares of it, once it is there: before, it has no height."""
+    until(tab, "(c => c.complete && c.naturalHeight > 0)(document.querySelector('#crop'))")
     left, top, width, height = tab.value(
         "(() => { const r = document.querySelector('#crop').getBoundingClientRect();"
         " return [r.x, r.y, r.width, r.height]; })()"
