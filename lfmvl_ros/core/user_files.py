@@ -152,6 +152,15 @@ def json_integer(text: str) -> int:
     return int(text)
 
 
+def no_constant(name: str) -> None:
+    """Refuse NaN and infinities: ``parse_constant`` of JSON that is passed on as JSON.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(f"{name} is not JSON")
+
+
 def parse_json(text: str | bytes) -> Any:
     """Return the document of a JSON text.
 

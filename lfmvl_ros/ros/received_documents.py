@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 from lfmvl_ros.core.tracking import TrackState
-from lfmvl_ros.core.user_files import json_integer
+from lfmvl_ros.core.user_files import json_integer, no_constant
 
 LONGEST = 4 << 20  # characters; a thousand tracks are a tenth of it
 _LARGEST_SIDE_PX = 1 << 16
@@ -61,16 +61,12 @@ def _object(text: str) -> dict[str, Any]:
     if len(text) > LONGEST:
         raise ValueError(f"it has {len(text)} characters")
     try:
-        document = json.loads(text, parse_constant=_no_constant, parse_int=json_integer)
+        document = json.loads(text, parse_constant=no_constant, parse_int=json_integer)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(document, dict):
         raise ValueError("it is not a JSON object")
     return document
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _part(document: dict[str, Any], key: str, kind: type) -> Any:

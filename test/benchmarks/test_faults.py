@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,30 @@ for number in range(first, 3):
 """
 
 
+Watch = Callable[[str, float, float], Any]
+
+
+@pytest.fixture
+def watched(
+    benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Watch:
+    """Run a script as the child of "rules files"; its share ends, and is cut, after so many s.
+
+    The child works in ``tmp_path / "work"``, failures are kept in ``tmp_path / "keep"``.
+    """
+    watch, times = benchmark("faults_watch"), benchmark("faults_time")
+
+    def run(text: str, end_s: float, cut_s: float) -> Any:
+        script, now_s = tmp_path / "script.py", time.monotonic()
+        script.write_text(text)
+        monkeypatch.setattr(watch, "SCRIPT", script)
+        share = times.Share(now_s + end_s, now_s + cut_s)
+        work, keep = tmp_path / "work", tmp_path / "keep"
+        return watch.Watched("rules files", tmp_path, work, keep, 7, share).run()
+
+    return run
+
+
 @pytest.mark.parametrize(
     ("calamity", "says"),
     [
@@ -103,20 +128,13 @@ for number in range(first, 3):
     ],
 )
 def test_a_crash_a_hang_and_memory_without_end(
-    benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
-    calamity: str, says: str,
+    benchmark: Callable[[str], ModuleType], watched: Watch, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, calamity: str, says: str,
 ) -> None:  # fmt: skip
-    watch, share = benchmark("faults_watch"), benchmark("faults_time").Share
-    end_s = time.monotonic() + 20.0
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT.replace("CALAMITY", calamity))
-    for name, value in (("SCRIPT", script), ("LONGEST_S", 1.5), ("_LONGEST_WAIT_S", 2.0),
-                        ("MOST_GROWTH_MB", 100.0)):  # fmt: skip
-        monkeypatch.setattr(watch, name, value)
+    for name, value in (("LONGEST_S", 1.5), ("_LONGEST_WAIT_S", 2.0), ("MOST_GROWTH_MB", 100.0)):
+        monkeypatch.setattr(benchmark("faults_watch"), name, value)
     keep = tmp_path / "keep"
-    tally = watch.Watched(
-        "rules files", tmp_path, tmp_path / "work", keep, 7, share(end_s, end_s + 30)
-    ).run()
+    tally = watched(SCRIPT.replace("CALAMITY", calamity), 20.0, 50.0)
     assert tally.cases == 3  # it goes on with the next one
     assert not tally.survived
     assert len(tally.failures) == 1
@@ -153,24 +171,16 @@ def test_damage_can_be_made_again(benchmark: Callable[[str], ModuleType], tmp_pa
     ],
 )
 def test_what_a_case_reports_and_an_end_between_cases(
-    benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
-    calamity: str, failed: str, says: str,
-) -> None:  # fmt: skip
-    watch, times = benchmark("faults_watch"), benchmark("faults_time")
-    script = tmp_path / "script.py"
+    watched: Watch, tmp_path: Path, calamity: str, failed: str, says: str
+) -> None:
     text = SCRIPT.replace("CALAMITY", calamity).replace('"problem": ""', '"problem": problem')
     text = text.replace("import json", "problem, after = '', lambda: None\nimport json")
     text = text.replace("    if number == 1:", "    problem = ''\n    if number == 1:")
-    script.write_text(f"{text}\nafter()\n")
-    monkeypatch.setattr(watch, "SCRIPT", script)
-    keep = tmp_path / "keep"
-    now_s = time.monotonic()
-    share = times.Share(now_s + 0.05, now_s + 60.0)
-    tally = watch.Watched("rules files", tmp_path, tmp_path / "work", keep, 7, share).run()
+    tally = watched(f"{text}\nafter()\n", 0.05, 60.0)
     assert tally.cases == 3
     assert len(tally.failures) == 1
     assert says in tally.failures[0]
-    assert [path.name for path in keep.glob("*")] == ([failed] if failed else [])
+    assert [path.name for path in (tmp_path / "keep").glob("*")] == ([failed] if failed else [])
 
 
 SLOW = """
@@ -183,18 +193,13 @@ time.sleep(600)
 
 
 def test_a_case_that_still_runs_at_the_end_is_ended_with_its_processes_and_counted(
-    benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    benchmark: Callable[[str], ModuleType], watched: Watch, tmp_path: Path
 ) -> None:
-    watch, times = benchmark("faults_watch"), benchmark("faults_time")
-    script = tmp_path / "script.py"
-    script.write_text(SLOW)
-    monkeypatch.setattr(watch, "SCRIPT", script)
-    begun_s, work = time.monotonic(), tmp_path / "work"
-    share = times.Share(begun_s + 4.0, begun_s + 6.0)
-    tally = watch.Watched("rules files", tmp_path, work, tmp_path / "keep", 7, share).run()
+    begun_s = time.monotonic()
+    tally = watched(SLOW, 4.0, 6.0)
     assert time.monotonic() - begun_s < 20.0
     assert (tally.cases, tally.cut, tally.failures) == (1, 1, [])
-    assert not list(times.running(work))
+    assert not list(benchmark("faults_time").running(tmp_path / "work"))
 
 
 LEAVING = (
@@ -206,18 +211,12 @@ print("end 0", json.dumps({"code": 0, "problem": "", "seconds": 0.1}), flush=Tru
 
 
 def test_what_a_command_leaves_behind_is_a_failure(
-    benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    benchmark: Callable[[str], ModuleType], watched: Watch, tmp_path: Path
 ) -> None:
-    watch, times = benchmark("faults_watch"), benchmark("faults_time")
-    script = tmp_path / "script.py"
-    script.write_text(LEAVING)
-    monkeypatch.setattr(watch, "SCRIPT", script)
-    now_s, work = time.monotonic(), tmp_path / "work"
-    share = times.Share(now_s + 0.5, now_s + 60.0)
-    tally = watch.Watched("rules files", tmp_path, work, tmp_path / "keep", 7, share).run()
+    tally = watched(LEAVING, 0.5, 60.0)
     assert len(tally.failures) == 1
     assert "processes were left behind" in tally.failures[0]
-    assert not list(times.running(work))
+    assert not list(benchmark("faults_time").running(tmp_path / "work"))
 
 
 @pytest.mark.parametrize("inputs", [1, 2, 3, 26])

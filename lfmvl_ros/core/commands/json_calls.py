@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from lfmvl_ros.core.commands.calls import LONGEST_NAME, NoCallError, RawCall
-from lfmvl_ros.core.user_files import json_integer
+from lfmvl_ros.core.user_files import json_integer, no_constant
 
 _KEYS = {"name", "arguments", "parameters", "id", "type", "function"}
 
@@ -26,7 +26,7 @@ def strict_json(text: str) -> Any:
     """
     try:
         return json.loads(
-            text, object_pairs_hook=_object, parse_constant=_no_constant, parse_int=json_integer
+            text, object_pairs_hook=_object, parse_constant=no_constant, parse_int=json_integer
         )
     except RecursionError:
         raise NoCallError("it is nested too deeply") from None
@@ -79,7 +79,3 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key appears twice")
     return found
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

@@ -133,10 +133,11 @@ def renamed(
     one = table.posterior[rows]
     best = one.argmax(axis=1)
     label, ids, born_ns = table.label.copy(), table.ids.copy(), table.born_ns.copy()
-    settled: NDArray[np.bool_] = np.asarray(table.settled | (share(table) >= SETTLED))
+    called = share(table)
+    settled: NDArray[np.bool_] = np.asarray(table.settled | (called >= SETTLED))
     exchanged: dict[int, int] = {}
     lead = np.where(settled[rows], LEAD_OVER_SETTLED, LEAD)
-    changes = one[np.arange(len(rows)), best] > lead * share(table)[rows]
+    changes = one[np.arange(len(rows)), best] > lead * called[rows]
     for k in np.flatnonzero(changes).tolist():
         row = rows[k]
         if settled[row]:
