@@ -114,13 +114,13 @@ def new_key(path: Path) -> str:
         with writing(path), os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(f"# public key: {public}\n{identity}\n")
     except BaseException:
-        path.unlink(missing_ok=True)  # half a key is none
+        path.unlink(missing_ok=True)  # half a key opens nothing
         raise
     return public
 
 
 def opened(folder: Path, key: Path) -> Iterator[tuple[Path, Sample | str]]:
-    """Yield each encrypted file of a folder with its sample, or with why there is none.
+    """Yield each encrypted file of a folder with its sample, or why it has none.
 
     One sample at a time is in memory.
 

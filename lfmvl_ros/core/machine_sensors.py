@@ -53,7 +53,7 @@ class MachineSensors:
         return found
 
     def temperature_c(self) -> float | None:
-        """Return what the hottest sensor reports now, °C; None where there is none."""
+        """Return what the hottest sensor reports now, °C; None without a sensor."""
         degrees = _numbers(self._thermal, 1e-3)
         return round(max(degrees), 1) if degrees else None
 

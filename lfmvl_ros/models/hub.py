@@ -132,7 +132,7 @@ def copied_folder(hub_id: str, revision: str, why: str) -> Path:
 
 
 def _complete_copy(hub_id: str, commit: str) -> Path | None:
-    """Return the copy of a commit that has all that loading reads; None where there is none."""
+    """Return the copy of a commit that has all that loading reads; None if no copy is complete."""
     try:
         folder = copied_folder(hub_id, commit, "")
         refuse_incomplete(folder)

@@ -56,7 +56,7 @@ class Limits:
 
         Args:
             settings: in force.
-            temperature_c: of the hottest sensor; None if there is none, which limits nothing.
+            temperature_c: of the hottest sensor; None without a sensor: nothing is limited.
             battery: charge, 0 to 1; None if it is not known, which limits nothing.
         """
         self._heat = _level(
