@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -98,12 +99,13 @@ class CameraNode(Node):
         self._pacer.stop()
         self._gate.close()
 
-    def _publish_view(self, view: CameraView, late_ns: int) -> None:
-        stamp_ns, info = self._publish(view.pixels, late_ns)
+    def _publish_view(self, view: CameraView, due_ns: int) -> None:
+        stamp_ns, info = self._publish(view.pixels, due_ns)
         if self._views is not None:
             self._gate.call(self._views.publish, view, stamp_ns, info)
 
-    def _publish(self, pixels: Pixels, late_ns: int) -> tuple[int, CameraInfo]:
+    def _publish(self, pixels: Pixels, due_ns: int) -> tuple[int, CameraInfo]:
+        late_ns = max(0, time.monotonic_ns() - due_ns)  # read beside the clock of the stamps
         stamp_ns = max(0, self.get_clock().now().nanoseconds - late_ns)
         wh, frame_id = (pixels.shape[1], pixels.shape[0]), self._settings.frame_id
         image = to_image(pixels, stamp_ns, frame_id, self._settings.encoding)

@@ -36,8 +36,8 @@ class Pacer:
 
     Args:
         source: read, skipped and rewound in the pacer's own thread.
-        deliver: called with each image and how late it is, ns >= 0; late against its own due
-            time, so that ``now - late`` is when it was to be taken.
+        deliver: called with each image and when it was due, ns of ``time.monotonic_ns``; a live
+            source's are due as they are read.
         loop: start again after the last image.
         ended: called once when there are no more images, with the error if there was one.
     """
@@ -130,19 +130,17 @@ class Pacer:
             if isinstance(item, _Finished):
                 self._ended(item.error)
                 return
-            late_ns = 0
+            due_ns = time.monotonic_ns()
             if not self._source.live:
                 if self._start_ns is None:
-                    self._start_ns = time.monotonic_ns() - item.offset_ns
+                    self._start_ns = due_ns - item.offset_ns
                 due_ns = self._start_ns + item.offset_ns
                 if self._stop.wait(max(0, due_ns - time.monotonic_ns()) / 1e9):
                     return
-                now_ns = time.monotonic_ns()
-                late_ns = max(0, now_ns - due_ns)
-                if now_ns - max(due_ns, item.ready_ns) > item.period_ns:
+                if time.monotonic_ns() - max(due_ns, item.ready_ns) > item.period_ns:
                     self._count_skipped(1)  # the consumer held it up: a newer one is due by now
                     continue
-            self._deliver(item.content, late_ns)
+            self._deliver(item.content, due_ns)
             with self._lock:
                 self._published += 1
 
