@@ -84,6 +84,15 @@ class TriggerSettings(Group):
         low=0.0002,
         high=1.0,
     )
+    moving_rate_hz: float = setting(
+        0.0,
+        "With mode motion: maximum number of answers per second while the image changes; 0: as "
+        "many as the model gives. Set it to save more where somebody is often in view; events are "
+        "noticed up to a period later.",
+        unit="Hz",
+        low=0.0,
+        high=60.0,
+    )
     burst: int = setting(
         3,
         "With modes duty_cycle, motion and on_demand: fewest answers after each trigger; with "

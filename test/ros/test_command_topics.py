@@ -122,6 +122,10 @@ def test_look_for_sets_the_query_and_stop_looking_pauses(world, operator):
 
     assert operator.call("set_mode", trigger="on_demand")["status"] == "done"
     grounding.until_silent(1.0)
+    woken = operator.call("look_for", labels=["cone"])
+    assert "in mode on_demand, 3 answers follow now" in woken["message"]
+    grounding.next_json(lambda d: d["query"] == "cone")
+    grounding.until_silent(1.0)
     wrong = operator.call("set_mode", trigger="sometimes")
     assert wrong["status"] == "refused"
     modes = "continuous, rate, duty_cycle, motion, on_demand"

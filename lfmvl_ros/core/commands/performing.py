@@ -134,10 +134,13 @@ class Performer:
             return Done(Status.DONE, "the query is set; it is used once the node is active")
         pipeline.enabled = True
         text = f"looking for: {pipeline.query.text}"
-        if pipeline.settings.trigger.mode == "on_demand":
+        trigger = pipeline.settings.trigger
+        if trigger.mode == "on_demand":
+            for camera in self._controls.scene.cameras:
+                pipeline.wake(camera)
             text += (
-                "; in mode on_demand, only find, ground_once, the topic look and events of rules "
-                "send requests to the model"
+                f"; in mode on_demand, {trigger.burst} answers follow now, then only after find, "
+                "ground_once, a message on the topic look or an event of a rule"
             )
         return Done(
             Status.DONE,

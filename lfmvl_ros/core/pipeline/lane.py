@@ -111,13 +111,14 @@ class Lane:
         """
         self._trigger.watch(settings, stamp_ns, small)
         before_ns, self._watched_ns = self._watched_ns, stamp_ns
-        if self._is_due(settings, stamp_ns):
+        free = self.restraint.level is Level.FREE
+        if self._is_due(settings, stamp_ns) or (free and self._trigger.is_awake(settings)):
             self.asleep = ""
             if self._awake_since_ns is None:
                 self._awake_since_ns = stamp_ns
             return
         self.asleep, self._awake_since_ns = settings.mode, None
-        still = settings.mode == "motion" and self.restraint.level is Level.FREE
+        still = settings.mode == "motion" and free
         asked_ns = self._last_asked_ns
         unasked_s = 0.0 if asked_ns is None else (stamp_ns - asked_ns) * NS
         if before_ns is not None and (still or unasked_s <= settings.hold_tracks_s):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 from lfmvl_ros.core.config_triggers import TriggerSettings
@@ -78,8 +79,8 @@ class Trigger:
         >>> Trigger().is_due(twice_a_second, 1_500_000_000, 1_000_000_000)
         True
         """
-        mode = settings.mode
-        if mode == "continuous" or (self._looks and settings.may_sleep):
+        mode, awake = settings.mode, self.is_awake(settings)
+        if mode == "continuous" or (awake and mode != "motion"):
             return True
         if mode == "on_demand":
             return False
@@ -89,8 +90,14 @@ class Trigger:
         if mode == "rate":
             return elapsed_ns * settings.max_rate_hz >= 1e9
         if mode == "motion":
-            return elapsed_ns * NS >= settings.at_least_every_s
+            most_hz = settings.moving_rate_hz or math.inf
+            moving = awake and elapsed_ns * most_hz >= 1e9
+            return moving or elapsed_ns * NS >= settings.at_least_every_s
         return self._in_window(settings, stamp_ns)
+
+    def is_awake(self, settings: TriggerSettings) -> bool:
+        """Return whether answers are to come, now or as soon as ``moving_rate_hz`` allows."""
+        return self._looks > 0 and settings.may_sleep
 
     def looked(self, stamp_ns: int) -> None:
         """Take note that the model is asked about a frame."""

@@ -84,6 +84,19 @@ def test_motion_asks_at_first_when_something_moves_and_now_and_then() -> None:
     assert here.pipeline.skipped > 90
 
 
+def test_motion_asks_at_its_own_rate_and_tracks_do_not_rest_between() -> None:
+    here = world("motion", trigger__moving_rate_hz=2.0, trigger__at_least_every_s=1000.0)
+    here.run(4.0)
+    assert here.asked() == [100, 600, 1100], "a burst"
+    assert here.pipeline.skipped == 28
+    tracks = here.run(3.0, moving=True)
+    assert here.asked() == [*range(4100, 7000, 500)]
+    assert here.pipeline.skipped == 29, "the last one before; none of these was slept through"
+    assert len(tracks) == 1
+    here.run(3.0)
+    assert len(here.asked()) == 3, "a burst after the image has come to rest"
+
+
 def test_slow_motion_adds_up() -> None:
     here = world("motion", trigger__burst=1, trigger__at_least_every_s=1000.0)
     here.run(1.0)
