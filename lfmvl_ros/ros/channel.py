@@ -28,6 +28,7 @@ from lfmvl_ros.ros.sensors.lens import are_rectified
 from lfmvl_ros.ros.shared import Shared
 
 if TYPE_CHECKING:
+    from lfmvl_ros.core.commands.rule_events import RuleEvents
     from lfmvl_ros.core.memory.recorder import MemoryRecorder
     from lfmvl_ros.core.spatial.places import Places
     from lfmvl_ros.ros.diagnostics.drift_watch import DriftWatch
@@ -115,6 +116,11 @@ class CameraChannel:
                 self._warn,
                 self.look,
             )
+
+    @property
+    def rule_events(self) -> RuleEvents | None:
+        """What the rules have published; None without rules."""
+        return None if self._rules is None else self._rules.recent
 
     def look(self, _message: object = None) -> None:
         """Ask about the next frames, where the trigger sleeps."""

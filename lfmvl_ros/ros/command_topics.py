@@ -49,7 +49,16 @@ class CommandTopics:
             lambda camera, stamp_ns: channels[camera].places_at(stamp_ns),
         )
         controls = Controls(
-            self._scene, lambda: shared.pipeline, self._change, self._captions, self._recall
+            self._scene,
+            lambda: shared.pipeline,
+            self._change,
+            self._captions,
+            self._recall,
+            lambda: {
+                name: events
+                for name, channel in channels.items()
+                if (events := channel.rule_events) is not None
+            },
         )
         self._commander = Commander(controls, self._policy, self._now_ns, self._publish)
         node.create_subscription(

@@ -10,6 +10,7 @@ from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Bool, String
 
+from lfmvl_ros.core.commands.rule_events import RuleEvents
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.report import Answer
@@ -29,6 +30,9 @@ from lfmvl_ros.ros.streams import StreamReader
 
 class RulesChannel:
     """The rules of one camera. It exists from configure to cleanup.
+
+    Attributes:
+        recent: the events that were published.
 
     Args:
         node: publishes the events.
@@ -59,6 +63,7 @@ class RulesChannel:
         self._lock = threading.Lock()  # of the engine and the order of its events
         self._active = False
         self._positions: Positions | None = None
+        self.recent = RuleEvents()
         self._events = self._publisher(String, "events", qos.EVENTS)
         self._flags: dict[str, LifecyclePublisher] = {}
         self._open: dict[str, set[str]] = {}
@@ -162,6 +167,7 @@ class RulesChannel:
     def _publish(self, events: Iterable[Event]) -> None:
         for event in events:
             self._gate.call(self._events.publish, conversions.to_json(event.to_dict()))
+            self.recent.note(event)
             ongoing = self._open.setdefault(event.rule, set())
             before = bool(ongoing)
             (ongoing.discard if event.state is EventState.END else ongoing.add)(event.id)
@@ -173,6 +179,7 @@ class RulesChannel:
 
     def _match_flags(self, rules: RuleSet) -> None:
         """Advertise a Bool for each rule with ``topic: true``, and for no other."""
+        self.recent.use(tuple(rule.name for rule in rules.rules))
         needed = {rule.name for rule in rules.rules if rule.topic}
         for name in self._flags.keys() - needed:
             self._node.destroy_lifecycle_publisher(self._flags.pop(name))

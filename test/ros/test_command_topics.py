@@ -132,6 +132,27 @@ def test_look_for_sets_the_query_and_stop_looking_pauses(world, operator):
     assert f"one of {modes}; got 'sometimes'" in wrong["message"]
 
 
+def test_watch_waits_for_an_event_of_a_rule(world, operator):
+    path = world.folder / "rules.yaml"
+    path.write_text("rules: {crates: {when: count, above: 0}}")
+    watching(world, operator, [{"text": NOTHING, "delay_s": 0.05}], rules_file=str(path))
+    nothing = operator.call("watch", rule="crates", timeout_s=0.5)
+    assert nothing["status"] == "done"
+    assert nothing["calls"][0]["data"]["happened"] is False
+    unknown = operator.call("watch", rule="crate")
+    assert unknown["status"] == "failed"
+    assert "there is no rule 'crate'; did you mean crates?" in unknown["message"]
+
+    operator.send({"id": "w", "name": "watch", "arguments": {"rule": "crates"}})
+    operator.results.next_json(lambda d: d["id"] == "w" and d["status"] == "running")
+    crates = world.recording("crates", [{"text": CRATE, "delay_s": 0.05}])
+    assert world.set_parameters(model=str(crates)).successful
+    done = operator.final("w")
+    assert done["status"] == "done"
+    event = done["calls"][0]["data"]["event"]
+    assert (event["rule"], event["tracks"][0]["label"]) == ("crates", "crate")
+
+
 def test_find_reports_progress_and_can_be_cancelled(world, operator):
     watching(world, operator, [{"text": NOTHING, "delay_s": 0.05}], trigger__mode="on_demand")
     grounding = world.listen(String, "grounding")

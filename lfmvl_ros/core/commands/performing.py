@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lfmvl_ros.core.commands.result import Done, Status, ToolProgress
+from lfmvl_ros.core.commands.rule_events import RuleEvents
 from lfmvl_ros.core.commands.scene import CameraState, Scene, certain, spelt
 from lfmvl_ros.core.commands.search import Search
 from lfmvl_ros.core.commands.tools import (
@@ -26,8 +27,10 @@ from lfmvl_ros.core.commands.tools import (
     SetMode,
     StopLooking,
     Tool,
+    Watch,
     WhereIs,
 )
+from lfmvl_ros.core.commands.watching import watch
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_words import part_of_image
@@ -59,6 +62,7 @@ class Controls:
         change: sets parameters by name; returns why they were refused, "" if they were set.
         captions: returns whether the model can describe images, as far as that is known.
         recall: returns where a camera (any: "") last saw an object of a label; None if not known.
+        rule_events: returns the events of rules by camera; empty without rules.
     """
 
     scene: Scene
@@ -66,6 +70,7 @@ class Controls:
     change: Callable[[Mapping[str, object]], str]
     captions: Callable[[], bool]
     recall: Callable[[str, str], Sighting | None] = lambda _label, _camera: None
+    rule_events: Callable[[], Mapping[str, RuleEvents]] = dict
 
     def running(self) -> Pipeline:
         """Return the pipeline.
@@ -105,6 +110,9 @@ class Performer:
                 return (yield from self._find(tool))
             if isinstance(tool, Describe):
                 return (yield from self._describe(tool))
+            if isinstance(tool, Watch):
+                controls = self._controls
+                return (yield from watch(tool, controls.rule_events, controls.running))
             return self._at_once(tool)
         except UserError as error:
             return Done(Status.FAILED, str(error))

@@ -25,6 +25,7 @@ from lfmvl_ros.core.config_triggers import TriggerSettings
 _CAMERA = "Name of the camera, where there are several; empty: all of them."
 MODES = TriggerSettings.describe()["mode"].choices
 LONGEST_FIND_S = 3600.0
+LONGEST_WATCH_S = 86400.0
 
 
 @dataclass(frozen=True)
@@ -137,16 +138,29 @@ class SetMode(Tool):
     trigger: str = argument(WORD, "The mode, as the parameter trigger.mode.", choices=MODES)
 
 
+@dataclass(frozen=True)
+class Watch(Tool):
+    """Wait until an event of a rule begins or goes on, or until the time is over.
+
+    The rules are those of the node's ``rules_file``.
+    """
+
+    name: ClassVar[str] = "watch"
+    rule: str = argument(WORD, "Name of the rule.")
+    timeout_s: float = argument(
+        SECONDS, "How long to wait, seconds.", default=60.0, low=0.1, high=LONGEST_WATCH_S
+    )
+    camera: str = argument(WORD, _CAMERA, default="")
+
+
 TOOLS: dict[str, type[Tool]] = {
     tool.name: tool
-    for tool in (LookFor, StopLooking, Find, Count, WhereIs, Follow, Describe, SetMode)
+    for tool in (LookFor, StopLooking, Find, Count, WhereIs, Follow, Describe, SetMode, Watch)
 }
 """Every tool by name."""
 
 UNAVAILABLE = {
     "read": "this node does not read text in images",
-    "watch": "rules are read from the file that the parameter rules_file names, and no command "
-    "writes to it; their events are in the topic events",
 }
 """Tools that callers may expect: each with the reason why it is not offered."""
 

@@ -128,6 +128,7 @@ def test_a_tools_schema_takes_what_the_tool_takes(name: str) -> None:
     Draft202012Validator.check_schema(tool.schema())
     validator = Draft202012Validator(tool.schema())
     given = {"label": "crate", "labels": ["crate"], "timeout_s": 5.0, "trigger": "rate", "id": 3}
+    given["rule"] = "aisle"
     arguments = {key: given[key] for key in arguments_of(tool) if key in given}
     made = understand(RawCall(name, arguments), TOOLS)
     validator.validate(arguments)
