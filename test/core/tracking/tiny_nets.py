@@ -49,6 +49,10 @@ def _ints(name: str, values: Sequence[int]) -> bytes:
     return _field(5, _field(1, name) + every + _field(20, 7))
 
 
+def _kernel(side: int) -> bytes:
+    return _ints("kernel_shape", (side, side))  # the standard needs none, OpenCV 4 does
+
+
 def _node(kind: str, inputs: Sequence[str], output: str, *attributes: bytes) -> bytes:
     ends = b"".join(_field(1, name) for name in inputs) + _field(2, output)
     return _field(1, ends + _field(4, kind) + b"".join(attributes))
@@ -76,8 +80,8 @@ def _backbone() -> bytes:
     mean = np.zeros((3, 3, BLOCK_PX, BLOCK_PX), np.float32)
     for channel in range(3):
         mean[channel, channel] = 1 / BLOCK_PX**2
-    step = _ints("strides", (BLOCK_PX, BLOCK_PX))
-    nodes = _node("Conv", ("input", "mean"), "output", step, _ints("pads", (0, 0, 1, 1)))
+    step, pads = _ints("strides", (BLOCK_PX, BLOCK_PX)), _ints("pads", (0, 0, 1, 1))
+    nodes = _node("Conv", ("input", "mean"), "output", _kernel(BLOCK_PX), step, pads)
     return _model(nodes, {"mean": mean}, {"input": (1, 3, 255, 255)}, {"output": (1, 3, 16, 16)})
 
 
@@ -99,19 +103,19 @@ def _head(logits: int) -> bytes:
         "little": np.full((1, 1, 1, 1), 1e-3, np.float32),
         "half": (HALF_PX + MIDDLE_PX * np.array([-1, -1, 1, 1], np.float32)).reshape(1, 4, 1, 1),
     }
-    pads = _ints("pads", (2, 2, 2, 2))
+    wide = _kernel(5) + _ints("pads", (2, 2, 2, 2))
     nodes = (
         _node("Slice", ("input1", "from", "to", "axes"), "middle")
         + _node("GlobalAveragePool", ("middle",), "colour")
         + _node("Sub", ("input2", "colour"), "off")
         + _node("Mul", ("off", "off"), "squared")
-        + _node("Conv", ("squared", "alike"), "exponent")
+        + _node("Conv", ("squared", "alike"), "exponent", _kernel(1))
         + _node("Exp", ("exponent",), "mask")
-        + _node("Conv", ("mask", "score", "level"), "output1", pads)
+        + _node("Conv", ("mask", "score", "level"), "output1", wide)
         # The boxes are centred on the mask's centroid.
-        + _node("Conv", ("mask", "ones"), "sum", pads)
+        + _node("Conv", ("mask", "ones"), "sum", wide)
         + _node("Add", ("sum", "little"), "area")
-        + _node("Conv", ("mask", "ways"), "moment", pads)
+        + _node("Conv", ("mask", "ways"), "moment", wide)
         + _node("Div", ("moment", "area"), "centroid")
         + _node("Add", ("centroid", "half"), "output2")
     )
