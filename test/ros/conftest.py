@@ -30,6 +30,7 @@ from lfmvl_ros.ros.transport import fast_dds, middleware
 
 from ..domains import next_domain
 from ..schemas import check
+from ..shared_memory import remove_left_segments
 
 PATIENCE_S = 60.0  # for machines with two busy cores; nothing waits longer than it must
 _COUNTER = itertools.count(os.getpid())
@@ -50,6 +51,7 @@ def ros(monkeypatch):
     yield context
     if context.ok():
         rclpy.shutdown(context=context)
+    remove_left_segments()
 
 
 class Inbox:
