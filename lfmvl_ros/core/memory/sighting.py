@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from lfmvl_ros.core.image_words import ago, part_of_image
+from lfmvl_ros.core.numbers import is_number
 from lfmvl_ros.core.timeline import stamp_document
 
 Box = tuple[float, float, float, float]
@@ -58,7 +58,7 @@ class Sighting:
         if (self.position_m is None) != (not self.frame_id):
             raise ValueError("position_m and frame_id go together")
         numbers = (self.confidence, *self.bbox, *(self.position_m or ()))
-        if not all(_is_number(value) for value in (self.seen_unix_s, *numbers)):
+        if not all(is_number(value) for value in (self.seen_unix_s, *numbers)):
             raise ValueError("a time, confidence, box or position is no number")
         if not 0 <= self.seen_unix_s <= _LATEST_UNIX_S:
             raise ValueError(f"seen_unix_s is from 0 to {_LATEST_UNIX_S:.0f}")
@@ -88,7 +88,3 @@ class Sighting:
             "position": position,
             "frame_id": self.frame_id,
         }
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
