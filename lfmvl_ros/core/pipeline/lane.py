@@ -141,8 +141,7 @@ class Lane:
 
     def _is_due(self, settings: TriggerSettings, stamp_ns: int) -> bool:
         asked_ns = self._last_asked_ns
-        since_ns = math.inf if asked_ns is None else stamp_ns - asked_ns
-        if not self.restraint.allows(since_ns * NS):
+        if not self.restraint.allows(stamp_ns, asked_ns):
             return False
         return self._trigger.is_due(settings, stamp_ns, asked_ns)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from lfmvl_ros.core.config_limits import LimitSettings
+from lfmvl_ros.core.triggers.rate import is_due_at
 
 _BATTERY_MARGIN = 0.02
 
@@ -33,13 +34,10 @@ class Restraint:
     reason: str = ""
     rate_hz: float = 0.0
 
-    def allows(self, elapsed_s: float) -> bool:
-        """Return whether the model may be asked so long after it was last asked.
-
-        A negative time, after a jump of the stamps, counts as long enough.
-        """
+    def allows(self, stamp_ns: int, last_asked_ns: int | None) -> bool:
+        """Return whether the model may be asked about a frame; arguments of :func:`is_due_at`."""
         if self.level is Level.SLOW:
-            return elapsed_s < 0 or elapsed_s * self.rate_hz >= 1.0
+            return is_due_at(self.rate_hz, stamp_ns, last_asked_ns)
         return self.level is Level.FREE
 
 

@@ -8,6 +8,7 @@ from collections import deque
 from lfmvl_ros.core.config_triggers import TriggerSettings
 from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.triggers.motion import FloatImage, changed_share
+from lfmvl_ros.core.triggers.rate import is_due_at
 
 _KEPT = 4  # small images of the newest frames
 
@@ -83,13 +84,12 @@ class Trigger:
             return True
         if mode == "on_demand":
             return False
+        if mode == "rate":
+            return is_due_at(settings.max_rate_hz, stamp_ns, last_asked_ns)
         if last_asked_ns is None or stamp_ns < last_asked_ns:
             return True
-        elapsed_ns = stamp_ns - last_asked_ns
-        if mode == "rate":
-            return elapsed_ns * settings.max_rate_hz >= 1e9
         if mode == "motion":
-            return elapsed_ns * NS >= settings.at_least_every_s
+            return (stamp_ns - last_asked_ns) * NS >= settings.at_least_every_s
         return self._in_window(settings, stamp_ns)
 
     def looked(self, stamp_ns: int) -> None:
