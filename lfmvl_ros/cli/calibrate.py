@@ -13,7 +13,7 @@ import numpy as np
 
 from lfmvl_ros.cli.calibration_folder import ImageSet, image_sets
 from lfmvl_ros.cli.calibration_judging import JudgedBoxes, ask_all
-from lfmvl_ros.cli.flags import add_setting_flags, as_path, settings_from
+from lfmvl_ros.cli.flags import add_setting_flags, as_path, settings_from, whole_number
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.calibration.fit import FOLDS, LEAST_BLOCK, METHODS, compare, fit
 from lfmvl_ros.core.calibration.reliability import (
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
 _SCENES = 500
 HELP = (
-    "Fit the confidences of a checkpoint, and measure it on images that it was not fitted on. "
-    "With --data on your own labelled images; without on synthetic warehouse scenes, measured on "
-    "two other sets: objects that look as in training, and objects with new looks. A calibration "
-    "is valid for images like those it was fitted on."
+    "Fit the calibration of a checkpoint's confidences, and measure it on images that it was not "
+    "fitted on: with --data on your own labelled images, without on synthetic warehouse scenes, "
+    "measured on two other sets: objects that look as in training, and objects with new looks. A "
+    "calibration is valid for images like those it was fitted on."
 )
 
 
@@ -62,7 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "or else a tenth of the images is held out to measure with",
     )  # fmt: skip
     parser.add_argument(
-        "--scenes", type=int,
+        "--scenes", type=whole_number(10, 100_000),
         help=f"without --data, scenes of each of the two sets to measure; twice as many to fit "
         f"(default {_SCENES})",
     )  # fmt: skip
@@ -76,7 +76,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="write calibration.json beside the weights, calibration_int8.json with :int8; of a "
         "GGUF file, into its JSON file",
     )
-    parser.add_argument("--plot", type=as_path, help="write reliability diagrams: a .png file")
+    parser.add_argument(
+        "--plot", type=as_path, metavar="PNG", help="write reliability diagrams: a .png file"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -144,8 +146,6 @@ def _checked(args: argparse.Namespace) -> int:
     scenes = _SCENES if args.scenes is None else int(args.scenes)
     if args.data is not None and args.scenes is not None:
         raise UserError("--scenes counts synthetic scenes; leave it out with --data")
-    if not 10 <= scenes <= 100_000:
-        raise UserError(f"--scenes must be between 10 and 100000, got {scenes}")
     if args.plot is not None:
         from lfmvl_ros.viz.video import check_image_output
 
