@@ -20,16 +20,16 @@ class Sighting:
 
     Attributes:
         label: label of its track.
-        run: of the node, a random text; track ids are unique within it and the camera.
+        run: random id of the node's process; track ids are unique within a run and a camera.
         camera: name; "" when there is only one.
-        track: id.
+        track: id of its track.
         stamp_ns: of the image.
         seen_unix_s: when it was recorded, seconds since 1970 by the clock of the node's machine.
         confidence: in [0, 1].
         bbox: x1, y1, x2, y2 as shares of the image.
         position_m: in ``frame_id``; None where there was none.
         frame_id: of the position; "" without one.
-        jpeg: the part of the image around the object; empty where none is kept.
+        jpeg: the part of the image around the object, as JPEG; empty if none is kept.
 
     Raises:
         ValueError: a value is of another type, not finite, or too large for a time.

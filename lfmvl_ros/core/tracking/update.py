@@ -118,8 +118,8 @@ def apply_answer(
         cadence: of the answers so far.
         settings: of the tracker.
         new_id: gives the id for a track born from a detection (its index), or for what was
-            exchanged in place; None forbids it.
-        banned: ids that must not live on.
+            exchanged in place; None: no new track.
+        banned: ids of tracks that must end.
         exchanges: old id -> new id of what was exchanged when answers were applied before.
         carry: moves tracks to a later time.
         look: returns the small colour copy of a frame, None where it is not kept.

@@ -13,7 +13,7 @@ _BATTERY_MARGIN = 0.02
 
 
 class Level(IntEnum):
-    """What a limit demands."""
+    """What a limit demands: nothing, fewer answers, or none."""
 
     FREE = 0
     SLOW = 1
@@ -22,11 +22,11 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Restraint:
-    """What the limits demand now.
+    """What the limits demand now, together.
 
     Attributes:
         level: of the strictest limit.
-        reason: which one, with its number; "" without one.
+        reason: a sentence with the limit and the value that exceeds it; "" at level FREE.
         rate_hz: most answers per second and camera at level SLOW.
     """
 
@@ -42,7 +42,7 @@ class Restraint:
 
 
 class Limits:
-    """Keeps the level of each limit until its value is back by a margin."""
+    """Keeps the level of each limit; it ends once its value is back by a margin (hysteresis)."""
 
     def __init__(self) -> None:
         self._heat = self._battery = Level.FREE

@@ -14,13 +14,13 @@ _KEPT = 4  # small images of the newest frames
 
 
 class Trigger:
-    """Decides about one camera. Times are stamps of its frames.
+    """Decides which frames of one camera the model is asked about. Times are stamps of its frames.
 
     Each frame goes to :meth:`watch` first. :meth:`is_due` says whether the model should be asked
-    about it, and :meth:`looked` takes note that it is.
+    about it, and :meth:`looked` records that it was.
 
     With mode ``motion`` a frame is compared with the one that the model saw last, so slow motion
-    adds up, and an answer stays valid for as long as the image is as it was.
+    adds up, and an answer stays valid until the image changes.
 
     Not thread-safe.
     """
@@ -93,7 +93,7 @@ class Trigger:
         return self._in_window(settings, stamp_ns)
 
     def looked(self, stamp_ns: int) -> None:
-        """Take note that the model is asked about a frame."""
+        """Record that the model is asked about a frame."""
         self._looks = max(self._looks - 1, 0)
         for stamp, small in self._recent:
             if stamp <= stamp_ns:

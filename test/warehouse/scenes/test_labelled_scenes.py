@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Labelled folders of rendered scenes: what is written is what the training reads."""
 
-
 import cv2
 import numpy as np
 import pytest
