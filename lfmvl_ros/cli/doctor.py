@@ -25,6 +25,7 @@ from lfmvl_ros.threads import apply_thread_policy
 
 if TYPE_CHECKING:
     from lfmvl_ros.core.frame import Frame
+    from lfmvl_ros.core.model import VisionLanguageModel
     from lfmvl_ros.core.reply import Reply
     from lfmvl_ros.ros.diagnostics.topic_probe import TopicReport
 
@@ -137,9 +138,6 @@ def _skipped(name: str, why: str) -> Iterator[Finding]:
 
 def _model(args: argparse.Namespace) -> Iterator[Finding]:
     """Load the checkpoint and ask it about a rendered image, as the node would."""
-    from lfmvl_ros.core.ask import ask
-    from lfmvl_ros.core.model import precision_of
-
     try:
         settings = resolved(
             PerceptionSettings().updated(
@@ -165,6 +163,14 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
         yield failure("model", error)
         return
     yield Finding(OK, "model", f"{model.name} loaded in {time.monotonic() - start_s:.1f} s")
+    yield from _remarks(model, settings)
+    yield from _answer(model, settings, args.model)
+
+
+def _remarks(model: VisionLanguageModel, settings: PerceptionSettings) -> Iterator[Finding]:
+    """Report what a loaded model says of itself."""
+    from lfmvl_ros.core.model import precision_of
+
     used = precision_of(model)
     if settings.dtype not in ("auto", used) and used:
         yield Finding(
@@ -178,6 +184,14 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
     if problem := str(getattr(model, "problem", "")):
         what, _, advice = problem.partition("; ")
         yield Finding(WARN, "server", what, advice)
+
+
+def _answer(
+    model: VisionLanguageModel, settings: PerceptionSettings, name: str
+) -> Iterator[Finding]:
+    """Ask a loaded model about a rendered image, and close it."""
+    from lfmvl_ros.core.ask import ask
+
     frame = _image()
     took_s = 0.0
     for _ in range(2):  # the first answer also pays for what is made once
@@ -192,7 +206,7 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
     )
     if grounding.outcome.is_evidence:
         yield Finding(OK, "answer", what)
-        yield _confidence(reply, args.model, own=getattr(model, "has_own_calibration", True))
+        yield _confidence(reply, name, own=getattr(model, "has_own_calibration", True))
     elif reply.error:
         yield Finding(FAIL, "answer", reply.error, _advice(reply.error, _device(settings)))
     else:
