@@ -15,6 +15,7 @@ from lfmvl_ros.cli.calibration_folder import ImageSet, image_sets
 from lfmvl_ros.cli.calibration_judging import JudgedBoxes, ask_all
 from lfmvl_ros.cli.flags import add_setting_flags, as_path, settings_from, whole_number
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.calibration.calibration import Fitted
 from lfmvl_ros.core.calibration.fit import FOLDS, LEAST_BLOCK, METHODS, compare, fit
 from lfmvl_ros.core.calibration.reliability import (
     error_interval,
@@ -107,23 +108,8 @@ def run(args: argparse.Namespace) -> int:
         fitted_on, measured = _answers(model, settings, images, scenes)
     finally:
         model.close()
-    tried = compare(fitted_on.evidence, fitted_on.right, fitted_on.scenes)
-    method = tried[0].method if args.method == "best" else args.method
-    found = fit(method, fitted_on.evidence, fitted_on.right)
-    facts: dict[str, Any] = {
-        "method": method,
-        "data": "synthetic scenes" if images is None else images[0].folder.facts()["name"],
-        "iou": FOUND_IOU,
-        "boxes_fitted": len(fitted_on),
-        "cross_validation": [item.to_dict() for item in tried],
-    }
-    pairs = {name: (judged.evidence.score, found.apply(judged.evidence), judged)
-             for name, judged in {**measured, "all": _joined(measured)}.items()}  # fmt: skip
-    facts["measured"] = {name: _measure(*pair) for name, pair in pairs.items()}
-    _, _, everything = pairs["all"]
-    for when, values in zip(("before", "after"), pairs["all"][:2], strict=True):
-        facts[f"ece_{when}"] = facts["measured"]["all"][when]["ece"]
-        facts[f"reliability_{when}"] = reliability(values, everything.right)
+    found, facts = _fitted(fitted_on, measured, args.method)
+    facts["data"] = "synthetic scenes" if images is None else images[0].folder.facts()["name"]
     better = facts["ece_after"] < facts["ece_before"]
     if args.write and better:
         if is_directory(place):
@@ -190,6 +176,36 @@ def _answers(
                 f"{name!r}, and a calibration takes at least {LEAST_BLOCK}; {advice}"
             )
     return fitted_on, measured
+
+
+def _fitted(
+    fitted_on: JudgedBoxes, measured: Mapping[str, JudgedBoxes], wanted: str
+) -> tuple[Fitted, dict[str, Any]]:
+    """Return the calibration, and its figures on the sets to measure with, before and after.
+
+    Args:
+        fitted_on: what it is fitted on.
+        measured: the other sets, by name.
+        wanted: the method; ``best`` for the one with the lowest log loss in cross-validation.
+    """
+    tried = compare(fitted_on.evidence, fitted_on.right, fitted_on.scenes)
+    method = tried[0].method if wanted == "best" else wanted
+    found = fit(method, fitted_on.evidence, fitted_on.right)
+    facts: dict[str, Any] = {
+        "method": method,
+        "data": "",
+        "iou": FOUND_IOU,
+        "boxes_fitted": len(fitted_on),
+        "cross_validation": [item.to_dict() for item in tried],
+    }
+    pairs = {name: (judged.evidence.score, found.apply(judged.evidence), judged)
+             for name, judged in {**measured, "all": _joined(measured)}.items()}  # fmt: skip
+    facts["measured"] = {name: _measure(*pair) for name, pair in pairs.items()}
+    _, _, everything = pairs["all"]
+    for when, values in zip(("before", "after"), pairs["all"][:2], strict=True):
+        facts[f"ece_{when}"] = facts["measured"]["all"][when]["ece"]
+        facts[f"reliability_{when}"] = reliability(values, everything.right)
+    return found, facts
 
 
 def _place(model: str, revision: str) -> Path:
