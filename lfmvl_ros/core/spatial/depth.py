@@ -32,8 +32,8 @@ class DepthImage:
     Raises:
         ValueError: shape, type or a value differs from what is said above.
 
-    >>> DepthImage.from_mm(np.array([[0, 1500]], np.uint16), stamp_ns=0).depth_m.tolist()
-    [[nan, 1.5]]
+    >>> DepthImage.from_mm(np.array([[0, 2000]], np.uint16), stamp_ns=0).depth_m.tolist()
+    [[nan, 2.0]]
     """
 
     depth_m: DepthArray
