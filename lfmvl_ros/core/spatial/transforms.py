@@ -33,8 +33,8 @@ from numpy.typing import ArrayLike
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.spatial.rigid import RigidTransform, as_quaternion, rotation_matrix, slerp
+from lfmvl_ros.core.timeline import NS_PER_S
 
-NS_PER_S = 1_000_000_000
 KEEP_S = 10.0
 # A path longer than this is a loop among frames (tf2's limit).
 LONGEST_PATH = 1000
