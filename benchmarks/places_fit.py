@@ -222,7 +222,7 @@ from lfmvl_ros.core.boxes import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Of one way to find the middle of an object.
+    """Weights of one way to find the middle of an object.
 
     Attributes:
         centre: of ``centre_terms`` or ``sized_terms``.

@@ -7,7 +7,6 @@ Without a camera, ``synthetic:=true`` publishes the planned scene of ``make demo
 """
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument
 
 from lfmvl_ros.ros.transport.launching import job_actions, job_arguments, share
 
@@ -16,20 +15,12 @@ CAMERA = {"source": "assist", "rate_hz": 15.0}
 
 
 def arguments():
-    return [
-        *job_arguments(share("config", "default.yaml")),
-        DeclareLaunchArgument(
-            "rules_file",
-            default_value=share("config", "rules", "assist.yaml"),
-            description="Zones and rules; the default's zones are those of the planned scene",
-        ),
-        DeclareLaunchArgument(
-            "query",
-            default_value="person",
-            description="What to find, separated by commas; the rules name these labels",
-        ),
-    ]
+    return job_arguments(
+        share("config", "default.yaml"),
+        share("config", "rules", "assist.yaml"),
+        query="person",
+    )
 
 
 def generate_launch_description():
-    return LaunchDescription([*arguments(), *job_actions(CAMERA)])
+    return LaunchDescription([*arguments(), *job_actions(CAMERA, arguments())])

@@ -22,17 +22,10 @@ CAMERA = {
 
 def arguments():
     return [
-        *job_arguments(share("config", "picking.yaml")),
-        DeclareLaunchArgument(
-            "rules_file",
-            default_value=share("config", "rules", "picking.yaml"),
-            description="Zones and rules; the default's zones are those of the planned scene",
-        ),
-        DeclareLaunchArgument(
-            "query",
-            default_value="red tote, blue tote, green tote, yellow tote, cardboard box, crate, "
-            "bag, barrel",
-            description="What stands there, separated by commas; the rules name some of these",
+        *job_arguments(
+            share("config", "picking.yaml"),
+            share("config", "rules", "picking.yaml"),
+            query="red tote, blue tote, green tote, yellow tote, cardboard box, crate, bag, barrel",
         ),
         DeclareLaunchArgument(
             "input_depth_topic",
@@ -43,4 +36,4 @@ def arguments():
 
 
 def generate_launch_description():
-    return LaunchDescription([*arguments(), *job_actions(CAMERA, ("input_depth_topic",))])
+    return LaunchDescription([*arguments(), *job_actions(CAMERA, arguments())])

@@ -7,7 +7,6 @@ Without a camera, ``synthetic:=true`` publishes the planned scene of ``make demo
 """
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument
 
 from lfmvl_ros.ros.transport.launching import job_actions, job_arguments, share
 
@@ -16,20 +15,12 @@ CAMERA = {"source": "shelf", "rate_hz": 10.0}
 
 
 def arguments():
-    return [
-        *job_arguments(share("config", "default.yaml")),
-        DeclareLaunchArgument(
-            "rules_file",
-            default_value=share("config", "rules", "shelf.yaml"),
-            description="Zones and rules; the default's zones are those of the planned scene",
-        ),
-        DeclareLaunchArgument(
-            "query",
-            default_value="tote, crate, barrel",
-            description="What to find, separated by commas; the rules name these labels",
-        ),
-    ]
+    return job_arguments(
+        share("config", "default.yaml"),
+        share("config", "rules", "shelf.yaml"),
+        query="tote, crate, barrel",
+    )
 
 
 def generate_launch_description():
-    return LaunchDescription([*arguments(), *job_actions(CAMERA)])
+    return LaunchDescription([*arguments(), *job_actions(CAMERA, arguments())])

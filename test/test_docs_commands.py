@@ -20,7 +20,8 @@ import pytest
 
 from lfmvl_ros.cli.main import commands as command_modules
 
-from .docs_commands import ROOT, RULES, Command, Rule, all_commands, commands, rule_for, stable
+from .docs_command_rules import RULES, Rule
+from .docs_commands import ROOT, Command, all_commands, commands, rule_for, stable
 from .domains import next_domain
 
 COMMANDS = all_commands()

@@ -45,7 +45,7 @@ class BagGyroscope:
             rate = to_rate(message)
         except ConversionError as error:
             if self._log.reject(error.reason, str(error)):
-                self._warn(f"rates of the IMU dropped ({error.reason}): {error}")
+                self._warn(f"IMU message dropped ({error.reason}): {error}")
             return
         self._imu_frame = rate.frame_id
         self._log.put(rate.stamp_ns or receipt_ns, rate.rad_s, stamped=bool(rate.stamp_ns))

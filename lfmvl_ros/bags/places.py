@@ -13,8 +13,8 @@ from typing import Any
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.spatial.places import Places
 from lfmvl_ros.core.spatial.rigid import RigidTransform
-from lfmvl_ros.core.spatial.transforms import NS_PER_S, TransformBuffer
-from lfmvl_ros.core.timeline import Verdict
+from lfmvl_ros.core.spatial.transforms import TransformBuffer
+from lfmvl_ros.core.timeline import NS_PER_S, Verdict
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros.sensors.lens import Lens
 from lfmvl_ros.ros.sensors.place_data import PlaceData, Problem

@@ -229,7 +229,7 @@ def camera_info_topic(bag: Bag, images: str) -> str | None:
     return next((t.name for t in bag.topics if (t.name, t.kind) == (name, CAMERA_INFO)), None)
 
 
-def imu_topic(bag: Bag, wanted: str = "") -> str:
+def imu_topic(bag: Bag, wanted: str | None = None) -> str:
     """Return the topic of the gyroscope: the one that is wanted, or the only one.
 
     Raises:
@@ -238,25 +238,27 @@ def imu_topic(bag: Bag, wanted: str = "") -> str:
     return _only(bag, [t.name for t in bag.topics if t.kind == IMU], wanted, "--imu", IMU)
 
 
-def depth_topic(bag: Bag, wanted: str = "") -> str:
+def depth_topic(bag: Bag, wanted: str | None = None) -> str:
     """Return the topic of the depth images: the one that is wanted, or the only one; raw first.
 
     Raises:
         UserError: there is none, or several to choose from.
     """
     there = [t for t in bag.topics if t.kind in (RAW, COMPRESSED) and t.count]
-    if wanted:
+    if wanted is not None:
         return _only(bag, [t.name for t in there], wanted, "--depth", RAW)
     found = [t for t in there if _is_depth(t.name)]
     raw = [t.name for t in found if t.kind == RAW]
-    return _only(bag, raw or [t.name for t in found], "", "--depth", RAW)
+    return _only(bag, raw or [t.name for t in found], None, "--depth", RAW)
 
 
-def _only(bag: Bag, there: list[str], wanted: str, flag: str, kind: str) -> str:
+def _only(bag: Bag, there: list[str], wanted: str | None, flag: str, kind: str) -> str:
     if wanted in there:
         return wanted
-    if wanted or len(there) != 1:
-        what = f"no {wanted}" if wanted else "none" if not there else "several"
+    if wanted is not None or len(there) != 1:
+        what = "several" if there else "none"
+        if wanted is not None:
+            what = f"no {quoted(wanted)}"
         raise UserError(
             f"{flag} names a topic of {kind}; {bag.path} has {what}: "
             f"{', '.join(there) or 'no such topic'}"

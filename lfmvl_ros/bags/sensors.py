@@ -29,10 +29,10 @@ from lfmvl_ros.ros.sensors.lens import Lens, are_rectified, to_lens
 
 @dataclass(frozen=True)
 class SensorTopics:
-    """Topics of the bag that were named; "" for the only one of its type."""
+    """Topics of the bag that were named; None for the only one of its type."""
 
-    imu: str = ""
-    depth: str = ""
+    imu: str | None = None
+    depth: str | None = None
 
 
 class BagSensors:

@@ -13,8 +13,9 @@ import numpy as np
 
 from lfmvl_ros.cli.calibration_folder import ImageSet, image_sets
 from lfmvl_ros.cli.calibration_judging import JudgedBoxes, ask_all
-from lfmvl_ros.cli.flags import add_setting_flags, as_path, settings_from
+from lfmvl_ros.cli.flags import add_setting_flags, as_path, settings_from, whole_number
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.calibration.calibration import Fitted
 from lfmvl_ros.core.calibration.fit import FOLDS, LEAST_BLOCK, METHODS, compare, fit
 from lfmvl_ros.core.calibration.reliability import (
     error_interval,
@@ -40,10 +41,10 @@ if TYPE_CHECKING:
 
 _SCENES = 500
 HELP = (
-    "Fit the confidences of a checkpoint, and measure it on images that it was not fitted on. "
-    "With --data on your own labelled images; without on synthetic warehouse scenes, measured on "
-    "two other sets: objects that look as in training, and objects with new looks. A calibration "
-    "is valid for images like those it was fitted on."
+    "Fit the calibration of a checkpoint's confidences, and measure it on images that it was not "
+    "fitted on: with --data on your own labelled images, without on synthetic warehouse scenes, "
+    "measured on two other sets: objects that look as in training, and objects with new looks. A "
+    "calibration is valid for images like those it was fitted on."
 )
 
 
@@ -62,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "or else a tenth of the images is held out to measure with",
     )  # fmt: skip
     parser.add_argument(
-        "--scenes", type=int,
+        "--scenes", type=whole_number(10, 100_000),
         help=f"without --data, scenes of each of the two sets to measure; twice as many to fit "
         f"(default {_SCENES})",
     )  # fmt: skip
@@ -76,7 +77,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="write calibration.json beside the weights, calibration_int8.json with :int8; of a "
         "GGUF file, into its JSON file",
     )
-    parser.add_argument("--plot", type=as_path, help="write reliability diagrams: a .png file")
+    parser.add_argument(
+        "--plot", type=as_path, metavar="PNG", help="write reliability diagrams: a .png file"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -105,23 +108,8 @@ def run(args: argparse.Namespace) -> int:
         fitted_on, measured = _answers(model, settings, images, scenes)
     finally:
         model.close()
-    tried = compare(fitted_on.evidence, fitted_on.right, fitted_on.scenes)
-    method = tried[0].method if args.method == "best" else args.method
-    found = fit(method, fitted_on.evidence, fitted_on.right)
-    facts: dict[str, Any] = {
-        "method": method,
-        "data": "synthetic scenes" if images is None else images[0].folder.facts()["name"],
-        "iou": FOUND_IOU,
-        "boxes_fitted": len(fitted_on),
-        "cross_validation": [item.to_dict() for item in tried],
-    }
-    pairs = {name: (judged.evidence.score, found.apply(judged.evidence), judged)
-             for name, judged in {**measured, "all": _joined(measured)}.items()}  # fmt: skip
-    facts["measured"] = {name: _measure(*pair) for name, pair in pairs.items()}
-    _, _, everything = pairs["all"]
-    for when, values in zip(("before", "after"), pairs["all"][:2], strict=True):
-        facts[f"ece_{when}"] = facts["measured"]["all"][when]["ece"]
-        facts[f"reliability_{when}"] = reliability(values, everything.right)
+    found, facts = _fitted(fitted_on, measured, args.method)
+    facts["data"] = "synthetic scenes" if images is None else images[0].folder.facts()["name"]
     better = facts["ece_after"] < facts["ece_before"]
     if args.write and better:
         if is_directory(place):
@@ -144,8 +132,6 @@ def _checked(args: argparse.Namespace) -> int:
     scenes = _SCENES if args.scenes is None else int(args.scenes)
     if args.data is not None and args.scenes is not None:
         raise UserError("--scenes counts synthetic scenes; leave it out with --data")
-    if not 10 <= scenes <= 100_000:
-        raise UserError(f"--scenes must be between 10 and 100000, got {scenes}")
     if args.plot is not None:
         from lfmvl_ros.viz.video import check_image_output
 
@@ -190,6 +176,36 @@ def _answers(
                 f"{name!r}, and a calibration takes at least {LEAST_BLOCK}; {advice}"
             )
     return fitted_on, measured
+
+
+def _fitted(
+    fitted_on: JudgedBoxes, measured: Mapping[str, JudgedBoxes], wanted: str
+) -> tuple[Fitted, dict[str, Any]]:
+    """Return the calibration, and its figures on the sets to measure with, before and after.
+
+    Args:
+        fitted_on: what it is fitted on.
+        measured: the other sets, by name.
+        wanted: the method; ``best`` for the one with the lowest log loss in cross-validation.
+    """
+    tried = compare(fitted_on.evidence, fitted_on.right, fitted_on.scenes)
+    method = tried[0].method if wanted == "best" else wanted
+    found = fit(method, fitted_on.evidence, fitted_on.right)
+    facts: dict[str, Any] = {
+        "method": method,
+        "data": "",
+        "iou": FOUND_IOU,
+        "boxes_fitted": len(fitted_on),
+        "cross_validation": [item.to_dict() for item in tried],
+    }
+    pairs = {name: (judged.evidence.score, found.apply(judged.evidence), judged)
+             for name, judged in {**measured, "all": _joined(measured)}.items()}  # fmt: skip
+    facts["measured"] = {name: _measure(*pair) for name, pair in pairs.items()}
+    _, _, everything = pairs["all"]
+    for when, values in zip(("before", "after"), pairs["all"][:2], strict=True):
+        facts[f"ece_{when}"] = facts["measured"]["all"][when]["ece"]
+        facts[f"reliability_{when}"] = reliability(values, everything.right)
+    return found, facts
 
 
 def _place(model: str, revision: str) -> Path:

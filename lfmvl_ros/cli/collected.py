@@ -29,11 +29,19 @@ HELP = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
-    key = parts.add_parser("new-key", help="write a private key, print the public one")
+    key = parts.add_parser(
+        "new-key",
+        help="write a private key, print the public one",
+        description="Write a private key, print the public one.",
+    )
     key.add_argument(
         "file", type=as_path, help="new file for the private key; keep it off the robot"
     )
-    decrypt = parts.add_parser("decrypt", help="decrypt a folder into one in COCO format")
+    decrypt = parts.add_parser(
+        "decrypt",
+        help="decrypt a folder into one in COCO format",
+        description="Decrypt a folder into one in COCO format.",
+    )
     decrypt.add_argument("folder", type=as_path, help="the folder of collect.folder, or a copy")
     decrypt.add_argument("--key", type=as_path, required=True, help="file of the private key")
     decrypt.add_argument(

@@ -51,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "for what is on it and one label that is not")  # fmt: skip
     add("--split", choices=("auto", "all", "held-out"), default="auto",
         help="which images, as for `lfmvl evaluate`")  # fmt: skip
-    add("--images", type=as_count, metavar="N", help="at most so many images")
+    add("--images", type=as_count, metavar="N", help="use at most N images")
     add_setting_flags(parser, [i for i in pipeline_settings() if not i.name.startswith(_USELESS)])
 
 

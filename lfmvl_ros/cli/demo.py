@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lfmvl_ros import registry
 from lfmvl_ros.child_processes import Children
-from lfmvl_ros.cli.flags import add_setting_flags, as_path, settings_from
+from lfmvl_ros.cli.flags import add_setting_flags, as_path, number, settings_from, whole_number
 from lfmvl_ros.cli.label_warnings import warn_of_source
 from lfmvl_ros.cli.scene_demo import check_scene, run_scene
 from lfmvl_ros.core.config import CameraSettings
@@ -47,17 +47,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scene",
         choices=registry.names(registry.DEMO_SCENES),
-        help="a job in a planned scene, in one process, with its figures (docs/shelf.md); without "
-        "it, three processes look at --camera",
+        help="run a job on a planned scene in one process, and measure it (docs/assist.md, "
+        "docs/station.md, docs/shelf.md); without it, three processes use the images of --camera",
     )
     parser.add_argument(
         "--answer-s",
-        type=float,
+        type=number(0, 10, "s"),
         default=0.25,
         help="with --scene: how long an answer takes (default 0.25 s; 0: as long as it does)",
     )
-    parser.add_argument("--duration", type=float, help="seconds (default 30, or all of the scene)")
-    parser.add_argument("--seed", type=int, default=7, help="which synthetic scene")
+    parser.add_argument(
+        "--duration",
+        type=number(1, 3600, "s"),
+        help="length, seconds (default 30, or the scene's own)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=whole_number(),
+        default=7,
+        help="random seed of the synthetic scene",
+    )
     parser.add_argument("--out", type=as_path, default=Path("out/demo"), help="folder for results")
     parser.add_argument(
         "--dds-profile",
@@ -65,8 +74,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="auto (default: shared memory for images where the RMW is Fast DDS and no profile is "
         "set), none, or the path of an XML file",
     )
-    add_setting_flags(parser)
     parser.set_defaults(**{"setting:model": "bundled"})
+    add_setting_flags(parser)
 
 
 def _ros_arguments(parameters: dict[str, object]) -> list[str]:
@@ -117,10 +126,6 @@ def _command(module: str, parameters: dict[str, object]) -> list[str]:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; the recorder's exit code, or 1 when a node ended before its time."""
-    if args.duration is not None and not 1 <= args.duration <= 3600:
-        raise UserError(f"--duration must be between 1 and 3600 s, got {args.duration}")
-    if not 0 <= args.seed < 2**31:
-        raise UserError(f"--seed must be between 0 and {2**31 - 1}, got {args.seed}")
     if args.scene:
         check_scene(args)
         return run_scene(args)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lfmvl_ros.cli import checkup, checkup_machine, checkup_transport
 from lfmvl_ros.cli.checkup import FAIL, OK, WARN, Finding, failure
 from lfmvl_ros.cli.checkup_transport import ImageLoad, Wire
+from lfmvl_ros.cli.flags import number
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
@@ -24,6 +25,7 @@ from lfmvl_ros.threads import apply_thread_policy
 
 if TYPE_CHECKING:
     from lfmvl_ros.core.frame import Frame
+    from lfmvl_ros.core.model import VisionLanguageModel
     from lfmvl_ros.core.reply import Reply
     from lfmvl_ros.ros.diagnostics.topic_probe import TopicReport
 
@@ -57,17 +59,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="images that the transport must carry, such as 1920x1080:bgr8 (default 1280x720, "
         "rgb8); with --topic: those of the topic",
     )
-    parser.add_argument("--rate-hz", type=float, default=30.0, help="of these images (default 30)")
-    parser.add_argument("--seconds", type=float, default=3.0, help="how long (default 3)")
+    parser.add_argument(
+        "--rate-hz",
+        type=number(0.01, 1000, "Hz"),
+        default=30.0,
+        metavar="HZ",
+        help="rate of these images, Hz (default 30)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=number(0.1, 600, "s"),
+        default=3.0,
+        help="with --topic: how long to listen, seconds (default 3)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each finding as it is made; exit code 1 when one of them is ``fail``."""
-    if not 0.1 <= args.seconds <= 600:
-        raise UserError(f"--seconds must be between 0.1 and 600, got {args.seconds}")
-    if not 0.01 <= args.rate_hz <= 1000:
-        raise UserError(f"--rate-hz must be between 0.01 and 1000, got {args.rate_hz}")
     load = checkup_transport.parse_image(args.image, args.rate_hz)
     found = []
     for finding in _findings(args, load):
@@ -129,9 +138,6 @@ def _skipped(name: str, why: str) -> Iterator[Finding]:
 
 def _model(args: argparse.Namespace) -> Iterator[Finding]:
     """Load the checkpoint and ask it about a rendered image, as the node would."""
-    from lfmvl_ros.core.ask import ask
-    from lfmvl_ros.core.model import precision_of
-
     try:
         settings = resolved(
             PerceptionSettings().updated(
@@ -157,6 +163,14 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
         yield failure("model", error)
         return
     yield Finding(OK, "model", f"{model.name} loaded in {time.monotonic() - start_s:.1f} s")
+    yield from _remarks(model, settings)
+    yield from _answer(model, settings, args.model)
+
+
+def _remarks(model: VisionLanguageModel, settings: PerceptionSettings) -> Iterator[Finding]:
+    """Report what a loaded model says of itself."""
+    from lfmvl_ros.core.model import precision_of
+
     used = precision_of(model)
     if settings.dtype not in ("auto", used) and used:
         yield Finding(
@@ -170,6 +184,14 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
     if problem := str(getattr(model, "problem", "")):
         what, _, advice = problem.partition("; ")
         yield Finding(WARN, "server", what, advice)
+
+
+def _answer(
+    model: VisionLanguageModel, settings: PerceptionSettings, name: str
+) -> Iterator[Finding]:
+    """Ask a loaded model about a rendered image, and close it."""
+    from lfmvl_ros.core.ask import ask
+
     frame = _image()
     took_s = 0.0
     for _ in range(2):  # the first answer also pays for what is made once
@@ -184,9 +206,9 @@ def _model(args: argparse.Namespace) -> Iterator[Finding]:
     )
     if grounding.outcome.is_evidence:
         yield Finding(OK, "answer", what)
-        yield _confidence(reply)
+        yield _confidence(reply, name, own=getattr(model, "has_own_calibration", True))
     elif reply.error:
-        yield Finding(FAIL, "answer", reply.error, "try --device cpu, or a smaller checkpoint")
+        yield Finding(FAIL, "answer", reply.error, _advice(reply.error, _device(settings)))
     else:
         yield Finding(
             WARN, "answer", f"{what}: {'; '.join(grounding.rejected) or 'not finished in time'}",
@@ -220,7 +242,12 @@ def _runs_elsewhere(model: str) -> bool:
     return is_server(model) or is_gguf(model) or split_name(model).quantised is not None
 
 
-def _confidence(reply: Reply) -> Finding:
+def _confidence(reply: Reply, model: str, *, own: bool) -> Finding:
+    if reply.calibration is not None and not own:
+        return Finding(
+            OK, "confidence", "calibrated, but on other weights of the same checkpoint",
+            f"`lfmvl calibrate --model {model} --write` fits a calibration of their own",
+        )  # fmt: skip
     if reply.calibration is not None:
         return Finding(OK, "confidence", "calibrated for these weights")
     if not reply.tokens:
@@ -229,6 +256,15 @@ def _confidence(reply: Reply) -> Finding:
         OK, "confidence", "the model's own probabilities, not calibrated: fine to rank objects, "
         "no shares of right ones",
     )  # fmt: skip
+
+
+def _advice(error: str, device: str) -> str:
+    """Return what to try after a checkpoint was loaded and could not answer."""
+    if "memory" in error.lower():
+        return "take a smaller checkpoint, or fewer image tokens (`lfmvl tokens`)"
+    if device.startswith("cuda"):
+        return "try --device cpu: if it answers there, look at the GPU's driver and memory"
+    return "look for another copy of this checkpoint; try --model bundled, which has to answer"
 
 
 def _device(settings: PerceptionSettings) -> str:

@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "model", help="checkpoint: a directory, a catalogue name such as bundled, or a hub id"
     )
     parser.add_argument("out", type=as_path, help="directory to write to")
-    parser.add_argument("--format", choices=("gguf",), default="gguf", help="default: gguf")
+    parser.add_argument("--format", choices=("gguf",), default="gguf", help="format of the files")
     parser.add_argument(
         "--type",
         choices=KINDS,

@@ -35,9 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     def add(flag: str, kind: Any = None, text: str = "", **more: Any) -> None:
         name = flag.removeprefix("--").replace("-", "_")
-        parser.add_argument(
-            flag, type=kind, default=usual[name], help=f"{text} (%(default)s)", **more
-        )
+        parser.add_argument(flag, type=kind, default=usual[name], help=text, **more)
 
     parser.add_argument(
         "--data", action="append", required=True, metavar="DIR[=WEIGHT]",
@@ -59,24 +57,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--full", action="store_true",
         help="train all weights instead of adapters; needs more memory",
     )  # fmt: skip
-    add("--rank", int, "of the adapters; raise it for many images of a very different kind")
+    add("--rank", int, "rank of the adapters; raise it for many images of a very different kind")
     add("--rate", float, "learning rate at its highest; 0: by the size of the model")
     add("--epochs", float, "how often each image is used")
     parser.add_argument("--minutes", type=float, help="how long to train and judge, instead of "
                         "--epochs")  # fmt: skip
     parser.add_argument("--steps", type=as_count, help="number of updates, instead of --epochs")
     add("--batch", int, "images of an update")
-    add("--questions", int, "about each image of an update")
+    add("--questions", int, "questions about each image of an update")
     add("--negatives", float, "share of questions about absent things, at least 0.25")
     add("--image-tokens", int, "most image tokens of an image, without tiles; 0: the model's rules")
     add("--most-objects", int, "most objects in an answer")
-    add("--judgements", int, "how often it is judged meanwhile")
-    add("--held-out-questions", int, "questions of a judgement")
-    add("--patience", int, "judgements without a better one until it stops early; 0: never")
-    add("--seed", int, "of everything random")
+    add("--judgements", int, "how often the model is measured on held-out images during training")
+    add("--held-out-questions", int, "questions in each of these measurements")
+    add("--patience", int, "stop after so many measurements without a better one; 0: never")
+    add("--seed", int, "random seed")
     add("--device", str, "auto (CUDA where there is one), cpu, cuda or cuda:N")
-    add("--dtype", str, "precision of what is not trained", choices=DTYPES)
-    add("--checkpointing", str, "less memory, more time", choices=CHECKPOINTING)
+    add("--dtype", str, "precision of the weights that are not trained", choices=DTYPES)
+    add(
+        "--checkpointing",
+        str,
+        "gradient checkpointing: less memory, more time",
+        choices=CHECKPOINTING,
+    )
     add("--save-every-s", float, "how often the state for --resume is written, seconds")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument(

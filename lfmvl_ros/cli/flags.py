@@ -4,15 +4,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+import contextlib
+import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.numbers import is_number
 from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.settings import SettingInfo
 from lfmvl_ros.core.user_files import user_path
+
+MOST = 2**31 - 1
+"""The largest whole number that a flag takes."""
 
 # Those that only mean something to a node.
 _NODE_ONLY = ("autostart", "bond_timeout", "cameras", "compressed_input", "query", "rules_file")
@@ -48,17 +54,39 @@ def as_path(text: str) -> Path:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def as_count(text: str) -> int:
-    """Convert a word to a number of things, 1 or more: leave the flag out for no limit."""
-    try:
-        found = int(text)
-    except ValueError:
-        found = 0
-    if not 1 <= found < 2**31:
+def whole_number(least: int = 0, most: int = MOST) -> Callable[[str], int]:
+    """Return argparse's ``type`` for a whole number from ``least`` to ``most``."""
+
+    def convert(text: str) -> int:
+        with contextlib.suppress(ValueError):
+            if least <= (found := int(text)) <= most:
+                return found
+        extent = f"of {least} or more" if most == MOST else f"from {least} to {most}"
         raise argparse.ArgumentTypeError(
-            f"a whole number of 1 or more was expected, got {quoted(text)}"
+            f"a whole number {extent} was expected, got {quoted(text)}"
         )
-    return found
+
+    return convert
+
+
+as_count = whole_number(1)
+"""A number of things: leave the flag out for no limit."""
+
+
+def number(low: float, high: float = math.inf, unit: str = "") -> Callable[[str], float]:
+    """Return argparse's ``type`` for a finite number from ``low`` to ``high``."""
+
+    def convert(text: str) -> float:
+        with contextlib.suppress(ValueError):
+            if low <= (found := float(text)) <= high and is_number(found):
+                return found
+        of_unit = f" {unit}" if unit else ""
+        extent = f"of {low:g}{of_unit} or more"
+        if high != math.inf:
+            extent = f"from {low:g} to {high:g}{of_unit}"
+        raise argparse.ArgumentTypeError(f"a number {extent} was expected, got {quoted(text)}")
+
+    return convert
 
 
 def value_of(info: SettingInfo) -> Any:
@@ -81,20 +109,24 @@ def value_of(info: SettingInfo) -> Any:
 def add_setting_flags(
     parser: argparse.ArgumentParser, settings: Iterable[SettingInfo] | None = None
 ) -> None:
-    """Add a flag for each setting (those of the pipeline, by default), with its range and help."""
+    """Add a flag for each setting (those of the pipeline, by default), with its range and help.
+
+    A command that has a default of its own for one sets it before, as ``setting:NAME``.
+    """
     group = parser.add_argument_group("settings")
     for info in pipeline_settings() if settings is None else settings:
         text = info.help.replace("%", "%%")
         extent = f", {info.low:g} to {info.high:g}" if info.low is not None else ""
         unit = f" {info.unit}" if info.unit else ""
+        usual = parser.get_default(f"setting:{info.name}") or info.default
+        shown = "empty" if usual == "" else f"{usual}{unit}"
         group.add_argument(
             flag_of(info.name),
             dest=f"setting:{info.name}",
             type=value_of(info),
             choices=info.choices or None,
             metavar=None if info.choices else info.name.rsplit(".", 1)[-1].upper(),
-            default=None,
-            help=f"{text} (default {info.default}{unit}{extent})",
+            help=f"{text} (default {shown}{extent})",
         )
 
 

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from pathlib import Path
 
-from lfmvl_ros.cli.flags import add_setting_flags, as_path, pipeline_settings, settings_from
+from lfmvl_ros.cli.flags import add_setting_flags, as_path, number, pipeline_settings, settings_from
 from lfmvl_ros.cli.label_warnings import warn_of_labels
 from lfmvl_ros.core.ask import ask
 from lfmvl_ros.core.colour import is_flat
@@ -29,7 +28,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("image", type=as_path, help="image file, or a video file with --at")
     parser.add_argument(
-        "--at", type=float, metavar="SECONDS", help="take the frame of a video at this time"
+        "--at",
+        type=number(0, unit="s"),
+        metavar="SECONDS",
+        help="take the frame of a video at this time",
     )
     parser.add_argument("--query", required=True, help="what to find, separated by commas")
     parser.add_argument(
@@ -80,8 +82,6 @@ def _frame(path: Path, at_s: float | None) -> Frame:
                 file=sys.stderr,
             )
         return Frame(pixels, 0)
-    if not 0 <= at_s < math.inf:
-        raise UserError(f"--at must be 0 s or more, got {at_s:g}")
     video = VideoReader(path)
     last_ns = 0
     while (next_ns := video.next_ns()) is not None and next_ns < at_s * 1e9:

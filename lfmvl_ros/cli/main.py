@@ -131,14 +131,13 @@ def _without_lone_dashes(parser: argparse.ArgumentParser, words: list[str]) -> l
 
 def _run(arguments: Sequence[str], watch: InterruptWatch) -> int:
     """Run a command; raises whatever it raises."""
-    import argparse
-
+    from lfmvl_ros.cli.parser import CommandParser
     from lfmvl_ros.threads import apply_thread_policy
 
     known, rest = build_parser().parse_known_args(arguments[:1])
     apply_thread_policy()  # before the command imports torch
     command = _module_of(known.command)
-    parser = argparse.ArgumentParser(prog=f"lfmvl {known.command}", description=command.HELP)
+    parser = CommandParser(prog=f"lfmvl {known.command}", description=command.HELP)
     command.configure(parser)
     parser.add_argument("--debug", action="store_true", help="print the traceback of a failure")
     words = parser.parse_args(_without_lone_dashes(parser, [*rest, *arguments[1:]]))

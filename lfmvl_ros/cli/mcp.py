@@ -10,6 +10,7 @@ import secrets
 import sys
 from importlib import metadata
 
+from lfmvl_ros.cli.flags import whole_number
 from lfmvl_ros.core.errors import UserError
 
 HELP = (
@@ -22,10 +23,10 @@ _INSTALL = "pip install 'mcp>=2' (extra lfmvl_ros[mcp])"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--namespace", default="/lfmvl", help="of the node (default /lfmvl)")
+    parser.add_argument("--namespace", default="/lfmvl", help="namespace of the node")
     parser.add_argument(
         "--http",
-        type=int,
+        type=whole_number(0, 65_535),
         metavar="PORT",
         help="serve http://127.0.0.1:PORT/mcp instead (0: a free port). Clients send the header "
         f"'Authorization: Bearer TOKEN' with the token of the environment variable {TOKEN}; "

@@ -19,8 +19,8 @@ _COLUMNS = ("model", "boxes", "coordinates", "thinks", "sampling", "GGUF")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("name", nargs="?", help="of one checkpoint: print its entry as YAML")
-    parser.add_argument("--markdown", action="store_true", help="the documentation's table")
+    parser.add_argument("name", nargs="?", help="a checkpoint: print its entry as YAML")
+    parser.add_argument("--markdown", action="store_true", help="print the documentation's table")
 
 
 def run(args: argparse.Namespace) -> int:

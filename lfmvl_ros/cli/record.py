@@ -8,7 +8,7 @@ import argparse
 from tqdm import tqdm
 
 from lfmvl_ros.bags.names import is_full_name
-from lfmvl_ros.cli.flags import as_path
+from lfmvl_ros.cli.flags import as_path, number, whole_number
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
@@ -25,22 +25,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("out", type=as_path, metavar="BAG", help="folder of the new bag")
     add("--camera", default="scene", help="scene (default), a video file, or a folder of images")
-    add("--seconds", type=float, default=4.0, help="length, s (default 4)")
-    add("--fps", type=float, default=15.0, help="images a second (default 15)")
-    add("--seed", type=int, default=7, help="of the rendered scene (default 7)")
-    add("--compressed", action="store_true", help="as JPEG, on image_raw/compressed")
+    add("--seconds", type=number(0.001, 86_400, "s"), default=4.0, help="length, s")
+    add("--fps", type=number(0.01, 240, "Hz"), default=15.0, help="images a second")
+    add(
+        "--seed",
+        type=whole_number(),
+        default=7,
+        help="random seed of the rendered scene",
+    )
+    add("--compressed", action="store_true", help="write JPEG images, on image_raw/compressed")
     add("--truth", action="store_true",
-        help="of a rendered scene: also what is really in each image, with ids, on truth, for "
-        "`lfmvl evaluate BAG`")  # fmt: skip
-    add("--topic", default="/camera/image_raw", help="default /camera/image_raw")
+        help="of a rendered scene: also write what is in each image, with ids, on the topic "
+        "truth, for `lfmvl evaluate BAG`")  # fmt: skip
+    add(
+        "--topic",
+        default="/camera/image_raw",
+        help="topic of the images",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Record; exit code 0."""
-    length = args.seconds * args.fps if args.seconds > 0 and args.fps > 0 else 0.0
-    if not 0.5 < length <= _MOST:  # infinity can't be rounded
-        raise UserError(f"--seconds times --fps must give 1 to {_MOST} images, got {length:g}")
-    frames = round(length)
+    frames = round(args.seconds * args.fps)
+    if not 1 <= frames <= _MOST:
+        raise UserError(f"--seconds times --fps must give 1 to {_MOST} images, got {frames}")
     if args.topic.count("/") < 2 or not is_full_name(args.topic):
         raise UserError(f"--topic must be a topic such as /camera/image_raw, got {args.topic!r}")
     from lfmvl_ros.bags.recording import RecordOptions, record

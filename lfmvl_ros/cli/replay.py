@@ -50,10 +50,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="how late an answer comes: milliseconds (default 250), 'zero', or 'measured': as long "
         "as the model takes here, or took when it was recorded")  # fmt: skip
     add("--with-input", action="store_true", help="copy the images into the new bag, too")
-    add("--namespace", default="/lfmvl", help="before the names of the results (default /lfmvl)")
-    add("--imu", default="", metavar="NAME",
-        help="with --ego-motion-source imu: the topic of rates, if there are several")  # fmt: skip
-    add("--depth", default="", metavar="NAME",
+    add("--namespace", default="/lfmvl", help="prefix of the result topics (default /lfmvl)")
+    add("--imu", metavar="NAME",
+        help="with --ego-motion-source imu: the gyroscope's topic, if the bag has several",
+    )  # fmt: skip
+    add("--depth", metavar="NAME",
         help="with --spatial-source depth: the depth topic, if the bag has several; its "
         "camera_info is beside it")  # fmt: skip
     infos = PerceptionSettings.describe()
@@ -72,6 +73,10 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(
             f"ROS takes no --namespace {shortened(args.namespace, 80)!r}; give one such as /lfmvl"
         )
+    if args.imu is not None and settings.ego_motion.source != "imu":
+        raise UserError("--imu names the topic of --ego-motion-source imu; give both, or neither")
+    if args.depth is not None and settings.spatial.source != "depth":
+        raise UserError("--depth names the topic of --spatial-source depth; give both, or neither")
     warn_of_labels(settings.model, Query.parse(settings.query))
     from lfmvl_ros.bags.reading import image_topics, open_bag
     from lfmvl_ros.bags.replay import BagReplay

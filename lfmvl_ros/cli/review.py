@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from lfmvl_ros.cli.flags import as_path
+from lfmvl_ros.cli.flags import as_path, whole_number
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.review import ReviewAnswer
 from lfmvl_ros.core.safe_text import json_text, shortened
@@ -35,7 +35,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--out", type=as_path, default=Path("out/review"), help="folder of items and labels"
     )
     parser.add_argument(
-        "--port", type=int, default=PORT, help=f"of the page (default {PORT}); 0: a free one"
+        "--port",
+        type=whole_number(0, 65_535),
+        default=PORT,
+        help="port of the page; 0: a free one",
     )
     parser.add_argument(
         "--export", action="store_true", help="only write the labels of the folder, and end"

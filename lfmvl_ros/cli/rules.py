@@ -11,9 +11,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from lfmvl_ros.cli.flags import add_setting_flags, as_path, settings_from
+from lfmvl_ros.cli.flags import add_setting_flags, as_path, number, settings_from
 from lfmvl_ros.cli.label_warnings import warn_of_labels
-from lfmvl_ros.cli.track import Run, check_answer_hz
+from lfmvl_ros.cli.track import Run
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.pipeline import Pipeline
@@ -37,16 +37,24 @@ HELP = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    check = actions.add_parser("check", help="read a rules file; print its rules or its mistakes")
+    check = actions.add_parser(
+        "check",
+        help="read a rules file; print its rules or its mistakes",
+        description="Read a rules file; print its rules or its mistakes.",
+    )
     check.add_argument("file", help="rules file")
-    trial = actions.add_parser("try", help="run model, tracker and rules on a video")
+    trial = actions.add_parser(
+        "try",
+        help="run model, tracker and rules on a video",
+        description="Run model, tracker and rules on a video.",
+    )
     trial.add_argument("file", help="rules file")
     trial.add_argument("video", type=as_path, help="video file")
     trial.add_argument("--query", help="what to find (default: every label that the rules name)")
     trial.add_argument("--out", type=as_path, default=Path("out/rules"), help="folder for results")
     trial.add_argument(
         "--answer-hz",
-        type=float,
+        type=number(0.01, 240, "Hz"),
         default=4.0,
         help="answers per second of video (default 4); each is used at once, as if it took no time",
     )
@@ -105,7 +113,6 @@ def _sentence(rule: Rule) -> str:
 
 
 def _try(args: argparse.Namespace, rules: RuleSet) -> int:
-    check_answer_hz(args.answer_hz)
     text = ", ".join(rules.labels) if args.query is None else args.query
     if args.query is None and not text:
         raise UserError("the rules name no label; give --query, such as --query 'person, tote'")

@@ -18,7 +18,6 @@ from lfmvl_ros import registry
 from lfmvl_ros.cli.flags import settings_from
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.demo_scene import DemoScene, DemoView, SceneResults
-from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.pipeline.simulated import SimulatedPipeline
@@ -147,5 +146,3 @@ def _show(
 
 def check_scene(args: argparse.Namespace) -> None:
     """Raise a :class:`UserError` for flags that make no sense together."""
-    if not 0 <= args.answer_s <= 10:
-        raise UserError(f"--answer-s must be between 0 and 10 s, got {args.answer_s}")

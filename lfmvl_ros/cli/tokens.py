@@ -8,7 +8,7 @@ import re
 from dataclasses import asdict, replace
 from typing import Any
 
-from lfmvl_ros.cli.flags import value_of
+from lfmvl_ros.cli.flags import as_count, flag_of, number, value_of, whole_number
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_tokens import (
@@ -35,25 +35,36 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=PerceptionSettings().model,
         help="directory, or name in the catalogue, also with its precision: bundled:int8",
     )
-    parser.add_argument("--min-tokens", type=int, metavar="N", help="image.min_tokens")
-    parser.add_argument("--max-tokens", type=int, metavar="N", help="image.max_tokens")
-    split = PerceptionSettings.describe()["image.split"]
-    parser.add_argument("--split", type=value_of(split), choices=split.choices, help="image.split")
-    parser.add_argument("--max-tiles", type=int, metavar="N", help="image.max_tiles")
+    infos = PerceptionSettings.describe()
+    for name in ("min_tokens", "max_tokens", "max_tiles"):
+        info = infos[f"image.{name}"]
+        assert info.high is not None
+        parser.add_argument(
+            flag_of(name), type=whole_number(0, int(info.high)), metavar="N", help=info.help
+        )
+    split = infos["image.split"]
+    parser.add_argument("--split", type=value_of(split), choices=split.choices, help=split.help)
     parser.add_argument(
-        "--budget", type=int, metavar="N", help="also find the settings that take at most N tokens"
+        "--budget",
+        type=as_count,
+        metavar="N",
+        help="also find the settings that take at most N tokens",
     )
     parser.add_argument(
         "--target-latency-ms",
-        type=float,
+        type=number(1, 600_000, "ms"),
         metavar="MS",
         help="also load the model, run it on rendered images until the latency budget has "
         "settled, and print its choice on this machine",
     )
     parser.add_argument(
-        "--query", default="person, forklift, cardboard box", help="query for this run"
+        "--query",
+        default="person, forklift, cardboard box",
+        help="what to find meanwhile, separated by commas (default: %(default)s)",
     )
-    parser.add_argument("--device", default="auto", help="device for this run")
+    parser.add_argument(
+        "--device", default="auto", help="to run it on: auto (default), cpu, cuda or cuda:N"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 
@@ -155,8 +166,6 @@ def _try_target(
             "image.target_latency_ms": args.target_latency_ms,
         }
     )
-    if not settings.image.target_latency_ms:
-        raise UserError("--target-latency-ms must be above 0; without it nothing is tried")
     from lfmvl_ros.cli.tokens_target import try_target
     from lfmvl_ros.models.load import load_model
 

@@ -15,12 +15,12 @@ from tqdm import tqdm
 from lfmvl_ros.cli.flags import (
     add_setting_flags,
     as_path,
+    number,
     pipeline_settings,
     settings_from,
     trigger_settings,
 )
 from lfmvl_ros.cli.label_warnings import warn_of_labels
-from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.query import Query
@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=as_path, default=Path("out/track"), help="folder for results")
     parser.add_argument(
         "--answer-hz",
-        type=float,
+        type=number(0.01, 240, "Hz"),
         default=4.0,
         help="answers per second of video (default 4, about what a robot gets)",
     )
@@ -104,15 +104,8 @@ class Run:
         }
 
 
-def check_answer_hz(rate_hz: float) -> None:
-    """Raise a :class:`UserError` for a rate of answers that makes no sense."""
-    if not 0.01 <= rate_hz <= 240:
-        raise UserError(f"--answer-hz must be between 0.01 and 240, got {rate_hz}")
-
-
 def run(args: argparse.Namespace) -> int:
     """Track; exit code 0, or 1 when not one answer could be read."""
-    check_answer_hz(args.answer_hz)
     settings = settings_from(args, query=args.query)
     warn_of_labels(settings.model, Query.parse(settings.query))
     video = VideoReader(args.video)

@@ -35,7 +35,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--most", type=as_count, default=1, metavar="N", help="how many objects (default 1)"
     )
     parser.add_argument(
-        "--crop", type=as_path, metavar="JPEG", help="write the image of the one seen last here"
+        "--crop",
+        type=as_path,
+        metavar="JPEG",
+        help="write the image of the object seen last into this file",
     )
 
 

@@ -11,6 +11,7 @@ from lfmvl_ros.core.config_collect import CollectSettings
 from lfmvl_ros.core.encoded_images import encode_jpeg
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.grounding import Grounding, Outcome
+from lfmvl_ros.core.numbers import is_number
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.user_files import parse_json
@@ -21,7 +22,7 @@ _QUALITY = 90
 OWN_NAME = re.compile(r"[A-Za-z0-9_]{1,100}\.jpg")
 """How the files of samples are called."""
 _ADDED = frozenset({"id", "file_name", "bytes", "stored_s"})  # what a folder adds to the facts
-_LARGEST = 1e9  # px; NaN is not below it either
+_LARGEST = 1e9  # px
 _ODD = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -79,13 +80,8 @@ def _check_facts(facts: dict[str, Any]) -> None:
         box = each.get("bbox")
         if not isinstance(box, list) or len(box) != 4:
             raise ValueError("an object has no bbox")
-        if not all(_is_number(value) for value in (*box, each.get("score"))):
+        if not all(is_number(value, _LARGEST) for value in (*box, each.get("score"))):
             raise ValueError("an object has a bbox or a score that is no number")
-
-
-def _is_number(value: object) -> bool:
-    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return plain and -_LARGEST < value < _LARGEST  # type: ignore[operator]
 
 
 def reason_for(grounding: Grounding, settings: CollectSettings, *, drifting: bool) -> str:

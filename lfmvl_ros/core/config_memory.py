@@ -14,9 +14,9 @@ class MemorySettings(Group):
 
     file: str = setting(
         "",
-        "Database in which confirmed objects are kept, each with label, time, place or box, and a "
-        "crop of the image: `lfmvl where` and the tool where_is answer from it. Empty: nothing is "
-        "kept.",
+        "Database in which confirmed objects are kept, each with label, time, position or box, and "
+        "a crop of the image: `lfmvl where` and the tool where_is answer from it. Empty: nothing "
+        "is kept.",
         read_only=True,
     )
     max_age_h: float = setting(

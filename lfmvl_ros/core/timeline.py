@@ -26,6 +26,8 @@ from typing import NamedTuple
 RUN = 5
 NS = 1e-9
 """Seconds in a nanosecond."""
+NS_PER_S = 1_000_000_000
+"""Nanoseconds in a second."""
 
 _FORGOTTEN = (
     "the stamp is zero, and messages before had one; a driver has to stamp all of them or none. If "

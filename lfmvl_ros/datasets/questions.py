@@ -170,7 +170,7 @@ def answer_text(found: Sequence[AnswerObject], decimals: int = 2) -> str:
     """The answer as the model must write it.
 
     >>> tote = Target(("tote", "red tote"), 1, 0, np.array([0.371, 0.0, 0.8, 0.994]), 1.0)
-    >>> answer_text([Found("red tote", tote)])
+    >>> answer_text([AnswerObject("red tote", tote)])
     '[{"label": "red tote", "bbox": [0.37, 0.00, 0.80, 0.99]}]'
     """
     objects = (

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +17,7 @@ import torch
 
 from lfmvl_ros.core.errors import UserError, describe
 from lfmvl_ros.core.file_kinds import kind_of
+from lfmvl_ros.core.numbers import is_number
 from lfmvl_ros.core.safe_text import shortened
 from lfmvl_ros.core.user_files import MAX_DATA_BYTES, check_regular, parse_json, read_text
 from lfmvl_ros.core.whole_files import whole_file, writing
@@ -165,6 +165,5 @@ def _check_record(record: dict[str, Any]) -> None:
     if type(step) is not int or not 0 <= step <= _MOST_STEPS:
         raise ValueError("its step is no number of updates")
     for name, value in [("loss", record.get("loss")), *scores.items()]:
-        known = isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
-        if value is not None and not known:
+        if value is not None and not is_number(value):
             raise ValueError(f"{shortened(name)} is {shortened(repr(value))}, and no finite number")

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lfmvl_ros.core.numbers import is_number
+
 MOST_STEPS = 2**53
 """Larger counts are no counts of updates."""
 _MOMENTS = {"AdamW": {"step", "exp_avg", "exp_avg_sq"}, "Muon": {"momentum_buffer"}}
@@ -25,14 +27,8 @@ def check_count(name: str, value: object) -> None:
 
 def check_seconds(name: str, value: object) -> None:
     """Raise ValueError where a value is no time in seconds."""
-    if not is_number(value) or value < 0:  # type: ignore[operator]
+    if not is_number(value) or value < 0:
         raise ValueError(f"{name} is no time in seconds")
-
-
-def is_number(value: object) -> bool:
-    """Return whether a value is a finite number."""
-    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return plain and abs(value) < 1e300  # type: ignore[arg-type]
 
 
 def check_tensors(name: str, saved: object, wanted: Mapping[str, Tensor]) -> None:

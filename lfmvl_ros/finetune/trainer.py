@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
+from lfmvl_ros.core.numbers import is_number
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.whole_files import write_whole
 from lfmvl_ros.finetune.encoding import Encoder
@@ -30,7 +31,6 @@ from lfmvl_ros.finetune.saved import (
     check_count,
     check_seconds,
     check_tensors,
-    is_number,
     load_optimiser,
 )
 from lfmvl_ros.finetune.settings import FinetuneSettings

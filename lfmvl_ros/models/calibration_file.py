@@ -47,7 +47,12 @@ def calibration_path(folder: Path, weights: str = CHECKPOINT) -> Path:
 
 
 def read_calibration(folder: Path, weights: str = CHECKPOINT) -> Fitted | None:
-    """Return the calibration of a checkpoint, None when it has none of its own.
+    """Return the calibration of weights, as :func:`calibration_of` does, without its origin."""
+    return calibration_of(folder, weights)[0]
+
+
+def calibration_of(folder: Path, weights: str = CHECKPOINT) -> tuple[Fitted | None, str]:
+    """Return the calibration of weights, and the weights that it was fitted on.
 
     Weights that are made from the checkpoint's use its calibration until they have their own, with
     a warning. One made for another checkpoint is ignored as if it were not there, with a warning.
@@ -56,12 +61,15 @@ def read_calibration(folder: Path, weights: str = CHECKPOINT) -> Fitted | None:
         folder: of the checkpoint.
         weights: :data:`CHECKPOINT` or ``int8``.
 
+    Returns:
+        The calibration, None where there is none; and :data:`CHECKPOINT` or ``int8``.
+
     Raises:
         UserError: the file is damaged.
     """
     path = calibration_path(folder, weights)
     if not path.is_file():
-        return None if weights == CHECKPOINT else _of_checkpoint(folder, weights)
+        return (None, weights) if weights == CHECKPOINT else _of_checkpoint(folder, weights)
     try:
         document = read_json_object(path)
         found = calibration_from(document)
@@ -74,20 +82,20 @@ def read_calibration(folder: Path, weights: str = CHECKPOINT) -> Fitted | None:
             _log.warning("%s was made for another checkpoint and is not used", path)
             return _of_checkpoint(folder, weights)
         _log.warning("%s was made for other weights; confidences stay uncalibrated", path)
-        return None
-    return found
+        return None, weights
+    return found, weights
 
 
-def _of_checkpoint(folder: Path, weights: str) -> Fitted | None:
+def _of_checkpoint(folder: Path, weights: str) -> tuple[Fitted | None, str]:
     """Return the calibration of the checkpoint that weights were made from, with a warning."""
-    found = read_calibration(folder)
+    found, fitted_on = calibration_of(folder)
     if found is not None:
         _log.warning(
             "%s: its confidences were calibrated on the weights of the checkpoint, and those of "
             "%s differ a little; `lfmvl calibrate --model %s:%s --write` fits its own",
             folder.name, weights, folder, weights,
         )  # fmt: skip
-    return found
+    return found, fitted_on
 
 
 def write_calibration(

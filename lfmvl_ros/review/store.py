@@ -7,7 +7,6 @@ disk (``synchronous=FULL``) before anything else happens with it.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 import time
@@ -49,12 +48,14 @@ class ReviewCounts:
         late: not answered, and held no longer: an answer is a label, and nothing else.
         answered: answered.
         refused: not taken, since :data:`MAX_ITEMS` are there; of this process.
+        damaged: not shown, since their rows can't be read; when the items were last listed.
     """
 
     waiting: int
     late: int
     answered: int
     refused: int
+    damaged: int = 0
 
 
 class ReviewStore:
@@ -69,9 +70,12 @@ class ReviewStore:
 
     def __init__(self, path: Path) -> None:
         make_folder(path.parent)
-        self._path, self._lock, self._refused = path, threading.Lock(), 0
+        self._path, self._lock = path, threading.Lock()
+        self._refused = self._damaged = 0
         with self._sentences():
             self._base = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            # A damaged text must not hide the rows beside it.
+            self._base.text_factory = lambda data: data.decode("utf-8", "replace")
             self._base.execute("PRAGMA journal_mode=WAL")
             self._base.execute("PRAGMA synchronous=FULL")
             self._base.executescript(_TABLES)
@@ -125,20 +129,31 @@ class ReviewStore:
             + _OPEN
         )
         ((answered,),) = self._run("SELECT count(*) FROM answers")
-        return ReviewCounts(waiting, late, answered, self._refused)
+        return ReviewCounts(waiting, late, answered, self._refused, self._damaged)
 
     def open_items(self) -> list[dict[str, Any]]:
-        """Return what is to be answered next, as JSON: items that are held first, then by age."""
-        rows = self._run(
-            f"SELECT items.document, outcome, published {_OPEN} "
-            f"ORDER BY outcome IS NOT NULL, number LIMIT {_SHOWN}"
-        )
-        found = []
-        for document, outcome, published in rows:
-            item = json.loads(document)
-            del item["jpeg"]
-            found.append({**item, "outcome": outcome, "published": published})
-        return found
+        """Return what is to be answered next, as JSON: items that are held first, then by age.
+
+        Rows that can't be read are skipped and counted.
+        """
+        found: list[dict[str, Any]] = []
+        seen = 0
+        while len(found) < _SHOWN:
+            rows = self._run(
+                f"SELECT items.document, outcome, published {_OPEN} "
+                f"ORDER BY outcome IS NOT NULL, number LIMIT {_SHOWN} OFFSET {seen}"
+            )
+            if not rows:
+                break
+            seen += len(rows)
+            items = ((_shown(row[0]), *row[1:]) for row in rows)
+            found += [
+                {**item, "outcome": outcome, "published": published}
+                for item, outcome, published in items
+                if item is not None
+            ]
+        self._damaged = seen - len(found)
+        return found[:_SHOWN]
 
     def labels(self) -> list[str]:
         """Return the labels of all items, most frequent first."""
@@ -149,9 +164,12 @@ class ReviewStore:
         return [label for (label,) in rows]
 
     def item(self, number: str) -> ReviewItem | None:
-        """Return an item; None where there is none."""
+        """Return an item; None where there is none, or its row can't be read."""
         rows = self._run("SELECT document FROM items WHERE id = ?", number)
-        return _item(rows[0][0]) if rows else None
+        try:
+            return _item(rows[0][0]) if rows else None
+        except UserError:
+            return None
 
     # -- answers -----------------------------------------------------------------------------------
 
@@ -191,6 +209,16 @@ class ReviewStore:
             if len(rows) != 1:  # the index and the table of a damaged database disagree
                 raise UserError(f"{self._path} is damaged; choose another folder with --out")
             yield _item(rows[0][0]), read_answer(rows[0][1])
+
+
+def _shown(document: str) -> dict[str, Any] | None:
+    """Return an item as JSON, without its image; None where it can't be read."""
+    try:
+        shown = _item(document).to_dict()
+    except UserError:
+        return None
+    del shown["jpeg"]
+    return shown
 
 
 def _item(document: str) -> ReviewItem:

@@ -118,7 +118,7 @@ class CameraNode(Node):
         status = self._pacer.status()
         if status.skipped > self._skipped:
             self.get_logger().warning(
-                f"this machine can't make the images fast enough: "
+                f"this machine can't produce images fast enough: "
                 f"{status.skipped - self._skipped} skipped in {_REPORT_S:g} s; "
                 "lower rate_hz, width or height"
             )

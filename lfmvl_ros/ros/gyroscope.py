@@ -132,17 +132,17 @@ class EgoMotionInput:
             rate = to_rate(message)
         except ConversionError as error:
             if self._log.reject(error.reason, str(error)):
-                self._warn(f"rates of the IMU dropped ({error.reason}): {error}")
+                self._warn(f"IMU message dropped ({error.reason}): {error}")
             return
         self._imu_frame = rate.frame_id
         taken_ns = rate.stamp_ns or self._node.get_clock().now().nanoseconds
         verdict = self._log.put(taken_ns, rate.rad_s, stamped=bool(rate.stamp_ns))
         if verdict is Verdict.RESTARTED:
-            self._warn("stamps of the IMU jumped back; the camera's rotation starts from nothing")
+            self._warn("stamps of the IMU jumped back; its earlier rates are forgotten")
         elif verdict is Verdict.UNSTAMPED:
-            self._warn_once("rates of the IMU without a stamp are dropped (unstamped)")
+            self._warn_once("IMU messages without a stamp are dropped (unstamped)")
         elif not rate.stamp_ns:
-            self._warn_once("the IMU sends rates without a stamp; the time of receipt is used")
+            self._warn_once("the IMU sends messages without a stamp; the time of receipt is used")
 
     def _on_transforms(self, message: TFMessage) -> None:
         for parent, child, quaternion in to_transforms(message):

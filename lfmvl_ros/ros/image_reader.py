@@ -53,7 +53,7 @@ class ImageReader:
         if isinstance(message, Image) and message.encoding == "8UC3" and not self._remarked:
             self._remarked = True
             self._node.get_logger().warning(
-                "images of encoding 8UC3 state no order of colours; they are taken for bgr8. Set "
+                "encoding 8UC3 does not state the order of colours; bgr8 is assumed. Set "
                 "the encoding in the camera's driver"
             )
         return conversions.frame_from_image(

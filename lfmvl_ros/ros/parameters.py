@@ -72,8 +72,8 @@ def warn_unused_qos(node: Node) -> None:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
             meant = f"; did you mean {near[0]!r}?" if near else ""
             node.get_logger().warning(
-                f"parameter {name!r} has no effect: this node has no such topic, or lets nobody "
-                f"override that policy of it{meant}"
+                f"parameter {name!r} has no effect: this node has no such topic, or "
+                f"does not let that policy of it be overridden{meant}"
             )
 
 

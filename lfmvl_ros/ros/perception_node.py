@@ -147,7 +147,7 @@ class PerceptionNode(LifecycleNode):
                 return
         except RuntimeError as error:  # rclpy's RCLError: another client was faster
             if not self._closing:
-                self.get_logger().warning(f"autostart left to others: {error}")
+                self.get_logger().warning(f"autostart gave way to another client: {error}")
             return
         # No lifecycle manager is involved, so the exit code reports the failure.
         if not self._closing:
@@ -208,7 +208,7 @@ class PerceptionNode(LifecycleNode):
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
         """Stop inference; keep the weights."""
         if not self._halt(_ANSWER_STOP_S):
-            self.get_logger().error("the model does not stop; its weights stay in memory")
+            self.get_logger().error("a model call does not return; its weights stay in memory")
             return TransitionCallbackReturn.ERROR
         return super().on_deactivate(state)
 

@@ -8,9 +8,9 @@ node, another program, a test. What can't be used raises a :class:`ValueError` w
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
+from lfmvl_ros.core.numbers import is_number
 from lfmvl_ros.core.tracking import TrackState
 from lfmvl_ros.core.user_files import json_integer, no_constant
 
@@ -83,9 +83,7 @@ def _number(document: dict[str, Any], key: str) -> None:
 def _numbers(document: dict[str, Any], key: str, count: int, limit: float) -> None:
     values = _part(document, key, list)
     for value in values:
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise ValueError(f"{key} holds something that is not a number")
-        if not math.isfinite(value) or abs(value) > limit:
-            raise ValueError(f"{key} holds a number that is out of range")
+        if not is_number(value, limit):
+            raise ValueError(f"{key} holds something that is not a number up to {limit:g}")
     if len(values) != count:
         raise ValueError(f"{key} has {len(values)} numbers instead of {count}")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lfmvl_ros.cli.flags import as_path
+from lfmvl_ros.cli.flags import as_count, as_path, number, whole_number
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.whole_files import JsonLines, check_output, check_output_folder
 from lfmvl_ros.viz.video import VideoWriter, check_image_output, check_video_output, write_image
@@ -41,29 +41,43 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--video", type=as_path, metavar="MP4", help="write a video here")
     add("--truth", type=as_path, metavar="JSONL", help="write the video's boxes, one line a frame")
-    add("--seed", type=int, default=0, help="of everything drawn (%(default)s)")
-    add("--wh", metavar="WIDTHxHEIGHT", help="image size (256x256 stills, 640x480 video)")
-    add("--count", type=int, default=24, help="number of stills (%(default)s)")
+    add("--seed", type=whole_number(), default=0, help="random seed")
+    add(
+        "--wh",
+        metavar="WIDTHxHEIGHT",
+        help="image size (default 256x256 for stills, 640x480 for a video)",
+    )
+    add("--count", type=as_count, default=24, help="number of stills")
     add(
         "--preset",
         choices=tuple(PRESETS),
         default="standard",
-        help="difficulty of the stills (%(default)s)",
+        help="difficulty of the stills",
     )
     add(
         "--camera",
         choices=("auto", *CAMERA_MOTIONS),
         default="auto",
-        help="how the camera of the video moves (%(default)s)",
+        help="how the camera of the video moves",
     )
-    add("--seconds", type=float, default=10.0, help="length of the video, s (%(default)s)")
-    add("--fps", type=float, default=30.0, help="frame rate of the video, Hz (%(default)s)")
+    add(
+        "--seconds",
+        type=number(0.001, 86_400, "s"),
+        default=10.0,
+        help="length of the video, s",
+    )
+    add(
+        "--fps",
+        type=number(0.1, 1000, "Hz"),
+        default=30.0,
+        help="frame rate of the video, Hz",
+    )
     add(
         "--look",
         choices=tuple(LOOKS),
         default="usual",
-        help="of --labelled: negative exchanges colours, heat makes grey negatives; the bundled "
-        "model knows neither, to try fine-tuning (%(default)s)",
+        help="with --labelled: how it looks. negative: colours inverted; heat: grey and inverted. "
+        "The bundled model knows neither of them; they are for trying fine-tuning",
     )
     add("--no-boxes", action="store_true", help="draw no boxes on sheet and video")
 
@@ -83,8 +97,6 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.truth)
     if args.labelled is not None:
         check_output_folder(args.labelled)
-    if args.seed < 0:
-        raise UserError(f"--seed must be 0 or more, got {args.seed}")
     try:
         if args.preview is not None:
             _write_sheet(args)
@@ -112,10 +124,10 @@ def _image(scene: RenderedScene, args: argparse.Namespace) -> NDArray[Any]:
 
 def _stills(args: argparse.Namespace, wh: tuple[int, int], most: int) -> Iterator[RenderedScene]:
     """The stills that count, size, seed and preset ask for, one at a time."""
-    if not 1 <= args.count <= most:
-        raise UserError(f"--count must be within 1..{most}, got {args.count}")
-    for number in tqdm(range(args.count), desc="stills", unit="image"):
-        rng = np.random.default_rng((args.seed, number))
+    if args.count > most:
+        raise UserError(f"--count must be 1 to {most} here, got {args.count}")
+    for index in tqdm(range(args.count), desc="stills", unit="image"):
+        rng = np.random.default_rng((args.seed, index))
         yield render_still(rng, wh=wh, options=PRESETS[args.preset])
 
 
@@ -140,7 +152,7 @@ def _write_video(args: argparse.Namespace) -> None:
     wh = _wh(args.wh, (640, 480))
     frames = round(args.seconds * args.fps)
     if not 1 <= frames <= 100_000:
-        raise UserError(f"--seconds times --fps must give 1..100000 frames, got {frames}")
+        raise UserError(f"--seconds times --fps must give 1 to 100000 frames, got {frames}")
     video = SceneVideo(args.seed, wh=wh, fps=args.fps, camera=args.camera)
     with ExitStack() as files:
         writer = truth = None

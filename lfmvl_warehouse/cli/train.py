@@ -21,7 +21,7 @@ HELP = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     add = parser.add_argument
-    add("--out", type=as_path, default=Path("runs/train"), help="run directory (%(default)s)")
+    add("--out", type=as_path, default=Path("runs/train"), help="run directory")
     add(
         "--data",
         type=as_path,
@@ -34,13 +34,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="CHECKPOINT",
         help="start from these weights: 'bundled', or a checkpoint directory of another run",
     )
-    add("--mix", type=float, help="with --data, share of warehouse scenes to keep in (0)")
-    add("--rate", type=float, help="factor of the learning rates (1)")
+    add(
+        "--mix",
+        type=float,
+        help="with --data: share of warehouse scenes among the images, 0 to 1 (default 0)",
+    )
+    add("--rate", type=float, help="multiplies the learning rates (default 1)")
     add(
         "--minutes",
         type=float,
         default=75.0,
-        help="training time, minutes; the total of a run that is resumed (%(default)s)",
+        help="training time, minutes; the total of a run that is resumed",
     )
     add(
         "--steps",
@@ -48,17 +52,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="number of updates instead of --minutes, also a total",
     )
-    add("--seed", type=int, default=0, help="of weights and scenes (%(default)s)")
+    add("--seed", type=int, default=0, help="random seed of weights and scenes")
     add("--device", default="auto", help="auto (CUDA where there is one), cpu, cuda or cuda:N")
-    add("--processes", type=int, help="one-thread processes that train (2 on the CPU, 1 on CUDA)")
-    add("--batch", type=int, help="images per process and update (8 on the CPU, 16 on CUDA)")
+    add(
+        "--processes",
+        type=int,
+        help="one-thread processes that train (default 2 on the CPU, 1 on CUDA)",
+    )
+    add(
+        "--batch", type=int, help="images per process and update (default 8 on the CPU, 16 on CUDA)"
+    )
     add(
         "--workers",
         type=int,
-        help="further processes for each, which draw images ahead (0; on CUDA 12, or the number "
-        "of cores less one)",
+        help="further processes for each, which draw images ahead (default 0; on CUDA 12, or the "
+        "number of cores less one)",
     )
-    add("--max-objects", type=int, default=8, help="most objects in an answer (%(default)s)")
+    add("--max-objects", type=int, default=8, help="most objects in an answer")
     add("--resume", action="store_true", help="continue the run in --out")
     add(
         "--export",

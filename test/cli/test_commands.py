@@ -97,7 +97,7 @@ def test_ground_of_a_video_without_a_time_names_the_flag(
     assert main([*words, "--at", "0"]) == 0
     for nonsense in ("-1", "nan", "inf"):
         assert main([*words, f"--at={nonsense}"]) == 2
-        assert "--at must be 0 s or more" in capsys.readouterr().err
+        assert "--at: a number of 0 s or more" in capsys.readouterr().err
 
 
 def test_labels_that_the_card_does_not_list_are_named_at_the_start(

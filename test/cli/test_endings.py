@@ -125,7 +125,7 @@ def test_output_that_nobody_takes_is_no_traceback(tmp_path: Path) -> None:
         (["scenes", "--labelled", "{tmp}/file", "--count", "1"], "choose another place"),
         (["scenes", "--video", "/proc/a.mp4", "--seconds", "0.1"], "/proc"),
         (["scenes", "--truth", "/dev/full", "--seconds", "0.1"], "the disk is full"),
-        (["scenes", "--video", "{tmp}/a.mp4", "--seconds", "nan"], "can't be drawn"),
+        (["scenes", "--video", "{tmp}/a.mp4", "--seconds", "nan"], "--seconds: a number"),
         (["demo", "--out", "{tmp}/file"], "there is a file"),
         (["demo", "--duration", "nan"], "--duration"),
     ],

@@ -43,6 +43,16 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert f"lfmvl {command}" in capsys.readouterr().out
 
 
+def test_the_help_says_the_defaults_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["demo", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "usage: lfmvl demo [options] Run camera_node" in text
+    assert "stays if loading fails. (default bundled)" in text
+    assert "folder for results (default out/demo)" in text
+    assert "Longest answer" in text
+
+
 def test_help_lists_every_command() -> None:
     text = build_parser().format_help()
     assert all(command in text for command in commands())
@@ -54,7 +64,9 @@ def test_help_lists_every_command() -> None:
         (["ground", "missing.png", "--query", "tote"], "no image file"),
         (["track", "missing.mp4", "--query", "tote"], "no video file"),
         (["ground", "missing.png", "--query", " ,"], "query is empty"),
-        (["demo", "--duration", "0"], "--duration must be"),
+        (["demo", "--duration", "0"], "--duration: a number from 1 to 3600 s"),
+        (["demo", "--no-such-flag"], "unrecognized arguments: --no-such-flag; `lfmvl demo --help`"),
+        (["rules", "try", "--answer-hz", "0"], "--answer-hz: a number from 0.01 to 240 Hz"),
     ],
 )
 def test_user_errors_are_one_line_and_exit_code_2(

@@ -48,6 +48,8 @@ def test_record_then_replay(
     ("words", "says"),
     [
         (["nowhere"], "there is no bag nowhere"),
+        (["nowhere", "--imu", ""], "--imu names the topic of --ego-motion-source imu"),
+        (["nowhere", "--depth", "/depth"], "--depth names the topic of --spatial-source depth"),
         (["nowhere", "--latency", "soon"], "--latency must be 'zero', 'measured' or milliseconds"),
         (["nowhere", "--latency", "-1"], "--latency must be"),
         (["nowhere", "--latency", "nan"], "--latency must be"),
@@ -73,9 +75,11 @@ def test_wrong_words_are_one_line(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--seconds", "0"], "must give 1 to 100000 images"),
-        (["--seconds", "inf"], "must give 1 to 100000 images, got inf"),
-        (["--fps", "nan"], "must give 1 to 100000 images"),
+        (["--seconds", "0"], "--seconds: a number from 0.001 to 86400 s"),
+        (["--seconds", "0.01"], "must give 1 to 100000 images, got 0"),
+        (["--seconds", "inf"], "--seconds: a number"),
+        (["--seed", "-1"], "--seed: a whole number of 0 or more"),
+        (["--fps", "nan"], "--fps: a number"),
         (["--topic", "image_raw"], "--topic must be a topic such as"),
         (["--topic", "/front/image raw"], "--topic must be a topic such as"),
         (["--camera", "missing.mp4"], "missing.mp4"),

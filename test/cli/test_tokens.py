@@ -68,11 +68,14 @@ def test_a_directory_answers_with_its_own_configuration(tmp_path, capsys):
         (["banana"], "is not an image size"),
         (["0x480"], "is not an image size"),
         (["640x480", "--model", "gpt"], "neither a directory nor in the catalogue"),
-        (["640x480", "--max-tiles", "-1"], "max_tiles"),
-        (["640x480", "--min-tokens", "-4"], "min_tokens"),
-        (["640x480", "--budget", "0"], "fewest it can cost"),
-        (["640x480", "--model", "bundled", "--target-latency-ms", "-3"], "target_latency_ms"),
-        (["640x480", "--model", "bundled", "--target-latency-ms", "0"], "above 0"),
+        (["640x480", "--max-tiles", "-1"], "--max-tiles: a whole number from 0 to 64"),
+        (["640x480", "--min-tokens", "-4"], "--min-tokens: a whole number from 0 to 1024"),
+        (["640x480", "--budget", "0"], "--budget: a whole number of 1 or more"),
+        (
+            ["640x480", "--model", "bundled", "--target-latency-ms", "-3"],
+            "--target-latency-ms: a number",
+        ),
+        (["640x480", "--target-latency-ms", "0"], "from 1 to 600000 ms"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(arguments, says, capsys):

@@ -141,3 +141,18 @@ def test_a_database_whose_parts_disagree_is_one_sentence(tmp_path):
     with pytest.raises(UserError):
         list(store.answered())
     store.close()
+
+
+def test_a_damaged_row_is_skipped_and_counted(tmp_path: Path) -> None:
+    store = ReviewStore(tmp_path / "review.db")
+    for number in range(25):
+        store.take(TOPIC, json_text(item(number).to_dict()))
+    assert store.counts().damaged == 0
+    for number, damaged in ((1, "{"), (2, "[]"), (3, "{}"), (4, b"\xff\xfe"), (5, "12")):
+        where = f"WHERE id = '{number:016x}'"
+        store._run(f"UPDATE items SET document = CAST(? AS TEXT) {where}", damaged)
+    good = [0, *range(6, 25)]
+    assert [found["id"] for found in store.open_items()] == [f"{number:016x}" for number in good]
+    assert (store.counts().damaged, store.counts().waiting) == (5, 25)
+    assert store.item(f"{1:016x}") is None
+    store.close()

@@ -250,8 +250,8 @@ def test_what_is_wrong_with_a_gyroscope_is_told_and_got_over(world, stream):
         "(not_provided)",
         "(corrupt)",
         "jumped back",
-        "rates of the IMU without a stamp are dropped",
-        "the IMU sends rates without a stamp; the time of receipt is used",
+        "IMU messages without a stamp are dropped",
+        "the IMU sends messages without a stamp; the time of receipt is used",
     ):
         assert log.count(words) == 1, log
     assert "Traceback" not in log

@@ -187,7 +187,7 @@ def test_agents_over_http_need_the_token(world, camera):
     ("arguments", "why"),
     [
         (("--namespace", "/no spaces"), "is not a namespace"),
-        (("--http", "70000"), "port 70000 of 127.0.0.1 can't be had"),
+        (("--http", "70000"), "--http: a whole number from 0 to 65535"),
     ],
 )
 def test_what_cannot_be_served_is_one_line(ros, arguments, why):

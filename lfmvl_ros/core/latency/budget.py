@@ -90,7 +90,7 @@ class Stream:
         target_s: the target they were chosen for.
         counted: number of the newest answer that has been counted for or against a change.
         calls: answers in a row that required more (> 0) or fewer (< 0) tokens.
-        settled: the first way up from the cheapest choice has ended.
+        settled: whether the first rise from the cheapest choice has ended.
         caution: each one doubles the number of answers that a step up needs.
         raised: number of the answer after which the last step up was taken, 0 for none.
         ceiling: image tokens never to be exceeded again, after memory ran out; None for no limit.

@@ -36,11 +36,11 @@ class _Noted:
 
 
 class MemoryRecorder:
-    """Remembers confirmed objects, in a thread of its own. It runs from its creation to ``close``.
+    """Stores confirmed objects, in a thread of its own that runs from creation to ``close``.
 
     Args:
-        settings: with a file.
-        on_warning: takes a sentence when nothing can be written, once.
+        settings: whose ``file`` is not empty.
+        on_warning: called once with a sentence, if nothing can be written.
 
     Raises:
         UserError: the file can't be used.

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from lfmvl_ros.core.image_words import ago, part_of_image
+from lfmvl_ros.core.numbers import is_number
 from lfmvl_ros.core.timeline import stamp_document
 
 Box = tuple[float, float, float, float]
@@ -20,16 +20,16 @@ class Sighting:
 
     Attributes:
         label: label of its track.
-        run: of the node, a random text; track ids are unique within it and the camera.
+        run: random id of the node's process; track ids are unique within a run and a camera.
         camera: name; "" when there is only one.
-        track: id.
+        track: id of its track.
         stamp_ns: of the image.
         seen_unix_s: when it was recorded, seconds since 1970 by the clock of the node's machine.
         confidence: in [0, 1].
         bbox: x1, y1, x2, y2 as shares of the image.
         position_m: in ``frame_id``; None where there was none.
         frame_id: of the position; "" without one.
-        jpeg: the part of the image around the object; empty where none is kept.
+        jpeg: the part of the image around the object, as JPEG; empty if none is kept.
 
     Raises:
         ValueError: a value is of another type, not finite, or too large for a time.
@@ -58,7 +58,7 @@ class Sighting:
         if (self.position_m is None) != (not self.frame_id):
             raise ValueError("position_m and frame_id go together")
         numbers = (self.confidence, *self.bbox, *(self.position_m or ()))
-        if not all(_is_number(value) for value in (self.seen_unix_s, *numbers)):
+        if not all(is_number(value) for value in (self.seen_unix_s, *numbers)):
             raise ValueError("a time, confidence, box or position is no number")
         if not 0 <= self.seen_unix_s <= _LATEST_UNIX_S:
             raise ValueError(f"seen_unix_s is from 0 to {_LATEST_UNIX_S:.0f}")
@@ -88,7 +88,3 @@ class Sighting:
             "position": position,
             "frame_id": self.frame_id,
         }
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)

@@ -37,7 +37,7 @@ class MemoryStore:
     """The sightings of a file: one for each object. Any thread, and several processes, may use it.
 
     Args:
-        path: of the database.
+        path: of the database; made if it does not exist.
         read_only: the file must exist, and is not changed.
 
     Raises:
@@ -105,10 +105,15 @@ class MemoryStore:
             return int(old) + max(count - most, 0)
 
     def last(self, label: str, most: int = 1, camera: str = "") -> list[Sighting]:
-        """Return where objects of a label were last seen, the newest first; "": by any camera.
+        """Return where objects of a label were last seen, the newest first.
+
+        Args:
+            label: compared as :func:`~lfmvl_ros.core.same_label.fold_label` does.
+            most: how many at most.
+            camera: only of this one; "": of any.
 
         Raises:
-            UserError: the database can't be read, or holds what no sighting is.
+            UserError: the database can't be read, or a row is not a sighting.
         """
         rows = self._run(
             f"SELECT {_COLUMNS} FROM seen WHERE label_key = ? AND ? IN ('', camera) "

@@ -29,7 +29,7 @@ LABEL_KEYS = word_list(
     "label name class classname labelname category categoryname object objectname title phrase "
     "type tag text"
 )
-"""Keys of a label, the surest first."""
+"""Keys of a label, the most reliable first."""
 CAPTION_KEYS = ("globalcaption", "caption", "scenecaption")
 
 
@@ -52,7 +52,7 @@ class Fields:
 
     @property
     def label(self) -> Scalar | None:
-        """The value of its surest label key; None when it has none."""
+        """The value of its most reliable label key; None when it has none."""
         for key in LABEL_KEYS:
             node = self.values.get(key)
             if isinstance(node, Scalar):

@@ -19,10 +19,10 @@ def word_list(text: str) -> tuple[str, ...]:
 
 
 class LabelMatcher:
-    """Recognises a query's labels in a model's spelling, so that one thing keeps one name.
+    """Recognises a query's labels in a model's spelling, so that an object keeps one label.
 
-    Exact first; then by :func:`~lfmvl_ros.core.same_label.fold_label`; then also without an English
-    plural or a number at the end.
+    An exact match comes first; then one by :func:`~lfmvl_ros.core.same_label.fold_label`; then one
+    that also ignores an English plural or a number at the end.
 
     >>> LabelMatcher(Query.parse("red tote, person")).match("Red_Totes")
     ('red tote', True)

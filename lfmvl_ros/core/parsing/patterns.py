@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pieces a text is cut into, and how much of it is read. All patterns take linear time."""
+"""Tokens of the scanner, and limits of what is read. All patterns take linear time."""
 
 from __future__ import annotations
 
 import re
 
 MAX_CHARACTERS = 200_000
-"""An answer is read up to here: ten times what 4096 tokens, the longest answer, come to."""
+"""An answer is read up to here: ten times the length of the longest answer, 4096 tokens."""
 MAX_DEPTH = 32
 """Brackets nested deeper are not read; real answers need 4."""
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads JSON as small language models write it, in one pass, whatever the text is.
 
-A stack machine over tokens: no recursion, no second look at anything, so time grows linearly with
+A stack machine over tokens: no recursion, and nothing is read twice, so time grows linearly with
 the text. Strict JSON needs no repairs, as a test against :mod:`json` shows. Anything else is
 repaired, and each repair is recorded: quotes, commas, colons or brackets that are
 missing, doubled or of another kind, and a text that ends too early.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Removes the reasoning (``<think>``) that a model generates before its answer.
 
-Models that reason write their thoughts between ``<think>`` and ``</think>`` and may well try out
-boxes in there. Some chat templates write the opening tag into the prompt, so that an answer begins
+Models that reason write their thoughts between ``<think>`` and ``</think>`` and may try out
+boxes there. Some chat templates write the opening tag into the prompt, so that an answer begins
 in the middle of a thought; one that was cut off never ends it.
 """
 
@@ -50,7 +50,7 @@ def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def without_thoughts(text: str) -> str:
-    """Return the text with its thoughts blanked out, as long as before: offsets stay true.
+    """Return the text with spaces in place of thoughts, so that offsets stay valid.
 
     >>> without_thoughts("<think>[1]</think>[2]")
     '                  [2]'

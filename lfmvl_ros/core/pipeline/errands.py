@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests to the model that are not about finding objects: a sentence to parse, a caption.
 
-The worker that owns the model does them between the cameras' answers: one, then an answer of each
-camera that waits, then the next.
+The worker that owns the model takes one between answers about camera frames: one errand, then an
+answer for each camera that waits, then the next errand.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Errand:
         settings: PerceptionSettings,
         stopping: Callable[[], bool],
     ) -> Reply:
-        """Return the model's reply, whatever happens."""
+        """Return the model's reply; an exception becomes a reply with an error."""
         try:
             return self.ask(model, settings, lambda: stopping() or self.future.cancelled())
         except BaseException as error:  # a backend's defect must not take the node down
@@ -49,12 +49,12 @@ class Errand:
             return Reply.failed_by(error, model.name)
 
     def settle(self, reply: Reply) -> None:
-        """Give the reply to whoever waits for it; to be called once."""
+        """Fulfil the future with the reply; to be called once."""
         if self.future.set_running_or_notify_cancel():
             self.future.set_result(reply)
 
     def give_up(self, after_s: float) -> None:
-        """Reply in place of a model that has not returned."""
+        """Fulfil the future with a timeout, after ``after_s`` seconds without an answer."""
         _log.error("a model call has not returned after %.1f s", after_s)
         self.settle(Reply("", finish=FinishReason.DEADLINE))
 

@@ -37,10 +37,10 @@ class Lane:
         latest: the newest frame and when it was handed over (monotonic ns); None before the first.
         epoch: grows when the camera's time restarts.
         answered: the newest answer; None before the first.
-        asleep: the trigger's mode while the newest frame is not to go to the model; else "".
-        restraint: what heat and battery demand.
-        waits_since_ns: monotonic time since which a frame or request waits here; None when none
-            does.
+        asleep: the trigger's mode while the newest frame is not given to the model; else "".
+        restraint: the limit that heat and battery demand.
+        waits_since_ns: monotonic time since which a frame or request waits here; None if nothing
+            waits.
     """
 
     def __init__(self, settings: TrackerSettings, *, point_s: float = 0.0) -> None:
@@ -67,7 +67,7 @@ class Lane:
         self._longest_wait_ns = 0
 
     def configure(self, settings: TrackerSettings) -> None:
-        """Follow with other settings from now on; tracks stay."""
+        """Use other tracker settings from now on; tracks stay."""
         try:
             self.tracker.configure(settings)
         except UserError as error:
@@ -142,8 +142,7 @@ class Lane:
 
     def _is_due(self, settings: TriggerSettings, stamp_ns: int) -> bool:
         asked_ns = self._last_asked_ns
-        since_ns = math.inf if asked_ns is None else stamp_ns - asked_ns
-        if not self.restraint.allows(since_ns * NS):
+        if not self.restraint.allows(stamp_ns, asked_ns):
             return False
         return self._trigger.is_due(settings, stamp_ns, asked_ns)
 
@@ -241,11 +240,11 @@ class Job:
     """A frame on its way through the model, with the requests that wait for its answer.
 
     Attributes:
-        lane: where it comes from.
+        lane: of its camera.
         epoch: of the lane when it was taken.
         frame: that the model sees.
-        handed_over_ns: monotonic time at which the camera's frame came.
-        requests: fulfilled by the answer.
+        handed_over_ns: monotonic time at which the frame was stored for the model.
+        requests: futures that the answer fulfils.
     """
 
     lane: Lane

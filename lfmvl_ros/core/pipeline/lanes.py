@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lanes of all cameras. They share one lock and one model; the longest waiting is next.
+"""The lanes of all cameras. They share one lock and one model; the one that waited longest is next.
 
 With ``n`` cameras and batches of ``b``, no camera waits for more than ``ceil(n / b)`` model calls
 after the present one, whatever the rates and clocks of the cameras.
@@ -79,7 +79,7 @@ class Lanes:
 
     @property
     def restraint(self) -> Restraint:
-        """What heat and battery demand."""
+        """The limit that heat and battery demand."""
         return self._restraint
 
     @restraint.setter

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames in; answers, and tracks at every frame, out.
+"""The pipeline: takes frames, returns the tracks at every frame, and calls back with answers.
 
 There are two rates. :meth:`Pipeline.submit` runs at camera rate in the caller's thread: it moves
 the tracks to the new frame and stores the frame for the model. One worker thread owns the model.

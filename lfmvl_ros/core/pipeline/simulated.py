@@ -2,9 +2,9 @@
 """The pipeline in simulated time: the same lanes, requests and trackers, without a clock.
 
 What :class:`~lfmvl_ros.core.pipeline.pipeline.Pipeline` leaves to two threads and the monotonic
-clock is decided here by times that the caller gives: an answer is computed when it is asked for,
-and comes as late as a latency model says. So the same frames give the same answers and tracks,
-however fast the machine is.
+clock is decided here by times that the caller gives: an answer is computed when it is requested,
+and arrives after the time that a latency model returns. So the same frames give the same answers
+and tracks, however fast the machine is.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class SimulatedPipeline:
     Args:
         model: answers prompts about frames.
         settings: as of the node.
-        latency: of an answer; None: the measured one, which differs from run to run.
+        latency: returns the latency of an answer, s; None: the measured one, which differs from
+            run to run.
         on_answer: called with every answer and the time at which it came.
 
     Raises:
@@ -114,7 +115,7 @@ class SimulatedPipeline:
         return tracks
 
     def set_ego_motion(self, camera: str, ego: EgoMotion | None) -> None:
-        """Use what is known of a camera's rotation; nothing before the camera's first frame."""
+        """Set a camera's measured rotation; ignored before the camera's first frame."""
         lane = self._lanes.get(camera)
         if lane is not None:
             lane.tracker.set_ego_motion(ego)

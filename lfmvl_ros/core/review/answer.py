@@ -19,8 +19,8 @@ MAX_CHARACTERS = 4096
 class ReviewVerdict(str, Enum):
     """The kinds of answer.
 
-    ``yes``: it is right as it is. ``no``: it is not there. ``wrong_label``: something else is
-    there. ``box``: it is right, but its box is not.
+    ``yes``: the event is right. ``no``: the object is not there. ``wrong_label``: another object is
+    there. ``box``: the event is right, but the box is not.
     """
 
     YES = "yes"

@@ -17,13 +17,13 @@ _QUALITY = 85
 
 
 def around(bbox: Box | None) -> Box:
-    """Return what is shown of the image around a box, all of it without one.
+    """Return the part of the image to show around a box; the whole image without one.
 
     Args:
-        bbox: x1, y1, x2, y2 as shares of the image.
+        bbox: x1, y1, x2, y2 as shares of the image; None without a box.
 
     Returns:
-        The same of the crop: it contains the box and lies within the image.
+        x1, y1, x2, y2 of the part, which contains the box and lies within the image.
 
     >>> around((0.4, 0.4, 0.6, 0.6))
     (0.2, 0.2, 0.8, 0.8)

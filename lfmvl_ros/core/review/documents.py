@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.numbers import is_number
 from lfmvl_ros.core.safe_text import quoted, safe_text
 from lfmvl_ros.core.user_files import parse_json
 
@@ -54,7 +55,7 @@ def text(document: dict[str, Any], key: str) -> str:
 def number(document: dict[str, Any], key: str, low: float, high: float) -> float:
     """Return a number of a range; a :class:`UserError` if it is not valid."""
     found = document.get(key)
-    if isinstance(found, bool) or not isinstance(found, (int, float)) or not low <= found <= high:
+    if not is_number(found) or not low <= found <= high:
         raise UserError(
             f"{key} must be a number from {low:g} to {high:g}, got {quoted(str(found))}"
         )
@@ -78,5 +79,4 @@ def box(found: Any, key: str) -> Box:
 
 
 def _is_share(value: Any) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and 0 <= value <= 1
+    return is_number(value) and 0 <= value <= 1

@@ -37,7 +37,7 @@ class Settled:
     Attributes:
         id: of the item.
         rule: whose event it is.
-        outcome: why.
+        outcome: why it is no longer held.
         published: whether its event is published.
         events: to publish now.
     """
@@ -68,7 +68,7 @@ class GateStatus:
         held: events that are held now.
         asked, answered, timed_out: events that were ever held, were answered, and timed out.
         overflowed: events that were not held because ``max_held`` were.
-        late: answers to events that were not held, or no longer.
+        late: answers to events that were not held, or were no longer held.
     """
 
     held: int = 0
@@ -124,7 +124,7 @@ class ReviewGate:
             event: the message.
             rule: its rule; None if that is no longer in force.
             settings: in force.
-            now_s: steady time.
+            now_s: monotonic time, seconds.
 
         Returns:
             The events to publish now, and the id of a new item, "" without one.
@@ -173,7 +173,7 @@ class ReviewGate:
         return [self._settle(item, ReviewOutcome.TIMEOUT, self._held[item].publish) for item in due]
 
     def close(self) -> list[Settled]:
-        """Settle everything: nobody will look at the answers."""
+        """Settle everything, because the node stops."""
         self._count(timed_out=len(self._held))
         return [
             self._settle(item, ReviewOutcome.STOPPED, held.publish)

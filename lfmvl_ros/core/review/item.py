@@ -30,13 +30,13 @@ class ReviewItem:
         label: of the object that is asked about; "" where the event has none (an absence).
         confidence: of that object, in [0, 1]; None without one.
         bbox: its box, x1, y1, x2, y2 as shares of the whole image; None without one.
-        crop: part of the image that is shown, likewise.
+        crop: part of the image that is shown, x1, y1, x2, y2 as shares of the image.
         stamp_ns: of the frame.
-        camera: which took it; "" when there is one.
+        camera: name of its camera; "" when there is only one.
         asked_unix_s: when it was asked, seconds since 1970 of the node's machine.
         timeout_s: how long the event is held.
         unanswered: what becomes of it then, ``drop`` or ``publish``.
-        jpeg: the crop.
+        jpeg: the crop as JPEG.
     """
 
     id: str
@@ -82,7 +82,7 @@ class Settlement:
 
     Attributes:
         id: of the item.
-        outcome: why.
+        outcome: why it is no longer held.
         published: whether its event was published.
     """
 

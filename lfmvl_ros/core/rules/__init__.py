@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From tracks to events: a file of zones and rules, followed over time (docs/rules.md)."""
+"""From tracks to events: a file of zones and rules, applied over time (docs/rules.md)."""
 
 from lfmvl_ros.core.rules.engine import EngineStatus, RuleEngine
 from lfmvl_ros.core.rules.event import EndReason, Event, EventState, EventTrack

@@ -5,8 +5,8 @@ The package rule-engine reads them: grammar, types, errors. It would evaluate on
 about 20 us each, on values without uncertainty. Here its syntax tree is evaluated on the columns of
 all tracks at once, and a comparison gives the probability that it is true: of two normal
 distributions, the probability that one is larger. ``and``, ``or`` and ``not`` combine these as if
-they were independent. What is not known (no position, too young for a speed) makes the whole
-condition unknown, which counts as not true.
+they were independent. If a value is unknown (no position, or too young for a speed), the whole
+condition is unknown, which counts as not true.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class TrackCondition:
     """A condition on the fields of a track (:data:`FIELDS`).
 
     Attributes:
-        text: as it was written.
-        fields: that it mentions.
+        text: the condition as it was written.
+        fields: names of the fields that it uses.
 
     Raises:
-        UserError: it can't be read, or uses what is not understood here.
+        UserError: it can't be parsed, or uses syntax that is not supported here.
     """
 
     def __init__(self, text: str) -> None:
@@ -75,11 +75,11 @@ class TrackCondition:
 
     @property
     def needs_metres(self) -> bool:
-        """True where it mentions a field in metres."""
+        """True if it uses a field in metres."""
         return bool(self.fields & _METRES)
 
     def probability(self, columns: Columns) -> FloatArray:
-        """Return how probably it holds for each track, ``(N,)``; 0 where that is not known.
+        """Return the probability that it holds for each track, ``(N,)``; 0 where that is unknown.
 
         Args:
             columns: returns a field's values for all tracks.

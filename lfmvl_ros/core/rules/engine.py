@@ -39,7 +39,7 @@ class EngineStatus:
         begun: events so far.
         suppressed: moments that made no event because of the cool-down.
         not_asked: names of rules whose labels the query does not name.
-        unplaced: names of rules that need positions in metres, while none come in their frame.
+        unplaced: names of rules that need positions in metres, in a frame in which none come.
     """
 
     rules: int
@@ -64,7 +64,7 @@ class RuleEngine:
 
     Args:
         rules: of all cameras.
-        camera: whose rules are followed; "" when there is only one.
+        camera: the camera whose rules are used; "" when there is only one.
     """
 
     def __init__(self, rules: RuleSet, camera: str = "") -> None:
@@ -106,7 +106,7 @@ class RuleEngine:
         return events
 
     def select(self, label: str) -> None:
-        """Set the label that rules with ``selected`` are about; "" for none."""
+        """Set the selected label, which rules with ``selected`` refer to; "" for none."""
         key = fold_label(label)
         if key != self._evidence.selected:
             self._evidence = replace(self._evidence, selected=key)

@@ -26,7 +26,7 @@ class EndReason(str, Enum):
     """Why an event ended.
 
     ``cleared``: the rule does not hold any more. ``gone``: its track was lost.
-    ``over``: what happens at one time has lasted ``hold_s``. ``restarted``: time restarted, and all
+    ``over``: an event of a moment has lasted ``hold_s``. ``restarted``: time restarted, and all
     tracks ended. ``not_asked``: the query does not name its labels any more, or another one is
     selected. ``rules_changed``: the rule was changed or removed. ``stopped``: the node stopped.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where tracks were in the last seconds, for what is measured over a time."""
+"""Positions of tracks in the last seconds, for values that are measured over a time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Positions:
 
     Attributes:
         stamp_ns: of that image.
-        frame_id: that positions are in.
+        frame_id: the frame of the positions.
         by_id: track id -> ``(3,)`` centre in m and ``(3, 3)`` covariance in m^2.
         picks: track id -> largest standard deviation of its pick point in m, and of the direction
             of the normal there in rad; only tracks that have a pick point.
@@ -36,7 +36,7 @@ class Positions:
 
     @classmethod
     def of(cls, places: Places) -> Positions:
-        """Return what rules ask about places."""
+        """Return the part of places that rules use."""
         placed = places.by_id.items()
         return cls(
             places.stamp_ns,
@@ -57,7 +57,7 @@ def largest_sigma(covariance: FloatArray) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """The tracks at one time, as much as later frames compare with.
+    """The tracks at one time, as far as later frames are compared with them.
 
     Attributes:
         stamp_ns: of the frame.

@@ -53,7 +53,7 @@ def pattern_test(text: str, *, whole: bool) -> Callable[[str], bool]:
 
 
 def refuse_endless(text: str, *, whole: bool = False) -> None:
-    """Refuse a regular expression with too many ways of matching; not a text that is none.
+    """Refuse a regular expression with too many ways of matching; one with an error passes.
 
     Raises:
         UserError: it has too many.

@@ -69,7 +69,7 @@ class Polygon:
     Attributes:
         points: ``(K, 2)`` corners, K >= 3.
         frame: lower and upper limit of both coordinates between which everything is seen. An edge
-            on a limit is no border: what is there may go on outside. None without such a limit.
+            on a limit is not a border, since an object there may continue outside. None: no limit.
 
     Raises:
         ValueError: the outline crosses itself, touches itself or has no area.
@@ -105,9 +105,9 @@ class Polygon:
     def probability(self, xy: FloatArray, covariance: FloatArray) -> FloatArray:
         """Return how probably each uncertain point lies inside, ``(N,)`` in [0, 1].
 
-        The distance to the nearest edge, in standard deviations across it, as if that edge were
-        straight on both sides. Exact for a half-plane; too large for polygons that are hardly
-        larger than the uncertainty.
+        It follows from the distance to the nearest edge, in standard deviations across that edge,
+        as if the edge were endless. This is exact for a half-plane, and too large for polygons that
+        are hardly larger than the uncertainty.
 
         Args:
             xy: ``(N, 2)`` means.

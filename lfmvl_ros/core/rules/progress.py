@@ -82,9 +82,9 @@ class RuleProgress(ABC):
     """The progress of one rule on one camera.
 
     Attributes:
-        rule: that is followed.
-        numbers: of events, shared by all rules.
-        counts: what it has done.
+        rule: the rule.
+        numbers: serial numbers of events, shared by all rules.
+        counts: its counters.
         open: active events, by track id or :data:`SCENE`.
         candidates: rules that hold, but not yet for long enough, by the same keys.
     """

@@ -81,13 +81,13 @@ class Rule:
         name: of the rule; its Bool topic is ``rules/<name>``.
         kind: what it watches for.
         labels: of the objects it is about; empty for all.
-        selected: only that one of the labels counts which ``spatial.select`` names.
-        zone: where; None for the whole image.
+        selected: whether only the label counts that ``spatial.select`` names.
+        zone: where the objects are; None for the whole image.
         point: which point of a box counts in an image zone.
         where: further condition on a track; None for none.
         camera: whose tracks it is about; "" for every camera.
-        probability: an event begins when the rule holds at least this probably ...
-        release: ... and ends when it holds less probably than this.
+        probability: an event begins when the rule holds with at least this probability.
+        release: an event ends when the rule holds with less than this probability.
         for_s: how long it must have held before an event begins.
         clear_s: how long it must not have held before the event ends.
         lost_s: the same for an object whose track is lost.
@@ -104,7 +104,7 @@ class Rule:
         metric: speed and approach are in metres.
         topic: whether the rule has a Bool topic.
         review: whether its events are held until a person has answered (docs/review.md).
-        unanswered: what becomes of an event that is held, where nobody answers.
+        unanswered: what becomes of an event that is held, if nobody answers.
         text: the rule as written, to recognise whether it was changed.
     """
 

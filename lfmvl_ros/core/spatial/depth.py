@@ -15,25 +15,25 @@ BoolArray = NDArray[np.bool_]
 
 # The surroundings of a box that are sampled with it, as a share of its sides.
 MARGIN = 0.30
-# How many samples a box and its surroundings get, about; more cost time and gain nothing.
+# About how many samples a box and its surroundings get. More take time and gain nothing.
 SAMPLES = 900
 _LEAST_MARGIN_PX = 5
 
 
 @dataclass(frozen=True, eq=False)
 class DepthImage:
-    """Depth along the optical axis, registered to the colour image. Never written to.
+    """Depth along the optical axis, registered to the colour image. Its array is never written to.
 
     Attributes:
-        depth_m: ``(H, W)`` float32, C-contiguous, metres; NaN where there is none.
+        depth_m: ``(H, W)`` float32, C-contiguous, metres; NaN where there is no depth.
         stamp_ns: capture time, integer nanoseconds, >= 0.
         frame_id: optical frame of the camera it is registered to.
 
     Raises:
         ValueError: shape, type or a value differs from what is said above.
 
-    >>> DepthImage.from_mm(np.array([[0, 1500]], np.uint16), stamp_ns=0).depth_m.tolist()
-    [[nan, 1.5]]
+    >>> DepthImage.from_mm(np.array([[0, 2000]], np.uint16), stamp_ns=0).depth_m.tolist()
+    [[nan, 2.0]]
     """
 
     depth_m: DepthArray
@@ -55,7 +55,7 @@ class DepthImage:
 
     @classmethod
     def from_mm(cls, depth_mm: NDArray[np.uint16], stamp_ns: int, frame_id: str = "") -> DepthImage:
-        """Return the image of encoding ``16UC1``: millimetres, 0 where there is no depth (REP 118).
+        """Return an image in encoding ``16UC1``: millimetres, 0 where there is no depth (REP 118).
 
         Raises:
             ValueError: not a uint16 array ``(H, W)``.
@@ -77,7 +77,11 @@ class DepthImage:
         near_m: float = 0.0,
         far_m: float = np.inf,
     ) -> DepthImage:
-        """Return the image of encoding ``32FC1``; what is not in (near_m, far_m) has no depth."""
+        """Return an image in encoding ``32FC1``: metres; a depth outside (near_m, far_m) is none.
+
+        Raises:
+            ValueError: not an array ``(H, W)``.
+        """
         depth = np.ascontiguousarray(depth_m, dtype=np.float32)
         good = (depth > near_m) & (depth < far_m)
         return cls(np.where(good, depth, np.float32(np.nan)), stamp_ns, frame_id)
@@ -95,9 +99,9 @@ class Patch:
     Attributes:
         inverse: ``(R, C)`` float32, 1/m; 0 where no depth is near the sample.
         u_px, v_px: ``(C,)`` and ``(R,)`` float64, where the columns and rows are in the image.
-        rows, columns: those within the box.
+        rows, columns: slices of the rows and columns that lie within the box.
         xyxy_px: the box, within the image.
-        stride_px: between samples.
+        stride_px: distance between neighbouring samples.
         valid: share of the box's samples that have depth.
     """
 
@@ -133,21 +137,21 @@ class Patch:
 
 
 def median(values: NDArray[np.floating]) -> float:
-    """Return the lower median of some values; a fifth of the time of ``np.median``."""
+    """Return the lower median of at least one value, in a fifth of the time of ``np.median``."""
     middle = (values.size - 1) // 2
     return float(np.partition(values, middle, axis=None)[middle])
 
 
 def sample_patch(depth_m: DepthArray, xyxy_px: FloatArray) -> Patch | None:
-    """Return the samples around a box; None when less than 2x2 of them lie within it.
+    """Return the samples around a box; None if fewer than 2x2 of them lie within it.
 
     Each sample is the median of the valid pixels among the 3x3 around it, which fills the holes
     that registration leaves and removes single false pixels. The cost does not depend on the size
     of the box.
 
     Args:
-        depth_m: ``(H, W)`` see :class:`DepthImage`.
-        xyxy_px: ``(4,)`` finite.
+        depth_m: ``(H, W)``, as of :class:`DepthImage`.
+        xyxy_px: ``(4,)`` the box, finite; it may reach beyond the image.
     """
     height, width = depth_m.shape
     x0, y0, x1, y1 = xyxy_px.tolist()

@@ -20,7 +20,7 @@ from lfmvl_ros.core.tracking import Intrinsics
 # Depths at these percentiles are near and far: beyond them are edges, flying pixels, neighbours.
 _NEAR, _FAR = 6, 94
 _EDGE = 1.5  # percentile of the columns and rows that bound the object
-# Where less of the box than this is seen, the box knows the outline better than the samples.
+# Where the samples cover a smaller share of the box than this, the outline follows the box more.
 _WELL_COVERED = 0.55
 _FROM_SAMPLES = 0.8
 # Nearer than the object by this share of its depth: in front of it.
@@ -40,14 +40,14 @@ _BORDER_SHARE = 0.03
 
 @dataclass(frozen=True)
 class Extent:
-    """Shape of what is seen of an object.
+    """Shape of the visible part of an object, in the optical frame.
 
     Attributes:
-        near_m, median_m, far_m: depths.
-        xyxy_px: its outline, between samples and box.
+        near_m, median_m, far_m: 6th percentile, median and 94th percentile of its depths.
+        xyxy_px: its outline in the image, between that of the samples and the box.
         width_m, height_m: of the outline at the median depth.
         bend_x_m, bend_y_m: how much further away the sides (top and bottom) are than the middle;
-            half the thickness of a ball, 0 of a flat face.
+            half the thickness for a ball, 0 for a flat face.
         slope_x_m, slope_y_m: how much further away the right (bottom) edge is than the middle.
         hidden: ``(4,)`` left, top, right, bottom: share of this side where something stands in
             front, or 1 where the image ends there.
@@ -77,7 +77,7 @@ class Extent:
 
 
 def ray(lens: Intrinsics, u_px: float, v_px: float) -> FloatArray:
-    """Return ``(3,)`` the direction of a point of the image, with z = 1.
+    """Return ``(3,)`` the direction of the ray through a point of the image, with z = 1.
 
     Points are measured as boxes are: the middle of the first pixel is at 0.5, where
     ``camera_info`` has it at 0.
@@ -96,7 +96,7 @@ def points_of(lens: Intrinsics, fore: Foreground) -> FloatArray:
 
 
 def measure_extent(fore: Foreground, lens: Intrinsics, wh: tuple[int, int]) -> Extent:
-    """Return the shape of what is seen.
+    """Return the shape of the visible part of an object.
 
     Args:
         fore: the samples of the object.

@@ -14,12 +14,13 @@ from lfmvl_ros.core.tracking import Intrinsics
 # How well the camera's height and tilt are known, by default.
 TILT_SIGMA_RAD = np.deg2rad(0.5)
 HEIGHT_SIGMA_M = 0.01
-# Rays that reach the floor at less than this are as good as level: 1 degree is 57 times the height.
+# Rays that meet the floor at a smaller angle are not used: at 1 degree, the distance is 57 times
+# the camera's height.
 _LEAST_DIP_RAD = np.deg2rad(1.0)
 _BOX_SIGMA = 0.08  # of each edge, in sides of the box
-# Half the thickness of things, in widths, and how much that strays.
+# Half the thickness of an object as a share of its width, and the standard deviation of that.
 _HALF_DEPTH, _HALF_DEPTH_SIGMA = 0.4, 0.2
-# Things stand upright or not, are seen at an angle, and are not all of one size.
+# Relative: objects stand upright or not, are seen at an angle, and are not all of one size.
 _SIZE_SIGMA = 0.14
 _BORDER_PX = 2.0
 
@@ -27,11 +28,11 @@ _BORDER_PX = 2.0
 def floor_place(
     xyxy_px: FloatArray, lens: Intrinsics, wh: tuple[int, int], camera: RigidTransform
 ) -> Place | Refusal:
-    """Return where an object stands whose box ends on the floor, in the frame of the floor.
+    """Return the place of an object that stands on the floor, from the lower edge of its box.
 
     The ray through the middle of the lower edge meets the floor at the object's near side. The
-    covariance is that of the edges (8 % of the box), of the camera's tilt (0.5 degrees) and height,
-    carried through by finite differences.
+    covariance follows, by finite differences, from the standard deviations of the edges (8 % of the
+    box), of the camera's tilt (0.5 degrees) and height (1 cm), and of the object's thickness.
 
     Args:
         xyxy_px: ``(4,)`` the box.
@@ -40,7 +41,8 @@ def floor_place(
         camera: pose of the camera's optical frame in a frame whose z is up and 0 on the floor.
 
     Returns:
-        The place, or why there is none: ``above_horizon``, ``cut_by_border``.
+        The place in the frame of the floor, or why there is none: ``above_horizon``,
+        ``cut_by_border``.
     """
     if xyxy_px[3] >= wh[1] - _BORDER_PX:
         return Refusal.CUT_BY_BORDER
@@ -99,8 +101,8 @@ def sized_place(
 ) -> Place | Refusal:
     """Return where an object of known size is, by how large it looks, in the optical frame.
 
-    Good to about 14 % for what stands upright (people, drums, cones), worse for boxes and pallets,
-    whose outline depends on how they are turned.
+    The error is about 14 % for objects that stand upright (people, drums, cones), and larger for
+    boxes and pallets, whose outline depends on how they are turned.
 
     Args:
         xyxy_px: ``(4,)`` the box.
@@ -109,7 +111,8 @@ def sized_place(
         size_m: ``(3,)`` full extents: length, width, height as it stands.
 
     Returns:
-        The place, or ``cut_by_border`` where neither height nor width is seen whole.
+        The place, or ``cut_by_border`` if neither the whole height nor the whole width is in the
+        image.
     """
     x0, y0, x1, y1 = xyxy_px.tolist()
     whole_height = y0 > _BORDER_PX and y1 < wh[1] - _BORDER_PX

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which samples of a box are the object: a box of a model is imprecise, and holds more than it.
+"""Finds the samples of a box that belong to its object; a model's box also contains other things.
 
-1. Planes of the surroundings (floor, wall, shelf) are removed.
+1. Planes in the surroundings (floor, wall, shelf) are removed.
 2. What is left falls apart into candidates: parts connected without a jump of depth, and slabs of
    depth that are more frequent within the box than around it (for what is hollow or full of holes).
-   The planes themselves are candidates of lesser standing: a box may be of a poster on a wall.
+   The planes themselves are candidates with a lower score: the object may be a poster on a wall.
 3. Each candidate is scored by how much of the box it covers, weighted towards the middle, times the
-   square of its share inside the box, times how well its own extent fits the box, times how well
-   its depth fits what is expected, where something is.
-4. The best one wins; parts at its depth join it. The best rival is kept for the covariance.
+   square of its share inside the box, times how well its own extent fits the box. If a depth is
+   expected, the score is also multiplied by how well the candidate's depth agrees with it.
+4. The best candidate is taken, together with other parts at its depth. The score and depth of the
+   best other one are kept, because they widen the covariance.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _BEYOND_BOX = 0.12  # the object may reach this far out of its box, in sides
 
 @dataclass(frozen=True)
 class ExpectedDepth:
-    """Where the object should be, from its track or its size: mean and standard deviation, m."""
+    """Depth that a track or a known size predicts: mean and standard deviation, m."""
 
     depth_m: float
     sigma_m: float
@@ -51,14 +52,14 @@ class Foreground:
     Attributes:
         u_px, v_px, depth_m: ``(N,)`` float64 each.
         median_m: median depth of the samples.
-        score: of the choice, in [0, 1].
+        score: of the chosen candidate, in [0, 1].
         rival, rival_m: score and depth of the best other candidate; 0 without one.
         cover: share of the box that is the object.
         purity: share of the candidate that is inside the box.
         fit: IoU of the candidate's extent and the box.
         noise: median second difference of inverse depth, relative.
-        on_plane: it lies in a plane of the surroundings.
-        planes: of the surroundings.
+        on_plane: whether it lies in a plane of the surroundings.
+        planes: found in the surroundings.
         mask: ``(R, C)`` which samples of the patch they are.
         patch: where the samples are from.
     """
@@ -104,9 +105,9 @@ def find_foreground(
     Args:
         patch: of :func:`~lfmvl_ros.core.spatial.depth.sample_patch`.
         focal_px: focal length.
-        expected: where the object should be, if anything is known.
-        taken: ``(R, C)`` samples that are another object; what they hide is neither evidence for
-            nor against a candidate.
+        expected: at what depth the object should be; None if nothing is known.
+        taken: ``(R, C)`` samples that belong to another object; they count neither for nor against
+            a candidate.
     """
     has_depth = patch.has_depth if taken is None else patch.has_depth & ~taken
     if np.count_nonzero(has_depth[patch.inside]) < max(6, _LEAST_VALID * patch.box_samples):

@@ -3,15 +3,15 @@
 
 **Points are fused.** Samples of the last seconds are kept in the target frame and shown to the
 estimator together with those of the newest image, as the newest camera pose sees them: a moving
-    camera sees more sides of an object, and the jitter of its box averages out.
+camera sees more sides of an object, and the jitter of its box averages out.
 
-**What never averages away is kept apart.** Most of a place's error is the same in each image: the
-thickness that nobody sees, calibration, registration. A filter that treats this error as noise
+**Errors that never average out are kept apart.** Most of a place's error is the same in each
+image: the unseen thickness, calibration, registration. A filter that treats this error as noise
 becomes certain of a wrong position. So each measurement's error is split into a part that is
 independent in each image and a constant part, which is fixed in the camera's axes for the life of
-the track. The filter estimates with the first, and carries its sensitivity to the second along (a
+the track. The filter estimates with the first part, and keeps its sensitivity to the second (a
 Schmidt-Kalman or consider filter, S. F. Schmidt, "Application of state-space methods to navigation
-problems", 1966). The constant part shrinks only where the camera goes around the object, since its
+problems", 1966). The constant part shrinks only if the camera moves around the object, since its
 directions then differ.
 """
 
@@ -33,12 +33,12 @@ KEEP_POINTS_S = 3.0
 _POINTS_A_VIEW = 60
 _VIEWS = 12
 _VIEW_GAP_S = 0.2
-# A surface this much elsewhere (in sides of the object, and m) is that of an object that moved.
+# If the surface is further away than this (in sides of the object, plus m), the object has moved.
 _MOVED, _MOVED_M = 0.15, 0.02
 _FIRST_SPEED_M_S = 0.7
-# In m/s per square root of a second, of what moves and of what stands still.
+# Process noise of moving and of standing objects, m/s per square root of a second.
 _ACCELERATION, _STILL_ACCELERATION = 0.5, 0.02
-# A speed below this many deviations is taken for none.
+# A speed below this many standard deviations counts as zero.
 _STILL = 2.5
 # Squared distance (chi-square, 3 degrees of freedom) beyond which the object has moved by itself.
 _JUMP = 21.0
@@ -57,7 +57,7 @@ class FusedPlace:
     Args:
         stamp_ns: of the first measurement.
         centre_m: ``(3,)`` in the target frame.
-        covariance: ``(3, 3)`` of it, in the target frame.
+        covariance: ``(3, 3)`` of it, in the target frame, m^2.
         camera: pose of the camera in the target frame.
     """
 
@@ -92,13 +92,13 @@ class FusedPlace:
 
     @property
     def velocity_m_s(self) -> FloatArray:
-        """``(3,)``; zero unless it stands out from its uncertainty."""
+        """``(3,)`` m/s; zero unless it exceeds 2.5 standard deviations."""
         velocity = self._state[3:]
         squared = float(velocity @ np.linalg.solve(self._fresh[3:, 3:], velocity))
         return velocity.copy() if squared > _STILL**2 else np.zeros(3)
 
     def predict(self, stamp_ns: int) -> None:
-        """Carry the state to a later stamp; an earlier one changes nothing."""
+        """Predict the state at a later stamp; an earlier one changes nothing."""
         seconds = (stamp_ns - self.stamp_ns) * NS
         if seconds <= 0:
             return
@@ -118,12 +118,12 @@ class FusedPlace:
     def update(
         self, stamp_ns: int, centre_m: FloatArray, covariance: FloatArray, camera: RigidTransform
     ) -> bool:
-        """Take a measurement in; False where it contradicts the prediction and starts it anew.
+        """Apply a measurement; False if it contradicts the prediction, and the filter starts again.
 
         Args:
             stamp_ns: not before the last one.
             centre_m: ``(3,)`` in the target frame.
-            covariance: ``(3, 3)`` of it.
+            covariance: ``(3, 3)`` of it, in the target frame, m^2.
             camera: pose of the camera in the target frame.
         """
         self.predict(stamp_ns)
@@ -161,12 +161,12 @@ class FusedPlace:
     def points(self, stamp_ns: int, surface_m: FloatArray, side_m: float) -> FloatArray:
         """Return the points ``(N, 3)`` of earlier views in which the object was where it is now.
 
-        What has moved by itself would smear: a view whose surface was elsewhere is left out.
+        A view in which the surface was elsewhere is left out: the object has moved since then.
 
         Args:
             stamp_ns: now.
             surface_m: ``(3,)`` middle of the visible surface now, in the target frame.
-            side_m: the shorter of the object's visible width and height.
+            side_m: the smaller of the object's visible width and height.
         """
         limit = _MOVED * side_m + _MOVED_M
         kept = [

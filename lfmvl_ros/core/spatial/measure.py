@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One box in one depth image: surface, middle, size and pick point, in the optical frame."""
+"""Measures one box in one depth image: surface, middle, size and pick point, optical frame."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from lfmvl_ros.core.spatial.rigid import RigidTransform
 from lfmvl_ros.core.spatial.shape import Located, locate, visible_surface
 from lfmvl_ros.core.tracking import Intrinsics
 
-# Too few valid pixels: the same limit as in `find_foreground`, for a reason of its own.
+# Least share of valid pixels. `find_foreground` has the same limit; here it is a reason of its own.
 _LEAST_VALID = 0.02
 _SIZE_GUESS_SIGMA = 0.22
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """One box.
+    """What was measured of one box.
 
     Attributes:
-        located: surface, middle and size; the latter two from earlier images as well.
-        points_m: ``(N, 3)`` of this image.
+        located: surface, middle and size; middle and size use earlier images as well.
+        points_m: ``(N, 3)`` samples of this image, in the optical frame.
         seen: share of the box that is the object, in [0, 1].
         pick: where to take hold of it; None where no normal could be measured.
     """
@@ -55,10 +55,13 @@ def claim_of(
     Args:
         depth: registered to the image of the box.
         lens: of that image.
-        box_px: ``(4,)``.
+        box_px: ``(4,)`` the box x1, y1, x2, y2.
         known_size_m: ``(3,)`` full extents of the object; None where they are not known.
-        remembered: where the track should be by its own past; None for a new one.
-        seen_lately: the model has just seen the object; otherwise the box is prediction.
+        remembered: depth predicted from the track's past; None for a new one.
+        seen_lately: whether the model has just seen the object; otherwise the box is predicted.
+
+    Returns:
+        The samples, or why there are none: ``outside_image``, ``too_few_valid``, ``no_foreground``.
     """
     patch = sample_patch(depth.depth_m, box_px)
     if patch is None:

@@ -14,8 +14,8 @@ from lfmvl_ros.core.spatial.places import Place, PlaceSource
 from lfmvl_ros.core.spatial.rigid import RigidTransform
 from lfmvl_ros.core.timeline import NS
 
-# How fast an object may stray from where it is predicted, m/s; and how far at most, m, while it
-# stands still: what hides it for long must not become it.
+# How fast an object may move away from its predicted position, m/s; and how far at most, m, while
+# it stands still. The limit keeps an object that hides it for long from being taken for it.
 _STRAY_M_S, _LARGEST_STRAY_M = 0.5, 0.15
 
 
@@ -25,7 +25,7 @@ class TrackMemory:
     Args:
         stamp_ns: of the first measurement.
         centre_m: ``(3,)`` in the target frame.
-        covariance: ``(3, 3)`` of it.
+        covariance: ``(3, 3)`` of it, in the target frame, m^2.
         camera: pose of the camera in the target frame.
     """
 
@@ -36,7 +36,7 @@ class TrackMemory:
         self.last: Place | None = None
 
     def expected(self, camera: RigidTransform, stamp_ns: int) -> ExpectedDepth | None:
-        """Return at what depth the track's surface should be, with room for its own movement."""
+        """Return the depth at which the track's surface should be, and how uncertain that is."""
         last = self.last
         if last is None:
             return None
@@ -48,11 +48,11 @@ class TrackMemory:
         return ExpectedDepth(z, sigma + 0.04 * abs(z) + 0.1 + stray)
 
     def age_s(self, stamp_ns: int) -> float:
-        """Return how long ago the last measurement was, >= 0."""
+        """Return how long ago the last measurement was, s, >= 0."""
         return max((stamp_ns - self.fused.measured_ns) * NS, 0.0)
 
     def earlier_points(self, stamp_ns: int, surface_m: FloatArray) -> FloatArray:
-        """Return points ``(N, 3)`` seen before where the object is now, in the target frame.
+        """Return points ``(N, 3)`` of earlier images, if the object has not moved; target frame.
 
         Args:
             stamp_ns: now.
@@ -63,7 +63,7 @@ class TrackMemory:
         return self.fused.points(stamp_ns, surface_m, float(self.last.size_m[:2].min()))
 
     def coasted(self, stamp_ns: int, limit_s: float) -> Place | None:
-        """Return the predicted place; None ``limit_s`` after the last measurement."""
+        """Return the predicted place; None if the last measurement is older than ``limit_s``."""
         last = self.last
         age_s = (stamp_ns - self.fused.measured_ns) * NS
         if last is None or age_s > limit_s:

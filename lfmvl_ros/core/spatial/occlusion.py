@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which object a surface belongs to, where boxes overlap or something stands in front.
+"""Decides which object a surface belongs to, if boxes overlap or something stands in front.
 
-A box holds more than its object. The box of a track that is hidden at the moment may hold nothing
-of it, only what hides it; the distance of that must not become the distance of the track.
+A box contains more than its object. If the object is hidden, its box may contain only what hides
+it; the distance to that must not become the distance of the track.
 
 1. Each box claims the samples that look like its object
    (:mod:`~lfmvl_ros.core.spatial.foreground`).
 2. Claims are settled one after another, the strongest first: the one whose surface fits its box
-   best. A weaker claim to the same surface is left with the rest of its box.
+   best. A weaker claim to the same surface gets the rest of its box.
 3. A first position needs a box in which the model has just seen the object.
-4. A surface that is not where the track was, and that does not fit the box as an object of its own
-   would, is something in front of the object, or what was behind it.
+4. A surface that is not where the track was, and does not fit the box as a whole object would, is
+   in front of the object, or was behind it.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from lfmvl_ros.core.spatial.depth import BoolArray
 from lfmvl_ros.core.spatial.foreground import ExpectedDepth, Foreground, find_foreground
 from lfmvl_ros.core.spatial.places import Refusal
 
-# More of a claim than this must be the surface of another object for it to be contested.
+# A claim is contested if more than this share of it is the surface of another object.
 _CONTESTED = 0.5
-# Boxes with at least this IoU are of one object under two names, which share its surface.
+# Boxes with at least this IoU are one object with two labels, which share its surface.
 _SAME_OBJECT = 0.6
-# A box with at least this share inside another may be of a part of its object (a helmet).
+# A box with at least this share inside another may show a part of its object (a helmet).
 _PART = 0.85
 # Two samples of one surface differ by less than this share of their inverse depth.
 _SAME_SURFACE = 0.06
 # A surface with at least this purity and fit stands in its box as a whole object does.
 _WHOLE_PURITY, _WHOLE_FIT = 0.8, 0.5
-# Further from where it should be than this many standard deviations: another thing.
+# A surface further from the predicted depth than this many standard deviations is another object.
 _ELSEWHERE = 3.0
 # Of what is left of a box, an object covers at least this share.
 _LEAST_COVER = 0.2
@@ -45,21 +45,21 @@ _LEAST_PURITY = 0.6
 _LEAST_SEEN = 0.06
 # Samples beside those of another object may be mixtures of both.
 _BESIDE = np.ones((3, 3), np.uint8)
-# A box that only prediction stands for claims this much less than one that was just seen.
+# A predicted box claims this much less than one that was just seen.
 _PREDICTED_STANDING = 0.3
 
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """The samples that one box takes for its object.
+    """The samples in one box that look like its object.
 
     Attributes:
-        box_px: ``(4,)``.
+        box_px: ``(4,)`` the box x1, y1, x2, y2.
         fore: the samples.
         focal_px: focal length.
-        remembered: where the track should be by its own past; None for one without.
-        expected: where the object should be, by its past or by its size.
-        seen_lately: the model has just seen the object; otherwise the box is prediction.
+        remembered: depth predicted from the track's past; None without a past.
+        expected: depth predicted from the track's past, else from its known size.
+        seen_lately: whether the model has just seen the object; otherwise the box is predicted.
     """
 
     box_px: FloatArray
@@ -71,15 +71,15 @@ class Claim:
 
     @property
     def strength(self) -> float:
-        """How good the claim is, in [0, 1.25]."""
+        """How strong the claim is, in [0, 1.25]; the strongest is settled first."""
         return self.fore.score * (1.0 if self.seen_lately else _PREDICTED_STANDING)
 
 
 def settle(claims: Mapping[int, Claim]) -> dict[int, Claim | Refusal]:
-    """Return for each track the samples that it may have, or why it has none.
+    """Return the samples of each track, or why it has none (``occluded``, ``no_foreground``).
 
     Args:
-        claims: of the tracks of one image, by id.
+        claims: of the tracks of one image, by track id.
     """
     order = sorted(claims, key=lambda track: (-claims[track].strength, track))
     boxes = np.array([claims[track].box_px for track in order]).reshape(-1, 4)

@@ -12,11 +12,11 @@ from lfmvl_ros.core.spatial.foreground import Foreground
 from lfmvl_ros.core.spatial.places import PickPoint
 from lfmvl_ros.core.tracking import Intrinsics
 
-# The surface patch around the point that is taken for flat, as a share of the object's side.
+# Radius of the patch around the point that counts as flat, as a share of the object's side.
 _RADIUS = 0.4
 _LEAST_POINTS = 8
 _ROUNDS = 8
-# Where patches are tried, in sides from the middle: the middle may be an edge between two faces.
+# Where patches are tried, in sides from the middle, since the middle may be an edge of two faces.
 _TRIED = np.array(((0.0, 0.0), (0.2, 0.0), (-0.2, 0.0), (0.0, 0.2), (0.0, -0.2)))
 # Samples further from the plane than this many deviations are of another face.
 _TRIM = 2.0
@@ -32,9 +32,9 @@ def find_pick_point(
 ) -> PickPoint | None:
     """Return a point near the middle of the visible surface, with the normal there.
 
-    A plane is fitted to the samples around the middle, and to those around four points beside it,
-    by least squares across the plane, again and again with those left out that lie on another face.
-    The point whose normal is the most certain wins.
+    A plane is fitted by least squares to the samples around the middle, and to those around four
+    points beside it. Samples that lie on another face are left out, and the fit is repeated. The
+    point whose normal is most certain is returned.
 
     Args:
         fore: the samples.

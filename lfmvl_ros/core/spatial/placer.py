@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From tracks and a depth image to places: one object per camera."""
+"""From tracks and a depth image to places, for one camera."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class PlacerOptions:
 
     Attributes:
         source: ``depth``, ``floor`` or ``size``.
-        frame_id: target frame, that places are in.
-        sizes_m: full extents (length, width, height) by label.
-        max_sigma_m: a place whose largest standard deviation is above is refused.
-        coast_s: how long a place is predicted after the last measurement.
+        frame_id: target frame: the frame of the places; "" for the camera's optical frame.
+        sizes_m: full extents by label: length, width, height.
+        max_sigma_m: a place with a larger standard deviation in any direction is refused, > 0.
+        coast_s: how long a place is predicted after the last measurement, >= 0.
 
     Raises:
         ValueError: a value is outside its range.
@@ -44,7 +44,7 @@ class PlacerOptions:
 
     @classmethod
     def of(cls, settings: SpatialSettings) -> PlacerOptions:
-        """Return the options that settings ask for; their ``source`` is not ``none``."""
+        """Return the options of settings whose ``source`` is not ``none``."""
         return cls(
             source=PlaceSource(settings.source),
             frame_id=settings.target_frame,
@@ -76,7 +76,7 @@ class _ImageInputs:
 
 
 class Placer:
-    """Places of one camera's tracks.
+    """Finds the places of one camera's tracks.
 
     Args:
         options: see :class:`PlacerOptions`.
@@ -105,8 +105,8 @@ class Placer:
 
         Args:
             tracks: at the stamp of an image.
-            depth: registered to that image; None where none belongs to it.
-            lens: of that image; None where it is not known.
+            depth: registered to that image; None if there is none.
+            lens: of that image; None if it is not known.
             camera: pose of the camera's optical frame in the target frame **at that stamp**; None
                 where there is no transform. For source ``floor``, z of the target frame is up and
                 0 on the floor.

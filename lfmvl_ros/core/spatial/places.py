@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where tracked objects are, in metres, at the time of one image: the nouns."""
+"""Where tracked objects are, in metres, at the time of one image: places, and reasons for none."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ UNKNOWN_ROTATION = math.pi**2 / 3
 
 
 class Refusal(str, Enum):
-    """Why an object has no place. Nothing is published for it then.
+    """Why an object has no place. Then no position of it is published.
 
-    ``no_intrinsics``: the camera's calibration has not come, or is empty.
+    ``no_intrinsics``: no calibration of the camera has arrived, or it is empty.
     ``no_depth``: no depth image belongs to the stamp of the tracks.
-    ``unregistered``: the depth image is not that of the colour camera (size or frame differ).
+    ``unregistered``: the depth image is not registered to the colour image (size or frame differ).
     ``no_transform``: there is no transform from the camera to the target frame at the stamp.
     ``outside_image``: the box is smaller than 2x2 px or outside the image.
     ``too_few_valid``: too few pixels of the box have depth.
     ``no_foreground``: nothing in the box stands out from its surroundings.
-    ``occluded``: what is seen in the box is another object, in front of this one; or the box is
+    ``occluded``: only another object, in front of this one, is seen in the box; or the box is
         predicted, and the object has had no position yet.
     ``above_horizon``: the box ends above the horizon, or too close to it, for a point on the floor.
     ``cut_by_border``: the image ends before the object's foot, so that its floor contact is unseen.
@@ -50,7 +50,7 @@ class Refusal(str, Enum):
 
 
 class PlaceSource(str, Enum):
-    """What a place comes from.
+    """What a place was found from.
 
     ``depth``: a depth image. ``floor``: where the box ends on the floor. ``size``: the known size
     of the label. ``coasted``: an earlier place, predicted.
@@ -84,9 +84,9 @@ class PickPoint:
     """A point of the visible surface to approach, against the outward normal.
 
     Attributes:
-        point_m: ``(3,)``.
+        point_m: ``(3,)`` in the frame of the places.
         covariance: ``(3, 3)`` m^2.
-        normal: ``(3,)`` unit, outward: towards the side that the camera is on.
+        normal: ``(3,)`` unit vector, outward: on the side of the camera.
         normal_sigma_rad: standard deviation of its direction, > 0.
     """
 
@@ -119,17 +119,18 @@ class Place:
     """Where one object is, in the frame of its :class:`Places`.
 
     Attributes:
-        centre_m: ``(3,)`` middle of the object, part of which was never seen.
+        centre_m: ``(3,)`` middle of the whole object, including the part that is never seen.
         covariance: ``(3, 3)`` of the centre, m^2.
         surface_m: ``(3,)`` middle of the visible surface; equal to the centre without depth.
         surface_covariance: ``(3, 3)`` m^2.
         size_m: ``(3,)`` full extents along ``axes``, > 0.
         axes: ``(3, 3)`` orientation of the box around the object, as a rotation; columns are its
             axes. Not the object's own orientation, see ``rotation_variance_rad2``.
-        rotation_variance_rad2: of the object's own rotation about each axis; pi^2/3 when unknown.
-        velocity_m_s: ``(3,)``.
+        rotation_variance_rad2: of the object's own rotation about each axis, in (0, pi^2/3]; pi^2/3
+            when unknown.
+        velocity_m_s: ``(3,)`` of the centre.
         seen: share of the box where the object was seen with depth, in [0, 1].
-        source: what it comes from.
+        source: what it was found from.
         pick: where to take hold of it; None where no normal could be measured.
 
     Raises:
@@ -176,9 +177,12 @@ class Places:
 
     Attributes:
         stamp_ns: of the image.
-        frame_id: that positions are in.
+        frame_id: the frame of all positions.
         by_id: places by track id.
-        refused: reasons by track id; each track is in one of the two.
+        refused: reasons by track id; each track is in ``by_id`` or here.
+
+    Raises:
+        ValueError: a track is in both.
     """
 
     stamp_ns: int

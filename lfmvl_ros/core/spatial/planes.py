@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The planes that surround a box: floor, wall, table. What lies on them is not the object.
+"""Finds the planes around a box: floor, wall, table. Samples on them are not the object.
 
-Inverse depth of a plane is affine in the pixel, so a plane is three numbers and a fit is linear.
-Found by RANSAC (Fischler and Bolles, 1981) with a fixed seed: equal images give equal places.
+The inverse depth of a plane is affine in the pixel, so a plane is three numbers and its fit is
+linear. RANSAC (Fischler and Bolles, 1981) finds them, with a fixed seed, so that equal images give
+equal places.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _LEAST_SAMPLES = 12
 _MOST_SAMPLES = 250
 _TRIES = 20
 _MOST_PLANES = 2
-# Three samples of a plane, drawn in [0, 1) once for all.
+# Random numbers in [0, 1) that pick three samples for each try, drawn once.
 _DRAWS = np.random.default_rng(12345).random((_MOST_PLANES, _TRIES, 3))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of several objects is meant where a consumer takes only one pose."""
+"""Selects one of several objects, for consumers that take only one pose."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:  # settings are read without numpy
     from lfmvl_ros.core.spatial.places import Place
 
 NEAREST, LABEL, ID = "nearest", "label:", "id:"
-# Another object is taken only when it is nearer by this share: two at one distance must not take
-# turns.
+# Another object is selected only if it is nearer by this share, so that two at the same distance do
+# not alternate.
 _NEARER = 0.15
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which objects may be selected; of several, the nearest is.
+    """Which objects may be selected; the nearest of them is.
 
     Attributes:
         label: only those of this label; "" for any.
@@ -58,7 +58,7 @@ class Selection:
 
 
 class Selector:
-    """Keeps to one object as long as it is there and none is clearly nearer."""
+    """Keeps one object selected until it is gone, or another is nearer by 15 %."""
 
     def __init__(self) -> None:
         self._chosen: int | None = None
@@ -75,8 +75,8 @@ class Selector:
         Args:
             selection: which may be selected.
             placed: places by track id.
-            labels: by track id.
-            eye_m: ``(3,)`` where the camera is, in the frame of the places.
+            labels: label of each track, by id.
+            eye_m: ``(3,)`` position of the camera, in the frame of the places.
         """
         wanted = fold_label(selection.label)
         distance = {

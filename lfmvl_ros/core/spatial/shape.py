@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the visible surface to the middle of the object, its size, and how uncertain both are.
 
-A camera sees the front of a thing. How far its middle lies behind that is a linear function of what
-was measured of the shape (:class:`~lfmvl_ros.core.spatial.extent.Extent`); variances are linear in
-squares of it. The weights (`weights.py`) are fitted by ``benchmarks/places_fit.py``.
+A camera sees the front of an object. How far the middle lies behind it is modelled as a linear
+function of the measured shape (:class:`~lfmvl_ros.core.spatial.extent.Extent`); variances are
+linear in its squares. ``benchmarks/places_fit.py`` fits the weights in `weights.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lfmvl_ros.core.spatial.extent import Extent, ray
 from lfmvl_ros.core.spatial.foreground import Foreground
 from lfmvl_ros.core.tracking import Intrinsics
 
-# A score this low is as good as a guess.
+# A score this low means that the choice was nearly a guess.
 _WEAK_SCORE = 0.12
 # A rival further away than this share of the depth counts like one at that distance.
 _FURTHEST_RIVAL = 0.15
@@ -32,7 +32,7 @@ _SECOND_DIFFERENCE = 1.65
 # Of the 1.55 deviations that noise alone puts between near and the surface, about half show in what
 # the weights make of it.
 _NEAR_DEVIATIONS = 0.8
-# Nothing is taken for thinner than this share of its width and height.
+# No object counts as thinner than this share of its width and height.
 _THINNEST = 0.3
 # Nor for deeper than this many times the longer of the two.
 _THICKEST = 2.0
@@ -44,7 +44,7 @@ class Located:
 
     Attributes:
         surface_m, surface_covariance: ``(3,)``, ``(3, 3)`` middle of the visible surface.
-        centre_m, centre_covariance: the same of the object's middle.
+        centre_m, centre_covariance: ``(3,)``, ``(3, 3)`` middle of the object.
         size_m: ``(3,)`` full extents along x, y, z of the camera, the last one inferred.
     """
 
@@ -56,7 +56,7 @@ class Located:
 
 
 def centre_terms(extent: Extent) -> FloatArray:
-    """Return ``(14,)`` what the depth of the middle behind the near side is linear in, m."""
+    """Return ``(14,)`` the terms of how far the middle is behind the near side, m."""
     width, height = extent.width_m, extent.height_m
     return np.array(
         [
@@ -81,7 +81,7 @@ def centre_terms(extent: Extent) -> FloatArray:
 def paired_sizes(size_m: FloatArray, extent: Extent) -> FloatArray:
     """Return ``(3,)`` known extents in the order width, height, unseen depth.
 
-    The pairing that agrees best with the outline.
+    The pairing is the one that agrees best with the outline.
     """
     width, height = np.log(extent.width_m), np.log(extent.height_m)
     logs = np.log(size_m).tolist()
@@ -93,7 +93,7 @@ def paired_sizes(size_m: FloatArray, extent: Extent) -> FloatArray:
 
 
 def sized_terms(extent: Extent, size_m: FloatArray) -> FloatArray:
-    """Return ``(9,)`` what the depth of the middle is linear in where the size is known, m.
+    """Return ``(9,)`` the terms of how far the middle is behind, if the size is known, m.
 
     Args:
         extent: the shape.
@@ -122,7 +122,7 @@ def _doubt(fore: Foreground) -> tuple[float, float]:
 
 
 def surface_variance_terms(fore: Foreground, extent: Extent) -> FloatArray:
-    """Return ``(5,)`` what the variance of the surface's depth is linear in, m^2."""
+    """Return ``(5,)`` the terms of the variance of the surface's depth, m^2."""
     z = extent.median_m
     weak, rival = _doubt(fore)
     lengths = np.array([0.01 * z, 0.004 * z * z, extent.spread_m, weak * z])
@@ -130,7 +130,7 @@ def surface_variance_terms(fore: Foreground, extent: Extent) -> FloatArray:
 
 
 def depth_variance_terms(fore: Foreground, extent: Extent, scale_m: float) -> FloatArray:
-    """Return ``(8,)`` what the variance of the middle along its ray is linear in, m^2.
+    """Return ``(8,)`` the terms of the variance of the middle along its ray, m^2.
 
     Args:
         fore: the samples.
@@ -150,7 +150,7 @@ def depth_variance_terms(fore: Foreground, extent: Extent, scale_m: float) -> Fl
 def lateral_variance_terms(
     fore: Foreground, extent: Extent, focal_px: float, axis: int
 ) -> FloatArray:
-    """Return ``(8,)`` what the variance across (axis 0) or down (axis 1) is linear in, m^2."""
+    """Return ``(8,)`` the terms of the variance across (axis 0) or down (axis 1), m^2."""
     side = extent.width_m if axis == 0 else extent.height_m
     longest = max(extent.width_m, extent.height_m)
     ends = (extent.hidden[axis], extent.hidden[axis + 2])
@@ -171,7 +171,7 @@ def lateral_variance_terms(
 
 
 def shift_terms(extent: Extent) -> FloatArray:
-    """Return ``(2, 4)`` what the middle's distance from that of the outline is linear in, m.
+    """Return ``(2, 4)`` the terms of the distance from the outline's middle to the object's, m.
 
     Rows are across and down. The middle lies towards an end that is hidden or cut.
     """

@@ -4,14 +4,14 @@
 Behaviour is that of ``tf2::BufferCore`` (ROS 2 Jazzy), so that either can stand behind a node:
 
 * Between two samples of an edge the translation is interpolated linearly, the rotation by slerp.
-* Nothing is extrapolated. A stamp outside an edge's samples is an :class:`ExtrapolationError`, also
-  where the edge has one sample and the stamp is another. Only edges on the path between the two
+* Nothing is extrapolated. A stamp outside an edge's samples raises :class:`ExtrapolationError`,
+  also if the edge has a single sample with another stamp. Only edges on the path between the two
   frames count.
-* A static edge holds at every stamp. A child that is sent as static and then not, or the other way
-  round, starts again as what came last.
-* Samples are kept for ``keep_s`` before the newest; one that is older when it comes is dropped.
-  Samples may come out of order; one of an equal stamp replaces the one before.
-* A child may change its parent: between samples with different parents the earlier one holds.
+* A static edge is valid at every stamp. If a child changes between static and not, its earlier
+  samples are forgotten.
+* Samples are kept for ``keep_s`` before the newest; one that arrives older than that is dropped.
+  Samples may arrive out of order; one with an equal stamp replaces the earlier one.
+* A child may change its parent: between samples with different parents, the earlier one is used.
 
 Two differences:
 
@@ -33,8 +33,8 @@ from numpy.typing import ArrayLike
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.spatial.rigid import RigidTransform, as_quaternion, rotation_matrix, slerp
+from lfmvl_ros.core.timeline import NS_PER_S
 
-NS_PER_S = 1_000_000_000
 KEEP_S = 10.0
 # A path longer than this is a loop among frames (tf2's limit).
 LONGEST_PATH = 1000
@@ -190,7 +190,7 @@ class TransformBuffer:
             return edge.insert(stamp_ns, sample, self._keep_ns)
 
     def clear(self) -> None:
-        """Forget all transforms but the static ones: time has started again."""
+        """Forget all transforms but the static ones, because time has restarted."""
         with self._lock:
             self._edges = {
                 name: edge if edge.static else _Edge(False) for name, edge in self._edges.items()
@@ -203,7 +203,7 @@ class TransformBuffer:
             return frozenset(self._named)
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> RigidTransform:
-        """Return what takes points of ``source`` to ``target`` at a stamp.
+        """Return the transform from ``source`` to ``target`` at a stamp.
 
         Raises:
             UnknownFrameError: a frame was never named.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tracker made of one answer, and why it may have made nothing of it."""
+"""What an answer changed in the tracker, or why it changed nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Ignored(str, Enum):
 
     ``duplicate``: an answer to the same query about the same frame was applied before.
     ``too_late``: older than every answer that is still remembered.
-    ``old_query``: newer words have been answered already.
+    ``old_query``: an answer to a newer query has been applied already.
     """
 
     DUPLICATE = "duplicate"
@@ -29,17 +29,17 @@ class Restart(str, Enum):
 
 @dataclass(frozen=True)
 class Applied:
-    """What the tracker made of one answer.
+    """What an answer changed in the tracker.
 
     Attributes:
         stamp_ns: of the answer's frame.
-        ids: track of each detection, 0 where it has none (the answer was ignored, or it came out
-            of order and nothing older explains the detection).
+        ids: track of each detection; 0 for none: the answer was ignored, or it came out of order
+            and no track existed for the detection.
         born: ids of new tracks.
-        ended: ids that will not come again.
+        ended: ids of tracks that ended; they are never used again.
         ignored: why the answer changed nothing, or None.
         restarted: why all tracks were dropped before it was applied, or None.
-        reordered: it was older than the newest answer and has been put in its place.
+        reordered: it was older than the newest answer, and was applied before that one.
     """
 
     stamp_ns: int

@@ -4,9 +4,9 @@
 A pair costs twice its negative log-likelihood ratio against "the track was missed and the box is
 something new" (the track score of Blackman, "Multiple hypothesis tracking for multiple target
 tracking", IEEE AES Magazine 2004). Position and size count together, in standard
-deviations, so no threshold depends on resolution, box size, answer rate or latency. Boxes are now
-and then far off (half covered, drawn around two things), so the likelihood is a multivariate
-Student t, whose tails are heavier than a Gaussian's.
+deviations, so no threshold depends on resolution, box size, answer rate or latency. Some boxes are
+far off (half covered, or drawn around two objects), so the likelihood is a multivariate Student
+t, whose tails are heavier than a Gaussian's.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ NEW_PER_ANSWER = 0.5
 WRONG_LABEL = 0.05
 # No hypothesis gets a probability of zero.
 LEAST_SHARE = 0.02
-# A pair outside the gate is still the same object if the boxes overlap this much and the label is
-# not new.
+# A pair outside the gate is still the same object if the boxes overlap this much and the track has
+# had the label before.
 OVERLAP = 0.3
 SAME_LABEL = 0.3
 # Degrees of freedom of the Student t, and -2 log of its density's constant in four dimensions.
@@ -43,7 +43,7 @@ _CONSTANT = float(2 * (gammaln(TAIL / 2) - gammaln(TAIL / 2 + 2)) + 4 * np.log(T
 class Pairs:
     """K matches: ``tracks[k]`` saw ``boxes[k]`` with normalised innovation squared ``nis[k]``.
 
-    ``otherwise[k]``: another hypothesis than the first fits, see :func:`associate`.
+    ``otherwise[k]``: the box fits another hypothesis than the first; see :func:`associate`.
     """
 
     tracks: IntArray
@@ -94,11 +94,11 @@ def associate(
     Args:
         mean: ``(N, 4+)`` predicted boxes cx, cy, w, h first.
         covariance: ``(N, 4+, 4+)``.
-        existence: ``(N,)`` probability that the track is something real, in (0, 1).
+        existence: ``(N,)`` probability that the track is a real object, in (0, 1).
         label_share: ``(N, M)`` share of a track's label evidence that agrees with a box's label.
         boxes: ``(M, 4)``.
         error: ``(M, 4, 4)``.
-        gate_probability: share of true matches that the gate lets pass.
+        gate_probability: share of correct matches that lie within the gate, in (0, 1).
         density: of unexpected boxes, see :func:`new_object_density`.
         otherwise: H hypotheses of where the tracks are, of which ``mean`` and ``covariance`` are
             the first: means ``(N, H, 4+)``, covariance ``(N, 4+, 4+)`` of all but the first,
@@ -153,17 +153,17 @@ def _costs(
 def with_overlapping(
     pairs: Pairs, mean: FloatArray, label_share: FloatArray, boxes: FloatArray, nis: float
 ) -> Pairs:
-    """Return ``pairs`` with those added that the gate refused although the boxes overlap.
+    """Return ``pairs``, and those outside the gate whose boxes overlap.
 
     A box is sometimes cut by something in front, or drawn around two objects. It still shows the
     tracked object, and a second track for it could take over the first one's id.
 
     Args:
-        pairs: what the gate let pass.
+        pairs: those within the gate.
         mean: ``(N, 4+)`` predicted boxes cx, cy, w, h first.
         label_share: ``(N, M)`` see :func:`associate`.
         boxes: ``(M, 4)``.
-        nis: to be stated for the pairs added.
+        nis: normalised innovation squared that the added pairs get.
     """
     track, box = pairs.unmatched(len(mean), len(boxes))
     if not track.size or not box.size:

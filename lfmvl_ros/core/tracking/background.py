@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the camera moved from one frame to the next: what most of the background agrees on.
+"""Measures how the camera moved from one frame to the next: the motion of most background points.
 
-Points of a grid that lie in no box are followed together with those of the boxes. Where they went
-depends on the two frames alone, so a replay of the same frames looks only for those that were in
+Points of a grid that lie in no box are followed together with those of the boxes. Their motion
+depends only on the two frames, so a replay of the same frames follows only the points that were in
 boxes the first time.
 """
 
@@ -27,7 +27,7 @@ class GridFlow:
     """Where the points of the grid went from one frame to the next, as far as they were followed.
 
     Attributes:
-        turn: ``(3, 3)`` homography that said where to look for them; None for where they were.
+        turn: ``(3, 3)`` homography with which their search started; None: where they were.
         asked: ``(G,)`` the points that were followed.
         good: ``(G,)`` those that were found.
         moved: ``(G, 2)`` where they went, px.
@@ -44,7 +44,7 @@ class GridFlow:
 
     @classmethod
     def empty(cls, turn: FloatArray | None) -> GridFlow:
-        """Return a grid of which no point was followed yet."""
+        """Return a grid of which no point has been followed yet."""
         count = GRID[0] * GRID[1]
         none = np.zeros(count, np.bool_)
         return cls(turn, none, none, np.zeros((count, 2)))

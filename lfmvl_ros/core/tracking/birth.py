@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tracks that start: one for every box that nothing explains."""
+"""Starts tracks: one for every box that no track and no other box explains."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lfmvl_ros.core.tracking.measurement import Measurements
 from lfmvl_ros.core.tracking.noise import process_noise
 from lfmvl_ros.core.tracking.table import Table
 
-# In box sizes (square root of the area) a second: what is known of the velocity of something new.
+# Standard deviation of the velocity of a new object, in box sizes (root of the area) a second.
 NEW_SPEED = 1.5
 NEW_GROWTH = 0.4
 # Two boxes of an answer with the same label that overlap this much are the same object, unless
@@ -37,7 +37,12 @@ def births(
     settings: TrackerSettings,
     new_id: Callable[[int], int | None],
 ) -> tuple[Table | None, dict[int, int]]:
-    """Start a track for every box without an explanation; None if there is none."""
+    """Start a track for every unexplained box.
+
+    Returns:
+        The new tracks, None without any; and the ids of new tracks by the index of the detection
+        that started them.
+    """
     born: dict[int, int] = {}
     rows: list[int] = []
     for row in _unexplained(seen, pairs):
@@ -97,12 +102,12 @@ def births(
 def _unexplained(seen: Measurements, pairs: Pairs) -> list[int]:
     """Rows of ``seen`` that no track and no other box of the answer explains.
 
-    Models name an object twice sometimes, with two boxes. The second would become a track that
-    takes turns with the first one, and sometimes its id.
+    Models sometimes name an object twice, with two boxes. The second would become a track that
+    alternates with the first one, and sometimes takes its id.
     """
     taken = np.zeros(len(seen), dtype=np.bool_)
     taken[pairs.boxes] = True
-    rows = np.flatnonzero(~taken)  # the surest first, see ``measure``
+    rows = np.flatnonzero(~taken)  # the most confident first, see ``measure``
     if not rows.size:
         return []
     boxes = cxcywh_to_xyxy(seen.boxes)

@@ -73,7 +73,7 @@ class Bridge:
         self._pauses = pauses
 
     def use(self, nets: SiameseNets | None) -> None:
-        """Look for some objects with these networks, from the next answer on; None: with none."""
+        """Search for some objects with these networks, from the next answer on; None: without."""
         self._follower = None if nets is None else Follower(nets, is_measured=self._measured)
 
     def clear(self) -> None:
@@ -118,9 +118,9 @@ class Bridge:
             return next((s.colour for s in self._ring if s.stamp_ns == stamp_ns), None)
 
     def prior(self, table: Table, stamp_ns: int, settings: TrackerSettings) -> Table:
-        """Return ``table``, the tracks after an answer, carried to the frame taken at ``stamp_ns``.
+        """Return ``table``, the tracks after an answer, moved to the frame taken at ``stamp_ns``.
 
-        By flow as far as frames are kept, by prediction for the rest.
+        They move by flow as far as frames are kept, and by prediction for the rest.
         """
         with self._lock:
             frames, same = list(self._ring), table is self._root
@@ -141,7 +141,7 @@ class Bridge:
         settings: TrackerSettings,
         is_current: Callable[[], bool],
     ) -> None:
-        """Carry ``table``, the tracks after an answer, from that answer's frame to the newest.
+        """Move ``table``, the tracks after an answer, from that answer's frame to the newest.
 
         Does nothing if that is done already, or when ``is_current`` returns False.
         """

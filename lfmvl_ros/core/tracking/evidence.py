@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a track is called: a recursive Bayes filter over labels, which expects exchanges.
+"""Decides the label of a track: a recursive Bayes filter over labels, which expects exchanges.
 
 Each track has the probability of every label (the forward pass of a hidden Markov model: Rabiner,
 "A tutorial on hidden Markov models", Proceedings of the IEEE, 1989). Between two answers, goods may
-have been exchanged in place, so a little of the probability moves to the other labels: the longer,
-the more. An answer then multiplies the probability of its label by how much likelier it is to be
-right than confused.
+have been exchanged in place, so some of the probability moves to the other labels, more after a
+longer time. An answer then multiplies the probability of its label by how much more likely the
+label is right than confused.
 
 A row sums to less than 1: the rest is for labels that no answer has named yet.
 """
@@ -74,7 +74,7 @@ def first_posterior(columns: NDArray[np.int64], labels: int) -> FloatArray:
 
 
 def share(table: Table) -> FloatArray:
-    """Probability that each track is what it is called, ``(N,)``."""
+    """Probability that each track has its published label, ``(N,)``."""
     return np.asarray(table.posterior[np.arange(len(table)), table.label])
 
 
@@ -85,7 +85,7 @@ def observed(
     score: FloatArray,
     weight: FloatArray,
 ) -> Table:
-    """Return ``table`` after its tracks ``rows`` were called ``labels``; names stay.
+    """Return ``table`` after an answer gave ``labels`` to tracks ``rows``; published labels stay.
 
     Args:
         table: the tracks at the answer's frame, ``seen_ns`` and ``log_odds`` as they were before.
@@ -114,7 +114,7 @@ def observed(
 def renamed(
     table: Table, rows: NDArray[np.intp], new_id: Callable[[int, int], int | None]
 ) -> tuple[Table, dict[int, int]]:
-    """Give the tracks ``rows`` the label that is clearly likelier than theirs.
+    """Give the tracks ``rows`` another label where that is clearly more likely than theirs.
 
     A track whose label was settled has become another object, so it gets a new id and its age
     starts again. One that was in doubt keeps its id.

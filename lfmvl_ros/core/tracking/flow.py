@@ -41,7 +41,7 @@ LEAST_DEPTH = 0.05
 
 @dataclass(frozen=True, eq=False)
 class BoxMotion:
-    """What happened to N boxes between two frames, in px of the small image.
+    """How N boxes moved between two frames, in px of the small image.
 
     Attributes:
         shift: ``(N, 2)`` movement of the centre.

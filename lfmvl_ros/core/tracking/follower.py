@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Corrects what optical flow says about a few objects by how they look.
+"""Corrects optical flow for a few objects, by their appearance.
 
 Flow measures how the pixels under a box moved, and its errors add up. A learned follower
 (:mod:`lfmvl_ros.core.tracking.siamese`) finds the object of the last answer in a later frame; its
-errors do not add up, but it is rougher and a look takes milliseconds. So only some tracks are
-looked for, each every few frames, and a look corrects the flow's hypothesis as an answer would.
-The next answers judge that hypothesis as before.
+errors do not add up, but they are larger, and a search (a look) takes milliseconds. So only some
+tracks are searched for, each every few frames, and a look corrects the flow's hypothesis as an
+answer would. The next answers judge that hypothesis as before.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Looked:
 
 
 class Follower:
-    """Looks for tracks by the appearance that they had in the last answer's frame.
+    """Searches for tracks by the appearance that they had in the last answer's frame.
 
     Args:
         nets: the networks.
@@ -73,7 +73,7 @@ class Follower:
         self._most = 1
 
     def remember(self, table: Table, image: ColourImage, scale: FloatArray) -> None:
-        """Take the appearance of the tracks that an answer has just seen, those in need first.
+        """Store how the tracks look that an answer has just seen, those most in need first.
 
         Args:
             table: the tracks after the answer.

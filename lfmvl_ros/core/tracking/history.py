@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The answers that were applied to the tracks of one camera, and what follows for the next one."""
+"""The answers applied to the tracks of one camera; whether the next one can be applied."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.update import of_query
 
 HISTORY = 32
-"""How many answers are remembered, so that one that comes out of order can be put before them."""
+"""How many answers are kept, so that one that comes out of order can be applied before them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """Everything a tracker knows. It is replaced as a whole, so readers need no lock.
+    """The state of a tracker. It is replaced as a whole, so readers need no lock.
 
     Attributes:
         entries: answers in the order of their frames, the newest last; at most ``HISTORY``.

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three motion hypotheses per track: with the flow, with the scene, or with the image.
 
-Optical flow is precise, but sometimes it is that of something else: of the background behind an
-object that the camera follows, or of something that passes in front. The other two hypotheses do
+Optical flow is precise, but sometimes it measures something else: the background behind an object
+that the camera follows, or something that passes in front. The other two hypotheses do
 not use the flow of the box. Their velocity comes from answers only: relative to the scene, so that
-they move with the camera's motion (a robot drives past things), or relative to the image (a camera
-follows something). Each answer updates the probabilities of the three (Blom and
+they move with the camera's motion (a robot drives past objects), or relative to the image (a camera
+follows an object). Each answer updates the probabilities of the three (Blom and
 Bar-Shalom, "The interacting multiple model algorithm", IEEE Transactions on Automatic Control,
 1988).
 """
@@ -108,7 +108,7 @@ def all_means(table: Table) -> FloatArray:
 
 
 def weighed(belief: FloatArray) -> FloatArray:
-    """Probability ``(N, 3)`` of each hypothesis, from its log-odds after all answers so far."""
+    """Return the probability ``(N, 3)`` of each hypothesis, from its log-odds after all answers."""
     odds = PRIOR + belief
     odds = np.exp(odds - odds.max(axis=1, keepdims=True, initial=-np.inf))
     return np.asarray(odds / odds.sum(axis=1, keepdims=True))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boxes of one answer as measurements: in one order, without repetitions, with their error."""
+"""The boxes of one answer as measurements: sorted, without repetitions, with their covariance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.same_label import fold_label
 
 DUPLICATE_IOU = 0.9
-# A model places the edges of a box less exactly than its middle: the edges of wide things vary.
+# A model places the edges of a box less exactly than its middle: the edges of wide objects vary.
 SIZE_JITTER_RATIO = 2.0
 
 
@@ -23,14 +23,14 @@ class Measurements:
 
     Attributes:
         boxes: ``(M, 4)`` cx, cy, w, h in px.
-        error: ``(M, 4, 4)`` covariance of those, px^2.
-        stated: ``(M, 4, 4)`` the part of it that the answer itself states.
+        error: ``(M, 4, 4)`` covariance of the boxes, px^2.
+        stated: ``(M, 4, 4)`` the part of it that the token probabilities give, px^2.
         labels: M labels, case-folded, white space folded: equal means the same words.
         written: M labels as the model generated them.
         scores: ``(M,)`` in [0, 1].
-        source: for each detection of the answer, the row of ``boxes`` that speaks for it.
+        source: for each detection of the answer, its row of ``boxes``.
         first: for each row, the detection of the answer that it was taken from.
-        calibrated: the scores are shares of such boxes that are right.
+        calibrated: whether the scores are calibrated: the share of such boxes that are right.
     """
 
     boxes: FloatArray

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How boxes move: constant velocity, which decays while a track is not seen; for all tracks.
+"""Motion model of all tracks: constant velocity, which decays while a track is not seen.
 
 The state of N tracks is a ``(N, 8)`` array of rows ``cx, cy, w, h, vx, vy, vw, vh`` in px and px/s,
 its covariance ``(N, 8, 8)``. Each axis moves on its own, driven by white-noise acceleration:
@@ -47,7 +47,7 @@ class Transition:
     unit: tuple[FloatArray, FloatArray, FloatArray]
 
     def of_mean(self, mean: FloatArray) -> FloatArray:
-        """Return states ``(N, ..., 8)`` carried forward, a new array."""
+        """Return states ``(N, ..., 8)`` predicted to the later time, a new array."""
         like = (-1,) + (1,) * (mean.ndim - 1)
         moved = mean.copy()
         moved[..., :4] += self.reach_s.reshape(like) * mean[..., 4:]
@@ -55,7 +55,7 @@ class Transition:
         return moved
 
     def of_covariance(self, covariance: FloatArray, noise: FloatArray) -> FloatArray:
-        """Return covariances ``(N, ..., 8, 8)`` carried forward, a new array.
+        """Return covariances ``(N, ..., 8, 8)`` predicted to the later time, a new array.
 
         In 4x4 blocks, which is much faster than ``F P F'``.
 
@@ -82,7 +82,7 @@ class Transition:
 
 
 def transition(steady_s: FloatArray, coasting_s: FloatArray, decay_s: float) -> Transition:
-    """Return the transition over a time with steady and then one with fading velocity.
+    """Return the transition over a time with constant, then a time with decaying velocity.
 
     Args:
         steady_s: ``(N,)`` seconds >= 0 with constant velocity.
@@ -115,7 +115,7 @@ def predict(
     coasting_s: FloatArray,
     decay_s: float,
 ) -> tuple[FloatArray, FloatArray]:
-    """Carry tracks forward in time: first with steady velocity, then with fading velocity.
+    """Predict tracks: first with constant, then with decaying velocity.
 
     Args:
         mean: ``(N, 8)``.

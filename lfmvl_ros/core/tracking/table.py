@@ -108,12 +108,12 @@ class Table:
 
     @property
     def existence(self) -> FloatArray:
-        """Probability that each track is something real, ``(N,)``."""
+        """Probability that each track is a real object, ``(N,)``."""
         return np.asarray(1 / (1 + np.exp(-self.log_odds)), dtype=np.float64)
 
     @property
     def hidden(self) -> NDArray[np.bool_]:
-        """``(N,)`` missed too often to be published, kept in case its object is seen again."""
+        """``(N,)`` missed too often to be published; kept in case it is seen again."""
         return np.asarray(self.log_odds <= END, dtype=np.bool_)
 
     def changed(self, **columns: Any) -> Table:

@@ -29,7 +29,7 @@ from lfmvl_ros.core.tracking.view import tracks_at
 class Tracker:
     """Tracks the objects of one camera with a model that is slow, late and sometimes wrong.
 
-    The state is that at the capture time of the last answer's frame. :meth:`apply` predicts it to
+    It holds the state at the capture time of the last answer's frame. :meth:`apply` predicts it to
     the next answer's frame and corrects it. :meth:`observe` moves it to the newest camera frame
     with optical flow (``bridge: flow``); :meth:`at` predicts it to any time without pixels.
 
@@ -47,9 +47,9 @@ class Tracker:
     answer's (10 to 20 ms); :meth:`observe` does not wait for it.
 
     Args:
-        settings: how to follow.
-        point_s: CPU time that following a point is taken to cost, so that the same frames and
-            answers give the same tracks on any machine; 0: it is measured.
+        settings: of the tracker.
+        point_s: CPU time assumed for following a point, s, so that the same frames and answers give
+            the same tracks on any machine; 0: it is measured.
 
     Raises:
         ValueError: answers of two cameras are applied to one tracker.
@@ -85,15 +85,15 @@ class Tracker:
         """Set the camera's measured rotation, from any thread; None if unknown.
 
         Call it with every new measurement. With ``bridge: predict`` boxes keep their bearings; with
-        ``flow`` the rotation tells the search for pixels where to start.
+        ``flow`` the search for pixels starts where the rotation puts them.
         """
         self._ego = ego
         self._bridge.set_ego_motion(ego)
 
     def pause(self, from_ns: int, to_ns: int, *, still: bool) -> None:
-        """Don't count the time between two frames for which the model was not asked on purpose.
+        """Don't count the time between two frames in which the model was not asked on purpose.
 
-        No track ends or is judged by it. From the thread that calls :meth:`observe`.
+        No track ends because of it. Call it from the thread that calls :meth:`observe`.
 
         Args:
             from_ns: stamp of the earlier frame, not before those of earlier pauses.

@@ -20,9 +20,9 @@ SCHEMA = "lfmvl/track_states/1"
 class TrackState(str, Enum):
     """State of a track: how well it is confirmed that its object is there now.
 
-    ``tentative``: seen too seldom to be relied upon. ``confirmed``: seen as often as it should.
-    ``coasting``: confirmed before, but missed by the last answer, or not seen in any for too long;
-    its box is prediction.
+    ``tentative``: in too few answers so far. ``confirmed``: in enough answers.
+    ``coasting``: confirmed earlier, but missed by the last answer, or not in any for too long; its
+    box is only a prediction.
     """
 
     TENTATIVE = "tentative"
@@ -57,8 +57,8 @@ class Tracks:
         age_s: ``(N,)`` seconds since the first sighting, >= 0.
         frame_id, camera, wh: of the camera frame; ``wh`` is (width, height) in px, (0, 0) before
             the first answer.
-        existence: track id -> probability that the track is something real, whatever it is; may
-            hold further ids. Tracks that it does not name are certain.
+        existence: track id -> probability that the track is a real object, whatever its label; may
+            have further ids. A track without an entry counts as certain.
 
     Raises:
         ValueError: shapes, types or ranges differ from what is said above.

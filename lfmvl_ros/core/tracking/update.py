@@ -118,8 +118,8 @@ def apply_answer(
         cadence: of the answers so far.
         settings: of the tracker.
         new_id: gives the id for a track born from a detection (its index), or for what was
-            exchanged in place; None forbids it.
-        banned: ids that must not live on.
+            exchanged in place; None: no new track.
+        banned: ids of tracks that must end.
         exchanges: old id -> new id of what was exchanged when answers were applied before.
         carry: moves tracks to a later time.
         look: returns the small colour copy of a frame, None where it is not kept.
@@ -157,12 +157,7 @@ def apply_answer(
         )
         exchanged |= renamed
         newborn, born = births(table, seen, pairs, grounding, cadence, settings, new_id)
-        row_ids = [0] * len(seen)
-        for track, box in zip(pairs.tracks.tolist(), pairs.boxes.tolist(), strict=True):
-            row_ids[box] = int(table.ids[track])
-        for detection, key in born.items():
-            row_ids[seen.source[detection]] = key
-        ids = tuple(row_ids[row] for row in seen.source)
+        ids = _ids_of_detections(table, seen, pairs, born)
         if newborn is not None:
             table = table.joined(newborn)
         table = table.take(is_alive(table, grounding.wh, cadence, settings, pauses))
@@ -177,6 +172,18 @@ def apply_answer(
     kept = set(table.ids.tolist())
     ended = tuple(key for key in before.ids.tolist() if key not in kept)
     return Step(evidence.pruned(table), ids, born, ended, exchanged)
+
+
+def _ids_of_detections(
+    table: Table, seen: Measurements, pairs: Pairs, born: Mapping[int, int]
+) -> tuple[int, ...]:
+    """Return the track of each detection, 0 for none; repetitions have that of their box."""
+    row_ids = [0] * len(seen)
+    for track, box in zip(pairs.tracks.tolist(), pairs.boxes.tolist(), strict=True):
+        row_ids[box] = int(table.ids[track])
+    for detection, key in born.items():
+        row_ids[seen.source[detection]] = key
+    return tuple(row_ids[row] for row in seen.source)
 
 
 def of_query(table: Table, query: Query) -> Table:

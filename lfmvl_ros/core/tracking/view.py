@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the tracker's inner state to what is said about one camera frame."""
+"""From the tracker's state to the tracks at one camera frame."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def tracks_at(
 ) -> Tracks:
     """Return the tracks of ``table`` predicted to ``stamp_ns``, not before the table's own time.
 
-    What has lived too long without being seen, or has left the image by then, is left out. A track
-    does not coast while the image stands still and the model is not asked for that reason.
+    Tracks unseen for too long, and those that have left the image, are left out. A track does not
+    coast while the image stands still and the model is not asked for that reason.
 
     Args:
         table: the tracks after the answer ``source``.

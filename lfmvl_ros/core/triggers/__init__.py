@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When to look: which frames of a camera the model is asked about."""
+"""Decides which frames of a camera the model is asked about."""
 
 from lfmvl_ros.core.triggers.trigger import Trigger
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from lfmvl_ros.core.config_limits import LimitSettings
+from lfmvl_ros.core.triggers.rate import is_due_at
 
 _BATTERY_MARGIN = 0.02
 
 
 class Level(IntEnum):
-    """What a limit demands."""
+    """What a limit demands: nothing, fewer answers, or none."""
 
     FREE = 0
     SLOW = 1
@@ -21,11 +22,11 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Restraint:
-    """What the limits demand now.
+    """What the limits demand now, together.
 
     Attributes:
         level: of the strictest limit.
-        reason: which one, with its number; "" without one.
+        reason: a sentence with the limit and the value that exceeds it; "" at level FREE.
         rate_hz: most answers per second and camera at level SLOW.
     """
 
@@ -33,18 +34,15 @@ class Restraint:
     reason: str = ""
     rate_hz: float = 0.0
 
-    def allows(self, elapsed_s: float) -> bool:
-        """Return whether the model may be asked so long after it was last asked.
-
-        A negative time, after a jump of the stamps, counts as long enough.
-        """
+    def allows(self, stamp_ns: int, last_asked_ns: int | None) -> bool:
+        """Return whether the model may be asked about a frame; arguments of :func:`is_due_at`."""
         if self.level is Level.SLOW:
-            return elapsed_s < 0 or elapsed_s * self.rate_hz >= 1.0
+            return is_due_at(self.rate_hz, stamp_ns, last_asked_ns)
         return self.level is Level.FREE
 
 
 class Limits:
-    """Keeps the level of each limit until its value is back by a margin."""
+    """Keeps the level of each limit; it ends once its value is back by a margin (hysteresis)."""
 
     def __init__(self) -> None:
         self._heat = self._battery = Level.FREE

@@ -3,7 +3,7 @@
 
 Both are reduced to a small grey image. The light (lamps, exposure) changes it by about the same
 gain and offset everywhere: these two are fitted, without the parts that differ in another way, and
-removed. What is left over in a part is motion, of an object or of the camera.
+removed. A difference that remains in a part of the image is motion, of an object or of the camera.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def changed_share(before: FloatImage, now: FloatImage, contrast: float) -> float
     Args:
         before: earlier small image.
         now: newer one, of the same shape.
-        contrast: grey levels from which on a part has changed; more where the image is noisy.
+        contrast: least difference, in grey levels of 255, that counts as a change; more where the
+            image is noisy.
 
     >>> grey = np.tile(np.linspace(20, 200, 80, dtype=np.float32), (60, 1))
     >>> changed_share(grey, 0.8 * grey + 10, 12.0)

@@ -9,18 +9,19 @@ from collections import deque
 from lfmvl_ros.core.config_triggers import TriggerSettings
 from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.triggers.motion import FloatImage, changed_share
+from lfmvl_ros.core.triggers.rate import is_due_at
 
 _KEPT = 4  # small images of the newest frames
 
 
 class Trigger:
-    """Decides about one camera. Times are stamps of its frames.
+    """Decides which frames of one camera the model is asked about. Times are stamps of its frames.
 
     Each frame goes to :meth:`watch` first. :meth:`is_due` says whether the model should be asked
-    about it, and :meth:`looked` takes note that it is.
+    about it, and :meth:`looked` records that it was.
 
     With mode ``motion`` a frame is compared with the one that the model saw last, so slow motion
-    adds up, and an answer stays valid for as long as the image is as it was.
+    adds up, and an answer stays valid until the image changes.
 
     Not thread-safe.
     """
@@ -84,15 +85,14 @@ class Trigger:
             return True
         if mode == "on_demand":
             return False
+        if mode == "rate":
+            return is_due_at(settings.max_rate_hz, stamp_ns, last_asked_ns)
         if last_asked_ns is None or stamp_ns < last_asked_ns:
             return True
-        elapsed_ns = stamp_ns - last_asked_ns
-        if mode == "rate":
-            return elapsed_ns * settings.max_rate_hz >= 1e9
         if mode == "motion":
             most_hz = settings.moving_rate_hz or math.inf
-            moving = awake and elapsed_ns * most_hz >= 1e9
-            return moving or elapsed_ns * NS >= settings.at_least_every_s
+            moving = awake and is_due_at(most_hz, stamp_ns, last_asked_ns)
+            return moving or (stamp_ns - last_asked_ns) * NS >= settings.at_least_every_s
         return self._in_window(settings, stamp_ns)
 
     def is_awake(self, settings: TriggerSettings) -> bool:
@@ -100,7 +100,7 @@ class Trigger:
         return self._looks > 0 and settings.may_sleep
 
     def looked(self, stamp_ns: int) -> None:
-        """Take note that the model is asked about a frame."""
+        """Record that the model is asked about a frame."""
         self._looks = max(self._looks - 1, 0)
         for stamp, small in self._recent:
             if stamp <= stamp_ns:

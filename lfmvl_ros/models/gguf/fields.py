@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.numbers import is_number
 from lfmvl_ros.core.safe_text import shortened
 from lfmvl_ros.models.checkpoint_files import read_json
 
@@ -99,7 +100,7 @@ class Fields:
             UserError: it is missing, no number, or one that float32 does not hold.
         """
         found = self._there(key)
-        if not _is_number(found) or not found > 0:
+        if not is_number(found, _LARGEST_NUMBER) or not found > 0:
             raise self.wrong(key, found, f"a number above 0, up to {_LARGEST_NUMBER:.1e}")
         return float(found)
 
@@ -110,7 +111,8 @@ class Fields:
             UserError: there are others, or one is not larger than ``above``.
         """
         found = self.items(key)
-        if len(found) != 3 or not all(_is_number(one) and one > above for one in found):
+        known = all(is_number(one, _LARGEST_NUMBER) and one > above for one in found)
+        if len(found) != 3 or not known:
             kind = "numbers above 0" if above == 0 else "numbers"
             raise self.wrong(key, found, f"a list of three {kind}, up to {_LARGEST_NUMBER:.1e}")
         return [float(one) for one in found]
@@ -167,8 +169,3 @@ def is_text(value: object) -> bool:
         return isinstance(value, str) and value.encode() is not None
     except UnicodeEncodeError:
         return False
-
-
-def _is_number(value: object) -> bool:
-    known = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return known and -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER  # type: ignore[operator]

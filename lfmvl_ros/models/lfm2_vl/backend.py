@@ -26,7 +26,7 @@ from lfmvl_ros.core.image_tokens import (
 from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.prompt import Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
-from lfmvl_ros.models.calibration_file import CHECKPOINT, read_calibration
+from lfmvl_ros.models.calibration_file import CHECKPOINT, calibration_of
 from lfmvl_ros.models.checkpoint_files import rules_from
 from lfmvl_ros.models.failures import failure_text, is_out_of_memory
 from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Proposer, Row, decode_answers
@@ -70,6 +70,8 @@ class Lfm2VlBackend:
         self._name, self._template = name, template
         self.coordinates = CoordinateScale(template.scale, name)
         self.calibration: Calibration | None = None
+        self.has_own_calibration = True
+        """False where the calibration was fitted on weights that these were made from."""
         self.remark, self.revision = "", ""
         self.precision = str(Precision(model.dtype, int8=runner is not None and runner.int8))
         """Of the weights that answer, whatever was asked for: ``int8``, ``bfloat16`` …"""
@@ -104,7 +106,8 @@ class Lfm2VlBackend:
         model, processor = load_checkpoint(source, target, precision.dtype)
         runner = int8_runner(model) if precision.int8 else None
         backend = cls(model, processor, name=name, template=template, runner=runner)
-        backend.calibration = read_calibration(Path(source), backend.weights)
+        backend.calibration, fitted_on = calibration_of(Path(source), backend.weights)
+        backend.has_own_calibration = fitted_on == backend.weights
         return backend
 
     @property

@@ -71,7 +71,10 @@ class InputBuilder:
     def __init__(self, model: Any, processor: Any, *, one_by_one: bool = False) -> None:
         self._one_by_one = one_by_one
         self._model, self._processor = model, processor
-        self._processor.tokenizer.padding_side = "left"
+        tokenizer = processor.tokenizer
+        tokenizer.padding_side = "left"
+        if tokenizer.pad_token is None:  # any does: the attention mask hides it
+            tokenizer.pad_token = tokenizer.eos_token
         self._image_id = int(model.config.image_token_id)
         self._seen: tuple[object, torch.Tensor] | None = None
 

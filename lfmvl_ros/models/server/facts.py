@@ -44,6 +44,7 @@ class ModelFacts:
         rules: its image token limits. Never split: tiles are made by the server, if at all.
         calibration: of its confidences, where it has one.
         remark: what it can't do; "" for nothing.
+        has_own_calibration: false where the calibration was fitted on other weights than these.
     """
 
     name: str = ""
@@ -51,6 +52,7 @@ class ModelFacts:
     rules: ImageTokenSettings = FAMILY_RULES
     calibration: Fitted | None = None
     remark: str = ""
+    has_own_calibration: bool = True
 
 
 def facts_of(name: str) -> ModelFacts | None:
@@ -193,6 +195,7 @@ def read_facts(path: Path) -> ModelFacts:
             "the weights of the checkpoint" if fitted_on == CHECKPOINT else safe_text(fitted_on),
             safe_text(kind),
         )
+        return replace(facts, has_own_calibration=False)
     return facts
 
 

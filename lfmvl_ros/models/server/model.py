@@ -112,6 +112,7 @@ class ServerModel:
         problem: str = "",
     ) -> None:
         self.notice, self.problem, self.remark = notice, problem, facts.remark
+        self.has_own_calibration = facts.has_own_calibration
         self.revision = ""
         if problem:
             _log.warning("%s: %s", address.where, problem)

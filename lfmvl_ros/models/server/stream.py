@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import codecs
-import math
 import zlib
 from dataclasses import dataclass
 from typing import Any
 
 from lfmvl_ros.core.answer_end import AnswerWatch
+from lfmvl_ros.core.numbers import is_number
 from lfmvl_ros.core.reply import FinishReason, Token
 from lfmvl_ros.models.server.errors import json_value, message_of
 
@@ -92,7 +92,7 @@ class AnswerStream:
             self.timings = {
                 str(name): float(value)
                 for name, value in timings.items()
-                if isinstance(value, (int, float)) and math.isfinite(value) and value >= 0
+                if is_number(value) and value >= 0
             }
 
     def _read_choice(self, choice: dict[str, Any]) -> None:
@@ -126,7 +126,7 @@ class AnswerStream:
         if not isinstance(entry, dict):
             return None
         mark, id_, raw = entry.get("logprob"), entry.get("id"), entry.get("bytes")
-        if isinstance(mark, bool) or not isinstance(mark, (int, float)) or not mark <= 1e-3:
+        if not is_number(mark) or mark > 1e-3:
             return None
         try:
             spelled = bytes(raw) if isinstance(raw, list) else str(entry["token"]).encode()

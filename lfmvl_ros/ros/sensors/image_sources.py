@@ -227,7 +227,7 @@ class DeviceSource(_Pinhole):
         if self._first is None:
             raise UserError(
                 f"{self.name} gives no image; check that it is a camera and that no other program "
-                "holds it"
+                "uses it"
             )
 
     def read(self) -> Pixels | None:

@@ -37,12 +37,12 @@ class StampedBuffer(Generic[Item]):
     >>> depth = StampedBuffer[str]()
     >>> depth.add(100, "a", keep_ns=1000)
     >>> depth.nearest(103, slop_ns=5)
-    Match(item='a', final=False)
+    StampMatch(item='a', final=False)
     >>> depth.add(133, "b", keep_ns=1000)
     >>> depth.nearest(103, slop_ns=5)
-    Match(item='a', final=True)
+    StampMatch(item='a', final=True)
     >>> depth.nearest(120, slop_ns=5)
-    Match(item=None, final=True)
+    StampMatch(item=None, final=True)
     """
 
     def __init__(self) -> None:

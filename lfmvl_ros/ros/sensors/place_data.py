@@ -12,7 +12,8 @@ import numpy as np
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.spatial.depth import DepthImage
-from lfmvl_ros.core.spatial.transforms import NS_PER_S, TransformBuffer, TransformError
+from lfmvl_ros.core.spatial.transforms import TransformBuffer, TransformError
+from lfmvl_ros.core.timeline import NS_PER_S
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros.sensors.lens import Lens, to_lens
 from lfmvl_ros.ros.sensors.pairing import (

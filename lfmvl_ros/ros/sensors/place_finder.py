@@ -17,11 +17,11 @@ from lfmvl_ros.core.spatial.placer import Placer, PlacerOptions
 from lfmvl_ros.core.spatial.places import Places, PlaceSource
 from lfmvl_ros.core.spatial.rigid import RigidTransform
 from lfmvl_ros.core.spatial.transforms import (
-    NS_PER_S,
     ExtrapolationError,
     TransformBuffer,
     TransformError,
 )
+from lfmvl_ros.core.timeline import NS_PER_S
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.core.tracking.tracks import confirmed
 from lfmvl_ros.ros.sensors.pairing import StampMatch

@@ -7,7 +7,7 @@ user has set none. A camera driver that is started elsewhere needs it in its own
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from launch import LaunchContext
@@ -40,11 +40,6 @@ OVERRIDES = {
     "compressed_input": bool,
     "autostart": bool,
 }
-# Launch arguments of a job that are handed on to perception.launch.py.
-JOB = (
-    "namespace", "input_image_topic", "params_file", "model", "query", "device", "rules_file",
-    "dds_profile",
-)  # fmt: skip
 
 
 def share(*parts: str) -> PathJoinSubstitution:
@@ -153,11 +148,15 @@ def process_options(value: Callable[[str], str]) -> dict[str, Any]:
     }
 
 
-def job_arguments(params_file: PathJoinSubstitution) -> list[DeclareLaunchArgument]:
+def job_arguments(
+    params_file: PathJoinSubstitution, rules_file: PathJoinSubstitution, query: str
+) -> list[DeclareLaunchArgument]:
     """Declare the arguments that the launch files of all jobs have.
 
     Args:
-        params_file: default of the argument of that name.
+        params_file: default of the argument of that name; so are the others.
+        rules_file: zones and rules of the job.
+        query: the labels that the rules name.
     """
     return [
         DeclareLaunchArgument(
@@ -180,6 +179,16 @@ def job_arguments(params_file: PathJoinSubstitution) -> list[DeclareLaunchArgume
             description="YAML file with the perception node's parameters",
         ),
         DeclareLaunchArgument(
+            "rules_file",
+            default_value=rules_file,
+            description="Zones and rules; the default's zones are those of the planned scene",
+        ),
+        DeclareLaunchArgument(
+            "query",
+            default_value=query,
+            description="What to find, separated by commas; the rules name these labels",
+        ),
+        DeclareLaunchArgument(
             "model",
             default_value="bundled",
             description="Hub id, directory or 'bundled', which knows only the planned scene",
@@ -192,17 +201,19 @@ def job_arguments(params_file: PathJoinSubstitution) -> list[DeclareLaunchArgume
 
 
 def job_actions(
-    camera: dict[str, Any], more: tuple[str, ...] = ()
+    camera: dict[str, Any], arguments: Sequence[DeclareLaunchArgument]
 ) -> list[OpaqueFunction | IncludeLaunchDescription | Node]:
     """Return what a job starts: perception, and with ``synthetic`` the camera of its scene.
 
     Args:
         camera: parameters of ``camera_node``.
-        more: further arguments that are handed on to perception.launch.py.
+        arguments: declared by the launch file; all but ``synthetic`` are handed on to
+            perception.launch.py.
     """
+    handed_on = [argument.name for argument in arguments if argument.name != "synthetic"]
     perception = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(share("launch", "perception.launch.py")),
-        launch_arguments={name: LaunchConfiguration(name) for name in (*JOB, *more)}.items(),
+        launch_arguments={name: LaunchConfiguration(name) for name in handed_on}.items(),
     )
     synthetic = Node(
         package=PACKAGE,

@@ -14,6 +14,7 @@ from lfmvl_ros.core.config import CameraSettings, PerceptionSettings
 ROOT = Path(__file__).parents[3]
 FILES = {path.name: path for path in sorted((ROOT / "launch").glob("*.launch.py"))}
 LAUNCHING = ROOT / "lfmvl_ros" / "ros" / "transport" / "launching.py"
+JOBS = ("assist.launch.py", "picking.launch.py", "shelf.launch.py")
 USERS_KNOW = {
     "namespace", "input_image_topic", "params_file", "model", "query", "device", "use_sim_time",
     "autostart", "log_level", "use_debug", "dds_profile",
@@ -117,7 +118,8 @@ def test_every_argument_is_used_and_every_used_one_declared(name):
     used = calls(name, "LaunchConfiguration") + calls(name, "value")
     names = {c.args[0].value for c in used if isinstance(c.args[0], ast.Constant)}
     assert names <= set(declared(name))
-    for argument in set(declared(name)) - {"dds_profile"}:
+    handed_on = set(declared(name)) - {"synthetic"} if name in JOBS else {"dds_profile"}
+    for argument in set(declared(name)) - handed_on:
         assert text.count(f'"{argument}"') >= 2, f"{argument} is declared but not used"
 
 
@@ -178,16 +180,10 @@ def test_demo_hands_on_arguments_that_exist():
     assert handed_on <= set(declared("demo.launch.py"))
 
 
-JOBS = ("assist.launch.py", "picking.launch.py", "shelf.launch.py")
-
-
 @pytest.mark.parametrize("name", JOBS)
 def test_jobs_hand_on_arguments_that_exist(name):
-    (call,) = calls(name, "job_actions")
-    more = ast.literal_eval(call.args[1]) if len(call.args) > 1 else ()
-    handed_on = {*constant(LAUNCHING, "JOB"), *more}
+    handed_on = set(declared(name)) - {"synthetic"}
     assert handed_on <= set(declared("perception.launch.py"))
-    assert handed_on <= set(declared(name))
 
 
 @pytest.mark.parametrize("name", JOBS)

@@ -183,7 +183,7 @@ def test_flags_that_make_no_sense_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["demo", "--scene", "shelf", "--answer-s", "-1", "--out", str(tmp_path)]) == 2
-    assert "--answer-s must be between 0 and 10 s" in capsys.readouterr().err
+    assert "--answer-s: a number from 0 to 10 s" in capsys.readouterr().err
 
 
 def test_events_are_matched_once() -> None:

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Labelled folders of rendered scenes: what is written is what the training reads."""
 
-import argparse
-
 import cv2
 import numpy as np
 import pytest
 
+from lfmvl_ros.cli.parser import CommandParser
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.coco_reading import read_folder
 from lfmvl_warehouse.cli import scenes as command
@@ -16,7 +15,7 @@ from lfmvl_warehouse.scenes.looks import in_look
 
 
 def call(*words):
-    parser = argparse.ArgumentParser()
+    parser = CommandParser()
     command.configure(parser)
     return command.run(parser.parse_args([str(word) for word in words]))
 

@@ -3,20 +3,20 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 
 import cv2
 import numpy as np
 import pytest
 
+from lfmvl_ros.cli.parser import CommandParser
 from lfmvl_ros.core.errors import UserError
 from lfmvl_warehouse.cli import scenes as command
 from lfmvl_warehouse.scenes.sheet import contact_sheet
 
 
 def call(*words: str) -> int:
-    parser = argparse.ArgumentParser()
+    parser = CommandParser()
     command.configure(parser)
     return command.run(parser.parse_args(list(words)))
 
@@ -44,7 +44,7 @@ def test_sheet_and_video_can_be_read_back(tmp_path):
         (("--preview", "x.png", "--seed", "-1"), "--seed"),
         (("--labelled", "x", "--count", "0"), "--count"),
         (("--labelled", "x", "--wh", "5x5"), "wh"),
-        (("--video", "x.mp4", "--seconds", "0"), "frames"),
+        (("--video", "x.mp4", "--seconds", "0"), "--seconds"),
     ],
 )
 def test_nonsense_is_refused_with_a_hint(words, hint, tmp_path, monkeypatch):
