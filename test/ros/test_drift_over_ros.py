@@ -45,5 +45,5 @@ def test_a_profile_that_can_not_be_read_ends_configuring(world):
     path.write_text("{}")
     parameters = {"drift.watch": True, "drift.profile": str(path)}
     process = world.perception([TOTE], wait=False, **parameters)
-    assert process.wait(60) == 2
+    assert process.ended() == 2
     assert "is not a drift profile" in world.log()
