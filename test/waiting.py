@@ -3,7 +3,7 @@
 
 A machine that runs the tests may stop any thread or process for seconds, and be six times slower
 than the one they were written on. So a test waits for an event with :func:`until`, and compares
-stamps, counters and orders, not durations. :data:`PATIENCE_S` only ends a wait for what never comes.
+stamps, counters and orders, not durations. :data:`PATIENCE_S` ends a wait for what never comes.
 """
 
 from __future__ import annotations

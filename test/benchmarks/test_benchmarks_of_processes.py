@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ..domains import next_domain
+from ..waiting import PATIENCE_S
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
@@ -23,7 +24,7 @@ def run(name, *arguments):
     }
     done = subprocess.run(
         [sys.executable, str(FOLDER / name), *arguments],
-        capture_output=True, text=True, timeout=110, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
         env=os.environ | alone,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -83,7 +84,7 @@ def test_a_segment_with_several_subscribers():
 def test_what_cannot_be_measured_is_one_line(arguments, says):
     done = subprocess.run(
         [sys.executable, str(FOLDER / "transport.py"), *arguments],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert says in done.stderr
@@ -94,8 +95,9 @@ def test_without_ros_there_is_one_line(tmp_path):
     (tmp_path / "rclpy.py").write_text("raise ImportError('no rclpy here')")
     for name in ("transport.py", "node_overhead.py"):
         done = subprocess.run(
-            [sys.executable, str(FOLDER / name)], capture_output=True, text=True, timeout=60,
-            check=False, env=os.environ | {"PYTHONPATH": f"{tmp_path}:{FOLDER.parent}"},
+            [sys.executable, str(FOLDER / name)], capture_output=True, text=True,
+            timeout=PATIENCE_S, check=False,
+            env=os.environ | {"PYTHONPATH": f"{tmp_path}:{FOLDER.parent}"},
         )  # fmt: skip
         assert done.returncode == 2
         assert "needs ROS 2 with sensor_msgs and vision_msgs, but no rclpy here" in done.stderr

@@ -271,7 +271,8 @@ class World:
     def until_logged(self, text, times=1):
         """Wait until the processes have logged this so many times."""
         until(
-            lambda: self.log().count(text) >= times, told=lambda: f"{text!r} is not in: {self.log()}"
+            lambda: self.log().count(text) >= times,
+            told=lambda: f"{text!r} is not in: {self.log()}",
         )
 
     def log(self):

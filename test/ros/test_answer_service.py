@@ -21,7 +21,11 @@ def ask_all(world, number=CLIENTS, before=lambda: None):
     # A client that knows the service may not be known to it; an answer shows that it is.
     first = [client.call_async(Trigger.Request()) for client in clients]
     for client, future in zip(clients, first, strict=True):
-        until(lambda c=client, f=future: heard(f, 10.0) or heard(c.call_async(Trigger.Request()), 10.0))
+        until(
+            lambda c=client, f=future: (
+                heard(f, 10.0) or heard(c.call_async(Trigger.Request()), 10.0)
+            )
+        )
     before()
     futures = [client.call_async(Trigger.Request()) for client in clients]
 

@@ -136,9 +136,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_old_one(world):
     good = world.recording("good", model("red tote"))
     assert world.set_parameters(model=str(good)).successful
     grounding.next_json(lambda d: d["model"] == "good.jsonl")
-    world.health_now(
-        "model", lambda s: values(s)["model"] == "good.jsonl" and s.level == OK
-    )
+    world.health_now("model", lambda s: values(s)["model"] == "good.jsonl" and s.level == OK)
 
 
 def test_the_newest_request_counts_and_life_goes_on_around_it(world):

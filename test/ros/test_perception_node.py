@@ -291,7 +291,9 @@ def test_every_kind_of_answer_is_published_and_failures_are_not_emptiness(world)
     camera = world.camera()
     camera.start()
     kinds, by_stamp = {"ok", "empty", "unparseable", "error", "timeout"}, {}
-    while len(by_stamp) < 12 or set(by_stamp.values()) < kinds:  # any may time out on a busy machine
+    while (
+        len(by_stamp) < 12 or set(by_stamp.values()) < kinds
+    ):  # any may time out on a busy machine
         document = grounding.next_json()
         key = document["stamp"]["sec"] * 10**9 + document["stamp"]["nanosec"]
         by_stamp[key] = document["status"]

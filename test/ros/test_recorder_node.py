@@ -46,7 +46,6 @@ class Robot:
         until(holds, doing=lambda: self.send(**options), every_s=0.05)
 
 
-
 def recorded(world):
     """Return how many frames the progress bar shows."""
     return max(map(int, re.findall(r"(\d+) frames", world.log())), default=0)

@@ -49,9 +49,7 @@ class Page:
 
     def items(self, count=1):
         """Wait until so many items wait; return them."""
-        return until(
-            lambda: found if len(found := self.ask("items")["items"]) == count else None
-        )
+        return until(lambda: found if len(found := self.ask("items")["items"]) == count else None)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)

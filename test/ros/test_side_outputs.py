@@ -45,8 +45,10 @@ def test_metrics_of_a_real_node(world):
     assert world.call(SetBool, "enable", data=False).success
     fetched(  # once no answer is under way
         port,
-        lambda text: value(text, 'lfmvl_answer_seconds_sum{camera=""}')
-        == pytest.approx(0.2 * value(text, shown[0])),
+        lambda text: (
+            value(text, 'lfmvl_answer_seconds_sum{camera=""}')
+            == pytest.approx(0.2 * value(text, shown[0]))
+        ),
     )
     assert f"http://127.0.0.1:{port}/metrics" in world.log()
 

@@ -52,7 +52,9 @@ class Watched:
     def send_until_answered(self, times=1):
         """Send images until so many answers have come."""
         found = []
-        self.camera.send_until(lambda: found.extend(self.answers.taken()) or found[times - 1 :], image)
+        self.camera.send_until(
+            lambda: found.extend(self.answers.taken()) or found[times - 1 :], image
+        )
         assert len(found) == times
 
     def send_until_told(self, part, wanted):

@@ -44,7 +44,9 @@ def test_errands_and_cameras_take_turns(bench):
 
 
 def test_an_errand_is_done_while_no_camera_sends(bench):
-    assert bench.pipeline.request_reply(lambda *_: Reply("alone")).result(PATIENCE_S).text == "alone"
+    assert (
+        bench.pipeline.request_reply(lambda *_: Reply("alone")).result(PATIENCE_S).text == "alone"
+    )
 
 
 def test_what_an_errand_raises_is_its_reply(bench):

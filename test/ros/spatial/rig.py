@@ -124,7 +124,7 @@ class Rig:
         self.picks.clear()
 
     def handled(self):
-        """Wait until no image waits any more: each does for half a second, reports are 1 s apart."""
+        """Wait until no image waits any more: it does for half a second, reports are 1 s apart."""
         for _ in range(2):
             self.world.health_now(self.part)
 
