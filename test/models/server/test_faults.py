@@ -16,6 +16,7 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.models.load import load_model
+from lfmvl_ros.models.server import model as server_model
 from lfmvl_ros.models.server.http import fetch
 
 from ...domains import next_port
@@ -121,7 +122,7 @@ def test_a_server_that_hangs_is_left_at_the_deadline(beginning):
     script = Scripted(chat)
     with serving(script) as address:
         model = load_model(address)
-        reply = ground(model, HASTY)
+        reply = ground(model, GenerationSettings(timeout_s=3.0) if beginning else HASTY)
     assert reply.finish is FinishReason.DEADLINE
     assert reply.text == ANSWER[: len(beginning)]
     assert len(reply.tokens) == len(beginning)
@@ -217,7 +218,8 @@ def test_a_server_that_goes_and_comes_back(caplog):
     assert sum("answers again" in text for text in said) == 1
 
 
-def test_a_server_that_is_away_is_not_asked_at_full_speed():
+def test_a_server_that_is_away_is_not_asked_at_full_speed(monkeypatch):
+    monkeypatch.setattr(server_model, "_PAUSE_S", 600.0)
     with serving(Scripted(), next_port()) as address:
         model = load_model(address)
     ground(model)
