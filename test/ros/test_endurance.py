@@ -209,13 +209,16 @@ def test_a_slow_subscriber_holds_up_nobody_else(world):
                 grounding.next(lambda m: stamp_of(m) == camera.sent_ns[-1])
         assert slow.poll() is None
 
-    heard()  # it has taken one and takes no other
-    slow.send_signal(signal.SIGSTOP)
-    heard()
-    slow.send_signal(signal.SIGCONT)
-    slow.stdin.write("\n")  # and it goes on where it can
-    slow.stdin.flush()
-    assert slow.stdout.readline() == "took one\n"
+    try:
+        heard()  # it has taken one and takes no other
+        slow.send_signal(signal.SIGSTOP)
+        heard()
+        slow.send_signal(signal.SIGCONT)
+        slow.stdin.write("\n")  # and it goes on where it can
+        slow.stdin.flush()
+        assert slow.stdout.readline() == "took one\n"
+    finally:
+        slow.kill()
 
 
 def test_a_camera_of_120_hz_for_a_while_leaves_the_memory_flat(world):
