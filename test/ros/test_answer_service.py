@@ -7,6 +7,8 @@ import threading
 import pytest
 from std_srvs.srv import Trigger
 
+from lfmvl_ros.ros import qos
+
 from ..waiting import PATIENCE_S, until
 from .conftest import values
 
@@ -15,7 +17,11 @@ CLIENTS = 20
 
 def ask_all(world, number=CLIENTS, before=lambda: None):
     """Have many clients ask at the same moment; return a function that waits for what they hear."""
-    clients = [world.node.create_client(Trigger, "ground_once") for _ in range(number)]
+    # Each of them gets the responses to all, and drops those to others once it looks at them.
+    clients = [
+        world.node.create_client(Trigger, "ground_once", qos_profile=qos.own(qos.REQUESTS))
+        for _ in range(number)
+    ]
     for client in clients:
         assert client.wait_for_service(timeout_sec=PATIENCE_S)
     # A client that knows the service may not be known to it; an answer shows that it is.

@@ -171,8 +171,8 @@ def test_foreign_messages_are_counted_and_the_rest_is_kept(world, tmp_path):
 def test_a_full_disk_is_a_sentence_and_an_exit_code(world, tmp_path):
     out = tmp_path / "run"
     process = world.start("recorder_node", parameters={"out": str(out), "duration_s": 600.0})
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (2048, 2048))
-    Robot(world).send_until(lambda: recorded(world) > 20)
+    Robot(world).send_until(lambda: recorded(world) > 60)  # lines of 150 bytes
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (8192, 8192))  # its own log is shorter
     assert world.end(process) == 2, world.log()
     assert "the file would be larger than this system" in world.log()
     assert summary(world)["frames"] > 2
