@@ -22,6 +22,7 @@ RATE_HZ = 30.0
 WARM_UP = 30
 DEPTH = 5
 TIMEOUT_S = 20.0
+QUIET_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Receiver:
 
 
 def receive(load: Load) -> None:
-    """Subscribe until the last image came, or none for two seconds; print what came."""
+    """Subscribe until the last image came, or none for five seconds; print what came."""
     rclpy.init(args=[])
     node, receiver = rclpy.create_node("receiver"), Receiver(load)
     node.create_subscription(Image, "image", receiver, load.profile)
@@ -127,7 +128,7 @@ def receive(load: Load) -> None:
     began_s = time.monotonic()
     while not receiver.done:
         executor.spin_once(timeout_sec=0.5)
-        if time.monotonic() - (receiver.last_s or began_s + TIMEOUT_S) > 2.0:
+        if time.monotonic() - (receiver.last_s or began_s + TIMEOUT_S) > QUIET_S:
             break
     print(json.dumps(receiver.result()), flush=True)
     executor.shutdown()

@@ -20,8 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .waiting import PATIENCE_S
+
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
-_PATIENCE_S = 60.0
 
 
 class Browser:
@@ -55,10 +56,10 @@ class Browser:
             pass
 
     def _read(self) -> dict[str, Any]:
-        deadline_s = time.monotonic() + _PATIENCE_S
+        deadline_s = time.monotonic() + PATIENCE_S
         while b"\0" not in self._buffer:
             ready, _, _ = select.select([self._from], [], [], max(0, deadline_s - time.monotonic()))
-            assert ready, f"chromium says nothing for {_PATIENCE_S} s"
+            assert ready, f"chromium says nothing for {PATIENCE_S} s"
             data = os.read(self._from, 1 << 20)
             assert data, f"chromium has ended with {self._process.wait(10)}"
             self._buffer += data

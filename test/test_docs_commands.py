@@ -143,7 +143,6 @@ def try_out(command: Command, place: Workplace) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("command", [c for c in RUN if rule_for(c).quick], ids=str)
 def test_quick_commands(command: Command, workplaces: dict[str, Workplace]) -> None:
     try_out(command, workplaces[command.page])

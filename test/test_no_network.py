@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from .waiting import PATIENCE_S
+
 _WATCHED = """
 import sys
 calls = []
@@ -25,7 +27,7 @@ print("calls", calls, file=sys.stderr)
 def _calls(*arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", _WATCHED, *arguments],
-        capture_output=True, text=True, timeout=300, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     return next(line for line in done.stderr.splitlines() if line.startswith("calls"))
 

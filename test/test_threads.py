@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from lfmvl_ros import threads
 from lfmvl_ros.threads import busy_cores, choose_count, cpu_quota, set_variables, usable_cores
 
+from .waiting import PATIENCE_S
+
 
 def in_a_process(code: str, **variables: str) -> str:
     """Run Python code without the variables that the test run itself has set."""
@@ -27,7 +29,7 @@ def in_a_process(code: str, **variables: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=100,
+        timeout=PATIENCE_S,
     )
     return done.stdout.strip()
 

@@ -71,7 +71,8 @@ def sustained(
     blocks: list[dict[str, Any]] = []
     begun = block_begun = time.monotonic()
     number = block_first = 0
-    while time.monotonic() - begun < seconds:
+    now = begun
+    while number == 0 or now - begun < seconds:
         ask(number)
         number += 1
         now = time.monotonic()
@@ -80,7 +81,7 @@ def sustained(
             blocks.append({"at_s": round(now - begun, 1), "answers_hz": round(rate, 3),
                            **read.values()})  # fmt: skip
             block_begun, block_first = now, number
-    taken = time.monotonic() - begun
+    taken = now - begun
     rates = [block["answers_hz"] for block in blocks]
     quarter = max(1, len(rates) // 4)
     return {

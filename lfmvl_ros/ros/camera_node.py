@@ -32,6 +32,7 @@ scene also depth/image, depth/camera_info, /tf, and true boxes on truth and trut
 
 `lfmvl config --camera` prints every parameter. Exit code 2: the source can't be read."""
 _REPORT_S = 5.0
+_TOGETHER_NS, _MOST_TRIES = 200_000, 5  # of readings of two clocks
 
 
 class _Views:
@@ -105,14 +106,26 @@ class CameraNode(Node):
             self._gate.call(self._views.publish, view, stamp_ns, info)
 
     def _publish(self, pixels: Pixels, due_ns: int) -> tuple[int, CameraInfo]:
-        late_ns = max(0, time.monotonic_ns() - due_ns)  # read beside the clock of the stamps
-        stamp_ns = max(0, self.get_clock().now().nanoseconds - late_ns)
+        stamp_ns = max(0, due_ns + self._clocks_apart_ns())
         wh, frame_id = (pixels.shape[1], pixels.shape[0]), self._settings.frame_id
         image = to_image(pixels, stamp_ns, frame_id, self._settings.encoding)
         info = to_camera_info(stamp_ns, frame_id, wh, self._intrinsics(wh))
         self._gate.call(self._images.publish, image)
         self._gate.call(self._infos.publish, info)
         return stamp_ns, info
+
+    def _clocks_apart_ns(self) -> int:
+        """Return how far the clock of the stamps is ahead of ``time.monotonic_ns``.
+
+        One is read between two readings of the other; again where the machine stood still then.
+        """
+        tries: list[tuple[int, int]] = []
+        while not tries or (tries[-1][0] > _TOGETHER_NS and len(tries) < _MOST_TRIES):
+            before_ns = time.monotonic_ns()
+            now_ns = self.get_clock().now().nanoseconds
+            after_ns = time.monotonic_ns()
+            tries.append((after_ns - before_ns, now_ns - (before_ns + after_ns) // 2))
+        return min(tries)[1]
 
     def _report(self) -> None:
         status = self._pacer.status()

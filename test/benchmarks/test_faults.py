@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -94,26 +94,46 @@ for number in range(first, 3):
 """
 
 
-Watch = Callable[[str, float, float], Any]
+class Until:
+    """The time of an input, which is over once something has happened; what runs then is ended."""
+
+    each_s, end_s = None, 0.0
+
+    def __init__(self, is_over: Callable[[Any], bool], *, cut: bool = False) -> None:
+        self._is_over, self._cut, self.watched = is_over, cut, None
+
+    @property
+    def left_s(self) -> float:
+        return 0.0 if self._is_over(self.watched) else 600.0
+
+    @property
+    def cut_s(self) -> float:
+        return 0.0 if self._cut and self._is_over(self.watched) else math.inf
+
+    def begun(self) -> Until:
+        return self
+
+
+Watch = Callable[[str, Until], Any]
 
 
 @pytest.fixture
 def watched(
     benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Watch:
-    """Run a script as the child of "rules files"; its share ends, and is cut, after so many s.
+    """Run a script as the child of "rules files" for a share of the time.
 
     The child works in ``tmp_path / "work"``, failures are kept in ``tmp_path / "keep"``.
     """
-    watch, times = benchmark("faults_watch"), benchmark("faults_time")
+    watch = benchmark("faults_watch")
 
-    def run(text: str, end_s: float, cut_s: float) -> Any:
-        script, now_s = tmp_path / "script.py", time.monotonic()
+    def run(text: str, share: Until) -> Any:
+        script = tmp_path / "script.py"
         script.write_text(text)
         monkeypatch.setattr(watch, "SCRIPT", script)
-        share = times.Share(now_s + end_s, now_s + cut_s)
         work, keep = tmp_path / "work", tmp_path / "keep"
-        return watch.Watched("rules files", tmp_path, work, keep, 7, share).run()
+        share.watched = watch.Watched("rules files", tmp_path, work, keep, 7, share)
+        return share.watched.run()
 
     return run
 
@@ -131,10 +151,10 @@ def test_a_crash_a_hang_and_memory_without_end(
     benchmark: Callable[[str], ModuleType], watched: Watch, monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path, calamity: str, says: str,
 ) -> None:  # fmt: skip
-    for name, value in (("LONGEST_S", 1.5), ("_LONGEST_WAIT_S", 2.0), ("MOST_GROWTH_MB", 100.0)):
+    for name, value in (("LONGEST_S", 1.5), ("_LONGEST_WAIT_S", 5.0), ("MOST_GROWTH_MB", 100.0)):
         monkeypatch.setattr(benchmark("faults_watch"), name, value)
     keep = tmp_path / "keep"
-    tally = watched(SCRIPT.replace("CALAMITY", calamity), 20.0, 50.0)
+    tally = watched(SCRIPT.replace("CALAMITY", calamity), Until(lambda w: w.tally.cases == 3))
     assert tally.cases == 3  # it goes on with the next one
     assert not tally.survived
     assert len(tally.failures) == 1
@@ -176,7 +196,7 @@ def test_what_a_case_reports_and_an_end_between_cases(
     text = SCRIPT.replace("CALAMITY", calamity).replace('"problem": ""', '"problem": problem')
     text = text.replace("import json", "problem, after = '', lambda: None\nimport json")
     text = text.replace("    if number == 1:", "    problem = ''\n    if number == 1:")
-    tally = watched(f"{text}\nafter()\n", 0.05, 60.0)
+    tally = watched(f"{text}\nafter()\n", Until(lambda w: w.tally.cases == 3))
     assert tally.cases == 3
     assert len(tally.failures) == 1
     assert says in tally.failures[0]
@@ -195,15 +215,13 @@ time.sleep(600)
 def test_a_case_that_still_runs_at_the_end_is_ended_with_its_processes_and_counted(
     benchmark: Callable[[str], ModuleType], watched: Watch, tmp_path: Path
 ) -> None:
-    begun_s = time.monotonic()
-    tally = watched(SLOW, 4.0, 6.0)
-    assert time.monotonic() - begun_s < 20.0
+    tally = watched(SLOW, Until(lambda w: w.tally.cases == 1, cut=True))
     assert (tally.cases, tally.cut, tally.failures) == (1, 1, [])
     assert not list(benchmark("faults_time").running(tmp_path / "work"))
 
 
 LEAVING = (
-    SLOW.replace("\ntime.sleep(600)\n", "\n")
+    SLOW.replace("\ntime.sleep(600)\n", "\n").replace("start_new", "stdout=-3, start_new")
     + """
 print("end 0", json.dumps({"code": 0, "problem": "", "seconds": 0.1}), flush=True)
 """
@@ -213,7 +231,7 @@ print("end 0", json.dumps({"code": 0, "problem": "", "seconds": 0.1}), flush=Tru
 def test_what_a_command_leaves_behind_is_a_failure(
     benchmark: Callable[[str], ModuleType], watched: Watch, tmp_path: Path
 ) -> None:
-    tally = watched(LEAVING, 0.5, 60.0)
+    tally = watched(LEAVING, Until(lambda w: w.tally.cases == 1))
     assert len(tally.failures) == 1
     assert "processes were left behind" in tally.failures[0]
     assert not list(benchmark("faults_time").running(tmp_path / "work"))

@@ -19,6 +19,8 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.video_reader import VideoReader
 from lfmvl_ros.viz.video import VideoWriter, read_image, write_image
 
+from ..waiting import PATIENCE_S
+
 SEEN = '[{"label": "tote", "bbox": [0.25, 0.25, 0.50, 0.75]}]'
 
 
@@ -53,7 +55,7 @@ def test_a_terminal_that_lacks_letters_gets_json_all_the_same(
     done = subprocess.run(
         [sys.executable, "-m", "lfmvl_ros.cli.main", "ground", str(tmp_path / "in.png"),
          "--query", "caisse brisée, 📦, 箱", "--model", str(replies)],
-        env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, timeout=100,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, timeout=PATIENCE_S,
         check=True,
     )  # fmt: skip
     assert json.loads(done.stdout.decode("ascii"))["query"] == "caisse brisée, 📦, 箱"
@@ -191,8 +193,8 @@ def run_demo(folder: Path, model: Path, duration_s: int) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "lfmvl_ros.cli.main", "demo", "--duration", str(duration_s),
          "--model", str(model), "--query", "tote", "--out", str(folder)],
-        env={**os.environ, "ROS_DOMAIN_ID": "78"}, capture_output=True, text=True, timeout=110,
-        check=False,
+        env={**os.environ, "ROS_DOMAIN_ID": "78"}, capture_output=True, text=True,
+        timeout=2 * PATIENCE_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     summary: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -200,7 +202,6 @@ def run_demo(folder: Path, model: Path, duration_s: int) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_demo_is_three_processes_over_dds(tmp_path: Path, replies: Path) -> None:
     """The real thing, short: synthetic camera, perception node, subscriber."""
     replies.write_text(json.dumps({"text": SEEN, "delay_s": 0.2}) + "\n")
@@ -228,8 +229,8 @@ def test_demo_says_what_is_wrong_with_the_camera(tmp_path: Path, replies: Path) 
     done = subprocess.run(
         [sys.executable, "-m", "lfmvl_ros.cli.main", "demo", "--camera", "missing.mp4",
          "--model", str(replies), "--out", str(tmp_path / "demo")],
-        env={**os.environ, "ROS_DOMAIN_ID": "79"}, capture_output=True, text=True, timeout=110,
-        check=False,
+        env={**os.environ, "ROS_DOMAIN_ID": "79"}, capture_output=True, text=True,
+        timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert "missing.mp4" in done.stderr

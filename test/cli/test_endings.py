@@ -18,6 +18,8 @@ from lfmvl_ros.cli.main import commands, main
 from lfmvl_ros.core.errors import UserError, describe
 from lfmvl_ros.viz.video import write_image
 
+from ..waiting import PATIENCE_S
+
 SEEN = json.dumps({"text": '[{"label": "tote", "bbox": [0.2, 0.2, 0.5, 0.7]}]'}) + "\n"
 
 
@@ -85,7 +87,7 @@ def run(*words: str, output: str) -> tuple[int, str]:
     with open(output, "w") as out:
         done = subprocess.run(
             [sys.executable, "-m", "lfmvl_ros.cli.main", *words],
-            stdout=out, stderr=subprocess.PIPE, text=True, timeout=100, check=False,
+            stdout=out, stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S, check=False,
         )  # fmt: skip
     return done.returncode, done.stderr
 

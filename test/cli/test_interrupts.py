@@ -23,7 +23,9 @@ from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.interrupts import Interrupted
 from lfmvl_ros.viz.video import write_image
 
-PATIENCE_S = 220.0
+from ..waiting import PATIENCE_S
+from ..waiting import until as until_it
+
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 
 
@@ -44,11 +46,8 @@ class Command(subprocess.Popen[str]):
         )  # fmt: skip
 
     def until(self, ready: Callable[[], bool]) -> None:
-        deadline_s = time.monotonic() + PATIENCE_S
-        while not ready():
-            assert self.poll() is None, self.communicate()
-            assert time.monotonic() < deadline_s
-            time.sleep(0.005)
+        until_it(lambda: ready() or self.poll() is not None, every_s=0.005)
+        assert self.poll() is None, self.communicate()
 
     def handles_signals(self) -> bool:
         """Whether the command has come so far; until then Python itself starts."""
@@ -203,10 +202,7 @@ def test_a_second_ctrl_c_ends_the_demo_at_once(started: list[Command], tmp_path:
     _, errors = command.communicate(timeout=PATIENCE_S)
     assert command.returncode == 130
     assert "Traceback" not in errors
-    command_is_gone = time.monotonic() + PATIENCE_S
-    while children_of(tmp_path, command):
-        assert time.monotonic() < command_is_gone
-        time.sleep(0.01)
+    until_it(lambda: not children_of(tmp_path, command))
 
 
 @pytest.mark.slow
@@ -218,14 +214,10 @@ def test_the_demo_that_is_killed_takes_its_processes_along(
     command.until(lambda: len(children_of(tmp_path, command)) == 3)
     command.kill()
     command.wait()
-    deadline_s = time.monotonic() + PATIENCE_S
-    while children_of(tmp_path, command):
-        assert time.monotonic() < deadline_s
-        time.sleep(0.05)
+    until_it(lambda: not children_of(tmp_path, command))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_training_ends_its_processes(
     started: list[Command], tmp_path: Path, number: signal.Signals

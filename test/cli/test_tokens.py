@@ -14,6 +14,7 @@ from lfmvl_ros.models.recorded_reply import RecordedReply
 from lfmvl_ros.models.replay import ReplayModel
 
 from ..core.latency.metered import MeteredModel
+from ..waiting import PATIENCE_S
 
 
 def _document(capsys, *arguments):
@@ -133,7 +134,7 @@ def test_runs_without_torch():
         "import sys; from lfmvl_ros.cli.main import main; main(['tokens', '640x480']);"
         "sys.exit(any(m.split('.')[0] in ('torch', 'transformers') for m in sys.modules))"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize(("model", "tokens"), [("bundled", 64), ("lfm2.5-vl-450m", 256)])

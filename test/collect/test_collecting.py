@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.datasets.coco_reading import read_folder
 
+from ..waiting import PATIENCE_S, until
 from .samples import answer, sample
 
 
@@ -111,21 +111,13 @@ def test_images_of_somebody_else_are_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "images" / "camera_1.jpg").read_bytes() == b"mine"
 
 
-def wait_until(holds: object) -> None:
-    deadline_s = time.monotonic() + 20
-    while not holds():  # type: ignore[operator]
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
-
-
 def test_the_collector_keeps_its_interval_and_counts(tmp_path: Path) -> None:
     settings = CollectSettings(folder=str(tmp_path / "c"), min_interval_s=10.0)
     collector = Collector(settings, lambda _: None)
     for stamp_s in (1, 2, 12, 13):
         collector.answer(answer(stamp_s * 10**9), drifting=False)
-        time.sleep(0.02)
     collector.answer(answer(14 * 10**9, camera="front"), drifting=False)
-    collector.close()
+    collector.close(PATIENCE_S)
     problem, values = collector.status()
     assert (problem, values["samples"], values["uncertain"]) == ("", 3, 3)
     names = sorted(path.name for path in (tmp_path / "c" / "images").iterdir())
@@ -140,12 +132,12 @@ def test_a_folder_that_goes_away_is_a_warning_and_no_end(tmp_path: Path) -> None
     (tmp_path / "c" / "images").write_text("in the way")
     for stamp_s in (1, 2):
         collector.answer(answer(stamp_s * 10**9), drifting=False)
-        wait_until(lambda wanted=stamp_s: collector.status()[1]["failed"] == wanted)
+        until(lambda wanted=stamp_s: collector.status()[1]["failed"] == wanted)
     assert len(warned) == 1
     (tmp_path / "c" / "images").unlink()
     (tmp_path / "c" / "images").mkdir()
     collector.answer(answer(3 * 10**9), drifting=False)
-    collector.close()
+    collector.close(PATIENCE_S)
     assert collector.status()[0] == ""
     assert collector.status()[1]["samples"] == 1
 

@@ -20,6 +20,7 @@ from lfmvl_ros.core.config_collect import CollectSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.coco_reading import read_folder
 
+from ..waiting import PATIENCE_S
 from .samples import answer, sample
 
 
@@ -36,8 +37,7 @@ def test_only_the_private_key_opens_encrypted_samples(
     collector = Collector(settings, lambda _: None)
     for stamp_s in (1, 2, 3):
         collector.answer(answer(stamp_s * 10**9), drifting=False)
-        time.sleep(0.05)
-    collector.close()
+    collector.close(PATIENCE_S)
     files = sorted((tmp_path / "c").iterdir())
     assert [path.name for path in files] == [f"camera_{s}000000000.jpg.age" for s in (1, 2, 3)]
     assert not any(b"tote" in path.read_bytes() for path in files)

@@ -2,12 +2,10 @@
 """``lfmvl finetune``: it learns, what it writes loads everywhere, and a killed run goes on."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 
 import numpy as np
@@ -127,6 +125,23 @@ def test_the_start_is_kept_where_nothing_is_better(unusual, tmp_path, capsys):
     assert "not better than bundled" in capsys.readouterr().err
 
 
+KILLED = """
+import os, signal, sys
+from lfmvl_ros.cli.main import main
+from lfmvl_ros.finetune import trainer
+
+write = trainer.write_state
+
+def write_and_die(state, run):
+    if state["progress"]["step"] == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(state, run)
+
+trainer.write_state = write_and_die
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 def test_a_killed_run_goes_on_to_the_very_same_weights(unusual, tmp_path):
     arguments = [
         "--data", unusual, "--from", "bundled", "--steps", 8, "--batch", 1, "--questions", 2,
@@ -134,15 +149,12 @@ def test_a_killed_run_goes_on_to_the_very_same_weights(unusual, tmp_path):
     ]  # fmt: skip
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     finetune(*arguments, "--out", whole)
-    command = [sys.executable, "-m", "lfmvl_ros.cli.main", "finetune", *map(str, arguments)]
-    process = subprocess.Popen(
-        [*command, "--out", str(killed)], stdout=subprocess.DEVNULL, env=os.environ
+    words = ["finetune", *map(str, arguments), "--out", str(killed)]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *words], stdout=subprocess.DEVNULL, check=False
     )
-    while steps_in(killed) < 3 and process.poll() is None:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert 3 <= steps_in(killed) < 8
+    assert done.returncode == -signal.SIGKILL
+    assert steps_in(killed) == 3
     finetune(*arguments, "--out", killed, "--resume")
     first, second = (torch.load(run / STATE_FILE, weights_only=True) for run in (whole, killed))
     for part in ("trained", "best"):

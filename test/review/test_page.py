@@ -19,16 +19,17 @@ from lfmvl_ros.review.store import ReviewStore
 
 from ..browser import PROGRAM, Browser, browser
 from ..core.review.items import item
+from ..domains import next_port
+from ..waiting import until
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs chromium (apt install chromium)")
-PATIENCE_S = 60.0
 
 
 class Site:
     """A folder of items, and a server that can be started again on the same port."""
 
     def __init__(self, folder: Path, items: int) -> None:
-        self.folder, self.told, self.port = folder, [], 0
+        self.folder, self.told, self.port = folder, [], next_port()
         store = ReviewStore(folder / "review.db")
         pixels = np.full((480, 640, 3), 120, np.uint8)
         cv2.rectangle(pixels, (256, 192), (320, 288), (200, 60, 40), -1)
@@ -57,18 +58,16 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made.stop()
 
 
-def until(tab: Browser, expression: str) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not tab.value(expression):
-        assert time.monotonic() < deadline_s, f"{expression} never holds"
-        time.sleep(0.05)
+def shows(tab: Browser, expression: str) -> None:
+    """Wait until the page is so."""
+    until(lambda: tab.value(expression), told=lambda: f"{expression} never holds")
 
 
 def go(tab: Browser, url: str, width_px: int) -> None:
     tab.resize(width_px)
     tab.call("Page.navigate", url=url)
     tab.wait_for("Page.loadEventFired")
-    until(
+    shows(
         tab, "!document.querySelector('#panel').hidden && document.querySelector('#crop').complete"
     )
 
@@ -83,7 +82,7 @@ def press(tab: Browser, key: str) -> None:
 
 def drag(tab: Browser, begin: tuple[float, float], end: tuple[float, float]) -> None:
     """Draw over the crop, from and to shares of it, once it is there: before, it has no height."""
-    until(tab, "(c => c.complete && c.naturalHeight > 0)(document.querySelector('#crop'))")
+    shows(tab, "(c => c.complete && c.naturalHeight > 0)(document.querySelector('#crop'))")
     left, top, width, height = tab.value(
         "(() => { const r = document.querySelector('#crop').getBoundingClientRect();"
         " return [r.x, r.y, r.width, r.height]; })()"
@@ -95,10 +94,7 @@ def drag(tab: Browser, begin: tuple[float, float], end: tuple[float, float]) -> 
 
 
 def told(site: Site, count: int) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while len(site.told) < count:
-        assert time.monotonic() < deadline_s, f"{len(site.told)} of {count} answers came"
-        time.sleep(0.02)
+    until(lambda: len(site.told) >= count, told=lambda: f"{len(site.told)} of {count} came")
 
 
 def test_a_person_answers(site: Site) -> None:
@@ -108,31 +104,31 @@ def test_a_person_answers(site: Site) -> None:
         assert tab.value("document.querySelector('#question').textContent") == "Is this: person?"
         press(tab, "y")
         told(site, 1)
-        until(tab, f"{counts} === '4 waiting, 1 answered'")
+        shows(tab, f"{counts} === '4 waiting, 1 answered'")
         press(tab, "w")
         for letter in "tote":
             tab.call("Input.insertText", text=letter)
         press(tab, "Enter")
         told(site, 2)
-        until(tab, f"{counts} === '3 waiting, 2 answered'")
+        shows(tab, f"{counts} === '3 waiting, 2 answered'")
 
         press(tab, "b")
         drag(tab, (0.25, 0.5), (0.75, 1.0))
-        until(tab, "!document.querySelector('#send-box').disabled")
+        shows(tab, "!document.querySelector('#send-box').disabled")
         press(tab, "Enter")
         told(site, 3)
-        until(tab, f"{counts} === '2 waiting, 3 answered'")
+        shows(tab, f"{counts} === '2 waiting, 3 answered'")
 
         site.stop()  # while the page is open; then the same folder and port
-        until(tab, "!document.querySelector('#problem').hidden")
+        shows(tab, "!document.querySelector('#problem').hidden")
         site.start()
-        until(tab, "document.querySelector('#problem').hidden")
+        shows(tab, "document.querySelector('#problem').hidden")
         go(tab, site.server.url, 390)  # a reload, on a phone
         assert tab.value(counts) == "2 waiting, 3 answered"
         assert tab.value("document.documentElement.scrollWidth") <= 390
         tab.click("#no")
         told(site, 4)
-        until(tab, f"{counts} === '1 waiting, 4 answered'")
+        shows(tab, f"{counts} === '1 waiting, 4 answered'")
         own = site.server.url.rsplit("/", 2)[0]
         assert all(url.startswith((own, "data:", "about:")) for url in tab.requests)
 

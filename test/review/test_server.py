@@ -22,6 +22,7 @@ from lfmvl_ros.review.server import MAX_BODY_BYTES, ReviewServer, token_of
 from lfmvl_ros.review.store import ReviewStore
 
 from ..core.review.items import item
+from ..waiting import PATIENCE_S
 
 YES = json_text(ReviewAnswer("0" * 16, ReviewVerdict.YES).to_dict())
 
@@ -38,7 +39,7 @@ class Site:
 
     def ask(self, path, method="GET", body=None, **headers):
         """Return status, body and headers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
@@ -111,7 +112,7 @@ def test_paths_lead_nowhere_else(site: Site, path: str) -> None:
 
 def test_bodies_are_bounded_and_checked(site: Site) -> None:
     assert site.own("answer", "POST", b"x" * (MAX_BODY_BYTES + 1))[0] == 413
-    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=PATIENCE_S)
     connection.putrequest("POST", f"/{site.token}/answer")
     connection.endheaders()
     assert connection.getresponse().status == 411
@@ -143,7 +144,7 @@ def test_clients_that_leave_before_their_answer_are_no_traceback(
     request = f"GET /{site.token}/ HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\n\r\n".encode()
     reset = struct.pack("ii", 1, 0)  # close with a reset, and not in order
     for length in (len(request), len(request) - 1, 5, 0) * 10:
-        client = socket.create_connection(("127.0.0.1", site.port), timeout=30)
+        client = socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE_S)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
         client.sendall(request[:length])
         client.close()

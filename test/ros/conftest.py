@@ -31,8 +31,8 @@ from lfmvl_ros.ros.transport import fast_dds, middleware
 from ..domains import next_domain
 from ..schemas import check
 from ..shared_memory import remove_left_segments
+from ..waiting import PATIENCE_S, until
 
-PATIENCE_S = 60.0  # for machines with two busy cores; nothing waits longer than it must
 _COUNTER = itertools.count(os.getpid())
 TRANSITIONS = {"configure": 1, "cleanup": 2, "activate": 3, "deactivate": 4}
 
@@ -92,16 +92,44 @@ class Inbox:
         message = self.next(lambda m: wanted(check(json.loads(m.data))), timeout_s)
         return json.loads(message.data)
 
-    def until_silent(self, for_s):
-        """Wait until nothing has come for so long: what is under way may still come."""
-        deadline_s = time.monotonic() + PATIENCE_S
-        while not self.is_silent(for_s):
-            assert time.monotonic() < deadline_s, f"{self.topic} does not fall silent"
+    def taken(self):
+        """Return all that has come, and forget it."""
+        found = []
+        while not self.empty:
+            found.append(self._waiting.get_nowait())
+        return found
 
-    def is_silent(self, for_s):
-        self.clear()
+    def is_silent(self, for_s, since_ns=0):
+        """Tell whether nothing came for so long about frames taken since then.
+
+        What is about earlier frames may still be under way, however long ago it was sent.
+        """
         time.sleep(for_s)
-        return self.empty
+        return not any(not since_ns or stamp_of(m) >= since_ns for m in self.taken())
+
+
+def stamp_of(message):
+    """Return the stamp of a message, or of the JSON document in it, ns."""
+    if hasattr(message, "header"):
+        return conversions.stamp_ns(message.header.stamp)
+    stamp = json.loads(message.data)["stamp"]
+    return stamp["sec"] * 10**9 + stamp["nanosec"]
+
+
+def together(*inboxes):
+    """Return one message of each inbox, the first ones that have one stamp.
+
+    Some may have been lost on the way to one of them while the machine was busy.
+    """
+    by_stamp = [{} for _ in inboxes]
+
+    def common():
+        for inbox, known in zip(inboxes, by_stamp, strict=True):
+            known.update((stamp_of(message), message) for message in inbox.taken())
+        return set.intersection(*map(set, by_stamp))
+
+    stamp_ns = min(until(common, told=lambda: [inbox.topic for inbox in inboxes]))
+    return [known[stamp_ns] for known in by_stamp]
 
 
 class Camera:
@@ -116,8 +144,10 @@ class Camera:
         self.sent_ns = []
 
     def send(self, message=None, stamp_ns=None):
-        stamp_ns = time.time_ns() if stamp_ns is None else stamp_ns
-        if message is None:
+        if message is not None:
+            stamp_ns = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+        else:
+            stamp_ns = time.time_ns() if stamp_ns is None else stamp_ns
             pixels = np.full((self._wh[1], self._wh[0], 3), len(self.sent_ns) % 256, np.uint8)
             pixels[:, : self._wh[0] // 2] ^= 64  # without contrast it would be warned about
             message = conversions.to_image(pixels, stamp_ns, "lens")
@@ -126,11 +156,23 @@ class Camera:
 
     def send_until(self, came, message=lambda: None):
         """Send again and again until ``came()``: the first ones find nobody connected yet."""
-        deadline_s = time.monotonic() + PATIENCE_S
-        while not came():
-            assert time.monotonic() < deadline_s, f"nothing took the images of {self.topic}"
+        return until(
+            came,
+            doing=lambda: self.send(message()),
+            told=lambda: f"nothing took the images of {self.topic}",
+            every_s=0.1,
+        )
+
+    def send_tracked(self, tracks, message=lambda: None):
+        """Send an image, again if it gets lost, until its tracks come; return them.
+
+        Then none is under way any more: images come in order or not at all.
+        """
+        for pause_s in (*[0.1] * 20, *[5.0] * 20):
             self.send(message())
-            time.sleep(0.1)
+            with contextlib.suppress(AssertionError):
+                return tracks.next(lambda m: stamp_of(m) == self.sent_ns[-1], pause_s)
+        raise AssertionError(f"nothing took the images of {self.topic}")
 
     def start(self, rate_hz=20.0):
         self._stop.clear()
@@ -153,6 +195,10 @@ class Process(subprocess.Popen):
     """A process that says what its threads do when it does not end in time."""
 
     log = None
+
+    def ended(self):
+        """Wait for the end; return the exit code."""
+        return self.wait(PATIENCE_S)
 
     def wait(self, timeout=None):
         try:
@@ -199,7 +245,8 @@ class World:
         """Start a perception node that plays these replies."""
         recording = self.recording("replies", replies)
         names = {name.replace("__", "."): value for name, value in parameters.items()}
-        parameters = {"model": str(recording), **names}
+        # A track does not end where the camera of a test is held up for seconds.
+        parameters = {"model": str(recording), "tracker.max_coast_s": 30.0, **names}
         process = self.start("perception_node", parameters=parameters, arguments=arguments)
         if wait:
             self.wait_active()
@@ -225,10 +272,10 @@ class World:
 
     def until_logged(self, text, times=1):
         """Wait until the processes have logged this so many times."""
-        deadline_s = time.monotonic() + PATIENCE_S
-        while self.log().count(text) < times:
-            assert time.monotonic() < deadline_s, f"{text!r} is not in: {self.log()}"
-            time.sleep(0.02)
+        until(
+            lambda: self.log().count(text) >= times,
+            told=lambda: f"{text!r} is not in: {self.log()}",
+        )
 
     def log(self):
         return "".join(log.read_text() for log in self._logs)
@@ -240,22 +287,31 @@ class World:
     def connected_camera(self, message=lambda: None, **options):
         """Return a camera whose images arrive, and the camera's counters by then."""
         camera, tracks = self.camera(**options), self.listen(Detection2DArray, "tracks")
-        camera.send_until(lambda: not tracks.empty, message)
-        time.sleep(0.2)  # the last one is on its way
-        self.diagnostics.clear()
-        return camera, values(self.health("camera"))
+        camera.send_tracked(tracks, message)
+        return camera, values(self.health_now("camera"))
 
     def listen(self, kind, topic, profile=qos.RESULTS):
         inbox = Inbox(topic)
-        self.node.create_subscription(kind, topic, inbox, profile)
+        deep = qos.own(profile)
+        deep.depth = max(deep.depth, 1000)  # this process may stand still for seconds
+        self.node.create_subscription(kind, topic, inbox, deep)
         return inbox
 
     def health(self, part, wanted=lambda _: True, timeout_s=PATIENCE_S):
         """Return the first diagnostic status of a part that is wanted."""
+        return self._health(part, wanted, 0, timeout_s)
+
+    def health_now(self, part, wanted=lambda _: True):
+        """Return the first that is wanted of those that the node began to collect after now."""
+        return self._health(part, wanted, time.time_ns(), PATIENCE_S)
+
+    def _health(self, part, wanted, since_ns, timeout_s):
         name = f"{self.namespace}/perception: {part}"
         found = []
 
         def look(message):
+            if stamp_of(message) < since_ns:
+                return False
             found[:] = [s for s in message.status if s.name == name and wanted(s)]
             return bool(found)
 
@@ -294,11 +350,13 @@ class World:
     def state(self):
         return self.call(GetState, "perception/get_state").current_state.label
 
-    def end(self, process, number=signal.SIGTERM, timeout_s=10.0):
-        """Send a signal; return the exit code and how long the end took."""
-        began_s = time.monotonic()
+    def end(self, process, number=signal.SIGTERM):
+        """Send a signal; return the exit code.
+
+        A test of what must not be waited for lets that take longer than :data:`PATIENCE_S`.
+        """
         process.send_signal(number)
-        return process.wait(timeout_s), time.monotonic() - began_s
+        return process.ended()
 
     def close(self):
         for camera in self.cameras:

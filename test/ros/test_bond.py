@@ -95,7 +95,7 @@ def test_a_bond_says_goodbye_when_the_process_is_told_to_end(world, bondpy, numb
     camera, _ = world.connected_camera()
     camera.start()
     beats.next(lambda m: beat(m)["active"])
-    code, _ = world.end(process, number)
+    code = world.end(process, number)
     assert code == 0, world.log()
     last = beats.next(lambda m: not beat(m)["active"])
     assert beat(last) == {"id": "perception", "active": False, "timeout": 4.0}

@@ -15,6 +15,7 @@ from lfmvl_ros.ros.sensors.lens import to_lens
 from lfmvl_warehouse.scenes import SceneVideo
 
 from ..videos import LEVELS, matroska
+from .conftest import together
 
 
 def stamp(message):
@@ -34,7 +35,8 @@ def test_the_scene_with_calibration_at_true_rate(world):
     infos = world.listen(CameraInfo, "camera_info", qos.SENSOR)
     parameters = {"width": 64, "height": 64, "rate_hz": 20.0, "seed": 3, "frame_id": "eye"}
     world.start("camera_node", parameters=parameters)
-    seen = [images.next() for _ in range(12)]
+    first, info = together(images, infos)
+    seen = [first, *(images.next() for _ in range(11))]
     stamps = np.array([stamp(message) for message in seen])
     steps = np.diff(stamps) / 50e6  # periods; skipped images leave whole ones out
     assert (np.abs(steps - np.rint(steps)) < 0.1).all(), steps
@@ -43,11 +45,10 @@ def test_the_scene_with_calibration_at_true_rate(world):
     scene = SceneVideo(3, wh=(64, 64), fps=20.0)
     frames = [conversions.frame_from_image(message).pixels for message in seen]
     indices = np.rint((stamps - stamps[0]) / 50e6).astype(int)
-    first = next(i for i in range(200) if np.array_equal(scene.frame(i).pixels, frames[0]))
+    first = next(i for i in range(10_000) if np.array_equal(scene.frame(i).pixels, frames[0]))
     for index, image in zip(indices, frames, strict=True):
         assert np.array_equal(scene.frame(first + int(index)).pixels, image)
 
-    info = infos.next(lambda m: stamp(m) == stamps[-1])
     assert (info.width, info.height, info.header.frame_id) == (64, 64, "eye")
     assert to_lens(info, rectified=False).intrinsics.fx_px == scene.focal_px
 
@@ -67,19 +68,15 @@ def test_the_scene_with_depth_transforms_and_truth(world):
     solids.next()
     solids.clear()
     depths.clear()
-    depth = depths.next()
+    depth, info, flat, true, _ = together(depths, infos, boxes, solids, images)
     taken = stamp(depth)
-    info = infos.next(lambda m: stamp(m) == taken)
-    flat = boxes.next(lambda m: stamp(m) == taken)
-    true = solids.next(lambda m: stamp(m) == taken)
-    images.next(lambda m: stamp(m) == taken)
     pose = frames.next(lambda m: stamp(m.transforms[0]) == taken).transforms[0]
     assert depth.header == info.header == flat.header
     assert (depth.encoding, depth.width, info.width) == ("16UC1", 320, 320)
     assert true.header.frame_id == "scene"
     assert [d.id for d in flat.detections] == [d.id for d in true.detections]
     metres = np.frombuffer(depth.data, np.uint16).reshape(240, 320) / 1000.0
-    checked = 0
+    shares = []  # of how far off it may be
     for box, solid in zip(flat.detections, true.detections, strict=True):
         if box.results[0].hypothesis.score < 0.9 or box.bbox.size_x < 15:
             continue
@@ -90,33 +87,31 @@ def test_the_scene_with_depth_transforms_and_truth(world):
         size = solid.bbox.size
         if (middle > 0).any():
             off = np.median(middle[middle > 0]) - distance
-            assert abs(off) < 0.6 * max(size.x, size.y) + 0.1 * distance
-            checked += 1
-    assert checked
+            shares.append(abs(off) / (0.6 * max(size.x, size.y) + 0.1 * distance))
+    assert np.median(shares) < 1, shares  # something may stand before the middle of one
     # Five a second of ten images.
     steps = np.diff([stamp(depths.next()) for _ in range(5)])
     assert steps.min() >= 190e6
 
 
 def test_a_video_ends_with_exit_code_0(world, tmp_path):
-    images = world.listen(Image, "image_raw", qos.SENSOR)
-    source = video(tmp_path / "short.avi", 150)  # seven seconds: time to be discovered in
-    process = world.start(
-        "camera_node", parameters={"source": source, "loop": False, "encoding": "bgr8"}
-    )
-    message = images.next(lambda m: max(m.data) > 200)
-    assert (message.encoding, message.width, message.height) == ("bgr8", 64, 48)
-    assert process.wait(30) == 0, world.log()
+    source = video(tmp_path / "short.avi", 10)
+    process = world.start("camera_node", parameters={"source": source, "loop": False})
+    assert process.ended() == 0, world.log()
     assert "the source has ended" in world.log()
 
 
 def test_a_video_loops_on_request_and_stops_when_told(world, tmp_path):
     images = world.listen(Image, "image_raw", qos.SENSOR)
-    source = video(tmp_path / "short.avi", 3)
-    process = world.start("camera_node", parameters={"source": source, "loop": True})
-    stamps = [stamp(images.next()) for _ in range(10)]
+    source = video(tmp_path / "short.avi", 30)
+    process = world.start(
+        "camera_node", parameters={"source": source, "loop": True, "encoding": "bgr8"}
+    )
+    message = images.next(lambda m: max(m.data) > 200)
+    assert (message.encoding, message.width, message.height) == ("bgr8", 64, 48)
+    stamps = [stamp(images.next()) for _ in range(40)]
     assert stamps == sorted(set(stamps))  # time goes on when the video starts again
-    code, _ = world.end(process)
+    code = world.end(process)
     assert code == 0, world.log()
 
 
@@ -130,7 +125,7 @@ def test_a_video_loops_on_request_and_stops_when_told(world, tmp_path):
 )
 def test_what_cannot_start_says_why(world, parameters, says):
     process = world.start("camera_node", parameters=parameters)
-    assert process.wait(30) == 2, world.log()
+    assert process.ended() == 2, world.log()
     assert says in world.log()
     assert "Traceback" not in world.log()
 
@@ -144,7 +139,7 @@ def test_an_image_that_is_damaged_is_a_warning_in_the_log(world, tmp_path):
     process = world.start("camera_node", parameters={"source": str(folder)})
     for _ in range(3):
         images.next()
-    code, _ = world.end(process)
+    code = world.end(process)
     assert code == 0, world.log()
     assert "[WARN]" in world.log()
     assert "b.png' is a text file;" in world.log()
@@ -157,8 +152,9 @@ def test_a_video_of_varying_rate_plays_with_its_own_times(world, tmp_path):
     world.start("camera_node", parameters={"source": str(path)})
     seen = [images.next() for _ in range(14)]
     by_level = [(round(np.mean(message.data)), stamp(message) / 1e6) for message in seen]
+    round_ms = times_ms[-1] + (times_ms[-1] - times_ms[-2])  # a busy machine may skip whole ones
     for (level, at_ms), (later, later_ms) in itertools.pairwise(by_level):
-        first, second = LEVELS.index(level), LEVELS.index(later)
-        if second > first:  # not where the video starts again
-            expected_ms = times_ms[second] - times_ms[first]
-            assert later_ms - at_ms == pytest.approx(expected_ms, abs=30)  # a busy machine is late
+        apart_ms = times_ms[LEVELS.index(later)] - times_ms[LEVELS.index(level)]
+        rounds = (later_ms - at_ms - apart_ms) / round_ms
+        assert round(rounds) >= (apart_ms <= 0)
+        assert rounds == pytest.approx(round(rounds), abs=5 / round_ms)

@@ -2,6 +2,7 @@
 """Commands over real topics: what an operator or an agent sends, and what comes back."""
 
 import json
+import time
 
 import pytest
 from rcl_interfaces.srv import GetParameters
@@ -9,10 +10,11 @@ from std_msgs.msg import String
 
 from lfmvl_ros.ros import qos
 
+from ..waiting import until
 from .conftest import values
 
 CRATE = json.dumps([{"label": "crate", "bbox": [0.25, 0.25, 0.50, 0.75]}])
-NOTHING = "[]"
+NOTHING, HELLO = "[]", "hello"
 
 
 class Operator:
@@ -29,15 +31,13 @@ class Operator:
 
     def connect(self):
         """Send until the node answers: the first ones find nobody connected yet."""
-        for _ in range(100):
-            self.send({"cancel": "nobody", "id": "hello"})
-            try:
-                self.results.next_json(lambda d: d["id"] == "hello", timeout_s=1.0)
-            except AssertionError:
-                continue
-            self.results.until_silent(0.5)
-            return self
-        raise AssertionError(self.world.log())
+        until(
+            lambda: not self.results.empty,
+            doing=lambda: self.send({"cancel": "nobody", "id": HELLO}),
+            told=self.world.log,
+            every_s=0.2,
+        )
+        return self
 
     def ask(self, command, id_=None):
         """Send and return the final result."""
@@ -49,7 +49,9 @@ class Operator:
         return self.final(wanted)
 
     def final(self, id_=None):
-        return self.results.next_json(lambda d: d["status"] != "running" and id_ in (None, d["id"]))
+        return self.results.next_json(
+            lambda d: d["status"] != "running" and id_ in (None, d["id"]) and d["id"] != HELLO
+        )
 
     def call(self, name, **arguments):
         return self.ask({"name": name, "arguments": arguments})
@@ -112,20 +114,19 @@ def test_look_for_sets_the_query_and_stop_looking_pauses(world, operator):
     grounding.next_json(lambda d: d["query"] == "red crate, person")
 
     assert operator.call("stop_looking")["status"] == "done"
-    grounding.until_silent(1.0)
+    paused_ns = time.time_ns()
     failed = operator.call("look_for", labels=["x" * 121])
     assert failed["status"] == "refused"
     assert "1 to 120 characters" in failed["message"]
-    assert grounding.is_silent(0.5)
+    assert grounding.is_silent(1.0, since_ns=paused_ns)
     assert operator.call("look_for", labels="crate")["status"] == "done"
     grounding.next_json(lambda d: d["query"] == "crate")
 
     assert operator.call("set_mode", trigger="on_demand")["status"] == "done"
-    grounding.until_silent(1.0)
+    assert grounding.is_silent(1.0, since_ns=time.time_ns())
     woken = operator.call("look_for", labels=["cone"])
     assert "in mode on_demand, 3 answers follow now" in woken["message"]
     grounding.next_json(lambda d: d["query"] == "cone")
-    grounding.until_silent(1.0)
     wrong = operator.call("set_mode", trigger="sometimes")
     assert wrong["status"] == "refused"
     modes = "continuous, rate, duty_cycle, motion, on_demand"
@@ -174,14 +175,14 @@ def test_find_reports_progress_and_can_be_cancelled(world, operator):
     assert operator.final("search")["status"] == "cancelled"
     assert operator.final("end")["status"] == "done"
     assert operator.call("count", label="cone")["status"] == "failed"
-    grounding.until_silent(1.0)  # nobody asks any more
+    assert grounding.is_silent(1.0, since_ns=time.time_ns())  # nobody asks any more
     assert operator.ask({"cancel": "search", "id": "again"})["status"] == "refused"
 
 
 def test_find_tells_not_there_from_not_seen(world, operator):
     replies = [{"text": NOTHING, "delay_s": 0.05}]
     watching(world, operator, replies)
-    absent = operator.call("find", label="cone", timeout_s=1.0)
+    absent = operator.call("find", label="cone", timeout_s=4.0)  # in which an answer comes
     assert absent["status"] == "done"
     assert absent["calls"][0]["data"]["found"] is False
     broken = world.recording("broken", [{"text": "I can't", "delay_s": 0.05}])
@@ -261,7 +262,7 @@ def test_deactivating_and_ending_end_what_is_under_way(world, operator):
     operator.send({"id": "long", "sentence": "slow"})
     operator.send({"id": "search", "name": "find", "arguments": {"label": "cone"}})
     operator.results.next_json(lambda d: d["id"] == "search" and d["status"] == "running")
-    code, _ = world.end(process)
+    code = world.end(process)
     assert code == 0, world.log()
 
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -20,11 +19,12 @@ from vision_msgs.msg import Detection2DArray
 
 from lfmvl_ros.ros import conversions
 
-from .conftest import PATIENCE_S, TRANSITIONS
+from ..waiting import PATIENCE_S, until
+from .conftest import TRANSITIONS, Process, stamp_of
 
 BOX = json.dumps([{"label": "red tote", "bbox": [0.25, 0.25, 0.5, 0.75]}])
 SLOW_SUBSCRIBER = """
-import sys, time, rclpy
+import sys, rclpy
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
 from lfmvl_ros.ros import qos
@@ -32,7 +32,7 @@ rclpy.init()
 node = rclpy.create_node("slow", namespace=sys.argv[1])
 def slowly(message):
     print("took one", flush=True)
-    time.sleep(0.5)
+    sys.stdin.readline()  # for ever, or until it is told
 node.create_subscription(Detection2DArray, "tracks", slowly, qos.RESULTS)
 node.create_subscription(String, "grounding", slowly, qos.RESULTS)
 rclpy.spin(node)
@@ -45,13 +45,6 @@ def footprint(process):
     facts = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
     files = len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
     return int(facts["VmRSS"].split()[0]) / 1e3, int(facts["Threads"]), files
-
-
-def slowness():
-    """Return how many times slower than a quiet machine this one starts Python, at least 1."""
-    began_s = time.monotonic()
-    subprocess.run([sys.executable, "-I", "-c", "pass"], check=True, timeout=60)
-    return max(1.0, (time.monotonic() - began_s) / 0.1)
 
 
 class Asker:
@@ -98,11 +91,12 @@ def test_twenty_rounds_of_the_life_cycle(world):
         to("cleanup")
         if number == 4:
             before = footprint(process)
-    deadline = time.monotonic() + PATIENCE_S
-    while (after := footprint(process))[1] > before[1] + 1 and time.monotonic() < deadline:
-        time.sleep(0.1)  # threads that end take a moment on a busy machine
-    assert after[1] <= before[1] + 1, f"threads {before[1]} -> {after[1]}"
-    assert after[2] <= before[2] + 2, f"open files {before[2]} -> {after[2]}"
+    # One a round would be fifteen more. The executor starts its four threads when they are needed.
+    until(
+        lambda: footprint(process)[1] < before[1] + 5 and footprint(process)[2] < before[2] + 5,
+        told=lambda: f"threads and files {before[1:]} -> {footprint(process)[1:]}",
+    )
+    after = footprint(process)
     assert after[0] < before[0] + 10, f"{before[0]} -> {after[0]} MB"
     assert process.poll() is None
     assert "Traceback" not in world.log()
@@ -183,62 +177,48 @@ def test_parameters_change_from_many_sides_while_answers_are_written(world):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_every_process_ends_within_two_seconds_of_a_signal(world, number):
+def test_no_process_waits_for_what_it_is_doing_when_a_signal_comes(world, number):
     """The perception node in the middle of an answer, the camera node between two frames."""
-    node = world.perception([{"text": BOX, "delay_s": 60.0}], generation__timeout_s=90.0)
+    node = world.perception([{"text": BOX, "delay_s": 600.0}], generation__timeout_s=600.0)
     source = {"source": world.images(), "rate_hz": 15.0}
     camera = world.start("camera_node", parameters=source)
     world.health("model", lambda s: any(v.key == "busy_s" and float(v.value) > 0.1
                                         for v in s.values))  # fmt: skip
     for process in (node, camera):
-        times_slower = slowness()
-        code, took_s = world.end(process, number, timeout_s=60.0)
-        assert code == 0, world.log()
-        assert took_s < 2.0 * max(times_slower, slowness()), world.log()
+        assert world.end(process, number) == 0, world.log()
     assert "Traceback" not in world.log()
 
 
-def test_a_slow_subscriber_slows_nobody_else(world):
-    """One that sleeps in its callback, and one that does not even read from its socket."""
+def test_a_slow_subscriber_holds_up_nobody_else(world):
+    """One that stays in its callback, and one that does not even read from its socket."""
     world.perception([{"text": BOX, "delay_s": 0.1}], query="red tote")
-    tracks = world.listen(Detection2DArray, "tracks")
-    camera = world.camera()
-    camera.start(20.0)
-    tracks.next()
-
-    def share_heard(frames=40):
-        """Of so many frames sent from now on, how many have tracks within reach."""
-        tracks.clear()
-        first = len(camera.sent_ns)
-        while len(camera.sent_ns) < first + frames:
-            time.sleep(0.02)
-        wanted = set(camera.sent_ns[first : first + frames])
-        heard, end_s = set(), time.monotonic() + 2.0
-        while wanted - heard and (left_s := end_s - time.monotonic()) > 0:
-            try:
-                message = tracks.next(timeout_s=left_s)
-            except AssertionError:
-                break
-            heard.add(conversions.stamp_ns(message.header.stamp))
-        return len(wanted & heard) / frames
-
-    before = share_heard()
+    camera, _ = world.connected_camera()
+    tracks, grounding = world.listen(Detection2DArray, "tracks"), world.listen(String, "grounding")
     command = [sys.executable, "-c", SLOW_SUBSCRIBER, world.namespace]
-    slow = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    slow = Process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     world.processes.append(slow)
-    assert slow.stdout.readline() == "took one\n"
-    shares = []
-    for _ in range(3):  # again where a busy machine, or a lock held while it stops, took the time
-        with_slow = share_heard()
+    took = threading.Thread(target=slow.stdout.readline)
+    took.start()
+    camera.send_until(lambda: not took.is_alive())
+
+    def heard(frames=40):
+        """Send so many frames, more than anybody's queue holds; each has its tracks."""
+        for number in range(frames):
+            camera.send_tracked(tracks)
+            if number % 3 == 0:
+                grounding.next(lambda m: stamp_of(m) == camera.sent_ns[-1])
+        assert slow.poll() is None
+
+    try:
+        heard()  # it has taken one and takes no other
         slow.send_signal(signal.SIGSTOP)
-        with_deaf = share_heard()
+        heard()
         slow.send_signal(signal.SIGCONT)
-        assert slow.stdout.readline() == "took one\n"  # and it goes on where it can
-        shares.append((with_slow, with_deaf))
-        if min(with_slow, with_deaf) > 0.8 * before:
-            break
-    assert min(with_slow, with_deaf) > 0.8 * before, (before, shares)
-    assert slow.poll() is None
+        slow.stdin.write("\n")  # and it goes on where it can
+        slow.stdin.flush()
+        assert slow.stdout.readline() == "took one\n"
+    finally:
+        slow.kill()
 
 
 def test_a_camera_of_120_hz_for_a_while_leaves_the_memory_flat(world):
@@ -254,8 +234,8 @@ def test_a_camera_of_120_hz_for_a_while_leaves_the_memory_flat(world):
 
     samples = [after(150) for _ in range(6)]
     megabytes, threads, files = zip(*samples, strict=True)
-    assert max(threads[1:]) <= threads[0] + 1, threads
-    assert max(files[1:]) <= files[0] + 2, files
+    assert max(threads[1:]) < threads[0] + 5, threads  # the executor's four, when they are needed
+    assert max(files[1:]) < files[0] + 5, files
     assert megabytes[-1] < megabytes[1] + 5, megabytes  # the first fills caches
     status = world.health("camera")
     facts = {item.key: item.value for item in status.values}

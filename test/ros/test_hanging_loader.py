@@ -12,6 +12,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros import model_loading
 from lfmvl_ros.ros.model_loading import MOST_HANGING, Loading
 
+from ..waiting import PATIENCE_S, until
 from .conftest import values
 
 
@@ -22,7 +23,7 @@ def hanging(monkeypatch):
 
     def loading(settings):
         if settings.model == "hang":
-            go_on.wait(60)
+            go_on.wait(PATIENCE_S)
             raise UserError("it hung")
         return load(settings)
 
@@ -39,11 +40,7 @@ def test_a_hanging_load_is_given_up_once_nobody_wants_it(hanging):
     with pytest.raises(UserError, match="start the node again"):
         Loading(PerceptionSettings(model="hang"))
     hanging.set()
-    for _ in range(600):
-        if not model_loading._hanging:
-            break
-        threading.Event().wait(0.01)
-    assert not model_loading._hanging
+    until(lambda: not model_loading._hanging)
 
 
 def test_configuring_goes_on_with_the_model_that_is_asked_for_meanwhile(world):

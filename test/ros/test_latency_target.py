@@ -14,7 +14,6 @@ BUNDLED = Path(lfmvl_warehouse.__file__).parent / "checkpoint"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 @pytest.mark.skipif(not list(BUNDLED.glob("**/*.safetensors")), reason="no bundled checkpoint")
 def test_a_target_set_at_run_time_is_kept_to_published_and_diagnosed(world):
     world.start(

@@ -22,7 +22,7 @@ def test_while_the_model_is_loading(world, number, after_s):
     process = world.start("perception_node", parameters={"model": "bundled"})
     world.until_logged("loading bundled")
     time.sleep(after_s)
-    code, _ = world.end(process, number, timeout_s=30.0)
+    code = world.end(process, number, timeout_s=30.0)
     assert code == 0, world.log()
     assert is_clean(world), world.log()
 
@@ -32,7 +32,7 @@ def test_while_another_model_is_loading_in_the_background(world, number):
     process = world.perception(REPLY)
     assert world.set_parameters(model="bundled").successful
     world.until_logged("loading bundled")
-    code, _ = world.end(process, number, timeout_s=30.0)
+    code = world.end(process, number, timeout_s=30.0)
     assert code == 0, world.log()
     assert is_clean(world), world.log()
 
@@ -43,7 +43,7 @@ def test_while_frames_and_answers_come_as_fast_as_they_can(world, number):
     camera, _ = world.connected_camera()
     camera.start(200.0)
     time.sleep(0.5)
-    code, _ = world.end(process, number)
+    code = world.end(process, number)
     assert code == 0, world.log()
     assert is_clean(world), world.log()
 
@@ -54,7 +54,7 @@ def test_a_camera_node_at_full_speed(world, number):
     process = world.start("camera_node", parameters=source)
     world.until_logged("images per second")
     time.sleep(0.5)
-    code, _ = world.end(process, number)
+    code = world.end(process, number)
     assert code == 0, world.log()
     assert "Traceback" not in world.log()
 
@@ -68,7 +68,7 @@ def test_a_second_and_a_third_signal_change_nothing(world):
     for number in (signal.SIGINT, signal.SIGTERM):
         time.sleep(0.1)
         process.send_signal(number)
-    assert process.wait(30) == 0, world.log()
+    assert process.ended() == 0, world.log()
     assert is_clean(world), world.log()
 
 
@@ -77,6 +77,6 @@ def test_in_the_middle_of_a_change_of_state(world):
     for number in range(3):
         process = world.perception(REPLY, wait=False)
         world.until_logged("is ready", times=1 + number)
-        code, _ = world.end(process)
+        code = world.end(process)
         assert code == 0, world.log()
     assert is_clean(world), world.log()

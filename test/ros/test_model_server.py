@@ -5,6 +5,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
 
+from ..domains import next_port
 from ..models.server.scripted import Scripted, events, serving
 
 ERROR = DiagnosticStatus.ERROR
@@ -25,8 +26,8 @@ def following(grounding, status):
 
 
 def test_a_server_that_goes_away_and_comes_back(world):
-    with serving(Scripted(slowly)) as address:
-        port = int(address.rpartition(":")[2])
+    port = next_port()
+    with serving(Scripted(slowly), port) as address:
         model = f"{address}/v1#lfm2.5-vl-450m"
         process = world.start("perception_node", parameters={"model": model, "query": "tote"})
         world.wait_active()
@@ -49,6 +50,5 @@ def test_a_server_that_goes_away_and_comes_back(world):
     with serving(Scripted(slowly), port):
         following(grounding, "ok")
         tracks.next(lambda message: message.detections)
-        world.diagnostics.clear()
-        world.health("model", lambda s: s.level[0] == OK[0])
+        world.health_now("model", lambda s: s.level[0] == OK[0])
         assert process.poll() is None

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import queue
-import time
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.models.load import check_model
 from lfmvl_ros.ros.model_manager import ModelManager
 
+from ..waiting import PATIENCE_S, until
 from .conftest import values
 
 OK, WARN = b"\x00", b"\x01"
@@ -63,22 +63,17 @@ def test_of_many_requests_the_last_one_stays(tmp_path):
     for stamp_ms, name in enumerate(["b", "bad", "a"] * 20 + ["b"], start=1):
         models.request(settings[name])
         models.pipeline.submit(Frame(np.zeros((48, 64, 3), np.uint8), stamp_ms * 10**6))
-    deadline_s = time.monotonic() + 30
-    while models.loading or models.pipeline.status().model != "b.jsonl":
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
+    until(lambda: not models.loading and models.pipeline.status().model == "b.jsonl")
     assert models.problem == ""
     models.request(settings["bad"])
-    while not models.problem:
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
-    while reverted.get(timeout=30) != settings["b"].model_key:
+    until(lambda: models.problem)
+    while reverted.get(timeout=PATIENCE_S) != settings["b"].model_key:
         pass
     assert models.pipeline.status().model == "b.jsonl"
     models.pipeline.submit(Frame(np.zeros((48, 64, 3), np.uint8), 10**12))
-    assert answers.get(timeout=30).grounding.outcome.is_evidence
+    assert answers.get(timeout=PATIENCE_S).grounding.outcome.is_evidence
     pipeline = models.pipeline
-    assert pipeline.stop()
+    assert pipeline.stop(PATIENCE_S)
     models.release(True)
     models.request(settings["a"])  # nothing is in use: nothing to swap
     assert (models.pipeline, models.loading) == (None, "")
@@ -141,8 +136,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_old_one(world):
     good = world.recording("good", model("red tote"))
     assert world.set_parameters(model=str(good)).successful
     grounding.next_json(lambda d: d["model"] == "good.jsonl")
-    world.diagnostics.clear()
-    assert world.health("model", lambda s: values(s)["model"] == "good.jsonl").level == OK
+    world.health_now("model", lambda s: values(s)["model"] == "good.jsonl" and s.level == OK)
 
 
 def test_the_newest_request_counts_and_life_goes_on_around_it(world):
@@ -165,7 +159,6 @@ def test_the_newest_request_counts_and_life_goes_on_around_it(world):
     other = world.folder / "endless.jsonl"
     os.mkfifo(other)
     assert world.set_parameters(model=str(other)).successful
-    code, took_s = world.end(process)  # in the middle of loading
+    code = world.end(process)  # in the middle of loading
     assert code == 0, world.log()
-    assert took_s < 4
     assert "Traceback" not in world.log()

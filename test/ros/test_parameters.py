@@ -230,7 +230,7 @@ def test_a_parameter_file_with_a_misspelt_name(world, tmp_path, module, text, wa
     world.until_logged(warning)
     assert world.log().count("is unknown and has no effect") == 1
     assert process.poll() is None
-    code, _ = world.end(process, signal.SIGINT)
+    code = world.end(process, signal.SIGINT)
     assert code == (1 if module == "recorder_node" else 0), world.log()
 
 
@@ -246,6 +246,6 @@ def test_a_parameter_file_with_a_misspelt_name(world, tmp_path, module, text, wa
 )  # fmt: skip
 def test_a_word_that_yaml_reads_as_a_boolean_ends_in_one_sentence(world, words, says):
     process = world.start("perception_node", arguments=["-p", words])
-    assert process.wait(60) == 2, world.log()
+    assert process.ended() == 2, world.log()
     assert world.log().startswith(says)
     assert world.log().count("\n") == 1

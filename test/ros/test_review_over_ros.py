@@ -7,13 +7,14 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 from std_msgs.msg import Bool, String
 
 from lfmvl_ros.ros import qos
 
-from .conftest import PATIENCE_S, Process
+from ..domains import next_port
+from ..waiting import PATIENCE_S, until
+from .conftest import Process
 from .test_rules_over_ros import of, start
 
 ZONE = "zones: {left: {image: [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}}\nrules:\n"
@@ -24,7 +25,7 @@ YES = {"schema": "lfmvl/review_answer/1", "verdict": "yes"}
 class Page:
     """``lfmvl review`` as a process of its own."""
 
-    def __init__(self, world, port=0):
+    def __init__(self, world, port):
         command = [sys.executable, "-m", "lfmvl_ros.cli.main", "review", "--out"]
         command += [str(world.folder / "review"), "--topic", f"{world.namespace}/review"]
         self.process = Process(
@@ -46,12 +47,9 @@ class Page:
         assert answer.status == 200, found
         return found
 
-    def until(self, wanted):
-        deadline_s = time.monotonic() + PATIENCE_S
-        while not wanted(found := self.ask("items")):
-            assert time.monotonic() < deadline_s, found
-            time.sleep(0.05)
-        return found
+    def items(self, count=1):
+        """Wait until so many items wait; return them."""
+        return until(lambda: found if len(found := self.ask("items")["items"]) == count else None)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
@@ -63,17 +61,17 @@ def test_an_event_waits_for_the_answer_of_the_page(world):
     start(world, ZONE + "  tote_left: " + ASKS % "", review__timeout_s=600.0)
     events, settled = world.listen(String, "events"), world.listen(String, "review", qos.REVIEW)
     flag = world.listen(Bool, "rules/tote_left", qos.LATCHED)
-    world.camera(wh=(640, 480)).start(5.0)
+    world.camera(wh=(160, 120)).start(5.0)
     asked = settled.next_json(lambda d: d["state"] == "asked")
     assert (asked["rule"], asked["label"], asked["unanswered"]) == ("tote_left", "red tote", "drop")
 
-    page = Page(world)  # started after it was asked
-    (item,) = page.until(lambda found: found["items"])["items"]
+    page = Page(world, next_port())  # started after it was asked
+    (item,) = page.items()
     assert item["id"] == asked["id"]
     page.kill()
     again = Page(world, page.port)
     assert again.path == page.path
-    (item,) = again.until(lambda found: found["items"])["items"]
+    (item,) = again.items()
     assert events.empty
     assert flag.next().data is False
 
@@ -84,10 +82,7 @@ def test_an_event_waits_for_the_answer_of_the_page(world):
     told = settled.next_json(lambda d: d["state"] == "settled")
     assert (told["id"], told["outcome"], told["published"]) == (item["id"], "yes", True)
     labels = world.folder / "review" / "labels" / "annotations" / "instances.json"
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not labels.exists() or not json.loads(labels.read_text())["annotations"]:
-        assert time.monotonic() < deadline_s
-        time.sleep(0.05)
+    until(lambda: labels.exists() and json.loads(labels.read_text())["annotations"])
     again.kill()
     assert "Traceback" not in world.log()
 

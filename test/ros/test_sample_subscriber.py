@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ..waiting import PATIENCE_S
 from .conftest import Inbox
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "print_tracks.py"
@@ -39,7 +40,7 @@ def printed(world):
     yield start
     for process in processes:
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_tracks_are_printed(world, printed):

@@ -2,41 +2,54 @@
 """A node that offers metrics over HTTP and stores uncertain answers; one that can't do so ends."""
 
 import json
-import time
 import urllib.request
 
 import pytest
+from std_srvs.srv import SetBool
 
-from .diagnostics.test_telemetry import free_port
+from ..domains import next_port
+from ..waiting import PATIENCE_S, until
 
 TOTE = {"text": json.dumps([{"label": "red tote", "bbox": [0.1, 0.2, 0.3, 0.6]}]),
         "tokens": [[1, "[", -0.1]], "times": {"decode_s": 0.2}, "delay_s": 0.01}  # fmt: skip
 
 
-def fetched(port, wanted, timeout_s=60.0):
-    deadline_s, text = time.monotonic() + timeout_s, ""
-    while time.monotonic() < deadline_s:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
-            text = page.read().decode()
-        if all(part in text for part in wanted):
-            return text
-        time.sleep(0.2)
-    raise AssertionError(f"{wanted} not in {text[-3000:]}")
+def fetched(port, wanted):
+    """Fetch the page of metrics until it is as wanted; return it."""
+    seen = [""]
+
+    def page():
+        url = f"http://127.0.0.1:{port}/metrics"
+        with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
+            seen[0] = answer.read().decode()
+        return seen[0] if wanted(seen[0]) else None
+
+    return until(page, told=lambda: seen[0][-3000:], every_s=0.2)
+
+
+def value(text, name):
+    return float(text.split(f"{name} ")[1].split()[0])
 
 
 def test_metrics_of_a_real_node(world):
     pytest.importorskip("prometheus_client", reason="prometheus-client is not installed")
-    port = free_port()
+    port = next_port()
     world.perception([TOTE], query="red tote", **{"telemetry.port": port})
     world.camera().start(rate_hz=20.0)
-    text = fetched(port, [
+    shown = [
         'lfmvl_answers_total{camera="",outcome="ok"}', 'lfmvl_answer_seconds_bucket{camera=""',
         'lfmvl_boxes_total{camera=""}', 'lfmvl_health_level{part="camera"} 0.0',
         'lfmvl_diagnostics{key="', "lfmvl_process_memory_bytes",
-    ])  # fmt: skip
-    answers = float(text.split('lfmvl_answers_total{camera="",outcome="ok"} ')[1].split()[0])
-    times = float(text.split('lfmvl_answer_seconds_sum{camera=""} ')[1].split()[0])
-    assert times == pytest.approx(0.2 * answers, rel=0.3)
+    ]  # fmt: skip
+    fetched(port, lambda text: all(part in text for part in shown))
+    assert world.call(SetBool, "enable", data=False).success
+    fetched(  # once no answer is under way
+        port,
+        lambda text: (
+            value(text, 'lfmvl_answer_seconds_sum{camera=""}')
+            == pytest.approx(0.2 * value(text, shown[0]))
+        ),
+    )
     assert f"http://127.0.0.1:{port}/metrics" in world.log()
 
 
@@ -49,7 +62,7 @@ def test_a_port_in_use_ends_configuring_with_a_sentence(world):
         taken.listen()
         port = taken.getsockname()[1]
         process = world.perception([TOTE], wait=False, **{"telemetry.port": port})
-        assert process.wait(60) == 2
+        assert process.ended() == 2
     assert f"127.0.0.1 port {port} can't be opened" in world.log()
 
 

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from ..waiting import PATIENCE_S
+
 START = """
 import os, signal, sys
 class Stop:
@@ -24,6 +26,10 @@ start.{name}()
 def test_a_signal_during_the_imports_is_silent(name, number):
     code = START.format(name=name, number=int(number))
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -14,17 +14,9 @@ from std_msgs.msg import String
 
 from lfmvl_ros.ros.streams import StreamReader, _Stream
 
-from .conftest import PATIENCE_S
+from ..waiting import until
 
 DEEP = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
-
-
-def wait_for(condition, doing=lambda: None):
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        doing()
-        time.sleep(0.02)
 
 
 class Listener:
@@ -63,10 +55,10 @@ def test_messages_come_in_order_in_the_readers_thread_with_their_numbers(listene
 
     listener.reader.subscribe(String, "words", take, DEEP)
     publisher = listener.talker.create_publisher(String, "words", DEEP)
-    wait_for(lambda: publisher.get_subscription_count() == 1)
+    until(lambda: publisher.get_subscription_count() == 1)
     for number in range(50):
         publisher.publish(String(data=str(number)))
-    wait_for(lambda: len(came) == 50)
+    until(lambda: len(came) == 50)
     assert came == [(str(number), True) for number in range(50)]
     assert threads == {"streams"}
 
@@ -82,8 +74,9 @@ def test_what_a_callback_raises_ends_neither_the_stream_nor_another_one(listener
         listener.reader.subscribe(String, topic, fail, DEEP)
     one, two = (listener.talker.create_publisher(String, name, DEEP) for name in ("one", "two"))
     for publisher, word in ((one, "a"), (two, "b"), (one, "c")):
-        wait_for(
-            lambda word=word: word in came, lambda p=publisher, w=word: p.publish(String(data=w))
+        until(
+            lambda word=word: word in came,
+            doing=lambda p=publisher, w=word: p.publish(String(data=w)),
         )
 
 
@@ -95,9 +88,9 @@ def test_nothing_comes_once_a_stream_is_not_wanted_and_it_can_come_again(listene
 
     for _ in range(3):
         subscription = listener.reader.subscribe(String, "words", take, DEEP)
-        wait_for(lambda: came, lambda: publisher.publish(String(data="x")))
+        until(lambda: came, doing=lambda: publisher.publish(String(data="x")))
         listener.reader.unsubscribe(subscription)
-        wait_for(lambda: publisher.get_subscription_count() == 0)
+        until(lambda: publisher.get_subscription_count() == 0)
         came.clear()
         publisher.publish(String(data="y"))
         time.sleep(0.1)
@@ -113,8 +106,8 @@ def test_a_callback_may_end_its_own_stream(listener):
         listener.reader.unsubscribe(made[0])
 
     made.append(listener.reader.subscribe(String, "words", once, DEEP))
-    wait_for(lambda: came, lambda: publisher.publish(String(data="x")))
-    wait_for(lambda: publisher.get_subscription_count() == 0)
+    until(lambda: came, doing=lambda: publisher.publish(String(data="x")))
+    until(lambda: publisher.get_subscription_count() == 0)
 
 
 def test_events_come_too(listener):
@@ -128,7 +121,7 @@ def test_events_come_too(listener):
     )
     unsure = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     listener.talker.create_publisher(String, "words", unsure)
-    wait_for(lambda: told)
+    until(lambda: told)
     assert told[0].total_count == 1
 
 
@@ -137,12 +130,12 @@ def test_the_thread_ends_with_the_reader_and_with_the_context(ros):
     listener.reader.subscribe(String, "words", lambda message, info: None, DEEP)
     thread = listener.reader._thread
     listener.close()
-    assert not thread.is_alive()
+    until(lambda: not thread.is_alive())
     node = rclpy.create_node("another", context=ros)
     reader = StreamReader(node)
     reader.subscribe(String, "words", lambda message, info: None, DEEP)
     rclpy.shutdown(context=ros)
-    wait_for(lambda: not reader._thread.is_alive())
+    until(lambda: not reader._thread.is_alive())
     reader.close()
 
 

@@ -14,7 +14,8 @@ from vision_msgs.msg import Detection2DArray
 from lfmvl_ros.core.timeline import RUN
 from lfmvl_ros.ros import conversions
 
-from .conftest import PATIENCE_S, values
+from ..waiting import until
+from .conftest import values
 
 SECOND = 10**9
 OK, WARN = b"\x00", b"\x01"
@@ -34,19 +35,12 @@ def stamp(message):
 
 def taken(inbox):
     """Return the stamps of all that came."""
-    found = []
-    while not inbox.empty:
-        found.append(stamp(inbox.next()))
-    return found
+    return [stamp(message) for message in inbox.taken()]
 
 
 def tracked(inbox):
     """Return the stamp and the id of every track that came."""
-    found = []
-    while not inbox.empty:
-        message = inbox.next()
-        found += [(stamp(message), int(one.id)) for one in message.detections]
-    return found
+    return [(stamp(m), int(one.id)) for m in inbox.taken() for one in m.detections]
 
 
 class SimulatedTime:
@@ -82,25 +76,34 @@ def test_a_bag_of_a_second_and_a_half_that_loops(world):
     bag_ns = [time.time_ns() + i * SECOND // 10 for i in range(16)]
     tracks = world.listen(Detection2DArray, "tracks")
     found, ids = [], []
+
+    def play():
+        for stamp_ns in bag_ns:
+            camera.send(stamp_ns=stamp_ns)
+            time.sleep(0.05)
+
+    def played(named):
+        """Tell whether the end of the bag has come, with a new track."""
+        for message in tracks.taken():
+            found.append(stamp(message))
+            ids.extend(int(one.id) for one in message.detections)
+        return len(ids) > named and found[-1] == bag_ns[-1]
+
     for _ in range(3):
-        deadline_s = time.monotonic() + PATIENCE_S
-        came, named = [], len(ids)
-        while bag_ns[-1] not in came or len(ids) == named:  # twice on a busy machine
-            assert time.monotonic() < deadline_s, world.log()
-            for stamp_ns in bag_ns:
-                camera.send(stamp_ns=stamp_ns)
-                time.sleep(0.05)
-            time.sleep(0.5)
-            while not tracks.empty:
-                message = tracks.next()
-                came.append(stamp(message))
-                ids += [int(one.id) for one in message.detections]
-        found += came
-    world.diagnostics.clear()
-    shown = values(world.health("camera"))
-    falls = sum(b <= a for a, b in itertools.pairwise(found))
+        named = len(ids)
+        play()
+        until(lambda n=named: played(n), doing=play, every_s=0.5)  # twice on a busy machine
+
+    def settled():
+        """Return the counters once they are those of what has come."""
+        shown = values(world.health_now("camera"))
+        played(0)
+        jumps = sum(b <= a for a, b in itertools.pairwise(found))
+        counted = (int(shown["tracker_restarts"]), int(shown["stamps_jumped_back"]))
+        return (shown, jumps) if counted == (jumps, jumps) else None
+
+    shown, falls = until(settled, told=lambda: (found, world.log()))
     assert falls >= 2
-    assert int(shown["tracker_restarts"]) == int(shown["stamps_jumped_back"]) == falls
     late = int(shown["dropped.out_of_order"]) - int(before["dropped.out_of_order"])
     assert late >= falls * (RUN - 1)
     assert ids == sorted(ids)
@@ -112,21 +115,16 @@ def test_zero_stamps_between_others_are_dropped_and_counted(world):
     world.perception(TOTE, query="red tote")
     camera, before = world.connected_camera()
     tracks = world.listen(Detection2DArray, "tracks")
-    sent_ns = []
-    for _ in range(5):
-        sent_ns.append(time.time_ns())
-        camera.send(stamp_ns=sent_ns[-1])
-        assert stamp(tracks.next()) == sent_ns[-1]
+    for count in (1, 2, 3):
+        camera.send_tracked(tracks)
         camera.send(image())
-        time.sleep(0.1)
-    warned = world.health("camera", lambda s: int(values(s)["dropped.unstamped"]) > 0)
-    shown = values(world.health("camera", lambda s: values(s)["dropped.unstamped"] == "5"))
+        told = world.health("camera", lambda s, n=count: values(s)["dropped.unstamped"] == str(n))
+    shown = values(told)
     assert tracks.empty
     assert (shown["tracker_restarts"], shown["without_stamp"]) == ("0", "0")
-    assert int(shown["frames"]) == int(before["frames"]) + 5
-    assert warned.level == WARN
-    assert "unstamped; the stamp is zero" in warned.message
-    assert "image dropped (unstamped)" in world.log()
+    assert int(shown["frames"]) >= int(before["frames"]) + 3
+    assert told.level == WARN
+    assert "image dropped (unstamped): the stamp is zero" in world.log()
     # A driver that was changed for one without stamps: a new start takes it.
     assert world.change_state("deactivate")
     assert world.change_state("activate")
@@ -147,13 +145,14 @@ def test_a_camera_that_never_stamps_and_then_does(world):
     assert stamps_ns == sorted(set(stamps_ns))
     assert abs(stamps_ns[-1] - time.time_ns()) < 60 * SECOND
     status = world.health("camera", lambda s: int(values(s)["without_stamp"]) >= len(stamps_ns))
-    assert status.level == OK
     assert values(status)["dropped.unstamped"] == "0"
     assert world.log().count("sends images without a stamp") == 1
 
     own_clock_ns = itertools.count(77 * SECOND, SECOND // 10)
-    camera.send_until(lambda: not tracks.empty, lambda: image(next(own_clock_ns)))
-    assert 77 * SECOND <= stamp(tracks.next()) < 1000 * SECOND
+    camera.send_until(
+        lambda: any(77 * SECOND <= stamp_ns < 1000 * SECOND for stamp_ns in taken(tracks)),
+        lambda: image(next(own_clock_ns)),
+    )
     shown = values(world.health("camera", lambda s: values(s)["tracker_restarts"] == "1"))
     assert int(shown["dropped.out_of_order"]) >= RUN - 1
     assert "messages have a stamp now; tracking restarts" in world.log()
@@ -164,8 +163,6 @@ def test_impossible_stamps_are_dropped_as_corrupt(world, nanosec):
     world.perception(TOTE, query="red tote")
     tracks = world.listen(Detection2DArray, "tracks")
     camera, _ = world.connected_camera()
-    camera.send_until(lambda: not tracks.empty, lambda: image(time.time_ns()))
-    tracks.until_silent(1.0)
     broken = image(time.time_ns())
     broken.header.stamp.nanosec = nanosec
     camera.send(broken)
@@ -173,9 +170,7 @@ def test_impossible_stamps_are_dropped_as_corrupt(world, nanosec):
     broken.header.stamp.sec = -1
     camera.send(broken)
     world.health("camera", lambda s: int(values(s)["dropped.corrupt"]) >= 1)
-    now_ns = time.time_ns()
-    camera.send(stamp_ns=now_ns)
-    assert stamp(tracks.next()) == now_ns
+    camera.send_tracked(tracks)
     assert "Traceback" not in world.log()
 
 
@@ -200,10 +195,13 @@ def test_simulated_time_that_jumps_back_under_a_camera_without_stamps(world):
         ids = {key for _, key in found}
         simulation.jump_to(10.0)
         found.clear()
-        camera.send_until(lambda: found.extend(tracked(tracks)) or found[5:], image)
-        later = [key for stamp_ns, key in found if stamp_ns < 500 * SECOND]
-        assert later
-        assert min(later) > max(ids)
+
+        def later():
+            ids.update(key for stamp_ns, key in found if stamp_ns >= 500 * SECOND)
+            found.extend(tracked(tracks))
+            return [key for stamp_ns, key in found if stamp_ns < 500 * SECOND]
+
+        assert min(camera.send_until(later, image)) > max(ids)
         camera.send_until(lambda: reported(lambda s: values(s)["tracker_restarts"] == "1"), image)
         # Within the reorder window: recognised by images that follow each other, if as many as that
         # come before time has caught up again. A machine that stalls for a second misses one jump.

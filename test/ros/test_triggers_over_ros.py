@@ -13,7 +13,8 @@ from vision_msgs.msg import Detection2DArray
 
 from lfmvl_ros.ros import conversions
 
-from .conftest import values
+from ..waiting import until
+from .conftest import stamp_of, values
 
 TOTE = {"text": json.dumps([{"label": "tote", "bbox": [0.1, 0.2, 0.3, 0.6]}]), "delay_s": 0.1}
 _BLOCKS = np.random.default_rng(3).integers(0, 200, (12, 16, 3)).astype(np.uint8)
@@ -40,17 +41,31 @@ class Watched:
         self.tracks = world.listen(Detection2DArray, "tracks")
         self.camera.send_until(lambda: not self.tracks.empty, image)
 
-    def stay(self, seconds, shift_px=0):
-        """Send 20 images per second; return how many answers came."""
-        self.answers.clear()
-        end_s, count = time.monotonic() + seconds, 0
+    def stay(self, seconds):
+        """Send 20 images per second; return how many answers about them came."""
+        begin_ns, end_s = time.time_ns(), time.monotonic() + seconds
         while time.monotonic() < end_s:
-            self.camera.send(image(shift_px))
+            self.camera.send(image())
             time.sleep(0.05)
-        while not self.answers.empty:
-            self.answers.next()
-            count += 1
-        return count
+        return sum(stamp_of(message) >= begin_ns for message in self.answers.taken())
+
+    def send_until_answered(self, times=1):
+        """Send images until so many answers have come."""
+        found = []
+        self.camera.send_until(
+            lambda: found.extend(self.answers.taken()) or found[times - 1 :], image
+        )
+        assert len(found) == times
+
+    def send_until_told(self, part, wanted):
+        """Send images until a diagnostic status is as wanted; return it."""
+        name = f"{self.world.namespace}/perception: {part}"
+
+        def told():
+            statuses = [s for m in self.world.diagnostics.taken() for s in m.status]
+            return [s for s in statuses if s.name == name and wanted(s)]
+
+        return self.camera.send_until(told, image)[0]
 
     def send_one(self, shift_px):
         stamp_ns = time.time_ns()
@@ -58,25 +73,18 @@ class Watched:
         return stamp_ns
 
 
-def stamp_of(document):
-    return document["stamp"]["sec"] * 10**9 + document["stamp"]["nanosec"]
-
-
 def test_a_still_camera_costs_few_calls_and_motion_wakes_at_once(world):
     here = Watched(world, trigger__mode="motion", trigger__at_least_every_s=600.0)
-    here.stay(2.0)
+    model = here.send_until_told("model", lambda s: s.message == "sleeping: motion trigger")
+    assert model.level == DiagnosticStatus.OK
     assert here.stay(6.0) == 0, "continuous would have asked about fifty times"
-    model = world.health("model", lambda s: int(values(s).get("frames_skipped_asleep", 0)) > 60)
-    assert (model.level, model.message) == (DiagnosticStatus.OK, "sleeping: motion trigger")
-    here.tracks.until_silent(0.5)
-    here.stay(0.3)
-    tracks = here.tracks.next()
+    here.send_until_told("model", lambda s: int(values(s)["frames_skipped_asleep"]) > 60)
+    tracks = here.camera.send_tracked(here.tracks, image)
     assert [d.results[0].hypothesis.class_id for d in tracks.detections] == ["tote"]
 
-    here.answers.until_silent(0.5)
+    here.answers.clear()
     moved_ns = here.send_one(shift_px=4)
-    answer = here.answers.next_json()
-    assert stamp_of(answer) == moved_ns, "the first frame that has changed"
+    assert stamp_of(here.answers.next()) == moved_ns, "the first frame that has changed"
     assert "Traceback" not in world.log()
 
 
@@ -85,37 +93,31 @@ def test_a_message_on_look_wakes_a_node_that_is_asked_on_demand(world):
     assert here.stay(2.0) == 0
     world.health("model", lambda s: s.message == "sleeping: on demand trigger")
     look = world.node.create_publisher(Empty, "look", 10)
-    deadline_s = time.monotonic() + 60
-    while not look.get_subscription_count():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.05)
+    until(look.get_subscription_count)
     look.publish(Empty())
-    assert here.stay(3.0) == 2
+    here.send_until_answered(times=2)
     assert here.stay(1.0) == 0
 
 
 def test_an_empty_battery_stops_the_model_but_not_requests(world):
     here = Watched(world, limits__stop_below_battery=0.2)
-    assert here.stay(1.0) > 0
+    here.send_until_answered()
     battery = world.node.create_publisher(BatteryState, "battery", 10)
 
     def charge(share):
-        deadline_s = time.monotonic() + 60
-        while not battery.get_subscription_count():
-            assert time.monotonic() < deadline_s
-            time.sleep(0.05)
+        until(battery.get_subscription_count)
         battery.publish(BatteryState(percentage=share))
 
     charge(0.12)
     model = world.health("model", lambda s: "battery" in s.message)
     assert model.level == DiagnosticStatus.WARN
     assert model.message == "no answers: battery at 12%, limits.stop_below_battery is 0.2"
-    here.stay(0.5)
     assert here.stay(2.0) == 0
     assert world.call(Trigger, "ground_once").success
     charge(0.9)
     world.health("model", lambda s: s.level == DiagnosticStatus.OK)
-    assert here.stay(2.0) > 0
+    here.answers.clear()
+    here.send_until_answered()
 
 
 def test_an_event_of_a_rule_is_looked_at(world):
@@ -129,5 +131,6 @@ def test_an_event_of_a_rule_is_looked_at(world):
     here.stay(0.5)
     assert world.call(Trigger, "ground_once").success
     here.answers.next_json()
-    assert here.stay(3.0) == 4, "a burst for the object that appeared"
+    here.send_until_answered(times=4)  # a burst for the object that appeared
+    assert here.stay(1.0) == 0
     assert events.next_json()["rule"] == "tote"

@@ -64,6 +64,8 @@ class Search:
 
     def nothing(self, label: str, elapsed_s: float) -> Done:
         """Return the end of a search that found nothing; one that saw nothing is a failure."""
+        for name in [name for name, request in self._requests.items() if request.done()]:
+            self._count(self._requests.pop(name))  # answered since the last look
         facts = {
             "found": False,
             "label": label,

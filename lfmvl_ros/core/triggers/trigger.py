@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 
 from lfmvl_ros.core.config_triggers import TriggerSettings
@@ -90,9 +89,10 @@ class Trigger:
         if last_asked_ns is None or stamp_ns < last_asked_ns:
             return True
         if mode == "motion":
-            most_hz = settings.moving_rate_hz or math.inf
-            moving = awake and is_due_at(most_hz, stamp_ns, last_asked_ns)
-            return moving or (stamp_ns - last_asked_ns) * NS >= settings.at_least_every_s
+            most_hz = settings.moving_rate_hz
+            if awake and (not most_hz or is_due_at(most_hz, stamp_ns, last_asked_ns)):
+                return True
+            return (stamp_ns - last_asked_ns) * NS >= settings.at_least_every_s
         return self._in_window(settings, stamp_ns)
 
     def is_awake(self, settings: TriggerSettings) -> bool:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros.sensors.image_sources import ImageSource
@@ -31,15 +31,38 @@ class PacerStatus:
     skipped: int
 
 
+class PacerClock(Protocol):
+    """A clock that can be waited on."""
+
+    def now_ns(self) -> int:
+        """Return the time, ns; it never goes back."""
+
+    def wait_until(self, due_ns: int, stop: threading.Event) -> bool:
+        """Wait until a time, or until ``stop`` is set; return whether it is."""
+
+
+class MonotonicClock:
+    """The clock of ``time.monotonic_ns``."""
+
+    def now_ns(self) -> int:
+        """Return the time, ns."""
+        return time.monotonic_ns()
+
+    def wait_until(self, due_ns: int, stop: threading.Event) -> bool:
+        """Wait until a time, or until ``stop`` is set; return whether it is."""
+        return stop.wait(max(0, due_ns - self.now_ns()) / 1e9)
+
+
 class Pacer:
     """Delivers a source's images on time.
 
     Args:
         source: read, skipped and rewound in the pacer's own thread.
-        deliver: called with each image and when it was due, ns of ``time.monotonic_ns``; a live
-            source's are due as they are read.
+        deliver: called with each image and when it was due, ns of the clock; a live source's are
+            due as they are read.
         loop: start again after the last image.
         ended: called once when there are no more images, with the error if there was one.
+        clock: by which images are due.
     """
 
     def __init__(
@@ -49,9 +72,10 @@ class Pacer:
         *,
         loop: bool,
         ended: Callable[[_End], None],
+        clock: PacerClock = MonotonicClock(),  # noqa: B008  (it has no state)
     ) -> None:
         self._source, self._deliver, self._loop, self._ended = source, deliver, loop, ended
-        self._schedule = _Schedule(source)
+        self._clock, self._schedule = clock, _Schedule(source, clock)
         self._ready: queue.Queue[_Image | _Finished] = queue.Queue(maxsize=_AHEAD)
         self._stop = threading.Event()
         self._start_ns: int | None = None  # set when the first image is delivered
@@ -88,7 +112,7 @@ class Pacer:
             while not self._stop.is_set():
                 if not self._source.live and self._start_ns is not None:
                     self._count_skipped(
-                        self._schedule.skip_to(time.monotonic_ns() - self._start_ns)
+                        self._schedule.skip_to(self._clock.now_ns() - self._start_ns)
                     )
                 image = self._next_image()
                 if image is None:
@@ -130,14 +154,14 @@ class Pacer:
             if isinstance(item, _Finished):
                 self._ended(item.error)
                 return
-            due_ns = time.monotonic_ns()
+            due_ns = self._clock.now_ns()
             if not self._source.live:
                 if self._start_ns is None:
                     self._start_ns = due_ns - item.offset_ns
                 due_ns = self._start_ns + item.offset_ns
-                if self._stop.wait(max(0, due_ns - time.monotonic_ns()) / 1e9):
+                if self._clock.wait_until(due_ns, self._stop):
                     return
-                if time.monotonic_ns() - max(due_ns, item.ready_ns) > item.period_ns:
+                if self._clock.now_ns() - max(due_ns, item.ready_ns) > item.period_ns:
                     self._count_skipped(1)  # the consumer held it up: a newer one is due by now
                     continue
             self._deliver(item.content, due_ns)
@@ -148,8 +172,8 @@ class Pacer:
 class _Schedule:
     """When each image of a source is due, counted from the first, also over many rounds."""
 
-    def __init__(self, source: ImageSource) -> None:
-        self._source = source
+    def __init__(self, source: ImageSource, clock: PacerClock) -> None:
+        self._source, self._clock = source, clock
         self._period_ns = round(1e9 / source.rate_hz)
         self._base_ns = 0  # when this round began
         self._offset_ns = -self._period_ns  # of the image before
@@ -187,7 +211,7 @@ class _Schedule:
         if pixels is None:
             return None
         self._pass(due_ns)
-        return _Image(due_ns, max(self._gap_ns, self._period_ns), pixels, time.monotonic_ns())
+        return _Image(due_ns, max(self._gap_ns, self._period_ns), pixels, self._clock.now_ns())
 
     def rewind(self) -> None:
         """Start the next round: its first image follows after as long as the last one did."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 
 import pytest
 
@@ -13,6 +12,8 @@ from lfmvl_ros.core.commands.commander import MOST_WAITING, Commander, Policy
 from lfmvl_ros.core.commands.performing import Controls
 from lfmvl_ros.core.commands.result import CommandResult
 from lfmvl_ros.core.commands.scene import Scene
+
+from ...waiting import PATIENCE_S, until
 
 
 @pytest.mark.parametrize(("sent", "lost"), [(50, 0), (2 * MOST_WAITING, 0), (750, 550)])
@@ -24,7 +25,7 @@ def test_every_command_is_answered_or_counted(
 
     def publish(result: CommandResult) -> None:
         busy.set()
-        go_on.wait(30)
+        go_on.wait(PATIENCE_S)
         told.append(result)
 
     scene = Scene(("",), lambda: 1.0, lambda _camera: None)
@@ -33,14 +34,12 @@ def test_every_command_is_answered_or_counted(
     commander = Commander(controls, lambda: policy, lambda: 1, publish)
     with caplog.at_level(logging.WARNING):
         commander.submit("{}")  # refused, and its result waits to be published
-        assert busy.wait(30)
+        assert busy.wait(PATIENCE_S)
         for _ in range(sent):
             commander.submit("{}")
         go_on.set()
-        deadline_s = time.monotonic() + 30
-        while len(told) < 1 + sent - lost and time.monotonic() < deadline_s:
-            time.sleep(0.01)
-        commander.close(30)
+        until(lambda: len(told) >= 1 + sent - lost, told=lambda: len(told))
+        commander.close(PATIENCE_S)
     assert len(told) == 1 + sent - lost
     assert {result.status.value for result in told} == {"refused"}
     assert commander.counts["lost"] == lost

@@ -17,6 +17,7 @@ from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.report import Answer
 
+from ...waiting import PATIENCE_S
 from .metered import MeteredModel
 
 VGA = np.zeros((480, 640, 3), np.uint8)
@@ -40,7 +41,7 @@ class Bench:
                 self.pipeline.start()
                 self.started = True
             for _ in cameras or ("",):
-                answer = self.answers.get(timeout=10)
+                answer = self.answers.get(timeout=PATIENCE_S)
         return answer
 
 
@@ -54,7 +55,7 @@ def bench() -> Iterator[Callable[..., Bench]]:
 
     yield make
     for one in made:
-        assert one.pipeline.stop()
+        assert one.pipeline.stop(PATIENCE_S)
 
 
 TARGET = "image.target_latency_ms"
@@ -132,7 +133,7 @@ def test_a_video_keeps_a_target_too() -> None:
     for i in range(25):
         pipeline.submit(Frame(VGA, i * 250_000_000 + 1))
         documents.append(run.ask().grounding.to_dict())
-    assert pipeline.stop()
+    assert pipeline.stop(PATIENCE_S)
     assert documents[0]["latency_budget"]["because"] == "unmeasured"
     assert documents[-1]["image_tokens"] == documents[-1]["latency_budget"]["image_tokens"] > 90
     assert documents[-1]["timing"]["total_ms"] <= 150

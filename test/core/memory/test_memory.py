@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from lfmvl_ros.core.memory.store import MemoryStore
 from lfmvl_ros.core.tracking import TrackState
 
 from ...examples import examples
+from ...waiting import until
 from ..rules.scenes import IN, OUT, WH, Object, tracks
 
 TOTE = Sighting("red tote", "run", "", 3, 5, 1000.0, 0.9, (0.1, 0.2, 0.3, 0.4), jpeg=b"x")
@@ -140,7 +140,7 @@ def test_confirmed_objects_are_remembered_with_crop_and_position() -> None:
 
 def test_a_recorder_writes_what_it_is_shown_and_warns_once_when_it_can_not(tmp_path: Path) -> None:
     warnings: list[str] = []
-    settings = MemorySettings(file=str(tmp_path / "m.db"), period_s=0.1)
+    settings = MemorySettings(file=str(tmp_path / "m.db"), period_s=600.0)
     recorder = MemoryRecorder(settings, warnings.append)
     recorder.tracks(frame(), tracks(1.0, []), {})
     recorder.tracks(frame(), tracks(2.0, [Object(1, IN)]), {})
@@ -173,8 +173,7 @@ def test_a_position_in_no_frame_is_left_out_and_the_thread_goes_on(tmp_path: Pat
     for places in ({1: {"position": [1.0, 2.0, 3.0], "frame_id": ""}}, {1: {}}, {}):
         recorder._due_s = 0.0
         recorder.tracks(*seen, places)
-        while recorder._waiting is not None and recorder._thread.is_alive():
-            time.sleep(0.01)
+        until(lambda: recorder._waiting is None or not recorder._thread.is_alive())
     assert recorder._thread.is_alive()
     recorder.close()
     (kept,) = MemoryStore(file, read_only=True).last("person", 9)

@@ -21,6 +21,8 @@ from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.report import Answer
 
+from ...waiting import PATIENCE_S
+
 Model = TypeVar("Model", bound=VisionLanguageModel)
 
 MS = 1_000_000
@@ -82,8 +84,12 @@ class Bench(Generic[Model]):
         self.pipeline = Pipeline(self.model, settings, self.answers.put)
         self.pipeline.start()
 
+    def stop(self) -> bool:
+        """Stop the pipeline, however long that takes; False if its model does not return."""
+        return self.pipeline.stop(PATIENCE_S)
+
     def next_answer(self) -> Answer:
-        return self.answers.get(timeout=10)
+        return self.answers.get(timeout=PATIENCE_S)
 
 
 class GatedBench(Bench[GatedModel]):
@@ -93,7 +99,7 @@ class GatedBench(Bench[GatedModel]):
         super().__init__(GatedModel(), **changes)
 
     def asked(self) -> tuple[Frame, Prompt]:
-        return self.model.asked.get(timeout=10)
+        return self.model.asked.get(timeout=PATIENCE_S)
 
     def answer(self, text: str = BOX) -> Answer:
         self.model.replies.put(Reply(text))

@@ -11,6 +11,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.pipeline.errands import MOST_WAITING
 from lfmvl_ros.core.reply import FinishReason, Reply
 
+from ...waiting import PATIENCE_S
 from .gated import GatedBench, frame
 
 
@@ -18,7 +19,7 @@ from .gated import GatedBench, frame
 def bench():
     made = GatedBench()
     yield made
-    made.pipeline.stop()
+    made.stop()
 
 
 def test_errands_and_cameras_take_turns(bench):
@@ -38,19 +39,21 @@ def test_errands_and_cameras_take_turns(bench):
         bench.answer()
         bench.asked()
     bench.answer()
-    assert [future.result(10).text for future in futures] == ["words"] * 3
+    assert [future.result(PATIENCE_S).text for future in futures] == ["words"] * 3
     assert order == ["camera", "errand"] * 3
 
 
 def test_an_errand_is_done_while_no_camera_sends(bench):
-    assert bench.pipeline.request_reply(lambda *_: Reply("alone")).result(10).text == "alone"
+    assert (
+        bench.pipeline.request_reply(lambda *_: Reply("alone")).result(PATIENCE_S).text == "alone"
+    )
 
 
 def test_what_an_errand_raises_is_its_reply(bench):
     def fail(*_):
         raise RuntimeError("no device")
 
-    assert bench.pipeline.request_reply(fail).result(10).error == "RuntimeError: no device"
+    assert bench.pipeline.request_reply(fail).result(PATIENCE_S).error == "RuntimeError: no device"
     bench.pipeline.submit(frame(0))
     bench.asked()
     bench.answer()
@@ -68,11 +71,11 @@ def test_a_cancelled_errand_is_left_out_or_told(bench):
 
     first = bench.pipeline.request_reply(wait)
     never = bench.pipeline.request_reply(lambda *_: pytest.fail("it was cancelled"))
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE_S)
     assert never.cancel()
     assert first.cancel()
-    assert told.wait(10)
-    assert bench.pipeline.request_reply(lambda *_: Reply("next")).result(10).text == "next"
+    assert told.wait(PATIENCE_S)
+    assert bench.pipeline.request_reply(lambda *_: Reply("next")).result(PATIENCE_S).text == "next"
 
 
 def test_too_many_are_refused_and_a_stop_tells_those_who_wait(bench):
@@ -81,10 +84,10 @@ def test_too_many_are_refused_and_a_stop_tells_those_who_wait(bench):
     futures = [bench.pipeline.request_reply(lambda *_: Reply("")) for _ in range(MOST_WAITING)]
     with pytest.raises(UserError, match="wait for the model"):
         bench.pipeline.request_reply(lambda *_: Reply(""))
-    bench.pipeline.stop()
+    bench.stop()
     for future in futures:
         with pytest.raises(UserError, match="has stopped"):
-            future.result(10)
+            future.result(PATIENCE_S)
     with pytest.raises(UserError, match="not running"):
         bench.pipeline.request_reply(lambda *_: Reply(""))
     assert not bench.pipeline.running
@@ -97,15 +100,16 @@ def test_a_model_that_does_not_return_is_given_up(monkeypatch):
     bench, returned = GatedBench(generation__timeout_s=0.1), threading.Event()
 
     def hang(*_):
-        returned.wait(30)
+        returned.wait(PATIENCE_S)
         return Reply("too late")
 
-    reply = bench.pipeline.request_reply(hang).result(10)
+    reply = bench.pipeline.request_reply(hang).result(PATIENCE_S)
     assert reply.finish is FinishReason.DEADLINE
     assert bench.pipeline.status().stalls == 1
+    monkeypatch.setattr(watchdog, "_SLACK_S", PATIENCE_S)
     returned.set()
-    assert bench.pipeline.request_reply(lambda *_: Reply("next")).result(10).text == "next"
-    bench.pipeline.stop()
+    assert bench.pipeline.request_reply(lambda *_: Reply("next")).result(PATIENCE_S).text == "next"
+    bench.stop()
 
 
 def test_the_newest_frame(bench):

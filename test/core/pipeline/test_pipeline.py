@@ -21,6 +21,7 @@ from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import EgoMotion, Intrinsics
 
+from ...waiting import PATIENCE_S
 from .gated import BOX, MS, GatedBench, GatedModel, frame
 
 
@@ -28,7 +29,7 @@ from .gated import BOX, MS, GatedBench, GatedModel, frame
 def bench() -> Iterator[GatedBench]:
     bench = GatedBench()
     yield bench
-    assert bench.pipeline.stop()
+    assert bench.stop()
 
 
 def test_answer_belongs_to_its_frame_and_tracks_to_the_newest(bench: GatedBench) -> None:
@@ -62,7 +63,7 @@ def test_a_camera_that_is_felt_to_turn_takes_its_own_tracks_along() -> None:
         still = bench.pipeline.submit(frame(1510, "left"))
         np.testing.assert_allclose(still.xyxy_px, [[16, 12, 32, 36]], atol=1.0)
     finally:
-        bench.pipeline.stop()
+        bench.stop()
 
 
 def test_newest_frame_wins_and_the_others_are_counted(bench: GatedBench) -> None:
@@ -103,7 +104,7 @@ def test_a_raising_model_is_an_error_outcome_and_the_worker_goes_on(bench: Gated
     bench.pipeline.submit(frame(1000))
     bench.asked()
     bench.model.replies.put(RuntimeError("boom"))
-    grounding = bench.answers.get(timeout=10).grounding
+    grounding = bench.answers.get(timeout=PATIENCE_S).grounding
     assert grounding.outcome is Outcome.ERROR
     assert "boom" in str(grounding.reply.error)
     bench.pipeline.submit(frame(1100))
@@ -123,16 +124,16 @@ def test_a_raising_listener_does_not_stop_the_worker() -> None:
     pipeline.start()
     for stamp_ms in (1000, 1100):
         pipeline.submit(frame(stamp_ms))
-        model.asked.get(timeout=10)
+        model.asked.get(timeout=PATIENCE_S)
         model.replies.put(Reply(BOX))
-    assert heard.wait(10)
-    assert pipeline.stop()
+    assert heard.wait(PATIENCE_S)
+    assert pipeline.stop(PATIENCE_S)
 
 
 def test_stop_in_the_middle_of_an_answer(bench: GatedBench) -> None:
     bench.pipeline.submit(frame(1000))
     bench.asked()
-    assert bench.pipeline.stop(timeout_s=5)
+    assert bench.stop()
     assert bench.model.cancelled.is_set()
     assert bench.answers.empty()
 
@@ -143,7 +144,7 @@ def test_while_disabled_only_requests_are_answered(bench: GatedBench) -> None:
     with pytest.raises(queue.Empty):
         bench.model.asked.get(timeout=0.2)
     bench.model.replies.put(Reply(BOX))
-    assert bench.pipeline.request_answer().result(10).grounding.stamp_ns == 1000 * MS
+    assert bench.pipeline.request_answer().result(PATIENCE_S).grounding.stamp_ns == 1000 * MS
     bench.asked()
     bench.pipeline.enabled = True
     bench.pipeline.submit(frame(1100))
@@ -164,8 +165,8 @@ def test_on_demand_asks_only_when_told() -> None:
     with pytest.raises(queue.Empty):
         bench.model.asked.get(timeout=0.2)
     bench.model.replies.put(Reply("[]"))
-    assert bench.pipeline.request_answer().result(10).grounding.outcome is Outcome.EMPTY
-    assert bench.pipeline.stop()
+    assert bench.pipeline.request_answer().result(PATIENCE_S).grounding.outcome is Outcome.EMPTY
+    assert bench.stop()
 
 
 def test_rate_skips_frames_that_come_too_soon() -> None:
@@ -178,7 +179,7 @@ def test_rate_skips_frames_that_come_too_soon() -> None:
         bench.model.asked.get(timeout=0.2)
     bench.pipeline.submit(frame(1500))
     assert bench.asked()[0].stamp_ns == 1500 * MS
-    assert bench.pipeline.stop()
+    assert bench.stop()
 
 
 def test_two_cameras_take_turns() -> None:
@@ -192,7 +193,7 @@ def test_two_cameras_take_turns() -> None:
         for camera in ("left", "right"):
             bench.pipeline.submit(frame(2000 + 100 * len(order), camera))
     assert order.count("left") == order.count("right") == 2
-    assert bench.pipeline.stop()
+    assert bench.stop()
 
 
 def test_cameras_that_wait_are_asked_about_together(bench: GatedBench) -> None:
@@ -205,7 +206,7 @@ def test_cameras_that_wait_are_asked_about_together(bench: GatedBench) -> None:
     assert [each.camera for each in asked] == ["c", "a", "b", "d"]
     assert asked[0].stamp_ns == 10 * MS  # the newest one, in the place of the one before
     bench.model.replies.put(Reply(BOX))
-    answers = [bench.answers.get(timeout=10) for _ in range(4)]
+    answers = [bench.answers.get(timeout=PATIENCE_S) for _ in range(4)]
     assert [each.grounding.camera for each in answers] == ["c", "a", "b", "d"]
     assert bench.asked()[0].camera == "e"
     bench.answer("[]")
@@ -227,7 +228,7 @@ def test_a_batch_that_fails_is_an_error_of_each_camera(bench: GatedBench) -> Non
         bench.pipeline.submit(frame(1100, camera))
     bench.answer()
     bench.model.replies.put(RuntimeError("boom"))
-    failed = [bench.answers.get(timeout=10).grounding for _ in range(2)]
+    failed = [bench.answers.get(timeout=PATIENCE_S).grounding for _ in range(2)]
     assert [(each.camera, each.outcome) for each in failed] == [
         ("a", Outcome.ERROR),
         ("b", Outcome.ERROR),
@@ -241,14 +242,14 @@ def test_another_model_takes_over_after_the_answer_under_way(bench: GatedBench) 
     bench.pipeline.swap_model(new, old.close)
     assert not old.closed.is_set()
     (track,) = bench.answer().applied.ids
-    assert old.closed.wait(10)
+    assert old.closed.wait(PATIENCE_S)
     bench.pipeline.submit(frame(1100))
-    new.asked.get(timeout=10)
+    new.asked.get(timeout=PATIENCE_S)
     new.replies.put(Reply(BOX))
-    assert bench.answers.get(timeout=10).applied.ids == (track,)
+    assert bench.answers.get(timeout=PATIENCE_S).applied.ids == (track,)
     assert bench.model.asked.empty()
     bench.pipeline.swap_model(old, new.close)  # nothing is under way: at once
-    assert new.closed.wait(10)
+    assert new.closed.wait(PATIENCE_S)
 
 
 def test_status_tells_busy_and_age(bench: GatedBench) -> None:
@@ -296,4 +297,4 @@ def test_drafts_can_be_switched_off() -> None:
         bench.asked()
         bench.answer()
     assert bench.model.hints == [None, None]
-    assert bench.pipeline.stop()
+    assert bench.stop()

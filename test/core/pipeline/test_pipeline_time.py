@@ -18,7 +18,7 @@ from .gated import MS, GatedBench, frame
 def bench() -> Iterator[GatedBench]:
     bench = GatedBench()
     yield bench
-    assert bench.pipeline.stop()
+    assert bench.stop()
 
 
 def test_stamps_that_jump_back_restart_the_tracker_at_once(bench: GatedBench) -> None:

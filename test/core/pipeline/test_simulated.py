@@ -18,6 +18,8 @@ from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.models.recorded_reply import RecordedReply
 from lfmvl_ros.models.replay import ReplayModel
 
+from ...waiting import PATIENCE_S
+
 PERIOD_NS = 100_000_000
 # Without pixels: how many points are followed depends on the machine in the real pipeline.
 SETTINGS = PerceptionSettings(query="box").updated({"tracker.bridge": "predict"})
@@ -50,9 +52,9 @@ def test_tracks_are_those_of_the_pipeline_with_threads() -> None:
     try:
         for frame in frames(25):
             expected.append(seen(real.submit(frame)))
-            outcomes.append(real.request_answer().result(30).grounding.outcome)
+            outcomes.append(real.request_answer().result(PATIENCE_S).grounding.outcome)
     finally:
-        assert real.stop()
+        assert real.stop(PATIENCE_S)
     answers: list[Answer] = []
     simulated = SimulatedPipeline(
         model(), SETTINGS, lambda _: 0.05, lambda answer, _: answers.append(answer)

@@ -20,6 +20,7 @@ from lfmvl_ros.core.pipeline.watchdog import Watchdog
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate
 from lfmvl_ros.core.reply import Reply
 
+from ...waiting import PATIENCE_S, until
 from .gated import BOX, Bench
 
 
@@ -45,7 +46,7 @@ class DeafModel:
         **_later: object,
     ) -> list[Reply]:
         self.asked.put(frames[0])
-        reply = self.replies.get(timeout=30)
+        reply = self.replies.get(timeout=PATIENCE_S)
         if isinstance(reply, BaseException):
             raise reply
         return [Reply(reply)]
@@ -55,23 +56,27 @@ class DeafModel:
 
 
 class DeafBench(Bench[DeafModel]):
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__(DeafModel(), generation__timeout_s=0.1)
-        self.stamp_ns = 0
+        self._monkeypatch, self.stamp_ns = monkeypatch, 0
+
+    def tolerate(self, seconds: float = PATIENCE_S) -> None:
+        """Let calls that begin from now on take that much longer than they should."""
+        self._monkeypatch.setattr(watchdog, "_SLACK_S", seconds)
 
     def ask(self) -> None:
         self.stamp_ns += 10**8
         self.pipeline.submit(Frame(np.zeros((48, 64, 3), np.uint8), self.stamp_ns, "lens"))
-        assert self.model.asked.get(timeout=10).stamp_ns == self.stamp_ns
+        assert self.model.asked.get(timeout=PATIENCE_S).stamp_ns == self.stamp_ns
 
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[DeafBench]:
-    monkeypatch.setattr(watchdog, "_SLACK_S", 0.1)
-    bench = DeafBench()
+    bench = DeafBench(monkeypatch)
+    bench.tolerate(0.1)
     yield bench
     bench.model.replies.put(BOX)  # whatever still waits
-    assert bench.pipeline.stop()
+    assert bench.stop()
 
 
 def test_a_stalled_call_is_a_timeout_and_its_late_answer_does_not_count(bench: DeafBench) -> None:
@@ -79,11 +84,12 @@ def test_a_stalled_call_is_a_timeout_and_its_late_answer_does_not_count(bench: D
     answer = bench.next_answer()
     assert answer.grounding.outcome is Outcome.TIMEOUT
     assert answer.grounding.stamp_ns == bench.stamp_ns
-    assert "the model has not returned after 0." in answer.grounding.rejected[0]
+    assert "the model has not returned after " in answer.grounding.rejected[0]
     status = bench.pipeline.status()
     assert (status.stalls, status.outcomes) == (1, {"timeout": 1})
-    assert 0.2 <= status.stalled_s <= status.busy_s + 0.1
+    assert status.stalled_s >= 0.2
 
+    bench.tolerate()
     bench.model.replies.put(BOX)  # it returns after all
     bench.ask()
     assert bench.pipeline.status().stalled_s == 0
@@ -100,7 +106,7 @@ def test_while_a_call_is_stalled_tracks_go_on_and_no_thread_is_added(bench: Deaf
     for _ in range(50):
         bench.stamp_ns += 10**8
         bench.pipeline.submit(Frame(np.zeros((48, 64, 3), np.uint8), bench.stamp_ns, "lens"))
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
     assert bench.pipeline.status().stalls == 1
     assert bench.answers.empty()
     assert bench.model.asked.empty()
@@ -110,7 +116,7 @@ def test_a_request_is_answered_although_the_model_is_stuck(bench: DeafBench) -> 
     bench.pipeline.enabled = False
     bench.stamp_ns += 10**8
     bench.pipeline.submit(Frame(np.zeros((48, 64, 3), np.uint8), bench.stamp_ns, "lens"))
-    answer = bench.pipeline.request_answer().result(10)
+    answer = bench.pipeline.request_answer().result(PATIENCE_S)
     assert answer.grounding.outcome is Outcome.TIMEOUT
 
 
@@ -127,6 +133,7 @@ def test_a_request_is_answered_although_the_model_is_stuck(bench: DeafBench) -> 
 def test_whatever_a_backend_raises_is_an_error_and_the_worker_goes_on(
     bench: DeafBench, error: BaseException, says: str
 ) -> None:
+    bench.tolerate()
     bench.ask()
     bench.model.replies.put(error)
     grounding = bench.next_answer().grounding
@@ -146,9 +153,8 @@ def test_a_pipeline_whose_model_is_still_stuck_does_not_start_again(bench: DeafB
     with pytest.raises(RuntimeError, match="has not returned"):
         bench.pipeline.start()
     bench.model.replies.put(BOX)
-    deadline_s = time.monotonic() + 10
-    while bench.pipeline.status().busy_s and time.monotonic() < deadline_s:
-        time.sleep(0.01)
+    until(lambda: not bench.pipeline.status().busy_s)
+    bench.tolerate()
     bench.pipeline.start()
     bench.ask()
     bench.model.replies.put(BOX)
@@ -164,7 +170,7 @@ def test_each_call_is_settled_once_whoever_comes_first() -> None:
         call = dog.begin(0.002, lambda after_s, n=i: stalled.append((n, after_s)))
         time.sleep(0.0015 + 0.001 * (i % 2))
         in_time += dog.end(call)
-    dog.stop()
+    dog.stop(PATIENCE_S)
     assert in_time + len(stalled) == 200
     assert len({n for n, _ in stalled}) == len(stalled) == dog.stalls
     assert all(after_s >= 0.002 for _, after_s in stalled)
@@ -172,15 +178,16 @@ def test_each_call_is_settled_once_whoever_comes_first() -> None:
 
 
 def test_a_listener_that_raises_does_not_end_the_watch() -> None:
-    dog, told = Watchdog(), threading.Event()
+    dog, failed, told = Watchdog(), threading.Event(), threading.Event()
     dog.start()
 
     def fails(_after_s: float) -> None:
+        failed.set()
         raise RuntimeError("no publisher")
 
     call = dog.begin(0.01, fails)
-    time.sleep(0.1)
+    assert failed.wait(PATIENCE_S)
     assert not dog.end(call)
     dog.begin(0.01, lambda _: told.set())
-    assert told.wait(5)
-    dog.stop()
+    assert told.wait(PATIENCE_S)
+    dog.stop(PATIENCE_S)

@@ -15,6 +15,7 @@ from lfmvl_ros.core.rules.condition import TrackCondition
 from lfmvl_ros.core.rules.patterns import pattern_test
 
 from ...examples import examples
+from ...waiting import PATIENCE_S
 
 ENDLESS = (
     r"(a+)+$", r"(a*)*b", r"(a|aa)+$", r"(a|a?)+$", r"(.*a){20}", r"a?" * 40 + "a" * 40,
@@ -57,7 +58,7 @@ except UserError as error:
     print(error)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S, check=True
     )
     assert "could take too long" in done.stdout
 

@@ -19,6 +19,8 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.models.lfm2_vl.backend import halved
 
+from ...waiting import PATIENCE_S
+
 OWN = ImageSettings()
 SHORT = GenerationSettings(max_new_tokens=16)
 
@@ -290,4 +292,4 @@ def test_answers_without_torchvision(checkpoint):
         "assert r.error is None and len(r.tokens) == 8, r\n"
         "assert not any(n.startswith('torchvision.') for n in sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", code, str(checkpoint)], check=True, timeout=110)
+    subprocess.run([sys.executable, "-c", code, str(checkpoint)], check=True, timeout=PATIENCE_S)

@@ -13,6 +13,8 @@ from PIL import Image
 
 from lfmvl_ros.models.lfm2_vl import image_processing as ours
 
+from ...waiting import PATIENCE_S
+
 SIZES_WH = [
     (1, 1), (7, 300), (33, 47), (256, 256), (256, 384), (320, 240), (384, 680), (512, 512),
     (640, 480), (1280, 720), (1000, 3000), (1920, 1080), (2000, 300), (1024, 1024), (777, 1555),
@@ -38,7 +40,7 @@ def stock(tmp_path_factory):
     np.savez(folder / "in.npz", cases=np.array(json.dumps(OPTIONS)), **named)
     script = Path(__file__).with_name("stock_image_processor.py")
     command = [sys.executable, script, folder / "in.npz", folder / "out.npz"]
-    subprocess.run(command, check=True, timeout=110)
+    subprocess.run(command, check=True, timeout=PATIENCE_S)
     with np.load(folder / "out.npz") as arrays:
         yield arrays
 
@@ -120,7 +122,9 @@ def test_a_broken_torchvision_is_hidden(tmp_path):
         "from transformers import Lfm2VlForConditionalGeneration"
     )
     path = f"{tmp_path}:{Path(__file__).parents[3]}"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=110, env={"PYTHONPATH": path})
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, timeout=PATIENCE_S, env={"PYTHONPATH": path}
+    )
 
 
 @pytest.mark.parametrize("splitting", [False, True])

@@ -39,6 +39,8 @@ from lfmvl_ros.models.lfm2_vl.sampling import sampler_for
 from lfmvl_ros.models.load import load_model
 from test.examples import examples
 
+from ...waiting import PATIENCE_S
+
 LONG = GenerationSettings(max_new_tokens=60)
 CPU = torch.device("cpu")
 
@@ -207,7 +209,7 @@ def test_on_a_processor_without_dot_products_of_bytes(checkpoint):
     done = subprocess.run(
         [sys.executable, "-c", code, str(checkpoint)],
         env={**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"},
-        capture_output=True, text=True, timeout=300, check=True,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=True,
     )  # fmt: skip
     assert done.stdout.split() == ["checkpoint"]
     assert "no int8 weights on this processor" in done.stderr

@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         if self.script.unread.is_set():
-            self.script.hung_up.wait(60)
+            self.script.hung_up.wait(600)
             self.close_connection = True
             return
         document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,9 +27,10 @@ from lfmvl_ros.models.load import load_model
 from lfmvl_ros.models.server.facts import facts_of
 from lfmvl_warehouse.scenes import SceneVideo
 
+from ...waiting import until
+
 pytest.importorskip("gguf", reason="gguf is not installed: no GGUF files can be written")
 pytest.importorskip("xllamacpp", reason="xllamacpp is not installed: no llama.cpp server here")
-pytestmark = pytest.mark.timeout(300)
 QUERY = "person, forklift, crate"
 PATIENT = PerceptionSettings(generation=GenerationSettings(timeout_s=120.0))
 
@@ -134,13 +134,13 @@ def test_what_does_not_fit_is_an_error_with_the_servers_sentence(model):
 
 def test_a_killed_server_is_started_again(model):
     os.kill(model.server.pid, signal.SIGKILL)
-    deadline_s = time.monotonic() + 120
-    outcomes = []
-    while time.monotonic() < deadline_s and Outcome.OK not in outcomes:
+
+    def answered():
         (grounding,) = ask(model, frames(1), QUERY, PATIENT)
-        outcomes.append(grounding.outcome)
         assert grounding.outcome in (Outcome.OK, Outcome.ERROR)
-    assert outcomes[-1] is Outcome.OK
+        return grounding.outcome is Outcome.OK
+
+    until(answered)
     assert model.server.starts == 2
 
 
@@ -167,11 +167,7 @@ def test_the_server_ends_with_the_process_that_started_it(files, end):
         if end == "kill":
             process.kill()
         process.wait(120)
-    deadline_s = time.monotonic() + 60
-    while (alive(pid) or socket.parent.exists()) and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-    assert not alive(pid)
-    assert not socket.parent.exists()
+    until(lambda: not alive(pid) and not socket.parent.exists())
 
 
 def alive(pid):

@@ -20,9 +20,11 @@ from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.models.catalog import find
 from lfmvl_ros.models.load import load_model
 
+from ...waiting import PATIENCE_S, until
+
 pytest.importorskip("gguf", reason="gguf is not installed: no GGUF files can be written")
 pytest.importorskip("xllamacpp", reason="xllamacpp is not installed: no llama.cpp server here")
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 PROGRAM = """#!{python}
 import argparse, os, pathlib
@@ -57,7 +59,7 @@ def test_a_program_on_the_path_answers_and_is_started_again_when_killed_mid_answ
     program.write_text(PROGRAM.format(python=sys.executable, pids=str(pids)))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    settings = PerceptionSettings(generation=GenerationSettings(timeout_s=60.0))
+    settings = PerceptionSettings(generation=GenerationSettings(timeout_s=PATIENCE_S))
     image = np.full((128, 128, 3), 120, np.uint8)
     model = load_model(str(files.text), device="cpu")
     try:
@@ -76,16 +78,12 @@ def test_a_program_on_the_path_answers_and_is_started_again_when_killed_mid_answ
         asking.join()
         assert [answer.outcome for answer in answers] == [Outcome.ERROR]
 
-        deadline_s = time.monotonic() + 120
-        while time.monotonic() < deadline_s:
-            (grounding,) = ask(model, [image], "person", settings)
-            if grounding.outcome in (Outcome.OK, Outcome.EMPTY):
-                break
-        assert grounding.outcome in (Outcome.OK, Outcome.EMPTY)
+        until(
+            lambda: (
+                ask(model, [image], "person", settings)[0].outcome in (Outcome.OK, Outcome.EMPTY)
+            )
+        )
         second = int(pids.read_text().split()[1])
     finally:
         model.close()
-    deadline_s = time.monotonic() + 60
-    while Path(f"/proc/{second}").exists() and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{second}").exists()
+    until(lambda: not Path(f"/proc/{second}").exists())

@@ -8,6 +8,8 @@ from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.diagnostics.health import WARN
 from lfmvl_ros.ros.diagnostics.label_check import LabelCheck
 
+from ...waiting import until
+
 
 class Log:
     def __init__(self):
@@ -39,7 +41,6 @@ def test_log_and_diagnostics_of_a_node(world):
     assert "the card of bundled does not list 'submarine'" in status.message
     world.until_logged("the card of bundled does not list 'submarine'")
     ask = world.node.create_publisher(String, "query", qos.RESULTS)
-    while not ask.get_subscription_count():
-        pass
+    until(ask.get_subscription_count)
     ask.publish(String(data="totes"))
     world.health("labels", lambda s: "'totes' (nearest: tote)" in s.message)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import sys
 import urllib.error
 import urllib.request
@@ -17,21 +16,17 @@ from lfmvl_ros.core.config_telemetry import TelemetrySettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros.diagnostics.health import Health
 
+from ...domains import next_port
+
 ROOT = Path(__file__).parents[3]
 DASHBOARD = ROOT / "config" / "grafana.json"
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def test_numbers_of_diagnostics_are_offered_and_the_port_is_given_back() -> None:
     pytest.importorskip("prometheus_client", reason="prometheus-client is not installed")
     from lfmvl_ros.ros.diagnostics.telemetry import Telemetry
 
-    settings = TelemetrySettings(port=free_port())
+    settings = TelemetrySettings(port=next_port())
     url = f"http://127.0.0.1:{settings.port}/metrics"
     for _ in range(2):
         endpoint = Telemetry(settings)

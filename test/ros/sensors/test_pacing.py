@@ -2,13 +2,33 @@
 """True rate: due times kept, late images skipped and counted, no bursts."""
 
 import threading
-import time
 
 import numpy as np
 import pytest
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.ros.sensors.pacing import Pacer
+from lfmvl_ros.ros.sensors.pacing import MonotonicClock, Pacer
+
+from ...waiting import PATIENCE_S, until
+
+
+class Time:
+    """Time that passes only while somebody waits for it, or as the test says."""
+
+    def __init__(self):
+        self._now_ns, self._lock = 0, threading.Lock()
+
+    def now_ns(self):
+        return self._now_ns
+
+    def wait_until(self, due_ns, stop):
+        with self._lock:
+            self._now_ns = max(self._now_ns, due_ns)
+        return stop.is_set()
+
+    def take(self, seconds):
+        with self._lock:
+            self._now_ns += round(seconds * 1e9)
 
 
 class Numbers:
@@ -20,21 +40,23 @@ class Numbers:
     def __init__(self, count, rate_hz, slow_s=0.0, broken_at=None):
         self.rate_hz, self.count, self.slow_s, self.broken_at = rate_hz, count, slow_s, broken_at
         self.next, self.closed, self.rewound = 0, False, 0
+        self.time = Time()
 
     def read(self):
         if self.next == self.broken_at:
             raise UserError("numbers ran out of ink")
         if self.next >= self.count:
             return None
-        time.sleep(self.slow_s)
+        self.time.take(self.slow_s)
         self.next += 1
-        return np.full((2, 2, 3), self.next - 1, np.uint8)
+        return np.full((2, 2, 3), self.next - 1)
 
     def next_ns(self):
         return None
 
     def skip(self, count):
-        skipped = min(count, self.count - self.next)
+        end = self.count if self.broken_at is None else self.broken_at
+        skipped = min(count, end - self.next)
         self.next += skipped
         return skipped
 
@@ -62,15 +84,11 @@ class Sink:
         return [number for number, _ in self.got]
 
 
-def play(source, sink, loop=False, timeout_s=20.0, until=None):
-    pacer = Pacer(source, sink.deliver, loop=loop, ended=sink.end)
+def play(source, sink, loop=False, enough=lambda: False):
+    pacer = Pacer(source, sink.deliver, loop=loop, ended=sink.end, clock=source.time)
     pacer.start()
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline and not sink.ended.is_set():
-        if until is not None and until():
-            break
-        time.sleep(0.01)
-    pacer.stop()
+    until(lambda: sink.ended.is_set() or enough(), told=lambda: sink.got)
+    pacer.stop(PATIENCE_S)
     return pacer.status()
 
 
@@ -101,17 +119,17 @@ def test_a_slow_source_skips_and_stays_true():
 
 
 def test_a_held_up_consumer_gets_no_burst():
-    source, sink = Numbers(200, rate_hz=50.0), Sink()
+    source, sink = Numbers(10**6, rate_hz=50.0), Sink()
     deliver, waited = sink.deliver, []
 
     def slow_once(image, due_ns):
         deliver(image, due_ns)
         if not waited:
             waited.append(True)
-            time.sleep(0.4)
+            source.time.take(0.4)
 
     sink.deliver = slow_once
-    status = play(source, sink, until=lambda: len(sink.got) > 10)
+    status = play(source, sink, enough=lambda: len(sink.got) > 10)
     assert status.skipped >= 10
     # After the hold-up at most the one image that is due is late, and then they keep time.
     assert sink.numbers[1] >= 15
@@ -120,7 +138,7 @@ def test_a_held_up_consumer_gets_no_burst():
 
 def test_looping_starts_again():
     source, sink = Numbers(3, rate_hz=200.0), Sink()
-    play(source, sink, loop=True, until=lambda: source.rewound >= 3)
+    play(source, sink, loop=True, enough=lambda: source.rewound >= 3)
     assert source.rewound >= 3
     assert not sink.ended.is_set()
     assert set(sink.numbers) <= {0, 1, 2}
@@ -168,7 +186,7 @@ class Uneven(Numbers):
 
 def test_times_of_the_source_are_kept_in_each_round():
     source, sink = Uneven([0, 30, 60, 300, 330]), Sink()
-    play(source, sink, loop=True, until=lambda: len(sink.got) > 12)
+    play(source, sink, loop=True, enough=lambda: len(sink.got) > 12)
     first_ns = sink.got[0][1]
     round_ms = 330 + 30  # the first image of the next round is due after as long as the last one
     at_ms, rounds, before = [], 0, -1
@@ -176,7 +194,7 @@ def test_times_of_the_source_are_kept_in_each_round():
         rounds += number <= before
         before = number
         at_ms.append((at_ns - first_ns) / 1e6 - rounds * round_ms - source.times_ms[number])
-    assert max(map(abs, at_ms)) < 4
+    assert max(map(abs, at_ms)) < 1e-3
 
 
 def test_a_slow_source_with_times_of_its_own_skips_what_was_due():
@@ -187,5 +205,15 @@ def test_a_slow_source_with_times_of_its_own_skips_what_was_due():
     assert status.published + status.skipped == len(times_ms)
     first_ns = sink.got[0][1]
     late = [(ns - first_ns) / 1e6 - times_ms[number] for number, ns in sink.got]
-    assert max(map(abs, late)) < 4
+    assert max(map(abs, late)) < 1e-3
     assert {100, 101} & set(sink.numbers)  # what comes after a pause is not skipped
+
+
+def test_the_clock_of_the_machine_is_waited_on_until_it_is_time_or_over():
+    clock, stop = MonotonicClock(), threading.Event()
+    due_ns = clock.now_ns() + 20_000_000
+    assert not clock.wait_until(due_ns, stop)
+    assert clock.now_ns() >= due_ns
+    assert not clock.wait_until(0, stop)
+    stop.set()
+    assert clock.wait_until(clock.now_ns() + 10**15, stop)

@@ -75,7 +75,7 @@ def test_the_newest_complete_one_wins_and_older_ones_are_counted(room):
 def test_images_after_one_that_blocks_are_not_asked_about(room):
     room.have[1] = Readiness("no transform", ready=False, complete=False, blocks=True)
     room.complete(2)
-    room.room.put(1, 0.2)
+    room.room.put(1, 2.0)
     room.room.put(2, LONG_S)
     assert room.wait(1)[0][0] == 2  # once 1 is overdue, 2 is looked at and preferred
     assert room.room.superseded == 1

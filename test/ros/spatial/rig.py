@@ -15,7 +15,8 @@ from vision_msgs.msg import Detection2DArray, Detection3DArray
 from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.ros import conversions, qos
 
-from ..conftest import PATIENCE_S, values
+from ...waiting import until
+from ..conftest import values
 
 NS, MS = 1_000_000_000, 1_000_000
 WH, LENS = (320, 240), Intrinsics(250.0, 250.0, 160.0, 120.0)
@@ -114,19 +115,18 @@ class Rig:
 
     def until(self, came, step):
         """Step until ``came()`` returns something; return that."""
-        deadline_s = time.monotonic() + PATIENCE_S
-        while not (found := came()):
-            assert time.monotonic() < deadline_s, self.world.log()
-            step()
-        return found
+        return until(came, doing=step, told=self.world.log, every_s=0.0)
 
     def established(self, step=None):
         """Step until there is a track; from then on an empty message would be false."""
         self.until(lambda: newest(self.tracks, lambda m: m.detections), step or self.step)
-        self.world.diagnostics.clear()
-        time.sleep(0.3)  # what is under way
         self.places.clear()
         self.picks.clear()
+
+    def handled(self):
+        """Wait until no image waits any more: it does for half a second, reports are 1 s apart."""
+        for _ in range(2):
+            self.world.health_now(self.part)
 
     def place(self, step=None, wanted=lambda m: m.detections):
         """Step until a message with places comes; return it."""
@@ -134,16 +134,15 @@ class Rig:
 
     def values(self, step):
         """Return the values of the next diagnostic status."""
-        self.world.diagnostics.clear()
-        return values(self.counted("images", step))
+        return values(self.counted("images", step, since_ns=time.time_ns()))
 
-    def counted(self, key, step, times=1):
-        """Step until diagnostics count ``key`` so often; return the status."""
+    def counted(self, key, step, times=1, since_ns=0):
+        """Step until diagnostics (from then on) count ``key`` so often; return the status."""
         name = f"{self.world.namespace}/perception: {self.part}"
 
         def look():
-            while not self.world.diagnostics.empty:
-                for status in self.world.diagnostics.next().status:
+            for message in self.world.diagnostics.taken():
+                for status in message.status if stamp(message) >= since_ns else ():
                     if status.name == name and int(values(status)[key]) >= times:
                         return status
             return None
@@ -153,12 +152,7 @@ class Rig:
 
 def newest(inbox, wanted):
     """Return the newest message that is wanted among those that came, or None."""
-    found = None
-    while not inbox.empty:
-        message = inbox.next()
-        if wanted(message):
-            found = message
-    return found
+    return next((message for message in reversed(inbox.taken()) if wanted(message)), None)
 
 
 def stamp(message):

@@ -14,6 +14,7 @@ from rclpy.duration import Duration
 from rclpy.time import Time
 from vision_msgs.msg import Detection3DArray
 
+from ...waiting import PATIENCE_S
 from .rig import NEAR_M
 from .test_places_over_ros import start
 
@@ -34,7 +35,7 @@ def run(world, *words, **parameters):
 def test_a_confident_pick_pose_is_waited_for(world):
     rig = start(world)
     rig.place()
-    patient = {"timeout_s": 60.0, "max_age_s": 1e6}  # however busy the machine is
+    patient = {"timeout_s": PATIENCE_S, "max_age_s": 1e6}  # however busy the machine is
     waiting = run(world, "red tote", **patient)
     doubtful = run(world, "red tote", **patient | {"max_sigma_m": 1e-5, "timeout_s": 15.0})
     other = run(world, "blue tote", **patient | {"timeout_s": 15.0})
@@ -48,7 +49,7 @@ def test_a_confident_pick_pose_is_waited_for(world):
     normal = np.array([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)])
     assert normal == pytest.approx([0, 0, -1], abs=0.15)
     for process in (doubtful, other):
-        told, errors = process.communicate(timeout=60)
+        told, errors = process.communicate(timeout=PATIENCE_S)
         assert (process.returncode, told) == (1, ""), errors
         assert "Traceback" not in errors
 
@@ -58,7 +59,7 @@ def test_the_planning_scene_needs_moveit_and_says_so(world):
         pytest.skip("moveit_msgs is installed")
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / "planning_scene.py")],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )  # fmt: skip
     assert done.returncode == 1

@@ -15,6 +15,8 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros.transport import fast_dds, middleware
 from lfmvl_ros.ros.transport.middleware import CYCLONE_DDS, FAST_DDS
 
+from ...waiting import PATIENCE_S
+
 ROOT = Path(__file__).parents[3]
 OLD, NEW = "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"
 LARGE = ROOT / "config" / "fastdds_images.xml"
@@ -184,7 +186,7 @@ def test_a_process_with_the_profile_has_its_segment():
     environment = {**os.environ, **choose(distribution=found.distribution).variables}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], env=environment, cwd=ROOT, capture_output=True, text=True,
-        timeout=60, check=True,
+        timeout=PATIENCE_S, check=True,
     )  # fmt: skip
     rmw, segment, elsewhere = json.loads(done.stdout.splitlines()[-1])
     assert elsewhere is None

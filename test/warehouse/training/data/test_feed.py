@@ -16,7 +16,6 @@ from lfmvl_warehouse.training.model.tokenizer import build_tokenizer
 
 stills = partial(WarehouseScenes, looks=(0, 1), video_frames=0)
 SETTINGS = StreamSettings(batch=1, questions=1, chunk=2, reuse=1, scene_objects=1)
-pytestmark = pytest.mark.timeout(300)  # workers import torch: seconds, or minutes on a busy machine
 
 
 @pytest.fixture(scope="module")

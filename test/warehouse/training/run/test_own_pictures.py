@@ -26,8 +26,6 @@ from lfmvl_warehouse.training.run.training_run import user_error_in, with_smalle
 
 from ....datasets.coco_folders import add_box, save, scene_folder
 
-pytestmark = pytest.mark.timeout(300)  # seconds on a quiet machine, minutes on a busy one
-
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,21 +14,13 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.finetune.run_folder import LOCK_FILE, LOG_FILE, claim
 
 from ....datasets.coco_folders import scene_folder
-
-pytestmark = pytest.mark.timeout(300)
+from ....waiting import until
 
 
 def test_a_run_directory_has_one_training(tmp_path):
     with claim(tmp_path), pytest.raises(UserError, match=rf"process {os.getpid()} is training"):
         claim(tmp_path)
     claim(tmp_path).close()
-
-
-def wait_until(true, seconds):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.1)
 
 
 def free(run):
@@ -63,14 +54,14 @@ def test_no_process_goes_on_after_the_command_was_killed(tmp_path, helpers):
         start_new_session=True,
     )
     try:
-        wait_until((run / LOG_FILE).exists, 240)
+        until((run / LOG_FILE).exists)
         assert not free(run)
         assert (int((run / LOCK_FILE).read_text()) != process.pid) == ("2" in helpers)
         assert len(alive(process.pid)) > 1
         process.kill()
         process.wait()
-        wait_until(lambda: free(run), 30)
-        wait_until(lambda: not alive(process.pid), 30)
+        until(lambda: free(run))
+        until(lambda: not alive(process.pid))
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
