@@ -90,9 +90,8 @@ class Trigger:
             return True
         if mode == "motion":
             most_hz = settings.moving_rate_hz
-            if awake and (not most_hz or is_due_at(most_hz, stamp_ns, last_asked_ns)):
-                return True
-            return (stamp_ns - last_asked_ns) * NS >= settings.at_least_every_s
+            moving = awake and (not most_hz or is_due_at(most_hz, stamp_ns, last_asked_ns))
+            return moving or (stamp_ns - last_asked_ns) * NS >= settings.at_least_every_s
         return self._in_window(settings, stamp_ns)
 
     def is_awake(self, settings: TriggerSettings) -> bool:
