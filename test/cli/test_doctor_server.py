@@ -3,15 +3,15 @@
 
 import argparse
 
-from lfmvl_ros.cli import doctor
 from lfmvl_ros.cli.checkup import FAIL, OK, WARN
+from lfmvl_ros.cli.checkup_model import model_findings
 
 from ..models.server.scripted import Scripted, events, serving
 
 
 def findings(model):
     args = argparse.Namespace(model=model, device="auto", dtype="auto", revision="")
-    return {finding.name: finding for finding in doctor._model(args)}
+    return {finding.name: finding for finding in model_findings(args)}
 
 
 def test_a_server_is_tried_and_where_images_go_is_said():

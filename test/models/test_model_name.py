@@ -12,7 +12,12 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.licences.weights import weights_and_data
 from lfmvl_ros.models import load
-from lfmvl_ros.models.calibration_file import read_calibration, write_calibration
+from lfmvl_ros.models.calibration_file import (
+    CHECKPOINT,
+    calibration_of,
+    read_calibration,
+    write_calibration,
+)
 from lfmvl_ros.models.checkpoint_labels import known_labels
 from lfmvl_ros.models.lfm2_vl import precision
 from lfmvl_ros.models.load import check_model
@@ -83,11 +88,11 @@ def test_a_calibration_of_the_checkpoint_serves_until_there_is_one(checkpoint, t
     first, second = (IsotonicCalibration((0.5,), (share,)) for share in (0.2, 0.9))
     assert read_calibration(folder, "int8") is None
     write_calibration(folder, first, {})
-    assert read_calibration(folder, "int8") == first
+    assert calibration_of(folder, "int8") == (first, CHECKPOINT)
     assert "were calibrated on the weights of the checkpoint" in caplog.text
     caplog.clear()
     write_calibration(folder, second, {}, "int8")
-    assert read_calibration(folder, "int8") == second
+    assert calibration_of(folder, "int8") == (second, "int8")
     assert read_calibration(folder) == first
     assert not caplog.text
 

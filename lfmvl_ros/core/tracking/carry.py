@@ -45,7 +45,7 @@ GROWTH_DRIFT = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """One remembered frame, the tracks carried to it and the camera's last movement.
+    """One remembered frame, the tracks moved to it and the camera's last movement.
 
     Attributes:
         stamp_ns: of the frame.
@@ -60,7 +60,7 @@ class Seen:
         grid: where points of the background went since the frame taken at ``grid_since_ns``; None
             before they are followed.
         support: ``(N,)`` share of the points that flow followed, by track; None where it did not.
-        looked: what a follower has spent up to this frame.
+        looked: the time that a follower has spent up to this frame, and when.
     """
 
     stamp_ns: int
@@ -110,7 +110,7 @@ def step(
     ego: EgoMotion | None = None,
     pauses: Pauses = NO_PAUSES,
 ) -> Seen:
-    """Return ``after`` with the tracks of ``before`` carried to it.
+    """Return ``after`` with the tracks of ``before`` moved to it.
 
     Args:
         before: with a table at its own stamp.

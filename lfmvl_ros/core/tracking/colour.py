@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which colours are those of an object, and which those of what surrounds it.
+"""Tells the colours of an object from those of its surroundings.
 
 A histogram of the box against one of the ring around it gives the probability that a pixel of a
 given colour belongs to the object (Possegger, Mauthner, Bischof, "In defense of color-based
 model-free tracking", CVPR 2015). It weighs the points that optical flow follows: a box around a
-rider is mostly background, and that background is what the flow would follow.
+rider is mostly background, which the flow would follow otherwise.
 """
 
 from __future__ import annotations

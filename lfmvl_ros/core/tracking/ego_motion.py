@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The camera's own rotation, where the robot knows it: boxes are kept as bearings, not as pixels.
+"""The camera's own rotation, if the robot measures it: boxes keep their bearings, not their pixels.
 
-A camera that turns moves everything in its image, whatever things do. With the rates of a
-gyroscope (or of odometry) and the lens from ``camera_info``, the image of one time can be carried
-to another: a pure rotation ``R`` takes a point of the image with the homography ``K R K^-1``
-(Hartley, Zisserman, "Multiple View Geometry", 2004, section 8.4), at any depth. The camera's
-translation is not compensated.
+A camera that turns moves everything in its image. With the rates of a gyroscope (or of odometry)
+and the lens from ``camera_info``, points of the image at one time can be transformed to another: a
+pure rotation ``R`` takes a point of the image with the homography ``K R K^-1`` (Hartley, Zisserman,
+"Multiple View Geometry", 2004, section 8.4), at any depth. The camera's translation is not
+compensated.
 
 Axes are those of a ROS optical frame: x right, y down, z forward.
 """
@@ -26,7 +26,7 @@ KEPT_S = 10.0
 LONGEST_GAP_S = 0.2
 # Drift of the angle: rad per square root of a second.
 ANGLE_NOISE = 0.005
-# What turns this close to 90 degrees from the optical axis, or beyond, is out of every image.
+# A direction this close to 90 degrees from the optical axis, or beyond, is outside of every image.
 LEAST_DEPTH = 0.05
 FAR_PX = 1e6
 
@@ -51,7 +51,7 @@ class EgoMotion:
         return self.with_rates([stamp_ns], [rate_rad_s])
 
     def with_rates(self, stamps_ns: object, rates_rad_s: object) -> EgoMotion:
-        """Return this with more measurements; what is not newer than the last starts again.
+        """Return this with more measurements; if they are not newer than the last, only with these.
 
         Each call copies what is kept (10 s at 400 a second: about 20 us), so a gyroscope's rates
         are best added a camera frame's worth at a time.
@@ -85,7 +85,7 @@ class EgoMotion:
         )
 
     def knows(self, stamp_ns: int) -> bool:
-        """Tell whether the rate at a time is known, see :meth:`rotation`."""
+        """Return whether the rate at a time is known, see :meth:`rotation`."""
         if not len(self.stamps_ns):
             return False
         return bool(self._known(np.array([stamp_ns]), self.stamps_ns)[0])
@@ -93,8 +93,8 @@ class EgoMotion:
     def rotation(self, from_ns: int, to_ns: int) -> FloatArray:
         """Return ``(3, 3)`` that takes a direction in the camera's axes at one time to a later one.
 
-        Rates are taken as linear between measurements and as steady for 0.2 s after the last;
-        where nothing is known, the camera counts as not turning.
+        Rates are interpolated linearly between measurements and held for 0.2 s after the last; at
+        other times the camera counts as not turning.
         """
         if to_ns <= from_ns or not len(self.stamps_ns):
             return np.eye(3)
@@ -151,10 +151,10 @@ def turned(
     lens: Intrinsics,
     elapsed_s: float,
 ) -> tuple[FloatArray, FloatArray]:
-    """Carry tracks from the image before a rotation of the camera to the one after it.
+    """Transform tracks from the image before a rotation of the camera to the one after it.
 
     Centres move by the homography of the rotation, sizes and velocities by its derivative at the
-    centre. What turns out of sight is put far outside of the image.
+    centre. A track that turns out of sight is put far outside of the image.
 
     Args:
         mean: ``(N, 8)`` see :mod:`lfmvl_ros.core.tracking.motion`.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When the model was not asked on purpose, so that no answer about a track could come."""
+"""Times in which the model was not asked on purpose, so that no answer could come."""
 
 from __future__ import annotations
 

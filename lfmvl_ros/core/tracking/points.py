@@ -50,10 +50,10 @@ def _unit_points(across: int, most: int) -> tuple[FloatArray, FloatArray]:
 def box_points(
     boxes: FloatArray, across: NDArray[np.intp], wh: tuple[int, int]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return points ``(2, N, K)`` spread over the part of each box that is in the image.
+    """Return points ``(2, N, K)`` spread over each box within the image, and weights ``(N, K)``.
 
-    And their weight ``(N, K)``: the middle of a box is most likely its object. Boxes with fewer
-    than K points have weights of 0 at the end.
+    Points in the middle weigh more, since they are most likely on the object. Boxes with fewer than
+    K points have weights of 0 at the end.
 
     Args:
         boxes: ``(N, 4)`` xyxy.
@@ -77,9 +77,9 @@ def box_points(
 def visible(
     points: FloatArray, boxes: FloatArray, solid: BoolArray, wh: tuple[int, int]
 ) -> BoolArray:
-    """Tell which points ``(N, K)`` of ``(2, N, K)`` are in the image and under no nearer box.
+    """Return which points ``(N, K)`` of ``(2, N, K)`` are in the image and under no nearer box.
 
-    Of two things on one floor, the nearer one reaches further down in the image.
+    Of two objects on one floor, the nearer one reaches further down in the image.
 
     Args:
         points: ``(2, N, K)`` of each box.

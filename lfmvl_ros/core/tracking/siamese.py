@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds an object again by how it looks: two ONNX networks with the interface of OpenCV's tracker.
+"""Finds an object again by its appearance: two ONNX networks, used as OpenCV's tracker does.
 
 ``cv2.TrackerNano`` defines it: a *backbone* turns a crop into features; a *head* compares those of
 the object with those of a search region, and gives a score and a box for each cell of a grid

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several cameras in one forward: each answer is what it would be alone, whatever the drafts."""
 
+import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from lfmvl_ros.core.config import GenerationSettings, ImageSettings
+from lfmvl_ros.core.config import GenerationSettings, ImageSettings, PerceptionSettings
 from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.models.lfm2_vl.kv_cache import CacheShape, RowCache
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
+from lfmvl_ros.models.load import load_model
 
 LONG = GenerationSettings(max_new_tokens=60, timeout_s=300.0)
 
@@ -193,3 +196,16 @@ def test_out_of_memory_within_an_answer(backend, alone, scenes, monkeypatch):
     )
     again = ground(backend, frames, prompts)
     assert [ids(reply) for reply in again] == [ids(one) for one in expected]
+
+
+def test_without_a_pad_token_the_end_token_pads(checkpoint, backend, scenes, tmp_path):
+    copy = shutil.copytree(checkpoint, tmp_path / "copy")
+    for name, key in (("tokenizer_config.json", "pad_token"), ("config.json", "pad_token_id")):
+        document = json.loads((copy / name).read_text())
+        document.pop(key, None)
+        (copy / name).write_text(json.dumps(document))
+    without = load_model(PerceptionSettings(model=str(copy), device="cpu"))
+    frames, prompts = scenes(2, 1)
+    prompts = [prompts[0], replace(prompts[1], text=prompts[1].text + " Look twice.")]
+    expected = [ids(reply) for reply in ground(backend, frames, prompts)]
+    assert [ids(reply) for reply in ground(without, frames, prompts)] == expected
