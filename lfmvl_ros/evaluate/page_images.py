@@ -55,8 +55,8 @@ def images_part(judged: Sequence[JudgedAnswer], data: EvaluationSet) -> str:
         '<span><i class="swatch" style="color:#ffd33d;border-top-style:dashed"></i>missed</span>'
         '<span><i class="swatch" style="color:#58a6ff"></i>right box</span>'
         '<span><i class="swatch" style="color:#ff5c5c"></i>wrong box</span>'
-        '<span><i class="swatch" style="color:#d0d7de;border-top-style:dotted"></i>on a crowd: not '
-        "counted</span></div>"
+        '<span><i class="swatch" style="color:#d0d7de;border-top-style:dotted"></i>not counted'
+        "</span></div>"
     )
     nothing = "<p>None: every object was found, and no box is wrong.</p>"
     parts = [f"<h3>Worst images</h3>{keys}{_shots(worst, judged, data) if worst else nothing}"]
@@ -103,9 +103,14 @@ def _truth(
                    "" if iou > 0 else f"missed: {labels[kind]}", size)
         for xyxy, kind, iou in zip(item.truth.xyxy, item.truth.kinds, item.truth_iou, strict=True)
     ] + [
-        _rectangle(xyxy, wh, "uncounted", "truth", f"crowd: {labels[kind]}", size)
+        _rectangle(xyxy, wh, "uncounted", "truth", f"{_uncounted(xyxy)}: {labels[kind]}", size)
         for xyxy, kind in zip(item.truth.crowd_xyxy, item.truth.crowd_kinds, strict=True)
     ]  # fmt: skip
+
+
+def _uncounted(xyxy: FloatArray) -> str:
+    """Return why boxes in an area are not counted; only labels not searched for have it all."""
+    return "not all labelled" if (xyxy == [0, 0, 1, 1]).all() else "crowd"
 
 
 def _answer(

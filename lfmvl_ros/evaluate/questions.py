@@ -63,7 +63,7 @@ def questions_for(
     Args:
         data: the images.
         ask: ``present``: the labels on the image and one that is not; ``all``: every label of the
-            folder.
+            folder. Where an image says which labels were looked for (LVIS), no other one is asked.
         query: ask all images for these labels instead, as a robot would; None: do not.
         languages: ask again in these, with ``words``.
         words: translations.
@@ -79,8 +79,9 @@ def questions_for(
         if given is not None:
             found.append(ImageQuestion(index, *given))
             continue
-        absent = _shuffled([k for k in range(len(data.labels)) if k not in seen], image.name)
-        wanted = [*there, *absent[:1]] if ask == "present" else list(range(len(data.labels)))
+        known = range(len(data.labels)) if image.checked is None else image.checked
+        absent = _shuffled([kind for kind in known if kind not in seen], image.name)
+        wanted = [*there, *absent[:1]] if ask == "present" else sorted({*there, *known})
         parts = [wanted[i : i + TOGETHER] for i in range(0, len(wanted), TOGETHER)]
         found += [_question(index, part, data) for part in parts]
         if there and absent and index % ABSENT_EVERY == 0:
