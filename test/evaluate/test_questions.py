@@ -14,6 +14,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.evaluate.answers import answer_all
 from lfmvl_ros.evaluate.average_precision import coco_documents, coco_values
 from lfmvl_ros.evaluate.data import EvaluationSet, evaluation_set
+from lfmvl_ros.evaluate.figures import sums_of
 from lfmvl_ros.evaluate.questions import (
     AS_ANNOTATED,
     TOGETHER,
@@ -21,7 +22,6 @@ from lfmvl_ros.evaluate.questions import (
     questions_for,
     read_translations,
 )
-from lfmvl_ros.evaluate.figures import sums_of
 from lfmvl_ros.evaluate.table import table_of
 from lfmvl_ros.models.load import load_model
 
