@@ -36,6 +36,7 @@ from lfmvl_ros.datasets.coco_listed import (
     size_of_boxes,
 )
 from lfmvl_ros.datasets.coco_split import split_images
+from lfmvl_ros.datasets.expressions import expressions_of, usable_expressions
 from lfmvl_ros.datasets.image_finder import ImageFinder, listed_names
 from lfmvl_ros.datasets.spelling import id_key, is_set, plain_text
 
@@ -57,6 +58,7 @@ class _Reader:
         self.listed: dict[Path, ListedImage] = {}
         self.left_out: Counter[str] = Counter()
         self.changed: Counter[str] = Counter()
+        self.expressions_left_out: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.pictures = 0
 
@@ -97,6 +99,8 @@ class _Reader:
                 why = "can't be asked for" if category in kinds else "is not listed"
                 self.leave_out(f"boxes of a category that {why}")
             else:
+                texts = expressions_of(box)
+                picture.expressions += [(len(picture.kinds), text) for text in texts]
                 picture.kinds.append(kind)
                 picture.xywh_px.append(self._xywh(box))
 
@@ -185,7 +189,9 @@ class _Reader:
         areas, *unusable = boxes_from_xywh(np.array(listed.crowd_xywh_px).reshape(-1, 4), about)
         usable = ~(unusable[0] | unusable[1])
         crowds = np.array(listed.crowd_kinds, np.int64)[usable], areas[usable]
-        return CocoImage(*where, kinds, xyxy[kept], checked, *crowds)
+        expressions, refused = usable_expressions(listed.expressions, kept.tolist())
+        self.expressions_left_out.update(refused)
+        return CocoImage(*where, kinds, xyxy[kept], checked, *crowds, expressions)
 
     def _turned_to_fit(self, listed: ListedImage, check: CheckedImage) -> CheckedImage:
         """The image turned the other way, where only then its boxes are in it.
@@ -240,6 +246,7 @@ def read_folder(directory: Path) -> CocoFolder:
         dict(reader.left_out),
         reader.examples,
         dict(+reader.changed),
+        dict(reader.expressions_left_out),
     )
 
 

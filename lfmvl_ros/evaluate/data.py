@@ -53,6 +53,8 @@ class EvaluationSet:
         crowds = [[image.name, image.crowd_kinds.tolist(), np.round(image.crowd_xyxy, 6).tolist()]
                   for image in self.images if len(image.crowd_kinds)]  # fmt: skip
         text += f"|{json.dumps(crowds)}" if crowds else ""
+        spoken = [[image.name, image.expressions] for image in self.images if image.expressions]
+        text += f"|{json.dumps(spoken)}" if spoken else ""
         return hashlib.sha256(text.encode()).hexdigest()
 
     def pixels(self, index: int) -> NDArray[np.uint8]:
@@ -82,7 +84,8 @@ class EvaluationSet:
             "boxes": len(kinds),
             "boxes_by_label": dict(zip(self.labels, counts, strict=True)),
             "crowds": sum(len(image.crowd_kinds) for image in self.images),
-            "left_out": dict(self.folder.left_out),
+            "expressions": sum(len(image.expressions) for image in self.images),
+            "left_out": {**self.folder.left_out, **self.folder.expressions_left_out},
         }
 
 

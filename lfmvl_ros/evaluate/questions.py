@@ -37,6 +37,8 @@ class ImageQuestion:
         labels: as they are asked for.
         kinds: the category of each label; -1 where none is annotated by that name.
         language: of the labels.
+        row: of the one box that the label, a referring expression, is about; None for a question
+            about all objects of its labels.
         headline: whether its answer counts in the overall figures.
         number: of the question in the evaluation; the stamp of its frame, ns, so that recorded
             replies find the question that they belong to.
@@ -48,6 +50,7 @@ class ImageQuestion:
     language: str = AS_ANNOTATED
     headline: bool = True
     number: int = 0
+    row: int | None = None
 
 
 def questions_for(
@@ -57,6 +60,7 @@ def questions_for(
     query: str | None = None,
     languages: Sequence[str] = (),
     words: Words | None = None,
+    expressions: bool = False,
 ) -> list[ImageQuestion]:
     """Return all questions, image by image.
 
@@ -67,6 +71,7 @@ def questions_for(
         query: ask all images for these labels instead, as a robot would; None: do not.
         languages: ask again in these, with ``words``.
         words: translations.
+        expressions: also ask for each referring expression; not with a query.
 
     Raises:
         UserError: no label of the query is annotated, or a language has no word for any label.
@@ -87,6 +92,12 @@ def questions_for(
         if there and absent and index % ABSENT_EVERY == 0:
             found.append(_question(index, absent[:_ABSENT_LABELS], data))
     found += _translated(found, data, languages, words or {})
+    if expressions and given is None:
+        found += [
+            ImageQuestion(index, (text,), (int(image.kinds[row]),), headline=False, row=row)
+            for index, image in enumerate(data.images)
+            for row, text in image.expressions
+        ]
     in_order = sorted(found, key=lambda question: question.image)
     return [replace(question, number=number) for number, question in enumerate(in_order)]
 
