@@ -62,7 +62,7 @@ def check_with_data(
     from lfmvl_ros.core.drift.reference import BLOCK, LEAST_BLOCKS
     from lfmvl_ros.models.load import check_model
 
-    asked = {kind for item in questions for kind in item.kinds if kind >= 0}
+    asked = {k for item in questions for k in item.kinds if 0 <= k < len(data.labels)}
     check_labels(conditions, [data.labels[kind] for kind in sorted(asked)])
     check_expressions(
         conditions,

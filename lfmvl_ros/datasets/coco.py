@@ -68,6 +68,8 @@ class CocoFolder:
         examples: the first file of each reason that is about files.
         changed: how many of what is used otherwise than it is written, by what was changed.
         expressions_left_out: how many referring expressions could not be used, by reason.
+        crowd_names: as ``names``, of categories that have nothing but crowds in the whole folder.
+            They are no categories of it; ``crowd_kinds`` of its images counts on into them.
     """
 
     directory: Path
@@ -78,6 +80,7 @@ class CocoFolder:
     examples: Mapping[str, str] = field(default_factory=dict)
     changed: Mapping[str, int] = field(default_factory=dict)
     expressions_left_out: Mapping[str, int] = field(default_factory=dict)
+    crowd_names: tuple[tuple[str, ...], ...] = ()
 
     @property
     def categories(self) -> tuple[str, ...]:

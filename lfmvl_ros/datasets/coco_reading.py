@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.datasets.coco import CocoFolder, CocoImage, boxes_from_xywh, names_of
+from lfmvl_ros.datasets.coco_categories import without_unused
 from lfmvl_ros.datasets.coco_files import (
     AnnotationFile,
     CheckedImage,
@@ -237,7 +235,10 @@ def read_folder(directory: Path) -> CocoFolder:
     training, held_out = split_images(pictures)
     if not any(len(picture.kinds) for picture in training):
         raise UserError(f"all boxes of {directory} are in its val split; annotate the train split")
-    used, *parts = _without_unused(reader, training, held_out)
+    used, crowded, *parts = without_unused(reader.names, training, held_out)
+    for category in reader.names:
+        if category not in used:
+            reader.leave_out("categories without a box", repr(category[0]))
     return CocoFolder(
         directory,
         used,
@@ -247,6 +248,7 @@ def read_folder(directory: Path) -> CocoFolder:
         reader.examples,
         dict(+reader.changed),
         dict(reader.expressions_left_out),
+        crowded,
     )
 
 
@@ -278,31 +280,3 @@ def _check(reader: _Reader, pictures: list[tuple[CocoImage, str]]) -> None:
             f"{reader.directory} has no boxes that can be used {left_out}; annotate objects with "
             "bbox, [x, y, width, height] in pixels"
         )
-
-
-def _renumbered(picture: CocoImage, number: NDArray[Any], in_use: set[int]) -> CocoImage:
-    checked = picture.checked
-    if checked is not None:
-        checked = tuple(int(number[kind]) for kind in checked if kind in in_use)
-    kept = np.isin(picture.crowd_kinds, list(in_use))
-    return replace(picture, kinds=number[picture.kinds], checked=checked,
-                   crowd_kinds=number[picture.crowd_kinds[kept]],
-                   crowd_xyxy=picture.crowd_xyxy[kept])  # fmt: skip
-
-
-def _without_unused(
-    reader: _Reader, training: Sequence[CocoImage], held_out: Sequence[CocoImage]
-) -> tuple[tuple[tuple[str, ...], ...], tuple[CocoImage, ...], tuple[CocoImage, ...]]:
-    """Leave out categories without a box: nothing could be learnt about them but "not there"."""
-    used = sorted({int(kind) for picture in (*training, *held_out) for kind in picture.kinds})
-    names, in_use = reader.names, set(used)
-    for index, unused in enumerate(names):
-        if index not in in_use:
-            reader.leave_out("categories without a box", repr(unused[0]))
-    number = np.zeros(len(names), np.int64)
-    number[used] = np.arange(len(used))
-    parts = [
-        tuple(_renumbered(picture, number, in_use) for picture in part)
-        for part in (training, held_out)
-    ]
-    return tuple(names[index] for index in used), parts[0], parts[1]

@@ -46,6 +46,15 @@ class EvaluationSet:
         """What is asked for: the plain name of each category."""
         return self.folder.categories
 
+    @property
+    def names(self) -> tuple[tuple[str, ...], ...]:
+        """Names of each kind: the labels, then those with nothing but crowds, which are no labels.
+
+        The latter are not asked for unless a query names them, and are in no figure of a label, nor
+        in AP; but their crowds count as those of labels do.
+        """
+        return (*self.folder.names, *self.folder.crowd_names)
+
     def fingerprint(self) -> str:
         """Return the same text for the same images and boxes, wherever the folder lies."""
         names = "\n".join(image.name for image in self.images)

@@ -75,11 +75,11 @@ def figure_of(data: EvaluationSet, judged: Sequence[JudgedAnswer], image: int) -
     items = [j for j in judged if j.question.image == image and j.question.headline]
     pixels = data.pixels(image)
     wh = (pixels.shape[1], pixels.shape[0])
-    size = max(wh) / 42
+    size, names = max(wh) / 42, [each[0] for each in data.names]
     parts = [f'<image href="{_data_url(pixels)}" width="{wh[0]}" height="{wh[1]}"/>']
     for item in items:
-        parts += _truth(item, data.labels, wh, size)
-        parts += _answer(item, data.labels, wh, size)
+        parts += _truth(item, names, wh, size)
+        parts += _answer(item, names, wh, size)
     missed = sum(int((item.truth_iou == 0).sum()) for item in items)
     wrong = sum(int(item.wrong.sum()) for item in items)
     found = sum(int((item.truth_iou > 0).sum()) for item in items)

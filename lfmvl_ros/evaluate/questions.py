@@ -108,9 +108,9 @@ def _question(index: int, kinds: Sequence[int], data: EvaluationSet) -> ImageQue
 
 def _as_kinds(query: str, data: EvaluationSet) -> tuple[tuple[str, ...], tuple[int, ...]]:
     labels = Query.parse(query).labels
-    kinds = {fold_label(name): k for k, names in enumerate(data.folder.names) for name in names}
+    kinds = {fold_label(name): k for k, names in enumerate(data.names) for name in names}
     found = tuple(kinds.get(fold_label(label), -1) for label in labels)
-    if max(found) < 0:
+    if not any(0 <= kind < len(data.labels) for kind in found):
         raise UserError(
             f"none of {query!r} is annotated in {data.folder.directory}; its labels are "
             f"{', '.join(data.labels)}"
@@ -126,7 +126,7 @@ def _translated(
     for language in languages:
         there = words.get(language, {})
         names = [next((there[f] for n in names if (f := fold_label(n)) in there), "")
-                 for names in data.folder.names]  # fmt: skip
+                 for names in data.names]  # fmt: skip
         if not any(names):
             raise UserError(
                 f"there are no words in {language!r} for {', '.join(data.labels[:5])}; give a file "

@@ -15,6 +15,7 @@ from lfmvl_ros.evaluate.answers import answer_all
 from lfmvl_ros.evaluate.average_precision import coco_documents, coco_values
 from lfmvl_ros.evaluate.data import EvaluationSet, evaluation_set
 from lfmvl_ros.evaluate.figures import sums_of
+from lfmvl_ros.evaluate.page_images import figure_of
 from lfmvl_ros.evaluate.questions import (
     AS_ANNOTATED,
     TOGETHER,
@@ -22,6 +23,7 @@ from lfmvl_ros.evaluate.questions import (
     questions_for,
     read_translations,
 )
+from lfmvl_ros.evaluate.slices import labels_of
 from lfmvl_ros.evaluate.table import table_of
 from lfmvl_ros.models.load import load_model
 
@@ -73,6 +75,37 @@ def test_a_label_with_a_crowd_on_an_image_is_not_absent_there(tmp_path: Path, as
         [False] if ask == "present" else [True]
     )
     assert person in next(i.kinds for i in asked if i.image == 2)  # there it is absent
+
+
+def test_a_label_with_nothing_but_crowds_is_none_but_its_crowds_count(tmp_path: Path) -> None:
+    content = plain_folder(tmp_path, count=3)
+    content["categories"].append({"id": 4, "name": "person"})
+    add_box(content, 1, 4, [20, 15, 20, 15], iscrowd=1)
+    save(tmp_path / "annotations.json", content)
+    data = evaluation_set(tmp_path)
+    assert (data.labels, data.names[1][0]) == (("bin",), "person")
+    assert data.facts()["crowds"] == 1
+    assert {i.labels for i in questions_for(data, ask="all")} == {("bin",)}
+    with pytest.raises(UserError, match="none of 'person' is annotated"):
+        questions_for(data, query="person")
+    # As a query of the robot, a person on the crowd is not counted, and elsewhere is wrong.
+    said = json.dumps([{"label": "person", "bbox": [0.6, 0.6, 0.8, 0.9]}])
+    (tmp_path / "replies.jsonl").write_text(json.dumps({"text": said}))
+    settings = PerceptionSettings(model=str(tmp_path / "replies.jsonl"))
+    model, asked = load_model(settings), questions_for(data, query="bin, person")
+    judged = answer_all(model, settings, data, asked, title="")
+    assert [item.on_crowd.tolist() for item in judged] == [[False], [True], [False]]
+    table = table_of(judged, 3)
+    sums = sums_of(table, answers=table.headline)
+    assert sums.column("boxes").tolist() == [1, 0, 1]
+    assert sums.column("pairs").tolist() == [2, 1, 2]
+    assert [each["label"] for each in labels_of(table, data.labels, ["0", "1", "2"])] == ["bin"]
+    truth, found = coco_documents(judged, data.labels)
+    assert {each["category_id"] for each in (*truth["annotations"], *found)} == {1}
+    assert "crowd: person" in figure_of(data, judged, 1)
+    words = folded_words({"de": {"bin": "Kiste", "person": "Person"}})
+    german = questions_for(data, query="bin, person", languages=["de"], words=words)
+    assert {item.labels for item in german if item.language == "de"} == {("Kiste", "Person")}
 
 
 def lvis_folder(folder: Path) -> EvaluationSet:
