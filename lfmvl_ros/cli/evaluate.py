@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lfmvl_ros.cli.evaluate_checks import check_with_data, checked, languages_of, without_ap
-from lfmvl_ros.cli.evaluate_film import evaluate_film, is_film
+from lfmvl_ros.cli.evaluate_film import evaluate_film
 from lfmvl_ros.cli.evaluate_notes import tell_comparisons, tell_failed_models
+from lfmvl_ros.cli.film_data import is_film
 from lfmvl_ros.cli.flags import (
     add_setting_flags,
     as_count,
@@ -53,7 +54,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("data", type=as_path,
         help="folder of labelled images, as `lfmvl train --data` reads them; or, for HOTA and "
-        "IDF1, a bag with annotations or a folder of MOTChallenge")  # fmt: skip
+        "IDF1, a bag with annotations, a folder of MOTChallenge, or a COCO file of "
+        "videos")  # fmt: skip
     add("--model", action="append", required=True, metavar="M",
         help="what to evaluate; give it again to compare several")  # fmt: skip
     add("--out", type=as_path, default=Path("out/evaluate"), help="folder for the scorecard")
@@ -82,6 +84,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="of a bag: the Detection2DArray topic of annotations, if it has several")  # fmt: skip
     add("--latency", metavar="MS",
         help="of a film: how late an answer comes, as in `lfmvl replay` (default 250)")  # fmt: skip
+    add("--fps", type=float, metavar="HZ",
+        help="of a COCO file of videos: rate of its frame numbers, if it has none")  # fmt: skip
     add("--against", type=as_path, metavar="JSON", help="an earlier scorecard.json to compare with")
     add("--fail-if", action="append", default=[], metavar="CONDITION",
         help="exit code 1 if it holds: 'recall<0.8', 'precision[person]<0.9', or 'worse': a real "
