@@ -69,7 +69,7 @@ def test_films_one_after_the_other_give_the_figures_of_all_together() -> None:
         alike = [rng.uniform(0, 1, (len(a), len(b))) for a, b in zip(ids, tracks, strict=True)]
         films.append((ids, tracks, alike))
     together = combined([measured(*film) for film in films])
-    ids, tracks, alike = (sum((list(film[part]) for film in films), []) for part in range(3))
+    ids, tracks, alike = ([each for film in films for each in film[part]] for part in range(3))
     one = measured(ids, tracks, alike)
     for name in ("HOTA", "DetA", "AssA"):
         np.testing.assert_allclose(one.hota[name], together.hota[name], atol=1e-12)
