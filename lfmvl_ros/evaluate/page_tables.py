@@ -59,8 +59,8 @@ def referring_part(entry: Entry | None) -> str:
     return (
         f"<h3>Referring expressions</h3>{table(head, rows)}"
         '<p class="soft">One box for each expression, whatever its label: that of the highest '
-        "confidence, of equal ones the first. Rules compare labels, so they only take a box that is "
-        "labelled as asked.</p>"
+        "confidence, of equal ones the first. Rules compare labels, so they only take a box "
+        "that is labelled as asked.</p>"
         + (f"<details><summary>Expressions with a wrong box or none</summary>{listed}</details>"
            if wrong else "")
     )  # fmt: skip
