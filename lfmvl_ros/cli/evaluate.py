@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lfmvl_ros.cli.evaluate_film import evaluate_film, is_film
-from lfmvl_ros.cli.evaluate_flags import refuse_unused_flags
+from lfmvl_ros.cli.evaluate_checks import check_with_data, checked, languages_of, without_ap
+from lfmvl_ros.cli.evaluate_film import evaluate_film
 from lfmvl_ros.cli.evaluate_notes import tell_comparisons, tell_failed_models
+from lfmvl_ros.cli.film_data import is_film
 from lfmvl_ros.cli.flags import (
     add_setting_flags,
     as_count,
@@ -20,17 +21,13 @@ from lfmvl_ros.cli.flags import (
     pipeline_settings,
     settings_from,
 )
-from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.whole_files import (
-    check_output,
-    check_output_folder,
     finite,
     write_json,
     write_whole,
 )
-from lfmvl_ros.evaluate.conditions import Condition, check_figures, check_labels
 from lfmvl_ros.evaluate.wording import counted
 
 if TYPE_CHECKING:
@@ -57,7 +54,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("data", type=as_path,
         help="folder of labelled images, as `lfmvl train --data` reads them; or, for HOTA and "
-        "IDF1, a bag with annotations or a folder of MOTChallenge")  # fmt: skip
+        "IDF1, a bag with annotations, a folder of MOTChallenge, or a COCO file of "
+        "videos")  # fmt: skip
     add("--model", action="append", required=True, metavar="M",
         help="what to evaluate; give it again to compare several")  # fmt: skip
     add("--out", type=as_path, default=Path("out/evaluate"), help="folder for the scorecard")
@@ -86,6 +84,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="of a bag: the Detection2DArray topic of annotations, if it has several")  # fmt: skip
     add("--latency", metavar="MS",
         help="of a film: how late an answer comes, as in `lfmvl replay` (default 250)")  # fmt: skip
+    add("--fps", type=float, metavar="HZ",
+        help="of a COCO file of videos: rate of its frame numbers, if it has none")  # fmt: skip
     add("--against", type=as_path, metavar="JSON", help="an earlier scorecard.json to compare with")
     add("--fail-if", action="append", default=[], metavar="CONDITION",
         help="exit code 1 if it holds: 'recall<0.8', 'precision[person]<0.9', or 'worse': a real "
@@ -95,7 +95,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate; exit code 1 when a condition of --fail-if holds."""
-    conditions = _checked(args)
+    conditions = checked(args)
     if is_film(args.data):
         return evaluate_film(args, conditions)
     from lfmvl_ros.evaluate.average_precision import is_installed
@@ -105,15 +105,15 @@ def run(args: argparse.Namespace) -> int:
     from lfmvl_ros.evaluate.scorecard import read_scorecard, scorecard
 
     if not is_installed():
-        _without_ap(conditions)
+        without_ap(conditions)
     old = None if args.against is None else read_scorecard(args.against)
     data, questions = _questions(args)
     print(f"{data.folder.describe()}\n  {counted(len(data.images), 'image')} used, "
           f"{counted(len(questions), 'question')}", file=sys.stderr)  # fmt: skip
-    _check_with_data(args, conditions, data, questions)
+    check_with_data(args, conditions, data, questions)
     runs = [_evaluated(model, args, data, questions) for model in args.model]
     asked = {"ask": args.ask or "present", "query": args.query or "", "questions": len(questions),
-             "languages": _languages(args)}  # fmt: skip
+             "languages": languages_of(args)}  # fmt: skip
     document = scorecard(data, asked, runs)
     document["comparisons"] = comparisons(document, old)
     tell_comparisons(document, old, args.against)
@@ -127,62 +127,6 @@ def run(args: argparse.Namespace) -> int:
     return 1 if document["failures"] else 0
 
 
-def _checked(args: argparse.Namespace) -> list[Condition]:
-    """Refuse wrong flags before anything takes time; return the conditions."""
-    refuse_unused_flags(args)
-    conditions = [Condition.parse(text) for text in args.fail_if]
-    check_figures(conditions, film=is_film(args.data))
-    if any(not c.figure for c in conditions) and args.against is None and len(args.model) < 2:
-        raise UserError("--fail-if worse needs --against, or a second --model to compare with")
-    if args.sustained is not None and not 0.1 <= args.sustained <= 24 * 3600:
-        raise UserError(f"--sustained must be between 0.1 and 86400 s, got {args.sustained:g}")
-    if len(set(args.model)) < len(args.model):
-        raise UserError("a model is named twice; name each --model once")
-    if args.drift_profile is not None and (args.query is None or len(args.model) > 1):
-        raise UserError("--drift-profile needs --query, as the robot asks, and one --model")
-    if args.query is not None:
-        Query.parse(args.query)
-    if args.languages is not None and not _languages(args):
-        raise UserError("--languages names no language; give some, such as --languages de,fr")
-    if args.translations is not None and args.languages is None:
-        raise UserError(
-            "--translations gives the words of other languages; name the languages with --languages"
-        )
-    check_output_folder(args.out)
-    if args.drift_profile is not None:
-        check_output(args.drift_profile)
-    return conditions
-
-
-def _check_with_data(
-    args: argparse.Namespace, conditions: list[Condition], data: EvaluationSet,
-    questions: Sequence[ImageQuestion],
-) -> None:  # fmt: skip
-    """Refuse what can be seen to be wrong with the data, before the first model takes its time."""
-    from lfmvl_ros.core.drift.reference import BLOCK, LEAST_BLOCKS
-    from lfmvl_ros.models.load import check_model
-
-    asked = {kind for item in questions for kind in item.kinds if kind >= 0}
-    check_labels(conditions, [data.labels[kind] for kind in sorted(asked)])
-    if args.drift_profile is not None and len(data.images) < LEAST_BLOCKS * BLOCK:
-        raise UserError(f"--drift-profile needs {LEAST_BLOCKS * BLOCK} images or more, and "
-                        f"{len(data.images)} are asked about")  # fmt: skip
-    for model in args.model:
-        check_model(settings_from(args, model=model))
-
-
-def _languages(args: argparse.Namespace) -> list[str]:
-    """Return the languages that are asked in again."""
-    return [part.strip() for part in (args.languages or "").split(",") if part.strip()]
-
-
-def _without_ap(conditions: list[Condition]) -> None:
-    advice = "install it: pip install faster-coco-eval (extra lfmvl_ros[evaluate])"
-    if any(condition.figure.startswith("ap") for condition in conditions):
-        raise UserError(f"--fail-if names an AP, which needs faster-coco-eval; {advice}")
-    print(f"note: faster-coco-eval is missing, so AP is left out; {advice}", file=sys.stderr)
-
-
 def _questions(args: argparse.Namespace) -> tuple[EvaluationSet, list[ImageQuestion]]:
     from lfmvl_ros.evaluate.data import evaluation_set
     from lfmvl_ros.evaluate.questions import folded_words, questions_for, read_translations
@@ -193,7 +137,7 @@ def _questions(args: argparse.Namespace) -> tuple[EvaluationSet, list[ImageQuest
     data = evaluation_set(
         args.data, split=args.split or "auto", learnt=learnt, most=args.images or 0
     )
-    languages = _languages(args)
+    languages = languages_of(args)
     words: Any = {}
     if args.translations is not None:
         words = read_translations(args.translations)
@@ -201,7 +145,7 @@ def _questions(args: argparse.Namespace) -> tuple[EvaluationSet, list[ImageQuest
         for name in names(TRANSLATIONS):
             words = {**words, **folded_words(load(TRANSLATIONS, name))}
     return data, questions_for(data, ask=args.ask or "present", query=args.query,
-                               languages=languages, words=words)  # fmt: skip
+                               languages=languages, words=words, expressions=True)  # fmt: skip
 
 
 def _evaluated(
@@ -247,7 +191,6 @@ def _sustained(
     if not seconds:
         return None
     from lfmvl_ros.core.ask import ask
-    from lfmvl_ros.core.query import Query
     from lfmvl_ros.evaluate.timing import sustained
 
     few = [(data.pixels(item.image), Query(item.labels)) for item in questions[:32]]
@@ -272,7 +215,7 @@ def _summary(document: Mapping[str, Any], out: Path) -> dict[str, Any]:
         "models": [
             {
                 "model": entry["model"],
-                "precision": entry["precision"],
+                "weights": entry["precision"],
                 "answers": entry["answers"],
                 **{name: None if each is None else each["value"]
                    for name, each in entry["figures"].items()},

@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import argparse
 
-from lfmvl_ros.cli.evaluate_film import is_film
+from lfmvl_ros.cli.film_data import is_film
 from lfmvl_ros.cli.flags import changed_settings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.films import is_mot_folder
+from lfmvl_ros.evaluate.coco_video import is_coco_video
 
 _IMAGES = ("ask", "split", "images", "languages", "translations", "robustness", "sustained",
            "drift_profile", "against")  # fmt: skip
 _FILMS = ("latency",)
 _BAGS = ("topic", "truth")
+_VIDEOS = ("fps",)
 
 
 def refuse_unused_flags(args: argparse.Namespace) -> None:
@@ -26,9 +28,13 @@ def refuse_unused_flags(args: argparse.Namespace) -> None:
         _refuse(args, _IMAGES, f"labelled images; {args.data} is a film")
         if is_mot_folder(args.data):
             _refuse(args, _BAGS, f"a bag; {args.data} is a folder of MOTChallenge")
+        if is_coco_video(args.data):
+            _refuse(args, _BAGS, f"a bag; {args.data} is a file of COCO")
+        else:
+            _refuse(args, _VIDEOS, "a COCO file of videos")
         return
-    neither = f"a film: {args.data} is neither a bag nor a folder of MOTChallenge"
-    _refuse(args, (*_FILMS, *_BAGS), neither)
+    none = f"a film: {args.data} is no bag, no folder of MOTChallenge and no COCO file of videos"
+    _refuse(args, (*_FILMS, *_BAGS, *_VIDEOS), none)
     if any(name.startswith("tracker.") for name in changed_settings(args)):
         raise UserError("tracker.* settings only matter for a bag: single images have no tracks")
     if args.query is not None and args.ask is not None:

@@ -41,6 +41,7 @@ class CocoImage:
             known about the others, so they are not asked for.
         crowd_kinds, crowd_xyxy: likewise ``(K,)`` and ``(K, 4)``, of areas with uncounted objects
             (``iscrowd``). A training leaves them out; an evaluation counts no box on them.
+        expressions: row of a box, and a referring expression that is about it and no other box.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class CocoImage:
     checked: tuple[int, ...] | None = None
     crowd_kinds: NDArray[Any] = field(default_factory=lambda: np.zeros(0, np.int64))
     crowd_xyxy: NDArray[Any] = field(default_factory=lambda: np.zeros((0, 4)))
+    expressions: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ class CocoFolder:
         left_out: how many of what could not be used, by reason.
         examples: the first file of each reason that is about files.
         changed: how many of what is used otherwise than it is written, by what was changed.
+        expressions_left_out: how many referring expressions could not be used, by reason.
+        crowd_names: as ``names``, of categories that have nothing but crowds in the whole folder.
+            They are no categories of it; ``crowd_kinds`` of its images counts on into them.
     """
 
     directory: Path
@@ -74,6 +79,8 @@ class CocoFolder:
     left_out: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, str] = field(default_factory=dict)
     changed: Mapping[str, int] = field(default_factory=dict)
+    expressions_left_out: Mapping[str, int] = field(default_factory=dict)
+    crowd_names: tuple[tuple[str, ...], ...] = ()
 
     @property
     def categories(self) -> tuple[str, ...]:

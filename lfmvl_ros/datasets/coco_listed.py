@@ -30,6 +30,7 @@ class ListedImage:
     crowd_xywh_px: list[list[float]] = field(default_factory=list)
     checked: set[int] | None = None  # LVIS: categories that were looked for
     unfinished: set[int] = field(default_factory=set)  # LVIS: not every object has its box
+    expressions: list[tuple[int, str]] = field(default_factory=list)  # about which of the boxes
 
 
 def note_checked(

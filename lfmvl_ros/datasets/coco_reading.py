@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.datasets.coco import CocoFolder, CocoImage, boxes_from_xywh, names_of
+from lfmvl_ros.datasets.coco_categories import without_unused
 from lfmvl_ros.datasets.coco_files import (
     AnnotationFile,
     CheckedImage,
@@ -36,6 +34,7 @@ from lfmvl_ros.datasets.coco_listed import (
     size_of_boxes,
 )
 from lfmvl_ros.datasets.coco_split import split_images
+from lfmvl_ros.datasets.expressions import expressions_of, usable_expressions
 from lfmvl_ros.datasets.image_finder import ImageFinder, listed_names
 from lfmvl_ros.datasets.spelling import id_key, is_set, plain_text
 
@@ -57,6 +56,7 @@ class _Reader:
         self.listed: dict[Path, ListedImage] = {}
         self.left_out: Counter[str] = Counter()
         self.changed: Counter[str] = Counter()
+        self.expressions_left_out: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.pictures = 0
 
@@ -97,6 +97,8 @@ class _Reader:
                 why = "can't be asked for" if category in kinds else "is not listed"
                 self.leave_out(f"boxes of a category that {why}")
             else:
+                texts = expressions_of(box)
+                picture.expressions += [(len(picture.kinds), text) for text in texts]
                 picture.kinds.append(kind)
                 picture.xywh_px.append(self._xywh(box))
 
@@ -185,7 +187,9 @@ class _Reader:
         areas, *unusable = boxes_from_xywh(np.array(listed.crowd_xywh_px).reshape(-1, 4), about)
         usable = ~(unusable[0] | unusable[1])
         crowds = np.array(listed.crowd_kinds, np.int64)[usable], areas[usable]
-        return CocoImage(*where, kinds, xyxy[kept], checked, *crowds)
+        expressions, refused = usable_expressions(listed.expressions, kept.tolist())
+        self.expressions_left_out.update(refused)
+        return CocoImage(*where, kinds, xyxy[kept], checked, *crowds, expressions)
 
     def _turned_to_fit(self, listed: ListedImage, check: CheckedImage) -> CheckedImage:
         """The image turned the other way, where only then its boxes are in it.
@@ -231,7 +235,10 @@ def read_folder(directory: Path) -> CocoFolder:
     training, held_out = split_images(pictures)
     if not any(len(picture.kinds) for picture in training):
         raise UserError(f"all boxes of {directory} are in its val split; annotate the train split")
-    used, *parts = _without_unused(reader, training, held_out)
+    used, crowded, *parts = without_unused(reader.names, training, held_out)
+    for category in reader.names:
+        if category not in used:
+            reader.leave_out("categories without a box", repr(category[0]))
     return CocoFolder(
         directory,
         used,
@@ -240,6 +247,8 @@ def read_folder(directory: Path) -> CocoFolder:
         dict(reader.left_out),
         reader.examples,
         dict(+reader.changed),
+        dict(reader.expressions_left_out),
+        crowded,
     )
 
 
@@ -271,31 +280,3 @@ def _check(reader: _Reader, pictures: list[tuple[CocoImage, str]]) -> None:
             f"{reader.directory} has no boxes that can be used {left_out}; annotate objects with "
             "bbox, [x, y, width, height] in pixels"
         )
-
-
-def _renumbered(picture: CocoImage, number: NDArray[Any], in_use: set[int]) -> CocoImage:
-    checked = picture.checked
-    if checked is not None:
-        checked = tuple(int(number[kind]) for kind in checked if kind in in_use)
-    kept = np.isin(picture.crowd_kinds, list(in_use))
-    return replace(picture, kinds=number[picture.kinds], checked=checked,
-                   crowd_kinds=number[picture.crowd_kinds[kept]],
-                   crowd_xyxy=picture.crowd_xyxy[kept])  # fmt: skip
-
-
-def _without_unused(
-    reader: _Reader, training: Sequence[CocoImage], held_out: Sequence[CocoImage]
-) -> tuple[tuple[tuple[str, ...], ...], tuple[CocoImage, ...], tuple[CocoImage, ...]]:
-    """Leave out categories without a box: nothing could be learnt about them but "not there"."""
-    used = sorted({int(kind) for picture in (*training, *held_out) for kind in picture.kinds})
-    names, in_use = reader.names, set(used)
-    for index, unused in enumerate(names):
-        if index not in in_use:
-            reader.leave_out("categories without a box", repr(unused[0]))
-    number = np.zeros(len(names), np.int64)
-    number[used] = np.arange(len(used))
-    parts = [
-        tuple(_renumbered(picture, number, in_use) for picture in part)
-        for part in (training, held_out)
-    ]
-    return tuple(names[index] for index in used), parts[0], parts[1]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import configparser
 import math
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ from lfmvl_ros.core.image_folder import images_in
 from lfmvl_ros.core.user_files import is_inside, read_text
 
 _PERSON = 1  # the class of MOTChallenge that counts
-_FASTEST_HZ = 1000.0
+FASTEST_HZ = 1000.0
+FIRST_NS = 10**9
+"""Stamp of a film's first image."""
 _LARGEST_FILE = 256 << 20
 _NEEDS = "it needs [Sequence] with frameRate, and imDir where the images are not in img1"
 
@@ -34,6 +37,8 @@ class TrueBoxes:
         labels: N labels.
         xyxy_px: ``(N, 4)``.
         visible: ``(N,)`` visible share, 0 to 1; 1 where nothing is known.
+        unsure: labels of which there may be more objects: a track of one counts only if it is on an
+            object.
 
     Raises:
         ValueError: lengths differ, an id comes twice, or a box is not finite.
@@ -43,6 +48,7 @@ class TrueBoxes:
     labels: tuple[str, ...]
     xyxy_px: FloatArray
     visible: FloatArray
+    unsure: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -55,20 +61,24 @@ class TrueBoxes:
 
 
 @dataclass(frozen=True, eq=False)
-class MotFolder:
-    """A film in the format of MOTChallenge.
+class FilmSequence:
+    """The images of a film, and what is on them.
 
     Attributes:
-        name: of the folder.
-        images: files, in the order of their frames, from frame 1 on.
-        rate_hz: images a second.
+        name: of the film.
+        images: files, in the order of their frames.
+        stamps_ns: of these images, ascending from :data:`FIRST_NS`.
         truth: by the index of the image, from 0; images without an object have an empty entry.
+        wh_px: for each image the size that its boxes are about; None: its own.
+        left_out: how many of what is annotated could not be used, by reason.
     """
 
     name: str
     images: tuple[Path, ...]
-    rate_hz: float
+    stamps_ns: tuple[int, ...]
     truth: Mapping[int, TrueBoxes]
+    wh_px: tuple[tuple[int, int] | None, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def is_mot_folder(path: Path) -> bool:
@@ -76,11 +86,11 @@ def is_mot_folder(path: Path) -> bool:
     return (path / "gt" / "gt.txt").is_file()
 
 
-def read_mot_folder(path: Path) -> MotFolder:
-    """Read ``gt/gt.txt``, ``seqinfo.ini`` and the names of the images.
+def read_mot_folder(path: Path) -> FilmSequence:
+    """Read ``gt/gt.txt``, ``seqinfo.ini`` and the names of the images, from frame 1 on.
 
-    Boxes of other classes than persons, and those that the file takes out (confidence 0), are left
-    out.
+    Boxes of other classes than persons, those that the file takes out (confidence 0), and those of
+    images that are not there are left out and counted.
 
     Raises:
         UserError: something is missing, or a line can't be read.
@@ -91,7 +101,7 @@ def read_mot_folder(path: Path) -> MotFolder:
         section = info["Sequence"]
         rate_hz = float(section["frameRate"])
         images = _images(path, section.get("imDir", "img1"))
-        if not 0 < rate_hz <= _FASTEST_HZ:
+        if not 0 < rate_hz <= FASTEST_HZ:
             raise ValueError(f"frameRate={rate_hz:g}")
     except UserError as error:
         raise UserError(f"{error}; {_NEEDS}") from error
@@ -100,7 +110,10 @@ def read_mot_folder(path: Path) -> MotFolder:
         raise UserError(f"{path}/seqinfo.ini can't be used ({why}); {_NEEDS}") from error
     if not images:
         raise UserError(f"{path} has no images in the folder that seqinfo.ini names")
-    return MotFolder(path.resolve().name, images, rate_hz, _truth(path / "gt" / "gt.txt", images))
+    stamps_ns = tuple(FIRST_NS + round(index * 1e9 / rate_hz) for index in range(len(images)))
+    left_out: Counter[str] = Counter()
+    truth = _truth(path / "gt" / "gt.txt", images, left_out)
+    return FilmSequence(path.resolve().name, images, stamps_ns, truth, left_out=dict(left_out))
 
 
 def _images(path: Path, folder: str) -> tuple[Path, ...]:
@@ -110,7 +123,7 @@ def _images(path: Path, folder: str) -> tuple[Path, ...]:
     return tuple(images_in(place))
 
 
-def _truth(path: Path, images: tuple[Path, ...]) -> dict[int, TrueBoxes]:
+def _truth(path: Path, images: tuple[Path, ...], left_out: Counter[str]) -> dict[int, TrueBoxes]:
     rows: dict[int, dict[str, tuple[list[float], float]]] = {i: {} for i in range(len(images))}
     for number, line in enumerate(read_text(path, _LARGEST_FILE, replace=True).splitlines(), 1):
         if not line.strip():
@@ -128,8 +141,10 @@ def _truth(path: Path, images: tuple[Path, ...]) -> dict[int, TrueBoxes]:
                 "height, confidence, class, visibility"
             ) from None
         known = rows.get(int(frame) - 1)
-        if known is None or counts == 0 or kind != _PERSON or min(width, height) <= 0:
+        if reason := _unused(known is not None, counts, kind, min(width, height)):
+            left_out[reason] += 1
             continue
+        assert known is not None
         if str(int(identity)) in known:
             raise UserError(
                 f"line {number} of {path} has object {int(identity)} in image {int(frame)} again; "
@@ -144,3 +159,14 @@ def _truth(path: Path, images: tuple[Path, ...]) -> dict[int, TrueBoxes]:
         )
         for index, found in rows.items()
     }  # fmt: skip
+
+
+def _unused(has_image: bool, counts: float, kind: float, size_px: float) -> str:
+    """Return why a row is left out; "" where it is used."""
+    if counts == 0:
+        return "rows that the file takes out (confidence 0)"
+    if kind != _PERSON:
+        return "rows of another class than 1 (person)"
+    if size_px <= 0:
+        return "empty boxes"
+    return "" if has_image else "rows of images that are not there"

@@ -30,6 +30,7 @@ from lfmvl_ros.evaluate.questions import ImageQuestion
 IntArray = NDArray[np.int64]
 NOT_ASKED = -1
 """The kind of a box whose label the question did not name, or nobody annotated."""
+_WHOLE = np.array([[0.0, 0.0, 1.0, 1.0]])
 _LIGHT_STEP = 4  # every fourth pixel either way is enough for the mean
 
 Change = Callable[[NDArray[np.uint8], FloatArray], tuple[NDArray[np.uint8], FloatArray]]
@@ -47,7 +48,8 @@ class Truth:
         kinds: ``(N,)`` category of each.
         hidden: ``(N,)`` hidden share, NaN where not annotated.
         crowd_xyxy, crowd_kinds: ``(K, 4)``, ``(K,)`` areas with uncounted objects: a box on one
-            that found no object is neither right nor wrong.
+            that found no object is neither right nor wrong. For a label that was not looked for, or
+            not to the end (LVIS), that is the whole image.
     """
 
     xyxy: FloatArray
@@ -171,13 +173,19 @@ def _expected(
     question: ImageQuestion, boxes: FloatArray, image: CocoImage, hidden: FloatArray
 ) -> Truth:
     """Return the right answer, given the boxes of objects and crowds where they now are."""
+    if question.row is not None:
+        only = slice(question.row, question.row + 1)
+        return Truth(boxes[only], image.kinds[only], hidden[only])
     kinds = np.concatenate([image.kinds, image.crowd_kinds])
     wanted = np.isin(kinds, [kind for kind in question.kinds if kind >= 0])
     wanted &= np.isfinite(boxes).all(axis=1)
     n = len(image.kinds)
     one, crowd = wanted[:n], wanted[n:]
+    unknown = [] if image.checked is None else [
+        kind for kind in question.kinds if kind >= 0 and kind not in image.checked]  # fmt: skip
     return Truth(boxes[:n][one], image.kinds[one], hidden[one],
-                 boxes[n:][crowd], image.crowd_kinds[crowd])  # fmt: skip
+                 np.concatenate([boxes[n:][crowd], np.tile(_WHOLE, (len(unknown), 1))]),
+                 np.array([*image.crowd_kinds[crowd], *unknown], np.int64))  # fmt: skip
 
 
 def _with_bar(questions: Sequence[ImageQuestion], title: str) -> Iterable[ImageQuestion]:

@@ -84,7 +84,8 @@ def coco_documents(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return truth and results in COCO format, boxes in pixels.
 
-    Results without a category (labels that the question did not name) are left out.
+    Results without a category (labels that the question did not name, or with nothing but crowds)
+    are left out.
     """
     sizes = {item.question.image: item.wh_px for item in judged}
     images = [{"id": i, "width": w, "height": h} for i, (w, h) in sorted(sizes.items())]
@@ -97,13 +98,15 @@ def coco_documents(
         for crowd, kinds, xyxy in ((0, seen.kinds, seen.xyxy),
                                    (1, seen.crowd_kinds, seen.crowd_xyxy)):  # fmt: skip
             for kind, bbox in zip(kinds.tolist(), _xywh(xyxy * scale), strict=True):
+                if kind >= len(labels):  # a label with nothing but crowds is none
+                    continue
                 annotations.append({
                     "id": len(annotations) + 1, "image_id": image, "category_id": kind + 1,
                     "bbox": bbox, "area": bbox[2] * bbox[3], "iscrowd": crowd,
                 })  # fmt: skip
         for kind, bbox, score in zip(item.kinds.tolist(), _xywh(item.xyxy * scale),
                                      item.scores.tolist(), strict=True):  # fmt: skip
-            if kind >= 0:
+            if 0 <= kind < len(labels):
                 found.append({"image_id": image, "category_id": kind + 1, "bbox": bbox,
                               "score": score})  # fmt: skip
     categories = [{"id": kind + 1, "name": label} for kind, label in enumerate(labels)]

@@ -27,9 +27,12 @@ from lfmvl_ros.evaluate.figures import COLUMNS, LEAST_IMAGES, LEVEL, QUOTIENTS, 
 LEAST_DIFFERENT = 6
 """Images on which two models differ: if all of them favour one, a sign test gives 2 / 2**6 = 3 %;
 five give 6 %, which is no 95 %."""
+_FEWEST_COLUMNS = 9  # of the first version
+_OF_BOXES = ("found", "boxes", "right", "iou_sum", "score_sum")
 MORE_IS_BETTER: Mapping[str, bool] = {
     "precision": True, "recall": True, "f1": True, "mean_iou": True, "absent_empty": True,
-    "count_error": False, "ap": True, "latency_p50_ms": False, "latency_p95_ms": False,
+    "count_error": False, "referring": True, "ap": True, "latency_p50_ms": False,
+    "latency_p95_ms": False,
 }  # fmt: skip
 
 
@@ -53,7 +56,8 @@ def compare(
     try:
         rows = [_rows(entry) for entry in (before, after)]
         figures = [_quotient(name, *rows, paired=same_data) for name in QUOTIENTS]
-        figures.append(_of_ap(before, after, paired=same_data))
+        few = same_data and _answers_differ(*rows) < LEAST_DIFFERENT
+        figures.append(_of_ap(before, after, paired=same_data, few=few))
         figures += [_of_latency(before, after, name) for name in ("latency_p50_ms",
                                                                   "latency_p95_ms")]  # fmt: skip
     except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -71,9 +75,16 @@ def compare(
 
 def _rows(entry: Mapping[str, Any]) -> FloatArray:
     rows = np.array([image["sums"] for image in entry["images"]], np.float64)
-    if rows.ndim != 2 or rows.shape[1] != len(COLUMNS):
+    if rows.ndim != 2 or not _FEWEST_COLUMNS <= rows.shape[1] <= len(COLUMNS):
         raise ValueError(f"images have sums of {len(COLUMNS)} numbers")
     return rows
+
+
+def _answers_differ(before: FloatArray, after: FloatArray) -> int:
+    """Return on how many images the boxes or confidences of two models differ."""
+    both = min(before.shape[1], after.shape[1])
+    columns = [COLUMNS.index(name) for name in _OF_BOXES if COLUMNS.index(name) < both]
+    return int((before[:, columns] != after[:, columns]).any(axis=1).sum())
 
 
 def _quotient(
@@ -107,18 +118,30 @@ def _enough(before: FloatArray, after: FloatArray, *, paired: bool, is_share: bo
 
 
 def _weighted(rows: FloatArray, weights: Mapping[str, float]) -> FloatArray:
-    return np.asarray(sum(w * rows[:, COLUMNS.index(name)] for name, w in weights.items()))
+    columns = [(COLUMNS.index(name), weight) for name, weight in weights.items()]
+    if any(column >= rows.shape[1] for column, _ in columns):
+        return np.zeros(len(rows))  # of an earlier version, which did not measure it
+    return np.asarray(sum(weight * rows[:, column] for column, weight in columns))
 
 
 def _of_ap(
-    before: Mapping[str, Any], after: Mapping[str, Any], *, paired: bool
+    before: Mapping[str, Any], after: Mapping[str, Any], *, paired: bool, few: bool
 ) -> dict[str, Any] | None:
+    """Compare AP.
+
+    Args:
+        before: an entry of ``models``.
+        after: likewise.
+        paired: both are about the same images.
+        few: the answers differ on too few of these. The jackknife can't see this: from four images
+            on, its interval may leave out 0 although each of the four may be chance.
+    """
     figures = [entry["figures"].get("ap") or {} for entry in (before, after)]
     one, other = (each.get("value") for each in figures)
     parts = [np.array(entry["ap_parts"], np.float64) for entry in (before, after)]
     if one is None or other is None or min(map(len, parts)) < 2:
         return None
-    if min(each["n"] for each in figures) < LEAST_IMAGES:
+    if few or min(each["n"] for each in figures) < LEAST_IMAGES:
         return _entry("ap", one, other, None)
     if paired and len(parts[0]) == len(parts[1]):
         error = jackknife_error(parts[1] - parts[0])

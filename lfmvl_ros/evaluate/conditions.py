@@ -110,6 +110,22 @@ def check_labels(conditions: Iterable[Condition], labels: Iterable[str]) -> None
             )
 
 
+def check_expressions(conditions: Iterable[Condition], *, asked: bool, why_not: str) -> None:
+    """Refuse conditions on referring expressions where none is asked for.
+
+    Args:
+        conditions: of ``--fail-if``.
+        asked: some are.
+        why_not: the reason, as the end of the message.
+
+    Raises:
+        UserError: there is one.
+    """
+    for condition in conditions:
+        if condition.figure == "referring" and not asked:
+            raise UserError(f"--fail-if {condition.text!r}: {why_not}")
+
+
 def failures(conditions: list[Condition], document: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each condition that holds; a figure that is missing counts, too."""
     found: list[str] = []

@@ -46,6 +46,15 @@ class EvaluationSet:
         """What is asked for: the plain name of each category."""
         return self.folder.categories
 
+    @property
+    def names(self) -> tuple[tuple[str, ...], ...]:
+        """Names of each kind: the labels, then those with nothing but crowds, which are no labels.
+
+        The latter are not asked for unless a query names them, and are in no figure of a label, nor
+        in AP; but their crowds count as those of labels do.
+        """
+        return (*self.folder.names, *self.folder.crowd_names)
+
     def fingerprint(self) -> str:
         """Return the same text for the same images and boxes, wherever the folder lies."""
         names = "\n".join(image.name for image in self.images)
@@ -53,6 +62,8 @@ class EvaluationSet:
         crowds = [[image.name, image.crowd_kinds.tolist(), np.round(image.crowd_xyxy, 6).tolist()]
                   for image in self.images if len(image.crowd_kinds)]  # fmt: skip
         text += f"|{json.dumps(crowds)}" if crowds else ""
+        spoken = [[image.name, image.expressions] for image in self.images if image.expressions]
+        text += f"|{json.dumps(spoken)}" if spoken else ""
         return hashlib.sha256(text.encode()).hexdigest()
 
     def pixels(self, index: int) -> NDArray[np.uint8]:
@@ -82,7 +93,8 @@ class EvaluationSet:
             "boxes": len(kinds),
             "boxes_by_label": dict(zip(self.labels, counts, strict=True)),
             "crowds": sum(len(image.crowd_kinds) for image in self.images),
-            "left_out": dict(self.folder.left_out),
+            "expressions": sum(len(image.expressions) for image in self.images),
+            "left_out": {**self.folder.left_out, **self.folder.expressions_left_out},
         }
 
 

@@ -26,7 +26,7 @@ LEAST_IMAGES = 10
 """Fewer images (answers, of a latency) vary too little for an interval of what is no share."""
 COLUMNS = (
     "objects", "found", "boxes", "right", "iou_sum",
-    "absent", "absent_right", "pairs", "count_off",
+    "absent", "absent_right", "pairs", "count_off", "expressions", "expressions_right", "score_sum",
 )  # fmt: skip
 """What is summed for each image; every figure is a quotient of such sums."""
 
@@ -37,13 +37,14 @@ QUOTIENTS: Mapping[str, tuple[Mapping[str, float], Mapping[str, float], bool]] =
     "mean_iou": ({"iou_sum": 1}, {"found": 1}, False),
     "absent_empty": ({"absent_right": 1}, {"absent": 1}, True),
     "count_error": ({"count_off": 1}, {"pairs": 1}, False),
+    "referring": ({"expressions_right": 1}, {"expressions": 1}, True),
 }
 """Name -> what is summed above, below, and whether it is a share of things counted."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """Sums for each image, ``(I, 9)`` in the order of :data:`COLUMNS`."""
+    """Sums for each image, ``(I, 12)`` in the order of :data:`COLUMNS`."""
 
     rows: FloatArray
 
@@ -65,7 +66,7 @@ class Sums:
 
     @cached_property
     def _drawn(self) -> FloatArray:
-        """``(DRAWS, 9)`` the sums when images are drawn again: one product for all figures."""
+        """``(DRAWS, 12)`` the sums when images are drawn again: one product for all figures."""
         return np.asarray(draw_weights(len(self.rows)) @ self.rows)
 
 
@@ -147,6 +148,7 @@ def sums_of(
     add("iou_sum", seen.image, np.where(of_objects, seen.iou, 0.0))
     add("boxes", found.image, of_boxes)
     add("right", found.image, of_boxes & (found.iou > 0))
+    add("score_sum", found.image, np.where(of_boxes, found.score, 0.0))
     if objects is None and boxes is None:
         absent = answers & table.absent
         add("absent", table.image, absent)

@@ -11,14 +11,21 @@ from lfmvl_ros.evaluate.data import EvaluationSet
 from lfmvl_ros.evaluate.page_charts import interval_chart, reliability_chart, time_chart
 from lfmvl_ros.evaluate.page_images import images_part
 from lfmvl_ros.evaluate.page_style import STYLE
+from lfmvl_ros.evaluate.page_tables import (
+    digits,
+    interval,
+    referring_part,
+    table,
+    with_interval,
+)
 from lfmvl_ros.evaluate.scorecard import ModelRun
 from lfmvl_ros.evaluate.wording import counted
 
 NAMES = {
     "recall": "recall", "precision": "precision", "f1": "F1", "mean_iou": "mean IoU", "ap": "AP",
     "ap50": "AP at IoU 0.5", "absent_empty": "[] for absent labels", "count_error": "count error",
-    "ece": "calibration error", "latency_p50_ms": "latency p50, ms",
-    "latency_p95_ms": "latency p95, ms",
+    "referring": "expressions with the right box", "ece": "calibration error",
+    "latency_p50_ms": "latency p50, ms", "latency_p95_ms": "latency p95, ms",
 }  # fmt: skip
 """Figures in the order of the page."""
 _BY = {
@@ -96,6 +103,7 @@ def _model(entry: Entry, run: ModelRun, data: EvaluationSet) -> list[str]:
         + "</p>",
         _slices(entry),
         _labels(entry),
+        referring_part(entry.get("referring")),
         images_part(run.judged, data),
         '<div class="pairs">',
         _calibration(entry),
@@ -109,22 +117,18 @@ def _cards(figures: Entry) -> str:
     cards = []
     for name, words in NAMES.items():
         found = figures.get(name)
+        if name == "referring" and (found is None or found["value"] is None):
+            continue  # most data have none
         if found is None or found["value"] is None:
             cards.append(f'<div class="card">{words}<b>–</b><span class="soft">nothing to '
                          "measure it on</span></div>")  # fmt: skip
             continue
-        between = _interval(found) or "too few images for an interval"
+        between = interval(found) or "too few images for an interval"
         cards.append(
-            f'<div class="card">{words}<b>{_n(found["value"])}</b>'
+            f'<div class="card">{words}<b>{digits(found["value"])}</b>'
             f'<span class="soft">{between}<br>n = {found["n"]}</span></div>'
         )
     return f'<div class="cards">{"".join(cards)}</div>'
-
-
-def _n(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.0f}"
 
 
 def _slices(entry: Entry) -> str:
@@ -140,33 +144,23 @@ def _slices(entry: Entry) -> str:
             parts.append(f"<div><h3>{title}</h3>{chart}</div>")
     whole = [
         [f"{item['by']}: {item['slice']}",
-         *(_spread(item.get(key)) for key in ("recall", "precision")),
+         *(with_interval(item.get(key)) for key in ("recall", "precision")),
          *(str(item[key]) for key in ("objects", "boxes")),
-         *(_spread(item.get(key)) for key in ("mean_iou", "absent_empty"))]
+         *(with_interval(item.get(key)) for key in ("mean_iou", "absent_empty"))]
         for item in entry["slices"]
     ]  # fmt: skip
     head = ("slice", "recall", "precision", "objects", "boxes", "mean IoU", "[] for absent")
     return (
         f'<h3>Recall by slice</h3><div class="pairs">{"".join(parts)}</div>'
-        f"<details><summary>All figures of the slices</summary>{_table(head, whole)}</details>"
+        f"<details><summary>All figures of the slices</summary>{table(head, whole)}</details>"
     )
-
-
-def _spread(found: Entry | None) -> str:
-    if found is None or found["value"] is None:
-        return "–"
-    return f"{_n(found['value'])} {_interval(found)}"
-
-
-def _interval(found: Entry) -> str:
-    return "" if found["low"] is None else f"[{_n(found['low'])},\u00a0{_n(found['high'])}]"
 
 
 def _labels(entry: Entry) -> str:
     rows = [
-        [item["label"], _spread(item["recall"]), _spread(item["precision"]),
+        [item["label"], with_interval(item["recall"]), with_interval(item["precision"]),
          *(str(item[key]) for key in ("objects", "false_negatives", "false_positives")),
-         _n(item["mean_iou"]["value"])]
+         digits(item["mean_iou"]["value"])]
         for item in entry["labels"]
     ]  # fmt: skip
     head = ("label", "recall", "precision", "objects", "missed", "wrong boxes", "mean IoU")
@@ -178,17 +172,9 @@ def _labels(entry: Entry) -> str:
         if item["missed_in"] or item["false_in"]
     )
     return (
-        f"<h3>By label</h3>{_table(head, rows)}"
+        f"<h3>By label</h3>{table(head, rows)}"
         f"<details><summary>Images with errors, by label</summary>{where}</details>"
     )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
-    )
-    return f'<div class="scroll"><table><tr>{top}</tr>{body}</table></div>'
 
 
 def _calibration(entry: Entry) -> str:
@@ -232,15 +218,15 @@ def _latency(entry: Entry) -> str:
     ]
     rate = entry["throughput"]["answers_hz"]
     parts = [
-        "<h3>Time of an answer, ms</h3>", _table(("stage", "p50", "p95", "p99"), rows),
-        f'<p class="soft">{_n(rate)} answers a second over the whole run.</p>',
+        "<h3>Time of an answer, ms</h3>", table(("stage", "p50", "p95", "p99"), rows),
+        f'<p class="soft">{digits(rate)} answers a second over the whole run.</p>',
     ]  # fmt: skip
     steady = entry["sustained"]
     if steady:
         parts.append(
             f"<h3>Without a pause for {steady['seconds']:.0f} s</h3><p>{steady['answers_hz']:.2f} "
-            f"answers a second; the last quarter at {_n(steady['last_to_first'])} of the first.</p>"
-            '<div class="pairs">'
+            f"answers a second; the last quarter at {digits(steady['last_to_first'])} of the first."
+            '</p><div class="pairs">'
         )
         for key, unit in (("answers_hz", "answers a second"), ("temperature_c", "°C, hottest"),
                           ("clock_mhz", "MHz, mean of the cores"), ("power_w", "W"),
@@ -254,7 +240,7 @@ def _latency(entry: Entry) -> str:
 def _comparison(entry: Entry) -> str:
     rows = [
         f"<tr><td>{escape(NAMES.get(item['figure'], item['figure']))}</td>"
-        f"<td>{_n(item['before'])}</td><td>{_n(item['after'])}</td><td>{item['difference']:+.3g}</td>"
+        f"<td>{digits(item['before'])}</td><td>{digits(item['after'])}</td><td>{item['difference']:+.3g}</td>"
         f"<td>{_of_difference(item)}</td>"
         f'<td class="{item["verdict"]}">{item["verdict"]}</td></tr>'
         for item in entry["figures"]

@@ -55,8 +55,8 @@ def images_part(judged: Sequence[JudgedAnswer], data: EvaluationSet) -> str:
         '<span><i class="swatch" style="color:#ffd33d;border-top-style:dashed"></i>missed</span>'
         '<span><i class="swatch" style="color:#58a6ff"></i>right box</span>'
         '<span><i class="swatch" style="color:#ff5c5c"></i>wrong box</span>'
-        '<span><i class="swatch" style="color:#d0d7de;border-top-style:dotted"></i>on a crowd: not '
-        "counted</span></div>"
+        '<span><i class="swatch" style="color:#d0d7de;border-top-style:dotted"></i>not counted'
+        "</span></div>"
     )
     nothing = "<p>None: every object was found, and no box is wrong.</p>"
     parts = [f"<h3>Worst images</h3>{keys}{_shots(worst, judged, data) if worst else nothing}"]
@@ -75,11 +75,11 @@ def figure_of(data: EvaluationSet, judged: Sequence[JudgedAnswer], image: int) -
     items = [j for j in judged if j.question.image == image and j.question.headline]
     pixels = data.pixels(image)
     wh = (pixels.shape[1], pixels.shape[0])
-    size = max(wh) / 42
+    size, names = max(wh) / 42, [each[0] for each in data.names]
     parts = [f'<image href="{_data_url(pixels)}" width="{wh[0]}" height="{wh[1]}"/>']
     for item in items:
-        parts += _truth(item, data.labels, wh, size)
-        parts += _answer(item, data.labels, wh, size)
+        parts += _truth(item, names, wh, size)
+        parts += _answer(item, names, wh, size)
     missed = sum(int((item.truth_iou == 0).sum()) for item in items)
     wrong = sum(int(item.wrong.sum()) for item in items)
     found = sum(int((item.truth_iou > 0).sum()) for item in items)
@@ -103,9 +103,14 @@ def _truth(
                    "" if iou > 0 else f"missed: {labels[kind]}", size)
         for xyxy, kind, iou in zip(item.truth.xyxy, item.truth.kinds, item.truth_iou, strict=True)
     ] + [
-        _rectangle(xyxy, wh, "uncounted", "truth", f"crowd: {labels[kind]}", size)
+        _rectangle(xyxy, wh, "uncounted", "truth", f"{_uncounted(xyxy)}: {labels[kind]}", size)
         for xyxy, kind in zip(item.truth.crowd_xyxy, item.truth.crowd_kinds, strict=True)
     ]  # fmt: skip
+
+
+def _uncounted(xyxy: FloatArray) -> str:
+    """Return why boxes in an area are not counted; only labels not searched for have it all."""
+    return "not all labelled" if (xyxy == [0, 0, 1, 1]).all() else "crowd"
 
 
 def _answer(

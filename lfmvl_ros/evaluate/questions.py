@@ -37,6 +37,8 @@ class ImageQuestion:
         labels: as they are asked for.
         kinds: the category of each label; -1 where none is annotated by that name.
         language: of the labels.
+        row: of the one box that the label, a referring expression, is about; None for a question
+            about all objects of its labels.
         headline: whether its answer counts in the overall figures.
         number: of the question in the evaluation; the stamp of its frame, ns, so that recorded
             replies find the question that they belong to.
@@ -48,6 +50,7 @@ class ImageQuestion:
     language: str = AS_ANNOTATED
     headline: bool = True
     number: int = 0
+    row: int | None = None
 
 
 def questions_for(
@@ -57,16 +60,18 @@ def questions_for(
     query: str | None = None,
     languages: Sequence[str] = (),
     words: Words | None = None,
+    expressions: bool = False,
 ) -> list[ImageQuestion]:
     """Return all questions, image by image.
 
     Args:
         data: the images.
         ask: ``present``: the labels on the image and one that is not; ``all``: every label of the
-            folder.
+            folder. Where an image says which labels were looked for (LVIS), no other one is asked.
         query: ask all images for these labels instead, as a robot would; None: do not.
         languages: ask again in these, with ``words``.
         words: translations.
+        expressions: also ask for each referring expression; not with a query.
 
     Raises:
         UserError: no label of the query is annotated, or a language has no word for any label.
@@ -79,13 +84,20 @@ def questions_for(
         if given is not None:
             found.append(ImageQuestion(index, *given))
             continue
-        absent = _shuffled([k for k in range(len(data.labels)) if k not in seen], image.name)
-        wanted = [*there, *absent[:1]] if ask == "present" else list(range(len(data.labels)))
+        known = range(len(data.labels)) if image.checked is None else image.checked
+        absent = _shuffled([kind for kind in known if kind not in seen], image.name)
+        wanted = [*there, *absent[:1]] if ask == "present" else sorted({*there, *known})
         parts = [wanted[i : i + TOGETHER] for i in range(0, len(wanted), TOGETHER)]
         found += [_question(index, part, data) for part in parts]
         if there and absent and index % ABSENT_EVERY == 0:
             found.append(_question(index, absent[:_ABSENT_LABELS], data))
     found += _translated(found, data, languages, words or {})
+    if expressions and given is None:
+        found += [
+            ImageQuestion(index, (text,), (int(image.kinds[row]),), headline=False, row=row)
+            for index, image in enumerate(data.images)
+            for row, text in image.expressions
+        ]
     in_order = sorted(found, key=lambda question: question.image)
     return [replace(question, number=number) for number, question in enumerate(in_order)]
 
@@ -96,9 +108,9 @@ def _question(index: int, kinds: Sequence[int], data: EvaluationSet) -> ImageQue
 
 def _as_kinds(query: str, data: EvaluationSet) -> tuple[tuple[str, ...], tuple[int, ...]]:
     labels = Query.parse(query).labels
-    kinds = {fold_label(name): k for k, names in enumerate(data.folder.names) for name in names}
+    kinds = {fold_label(name): k for k, names in enumerate(data.names) for name in names}
     found = tuple(kinds.get(fold_label(label), -1) for label in labels)
-    if max(found) < 0:
+    if not any(0 <= kind < len(data.labels) for kind in found):
         raise UserError(
             f"none of {query!r} is annotated in {data.folder.directory}; its labels are "
             f"{', '.join(data.labels)}"
@@ -114,7 +126,7 @@ def _translated(
     for language in languages:
         there = words.get(language, {})
         names = [next((there[f] for n in names if (f := fold_label(n)) in there), "")
-                 for names in data.folder.names]  # fmt: skip
+                 for names in data.names]  # fmt: skip
         if not any(names):
             raise UserError(
                 f"there are no words in {language!r} for {', '.join(data.labels[:5])}; give a file "

@@ -25,6 +25,7 @@ from lfmvl_ros.evaluate.answers import JudgedAnswer
 from lfmvl_ros.evaluate.average_precision import average_precision, is_installed
 from lfmvl_ros.evaluate.data import EvaluationSet
 from lfmvl_ros.evaluate.figures import LEAST_IMAGES, figure, sums_of
+from lfmvl_ros.evaluate.referring import referred_boxes, referring_entry, with_expressions
 from lfmvl_ros.evaluate.slices import labels_of, not_asked, slices_of
 from lfmvl_ros.evaluate.table import AnswerTable, outcomes, table_of
 from lfmvl_ros.evaluate.timing import latency_figures, latency_of
@@ -116,7 +117,8 @@ def _processor() -> str:
 def model_entry(data: EvaluationSet, run: ModelRun) -> dict[str, Any]:
     """Return the part of the document that is about one model."""
     table, names = run.table, [image.name for image in data.images]
-    sums = sums_of(table, answers=table.headline)
+    referred = referred_boxes(run.judged, data)
+    sums = with_expressions(sums_of(table, answers=table.headline), referred)
     precision: dict[str, Any] = {"ap": None, "ap50": None, "ap_parts": []}
     if is_installed():
         precision = average_precision(table, data.labels, names)
@@ -134,6 +136,7 @@ def model_entry(data: EvaluationSet, run: ModelRun) -> dict[str, Any]:
         "labels_not_asked": not_asked(table),
         "slices": slices_of(table),
         "labels": labels_of(table, data.labels, names),
+        "referring": referring_entry(referred, names),
         "calibration": calibration,
         "robustness": list(run.robustness),
         "latency_ms": latency_of(run.judged),

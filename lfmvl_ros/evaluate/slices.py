@@ -76,8 +76,9 @@ def _by_answer(
 
 def _by_language(table: AnswerTable) -> Iterator[dict[str, Any]]:
     spoken = np.array([item.question.language for item in table.judged])
-    for language in dict.fromkeys(spoken.tolist()):
-        sums = sums_of(table, answers=spoken == language)
+    of_labels = table.where(lambda item: item.question.row is None)
+    for language in dict.fromkeys(spoken[of_labels].tolist()):
+        sums = sums_of(table, answers=of_labels & (spoken == language))
         yield _entry("language", language, sums, (*_OF_BOXES, "absent_empty"))
 
 

@@ -89,8 +89,10 @@ class AnswerTable:
 
     @cached_property
     def labels_asked(self) -> IntArray:
-        """``(A,)`` how many labels each question named."""
-        return self.column(lambda item: len(item.question.labels))
+        """``(A,)`` how many labels each question named whose objects were all counted."""
+        return self.column(
+            lambda item: sum(kind not in item.truth.crowd_kinds for kind in item.question.kinds)
+        )
 
     @cached_property
     def count_off(self) -> FloatArray:
@@ -136,10 +138,14 @@ def table_of(judged: Sequence[JudgedAnswer], images: int) -> AnswerTable:
 
 
 def _count_off(item: JudgedAnswer) -> int:
-    """Return the difference over all labels; of those that nobody annotated, every box is off."""
+    """Return the difference over the labels whose objects are all counted (no crowd is there).
+
+    Of labels that nobody annotated, every box is off.
+    """
     counted = ~item.on_crowd
     found, there = item.kinds[counted].tolist(), item.truth.kinds.tolist()
-    annotated = {kind for kind in item.question.kinds if kind >= 0}
+    uncounted = set(item.truth.crowd_kinds.tolist())
+    annotated = {kind for kind in item.question.kinds if kind >= 0} - uncounted
     off: int = sum(abs(found.count(kind) - there.count(kind)) for kind in annotated)
     return off + int((counted & item.asked & (item.kinds < 0)).sum())
 

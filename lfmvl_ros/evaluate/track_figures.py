@@ -37,7 +37,9 @@ def track_figures(
     """Return the figures of :data:`NAMES` over the images of a film.
 
     A track can only be right about an object of its label. Objects of which less than
-    :data:`LEAST_VISIBLE` is visible are left out, and with them the tracks that are about them.
+    :data:`LEAST_VISIBLE` is visible are left out, and with them the tracks that are about them, and
+    tracks about nothing of a label that was not looked for, or not to the end. Ids of different
+    films must differ: then the figures are those of all films together.
 
     Args:
         truth: of each image that is annotated.
@@ -74,7 +76,8 @@ def _frame(truth: TrueBoxes, found: Followed, label: str) -> _Frame:
     seen = truth.visible >= LEAST_VISIBLE
     about_hidden = overlaps[~seen].max(axis=0, initial=0.0) >= _ABOUT_IOU
     about_seen = overlaps[seen].max(axis=0, initial=0.0)
-    kept = ~(about_hidden & (about_seen < _ABOUT_IOU))
+    unsure = np.isin(names, [fold_label(each) for each in truth.unsure])
+    kept = ~((about_hidden | unsure) & (about_seen < _ABOUT_IOU))
     if label:
         seen, kept = seen & (kinds == label), kept & (names == label)
     rows, columns = np.flatnonzero(seen), np.flatnonzero(kept)

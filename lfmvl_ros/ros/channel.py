@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lfmvl_ros.core.commands.rule_events import RuleEvents
     from lfmvl_ros.core.memory.recorder import MemoryRecorder
     from lfmvl_ros.core.spatial.places import Places
-    from lfmvl_ros.ros.diagnostics.drift_watch import DriftWatch
+    from lfmvl_ros.ros.drift_channel import DriftChannel
     from lfmvl_ros.ros.rules_channel import RulesChannel
     from lfmvl_ros.ros.spatial.place_channel import PlaceChannel
 
@@ -55,7 +55,7 @@ class CameraChannel:
         self._ego: EgoMotionInput | None = None
         self._places: PlaceChannel | None = None
         self._rules: RulesChannel | None = None
-        self._drift: DriftWatch | None = None
+        self._drift: DriftChannel | None = None
         self._memory: MemoryRecorder | None = None
         self._subscriptions: list[Subscription] = []
         self._outputs: Outputs | None = None
@@ -95,9 +95,11 @@ class CameraChannel:
 
             self._memory = MemoryRecorder(self._settings().memory, self._warn)
         if self._settings().drift.watch:
-            from lfmvl_ros.ros.diagnostics.drift_watch import DriftWatch  # most nodes need none
+            from lfmvl_ros.ros.drift_channel import DriftChannel  # most nodes need none
 
-            self._drift = DriftWatch(self._settings().drift, self.name, self._warn)
+            self._drift = DriftChannel(
+                self._node, self._gate, self.name, self._settings().drift, self._warn
+            )
 
     def _on_places(self, places: Places) -> None:
         if self._rules is not None:
@@ -143,6 +145,8 @@ class CameraChannel:
             self._places.start(topic)
         if self._rules is not None:
             self._rules.start()
+        if self._drift is not None:
+            self._drift.start()
         self._intake.start()
         assert self._outputs is not None
         self._subscriptions = [
@@ -178,6 +182,8 @@ class CameraChannel:
             self._places.stop()
         if self._rules is not None:
             self._rules.stop()
+        if self._drift is not None:
+            self._drift.stop()
         if (pipeline := self._shared.pipeline) is not None:
             pipeline.set_ego_motion(self.name, None)
 
@@ -192,7 +198,9 @@ class CameraChannel:
         rules, self._rules = self._rules, None
         if rules is not None:
             rules.close()
-        self._drift = None
+        drift, self._drift = self._drift, None
+        if drift is not None:
+            drift.close()
         memory, self._memory = self._memory, None
         if memory is not None:
             memory.close()

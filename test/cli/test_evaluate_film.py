@@ -16,7 +16,7 @@ from lfmvl_ros.bags.reading import open_bag
 from lfmvl_ros.bags.truth import read_truth, truth_topic
 from lfmvl_ros.cli.main import main
 
-from ..datasets.mot_folders import mot_folder
+from ..datasets.mot_folders import coco_video, mot_folder, save_video
 from ..schemas import check, undescribed, validator
 
 FPS = 10
@@ -51,7 +51,7 @@ def evaluated(out: Path, *words: str, code: int = 0) -> dict[str, Any]:
     schema = validator(document["schema"]).schema
     data, models = document["data"], document["models"]
     maps = {*data["boxes_by_label"], *(key for each in models for key in each["outcomes"]),
-            *(key for each in models for key in each["settings"])}  # fmt: skip
+            *(key for each in models for key in each["settings"]), *data["left_out"]}  # fmt: skip
     assert undescribed(document, schema, schema) <= maps
     return document
 
@@ -115,9 +115,91 @@ def test_a_folder_of_motchallenge(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert document["models"][0]["figures"]["idf1"]["value"] > 0.8
 
 
+def test_rows_of_images_that_are_not_there_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = mot_folder(tmp_path / "mot", count=3)
+    with (folder / "gt" / "gt.txt").open("a") as file:
+        file.write("\n4,7,1,1,9,9,1,1,1.0\n0,7,1,1,9,9,1,1,1.0\n2,5,1,1,9,9,1,3,1.0")
+    path = tmp_path / "replies.jsonl"
+    path.write_text(json.dumps({"text": "[]"}))
+    document = evaluated(tmp_path / "out", str(folder), "--model", str(path))
+    assert document["data"]["left_out"] == {
+        "rows that the file takes out (confidence 0)": 3,
+        "rows of images that are not there": 2,
+        "rows of another class than 1 (person)": 1,
+    }
+    assert "left out: 2 rows of images that are not there" in capsys.readouterr().err
+
+
+def square(index: int, label: str = "bright square") -> dict[str, Any]:
+    box = [(10 + 4 * index) / 160, 1 / 3, (42 + 4 * index) / 160, 0.6]
+    return {"label": label, "bbox": box}
+
+
+def test_a_coco_file_of_videos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = coco_video(tmp_path)
+    file, path = save_video(tmp_path, content), tmp_path / "replies.jsonl"
+    path.write_text("\n".join(
+        json.dumps({"stamp_ns": 10**9 + i * 50_000_000, "text": json.dumps([square(i)])})
+        for i in range(20)
+    ))  # fmt: skip
+    words = [str(file), "--model", str(path), "--latency", "zero"]
+    document = evaluated(tmp_path / "out", *words)
+    assert "40 annotated images in 2 sequences; asked for: bright square" in capsys.readouterr().err
+    data, (entry,) = document["data"], document["models"]
+    assert (data["form"], data["sequences"], data["objects"]) == ("coco_video", 2, 2)
+    assert (entry["images"], data["boxes_by_label"]) == (40, {"bright square": 40})
+    both = entry["figures"]
+    assert both["idf1"]["value"] > 0.8
+    assert both["id_switches"]["value"] == 0  # the square of the second film is another object
+
+    # Each film alone, and the same figures: they are of all together.
+    for part in ("videos", "images", "annotations"):
+        content[part] = content[part][: len(content[part]) // 2]
+    save_video(tmp_path, content)
+    one = evaluated(tmp_path / "one", *words)["models"][0]["figures"]
+    for name in ("hota", "deta", "assa", "idf1", "mota"):
+        assert one[name]["value"] == pytest.approx(both[name]["value"], abs=1e-4)
+
+
+def test_a_track_of_a_label_that_was_not_looked_for_counts_neither_way(tmp_path: Path) -> None:
+    path = tmp_path / "replies.jsonl"
+    robot = {"label": "robot", "bbox": [0.7, 0.05, 0.9, 0.25]}
+    path.write_text("\n".join(
+        json.dumps({"stamp_ns": 10**9 + i * 50_000_000, "text": json.dumps([square(i), robot])})
+        for i in range(20)
+    ))  # fmt: skip
+    idf1 = []
+    for name, known in (("all", {}), ("some", {"neg_category_ids": []})):
+        content = coco_video(tmp_path / name, **known)
+        file = save_video(tmp_path / name, content)
+        words = ["--model", str(path), "--latency", "zero", "--query", "bright square, robot"]
+        document = evaluated(tmp_path / "out", str(file), *words)
+        idf1.append(document["models"][0]["figures"]["idf1"]["value"])
+    assert idf1[0] < 0.75 < idf1[1]
+
+
+def test_images_of_another_size_than_the_annotations_say_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = coco_video(tmp_path, count=2)
+    content["images"][1]["width"] = 320
+    path = tmp_path / "replies.jsonl"
+    path.write_text(json.dumps({"text": "[]"}))
+    words = ["evaluate", str(save_video(tmp_path, content)), "--model", str(path)]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 2
+    assert "is 160x120, the annotations say 320x120" in capsys.readouterr().err
+    assert main([*words, "--fps", "0"]) == 2
+    assert "--fps must be above 0" in capsys.readouterr().err
+    assert main([*words, "--topic", "/x"]) == 2
+    assert "--topic is for a bag" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["--fps", "10"], "--fps is for a COCO file of videos"),
         (["--truth", "/camera/camera_info"], "is no topic of vision_msgs/msg/Detection2DArray"),
         (["--truth", ""], "'' is no topic of vision_msgs/msg/Detection2DArray"),
         (["--topic", ""], "is not in the bag"),

@@ -113,7 +113,7 @@ def test_what_was_given_is_not_taken_as_left_out(
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ([*EVALUATE, "--topic", ""], "--topic is for a film: data is neither a bag nor"),
+        ([*EVALUATE, "--topic", ""], "--topic is for a film: data is no bag,"),
         ([*EVALUATE, "--topic", "/image"], "--topic is for a film"),
         ([*EVALUATE, "--truth", "/truth"], "--truth is for a film"),
         ([*EVALUATE, "--latency", "250"], "--latency is for a film"),

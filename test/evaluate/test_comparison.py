@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.evaluate.average_precision import STUDENT, jackknife_error
 from lfmvl_ros.evaluate.comparison import compare, comparisons
 from lfmvl_ros.evaluate.conditions import Condition, failures
 from lfmvl_ros.evaluate.figures import COLUMNS, LEAST_IMAGES, Sums
@@ -80,15 +81,50 @@ def test_few_images_prove_nothing(images: int, differ: int, paired: bool) -> Non
 
 
 def test_an_ap_of_few_images_and_a_latency_without_interval_are_open() -> None:
-    whole = entry(np.full(12, 3), np.full(12, 3))
+    objects = np.full(12, 3)
+    whole, less = entry(objects, objects), entry(objects - 1, objects)
     for count, expected in ((12, "worse"), (9, "open")):
-        figures = [{**whole["figures"], "ap": {"value": value, "n": count}} for value in (0.9, 0.1)]
-        pair = [{**whole, "figures": each, "ap_parts": [each["ap"]["value"]] * 10}
-                for each in figures]  # fmt: skip
+        pair = with_ap(whole, [0.9] * 10, count), with_ap(less, [0.1] * 10, count)
         assert verdict(compare(*pair, same_data=True), "ap") == expected
     short = {"value": 900.0, "low": None, "high": None, "n": 2}
     slow = {**whole, "figures": {**whole["figures"], "latency_p50_ms": short}}
     assert verdict(compare(whole, slow, same_data=True), "latency_p50_ms") == "open"
+
+
+def with_ap(card: dict[str, Any], parts: list[float], n: int) -> dict[str, Any]:
+    figures = {**card["figures"], "ap": {"value": max(parts), "n": n}}
+    return {**card, "figures": figures, "ap_parts": parts}
+
+
+@pytest.mark.parametrize("differ", [1, 3, 4, 5, 6, 9])
+def test_an_ap_that_differs_on_few_images_is_open(differ: int) -> None:
+    """The jackknife alone takes four images for a proof: of ten parts, each lacks one of them."""
+    objects = np.full(20, 3)
+    before, after = entry(objects, objects), entry(objects - (np.arange(20) < differ), objects)
+    share = 0.1 * np.where(np.arange(10) < differ, 1 - 1 / differ, 1.0)
+    pair = with_ap(before, [0.9] * 10, 20), with_ap(after, (0.9 - share).tolist(), 20)
+    pair[1]["figures"]["ap"]["value"] = 0.8
+    assert verdict(compare(*pair, same_data=True), "ap") == ("worse" if differ >= 6 else "open")
+    alone = STUDENT * jackknife_error(-share)
+    assert (alone < 0.1) == (differ >= 4)
+
+
+def test_answers_with_other_confidences_differ_for_ap() -> None:
+    objects = np.full(20, 3)
+    before, after = (with_ap(entry(objects, objects), [value] * 10, 20) for value in (0.9, 0.5))
+    assert verdict(compare(before, after, same_data=True), "ap") == "open"  # it can't be: the same
+    for image in after["images"][:7]:
+        image["sums"][COLUMNS.index("score_sum")] = 2.5
+    assert verdict(compare(before, after, same_data=True), "ap") == "worse"
+
+
+def test_a_scorecard_of_an_early_version_is_compared() -> None:
+    objects = np.full(20, 3)
+    before, after = entry(objects, objects), entry(objects - 1, objects)
+    early = {**before, "images": [{"sums": image["sums"][:9]} for image in before["images"]]}
+    result = compare(early, after, same_data=True)
+    assert verdict(result) == "worse"
+    assert "referring" not in {each["figure"] for each in result["figures"]}
 
 
 def test_a_scorecard_that_lacks_something_is_said() -> None:

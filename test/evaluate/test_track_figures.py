@@ -10,6 +10,7 @@ pytest.importorskip("trackeval", reason="trackeval is not installed")
 
 from lfmvl_ros.datasets.films import TrueBoxes
 from lfmvl_ros.evaluate.track_figures import Followed, track_figures
+from lfmvl_ros.evaluate.track_metrics import combined, measured
 
 BOXES = np.array([[0.0, 0, 10, 10], [50, 50, 70, 70]])
 
@@ -55,3 +56,23 @@ def test_what_is_mostly_hidden_counts_neither_way() -> None:
 def test_without_objects_there_is_no_figure() -> None:
     empty = TrueBoxes((), (), np.zeros((0, 4)), np.zeros(0))
     assert track_figures([empty], [followed(1)])["hota"]["value"] is None
+
+
+def test_films_one_after_the_other_give_the_figures_of_all_together() -> None:
+    """With ids of their own, a sum over one long film is what trackeval combines of several."""
+    rng, films = np.random.default_rng(1), []
+    for film in range(3):
+        frames = range(int(rng.integers(5, 12)))
+        ids = [[f"{film}/{i}" for i in range(int(rng.integers(1, 4)))] for _ in frames]
+        tracks = [(rng.permutation(4)[: int(rng.integers(1, 4))] + 10 * film).tolist()
+                  for _ in frames]  # fmt: skip
+        alike = [rng.uniform(0, 1, (len(a), len(b))) for a, b in zip(ids, tracks, strict=True)]
+        films.append((ids, tracks, alike))
+    together = combined([measured(*film) for film in films])
+    ids, tracks, alike = ([each for film in films for each in film[part]] for part in range(3))
+    one = measured(ids, tracks, alike)
+    for name in ("HOTA", "DetA", "AssA"):
+        np.testing.assert_allclose(one.hota[name], together.hota[name], atol=1e-12)
+    for name in ("MOTA", "IDSW"):
+        assert one.clear[name] == pytest.approx(together.clear[name])
+    assert one.identity["IDF1"] == pytest.approx(together.identity["IDF1"])

@@ -28,7 +28,8 @@ class EndReason(str, Enum):
     ``cleared``: the rule does not hold any more. ``gone``: its track was lost.
     ``over``: an event of a moment has lasted ``hold_s``. ``restarted``: time restarted, and all
     tracks ended. ``not_asked``: the query does not name its labels any more, or another one is
-    selected. ``rules_changed``: the rule was changed or removed. ``stopped``: the node stopped.
+    selected. ``rules_changed``: the rule was changed or removed. ``reference_changed``: another
+    query or model, so that drift is compared with another reference. ``stopped``: the node stopped.
     """
 
     CLEARED = "cleared"
@@ -37,6 +38,7 @@ class EndReason(str, Enum):
     RESTARTED = "restarted"
     NOT_ASKED = "not_asked"
     RULES_CHANGED = "rules_changed"
+    REFERENCE_CHANGED = "reference_changed"
     STOPPED = "stopped"
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from lfmvl_ros.core.config_drift import DriftSettings
 from lfmvl_ros.core.drift import (
@@ -15,6 +15,7 @@ from lfmvl_ros.core.drift import (
     features_of,
     read_reference,
 )
+from lfmvl_ros.core.drift.events import DriftEvent, DriftEvents
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.user_files import user_path
 from lfmvl_ros.ros.diagnostics.health import OK, WARN, Health
@@ -27,25 +28,54 @@ class DriftWatch:
         settings: of the node.
         camera: name; "" when it is the only one.
         warn: called with a sentence when a change begins.
+        publish: called with each event, in their order, from :meth:`start` to :meth:`stop`.
 
     Raises:
         UserError: the profile can't be read.
     """
 
-    def __init__(self, settings: DriftSettings, camera: str, warn: Callable[[str], None]) -> None:
-        self._camera, self._warn = camera, warn
+    def __init__(
+        self,
+        settings: DriftSettings,
+        camera: str,
+        warn: Callable[[str], None],
+        publish: Callable[[DriftEvent], None],
+    ) -> None:
+        self._camera, self._warn, self._publish = camera, warn, publish
+        self._events, self._active = DriftEvents(camera), False
         self._lock, self._machine = threading.Lock(), MachineFeatures()
         self._monitor = DriftMonitor(profile_of(settings), settings.learn_answers)
+
+    def start(self) -> None:
+        """Begin to publish events."""
+        with self._lock:
+            self._active = True
+
+    def stop(self) -> None:
+        """End every event, because the node stops. Call it while the publisher is active."""
+        with self._lock:
+            if self._active:
+                self._send(self._events.close())
+            self._active = False
 
     def answer(self, answer: Answer) -> None:
         """Take an answer."""
         grounding, frame = answer.grounding, answer.frame
         features = features_of(grounding, None if frame is None else frame.pixels)
         features |= self._machine.values()
+        subject = grounding.query.text, grounding.reply.model
         with self._lock:
-            begun = self._monitor.add(features, grounding.query.text, grounding.reply.model)
+            begun = self._monitor.add(features, *subject)
+            if self._active:
+                changes = self._monitor.status().changes
+                where = grounding.stamp_ns, grounding.frame_id
+                self._send(self._events.update(changes, subject, *where))
         for change in begun:
             self._warn(f"drift: {change}")
+
+    def _send(self, events: Iterable[DriftEvent]) -> None:
+        for event in events:
+            self._publish(event)
 
     @property
     def is_drifting(self) -> bool:

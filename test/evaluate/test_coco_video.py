@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""COCO files of videos: what is read, what is left out, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.evaluate.coco_video import is_coco_video, read_coco_video
+
+from ..datasets.mot_folders import coco_video, save_video
+
+
+def test_videos_with_their_frames_in_order(tmp_path: Path) -> None:
+    content = coco_video(tmp_path, count=3)
+    content["images"].reverse()
+    for image in content["images"]:
+        image["frame_index"] = 10 + 2 * image.pop("frame_id")  # every other frame is annotated
+    for box in content["annotations"]:
+        box["instance_id"] = box.pop("track_id")
+    (one, two), left_out = read_coco_video(save_video(tmp_path, content), None)
+    assert (one.name, two.name, left_out) == ("one", "two", {})
+    assert [path.name for path in one.images] == ["000001.jpg", "000002.jpg", "000003.jpg"]
+    assert one.stamps_ns == (10**9, 11 * 10**8, 12 * 10**8)
+    assert (one.truth[2].ids, one.truth[2].labels) == (("7",), ("bright square",))
+    assert one.truth[2].xyxy_px.tolist() == [[18, 40, 50, 72]]
+    assert two.wh_px == ((160, 120),) * 3
+
+
+def test_without_frame_numbers_the_order_of_the_file_counts(tmp_path: Path) -> None:
+    content = coco_video(tmp_path, count=2)
+    for image in content["images"]:
+        del image["frame_id"]
+    (one, _), _ = read_coco_video(save_video(tmp_path, content), None)
+    assert one.stamps_ns == (10**9, 10**9 + 50_000_000)
+
+
+def test_what_can_not_be_used_is_counted(tmp_path: Path) -> None:
+    content = coco_video(tmp_path, count=3)
+    boxes, images = content["annotations"], content["images"]
+    del boxes[0]["track_id"]
+    boxes[1]["bbox"] = [1, 1, 0, 9]
+    boxes[2]["category_id"] = 99
+    boxes[3]["image_id"] = 12345
+    boxes[4] |= {"iscrowd": 1}
+    boxes[5]["visibility"] = 0.25
+    images[1]["file_name"] = "nowhere.jpg"
+    boxes.append({**boxes[5], "image_id": images[1]["id"]})
+    content["videos"].append({"id": 9, "name": "empty"})
+    images.append({"id": 77, "video_id": 44, "file_name": "one/img1/000001.jpg"})
+    (one, two), left_out = read_coco_video(save_video(tmp_path, content), None)
+    assert left_out == {
+        "images whose file is missing": 1, "images of no video": 1, "videos without an image": 1,
+        "boxes without track_id or instance_id": 1, "boxes of unusable images": 2,
+        "boxes of a category that is not listed or can't be asked for": 1,
+        "boxes of an image that is not listed": 1,
+    }  # fmt: skip
+    assert [len(one.truth[i].ids) for i in range(2)] == [0, 0]
+    assert two.truth[1].visible.tolist() == [0]  # a crowd counts as what is hidden does
+    assert two.truth[2].visible.tolist() == [0.25]
+
+
+def test_labels_that_were_not_looked_for(tmp_path: Path) -> None:
+    content = coco_video(tmp_path, count=2)
+    content["categories"].append({"id": 8, "name": "person"})
+    content["videos"][0] |= {"neg_category_ids": [6], "not_exhaustive_category_ids": [5]}
+    (one, two), _ = read_coco_video(save_video(tmp_path, content), None)
+    assert one.truth[0].unsure == {"bright square", "person"}
+    assert two.truth[0].unsure == frozenset()
+
+
+def without(part: str) -> Any:
+    return lambda content: content.pop(part)
+
+
+def set_in(part: str, **values: object) -> Any:
+    return lambda content: content[part][1].update(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (without("videos"), "is no film in COCO format"),
+        (lambda content: content["videos"].clear(), "videos is missing or empty"),
+        (set_in("images", id=100), "has image 100 twice"),
+        (set_in("annotations", image_id=100), "has object 7 twice in image 100"),
+        (set_in("images", frame_id=0), "two images of one number"),
+        (set_in("videos", fps=0), "has no fps or frame_rate or framerate; give the rate"),
+        (lambda content: [i.update(video_id=4) for i in content["images"]], "belongs to one of"),
+        (lambda content: [i.update(file_name="x.jpg") for i in content["images"]],
+         "6 of 6 images of"),
+    ],
+)  # fmt: skip
+def test_a_damaged_file_is_refused(tmp_path: Path, change: Any, says: str) -> None:
+    content = coco_video(tmp_path, count=3)
+    change(content)
+    with pytest.raises(UserError, match=re.escape(says)):
+        read_coco_video(save_video(tmp_path, content), None)
+
+
+def test_a_rate_from_outside(tmp_path: Path) -> None:
+    content = coco_video(tmp_path, count=2, fps=None)
+    (one, _), _ = read_coco_video(save_video(tmp_path, content), 10.0)
+    assert one.stamps_ns == (10**9, 11 * 10**8)
+
+
+def test_a_folder_is_no_file_of_videos(tmp_path: Path) -> None:
+    assert not is_coco_video(tmp_path)
+    assert is_coco_video(tmp_path / "train.JSON")
