@@ -34,6 +34,7 @@ with needed_packages():
     import rclpy
     from measuring import machine, on_this_machine_alone, percentile
     from measuring_ros import ros
+    from rclpy.executors import SingleThreadedExecutor
     from sensor_msgs.msg import Image
     from std_msgs.msg import String
 
@@ -82,6 +83,9 @@ class Bench:
         self.host, self.path = address[1], address[2]
         rclpy.init()
         self.node = rclpy.create_node("listener", namespace="bench")
+        # Of its own: rclpy.spin_once begins anew each time, so on a busy machine with the timer.
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.node)
         self.waiting: list[str] = []
         self.arrived_s: list[float] = []
         create = self.node.create_subscription
@@ -112,7 +116,7 @@ class Bench:
         """Listen until something holds."""
         limit_s = time.monotonic() + PATIENCE_S
         while not wanted():
-            rclpy.spin_once(self.node, timeout_sec=0.02)
+            self.executor.spin_once(timeout_sec=0.02)
             if time.monotonic() > limit_s or any(p.poll() is not None for p in self.processes):
                 self.log.seek(0)
                 end(f"nothing came within {PATIENCE_S:g} s:\n{self.log.read()[-2000:]}")
