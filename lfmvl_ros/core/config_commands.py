@@ -18,8 +18,8 @@ class CommandSettings(Group):
     allow: tuple[str, ...] = setting(
         tuple(TOOLS),
         "Tools that may be called through the topic command (docs/commands.md). Remove those that "
-        "change something (all but count, where_is and describe) if operators may look but not "
-        "change anything. "
+        "change something (all but count, where_is, describe and read) if operators may look but "
+        "not change anything. "
         '[""] means none.',
     )
     dry_run: bool = setting(

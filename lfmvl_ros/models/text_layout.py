@@ -94,3 +94,8 @@ def in_reading_order(quads: Sequence[Quad]) -> list[Quad]:
 def line_height_px(quad: Quad) -> float:
     """Return the height of a line's box, px: about 1.6 times that of its capital letters."""
     return min(_extent(quad))
+
+
+def line_length_px(quad: Quad) -> float:
+    """Return the length of a line's box, px."""
+    return max(_extent(quad))

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.readings import ReadLine
 from lfmvl_ros.core.safe_text import safe_text
-from lfmvl_ros.models.text_layout import Quad, in_reading_order, line_height_px, rectified
+from lfmvl_ros.models.text_layout import Quad, in_reading_order, line_length_px, rectified
 
 INSTALL = "pip install 'lfmvl_ros[ocr]' (or pip install rapidocr onnxruntime)"
 Pixels = NDArray[np.uint8]
@@ -38,7 +38,7 @@ _LONG_SIDE_PX = 640  # to which small images are enlarged: letters of 8 px are f
 _LONGEST_SIDE_PX = 960  # to which large images are reduced before lines are looked for
 _SCALES = (1.0, 0.8, 1.25)  # of further attempts
 _MOST_LINES = 12  # of one image: time is bounded
-_SMALL_PX = 20.0  # height of a line's box below which letters lose their details
+_SMALL_PITCH_PX = 9.8  # from letter to letter: below, those of 11 px and less lose their details
 _SMALL_CONFIDENCE = 0.85
 # Turned by 180 degrees, they are characters again.
 _TURNABLE = frozenset("01689-.:/=+|_ HINOSXZMWlosxzu")
@@ -108,7 +108,7 @@ class RapidTextReader:
         upright, turned = in_reading_order(found)[:_MOST_LINES], []
         for quad in upright:
             line, is_turned = self._line(rectified(image, quad))
-            if line_height_px(quad) < _SMALL_PX:
+            if line.text and line_length_px(quad) < _SMALL_PITCH_PX * len(line.text):
                 line = ReadLine(line.text, min(line.confidence, _SMALL_CONFIDENCE))
             turned.append((line, is_turned))
         if sum(is_turned for _, is_turned in turned) * 2 > len(turned):

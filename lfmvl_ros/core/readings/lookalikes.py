@@ -9,18 +9,19 @@ AMBIGUOUS_CONFIDENCE = 0.85
 """Highest confidence of a text with such characters, however often it was read."""
 
 _GROUP = re.compile(r"[^\W_]+")
+_UNSPEAKABLE = re.compile(r"[B-DF-HJ-NP-TV-XZ]{4}|[AEIOUY]{3}|^[^AEIOUY]*$")
 _ALIKE = frozenset("0OoIl1|")
 
 
 def has_lookalikes(text: str) -> bool:
     """Return whether a text has a character whose twin could be there as well.
 
-    In a group of digits only, 0 and 1 are digits, and in a group of letters only, O, I and l are
-    letters. In a group of both, and where a single such character stands between others than
-    digits, either may be meant.
+    In a group of digits only, 0 and 1 are digits, and in a word, O, I and l are letters. In a group
+    of both, in capital letters that make no word, and where a single such character stands between
+    others than digits, either may be meant.
 
-    >>> [has_lookalikes(text) for text in ("2028-10-01", "LOT", "LOT 7", "B0X", "KCW-579-O")]
-    [False, False, False, True, True]
+    >>> [has_lookalikes(text) for text in ("2028-10-01", "LOT 7", "B0X", "KCW-579-O", "SLSTGOR")]
+    [False, False, True, True, True]
     """
     if "|" in text:
         return True
@@ -32,4 +33,9 @@ def has_lookalikes(text: str) -> bool:
 def _is_unclear(group: str) -> bool:
     if not _ALIKE.intersection(group):
         return False
-    return len(group) == 1 or not (group.isdigit() or group.isalpha())
+    return len(group) == 1 or not (group.isdigit() or (group.isalpha() and _is_word(group)))
+
+
+def _is_word(letters: str) -> bool:
+    """Return whether letters can be spoken: codes of random capitals mostly cannot."""
+    return not letters.isupper() or _UNSPEAKABLE.search(letters) is None

@@ -204,5 +204,5 @@ class ReadingPlanner:
 
     @property
     def waiting(self) -> int:
-        """How many tracks have a crop that waits."""
-        return sum(state.waiting is not None for state in self._states.values())
+        """How many tracks have a crop that waits; any thread may ask."""
+        return sum(state.waiting is not None for state in list(self._states.values()))

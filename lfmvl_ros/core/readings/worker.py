@@ -126,6 +126,7 @@ class ReadingWorker:
         """Forget what was read and the frame that waits: the camera is not observed any more."""
         with self._changed:
             self._newest, self._texts = None, {}
+            self._planner = ReadingPlanner(self._settings)  # ids may mean other objects then
 
     def close(self) -> None:
         """End the thread, after the crop that is being read."""
@@ -181,10 +182,11 @@ class ReadingWorker:
     def _step(
         self, reader: TextReader, newest: tuple[Frame, Tracks] | None, requested: tuple[str, ...]
     ) -> None:
+        planner = self._planner
         if newest is not None:
-            self._planner.consider(*newest, time.monotonic(), requested)
-            self._texts = self._planner.texts()
-        crop = self._planner.next(time.monotonic(), urgent=bool(requested))
+            planner.consider(*newest, time.monotonic(), requested)
+            self._keep(planner)
+        crop = planner.next(time.monotonic(), urgent=bool(requested))
         if crop is None:
             return
         began_s = time.perf_counter()
@@ -192,7 +194,14 @@ class ReadingWorker:
         self._times_ms.append(1000 * (time.perf_counter() - began_s))
         self._counts["read"] += 1
         self._counts["with_text"] += bool(lines)
-        text = self._planner.take(crop, lines, time.monotonic())
-        self._texts = self._planner.texts()
-        if text is not None and not self._ended:
+        text = planner.take(crop, lines, time.monotonic())
+        if self._keep(planner) and text is not None:
             self._on_text(text)
+
+    def _keep(self, planner: ReadingPlanner) -> bool:
+        """Publish a planner's texts to other threads; False if all was forgotten meanwhile."""
+        with self._changed:
+            if planner is not self._planner or self._ended:
+                return False
+            self._texts = planner.texts()
+            return True
