@@ -145,39 +145,60 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--labels", type=int, default=64, help="tracks of each height")
     parser.add_argument("--peers", type=int, default=16, help="of them for rapidocr as is")
     parser.add_argument("--heights", default="8,10,12,16,24,40", help="of capital letters, px")
+    parser.add_argument("--preview", type=Path, help="write a sheet of labels instead")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--errors", action="store_true", help="list what was read wrong")
     return parser.parse_args()
 
 
+def preview(path: Path, seed: int) -> None:
+    """Write a sheet of eight labels, one of each direction."""
+    rng = np.random.default_rng(seed)
+    sheet = np.full((450, 4 * 230, 3), (90, 96, 102), np.uint8)
+    for number, angle in enumerate((*TURNS, *SLANTS)):
+        image = view(printed(rng, angle), seen(rng, float(rng.integers(12, 18))), rng)[:220, :220]
+        top, left = number // 4 * 225 + 5, number % 4 * 230 + 5
+        sheet[top : top + image.shape[0], left : left + image.shape[1]] = image
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.ascontiguousarray(sheet[..., ::-1]))
+
+
 _HELP = argparse.RawDescriptionHelpFormatter
+
+
+def show(title: str, row: Row, *, errors: bool) -> None:
+    """Print a row."""
+    values = "".join(f"{value:>8}" for value in row.figures().values())
+    print(f"{title:24}{values}", flush=True)
+    for truth, text, confidence in row.errors if errors else ():
+        print(f"    {truth!r} was read as {text!r}, {confidence}")
 
 
 def main() -> None:
     args = parsed()
     cv2.setNumThreads(1)
+    if args.preview is not None:
+        preview(args.preview, args.seed)
+        return
     reader, peer = RapidTextReader(), as_is() if args.peers else None
     rows: dict[str, Row] = {}
     angles = (*TURNS, *SLANTS)
+    print(f"{'':24}{'tracks':>8}{'right':>8}{'>= 0.9':>8}{'wrong':>8}{'crops':>8}{'ms':>8}")
     for cap_px in map(float, args.heights.split(",")):
         for kind in ("", "lookalike"):
+            name = f"{cap_px:g} px{', look-alikes' if kind else ''}"
+            row, other = Row(), Row()
             rng = np.random.default_rng([args.seed, round(cap_px), len(kind)])
-            count = math.ceil(args.labels / 4) if kind else args.labels
-            for number in range(count):
-                name = f"{cap_px:g} px{', look-alikes' if kind else ''}"
-                row = rows.setdefault(name, Row())
+            for number in range(math.ceil(args.labels / 4) if kind else args.labels):
                 label = printed(rng, angles[number % len(angles)], kind)
                 frames = list(film(label, cap_px, number // len(angles) % 2 == 1, rng))
                 read_track(reader, row, label, iter(frames))
                 if peer is not None and not kind and number < args.peers:
-                    other = rows.setdefault(f"{name}, as is", Row())
                     read_as_is(peer, other, label, frames[0][0])
-    print(f"{'':24}{'tracks':>8}{'right':>8}{'>= 0.9':>8}{'wrong':>8}{'crops':>8}{'ms':>8}")
-    for name, row in rows.items():
-        values = "".join(f"{value:>8}" for value in row.figures().values())
-        print(f"{name:24}{values}")
-        for truth, text, confidence in row.errors if args.errors else ():
-            print(f"    {truth!r} was read as {text!r}, {confidence}")
+            for title, counted in ((name, row), (f"{name}, as is", other)):
+                if counted.tracks:
+                    rows[title] = counted
+                    show(title, counted, errors=args.errors)
     print(json.dumps({name: row.figures() for name, row in rows.items()}))
 
 

@@ -46,9 +46,10 @@ class ReadingChannel:
         on_warning: Callable[[str], None],
     ) -> None:
         self._node, self._gate, self._camera, self._settings = node, gate, camera, settings
+        prefix = f"{camera}/" if camera else ""
         self._readings = node.create_lifecycle_publisher(
             String,
-            f"{camera}/readings" if camera else "readings",
+            prefix + "readings",
             qos.own(qos.RESULTS),
             qos_overriding_options=qos.overridable(),
         )

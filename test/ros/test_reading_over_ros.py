@@ -26,7 +26,8 @@ RULES = """
 zones:
   view: {image: [[0, 0], [1, 0], [1, 1], [0, 1]]}
 rules:
-  ours: {when: enter, label: box, zone: view, where: 'text == "sku 4827-k" and text_confidence > 0.9'}
+  ours:
+    {when: enter, label: box, zone: view, where: 'text == "sku 4827-k" and text_confidence > 0.9'}
   theirs: {when: enter, label: box, zone: view, where: 'text != "SKU 4827-K"'}
 """
 
