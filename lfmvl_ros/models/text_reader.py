@@ -39,7 +39,7 @@ _LONGEST_SIDE_PX = 960  # to which large images are reduced before lines are loo
 _SCALES = (1.0, 0.8, 1.25)  # of further attempts
 _MOST_LINES = 12  # of one image: time is bounded
 _SMALL_PITCH_PX = 9.8  # from letter to letter: below, those of 11 px and less lose their details
-_SMALL_CONFIDENCE = 0.85
+_SMALL_LIMIT = 0.85
 # Turned by 180 degrees, they are characters again.
 _TURNABLE = frozenset("01689-.:/=+|_ HINOSXZMWlosxzu")
 _CUT = {"Global.log_level": "critical", "Global.text_score": 0.0, "Det.limit_type": "max"}
@@ -109,7 +109,7 @@ class RapidTextReader:
         for quad in upright:
             line, is_turned = self._line(rectified(image, quad))
             if line.text and line_length_px(quad) < _SMALL_PITCH_PX * len(line.text):
-                line = ReadLine(line.text, min(line.confidence, _SMALL_CONFIDENCE))
+                line = ReadLine(line.text, line.confidence, _SMALL_LIMIT)
             turned.append((line, is_turned))
         if sum(is_turned for _, is_turned in turned) * 2 > len(turned):
             turned.reverse()  # upside down: the last line is the first

@@ -9,7 +9,7 @@ AMBIGUOUS_CONFIDENCE = 0.85
 """Highest confidence of a text with such characters, however often it was read."""
 
 _GROUP = re.compile(r"[^\W_]+")
-_UNSPEAKABLE = re.compile(r"[B-DF-HJ-NP-TV-XZ]{4}|[AEIOUY]{3}|^[^AEIOUY]*$")
+_UNSPEAKABLE = re.compile(r"[B-DF-HJ-NP-TV-XZ]{3}|[AEIOUY]{3}|^[^AEIOUY]*$")
 _ALIKE = frozenset("0OoIl1|")
 
 

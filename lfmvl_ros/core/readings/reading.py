@@ -40,17 +40,23 @@ class ReadLine:
     Attributes:
         text: as it was read, on one line.
         confidence: the reader's probability that all of its characters are right, in [0, 1].
+        limit: highest confidence of this text, however often it is read like this: below 1 where
+            the image shows too little of it.
 
     Raises:
-        ValueError: the confidence is not in that range.
+        ValueError: the confidence or the limit is not in that range.
     """
 
     text: str
     confidence: float
+    limit: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.confidence <= 1.0:
-            raise ValueError(f"ReadLine.confidence must lie in [0, 1], got {self.confidence}")
+        if not (0.0 <= self.confidence <= 1.0 and 0.0 <= self.limit <= 1.0):
+            raise ValueError(
+                "ReadLine.confidence and ReadLine.limit must lie in [0, 1], got "
+                f"{self.confidence} and {self.limit}"
+            )
 
 
 @dataclass(frozen=True)

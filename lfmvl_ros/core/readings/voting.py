@@ -118,7 +118,8 @@ def _decided(slot: Sequence[_Sighting]) -> tuple[ReadLine, set[int]]:
     total = sum(value**2 for value in support.values())
     confidence = support[key] ** 3 / total if total else 0.0
     spelt = max(by_key[key], key=lambda item: (item.line.confidence, item.line.text))
-    most = 1.0 if len(by_key[key]) > 1 else _ONCE
+    limits = sorted((item.line.limit for item in by_key[key]), reverse=True)
+    most = limits[1] if len(limits) > 1 else min(limits[0], _ONCE)  # as in the second best view
     if has_lookalikes(spelt.line.text):
         most = min(most, AMBIGUOUS_CONFIDENCE)
     return ReadLine(spelt.line.text, min(confidence, most)), {item.reading for item in by_key[key]}

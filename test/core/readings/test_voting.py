@@ -64,6 +64,13 @@ def test_the_order_of_readings_makes_no_difference_for_one_line(order):
     assert other.confidence == pytest.approx(found.confidence)
 
 
+def test_a_limit_holds_however_often_the_same_is_read():
+    small = [CropReading((ReadLine("ACME", 0.99, limit=0.85),))] * 5
+    assert vote(small).confidence == 0.85
+    assert vote([*small, *read(("ACME", 0.9))]).confidence == 0.85
+    assert vote([*small, *read(("ACME", 0.9), ("ACME", 0.9))]).confidence > 0.95  # seen larger
+
+
 def test_one_reading_is_never_certain():
     assert vote(read(("ACME", 1.0))).confidence < 0.9
     assert vote(read(("ACME", 1.0), ("ACME", 0.95))).confidence > 0.99
