@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.readings import ReadLine
+from lfmvl_ros.core.readings.lookalikes import is_broken_off
 from lfmvl_ros.core.safe_text import safe_text
 from lfmvl_ros.models.text_layout import Quad, in_reading_order, line_length_px, rectified
 
@@ -95,7 +96,7 @@ class RapidTextReader:
         scale *= _SCALES[attempt % len(_SCALES)]
         with self._lock:
             lines = self._lines(image, scale)
-            if min((line.confidence for line in lines), default=0.0) < _CERTAIN:
+            if not lines or any(map(_is_doubtful, lines)):
                 other = self._lines(image, scale * 0.75 if scale > 1 else scale * 1.4)
                 lines = max(lines, other, key=_merit)
         return lines
@@ -148,6 +149,10 @@ class RapidTextReader:
         confidences: Sequence[float] = getattr(words[0], "confs", None) or (0.0,)
         product = math.prod(min(max(float(value), 0.0), 1.0) for value in confidences)
         return ReadLine(text, product if text else 0.0)
+
+
+def _is_doubtful(line: ReadLine) -> bool:
+    return line.confidence < _CERTAIN or is_broken_off(line.text)
 
 
 def _sure(line: ReadLine) -> float:

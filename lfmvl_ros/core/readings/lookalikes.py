@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Characters that no reader can tell apart by their shape, such as the letter O and the digit 0."""
+"""Texts that say themselves that they may be wrong: look-alikes (O and 0), broken-off lines."""
 
 from __future__ import annotations
 
 import re
 
 AMBIGUOUS_CONFIDENCE = 0.85
-"""Highest confidence of a text with such characters, however often it was read."""
+"""Highest confidence of such a text, however often it was read."""
 
 _GROUP = re.compile(r"[^\W_]+")
-_UNSPEAKABLE = re.compile(r"[B-DF-HJ-NP-TV-XZ]{3}|[AEIOUY]{3}|^[^AEIOUY]*$")
+_UNSPEAKABLE = re.compile(r"[B-DF-HJ-NP-TV-Z]{3}|[AEIOUY]{3}|^[^AEIOUY]*$")
+_JOINING = "-/_+\u2010\u2011\u2013\u00b7"
 _ALIKE = frozenset("0OoIl1|")
 
 
@@ -28,6 +29,15 @@ def has_lookalikes(text: str) -> bool:
     groups = _GROUP.findall(text)
     only_digits = all(group.isdigit() for group in groups)
     return not only_digits and any(_is_unclear(group) for group in groups)
+
+
+def is_broken_off(text: str) -> bool:
+    """Return whether a text begins or ends with a character that joins it to something missing.
+
+    >>> is_broken_off("GAT-001-"), is_broken_off("GAT-001-C")
+    (True, False)
+    """
+    return bool(text) and (text[0] in _JOINING or text[-1] in _JOINING)
 
 
 def _is_unclear(group: str) -> bool:

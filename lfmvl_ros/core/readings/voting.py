@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from lfmvl_ros.core.readings.lookalikes import AMBIGUOUS_CONFIDENCE, has_lookalikes
+from lfmvl_ros.core.readings.lookalikes import AMBIGUOUS_CONFIDENCE, has_lookalikes, is_broken_off
 from lfmvl_ros.core.readings.reading import CropReading, ReadLine, text_key
 
 _WEIGHT = 1 / 3  # of each further reading that agrees, of the one before
@@ -120,7 +120,7 @@ def _decided(slot: Sequence[_Sighting]) -> tuple[ReadLine, set[int]]:
     spelt = max(by_key[key], key=lambda item: (item.line.confidence, item.line.text))
     limits = sorted((item.line.limit for item in by_key[key]), reverse=True)
     most = limits[1] if len(limits) > 1 else min(limits[0], _ONCE)  # as in the second best view
-    if has_lookalikes(spelt.line.text):
+    if has_lookalikes(spelt.line.text) or is_broken_off(spelt.line.text):
         most = min(most, AMBIGUOUS_CONFIDENCE)
     return ReadLine(spelt.line.text, min(confidence, most)), {item.reading for item in by_key[key]}
 

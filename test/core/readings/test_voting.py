@@ -71,6 +71,11 @@ def test_a_limit_holds_however_often_the_same_is_read():
     assert vote([*small, *read(("ACME", 0.9), ("ACME", 0.9))]).confidence > 0.95  # seen larger
 
 
+@pytest.mark.parametrize("text", ["GAT-421-", "-421-C", "7/"])
+def test_a_text_that_is_broken_off_is_never_certain(text):
+    assert vote(read(*[(text, 1.0)] * 5)).confidence == AMBIGUOUS_CONFIDENCE
+
+
 def test_one_reading_is_never_certain():
     assert vote(read(("ACME", 1.0))).confidence < 0.9
     assert vote(read(("ACME", 1.0), ("ACME", 0.95))).confidence > 0.99
@@ -109,7 +114,9 @@ def test_spaces_hyphens_and_width_are_no_disagreement():
     assert found.agreeing == (0, 1, 2)
 
 
-@pytest.mark.parametrize("text", ["KCW-579-O", "LOT Q1W", "B0X", "A-1-C", "l", "a|b"])
+@pytest.mark.parametrize(
+    "text", ["KCW-579-O", "LOT Q1W", "B0X", "A-1-C", "l", "a|b", "LOT VSYYGOE"]
+)
 def test_characters_that_look_alike_are_never_certain(text):
     assert has_lookalikes(text)
     assert vote(read(*[(text, 1.0)] * 5)).confidence == AMBIGUOUS_CONFIDENCE
