@@ -55,6 +55,7 @@ setup(
         "telemetry": ["prometheus-client>=0.20"],  # metrics of the node
         "finetune": ["peft>=0.18"],  # adapters of `lfmvl finetune`
         "mcp": ["mcp>=2"],  # agents: `lfmvl mcp`
+        "ocr": ["rapidocr>=3.10", "onnxruntime>=1.17"],  # text on tracked objects
         "video": ["av>=14"],  # compressed video in bags
         "rules": ["rule-engine>=5"],  # conditions of rules
     },

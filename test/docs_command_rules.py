@@ -185,6 +185,22 @@ RULES = (
         r"^lfmvl where",
         "needs the memory of a node that ran; test/ros/test_memory_over_ros.py runs it",
     ),
+    Rule(
+        r"^lfmvl read docs/images/labels\.jpg$",
+        needs=("rapidocr", "onnxruntime"),
+        prints=r"BATTERIES[\s\S]*\"lines\": \[",
+    ),
+    Rule(
+        r"^python benchmarks/readings\.py --preview",
+        needs=("rapidocr", "onnxruntime"),
+        leaves=("out/labels.jpg",),
+    ),
+    Rule(
+        r"^python benchmarks/readings\.py$",
+        needs=("rapidocr", "onnxruntime"),
+        change=((r"$", " --labels 8 --peers 1 --heights 12"),),
+        prints=JSON_LAST,
+    ),
     Rule(r"^lfmvl review --export$", quick=True, prints=r'"images": \d'),
     Rule(r"^lfmvl review", "runs until it is ended; test/ros/test_review_over_ros.py runs it"),
     Rule(r"^ssh |^adb ", "needs a second machine"),

@@ -12,12 +12,18 @@ import pytest
 
 from lfmvl_ros.cli.main import commands
 from lfmvl_ros.cli.models import to_markdown as to_table
-from lfmvl_ros.core.config import CameraSettings, PerceptionSettings, RecorderSettings
+from lfmvl_ros.core.config import (
+    CameraSettings,
+    PerceptionSettings,
+    ReadingSettings,
+    RecorderSettings,
+)
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.readings.worker import ReadingStatus
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.report import Answer, LaneStatus, PipelineStatus
 from lfmvl_ros.core.review import GateStatus
@@ -27,6 +33,7 @@ from lfmvl_ros.core.settings_text import to_markdown
 from lfmvl_ros.core.tracking import Applied, Ignored
 from lfmvl_ros.ros.diagnostics.health import CameraMonitor, ModelMonitor
 from lfmvl_ros.ros.diagnostics.rate_health import Placement, RateMonitor
+from lfmvl_ros.ros.diagnostics.reading_health import reading_health
 from lfmvl_ros.ros.diagnostics.rules_health import rules_health
 from lfmvl_ros.ros.sensors.intake import FrameIntake
 from lfmvl_ros.ros.sensors.rates import RateLog
@@ -169,14 +176,18 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
         selected=None,
     )
     rules = rules_health(RuleEngine(RuleSet()).status(), GateStatus(), "", "")
-    values = (*camera.values, *model.values, *imu.values, *places.values, *rules.values)
+    (reading,) = reading_health(ReadingStatus(), ReadingSettings(labels=("x",)), "x")
+    values = (
+        *(*camera.values, *model.values, *imu.values, *places.values, *rules.values),
+        *reading.values,
+    )
     made = {key for key in values if not key.startswith("outcome.")}
     assert made <= told
     known = {"diagnostics.camera_stale_s", "diagnostics.answer_stale_s", "camera", "commands",
              "labels", "grounding", "outcome.ok", "latency_budget.target_ms", "imu", "camera_info",
              "frame_id", "drift", "places", "tracks_3d", "spatial.select",
              "tracker.reorder_window_s", "review.max_held", "collect",
-             "collect.folder"}  # fmt: skip
+             "collect.folder", "reading", "reading.labels"}  # fmt: skip
     assert told - made <= known
 
 
@@ -189,6 +200,7 @@ def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
             "channel.py",
             "rules_channel.py",
             "review_channel.py",
+            "reading_channel.py",
             "gyroscope.py",
             "spatial/place_inputs.py",
             "spatial/place_outputs.py",

@@ -25,6 +25,7 @@ _OWN = {
     "rules": "check a file of zones and rules about the tracks, or try it on a video",
     "review": "a local page that shows events which wait for a person, and takes answers",
     "where": "where an object was last seen, from the memory of a node",
+    "read": "the text in an image, with a confidence for each line",
     "tokens": "image size -> tiles and image tokens, and what each setting would change",
     "finetune": "fine-tune a checkpoint on your own labelled images",
     "models": "the known checkpoints: boxes, coordinates, sampling, GGUF files",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lfmvl_ros.core.commands.tools import TOOLS, UNAVAILABLE
+from lfmvl_ros.core.commands.tools import TOOLS
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.settings import Group, nearest_name, setting
@@ -18,7 +18,7 @@ class CommandSettings(Group):
     allow: tuple[str, ...] = setting(
         tuple(TOOLS),
         "Tools that may be called through the topic command (docs/commands.md). Remove those that "
-        "change something (all but count, where_is, describe and watch) if operators may look but "
+        "change something (all but count, where_is, describe, read and watch) if operators may look but "
         "not change anything. "
         '[""] means none.',
     )
@@ -40,8 +40,6 @@ class CommandSettings(Group):
         if not self.allow:  # an empty list has no type of its own in ROS: this is what it means
             object.__setattr__(self, "allow", ("",))
         for name in filter(None, self.allow):
-            if name in UNAVAILABLE:
-                raise UserError(f"commands.allow: {name} is not available: {UNAVAILABLE[name]}")
             if name not in TOOLS:
                 near = nearest_name(name, TOOLS)
                 meant = f"did you mean {near}" if near else f"the tools are {', '.join(TOOLS)}"

@@ -30,8 +30,10 @@ from lfmvl_ros.ros.shared import Shared
 if TYPE_CHECKING:
     from lfmvl_ros.core.commands.rule_events import RuleEvents
     from lfmvl_ros.core.memory.recorder import MemoryRecorder
+    from lfmvl_ros.core.readings.reading import Texts
     from lfmvl_ros.core.spatial.places import Places
     from lfmvl_ros.ros.drift_channel import DriftChannel
+    from lfmvl_ros.ros.reading_channel import ReadingChannel
     from lfmvl_ros.ros.rules_channel import RulesChannel
     from lfmvl_ros.ros.spatial.place_channel import PlaceChannel
 
@@ -46,6 +48,7 @@ class CameraChannel:
     Attributes:
         newest_tracks: at the newest image, and when they were published (monotonic s); None before
             the first image, and while the camera is not subscribed to.
+        reading: reads text on the tracks; None while the node is not configured.
     """
 
     def __init__(self, name: str, shared: Shared) -> None:
@@ -57,6 +60,7 @@ class CameraChannel:
         self._rules: RulesChannel | None = None
         self._drift: DriftChannel | None = None
         self._memory: MemoryRecorder | None = None
+        self.reading: ReadingChannel | None = None
         self._subscriptions: list[Subscription] = []
         self._outputs: Outputs | None = None
         self._monitor: CameraMonitor | None = None
@@ -94,6 +98,9 @@ class CameraChannel:
             from lfmvl_ros.core.memory.recorder import MemoryRecorder  # most nodes need none
 
             self._memory = MemoryRecorder(self._settings().memory, self._warn)
+        from lfmvl_ros.ros.reading_channel import ReadingChannel
+
+        self.reading = ReadingChannel(self._node, self._gate, self.name, self._settings, self._warn)
         if self._settings().drift.watch:
             from lfmvl_ros.ros.drift_channel import DriftChannel  # most nodes need none
 
@@ -184,6 +191,8 @@ class CameraChannel:
             self._rules.stop()
         if self._drift is not None:
             self._drift.stop()
+        if self.reading is not None:
+            self.reading.stop()
         if (pipeline := self._shared.pipeline) is not None:
             pipeline.set_ego_motion(self.name, None)
 
@@ -201,6 +210,9 @@ class CameraChannel:
         drift, self._drift = self._drift, None
         if drift is not None:
             drift.close()
+        reading, self.reading = self.reading, None
+        if reading is not None:
+            reading.close()
         memory, self._memory = self._memory, None
         if memory is not None:
             memory.close()
@@ -233,6 +245,11 @@ class CameraChannel:
         places = self._places
         return {} if places is None else places.documents(stamp_ns)
 
+    def texts(self) -> Texts:
+        """Return what is written on the tracks' objects, by id; what is confident enough."""
+        reading = self.reading
+        return {} if reading is None else reading.texts()
+
     def poll(self) -> None:
         """Check the rules file for changes; not while the node's state changes."""
         if self._rules is not None:
@@ -251,12 +268,14 @@ class CameraChannel:
         intake, arrivals = self._intake.status(), self._arrivals.status()
         camera = monitor.report(intake, pipeline, self._settings(), now_s, arrivals)
         ego, places, rules, drift = self._ego, self._places, self._rules, self._drift
+        reading = self.reading
         return [
             camera,
             *([] if ego is None else ego.health(now_s)),
             *([] if places is None else [places.health()]),
             *([] if rules is None else [rules.health()]),
             *([] if drift is None else [drift.health()]),
+            *([] if reading is None else reading.health()),
         ]
 
     def _on_camera_info(self, message: CameraInfo, _info: dict[str, int]) -> None:
@@ -278,13 +297,16 @@ class CameraChannel:
         if outputs is not None:
             tracks = of_frame(tracks, frame)
             self.newest_tracks = (tracks, time.monotonic())
-            self._gate.call(outputs.tracks, frame, tracks, self.places_at(tracks.stamp_ns))
+            texts = self.texts()
+            self._gate.call(outputs.tracks, frame, tracks, self.places_at(tracks.stamp_ns), texts)
             if self._places is not None:
                 self._places.tracks(tracks, verdict)
             if self._rules is not None:
-                self._rules.tracks(frame, tracks, verdict)
+                self._rules.tracks(frame, tracks, verdict, texts)
             if self._memory is not None:
                 self._memory.tracks(frame, tracks, self.places_at(tracks.stamp_ns))
+            if self.reading is not None:
+                self.reading.tracks(frame, tracks)
 
     def _settings(self) -> PerceptionSettings:
         return self._shared.settings

@@ -12,10 +12,12 @@ from std_msgs.msg import String
 from lfmvl_ros.core.commands.commander import Commander, Policy
 from lfmvl_ros.core.commands.performing import Controls
 from lfmvl_ros.core.commands.result import CommandResult
+from lfmvl_ros.core.commands.rule_events import RuleEvents
 from lfmvl_ros.core.commands.scene import Scene
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.memory.sighting import Sighting
 from lfmvl_ros.core.memory.store import MemoryStore
+from lfmvl_ros.core.readings.worker import ReadingWorker
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.user_files import user_path
@@ -47,18 +49,17 @@ class CommandTopics:
             lambda: shared.settings.diagnostics.camera_stale_s,
             lambda camera: channels[camera].newest_tracks,
             lambda camera, stamp_ns: channels[camera].places_at(stamp_ns),
+            lambda camera: channels[camera].texts(),
         )
+        self._channels = channels
         controls = Controls(
             self._scene,
             lambda: shared.pipeline,
             self._change,
             self._captions,
             self._recall,
-            lambda: {
-                name: events
-                for name, channel in channels.items()
-                if (events := channel.rule_events) is not None
-            },
+            self._rule_events,
+            self._readers,
         )
         self._commander = Commander(controls, self._policy, self._now_ns, self._publish)
         node.create_subscription(
@@ -122,6 +123,14 @@ class CommandTopics:
         except UserError as error:
             self._shared.node.get_logger().warning(f"where_is: {error}")
             return None
+
+    def _rule_events(self) -> dict[str, RuleEvents]:
+        found = {name: channel.rule_events for name, channel in self._channels.items()}
+        return {name: events for name, events in found.items() if events is not None}
+
+    def _readers(self) -> dict[str, ReadingWorker]:
+        found = {name: channel.reading for name, channel in self._channels.items()}
+        return {name: reading.worker for name, reading in found.items() if reading is not None}
 
     def _now_ns(self) -> int:
         return int(self._shared.node.get_clock().now().nanoseconds)

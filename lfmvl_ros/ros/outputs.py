@@ -16,6 +16,7 @@ from visualization_msgs.msg import MarkerArray
 
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.readings.reading import Texts
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import conversions, qos
@@ -91,7 +92,7 @@ class Outputs:
             self._detections.publish(conversions.to_detections(grounding, ids))
         self._grounding.publish(conversions.to_json(grounding.to_dict(ids, places)))
 
-    def tracks(self, frame: Frame, tracks: Tracks, places: PlaceDocuments) -> None:
+    def tracks(self, frame: Frame, tracks: Tracks, places: PlaceDocuments, texts: Texts) -> None:
         """Publish the tracks at a camera frame.
 
         ``tracks``, ``markers`` and ``debug_image`` show confirmed tracks; tentative ones are in
@@ -100,7 +101,7 @@ class Outputs:
         tracks = of_frame(tracks, frame)
         confirmed = tracks.established
         self._tracks.publish(conversions.to_tracks(tracks, confirmed))
-        self._states.publish(conversions.to_json(tracks.to_dict(places)))
+        self._states.publish(conversions.to_json(tracks.to_dict(places, texts)))
         self._publish_drawing(frame, tracks)
         if self._markers.get_subscription_count():
             self._publish_markers(tracks, confirmed)

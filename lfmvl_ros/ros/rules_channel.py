@@ -13,6 +13,7 @@ from std_msgs.msg import Bool, String
 from lfmvl_ros.core.commands.rule_events import RuleEvents
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.readings.reading import Texts
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.rules import Event, EventState, Positions, RuleEngine, RuleSet
 from lfmvl_ros.core.rules.watched_file import WatchedRules
@@ -118,14 +119,14 @@ class RulesChannel:
         with self._lock:
             self._engine.answer(answer)
 
-    def tracks(self, frame: Frame, tracks: Tracks, verdict: Verdict) -> None:
-        """Take a frame and the tracks at it, and publish what happened."""
+    def tracks(self, frame: Frame, tracks: Tracks, verdict: Verdict, texts: Texts) -> None:
+        """Take a frame, the tracks at it and their texts, and publish what happened."""
         with self._lock:
             if self._active:
                 if verdict is Verdict.RESTARTED:
                     self._positions = None
                 self._engine.select(Selection.parse(self._settings().spatial.select).label)
-                self._admit(self._engine.observe(tracks, self._positions), frame)
+                self._admit(self._engine.observe(tracks, self._positions, texts), frame)
                 self._publish(self._review.expire())
 
     def places(self, places: Places) -> None:

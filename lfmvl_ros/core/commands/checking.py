@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from lfmvl_ros.core.commands.arguments import arguments_of, checked
 from lfmvl_ros.core.commands.calls import RawCall
-from lfmvl_ros.core.commands.tools import TOOLS, UNAVAILABLE, Tool
+from lfmvl_ros.core.commands.tools import TOOLS, Tool
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import quoted
 
@@ -26,8 +26,6 @@ def understand(call: RawCall, allowed: Collection[str]) -> Tool:
     Raises:
         UserError: there is no such tool, it may not be used, or its arguments are wrong.
     """
-    if call.name in UNAVAILABLE:
-        raise UserError(f"{call.name} is not available: {UNAVAILABLE[call.name]}")
     kind = TOOLS.get(call.name)
     if kind is None:
         near = difflib.get_close_matches(call.name, TOOLS, n=1)

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lfmvl_ros.core.commands.read_text import TextRequest
 from lfmvl_ros.core.commands.result import Done, Status, ToolProgress
 from lfmvl_ros.core.commands.rule_events import RuleEvents
 from lfmvl_ros.core.commands.scene import CameraState, Scene, certain, spelt
@@ -24,6 +25,7 @@ from lfmvl_ros.core.commands.tools import (
     Find,
     Follow,
     LookFor,
+    Read,
     SetMode,
     StopLooking,
     Tool,
@@ -39,6 +41,7 @@ from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.core.pipeline.errands import Ask
 from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.readings.worker import ReadingWorker
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.safe_text import quoted, shortened
 from lfmvl_ros.core.timeline import stamp_document
@@ -63,6 +66,7 @@ class Controls:
         captions: returns whether the model can describe images, as far as that is known.
         recall: returns where a camera (any: "") last saw an object of a label; None if not known.
         rule_events: returns the events of rules by camera; empty without rules.
+        readers: returns what reads text on each camera's tracks, by the camera's name.
     """
 
     scene: Scene
@@ -71,6 +75,7 @@ class Controls:
     captions: Callable[[], bool]
     recall: Callable[[str, str], Sighting | None] = lambda _label, _camera: None
     rule_events: Callable[[], Mapping[str, RuleEvents]] = dict
+    readers: Callable[[], Mapping[str, ReadingWorker]] = dict
 
     def running(self) -> Pipeline:
         """Return the pipeline.
@@ -108,6 +113,8 @@ class Performer:
         try:
             if isinstance(tool, Find):
                 return (yield from self._find(tool))
+            if isinstance(tool, Read):
+                return (yield from self._read(tool))
             if isinstance(tool, Describe):
                 return (yield from self._describe(tool))
             if isinstance(tool, Watch):
@@ -197,12 +204,7 @@ class Performer:
 
     def _look_up(self, tool: Count | WhereIs) -> Done:
         pipeline = self._controls.running()
-        label = spelt(tool.label, pipeline.query)
-        if label is None:
-            raise UserError(
-                f"{quoted(tool.label)} is not in the query, which is "
-                f"{quoted(pipeline.query.text)}; send look_for or find first"
-            )
+        label = self._spelt(tool.label)
         views = self._controls.scene.views(tool.camera)
         for view in views:
             where = f" from camera {view.camera}" if view.camera else ""
@@ -221,6 +223,22 @@ class Performer:
         where_to = "; ".join(_in_words(item) for item in objects)
         text = where_to or f"no {label} is confirmed now"
         return Done(Status.DONE, text, {**data, "objects": objects})
+
+    def _spelt(self, requested: str) -> str:
+        """Return a label as the query spells it; a :class:`UserError` where it has none."""
+        query = self._controls.running().query
+        label = spelt(requested, query)
+        if label is None:
+            raise UserError(
+                f"{quoted(requested)} is not in the query, which is {quoted(query.text)}; send "
+                "look_for or find first"
+            )
+        return label
+
+    def _read(self, tool: Read) -> Steps:
+        label, scene = self._spelt(tool.label), self._controls.scene
+        request = TextRequest(scene, self._controls.readers(), tool.camera, label)
+        return (yield from request.steps(tool.timeout_s, self._controls.running))
 
     # -- find --------------------------------------------------------------------------------------
 

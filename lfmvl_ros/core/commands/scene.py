@@ -18,6 +18,7 @@ from lfmvl_ros.core.boxes import normalise
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.parsing.labels import LabelMatcher
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.readings.reading import Texts, text_of
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracks, TrackState
 
@@ -32,6 +33,7 @@ class CameraState:
         tracks: None before the first frame.
         answer: None before the first usable one.
         places: positions of tracks by id, as JSON; those that have a recent one.
+        texts: what is written on the tracks' objects, by id.
     """
 
     camera: str
@@ -39,6 +41,7 @@ class CameraState:
     tracks: Tracks | None = None
     answer: Grounding | None = None
     places: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    texts: Texts = field(default_factory=dict)
 
     def objects(self, label: str) -> list[dict[str, Any]]:
         """Return the tracks of a label that were confirmed, as JSON has them.
@@ -59,6 +62,7 @@ class CameraState:
                 "state": tracks.state[i].value,
                 "bbox": np.round(boxes[i], 5).tolist(),
                 **self._place(int(tracks.ids[i])),
+                **self._text(int(tracks.ids[i]), tracks.labels[i]),
             }
             for i in tracks.established
             if tracks.labels[i] == label
@@ -76,6 +80,10 @@ class CameraState:
     def _place(self, id_: int) -> dict[str, Any]:
         return {"place": dict(self.places[id_])} if id_ in self.places else {}
 
+    def _text(self, id_: int, label: str) -> dict[str, Any]:
+        found = text_of(self.texts, id_, label)
+        return {} if found is None else found.fields()
+
 
 class Scene:
     """The cameras as the tools see them.
@@ -86,6 +94,7 @@ class Scene:
         tracks: returns a camera's tracks at its newest frame and when they came (monotonic
             seconds); None where there are none.
         places: returns where a camera's tracks are at a stamp (ns), as JSON by id.
+        texts: returns what is written on a camera's tracks, by id.
     """
 
     def __init__(
@@ -94,9 +103,11 @@ class Scene:
         stale_s: Callable[[], float],
         tracks: Callable[[str], tuple[Tracks, float] | None],
         places: Callable[[str, int], Mapping[int, Mapping[str, Any]]] = lambda _camera, _ns: {},
+        texts: Callable[[str], Texts] = lambda _camera: {},
     ) -> None:
         self.cameras = tuple(cameras)
         self._stale_s, self._tracks, self._places = stale_s, tracks, places
+        self._texts = texts
         self._lock = threading.Lock()
         self._answers: dict[str, Grounding] = {}
 
@@ -124,7 +135,8 @@ class Scene:
             return CameraState(name, answer=answer)
         tracks, came_s = newest
         fresh = time.monotonic() - came_s <= self._stale_s()
-        return CameraState(name, fresh, tracks, answer, self._places(name, tracks.stamp_ns))
+        places = self._places(name, tracks.stamp_ns)
+        return CameraState(name, fresh, tracks, answer, places, self._texts(name))
 
 
 def spelt(label: str, query: Query) -> str | None:

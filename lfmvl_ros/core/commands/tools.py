@@ -131,6 +131,21 @@ class Describe(Tool):
 
 
 @dataclass(frozen=True)
+class Read(Tool):
+    """Read the text on the objects of a label that are in view.
+
+    Needs the extra ``ocr``.
+    """
+
+    name: ClassVar[str] = "read"
+    label: str = argument(LABEL, "On which objects to read.")
+    timeout_s: float = argument(
+        SECONDS, "How long to try, seconds.", default=5.0, low=0.1, high=LONGEST_FIND_S
+    )
+    camera: str = argument(WORD, _CAMERA, default="")
+
+
+@dataclass(frozen=True)
 class SetMode(Tool):
     """Set when the model is asked: continuous, rate, duty_cycle, motion or on_demand."""
 
@@ -155,14 +170,9 @@ class Watch(Tool):
 
 TOOLS: dict[str, type[Tool]] = {
     tool.name: tool
-    for tool in (LookFor, StopLooking, Find, Count, WhereIs, Follow, Describe, SetMode, Watch)
+    for tool in (LookFor, StopLooking, Find, Count, WhereIs, Follow, Describe, Read, SetMode, Watch)
 }
 """Every tool by name."""
-
-UNAVAILABLE = {
-    "read": "this node does not read text in images",
-}
-"""Tools that callers may expect: each with the reason why it is not offered."""
 
 
 def declarations(names: Iterable[str]) -> list[dict[str, Any]]:

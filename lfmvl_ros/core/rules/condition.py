@@ -5,8 +5,9 @@ The package rule-engine reads them: grammar, types, errors. It would evaluate on
 about 20 us each, on values without uncertainty. Here its syntax tree is evaluated on the columns of
 all tracks at once, and a comparison gives the probability that it is true: of two normal
 distributions, the probability that one is larger. ``and``, ``or`` and ``not`` combine these as if
-they were independent. If a value is unknown (no position, or too young for a speed), the whole
-condition is unknown, which counts as not true.
+they were independent. A text that was read is what it says with its confidence. What is not
+known (no position, too young for a speed, no text) makes the whole condition unknown, which counts
+as not true.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ from scipy.special import ndtr
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.rules.patterns import pattern_test, refuse_endless
-from lfmvl_ros.core.same_label import fold_label
+from lfmvl_ros.core.rules.patterns import refuse_endless
+from lfmvl_ros.core.rules.text_tests import TEXT_TESTS, chance_of, fold_of
 from lfmvl_ros.core.settings import nearest_name
 
 INSTALL = "pip install 'lfmvl_ros[rules]' (or pip install rule-engine)"
-TEXTS = ("label", "state")
+TEXTS = ("label", "state", "text")
 NUMBERS = (
     "confidence", "existence", "age_s", "x", "y", "width", "height", "speed_px_s", "speed_m_s",
-    "distance_m", "pick_sigma_m", "normal_sigma_deg",
+    "text_confidence", "distance_m", "pick_sigma_m", "normal_sigma_deg",
 )  # fmt: skip
 FLAGS = ("at_border",)
 FIELDS = (*TEXTS, *NUMBERS, *FLAGS)
@@ -179,63 +180,32 @@ def _contains(node: Any, fields: set[str]) -> Callable[[Columns], _Value]:
         raise _refused(node)
     name = node.member.name
     fields.add(name)
-    folded = frozenset(map(fold_label, values))
-    return lambda columns: _each(columns(name), lambda text: text in folded)
+    fold = fold_of(name)
+    folded = frozenset(map(fold, values))
+    return chance_of(name, lambda text: text in folded)
 
 
 def _is_text(node: Any) -> bool:
     return _kind(node) == "SymbolExpression" and node.name in TEXTS
 
 
-def _each(texts: Any, test: Callable[[str], bool]) -> FloatArray:
-    return np.array([float(test(text)) for text in texts], dtype=np.float64)
-
-
 def _comparison(node: Any, fields: set[str]) -> Callable[[Columns], _Value]:
     sides = (node.left, node.right)
     if _is_text(node.left) or _is_text(node.right):
         field, other = sides if _is_text(node.left) else (node.right, node.left)
-        if _kind(other) != "StringExpression" or node.type not in _TEXT_TESTS:
+        if _kind(other) != "StringExpression" or node.type not in TEXT_TESTS:
             raise _refused(node)
         if node.type.endswith(("fzm", "fzs")) and field is not node.left:
             raise _refused(node)
         fields.add(field.name)
-        test, name = _TEXT_TESTS[node.type](other.value), field.name
-        return lambda columns: _each(columns(name), test)
+        name, whole = field.name, node.type in ("eq", "ne")
+        value = fold_of(name)(other.value) if whole else other.value
+        return chance_of(name, TEXT_TESTS[node.type](value), folds=whole)
     if node.type not in _NUMBER_TESTS:
         raise _refused(node)
     left, right = _number(node.left, fields), _number(node.right, fields)
     compare = _NUMBER_TESTS[node.type]
     return lambda columns: compare(left(columns), right(columns))
-
-
-def _equals(text: str) -> Callable[[str], bool]:
-    folded = fold_label(text)
-    return lambda label: label == folded
-
-
-def _negated(
-    make: Callable[[str], Callable[[str], bool]],
-) -> Callable[[str], Callable[[str], bool]]:
-    def made(text: str) -> Callable[[str], bool]:
-        test = make(text)
-        return lambda label: not test(label)
-
-    return made
-
-
-def _match(text: str) -> Callable[[str], bool]:
-    return pattern_test(text, whole=True)
-
-
-def _search(text: str) -> Callable[[str], bool]:
-    return pattern_test(text, whole=False)
-
-
-_TEXT_TESTS = {
-    "eq": _equals, "ne": _negated(_equals),
-    "eq_fzm": _match, "ne_fzm": _negated(_match), "eq_fzs": _search, "ne_fzs": _negated(_search),
-}  # fmt: skip
 
 
 def _larger(left: Column, right: Column) -> FloatArray:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 
+from lfmvl_ros.core.readings.reading import Texts
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.rules.event import EndReason, Event
 from lfmvl_ros.core.rules.facts import Facts
@@ -124,12 +125,15 @@ class RuleEngine:
             stamp_ns = newest if stamp_ns is None else max(stamp_ns, newest)
         self._evidence = replace(self._evidence, serial=serial, stamp_ns=stamp_ns, asked=asked)
 
-    def observe(self, tracks: Tracks, positions: Positions | None = None) -> list[Event]:
+    def observe(
+        self, tracks: Tracks, positions: Positions | None = None, texts: Texts | None = None
+    ) -> list[Event]:
         """Take the tracks at a frame; return the events that changed.
 
         Args:
             tracks: of this camera.
             positions: the newest that are known.
+            texts: what is written on the tracks' objects, by id.
         """
         events: list[Event] = []
         last_ns, stamp_ns = self._last_ns, tracks.stamp_ns
@@ -147,7 +151,7 @@ class RuleEngine:
         self._last_ns = stamp_ns
         if positions is not None:
             self._position_frame = positions.frame_id
-        facts = Facts(tracks, positions, self._history)
+        facts = Facts(tracks, positions, self._history, texts or {})
         for progress in self._progress:
             events += progress.step(facts, self._evidence, after_gap)
         self._history.add(facts.moment)

@@ -52,6 +52,8 @@ class EventTrack:
         confidence: in [0, 1].
         bbox: x1, y1, x2, y2 as shares of the image.
         position_m: in the frame of positions; None where there is none.
+        text: what is written on it; None where nothing was read.
+        text_confidence: of the text, in [0, 1].
     """
 
     id: int
@@ -59,6 +61,8 @@ class EventTrack:
     confidence: float
     bbox: tuple[float, float, float, float]
     position_m: tuple[float, float, float] | None = None
+    text: str | None = None
+    text_confidence: float = 0.0
 
     @classmethod
     def of(cls, facts: Facts, row: int) -> EventTrack:
@@ -67,24 +71,29 @@ class EventTrack:
         (x1, y1, x2, y2), (width, height) = tracks.xyxy_px[row].tolist(), tracks.wh
         box = (x1 / width, y1 / height, x2 / width, y2 / height)
         where = None if place[0] != place[0] else tuple(round(v, 4) for v in place.tolist())
+        read = facts.text(row)
         return cls(
             int(tracks.ids[row]),
             tracks.labels[row],
             round(float(tracks.scores[row]), 4),
             tuple(round(min(max(value, 0.0), 1.0), 5) for value in box),
             where,
+            *(() if read is None else (read.text, round(read.confidence, 4))),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of a track."""
         place = None if self.position_m is None else list(self.position_m)
-        return {
+        document = {
             "id": self.id,
             "label": self.label,
             "confidence": self.confidence,
             "bbox": list(self.bbox),
             "position_m": place,
         }
+        if self.text is not None:
+            document |= {"text": self.text, "text_confidence": self.text_confidence}
+        return document
 
 
 @dataclass(frozen=True)

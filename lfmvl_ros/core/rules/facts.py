@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.rules.condition import Column
+from lfmvl_ros.core.readings.reading import Texts, TrackText, text_of
+from lfmvl_ros.core.rules.condition import TEXTS, Column
 from lfmvl_ros.core.rules.history import Moment, MomentHistory, Positions
 from lfmvl_ros.core.rules.measuring import contact, exact, length, speed, unknown
 from lfmvl_ros.core.rules.rule import Point, Rule, Zone
@@ -24,6 +25,7 @@ from lfmvl_ros.core.tracking import Tracks, TrackState
 BoolArray = NDArray[np.bool_]
 _BORDER_PX = 2.0
 _POSITION_LIFE_S = 1.0
+_NO_TEXTS: Texts = {}
 
 
 class Facts:
@@ -33,10 +35,17 @@ class Facts:
         tracks: at the frame.
         positions: the newest known ones; None if there are none.
         history: of the frames before.
+        texts: what is written on the tracks' objects, by id.
     """
 
-    def __init__(self, tracks: Tracks, positions: Positions | None, history: MomentHistory) -> None:
-        self.tracks, self._history = tracks, history
+    def __init__(
+        self,
+        tracks: Tracks,
+        positions: Positions | None,
+        history: MomentHistory,
+        texts: Texts = _NO_TEXTS,
+    ) -> None:
+        self.tracks, self._history, self._texts = tracks, history, texts
         self.ids, self.keys_of = tracks.ids, tracks.ids.tolist()
         self.row_of = dict(zip(self.keys_of, range(len(self.keys_of)), strict=True))
         self.keys = tuple(map(_folded, tracks.labels))
@@ -156,10 +165,8 @@ class Facts:
 
     def _column(self, name: str) -> Any:
         tracks = self.tracks
-        if name == "label":
-            return self.keys
-        if name == "state":
-            return tuple(state.value for state in tracks.state)
+        if name in TEXTS:
+            return self._texts_of(name)
         if name == "at_border":
             return self.cut.any(axis=1).astype(np.float64)
         if name in _AXES:
@@ -171,6 +178,24 @@ class Facts:
             return _MEASURED[name](self)
         values = {"confidence": tracks.scores, "existence": self.existence, "age_s": tracks.age_s}
         return exact(values[name])
+
+    def _texts_of(self, name: str) -> tuple[str | None, ...]:
+        if name == "label":
+            return self.keys
+        if name == "state":
+            return tuple(state.value for state in self.tracks.state)
+        return tuple(None if found is None else found.text for found in self._read())
+
+    def _read(self) -> list[TrackText | None]:
+        return [self.text(row) for row in range(len(self.ids))]
+
+    def text_confidences(self) -> FloatArray:
+        """Return how certain each track's text is, ``(N,)``; NaN where nothing was read."""
+        return np.array([np.nan if found is None else found.confidence for found in self._read()])
+
+    def text(self, row: int) -> TrackText | None:
+        """Return what is written on a row's object; None where nothing is known."""
+        return text_of(self._texts, self.keys_of[row], self.tracks.labels[row])
 
     def _earlier(self, over_s: float) -> tuple[Moment | None, Any, Any]:
         """Return the moment ``over_s`` ago, each track's row in it, and which tracks were there."""
@@ -275,6 +300,7 @@ _AXES = ("x", "y", "width", "height")
 _MEASURED: dict[str, Callable[[Facts], Column]] = {
     "speed_px_s": lambda facts: facts.speed_px_s(Rule.over_s),
     "speed_m_s": lambda facts: facts.speed_m_s(Rule.over_s),
+    "text_confidence": lambda facts: exact(facts.text_confidences()),
     "distance_m": Facts.distance_m,
     "pick_sigma_m": lambda facts: exact(facts.pick_sigmas()[:, 0]),
     "normal_sigma_deg": lambda facts: exact(facts.pick_sigmas()[:, 1]),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, normalise
+from lfmvl_ros.core.readings.reading import Texts, text_of
 from lfmvl_ros.core.timeline import stamp_document
 
 SCHEMA = "lfmvl/track_states/1"
@@ -120,7 +121,9 @@ class Tracks:
         """Rows of the tracks that have been confirmed; the others are tentative."""
         return [i for i, state in enumerate(self.state) if state.is_established]
 
-    def to_dict(self, places: Mapping[int, Mapping[str, Any]] | None = None) -> dict[str, Any]:
+    def to_dict(
+        self, places: Mapping[int, Mapping[str, Any]] | None = None, texts: Texts | None = None
+    ) -> dict[str, Any]:
         """Return the JSON document of topic ``track_states`` (schema ``lfmvl/track_states/1``).
 
         ``bbox`` is normalised x1, y1, x2, y2; ``velocity`` (px/s) and ``covariance`` (px^2, rows of
@@ -129,6 +132,7 @@ class Tracks:
         Args:
             places: where objects are, by id
                 (:meth:`lfmvl_ros.core.spatial.places.Places.documents`); the others have none.
+            texts: what is written on objects, by id; tracks of another label have none.
 
         >>> Tracks(stamp_ns=1_500_000_000, camera="left", wh=(640, 480)).to_dict()["stamp"]
         {'sec': 1, 'nanosec': 500000000}
@@ -153,9 +157,15 @@ class Tracks:
                     "age_s": round(float(self.age_s[i]), 3),
                 }
                 | ({"place": places[number]} if places and number in places else {})
+                | _text_fields(texts, number, self.labels[i])
                 for i, number in enumerate(self.ids.tolist())
             ],
         }
+
+
+def _text_fields(texts: Texts | None, id_: int, label: str) -> dict[str, Any]:
+    found = text_of(texts, id_, label) if texts else None
+    return {} if found is None else found.fields()
 
 
 def confirmed(tracks: Tracks) -> Tracks:

@@ -18,7 +18,7 @@ from lfmvl_ros.core.commands.offering import LONGEST_SENTENCE, SYNTAXES, offer
 from lfmvl_ros.core.commands.request import CommandRequest, RefusedRequestError, parse_request
 from lfmvl_ros.core.commands.result import CommandResult, Done, Status
 from lfmvl_ros.core.commands.scene import spelt
-from lfmvl_ros.core.commands.tools import TOOLS, UNAVAILABLE, Find, LookFor, declarations
+from lfmvl_ros.core.commands.tools import TOOLS, Find, LookFor
 from lfmvl_ros.core.config_commands import CommandSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
@@ -93,15 +93,6 @@ def test_one_wrong_call_refuses_all() -> None:
         understand_all([good, RawCall("count")], TOOLS)
     with pytest.raises(UserError, match="at most 8 calls"):
         understand_all([good] * (MOST_CALLS + 1), TOOLS)
-
-
-@pytest.mark.parametrize("name", UNAVAILABLE)
-def test_what_the_node_lacks_is_said_and_not_offered(name: str) -> None:
-    with pytest.raises(UserError, match=f"{name} is not available: "):
-        understand(RawCall(name, {"id": 3}), TOOLS)
-    with pytest.raises(UserError, match="is not available"):
-        CommandSettings(allow=(name,))
-    assert name not in {item["name"] for item in declarations([*TOOLS, name])}
 
 
 def test_permissions() -> None:

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of reading: on which objects text is read, and how often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.settings import Group, setting
+
+
+@dataclass(frozen=True)
+class ReadingSettings(Group):
+    """On which tracked objects the node reads text (docs/reading.md)."""
+
+    labels: tuple[str, ...] = setting(
+        ("",),
+        "Labels of the query on whose objects text is read, such as those of boxes and tags. The "
+        'text is added to track_states and events, and published on the topic readings. [""]: '
+        "nothing is read, except for the tool read. Needs the extra ocr.",
+    )
+    rate_hz: float = setting(
+        2.0,
+        "Crops are read at most so often, per camera. One takes a core about 50 ms. Lower it if "
+        "the model or other programs need that core.",
+        unit="Hz",
+        low=0.01,
+        high=100.0,
+    )
+    min_confidence: float = setting(
+        0.5,
+        "Text of a lower confidence is published on the topic readings only. Raise it to 0.9 if a "
+        "wrong text does more harm than a missing one.",
+        low=0.0,
+        high=1.0,
+    )
+    again_s: float = setting(
+        10.0,
+        "An object whose text is certain is read again after this time, or when it is seen much "
+        "larger. Lower it if texts change, as on displays.",
+        unit="s",
+        low=0.1,
+        high=86400.0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        named = ", ".join(filter(None, self.labels))
+        # An empty list has no type of its own in ROS; and a wrong label is refused here.
+        object.__setattr__(self, "labels", Query.parse(named).labels if named else ("",))

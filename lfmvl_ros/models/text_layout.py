@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where lines of text are in an image: cut out and made level, in reading order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Quad = NDArray[np.float64]
+"""``(4, 2)`` corners in px, clockwise in the image."""
+_LINE_PX = 48  # height that the recogniser reads
+_LONGEST_PX = 1600
+_MARGIN = 0.06  # of the line's height, added around it
+_TALL = 1.5  # height / width from which text runs down or up
+
+
+def rectified(image: NDArray[np.uint8], quad: Quad) -> NDArray[np.uint8]:
+    """Return a line cut out of an image, level, 48 px high; maybe upside down.
+
+    Args:
+        image: ``(H, W, 3)`` uint8.
+        quad: of the line. Where it is higher than wide, it is turned by a quarter.
+    """
+    corners = _grown(quad)
+    width, height = _extent(corners)
+    if height >= _TALL * width:
+        corners, (width, height) = np.roll(corners, 1, axis=0), (height, width)
+    length = min(max(round(_LINE_PX * width / max(height, 1.0)), 8), _LONGEST_PX)
+    target = np.array([[0, 0], [length, 0], [length, _LINE_PX], [0, _LINE_PX]], dtype=np.float32)
+    matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
+    shrinks = height > 2 * _LINE_PX  # without this, thin strokes fall between the samples
+    if shrinks:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.4 * height / _LINE_PX), np.uint8)
+    return np.asarray(
+        cv2.warpPerspective(
+            image,
+            matrix,
+            (length, _LINE_PX),
+            flags=cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REPLICATE,
+        ),
+        np.uint8,
+    )
+
+
+def _extent(quad: Quad) -> tuple[float, float]:
+    """Return the mean width and height, px."""
+    top, right, bottom, left = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1).tolist()
+    return (top + bottom) / 2, (right + left) / 2
+
+
+def _grown(quad: Quad) -> Quad:
+    centre = quad.mean(axis=0)
+    sides = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
+    extra = _MARGIN * max(float(sides.min()), 1.0)
+    outward = quad - centre
+    lengths = np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-6)
+    return np.asarray(centre + outward * (1 + np.sqrt(2) * extra / lengths))
+
+
+def in_reading_order(quads: Sequence[Quad]) -> list[Quad]:
+    """Return lines from top to bottom as their text runs; those side by side from left to right.
+
+    The direction is that of the longest line; upside down is not known here.
+    """
+    longest = max(quads, key=lambda quad: float(np.ptp(quad, axis=0).max()))
+    along = longest[1] - longest[0]
+    if np.linalg.norm(longest[3] - longest[0]) >= _TALL * np.linalg.norm(along):
+        along = longest[0] - longest[3]  # as rectified() turns it
+    along = along / max(float(np.linalg.norm(along)), 1e-6)
+    down = np.array([-along[1], along[0]])
+    placed = [
+        (
+            float(quad.mean(axis=0) @ down),
+            float(quad.mean(axis=0) @ along),
+            line_height_px(quad),
+            quad,
+        )
+        for quad in quads
+    ]
+    placed.sort(key=lambda item: item[0])
+    rows: list[list[tuple[float, float, float, Quad]]] = []
+    for item in placed:
+        if rows and item[0] - rows[-1][0][0] < 0.5 * min(item[2], rows[-1][0][2]):
+            rows[-1].append(item)
+        else:
+            rows.append([item])
+    return [item[3] for row in rows for item in sorted(row, key=lambda item: item[1])]
+
+
+def line_height_px(quad: Quad) -> float:
+    """Return the height of a line's box, px: about 1.6 times that of its capital letters."""
+    return min(_extent(quad))
+
+
+def line_length_px(quad: Quad) -> float:
+    """Return the length of a line's box, px."""
+    return max(_extent(quad))
