@@ -18,8 +18,8 @@ class CommandSettings(Group):
     allow: tuple[str, ...] = setting(
         tuple(TOOLS),
         "Tools that may be called through the topic command (docs/commands.md). Remove those that "
-        "change something (all but count, where_is, describe, read and watch) if operators may look but "
-        "not change anything. "
+        "change something (all but count, where_is, describe, read and watch) if operators may "
+        "look but not change anything. "
         '[""] means none.',
     )
     dry_run: bool = setting(
