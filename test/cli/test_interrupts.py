@@ -271,6 +271,7 @@ def test_a_signal_that_another_thread_gets_waits_while_it_is_held() -> None:
         text=True,
         timeout=PATIENCE_S,
         check=False,
+        preexec_fn=default_signals,
     )
     assert done.stdout.splitlines() == ["started whole True", "then interrupted"], done.stderr
 
