@@ -94,7 +94,7 @@ class Bench:
         self.images = self.node.create_publisher(Image, "image_raw", qos.SENSOR)
         self.answers = self.node.create_publisher(String, "review_answers", qos.EVENTS)
         self.node.create_timer(CAMERA_S, self._show)
-        self.pixels = np.full((480, 640, 3), 90, np.uint8)
+        self.pixels = np.full((120, 160, 3), 90, np.uint8)
 
     def _started(self, words: list[str], output: int | TextIO) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", *words]

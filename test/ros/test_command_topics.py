@@ -304,7 +304,7 @@ def test_whatever_comes_is_answered_and_changes_nothing(world, operator):
         assert result["status"] == "refused", (text, result)
         assert result["message"]
         assert not result["calls"]
-    assert operator.call("watch", rule="r")["message"].startswith("watch is not available: ")
+    assert operator.call("watch", rule="r")["message"].startswith("there are no rules; ")
     assert "start it with spatial.source" in operator.call("follow", id=3)["message"]
     counted = seen(operator)
     assert counted["found"]
