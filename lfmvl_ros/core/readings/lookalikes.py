@@ -9,8 +9,7 @@ AMBIGUOUS_CONFIDENCE = 0.85
 """Highest confidence of such a text, however often it was read."""
 
 _GROUP = re.compile(r"[^\W_]+")
-_WORDS = frozenset(
-    """
+_COMMON_WORDS = """
     BATTERIES BIN BOTTLE BOTTOM BOX BOXES CARTON CAUTION CHINA CHOCOLATE CLOSE CO CODE COFFEE COLD
     COLOR COLOUR COLUMN CONTROL COUNTRY DELIVERY DIMENSIONS DO DOCK DOOR EXIT EXPORT FIRST FLOOR
     FOOD FOR FORKLIFT FRAGILE FROM HIGH ID IMPORT IN INBOUND INDIA INDUSTRIAL INVOICE ION IRON ITEM
@@ -19,8 +18,8 @@ _WORDS = frozenset(
     QUANTITY RECEIVING RICE ROBOT ROOM ROUTE ROW SECTION SERIAL SHAMPOO SHIP SHIPMENT SHIPPING SIDE
     SOAP SOLID STATION STOCK STOP STORE THIS TO TOMATO TOOL TOOLS TOP TOTE TOTES TOXIC TROLLEY
     VERSION VINEGAR VOID VOLTAGE WARNING WASHING WEIGHT WITH WOOD ZONE
-    """.split()
-)
+"""
+_WORDS = frozenset(_COMMON_WORDS.split())
 _JOINING = "-/_+\u2010\u2011\u2013\u00b7"
 _ALIKE = frozenset("0OoIl1|")
 
@@ -29,8 +28,8 @@ def has_lookalikes(text: str) -> bool:
     """Return whether a text has a character whose twin could be there as well.
 
     In a group of digits only, 0 and 1 are digits, and in a word, O, I and l are letters. In a group
-    of both, in capitals that are no common word of labels, and where a single such character stands between
-    others than digits, either may be meant.
+    of both, in capitals that are no common word of labels, and where a single such character
+    stands between others than digits, either may be meant.
 
     >>> [has_lookalikes(text) for text in ("2028-10-01", "LOT 7", "B0X", "KCW-579-O", "SLSTGOR")]
     [False, False, True, True, True]
