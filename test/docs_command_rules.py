@@ -196,9 +196,9 @@ RULES = (
         leaves=("out/labels.jpg",),
     ),
     Rule(
-        r"^python benchmarks/readings\.py$",
+        r"^python benchmarks/readings\.py --labels",
         needs=("rapidocr", "onnxruntime"),
-        change=((r"$", " --labels 8 --peers 1 --heights 12"),),
+        change=((r"--labels.*", "--labels 8 --peers 1 --heights 12"),),
         prints=JSON_LAST,
     ),
     Rule(r"^lfmvl review --export$", quick=True, prints=r'"images": \d'),

@@ -13,7 +13,7 @@ Quad = NDArray[np.float64]
 """``(4, 2)`` corners in px, clockwise in the image."""
 _LINE_PX = 48  # height that the recogniser reads
 _LONGEST_PX = 1600
-_MARGIN = 0.06  # of the line's height, added around it
+_MARGIN, _END_MARGIN = 0.06, 0.35  # of the line's height, added along it and at its ends
 _TALL = 1.5  # height / width from which text runs down or up
 
 
@@ -53,12 +53,15 @@ def _extent(quad: Quad) -> tuple[float, float]:
 
 
 def _grown(quad: Quad) -> Quad:
-    centre = quad.mean(axis=0)
-    sides = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
-    extra = _MARGIN * max(float(sides.min()), 1.0)
-    outward = quad - centre
-    lengths = np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-6)
-    return np.asarray(centre + outward * (1 + np.sqrt(2) * extra / lengths))
+    """Return a line's corners with a margin, wider at both ends: a letter may be cut off there."""
+    width, height = _extent(quad)
+    low = max(min(width, height), 1.0)
+    across, down = (_END_MARGIN, _MARGIN) if width >= height else (_MARGIN, _END_MARGIN)
+    side = (quad[1] + quad[2] - quad[0] - quad[3]) / 2
+    drop = (quad[2] + quad[3] - quad[0] - quad[1]) / 2
+    side = side / max(float(np.linalg.norm(side)), 1e-6) * across * low
+    drop = drop / max(float(np.linalg.norm(drop)), 1e-6) * down * low
+    return np.asarray(quad + np.array([-side - drop, side - drop, side + drop, -side + drop]))
 
 
 def in_reading_order(quads: Sequence[Quad]) -> list[Quad]:

@@ -39,7 +39,7 @@ _LONG_SIDE_PX = 640  # to which small images are enlarged: letters of 8 px are f
 _LONGEST_SIDE_PX = 960  # to which large images are reduced before lines are looked for
 _SCALES = (1.0, 0.8, 1.25)  # of further attempts
 _MOST_LINES = 12  # of one image: time is bounded
-_SMALL_PITCH_PX = 9.8  # from letter to letter: below, those of 11 px and less lose their details
+_SMALL_PITCH_PX = 10.2  # from letter to letter: below, those of 11 px and less lose their details
 _SMALL_LIMIT = 0.85
 # Turned by 180 degrees, they are characters again.
 _TURNABLE = frozenset("01689-.:/=+|_ HINOSXZMWlosxzu")

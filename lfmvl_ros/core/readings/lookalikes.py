@@ -9,7 +9,17 @@ AMBIGUOUS_CONFIDENCE = 0.85
 """Highest confidence of such a text, however often it was read."""
 
 _GROUP = re.compile(r"[^\W_]+")
-_UNSPEAKABLE = re.compile(r"[B-DF-HJ-NP-TV-Z]{3}|[AEIOUY]{3}|^[^AEIOUY]*$")
+_COMMON_WORDS = """
+    BATTERIES BIN BOTTLE BOTTOM BOX BOXES CARTON CAUTION CHINA CHOCOLATE CLOSE CO CODE COFFEE COLD
+    COLOR COLOUR COLUMN CONTROL COUNTRY DELIVERY DIMENSIONS DO DOCK DOOR EXIT EXPORT FIRST FLOOR
+    FOOD FOR FORKLIFT FRAGILE FROM HIGH ID IMPORT IN INBOUND INDIA INDUSTRIAL INVOICE ION IRON ITEM
+    LINE LIQUID LITHIUM LOCATION LOT LOW MILK MODEL MOTOR NO NOT OF OFF OFFICE OIL ON OPEN ORDER
+    ORIGIN OUT OUTBOUND PICKING PORT POSITION POST POWDER PRICE PRIORITY PRODUCT PRODUCTION
+    QUANTITY RECEIVING RICE ROBOT ROOM ROUTE ROW SECTION SERIAL SHAMPOO SHIP SHIPMENT SHIPPING SIDE
+    SOAP SOLID STATION STOCK STOP STORE THIS TO TOMATO TOOL TOOLS TOP TOTE TOTES TOXIC TROLLEY
+    VERSION VINEGAR VOID VOLTAGE WARNING WASHING WEIGHT WITH WOOD ZONE
+"""
+_WORDS = frozenset(_COMMON_WORDS.split())
 _JOINING = "-/_+\u2010\u2011\u2013\u00b7"
 _ALIKE = frozenset("0OoIl1|")
 
@@ -18,8 +28,8 @@ def has_lookalikes(text: str) -> bool:
     """Return whether a text has a character whose twin could be there as well.
 
     In a group of digits only, 0 and 1 are digits, and in a word, O, I and l are letters. In a group
-    of both, in capital letters that make no word, and where a single such character stands between
-    others than digits, either may be meant.
+    of both, in capitals that are no common word of labels, and where a single such character
+    stands between others than digits, either may be meant.
 
     >>> [has_lookalikes(text) for text in ("2028-10-01", "LOT 7", "B0X", "KCW-579-O", "SLSTGOR")]
     [False, False, True, True, True]
@@ -47,5 +57,5 @@ def _is_unclear(group: str) -> bool:
 
 
 def _is_word(letters: str) -> bool:
-    """Return whether letters can be spoken: codes of random capitals mostly cannot."""
-    return not letters.isupper() or _UNSPEAKABLE.search(letters) is None
+    """Return whether letters are a word for certain; capitals may be a code that happens to be."""
+    return not letters.isupper() or letters in _WORDS

@@ -115,7 +115,7 @@ def test_spaces_hyphens_and_width_are_no_disagreement():
 
 
 @pytest.mark.parametrize(
-    "text", ["KCW-579-O", "LOT Q1W", "B0X", "A-1-C", "l", "a|b", "LOT VSYYGOE"]
+    "text", ["KCW-579-O", "LOT Q1W", "B0X", "A-1-C", "l", "a|b", "LOT VSYYGOE", "LOT RUWEPOK"]
 )
 def test_characters_that_look_alike_are_never_certain(text):
     assert has_lookalikes(text)
