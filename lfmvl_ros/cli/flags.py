@@ -30,6 +30,7 @@ _NODE_GROUPS = (
     "ego_motion.",
     "limits.",
     "memory.",
+    "reading.",
     "review.",
     "spatial.",
     "telemetry.",

@@ -22,7 +22,7 @@ def test_while_the_model_is_loading(world, number, after_s):
     process = world.start("perception_node", parameters={"model": "bundled"})
     world.until_logged("loading bundled")
     time.sleep(after_s)
-    code = world.end(process, number, timeout_s=30.0)
+    code = world.end(process, number)
     assert code == 0, world.log()
     assert is_clean(world), world.log()
 
@@ -32,7 +32,7 @@ def test_while_another_model_is_loading_in_the_background(world, number):
     process = world.perception(REPLY)
     assert world.set_parameters(model="bundled").successful
     world.until_logged("loading bundled")
-    code = world.end(process, number, timeout_s=30.0)
+    code = world.end(process, number)
     assert code == 0, world.log()
     assert is_clean(world), world.log()
 

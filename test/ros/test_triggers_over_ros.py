@@ -102,19 +102,14 @@ def test_a_message_on_look_wakes_a_node_that_is_asked_on_demand(world):
 def test_an_empty_battery_stops_the_model_but_not_requests(world):
     here = Watched(world, limits__stop_below_battery=0.2)
     here.send_until_answered()
-    battery = world.node.create_publisher(BatteryState, "battery", 10)
-
-    def charge(share):
-        until(battery.get_subscription_count)
-        battery.publish(BatteryState(percentage=share))
-
-    charge(0.12)
+    battery, charge = world.node.create_publisher(BatteryState, "battery", 10), [0.12]
+    world.node.create_timer(0.2, lambda: battery.publish(BatteryState(percentage=charge[0])))
     model = world.health("model", lambda s: "battery" in s.message)
     assert model.level == DiagnosticStatus.WARN
     assert model.message == "no answers: battery at 12%, limits.stop_below_battery is 0.2"
     assert here.stay(2.0) == 0
     assert world.call(Trigger, "ground_once").success
-    charge(0.9)
+    charge[0] = 0.9
     world.health("model", lambda s: s.level == DiagnosticStatus.OK)
     here.answers.clear()
     here.send_until_answered()

@@ -77,7 +77,8 @@ def sharpness(crop: NDArray[np.uint8]) -> float:
         scale = _MEASURED_PX / longest
         size = max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    spread = float(np.var(grey))
+    spread = float(np.asarray(grey, dtype=np.float64).var())
     if spread < 1.0:
         return 0.0
-    return float(np.var(cv2.Laplacian(grey, cv2.CV_32F))) / spread * float(np.sqrt(longest))
+    fine = np.asarray(cv2.Laplacian(grey, cv2.CV_32F), dtype=np.float64)
+    return float(fine.var()) / spread * float(np.sqrt(longest))
