@@ -12,6 +12,7 @@ from typing import Any
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.same_label import fold_label
+from lfmvl_ros.core.user_files import is_directory, user_path
 from lfmvl_ros.datasets.coco import CocoFolder
 from lfmvl_ros.datasets.coco_reading import read_folder
 
@@ -158,15 +159,16 @@ def parse_folder(text: str) -> tuple[Path, float]:
     (PosixPath('my-images'), 0.5)
 
     Raises:
-        UserError: the weight is not above 0.
+        UserError: the weight is not above 0, or the path can't be used.
     """
     match = re.fullmatch(r"(.+)=([0-9.]+)", text)
-    if match is None or Path(text).is_dir():
-        return Path(text).expanduser(), 1.0
+    whole = user_path(text, "--data")
+    if match is None or is_directory(whole):
+        return whole, 1.0
     try:
         weight = float(match[2])
     except ValueError:
         weight = 0.0
     if weight <= 0:
         raise UserError(f"the weight of {match[1]} must be a number above 0, got {match[2]!r}")
-    return Path(match[1]).expanduser(), weight
+    return user_path(match[1], "--data"), weight

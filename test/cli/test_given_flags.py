@@ -101,6 +101,12 @@ FINETUNE = ["finetune", "--data", "data", "--from", "bundled", "--out", "run"]
         (["collected", "decrypt", "", "--key", "k", "--out", "o"], "folder: the path is empty"),
         (["collected", "decrypt", ".", "--key", "k", "--out", ""], "--out: the path is empty"),
         (["ground", "~nosuchuser/a.png", "--query", "tote"], "no such user"),
+        (
+            ["finetune", "--data", "~nosuchuser/x", "--from", "bundled", "--out", "o"],
+            "no such user",
+        ),
+        (["finetune", "--data", "~nosuchuser/x=2", "--from", "bundled", "--out", "o"], "such user"),
+        (["train", "--from", "~nosuchuser/x", "--out", "o"], "no such user"),
     ],
 )
 def test_what_was_given_is_not_taken_as_left_out(

@@ -4,7 +4,9 @@
 import contextlib
 import json
 import os
+import re
 import socket
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -142,3 +144,15 @@ def test_every_reader_refuses_what_never_ends(tmp_path, read):
     with pytest.raises(UserError, match="can't be read"):
         read(tmp_path / "latin")
     assert read_text(tmp_path / "latin", replace=True) == "\ufffd"
+
+
+def test_only_one_place_expands_what_users_write() -> None:
+    """Elsewhere ``~nosuchuser`` would be a traceback."""
+    root = Path(__file__).parents[2]
+    found = [
+        path.relative_to(root).as_posix()
+        for package in ("lfmvl_ros", "lfmvl_warehouse")
+        for path in (root / package).rglob("*.py")
+        if re.search(r"expand(user|vars)\(", path.read_text(encoding="utf-8"))
+    ]
+    assert found == ["lfmvl_ros/core/user_files.py"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.user_files import is_directory, user_path
 from lfmvl_ros.datasets.coco import CocoFolder, facts_with_present_keys
 from lfmvl_ros.datasets.coco_reading import read_folder
 from lfmvl_ros.finetune.run_folder import STATE_FILE, read_state, using_state
@@ -146,8 +147,8 @@ def _resumed(settings: TrainSettings, overrides: RunOverrides) -> TrainingPlan:
 
 
 def _named(start: str) -> str:
-    directory = Path(start).expanduser()
-    return name_of(directory) if directory.is_dir() else find_start(start).name
+    directory = user_path(start, "checkpoint")
+    return name_of(directory) if is_directory(directory) else find_start(start).name
 
 
 def _checked(settings: TrainSettings, **changes: Any) -> TrainSettings:

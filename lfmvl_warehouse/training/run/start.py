@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, Lfm2VlConfig, PreTrainedTokenizerFast
 
 from lfmvl_ros.core.errors import UserError, describe
-from lfmvl_ros.core.user_files import check_regular, is_directory
+from lfmvl_ros.core.user_files import check_regular, is_directory, user_path
 from lfmvl_ros.models.catalog import directory_of, find
 from lfmvl_ros.models.checkpoint_files import (
     ARCHITECTURE,
@@ -99,7 +99,7 @@ def find_start(name: str) -> TrainingStart:
             f"{name} can't be trained here: `lfmvl train` is for checkpoints of the small shape "
             "it makes itself, such as 'bundled'; fine-tune others with `lfmvl finetune`"
         )
-    directory = found or Path(name).expanduser()
+    directory = found or user_path(name, "checkpoint")
     check_directory(directory, only=ARCHITECTURE)
     config = Lfm2VlConfig.from_pretrained(directory)
     shape, differences = _shape(config)
