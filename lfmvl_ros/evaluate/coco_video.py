@@ -31,6 +31,7 @@ _PARTS = ("videos", "images", "annotations", "categories")
 _IDS = ("track_id", "instance_id")
 _NUMBERS = ("frame_id", "frame_index")
 _RATES = ("fps", "frame_rate", "framerate")
+_MOST_SIDES = 10.0  # of the image: what is larger is a slip of the pen
 _MOST_MISSING = 0.5
 
 
@@ -109,7 +110,10 @@ def _pictures(
     images = list(objects_of(content["images"]))
     listed = listed_names([file_name_of(image) for image in images])
     finder = ImageFinder(root, path, split_of(Path(path.name)), listed)
-    videos = {id_key(video.get("id")): video for video in objects_of(content["videos"])}
+    listed_videos = list(objects_of(content["videos"]))
+    videos = {id_key(video.get("id")): video for video in listed_videos}
+    if len(videos) < len(listed_videos):
+        raise UserError(f"{path} lists two videos with one id; each needs an id of its own")
     by_id: dict[str, _Picture | None] = {}
     by_video: dict[str, list[_Picture]] = {}
     missing = 0
@@ -176,6 +180,8 @@ def _add_boxes(
             left_out["boxes of a category that is not listed or can't be asked for"] += 1
         elif xywh is None or not all(map(math.isfinite, xywh)) or min(xywh[2:]) <= 0:
             left_out["empty boxes"] += 1
+        elif not _is_in_image(xywh, picture.wh_px):
+            left_out["boxes outside their image, or far larger"] += 1
         elif not identity and not crowd:
             left_out[f"boxes without {' or '.join(_IDS)}"] += 1
         else:
@@ -192,6 +198,15 @@ def _add_boxes(
             picture.visible.append(1.0 if math.isnan(hidden) else 1 - hidden)
 
 
+def _is_in_image(xywh: Sequence[float], wh_px: tuple[int, int] | None) -> bool:
+    """Return whether a part of a box is in its image, and its sides are of the image's order."""
+    if wh_px is None:  # not stated
+        return True
+    x, y, width, height = xywh
+    inside = x < wh_px[0] and y < wh_px[1] and x + width > 0 and y + height > 0
+    return inside and width <= _MOST_SIDES * wh_px[0] and height <= _MOST_SIDES * wh_px[1]
+
+
 def _sequence(
     path: Path, video: Mapping[str, Any], pictures: list[_Picture], labels: Mapping[str, str],
     rate_hz: float | None,
@@ -205,6 +220,11 @@ def _sequence(
         )
     numbered = [picture.number for picture in pictures]
     numbers = [float(i) for i in range(len(pictures))]
+    if None in numbered and any(number is not None for number in numbered):
+        raise UserError(
+            f"video {quoted(name)} of {path} has images with a number ({' or '.join(_NUMBERS)}) "
+            "and others without one that can be used; give all of them, or none"
+        )
     if None not in numbered:
         pictures = sorted(pictures, key=lambda picture: picture.number or 0.0)
         numbers = [picture.number or 0.0 for picture in pictures]

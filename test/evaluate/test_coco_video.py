@@ -111,3 +111,22 @@ def test_a_rate_from_outside(tmp_path: Path) -> None:
 def test_a_folder_is_no_file_of_videos(tmp_path: Path) -> None:
     assert not is_coco_video(tmp_path)
     assert is_coco_video(tmp_path / "train.JSON")
+
+
+def test_boxes_outside_their_image_are_counted_not_missed(tmp_path: Path) -> None:
+    content = coco_video(tmp_path, count=3)
+    content["annotations"][0]["bbox"] = [500, 500, 32, 32]
+    content["annotations"][1]["bbox"] = [0, 0, 1e300, 1e300]
+    _, left_out = read_coco_video(save_video(tmp_path, content), None)
+    assert left_out == {"boxes outside their image, or far larger": 2}
+
+
+def test_numbers_of_some_images_and_ids_of_two_videos_are_refused(tmp_path: Path) -> None:
+    content = coco_video(tmp_path, count=3)
+    before, content["images"][0]["frame_id"] = content["images"][0]["frame_id"], "abc"
+    with pytest.raises(UserError, match="others without one that can be used"):
+        read_coco_video(save_video(tmp_path, content), None)
+    content["images"][0]["frame_id"] = before
+    content["videos"].append(dict(content["videos"][0]))
+    with pytest.raises(UserError, match="two videos with one id"):
+        read_coco_video(save_video(tmp_path, content), None)

@@ -141,7 +141,7 @@ def test_watch_waits_for_an_event_of_a_rule(world, operator):
     assert nothing["status"] == "done"
     assert nothing["calls"][0]["data"]["happened"] is False
     unknown = operator.call("watch", rule="crate")
-    assert unknown["status"] == "failed"
+    assert unknown["status"] == "refused"
     assert "there is no rule 'crate'; did you mean crates?" in unknown["message"]
 
     operator.send({"id": "w", "name": "watch", "arguments": {"rule": "crates"}})
@@ -304,7 +304,7 @@ def test_whatever_comes_is_answered_and_changes_nothing(world, operator):
         assert result["status"] == "refused", (text, result)
         assert result["message"]
         assert not result["calls"]
-    assert operator.call("watch", rule="r")["message"].startswith("there are no rules; ")
+    assert operator.call("watch", rule="r")["message"].startswith("watch: there are no rules; ")
     assert "start it with spatial.source" in operator.call("follow", id=3)["message"]
     counted = seen(operator)
     assert counted["found"]

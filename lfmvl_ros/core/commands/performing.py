@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,7 +32,7 @@ from lfmvl_ros.core.commands.tools import (
     Watch,
     WhereIs,
 )
-from lfmvl_ros.core.commands.watching import watch
+from lfmvl_ros.core.commands.watching import check_rule, watch
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_words import part_of_image
@@ -107,6 +107,8 @@ class Performer:
             raise UserError(f"{tool.name}: there is no camera {quoted(camera)}; there is {names}")
         if isinstance(tool, Describe) and not self._controls.captions():
             raise UserError("describe: this model does not describe images; use another one")
+        if isinstance(tool, Watch):
+            check_rule(tool, self._controls.rule_events())
 
     def perform(self, tool: Tool) -> Steps:
         """Return a tool's steps. A :class:`UserError` becomes a result with status ``failed``."""
@@ -214,12 +216,9 @@ class Performer:
                 why = "" if pipeline.enabled else "; requests are paused, send look_for"
                 raise UserError(f"there is no usable answer about {label!r} yet{where}{why}")
         objects = [item for view in views for item in view.objects(label)]
-        confirmed = certain(objects)
         data = {"label": label, "answers": [_answer_of(view) for view in views]}
         if isinstance(tool, Count):
-            text = f"{len(confirmed)} x {label}"
-            ids = [item["id"] for item in confirmed]
-            return Done(Status.DONE, text, {**data, "count": len(confirmed), "ids": ids})
+            return _counted(label, objects, data)
         where_to = "; ".join(_in_words(item) for item in objects)
         text = where_to or f"no {label} is confirmed now"
         return Done(Status.DONE, text, {**data, "objects": objects})
@@ -336,6 +335,16 @@ def wait_for(future: Future[Reply], controls: Controls) -> Generator[None, None,
         return future.result()
     finally:
         future.cancel()
+
+
+def _counted(label: str, objects: Sequence[dict[str, Any]], data: Mapping[str, Any]) -> Done:
+    confirmed = certain(objects)
+    ids = [item["id"] for item in confirmed]
+    others = [item["id"] for item in objects if item["id"] not in ids]
+    text = f"{len(ids)} x {label}"
+    if others:
+        text += f"; {len(others)} more, of which the newest answer shows nothing"
+    return Done(Status.DONE, text, {**data, "count": len(ids), "ids": ids, "coasting_ids": others})
 
 
 def _caption_of(frame: Frame, query: Query) -> Ask:

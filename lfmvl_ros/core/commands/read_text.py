@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from lfmvl_ros.core.commands.result import Done, Status, ToolProgress
-from lfmvl_ros.core.commands.scene import CameraState, Scene, certain
+from lfmvl_ros.core.commands.scene import CameraState, Scene
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.readings.reading import TrackText, text_of
 from lfmvl_ros.core.readings.worker import ReadingWorker
@@ -91,7 +91,7 @@ class TextRequest:
         texts = {} if worker is None else worker.texts
         return [
             (item, text_of(texts, item["id"], item["label"]))
-            for item in certain(view.objects(self._label))
+            for item in view.objects(self._label)  # also those that the last answer missed
         ]
 
     def _done(self, found: Sequence[_Found], elapsed_s: float) -> Done:

@@ -34,8 +34,8 @@ def watch(
     began_s, before = time.monotonic(), {name: (one, one.serial) for name, one in cameras().items()}
     while True:
         check()
+        check_rule(tool, cameras())
         watched = {name: one for name, one in cameras().items() if tool.camera in ("", name)}
-        _check_rule(tool.rule, watched)
         elapsed_s = time.monotonic() - began_s
         for name, one in watched.items():
             known, serial = before.get(name, (one, 0))
@@ -49,15 +49,19 @@ def watch(
         yield ToolProgress(f"waiting for an event of {tool.rule}", facts)
 
 
-def _check_rule(rule: str, cameras: Mapping[str, RuleEvents]) -> None:
-    names = sorted({name for one in cameras.values() for name in one.names})
-    if rule in names:
-        return
+def check_rule(tool: Watch, cameras: Mapping[str, RuleEvents]) -> None:
+    """Raise a :class:`UserError` if no such rule is in force for the camera."""
+    of_camera = {name: one.names for name, one in cameras.items()}
+    names = sorted({name for known in of_camera.values() for name in known})
     if not names:
-        raise UserError("there are no rules; give the node a rules_file (docs/rules.md)")
-    near = nearest_name(rule, names)
-    meant = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
-    raise UserError(f"there is no rule {quoted(rule)}; {meant}")
+        raise UserError("watch: there are no rules; give the node a rules_file (docs/rules.md)")
+    if tool.rule not in names:
+        near = nearest_name(tool.rule, names)
+        meant = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
+        raise UserError(f"watch: there is no rule {quoted(tool.rule)}; {meant}")
+    has_it = [name for name, known in of_camera.items() if tool.rule in known]
+    if tool.camera and tool.camera not in has_it:
+        raise UserError(f"watch: {tool.rule} is a rule of {', '.join(has_it)} only")
 
 
 def _happened(tool: Watch, event: Event, elapsed_s: float) -> Done:

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import chi2
 
+from lfmvl_ros.core.drift.features import LOGARITHMIC
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.numbers import is_number
 from lfmvl_ros.core.user_files import read_json_object
 
 SCHEMA = "lfmvl/drift_profile/1"
@@ -20,6 +22,7 @@ BLOCK = 20
 """Answers that are averaged before they are compared: consecutive ones resemble each other."""
 LEAST_BLOCKS = 10
 _LARGEST_FILE = 4 << 20
+_LARGEST_EXPONENT = 12.0
 _CONFIDENT = 0.01  # the spread is smaller than its upper limit but for one feature in a hundred
 _MOST_CORRELATED = 0.8
 # The least spread of a block's mean: a difference below it matters to nobody.
@@ -89,13 +92,24 @@ def read_reference(path: Path) -> Reference:
         )
     try:
         features = {
-            str(name): Normal(float(each["mean"]), float(each["sigma"]), int(each["blocks"]))
-            for name, each in document["features"].items()
+            str(name): _read_normal(str(name), each) for name, each in document["features"].items()
         }
-        query, model = str(document["query"]), str(document["model"])
+        query, model = document["query"], document["model"]
+        if not (isinstance(query, str) and isinstance(model, str)):
+            raise ValueError("query and model must be texts")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UserError(f"{path} is a damaged drift profile ({error}); write it again") from error
     return Reference(query, model, features)
+
+
+def _read_normal(name: str, each: Mapping[str, Any]) -> Normal:
+    values = [each["mean"], each["sigma"], each["blocks"]]
+    if not all(map(is_number, values)):
+        raise ValueError(f"mean, sigma and blocks of {name} must be numbers")
+    found = Normal(float(values[0]), float(values[1]), int(values[2]))
+    if name in LOGARITHMIC and abs(found.mean) > _LARGEST_EXPONENT:
+        raise ValueError(f"mean of {name} is a logarithm, got {found.mean:g}")
+    return found
 
 
 class BlockMeans:

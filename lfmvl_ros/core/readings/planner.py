@@ -85,7 +85,8 @@ class ReadingPlanner:
     ) -> None:
         """Take a frame with its tracks: keep the sharpest crop of each track that is to be read.
 
-        What was read of tracks that have ended, or have another label now, is forgotten.
+        What was read of tracks that have ended, have another label now, or are not to be read any
+        more is forgotten.
 
         Args:
             frame: of the camera.
@@ -93,9 +94,9 @@ class ReadingPlanner:
             now_s: now.
             requested: labels that are read in addition to those of the settings.
         """
-        self._forget(tracks)
         settings = self._settings()
         wanted = {fold_label(label) for label in (*settings.labels, *requested) if label}
+        self._forget(tracks, wanted)
         rows = readable_rows(tracks) if wanted and len(tracks) else []
         if not rows:
             return
@@ -120,10 +121,10 @@ class ReadingPlanner:
                 *(frame.stamp_ns, frame.frame_id, frame.camera, state.count),
             )
 
-    def _forget(self, tracks: Tracks) -> None:
+    def _forget(self, tracks: Tracks, wanted: set[str]) -> None:
         labels = dict(zip(tracks.ids.tolist(), tracks.labels, strict=True))
         for key, state in list(self._states.items()):
-            if labels.get(key) != state.label:
+            if labels.get(key) != state.label or fold_label(state.label) not in wanted:
                 del self._states[key]
 
     def _is_due(self, state: _State, extent_px: float, now_s: float) -> bool:

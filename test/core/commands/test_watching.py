@@ -10,7 +10,7 @@ import pytest
 from lfmvl_ros.core.commands.result import Done, ToolProgress
 from lfmvl_ros.core.commands.rule_events import RuleEvents
 from lfmvl_ros.core.commands.tools import Watch
-from lfmvl_ros.core.commands.watching import watch
+from lfmvl_ros.core.commands.watching import check_rule, watch
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.rules.event import EndReason, Event, EventState, EventTrack
 from lfmvl_ros.core.rules.rule import Kind
@@ -114,3 +114,11 @@ def test_a_rule_that_is_removed_ends_the_watch() -> None:
     events.use(("dock",))
     with pytest.raises(UserError, match="there is no rule 'aisle'; there are dock"):
         next(steps)
+
+
+def test_a_rule_of_another_camera_is_told_from_no_rule() -> None:
+    cameras = {"left": rules("aisle"), "right": rules("dock")}
+    with pytest.raises(UserError, match="aisle is a rule of left only"):
+        check_rule(Watch("aisle", camera="right"), cameras)
+    check_rule(Watch("aisle", camera="left"), cameras)
+    check_rule(Watch("dock"), cameras)

@@ -166,6 +166,9 @@ def test_a_profile_of_a_file(tmp_path: Path) -> None:
         {"features": {"boxes": {"mean": 1, "sigma": 1, "blocks": 2}}},
         {"features": {"boxes": 1}},
         {"features": []},
+        {"features": {"boxes": {"mean": True, "sigma": 1, "blocks": 20}}},
+        {"features": {"sharpness": {"mean": 400, "sigma": 1, "blocks": 20}}},
+        {"query": None},
     ],
 )
 def test_a_damaged_profile_is_refused(tmp_path: Path, change: dict[str, object]) -> None:

@@ -107,6 +107,18 @@ def test_another_label_or_id_forgets_what_was_read():
     assert {key: text.text for key, text in scene.planner.texts().items()} == {2: "OTHER"}
 
 
+def test_labels_that_are_not_read_any_more_lose_their_text():
+    labels = ["box"]
+    planner = ReadingPlanner(lambda: ReadingSettings(labels=tuple(labels)))
+    seen = tracks(0.1, [box()])
+    planner.consider(frame(0.1), seen, 0.1)
+    planner.take(planner.next(1.0), (ReadLine("ACME", 0.9),), 1.0)
+    assert planner.texts()
+    labels[:] = ["sign"]
+    planner.consider(frame(0.2), tracks(0.2, [box()]), 1.1)
+    assert planner.texts() == {}
+
+
 def test_a_crop_of_a_track_that_is_gone_says_nothing():
     scene = Scene()
     scene.see(box(1), for_s=0.3)
