@@ -16,8 +16,10 @@ _VALUES = (
 
 
 def _images(case: Case) -> Call:
-    image = case.one("*")
-    if case.rng.random() < 0.5:
+    image, choice = case.one("*"), case.rng.random()
+    if choice < 0.2:
+        return Call(("read", image))
+    if choice < 0.6:
         return Call(("ground", image, *QUERY, *case.model), prints="document")
     drawn = case.out / "drawn.png"
     words = ("ground", image, *QUERY, *case.model, "--annotate", str(drawn))
