@@ -16,6 +16,7 @@ Last line: JSON, in ms.
 from __future__ import annotations
 
 import argparse
+import functools
 import http.client
 import json
 import re
@@ -125,8 +126,19 @@ class Bench:
         """Answer yes as the page does."""
         connection = http.client.HTTPConnection(self.host, timeout=PATIENCE_S)
         connection.request("POST", f"{self.path}answer", answer(item))
-        connection.getresponse().read()
+        response = connection.getresponse()
+        told = response.read().decode()
         connection.close()
+        if response.status != http.HTTPStatus.OK:
+            end(f"the page took no answer ({response.status}): {told}")
+
+    def is_shown(self, item: str) -> bool:
+        """Return whether the page shows an item: it hears of them by itself."""
+        connection = http.client.HTTPConnection(self.host, timeout=PATIENCE_S)
+        connection.request("GET", f"{self.path}items")
+        told = connection.getresponse().read().decode()
+        connection.close()
+        return item in told
 
     def published(self, item: str) -> None:
         """Answer yes on the topic."""
@@ -138,6 +150,8 @@ class Bench:
         for _ in range(count):
             self.until(lambda: bool(self.waiting))
             before, item = len(self.arrived_s), self.waiting.pop(0)
+            self.until(functools.partial(self.is_shown, item))
+            self.until(lambda: self.answers.get_subscription_count() > 0)
             began_s = time.monotonic()
             send(item)
             self.until(lambda before=before: len(self.arrived_s) > before)  # type: ignore[misc]
