@@ -340,7 +340,7 @@ def wait_for(future: Future[Reply], controls: Controls) -> Generator[None, None,
 def _counted(label: str, objects: Sequence[dict[str, Any]], data: Mapping[str, Any]) -> Done:
     confirmed = certain(objects)
     ids = [item["id"] for item in confirmed]
-    others = [item["id"] for item in objects if item["id"] not in ids]
+    others = [item["id"] for item in objects if item not in confirmed]  # ids are a camera's own
     text = f"{len(ids)} x {label}"
     if others:
         text += f"; {len(others)} more, of which the newest answer shows nothing"
