@@ -122,23 +122,24 @@ class Bench:
                 self.log.seek(0)
                 end(f"nothing came within {PATIENCE_S:g} s:\n{self.log.read()[-2000:]}")
 
-    def pressed(self, item: str) -> None:
-        """Answer yes as the page does."""
+    def _asked(self, method: str, path: str, body: str | None = None) -> str:
+        """Return what the page says to a request."""
         connection = http.client.HTTPConnection(self.host, timeout=PATIENCE_S)
-        connection.request("POST", f"{self.path}answer", answer(item))
+        connection.request(method, f"{self.path}{path}", body)
         response = connection.getresponse()
         told = response.read().decode()
         connection.close()
         if response.status != http.HTTPStatus.OK:
-            end(f"the page took no answer ({response.status}): {told}")
+            end(f"the page refused {path} ({response.status}): {told}")
+        return told
+
+    def pressed(self, item: str) -> None:
+        """Answer yes as the page does."""
+        self._asked("POST", "answer", answer(item))
 
     def is_shown(self, item: str) -> bool:
         """Return whether the page shows an item: it hears of them by itself."""
-        connection = http.client.HTTPConnection(self.host, timeout=PATIENCE_S)
-        connection.request("GET", f"{self.path}items")
-        told = connection.getresponse().read().decode()
-        connection.close()
-        return item in told
+        return item in self._asked("GET", "items")
 
     def published(self, item: str) -> None:
         """Answer yes on the topic."""

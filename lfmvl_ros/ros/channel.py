@@ -22,6 +22,7 @@ from lfmvl_ros.ros.gyroscope import EgoMotionInput
 from lfmvl_ros.ros.image_reader import image_topic
 from lfmvl_ros.ros.image_subscription import subscribe_to_images
 from lfmvl_ros.ros.outputs import Outputs, PlaceDocuments, of_frame
+from lfmvl_ros.ros.reading_channel import ReadingChannel
 from lfmvl_ros.ros.sensors.arrivals import ArrivalMonitor
 from lfmvl_ros.ros.sensors.intake import FrameIntake
 from lfmvl_ros.ros.sensors.lens import are_rectified
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from lfmvl_ros.core.readings.reading import Texts
     from lfmvl_ros.core.spatial.places import Places
     from lfmvl_ros.ros.drift_channel import DriftChannel
-    from lfmvl_ros.ros.reading_channel import ReadingChannel
     from lfmvl_ros.ros.rules_channel import RulesChannel
     from lfmvl_ros.ros.spatial.place_channel import PlaceChannel
 
@@ -98,8 +98,6 @@ class CameraChannel:
             from lfmvl_ros.core.memory.recorder import MemoryRecorder  # most nodes need none
 
             self._memory = MemoryRecorder(self._settings().memory, self._warn)
-        from lfmvl_ros.ros.reading_channel import ReadingChannel
-
         self.reading = ReadingChannel(self._node, self._gate, self.name, self._settings, self._warn)
         if self._settings().drift.watch:
             from lfmvl_ros.ros.drift_channel import DriftChannel  # most nodes need none

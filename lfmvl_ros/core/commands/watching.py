@@ -34,8 +34,9 @@ def watch(
     began_s, before = time.monotonic(), {name: (one, one.serial) for name, one in cameras().items()}
     while True:
         check()
-        check_rule(tool, cameras())
-        watched = {name: one for name, one in cameras().items() if tool.camera in ("", name)}
+        now = cameras()
+        check_rule(tool, now)
+        watched = {name: one for name, one in now.items() if tool.camera in ("", name)}
         elapsed_s = time.monotonic() - began_s
         for name, one in watched.items():
             known, serial = before.get(name, (one, 0))
