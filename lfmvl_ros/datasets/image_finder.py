@@ -39,6 +39,7 @@ class ImageFinder:
     ) -> None:
         self._root, self._listed = directory, listed
         self._real_root = without_links(directory)
+        self._parent_inside: dict[Path, bool] = {}
         stem = re.sub(r"^(instances|annotations|lvis_v[0-9.]+)_", "", annotations.stem)
         tails = [stem, split] if split else [stem]
         places = [directory / "images" / tail for tail in tails]
@@ -89,7 +90,13 @@ class ImageFinder:
         return None
 
     def _inside(self, path: Path) -> Path | str:
-        return path if is_below(path, self._real_root) else OUTSIDE
+        """Return the path, or why it may not be read; each parent's links are followed once."""
+        if path.is_symlink():
+            return path if is_below(path, self._real_root) else OUTSIDE
+        parent = path.parent
+        if parent not in self._parent_inside:
+            self._parent_inside[parent] = is_below(parent, self._real_root)
+        return path if self._parent_inside[parent] else OUTSIDE
 
     @cached_property
     def _index(self) -> dict[str, list[Path]]:
