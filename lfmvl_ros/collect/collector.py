@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import queue
 import threading
@@ -11,13 +12,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from lfmvl_ros.collect.sample import Sample, reason_for, sample_of
+from lfmvl_ros.collect.sample import Sample, name_for, reason_for, sample_from, sample_of
 from lfmvl_ros.core.config_collect import CollectSettings
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.frame import Frame
+from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.core.user_files import user_path
 
-_WAITING = 4  # answers that wait for the disk; each holds an image
+_WAITING = 4  # samples that wait for the disk; each holds an image
+_Make = Callable[[], "Sample | None"]
 _log = logging.getLogger(__name__)
 
 
@@ -53,7 +58,7 @@ class Collector:
         self._counts: Counter[str] = Counter()
         self._last_ns: dict[str, int] = {}
         self._problem = ""
-        self._queue: queue.Queue[tuple[Answer, str] | None] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[tuple[_Make, str] | None] = queue.Queue(_WAITING)
         self._stored, self._size_mb = len(self._store), self._store.size_mb
         self._thread = threading.Thread(target=self._run, name="collect", daemon=True)
         self._thread.start()
@@ -68,12 +73,27 @@ class Collector:
         apart_ns = self._settings.min_interval_s * 1e9
         if last_ns is not None and 0 <= grounding.stamp_ns - last_ns < apart_ns:
             return
+        if self._put(lambda: sample_of(answer, reason), reason):
+            self._last_ns[grounding.camera] = grounding.stamp_ns
+
+    def event(self, frame: Frame, tracks: Tracks, query: Query, model: str) -> str:
+        """Take the frame at which an event began; return the file name that it gets.
+
+        The tracks of the frame are its boxes. Returns at once, and "" where it will not be stored:
+        ``collect.events`` is false, or too many samples wait for the disk.
+        """
+        if not self._settings.events:
+            return ""
+        make = functools.partial(sample_from, frame, tracks, query, model, "event")
+        return name_for(frame) if self._put(make, "event") else ""
+
+    def _put(self, make: _Make, reason: str) -> bool:
         try:
-            self._queue.put_nowait((answer, reason))
+            self._queue.put_nowait((make, reason))
         except queue.Full:
             self._counts["dropped"] += 1
-        else:
-            self._last_ns[grounding.camera] = grounding.stamp_ns
+            return False
+        return True
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Store the waiting samples, and end the thread."""
@@ -91,6 +111,7 @@ class Collector:
             "size_mb": round(self._size_mb, 1),
             "uncertain": self._counts["uncertain"],
             "drift": self._counts["drift"],
+            "event": self._counts["event"],
             "dropped": self._counts["dropped"],
             "failed": self._counts["failed"],
         }
@@ -105,8 +126,8 @@ class Collector:
                 _log.exception("storing a sample failed")
                 self._failed(repr(error))
 
-    def _store_one(self, answer: Answer, reason: str) -> None:
-        sample = sample_of(answer, reason)
+    def _store_one(self, make: _Make, reason: str) -> None:
+        sample = make()
         if sample is not None and self._store.add(sample):
             self._counts[reason] += 1
         self._stored, self._size_mb = len(self._store), self._store.size_mb

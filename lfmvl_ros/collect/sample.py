@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.config_collect import CollectSettings
 from lfmvl_ros.core.encoded_images import encode_jpeg
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding, Outcome
 from lfmvl_ros.core.numbers import is_number
+from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.user_files import parse_json
@@ -107,11 +110,36 @@ def sample_of(answer: Answer, reason: str) -> Sample | None:
     grounding, frame = answer.grounding, answer.frame
     if frame is None:
         return None
+    model = grounding.reply.model
+    return sample_from(frame, grounding.detections, grounding.query, model, reason)
+
+
+class Boxes(Protocol):
+    """N boxes on an image: detections, or tracks at its time."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """N labels."""
+
+    @property
+    def xyxy_px(self) -> FloatArray:
+        """``(N, 4)`` px."""
+
+    @property
+    def scores(self) -> FloatArray:
+        """``(N,)`` in [0, 1]."""
+
+
+def sample_from(frame: Frame, found: Boxes, query: Query, model: str, reason: str) -> Sample:
+    """Return a sample of an image and the boxes on it.
+
+    Raises:
+        UserError: the image can't be a JPEG.
+    """
     try:
         jpeg = encode_jpeg(frame.pixels, _QUALITY)
     except ValueError as error:
         raise UserError(str(error)) from error
-    found = grounding.detections
     objects = [
         {
             "label": label,
@@ -122,11 +150,20 @@ def sample_of(answer: Answer, reason: str) -> Sample | None:
             found.labels, found.xyxy_px.tolist(), found.scores.tolist(), strict=True
         )
     ]
-    camera = _ODD.sub("_", grounding.camera).strip("_") or "camera"
     facts = {
         "width": frame.wh[0], "height": frame.wh[1], "stamp_ns": frame.stamp_ns,
-        "camera": grounding.camera, "query": grounding.query.text,
-        "labels": list(grounding.query.labels), "model": grounding.reply.model, "reason": reason,
-        "objects": objects,
+        "camera": frame.camera, "query": query.text, "labels": list(query.labels), "model": model,
+        "reason": reason, "objects": objects,
     }  # fmt: skip
-    return Sample(f"{camera[:60]}_{frame.stamp_ns}.jpg", jpeg, facts)
+    return Sample(name_for(frame), jpeg, facts)
+
+
+def name_for(frame: Frame) -> str:
+    """Return the file name of a frame's image: one for each camera and stamp.
+
+    >>> import numpy as np
+    >>> name_for(Frame(np.zeros((2, 2, 3), np.uint8), 1_500_000_000, camera="left/top"))
+    'left_top_1500000000.jpg'
+    """
+    camera = _ODD.sub("_", frame.camera).strip("_") or "camera"
+    return f"{camera[:60]}_{frame.stamp_ns}.jpg"

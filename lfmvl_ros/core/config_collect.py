@@ -15,8 +15,8 @@ class CollectSettings(Group):
     folder: str = setting(
         "",
         "Folder that images and answers are stored in, in COCO format: those that the model is not "
-        "certain of, and those while drift is reported. Set it to collect data for training. "
-        "Empty: nothing is stored.",
+        "certain of, those while drift is reported, and those at which an event of a rule begins. "
+        "Set it to collect data for training. Empty: nothing is stored.",
         read_only=True,
     )
     below_confidence: float = setting(
@@ -25,6 +25,12 @@ class CollectSettings(Group):
         "counts. Raise it to collect more.",
         low=0.0,
         high=1.0,
+        read_only=True,
+    )
+    events: bool = setting(
+        True,
+        "Store also the frame at which an event of a rule begins; the event names its file "
+        "(`snapshot`). Set it to false if only images to be labelled are wanted.",
         read_only=True,
     )
     min_interval_s: float = setting(

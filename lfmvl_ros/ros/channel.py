@@ -122,6 +122,7 @@ class CameraChannel:
                 self._settings,
                 self._warn,
                 self.look,
+                lambda frame, tracks: self._shared.side.snapshot(frame, tracks, self._settings()),
             )
 
     @property

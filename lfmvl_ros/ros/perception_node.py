@@ -78,8 +78,9 @@ class PerceptionNode(LifecycleNode):
         CARD_TEMPLATE.render(Query.parse(self._settings.query))
         images = ImageReader(self, lambda: self._settings.image.max_input_megapixels)
         shared = Shared(
-            self, self._declared, self._models, images, self._gate, self._streams, transforms
-        )
+            self, self._declared, self._models, images, self._gate, self._streams, transforms,
+            self._side,
+        )  # fmt: skip
         self._channels = {name: CameraChannel(name, shared) for name in self._settings.cameras}
         self._commands = CommandTopics(shared, self._channels)
         self._health.commands = self._commands.counts

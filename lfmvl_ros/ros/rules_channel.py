@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import QoSProfile
@@ -43,6 +44,8 @@ class RulesChannel:
         settings: asked for the settings in force.
         on_warning: takes what is wrong, once.
         on_begin: called when an event begins.
+        snapshot: stores the frame at which an event begins, and returns the file's name; "" where
+            it is not stored.
     """
 
     def __init__(
@@ -54,11 +57,13 @@ class RulesChannel:
         settings: Callable[[], PerceptionSettings],
         on_warning: Callable[[str], None],
         on_begin: Callable[[], None] = lambda: None,
+        snapshot: Callable[[Frame, Tracks], str] = lambda _frame, _tracks: "",
     ) -> None:
         self._node, self._gate = node, gate
         self._camera, self._prefix = camera, f"{camera}/" if camera else ""
         self._settings, self._on_warning = settings, on_warning
-        self._on_begin = on_begin
+        self._on_begin, self._snapshot = on_begin, snapshot
+        self._snapshots: dict[str, str] = {}  # by the id of an event that has not ended
         self._file = WatchedRules(settings().rules_file)
         self._engine = RuleEngine(self._file.rules, camera)
         self._lock = threading.Lock()  # of the engine and the order of its events
@@ -126,7 +131,8 @@ class RulesChannel:
                 if verdict is Verdict.RESTARTED:
                     self._positions = None
                 self._engine.select(Selection.parse(self._settings().spatial.select).label)
-                self._admit(self._engine.observe(tracks, self._positions, texts), frame)
+                events = self._engine.observe(tracks, self._positions, texts)
+                self._admit(self._with_snapshots(events, frame, tracks), frame)
                 self._publish(self._review.expire())
 
     def places(self, places: Places) -> None:
@@ -157,13 +163,25 @@ class RulesChannel:
 
     # -- out ---------------------------------------------------------------------------------------
 
+    def _with_snapshots(
+        self, events: Sequence[Event], frame: Frame, tracks: Tracks
+    ) -> Sequence[Event]:
+        """Store the frame, once, if an event begins at it; each such event names the file."""
+        begun = [event.id for event in events if event.state is EventState.BEGIN]
+        if begun and (name := self._snapshot(frame, tracks)):
+            self._snapshots.update(dict.fromkeys(begun, name))
+        return events
+
     def _admit(self, events: Iterable[Event], frame: Frame | None = None) -> None:
         """Publish events, except those that are held for a person."""
         rules = {rule.name: rule for rule in self._engine.rules.rules}
         for event in events:
             if event.state is EventState.BEGIN:
                 self._on_begin()
-            self._publish(self._review.take(event, rules.get(event.rule), frame))
+            named = replace(event, snapshot=self._snapshots.get(event.id, ""))
+            if event.state is EventState.END:
+                self._snapshots.pop(event.id, None)
+            self._publish(self._review.take(named, rules.get(event.rule), frame))
 
     def _publish(self, events: Iterable[Event]) -> None:
         for event in events:

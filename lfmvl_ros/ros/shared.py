@@ -13,6 +13,7 @@ from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.image_reader import ImageReader
 from lfmvl_ros.ros.model_manager import ModelManager
 from lfmvl_ros.ros.parameters import SettingsParameters
+from lfmvl_ros.ros.side_outputs import SideOutputs
 from lfmvl_ros.ros.spatial.transform_input import TransformInput
 from lfmvl_ros.ros.streams import StreamReader
 
@@ -29,6 +30,7 @@ class Shared:
         gate: everything is published through it.
         streams: takes messages of cameras and IMUs.
         transforms: takes ``/tf`` and ``/tf_static``.
+        side: stores samples.
     """
 
     node: LifecycleNode
@@ -38,6 +40,7 @@ class Shared:
     gate: Gate
     streams: StreamReader
     transforms: TransformInput
+    side: SideOutputs
 
     @property
     def settings(self) -> PerceptionSettings:

@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.loopback import is_loopback
+from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros.diagnostics.health import OK, WARN, Health
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ class SideOutputs:
 
             self._collector = Collector(settings.collect, self._warn)
             sealed = ", encrypted" if settings.collect.public_key else ""
-            self._inform(f"images that the model is not certain of are stored{sealed} in "
+            self._inform(f"images that the model is not certain of, and those of events, are stored{sealed} in "
                          f"{self._collector.path}")  # fmt: skip
         if settings.telemetry.port:
             from lfmvl_ros.ros.diagnostics.telemetry import Telemetry
@@ -68,6 +71,13 @@ class SideOutputs:
             telemetry.answer(answer)
         if collector is not None:
             collector.answer(answer, drifting=drifting)
+
+    def snapshot(self, frame: Frame, tracks: Tracks, settings: PerceptionSettings) -> str:
+        """Store the frame at which an event began; return its file name, "" if it is not stored."""
+        collector = self._collector
+        if collector is None:
+            return ""
+        return collector.event(frame, tracks, Query.parse(settings.query), settings.model)
 
     def report(self, healths: Sequence[Health]) -> None:
         """Take the lines of diagnostics."""

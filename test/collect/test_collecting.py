@@ -16,7 +16,9 @@ from lfmvl_ros.collect.sample import Sample, reason_for
 from lfmvl_ros.core.config_collect import CollectSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.grounding import Outcome
+from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
+from lfmvl_ros.core.tracking import Tracks, TrackState
 from lfmvl_ros.datasets.coco_reading import read_folder
 
 from ..waiting import PATIENCE_S, until
@@ -122,6 +124,29 @@ def test_the_collector_keeps_its_interval_and_counts(tmp_path: Path) -> None:
     assert (problem, values["samples"], values["uncertain"]) == ("", 3, 3)
     names = sorted(path.name for path in (tmp_path / "c" / "images").iterdir())
     assert names == ["camera_1000000000.jpg", "camera_12000000000.jpg", "front_14000000000.jpg"]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_frame_of_an_event_is_stored_with_its_tracks(tmp_path: Path, wanted: bool) -> None:
+    settings = CollectSettings(folder=str(tmp_path / "c"), events=wanted)
+    collector = Collector(settings, lambda _: None)
+    given = answer(12, camera="front").frame
+    assert given is not None
+    tracks = Tracks(
+        12, np.array([7]), ("tote",), np.array([0.75]), np.array([[4.0, 5, 24, 35]]),
+        np.zeros((1, 2)), np.eye(4)[None], (TrackState.CONFIRMED,), np.ones(1), wh=given.wh,
+    )  # fmt: skip
+    for _ in range(2):  # two events at one frame are one sample
+        name = collector.event(given, tracks, Query.parse("tote"), "m")
+        assert name == ("front_12.jpg" if wanted else "")
+    collector.close(PATIENCE_S)
+    assert collector.status()[1]["event"] == int(wanted)
+    if wanted:
+        listed = json.loads((tmp_path / "c" / ANNOTATIONS).read_text())
+        assert listed["images"][0]["file_name"] == name
+        assert listed["images"][0]["reason"] == "event"
+        assert listed["annotations"][0]["bbox"] == [4, 5, 20, 30]
+        assert listed["annotations"][0]["score"] == 0.75
 
 
 def test_a_folder_that_goes_away_is_a_warning_and_no_end(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from std_msgs.msg import Bool, String
 
 from lfmvl_ros.ros import qos
 
+from ..waiting import until
 from .conftest import values
 
 TOTE = {"text": json.dumps([{"label": "red tote", "bbox": [0.1, 0.2, 0.3, 0.6]}])}
@@ -55,6 +56,20 @@ def test_an_event_its_bool_and_the_life_cycle(world):
     again = events.next_json(of("tote_left", "begin"))
     assert again["id"] != begun["id"]
     assert "Traceback" not in world.log()
+
+
+def test_an_event_names_the_stored_frame_at_which_it_began(world):
+    folder = world.folder / "samples"
+    start(world, **{"collect.folder": str(folder), "collect.below_confidence": 0.0})
+    events = world.listen(String, "events")
+    world.camera().start()
+    begun = events.next_json(of("tote_left", "begin"))
+    name, stamp = begun["snapshot"], begun["stamp"]
+    assert name == f"camera_{stamp['sec'] * 10**9 + stamp['nanosec']}.jpg"
+    until((folder / "images" / name).exists)
+    assert events.next_json(of("tote_left", "update"))["snapshot"] == name
+    assert world.change_state("deactivate")
+    assert events.next_json(of("tote_left", "end"))["snapshot"] == name
 
 
 def test_the_file_is_read_again_and_mistakes_change_nothing(world):

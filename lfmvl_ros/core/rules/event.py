@@ -116,6 +116,7 @@ class Event:
         value: what was measured, in ``unit``; None where nothing is.
         unit: of the value.
         tracks: the objects.
+        snapshot: file name of the stored image of the frame at which it began; "" where none is.
     """
 
     id: str
@@ -134,6 +135,7 @@ class Event:
     value: float | None
     unit: str
     tracks: tuple[EventTrack, ...]
+    snapshot: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of topic ``events`` (schema ``lfmvl/event/1``)."""
@@ -156,4 +158,5 @@ class Event:
             "value": None if self.value is None else round(self.value, 4),
             "unit": self.unit,
             "tracks": [track.to_dict() for track in self.tracks],
+            "snapshot": self.snapshot,
         }
