@@ -14,7 +14,7 @@ class CollectSettings(Group):
 
     folder: str = setting(
         "",
-        "Folder that images and answers are stored in, in COCO format: those that the model is not "
+        "Folder in which images and answers are stored in COCO format: those that the model is not "
         "certain of, and those while drift is reported. Set it to collect data for training. "
         "Empty: nothing is stored.",
         read_only=True,
