@@ -125,14 +125,17 @@ class Trainer:
     # ---- one update -----------------------------------------------------------------------
 
     def advance(self, progress: float) -> dict[str, float]:
-        """One update from the next batch of the stream; its figures. Progress is 0 to 1."""
+        """Make one update from the next batch of the stream, and return its figures.
+
+        Progress is 0 to 1.
+        """
         loss = self.train_step(self._next_batch(progress), progress)
         figures = {"loss": loss.total.item(), **loss.figures}
         self._log.collect(figures)
         return figures
 
     def train_step(self, batch: ExampleBatch, progress: float) -> Loss:
-        """One update from one batch (and the other processes' batches)."""
+        """Make one update from one batch (and the other processes' batches)."""
         settings = self.settings
         first, last = settings.sigma
         sigma = max(last, first * (1 - progress / 0.4))
@@ -168,7 +171,7 @@ class Trainer:
         return loss
 
     def _share_gradients(self, *, seeing: bool) -> None:
-        """Average gradients over the processes; while only seeing, those of vision and heads."""
+        """Average gradients over the processes; in the vision stage, those of vision and heads."""
         if not dist.is_initialized():
             return
         gradients = []
@@ -211,7 +214,7 @@ class Trainer:
         return self._judge(questions)
 
     def _say_if_over(self) -> None:
-        """Say that a resumed run has reached its total already, and what would add to it."""
+        """Log that a resumed run has reached its total already, and how to train longer."""
         minutes, total = self.seconds / 60, self.settings
         if total.steps is not None and self.step >= total.steps:
             more = f"--steps {2 * self.step}"
@@ -225,7 +228,7 @@ class Trainer:
         )
 
     def _go_on(self, questions: list[HeldOut]) -> None:
-        """Update until the time or the steps are over."""
+        """Train until the time or the number of steps is reached."""
         settings = self.settings
         begun, before = time.monotonic(), self.seconds
         saved = evaluated = before
