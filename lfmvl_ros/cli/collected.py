@@ -77,7 +77,7 @@ def _decrypt(folder: Path, key: Path, out: Path) -> int:
 
 
 class _Opened:
-    """The samples of a folder, one after the other; what can't be used is said and counted."""
+    """The samples of a folder, one after the other; what can't be used is reported and counted."""
 
     def __init__(self, folder: Path, key: Path) -> None:
         self._folder, self._key = folder, key
