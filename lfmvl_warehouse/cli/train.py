@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise UserError(f"{error}; see lfmvl train --help") from error
     if args.tiny and args.start is not None:
-        raise UserError("--tiny is a shape to start from nothing; leave it or --from away")
+        raise UserError("--tiny is a shape to start from scratch; give --tiny or --from, not both")
     if args.tiny:
         settings = launch.with_smallest_shape(settings)
     overrides = RunOverrides(data=args.data, start=args.start, rate=args.rate, mix=args.mix)
