@@ -51,8 +51,8 @@ def _refuse_other_formats(directory: Path) -> None:
         base = _document(directory / "adapter_config.json").get("base_model_name_or_path")
         raise UserError(
             f"{directory} holds an adapter (LoRA) of {base or 'a base that it does not name'}, not "
-            "a whole checkpoint; merge it into its base (merge_and_unload of the package peft), and "
-            "give the directory of the result"
+            "a whole checkpoint; merge it into its base (merge_and_unload of the package peft), "
+            "and give the directory of the result"
         )
     quantised = sorted(directory.glob("*.gguf"))
     if quantised:
