@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Print every object that is tracked, as a controller might use it: plain rclpy, nothing of ours.
+"""Print every object that is tracked, as a controller might use it: plain rclpy, without lfmvl_ros.
 
 python examples/print_tracks.py --ros-args -r __ns:=/lfmvl
 """

@@ -51,7 +51,7 @@ def arguments():
         DeclareLaunchArgument(
             "input_depth_topic",
             default_value="depth/image",
-            description="Depth registered to the color image (sensor_msgs/Image), subscribed to "
+            description="Depth registered to the colour image (sensor_msgs/Image), subscribed to "
             "with spatial.source depth; its camera_info is expected beside it",
         ),
         *perception_arguments(share("config", "default.yaml")),

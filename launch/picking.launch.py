@@ -30,7 +30,7 @@ def arguments():
         DeclareLaunchArgument(
             "input_depth_topic",
             default_value="depth/image",
-            description="Depth registered to the color image (sensor_msgs/Image)",
+            description="Depth registered to the colour image (sensor_msgs/Image)",
         ),
     ]
 

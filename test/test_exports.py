@@ -11,7 +11,7 @@ import pytest
 
 import lfmvl_ros
 from lfmvl_ros.core.config import PerceptionSettings
-from lfmvl_ros.viz.video import write_image
+from lfmvl_ros.viz.video import VideoWriter
 from lfmvl_warehouse.scenes import SceneVideo
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -93,7 +93,8 @@ def test_what_cannot_be_asked_is_an_error(model, image, query, error):
 def test_the_python_of_the_readme_runs(tmp_path):
     (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     (tmp_path / "out").mkdir()
-    write_image(tmp_path / "out" / "boxes.png", SceneVideo(7, wh=(640, 480)).frame(0).pixels)
+    with VideoWriter(tmp_path / "out" / "scene.mp4", (640, 480), 30.0) as video:
+        video.write(SceneVideo(7, wh=(640, 480)).frame(0).pixels)
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -31,7 +31,7 @@ class Link(Protocol):
         """Where the node is."""
 
     def nodes(self) -> frozenset[bytes]:
-        """Return what tells apart the nodes that take commands and answer them; may be empty."""
+        """Return what identifies the nodes that take and answer commands; may be empty."""
 
     def send(self, document: Mapping[str, Any]) -> None:
         """Send a command."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's tools as an MCP server, whatever it is reached over."""
+"""The node's tools as an MCP server, over any transport."""
 
 from __future__ import annotations
 

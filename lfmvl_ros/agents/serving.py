@@ -90,7 +90,7 @@ async def serve_http(link: Link, port: int, token: str, ready: Callable[[str], N
         ready: called with the address once connections are taken.
 
     Raises:
-        UserError: the port can't be had.
+        UserError: the port can't be opened.
     """
     listening = _listen(port)
     app = _Guarded(build_server(link).streamable_http_app(host=HOST), token)
@@ -110,7 +110,7 @@ def _listen(port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listening.close()
         raise UserError(
-            f"port {port} of {HOST} can't be had: {describe(error)}; name another with --http"
+            f"port {port} of {HOST} can't be opened: {describe(error)}; name another with --http"
         ) from error
     return listening
 

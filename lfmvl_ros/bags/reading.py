@@ -128,7 +128,7 @@ def _check_connections(connections: Sequence[Any]) -> None:
     for item in connections:
         for field, value in (("name", item.topic), ("type", item.msgtype)):
             if not isinstance(value, str):
-                raise ValueError(f"the {field} of a topic is no text but {quoted(repr(value))}")
+                raise ValueError(f"the {field} of a topic is not a text but {quoted(repr(value))}")
         count = item.msgcount
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             raise ValueError(f"message_count of {quoted(item.topic)} is {quoted(repr(count))}, no "

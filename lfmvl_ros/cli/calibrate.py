@@ -43,7 +43,7 @@ _SCENES = 500
 HELP = (
     "Fit the calibration of a checkpoint's confidences, and measure it on images that it was not "
     "fitted on: with --data on your own labelled images, without on synthetic warehouse scenes, "
-    "measured on two other sets: objects that look as in training, and objects with new looks. A "
+    "measured on two other sets: with the appearances of the training, and with new ones. A "
     "calibration is valid for images like those it was fitted on."
 )
 
@@ -53,8 +53,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         default="bundled",
-        help="directory, catalogue name or hub id of a checkpoint (default: bundled), also with "
-        ":int8 behind it, or a GGUF file of `lfmvl export`",
+        help="directory, catalogue name or hub id of a checkpoint (default: bundled), with or "
+        "without :int8, or a GGUF file of `lfmvl export`",
     )
     add_setting_flags(parser, [PerceptionSettings.describe()["revision"]])
     parser.add_argument(
@@ -69,7 +69,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--method", choices=("best", *METHODS), default="best",
-        help="best (default): the one with the lowest log loss in cross-validation",
+        help="best (default): the one with the lowest log loss in cross-validation; the others are "
+        "for comparison",
     )  # fmt: skip
     parser.add_argument(
         "--write",

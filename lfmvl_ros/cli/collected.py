@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lfmvl_ros.collect.sample import Sample
 
 HELP = (
-    "Samples that a node has stored encrypted (collect.public_key): make a pair of keys, or "
+    "Samples that a node has stored encrypted (collect.public_key): make a key pair, or "
     "decrypt a folder into one in COCO format. Needs pyrage. Samples that are not encrypted are in "
     "COCO format already."
 )
@@ -28,7 +28,7 @@ HELP = (
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
+    parts = parser.add_subparsers(dest="part", metavar="ACTION", required=True)
     key = parts.add_parser(
         "new-key",
         help="write a private key, print the public one",
@@ -77,7 +77,7 @@ def _decrypt(folder: Path, key: Path, out: Path) -> int:
 
 
 class _Opened:
-    """The samples of a folder, one after the other; what can't be used is said and counted."""
+    """The samples of a folder, one after the other; what can't be used is reported and counted."""
 
     def __init__(self, folder: Path, key: Path) -> None:
         self._folder, self._key = folder, key

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HELP = (
-    "Ask several models or quantisations the same about the same labelled images, each in a "
+    "Ask several models or quantisations the same questions about labelled images, each in a "
     "process of its own, and compare them with the first one: share of equal answers, recall, "
     "precision, IoU, confidences and their calibration error, time by stage, memory. Prints "
     "tables, writes comparison.json (a scorecard, as `lfmvl evaluate` reads them) and "
@@ -47,8 +47,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--data", type=as_path, required=True, metavar="FOLDER",
         help="labelled images, as `lfmvl evaluate` reads them")  # fmt: skip
     add("--out", type=as_path, default=Path("out/compare"), help="folder for JSON and plot")
-    add("--query", help="ask every image for these labels; without it each is asked "
-        "for what is on it and one label that is not")  # fmt: skip
+    add("--query", help="ask about these labels on every image; without it, about the labels on "
+        "each image and one that is not on it")  # fmt: skip
     add("--split", choices=("auto", "all", "held-out"), default="auto",
         help="which images, as for `lfmvl evaluate`")  # fmt: skip
     add("--images", type=as_count, metavar="N", help="use at most N images")

@@ -27,7 +27,7 @@ from lfmvl_ros.ros.transport import fast_dds, middleware
 
 HELP = (
     "Run camera_node, perception_node and a subscriber as three processes; write preview.png, "
-    "annotated.mp4, camera.mp4, grounding.jsonl, tracks.jsonl, with a scene places.png and "
+    "annotated.mp4, camera.mp4, grounding.jsonl, tracks.jsonl, and for a scene places.png and "
     "places.mp4; print a JSON summary last."
 )
 NAMESPACE = "/lfmvl"
@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scene",
         choices=registry.names(registry.DEMO_SCENES),
-        help="run a job on a planned scene in one process, and measure it (docs/assist.md, "
+        help="run an application on a planned scene in one process and measure it (docs/assist.md, "
         "docs/station.md, docs/shelf.md); without it, three processes use the images of --camera",
     )
     parser.add_argument(

@@ -59,23 +59,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--model", action="append", required=True, metavar="M",
         help="what to evaluate; give it again to compare several")  # fmt: skip
     add("--out", type=as_path, default=Path("out/evaluate"), help="folder for the scorecard")
-    add("--query", help="ask every image for these labels, as the robot does; without "
-        "it each image is asked for what is on it and one label that is not")  # fmt: skip
+    add("--query", help="ask about these labels on every image, as the robot does; without it, "
+        "about the labels on each image and one that is not on it")  # fmt: skip
     add("--ask", choices=("present", "all"),
-        help="present (default): what is on an image and one label that is not; all: ask every "
-        "image for every label of the folder; slower")  # fmt: skip
+        help="present (default): the labels on an image and one that is not on it; all: every "
+        "label of the folder on every image; slower")  # fmt: skip
     add("--split", choices=("auto", "all", "held-out"),
         help="which images: all of them, or the val split (else a tenth); auto (default): all, "
         "unless a model was trained on this folder")  # fmt: skip
-    add("--images", type=as_count, metavar="N", help="at most so many images")
+    add("--images", type=as_count, metavar="N", help="use at most N images")
     add("--languages", metavar="de,fr,…", help="ask again in these languages")
     add("--translations", type=as_path, metavar="YAML",
-        help="their words: language -> label -> word; else built-in ones")  # fmt: skip
+        help="words for --languages: language -> label -> word; else built-in ones")  # fmt: skip
     add("--robustness", type=as_count, metavar="N",
-        help="ask about N images again that are darkened, blurred, noised, squeezed and rotated: "
-        "15 more answers an image")  # fmt: skip
+        help="ask again about N images, degraded in five ways at three levels (docs/evaluate.md): "
+        "15 more answers per image")  # fmt: skip
     add("--sustained", type=float, metavar="SECONDS",
-        help="then answer so long without a pause, and report rate and temperature")  # fmt: skip
+        help="then answer for this long without a pause; report rate and temperature")  # fmt: skip
     add("--drift-profile", type=as_path, metavar="JSON",
         help="also write what is normal for this model and --query, for the node's drift.profile; "
         "needs 200 images")  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``lfmvl evaluate`` tells the person who started it besides its last line."""
+"""What ``lfmvl evaluate`` prints besides its last line."""
 
 from __future__ import annotations
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 HELP = (
     "Fine-tune any LFM2-VL or LFM2.5-VL checkpoint on a folder of labelled images in COCO format. "
-    "It is judged on held-out images before, meanwhile and after; the best weights become a "
-    "checkpoint in OUT/checkpoint that every command and node takes. If none is better than the "
-    "start, nothing is written there, and the exit code is 1."
+    "It is evaluated on held-out images before, during and after the training; the best weights "
+    "become a checkpoint in OUT/checkpoint that every command and node takes. If none is better "
+    "than the start, nothing is written there, and the exit code is 1."
 )
 
 
@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", action="append", required=True, metavar="DIR[=WEIGHT]",
         help="labelled images in COCO format, as `lfmvl train` reads them; may be given several "
-        "times, each with how often its images are used against the others'",
+        "times; WEIGHT: how often its images are used, relative to the other folders",
     )  # fmt: skip
     parser.add_argument(
         "--from", dest="start", required=True, metavar="MODEL",
@@ -58,19 +58,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="train all weights instead of adapters; needs more memory",
     )  # fmt: skip
     add("--rank", int, "rank of the adapters; raise it for many images of a very different kind")
-    add("--rate", float, "learning rate at its highest; 0: by the size of the model")
+    add("--rate", float, "peak learning rate; 0: chosen by the size of the model")
     add("--epochs", float, "how often each image is used")
-    parser.add_argument("--minutes", type=float, help="how long to train and judge, instead of "
-                        "--epochs")  # fmt: skip
+    parser.add_argument("--minutes", type=float, help="time for training and measurements, "
+                        "instead of --epochs")  # fmt: skip
     parser.add_argument("--steps", type=as_count, help="number of updates, instead of --epochs")
-    add("--batch", int, "images of an update")
-    add("--questions", int, "questions about each image of an update")
+    add("--batch", int, "images per update")
+    add("--questions", int, "questions about each image in an update")
     add("--negatives", float, "share of questions about absent things, at least 0.25")
-    add("--image-tokens", int, "most image tokens of an image, without tiles; 0: the model's rules")
-    add("--most-objects", int, "most objects in an answer")
+    add("--image-tokens", int, "most image tokens per image, without tiles; 0: the model's rules")
+    add("--most-objects", int, "maximum number of objects in an answer")
     add("--judgements", int, "how often the model is measured on held-out images during training")
     add("--held-out-questions", int, "questions in each of these measurements")
-    add("--patience", int, "stop after so many measurements without a better one; 0: never")
+    add("--patience", int, "stop after this many measurements without a better one; 0: never")
     add("--seed", int, "random seed")
     add("--device", str, "auto (CUDA where there is one), cpu, cuda or cuda:N")
     add("--dtype", str, "precision of the weights that are not trained", choices=DTYPES)

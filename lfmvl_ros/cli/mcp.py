@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="PORT",
         help="serve http://127.0.0.1:PORT/mcp instead (0: a free port). Clients send the header "
         f"'Authorization: Bearer TOKEN' with the token of the environment variable {TOKEN}; "
-        "without that, one is made up and printed",
+        "without that, a random one is generated and printed",
     )
 
 

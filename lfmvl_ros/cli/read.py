@@ -18,7 +18,7 @@ HELP = (
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("image", type=as_path, help="image file: best a crop of one object")
+    parser.add_argument("image", type=as_path, help="image file, ideally a crop of one object")
 
 
 def run(args: argparse.Namespace) -> int:

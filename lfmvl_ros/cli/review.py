@@ -17,7 +17,7 @@ from lfmvl_ros.review.server import PORT, ReviewServer, token_of
 from lfmvl_ros.review.store import ReviewStore
 
 HELP = (
-    "Show the events that wait for a person (docs/review.md) on a page of this machine, and send "
+    "Show the events that wait for a person (docs/review.md) on a local web page, and send "
     "the answers to the node. Items, answers and labels (COCO) are kept in a folder."
 )
 _ROUND_S = 0.5
@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="port of the page; 0: a free one",
     )
     parser.add_argument(
-        "--export", action="store_true", help="only write the labels of the folder, and end"
+        "--export", action="store_true", help="only write the labels of the folder, then exit"
     )
 
 

@@ -166,7 +166,7 @@ class RulesTrial:
         state: of model and tracker.
         engine: of the rules.
         period_ns: time between answers.
-        going: events that go on, by their id.
+        going: active events, by their id.
         begun: events by rule.
     """
 

@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         default=PerceptionSettings().model,
-        help="directory, or name in the catalogue, also with its precision: bundled:int8",
+        help="directory, or name in the catalogue, with or without a precision, as in bundled:int8",
     )
     infos = PerceptionSettings.describe()
     for name in ("min_tokens", "max_tokens", "max_tiles"):
@@ -60,10 +60,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--query",
         default="person, forklift, cardboard box",
-        help="what to find meanwhile, separated by commas (default: %(default)s)",
+        help="for --target-latency-ms: what to find, separated by commas (default: %(default)s)",
     )
     parser.add_argument(
-        "--device", default="auto", help="to run it on: auto (default), cpu, cuda or cuda:N"
+        "--device",
+        default="auto",
+        help="for --target-latency-ms: auto (default), cpu, cuda or cuda:N",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``image.target_latency_ms`` would choose on this machine: tried on drawn images."""
+"""What ``image.target_latency_ms`` would choose on this machine: tried on rendered images."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Tried:
         """Return a line for a person."""
         half, most = np.percentile(self.answer_ms, (50, 80))
         text = (
-            f"  tried here on {self.answers} drawn images: half of the answers took up to "
+            f"  tried here on {self.answers} rendered images: half of the answers took up to "
             f"{half:.0f} ms, four in five up to {most:.0f}"
         )
         if self.choice.because is Because.CHEAPEST:
@@ -68,7 +68,7 @@ def try_target(
     """
     if not all(_SIDES_PX[0] <= side <= _SIDES_PX[1] for side in wh):
         raise UserError(
-            f"a target is tried on drawn images, with sides of {_SIDES_PX[0]} to {_SIDES_PX[1]} "
+            f"a target is tried on rendered images, with sides of {_SIDES_PX[0]} to {_SIDES_PX[1]} "
             f"px, not {wh[0]}x{wh[1]}"
         )
     choices, answer_ms = _answers(Pipeline(model, settings), wh)

@@ -57,7 +57,9 @@ def run(args: argparse.Namespace) -> int:
     finally:
         store.close()
     if args.crop is not None and not found[0].jpeg:
-        raise UserError(f"{args.file} has no image of that {quoted(found[0].label)}; leave --crop")
+        raise UserError(
+            f"{args.file} has no image of that {quoted(found[0].label)}; leave out --crop"
+        )
     if args.crop is not None:
         write_whole(args.crop, found[0].jpeg)
     for one in found:

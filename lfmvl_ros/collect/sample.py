@@ -74,9 +74,9 @@ def _check_facts(facts: dict[str, Any]) -> None:
     if _ADDED & set(facts):
         raise ValueError(f"it is a sample with {', '.join(sorted(_ADDED & set(facts)))}")
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise ValueError("labels is no list of texts")
+        raise ValueError("labels is not a list of texts")
     if not isinstance(objects, list):
-        raise ValueError("objects is no list")
+        raise ValueError("objects is not a list")
     for each in objects:
         if not isinstance(each, dict) or not isinstance(each.get("label"), str):
             raise ValueError("an object has no label")
@@ -84,7 +84,7 @@ def _check_facts(facts: dict[str, Any]) -> None:
         if not isinstance(box, list) or len(box) != 4:
             raise ValueError("an object has no bbox")
         if not all(is_number(value, _LARGEST) for value in (*box, each.get("score"))):
-            raise ValueError("an object has a bbox or a score that is no number")
+            raise ValueError("an object has a bbox or a score that is not a number")
 
 
 def reason_for(grounding: Grounding, settings: CollectSettings, *, drifting: bool) -> str:

@@ -107,9 +107,9 @@ class PerceptionSettings(Group):
         "Which model to use: a Hugging Face hub id, a directory, or a catalogue name; "
         "'bundled' is the small demonstration checkpoint of this package. A .gguf file, or a "
         "catalogue name with a quantisation (lfm2.5-vl-450m:q4_0), starts llama.cpp's server; "
-        "a checkpoint with :int8 behind it is one with dtype int8; "
+        ":int8 after a checkpoint means dtype int8; "
         "http://host:8080/v1#name, https:// or unix:/path.sock is a "
-        "server that already runs (docs/servers.md); a .jsonl file replays recorded answers. "
+        "server that is already running (docs/servers.md); a .jsonl file replays recorded answers. "
         "If model, device, dtype or revision change at run time, the old model answers until "
         "the new one is loaded, and stays if loading fails.",
     )

@@ -14,7 +14,7 @@ class CollectSettings(Group):
 
     folder: str = setting(
         "",
-        "Folder that images and answers are stored in, in COCO format: those that the model is not "
+        "Folder in which images and answers are stored in COCO format: those that the model is not "
         "certain of, those while drift is reported, and those at which an event of a rule begins. "
         "Set it to collect data for training. Empty: nothing is stored.",
         read_only=True,

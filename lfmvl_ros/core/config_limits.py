@@ -19,8 +19,8 @@ class LimitSettings(Group):
 
     slow_above_c: float = setting(
         0.0,
-        "From this temperature of the hottest sensor on, the model is asked slow_rate_hz times a "
-        "second at most; 0 is off. Set it somewhat below the temperature at which the board "
+        "When the hottest sensor reaches this temperature, the model is asked at most slow_rate_hz "
+        "times a second; 0 is off. Set it somewhat below the temperature at which the board "
         "throttles.",
         unit="C",
         low=0.0,
@@ -28,38 +28,38 @@ class LimitSettings(Group):
     )
     stop_above_c: float = setting(
         0.0,
-        "From this temperature on, the model is asked only by ground_once and find; 0 is off. Set "
-        "it to protect a board without good cooling.",
+        "When the hottest sensor reaches this temperature, only ground_once and find ask the "
+        "model; 0 is off. Set it to protect a board without good cooling.",
         unit="C",
         low=0.0,
         high=150.0,
     )
     cooler_by_c: float = setting(
         5.0,
-        "A limit of temperature ends this far below it. Raise it if the rate of answers goes up "
-        "and down.",
+        "Hysteresis: a temperature limit ends this far below its value. Raise it if the rate of "
+        "answers goes up and down.",
         unit="C",
         low=0.0,
         high=50.0,
     )
     slow_below_battery: float = setting(
         0.0,
-        "Below this charge on the topic battery, 0 to 1, the model is asked slow_rate_hz times a "
-        "second at most; 0 is off. Set it so that the robot gets back to its charger.",
+        "Below this charge (0 to 1, topic battery), the model is asked at most slow_rate_hz times "
+        "a second; 0 is off. Set it so that the robot gets back to its charger.",
         low=0.0,
         high=1.0,
     )
     stop_below_battery: float = setting(
         0.0,
-        "Below this charge, the model is asked only by ground_once and find; 0 is off. A limit of "
-        "the battery ends 0.02 above it.",
+        "Below this charge, only ground_once and find ask the model; 0 is off. Battery limits end "
+        "0.02 above their values. Set it to keep the rest of the charge for driving.",
         low=0.0,
         high=1.0,
     )
     slow_rate_hz: float = setting(
         0.5,
-        "Most answers per second and camera while a limit slows the model down. Lower it if the "
-        "board does not cool down.",
+        "Maximum number of answers per second and camera while a limit slows the model down. "
+        "Lower it if the board does not cool down.",
         unit="Hz",
         low=0.01,
         high=60.0,

@@ -15,15 +15,14 @@ class MemorySettings(Group):
     file: str = setting(
         "",
         "Database in which confirmed objects are kept, each with label, time, position or box, and "
-        "a crop of the image: `lfmvl where` and the tool where_is answer from it. Empty: nothing "
-        "is kept.",
+        "a crop of the image. Set it to look up where something was last seen, with `lfmvl where` "
+        "or the tool where_is. Empty: nothing is kept.",
         read_only=True,
     )
     max_age_h: float = setting(
         24.0,
         "Objects that were last seen longer ago than this are forgotten. Lower it where images of "
-        "people may not be "
-        "kept for so long.",
+        "people may not be kept for so long.",
         unit="h",
         low=0.01,
         high=8760.0,
@@ -32,8 +31,7 @@ class MemorySettings(Group):
     max_objects: int = setting(
         5000,
         "Maximum number of objects that are kept; those seen longest ago are forgotten first. "
-        "Each takes about "
-        "20 kB, mostly its crop.",
+        "Each takes about 20 kB, mostly its crop.",
         unit="objects",
         low=1,
         high=100000,

@@ -15,22 +15,22 @@ class ReadingSettings(Group):
 
     labels: tuple[str, ...] = setting(
         ("",),
-        "Labels of the query on whose objects text is read, such as those of boxes and tags. The "
-        'text is added to track_states and events, and published on the topic readings. [""]: '
-        "nothing is read, except for the tool read. Needs the extra ocr.",
+        "Text is read on objects with these labels of the query, such as boxes and tags. It is "
+        'added to track_states and events, and published on the topic readings. [""]: only the '
+        "tool read reads. Needs the extra ocr.",
     )
     rate_hz: float = setting(
         2.0,
-        "Crops are read at most so often, per camera. One takes a core about 50 ms. Lower it if "
-        "the model or other programs need that core.",
+        "Maximum number of crops read per second and camera. Each takes about 50 ms of a core. "
+        "Lower it if the model or other programs need that core.",
         unit="Hz",
         low=0.01,
         high=100.0,
     )
     min_confidence: float = setting(
         0.5,
-        "Text of a lower confidence is published on the topic readings only. Raise it to 0.9 if a "
-        "wrong text does more harm than a missing one.",
+        "Text with a lower confidence is only published on the topic readings. Raise it to 0.9 if "
+        "a wrong text does more harm than a missing one.",
         low=0.0,
         high=1.0,
     )

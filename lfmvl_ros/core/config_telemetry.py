@@ -14,7 +14,7 @@ class TelemetrySettings(Group):
 
     port: int = setting(
         0,
-        "Port on which metrics are offered to Prometheus over HTTP. Set it to 9464 or the like to "
+        "Port on which metrics are served to Prometheus over HTTP. Set it, for example to 9464, to "
         "watch robots with Grafana. 0: no metrics.",
         low=0,
         high=65535,

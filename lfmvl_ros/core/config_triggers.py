@@ -9,7 +9,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.settings import Group, setting
 
 SLEEPY_MODES = ("duty_cycle", "motion", "on_demand")
-"""Modes in which the model is not asked for some time, and tracks are not judged by that time."""
+"""Modes in which the model is not asked for some time; that time does not count against tracks."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class TriggerSettings(Group):
     )
     motion_contrast: float = setting(
         12.0,
-        "With mode motion: by how many grey levels (of 255) a part of the image must change, "
-        "apart from a change of the light. Raise it if noise of the camera wakes the model, lower "
-        "it if dark objects don't.",
+        "With mode motion: by how many grey levels (of 255) a part of the image must change; a "
+        "change of the light on the whole image does not count. Raise it if camera noise wakes "
+        "the model, lower it if dark objects don't.",
         low=1.0,
         high=255.0,
     )
@@ -87,17 +87,17 @@ class TriggerSettings(Group):
     moving_rate_hz: float = setting(
         0.0,
         "With mode motion: maximum number of answers per second while the image changes; 0: as "
-        "many as the model gives. Set it to save more where somebody is often in view; events are "
-        "noticed up to a period later.",
+        "many as the model gives. Set it to save more power where somebody is often in view; "
+        "events are noticed up to a period later.",
         unit="Hz",
         low=0.0,
         high=60.0,
     )
     burst: int = setting(
         3,
-        "With modes duty_cycle, motion and on_demand: fewest answers after each trigger; with "
-        "motion, this many after the image has come to rest. At least tracker.max_missed_answers, "
-        "so that objects that have left are hidden.",
+        "With modes duty_cycle, motion and on_demand: minimum number of answers after each "
+        "trigger; with motion, counted from when the image has come to rest. Keep it at least at "
+        "tracker.max_missed_answers, so that objects that have left are hidden.",
         low=1,
         high=1000,
         unit="answers",

@@ -27,5 +27,5 @@ def database_errors(what: str, advice: str) -> Iterator[None]:
         raise UserError(f"{what} can't be used ({error}); {advice}") from error
     except UnicodeDecodeError as error:  # of SQLite's own message, which quotes damaged names
         raise UserError(
-            f"{what} can't be used (it is damaged: a name in it is no UTF-8 text); {advice}"
+            f"{what} can't be used (it is damaged: a name in it is not UTF-8 text); {advice}"
         ) from error

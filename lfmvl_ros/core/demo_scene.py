@@ -57,7 +57,7 @@ class SceneResults:
         return [e for e in self.events if e.rule in rules and e.state is EventState.BEGIN]
 
     def spans_s(self, rule: str) -> list[tuple[float, float]]:
-        """Return when each event of a rule began and ended, s; those that go on, with inf."""
+        """Return when each event of a rule began and ended, s; inf for active ones."""
         found: dict[str, tuple[float, float]] = {}
         for event in self.events:
             if event.rule == rule:

@@ -23,9 +23,9 @@ from lfmvl_ros.core.jpeg_scans import read_scans
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 FORMATS = {"jpeg": (JPEG,), "png": (PNG,)}
 """Compressed formats whose data is checked before and after decoding -> the bytes each begins with.
-Messages may have these only; image files also what OpenCV decodes beside them."""
+Messages may have only these; image files also any other format that OpenCV decodes."""
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
-"""Of the files in a folder that are taken for images."""
+"""Suffixes of the files in a folder that are taken for images."""
 MAX_FILE_MEGAPIXELS = 256  # phones take 200
 """Most pixels of an image file, in millions. OpenCV refuses larger ones of any format as well,
 where ``OPENCV_IO_MAX_IMAGE_PIXELS`` does not say otherwise (see ``lfmvl_ros/__init__.py``)."""

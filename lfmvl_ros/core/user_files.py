@@ -46,7 +46,7 @@ def user_path(text: str, what: str = "path") -> Path:
         reason = f"{len(text)} characters"
         if unusable:
             reason = "a NUL character" if "\0" in text else "half a character (a surrogate)"
-        raise UserError(f"the {what} {quoted(text)} has {reason}; no file can be named so")
+        raise UserError(f"the {what} {quoted(text)} has {reason}; no file can have such a name")
     try:
         return Path(text).expanduser()
     except RuntimeError as error:

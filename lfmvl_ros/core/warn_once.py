@@ -25,7 +25,7 @@ class WarnOnce:
         self._said: set[str] = set()
 
     def __call__(self, sentence: str) -> None:
-        """Warn, unless it is empty, was said already, or too many were."""
+        """Warn, unless it is empty, was logged already, or too many were."""
         sentence = shortened(sentence, _LONGEST)
         if not sentence or sentence in self._said or len(self._said) >= MOST_SENTENCES:
             return

@@ -25,7 +25,7 @@ def listed_names(file_names: Iterable[str]) -> Counter[str]:
 
 
 class ImageFinder:
-    """Finds the images that an annotation file speaks of.
+    """Finds the images that an annotation file names.
 
     Args:
         directory: the folder; nothing outside of it is found.

@@ -23,7 +23,7 @@ MIN_AREA = 0.004
 FOUND_IOU = 0.5
 """A box of an answer is right from this IoU with an expected object of its label."""
 UNCOUNTED_IOU = 0.4
-"""A box that is not right counts neither way from this IoU with an object that is not expected."""
+"""A wrong box is not counted if it has this IoU with an object that is not expected."""
 
 _LABEL_COUNTS = (0.22, 0.20, 0.18, 0.16, 0.14, 0.10)  # questions with 1, 2, ... 6 labels
 _ABSENT_SHARE = 0.18
@@ -90,7 +90,7 @@ class Vocabulary:
         colours: colour words; a target's ``colour`` is an index into it.
         names: for each kind every name an object of it may have, in any colour.
         languages: language -> plain kind -> what it is called there.
-        plurals: plain kind -> several of it; only scenes whose words have some are described.
+        plurals: plain kind -> its plural; only scenes whose vocabulary has plurals are described.
     """
 
     kinds: tuple[str, ...]
@@ -100,7 +100,7 @@ class Vocabulary:
     plurals: Mapping[str, str] = field(default_factory=dict)
 
     def kind_of(self, name: str) -> int:
-        """Index of the kind a name speaks of."""
+        """Return the index of the kind that a name stands for."""
         return next(index for index, names in enumerate(self.names) if name in names)
 
 
@@ -157,7 +157,7 @@ class QuestionSet:
 
     Attributes:
         name: what they are for.
-        questions: made as we go: images of thousands of scenes are not kept.
+        questions: generated one by one: the images of thousands of scenes are not kept.
         total: how many there are.
     """
 
@@ -225,7 +225,7 @@ def ask(
     *,
     max_objects: int = 8,
 ) -> Question:
-    """A random question about a scene whose answer has at most ``max_objects`` objects.
+    """Return a random question about a scene whose answer has at most ``max_objects`` objects.
 
     Two labels of a question never fit the same object by accident: a kind is asked for once,
     or by different colours.
@@ -252,7 +252,7 @@ def any_question(
     *,
     max_objects: int = 8,
 ) -> Question:
-    """Return a question to judge by: often about all kinds that are there, else about any."""
+    """Return a question for an evaluation: often about all kinds in the scene, else about any."""
     if rng.random() < 0.4:
         kinds = kinds_shown(targets)[:6]
         return find(kinds or [vocabulary.kinds[0]], targets)
@@ -260,7 +260,7 @@ def any_question(
 
 
 def translated(labels: Sequence[str], language: str, vocabulary: Vocabulary) -> list[str]:
-    """What the kinds that the labels speak of are called in another language, each once."""
+    """Return the names of the labels' kinds in another language, each once."""
     words = vocabulary.languages[language]
     kinds = (vocabulary.kinds[vocabulary.kind_of(label)] for label in labels)
     return list(dict.fromkeys(words[kind] for kind in kinds))

@@ -18,7 +18,7 @@ _PROGRAM = 0.6e9  # bytes of Python, torch and transformers, and of what allocat
 _TEXT, _VISION = 16, 16  # widths of activations that each block keeps, besides the feed-forward's
 _FF = 4
 _FEWEST = 64  # image tokens that are worth advising
-_SPARE = 0.92  # of what is free: the rest of the machine goes on
+_SPARE = 0.92  # of what is free: other programs keep running
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,7 @@ def _check_record(record: dict[str, Any]) -> None:
     """Raise ValueError, TypeError, KeyError or AttributeError for what is no record of a run."""
     step, scores = record["step"], record.get("held_out", {})
     if type(step) is not int or not 0 <= step <= _MOST_STEPS:
-        raise ValueError("its step is no number of updates")
+        raise ValueError("its step is not a number of updates")
     for name, value in [("loss", record.get("loss")), *scores.items()]:
         if value is not None and not is_number(value):
             raise ValueError(f"{shortened(name)} is {shortened(repr(value))}, and no finite number")

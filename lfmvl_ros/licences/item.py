@@ -73,7 +73,7 @@ def read_known(path: Path) -> dict[str, str]:
     for name, words in document.items():
         licence = from_words(words) if isinstance(words, str) else ""
         if not licence:
-            raise UserError(f"{path}: {name}: {words!r} is no SPDX expression, as Apache-2.0 is")
+            raise UserError(f"{path}: {name}: {words!r} is not an SPDX expression like Apache-2.0")
         known[folded(str(name))] = licence
     return known
 

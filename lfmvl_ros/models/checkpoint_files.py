@@ -179,14 +179,14 @@ def _check_contents(directory: Path) -> None:
         document = read_json(path)
         most = document.get("model_max_length", 0)
         if not is_number(most):
-            raise UserError(f"{path}: model_max_length is {quoted(str(most))}, and no number")
+            raise UserError(f"{path}: model_max_length is {quoted(str(most))}, not a number")
         others = document.get("fast_tokenizer_files") or []
         for name in others if isinstance(others, list) else [others]:
             _beside(directory, str(name), path, (".json",))
 
 
 def _beside(directory: Path, name: str, owner: Path, suffixes: tuple[str, ...]) -> None:
-    """Refuse a name in a checkpoint that is no file beside the one that names it.
+    """Refuse a name in a checkpoint that is not a file beside the one that names it.
 
     Links of a hub's cache lead from ``snapshots/COMMIT`` to ``blobs``, so those may.
     """

@@ -122,7 +122,7 @@ def copied_folder(hub_id: str, revision: str, why: str) -> Path:
     try:
         return Path(snapshot_download(hub_id, revision=revision or None, local_files_only=True))
     except HFValidationError as error:
-        raise UserError(f"{hub_id!r} is no id of a hub: {error}") from error
+        raise UserError(f"{hub_id!r} is not a hub id: {error}") from error
     except (LocalEntryNotFoundError, OSError) as error:
         named = f"revision {revision} of {hub_id}" if revision else hub_id
         raise UserError(

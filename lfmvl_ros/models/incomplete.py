@@ -50,9 +50,9 @@ def _refuse_other_formats(directory: Path) -> None:
     if (directory / "adapter_config.json").is_file():
         base = _document(directory / "adapter_config.json").get("base_model_name_or_path")
         raise UserError(
-            f"{directory} holds an adapter (LoRA) of {base or 'a base that it does not name'}, no "
-            "whole checkpoint; merge it into its base (merge_and_unload of the package peft), and "
-            "give the directory of the result"
+            f"{directory} holds an adapter (LoRA) of {base or 'a base that it does not name'}, not "
+            "a whole checkpoint; merge it into its base (merge_and_unload of the package peft), "
+            "and give the directory of the result"
         )
     quantised = sorted(directory.glob("*.gguf"))
     if quantised:

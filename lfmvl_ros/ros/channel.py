@@ -245,7 +245,7 @@ class CameraChannel:
         return {} if places is None else places.documents(stamp_ns)
 
     def texts(self) -> Texts:
-        """Return what is written on the tracks' objects, by id; what is confident enough."""
+        """Return the texts on tracks' objects, by id, of at least ``reading.min_confidence``."""
         reading = self.reading
         return {} if reading is None else reading.texts()
 

@@ -73,7 +73,7 @@ def warn_unused_qos(node: Node) -> None:
             meant = f"; did you mean {near[0]!r}?" if near else ""
             node.get_logger().warning(
                 f"parameter {name!r} has no effect: this node has no such topic, or "
-                f"does not let that policy of it be overridden{meant}"
+                f"its policy can't be overridden{meant}"
             )
 
 

@@ -148,7 +148,7 @@ class PerceptionNode(LifecycleNode):
                 return
         except RuntimeError as error:  # rclpy's RCLError: another client was faster
             if not self._closing:
-                self.get_logger().warning(f"autostart gave way to another client: {error}")
+                self.get_logger().warning(f"autostart stopped, another client was faster: {error}")
             return
         # No lifecycle manager is involved, so the exit code reports the failure.
         if not self._closing:

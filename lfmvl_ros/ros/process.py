@@ -148,7 +148,7 @@ class _RosLog(logging.Handler):
     """Forwards the log of Python modules to the log of ROS."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass on one line; rclpy wants a line of source of its own for each severity."""
+        """Log one line; rclpy requires a separate line of source for each severity."""
         logger, text = rclpy.logging.get_logger(record.name), self.format(record)
         if record.levelno >= logging.ERROR:
             logger.error(text)

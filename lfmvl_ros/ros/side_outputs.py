@@ -44,8 +44,8 @@ class SideOutputs:
 
             self._collector = Collector(settings.collect, self._warn)
             sealed = ", encrypted" if settings.collect.public_key else ""
-            self._inform(f"images that the model is not certain of, and those of events, are stored{sealed} in "
-                         f"{self._collector.path}")  # fmt: skip
+            self._inform("images that the model is not certain of, and those of events, are stored"
+                         f"{sealed} in {self._collector.path}")  # fmt: skip
         if settings.telemetry.port:
             from lfmvl_ros.ros.diagnostics.telemetry import Telemetry
 

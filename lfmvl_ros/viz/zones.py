@@ -18,7 +18,7 @@ _MOST_LINES = 12
 
 
 def draw_zones(pixels: Image, zones: Iterable[Zone], events: Iterable[Event]) -> Image:
-    """Return a copy of an ``(H, W, 3)`` RGB image with zones and the events that go on.
+    """Return a copy of an ``(H, W, 3)`` RGB image with zones and the active events.
 
     Zones in metres are not drawn. The zone of an event is red; the events are listed in the upper
     left corner, each with its objects.

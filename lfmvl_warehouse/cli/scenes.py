@@ -76,8 +76,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--look",
         choices=tuple(LOOKS),
         default="usual",
-        help="with --labelled: how it looks. negative: colours inverted; heat: grey and inverted. "
-        "The bundled model knows neither of them; they are for trying fine-tuning",
+        help="with --labelled: appearance. negative: colours inverted; heat: grey and inverted. "
+        "The bundled model knows neither; they are for trying fine-tuning",
     )
     add("--no-boxes", action="store_true", help="draw no boxes on sheet and video")
 

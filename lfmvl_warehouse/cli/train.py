@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``lfmvl train``: train a small checkpoint, on the warehouse scenes or on own images."""
+"""``lfmvl train``: train a small checkpoint, on the warehouse scenes or on your own images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lfmvl_ros.cli.flags import as_path
 
 HELP = (
     "Train a small LFM2-VL checkpoint, on the synthetic warehouse scenes or on a folder of "
-    "images in COCO format, from nothing or from another checkpoint. The run directory holds "
+    "images in COCO format, from scratch or from another checkpoint. The run directory holds "
     "the state (for --resume), progress.jsonl, and at the end the finished checkpoint."
 )
 
@@ -65,10 +65,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--workers",
         type=int,
-        help="further processes for each, which draw images ahead (default 0; on CUDA 12, or the "
+        help="further processes for each, which render images ahead (default 0; on CUDA 12, or the "
         "number of cores less one)",
     )
-    add("--max-objects", type=int, default=8, help="most objects in an answer")
+    add("--max-objects", type=int, default=8, help="maximum number of objects in an answer")
     add("--resume", action="store_true", help="continue the run in --out")
     add(
         "--export",
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise UserError(f"{error}; see lfmvl train --help") from error
     if args.tiny and args.start is not None:
-        raise UserError("--tiny is a shape to start from nothing; leave it or --from away")
+        raise UserError("--tiny is a shape to start from scratch; give --tiny or --from, not both")
     if args.tiny:
         settings = launch.with_smallest_shape(settings)
     overrides = RunOverrides(data=args.data, start=args.start, rate=args.rate, mix=args.mix)

@@ -104,7 +104,7 @@ def test_a_target_that_was_tried_has_its_row(monkeypatch, capsys):
     assert main(["tokens", "64x64", "--model", "bundled", "--target-latency-ms", "20"]) == 0
     out = capsys.readouterr().out
     assert "20 ms here: split never" in out
-    assert "drawn images: half of the answers took up to 56 ms" in out
+    assert "rendered images: half of the answers took up to 56 ms" in out
     assert "nothing is cheap enough for 20 ms" in out
 
 

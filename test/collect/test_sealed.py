@@ -86,7 +86,7 @@ def test_odd_files_are_named_and_the_other_samples_kept(
     said = capsys.readouterr()
     summary = json.loads(said.out.splitlines()[-1])
     assert (summary["samples"], summary["new"], summary["refused"]) == (2, 2, 3)
-    assert "camera_2.jpg.age holds no sample that can be used: objects is no list" in said.err
+    assert "camera_2.jpg.age holds no sample that can be used: objects is not a list" in said.err
     assert "camera_4.jpg.age is a directory" in said.err
     assert "camera_5.jpg.age is a pipe" in said.err
     assert "with this key" not in said.err

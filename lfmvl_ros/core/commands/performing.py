@@ -145,7 +145,7 @@ class Performer:
 
     def _look_for(self, tool: LookFor) -> Done:
         self._change({"query": ", ".join(tool.labels)})
-        self._temporary.clear()  # the query is somebody's own now
+        self._temporary.clear()  # somebody has set the query: searches remove nothing from it
         pipeline = self._controls.pipeline()
         if pipeline is None or not pipeline.running:
             return Done(Status.DONE, "the query is set; it is used once the node is active")
@@ -191,7 +191,7 @@ class Performer:
     # -- count and where_is ------------------------------------------------------------------------
 
     def _where_is(self, tool: WhereIs) -> Done:
-        """Say where it is; where that is not known, where it was last seen."""
+        """Return where it is; if that is not known, where it was last seen."""
         try:
             done = self._look_up(tool)
         except UserError as error:
@@ -340,7 +340,7 @@ def wait_for(future: Future[Reply], controls: Controls) -> Generator[None, None,
 def _counted(label: str, objects: Sequence[dict[str, Any]], data: Mapping[str, Any]) -> Done:
     confirmed = certain(objects)
     ids = [item["id"] for item in confirmed]
-    others = [item["id"] for item in objects if item not in confirmed]  # ids are a camera's own
+    others = [item["id"] for item in objects if item not in confirmed]  # a camera has its own ids
     text = f"{len(ids)} x {label}"
     if others:
         text += f"; {len(others)} more, of which the newest answer shows nothing"

@@ -55,7 +55,7 @@ class RuleEvents:
                 self._begun[event.rule] = self._serial, event
 
     def ongoing(self, rule: str) -> Event | None:
-        """Return the newest message of the event of a rule that began last and goes on."""
+        """Return the newest message of a rule's active event that began last."""
         with self._lock:
             return next(reversed(self._ongoing.get(rule, {}).values()), None)
 

@@ -155,7 +155,7 @@ class SetMode(Tool):
 
 @dataclass(frozen=True)
 class Watch(Tool):
-    """Wait until an event of a rule begins or goes on, or until the time is over.
+    """Wait for an event of a rule, or until the time is over; an active event counts at once.
 
     The rules are those of the node's ``rules_file``.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tool ``watch``: waits until an event of a rule goes on or begins."""
+"""The tool ``watch``: waits for an event of a rule; one that is already active counts."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def watch(
     cameras: Callable[[], Mapping[str, RuleEvents]],
     check: Callable[[], object],
 ) -> Generator[ToolProgress | None, None, Done]:
-    """Wait for an event of ``tool.rule``; one that goes on already is it.
+    """Wait for an event of ``tool.rule``; one that is already active counts.
 
     Args:
         tool: what to wait for.
-        cameras: returns the events by the name of the camera; empty without rules. Another object
-            than before is that of rules that were opened again.
-        check: raises a :class:`UserError` when the node can't go on.
+        cameras: returns the events by the name of the camera; empty without rules. An object other
+            than before belongs to rules that were opened again.
+        check: raises a :class:`UserError` when the node has stopped.
 
     Raises:
         UserError: there are no rules, or none of this name; it was removed while it was watched.

@@ -95,8 +95,8 @@ class MemoryRecorder:
             if not self._failed:
                 self._on_warning(f"nothing is remembered: {error}")
             self._failed = True
-        except Exception:  # of one frame: the thread goes on
-            _log.exception("a frame is not remembered")
+        except Exception:  # a fault of one frame must not end the thread
+            _log.exception("the objects of a frame were not stored")
 
 
 def sightings(frame: Frame, tracks: Tracks, places: Places, unix_s: float) -> list[Sighting]:

@@ -50,16 +50,16 @@ class Sighting:
     def __post_init__(self) -> None:
         for name in ("label", "run", "camera", "frame_id"):
             if not isinstance(getattr(self, name), str):
-                raise ValueError(f"{name} is no text")
+                raise ValueError(f"{name} is not a text")
         if not isinstance(self.jpeg, bytes):
             raise ValueError("jpeg is no bytes")
         if not isinstance(self.track, int) or not isinstance(self.stamp_ns, int):
-            raise ValueError("track or stamp_ns is no whole number")
+            raise ValueError("track or stamp_ns is not a whole number")
         if (self.position_m is None) != (not self.frame_id):
             raise ValueError("position_m and frame_id go together")
         numbers = (self.confidence, *self.bbox, *(self.position_m or ()))
         if not all(is_number(value) for value in (self.seen_unix_s, *numbers)):
-            raise ValueError("a time, confidence, box or position is no number")
+            raise ValueError("a time, confidence, box or position is not a number")
         if not 0 <= self.seen_unix_s <= _LATEST_UNIX_S:
             raise ValueError(f"seen_unix_s is from 0 to {_LATEST_UNIX_S:.0f}")
 

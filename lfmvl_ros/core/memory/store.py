@@ -108,7 +108,7 @@ class MemoryStore:
         """Return where objects of a label were last seen, the newest first.
 
         Args:
-            label: compared as :func:`~lfmvl_ros.core.same_label.fold_label` does.
+            label: compared as :func:`~lfmvl_ros.core.parsing.labels.fold_loosely` does.
             most: how many at most.
             camera: only of this one; "": of any.
 

@@ -145,8 +145,8 @@ class Pipeline:
     def request_answer(self, camera: str = "") -> Future[Answer]:
         """Request an answer about the newest frame of ``camera``, also while disabled.
 
-        The next answer about the camera fulfils all its waiting requests. The future is set in the
-        worker thread, so its callbacks must be quick. A cancelled request is skipped.
+        The next answer about the camera completes all its waiting requests. The future is set in
+        the worker thread, so its callbacks must be quick. A cancelled request is skipped.
 
         Raises:
             UserError: no frame has come yet, or the pipeline isn't running. The future raises it
@@ -211,7 +211,7 @@ class Pipeline:
         self._lanes.enabled = value
 
     def restrain(self, restraint: Restraint) -> None:
-        """Ask less often, or only when requested, as heat and battery demand."""
+        """Ask less often, or only when requested, because of heat or the battery."""
         if restraint != self._lanes.restraint:
             self._lanes.restraint = restraint
 

@@ -175,7 +175,7 @@ class ReadingWorker:
             if self._reader is not None:
                 try:
                     self._step(self._reader, newest, requested)
-                except Exception:  # of one frame: the thread goes on
+                except Exception:  # a fault of one frame must not end the thread
                     self._counts["failed"] += 1
                     _log.exception("a crop is not read")
 

@@ -35,7 +35,7 @@ class Facts:
         tracks: at the frame.
         positions: the newest known ones; None if there are none.
         history: of the frames before.
-        texts: what is written on the tracks' objects, by id.
+        texts: the texts on the tracks' objects, by id.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class Facts:
         texts: Texts = _NO_TEXTS,
     ) -> None:
         self.tracks, self._history, self._texts = tracks, history, texts
-        self.ids, self.keys_of = tracks.ids, tracks.ids.tolist()
-        self.row_of = dict(zip(self.keys_of, range(len(self.keys_of)), strict=True))
+        self.ids, self.id_list = tracks.ids, tracks.ids.tolist()
+        self.row_of = dict(zip(self.id_list, range(len(self.id_list)), strict=True))
         self.keys = tuple(map(_folded, tracks.labels))
         exists = tracks.existence
-        self.existence = np.array([exists.get(key, 1.0) for key in self.keys_of], dtype=np.float64)
+        self.existence = np.array([exists.get(key, 1.0) for key in self.id_list], dtype=np.float64)
         self.confirmed, self.tentative = _states(tracks.state)
         self.moment = self._moment(positions)
         self._columns: dict[str, Any] = {}
@@ -84,7 +84,7 @@ class Facts:
             taken_ns, frame = positions.stamp_ns, positions.frame_id
             if -_POSITION_LIFE_S <= age_s <= _POSITION_LIFE_S:
                 self._picks = positions.picks
-                for row, key in enumerate(self.keys_of):
+                for row, key in enumerate(self.id_list):
                     if (place := positions.by_id.get(key)) is not None:
                         xyz[row], spread[row] = place
         return Moment(
@@ -194,11 +194,11 @@ class Facts:
         return np.array([np.nan if found is None else found.confidence for found in self._read()])
 
     def text(self, row: int) -> TrackText | None:
-        """Return what is written on a row's object; None where nothing is known."""
-        return text_of(self._texts, self.keys_of[row], self.tracks.labels[row])
+        """Return the text on a row's object; None if it is not known."""
+        return text_of(self._texts, self.id_list[row], self.tracks.labels[row])
 
     def _earlier(self, over_s: float) -> tuple[Moment | None, Any, Any]:
-        """Return the moment ``over_s`` ago, each track's row in it, and which tracks were there."""
+        """Return the moment ``over_s`` ago, each track's row in it, and which tracks it has."""
         if over_s not in self._pairs:
             moment = self._history.before(self.tracks.stamp_ns, over_s)
             if moment is None or not len(moment.ids):
@@ -257,7 +257,7 @@ class Facts:
         Infinite for a track without a pick point: nothing is known of it.
         """
         none = (math.inf, math.inf)
-        found = np.array([self._picks.get(key, none) for key in self.keys_of]).reshape(-1, 2)
+        found = np.array([self._picks.get(key, none) for key in self.id_list]).reshape(-1, 2)
         return found * (1.0, 180 / np.pi)
 
     @property

@@ -38,7 +38,7 @@ class TrackProgress(RuleProgress):
             if chances[row] >= needed and states[row] is TrackState.CONFIRMED
         ]
         for row in rows:
-            key = facts.keys_of[row]
+            key = facts.id_list[row]
             if key in self.open or key in self.candidates or self._adopt(facts, row, evidence):
                 continue
             self.candidates[key] = Candidate(stamp_ns, evidence.serial)

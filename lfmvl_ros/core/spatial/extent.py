@@ -33,7 +33,7 @@ _CONTACT = 0.08
 _APPROACH = 0.05
 # Samples without depth that are looked across to find what is beside the object.
 _ACROSS_HOLES = 4
-# A box that ends this close to the border of the image may go on beyond it.
+# A box that ends this close to the border of the image may continue beyond it.
 _BORDER_PX = 2.0
 _BORDER_SHARE = 0.03
 

@@ -29,8 +29,8 @@ JUMP = 0.028
 _LARGEST_JUMP = 0.12
 _NOISE_FACTOR = 5.0
 _CENTRE_SIGMA = 0.38  # of the weight within the box, in sides of the box
-_PLANE_STANDING = 0.35
-_SLAB_STANDING = 0.8
+_PLANE_PRIOR = 0.35
+_SLAB_PRIOR = 0.8
 _BIN = 0.025  # of log depth
 _LEAST_SAMPLES = 4
 _LEAST_VALID = 0.02
@@ -87,11 +87,11 @@ class _Candidate:
     cover: float  # weighted towards the middle of the box
     purity: float
     fit: float  # of its extent to the box, in [0, 1]
-    standing: float
+    prior: float  # factor for the kind of candidate, in (0, 1]
 
     @property
     def score(self) -> float:
-        return self.cover * self.purity**2 * (0.25 + self.fit) * self.standing
+        return self.cover * self.purity**2 * (0.25 + self.fit) * self.prior
 
 
 def find_foreground(
@@ -170,23 +170,21 @@ def _candidates(
     for plane in planes:
         on_plane = plane.mask & free
         if np.count_nonzero(on_plane[patch.inside]) > 0.04 * patch.box_samples:
-            for candidate in _parts(patch, on_plane & smooth, weight, _PLANE_STANDING):
+            for candidate in _parts(patch, on_plane & smooth, weight, _PLANE_PRIOR):
                 count += 1
                 yield candidate
     for candidate in _slabs(patch, focal_px, has_depth & ~background, weight, noise):
         count += 1
         yield candidate
-    for mask, standing in ((has_depth & ~background, 0.8), (has_depth, 0.5)):
+    for mask, prior in ((has_depth & ~background, 0.8), (has_depth, 0.5)):
         if count:
             return
-        for candidate in _parts(patch, mask, weight, standing):
+        for candidate in _parts(patch, mask, weight, prior):
             count += 1
             yield candidate
 
 
-def _parts(
-    patch: Patch, mask: BoolArray, weight: FloatArray, standing: float
-) -> Iterator[_Candidate]:
+def _parts(patch: Patch, mask: BoolArray, weight: FloatArray, prior: float) -> Iterator[_Candidate]:
     """Yield the connected parts of a mask that matter within the box."""
     number, labels, stats, _ = cv2.connectedComponentsWithStats(
         mask.view(np.uint8), connectivity=4, ltype=cv2.CV_32S
@@ -205,7 +203,7 @@ def _parts(
                 float(cover[k]),
                 float(inside[k]) / size,
                 _fit(patch, x, y, w, h),
-                standing,
+                prior,
             )
 
 
@@ -259,7 +257,7 @@ def _slabs(
                 float(weight[patch.inside][inside].sum()),
                 count / int(np.count_nonzero(mask)),
                 min(1.0, extent / patch.box_samples),
-                _SLAB_STANDING,
+                _SLAB_PRIOR,
             )
 
 
@@ -287,7 +285,7 @@ def _choose(
     rival, rival_m = 0.0, depth
     for j in order[1:].tolist():
         other = candidates[j]
-        if abs(depths[j] - depth) < reach and other.purity > 0.6 and other.standing > 0.5:
+        if abs(depths[j] - depth) < reach and other.purity > 0.6 and other.prior > 0.5:
             chosen |= other.mask
         elif scores[j] > rival:
             rival, rival_m = float(scores[j]), depths[j]
@@ -310,7 +308,7 @@ def _choose(
         purity=candidates[best].purity,
         fit=candidates[best].fit,
         noise=noise,
-        on_plane=candidates[best].standing < 0.5,
+        on_plane=candidates[best].prior < 0.5,
         planes=planes,
         mask=chosen,
         patch=patch,

@@ -46,7 +46,7 @@ _LEAST_SEEN = 0.06
 # Samples beside those of another object may be mixtures of both.
 _BESIDE = np.ones((3, 3), np.uint8)
 # A predicted box claims this much less than one that was just seen.
-_PREDICTED_STANDING = 0.3
+_PREDICTED_PRIOR = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class Claim:
     @property
     def strength(self) -> float:
         """How strong the claim is, in [0, 1.25]; the strongest is settled first."""
-        return self.fore.score * (1.0 if self.seen_lately else _PREDICTED_STANDING)
+        return self.fore.score * (1.0 if self.seen_lately else _PREDICTED_PRIOR)
 
 
 def settle(claims: Mapping[int, Claim]) -> dict[int, Claim | Refusal]:

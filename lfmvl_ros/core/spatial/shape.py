@@ -24,7 +24,7 @@ from lfmvl_ros.core.tracking import Intrinsics
 _WEAK_SCORE = 0.12
 # A rival further away than this share of the depth counts like one at that distance.
 _FURTHEST_RIVAL = 0.15
-# An object of known size goes on behind a side that is hidden this much more than the other one.
+# An object of known size continues behind a side that is hidden this much more than the other.
 _HIDDEN = 0.15
 _LEAST_VARIANCE = 1e-8
 # Median size of a second difference of noise, in standard deviations: 0.6745 sqrt(6).

@@ -84,7 +84,7 @@ def _fetched(repository: str, kind: str, revision: str) -> tuple[Path, Path]:
     try:
         names = HfApi(endpoint=endpoint()).list_repo_files(repository, revision=revision or None)
         chosen = choose_files(names, kind, repository)
-        _log.info("fetching %s and %s of %s, unless they are here", *chosen, repository)
+        _log.info("fetching %s and %s of %s, unless they are on this machine", *chosen, repository)
         text_path, mmproj_path = (
             Path(hf_hub_download(repository, file, revision=revision or None, endpoint=endpoint()))
             for file in chosen

@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 
 
 class Lfm2VlBackend:
-    """A loaded checkpoint; fulfils :class:`lfmvl_ros.core.model.VisionLanguageModel`.
+    """A loaded checkpoint; implements :class:`lfmvl_ros.core.model.VisionLanguageModel`.
 
     :mod:`lfmvl_ros.models.lfm2_vl.decoding` generates the answers of a batch together, several
     tokens per forward pass where a draft predicts them. Models that

@@ -64,7 +64,7 @@ def fused(*linears: Any) -> torch.Tensor:
 
 
 def weights_of(place: int, kind: str, layer: Any, config: Any) -> LayerWeights:
-    """Return the weights of a block of the loaded model; both go on sharing them.
+    """Return the weights of a block of the loaded model; both keep sharing them.
 
     Args:
         place: its number.

@@ -34,7 +34,7 @@ class Lfm2Runner:
     """The language tower of a loaded LFM2-VL or LFM3-VL model.
 
     Args:
-        model: goes on sharing its weights with the runner.
+        model: keeps sharing its weights with the runner.
         int8: the linear layers and the output layer get int8 weights of their own; on a CPU.
     """
 

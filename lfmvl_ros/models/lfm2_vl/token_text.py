@@ -67,7 +67,7 @@ class TokenTexts:
         return str(token).encode()
 
     def text(self, id_: int) -> str:
-        """Return what one token says by itself; U+FFFD for parts of a character."""
+        """Return the text of a single token; U+FFFD for parts of a character."""
         return self._bytes(id_).decode("utf-8", errors="replace")
 
     def split(self, ids: Sequence[int]) -> list[str]:

@@ -12,7 +12,7 @@ from lfmvl_ros.core.loopback import is_loopback
 from lfmvl_ros.core.user_files import user_path
 
 API_KEY_VARIABLE = "LFMVL_API_KEY"
-"""Environment variable that holds the server's key, if it wants one."""
+"""Environment variable that holds the server's key, if it needs one."""
 
 _SCHEMES = ("http://", "https://", "unix:")
 _EXAMPLES = "give http://host:8080/v1, https://host/v1 or unix:/path/to.sock, then #name if needed"

@@ -85,7 +85,7 @@ class _Answer:
 
 
 class ServerModel:
-    """Fulfils :class:`lfmvl_ros.core.model.VisionLanguageModel` with an OpenAI-compatible server.
+    """A :class:`lfmvl_ros.core.model.VisionLanguageModel` on an OpenAI-compatible server.
 
     Every answer is a separate, streamed request; several frames are sent in parallel. A cancelled
     request is closed, and the server stops generating.

@@ -33,7 +33,7 @@ def rules_health(
         "review_overflowed": review.overflowed,
         "review_answers_unused": review.late,
     }
-    level, message = OK, f"{status.rules} rules, {status.open} events go on"
+    level, message = OK, f"{status.rules} rules, {status.open} active events"
     if status.unplaced:
         level = WARN
         message = (

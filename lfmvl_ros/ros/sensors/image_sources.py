@@ -120,7 +120,7 @@ class _Pinhole:
 
 
 class FolderSource(_Pinhole):
-    """The images of a folder by name, in natural order. Hidden files are none of them."""
+    """The images of a folder by name, in natural order, without hidden files."""
 
     def __init__(self, folder: Path, settings: CameraSettings) -> None:
         super().__init__(settings)

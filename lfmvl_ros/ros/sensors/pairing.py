@@ -99,7 +99,7 @@ class ImageGeometry:
 def registration_problem(
     color: ImageGeometry, depth: ImageGeometry, apart_m: float | None = None
 ) -> str:
-    """Return why a depth image is not registered to the color image; "" when it is.
+    """Return why a depth image is not registered to the colour image; "" when it is.
 
     It is when sizes are equal and it has the color camera's frame or, where the driver gives it a
     frame of its own, the color camera's intrinsics and place.

@@ -93,7 +93,7 @@ class TransformInput:
             if self._too_old == _RESTART_AFTER:
                 self._too_old = 0
                 self._node.get_logger().warning(
-                    "stamps of /tf jumped back; transforms but static ones are forgotten"
+                    "stamps of /tf jumped back; all but static transforms are forgotten"
                 )
                 self.buffer.clear()
         for listener in list(self._listeners):

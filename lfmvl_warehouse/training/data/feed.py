@@ -77,8 +77,8 @@ class Feed:
             return pickle.loads(drawing.result()), most  # our own workers' words
         except BrokenProcessPool as error:
             raise UserError(
-                "a process that draws training images died, perhaps for want of memory; resume "
-                f"with fewer than --workers {self._workers}"
+                "a process that renders training images died, perhaps because memory ran out; "
+                f"resume with fewer than --workers {self._workers}"
             ) from error
 
     def close(self) -> None:

@@ -128,12 +128,12 @@ def _resumed(settings: TrainSettings, overrides: RunOverrides) -> TrainingPlan:
         if given is not None and given != recipe[name]:
             raise UserError(
                 f"{path} was trained with --{name} {recipe[name]:g}, which a resumed run keeps; "
-                f"leave --{name} away, or start a new run with another --out"
+                f"leave out --{name}, or start a new run with another --out"
             )
     if overrides.start is not None and _named(overrides.start) != recipe["start"]:
         raise UserError(
             f"{path} was started from {recipe['start'] or 'nothing'}, not from {overrides.start}; "
-            "leave --from away, or start a new run with another --out"
+            "leave out --from, or start a new run with another --out"
         )
     settings = _checked(settings, rate=recipe["rate"], mix=recipe["mix"])
     if recipe["start"]:
@@ -171,7 +171,7 @@ def _same_folder(
     if known is None:
         if given is not None:
             raise UserError(
-                f"{state} was trained on {WAREHOUSE}, not on {given}; leave --data away, or start "
+                f"{state} was trained on {WAREHOUSE}, not on {given}; leave out --data, or start "
                 f"a new run from its checkpoint: --from {state.parent / 'checkpoint'} --out NEW"
             )
         return None
@@ -179,7 +179,7 @@ def _same_folder(
     if not directory.is_dir():
         raise UserError(
             f"{state} was trained on images in {directory}, which is not there any more; "
-            "say with --data where they are now"
+            "give their new folder with --data"
         )
     folder = read_folder(directory)
     if folder.fingerprint() != known["fingerprint"]:

@@ -125,24 +125,27 @@ class Trainer:
     # ---- one update -----------------------------------------------------------------------
 
     def advance(self, progress: float) -> dict[str, float]:
-        """One update from the next batch of the stream; its figures. Progress is 0 to 1."""
+        """Make one update from the next batch of the stream, and return its figures.
+
+        Progress is 0 to 1.
+        """
         loss = self.train_step(self._next_batch(progress), progress)
         figures = {"loss": loss.total.item(), **loss.figures}
         self._log.collect(figures)
         return figures
 
     def train_step(self, batch: ExampleBatch, progress: float) -> Loss:
-        """One update from one batch (and the other processes' batches)."""
+        """Make one update from one batch (and the other processes' batches)."""
         settings = self.settings
         first, last = settings.sigma
         sigma = max(last, first * (1 - progress / 0.4))
         soft = SoftCoordinates.of_width(self._coordinate_ids, sigma)
         batch = batch.to(self.device)
-        seeing = progress < settings.vision_share
+        vision_only = progress < settings.vision_share
         heads = settings.head_weight(progress)
         with torch.autocast(self.device.type, torch.bfloat16):
             patches = patchify(batch.images, batch.grid)
-            output = self.network(patches, None if seeing else batch.ids, batch.grid)
+            output = self.network(patches, None if vision_only else batch.ids, batch.grid)
             loss = compute_loss(
                 self.network,
                 output,
@@ -154,7 +157,7 @@ class Trainer:
             )
         self.network.zero_grad(set_to_none=True)
         loss.total.backward()
-        self._share_gradients(seeing=seeing)
+        self._share_gradients(vision_only=vision_only)
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimisers.step(self.step, progress)
         self.step += 1
@@ -167,13 +170,13 @@ class Trainer:
         )
         return loss
 
-    def _share_gradients(self, *, seeing: bool) -> None:
-        """Average gradients over the processes; while only seeing, those of vision and heads."""
+    def _share_gradients(self, *, vision_only: bool) -> None:
+        """Average gradients over the processes; in the vision stage, those of vision and heads."""
         if not dist.is_initialized():
             return
         gradients = []
         for name, parameter in self.network.named_parameters():
-            if (seeing and "language_model" in name) or (seeing and "projector" in name):
+            if (vision_only and "language_model" in name) or (vision_only and "projector" in name):
                 continue
             if parameter.grad is None:  # a head without targets in this batch
                 parameter.grad = torch.zeros_like(parameter)
@@ -201,17 +204,17 @@ class Trainer:
         )
         if settings.start and self.step == 0:
             self._judge(questions)  # what the checkpoint can do already
-        self._say_if_over()
+        self._log_if_over()
         try:
-            self._go_on(questions)
+            self._train_until_done(questions)
         finally:
             self._feed.close()
         if self.rank == 0:
             self.save()
         return self._judge(questions)
 
-    def _say_if_over(self) -> None:
-        """Say that a resumed run has reached its total already, and what would add to it."""
+    def _log_if_over(self) -> None:
+        """Log that a resumed run has reached its total already, and how to train longer."""
         minutes, total = self.seconds / 60, self.settings
         if total.steps is not None and self.step >= total.steps:
             more = f"--steps {2 * self.step}"
@@ -224,15 +227,15 @@ class Trainer:
             f"--steps and --minutes are totals over all its resumptions; pass more, such as {more}"
         )
 
-    def _go_on(self, questions: list[HeldOut]) -> None:
-        """Update until the time or the steps are over."""
+    def _train_until_done(self, questions: list[HeldOut]) -> None:
+        """Train until the time or the number of steps is reached."""
         settings = self.settings
         begun, before = time.monotonic(), self.seconds
         saved = evaluated = before
         while (progress := self._progress(begun, before)) < 1:
             self.advance(progress)
             if self.step % settings.log_every == 0:
-                self._log.report(self._place, progress, f"objects {self._chunk_objects}")
+                self._log.report(self._position, progress, f"objects {self._chunk_objects}")
             if self.seconds - evaluated >= settings.evaluate_every_s:
                 self._judge(questions)
                 evaluated = self.seconds
@@ -268,11 +271,11 @@ class Trainer:
             return None
         total = Scores(*sums.tolist())
         self._log.say("held-out " + json_text(finite(total.rates())))
-        self._log.write(self._place, {"held_out": total.rates()})
+        self._log.write(self._position, {"held_out": total.rates()})
         return total
 
     @property
-    def _place(self) -> RunPosition:
+    def _position(self) -> RunPosition:
         return RunPosition(self.step, self.samples, self.seconds)
 
     # ---- state ----------------------------------------------------------------------------

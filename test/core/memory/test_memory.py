@@ -122,7 +122,7 @@ def test_an_empty_crop_is_not_written(tmp_path: Path, capsys: pytest.CaptureFixt
     stored(tmp_path, replace(TOTE, jpeg=b"")).close()
     words = ["where", "red tote", "--file", str(tmp_path / "memory.db")]
     assert main([*words, "--crop", str(tmp_path / "crop.jpg")]) == 2
-    assert "has no image of that 'red tote'; leave --crop" in capsys.readouterr().err
+    assert "has no image of that 'red tote'; leave out --crop" in capsys.readouterr().err
     assert not (tmp_path / "crop.jpg").exists()
     assert main(words) == 0
 
