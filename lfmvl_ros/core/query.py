@@ -78,9 +78,11 @@ class Query:
             UserError: nothing is left, or there are too many or too long labels.
         """
         labels: dict[str, str] = {}
-        for part in _SEPARATORS.split(unicodedata.normalize("NFC", text)):
-            label = safe_text(part)
-            if label:
+        # Split again without invisible characters: one may have stood between a stop and a space,
+        # or between a letter and its accent.
+        visible = " , ".join(map(safe_text, _SEPARATORS.split(text)))
+        for part in _SEPARATORS.split(unicodedata.normalize("NFC", visible)):
+            if label := safe_text(part):
                 labels.setdefault(fold_label(label), label)
         if not labels:
             raise UserError(

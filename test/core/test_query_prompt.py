@@ -55,7 +55,18 @@ def test_a_query_beyond_the_limits_is_refused(text: str) -> None:
         Query.parse(text)
 
 
-@given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=5))
+# Every separator, and what is removed or folded, next to each other much more often than at random.
+_ODD = st.text(st.sampled_from(". ,;a0\x1b\u200b\u2028\x85\n\u0301\u202e"), min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize("text", ["a, .\x1b", "a .\x1b0", "a \x1b. b", "a .\u200b b"])
+def test_a_stop_separates_whatever_invisible_is_beside_it(text: str) -> None:
+    query = Query.parse(text)
+    assert all("." not in label for label in query.labels)
+    assert Query.parse(query.text) == query
+
+
+@given(st.lists(st.text(min_size=1, max_size=20) | _ODD, min_size=1, max_size=5))
 def test_reading_what_a_query_shows_gives_the_same_query(parts: list[str]) -> None:
     try:
         query = Query.parse(",".join(parts))
