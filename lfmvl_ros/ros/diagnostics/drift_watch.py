@@ -67,9 +67,9 @@ class DriftWatch:
         with self._lock:
             begun = self._monitor.add(features, *subject)
             if self._active:
-                changes = self._monitor.status().changes
+                changes, cleared = self._monitor.changes, self._monitor.cleared
                 where = grounding.stamp_ns, grounding.frame_id
-                self._send(self._events.update(changes, subject, *where))
+                self._send(self._events.update(changes, cleared, subject, *where))
         for change in begun:
             self._warn(f"drift: {change}")
 
