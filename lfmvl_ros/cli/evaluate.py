@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lfmvl_ros.cli.evaluate_checks import check_with_data, checked, languages_of, without_ap
 from lfmvl_ros.cli.evaluate_film import evaluate_film
-from lfmvl_ros.cli.evaluate_notes import tell_comparisons, tell_failed_models
+from lfmvl_ros.cli.evaluate_notes import tell_comparisons, tell_failed_models, tell_failed_profile
 from lfmvl_ros.cli.film_data import is_film
 from lfmvl_ros.cli.flags import (
     add_setting_flags,
@@ -165,7 +165,9 @@ def _evaluated(
         watch = _ignore if args.drift_profile is None else profile.add
         found = answered(model, settings, changed_settings(args), data, questions, watch=watch)
         if args.drift_profile is not None:
-            write_json(args.drift_profile, profile.document())
+            normal = profile.document()
+            write_json(args.drift_profile, normal)
+            tell_failed_profile(normal, args.drift_profile)
         some = _some(questions, len(data.images), args.robustness or 0)
 
         def again(change: Change | None, title: str) -> Sequence[JudgedAnswer]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lfmvl_ros.core.drift.features import shown
-from lfmvl_ros.core.drift.reference import BlockMeans, Reference, ReferenceLearner
+from lfmvl_ros.core.drift.features import lacking, shown
+from lfmvl_ros.core.drift.reference import BLOCK, BlockMeans, Reference, ReferenceLearner
 from lfmvl_ros.core.drift.sequential_tests import SequentialTests
 
 
@@ -46,6 +46,9 @@ class DriftStatus:
         changes: those that have changed, and still are.
         begun: changes since the start, also those that have passed.
         means: of the last 20 answers by feature, in the unit of the name.
+        without_values: features of the reference that at least 20 answers in a row should have had
+            and had not, such as the temperature of a machine that reports none.
+        not_in_reference: features of the newest answers that the reference lacks.
     """
 
     answers: int
@@ -55,6 +58,8 @@ class DriftStatus:
     changes: tuple[Change, ...]
     begun: int
     means: Mapping[str, float] = field(default_factory=dict)
+    without_values: tuple[str, ...] = ()
+    not_in_reference: tuple[str, ...] = ()
 
 
 class DriftMonitor:
@@ -79,6 +84,7 @@ class DriftMonitor:
         self._tests: dict[str, SequentialTests] = {}
         self._changes: dict[str, Change] = {}
         self._cleared: tuple[Change, ...] = ()
+        self._lacking: dict[str, int] = {}
         self._reference = None
 
     def add(self, features: Mapping[str, float], query: str, model: str) -> list[Change]:
@@ -100,6 +106,10 @@ class DriftMonitor:
         if self._given is None and self._reference is None:
             self._learn(features, query, model)
             return []
+        for name in lacking(self._tests, features):
+            self._lacking[name] = self._lacking.get(name, 0) + 1
+        for name in features:
+            self._lacking.pop(name, None)
         return self._judge(ended)
 
     @property
@@ -125,8 +135,15 @@ class DriftMonitor:
         means = {name: shown(name, value) for name, value in sorted(self._means.items())}
         return DriftStatus(
             self._answers, to_learn, self._problem, len(self._tests), self.changes, self._begun,
-            means,
+            means, *self._uncompared(),
         )  # fmt: skip
+
+    def _uncompared(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return what only the reference has, and what only the answers have."""
+        if not self._tests:
+            return (), ()
+        without = sorted(name for name, count in self._lacking.items() if count >= BLOCK)
+        return tuple(without), tuple(sorted(set(self._means) - set(self._tests)))
 
     def _why_not(self, query: str, model: str) -> str:
         given = self._given
