@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     if is_film(args.data):
         return evaluate_film(args, conditions)
     from lfmvl_ros.evaluate.average_precision import is_installed
-    from lfmvl_ros.evaluate.comparison import comparisons
+    from lfmvl_ros.evaluate.comparison import check_earlier, comparisons
     from lfmvl_ros.evaluate.conditions import failures
     from lfmvl_ros.evaluate.page import page
     from lfmvl_ros.evaluate.scorecard import read_scorecard, scorecard
@@ -107,8 +107,10 @@ def run(args: argparse.Namespace) -> int:
     if not is_installed():
         without_ap(conditions)
     old = None if args.against is None else read_scorecard(args.against)
+    if old is not None:
+        check_earlier(old, args.against)
     data, questions = _questions(args)
-    print(f"{data.folder.describe()}\n  {counted(len(data.images), 'image')} used, "
+    print(f"{data.folder.describe(split=False)}\n  {counted(len(data.images), 'image')} used, "
           f"{counted(len(questions), 'question')}", file=sys.stderr)  # fmt: skip
     check_with_data(args, conditions, data, questions)
     runs = [_evaluated(model, args, data, questions) for model in args.model]

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.whole_files import writing
 
 _MOST = 0.5
-_FAILED = {outcome.value for outcome in Outcome if not outcome.is_evidence}
 
 
 def tell_comparisons(
@@ -34,9 +32,11 @@ def tell_failed_models(document: Mapping[str, Any]) -> None:
     Args:
         document: a scorecard, of images or of a film.
     """
+    from lfmvl_ros.evaluate.answers import FAILED
+
     for entry in document["models"]:
         outcomes = entry["outcomes"]
-        if set(outcomes) <= _FAILED:
+        if set(outcomes) <= FAILED:
             told = ", ".join(f"{name} {count}" for name, count in outcomes.items())
             what = f"no answer of {entry['model']} could be used ({told})" if told else (
                 f"{entry['model']} gave no answer")  # fmt: skip
