@@ -91,6 +91,9 @@ def test_no_image_and_no_box_are_refused(
     empty = folder_of(tmp_path / "data", [[], []], ["tote"])
     assert main(["evaluate", str(empty), "--model", "bundled"]) == 2
     assert "has no boxes that can be used; annotate" in capsys.readouterr().err
+    file = empty / "1.png"
+    assert main(["evaluate", str(file), "--model", "bundled"]) == 2
+    assert "1.png is a file; give the folder" in capsys.readouterr().err
 
 
 def test_a_label_that_is_never_found_has_its_row(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class Telemetry:
                 "pip install prometheus-client (extra lfmvl_ros[telemetry])"
             ) from error
         # A `_created` series beside each counter: nobody asks for it, and it doubles their number.
-        prometheus.disable_created_metrics()
+        prometheus.disable_created_metrics()  # type: ignore[no-untyped-call, unused-ignore]
         registry = prometheus.CollectorRegistry()
         self._answers = prometheus.Counter(
             "lfmvl_answers", "Answers of the model.", ["camera", "outcome"], registry=registry
