@@ -322,6 +322,7 @@ RULES = (
         change=((r"$", " --images 40 --questions 4"),),
         prints=JSON_LAST,
     ),
+    Rule(r"^python benchmarks/drift\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/faults\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/rules\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/triggers\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),

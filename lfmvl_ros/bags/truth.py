@@ -35,10 +35,15 @@ def truth_topic(bag: Bag, wanted: str | None = None) -> str:
         return wanted
     named = [name for name in there if name.rpartition("/")[2].endswith("truth")]
     choice = named or there
-    if len(choice) != 1:
-        what = "no annotations" if not choice else "several topics that may be annotations"
+    if not choice:
         raise UserError(
-            f"{bag.path} has {what}; name the topic of {DETECTIONS} with --truth: {_listed(there)}"
+            f"{bag.path} has no annotations: no message of {DETECTIONS}, with the stamp of each "
+            "image; record them into the bag, or try one of `lfmvl record --truth`"
+        )
+    if len(choice) > 1:
+        raise UserError(
+            f"{bag.path} has several topics that may be annotations; name the topic of "
+            f"{DETECTIONS} with --truth: {_listed(there)}"
         )
     return choice[0]
 

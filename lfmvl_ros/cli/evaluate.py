@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lfmvl_ros.cli.evaluate_checks import check_with_data, checked, languages_of, without_ap
 from lfmvl_ros.cli.evaluate_film import evaluate_film
-from lfmvl_ros.cli.evaluate_notes import tell_comparisons, tell_failed_models
+from lfmvl_ros.cli.evaluate_notes import tell_comparisons, tell_failed_models, tell_failed_profile
 from lfmvl_ros.cli.film_data import is_film
 from lfmvl_ros.cli.flags import (
     add_setting_flags,
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     if is_film(args.data):
         return evaluate_film(args, conditions)
     from lfmvl_ros.evaluate.average_precision import is_installed
-    from lfmvl_ros.evaluate.comparison import comparisons
+    from lfmvl_ros.evaluate.comparison import check_earlier, comparisons
     from lfmvl_ros.evaluate.conditions import failures
     from lfmvl_ros.evaluate.page import page
     from lfmvl_ros.evaluate.scorecard import read_scorecard, scorecard
@@ -107,8 +107,10 @@ def run(args: argparse.Namespace) -> int:
     if not is_installed():
         without_ap(conditions)
     old = None if args.against is None else read_scorecard(args.against)
+    if old is not None:
+        check_earlier(old, args.against)
     data, questions = _questions(args)
-    print(f"{data.folder.describe()}\n  {counted(len(data.images), 'image')} used, "
+    print(f"{data.folder.describe(split=False)}\n  {counted(len(data.images), 'image')} used, "
           f"{counted(len(questions), 'question')}", file=sys.stderr)  # fmt: skip
     check_with_data(args, conditions, data, questions)
     runs = [_evaluated(model, args, data, questions) for model in args.model]
@@ -165,7 +167,9 @@ def _evaluated(
         watch = _ignore if args.drift_profile is None else profile.add
         found = answered(model, settings, changed_settings(args), data, questions, watch=watch)
         if args.drift_profile is not None:
-            write_json(args.drift_profile, profile.document())
+            normal = profile.document()
+            write_json(args.drift_profile, normal)
+            tell_failed_profile(normal, args.drift_profile)
         some = _some(questions, len(data.images), args.robustness or 0)
 
         def again(change: Change | None, title: str) -> Sequence[JudgedAnswer]:

@@ -12,6 +12,7 @@ from lfmvl_ros.cli.film_data import is_film
 from lfmvl_ros.cli.flags import settings_from
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.user_files import exists
 from lfmvl_ros.core.whole_files import check_output, check_output_folder
 from lfmvl_ros.datasets.films import FASTEST_HZ
 from lfmvl_ros.evaluate.conditions import (
@@ -54,6 +55,11 @@ def checked(args: argparse.Namespace) -> list[Condition]:
     check_output_folder(args.out)
     if args.drift_profile is not None:
         check_output(args.drift_profile)
+    if not is_film(args.data) and not exists(args.data):
+        raise UserError(
+            f"there is no file or folder {args.data}; give a folder of images with annotations, "
+            "or a film: a bag, a MOTChallenge folder or a COCO file of videos"
+        )
     return conditions
 
 

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.whole_files import writing
 
-_FAILED = {outcome.value for outcome in Outcome if not outcome.is_evidence}
+_MOST = 0.5
 
 
 def tell_comparisons(
@@ -33,13 +32,23 @@ def tell_failed_models(document: Mapping[str, Any]) -> None:
     Args:
         document: a scorecard, of images or of a film.
     """
+    from lfmvl_ros.evaluate.answers import FAILED
+
     for entry in document["models"]:
         outcomes = entry["outcomes"]
-        if set(outcomes) <= _FAILED:
+        if set(outcomes) <= FAILED:
             told = ", ".join(f"{name} {count}" for name, count in outcomes.items())
             what = f"no answer of {entry['model']} could be used ({told})" if told else (
                 f"{entry['model']} gave no answer")  # fmt: skip
             print(f"warning: {what}; the figures say nothing about what it sees", file=sys.stderr)
+
+
+def tell_failed_profile(profile: Mapping[str, Any], path: Path) -> None:
+    """Print a warning if most answers that a drift profile was learnt from could not be used."""
+    share = profile["features"].get("unusable", {}).get("mean", 0.0)
+    if share > _MOST:
+        print(f"warning: {path} takes it as normal that {share:.0%} of the answers can't be used; "
+              "don't compare a robot with it", file=sys.stderr)  # fmt: skip
 
 
 def remove_page(path: Path) -> None:

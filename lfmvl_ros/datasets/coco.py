@@ -63,7 +63,8 @@ class CocoFolder:
     Attributes:
         directory: the folder.
         names: for each category the names a question may use, the plain one first.
-        training, held_out: images to learn from and to judge by; neither is empty.
+        training, held_out: images to learn from and to judge by; neither is empty, but for an
+            evaluation of one image, which is held out.
         left_out: how many of what could not be used, by reason.
         examples: the first file of each reason that is about files.
         changed: how many of what is used otherwise than it is written, by what was changed.
@@ -115,13 +116,14 @@ class CocoFolder:
             "changed": dict(self.changed),
         }
 
-    def describe(self) -> str:
-        """A few lines for the person who starts the training."""
+    def describe(self, *, split: bool = True) -> str:
+        """A few lines for the person who starts a training, or without its split an evaluation."""
         facts = self.facts()
         each = ", ".join(f"{name} {n}" for name, n in facts["boxes_by_category"].items())
+        parts = f" ({len(self.training)} to learn from, {len(self.held_out)} to judge by)"
         lines = [
-            f"{facts['name']}: {facts['images']} images ({len(self.training)} to learn from, "
-            f"{len(self.held_out)} to judge by), {facts['boxes']} boxes: {each}"
+            f"{facts['name']}: {facts['images']} image{'s' * (facts['images'] != 1)}"
+            f"{parts if split else ''}, {facts['boxes']} box{'es' * (facts['boxes'] != 1)}: {each}"
         ]
         if facts["boxes_too_small"]:
             lines.append(

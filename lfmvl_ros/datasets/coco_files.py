@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from lfmvl_ros.core.encoded_images import damage
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.user_files import MAX_DATA_BYTES, read_json_document
+from lfmvl_ros.core.user_files import MAX_DATA_BYTES, exists, read_json_document
 from lfmvl_ros.datasets.formats.labelme import read_labelme
 from lfmvl_ros.datasets.formats.refused import refused_format
 from lfmvl_ros.datasets.formats.voc import read_voc
@@ -81,6 +81,10 @@ def annotation_files(directory: Path) -> tuple[list[AnnotationFile], list[str]]:
         UserError: there are none, or none in a format that is read; says where it looked.
     """
     if not directory.is_dir():
+        if exists(directory):
+            raise UserError(
+                f"{directory} is a file; give the folder that holds the images and annotations"
+            )
         raise UserError(f"there is no folder {directory}; give one with images and annotations")
     seen: dict[str, None] = {}
     for layout in LAYOUTS:

@@ -209,14 +209,19 @@ class _Reader:
         return check.other
 
 
-def read_folder(directory: Path) -> CocoFolder:
+def read_folder(directory: Path, *, least: int = 2) -> CocoFolder:
     """Read a folder in COCO format and look at each of its images once.
 
     A ``val`` split is what the training is judged by, a ``test`` split is left alone; without a
     ``val`` split a tenth of the images, chosen by their names, is kept for judging.
 
+    Args:
+        directory: the folder.
+        least: images that are needed. A training needs two, an evaluation one, which is then held
+            out.
+
     Raises:
-        UserError: no annotations, fewer than two images, no boxes, or more than half of the
+        UserError: no annotations, fewer than ``least`` images, no boxes, or more than half of the
             images missing or damaged.
     """
     reader = _Reader(directory)
@@ -231,9 +236,9 @@ def read_folder(directory: Path) -> CocoFolder:
         else:
             reader.add(file, listed)
     pictures = reader.usable()
-    _check(reader, pictures)
+    _check(reader, pictures, least)
     training, held_out = split_images(pictures)
-    if not any(len(picture.kinds) for picture in training):
+    if least > 1 and not any(len(picture.kinds) for picture in training):
         raise UserError(f"all boxes of {directory} are in its val split; annotate the train split")
     used, crowded, *parts = without_unused(reader.names, training, held_out)
     for category in reader.names:
@@ -252,7 +257,7 @@ def read_folder(directory: Path) -> CocoFolder:
     )
 
 
-def _check(reader: _Reader, pictures: list[tuple[CocoImage, str]]) -> None:
+def _check(reader: _Reader, pictures: list[tuple[CocoImage, str]], least: int) -> None:
     unusable = reader.pictures - len(pictures)
     if unusable > _MOST_UNUSABLE * reader.pictures:
         reasons = [
@@ -269,14 +274,13 @@ def _check(reader: _Reader, pictures: list[tuple[CocoImage, str]]) -> None:
         + (f", such as {shown}" if (shown := reader.examples.get(reason)) else "")
         for reason, count in reader.left_out.items()
     )
-    left_out = f"(left out: {left_out or 'nothing'})"
-    if len(pictures) < 2:
+    left_out = f" (left out: {left_out})" if left_out else ""
+    if len(pictures) < least:
         count = "1 image" if pictures else "no image"
-        raise UserError(
-            f"{reader.directory} has {count} that can be used {left_out}; at least two are needed"
-        )
+        needed = "at least two are needed" if least > 1 else "one is needed"
+        raise UserError(f"{reader.directory} has {count} that can be used{left_out}; {needed}")
     if not any(len(picture.kinds) for picture, _ in pictures):
         raise UserError(
-            f"{reader.directory} has no boxes that can be used {left_out}; annotate objects with "
+            f"{reader.directory} has no boxes that can be used{left_out}; annotate objects with "
             "bbox, [x, y, width, height] in pixels"
         )

@@ -30,6 +30,8 @@ from lfmvl_ros.evaluate.questions import ImageQuestion
 IntArray = NDArray[np.int64]
 NOT_ASKED = -1
 """The kind of a box whose label the question did not name, or nobody annotated."""
+FAILED = frozenset(outcome.value for outcome in Outcome if not outcome.is_evidence)
+"""Outcomes of answers that could not be used."""
 _WHOLE = np.array([[0.0, 0.0, 1.0, 1.0]])
 _LIGHT_STEP = 4  # every fourth pixel either way is enough for the mean
 

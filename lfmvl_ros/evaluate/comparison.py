@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.evaluate.average_precision import STUDENT, jackknife_error
 from lfmvl_ros.evaluate.figures import COLUMNS, LEAST_IMAGES, LEVEL, QUOTIENTS, draw_weights
 
@@ -60,14 +62,15 @@ def compare(
         figures.append(_of_ap(before, after, paired=same_data, few=few))
         figures += [_of_latency(before, after, name) for name in ("latency_p50_ms",
                                                                   "latency_p95_ms")]  # fmt: skip
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        names = before["model"], after["model"]
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise UserError(
             f"the scorecards can't be compared: one lacks what it should have ({error!r}); "
             "evaluate again"
         ) from error
     return {
-        "before": before["model"],
-        "after": after["model"],
+        "before": names[0],
+        "after": names[1],
         "same_images": same_data,
         "figures": [entry for entry in figures if entry is not None],
     }
@@ -183,6 +186,25 @@ def _entry(
     }
 
 
+def check_earlier(old: Mapping[str, Any], path: Path) -> None:
+    """Refuse an earlier scorecard that can't be compared, before a model takes its time.
+
+    Raises:
+        UserError: it lacks what a scorecard has.
+    """
+    try:
+        for key in ("data", "asked"):
+            if not isinstance(old.get(key), Mapping):
+                raise UserError(f"it has no {key}")
+        for entry in old["models"]:
+            compare(entry, entry, same_data=True)
+    except (UserError, TypeError) as error:
+        reason = error if error.__cause__ is None else repr(error.__cause__)
+        raise UserError(
+            f"--against {path} is a damaged scorecard ({reason}); evaluate the earlier model again"
+        ) from error
+
+
 def what_differs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return what two scorecards asked otherwise, or about other images; empty: they can be paired.
 
@@ -197,6 +219,9 @@ def what_differs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
                 for each in (data, now)]  # fmt: skip
         other = "with other files, boxes or labels"
         found.append(f"{told[0]}, now {told[1] if told[0] != told[1] else other}")
+        labels = [", ".join(each.get("boxes_by_label", ())) for each in (data, now)]
+        if labels[0] != labels[1]:
+            found.append(f"labels {quoted(labels[0])}, now {quoted(labels[1])}")
     asked, now = old.get("asked", {}), new["asked"]
     if asked.get("query") != now["query"]:
         words = [repr(each) if each else "none" for each in (asked.get("query"), now["query"])]

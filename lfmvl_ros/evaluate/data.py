@@ -113,7 +113,7 @@ def evaluation_set(
     Raises:
         UserError: the folder can't be read.
     """
-    folder = _with_crowds(read_folder(directory))
+    folder = _with_crowds(read_folder(directory, least=1))
     if split == "auto":
         split = "held-out" if folder.fingerprint() in learnt else "all"
     chosen = folder.held_out if split == "held-out" else (*folder.training, *folder.held_out)

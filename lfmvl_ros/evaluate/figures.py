@@ -3,7 +3,8 @@
 
 The bootstrap (Efron, 1979), percentile method. Where every draw gives the same (a recall of 1 on
 few objects), nothing varies although much is unknown: then Wilson's interval of the share is given.
-What is no share has no such interval: below :data:`LEAST_IMAGES` images it has none at all.
+What is no share has no such interval: it has none at all there, and below :data:`LEAST_IMAGES`
+images.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from lfmvl_ros.evaluate.table import AnswerTable, BoolArray
 
 DRAWS = 1000
 LEVEL = 0.95
+_NO_WIDTH = 1e-9
 LEAST_IMAGES = 10
 """Fewer images (answers, of a latency) vary too little for an interval of what is no share."""
 COLUMNS = (
@@ -112,13 +114,19 @@ def _figure_of(
         return figure(above / below, None, int(below))
     known = drawn[drawn[:, 1] > 0]
     low, high = np.quantile(known[:, 0] / known[:, 1], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    if is_share and high - low < 1e-9:
+    if is_share and high - low < _NO_WIDTH:
         low, high = share_interval(above / below, below)
     return figure(above / below, (float(low), float(high)), int(below))
 
 
 def figure(value: float | None, interval: tuple[float, float] | None, count: int) -> dict[str, Any]:
-    """Return a figure as the scorecard has it."""
+    """Return a figure as the scorecard has it.
+
+    An interval without width is left out: it says that nothing varies, and not how certain the
+    value is.
+    """
+    if interval is not None and interval[1] - interval[0] < _NO_WIDTH:
+        interval = None
     low, high = interval if interval is not None else (None, None)
     rounded = [None if each is None else round(each, 4) for each in (value, low, high)]
     return {"value": rounded[0], "low": rounded[1], "high": rounded[2], "n": count}

@@ -9,11 +9,13 @@ from typing import Any
 
 from lfmvl_ros.evaluate.data import EvaluationSet
 from lfmvl_ros.evaluate.page_charts import interval_chart, reliability_chart, time_chart
+from lfmvl_ros.evaluate.page_heading import unusable_part, what_is_asked
 from lfmvl_ros.evaluate.page_images import images_part
 from lfmvl_ros.evaluate.page_style import STYLE
 from lfmvl_ros.evaluate.page_tables import (
     digits,
     interval,
+    no_interval,
     referring_part,
     table,
     with_interval,
@@ -51,7 +53,8 @@ def page(document: Entry, data: EvaluationSet, runs: Sequence[ModelRun]) -> str:
         f'<p class="soft">{counted(facts["images"], "image")} ({escape(facts["split"])}), '
         f"{counted(facts['boxes'], 'labelled box', 'labelled boxes')}, "
         f"{counted(len(facts['boxes_by_label']), 'label')}; "
-        f"{escape(_asked(document['asked']))}. Square brackets and bands: 95 % intervals.</p>",
+        f"{escape(what_is_asked(document['asked'], data, runs))}. "
+        "Square brackets and bands: 95 % intervals.</p>",
         _failures(document),
         *(_comparison(entry) for entry in document["comparisons"]),
     ]
@@ -70,14 +73,6 @@ def page(document: Entry, data: EvaluationSet, runs: Sequence[ModelRun]) -> str:
     )
 
 
-def _asked(asked: Entry) -> str:
-    if asked["query"]:
-        return f"every image asked for {asked['query']}"
-    if asked["ask"] == "all":
-        return "every image asked for all labels"
-    return "each image asked for what is on it and one label that is not"
-
-
 def _failures(document: Entry) -> str:
     found = document["failures"]
     rows = "".join(f"<li>{escape(sentence)}</li>" for sentence in found)
@@ -90,6 +85,7 @@ def _model(entry: Entry, run: ModelRun, data: EvaluationSet) -> list[str]:
     not_asked = entry["labels_not_asked"]
     return [
         f"<h2>{escape(entry['name'])}</h2>",
+        unusable_part(entry),
         _cards(entry["figures"]),
         f'<p class="soft">{counted(entry["answers"], "answer")}: {escape(outcomes)}. '
         + (
@@ -123,7 +119,7 @@ def _cards(figures: Entry) -> str:
             cards.append(f'<div class="card">{words}<b>–</b><span class="soft">nothing to '
                          "measure it on</span></div>")  # fmt: skip
             continue
-        between = interval(found) or "too few images for an interval"
+        between = interval(found) or no_interval(name, found["n"])
         cards.append(
             f'<div class="card">{words}<b>{digits(found["value"])}</b>'
             f'<span class="soft">{between}<br>n = {found["n"]}</span></div>'
@@ -171,9 +167,10 @@ def _labels(entry: Entry) -> str:
         for item in entry["labels"]
         if item["missed_in"] or item["false_in"]
     )
-    return (
-        f"<h3>By label</h3>{table(head, rows)}"
+    return f"<h3>By label</h3>{table(head, rows)}" + (
         f"<details><summary>Images with errors, by label</summary>{where}</details>"
+        if where
+        else ""
     )
 
 
@@ -215,6 +212,7 @@ def _latency(entry: Entry) -> str:
     rows = [
         [stage, *(f"{value:.1f}" for value in found.values())]
         for stage, found in entry["latency_ms"].items()
+        if any(found.values())  # recorded replies and servers have no times of stages
     ]
     rate = entry["throughput"]["answers_hz"]
     parts = [

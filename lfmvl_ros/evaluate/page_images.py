@@ -121,8 +121,10 @@ def _answer(
         for kind, label, asked in zip(item.kinds.tolist(), item.labels, item.asked, strict=True)
     ]
     kinds = np.where(item.on_crowd, "uncounted", np.where(item.wrong, "wrong", "right")).tolist()
+    # Without a confidence the score is the same for all boxes, and says nothing.
+    said = item.confidence_kind != "constant"
     return [
-        _rectangle(xyxy, wh, kind, "answer", f"{name} {score:.2f}", size)
+        _rectangle(xyxy, wh, kind, "answer", f"{name} {score:.2f}" if said else name, size)
         for xyxy, name, score, kind in zip(item.xyxy, named, item.scores, kinds, strict=True)
     ]
 

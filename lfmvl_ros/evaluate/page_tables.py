@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from lfmvl_ros.evaluate.figures import LEAST_IMAGES
+
 Entry = Mapping[str, Any]
 
 
@@ -22,6 +24,19 @@ def interval(found: Entry) -> str:
     if found["low"] is None:
         return ""
     return f"[{digits(found['low'])},\u00a0{digits(found['high'])}]"
+
+
+def no_interval(name: str, count: int) -> str:
+    """Return why a figure has no interval.
+
+    Args:
+        name: of the figure.
+        count: of what it was counted on.
+    """
+    if name.startswith("latency"):
+        return "too few answers for an interval"
+    return "too few images for an interval" if count < LEAST_IMAGES else (
+        "too few images that differ for an interval")  # fmt: skip
 
 
 def with_interval(found: Entry | None) -> str:

@@ -20,6 +20,7 @@ from lfmvl_ros.core.calibration.reliability import (
     reliability,
 )
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.user_files import read_json_object
 from lfmvl_ros.evaluate.answers import JudgedAnswer
 from lfmvl_ros.evaluate.average_precision import average_precision, is_installed
@@ -31,6 +32,7 @@ from lfmvl_ros.evaluate.table import AnswerTable, outcomes, table_of
 from lfmvl_ros.evaluate.timing import latency_figures, latency_of
 
 SCHEMA = "lfmvl/scorecard/1"
+_FAMILY, _OF_FILM = "lfmvl/scorecard/", "lfmvl/tracking_scorecard/1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,9 +195,16 @@ def read_scorecard(path: Path) -> dict[str, Any]:
         UserError: it can't be read, or is something else.
     """
     document = read_json_object(path)
-    if document.get("schema") != SCHEMA or not document.get("models"):
+    schema = document.get("schema")
+    if schema == SCHEMA and document.get("models"):
+        return document
+    if isinstance(schema, str) and schema.startswith(_FAMILY) and schema != SCHEMA:
         raise UserError(
-            f"{path} is not a scorecard of this version ({SCHEMA}); give a scorecard.json that "
-            "`lfmvl evaluate` has written"
+            f"{path} is a scorecard of another version of lfmvl_ros ({quoted(schema)}; this one "
+            f"reads {SCHEMA}); evaluate the earlier model again with this one"
         )
-    return document
+    what = " but one of a film, which can't be compared" if schema == _OF_FILM else ""
+    raise UserError(
+        f"{path} is not a scorecard of images ({SCHEMA}){what}; give a scorecard.json that "
+        "`lfmvl evaluate` has written about a folder of images"
+    )

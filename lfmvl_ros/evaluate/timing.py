@@ -42,7 +42,7 @@ def latency_of(judged: Sequence[JudgedAnswer]) -> dict[str, Any]:
 def latency_figures(total_ms: FloatArray) -> dict[str, Any]:
     """Return ``latency_p50_ms`` and ``latency_p95_ms`` with bootstrap intervals.
 
-    There are none with fewer than ten answers.
+    There are none with fewer than ten answers, nor where all take the same time.
     They say how much the answers of this run vary, not how much two runs of a machine differ.
     """
     rng = np.random.default_rng(0)

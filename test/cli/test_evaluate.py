@@ -135,13 +135,16 @@ def test_a_condition_that_holds_is_exit_code_1(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["nowhere", "--model", "x.jsonl"], "there is no folder nowhere"),
+        (
+            ["nowhere", "--model", "x.jsonl"],
+            "there is no file or folder nowhere; give",
+        ),
         (["nowhere", "--model", "x", "--fail-if", "worse"], "needs --against, or a second --model"),
         (["nowhere", "--model", "x", "--fail-if", "recal<1"], "('recall' is near); write"),
         (["nowhere", "--model", "x", "--fail-if", "hota<1"], "hota is measured on a film only"),
         (["nowhere", "--model", "x", "--model", "x"], "named twice"),
         (["nowhere", "--model", "x", "--sustained", "nan"], "--sustained must be between"),
-        (["nowhere", "--model", "x", "--against", "missing.json"], "missing.json"),
+        ([".", "--model", "x", "--against", "missing.json"], "missing.json"),
         (
             ["nowhere", "--model", "x", "--translations", "w.yaml"],
             "with --languages",

@@ -227,4 +227,4 @@ def test_a_bag_without_annotations_is_refused(
     assert main(["record", str(tmp_path / "bag"), "--seconds", "0.2", "--fps", "10"]) == 0
     words = ["--model", "x.jsonl", "--out", str(tmp_path / "out")]
     assert main(["evaluate", str(tmp_path / "bag"), *words]) == 2
-    assert "has no annotations" in capsys.readouterr().err
+    assert "has no annotations: no message of vision_msgs/msg/Det" in capsys.readouterr().err

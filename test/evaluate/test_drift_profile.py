@@ -63,3 +63,14 @@ def test_what_makes_no_profile(
     assert main(["evaluate", str(data), *words, "--drift-profile", str(out)]) == 2
     assert told in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_profile_of_answers_that_failed_is_warned_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = folder_of(tmp_path / "data", 200), tmp_path / "profile.json"
+    replies = tmp_path / "failing.jsonl"
+    replies.write_text(json.dumps({"text": "I can't do that"}))
+    words = ["--model", str(replies), "--query", "tote", "--out", str(tmp_path / "out")]
+    assert main(["evaluate", str(data), *words, "--drift-profile", str(out)]) == 0
+    assert "takes it as normal that 100% of the answers can't be used" in capsys.readouterr().err

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -144,8 +146,11 @@ def test_labels_that_nobody_annotated_are_counted_once() -> None:
     assert table.count_off.tolist() == [3.0]  # a shoe was not asked for
     assert item.asked.tolist() == [True, True, True, False]
     texts = " ".join(_answer(item, LABELS, (100, 100), 2.0))
-    assert "ladder, not annotated 0.50" in texts
-    assert "shoe, not asked for 0.50" in texts
+    assert "ladder, not annotated" in texts
+    assert "shoe, not asked for" in texts
+    assert "0.50" not in texts  # no confidence, but a placeholder
+    calibrated = replace(item, confidence_kind="calibrated")
+    assert "shoe, not asked for 0.50" in " ".join(_answer(calibrated, LABELS, (100, 100), 2.0))
 
 
 def test_the_worst_images_have_errors_and_the_best_something_found() -> None:
@@ -167,13 +172,22 @@ def test_nothing_to_count_is_no_figure() -> None:
 
 @pytest.mark.parametrize("images", [1, 9, 10])
 def test_few_images_give_no_interval_of_what_is_no_share(images: int) -> None:
-    table = table_of([judged(i, [(0, ONE)], [("tote", SHIFTED)]) for i in range(images)], images)
+    answers = ([("tote", ONE)], [("tote", SHIFTED), ("tote", FAR)])
+    table = table_of([judged(i, [(0, ONE)], answers[i % 2]) for i in range(images)], images)
     found = {**sums_of(table, answers=table.headline).figures(),
-             **latency_figures(np.full(images, 100.0))}  # fmt: skip
+             **latency_figures(100.0 + np.arange(images))}  # fmt: skip
     for name in ("mean_iou", "count_error", "latency_p95_ms"):
         assert found[name]["value"] is not None
         assert (found[name]["low"] is None, found[name]["high"] is None) == (images < 10,) * 2
     assert found["recall"]["low"] < 1
+
+
+def test_what_is_no_share_and_does_not_vary_has_no_interval() -> None:
+    table = table_of([judged(i, [(0, ONE)], [("tote", SHIFTED)]) for i in range(20)], 20)
+    found = {**sums_of(table, answers=table.headline).figures(),
+             **latency_figures(np.full(20, 100.0))}  # fmt: skip
+    for name in ("mean_iou", "count_error", "latency_p95_ms"):
+        assert (found[name]["low"], found[name]["high"]) == (None, None), name
 
 
 def sums(found: np.ndarray, objects: np.ndarray) -> Sums:

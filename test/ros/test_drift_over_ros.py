@@ -59,6 +59,8 @@ def test_darkness_is_found_and_passes(world):
     shown[0] = image(120)
     ended = events.next_json(about("brightness", "end"))
     assert (ended["id"], ended["reason"]) == (begun["id"], "cleared")
+    reference = ended["drift"]["reference"]  # the end has the mean that shows it
+    assert abs(ended["value"] - reference) < 0.05 < abs(begun["value"] - reference)
     passed = world.health("drift", lambda s: s.level == DiagnosticStatus.OK)
     assert values(passed)["changes"] == "0"
     assert values(passed)["changes_begun"] != "0"

@@ -88,12 +88,18 @@ class DriftEvents:
         self._stamp_ns, self._frame_id = 0, ""
 
     def update(
-        self, changes: Sequence[Change], subject: tuple[str, str], stamp_ns: int, frame_id: str
+        self,
+        changes: Sequence[Change],
+        cleared: Sequence[Change],
+        subject: tuple[str, str],
+        stamp_ns: int,
+        frame_id: str,
     ) -> list[DriftEvent]:
         """Take the changes after an answer; return what began, went on with a new mean, or ended.
 
         Args:
             changes: all that last.
+            cleared: those that ended with this answer, with the mean that ended them.
             subject: query and model; another one has another reference, which ends all changes.
             stamp_ns: of the frame that the answer is about.
             frame_id: of the same.
@@ -104,6 +110,9 @@ class DriftEvents:
             self._subject = subject
             events = self._end(EndReason.REFERENCE_CHANGED, list(self._open))
         now = {change.feature: change for change in changes}
+        for change in cleared:  # the end has the mean that shows it, not that of the last update
+            if change.feature in self._open:
+                self._open[change.feature] = replace(self._open[change.feature], change=change)
         events += self._end(EndReason.CLEARED, [name for name in self._open if name not in now])
         for name, change in now.items():
             before = self._open.get(name)

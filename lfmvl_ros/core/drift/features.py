@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable, Mapping
 
 import cv2
 import numpy as np
@@ -13,11 +14,14 @@ from numpy.typing import NDArray
 from lfmvl_ros.core.grounding import Grounding, Outcome
 from lfmvl_ros.core.same_label import fold_label
 
+MACHINE = "temperature_c"  # not of an answer, but of the machine
 _STEP = 4  # every fourth pixel either way is enough for a mean
 _PATCH_PX = 256  # side of the patches whose sharpness is measured
 _LEAST_S = 1e-4
 LOGARITHMIC = ("latency_s", "sharpness")
 """Features that are kept as their decimal logarithm, as their spread grows with their size."""
+OTHER = "other"  # stands for all labels that the query does not name
+_OF_ANSWERS = ("brightness", "sharpness", "latency_s", "unusable", "mended", "boxes", "confidence")
 
 
 def features_of(grounding: Grounding, pixels: NDArray[np.uint8] | None) -> dict[str, float]:
@@ -77,10 +81,10 @@ def sharpness(pixels: NDArray[np.uint8]) -> float:
 def _of_boxes(grounding: Grounding) -> dict[str, float]:
     detections = grounding.detections
     queried = {fold_label(label): label for label in grounding.query.labels}
-    labels = [queried.get(fold_label(label), "other") for label in detections.labels]
+    labels = [queried.get(fold_label(label), OTHER) for label in detections.labels]
     counts = Counter(labels)
     found = {"boxes": float(len(labels))}
-    found |= {f"boxes[{label}]": float(counts[label]) for label in (*queried.values(), "other")}
+    found |= {f"boxes[{label}]": float(counts[label]) for label in (*queried.values(), OTHER)}
     if grounding.confidence_kind == "constant" or not labels:
         return found
     scores = detections.scores
@@ -89,6 +93,31 @@ def _of_boxes(grounding: Grounding) -> dict[str, float]:
         own = [score for score, name in zip(scores, labels, strict=True) if name == label]
         found[f"confidence[{label}]"] = float(np.mean(own))
     return found
+
+
+def names_of(labels: Iterable[str]) -> set[str]:
+    """Return all names that answers to a query can have, with that of the machine.
+
+    Args:
+        labels: of the query.
+    """
+    of_labels = {f"{name}[{each}]" for name in ("boxes", "confidence") for each in (*labels, OTHER)}
+    return {*_OF_ANSWERS, MACHINE, *of_labels}
+
+
+def lacking(names: Iterable[str], features: Mapping[str, float]) -> list[str]:
+    """Return those of ``names`` that an answer with these features should have, and has not.
+
+    An unusable answer has few features, and the confidence of boxes needs a box.
+    """
+    return [name for name in names if name not in features and _due(name, features)]
+
+
+def _due(name: str, features: Mapping[str, float]) -> bool:
+    figure, bracket, label = name.partition("[")
+    if figure == "confidence":
+        return features.get(f"boxes{bracket}{label}", 0.0) > 0
+    return figure not in ("latency_s", "boxes") or features.get("unusable") == 0
 
 
 def shown(name: str, value: float) -> float:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from lfmvl_ros.core.drift.features import MACHINE
 from lfmvl_ros.core.machine_sensors import MachineSensors
 
 _PERIOD_S = 1.0
@@ -31,6 +32,6 @@ class MachineFeatures:
         now_s = self._clock()
         if self._read_s is None or now_s - self._read_s >= _PERIOD_S:
             hottest_c = self._sensors.temperature_c()
-            self._values = {} if hottest_c is None else {"temperature_c": hottest_c}
+            self._values = {} if hottest_c is None else {MACHINE: hottest_c}
             self._read_s = now_s
         return self._values

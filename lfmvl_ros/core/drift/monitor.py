@@ -1,37 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cumulative sums that notice when a feature leaves its reference.
+"""Compares answers with a reference: which figures have changed, and which are back.
 
-Source: E. S. Page, Continuous Inspection Schemes, Biometrika 41 (1954), with the mean known from a
-reference; Page and Hinkley's test in its usual form learns the mean as it goes, and so treats the
-first hours after each start as normal. For each feature there are two one-sided sums over the means
-of 20 answers, in units of their standard deviation::
-
-    up = max(0, up + min(z, 3) - k)        down = max(0, down + min(-z, 3) - k)
-
-A feature has changed while one of its sums is above 6. ``k`` is 1, and more where the mean of the
-reference is less certain. For independent blocks a sum exceeds 6 once in about exp(2 k (6 + 1.17))
-/ (2 k²) > 800,000 of them (Siegmund's approximation), so that 60 features make a false alarm about
-once in 130,000 answers.
+:mod:`.sequential_tests` decides both, for each figure alone.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lfmvl_ros.core.drift.features import shown
-from lfmvl_ros.core.drift.reference import BlockMeans, Normal, Reference, ReferenceLearner
-
-ALARM = 6.0
-_MOST_Z = 3.0  # a single unusual block is not a change
-_HIGHEST = ALARM + 6.0  # so that a change that has passed is soon forgotten
-_ALLOWANCE = 1.0
+from lfmvl_ros.core.drift.features import lacking, shown
+from lfmvl_ros.core.drift.reference import BLOCK, BlockMeans, Reference, ReferenceLearner
+from lfmvl_ros.core.drift.sequential_tests import SequentialTests
 
 
 @dataclass(frozen=True)
 class Change:
-    """A feature that has left the reference.
+    """A feature that has left the reference, or is back in it.
 
     Attributes:
         feature: its name.
@@ -61,6 +46,9 @@ class DriftStatus:
         changes: those that have changed, and still are.
         begun: changes since the start, also those that have passed.
         means: of the last 20 answers by feature, in the unit of the name.
+        without_values: features of the reference that at least 20 answers in a row should have had
+            and had not, such as the temperature of a machine that reports none.
+        not_in_reference: features of the newest answers that the reference lacks.
     """
 
     answers: int
@@ -70,27 +58,8 @@ class DriftStatus:
     changes: tuple[Change, ...]
     begun: int
     means: Mapping[str, float] = field(default_factory=dict)
-
-
-class _Sums:
-    """The two sums of a feature."""
-
-    def __init__(self, normal: Normal) -> None:
-        self._normal = normal
-        self._allowance = _ALLOWANCE + 1 / math.sqrt(normal.blocks)
-        self._up = self._down = 0.0
-
-    def add(self, mean: float) -> None:
-        z = (mean - self._normal.mean) / self._normal.sigma
-        self._up = self._next(self._up, z)
-        self._down = self._next(self._down, -z)
-
-    def _next(self, total: float, z: float) -> float:
-        return min(max(0.0, total + min(z, _MOST_Z) - self._allowance), _HIGHEST)
-
-    @property
-    def has_changed(self) -> bool:
-        return max(self._up, self._down) > ALARM
+    without_values: tuple[str, ...] = ()
+    not_in_reference: tuple[str, ...] = ()
 
 
 class DriftMonitor:
@@ -112,8 +81,10 @@ class DriftMonitor:
     def _start(self) -> None:
         self._blocks, self._learner = BlockMeans(), ReferenceLearner()
         self._means: dict[str, float] = {}
-        self._sums: dict[str, _Sums] = {}
+        self._tests: dict[str, SequentialTests] = {}
         self._changes: dict[str, Change] = {}
+        self._cleared: tuple[Change, ...] = ()
+        self._lacking: dict[str, int] = {}
         self._reference = None
 
     def add(self, features: Mapping[str, float], query: str, model: str) -> list[Change]:
@@ -123,6 +94,7 @@ class DriftMonitor:
             file is not used.
         """
         self._answers += 1
+        self._cleared = ()
         if self._subject != (query, model):
             self._subject = (query, model)
             self._start()
@@ -134,6 +106,10 @@ class DriftMonitor:
         if self._given is None and self._reference is None:
             self._learn(features, query, model)
             return []
+        for name in lacking(self._tests, features):
+            self._lacking[name] = self._lacking.get(name, 0) + 1
+        for name in features:
+            self._lacking.pop(name, None)
         return self._judge(ended)
 
     @property
@@ -141,16 +117,33 @@ class DriftMonitor:
         """Whether a feature has changed, and still is."""
         return bool(self._changes)
 
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """All changes that last, with their newest mean."""
+        return tuple(self._changes.values())
+
+    @property
+    def cleared(self) -> tuple[Change, ...]:
+        """The changes that ended with the newest answer, with the mean that ended them."""
+        return self._cleared
+
     def status(self) -> DriftStatus:
         """Return a snapshot."""
         to_learn = 0
         if self._given is None and self._reference is None:
             to_learn = self._learn_answers - self._learner.answers
         means = {name: shown(name, value) for name, value in sorted(self._means.items())}
-        changes = tuple(self._changes.values())
         return DriftStatus(
-            self._answers, to_learn, self._problem, len(self._sums), changes, self._begun, means
-        )
+            self._answers, to_learn, self._problem, len(self._tests), self.changes, self._begun,
+            means, *self._uncompared(),
+        )  # fmt: skip
+
+    def _uncompared(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return what only the reference has, and what only the answers have."""
+        if not self._tests:
+            return (), ()
+        without = sorted(name for name, count in self._lacking.items() if count >= BLOCK)
+        return tuple(without), tuple(sorted(set(self._means) - set(self._tests)))
 
     def _why_not(self, query: str, model: str) -> str:
         given = self._given
@@ -170,23 +163,23 @@ class DriftMonitor:
     def _compare_with(self, reference: Reference) -> None:
         self._reference = reference
         self._blocks = BlockMeans()
-        self._sums = {name: _Sums(normal) for name, normal in reference.features.items()}
+        self._tests = {name: SequentialTests(each) for name, each in reference.features.items()}
 
     def _judge(self, ended: Mapping[str, float]) -> list[Change]:
-        begun = []
+        begun, cleared = [], []
         for name, mean in ended.items():
-            sums = self._sums.get(name)
-            if sums is None or self._reference is None:
+            tests = self._tests.get(name)
+            if tests is None or self._reference is None:
                 continue
-            sums.add(mean)
-            if not sums.has_changed:
-                self._changes.pop(name, None)
-                continue
-            normal = self._reference.features[name]
-            sigmas = (mean - normal.mean) / normal.sigma
-            change = Change(name, shown(name, mean), shown(name, normal.mean), sigmas)
-            if name not in self._changes:
-                begun.append(change)
-            self._changes[name] = change
+            tests.add(mean)
+            before = shown(name, self._reference.features[name].mean)
+            change = Change(name, shown(name, mean), before, tests.sigmas(mean))
+            if tests.has_changed:
+                if name not in self._changes:
+                    begun.append(change)
+                self._changes[name] = change
+            elif self._changes.pop(name, None) is not None:
+                cleared.append(change)
         self._begun += len(begun)
+        self._cleared = tuple(cleared)
         return begun

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from scipy.stats import chi2
 
-from lfmvl_ros.core.drift.features import LOGARITHMIC
+from lfmvl_ros.core.drift.features import LOGARITHMIC, names_of
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.numbers import is_number
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.user_files import read_json_object
 
 SCHEMA = "lfmvl/drift_profile/1"
@@ -23,6 +25,8 @@ BLOCK = 20
 LEAST_BLOCKS = 10
 _LARGEST_FILE = 4 << 20
 _LARGEST_EXPONENT = 12.0
+_NAMED = 5  # in an error
+_WRITE_AGAIN = "write it again with `lfmvl evaluate --drift-profile`"
 _CONFIDENT = 0.01  # the spread is smaller than its upper limit but for one feature in a hundred
 _MOST_CORRELATED = 0.8
 # The least spread of a block's mean: a difference below it matters to nobody.
@@ -83,7 +87,8 @@ def read_reference(path: Path) -> Reference:
     """Read a profile.
 
     Raises:
-        UserError: it can't be read, or is not a profile.
+        UserError: it can't be read, is not a profile, compares nothing, or has a feature that no
+            answer to its query can have.
     """
     document = read_json_object(path, _LARGEST_FILE)
     if document.get("schema") != SCHEMA or document.get("block") != BLOCK:
@@ -97,8 +102,19 @@ def read_reference(path: Path) -> Reference:
         query, model = document["query"], document["model"]
         if not (isinstance(query, str) and isinstance(model, str)):
             raise ValueError("query and model must be texts")
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise UserError(f"{path} is a damaged drift profile ({error}); write it again") from error
+        known = names_of(Query.parse(query).labels)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UserError) as error:
+        raise UserError(f"{path} is a damaged drift profile ({error}); {_WRITE_AGAIN}") from error
+    if not features:
+        raise UserError(f"{path} has no features, so nothing would be compared; {_WRITE_AGAIN}")
+    unknown = [name for name in features if name not in known]
+    if unknown:
+        names = ", ".join(quoted(name) for name in unknown[:_NAMED])
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        raise UserError(
+            f"{path} has features that no answer to its query {quoted(query)} has: {names}{more}; "
+            f"correct or delete them (docs/drift.md lists them), or {_WRITE_AGAIN}"
+        )
     return Reference(query, model, features)
 
 

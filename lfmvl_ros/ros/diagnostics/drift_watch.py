@@ -67,9 +67,9 @@ class DriftWatch:
         with self._lock:
             begun = self._monitor.add(features, *subject)
             if self._active:
-                changes = self._monitor.status().changes
+                changes, cleared = self._monitor.changes, self._monitor.cleared
                 where = grounding.stamp_ns, grounding.frame_id
-                self._send(self._events.update(changes, subject, *where))
+                self._send(self._events.update(changes, cleared, subject, *where))
         for change in begun:
             self._warn(f"drift: {change}")
 
@@ -95,6 +95,8 @@ class DriftWatch:
             "watched": status.watched,
             "changes": len(status.changes),
             "changes_begun": status.begun,
+            "without_values": ", ".join(status.without_values),
+            "not_in_reference": ", ".join(status.not_in_reference),
         }
         values |= {f"mean.{name}": f"{value:.4g}" for name, value in status.means.items()}
         return Health(level, part, message, values)
@@ -103,8 +105,12 @@ class DriftWatch:
 def _judge(status: DriftStatus) -> tuple[int, str]:
     if status.problem:
         return WARN, status.problem
-    if status.changes:
-        return WARN, "; ".join(map(str, status.changes))
+    found = list(map(str, status.changes))
+    if status.without_values:
+        names = ", ".join(status.without_values)
+        found.append(f"the reference has {names}, of which answers have no values; not compared")
+    if found:
+        return WARN, "; ".join(found)
     if status.to_learn:
         return OK, f"learning what is normal: {status.to_learn} answers to go"
     return OK, f"{status.watched} figures are as in the reference"

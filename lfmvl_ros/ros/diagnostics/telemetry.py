@@ -41,6 +41,8 @@ class Telemetry:
                 "telemetry.port needs prometheus-client, which is not installed; install it: "
                 "pip install prometheus-client (extra lfmvl_ros[telemetry])"
             ) from error
+        # A `_created` series beside each counter: nobody asks for it, and it doubles their number.
+        prometheus.disable_created_metrics()  # type: ignore[no-untyped-call, unused-ignore]
         registry = prometheus.CollectorRegistry()
         self._answers = prometheus.Counter(
             "lfmvl_answers", "Answers of the model.", ["camera", "outcome"], registry=registry

@@ -4,90 +4,22 @@
 from __future__ import annotations
 
 import json
+import re
 from copy import deepcopy
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from scipy.signal import lfilter
 
 from lfmvl_ros.core.drift import BLOCK, DriftMonitor, ReferenceLearner, features_of, read_reference
 from lfmvl_ros.core.drift.features import sharpness
 from lfmvl_ros.core.errors import UserError
 
 from ..replies import parse
+from .sites import LEARN, PLANTED, Site, monitor, told
 
-LEARN, FOUND_WITHIN, LABELS = 2000, 200, ("person", "tote", "forklift")
-
-
-class Site:
-    """Simulated answers of a camera: they resemble the ones before, as on a robot."""
-
-    def __init__(self, seed: int, alike: float = 0.5) -> None:
-        self.random = np.random.default_rng(seed)
-        self.alike, self.before = alike, np.zeros(7)
-
-    def _slow(self, n: int) -> np.ndarray:
-        """Return ``(n, 7)`` values of autoregressive processes with variance 1."""
-        fresh = np.sqrt(1 - self.alike**2) * self.random.standard_normal((n, 7))
-        start = (self.alike * self.before)[None]
-        values, _ = lfilter([1.0], [1.0, -self.alike], fresh, axis=0, zi=start)
-        self.before = values[-1]
-        return values
-
-    def answers(
-        self, n: int, *, light: float = 0.5, sharp: float = -1.0, person: float = 0.8,
-        tote: float = 2.5, forklift: float = 0.3, sure: float = 0.8, slowness: float = 1.0,
-        failing: float = 0.01,
-    ) -> list[dict[str, float]]:  # fmt: skip
-        draw, slow = self.random, self._slow(n)
-        usual = np.array([person, tote, forklift])
-        counts = draw.poisson(usual * np.exp(0.3 * slow[:, 3:6] - 0.045))
-        spread = 0.12 / np.sqrt(np.maximum(counts, 1))  # of the mean of so many scores
-        scores = sure + 0.05 * slow[:, 6:] + spread * draw.standard_normal((n, 3))
-        total = counts.sum(axis=1)
-        mean = (scores * counts).sum(axis=1) / np.maximum(total, 1)
-        always = {
-            "brightness": light + 0.06 * slow[:, 0],
-            "sharpness": sharp + 0.1 * slow[:, 1],
-            "unusable": (draw.random(n) < failing).astype(float),
-            "mended": (draw.random(n) < 0.02).astype(float),
-        }
-        usable = {
-            "latency_s": np.log10(0.4 * slowness) + 0.08 * slow[:, 2],
-            "boxes": total.astype(float),
-            "boxes[other]": (draw.random(n) < 0.01).astype(float),
-            **{f"boxes[{label}]": counts[:, i].astype(float) for i, label in enumerate(LABELS)},
-            "confidence": np.where(total > 0, mean, np.nan),
-            **{f"confidence[{label}]": np.where(counts[:, i] > 0, scores[:, i], np.nan)
-               for i, label in enumerate(LABELS)},
-        }  # fmt: skip
-        for values in usable.values():
-            values[always["unusable"] > 0] = np.nan
-        columns = {name: values.tolist() for name, values in {**always, **usable}.items()}
-        return [
-            {name: values[i] for name, values in columns.items() if values[i] == values[i]}
-            for i in range(n)
-        ]
-
-
-def told(watch: DriftMonitor, answers: list[dict[str, float]]) -> list[str]:
-    """Return the features whose changes begin with these answers."""
-    return [c.feature for answer in answers for c in watch.add(answer, "q", "m")]
-
-
-def monitor(site: Site, learn: int = LEARN) -> DriftMonitor:
-    made = DriftMonitor(None, learn)
-    assert not told(made, site.answers(learn))
-    assert made.status().watched >= 10
-    return made
-
-
-@pytest.fixture(scope="module")
-def learnt() -> list[tuple[Site, DriftMonitor]]:
-    sites = [Site(seed) for seed in range(8)]
-    return [(site, monitor(site)) for site in sites]
+FOUND_WITHIN = 200
 
 
 @pytest.mark.parametrize(("alike", "learn"), [(0.0, 2000), (0.5, 2000), (0.9, 2000), (0.5, 1000)])
@@ -99,22 +31,9 @@ def test_less_than_one_false_alarm_in_10000_stationary_answers(alike: float, lea
     assert len(alarms) < 3  # in 30,000 answers
 
 
-@pytest.mark.parametrize(
-    ("planted", "feature"),
-    [
-        ({"light": 0.35}, "brightness"),  # darker
-        ({"light": 0.65}, "brightness"),
-        ({"sharp": -1.4}, "sharpness"),  # out of focus
-        ({"sharp": -0.8, "light": 0.56, "sure": 0.7}, "confidence"),  # another camera
-        ({"person": 0.1, "tote": 1.2, "forklift": 1.5}, "boxes[forklift]"),  # another label mix
-        ({"tote": 0.9}, "boxes[tote]"),
-        ({"sure": 0.65}, "confidence[tote]"),
-        ({"slowness": 1.6}, "latency_s"),
-        ({"failing": 0.3}, "unusable"),
-    ],
-)
+@pytest.mark.parametrize(("name", "planted", "feature"), PLANTED)
 def test_planted_changes_are_found_within_200_answers(
-    learnt: list[tuple[Site, DriftMonitor]], planted: dict[str, float], feature: str
+    learnt: list[tuple[Site, DriftMonitor]], name: str, planted: dict[str, float], feature: str
 ) -> None:
     for seed, (site, before) in enumerate(learnt):
         watch = deepcopy(before)
@@ -122,16 +41,6 @@ def test_planted_changes_are_found_within_200_answers(
         (change,) = [c for c in watch.status().changes if c.feature == feature]
         assert abs(change.sigmas) > 1
         assert str(change).startswith(f"{feature} ")
-
-
-def test_a_change_that_passes_is_no_change_any_more() -> None:
-    site = Site(1)
-    watch = monitor(site)
-    assert told(watch, site.answers(1000, light=0.3)) == ["brightness"]
-    assert [change.feature for change in watch.status().changes] == ["brightness"]
-    assert not told(watch, site.answers(20 * BLOCK))
-    assert not watch.status().changes
-    assert watch.status().begun == 1
 
 
 def test_another_query_is_learnt_anew() -> None:
@@ -144,38 +53,95 @@ def test_another_query_is_learnt_anew() -> None:
 
 
 def test_a_profile_of_a_file(tmp_path: Path) -> None:
+    query = "person, tote, forklift"
     site, learner, path = Site(3), ReferenceLearner(), tmp_path / "profile.json"
     for answer in site.answers(600):
         learner.add(answer)
-    path.write_text(json.dumps(learner.reference("q", "m").to_dict()))
+    path.write_text(json.dumps(learner.reference(query, "m").to_dict()))
     reference = read_reference(path)
-    assert reference == learner.reference("q", "m")
+    assert reference == learner.reference(query, "m")
 
     watch = DriftMonitor(reference, LEARN)
-    assert told(watch, site.answers(FOUND_WITHIN, light=0.3)) == ["brightness"]
-    watch.add(site.answers(1)[0], "q", "another model")
+    begun = [watch.add(each, query, "m") for each in site.answers(FOUND_WITHIN, light=0.3)]
+    assert [change.feature for each in begun for change in each] == ["brightness"]
+    watch.add(site.answers(1)[0], query, "another model")
     assert "is for the model 'm'" in watch.status().problem
     assert watch.status().watched == 0
 
 
+NORMAL = {"mean": 1, "sigma": 1, "blocks": 20}
+
+
+def written(path: Path, change: dict[str, object]) -> Path:
+    usual = {"features": {"boxes": NORMAL, "boxes[q]": NORMAL, "temperature_c": NORMAL}}
+    path.write_text(json.dumps(ReferenceLearner().reference("q", "m").to_dict() | usual | change))
+    return path
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("change", "words"),
     [
-        {"schema": "lfmvl/scorecard/1"},
-        {"features": {"boxes": {"mean": 1, "sigma": 0, "blocks": 20}}},
-        {"features": {"boxes": {"mean": 1, "sigma": 1, "blocks": 2}}},
-        {"features": {"boxes": 1}},
-        {"features": []},
-        {"features": {"boxes": {"mean": True, "sigma": 1, "blocks": 20}}},
-        {"features": {"sharpness": {"mean": 400, "sigma": 1, "blocks": 20}}},
-        {"query": None},
+        ({"schema": "lfmvl/scorecard/1"}, "is not a drift profile"),
+        ({"features": {"boxes": NORMAL | {"sigma": 0}}}, "sigma > 0"),
+        ({"features": {"boxes": NORMAL | {"blocks": 2}}}, "blocks must be 10 or more"),
+        ({"features": {"boxes": 1}}, "damaged"),
+        ({"features": []}, "damaged"),
+        ({"features": {"boxes": NORMAL | {"mean": True}}}, "must be numbers"),
+        ({"features": {"sharpness": NORMAL | {"mean": 400}}}, "logarithm"),
+        ({"query": None}, "must be texts"),
+        ({"query": " "}, "damaged"),
+        ({"features": {}}, "has no features"),
+        ({"features": {"boxes": NORMAL, "brightnes": NORMAL}}, "'q' has: 'brightnes'; correct"),
+        ({"query": "p"}, r"'p' has: 'boxes\[q\]'; correct"),
+        ({"features": {f"x{i}": NORMAL for i in range(9)}}, "'x4' and 4 more;"),
     ],
 )
-def test_a_damaged_profile_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
-    path = tmp_path / "profile.json"
-    path.write_text(json.dumps(ReferenceLearner().reference("q", "m").to_dict() | change))
-    with pytest.raises(UserError, match=r"profile\.json"):
-        read_reference(path)
+def test_a_damaged_profile_is_refused(
+    tmp_path: Path, change: dict[str, object], words: str
+) -> None:
+    with pytest.raises(UserError, match=r"profile\.json") as caught:
+        read_reference(written(tmp_path / "profile.json", change))
+    assert re.search(words, str(caught.value))
+
+
+def test_every_figure_of_answers_may_be_in_a_profile(tmp_path: Path) -> None:
+    names = features_of(parse("[]"), np.zeros((8, 8, 3), np.uint8))
+    names |= Site(0).answers(1)[0] | {"confidence[other]": 1.0, "temperature_c": 50.0}
+    query = "person, red tote, tote, forklift"
+    change = {"query": query, "features": dict.fromkeys(names, NORMAL)}
+    read = read_reference(written(tmp_path / "profile.json", change))
+    assert set(read.features) == set(names)
+
+
+def test_figures_that_only_one_side_has_are_named(tmp_path: Path) -> None:
+    features = dict.fromkeys(["boxes", "confidence", "sharpness", "temperature_c"], NORMAL)
+    watch = DriftMonitor(
+        read_reference(written(tmp_path / "p.json", {"features": features})), LEARN
+    )
+    seen = {"boxes": 1.0, "brightness": 0.5, "sharpness": 1.0, "unusable": 0.0}
+    for _ in range(BLOCK - 1):
+        watch.add(seen, "q", "m")
+    assert watch.status().without_values == ()
+    watch.add({"unusable": 1.0, "sharpness": 1.0, "temperature_c": 50.0}, "q", "m")
+    watch.add(seen, "q", "m")
+    assert watch.status().without_values == ("confidence",)  # of boxes that have none
+    for _ in range(BLOCK):
+        watch.add(seen | {"boxes": 0.0, "sharpness": 1.0}, "q", "m")
+    assert watch.status().without_values == ("confidence", "temperature_c")
+    assert watch.status().not_in_reference == ("brightness", "unusable")
+    watch.add(seen | {"confidence": 0.9, "temperature_c": 50.0}, "q", "m")
+    assert watch.status().without_values == ()
+
+
+def test_answers_without_boxes_lack_no_confidence(tmp_path: Path) -> None:
+    features = dict.fromkeys(["boxes[q]", "confidence[q]", "latency_s"], NORMAL)
+    watch = DriftMonitor(
+        read_reference(written(tmp_path / "p.json", {"features": features})), LEARN
+    )
+    for _ in range(2 * BLOCK):
+        watch.add({"unusable": 0.0, "boxes[q]": 0.0, "latency_s": 0.1}, "q", "m")
+        watch.add({"unusable": 1.0}, "q", "m")
+    assert watch.status().without_values == ()
 
 
 def test_the_features_of_an_answer() -> None:

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoint without a node: its port, its values, and the dashboard that shows them."""
+"""The endpoint without a node: its port, its values, its errors."""
 
 from __future__ import annotations
 
-import json
-import re
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 
@@ -17,9 +14,6 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros.diagnostics.health import Health
 
 from ...domains import next_port
-
-ROOT = Path(__file__).parents[3]
-DASHBOARD = ROOT / "config" / "grafana.json"
 
 
 def test_numbers_of_diagnostics_are_offered_and_the_port_is_given_back() -> None:
@@ -55,18 +49,3 @@ def test_without_the_package_the_install_line_is_said(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(UserError, match="pip install prometheus-client"):
         Telemetry(TelemetrySettings(port=9464))
-
-
-def test_the_dashboard_asks_for_documented_metrics_only() -> None:
-    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
-    page = (ROOT / "docs" / "telemetry.md").read_text(encoding="utf-8")
-    asked = {
-        name
-        for panel in dashboard["panels"]
-        for target in panel["targets"]
-        for name in re.findall(r"lfmvl_[a-z_]+", target["expr"])
-    }
-    assert len(dashboard["panels"]) >= 6
-    assert len(asked) >= 6
-    documented = set(re.findall(r"`(lfmvl_[a-z_]+)", page))
-    assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked} <= documented
