@@ -24,6 +24,7 @@ from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.spatial.places import Places
 from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking import Tracks
+from lfmvl_ros.ros.camera_names import topic_prefix
 from lfmvl_ros.ros.sensors.intake import FrameIntake
 from lfmvl_ros.ros.sensors.lens import Lens, are_rectified, to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
@@ -88,7 +89,7 @@ class BagReplay:
         self._images: dict[str, _Camera] = {}
         self._infos: dict[str, _Camera] = {}
         for name, topic in topics.items():
-            prefix = f"{namespace.rstrip('/')}/{name}/" if name else f"{namespace.rstrip('/')}/"
+            prefix = f"{namespace.rstrip('/')}/{topic_prefix(name)}"
             video = VideoDecoder() if _kind_of(bag, topic) in VIDEO_TYPES else None
             camera = _Camera(name, prefix, self._intake(name, warn), are_rectified(topic), video)
             self._cameras[name] = self._images[topic] = camera

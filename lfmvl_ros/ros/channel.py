@@ -17,6 +17,7 @@ from lfmvl_ros.core.report import Answer, PipelineStatus
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import qos
+from lfmvl_ros.ros.camera_names import topic_prefix
 from lfmvl_ros.ros.diagnostics.health import CameraMonitor, Health
 from lfmvl_ros.ros.gyroscope import EgoMotionInput
 from lfmvl_ros.ros.image_reader import image_topic
@@ -52,7 +53,7 @@ class CameraChannel:
     """
 
     def __init__(self, name: str, shared: Shared) -> None:
-        self.name, self.prefix = name, f"{name}/" if name else ""
+        self.name, self.prefix = name, topic_prefix(name)
         self._shared = shared
         self._node, self._gate, self._streams = shared.node, shared.gate, shared.streams
         self._ego: EgoMotionInput | None = None

@@ -25,6 +25,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.user_files import parse_json
 from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.ros.camera_names import topic_prefix
 
 _log = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ class CommandLink:
         Raises:
             UserError: no topic can have this name.
         """
-        topic = f"{camera}/debug_image/compressed".lstrip("/")
+        topic = topic_prefix(camera.lstrip("/")) + "debug_image/compressed"
         try:
             subscription = self._node.create_subscription(
                 CompressedImage,

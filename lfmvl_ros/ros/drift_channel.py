@@ -12,6 +12,7 @@ from lfmvl_ros.core.config_drift import DriftSettings
 from lfmvl_ros.core.drift.events import DriftEvent
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.ros.camera_names import topic_prefix
 from lfmvl_ros.ros.diagnostics.drift_watch import DriftWatch
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.gate import Gate
@@ -46,7 +47,7 @@ class DriftChannel:
         self._watch = DriftWatch(settings, camera, warn, self._publish)
         self._events = node.create_lifecycle_publisher(
             String,
-            f"{camera}/events" if camera else "events",
+            topic_prefix(camera) + "events",
             qos.own(qos.EVENTS),
             qos_overriding_options=qos.overridable(),
         )

@@ -20,6 +20,7 @@ from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import EgoMotion
 from lfmvl_ros.core.warn_once import WarnOnce
 from lfmvl_ros.ros import qos
+from lfmvl_ros.ros.camera_names import topic_prefix
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.diagnostics.rate_health import Placement, RateMonitor
 from lfmvl_ros.ros.sensors.frames import Matrix, StaticFrames, rotation_of_rpy
@@ -61,7 +62,7 @@ class EgoMotionInput:
         self._given: tuple[EgoMotionSettings, Matrix] | None = None
         self._imu_frame, self._placed = "", Placement()
         self._warn_once = WarnOnce(warn)
-        self.prefix = f"{camera}/" if camera else ""
+        self.prefix = topic_prefix(camera)
         topic = node.resolve_topic_name(self.prefix + "imu")
         self._monitor = RateMonitor(topic, time.monotonic(), camera)
         self._subscriptions: list[Subscription] = []

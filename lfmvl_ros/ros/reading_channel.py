@@ -15,6 +15,7 @@ from lfmvl_ros.core.readings.reading import Texts
 from lfmvl_ros.core.readings.worker import ReadingWorker
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.ros.camera_names import topic_prefix
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.diagnostics.reading_health import reading_health
 from lfmvl_ros.ros.gate import Gate
@@ -46,7 +47,7 @@ class ReadingChannel:
         on_warning: Callable[[str], None],
     ) -> None:
         self._node, self._gate, self._camera, self._settings = node, gate, camera, settings
-        prefix = f"{camera}/" if camera else ""
+        prefix = topic_prefix(camera)
         self._readings = node.create_lifecycle_publisher(
             String,
             prefix + "readings",

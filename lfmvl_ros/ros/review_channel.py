@@ -23,6 +23,7 @@ from lfmvl_ros.core.review import (
 )
 from lfmvl_ros.core.rules import Event, Rule
 from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.ros.camera_names import topic_prefix
 from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.streams import StreamReader
 
@@ -51,7 +52,7 @@ class ReviewChannel:
         on_warning: Callable[[str], None],
     ) -> None:
         self._node, self._streams, self._gate = node, streams, gate
-        self._camera, self._prefix = camera, f"{camera}/" if camera else ""
+        self._camera, self._prefix = camera, topic_prefix(camera)
         self._settings, self._on_answer, self._on_warning = settings, on_answer, on_warning
         self._held = ReviewGate()
         self._subscription: Subscription | None = None

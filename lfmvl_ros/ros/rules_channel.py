@@ -22,6 +22,7 @@ from lfmvl_ros.core.spatial.select import Selection
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.ros.camera_names import topic_prefix
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.diagnostics.rules_health import rules_health
 from lfmvl_ros.ros.gate import Gate
@@ -56,7 +57,7 @@ class RulesChannel:
         on_begin: Callable[[], None] = lambda: None,
     ) -> None:
         self._node, self._gate = node, gate
-        self._camera, self._prefix = camera, f"{camera}/" if camera else ""
+        self._camera, self._prefix = camera, topic_prefix(camera)
         self._settings, self._on_warning = settings, on_warning
         self._on_begin = on_begin
         self._file = WatchedRules(settings().rules_file)

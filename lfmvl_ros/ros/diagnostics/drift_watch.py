@@ -18,6 +18,7 @@ from lfmvl_ros.core.drift import (
 from lfmvl_ros.core.drift.events import DriftEvent, DriftEvents
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.user_files import user_path
+from lfmvl_ros.ros.camera_names import health_name
 from lfmvl_ros.ros.diagnostics.health import OK, WARN, Health
 
 
@@ -87,7 +88,7 @@ class DriftWatch:
         """Return the line for diagnostics."""
         with self._lock:
             status = self._monitor.status()
-        part = f"drift {self._camera}".rstrip()
+        part = health_name("drift", self._camera)
         level, message = _judge(status)
         values: dict[str, object] = {
             "answers": status.answers,

@@ -12,6 +12,7 @@ from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.latency.budget import Because, Choice
 from lfmvl_ros.core.report import Answer, LaneStatus, PipelineStatus
+from lfmvl_ros.ros.camera_names import health_name
 from lfmvl_ros.ros.sensors.arrivals import NOTHING_YET, ArrivalStatus, LossWatch
 from lfmvl_ros.ros.sensors.intake import IntakeStatus
 
@@ -113,7 +114,7 @@ class CameraMonitor:
             self._answers = answers
         self._last_s, self._received, self._dropped = now_s, intake.received, intake.dropped
         self._frames, self._flat = intake.frames, intake.without_contrast
-        return Health(level, f"camera {self._camera}".rstrip(), message, values)
+        return Health(level, health_name("camera", self._camera), message, values)
 
     def _judge(
         self, intake: IntakeStatus, settings: PerceptionSettings, now_s: float, rate_hz: float

@@ -15,6 +15,7 @@ from lfmvl_ros.core.spatial.rigid import RigidTransform
 from lfmvl_ros.core.spatial.select import Selection, Selector
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import Tracks
+from lfmvl_ros.ros.camera_names import topic_prefix
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.sensors.lens import are_rectified
@@ -55,7 +56,7 @@ class PlaceChannel:
         self._on_places = on_places
         self._transforms, self._gate, self._camera = transforms, gate, camera
         self._settings, self._on_warning = settings, on_warning
-        self.prefix = f"{camera}/" if camera else ""
+        self.prefix = topic_prefix(camera)
         self._outputs = PlaceOutputs(node, self.prefix)
         self._uses_depth = settings().spatial.source == PlaceSource.DEPTH.value
         self._inputs = PlaceInputs(
