@@ -21,7 +21,8 @@ def followed(ignored: np.ndarray | None = None) -> FollowedPoints:
 def test_points_lie_in_their_box_and_not_behind_a_nearer_one() -> None:
     points = followed()
     box = BOXES[points.rows]
-    assert (points.places > box[:, :2]).all() and (points.places < box[:, 2:]).all()
+    assert (points.places > box[:, :2]).all()
+    assert (points.places < box[:, 2:]).all()
     assert (points.places[points.rows == 0, 0] <= 60).all()
     assert np.bincount(points.rows).tolist() == [18, 36, 16]
     assert (points.weight > 0).all()
@@ -54,4 +55,5 @@ def test_the_share_of_points_found_is_that_of_each_box() -> None:
 def test_no_boxes_have_no_points() -> None:
     none = np.zeros((0, 4))
     points = points_to_follow(none, np.zeros(0, np.intp), np.zeros(0, np.bool_), WH)
-    assert len(points) == 0 and points.share_of(np.zeros(0, np.bool_)).shape == (0,)
+    assert len(points) == 0
+    assert points.share_of(np.zeros(0, np.bool_)).shape == (0,)
