@@ -34,6 +34,9 @@ class Store(Protocol):
     def add(self, sample: Sample) -> bool:
         """Store a sample; False if it is stored already."""
 
+    def close(self) -> None:
+        """Finish the files."""
+
 
 class Collector:
     """Takes every answer, and stores those that are worth labelling.
@@ -104,6 +107,10 @@ class Collector:
             except Exception as error:  # a defect here must not end the collection
                 _log.exception("storing a sample failed")
                 self._failed(repr(error))
+        try:
+            self._store.close()
+        except UserError as error:
+            self._warn(f"the newest samples stay in annotations/new.jsonl: {error}")
 
     def _store_one(self, answer: Answer, reason: str) -> None:
         sample = sample_of(answer, reason)
