@@ -16,6 +16,7 @@ from lfmvl_ros.bags.sensors import BagSensors, SensorTopics, check_one_camera
 from lfmvl_ros.bags.types import typestore
 from lfmvl_ros.bags.video import VIDEO_TYPES, VideoDecoder
 from lfmvl_ros.bags.writing import BagWriter
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.model import VisionLanguageModel
@@ -24,7 +25,6 @@ from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.spatial.places import Places
 from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking import Tracks
-from lfmvl_ros.ros.camera_names import topic_prefix
 from lfmvl_ros.ros.sensors.intake import FrameIntake
 from lfmvl_ros.ros.sensors.lens import Lens, are_rectified, to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError

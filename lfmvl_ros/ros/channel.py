@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.query import Query
@@ -17,7 +18,6 @@ from lfmvl_ros.core.report import Answer, PipelineStatus
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import qos
-from lfmvl_ros.ros.camera_names import topic_prefix
 from lfmvl_ros.ros.diagnostics.health import CameraMonitor, Health
 from lfmvl_ros.ros.gyroscope import EgoMotionInput
 from lfmvl_ros.ros.image_reader import image_topic

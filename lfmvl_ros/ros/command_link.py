@@ -21,11 +21,11 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
 
 from lfmvl_ros.agents.link import AnnotatedImage
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.user_files import parse_json
 from lfmvl_ros.ros import conversions, qos
-from lfmvl_ros.ros.camera_names import topic_prefix
 
 _log = logging.getLogger(__name__)
 

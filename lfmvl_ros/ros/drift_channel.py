@@ -8,11 +8,11 @@ from collections.abc import Callable
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import String
 
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.config_drift import DriftSettings
 from lfmvl_ros.core.drift.events import DriftEvent
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.ros import conversions, qos
-from lfmvl_ros.ros.camera_names import topic_prefix
 from lfmvl_ros.ros.diagnostics.drift_watch import DriftWatch
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.gate import Gate

@@ -14,13 +14,13 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Imu
 from tf2_msgs.msg import TFMessage
 
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.config import EgoMotionSettings, PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import EgoMotion
 from lfmvl_ros.core.warn_once import WarnOnce
 from lfmvl_ros.ros import qos
-from lfmvl_ros.ros.camera_names import topic_prefix
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.diagnostics.rate_health import Placement, RateMonitor
 from lfmvl_ros.ros.sensors.frames import Matrix, StaticFrames, given_turn

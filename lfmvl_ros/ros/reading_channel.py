@@ -8,6 +8,7 @@ from collections.abc import Callable
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import String
 
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.readings import TextReader, TrackText
@@ -15,7 +16,6 @@ from lfmvl_ros.core.readings.reading import Texts
 from lfmvl_ros.core.readings.worker import ReadingWorker
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import conversions, qos
-from lfmvl_ros.ros.camera_names import topic_prefix
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.diagnostics.reading_health import reading_health
 from lfmvl_ros.ros.gate import Gate

@@ -10,6 +10,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.subscription import Subscription
 from std_msgs.msg import String
 
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.config import ReviewSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
@@ -23,7 +24,6 @@ from lfmvl_ros.core.review import (
 )
 from lfmvl_ros.core.rules import Event, Rule
 from lfmvl_ros.ros import conversions, qos
-from lfmvl_ros.ros.camera_names import topic_prefix
 from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.streams import StreamReader
 

@@ -10,6 +10,7 @@ from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Bool, String
 
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.commands.rule_events import RuleEvents
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
@@ -22,7 +23,6 @@ from lfmvl_ros.core.spatial.select import Selection
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import Tracks
 from lfmvl_ros.ros import conversions, qos
-from lfmvl_ros.ros.camera_names import topic_prefix
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.diagnostics.rules_health import rules_health
 from lfmvl_ros.ros.gate import Gate

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
+from lfmvl_ros.core.camera_names import health_name
 from lfmvl_ros.core.config_drift import DriftSettings
 from lfmvl_ros.core.drift import (
     DriftMonitor,
@@ -18,7 +19,6 @@ from lfmvl_ros.core.drift import (
 from lfmvl_ros.core.drift.events import DriftEvent, DriftEvents
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.user_files import user_path
-from lfmvl_ros.ros.camera_names import health_name
 from lfmvl_ros.ros.diagnostics.health import OK, WARN, Health
 
 

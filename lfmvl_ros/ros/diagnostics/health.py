@@ -8,11 +8,11 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lfmvl_ros.core.camera_names import health_name
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.latency.budget import Because, Choice
 from lfmvl_ros.core.report import Answer, LaneStatus, PipelineStatus
-from lfmvl_ros.ros.camera_names import health_name
 from lfmvl_ros.ros.sensors.arrivals import NOTHING_YET, ArrivalStatus, LossWatch
 from lfmvl_ros.ros.sensors.intake import IntakeStatus
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lfmvl_ros.ros.camera_names import health_name
+from lfmvl_ros.core.camera_names import health_name
 from lfmvl_ros.ros.diagnostics.health import OK, WARN, Health, newly_dropped
 from lfmvl_ros.ros.sensors.rates import RateStatus
 

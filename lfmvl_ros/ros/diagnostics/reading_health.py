@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+from lfmvl_ros.core.camera_names import health_name
 from lfmvl_ros.core.config_reading import ReadingSettings
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.readings.worker import ReadingStatus
 from lfmvl_ros.core.same_label import fold_label
-from lfmvl_ros.ros.camera_names import health_name
 from lfmvl_ros.ros.diagnostics.health import OK, WARN, Health
 
 

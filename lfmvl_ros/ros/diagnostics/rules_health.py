@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from lfmvl_ros.core.camera_names import health_name
 from lfmvl_ros.core.review import GateStatus
 from lfmvl_ros.core.rules import EngineStatus
-from lfmvl_ros.ros.camera_names import health_name
 from lfmvl_ros.ros.diagnostics.health import ERROR, OK, WARN, Health
 
 

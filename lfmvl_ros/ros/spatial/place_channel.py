@@ -9,13 +9,13 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo
 
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.config import PerceptionSettings, SpatialSettings
 from lfmvl_ros.core.spatial.places import Places, PlaceSource
 from lfmvl_ros.core.spatial.rigid import RigidTransform
 from lfmvl_ros.core.spatial.select import Selection, Selector
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import Tracks
-from lfmvl_ros.ros.camera_names import topic_prefix
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.sensors.lens import are_rectified

@@ -6,8 +6,8 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
+from lfmvl_ros.core.camera_names import health_name
 from lfmvl_ros.core.spatial.places import Place, PlaceSource, Refusal
-from lfmvl_ros.ros.camera_names import health_name
 from lfmvl_ros.ros.diagnostics.health import OK, WARN, Health
 from lfmvl_ros.ros.sensors.place_data import Problem
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import lfmvl_ros
-from lfmvl_ros.ros.camera_names import health_name, topic_prefix
+from lfmvl_ros.core.camera_names import health_name, topic_prefix
 
 PACKAGE = Path(lfmvl_ros.__file__).parent
 # f"{camera}/..." or f"part {self._camera}" with a choice or a strip behind it.
@@ -35,4 +35,4 @@ def test_no_other_module_makes_these_names(room: str):
         for line in path.read_text(encoding="utf-8").splitlines()
         if _AGAIN.search(line)
     }
-    assert not again, f"use lfmvl_ros.ros.camera_names: {again}"
+    assert not again, f"use lfmvl_ros.core.camera_names: {again}"
