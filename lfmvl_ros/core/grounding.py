@@ -143,7 +143,7 @@ class Grounding:
             }
             if ids is not None and ids[i]:
                 item["id"] = ids[i]
-                if (place := places.get(int(ids[i]))) is not None:
+                if places and (place := places.get(int(ids[i]))) is not None:
                     item["place"] = place
             objects.append(item)
         return objects
