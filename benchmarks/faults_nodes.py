@@ -196,34 +196,10 @@ def _recorder(tally: Tally, folder: Path, seed: int, share: Share) -> None:
 def _perception(tally: Tally, folder: Path, seed: int, share: Share, compressed: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_rules(folder)
-    words = [
-        "-p", f"model:={write_recording(folder / 'replies.jsonl')}", "-p", "query:=red tote",
-        "-p", "spatial.source:=depth", "-p", "spatial.target_frame:=map", "-p",
-        "ego_motion.source:=imu", "-p", f"rules_file:={folder / 'rules.yaml'}", "-p",
-        f"compressed_input:={str(compressed).lower()}", "-p",
-        f"spatial.compressed_depth:={str(compressed).lower()}",
-    ]  # fmt: skip
     rng = Random(f"{seed}/perception/{compressed}")
     made = Messages(rng, documents())
-    image = (CompressedImage, qos.SENSOR, made.compressed)
-    depth = (CompressedImage, qos.SENSOR, made.compressed)
-    node = Node(tally, folder, "perception_node", words)
-    topics: Topics = {
-        "image_raw/compressed" if compressed else "image_raw": image
-        if compressed
-        else (Image, qos.SENSOR, made.image),
-        "depth/image/compressedDepth" if compressed else "depth/image": depth
-        if compressed
-        else (Image, qos.SENSOR, made.depth),
-        "camera_info": (CameraInfo, qos.SENSOR, made.camera_info),
-        "depth/camera_info": (CameraInfo, qos.SENSOR, made.camera_info),
-        "imu": (Imu, qos.RATES, made.imu),
-        "/tf": (TFMessage, qos.TRANSFORMS, made.transforms),
-        "/tf_static": (TFMessage, qos.STATIC_TRANSFORMS, made.transforms),
-        "command": (String, qos.REQUESTS, lambda: made.text("command")),
-        "review_answers": (String, qos.REQUESTS, lambda: made.text("review_answers")),
-        "query": (String, qos.RESULTS, lambda: made.text("query")),
-    }
+    node = Node(tally, folder, "perception_node", _perception_words(folder, compressed))
+    topics = _perception_topics(made, compressed)
     answers = Answers(node)
     well = answers.come(compressed, share.patience_s)
     if not well and share.is_over:
@@ -242,6 +218,41 @@ def _perception(tally: Tally, folder: Path, seed: int, share: Share, compressed:
     tally.used += answers.count
     node.sample()
     node.end()
+
+
+def _perception_words(folder: Path, compressed: bool) -> list[str]:
+    """The parameters of a node that subscribes to all that it can."""
+    return [
+        "-p", f"model:={write_recording(folder / 'replies.jsonl')}", "-p", "query:=red tote",
+        "-p", "spatial.source:=depth", "-p", "spatial.target_frame:=map", "-p",
+        "ego_motion.source:=imu", "-p", f"rules_file:={folder / 'rules.yaml'}", "-p",
+        f"compressed_input:={str(compressed).lower()}", "-p",
+        f"spatial.compressed_depth:={str(compressed).lower()}",
+    ]  # fmt: skip
+
+
+def _perception_topics(made: Messages, compressed: bool) -> Topics:
+    """Every topic that the perception node subscribes to, with what is sent on it."""
+    squeezed = (CompressedImage, qos.SENSOR, made.compressed)
+    images: Topics = (
+        {"image_raw/compressed": squeezed, "depth/image/compressedDepth": squeezed}
+        if compressed
+        else {
+            "image_raw": (Image, qos.SENSOR, made.image),
+            "depth/image": (Image, qos.SENSOR, made.depth),
+        }
+    )
+    return {
+        **images,
+        "camera_info": (CameraInfo, qos.SENSOR, made.camera_info),
+        "depth/camera_info": (CameraInfo, qos.SENSOR, made.camera_info),
+        "imu": (Imu, qos.RATES, made.imu),
+        "/tf": (TFMessage, qos.TRANSFORMS, made.transforms),
+        "/tf_static": (TFMessage, qos.STATIC_TRANSFORMS, made.transforms),
+        "command": (String, qos.REQUESTS, lambda: made.text("command")),
+        "review_answers": (String, qos.REQUESTS, lambda: made.text("review_answers")),
+        "query": (String, qos.RESULTS, lambda: made.text("query")),
+    }
 
 
 class Answers:

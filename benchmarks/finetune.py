@@ -86,8 +86,8 @@ def measured(checkpoint: str, folder: Path, count: int) -> dict[str, dict[str, f
     return rates
 
 
-def main() -> int:
-    """Run it and print what was measured."""
+def arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--task", choices=("known", "new"), default="known")
@@ -102,7 +102,12 @@ def main() -> int:
     add("--steps", type=int, default=0, help="instead of --cpu-s")
     add("--quick", action="store_true", help="two updates and few questions: does it run")
     add("--out", type=Path, default=Path("out/finetune"))
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run it and print what was measured."""
+    args = arguments()
     shutil.rmtree(args.out, ignore_errors=True)
     images, asked = (24, 8) if args.quick else (IMAGES, MEASURED)
     steps = args.steps or (2 if args.quick else 0)

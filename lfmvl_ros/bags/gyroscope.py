@@ -10,11 +10,10 @@ from lfmvl_ros.core.config import EgoMotionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.tracking import EgoMotion
 from lfmvl_ros.core.warn_once import WarnOnce
-from lfmvl_ros.ros.sensors.frames import Matrix, StaticFrames, rotation_of_rpy
+from lfmvl_ros.ros.sensors.frames import StaticFrames, given_turn
 from lfmvl_ros.ros.sensors.lens import Lens
-from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.sensors.rates import RateLog
-from lfmvl_ros.ros.sensors.sensing import to_rate, to_transforms
+from lfmvl_ros.ros.sensors.sensing import take_transforms, taken_rate
 
 
 class BagGyroscope:
@@ -32,31 +31,21 @@ class BagGyroscope:
         self._settings, self._warn = settings, warn
         self._log = RateLog(lambda: window_ns)
         self._frames = StaticFrames()
-        self._given: Matrix | None = None
-        if settings.mount != "tf":
-            angles = (settings.roll_rad, settings.pitch_rad, settings.yaw_rad)
-            self._given = rotation_of_rpy(*angles).T
+        self._given = given_turn(settings) if settings.mount != "tf" else None
         self._imu_frame = ""
         self._warn_once = WarnOnce(warn)
 
     def imu(self, message: Any, receipt_ns: int) -> None:
         """Take a ``sensor_msgs/Imu``; one that can't be used is counted."""
-        try:
-            rate = to_rate(message)
-        except ConversionError as error:
-            if self._log.reject(error.reason, str(error)):
-                self._warn(f"IMU message dropped ({error.reason}): {error}")
+        rate = taken_rate(message, self._log, self._warn)
+        if rate is None:
             return
         self._imu_frame = rate.frame_id
         self._log.put(rate.stamp_ns or receipt_ns, rate.rad_s, stamped=bool(rate.stamp_ns))
 
     def transforms(self, message: Any) -> None:
         """Take a ``tf2_msgs/TFMessage`` of ``/tf_static``."""
-        for parent, child, turn in to_transforms(message):
-            try:
-                self._frames.add(parent, child, turn)
-            except ValueError as error:
-                self._warn_once(f"a static transform is left out: {error}")
+        take_transforms(message, self._frames, self._warn_once)
 
     def at(self, frame: Frame, lens: Lens | None) -> EgoMotion | None:
         """Return the camera's measured rotation for a frame; None if it is unknown."""

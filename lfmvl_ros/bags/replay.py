@@ -16,6 +16,7 @@ from lfmvl_ros.bags.sensors import BagSensors, SensorTopics, check_one_camera
 from lfmvl_ros.bags.types import typestore
 from lfmvl_ros.bags.video import VIDEO_TYPES, VideoDecoder
 from lfmvl_ros.bags.writing import BagWriter
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.model import VisionLanguageModel
@@ -88,7 +89,7 @@ class BagReplay:
         self._images: dict[str, _Camera] = {}
         self._infos: dict[str, _Camera] = {}
         for name, topic in topics.items():
-            prefix = f"{namespace.rstrip('/')}/{name}/" if name else f"{namespace.rstrip('/')}/"
+            prefix = f"{namespace.rstrip('/')}/{topic_prefix(name)}"
             video = VideoDecoder() if _kind_of(bag, topic) in VIDEO_TYPES else None
             camera = _Camera(name, prefix, self._intake(name, warn), are_rectified(topic), video)
             self._cameras[name] = self._images[topic] = camera

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from lfmvl_ros.licences.item import Licensed
 
 HELP = (
-    "List the licences (SPDX) of the weights, of every Python package of this environment and of "
-    "the data sets that the model's card names, and what the weights' licence demands. The last "
-    "line printed is a JSON summary. Exit code 1: the licence of something is unknown."
+    "List the licences (SPDX) of the weights (the text reader's, too, where it is installed), of "
+    "every Python package of this environment and of the data sets that the model's card names, "
+    "and what the weights' licence demands. The last line printed is a JSON summary. Exit code 1: "
+    "the licence of something is unknown."
 )
 
 
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
         from lfmvl_ros.licences.item import KNOWN_FILE, read_known
         from lfmvl_ros.licences.packages import installed_packages
         from lfmvl_ros.licences.weights import weights_and_data
+        from lfmvl_ros.licences.wheel_weights import weights_in_wheels
     except ImportError as error:
         raise UserError(f"{error}; install a newer one: pip install 'packaging>=24.2'") from error
     from lfmvl_ros.core.config import PerceptionSettings
@@ -54,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     usual = (PerceptionSettings().model, "bundled")
     for model in usual if args.model is None else args.model:
         items += [item for item in weights_and_data(model, known) if item not in items]
+    items += weights_in_wheels(known)
     items += installed_packages(own, listed)
     _print(items)
     unknown = [item.name for item in items if not item.licence]

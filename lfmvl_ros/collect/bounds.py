@@ -12,7 +12,7 @@ from lfmvl_ros.core.whole_files import writing
 
 _DAY_S = 86400.0
 _MB = 1e6
-_UNFINISHED = re.compile(r"\.[A-Za-z0-9_.-]+\.[0-9]+\.part\.(jpg|age)")  # of whole_files
+_UNFINISHED = re.compile(r"\.[A-Za-z0-9_.-]+\.[0-9]+\.part\.(jpg|json|age)")  # of whole_files
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -65,13 +65,19 @@ class Bounds:
         size, _ = self._stored.pop(name, (0, 0.0))
         self._bytes -= size
 
-    def surplus(self, now_s: float) -> list[str]:
-        """Return what has to go, the oldest first; the newest stays."""
-        total = self._bytes
+    def surplus(self, now_s: float, least_share: float = 0.0) -> list[str]:
+        """Return what has to go, the oldest first; the newest stays.
+
+        Args:
+            now_s: Unix time, s.
+            least_share: where something has to go, at least this share of all goes, [0, 1].
+        """
+        total, least = self._bytes, int(least_share * len(self._stored))
         gone: list[str] = []
         for name, (size, stored_s) in self._stored.items():
             within = total <= self._max_bytes and now_s - stored_s <= self._max_age_s
-            if within or len(gone) + 1 == len(self._stored):
+            enough = not gone or len(gone) >= least
+            if (within and enough) or len(gone) + 1 == len(self._stored):
                 break
             total -= size
             gone.append(name)

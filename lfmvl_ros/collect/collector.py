@@ -39,6 +39,9 @@ class Store(Protocol):
     def add(self, sample: Sample) -> bool:
         """Store a sample; False if it is stored already."""
 
+    def close(self) -> None:
+        """Finish the files."""
+
 
 class Collector:
     """Takes every answer, and stores those that are worth labelling.
@@ -125,6 +128,10 @@ class Collector:
             except Exception as error:  # a defect here must not end the collection
                 _log.exception("storing a sample failed")
                 self._failed(repr(error))
+        try:
+            self._store.close()
+        except UserError as error:
+            self._warn(f"the newest samples stay in annotations/new.jsonl: {error}")
 
     def _store_one(self, make: _Make, reason: str) -> None:
         sample = make()

@@ -95,19 +95,6 @@ class Grounding:
             places: where tracks are, by id
                 (:meth:`lfmvl_ros.core.spatial.places.Places.documents`); the others have none.
         """
-        found = self.detections
-        objects: list[dict[str, Any]] = []
-        for i, xyxy in enumerate(normalise(found.xyxy_px, self.wh).tolist()):
-            item: dict[str, Any] = {
-                "label": found.labels[i],
-                "confidence": round(float(found.scores[i]), 4),
-                "bbox": [round(value, 5) for value in xyxy],
-            }
-            if ids is not None and ids[i]:
-                item["id"] = ids[i]
-                if places and (place := places.get(int(ids[i]))) is not None:
-                    item["place"] = place
-            objects.append(item)
         times = self.reply.times
         return {
             "schema": SCHEMA,
@@ -119,7 +106,7 @@ class Grounding:
             "query": self.query.text,
             "query_version": self.query.version,
             "status": self.outcome.value,
-            "objects": objects,
+            "objects": self._objects(ids, places or {}),
             "confidence_kind": self.confidence_kind,
             "unknown_labels": list(self.unknown_labels),
             "global_caption": self.caption,
@@ -141,3 +128,22 @@ class Grounding:
             },
             "latency_budget": None if self.budget is None else self.budget.to_dict(),
         }
+
+    def _objects(
+        self, ids: tuple[str, ...] | None, places: Mapping[int, Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """The detections of :meth:`to_dict`."""
+        found = self.detections
+        objects: list[dict[str, Any]] = []
+        for i, xyxy in enumerate(normalise(found.xyxy_px, self.wh).tolist()):
+            item: dict[str, Any] = {
+                "label": found.labels[i],
+                "confidence": round(float(found.scores[i]), 4),
+                "bbox": [round(value, 5) for value in xyxy],
+            }
+            if ids is not None and ids[i]:
+                item["id"] = ids[i]
+                if places and (place := places.get(int(ids[i]))) is not None:
+                    item["place"] = place
+            objects.append(item)
+        return objects

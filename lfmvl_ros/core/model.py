@@ -15,6 +15,12 @@ from lfmvl_ros.core.prompt import Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import Reply
 
 
+def check_pairs(frames: Sequence[Frame], prompts: Sequence[Prompt]) -> None:
+    """Raise ValueError unless there is a prompt for each frame of a batch."""
+    if len(frames) != len(prompts):
+        raise ValueError(f"as many prompts as frames, got {len(prompts)} and {len(frames)}")
+
+
 class VisionLanguageModel(Protocol):
     """A model that answers prompts about frames. Called by one thread at a time."""
 

@@ -237,14 +237,15 @@ class JsonLines:
     Args:
         path: of the file, which is overwritten; its folder is created.
         append: continue at the end of an existing file.
+        settled: flush each line to disk, so that it is there after a power failure too.
 
     Raises:
         UserError: it can't be opened.
     """
 
-    def __init__(self, path: Path, *, append: bool = False) -> None:
+    def __init__(self, path: Path, *, append: bool = False, settled: bool = False) -> None:
         make_folder(path.parent)
-        self._path = path
+        self._path, self._settled = path, settled
         with writing(path):
             self._file = path.open("ab" if append else "wb", buffering=0)
 
@@ -261,6 +262,8 @@ class JsonLines:
             try:
                 while line:
                     line = line[self._file.write(line) or 0 :]
+                if self._settled:
+                    os.fsync(self._file.fileno())
             except BaseException:
                 if end is not None:
                     with contextlib.suppress(OSError):

@@ -33,6 +33,16 @@ Ask it for: {categories}.
 ```
 """
 
+_SCORES = """\
+## Scores
+
+Greedy answers to questions about held-out images, which were not learnt from. Recall and
+precision are at IoU 0.5; label and box must both be right. The best of the run's judgements was
+chosen by the score, so it flatters a little.
+
+{table}
+"""
+
 _LIMITS = """\
 ## Limits
 
@@ -91,34 +101,50 @@ def facts_of_run(
 
 def render_card(facts: Mapping[str, Any]) -> str:
     """Return the card as Markdown."""
-    settings = facts["settings"]
-    names = " and ".join(folder["name"] for folder in facts["folders"] if not folder["old"])
-    method = (
-        "all of its weights" if settings["full"] else f"adapters (LoRA) of rank {settings['rank']}"
-    )
     old = any(folder["old"] for folder in facts["folders"])
-    columns = {"score": "score", **COLUMNS, **({"old_recall50": "recall, old"} if old else {})}
+    names = " and ".join(folder["name"] for folder in facts["folders"] if not folder["old"])
     head = _HEAD.format(
         tags="lfm2-vl, object-detection",
         start=facts["start"],
         data=names,
-        method=method,
+        method=_method(facts["settings"]),
         categories=", ".join(facts["kinds"]),
         prompt=facts["prompt"].replace("{query}", ", ".join(facts["kinds"][:2])),
     )
+    columns = {"score": "score", **COLUMNS, **({"old_recall50": "recall, old"} if old else {})}
+    scores = _SCORES.format(table=scores_table(facts["held_out"], columns))
+    limits = _LIMITS.format(
+        data=names,
+        tokens=_image_tokens(facts["settings"]["image_tokens"]),
+        kept=" Old images were mixed in against that." if old else "",
+        confidences=_confidences(facts),
+        licence=facts["licence_of_start"] or "not known here",
+    )
+    return "\n".join([head, scores, _how_it_was_made(facts), limits])
+
+
+def _method(settings: Mapping[str, Any]) -> str:
+    if settings["full"]:
+        return "all of its weights"
+    return f"adapters (LoRA) of rank {settings['rank']}"
+
+
+def _how_it_was_made(facts: Mapping[str, Any]) -> str:
+    """The section about data, start, updates and recipe."""
+    settings = facts["settings"]
     rows = "\n".join(
         f"| {'old ' if folder['old'] else ''}{data_row(folder, 'whole and cropped at random')}; "
         f"{folder['share']:.0%} of the images of training |"
         for folder in facts["folders"]
     )
     recipe = (
-        f"{method}, learning rate {facts['rate']:g}, AdamW, cosine schedule, loss of the answers' "
-        f"tokens, {settings['negatives']:.0%} of the questions about absent things, seed "
-        f"{settings['seed']}"
+        f"{_method(settings)}, learning rate {facts['rate']:g}, AdamW, cosine schedule, loss of "
+        f"the answers' tokens, {settings['negatives']:.0%} of the questions about absent things, "
+        f"seed {settings['seed']}"
     )
     commit = facts.get("start_revision")
     revision = f", commit `{commit}`" if commit else ""
-    made = (
+    return (
         "## How it was made\n\n| | |\n|---|---|\n"
         f"{rows}\n| start | `{facts['start']}`{revision} |\n"
         f"| updates | {facts['step']:,} of {facts['planned_steps']:,}, "
@@ -126,20 +152,6 @@ def render_card(facts: Mapping[str, Any]) -> str:
         f"{facts['seconds'] / 60:.0f} minutes in all |\n"
         f"| recipe | {recipe} |\n"
     )
-    scores = (
-        "## Scores\n\nGreedy answers to questions about held-out images, which were not learnt "
-        "from. Recall and\nprecision are at IoU 0.5; label and box must both be right. The best of "
-        "the run's judgements was\nchosen by the score, so it flatters a little.\n\n"
-        f"{scores_table(facts['held_out'], columns)}\n"
-    )
-    limits = _LIMITS.format(
-        data=names,
-        tokens=_image_tokens(settings["image_tokens"]),
-        kept=" Old images were mixed in against that." if old else "",
-        confidences=_confidences(facts),
-        licence=facts["licence_of_start"] or "not known here",
-    )
-    return "\n".join([head, scores, made, limits])
 
 
 def _image_tokens(most: int) -> str:

@@ -59,20 +59,31 @@ def load_model(
         from lfmvl_ros.models.server.connect import connect
 
         return connect(parse_address(model), settings.image)
-    by_name = split_name(model).quantised
-    if by_name is not None or is_gguf(model):
-        from lfmvl_ros.models.hub import commit_of
-        from lfmvl_ros.models.server.managed import ManagedModel, check_program, find_files
+    if split_name(model).quantised is not None or is_gguf(model):
+        return _served_here(settings)
+    return _checkpoint(settings)
 
-        if by_name is not None:
-            from lfmvl_ros.models.gguf.local_files import local_files
 
-            check_program()  # before anything is fetched
-            text, mmproj = local_files(by_name, settings.revision)
-            settings = settings.updated({"model": f"{text}#{mmproj}", "revision": ""})
-        managed = ManagedModel.load(settings)
-        managed.revision = commit_of(find_files(settings.model)[0])
-        return managed
+def _served_here(settings: PerceptionSettings) -> VisionLanguageModel:
+    """Start llama.cpp's server for GGUF files: the paths of two, or a name with a quantisation."""
+    from lfmvl_ros.models.hub import commit_of
+    from lfmvl_ros.models.server.managed import ManagedModel, check_program, find_files
+
+    by_name = split_name(settings.model.strip()).quantised
+    if by_name is not None:
+        from lfmvl_ros.models.gguf.local_files import local_files
+
+        check_program()  # before anything is fetched
+        text, mmproj = local_files(by_name, settings.revision)
+        settings = settings.updated({"model": f"{text}#{mmproj}", "revision": ""})
+    managed = ManagedModel.load(settings)
+    managed.revision = commit_of(find_files(settings.model)[0])
+    return managed
+
+
+def _checkpoint(settings: PerceptionSettings) -> VisionLanguageModel:
+    """Load a checkpoint with torch: a catalogue name, hub id or directory."""
+    model = settings.model.strip()
     entry = find(model)
     source = _source(model, entry)
     check_transformers()

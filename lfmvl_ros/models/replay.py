@@ -16,7 +16,7 @@ from types import TracebackType
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
 from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.model import VisionLanguageModel
+from lfmvl_ros.core.model import VisionLanguageModel, check_pairs
 from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply
@@ -85,8 +85,7 @@ class ReplayModel:
         hints: Sequence[Hint | None] = (),  # noqa: ARG002
     ) -> list[Reply]:
         """Return the recorded replies, after the longest of their delays; see the protocol."""
-        if len(frames) != len(prompts):
-            raise ValueError(f"as many prompts as frames, got {len(prompts)} and {len(frames)}")
+        check_pairs(frames, prompts)
         chosen = [self._choose(frame.stamp_ns) for frame in frames]
         if not _play(chosen, generation.timeout_s, cancelled):
             return [Reply("", finish=FinishReason.DEADLINE, model=self._name) for _ in frames]

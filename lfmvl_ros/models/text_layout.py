@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -31,9 +32,8 @@ def rectified(image: NDArray[np.uint8], quad: Quad) -> NDArray[np.uint8]:
     length = min(max(round(_LINE_PX * width / max(height, 1.0)), 8), _LONGEST_PX)
     target = np.array([[0, 0], [length, 0], [length, _LINE_PX], [0, _LINE_PX]], dtype=np.float32)
     matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
-    shrinks = height > 2 * _LINE_PX  # without this, thin strokes fall between the samples
-    if shrinks:
-        image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.4 * height / _LINE_PX), np.uint8)
+    if height > 2 * _LINE_PX:  # without this, thin strokes fall between the samples
+        image = _blurred_at(image, corners, 0.4 * height / _LINE_PX)
     return np.asarray(
         cv2.warpPerspective(
             image,
@@ -44,6 +44,24 @@ def rectified(image: NDArray[np.uint8], quad: Quad) -> NDArray[np.uint8]:
         ),
         np.uint8,
     )
+
+
+def _blurred_at(image: NDArray[np.uint8], quad: Quad, sigma_px: float) -> NDArray[np.uint8]:
+    """Return an image that is blurred where a line is; elsewhere it is as it was."""
+    # Samples are taken from up to two pixels outside; the kernel ends four sigmas from its middle.
+    rim, reach = 2, 2 + math.ceil(4 * sigma_px) + 1
+    wh = np.array(image.shape[1::-1])
+    low = np.clip(np.floor(quad.min(axis=0)).astype(int), 0, wh)
+    high = np.clip(np.ceil(quad.max(axis=0)).astype(int) + 1, 0, wh)
+    (x0, y0), (x1, y1) = np.maximum(low - reach, 0), np.minimum(high + reach, wh)
+    around = np.ascontiguousarray(image[y0:y1, x0:x1])
+    if not around.size:
+        return image
+    blurred = cv2.GaussianBlur(around, (0, 0), sigma_px)
+    (left, top), (right, bottom) = np.maximum(low - rim, 0), np.minimum(high + rim, wh)
+    result = image.copy()
+    result[top:bottom, left:right] = blurred[top - y0 : bottom - y0, left - x0 : right - x0]
+    return result
 
 
 def _extent(quad: Quad) -> tuple[float, float]:

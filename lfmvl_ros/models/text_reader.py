@@ -26,6 +26,7 @@ from lfmvl_ros.core.readings.lookalikes import is_broken_off
 from lfmvl_ros.core.safe_text import safe_text
 from lfmvl_ros.models.text_layout import Quad, in_reading_order, line_length_px, rectified
 
+PACKAGE = "rapidocr"
 INSTALL = "pip install 'lfmvl_ros[ocr]' (or pip install rapidocr onnxruntime)"
 Pixels = NDArray[np.uint8]
 _MODELS = {
@@ -33,6 +34,8 @@ _MODELS = {
     "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
     "Rec": "PP-OCRv6_rec_small.onnx",
 }
+MODELS = frozenset(_MODELS.values())
+"""File names of the weights that are used, in the wheel of :data:`PACKAGE`."""
 _CERTAIN = 0.9  # from here on, the other direction and another scale are not tried
 _MOST_UPSCALING = 2.0
 _LONG_SIDE_PX = 640  # to which small images are enlarged: letters of 8 px are found then
@@ -55,7 +58,7 @@ class RapidTextReader:
         UserError: rapidocr or onnxruntime is not installed, or its models are not there.
     """
 
-    name = "rapidocr"
+    name = PACKAGE
 
     def __init__(self) -> None:
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.query import Query
@@ -52,7 +53,7 @@ class CameraChannel:
     """
 
     def __init__(self, name: str, shared: Shared) -> None:
-        self.name, self.prefix = name, f"{name}/" if name else ""
+        self.name, self.prefix = name, topic_prefix(name)
         self._shared = shared
         self._node, self._gate, self._streams = shared.node, shared.gate, shared.streams
         self._ego: EgoMotionInput | None = None

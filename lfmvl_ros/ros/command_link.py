@@ -21,6 +21,7 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
 
 from lfmvl_ros.agents.link import AnnotatedImage
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.user_files import parse_json
@@ -114,7 +115,7 @@ class CommandLink:
         Raises:
             UserError: no topic can have this name.
         """
-        topic = f"{camera}/debug_image/compressed".lstrip("/")
+        topic = topic_prefix(camera.lstrip("/")) + "debug_image/compressed"
         try:
             subscription = self._node.create_subscription(
                 CompressedImage,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import String
 
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.config_drift import DriftSettings
 from lfmvl_ros.core.drift.events import DriftEvent
 from lfmvl_ros.core.report import Answer
@@ -46,7 +47,7 @@ class DriftChannel:
         self._watch = DriftWatch(settings, camera, warn, self._publish)
         self._events = node.create_lifecycle_publisher(
             String,
-            f"{camera}/events" if camera else "events",
+            topic_prefix(camera) + "events",
             qos.own(qos.EVENTS),
             qos_overriding_options=qos.overridable(),
         )

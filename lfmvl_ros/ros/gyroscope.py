@@ -14,6 +14,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Imu
 from tf2_msgs.msg import TFMessage
 
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.config import EgoMotionSettings, PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.timeline import Verdict
@@ -22,11 +23,11 @@ from lfmvl_ros.core.warn_once import WarnOnce
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.diagnostics.health import Health
 from lfmvl_ros.ros.diagnostics.rate_health import Placement, RateMonitor
-from lfmvl_ros.ros.sensors.frames import Matrix, StaticFrames, rotation_of_rpy
+from lfmvl_ros.ros.sensors.frames import Matrix, StaticFrames, given_turn
 from lfmvl_ros.ros.sensors.lens import Lens, are_rectified, to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.sensors.rates import RateLog
-from lfmvl_ros.ros.sensors.sensing import to_rate, to_transforms
+from lfmvl_ros.ros.sensors.sensing import take_transforms, taken_rate
 from lfmvl_ros.ros.streams import StreamReader
 
 
@@ -61,7 +62,7 @@ class EgoMotionInput:
         self._given: tuple[EgoMotionSettings, Matrix] | None = None
         self._imu_frame, self._placed = "", Placement()
         self._warn_once = WarnOnce(warn)
-        self.prefix = f"{camera}/" if camera else ""
+        self.prefix = topic_prefix(camera)
         topic = node.resolve_topic_name(self.prefix + "imu")
         self._monitor = RateMonitor(topic, time.monotonic(), camera)
         self._subscriptions: list[Subscription] = []
@@ -128,11 +129,8 @@ class EgoMotionInput:
     # -- messages ----------------------------------------------------------------------------------
 
     def _on_imu(self, message: Imu) -> None:
-        try:
-            rate = to_rate(message)
-        except ConversionError as error:
-            if self._log.reject(error.reason, str(error)):
-                self._warn(f"IMU message dropped ({error.reason}): {error}")
+        rate = taken_rate(message, self._log, self._warn)
+        if rate is None:
             return
         self._imu_frame = rate.frame_id
         taken_ns = rate.stamp_ns or self._node.get_clock().now().nanoseconds
@@ -145,11 +143,7 @@ class EgoMotionInput:
             self._warn_once("the IMU sends messages without a stamp; the time of receipt is used")
 
     def _on_transforms(self, message: TFMessage) -> None:
-        for parent, child, quaternion in to_transforms(message):
-            try:
-                self._frames.add(parent, child, quaternion)
-            except ValueError as error:
-                self._warn_once(f"a static transform is left out: {error}")
+        take_transforms(message, self._frames, self._warn_once)
 
     # -- mounting ----------------------------------------------------------------------------------
 
@@ -158,8 +152,7 @@ class EgoMotionInput:
         if settings.mount == "tf":
             return self._frames.rotation(self._imu_frame, camera_frame)
         if self._given is None or self._given[0] != settings:
-            angles = (settings.roll_rad, settings.pitch_rad, settings.yaw_rad)
-            self._given = (settings, rotation_of_rpy(*angles).T)
+            self._given = (settings, given_turn(settings))
         return self._given[1]
 
     def _unconnected(self, camera_frame: str) -> str:

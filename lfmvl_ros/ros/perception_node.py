@@ -21,6 +21,7 @@ from lfmvl_ros.core.config import MODEL_SETTINGS, PerceptionSettings
 from lfmvl_ros.core.errors import describe
 from lfmvl_ros.core.memory.store import MemoryStore
 from lfmvl_ros.core.pipeline import Pipeline
+from lfmvl_ros.core.pipeline.usable import usable_query
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer
@@ -280,8 +281,7 @@ class PerceptionNode(LifecycleNode):
         if settings.rules_file != self._settings.rules_file:
             _check_rules(settings.rules_file)
         if pipeline is None:
-            CARD_TEMPLATE.render(Query.parse(settings.query))
-            check_follower(settings.tracker.follower)
+            usable_query(settings, CARD_TEMPLATE)
             return
         before = (pipeline.query, pipeline.settings.parsing.min_score)
         pipeline.reconfigure(settings)

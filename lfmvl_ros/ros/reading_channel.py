@@ -8,6 +8,7 @@ from collections.abc import Callable
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import String
 
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.readings import TextReader, TrackText
@@ -46,7 +47,7 @@ class ReadingChannel:
         on_warning: Callable[[str], None],
     ) -> None:
         self._node, self._gate, self._camera, self._settings = node, gate, camera, settings
-        prefix = f"{camera}/" if camera else ""
+        prefix = topic_prefix(camera)
         self._readings = node.create_lifecycle_publisher(
             String,
             prefix + "readings",

@@ -10,6 +10,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.subscription import Subscription
 from std_msgs.msg import String
 
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.config import ReviewSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
@@ -51,7 +52,7 @@ class ReviewChannel:
         on_warning: Callable[[str], None],
     ) -> None:
         self._node, self._streams, self._gate = node, streams, gate
-        self._camera, self._prefix = camera, f"{camera}/" if camera else ""
+        self._camera, self._prefix = camera, topic_prefix(camera)
         self._settings, self._on_answer, self._on_warning = settings, on_answer, on_warning
         self._held = ReviewGate()
         self._subscription: Subscription | None = None

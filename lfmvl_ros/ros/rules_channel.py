@@ -11,6 +11,7 @@ from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Bool, String
 
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.commands.rule_events import RuleEvents
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.frame import Frame
@@ -60,7 +61,7 @@ class RulesChannel:
         snapshot: Callable[[Frame, Tracks], str] = lambda _frame, _tracks: "",
     ) -> None:
         self._node, self._gate = node, gate
-        self._camera, self._prefix = camera, f"{camera}/" if camera else ""
+        self._camera, self._prefix = camera, topic_prefix(camera)
         self._settings, self._on_warning = settings, on_warning
         self._on_begin, self._snapshot = on_begin, snapshot
         self._snapshots: dict[str, str] = {}  # by the id of an event that has not ended

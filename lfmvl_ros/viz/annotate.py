@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.viz.drawing import Mark, draw_caption, draw_marks, draw_trails
+from lfmvl_ros.viz.finishing import FinishedOutput
 from lfmvl_ros.viz.video import VideoWriter, write_image
 
 Image = NDArray[np.uint8]
@@ -55,7 +54,7 @@ class TypicalFrame:
         return sorted(boxes for _, boxes, _ in self._kept)[(len(self._kept) - 1) // 2]
 
 
-class AnnotatedVideo:
+class AnnotatedVideo(FinishedOutput):
     """Writes ``annotated.mp4`` and ``preview.png`` into a folder, frame by frame.
 
     The preview is chosen by the rule of :class:`TypicalFrame`.
@@ -95,18 +94,3 @@ class AnnotatedVideo:
         finally:
             if self._writer is not None:
                 self._writer.close()
-
-    def __enter__(self) -> AnnotatedVideo:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self.close()  # also after an error: the frames so far are worth having
-        except UserError:
-            if error is None:
-                raise

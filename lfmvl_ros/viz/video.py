@@ -6,7 +6,6 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 
 import cv2
 import numpy as np
@@ -17,6 +16,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.file_kinds import check_file, refusal
 from lfmvl_ros.core.video_reader import VideoReader
 from lfmvl_ros.core.whole_files import check_output, whole_file, write_whole, writing
+from lfmvl_ros.viz.finishing import FinishedOutput
 
 Image = NDArray[np.uint8]
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov")  # that hold MPEG-4 part 2
@@ -86,7 +86,7 @@ def write_image(path: Path, pixels: Image) -> None:
     write_whole(path, data.tobytes())
 
 
-class VideoWriter:
+class VideoWriter(FinishedOutput):
     """Write RGB frames of one size to an ``.mp4`` (MPEG-4 part 2, which every OpenCV has).
 
     The file gets its name when it is finished, and only if it can be read again: OpenCV reports
@@ -134,21 +134,6 @@ class VideoWriter:
                     f"can't write {str(self._path)!r} with its {self._frames} frames; is the disk "
                     "full, or a limit on the size of files (ulimit -f) in force?"
                 )
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self.close()  # also after an error: the frames so far are worth having
-        except UserError:
-            if error is None:
-                raise
 
 
 def _is_whole(path: Path, frames: int) -> bool:

@@ -21,52 +21,7 @@ def cardboard_box(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mesh:
     if "open" in attributes:
         mesh.cuboid(0, 0, 0, w, d, h, c, tex, skip="tb", inside=True)
         mesh.polygon(top_quad(-w / 2, w / 2, -d / 2, d / 2, 0.01), c * 0.4, two_sided=True)
-        f, drop = 0.45 * d, rng.uniform(-0.35, 0.55, 4) * 0.4 * d
-        inner = np.minimum(c * 1.1, 250)
-        mesh.polygon(
-            [
-                [-w / 2, -d / 2, h],
-                [w / 2, -d / 2, h],
-                [w / 2, -d / 2 - f, h + drop[0]],
-                [-w / 2, -d / 2 - f, h + drop[0]],
-            ],
-            inner,
-            tex,
-            two_sided=True,
-        )
-        mesh.polygon(
-            [
-                [-w / 2, d / 2, h],
-                [w / 2, d / 2, h],
-                [w / 2, d / 2 + f, h + abs(drop[1]) + 0.1 * d],
-                [-w / 2, d / 2 + f, h + abs(drop[1]) + 0.1 * d],
-            ],
-            inner,
-            tex,
-            two_sided=True,
-        )
-        mesh.polygon(
-            [
-                [-w / 2, -d / 2, h],
-                [-w / 2, d / 2, h],
-                [-w / 2 - f, d / 2, h + drop[2]],
-                [-w / 2 - f, -d / 2, h + drop[2]],
-            ],
-            inner,
-            tex,
-            two_sided=True,
-        )
-        mesh.polygon(
-            [
-                [w / 2, -d / 2, h],
-                [w / 2, d / 2, h],
-                [w / 2 + f, d / 2, h + drop[3]],
-                [w / 2 + f, -d / 2, h + drop[3]],
-            ],
-            inner,
-            tex,
-            two_sided=True,
-        )
+        _flaps(mesh, rng, w, d, h, np.minimum(c * 1.1, 250), tex)
     else:
         mesh.cuboid(0, 0, 0, w, d, h, c, tex)
         tape = np.array([205, 178, 132]) if rng.random() < 0.7 else np.array([225, 222, 214])
@@ -74,17 +29,36 @@ def cardboard_box(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mesh:
         mesh.decal(top_quad(-t, t, -d / 2, d / 2, h), tape)
         mesh.decal(front_quad(-t, t, h * 0.68, h, -d / 2), tape)
         mesh.decal(back_quad(-t, t, h * 0.68, h, d / 2), tape)
+    _carton_prints(mesh, rng, w, d, h, c)
+    return mesh
+
+
+def _flaps(mesh: Mesh, rng: Rng, w: float, d: float, h: float, colour: Vec, texture: Vec) -> None:
+    """The four flaps of an open carton, front, back, left and right, each folded differently."""
+    f, drop = 0.45 * d, rng.uniform(-0.35, 0.55, 4) * 0.4 * d
+    x, y = w / 2, d / 2
+    back_z = h + abs(drop[1]) + 0.1 * d
+    for a, b, outer_b, outer_a in (
+        ((-x, -y), (x, -y), (x, -y - f, h + drop[0]), (-x, -y - f, h + drop[0])),
+        ((-x, y), (x, y), (x, y + f, back_z), (-x, y + f, back_z)),
+        ((-x, -y), (-x, y), (-x - f, y, h + drop[2]), (-x - f, -y, h + drop[2])),
+        ((x, -y), (x, y), (x + f, y, h + drop[3]), (x + f, -y, h + drop[3])),
+    ):
+        mesh.polygon([[*a, h], [*b, h], outer_b, outer_a], colour, texture, two_sided=True)
+
+
+def _carton_prints(mesh: Mesh, rng: Rng, w: float, d: float, h: float, colour: Vec) -> None:
+    """Shipping labels, and arrows that say which side is up."""
     label = textures.shipping_label(int(rng.integers(12)))
     if rng.random() < 0.75:
-        mesh.decal(front_quad(w * 0.12, w * 0.42, h * 0.12, h * 0.5, -d / 2), c, label)
+        mesh.decal(front_quad(w * 0.12, w * 0.42, h * 0.12, h * 0.5, -d / 2), colour, label)
     if rng.random() < 0.5:
-        mesh.decal(side_quad(-d * 0.35, -d * 0.05, h * 0.3, h * 0.7, w / 2), c, label)
+        mesh.decal(side_quad(-d * 0.35, -d * 0.05, h * 0.3, h * 0.7, w / 2), colour, label)
     if rng.random() < 0.6:
         up = textures.arrows(0)
-        mesh.decal(front_quad(-w * 0.42, -w * 0.2, h * 0.1, h * 0.55, -d / 2), c, up)
-        mesh.decal(side_quad(d * 0.4, d * 0.1, h * 0.15, h * 0.65, -w / 2), c, up)
-        mesh.decal(back_quad(-w * 0.42, -w * 0.2, h * 0.1, h * 0.55, d / 2), c, up)
-    return mesh
+        mesh.decal(front_quad(-w * 0.42, -w * 0.2, h * 0.1, h * 0.55, -d / 2), colour, up)
+        mesh.decal(side_quad(d * 0.4, d * 0.1, h * 0.15, h * 0.65, -w / 2), colour, up)
+        mesh.decal(back_quad(-w * 0.42, -w * 0.2, h * 0.1, h * 0.55, d / 2), colour, up)
 
 
 def tote(rng: Rng, colour: str) -> Mesh:
@@ -161,22 +135,27 @@ def pallet(rng: Rng, colour: str, attributes: tuple[str, ...]) -> Mesh:
                 textures.wood(int(rng.integers(16))),
             )
     if "loaded" in attributes:
-        h = rng.uniform(0.45, 1.1)
-        tint = [
-            np.array([196, 203, 210]),
-            np.array([170, 182, 196]),
-            np.array([206, 204, 196]),
-            np.array([96, 102, 108]),
-        ]
-        load = tint[int(rng.integers(4))] * rng.uniform(0.9, 1.1)
-        mesh.cuboid(0, 0, 0.146, w * 0.97, d * 0.97, h, load, textures.film(int(rng.integers(12))))
-        if rng.random() < 0.6:
-            mesh.decal(
-                front_quad(w * 0.1, w * 0.3, h * 0.5, h * 0.72, -d * 0.485),
-                c,
-                textures.shipping_label(int(rng.integers(12))),
-            )
+        _wrapped_load(mesh, rng, w, d, c)
     return mesh
+
+
+def _wrapped_load(mesh: Mesh, rng: Rng, w: float, d: float, colour: Vec) -> None:
+    """A block of goods in film on a pallet, most with a shipping label."""
+    h = rng.uniform(0.45, 1.1)
+    tint = [
+        np.array([196, 203, 210]),
+        np.array([170, 182, 196]),
+        np.array([206, 204, 196]),
+        np.array([96, 102, 108]),
+    ]
+    load = tint[int(rng.integers(4))] * rng.uniform(0.9, 1.1)
+    mesh.cuboid(0, 0, 0.146, w * 0.97, d * 0.97, h, load, textures.film(int(rng.integers(12))))
+    if rng.random() < 0.6:
+        mesh.decal(
+            front_quad(w * 0.1, w * 0.3, h * 0.5, h * 0.72, -d * 0.485),
+            colour,
+            textures.shipping_label(int(rng.integers(12))),
+        )
 
 
 def crate(rng: Rng, colour: str) -> Mesh:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from lfmvl_warehouse.scenes import textures
-from lfmvl_warehouse.scenes.mesh import Mesh, circle, front_quad
+from lfmvl_warehouse.scenes.mesh import Mesh, Vec, circle, front_quad
 from lfmvl_warehouse.scenes.vocabulary import paint
 
 Rng = np.random.Generator
@@ -38,6 +38,14 @@ def barrel(rng: Rng, colour: str) -> Mesh:
     for (z0, r0), (z1, r1) in pairwise(levels):
         band = c * (1.0 if z1 - z0 > h * 0.1 else 0.93)
         mesh.prism(circle(0, 0, r0, n), circle(0, 0, r1, n), z0, z1, band, None, skip="tb")
+    _lid(mesh, r, h, n, c)
+    if rng.random() < 0.6:
+        _drum_print(mesh, rng, r, h, tex)
+    return mesh
+
+
+def _lid(mesh: Mesh, r: float, h: float, n: int, c: Vec) -> None:
+    """The sunk lid of a drum, with its edge and bung."""
     mesh.polygon(np.column_stack([circle(0, 0, r * 0.95, n), np.full(n, h - 0.02)]), c * 0.86)
     mesh.prism(
         circle(0, 0, r, n),
@@ -55,21 +63,17 @@ def barrel(rng: Rng, colour: str) -> Mesh:
         h + 0.005,
         np.array([190, 190, 190]),
     )
-    if rng.random() < 0.6:
-        t = 0.16
-        y = -np.sqrt(r * r - t * t) - 0.02
-        print_ = (
-            textures.shipping_label(int(rng.integers(12)))
-            if rng.random() < 0.6
-            else textures.hazard(0)
-        )
-        mesh.decal(
-            front_quad(-t, t, h * 0.4, h * 0.6, float(y)),
-            tex.mean() * np.ones(3),
-            print_,
-            bias=0.02,
-        )
-    return mesh
+
+
+def _drum_print(mesh: Mesh, rng: Rng, r: float, h: float, texture: Vec) -> None:
+    """A shipping label or hazard stripes on a drum's front."""
+    t = 0.16
+    y = -np.sqrt(r * r - t * t) - 0.02
+    printed = (
+        textures.shipping_label(int(rng.integers(12))) if rng.random() < 0.6 else textures.hazard(0)
+    )
+    front = front_quad(-t, t, h * 0.4, h * 0.6, float(y))
+    mesh.decal(front, texture.mean() * np.ones(3), printed, bias=0.02)
 
 
 def bag(rng: Rng, colour: str) -> Mesh:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from lfmvl_warehouse.scenes import textures
-from lfmvl_warehouse.scenes.mesh import Mesh, Vec, circle
+from lfmvl_warehouse.scenes.mesh import Mesh, Vec, circle, front_quad
 from lfmvl_warehouse.scenes.vocabulary import paint
 
 Rng = np.random.Generator
@@ -36,8 +36,28 @@ def forklift(rng: Rng, colour: str) -> Mesh:
     dark = np.array([52.0, 54, 58])
     tex = textures.plastic(int(rng.integers(8)))
     w = rng.uniform(1.0, 1.15)
-    mesh.cuboid(0, 0.25, 0.18, w, 1.5, 0.42, c, tex)  # chassis
-    mesh.cuboid(0, 0.78, 0.3, w * 0.98, 0.6, 0.68, c, tex, taper=1.04)  # counterweight, bonnet
+    _body(mesh, w, c, dark, tex)
+    roof = rng.uniform(1.95, 2.1)
+    for sx in (-1, 1):
+        mesh.tube(
+            (sx * w * 0.44, -0.42, 0.6), (sx * w * 0.4, -0.25, roof), 0.035, 0.035, dark, sides=6
+        )
+        mesh.tube(
+            (sx * w * 0.44, 0.95, 0.9), (sx * w * 0.4, 0.72, roof), 0.035, 0.035, dark, sides=6
+        )
+        _wheel(mesh, sx * w * 0.46, -0.3, 0.29, 0.2, c * 0.9)
+        _wheel(mesh, sx * w * 0.44, 0.85, 0.23, 0.18, c * 0.9)
+    mesh.cuboid(0, 0.24, roof, w * 0.9, 1.08, 0.05, dark * 1.15)
+    amber = np.array([240.0, 140, 30])
+    mesh.tube((0.2, 0.6, roof + 0.05), (0.2, 0.6, roof + 0.17), 0.05, 0.045, amber, sides=8)
+    _lifting_gear(mesh, rng, dark)
+    return mesh
+
+
+def _body(mesh: Mesh, w: float, c: Vec, dark: Vec, texture: Vec) -> None:
+    """A forklift's chassis, counterweight, seat and steering wheel."""
+    mesh.cuboid(0, 0.25, 0.18, w, 1.5, 0.42, c, texture)  # chassis
+    mesh.cuboid(0, 0.78, 0.3, w * 0.98, 0.6, 0.68, c, texture, taper=1.04)  # counterweight, bonnet
     mesh.cuboid(0, 0.93, 0.98, w * 0.8, 0.28, 0.06, dark)
     mesh.cuboid(0, 0.38, 0.6, 0.5, 0.42, 0.22, dark)  # seat
     mesh.cuboid(0, 0.6, 0.8, 0.48, 0.1, 0.45, dark)
@@ -53,25 +73,10 @@ def forklift(rng: Rng, colour: str) -> Mesh:
     )
     mesh.tube((0, -0.12, 0.72), (0, -0.3, 0.95), 0.03, 0.03, dark, sides=6)
     mesh.tube((0, -0.1, 0.94), (0, -0.07, 0.98), 0.15, 0.15, dark, sides=12)  # steering wheel
-    roof = rng.uniform(1.95, 2.1)
-    for sx in (-1, 1):
-        mesh.tube(
-            (sx * w * 0.44, -0.42, 0.6), (sx * w * 0.4, -0.25, roof), 0.035, 0.035, dark, sides=6
-        )
-        mesh.tube(
-            (sx * w * 0.44, 0.95, 0.9), (sx * w * 0.4, 0.72, roof), 0.035, 0.035, dark, sides=6
-        )
-        _wheel(mesh, sx * w * 0.46, -0.3, 0.29, 0.2, c * 0.9)
-        _wheel(mesh, sx * w * 0.44, 0.85, 0.23, 0.18, c * 0.9)
-    mesh.cuboid(0, 0.24, roof, w * 0.9, 1.08, 0.05, dark * 1.15)
-    mesh.tube(
-        (0.2, 0.6, roof + 0.05),
-        (0.2, 0.6, roof + 0.17),
-        0.05,
-        0.045,
-        np.array([240.0, 140, 30]),
-        sides=8,
-    )
+
+
+def _lifting_gear(mesh: Mesh, rng: Rng, dark: Vec) -> None:
+    """A forklift's mast, and its forks raised or down."""
     mast = rng.uniform(1.95, 2.25)
     for sx in (-1, 1):
         mesh.cuboid(sx * 0.33, -0.62, 0.08, 0.09, 0.13, mast, dark)
@@ -84,7 +89,6 @@ def forklift(rng: Rng, colour: str) -> Mesh:
     for sx in (-1, 1):
         mesh.cuboid(sx * 0.28, -0.77, 0.06 + lift, 0.11, 0.05, 0.5, _STEEL * 0.8)
         mesh.cuboid(sx * 0.28, -1.27, 0.05 + lift, 0.11, 1.05, 0.045, _STEEL * 0.9)
-    return mesh
 
 
 def hand_truck(rng: Rng, colour: str) -> Mesh:
@@ -122,22 +126,9 @@ def robot(rng: Rng, colour: str) -> Mesh:
     c = paint(rng, colour)
     w, d, h = rng.uniform(0.6, 0.8), rng.uniform(0.75, 1.0), rng.uniform(0.28, 0.42)
     dark = np.array([46.0, 48, 52])
-    k = 0.16
 
-    def outline(s: float) -> Vec:
-        a, b = w / 2 * s, d / 2 * s
-        return np.array(
-            [
-                [-a + k, -b],
-                [a - k, -b],
-                [a, -b + k],
-                [a, b - k],
-                [a - k, b],
-                [-a + k, b],
-                [-a, b - k],
-                [-a, -b + k],
-            ]
-        )
+    def outline(scale: float) -> Vec:
+        return _rounded(w / 2 * scale, d / 2 * scale, 0.16)
 
     mesh.prism(outline(0.94), outline(0.96), 0.05, h * 0.42, dark)
     glow = (
@@ -159,25 +150,37 @@ def robot(rng: Rng, colour: str) -> Mesh:
             np.array([30.0, 34, 40]),
             bias=0.012,
         )
-    mesh.prism(circle(0, -d * 0.3, 0.075, 16), circle(0, -d * 0.3, 0.075, 16), h, h + 0.035, _STEEL)
-    mesh.prism(
-        circle(0, -d * 0.3, 0.07, 16),
-        circle(0, -d * 0.3, 0.07, 16),
-        h + 0.035,
-        h + 0.1,
-        np.array([24.0, 24, 28]),
-    )
+    _lidar(mesh, -d * 0.3, h)
     if rng.random() < 0.4:
-        z = h + rng.uniform(0.45, 0.8)
-        mesh.tube((0, d * 0.3, h), (0, d * 0.3, z), 0.03, 0.03, _STEEL, sides=8)
-        mesh.cuboid(0, d * 0.3, z, 0.34, 0.04, 0.24, dark)
-        mesh.decal(
-            [
-                [-0.15, d * 0.3 - 0.021, z + 0.02],
-                [0.15, d * 0.3 - 0.021, z + 0.02],
-                [0.15, d * 0.3 - 0.021, z + 0.22],
-                [-0.15, d * 0.3 - 0.021, z + 0.22],
-            ],
-            np.array([120.0, 190, 230]),
-        )
+        _screen(mesh, d * 0.3, h, h + rng.uniform(0.45, 0.8), dark)
     return mesh
+
+
+def _rounded(a: float, b: float, cut: float) -> Vec:
+    """Outline ``(8, 2)`` of a rectangle with half sides ``a``, ``b`` and its corners cut off."""
+    return np.array(
+        [
+            [-a + cut, -b],
+            [a - cut, -b],
+            [a, -b + cut],
+            [a, b - cut],
+            [a - cut, b],
+            [-a + cut, b],
+            [-a, b - cut],
+            [-a, -b + cut],
+        ]
+    )
+
+
+def _lidar(mesh: Mesh, y: float, z: float) -> None:
+    """A lidar that stands on a robot at height ``z``: a steel foot and a dark drum."""
+    foot, drum = circle(0, y, 0.075, 16), circle(0, y, 0.07, 16)
+    mesh.prism(foot, foot, z, z + 0.035, _STEEL)
+    mesh.prism(drum, drum, z + 0.035, z + 0.1, np.array([24.0, 24, 28]))
+
+
+def _screen(mesh: Mesh, y: float, low: float, z: float, dark: Vec) -> None:
+    """A screen at height ``z`` on a mast that stands at height ``low``."""
+    mesh.tube((0, y, low), (0, y, z), 0.03, 0.03, _STEEL, sides=8)
+    mesh.cuboid(0, y, z, 0.34, 0.04, 0.24, dark)
+    mesh.decal(front_quad(-0.15, 0.15, z + 0.02, z + 0.22, y - 0.021), np.array([120.0, 190, 230]))

@@ -33,35 +33,12 @@ def person(rng: Rng, colour: str, attributes: tuple[str, ...], phase: float = 0.
     ) * rng.uniform(0.93, 1.05)
     swing = 0.34 * np.sin(phase)
     hip, shoulder = 0.92 * k, 1.43 * k
-    for s in (-1, 1):
-        sw = s * swing
-        lift = max(0.0, -sw) * 0.25
-        foot = np.array([s * 0.11, -sw * 0.8, 0.07 + lift])
-        knee = np.array([s * 0.105, -sw * 0.45 - 0.04 * abs(sw), 0.5 * k])
-        mesh.tube(foot, knee, 0.06 * stout, 0.075 * stout, legs, sides=10, caps=False)
-        mesh.tube(
-            knee, (s * 0.095, 0, hip), 0.078 * stout, 0.098 * stout, legs, sides=10, caps=False
-        )
-        mesh.ellipsoid(
-            (foot[0], foot[1] - 0.05, foot[2] - 0.02),
-            (0.055, 0.13, 0.055),
-            _RUBBER,
-            sides=8,
-            stacks=3,
-            lowest=-0.8,
-        )
+    for side in (-1, 1):
+        _leg(mesh, side, side * swing, k, stout, legs)
         bend = float(rng.uniform(0.0, 0.22))  # drawn always, or the head would change with the step
         bend = bend if phase == 0.0 else 0.08
-        hand = np.array([s * (0.26 * stout), sw * 0.85 - bend, (0.83 + 0.3 * bend) * k])
-        elbow = np.array([s * (0.265 * stout), sw * 0.3 + 0.02, 1.1 * k])
-        joint = (s * 0.2 * stout, 0.0, shoulder - 0.045)
-        mesh.tube(joint, elbow, 0.068 * stout, 0.052, sleeve, sides=10, caps=False)
-        mesh.ellipsoid(
-            joint, (0.072 * stout, 0.072 * stout, 0.075), sleeve, sides=8, stacks=3, lowest=-0.3
-        )
-        mesh.ellipsoid(elbow, (0.053, 0.053, 0.053), sleeve, sides=6, stacks=3)
-        mesh.tube(elbow, hand, 0.052, 0.04, sleeve if vest or colour != "white" else skin, sides=10)
-        mesh.ellipsoid(hand, (0.045, 0.045, 0.06), skin, sides=6, stacks=3)
+        bare = skin if colour == "white" and not vest else sleeve
+        _arm(mesh, side, side * swing, bend, k, stout, (sleeve, bare, skin))
     pelvis = np.array([1.0, 0.72])
     mesh.prism(
         circle(0, 0, 0.15 * stout, 16) * pelvis,
@@ -73,6 +50,47 @@ def person(rng: Rng, colour: str, attributes: tuple[str, ...], phase: float = 0.
     _torso(mesh, main, vest, hip, shoulder, stout)
     _head(mesh, rng, skin, k)
     return mesh
+
+
+def _leg(mesh: Mesh, side: int, swing: float, k: float, stout: float, colour: Vec) -> None:
+    """A leg and its shoe; ``swing`` is how far it is ahead of the hip, ``k`` scales its height."""
+    lift = max(0.0, -swing) * 0.25
+    foot = np.array([side * 0.11, -swing * 0.8, 0.07 + lift])
+    knee = np.array([side * 0.105, -swing * 0.45 - 0.04 * abs(swing), 0.5 * k])
+    hip = (side * 0.095, 0, 0.92 * k)
+    mesh.tube(foot, knee, 0.06 * stout, 0.075 * stout, colour, sides=10, caps=False)
+    mesh.tube(knee, hip, 0.078 * stout, 0.098 * stout, colour, sides=10, caps=False)
+    mesh.ellipsoid(
+        (foot[0], foot[1] - 0.05, foot[2] - 0.02),
+        (0.055, 0.13, 0.055),
+        _RUBBER,
+        sides=8,
+        stacks=3,
+        lowest=-0.8,
+    )
+
+
+def _arm(
+    mesh: Mesh,
+    side: int,
+    swing: float,
+    bend: float,
+    k: float,
+    stout: float,
+    colours: tuple[Vec, Vec, Vec],
+) -> None:
+    """An arm, swinging against its leg; colours of the sleeve, the forearm and the hand."""
+    sleeve, forearm, skin = colours
+    hand = np.array([side * (0.26 * stout), swing * 0.85 - bend, (0.83 + 0.3 * bend) * k])
+    elbow = np.array([side * (0.265 * stout), swing * 0.3 + 0.02, 1.1 * k])
+    joint = (side * 0.2 * stout, 0.0, 1.43 * k - 0.045)
+    mesh.tube(joint, elbow, 0.068 * stout, 0.052, sleeve, sides=10, caps=False)
+    mesh.ellipsoid(
+        joint, (0.072 * stout, 0.072 * stout, 0.075), sleeve, sides=8, stacks=3, lowest=-0.3
+    )
+    mesh.ellipsoid(elbow, (0.053, 0.053, 0.053), sleeve, sides=6, stacks=3)
+    mesh.tube(elbow, hand, 0.052, 0.04, forearm, sides=10)
+    mesh.ellipsoid(hand, (0.045, 0.045, 0.06), skin, sides=6, stacks=3)
 
 
 def _torso(mesh: Mesh, colour: Vec, vest: bool, hip: float, shoulder: float, stout: float) -> None:

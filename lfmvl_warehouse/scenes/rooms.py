@@ -79,50 +79,22 @@ class Room:
         self.width_m, self.length_m, self.height_m = width_m, length_m, height_m
         w, d, h = width_m, length_m, height_m
         wall = surfaces.wall_paint(rng)
-        left = (
-            surfaces.rack_wall(rng, d, h, wall)
-            if rng.random() < 0.8
-            else surfaces.plain_wall(rng, d, h, wall)
-        )
-        right = (
-            surfaces.rack_wall(rng, d, h, wall)
-            if rng.random() < 0.8
-            else surfaces.plain_wall(rng, d, h, wall)
-        )
-        end = (
-            surfaces.rack_wall(rng, w, h, wall)
-            if rng.random() < 0.35
-            else surfaces.plain_wall(rng, w, h, wall)
-        )
-        up = np.array([0.0, 0, -1])
+        left = _wall(rng, d, h, wall, racks=0.8)
+        right = _wall(rng, d, h, wall, racks=0.8)
+        end = _wall(rng, w, h, wall, racks=0.35)
+        flats = surfaces.floor(rng, w, d), surfaces.ceiling(rng, w, d)
+        back = surfaces.plain_wall(rng, w, h, wall)
+        rightward, leftward = np.array([1.0, 0, 0]), np.array([-1.0, 0, 0])
+        away, near, down = np.array([0.0, 1, 0]), np.array([0.0, -1, 0]), np.array([0.0, 0, -1])
+        flat_ppm, wall_ppm = surfaces.FLOOR_PPM, surfaces.WALL_PPM
+        # Name, texture, its upper left corner in the hall, where its columns and rows go.
         self._planes = (
-            (
-                "floor",
-                surfaces.floor(rng, w, d),
-                np.array([0.0, d, 0]),
-                np.array([1.0, 0, 0]),
-                np.array([0.0, -1, 0]),
-                surfaces.FLOOR_PPM,
-            ),
-            (
-                "ceiling",
-                surfaces.ceiling(rng, w, d),
-                np.array([0.0, d, h]),
-                np.array([1.0, 0, 0]),
-                np.array([0.0, -1, 0]),
-                surfaces.FLOOR_PPM // 2,
-            ),
-            ("left", left, np.array([0.0, 0, h]), np.array([0.0, 1, 0]), up, surfaces.WALL_PPM),
-            ("right", right, np.array([w, d, h]), np.array([0.0, -1, 0]), up, surfaces.WALL_PPM),
-            ("end", end, np.array([0.0, d, h]), np.array([1.0, 0, 0]), up, surfaces.WALL_PPM),
-            (
-                "back",
-                surfaces.plain_wall(rng, w, h, wall),
-                np.array([w, 0.0, h]),
-                np.array([-1.0, 0, 0]),
-                up,
-                surfaces.WALL_PPM,
-            ),
+            ("floor", flats[0], np.array([0.0, d, 0]), rightward, near, flat_ppm),
+            ("ceiling", flats[1], np.array([0.0, d, h]), rightward, near, flat_ppm // 2),
+            ("left", left, np.array([0.0, 0, h]), away, down, wall_ppm),
+            ("right", right, np.array([w, d, h]), near, down, wall_ppm),
+            ("end", end, np.array([0.0, d, h]), rightward, down, wall_ppm),
+            ("back", back, np.array([w, 0.0, h]), leftward, down, wall_ppm),
         )
 
     def inverse_depth(
@@ -183,3 +155,11 @@ class Room:
                 view, np.ascontiguousarray(mask[y : y + h, x : x + w]), np.ascontiguousarray(target)
             )
         return pixels, 1.0 / nearest
+
+
+def _wall(
+    rng: np.random.Generator, length_m: float, height_m: float, tone: NDArray[Any], *, racks: float
+) -> NDArray[Any]:
+    """The texture of a wall; ``racks`` is how likely it is that racks stand before it."""
+    draw = surfaces.rack_wall if rng.random() < racks else surfaces.plain_wall
+    return draw(rng, length_m, height_m, tone)

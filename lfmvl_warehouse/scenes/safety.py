@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from lfmvl_warehouse.scenes import textures
-from lfmvl_warehouse.scenes.mesh import Mesh, circle
+from lfmvl_warehouse.scenes.mesh import Mesh, Vec, circle
 from lfmvl_warehouse.scenes.vocabulary import paint
 
 Rng = np.random.Generator
@@ -93,48 +93,55 @@ def distractor(rng: Rng) -> Mesh:
     """Something that shares a shape or colour with a kind but is none."""
     mesh = Mesh()
     grey = np.array([rng.uniform(80, 190)] * 3) + rng.normal(0, 12, 3)
-    pick = int(rng.integers(6))
-    if pick == 0:  # bollard
-        c = paint(rng, str(rng.choice(["yellow", "grey", "white"])))
-        for z0, z1, tint in ((0, 0.5, c), (0.5, 0.62, _RUBBER), (0.62, 0.9, c)):
-            mesh.tube((0, 0, z0), (0, 0, z1), 0.08, 0.08, tint, sides=16)
-    elif pick == 1:  # tyre
-        mesh.tube((0, -0.12, 0.32), (0, 0.12, 0.32), 0.32, 0.32, _RUBBER, sides=24)
-        mesh.tube((0, -0.14, 0.32), (0, 0.14, 0.32), 0.17, 0.17, _STEEL, sides=20)
-    elif pick == 2:  # step ladder
-        for s in (-1, 1):
-            mesh.tube((s * 0.28, 0, 0), (s * 0.2, 0.3, 1.6), 0.022, 0.022, grey, sides=6)
-            mesh.tube((s * 0.28, 0.6, 0), (s * 0.2, 0.3, 1.6), 0.016, 0.016, grey, sides=6)
-        for f in np.linspace(0.12, 0.9, 6):
-            mesh.cuboid(0, 0.3 * f - 0.03, 1.6 * f, 0.54 - 0.14 * f, 0.09, 0.025, grey * 1.1)
-    elif pick == 3:  # planks
-        for k in range(int(rng.integers(2, 5))):
-            tone = np.array([184.0, 146, 98]) * rng.uniform(0.75, 1.05)
-            mesh.cuboid(
-                rng.normal(0, 0.06),
-                rng.normal(0, 0.05),
-                0.05 * k,
-                1.5,
-                0.24,
-                0.045,
-                tone,
-                textures.wood(int(rng.integers(16))),
-            )
-    elif pick == 4:  # gas cylinder
-        c = paint(rng, str(rng.choice(["grey", "green", "black"])))
-        mesh.tube((0, 0, 0), (0, 0, 1.2), 0.12, 0.12, c, sides=16)
-        mesh.ellipsoid((0, 0, 1.2), (0.12, 0.12, 0.14), grey, sides=16, stacks=5, lowest=0.0)
-        mesh.tube((0, 0, 1.32), (0, 0, 1.42), 0.035, 0.035, _STEEL, sides=8)
-    else:  # sign on a stand
-        mesh.cuboid(0, 0, 0, 0.4, 0.4, 0.03, _RUBBER)
-        mesh.tube((0, 0, 0.03), (0, 0, 1.0), 0.02, 0.02, _STEEL, sides=8)
-        mesh.cuboid(
-            0,
-            -0.03,
-            0.85,
-            0.42,
-            0.02,
-            0.42,
-            paint(rng, str(rng.choice(["white", "blue", "yellow"]))),
-        )
+    look_alikes = (_bollard, _tyre, _step_ladder, _planks, _gas_cylinder, _sign)
+    look_alikes[int(rng.integers(6))](mesh, rng, grey)
     return mesh
+
+
+def _bollard(mesh: Mesh, rng: Rng, _: Vec) -> None:
+    c = paint(rng, str(rng.choice(["yellow", "grey", "white"])))
+    for z0, z1, tint in ((0, 0.5, c), (0.5, 0.62, _RUBBER), (0.62, 0.9, c)):
+        mesh.tube((0, 0, z0), (0, 0, z1), 0.08, 0.08, tint, sides=16)
+
+
+def _tyre(mesh: Mesh, _: Rng, __: Vec) -> None:
+    mesh.tube((0, -0.12, 0.32), (0, 0.12, 0.32), 0.32, 0.32, _RUBBER, sides=24)
+    mesh.tube((0, -0.14, 0.32), (0, 0.14, 0.32), 0.17, 0.17, _STEEL, sides=20)
+
+
+def _step_ladder(mesh: Mesh, _: Rng, grey: Vec) -> None:
+    for s in (-1, 1):
+        mesh.tube((s * 0.28, 0, 0), (s * 0.2, 0.3, 1.6), 0.022, 0.022, grey, sides=6)
+        mesh.tube((s * 0.28, 0.6, 0), (s * 0.2, 0.3, 1.6), 0.016, 0.016, grey, sides=6)
+    for f in np.linspace(0.12, 0.9, 6):
+        mesh.cuboid(0, 0.3 * f - 0.03, 1.6 * f, 0.54 - 0.14 * f, 0.09, 0.025, grey * 1.1)
+
+
+def _planks(mesh: Mesh, rng: Rng, _: Vec) -> None:
+    for k in range(int(rng.integers(2, 5))):
+        tone = np.array([184.0, 146, 98]) * rng.uniform(0.75, 1.05)
+        mesh.cuboid(
+            rng.normal(0, 0.06),
+            rng.normal(0, 0.05),
+            0.05 * k,
+            1.5,
+            0.24,
+            0.045,
+            tone,
+            textures.wood(int(rng.integers(16))),
+        )
+
+
+def _gas_cylinder(mesh: Mesh, rng: Rng, grey: Vec) -> None:
+    c = paint(rng, str(rng.choice(["grey", "green", "black"])))
+    mesh.tube((0, 0, 0), (0, 0, 1.2), 0.12, 0.12, c, sides=16)
+    mesh.ellipsoid((0, 0, 1.2), (0.12, 0.12, 0.14), grey, sides=16, stacks=5, lowest=0.0)
+    mesh.tube((0, 0, 1.32), (0, 0, 1.42), 0.035, 0.035, _STEEL, sides=8)
+
+
+def _sign(mesh: Mesh, rng: Rng, _: Vec) -> None:
+    """A sign on a stand."""
+    mesh.cuboid(0, 0, 0, 0.4, 0.4, 0.03, _RUBBER)
+    mesh.tube((0, 0, 0.03), (0, 0, 1.0), 0.02, 0.02, _STEEL, sides=8)
+    face = paint(rng, str(rng.choice(["white", "blue", "yellow"])))
+    mesh.cuboid(0, -0.03, 0.85, 0.42, 0.02, 0.42, face)

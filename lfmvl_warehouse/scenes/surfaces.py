@@ -31,40 +31,53 @@ def floor(rng: np.random.Generator, width_m: float, length_m: float) -> NDArray[
         1 + 0.16 * np.cos(np.arange(h) * (2 * np.pi / (4.0 * FLOOR_PPM)))[:, None]
     )  # under the lamps
     image = np.clip(image * pools[..., None], 0, 255).astype(np.uint8)
-    if rng.random() < 0.6:  # expansion joints or tiles
-        step = int(rng.choice([1.0, 2.0, 4.0]) * FLOOR_PPM)
-        dark = tuple(float(v) * 0.72 for v in tone)
-        for x in range(step, w, step):
-            cv2.line(image, (x, 0), (x, h), dark, 1, cv2.LINE_AA)
-        for y in range(step, h, step):
-            cv2.line(image, (0, y), (w, y), dark, 1, cv2.LINE_AA)
+    if rng.random() < 0.6:
+        _joints(image, rng, tone)
     colour = PALETTE["yellow"] if rng.random() < 0.75 else PALETTE["white"]
     if rng.random() < 0.85:  # lane along the racks
         inset = int(rng.uniform(1.3, 2.6) * FLOOR_PPM)
         for x in (inset, w - inset):
             cv2.line(image, (x, 0), (x, h), colour, 5, cv2.LINE_AA)
-    if rng.random() < 0.5:  # marked storage bays or a crossing
-        for _ in range(int(rng.integers(1, 6))):
-            x, y = int(rng.integers(0, w)), int(rng.integers(0, h))
-            cv2.rectangle(
-                image,
-                (x, y),
-                (x + int(1.6 * FLOOR_PPM), y + int(2 * FLOOR_PPM)),
-                colour,
-                4,
-                cv2.LINE_AA,
-            )
+    if rng.random() < 0.5:
+        _bays(image, rng, colour)
     if rng.random() < 0.4:
-        y = int(rng.uniform(0.3, 0.9) * h)
-        for x in range(0, w, int(0.9 * FLOOR_PPM)):
-            cv2.rectangle(
-                image,
-                (x, y),
-                (x + int(0.45 * FLOOR_PPM), y + int(2.2 * FLOOR_PPM)),
-                (222, 222, 216),
-                -1,
-            )
-    for _ in range(int(rng.integers(3, 14))):  # tyre marks
+        _crossing(image, rng)
+    _tyre_marks(image, rng, tone)
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), 0.8))
+
+
+def _joints(image: NDArray[Any], rng: np.random.Generator, tone: NDArray[Any]) -> None:
+    """Expansion joints or the edges of tiles."""
+    h, w = image.shape[:2]
+    step = int(rng.choice([1.0, 2.0, 4.0]) * FLOOR_PPM)
+    dark = tuple(float(v) * 0.72 for v in tone)
+    for x in range(step, w, step):
+        cv2.line(image, (x, 0), (x, h), dark, 1, cv2.LINE_AA)
+    for y in range(step, h, step):
+        cv2.line(image, (0, y), (w, y), dark, 1, cv2.LINE_AA)
+
+
+def _bays(image: NDArray[Any], rng: np.random.Generator, colour: tuple[int, int, int]) -> None:
+    """Storage bays marked with lines."""
+    h, w = image.shape[:2]
+    for _ in range(int(rng.integers(1, 6))):
+        x, y = int(rng.integers(0, w)), int(rng.integers(0, h))
+        end = (x + int(1.6 * FLOOR_PPM), y + int(2 * FLOOR_PPM))
+        cv2.rectangle(image, (x, y), end, colour, 4, cv2.LINE_AA)
+
+
+def _crossing(image: NDArray[Any], rng: np.random.Generator) -> None:
+    """The white bars of a crossing."""
+    h, w = image.shape[:2]
+    y = int(rng.uniform(0.3, 0.9) * h)
+    for x in range(0, w, int(0.9 * FLOOR_PPM)):
+        end = (x + int(0.45 * FLOOR_PPM), y + int(2.2 * FLOOR_PPM))
+        cv2.rectangle(image, (x, y), end, (222, 222, 216), -1)
+
+
+def _tyre_marks(image: NDArray[Any], rng: np.random.Generator, tone: NDArray[Any]) -> None:
+    h, w = image.shape[:2]
+    for _ in range(int(rng.integers(3, 14))):
         p = rng.uniform(0, 1, 4) * (w, h, w * 0.3, h * 0.2)
         overlay = tuple(float(v) * rng.uniform(0.72, 0.9) for v in tone)
         cv2.ellipse(
@@ -78,7 +91,6 @@ def floor(rng: np.random.Generator, width_m: float, length_m: float) -> NDArray[
             int(rng.integers(2, 6)),
             cv2.LINE_AA,
         )
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), 0.8))
 
 
 def ceiling(rng: np.random.Generator, width_m: float, length_m: float) -> NDArray[Any]:
@@ -124,33 +136,40 @@ def plain_wall(
     while at_m < length_m - 3.5:
         style = rng.random()
         x0, x1 = int(at_m * WALL_PPM), int((at_m + 2.8) * WALL_PPM)
-        if style < 0.45:  # roller door
-            top = h - int(3.4 * WALL_PPM)
-            shade = rng.uniform(120, 215)
-            for y in range(top, h, 9):
-                cv2.rectangle(
-                    image, (x0, y), (x1, min(y + 8, h)), (shade + (y // 9 % 2) * 14,) * 3, -1
-                )
-            cv2.rectangle(image, (x0, top), (x1, h), (70, 72, 76), 6)
-        elif style < 0.7:  # window band
-            top = int(rng.uniform(0.6, 1.6) * WALL_PPM)
-            cv2.rectangle(image, (x0, top), (x1, top + int(1.1 * WALL_PPM)), (226, 238, 248), -1)
-            cv2.line(
-                image,
-                ((x0 + x1) // 2, top),
-                ((x0 + x1) // 2, top + int(1.1 * WALL_PPM)),
-                (90, 92, 96),
-                5,
-            )
-            cv2.rectangle(image, (x0, top), (x1, top + int(1.1 * WALL_PPM)), (90, 92, 96), 5)
-        elif style < 0.85:  # sign
-            top = h - int(2.6 * WALL_PPM)
-            colour = PALETTE[str(rng.choice(["green", "blue", "yellow"]))]
-            cv2.rectangle(image, (x0, top), (x0 + 60, top + 40), colour, -1)
-            cv2.rectangle(image, (x0 + 8, top + 10), (x0 + 52, top + 16), (240, 240, 240), -1)
-            cv2.rectangle(image, (x0 + 8, top + 24), (x0 + 40, top + 29), (240, 240, 240), -1)
+        if style < 0.45:
+            _roller_door(image, rng, x0, x1)
+        elif style < 0.7:
+            _window_band(image, rng, x0, x1)
+        elif style < 0.85:
+            _wall_sign(image, rng, x0)
         at_m += float(rng.uniform(3.2, 6.5))
     return np.asarray(image)
+
+
+def _roller_door(image: NDArray[Any], rng: np.random.Generator, x0: int, x1: int) -> None:
+    h = image.shape[0]
+    top = h - int(3.4 * WALL_PPM)
+    shade = rng.uniform(120, 215)
+    for y in range(top, h, 9):
+        cv2.rectangle(image, (x0, y), (x1, min(y + 8, h)), (shade + (y // 9 % 2) * 14,) * 3, -1)
+    cv2.rectangle(image, (x0, top), (x1, h), (70, 72, 76), 6)
+
+
+def _window_band(image: NDArray[Any], rng: np.random.Generator, x0: int, x1: int) -> None:
+    """Two panes in a frame."""
+    top, frame = int(rng.uniform(0.6, 1.6) * WALL_PPM), (90, 92, 96)
+    low, middle = top + int(1.1 * WALL_PPM), (x0 + x1) // 2
+    cv2.rectangle(image, (x0, top), (x1, low), (226, 238, 248), -1)
+    cv2.line(image, (middle, top), (middle, low), frame, 5)
+    cv2.rectangle(image, (x0, top), (x1, low), frame, 5)
+
+
+def _wall_sign(image: NDArray[Any], rng: np.random.Generator, x0: int) -> None:
+    top = image.shape[0] - int(2.6 * WALL_PPM)
+    colour = PALETTE[str(rng.choice(["green", "blue", "yellow"]))]
+    cv2.rectangle(image, (x0, top), (x0 + 60, top + 40), colour, -1)
+    cv2.rectangle(image, (x0 + 8, top + 10), (x0 + 52, top + 16), (240, 240, 240), -1)
+    cv2.rectangle(image, (x0 + 8, top + 24), (x0 + 40, top + 29), (240, 240, 240), -1)
 
 
 def rack_wall(

@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 import json
+import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lfmvl_ros.cli.main import main
+from lfmvl_ros.collect.annotations import ANNOTATIONS, NEW
+from lfmvl_ros.collect.bounds import Bounds
 from lfmvl_ros.collect.collector import Collector
-from lfmvl_ros.collect.folder import ANNOTATIONS, SampleFolder
+from lfmvl_ros.collect.folder import SampleFolder
 from lfmvl_ros.collect.sample import Sample, reason_for
 from lfmvl_ros.core.config_collect import CollectSettings
 from lfmvl_ros.core.errors import UserError
@@ -88,7 +93,7 @@ def test_a_full_disk_leaves_the_folder_as_it_was(
     def full(*_: object, **__: object) -> None:
         raise UserError("no space left")
 
-    monkeypatch.setattr("lfmvl_ros.collect.folder.write_json", full)
+    monkeypatch.setattr("lfmvl_ros.collect.annotations.whole_file", full)
     with pytest.raises(UserError, match="no space"):
         folder.add(sample(2))
     assert (tmp_path / ANNOTATIONS).read_bytes() == before
@@ -193,13 +198,118 @@ def test_what_had_to_go_stays_where_the_annotations_cannot_be_written(
         raise UserError("no space left")
 
     with monkeypatch.context() as patched:
-        patched.setattr("lfmvl_ros.collect.folder.write_json", full)
+        patched.setattr("lfmvl_ros.collect.annotations.whole_file", full)
         with pytest.raises(UserError, match="no space"):
             folder.add(sample(2), now_s=1e6)
     assert len(folder) == 1
     assert (tmp_path / "images" / "camera_1.jpg").exists()
     folder.add(sample(3), now_s=1e6)
     assert [path.name for path in (tmp_path / "images").iterdir()] == ["camera_3.jpg"]
+
+
+def listed(folder: Path) -> list[str]:
+    """Return the images that the file in COCO format names."""
+    return [each["file_name"] for each in json.loads((folder / ANNOTATIONS).read_text())["images"]]
+
+
+def many(folder: Path, count: int) -> SampleFolder:
+    made = SampleFolder(folder, 1e3, 1e3)
+    made.add_all(sample(number) for number in range(count))
+    return made
+
+
+def test_with_many_samples_the_annotations_are_not_written_for_each(tmp_path: Path) -> None:
+    folder = many(tmp_path, 250)
+    before = (tmp_path / ANNOTATIONS).read_bytes()
+    for number in (250, 251):
+        assert folder.add(sample(number))
+        assert (tmp_path / ANNOTATIONS).read_bytes() == before
+    lines = (tmp_path / NEW).read_text().splitlines()
+    assert [json.loads(line)["file_name"] for line in lines] == ["camera_250.jpg", "camera_251.jpg"]
+    assert folder.add(sample(252))  # more than a hundredth are new
+    assert not (tmp_path / NEW).exists()
+    assert len(listed(tmp_path)) == 253
+    folder.add(sample(253))
+    folder.close()
+    assert not (tmp_path / NEW).exists()
+    assert listed(tmp_path)[-1] == "camera_253.jpg"
+    text = (tmp_path / ANNOTATIONS).read_text()
+    assert text == json.dumps(json.loads(text)) + "\n"
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from lfmvl_ros.collect.folder import SampleFolder
+from lfmvl_ros.collect.sample import Sample
+folder = SampleFolder(Path(sys.argv[1]), 1e3, 1e3)
+facts = {"width": 64, "height": 48, "objects": []}
+samples = [Sample(f"camera_{number}.jpg", b"image", facts) for number in range(252)]
+folder.add_all(samples[:250])
+for each in samples[250:]:
+    folder.add(each)
+print("stored", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_no_sample_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert writer.stdin is not None
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "stored\n"
+    writer.kill()
+    writer.wait()
+    writer.stdin.close()
+    writer.stdout.close()
+    assert len(listed(tmp_path)) == 250
+    assert len(SampleFolder(tmp_path, 1e3, 1e3)) == 252
+    assert listed(tmp_path) == [f"camera_{number}.jpg" for number in range(252)]
+    assert sum(1 for _ in (tmp_path / "images").iterdir()) == 252
+    assert not (tmp_path / NEW).exists()
+
+
+def test_a_line_that_was_cut_off_and_one_without_its_image_are_left_out(tmp_path: Path) -> None:
+    folder = many(tmp_path, 250)
+    folder.add(sample(250))
+    folder.add(sample(251))
+    (tmp_path / "images" / "camera_250.jpg").unlink()
+    with (tmp_path / NEW).open("a") as file:
+        file.write('{"file_name": "camera_252.jpg", "wid')
+    assert len(SampleFolder(tmp_path, 1e3, 1e3)) == 251
+    assert listed(tmp_path)[-1] == "camera_251.jpg"
+
+
+@pytest.mark.parametrize("text", ["nonsense", "[1]", '{"file_name": "camera_1.jpg"}', "{}"])
+def test_lines_of_new_samples_by_somebody_else_are_refused(tmp_path: Path, text: str) -> None:
+    many(tmp_path, 3)
+    (tmp_path / NEW).write_text(text + "\n")
+    with pytest.raises(UserError, match="not a collection of this package"):
+        SampleFolder(tmp_path, 1e3, 1e3)
+    assert len(listed(tmp_path)) == 3
+
+
+def test_the_collector_leaves_one_file_when_it_ends(tmp_path: Path) -> None:
+    many(tmp_path / "c", 250)
+    settings = CollectSettings(folder=str(tmp_path / "c"), min_interval_s=0.0)
+    collector = Collector(settings, lambda _: None)
+    collector.answer(answer(10**12), drifting=False)
+    collector.close(PATIENCE_S)
+    assert not (tmp_path / "c" / NEW).exists()
+    assert listed(tmp_path / "c")[-1] == f"camera_{10**12}.jpg"
+
+
+def test_where_something_has_to_go_a_share_goes_at_once() -> None:
+    stored = [(f"{number}", 1, float(number)) for number in range(1000)]
+    bounds = Bounds(1000 / 1e6, math.inf, stored)
+    assert bounds.surplus(1e3, 0.01) == []
+    bounds.add("new", 1, 1e3)
+    assert bounds.surplus(1e3) == ["0"]
+    assert bounds.surplus(1e3, 0.01) == [f"{number}" for number in range(10)]
+    assert Bounds(0.0, math.inf, stored[:2]).surplus(1e3, 1.0) == ["0"]  # the newest stays
 
 
 NO_SAMPLES = (

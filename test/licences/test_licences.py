@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from importlib.metadata import distribution
 from pathlib import Path
@@ -13,10 +14,12 @@ pytest.importorskip("packaging.licenses", reason="packaging is older than 24.2")
 
 from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.licences.item import read_known
+from lfmvl_ros.licences.item import folded, read_known
 from lfmvl_ros.licences.packages import from_ros, installed_packages
 from lfmvl_ros.licences.spdx import LFM, from_text, from_words
 from lfmvl_ros.licences.weights import head_of, weights_and_data
+from lfmvl_ros.licences.wheel_weights import weights_in_wheels
+from lfmvl_ros.models.text_reader import MODELS
 
 ROOT = Path(__file__).parents[2]
 BUNDLED = ROOT / "lfmvl_warehouse" / "checkpoint"
@@ -110,6 +113,57 @@ def test_weights(tmp_path: Path) -> None:
     )
     own, shelves, coco = weights_and_data(str(tmp_path), {"coco": "CC-BY-4.0"})
     assert (own.licence, shelves.licence, coco.licence) == (LFM, "", "CC-BY-4.0")
+
+
+READER = "ch_ppocr_mobile_v2.0_cls_mobile.onnx"
+NOTICE = """The artifacts are made available under the Apache License,
+Version 2.0 (`Apache-2.0`).
+
+| file | upstream | SHA-256 |
+| --- | --- | --- |
+| `{name}` | `model` | `{digest}` |
+"""
+
+
+def test_the_text_readers_weights_are_those_that_its_wheel_names() -> None:
+    pytest.importorskip("rapidocr")
+    found = weights_in_wheels({})
+    assert {item.name for item in found} == MODELS
+    assert {(item.kind, item.licence) for item in found} == {("weights", "Apache-2.0")}
+    assert {item.source for item in found} == {"MODEL_LICENSES.md of rapidocr"}
+
+
+@pytest.mark.parametrize(
+    ("notice", "licence", "source"),
+    [
+        (NOTICE, "Apache-2.0", "MODEL_LICENSES.md of rapidocr"),
+        (NOTICE.replace("{digest}", "0" * 64), "", "not the file"),
+        (NOTICE.replace("{name}", "other.onnx"), "", "does not name it"),
+        (NOTICE.replace("`Apache-2.0`", "`BSD`"), "", "not clear"),
+        ("", "", "has no MODEL_LICENSES.md"),
+    ],
+)
+def test_weights_that_a_wheel_does_not_vouch_for_are_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notice: str, licence: str, source: str
+) -> None:
+    digest = hashlib.sha256(b"weights").hexdigest()
+    text = notice.replace("{name}", READER).replace("{digest}", digest)
+    package(tmp_path, "rapidocr", "License-Expression: MIT", {"MODEL_LICENSES.md": text})
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / READER).write_bytes(b"weights")
+    with (tmp_path / "rapidocr-1.0.dist-info" / "RECORD").open("a") as record:
+        record.write(f"models/{READER},,\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (found,) = weights_in_wheels({})
+    assert found.licence == licence
+    assert source in found.source
+    (found,) = weights_in_wheels({folded(READER): "Zlib"})
+    assert (found.licence, found.source) == ("Zlib", "looked up")
+
+
+def test_without_the_text_reader_it_has_no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lfmvl_ros.licences.wheel_weights.PACKAGE", "made-absent")
+    assert weights_in_wheels({}) == []
 
 
 @pytest.mark.parametrize("card", ["", "# no head", "---\n[a\n---\n", "---\njust text\n---\n"])

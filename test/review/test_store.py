@@ -156,3 +156,21 @@ def test_a_damaged_row_is_skipped_and_counted(tmp_path: Path) -> None:
     assert (store.counts().damaged, store.counts().waiting) == (5, 25)
     assert store.item(f"{1:016x}") is None
     store.close()
+
+
+def test_items_are_read_once_while_they_do_not_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ReviewStore(tmp_path / "review.db")
+    for number in range(3):
+        store.take(TOPIC, json_text(item(number).to_dict()))
+    first, read = store.open_items(), []
+    monkeypatch.setattr("lfmvl_ros.review.store.read_item", read.append)
+    assert store.open_items() == first
+    assert read == []
+    store._run("UPDATE items SET document = '{}' WHERE id = ?", item(1).id)
+    assert [each["id"] for each in store.open_items()] == [item(0).id, item(2).id]
+    assert read == ["{}"]
+    assert store.counts().damaged == 1
+    store._run("UPDATE items SET outcome = 'late', published = 1 WHERE id = ?", item(0).id)
+    assert [each["outcome"] for each in store.open_items()] == [None, "late"]

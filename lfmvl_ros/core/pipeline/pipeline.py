@@ -28,6 +28,7 @@ from lfmvl_ros.core.model import VisionLanguageModel, revision_of
 from lfmvl_ros.core.pipeline.errands import Ask, Errand, Errands
 from lfmvl_ros.core.pipeline.lane import Job, refuse
 from lfmvl_ros.core.pipeline.lanes import Lanes
+from lfmvl_ros.core.pipeline.usable import usable_query
 from lfmvl_ros.core.pipeline.watchdog import Watchdog, stall_limit_s
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
@@ -61,9 +62,7 @@ class Pipeline:
     ) -> None:
         self._model = model
         self._settings = settings
-        self._query = Query.parse(settings.query)
-        template_for(settings, self._model).render(self._query)
-        check_follower(settings.tracker.follower)
+        self._query = usable_query(settings, template_for(settings, model))
         self._on_answer = on_answer
         self._lanes = Lanes(settings)
         self._lock = self._lanes.lock

@@ -20,11 +20,12 @@ from lfmvl_ros.core.latency.budget import LatencyBudget
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.pipeline.lane import Job
 from lfmvl_ros.core.pipeline.lanes import Lanes
+from lfmvl_ros.core.pipeline.usable import usable_query
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply, StageTimes
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.timeline import NS, Verdict
-from lfmvl_ros.core.tracking import EgoMotion, Tracks, check_follower
+from lfmvl_ros.core.tracking import EgoMotion, Tracks
 
 POINT_S = 8e-6
 """Assumed CPU time to track a point, s: that of the machine in docs/tracking.md."""
@@ -75,9 +76,7 @@ class SimulatedPipeline:
         self._model, self._settings = model, settings
         self._latency, self._on_answer = latency, on_answer
         self._relaxed_settings = settings.updated({"generation.timeout_s": _LONGEST_TIMEOUT_S})
-        self._query = Query.parse(settings.query)
-        template_for(settings, model).render(self._query)
-        check_follower(settings.tracker.follower)
+        self._query = usable_query(settings, template_for(settings, model))
         self._lanes = Lanes(settings, point_s=POINT_S)
         self._budget = LatencyBudget()
         self._underway: _Underway | None = None

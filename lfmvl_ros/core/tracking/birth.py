@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lfmvl_ros.core.boxes import cxcywh_to_xyxy, iou_matrix
+from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy, iou_matrix
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.timeline import NS
@@ -52,24 +53,35 @@ def births(
             rows.append(row)
     if not rows:
         return None, born
-    n, boxes, stamp = len(rows), seen.boxes[rows], grounding.stamp_ns
-    size = np.sqrt(boxes[:, 2] * boxes[:, 3])
-    mean = np.concatenate([boxes, np.zeros((n, 4))], axis=1)
-    covariance = np.zeros((n, 8, 8))
-    covariance[:, :4, :4] = seen.error[rows]
-    speeds = np.array([NEW_SPEED, NEW_SPEED, NEW_GROWTH, NEW_GROWTH])
-    axis = np.arange(4)
-    covariance[:, axis + 4, axis + 4] = (size[:, None] * speeds) ** 2
+    ids = np.array(list(born.values()), dtype=np.int64)
+    newborn = _newborn(table, seen, rows, ids, grounding.stamp_ns, cadence, settings)
+    labels = [seen.labels[row] for row in rows]
+    every = np.arange(len(rows), dtype=np.intp)
+    return evidence.observed(newborn, every, labels, seen.scores[rows], np.ones(len(rows))), born
+
+
+def _newborn(
+    table: Table,
+    seen: Measurements,
+    rows: list[int],
+    ids: NDArray[np.int64],
+    stamp_ns: int,
+    cadence: Cadence,
+    settings: TrackerSettings,
+) -> Table:
+    """Return tracks of the boxes at ``rows``, of which nothing else is known yet."""
+    n = len(rows)
+    mean, covariance = _first_state(seen.boxes[rows], seen.error[rows])
     noise_scale = np.ones(n)
     log_odds = np.full(n, life.birth_log_odds(settings))
-    stamps = np.full(n, stamp, dtype=np.int64)
+    stamps = np.full(n, stamp_ns, dtype=np.int64)
     columns = np.array([table.vocabulary.index(seen.labels[row]) for row in rows], dtype=np.int64)
-    newborn = Table(
-        stamp_ns=stamp,
-        alone_ns=stamp,
+    return Table(
+        stamp_ns=stamp_ns,
+        alone_ns=stamp_ns,
         vocabulary=table.vocabulary,
         spelling=table.spelling,
-        ids=np.array(list(born.values()), dtype=np.int64),
+        ids=ids,
         mean=mean,
         covariance=covariance,
         lasting=(1 - table.fresh) * seen.stated[rows],
@@ -94,9 +106,23 @@ def births(
         judged_ns=stamps,
         steady_until_ns=stamps + round(cadence.steady_s / NS),
     )
-    labels = [seen.labels[row] for row in rows]
-    every = np.arange(n, dtype=np.intp)
-    return evidence.observed(newborn, every, labels, seen.scores[rows], np.ones(n)), born
+
+
+def _first_state(boxes: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean ``(N, 8)`` and covariance of objects seen once, which may move in any direction.
+
+    Args:
+        boxes: ``(N, 4)`` cx, cy, w, h, px.
+        error: ``(N, 4, 4)`` their covariance.
+    """
+    n, size = len(boxes), np.sqrt(boxes[:, 2] * boxes[:, 3])
+    mean = np.concatenate([boxes, np.zeros((n, 4))], axis=1)
+    covariance = np.zeros((n, 8, 8))
+    covariance[:, :4, :4] = error
+    speeds = np.array([NEW_SPEED, NEW_SPEED, NEW_GROWTH, NEW_GROWTH])
+    axis = np.arange(4)
+    covariance[:, axis + 4, axis + 4] = (size[:, None] * speeds) ** 2
+    return mean, covariance
 
 
 def _unexplained(seen: Measurements, pairs: Pairs) -> list[int]:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.tracking.background import GridFlow, grid_points, outside_boxes
-from lfmvl_ros.core.tracking.consensus import agreed_motion
-from lfmvl_ros.core.tracking.points import BoolArray, box_points, visible
+from lfmvl_ros.core.tracking.consensus import Agreed, agreed_motion
+from lfmvl_ros.core.tracking.points import BoolArray, FollowedPoints, points_to_follow
 
 GreyImage = NDArray[np.uint8]
 PointWeight = Callable[[FloatArray, NDArray[np.intp]], FloatArray]
@@ -115,58 +115,79 @@ def box_motion(
         grid: background points that were followed between the same two images before.
     """
     wh = (before.shape[1], before.shape[0])
-    points, weight = box_points(boxes, across, wh)
-    usable = (weight > 0) & visible(points, boxes, solid, wh)
-    behind = boxes
-    if ignored is not None and ignored.any():
-        usable[ignored] = False
-        behind = boxes[~ignored]
-    chosen = np.flatnonzero(usable)
-    rows, count = chosen // usable.shape[1], len(chosen)
-    inner = points.reshape(2, -1)[:, chosen].T
-    followed = _followed(before, after, inner, outside_boxes(behind, wh), rotation, grid)
-    foreseen, moved, good = followed.foreseen, followed.moved, followed.good
-    # From here on, movements are relative to the camera's rotation.
-    shift = moved - foreseen
-    voice = good.astype(np.float64)
-    if point_weight is not None and count:
-        voice *= point_weight(inner, rows)
+    points = points_to_follow(boxes, across, solid, wh, ignored)
+    behind = boxes if ignored is None or not ignored.any() else boxes[~ignored]
+    followed = _followed(before, after, points.places, outside_boxes(behind, wh), rotation, grid)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     turned = centres if rotation is None else transformed(centres, rotation)
+    background, camera = _behind(centres, turned, followed.grid.camera, rotation, camera_guess)
+    # From here on, movements are relative to the camera's rotation.
     by_turning = turned - centres
-    background, camera = by_turning, followed.grid.camera
-    if camera is not None:
-        background = transformed(turned, camera) - centres
-        still_share = _still(expected, likely, expected_sigma, background - by_turning)
-        voice *= _voice_of_background(foreseen, shift, camera, still_share[rows])
-        camera = camera if rotation is None else camera @ rotation
-    elif camera_guess is not None:
-        background, camera = transformed(centres, camera_guess) - centres, camera_guess
+    shift = followed.moved - followed.foreseen
+    voice = followed.good.astype(np.float64)
+    if point_weight is not None and len(points):
+        voice *= point_weight(points.places, points.rows)
+    if followed.grid.camera is not None:
+        still = _still(expected, likely, expected_sigma, background - by_turning)[points.rows]
+        voice *= _voice_of_background(followed.foreseen, shift, followed.grid.camera, still)
     likely_shift = expected - by_turning[:, None]
     likely_shift[:, 0] += background
-    shifts, counted = np.zeros(points.shape), np.zeros(usable.shape)
-    shifts.reshape(2, -1)[:, chosen] = shift.T
-    counted.reshape(-1)[chosen] = weight.reshape(-1)[chosen] * voice
-    sides = boxes[:, 2:] - boxes[:, :2]
-    agreed = agreed_motion(
-        (points - centres.T[:, :, None]).transpose(1, 2, 0),
-        shifts.transpose(1, 2, 0),
-        counted,
-        np.sqrt(np.maximum(sides[:, 0] * sides[:, 1], 1.0)),
-        likely_shift,
-        likely,
-        expected_sigma,
-        np.minimum(sides[:, 0], sides[:, 1]) >= SCALE_SIDE_PX,
-    )
-    asked = np.maximum(np.bincount(rows, minlength=len(boxes)), 1)
-    found = np.bincount(rows[good], minlength=len(boxes)) / asked
+    agreed = _agreed(points, shift, voice, boxes, centres, likely_shift, likely, expected_sigma)
     return BoxMotion(
         agreed.shift + by_turning,
         agreed.growth,
-        agreed.support * found,
+        agreed.support * points.share_of(followed.good),
         background,
         camera,
         followed.grid,
+    )
+
+
+def _behind(
+    centres: FloatArray,
+    turned: FloatArray,
+    fitted: FloatArray | None,
+    rotation: FloatArray | None,
+    guess: FloatArray | None,
+) -> tuple[FloatArray, FloatArray | None]:
+    """Movement ``(N, 2)`` of the scene behind boxes, and the camera's as a homography, or None.
+
+    Args:
+        centres: ``(N, 2)`` of the boxes.
+        turned: ``(N, 2)`` where the camera's rotation puts them.
+        fitted: ``(3, 3)`` how the background moved besides; None: not measured.
+        rotation: see :func:`box_motion`.
+        guess: its ``camera_guess``.
+    """
+    if fitted is not None:
+        camera = fitted if rotation is None else fitted @ rotation
+        return transformed(turned, fitted) - centres, camera
+    if guess is not None:
+        return transformed(centres, guess) - centres, guess
+    return turned - centres, None
+
+
+def _agreed(
+    points: FollowedPoints,
+    shift: FloatArray,
+    voice: FloatArray,
+    boxes: FloatArray,
+    centres: FloatArray,
+    expected: FloatArray,
+    likely: FloatArray,
+    expected_sigma: FloatArray,
+) -> Agreed:
+    """What the points of each box agree on, of movements ``(M, 2)`` that count ``(M,)``."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return agreed_motion(
+        (points.grid - centres.T[:, :, None]).transpose(1, 2, 0),
+        points.spread(shift.T).transpose(1, 2, 0),
+        points.spread(points.weight * voice),
+        np.sqrt(np.maximum(sides[:, 0] * sides[:, 1], 1.0)),
+        expected,
+        likely,
+        expected_sigma,
+        np.minimum(sides[:, 0], sides[:, 1]) >= SCALE_SIDE_PX,
     )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -16,6 +17,67 @@ SAME_THING_IOU = 0.7
 # One point for every so many px of a box's shorter side.
 POINT_SPACING_PX = 8.0
 FEWEST_ACROSS, MOST_ACROSS = 3, 8
+
+
+@dataclass(frozen=True, eq=False)
+class FollowedPoints:
+    """The M points of N boxes that are followed, of a grid of K places in each.
+
+    Attributes:
+        grid: ``(2, N, K)`` all places, px.
+        chosen: ``(M,)`` those that are followed, as numbers of the flat ``(N, K)``.
+        places: ``(M, 2)`` where they are, px.
+        rows: ``(M,)`` the box of each.
+        weight: ``(M,)`` how much each counts by where in its box it is, see :func:`box_points`.
+    """
+
+    grid: FloatArray
+    chosen: NDArray[np.intp]
+    places: FloatArray
+    rows: NDArray[np.intp]
+    weight: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def spread(self, values: FloatArray) -> FloatArray:
+        """Values ``(..., M)`` of the points at their places ``(..., N, K)``; 0 elsewhere."""
+        count, places = self.grid.shape[1:]
+        everywhere = np.zeros((*values.shape[:-1], count * places))
+        everywhere[..., self.chosen] = values
+        return everywhere.reshape(*values.shape[:-1], count, places)
+
+    def share_of(self, found: BoolArray) -> FloatArray:
+        """Share ``(N,)`` of each box's points that were found, of ``(M,)``; 0 without points."""
+        count = self.grid.shape[1]
+        followed = np.maximum(np.bincount(self.rows, minlength=count), 1)
+        return np.asarray(np.bincount(self.rows[found], minlength=count) / followed)
+
+
+def points_to_follow(
+    boxes: FloatArray,
+    across: NDArray[np.intp],
+    solid: BoolArray,
+    wh: tuple[int, int],
+    ignored: BoolArray | None = None,
+) -> FollowedPoints:
+    """Return the points of boxes that are in the image and that no nearer box hides.
+
+    Args:
+        boxes: ``(N, 4)`` xyxy.
+        across: ``(N,)`` points along the sides of each, see :func:`points_across`.
+        solid: ``(N,)`` boxes that hide what is behind them.
+        wh: size of the image.
+        ignored: ``(N,)`` boxes without points; None for none.
+    """
+    grid, weight = box_points(boxes, across, wh)
+    usable = (weight > 0) & visible(grid, boxes, solid, wh)
+    if ignored is not None:
+        usable[ignored] = False
+    chosen = np.flatnonzero(usable)
+    places = grid.reshape(2, -1)[:, chosen].T
+    rows = chosen // usable.shape[1]
+    return FollowedPoints(grid, chosen, places, rows, weight.reshape(-1)[chosen])
 
 
 def points_across(boxes: FloatArray, most_points: int) -> NDArray[np.intp]:

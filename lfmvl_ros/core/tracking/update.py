@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtri
 
 from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy
 from lfmvl_ros.core.config import TrackerSettings
@@ -24,6 +23,7 @@ from lfmvl_ros.core.tracking.association import (
 )
 from lfmvl_ros.core.tracking.birth import births
 from lfmvl_ros.core.tracking.colour import ColourImage, blended, foreground, likeness
+from lfmvl_ros.core.tracking.correction import MOST_UNLIKELY_NIS, corrected
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion, turned
 from lfmvl_ros.core.tracking.hypotheses import (
     all_means,
@@ -34,22 +34,14 @@ from lfmvl_ros.core.tracking.hypotheses import (
 )
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.measurement import Measurements, label_key, measure
-from lfmvl_ros.core.tracking.motion import correct
-from lfmvl_ros.core.tracking.noise import learnt_noise, process_noise
 from lfmvl_ros.core.tracking.pauses import NO_PAUSES, Pauses
 from lfmvl_ros.core.tracking.step import Step
-from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table, boxes_in_image, share_in_image
+from lfmvl_ros.core.tracking.table import Table, boxes_in_image, share_in_image
 
 Carry = Callable[[Table, int, TrackerSettings], Table]
 Look = Callable[[int], ColourImage | None]
-# An innovation this unlikely means that the object did not move as the motion model assumes.
-_UNLIKELY_NIS = float(chdtri(4, 0.05))  # of chi-squared with 4 degrees
-MAX_INFLATION = 4.0
-CONFIDENCE_MEMORY = 0.7
-# An object has left when less than this share of its box is inside the image; it is leaving when
-# its box is closer to the border than this share of the image.
+# An object has left when less than this share of its box is inside the image.
 LEFT_SHARE = 0.25
-BORDER_SHARE = 0.02
 
 
 def carried(
@@ -125,33 +117,18 @@ def apply_answer(
         look: returns the small colour copy of a frame, None where it is not kept.
         pauses: when the model was not asked.
     """
-    before = table
+    before, known = table, exchanges or {}
     table = carry(table, grounding.stamp_ns, settings)
     table = table.take(is_alive(table, grounding.wh, cadence, settings, pauses))
-    exchanged: dict[int, int] = {}
-    if banned:
-        table, exchanged = evidence.exchanged_again(table, banned, exchanges or {})
-        free = [key not in banned for key in table.ids.tolist()]
-        table = table.take(np.array(free, dtype=np.bool_))
+    table, exchanged = _without_banned(table, banned, known)
     ids: tuple[int, ...] = (0,) * len(grounding.detections)
     born: dict[int, int] = {}
-    image = look(grounding.stamp_ns) if settings.bridge == "flow" else None
     if grounding.outcome.is_evidence:
-        seen = measure(
-            grounding.detections,
-            settings.box_jitter,
-            table.jitter,
-            calibrated=grounding.confidence_kind == "calibrated",
-        )
-        table = evidence.with_labels(table, seen, grounding.query)
-        if image is not None:
-            mean, covariance = without_flow(table, grounding.stamp_ns, settings)
-            table = table.changed(
-                alone_mean=mean, alone_covariance=covariance, alone_ns=grounding.stamp_ns
-            )
+        image = look(grounding.stamp_ns) if settings.bridge == "flow" else None
+        table, seen = _measured(table, grounding, settings, image)
         table, pairs = _match(table, seen, grounding, settings, image)
-        table = _judge(table, seen, pairs, grounding, cadence, settings)
-        named, known = [seen.first[box] for box in pairs.boxes.tolist()], exchanges or {}
+        table = corrected(table, seen, pairs, grounding, cadence, settings)
+        named = [seen.first[box] for box in pairs.boxes.tolist()]
         table, renamed = evidence.renamed(
             table, pairs.tracks, lambda pair, old: known.get(old) or new_id(named[pair])
         )
@@ -161,17 +138,53 @@ def apply_answer(
         if newborn is not None:
             table = table.joined(newborn)
         table = table.take(is_alive(table, grounding.wh, cadence, settings, pauses))
-        if image is not None:
-            table = coloured(table, grounding.wh, image)
-        else:
-            table = table.changed(
-                alone_mean=np.repeat(table.mean[:, None], 2, axis=1),
-                alone_covariance=table.covariance,
-                alone_ns=table.stamp_ns,
-            )
+        table = _answers_only(table) if image is None else coloured(table, grounding.wh, image)
     kept = set(table.ids.tolist())
     ended = tuple(key for key in before.ids.tolist() if key not in kept)
     return Step(evidence.pruned(table), ids, born, ended, exchanged)
+
+
+def _without_banned(
+    table: Table, banned: frozenset[int], exchanges: Mapping[int, int]
+) -> tuple[Table, dict[int, int]]:
+    """The tracks without the banned ones; and old id -> new id of what was exchanged again."""
+    if not banned:
+        return table, {}
+    table, exchanged = evidence.exchanged_again(table, banned, exchanges)
+    free = [key not in banned for key in table.ids.tolist()]
+    return table.take(np.array(free, dtype=np.bool_)), exchanged
+
+
+def _measured(
+    table: Table, grounding: Grounding, settings: TrackerSettings, image: ColourImage | None
+) -> tuple[Table, Measurements]:
+    """The answer's boxes as measurements, and the tracks with its labels in their vocabulary.
+
+    With ``image`` (the small colour copy of its frame), also with the state that answers alone
+    predict for its time; without, that state is the same as the tracks' own.
+    """
+    seen = measure(
+        grounding.detections,
+        settings.box_jitter,
+        table.jitter,
+        calibrated=grounding.confidence_kind == "calibrated",
+    )
+    table = evidence.with_labels(table, seen, grounding.query)
+    if image is None:
+        return table, seen
+    mean, covariance = without_flow(table, grounding.stamp_ns, settings)
+    return table.changed(
+        alone_mean=mean, alone_covariance=covariance, alone_ns=grounding.stamp_ns
+    ), seen
+
+
+def _answers_only(table: Table) -> Table:
+    """The tracks where flow has measured nothing: their state is from answers only."""
+    return table.changed(
+        alone_mean=np.repeat(table.mean[:, None], 2, axis=1),
+        alone_covariance=table.covariance,
+        alone_ns=table.stamp_ns,
+    )
 
 
 def _ids_of_detections(
@@ -233,91 +246,8 @@ def _match(
         otherwise=otherwise,
         likeness=alike,
     )
-    unlikely = MAX_INFLATION * _UNLIKELY_NIS
-    pairs = with_overlapping(pairs, table.mean, label_share, seen.boxes, unlikely)
+    pairs = with_overlapping(pairs, table.mean, label_share, seen.boxes, MOST_UNLIKELY_NIS)
     return (table if image is None else judged(table, seen, pairs)), pairs
-
-
-def _judge(
-    table: Table,
-    seen: Measurements,
-    pairs: Pairs,
-    grounding: Grounding,
-    cadence: Cadence,
-    settings: TrackerSettings,
-) -> Table:
-    """Correct the tracks that were seen; the others count as missed where the answer allows it."""
-    weight = life.answer_weight(grounding.stamp_ns, table.judged_ns, settings, table.fresh)
-    table = _sighted(table, seen, pairs, weight, settings)
-    hit = np.zeros(len(table), dtype=np.bool_)
-    hit[pairs.tracks] = True
-    absent = ~hit & grounding.outcome.is_evidence_of_absence
-    leaving = _is_leaving(table.mean, grounding.wh)
-    against = life.after_miss(
-        table.log_odds, weight, confirmed=table.confirmed, leaving=leaving, settings=settings
-    )
-    stamp, until = grounding.stamp_ns, grounding.stamp_ns + round(cadence.steady_s / NS)
-    return table.changed(
-        log_odds=np.where(absent, against, table.log_odds),
-        missed=np.where(hit, False, table.missed | absent),
-        seen_ns=np.where(hit, stamp, table.seen_ns),
-        judged_ns=np.where(hit | absent, stamp, table.judged_ns),
-        steady_until_ns=np.where(
-            hit,
-            until,
-            np.where(absent, np.minimum(stamp, table.steady_until_ns), table.steady_until_ns),
-        ),
-    )
-
-
-def _sighted(
-    table: Table, seen: Measurements, pairs: Pairs, weight: FloatArray, settings: TrackerSettings
-) -> Table:
-    rows, boxes = pairs.tracks, pairs.boxes
-    if not rows.size:
-        return table
-    inflation = np.clip(pairs.nis / _UNLIKELY_NIS, 1.0, MAX_INFLATION)
-    if settings.noise_adaptation == 0:
-        inflation = np.ones_like(inflation)
-    predicted = table.covariance[rows] * inflation[:, None, None]
-    fixed, spread = correct(table.mean[rows], predicted, seen.boxes[boxes], seen.error[boxes])
-    fixed[:, 2:4] = np.maximum(fixed[:, 2:4], MIN_SIDE_PX)
-    mean, covariance = table.mean.copy(), table.covariance.copy()
-    noise_scale, noise = table.noise_scale.copy(), table.noise.copy()
-    log_odds, confidence = table.log_odds.copy(), table.confidence.copy()
-    mean[rows], covariance[rows] = fixed, spread
-    innovation = table.innovation.copy()
-    learnt = learnt_noise(table, seen, pairs, settings)
-    noise_scale[rows], innovation[rows] = learnt.noise_scale, learnt.innovation
-    noise[rows] = process_noise(fixed, noise_scale[rows], settings)
-    score = seen.scores[boxes]
-    log_odds[rows] = life.after_sight(log_odds[rows], weight[rows], score, settings)
-    keep = CONFIDENCE_MEMORY ** weight[rows]
-    confidence[rows] = keep * confidence[rows] + (1 - keep) * score
-    lasting, share = table.lasting.copy(), keep[:, None, None]
-    lasting[rows] = share * lasting[rows] + (1 - share) * (1 - learnt.fresh) * seen.stated[boxes]
-    table = evidence.observed(table, rows, [seen.labels[box] for box in boxes], score, weight[rows])
-    return table.changed(
-        jitter=learnt.jitter,
-        jitter_known=learnt.jitter_known,
-        fresh=learnt.fresh,
-        mean=mean,
-        covariance=covariance,
-        lasting=lasting,
-        noise_scale=noise_scale,
-        innovation=innovation,
-        noise=noise,
-        log_odds=log_odds,
-        confidence=confidence,
-        confirmed=table.confirmed
-        | life.is_confirmed(log_odds, confidence, seen.calibrated, settings),
-    )
-
-
-def _is_leaving(mean: FloatArray, wh: tuple[int, int]) -> NDArray[np.bool_]:
-    margin = (0.5 - BORDER_SHARE) * np.array(wh, dtype=np.float64)
-    reach = np.abs(mean[:, :2] - np.array(wh) / 2) + mean[:, 2:4] / 2
-    return np.asarray((reach > margin).any(axis=1))
 
 
 def coloured(table: Table, wh: tuple[int, int], image: ColourImage | None) -> Table:

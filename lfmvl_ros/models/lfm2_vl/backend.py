@@ -23,6 +23,7 @@ from lfmvl_ros.core.image_tokens import (
     count_image_tokens,
     settings_for_budget,
 )
+from lfmvl_ros.core.model import check_pairs
 from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.prompt import Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
@@ -140,8 +141,7 @@ class Lfm2VlBackend:
         The stage times of a batch are those of the whole batch, in each of its replies. When
         memory runs out the batch is tried once more with half the image tokens.
         """
-        if len(frames) != len(prompts):
-            raise ValueError(f"as many prompts as frames, got {len(prompts)} and {len(frames)}")
+        check_pairs(frames, prompts)
         if not frames:
             return []
         limit = Limit(time.monotonic() + generation.timeout_s, cancelled)

@@ -14,6 +14,7 @@ from lfmvl_ros.core.drafting.answer_text import Hint
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.image_rules import wanted_rules
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
+from lfmvl_ros.core.model import check_pairs
 from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.prompt import Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes
@@ -155,8 +156,7 @@ class ServerModel:
         Stage times are those of the whole batch. The vision tower's is part of the prefill,
         because servers don't report it separately.
         """
-        if len(frames) != len(prompts):
-            raise ValueError(f"as many prompts as frames, got {len(prompts)} and {len(frames)}")
+        check_pairs(frames, prompts)
         if not frames:
             return []
         if image.split == "always":

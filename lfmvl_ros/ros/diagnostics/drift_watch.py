@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
+from lfmvl_ros.core.camera_names import health_name
 from lfmvl_ros.core.config_drift import DriftSettings
 from lfmvl_ros.core.drift import (
     DriftMonitor,
@@ -87,7 +88,7 @@ class DriftWatch:
         """Return the line for diagnostics."""
         with self._lock:
             status = self._monitor.status()
-        part = f"drift {self._camera}".rstrip()
+        part = health_name("drift", self._camera)
         level, message = _judge(status)
         values: dict[str, object] = {
             "answers": status.answers,

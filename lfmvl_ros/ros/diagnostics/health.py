@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lfmvl_ros.core.camera_names import health_name
 from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.latency.budget import Because, Choice
@@ -113,7 +114,7 @@ class CameraMonitor:
             self._answers = answers
         self._last_s, self._received, self._dropped = now_s, intake.received, intake.dropped
         self._frames, self._flat = intake.frames, intake.without_contrast
-        return Health(level, f"camera {self._camera}".rstrip(), message, values)
+        return Health(level, health_name("camera", self._camera), message, values)
 
     def _judge(
         self, intake: IntakeStatus, settings: PerceptionSettings, now_s: float, rate_hz: float

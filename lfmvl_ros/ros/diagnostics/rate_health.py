@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lfmvl_ros.core.camera_names import health_name
 from lfmvl_ros.ros.diagnostics.health import OK, WARN, Health, newly_dropped
 from lfmvl_ros.ros.sensors.rates import RateStatus
 
@@ -64,7 +65,7 @@ class RateMonitor:
         values |= {f"dropped.{reason}": count for reason, count in status.dropped.items()}
         self._last_s, self._received, self._dropped = now_s, status.received, status.dropped
         self._frames, self._frames_known = status.frames, status.frames_known
-        return Health(level, f"imu {self._camera}".rstrip(), message, values)
+        return Health(level, health_name("imu", self._camera), message, values)
 
     def _judge(
         self, status: RateStatus, placed: Placement, now_s: float, rate_hz: float

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from lfmvl_ros.core.camera_names import health_name
 from lfmvl_ros.core.config_reading import ReadingSettings
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.readings.worker import ReadingStatus
@@ -41,4 +42,4 @@ def reading_health(
         level, message = WARN, f"the query names no label of reading.labels: {', '.join(labels)}"
     if status.problem:
         level, message = WARN, f"no text is read: {status.problem}"
-    return [Health(level, f"reading {camera}" if camera else "reading", message, values)]
+    return [Health(level, health_name("reading", camera), message, values)]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from lfmvl_ros.core.camera_names import health_name
 from lfmvl_ros.core.review import GateStatus
 from lfmvl_ros.core.rules import EngineStatus
 from lfmvl_ros.ros.diagnostics.health import ERROR, OK, WARN, Health
@@ -45,4 +46,4 @@ def rules_health(
         message = f"the query names no label of {', '.join(status.not_asked)}"
     if problem:
         level, message = ERROR, f"the previous rules stay in force: {problem}"
-    return Health(level, f"rules {camera}" if camera else "rules", message, values)
+    return Health(level, health_name("rules", camera), message, values)

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from lfmvl_ros.core.config import EgoMotionSettings
+
 Matrix = NDArray[np.float64]
 
 _LONGEST_NAME, _MOST_FRAMES = 256, 4096  # a robot has some hundreds
@@ -29,6 +31,11 @@ def rotation_of_rpy(roll_rad: float, pitch_rad: float, yaw_rad: float) -> Matrix
     [1.0, 0.0, 0.0]
     """
     return Rotation.from_euler("xyz", [roll_rad, pitch_rad, yaw_rad]).as_matrix()
+
+
+def given_turn(settings: EgoMotionSettings) -> Matrix:
+    """Return ``(3, 3)`` from the gyroscope's axes to the camera's by the angles of the settings."""
+    return rotation_of_rpy(settings.roll_rad, settings.pitch_rad, settings.yaw_rad).T
 
 
 class StaticFrames:

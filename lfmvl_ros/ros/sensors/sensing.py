@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from lfmvl_ros.ros.sensors.frames import StaticFrames
 from lfmvl_ros.ros.sensors.pixels import ConversionError
+from lfmvl_ros.ros.sensors.rates import RateLog
 from lfmvl_ros.ros.sensors.stamps import stamp_ns
 
 # Twice what the fastest gyroscopes measure (4000 degrees a second); larger values are invalid.
@@ -45,6 +47,30 @@ def to_rate(message: Any) -> Rate:
     if not all(abs(value) <= LARGEST_RAD_S for value in rad_s):  # also when it is not a number
         raise ConversionError(f"an angular velocity of {rad_s} rad/s is impossible")
     return Rate(stamp_ns(message.header.stamp), message.header.frame_id, rad_s)
+
+
+def taken_rate(message: Any, log: RateLog, on_warning: Callable[[str], None]) -> Rate | None:
+    """Return the angular velocity of a ``sensor_msgs/Imu``; None for one that can't be used.
+
+    That is counted in ``log`` as dropped; the first of each reason is a warning.
+    """
+    try:
+        return to_rate(message)
+    except ConversionError as error:
+        if log.reject(error.reason, str(error)):
+            on_warning(f"IMU message dropped ({error.reason}): {error}")
+        return None
+
+
+def take_transforms(
+    message: Any, frames: StaticFrames, on_warning: Callable[[str], object]
+) -> None:
+    """Add what a ``tf2_msgs/TFMessage`` of ``/tf_static`` says; what is impossible is a warning."""
+    for parent, child, turn in to_transforms(message):
+        try:
+            frames.add(parent, child, turn)
+        except ValueError as error:
+            on_warning(f"a static transform is left out: {error}")
 
 
 def to_transforms(message: Any) -> Iterator[tuple[str, str, tuple[float, ...]]]:

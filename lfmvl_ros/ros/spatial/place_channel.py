@@ -9,6 +9,7 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo
 
+from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.config import PerceptionSettings, SpatialSettings
 from lfmvl_ros.core.spatial.places import Places, PlaceSource
 from lfmvl_ros.core.spatial.rigid import RigidTransform
@@ -55,7 +56,7 @@ class PlaceChannel:
         self._on_places = on_places
         self._transforms, self._gate, self._camera = transforms, gate, camera
         self._settings, self._on_warning = settings, on_warning
-        self.prefix = f"{camera}/" if camera else ""
+        self.prefix = topic_prefix(camera)
         self._outputs = PlaceOutputs(node, self.prefix)
         self._uses_depth = settings().spatial.source == PlaceSource.DEPTH.value
         self._inputs = PlaceInputs(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
+from lfmvl_ros.core.camera_names import health_name
 from lfmvl_ros.core.spatial.places import Place, PlaceSource, Refusal
 from lfmvl_ros.ros.diagnostics.health import OK, WARN, Health
 from lfmvl_ros.ros.sensors.place_data import Problem
@@ -60,7 +61,7 @@ class PlaceMonitor:
     """
 
     def __init__(self, camera: str = "", depth_topic: str = "") -> None:
-        self._part = f"places {camera}".rstrip()
+        self._part = health_name("places", camera)
         self._depth_topic = depth_topic
         self._before: dict[str, int] = {}
 

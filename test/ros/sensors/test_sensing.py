@@ -3,16 +3,20 @@
 
 import math
 
+import numpy as np
 import pytest
 from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import CameraInfo, Imu
 from tf2_msgs.msg import TFMessage
 
+from lfmvl_ros.core.config import EgoMotionSettings
 from lfmvl_ros.core.tracking import Intrinsics
 from lfmvl_ros.ros import conversions
+from lfmvl_ros.ros.sensors.frames import StaticFrames, given_turn, rotation_of_rpy
 from lfmvl_ros.ros.sensors.lens import to_lens
 from lfmvl_ros.ros.sensors.pixels import ConversionError
-from lfmvl_ros.ros.sensors.sensing import to_rate, to_transforms
+from lfmvl_ros.ros.sensors.rates import RateLog
+from lfmvl_ros.ros.sensors.sensing import take_transforms, taken_rate, to_rate, to_transforms
 
 STAMP_NS = 1_700_000_000_123_456_789
 
@@ -109,3 +113,32 @@ def test_transforms_give_parent_child_and_rotation():
     item = TransformStamped(header=conversions.to_header(0, "base"), child_frame_id="imu")
     item.transform.rotation.x, item.transform.rotation.w = 1.0, 0.0
     assert list(to_transforms(TFMessage(transforms=[item]))) == [("base", "imu", (1, 0, 0, 0))]
+
+
+def test_a_rate_that_cannot_be_used_is_counted_and_said_once():
+    log, said = RateLog(lambda: 10**9), []
+    assert taken_rate(imu(), log, said.append).frame_id == "imu_link"
+    assert not said
+    for _ in range(3):
+        assert taken_rate(imu(x=math.nan), log, said.append) is None
+    assert len(said) == 1
+    assert said[0].startswith("IMU message dropped (corrupt): ")
+    assert log.status().dropped["corrupt"] == 3
+
+
+def test_an_impossible_transform_is_said_and_the_others_are_taken():
+    frames, said = StaticFrames(), []
+    message = TFMessage(transforms=[TransformStamped(), TransformStamped()])
+    for item, child, w in zip(message.transforms, ("camera", "imu"), (0.0, 1.0), strict=True):
+        item.header.frame_id, item.child_frame_id = "base", child
+        item.transform.rotation.w = w
+    take_transforms(message, frames, said.append)
+    assert len(frames) == 1
+    assert len(said) == 1
+    assert said[0].startswith("a static transform is left out: ")
+
+
+def test_the_angles_of_the_settings_are_turned_round():
+    settings = EgoMotionSettings(mount="given", roll_rad=0.1, pitch_rad=-0.2, yaw_rad=0.3)
+    ahead = rotation_of_rpy(0.1, -0.2, 0.3) @ given_turn(settings)
+    assert ahead == pytest.approx(np.eye(3))

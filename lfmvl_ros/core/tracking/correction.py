@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Corrects tracks by the boxes of an answer: those that were matched, and those that were not."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtri
+
+from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.config import TrackerSettings
+from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.timeline import NS
+from lfmvl_ros.core.tracking import evidence, life
+from lfmvl_ros.core.tracking.association import Pairs
+from lfmvl_ros.core.tracking.life import Cadence
+from lfmvl_ros.core.tracking.measurement import Measurements
+from lfmvl_ros.core.tracking.motion import correct
+from lfmvl_ros.core.tracking.noise import learnt_noise, process_noise
+from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table
+
+# An innovation this unlikely means that the object did not move as the motion model assumes.
+_UNLIKELY_NIS = float(chdtri(4, 0.05))  # of chi-squared with 4 degrees
+MAX_INFLATION = 4.0
+MOST_UNLIKELY_NIS = MAX_INFLATION * _UNLIKELY_NIS
+CONFIDENCE_MEMORY = 0.7
+# An object is leaving when its box is closer to the border than this share of the image.
+BORDER_SHARE = 0.02
+
+
+def corrected(
+    table: Table,
+    seen: Measurements,
+    pairs: Pairs,
+    grounding: Grounding,
+    cadence: Cadence,
+    settings: TrackerSettings,
+) -> Table:
+    """Correct the tracks that were seen; the others count as missed where the answer allows it."""
+    weight = life.answer_weight(grounding.stamp_ns, table.judged_ns, settings, table.fresh)
+    table = _sighted(table, seen, pairs, weight, settings)
+    hit = np.zeros(len(table), dtype=np.bool_)
+    hit[pairs.tracks] = True
+    absent = ~hit & grounding.outcome.is_evidence_of_absence
+    leaving = _is_leaving(table.mean, grounding.wh)
+    against = life.after_miss(
+        table.log_odds, weight, confirmed=table.confirmed, leaving=leaving, settings=settings
+    )
+    stamp, until = grounding.stamp_ns, grounding.stamp_ns + round(cadence.steady_s / NS)
+    return table.changed(
+        log_odds=np.where(absent, against, table.log_odds),
+        missed=np.where(hit, False, table.missed | absent),
+        seen_ns=np.where(hit, stamp, table.seen_ns),
+        judged_ns=np.where(hit | absent, stamp, table.judged_ns),
+        steady_until_ns=np.where(
+            hit,
+            until,
+            np.where(absent, np.minimum(stamp, table.steady_until_ns), table.steady_until_ns),
+        ),
+    )
+
+
+def _sighted(
+    table: Table, seen: Measurements, pairs: Pairs, weight: FloatArray, settings: TrackerSettings
+) -> Table:
+    rows, boxes = pairs.tracks, pairs.boxes
+    if not rows.size:
+        return table
+    inflation = np.clip(pairs.nis / _UNLIKELY_NIS, 1.0, MAX_INFLATION)
+    if settings.noise_adaptation == 0:
+        inflation = np.ones_like(inflation)
+    predicted = table.covariance[rows] * inflation[:, None, None]
+    fixed, spread = correct(table.mean[rows], predicted, seen.boxes[boxes], seen.error[boxes])
+    fixed[:, 2:4] = np.maximum(fixed[:, 2:4], MIN_SIDE_PX)
+    mean, covariance = table.mean.copy(), table.covariance.copy()
+    noise_scale, noise = table.noise_scale.copy(), table.noise.copy()
+    log_odds, confidence = table.log_odds.copy(), table.confidence.copy()
+    mean[rows], covariance[rows] = fixed, spread
+    innovation = table.innovation.copy()
+    learnt = learnt_noise(table, seen, pairs, settings)
+    noise_scale[rows], innovation[rows] = learnt.noise_scale, learnt.innovation
+    noise[rows] = process_noise(fixed, noise_scale[rows], settings)
+    score = seen.scores[boxes]
+    log_odds[rows] = life.after_sight(log_odds[rows], weight[rows], score, settings)
+    keep = CONFIDENCE_MEMORY ** weight[rows]
+    confidence[rows] = keep * confidence[rows] + (1 - keep) * score
+    lasting, share = table.lasting.copy(), keep[:, None, None]
+    lasting[rows] = share * lasting[rows] + (1 - share) * (1 - learnt.fresh) * seen.stated[boxes]
+    table = evidence.observed(table, rows, [seen.labels[box] for box in boxes], score, weight[rows])
+    return table.changed(
+        jitter=learnt.jitter,
+        jitter_known=learnt.jitter_known,
+        fresh=learnt.fresh,
+        mean=mean,
+        covariance=covariance,
+        lasting=lasting,
+        noise_scale=noise_scale,
+        innovation=innovation,
+        noise=noise,
+        log_odds=log_odds,
+        confidence=confidence,
+        confirmed=table.confirmed
+        | life.is_confirmed(log_odds, confidence, seen.calibrated, settings),
+    )
+
+
+def _is_leaving(mean: FloatArray, wh: tuple[int, int]) -> NDArray[np.bool_]:
+    margin = (0.5 - BORDER_SHARE) * np.array(wh, dtype=np.float64)
+    reach = np.abs(mean[:, :2] - np.array(wh) / 2) + mean[:, 2:4] / 2
+    return np.asarray((reach > margin).any(axis=1))
