@@ -51,7 +51,8 @@ def evaluated(out: Path, *words: str, code: int = 0) -> dict[str, Any]:
     schema = validator(document["schema"]).schema
     data, models = document["data"], document["models"]
     maps = {*data["boxes_by_label"], *(key for each in models for key in each["outcomes"]),
-            *(key for each in models for key in each["settings"]), *data["left_out"]}  # fmt: skip
+            *(key for each in models for key in each["settings"]), *data["left_out"],
+            *data["changed"]}  # fmt: skip
     assert undescribed(document, schema, schema) <= maps
     return document
 
@@ -191,7 +192,7 @@ def test_images_of_another_size_than_the_annotations_say_are_refused(
     assert main([*words, "--out", str(tmp_path / "out")]) == 2
     assert "is 160x120, the annotations say 320x120" in capsys.readouterr().err
     assert main([*words, "--fps", "0"]) == 2
-    assert "--fps must be above 0" in capsys.readouterr().err
+    assert "--fps must be between 0.01 and 1000" in capsys.readouterr().err
     assert main([*words, "--topic", "/x"]) == 2
     assert "--topic is for a bag" in capsys.readouterr().err
 
