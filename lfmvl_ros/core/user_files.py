@@ -21,11 +21,17 @@ from typing import Any
 import yaml
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.file_kinds import kind_of
 from lfmvl_ros.core.safe_text import quoted
 
 MAX_PATH_CHARACTERS = 4095  # PATH_MAX of Linux, without the NUL at the end
 _MOST_DIGITS = 308  # of the largest float
 MAX_JSON_BYTES = 64 << 20  # tokenizers of 128,000 words take 10 to 20 MB
+# bool before int: Python's bool is one.
+_JSON_KINDS = (
+    (list, "a list"), (str, "a text"), (bool, "true or false"), ((int, float), "a number"),
+    (object, "null"),
+)  # fmt: skip
 MAX_DATA_BYTES = 4 << 30  # annotations of 100,000 images with masks take half a gigabyte
 
 
@@ -98,17 +104,18 @@ def check_regular(path: Path, *, or_pipe: bool = False) -> None:
         raise UserError(f"{path} is {kind}, and a file was expected")
 
 
-def read_bytes(path: Path, max_bytes: int) -> bytes:
+def read_bytes(path: Path, max_bytes: int, *, or_pipe: bool = False) -> bytes:
     """Return what a file holds.
 
     Args:
         path: of the file.
         max_bytes: that are read at most.
+        or_pipe: read also a pipe, until its writer closes it.
 
     Raises:
         UserError: there is no such file; or it is not a regular file, or larger than ``max_bytes``.
     """
-    check_regular(path)
+    check_regular(path, or_pipe=or_pipe)
     try:
         size = path.stat().st_size
         if size > max_bytes:
@@ -118,22 +125,27 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
         raise UserError(f"{path} can't be read ({error})") from error
 
 
-def read_text(path: Path, max_bytes: int = MAX_JSON_BYTES, *, replace: bool = False) -> str:
+def read_text(
+    path: Path, max_bytes: int = MAX_JSON_BYTES, *, replace: bool = False, or_pipe: bool = False
+) -> str:
     """Return the text of a file, UTF-8, without a byte order mark.
 
     Args:
         path: of the file.
         max_bytes: that are read at most.
         replace: put U+FFFD for bytes that are not UTF-8, instead of refusing the file.
+        or_pipe: read also a pipe, until its writer closes it.
 
     Raises:
         UserError: there is no such file; or it is not a regular file, larger than ``max_bytes``, or
             no UTF-8.
     """
-    data = read_bytes(path, max_bytes)
+    data = read_bytes(path, max_bytes, or_pipe=or_pipe)
     try:
         return data.decode("utf-8-sig", "replace" if replace else "strict")
     except UnicodeDecodeError as error:
+        if (kind := kind_of(path)) not in ("", "a text file"):
+            raise UserError(f"{path} is {kind}, and a text file was expected") from error
         line = data[: error.start].count(b"\n") + 1
         raise UserError(
             f"{path}:{line}: can't be read: it is not UTF-8 text; save the file as UTF-8"
@@ -165,10 +177,16 @@ def parse_json(text: str | bytes) -> Any:
     """Return the document of a JSON text.
 
     Raises:
-        ValueError: it is not JSON, nested too deeply, or holds an integer that no float can hold.
+        ValueError: it is empty, not JSON, nested too deeply, or holds an integer that no float can
+            hold.
     """
+    if not text.strip():
+        raise ValueError("it is empty; a JSON document was expected")
     try:
         return json.loads(text, parse_int=json_integer)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"it is no JSON: {error.msg}, {where}") from error
     except RecursionError as error:
         raise ValueError("its JSON is nested too deeply") from error
 
@@ -194,7 +212,8 @@ def read_json_object(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, A
     """
     document = read_json_document(path, max_bytes)
     if not isinstance(document, dict):
-        raise UserError(f"{path} holds no JSON object")
+        kind = next(word for of, word in _JSON_KINDS if isinstance(document, of))
+        raise UserError(f"{path} holds {kind}, and a JSON object, {{…}}, was expected")
     return document
 
 
@@ -217,9 +236,11 @@ def read_yaml(path: Path, max_bytes: int = MAX_JSON_BYTES, loader: Any = yaml.Sa
     """Return the document in a YAML file.
 
     Raises:
-        UserError: as :func:`read_text`; or it is not YAML.
+        UserError: as :func:`read_text`; or it is empty or not YAML.
     """
     text = read_text(path, max_bytes)
+    if not text.strip():
+        raise UserError(f"{path} is empty; a YAML document was expected")
     try:
         return parse_yaml(text, loader)
     except ValueError as error:
