@@ -110,7 +110,7 @@ def _other_formats(directory: Path) -> list[AnnotationFile]:
 def _read(path: Path, directory: Path, strange: list[str]) -> AnnotationFile | None:
     """The file, or None and a reason in ``strange``."""
     try:
-        content = read_json_document(path, MAX_DATA_BYTES)
+        content = read_json_document(path, MAX_DATA_BYTES, once=True)
     except UserError as error:
         strange.append(str(error))
         return None

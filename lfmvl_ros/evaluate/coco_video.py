@@ -60,7 +60,7 @@ def read_coco_video(path: Path, rate_hz: float | None) -> ReadFilms:
         UserError: it is no such file, most images are missing, an image has another shape than it
             is stated to have, an id stands for two things, or a rate is missing.
     """
-    content = read_json_object(path, MAX_DATA_BYTES)
+    content = read_json_object(path, MAX_DATA_BYTES, once=True)
     lacking = [part for part in PARTS if not isinstance(content.get(part), list)]
     if lacking or not content["videos"]:
         raise UserError(

@@ -119,6 +119,14 @@ def test_json_that_is_none(tmp_path, content, says):
         read_json_object(path, max_bytes=1000 if len(content) == 2000 else 10**8)
 
 
+def test_a_key_of_json_that_stands_twice_is_refused_where_asked_for(tmp_path):
+    path = tmp_path / "labels.json"
+    path.write_text('{"a": {"b": 1, "c": 2, "b": 3}}')
+    with pytest.raises(UserError, match="the key 'b' stands in one object twice"):
+        read_json_object(path, once=True)
+    assert read_json_object(path) == {"a": {"b": 3, "c": 2}}
+
+
 def test_json_that_is_one(tmp_path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"a": [1]}))
@@ -138,6 +146,15 @@ def test_yaml_that_is_none_is_one_kind_of_error(tmp_path, text):
         read_yaml(path)
     with pytest.raises(UserError, match="at most 0 are read"):
         read_yaml(path, 0)
+
+
+def test_a_key_of_yaml_that_stands_twice_is_refused(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("a: &x {b: 1}\nc:\n  d: *x\n  e: 1\n  d: 2\n")
+    with pytest.raises(UserError, match=r"the key 'd' stands in the mapping of line 3 twice"):
+        read_yaml(path)
+    path.write_text("a: &x [*x, {b: 1}]\nc: {b: 2}\n")
+    assert read_yaml(path)["c"] == {"b": 2}
 
 
 @pytest.mark.parametrize("content", ["", " \n\n", "\ufeff"])

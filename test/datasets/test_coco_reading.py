@@ -279,6 +279,14 @@ def test_no_annotations(tmp_path):
         read_folder(tmp_path)
 
 
+def test_a_list_that_stands_twice_is_refused(tmp_path):
+    content = plain_folder(tmp_path)
+    text = json.dumps(content)[:-1] + ', "annotations": []}'
+    (tmp_path / "annotations.json").write_text(text)
+    with pytest.raises(UserError, match="the key 'annotations' stands in one object twice"):
+        read_folder(tmp_path)
+
+
 def test_most_pictures_missing(tmp_path):
     plain_folder(tmp_path)
     for name in "012":

@@ -26,7 +26,7 @@ def read_labelme(directory: Path) -> dict[str, Builder]:
     strange: list[tuple[str, str]] = []
     for path in sorted(directory.rglob("*.json")):
         try:
-            document = read_json_document(path)
+            document = read_json_document(path, once=True)
         except UserError as error:
             strange.append((_NO_LABELS, str(error)))
             continue
