@@ -120,7 +120,7 @@ def _shown(
 def same_shape(one: Size, other: Size) -> bool:
     """Whether two sizes have the same proportions, but for rounding both sides to whole pixels.
 
-    >>> same_shape((1000, 667), (640, 427)), same_shape((640, 480), (640, 470))
+    >>> same_shape((1000, 667), (640, 427)), same_shape((640, 480), (640, 472))
     (True, False)
     """
     across, down = one[0] * other[1], one[1] * other[0]

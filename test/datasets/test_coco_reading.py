@@ -256,7 +256,13 @@ def test_whatever_a_tool_writes_is_read_or_refused(two_pictures, sound, images, 
         return
     assert folder.training
     assert folder.held_out
-    assert folder.facts()["boxes"] == sum(folder.facts()["boxes_by_category"].values()) > 0
+    facts = folder.facts()
+    assert facts["boxes"] == sum(facts["boxes_by_category"].values()) > 0
+    others = ("images", "categories", "items of 'images'", "items of 'categories'")
+    left_out = sum(n for why, n in folder.left_out.items() if not why.startswith(others))
+    # Each box is used or counted, whatever is wrong with it. No image is both.
+    assert facts["boxes"] + left_out == len(strange["annotations"])
+    assert all(count > 0 for count in (*folder.left_out.values(), *folder.changed.values()))
     assert folder.describe()
 
 
