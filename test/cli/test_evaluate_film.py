@@ -197,6 +197,23 @@ def test_images_of_another_size_than_the_annotations_say_are_refused(
     assert "--topic is for a bag" in capsys.readouterr().err
 
 
+def test_what_is_read_otherwise_than_written_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = coco_video(tmp_path, count=2)
+    content["images"][0] |= {"width": 80, "height": 60}
+    path = tmp_path / "replies.jsonl"
+    path.write_text(json.dumps({"text": "[]"}))
+    words = [str(save_video(tmp_path, content)), "--model", str(path), "--fps", "10"]
+    document = evaluated(tmp_path / "out", *words)
+    resized = "images of another size than their annotations state: boxes scaled"
+    own = "videos at the rate that the file gives them, not at --fps"
+    assert document["data"]["changed"] == {own: 2, resized: 1}
+    said = capsys.readouterr().err
+    assert f"changed: 2 {own}, such as 'one' at 20" in said
+    assert f"changed: 1 {resized}, such as 000001.jpg" in said
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
