@@ -13,7 +13,7 @@ from typing import Any
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.numbers import is_number
-from lfmvl_ros.core.safe_text import quoted
+from lfmvl_ros.core.safe_text import quoted, shown_value
 from lfmvl_ros.datasets.coco import names_of
 from lfmvl_ros.datasets.left_out import LeftOut
 from lfmvl_ros.datasets.spelling import id_key, loose, plain_text
@@ -33,7 +33,7 @@ def count_others(content: Mapping[str, Any], parts: Iterable[str], left_out: Lef
     """Count what is in the lists of an annotation file, and is no JSON object."""
     for part in parts:
         others = [item for item in content[part] if not isinstance(item, dict)]
-        example = quoted(str(others[0])[:40]) if others else ""
+        example = shown_value(others[0], 40) if others else ""
         left_out.add(f"items of {part!r} that are no JSON objects", example, len(others))
 
 
@@ -145,9 +145,11 @@ def listed_categories(
     if value is None:
         return set()
     if not isinstance(value, list):
-        left_out.add(f"{key} that are no lists", quoted(str(value)[:40]))
+        left_out.add(f"{key} that are no lists", shown_value(value, 40))
         return set()
     known = {number for item in value if (number := id_key(item)) in categories}
     others = [item for item in value if id_key(item) not in categories]
-    left_out.add(f"{key} of no listed category", quoted(str(others[:1])), len(others))
+    left_out.add(
+        f"{key} of no listed category", shown_value(others[0], 40) if others else "", len(others)
+    )
     return known

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.safe_text import quoted
+from lfmvl_ros.core.safe_text import quoted, shown_value
 from lfmvl_ros.core.user_files import MAX_DATA_BYTES, read_json_object
 from lfmvl_ros.datasets.coco_ids import objects_of
 from lfmvl_ros.datasets.films import (
@@ -107,7 +107,7 @@ def _rate(reader: VideoReader, video: Mapping[str, Any], given_hz: float | None)
     """Return the rate of a video: its own, else the one that is given."""
     written = {key: video[key] for key in _RATES if video.get(key) is not None}
     own = next((rate for value in written.values() if (rate := frame_rate(value))), None)
-    told = ", ".join(f"{key} {quoted(str(value), 40)}" for key, value in written.items())
+    told = ", ".join(f"{key} {shown_value(value, 40)}" for key, value in written.items())
     name = quoted(name_of(video))
     if own is not None:
         if given_hz not in (None, own):

@@ -99,9 +99,9 @@ def set_in(part: str, **values: object) -> Any:
         (set_in("images", id=100), "has image id 100 twice"),
         (set_in("annotations", image_id=100), "has object 7 twice in image 100"),
         (set_in("images", frame_id=0), "two images of one number"),
-        (set_in("videos", fps=0), "that can be used (fps '0'; 0.01 to 1000 are taken); give the"),
-        (set_in("videos", fps=True), "(fps 'True'; 0.01"),
-        (set_in("videos", fps=1e-9), "(fps '1e-09'; 0.01"),
+        (set_in("videos", fps=0), "that can be used (fps 0; 0.01 to 1000 are taken); give the"),
+        (set_in("videos", fps=True), "(fps true; 0.01"),
+        (set_in("videos", fps=1e-9), "(fps 1e-09; 0.01"),
         (set_in("videos", fps=None), "framerate that can be used (0.01"),
         (set_in("videos", id=1), "two videos with one id, 1: 'one' and 'two'"),
         (set_in("categories", id=5), "category id 5 twice, for 'bright_square' and 'robot'"),
@@ -158,7 +158,7 @@ def test_a_rate_that_is_not_the_one_given_is_said(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert found.changed.examples == {
         "videos at the rate that the file gives them, not at --fps": "'one' at 20",
-        "videos at --fps: the rate that the file gives them can't be used": "'two': fps 'True'",
+        "videos at --fps: the rate that the file gives them can't be used": "'two': fps true",
     }
     content["videos"][1]["fps"] = "20"
     assert read(tmp_path, content, 20.0)[2] == {}
