@@ -26,7 +26,7 @@ from lfmvl_ros.core.encoded_images import damage
 
 RESIZED = "images of another size than their annotations state: boxes scaled"
 TURNED_TO_FIT = "images turned so that their boxes fit"
-TURNED_UNTOLD = "images turned as EXIF says, where nothing shows that their boxes are so, too"
+TURNED_UNCONFIRMED = "images turned as EXIF says, where nothing shows that their boxes are so, too"
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -46,14 +46,14 @@ class CheckedImage:
         wh_px: its size as it is to be shown.
         orientation: how it is to be turned, as EXIF says it; 1 for not at all.
         about_px: the size that its boxes are about, upright like the image is shown.
-        told: whether the stated size shows that its boxes are of the image turned like this.
+        confirmed: whether the stated size shows that its boxes are of the image turned like this.
         other: the same image not turned, or turned, where EXIF turns it by its side.
     """
 
     wh_px: Size
     orientation: int
     about_px: Size
-    told: bool = True
+    confirmed: bool = True
     other: CheckedImage | None = None
 
     @property
@@ -93,7 +93,7 @@ def fitted(stored: Size, orientation: int, stated: Collection[Size | None]) -> C
         stated: every size that annotations state; None in it: boxes without a stated size.
 
     >>> fitted((640, 480), 1, [(320, 240)])
-    CheckedImage(wh_px=(640, 480), orientation=1, about_px=(320, 240), told=True, other=None)
+    CheckedImage(wh_px=(640, 480), orientation=1, about_px=(320, 240), confirmed=True, other=None)
     >>> fitted((640, 480), 1, [(640, 640)])
     'is 640x480, the annotations say 640x640'
     """
@@ -149,7 +149,7 @@ def turned_to_fit(check: CheckedImage, xywh_px: NDArray[Any]) -> tuple[CheckedIm
             return check.other, TURNED_TO_FIT
         if then and not now:
             return check, ""
-    return check, "" if check.told else TURNED_UNTOLD
+    return check, "" if check.confirmed else TURNED_UNCONFIRMED
 
 
 def overhang_px(xywh_px: NDArray[Any], wh_px: Size) -> NDArray[Any]:

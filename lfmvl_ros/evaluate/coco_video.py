@@ -107,21 +107,21 @@ def _rate(reader: VideoReader, video: Mapping[str, Any], given_hz: float | None)
     """Return the rate of a video: its own, else the one that is given."""
     written = {key: video[key] for key in _RATES if video.get(key) is not None}
     own = next((rate for value in written.values() if (rate := frame_rate(value))), None)
-    told = ", ".join(f"{key} {shown_value(value, 40)}" for key, value in written.items())
+    found = ", ".join(f"{key} {shown_value(value, 40)}" for key, value in written.items())
     name = quoted(name_of(video))
     if own is not None:
         if given_hz not in (None, own):
             reader.changed.add(_OWN_RATE, f"{name} at {own:g}")
         return own
     if given_hz is None:
-        why = f"({told}; " if told else "("
+        why = f"({found}; " if found else "("
         raise UserError(
             f"video {name} of {reader.path} has no {' or '.join(_RATES)} that can be used {why}"
             f"{SLOWEST_HZ:g} to {FASTEST_HZ:g} are taken); give the rate of its frame numbers with "
             "--fps"
         )
-    if told:
-        reader.changed.add(_NO_RATE, f"{name}: {told}")
+    if found:
+        reader.changed.add(_NO_RATE, f"{name}: {found}")
     return given_hz
 
 

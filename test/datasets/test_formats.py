@@ -321,3 +321,25 @@ def test_any_line_of_yolo_is_a_box_or_none(line, points):
     kind, box = _parsed(line, points)
     assert isinstance(kind, int)
     assert box is None or len(box) == 4
+
+
+@pytest.fixture(scope="module")
+def yolo_folder(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("yolo")
+    yolo(directory, "1 0.25 0.5 0.25 0.333333333\n")
+    return directory
+
+
+VALUES = st.sampled_from(["0", "1", "2", "-1", "0.5", "0.2", "1.5", "nan", "1e400", "x", "320"])
+LINES = st.lists(st.lists(VALUES, max_size=9).map(" ".join), max_size=5)
+
+
+@given(LINES)
+@examples(60)
+def test_each_line_of_yolo_is_used_or_counted(yolo_folder, lines):
+    (yolo_folder / "labels" / "train" / "0.txt").write_text("\n".join(lines))
+    folder = read_folder(yolo_folder)
+    left_out = sum(
+        count for why, count in folder.left_out.items() if not why.startswith("categories")
+    )
+    assert folder.facts()["boxes"] + left_out == 3 + sum(map(bool, map(str.strip, lines)))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lfmvl_ros.datasets.coco_reading import read_folder
-from lfmvl_ros.datasets.image_sizes import RESIZED, TURNED_UNTOLD, fitted, same_shape
+from lfmvl_ros.datasets.image_sizes import RESIZED, TURNED_UNCONFIRMED, fitted, same_shape
 
 from .coco_folders import add_box, picture, plain_folder, save
 
@@ -70,8 +70,8 @@ def test_an_image_that_two_files_state_differently_is_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("orientation", "wh", "stated", "changed"),
     [
-        (3, (40, 30), True, {TURNED_UNTOLD: 1}),  # upside down has the same size
-        (6, (30, 30), True, {TURNED_UNTOLD: 1}),
+        (3, (40, 30), True, {TURNED_UNCONFIRMED: 1}),  # upside down has the same size
+        (6, (30, 30), True, {TURNED_UNCONFIRMED: 1}),
         (6, (40, 30), True, {}),
         (1, (40, 30), False, {}),
     ],
