@@ -34,7 +34,7 @@ with needed_packages():
     from lfmvl_ros.cli.main import main as lfmvl
     from lfmvl_ros.core.frame import Frame
     from lfmvl_ros.core.query import Query
-    from lfmvl_ros.datasets.coco_files import check_images
+    from lfmvl_ros.datasets.image_sizes import check_images
     from lfmvl_ros.evaluate.data import EvaluationSet, evaluation_set
     from lfmvl_ros.evaluate.questions import questions_for
 
@@ -66,7 +66,7 @@ def evaluate(data: Path, replies: Path, out: Path) -> None:
 
 def read_twice(data: EvaluationSet) -> None:
     with contextlib.redirect_stderr(io.StringIO()):
-        check_images([(image.path, image.wh_px) for image in data.images])
+        check_images([(image.path, [image.wh_px]) for image in data.images])
     for index in range(len(data.images)):
         data.pixels(index)
 

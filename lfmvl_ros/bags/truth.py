@@ -60,11 +60,14 @@ def read_truth(bag: Bag, topic: str) -> dict[int, TrueBoxes]:
     for message in bag.messages([topic]):
         try:
             decoded = bag.decode(message)
-            found[stamp_ns(decoded.header.stamp)] = _boxes(decoded.detections)
+            at_ns = stamp_ns(decoded.header.stamp)
+            if at_ns in found:
+                raise ValueError(f"a second one has the stamp {at_ns} ns")
+            found[at_ns] = _boxes(decoded.detections)
         except (ValueError, ConversionError) as error:
             raise UserError(
-                f"{topic} of {bag.path} holds a message that is no annotation: {error}; each "
-                "detection needs an id of its own, a label and a box"
+                f"{topic} of {bag.path} holds a message that is no annotation: {error}; each image "
+                "has one, in which each detection has an id of its own, a label and a box"
             ) from error
     return found
 
@@ -76,6 +79,8 @@ def _boxes(detections: Any) -> TrueBoxes:
             raise ValueError("a detection without id or label")
         best = item.results[0].hypothesis
         at, size = item.bbox.center.position, (item.bbox.size_x, item.bbox.size_y)
+        if min(size) < 0:
+            raise ValueError(f"a box of {size[0]:g} x {size[1]:g} pixels")
         ids.append(item.id)
         labels.append(best.class_id)
         rows.append([at.x - size[0] / 2, at.y - size[1] / 2, at.x + size[0] / 2,

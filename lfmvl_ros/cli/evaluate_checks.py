@@ -14,7 +14,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.user_files import exists
 from lfmvl_ros.core.whole_files import check_output, check_output_folder
-from lfmvl_ros.datasets.films import FASTEST_HZ
+from lfmvl_ros.datasets.films import FASTEST_HZ, SLOWEST_HZ
 from lfmvl_ros.evaluate.conditions import (
     Condition,
     check_expressions,
@@ -38,8 +38,10 @@ def checked(args: argparse.Namespace) -> list[Condition]:
         raise UserError("--fail-if worse needs --against, or a second --model to compare with")
     if args.sustained is not None and not 0.1 <= args.sustained <= 24 * 3600:
         raise UserError(f"--sustained must be between 0.1 and 86400 s, got {args.sustained:g}")
-    if args.fps is not None and not 0 < args.fps <= FASTEST_HZ:
-        raise UserError(f"--fps must be above 0 and at most {FASTEST_HZ:g}, got {args.fps:g}")
+    if args.fps is not None and not SLOWEST_HZ <= args.fps <= FASTEST_HZ:
+        raise UserError(
+            f"--fps must be between {SLOWEST_HZ:g} and {FASTEST_HZ:g} Hz, got {args.fps:g}"
+        )
     if len(set(args.model)) < len(args.model):
         raise UserError("a model is named twice; name each --model once")
     if args.drift_profile is not None and (args.query is None or len(args.model) > 1):

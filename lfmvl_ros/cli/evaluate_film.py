@@ -20,6 +20,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import MAX_LABELS
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.whole_files import finite, make_folder, write_json
+from lfmvl_ros.datasets.left_out import reason_lines
 from lfmvl_ros.evaluate.conditions import Condition, check_labels, failures
 from lfmvl_ros.evaluate.wording import counted
 
@@ -78,8 +79,9 @@ def evaluate_film(args: argparse.Namespace, conditions: list[Condition]) -> int:
 
 
 def _tell_left_out(film: Film) -> None:
-    for reason, count in film.left_out.items():
-        print(f"{film.path}: left out: {count} {reason}", file=sys.stderr)
+    for line in (*reason_lines("left out", film.left_out, film.examples),
+                 *reason_lines("changed", film.changed, film.examples)):  # fmt: skip
+        print(f"{film.path}: {line}", file=sys.stderr)
 
 
 def _all_labels(film: Film) -> str:

@@ -8,7 +8,7 @@ import argparse
 from lfmvl_ros.cli.film_data import is_film
 from lfmvl_ros.cli.flags import changed_settings
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.datasets.films import is_mot_folder
+from lfmvl_ros.datasets.mot_folder import is_mot_folder
 from lfmvl_ros.evaluate.coco_video import is_coco_video
 
 _IMAGES = ("ask", "split", "images", "languages", "translations", "robustness", "sustained",

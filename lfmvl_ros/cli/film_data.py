@@ -13,7 +13,8 @@ from typing import Any
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.same_label import fold_label
-from lfmvl_ros.datasets.films import FilmSequence, TrueBoxes, is_mot_folder, read_mot_folder
+from lfmvl_ros.datasets.films import FilmSequence, ReadFilms, TrueBoxes
+from lfmvl_ros.datasets.mot_folder import is_mot_folder, read_mot_folder
 from lfmvl_ros.evaluate.coco_video import is_coco_video, read_coco_video
 
 
@@ -29,6 +30,8 @@ class Film:
         topic: of the images in a bag.
         truth_topic: of the annotations in a bag.
         left_out: how many of what is annotated could not be used, by reason.
+        changed: how many of what is used otherwise than it is written, by what was changed.
+        examples: the first of each reason and each change that has one.
 
     Raises:
         UserError: no object is annotated.
@@ -41,6 +44,8 @@ class Film:
     topic: str = ""
     truth_topic: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
+    changed: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not any(len(each.ids) for each in self.boxes):
@@ -89,6 +94,7 @@ class Film:
             "boxes": sum(boxes.values()),
             "boxes_by_label": dict(sorted(boxes.items())),
             "left_out": dict(self.left_out),
+            "changed": dict(self.changed),
         }
 
 
@@ -109,12 +115,9 @@ def film_of(args: argparse.Namespace) -> Film:
         UserError: it can't be used.
     """
     if is_mot_folder(args.data):
-        mot = read_mot_folder(args.data)
-        return Film(args.data, "mot", (_by_stamp(mot),), (mot,), left_out=mot.left_out)
+        return _film(args.data, "mot", read_mot_folder(args.data))
     if is_coco_video(args.data):
-        videos, left_out = read_coco_video(args.data, args.fps)
-        truths = tuple(_by_stamp(video) for video in videos)
-        return Film(args.data, "coco_video", truths, videos, left_out=left_out)
+        return _film(args.data, "coco_video", read_coco_video(args.data, args.fps))
     from lfmvl_ros.bags.reading import image_topics, open_bag
     from lfmvl_ros.bags.truth import read_truth, truth_topic
 
@@ -122,6 +125,14 @@ def film_of(args: argparse.Namespace) -> Film:
         (topic,) = image_topics(bag, [] if args.topic is None else [args.topic]).values()
         name = truth_topic(bag, args.truth)
         return Film(args.data, "bag", (read_truth(bag, name),), (), topic, name)
+
+
+def _film(path: Path, form: str, read: ReadFilms) -> Film:
+    return Film(
+        path, form, tuple(_by_stamp(each) for each in read.sequences), read.sequences,
+        left_out=dict(read.left_out.counts), changed=dict(read.changed.counts),
+        examples={**read.changed.examples, **read.left_out.examples},
+    )  # fmt: skip
 
 
 def _by_stamp(film: FilmSequence) -> dict[int, TrueBoxes]:

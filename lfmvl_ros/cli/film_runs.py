@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lfmvl_ros.core.report import Answer
     from lfmvl_ros.core.tracking import Tracks
     from lfmvl_ros.datasets.films import FilmSequence, TrueBoxes
+    from lfmvl_ros.datasets.image_sizes import CheckedImage
     from lfmvl_ros.evaluate.track_figures import Followed
 
 _IDS_EACH = 10**9  # of the tracks of one sequence
@@ -72,7 +73,7 @@ def run_film(
     """Return the tracks of each sequence of a film.
 
     Raises:
-        UserError: an image can't be decoded, or has another size than the annotations say.
+        UserError: an image can't be decoded, or is no longer what it was when it was listed.
     """
     if not film.sequences:
         return [_run_bag(film, model, settings, latency)]
@@ -112,25 +113,26 @@ def _run_sequence(
     from lfmvl_ros.core.timeline import Verdict
 
     pipeline = SimulatedPipeline(model, settings, latency, lambda answer, _ns: seen.answer(answer))
-    sizes = sequence.wh_px or (None,) * len(sequence.images)
     with seen.bar:
-        for path, at_ns, wh in zip(sequence.images, sequence.stamps_ns, sizes, strict=True):
-            frame = Frame(_pixels(path, wh), at_ns, "camera")
+        for path, at_ns, shown in zip(
+            sequence.images, sequence.stamps_ns, sequence.shown, strict=True
+        ):
+            frame = Frame(_pixels(path, shown), at_ns, "camera")
             seen.tracks(pipeline.submit(frame, Verdict.NEWER, at_ns))
         pipeline.finish()
     return seen
 
 
-def _pixels(path: Path, wh_px: tuple[int, int] | None) -> Any:
-    from lfmvl_ros.core.encoded_images import decode_file
+def _pixels(path: Path, shown: CheckedImage) -> Any:
+    import numpy as np
 
-    pixels = decode_file(path)
-    if pixels is None:
+    from lfmvl_ros.core.encoded_images import decode_file
+    from lfmvl_ros.datasets.coco_images import turned
+
+    stored = decode_file(path, turn=False)
+    if stored is None:
         raise UserError(f"{path} can't be decoded; put a whole image there")
-    found = (pixels.shape[1], pixels.shape[0])
-    if wh_px not in (None, found):
-        raise UserError(
-            f"{path} is {found[0]}x{found[1]}, the annotations say {wh_px[0]}x{wh_px[1]}; their "
-            "boxes would be elsewhere"
-        )
-    return pixels
+    pixels = turned(stored, shown.orientation)
+    if (pixels.shape[1], pixels.shape[0]) != shown.wh_px:
+        raise UserError(f"{path} has changed meanwhile; start again")
+    return np.ascontiguousarray(pixels)

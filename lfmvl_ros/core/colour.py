@@ -122,6 +122,8 @@ def stretch(values: NDArray[Any]) -> Pixels:
     if sample.size == 0:
         return np.zeros(values.shape, np.uint8)
     low, high = np.percentile(sample, _PERCENTILES)
+    if low == high and not valid.all():  # one value, as of a drawing: its shape is to be seen
+        return cast(Pixels, np.where(valid, 255, 0).astype(np.uint8))
     scale = 255.0 / max(float(high - low), 1e-9)
     scaled = (np.where(valid, values, low).astype(np.float64) - low) * scale
     return cast(Pixels, np.rint(np.clip(scaled, 0, 255)).astype(np.uint8))

@@ -45,6 +45,8 @@ class ReadingSettings(Group):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        named = ", ".join(filter(None, self.labels))
-        # An empty list has no type of its own in ROS; and a wrong label is refused here.
-        object.__setattr__(self, "labels", Query.parse(named).labels if named else ("",))
+        named = [label for label in self.labels if label]
+        for label in named:
+            Query.parse(label, what="reading.labels: a label")
+        labels = Query.parse(", ".join(named), what="reading.labels").labels if named else ("",)
+        object.__setattr__(self, "labels", labels)  # an empty list has no type of its own in ROS

@@ -36,6 +36,10 @@ _FILLING = bytes((37 * i + 11) % 251 for i in range(4096))  # no byte is 0xFF
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
 
 
+class ColourError(ImageError):
+    """An image that is whole, and whose values are no colours."""
+
+
 def format_of(data: bytes) -> str:
     """Return the key of :data:`FORMATS` that encoded data belongs to, by its first bytes; or ""."""
     for name, signatures in FORMATS.items():
@@ -82,14 +86,16 @@ def decode_file(
         on_warning: called with a sentence about each guess.
 
     Raises:
-        UserError: it is truncated, is damaged, or states more pixels than
-            :data:`MAX_FILE_MEGAPIXELS`.
+        UserError: it is truncated, is damaged, has values that are no colours, or states more
+            pixels than :data:`MAX_FILE_MEGAPIXELS`.
     """
     raw = path.read_bytes()
     if problem := size_problem(raw, MAX_FILE_MEGAPIXELS):
         raise UserError(f"{path} is not decoded: {problem}")
     try:
         return decode_image(raw, turn=turn, on_warning=on_warning)
+    except ColourError as error:
+        raise UserError(f"{str(path)!r} {error}; convert it to 8 or 16 bits a colour") from error
     except ImageError as error:
         if format_of(raw):
             raise UserError(f"{str(path)!r} {error}; write it again") from error
@@ -138,6 +144,8 @@ def decode_image(
     flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
     flags |= 0 if turn else cv2.IMREAD_IGNORE_ORIENTATION
     image = _whole(raw, flags)
+    if image.ndim == 3 and image.dtype.kind == "f":
+        image = _of_float_colours(image, on_warning)
     encoding = _encoding_of(image, stated)
     if encoding in ("16UC1", "32FC1") and not stated:
         on_warning(
@@ -147,6 +155,20 @@ def decode_image(
     if encoding == "32FC1":
         image = image.astype(np.float32)
     return np.ascontiguousarray(to_rgb8(encoding, image))
+
+
+def _of_float_colours(image: NDArray[Any], on_warning: Callable[[str], None]) -> NDArray[Any]:
+    """Return colours of 8 bits; those of floating point are shares, or the same 0 to 255.
+
+    Raises:
+        ColourError: they are neither.
+    """
+    low, high = float(image.min()), float(image.max())
+    if not (low >= 0 and high <= 255):  # also NaN
+        raise ColourError(f"has colours of type {image.dtype} from {low:g} to {high:g}")
+    full = 1 if high <= 1 else 255
+    on_warning(f"its colours are {image.dtype} values up to {high:g}, taken for 0 to {full}")
+    return np.rint(image * (255 / full)).astype(np.uint8)
 
 
 def _decoded(raw: bytes, flags: int) -> NDArray[Any] | None:
@@ -161,7 +183,7 @@ def _encoding_of(image: NDArray[Any], stated: str) -> str:
     bits = "8" if image.dtype == np.uint8 else "16"
     if image.ndim == 3:
         if image.dtype not in (np.uint8, np.uint16):
-            raise ImageError(f"has colours of type {image.dtype}")
+            raise ColourError(f"has colours of type {image.dtype}")
         # OpenCV decodes to BGR; publishers that skip the swap before encoding say "compressed rgb".
         order = "rgb" if "compressed rgb" in stated else "bgr"
         return order + ("a" if image.shape[2] == 4 else "") + bits

@@ -66,13 +66,18 @@ class Query:
         return cls.parse(",".join(texts))
 
     @classmethod
-    def parse(cls, text: str, version: int = 1) -> Query:
+    def parse(cls, text: str, version: int = 1, what: str = "the query") -> Query:
         """Split ``text`` at commas, semicolons, line ends (also the CJK and Arabic ones) and " . ".
 
         Repeated labels (:func:`~lfmvl_ros.core.same_label.fold_label`) are kept once; inner white
         space is folded; accents are combined with their letters (Unicode's NFC), as in the models'
         training data. Invisible characters, such as control characters, are removed
         (:mod:`lfmvl_ros.core.safe_text`).
+
+        Args:
+            text: with the labels.
+            version: of the query.
+            what: names what holds the labels, for the message.
 
         Raises:
             UserError: nothing is left, or there are too many or too long labels.
@@ -86,13 +91,12 @@ class Query:
                 labels.setdefault(fold_label(label), label)
         if not labels:
             raise UserError(
-                f"the query is empty (got {text!r}); "
-                "name what to find, for example 'red tote, person'"
+                f"{what} is empty (got {text!r}); name what to find, for example 'red tote, person'"
             )
         try:
             return cls(tuple(labels.values()), version)
         except ValueError as error:
-            raise UserError(f"the query can't be used: {error}; shorten it") from error
+            raise UserError(f"{what} can't be used: {error}; shorten it") from error
 
     @property
     def text(self) -> str:

@@ -66,6 +66,20 @@ def quoted(text: str, most: int = 80) -> str:
     return repr(shortened(text, most))
 
 
+def shown_value(value: object, most: int = 80) -> str:
+    """Return a value of a document as a message shows it: text in quotes, anything else as JSON.
+
+    >>> shown_value("0"), shown_value(0), shown_value(True), shown_value([1, None])
+    ("'0'", '0', 'true', '[1, null]')
+    """
+    if isinstance(value, str):
+        return quoted(value, most)
+    try:
+        return shortened(json.dumps(value, ensure_ascii=False), most)
+    except (TypeError, ValueError, RecursionError):  # no JSON; or an integer of 5,000 digits
+        return f"a {type(value).__name__}"
+
+
 def json_text(document: Any, *, indent: int | None = None, allow_nan: bool = False) -> str:
     r"""Return a document as JSON that any reader takes, on one line unless ``indent`` is given.
 

@@ -20,7 +20,9 @@ from typing import Any
 
 import yaml
 
+from lfmvl_ros.core.document_checks import each_once, json_kind, refuse_keys_twice
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.file_kinds import kind_of
 from lfmvl_ros.core.safe_text import quoted
 
 MAX_PATH_CHARACTERS = 4095  # PATH_MAX of Linux, without the NUL at the end
@@ -98,17 +100,18 @@ def check_regular(path: Path, *, or_pipe: bool = False) -> None:
         raise UserError(f"{path} is {kind}, and a file was expected")
 
 
-def read_bytes(path: Path, max_bytes: int) -> bytes:
+def read_bytes(path: Path, max_bytes: int, *, or_pipe: bool = False) -> bytes:
     """Return what a file holds.
 
     Args:
         path: of the file.
         max_bytes: that are read at most.
+        or_pipe: read also a pipe, until its writer closes it.
 
     Raises:
         UserError: there is no such file; or it is not a regular file, or larger than ``max_bytes``.
     """
-    check_regular(path)
+    check_regular(path, or_pipe=or_pipe)
     try:
         size = path.stat().st_size
         if size > max_bytes:
@@ -118,22 +121,27 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
         raise UserError(f"{path} can't be read ({error})") from error
 
 
-def read_text(path: Path, max_bytes: int = MAX_JSON_BYTES, *, replace: bool = False) -> str:
+def read_text(
+    path: Path, max_bytes: int = MAX_JSON_BYTES, *, replace: bool = False, or_pipe: bool = False
+) -> str:
     """Return the text of a file, UTF-8, without a byte order mark.
 
     Args:
         path: of the file.
         max_bytes: that are read at most.
         replace: put U+FFFD for bytes that are not UTF-8, instead of refusing the file.
+        or_pipe: read also a pipe, until its writer closes it.
 
     Raises:
         UserError: there is no such file; or it is not a regular file, larger than ``max_bytes``, or
             no UTF-8.
     """
-    data = read_bytes(path, max_bytes)
+    data = read_bytes(path, max_bytes, or_pipe=or_pipe)
     try:
         return data.decode("utf-8-sig", "replace" if replace else "strict")
     except UnicodeDecodeError as error:
+        if (kind := kind_of(path)) not in ("", "a text file"):
+            raise UserError(f"{path} is {kind}, and a text file was expected") from error
         line = data[: error.start].count(b"\n") + 1
         raise UserError(
             f"{path}:{line}: can't be read: it is not UTF-8 text; save the file as UTF-8"
@@ -161,67 +169,101 @@ def no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes, *, once: bool = False) -> Any:
     """Return the document of a JSON text.
 
+    Args:
+        text: of the document.
+        once: refuse a key that stands in one object twice. Python keeps the last one, and so does
+            who else reads the file of a checkpoint.
+
     Raises:
-        ValueError: it is not JSON, nested too deeply, or holds an integer that no float can hold.
+        ValueError: it is empty, not JSON, nested too deeply, or holds an integer that no float can
+            hold.
     """
+    if not text.strip():
+        raise ValueError("it is empty; a JSON document was expected")
     try:
-        return json.loads(text, parse_int=json_integer)
+        hook = each_once if once else None
+        return json.loads(text, parse_int=json_integer, object_pairs_hook=hook)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"it is no JSON: {error.msg}, {where}") from error
     except RecursionError as error:
         raise ValueError("its JSON is nested too deeply") from error
 
 
-def read_json_document(path: Path, max_bytes: int = MAX_JSON_BYTES) -> Any:
+def read_json_document(path: Path, max_bytes: int = MAX_JSON_BYTES, *, once: bool = False) -> Any:
     """Return the document in a JSON file.
+
+    Args:
+        path: of the file.
+        max_bytes: that are read at most.
+        once: as of :func:`parse_json`.
 
     Raises:
         UserError: as of :func:`read_text`; or it is not JSON, or nested too deeply.
     """
     text = read_text(path, max_bytes)
     try:
-        return parse_json(text)
+        return parse_json(text, once=once)
     except ValueError as error:
         raise UserError(f"{path} can't be read ({error})") from error
 
 
-def read_json_object(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
-    """Return the JSON object in a file.
+def read_json_object(
+    path: Path, max_bytes: int = MAX_JSON_BYTES, *, once: bool = False
+) -> dict[str, Any]:
+    """Return the JSON object in a file; arguments as of :func:`read_json_document`.
 
     Raises:
         UserError: as :func:`read_json_document`; or it is not a JSON object.
     """
-    document = read_json_document(path, max_bytes)
+    document = read_json_document(path, max_bytes, once=once)
     if not isinstance(document, dict):
-        raise UserError(f"{path} holds no JSON object")
+        kind = json_kind(document)
+        raise UserError(f"{path} holds {kind}, and a JSON object, {{…}}, was expected")
     return document
 
 
-def parse_yaml(text: str, loader: Any = yaml.SafeLoader) -> Any:
+def parse_yaml(text: str, loader: Any = yaml.SafeLoader, *, once: bool = False) -> Any:
     """Return the document of a YAML text.
+
+    Args:
+        text: of the document.
+        loader: a class of PyYAML.
+        once: refuse a key that stands in one mapping twice, of which PyYAML keeps the last.
 
     Raises:
         ValueError: it is none. PyYAML itself raises many other errors: a KeyError for ``!!bool x``,
             an AttributeError for ``!!timestamp x``.
     """
     try:
-        return yaml.load(text, Loader=loader)
+        reader = loader(text)
+        node = reader.get_single_node()
+        if node is None:
+            return None
+        if once:
+            refuse_keys_twice(node)
+        return reader.construct_document(node)
     except RecursionError as error:
         raise ValueError("its YAML is nested too deeply") from error
     except Exception as error:
-        raise ValueError(" ".join(f"{type(error).__name__}: {error}".split())[:300]) from error
+        name = "" if type(error) is ValueError else f"{type(error).__name__}: "
+        raise ValueError(" ".join(f"{name}{error}".split())[:300]) from error
 
 
 def read_yaml(path: Path, max_bytes: int = MAX_JSON_BYTES, loader: Any = yaml.SafeLoader) -> Any:
     """Return the document in a YAML file.
 
     Raises:
-        UserError: as :func:`read_text`; or it is not YAML.
+        UserError: as :func:`read_text`; or it is empty, not YAML, or has a key twice.
     """
     text = read_text(path, max_bytes)
+    if not text.strip():
+        raise UserError(f"{path} is empty; a YAML document was expected")
     try:
-        return parse_yaml(text, loader)
+        return parse_yaml(text, loader, once=True)
     except ValueError as error:
         raise UserError(f"{path} can't be read as YAML ({error})") from error
 

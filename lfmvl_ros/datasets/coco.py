@@ -21,6 +21,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import neutralise
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.safe_text import quoted
+from lfmvl_ros.datasets.left_out import reason_lines
 from lfmvl_ros.datasets.questions import MIN_AREA
 
 _RENAMED = {"pictures": "images", "held_out_pictures": "held_out_images"}
@@ -42,6 +43,7 @@ class CocoImage:
         crowd_kinds, crowd_xyxy: likewise ``(K,)`` and ``(K, 4)``, of areas with uncounted objects
             (``iscrowd``). A training leaves them out; an evaluation counts no box on them.
         expressions: row of a box, and a referring expression that is about it and no other box.
+        hidden: (N,) hidden share of each box's object, 0 to 1, NaN where nothing is known.
     """
 
     path: Path
@@ -54,6 +56,7 @@ class CocoImage:
     crowd_kinds: NDArray[Any] = field(default_factory=lambda: np.zeros(0, np.int64))
     crowd_xyxy: NDArray[Any] = field(default_factory=lambda: np.zeros((0, 4)))
     expressions: tuple[tuple[int, str], ...] = ()
+    hidden: NDArray[Any] = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,8 @@ class CocoFolder:
         training, held_out: images to learn from and to judge by; neither is empty, but for an
             evaluation of one image, which is held out.
         left_out: how many of what could not be used, by reason.
-        examples: the first file of each reason that is about files.
         changed: how many of what is used otherwise than it is written, by what was changed.
+        examples: the first of each reason and each change that has one.
         expressions_left_out: how many referring expressions could not be used, by reason.
         crowd_names: as ``names``, of categories that have nothing but crowds in the whole folder.
             They are no categories of it; ``crowd_kinds`` of its images counts on into them.
@@ -78,8 +81,8 @@ class CocoFolder:
     training: tuple[CocoImage, ...]
     held_out: tuple[CocoImage, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
-    examples: Mapping[str, str] = field(default_factory=dict)
     changed: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, str] = field(default_factory=dict)
     expressions_left_out: Mapping[str, int] = field(default_factory=dict)
     crowd_names: tuple[tuple[str, ...], ...] = ()
 
@@ -130,10 +133,9 @@ class CocoFolder:
                 f"  {facts['boxes_too_small']} boxes cover less than {MIN_AREA:.1%} of their "
                 "image: asked for only where a crop enlarges them"
             )
-        for reason, count in self.left_out.items():
-            example = f", such as {self.examples[reason]}" if reason in self.examples else ""
-            lines.append(f"  left out: {count} {reason}{example}")
-        lines += [f"  changed: {count} {what}" for what, count in self.changed.items()]
+        lines += reason_lines("  left out", self.left_out, self.examples)
+        lines += reason_lines("  changed", self.changed, self.examples)
+        lines += reason_lines("  left out", self.expressions_left_out, {})
         return "\n".join(lines)
 
 

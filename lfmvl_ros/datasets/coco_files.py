@@ -1,19 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a folder in COCO format keeps its annotations and images, and whether those are whole."""
+"""Where a folder in COCO format keeps its annotations, and which of its files those are."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-from tqdm import tqdm
-
-from lfmvl_ros.core.encoded_images import damage
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.user_files import MAX_DATA_BYTES, exists, read_json_document
 from lfmvl_ros.datasets.formats.labelme import read_labelme
@@ -32,11 +26,8 @@ LAYOUTS = (
     "*/_annotations.coco.json",
     "*/annotations.json",
 )
-_PARTS = ("images", "annotations", "categories")
-_ORIENTATION = 0x0112  # EXIF
-_SIDEWAYS = (5, 6, 7, 8)  # its values that exchange width and height
-_SAME_SHAPE = 0.02
-_MANY = 300  # images whose check deserves a progress bar
+PARTS = ("images", "annotations", "categories")
+"""The lists that an annotation file holds."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +38,14 @@ class AnnotationFile:
         path: of the JSON file.
         split: ``train``, ``val``, ``test``, or "" where neither its name nor its folder says.
         content: the JSON object; ``images``, ``annotations`` and ``categories`` are lists.
+        left_out: a reason and an example of each thing that the reader of another format could
+            not put into it.
     """
 
     path: Path
     split: str
     content: dict[str, Any]
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 def split_of(path: Path) -> str:
@@ -108,82 +102,23 @@ def annotation_files(directory: Path) -> tuple[list[AnnotationFile], list[str]]:
 def _other_formats(directory: Path) -> list[AnnotationFile]:
     """What a folder of another format says, in COCO's words; empty where it is none."""
     for read in (read_yolo, read_voc, read_labelme):
-        if contents := read(directory):
+        if builders := read(directory):
             return [
-                AnnotationFile(directory / split / "-", split_of(Path(split, "-")), content)
-                for split, content in contents.items()
-            ]
+                AnnotationFile(directory / split / "-", split_of(Path(split, "-")),
+                               built.content, tuple(built.left_out))
+                for split, built in builders.items()
+            ]  # fmt: skip
     return []
 
 
 def _read(path: Path, directory: Path, strange: list[str]) -> AnnotationFile | None:
     """The file, or None and a reason in ``strange``."""
     try:
-        content = read_json_document(path, MAX_DATA_BYTES)
+        content = read_json_document(path, MAX_DATA_BYTES, once=True)
     except UserError as error:
         strange.append(str(error))
         return None
-    if not isinstance(content, dict) or not all(isinstance(content.get(p), list) for p in _PARTS):
-        strange.append(f"{path.name} (needs lists {', '.join(_PARTS)})")
+    if not isinstance(content, dict) or not all(isinstance(content.get(p), list) for p in PARTS):
+        strange.append(f"{path.name} (needs lists {', '.join(PARTS)})")
         return None
     return AnnotationFile(path, split_of(path.relative_to(directory)), content)
-
-
-@dataclass(frozen=True)
-class CheckedImage:
-    """An image that can be decoded to its end.
-
-    Attributes:
-        wh_px: its size as it is to be shown.
-        orientation: how it is to be turned, as EXIF says it; 1 for not at all.
-        other: the same image not turned, or turned, where EXIF turns it by its side.
-    """
-
-    wh_px: tuple[int, int]
-    orientation: int
-    other: CheckedImage | None = None
-
-
-def check_image(path: Path, stated_wh_px: tuple[int, int] | None) -> CheckedImage | str:
-    """Decode an image once; what is wrong with it in words, where something is.
-
-    Args:
-        path: of the image.
-        stated_wh_px: size according to the annotations. It tells whether they are about the
-            image as it is stored or as its EXIF data says to turn it; another size of the same
-            proportions is fine.
-    """
-    try:
-        with Image.open(path) as image:  # its header only
-            stored = image.size
-            orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception as error:
-        # Whatever a decoder raises on damaged bytes: this image can't be used.
-        return f"can't be decoded ({' '.join(str(error).split())[:80] or type(error).__name__})"
-    orientation = orientation if orientation in range(1, 9) else 1
-    if problem := damage(path.read_bytes()):
-        return problem
-    turned = (stored[1], stored[0]) if orientation in _SIDEWAYS else stored
-    as_shown, as_stored = CheckedImage(turned, orientation), CheckedImage(stored, 1)
-    for one, other in ((as_shown, as_stored), (as_stored, as_shown)):
-        if stated_wh_px is None or same_shape(one.wh_px, stated_wh_px):
-            return replace(one, other=other if turned != stored else None)
-    assert stated_wh_px is not None
-    return f"is {turned[0]}x{turned[1]}, the annotations say {stated_wh_px[0]}x{stated_wh_px[1]}"
-
-
-def same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether two sizes have the same proportions, but for rounding."""
-    across, down = one[0] * other[1], one[1] * other[0]
-    return abs(across - down) <= _SAME_SHAPE * max(across, down)
-
-
-def check_images(
-    pictures: Sequence[tuple[Path, tuple[int, int] | None]],
-) -> list[CheckedImage | str]:
-    """:func:`check_image` for many, with a progress bar where it takes a while."""
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        results = pool.map(lambda item: check_image(*item), pictures)
-        quiet = len(pictures) < _MANY
-        bar = tqdm(results, total=len(pictures), desc="images", unit="image", disable=quiet)
-        return list(bar)

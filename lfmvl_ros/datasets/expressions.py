@@ -16,32 +16,34 @@ FIELDS = ("referring_expressions", "sentences", "caption", "phrase")
 """Keys of an annotation that may hold some, beside ``bbox`` or in ``attributes``."""
 UNUSABLE = "referring expressions that can't be asked for"
 AMBIGUOUS = "referring expressions of two objects"
+NO_TEXT = "referring expressions that are no text"
 _IN_SENTENCE = ("sent", "raw", "sentence")  # RefCOCO's own, the first that is there
 
 
-def expressions_of(annotation: Mapping[str, Any]) -> list[str]:
-    """Return the expressions of an annotation, as they are written.
+def expressions_of(annotation: Mapping[str, Any]) -> tuple[list[str], int]:
+    """Return the expressions of an annotation as they are written, and how many are no text.
 
     >>> expressions_of({"sentences": [{"sent": "man in red", "raw": "Man in red."}]})
-    ['man in red']
+    (['man in red'], 0)
     >>> expressions_of({"attributes": {"caption": "the left crate"}, "phrase": ["crate by me", 3]})
-    ['crate by me', 'the left crate']
+    (['crate by me', 'the left crate'], 1)
     """
-    found: list[str] = []
+    found: list[object] = []
     attributes = annotation.get("attributes")
     for holder in (annotation, attributes if isinstance(attributes, dict) else {}):
         for field in FIELDS:
-            found += _texts(holder.get(field))
-    return [text for text in map(plain_text, found) if text.strip()]
+            found += _written(holder.get(field))
+    texts = [plain_text(text) for text in found if isinstance(text, str)]
+    return [text for text in texts if text.strip()], len(found) - len(texts)
 
 
-def _texts(value: object) -> Iterable[str]:
-    for item in value if isinstance(value, list) else [value]:
-        text = item
+def _written(value: object) -> Iterable[object]:
+    """What a field holds, whether it is text or not; nothing where it is not given."""
+    for item in value if isinstance(value, list) else [] if value is None else [value]:
         if isinstance(item, dict):
-            text = next((item[key] for key in _IN_SENTENCE if item.get(key)), None)
-        if isinstance(text, str):
-            yield text
+            yield next((item[key] for key in _IN_SENTENCE if item.get(key)), None)
+        else:
+            yield item
 
 
 def as_label(expression: str) -> str:

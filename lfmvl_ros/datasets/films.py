@@ -1,31 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The truth about a film: boxes with ids in each image; reads folders of MOTChallenge.
-
-The format: https://motchallenge.net/instructions, as MOT15 to MOT20 have it.
-"""
+"""The truth about a film, whatever format it was read from: boxes with ids in each image."""
 
 from __future__ import annotations
 
-import configparser
 import math
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.image_folder import images_in
-from lfmvl_ros.core.user_files import is_inside, read_text
+from lfmvl_ros.core.numbers import is_number
+from lfmvl_ros.datasets.image_sizes import CheckedImage, Size, fitted, stored_size
+from lfmvl_ros.datasets.left_out import LeftOut
 
-_PERSON = 1  # the class of MOTChallenge that counts
-FASTEST_HZ = 1000.0
+SLOWEST_HZ, FASTEST_HZ = 0.01, 1000.0
+"""Rates of a film's images; slower ones are those of single images, faster ones of no camera."""
 FIRST_NS = 10**9
 """Stamp of a film's first image."""
-_LARGEST_FILE = 256 << 20
-_NEEDS = "it needs [Sequence] with frameRate, and imDir where the images are not in img1"
+_LONGEST_S = 1e9  # stamps are nanoseconds in 64 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,104 +65,111 @@ class FilmSequence:
         images: files, in the order of their frames.
         stamps_ns: of these images, ascending from :data:`FIRST_NS`.
         truth: by the index of the image, from 0; images without an object have an empty entry.
-        wh_px: for each image the size that its boxes are about; None: its own.
-        left_out: how many of what is annotated could not be used, by reason.
+        shown: for each image its size as it is to be shown, and how it is turned for that.
     """
 
     name: str
     images: tuple[Path, ...]
     stamps_ns: tuple[int, ...]
     truth: Mapping[int, TrueBoxes]
-    wh_px: tuple[tuple[int, int] | None, ...] = ()
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    shown: tuple[CheckedImage, ...]
 
 
-def is_mot_folder(path: Path) -> bool:
-    """Tell whether a path is a folder with ``gt/gt.txt``."""
-    return (path / "gt" / "gt.txt").is_file()
+@dataclass(frozen=True, eq=False)
+class ReadFilms:
+    """What was read from a folder or a file.
+
+    Attributes:
+        sequences: of images, in the order of the file.
+        left_out: what is annotated and could not be used.
+        changed: what is used otherwise than it is written.
+    """
+
+    sequences: tuple[FilmSequence, ...]
+    left_out: LeftOut
+    changed: LeftOut
 
 
-def read_mot_folder(path: Path) -> FilmSequence:
-    """Read ``gt/gt.txt``, ``seqinfo.ini`` and the names of the images, from frame 1 on.
+def frame_rate(value: object) -> float | None:
+    """Return a rate in Hz, a number or its text; None where it is none from 0.01 to 1000.
 
-    Boxes of other classes than persons, those that the file takes out (confidence 0), and those of
-    images that are not there are left out and counted.
+    >>> frame_rate(20), frame_rate("29.97"), frame_rate(True), frame_rate(1e-9), frame_rate("soon")
+    (20.0, 29.97, None, None, None)
+    """
+    try:
+        rate_hz = float(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+    if not is_number(rate_hz) or not SLOWEST_HZ <= rate_hz <= FASTEST_HZ:
+        return None
+    return float(rate_hz)
+
+
+def stamps_of(numbers: Sequence[float], rate_hz: float, film: str) -> tuple[int, ...]:
+    """Return the stamps of images by their frame numbers, which ascend.
 
     Raises:
-        UserError: something is missing, or a line can't be read.
+        UserError: the film would last longer than stamps can count.
     """
-    info = configparser.ConfigParser(interpolation=None)
-    try:
-        info.read_string(read_text(path / "seqinfo.ini"))
-        section = info["Sequence"]
-        rate_hz = float(section["frameRate"])
-        images = _images(path, section.get("imDir", "img1"))
-        if not 0 < rate_hz <= FASTEST_HZ:
-            raise ValueError(f"frameRate={rate_hz:g}")
-    except UserError as error:
-        raise UserError(f"{error}; {_NEEDS}") from error
-    except (OSError, ValueError, KeyError, configparser.Error) as error:
-        why = " ".join(str(error).split())
-        raise UserError(f"{path}/seqinfo.ini can't be used ({why}); {_NEEDS}") from error
-    if not images:
-        raise UserError(f"{path} has no images in the folder that seqinfo.ini names")
-    stamps_ns = tuple(FIRST_NS + round(index * 1e9 / rate_hz) for index in range(len(images)))
-    left_out: Counter[str] = Counter()
-    truth = _truth(path / "gt" / "gt.txt", images, left_out)
-    return FilmSequence(path.resolve().name, images, stamps_ns, truth, left_out=dict(left_out))
-
-
-def _images(path: Path, folder: str) -> tuple[Path, ...]:
-    place = path / folder
-    if not is_inside(place, path) or not place.is_dir():
-        raise ValueError(f"imDir={folder} is no folder in it")
-    return tuple(images_in(place))
-
-
-def _truth(path: Path, images: tuple[Path, ...], left_out: Counter[str]) -> dict[int, TrueBoxes]:
-    rows: dict[int, dict[str, tuple[list[float], float]]] = {i: {} for i in range(len(images))}
-    for number, line in enumerate(read_text(path, _LARGEST_FILE, replace=True).splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            frame, identity, x, y, width, height, counts, *more = map(float, line.split(","))
-            box = [x, y, x + width, y + height]
-            if not all(map(math.isfinite, box)) or int(frame) != frame or int(identity) != identity:
-                raise ValueError
-            kind = more[0] if len(more) > 1 and more[0] > 0 else float(_PERSON)
-            visible = more[1] if len(more) > 1 and 0 <= more[1] <= 1 else 1.0
-        except (ValueError, OverflowError):
-            raise UserError(
-                f"line {number} of {path} can't be read; each is frame, id, left, top, width, "
-                "height, confidence, class, visibility"
-            ) from None
-        known = rows.get(int(frame) - 1)
-        if reason := _unused(known is not None, counts, kind, min(width, height)):
-            left_out[reason] += 1
-            continue
-        assert known is not None
-        if str(int(identity)) in known:
-            raise UserError(
-                f"line {number} of {path} has object {int(identity)} in image {int(frame)} again; "
-                "each object of an image needs an id of its own"
-            )
-        known[str(int(identity))] = (box, visible)
-    return {
-        index: TrueBoxes(
-            tuple(found), ("person",) * len(found),
-            np.array([box for box, _ in found.values()], np.float64).reshape(-1, 4),
-            np.array([visible for _, visible in found.values()], np.float64),
+    lasts_s = (numbers[-1] - numbers[0]) / rate_hz
+    if lasts_s > _LONGEST_S:
+        raise UserError(
+            f"{film} has frame numbers from {numbers[0]:g} to {numbers[-1]:g}, which are "
+            f"{lasts_s:.3g} s at {rate_hz:g} images a second; correct them"
         )
-        for index, found in rows.items()
-    }  # fmt: skip
+    return tuple(FIRST_NS + round((number - numbers[0]) * 1e9 / rate_hz) for number in numbers)
 
 
-def _unused(has_image: bool, counts: float, kind: float, size_px: float) -> str:
-    """Return why a row is left out; "" where it is used."""
-    if counts == 0:
-        return "rows that the file takes out (confidence 0)"
-    if kind != _PERSON:
-        return "rows of another class than 1 (person)"
-    if size_px <= 0:
-        return "empty boxes"
-    return "" if has_image else "rows of images that are not there"
+def fitted_images(
+    film: Path, images: Sequence[tuple[Path, Collection[Size | None]]]
+) -> tuple[CheckedImage, ...]:
+    """Return how each image of a film is to be shown; only headers are read.
+
+    Args:
+        film: for the message.
+        images: files, each with the sizes that are stated for it, as of
+            :func:`~lfmvl_ros.datasets.image_sizes.fitted`.
+
+    Raises:
+        UserError: one has a size that its boxes are not about, or can't be read: a film has no
+            holes.
+    """
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        found = list(pool.map(_fitted, images))
+    wrong = [(path, each) for (path, _), each in zip(images, found, strict=True)
+             if isinstance(each, str)]  # fmt: skip
+    if wrong:
+        path, why = wrong[0]
+        raise UserError(
+            f"{len(wrong)} of {len(found)} images of {film} can't be used, such as {path}, which "
+            f"{why}; their boxes would be elsewhere: put the images there that were annotated"
+        )
+    return tuple(each for each in found if isinstance(each, CheckedImage))
+
+
+def _fitted(image: tuple[Path, Collection[Size | None]]) -> CheckedImage | str:
+    path, stated = image
+    try:
+        stored, orientation = stored_size(path)
+    except Exception as error:  # whatever a decoder raises on damaged bytes
+        return f"can't be decoded ({' '.join(str(error).split())[:80] or type(error).__name__})"
+    return fitted(stored, orientation, stated)
+
+
+def scaled_xyxy(xywh_px: FloatArray, check: CheckedImage) -> FloatArray:
+    """Return boxes ``(N, 4)`` of the stated size as corners in pixels of the image."""
+    corners = np.concatenate([xywh_px[:, :2], xywh_px[:, :2] + xywh_px[:, 2:]], axis=1)
+    scale = np.array(check.wh_px * 2, np.float64) / np.array(check.about_px * 2, np.float64)
+    scaled: FloatArray = corners * scale
+    return scaled
+
+
+def is_in_image(xywh_px: Sequence[float], wh_px: Size) -> bool:
+    """Return whether a part of a box is in its image."""
+    x, y, width, height = xywh_px
+    return x < wh_px[0] and y < wh_px[1] and x + width > 0 and y + height > 0
+
+
+def whole(number: float) -> bool:
+    """Return whether a number is finite and has no fraction."""
+    return math.isfinite(number) and int(number) == number

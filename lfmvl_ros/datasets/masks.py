@@ -33,6 +33,18 @@ def box_of_mask(segmentation: Any) -> list[float] | None:
         return None
 
 
+def size_of_mask(segmentation: Any) -> tuple[int, int] | None:
+    """Return width and height of the image that run lengths are about; None for polygons.
+
+    >>> size_of_mask({"size": [4, 5], "counts": [5, 2, 2, 2, 9]}), size_of_mask([[1, 1, 2, 3]])
+    ((5, 4), None)
+    """
+    if not isinstance(segmentation, dict):
+        return None
+    height, width = (int(v) for v in segmentation["size"])
+    return width, height
+
+
 def box_of_points(flat: Any) -> list[float] | None:
     """Return the box around points ``[x1, y1, x2, y2 ...]``; None for fewer than two."""
     points = np.asarray(flat, float).ravel()

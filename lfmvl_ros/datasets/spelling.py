@@ -8,19 +8,21 @@ import unicodedata
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
+from lfmvl_ros.core.numbers import is_number
+
 _WHOLE = re.compile(r"[+-]?[0-9]+(\.0*)?")
 _FALSE = frozenset({"", "0", "0.0", "false", "no", "none", "null", "n", "f"})
 
 
 def id_key(number: object) -> str:
-    """An id, the same for each way of writing it.
+    """An id, the same for each way of writing it; "" for what is none: no number and no text.
 
     >>> {id_key(1), id_key(1.0), id_key("1"), id_key(" 1.0 "), id_key("001")}
     {'1'}
-    >>> id_key("a1"), id_key(None)
-    ('a1', '')
+    >>> id_key("a1"), id_key(None), id_key(True), id_key([1]), id_key(float("nan"))
+    ('a1', '', '', '', '')
     """
-    if number is None:
+    if not isinstance(number, str) and not is_number(number):
         return ""
     text = str(number).strip()
     if _WHOLE.fullmatch(text) and len(text) < 64:

@@ -7,46 +7,41 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.safe_text import quoted
+from lfmvl_ros.core.safe_text import quoted, shown_value
 from lfmvl_ros.core.user_files import MAX_DATA_BYTES, read_json_object
-from lfmvl_ros.datasets.coco import names_of
-from lfmvl_ros.datasets.coco_files import split_of
-from lfmvl_ros.datasets.coco_listed import box_of, file_name_of, objects_of
-from lfmvl_ros.datasets.films import FASTEST_HZ, FIRST_NS, FilmSequence, TrueBoxes
-from lfmvl_ros.datasets.image_finder import ImageFinder, listed_names
-from lfmvl_ros.datasets.spelling import id_key, is_set, plain_text
-from lfmvl_ros.evaluate.occlusion import hidden_share
+from lfmvl_ros.datasets.coco_ids import objects_of
+from lfmvl_ros.datasets.films import (
+    FASTEST_HZ,
+    SLOWEST_HZ,
+    FilmSequence,
+    ReadFilms,
+    TrueBoxes,
+    fitted_images,
+    frame_rate,
+    is_in_image,
+    scaled_xyxy,
+    stamps_of,
+)
+from lfmvl_ros.datasets.image_sizes import RESIZED, CheckedImage, Size, turned_to_fit
+from lfmvl_ros.evaluate.coco_video_images import (
+    NUMBERS,
+    PARTS,
+    VideoImage,
+    VideoReader,
+    name_of,
+)
 
-_PARTS = ("videos", "images", "annotations", "categories")
-_IDS = ("track_id", "instance_id")
-_NUMBERS = ("frame_id", "frame_index")
 _RATES = ("fps", "frame_rate", "framerate")
+_OWN_RATE = "videos at the rate that the file gives them, not at --fps"
+_NO_RATE = "videos at --fps: the rate that the file gives them can't be used"
 _MOST_SIDES = 10.0  # of the image: what is larger is a slip of the pen
-_MOST_MISSING = 0.5
-
-
-@dataclass
-class _Picture:
-    """An image of a video, and what is on it."""
-
-    path: Path
-    number: float | None
-    wh_px: tuple[int, int] | None
-    unsure: Mapping[str, Any]
-    ids: list[str] = field(default_factory=list)
-    kinds: list[str] = field(default_factory=list)
-    xywh_px: list[list[float]] = field(default_factory=list)
-    visible: list[float] = field(default_factory=list)
 
 
 def is_coco_video(path: Path) -> bool:
@@ -54,221 +49,132 @@ def is_coco_video(path: Path) -> bool:
     return path.suffix.lower() == ".json" and not path.is_dir()
 
 
-def read_coco_video(
-    path: Path, rate_hz: float | None
-) -> tuple[tuple[FilmSequence, ...], dict[str, int]]:
-    """Return the videos of a file that have images, in its order, and what is left out, by reason.
+def read_coco_video(path: Path, rate_hz: float | None) -> ReadFilms:
+    """Return the videos of a file that have images, in its order.
 
     Args:
         path: of the JSON file.
         rate_hz: of the frame numbers, where a video does not state its own.
 
     Raises:
-        UserError: it is no such file, most images are missing, an object comes twice in an image,
-            or a rate is missing.
+        UserError: it is no such file, most images are missing, an image has another shape than it
+            is stated to have, an id stands for two things, or a rate is missing.
     """
-    content = read_json_object(path, MAX_DATA_BYTES)
-    lacking = [part for part in _PARTS if not isinstance(content.get(part), list)]
+    content = read_json_object(path, MAX_DATA_BYTES, once=True)
+    lacking = [part for part in PARTS if not isinstance(content.get(part), list)]
     if lacking or not content["videos"]:
         raise UserError(
-            f"{path} is no film in COCO format (it needs lists {', '.join(_PARTS)}; "
+            f"{path} is no film in COCO format (it needs lists {', '.join(PARTS)}; "
             f"{', '.join(lacking) or 'videos'} is missing or empty). For images without ids, give "
             "their folder"
         )
-    left_out: Counter[str] = Counter()
-    labels = _labels(content["categories"], left_out)
-    pictures, by_video = _pictures(path, content, left_out)
-    _add_boxes(path, content["annotations"], pictures, labels, left_out)
+    reader = VideoReader(path, content)
+    reader.read_images()
+    for annotation in objects_of(content["annotations"]):
+        reader.add_box(annotation)
     films = []
-    for video in objects_of(content["videos"]):
-        mine = by_video.get(id_key(video.get("id")), [])
-        if not mine:
-            left_out["videos without an image"] += 1
-            continue
-        films.append(_sequence(path, video, mine, labels, rate_hz))
+    for number, video in reader.videos.items():
+        mine = reader.by_video.get(number, [])
+        if mine:
+            films.append(_sequence(reader, video, mine, rate_hz))
+        else:
+            reader.left_out.add("videos without an image", name_of(video))
     if not films:
         raise UserError(f"no image of {path} belongs to one of its videos (video_id)")
-    return tuple(films), dict(left_out)
-
-
-def _labels(categories: Sequence[Any], left_out: Counter[str]) -> dict[str, str]:
-    found = {}
-    for category in objects_of(list(categories)):
-        name = plain_text(category.get("name", ""))
-        try:
-            found[id_key(category.get("id"))] = names_of(name)[0]
-        except UserError:
-            left_out[f"categories that can't be asked for, such as {quoted(name)}"] += 1
-    return found
-
-
-def _pictures(
-    path: Path, content: Mapping[str, Any], left_out: Counter[str]
-) -> tuple[dict[str, _Picture | None], dict[str, list[_Picture]]]:
-    """Return the images by their id, None for those that can't be used, and those by video."""
-    root = path.parent.parent if path.parent.name == "annotations" else path.parent
-    images = list(objects_of(content["images"]))
-    listed = listed_names([file_name_of(image) for image in images])
-    finder = ImageFinder(root, path, split_of(Path(path.name)), listed)
-    listed_videos = list(objects_of(content["videos"]))
-    videos = {id_key(video.get("id")): video for video in listed_videos}
-    if len(videos) < len(listed_videos):
-        raise UserError(f"{path} lists two videos with one id; each needs an id of its own")
-    by_id: dict[str, _Picture | None] = {}
-    by_video: dict[str, list[_Picture]] = {}
-    missing = 0
-    for image in images:
-        number, video = id_key(image.get("id")), id_key(image.get("video_id"))
-        if number in by_id:
-            raise UserError(f"{path} has image {number} twice; each image needs an id of its own")
-        by_id[number] = None
-        if video not in videos:
-            left_out["images of no video"] += 1
-            continue
-        found = finder.find(file_name_of(image))
-        if isinstance(found, str):
-            left_out[found] += 1
-            missing += 1
-            continue
-        unsure = {**videos[video], **image}
-        picture = _Picture(found, _number(image), _size(image), unsure)
-        by_id[number] = picture
-        by_video.setdefault(video, []).append(picture)
-    if missing > _MOST_MISSING * len(images):
-        raise UserError(
-            f"{missing} of {len(images)} images of {path} are missing; put them where its "
-            f"file_name says, below {root}"
-        )
-    return by_id, by_video
-
-
-def _number(image: Mapping[str, Any]) -> float | None:
-    for key in _NUMBERS:
-        try:
-            number = float(image[key])
-        except (KeyError, TypeError, ValueError, OverflowError):
-            continue
-        if math.isfinite(number) and abs(number) < 1e9:
-            return number
-    return None
-
-
-def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
-    try:
-        wh = int(image["width"]), int(image["height"])
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return None
-    return wh if min(wh) > 0 else None
-
-
-def _add_boxes(
-    path: Path, annotations: Sequence[Any], pictures: Mapping[str, _Picture | None],
-    labels: Mapping[str, str], left_out: Counter[str],
-) -> None:  # fmt: skip
-    """Put the boxes into their images; a crowd becomes an object of which nothing is visible."""
-    for box in objects_of(list(annotations)):
-        image, label = id_key(box.get("image_id")), labels.get(id_key(box.get("category_id")))
-        picture = pictures.get(image)
-        identity = next((id_key(box[key]) for key in _IDS if box.get(key) is not None), "")
-        crowd = is_set(box.get("iscrowd"))
-        xywh = box_of(box)[0]
-        if image not in pictures:
-            left_out["boxes of an image that is not listed"] += 1
-        elif picture is None:
-            left_out["boxes of unusable images"] += 1
-        elif label is None:
-            left_out["boxes of a category that is not listed or can't be asked for"] += 1
-        elif xywh is None or not all(map(math.isfinite, xywh)) or min(xywh[2:]) <= 0:
-            left_out["empty boxes"] += 1
-        elif not _is_in_image(xywh, picture.wh_px):
-            left_out["boxes outside their image, or far larger"] += 1
-        elif not identity and not crowd:
-            left_out[f"boxes without {' or '.join(_IDS)}"] += 1
-        else:
-            identity = f"crowd {len(picture.ids)}" if crowd else identity
-            if identity in picture.ids:
-                raise UserError(
-                    f"{path} has object {identity} twice in image {image}; each object of an image "
-                    "needs an id of its own"
-                )
-            hidden = 1.0 if crowd else hidden_share(box)
-            picture.ids.append(identity)
-            picture.kinds.append(label)
-            picture.xywh_px.append(xywh)
-            picture.visible.append(1.0 if math.isnan(hidden) else 1 - hidden)
-
-
-def _is_in_image(xywh: Sequence[float], wh_px: tuple[int, int] | None) -> bool:
-    """Return whether a part of a box is in its image, and its sides are of the image's order."""
-    if wh_px is None:  # not stated
-        return True
-    x, y, width, height = xywh
-    inside = x < wh_px[0] and y < wh_px[1] and x + width > 0 and y + height > 0
-    return inside and width <= _MOST_SIDES * wh_px[0] and height <= _MOST_SIDES * wh_px[1]
+    return ReadFilms(tuple(films), reader.left_out, reader.changed)
 
 
 def _sequence(
-    path: Path, video: Mapping[str, Any], pictures: list[_Picture], labels: Mapping[str, str],
-    rate_hz: float | None,
-) -> FilmSequence:  # fmt: skip
-    name = str(video.get("name") or video.get("file_name") or video.get("id"))
-    rate = next((found for key in _RATES if (found := _rate(video.get(key)))), rate_hz)
-    if rate is None:
+    reader: VideoReader, video: Mapping[str, Any], pictures: list[VideoImage], rate_hz: float | None
+) -> FilmSequence:
+    name = name_of(video)
+    rate = _rate(reader, video, rate_hz)
+    pictures, numbers = _in_order(reader.path, name, pictures)
+    stamps_ns = stamps_of(numbers, rate, f"video {quoted(name)} of {reader.path}")
+    there = frozenset(box.label for picture in pictures for box in picture.boxes.values())
+    labels = reader.labels()
+    checks = fitted_images(reader.path, [(each.path, each.stated) for each in pictures])
+    shown, truth = [], {}
+    for index, (picture, check) in enumerate(zip(pictures, checks, strict=True)):
+        unsure = _unsure(picture, labels, there)
+        upright, truth[index] = _truth(reader, picture, check, unsure)
+        shown.append(upright)
+    files = tuple(picture.path for picture in pictures)
+    return FilmSequence(name, files, stamps_ns, truth, tuple(shown))
+
+
+def _rate(reader: VideoReader, video: Mapping[str, Any], given_hz: float | None) -> float:
+    """Return the rate of a video: its own, else the one that is given."""
+    written = {key: video[key] for key in _RATES if video.get(key) is not None}
+    own = next((rate for value in written.values() if (rate := frame_rate(value))), None)
+    found = ", ".join(f"{key} {shown_value(value, 40)}" for key, value in written.items())
+    name = quoted(name_of(video))
+    if own is not None:
+        if given_hz not in (None, own):
+            reader.changed.add(_OWN_RATE, f"{name} at {own:g}")
+        return own
+    if given_hz is None:
+        why = f"({found}; " if found else "("
         raise UserError(
-            f"video {quoted(name)} of {path} has no {' or '.join(_RATES)}; give the rate of its "
-            "frame numbers with --fps"
+            f"video {name} of {reader.path} has no {' or '.join(_RATES)} that can be used {why}"
+            f"{SLOWEST_HZ:g} to {FASTEST_HZ:g} are taken); give the rate of its frame numbers with "
+            "--fps"
         )
+    if found:
+        reader.changed.add(_NO_RATE, f"{name}: {found}")
+    return given_hz
+
+
+def _in_order(
+    path: Path, name: str, pictures: list[VideoImage]
+) -> tuple[list[VideoImage], list[float]]:
+    """Return the images in the order of their numbers, and these numbers."""
     numbered = [picture.number for picture in pictures]
-    numbers = [float(i) for i in range(len(pictures))]
     if None in numbered and any(number is not None for number in numbered):
         raise UserError(
-            f"video {quoted(name)} of {path} has images with a number ({' or '.join(_NUMBERS)}) "
+            f"video {quoted(name)} of {path} has images with a number ({' or '.join(NUMBERS)}) "
             "and others without one that can be used; give all of them, or none"
         )
-    if None not in numbered:
-        pictures = sorted(pictures, key=lambda picture: picture.number or 0.0)
-        numbers = [picture.number or 0.0 for picture in pictures]
-        if len(set(numbers)) < len(numbers):
-            raise UserError(
-                f"video {quoted(name)} of {path} has two images of one number "
-                f"({' or '.join(_NUMBERS)}); each needs its own"
-            )
-    there = {kind for picture in pictures for kind in picture.kinds}
-    return FilmSequence(
-        name,
-        tuple(picture.path for picture in pictures),
-        tuple(FIRST_NS + round((number - numbers[0]) * 1e9 / rate) for number in numbers),
-        {index: _truth(picture, labels, there) for index, picture in enumerate(pictures)},
-        tuple(picture.wh_px for picture in pictures),
+    if None in numbered:
+        return pictures, [float(i) for i in range(len(pictures))]
+    pictures = sorted(pictures, key=lambda picture: picture.number or 0.0)
+    numbers = [picture.number or 0.0 for picture in pictures]
+    if len(set(numbers)) < len(numbers):
+        raise UserError(
+            f"video {quoted(name)} of {path} has two images of one number "
+            f"({' or '.join(NUMBERS)}); each needs its own"
+        )
+    return pictures, numbers
+
+
+def _truth(
+    reader: VideoReader, picture: VideoImage, check: CheckedImage, unsure: frozenset[str]
+) -> tuple[CheckedImage, TrueBoxes]:
+    """Return how an image is to be shown, and what is on it."""
+    boxes = list(picture.boxes.values())
+    xywh_px = np.array([box.xywh_px for box in boxes], np.float64).reshape(-1, 4)
+    check, note = turned_to_fit(check, xywh_px)
+    reader.changed.add(note, picture.path.name, int(bool(note)))
+    reader.changed.add(RESIZED, picture.path.name, int(check.is_resized and bool(boxes)))
+    usable = [_is_usable(box.xywh_px, check.about_px) for box in boxes]
+    reader.left_out.add(
+        "boxes outside their image, or far larger", picture.path.name, usable.count(False)
     )
+    kept = [box for box, is_kept in zip(boxes, usable, strict=True) if is_kept]
+    return check, TrueBoxes(
+        tuple(box.identity for box in kept), tuple(box.label for box in kept),
+        scaled_xyxy(xywh_px[usable], check), np.array([box.visible for box in kept]), unsure,
+    )  # fmt: skip
 
 
-def _rate(value: object) -> float | None:
-    try:
-        rate = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return rate if 0 < rate <= FASTEST_HZ else None
+def _is_usable(xywh_px: Sequence[float], wh_px: Size) -> bool:
+    """Return whether a part of a box is in its image, and its sides are of the image's order."""
+    width, height = xywh_px[2:]
+    is_small = width <= _MOST_SIDES * wh_px[0] and height <= _MOST_SIDES * wh_px[1]
+    return is_small and is_in_image(xywh_px, wh_px)
 
 
-def _truth(picture: _Picture, labels: Mapping[str, str], there: set[str]) -> TrueBoxes:
-    xywh = np.array(picture.xywh_px, np.float64).reshape(-1, 4)
-    xyxy = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
-    return TrueBoxes(tuple(picture.ids), tuple(picture.kinds), xyxy, np.array(picture.visible),
-                     _unsure(picture.unsure, labels, there))  # fmt: skip
-
-
-def _unsure(
-    holder: Mapping[str, Any], labels: Mapping[str, str], there: set[str]
-) -> frozenset[str]:
-    """Return the labels of which more may be there: TAO says, as LVIS, what was looked for."""
-    if "neg_category_ids" not in holder:
-        return frozenset()
-
-    def named(key: str) -> set[str]:
-        ids = holder.get(key)
-        keys = map(id_key, ids if isinstance(ids, list) else [])
-        return {labels[each] for each in keys if each in labels}
-
-    known = (there | named("neg_category_ids")) - named("not_exhaustive_category_ids")
-    return frozenset(set(labels.values()) - known)
+def _unsure(picture: VideoImage, labels: frozenset[str], there: frozenset[str]) -> frozenset[str]:
+    """Return the labels of which there may be more objects in an image."""
+    known = picture.looked_for
+    return frozenset() if known is None else labels - ((there | known.absent) - known.unfinished)

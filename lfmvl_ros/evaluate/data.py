@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.coco import CocoFolder, CocoImage
 from lfmvl_ros.datasets.coco_images import turned
 from lfmvl_ros.datasets.coco_reading import CROWDS, read_folder
-from lfmvl_ros.evaluate.occlusion import occlusions
 
 SPLITS = ("auto", "all", "held-out")
 
@@ -95,6 +93,7 @@ class EvaluationSet:
             "crowds": sum(len(image.crowd_kinds) for image in self.images),
             "expressions": sum(len(image.expressions) for image in self.images),
             "left_out": {**self.folder.left_out, **self.folder.expressions_left_out},
+            "changed": dict(self.folder.changed),
         }
 
 
@@ -120,9 +119,7 @@ def evaluation_set(
     images = sorted(chosen, key=lambda image: image.name)
     if 0 < most < len(images):
         images = [images[i * len(images) // most] for i in range(most)]
-    annotated: Mapping[str, Any] = occlusions(directory)
-    hidden = tuple(annotated[image.name].of(image.xyxy) if image.name in annotated
-                   else np.full(len(image.xyxy), np.nan) for image in images)  # fmt: skip
+    hidden = tuple(image.hidden for image in images)
     return EvaluationSet(folder, split, tuple(images), hidden)
 
 

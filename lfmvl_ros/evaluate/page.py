@@ -266,7 +266,6 @@ def _of_difference(item: Entry) -> str:
 
 def _notes(document: Entry) -> str:
     machine = document["machine"]
-    left_out = document["data"]["left_out"]
     lines = [
         f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
         f"{machine['system']}; lfmvl_ros {document['version']}.",
@@ -275,7 +274,8 @@ def _notes(document: Entry) -> str:
         "a box on a crowd (iscrowd) of its label counts neither way.",
         "Intervals: 1,000 bootstrap draws of whole images; of AP a jackknife over ten parts.",
     ]
-    if left_out:
-        told = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
-        lines.append(f"Left out of the data: {told}.")
+    for key, title in (("left_out", "Left out of the data"), ("changed", "Changed in the data")):
+        if counts := document["data"].get(key):
+            told = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+            lines.append(f"{title}: {told}.")
     return "<h2>Notes</h2>" + "".join(f'<p class="soft">{escape(line)}</p>' for line in lines)

@@ -11,7 +11,7 @@ from typing import Any
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.numbers import is_number
-from lfmvl_ros.core.safe_text import quoted, shortened
+from lfmvl_ros.core.safe_text import quoted, shortened, shown_value
 from lfmvl_ros.core.user_files import (
     check_regular,
     exists,
@@ -179,7 +179,7 @@ def _check_contents(directory: Path) -> None:
         document = read_json(path)
         most = document.get("model_max_length", 0)
         if not is_number(most):
-            raise UserError(f"{path}: model_max_length is {quoted(str(most))}, not a number")
+            raise UserError(f"{path}: model_max_length is {shown_value(most)}, not a number")
         others = document.get("fast_tokenizer_files") or []
         for name in others if isinstance(others, list) else [others]:
             _beside(directory, str(name), path, (".json",))

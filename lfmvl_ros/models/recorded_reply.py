@@ -17,6 +17,7 @@ fails: ``hang`` ignores deadline and cancellation for ``delay_s``, ``raise`` rai
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,9 +25,10 @@ from typing import Any
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
-from lfmvl_ros.core.safe_text import quoted
-from lfmvl_ros.core.user_files import check_regular, exists, parse_json
+from lfmvl_ros.core.safe_text import shown_value
+from lfmvl_ros.core.user_files import MAX_DATA_BYTES, parse_json, read_text
 
+_log = logging.getLogger(__name__)
 _KEYS = {
     "fault", "sentence",
     "text", "tokens", "delay_s", "finish", "stamp_ns", "error", "times", "image_tokens", "model",
@@ -123,16 +125,20 @@ class RecordedReply:
 def _number(value: Any, field: str) -> float:
     """A number of a line; one that is infinite is left to who knows what it means."""
     try:
+        if isinstance(value, bool):
+            raise TypeError
         return float(value)
     except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(f"{field} is {quoted(str(value))}, no number in range") from error
+        raise ValueError(f"{field} is {shown_value(value)}, no number in range") from error
 
 
 def _whole(value: Any, field: str) -> int:
     try:
         number = int(value)
+        if isinstance(value, bool) or (isinstance(value, float) and number != value):
+            raise TypeError
     except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(f"{field} is {quoted(str(value))}, no whole number") from error
+        raise ValueError(f"{field} is {shown_value(value)}, no whole number") from error
     if abs(number) > _LARGEST:
         raise ValueError(f"{field} is beyond {_LARGEST}")
     return number
@@ -150,16 +156,14 @@ def read_recording(path: Path) -> list[RecordedReply]:
     Raises:
         UserError: the file is missing, empty, or a line can't be read (the message names it).
     """
-    if exists(path):
-        check_regular(path, or_pipe=True)
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # a text may hold U+2028
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"the recording {path} can't be read ({error}); give a JSONL file of replies"
-        ) from error
+        text = read_text(path, MAX_DATA_BYTES, or_pipe=True)
+    except UserError as error:
+        raise UserError(f"the recording {error}; give a JSONL file of replies") from error
+    if not text.strip():
+        raise UserError(f"the recording {path} is empty; record some replies first")
     replies = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text.split("\n"), start=1):  # a text may hold U+2028
         if not line.strip():
             continue
         try:
@@ -169,10 +173,27 @@ def read_recording(path: Path) -> list[RecordedReply]:
                 f"line {number} of the recording {path} is not a reply: {error};  "
                 'each line is a JSON object such as {"text": "[]"}'
             ) from error
-    if not replies:
-        raise UserError(f"the recording {path} holds no replies; record some first")
     if all(item.sentence for item in replies):
         raise UserError(
             f"the recording {path} has no reply to an image; add a line without sentence"
         )
+    for remark in _remarks([item for item in replies if not item.sentence]):
+        _log.warning("the recording %s: %s", path, remark)
     return replies
+
+
+def _remarks(replies: list[RecordedReply]) -> list[str]:
+    """Return what of the stamps of replies to images is probably not meant."""
+    texts: dict[int, set[str]] = {}
+    for item in replies:
+        if item.stamp_ns is not None:
+            texts.setdefault(item.stamp_ns, set()).add(item.reply.text)
+    without = sum(item.stamp_ns is None for item in replies)
+    if texts and without:
+        return [f"{without} of {len(replies)} replies have no stamp_ns, so all are played in the "
+                "order of the file, whatever image they are of"]  # fmt: skip
+    several = [stamp for stamp, each in texts.items() if len(each) > 1]
+    if several:
+        return [f"{len(several)} stamps have different replies, such as {several[0]} ns; one of "
+                "each is used"]  # fmt: skip
+    return []

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.whole_files import JsonLines
 from lfmvl_ros.models.recorded_reply import RecordedReply, read_recording
 
+_log = logging.getLogger(__name__)
+_FAR_S = 60.0  # between the stamps of an image and of the reply that is nearest to it
 _LONGEST_WAIT_S = 0.02  # interval at which a waiting answer checks for cancellation
 
 
@@ -54,6 +57,7 @@ class ReplayModel:
             self._replies.sort(key=lambda reply: reply.stamp_ns or 0)
         self._stamps = [reply.stamp_ns or 0 for reply in self._replies]
         self._next = 0
+        self._is_far = False
 
     @classmethod
     def from_file(cls, path: Path, *, loop: bool = True) -> ReplayModel:
@@ -112,13 +116,24 @@ class ReplayModel:
             after = min(bisect_left(self._stamps, stamp_ns), len(self._stamps) - 1)
             before = max(0, after - 1)
             nearer_before = stamp_ns - self._stamps[before] <= self._stamps[after] - stamp_ns
-            return self._replies[before if nearer_before else after]
+            nearest = before if nearer_before else after
+            self._warn_if_far(abs(self._stamps[nearest] - stamp_ns) / 1e9)
+            return self._replies[nearest]
         if self._next >= len(self._replies):
             if not self._loop:
                 return None
             self._next = 0
         self._next += 1
         return self._replies[self._next - 1]
+
+    def _warn_if_far(self, away_s: float) -> None:
+        """Warn once of a reply that is hardly one to this image."""
+        if away_s > _FAR_S and not self._is_far:
+            self._is_far = True
+            _log.warning(
+                "the recording %s: the reply nearest to an image is of an image %.0f s away; is it "
+                "a recording of other images?", self._name, away_s,
+            )  # fmt: skip
 
     def image_rules(self, wanted: ImageSettings) -> None:
         """Return None: images are not used."""

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lfmvl_ros.core.colour import is_flat
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.readings import ReadLine
 from lfmvl_ros.core.readings.lookalikes import is_broken_off
@@ -40,6 +41,8 @@ _CERTAIN = 0.9  # from here on, the other direction and another scale are not tr
 _MOST_UPSCALING = 2.0
 _LONG_SIDE_PX = 640  # to which small images are enlarged: letters of 8 px are found then
 _LONGEST_SIDE_PX = 960  # to which large images are reduced before lines are looked for
+_SECOND_LOOK = 1.4  # scale of a second look at large images
+_LEAST_SIDE_PX, _LEAST_LETTER_PX = 4, 8  # of an image; of letters where they are looked for
 _SCALES = (1.0, 0.8, 1.25)  # of further attempts
 _MOST_LINES = 12  # of one image: time is bounded
 _SMALL_PITCH_PX = 10.2  # from letter to letter: below, those of 11 px and less lose their details
@@ -92,7 +95,7 @@ class RapidTextReader:
             attempt: how often the object was read before.
         """
         longest = max(pixels.shape[:2])
-        if min(pixels.shape[:2]) < 4:
+        if min(pixels.shape[:2]) < _LEAST_SIDE_PX:
             return ()
         image = np.ascontiguousarray(pixels[..., ::-1])
         scale = min(_MOST_UPSCALING, max(_LONG_SIDE_PX / longest, 1.0), _LONGEST_SIDE_PX / longest)
@@ -100,7 +103,7 @@ class RapidTextReader:
         with self._lock:
             lines = self._lines(image, scale)
             if not lines or any(map(_is_doubtful, lines)):
-                other = self._lines(image, scale * 0.75 if scale > 1 else scale * 1.4)
+                other = self._lines(image, scale * 0.75 if scale > 1 else scale * _SECOND_LOOK)
                 lines = max(lines, other, key=_merit)
         return lines
 
@@ -152,6 +155,27 @@ class RapidTextReader:
         confidences: Sequence[float] = getattr(words[0], "confs", None) or (0.0,)
         product = math.prod(min(max(float(value), 0.0), 1.0) for value in confidences)
         return ReadLine(text, product if text else 0.0)
+
+
+def why_nothing(pixels: Pixels) -> str:
+    """Return why there may be no text in an image in which none was found, and what to do.
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8, RGB.
+    """
+    height, width = pixels.shape[:2]
+    size, longest = f"it has {width}x{height} pixels", max(width, height)
+    if min(width, height) < _LEAST_SIDE_PX:
+        return f"{size}, too few for text"
+    if longest > _LONGEST_SIDE_PX * _SECOND_LOOK:
+        least = math.ceil(_LEAST_LETTER_PX * longest / (_LONGEST_SIDE_PX * _SECOND_LOOK))
+        return (
+            f"{size}, and lines are looked for in a copy of {_LONGEST_SIDE_PX} in which letters "
+            f"lower than about {least} can't be seen; cut out the object with the text"
+        )
+    if is_flat(pixels):
+        return "it has no contrast: one colour is all that can be seen"
+    return "no line of text was found in it; best is a sharp crop of one object"
 
 
 def _is_doubtful(line: ReadLine) -> bool:

@@ -51,7 +51,8 @@ def evaluated(out: Path, *words: str, code: int = 0) -> dict[str, Any]:
     schema = validator(document["schema"]).schema
     data, models = document["data"], document["models"]
     maps = {*data["boxes_by_label"], *(key for each in models for key in each["outcomes"]),
-            *(key for each in models for key in each["settings"]), *data["left_out"]}  # fmt: skip
+            *(key for each in models for key in each["settings"]), *data["left_out"],
+            *data["changed"]}  # fmt: skip
     assert undescribed(document, schema, schema) <= maps
     return document
 
@@ -191,9 +192,26 @@ def test_images_of_another_size_than_the_annotations_say_are_refused(
     assert main([*words, "--out", str(tmp_path / "out")]) == 2
     assert "is 160x120, the annotations say 320x120" in capsys.readouterr().err
     assert main([*words, "--fps", "0"]) == 2
-    assert "--fps must be above 0" in capsys.readouterr().err
+    assert "--fps must be between 0.01 and 1000" in capsys.readouterr().err
     assert main([*words, "--topic", "/x"]) == 2
     assert "--topic is for a bag" in capsys.readouterr().err
+
+
+def test_what_is_read_otherwise_than_written_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = coco_video(tmp_path, count=2)
+    content["images"][0] |= {"width": 80, "height": 60}
+    path = tmp_path / "replies.jsonl"
+    path.write_text(json.dumps({"text": "[]"}))
+    words = [str(save_video(tmp_path, content)), "--model", str(path), "--fps", "10"]
+    document = evaluated(tmp_path / "out", *words)
+    resized = "images of another size than their annotations state: boxes scaled"
+    own = "videos at the rate that the file gives them, not at --fps"
+    assert document["data"]["changed"] == {own: 2, resized: 1}
+    said = capsys.readouterr().err
+    assert f"changed: 2 {own}, such as 'one' at 20" in said
+    assert f"changed: 1 {resized}, such as 000001.jpg" in said
 
 
 @pytest.mark.parametrize(

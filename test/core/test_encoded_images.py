@@ -18,6 +18,7 @@ from lfmvl_ros.core.encoded_images import (
     encoded_wh,
     size_problem,
 )
+from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.coco import CocoImage
 from lfmvl_ros.datasets.coco_images import ImageStore
 from lfmvl_ros.ros.sensors.pixels import decode_compressed
@@ -119,3 +120,28 @@ def test_what_cannot_be_a_jpeg_is_a_value_error() -> None:
         encode_jpeg(np.zeros((2, 70_000, 3), np.uint8))
     with pytest.raises(ValueError, match="an image of 0x4"):
         encode_jpeg(np.zeros((4, 0, 3), np.uint8))
+
+
+@pytest.mark.parametrize("full", [1, 255])
+def test_colours_of_floating_point_are_shares_or_8_bits(tmp_path, caplog, full):
+    colours = np.full((4, 5, 3), (0.2, 0.4, 1.0), np.float32) * full  # blue first
+    cv2.imwrite(str(tmp_path / "a.tiff"), colours)
+    assert read_image(tmp_path / "a.tiff")[0, 0].tolist() == [255, 102, 51]
+    assert f"its colours are float32 values up to {full}, taken for 0 to {full}" in caplog.text
+
+
+@pytest.mark.parametrize("value", [-1, 300, np.nan, np.inf])
+def test_values_that_are_no_colours_are_refused_as_such(tmp_path, value):
+    colours = np.full((4, 5, 3), 0.5, np.float32)
+    colours[0, 0] = value
+    cv2.imwrite(str(tmp_path / "a.tiff"), colours)
+    with pytest.raises(UserError, match=r"has colours of type float32 from .* convert it to 8"):
+        read_image(tmp_path / "a.tiff")
+
+
+def test_a_measurement_of_one_value_shows_its_shape(tmp_path):
+    values = np.ones((6, 6), np.float32)
+    values[2:4] = 0
+    cv2.imwrite(str(tmp_path / "a.tiff"), values)
+    pixels = read_image(tmp_path / "a.tiff")
+    assert (pixels[0, 0, 0], pixels[2, 0, 0]) == (255, 0)

@@ -95,12 +95,20 @@ def test_only_regular_files_are_read(tmp_path, make, kind):
     [
         (b"[" * 10**6, "nested too deeply"),
         (b'{"a":' * 10**5, "nested too deeply"),
-        (b"{", "can't be read"),
+        (b"{", "it is no JSON: Expecting property name .*, line 1, column 2"),
+        (b'{"a":\n [1,', "it is no JSON: Expecting value, line 2, column 5"),
         (b"\xff\xfe", "can't be read"),
-        (b"[1]", "no JSON object"),
+        (b"\x89PNG\r\n\x1a\n", "is a PNG image, and a text file was expected"),
+        (b"[1]", "holds a list, and a JSON object, "),
+        (b'"a"', "holds a text, and"),
+        (b"true", "holds true or false, and"),
+        (b"1.5", "holds a number, and"),
+        (b"null", "holds null, and"),
         (b'{"a": [1' + b"0" * 309 + b"]}", "an integer has 310 digits"),
         (b'{"a": -1' + b"0" * 5000 + b"}", "an integer has 5002 digits"),
-        (b"", "can't be read"),
+        (b"", "it is empty; a JSON document was expected"),
+        (b" \n", "it is empty; a JSON document was expected"),
+        (b"\xef\xbb\xbf", "it is empty; a JSON document was expected"),
         (b" " * 2000, "2,000 bytes; at most 1,000 are read"),
     ],
 )
@@ -109,6 +117,14 @@ def test_json_that_is_none(tmp_path, content, says):
     path.write_bytes(content)
     with pytest.raises(UserError, match=says):
         read_json_object(path, max_bytes=1000 if len(content) == 2000 else 10**8)
+
+
+def test_a_key_of_json_that_stands_twice_is_refused_where_asked_for(tmp_path):
+    path = tmp_path / "labels.json"
+    path.write_text('{"a": {"b": 1, "c": 2, "b": 3}}')
+    with pytest.raises(UserError, match="the key 'b' stands in one object twice"):
+        read_json_object(path, once=True)
+    assert read_json_object(path) == {"a": {"b": 3, "c": 2}}
 
 
 def test_json_that_is_one(tmp_path):
@@ -130,6 +146,22 @@ def test_yaml_that_is_none_is_one_kind_of_error(tmp_path, text):
         read_yaml(path)
     with pytest.raises(UserError, match="at most 0 are read"):
         read_yaml(path, 0)
+
+
+def test_a_key_of_yaml_that_stands_twice_is_refused(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("a: &x {b: 1}\nc:\n  d: *x\n  e: 1\n  d: 2\n")
+    with pytest.raises(UserError, match=r"the key 'd' stands in the mapping of line 3 twice"):
+        read_yaml(path)
+    path.write_text("a: &x [*x, {b: 1}]\nc: {b: 2}\n")
+    assert read_yaml(path)["c"] == {"b": 2}
+
+
+@pytest.mark.parametrize("content", ["", " \n\n", "\ufeff"])
+def test_yaml_that_is_empty_is_said_to_be(tmp_path, content):
+    (tmp_path / "a.yaml").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"a\.yaml is empty; a YAML document was expected"):
+        read_yaml(tmp_path / "a.yaml")
 
 
 @pytest.mark.parametrize("read", [read_text, read_yaml, read_json_document, read_json_object])

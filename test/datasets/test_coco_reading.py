@@ -16,8 +16,9 @@ from PIL import Image
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.datasets.coco import boxes_from_xywh, names_of
-from lfmvl_ros.datasets.coco_files import check_image, split_of
+from lfmvl_ros.datasets.coco_files import split_of
 from lfmvl_ros.datasets.coco_reading import read_folder
+from lfmvl_ros.datasets.image_sizes import check_image
 
 from .coco_folders import add_box, picture, plain_folder, save
 
@@ -146,7 +147,8 @@ def test_everything_left_out_is_counted_and_said(tmp_path):
     folder = read_folder(tmp_path)
     assert folder.left_out == {
         "crowds (iscrowd)": 1,
-        "empty boxes": 3,
+        "empty boxes": 1,
+        "malformed boxes (not 4 numbers)": 2,
         "boxes outside their image": 1,
         "boxes of a category that is not listed": 1,
         "boxes of an image that is not listed": 1,
@@ -170,12 +172,12 @@ def test_everything_left_out_is_counted_and_said(tmp_path):
 def test_a_jpeg_that_is_cut_off_is_noticed(tmp_path):
     path = tmp_path / "a.jpg"
     picture(path, (320, 240))
-    assert check_image(path, (320, 240)).wh_px == (320, 240)
+    assert check_image(path, [(320, 240)]).wh_px == (320, 240)
     path.write_bytes(path.read_bytes()[:-200])
     assert cv2.imread(str(path)) is not None  # OpenCV alone takes it, grey where it ends
-    assert "is a JPEG that is cut off" in check_image(path, None)
+    assert "is a JPEG that is cut off" in check_image(path)
     path.write_bytes(path.read_bytes() + b"\xff\xd9")
-    assert "is a JPEG that was cut off and closed" in check_image(path, None)
+    assert "is a JPEG that was cut off and closed" in check_image(path)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +193,7 @@ def test_the_annotations_say_whether_a_picture_was_turned(tmp_path, stated, wh, 
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (40, 30)).save(tmp_path / "a.jpg", exif=exif)
-    checked = check_image(tmp_path / "a.jpg", stated)
+    checked = check_image(tmp_path / "a.jpg", [stated])
     assert checked.wh_px == wh
     assert checked.orientation == orientation
 
@@ -254,7 +256,13 @@ def test_whatever_a_tool_writes_is_read_or_refused(two_pictures, sound, images, 
         return
     assert folder.training
     assert folder.held_out
-    assert folder.facts()["boxes"] == sum(folder.facts()["boxes_by_category"].values()) > 0
+    facts = folder.facts()
+    assert facts["boxes"] == sum(facts["boxes_by_category"].values()) > 0
+    others = ("images", "categories", "items of 'images'", "items of 'categories'")
+    left_out = sum(n for why, n in folder.left_out.items() if not why.startswith(others))
+    # Each box is used or counted, whatever is wrong with it. No image is both.
+    assert facts["boxes"] + left_out == len(strange["annotations"])
+    assert all(count > 0 for count in (*folder.left_out.values(), *folder.changed.values()))
     assert folder.describe()
 
 
@@ -274,6 +282,14 @@ def test_no_annotations(tmp_path):
     (tmp_path / "broken.json").write_text('{"images": [')
     (tmp_path / "list.json").write_text("[]")
     with pytest.raises(UserError, match=r"broken\.json .*list\.json \(needs lists images"):
+        read_folder(tmp_path)
+
+
+def test_a_list_that_stands_twice_is_refused(tmp_path):
+    content = plain_folder(tmp_path)
+    text = json.dumps(content)[:-1] + ', "annotations": []}'
+    (tmp_path / "annotations.json").write_text(text)
+    with pytest.raises(UserError, match="the key 'annotations' stands in one object twice"):
         read_folder(tmp_path)
 
 

@@ -93,17 +93,6 @@ def test_a_name_that_fits_two_files_is_none(tmp_path):
     assert read_folder(tmp_path).left_out["images whose name fits several files"] == 1
 
 
-def test_an_id_that_two_pictures_have_gives_neither_a_box(tmp_path):
-    content = plain_folder(tmp_path)
-    content["images"][1]["id"] = "0"
-    save(tmp_path / "annotations.json", content)
-    folder = read_folder(tmp_path)
-    assert folder.left_out["ids that two images have"] == 1
-    assert folder.left_out["boxes of unusable images"] == 1
-    assert folder.left_out["boxes of an image that is not listed"] == 1
-    assert folder.facts()["boxes"] == 2
-
-
 @pytest.mark.parametrize("way", ["..", "link", "folder of links", "absolute"])
 def test_a_picture_outside_the_folder_is_never_read(tmp_path, way):
     inside = tmp_path / "data"

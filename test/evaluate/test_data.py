@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.datasets.occlusion import hidden_share
 from lfmvl_ros.evaluate.data import EvaluationSet, evaluation_set
-from lfmvl_ros.evaluate.occlusion import hidden_share
 
 from ..datasets.coco_folders import add_box, plain_folder, save
 

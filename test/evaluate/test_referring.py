@@ -106,7 +106,7 @@ def test_the_scorecard_and_its_page(run: Path, capsys: pytest.CaptureFixture[str
     document = check(json.loads((out / "scorecard.json").read_text()))
     schema = validator(document["schema"]).schema
     known = {"bin", "ok", "empty", *document["models"][0]["latency_ms"],
-             *document["data"]["left_out"]}  # fmt: skip
+             *document["data"]["left_out"], *document["data"]["changed"]}  # fmt: skip
     assert undescribed(document, schema, schema) <= known
     (entry,) = document["models"]
     figure = entry["figures"]["referring"]

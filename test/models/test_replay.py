@@ -83,7 +83,10 @@ def test_delay_ends_at_the_deadline_and_when_cancelled(tmp_path):
         ('{"text": "[]", "delay_s": -1}', "delay_s"),
         ('{"text": "[]", "tokens": [[1, "a"]]}', "line 1"),
         ('{"text": "[]", "times": {"lunch_s": 1}}', "lunch_s"),
-        ("", "holds no replies"),
+        ("", "is empty; record some replies first"),
+        (" \n\n", "is empty; record some replies first"),
+        ('{"text": "[]", "image_tokens": 3.7}', "image_tokens is 3.7, no whole number"),
+        ('{"text": "[]", "stamp_ns": true}', "stamp_ns is true, no whole number"),
     ],
 )
 def test_bad_files_say_which_line(tmp_path, line, says):
@@ -115,6 +118,36 @@ def test_integers_out_of_range_are_named(tmp_path, field):
         path.write_text(f'{{"text": "[]", "{field}": {10**300}}}')
         with pytest.raises(UserError, match=rf"line 1 of .*bad\.jsonl .*{field} is beyond"):
             ReplayModel.from_file(path)
+
+
+def line(text, **more):
+    return json.dumps({"text": text, **more})
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ([line("[]", stamp_ns=1), line("[]")], "1 of 2 replies have no stamp_ns, so all are"),
+        ([line("[]", stamp_ns=7), line("a", stamp_ns=7)], "1 stamps have different replies, such"),
+        ([line("[]", stamp_ns=7), line("[]", stamp_ns=7)], ""),
+        ([line("[]"), line("a")], ""),
+    ],
+)
+def test_stamps_that_do_not_say_which_image_are_warned_about(tmp_path, caplog, lines, says):
+    path = tmp_path / "replies.jsonl"
+    path.write_text("\n".join(lines))
+    ReplayModel.from_file(path)
+    assert [says in record.getMessage() for record in caplog.records] == [True] * bool(says)
+
+
+def test_a_recording_of_other_images_is_warned_about_once(tmp_path, caplog):
+    path = tmp_path / "replies.jsonl"
+    path.write_text(line("[]", stamp_ns=10**9))
+    model = ReplayModel.from_file(path)
+    for at_s, warned in ((2, 0), (59, 0), (100, 1), (200, 1)):
+        _ask(model, at_s * 10**9)
+        assert len(caplog.records) == warned
+    assert "is of an image 99 s away" in caplog.text
 
 
 def test_a_missing_file_is_the_users_to_mend(tmp_path):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 
@@ -151,3 +152,19 @@ def test_lines_side_by_side_are_read_from_left_to_right():
 
     order = in_reading_order([at(0, 60), at(200, 2), at(0, 30), at(0, 0)])
     assert [quad[0].tolist() for quad in order] == [[0, 0], [200, 2], [0, 30], [0, 60]]
+
+
+@pytest.mark.parametrize(
+    ("wh_px", "says"),
+    [
+        ((3, 90), "it has 3x90 pixels, too few for text"),
+        ((9000, 40), r"copy of 960 in which letters lower than about 54 can't be seen; cut out"),
+        ((400, 300), "it has no contrast"),
+    ],
+)
+def test_why_nothing_was_read(wh_px, says):
+    assert re.search(says, text_reader.why_nothing(np.full((wh_px[1], wh_px[0], 3), 9, np.uint8)))
+
+
+def test_an_image_with_contrast_may_have_no_text():
+    assert "no line of text" in text_reader.why_nothing(label("SKU"))

@@ -146,4 +146,4 @@ def test_labels_that_the_query_lacks_are_reported(world):
     world.perception([BOX], query="box", reading__labels=["sign"])
     world.connected_camera()
     health = world.health("reading", lambda s: s.level == DiagnosticStatus.WARN)
-    assert "the query names no label of reading.labels: sign" in health.message
+    assert "the query does not name sign of reading.labels" in health.message

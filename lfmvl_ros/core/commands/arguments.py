@@ -11,7 +11,7 @@ from typing import Any
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
-from lfmvl_ros.core.safe_text import quoted
+from lfmvl_ros.core.safe_text import quoted, shown_value
 from lfmvl_ros.core.user_files import parse_json
 
 LABEL, LABELS, SECONDS, TRACK, WORD = "label", "labels", "seconds", "track", "word"
@@ -113,7 +113,7 @@ class Argument:
         if not self.low <= value <= self.high:
             raise UserError(
                 f"{self.name} must be between {self.low:g} and {self.high:g} s, "
-                f"got {quoted(str(value))}"
+                f"got {shown_value(value)}"
             )
         return float(value)
 
@@ -122,11 +122,10 @@ class Argument:
         words = [value] if isinstance(value, str) else value
         if not isinstance(words, (list, tuple)) or not all(isinstance(w, str) for w in words):
             raise self._wrong(value)
-        return Query.parse(", ".join(words)).labels
+        return Query.parse(", ".join(words), what=self.name).labels
 
     def _wrong(self, value: object) -> UserError:
-        got = quoted(value) if isinstance(value, str) else quoted(str(value)[:200]).strip("'\"")
-        return UserError(f"{self.name} must be {_NEEDS[self.kind]}; got {got}")
+        return UserError(f"{self.name} must be {_NEEDS[self.kind]}; got {shown_value(value)}")
 
 
 def argument(kind: str, help: str, **options: Any) -> Any:

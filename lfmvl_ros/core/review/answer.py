@@ -10,7 +10,7 @@ from typing import Any
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.review import documents
 from lfmvl_ros.core.review.documents import Box
-from lfmvl_ros.core.safe_text import quoted
+from lfmvl_ros.core.safe_text import shown_value
 
 SCHEMA = "lfmvl/review_answer/1"
 MAX_CHARACTERS = 4096
@@ -80,7 +80,7 @@ def read_answer(text: str) -> ReviewAnswer:
     word = document.get("verdict")
     known = [verdict.value for verdict in ReviewVerdict]
     if word not in known:
-        raise UserError(f"verdict must be one of {', '.join(known)}, got {quoted(str(word))}")
+        raise UserError(f"verdict must be one of {', '.join(known)}, got {shown_value(word)}")
     found = document.get("bbox")
     return ReviewAnswer(
         documents.item_id(document),

@@ -8,7 +8,7 @@ from typing import Any
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.numbers import is_number
-from lfmvl_ros.core.safe_text import quoted, safe_text
+from lfmvl_ros.core.safe_text import safe_text, shown_value
 from lfmvl_ros.core.user_files import parse_json
 
 Box = tuple[float, float, float, float]
@@ -32,7 +32,7 @@ def read_object(text: str, schema: str, max_characters: int) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise UserError("it is not a JSON object")
     if document.get("schema") != schema:
-        raise UserError(f"expected schema {schema}, got {quoted(str(document.get('schema')))}")
+        raise UserError(f"expected schema {schema}, got {shown_value(document.get('schema'))}")
     return document
 
 
@@ -40,7 +40,7 @@ def item_id(document: dict[str, Any]) -> str:
     """Return the id of an item; a :class:`UserError` if it is not valid."""
     found = document.get("id")
     if not isinstance(found, str) or not _ID.fullmatch(found):
-        raise UserError(f"id must have 16 digits 0-9a-f, got {quoted(str(found))}")
+        raise UserError(f"id must have 16 digits 0-9a-f, got {shown_value(found)}")
     return found
 
 
@@ -57,7 +57,7 @@ def number(document: dict[str, Any], key: str, low: float, high: float) -> float
     found = document.get(key)
     if not is_number(found) or not low <= found <= high:
         raise UserError(
-            f"{key} must be a number from {low:g} to {high:g}, got {quoted(str(found))}"
+            f"{key} must be a number from {low:g} to {high:g}, got {shown_value(found)}"
         )
     return float(found)
 
@@ -72,7 +72,7 @@ def box(found: Any, key: str) -> Box:
     if not right or not (found[0] < found[2] and found[1] < found[3]):
         raise UserError(
             f"{key} must be x1, y1, x2, y2 in 0 to 1 with x1 < x2 and y1 < y2, "
-            f"got {quoted(str(found))}"
+            f"got {shown_value(found)}"
         )
     x1, y1, x2, y2 = map(float, found)
     return x1, y1, x2, y2

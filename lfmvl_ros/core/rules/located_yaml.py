@@ -61,7 +61,9 @@ class YamlValue:
     def shown(self) -> str:
         """The value as a message shows it."""
         if isinstance(self._node, yaml.ScalarNode):
-            return repr(shortened(str(self._node.value), 60))
+            text = shortened(str(self._node.value), 60)
+            is_plain = self._node.style is None and self._node.tag != f"{_TAG}str"
+            return (text or "nothing") if is_plain else repr(text)
         return "a mapping" if isinstance(self._node, yaml.MappingNode) else "a list"
 
     def mapping(self, what: str) -> dict[str, YamlValue]:

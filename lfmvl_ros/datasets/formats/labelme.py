@@ -9,46 +9,60 @@ from typing import Any
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.user_files import read_json_document
+from lfmvl_ros.datasets.coco_ids import category_name
 from lfmvl_ros.datasets.formats import Builder, inside
 from lfmvl_ros.datasets.masks import box_of_points
 
+_NO_LABELS = "JSON files that are no labels of LabelMe"
 
-def read_labelme(directory: Path) -> dict[str, dict[str, Any]]:
-    """Return COCO's content by the folder that files lie in; empty where there is none."""
+
+def read_labelme(directory: Path) -> dict[str, Builder]:
+    """Return what is read by the folder that files lie in; empty where there is none.
+
+    Raises:
+        UserError: two files are about one image.
+    """
     builders: dict[str, Builder] = {}
+    strange: list[tuple[str, str]] = []
     for path in sorted(directory.rglob("*.json")):
-        document = _document(path)
-        if document is not None:
-            split = inside(path.parent, directory)
-            _add(builders.setdefault(split, Builder()), document, path, directory)
-    return {split: builder.content for split, builder in builders.items()}
+        try:
+            document = read_json_document(path, once=True)
+        except UserError as error:
+            strange.append((_NO_LABELS, str(error)))
+            continue
+        if not _is_one(document):
+            strange.append((_NO_LABELS, f"{path} (it needs imagePath and a list shapes)"))
+            continue
+        split = inside(path.parent, directory)
+        _add(builders.setdefault(split, Builder()), document, path, directory)
+    if builders:
+        builders.setdefault("", Builder()).left_out += strange
+    return builders
 
 
-def _document(path: Path) -> dict[str, Any] | None:
-    try:
-        document = read_json_document(path)
-    except UserError:
-        return None
-    is_one = isinstance(document, dict) and isinstance(document.get("shapes"), list)
-    return document if is_one and "imagePath" in document else None
+def _is_one(document: object) -> bool:
+    return (
+        isinstance(document, dict)
+        and isinstance(document.get("shapes"), list)
+        and isinstance(document.get("imagePath"), str)
+    )
 
 
 def _add(builder: Builder, document: dict[str, Any], path: Path, directory: Path) -> None:
-    written = str(document["imagePath"]).replace("\\", "/")
+    written = document["imagePath"].replace("\\", "/")
     beside = path.parent / Path(written).name
     name = inside(beside, directory) if beside.is_file() else written
-    try:
-        wh_px = (int(document["imageWidth"]), int(document["imageHeight"]))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        wh_px = (0, 0)
-    builder.image(name, wh_px if min(wh_px) > 0 else None)
+    builder.image(name, (document.get("imageWidth"), document.get("imageHeight")), path)
     for shape in document["shapes"]:
-        if isinstance(shape, dict):
-            builder.box(name, str(shape.get("label", "")), _box(shape))
+        xywh_px = _box(shape) if isinstance(shape, dict) else None
+        if xywh_px is None:
+            builder.leave_out("shapes that give no box (points, or unreadable)", name)
+        else:
+            builder.box(name, category_name(shape.get("label")), xywh_px)
 
 
 def _box(shape: dict[str, Any]) -> list[float] | None:
-    """Left, top, width, height in pixels; None for a point, or what is no shape."""
+    """Left, top, width, height in pixels; None for a point, or points that can't be read."""
     points = shape.get("points")
     try:
         if shape.get("shape_type") == "circle":

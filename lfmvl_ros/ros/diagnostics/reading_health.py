@@ -38,8 +38,9 @@ def reading_health(
     }
     level, message = OK, f"{status.texts} texts, {status.read} crops read"
     asked = set(map(fold_label, Query.parse(query).labels))
-    if labels and not asked.intersection(map(fold_label, labels)):
-        level, message = WARN, f"the query names no label of reading.labels: {', '.join(labels)}"
+    never = [label for label in labels if fold_label(label) not in asked]
+    if never:
+        level, message = WARN, f"the query does not name {', '.join(never)} of reading.labels"
     if status.problem:
         level, message = WARN, f"no text is read: {status.problem}"
     return [Health(level, health_name("reading", camera), message, values)]

@@ -63,13 +63,16 @@ def test_whatever_is_sent_is_read_or_refused(text: str) -> None:
         (RawCall("count", {"label": 7}), "count: label must be one label, such as 'red crate'; "
          "got 7"),
         (RawCall("count", {"label": "a, b"}), "got 'a, b'"),
-        (RawCall("count", {"label": " "}), "the query is empty"),
+        (RawCall("count", {"label": " "}), "label is empty (got ' ')"),
         (RawCall("count", {"label": "a", "color": "red"}), "there is no argument 'color'; it takes "
          "label, camera"),
         (RawCall("count", {"label": "a"}, ("b",)), "label is given twice"),
         (RawCall("stop_looking", {}, ("b",)), "it takes 0 arguments, got 1"),
-        (RawCall("find", {"label": "a", "timeout_s": True}), "a number of seconds; got True"),
         (RawCall("find", {"label": "a", "timeout_s": "soon"}, is_text=True), "got 'soon'"),
+        (RawCall("find", {"label": "a", "timeout_s": 0}), "s, got 0"),
+        (RawCall("find", {"label": "a", "timeout_s": "0"}), "a number of seconds; got '0'"),
+        (RawCall("find", {"label": "a", "timeout_s": True}), "a number of seconds; got true"),
+        (RawCall("find", {"label": ["a"]}), 'got ["a"]'),
         (RawCall("find", {"label": "a", "timeout_s": float("inf")}), "between 0.1 and 3600 s"),
         (RawCall("find", {"label": "a", "timeout_s": 10**400}), "between 0.1 and 3600 s"),
         (RawCall("follow", {"id": 0}), "the id of a track, a whole number above 0; got 0"),
