@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import cxcywh_to_xyxy, iou_matrix
 from lfmvl_ros.core.config import TrackerSettings
@@ -18,6 +19,7 @@ from lfmvl_ros.core.tracking.hypotheses import weighed
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.measurement import Measurements
 from lfmvl_ros.core.tracking.noise import process_noise
+from lfmvl_ros.core.tracking.regions import magnification_of
 from lfmvl_ros.core.tracking.table import Table
 
 # Standard deviation of the velocity of a new object, in box sizes (root of the area) a second.
@@ -36,8 +38,19 @@ def births(
     cadence: Cadence,
     settings: TrackerSettings,
     new_id: Callable[[int], int | None],
+    explained: NDArray[np.bool_] | None = None,
 ) -> tuple[Table | None, dict[int, int]]:
     """Start a track for every unexplained box.
+
+    Args:
+        table: the tracks.
+        seen: the boxes.
+        pairs: which of them are those of tracks.
+        grounding: the answer.
+        cadence: of the answers so far.
+        settings: of the tracker.
+        new_id: gives the id for a detection's track; None: no track.
+        explained: ``(M,)`` further boxes that are no new object.
 
     Returns:
         The new tracks, None without any; and the ids of new tracks by the index of the detection
@@ -45,7 +58,7 @@ def births(
     """
     born: dict[int, int] = {}
     rows: list[int] = []
-    for row in _unexplained(seen, pairs):
+    for row in _unexplained(seen, pairs, explained):
         key = new_id(seen.first[row])
         if key is not None:
             born[seen.first[row]] = key
@@ -92,6 +105,7 @@ def births(
         born_ns=stamps,
         seen_ns=stamps,
         judged_ns=stamps,
+        magnification=np.full(n, magnification_of(grounding.region)),
         steady_until_ns=stamps + round(cadence.steady_s / NS),
     )
     labels = [seen.labels[row] for row in rows]
@@ -99,13 +113,15 @@ def births(
     return evidence.observed(newborn, every, labels, seen.scores[rows], np.ones(n)), born
 
 
-def _unexplained(seen: Measurements, pairs: Pairs) -> list[int]:
+def _unexplained(
+    seen: Measurements, pairs: Pairs, explained: NDArray[np.bool_] | None
+) -> list[int]:
     """Rows of ``seen`` that no track and no other box of the answer explains.
 
     Models sometimes name an object twice, with two boxes. The second would become a track that
     alternates with the first one, and sometimes takes its id.
     """
-    taken = np.zeros(len(seen), dtype=np.bool_)
+    taken = np.zeros(len(seen), dtype=np.bool_) if explained is None else explained.copy()
     taken[pairs.boxes] = True
     rows = np.flatnonzero(~taken)  # the most confident first, see ``measure``
     if not rows.size:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,12 @@ from lfmvl_ros.core.tracking.measurement import Measurements, label_key, measure
 from lfmvl_ros.core.tracking.motion import correct
 from lfmvl_ros.core.tracking.noise import learnt_noise, process_noise
 from lfmvl_ros.core.tracking.pauses import NO_PAUSES, Pauses
+from lfmvl_ros.core.tracking.regions import (
+    in_view,
+    magnification_of,
+    may_miss,
+    of_tracks_beyond,
+)
 from lfmvl_ros.core.tracking.step import Step
 from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table, boxes_in_image, share_in_image
 
@@ -149,6 +156,7 @@ def apply_answer(
             table = table.changed(
                 alone_mean=mean, alone_covariance=covariance, alone_ns=grounding.stamp_ns
             )
+        beyond = of_tracks_beyond(table, seen, grounding.region)
         table, pairs = _match(table, seen, grounding, settings, image)
         table = _judge(table, seen, pairs, grounding, cadence, settings)
         named, known = [seen.first[box] for box in pairs.boxes.tolist()], exchanges or {}
@@ -156,7 +164,7 @@ def apply_answer(
             table, pairs.tracks, lambda pair, old: known.get(old) or new_id(named[pair])
         )
         exchanged |= renamed
-        newborn, born = births(table, seen, pairs, grounding, cadence, settings, new_id)
+        newborn, born = births(table, seen, pairs, grounding, cadence, settings, new_id, beyond)
         ids = _ids_of_detections(table, seen, pairs, born)
         if newborn is not None:
             table = table.joined(newborn)
@@ -210,31 +218,35 @@ def _match(
         image: small colour image of the answer's frame; None where flow has not seen it.
     """
     shares = cxcywh_to_xyxy(seen.boxes) / np.tile(np.array(grounding.wh, np.float64), 2)
+    rows: NDArray[np.intp] = np.flatnonzero(in_view(table, grounding.region))
+    viewed = table.take(rows) if len(rows) < len(table) else table
 
     def alike(tracks: IntArray, boxes: IntArray) -> FloatArray:
         if image is None:
             return np.zeros(len(tracks))
-        return likeness(image, table.colour[tracks], shares[boxes])
+        return likeness(image, viewed.colour[tracks], shares[boxes])
 
-    columns = [table.vocabulary.index(key) for key in seen.labels]
-    label_share = table.posterior[:, columns]
+    columns = [viewed.vocabulary.index(key) for key in seen.labels]
+    label_share = viewed.posterior[:, columns]
     otherwise = None
     if image is not None:
-        otherwise = all_means(table), table.alone_covariance, table.weight
+        otherwise = all_means(viewed), viewed.alone_covariance, viewed.weight
+    region = grounding.region
     pairs = associate(
-        table.mean,
-        table.covariance,
-        table.existence,
+        viewed.mean,
+        viewed.covariance,
+        viewed.existence,
         label_share,
         seen.boxes,
         seen.error,
         gate_probability=settings.gate_probability,
-        density=new_object_density(grounding.wh),
+        density=new_object_density(grounding.wh if region is None else region.size_wh),
         otherwise=otherwise,
         likeness=alike,
     )
     unlikely = MAX_INFLATION * _UNLIKELY_NIS
-    pairs = with_overlapping(pairs, table.mean, label_share, seen.boxes, unlikely)
+    pairs = with_overlapping(pairs, viewed.mean, label_share, seen.boxes, unlikely)
+    pairs = replace(pairs, tracks=rows[pairs.tracks])
     return (table if image is None else judged(table, seen, pairs)), pairs
 
 
@@ -251,7 +263,7 @@ def _judge(
     table = _sighted(table, seen, pairs, weight, settings)
     hit = np.zeros(len(table), dtype=np.bool_)
     hit[pairs.tracks] = True
-    absent = ~hit & grounding.outcome.is_evidence_of_absence
+    absent = ~hit & grounding.outcome.is_evidence_of_absence & may_miss(table, grounding.region)
     leaving = _is_leaving(table.mean, grounding.wh)
     against = life.after_miss(
         table.log_odds, weight, confirmed=table.confirmed, leaving=leaving, settings=settings
@@ -262,6 +274,7 @@ def _judge(
         missed=np.where(hit, False, table.missed | absent),
         seen_ns=np.where(hit, stamp, table.seen_ns),
         judged_ns=np.where(hit | absent, stamp, table.judged_ns),
+        magnification=np.where(hit, magnification_of(grounding.region), table.magnification),
         steady_until_ns=np.where(
             hit,
             until,
