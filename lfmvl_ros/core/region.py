@@ -70,9 +70,18 @@ class Region:
         x1, y1, x2, y2 = self.xyxy_px
         return np.ascontiguousarray(pixels[y1:y2, x1:x2])
 
+    @property
+    def scale(self) -> FloatArray:
+        """Pixels of the image per pixel of the region enlarged to the image's size, ``(4,)``."""
+        return np.tile(np.array(self.size_wh) / np.array(self.wh), 2)
+
     def to_image(self, xyxy_px: FloatArray) -> FloatArray:
-        """Return boxes ``(N, 4)`` in pixels of the region in pixels of the image."""
-        return np.asarray(xyxy_px + self._offset)
+        """Return boxes ``(N, 4)`` in pixels of the enlarged region in pixels of the image."""
+        return np.asarray(xyxy_px * self.scale + self._offset)
+
+    def from_image(self, xyxy_px: FloatArray) -> FloatArray:
+        """Return boxes ``(N, 4)`` in pixels of the image in pixels of the enlarged region."""
+        return np.asarray((xyxy_px - self._offset) / self.scale)
 
     def _edges(self, share: float) -> FloatArray:
         """Lines ``(4,)`` this share of the region inside its edges; none at the image's border."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.grounding import Grounding, Outcome
+from lfmvl_ros.core.parsing.geometry import SIGMA_FLOOR_PX
 from lfmvl_ros.core.parsing.phrases import bounded
 from lfmvl_ros.core.region import Region
 
@@ -20,11 +21,12 @@ def in_whole_image(grounding: Grounding, region: Region) -> Grounding:
     go on behind the edge. It is listed in ``rejected`` instead.
 
     Args:
-        grounding: boxes in pixels of the region.
+        grounding: boxes in pixels of the region enlarged to the size of the image.
         region: what the model saw.
     """
     found = grounding.detections
-    placed = Detections(region.to_image(found.xyxy_px), found.labels, found.scores, found.sigma_px)
+    sigma_px = np.maximum(found.sigma_px * region.scale, SIGMA_FLOOR_PX)
+    placed = Detections(region.to_image(found.xyxy_px), found.labels, found.scores, sigma_px)
     cut = region.cuts(placed.xyxy_px)
     kept = placed.take(np.flatnonzero(~cut).tolist())
     outcome = grounding.outcome
@@ -39,7 +41,6 @@ def in_whole_image(grounding: Grounding, region: Region) -> Grounding:
         grounding,
         outcome=outcome,
         detections=kept,
-        wh=region.wh,
         region=region,
         rejected=bounded((*grounding.rejected, *beyond)),
         unknown_labels=tuple(label for label in grounding.unknown_labels if label in kept.labels),
