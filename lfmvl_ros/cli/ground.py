@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--raw", action="store_true", help="also print the model's own words")
     # A single answer has no answers before it to learn from, and nothing to track.
-    useless = ("image.target_latency_ms", "generation.draft", "tracker.")
+    useless = ("image.target_latency_ms", "generation.draft", "tracker.", "zoom.")
     fitting = [info for info in pipeline_settings() if not info.name.startswith(useless)]
     add_setting_flags(parser, fitting)
 

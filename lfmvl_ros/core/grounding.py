@@ -98,6 +98,12 @@ class Grounding:
                 f"Grounding.region is of an image of {self.region.wh}, the frame is {self.wh}"
             )
 
+    @property
+    def shows_whole_image(self) -> bool:
+        """Whether its objects are those of the image, so that none means that nothing is there."""
+        known = len(self.detections) > 0 or self.outcome.is_evidence_of_absence
+        return known and self.region is None
+
     def to_dict(
         self,
         ids: tuple[str, ...] | None = None,

@@ -24,7 +24,9 @@ from lfmvl_ros.core.tracking import Tracks, TrackState
 CELLS = 6
 """The sweep divides width and height of the image by this."""
 UNCERTAIN_EXISTENCE = 0.9
-_OVERLAP = 1 / 3  # of neighbouring regions of the sweep, so that each object is whole in one of them
+_OVERLAP = (
+    1 / 3
+)  # of neighbouring regions of the sweep, so that each object is whole in one of them
 _LARGEST_SHARE = 1 - 2 * WELL_INSIDE_SHARE
 
 
