@@ -9,6 +9,7 @@ after the first three seconds.
     python benchmarks/zoom.py              # 4 videos of 12 s, all variants; 6 minutes
     python benchmarks/zoom.py --quick      # one of 8 s, without and with zoom; under a minute
     python benchmarks/zoom.py --image out/zoom.png    # draws the frame where zoom adds most
+    python benchmarks/zoom.py --keep runs/zoom        # keep what was counted; go on after a stop
 
 An object counts as found where a track of its label has an IoU of at least 0.5 with it, as in the
 model's card. By visible area, as a share of the image: tiny (0.15 to 0.4 %), small (0.4 to 1 %),
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import pickle
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -81,6 +83,18 @@ class Counts:
     answer_ms: dict = field(default_factory=lambda: {"whole": [], "region": []})
     scores: dict = field(default_factory=lambda: {"whole": ([], []), "region": ([], [])})
     metrics: list[TrackMetrics] = field(default_factory=list)
+
+    def add(self, other: Counts) -> None:
+        """Add what was counted on another video."""
+        self.found.update(other.found)
+        self.there.update(other.there)
+        self.right += other.right
+        self.wrong += other.wrong
+        self.metrics += other.metrics
+        for kind in ("whole", "region"):
+            self.answer_ms[kind] += other.answer_ms[kind]
+            for mine, theirs in zip(self.scores[kind], other.scores[kind], strict=True):
+                mine.extend(theirs)
 
     def figures(self) -> dict[str, object]:
         """The figures of the table."""
@@ -196,29 +210,41 @@ class Drawn:
             self.best = np.concatenate([draw_marks(frame.pixels, each) for each in marks], axis=1)
 
 
+def filmed(seed: int, seconds: float, names: tuple[str, ...], drawn: Drawn) -> dict[str, Counts]:
+    """All variants beside each other on one video."""
+    base = PerceptionSettings(model="bundled", query=", ".join(KINDS))
+    model, counts = load_model(base), {name: Counts() for name in names}
+    variants = {name: Variant(model, base.updated(VARIANTS[name]), counts[name]) for name in names}
+    video = SceneVideo(seed, wh=WH, fps=FPS, options=replace(VIDEO, kinds=KINDS))
+    for i in tqdm(range(round(seconds * FPS)), desc=f"video {seed}", disable=None):
+        scene = video.frame(i)
+        frame, truth = Frame(scene.pixels, round(i * 1e9 / FPS)), Truth(scene)
+        drawn.add(frame, truth, {n: one.frame(frame, truth) for n, one in variants.items()})
+    for one in variants.values():
+        one.done()
+    return counts
+
+
 def run(args: argparse.Namespace) -> dict[str, dict[str, object]]:
-    """All variants beside each other on all videos."""
+    """All variants on all videos."""
     names = ("plain", "zoom") if args.quick else tuple(VARIANTS)
     seeds, seconds = (SEEDS[:1], 8.0) if args.quick else (SEEDS, 12.0)
     if args.variants:
         names = tuple(args.variants.split(","))
-    base = PerceptionSettings(model="bundled", query=", ".join(KINDS))
-    model, counts = load_model(base), {name: Counts() for name in names}
-    options, drawn = replace(VIDEO, kinds=KINDS), Drawn(names[:2])
+    if args.video is not None:
+        seeds = (SEEDS[args.video - 1],)
+    drawn, counts = Drawn(names[:2]), {name: Counts() for name in names}
     for seed in seeds:
-        video = SceneVideo(seed, wh=WH, fps=FPS, options=options)
-        variants = {
-            name: Variant(model, base.updated(VARIANTS[name]), counts[name]) for name in names
-        }
-        for i in tqdm(range(round(seconds * FPS)), desc=f"video {seed}", disable=None):
-            scene = video.frame(i)
-            frame, truth = Frame(scene.pixels, round(i * 1e9 / FPS)), Truth(scene)
-            drawn.add(frame, truth, {n: one.frame(frame, truth) for n, one in variants.items()})
-        for one in variants.values():
-            one.done()
-        for name, one in counts.items():
-            print(f"{name:18}", *(f"{key} {value}" for key, value in one.figures().items()))
-        print(flush=True)
+        file = args.keep and args.keep / f"{seed}-{seconds:g}-{'-'.join(names)}.pickle"
+        if file and file.exists():
+            found = pickle.loads(file.read_bytes())  # our own, from a run before
+        else:
+            found = filmed(seed, seconds, names, drawn)
+        if file:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(pickle.dumps(found))
+        for name in names:
+            counts[name].add(found[name])
     if args.image is not None and drawn.best is not None:
         write_image(args.image, drawn.best)
     return {name: one.figures() for name, one in counts.items()}
@@ -231,8 +257,13 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="two videos of 8 s")
     parser.add_argument("--variants", help="only these, separated by commas")
+    parser.add_argument("--video", type=int, choices=(1, 2, 3, 4), help="only this one")
+    parser.add_argument("--keep", type=Path, help="folder to keep and find counts of videos in")
     parser.add_argument("--image", type=Path, help="draw the last frame of the first video")
-    print(json.dumps(run(parser.parse_args())))
+    result = run(parser.parse_args())
+    for name, row in result.items():
+        print(f"{name:18}", *(f"{key} {value}" for key, value in row.items()))
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

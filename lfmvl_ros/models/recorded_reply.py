@@ -10,10 +10,11 @@ A recording is a JSONL file, one reply per line. Only ``text`` (or ``error``) is
 
 ``tokens`` is a list of ``[id, text, logprob]``, ``times`` an object of stage seconds; ``delay_s``
 is how long the answer takes (by default the sum of ``times``). ``region`` is the part of the image
-that the model was shown, ``[x1, y1, x2, y2]`` in whole pixels; without it, all of it. ``fault`` is how the backend itself
-fails: ``hang`` ignores deadline and cancellation for ``delay_s``, ``raise`` raises,
-``memory`` runs out of memory. A line with ``sentence`` is the reply to that sentence on the topic
-``command``, not to an image.
+that the model was shown, ``[x1, y1, x2, y2]`` in whole pixels; without it, all of it.
+
+``fault`` is how the backend itself fails: ``hang`` ignores deadline and cancellation for
+``delay_s``, ``raise`` raises, ``memory`` runs out of memory. A line with ``sentence`` is the reply
+to that sentence on the topic ``command``, not to an image.
 """
 
 from __future__ import annotations

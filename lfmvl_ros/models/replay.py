@@ -29,9 +29,9 @@ _LONGEST_WAIT_S = 0.02  # interval at which a waiting answer checks for cancella
 class ReplayModel:
     """Plays recorded replies; implements :class:`lfmvl_ros.core.model.VisionLanguageModel`.
 
-    If every reply has a stamp, each frame gets the reply with the nearest stamp, a region of one the
-    nearest about the same region; otherwise they are played in order. At the end it starts again (``loop``), or answers with an error. Texts are
-    returned as recorded, also malformed ones.
+    If every reply has a stamp, each frame gets the reply with the nearest stamp, and a part of a
+    frame the nearest about the same part; otherwise they are played in order. At the end it starts
+    again (``loop``), or answers with an error. Texts are returned as recorded, also malformed ones.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ReplayModel:
         self._by_stamp = all(reply.stamp_ns is not None for reply in replies)
         self._replies = list(replies)
         self._about: dict[tuple[int, ...] | None, list[RecordedReply]] = {}
-        for reply in sorted(replies, key=lambda reply: reply.stamp_ns or 0):
+        for reply in sorted(replies, key=_stamp_ns):
             self._about.setdefault(reply.region, []).append(reply)
         self._next = 0
 
@@ -128,14 +128,17 @@ class ReplayModel:
         """Nothing to free."""
 
 
+def _stamp_ns(reply: RecordedReply) -> int:
+    return reply.stamp_ns or 0
+
+
 def _nearest(replies: list[RecordedReply], stamp_ns: int) -> RecordedReply | None:
     """Return the one of sorted replies with the nearest stamp; None without any."""
     if not replies:
         return None
-    stamps = [reply.stamp_ns or 0 for reply in replies]
-    after = min(bisect_left(stamps, stamp_ns), len(stamps) - 1)
+    after = min(bisect_left(replies, stamp_ns, key=_stamp_ns), len(replies) - 1)
     before = max(0, after - 1)
-    nearer_before = stamp_ns - stamps[before] <= stamps[after] - stamp_ns
+    nearer_before = stamp_ns - _stamp_ns(replies[before]) <= _stamp_ns(replies[after]) - stamp_ns
     return replies[before if nearer_before else after]
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lfmvl_ros.core.boxes import covered_share, cxcywh_to_xyxy, iou_matrix
+from lfmvl_ros.core.boxes import FloatArray, covered_share, cxcywh_to_xyxy, iou_matrix
 from lfmvl_ros.core.region import Region
 from lfmvl_ros.core.tracking.association import OVERLAP, SAME_LABEL
 from lfmvl_ros.core.tracking.measurement import Measurements
@@ -16,6 +16,7 @@ from lfmvl_ros.core.tracking.table import Table, boxes_in_image
 PART_SHARE = 0.5
 # Views that differ by less show an object equally well.
 ALIKE = 1.05
+REGION_LIFE = 2.0
 
 
 def magnification_of(region: Region | None) -> float:
@@ -32,6 +33,15 @@ def in_view(table: Table, region: Region | None) -> NDArray[np.bool_]:
     if region is None:
         return np.ones(len(table), dtype=np.bool_)
     return region.holds(boxes_in_image(table.mean, region.wh))
+
+
+def life_factor(table: Table) -> FloatArray:
+    """Return how much longer than others each track lives unseen, ``(N,)``.
+
+    One that was last seen in a region has to wait until a region is about it again; answers about
+    the whole image, which come more often, neither see it nor count against it.
+    """
+    return np.where(table.magnification > ALIKE, REGION_LIFE, 1.0)
 
 
 def may_miss(table: Table, region: Region | None) -> NDArray[np.bool_]:

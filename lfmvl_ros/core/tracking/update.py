@@ -40,6 +40,7 @@ from lfmvl_ros.core.tracking.noise import learnt_noise, process_noise
 from lfmvl_ros.core.tracking.pauses import NO_PAUSES, Pauses
 from lfmvl_ros.core.tracking.regions import (
     in_view,
+    life_factor,
     magnification_of,
     may_miss,
     of_tracks_beyond,
@@ -100,7 +101,7 @@ def is_alive(
     if pauses:
         unseen_s = unseen_s - pauses.between_s(table.seen_ns, table.stamp_ns)
     inside = share_in_image(table.mean, wh)
-    young = unseen_s <= cadence.life_s(settings) + cadence.delay_s
+    young = unseen_s <= life_factor(table) * cadence.life_s(settings) + cadence.delay_s
     return young & (inside >= LEFT_SHARE) & (table.log_odds > life.GONE)
 
 

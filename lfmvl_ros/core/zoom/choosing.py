@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.config_zoom import ZoomSettings
@@ -21,8 +20,6 @@ from lfmvl_ros.core.region import WELL_INSIDE_SHARE, Region
 from lfmvl_ros.core.same_label import fold_label
 from lfmvl_ros.core.tracking import Tracks, TrackState
 
-CELLS = 6
-"""The sweep divides width and height of the image by this."""
 UNCERTAIN_EXISTENCE = 0.9
 _OVERLAP = (
     1 / 3
@@ -36,12 +33,14 @@ class Waiting:
 
     Attributes:
         count: regions chosen.
-        cells: for each cell of the sweep, row by row, ``count`` when a region last held it.
-        tracks: the same by track id; a track without an entry has just come.
+        parts: ``count`` after a region of the sweep was chosen last, by its ``xyxy_px``; 0 without
+            an entry.
+        tracks: ``count`` after a region held a track last, by id; a track without an entry has
+            just come.
     """
 
     count: int = 0
-    cells: tuple[int, ...] = (0,) * CELLS**2
+    parts: Mapping[tuple[int, int, int, int], int] = field(default_factory=dict)
     tracks: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -61,28 +60,26 @@ def choose_region(
     """
     if tracks.wh != wh:  # there are none yet, or they end with the next answer
         tracks = Tracks(tracks.stamp_ns, wh=wh)
-    regions = _regions(tracks, wh, settings)
-    if not regions:
-        return None, waiting
+    sweep, now = sweep_of(wh, settings.magnification), waiting.count
     worth = worth_of(tracks, settings)
+    regions = sweep + _around(tracks.xyxy_px[worth > 0], wh, settings.magnification)
     ids = tracks.ids.tolist()
-    newest = waiting.count
-    age = np.array([newest + 1 - waiting.tracks.get(key, newest) for key in ids], np.float64)
-    held = np.array([region.holds(tracks.xyxy_px) for region in regions]).reshape(len(regions), -1)
+    age = np.array([now + 1 - waiting.tracks.get(key, now) for key in ids], np.float64)
+    held = np.array([each.holds(tracks.xyxy_px) for each in regions]).reshape(len(regions), -1)
     value = held @ (worth * age)
-    covered = np.array([_cells_in(region) for region in regions])
     if settings.sweep:
-        # All cells of a region together wait like one track.
-        unseen = newest + 1 - np.array(waiting.cells, np.float64)
-        value = value + covered @ unseen / np.maximum(covered.sum(axis=1), 1)
+        value[: len(sweep)] += [now + 1 - waiting.parts.get(each.xyxy_px, 0) for each in sweep]
     if not value.max() > 0:
         return None, waiting
     best = int(value.argmax())
-    seen = {key: newest + 1 for key, inside in zip(ids, held[best].tolist(), strict=True) if inside}
+    fresh = {key for key, inside in zip(ids, held[best].tolist(), strict=True) if inside}
+    parts = {each.xyxy_px: waiting.parts.get(each.xyxy_px, 0) for each in sweep}
+    if best < len(sweep):
+        parts[sweep[best].xyxy_px] = now + 1
     return regions[best], Waiting(
-        newest + 1,
-        tuple(np.where(covered[best], newest + 1, waiting.cells).tolist()),
-        {key: seen.get(key, waiting.tracks.get(key, newest)) for key in ids},
+        now + 1,
+        parts,
+        {key: now + 1 if key in fresh else waiting.tracks.get(key, now) for key in ids},
     )
 
 
@@ -115,21 +112,10 @@ def sweep_of(wh: tuple[int, int], magnification: float) -> list[Region]:
     return [Region((x, y, x + width, y + height), wh) for y in tops for x in lefts]
 
 
-def _regions(tracks: Tracks, wh: tuple[int, int], settings: ZoomSettings) -> list[Region]:
-    """Those of the sweep, and one around each track that is worth it."""
-    width, height = region_wh(wh, settings.magnification)
-    found = sweep_of(wh, settings.magnification)
-    boxes = tracks.xyxy_px[worth_of(tracks, settings) > 0]
-    fits = (boxes[:, 2:] - boxes[:, :2] <= _LARGEST_SHARE * np.array([width, height])).all(axis=1)
-    centre = (boxes[fits, :2] + boxes[fits, 2:]) / 2 - np.array([width, height]) / 2
-    corners = np.clip(centre.round().astype(int), 0, np.array(wh) - [width, height])
-    return found + [Region((x, y, x + width, y + height), wh) for x, y in corners.tolist()]
-
-
-def _cells_in(region: Region) -> NDArray[np.bool_]:
-    """Which cells of the sweep, ``(CELLS ** 2,)``, have their middle in a region."""
-    middle = (np.arange(CELLS) + 0.5) / CELLS
-    (x1, y1, x2, y2), (width, height) = region.xyxy_px, region.wh
-    columns = (middle * width >= x1) & (middle * width < x2)
-    rows = (middle * height >= y1) & (middle * height < y2)
-    return np.asarray((rows[:, None] & columns[None]).ravel())
+def _around(boxes: FloatArray, wh: tuple[int, int], magnification: float) -> list[Region]:
+    """Return a region around each box ``(N, 4)`` that fits into one, as far as the image goes."""
+    size = np.array(region_wh(wh, magnification))
+    fits = (boxes[:, 2:] - boxes[:, :2] <= _LARGEST_SHARE * size).all(axis=1)
+    corners = ((boxes[fits, :2] + boxes[fits, 2:] - size) / 2).round().astype(int)
+    corners = np.clip(corners, 0, np.array(wh) - size)
+    return [Region((*corner.tolist(), *(corner + size).tolist()), wh) for corner in corners]
