@@ -66,9 +66,10 @@ SIZES = {
 VARIANTS = {
     "plain": {},
     "zoom": {"zoom.share": 0.5},
-    "zoom_2": {"zoom.share": 0.5, "zoom.magnification": 2.0},
     "zoom_more": {"zoom.share": 0.67},
-    "zoom_tracks_only": {"zoom.share": 0.5, "zoom.sweep": False},
+    "zoom_less": {"zoom.share": 0.33},
+    "zoom_2": {"zoom.share": 0.5, "zoom.magnification": 2.0},
+    "zoom_tracks": {"zoom.share": 0.5, "zoom.sweep": False},
 }
 
 
