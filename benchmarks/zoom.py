@@ -15,8 +15,8 @@ An object counts as found where a track of its label has an IoU of at least 0.5 
 model's card. By visible area, as a share of the image: tiny (0.15 to 0.4 %), small (0.4 to 1 %),
 medium (1 to 4 %), large. Objects less than a quarter visible, and smaller ones, count neither way.
 ``wrong``: tracks on no object, of a hundred. ``hota``: of all objects of 0.4 % and more.
-``answer_ms``: what the model took here. ``ece``: calibration error of an answer's confidences.
-Last line: JSON.
+``answer_ms``: what the model took here, median; ``forwards``: its passes through the language
+model, mean. ``ece``: calibration error of the confidences in answers. Last line: JSON.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ class Counts:
     right: int = 0
     wrong: int = 0
     answer_ms: dict = field(default_factory=lambda: {"whole": [], "region": []})
+    forwards: dict = field(default_factory=lambda: {"whole": [], "region": []})
     scores: dict = field(default_factory=lambda: {"whole": ([], []), "region": ([], [])})
     metrics: list[TrackMetrics] = field(default_factory=list)
 
@@ -94,6 +95,7 @@ class Counts:
         self.metrics += other.metrics
         for kind in ("whole", "region"):
             self.answer_ms[kind] += other.answer_ms[kind]
+            self.forwards[kind] += other.forwards[kind]
             for mine, theirs in zip(self.scores[kind], other.scores[kind], strict=True):
                 mine.extend(theirs)
 
@@ -109,6 +111,7 @@ class Counts:
             if scores:
                 row[f"{kind}_answers"] = len(self.answer_ms[kind])
                 row[f"{kind}_answer_ms"] = round(float(np.median(self.answer_ms[kind])))
+                row[f"{kind}_forwards"] = round(float(np.mean(self.forwards[kind])), 1)
                 row[f"{kind}_ece"] = round(expected_calibration_error(scores, right), 3)
         return row
 
@@ -176,6 +179,7 @@ class Variant:
         grounding = answer.grounding
         kind = "whole" if grounding.region is None else "region"
         self.counts.answer_ms[kind].append(1e3 * self.model_s)
+        self.counts.forwards[kind].append(grounding.reply.forwards)
         found, truth = grounding.detections, self.truths[grounding.stamp_ns]
         right = truth.overlaps(found.xyxy_px, found.labels).max(axis=0, initial=0.0) >= FOUND_IOU
         self.counts.scores[kind][0].extend(found.scores.tolist())
