@@ -27,6 +27,7 @@ from lfmvl_ros.core.zoom.choosing import Waiting
 from lfmvl_ros.core.zoom.turns import Turns
 
 _log = logging.getLogger(__name__)
+_ALWAYS, _NO_ZOOM = TriggerSettings(), ZoomSettings()
 
 
 class Lane:
@@ -199,7 +200,9 @@ class Lane:
             return False
         return self._is_due(trigger, self._waiting[0].stamp_ns)
 
-    def take(self, now_ns: int, trigger: TriggerSettings, zoom: ZoomSettings) -> Job:
+    def take(
+        self, now_ns: int, trigger: TriggerSettings = _ALWAYS, zoom: ZoomSettings = _NO_ZOOM
+    ) -> Job:
         """Take the newest frame, and all requests that wait for an answer.
 
         Call :meth:`aimed` when it is known what the model is asked about.
