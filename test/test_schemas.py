@@ -22,6 +22,7 @@ from lfmvl_ros.core.latency.ladder import ladder
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.region import Region
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 from lfmvl_ros.core.safe_text import safe_text
 from lfmvl_ros.core.tracking import Tracker, Tracks, TrackState
@@ -104,6 +105,7 @@ def groundings(draw: st.DrawFn) -> Grounding:
         tuple(draw(st.lists(words, max_size=2, unique=True))),
         draw(st.integers(0, 4096)),
         draw(st.none() | budgets),
+        region=draw(st.none() | st.just(Region((0, 0, (wh[0] + 1) // 2, wh[1]), wh))),
     )  # fmt: skip
 
 

@@ -101,6 +101,7 @@ class BagReplay:
             bag, settings, sensors or SensorTopics(), lambda: self._now_ns, self._write_places, warn
         )
         self.frames, self.outcomes, self._ids = 0, Counter[str](), set[tuple[str, int]]()
+        self._regions = 0
         self._first_ns: int | None = None
 
     def run(self, on_message: Callable[[], object] = lambda: None) -> dict[str, Any]:
@@ -202,10 +203,11 @@ class BagReplay:
         ids, grounding = answer.applied.id_texts, answer.grounding
         camera = self._cameras[grounding.camera]
         self.outcomes[grounding.outcome.value] += 1
+        self._regions += grounding.region is not None
         if self._out is None:
             return
         made = self._messages
-        if len(grounding.detections) or grounding.outcome.is_evidence_of_absence:
+        if grounding.shows_whole_image:
             found = made.detections(grounding, ids)
             self._out.write(f"{camera.prefix}detections", DETECTIONS, found, done_ns)
         text = made.text(grounding.to_dict(ids, self._sensors.documents(grounding.stamp_ns)))
@@ -222,6 +224,7 @@ class BagReplay:
             "dropped": {reason: count for reason, count in dropped.items() if count},
             "answers": sum(self.outcomes.values()),
             "outcomes": dict(sorted(self.outcomes.items())),
+            "regions": self._regions,
             "frames_skipped_asleep": self._pipeline.skipped,
             "tracks": len(self._ids),
             **self._sensors.summary(),

@@ -32,7 +32,7 @@ HELP = (
     "tables, writes comparison.json (a scorecard, as `lfmvl evaluate` reads them) and "
     "comparison.png; the last line printed is a JSON summary."
 )
-_USELESS = ("model", "image.target_latency_ms", "generation.draft", "tracker.")
+_USELESS = ("model", "image.target_latency_ms", "generation.draft", "tracker.", "zoom.")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -35,8 +35,11 @@ def refuse_unused_flags(args: argparse.Namespace) -> None:
         return
     none = f"a film: {args.data} is no bag, no folder of MOTChallenge and no COCO file of videos"
     _refuse(args, (*_FILMS, *_BAGS, *_VIDEOS), none)
-    if any(name.startswith("tracker.") for name in changed_settings(args)):
-        raise UserError("tracker.* settings only matter for a bag: single images have no tracks")
+    for group in ("tracker.", "zoom."):
+        if any(name.startswith(group) for name in changed_settings(args)):
+            raise UserError(
+                f"{group}* settings only matter for a bag: single images have no tracks"
+            )
     if args.query is not None and args.ask is not None:
         raise UserError("--ask chooses the questions where there is no --query; give one of them")
 

@@ -11,9 +11,11 @@ from lfmvl_ros.cli.flags import add_setting_flags, as_path, number, pipeline_set
 from lfmvl_ros.cli.label_warnings import warn_of_labels
 from lfmvl_ros.core.ask import ask
 from lfmvl_ros.core.colour import is_flat
+from lfmvl_ros.core.config import PerceptionSettings, ZoomSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.core.safe_text import json_text, safe_text
@@ -21,6 +23,8 @@ from lfmvl_ros.core.video_reader import VideoReader
 from lfmvl_ros.viz.drawing import draw_marks, marks_of_detections
 from lfmvl_ros.viz.video import check_image_output, is_video, read_image, write_image
 
+_LIMITS = ZoomSettings.describe()["magnification"]
+_MAGNIFICATIONS = (_LIMITS.low or 1.0, _LIMITS.high or 1.0)
 HELP = "Find objects in an image and print the grounding JSON (the document of topic `grounding`)."
 
 
@@ -38,8 +42,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--annotate", type=as_path, metavar="PNG", help="draw the boxes into a file"
     )
     parser.add_argument("--raw", action="store_true", help="also print the model's own words")
+    parser.add_argument(
+        "--zoom",
+        type=number(*_MAGNIFICATIONS),
+        metavar="TIMES",
+        help="also ask about overlapping parts of the image, enlarged so many times "
+        f"({_MAGNIFICATIONS[0]:g} to {_MAGNIFICATIONS[1]:g}), for small objects; their answers are "
+        "merged (docs/zoom.md)",
+    )
     # A single answer has no answers before it to learn from, and nothing to track.
-    useless = ("image.target_latency_ms", "generation.draft", "tracker.")
+    useless = ("image.target_latency_ms", "generation.draft", "tracker.", "zoom.")
     fitting = [info for info in pipeline_settings() if not info.name.startswith(useless)]
     add_setting_flags(parser, fitting)
 
@@ -55,20 +67,45 @@ def run(args: argparse.Namespace) -> int:
     from lfmvl_ros.models.load import load_model
 
     model = load_model(settings)
-    (grounding,) = ask(model, [frame], query, settings)
+    grounding, answers = _ask(model, frame, query, settings, args.zoom)
     document = grounding.to_dict()
     if args.raw:
         document["raw"] = grounding.reply.text
+        if args.zoom is not None:
+            document["raw_parts"] = [answer.reply.text for answer in answers[1:]]
     print(json_text(document, indent=2))
     if args.annotate is not None:
         _annotate(args.annotate, frame, grounding)
-    if grounding.reply.finish is FinishReason.DEADLINE:
+    failed = [answer for answer in answers[1:] if not answer.outcome.is_evidence]
+    if failed:
+        print(
+            f"lfmvl ground: {len(failed)} of {len(answers) - 1} parts of the image have no usable "
+            f"answer: {failed[0].reply.error or failed[0].outcome.value}",
+            file=sys.stderr,
+        )
+    if any(answer.reply.finish is FinishReason.DEADLINE for answer in answers):
         print(
             f"lfmvl ground: the answer was cut off after {settings.generation.timeout_s:g} s, the "
             "time limit; raise it with --generation-timeout-s",
             file=sys.stderr,
         )
     return 0 if grounding.outcome.is_evidence else 1
+
+
+def _ask(
+    model: VisionLanguageModel,
+    frame: Frame,
+    query: Query,
+    settings: PerceptionSettings,
+    magnification: float | None,
+) -> tuple[Grounding, list[Grounding]]:
+    """Return the answer, and those that it is made of."""
+    if magnification is None:
+        answers = ask(model, [frame], query, settings)
+        return answers[0], answers
+    from lfmvl_ros.core.zoom.still import ask_closely
+
+    return ask_closely(model, frame, query, settings.updated({"zoom.magnification": magnification}))
 
 
 def _frame(path: Path, at_s: float | None) -> Frame:

@@ -61,7 +61,8 @@ class Run:
     """A pipeline on one video, and what is counted.
 
     The pipeline is asked about chosen frames, unless the trigger sleeps, and the video waits for
-    each answer. ``skipped`` counts the answers that were left out because it slept.
+    each answer. ``skipped`` counts the answers that were left out because it slept, ``regions``
+    those about a part of the image.
     """
 
     pipeline: Pipeline
@@ -71,10 +72,12 @@ class Run:
     skipped: int = 0
     first_seen_ns: dict[int, int] = field(default_factory=dict)
     longest_ns: int = 0
+    regions: int = 0
 
     def ask(self) -> Answer:
-        """Wait for an answer about the newest frame."""
-        answer = self.pipeline.request_answer().result()
+        """Wait for an answer about the newest frame, or with ``zoom`` about a part of it."""
+        answer = self.pipeline.request_answer(whole=False).result()
+        self.regions += answer.grounding.region is not None
         self.answer_ms.append(answer.grounding.reply.times.total_s * 1e3)
         self.outcomes[answer.grounding.outcome.value] += 1
         return answer
@@ -93,6 +96,7 @@ class Run:
             "frames": self.frames,
             "answers": len(self.answer_ms),
             "skipped_asleep": self.skipped,
+            "regions": self.regions,
             "outcomes": dict(self.outcomes),
             "tracks": len(self.first_seen_ns),
             "longest_track_s": round(self.longest_ns / 1e9, 2),

@@ -90,9 +90,10 @@ def _check_facts(facts: dict[str, Any]) -> None:
 def reason_for(grounding: Grounding, settings: CollectSettings, *, drifting: bool) -> str:
     """Return why an answer is worth storing: ``uncertain`` or ``drift``; "" where it is not.
 
-    Answers that failed or were cut off are not: their boxes are not a useful start for labels.
+    Answers that failed or were cut off, and those about a part of the image, are not: their boxes
+    are not a useful start for labels.
     """
-    if grounding.outcome not in _USABLE:
+    if grounding.outcome not in _USABLE or grounding.region is not None:
         return ""
     scores = grounding.detections.scores
     known = grounding.confidence_kind != "constant" and len(scores)

@@ -150,6 +150,6 @@ class Request:
         return replace(grounding, budget=self.choice, revision=revision_of(self.model))
 
     def teach(self, budget: LatencyBudget, replies: Sequence[Reply]) -> None:
-        """Let the budget learn from the time that the replies took."""
-        if self.choice is not None:
+        """Let the budget learn from the time that the replies took, about whole images only."""
+        if self.choice is not None and all(frame.region is None for frame in self.frames):
             budget.learn(asked_together(self.frames), self.choice, replies)

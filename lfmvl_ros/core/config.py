@@ -24,6 +24,7 @@ from lfmvl_ros.core.config_spatial import SpatialSettings
 from lfmvl_ros.core.config_telemetry import TelemetrySettings
 from lfmvl_ros.core.config_tracker import EgoMotionSettings, TrackerSettings
 from lfmvl_ros.core.config_triggers import TriggerSettings
+from lfmvl_ros.core.config_zoom import ZoomSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import TEMPLATES
 from lfmvl_ros.core.safe_text import quoted
@@ -49,6 +50,7 @@ __all__ = [
     "TelemetrySettings",
     "TrackerSettings",
     "TriggerSettings",
+    "ZoomSettings",
 ]
 
 # What ROS takes for a relative topic name.
@@ -176,6 +178,7 @@ class PerceptionSettings(Group):
     generation: GenerationSettings = field(default_factory=GenerationSettings)
     image: ImageSettings = field(default_factory=ImageSettings)
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
+    zoom: ZoomSettings = field(default_factory=ZoomSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     parsing: ParsingSettings = field(default_factory=ParsingSettings)
     tracker: TrackerSettings = field(default_factory=TrackerSettings)

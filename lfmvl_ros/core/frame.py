@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from lfmvl_ros.core.region import Region
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +21,8 @@ class Frame:
         stamp_ns: capture time from the image header, integer nanoseconds of the ROS clock, >= 0.
         frame_id: the header's coordinate frame, empty when the driver sets none.
         camera: which of the node's cameras took it; empty when there is one.
+        region: the part of the camera image that ``pixels`` shows, enlarged to the size of that
+            image; None: all of it.
 
     Raises:
         ValueError: an attribute is outside the ranges above.
@@ -30,6 +35,7 @@ class Frame:
     stamp_ns: int
     frame_id: str = ""
     camera: str = ""
+    region: Region | None = None
 
     def __post_init__(self) -> None:
         pixels = self.pixels
@@ -46,6 +52,8 @@ class Frame:
             raise ValueError(
                 f"Frame.stamp_ns must be integer nanoseconds >= 0, got {self.stamp_ns!r}"
             )
+        if self.region is not None and self.region.wh != self.wh:
+            raise ValueError(f"Frame.pixels are {self.wh}, its image is {self.region.wh}")
 
     @property
     def width(self) -> int:
@@ -61,3 +69,17 @@ class Frame:
     def wh(self) -> tuple[int, int]:
         """``(width, height)`` in pixels."""
         return self.width, self.height
+
+    def cropped(self, region: Region) -> Frame:
+        """Return the part of this frame, which is a whole one, that a region covers.
+
+        It is as large as the whole image, so that a model sees it at the size, takes the time, and
+        gets the number of image tokens that it is used to.
+
+        Raises:
+            ValueError: the region is of an image of another size.
+        """
+        if self.region is not None or region.wh != self.wh:
+            raise ValueError(f"a region of {region.wh} can't be cut from a frame of {self.wh}")
+        enlarged = cv2.resize(region.cut_from(self.pixels), self.wh, interpolation=cv2.INTER_CUBIC)
+        return replace(self, pixels=np.asarray(enlarged, dtype=np.uint8), region=region)

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import numpy as np
+
 from lfmvl_ros.core.boxes import normalise
 from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.latency.budget import Choice
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.region import Region
 from lfmvl_ros.core.reply import Reply
 from lfmvl_ros.core.timeline import stamp_document
 
@@ -52,6 +55,8 @@ class Grounding:
         outcome: how it ended.
         detections: the objects, in pixels of the frame that the model saw.
         stamp_ns, frame_id, camera, wh: of that frame; ``wh`` is (width, height) in pixels.
+        region: the part of the frame that the model saw, which says nothing about the rest; None:
+            all of it.
         query: the query, with its version.
         reply: what the model generated, with tokens and times.
         repairs: what had to be repaired to parse it, one phrase each.
@@ -64,6 +69,9 @@ class Grounding:
         thought_tokens: how many of the reply's tokens were thoughts, which are not parsed.
         budget: what the latency budget chose for the image; None where there is none.
         revision: commit of the checkpoint on its hub; "" if it does not come from a hub.
+
+    Raises:
+        ValueError: the region is one of an image of another size.
     """
 
     outcome: Outcome
@@ -82,6 +90,19 @@ class Grounding:
     thought_tokens: int = 0
     budget: Choice | None = None
     revision: str = ""
+    region: Region | None = None
+
+    def __post_init__(self) -> None:
+        if self.region is not None and self.region.wh != self.wh:
+            raise ValueError(
+                f"Grounding.region is of an image of {self.region.wh}, the frame is {self.wh}"
+            )
+
+    @property
+    def shows_whole_image(self) -> bool:
+        """Whether its objects are those of the image, so that none means that nothing is there."""
+        known = len(self.detections) > 0 or self.outcome.is_evidence_of_absence
+        return known and self.region is None
 
     def to_dict(
         self,
@@ -103,6 +124,7 @@ class Grounding:
             "camera": self.camera,
             "width": self.wh[0],
             "height": self.wh[1],
+            "region": None if self.region is None else _shares(self.region),
             "query": self.query.text,
             "query_version": self.query.version,
             "status": self.outcome.value,
@@ -147,3 +169,9 @@ class Grounding:
                     item["place"] = place
             objects.append(item)
         return objects
+
+
+def _shares(region: Region) -> list[float]:
+    """A region as the boxes of the document are: shares of width and height."""
+    box = normalise(np.array([region.xyxy_px], dtype=np.float64), region.wh)[0]
+    return [round(value, 5) for value in box.tolist()]

@@ -45,6 +45,7 @@ class LaneStatus:
         asleep: the trigger's mode while it sleeps; else "".
         awake_s: time since the trigger woke, by the stamps; 0 while it sleeps, infinite in a mode
             that never sleeps.
+        regions: how many of the answers were about a part of the image only.
     """
 
     frames: int
@@ -57,6 +58,7 @@ class LaneStatus:
     skipped: int = 0
     asleep: str = ""
     awake_s: float = math.inf
+    regions: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class PipelineStatus:
         lanes: the counters of each camera by its name.
         skipped: frames that the model was not asked about because the trigger slept.
         restraint: which limit of heat or battery slows or stops the model; "" for none.
+        regions: how many of the answers were about a part of the image only.
     """
 
     frames: int
@@ -101,6 +104,7 @@ class PipelineStatus:
     lanes: Mapping[str, LaneStatus] = field(default_factory=dict)
     skipped: int = 0
     restraint: str = ""
+    regions: int = 0
 
     @property
     def asleep(self) -> str:
@@ -123,6 +127,7 @@ class PipelineStatus:
             superseded=sum(lane.superseded for lane in lanes.values()),
             skipped=sum(lane.skipped for lane in lanes.values()),
             restarts=sum(lane.restarts for lane in lanes.values()),
+            regions=sum(lane.regions for lane in lanes.values()),
             ignored=_summed(lane.ignored for lane in lanes.values()),
             answer_age_s=min(ages_s, default=None),
             lanes=lanes,

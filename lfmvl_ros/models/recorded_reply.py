@@ -9,10 +9,12 @@ A recording is a JSONL file, one reply per line. Only ``text`` (or ``error``) is
     {"fault": "hang", "delay_s": 30, "text": "[]"}
 
 ``tokens`` is a list of ``[id, text, logprob]``, ``times`` an object of stage seconds; ``delay_s``
-is how long the answer takes (by default the sum of ``times``). ``fault`` is how the backend itself
-fails: ``hang`` ignores deadline and cancellation for ``delay_s``, ``raise`` raises,
-``memory`` runs out of memory. A line with ``sentence`` is the reply to that sentence on the topic
-``command``, not to an image.
+is how long the answer takes (by default the sum of ``times``). ``region`` is the part of the image
+that the model was shown, ``[x1, y1, x2, y2]`` in whole pixels; without it, all of it.
+
+``fault`` is how the backend itself fails: ``hang`` ignores deadline and cancellation for
+``delay_s``, ``raise`` raises, ``memory`` runs out of memory. A line with ``sentence`` is the reply
+to that sentence on the topic ``command``, not to an image.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ _log = logging.getLogger(__name__)
 _KEYS = {
     "fault", "sentence",
     "text", "tokens", "delay_s", "finish", "stamp_ns", "error", "times", "image_tokens", "model",
-    "forwards",
+    "forwards", "region",
 }  # fmt: skip
 _FAULTS = ("", "hang", "raise", "memory")
 _LARGEST = 2**63 - 1  # of a whole number in a line
@@ -43,7 +45,8 @@ class RecordedReply:
     """One line of a recording: a reply, how long it takes, and the stamp of its frame if known.
 
     ``fault`` is how the backend fails, "" when it does not; see the module's text. ``sentence`` is
-    what it replies to; "" for an image.
+    what it replies to; "" for an image. ``region`` is the part of the image that it is about, px;
+    None for all of it.
     """
 
     reply: Reply
@@ -51,12 +54,15 @@ class RecordedReply:
     stamp_ns: int | None = None
     fault: str = ""
     sentence: str = ""
+    region: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.delay_s < float("inf"):
             raise ValueError(f"delay_s must be finite and >= 0, got {self.delay_s}")
         if self.stamp_ns is not None and self.stamp_ns < 0:
             raise ValueError(f"stamp_ns must be >= 0, got {self.stamp_ns}")
+        if self.region is not None and len(self.region) != 4:
+            raise ValueError(f"region must be x1, y1, x2, y2, got {list(self.region)}")
         if self.fault not in _FAULTS:
             raise ValueError(f"fault must be one of {_FAULTS[1:]}, got {self.fault!r}")
 
@@ -92,13 +98,14 @@ class RecordedReply:
             error=error,
             forwards=_whole(document.get("forwards", 0), "forwards"),
         )
-        stamp = document.get("stamp_ns")
+        stamp, region = document.get("stamp_ns"), document.get("region")
         return cls(
             reply,
             _number(document.get("delay_s", reply.times.total_s), "delay_s"),
             None if stamp is None else _whole(stamp, "stamp_ns"),
             str(document.get("fault", "")),
             str(document.get("sentence", "")),
+            None if region is None else tuple(_whole(side, "region") for side in region),
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -113,6 +120,8 @@ class RecordedReply:
             document["fault"] = self.fault
         if self.sentence:
             document["sentence"] = self.sentence
+        if self.region is not None:
+            document["region"] = list(self.region)
         document["delay_s"] = round(self.delay_s, 6)
         document["times"] = asdict(reply.times)
         document["image_tokens"] = reply.image_tokens

@@ -32,9 +32,9 @@ _LONGEST_WAIT_S = 0.02  # interval at which a waiting answer checks for cancella
 class ReplayModel:
     """Plays recorded replies; implements :class:`lfmvl_ros.core.model.VisionLanguageModel`.
 
-    If every reply has a stamp, each frame gets the reply with the nearest stamp; otherwise they are
-    played in order. At the end it starts again (``loop``), or answers with an error. Texts are
-    returned as recorded, also malformed ones.
+    If every reply has a stamp, each frame gets the reply with the nearest stamp, and a part of a
+    frame the nearest about the same part; otherwise they are played in order. At the end it starts
+    again (``loop``), or answers with an error. Texts are returned as recorded, also malformed ones.
     """
 
     def __init__(
@@ -53,9 +53,9 @@ class ReplayModel:
         self.coordinates = CoordinateScale(template.scale, name)
         self._by_stamp = all(reply.stamp_ns is not None for reply in replies)
         self._replies = list(replies)
-        if self._by_stamp:
-            self._replies.sort(key=lambda reply: reply.stamp_ns or 0)
-        self._stamps = [reply.stamp_ns or 0 for reply in self._replies]
+        self._about: dict[tuple[int, ...] | None, list[RecordedReply]] = {}
+        for reply in sorted(replies, key=_stamp_ns):
+            self._about.setdefault(reply.region, []).append(reply)
         self._next = 0
         self._is_far = False
 
@@ -90,11 +90,13 @@ class ReplayModel:
     ) -> list[Reply]:
         """Return the recorded replies, after the longest of their delays; see the protocol."""
         check_pairs(frames, prompts)
-        chosen = [self._choose(frame.stamp_ns) for frame in frames]
+        chosen = [self._choose(frame) for frame in frames]
         if not _play(chosen, generation.timeout_s, cancelled):
             return [Reply("", finish=FinishReason.DEADLINE, model=self._name) for _ in frames]
-        ended = Reply.failed(f"the recording {self._name} has ended", self._name)
-        return [replace(c.reply, model=self._name) if c else ended for c in chosen]
+        missing = "has no reply about this part of the image; record it with the same zoom settings"
+        reason = missing if self._by_stamp else "has ended"
+        none = Reply.failed(f"the recording {self._name} {reason}", self._name)
+        return [replace(c.reply, model=self._name) if c else none for c in chosen]
 
     def write(
         self,
@@ -111,14 +113,13 @@ class ReplayModel:
             return Reply("", finish=FinishReason.DEADLINE, model=self._name)
         return replace(item.reply, model=self._name)
 
-    def _choose(self, stamp_ns: int) -> RecordedReply | None:
+    def _choose(self, frame: Frame) -> RecordedReply | None:
         if self._by_stamp:
-            after = min(bisect_left(self._stamps, stamp_ns), len(self._stamps) - 1)
-            before = max(0, after - 1)
-            nearer_before = stamp_ns - self._stamps[before] <= self._stamps[after] - stamp_ns
-            nearest = before if nearer_before else after
-            self._warn_if_far(abs(self._stamps[nearest] - stamp_ns) / 1e9)
-            return self._replies[nearest]
+            region = None if frame.region is None else frame.region.xyxy_px
+            nearest = _nearest(self._about.get(region, []), frame.stamp_ns)
+            if nearest is not None:
+                self._warn_if_far(abs(_stamp_ns(nearest) - frame.stamp_ns) / 1e9)
+            return nearest
         if self._next >= len(self._replies):
             if not self._loop:
                 return None
@@ -140,6 +141,20 @@ class ReplayModel:
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+def _stamp_ns(reply: RecordedReply) -> int:
+    return reply.stamp_ns or 0
+
+
+def _nearest(replies: list[RecordedReply], stamp_ns: int) -> RecordedReply | None:
+    """Return the one of sorted replies with the nearest stamp; None without any."""
+    if not replies:
+        return None
+    after = min(bisect_left(replies, stamp_ns, key=_stamp_ns), len(replies) - 1)
+    before = max(0, after - 1)
+    nearer_before = stamp_ns - _stamp_ns(replies[before]) <= _stamp_ns(replies[after]) - stamp_ns
+    return replies[before if nearer_before else after]
 
 
 def _play(
@@ -215,7 +230,8 @@ class ReplyRecorder:
         )
         took = time.monotonic() - start
         for frame, reply in zip(frames, replies, strict=True):
-            line = RecordedReply(reply, took, frame.stamp_ns).to_document()
+            region = None if frame.region is None else frame.region.xyxy_px
+            line = RecordedReply(reply, took, frame.stamp_ns, region=region).to_document()
             self._file.write(line, allow_nan=True)
         return replies
 

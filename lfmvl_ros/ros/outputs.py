@@ -85,10 +85,11 @@ class Outputs:
         """Publish one answer: all of it as JSON, and its detections.
 
         An answer that is no evidence about the scene (timeout, error, unparseable) has no
-        ``detections`` message, since an empty one means that nothing is there.
+        ``detections`` message, since an empty one means that nothing is there. Nor has one about a
+        part of the image, since the message can't say so.
         """
         ids, grounding = answer.applied.id_texts, answer.grounding
-        if len(grounding.detections) or grounding.outcome.is_evidence_of_absence:
+        if grounding.shows_whole_image:
             self._detections.publish(conversions.to_detections(grounding, ids))
         self._grounding.publish(conversions.to_json(grounding.to_dict(ids, places)))
 

@@ -265,7 +265,8 @@ class PerceptionNode(LifecycleNode):
     # -- answers -----------------------------------------------------------------------------------
 
     def _on_answer(self, answer: Answer) -> None:
-        self._health.answer = answer
+        if answer.grounding.region is None:
+            self._health.answer = answer
         self._commands.answered(answer)
         channel = self._channels[answer.grounding.camera]
         channel.answer(answer)

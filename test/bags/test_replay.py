@@ -70,6 +70,24 @@ def test_the_square_is_followed(tmp_path: Path) -> None:
     assert documents(tmp_path / "out", "/lfmvl/track_states")[-1][1]["tracks"]
 
 
+def test_a_replay_zooms_too(tmp_path: Path) -> None:
+    """Answers about regions are in ``grounding`` and in the tracks, not in ``detections``."""
+    settings = SETTINGS.updated({"zoom.share": 0.5})
+    source = bag(tmp_path / "in")
+    summary = replay(source, tmp_path / "out", settings=settings)
+    answers = documents(tmp_path / "out", "/lfmvl/grounding")
+    parts = [at for at, answer in answers if answer["region"] is not None]
+    assert summary["regions"] == len(parts) > summary["answers"] / 3
+    shown = [at for at, _ in results(tmp_path / "out", "/lfmvl/detections")]
+    assert shown == [at for at, answer in answers if answer["region"] is None]
+    replay(source, tmp_path / "again", settings=settings)
+    assert documents(tmp_path / "again", "/lfmvl/grounding") == answers
+    tracks = results(tmp_path / "out", "/lfmvl/tracks")
+    for index, (_, message) in enumerate(tracks[8:], 8):
+        (found,) = message.detections
+        assert found.bbox.center.position.x == pytest.approx(36 + 2 * index, abs=3)
+
+
 def test_a_trigger_sleeps_in_a_replay_too(tmp_path: Path) -> None:
     source = bag(tmp_path / "in")
     assert replay(source, tmp_path / "all")["frames_skipped_asleep"] == 0

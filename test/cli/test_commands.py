@@ -48,6 +48,25 @@ def test_ground_prints_the_document_and_draws(
     assert (abs(drawn[90, 40:80] - 90).max(axis=-1) > 60).mean() > 0.8
 
 
+def test_ground_zooms_and_says_which_parts_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_image(tmp_path / "in.png", np.full((120, 160, 3), 90, np.uint8))
+    found = json.dumps([{"label": "tote", "bbox": [0.4, 0.4, 0.5, 0.5]}])
+    lines = [{"text": "[]"}, {"text": found}, {"text": "[]"}, {"error": "no"}, {"text": "[]"}]
+    (tmp_path / "r.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    words = ["ground", str(tmp_path / "in.png"), "--query", "tote"]
+    assert main([*words, "--model", str(tmp_path / "r.jsonl"), "--zoom", "1.6", "--raw"]) == 0
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert (document["status"], document["region"]) == ("ok", None)
+    assert document["objects"][0]["bbox"] == [0.25, 0.25, 0.3125, 0.3125]
+    assert document["raw_parts"] == [found, "[]", "", "[]"]
+    assert "1 of 4 parts of the image have no usable answer: no" in err
+    assert main([*words, "--model", str(tmp_path / "r.jsonl"), "--zoom", "9"]) == 2
+    assert "from 1.2 to 4" in capsys.readouterr().err
+
+
 def test_a_terminal_that_lacks_letters_gets_json_all_the_same(
     tmp_path: Path, replies: Path
 ) -> None:

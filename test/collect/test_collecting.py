@@ -7,6 +7,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from lfmvl_ros.core.config_collect import CollectSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.region import Region
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracks, TrackState
 from lfmvl_ros.datasets.coco_reading import read_folder
@@ -30,9 +32,16 @@ from ..waiting import PATIENCE_S, until
 from .samples import answer, sample
 
 
+def about_a_part(given: Answer) -> Answer:
+    wh = given.grounding.wh
+    part = replace(given.grounding, region=Region((0, 0, wh[0] // 2, wh[1]), wh))
+    return replace(given, grounding=part)
+
+
 @pytest.mark.parametrize(
     ("given", "drifting", "reason"),
     [
+        (about_a_part(answer(score=0.3)), True, ""),
         (answer(score=0.3), False, "uncertain"),
         (answer(score=0.9), False, ""),
         (answer(score=0.9), True, "drift"),

@@ -12,6 +12,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.prompt import CARD_TEMPLATE
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.region import Region
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes, Token
 from lfmvl_ros.models.load import load_model
 from lfmvl_ros.models.recorded_reply import RecordedReply
@@ -171,6 +172,31 @@ def test_recorder_writes_what_replay_plays(tmp_path):
     assert again[0].times == spoken.times
     assert again[0].image_tokens == 64
     assert again[1].error == "no"
+
+
+def test_parts_of_frames_get_the_replies_about_them(tmp_path):
+    """As recorded; a part that was never asked about is an error, not another part's reply."""
+    left, right = (Region((x, 0, x + 2, 4), (4, 4)) for x in (0, 2))
+    path = tmp_path / "recorded.jsonl"
+    source = ReplayModel([RecordedReply(Reply(text)) for text in ("whole", "left", "later")])
+
+    def ask(model, stamp_ns, region=None):
+        frame = _frame(stamp_ns)
+        frame = frame if region is None else frame.cropped(region)
+        settings = {"generation": GenerationSettings(), "image": ImageSettings()}
+        return model.ground([frame], [PROMPT], **settings)[0]
+
+    with ReplyRecorder(source, path) as recorder:
+        for stamp_ns, region in ((1000, None), (2000, left), (3000, None)):
+            ask(recorder, stamp_ns, region)
+    model = ReplayModel.from_file(path)
+    assert [ask(model, stamp_ns).text for stamp_ns in (1000, 1900, 2100)] == [
+        "whole", "whole", "later",
+    ]  # fmt: skip
+    assert ask(model, 2900, left).text == "left"
+    assert "zoom settings" in (ask(model, 2000, right).error or "")
+    with pytest.raises(UserError, match="region must be"):
+        ReplayModel.from_file(_file(tmp_path, {"text": "[]", "region": [1, 2, 3]}))
 
 
 def test_faults_of_the_backend_itself(tmp_path):

@@ -112,9 +112,9 @@ class Scene:
         self._answers: dict[str, Grounding] = {}
 
     def answered(self, answer: Answer) -> None:
-        """Take an answer; unusable ones are ignored."""
+        """Take an answer; unusable ones, and those about a part of the image, are ignored."""
         grounding = answer.grounding
-        if grounding.outcome.is_evidence:
+        if grounding.outcome.is_evidence and grounding.region is None:
             with self._lock:
                 self._answers[grounding.camera] = grounding
 

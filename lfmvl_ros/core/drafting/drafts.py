@@ -8,15 +8,17 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.boxes import FloatArray, clip
 from lfmvl_ros.core.coordinate_scales import SCALE_NAMES, scale_named
 from lfmvl_ros.core.drafting.answer_text import Hint, Piece, join_answer, split_answer
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.region import Region
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracks
 
 LONGEST_TEXT = 20_000
 """Characters; a longer answer means that the model is stuck, so it is not used."""
+_LEAST_PX = 4.0  # a strip of an object this narrow at the edge of a region is not expected
 _NEAR = 0.01  # of the image: tolerance between a printed box and its detection
 
 
@@ -51,6 +53,18 @@ def expect_answer(previous: Answer | None, query: Query, tracks: Tracks) -> Hint
         elif key and len(tracks):  # without any track, too much time has passed to know
             gone[index] = True
     return _arranged(pieces, tail, printed, moved, gone)
+
+
+def seen_through(tracks: Tracks, region: Region | None) -> Tracks:
+    """Return the tracks as an answer about a region has them: only those in it, cut at its edges.
+
+    Boxes are in pixels of the region enlarged to the size of the image.
+    """
+    if region is None or not len(tracks):
+        return tracks
+    boxes = clip(region.from_image(tracks.xyxy_px), region.wh)
+    rows = np.flatnonzero((boxes[:, 2:] - boxes[:, :2] >= _LEAST_PX).all(axis=1)).tolist()
+    return replace(tracks.take(rows), xyxy_px=boxes[rows])
 
 
 def _scale_and_rows(

@@ -25,6 +25,8 @@ from lfmvl_ros.core.parsing.geometry import PlacedBoxes, place_boxes
 from lfmvl_ros.core.parsing.labels import LabelMatcher
 from lfmvl_ros.core.parsing.nodes import Document
 from lfmvl_ros.core.parsing.objects import FoundObjects, RawObject, find_objects
+from lfmvl_ros.core.parsing.phrases import bounded
+from lfmvl_ros.core.parsing.placing import in_whole_image
 from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.parsing.scanner import scan
 from lfmvl_ros.core.parsing.thoughts import thought_tokens, without_thoughts
@@ -36,8 +38,6 @@ MAX_OBJECTS = 300
 """An answer with more objects than this comes from a model that is stuck."""
 REPEATED_IOU = 0.95
 """Boxes of one label that overlap this much are one object, named twice."""
-MAX_PHRASES = 50
-"""``repairs`` and ``rejected`` are messages on a topic: bounded."""
 
 _KEEP_ALL = ParsingSettings()
 _UNFINISHED = (FinishReason.LENGTH, FinishReason.DEADLINE, FinishReason.REPETITION)
@@ -58,7 +58,8 @@ def parse_reply(
 
     Args:
         reply: the model's answer.
-        frame: the frame that it is about; boxes are in its pixels.
+        frame: the frame that it is about. Boxes are in its pixels; where it shows a region of a
+            camera image only, they are in pixels of that image.
         prompt: of the request; it has the query and the number of decimals to expect.
         settings: which objects are kept; the defaults keep all.
         coordinates: the scale of this model's coordinates, which learns from the answer; None uses
@@ -67,7 +68,7 @@ def parse_reply(
     if coordinates is None and prompt.scale:
         coordinates = CoordinateScale(prompt.scale)
     answer = _Answer(reply, frame.wh, prompt, settings, coordinates)
-    return Grounding(
+    grounding = Grounding(
         outcome=answer.outcome,
         detections=answer.detections,
         stamp_ns=frame.stamp_ns,
@@ -76,13 +77,14 @@ def parse_reply(
         wh=frame.wh,
         query=prompt.query,
         reply=reply,
-        repairs=_bounded(answer.repairs),
-        rejected=_bounded(answer.rejected),
+        repairs=bounded(answer.repairs),
+        rejected=bounded(answer.rejected),
         caption=answer.caption,
         confidence_kind=answer.confidence_kind,
         unknown_labels=answer.unknown_labels,
         thought_tokens=answer.thought_tokens,
     )
+    return grounding if frame.region is None else in_whole_image(grounding, frame.region)
 
 
 @dataclass(frozen=True)
@@ -249,9 +251,3 @@ class _Answer:
 def _spans(item: RawObject) -> ObjectSpans:
     a, b, c, d = (number.span for number in item.box.numbers)
     return ObjectSpans(item.gate, item.label.span, (a, b, c, d))
-
-
-def _bounded(phrases: list[str]) -> tuple[str, ...]:
-    if len(phrases) <= MAX_PHRASES:
-        return tuple(phrases)
-    return (*phrases[:MAX_PHRASES], f"and {len(phrases) - MAX_PHRASES} more")

@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
-from lfmvl_ros.core.config import TrackerSettings, TriggerSettings
+from lfmvl_ros.core.config import TrackerSettings, TriggerSettings, ZoomSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.region import Region
 from lfmvl_ros.core.report import Answer, LaneStatus
 from lfmvl_ros.core.timeline import NS, Timeline, Verdict
 from lfmvl_ros.core.tracking import Applied, Ignored, Tracker, Tracks
@@ -22,8 +23,11 @@ from lfmvl_ros.core.tracking.siamese import FLOW
 from lfmvl_ros.core.triggers import Trigger
 from lfmvl_ros.core.triggers.limits import Level, Restraint
 from lfmvl_ros.core.triggers.motion import FloatImage
+from lfmvl_ros.core.zoom.choosing import Waiting
+from lfmvl_ros.core.zoom.turns import Turns
 
 _log = logging.getLogger(__name__)
+_ALWAYS, _NO_ZOOM = TriggerSettings(), ZoomSettings()
 
 
 class Lane:
@@ -36,7 +40,8 @@ class Lane:
         tracker: of this camera.
         latest: the newest frame and when it was handed over (monotonic ns); None before the first.
         epoch: grows when the camera's time restarts.
-        answered: the newest answer; None before the first.
+        answered: the newest answer about the whole image; None before the first.
+        waiting: what waits for an answer about a region; used by the model's thread.
         asleep: the trigger's mode while the newest frame is not given to the model; else "".
         restraint: the limit that heat and battery demand.
         waits_since_ns: monotonic time since which a frame or request waits here; None if nothing
@@ -58,6 +63,9 @@ class Lane:
         self._waiting: tuple[Frame, int] | None = None
         self._waiting_asleep = False
         self._requests: list[Future[Answer]] = []
+        self._wants_whole = False
+        self._turns, self._regions = Turns(), 0
+        self.waiting = Waiting()
         self._last_asked_ns: int | None = None
         self._timeline = Timeline()
         self._frames = self._superseded = self._skipped = self._restarts = 0
@@ -98,6 +106,7 @@ class Lane:
                 self.epoch += 1
             self._last_asked_ns = self._watched_ns = self._awake_since_ns = None
             self._trigger.reset()
+            self.waiting = Waiting()
             self._restarts += 1
         return self.epoch if verdict.is_kept else None
 
@@ -162,9 +171,15 @@ class Lane:
         if self.waits_since_ns is None and not self.asleep:
             self.waits_since_ns = now_ns
 
-    def request(self, now_ns: int) -> Future[Answer]:
-        """Request an answer about the newest frame, regardless of the trigger."""
+    def request(self, now_ns: int, *, whole: bool = True) -> Future[Answer]:
+        """Request an answer about the newest frame, regardless of the trigger.
+
+        Args:
+            now_ns: monotonic time.
+            whole: it has to be about the whole image.
+        """
         future: Future[Answer] = Future()
+        self._wants_whole |= whole
         self._requests.append(future)
         if self.waits_since_ns is None:
             self.waits_since_ns = now_ns
@@ -185,17 +200,38 @@ class Lane:
             return False
         return self._is_due(trigger, self._waiting[0].stamp_ns)
 
-    def take(self, now_ns: int) -> Job:
-        """Take the newest frame, and all requests that wait for an answer."""
+    def take(
+        self, now_ns: int, trigger: TriggerSettings = _ALWAYS, zoom: ZoomSettings = _NO_ZOOM
+    ) -> Job:
+        """Take the newest frame, and all requests that wait for an answer.
+
+        Call :meth:`aimed` when it is known what the model is asked about.
+        """
         assert self.latest is not None
         frame, handed_over_ns = self.latest
         if self.waits_since_ns is not None:
             self._longest_wait_ns = max(self._longest_wait_ns, now_ns - self.waits_since_ns)
         self._waiting = self.waits_since_ns = None
         self._last_asked_ns = frame.stamp_ns
-        self._trigger.looked(frame.stamp_ns)
+        may_zoom = (
+            zoom.share > 0
+            and self._turns.is_region_next
+            and not self._wants_whole
+            and self.restraint.level is Level.FREE
+            and self._trigger.has_time(trigger, frame.stamp_ns)
+        )
+        if not may_zoom:
+            self._trigger.looked(frame.stamp_ns)
         requests, self._requests = tuple(self._requests), []
-        return Job(self, self.epoch, frame, handed_over_ns, requests)
+        self._wants_whole = False
+        return Job(self, self.epoch, frame, handed_over_ns, requests, may_zoom)
+
+    def aimed(self, job: Job, zoom: ZoomSettings) -> None:
+        """Record what the model is asked about; only the whole image counts for the trigger."""
+        is_region = job.region is not None
+        self._turns = self._turns.after(zoom.share, was_region=is_region)
+        if job.may_zoom and not is_region and job.epoch == self.epoch:
+            self._trigger.looked(job.frame.stamp_ns)
 
     # -- answers back ----------------------------------------------------------------------------
 
@@ -207,6 +243,7 @@ class Lane:
             nobody = (0,) * len(grounding.detections)
             applied = Applied(grounding.stamp_ns, nobody, ignored=Ignored.TOO_LATE)
         self._outcomes[grounding.outcome.value] += 1
+        self._regions += grounding.region is not None
         self._answered_ns = now_ns
         if applied.restarted is not None:
             self._restarts += 1
@@ -232,6 +269,7 @@ class Lane:
             skipped=self._skipped,
             asleep=self.asleep,
             awake_s=awake_s,
+            regions=self._regions,
         )
 
 
@@ -245,6 +283,8 @@ class Job:
         frame: that the model sees.
         handed_over_ns: monotonic time at which the frame was stored for the model.
         requests: futures that the answer fulfils.
+        may_zoom: the model may be asked about a region of it.
+        region: that it is asked about; None: the whole image.
     """
 
     lane: Lane
@@ -252,6 +292,18 @@ class Job:
     frame: Frame
     handed_over_ns: int
     requests: tuple[Future[Answer], ...]
+    may_zoom: bool = False
+    region: Region | None = None
+
+    @property
+    def shown(self) -> Frame:
+        """What the model is shown: the frame, or its region."""
+        return self.frame if self.region is None else self.frame.cropped(self.region)
+
+    def answered(self, answer: Answer) -> None:
+        """Keep the answer, where it is one that the next one about the whole image may repeat."""
+        if self.region is None:
+            self.lane.answered = answer
 
     def last_seen(self) -> tuple[Answer, Tracks] | None:
         """Return the camera's last answer and the tracks at this frame.

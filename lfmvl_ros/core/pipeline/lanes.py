@@ -10,17 +10,20 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 
-from lfmvl_ros.core.config import PerceptionSettings, TriggerSettings
+from lfmvl_ros.core.config import PerceptionSettings, TriggerSettings, ZoomSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.pipeline.lane import Job, Lane
+from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.report import Answer, LaneStatus
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.triggers.limits import Level, Restraint
 from lfmvl_ros.core.triggers.motion import small_image
+from lfmvl_ros.core.zoom.choosing import choose_region
 
 
 class Lanes:
@@ -135,15 +138,19 @@ class Lanes:
             self._lanes[frame.camera].hand_over(frame, now_ns, epoch)
             self.lock.notify()
 
-    def request(self, camera: str) -> Future[Answer]:
+    def request(self, camera: str, *, whole: bool = True) -> Future[Answer]:
         """Request an answer about the newest frame of a camera. The lock is held.
+
+        Args:
+            camera: its name.
+            whole: the answer has to be about the whole image.
 
         Raises:
             UserError: no frame has come yet.
         """
         self.newest_frame(camera)
         self.lock.notify()
-        return self._lanes[camera].request(time.monotonic_ns())
+        return self._lanes[camera].request(time.monotonic_ns(), whole=whole)
 
     def newest_frame(self, camera: str) -> Frame:
         """Return the newest frame of a camera. The lock is held.
@@ -159,7 +166,15 @@ class Lanes:
     def take_jobs(self, now_ns: int) -> list[Job]:
         """Return the jobs of the next model call; nothing where none is ready. The lock is held."""
         lanes = longest_waiting(self._lanes.values(), self._settings.trigger, self._enabled)
-        return [lane.take(now_ns) for lane in lanes]
+        return [lane.take(now_ns, self._settings.trigger, self._settings.zoom) for lane in lanes]
+
+    def aim(self, jobs: Sequence[Job], settings: ZoomSettings, query: Query) -> list[Job]:
+        """Decide which jobs are about a region, and about which; not with the lock held."""
+        aimed = [_aimed(job, settings, query) for job in jobs]
+        with self.lock:
+            for job in aimed:
+                job.lane.aimed(job, settings)
+        return aimed
 
     def refuse_requests(self, reason: str) -> None:
         """Fail all waiting requests."""
@@ -176,6 +191,18 @@ class Lanes:
     def status(self, now_ns: int) -> dict[str, LaneStatus]:
         """Return the counters of each camera. The lock is held."""
         return {name: lane.status(now_ns) for name, lane in self._lanes.items()}
+
+
+def _aimed(job: Job, settings: ZoomSettings, query: Query) -> Job:
+    """Return a job with its region, where it may have one and something is worth a closer look.
+
+    The first answer to a query is about the whole image.
+    """
+    seen = job.last_seen() if job.may_zoom else None
+    if seen is None or seen[0].grounding.query.version != query.version:
+        return job
+    region, job.lane.waiting = choose_region(job.lane.waiting, seen[1], job.frame.wh, settings)
+    return replace(job, region=region)
 
 
 def longest_waiting(lanes: Iterable[Lane], trigger: TriggerSettings, enabled: bool) -> list[Lane]:

@@ -19,7 +19,6 @@ from dataclasses import replace
 
 from lfmvl_ros.core.ask import Request, template_for
 from lfmvl_ros.core.config import PerceptionSettings
-from lfmvl_ros.core.drafting.drafts import expect_answer
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
@@ -28,6 +27,7 @@ from lfmvl_ros.core.model import VisionLanguageModel, revision_of
 from lfmvl_ros.core.pipeline.errands import Ask, Errand, Errands
 from lfmvl_ros.core.pipeline.lane import Job, refuse
 from lfmvl_ros.core.pipeline.lanes import Lanes
+from lfmvl_ros.core.pipeline.preparing import prepared
 from lfmvl_ros.core.pipeline.usable import usable_query
 from lfmvl_ros.core.pipeline.watchdog import Watchdog, stall_limit_s
 from lfmvl_ros.core.query import Query
@@ -141,11 +141,15 @@ class Pipeline:
         if lane is not None:
             lane.tracker.set_ego_motion(ego)
 
-    def request_answer(self, camera: str = "") -> Future[Answer]:
+    def request_answer(self, camera: str = "", *, whole: bool = True) -> Future[Answer]:
         """Request an answer about the newest frame of ``camera``, also while disabled.
 
         The next answer about the camera completes all its waiting requests. The future is set in
         the worker thread, so its callbacks must be quick. A cancelled request is skipped.
+
+        Args:
+            camera: its name.
+            whole: the answer has to be about the whole image; else ``zoom`` may choose a part.
 
         Raises:
             UserError: no frame has come yet, or the pipeline isn't running. The future raises it
@@ -154,7 +158,7 @@ class Pipeline:
         with self._lock:
             if self._worker is None:
                 raise UserError("the model is not running; activate the node first")
-            return self._lanes.request(camera)
+            return self._lanes.request(camera, whole=whole)
 
     def wake(self, camera: str = "") -> None:
         """Ask about the next ``trigger.burst`` frames of ``camera``, where its trigger sleeps."""
@@ -307,7 +311,7 @@ class Pipeline:
             errand.settle(reply)
 
     def _answer(self, jobs: Sequence[Job]) -> None:
-        request = self._request_for(jobs)
+        jobs, request = self._prepared(jobs)
         call = self._watchdog.begin(
             stall_limit_s(request.settings.generation.timeout_s),
             lambda after_s: self._give_up(request, jobs, after_s),
@@ -316,37 +320,27 @@ class Pipeline:
         if not self._watchdog.end(call):
             return  # it has been reported as a timeout
         request.teach(self._budget, replies)
-        for job, reply in zip(jobs, replies, strict=True):
+        for job, frame, reply in zip(jobs, request.frames, replies, strict=True):
             if self._stopping.is_set() and reply.finish is FinishReason.DEADLINE:
                 refuse(job.requests, _STOPPED)
                 continue
             try:
-                self._finish(job, request.grounding(job.frame, reply))
+                self._finish(job, request.grounding(frame, reply))
             except Exception:  # one camera's failure must not keep the others from their answers
                 _log.exception("an answer could not be used")
 
-    def _request_for(self, jobs: Sequence[Job]) -> Request:
-        """Prepare the request: prompt, hints, and the image tokens that the budget allows."""
+    def _prepared(self, jobs: Sequence[Job]) -> tuple[list[Job], Request]:
         with self._lock:
             settings, query, model = self._settings, self._query, self._model
-        drafts = settings.generation.draft != "none"
-        seen = [job.last_seen() if drafts else None for job in jobs]
-        return Request.prepare(
-            model,
-            settings,
-            query,
-            [job.frame for job in jobs],
-            hints=[None if one is None else expect_answer(one[0], query, one[1]) for one in seen],
-            budget=self._budget,
-        )
+        return prepared(self._lanes, jobs, model, settings, query, self._budget)
 
     def _give_up(self, request: Request, jobs: Sequence[Job], after_s: float) -> None:
         """Answer with a timeout, because the model does not return. In the watchdog's thread."""
         _log.error("a model call has not returned after %.1f s", after_s)
         nothing = Reply("", finish=FinishReason.DEADLINE, model=request.model.name)
         reason = f"the answer: the model has not returned after {after_s:.1f} s"
-        for job in jobs:
-            self._finish(job, replace(request.grounding(job.frame, nothing), rejected=(reason,)))
+        for job, frame in zip(jobs, request.frames, strict=True):
+            self._finish(job, replace(request.grounding(frame, nothing), rejected=(reason,)))
 
     def _finish(self, job: Job, grounding: Grounding) -> None:
         """Correct the tracks with an answer, and give it to everything that waits for it."""
@@ -356,7 +350,7 @@ class Pipeline:
             self._error = grounding.reply.error or self._error
         lane.tracker.catch_up()  # slow; camera frames do not wait for it
         answer = Answer(grounding, applied, time.monotonic_ns() - job.handed_over_ns, job.frame)
-        lane.answered = answer
+        job.answered(answer)
         job.fulfil(answer)
         try:
             self._on_answer(answer)

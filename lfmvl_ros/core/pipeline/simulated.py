@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 
 from lfmvl_ros.core.ask import Request, template_for
 from lfmvl_ros.core.config import PerceptionSettings
-from lfmvl_ros.core.drafting.drafts import expect_answer
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.latency.budget import LatencyBudget
 from lfmvl_ros.core.model import VisionLanguageModel
 from lfmvl_ros.core.pipeline.lane import Job
 from lfmvl_ros.core.pipeline.lanes import Lanes
+from lfmvl_ros.core.pipeline.preparing import prepared
 from lfmvl_ros.core.pipeline.usable import usable_query
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply, StageTimes
@@ -139,7 +139,9 @@ class SimulatedPipeline:
                 jobs = self._lanes.take_jobs(now_ns)
             if not jobs:
                 return
-            request = self._request_for(jobs)
+            jobs, request = prepared(
+                self._lanes, jobs, self._model, self._relaxed_settings, self._query, self._budget
+            )
             replies = [self._timed(reply) for reply in request.replies()]
             request.teach(self._budget, replies)
             taken_s = max(reply.times.total_s for reply in replies)
@@ -154,23 +156,11 @@ class SimulatedPipeline:
             return reply
         return replace(reply, times=StageTimes(decode_s=self._latency(reply)))
 
-    def _request_for(self, jobs: Sequence[Job]) -> Request:
-        drafts = self._settings.generation.draft != "none"
-        seen = [job.last_seen() if drafts else None for job in jobs]
-        return Request.prepare(
-            self._model,
-            self._relaxed_settings,
-            self._query,
-            [job.frame for job in jobs],
-            hints=[None if s is None else expect_answer(s[0], self._query, s[1]) for s in seen],
-            budget=self._budget,
-        )
-
     def _finish(self, done: _Underway) -> None:
-        for job, reply in zip(done.jobs, done.replies, strict=True):
-            grounding = done.request.grounding(job.frame, reply)
+        for job, frame, reply in zip(done.jobs, done.request.frames, done.replies, strict=True):
+            grounding = done.request.grounding(frame, reply)
             applied = job.lane.apply(job, grounding, done.done_ns)
             job.lane.tracker.catch_up()
             answer = Answer(grounding, applied, done.done_ns - job.handed_over_ns)
-            job.lane.answered = answer
+            job.answered(answer)
             self._on_answer(answer, done.done_ns)

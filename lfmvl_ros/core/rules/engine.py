@@ -113,10 +113,13 @@ class RuleEngine:
             self._evidence = replace(self._evidence, selected=key)
 
     def answer(self, answer: Answer) -> None:
-        """Take an answer, after the tracker: it may be evidence of absence."""
-        if answer.applied.ignored is not None:
-            return
+        """Take an answer, after the tracker: it may be evidence of absence.
+
+        One about a part of the image is none for the scene.
+        """
         grounding = answer.grounding
+        if answer.applied.ignored is not None or grounding.region is not None:
+            return
         asked = frozenset(map(fold_label, grounding.query.labels))
         serial, stamp_ns = self._evidence.serial, self._evidence.stamp_ns
         if grounding.outcome.is_evidence_of_absence:

@@ -19,6 +19,7 @@ from lfmvl_ros.core.tracking.hypotheses import weighed
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.measurement import Measurements
 from lfmvl_ros.core.tracking.noise import process_noise
+from lfmvl_ros.core.tracking.regions import magnification_of
 from lfmvl_ros.core.tracking.table import Table
 
 # Standard deviation of the velocity of a new object, in box sizes (root of the area) a second.
@@ -37,8 +38,19 @@ def births(
     cadence: Cadence,
     settings: TrackerSettings,
     new_id: Callable[[int], int | None],
+    explained: NDArray[np.bool_] | None = None,
 ) -> tuple[Table | None, dict[int, int]]:
     """Start a track for every unexplained box.
+
+    Args:
+        table: the tracks.
+        seen: the boxes.
+        pairs: which of them are those of tracks.
+        grounding: the answer.
+        cadence: of the answers so far.
+        settings: of the tracker.
+        new_id: gives the id for a detection's track; None: no track.
+        explained: ``(M,)`` further boxes that are no new object.
 
     Returns:
         The new tracks, None without any; and the ids of new tracks by the index of the detection
@@ -46,7 +58,7 @@ def births(
     """
     born: dict[int, int] = {}
     rows: list[int] = []
-    for row in _unexplained(seen, pairs):
+    for row in _unexplained(seen, pairs, explained):
         key = new_id(seen.first[row])
         if key is not None:
             born[seen.first[row]] = key
@@ -54,7 +66,7 @@ def births(
     if not rows:
         return None, born
     ids = np.array(list(born.values()), dtype=np.int64)
-    newborn = _newborn(table, seen, rows, ids, grounding.stamp_ns, cadence, settings)
+    newborn = _newborn(table, seen, rows, ids, grounding, cadence, settings)
     labels = [seen.labels[row] for row in rows]
     every = np.arange(len(rows), dtype=np.intp)
     return evidence.observed(newborn, every, labels, seen.scores[rows], np.ones(len(rows))), born
@@ -65,12 +77,12 @@ def _newborn(
     seen: Measurements,
     rows: list[int],
     ids: NDArray[np.int64],
-    stamp_ns: int,
+    grounding: Grounding,
     cadence: Cadence,
     settings: TrackerSettings,
 ) -> Table:
     """Return tracks of the boxes at ``rows``, of which nothing else is known yet."""
-    n = len(rows)
+    n, stamp_ns = len(rows), grounding.stamp_ns
     mean, covariance = _first_state(seen.boxes[rows], seen.error[rows])
     noise_scale = np.ones(n)
     log_odds = np.full(n, life.birth_log_odds(settings))
@@ -104,6 +116,7 @@ def _newborn(
         born_ns=stamps,
         seen_ns=stamps,
         judged_ns=stamps,
+        magnification=np.full(n, magnification_of(grounding.region)),
         steady_until_ns=stamps + round(cadence.steady_s / NS),
     )
 
@@ -125,13 +138,15 @@ def _first_state(boxes: FloatArray, error: FloatArray) -> tuple[FloatArray, Floa
     return mean, covariance
 
 
-def _unexplained(seen: Measurements, pairs: Pairs) -> list[int]:
+def _unexplained(
+    seen: Measurements, pairs: Pairs, explained: NDArray[np.bool_] | None
+) -> list[int]:
     """Rows of ``seen`` that no track and no other box of the answer explains.
 
     Models sometimes name an object twice, with two boxes. The second would become a track that
     alternates with the first one, and sometimes takes its id.
     """
-    taken = np.zeros(len(seen), dtype=np.bool_)
+    taken = np.zeros(len(seen), dtype=np.bool_) if explained is None else explained.copy()
     taken[pairs.boxes] = True
     rows = np.flatnonzero(~taken)  # the most confident first, see ``measure``
     if not rows.size:

@@ -17,6 +17,7 @@ from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.measurement import Measurements
 from lfmvl_ros.core.tracking.motion import correct
 from lfmvl_ros.core.tracking.noise import learnt_noise, process_noise
+from lfmvl_ros.core.tracking.regions import magnification_of, may_miss
 from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table
 
 # An innovation this unlikely means that the object did not move as the motion model assumes.
@@ -41,7 +42,7 @@ def corrected(
     table = _sighted(table, seen, pairs, weight, settings)
     hit = np.zeros(len(table), dtype=np.bool_)
     hit[pairs.tracks] = True
-    absent = ~hit & grounding.outcome.is_evidence_of_absence
+    absent = ~hit & grounding.outcome.is_evidence_of_absence & may_miss(table, grounding.region)
     leaving = _is_leaving(table.mean, grounding.wh)
     against = life.after_miss(
         table.log_odds, weight, confirmed=table.confirmed, leaving=leaving, settings=settings
@@ -52,6 +53,7 @@ def corrected(
         missed=np.where(hit, False, table.missed | absent),
         seen_ns=np.where(hit, stamp, table.seen_ns),
         judged_ns=np.where(hit | absent, stamp, table.judged_ns),
+        magnification=np.where(hit, magnification_of(grounding.region), table.magnification),
         steady_until_ns=np.where(
             hit,
             until,

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from lfmvl_ros.core.grounding import Grounding
-from lfmvl_ros.core.timeline import jumped_back
+from lfmvl_ros.core.timeline import NS, jumped_back
 from lfmvl_ros.core.tracking.applied import Ignored, Restart
 from lfmvl_ros.core.tracking.life import Cadence
+from lfmvl_ros.core.tracking.pauses import Pauses
 from lfmvl_ros.core.tracking.step import Step
 from lfmvl_ros.core.tracking.table import Table
 from lfmvl_ros.core.tracking.update import of_query
@@ -43,6 +46,26 @@ class History:
     def table(self) -> Table:
         """The tracks after the newest answer."""
         return self.entries[-1].step.table if self.entries else Table()
+
+    @property
+    def _whole_ns(self) -> list[int]:
+        """Stamps of the answers about the whole image, which alone make the cadence."""
+        return [each.grounding.stamp_ns for each in self.entries if each.grounding.region is None]
+
+    def cadence_with(self, grounding: Grounding, pauses: Pauses) -> Cadence:
+        """Return the cadence with one more answer, which is the newest."""
+        if grounding.region is not None:
+            return self.cadence
+        gap_s, stamps_ns = None, self._whole_ns
+        if stamps_ns and not pauses.between_s(np.array(stamps_ns[-1:]), grounding.stamp_ns).any():
+            gap_s = (grounding.stamp_ns - stamps_ns[-1]) * NS
+        return self.cadence.after(gap_s, grounding.reply.times.total_s)
+
+    def cadence_with_late(self, grounding: Grounding) -> Cadence:
+        """Return the cadence with one more answer, which is older than the newest."""
+        if grounding.region is not None:
+            return self.cadence
+        return self.cadence.with_stamps(sorted([grounding.stamp_ns, *self._whole_ns]))
 
     def with_entries(self, entries: tuple[Entry, ...], cadence: Cadence) -> History:
         """Return the history with other answers, of which the newest are kept."""
@@ -79,6 +102,7 @@ class History:
             return Ignored.OLD_QUERY
         for entry in entries:
             same_frame = entry.grounding.stamp_ns == grounding.stamp_ns
+            same_frame &= entry.grounding.region == grounding.region
             if same_frame and entry.grounding.query.version == grounding.query.version:
                 return Ignored.DUPLICATE
         if entries and grounding.stamp_ns < entries[0].grounding.stamp_ns:

@@ -68,6 +68,8 @@ class Table:
         missed: ``(N,)`` not named in the last answer that could have named it.
         born_ns, seen_ns: ``(N,)`` first and last sighting.
         judged_ns: ``(N,)`` last answer that counted for or against it.
+        magnification: ``(N,)`` of the answer that saw it last, see
+            :attr:`lfmvl_ros.core.region.Region.magnification`; 1: it was about the whole image.
         steady_until_ns: ``(N,)`` from then on it coasts and its velocity decays.
     """
 
@@ -101,6 +103,7 @@ class Table:
     born_ns: NDArray[np.int64] = field(default_factory=_ints)
     seen_ns: NDArray[np.int64] = field(default_factory=_ints)
     judged_ns: NDArray[np.int64] = field(default_factory=_ints)
+    magnification: FloatArray = field(default_factory=_floats)
     steady_until_ns: NDArray[np.int64] = field(default_factory=_ints)
 
     def __len__(self) -> int:

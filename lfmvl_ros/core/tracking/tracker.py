@@ -7,8 +7,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
@@ -227,12 +225,7 @@ class Tracker:
     def _append(self, grounding: Grounding) -> tuple[int, ...]:
         """Apply the newest answer."""
         history = self._history
-        gap_s, pauses = None, self._pauses
-        if history.entries:
-            last_ns = history.entries[-1].grounding.stamp_ns
-            if not pauses.between_s(np.array([last_ns]), grounding.stamp_ns).any():
-                gap_s = (grounding.stamp_ns - last_ns) * NS
-        cadence = history.cadence.after(gap_s, grounding.reply.times.total_s)
+        cadence = history.cadence_with(grounding, self._pauses)
         entries = history.entries
         table = entries[-1].step.table if entries else Table(stamp_ns=grounding.stamp_ns)
         step = apply_answer(
@@ -253,8 +246,7 @@ class Tracker:
         history = self._history
         place = sum(e.grounding.stamp_ns <= grounding.stamp_ns for e in history.entries)
         done, redo = history.entries[:place], history.entries[place:]
-        stamps_ns = sorted([grounding.stamp_ns, *(e.grounding.stamp_ns for e in history.entries)])
-        settings, cadence = self._settings, history.cadence.with_stamps(stamps_ns)
+        settings, cadence = self._settings, history.cadence_with_late(grounding)
         step = late = apply_answer(
             done[-1].step.table,
             grounding,

@@ -121,6 +121,21 @@ class Tracks:
         """Rows of the tracks that have been confirmed; the others are tentative."""
         return [i for i, state in enumerate(self.state) if state.is_established]
 
+    def take(self, rows: list[int]) -> Tracks:
+        """Return the tracks at ``rows``, in that order."""
+        chosen = np.asarray(rows, dtype=np.intp)
+        return replace(
+            self,
+            ids=self.ids[chosen],
+            labels=tuple(self.labels[i] for i in rows),
+            scores=self.scores[chosen],
+            xyxy_px=self.xyxy_px[chosen],
+            velocity_px_s=self.velocity_px_s[chosen],
+            covariance=self.covariance[chosen],
+            state=tuple(self.state[i] for i in rows),
+            age_s=self.age_s[chosen],
+        )
+
     def to_dict(
         self, places: Mapping[int, Mapping[str, Any]] | None = None, texts: Texts | None = None
     ) -> dict[str, Any]:
@@ -173,15 +188,4 @@ def confirmed(tracks: Tracks) -> Tracks:
     rows = tracks.established
     if len(rows) == len(tracks):
         return tracks
-    chosen = np.asarray(rows, dtype=np.intp)
-    return replace(
-        tracks,
-        ids=tracks.ids[chosen],
-        labels=tuple(tracks.labels[i] for i in rows),
-        scores=tracks.scores[chosen],
-        xyxy_px=tracks.xyxy_px[chosen],
-        velocity_px_s=tracks.velocity_px_s[chosen],
-        covariance=tracks.covariance[chosen],
-        state=tuple(tracks.state[i] for i in rows),
-        age_s=tracks.age_s[chosen],
-    )
+    return tracks.take(rows)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ from lfmvl_ros.core.tracking.hypotheses import (
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.measurement import Measurements, label_key, measure
 from lfmvl_ros.core.tracking.pauses import NO_PAUSES, Pauses
+from lfmvl_ros.core.tracking.regions import in_view, life_factor, of_tracks_beyond
 from lfmvl_ros.core.tracking.step import Step
 from lfmvl_ros.core.tracking.table import Table, boxes_in_image, share_in_image
 
@@ -85,7 +87,7 @@ def is_alive(
     if pauses:
         unseen_s = unseen_s - pauses.between_s(table.seen_ns, table.stamp_ns)
     inside = share_in_image(table.mean, wh)
-    young = unseen_s <= cadence.life_s(settings) + cadence.delay_s
+    young = unseen_s <= life_factor(table) * cadence.life_s(settings) + cadence.delay_s
     return young & (inside >= LEFT_SHARE) & (table.log_odds > life.GONE)
 
 
@@ -126,6 +128,7 @@ def apply_answer(
     if grounding.outcome.is_evidence:
         image = look(grounding.stamp_ns) if settings.bridge == "flow" else None
         table, seen = _measured(table, grounding, settings, image)
+        beyond = of_tracks_beyond(table, seen, grounding.region)
         table, pairs = _match(table, seen, grounding, settings, image)
         table = corrected(table, seen, pairs, grounding, cadence, settings)
         named = [seen.first[box] for box in pairs.boxes.tolist()]
@@ -133,7 +136,7 @@ def apply_answer(
             table, pairs.tracks, lambda pair, old: known.get(old) or new_id(named[pair])
         )
         exchanged |= renamed
-        newborn, born = births(table, seen, pairs, grounding, cadence, settings, new_id)
+        newborn, born = births(table, seen, pairs, grounding, cadence, settings, new_id, beyond)
         ids = _ids_of_detections(table, seen, pairs, born)
         if newborn is not None:
             table = table.joined(newborn)
@@ -223,30 +226,34 @@ def _match(
         image: small colour image of the answer's frame; None where flow has not seen it.
     """
     shares = cxcywh_to_xyxy(seen.boxes) / np.tile(np.array(grounding.wh, np.float64), 2)
+    rows: NDArray[np.intp] = np.flatnonzero(in_view(table, grounding.region))
+    viewed = table.take(rows) if len(rows) < len(table) else table
 
     def alike(tracks: IntArray, boxes: IntArray) -> FloatArray:
         if image is None:
             return np.zeros(len(tracks))
-        return likeness(image, table.colour[tracks], shares[boxes])
+        return likeness(image, viewed.colour[tracks], shares[boxes])
 
-    columns = [table.vocabulary.index(key) for key in seen.labels]
-    label_share = table.posterior[:, columns]
+    columns = [viewed.vocabulary.index(key) for key in seen.labels]
+    label_share = viewed.posterior[:, columns]
     otherwise = None
     if image is not None:
-        otherwise = all_means(table), table.alone_covariance, table.weight
+        otherwise = all_means(viewed), viewed.alone_covariance, viewed.weight
+    region = grounding.region
     pairs = associate(
-        table.mean,
-        table.covariance,
-        table.existence,
+        viewed.mean,
+        viewed.covariance,
+        viewed.existence,
         label_share,
         seen.boxes,
         seen.error,
         gate_probability=settings.gate_probability,
-        density=new_object_density(grounding.wh),
+        density=new_object_density(grounding.wh if region is None else region.size_wh),
         otherwise=otherwise,
         likeness=alike,
     )
-    pairs = with_overlapping(pairs, table.mean, label_share, seen.boxes, MOST_UNLIKELY_NIS)
+    pairs = with_overlapping(pairs, viewed.mean, label_share, seen.boxes, MOST_UNLIKELY_NIS)
+    pairs = replace(pairs, tracks=rows[pairs.tracks])
     return (table if image is None else judged(table, seen, pairs)), pairs
 
 

@@ -98,8 +98,19 @@ class Trigger:
         """Return whether answers are to come, now or as soon as ``moving_rate_hz`` allows."""
         return self._looks > 0 and settings.may_sleep
 
+    def has_time(self, settings: TriggerSettings, stamp_ns: int) -> bool:
+        """Return whether the model will be asked again soon, so that this time a region will do.
+
+        A single answer, as those that ``at_least_every_s`` or a request ask for, is to be about the
+        whole image.
+        """
+        mode = settings.mode
+        if mode in ("continuous", "rate") or self.is_awake(settings):
+            return True
+        return mode == "duty_cycle" and self._in_window(settings, stamp_ns)
+
     def looked(self, stamp_ns: int) -> None:
-        """Record that the model is asked about a frame."""
+        """Record that the model is asked about a whole frame."""
         self._looks = max(self._looks - 1, 0)
         for stamp, small in self._recent:
             if stamp <= stamp_ns:

@@ -60,7 +60,9 @@ class DriftWatch:
             self._active = False
 
     def answer(self, answer: Answer) -> None:
-        """Take an answer."""
+        """Take an answer; those about a part of the image are not what the reference is of."""
+        if answer.grounding.region is not None:
+            return
         grounding, frame = answer.grounding, answer.frame
         features = features_of(grounding, None if frame is None else frame.pixels)
         features |= self._machine.values()

@@ -230,6 +230,7 @@ class ModelMonitor:
             "stalls": pipeline.stalls,
             "frames_not_asked": pipeline.superseded,
             "frames_skipped_asleep": pipeline.skipped,
+            "answers_about_regions": pipeline.regions,
             "tracker_restarts": pipeline.restarts,
             "memory_mb": f"{resident_mb():.1f}",
         }

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.grounding import Outcome
+from lfmvl_ros.core.region import Region
 from lfmvl_ros.core.rules import EndReason, EventState, RuleEngine, parse_rules
 from lfmvl_ros.core.tracking import TrackState
 
@@ -119,6 +122,20 @@ def test_answers_that_say_nothing_prove_no_absence(text: str, outcome: Outcome |
     run.frames(10, [Object(1, IN)])
     assert run.frames(100, [], answers=outcome) == []  # the track has coasted to its end
     assert states(run.frames(20, [], answers=Outcome.EMPTY))[:1] == ["begin"]
+
+
+def test_an_answer_about_a_part_of_the_image_proves_no_absence() -> None:
+    run = Run(ENTER)
+    run.frames(5, [Object(1, IN)])
+    whole = answer(1.0)
+    w, h = whole.grounding.wh
+    part = replace(whole.grounding, region=Region((0, 0, w // 2, h), (w, h)))
+    for _ in range(3):
+        run.engine.answer(replace(whole, grounding=part))
+        assert run.frames(40, [], answers=None) == []
+    run.engine.answer(whole)
+    (ended,) = run.frames(5, [], answers=None)
+    assert ended.reason is EndReason.GONE
 
 
 @pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, None])

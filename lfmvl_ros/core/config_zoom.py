@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of zoom: when the model is asked about a part of the image, and about which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.settings import Group, setting
+
+
+@dataclass(frozen=True)
+class ZoomSettings(Group):
+    """When the model is asked about an enlarged part of the image (docs/zoom.md)."""
+
+    share: float = setting(
+        0.0,
+        "Share of the answers that are about an enlarged part of the image instead of all of it. 0 "
+        "is off. Set it to 0.5 if small objects are missed; every other answer is about the whole "
+        "image then, so that large objects are seen half as often.",
+        low=0.0,
+        high=0.8,
+    )
+    magnification: float = setting(
+        1.5,
+        "How much larger objects are in such a part. Raise it if objects are still too small for "
+        "the model and the camera has the pixels; the parts become smaller, and there are more.",
+        low=1.2,
+        high=4.0,
+    )
+    small: float = setting(
+        0.01,
+        "Tracks that cover less than this share of the image are small: parts that have some are "
+        "preferred. Raise it if larger objects are missed, too.",
+        low=0.0,
+        high=0.2,
+    )
+    labels: tuple[str, ...] = setting(
+        ("",),
+        "Labels of the query whose tracks are preferred, whatever their size. Name those that "
+        'matter most. [""]: none.',
+    )
+    sweep: bool = setting(
+        True,
+        "Look at all parts of the image in turn, so that objects are found that no answer about "
+        "the whole image names. Set it to false if only tracks should be looked at closely.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        named = ", ".join(filter(None, self.labels))
+        # An empty list has no type of its own in ROS; and a wrong label is refused here.
+        object.__setattr__(self, "labels", Query.parse(named).labels if named else ("",))
