@@ -122,7 +122,7 @@ def add_setting_flags(
         extent = f", {info.low:g} to {info.high:g}" if info.low is not None else ""
         unit = f" {info.unit}" if info.unit else ""
         usual = parser.get_default(f"setting:{info.name}") or info.default
-        if info.kind is tuple:
+        if isinstance(usual, tuple):
             text, usual = f"{text} Separate several by commas.", ", ".join(usual)
         shown = "empty" if usual == "" else f"{usual}{unit}"
         group.add_argument(
