@@ -96,6 +96,8 @@ def value_of(info: SettingInfo) -> Any:
     def convert(text: str) -> object:
         if info.kind is bool:
             return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
+        if info.kind is tuple:  # texts, separated by commas
+            return tuple(part.strip() for part in text.split(","))
         if info.choices:  # argparse's own message does not mention earlier names of a choice
             try:
                 return info.check(text)
@@ -120,6 +122,8 @@ def add_setting_flags(
         extent = f", {info.low:g} to {info.high:g}" if info.low is not None else ""
         unit = f" {info.unit}" if info.unit else ""
         usual = parser.get_default(f"setting:{info.name}") or info.default
+        if isinstance(usual, tuple):
+            text, usual = f"{text} Separate several by commas.", ", ".join(usual)
         shown = "empty" if usual == "" else f"{usual}{unit}"
         group.add_argument(
             flag_of(info.name),

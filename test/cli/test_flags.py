@@ -23,10 +23,16 @@ def test_no_flags_are_the_declared_defaults() -> None:
     assert flags.settings_from(parse()) == PerceptionSettings()
 
 
+def test_several_texts_are_separated_by_commas() -> None:
+    args = parse("--zoom-labels", "red tote, person")
+    assert flags.settings_from(args).zoom.labels == ("red tote", "person")
+
+
 @pytest.mark.parametrize("info", flags.pipeline_settings(), ids=lambda info: info.name)
 def test_every_setting_can_be_given(info: object) -> None:
     value = info.choices[-1] if info.choices else info.default  # type: ignore[attr-defined]
-    args = parse(flags.flag_of(info.name), str(value))  # type: ignore[attr-defined]
+    text = ", ".join(value) if isinstance(value, tuple) else str(value)
+    args = parse(flags.flag_of(info.name), text)  # type: ignore[attr-defined]
     assert flags.settings_from(args).flat()[info.name] == value  # type: ignore[attr-defined]
 
 
