@@ -21,15 +21,15 @@ class CollectSettings(Group):
     )
     below_confidence: float = setting(
         0.5,
-        "An answer is stored if its least certain box has a confidence below this. 0: only drift "
-        "counts. Raise it to collect more.",
+        "An answer is stored if its least certain box has a confidence below this. 0: "
+        "answers are stored only while drift is reported. Raise it to collect more.",
         low=0.0,
         high=1.0,
         read_only=True,
     )
     events: bool = setting(
         True,
-        "Store also the frame at which an event of a rule begins; the event names its file "
+        "Also store the frame at which an event of a rule begins; the event names its file "
         "(`snapshot`). Set it to false if only images to be labelled are wanted.",
         read_only=True,
     )

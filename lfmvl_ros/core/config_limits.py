@@ -28,8 +28,9 @@ class LimitSettings(Group):
     )
     stop_above_c: float = setting(
         0.0,
-        "When the hottest sensor reaches this temperature, only ground_once and find ask the "
-        "model; 0 is off. Set it to protect a board without good cooling.",
+        "When the hottest sensor reaches this temperature, the model is asked only for ground_once "
+        "and for commands (find, describe, sentences); 0 is off. Set it to protect a board without "
+        "good cooling.",
         unit="C",
         low=0.0,
         high=150.0,
@@ -51,8 +52,9 @@ class LimitSettings(Group):
     )
     stop_below_battery: float = setting(
         0.0,
-        "Below this charge, only ground_once and find ask the model; 0 is off. Battery limits end "
-        "0.02 above their values. Set it to keep the rest of the charge for driving.",
+        "Below this charge, the model is asked only for ground_once and for commands (find, "
+        "describe, sentences); 0 is off. Battery limits end 0.02 above their values. Set it to "
+        "keep the rest of the charge for driving.",
         low=0.0,
         high=1.0,
     )

@@ -16,22 +16,22 @@ class ZoomSettings(Group):
     share: float = setting(
         0.0,
         "Share of the answers that are about an enlarged part of the image instead of all of it. 0 "
-        "is off. Set it to 0.5 if small objects are missed; every other answer is about the whole "
-        "image then, so that large objects are seen half as often.",
+        "is off. Set it to 0.5 if small objects are missed; then only every other answer is about "
+        "the whole image, so large objects are seen half as often.",
         low=0.0,
         high=0.8,
     )
     magnification: float = setting(
         1.5,
-        "How much larger objects are in such a part. Raise it if objects are still too small for "
-        "the model and the camera has the pixels; the parts become smaller, and there are more.",
+        "How many times larger objects are in such a part. Raise it if objects are still too small "
+        "for the model and the camera has the pixels; parts become smaller, and there are more.",
         low=1.2,
         high=4.0,
     )
     small: float = setting(
         0.01,
-        "Tracks that cover less than this share of the image are small: parts that have some are "
-        "preferred. Raise it if larger objects are missed, too.",
+        "Tracks that cover less than this share of the image count as small; parts with small "
+        "tracks are preferred. Raise it if larger objects are missed, too.",
         low=0.0,
         high=0.2,
     )
@@ -42,8 +42,8 @@ class ZoomSettings(Group):
     )
     sweep: bool = setting(
         True,
-        "Look at all parts of the image in turn, so that objects are found that no answer about "
-        "the whole image names. Set it to false if only tracks should be looked at closely.",
+        "Ask about all parts of the image in turn, which also finds objects that are not in any "
+        "answer about the whole image. Set it to false if only tracks should be enlarged.",
     )
 
     def __post_init__(self) -> None:

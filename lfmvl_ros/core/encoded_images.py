@@ -37,7 +37,7 @@ _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
 
 
 class ColourError(ImageError):
-    """An image that is whole, and whose values are no colours."""
+    """A complete image whose values are not colours."""
 
 
 def format_of(data: bytes) -> str:
@@ -86,7 +86,7 @@ def decode_file(
         on_warning: called with a sentence about each guess.
 
     Raises:
-        UserError: it is truncated, is damaged, has values that are no colours, or states more
+        UserError: it is truncated, is damaged, has values that are not colours, or states more
             pixels than :data:`MAX_FILE_MEGAPIXELS`.
     """
     raw = path.read_bytes()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which parts of its image a JPEG holds, read from its markers (ITU-T T.81, annex B and G)."""
+"""Whether the data of a JPEG is complete, by its markers (ITU-T T.81, annex B and G)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lfmvl_ros.core.boxes import FloatArray
 
 CUT_SHARE = 0.02
-"""A box that ends closer than this share of the region to its edge may go on behind it."""
+"""A box that ends closer than this share of the region to its edge may continue beyond it."""
 WELL_INSIDE_SHARE = 0.05
 """An object farther than this share of the region from its edges can't be missed because of them.
 

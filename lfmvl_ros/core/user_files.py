@@ -41,7 +41,7 @@ def user_path(text: str, what: str = "path") -> Path:
     Raises:
         UserError: it can't be a path.
     """
-    if not text.strip():  # Path("") is the working directory, which nobody means by nothing
+    if not text.strip():  # Path("") would be the working directory
         raise UserError(f"the {what} is empty; '.' names the working directory")
     unusable = "\0" in text or not _can_be_encoded(text)
     if len(text) > MAX_PATH_CHARACTERS or unusable:
@@ -134,7 +134,7 @@ def read_text(
 
     Raises:
         UserError: there is no such file; or it is not a regular file, larger than ``max_bytes``, or
-            no UTF-8.
+            not UTF-8.
     """
     data = read_bytes(path, max_bytes, or_pipe=or_pipe)
     try:
@@ -149,7 +149,7 @@ def read_text(
 
 
 def json_integer(text: str) -> int:
-    """Return an integer of a JSON text: ``parse_int`` of all JSON that others have written.
+    """Return an integer of a JSON text: ``parse_int`` for all JSON from elsewhere.
 
     Raises:
         ValueError: no float can hold it. Python takes integers of any size, and arithmetic with
@@ -174,8 +174,8 @@ def parse_json(text: str | bytes, *, once: bool = False) -> Any:
 
     Args:
         text: of the document.
-        once: refuse a key that stands in one object twice. Python keeps the last one, and so does
-            who else reads the file of a checkpoint.
+        once: refuse a key that stands in one object twice. Python keeps the last one, as do other
+            programs that read a checkpoint's files.
 
     Raises:
         ValueError: it is empty, not JSON, nested too deeply, or holds an integer that no float can
@@ -235,8 +235,8 @@ def parse_yaml(text: str, loader: Any = yaml.SafeLoader, *, once: bool = False) 
         once: refuse a key that stands in one mapping twice, of which PyYAML keeps the last.
 
     Raises:
-        ValueError: it is none. PyYAML itself raises many other errors: a KeyError for ``!!bool x``,
-            an AttributeError for ``!!timestamp x``.
+        ValueError: it is not YAML. PyYAML itself raises many other errors: a KeyError for
+            ``!!bool x``, an AttributeError for ``!!timestamp x``.
     """
     try:
         reader = loader(text)
@@ -272,7 +272,8 @@ def without_links(path: Path) -> Path:
     """Return the absolute path that a path's links lead to; what is not there is kept.
 
     Raises:
-        OSError: ``ELOOP``, the links form a loop. ``Path.resolve`` says so before Python 3.13 only.
+        OSError: ``ELOOP``, the links form a loop. ``Path.resolve`` raises for it only before
+            Python 3.13.
     """
     loop = OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     try:

@@ -21,9 +21,9 @@ MIN_AREA = 0.004
 """Objects less visible, or covering less of the image, are neither asked for nor counted."""
 
 FOUND_IOU = 0.5
-"""A box of an answer is right from this IoU with an expected object of its label."""
+"""A box of an answer is right if its IoU with an expected object of its label is at least this."""
 UNCOUNTED_IOU = 0.4
-"""A wrong box is not counted if it has this IoU with an object that is not expected."""
+"""A wrong box is not counted if its IoU with an object that is not expected is at least this."""
 
 _LABEL_COUNTS = (0.22, 0.20, 0.18, 0.16, 0.14, 0.10)  # questions with 1, 2, ... 6 labels
 _ABSENT_SHARE = 0.18

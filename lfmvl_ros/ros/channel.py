@@ -82,7 +82,7 @@ class CameraChannel:
         """Create the publishers."""
         self._outputs = Outputs(self._node, self.prefix)
         if self._settings().spatial.source != "none":
-            from lfmvl_ros.ros.spatial.place_channel import PlaceChannel  # most nodes need none
+            from lfmvl_ros.ros.spatial.place_channel import PlaceChannel  # imported only if used
 
             self._places = PlaceChannel(
                 self._node,
@@ -96,12 +96,12 @@ class CameraChannel:
             )
         self._open_rules()
         if self._settings().memory.file:
-            from lfmvl_ros.core.memory.recorder import MemoryRecorder  # most nodes need none
+            from lfmvl_ros.core.memory.recorder import MemoryRecorder  # imported only if used
 
             self._memory = MemoryRecorder(self._settings().memory, self._warn)
         self.reading = ReadingChannel(self._node, self._gate, self.name, self._settings, self._warn)
         if self._settings().drift.watch:
-            from lfmvl_ros.ros.drift_channel import DriftChannel  # most nodes need none
+            from lfmvl_ros.ros.drift_channel import DriftChannel  # imported only if used
 
             self._drift = DriftChannel(
                 self._node, self._gate, self.name, self._settings().drift, self._warn
@@ -113,7 +113,7 @@ class CameraChannel:
 
     def _open_rules(self) -> None:
         if self._settings().rules_file:
-            from lfmvl_ros.ros.rules_channel import RulesChannel  # most nodes need none
+            from lfmvl_ros.ros.rules_channel import RulesChannel  # imported only if used
 
             self._rules = RulesChannel(
                 self._node,

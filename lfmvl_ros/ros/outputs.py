@@ -84,7 +84,7 @@ class Outputs:
     def answer(self, answer: Answer, places: PlaceDocuments) -> None:
         """Publish one answer: all of it as JSON, and its detections.
 
-        An answer that is no evidence about the scene (timeout, error, unparseable) has no
+        An answer that is not evidence about the scene (timeout, error, unparseable) has no
         ``detections`` message, since an empty one means that nothing is there. Nor has one about a
         part of the image, since the message can't say so.
         """

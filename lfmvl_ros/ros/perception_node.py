@@ -349,7 +349,7 @@ class PerceptionNode(LifecycleNode):
 def _check_rules(path: str) -> None:
     """Raise a :class:`UserError` for a rules file that can't be used."""
     if path:
-        from lfmvl_ros.core.rules.watched_file import read_rules  # most nodes have no rules
+        from lfmvl_ros.core.rules.watched_file import read_rules  # imported only if used
 
         read_rules(path)
 
@@ -363,7 +363,7 @@ def _check_memory(settings: PerceptionSettings) -> None:
 def _check_drift(settings: PerceptionSettings) -> None:
     """Raise a :class:`UserError` for a drift profile that can't be used."""
     if settings.drift.watch:
-        from lfmvl_ros.ros.diagnostics.drift_watch import profile_of  # most nodes need none
+        from lfmvl_ros.ros.diagnostics.drift_watch import profile_of  # imported only if used
 
         profile_of(settings.drift)
 

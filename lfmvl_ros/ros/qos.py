@@ -34,7 +34,7 @@ STATIC_TRANSFORMS = _profile(100, ReliabilityPolicy.RELIABLE, DurabilityPolicy.T
 """As tf2 listens to ``/tf_static``."""
 
 RESULTS = _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
-"""Detections, tracks, answers, commands: none may be lost on the way."""
+"""Detections, tracks, answers, queries: none may be lost on the way."""
 
 EVENTS = _profile(100, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 """Events of rules: many may begin with one frame, and none may be lost."""
@@ -43,7 +43,7 @@ REVIEW = _profile(100, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LO
 """Events held for a person, also for subscribers that start later."""
 
 REQUESTS = _profile(1000, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
-"""Services: a request that is dropped from a full queue is never answered."""
+"""Services and commands: a request that is dropped from a full queue is never answered."""
 
 LATCHED = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
 """Facts that late joiners need as well."""

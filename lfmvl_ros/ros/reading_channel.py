@@ -22,7 +22,7 @@ from lfmvl_ros.ros.gate import Gate
 
 
 def _load() -> TextReader:
-    from lfmvl_ros.models.text_reader import shared_text_reader  # most nodes read nothing
+    from lfmvl_ros.models.text_reader import shared_text_reader  # imported only if used
 
     return shared_text_reader()
 

@@ -40,7 +40,7 @@ class SideOutputs:
         """
         self.close()
         if settings.collect.folder:
-            from lfmvl_ros.collect.collector import Collector  # most nodes need none
+            from lfmvl_ros.collect.collector import Collector  # imported only if used
 
             self._collector = Collector(settings.collect, self._warn)
             sealed = ", encrypted" if settings.collect.public_key else ""

@@ -98,19 +98,19 @@ class Commander:
     def submit(self, text: str) -> None:
         """Take a command; returns at once. Anything may be in the text.
 
-        Of those that wait, :data:`MOST_WAITING` are begun, as many more are refused, and what
-        comes beyond that is counted as ``lost``.
+        Up to :data:`MOST_WAITING` commands wait to be started; as many more are refused, and any
+        beyond that are counted as ``lost``.
         """
         with self._wake:
             full = len(self._inbox) >= MOST_WAITING
             if full and len(self._overflow) >= MOST_WAITING:
-                self._unanswered += 1  # nobody can answer faster than they come
+                self._unanswered += 1  # they come faster than they can be answered
             else:
                 (self._overflow if full else self._inbox).append(text)
             self._wake.notify()
 
     def tick(self) -> None:
-        """Look at once whether something that a command waits for has come."""
+        """Check now whether something that a command waits for has come."""
         with self._wake:
             self._ticked = True
             self._wake.notify()

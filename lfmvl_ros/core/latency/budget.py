@@ -276,7 +276,7 @@ class LatencyBudget:
         rungs = ladder(sizes, rules, prompt_text_tokens)
         stream, choice = choose(self.machine, stream, rungs, target_s)
         self._streams[name] = (words, stream)
-        while len(self._streams) > self._MOST_STREAMS:  # the one that was not used for longest
+        while len(self._streams) > self._MOST_STREAMS:  # the least recently used one
             del self._streams[next(iter(self._streams))]
         return choice
 

@@ -134,7 +134,7 @@ class Lane:
             self.tracker.pause(before_ns, stamp_ns, still=still)
 
     def stay_awake(self) -> None:
-        """Forget what the trigger saw: its mode never sleeps."""
+        """Forget what the trigger saw, because its mode now never sleeps."""
         if self.asleep or self._watched_ns is not None:
             self.asleep, self._watched_ns, self._awake_since_ns = "", None, None
             self._trigger.reset()
@@ -284,7 +284,7 @@ class Job:
         handed_over_ns: monotonic time at which the frame was stored for the model.
         requests: futures that the answer fulfils.
         may_zoom: the model may be asked about a region of it.
-        region: that it is asked about; None: the whole image.
+        region: the part that it is asked about; None: the whole image.
     """
 
     lane: Lane
@@ -301,7 +301,7 @@ class Job:
         return self.frame if self.region is None else self.frame.cropped(self.region)
 
     def answered(self, answer: Answer) -> None:
-        """Keep the answer, where it is one that the next one about the whole image may repeat."""
+        """Keep an answer about the whole image: the next drafts are made from it."""
         if self.region is None:
             self.lane.answered = answer
 

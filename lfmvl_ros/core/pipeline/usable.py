@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of the settings is tried out before a pipeline takes them."""
+"""Checks settings by trying them out, before a pipeline uses them."""
 
 from __future__ import annotations
 

@@ -262,7 +262,7 @@ class Facts:
 
     @property
     def _is_floor(self) -> bool:
-        """Whether x and y are the floor: not so in the camera's optical frame."""
+        """Whether x and y span the floor; they don't in the camera's optical frame."""
         return self.moment.xyz_frame != self.tracks.frame_id
 
     def pair_distance_m(self, one: int) -> Column:
@@ -310,7 +310,7 @@ _folded = lru_cache(maxsize=1024)(fold_label)  # the labels of a query come with
 
 @lru_cache(maxsize=128)
 def _states(states: tuple[TrackState, ...]) -> tuple[BoolArray, BoolArray]:
-    """Return which tracks are confirmed, and which tentative; mostly as at the frame before."""
+    """Return which tracks are confirmed, and which tentative; cached, as states seldom change."""
     confirmed = np.array([state is TrackState.CONFIRMED for state in states], dtype=np.bool_)
     tentative = np.array([state is TrackState.TENTATIVE for state in states], dtype=np.bool_)
     confirmed.flags.writeable = tentative.flags.writeable = False

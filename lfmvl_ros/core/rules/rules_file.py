@@ -246,7 +246,7 @@ class _RuleReader:
             if key in keys:
                 fields[name] = read(keys[key])
         if "over_s" not in fields and (time_s := fields.get("time_s")) is not None:
-            # Within it, a box has to grow by more than its height is uncertain (about 7 %).
+            # In this time a box must grow by more than the uncertainty of its height (about 7 %).
             fields["over_s"] = min(max(Rule.over_s, time_s / 3), _OF_KINDS["over_s"][1])
         if kind is Kind.VANISH:  # the tracker has waited for several answers already
             fields.setdefault("answers", 1)
@@ -310,7 +310,7 @@ def _labels(value: YamlValue) -> tuple[str, ...]:
         value.problem("names no object")
         return labels
     try:
-        Query.of_labels(labels)  # whoever follows the rules asks for these
+        Query.of_labels(labels)  # these labels must also be allowed in a query
     except UserError as error:
         value.problem(str(error))
     folded = [fold_label(label) for label in labels]

@@ -2,7 +2,7 @@
 """Finds the samples of a box that belong to its object; a model's box also contains other things.
 
 1. Planes in the surroundings (floor, wall, shelf) are removed.
-2. What is left falls apart into candidates: parts connected without a jump of depth, and slabs of
+2. What is left is split into candidates: parts connected without a jump of depth, and slabs of
    depth that are more frequent within the box than around it (for what is hollow or full of holes).
    The planes themselves are candidates with a lower score: the object may be a poster on a wall.
 3. Each candidate is scored by how much of the box it covers, weighted towards the middle, times the
@@ -24,17 +24,18 @@ from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.spatial.depth import BoolArray, DepthArray, Patch, median
 from lfmvl_ros.core.spatial.planes import Plane, box_units, surrounding_planes
 
-# A second difference of inverse depth beyond this share of it is a jump: it vanishes on planes.
+# A second difference of inverse depth above this share of the inverse depth is a jump; on planes it
+# is 0.
 JUMP = 0.028
 _LARGEST_JUMP = 0.12
 _NOISE_FACTOR = 5.0
-_CENTRE_SIGMA = 0.38  # of the weight within the box, in sides of the box
+_CENTRE_SIGMA = 0.38  # of the weight within the box, in box sides
 _PLANE_PRIOR = 0.35
 _SLAB_PRIOR = 0.8
 _BIN = 0.025  # of log depth
 _LEAST_SAMPLES = 4
 _LEAST_VALID = 0.02
-_BEYOND_BOX = 0.12  # the object may reach this far out of its box, in sides
+_BEYOND_BOX = 0.12  # the object may extend this far beyond its box, in box sides
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def find_foreground(
 
 
 def _jumps(inverse: DepthArray, has_depth: BoolArray) -> tuple[BoolArray, float]:
-    """Return ``(R, C)`` where depth jumps, and how much second differences are noise."""
+    """Return ``(R, C)`` where depth jumps, and the noise of second differences, relative."""
     jump = np.zeros(inverse.shape, dtype=bool)
     middle_x, middle_y = inverse[:, 1:-1], inverse[1:-1]
     across = np.abs(inverse[:, 2:] - 2 * middle_x + inverse[:, :-2])

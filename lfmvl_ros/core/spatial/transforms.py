@@ -17,7 +17,7 @@ Two differences:
 
 * A stamp of 0 means "the latest" in tf2, so that positions of turning cameras come out wrong
   without a warning. Here 0 is a stamp like any other; :meth:`TransformBuffer.latest` is separate.
-* ``keep_s`` is counted from the newest sample but one, so that an edge that is sent more seldom
+* ``keep_s`` is counted from the newest sample but one, so that an edge that is sent less often
   than that can be interpolated. tf2 counts from the newest and keeps one sample of such an edge.
 """
 

@@ -25,13 +25,14 @@ from lfmvl_ros.core.tracking.points import BoolArray, FollowedPoints, points_to_
 GreyImage = NDArray[np.uint8]
 PointWeight = Callable[[FloatArray, NDArray[np.intp]], FloatArray]
 GREY_HEIGHT_PX = 360
-# OpenCV computes rows of eight pixels in one go and what is left one by one: a window of 7 px takes
-# twice as long.
+# OpenCV computes eight pixels of a row at once and the remaining ones singly: a window of 7 px
+# takes twice as long.
 WINDOW_PX = 8
 LEVELS = 3
 # Smallest eigenvalue of a window's gradient matrix; below it there is too little texture.
 TEXTURE = 1e-3
-# How much a point counts that moves exactly as the background, and how far from that it stops.
+# Weight of a point that moves exactly as the background, and the standard deviation of the Gaussian
+# with which the weight rises to 1 as its motion differs.
 BACKGROUND_VOTE = 0.1
 BACKGROUND_KERNEL_PX = 1.0
 SCALE_SIDE_PX = 24.0
@@ -155,7 +156,8 @@ def _behind(
     Args:
         centres: ``(N, 2)`` of the boxes.
         turned: ``(N, 2)`` where the camera's rotation puts them.
-        fitted: ``(3, 3)`` how the background moved besides; None: not measured.
+        fitted: ``(3, 3)`` how the background moved in addition to the rotation; None: not
+            measured.
         rotation: see :func:`box_motion`.
         guess: its ``camera_guess``.
     """
@@ -177,7 +179,7 @@ def _agreed(
     likely: FloatArray,
     expected_sigma: FloatArray,
 ) -> Agreed:
-    """What the points of each box agree on, of movements ``(M, 2)`` that count ``(M,)``."""
+    """What the points of each box agree on, of movements ``(M, 2)`` with weights ``(M,)``."""
     sides = boxes[:, 2:] - boxes[:, :2]
     return agreed_motion(
         (points.grid - centres.T[:, :, None]).transpose(1, 2, 0),
@@ -230,7 +232,7 @@ def _followed(
 def _voice_of_background(
     foreseen: FloatArray, shift: FloatArray, camera: FloatArray, still_share: FloatArray
 ) -> FloatArray:
-    """How much points ``(M,)`` count by how they move relative to the background, (0, 1].
+    """Weights of points ``(M,)`` by how they move relative to the background, (0, 1].
 
     Args:
         foreseen: ``(M, 2)`` where their search started.

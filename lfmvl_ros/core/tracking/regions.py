@@ -12,7 +12,8 @@ from lfmvl_ros.core.tracking.association import OVERLAP, SAME_LABEL
 from lfmvl_ros.core.tracking.measurement import Measurements
 from lfmvl_ros.core.tracking.table import Table, boxes_in_image
 
-# A box that a track of its label, which goes on outside the region, covers this much is part of it.
+# A box is part of a track that continues outside the region if the track has its label and covers
+# this share of the box.
 PART_SHARE = 0.5
 # Views that differ by less show an object equally well.
 ALIKE = 1.05
@@ -28,7 +29,7 @@ def in_view(table: Table, region: Region | None) -> NDArray[np.bool_]:
     """Return which tracks, ``(N,)``, an answer about a region says anything about.
 
     Those whose box is well inside it. An object that an edge of the region cuts is only seen in
-    part, so that its box is none of the object, and its absence no absence.
+    part: its box is not that of the object, and a missing box does not mean that it has gone.
     """
     if region is None:
         return np.ones(len(table), dtype=np.bool_)
@@ -47,8 +48,8 @@ def life_factor(table: Table) -> FloatArray:
 def may_miss(table: Table, region: Region | None) -> NDArray[np.bool_]:
     """Return which tracks, ``(N,)``, count as missed when an answer does not name them.
 
-    A track that was last seen in a region is often too small for the whole image. That an answer
-    which sees it smaller does not name it is no evidence that it has gone.
+    A track that was last seen in a region is often too small for the whole image. If an answer
+    that sees it smaller does not name it, this is not evidence that it has gone.
     """
     close = magnification_of(region) * ALIKE >= table.magnification
     return np.asarray(close & in_view(table, region))

@@ -101,7 +101,7 @@ class Trigger:
     def has_time(self, settings: TriggerSettings, stamp_ns: int) -> bool:
         """Return whether the model will be asked again soon, so that this time a region will do.
 
-        A single answer, as those that ``at_least_every_s`` or a request ask for, is to be about the
+        A single answer, such as one for ``at_least_every_s`` or for a request, must be about the
         whole image.
         """
         mode = settings.mode

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses the region that the next answer is about: what has waited longest, together.
+"""Chooses the region that the next answer is about: the one with the largest sum of waiting times.
 
 Every track that is worth a closer look, and every part of the image in the sweep, waits for a
 region that holds it. A region is worth the sum of their waiting times, so regions with many of them
@@ -33,9 +33,9 @@ class Waiting:
 
     Attributes:
         count: regions chosen.
-        parts: ``count`` after a region of the sweep was chosen last, by its ``xyxy_px``; 0 without
-            an entry.
-        tracks: ``count`` after a region held a track last, by id; a track without an entry has
+        parts: ``count`` just after a region of the sweep was last chosen, by its ``xyxy_px``; 0
+            without an entry.
+        tracks: ``count`` just after a region last held a track, by id; a track without an entry has
             just come.
     """
 
@@ -86,7 +86,7 @@ def choose_region(
 def worth_of(tracks: Tracks, settings: ZoomSettings) -> FloatArray:
     """Return how many reasons there are to look at each track closely, ``(N,)``.
 
-    It is small; it may not exist; its label is one that was asked for.
+    It is small; it may not exist; its label is one of ``settings.labels``.
     """
     area = np.prod(tracks.xyxy_px[:, 2:] - tracks.xyxy_px[:, :2], axis=1)
     small = area < settings.small * tracks.wh[0] * tracks.wh[1]

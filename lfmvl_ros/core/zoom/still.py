@@ -30,7 +30,7 @@ def ask_closely(
     Returns:
         The answer with the objects of all of them, each once; and the answers it is made of, the
         one about the whole image first. The text is that of the first. An answer about a part that
-        is no evidence adds nothing; one about the whole image that is none stays as it is.
+        is not evidence adds nothing; one about the whole image that is not stays as it is.
 
     Raises:
         UserError: the query can't be used.
@@ -45,7 +45,7 @@ def merged(whole: Grounding, parts: Sequence[Grounding]) -> Grounding:
     """Return the answer about an image with the objects that answers about its parts add.
 
     A box of a part that overlaps one of its label is the same object: the more confident one stays.
-    What lies mostly in a box that goes on outside the part shows a piece of that object.
+    A box that lies mostly in one that continues outside the part shows part of that object.
     """
     if not whole.outcome.is_evidence:  # it has no objects, whatever is there
         return whole

@@ -24,8 +24,8 @@ class Turns:
     def after(self, share: float, *, was_region: bool) -> Turns:
         """Return the turns after one more answer.
 
-        What is owed does not pile up, so that no run of answers about regions follows a time
-        without any.
+        What is owed is limited, so that a time without regions is not followed by a run of answers
+        about them.
 
         Args:
             share: of the answers that are about regions, [0, 1).

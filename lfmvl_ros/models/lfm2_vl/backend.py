@@ -72,7 +72,7 @@ class Lfm2VlBackend:
         self.coordinates = CoordinateScale(template.scale, name)
         self.calibration: Calibration | None = None
         self.has_own_calibration = True
-        """False where the calibration was fitted on weights that these were made from."""
+        """False if the calibration was fitted on the weights before they were quantised."""
         self.remark, self.revision = "", ""
         self.precision = str(Precision(model.dtype, int8=runner is not None and runner.int8))
         """Of the weights that answer, whatever was asked for: ``int8``, ``bfloat16`` …"""

@@ -315,7 +315,7 @@ def register_image_processor() -> None:
     from transformers import Lfm2VlConfig
     from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING
 
-    # What AutoImageProcessor.register() does in 5.23; at least up to 5.18 it turns down
+    # What AutoImageProcessor.register() does in 5.23; at least up to 5.18 it rejects
     # a configuration of its own family, and is itself hidden where torchvision is missing.
     classes = {"torchvision": Lfm2VlImageProcessor, "pil": Lfm2VlImageProcessor}
     IMAGE_PROCESSOR_MAPPING.register(Lfm2VlConfig, classes, exist_ok=True)

@@ -33,9 +33,9 @@ from lfmvl_ros.models.server.request import (
 from lfmvl_ros.models.server.stream import AnswerStream
 
 _LOOK_S = 0.02  # interval at which a waiting answer checks for cancellation
-_AGAIN_S = 0.25  # until the next try with a server that loads its model
+_AGAIN_S = 0.25  # before the next try with a server that is loading its model
 _PAUSE_S = 0.5  # between attempts to reach a server that can't be reached
-_MARKERS = 64  # most tokens of a prompt beside its words and its image
+_MARKERS = 64  # at most so many tokens of a prompt are neither words nor image
 _log = logging.getLogger(__name__)
 
 

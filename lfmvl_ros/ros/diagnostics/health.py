@@ -299,7 +299,7 @@ def resident_mb() -> float:
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-    except (OSError, ValueError):  # no Linux
+    except (OSError, ValueError):  # not Linux
         return 0.0
 
 

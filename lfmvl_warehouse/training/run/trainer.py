@@ -244,7 +244,7 @@ class Trainer:
                 saved = self.seconds
 
     def _progress(self, begun: float, before: float) -> float:
-        """Share of the run that is over; every process gets rank 0's clock."""
+        """Fraction of the run that is done, by rank 0's clock in every process."""
         clock = torch.tensor([before + time.monotonic() - begun], dtype=torch.float64)
         if dist.is_initialized():
             dist.broadcast(clock, 0)
