@@ -108,7 +108,7 @@ def open_bag(path: Path) -> Iterator[Bag]:
         reader = AnyReader([path], default_typestore=store)
         reader.open()
         _check_connections(reader.connections)
-    except Exception as error:  # rosbags raises many kinds on what is no bag
+    except Exception as error:  # rosbags raises many kinds on what is not a bag
         raise UserError(
             f"{path} can't be read as a bag of ROS 2: {describe(error)}; give a folder with "
             "metadata.yaml, or a whole .mcap or .db3 file"
@@ -123,7 +123,7 @@ def _check_connections(connections: Sequence[Any]) -> None:
     """Refuse what rosbags takes from the metadata as it stands there.
 
     Raises:
-        ValueError: a name or type of a topic is no text, or a count no number of messages.
+        ValueError: a name or type of a topic is not text, or a count is not a number of messages.
     """
     for item in connections:
         for field, value in (("name", item.topic), ("type", item.msgtype)):
@@ -152,7 +152,7 @@ def _check_files(path: Path) -> None:
         return
     metadata = path / _METADATA
     if not exists(metadata):
-        raise UserError(f"{path} has no {_METADATA}, so it is no bag of ROS 2; give the whole "
+        raise UserError(f"{path} has no {_METADATA}, so it is not a bag of ROS 2; give the whole "
                         "folder, or its .mcap or .db3 file")  # fmt: skip
     document = read_yaml(metadata)
     found = document.get("rosbag2_bagfile_information") if isinstance(document, dict) else None

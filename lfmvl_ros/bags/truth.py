@@ -54,7 +54,7 @@ def read_truth(bag: Bag, topic: str) -> dict[int, TrueBoxes]:
     The score of a detection is the visible share of the object; 0 counts as not given.
 
     Raises:
-        UserError: the bag is damaged, or a message is no annotation.
+        UserError: the bag is damaged, or a message is not an annotation.
     """
     found: dict[int, TrueBoxes] = {}
     for message in bag.messages([topic]):
@@ -66,8 +66,8 @@ def read_truth(bag: Bag, topic: str) -> dict[int, TrueBoxes]:
             found[at_ns] = _boxes(decoded.detections)
         except (ValueError, ConversionError) as error:
             raise UserError(
-                f"{topic} of {bag.path} holds a message that is no annotation: {error}; each image "
-                "has one, in which each detection has an id of its own, a label and a box"
+                f"{topic} of {bag.path} holds a message that is not an annotation: {error}; each "
+                "image has one, in which each detection has an id of its own, a label and a box"
             ) from error
     return found
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``lfmvl evaluate`` on a film: a bag with annotations, or images whose objects have ids."""
+"""``lfmvl evaluate`` on a video: an annotated bag, or images whose objects have ids."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _USUAL_LATENCY = "250"  # ms
 
 
 def evaluate_film(args: argparse.Namespace, conditions: list[Condition]) -> int:
-    """Run the pipeline of the node on a film, and compare its tracks with the truth.
+    """Run the pipeline of the node on video sequences, and compare its tracks with the truth.
 
     Returns:
         Exit code 1 when a condition of --fail-if holds, else 0.
 
     Raises:
-        UserError: the film can't be used, or trackeval is not installed.
+        UserError: the data can't be used, or trackeval is not installed.
     """
     from lfmvl_ros import __version__
     from lfmvl_ros.evaluate.scorecard import machine_facts

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the node's pipeline on a film, and keeps the tracks at its annotated images."""
+"""Runs the node's pipeline on video sequences, and keeps the tracks at its annotated images."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Sample:
         head, _, jpeg = data.partition(b"\n")
         facts = parse_json(head.decode())
         if not isinstance(facts, dict) or facts.pop("schema", "") != SCHEMA:
-            raise ValueError("it is no sample")
+            raise ValueError("it is not a sample")
         name = facts.pop("name", None)
         if not isinstance(name, str) or not OWN_NAME.fullmatch(name) or not jpeg:
             raise ValueError("it is a sample without a proper name or image")

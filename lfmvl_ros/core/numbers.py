@@ -13,7 +13,7 @@ LARGEST = sys.float_info.max
 def is_number(value: object, most: float = LARGEST) -> TypeGuard[float]:
     """Return whether a value is an integer or a float, finite, and not above ``most`` in magnitude.
 
-    True and false are no numbers here, though Python's ``bool`` is an ``int``.
+    True and false are not numbers here, though Python's ``bool`` is an ``int``.
 
     >>> is_number(0.5), is_number(-3), is_number(True), is_number("3"), is_number(None)
     (True, True, False, False, False)

@@ -16,7 +16,7 @@ from lfmvl_ros.core.file_kinds import check_file, is_cut_off, refusal
 Image = NDArray[np.uint8]
 
 USUAL_RATE_HZ = 30.0
-_RATES_HZ = (1e-4, 1000.0)  # a frame in three hours is a time lapse; more is no rate
+_RATES_HZ = (1e-4, 1000.0)  # a frame in three hours is a time lapse; more is not a rate
 _ADVICE = "convert it to H.264 in an .mp4 (`ffmpeg -i IN -c:v libx264 OUT.mp4`)"
 _DAMAGED_IN_A_ROW = 100
 """Frames that can't be decoded before the rest of a video is given up."""
@@ -47,7 +47,7 @@ class VideoReader:
         self._path = path
         self._capture = cv2.VideoCapture()
         self.rewind()
-        # Opening is no proof: a text file may open and never give an image.
+        # Opening proves nothing: a text file may open and never give an image.
         pixels = self._retrieve() if self._next_ns is not None else None
         if pixels is None:
             self.close()

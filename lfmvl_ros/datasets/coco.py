@@ -73,7 +73,7 @@ class CocoFolder:
         examples: the first of each reason and each change that has one.
         expressions_left_out: how many referring expressions could not be used, by reason.
         crowd_names: as ``names``, of categories that have nothing but crowds in the whole folder.
-            They are no categories of it; ``crowd_kinds`` of its images counts on into them.
+            They are not categories; their indices in ``crowd_kinds`` follow those of ``names``.
     """
 
     directory: Path

@@ -17,7 +17,7 @@ from lfmvl_ros.datasets.left_out import LeftOut
 
 OUTSIDE = "boxes outside their image"
 CLIPPED = "boxes clipped to their image"
-_ROUNDING_PX = 1.0  # over the edge by less is no clipping
+_ROUNDING_PX = 1.0  # over the edge by less does not count as clipped
 
 
 def converted(

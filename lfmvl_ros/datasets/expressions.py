@@ -21,7 +21,7 @@ _IN_SENTENCE = ("sent", "raw", "sentence")  # RefCOCO's own, the first that is t
 
 
 def expressions_of(annotation: Mapping[str, Any]) -> tuple[list[str], int]:
-    """Return the expressions of an annotation as they are written, and how many are no text.
+    """Return the expressions of an annotation as they are written, and how many are not text.
 
     >>> expressions_of({"sentences": [{"sent": "man in red", "raw": "Man in red."}]})
     (['man in red'], 0)

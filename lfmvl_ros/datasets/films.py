@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The truth about a film, whatever format it was read from: boxes with ids in each image."""
+"""The truth about a video sequence, in whatever format: boxes with ids in each image."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from lfmvl_ros.datasets.image_sizes import CheckedImage, Size, fitted, stored_si
 from lfmvl_ros.datasets.left_out import LeftOut
 
 SLOWEST_HZ, FASTEST_HZ = 0.01, 1000.0
-"""Rates of a film's images; slower ones are those of single images, faster ones of no camera."""
+"""Frame rates of a sequence: slower ones are single images, and no camera is faster."""
 FIRST_NS = 10**9
-"""Stamp of a film's first image."""
+"""Stamp of a sequence's first image."""
 _LONGEST_S = 1e9  # stamps are nanoseconds in 64 bits
 
 
@@ -58,7 +58,7 @@ class TrueBoxes:
 
 @dataclass(frozen=True, eq=False)
 class FilmSequence:
-    """The images of a film, and what is on them.
+    """The images of a sequence, and what is on them.
 
     Attributes:
         name: of the film.
@@ -109,7 +109,7 @@ def stamps_of(numbers: Sequence[float], rate_hz: float, film: str) -> tuple[int,
     """Return the stamps of images by their frame numbers, which ascend.
 
     Raises:
-        UserError: the film would last longer than stamps can count.
+        UserError: the sequence would last longer than stamps can count.
     """
     lasts_s = (numbers[-1] - numbers[0]) / rate_hz
     if lasts_s > _LONGEST_S:
@@ -123,7 +123,7 @@ def stamps_of(numbers: Sequence[float], rate_hz: float, film: str) -> tuple[int,
 def fitted_images(
     film: Path, images: Sequence[tuple[Path, Collection[Size | None]]]
 ) -> tuple[CheckedImage, ...]:
-    """Return how each image of a film is to be shown; only headers are read.
+    """Return how each image of a sequence is to be shown; only headers are read.
 
     Args:
         film: for the message.
@@ -131,8 +131,8 @@ def fitted_images(
             :func:`~lfmvl_ros.datasets.image_sizes.fitted`.
 
     Raises:
-        UserError: one has a size that its boxes are not about, or can't be read: a film has no
-            holes.
+        UserError: one has a size that its boxes are not about, or can't be read: no
+            image of a sequence may be missing.
     """
     with ThreadPoolExecutor(max_workers=2) as pool:
         found = list(pool.map(_fitted, images))

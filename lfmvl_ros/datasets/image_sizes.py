@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which size boxes are about, and how their image is to be turned: one rule for folders and films.
+"""Which image size boxes refer to, and how to rotate the image: the rule for folders and sequences.
 
 Annotations state a size; the image file has one, and may have EXIF data that turn it.
 
@@ -153,7 +153,7 @@ def turned_to_fit(check: CheckedImage, xywh_px: NDArray[Any]) -> tuple[CheckedIm
 
 
 def overhang_px(xywh_px: NDArray[Any], wh_px: Size) -> NDArray[Any]:
-    """(N,) how far boxes reach over the edge of an image at most; 0 where one is no number."""
+    """(N,) how far boxes reach over the edge of an image at most; 0 where one is not a number."""
     beyond = np.concatenate(
         [-xywh_px[:, :2], xywh_px[:, :2] + xywh_px[:, 2:] - np.array(wh_px)], axis=1
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads films with ids from a COCO file with ``videos``: COCO-VID, TAO, and what is made of others.
+"""Reads video sequences with ids from a COCO file with ``videos``, such as COCO-VID and TAO.
 
 ``images`` belong to a video (``video_id``) and have a number in it (``frame_id`` or
 ``frame_index``); ``annotations`` have a ``track_id`` or ``instance_id`` that stays with the object.
@@ -57,8 +57,8 @@ def read_coco_video(path: Path, rate_hz: float | None) -> ReadFilms:
         rate_hz: of the frame numbers, where a video does not state its own.
 
     Raises:
-        UserError: it is no such file, most images are missing, an image has another shape than it
-            is stated to have, an id stands for two things, or a rate is missing.
+        UserError: it is not such a file, most images are missing, an image has another aspect ratio
+            than the stated one, an id stands for two things, or a rate is missing.
     """
     content = read_json_object(path, MAX_DATA_BYTES, once=True)
     lacking = [part for part in PARTS if not isinstance(content.get(part), list)]

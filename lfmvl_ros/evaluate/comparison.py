@@ -7,7 +7,7 @@ images, each is drawn by itself. The interval of AP comes from its jackknife, pa
 
 Few images may all tell the same by chance, and then no draw differs. So on the same images nothing
 is taken as real where the models differ on fewer than :data:`LEAST_DIFFERENT` of them. Differences
-on other images, and of what is no share, need
+on other images, and of figures that are not proportions, need
 :data:`~lfmvl_ros.evaluate.figures.LEAST_IMAGES` images.
 """
 

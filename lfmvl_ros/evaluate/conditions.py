@@ -16,7 +16,7 @@ from lfmvl_ros.core.settings import nearest_name
 from lfmvl_ros.evaluate.comparison import MORE_IS_BETTER
 
 OF_TRACKS = ("hota", "deta", "assa", "mota", "idf1", "id_switches")
-"""Figures of a film."""
+"""Figures of video sequences."""
 OF_IMAGES = (*MORE_IS_BETTER, "ap50", "ece")
 """Figures of labelled images."""
 FIGURES = (*OF_IMAGES, *OF_TRACKS)

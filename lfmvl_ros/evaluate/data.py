@@ -46,7 +46,7 @@ class EvaluationSet:
 
     @property
     def names(self) -> tuple[tuple[str, ...], ...]:
-        """Names of each kind: the labels, then those with nothing but crowds, which are no labels.
+        """Names of each kind: the labels, then those with nothing but crowds, which are not labels.
 
         The latter are not asked for unless a query names them, and are in no figure of a label, nor
         in AP; but their crowds count as those of labels do.

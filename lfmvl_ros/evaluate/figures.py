@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shares and means with 95 % intervals: whole images are drawn again, as their boxes err together.
+"""Shares and means with 95 % intervals: whole images are resampled, as their errors correlate.
 
 The bootstrap (Efron, 1979), percentile method. Where every draw gives the same (a recall of 1 on
 few objects), nothing varies although much is unknown: then Wilson's interval of the share is given.
-What is no share has no such interval: it has none at all there, and below :data:`LEAST_IMAGES`
-images.
+Wilson's interval exists only for proportions: other figures have no interval then, nor with fewer
+than :data:`LEAST_IMAGES` images.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DRAWS = 1000
 LEVEL = 0.95
 _NO_WIDTH = 1e-9
 LEAST_IMAGES = 10
-"""Fewer images (answers, of a latency) vary too little for an interval of what is no share."""
+"""With fewer images (answers, for a latency), only proportions have an interval."""
 COLUMNS = (
     "objects", "found", "boxes", "right", "iou_sum",
     "absent", "absent_right", "pairs", "count_off", "expressions", "expressions_right", "score_sum",

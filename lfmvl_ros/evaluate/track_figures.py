@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HOTA, IDF1, MOTA and id switches of a film's tracks beside the truth."""
+"""HOTA, IDF1, MOTA and id switches of the tracks of video sequences, compared with the truth."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Followed:
 def track_figures(
     truth: Sequence[TrueBoxes], found: Sequence[Followed], label: str = ""
 ) -> dict[str, Any]:
-    """Return the figures of :data:`NAMES` over the images of a film.
+    """Return the figures of :data:`NAMES` over the images of a sequence.
 
     A track can only be right about an object of its label. Objects of which less than
-    :data:`LEAST_VISIBLE` is visible are left out, and with them the tracks that are about them, and
-    tracks about nothing of a label that was not looked for, or not to the end. Ids of different
-    films must differ: then the figures are those of all films together.
+    :data:`LEAST_VISIBLE` is visible are left out, and so are the tracks that match them. Unmatched
+    tracks are left out if their label was not looked for, or not exhaustively. If the ids of
+    different sequences differ, the figures can be those of all sequences together.
 
     Args:
         truth: of each image that is annotated.

@@ -143,7 +143,7 @@ def read_log(log: Path) -> list[dict[str, Any]]:
     scores are finite numbers, or None for one that was not.
 
     Raises:
-        UserError: it can't be read, or a line is no such record.
+        UserError: it can't be read, or a line is not such a record.
     """
     records = []
     for number, line in enumerate(read_text(log, MAX_DATA_BYTES).splitlines(), start=1):
@@ -160,7 +160,7 @@ def read_log(log: Path) -> list[dict[str, Any]]:
 
 
 def _check_record(record: dict[str, Any]) -> None:
-    """Raise ValueError, TypeError, KeyError or AttributeError for what is no record of a run."""
+    """Raise ValueError, TypeError, KeyError or AttributeError for what is not a record of a run."""
     step, scores = record["step"], record.get("held_out", {})
     if type(step) is not int or not 0 <= step <= _MOST_STEPS:
         raise ValueError("its step is not a number of updates")

@@ -15,20 +15,20 @@ from torch import Tensor
 from lfmvl_ros.core.numbers import is_number
 
 MOST_STEPS = 2**53
-"""Larger counts are no counts of updates."""
+"""Larger numbers are not counts of updates."""
 _MOMENTS = {"AdamW": {"step", "exp_avg", "exp_avg_sq"}, "Muon": {"momentum_buffer"}}
 
 
 def check_count(name: str, value: object) -> None:
-    """Raise ValueError where a value is no count of something, such as updates."""
+    """Raise ValueError where a value is not a count of something, such as updates."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_STEPS:
-        raise ValueError(f"{name} is no count")
+        raise ValueError(f"{name} is not a count")
 
 
 def check_seconds(name: str, value: object) -> None:
-    """Raise ValueError where a value is no time in seconds."""
+    """Raise ValueError where a value is not a time in seconds."""
     if not is_number(value) or value < 0:
-        raise ValueError(f"{name} is no time in seconds")
+        raise ValueError(f"{name} is not a time in seconds")
 
 
 def check_tensors(name: str, saved: object, wanted: Mapping[str, Tensor]) -> None:

@@ -86,7 +86,7 @@ class RunProgress:
         for name in ("seconds", "judge_s"):
             check_seconds(name, getattr(self, name))
         if not is_number(self.first) or not is_number(self.best):
-            raise ValueError("first or best is no score")
+            raise ValueError("first or best is not a score")
         if not isinstance(self.stopped, bool):
             raise ValueError("stopped is neither true nor false")
         if planned and self.total not in (0, planned):

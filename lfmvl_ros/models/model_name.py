@@ -55,8 +55,8 @@ def split_name(model: str) -> ModelName:
     (ModelName(checkpoint='bundled', int8=True, quantised=None), 'q4_0')
 
     Raises:
-        UserError: ``:int8`` follows something that is no checkpoint; or the checkpoint is known,
-            and what follows the colon is no precision.
+        UserError: ``:int8`` follows something that is not a checkpoint; or the checkpoint is known,
+            and what follows the colon is not a precision.
     """
     whole = model.strip()
     name, colon, kind = whole.rpartition(":")

@@ -41,7 +41,7 @@ from lfmvl_ros.threads import apply_thread_policy
 
 _BUILD_S, _CLOSE_S, _CALLBACKS_S = 1.0, 10.0, 0.4  # longest waits once the process is to end
 _LOOK_UP_S = 1.0
-_RACES = 100  # rounds of the executor in a row; more is no race
+_RACES = 100  # rounds of the executor in a row; more is not a race
 
 
 class RunnableNode(Protocol):

@@ -28,7 +28,7 @@ def read_image(path: Path) -> Image:
     """Return an image file as ``(H, W, 3)`` RGB uint8; what is guessed about it is logged.
 
     Raises:
-        UserError: the file is missing or is no image OpenCV can read.
+        UserError: the file is missing, or is not an image that OpenCV can read.
     """
     check_file(path, "image")
     pixels = decode_file(path, on_warning=lambda text: _log.warning("%s: %s", path, text))

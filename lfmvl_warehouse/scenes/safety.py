@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builders of traffic cone and fire extinguisher, and of look-alikes that are no kind at all."""
+"""Builders of traffic cone and fire extinguisher, and of look-alikes without a kind."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Sighting:
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} is not a text")
         if not isinstance(self.jpeg, bytes):
-            raise ValueError("jpeg is no bytes")
+            raise ValueError("jpeg is not bytes")
         if not isinstance(self.track, int) or not isinstance(self.stamp_ns, int):
             raise ValueError("track or stamp_ns is not a whole number")
         if (self.position_m is None) != (not self.frame_id):

@@ -28,7 +28,7 @@ def has_lookalikes(text: str) -> bool:
     """Return whether a text has a character whose twin could be there as well.
 
     In a group of digits only, 0 and 1 are digits, and in a word, O, I and l are letters. In a group
-    of both, in capitals that are no common word of labels, and where a single such character
+    of both, in capitals that are not a common word of labels, and where a single such character
     stands between others than digits, either may be meant.
 
     >>> [has_lookalikes(text) for text in ("2028-10-01", "LOT 7", "B0X", "KCW-579-O", "SLSTGOR")]

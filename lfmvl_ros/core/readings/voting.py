@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What several readings of one object say together.
 
-Each line is voted on by itself, as whole strings: two wrong readings seldom have the same error,
-but the right one comes again. Repeated readings of one object are no independent evidence: a camera
-that stands still repeats its errors. So the k-th reading that agrees counts for a third of the one
-before it, and readings that disagree lower the confidence.
+Each line is voted on separately, as a whole string: two wrong readings seldom have the same error,
+but the right text comes again. Repeated readings of one object are not independent evidence: a
+camera that stands still repeats its errors. So each further reading that agrees counts a third as
+much as the one before it, and readings that disagree lower the confidence.
 """
 
 from __future__ import annotations

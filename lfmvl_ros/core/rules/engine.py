@@ -56,7 +56,7 @@ class RuleEngine:
 
     An event begins once and ends once, whatever the frames do:
 
-    * a frame that is no newer than the last one is ignored; one that is older shows that time has
+    * a frame that is not newer than the last one is ignored; one that is older shows that time has
       restarted (:mod:`lfmvl_ros.core.timeline`): all tracks have ended, and so do all events;
     * after a gap (more than 1 s and five frames) the time ``for_s`` is counted from zero again;
     * unusable answers (``timeout``, ``unparseable``, ``error``) begin and end no events.
@@ -115,7 +115,7 @@ class RuleEngine:
     def answer(self, answer: Answer) -> None:
         """Take an answer, after the tracker: it may be evidence of absence.
 
-        One about a part of the image is none for the scene.
+        An answer about a part of the image is not evidence for the scene.
         """
         grounding = answer.grounding
         if answer.applied.ignored is not None or grounding.region is not None:

@@ -84,7 +84,7 @@ class RigidTransform:
         translation_m: ``(3,)`` origin of the source frame in the target frame.
 
     Raises:
-        ValueError: a shape differs, a value is not finite, or ``rotation`` is no rotation.
+        ValueError: a shape differs, a value is not finite, or ``rotation`` is not a rotation.
 
     >>> turn = RigidTransform.from_quaternion([1, 2, 3], [0, 0, 1, 0])
     >>> turn.apply(np.array([[1.0, 0.0, 0.0]])).round(6).tolist()

@@ -38,7 +38,7 @@ class Selection:
         """Return the selection that ``nearest``, ``label:TEXT`` or ``id:NUMBER`` means.
 
         Raises:
-            UserError: it is none of them.
+            UserError: it is not one of them.
 
         >>> Selection.parse("label: red tote").label, Selection.parse("id:7").track
         ('red tote', 7)

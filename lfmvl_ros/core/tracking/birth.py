@@ -50,7 +50,7 @@ def births(
         cadence: of the answers so far.
         settings: of the tracker.
         new_id: gives the id for a detection's track; None: no track.
-        explained: ``(M,)`` further boxes that are no new object.
+        explained: ``(M,)`` further boxes that are not a new object.
 
     Returns:
         The new tracks, None without any; and the ids of new tracks by the index of the detection

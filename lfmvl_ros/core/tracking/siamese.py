@@ -60,7 +60,7 @@ class SiameseNets:
             distances to left, top, right and bottom in px of the search crop.
 
     Raises:
-        UserError: a file can't be read, or is no such network.
+        UserError: a file can't be read, or is not such a network.
     """
 
     def __init__(self, backbone: Path, head: Path) -> None:

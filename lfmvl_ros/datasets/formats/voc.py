@@ -19,7 +19,7 @@ _NO_LABELS = "XML files that are no annotation of Pascal VOC"
 
 
 def read_voc(directory: Path) -> dict[str, Builder]:
-    """Return what is read by split; empty where this is no such folder.
+    """Return what is read by split; empty where this is not such a folder.
 
     Raises:
         UserError: an XML file is damaged, or two of them are about one image.
@@ -65,7 +65,7 @@ def _add(builder: Builder, root: ElementTree.Element, path: Path, directory: Pat
 
 
 def _box(edges: list[str | None]) -> list[float] | None:
-    """Left, top, width, height; None for what is no box."""
+    """Left, top, width, height; None for what is not a box."""
     try:
         x1, y1, x2, y2 = (float(edge or "none") for edge in edges)
     except ValueError:

@@ -32,7 +32,7 @@ Names = dict[int, str]
 
 
 def read_yolo(directory: Path) -> dict[str, Builder]:
-    """Return what is read by split; empty where this is no such folder.
+    """Return what is read by split; empty where this is not such a folder.
 
     Raises:
         UserError: there are labels, and no names for their class numbers, or two files with
@@ -98,7 +98,7 @@ def _are_shares(xywh: list[float]) -> bool:
 
 
 def _parsed(line: str, points: bool) -> tuple[int, list[float] | None]:
-    """Class and left, top, width, height as shares; None for what is no box.
+    """Class and left, top, width, height as shares; None for what is not a box.
 
     Behind the four numbers of a box may be a confidence, and key points where there are ``points``.
     """

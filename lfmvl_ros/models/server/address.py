@@ -85,7 +85,7 @@ def parse_address(model: str) -> ServerAddress:
     '/run/llama.sock'
 
     Raises:
-        UserError: it is no such address, or holds a user name or a query.
+        UserError: it is not such an address, or holds a user name or a query.
     """
     text, _, name = model.strip().partition("#")
     name = unquote(name.strip())

@@ -57,7 +57,7 @@ class StaticFrames:
 
         Raises:
             ValueError: a name is missing or too long, they are the same, there are too many
-                frames, or the quaternion is no rotation.
+                frames, or the quaternion is not a rotation.
         """
         parent, child = parent.lstrip("/"), child.lstrip("/")
         if max(len(parent), len(child)) > _LONGEST_NAME:

@@ -223,7 +223,7 @@ class DeviceSource(_Pinhole):
             self._capture.set(cv2.CAP_PROP_FPS, settings.rate_hz)
         own_hz = self._capture.get(cv2.CAP_PROP_FPS) if self._capture.isOpened() else 0.0
         self.rate_hz = settings.rate_hz or (own_hz if 0 < own_hz <= _FASTEST_HZ else USUAL_RATE_HZ)
-        self._first = self._grab()  # opening is no proof
+        self._first = self._grab()  # opening proves nothing
         if self._first is None:
             raise UserError(
                 f"{self.name} gives no image; check that it is a camera and that no other program "

@@ -9,7 +9,7 @@ from typing import Any
 from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 
-# An image in these models is no pinhole's, not even nearly: its edges move otherwise.
+# Images of these models are not even nearly those of a pinhole: their edges move differently.
 _FISHEYE = ("equidistant", "fisheye", "kannala_brandt", "kannala_brandt4")
 
 
