@@ -34,7 +34,7 @@ class VisionLanguageModel(Protocol):
 
     @property
     def coordinates(self) -> CoordinateScale:
-        """The unit of its coordinates: known, or found out from its answers."""
+        """The unit of its coordinates: known, or recognised from its answers."""
 
     def ground(
         self,

@@ -49,7 +49,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class TextPrompt:
-    """A question without an image: what the model is told first, and what it is asked."""
+    """A question without an image: the system prompt and the user's message."""
 
     system: str
     user: str

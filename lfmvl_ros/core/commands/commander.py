@@ -2,7 +2,7 @@
 """Takes commands and publishes their results, in one thread.
 
 Commands are started in the order in which they arrive. Those that take time (a sentence for the
-model, ``find``, ``describe``) don't block the ones after them.
+model, ``find``, ``read``, ``describe``, ``watch``) don't block the ones after them.
 """
 
 from __future__ import annotations
