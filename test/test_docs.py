@@ -187,7 +187,8 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
              "labels", "grounding", "outcome.ok", "latency_budget.target_ms", "imu", "camera_info",
              "frame_id", "drift", "places", "tracks_3d", "spatial.select",
              "tracker.reorder_window_s", "review.max_held", "collect",
-             "collect.folder", "reading", "reading.labels"}  # fmt: skip
+             "collect.folder", "reading", "reading.labels",
+             "spatial.sizes", "zoom.labels"}  # fmt: skip
     assert told - made <= known
 
 

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import logging
 import queue
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +33,9 @@ class Store(Protocol):
 
     def __len__(self) -> int:
         """Return the number of stored samples."""
+
+    def holds(self, name: str) -> bool:
+        """Whether a sample of this name is stored; from any thread."""
 
     @property
     def size_mb(self) -> float:
@@ -60,6 +65,7 @@ class Collector:
         self._store = store_of(settings, self.path)
         self._counts: Counter[str] = Counter()
         self._last_ns: dict[str, int] = {}
+        self._named: deque[str] = deque(maxlen=2 * _WAITING)  # they may not be stored yet
         self._problem = ""
         self._queue: queue.Queue[tuple[_Make, str] | None] = queue.Queue(_WAITING)
         self._stored, self._size_mb = len(self._store), self._store.size_mb
@@ -80,15 +86,23 @@ class Collector:
             self._last_ns[grounding.camera] = grounding.stamp_ns
 
     def event(self, frame: Frame, tracks: Tracks, query: Query, model: str) -> str:
-        """Take the frame at which an event began; return the file name that it gets.
+        """Take the frame at which events began, once; return the file name that it gets.
 
         The tracks of the frame are its boxes. Returns at once, and "" where it will not be stored:
-        ``collect.events`` is false, or too many samples wait for the disk.
+        ``collect.events`` is false, or too many samples wait for the disk. Where an image of that
+        camera and stamp is there already, as after a restart of a simulation's time, the name has
+        a number, so that the event does not name another image.
         """
         if not self._settings.events:
             return ""
-        make = functools.partial(sample_from, frame, tracks, query, model, "event")
-        return name_for(frame) if self._put(make, "event") else ""
+        numbers = itertools.count(1)
+        while (name := name_for(frame, next(numbers))) in self._named or self._store.holds(name):
+            pass
+        make = functools.partial(sample_from, frame, tracks, query, model, "event", name)
+        if not self._put(make, "event"):
+            return ""
+        self._named.append(name)
+        return name
 
     def _put(self, make: _Make, reason: str) -> bool:
         try:
@@ -100,11 +114,14 @@ class Collector:
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Store the waiting samples, and end the thread."""
-        try:
+        with contextlib.suppress(queue.Full):
             self._queue.put(None, timeout=timeout_s)
-        except queue.Full:
-            return
-        self._thread.join(timeout_s)
+            self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            self._warn(
+                f"the disk of {self.path} is slow: up to {_WAITING + 1} samples that wait for it "
+                "may not be stored, although events name them"
+            )
 
     def status(self) -> tuple[str, Mapping[str, object]]:
         """Return why nothing is stored ("" if it is), and the counts."""

@@ -20,7 +20,7 @@ from lfmvl_ros.collect.sample import Sample
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.whole_files import make_folder, write_whole
 
-_OWN_NAME = re.compile(r"[A-Za-z0-9_]+_[0-9]+\.jpg")
+_OWN_NAME = re.compile(r"[A-Za-z0-9_-]+_[0-9]+\.jpg")
 # What goes at once where something has to go: the annotations are written anew for it.
 _LEAST_SHARE = 0.01
 
@@ -63,6 +63,10 @@ class SampleFolder:
 
     def __len__(self) -> int:
         return len(self._annotations.entries)
+
+    def holds(self, name: str) -> bool:
+        """Whether a sample of this name is stored; may be called from any thread."""
+        return name in self._annotations.entries
 
     @property
     def size_mb(self) -> float:

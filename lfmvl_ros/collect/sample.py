@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Protocol
 
 from lfmvl_ros.core.boxes import FloatArray
@@ -22,11 +23,12 @@ from lfmvl_ros.core.user_files import parse_json
 SCHEMA = "lfmvl/sample/1"
 _USABLE = (Outcome.OK, Outcome.REPAIRED, Outcome.EMPTY)
 _QUALITY = 90
-OWN_NAME = re.compile(r"[A-Za-z0-9_]{1,100}\.jpg")
+OWN_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}\.jpg")
 """How the files of samples are called."""
 _ADDED = frozenset({"id", "file_name", "bytes", "stored_s"})  # what a folder adds to the facts
 _LARGEST = 1e9  # px
-_ODD = re.compile(r"[^A-Za-z0-9]+")
+_ODD = re.compile(r"[^A-Za-z0-9_]")
+_LONGEST_CAMERA = 60
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,10 @@ class Boxes(Protocol):
         """``(N,)`` in [0, 1]."""
 
 
-def sample_from(frame: Frame, found: Boxes, query: Query, model: str, reason: str) -> Sample:
-    """Return a sample of an image and the boxes on it.
+def sample_from(
+    frame: Frame, found: Boxes, query: Query, model: str, reason: str, name: str = ""
+) -> Sample:
+    """Return a sample of an image and the boxes on it; by default with :func:`name_for` it.
 
     Raises:
         UserError: the image can't be a JPEG.
@@ -156,15 +160,23 @@ def sample_from(frame: Frame, found: Boxes, query: Query, model: str, reason: st
         "camera": frame.camera, "query": query.text, "labels": list(query.labels), "model": model,
         "reason": reason, "objects": objects,
     }  # fmt: skip
-    return Sample(name_for(frame), jpeg, facts)
+    return Sample(name or name_for(frame), jpeg, facts)
 
 
-def name_for(frame: Frame) -> str:
+def name_for(frame: Frame, number: int = 1) -> str:
     """Return the file name of a frame's image: one for each camera and stamp.
 
+    Args:
+        frame: whose image is stored.
+        number: from 1 on; of the images of one stamp, as time may start again.
+
     >>> import numpy as np
-    >>> name_for(Frame(np.zeros((2, 2, 3), np.uint8), 1_500_000_000, camera="left/top"))
-    'left_top_1500000000.jpg'
+    >>> frame = Frame(np.zeros((2, 2, 3), np.uint8), 1_500_000_000, camera="left/top")
+    >>> name_for(frame), name_for(frame, 2)
+    ('left-top_1500000000.jpg', 'left-top-2_1500000000.jpg')
     """
-    camera = _ODD.sub("_", frame.camera).strip("_") or "camera"
-    return f"{camera[:60]}_{frame.stamp_ns}.jpg"
+    # A camera's name has no hyphen, so left/top and left_top, and left and its second, differ.
+    camera = _ODD.sub("-", frame.camera).strip("-") or "camera"
+    if len(camera) > _LONGEST_CAMERA:
+        camera = f"{camera[:_LONGEST_CAMERA]}-{sha256(frame.camera.encode()).hexdigest()[:8]}"
+    return f"{camera}{f'-{number}' if number > 1 else ''}_{frame.stamp_ns}.jpg"

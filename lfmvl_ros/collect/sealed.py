@@ -62,6 +62,10 @@ class SealedFolder:
     def __len__(self) -> int:
         return len(self._bounds)
 
+    def holds(self, name: str) -> bool:
+        """Whether a sample of this name is stored; may be called from any thread."""
+        return exists(self._path / f"{name}{SUFFIX}")
+
     @property
     def size_mb(self) -> float:
         """What the files take, MB."""

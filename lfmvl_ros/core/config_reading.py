@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.query import labels_of_setting
 from lfmvl_ros.core.settings import Group, setting
 
 
@@ -45,8 +45,4 @@ class ReadingSettings(Group):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        named = [label for label in self.labels if label]
-        for label in named:
-            Query.parse(label, what="reading.labels: a label")
-        labels = Query.parse(", ".join(named), what="reading.labels").labels if named else ("",)
-        object.__setattr__(self, "labels", labels)  # an empty list has no type of its own in ROS
+        object.__setattr__(self, "labels", labels_of_setting(self.labels, "reading.labels"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.query import labels_of_setting
 from lfmvl_ros.core.settings import Group, setting
 
 
@@ -48,6 +48,4 @@ class ZoomSettings(Group):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        named = ", ".join(filter(None, self.labels))
-        # An empty list has no type of its own in ROS; and a wrong label is refused here.
-        object.__setattr__(self, "labels", Query.parse(named).labels if named else ("",))
+        object.__setattr__(self, "labels", labels_of_setting(self.labels, "zoom.labels"))

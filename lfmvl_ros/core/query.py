@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lfmvl_ros.core.errors import UserError
@@ -103,7 +103,34 @@ class Query:
         """The labels as one line, as the prompt shows them."""
         return ", ".join(self.labels)
 
+    def lacks(self, labels: Iterable[str]) -> tuple[str, ...]:
+        """Return those of ``labels`` that the query does not name; empty texts are no labels.
+
+        >>> Query.parse("red tote, person").lacks(["a Person", "crate", ""])
+        ('crate',)
+        """
+        asked = {fold_label(label) for label in self.labels}
+        return tuple(label for label in labels if label and fold_label(label) not in asked)
+
     def with_labels_of(self, text: str) -> Query:
         """Return the query with new labels and the next version; ``self`` if nothing changes."""
         changed = Query.parse(text, self.version + 1)
         return self if changed.labels == self.labels else changed
+
+
+def labels_of_setting(texts: Sequence[str], what: str) -> tuple[str, ...]:
+    """Return the labels of a setting that is a list of labels; ``("",)`` if it names none.
+
+    An empty list has no type of its own in ROS, so an empty text stands for it.
+
+    Args:
+        texts: each a label, or several as in a query.
+        what: the setting's name, for the message.
+
+    Raises:
+        UserError: one of them can't be a label, or there are too many.
+    """
+    named = [text for text in texts if text]
+    for text in named:
+        Query.parse(text, what=f"{what}: a label")
+    return Query.parse(", ".join(named), what=what).labels if named else ("",)

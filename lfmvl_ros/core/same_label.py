@@ -9,7 +9,7 @@ from functools import lru_cache
 
 _GAPS = re.compile(r"[_\-]")
 _ARTICLE = re.compile(r"(?:an?|the) (?=.)")
-_AROUND = " .:;!\"'"
+_AROUND = " .:;!\"'\u3002"  # the last: the full stop of Chinese and Japanese
 
 
 @lru_cache(maxsize=1024)  # the labels of a query come again with every answer

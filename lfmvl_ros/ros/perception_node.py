@@ -342,7 +342,7 @@ class PerceptionNode(LifecycleNode):
                 cameras += channel.health(status, now_s)
         swap = ModelSwap(self._models.loading, self._models.problem)
         node = self._health.report(status, self._settings, swap, now_s)
-        more = [*self._labels.health(), *self._side.health()] if cameras else []
+        more = [*self._labels.health(self._settings), *self._side.health()] if cameras else []
         return [*cameras, *node, *more]
 
 

@@ -7,6 +7,7 @@ import json
 import math
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from lfmvl_ros.collect.annotations import ANNOTATIONS, NEW
 from lfmvl_ros.collect.bounds import Bounds
 from lfmvl_ros.collect.collector import Collector
 from lfmvl_ros.collect.folder import SampleFolder
-from lfmvl_ros.collect.sample import Sample, reason_for
+from lfmvl_ros.collect.sample import OWN_NAME, Sample, reason_for
 from lfmvl_ros.core.config_collect import CollectSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.grounding import Outcome
@@ -150,9 +151,8 @@ def test_the_frame_of_an_event_is_stored_with_its_tracks(tmp_path: Path, wanted:
         12, np.array([7]), ("tote",), np.array([0.75]), np.array([[4.0, 5, 24, 35]]),
         np.zeros((1, 2)), np.eye(4)[None], (TrackState.CONFIRMED,), np.ones(1), wh=given.wh,
     )  # fmt: skip
-    for _ in range(2):  # two events at one frame are one sample
-        name = collector.event(given, tracks, Query.parse("tote"), "m")
-        assert name == ("front_12.jpg" if wanted else "")
+    name = collector.event(given, tracks, Query.parse("tote"), "m")
+    assert name == ("front_12.jpg" if wanted else "")
     collector.close(PATIENCE_S)
     assert collector.status()[1]["event"] == int(wanted)
     if wanted:
@@ -161,6 +161,52 @@ def test_the_frame_of_an_event_is_stored_with_its_tracks(tmp_path: Path, wanted:
         assert listed["images"][0]["reason"] == "event"
         assert listed["annotations"][0]["bbox"] == [4, 5, 20, 30]
         assert listed["annotations"][0]["score"] == 0.75
+
+
+def test_no_event_names_the_image_of_another(tmp_path: Path) -> None:
+    """Two cameras whose names differ by a sign, time that starts again, a second run."""
+    names: list[str] = []
+    for _ in range(2):
+        collector = Collector(CollectSettings(folder=str(tmp_path)), lambda _: None)
+        for camera in ("left/top", "left_top", "left_top"):
+            frame = answer(7, camera=camera).frame
+            assert frame is not None
+            waiting = len(names)
+            names.append(
+                collector.event(frame, Tracks(7, wh=frame.wh), Query.parse("tote"), "bundled")
+            )
+            assert names[waiting]
+        collector.close(PATIENCE_S)
+    assert names == [
+        "left-top_7.jpg", "left_top_7.jpg", "left_top-2_7.jpg",
+        "left-top-2_7.jpg", "left_top-3_7.jpg", "left_top-4_7.jpg",
+    ]  # fmt: skip
+    entries = json.loads((tmp_path / ANNOTATIONS).read_text())["images"]
+    assert {each["file_name"]: each["camera"] for each in entries} == {
+        name: "left/top" if name.startswith("left-") else "left_top" for name in names
+    }
+    assert len(SampleFolder(tmp_path, 10, 10)) == len(names)
+
+
+def test_long_names_of_cameras_stay_apart() -> None:
+    one, other = (sample(3, camera="c" * 80 + end).name for end in "ab")
+    assert one != other
+    assert OWN_NAME.fullmatch(one)
+
+
+def test_an_end_before_all_samples_are_stored_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    go_on = threading.Event()
+    monkeypatch.setattr(
+        "lfmvl_ros.collect.folder.write_whole", lambda *_: go_on.wait(PATIENCE_S) and None
+    )
+    collector = Collector(CollectSettings(folder=str(tmp_path), min_interval_s=0.0), said.append)
+    collector.answer(answer(1), drifting=False)
+    collector.close(0.01)
+    go_on.set()
+    assert "may not be stored" in said[0]
 
 
 def test_a_folder_that_goes_away_is_a_warning_and_no_end(tmp_path: Path) -> None:

@@ -32,6 +32,9 @@ CONTROL += ["<function=", "<function=find>", "</function>", "< parameter = label
         ("robo\u0302, rob\u00f4", ("rob\u00f4",)),
         ("صندوق، شخص", ("صندوق", "شخص")),
         ("person,,,", ("person",)),
+        ("no. 5 box", ("no. 5 box",)),
+        ("Dr. Pepper . 1.5 l bottle . no. 5 box.", ("Dr. Pepper", "1.5 l bottle", "no. 5 box.")),
+        ("U.S. mail box ... .5 l can", ("U.S. mail box ... .5 l can",)),
         ("person without a vest", ("person without a vest",)),
     ],
 )

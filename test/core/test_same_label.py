@@ -64,6 +64,11 @@ def test_folding_again_changes_nothing_and_no_label_is_lost(text: str) -> None:
     assert fold_label(folded).casefold() == folded.casefold() or not folded.isascii()
 
 
+def test_a_full_stop_after_a_label_is_not_part_of_it() -> None:
+    assert fold_label("person.") == fold_label("person")
+    assert fold_label("\u4eba\u3002") == fold_label("\u4eba\uff61") == fold_label("\u4eba")
+
+
 @pytest.mark.parametrize("label", ["a", "the", "An", "...", "-", "a the"])
 def test_what_is_only_an_article_or_punctuation_stays_a_label(label: str) -> None:
     assert fold_label(label)

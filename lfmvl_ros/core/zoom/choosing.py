@@ -104,11 +104,12 @@ def region_wh(wh: tuple[int, int], magnification: float) -> tuple[int, int]:
 
 
 def sweep_of(wh: tuple[int, int], magnification: float) -> list[Region]:
-    """Return overlapping regions that cover an image, row by row."""
+    """Return overlapping regions that cover an image, row by row, each once."""
     width, height = region_wh(wh, magnification)
     steps = max(2, math.ceil((magnification - _OVERLAP) / (1 - _OVERLAP)))
     lefts = np.linspace(0, wh[0] - width, steps).round().astype(int).tolist()
     tops = np.linspace(0, wh[1] - height, steps).round().astype(int).tolist()
+    lefts, tops = list(dict.fromkeys(lefts)), list(dict.fromkeys(tops))  # of a few pixels only
     return [Region((x, y, x + width, y + height), wh) for y in tops for x in lefts]
 
 

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Warns if a query has labels that the card of the checkpoint does not list."""
+"""Warns of labels that do not fit: of the query to the model, of other settings to the query."""
 
 from __future__ import annotations
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
+from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.models.checkpoint_labels import label_remark
 from lfmvl_ros.ros.diagnostics.health import WARN, Health
+from lfmvl_ros.ros.diagnostics.setting_labels import lacking_remarks
 
 
 class LabelCheck:
@@ -27,6 +29,8 @@ class LabelCheck:
         if self._remark:
             self._log.warning(self._remark)
 
-    def health(self) -> list[Health]:
-        """Return a warning for diagnostics, if there is one."""
-        return [Health(WARN, "labels", self._remark)] if self._remark else []
+    def health(self, settings: PerceptionSettings) -> list[Health]:
+        """Return a warning for diagnostics, if there is one: also of labels in other settings."""
+        remarks = [self._remark] if self._remark else []
+        remarks += lacking_remarks(settings)
+        return [Health(WARN, "labels", "; ".join(remarks))] if remarks else []

@@ -7,8 +7,8 @@ from lfmvl_ros.core.camera_names import health_name
 from lfmvl_ros.core.config_reading import ReadingSettings
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.readings.worker import ReadingStatus
-from lfmvl_ros.core.same_label import fold_label
 from lfmvl_ros.ros.diagnostics.health import OK, WARN, Health
+from lfmvl_ros.ros.diagnostics.setting_labels import lacking
 
 
 def reading_health(
@@ -37,10 +37,8 @@ def reading_health(
         "read_ms": status.median_ms,
     }
     level, message = OK, f"{status.texts} texts, {status.read} crops read"
-    asked = set(map(fold_label, Query.parse(query).labels))
-    never = [label for label in labels if fold_label(label) not in asked]
-    if never:
-        level, message = WARN, f"the query does not name {', '.join(never)} of reading.labels"
+    if remark := lacking(Query.parse(query), labels, "reading.labels"):
+        level, message = WARN, remark
     if status.problem:
         level, message = WARN, f"no text is read: {status.problem}"
     return [Health(level, health_name("reading", camera), message, values)]

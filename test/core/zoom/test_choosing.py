@@ -137,3 +137,9 @@ def test_tracks_that_ended_are_forgotten() -> None:
 def test_a_label_that_is_none_is_refused() -> None:
     with pytest.raises(UserError):
         ZoomSettings(labels=("a\x00b" * 500,))
+
+
+@pytest.mark.parametrize(("wh", "parts"), [((1, 1), 1), ((2, 1), 2), ((64, 48), 36)])
+def test_each_part_of_the_sweep_comes_once(wh: tuple[int, int], parts: int) -> None:
+    sweep = sweep_of(wh, 4.0)
+    assert len(sweep) == len(set(sweep)) == parts

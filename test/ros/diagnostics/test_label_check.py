@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node warns of labels that the checkpoint's card does not list, as long as it is asked."""
 
+import pytest
 from std_msgs.msg import String
 
+from lfmvl_ros.core.config import PerceptionSettings
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.ros import qos
 from lfmvl_ros.ros.diagnostics.health import WARN
@@ -25,13 +27,41 @@ def test_a_warning_is_logged_once_for_each_query_and_model():
         check.check("bundled", Query.parse("totes, person"))
     assert len(log.lines) == 1
     assert "does not list 'totes' (nearest: tote)" in log.lines[0]
-    (health,) = check.health()
+    (health,) = check.health(PerceptionSettings())
     assert (health.level, health.part, health.message) == (WARN, "labels", log.lines[0])
     check.check("bundled", Query.parse("tote, person"))
-    assert check.health() == []
+    assert check.health(PerceptionSettings()) == []
     check.check("LiquidAI/LFM2.5-VL-450M", Query.parse("totes"))  # its card lists no labels
-    assert check.health() == []
+    assert check.health(PerceptionSettings()) == []
     assert len(log.lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, ""),
+        ({"zoom.share": 0.5}, ""),
+        ({"zoom.labels": ("tote", "crate")}, ""),  # zoom is off
+        ({"zoom.share": 0.5, "zoom.labels": ("a Tote", "person")}, ""),
+        (
+            {"zoom.share": 0.5, "zoom.labels": ("tote", "crate", "drum")},
+            "the query does not name crate, drum of zoom.labels",
+        ),
+        ({"spatial.select": "label:crate"}, ""),  # there are no positions
+        (
+            {"spatial.source": "size", "spatial.select": "label:crate"},
+            "the query does not name crate of spatial.select",
+        ),
+        (
+            {"spatial.source": "size", "spatial.sizes": ("drum=1x1x1", "tote=1x1x1")},
+            "the query does not name drum of spatial.sizes",
+        ),
+    ],
+)
+def test_labels_of_settings_that_the_query_lacks_are_named(changes, says):
+    settings = PerceptionSettings(query="tote, person").updated(changes)
+    healths = LabelCheck(Log()).health(settings)
+    assert [each.message for each in healths] == [says] * bool(says)
 
 
 def test_log_and_diagnostics_of_a_node(world):
