@@ -188,7 +188,7 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
              "frame_id", "drift", "places", "tracks_3d", "spatial.select",
              "tracker.reorder_window_s", "review.max_held", "collect",
              "collect.folder", "reading", "reading.labels",
-             "spatial.sizes", "zoom.labels"}  # fmt: skip
+             "zoom.labels"}  # fmt: skip
     assert told - made <= known
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lfmvl_ros.core.config import PerceptionSettings
-from lfmvl_ros.core.config_spatial import parse_sizes
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.spatial.select import Selection
 
@@ -20,12 +19,12 @@ def lacking(query: Query, labels: Iterable[str], setting: str) -> str:
 def lacking_remarks(settings: PerceptionSettings) -> list[str]:
     """Return a sentence for each setting in use that names labels which the query lacks.
 
-    Not for ``reading.labels`` and rules, which have lines of their own in diagnostics.
+    Not for ``reading.labels`` and rules, which have lines of their own in diagnostics, nor for
+    ``spatial.sizes``: a robot may know the sizes of more things than it is looking for.
     """
     query, spatial, found = Query.parse(settings.query), settings.spatial, []
     if settings.zoom.share > 0:
         found.append(lacking(query, settings.zoom.labels, "zoom.labels"))
     if spatial.source != "none":
-        found.append(lacking(query, parse_sizes(spatial.sizes), "spatial.sizes"))
         found.append(lacking(query, [Selection.parse(spatial.select).label], "spatial.select"))
     return [remark for remark in found if remark]
