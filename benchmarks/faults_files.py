@@ -201,7 +201,7 @@ def write_side_files(folder: Path) -> None:
     _text(folder / "known.yaml", "some-package: MIT\nother: Apache-2.0 OR MIT\n")
     feature = {"mean": 0.5, "sigma": 0.1, "blocks": 20}
     profile = {"schema": SCHEMA, "query": "red tote", "model": "m", "block": BLOCK,
-               "features": {"confidence": feature, "unusable": feature}}  # fmt: skip
+               "features": {"boxes": feature, "brightness": feature}}  # fmt: skip
     _text(folder / "profile.json", json.dumps(profile))
 
 

@@ -40,6 +40,18 @@ def try_start(name: str, whole: Path, work: Path, keep: Path, seed: int, share: 
     return tally
 
 
+class _WithoutAliases(yaml.SafeDumper):
+    """Writes equal lists in full: ROS's reader of parameter files knows no aliases."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002  (of PyYAML)
+        return True
+
+
+def _parameter_file(settings: PerceptionSettings | RecorderSettings) -> str:
+    document = {"/**": {"ros__parameters": settings.flat()}}
+    return yaml.dump(document, Dumper=_WithoutAliases)
+
+
 # -- parameter files ------------------------------------------------------------------------------
 
 
@@ -52,7 +64,7 @@ def _parameter_files(tally: Tally, folder: Path, keep: Path, rng: Random, share:
     }
     while share.left_s > 0 or tally.cases < _LEAST_STARTS:
         module = rng.choice(list(settings))
-        text = yaml.safe_dump({"/**": {"ros__parameters": settings[module].flat()}})
+        text = _parameter_file(settings[module])
         content, how = mutated(text.encode(), ".yaml", rng)
         file = folder / "params.yaml"
         file.write_bytes(content)
@@ -179,7 +191,7 @@ def _words(folder: Path, kind: str, key: str) -> list[str]:
         "collect.below_confidence": 1.0,
     })  # fmt: skip
     file = folder / "params.yaml"
-    file.write_text(yaml.safe_dump({"/**": {"ros__parameters": settings.flat()}}))
+    file.write_text(_parameter_file(settings))
     return ["--params-file", str(file)]
 
 
@@ -194,7 +206,7 @@ def _write_named(folder: Path, whole: Path) -> str:
     write_memory(folder / "memory")
     feature = {"mean": 0.5, "sigma": 0.1, "blocks": 20}
     profile = {"schema": SCHEMA, "query": "red tote", "model": "replies.jsonl", "block": BLOCK,
-               "features": {"confidence": feature, "unusable": feature}}  # fmt: skip
+               "features": {"boxes": feature, "brightness": feature}}  # fmt: skip
     (folder / "profile/profile.json").write_text(json.dumps(profile))
     spec = importlib.util.spec_from_file_location("tiny_nets", _TINY_NETS)
     assert spec is not None
