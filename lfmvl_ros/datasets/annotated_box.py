@@ -64,7 +64,7 @@ def annotated_box(annotation: Mapping[str, Any]) -> AnnotatedBox:
 
 
 def four_numbers(bbox: object) -> tuple[float, float, float, float] | None:
-    """Return a box as numbers, which may be written as text; None where it is none."""
+    """Return a box as numbers, which may be written as text; None if it is not a box."""
     if not isinstance(bbox, (list, tuple)) or any(isinstance(each, bool) for each in bbox):
         return None
     try:

@@ -38,7 +38,7 @@ def count_others(content: Mapping[str, Any], parts: Iterable[str], left_out: Lef
 
 
 def category_name(value: object) -> str:
-    """Return the name of a category as text; "" where it is none.
+    """Return the name of a category as text; "" if it is not a name.
 
     >>> category_name("bin"), category_name(7), category_name(None), category_name(["bin"])
     ('bin', '7', '', '')

@@ -37,7 +37,7 @@ from lfmvl_ros.datasets.coco_split import split_images
 from lfmvl_ros.datasets.expressions import NO_TEXT, expressions_of
 from lfmvl_ros.datasets.image_finder import ImageFinder, listed_names
 from lfmvl_ros.datasets.image_sizes import CheckedImage, check_images
-from lfmvl_ros.datasets.left_out import LeftOut
+from lfmvl_ros.datasets.left_out import LeftOut, reason_phrases
 from lfmvl_ros.datasets.occlusion import hidden_share
 from lfmvl_ros.datasets.spelling import id_key, is_set
 
@@ -224,20 +224,16 @@ def read_folder(directory: Path, *, least: int = 2) -> CocoFolder:
 def _check(reader: _Reader, pictures: list[tuple[CocoImage, str]], least: int) -> None:
     unusable = reader.pictures - len(pictures)
     if unusable > _MOST_UNUSABLE * reader.pictures:
-        reasons = [
-            f"{reader.left_out.counts[reason]} {reason}, such as {example}"
-            for reason, example in reader.left_out.examples.items()
-            if reason.startswith("images")
-        ]
+        examples = reader.left_out.examples
+        reasons = reason_phrases(
+            {each: reader.left_out.counts[each] for each in examples if each.startswith("images")},
+            examples,
+        )
         raise UserError(
             f"{unusable} of {reader.pictures} images of {reader.directory} can't be used "
             f"({'; '.join(reasons)}); put the images where the annotations say they are"
         )
-    left_out = ", ".join(
-        f"{count} {reason}"
-        + (f", such as {shown}" if (shown := reader.left_out.examples.get(reason)) else "")
-        for reason, count in reader.left_out.counts.items()
-    )
+    left_out = ", ".join(reason_phrases(reader.left_out.counts, reader.left_out.examples))
     left_out = f" (left out: {left_out})" if left_out else ""
     if len(pictures) < least:
         count = "1 image" if pictures else "no image"

@@ -14,7 +14,7 @@ import numpy as np
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.numbers import is_number
-from lfmvl_ros.datasets.image_sizes import CheckedImage, Size, fitted, stored_size
+from lfmvl_ros.datasets.image_sizes import CheckedImage, Size, check_image
 from lfmvl_ros.datasets.left_out import LeftOut
 
 SLOWEST_HZ, FASTEST_HZ = 0.01, 1000.0
@@ -91,7 +91,7 @@ class ReadFilms:
 
 
 def frame_rate(value: object) -> float | None:
-    """Return a rate in Hz, a number or its text; None where it is none from 0.01 to 1000.
+    """Return a rate in Hz, a number or its text; None if it is not a rate from 0.01 to 1000.
 
     >>> frame_rate(20), frame_rate("29.97"), frame_rate(True), frame_rate(1e-9), frame_rate("soon")
     (20.0, 29.97, None, None, None)
@@ -135,7 +135,7 @@ def fitted_images(
             image of a sequence may be missing.
     """
     with ThreadPoolExecutor(max_workers=2) as pool:
-        found = list(pool.map(_fitted, images))
+        found = list(pool.map(lambda item: check_image(*item, whole=False), images))
     wrong = [(path, each) for (path, _), each in zip(images, found, strict=True)
              if isinstance(each, str)]  # fmt: skip
     if wrong:
@@ -145,15 +145,6 @@ def fitted_images(
             f"{why}; their boxes would be elsewhere: put the images there that were annotated"
         )
     return tuple(each for each in found if isinstance(each, CheckedImage))
-
-
-def _fitted(image: tuple[Path, Collection[Size | None]]) -> CheckedImage | str:
-    path, stated = image
-    try:
-        stored, orientation = stored_size(path)
-    except Exception as error:  # whatever a decoder raises on damaged bytes
-        return f"can't be decoded ({' '.join(str(error).split())[:80] or type(error).__name__})"
-    return fitted(stored, orientation, stated)
 
 
 def scaled_xyxy(xywh_px: FloatArray, check: CheckedImage) -> FloatArray:

@@ -165,19 +165,22 @@ def boxes_misfit(xywh_px: NDArray[Any], wh_px: Size) -> bool:
     return bool((overhang_px(xywh_px, wh_px) > _OTHER_SHAPE * min(wh_px)).any())
 
 
-def check_image(path: Path, stated: Collection[Size | None] = ()) -> CheckedImage | str:
-    """Decode an image once; what is wrong with it in words, where something is.
+def check_image(
+    path: Path, stated: Collection[Size | None] = (), *, whole: bool = True
+) -> CheckedImage | str:
+    """Return how an image file is to be shown; what is wrong with it in words, where something is.
 
     Args:
         path: of the image.
         stated: sizes according to the annotations, as of :func:`fitted`.
+        whole: decode it to its end; else only its header is read.
     """
     try:
         stored, orientation = stored_size(path)
     except Exception as error:
         # Whatever a decoder raises on damaged bytes: this image can't be used.
         return f"can't be decoded ({' '.join(str(error).split())[:80] or type(error).__name__})"
-    if problem := damage(path.read_bytes()):
+    if whole and (problem := damage(path.read_bytes())):
         return problem
     return fitted(stored, orientation, stated)
 

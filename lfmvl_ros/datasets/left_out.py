@@ -34,8 +34,12 @@ def reason_lines(title: str, counts: Mapping[str, int], examples: Mapping[str, s
     >>> reason_lines("left out", {"empty boxes": 2}, {"empty boxes": "a.png"})
     ['left out: 2 empty boxes, such as a.png']
     """
+    return [f"{title}: {phrase}" for phrase in reason_phrases(counts, examples)]
+
+
+def reason_phrases(counts: Mapping[str, int], examples: Mapping[str, str]) -> list[str]:
+    """Return each reason with its count, and its example where it has one."""
     return [
-        f"{title}: {count} {reason}"
-        + (f", such as {examples[reason]}" if reason in examples else "")
+        f"{count} {reason}" + (f", such as {examples[reason]}" if reason in examples else "")
         for reason, count in counts.items()
     ]

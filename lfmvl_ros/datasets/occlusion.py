@@ -14,11 +14,8 @@ from typing import Any
 
 from lfmvl_ros.core.numbers import is_number
 
-_LEVELS = {
-    1: 0.25,
-    2: 0.5,
-    3: 0.75,
-}  # KITTI: partly, largely, and unknown, which is counted as such
+# KITTI: partly, largely, and unknown, which is counted as such.
+_LEVELS = {1: 0.25, 2: 0.5, 3: 0.75}
 _YES_MEANS = 0.5
 
 

@@ -15,7 +15,7 @@ _FALSE = frozenset({"", "0", "0.0", "false", "no", "none", "null", "n", "f"})
 
 
 def id_key(number: object) -> str:
-    """An id, the same for each way of writing it; "" for what is none: no number and no text.
+    """An id, the same for each way of writing it; "" for what is neither a number nor a text.
 
     >>> {id_key(1), id_key(1.0), id_key("1"), id_key(" 1.0 "), id_key("001")}
     {'1'}

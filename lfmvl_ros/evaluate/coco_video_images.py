@@ -71,7 +71,7 @@ class VideoImage:
 
     Attributes:
         path: of the file.
-        number: of the frame; None where there is none that can be used.
+        number: of the frame; None if no usable one is stated.
         stated: every size that annotations state for it; None in it: boxes without a stated size.
         looked_for: None: everything was.
         boxes: by the identity of their object.

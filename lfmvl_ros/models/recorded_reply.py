@@ -179,7 +179,7 @@ def read_recording(path: Path) -> list[RecordedReply]:
             replies.append(RecordedReply.from_document(parse_json(line)))
         except (ValueError, TypeError, RecursionError) as error:
             raise UserError(
-                f"line {number} of the recording {path} is not a reply: {error};  "
+                f"line {number} of the recording {path} is not a reply: {error}; "
                 'each line is a JSON object such as {"text": "[]"}'
             ) from error
     if all(item.sentence for item in replies):

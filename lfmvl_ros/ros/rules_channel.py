@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
@@ -133,7 +133,8 @@ class RulesChannel:
                     self._positions = None
                 self._engine.select(Selection.parse(self._settings().spatial.select).label)
                 events = self._engine.observe(tracks, self._positions, texts)
-                self._admit(self._with_snapshots(events, frame, tracks), frame)
+                self._keep_snapshot(events, frame, tracks)
+                self._admit(events, frame)
                 self._publish(self._review.expire())
 
     def places(self, places: Places) -> None:
@@ -164,14 +165,11 @@ class RulesChannel:
 
     # -- out ---------------------------------------------------------------------------------------
 
-    def _with_snapshots(
-        self, events: Sequence[Event], frame: Frame, tracks: Tracks
-    ) -> Sequence[Event]:
+    def _keep_snapshot(self, events: Iterable[Event], frame: Frame, tracks: Tracks) -> None:
         """Store the frame, once, if an event begins at it; each such event names the file."""
         begun = [event.id for event in events if event.state is EventState.BEGIN]
         if begun and (name := self._snapshot(frame, tracks)):
             self._snapshots.update(dict.fromkeys(begun, name))
-        return events
 
     def _admit(self, events: Iterable[Event], frame: Frame | None = None) -> None:
         """Publish events, except those that are held for a person."""

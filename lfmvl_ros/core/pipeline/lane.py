@@ -41,7 +41,7 @@ class Lane:
         latest: the newest frame and when it was handed over (monotonic ns); None before the first.
         epoch: grows when the camera's time restarts.
         answered: the newest answer about the whole image; None before the first.
-        waiting: what waits for an answer about a region; used by the model's thread.
+        closer_looks: what waits for an answer about a region; used by the model's thread.
         asleep: the trigger's mode while the newest frame is not given to the model; else "".
         restraint: the limit that heat and battery demand.
         waits_since_ns: monotonic time since which a frame or request waits here; None if nothing
@@ -65,7 +65,7 @@ class Lane:
         self._requests: list[Future[Answer]] = []
         self._wants_whole = False
         self._turns, self._regions = Turns(), 0
-        self.waiting = Waiting()
+        self.closer_looks = Waiting()
         self._last_asked_ns: int | None = None
         self._timeline = Timeline()
         self._frames = self._superseded = self._skipped = self._restarts = 0
@@ -106,7 +106,7 @@ class Lane:
                 self.epoch += 1
             self._last_asked_ns = self._watched_ns = self._awake_since_ns = None
             self._trigger.reset()
-            self.waiting = Waiting()
+            self.closer_looks = Waiting()
             self._restarts += 1
         return self.epoch if verdict.is_kept else None
 

@@ -201,7 +201,8 @@ def _aimed(job: Job, settings: ZoomSettings, query: Query) -> Job:
     seen = job.last_seen() if job.may_zoom else None
     if seen is None or seen[0].grounding.query.version != query.version:
         return job
-    region, job.lane.waiting = choose_region(job.lane.waiting, seen[1], job.frame.wh, settings)
+    lane = job.lane
+    region, lane.closer_looks = choose_region(lane.closer_looks, seen[1], job.frame.wh, settings)
     return replace(job, region=region)
 
 

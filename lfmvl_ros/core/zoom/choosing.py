@@ -21,9 +21,8 @@ from lfmvl_ros.core.same_label import fold_label
 from lfmvl_ros.core.tracking import Tracks, TrackState
 
 UNCERTAIN_EXISTENCE = 0.9
-_OVERLAP = (
-    1 / 3
-)  # of neighbouring regions of the sweep, so that each object is whole in one of them
+# Of neighbouring regions of the sweep, so that each object is whole in one of them.
+_OVERLAP = 1 / 3
 _LARGEST_SHARE = 1 - 2 * WELL_INSIDE_SHARE
 
 

@@ -56,8 +56,7 @@ def merged(whole: Grounding, parts: Sequence[Grounding]) -> Grounding:
     outcome = whole.outcome
     if len(found) and outcome is Outcome.EMPTY:
         outcome = Outcome.OK
-    asked = {fold_label(label) for label in whole.query.labels}
-    unknown = tuple(dict.fromkeys(x for x in found.labels if fold_label(x) not in asked))
+    unknown = tuple(dict.fromkeys(whole.query.lacks(found.labels)))
     return replace(whole, detections=found, outcome=outcome, unknown_labels=unknown)
 
 

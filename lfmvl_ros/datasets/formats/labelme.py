@@ -17,7 +17,7 @@ _NO_LABELS = "JSON files that are no labels of LabelMe"
 
 
 def read_labelme(directory: Path) -> dict[str, Builder]:
-    """Return what is read by the folder that files lie in; empty where there is none.
+    """Return what is read by the folder that files lie in; empty if there are no such files.
 
     Raises:
         UserError: two files are about one image.

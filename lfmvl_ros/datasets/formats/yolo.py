@@ -71,7 +71,7 @@ def _add(
     builder: Builder, name: str, wh_px: tuple[int, int] | None, text: Path, names: Names,
     points: bool,
 ) -> None:  # fmt: skip
-    """Add the boxes of a label file; where there is none, nothing is in the image."""
+    """Add the boxes of a label file; if there is no such file, nothing is in the image."""
     lines = read_text(text, replace=True).splitlines() if text.is_file() else []
     width, height = wh_px or (1, 1)  # an image without a size can't be used anyway
     for line in filter(str.strip, lines):

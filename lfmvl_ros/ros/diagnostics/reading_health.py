@@ -8,7 +8,7 @@ from lfmvl_ros.core.config_reading import ReadingSettings
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.readings.worker import ReadingStatus
 from lfmvl_ros.ros.diagnostics.health import OK, WARN, Health
-from lfmvl_ros.ros.diagnostics.setting_labels import lacking
+from lfmvl_ros.ros.diagnostics.setting_labels import lacking_remark
 
 
 def reading_health(
@@ -37,7 +37,7 @@ def reading_health(
         "read_ms": status.median_ms,
     }
     level, message = OK, f"{status.texts} texts, {status.read} crops read"
-    if remark := lacking(Query.parse(query), labels, "reading.labels"):
+    if remark := lacking_remark(Query.parse(query), labels, "reading.labels"):
         level, message = WARN, remark
     if status.problem:
         level, message = WARN, f"no text is read: {status.problem}"

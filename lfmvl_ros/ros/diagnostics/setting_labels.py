@@ -10,7 +10,7 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.spatial.select import Selection
 
 
-def lacking(query: Query, labels: Iterable[str], setting: str) -> str:
+def lacking_remark(query: Query, labels: Iterable[str], setting: str) -> str:
     """Return a sentence about the labels of a setting that a query lacks; "" where it has all."""
     never = query.lacks(labels)
     return f"the query does not name {', '.join(never)} of {setting}" if never else ""
@@ -24,7 +24,9 @@ def lacking_remarks(settings: PerceptionSettings) -> list[str]:
     """
     query, spatial, found = Query.parse(settings.query), settings.spatial, []
     if settings.zoom.share > 0:
-        found.append(lacking(query, settings.zoom.labels, "zoom.labels"))
+        found.append(lacking_remark(query, settings.zoom.labels, "zoom.labels"))
     if spatial.source != "none":
-        found.append(lacking(query, [Selection.parse(spatial.select).label], "spatial.select"))
+        found.append(
+            lacking_remark(query, [Selection.parse(spatial.select).label], "spatial.select")
+        )
     return [remark for remark in found if remark]
