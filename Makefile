@@ -18,6 +18,7 @@ QUERY    ?=
 # Tests run file by file in so many processes, twice as many as cores as they mostly wait; 0: all in one.
 WORKERS  ?= $(shell n=$$(( 2 * $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) )); test $$n -lt 4 && echo $$n || echo 4)
 PYTEST   := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+PRINTED  := test/test_docs_commands.py
 OLDEST_NUMPY := $(VENV)/oldest-numpy
 # A job in a planned scene instead: assist, picking or shelf.
 SCENE    ?=
@@ -67,7 +68,8 @@ test-fast: lint types  ## the same without the tests marked slow
 	$(PYTEST) -m "not slow and not deep"
 
 test-deep: lint types  ## the same and more: ten times the examples of property tests, new ones each time, and every printed command
-	$(PYTEST) --hypothesis-profile deep --timeout 3600 -m "deep or not deep"
+	$(PYTEST) --hypothesis-profile deep --timeout 3600 -m "deep or not deep" --ignore $(PRINTED)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "deep or not deep" $(PRINTED)
 
 bench-setup: setup  ## what benchmarks compare with, into the same environment
 	$(PIP) -r requirements-bench.txt

@@ -62,8 +62,8 @@ RULES = (
     Rule(r"^make (test|test-fast|test-deep|pytest)\b", "runs these tests themselves"),
     Rule(r"^DISTRO=kilted ", "installs ROS 2 a second time"),
     Rule(
-        r"^lfmvl \w+ --(data|drift-profile|from|languages|scene|topic|truth)$",
-        "names an option, without a value",
+        r"^lfmvl \w+ --(data|drift-profile|from|languages|scene|topic|truth|write)$",
+        "names an option, not a whole call",
     ),
     Rule(
         r"^lfmvl (rules (check|try)|collected new-key|evaluate BAG|ground --model \S+)$",

@@ -21,7 +21,9 @@ PAGES = ("README.md", "CONTRIBUTING.md", *sorted(
     path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")
 ))  # fmt: skip
 INLINE = ("lfmvl", "python", "make", "pip", "ros2", "colcon", "DISTRO=kilted")
-SHELL = ("", "bash", "sh", "console")
+SHELL = ("", "bash", "sh")
+PROMPTED = (*SHELL, "console")
+"""Blocks in which a line that begins with ``$`` is a command; in ``console``, no other is."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def commands(page: str, text: str) -> Iterator[Command]:
                 named_only = program in ("lfmvl", "make") and " " not in arguments
                 if program in INLINE and arguments and not named_only:
                     yield Command(page, number, span)
-        elif language in SHELL and line.startswith("$ "):
+        elif language in PROMPTED and line.startswith("$ "):
             if asked is not None:
                 yield Command(page, asked.line, asked.text, tuple(shown))
             asked, shown = Command(page, number, _bare(line[2:])), []

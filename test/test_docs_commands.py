@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from lfmvl_ros.cli.main import commands as command_modules
 
@@ -26,6 +27,8 @@ from .domains import next_domain
 
 COMMANDS = all_commands()
 RUN = [command for command in COMMANDS if not rule_for(command).why_not]
+ALIKE = r"python benchmarks/|make demo SCENE="
+"""Commands that don't depend on what was run before on their page."""
 TOOLS = {
     "python": "",
     "lfmvl": "-m lfmvl_ros.cli.main",
@@ -121,13 +124,19 @@ def workplaces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Workplace]
     return Made()
 
 
+def as_run(command: Command) -> str:
+    """Return a command with what its rule changes."""
+    text = command.text
+    for pattern, replacement in rule_for(command).change:
+        text = re.sub(pattern, replacement, text, count=1)
+    return text
+
+
 def try_out(command: Command, place: Workplace) -> None:
     rule = rule_for(command)
     for module in rule.needs:
         pytest.importorskip(module, reason="make bench-setup installs it")
-    text = command.text
-    for pattern, replacement in rule.change:
-        text = re.sub(pattern, replacement, text, count=1)
+    text = as_run(command)
     place.prepare(rule.first)
     with place.camera(rule.camera):
         done = place.run(text)
@@ -148,10 +157,24 @@ def test_quick_commands(command: Command, workplaces: dict[str, Workplace]) -> N
     try_out(command, workplaces[command.page])
 
 
+def once_each(commands: list[Command]) -> list[Command]:
+    """Leave out what was printed before: on any page, or on the same one if order matters."""
+    first: dict[object, Command] = {}
+    for command in commands:
+        page = "" if re.match(ALIKE, command.text) else command.page
+        first.setdefault((page, as_run(command), command.output), command)
+    return list(first.values())
+
+
+def by_page(commands: list[Command]) -> list[ParameterSet]:
+    """Return the commands as parameters; with ``--dist loadgroup``, a process takes a page."""
+    return [pytest.param(c, marks=pytest.mark.xdist_group(c.page), id=str(c)) for c in commands]
+
+
 @pytest.mark.slow
 @pytest.mark.deep
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("command", [c for c in RUN if not rule_for(c).quick], ids=str)
+@pytest.mark.parametrize("command", by_page(once_each([c for c in RUN if not rule_for(c).quick])))
 def test_other_commands(command: Command, workplaces: dict[str, Workplace]) -> None:
     try_out(command, workplaces[command.page])
 
@@ -173,9 +196,7 @@ def called(text: str) -> Iterator[list[str]]:
 @pytest.mark.parametrize("command", [c for c in RUN if "lfmvl " in c.text], ids=str)
 def test_flags_of_every_command_are_known(command: Command) -> None:
     """Those that take minutes to run, too; a mention of a command must not look like a call."""
-    text = command.text
-    for pattern, replacement in rule_for(command).change:
-        text = re.sub(pattern, replacement, text, count=1)
+    text = as_run(command)
     known = command_modules()
     for name, *words in called(text):
         parser = argparse.ArgumentParser(prog=f"lfmvl {name}")
