@@ -31,7 +31,12 @@ setup(
     packages=find_packages(include=[NAME, f"{NAME}.*", WAREHOUSE, f"{WAREHOUSE}.*"]),
     package_data={
         NAME: ["licences/known.yaml", "models/catalog/*.yaml", "review/*.html"],
-        WAREHOUSE: ["bundled.yaml", "checkpoint/*"],
+        WAREHOUSE: [
+            "bundled.yaml",
+            "checkpoint/*",
+            "sentence_checkpoint/*",
+            "sentences/phrases/*.yaml",
+        ],
     },
     include_package_data=False,
     data_files=[

@@ -31,8 +31,9 @@ class CommandSettings(Group):
         "checkpoint",
         "Format in which the model is given the tools when a command is a sentence. checkpoint: "
         "the one in its catalogue entry; if that has none, sentences are refused. Name a model "
-        "family for a checkpoint of your own; none refuses all sentences.",
-        choices=("checkpoint", "lfm2", "lfm2.5", "lfm3", "none"),
+        "family for a checkpoint of your own, or learned if it was trained on these tools and "
+        "needs no list of them; none refuses all sentences.",
+        choices=("checkpoint", "lfm2", "lfm2.5", "lfm3", "learned", "none"),
     )
 
     def __post_init__(self) -> None:

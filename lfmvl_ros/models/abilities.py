@@ -20,7 +20,7 @@ def tool_syntax(name: str) -> str:
     """Return how a model is given tools, as its family does; "" where it can't call functions.
 
     >>> tool_syntax("LFM2.5-VL-450M-Q4_0"), tool_syntax("bundled"), tool_syntax("/my/checkpoint")
-    ('lfm2.5', '', '')
+    ('lfm2.5', 'learned', '')
     """
     entry = entry_of(name)
     return "" if entry is None or entry.tools in ("none", "unknown") else entry.tools

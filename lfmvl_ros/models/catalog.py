@@ -20,7 +20,7 @@ from lfmvl_ros.core.user_files import is_directory, user_path
 FOLDER = Path(__file__).resolve().parent / "catalog"
 _GENERATION = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 ANSWERS = ("yes", "no", "unknown")
-TOOLS = ("none", "unknown", "lfm2", "lfm2.5", "lfm3")
+TOOLS = ("none", "unknown", "lfm2", "lfm2.5", "lfm3", "learned")
 IMAGE_RULES = ("lfm2_vl", "qwen2_vl")
 SERVERS = ("llama.cpp", "vllm", "sglang")
 
@@ -38,7 +38,10 @@ class CatalogEntry:
         boxes: ``yes``, ``no`` or ``unknown``: does its publisher promise bounding boxes?
         captions: likewise: does it describe an image in words?
         thinking: likewise: does it write its thoughts before it answers?
-        tools: how it writes function calls, one of :data:`TOOLS`.
+        tools: how it is given functions and calls them, one of :data:`TOOLS`; ``learned``: it
+            was trained on the tools of this package, and is given none.
+        sentences: path of the folder of a language model that reads sentences in its place; "" if
+            it does that itself, or not at all.
         tools_with_images: may a question about an image lead to function calls?
         placeholders: what stands for an image in its chat format, with the markers around it.
         image_rules: whose image processor it has, one of :data:`IMAGE_RULES`.
@@ -62,6 +65,7 @@ class CatalogEntry:
     captions: str = "unknown"
     thinking: str = "unknown"
     tools: str = "unknown"
+    sentences: str = ""
     tools_with_images: str = "unknown"
     placeholders: tuple[str, ...] = ()
     image_rules: str = "lfm2_vl"
@@ -198,8 +202,9 @@ def catalog() -> tuple[CatalogEntry, ...]:
 
 def _read(path: Path) -> CatalogEntry:
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if document.get("directory"):
-        document["directory"] = str(path.parent / document["directory"])
+    for key in ("directory", "sentences"):
+        if document.get(key):
+            document[key] = str(path.parent / document[key])
     return entry_from(document)
 
 

@@ -106,6 +106,10 @@ def _checkpoint(settings: PerceptionSettings) -> VisionLanguageModel:
         dtype=settings.dtype,
     )
     backend.remark, backend.revision = known.remark if known else "", commit_of(folder)
+    if entry is not None and entry.sentences:
+        from lfmvl_ros.models.lfm2_vl.sentences import SentenceModel
+
+        backend.sentences = SentenceModel(entry.sentences, backend.name, settings.device)
     return backend
 
 

@@ -77,6 +77,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="train nothing; write the run's averaged weights so far as a checkpoint",
     )
+    add(
+        "--sentences",
+        action="store_true",
+        help="train the small language model that turns sentences into tool calls instead; takes "
+        "--out, --minutes, --steps, --seed and --resume",
+    )
     add("--tiny", action="store_true", help="a model too small to be useful, to try the command")
 
 
@@ -88,6 +94,8 @@ def run(args: argparse.Namespace) -> int:
     from lfmvl_warehouse.training.run.plan import RunOverrides
     from lfmvl_warehouse.training.run.train_settings import TrainSettings
 
+    if args.sentences:
+        return _sentences(args)
     if args.export is not None:
         print(_exported(args.out, args.export, launch.export(args.out, args.export)))
         return 0
@@ -109,6 +117,31 @@ def run(args: argparse.Namespace) -> int:
     overrides = RunOverrides(data=args.data, start=args.start, rate=args.rate, mix=args.mix)
     facts = launch.train(settings, resume=args.resume, overrides=overrides)
     print(_exported(args.out, args.out / CHECKPOINT_DIRECTORY, facts))
+    return 0
+
+
+def _sentences(args: argparse.Namespace) -> int:
+    """Train the model that reads sentences; return 0."""
+    from lfmvl_ros.core.errors import UserError
+    from lfmvl_ros.finetune.run_folder import CHECKPOINT_DIRECTORY
+
+    unused = ("data", "start", "mix", "rate", "processes", "batch", "workers", "export")
+    given = [name for name in unused if getattr(args, name) is not None]
+    if given or args.tiny or args.device not in ("auto", "cpu"):
+        raise UserError(
+            "--sentences takes --out, --minutes, --steps, --seed and --resume; leave out the others"
+        )
+    from lfmvl_warehouse.sentences.training import SentenceTraining, train
+
+    try:
+        settings = SentenceTraining(args.out, args.minutes, args.steps, args.seed)
+    except ValueError as error:
+        raise UserError(f"{error}; see lfmvl train --help") from error
+    facts = train(settings, resume=args.resume)
+    print(
+        f"wrote {args.out / CHECKPOINT_DIRECTORY}: {facts['parameters'] / 1e6:.1f} M parameters "
+        f"after {facts['sentences']:,} sentences in {facts['seconds'] / 60:.1f} minutes"
+    )
     return 0
 
 

@@ -10,8 +10,8 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import TextPrompt, neutralise
 from lfmvl_ros.core.safe_text import json_text
 
-SYNTAXES = ("lfm2", "lfm2.5", "lfm3")
-"""Families whose way of being given tools is known."""
+SYNTAXES = ("lfm2", "lfm2.5", "lfm3", "learned")
+"""Ways in which models are given tools."""
 LONGEST_SENTENCE = 1000  # characters
 _LFM3 = """# Tools
 
@@ -28,7 +28,8 @@ def offer(sentence: str, names: Iterable[str], syntax: str) -> TextPrompt:
     """Return the conversation that asks a model for the calls that a sentence means.
 
     Sources: the publisher's model cards. LFM2 reads tools between control tokens in the system
-    text, LFM2.5 after ``List of tools:``, LFM3 between ``<tools>`` tags.
+    text, LFM2.5 after ``List of tools:``, LFM3 between ``<tools>`` tags. A model that has learned
+    these very tools (``learned``) is given the sentence alone.
 
     Args:
         sentence: what somebody wrote; control tokens in it are removed.
@@ -46,6 +47,8 @@ def offer(sentence: str, names: Iterable[str], syntax: str) -> TextPrompt:
         )
     if not words:
         raise UserError("the command is empty; write a sentence, or a tool call as JSON")
+    if syntax == "learned":
+        return TextPrompt("", words)
     tools = declarations(names)
     if syntax == "lfm3":
         listing = "\n".join(json_text({"type": "function", "function": tool}) for tool in tools)

@@ -40,6 +40,7 @@ from lfmvl_ros.models.lfm2_vl.model_inputs import InputBuilder, ModelInputs
 from lfmvl_ros.models.lfm2_vl.precision import Precision, choose_precision, int8_runner
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
 from lfmvl_ros.models.lfm2_vl.sampling import Sampler, sampler_for
+from lfmvl_ros.models.lfm2_vl.sentences import SentenceModel
 from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
 from lfmvl_ros.models.model_name import INT8
 
@@ -74,6 +75,8 @@ class Lfm2VlBackend:
         self.has_own_calibration = True
         """False if the calibration was fitted on the weights before they were quantised."""
         self.remark, self.revision = "", ""
+        self.sentences: SentenceModel | None = None
+        """Answers questions without an image in its place, where it has not learned to."""
         self.precision = str(Precision(model.dtype, int8=runner is not None and runner.int8))
         """Of the weights that answer, whatever was asked for: ``int8``, ``bfloat16`` …"""
         self._model, self._processor = model, processor
@@ -287,6 +290,8 @@ class Lfm2VlBackend:
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Reply:
         """Answer a question without an image; see the protocol."""
+        if self.sentences is not None:
+            return self.sentences.write(prompt, generation=generation, cancelled=cancelled)
         limit = Limit(time.monotonic() + generation.timeout_s, cancelled)
         try:
             if limit.reached():

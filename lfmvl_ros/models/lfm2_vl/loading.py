@@ -57,7 +57,7 @@ def load_checkpoint(source: str, device: torch.device, dtype: torch.dtype) -> tu
     from lfmvl_ros.models.lfm2_vl.image_text_processor import ImageTextProcessor
 
     register_image_processor()
-    _quiet_transformers()
+    quiet_transformers()
     from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
     try:
@@ -89,7 +89,24 @@ def load_checkpoint(source: str, device: torch.device, dtype: torch.dtype) -> tu
     return model.eval().to(device), processor
 
 
-def _quiet_transformers() -> None:
+def load_language_model(source: str, device: torch.device) -> tuple[Any, Any]:
+    """Return (model, tokenizer) of a directory with an LFM2 without vision, in float32.
+
+    Raises:
+        UserError: it is missing, of another architecture, or damaged.
+    """
+    quiet_transformers()
+    from transformers import AutoTokenizer, Lfm2ForCausalLM
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, **NO_REMOTE_CODE)
+        model = Lfm2ForCausalLM.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
+    except Exception as error:
+        raise UserError(_why(source, error)) from error
+    return model.eval().to(device), tokenizer
+
+
+def quiet_transformers() -> None:
     """Keep progress bars and advice out of the log, unless TRANSFORMERS_VERBOSITY is set."""
     from transformers.utils import logging as chatter
 

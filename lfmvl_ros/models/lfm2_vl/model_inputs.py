@@ -127,18 +127,8 @@ class InputBuilder:
 
     def build_text(self, prompt: TextPrompt) -> ModelInputs:
         """Prepare a question without an image, as a batch of one."""
-        start = time.monotonic()
-        turns = [("system", prompt.system), ("user", prompt.user)]
-        chat = self._processor.apply_chat_template(
-            [{"role": role, "content": text} for role, text in turns if text],
-            add_generation_prompt=True,
-            tokenize=False,
-        )
-        tokens = self._processor.tokenizer(chat, add_special_tokens=False, return_tensors="pt")
-        ids = tokens["input_ids"].to(self._model.device)
-        embeds = self._model.get_input_embeddings()(ids)
-        mask = torch.ones_like(ids)
-        return ModelInputs(ids, mask, embeds, (0,), time.monotonic() - start, 0.0)
+        template = self._processor.apply_chat_template
+        return text_inputs(self._model, self._processor.tokenizer, template, prompt)
 
     @torch.inference_mode()
     def _embed(self, features: dict[str, torch.Tensor], key: object) -> torch.Tensor:
@@ -169,6 +159,31 @@ class InputBuilder:
             ]
         found = [self._model.get_image_features(**part, return_dict=True) for part in parts]
         return torch.cat([each for seen in found for each in seen.pooler_output]).to(dtype)
+
+
+def text_inputs(
+    model: Any, tokenizer: Any, chat_template: Callable[..., str], prompt: TextPrompt
+) -> ModelInputs:
+    """Prepare a question without an image, as a batch of one.
+
+    Args:
+        model: whose embeddings are used.
+        tokenizer: of the model.
+        chat_template: ``apply_chat_template`` of its processor or tokenizer.
+        prompt: the question.
+    """
+    start = time.monotonic()
+    turns = [("system", prompt.system), ("user", prompt.user)]
+    chat = chat_template(
+        [{"role": role, "content": text} for role, text in turns if text],
+        add_generation_prompt=True,
+        tokenize=False,
+    )
+    tokens = tokenizer(chat, add_special_tokens=False, return_tensors="pt")
+    ids = tokens["input_ids"].to(model.device)
+    embeds = model.get_input_embeddings()(ids)
+    mask = torch.ones_like(ids)
+    return ModelInputs(ids, mask, embeds, (0,), time.monotonic() - start, 0.0)
 
 
 def _fingerprint(frame: Frame) -> tuple[tuple[int, int], bytes]:

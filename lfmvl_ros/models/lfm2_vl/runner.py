@@ -30,8 +30,14 @@ _ROPE = {"Lfm2Model": {"default"}, "Lfm3Model": {"default", "proportional"}}
 """Towers that can be run, and the kinds of rotary embedding that they may have."""
 
 
+def _tower(model: Any) -> Any:
+    """Return the language tower of a model with a vision tower, or the whole of one without."""
+    inner = getattr(model, "model", None)
+    return getattr(inner, "language_model", inner)
+
+
 class Lfm2Runner:
-    """The language tower of a loaded LFM2-VL or LFM3-VL model.
+    """The language tower of a loaded LFM2-VL or LFM3-VL model, or a loaded LFM2.
 
     Args:
         model: keeps sharing its weights with the runner.
@@ -39,7 +45,7 @@ class Lfm2Runner:
     """
 
     def __init__(self, model: Any, *, int8: bool = False) -> None:
-        tower = model.model.language_model
+        tower = _tower(model)
         config = tower.config
         self._embedding: torch.Tensor = tower.embed_tokens.weight
         self.int8 = int8
@@ -89,7 +95,7 @@ class Lfm2Runner:
     @staticmethod
     def supports(model: Any) -> bool:
         """True for the plain architecture: no quantised layers, standard rotary embedding."""
-        tower: Any = getattr(getattr(model, "model", None), "language_model", None)
+        tower = _tower(model)
         known_ropes = _ROPE.get(type(tower).__name__)
         if known_ropes is None or getattr(tower, "hf_quantizer", None):
             return False

@@ -19,6 +19,7 @@ from lfmvl_ros.core.parsing.scales import CoordinateScale
 from lfmvl_ros.core.prompt import Prompt, PromptTemplate, TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes
 from lfmvl_ros.core.safe_text import safe_text
+from lfmvl_ros.models.abilities import entry_of
 from lfmvl_ros.models.server.address import ServerAddress
 from lfmvl_ros.models.server.errors import LOADING, refusal
 from lfmvl_ros.models.server.facts import ModelFacts
@@ -182,6 +183,13 @@ class ServerModel:
 
         Most servers remove the markers around tool calls.
         """
+        entry = entry_of(self._name)
+        if entry is not None and entry.sentences:
+            return Reply.failed(
+                f"the part of {entry.name} that reads sentences has no GGUF file: send a tool "
+                f"call, or run the node with model {entry.name}",
+                self._name,
+            )
         document = text_completion(prompt, generation, model=self._model_id)
         answer = _Answer(encoded(document), 0, len(f"{prompt.system}{prompt.user}".encode()))
         (reply,) = self._ask(lambda: [answer], 1, generation.timeout_s, cancelled)

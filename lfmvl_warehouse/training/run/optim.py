@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from lfmvl_ros.finetune.saved import load_optimiser
-from lfmvl_warehouse.training.model.network import TrainingNetwork
 from lfmvl_warehouse.training.model.words import widen_moments
 
 _WARM_UP_STEPS = 200
@@ -24,7 +23,7 @@ _FINAL_SHARE = 0.02
 
 
 def split_parameters(
-    network: TrainingNetwork,
+    network: nn.Module,
 ) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]]:
     """By name: (hidden matrices for Muon, everything else for AdamW)."""
     hidden: dict[str, nn.Parameter] = {}
@@ -39,7 +38,7 @@ class Optimisers:
     """Muon and AdamW under one cosine schedule with warm-up."""
 
     def __init__(
-        self, network: TrainingNetwork, *, muon_rate: float = 0.01, adam_rate: float = 1.5e-3
+        self, network: nn.Module, *, muon_rate: float = 0.01, adam_rate: float = 1.5e-3
     ) -> None:
         hidden, rest = split_parameters(network)
         self.names = {"muon": tuple(hidden), "adam": tuple(rest)}

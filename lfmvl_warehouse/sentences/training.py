@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trains the sentence model: ``lfmvl train --sentences``."""
+
+from __future__ import annotations
+
+import copy
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.whole_files import make_folder, whole_file, whole_folder, write_json
+from lfmvl_ros.finetune.run_folder import (
+    CHECKPOINT_DIRECTORY,
+    STATE_FILE,
+    claim,
+    read_state,
+    using_state,
+)
+from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
+from lfmvl_ros.models.lfm2_vl.loading import quiet_transformers
+from lfmvl_ros.models.lfm2_vl.precision import has_bfloat16
+from lfmvl_warehouse.sentences import network
+from lfmvl_warehouse.sentences.batches import IGNORED, Batch, Encoder, Sentences
+from lfmvl_warehouse.sentences.card import write_card
+from lfmvl_warehouse.sentences.network import SentenceShape
+from lfmvl_warehouse.sentences.phrase_file import languages
+from lfmvl_warehouse.sentences.tokenizer import learn
+from lfmvl_warehouse.training.model.causal_attention import use_plain_attention
+from lfmvl_warehouse.training.run.optim import Optimisers, follow
+
+_CHUNK = 12  # batches that are composed together, so that those of a batch have a like length
+_TOKENIZER_SENTENCES = 60_000
+_SAVE_EVERY_S = 300.0
+_AVERAGE = 0.997
+
+
+@dataclass(frozen=True)
+class SentenceTraining:
+    """One training run.
+
+    Attributes:
+        out: run directory.
+        minutes: training time; the learning rate follows it. Ignored where ``steps`` is given.
+        steps: number of updates instead.
+        seed: of weights and sentences.
+        batch: sentences in an update.
+        shape: sizes of the model.
+        tokenizer_sentences: from how many sentences the tokenizer is learned.
+    """
+
+    out: Path
+    minutes: float = 75.0
+    steps: int | None = None
+    seed: int = 0
+    batch: int = 96
+    shape: SentenceShape = field(default_factory=SentenceShape)
+    tokenizer_sentences: int = _TOKENIZER_SENTENCES
+
+    def __post_init__(self) -> None:
+        if not self.minutes > 0 or (self.steps is not None and self.steps < 1) or self.batch < 1:
+            raise ValueError("minutes, steps and batch are above 0")
+
+
+def train(settings: SentenceTraining, *, resume: bool = False) -> dict[str, Any]:
+    """Run a training to its end and write its checkpoint; return what the card states.
+
+    Raises:
+        UserError: there is nothing to resume, or a state that a new run would overwrite.
+    """
+    state = settings.out / STATE_FILE
+    if resume and not state.exists():
+        raise UserError(f"there is no {state} to resume; start without --resume")
+    if state.exists() and not resume:
+        raise UserError(f"{state} exists; add --resume to continue it, or choose another --out")
+    make_folder(settings.out)
+    torch.set_num_threads(1)  # the matrices are small: more threads would only wait for each other
+    quiet_transformers()
+    with claim(settings.out):
+        trainer = _Trainer(settings)
+        if resume:
+            trainer.resume()
+        trainer.run()
+    return export(settings.out, settings.out / CHECKPOINT_DIRECTORY)
+
+
+def export(run: Path, target: Path) -> dict[str, Any]:
+    """Write the averaged weights of a run as a checkpoint; return what the card states.
+
+    Raises:
+        UserError: the run has no state yet, or it is damaged.
+    """
+    state = read_state(run, key="sentences")
+    with using_state(run):
+        tokenizer = Tokenizer.from_str(state["tokenizer"])
+        model = network.build(SentenceShape(**state["shape"]), tokenizer.get_vocab_size())
+        model.load_state_dict(state["average"])
+        keys = ("step", "sentences", "seconds", "seed", "shape", "languages")
+        facts = {key: state[key] for key in keys}
+        facts["parameters"] = sum(weights.numel() for weights in model.parameters())
+    with whole_folder(target) as fresh:
+        network.save(model, tokenizer, fresh)
+        write_json(fresh / FACTS_FILE, facts)
+        write_card(fresh, facts)
+    return facts
+
+
+class _Trainer:
+    """The weights of a run and how they change."""
+
+    def __init__(self, settings: SentenceTraining) -> None:
+        self._settings = settings
+        self._files = languages()
+        torch.manual_seed(settings.seed)
+        self._use_tokenizer(_learned_tokenizer(settings))
+        self._step, self._seen, self._before_s = 0, 0, 0.0
+
+    def _use_tokenizer(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer, self._encoder = tokenizer, Encoder(tokenizer)
+        self._model = network.build(self._settings.shape, tokenizer.get_vocab_size()).train()
+        use_plain_attention(self._model)
+        self._average = copy.deepcopy(self._model).eval()
+        self._optimisers = Optimisers(self._model)
+
+    def resume(self) -> None:
+        """Take the state that the run directory has.
+
+        Raises:
+            UserError: it is damaged, or of another shape or seed.
+        """
+        state = read_state(self._settings.out, key="sentences")
+        with using_state(self._settings.out):
+            if state["shape"] != asdict(self._settings.shape):
+                raise ValueError(f"it is of the shape {state['shape']}")
+            if state["seed"] != self._settings.seed:
+                raise ValueError(f"it was begun with --seed {state['seed']}")
+            self._use_tokenizer(Tokenizer.from_str(state["tokenizer"]))
+            self._model.load_state_dict(state["model"])
+            self._average.load_state_dict(state["average"])
+            self._optimisers.load_state_dict(state["optimisers"])
+            self._step, self._seen = int(state["step"]), int(state["sentences"])
+            self._before_s = float(state["seconds"])
+
+    def run(self) -> None:
+        """Train to the end; the state is written on the way."""
+        start_s = saved_s = time.monotonic()
+        with tqdm(total=100, unit="%", bar_format="{l_bar}{bar}| {postfix} {remaining}") as bar:
+            for batch in self._batches():
+                now_s = time.monotonic()
+                progress = self._progress(self._before_s + now_s - start_s)
+                if progress >= 1:
+                    break
+                loss = self._update(batch, progress)
+                bar.n = round(100 * progress, 1)
+                bar.set_postfix_str(f"{self._seen:,} sentences, loss {loss:.4f}")
+                if now_s - saved_s > _SAVE_EVERY_S:
+                    saved_s = now_s
+                    self._save(self._before_s + now_s - start_s)
+        self._save(self._before_s + time.monotonic() - start_s)
+
+    def _progress(self, seconds: float) -> float:
+        if self._settings.steps is not None:
+            return self._step / self._settings.steps
+        return seconds / (60 * self._settings.minutes)
+
+    def _batches(self) -> Iterator[Batch]:
+        """Yield batches from where the run is; each chunk has a seed of its own."""
+        size = self._settings.batch
+        first, skipped = divmod(self._step, _CHUNK)
+        for chunk in range(first, 1 << 62):
+            source = Sentences(self._files, f"{self._settings.seed}/{chunk}")
+            examples = iter(source)
+            drawn = [next(examples) for _ in range(size * _CHUNK)]
+            pairs = [(source.typed(example), example.answer) for example in drawn]
+            pairs.sort(key=lambda pair: len(self._encoder.prompt(pair[0])) + len(pair[1]) // 3)
+            parts = [pairs[at : at + size] for at in range(0, len(pairs), size)]
+            random.Random(chunk).shuffle(parts)
+            for part in parts[skipped if chunk == first else 0 :]:
+                yield self._encoder.batch(part, dropping=True)
+
+    def _update(self, batch: Batch, progress: float) -> float:
+        wanted = batch.targets != IGNORED
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
+            hidden = self._model.model(batch.ids, use_cache=False).last_hidden_state
+            logits = hidden[wanted] @ self._model.lm_head.weight.T
+        loss = F.cross_entropy(logits.float(), batch.targets[wanted])
+        self._model.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
+        self._optimisers.step(self._step, progress)
+        follow(
+            self._average.parameters(), self._model.parameters(), step=self._step, decay=_AVERAGE
+        )
+        self._step += 1
+        self._seen += len(batch.ids)
+        return float(loss.detach())
+
+    def _save(self, seconds: float) -> None:
+        state = {
+            "sentences": self._seen,
+            "step": self._step,
+            "seconds": seconds,
+            "seed": self._settings.seed,
+            "shape": asdict(self._settings.shape),
+            "languages": [file.language for file in self._files],
+            "tokenizer": self._tokenizer.to_str(),
+            "model": self._model.state_dict(),
+            "average": self._average.state_dict(),
+            "optimisers": self._optimisers.state_dict(),
+        }
+        with whole_file(self._settings.out / STATE_FILE) as path:
+            torch.save(state, path)
+
+
+def _learned_tokenizer(settings: SentenceTraining) -> Tokenizer:
+    source = Sentences(languages(), settings.seed)
+    texts = []
+    for example, _ in zip(source, range(settings.tokenizer_sentences), strict=False):
+        texts += [source.typed(example), example.answer]
+    return learn(texts, vocabulary=settings.shape.vocabulary)
