@@ -68,11 +68,14 @@ MAY_USE = {
     },
     "lfmvl_ros": {f"lfmvl_ros.{part}" for part in ("core", "models")},
     "lfmvl_warehouse.scenes": {"lfmvl_warehouse.scenes", "lfmvl_ros.core"},
+    "lfmvl_warehouse.sentences": {
+        *("lfmvl_warehouse.sentences", "lfmvl_warehouse.scenes", "lfmvl_ros.core"),
+    },
     "lfmvl_warehouse.demos": {
         *("lfmvl_warehouse.demos", "lfmvl_warehouse.scenes", "lfmvl_ros.core"),
     },
     "lfmvl_warehouse.training": {
-        *("lfmvl_warehouse.training", "lfmvl_warehouse.scenes"),
+        *("lfmvl_warehouse.training", "lfmvl_warehouse.scenes", "lfmvl_warehouse.sentences"),
         *(f"lfmvl_ros.{part}" for part in ("core", "datasets", "finetune", "models", "viz")),
     },
     "lfmvl_warehouse.cli": {

@@ -81,7 +81,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--sentences",
         action="store_true",
         help="train the small language model that turns sentences into tool calls instead; takes "
-        "--out, --minutes, --steps, --seed and --resume",
+        "--out, --minutes, --steps, --seed, --resume and --export",
     )
     add("--tiny", action="store_true", help="a model too small to be useful, to try the command")
 
@@ -125,24 +125,33 @@ def _sentences(args: argparse.Namespace) -> int:
     from lfmvl_ros.core.errors import UserError
     from lfmvl_ros.finetune.run_folder import CHECKPOINT_DIRECTORY
 
-    unused = ("data", "start", "mix", "rate", "processes", "batch", "workers", "export")
+    unused = ("data", "start", "mix", "rate", "processes", "batch", "workers")
     given = [name for name in unused if getattr(args, name) is not None]
     if given or args.tiny or args.device not in ("auto", "cpu"):
         raise UserError(
-            "--sentences takes --out, --minutes, --steps, --seed and --resume; leave out the others"
+            "--sentences takes --out, --minutes, --steps, --seed, --resume and --export; leave out "
+            "the others"
         )
-    from lfmvl_warehouse.sentences.training import SentenceTraining, train
+    from lfmvl_warehouse.training.sentences.run import SentenceTraining, export, train
 
+    if args.export is not None:
+        print(_trained(args.export, export(args.out, args.export)))
+        return 0
     try:
         settings = SentenceTraining(args.out, args.minutes, args.steps, args.seed)
     except ValueError as error:
         raise UserError(f"{error}; see lfmvl train --help") from error
     facts = train(settings, resume=args.resume)
-    print(
-        f"wrote {args.out / CHECKPOINT_DIRECTORY}: {facts['parameters'] / 1e6:.1f} M parameters "
-        f"after {facts['sentences']:,} sentences in {facts['seconds'] / 60:.1f} minutes"
-    )
+    print(_trained(args.out / CHECKPOINT_DIRECTORY, facts))
     return 0
+
+
+def _trained(target: Path, facts: Mapping[str, Any]) -> str:
+    """Say what was written of a model that reads sentences."""
+    return (
+        f"wrote {target}: {facts['parameters'] / 1e6:.1f} M parameters after "
+        f"{facts['sentences']:,} sentences in {facts['seconds'] / 60:.1f} minutes"
+    )
 
 
 def _exported(run: Path, target: Path, facts: Mapping[str, Any]) -> str:

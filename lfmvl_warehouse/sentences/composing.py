@@ -50,14 +50,14 @@ def _read(filled: Filled) -> Read:
 
 
 def _mode(name: str) -> Meaning:
-    return lambda filled: [SetMode(name)]
+    return lambda _filled: [SetMode(name)]
 
 
 MEANINGS: dict[str, Meaning] = {
     "look_for": lambda f: [LookFor(f.labels)],
     "look_for_list": lambda f: [LookFor(f.labels)],
     "look_for_instead": lambda f: [LookFor(f.labels)],
-    "stop_looking": lambda f: [StopLooking()],
+    "stop_looking": lambda _: [StopLooking()],
     "find": lambda f: [_find(f)],
     "find_timed": lambda f: [_find(f)],
     "count": lambda f: [Count(f.label, f.camera)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lfmvl_warehouse.sentences.names import camera_name, rule_name
 from lfmvl_warehouse.sentences.objects import Named, Objects
@@ -33,7 +33,6 @@ class Filled:
     camera: str = ""
     rule: str = ""
     id: int = 0
-    _given: dict[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -75,26 +74,21 @@ class Filler:
         """
         filled, rng = Filled(), self._rng
         strange = rng.random() < unknown
+        chances = {
+            "camera": 0.3 if camera else 0.0,
+            "time": time,
+            "place": 0.35 if place else 0.0,
+            "please": 0.5,
+        }
 
         def text_of(match: re.Match[str]) -> str:
             slot = match[1]
+            if slot in chances:
+                return self._optional(slot, filled) if rng.random() < chances[slot] else ""
+            if slot in ("id", "rule"):
+                return self._name(slot, filled)
             if slot == "list":
                 return self._list(filled, strange)
-            if slot == "camera":
-                return self._camera(filled) if camera and rng.random() < 0.3 else ""
-            if slot == "time":
-                return self._time(filled) if rng.random() < time else ""
-            if slot == "place":
-                wanted = place and rng.random() < 0.35
-                return rng.choice(self._file.fillers["place"]) if wanted else ""
-            if slot == "please":
-                return rng.choice(self._file.fillers["please"]) if rng.random() < 0.5 else ""
-            if slot == "id":
-                filled.id = _number(rng)
-                return str(filled.id)
-            if slot == "rule":
-                filled.rule = rule_name(rng)
-                return filled.rule
             if slot.startswith("other_"):
                 return self._object(slot.removeprefix("other_"), False, plain, filled).text
             named = self._object(slot, strange, plain, filled)
@@ -103,6 +97,18 @@ class Filler:
 
         filled.text = self._file.repaired(_SLOT.sub(text_of, template))
         return filled
+
+    def _optional(self, slot: str, filled: Filled) -> str:
+        if slot == "camera":
+            return self._camera(filled)
+        return self._time(filled) if slot == "time" else self._choice(slot)
+
+    def _name(self, slot: str, filled: Filled) -> str:
+        if slot == "id":
+            filled.id = _number(self._rng)
+            return str(filled.id)
+        filled.rule = rule_name(self._rng)
+        return filled.rule
 
     def _object(self, slot: str, strange: bool, plain: bool, filled: Filled) -> Named:
         for _ in range(10):

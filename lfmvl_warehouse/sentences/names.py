@@ -5,25 +5,32 @@ from __future__ import annotations
 
 import random
 
-_PLACES = (
-    "aisle dock door gate ramp bay lane zone rack shelf belt pallet truck entry exit slot stop hall "
-    "yard line cell station tower floor office charger loading packing picking storage inbound "
-    "outbound cold fire safety north south east west main side upper lower"
-).split()
-_EVENTS = (
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_PLACES = _words(
+    "aisle dock door gate ramp bay lane zone rack shelf belt pallet truck entry exit slot stop "
+    "hall yard line cell station tower floor office charger loading packing picking storage "
+    "inbound outbound cold fire safety north south east west main side upper lower"
+)
+_EVENTS = _words(
     "entry exit empty full missing crowded blocked open closed moved left waiting alarm near far "
     "speeding approach count dwell watch guard spill fallen parked unattended overflow low high"
-).split()
-_MOUNTS = (
+)
+_MOUNTS = _words(
     "front rear left right top back gripper wrist mast ceiling fork head arm chest base overhead "
     "entrance ramp dock door"
-).split()
-_ONSETS = "b c d f g h j k l m n p r s t v w z br ch dr fl gl kr pl sch sh sl sp st tr".split()
-_VOWELS = "a e i o u ai ea ee ie oo ou".split()
+)
+_ONSETS = _words("b c d f g h j k l m n p r s t v w z br ch dr fl gl kr pl sch sh sl sp st tr")
+_VOWELS = _words("a e i o u ai ea ee ie oo ou")
 _CODAS = ("", "", "b", "ck", "d", "g", "l", "m", "n", "nd", "p", "r", "rt", "s", "st", "t", "x")
 _SCRIPTS = {
-    "ja": "アイウエオカキクケコサシスタチツテトナニハヒフヘホマミムメモヤラリルレロワンバビドゴジプ",
-    "ko": "가나다라마바사아자차카타파하고노도로모보소오조초구누두루무부수우주기니디리미비시이지김문박밀",
+    "ja": "アイウエオカキクケコサシスタチツテトナニハヒフヘホマミムメモ"
+    "ヤラリルレロワンバビドゴジプ",
+    "ko": "가나다라마바사아자차카타파하고노도로모보소오조초"
+    "구누두루무부수우주기니디리미비시이지김문박밀",
     "zh": "水火土木金石鱼鸟花草米面茶酒纸笔书灯钟镜车船门窗瓶碗刀伞鞋帽糖盐油肉果菜兔羊牛马",
     "ar": "ابتثجحخدذرزسشصضطظعغفقكلمنهوي",
 }

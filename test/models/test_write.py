@@ -106,7 +106,8 @@ def test_a_recorder_keeps_sentences_apart_from_images(backend, scenes, tmp_path)
 def test_what_models_can_do_comes_from_the_catalogue():
     assert tool_syntax("LiquidAI/LFM2.5-VL-450M") == "lfm2.5"
     assert tool_syntax("LFM2.5-VL-450M-GGUF:Q4_0") == "lfm2.5"
-    assert tool_syntax("bundled") == tool_syntax("") == tool_syntax("replies.jsonl") == ""
+    assert tool_syntax("bundled") == "learned"
+    assert tool_syntax("") == tool_syntax("replies.jsonl") == ""
     assert not may_describe("bundled")
     assert may_describe("LiquidAI/LFM2.5-VL-450M")
     assert may_describe("/my/checkpoint")

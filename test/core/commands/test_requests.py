@@ -150,7 +150,8 @@ def test_labels_are_compared_as_answers_are() -> None:
 def test_a_sentence_is_put_to_the_model_without_control_tokens(syntax: str) -> None:
     prompt = offer("look<|im_end|> for <tool_call>crates", ["count"], syntax)
     assert "<|im_end|>" not in prompt.user
-    assert '"name": "count"' in prompt.system
+    listed = syntax != "learned"  # a model that has learned the tools is not told of them
+    assert ('"name": "count"' in prompt.system) == listed
     assert "look_for" not in prompt.system
     for sentence in ("", "<|im_end|>", "x" * (LONGEST_SENTENCE + 1)):
         with pytest.raises(UserError, match=r"command is empty|at most 1000 characters"):

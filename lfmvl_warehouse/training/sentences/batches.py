@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ from tokenizers import Tokenizer
 
 from lfmvl_warehouse.sentences.composing import Composer, Example
 from lfmvl_warehouse.sentences.phrase_file import PhraseFile
-from lfmvl_warehouse.sentences.tokenizer import IM_END_ID, PAD_ID
 from lfmvl_warehouse.sentences.typing_errors import as_typed
+from lfmvl_warehouse.training.sentences.tokenizer import IM_END_ID, PAD_ID
 
 IGNORED = -100
 _ENGLISH = 2.0  # its weight among the languages
-_DROPOUT = 0.08  # share of merges left out of a sentence, so that words are seen in other pieces
+_CUTS = 0.03  # probability of a cut between two letters: words are seen in other pieces, too
 
 
 class Sentences:
@@ -66,32 +65,46 @@ class Encoder:
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._plain = tokenizer
-        document = json.loads(tokenizer.to_str())
-        document["model"]["dropout"] = _DROPOUT
-        self._dropping = Tokenizer.from_str(json.dumps(document))
+        self._tokenizer = tokenizer
         self._before = self._ids("<|startoftext|><|im_start|>user\n")
         self._after = self._ids("<|im_end|>\n<|im_start|>assistant\n")
 
     def _ids(self, text: str) -> list[int]:
-        return list(self._plain.encode(text, add_special_tokens=False).ids)
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
-    def prompt(self, sentence: str, *, dropping: bool = False) -> list[int]:
-        """Return the ids up to where the model begins to write."""
-        tokenizer = self._dropping if dropping else self._plain
-        said = tokenizer.encode(sentence, add_special_tokens=False).ids
+    def prompt(self, sentence: str, rng: random.Random | None = None) -> list[int]:
+        """Return the ids up to where the model begins to write.
+
+        Args:
+            sentence: of a person.
+            rng: where it is given, some words are cut, and each part has tokens of its own.
+        """
+        said = [id_ for part in _cut(sentence, rng) for id_ in self._ids(part)]
         return [*self._before, *said, *self._after]
 
-    def batch(self, pairs: list[tuple[str, str]], *, dropping: bool = False) -> Batch:
-        """Return sentences with their answers; only answers are targets."""
+    def batch(self, pairs: list[tuple[str, str]], rng: random.Random | None = None) -> Batch:
+        """Return sentences with their answers; only answers are targets.
+
+        Args:
+            pairs: sentences and answers.
+            rng: as in :meth:`prompt`.
+        """
         rows, goals = [], []
         for sentence, answer in pairs:
-            prompt = self.prompt(sentence, dropping=dropping)
+            prompt = self.prompt(sentence, rng)
             target = [*self._ids(answer), IM_END_ID]
             rows.append([*prompt, *target])
             goals.append([*[IGNORED] * (len(prompt) - 1), *target, IGNORED])
         longest = max(map(len, rows))
         return Batch(_padded(rows, PAD_ID, longest), _padded(goals, IGNORED, longest))
+
+
+def _cut(text: str, rng: random.Random | None) -> list[str]:
+    """Return the parts of a text that is cut at random."""
+    if rng is None:
+        return [text]
+    places = [at for at in range(1, len(text)) if rng.random() < _CUTS]
+    return [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
 
 
 def _padded(rows: list[list[int]], value: int, length: int) -> torch.Tensor:

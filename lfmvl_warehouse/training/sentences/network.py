@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import GenerationConfig, Lfm2Config, Lfm2ForCausalLM
 
-from lfmvl_warehouse.sentences.tokenizer import BOS_ID, IM_END_ID, PAD_ID, wrap
+from lfmvl_warehouse.training.sentences.tokenizer import BOS_ID, IM_END_ID, PAD_ID, wrap
 
 _NAMES = {"c": "conv", "a": "full_attention"}
 _CONTEXT = 2048  # a sentence of 1,000 characters takes as many bytes as tokens at worst, and twice

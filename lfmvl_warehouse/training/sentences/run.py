@@ -28,14 +28,14 @@ from lfmvl_ros.finetune.run_folder import (
 from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
 from lfmvl_ros.models.lfm2_vl.loading import quiet_transformers
 from lfmvl_ros.models.lfm2_vl.precision import has_bfloat16
-from lfmvl_warehouse.sentences import network
-from lfmvl_warehouse.sentences.batches import IGNORED, Batch, Encoder, Sentences
-from lfmvl_warehouse.sentences.card import write_card
-from lfmvl_warehouse.sentences.network import SentenceShape
 from lfmvl_warehouse.sentences.phrase_file import languages
-from lfmvl_warehouse.sentences.tokenizer import learn
 from lfmvl_warehouse.training.model.causal_attention import use_plain_attention
 from lfmvl_warehouse.training.run.optim import Optimisers, follow
+from lfmvl_warehouse.training.sentences import network
+from lfmvl_warehouse.training.sentences.batches import IGNORED, Batch, Encoder, Sentences
+from lfmvl_warehouse.training.sentences.card import write_card
+from lfmvl_warehouse.training.sentences.network import SentenceShape
+from lfmvl_warehouse.training.sentences.tokenizer import learn
 
 _CHUNK = 12  # batches that are composed together, so that those of a batch have a like length
 _TOKENIZER_SENTENCES = 60_000
@@ -101,10 +101,10 @@ def export(run: Path, target: Path) -> dict[str, Any]:
     state = read_state(run, key="sentences")
     with using_state(run):
         tokenizer = Tokenizer.from_str(state["tokenizer"])
-        model = network.build(SentenceShape(**state["shape"]), tokenizer.get_vocab_size())
+        model = network.build(SentenceShape(**state["sentence_shape"]), tokenizer.get_vocab_size())
         model.load_state_dict(state["average"])
-        keys = ("step", "sentences", "seconds", "seed", "shape", "languages")
-        facts = {key: state[key] for key in keys}
+        keys = ("step", "sentences", "seconds", "seed", "languages")
+        facts = {key: state[key] for key in keys} | {"shape": state["sentence_shape"]}
         facts["parameters"] = sum(weights.numel() for weights in model.parameters())
     with whole_folder(target) as fresh:
         network.save(model, tokenizer, fresh)
@@ -138,8 +138,8 @@ class _Trainer:
         """
         state = read_state(self._settings.out, key="sentences")
         with using_state(self._settings.out):
-            if state["shape"] != asdict(self._settings.shape):
-                raise ValueError(f"it is of the shape {state['shape']}")
+            if state["sentence_shape"] != asdict(self._settings.shape):
+                raise ValueError(f"it is of the shape {state['sentence_shape']}")
             if state["seed"] != self._settings.seed:
                 raise ValueError(f"it was begun with --seed {state['seed']}")
             self._use_tokenizer(Tokenizer.from_str(state["tokenizer"]))
@@ -183,8 +183,10 @@ class _Trainer:
             pairs.sort(key=lambda pair: len(self._encoder.prompt(pair[0])) + len(pair[1]) // 3)
             parts = [pairs[at : at + size] for at in range(0, len(pairs), size)]
             random.Random(chunk).shuffle(parts)
-            for part in parts[skipped if chunk == first else 0 :]:
-                yield self._encoder.batch(part, dropping=True)
+            for number, part in enumerate(parts):
+                if chunk > first or number >= skipped:
+                    rng = random.Random(f"{self._settings.seed}/{chunk}/{number}")
+                    yield self._encoder.batch(part, rng)
 
     def _update(self, batch: Batch, progress: float) -> float:
         wanted = batch.targets != IGNORED
@@ -209,7 +211,7 @@ class _Trainer:
             "step": self._step,
             "seconds": seconds,
             "seed": self._settings.seed,
-            "shape": asdict(self._settings.shape),
+            "sentence_shape": asdict(self._settings.shape),
             "languages": [file.language for file in self._files],
             "tokenizer": self._tokenizer.to_str(),
             "model": self._model.state_dict(),

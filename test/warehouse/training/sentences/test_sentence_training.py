@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A tiny sentence model is trained, interrupted, resumed, and loads as the node loads it."""
+
+import pytest
+import torch
+
+from lfmvl_ros.core.config import GenerationSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.prompt import TextPrompt
+from lfmvl_ros.core.reply import FinishReason
+from lfmvl_ros.finetune.run_folder import CHECKPOINT_DIRECTORY, STATE_FILE, read_state
+from lfmvl_ros.models.lfm2_vl.sentences import SentenceModel
+from lfmvl_warehouse.training.sentences import run as training
+from lfmvl_warehouse.training.sentences.network import SentenceShape
+from lfmvl_warehouse.training.sentences.run import SentenceTraining
+
+TINY = SentenceShape(width=64, layers="ca", ff=64, vocabulary=512)
+
+
+def settings(folder, steps=4):
+    return SentenceTraining(folder, steps=steps, batch=4, shape=TINY, tokenizer_sentences=400)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, training.train(settings(folder))
+
+
+def test_the_facts_are_those_of_the_run(whole):
+    _, facts = whole
+    assert (facts["step"], facts["sentences"], facts["seed"]) == (4, 16, 0)
+    assert len(facts["languages"]) == 9
+    assert facts["shape"]["width"] == 64
+
+
+def test_a_run_that_was_killed_goes_on_as_if_nothing_had_been(whole, tmp_path, monkeypatch):
+    folder, _ = whole
+    monkeypatch.setattr(training, "_SAVE_EVERY_S", -1.0)
+    update, done = training._Trainer._update, []
+
+    def until_the_third(self, batch, progress):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(progress)
+        return update(self, batch, progress)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training._Trainer, "_update", until_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(settings(tmp_path))
+    with pytest.raises(UserError, match="add --resume"):
+        training.train(settings(tmp_path))
+    training.train(settings(tmp_path), resume=True)
+    ours = read_state(tmp_path, key="sentences")
+    theirs = read_state(folder, key="sentences")
+    for part in ("model", "average"):
+        for name, value in theirs[part].items():
+            assert torch.equal(ours[part][name], value), (part, name)
+
+
+def test_there_is_nothing_to_resume(tmp_path):
+    with pytest.raises(UserError, match="to resume; start without"):
+        training.train(settings(tmp_path), resume=True)
+
+
+def test_another_shape_can_not_go_on(whole, tmp_path):
+    folder, _ = whole
+    (tmp_path / STATE_FILE).write_bytes((folder / STATE_FILE).read_bytes())
+    other = SentenceTraining(tmp_path, steps=8, batch=4, tokenizer_sentences=400)
+    with pytest.raises(UserError, match="of the shape"):
+        training.train(other, resume=True)
+
+
+def test_its_checkpoint_writes_something_and_keeps_to_limits(whole):
+    folder, _ = whole
+    model = SentenceModel(str(folder / CHECKPOINT_DIRECTORY), "bundled", "cpu")
+    short = GenerationSettings(max_new_tokens=8, timeout_s=60.0)
+    reply = model.write(TextPrompt("", "look for crates"), generation=short)
+    assert reply.error is None
+    assert reply.finish in (FinishReason.STOP, FinishReason.LENGTH)
+    assert reply.text == model.write(TextPrompt("", "look for crates"), generation=short).text
+    stopped = model.write(TextPrompt("", "x"), generation=short, cancelled=lambda: True)
+    assert stopped.finish is FinishReason.DEADLINE
+    long = model.write(TextPrompt("", "crate " * 4000), generation=short)
+    assert "context" in long.error
+    assert model.write(TextPrompt("", "x"), generation=short).error is None
+
+
+def test_a_missing_checkpoint_is_an_error_in_the_reply(tmp_path):
+    model = SentenceModel(str(tmp_path / "nothing"), "bundled", "cpu")
+    reply = model.write(TextPrompt("", "x"), generation=GenerationSettings())
+    assert "can't be loaded" in reply.error
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"width": 100}, {"layers": "xy"}, {"layers": ""}, {"ff": 0}, {"vocabulary": 10}]
+)
+def test_sizes_that_make_no_sense(wrong):
+    with pytest.raises(ValueError, match=r"got|out of range"):
+        SentenceShape(**{"width": 64, "layers": "ca", "ff": 64, "vocabulary": 512, **wrong})
