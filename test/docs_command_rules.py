@@ -290,6 +290,11 @@ RULES = (
         r"^lfmvl finetune --data my-images --from bundled",
         change=((r"--minutes 5", "--steps 40 --judgements 1 --held-out-questions 24"),),
     ),
+    Rule(
+        r"^lfmvl train --sentences",
+        change=((r"--minutes \d+", "--steps 3"),),
+        leaves=("runs/sentences/checkpoint",),
+    ),
     Rule(r"^lfmvl train .*--minutes", change=((r"--minutes \d+", "--minutes 0.5"),)),
     # Benchmarks: minutes to hours as printed.
     Rule(
@@ -326,6 +331,11 @@ RULES = (
     Rule(r"^python benchmarks/faults\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/rules\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/triggers\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
+    Rule(
+        r"^python benchmarks/sentences\.py",
+        change=((r" --checkpoint \S+", ""), (r"$", " --quick")),
+        prints=JSON_LAST,
+    ),
     Rule(r"^python benchmarks/zoom\.py", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/review\.py$", change=((r"$", " --answers 3"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/places\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),

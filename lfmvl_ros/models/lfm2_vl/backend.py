@@ -318,6 +318,7 @@ class Lfm2VlBackend:
     def close(self) -> None:
         """Free the weights. The model is not used afterwards."""
         self._model = self._builder = self._processor = self._runner = None  # type: ignore[assignment]
+        self.sentences = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

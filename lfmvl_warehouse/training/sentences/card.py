@@ -41,7 +41,8 @@ or one of three sentences: `I know no such object.`, `No tool of mine does that.
 ## How it was made
 
 {sentences:,} sentences, composed on the way from the phrases in
-`lfmvl_warehouse/sentences/phrases`, in {step:,} updates and {minutes:.0f} minutes on one CPU thread, seed {seed}. Shape: {shape}.
+`lfmvl_warehouse/sentences/phrases`, in {step:,} updates and {minutes:.0f} minutes on one CPU
+thread, seed {seed}. Shape: {shape}.
 """
 
 

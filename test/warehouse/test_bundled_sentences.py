@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The weights that ship read sentences of operators, in nine languages, and refuse the rest."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lfmvl_ros.core.commands.offering import offer
+from lfmvl_ros.core.commands.tools import TOOLS, Count, Find, LookFor, StopLooking, WhereIs
+from lfmvl_ros.core.config import GenerationSettings
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.reply import FinishReason
+from lfmvl_ros.models.catalog import find
+from lfmvl_ros.models.lfm2_vl.sentences import SentenceModel
+from lfmvl_warehouse.sentences.judging import calls_in, judge, read_sentences, total
+
+ROOT = Path(__file__).parents[2]
+HELD_OUT = ROOT / "benchmarks" / "held_out_sentences"
+GENERATION = GenerationSettings(timeout_s=120.0)
+
+
+@pytest.fixture(scope="module")
+def write():
+    model = SentenceModel(find("bundled").sentences, "bundled", "cpu")
+
+    def written(sentence):
+        reply = model.write(offer(sentence, TOOLS, "learned"), generation=GENERATION)
+        assert reply.error is None
+        assert reply.finish is FinishReason.STOP
+        return reply.text
+
+    return written
+
+
+def test_it_ships_with_card_and_scores():
+    folder = Path(find("bundled").sentences)
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 10e6
+    scores = json.loads((folder / "scores.json").read_text())
+    card = (folder / "README.md").read_text()
+    for language, score in scores.items():
+        assert f"| {language} | {score['sentences']} | " in card
+
+
+@pytest.mark.parametrize(
+    ("sentence", "calls"),
+    [
+        ("look for red crates near the door", (LookFor(("red crate",)),)),
+        ("Look for forklifts and people without a vest.",
+         (LookFor(("forklift", "person without a vest")),)),
+        ("how many pallets are there?", (Count("pallet"),)),
+        ("find a blue tote within 20 seconds", (Find("blue tote", 20.0),)),
+        ("where is the fire extinguisher?", (WhereIs("fire extinguisher"),)),
+        ("stop looking", (StopLooking(),)),
+        ("Suche nach roten Holzkisten", (LookFor(("red crate",)),)),
+        ("combien de palettes y a-t-il ?", (Count("pallet"),)),
+        ("¿dónde está la carretilla elevadora?", (WhereIs("forklift"),)),
+        ("フォークリフトはどこですか", (WhereIs("forklift"),)),
+        ("寻找红色的木箱", (LookFor(("red crate",)),)),
+    ],
+)  # fmt: skip
+def test_plain_sentences(write, sentence, calls):
+    assert calls_in(write(sentence)) == calls
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["drive to the door", "look for zebras", "don't look for crates", "what time is it?", "hmm",
+     "if you see a person, stop the belt", "pick up the red box"],
+)  # fmt: skip
+def test_what_it_can_not_do_is_refused(write, sentence):
+    assert calls_in(write(sentence)) == ()
+
+
+def test_every_tenth_of_the_held_out_sentences_reads_as_in_the_card(write):
+    found = {
+        path.stem: judge(read_sentences(path)[::10], write)
+        for path in sorted(HELD_OUT.glob("*.yaml"))
+    }
+    assert len(found) == 9
+    whole = total(found)
+    assert whole.sentences == 100
+    assert whole.right >= 85
+    assert whole.wrong_calls <= 12
+
+
+@given(text=st.text(min_size=1, max_size=60))
+@settings(max_examples=25)
+def test_whatever_is_said_nothing_is_raised(write, text):
+    try:
+        prompt = offer(text, TOOLS, "learned")
+    except UserError:
+        return  # nothing but spaces or control tokens
+    calls_in(write(prompt.user))
