@@ -34,7 +34,7 @@ with needed_packages():
     from lfmvl_ros.core.whole_files import write_json
     from lfmvl_ros.models.catalog import find
     from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
-    from lfmvl_ros.models.lfm2_vl.sentences import SentenceModel
+    from lfmvl_ros.models.lfm2_vl.sentences import SURE, SentenceModel
     from lfmvl_warehouse.sentences.judging import (
         Judged,
         SentenceScore,
@@ -51,8 +51,8 @@ TARGETS = {"en": 0.95, "": 0.90}  # share that is right, by language
 class Reader:
     """The model, and the time of each sentence."""
 
-    def __init__(self, directory: str) -> None:
-        self._model = SentenceModel(directory, "bundled", "cpu")
+    def __init__(self, directory: str, sure: float) -> None:
+        self._model = SentenceModel(directory, "bundled", "cpu", sure=sure)
         self._generation = GenerationSettings(timeout_s=60.0)
         self.ms: list[float] = []
 
@@ -73,11 +73,14 @@ def main() -> None:
     parser.add_argument("--wrong", action="store_true", help="print what is not right")
     parser.add_argument("--card", action="store_true", help="write the scores into the card")
     parser.add_argument("--checkpoint", type=Path, help="another one than the bundled")
+    parser.add_argument(
+        "--sure", type=float, default=SURE, help="least probability of an answer that counts"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     entry = find("bundled")
     directory = args.checkpoint or Path(entry.sentences if entry else "")
-    reader = Reader(str(directory))
+    reader = Reader(str(directory), args.sure)
     reader.write("hello")
     reader.ms.clear()
 

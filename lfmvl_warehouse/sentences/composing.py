@@ -25,10 +25,10 @@ from lfmvl_warehouse.sentences.filling import Filled, Filler
 from lfmvl_warehouse.sentences.phrase_file import PhraseFile
 
 SHARES: dict[str, float] = {
-    "look_for": 14, "look_for_list": 7, "look_for_instead": 3, "stop_looking": 7, "find": 10,
+    "look_for": 14, "look_for_list": 9, "look_for_instead": 3, "stop_looking": 7, "find": 10,
     "find_timed": 6, "count": 11, "where_is": 10, "follow": 6, "describe": 6, "read": 8,
     "mode_continuous": 2.2, "mode_rate": 2.2, "mode_duty_cycle": 2.2, "mode_motion": 2.2,
-    "mode_on_demand": 2.2, "watch": 5, "look_for_and_count": 1.8, "look_for_and_where_is": 1.2,
+    "mode_on_demand": 2.2, "watch": 8, "look_for_and_count": 1.8, "look_for_and_where_is": 1.2,
     "find_and_read": 1.2, "find_and_where_is": 1.2, "then": 3, "refuse_tool": 11,
     "refuse_negated": 5, "refuse_change": 4, "refuse_condition": 3, "refuse_past": 2.5,
     "refuse_place": 3, "refuse_unclear": 5,

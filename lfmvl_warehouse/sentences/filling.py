@@ -7,12 +7,12 @@ import random
 import re
 from dataclasses import dataclass
 
-from lfmvl_warehouse.sentences.names import camera_name, rule_name
+from lfmvl_warehouse.sentences.names import camera_name, identifier, rule_name
 from lfmvl_warehouse.sentences.objects import Named, Objects
 from lfmvl_warehouse.sentences.phrase_file import PhraseFile
 
 _SLOT = re.compile(r"\{(\w+)\}")
-_LIST_LENGTHS, _LIST_SHARES = (2, 3, 4), (6, 3, 1)
+_LIST_LENGTHS, _LIST_SHARES = (2, 3, 4), (5, 4, 3)
 _COMMAS = {"ja": "、", "zh": "、", "ar": "، "}
 
 
@@ -51,6 +51,8 @@ class Filler:
     def __init__(self, file: PhraseFile, rng: random.Random) -> None:
         self._file, self._rng = file, rng
         self._objects = Objects(file, rng)
+        nouns = (*file.unknown, *(noun for words in file.nouns.values() for noun in words))
+        self._words = tuple(filter(None, (identifier(noun.one) for noun in nouns)))
 
     def fill(
         self,
@@ -75,7 +77,7 @@ class Filler:
         filled, rng = Filled(), self._rng
         strange = rng.random() < unknown
         chances = {
-            "camera": 0.3 if camera else 0.0,
+            "camera": 0.4 if camera else 0.0,
             "time": time,
             "place": 0.35 if place else 0.0,
             "please": 0.5,
@@ -107,7 +109,7 @@ class Filler:
         if slot == "id":
             filled.id = _number(self._rng)
             return str(filled.id)
-        filled.rule = rule_name(self._rng)
+        filled.rule = rule_name(self._rng, self._words)
         return filled.rule
 
     def _object(self, slot: str, strange: bool, plain: bool, filled: Filled) -> Named:
@@ -134,7 +136,7 @@ class Filler:
 
     def _camera(self, filled: Filled) -> str:
         text, _, name = (part.strip() for part in self._choice("camera").partition("="))
-        filled.camera = name or camera_name(self._rng)
+        filled.camera = name or camera_name(self._rng, self._words)
         return text.replace("{c}", filled.camera)
 
     def _time(self, filled: Filled) -> str:

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import random
+import re
+import unicodedata
+from collections.abc import Sequence
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -36,30 +39,71 @@ _SCRIPTS = {
 }
 
 
-def rule_name(rng: random.Random) -> str:
-    """Return the name of a rule, such as ``aisle_entry`` or ``door-2``."""
+def identifier(text: str) -> str:
+    """Return a word of any language as it stands in a name.
+
+    >>> identifier("Almacén norte"), identifier("Tür")
+    ('almacen_norte', 'tur')
+    """
+    plain = unicodedata.normalize("NFD", text.lower())
+    kept = "".join(c for c in plain if not unicodedata.combining(c))
+    return "_".join(re.findall(r"[a-z0-9]+", kept))
+
+
+def rule_name(rng: random.Random, words: Sequence[str] = ()) -> str:
+    """Return the name of a rule, such as ``aisle_entry``, ``door-2`` or ``spill``.
+
+    Args:
+        rng: source of chance.
+        words: of the language, that a name may have, too; as :func:`identifier` gives them.
+    """
+
+    def word(own: Sequence[str]) -> str:
+        return rng.choice(words) if words and rng.random() < 0.4 else rng.choice(own)
+
     kind = rng.random()
-    if kind < 0.55:
-        words = [rng.choice(_PLACES), rng.choice(_EVENTS)]
+    if kind < 0.4:
+        parts = [word(_PLACES), word(_EVENTS)]
+    elif kind < 0.5:
+        parts = [word(_PLACES), word(_PLACES), word(_EVENTS)]
     elif kind < 0.7:
-        words = [rng.choice(_PLACES), rng.choice(_PLACES), rng.choice(_EVENTS)]
-    elif kind < 0.9:
-        words = [rng.choice((*_PLACES, *_EVENTS)), str(rng.randint(1, 40))]
+        parts = [word((*_PLACES, *_EVENTS)), _mark(rng)]
+    elif kind < 0.85:
+        parts = [word((*_PLACES, *_EVENTS))]
     else:
-        words = [made_up(rng), rng.choice(_EVENTS)]
-    return rng.choice("__-").join(words)
+        parts = [made_up(rng), word(_EVENTS)][: rng.randint(1, 2)]
+    return rng.choice("__-").join(parts)
 
 
-def camera_name(rng: random.Random) -> str:
-    """Return the name of a camera, such as ``front``, ``cam2`` or ``dock_left``."""
+def camera_name(rng: random.Random, words: Sequence[str] = ()) -> str:
+    """Return the name of a camera, such as ``front``, ``cam2``, ``dock_left`` or ``aisle3``.
+
+    Args:
+        rng: source of chance.
+        words: as of :func:`rule_name`.
+    """
+
+    def word() -> str:
+        own = rng.choice((_MOUNTS, _PLACES))
+        return rng.choice(words) if words and rng.random() < 0.35 else rng.choice(own)
+
     kind = rng.random()
-    if kind < 0.5:
+    if kind < 0.3:
         return rng.choice(_MOUNTS)
-    if kind < 0.75:
+    if kind < 0.45:
         return f"{rng.choice(('cam', 'camera', 'cam_', 'camera_', 'c'))}{rng.randint(0, 12)}"
+    if kind < 0.6:
+        return word()
+    if kind < 0.75:
+        return f"{word()}{_mark(rng)}"
     if kind < 0.95:
-        return f"{rng.choice(_MOUNTS)}_{rng.choice((*_MOUNTS, str(rng.randint(1, 9))))}"
+        return f"{word()}_{rng.choice((rng.choice(_MOUNTS), word(), _mark(rng)))}"
     return made_up(rng)
+
+
+def _mark(rng: random.Random) -> str:
+    """Return what tells names of a kind apart: a number, seldom a letter."""
+    return rng.choice("abcdefgh") if rng.random() < 0.15 else str(rng.randint(1, 40))
 
 
 def made_up(rng: random.Random, language: str = "en") -> str:

@@ -16,7 +16,8 @@ from lfmvl_warehouse.sentences.phrase_file import (
     is_plural,
 )
 
-_COLOURED, _ATTRIBUTED, _MADE_UP = 0.42, 0.16, 0.3
+_COLOURED, _ATTRIBUTED = 0.42, 0.2
+_WRONG, _MADE_UP = 0.3, 0.25  # of those without a label: of a wrong property, of made-up words
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,10 @@ class Objects:
         """Return an object that is none of the labels, or has a property that labels can't have."""
         rng, file = self._rng, self._file
         chance = rng.random()
-        if chance < 0.15:
+        if chance < _WRONG:
             return Named(rng.choice(file.wrong_property), "")
         noun = rng.choice(file.unknown)
-        if chance < 0.15 + _MADE_UP:
+        if chance < _WRONG + _MADE_UP:
             word = made_up(rng, file.language)
             noun = Noun(word, word if file.language not in ("en", "fr", "es", "pt") else f"{word}s",
                         noun.class_)  # fmt: skip

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,9 @@ from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
 from lfmvl_ros.models.lfm2_vl.sampling import sampler_for
 from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
 
+SURE = 0.5
+"""Least probability of a whole answer that counts; below it the sentence was not understood."""
+UNSURE = "I am not sure what that means."
 _log = logging.getLogger(__name__)
 
 
@@ -34,9 +38,11 @@ class SentenceModel:
         directory: of its checkpoint.
         name: of the model that it belongs to, as in replies.
         device: as the setting ``device``.
+        sure: least probability of an answer that counts, 0 to 1.
     """
 
-    def __init__(self, directory: str, name: str, device: str) -> None:
+    def __init__(self, directory: str, name: str, device: str, *, sure: float = SURE) -> None:
+        self._sure = sure
         self._directory, self._name, self._device = directory, name, device
         self._lock = threading.Lock()
         self._loaded: _Loaded | None = None
@@ -50,13 +56,14 @@ class SentenceModel:
     ) -> Reply:
         """Answer a question without an image.
 
-        As :meth:`lfmvl_ros.core.model.VisionLanguageModel.write`.
+        As :meth:`lfmvl_ros.core.model.VisionLanguageModel.write`. An answer whose probability is
+        below :data:`SURE` becomes :data:`UNSURE`: what a robot does must not be a guess.
         """
         limit = Limit(time.monotonic() + generation.timeout_s, cancelled)
         try:
             with self._lock:
                 if self._loaded is None:
-                    self._loaded = _Loaded(self._directory, self._device)
+                    self._loaded = _Loaded(self._directory, self._device, self._sure)
                 return self._loaded.write(prompt, generation, limit, self._name)
         except Exception as error:
             _log.exception("the model could not answer")
@@ -66,7 +73,8 @@ class SentenceModel:
 class _Loaded:
     """The weights and what runs them."""
 
-    def __init__(self, directory: str, device: str) -> None:
+    def __init__(self, directory: str, device: str, sure: float) -> None:
+        self._sure = sure
         self._model, self._tokenizer = load_language_model(directory, choose_device(device))
         self._runner = Lfm2Runner(self._model)
         self._texts = TokenTexts(self._tokenizer)
@@ -96,6 +104,7 @@ class _Loaded:
         written: Generated
         (written,) = decode_answers(self._runner, inputs, [row], blocks=self._blocks, limit=limit)
         ids = [id_ for id_ in written.ids if id_ != self._end_id]
-        text = self._tokenizer.decode(ids, skip_special_tokens=False)
+        sure = math.exp(sum(written.logprobs)) >= self._sure
+        text = self._tokenizer.decode(ids, skip_special_tokens=False) if sure else UNSURE
         times = StageTimes(inputs.preprocess_s, 0.0, written.prefill_s, written.decode_s)
         return Reply(text, (), written.finish, times, 0, name, forwards=written.forwards)

@@ -9,7 +9,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import TextPrompt
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.finetune.run_folder import CHECKPOINT_DIRECTORY, STATE_FILE, read_state
-from lfmvl_ros.models.lfm2_vl.sentences import SentenceModel
+from lfmvl_ros.models.lfm2_vl.sentences import UNSURE, SentenceModel
 from lfmvl_warehouse.training.sentences import run as training
 from lfmvl_warehouse.training.sentences.network import SentenceShape
 from lfmvl_warehouse.training.sentences.run import SentenceTraining
@@ -74,7 +74,7 @@ def test_another_shape_can_not_go_on(whole, tmp_path):
 
 def test_its_checkpoint_writes_something_and_keeps_to_limits(whole):
     folder, _ = whole
-    model = SentenceModel(str(folder / CHECKPOINT_DIRECTORY), "bundled", "cpu")
+    model = SentenceModel(str(folder / CHECKPOINT_DIRECTORY), "bundled", "cpu", sure=0.0)
     short = GenerationSettings(max_new_tokens=8, timeout_s=60.0)
     reply = model.write(TextPrompt("", "look for crates"), generation=short)
     assert reply.error is None
@@ -85,6 +85,14 @@ def test_its_checkpoint_writes_something_and_keeps_to_limits(whole):
     long = model.write(TextPrompt("", "crate " * 4000), generation=short)
     assert "context" in long.error
     assert model.write(TextPrompt("", "x"), generation=short).error is None
+
+
+def test_an_answer_that_is_a_guess_does_not_count(whole):
+    """Weights that have learned nothing are never sure."""
+    folder, _ = whole
+    model = SentenceModel(str(folder / CHECKPOINT_DIRECTORY), "bundled", "cpu")
+    short = GenerationSettings(max_new_tokens=8, timeout_s=60.0)
+    assert model.write(TextPrompt("", "look for crates"), generation=short).text == UNSURE
 
 
 def test_a_missing_checkpoint_is_an_error_in_the_reply(tmp_path):
