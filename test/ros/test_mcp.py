@@ -87,6 +87,8 @@ def test_an_agent_over_stdio(world, camera):
             assert found["found"]
             assert found["objects"][0]["label"] == "crate"
             counted = await client.call_tool("count", {"label": "crate"})
+            while data_of(counted)["coasting_ids"]:  # a machine that stalls misses an answer
+                counted = await client.call_tool("count", {"label": "crate"})
             assert data_of(counted)["count"] == 1
             assert json.loads(counted.content[1].text) == data_of(counted)
 
