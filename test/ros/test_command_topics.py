@@ -242,6 +242,31 @@ def test_a_sentence_becomes_calls_and_the_camera_goes_on(world, operator):
     grounding.next_json(lambda d: d["query"] == "Kiste")
 
 
+def test_the_bundled_model_reads_sentences_and_goes_on_looking(world, operator):
+    """The real weights: English, another language, refusals; the camera's answers go on."""
+    world.start(
+        "perception_node",
+        parameters={"model": "bundled", "query": "person", "generation.timeout_s": 120.0},
+    )
+    camera, _ = world.connected_camera()
+    camera.start(2.0)
+    operator.connect()
+    grounding = world.listen(String, "grounding")
+    done = operator.ask("look for red crates near the door")
+    assert (done["status"], done["kind"], done["model"]) == ("done", "sentence", "bundled")
+    assert done["calls"][0]["arguments"] == {"labels": ["red crate"]}
+    grounding.next_json(lambda d: d["query"] == "red crate")
+    done = operator.ask("Suche nach Gabelstaplern")
+    assert done["calls"][0]["arguments"] == {"labels": ["forklift"]}
+    grounding.next_json(lambda d: d["query"] == "forklift")
+    for sentence in ("look for zebras", "drive to the door", "don't look for crates"):
+        refused = operator.ask(sentence)
+        assert refused["status"] == "refused", refused
+        assert "the model called no tool, but wrote" in refused["message"]
+    grounding.clear()
+    grounding.next_json(lambda d: d["query"] == "forklift")
+
+
 def test_deactivating_and_ending_end_what_is_under_way(world, operator):
     process = world.perception(SENTENCES, commands__tool_syntax="lfm2.5")
     world.connected_camera()
@@ -314,7 +339,7 @@ def test_whatever_comes_is_answered_and_changes_nothing(world, operator):
 
 
 def test_without_a_camera(world, operator):
-    """Refused sentences, permissions, dry runs, and more commands than can be read at once."""
+    """Sentences to a recording, permissions, dry runs, and more commands than can be read at once."""
     world.perception([{"text": NOTHING}])
     operator.connect()
     refused = operator.ask("look for red crates")

@@ -152,7 +152,9 @@ class _Trainer:
     def run(self) -> None:
         """Train to the end; the state is written on the way."""
         start_s = saved_s = time.monotonic()
-        with tqdm(total=100, unit="%", bar_format="{l_bar}{bar}| {postfix} {remaining}") as bar:
+        done = round(100 * self._progress(self._before_s), 1)
+        look = "{l_bar}{bar}| {remaining}{postfix}"
+        with tqdm(total=100, initial=done, bar_format=look) as bar:
             for batch in self._batches():
                 now_s = time.monotonic()
                 progress = self._progress(self._before_s + now_s - start_s)
