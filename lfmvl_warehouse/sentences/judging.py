@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sentences that people wrote, with the calls that they mean, and how well a model reads them."""
+"""Held-out sentences with the calls that they mean, and how well a model reads them."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ from lfmvl_ros.finetune.run_folder import (
     using_state,
 )
 from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
+from lfmvl_ros.models.lfm2_vl.int8_checks import has_bfloat16
 from lfmvl_ros.models.lfm2_vl.loading import quiet_transformers
-from lfmvl_ros.models.lfm2_vl.precision import has_bfloat16
 from lfmvl_warehouse.sentences.phrase_file import languages
 from lfmvl_warehouse.training.model.causal_attention import use_plain_attention
 from lfmvl_warehouse.training.run.optim import Optimisers, follow
@@ -197,7 +197,7 @@ class _Trainer:
             logits = hidden[wanted] @ self._model.lm_head.weight.T
         loss = F.cross_entropy(logits.float(), batch.targets[wanted])
         self._model.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
         self._optimisers.step(self._step, progress)
         follow(
