@@ -48,7 +48,7 @@ def corrected(
     against = life.after_miss(
         table.log_odds,
         weight,
-        confirmed=table.confirmed & ~table.doubted,
+        confirmed=table.confirmed,
         leaving=leaving,
         settings=settings,
         second=table.second,
