@@ -143,7 +143,9 @@ def test_opinions_count_from_their_frame_on_whenever_they_come(
     never = Tracker(SETTINGS)
     for k in range(6):
         never.apply(answer(0.5 * k, [BOX], scores=0.6))
-    raised_then_lowered = [tracker.at(ns(t)).scores[0] - never.at(ns(t)).scores[0] for t in (0.5, 1)]
+    raised_then_lowered = [
+        tracker.at(ns(t)).scores[0] - never.at(ns(t)).scores[0] for t in (0.5, 1)
+    ]
     assert raised_then_lowered[0] > 0 > raised_then_lowered[1]
     assert tracker.at(0).scores[0] == never.at(0).scores[0]
 
