@@ -73,7 +73,7 @@ class OpinionWorker:
     Args:
         load: returns the second model; slow. It is given up where the function that it is given
             returns False, and then returns None.
-        audit: opened by the caller, who closes it after :meth:`close`.
+        audit: where each crop is noted; closed with the worker.
         to: where crops go, for the audit file.
         settings: returns those in force.
         on_opinion: takes each opinion with the name of its camera, in this thread; returns whether
@@ -149,12 +149,14 @@ class OpinionWorker:
             self._newest, self._requested = {}, {}
 
     def close(self) -> None:
-        """End the thread, also during a question; free the model if it is not in use."""
+        """End the thread, which frees the model, also during a question."""
         with self._changed:
             self._ended = True
             self._newest, self._requested = {}, {}
             self._changed.notify()
-        if self._thread is not None:
+        if self._thread is None:
+            self._audit.close()
+        else:
             self._thread.join(_CLOSE_S)
 
     def status(self) -> OpinionStatus:
@@ -187,6 +189,7 @@ class OpinionWorker:
                 self._fail(describe(error))
         if self._model is not None:
             self._model.close()
+        self._audit.close()
 
     def step(self, newest: Mapping[str, tuple[Frame, Tracks]]) -> None:
         """Ask about one track of each of these frames, if there is one to ask about.

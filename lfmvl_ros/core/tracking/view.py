@@ -81,7 +81,8 @@ def tracks_at(
         camera=source.camera,
         wh=source.wh,
         existence=dict(zip(now.ids.tolist(), now.existence.tolist(), strict=True)),
-        opinions=newest(of_ids(opinions, now.ids.tolist())),
+        # Only with their effect: a new one may not have reached this frame's table yet.
+        opinions=newest(of_ids(opinions, now.ids[now.second != 0].tolist())),
     )
 
 
