@@ -19,8 +19,8 @@ class OpinionSettings(Group):
     model: str = setting(
         "",
         "A second model, which sees crops of uncertain tracks: anything that the parameter model "
-        "takes, such as a larger checkpoint or a server (**crops are then sent there**). Set it if "
-        "the robot's own model is small and errors matter. Empty: nothing is asked.",
+        "takes, such as a larger checkpoint, or a server, to which the crops are then sent. Set it "
+        "if the robot's own model is small and errors matter. Empty: nothing is asked.",
         read_only=True,
     )
     labels: tuple[str, ...] = setting(

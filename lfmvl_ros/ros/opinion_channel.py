@@ -140,6 +140,8 @@ class OpinionChannel:
         if worker is None:
             why = responses.NOT_CONFIGURED if self._models.pipeline is None else _OFF
             return responses.refusal(response, why)
+        if not any(settings.labels):
+            return responses.refusal(response, "opinion.labels names no label")
         if not worker.available:
             why = worker.problem or f"{self._to} is not loaded yet"
             return responses.refusal(response, f"no second opinion: {why}")

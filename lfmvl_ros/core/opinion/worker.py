@@ -266,12 +266,12 @@ class OpinionWorker:
         self._counts["asked"] += 1
         self._busy_since_s = self._now_s()
         try:
-            said, error = self._said(model, crop, query)
+            said, problem = self._said(model, crop, query)
         finally:
             self._busy_since_s = None
         self._judgements[said.judgement.value] += 1
         if said.judgement in (Judgement.ERROR, Judgement.TIMEOUT):
-            self._fail(error or f"no answer within {self._settings().opinion.timeout_s:g} s")
+            self._fail(problem or f"no answer within {self._settings().opinion.timeout_s:g} s")
         else:
             self._recover()
         stance = _STANCES.get(said.judgement)
