@@ -69,8 +69,8 @@ class OpinionSettings(Group):
     margin: float = setting(
         0.5,
         "How much of the surroundings a crop shows on each side of the box, in box sizes. Raise it "
-        "if the second model needs context; lower it to show less.",
-        low=0.25,
+        "if the second model needs more context.",
+        low=0.5,
         high=4.0,
     )
     audit_file: str = setting(

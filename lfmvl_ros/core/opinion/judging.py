@@ -13,11 +13,13 @@ from lfmvl_ros.core.calibration.confidence import CALIBRATED
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.same_label import fold_label
 
-AGREE_IOU = 0.5
+AGREE_IOU = 0.3
 """A box of the label that overlaps the track's place by this much is the track's object.
 
-A box around the whole crop does not, unless the image's border cuts the crop: with the least margin
-it overlaps by 0.44."""
+The question is whether it is there, not where its edges are: at 0.5, most contradictions were about
+real objects with a loose box (docs/opinion.md)."""
+WHOLE_IOU, WHOLE_SHARE = 0.5, 0.9
+"""A box around (nearly) the whole crop, which any model may give, has to overlap by more."""
 AGREE_CONFIDENCE = 0.5
 
 
@@ -57,8 +59,10 @@ def judged(grounding: Grounding, label: str, place: FloatArray) -> Judged:
         return Judged(Judgement(grounding.outcome.value))
     found, key = grounding.detections, fold_label(label)
     overlap = iou_matrix(found.xyxy_px, place[None])[:, 0]
+    sides = found.xyxy_px[:, 2:] - found.xyxy_px[:, :2]
+    is_whole = sides.prod(axis=1) >= WHOLE_SHARE * grounding.wh[0] * grounding.wh[1]
     same = np.array([fold_label(name) == key for name in found.labels], np.bool_)
-    there = same & (overlap >= AGREE_IOU)
+    there = same & (overlap >= np.where(is_whole, WHOLE_IOU, AGREE_IOU))
     if not there.any():
         whole = grounding.outcome.is_evidence_of_absence
         return Judged(Judgement.DISAGREE if whole else Judgement.UNSURE)

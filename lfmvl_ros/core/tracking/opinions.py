@@ -29,7 +29,7 @@ from lfmvl_ros.core.tracking.table import Table
 
 # How much likelier each opinion is about a track that is right than about one that is wrong, and
 # the reverse (docs/opinion.md has the measurement).
-AGREE_RATIO, DISAGREE_RATIO = 9.0, 6.0
+AGREE_RATIO, DISAGREE_RATIO = 9.0, 4.0
 # Most that a calibrated confidence may count: as for labels, 0.95.
 MOST_RATIO = 19.0
 OLDER = 0.5
@@ -77,7 +77,7 @@ class Opinion:
         """Logarithm of its likelihood ratio: how much it adds to the log-odds of existence.
 
         An agreement with a calibrated confidence c counts c / (1 - c), at most 19, and never
-        against the track; one without counts 9. A contradiction has no confidence: 1 / 6.
+        against the track; one without counts 9. A contradiction has no confidence: 1 / 4.
 
         >>> round(Opinion(1, "person", Stance.AGREE, 0, confidence=0.8).log_odds, 3)
         1.386
@@ -182,6 +182,15 @@ def is_confirmed(
         settings: of the tracker.
     """
     return life.is_confirmed(log_odds + second, raised(confidence, second), calibrated, settings)
+
+
+def doubted(table: Table, calibrated: bool, settings: TrackerSettings) -> NDArray[np.bool_]:
+    """Return which tracks, ``(N,)``, would not be confirmed with what a second model says against.
+
+    By the rule for new tracks: existence of 90 %, and a confidence of ``confirm_confidence``.
+    """
+    sure = is_confirmed(table.log_odds, table.confidence, table.second, calibrated, settings)
+    return np.asarray((table.second < 0) & ~sure)
 
 
 def raised(probability: FloatArray, log_odds: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, clip, cxcywh_to_xyxy
 from lfmvl_ros.core.tracking.colour import BINS
-from lfmvl_ros.core.tracking.life import CONFIRM, END
+from lfmvl_ros.core.tracking.life import END
 
 Rows = NDArray[np.intp] | NDArray[np.bool_]
 MIN_SIDE_PX = 1.0
@@ -126,11 +126,6 @@ class Table:
     def hidden(self) -> NDArray[np.bool_]:
         """``(N,)`` missed too often to be published; kept in case it is seen again."""
         return np.asarray(self.log_odds + self.second <= END, dtype=np.bool_)
-
-    @property
-    def doubted(self) -> NDArray[np.bool_]:
-        """``(N,)`` contradicted by a second model, and now too unlikely to count as confirmed."""
-        return np.asarray((self.second < 0) & (self.log_odds + self.second < CONFIRM))
 
     def changed(self, **columns: Any) -> Table:
         """Return a copy with other columns, as :func:`dataclasses.replace` does.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lfmvl_ros.core.calibration.confidence import CALIBRATED
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.timeline import NS
@@ -14,7 +15,7 @@ from lfmvl_ros.core.tracking import evidence
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.motion import shrink_velocity
-from lfmvl_ros.core.tracking.opinions import Opinion, newest, of_ids, raised
+from lfmvl_ros.core.tracking.opinions import Opinion, doubted, newest, of_ids, raised
 from lfmvl_ros.core.tracking.pauses import NO_PAUSES, Pauses
 from lfmvl_ros.core.tracking.table import Table, boxes_in_image
 from lfmvl_ros.core.tracking.tracks import Tracks, TrackState
@@ -63,7 +64,8 @@ def tracks_at(
     # Not their product: the model's confidence is that of box and label already.
     sure = np.minimum(now.confidence, evidence.share(now))
     coasting = now.missed | (coasted_s > 0)
-    confirmed = now.confirmed & ~now.doubted
+    calibrated = source.confidence_kind == CALIBRATED
+    confirmed = now.confirmed & ~doubted(now, calibrated, settings)
     return Tracks(
         stamp_ns=stamp_ns,
         ids=now.ids,

@@ -83,7 +83,7 @@ def test_not_again_within_the_period_and_new_ones_first() -> None:
 @given(
     st.tuples(st.integers(1, 400), st.integers(1, 400)),
     st.lists(st.floats(0, 1), min_size=4, max_size=4),
-    st.floats(0.25, 4),
+    st.floats(0.5, 4),
 )
 def test_a_crop_holds_the_box_and_no_more_than_the_margin(
     wh: tuple[int, int], shares: list[float], margin: float
@@ -141,6 +141,7 @@ def answer(
         (answer([PLACE]), "agree", 0.9),
         (answer([PLACE], kind="token"), "agree", None),
         (answer([PLACE + np.array([20, 0, 20, 0])], ("a Person",)), "agree", 0.9),
+        (answer([PLACE + np.array([50, 0, 50, 0])]), "agree", 0.9),
         (answer([PLACE + np.array([80, 0, 80, 0])]), "disagree", None),
         (answer([PLACE], ("tote",)), "disagree", None),
         (answer([np.array([0, 0, 400, 400])]), "disagree", None),
