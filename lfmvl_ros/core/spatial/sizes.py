@@ -16,6 +16,7 @@ HIDDEN = 0.15
 # There, a known length above the visible one (as a difference of logarithms) counts this much: any
 # share of a partly hidden length is about as likely, an unhidden one is measured to about 25 %.
 _LONGER = 0.25
+_ORDERS = tuple((a, b, 3 - a - b) for a, b in permutations(range(3), 2))
 
 
 def paired_sizes(size_m: FloatArray, extent: Extent) -> FloatArray:
@@ -29,8 +30,8 @@ def paired_sizes(size_m: FloatArray, extent: Extent) -> FloatArray:
               for k in (0, 1)]  # fmt: skip
     logs = np.log(size_m).tolist()
 
-    def differs(order: tuple[int, ...]) -> float:
+    def differs(order: tuple[int, int, int]) -> float:
         more = [logs[order[k]] - seen[k] for k in (0, 1)]
         return sum(longer[k] * more[k] if more[k] > 0 else -more[k] for k in (0, 1))
 
-    return np.asarray(size_m[list(min(permutations(range(3)), key=differs))])
+    return np.asarray(size_m[list(min(_ORDERS, key=differs))])
