@@ -16,7 +16,7 @@ HIDDEN = 0.15
 # There, a known length above the visible one (as a difference of logarithms) counts this much: any
 # share of a partly hidden length is about as likely, an unhidden one is measured to about 25 %.
 _LONGER = 0.25
-_ORDERS = tuple((a, b, 3 - a - b) for a, b in permutations(range(3), 2))
+_ORDERS = [(a, b, 3 - a - b) for a, b in permutations(range(3), 2)]
 
 
 def paired_sizes(size_m: FloatArray, extent: Extent) -> FloatArray:
@@ -28,10 +28,11 @@ def paired_sizes(size_m: FloatArray, extent: Extent) -> FloatArray:
     seen = (math.log(extent.width_m), math.log(extent.height_m))
     longer = [_LONGER if max(extent.hidden[k], extent.hidden[k + 2]) > HIDDEN else 1.0
               for k in (0, 1)]  # fmt: skip
-    logs = np.log(size_m).tolist()
+    logs: list[float] = np.log(size_m).tolist()
 
     def differs(order: tuple[int, int, int]) -> float:
         more = [logs[order[k]] - seen[k] for k in (0, 1)]
-        return sum(longer[k] * more[k] if more[k] > 0 else -more[k] for k in (0, 1))
+        return float(sum(longer[k] * more[k] if more[k] > 0 else -more[k] for k in (0, 1)))
 
-    return np.asarray(size_m[list(min(_ORDERS, key=differs))])
+    best = min(_ORDERS, key=differs)
+    return np.asarray(size_m[list(best)])
