@@ -8,6 +8,7 @@ comes a second later. All variants see the same frames and the same answers of t
 
     python benchmarks/opinion.py              # 4 videos of 15 s, all variants
     python benchmarks/opinion.py --quick      # one of 8 s, without and with
+    python benchmarks/opinion.py --tokens 48  # a better first model
     python benchmarks/opinion.py --keep runs/opinion   # keep what was counted; go on after a stop
 
 Counted are confirmed tracks at every camera frame after the first three seconds. ``precision``: of
@@ -55,7 +56,7 @@ SMALLEST = 0.004  # of the image
 REAL_IOU = 0.3
 KINDS = ("person", "forklift", "crate", "traffic cone")
 SEEDS = (3_400_001, 3_400_002, 3_400_003, 3_400_004)
-FIRST = {"image.max_tokens": 32, "image.min_tokens": 16, "generation.timeout_s": 600.0}
+FIRST = {"image.min_tokens": 16, "generation.timeout_s": 600.0}
 ASKED = {"opinion.labels": ["*"], "opinion.timeout_s": 600.0}
 VARIANTS = {
     "plain": {"opinion.labels": [""]},
@@ -203,9 +204,10 @@ class Variant:
         self.counts.wrong += len(tracks) - right
 
 
-def filmed(seed: int, seconds: float, names: tuple[str, ...]) -> dict[str, Counts]:
+def filmed(seed: int, seconds: float, names: tuple[str, ...], tokens: int) -> dict[str, Counts]:
     """All variants beside each other on one video."""
     base = PerceptionSettings(model="bundled", query=", ".join(KINDS)).updated(FIRST)
+    base = base.updated({"image.max_tokens": tokens})
     model = load_model(base)
     first = Remembering(model)
     with tempfile.TemporaryDirectory() as folder:
@@ -232,11 +234,13 @@ def run(args: argparse.Namespace) -> dict[str, dict[str, object]]:
         seeds = (SEEDS[args.video - 1],)
     counts = {name: Counts() for name in names}
     for seed in seeds:
-        file = args.keep and args.keep / f"{seed}-{seconds:g}-{'-'.join(names)}.pickle"
+        file = (
+            args.keep and args.keep / f"{seed}-{seconds:g}-{args.tokens}-{'-'.join(names)}.pickle"
+        )
         if file and file.exists():
             found = pickle.loads(file.read_bytes())  # our own, from a run before
         else:
-            found = filmed(seed, seconds, names)
+            found = filmed(seed, seconds, names, args.tokens)
         if file:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(pickle.dumps(found))
@@ -251,6 +255,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="one video of 8 s, two variants")
+    parser.add_argument("--tokens", type=int, default=32, help="most image tokens of the first")
     parser.add_argument("--video", type=int, choices=(1, 2, 3, 4), help="only this one")
     parser.add_argument("--keep", type=Path, help="folder to keep and find counts of videos in")
     result = run(parser.parse_args())
