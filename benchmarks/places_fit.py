@@ -6,7 +6,8 @@
 Means by least absolute deviations, with errors measured against the square root of the object's
 size, so that small and large things count alike. Variances by maximum likelihood under a Student t
 with 8 degrees of freedom, then scaled so that the 90 % regions of the tuning scenes hold 90 % of
-what is seen whole, of what is partly hidden, and of what the image's border cuts. The seeds are not
+what is seen whole, of what may reach further back, of what is partly hidden, and of what the
+image's border cuts. The seeds are not
 those of `places.py`. Without --write the weights are printed only.
 """
 
@@ -34,11 +35,12 @@ with needed_packages():
         depth_variance_terms,
         lateral_variance_terms,
         middle_ray,
-        paired_sizes,
+        room_behind,
         shift_terms,
         sized_terms,
         surface_variance_terms,
     )
+    from lfmvl_ros.core.spatial.sizes import paired_sizes
 
 NO_SHIFT = np.zeros((2, 4))
 WEIGHTS = Path(__file__).parents[1] / "lfmvl_ros" / "core" / "spatial" / "weights.py"
@@ -46,6 +48,8 @@ DEGREES = 8.0
 REGION = float(chi2.ppf(0.9, 3))
 # A side of which a larger share than this is hidden counts as hidden.
 HIDDEN = 0.1
+# An object has room behind it from this share of its side on.
+ROOM = 0.15
 # Nothing tells how much is hidden: for 90 % of these, regions of the others would be far too wide.
 MOSTLY_HELD = 0.85
 
@@ -143,7 +147,12 @@ def fit_centre(seen: list[Seen], *, sized: bool, shift: FloatArray) -> dict[str,
     depth_w = variance_weights(error[:, 2], along)
     lateral_w = np.stack([variance_weights(aside[:, k], across[k]) for k in (0, 1)])
     depth_w, lateral_w = hold_in_each_group(seen, error, aside, (along, across), depth_w, lateral_w)
-    return {"centre": centre, "depth_variance": depth_w, "lateral_variance": lateral_w}
+    fitted = {"centre": centre, "depth_variance": depth_w, "lateral_variance": lateral_w}
+    if not sized:
+        beside = sum(aside[:, k] ** 2 / (across[k] @ lateral_w[k]) for k in (0, 1))
+        squared = np.stack([error[:, 2] ** 2, beside])
+        fitted["room"] = fit_room(seen, depth - near, squared, along @ depth_w)
+    return fitted
 
 
 def hold_in_each_group(
@@ -198,6 +207,35 @@ def hold_in_each_group(
     return depth_w, lateral_w
 
 
+def fit_room(
+    seen: list[Seen], behind_m: FloatArray, squared: FloatArray, along: FloatArray
+) -> FloatArray:
+    """Return the weight of the squared room behind with which 90 % of what has room holds.
+
+    Args:
+        seen: the objects.
+        behind_m: ``(N,)`` how far each middle is taken to be behind the near side.
+        squared: ``(2, N)`` squared error along the ray, and what the errors across and down add to
+            the squared distance.
+        along: ``(N,)`` the variance along the ray without this term.
+
+    Raises:
+        UserError: no weight makes them hold, or nothing has room behind it.
+    """
+    room = np.array([room_behind(s.extent, b) for s, b in zip(seen, behind_m, strict=True)])
+    side = np.array([s.extent.side_m for s in seen])
+    ends = np.array([max(s.extent.hidden) for s in seen])
+    roomy = (room > ROOM * side) & (ends < HIDDEN)
+    for weight in np.arange(0.0, 4.0, 0.05):
+        held = squared[0] / (along + weight * room**2) + squared[1] < REGION
+        if roomy.any() and np.mean(held[roomy]) >= 0.9:
+            return np.array(weight)
+    raise UserError(
+        f"no weight of the room behind makes the 90 % regions of the {np.count_nonzero(roomy)} "
+        "objects hold that have it: take more --scenes"
+    )
+
+
 def fit_surface(seen: list[Seen]) -> FloatArray:
     terms = np.array([surface_variance_terms(s.fore, s.extent) for s in seen])
     error = np.array([s.fore.median_m - s.case.surface_m for s in seen])
@@ -227,12 +265,14 @@ class Weights:
     Attributes:
         centre: of ``centre_terms`` or ``sized_terms``.
         depth_variance: of the terms of this name, >= 0.
-        lateral_variance: ``(2, 8)`` of the terms of this name, across and down, >= 0.
+        lateral_variance: ``(2, 9)`` of the terms of this name, across and down, >= 0.
+        room: of the squared ``room_behind``, >= 0; a known size leaves none.
     """
 
     centre: FloatArray
     depth_variance: FloatArray
     lateral_variance: FloatArray
+    room: float = 0.0
 
 '''
 
@@ -240,6 +280,8 @@ class Weights:
 def text_of(values: FloatArray) -> str:
     """Return an array as Python."""
     rows = [", ".join(f"{value:.4g}" for value in row) for row in np.atleast_2d(values)]
+    if values.ndim == 0:
+        return rows[0]
     inner = rows[0] if values.ndim == 1 else ", ".join(f"[{row}]" for row in rows)
     return f"np.array([{inner}])"
 

@@ -14,12 +14,14 @@ from lfmvl_ros.cli.main import commands
 from lfmvl_ros.cli.models import to_markdown as to_table
 from lfmvl_ros.core.config import (
     CameraSettings,
+    OpinionSettings,
     PerceptionSettings,
     ReadingSettings,
     RecorderSettings,
 )
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Outcome
+from lfmvl_ros.core.opinion.worker import OpinionStatus
 from lfmvl_ros.core.parsing import parse_reply
 from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
@@ -32,6 +34,7 @@ from lfmvl_ros.core.settings import Group
 from lfmvl_ros.core.settings_text import to_markdown
 from lfmvl_ros.core.tracking import Applied, Ignored
 from lfmvl_ros.ros.diagnostics.health import CameraMonitor, ModelMonitor
+from lfmvl_ros.ros.diagnostics.opinion_health import opinion_health
 from lfmvl_ros.ros.diagnostics.rate_health import Placement, RateMonitor
 from lfmvl_ros.ros.diagnostics.reading_health import reading_health
 from lfmvl_ros.ros.diagnostics.rules_health import rules_health
@@ -177,9 +180,11 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
     )
     rules = rules_health(RuleEngine(RuleSet()).status(), GateStatus(), "", "")
     (reading,) = reading_health(ReadingStatus(), ReadingSettings(labels=("x",)), "x")
+    opinion = opinion_health(OpinionStatus(), OpinionSettings(), "x", "")
     values = (
         *(*camera.values, *model.values, *imu.values, *places.values, *rules.values),
         *reading.values,
+        *opinion.values,
     )
     made = {key for key in values if not key.startswith("outcome.")}
     assert made <= told
@@ -188,7 +193,7 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
              "frame_id", "drift", "places", "tracks_3d", "spatial.select",
              "tracker.reorder_window_s", "review.max_held", "collect",
              "collect.folder", "reading", "reading.labels",
-             "zoom.labels"}  # fmt: skip
+             "zoom.labels", "opinion", "opinion.labels", "opinion.model"}  # fmt: skip
     assert told - made <= known
 
 
@@ -201,6 +206,7 @@ def test_topics_and_services_in_the_table_are_those_of_the_node() -> None:
             "channel.py",
             "rules_channel.py",
             "review_channel.py",
+            "opinion_channel.py",
             "reading_channel.py",
             "gyroscope.py",
             "spatial/place_inputs.py",

@@ -213,6 +213,7 @@ def test_every_schema_is_one() -> None:
         "command_result.schema.json",
         "event.schema.json",
         "grounding.schema.json",
+        "opinion_audit.schema.json",
         "reading.schema.json",
         "review.schema.json",
         "review_answer.schema.json",

@@ -18,6 +18,8 @@ IoU    where                                         same object when it is at l
 0.4    ``datasets/questions.py`` ``UNCOUNTED_IOU``   an answer's box and a true box too small or
                                                      hidden to be expected: counts neither way
 0.3    ``tracking/association.py`` ``OVERLAP``       a track and a box that the motion gate refused
+0.3    ``opinion/judging.py`` ``AGREE_IOU``          a track and a second model's box in its crop;
+                                                     0.5 where that is (nearly) the whole crop
 ====== ============================================= ==============================================
 """
 

@@ -18,6 +18,7 @@ from lfmvl_ros.core.config_drift import DriftSettings
 from lfmvl_ros.core.config_generation import GenerationSettings, ImageSettings
 from lfmvl_ros.core.config_limits import LimitSettings
 from lfmvl_ros.core.config_memory import MemorySettings
+from lfmvl_ros.core.config_opinion import OpinionSettings
 from lfmvl_ros.core.config_reading import ReadingSettings
 from lfmvl_ros.core.config_review import ReviewSettings
 from lfmvl_ros.core.config_spatial import SpatialSettings
@@ -41,6 +42,7 @@ __all__ = [
     "ImageSettings",
     "LimitSettings",
     "MemorySettings",
+    "OpinionSettings",
     "ParsingSettings",
     "PerceptionSettings",
     "ReadingSettings",
@@ -192,6 +194,7 @@ class PerceptionSettings(Group):
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     memory: MemorySettings = field(default_factory=MemorySettings)
     reading: ReadingSettings = field(default_factory=ReadingSettings)
+    opinion: OpinionSettings = field(default_factory=OpinionSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

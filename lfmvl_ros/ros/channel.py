@@ -307,6 +307,7 @@ class CameraChannel:
                 self._memory.tracks(frame, tracks, self.places_at(tracks.stamp_ns))
             if self.reading is not None:
                 self.reading.tracks(frame, tracks)
+            self._shared.opinions.tracks(frame, tracks)
 
     def _settings(self) -> PerceptionSettings:
         return self._shared.settings

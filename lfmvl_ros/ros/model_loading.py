@@ -25,16 +25,25 @@ _hanging: set[Loading] = set()
 class Loading:
     """A load that starts when it is created.
 
+    Args:
+        settings: what to load.
+        load: loads it.
+
     Raises:
         UserError: too many earlier ones hang.
     """
 
-    def __init__(self, settings: PerceptionSettings) -> None:
+    def __init__(
+        self,
+        settings: PerceptionSettings,
+        load: Callable[[PerceptionSettings], VisionLanguageModel] | None = None,
+    ) -> None:
         if len(_hanging) >= MOST_HANGING:
             raise UserError(
                 f"{MOST_HANGING} models are still loading and do not finish; restart the node again"
             )
         self._settings, self._began_s = settings, time.monotonic()
+        self._load_model = load
         self._lock, self._done = threading.Lock(), threading.Event()
         self._model: VisionLanguageModel | None = None
         self._error: BaseException | None = None
@@ -61,7 +70,7 @@ class Loading:
     def _load(self) -> None:
         model = error = None
         try:
-            model = load_model(self._settings)
+            model = (self._load_model or load_model)(self._settings)
         except BaseException as raised:
             error = raised
         with self._lock:

@@ -40,6 +40,7 @@ from lfmvl_ros.ros.diagnostics.node_health import NodeHealth
 from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.image_reader import ImageReader
 from lfmvl_ros.ros.model_manager import ModelManager
+from lfmvl_ros.ros.opinion_channel import OpinionChannel
 from lfmvl_ros.ros.parameters import SettingsParameters, warn_unused_qos
 from lfmvl_ros.ros.process import logs_errors, run, stop_spinning
 from lfmvl_ros.ros.shared import Shared
@@ -78,9 +79,10 @@ class PerceptionNode(LifecycleNode):
         self._declared = SettingsParameters(self, PerceptionSettings(), self._apply)
         CARD_TEMPLATE.render(Query.parse(self._settings.query))
         images = ImageReader(self, lambda: self._settings.image.max_input_megapixels)
+        self._opinions = OpinionChannel(self, self._models, lambda: self._settings)
         shared = Shared(
             self, self._declared, self._models, images, self._gate, self._streams, transforms,
-            self._side,
+            self._side, self._opinions,
         )  # fmt: skip
         self._channels = {name: CameraChannel(name, shared) for name in self._settings.cameras}
         self._commands = CommandTopics(shared, self._channels)
@@ -130,6 +132,7 @@ class PerceptionNode(LifecycleNode):
             )
             for channel in self._channels.values()
         ]
+        self._opinions.serve(lambda: [c.newest_tracks for c in self._channels.values()], group())
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.RESULTS)
         # Steady time: a paused simulation must not hide that the camera is silent.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -167,6 +170,7 @@ class PerceptionNode(LifecycleNode):
             _check_drift(self._settings)
             _check_memory(self._settings)
             self._side.open(self._settings)
+            self._opinions.open()
             check_follower(self._settings.tracker.follower)
             name = self._models.configure(lambda: self._settings, self._on_answer)
         except Exception as error:
@@ -239,6 +243,7 @@ class PerceptionNode(LifecycleNode):
             self._changing.release()
         self._stop(_EXIT_STOP_S)
         self._commands.close()
+        self._opinions.close()
         for service in self._answer_services:
             service.close()
         self._streams.close()
@@ -253,6 +258,7 @@ class PerceptionNode(LifecycleNode):
         for channel in self._channels.values():
             channel.stop()
         self._commands.forget()
+        self._opinions.stop()
         self._health.deactivated()
         return self._pipeline is None or self._pipeline.stop(timeout_s)
 
@@ -261,6 +267,7 @@ class PerceptionNode(LifecycleNode):
         for channel in self._channels.values():
             channel.close()
         self._side.close()
+        self._opinions.close()
 
     # -- answers -----------------------------------------------------------------------------------
 
@@ -342,8 +349,10 @@ class PerceptionNode(LifecycleNode):
                 cameras += channel.health(status, now_s)
         swap = ModelSwap(self._models.loading, self._models.problem)
         node = self._health.report(status, self._settings, swap, now_s)
-        more = [*self._labels.health(self._settings), *self._side.health()] if cameras else []
-        return [*cameras, *node, *more]
+        if not cameras:
+            return [*cameras, *node]
+        more = [*self._side.health(), *self._opinions.health()]
+        return [*cameras, *node, *self._labels.health(self._settings), *more]
 
 
 def _check_rules(path: str) -> None:

@@ -12,6 +12,7 @@ from lfmvl_ros.core.pipeline import Pipeline
 from lfmvl_ros.ros.gate import Gate
 from lfmvl_ros.ros.image_reader import ImageReader
 from lfmvl_ros.ros.model_manager import ModelManager
+from lfmvl_ros.ros.opinion_channel import OpinionChannel
 from lfmvl_ros.ros.parameters import SettingsParameters
 from lfmvl_ros.ros.side_outputs import SideOutputs
 from lfmvl_ros.ros.spatial.transform_input import TransformInput
@@ -31,6 +32,7 @@ class Shared:
         streams: takes messages of cameras and IMUs.
         transforms: takes ``/tf`` and ``/tf_static``.
         side: stores samples.
+        opinions: shows crops of tracks to a second model.
     """
 
     node: LifecycleNode
@@ -41,6 +43,7 @@ class Shared:
     streams: StreamReader
     transforms: TransformInput
     side: SideOutputs
+    opinions: OpinionChannel
 
     @property
     def settings(self) -> PerceptionSettings:

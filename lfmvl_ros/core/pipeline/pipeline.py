@@ -34,7 +34,7 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.core.report import Answer, PipelineStatus
 from lfmvl_ros.core.timeline import Verdict
-from lfmvl_ros.core.tracking import EgoMotion, Tracks, check_follower
+from lfmvl_ros.core.tracking import EgoMotion, Opinion, Tracks, check_follower
 from lfmvl_ros.core.triggers.limits import Restraint
 
 _log = logging.getLogger(__name__)
@@ -140,6 +140,15 @@ class Pipeline:
         lane = self._lanes.get(camera)
         if lane is not None:
             lane.tracker.set_ego_motion(ego)
+
+    def take_opinion(self, camera: str, opinion: Opinion) -> bool:
+        """Let a second model's opinion about a track count, from any thread.
+
+        Returns:
+            False if it changes nothing: the track has ended, or has another label now.
+        """
+        lane = self._lanes.get(camera)
+        return lane is not None and lane.tracker.take_opinion(opinion)
 
     def request_answer(self, camera: str = "", *, whole: bool = True) -> Future[Answer]:
         """Request an answer about the newest frame of ``camera``, also while disabled.

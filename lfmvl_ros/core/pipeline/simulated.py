@@ -25,7 +25,7 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import Reply, StageTimes
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.timeline import NS, Verdict
-from lfmvl_ros.core.tracking import EgoMotion, Tracks
+from lfmvl_ros.core.tracking import EgoMotion, Opinion, Tracks
 
 POINT_S = 8e-6
 """Assumed CPU time to track a point, s: that of the machine in docs/tracking.md."""
@@ -118,6 +118,11 @@ class SimulatedPipeline:
         lane = self._lanes.get(camera)
         if lane is not None:
             lane.tracker.set_ego_motion(ego)
+
+    def take_opinion(self, camera: str, opinion: Opinion) -> bool:
+        """Let a second model's opinion about a track count; False if it changes nothing."""
+        lane = self._lanes.get(camera)
+        return lane is not None and lane.tracker.take_opinion(opinion)
 
     def advance(self, now_ns: int) -> None:
         """Let time pass: apply the answers that have come, and ask for the next ones."""

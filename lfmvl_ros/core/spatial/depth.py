@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,13 @@ MARGIN = 0.30
 # About how many samples a box and its surroundings get. More take time and gain nothing.
 SAMPLES = 900
 _LEAST_MARGIN_PX = 5
+# Exchanges that bring the five smallest of nine values in order: a sorting network (D. E. Knuth,
+# "The Art of Computer Programming", volume 3, 5.3.4) without exchanges among the four largest.
+_NETWORK = (
+    *((0, 3), (1, 7), (2, 5), (4, 8), (0, 7), (2, 4), (3, 8), (5, 6)),
+    *((0, 2), (1, 3), (4, 5), (7, 8), (1, 4), (3, 6), (5, 7), (0, 1)),
+    *((2, 4), (3, 5), (2, 3), (4, 5), (1, 2), (3, 4)),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +122,7 @@ class Patch:
     stride_px: int
     valid: float
 
-    @property
+    @cached_property
     def has_depth(self) -> BoolArray:
         """``(R, C)`` where a sample has depth."""
         return np.asarray(self.inverse > 0)
@@ -124,7 +132,13 @@ class Patch:
         """Index of the samples within the box."""
         return self.rows, self.columns
 
-    @property
+    @cached_property
+    def box_units(self) -> tuple[FloatArray, FloatArray]:
+        """Where columns ``(C,)`` and rows ``(R,)`` are: 0 in the middle of the box, 1 a side on."""
+        x0, y0, x1, y1 = self.xyxy_px
+        return (self.u_px - (x0 + x1) / 2) / (x1 - x0), (self.v_px - (y0 + y1) / 2) / (y1 - y0)
+
+    @cached_property
     def box_samples(self) -> int:
         """How many samples lie within the box."""
         return int(self.inverse[self.inside].size)
@@ -139,7 +153,9 @@ class Patch:
 def median(values: NDArray[np.floating]) -> float:
     """Return the lower median of at least one value, in a fifth of the time of ``np.median``."""
     middle = (values.size - 1) // 2
-    return float(np.partition(values, middle, axis=None)[middle])
+    ordered = values.flatten()
+    ordered.partition(middle)
+    return float(ordered[middle])
 
 
 def sample_patch(depth_m: DepthArray, xyxy_px: FloatArray) -> Patch | None:
@@ -184,14 +200,24 @@ def _medians(
 ) -> DepthArray:
     """Return 1/median of the valid depths around each sample, 0 where there is none."""
     rows, columns = shape
-    near = np.empty((rows * columns, 9), np.float32)
-    for k in range(9):
-        y, x = top - 1 + k // 3, left - 1 + k % 3
-        window = depth_m[y : y + (rows - 1) * stride + 1 : stride]
-        near[:, k] = window[:, x : x + (columns - 1) * stride + 1 : stride].ravel()
-    near.sort(axis=1)  # NaN last
-    count = 9 - np.count_nonzero(np.isnan(near), axis=1)
-    middle = near[np.arange(len(near)), np.maximum(count - 1, 0) // 2]
-    inverse = np.zeros(len(near), np.float32)
-    np.divide(np.float32(1.0), middle, out=inverse, where=count > 0)
-    return inverse.reshape(shape)
+    down, across = depth_m.strides
+    windows = np.lib.stride_tricks.as_strided(
+        depth_m[top - 1 :, left - 1 :],
+        (3, 3, rows, columns),
+        (down, across, stride * down, stride * across),
+        writeable=False,
+    )
+    near = windows.reshape(9, -1)  # a copy
+    valid = near == near  # noqa: PLR0124 - NaN differs from itself
+    count = np.add.reduce(valid.view(np.uint8), axis=0, dtype=np.uint8)
+    np.copyto(near, np.inf, where=~valid)
+    ordered = list(near)
+    spare = np.empty_like(ordered[0])
+    for low, high in _NETWORK:
+        np.minimum(ordered[low], ordered[high], out=spare)
+        np.maximum(ordered[low], ordered[high], out=ordered[high])
+        ordered[low], spare = spare, ordered[low]
+    middle = ordered[4]
+    if count.min() < 9:
+        middle = np.choose((np.maximum(count, 1) - 1) // 2, ordered[:5])
+    return np.asarray(np.float32(1.0) / middle).reshape(shape)

@@ -22,7 +22,7 @@ import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.spatial.depth import BoolArray, DepthArray, Patch, median
-from lfmvl_ros.core.spatial.planes import Plane, box_units, surrounding_planes
+from lfmvl_ros.core.spatial.planes import Plane, surrounding_planes
 
 # A second difference of inverse depth above this share of the inverse depth is a jump; on planes it
 # is 0.
@@ -127,14 +127,18 @@ def find_foreground(
 def _jumps(inverse: DepthArray, has_depth: BoolArray) -> tuple[BoolArray, float]:
     """Return ``(R, C)`` where depth jumps, and the noise of second differences, relative."""
     jump = np.zeros(inverse.shape, dtype=bool)
+    twice = 2 * inverse
     middle_x, middle_y = inverse[:, 1:-1], inverse[1:-1]
-    across = np.abs(inverse[:, 2:] - 2 * middle_x + inverse[:, :-2])
-    down = np.abs(inverse[2:] - 2 * middle_y + inverse[:-2])
+    across = inverse[:, 2:] - twice[:, 1:-1] + inverse[:, :-2]
+    down = inverse[2:] - twice[1:-1] + inverse[:-2]
+    np.abs(across, out=across)
+    np.abs(down, out=down)
     whole = has_depth[:, 1:-1] & has_depth[:, 2:] & has_depth[:, :-2]
     noise = 1.0
-    if whole.any():
-        relative = across[whole] / middle_x[whole]
-        noise = median(relative[:: max(1, len(relative) // 600)])
+    at = whole.ravel().nonzero()[0]
+    if len(at):
+        at = at[:: max(1, len(at) // 600)]
+        noise = median(across.ravel()[at] / middle_x.ravel()[at])
     limit = min(max(JUMP, _NOISE_FACTOR * noise), _LARGEST_JUMP)
     jump[:, 1:-1] |= across > limit * middle_x
     jump[1:-1] |= down > limit * middle_y
@@ -142,9 +146,10 @@ def _jumps(inverse: DepthArray, has_depth: BoolArray) -> tuple[BoolArray, float]
 
 
 def _centre_weight(patch: Patch) -> FloatArray:
-    x, y = box_units(patch)
-    wx = np.exp(-0.5 * (x / _CENTRE_SIGMA) ** 2)
-    wy = np.exp(-0.5 * (y / _CENTRE_SIGMA) ** 2)
+    """Return the weights of the samples within the box."""
+    x, y = patch.box_units
+    wx = np.exp(-0.5 * (x[patch.columns] / _CENTRE_SIGMA) ** 2)
+    wy = np.exp(-0.5 * (y[patch.rows] / _CENTRE_SIGMA) ** 2)
     return np.asarray(wy[:, None] * wx[None])
 
 
@@ -161,8 +166,8 @@ def _candidates(
     for plane in planes:
         background |= plane.mask
     weight = _centre_weight(patch)
-    weight *= free
-    weight /= max(float(weight[patch.inside].sum()), 1e-9)
+    weight *= free[patch.inside]
+    weight /= max(float(weight.sum()), 1e-9)
     count = 0
     smooth = ~jump
     for candidate in _parts(patch, has_depth & smooth & ~background, weight, 1.0):
@@ -186,7 +191,7 @@ def _candidates(
 
 
 def _parts(patch: Patch, mask: BoolArray, weight: FloatArray, prior: float) -> Iterator[_Candidate]:
-    """Yield the connected parts of a mask that matter within the box."""
+    """Yield the connected parts of a mask that matter within the box, whose weights are given."""
     number, labels, stats, _ = cv2.connectedComponentsWithStats(
         mask.view(np.uint8), connectivity=4, ltype=cv2.CV_32S
     )
@@ -194,10 +199,10 @@ def _parts(patch: Patch, mask: BoolArray, weight: FloatArray, prior: float) -> I
         return
     within = np.asarray(labels[patch.inside], dtype=np.intp).ravel()
     inside = np.bincount(within, minlength=number)
-    cover = np.bincount(within, weight[patch.inside].ravel(), minlength=number)
+    cover = np.bincount(within, weight.ravel(), minlength=number)
     least = max(_LEAST_SAMPLES, 0.012 * patch.box_samples)
-    for k in range(1, number):
-        if inside[k] >= least:
+    for k in (inside >= least).nonzero()[0].tolist():
+        if k:
             x, y, w, h, size = stats[k].tolist()
             yield _Candidate(
                 labels == k,
@@ -225,20 +230,22 @@ def _slabs(
     within = fore[patch.inside]
     if np.count_nonzero(within) < 6:
         return
-    log_depth = -np.log(np.where(fore, patch.inverse, 1.0))
+    log_depth = np.zeros(fore.shape, np.float32)
+    np.log(patch.inverse, out=log_depth, where=fore)
+    np.negative(log_depth, out=log_depth)
     here = log_depth[patch.inside][within]
     around = fore.copy()
     around[patch.inside] = False
     low = float(here.min())
-    bins = int(np.clip((float(here.max()) - low) / _BIN, 1, 160)) + 1
+    bins = int(min(max((float(here.max()) - low) / _BIN, 1), 160)) + 1
     outside = max(fore.size - patch.box_samples, 1)
     place = np.minimum(((here - low) / _BIN).astype(np.intp), bins - 1)
-    net: FloatArray = np.bincount(place, weight[patch.inside][within], bins).astype(np.float64)
+    net = np.asarray(np.bincount(place, weight[within], bins), dtype=np.float64)
     there = ((log_depth[around] - low) / _BIN).astype(np.intp)
     there = there[(there >= 0) & (there < bins)]
-    net = net - 0.8 / outside * np.bincount(there, minlength=bins)
-    padded = np.concatenate([[0.0], net, [0.0]])
-    net = (padded[:-2] + net + padded[2:]) / 3
+    padded = np.zeros(bins + 2)
+    padded[1:-1] = net - 0.8 / outside * np.bincount(there, minlength=bins)
+    net = np.asarray((padded[:-2] + padded[1:-1] + padded[2:]) / 3)
     side = 0.5 * min(patch.box_wh_px) / focal_px
     half = max(0.03, min(0.9 * side, 0.25), 4 * noise)
     for _ in range(2):
@@ -251,11 +258,11 @@ def _slabs(
         inside = mask[patch.inside]
         count = int(np.count_nonzero(inside))
         if count >= 5:
-            rows, columns = np.nonzero(inside)
-            extent = (int(np.ptp(rows)) + 1) * (int(np.ptp(columns)) + 1)
+            rows, columns = (inside.any(axis=k).nonzero()[0].tolist() for k in (1, 0))
+            extent = (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
             yield _Candidate(
                 mask,
-                float(weight[patch.inside][inside].sum()),
+                float(weight[inside].sum()),
                 count / int(np.count_nonzero(mask)),
                 min(1.0, extent / patch.box_samples),
                 _SLAB_PRIOR,
@@ -290,10 +297,10 @@ def _choose(
             chosen |= other.mask
         elif scores[j] > rival:
             rival, rival_m = float(scores[j]), depths[j]
-    x, y = box_units(patch)
+    x, y = patch.box_units
     near = 0.5 + _BEYOND_BOX
     chosen &= patch.has_depth & free & (np.abs(x) <= near)[None] & (np.abs(y) <= near)[:, None]
-    rows, columns = np.nonzero(chosen)
+    rows, columns = chosen.nonzero()
     if len(rows) < _LEAST_SAMPLES:
         return None
     z = 1.0 / patch.inverse[rows, columns].astype(np.float64)

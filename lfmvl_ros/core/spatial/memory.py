@@ -43,7 +43,8 @@ class TrackMemory:
         age_s = self.age_s(stamp_ns)
         velocity = self.fused.velocity_m_s
         z = float(camera.inverse().apply(last.surface_m + velocity * age_s)[2])
-        sigma = float(np.sqrt(camera.rotation[:, 2] @ last.covariance @ camera.rotation[:, 2]))
+        axis = camera.rotation[:, 2]
+        sigma = float(np.sqrt(axis @ last.surface_covariance @ axis))
         stray = _STRAY_M_S * age_s if velocity.any() else min(_STRAY_M_S * age_s, _LARGEST_STRAY_M)
         return ExpectedDepth(z, sigma + 0.04 * abs(z) + 0.1 + stray)
 

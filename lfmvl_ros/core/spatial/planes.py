@@ -23,6 +23,10 @@ _LEAST_SAMPLES = 12
 _MOST_SAMPLES = 250
 _TRIES = 20
 _MOST_PLANES = 2
+# A determinant below this share of the product of the diagonal is 0 but for rounding.
+_SINGULAR = 1e-12
+# Three points that span less than this, in squared sides of the box, are on a line.
+_ALIGNED = 1e-4
 # Random numbers in [0, 1) that pick three samples for each try, drawn once.
 _DRAWS = np.random.default_rng(12345).random((_MOST_PLANES, _TRIES, 3))
 
@@ -41,13 +45,6 @@ class Plane(NamedTuple):
     mask: BoolArray
 
 
-def box_units(patch: Patch) -> tuple[FloatArray, FloatArray]:
-    """Return x ``(C,)`` and y ``(R,)`` of the samples: 0 in the middle of the box, 1 a side on."""
-    x0, y0, x1, y1 = patch.xyxy_px
-    width, height = patch.box_wh_px
-    return (patch.u_px - (x0 + x1) / 2) / width, (patch.v_px - (y0 + y1) / 2) / height
-
-
 def surrounding_planes(patch: Patch, usable: BoolArray) -> list[Plane]:
     """Return up to two planes of the surroundings, the best supported first.
 
@@ -55,63 +52,84 @@ def surrounding_planes(patch: Patch, usable: BoolArray) -> list[Plane]:
         patch: the samples.
         usable: ``(R, C)`` samples outside the box that may support a plane.
     """
-    rows, columns = np.nonzero(usable)
-    if len(rows) < _LEAST_SAMPLES:
+    at = usable.ravel().nonzero()[0]
+    if len(at) < _LEAST_SAMPLES:
         return []
-    if len(rows) > _MOST_SAMPLES:
-        kept = np.linspace(0, len(rows) - 1, _MOST_SAMPLES).astype(int)
-        rows, columns = rows[kept], columns[kept]
-    x, y = box_units(patch)
-    points = np.column_stack([x[columns], y[rows], np.ones(len(rows))])
-    inverse = patch.inverse[rows, columns].astype(np.float64)
-    total, found = len(inverse), []
+    if len(at) > _MOST_SAMPLES:
+        at = at[np.linspace(0, len(at) - 1, _MOST_SAMPLES).astype(np.intp)]
+    x, y = patch.box_units
+    rows, columns = np.divmod(at, len(x))
+    points = np.ones((4, len(at)))  # x, y, 1, inverse depth
+    points[0], points[1], points[3] = x[columns], y[rows], patch.inverse.ravel()[at]
+    total, found = len(at), []
+    least = max(_LEAST_SAMPLES, _LEAST_SHARE * total)
     for draw in _DRAWS:
-        least = max(_LEAST_SAMPLES, _LEAST_SHARE * total)
-        if len(inverse) < least:
-            break
-        fit = _best_plane(points, inverse, draw)
+        fit = _best_plane(points, draw) if points.shape[1] >= least else None
         if fit is None:
             break
-        near = np.abs(points @ fit - inverse) < TOLERANCE * inverse
+        near = np.abs(fit @ points[:3] - points[3]) < TOLERANCE * points[3]
         support = int(np.count_nonzero(near))
         if support < least:
             break
-        predicted = x[None] * fit[0] + (y[:, None] * fit[1] + fit[2])
-        mask = patch.has_depth & (np.abs(patch.inverse - predicted) < _REMOVED * predicted)
+        predicted = (fit[0] * x)[None] + (fit[1] * y + fit[2])[:, None]
+        off = patch.inverse - predicted
+        np.abs(off, out=off)
+        mask = patch.has_depth & (off < _REMOVED * predicted)
         found.append(Plane(fit, support / total, mask))
-        points, inverse = points[~near], inverse[~near]
+        points = points[:, ~near]
     return found
 
 
-def _through(triples: FloatArray, inverse: FloatArray) -> FloatArray:
+def _through(x: FloatArray, y: FloatArray, inverse: FloatArray) -> FloatArray:
     """Return the planes ``(T, 3)`` through three points each, by Cramer's rule; 0 where they align.
 
-    Args:
-        triples: ``(T, 3, 3)`` rows x, y, 1.
-        inverse: ``(T, 3)`` there.
+    All are ``(T, 3)``, of the points.
     """
-    x1, x2 = (triples[:, k, 0] - triples[:, 0, 0] for k in (1, 2))
-    y1, y2 = (triples[:, k, 1] - triples[:, 0, 1] for k in (1, 2))
-    d1, d2 = (inverse[:, k] - inverse[:, 0] for k in (1, 2))
+    x1, x2 = (x[:, 1:] - x[:, :1]).T
+    y1, y2 = (y[:, 1:] - y[:, :1]).T
+    d1, d2 = (inverse[:, 1:] - inverse[:, :1]).T
     area = x1 * y2 - x2 * y1
-    good = np.abs(area) > 1e-4
-    area = np.where(good, area, 1.0)
-    a, b = (d1 * y2 - d2 * y1) / area, (x1 * d2 - x2 * d1) / area
-    c = inverse[:, 0] - a * triples[:, 0, 0] - b * triples[:, 0, 1]
-    return np.asarray(np.stack([a, b, c], axis=1) * good[:, None])
+    aligned = np.abs(area) <= _ALIGNED
+    area[aligned] = np.inf
+    planes = np.empty((len(x), 3))
+    planes[:, 0], planes[:, 1] = (d1 * y2 - d2 * y1) / area, (x1 * d2 - x2 * d1) / area
+    planes[:, 2] = inverse[:, 0] - planes[:, 0] * x[:, 0] - planes[:, 1] * y[:, 0]
+    planes[aligned, 2] = 0.0
+    return planes
 
 
-def _best_plane(points: FloatArray, inverse: FloatArray, draw: FloatArray) -> FloatArray | None:
-    """Return the plane through three samples that most others support, fitted to those."""
-    pick = (draw * len(inverse)).astype(int)
-    triples = points[pick]
-    planes = _through(triples, inverse[pick])
-    near = np.abs(planes @ points.T - inverse) < TOLERANCE * inverse
-    best = near[int(np.count_nonzero(near, axis=1).argmax())]
-    if np.count_nonzero(best) < 3:
+def _best_plane(points: FloatArray, draw: FloatArray) -> FloatArray | None:
+    """Return the plane through three samples that most others support, fitted to those.
+
+    Args:
+        points: ``(4, N)`` x, y, 1 and inverse depth.
+        draw: ``(T, 3)`` random numbers in [0, 1).
+    """
+    pick = (draw * points.shape[1]).astype(np.intp)
+    inverse = points[3]
+    off = _through(points[0][pick], points[1][pick], inverse[pick]) @ points[:3]
+    off -= inverse
+    near = np.abs(off, out=off) < TOLERANCE * inverse
+    counts = np.add.reduce(near.view(np.uint8), axis=1, dtype=np.uint16)
+    best = int(counts.argmax())
+    if counts[best] < 3:
         return None
-    used = points[best]
-    try:
-        return np.asarray(np.linalg.solve(used.T @ used, used.T @ inverse[best]))
-    except np.linalg.LinAlgError:
+    used = points[:, near[best]]
+    return _solved(used[:3] @ used.T)
+
+
+def _solved(rows: FloatArray) -> FloatArray | None:
+    """Return the solution of three linear equations ``(3, 4)`` by Cramer's rule; None without one.
+
+    ``np.linalg.solve`` takes longer than this for so few.
+    """
+    (a, b, c, p), (d, e, f, q), (g, h, i, r) = rows.tolist()
+    minors = e * i - f * h, f * g - d * i, d * h - e * g
+    whole = a * minors[0] + b * minors[1] + c * minors[2]
+    if abs(whole) <= _SINGULAR * a * e * i:
         return None
+    first, last = q * i - f * r, d * r - q * g
+    x = p * minors[0] - b * first + c * (q * h - e * r)
+    y = a * first + p * minors[1] + c * last
+    z = a * (e * r - q * h) - b * last + p * minors[2]
+    return np.array([x / whole, y / whole, z / whole])

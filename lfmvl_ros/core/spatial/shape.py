@@ -8,8 +8,8 @@ linear in its squares. ``benchmarks/places_fit.py`` fits the weights in `weights
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from itertools import permutations
 
 import numpy as np
 
@@ -18,20 +18,22 @@ from lfmvl_ros.core.spatial import weights
 from lfmvl_ros.core.spatial.depth import median
 from lfmvl_ros.core.spatial.extent import Extent, ray
 from lfmvl_ros.core.spatial.foreground import Foreground
+from lfmvl_ros.core.spatial.sizes import HIDDEN, paired_sizes
 from lfmvl_ros.core.tracking import Intrinsics
 
 # A score this low means that the choice was nearly a guess.
 _WEAK_SCORE = 0.12
 # A rival further away than this share of the depth counts like one at that distance.
 _FURTHEST_RIVAL = 0.15
-# An object of known size continues behind a side that is hidden this much more than the other.
-_HIDDEN = 0.15
 _LEAST_VARIANCE = 1e-8
+_DIAGONAL = np.arange(3), np.arange(3)
 # Median size of a second difference of noise, in standard deviations: 0.6745 sqrt(6).
 _SECOND_DIFFERENCE = 1.65
 # Of the 1.55 deviations that noise alone puts between near and the surface, about half show in what
 # the weights make of it.
 _NEAR_DEVIATIONS = 0.8
+# No object reaches a plane that is further behind than this many sides.
+_FURTHEST_BACKDROP = 3.0
 # No object counts as thinner than this share of its width and height.
 _THINNEST = 0.3
 # Nor for deeper than this many times the longer of the two.
@@ -78,26 +80,12 @@ def centre_terms(extent: Extent) -> FloatArray:
     )
 
 
-def paired_sizes(size_m: FloatArray, extent: Extent) -> FloatArray:
-    """Return ``(3,)`` known extents in the order width, height, unseen depth.
-
-    The pairing is the one that agrees best with the outline.
-    """
-    width, height = np.log(extent.width_m), np.log(extent.height_m)
-    logs = np.log(size_m).tolist()
-    order = min(
-        permutations(range(3)),
-        key=lambda k: float(abs(logs[k[0]] - width) + abs(logs[k[1]] - height)),
-    )
-    return np.asarray(size_m[list(order)])
-
-
 def sized_terms(extent: Extent, size_m: FloatArray) -> FloatArray:
     """Return ``(9,)`` the terms of how far the middle is behind, if the size is known, m.
 
     Args:
         extent: the shape.
-        size_m: see :func:`paired_sizes`.
+        size_m: see :func:`~lfmvl_ros.core.spatial.sizes.paired_sizes`.
     """
     return np.array(
         [
@@ -114,19 +102,37 @@ def sized_terms(extent: Extent, size_m: FloatArray) -> FloatArray:
     )
 
 
-def _doubt(fore: Foreground) -> tuple[float, float]:
-    """Return how weak the choice of the samples was in [0, 1], and its rival's share, m^2."""
-    share = fore.rival / (fore.rival + fore.score)
-    rival = min(abs(fore.rival_m - fore.median_m), _FURTHEST_RIVAL * fore.median_m)
-    return float(np.exp(-fore.score / _WEAK_SCORE)), share * rival**2
+def _weakness(fore: Foreground) -> float:
+    """Return how weak the choice of the samples was, in [0, 1]."""
+    return math.exp(-fore.score / _WEAK_SCORE)
+
+
+def _rival_share(fore: Foreground) -> float:
+    """Return the score of the best other candidate as a share of both, in [0, 1)."""
+    return fore.rival / (fore.rival + fore.score)
 
 
 def surface_variance_terms(fore: Foreground, extent: Extent) -> FloatArray:
     """Return ``(5,)`` the terms of the variance of the surface's depth, m^2."""
     z = extent.median_m
-    weak, rival = _doubt(fore)
-    lengths = np.array([0.01 * z, 0.004 * z * z, extent.spread_m, weak * z])
-    return np.append(lengths**2, rival)
+    off = min(abs(fore.rival_m - fore.median_m), _FURTHEST_RIVAL * z)
+    lengths = (0.01 * z, 0.004 * z * z, extent.spread_m, _weakness(fore) * z)
+    return np.array([length**2 for length in lengths] + [_rival_share(fore) * off**2])
+
+
+def room_behind(extent: Extent, behind_m: float) -> float:
+    """Return how much further behind the middle would be if the object reached its backdrop, m.
+
+    What has the same plane on all sides stands on it, or on something that it hides. The plane
+    bounds the unseen thickness, so that there is no room where it is close.
+
+    Args:
+        extent: the shape.
+        behind_m: how far the middle is taken to be behind the near side.
+    """
+    if max(extent.hidden) >= 1 or extent.backdrop_m > _FURTHEST_BACKDROP * extent.side_m:
+        return 0.0
+    return max(extent.backdrop_m / 2 - behind_m, 0.0)
 
 
 def depth_variance_terms(fore: Foreground, extent: Extent, scale_m: float) -> FloatArray:
@@ -139,18 +145,18 @@ def depth_variance_terms(fore: Foreground, extent: Extent, scale_m: float) -> Fl
     """
     hidden = max((end for end in extent.hidden if end < 1), default=0.0)
     cut = float(max(extent.hidden) >= 1)
-    return np.concatenate(
-        [
-            surface_variance_terms(fore, extent),
-            [scale_m**2, hidden * scale_m**2, cut * scale_m**2],
-        ]
-    )
+    sizes = np.array([1.0, hidden, cut]) * scale_m**2
+    return np.concatenate([surface_variance_terms(fore, extent), sizes])
 
 
 def lateral_variance_terms(
     fore: Foreground, extent: Extent, focal_px: float, axis: int
 ) -> FloatArray:
-    """Return ``(8,)`` the terms of the variance across (axis 0) or down (axis 1), m^2."""
+    """Return ``(9,)`` the terms of the variance across (axis 0) or down (axis 1), m^2.
+
+    A rival in the box means that several surfaces meet there, so that it is uncertain which samples
+    bound the object.
+    """
     side = extent.width_m if axis == 0 else extent.height_m
     longest = max(extent.width_m, extent.height_m)
     ends = (extent.hidden[axis], extent.hidden[axis + 2])
@@ -160,12 +166,13 @@ def lateral_variance_terms(
         [
             side**2,
             (extent.median_m / focal_px) ** 2,
-            (_doubt(fore)[0] * side) ** 2,
+            (_weakness(fore) * side) ** 2,
             extent.spread_m**2,
             cut * longest**2,
             hidden * side**2,
             hidden * longest**2,
             ((1 - fore.purity) * side) ** 2,
+            math.sqrt(_rival_share(fore)) * side**2,
         ]
     )
 
@@ -194,7 +201,8 @@ def middle_ray(
     Args:
         extent: the shape; its outline is that of the visible part.
         lens: of the camera.
-        size_m: see :func:`paired_sizes`; with it, the length of a hidden part follows from it.
+        size_m: of :func:`~lfmvl_ros.core.spatial.sizes.paired_sizes`; the length of a hidden part
+            follows from it.
         shift: ``(2, 4)`` weights of :func:`shift_terms`, for objects of unknown size.
     """
     x0, y0, x1, y1 = extent.xyxy_px
@@ -203,10 +211,11 @@ def middle_ray(
         direction[:2] += (shift * shift_terms(extent)).sum(axis=1) / extent.median_m
         return direction
     for axis, seen in ((0, extent.width_m), (1, extent.height_m)):
-        more = extent.hidden[axis + 2] - extent.hidden[axis]
-        if abs(more) > _HIDDEN:
+        first, last = extent.hidden[axis], extent.hidden[axis + 2]
+        if max(first, last) > HIDDEN:  # what is missing lies at both ends, by how much they hide
             missing = max(float(size_m[axis]) - seen, 0.0)
-            direction[axis] += np.sign(more) * missing / 2 / extent.median_m
+            share = (last - first) / (last + first)
+            direction[axis] += share * missing / 2 / extent.median_m
     return direction
 
 
@@ -240,8 +249,10 @@ def locate(
         size = np.array([extent.width_m, extent.height_m, _thickness(fore, extent, behind)])
     else:
         behind, scale = float(fitted.centre @ sized_terms(extent, size)), float(size.mean())
-    depth = extent.near_m + max(behind, 0.0)
+    behind = max(behind, 0.0)
+    depth = extent.near_m + behind
     along = float(fitted.depth_variance @ depth_variance_terms(fore, extent, scale))
+    along += fitted.room * room_behind(extent, behind) ** 2
     across = [
         float(fitted.lateral_variance[k] @ lateral_variance_terms(fore, extent, lens.fx_px, k))
         for k in (0, 1)
@@ -267,9 +278,11 @@ def _thickness(fore: Foreground, extent: Extent, behind_m: float) -> float:
     sigma_m = fore.noise / _SECOND_DIFFERENCE * extent.median_m
     thick = 2 * (behind_m - _NEAR_DEVIATIONS * sigma_m)
     longest = max(extent.width_m, extent.height_m)
-    return float(np.clip(thick, _THINNEST * extent.side_m, _THICKEST * longest))
+    return min(max(thick, _THINNEST * extent.side_m), _THICKEST * longest)
 
 
 def _along_ray(direction: FloatArray, along: float, across: FloatArray) -> FloatArray:
-    covariance = np.outer(direction, direction) * along + np.diag([*across, 0.0])
-    return np.asarray(covariance + _LEAST_VARIANCE * np.eye(3))
+    covariance = direction[:, None] * (along * direction)
+    covariance[_DIAGONAL] += (across[0] + _LEAST_VARIANCE, across[1] + _LEAST_VARIANCE,
+                              _LEAST_VARIANCE)  # fmt: skip
+    return covariance

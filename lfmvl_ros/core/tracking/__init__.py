@@ -4,6 +4,7 @@
 from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.tracking.applied import Applied, Ignored, Restart
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
+from lfmvl_ros.core.tracking.opinions import Opinion, Stance
 from lfmvl_ros.core.tracking.siamese import check_follower
 from lfmvl_ros.core.tracking.tracker import Tracker
 from lfmvl_ros.core.tracking.tracks import Tracks, TrackState
@@ -13,7 +14,9 @@ __all__ = [
     "EgoMotion",
     "Ignored",
     "Intrinsics",
+    "Opinion",
     "Restart",
+    "Stance",
     "TrackState",
     "Tracker",
     "Tracks",

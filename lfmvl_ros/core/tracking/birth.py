@@ -107,6 +107,7 @@ def _newborn(
         noise_scale=noise_scale,
         innovation=np.zeros((n, 2)),
         log_odds=log_odds,
+        second=np.zeros(n),
         confidence=seen.scores[rows],
         posterior=evidence.first_posterior(columns, len(table.vocabulary)),
         label=columns,

@@ -17,6 +17,7 @@ from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.measurement import Measurements
 from lfmvl_ros.core.tracking.motion import correct
 from lfmvl_ros.core.tracking.noise import learnt_noise, process_noise
+from lfmvl_ros.core.tracking.opinions import is_confirmed
 from lfmvl_ros.core.tracking.regions import magnification_of, may_miss
 from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table
 
@@ -45,7 +46,12 @@ def corrected(
     absent = ~hit & grounding.outcome.is_evidence_of_absence & may_miss(table, grounding.region)
     leaving = _is_leaving(table.mean, grounding.wh)
     against = life.after_miss(
-        table.log_odds, weight, confirmed=table.confirmed, leaving=leaving, settings=settings
+        table.log_odds,
+        weight,
+        confirmed=table.confirmed,
+        leaving=leaving,
+        settings=settings,
+        second=table.second,
     )
     stamp, until = grounding.stamp_ns, grounding.stamp_ns + round(cadence.steady_s / NS)
     return table.changed(
@@ -102,7 +108,7 @@ def _sighted(
         log_odds=log_odds,
         confidence=confidence,
         confirmed=table.confirmed
-        | life.is_confirmed(log_odds, confidence, seen.calibrated, settings),
+        | is_confirmed(log_odds, confidence, table.second, seen.calibrated, settings),
     )
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.timeline import NS
+from lfmvl_ros.core.tracking.life import END
 from lfmvl_ros.core.tracking.measurement import Measurements, label_key
 from lfmvl_ros.core.tracking.table import Table
 
@@ -100,7 +101,8 @@ def observed(
     one, called = table.posterior[rows], np.arange(len(rows))
     elapsed_s = (table.stamp_ns - table.seen_ns[rows]) * NS
     exchanged = 1 - np.exp(-np.maximum(elapsed_s, 0.0) / EXCHANGE_S)
-    exchanged = np.where(table.hidden[rows], np.maximum(exchanged, EXCHANGED_IF_HIDDEN), exchanged)
+    missed = table.log_odds[rows] <= END  # whatever a second model says
+    exchanged = np.where(missed, np.maximum(exchanged, EXCHANGED_IF_HIDDEN), exchanged)
     one = (1 - exchanged[:, None]) * one + exchanged[:, None] / (one.shape[1] + 1)
     factor = ODDS ** (weight * np.maximum(score, LEAST_SCORE))
     gained = one[called, columns] * (factor - 1)

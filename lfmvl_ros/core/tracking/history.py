@@ -7,10 +7,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from lfmvl_ros.core.calibration.confidence import CALIBRATED
+from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.timeline import NS, jumped_back
 from lfmvl_ros.core.tracking.applied import Ignored, Restart
 from lfmvl_ros.core.tracking.life import Cadence
+from lfmvl_ros.core.tracking.opinions import Opinion, added, of_ids, with_opinions
 from lfmvl_ros.core.tracking.pauses import Pauses
 from lfmvl_ros.core.tracking.step import Step
 from lfmvl_ros.core.tracking.table import Table
@@ -36,11 +39,13 @@ class History:
         entries: answers in the order of their frames, the newest last; at most ``HISTORY``.
         cadence: rate and delay of the answers.
         query_version: newest version of the query that was answered.
+        opinions: of a second model about tracks that live, in the order of their frames.
     """
 
     entries: tuple[Entry, ...] = ()
     cadence: Cadence = field(default_factory=Cadence)
     query_version: int = 0
+    opinions: tuple[Opinion, ...] = ()
 
     @property
     def table(self) -> Table:
@@ -69,7 +74,45 @@ class History:
 
     def with_entries(self, entries: tuple[Entry, ...], cadence: Cadence) -> History:
         """Return the history with other answers, of which the newest are kept."""
-        return replace(self, entries=entries[-HISTORY:], cadence=cadence)
+        ids = entries[-1].step.table.ids.tolist() if entries else []
+        opinions = of_ids(self.opinions, ids)
+        return replace(self, entries=entries[-HISTORY:], cadence=cadence, opinions=opinions)
+
+    def judged(
+        self,
+        step: Step,
+        grounding: Grounding,
+        settings: TrackerSettings,
+        *,
+        before_ns: int | None = None,
+    ) -> Step:
+        """Return what an answer led to, with what a second model said about the tracks by then.
+
+        Args:
+            step: what the answer led to.
+            grounding: the answer.
+            settings: of the tracker.
+            before_ns: stamp of the next answer; None: there is none.
+        """
+        calibrated = grounding.confidence_kind == CALIBRATED
+        table = with_opinions(
+            step.table, self.opinions, settings, calibrated=calibrated, before_ns=before_ns
+        )
+        return step if table is step.table else replace(step, table=table)
+
+    def with_opinion(self, opinion: Opinion, settings: TrackerSettings) -> History:
+        """Return the history with one more opinion, which counts from its frame on.
+
+        Answers are not matched again, so that no id changes. One about a frame before the oldest
+        answer that is kept counts from that answer on.
+        """
+        told = replace(self, opinions=added(self.opinions, opinion))
+        stamps = [*(entry.grounding.stamp_ns for entry in self.entries[1:]), None]
+        entries = tuple(
+            replace(entry, step=told.judged(entry.step, entry.grounding, settings, before_ns=until))
+            for entry, until in zip(self.entries, stamps, strict=True)
+        )
+        return replace(told, entries=entries)
 
     def restart_reason(self, grounding: Grounding, window_ns: float) -> Restart | None:
         """Return why all tracks have to end before this answer is applied; None if they stay.

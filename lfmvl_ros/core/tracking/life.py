@@ -142,11 +142,13 @@ def after_miss(
     confirmed: NDArray[np.bool_],
     leaving: NDArray[np.bool_],
     settings: TrackerSettings,
+    second: FloatArray | float = 0.0,
 ) -> FloatArray:
     """Return log-odds ``(N,)`` after a miss.
 
     Two misses end a track that is not confirmed yet, and any track ``leaving`` the image; others
-    are hidden after ``max_missed_answers``.
+    are hidden after ``max_missed_answers``. It takes more of them where a second model has agreed,
+    fewer where it has contradicted: ``second`` ``(N,)``, which is added to the log-odds.
     """
     step = (CEILING - END) / (settings.max_missed_answers - SLACK_ANSWERS)
     steps = np.full(len(log_odds), step)
@@ -154,5 +156,6 @@ def after_miss(
     steps[~confirmed] = (BIRTH - END) / weak
     steps[leaving] = (CEILING - END) / weak
     less = log_odds - weight * steps
-    over = (less <= END) & (leaving | ~confirmed)
-    return np.asarray(np.where(over, GONE, np.maximum(less, DEEPEST)))
+    over = (less + second <= END) & (leaving | ~confirmed)
+    floor = np.minimum(DEEPEST - second, log_odds)
+    return np.asarray(np.where(over, GONE, np.maximum(less, floor)))

@@ -58,7 +58,9 @@ class Table:
         noise: ``(N, 4)`` spectral density of the acceleration of each axis, px^2/s^3.
         noise_scale: ``(N,)`` scale of ``noise``, learned from innovations; 1 is as in the settings.
         innovation: ``(N, 2)`` of the last sighting's centre, in standard deviations.
-        log_odds: ``(N,)`` of existence.
+        log_odds: ``(N,)`` of existence, by answers.
+        second: ``(N,)`` what a second model adds to them, see
+            :mod:`lfmvl_ros.core.tracking.opinions`; 0 where it was not asked.
         confidence: ``(N,)`` running confidence of the model, [0, 1].
         posterior: ``(N, V)`` probability of each label, see
             :mod:`lfmvl_ros.core.tracking.evidence`.
@@ -94,6 +96,7 @@ class Table:
     noise_scale: FloatArray = field(default_factory=_floats)
     innovation: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
     log_odds: FloatArray = field(default_factory=_floats)
+    second: FloatArray = field(default_factory=_floats)
     confidence: FloatArray = field(default_factory=_floats)
     posterior: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
     label: NDArray[np.int64] = field(default_factory=_ints)
@@ -112,12 +115,17 @@ class Table:
     @property
     def existence(self) -> FloatArray:
         """Probability that each track is a real object, ``(N,)``."""
+        return np.asarray(1 / (1 + np.exp(-self.log_odds - self.second)), dtype=np.float64)
+
+    @property
+    def sighted(self) -> FloatArray:
+        """The same by answers only, ``(N,)``: how likely the next one names its object."""
         return np.asarray(1 / (1 + np.exp(-self.log_odds)), dtype=np.float64)
 
     @property
     def hidden(self) -> NDArray[np.bool_]:
         """``(N,)`` missed too often to be published; kept in case it is seen again."""
-        return np.asarray(self.log_odds <= END, dtype=np.bool_)
+        return np.asarray(self.log_odds + self.second <= END, dtype=np.bool_)
 
     def changed(self, **columns: Any) -> Table:
         """Return a copy with other columns, as :func:`dataclasses.replace` does.

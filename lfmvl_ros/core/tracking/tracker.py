@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
@@ -16,6 +18,8 @@ from lfmvl_ros.core.tracking.bridge import Bridge
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.history import Entry, History
 from lfmvl_ros.core.tracking.hypotheses import fused
+from lfmvl_ros.core.tracking.measurement import label_key
+from lfmvl_ros.core.tracking.opinions import Opinion
 from lfmvl_ros.core.tracking.pauses import NO_PAUSES
 from lfmvl_ros.core.tracking.siamese import load_follower
 from lfmvl_ros.core.tracking.table import Table
@@ -141,6 +145,7 @@ class Tracker:
                     history.cadence,
                     settings,
                     pauses=self._pauses,
+                    opinions=history.opinions,
                 )
         return self.at(frame.stamp_ns)
 
@@ -161,6 +166,7 @@ class Tracker:
                     settings,
                     self._rotation(settings),
                     self._pauses,
+                    history.opinions,
                 )
         if not history.entries:
             return Tracks(stamp_ns)
@@ -178,6 +184,29 @@ class Tracker:
         if catch_up:
             self.catch_up()
         return applied
+
+    def take_opinion(self, opinion: Opinion, *, catch_up: bool = True) -> bool:
+        """Let what a second model said about a track count, from its frame on; from any thread.
+
+        It changes the track's existence and confidence, and no box, match or id.
+
+        Args:
+            opinion: about a track of this camera.
+            catch_up: as of :meth:`apply`.
+
+        Returns:
+            False if it changes nothing: the track has ended, or has another label now.
+        """
+        with self._writing:
+            table = self._history.table
+            row = np.flatnonzero(table.ids == opinion.id)
+            key = label_key(opinion.label)
+            if not row.size or table.vocabulary[int(table.label[row[0]])] != key:
+                return False
+            self._history = self._history.with_opinion(opinion, self._settings)
+        if catch_up:
+            self.catch_up()
+        return True
 
     def _apply(self, grounding: Grounding) -> Applied:
         window_ns = self._settings.reorder_window_s / NS
@@ -238,6 +267,7 @@ class Tracker:
             look=self._bridge.look,
             pauses=self._pauses,
         )
+        step = history.judged(step, grounding, self._settings)
         self._history = history.with_entries((*entries, Entry(grounding, step)), cadence)
         return step.ids
 
@@ -257,9 +287,13 @@ class Tracker:
             look=self._bridge.look,
             pauses=self._pauses,
         )
+        step = late = history.judged(
+            late, grounding, settings, before_ns=redo[0].grounding.stamp_ns
+        )
         entries = [*done, Entry(grounding, late)]
+        until = [*(entry.grounding.stamp_ns for entry in redo[1:]), None]
         exchanges = {old: new for entry in redo for old, new in entry.step.exchanged.items()}
-        for entry in redo:
+        for entry, before_ns in zip(redo, until, strict=True):
             step = apply_answer(
                 step.table,
                 entry.grounding,
@@ -274,6 +308,7 @@ class Tracker:
             )
             # A track that had ended by then also stays ended when answers are applied again.
             step = replace(step, ended=tuple({*step.ended, *entry.step.ended}))
+            step = history.judged(step, entry.grounding, settings, before_ns=before_ns)
             entries.append(Entry(entry.grounding, step))
         self._history = history.with_entries(tuple(entries), cadence)
         return late.ids

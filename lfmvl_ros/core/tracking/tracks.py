@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lfmvl_ros.core.boxes import FloatArray, normalise
 from lfmvl_ros.core.readings.reading import Texts, text_of
 from lfmvl_ros.core.timeline import stamp_document
+from lfmvl_ros.core.tracking.opinions import Opinion
 
 SCHEMA = "lfmvl/track_states/1"
 
@@ -60,6 +61,8 @@ class Tracks:
             the first answer.
         existence: track id -> probability that the track is a real object, whatever its label; may
             have further ids. A track without an entry counts as certain.
+        opinions: track id -> what a second model said last about it, where it was asked; may have
+            further ids.
 
     Raises:
         ValueError: shapes, types or ranges differ from what is said above.
@@ -78,6 +81,7 @@ class Tracks:
     camera: str = ""
     wh: tuple[int, int] = (0, 0)
     existence: Mapping[int, float] = field(default_factory=dict)
+    opinions: Mapping[int, Opinion] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -172,10 +176,15 @@ class Tracks:
                     "age_s": round(float(self.age_s[i]), 3),
                 }
                 | ({"place": places[number]} if places and number in places else {})
+                | _opinion_field(self.opinions.get(number), self.stamp_ns)
                 | _text_fields(texts, number, self.labels[i])
                 for i, number in enumerate(self.ids.tolist())
             ],
         }
+
+
+def _opinion_field(opinion: Opinion | None, now_ns: int) -> dict[str, Any]:
+    return {} if opinion is None else {"opinion": opinion.to_dict(now_ns)}
 
 
 def _text_fields(texts: Texts | None, id_: int, label: str) -> dict[str, Any]:

@@ -243,7 +243,7 @@ def _match(
     pairs = associate(
         viewed.mean,
         viewed.covariance,
-        viewed.existence,
+        viewed.sighted,
         label_share,
         seen.boxes,
         seen.error,

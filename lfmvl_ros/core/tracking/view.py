@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from lfmvl_ros.core.calibration.confidence import CALIBRATED
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.timeline import NS
@@ -12,6 +15,7 @@ from lfmvl_ros.core.tracking import evidence
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.motion import shrink_velocity
+from lfmvl_ros.core.tracking.opinions import Opinion, doubted, newest, of_ids, raised
 from lfmvl_ros.core.tracking.pauses import NO_PAUSES, Pauses
 from lfmvl_ros.core.tracking.table import Table, boxes_in_image
 from lfmvl_ros.core.tracking.tracks import Tracks, TrackState
@@ -26,6 +30,7 @@ def tracks_at(
     settings: TrackerSettings,
     ego: EgoMotion | None = None,
     pauses: Pauses = NO_PAUSES,
+    opinions: Sequence[Opinion] = (),
 ) -> Tracks:
     """Return the tracks of ``table`` predicted to ``stamp_ns``, not before the table's own time.
 
@@ -40,6 +45,7 @@ def tracks_at(
         settings: of the tracker.
         ego: the camera's rotation, where it is known and not seen in ``table`` already.
         pauses: when the model was not asked.
+        opinions: of a second model, in the order of their frames; ``table`` has their effect.
     """
     trusted = shrink_velocity(table.mean, table.covariance)
     now = carried(table, stamp_ns, settings, ego, pauses)
@@ -58,23 +64,27 @@ def tracks_at(
     # Not their product: the model's confidence is that of box and label already.
     sure = np.minimum(now.confidence, evidence.share(now))
     coasting = now.missed | (coasted_s > 0)
+    calibrated = source.confidence_kind == CALIBRATED
+    confirmed = now.confirmed & ~doubted(now, calibrated, settings)
     return Tracks(
         stamp_ns=stamp_ns,
         ids=now.ids,
         labels=tuple(table.spelling[column] for column in now.label.tolist()),
-        scores=np.minimum(now.existence * sure * fading, 1.0),
+        scores=np.minimum(raised(now.sighted * sure, now.second) * fading, 1.0),
         xyxy_px=boxes,
         velocity_px_s=trusted[:, 4:6].copy(),
         covariance=(covariance + covariance.transpose(0, 2, 1)) / 2,
         state=tuple(
             _state(known, late)
-            for known, late in zip(now.confirmed.tolist(), coasting.tolist(), strict=True)
+            for known, late in zip(confirmed.tolist(), coasting.tolist(), strict=True)
         ),
         age_s=np.maximum((stamp_ns - now.born_ns) * NS, 0.0),
         frame_id=source.frame_id,
         camera=source.camera,
         wh=source.wh,
         existence=dict(zip(now.ids.tolist(), now.existence.tolist(), strict=True)),
+        # Only with their effect: a new one may not have reached this frame's table yet.
+        opinions=newest(of_ids(opinions, now.ids[now.second != 0].tolist())),
     )
 
 

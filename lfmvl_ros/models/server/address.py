@@ -13,6 +13,8 @@ from lfmvl_ros.core.user_files import user_path
 
 API_KEY_VARIABLE = "LFMVL_API_KEY"
 """Environment variable that holds the server's key, if it needs one."""
+OPINION_KEY_VARIABLE = "LFMVL_OPINION_API_KEY"
+"""The same for the server of ``opinion.model``."""
 
 _SCHEMES = ("http://", "https://", "unix:")
 _EXAMPLES = "give http://host:8080/v1, https://host/v1 or unix:/path/to.sock, then #name if needed"
@@ -125,16 +127,19 @@ def _unix(text: str, name: str) -> ServerAddress:
     return ServerAddress("unix", socket=path, model=name)
 
 
-def api_key() -> str:
+def api_key(variable: str = API_KEY_VARIABLE) -> str:
     """Return the key from the environment, "" where there is none.
+
+    Args:
+        variable: that holds it.
 
     Raises:
         UserError: it holds characters that a header can't carry.
     """
-    key = os.environ.get(API_KEY_VARIABLE, "").strip()
+    key = os.environ.get(variable, "").strip()
     if not key.isascii() or not key.isprintable():
         raise UserError(
-            f"the environment variable {API_KEY_VARIABLE} holds characters that no key has; set it "
+            f"the environment variable {variable} holds characters that no key has; set it "
             "to the server's key, without line breaks"
         )
     return key

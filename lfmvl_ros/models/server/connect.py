@@ -50,17 +50,19 @@ class ServerInfo:
         return path if isinstance(path, str) else ""
 
 
-def connect(address: ServerAddress, image: ImageSettings) -> ServerModel:
+def connect(address: ServerAddress, image: ImageSettings, *, key: str | None = None) -> ServerModel:
     """Return the model behind an address, once the server is ready and was found to take images.
 
     Args:
         address: server.
         image: limits of the images that will be sent.
+        key: of the server, "" for none; None: the one in the environment.
 
     Raises:
         UserError: it can't be reached, does not serve such a model, or does not take images.
     """
-    key = api_key()
+    if key is None:
+        key = api_key()
     info = ask_server(address, key)
     model_id, facts = choose_model(address, info)
     rules = wanted_rules(facts.rules, ImageSettings(image.min_tokens, image.max_tokens))
