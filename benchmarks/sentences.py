@@ -8,8 +8,8 @@
 
 The sentences (`held_out_sentences/`) were written without a look at the phrases that the model was
 trained on; names of rules and cameras, and the share of lists, in those phrases were chosen after a
-look at every second sentence. Right: the same calls with the same arguments, or no call where there is none
-to make. A wrong call is one that the node would execute. One CPU thread.
+look at every second sentence. Right: the same calls with the same arguments, or no call where there
+is none to make. A wrong call is one that the node would execute. One CPU thread.
 
 Last line: JSON.
 """

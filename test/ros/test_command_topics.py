@@ -339,7 +339,7 @@ def test_whatever_comes_is_answered_and_changes_nothing(world, operator):
 
 
 def test_without_a_camera(world, operator):
-    """Sentences to a recording, permissions, dry runs, and more commands than can be read at once."""
+    """Sentences to a recording, permissions, dry runs, more commands than can be read at once."""
     world.perception([{"text": NOTHING}])
     operator.connect()
     refused = operator.ask("look for red crates")

@@ -82,8 +82,8 @@ def test_every_tenth_of_the_held_out_sentences_reads_as_in_the_card(write):
     assert len(found) == 9
     whole = total(found)
     assert whole.sentences == 100
-    assert whole.right >= 85
-    assert whole.wrong_calls <= 12
+    assert whole.right >= 75
+    assert whole.wrong_calls <= 6
 
 
 @given(text=st.text(min_size=1, max_size=60))

@@ -31,7 +31,7 @@ look for red crates near the door
 ```
 
 or one of three sentences: `I know no such object.`, `No tool of mine does that.`,
-`I did not understand that.` The package refuses an answer with a probability below 0.5 as well.
+`I did not understand that.` The package refuses an answer with a probability below 0.8 as well.
 
 * Languages: {languages}.
 * Labels are always the English names of the bundled model, whatever the language of the sentence.
