@@ -11,6 +11,8 @@ from typing import Any
 
 from lfmvl_ros.cli.flags import as_path
 
+STATE_FILE = "state.pt"  # as in lfmvl_ros.finetune.run_folder, which imports torch
+
 HELP = (
     "Train a small LFM2-VL checkpoint, on the synthetic warehouse scenes or on a folder of "
     "images in COCO format, from scratch or from another checkpoint. The run directory holds "
@@ -123,24 +125,29 @@ def run(args: argparse.Namespace) -> int:
 def _sentences(args: argparse.Namespace) -> int:
     """Train the model that reads sentences; return 0."""
     from lfmvl_ros.core.errors import UserError
-    from lfmvl_ros.finetune.run_folder import CHECKPOINT_DIRECTORY
 
-    unused = ("data", "start", "mix", "rate", "processes", "batch", "workers")
-    given = [name for name in unused if getattr(args, name) is not None]
-    if given or args.tiny or args.device not in ("auto", "cpu"):
+    unused = ("data", "mix", "rate", "processes", "batch", "workers")
+    given = [f"--{name}" for name in unused if getattr(args, name) is not None]
+    given += ["--from"] * (args.start is not None) + ["--tiny"] * args.tiny
+    given += ["--device"] * (args.device not in ("auto", "cpu"))
+    if given:
         raise UserError(
-            "--sentences takes --out, --minutes, --steps, --seed, --resume and --export; leave out "
-            "the others"
+            f"--sentences does not take {given[0]}; it takes --out, --minutes, --steps, --seed, "
+            "--resume and --export"
         )
+    if args.steps is not None and args.steps < 1:
+        raise UserError(f"--steps is at least 1, got {args.steps}")
+    if not args.minutes > 0:
+        raise UserError(f"--minutes is above 0, got {args.minutes:g}")
+    if (args.resume or args.export is not None) and not (args.out / STATE_FILE).exists():
+        raise UserError(f"there is no training in {args.out}: {STATE_FILE} is missing")
+    from lfmvl_ros.finetune.run_folder import CHECKPOINT_DIRECTORY
     from lfmvl_warehouse.training.sentences.run import SentenceTraining, export, train
 
     if args.export is not None:
         print(_trained(args.export, export(args.out, args.export)))
         return 0
-    try:
-        settings = SentenceTraining(args.out, args.minutes, args.steps, args.seed)
-    except ValueError as error:
-        raise UserError(f"{error}; see lfmvl train --help") from error
+    settings = SentenceTraining(args.out, args.minutes, args.steps, args.seed)
     facts = train(settings, resume=args.resume)
     print(_trained(args.out / CHECKPOINT_DIRECTORY, facts))
     return 0

@@ -54,6 +54,7 @@ def test_it_ships_with_card_and_scores():
         ("find a blue tote within 20 seconds", (Find("blue tote", 20.0),)),
         ("where is the fire extinguisher?", (WhereIs("fire extinguisher"),)),
         ("stop looking", (StopLooking(),)),
+        ("COUNT THE CRATES", (Count("crate"),)),
         ("Suche nach roten Holzkisten", (LookFor(("red crate",)),)),
         ("combien de palettes y a-t-il ?", (Count("pallet"),)),
         ("¿dónde está la carretilla elevadora?", (WhereIs("forklift"),)),
@@ -68,7 +69,7 @@ def test_plain_sentences(write, sentence, calls):
 @pytest.mark.parametrize(
     "sentence",
     ["drive to the door", "look for zebras", "don't look for crates", "what time is it?", "hmm",
-     "if you see a person, stop the belt", "pick up the red box"],
+     "if you see a person, stop the belt", "pick up the red box", "a" * 900, "crates and " * 65],
 )  # fmt: skip
 def test_what_it_can_not_do_is_refused(write, sentence):
     assert calls_in(write(sentence)) == ()

@@ -274,9 +274,11 @@ class Commander:
         return replace(begun, status=Status.DONE, message=f"cancelled {quoted(request.cancel)}")
 
     def _ask_model(self, sentence: str, policy: Policy) -> Generator[None, None, str]:
+        if not policy.model:
+            raise UserError("no model is loaded yet; send the sentence again when it is")
         if policy.syntax not in SYNTAXES:
             raise UserError(
-                f"{policy.model or 'the model'} can't turn sentences into tool calls, as far as is "
+                f"{policy.model} can't turn sentences into tool calls, as far as is "
                 f"known; send a tool call such as {EXAMPLE}"
             )
         prompt = offer(sentence, policy.allowed, policy.syntax)

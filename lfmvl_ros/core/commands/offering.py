@@ -47,8 +47,8 @@ def offer(sentence: str, names: Iterable[str], syntax: str) -> TextPrompt:
         )
     if not words:
         raise UserError("the command is empty; write a sentence, or a tool call as JSON")
-    if syntax == "learned":
-        return TextPrompt("", words)
+    if syntax == "learned":  # by examples in small letters, as most people type
+        return TextPrompt("", words.lower() if words.isupper() else words)
     tools = declarations(names)
     if syntax == "lfm3":
         listing = "\n".join(json_text({"type": "function", "function": tool}) for tool in tools)

@@ -104,7 +104,9 @@ class _Loaded:
         written: Generated
         (written,) = decode_answers(self._runner, inputs, [row], blocks=self._blocks, limit=limit)
         ids = [id_ for id_ in written.ids if id_ != self._end_id]
-        sure = math.exp(sum(written.logprobs)) >= self._sure
-        text = self._tokenizer.decode(ids, skip_special_tokens=False) if sure else UNSURE
+        text, finish = self._tokenizer.decode(ids, skip_special_tokens=False), written.finish
+        sure = finish is FinishReason.STOP and math.exp(sum(written.logprobs)) >= self._sure
+        if not sure and finish is not FinishReason.DEADLINE and self._sure > 0:
+            text, finish = UNSURE, FinishReason.STOP
         times = StageTimes(inputs.preprocess_s, 0.0, written.prefill_s, written.decode_s)
-        return Reply(text, (), written.finish, times, 0, name, forwards=written.forwards)
+        return Reply(text, (), finish, times, 0, name, forwards=written.forwards)

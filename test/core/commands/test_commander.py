@@ -44,3 +44,20 @@ def test_every_command_is_answered_or_counted(
     assert {result.status.value for result in told} == {"refused"}
     assert commander.counts["lost"] == lost
     assert (f"{lost} commands were lost" in caplog.text) == bool(lost)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [("", "no model is loaded yet; send the sentence again"), ("m", "m can't turn sentences")],
+)
+def test_a_sentence_that_no_model_reads_is_refused_with_the_reason(model: str, says: str) -> None:
+    told: list[CommandResult] = []
+    scene = Scene(("",), lambda: 1.0, lambda _camera: None)
+    controls = Controls(scene, lambda: None, lambda _changes: "", lambda: False)
+    policy = Policy((), dry_run=False, syntax="", model=model)
+    commander = Commander(controls, lambda: policy, lambda: 1, told.append)
+    commander.submit("count the crates")
+    until(lambda: told)
+    commander.close(PATIENCE_S)
+    assert told[0].status.value == "refused"
+    assert says in told[0].message

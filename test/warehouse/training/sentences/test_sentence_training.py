@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tiny sentence model is trained, interrupted, resumed, and loads as the node loads it."""
 
+import argparse
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from lfmvl_ros.core.prompt import TextPrompt
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.finetune.run_folder import CHECKPOINT_DIRECTORY, STATE_FILE, read_state
 from lfmvl_ros.models.lfm2_vl.sentences import UNSURE, SentenceModel
+from lfmvl_warehouse.cli import train
 from lfmvl_warehouse.training.sentences import run as training
 from lfmvl_warehouse.training.sentences.network import SentenceShape
 from lfmvl_warehouse.training.sentences.run import SentenceTraining
@@ -107,3 +110,24 @@ def test_a_missing_checkpoint_is_an_error_in_the_reply(tmp_path):
 def test_sizes_that_make_no_sense(wrong):
     with pytest.raises(ValueError, match=r"got|out of range"):
         SentenceShape(**{"width": 64, "layers": "ca", "ff": 64, "vocabulary": 512, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--tiny"], "does not take --tiny"),
+        (["--from", "bundled"], "does not take --from"),
+        (["--data", "x"], "does not take --data"),
+        (["--steps", "0"], "--steps is at least 1, got 0"),
+        (["--minutes", "-1"], "--minutes is above 0, got -1"),
+        (["--resume"], "there is no training in "),
+        (["--export", "x"], "there is no training in "),
+    ],
+)
+def test_flags_that_do_not_fit_are_named_before_torch_is_imported(flags, says, tmp_path):
+    parser = argparse.ArgumentParser()
+    train.configure(parser)
+    args = parser.parse_args(["--sentences", "--out", str(tmp_path / "run"), *flags])
+    with pytest.raises(UserError, match=says):
+        train.run(args)
+    assert train.STATE_FILE == STATE_FILE
