@@ -69,7 +69,9 @@ class Reader:
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="every tenth sentence")
     parser.add_argument("--wrong", action="store_true", help="print what is not right")
     parser.add_argument("--card", action="store_true", help="write the scores into the card")

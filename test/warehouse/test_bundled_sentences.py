@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.commands.offering import offer
@@ -16,6 +16,8 @@ from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.models.catalog import find
 from lfmvl_ros.models.lfm2_vl.sentences import SentenceModel
 from lfmvl_warehouse.sentences.judging import calls_in, judge, read_sentences, total
+
+from ..examples import examples
 
 ROOT = Path(__file__).parents[2]
 HELD_OUT = ROOT / "benchmarks" / "held_out_sentences"
@@ -88,7 +90,7 @@ def test_every_tenth_of_the_held_out_sentences_reads_as_in_the_card(write):
 
 
 @given(text=st.text(min_size=1, max_size=60))
-@settings(max_examples=25)
+@examples(25)
 def test_whatever_is_said_nothing_is_raised(write, text):
     try:
         prompt = offer(text, TOOLS, "learned")
