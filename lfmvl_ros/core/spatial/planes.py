@@ -59,7 +59,7 @@ def surrounding_planes(patch: Patch, usable: BoolArray) -> list[Plane]:
         at = at[np.linspace(0, len(at) - 1, _MOST_SAMPLES).astype(np.intp)]
     x, y = patch.box_units
     rows, columns = np.divmod(at, len(x))
-    points = np.ones((4, len(at)))  # x, y, 1, inverse depth
+    points: FloatArray = np.ones((4, len(at)))  # x, y, 1, inverse depth
     points[0], points[1], points[3] = x[columns], y[rows], patch.inverse.ravel()[at]
     total, found = len(at), []
     least = max(_LEAST_SAMPLES, _LEAST_SHARE * total)
