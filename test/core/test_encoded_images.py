@@ -122,10 +122,15 @@ def test_what_cannot_be_a_jpeg_is_a_value_error() -> None:
         encode_jpeg(np.zeros((4, 0, 3), np.uint8))
 
 
+def write_tiff(path, values):
+    """Write values as they are: OpenCV before 4.12 would write the logarithm of floating point."""
+    assert cv2.imwrite(str(path), values, [cv2.IMWRITE_TIFF_COMPRESSION, 1])  # 1: none
+
+
 @pytest.mark.parametrize("full", [1, 255])
 def test_colours_of_floating_point_are_shares_or_8_bits(tmp_path, caplog, full):
     colours = np.full((4, 5, 3), (0.2, 0.4, 1.0), np.float32) * full  # blue first
-    cv2.imwrite(str(tmp_path / "a.tiff"), colours)
+    write_tiff(tmp_path / "a.tiff", colours)
     assert read_image(tmp_path / "a.tiff")[0, 0].tolist() == [255, 102, 51]
     assert f"its colours are float32 values up to {full}, taken for 0 to {full}" in caplog.text
 
@@ -134,7 +139,7 @@ def test_colours_of_floating_point_are_shares_or_8_bits(tmp_path, caplog, full):
 def test_values_that_are_no_colours_are_refused_as_such(tmp_path, value):
     colours = np.full((4, 5, 3), 0.5, np.float32)
     colours[0, 0] = value
-    cv2.imwrite(str(tmp_path / "a.tiff"), colours)
+    write_tiff(tmp_path / "a.tiff", colours)
     with pytest.raises(UserError, match=r"has colours of type float32 from .* convert it to 8"):
         read_image(tmp_path / "a.tiff")
 
