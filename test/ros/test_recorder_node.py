@@ -158,13 +158,12 @@ def test_foreign_messages_are_counted_and_the_rest_is_kept(world, tmp_path):
         every_s=0.05,
     )
     frames = recorded(world)
-    robot.send_until(lambda: recorded(world) > frames + 3)
+    robot.send_until(lambda: recorded(world) > frames + 30)  # the foreign ones are through by then
     assert world.end(process) == 0, world.log()
     document = summary(world)
     assert document["frames"] > 2
     assert set(document["skipped"]) == set(skipped)
-    kept = (out / "tracks.jsonl").read_text().count("\n")  # fewer where the machine stalls
-    assert kept > 0
+    assert (out / "tracks.jsonl").read_text().count("\n") > 2
     assert world.log().count("track_states are left out of the recording") == 1
     assert "Traceback" not in world.log()
 
