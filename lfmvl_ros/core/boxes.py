@@ -25,6 +25,8 @@ IoU    where                                         same object when it is at l
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -69,6 +71,28 @@ def clip(xyxy_px: FloatArray, wh: tuple[int, int]) -> FloatArray:
     """Cut boxes ``(N, 4)`` at the border of an image of ``(width, height)`` pixels."""
     limit = np.array([wh[0], wh[1], wh[0], wh[1]], dtype=np.float64)
     return np.asarray(np.minimum(np.maximum(xyxy_px, 0.0), limit), dtype=np.float64)
+
+
+def surrounded_px(
+    xyxy_px: FloatArray, margin: float, wh: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """Return the part of an image that shows a box and its surroundings: x1, y1, x2, y2, whole px.
+
+    Args:
+        xyxy_px: ``(4,)`` corners of the box.
+        margin: on each side, as a share of the box's width or height; cut at the image's border.
+        wh: size of the image, px; the part has at least one pixel of it.
+
+    >>> surrounded_px(np.array([10.0, 10.0, 30.0, 20.0]), 0.5, (35, 40))
+    (0, 5, 35, 25)
+    """
+    x1, y1, x2, y2 = xyxy_px.tolist()
+    across, down = margin * (x2 - x1), margin * (y2 - y1)
+    left = min(max(math.floor(x1 - across), 0), wh[0] - 1)
+    top = min(max(math.floor(y1 - down), 0), wh[1] - 1)
+    right = min(max(math.ceil(x2 + across), left + 1), wh[0])
+    bottom = min(max(math.ceil(y2 + down), top + 1), wh[1])
+    return left, top, right, bottom
 
 
 def area(xyxy: FloatArray) -> FloatArray:

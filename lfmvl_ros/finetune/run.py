@@ -28,6 +28,7 @@ from lfmvl_ros.finetune.run_folder import (
     CHECKPOINT_DIRECTORY,
     LOG_FILE,
     STATE_FILE,
+    check_resume,
     claim,
     judgements,
     using_state,
@@ -136,11 +137,7 @@ def finetune(request: RunArguments, settings: FinetuneSettings) -> Result:
     Raises:
         UserError: something is missing or can't be used; says what to do.
     """
-    state = request.out / STATE_FILE
-    if request.resume and not state.exists():
-        raise UserError(f"there is no {state} to resume; start without --resume")
-    if state.exists() and not request.resume:
-        raise UserError(f"{state} exists; add --resume to continue it, or choose another --out")
+    check_resume(request.out, resume=request.resume)
     if not settings.full:
         check_peft()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -152,7 +149,7 @@ def finetune(request: RunArguments, settings: FinetuneSettings) -> Result:
     identity = _identity(data, start, settings)
     if request.resume:
         with using_state(request.out):
-            _check_identity(identity, identity_of(request.out), state)
+            _check_identity(identity, identity_of(request.out), request.out / STATE_FILE)
     make_folder(request.out)
     with claim(request.out):
         trainer, held_out = _prepared(data, start, settings, device, request.out, identity)

@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-import torch
-
 from lfmvl_ros.core.errors import UserError, describe
 from lfmvl_ros.core.file_kinds import kind_of
 from lfmvl_ros.core.numbers import is_number
@@ -53,6 +51,19 @@ def claim(run: Path) -> IO[str]:
     return file
 
 
+def check_resume(run: Path, *, resume: bool) -> None:
+    """Make sure that a run is continued where it has a state, and begun where it has none.
+
+    Raises:
+        UserError: there is nothing to resume, or a state that a new run would overwrite.
+    """
+    state = run / STATE_FILE
+    if resume and not state.exists():
+        raise UserError(f"there is no {state} to resume; start without --resume")
+    if state.exists() and not resume:
+        raise UserError(f"{state} exists; add --resume to continue it, or choose another --out")
+
+
 def read_state(run: Path, *, key: str, mmap: bool = False) -> dict[str, Any]:
     """Return the state of a run.
 
@@ -65,6 +76,8 @@ def read_state(run: Path, *, key: str, mmap: bool = False) -> dict[str, Any]:
         UserError: it is damaged, was not written by a training, or can't be read.
         MemoryError: there is too little memory for it.
     """
+    import torch  # commands need the names of this module before they import it
+
     path = run / STATE_FILE
     check_regular(path)
     try:
@@ -125,6 +138,8 @@ def write_state(state: Mapping[str, Any], run: Path) -> None:
     Raises:
         UserError: it can't be written; the one before stays.
     """
+    import torch
+
     with whole_file(run / STATE_FILE) as part, part.open("wb") as file:
         torch.save(state, file)
 

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import torch
-
 from lfmvl_ros.core.errors import UserError, describe
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """True for every exception with which torch reports that memory ran out."""
+    import torch  # slow to import, and commands that end at once need none of it
+
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     text = str(error).lower()

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lfmvl_ros.cli.flags import as_path
-
-STATE_FILE = "state.pt"  # as in lfmvl_ros.finetune.run_folder, which imports torch
+from lfmvl_ros.finetune.run_folder import CHECKPOINT_DIRECTORY, STATE_FILE
 
 HELP = (
     "Train a small LFM2-VL checkpoint, on the synthetic warehouse scenes or on a folder of "
@@ -90,14 +89,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train or export; return the exit code."""
+    if args.sentences:
+        return _sentences(args)
     from lfmvl_ros.core.errors import UserError
-    from lfmvl_ros.finetune.run_folder import CHECKPOINT_DIRECTORY
     from lfmvl_warehouse.training.run import training_run as launch
     from lfmvl_warehouse.training.run.plan import RunOverrides
     from lfmvl_warehouse.training.run.train_settings import TrainSettings
 
-    if args.sentences:
-        return _sentences(args)
     if args.export is not None:
         print(_exported(args.out, args.export, launch.export(args.out, args.export)))
         return 0
@@ -125,6 +123,7 @@ def run(args: argparse.Namespace) -> int:
 def _sentences(args: argparse.Namespace) -> int:
     """Train the model that reads sentences; return 0."""
     from lfmvl_ros.core.errors import UserError
+    from lfmvl_warehouse.training.sentences.settings import SentenceTraining
 
     unused = ("data", "mix", "rate", "processes", "batch", "workers")
     given = [f"--{name}" for name in unused if getattr(args, name) is not None]
@@ -135,19 +134,17 @@ def _sentences(args: argparse.Namespace) -> int:
             f"--sentences does not take {given[0]}; it takes --out, --minutes, --steps, --seed, "
             "--resume and --export"
         )
-    if args.steps is not None and args.steps < 1:
-        raise UserError(f"--steps is at least 1, got {args.steps}")
-    if not args.minutes > 0:
-        raise UserError(f"--minutes is above 0, got {args.minutes:g}")
+    try:
+        settings = SentenceTraining(args.out, args.minutes, args.steps, args.seed)
+    except ValueError as error:
+        raise UserError(f"--{error}") from error
     if (args.resume or args.export is not None) and not (args.out / STATE_FILE).exists():
         raise UserError(f"there is no training in {args.out}: {STATE_FILE} is missing")
-    from lfmvl_ros.finetune.run_folder import CHECKPOINT_DIRECTORY
-    from lfmvl_warehouse.training.sentences.run import SentenceTraining, export, train
+    from lfmvl_warehouse.training.sentences.run import export, train
 
     if args.export is not None:
         print(_trained(args.export, export(args.out, args.export)))
         return 0
-    settings = SentenceTraining(args.out, args.minutes, args.steps, args.seed)
     facts = train(settings, resume=args.resume)
     print(_trained(args.out / CHECKPOINT_DIRECTORY, facts))
     return 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the model writes: tool calls in the syntax of LFM2.5, or why there is none."""
+"""What the model writes: tool calls in the syntax of LFM2.5, or why there is no call."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ class Composer:
         template = self._rng.choice(self._file.templates["then"])
         parts = [_as_part(first.sentence), _as_part(second.sentence)]
         text = template.replace("{first}", parts[0]).replace("{second}", parts[1])
-        text = self._file.repaired(self._filler.fill(text).text)
+        text = self._filler.fill(text).text
         refusal = first.refusal or second.refusal
         calls = () if refusal else (*first.calls, *second.calls)
         return Example(text, calls, refusal, self._file.language, "then")

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from lfmvl_warehouse.sentences.names import camera_name, identifier, rule_name
 from lfmvl_warehouse.sentences.objects import Named, Objects
-from lfmvl_warehouse.sentences.phrase_file import PhraseFile
+from lfmvl_warehouse.sentences.phrase_file import SLOT, UNWANTED, PhraseFile
 
-_SLOT = re.compile(r"\{(\w+)\}")
 _LIST_LENGTHS, _LIST_SHARES = (2, 3, 4), (5, 4, 3)
 _COMMAS = {"ja": "、", "zh": "、", "ar": "، "}
 
@@ -91,13 +90,13 @@ class Filler:
                 return self._name(slot, filled)
             if slot == "list":
                 return self._list(filled, strange)
-            if slot.startswith("other_"):
-                return self._object(slot.removeprefix("other_"), False, plain, filled).text
+            if slot.startswith(UNWANTED):
+                return self._object(slot.removeprefix(UNWANTED), False, plain, filled).text
             named = self._object(slot, strange, plain, filled)
             filled.labels = (*filled.labels, named.label)
             return named.text
 
-        filled.text = self._file.repaired(_SLOT.sub(text_of, template))
+        filled.text = self._file.repaired(SLOT.sub(text_of, template))
         return filled
 
     def _optional(self, slot: str, filled: Filled) -> str:

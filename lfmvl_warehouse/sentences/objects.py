@@ -22,7 +22,7 @@ _WRONG, _MADE_UP = 0.3, 0.25  # of those without a label: of a wrong property, o
 
 @dataclass(frozen=True)
 class Named:
-    """A noun phrase, and its label; "" for an object that is none of them."""
+    """A noun phrase, and its label; "" for an object without one."""
 
     text: str
     label: str
@@ -63,7 +63,7 @@ class Objects:
         return Named(self._phrase(slot, noun, colour), in_colour(label, colour))
 
     def unknown(self, slot: str) -> Named:
-        """Return an object that is none of the labels, or has a property that labels can't have."""
+        """Return an object without a label, or with a property that labels can't have."""
         rng, file = self._rng, self._file
         chance = rng.random()
         if chance < _WRONG:

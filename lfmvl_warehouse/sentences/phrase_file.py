@@ -20,9 +20,11 @@ OPTIONAL = ("place", "time", "camera", "please")
 PEOPLE = ("person", "worker")
 IN_COLOUR = "person in colour"
 """Key of the forms of people who wear a colour."""
-_SLOT = re.compile(r"\{(\w+)\}")
+SLOT = re.compile(r"\{(\w+)\}")
+"""A slot of a template; group 1 is its name."""
+UNWANTED = "other_"
+"""Before the name of a slot: the object is not wanted."""
 _COLOUR = re.compile(r"\{C(?:\.(\w+))?\}")
-_OTHER = "other_"
 
 
 def plain_labels() -> tuple[str, ...]:
@@ -108,7 +110,7 @@ class PhraseFile:
         known = {*self.phrases, *OPTIONAL, "list", "id", "rule", "first", "second"}
         for intent, texts in self.templates.items():
             for text in texts:
-                slots = {slot.removeprefix(_OTHER) for slot in _SLOT.findall(text)}
+                slots = {slot.removeprefix(UNWANTED) for slot in slots_of(text)}
                 if slots - known:
                     unfit = ", ".join(sorted(slots - known))
                     raise ValueError(f"{self.language}: {intent}: {text!r}: no slot {unfit}")
@@ -141,7 +143,7 @@ class PhraseFile:
 
 def slots_of(template: str) -> list[str]:
     """Return the names of a template's slots, in their order."""
-    return _SLOT.findall(template)
+    return SLOT.findall(template)
 
 
 def is_plural(slot: str) -> bool:

@@ -126,7 +126,7 @@ def _check(path: Path) -> bool:
         torn = file.read(1) != b"\n"
     if _document(first) is None and not (torn and first.startswith(b'{"schema": "lfmvl/')):
         raise UserError(
-            f"{path} is not an audit file of second opinions (its first line is none of them); "
+            f"{path} is not an audit file of second opinions (its first line is of another kind); "
             "name another opinion.audit_file"
         )
     return torn

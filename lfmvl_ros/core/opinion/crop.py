@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.boxes import FloatArray, surrounded_px
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.region import Region
 
@@ -43,13 +43,7 @@ def crop_around(frame: Frame, xyxy_px: FloatArray, margin: float) -> Crop:
     Returns:
         The crop, at the shape of what was cut, enlarged to :data:`ENLARGED_PX` if it is smaller.
     """
-    width, height = frame.wh
-    x1, y1, x2, y2 = xyxy_px.tolist()
-    across, down = margin * (x2 - x1), margin * (y2 - y1)
-    left = min(max(math.floor(x1 - across), 0), width - 1)
-    top = min(max(math.floor(y1 - down), 0), height - 1)
-    right = min(max(math.ceil(x2 + across), left + 1), width)
-    bottom = min(max(math.ceil(y2 + down), top + 1), height)
+    left, top, right, bottom = surrounded_px(xyxy_px, margin, frame.wh)
     pixels = Region((left, top, right, bottom), frame.wh).cut_from(frame.pixels)
     taken_wh = right - left, bottom - top
     factor = math.sqrt(ENLARGED_PX / (taken_wh[0] * taken_wh[1]))

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.boxes import FloatArray, surrounded_px
 from lfmvl_ros.core.tracking import Tracks, TrackState
 
 _BORDER_PX = 2.0
@@ -57,11 +57,7 @@ def crop_of(pixels: NDArray[np.uint8], xyxy_px: FloatArray) -> NDArray[np.uint8]
         xyxy_px: ``(4,)`` corners.
     """
     height, width = pixels.shape[:2]
-    x1, y1, x2, y2 = xyxy_px.tolist()
-    across, down = _MARGIN * (x2 - x1), _MARGIN * (y2 - y1)
-    left, top = int(max(x1 - across, 0)), int(max(y1 - down, 0))
-    right = min(int(np.ceil(x2 + across)), width)
-    bottom = min(int(np.ceil(y2 + down)), height)
+    left, top, right, bottom = surrounded_px(xyxy_px, _MARGIN, (width, height))
     return pixels[top:bottom, left:right].copy()
 
 

@@ -33,7 +33,13 @@ from lfmvl_ros.models.failures import failure_text, is_out_of_memory
 from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Proposer, Row, decode_answers
 from lfmvl_ros.models.lfm2_vl.draft_tokens import TokenDraft, encoder
 from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
-from lfmvl_ros.models.lfm2_vl.generating import Generated, Limit, generation_config, run_generate
+from lfmvl_ros.models.lfm2_vl.generating import (
+    Generated,
+    Limit,
+    generation_config,
+    run_generate,
+    text_reply,
+)
 from lfmvl_ros.models.lfm2_vl.grammar import AnswerGrammars, GrammarMask, Masked
 from lfmvl_ros.models.lfm2_vl.loading import choose_device, load_checkpoint
 from lfmvl_ros.models.lfm2_vl.model_inputs import InputBuilder, ModelInputs
@@ -302,10 +308,7 @@ class Lfm2VlBackend:
         except Exception as error:
             _log.exception("the model could not answer")
             return Reply.failed(failure_text(error), self._name)
-        times = StageTimes(inputs.preprocess_s, 0.0, written.prefill_s, written.decode_s)
-        ids = [id_ for id_ in written.ids if id_ not in self._end_ids]
-        text = self._processor.tokenizer.decode(ids, skip_special_tokens=False)
-        return Reply(text, (), written.finish, times, 0, self._name, forwards=written.forwards)
+        return text_reply(written, inputs, self._processor.tokenizer, self._end_ids, self._name)
 
     def image_rules(self, wanted: ImageSettings) -> ImageTokenSettings:
         """Return the checkpoint's image token rules with these settings applied."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from lfmvl_ros.core.config import GenerationSettings
-from lfmvl_ros.core.reply import FinishReason
+from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes
 from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
 from lfmvl_ros.models.lfm2_vl.grammar import GrammarMask, MaskingProcessor
 from lfmvl_ros.models.lfm2_vl.model_inputs import ModelInputs
@@ -53,6 +53,24 @@ class Generated:
     prefill_s: float
     decode_s: float
     forwards: int = 0
+
+
+def text_reply(
+    written: Generated, inputs: ModelInputs, tokenizer: Any, end_ids: Container[int], name: str
+) -> Reply:
+    """Return the reply to a question without an image; markers of tool calls stay in its text.
+
+    Args:
+        written: what was generated.
+        inputs: the question.
+        tokenizer: of the model.
+        end_ids: tokens that end an answer.
+        name: of the model.
+    """
+    times = StageTimes(inputs.preprocess_s, 0.0, written.prefill_s, written.decode_s)
+    ids = [id_ for id_ in written.ids if id_ not in end_ids]
+    text = tokenizer.decode(ids, skip_special_tokens=False)
+    return Reply(text, (), written.finish, times, 0, name, forwards=written.forwards)
 
 
 @dataclass

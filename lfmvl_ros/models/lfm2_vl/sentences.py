@@ -14,11 +14,11 @@ import torch
 
 from lfmvl_ros.core.config import GenerationSettings
 from lfmvl_ros.core.prompt import TextPrompt
-from lfmvl_ros.core.reply import FinishReason, Reply, StageTimes
+from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.models.failures import failure_text
 from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Row, decode_answers
 from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
-from lfmvl_ros.models.lfm2_vl.generating import Generated, Limit
+from lfmvl_ros.models.lfm2_vl.generating import Limit, text_reply
 from lfmvl_ros.models.lfm2_vl.loading import choose_device, load_language_model
 from lfmvl_ros.models.lfm2_vl.model_inputs import text_inputs
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
@@ -101,12 +101,10 @@ class _Loaded:
         end = AnswerEnd((self._end_id,), min(generation.max_new_tokens, room), self._texts.text)
         width = len(self._model.get_input_embeddings().weight)
         row = Row(NoDraft(), sampler_for(self._greedy(generation), inputs.ids[0], width), end)
-        written: Generated
         (written,) = decode_answers(self._runner, inputs, [row], blocks=self._blocks, limit=limit)
-        ids = [id_ for id_ in written.ids if id_ != self._end_id]
-        text, finish = self._tokenizer.decode(ids, skip_special_tokens=False), written.finish
-        sure = finish is FinishReason.STOP and math.exp(sum(written.logprobs)) >= self._sure
-        if not sure and finish is not FinishReason.DEADLINE and self._sure > 0:
-            text, finish = UNSURE, FinishReason.STOP
-        times = StageTimes(inputs.preprocess_s, 0.0, written.prefill_s, written.decode_s)
-        return Reply(text, (), finish, times, 0, name, forwards=written.forwards)
+        reply = text_reply(written, inputs, self._tokenizer, (self._end_id,), name)
+        ended = reply.finish is FinishReason.STOP
+        sure = ended and math.exp(sum(written.logprobs)) >= self._sure
+        if sure or reply.finish is FinishReason.DEADLINE:
+            return reply
+        return replace(reply, text=UNSURE, finish=FinishReason.STOP)

@@ -12,6 +12,7 @@ from transformers import (
     Lfm2VlConfig,
     Lfm2VlForConditionalGeneration,
     Lfm2VlProcessor,
+    PreTrainedModel,
     PreTrainedTokenizerFast,
 )
 
@@ -22,6 +23,8 @@ from lfmvl_warehouse.training.model import tokenizer as layout
 PATCH_PX = 16
 POSITION_GRID = 16  # position embeddings are learned on 16x16 patches and interpolated from there
 MAX_NEW_TOKENS = 512
+LAYER_TYPES = {"c": "conv", "a": "full_attention"}
+"""Letters of a word of layers."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,6 @@ class ModelShape:
 
 def build_config(shape: ModelShape, *, vocabulary: int) -> Lfm2VlConfig:
     """The configuration of a checkpoint with this shape (vocabulary padded to 32)."""
-    names = {"c": "conv", "a": "full_attention"}
     return Lfm2VlConfig(
         text_config={
             "model_type": "lfm2",
@@ -72,7 +74,7 @@ def build_config(shape: ModelShape, *, vocabulary: int) -> Lfm2VlConfig:
             "num_attention_heads": shape.text_width // 32,
             "num_key_value_heads": shape.text_width // 64,
             "max_position_embeddings": 8192,
-            "layer_types": [names[letter] for letter in shape.text_layers],
+            "layer_types": [LAYER_TYPES[letter] for letter in shape.text_layers],
             "conv_L_cache": 3,
             "block_auto_adjust_ff_dim": False,
             "rope_parameters": {"rope_type": "default", "rope_theta": 1e4},
@@ -130,9 +132,14 @@ def build_processor(
 
 
 def save_checkpoint(
-    model: Lfm2VlForConditionalGeneration, processor: Lfm2VlProcessor, directory: Path
+    model: PreTrainedModel,
+    processor: Lfm2VlProcessor | PreTrainedTokenizerFast,
+    directory: Path,
 ) -> None:
-    """Write weights (bfloat16 safetensors), configuration, processor, tokenizer and template."""
+    """Write weights (bfloat16 safetensors), configuration, processor, tokenizer and template.
+
+    A model without vision has a tokenizer instead of a processor.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     model.to(torch.bfloat16).save_pretrained(directory)
     processor.save_pretrained(directory)

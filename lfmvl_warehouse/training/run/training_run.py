@@ -23,6 +23,7 @@ from lfmvl_ros.finetune.run_folder import (
     CHECKPOINT_DIRECTORY,
     LOG_FILE,
     STATE_FILE,
+    check_resume,
     claim,
     judgements,
     read_state,
@@ -76,11 +77,7 @@ def train(
         UserError: there is nothing to resume, or a state that a new run would overwrite; data,
             checkpoint or state can't be used.
     """
-    state = settings.out / STATE_FILE
-    if resume and not state.exists():
-        raise UserError(f"there is no {state} to resume; start without --resume")
-    if state.exists() and not resume:
-        raise UserError(f"{state} exists; add --resume to continue it, or choose another --out")
+    check_resume(settings.out, resume=resume)
     quiet_threads()
     plan = make_plan(settings, overrides or RunOverrides(), resume=resume)
     if plan.folder is not None:

@@ -1,44 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sentence model: an LFM2 of a few million parameters, and its files."""
+"""The sentence model: an LFM2 of a few million parameters."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
-import torch
-from tokenizers import Tokenizer
 from transformers import GenerationConfig, Lfm2Config, Lfm2ForCausalLM
 
-from lfmvl_warehouse.training.sentences.tokenizer import BOS_ID, IM_END_ID, PAD_ID, wrap
+from lfmvl_warehouse.training.model.build import LAYER_TYPES
+from lfmvl_warehouse.training.sentences.settings import SentenceShape
+from lfmvl_warehouse.training.sentences.tokenizer import BOS_ID, IM_END_ID, PAD_ID
 
-_NAMES = {"c": "conv", "a": "full_attention"}
 _CONTEXT = 2048  # a sentence of 1,000 characters takes as many bytes as tokens at worst, and twice
-
-
-@dataclass(frozen=True)
-class SentenceShape:
-    """Sizes of the model.
-
-    Attributes:
-        width: channels, a multiple of 64.
-        layers: its blocks, one of ``c`` (short convolution) or ``a`` (attention) each.
-        ff: inner width of its feed-forward blocks.
-        vocabulary: number of tokens.
-    """
-
-    width: int = 192
-    layers: str = "cacaca"
-    ff: int = 512
-    vocabulary: int = 4096
-
-    def __post_init__(self) -> None:
-        if self.width % 64 or not 64 <= self.width <= 4096:
-            raise ValueError(f"width is a multiple of 64 from 64 to 4096, got {self.width}")
-        if not self.layers or set(self.layers) - set(_NAMES):
-            raise ValueError(f"layers is a word of c and a, got {self.layers!r}")
-        if not 0 < self.ff <= 16384 or not 512 <= self.vocabulary <= 65536:
-            raise ValueError(f"ff or vocabulary is out of range: {self.ff}, {self.vocabulary}")
 
 
 def build(shape: SentenceShape, vocabulary: int) -> Lfm2ForCausalLM:
@@ -54,7 +25,7 @@ def build(shape: SentenceShape, vocabulary: int) -> Lfm2ForCausalLM:
         hidden_size=shape.width,
         intermediate_size=shape.ff,
         num_hidden_layers=len(shape.layers),
-        layer_types=[_NAMES[letter] for letter in shape.layers],
+        layer_types=[LAYER_TYPES[letter] for letter in shape.layers],
         num_attention_heads=heads,
         num_key_value_heads=heads // 2,
         conv_L_cache=3,
@@ -75,12 +46,3 @@ def build(shape: SentenceShape, vocabulary: int) -> Lfm2ForCausalLM:
         max_new_tokens=256,
     )
     return model
-
-
-def save(model: Lfm2ForCausalLM, tokenizer: Tokenizer, directory: Path) -> None:
-    """Write weights (bfloat16 safetensors), configuration, tokenizer and template."""
-    directory.mkdir(parents=True, exist_ok=True)
-    model.to(torch.bfloat16).save_pretrained(directory)
-    wrap(tokenizer).save_pretrained(directory)
-    for path in directory.iterdir():
-        path.chmod(0o644)  # safetensors files come out readable by their owner only

@@ -7,7 +7,7 @@ import copy
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,58 +16,31 @@ from tokenizers import Tokenizer
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.whole_files import make_folder, whole_file, whole_folder, write_json
+from lfmvl_ros.core.whole_files import make_folder, whole_folder, write_json
 from lfmvl_ros.finetune.run_folder import (
     CHECKPOINT_DIRECTORY,
-    STATE_FILE,
+    check_resume,
     claim,
     read_state,
     using_state,
+    write_state,
 )
 from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
 from lfmvl_ros.models.lfm2_vl.int8_checks import has_bfloat16
 from lfmvl_ros.models.lfm2_vl.loading import quiet_transformers
 from lfmvl_warehouse.sentences.phrase_file import languages
+from lfmvl_warehouse.training.model.build import count_parameters, save_checkpoint
 from lfmvl_warehouse.training.model.causal_attention import use_plain_attention
 from lfmvl_warehouse.training.run.optim import Optimisers, follow
 from lfmvl_warehouse.training.sentences import network
 from lfmvl_warehouse.training.sentences.batches import IGNORED, Batch, Encoder, Sentences
 from lfmvl_warehouse.training.sentences.card import write_card
-from lfmvl_warehouse.training.sentences.network import SentenceShape
-from lfmvl_warehouse.training.sentences.tokenizer import learn
+from lfmvl_warehouse.training.sentences.settings import SentenceShape, SentenceTraining
+from lfmvl_warehouse.training.sentences.tokenizer import learn, wrap
 
 _CHUNK = 12  # batches that are composed together, so that those of a batch have a like length
-_TOKENIZER_SENTENCES = 60_000
 _SAVE_EVERY_S = 300.0
 _AVERAGE = 0.997
-
-
-@dataclass(frozen=True)
-class SentenceTraining:
-    """One training run.
-
-    Attributes:
-        out: run directory.
-        minutes: training time; the learning rate follows it. Ignored where ``steps`` is given.
-        steps: number of updates instead.
-        seed: of weights and sentences.
-        batch: sentences in an update.
-        shape: sizes of the model.
-        tokenizer_sentences: from how many sentences the tokenizer is learned.
-    """
-
-    out: Path
-    minutes: float = 75.0
-    steps: int | None = None
-    seed: int = 0
-    batch: int = 96
-    shape: SentenceShape = field(default_factory=SentenceShape)
-    tokenizer_sentences: int = _TOKENIZER_SENTENCES
-
-    def __post_init__(self) -> None:
-        if not self.minutes > 0 or (self.steps is not None and self.steps < 1) or self.batch < 1:
-            raise ValueError("minutes, steps and batch are above 0")
 
 
 def train(settings: SentenceTraining, *, resume: bool = False) -> dict[str, Any]:
@@ -76,18 +49,12 @@ def train(settings: SentenceTraining, *, resume: bool = False) -> dict[str, Any]
     Raises:
         UserError: there is nothing to resume, or a state that a new run would overwrite.
     """
-    state = settings.out / STATE_FILE
-    if resume and not state.exists():
-        raise UserError(f"there is no {state} to resume; start without --resume")
-    if state.exists() and not resume:
-        raise UserError(f"{state} exists; add --resume to continue it, or choose another --out")
+    check_resume(settings.out, resume=resume)
     make_folder(settings.out)
     torch.set_num_threads(1)  # the matrices are small: more threads would only wait for each other
     quiet_transformers()
     with claim(settings.out):
-        trainer = _Trainer(settings)
-        if resume:
-            trainer.resume()
+        trainer = _Trainer.resumed(settings) if resume else _Trainer.begun(settings)
         trainer.run()
     return export(settings.out, settings.out / CHECKPOINT_DIRECTORY)
 
@@ -105,9 +72,9 @@ def export(run: Path, target: Path) -> dict[str, Any]:
         model.load_state_dict(state["average"])
         keys = ("step", "sentences", "seconds", "seed", "languages")
         facts = {key: state[key] for key in keys} | {"shape": state["sentence_shape"]}
-        facts["parameters"] = sum(weights.numel() for weights in model.parameters())
+        facts["parameters"] = count_parameters(model)
     with whole_folder(target) as fresh:
-        network.save(model, tokenizer, fresh)
+        save_checkpoint(model, wrap(tokenizer), fresh)
         write_json(fresh / FACTS_FILE, facts)
         write_card(fresh, facts)
     return facts
@@ -116,38 +83,42 @@ def export(run: Path, target: Path) -> dict[str, Any]:
 class _Trainer:
     """The weights of a run and how they change."""
 
-    def __init__(self, settings: SentenceTraining) -> None:
+    def __init__(self, settings: SentenceTraining, tokenizer: Tokenizer) -> None:
         self._settings = settings
         self._files = languages()
         torch.manual_seed(settings.seed)
-        self._use_tokenizer(_learned_tokenizer(settings))
-        self._step, self._seen, self._before_s = 0, 0, 0.0
-
-    def _use_tokenizer(self, tokenizer: Tokenizer) -> None:
         self._tokenizer, self._encoder = tokenizer, Encoder(tokenizer)
-        self._model = network.build(self._settings.shape, tokenizer.get_vocab_size()).train()
+        self._model = network.build(settings.shape, tokenizer.get_vocab_size()).train()
         use_plain_attention(self._model)
         self._average = copy.deepcopy(self._model).eval()
         self._optimisers = Optimisers(self._model)
+        self._step, self._seen, self._before_s = 0, 0, 0.0
 
-    def resume(self) -> None:
-        """Take the state that the run directory has.
+    @classmethod
+    def begun(cls, settings: SentenceTraining) -> _Trainer:
+        """Begin a run: learn the tokenizer, draw the weights."""
+        return cls(settings, _learned_tokenizer(settings))
+
+    @classmethod
+    def resumed(cls, settings: SentenceTraining) -> _Trainer:
+        """Go on from the state that the run directory has.
 
         Raises:
             UserError: it is damaged, or of another shape or seed.
         """
-        state = read_state(self._settings.out, key="sentences")
-        with using_state(self._settings.out):
-            if state["sentence_shape"] != asdict(self._settings.shape):
+        state = read_state(settings.out, key="sentences")
+        with using_state(settings.out):
+            if state["sentence_shape"] != asdict(settings.shape):
                 raise ValueError(f"it is of the shape {state['sentence_shape']}")
-            if state["seed"] != self._settings.seed:
+            if state["seed"] != settings.seed:
                 raise ValueError(f"it was begun with --seed {state['seed']}")
-            self._use_tokenizer(Tokenizer.from_str(state["tokenizer"]))
-            self._model.load_state_dict(state["model"])
-            self._average.load_state_dict(state["average"])
-            self._optimisers.load_state_dict(state["optimisers"])
-            self._step, self._seen = int(state["step"]), int(state["sentences"])
-            self._before_s = float(state["seconds"])
+            trainer = cls(settings, Tokenizer.from_str(state["tokenizer"]))
+            trainer._model.load_state_dict(state["model"])
+            trainer._average.load_state_dict(state["average"])
+            trainer._optimisers.load_state_dict(state["optimisers"])
+            trainer._step, trainer._seen = int(state["step"]), int(state["sentences"])
+            trainer._before_s = float(state["seconds"])
+        return trainer
 
     def run(self) -> None:
         """Train to the end; the state is written on the way."""
@@ -220,8 +191,7 @@ class _Trainer:
             "average": self._average.state_dict(),
             "optimisers": self._optimisers.state_dict(),
         }
-        with whole_file(self._settings.out / STATE_FILE) as path:
-            torch.save(state, path)
+        write_state(state, self._settings.out)
 
 
 def _learned_tokenizer(settings: SentenceTraining) -> Tokenizer:

@@ -2,20 +2,25 @@
 """A tiny sentence model is trained, interrupted, resumed, and loads as the node loads it."""
 
 import argparse
+import subprocess
+import sys
 
 import pytest
 import torch
+from tokenizers import Tokenizer
 
 from lfmvl_ros.core.config import GenerationSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import TextPrompt
 from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.finetune.run_folder import CHECKPOINT_DIRECTORY, STATE_FILE, read_state
+from lfmvl_ros.models.lfm2_vl.loading import load_language_model
+from lfmvl_ros.models.lfm2_vl.model_inputs import text_inputs
 from lfmvl_ros.models.lfm2_vl.sentences import UNSURE, SentenceModel
 from lfmvl_warehouse.cli import train
 from lfmvl_warehouse.training.sentences import run as training
-from lfmvl_warehouse.training.sentences.network import SentenceShape
-from lfmvl_warehouse.training.sentences.run import SentenceTraining
+from lfmvl_warehouse.training.sentences.batches import Encoder
+from lfmvl_warehouse.training.sentences.settings import SentenceShape, SentenceTraining
 
 TINY = SentenceShape(width=64, layers="ca", ff=64, vocabulary=512)
 
@@ -131,3 +136,29 @@ def test_flags_that_do_not_fit_are_named_before_torch_is_imported(flags, says, t
     with pytest.raises(UserError, match=says):
         train.run(args)
     assert train.STATE_FILE == STATE_FILE
+
+
+def test_torch_is_not_imported_for_flags_that_do_not_fit():
+    code = (
+        "import argparse, sys\n"
+        "from lfmvl_ros.core.errors import UserError\n"
+        "from lfmvl_warehouse.cli import train\n"
+        "parser = argparse.ArgumentParser()\n"
+        "train.configure(parser)\n"
+        "try:\n    train.run(parser.parse_args(['--sentences', '--steps', '0']))\n"
+        "except UserError as error:\n    print(error, 'torch' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "--steps is at least 1, got 0 False\n"
+
+
+def test_training_and_use_put_a_sentence_to_the_model_in_the_same_way(whole):
+    folder, _ = whole
+    directory = folder / CHECKPOINT_DIRECTORY
+    model, tokenizer = load_language_model(str(directory), torch.device("cpu"))
+    encoder = Encoder(Tokenizer.from_file(str(directory / "tokenizer.json")))
+    for sentence in ("look for red crates", "¿dónde está?", "寻找红色的木箱", "a\nb  c"):
+        used = text_inputs(
+            model, tokenizer, tokenizer.apply_chat_template, TextPrompt("", sentence)
+        )
+        assert used.ids[0].tolist() == encoder.prompt(sentence)
