@@ -116,7 +116,7 @@ class Composer:
             return self._two()
         return self._one(intent)
 
-    def _one(self, intent: str, template: str = "") -> Example:
+    def _one(self, intent: str, template: str = "", *, around: bool = True) -> Example:
         template = template or self._rng.choice(self._file.templates[intent])
         with_objects = intent in MEANINGS and intent != "stop_looking"
         filled = self._filler.fill(
@@ -126,6 +126,7 @@ class Composer:
             place=intent in WITH_PLACE,
             unknown=_UNKNOWN if with_objects else 0.0,
             plain=intent.startswith("refuse") and self._rng.random() < 0.5,
+            around=around,
         )
         refusal: Refusal | None = None
         calls: tuple[Tool, ...] = ()
@@ -156,7 +157,7 @@ class Composer:
             template = self._rng.choice(self._file.templates[intent])
             if not template.rstrip().endswith(("?", "？", "؟")):
                 break
-        return self._one(intent, template)
+        return self._one(intent, template, around=False)
 
 
 def _as_part(sentence: str) -> str:

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from lfmvl_warehouse.sentences.names import camera_name, identifier, rule_name
 from lfmvl_warehouse.sentences.objects import Named, Objects
 from lfmvl_warehouse.sentences.phrase_file import SLOT, UNWANTED, PhraseFile
+from lfmvl_warehouse.sentences.surroundings import Surroundings
 
-_LIST_LENGTHS, _LIST_SHARES = (2, 3, 4), (5, 4, 3)
+_LIST_LENGTHS, _LIST_SHARES = (2, 3, 4, 5), (4, 4, 4, 1)
+_ALIKE = 0.12  # share of lists whose objects differ by colour alone
+_SAID = 0.4  # share of small numbers that are words
 _COMMAS = {"ja": "、", "zh": "、", "ar": "، "}
 
 
@@ -50,6 +53,7 @@ class Filler:
     def __init__(self, file: PhraseFile, rng: random.Random) -> None:
         self._file, self._rng = file, rng
         self._objects = Objects(file, rng)
+        self._surroundings = Surroundings(file, rng)
         nouns = (*file.unknown, *(noun for words in file.nouns.values() for noun in words))
         self._words = tuple(filter(None, (identifier(noun.one) for noun in nouns)))
 
@@ -62,6 +66,7 @@ class Filler:
         place: bool = False,
         unknown: float = 0.0,
         plain: bool = False,
+        around: bool = True,
     ) -> Filled:
         """Return a template with its slots filled.
 
@@ -72,18 +77,24 @@ class Filler:
             place: whether a place may be named.
             unknown: probability of an object without a label.
             plain: objects have no colour.
+            around: whether something that changes nothing may stand before and after it.
         """
         filled, rng = Filled(), self._rng
         strange = rng.random() < unknown
+        timed = rng.random() < time
+        if around:
+            template = self._surroundings.put(template, camera=camera, time=timed)
         chances = {
             "camera": 0.4 if camera else 0.0,
-            "time": time,
+            "time": 1.0 if timed else 0.0,
             "place": 0.35 if place else 0.0,
             "please": 0.5,
         }
 
         def text_of(match: re.Match[str]) -> str:
             slot = match[1]
+            if slot in ("camera_first", "time_first", "time_after"):
+                return self._optional(slot, filled)
             if slot in chances:
                 return self._optional(slot, filled) if rng.random() < chances[slot] else ""
             if slot in ("id", "rule"):
@@ -100,22 +111,27 @@ class Filler:
         return filled
 
     def _optional(self, slot: str, filled: Filled) -> str:
-        if slot == "camera":
-            return self._camera(filled)
-        return self._time(filled) if slot == "time" else self._choice(slot)
+        if slot.startswith("camera"):
+            return self._camera(slot, filled)
+        return self._time(slot, filled) if slot.startswith("time") else self._choice(slot)
 
     def _name(self, slot: str, filled: Filled) -> str:
         if slot == "id":
             filled.id = _number(self._rng)
-            return str(filled.id)
+            words = self._file.fillers["numbers"]
+            said = filled.id <= len(words) and self._rng.random() < _SAID
+            return words[filled.id - 1] if said else str(filled.id)
         filled.rule = rule_name(self._rng, self._words)
         return filled.rule
 
-    def _object(self, slot: str, strange: bool, plain: bool, filled: Filled) -> Named:
+    def _object(
+        self, slot: str, strange: bool, plain: bool, filled: Filled, of: str = ""
+    ) -> Named:
         for _ in range(10):
-            named = self._objects.unknown(slot) if strange else self._objects.known(
-                slot, plain=plain
-            )  # fmt: skip
+            if strange:
+                named = self._objects.unknown(slot)
+            else:
+                named = self._objects.known(slot, plain=plain, of=of)
             if named.label == "" or named.label not in filled.labels:
                 break
         return named
@@ -125,21 +141,22 @@ class Filler:
         (count,) = rng.choices(_LIST_LENGTHS, _LIST_SHARES)
         slot = rng.choice(("many", "many", "a"))
         odd = rng.randrange(count) if strange else -1
+        of = self._objects.any_label() if rng.random() < _ALIKE else ""
         texts = []
         for index in range(count):
-            named = self._object(slot, index == odd, False, filled)
+            named = self._object(slot, index == odd, False, filled, of)
             filled.labels = (*filled.labels, named.label)
             texts.append(named.text)
         comma = _COMMAS.get(self._file.language, ", ")
         return comma.join(texts[:-1]) + rng.choice(self._file.joins) + texts[-1]
 
-    def _camera(self, filled: Filled) -> str:
-        text, _, name = (part.strip() for part in self._choice("camera").partition("="))
+    def _camera(self, slot: str, filled: Filled) -> str:
+        text, _, name = (part.strip() for part in self._choice(slot).partition("="))
         filled.camera = name or camera_name(self._rng, self._words)
         return text.replace("{c}", filled.camera)
 
-    def _time(self, filled: Filled) -> str:
-        text, _, value = (part.strip() for part in self._choice("time").partition("="))
+    def _time(self, slot: str, filled: Filled) -> str:
+        text, _, value = (part.strip() for part in self._choice(slot).partition("="))
         if value:
             filled.seconds = float(value)
             return text

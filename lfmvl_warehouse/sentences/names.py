@@ -29,6 +29,7 @@ _MOUNTS = _words(
 _ONSETS = _words("b c d f g h j k l m n p r s t v w z br ch dr fl gl kr pl sch sh sl sp st tr")
 _VOWELS = _words("a e i o u ai ea ee ie oo ou")
 _CODAS = ("", "", "b", "ck", "d", "g", "l", "m", "n", "nd", "p", "r", "rt", "s", "st", "t", "x")
+_UNHEARD = 0.2  # share of a name's words that mean nothing, so that it has to be copied
 _SCRIPTS = {
     "ja": "アイウエオカキクケコサシスタチツテトナニハヒフヘホマミムメモ"
     "ヤラリルレロワンバビドゴジプ",
@@ -59,14 +60,16 @@ def rule_name(rng: random.Random, words: Sequence[str] = ()) -> str:
     """
 
     def word(own: Sequence[str]) -> str:
-        return rng.choice(words) if words and rng.random() < 0.4 else rng.choice(own)
+        if rng.random() < _UNHEARD:
+            return made_up(rng)
+        return rng.choice(words) if words and rng.random() < 0.5 else rng.choice(own)
 
     kind = rng.random()
-    if kind < 0.4:
+    if kind < 0.33:
         parts = [word(_PLACES), word(_EVENTS)]
-    elif kind < 0.5:
+    elif kind < 0.4:
         parts = [word(_PLACES), word(_PLACES), word(_EVENTS)]
-    elif kind < 0.7:
+    elif kind < 0.62:
         parts = [word((*_PLACES, *_EVENTS)), _mark(rng)]
     elif kind < 0.85:
         parts = [word((*_PLACES, *_EVENTS))]
@@ -84,8 +87,10 @@ def camera_name(rng: random.Random, words: Sequence[str] = ()) -> str:
     """
 
     def word() -> str:
+        if rng.random() < _UNHEARD:
+            return made_up(rng)
         own = rng.choice((_MOUNTS, _PLACES))
-        return rng.choice(words) if words and rng.random() < 0.35 else rng.choice(own)
+        return rng.choice(words) if words and rng.random() < 0.5 else rng.choice(own)
 
     kind = rng.random()
     if kind < 0.3:

@@ -52,15 +52,28 @@ class Objects:
         self._labels, self._attributed = tuple(file.nouns), tuple(file.attributed)
         self._colours = ("", *COLOURS)
 
-    def known(self, slot: str, *, plain: bool = False) -> Named:
-        """Return an object with a label; ``plain``: without colour and attribute."""
+    def any_label(self) -> str:
+        """Return a label without colour and attribute."""
+        return self._rng.choice(self._labels)
+
+    def known(self, slot: str, *, plain: bool = False, of: str = "") -> Named:
+        """Return an object with a label.
+
+        Args:
+            slot: of the noun phrase.
+            plain: without colour and attribute.
+            of: its label without the colour that it has then; "": any label.
+        """
         rng = self._rng
-        if not plain and rng.random() < _ATTRIBUTED:
+        if not plain and not of and rng.random() < _ATTRIBUTED:
             return self._with_attribute(slot)
-        label = rng.choice(self._labels)
-        colour = rng.choice(COLOURS) if not plain and rng.random() < _COLOURED else ""
+        label = of or self.any_label()
+        coloured = of or (not plain and rng.random() < _COLOURED)
+        colour = rng.choice(COLOURS) if coloured else ""
         noun = rng.choice(self._file.nouns[label])
-        return Named(self._phrase(slot, noun, colour), in_colour(label, colour))
+        pattern = rng.choice(self._file.phrases[slot][noun.class_])
+        colour = colour if "{C" in pattern else ""
+        return Named(self._filled(pattern, slot, noun, colour), in_colour(label, colour))
 
     def unknown(self, slot: str) -> Named:
         """Return an object without a label, or with a property that labels can't have."""
@@ -74,10 +87,10 @@ class Objects:
             noun = Noun(word, word if file.language not in ("en", "fr", "es", "pt") else f"{word}s",
                         noun.class_)  # fmt: skip
         colour = rng.choice(COLOURS) if rng.random() < 0.25 else ""
-        return Named(self._phrase(slot, noun, colour), "")
+        pattern = rng.choice(file.phrases[slot][noun.class_])
+        return Named(self._filled(pattern, slot, noun, colour), "")
 
-    def _phrase(self, slot: str, noun: Noun, colour: str) -> str:
-        pattern = self._rng.choice(self._file.phrases[slot][noun.class_])
+    def _filled(self, pattern: str, slot: str, noun: Noun, colour: str) -> str:
         word = noun.many if is_plural(slot) else noun.one
         return self._file.coloured(pattern, colour).replace("{N}", word)
 

@@ -17,6 +17,8 @@ from lfmvl_warehouse.scenes.vocabulary import ATTRIBUTES, COLOURS, KIND_SPECS, o
 FOLDER = Path(__file__).resolve().parent / "phrases"
 OPTIONAL = ("place", "time", "camera", "please")
 """Slots of a template that may be filled with nothing."""
+AROUND = ("before", "after", "camera_first", "time_first", "time_after", "numbers")
+"""Texts that stand before or after a sentence, and words for numbers from one on."""
 PEOPLE = ("person", "worker")
 IN_COLOUR = "person in colour"
 """Key of the forms of people who wear a colour."""
@@ -77,7 +79,7 @@ class PhraseFile:
         unknown: words for objects that are no labels.
         wrong_property: phrases with a property that labels can't have.
         joins: what stands before the last item of a list.
-        fillers: texts of the optional slots.
+        fillers: texts of the optional slots, and those of :data:`AROUND`.
         repairs: regular expressions and replacements, applied to each sentence.
         templates: intent -> sentences with slots.
 
@@ -101,14 +103,15 @@ class PhraseFile:
         missing = set(COLOURS) - set(self.colours)
         missing |= {*attributed_labels(), IN_COLOUR} - set(self.attributed)
         missing |= set(KIND_SPECS) - set(self.nouns)
-        missing |= set(OPTIONAL) - set(self.fillers)
+        missing |= {*OPTIONAL, *AROUND} - {key for key, texts in self.fillers.items() if texts}
         if missing:
             raise ValueError(f"{self.language}: nothing for {', '.join(sorted(missing))}")
         strange = set(self.nouns) - set(plain_labels())
         if strange:
             raise ValueError(f"{self.language}: no labels: {', '.join(sorted(strange))}")
         known = {*self.phrases, *OPTIONAL, "list", "id", "rule", "first", "second"}
-        for intent, texts in self.templates.items():
+        around = {key: self.fillers[key] for key in ("before", "after")}
+        for intent, texts in (*self.templates.items(), *around.items()):
             for text in texts:
                 slots = {slot.removeprefix(UNWANTED) for slot in slots_of(text)}
                 if slots - known:
@@ -176,7 +179,7 @@ def parse(document: Mapping[str, Any]) -> PhraseFile:
         unknown=tuple(Noun.parse(text) for text in document["unknown"]),
         wrong_property=tuple(document["wrong_property"]),
         joins=tuple(document["and"]),
-        fillers={slot: tuple(document[slot]) for slot in OPTIONAL},
+        fillers={key: tuple(map(str, document[key])) for key in (*OPTIONAL, *AROUND)},
         repairs=tuple((re.compile(old), new) for old, new in document.get("replace") or ()),
         templates=_tuples(document["templates"]),
     )

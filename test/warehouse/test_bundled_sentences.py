@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.commands.offering import offer
-from lfmvl_ros.core.commands.tools import TOOLS, Count, Find, LookFor, StopLooking, WhereIs
+from lfmvl_ros.core.commands.tools import TOOLS, Count, Find, LookFor, StopLooking, Watch, WhereIs
 from lfmvl_ros.core.config import GenerationSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.reply import FinishReason
@@ -97,3 +97,20 @@ def test_whatever_is_said_nothing_is_raised(write, text):
     except UserError:
         return  # nothing but spaces or control tokens
     calls_in(write(prompt.user))
+
+
+NEVER_SEEN = ("quorvex_7", "zirbelnuss", "p3-hala", "xanthic", "almoxarifado9", "trolleybucht_ost")
+
+
+@pytest.mark.parametrize("name", NEVER_SEEN)
+@pytest.mark.parametrize("sentence", ["watch rule {}", "Überwache die Regel {}", "规则{}触发时告诉我"])
+def test_a_rule_that_it_writes_stands_in_the_sentence(anything, sentence, name):
+    for call in calls_in(anything(sentence.format(name))):
+        if isinstance(call, Watch):
+            assert call.rule in sentence.format(name)
+
+
+@pytest.fixture(scope="module")
+def anything():
+    model = SentenceModel(find("bundled").sentences, "bundled", "cpu", sure=0.0)
+    return lambda text: model.write(offer(text, TOOLS, "learned"), generation=GENERATION).text

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from transformers import LogitsProcessor
@@ -91,6 +91,16 @@ class AnswerGrammars:
         return GrammarMask(self._matcher(self._compile(text)), self._width)
 
 
+class Mask(Protocol):
+    """Which tokens may come next; see :class:`GrammarMask`."""
+
+    def after(self, logits: torch.Tensor, proposed: Sequence[int]) -> torch.Tensor:
+        """Return the first rows of logits, with -inf where a token can't follow."""
+
+    def add(self, chosen: Sequence[int]) -> None:
+        """Add the tokens that the answer contains now."""
+
+
 class GrammarMask:
     """The tokens that may come next in one answer."""
 
@@ -135,9 +145,9 @@ class GrammarMask:
 
 
 class Masked:
-    """Chooses with ``inner`` among the tokens that the grammar allows; see :class:`Sampler`."""
+    """Chooses with ``inner`` among the tokens that a mask allows; see :class:`Sampler`."""
 
-    def __init__(self, inner: Sampler, mask: GrammarMask) -> None:
+    def __init__(self, inner: Sampler, mask: Mask) -> None:
         self._inner, self._mask = inner, mask
 
     def choose(self, logits: torch.Tensor, proposed: Sequence[int]) -> list[int]:

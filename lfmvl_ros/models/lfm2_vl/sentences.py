@@ -17,8 +17,10 @@ from lfmvl_ros.core.prompt import TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.models.failures import failure_text
 from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Row, decode_answers
+from lfmvl_ros.models.lfm2_vl.copying import CopyMask
 from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
 from lfmvl_ros.models.lfm2_vl.generating import Limit, text_reply
+from lfmvl_ros.models.lfm2_vl.grammar import Masked
 from lfmvl_ros.models.lfm2_vl.loading import choose_device, load_language_model
 from lfmvl_ros.models.lfm2_vl.model_inputs import text_inputs
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
@@ -78,6 +80,8 @@ class _Loaded:
         self._model, self._tokenizer = load_language_model(directory, choose_device(device))
         self._runner = Lfm2Runner(self._model)
         self._texts = TokenTexts(self._tokenizer)
+        width = len(self._model.get_input_embeddings().weight)
+        self._pieces = [self._texts.piece(id_) for id_ in range(width)]
         self._end_id = int(self._tokenizer.eos_token_id)
         self._blocks = Blocks.for_device(self._model.device.type)
 
@@ -99,12 +103,14 @@ class _Loaded:
         if room < 1:
             raise ValueError("the sentence takes more tokens than the model's context")
         end = AnswerEnd((self._end_id,), min(generation.max_new_tokens, room), self._texts.text)
-        width = len(self._model.get_input_embeddings().weight)
-        row = Row(NoDraft(), sampler_for(self._greedy(generation), inputs.ids[0], width), end)
+        width = len(self._pieces)
+        mask = CopyMask(self._pieces, prompt.user)
+        sampler = Masked(sampler_for(self._greedy(generation), inputs.ids[0], width), mask)
+        row = Row(NoDraft(), sampler, end)
         (written,) = decode_answers(self._runner, inputs, [row], blocks=self._blocks, limit=limit)
         reply = text_reply(written, inputs, self._tokenizer, (self._end_id,), name)
         ended = reply.finish is FinishReason.STOP
-        sure = ended and math.exp(sum(written.logprobs)) >= self._sure
+        sure = ended and math.exp(sum(written.logprobs) - mask.given) >= self._sure
         if sure or reply.finish is FinishReason.DEADLINE:
             return reply
         return replace(reply, text=UNSURE, finish=FinishReason.STOP)

@@ -48,7 +48,8 @@ class TokenTexts:
             id_ for id_ in special if not _THOUGHT.fullmatch(self._added.get(id_, ""))
         )
 
-    def _bytes(self, id_: int) -> bytes:
+    def piece(self, id_: int) -> bytes:
+        """Return the bytes of a token; none of a control token."""
         known = self._known.get(id_)
         if known is None:
             known = self._known[id_] = self._look_up(id_)
@@ -68,12 +69,12 @@ class TokenTexts:
 
     def text(self, id_: int) -> str:
         """Return the text of a single token; U+FFFD for parts of a character."""
-        return self._bytes(id_).decode("utf-8", errors="replace")
+        return self.piece(id_).decode("utf-8", errors="replace")
 
     def split(self, ids: Sequence[int]) -> list[str]:
         """Return one text for each id."""
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        texts = [decoder.decode(self._bytes(id_)) for id_ in ids]
+        texts = [decoder.decode(self.piece(id_)) for id_ in ids]
         if texts:
             texts[-1] += decoder.decode(b"", final=True)
         return texts

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names in tool calls that can only come from the sentence: of rules and cameras."""
+
+from __future__ import annotations
+
+import re
+
+SIDES = ("front", "rear", "left", "right")
+"""Names of cameras that a sentence may have in words of its own language."""
+_UNFINISHED = re.compile(r'\b(rule|camera)="([^"]*)$')
+_RUN = re.compile(r"\w[\w./-]*\w|\w")
+_LATIN = "A-Za-z0-9À-ɏ_"
+_PLAIN_RUN = re.compile(
+    rf"(?<![{_LATIN}])[A-Za-z0-9](?:[\w./-]*[A-Za-z0-9])?(?![{_LATIN}])", re.ASCII
+)
+
+
+def names_in(sentence: str) -> tuple[str, ...]:
+    """Return what may be a name in a sentence, each once.
+
+    Where a language writes without spaces, names in Latin letters are found within its words.
+
+    >>> names_in("Watch zone_4, then bay-2.")
+    ('Watch', 'zone_4', 'then', 'bay-2')
+    >>> names_in("rule door_2を見て")
+    ('rule', 'door_2を見て', 'door_2')
+    """
+    found = dict.fromkeys(
+        text
+        for run in _RUN.findall(sentence)
+        for text in (run, *_PLAIN_RUN.findall(run))
+    )  # fmt: skip
+    return tuple(found)
+
+
+def unfinished_name(text: str) -> tuple[str, str] | None:
+    """Return the argument and what a model has written of its value, or None.
+
+    >>> unfinished_name('[watch(rule="zo')
+    ('rule', 'zo')
+    >>> unfinished_name('[watch(rule="zone_4", ') is None
+    True
+    """
+    match = _UNFINISHED.search(text)
+    return (match[1], match[2]) if match else None
+
+
+def allowed_names(argument: str, sentence: str) -> tuple[str, ...]:
+    """Return the values that an argument may have for a sentence."""
+    names = names_in(sentence)
+    return (*names, *SIDES) if argument == "camera" else names

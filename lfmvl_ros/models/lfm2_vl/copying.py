@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lets a model that writes tool calls copy names from the sentence, and invent none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from lfmvl_ros.core.commands.copied_names import allowed_names, unfinished_name
+
+
+class CopyMask:
+    """The tokens that may come next within the name of a rule or a camera.
+
+    A small model that has never seen a name writes a similar one that it has. Such a call would be
+    refused or, worse, watch another rule.
+
+    Args:
+        pieces: the bytes of each token of the vocabulary.
+        sentence: what names are copied from.
+
+    Attributes:
+        given: natural log of the probability that the model gave to all tokens allowed so far. The
+            answer's own probability, less this, is that among the allowed answers.
+    """
+
+    def __init__(self, pieces: Sequence[bytes], sentence: str) -> None:
+        self._pieces, self._sentence = pieces, sentence
+        self._written = b""
+        self.given = 0.0
+
+    def after(self, logits: torch.Tensor, proposed: Sequence[int]) -> torch.Tensor:
+        """Return the first row of logits, with -inf where a token can't follow.
+
+        Args:
+            logits: ``(rows, vocabulary)``, the first after all tokens added; not changed.
+            proposed: not used; one token is chosen at a time.
+        """
+        row = logits[:1]
+        allowed = self._allowed()
+        if not allowed:
+            return row
+        masked = torch.full_like(row, -torch.inf)
+        masked[:, allowed] = row[:, allowed]
+        whole, rest = row[0].float(), masked[0].float()
+        self.given += float(rest.logsumexp(-1) - whole.logsumexp(-1))
+        return masked
+
+    def add(self, chosen: Sequence[int]) -> None:
+        """Add the tokens that the answer contains now."""
+        self._written += b"".join(self._pieces[token] for token in chosen)
+
+    def _allowed(self) -> list[int]:
+        """Return the tokens that may come next; none: any of them."""
+        unfinished = unfinished_name(self._written.decode("utf-8", errors="ignore"))
+        if unfinished is None:
+            return []
+        begun = self._written[self._written.rindex(b'"') + 1 :]
+        ends = tuple(f'{name}"'.encode() for name in allowed_names(unfinished[0], self._sentence))
+        rests = tuple(end[len(begun) :] for end in ends if end.startswith(begun))
+        return [
+            token
+            for token, piece in enumerate(self._pieces)
+            if piece and any(rest.startswith(piece) or piece.startswith(rest) for rest in rests)
+        ]
