@@ -82,7 +82,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--sentences",
         action="store_true",
         help="train the small language model that turns sentences into tool calls instead; takes "
-        "--out, --minutes, --steps, --seed, --resume and --export",
+        "--out, --from, --minutes, --steps, --seed, --resume and --export",
     )
     add("--tiny", action="store_true", help="a model too small to be useful, to try the command")
 
@@ -127,15 +127,16 @@ def _sentences(args: argparse.Namespace) -> int:
 
     unused = ("data", "mix", "rate", "processes", "batch", "workers")
     given = [f"--{name}" for name in unused if getattr(args, name) is not None]
-    given += ["--from"] * (args.start is not None) + ["--tiny"] * args.tiny
+    given += ["--tiny"] * args.tiny
     given += ["--device"] * (args.device not in ("auto", "cpu"))
     if given:
         raise UserError(
-            f"--sentences does not take {given[0]}; it takes --out, --minutes, --steps, --seed, "
-            "--resume and --export"
+            f"--sentences does not take {given[0]}; it takes --out, --from, --minutes, "
+            "--steps, --seed, --resume and --export"
         )
+    start = None if args.start is None else _sentence_checkpoint(args.start)
     try:
-        settings = SentenceTraining(args.out, args.minutes, args.steps, args.seed)
+        settings = SentenceTraining(args.out, args.minutes, args.steps, args.seed, start=start)
     except ValueError as error:
         raise UserError(f"--{error}") from error
     if (args.resume or args.export is not None) and not (args.out / STATE_FILE).exists():
@@ -148,6 +149,14 @@ def _sentences(args: argparse.Namespace) -> int:
     facts = train(settings, resume=args.resume)
     print(_trained(args.out / CHECKPOINT_DIRECTORY, facts))
     return 0
+
+
+def _sentence_checkpoint(name: str) -> Path:
+    """Return the directory of the sentence model that ``--from`` names."""
+    from lfmvl_ros.models.catalog import find
+
+    entry = find(name)
+    return Path(entry.sentences) if entry is not None and entry.sentences else as_path(name)
 
 
 def _trained(target: Path, facts: Mapping[str, Any]) -> str:

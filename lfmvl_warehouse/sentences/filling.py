@@ -124,9 +124,7 @@ class Filler:
         filled.rule = rule_name(self._rng, self._words)
         return filled.rule
 
-    def _object(
-        self, slot: str, strange: bool, plain: bool, filled: Filled, of: str = ""
-    ) -> Named:
+    def _object(self, slot: str, strange: bool, plain: bool, filled: Filled, of: str = "") -> Named:
         for _ in range(10):
             if strange:
                 named = self._objects.unknown(slot)

@@ -103,7 +103,9 @@ NEVER_SEEN = ("quorvex_7", "zirbelnuss", "p3-hala", "xanthic", "almoxarifado9", 
 
 
 @pytest.mark.parametrize("name", NEVER_SEEN)
-@pytest.mark.parametrize("sentence", ["watch rule {}", "Überwache die Regel {}", "规则{}触发时告诉我"])
+@pytest.mark.parametrize(
+    "sentence", ["watch rule {}", "Überwache die Regel {}", "规则{}触发时告诉我"]
+)
 def test_a_rule_that_it_writes_stands_in_the_sentence(anything, sentence, name):
     for call in calls_in(anything(sentence.format(name))):
         if isinstance(call, Watch):

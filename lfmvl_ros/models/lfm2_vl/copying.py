@@ -31,13 +31,18 @@ class CopyMask:
         self.given = 0.0
 
     def after(self, logits: torch.Tensor, proposed: Sequence[int]) -> torch.Tensor:
-        """Return the first row of logits, with -inf where a token can't follow.
+        """Return the row of logits, with -inf where a token can't follow.
 
         Args:
-            logits: ``(rows, vocabulary)``, the first after all tokens added; not changed.
-            proposed: not used; one token is chosen at a time.
+            logits: ``(1, vocabulary)``, after all tokens added; not changed.
+            proposed: empty.
+
+        Raises:
+            ValueError: tokens are proposed; a name is chosen one token at a time.
         """
-        row = logits[:1]
+        if proposed:
+            raise ValueError(f"no draft can be used with names that are copied: {proposed}")
+        row = logits
         allowed = self._allowed()
         if not allowed:
             return row

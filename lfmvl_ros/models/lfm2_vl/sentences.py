@@ -16,8 +16,8 @@ from lfmvl_ros.core.config import GenerationSettings
 from lfmvl_ros.core.prompt import TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.models.failures import failure_text
-from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Row, decode_answers
 from lfmvl_ros.models.lfm2_vl.copying import CopyMask
+from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Row, decode_answers
 from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
 from lfmvl_ros.models.lfm2_vl.generating import Limit, text_reply
 from lfmvl_ros.models.lfm2_vl.grammar import Masked

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from lfmvl_ros.finetune.saved import load_optimiser
 from lfmvl_warehouse.training.model.words import widen_moments
+from lfmvl_warehouse.training.run.muon import muon_for
 
 _WARM_UP_STEPS = 200
 _WARM_UP_SHARE = 0.05  # in a short run the warm-up is over after this share of it
@@ -44,9 +45,7 @@ class Optimisers:
         self.names = {"muon": tuple(hidden), "adam": tuple(rest)}
         """The parameters that each of them moves, in its order."""
         self._rates = (muon_rate, adam_rate)
-        self.muon = torch.optim.Muon(
-            hidden.values(), lr=muon_rate, weight_decay=0.01, momentum=0.95
-        )
+        self.muon = muon_for(hidden.values(), muon_rate)
         self.adam = torch.optim.AdamW(
             rest.values(), lr=adam_rate, betas=(0.9, 0.98), weight_decay=0.01
         )

@@ -44,6 +44,10 @@ or one of three sentences: `I know no such object.`, `No tool of mine does that.
 `lfmvl_warehouse/sentences/phrases`, in {step:,} updates and {minutes:.0f} minutes on one CPU
 thread, seed {seed}. Shape: {shape}.
 """
+_EARLIER = (
+    "\nIt began with weights that had been trained on {sentences:,} sentences of earlier phrases,\n"
+    "in {step:,} updates and {minutes:.0f} minutes, seed {seed}.\n"
+)
 
 
 def write_card(directory: Path, facts: Mapping[str, Any]) -> None:
@@ -57,6 +61,8 @@ def write_card(directory: Path, facts: Mapping[str, Any]) -> None:
         seed=facts["seed"],
         shape=", ".join(f"{key} {value}" for key, value in facts["shape"].items()),
     )
+    for run in facts.get("earlier", []):
+        text += _EARLIER.format(**run, minutes=run["seconds"] / 60)
     scores = directory / SCORES_FILE
     if scores.exists():
         text += scores_text(json.loads(scores.read_text(encoding="utf-8")))

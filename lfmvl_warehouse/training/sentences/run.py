@@ -7,7 +7,7 @@ import copy
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from lfmvl_warehouse.training.sentences import network
 from lfmvl_warehouse.training.sentences.batches import IGNORED, Batch, Encoder, Sentences
 from lfmvl_warehouse.training.sentences.card import write_card
 from lfmvl_warehouse.training.sentences.settings import SentenceShape, SentenceTraining
+from lfmvl_warehouse.training.sentences.start import read_start
 from lfmvl_warehouse.training.sentences.tokenizer import learn, wrap
 
 _CHUNK = 12  # batches that are composed together, so that those of a batch have a like length
@@ -70,7 +71,7 @@ def export(run: Path, target: Path) -> dict[str, Any]:
         tokenizer = Tokenizer.from_str(state["tokenizer"])
         model = network.build(SentenceShape(**state["sentence_shape"]), tokenizer.get_vocab_size())
         model.load_state_dict(state["average"])
-        keys = ("step", "sentences", "seconds", "seed", "languages")
+        keys = ("step", "sentences", "seconds", "seed", "languages", "earlier")
         facts = {key: state[key] for key in keys} | {"shape": state["sentence_shape"]}
         facts["parameters"] = count_parameters(model)
     with whole_folder(target) as fresh:
@@ -93,11 +94,23 @@ class _Trainer:
         self._average = copy.deepcopy(self._model).eval()
         self._optimisers = Optimisers(self._model)
         self._step, self._seen, self._before_s = 0, 0, 0.0
+        self._earlier: list[dict[str, Any]] = []
 
     @classmethod
     def begun(cls, settings: SentenceTraining) -> _Trainer:
-        """Begin a run: learn the tokenizer, draw the weights."""
-        return cls(settings, _learned_tokenizer(settings))
+        """Begin a run: from a checkpoint, or learn the tokenizer and draw the weights.
+
+        Raises:
+            UserError: the checkpoint is missing, damaged, or none of this command's.
+        """
+        if settings.start is None:
+            return cls(settings, _learned_tokenizer(settings))
+        start = read_start(settings.start)
+        trainer = cls(replace(settings, shape=start.shape), start.tokenizer)
+        for model in (trainer._model, trainer._average):
+            model.load_state_dict(start.weights)
+        trainer._earlier = start.earlier
+        return trainer
 
     @classmethod
     def resumed(cls, settings: SentenceTraining) -> _Trainer:
@@ -118,6 +131,7 @@ class _Trainer:
             trainer._optimisers.load_state_dict(state["optimisers"])
             trainer._step, trainer._seen = int(state["step"]), int(state["sentences"])
             trainer._before_s = float(state["seconds"])
+            trainer._earlier = list(state["earlier"])
         return trainer
 
     def run(self) -> None:
@@ -184,6 +198,7 @@ class _Trainer:
             "step": self._step,
             "seconds": seconds,
             "seed": self._settings.seed,
+            "earlier": self._earlier,
             "sentence_shape": asdict(self._settings.shape),
             "languages": [file.language for file in self._files],
             "tokenizer": self._tokenizer.to_str(),

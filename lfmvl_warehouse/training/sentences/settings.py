@@ -50,6 +50,8 @@ class SentenceTraining:
         batch: sentences in an update.
         shape: sizes of the model.
         tokenizer_sentences: from how many sentences the tokenizer is learned.
+        start: checkpoint directory whose weights, shape and tokenizer the run begins with; None:
+            random weights, and a tokenizer of its own.
     """
 
     out: Path
@@ -59,6 +61,7 @@ class SentenceTraining:
     batch: int = 96
     shape: SentenceShape = field(default_factory=SentenceShape)
     tokenizer_sentences: int = 60_000
+    start: Path | None = None
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.steps < 1:

@@ -10,7 +10,12 @@ from lfmvl_ros.core.commands.copied_names import SIDES, allowed_names, names_in,
 NAME = st.from_regex(r"[a-z][a-z0-9]{0,8}([_-][a-z0-9]{1,6})?", fullmatch=True)
 
 
-@given(NAME, st.sampled_from(["rule {}, please", "({})", "règle «{}».", "見て {} を", "{}을 봐", "{}を見て"]))
+@given(
+    NAME,
+    st.sampled_from(
+        ["rule {}, please", "({})", "règle «{}».", "見て {} を", "{}을 봐", "{}を見て"]
+    ),
+)
 def test_a_name_is_found_wherever_it_stands(name, sentence):
     assert name in names_in(sentence.format(name))
 

@@ -4,6 +4,7 @@
 import argparse
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -80,6 +81,26 @@ def test_another_shape_can_not_go_on(whole, tmp_path):
         training.train(other, resume=True)
 
 
+def test_a_run_can_begin_with_the_weights_of_another(whole, tmp_path):
+    folder, first = whole
+    start = folder / CHECKPOINT_DIRECTORY
+    begun = replace(settings(tmp_path, steps=2), shape=SentenceShape(), start=start)
+    trainer = training._Trainer.begun(begun)
+    before = read_state(folder, key="sentences")["average"]
+    for name, value in trainer._model.state_dict().items():
+        assert torch.allclose(value, before[name], atol=1e-2), name
+    facts = training.train(begun)
+    assert facts["shape"] == first["shape"]
+    assert [run["sentences"] for run in facts["earlier"]] == [16]
+    assert "trained on 16 sentences" in (tmp_path / CHECKPOINT_DIRECTORY / "README.md").read_text()
+
+
+def test_a_run_can_not_begin_with_something_else(tmp_path):
+    (tmp_path / "training.json").write_text("{}")
+    with pytest.raises(UserError, match="is no checkpoint of lfmvl train --sentences"):
+        training.train(replace(settings(tmp_path / "run"), start=tmp_path))
+
+
 def test_its_checkpoint_writes_something_and_keeps_to_limits(whole):
     folder, _ = whole
     model = SentenceModel(str(folder / CHECKPOINT_DIRECTORY), "bundled", "cpu", sure=0.0)
@@ -121,7 +142,6 @@ def test_sizes_that_make_no_sense(wrong):
     ("flags", "says"),
     [
         (["--tiny"], "does not take --tiny"),
-        (["--from", "bundled"], "does not take --from"),
         (["--data", "x"], "does not take --data"),
         (["--steps", "0"], "--steps is at least 1, got 0"),
         (["--minutes", "-1"], "--minutes is above 0, got -1"),
