@@ -55,7 +55,8 @@ def load_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -
     for group, own in zip(optimiser.param_groups, whole, strict=True):
         for key in set(own) - set(group):  # a state of an older PyTorch has fewer
             group[key] = own[key]
-    names = _MOMENTS[type(optimiser).__name__]
+    kinds = {kind.__name__ for kind in type(optimiser).__mro__}
+    names = next(moments for kind, moments in _MOMENTS.items() if kind in kinds)
     known = {id(each) for group in optimiser.param_groups for each in group["params"]}
     for parameter, values in optimiser.state.items():
         if id(parameter) not in known or set(values) != names:
