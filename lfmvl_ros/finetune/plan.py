@@ -14,7 +14,7 @@ from lfmvl_ros.models.lfm2_vl.int8_checks import has_bfloat16
 
 _WORDS = 160  # tokens of a question and its answer, beside those of the image
 _TOKENS_A_NAME = 4  # that have an embedding of their own to train
-_LARGE = 100_000_000  # parameters: from here on, bfloat16 unless told otherwise
+_LARGE = 100_000_000  # parameters: from here on, bfloat16 on a CPU that has it
 
 
 def usual_dtype(device: torch.device, parameters: int) -> str:
