@@ -10,8 +10,8 @@ all weights: seconds of a core for one update (the median of those after the fir
 memory that the process had. Each case has a process of its own.
 
 `estimate_gb` is what `lfmvl finetune` takes such a run to need. The last line is one JSON object.
-With the defaults it takes about six minutes of one core; `--quick` (only what the command would
-choose on this machine, one update after the first) less than two minutes.
+With the defaults it takes many minutes where bfloat16 is slow; `--quick` (only what the command
+would choose on this machine, one update after the first) about two minutes of one core.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="less than two minutes")
+    parser.add_argument("--quick", action="store_true", help="about two minutes")
     parser.add_argument("--steps", type=int, help="updates after the first: 3, with --quick 1")
     parser.add_argument("--dtypes", default="float32,bfloat16")
     parser.add_argument("--full", action="store_true", help="all weights as well, in float32")
