@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.boxes import FloatArray, limited
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.timeline import NS
 
@@ -97,7 +97,7 @@ def answer_weight(
     """
     elapsed_s = (stamp_ns - judged_ns) * NS
     spacing_s = settings.evidence_spacing_s / max(fresh, LEAST_FRESH)
-    return np.asarray(np.clip(elapsed_s / spacing_s, 0.0, 1.0))
+    return limited(elapsed_s / spacing_s, 0.0, 1.0)
 
 
 def birth_log_odds(settings: TrackerSettings) -> float:
