@@ -21,6 +21,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import fdtri, gammaln  # scipy.stats takes a third of a second to import
 
 from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy, iou_matrix
+from lfmvl_ros.core.tracking.motion import variances
 
 IntArray = NDArray[np.intp]
 Likeness = Callable[[IntArray, IntArray], FloatArray]
@@ -50,6 +51,14 @@ class Pairs:
     boxes: IntArray
     nis: FloatArray
     otherwise: NDArray[np.bool_]
+
+    def rows(self, tracks: int) -> IntArray | slice:
+        """Return ``tracks`` as an index; given how many there are, all in order are a slice.
+
+        Arrays are not gathered and scattered then, which takes longer than what is computed.
+        """
+        every = len(self.tracks) == tracks and bool((self.tracks == np.arange(tracks)).all())
+        return slice(None) if every else self.tracks
 
     def unmatched(self, tracks: int, boxes: int) -> tuple[IntArray, IntArray]:
         """Return which tracks and boxes are in no pair, given how many there are."""
@@ -187,15 +196,18 @@ def _candidates(
     mean: FloatArray, covariance: FloatArray, boxes: FloatArray, error: FloatArray, gate: float
 ) -> tuple[IntArray, IntArray]:
     """Pairs that may pass the gate: ``d' S^-1 d >= d_k^2 / S_kk`` for each k, so none is lost."""
-    axis = np.arange(4)
-    own, theirs = gate * covariance[:, axis, axis], gate * error[:, axis, axis]
+    # By axis, ``(4, N)`` and ``(4, M)``.
+    own, theirs = (gate * variances(each).T.copy() for each in (covariance, error))
+    here, there = mean[:, :4].T.copy(), boxes.T.copy()
     # Most pairs are far apart in x or y; the other axes are checked only for the rest.
-    near = _squared(mean[:, 0], boxes[:, 0]) <= own[:, None, 0] + theirs[:, 0]
-    near &= _squared(mean[:, 1], boxes[:, 1]) <= own[:, None, 1] + theirs[:, 1]
+    near = _squared(here[0], there[0]) <= own[0][:, None] + theirs[0]
+    near &= _squared(here[1], there[1]) <= own[1][:, None] + theirs[1]
     track, box = np.nonzero(near)
-    off = (boxes[box, 2:] - mean[track, 2:4]) ** 2
-    alike = (off <= own[track, 2:] + theirs[box, 2:]).all(axis=1)
-    return track[alike], box[alike]
+    for axis in (2, 3):
+        off = there[axis][box] - here[axis][track]
+        alike = off * off <= own[axis][track] + theirs[axis][box]
+        track, box = track[alike], box[alike]
+    return track, box
 
 
 def _squared(some: FloatArray, others: FloatArray) -> FloatArray:

@@ -84,8 +84,8 @@ def _missed(
 def _sighted(
     table: Table, seen: Measurements, pairs: Pairs, weight: FloatArray, settings: TrackerSettings
 ) -> Table:
-    rows, boxes = pairs.tracks, pairs.boxes
-    if not rows.size:
+    rows, boxes = pairs.rows(len(table)), pairs.boxes
+    if not boxes.size:
         return table
     inflation = limited(pairs.nis / _UNLIKELY_NIS, 1.0, MAX_INFLATION)
     if settings.noise_adaptation == 0:
@@ -108,7 +108,7 @@ def _sighted(
     lasting, share = table.lasting.copy(), keep[:, None, None]
     lasting[rows] = share * lasting[rows] + (1 - share) * (1 - learnt.fresh) * seen.stated[boxes]
     labels = [seen.labels[box] for box in boxes.tolist()]
-    table = evidence.observed(table, rows, labels, score, weight[rows])
+    table = evidence.observed(table, pairs.tracks, labels, score, weight[rows])
     return table.changed(
         jitter=learnt.jitter,
         jitter_known=learnt.jitter_known,

@@ -54,8 +54,7 @@ class History:
         return self.entries[-1].step.table if self.entries else Table()
 
     def _newest_whole_ns(self) -> Iterator[int]:
-        """Stamps of the answers about the whole image, which alone make the cadence; newest first.
-        """
+        """Stamps of the answers about the whole image, the newest first; they make the cadence."""
         return (e.grounding.stamp_ns for e in reversed(self.entries) if e.grounding.region is None)
 
     def cadence_with(self, grounding: Grounding, pauses: Pauses) -> Cadence:

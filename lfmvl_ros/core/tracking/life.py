@@ -16,6 +16,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ class Cadence:
         gaps = [(b - a) * NS for a, b in itertools.pairwise(times)]
         return Cadence(tuple(min(gap, MAX_GAP_S) for gap in gaps if gap > 0), self.delay_s)
 
-    @property
+    @cached_property
     def interval_s(self) -> float:
         """Expected time between answers: the median, so that a pause does not count."""
         if not self.gaps_s:
@@ -95,7 +96,7 @@ def answer_weight(
         settings: of the tracker.
         fresh: share of the model's error that differs from answer to answer, (0, 1].
     """
-    elapsed_s = (stamp_ns - judged_ns) * NS
+    elapsed_s: FloatArray = np.asarray((stamp_ns - judged_ns) * NS, dtype=np.float64)
     spacing_s = settings.evidence_spacing_s / max(fresh, LEAST_FRESH)
     return limited(elapsed_s / spacing_s, 0.0, 1.0)
 

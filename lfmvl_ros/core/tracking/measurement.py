@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lfmvl_ros.core.boxes import FloatArray, xyxy_to_cxcywh
 from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.same_label import fold_label
+from lfmvl_ros.core.tracking.motion import variances
 
 DUPLICATE_IOU = 0.9
 # A model places the edges of a box less exactly than its middle: the edges of wide objects vary.
@@ -133,11 +134,11 @@ def _led(
 
 def _nearly_equal(xyxy: FloatArray) -> list[tuple[int, int]]:
     """Pairs (both ways round) of boxes ``(N, 4)`` with an IoU above :data:`DUPLICATE_IOU`."""
-    # Such boxes share at least as much across, so that few need a closer look.
-    reach = (1 / DUPLICATE_IOU - 1) * (xyxy[:, 2] - xyxy[:, 0])
-    left = np.ascontiguousarray(xyxy[:, 0])
-    apart = left - left[:, None]
-    near = np.abs(apart, out=apart) <= reach[:, None]
+    # Such boxes share at least as much across and down, so that few need a closer look.
+    low = np.ascontiguousarray(xyxy[:, :2].T)
+    reach = (1 / DUPLICATE_IOU - 1) * (xyxy[:, 2:].T - low)
+    near = _within(low[0], reach[0])
+    near &= _within(low[1], reach[1])
     np.fill_diagonal(near, False)
     if not near.any():
         return []
@@ -147,6 +148,12 @@ def _nearly_equal(xyxy: FloatArray) -> list[tuple[int, int]]:
     shared = np.maximum(both, 0.0).prod(axis=1)
     either = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1) - shared
     return [(i, j) for i, j in pairs[shared > DUPLICATE_IOU * either].tolist()]
+
+
+def _within(places: FloatArray, reach: FloatArray) -> NDArray[np.bool_]:
+    """Whether each of N places is as near to each other one as its own ``reach (N,)``."""
+    apart = places - places[:, None]
+    return np.asarray(np.abs(apart, out=apart) <= reach[:, None])
 
 
 def _of_corners(sigma_px: FloatArray) -> FloatArray:
@@ -160,12 +167,6 @@ def _of_corners(sigma_px: FloatArray) -> FloatArray:
     # Covariances of centre and side: the entries (0, 2), (1, 3) and those opposite.
     flat[:, 2:8:5] = flat[:, 8:14:5] = (high - low) / 2
     return error
-
-
-def variances(covariance: FloatArray) -> FloatArray:
-    """The first four numbers on the diagonals of ``(N, 4+, 4+)``, as a view ``(N, 4)``."""
-    side = covariance.shape[-1]
-    return covariance.reshape(-1, side * side)[:, : 4 * side : side + 1]
 
 
 def _jitter(boxes: FloatArray, box_jitter: float, scale: FloatArray) -> FloatArray:

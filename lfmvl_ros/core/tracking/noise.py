@@ -10,7 +10,8 @@ import numpy as np
 from lfmvl_ros.core.boxes import FloatArray, limited
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.tracking.association import Pairs
-from lfmvl_ros.core.tracking.measurement import Measurements, variances
+from lfmvl_ros.core.tracking.measurement import Measurements
+from lfmvl_ros.core.tracking.motion import variances
 from lfmvl_ros.core.tracking.table import Table
 
 # Sizes change more slowly than positions.
@@ -70,7 +71,7 @@ def learnt_noise(
     An answer that states a larger error than its innovations show makes the same error again and
     again: ``fresh`` is the share of the stated variance that they do show.
     """
-    rows, boxes = pairs.tracks, pairs.boxes
+    rows, boxes = pairs.rows(len(table)), pairs.boxes
     difference = seen.boxes[boxes] - table.mean[rows, :4]
     own, error = variances(table.covariance)[rows], variances(seen.error)[boxes]
     spread = own + error
@@ -80,7 +81,7 @@ def learnt_noise(
     says = own[:, :2] / spread[:, :2] * excess[:, :2] + alike
     moves = settings.noise_adaptation * ((says[:, 0] + says[:, 1]) / 2)
     noise_scale = limited(table.noise_scale[rows] * np.exp(moves), *NOISE_SCALE_RANGE)
-    rate = settings.noise_adaptation * FRESH_RATE / (len(rows) + FEW)
+    rate = settings.noise_adaptation * FRESH_RATE / (len(boxes) + FEW)
     stated = variances(seen.stated)[boxes]
     blamed = (error - stated) / spread
     known = (1 - JITTER_FORGETS * settings.noise_adaptation) * table.jitter_known
@@ -107,4 +108,4 @@ def process_noise(
     density = (settings.acceleration * size) ** 2 * noise_scale
     if settings.bridge == "flow":
         density = density * AGILITY
-    return density[:, None] * _AXES
+    return np.asarray(density[:, None] * _AXES)

@@ -228,8 +228,8 @@ def _match(
         image: small colour image of the answer's frame; None where flow has not seen it.
     """
     region = grounding.region
-    inside = in_view(table, region)
-    viewed = table.take(inside)
+    rows = None if region is None else np.flatnonzero(in_view(table, region))
+    viewed = table if rows is None else table.take(rows)
     label_share = evidence.agreeing(viewed, seen.labels)
     otherwise = alike = None
     if image is not None:
@@ -248,14 +248,12 @@ def _match(
         likeness=alike,
     )
     pairs = with_overlapping(pairs, viewed.mean, label_share, seen.boxes, MOST_UNLIKELY_NIS)
-    if viewed is not table:
-        pairs = replace(pairs, tracks=np.flatnonzero(inside)[pairs.tracks])
+    if rows is not None:
+        pairs = replace(pairs, tracks=rows[pairs.tracks])
     return (table if image is None else judged(table, seen, pairs)), pairs
 
 
-def _alike(
-    image: ColourImage, table: Table, boxes: FloatArray, wh: tuple[int, int]
-) -> Likeness:
+def _alike(image: ColourImage, table: Table, boxes: FloatArray, wh: tuple[int, int]) -> Likeness:
     """How much the pixels of boxes ``(M, 4)`` xyxy, px, look like tracks; see :func:`associate`."""
     shares = boxes / np.array([*wh, *wh], dtype=np.float64)
 
