@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `lfmvl finetune` reaches on the bundled checkpoint in so many seconds of one core.
 
-    python benchmarks/finetune.py [--task known|new] [--cpu-s 150] [--full] [--rank 16] [--out DIR]
+    python benchmarks/finetune.py [--task known|new] [--look heat] [--cpu-s 150] [--full]
     python benchmarks/finetune.py --quick   # does it run: two updates, few questions
 
 Two tasks, each with 130 rendered images of the warehouse's kinds: `known` has the names that the
-checkpoint knows, in a look that it does not (grey negatives, as of a heat camera); `new` has the
-usual look, and invented names. Recall, precision and `[]` for absent things on 100 further images
-of the task, and recall on the usual warehouse scenes, before and after. The last line is one JSON
-object. Time is that of the process (all of the run: training and its judgements), so it does not
-depend on what else the machine does.
+checkpoint knows, in a look that it does not (`heat`: grey negatives, as of a heat camera;
+`--look negative` keeps colours, exchanged); `new` has the usual look, and invented names. Recall,
+precision and `[]` for absent things on 100 further images of the task, and recall on the usual
+warehouse scenes, before and after. The last line is one JSON object. Time is that of the process
+(all of the run: training and its judgements), so it does not depend on what else the machine does.
 """
 
 from __future__ import annotations
@@ -41,28 +41,29 @@ with needed_packages():
     from lfmvl_ros.registry import QUESTION_SETS, load
     from lfmvl_warehouse.scenes import STANDARD, RenderedScene, render_still
     from lfmvl_warehouse.scenes.labelled import ANNOTATIONS, write_labelled
-    from lfmvl_warehouse.scenes.looks import in_look
+    from lfmvl_warehouse.scenes.looks import LOOKS, in_look
 
 KINDS = (
     "person", "forklift", "traffic cone", "barrel", "crate", "pallet", "cardboard box", "tote",
 )  # fmt: skip
 INVENTED = ("vintor", "grobble", "plindex", "dorvan", "quessel", "tarnip", "mubrick", "yoltane")
 IMAGES, MEASURED = 130, 100
+_LOOK_OF = {"known": "heat", "new": "usual"}
 _TRIED = 6  # updates of the run that measures what one takes
 
 
-def scenes(task: str, seed: int, count: int) -> Iterator[RenderedScene]:
-    """Stills of a task."""
+def scenes(look: str, seed: int, count: int) -> Iterator[RenderedScene]:
+    """Stills in a look."""
     options = replace(STANDARD, kinds=KINDS, objects=(0, 6))
     for number in range(count):
         scene = render_still(np.random.default_rng([seed, number]), wh=(256, 256), options=options)
-        yield in_look(scene, "heat" if task == "known" else "usual")
+        yield in_look(scene, look)
 
 
-def write_folder(task: str, folder: Path, seed: int, count: int) -> Path:
-    """Write labelled images of a task, with invented names where the task is about those."""
-    write_labelled(folder, scenes(task, seed, count), kinds=KINDS)
-    if task == "new":
+def write_folder(look: str, folder: Path, seed: int, count: int, *, invented: bool) -> Path:
+    """Write labelled images in a look, with invented names where the task is about those."""
+    write_labelled(folder, scenes(look, seed, count), kinds=KINDS)
+    if invented:
         path = folder / ANNOTATIONS
         content = json.loads(path.read_text(encoding="utf-8"))
         for category, name in zip(content["categories"], INVENTED, strict=True):
@@ -99,6 +100,8 @@ def arguments() -> argparse.Namespace:
     add("--questions", type=int, default=3)
     add("--negatives", type=float, default=0.3)
     add("--seed", type=int, default=0)
+    add("--look", choices=sorted(LOOKS), help="of --task known (heat)")
+    add("--images-seed", type=int, default=101, help="of the images; 101 judges, tune with others")
     add("--steps", type=int, default=0, help="instead of --cpu-s")
     add("--quick", action="store_true", help="two updates and few questions: does it run")
     add("--out", type=Path, default=Path("out/finetune"))
@@ -111,8 +114,10 @@ def main() -> int:
     shutil.rmtree(args.out, ignore_errors=True)
     images, asked = (24, 8) if args.quick else (IMAGES, MEASURED)
     steps = args.steps or (2 if args.quick else 0)
-    data = write_folder(args.task, args.out / "images", 101, images)
-    unseen = write_folder(args.task, args.out / "unseen", 202, asked)
+    look, invented = args.look or _LOOK_OF[args.task], args.task == "new"
+    first = args.images_seed
+    data = write_folder(look, args.out / "images", first, images, invented=invented)
+    unseen = write_folder(look, args.out / "unseen", 2 * first, asked, invented=invented)
     settings = FinetuneSettings(
         full=args.full, rank=args.rank, rate=args.rate, batch=args.batch,
         questions=args.questions, negatives=args.negatives, seed=args.seed, judgements=2,
@@ -137,8 +142,9 @@ def main() -> int:
     before = measured("bundled", unseen, asked)
     after = measured(str(checkpoint), unseen, asked) if checkpoint.exists() else before
     facts = {
-        "task": args.task, "cpu_s": round(spent, 1), "steps": settings.steps, "full": args.full,
-        "rank": args.rank, "negatives": args.negatives, "before": before, "after": after,
+        "task": args.task, "look": look, "images_seed": first, "cpu_s": round(spent, 1),
+        "steps": settings.steps, "full": args.full, "rank": args.rank,
+        "negatives": args.negatives, "before": before, "after": after,
     }  # fmt: skip
     print(json.dumps(facts))
     return 0

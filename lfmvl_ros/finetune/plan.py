@@ -10,10 +10,21 @@ from lfmvl_ros.finetune.data import TrainingData
 from lfmvl_ros.finetune.estimate import MemoryPlan, check_memory, fits, free_bytes
 from lfmvl_ros.finetune.settings import FinetuneSettings
 from lfmvl_ros.finetune.start import Start
+from lfmvl_ros.models.lfm2_vl.int8_checks import has_bfloat16
 
 _WORDS = 160  # tokens of a question and its answer, beside those of the image
 _TOKENS_A_NAME = 4  # that have an embedding of their own to train
-_LARGE = 100_000_000  # parameters: from here on, bfloat16 unless told otherwise
+_LARGE = 100_000_000  # parameters: from here on, bfloat16 on a CPU that has it
+
+
+def usual_dtype(device: torch.device, parameters: int) -> str:
+    """Return the precision of a model of this many parameters, unless told otherwise.
+
+    A CPU without bfloat16 takes several times as long in it as in float32.
+    """
+    if device.type == "cuda":
+        return "bfloat16"
+    return "bfloat16" if parameters >= _LARGE and has_bfloat16() else "float32"
 
 
 def make_plan(
@@ -29,8 +40,7 @@ def make_plan(
     image_tokens = max(count_image_tokens(wh, rules).tokens for wh in sizes)
     dtype = settings.dtype
     if dtype == "auto":
-        large = device.type == "cuda" or start.parameters >= _LARGE
-        dtype = "bfloat16" if large else "float32"
+        dtype = usual_dtype(device, start.parameters)
     width = start.config["text_config"]["hidden_size"]
     adapters = settings.rank * start.adapter_width + _TOKENS_A_NAME * width * len(data.names)
     plan = MemoryPlan(

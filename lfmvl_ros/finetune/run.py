@@ -248,8 +248,10 @@ def _ended(
         return Result(None, facts)
     trainer.learner.restore(trainer.best)
     weights = trainer.learner.weights()
-    held_out(weights)
-    write_comparison(out / COMPARISON_FILE, held_out.before_answers(), held_out.answers)
+    if progress.best_step < progress.step or not held_out.answers:  # else they are the last ones
+        held_out(weights)
+    answers = held_out.answers
+    write_comparison(out / COMPARISON_FILE, held_out.before_answers(), answers)
     if not better:
         return Result(None, facts)
     target = out / CHECKPOINT_DIRECTORY

@@ -55,14 +55,14 @@ def test_their_number_of_weights_is_that_of_the_shape(shape):
         assert 8 * width == pytest.approx(4.40e6, rel=0.001)
 
 
-def test_peft_adapts_them_all_on_the_meta_device():
-    shape = SHAPES[0]
+def test_peft_adapts_them_all_on_the_meta_device(shape):
     model = built(shape)
     names = attach(model, 8)
     trained = trainable(model)
     assert len(trained) == 2 * len(names)
     assert all(parameter.dtype == torch.float32 for parameter in trained.values())
-    assert sum(p.numel() for p in trained.values()) == pytest.approx(4.40e6, rel=0.005)
+    assert {parameter.device.type for parameter in trained.values()} == {"meta"}
+    assert sum(p.numel() for p in trained.values()) == 8 * shape.adapter_width
 
 
 def test_they_change_nothing_at_first_and_merging_is_what_they_do(loaded):

@@ -18,7 +18,7 @@ from lfmvl_ros.datasets.coco_reading import read_folder
 from lfmvl_ros.finetune.data import check_spellings, parse_folder, read_data
 from lfmvl_ros.finetune.estimate import MemoryPlan, check_memory, free_bytes, needed_bytes
 from lfmvl_ros.finetune.needs import check_peft
-from lfmvl_ros.finetune.plan import make_plan
+from lfmvl_ros.finetune.plan import make_plan, usual_dtype
 from lfmvl_ros.finetune.settings import FinetuneSettings, usual_rate
 from lfmvl_ros.models.hub import local_folder, why_not_fetched
 
@@ -222,6 +222,23 @@ def test_checkpointing_is_chosen_where_it_makes_a_run_fit(unusual, bundled, monk
     monkeypatch.setattr(module, "free_bytes", lambda device: GB // 2)
     with pytest.raises(UserError, match="GB are free"):
         make_plan(data, bundled, settings, cpu)
+
+
+@pytest.mark.parametrize(
+    ("device", "parameters", "bfloat16", "expected"),
+    [
+        ("cpu", 450_000_000, True, "bfloat16"),
+        ("cpu", 450_000_000, False, "float32"),  # seven times as long in bfloat16
+        ("cpu", 4_600_000, True, "float32"),
+        ("cuda", 4_600_000, False, "bfloat16"),
+    ],
+)
+def test_a_precision_that_the_processor_lacks_is_not_chosen(
+    device, parameters, bfloat16, expected, monkeypatch
+):
+    module = sys.modules["lfmvl_ros.finetune.plan"]
+    monkeypatch.setattr(module, "has_bfloat16", lambda: bfloat16)
+    assert usual_dtype(torch.device(device), parameters) == expected
 
 
 def test_free_memory_is_that_of_this_machine():

@@ -162,6 +162,8 @@ def test_a_killed_run_goes_on_to_the_very_same_weights(unusual, tmp_path):
         assert all(torch.equal(first[part][name], second[part][name]) for name in first[part])
     scores = [[r["score"] for r in records(run, "held_out")] for run in (whole, killed)]
     assert scores[0] == scores[1]
+    images = [(run / "before_after.png").read_bytes() for run in (whole, killed)]
+    assert images[0] == images[1]
     if (whole / "checkpoint").exists():
         pair = [load_file(run / "checkpoint" / "model.safetensors") for run in (whole, killed)]
         assert all(torch.equal(pair[0][name], pair[1][name]) for name in pair[0])

@@ -43,10 +43,16 @@ MAX_CHARACTERS = 1000
 
 
 class Column(NamedTuple):
-    """A number of each track: ``(N,)`` mean and standard deviation; NaN where it is not known."""
+    """A number of each track: ``(N,)`` mean and standard deviation; NaN where it is not known.
+
+    Either may be one number for all tracks: a literal, or :data:`EXACT`.
+    """
 
     mean: FloatArray
     sigma: FloatArray
+
+
+EXACT: FloatArray = np.float64(0.0)  # type: ignore[assignment]  # standard deviation of no error
 
 
 # Field -> texts of the tracks, a Column, or flags as probabilities.
@@ -86,7 +92,7 @@ class TrackCondition:
             columns: returns a field's values for all tracks.
         """
         found, count = np.asarray(self._evaluate(columns), dtype=np.float64), len(columns("label"))
-        known = np.where(np.isnan(found), 0.0, found)
+        known = np.fmax(found, 0.0)  # of NaN and 0: 0
         return known if known.shape == (count,) else np.broadcast_to(known, (count,))
 
 
@@ -210,10 +216,13 @@ def _comparison(node: Any, fields: set[str]) -> Callable[[Columns], _Value]:
 
 def _larger(left: Column, right: Column) -> FloatArray:
     gap = left.mean - right.mean
+    if left.sigma is EXACT and right.sigma is EXACT:
+        return np.where(np.isnan(gap), np.nan, gap > 0)
     sigma = np.hypot(left.sigma, right.sigma)
-    if np.any(sigma > 0):  # exact values: sigma so small that only equal ones are between 0 and 1
-        smooth = ndtr(gap / np.maximum(sigma, 1e-12))
-        return np.where((gap == 0) & (sigma <= 0), 0.0, smooth)
+    some, exact = np.count_nonzero(sigma > 0), np.count_nonzero(sigma <= 0)
+    if some:  # exact values: sigma so small that only equal ones are between 0 and 1
+        smooth = np.asarray(ndtr(gap / np.maximum(sigma, 1e-12)))
+        return np.where((gap == 0) & (sigma <= 0), 0.0, smooth) if exact else smooth
     return np.where(np.isnan(gap), np.nan, gap > 0)
 
 
@@ -238,7 +247,7 @@ def _number(node: Any, fields: set[str]) -> Callable[[Columns], Column]:
     """Return what gives a number of each track."""
     kind, word = _kind(node), getattr(node, "type", "")
     if kind == "FloatExpression":
-        value = Column(np.float64(_finite(node)), np.float64(0.0))  # type: ignore[arg-type]
+        value = Column(np.float64(_finite(node)), EXACT)  # type: ignore[arg-type]
         return lambda _columns: value
     if kind == "SymbolExpression" and node.name in NUMBERS:
         name = node.name

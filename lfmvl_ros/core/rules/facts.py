@@ -5,24 +5,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.readings.reading import Texts, TrackText, text_of
+from lfmvl_ros.core.rules import measuring
 from lfmvl_ros.core.rules.condition import TEXTS, Column
 from lfmvl_ros.core.rules.history import Moment, MomentHistory, Positions
-from lfmvl_ros.core.rules.measuring import contact, exact, length, speed, unknown
+from lfmvl_ros.core.rules.roster import BoolArray
 from lfmvl_ros.core.rules.rule import Point, Rule, Zone
-from lfmvl_ros.core.same_label import fold_label
 from lfmvl_ros.core.timeline import NS
-from lfmvl_ros.core.tracking import Tracks, TrackState
+from lfmvl_ros.core.tracking import Tracks
 
-BoolArray = NDArray[np.bool_]
 _BORDER_PX = 2.0
 _POSITION_LIFE_S = 1.0
 _NO_TEXTS: Texts = {}
@@ -46,97 +43,89 @@ class Facts:
         texts: Texts = _NO_TEXTS,
     ) -> None:
         self.tracks, self._history, self._texts = tracks, history, texts
-        self.ids, self.id_list = tracks.ids, tracks.ids.tolist()
-        self.row_of = dict(zip(self.id_list, range(len(self.id_list)), strict=True))
-        self.keys = tuple(map(_folded, tracks.labels))
+        self.roster = roster = history.roster_of(tracks)
+        self.ids, self.id_list, self.row_of = roster.ids, roster.id_list, roster.row_of
+        self.keys, self.confirmed = roster.keys, roster.confirmed
+        self.of_labels, self.rows_of = roster.of_labels, roster.rows_of
         exists = tracks.existence
         self.existence = np.array([exists.get(key, 1.0) for key in self.id_list], dtype=np.float64)
-        self.confirmed, self.tentative = _states(tracks.state)
         self.moment = self._moment(positions)
         self._columns: dict[str, Any] = {}
-        self._masks: dict[frozenset[str], FloatArray] = {}
-        self._rows: dict[tuple[frozenset[str], str], list[int]] = {}
-        self._zones: dict[tuple[str, Point], FloatArray] = {}
+        self._zones: dict[tuple[str, str], FloatArray] = {}
+        self._points: dict[Point, tuple[FloatArray, FloatArray]] = {}
+        self._there: dict[tuple[tuple[frozenset[str], str], tuple[str, str]], FloatArray] = {}
         self._relevant: dict[tuple[frozenset[str], str], FloatArray] = {}
         self._contacts: dict[tuple[float, float], tuple[FloatArray, FloatArray]] = {}
         self._speeds: dict[float, Column] = {}
         self._faster: dict[tuple[float, float, bool], tuple[FloatArray, FloatArray]] = {}
         self._conditions: dict[str, FloatArray] = {}
-        self._everywhere = np.ones(len(tracks))
-        self._pairs: dict[float, tuple[Moment | None, NDArray[np.intp], NDArray[np.bool_]]] = {}
+        self._pairs: dict[float, tuple[Moment | None, Any, BoolArray]] = {}
 
     def _moment(self, positions: Positions | None) -> Moment:
-        tracks = self.tracks
-        n, (width, height) = len(tracks), tracks.wh
-        box = np.empty((n, 4))
-        box[:, :2] = (tracks.xyxy_px[:, :2] + tracks.xyxy_px[:, 2:]) / 2
-        box[:, 2:] = tracks.xyxy_px[:, 2:] - tracks.xyxy_px[:, :2]
-        low = tracks.xyxy_px[:, :2] <= _BORDER_PX
-        high = tracks.xyxy_px[:, 2:] >= np.array([width, height]) - _BORDER_PX
+        tracks, roster = self.tracks, self.roster
+        (width, height), corners = tracks.wh, tracks.xyxy_px
+        self.cxcywh = whole = corners @ measuring.CENTRE_AND_SIZE
+        low = corners[:, :2] <= _BORDER_PX
+        high = corners[:, 2:] >= (width - _BORDER_PX, height - _BORDER_PX)
         self.cut = low | high
-        whole = box.copy()
-        whole[:, 2:][self.cut] = np.nan
-        self.cxcywh = box
-        xyz, spread, taken_ns, frame = np.full((n, 3), np.nan), np.zeros((n, 3, 3)), 0, ""
+        if np.count_nonzero(self.cut):
+            whole = whole.copy()
+            whole[:, 2:][self.cut] = np.nan
+        xyz, spread, taken_ns, frame = roster.no_xyz, roster.no_spread, 0, ""
         self._picks: dict[int, tuple[float, float]] = {}
         if positions is not None:
             age_s = (tracks.stamp_ns - positions.stamp_ns) * NS
             taken_ns, frame = positions.stamp_ns, positions.frame_id
             if -_POSITION_LIFE_S <= age_s <= _POSITION_LIFE_S:
                 self._picks = positions.picks
+                xyz, spread = xyz.copy(), spread.copy()
                 for row, key in enumerate(self.id_list):
                     if (place := positions.by_id.get(key)) is not None:
                         xyz[row], spread[row] = place
         return Moment(
-            tracks.stamp_ns, tracks.ids, whole, tracks.covariance, xyz, spread, taken_ns, frame
+            tracks.stamp_ns, roster, whole, tracks.covariance, xyz, spread, taken_ns, frame
         )
 
     # -- which tracks ------------------------------------------------------------------------------
-
-    def of_labels(self, labels: frozenset[str]) -> FloatArray:
-        """Return 1 for tracks with one of these folded labels (all if it is empty), else 0."""
-        if labels not in self._masks:
-            matches = [not labels or key in labels for key in self.keys]
-            self._masks[labels] = np.array(matches, dtype=np.float64)
-        return self._masks[labels]
 
     def relevant(self, rule: Rule) -> FloatArray:
         """Return the probability that each track is an object the rule is about, ``(N,)``."""
         key = rule.relevance_key
         if key not in self._relevant:
             found, text = self.existence * self.of_labels(key[0]), key[1]
-            if rule.where is not None and found.any():
+            if rule.where is not None and self.rows_of(rule.label_keys):
                 if text not in self._conditions:
                     self._conditions[text] = rule.where.probability(self.column)
                 found = found * self._conditions[text]
             self._relevant[key] = found
         return self._relevant[key]
 
-    def rows_of(self, rule: Rule) -> list[int]:
-        """Return the rows of the tracks that a rule is about, with a probability above 0."""
-        key = rule.relevance_key
-        if key not in self._rows:
-            self._rows[key] = self.relevant(rule).nonzero()[0].tolist()
-        return self._rows[key]
+    def there(self, rule: Rule) -> FloatArray:
+        """Return the probability that each track is an object of a rule in its zone, ``(N,)``."""
+        if rule.zone is None or not self.rows_of(rule.label_keys):
+            return self.relevant(rule)
+        key = (rule.relevance_key, rule.place_key)
+        if key not in self._there:
+            self._there[key] = self.relevant(rule) * self.in_zone(rule)
+        return self._there[key]
 
-    def in_zone(self, zone: Zone | None, point: Point) -> FloatArray:
-        """Return the probability that each track is in a zone, ``(N,)``; 0 if not known."""
+    def in_zone(self, rule: Rule) -> FloatArray:
+        """Return the probability that each track is in a rule's zone, ``(N,)``; 0 if not known."""
+        zone = rule.zone
         if zone is None:
-            return self._everywhere
-        key = (zone.name, point)
+            return self.roster.everyone
+        key = rule.place_key
         if key not in self._zones:
-            self._zones[key] = self._in_metres(zone) if zone.frame else self._in_image(zone, point)
+            in_zone = self._in_metres(zone) if zone.frame else self._in_image(zone, rule.point)
+            self._zones[key] = in_zone
         return self._zones[key]
 
     def _in_image(self, zone: Zone, point: Point) -> FloatArray:
-        scale = np.array(self.tracks.wh, dtype=np.float64)
-        xy, whole = self.cxcywh[:, :2].copy(), self.tracks.covariance
-        covariance = whole[:, :2, :2].copy()
-        if point is Point.FOOT:  # cx, cy + h / 2
-            xy[:, 1] += self.cxcywh[:, 3] / 2
-            covariance[:, 0, 1] = covariance[:, 1, 0] = whole[:, 0, 1] + whole[:, 0, 3] / 2
-            covariance[:, 1, 1] += whole[:, 1, 3] + whole[:, 3, 3] / 4
-        return zone.polygon.probability(xy / scale, covariance / np.outer(scale, scale))
+        if point not in self._points:
+            of_box, of_covariance = measuring.to_shares(point, self.tracks.wh)
+            spread = self.tracks.covariance.reshape(-1, 16) @ of_covariance
+            self._points[point] = self.cxcywh @ of_box, spread.reshape(-1, 2, 2)
+        return zone.polygon.probability(*self._points[point])
 
     def _in_metres(self, zone: Zone) -> FloatArray:
         moment, found = self.moment, np.zeros(len(self.ids))
@@ -150,7 +139,7 @@ class Facts:
     def is_located(self, zone: Zone | None) -> FloatArray:
         """Return 1 for tracks whose position relative to a zone is known, else 0."""
         if zone is None or not zone.frame:
-            return self._everywhere
+            return self.roster.everyone
         if self.moment.xyz_frame != zone.frame:
             return np.zeros(len(self.ids))
         return np.asarray((~np.isnan(self.moment.xyz[:, 0])).astype(np.float64))
@@ -177,7 +166,7 @@ class Facts:
         if name in _MEASURED:
             return _MEASURED[name](self)
         values = {"confidence": tracks.scores, "existence": self.existence, "age_s": tracks.age_s}
-        return exact(values[name])
+        return measuring.exact(values[name])
 
     def _texts_of(self, name: str) -> tuple[str | None, ...]:
         if name == "label":
@@ -200,15 +189,16 @@ class Facts:
     def _earlier(self, over_s: float) -> tuple[Moment | None, Any, Any]:
         """Return the moment ``over_s`` ago, each track's row in it, and which tracks it has."""
         if over_s not in self._pairs:
+            roster = self.roster
             moment = self._history.before(self.tracks.stamp_ns, over_s)
-            if moment is None or not len(moment.ids):
-                nobody = np.zeros(len(self.ids), dtype=np.bool_)
-                self._pairs[over_s] = (None, np.zeros(len(self.ids), dtype=np.intp), nobody)
+            if moment is None or not moment.roster.id_list:
+                self._pairs[over_s] = None, slice(None), ~roster.all_true
+            elif moment.roster.id_list == roster.id_list:  # most often; a slice copies nothing
+                self._pairs[over_s] = moment, slice(None), roster.all_true
             else:
-                order = np.argsort(moment.ids)
-                place = np.searchsorted(moment.ids[order], self.ids)
-                rows = order[np.minimum(place, len(moment.ids) - 1)]
-                self._pairs[over_s] = (moment, rows, moment.ids[rows] == self.ids)
+                row_of = moment.roster.row_of
+                rows = np.array([row_of.get(key, -1) for key in self.id_list], dtype=np.intp)
+                self._pairs[over_s] = (moment, rows, rows >= 0)
         return self._pairs[over_s]
 
     def speed_px_s(self, over_s: float) -> Column:
@@ -220,21 +210,21 @@ class Facts:
     def _speed_px_s(self, over_s: float) -> Column:
         moment, rows, there = self._earlier(over_s)
         if moment is None:
-            return unknown(len(self.ids))
+            return measuring.unknown(len(self.ids))
         passed_s = (self.tracks.stamp_ns - moment.stamp_ns) * NS
         step = self.cxcywh[:, :2] - moment.cxcywh[rows, :2]
         spread = self.tracks.covariance[:, :2, :2] + moment.covariance[rows][:, :2, :2]
-        return speed(step, spread, passed_s, there)
+        return measuring.speed(step, spread, passed_s, there)
 
     def speed_m_s(self, over_s: float) -> Column:
         """Return the speed of positions over a time, m/s; NaN where it is not known."""
         moment, rows, there = self._earlier(over_s)
         now = self.moment
         if moment is None or moment.xyz_frame != now.xyz_frame or now.xyz_ns <= moment.xyz_ns:
-            return unknown(len(self.ids))
+            return measuring.unknown(len(self.ids))
         step = now.xyz - moment.xyz[rows]
         spread = now.xyz_covariance + moment.xyz_covariance[rows]
-        return speed(step, spread, (now.xyz_ns - moment.xyz_ns) * NS, there)
+        return measuring.speed(step, spread, (now.xyz_ns - moment.xyz_ns) * NS, there)
 
     def faster(self, limit: float, over_s: float, metric: bool) -> tuple[FloatArray, FloatArray]:
         """Return each track's probability to exceed a speed (0 if unknown), and its own speed."""
@@ -242,14 +232,14 @@ class Facts:
         if key not in self._faster:
             found = self.speed_m_s(over_s) if metric else self.speed_px_s(over_s)
             p = ndtr((found.mean - limit) / np.maximum(found.sigma, 1e-9))
-            self._faster[key] = np.where(np.isnan(p), 0.0, p), found.mean
+            self._faster[key] = np.fmax(p, 0.0), found.mean  # of NaN and 0: 0
         return self._faster[key]
 
     def distance_m(self) -> Column:
         """Return the distance of positions from the origin of their frame, on the floor plane."""
         xy = self.moment.xyz[:, :2] if self._is_floor else self.moment.xyz
         spread = self.moment.xyz_covariance[:, : xy.shape[1], : xy.shape[1]]
-        return length(xy, spread)
+        return measuring.length(xy, spread)
 
     def pick_sigmas(self) -> FloatArray:
         """Return the standard deviations of pick points, m, and of normals, deg, ``(N, 2)``.
@@ -269,7 +259,7 @@ class Facts:
         """Return the distance of every track from a row's, m; NaN where it is not known."""
         moment = self.moment
         step = moment.xyz - moment.xyz[one]
-        return length(step, moment.xyz_covariance + moment.xyz_covariance[one])
+        return measuring.length(step, moment.xyz_covariance + moment.xyz_covariance[one])
 
     def contact(self, time_s: float, over_s: float) -> tuple[FloatArray, FloatArray]:
         """Return each track's probability to arrive within a time, and its time to contact, s."""
@@ -280,13 +270,13 @@ class Facts:
                 n = len(self.ids)
                 self._contacts[key] = np.zeros(n), np.full(n, np.inf)
             else:
-                self._contacts[key] = contact(self.moment, then, rows, there, time_s)
+                self._contacts[key] = measuring.contact(self.moment, then, rows, there, time_s)
         return self._contacts[key]
 
     def covered(self, zone: Zone, labels: frozenset[str]) -> float:
         """Return the largest fraction of an image zone that one object of another label covers."""
         xyxy = self.tracks.xyxy_px
-        others = (self.of_labels(labels) == 0) & ~self.tentative
+        others = (self.of_labels(labels) == 0) & ~self.roster.tentative
         if not others.any():
             return 0.0
         corners = zone.polygon.points * self.tracks.wh
@@ -300,18 +290,8 @@ _AXES = ("x", "y", "width", "height")
 _MEASURED: dict[str, Callable[[Facts], Column]] = {
     "speed_px_s": lambda facts: facts.speed_px_s(Rule.over_s),
     "speed_m_s": lambda facts: facts.speed_m_s(Rule.over_s),
-    "text_confidence": lambda facts: exact(facts.text_confidences()),
+    "text_confidence": lambda facts: measuring.exact(facts.text_confidences()),
     "distance_m": Facts.distance_m,
-    "pick_sigma_m": lambda facts: exact(facts.pick_sigmas()[:, 0]),
-    "normal_sigma_deg": lambda facts: exact(facts.pick_sigmas()[:, 1]),
+    "pick_sigma_m": lambda facts: measuring.exact(facts.pick_sigmas()[:, 0]),
+    "normal_sigma_deg": lambda facts: measuring.exact(facts.pick_sigmas()[:, 1]),
 }
-_folded = lru_cache(maxsize=1024)(fold_label)  # the labels of a query come with every frame
-
-
-@lru_cache(maxsize=128)
-def _states(states: tuple[TrackState, ...]) -> tuple[BoolArray, BoolArray]:
-    """Return which tracks are confirmed, and which tentative; cached, as states seldom change."""
-    confirmed = np.array([state is TrackState.CONFIRMED for state in states], dtype=np.bool_)
-    tentative = np.array([state is TrackState.TENTATIVE for state in states], dtype=np.bool_)
-    confirmed.flags.writeable = tentative.flags.writeable = False
-    return confirmed, tentative

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.rules.roster import Roster
 from lfmvl_ros.core.spatial.places import Places
 from lfmvl_ros.core.timeline import NS
+from lfmvl_ros.core.tracking import Tracks
 
 LONGEST_S = 10.0  # over_s of rules
 _SPACING_S = 0.04  # between remembered frames
@@ -61,16 +63,16 @@ class Moment:
 
     Attributes:
         stamp_ns: of the frame.
-        ids: ``(N,)`` ascending.
+        roster: who they are.
         cxcywh: ``(N, 4)`` px; width or height NaN where the image cuts the box.
-        variance: ``(N, 4)`` px^2.
+        covariance: ``(N, 4, 4)`` px^2.
         xyz: ``(N, 3)`` m, NaN where not known; ``xyz_covariance``: ``(N, 3, 3)`` m^2.
         xyz_ns: stamp of ``xyz``.
         xyz_frame: frame_id of ``xyz``.
     """
 
     stamp_ns: int
-    ids: NDArray[np.int64]
+    roster: Roster
     cxcywh: FloatArray
     covariance: FloatArray
     xyz: FloatArray
@@ -78,12 +80,30 @@ class Moment:
     xyz_ns: int
     xyz_frame: str
 
+    @cached_property
+    def sides(self) -> tuple[FloatArray, FloatArray]:
+        """Width and height of the boxes in px, >= 1, and their relative variance, ``(2, N)``.
+
+        The variance is infinite where a side is not known. Several later frames are compared with
+        one moment, so both are kept.
+        """
+        sides = np.maximum(self.cxcywh[:, 2:].T, 1.0)
+        variance = self.covariance.diagonal(axis1=1, axis2=2)[:, 2:].T / sides**2
+        return sides, np.where(np.isnan(sides), np.inf, variance)
+
 
 class MomentHistory:
     """The last seconds of moments. Bounded by time; one frame in about 40 ms is kept."""
 
     def __init__(self) -> None:
         self._moments: deque[Moment] = deque()
+        self._roster: Roster | None = None
+
+    def roster_of(self, tracks: Tracks) -> Roster:
+        """Return who tracks are: what it was at the last frame while that is still true."""
+        if self._roster is None or not self._roster.is_of(tracks):
+            self._roster = Roster(tracks)
+        return self._roster
 
     def clear(self) -> None:
         """Forget everything."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,6 @@ from scipy.special import ndtr
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.rules.facts import Facts
 from lfmvl_ros.core.rules.rule import Kind, Rule
-from lfmvl_ros.core.tracking import TrackState
 
 _MOST_COVERED = 0.5
 _NEGLIGIBLE = 0.01
@@ -39,33 +38,23 @@ class Held(NamedTuple):
     confirmed: float | None = None
 
 
-def held(rule: Rule, facts: Facts) -> Held:
-    """Return the probability that a rule holds at a frame."""
-    if rule.kind is Kind.COUNT:
-        return _count(rule, facts)
-    if rule.kind is Kind.MISSING:
-        return _missing(rule, facts)
-    relevant = facts.relevant(rule)
-    if not facts.rows_of(rule):
-        return Held(np.zeros(len(relevant)))
-    return _of_tracks(rule, facts, relevant)
+def _enter(rule: Rule, facts: Facts) -> Held:
+    return Held(facts.there(rule))
 
 
-def _of_tracks(rule: Rule, facts: Facts, relevant: FloatArray) -> Held:
-    inside = relevant * facts.in_zone(rule.zone, rule.point)
-    if rule.kind is Kind.SPEED:
-        assert rule.above is not None
-        faster, speed = facts.faster(rule.above, rule.over_s, rule.metric)
-        return Held(faster * inside, speed)
-    if rule.kind is Kind.APPROACH:
-        return _approach(rule, facts, inside)
-    if rule.kind is Kind.LEAVE:
-        known = relevant * facts.is_located(rule.zone)
-        return Held(np.maximum(known - inside, 0.0), inside=inside)
-    return Held(inside)
+def _speed(rule: Rule, facts: Facts) -> Held:
+    assert rule.above is not None
+    faster, speed = facts.faster(rule.above, rule.over_s, rule.metric)
+    return Held(faster * facts.there(rule), speed)
 
 
-def _approach(rule: Rule, facts: Facts, relevant: FloatArray) -> Held:
+def _leave(rule: Rule, facts: Facts) -> Held:
+    inside, known = facts.there(rule), facts.relevant(rule) * facts.is_located(rule.zone)
+    return Held(np.maximum(known - inside, 0.0), inside=inside)
+
+
+def _approach(rule: Rule, facts: Facts) -> Held:
+    relevant = facts.there(rule)
     if rule.time_s is not None:
         soon, contact_s = facts.contact(rule.time_s, rule.over_s)
         return Held(soon * relevant, contact_s)
@@ -89,7 +78,7 @@ def _approach(rule: Rule, facts: Facts, relevant: FloatArray) -> Held:
 
 def _below(mean: FloatArray, sigma: FloatArray, limit: float) -> FloatArray:
     found = ndtr((limit - mean) / np.maximum(sigma, 1e-9))
-    return np.where(np.isnan(found), 0.0, found)
+    return np.asarray(np.fmax(found, 0.0))  # of NaN and 0: 0
 
 
 def fewer_than(probabilities: Sequence[float], count: int) -> float:
@@ -123,11 +112,11 @@ def _count(rule: Rule, facts: Facts) -> Held:
     A tentative track is a real object about every second time. That is enough to argue against an
     absence, but not to be counted.
     """
-    there = (facts.relevant(rule) * facts.in_zone(rule.zone, rule.point)).tolist()
-    rows, states = facts.rows_of(rule), facts.tracks.state
+    there = facts.there(rule).tolist()
+    roster = facts.roster
+    rows = [row for row in facts.rows_of(rule.label_keys) if there[row] > _NEGLIGIBLE]
     if rule.above is not None:
-        rows = [row for row in rows if states[row] is not TrackState.TENTATIVE]
-    rows = [row for row in rows if there[row] > _NEGLIGIBLE]
+        rows = [row for row in rows if not roster.is_tentative[row]]
     chances = [there[row] for row in rows]
     number = np.array([sum(chances)])
     if rule.above is None:
@@ -136,7 +125,7 @@ def _count(rule: Rule, facts: Facts) -> Held:
         return Held(np.array([fewer]), number, tuple(rows))
     count = int(rule.above) + 1
     more = confirmed = 1 - fewer_than(chances, count)
-    seen = [there[row] for row in rows if states[row] is TrackState.CONFIRMED]
+    seen = [there[row] for row in rows if roster.is_confirmed[row]]
     if len(seen) < len(rows):
         confirmed = 1 - fewer_than(seen, count)
     return Held(np.array([more]), number, tuple(rows), confirmed=confirmed)
@@ -145,7 +134,20 @@ def _count(rule: Rule, facts: Facts) -> Held:
 def _missing(rule: Rule, facts: Facts) -> Held:
     """No object of the label is in the zone; unknown while another hides more than half of it."""
     assert rule.zone is not None
-    there = facts.relevant(rule) * facts.in_zone(rule.zone, rule.point)
+    there = facts.there(rule)
     if facts.covered(rule.zone, rule.label_keys) > _MOST_COVERED:
         return Held(np.array([np.nan]))
     return Held(np.array([float((1 - there).prod())]))
+
+
+HOW_HELD: Mapping[Kind, Callable[[Rule, Facts], Held]] = {
+    Kind.ENTER: _enter,
+    Kind.LEAVE: _leave,
+    Kind.DWELL: _enter,
+    Kind.COUNT: _count,
+    Kind.APPEAR: _enter,
+    Kind.VANISH: _enter,
+    Kind.SPEED: _speed,
+    Kind.APPROACH: _approach,
+    Kind.MISSING: _missing,
+}

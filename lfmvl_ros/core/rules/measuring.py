@@ -1,27 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Speeds, distances and times to contact of many uncertain objects at once."""
+"""Points, speeds, distances and times to contact of many uncertain objects at once."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.rules.condition import Column
+from lfmvl_ros.core.rules.condition import EXACT, Column
 from lfmvl_ros.core.rules.history import Moment
+from lfmvl_ros.core.rules.rule import Point
 from lfmvl_ros.core.timeline import NS
+
+# Corners of a box to its centre and size, as :func:`lfmvl_ros.core.boxes.xyxy_to_cxcywh`, in one
+# operation.
+CENTRE_AND_SIZE = np.array([[0.5, 0, -1, 0], [0, 0.5, 0, -1], [0.5, 0, 1, 0], [0, 0.5, 0, 1]])
+
+
+@lru_cache(maxsize=64)
+def to_shares(point: Point, wh: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+    """Return what turns boxes into points as shares of the image.
+
+    Returns:
+        ``(4, 2)`` that centre and size in px are multiplied by, and ``(16, 4)`` for their
+        covariance: it is linear in it, too.
+    """
+    below = 0.5 if point is Point.FOOT else 0.0  # cx, cy + h / 2
+    of_box = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [0.0, below]])
+    of_box /= np.maximum(wh, 1)
+    return of_box, np.asarray(np.kron(of_box, of_box), dtype=np.float64)
 
 
 def exact(values: FloatArray) -> Column:
     """Return numbers that are known exactly."""
-    return Column(values, np.zeros(len(values)))
+    return Column(values, EXACT)
 
 
 def unknown(count: int) -> Column:
     """Return numbers that are all unknown."""
-    return Column(np.full(count, np.nan), np.zeros(count))
+    return Column(np.full(count, np.nan), EXACT)
 
 
 def length(step: FloatArray, spread: FloatArray) -> Column:
@@ -55,20 +75,17 @@ def contact(
     Args:
         now: the tracks.
         then: an earlier moment.
-        rows: ``(N,)`` row of each track in ``then``.
+        rows: row of each track in ``then``: ``(N,)``, or a slice.
         there: ``(N,)`` whether the track existed then.
         time_s: > 0.
     """
     passed_s = (now.stamp_ns - then.stamp_ns) * NS
-    new, old = np.maximum(now.cxcywh[:, 2:], 1.0), np.maximum(then.cxcywh[rows, 2:], 1.0)
-    growth = np.log(new / old)
-    at = np.arange(2, 4)
-    variance = now.covariance[:, at, at] / new**2 + then.covariance[rows][:, at, at] / old**2
-    variance = np.where(np.isnan(growth) | ~there[:, None], np.inf, np.maximum(variance, 1e-8))
-    best, pick = variance.argmin(axis=1), np.arange(len(rows))
-    known = np.isfinite(variance[pick, best])
-    grown = np.where(known, growth[pick, best], 0.0)
-    sigma = np.sqrt(np.where(known, variance[pick, best], 1.0))
-    held = np.where(known, ndtr((grown - np.log1p(passed_s / time_s)) / sigma), 0.0)
+    (new, new_variance), (old, old_variance) = now.sides, then.sides
+    growth = np.log(new / old[:, rows])
+    wide, high = np.maximum(new_variance + old_variance[:, rows], 1e-8)
+    by_height, variance = high < wide, np.minimum(wide, high)
+    known = there & np.isfinite(variance)
+    grown = np.where(known, np.where(by_height, growth[1], growth[0]), 0.0)
+    held = np.where(known, ndtr((grown - np.log1p(passed_s / time_s)) / np.sqrt(variance)), 0.0)
     rate = np.expm1(grown)
     return held, np.where(rate > 1e-6, passed_s / np.maximum(rate, 1e-6), np.inf)

@@ -79,27 +79,30 @@ class Polygon:
         self.points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
         if not is_simple(self.points):
             raise ValueError("a polygon needs three corners or more, and may not cross itself")
-        self._ahead = np.roll(self.points, -1, axis=0)
-        self._edge = self._ahead - self.points
-        self._length2 = (self._edge**2).sum(axis=1)
         self.frame = frame
-        self._is_open = np.zeros(len(self.points), dtype=np.bool_)
+        # Counterclockwise: of a convex outline, what is inside is left of every edge.
+        self._start = self.points if signed_area(self.points) > 0 else self.points[::-1]
+        self._ahead = np.roll(self._start, -1, axis=0)
+        edge = self._ahead - self._start
+        turns = edge[:, 0] * np.roll(edge[:, 1], -1) - edge[:, 1] * np.roll(edge[:, 0], -1)
+        self._is_convex = bool((turns > 0).all())
+        is_open = np.zeros(len(edge), dtype=np.bool_)
         for limit in frame or ():
-            self._is_open |= ((self.points == limit) & (self._ahead == limit)).any(axis=1)
-        self._any_open = bool(self._is_open.any())
-        self._rising = np.where(self._edge[:, 1] == 0, 1.0, self._edge[:, 1])
-        # Of a convex outline, what is inside is on one side of every edge: faster to tell.
-        turns = self._edge[:, 0] * np.roll(self._edge[:, 1], -1)
-        turns -= self._edge[:, 1] * np.roll(self._edge[:, 0], -1)
-        convex = bool((turns > 0).all() or (turns < 0).all())
-        self._side = float(np.sign(turns[0])) if convex else 0.0
+            is_open |= ((self._start == limit) & (self._ahead == limit)).any(axis=1)
+        self._all_open, self._any_open = bool(is_open.all()), bool(is_open.any())
+        self._open_far = np.where(is_open, np.inf, 0.0)[:, None]
+        self._across, self._rising = edge[:, 0], np.where(edge[:, 1] == 0, 1.0, edge[:, 1])
+        # As complex numbers, (K, 1): one operation for both coordinates, and a product turns.
+        to_complex = np.array([[1], [1j]])
+        self._corner, self._edge = self._start @ to_complex, edge @ to_complex
+        self._to_edge = self._edge.conj() / (edge**2).sum(axis=1)[:, None]
 
     def inside(self, xy: FloatArray) -> NDArray[Any]:
         """Return which of the points ``(N, 2)`` lie inside, ``(N,)`` bool (even-odd rule)."""
         x, y = xy[:, :1], xy[:, 1:]
-        (x1, y1), (_, y2) = self.points.T, self._ahead.T
+        (x1, y1), (_, y2) = self._start.T, self._ahead.T
         spans = (y1 > y) != (y2 > y)
-        crossing = x1 + (y - y1) / self._rising * self._edge[:, 0] > x
+        crossing = x1 + (y - y1) / self._rising * self._across > x
         return np.asarray((spans & crossing).sum(axis=1) % 2 == 1)
 
     def probability(self, xy: FloatArray, covariance: FloatArray) -> FloatArray:
@@ -115,32 +118,28 @@ class Polygon:
         """
         if not len(xy):
             return np.zeros(0)
-        if self._is_open.all():
+        if self._all_open:
             return np.ones(len(xy))
         if self.frame is not None:
             low, high = self.frame
             xy = np.minimum(np.maximum(xy, low + _WITHIN), high - _WITHIN)
-        from_x, from_y = xy[:, :1] - self.points[:, 0], xy[:, 1:] - self.points[:, 1]
-        edge_x, edge_y = self._edge.T
-        along = (from_x * edge_x + from_y * edge_y) / self._length2
-        along = np.minimum(np.maximum(along, 0.0), 1.0)
-        away_x, away_y = from_x - along * edge_x, from_y - along * edge_y
-        distance2 = away_x * away_x + away_y * away_y
+        points = np.ascontiguousarray(xy).view(np.complex128)[:, 0]
+        from_corner = points - self._corner  # (K, N)
+        turned = from_corner * self._to_edge  # real: share of the edge; imaginary: its left side
+        along = np.minimum(np.maximum(turned.real, 0.0), 1.0)
+        away = from_corner - along * self._edge
+        distance = np.abs(away)
         if self._any_open:
-            distance2 = np.where(self._is_open, np.inf, distance2)
-        nearest = distance2.argmin(axis=1)
-        at = nearest + np.arange(len(xy)) * len(self.points)
-        distance, x, y = np.sqrt(distance2.take(at)), away_x.take(at), away_y.take(at)
-        on_edge = distance < 1e-9  # there, across the edge is the direction that counts
-        if on_edge.any():
-            x = np.where(on_edge, edge_y[nearest], x)
-            y = np.where(on_edge, -edge_x[nearest], y)
-        length2 = np.maximum(x * x + y * y, 1e-300)
+            distance += self._open_far
+        nearest, columns = distance.argmin(axis=0), np.arange(len(points))
+        away, distance = away[nearest, columns], distance[nearest, columns]
+        length = distance
+        if distance.min() < 1e-9:  # on an edge: across it is the direction that counts
+            away = np.where(distance < 1e-9, self._edge[nearest, 0] * -1j, away)
+            length = np.abs(away)
+        x, y = away.real / length, away.imag / length
         variance = x * x * covariance[:, 0, 0] + y * y * covariance[:, 1, 1]
-        variance = (variance + 2 * x * y * covariance[:, 0, 1]) / length2
-        if self._side:
-            inside = ((edge_x * from_y - edge_y * from_x) * self._side > 0).all(axis=1)
-        else:
-            inside = self.inside(xy)
+        variance += 2 * x * y * covariance[:, 0, 1]
+        inside = (turned.imag > 0).all(axis=0) if self._is_convex else self.inside(xy)
         sigmas = distance / np.sqrt(np.maximum(variance, 1e-12))
         return np.asarray(ndtr(np.where(inside, sigmas, -sigmas)))

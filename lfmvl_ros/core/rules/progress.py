@@ -14,7 +14,7 @@ import numpy as np
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.rules.event import EndReason, Event, EventState, EventTrack
 from lfmvl_ros.core.rules.facts import Facts
-from lfmvl_ros.core.rules.holding import Held, held
+from lfmvl_ros.core.rules.holding import HOW_HELD, Held
 from lfmvl_ros.core.rules.rule import Rule
 from lfmvl_ros.core.timeline import NS
 
@@ -63,6 +63,10 @@ class OpenEvent:
         """Where its object was last, x1, y1, x2, y2 in px; None of an event of the scene."""
         return None if self.seen is None else np.asarray(self.seen[0][self.seen[1]])
 
+    def holds(self, serial: int, seen: tuple[FloatArray, int] | None) -> None:
+        """Note that it holds at a frame; ``seen`` as the attribute, None of the scene."""
+        self.failing_ns, self.serial, self.seen = None, serial, seen
+
 
 @dataclass
 class RuleCounts:
@@ -97,6 +101,10 @@ class RuleProgress(ABC):
     cool_until_ns: int = LONG_AGO_NS
     _followed: Rule | None = None  # at the frame before, and in _follow now
 
+    def __post_init__(self) -> None:
+        # Once: members of an Enum take long to look up.
+        self._held, self._of_a_track = HOW_HELD[self.rule.kind], self.rule.kind.is_of_a_track
+
     def step(self, facts: Facts, evidence: AnswerEvidence, after_gap: bool) -> list[Event]:
         """Take one frame; return the events that changed.
 
@@ -115,7 +123,11 @@ class RuleProgress(ABC):
             ]
             self._forget()
             self._followed = rule
-        return events if rule is None else events + self._follow(facts, held(rule, facts), evidence)
+        if rule is None:
+            return events
+        nobody = self._of_a_track and not facts.rows_of(rule.label_keys)
+        now = Held(facts.relevant(rule)) if nobody else self._held(rule, facts)
+        return events + self._follow(facts, now, evidence)
 
     def _in_force(self, evidence: AnswerEvidence) -> Rule | None:
         """Return what holds of the rule now; None while the query names none of its labels.
@@ -123,7 +135,7 @@ class RuleProgress(ABC):
         Of a rule with ``selected``: only the label that is.
         """
         rule, asked = self.rule, evidence.asked
-        if asked is not None and rule.labels and not rule.label_keys & asked:
+        if asked is not None and rule.labels and rule.label_keys.isdisjoint(asked):
             return None
         if not rule.selected:
             return rule
@@ -212,22 +224,6 @@ class RuleProgress(ABC):
         tracks = tuple(EventTrack.of(facts, row) for row in named)
         return float(now.probability[index]), value, tracks
 
-    def _still_holds(
-        self, one: OpenEvent, facts: Facts, row: int, evidence: AnswerEvidence
-    ) -> bool:
-        """Note that an event holds at a frame; return whether an update of it is due.
-
-        Args:
-            one: the event.
-            facts: of the frame.
-            row: of its track; -1 for an event of the scene.
-            evidence: up to the frame.
-        """
-        one.failing_ns, one.serial = None, evidence.serial
-        if row >= 0:
-            one.seen = facts.tracks.xyxy_px, row
-        return facts.tracks.stamp_ns >= one.due_ns
-
     def _go_on(
         self,
         key: int,
@@ -246,7 +242,8 @@ class RuleProgress(ABC):
         """
         one, stamp_ns = self.open[key], facts.tracks.stamp_ns
         if holds:
-            if not self._still_holds(one, facts, -1 if key == SCENE else rows[0], evidence):
+            one.holds(evidence.serial, None if key == SCENE else (facts.tracks.xyxy_px, rows[0]))
+            if stamp_ns < one.due_ns:
                 return []
             one.due_ns = self._due_ns(stamp_ns)
             p, value, tracks = self._measured(facts, now, rows)

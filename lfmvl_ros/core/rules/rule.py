@@ -152,6 +152,11 @@ class Rule:
         """Equal where the same objects count: labels and condition."""
         return self.label_keys, "" if self.where is None else self.where.text
 
+    @cached_property
+    def place_key(self) -> tuple[str, str]:
+        """Equal where an object is in the same place: zone, and point of its box."""
+        return "" if self.zone is None else self.zone.name, self.point.value
+
     @property
     def unit(self) -> str:
         """Of the value that events report; "" where there is none."""
@@ -163,7 +168,7 @@ class Rule:
             return "m" if self.metric else "s"
         return ""
 
-    @property
+    @cached_property
     def is_about_absence(self) -> bool:
         """True where the rule holds because something is not there."""
         below = self.kind is Kind.COUNT and self.below is not None

@@ -21,7 +21,6 @@ from lfmvl_ros.core.rules.progress import (
     RuleProgress,
 )
 from lfmvl_ros.core.timeline import NS
-from lfmvl_ros.core.tracking import TrackState
 
 
 @dataclass
@@ -30,27 +29,29 @@ class TrackProgress(RuleProgress):
 
     def _follow(self, facts: Facts, now: Held, evidence: AnswerEvidence) -> list[Event]:
         events: list[Event] = []
-        needed, states = self.rule.probability, facts.tracks.state
+        needed, confirmed = self.rule.probability, facts.roster.is_confirmed
+        ids, row_of, boxes = facts.id_list, facts.row_of, facts.tracks.xyxy_px
         stamp_ns, chances = facts.tracks.stamp_ns, now.probability.tolist()
         rows = [  # Python: faster than numpy for the few tracks that a rule is about
             row
-            for row in facts.rows_of(self._followed or self.rule)
-            if chances[row] >= needed and states[row] is TrackState.CONFIRMED
+            for row in facts.rows_of((self._followed or self.rule).label_keys)
+            if chances[row] >= needed and confirmed[row]
         ]
         for row in rows:
-            key = facts.id_list[row]
+            key = ids[row]
             if key in self.open or key in self.candidates or self._adopt(facts, row, evidence):
                 continue
             self.candidates[key] = Candidate(stamp_ns, evidence.serial)
         if self.candidates:
             events += self._lasted(facts, now, chances, rows, evidence)
-        release = self.rule.release
+        release, serial = self.rule.release, evidence.serial
         for key, one in list(self.open.items()):
-            row = facts.row_of.get(key, -1)
+            row = row_of.get(key, -1)
             holds = row >= 0 and chances[row] >= release
-            if holds and not self._still_holds(one, facts, row, evidence):
-                continue  # most events, in most frames
-            seen = row >= 0 and states[row] is TrackState.CONFIRMED
+            if holds and stamp_ns < one.due_ns:  # most events, in most frames
+                one.holds(serial, (boxes, row))
+                continue
+            seen = row >= 0 and confirmed[row]
             there = (row,) if row >= 0 else ()
             events += self._go_on(key, facts, now, there, holds, seen, evidence)
         return events

@@ -21,6 +21,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import fdtri, gammaln  # scipy.stats takes a third of a second to import
 
 from lfmvl_ros.core.boxes import FloatArray, cxcywh_to_xyxy, iou_matrix
+from lfmvl_ros.core.tracking.motion import variances
 
 IntArray = NDArray[np.intp]
 Likeness = Callable[[IntArray, IntArray], FloatArray]
@@ -50,6 +51,14 @@ class Pairs:
     boxes: IntArray
     nis: FloatArray
     otherwise: NDArray[np.bool_]
+
+    def rows(self, tracks: int) -> IntArray | slice:
+        """Return ``tracks`` as an index; given how many there are, all in order are a slice.
+
+        Arrays are not gathered and scattered then, which takes longer than what is computed.
+        """
+        every = len(self.tracks) == tracks and bool((self.tracks == np.arange(tracks)).all())
+        return slice(None) if every else self.tracks
 
     def unmatched(self, tracks: int, boxes: int) -> tuple[IntArray, IntArray]:
         """Return which tracks and boxes are in no pair, given how many there are."""
@@ -111,28 +120,27 @@ def associate(
     odds = 2 * np.log(seen / ((1 - seen) * density))
     gain, nis = np.zeros((2, len(mean), len(boxes)))
     other = np.zeros(gain.shape, dtype=np.bool_)
-    places: list[tuple[FloatArray, FloatArray, FloatArray]] = [
-        (mean, covariance, np.ones(len(mean)))
-    ]
+    places: list[tuple[FloatArray, FloatArray, FloatArray | None]] = [(mean, covariance, None)]
     if otherwise is not None:
         means, spread, share = otherwise
         places = [(mean, covariance, share[:, 0])]
         places += [(means[:, k], spread, share[:, k]) for k in range(1, means.shape[1])]
     for index, (place, spread, probability) in enumerate(places):
         track, box, cost, distance = _costs(place, spread, boxes, error, gate)
-        same = np.maximum(probability[track], LEAST_SHARE) * (
-            WRONG_LABEL + (1 - WRONG_LABEL) * label_share[track, box]
-        )
+        same = WRONG_LABEL + (1 - WRONG_LABEL) * label_share[track, box]
+        if probability is not None:
+            same *= np.maximum(probability[track], LEAST_SHARE)
         cost -= odds[track] + 2 * np.log(same)
         if likeness is not None:
             cost -= 2 * likeness(track, box)
         better = cost < gain[track, box]
         track, box = track[better], box[better]
         gain[track, box], nis[track, box] = cost[better], distance[better]
-        other[track, box] = index > 0
-    every_row, every_column = linear_sum_assignment(gain)
-    real = gain[every_row, every_column] < 0
-    rows, columns = every_row[real], every_column[real]
+        if index:
+            other[track, box] = True
+    rows, columns = linear_sum_assignment(gain)
+    real = gain[rows, columns] < 0
+    rows, columns = rows[real], columns[real]
     return Pairs(rows, columns, nis[rows, columns], other[rows, columns])
 
 
@@ -143,9 +151,9 @@ def _costs(
     track, box = _candidates(mean, covariance, boxes, error, gate)
     if not track.size:
         return track, box, np.zeros(0), np.zeros(0)
-    spread = _lower(covariance)[:, track]
-    spread += _lower(error)[:, box]
-    cost, distance = _student(boxes.T[:, box] - mean.T[:4, track], spread)
+    system = _system(covariance, -mean[:, :4]).take(track, axis=1)
+    system += _system(error, boxes).take(box, axis=1)
+    cost, distance = _student(system)
     inside = distance <= gate
     return track[inside], box[inside], cost[inside], distance[inside]
 
@@ -165,9 +173,9 @@ def with_overlapping(
         boxes: ``(M, 4)``.
         nis: normalised innovation squared that the added pairs get.
     """
-    track, box = pairs.unmatched(len(mean), len(boxes))
-    if not track.size or not box.size:
+    if len(pairs.tracks) in (len(mean), len(boxes)):
         return pairs
+    track, box = pairs.unmatched(len(mean), len(boxes))
     sized = np.concatenate([mean[track, :2], np.maximum(mean[track, 2:4], 1.0)], axis=1)
     overlap = iou_matrix(cxcywh_to_xyxy(sized), cxcywh_to_xyxy(boxes[box]))
     overlap[label_share[np.ix_(track, box)] < SAME_LABEL] = 0.0
@@ -188,15 +196,18 @@ def _candidates(
     mean: FloatArray, covariance: FloatArray, boxes: FloatArray, error: FloatArray, gate: float
 ) -> tuple[IntArray, IntArray]:
     """Pairs that may pass the gate: ``d' S^-1 d >= d_k^2 / S_kk`` for each k, so none is lost."""
-    axis = np.arange(4)
-    own, theirs = gate * covariance[:, axis, axis], gate * error[:, axis, axis]
+    # By axis, ``(4, N)`` and ``(4, M)``.
+    own, theirs = (gate * variances(each).T.copy() for each in (covariance, error))
+    here, there = mean[:, :4].T.copy(), boxes.T.copy()
     # Most pairs are far apart in x or y; the other axes are checked only for the rest.
-    near = _squared(mean[:, 0], boxes[:, 0]) <= own[:, None, 0] + theirs[:, 0]
-    near &= _squared(mean[:, 1], boxes[:, 1]) <= own[:, None, 1] + theirs[:, 1]
+    near = _squared(here[0], there[0]) <= own[0][:, None] + theirs[0]
+    near &= _squared(here[1], there[1]) <= own[1][:, None] + theirs[1]
     track, box = np.nonzero(near)
-    off = (boxes[box, 2:] - mean[track, 2:4]) ** 2
-    alike = (off <= own[track, 2:] + theirs[box, 2:]).all(axis=1)
-    return track[alike], box[alike]
+    for axis in (2, 3):
+        off = there[axis][box] - here[axis][track]
+        alike = off * off <= own[axis][track] + theirs[axis][box]
+        track, box = track[alike], box[alike]
+    return track, box
 
 
 def _squared(some: FloatArray, others: FloatArray) -> FloatArray:
@@ -217,39 +228,44 @@ def student_cost(
         boxes: ``(K, 4)``.
         error: ``(K, 4, 4)``.
     """
-    spread = _lower(covariance)
-    spread += _lower(error)
-    return _student((boxes - mean[:, :4]).T, spread)
+    return _student(_system(covariance, -mean[:, :4]) + _system(error, boxes))
 
 
-_ROW, _COLUMN = np.tril_indices(4)
+# Of a flat 4x4 matrix followed by four more numbers: each column on and below the diagonal, and one
+# of the four; and which of these are one column.
+_ENTRIES = np.array([0, 4, 8, 12, 16, 5, 9, 13, 17, 10, 14, 18, 15, 19])
+_COLUMNS = (slice(0, 5), slice(5, 9), slice(9, 12), slice(12, 14))
 
 
-def _lower(covariance: FloatArray) -> FloatArray:
-    """The ten entries of covariances ``(N, 4+, 4+)`` on and below the diagonal, ``(10, N)``."""
-    return np.asarray(covariance[:, _ROW, _COLUMN].T.copy())
+def _system(covariance: FloatArray, off: FloatArray) -> FloatArray:
+    """Covariances ``(N, 4+, 4+)`` with differences ``(N, 4)``, ``(14, N)``.
 
-
-def _student(off: FloatArray, spread: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """See :func:`student_cost`, for differences ``(4, K)`` and covariances ``(10, K)``.
-
-    The Cholesky factor and the solution are computed entry by entry for all K at once, which takes
-    a tenth of the time of as many calls to LAPACK.
+    The columns of the lower triangle, each with its difference below it.
     """
-    factor: dict[tuple[int, int], FloatArray] = {}
-    white: list[FloatArray] = []
-    volume, entry = np.ones(off.shape[1]), 0
-    rows: list[list[FloatArray]] = []
-    for i in range(4):
-        rows.append([spread[entry + j] for j in range(i + 1)])
-        entry += i + 1
-    for j in range(4):
-        pivot = rows[j][j] - sum(factor[j, k] ** 2 for k in range(j))
+    flat = np.concatenate([covariance[:, :4, :4].reshape(-1, 16), off], axis=1)
+    return np.asarray(flat.T[_ENTRIES])
+
+
+def _student(system: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """See :func:`student_cost`, for the sum of both :func:`_system`, which is overwritten.
+
+    The Cholesky factor and the solution are computed for all K at once, column by column, which
+    takes a tenth of the time of as many calls to LAPACK.
+    """
+    done: list[FloatArray] = []
+    volume, distance = np.ones(system.shape[1]), np.zeros(system.shape[1])
+    for place, rows in enumerate(_COLUMNS):
+        column = system[rows]
+        if done:
+            # The part that the columns before explain.
+            lower = [each[place - k :] for k, each in enumerate(done)]
+            known = lower[0] * lower[0][0]
+            for each in lower[1:]:
+                known += each * each[0]
+            column -= known
+        pivot = column[0]
         volume *= pivot
-        scale = 1 / np.sqrt(pivot)
-        white.append((off[j] - sum(factor[j, k] * white[k] for k in range(j))) * scale)
-        for i in range(j + 1, 4):
-            rest = rows[i][j] - sum(factor[i, k] * factor[j, k] for k in range(j))
-            factor[i, j] = rest * scale
-    distance = np.asarray(sum(each * each for each in white))
+        column[1:] *= 1 / np.sqrt(pivot)
+        done.append(column)
+        distance += column[-1] * column[-1]
     return (TAIL + 4) * np.log1p(distance / TAIL) + np.log(volume) + _CONSTANT, distance

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.boxes import FloatArray, limited
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.timeline import NS
@@ -44,37 +44,50 @@ def corrected(
     hit = np.zeros(len(table), dtype=np.bool_)
     hit[pairs.tracks] = True
     absent = ~hit & grounding.outcome.is_evidence_of_absence & may_miss(table, grounding.region)
-    leaving = _is_leaving(table.mean, grounding.wh)
+    if absent.any():
+        table = _missed(table, absent, weight, grounding, settings)
+    stamp, until = grounding.stamp_ns, grounding.stamp_ns + round(cadence.steady_s / NS)
+    return table.changed(
+        missed=table.missed & ~hit,
+        seen_ns=np.where(hit, stamp, table.seen_ns),
+        judged_ns=np.where(hit, stamp, table.judged_ns),
+        magnification=np.where(hit, magnification_of(grounding.region), table.magnification),
+        steady_until_ns=np.where(hit, until, table.steady_until_ns),
+    )
+
+
+def _missed(
+    table: Table,
+    absent: NDArray[np.bool_],
+    weight: FloatArray,
+    grounding: Grounding,
+    settings: TrackerSettings,
+) -> Table:
+    """Return the tracks after an answer that should have named those that are ``absent``."""
     against = life.after_miss(
         table.log_odds,
         weight,
         confirmed=table.confirmed,
-        leaving=leaving,
+        leaving=_is_leaving(table.mean, grounding.wh),
         settings=settings,
         second=table.second,
     )
-    stamp, until = grounding.stamp_ns, grounding.stamp_ns + round(cadence.steady_s / NS)
+    stamp, until = grounding.stamp_ns, table.steady_until_ns
     return table.changed(
         log_odds=np.where(absent, against, table.log_odds),
-        missed=np.where(hit, False, table.missed | absent),
-        seen_ns=np.where(hit, stamp, table.seen_ns),
-        judged_ns=np.where(hit | absent, stamp, table.judged_ns),
-        magnification=np.where(hit, magnification_of(grounding.region), table.magnification),
-        steady_until_ns=np.where(
-            hit,
-            until,
-            np.where(absent, np.minimum(stamp, table.steady_until_ns), table.steady_until_ns),
-        ),
+        missed=table.missed | absent,
+        judged_ns=np.where(absent, stamp, table.judged_ns),
+        steady_until_ns=np.where(absent, np.minimum(stamp, until), until),
     )
 
 
 def _sighted(
     table: Table, seen: Measurements, pairs: Pairs, weight: FloatArray, settings: TrackerSettings
 ) -> Table:
-    rows, boxes = pairs.tracks, pairs.boxes
-    if not rows.size:
+    rows, boxes = pairs.rows(len(table)), pairs.boxes
+    if not boxes.size:
         return table
-    inflation = np.clip(pairs.nis / _UNLIKELY_NIS, 1.0, MAX_INFLATION)
+    inflation = limited(pairs.nis / _UNLIKELY_NIS, 1.0, MAX_INFLATION)
     if settings.noise_adaptation == 0:
         inflation = np.ones_like(inflation)
     predicted = table.covariance[rows] * inflation[:, None, None]
@@ -94,7 +107,8 @@ def _sighted(
     confidence[rows] = keep * confidence[rows] + (1 - keep) * score
     lasting, share = table.lasting.copy(), keep[:, None, None]
     lasting[rows] = share * lasting[rows] + (1 - share) * (1 - learnt.fresh) * seen.stated[boxes]
-    table = evidence.observed(table, rows, [seen.labels[box] for box in boxes], score, weight[rows])
+    labels = [seen.labels[box] for box in boxes.tolist()]
+    table = evidence.observed(table, pairs.tracks, labels, score, weight[rows])
     return table.changed(
         jitter=learnt.jitter,
         jitter_known=learnt.jitter_known,
@@ -113,6 +127,7 @@ def _sighted(
 
 
 def _is_leaving(mean: FloatArray, wh: tuple[int, int]) -> NDArray[np.bool_]:
-    margin = (0.5 - BORDER_SHARE) * np.array(wh, dtype=np.float64)
-    reach = np.abs(mean[:, :2] - np.array(wh) / 2) + mean[:, 2:4] / 2
-    return np.asarray((reach > margin).any(axis=1))
+    size = np.array(wh, dtype=np.float64)
+    reach = np.abs(mean[:, :2] - size / 2) + mean[:, 2:4] / 2
+    over = reach > (0.5 - BORDER_SHARE) * size
+    return np.asarray(over[:, 0] | over[:, 1])

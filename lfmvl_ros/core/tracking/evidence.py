@@ -45,13 +45,13 @@ FORGOTTEN = 0.01
 
 def with_labels(table: Table, seen: Measurements, query: Query) -> Table:
     """Return ``table`` with a column for every label of an answer; the query's spelling wins."""
+    if set(table.vocabulary).issuperset(seen.labels):
+        return table
     asked = {label_key(label): label for label in query.labels}
     new: dict[str, str] = {}
     for key, written in zip(seen.labels, seen.written, strict=True):
         if key not in table.vocabulary:
             new.setdefault(key, asked.get(key, " ".join(written.split())))
-    if not new:
-        return table
     rest = np.maximum(1 - table.posterior.sum(axis=1, keepdims=True), 0.0)
     return table.changed(
         vocabulary=(*table.vocabulary, *new),
@@ -79,6 +79,14 @@ def share(table: Table) -> FloatArray:
     return np.asarray(table.posterior[np.arange(len(table)), table.label])
 
 
+def agreeing(table: Table, labels: Sequence[str]) -> FloatArray:
+    """Probability ``(N, M)`` that each track has each of M labels of the vocabulary."""
+    column_of = {key: column for column, key in enumerate(table.vocabulary)}
+    columns = [column_of[key] for key in labels]
+    # By rows of the transposed array, which are copied as a whole.
+    return np.asarray(np.take(table.posterior.T, np.array(columns, np.intp), axis=0).T)
+
+
 def observed(
     table: Table,
     rows: NDArray[np.intp],
@@ -97,12 +105,14 @@ def observed(
     """
     if not rows.size:
         return table
-    columns = [table.vocabulary.index(key) for key in labels]
+    column_of = {key: column for column, key in enumerate(table.vocabulary)}
+    columns = np.array([column_of[key] for key in labels], dtype=np.intp)
     one, called = table.posterior[rows], np.arange(len(rows))
     elapsed_s = (table.stamp_ns - table.seen_ns[rows]) * NS
     exchanged = 1 - np.exp(-np.maximum(elapsed_s, 0.0) / EXCHANGE_S)
     missed = table.log_odds[rows] <= END  # whatever a second model says
-    exchanged = np.where(missed, np.maximum(exchanged, EXCHANGED_IF_HIDDEN), exchanged)
+    if missed.any():
+        exchanged[missed] = np.maximum(exchanged[missed], EXCHANGED_IF_HIDDEN)
     one = (1 - exchanged[:, None]) * one + exchanged[:, None] / (one.shape[1] + 1)
     factor = ODDS ** (weight * np.maximum(score, LEAST_SCORE))
     gained = one[called, columns] * (factor - 1)

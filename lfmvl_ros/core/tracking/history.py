@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -52,31 +53,32 @@ class History:
         """The tracks after the newest answer."""
         return self.entries[-1].step.table if self.entries else Table()
 
-    @property
-    def _whole_ns(self) -> list[int]:
-        """Stamps of the answers about the whole image, which alone make the cadence."""
-        return [each.grounding.stamp_ns for each in self.entries if each.grounding.region is None]
+    def _newest_whole_ns(self) -> Iterator[int]:
+        """Stamps of the answers about the whole image, the newest first; they make the cadence."""
+        return (e.grounding.stamp_ns for e in reversed(self.entries) if e.grounding.region is None)
 
     def cadence_with(self, grounding: Grounding, pauses: Pauses) -> Cadence:
         """Return the cadence with one more answer, which is the newest."""
         if grounding.region is not None:
             return self.cadence
-        gap_s, stamps_ns = None, self._whole_ns
-        if stamps_ns and not pauses.between_s(np.array(stamps_ns[-1:]), grounding.stamp_ns).any():
-            gap_s = (grounding.stamp_ns - stamps_ns[-1]) * NS
+        gap_s, last_ns = None, next(self._newest_whole_ns(), None)
+        if last_ns is not None:
+            paused = pauses and pauses.between_s(np.array([last_ns]), grounding.stamp_ns).any()
+            gap_s = None if paused else (grounding.stamp_ns - last_ns) * NS
         return self.cadence.after(gap_s, grounding.reply.times.total_s)
 
     def cadence_with_late(self, grounding: Grounding) -> Cadence:
         """Return the cadence with one more answer, which is older than the newest."""
         if grounding.region is not None:
             return self.cadence
-        return self.cadence.with_stamps(sorted([grounding.stamp_ns, *self._whole_ns]))
+        return self.cadence.with_stamps(sorted([grounding.stamp_ns, *self._newest_whole_ns()]))
 
     def with_entries(self, entries: tuple[Entry, ...], cadence: Cadence) -> History:
         """Return the history with other answers, of which the newest are kept."""
-        ids = entries[-1].step.table.ids.tolist() if entries else []
-        opinions = of_ids(self.opinions, ids)
-        return replace(self, entries=entries[-HISTORY:], cadence=cadence, opinions=opinions)
+        opinions = self.opinions
+        if opinions:
+            opinions = of_ids(opinions, entries[-1].step.table.ids.tolist() if entries else [])
+        return History(entries[-HISTORY:], cadence, self.query_version, opinions)
 
     def judged(
         self,
@@ -143,10 +145,12 @@ class History:
         entries = self.entries
         if grounding.query.version < self.query_version:
             return Ignored.OLD_QUERY
-        for entry in entries:
-            same_frame = entry.grounding.stamp_ns == grounding.stamp_ns
-            same_frame &= entry.grounding.region == grounding.region
-            if same_frame and entry.grounding.query.version == grounding.query.version:
+        for entry in reversed(entries):
+            known = entry.grounding
+            if known.stamp_ns < grounding.stamp_ns:
+                break
+            same_view = known.stamp_ns == grounding.stamp_ns and known.region == grounding.region
+            if same_view and known.query.version == grounding.query.version:
                 return Ignored.DUPLICATE
         if entries and grounding.stamp_ns < entries[0].grounding.stamp_ns:
             return Ignored.TOO_LATE

@@ -16,11 +16,12 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.boxes import FloatArray, limited
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.timeline import NS
 
@@ -67,7 +68,7 @@ class Cadence:
         gaps = [(b - a) * NS for a, b in itertools.pairwise(times)]
         return Cadence(tuple(min(gap, MAX_GAP_S) for gap in gaps if gap > 0), self.delay_s)
 
-    @property
+    @cached_property
     def interval_s(self) -> float:
         """Expected time between answers: the median, so that a pause does not count."""
         if not self.gaps_s:
@@ -95,9 +96,9 @@ def answer_weight(
         settings: of the tracker.
         fresh: share of the model's error that differs from answer to answer, (0, 1].
     """
-    elapsed_s = (stamp_ns - judged_ns) * NS
+    elapsed_s: FloatArray = np.asarray((stamp_ns - judged_ns) * NS, dtype=np.float64)
     spacing_s = settings.evidence_spacing_s / max(fresh, LEAST_FRESH)
-    return np.asarray(np.clip(elapsed_s / spacing_s, 0.0, 1.0))
+    return limited(elapsed_s / spacing_s, 0.0, 1.0)
 
 
 def birth_log_odds(settings: TrackerSettings) -> float:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from lfmvl_ros.core.boxes import FloatArray, xyxy_to_cxcywh
 from lfmvl_ros.core.detections import Detections
 from lfmvl_ros.core.same_label import fold_label
+from lfmvl_ros.core.tracking.motion import variances
 
 DUPLICATE_IOU = 0.9
 # A model places the edges of a box less exactly than its middle: the edges of wide objects vary.
@@ -47,6 +49,7 @@ class Measurements:
         return len(self.labels)
 
 
+@lru_cache(maxsize=1024)
 def label_key(label: str) -> str:
     """Return what two spellings of the same label have in common.
 
@@ -81,17 +84,18 @@ def measure(
     corners = found.xyxy_px.T
     order = np.lexsort((*corners[::-1], [rank[key] for key in keys], -found.scores)).tolist()
     kept, row_of = _led(order, keys, _nearly_equal(found.xyxy_px))
-    chosen = found.take(kept)
-    boxes = xyxy_to_cxcywh(chosen.xyxy_px)
-    stated = _of_corners(chosen.sigma_px)
-    jitter = _jitter(boxes, box_jitter, np.ones(4) if scale is None else scale)
+    rows = np.array(kept, dtype=np.intp)
+    boxes = xyxy_to_cxcywh(found.xyxy_px[rows])
+    stated = _of_corners(found.sigma_px[rows])
+    error = stated.copy()
+    variances(error)[:] += _jitter(boxes, box_jitter, np.ones(4) if scale is None else scale)
     return Measurements(
         boxes=boxes,
-        error=stated + jitter,
+        error=error,
         stated=stated,
-        labels=tuple(keys[i] for i in kept),
-        written=chosen.labels,
-        scores=chosen.scores,
+        labels=tuple([keys[i] for i in kept]),
+        written=tuple([found.labels[i] for i in kept]),
+        scores=found.scores[rows],
         source=tuple(row_of),
         first=tuple(kept),
         calibrated=calibrated,
@@ -109,6 +113,10 @@ def _led(
         near: pairs (both ways round) of boxes that are nearly equal.
     """
     row_of = [-1] * len(keys)
+    if not near:
+        for place, i in enumerate(order):
+            row_of[i] = place
+        return order, row_of
     alike: dict[int, list[int]] = {}
     for i, j in near:
         if keys[i] == keys[j]:
@@ -126,13 +134,15 @@ def _led(
 
 def _nearly_equal(xyxy: FloatArray) -> list[tuple[int, int]]:
     """Pairs (both ways round) of boxes ``(N, 4)`` with an IoU above :data:`DUPLICATE_IOU`."""
-    # Such boxes share at least as much across, so that few need a closer look.
-    reach = (1 / DUPLICATE_IOU - 1) * (xyxy[:, 2] - xyxy[:, 0])
-    near = np.abs(xyxy[:, None, 0] - xyxy[None, :, 0]) <= reach[:, None]
+    # Such boxes share at least as much across and down, so that few need a closer look.
+    low = np.ascontiguousarray(xyxy[:, :2].T)
+    reach = (1 / DUPLICATE_IOU - 1) * (xyxy[:, 2:].T - low)
+    near = _within(low[0], reach[0])
+    near &= _within(low[1], reach[1])
     np.fill_diagonal(near, False)
-    pairs = np.argwhere(near)
-    if not len(pairs):
+    if not near.any():
         return []
+    pairs = np.argwhere(near)
     a, b = xyxy[pairs[:, 0]], xyxy[pairs[:, 1]]
     both = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
     shared = np.maximum(both, 0.0).prod(axis=1)
@@ -140,20 +150,27 @@ def _nearly_equal(xyxy: FloatArray) -> list[tuple[int, int]]:
     return [(i, j) for i, j in pairs[shared > DUPLICATE_IOU * either].tolist()]
 
 
+def _within(places: FloatArray, reach: FloatArray) -> NDArray[np.bool_]:
+    """Whether each of N places is as near to each other one as its own ``reach (N,)``."""
+    apart = places - places[:, None]
+    return np.asarray(np.abs(apart, out=apart) <= reach[:, None])
+
+
 def _of_corners(sigma_px: FloatArray) -> FloatArray:
     """Covariance ``(M, 4, 4)`` of cx, cy, w, h from the deviations ``(M, 4)`` of the corners."""
     variance = sigma_px**2
     low, high = variance[:, :2], variance[:, 2:]
     error = np.zeros((len(sigma_px), 4, 4))
-    xy: NDArray[np.intp] = np.arange(2)
-    error[:, xy, xy] = (low + high) / 4
-    error[:, xy + 2, xy + 2] = low + high
-    error[:, xy, xy + 2] = error[:, xy + 2, xy] = (high - low) / 2
+    both = low + high
+    diagonals, flat = variances(error), error.reshape(-1, 16)
+    diagonals[:, :2], diagonals[:, 2:] = both / 4, both
+    # Covariances of centre and side: the entries (0, 2), (1, 3) and those opposite.
+    flat[:, 2:8:5] = flat[:, 8:14:5] = (high - low) / 2
     return error
 
 
 def _jitter(boxes: FloatArray, box_jitter: float, scale: FloatArray) -> FloatArray:
-    """Covariance ``(M, 4, 4)`` of what the model adds of its own, in proportion to the box."""
-    unit = np.array([1.0, 1.0, SIZE_JITTER_RATIO, SIZE_JITTER_RATIO])
-    deviation = box_jitter * np.tile(boxes[:, 2:], 2) * unit * scale
-    return np.asarray(deviation[:, :, None] ** 2 * np.eye(4))
+    """Variances ``(M, 4)`` of what the model adds of its own, in proportion to the box."""
+    sides = box_jitter * boxes[:, 2:]
+    deviation = np.concatenate([sides, sides * SIZE_JITTER_RATIO], axis=1) * scale
+    return np.asarray(deviation**2)

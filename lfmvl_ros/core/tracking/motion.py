@@ -167,6 +167,12 @@ def correct(
     return corrected, (joseph + joseph.transpose(0, 2, 1)) / 2
 
 
+def variances(covariance: FloatArray) -> FloatArray:
+    """The first four numbers on the diagonals of ``(N, 4+, 4+)``, as a view ``(N, 4)``."""
+    side = covariance.shape[-1]
+    return covariance.reshape(-1, side * side)[:, : 4 * side : side + 1]
+
+
 def shrink_velocity(mean: FloatArray, covariance: FloatArray) -> FloatArray:
     """Return ``mean`` with each velocity scaled by how much of it is signal.
 

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.boxes import FloatArray, limited
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.tracking.association import Pairs
 from lfmvl_ros.core.tracking.measurement import Measurements
+from lfmvl_ros.core.tracking.motion import variances
 from lfmvl_ros.core.tracking.table import Table
 
 # Sizes change more slowly than positions.
 SIZE_NOISE_RATIO = 0.25
+_AXES = np.array([1.0, 1.0, SIZE_NOISE_RATIO**2, SIZE_NOISE_RATIO**2])
 # With pixels, velocities are measured at every frame, and hypotheses without flow must follow the
 # turns that it misses. So they may change by this much more (in variance) than where they are
 # extrapolated.
@@ -69,31 +71,29 @@ def learnt_noise(
     An answer that states a larger error than its innovations show makes the same error again and
     again: ``fresh`` is the share of the stated variance that they do show.
     """
-    rows, boxes = pairs.tracks, pairs.boxes
-    axis = np.arange(4)
+    rows, boxes = pairs.rows(len(table)), pairs.boxes
     difference = seen.boxes[boxes] - table.mean[rows, :4]
-    own = table.covariance[rows[:, None], axis, axis]
-    error = seen.error[boxes[:, None], axis, axis]
+    own, error = variances(table.covariance)[rows], variances(seen.error)[boxes]
     spread = own + error
     excess = np.minimum(difference**2 / spread - 1, MAX_EXCESS)
     innovation = difference[:, :2] / np.sqrt(spread[:, :2])
-    alike = np.clip(innovation * table.innovation[rows], -MAX_EXCESS, MAX_EXCESS)
-    share = own[:, :2] / spread[:, :2]
-    moves = settings.noise_adaptation * (share * excess[:, :2] + alike).mean(axis=1)
-    noise_scale = np.clip(table.noise_scale[rows] * np.exp(moves), *NOISE_SCALE_RANGE)
-    rate = settings.noise_adaptation * FRESH_RATE / (len(rows) + FEW)
-    stated = seen.stated[boxes[:, None], axis, axis]
+    alike = limited(innovation * table.innovation[rows], -MAX_EXCESS, MAX_EXCESS)
+    says = own[:, :2] / spread[:, :2] * excess[:, :2] + alike
+    moves = settings.noise_adaptation * ((says[:, 0] + says[:, 1]) / 2)
+    noise_scale = limited(table.noise_scale[rows] * np.exp(moves), *NOISE_SCALE_RANGE)
+    rate = settings.noise_adaptation * FRESH_RATE / (len(boxes) + FEW)
+    stated = variances(seen.stated)[boxes]
     blamed = (error - stated) / spread
     known = (1 - JITTER_FORGETS * settings.noise_adaptation) * table.jitter_known
     known = known + 2 * (blamed**2).sum(axis=0)
     learning = settings.noise_adaptation > 0
     step = learning * (blamed * excess).sum(axis=0) / (known + JITTER_PRIOR)
-    jitter = np.clip(table.jitter * np.exp(step), *JITTER_RANGE)
+    jitter = limited(table.jitter * np.exp(step), *JITTER_RANGE)
     # Without the filter's own variance, which is too large for what stands still.
     expected = error - (1 - table.fresh) * stated
     surplus = np.minimum(difference**2 / expected - 1, MAX_EXCESS)
-    told = float((table.fresh * stated / expected * surplus).mean(axis=1).sum())
-    fresh = float(np.clip(table.fresh * np.exp(rate * told), *FRESH_RANGE))
+    told = float(((table.fresh * stated / expected * surplus).sum(axis=1) / 4).sum())
+    fresh = min(max(table.fresh * float(np.exp(rate * told)), FRESH_RANGE[0]), FRESH_RANGE[1])
     return Learnt(noise_scale, jitter, known, fresh, innovation)
 
 
@@ -108,5 +108,4 @@ def process_noise(
     density = (settings.acceleration * size) ** 2 * noise_scale
     if settings.bridge == "flow":
         density = density * AGILITY
-    calm = SIZE_NOISE_RATIO**2
-    return np.asarray(density[:, None] * np.array([1.0, 1.0, calm, calm]))
+    return np.asarray(density[:, None] * _AXES)

@@ -145,6 +145,8 @@ def with_opinions(
         calibrated: whether the confidences of the answers are calibrated.
         before_ns: stamp of the next answer, which later opinions come after; None: there is none.
     """
+    if not opinions and not table.second.any():
+        return table
     second = np.zeros(len(table))
     if opinions:
         rows = {key: row for row, key in enumerate(table.ids.tolist())}
@@ -199,5 +201,7 @@ def raised(probability: FloatArray, log_odds: FloatArray) -> FloatArray:
     >>> raised(np.array([0.5, 0.5]), np.array([0.0, math.log(9)])).round(3).tolist()
     [0.5, 0.9]
     """
+    if not log_odds.any():
+        return probability
     other = (1 - probability) * np.exp(-log_odds)
     return np.asarray(np.where(log_odds == 0, probability, probability / (probability + other)))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, covered_share, cxcywh_to_xyxy, iou_matrix
 from lfmvl_ros.core.region import Region
+from lfmvl_ros.core.tracking import evidence
 from lfmvl_ros.core.tracking.association import OVERLAP, SAME_LABEL
 from lfmvl_ros.core.tracking.measurement import Measurements
 from lfmvl_ros.core.tracking.table import Table, boxes_in_image
@@ -52,17 +53,17 @@ def may_miss(table: Table, region: Region | None) -> NDArray[np.bool_]:
     that sees it smaller does not name it, this is not evidence that it has gone.
     """
     close = magnification_of(region) * ALIKE >= table.magnification
-    return np.asarray(close & in_view(table, region))
+    return np.asarray(close if region is None else close & in_view(table, region))
 
 
 def of_tracks_beyond(table: Table, seen: Measurements, region: Region | None) -> NDArray[np.bool_]:
     """Return which boxes, ``(M,)``, show part of a track that is not in view."""
-    beyond = table.take(~in_view(table, region))
-    if not len(beyond) or not len(seen):
+    if region is None or not len(seen):
         return np.zeros(len(seen), dtype=np.bool_)
-    assert region is not None
+    beyond = table.take(~in_view(table, region))
+    if not len(beyond):
+        return np.zeros(len(seen), dtype=np.bool_)
     boxes, tracks = cxcywh_to_xyxy(seen.boxes), boxes_in_image(beyond.mean, region.wh)
     part = (covered_share(boxes, tracks) >= PART_SHARE) | (iou_matrix(boxes, tracks) >= OVERLAP)
-    columns = [table.vocabulary.index(key) for key in seen.labels]
-    same = beyond.posterior[:, columns].T >= SAME_LABEL
+    same = evidence.agreeing(beyond, seen.labels).T >= SAME_LABEL
     return np.asarray((part & same).any(axis=1))

@@ -144,7 +144,7 @@ class Table:
 
     def take(self, rows: Rows) -> Table:
         """Return the tracks at ``rows`` (indices or a mask)."""
-        if rows.dtype == np.bool_ and bool(rows.all()):
+        if rows.dtype.kind == "b" and bool(rows.all()):
             return self
         return self.changed(**{name: getattr(self, name)[rows] for name in _ROW_FIELDS})
 
@@ -171,5 +171,6 @@ def share_in_image(mean: FloatArray, wh: tuple[int, int]) -> FloatArray:
     """Return the share ``(N,)`` of each box that is inside the image."""
     half = np.maximum(mean[:, 2:4], MIN_SIDE_PX) / 2
     low = np.maximum(mean[:, :2] - half, 0.0)
-    inside = np.maximum(np.minimum(mean[:, :2] + half, wh) - low, 0.0) / (2 * half)
+    high = np.minimum(mean[:, :2] + half, np.array(wh, dtype=np.float64))
+    inside = np.maximum(high - low, 0.0) / (2 * half)
     return np.asarray(inside[:, 0] * inside[:, 1])

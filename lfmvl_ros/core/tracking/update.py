@@ -17,6 +17,7 @@ from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking import evidence, life
 from lfmvl_ros.core.tracking.association import (
     IntArray,
+    Likeness,
     Pairs,
     associate,
     new_object_density,
@@ -131,9 +132,10 @@ def apply_answer(
         beyond = of_tracks_beyond(table, seen, grounding.region)
         table, pairs = _match(table, seen, grounding, settings, image)
         table = corrected(table, seen, pairs, grounding, cadence, settings)
-        named = [seen.first[box] for box in pairs.boxes.tolist()]
         table, renamed = evidence.renamed(
-            table, pairs.tracks, lambda pair, old: known.get(old) or new_id(named[pair])
+            table,
+            pairs.tracks,
+            lambda pair, old: known.get(old) or new_id(seen.first[pairs.boxes[pair]]),
         )
         exchanged |= renamed
         newborn, born = births(table, seen, pairs, grounding, cadence, settings, new_id, beyond)
@@ -143,7 +145,7 @@ def apply_answer(
         table = table.take(is_alive(table, grounding.wh, cadence, settings, pauses))
         table = _answers_only(table) if image is None else coloured(table, grounding.wh, image)
     kept = set(table.ids.tolist())
-    ended = tuple(key for key in before.ids.tolist() if key not in kept)
+    ended = tuple([key for key in before.ids.tolist() if key not in kept])
     return Step(evidence.pruned(table), ids, born, ended, exchanged)
 
 
@@ -195,11 +197,11 @@ def _ids_of_detections(
 ) -> tuple[int, ...]:
     """Return the track of each detection, 0 for none; repetitions have that of their box."""
     row_ids = [0] * len(seen)
-    for track, box in zip(pairs.tracks.tolist(), pairs.boxes.tolist(), strict=True):
-        row_ids[box] = int(table.ids[track])
+    for key, box in zip(table.ids[pairs.tracks].tolist(), pairs.boxes.tolist(), strict=True):
+        row_ids[box] = key
     for detection, key in born.items():
         row_ids[seen.source[detection]] = key
-    return tuple(row_ids[row] for row in seen.source)
+    return tuple([row_ids[row] for row in seen.source])
 
 
 def of_query(table: Table, query: Query) -> Table:
@@ -225,21 +227,14 @@ def _match(
         settings: of the tracker.
         image: small colour image of the answer's frame; None where flow has not seen it.
     """
-    shares = cxcywh_to_xyxy(seen.boxes) / np.tile(np.array(grounding.wh, np.float64), 2)
-    rows: NDArray[np.intp] = np.flatnonzero(in_view(table, grounding.region))
-    viewed = table.take(rows) if len(rows) < len(table) else table
-
-    def alike(tracks: IntArray, boxes: IntArray) -> FloatArray:
-        if image is None:
-            return np.zeros(len(tracks))
-        return likeness(image, viewed.colour[tracks], shares[boxes])
-
-    columns = [viewed.vocabulary.index(key) for key in seen.labels]
-    label_share = viewed.posterior[:, columns]
-    otherwise = None
+    region = grounding.region
+    rows = None if region is None else np.flatnonzero(in_view(table, region))
+    viewed = table if rows is None else table.take(rows)
+    label_share = evidence.agreeing(viewed, seen.labels)
+    otherwise = alike = None
     if image is not None:
         otherwise = all_means(viewed), viewed.alone_covariance, viewed.weight
-    region = grounding.region
+        alike = _alike(image, viewed, cxcywh_to_xyxy(seen.boxes), grounding.wh)
     pairs = associate(
         viewed.mean,
         viewed.covariance,
@@ -253,8 +248,19 @@ def _match(
         likeness=alike,
     )
     pairs = with_overlapping(pairs, viewed.mean, label_share, seen.boxes, MOST_UNLIKELY_NIS)
-    pairs = replace(pairs, tracks=rows[pairs.tracks])
+    if rows is not None:
+        pairs = replace(pairs, tracks=rows[pairs.tracks])
     return (table if image is None else judged(table, seen, pairs)), pairs
+
+
+def _alike(image: ColourImage, table: Table, boxes: FloatArray, wh: tuple[int, int]) -> Likeness:
+    """How much the pixels of boxes ``(M, 4)`` xyxy, px, look like tracks; see :func:`associate`."""
+    shares = boxes / np.array([*wh, *wh], dtype=np.float64)
+
+    def alike(tracks: IntArray, chosen: IntArray) -> FloatArray:
+        return likeness(image, table.colour[tracks], shares[chosen])
+
+    return alike
 
 
 def coloured(table: Table, wh: tuple[int, int], image: ColourImage | None) -> Table:
