@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lfmvl_ros.models.lfm2_vl.sentences import SURE
+
 SCORES_FILE = "scores.json"
 _HEAD = """---
 license: apache-2.0
@@ -31,7 +33,7 @@ look for red crates near the door
 ```
 
 or one of three sentences: `I know no such object.`, `No tool of mine does that.`,
-`I did not understand that.` The package refuses an answer with a probability below 0.8 as well.
+`I did not understand that.` The package refuses an answer with a probability below {sure} as well.
 
 * Languages: {languages}.
 * Labels are always the English names of the bundled model, whatever the language of the sentence.
@@ -53,6 +55,7 @@ _EARLIER = (
 def write_card(directory: Path, facts: Mapping[str, Any]) -> None:
     """Write README.md; with the scores, where the directory has them."""
     text = _HEAD.format(
+        sure=SURE,
         parameters=facts["parameters"] / 1e6,
         languages=", ".join(facts["languages"]),
         sentences=facts["sentences"],
@@ -78,8 +81,8 @@ def scores_text(scores: Mapping[str, Mapping[str, int]]) -> str:
     ]
     return (
         "\n## Scores\n\nSentences written without a look at the phrases "
-        "(`python benchmarks/sentences.py`).\nNames of rules and cameras, and the share of lists, "
-        "were chosen after a look at every second of them.\n\n"
+        "(`python benchmarks/sentences.py`).\nWhich kinds of phrases were added was chosen after a "
+        "look at the failures among every second of them.\n\n"
         "| language | sentences | right | wrong calls | refused, of those to refuse |\n"
         "|---|---|---|---|---|\n" + "".join(rows)
     )
