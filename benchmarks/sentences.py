@@ -7,9 +7,10 @@
     python benchmarks/sentences.py --card        # write the scores into the checkpoint's card
 
 The sentences (`held_out_sentences/`) were written without a look at the phrases that the model was
-trained on; what kinds of phrases were added to those (names of rules and cameras, lists, reasons and
-small talk around a command) was chosen after a look at the failures among every second sentence. Right: the same calls with the same arguments, or no call where there
-is none to make. A wrong call is one that the node would execute. One CPU thread.
+trained on. Which kinds of phrases were added to those (names of rules and cameras, lists, reasons
+and small talk around a command) was chosen after a look at the failures among every second
+sentence. Right: the same calls with the same arguments, or no call where there is none to make. A
+wrong call is one that the node would execute. One CPU thread.
 
 Last line: JSON.
 """
