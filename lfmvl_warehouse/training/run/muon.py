@@ -30,15 +30,15 @@ class FloatMuon(torch.optim.Muon):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._move(weight, group)
+                    self._move(weight, weight.grad, group)
 
-    def _move(self, weight: Tensor, group: dict[str, Any]) -> None:
+    def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[weight]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(weight)
         buffer = state["momentum_buffer"]
-        buffer.lerp_(weight.grad, 1 - group["momentum"])
-        update = orthogonal(weight.grad.lerp(buffer, group["momentum"]))
+        buffer.lerp_(gradient, 1 - group["momentum"])
+        update = orthogonal(gradient.lerp(buffer, group["momentum"]))
         rows, columns = weight.shape
         weight.mul_(1 - group["lr"] * group["weight_decay"])
         weight.add_(update, alpha=-group["lr"] * math.sqrt(max(1.0, rows / columns)))
@@ -54,7 +54,7 @@ def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
         matrix: ``(rows, columns)`` float32.
         steps: of the iteration.
     """
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    wide: Tensor = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     wide = wide / wide.norm().clamp(min=1e-7)
     for _ in range(steps):
         gram = wide @ wide.T
