@@ -134,14 +134,14 @@ def associate(
         if likeness is not None:
             cost -= 2 * likeness(track, box)
         better = cost < gain[track, box]
-        track, box = track[better], box[better]
-        gain[track, box], nis[track, box] = cost[better], distance[better]
+        pairs = track[better], box[better]
+        gain[pairs], nis[pairs] = cost[better], distance[better]
         if index:
-            other[track, box] = True
+            other[pairs] = True
     rows, columns = linear_sum_assignment(gain)
     real = gain[rows, columns] < 0
-    rows, columns = rows[real], columns[real]
-    return Pairs(rows, columns, nis[rows, columns], other[rows, columns])
+    kept = rows[real], columns[real]
+    return Pairs(*kept, nis[kept], other[kept])
 
 
 def _costs(
