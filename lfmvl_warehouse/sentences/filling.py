@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lfmvl_warehouse.sentences.names import camera_name, identifier, rule_name
 from lfmvl_warehouse.sentences.objects import Named, Objects
-from lfmvl_warehouse.sentences.phrase_file import SLOT, UNWANTED, PhraseFile
+from lfmvl_warehouse.sentences.phrase_file import AROUND, SLOT, UNWANTED, PhraseFile
 from lfmvl_warehouse.sentences.surroundings import Surroundings
 
 _LIST_LENGTHS, _LIST_SHARES = (2, 3, 4, 5), (4, 4, 4, 1)
@@ -93,7 +93,7 @@ class Filler:
 
         def text_of(match: re.Match[str]) -> str:
             slot = match[1]
-            if slot in ("camera_first", "time_first", "time_after"):
+            if slot in AROUND:
                 return self._optional(slot, filled)
             if slot in chances:
                 return self._optional(slot, filled) if rng.random() < chances[slot] else ""

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,7 +34,7 @@ class Roster:
         self.ids, self.id_list = tracks.ids, tracks.ids.tolist()
         self._labels, self._states = tracks.labels, tracks.state
         self.row_of = dict(zip(self.id_list, range(count), strict=True))
-        self.keys = tuple(map(_folded, tracks.labels))
+        self.keys = tuple(map(fold_label, tracks.labels))
         self.is_confirmed = [state is TrackState.CONFIRMED for state in tracks.state]
         self.is_tentative = [state is TrackState.TENTATIVE for state in tracks.state]
         self.confirmed = np.array(self.is_confirmed, dtype=np.bool_)
@@ -63,6 +61,3 @@ class Roster:
         if labels not in self._rows:
             self._rows[labels] = self.of_labels(labels).nonzero()[0].tolist()
         return self._rows[labels]
-
-
-_folded = lru_cache(maxsize=1024)(fold_label)  # the labels of a query come with every answer

@@ -81,10 +81,14 @@ def share(table: Table) -> FloatArray:
 
 def agreeing(table: Table, labels: Sequence[str]) -> FloatArray:
     """Probability ``(N, M)`` that each track has each of M labels of the vocabulary."""
-    column_of = {key: column for column, key in enumerate(table.vocabulary)}
-    columns = [column_of[key] for key in labels]
     # By rows of the transposed array, which are copied as a whole.
-    return np.asarray(np.take(table.posterior.T, np.array(columns, np.intp), axis=0).T)
+    return np.asarray(np.take(table.posterior.T, _columns(table, labels), axis=0).T)
+
+
+def _columns(table: Table, labels: Sequence[str]) -> NDArray[np.intp]:
+    """Columns ``(M,)`` of labels in the vocabulary."""
+    column_of = {key: column for column, key in enumerate(table.vocabulary)}
+    return np.array([column_of[key] for key in labels], dtype=np.intp)
 
 
 def observed(
@@ -105,8 +109,7 @@ def observed(
     """
     if not rows.size:
         return table
-    column_of = {key: column for column, key in enumerate(table.vocabulary)}
-    columns = np.array([column_of[key] for key in labels], dtype=np.intp)
+    columns = _columns(table, labels)
     one, called = table.posterior[rows], np.arange(len(rows))
     elapsed_s = (table.stamp_ns - table.seen_ns[rows]) * NS
     exchanged = 1 - np.exp(-np.maximum(elapsed_s, 0.0) / EXCHANGE_S)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +48,6 @@ class Measurements:
         return len(self.labels)
 
 
-@lru_cache(maxsize=1024)
 def label_key(label: str) -> str:
     """Return what two spellings of the same label have in common.
 

@@ -34,7 +34,7 @@ class CopyMask:
         """Return the row of logits, with -inf where a token can't follow.
 
         Args:
-            logits: ``(1, vocabulary)``, after all tokens added; not changed.
+            logits: ``(1, vocabulary)`` float32, after all tokens added; not changed.
             proposed: empty.
 
         Raises:
@@ -42,14 +42,12 @@ class CopyMask:
         """
         if proposed:
             raise ValueError(f"no draft can be used with names that are copied: {proposed}")
-        row = logits
         allowed = self._allowed()
         if not allowed:
-            return row
-        masked = torch.full_like(row, -torch.inf)
-        masked[:, allowed] = row[:, allowed]
-        whole, rest = row[0].float(), masked[0].float()
-        self.given += float(rest.logsumexp(-1) - whole.logsumexp(-1))
+            return logits
+        masked = torch.full_like(logits, -torch.inf)
+        masked[:, allowed] = logits[:, allowed]
+        self.given += float(masked[0].logsumexp(-1) - logits[0].logsumexp(-1))
         return masked
 
     def add(self, chosen: Sequence[int]) -> None:
