@@ -10,7 +10,7 @@ from lfmvl_ros.finetune.data import TrainingData
 from lfmvl_ros.finetune.estimate import MemoryPlan, check_memory, fits, free_bytes
 from lfmvl_ros.finetune.settings import FinetuneSettings
 from lfmvl_ros.finetune.start import Start
-from lfmvl_ros.models.lfm2_vl.int8_checks import has_bfloat16
+from lfmvl_ros.models.lfm2_vl.int8_checks import is_quick_in_bfloat16
 
 _WORDS = 160  # tokens of a question and its answer, beside those of the image
 _TOKENS_A_NAME = 4  # that have an embedding of their own to train
@@ -18,13 +18,9 @@ _LARGE = 100_000_000  # parameters: from here on, bfloat16 on a CPU that has it
 
 
 def usual_dtype(device: torch.device, parameters: int) -> str:
-    """Return the precision of a model of this many parameters, unless told otherwise.
-
-    A CPU without bfloat16 takes several times as long in it as in float32.
-    """
-    if device.type == "cuda":
-        return "bfloat16"
-    return "bfloat16" if parameters >= _LARGE and has_bfloat16() else "float32"
+    """Return the precision of a model of this many parameters, unless told otherwise."""
+    large = device.type == "cuda" or parameters >= _LARGE
+    return "bfloat16" if large and is_quick_in_bfloat16(device) else "float32"
 
 
 def make_plan(

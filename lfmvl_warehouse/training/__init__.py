@@ -28,6 +28,7 @@ model  network         the checkpoint's own modules, batched by grid, with the a
 model  growth          more vision blocks for a run that continues
 loss   objective       the loss; ``alignment`` and ``guidance`` are parts that teach where to look
 run    optim           Muon and AdamW, schedule, averaged weights, starts of embeddings
+run    muon            Muon in float32, for CPUs without bfloat16
 run    training_run    the processes of a run, and the export of the result
 run    trainer         one process of a run; ``run_log`` is its log
 run    evaluation      answers scored against ground truth

@@ -108,3 +108,11 @@ def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     except OSError:
         return False
     return bool(words & _BF16_FLAGS)
+
+
+def is_quick_in_bfloat16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 at least as fast as in float32.
+
+    A CPU without such products takes several times as long.
+    """
+    return device.type != "cpu" or has_bfloat16()

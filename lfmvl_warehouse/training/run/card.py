@@ -67,7 +67,8 @@ _MADE = """\
 | | several questions about each; {video:.0%} are frames of scene videos |
 | updates | {step:,} in {minutes:.0f} minutes on {machine} |
 | recipe | first the vision tower alone, then both; cosine schedule, averaged weights, |
-| | Muon (hidden matrices) and AdamW, bfloat16 autocast, soft labels on coordinates, |
+| | Muon (hidden matrices) and AdamW, bfloat16 autocast where the processor has it, |
+| | soft labels on coordinates, |
 | | auxiliary heads for kind, colour and box of each patch, |
 | | answers of up to 2, then 4, then {max_objects} objects |
 | reproduce | `lfmvl train --minutes {planned_minutes:.0f} --seed {seed}` |

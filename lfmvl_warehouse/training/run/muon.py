@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lfmvl_ros.models.lfm2_vl.int8_checks import has_bfloat16
+from lfmvl_ros.models.lfm2_vl.int8_checks import is_quick_in_bfloat16
 
 _MOMENTUM, _WEIGHT_DECAY = 0.95, 0.01
 
@@ -76,6 +76,6 @@ def muon_for(parameters: Iterable[torch.nn.Parameter], rate: float) -> torch.opt
         rate: learning rate.
     """
     matrices = list(parameters)
-    slow = any(p.device.type == "cpu" for p in matrices) and not has_bfloat16()
-    kind = FloatMuon if slow else torch.optim.Muon
+    quick = all(is_quick_in_bfloat16(matrix.device) for matrix in matrices)
+    kind = torch.optim.Muon if quick else FloatMuon
     return kind(matrices, lr=rate, weight_decay=_WEIGHT_DECAY, momentum=_MOMENTUM)

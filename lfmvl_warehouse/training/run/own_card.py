@@ -45,7 +45,8 @@ _MADE = """\
 | updates | {step:,} in {minutes:.0f} minutes on {machine}, \
 {samples:,} images in all |
 | recipe | {rates}, cosine schedule, averaged weights, Muon (hidden |
-| | matrices) and AdamW, bfloat16 autocast, soft labels on coordinates, auxiliary heads for |
+| | matrices) and AdamW, bfloat16 autocast where the processor has it, |
+| | soft labels on coordinates, auxiliary heads for |
 | | kind and box of each patch, answers of up to {max_objects} objects, seed {seed} |
 """
 

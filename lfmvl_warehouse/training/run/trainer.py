@@ -20,6 +20,7 @@ from lfmvl_ros.datasets.judging import Scores
 from lfmvl_ros.finetune.run_folder import LOG_FILE, read_state, using_state, write_state
 from lfmvl_ros.finetune.run_log import RunLog, RunPosition
 from lfmvl_ros.finetune.saved import check_count, check_seconds
+from lfmvl_ros.models.lfm2_vl.int8_checks import is_quick_in_bfloat16
 from lfmvl_warehouse.training.data.batches import BatchStream, ExampleBatch
 from lfmvl_warehouse.training.data.feed import Feed
 from lfmvl_warehouse.training.data.sources import SceneSource
@@ -78,6 +79,7 @@ class Trainer:
         self.average = build_model(settings.shape, vocabulary=len(self.tokenizer)).eval()
         self.average.load_state_dict(self.model.state_dict())
         self.device = torch.device(settings.device)
+        self._mixed = is_quick_in_bfloat16(self.device)
         for part in (self.network, self.average):
             part.to(self.device)
         self._coordinate_ids = torch.tensor(self._coordinates, device=self.device)
@@ -143,7 +145,7 @@ class Trainer:
         batch = batch.to(self.device)
         vision_only = progress < settings.vision_share
         heads = settings.head_weight(progress)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._mixed):
             patches = patchify(batch.images, batch.grid)
             output = self.network(patches, None if vision_only else batch.ids, batch.grid)
             loss = compute_loss(

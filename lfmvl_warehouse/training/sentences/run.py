@@ -26,7 +26,7 @@ from lfmvl_ros.finetune.run_folder import (
     write_state,
 )
 from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
-from lfmvl_ros.models.lfm2_vl.int8_checks import has_bfloat16
+from lfmvl_ros.models.lfm2_vl.int8_checks import is_quick_in_bfloat16
 from lfmvl_ros.models.lfm2_vl.loading import quiet_transformers
 from lfmvl_warehouse.sentences.phrase_file import languages
 from lfmvl_warehouse.training.model.build import count_parameters, save_checkpoint
@@ -93,6 +93,7 @@ class _Trainer:
         use_plain_attention(self._model)
         self._average = copy.deepcopy(self._model).eval()
         self._optimisers = Optimisers(self._model)
+        self._mixed = is_quick_in_bfloat16(self._model.device)
         self._step, self._seen, self._before_s = 0, 0, 0.0
         self._earlier: list[dict[str, Any]] = []
 
@@ -177,7 +178,7 @@ class _Trainer:
 
     def _update(self, batch: Batch, progress: float) -> float:
         wanted = batch.targets != IGNORED
-        with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._mixed):
             hidden = self._model.model(batch.ids, use_cache=False).last_hidden_state
             logits = hidden[wanted] @ self._model.lm_head.weight.T
         loss = F.cross_entropy(logits.float(), batch.targets[wanted])
