@@ -54,10 +54,10 @@ with needed_packages():
 
     from lfmvl_ros.core.config import GenerationSettings
     from lfmvl_ros.models.gguf.export import export_gguf
+    from lfmvl_ros.models.lfm2_vl.bfloat16 import has_bfloat16
     from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft
     from lfmvl_ros.models.lfm2_vl.generating import generation_config, run_generate
     from lfmvl_ros.models.lfm2_vl.image_processing import image_processor_class, trim_padding
-    from lfmvl_ros.models.lfm2_vl.int8_checks import has_bfloat16
     from lfmvl_ros.models.lfm2_vl.model_inputs import ModelInputs
     from lfmvl_ros.models.lfm2_vl.precision import int8_runner
     from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner

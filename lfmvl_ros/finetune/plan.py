@@ -10,7 +10,7 @@ from lfmvl_ros.finetune.data import TrainingData
 from lfmvl_ros.finetune.estimate import MemoryPlan, check_memory, fits, free_bytes
 from lfmvl_ros.finetune.settings import FinetuneSettings
 from lfmvl_ros.finetune.start import Start
-from lfmvl_ros.models.lfm2_vl.int8_checks import is_quick_in_bfloat16
+from lfmvl_ros.models.lfm2_vl.bfloat16 import is_quick_in_bfloat16
 
 _WORDS = 160  # tokens of a question and its answer, beside those of the image
 _TOKENS_A_NAME = 4  # that have an embedding of their own to train

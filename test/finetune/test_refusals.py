@@ -21,7 +21,7 @@ from lfmvl_ros.finetune.needs import check_peft
 from lfmvl_ros.finetune.plan import make_plan, usual_dtype
 from lfmvl_ros.finetune.settings import FinetuneSettings, usual_rate
 from lfmvl_ros.models.hub import local_folder, why_not_fetched
-from lfmvl_ros.models.lfm2_vl import int8_checks
+from lfmvl_ros.models.lfm2_vl import bfloat16
 
 from ..datasets.coco_folders import add_box, plain_folder, save
 from ..examples import examples
@@ -226,7 +226,7 @@ def test_checkpointing_is_chosen_where_it_makes_a_run_fit(unusual, bundled, monk
 
 
 @pytest.mark.parametrize(
-    ("device", "parameters", "bfloat16", "expected"),
+    ("device", "parameters", "quick", "expected"),
     [
         ("cpu", 450_000_000, True, "bfloat16"),
         ("cpu", 450_000_000, False, "float32"),  # seven times as long in bfloat16
@@ -235,9 +235,9 @@ def test_checkpointing_is_chosen_where_it_makes_a_run_fit(unusual, bundled, monk
     ],
 )
 def test_a_precision_that_the_processor_lacks_is_not_chosen(
-    device, parameters, bfloat16, expected, monkeypatch
+    device, parameters, quick, expected, monkeypatch
 ):
-    monkeypatch.setattr(int8_checks, "has_bfloat16", lambda: bfloat16)
+    monkeypatch.setattr(bfloat16, "has_bfloat16", lambda: quick)
     assert usual_dtype(torch.device(device), parameters) == expected
 
 

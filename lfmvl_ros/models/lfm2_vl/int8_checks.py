@@ -9,7 +9,6 @@ depend on the number of tokens. Both are looked for in the sizes of the model, b
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import torch
 
@@ -22,7 +21,6 @@ _ROWS = (1, 2, 3, 8, 17, 33, 64, 150)  # tokens of a forward pass; the last: a p
 _MOST_OUTPUTS = 512
 _CLOSE = 1e-6  # of the sum of the products' sizes; sums are rounded to float32
 _BLOCKS = ([1] * 12, [5, 7], [1, 3, 8])
-_BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 def check_int8(device: torch.device) -> None:
@@ -99,20 +97,3 @@ def block_fault(runner: Lfm2Runner) -> str:
     if not all(torch.equal(logits, found[0]) for logits in found[1:]):
         return "logits depend on how many tokens are in a forward pass"
     return ""
-
-
-def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor computes in bfloat16, as Linux reports it."""
-    try:
-        words = set(cpuinfo.read_text(encoding="ascii", errors="replace").split())
-    except OSError:
-        return False
-    return bool(words & _BF16_FLAGS)
-
-
-def is_quick_in_bfloat16(device: torch.device) -> bool:
-    """Whether a device computes in bfloat16 at least as fast as in float32.
-
-    A CPU without such products takes several times as long.
-    """
-    return device.type != "cpu" or has_bfloat16()

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.models.lfm2_vl.bfloat16 import has_bfloat16
 from lfmvl_ros.models.lfm2_vl.int8 import to_int8
 from lfmvl_ros.models.lfm2_vl.int8_checks import (
     block_fault,
     check_int8,
-    has_bfloat16,
     kernel_fault,
     rows_fault,
 )

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lfmvl_ros.models.lfm2_vl.int8_checks import is_quick_in_bfloat16
+from lfmvl_ros.models.lfm2_vl.bfloat16 import is_quick_in_bfloat16
 
 _MOMENTUM, _WEIGHT_DECAY = 0.95, 0.01
 

@@ -20,7 +20,7 @@ from lfmvl_ros.datasets.judging import Scores
 from lfmvl_ros.finetune.run_folder import LOG_FILE, read_state, using_state, write_state
 from lfmvl_ros.finetune.run_log import RunLog, RunPosition
 from lfmvl_ros.finetune.saved import check_count, check_seconds
-from lfmvl_ros.models.lfm2_vl.int8_checks import is_quick_in_bfloat16
+from lfmvl_ros.models.lfm2_vl.bfloat16 import is_quick_in_bfloat16
 from lfmvl_warehouse.training.data.batches import BatchStream, ExampleBatch
 from lfmvl_warehouse.training.data.feed import Feed
 from lfmvl_warehouse.training.data.sources import SceneSource

@@ -21,6 +21,7 @@ from lfmvl_ros.core.image_rules import wanted_rules
 from lfmvl_ros.core.model import precision_of
 from lfmvl_ros.models.calibration_file import CHECKPOINT
 from lfmvl_ros.models.lfm2_vl import int8_checks
+from lfmvl_ros.models.lfm2_vl.bfloat16 import has_bfloat16
 from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Row, decode_answers
 from lfmvl_ros.models.lfm2_vl.draft_tokens import BlockSize
 from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
@@ -29,7 +30,6 @@ from lfmvl_ros.models.lfm2_vl.int8 import MOST, Int8Linear, Int8Weight, quantise
 from lfmvl_ros.models.lfm2_vl.int8_checks import (
     block_fault,
     check_int8,
-    has_bfloat16,
     kernel_fault,
     rows_fault,
 )
@@ -230,18 +230,6 @@ def test_a_tower_that_is_not_plain_is_refused(plain):
     model.model.language_model.config.rope_parameters = model.config.text_config.rope_parameters
     with pytest.raises(UserError, match="plain layers"):
         int8_runner(model)
-
-
-def test_bfloat16_as_linux_reports_it(tmp_path):
-    listing = tmp_path / "cpuinfo"
-    for flags, expected in (
-        ("flags : fpu avx512f avx512_bf16 amx_tile", True),
-        ("Features : fp asimd bf16", True),
-        ("flags : fpu avx2 avx512f", False),
-    ):
-        listing.write_text(flags + "\n")
-        assert has_bfloat16(listing) is expected
-    assert has_bfloat16(tmp_path / "absent") is False
 
 
 # -- answers --------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
 import pytest
 import torch
 
-from lfmvl_ros.models.lfm2_vl import int8_checks
+from lfmvl_ros.models.lfm2_vl import bfloat16
 from lfmvl_warehouse.training.run.muon import FloatMuon, muon_for, orthogonal
 
 
@@ -50,5 +50,5 @@ def test_singular_values_become_alike():
 
 @pytest.mark.parametrize(("fast", "kind"), [(True, torch.optim.Muon), (False, FloatMuon)])
 def test_torch_is_used_where_bfloat16_is_quick(pair, monkeypatch, fast, kind):
-    monkeypatch.setattr(int8_checks, "has_bfloat16", lambda: fast)
+    monkeypatch.setattr(bfloat16, "has_bfloat16", lambda: fast)
     assert type(muon_for(pair[0], 0.01)) is kind
