@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.whole_files import make_folder, whole_folder, write_json
 from lfmvl_ros.finetune.run_folder import (
     CHECKPOINT_DIRECTORY,
@@ -26,7 +27,7 @@ from lfmvl_ros.finetune.run_folder import (
     write_state,
 )
 from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
-from lfmvl_ros.models.lfm2_vl.int8_checks import is_quick_in_bfloat16
+from lfmvl_ros.models.lfm2_vl.bfloat16 import is_quick_in_bfloat16
 from lfmvl_ros.models.lfm2_vl.loading import quiet_transformers
 from lfmvl_warehouse.sentences.phrase_file import languages
 from lfmvl_warehouse.training.model.build import count_parameters, save_checkpoint
@@ -95,6 +96,7 @@ class _Trainer:
         self._optimisers = Optimisers(self._model)
         self._mixed = is_quick_in_bfloat16(self._model.device)
         self._step, self._seen, self._before_s = 0, 0, 0.0
+        self._begun_with: str | None = None
         self._earlier: list[dict[str, Any]] = []
 
     @classmethod
@@ -110,7 +112,7 @@ class _Trainer:
         trainer = cls(replace(settings, shape=start.shape), start.tokenizer)
         for model in (trainer._model, trainer._average):
             model.load_state_dict(start.weights)
-        trainer._earlier = start.earlier
+        trainer._begun_with, trainer._earlier = str(settings.start), start.earlier
         return trainer
 
     @classmethod
@@ -118,10 +120,19 @@ class _Trainer:
         """Go on from the state that the run directory has.
 
         Raises:
-            UserError: it is damaged, or of another shape or seed.
+            UserError: it is damaged, or of another shape, seed or start.
         """
         state = read_state(settings.out, key="sentences")
         with using_state(settings.out):
+            begun_with = state.get("start")
+            if settings.start is not None and str(settings.start) != begun_with:
+                raise UserError(
+                    f"the run in {settings.out} began with {begun_with or 'random weights'}, not "
+                    f"with {settings.start}; leave out --from, or begin a new run with another "
+                    "--out"
+                )
+            if begun_with is not None:
+                settings = replace(settings, shape=SentenceShape(**state["sentence_shape"]))
             if state["sentence_shape"] != asdict(settings.shape):
                 raise ValueError(f"it is of the shape {state['sentence_shape']}")
             if state["seed"] != settings.seed:
@@ -132,7 +143,7 @@ class _Trainer:
             trainer._optimisers.load_state_dict(state["optimisers"])
             trainer._step, trainer._seen = int(state["step"]), int(state["sentences"])
             trainer._before_s = float(state["seconds"])
-            trainer._earlier = list(state["earlier"])
+            trainer._begun_with, trainer._earlier = begun_with, list(state["earlier"])
         return trainer
 
     def run(self) -> None:
@@ -199,6 +210,7 @@ class _Trainer:
             "step": self._step,
             "seconds": seconds,
             "seed": self._settings.seed,
+            "start": self._begun_with,
             "earlier": self._earlier,
             "sentence_shape": asdict(self._settings.shape),
             "languages": [file.language for file in self._files],

@@ -95,6 +95,28 @@ def test_a_run_can_begin_with_the_weights_of_another(whole, tmp_path):
     assert "trained on 16 sentences" in (tmp_path / CHECKPOINT_DIRECTORY / "README.md").read_text()
 
 
+def test_what_a_run_began_with_is_kept(whole, tmp_path):
+    """A resumed run needs no ``--from``, takes the same one, and refuses another."""
+    folder, _ = whole
+    start = folder / CHECKPOINT_DIRECTORY
+    begun = replace(settings(tmp_path, steps=2), shape=SentenceShape(), start=start)
+    training.train(begun)
+    for steps, named in ((3, start), (4, None)):
+        facts = training.train(replace(begun, steps=steps, start=named), resume=True)
+        assert (facts["step"], len(facts["earlier"])) == (steps, 1)
+    with pytest.raises(UserError, match=f"began with {start}, not with .*elsewhere; leave out"):
+        training.train(replace(begun, start=tmp_path / "elsewhere"), resume=True)
+
+
+def test_a_run_that_began_with_random_weights_refuses_others(whole, tmp_path):
+    folder, _ = whole
+    (tmp_path / STATE_FILE).write_bytes((folder / STATE_FILE).read_bytes())
+    with pytest.raises(UserError, match="began with random weights"):
+        training.train(
+            replace(settings(tmp_path), start=folder / CHECKPOINT_DIRECTORY), resume=True
+        )
+
+
 def test_a_run_can_not_begin_with_something_else(tmp_path):
     (tmp_path / "training.json").write_text("{}")
     with pytest.raises(UserError, match="is no checkpoint of lfmvl train --sentences"):
