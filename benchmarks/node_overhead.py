@@ -13,7 +13,10 @@ from the camera's stamp, taken before the message is filled, to the listener's c
 both ways over DDS. The listener waits for `tracks` as the node does for images, without an
 executor. CPU (percent of one core) and resident memory are the node's. Five seconds of warm-up are
 not counted. Memory: the median of the last tenth of the samples against that of the second tenth.
-Takes six minutes, with --quick one. The last line is one JSON object.
+Where a frame has no `tracks`, the node's own diagnostics say why (``dropped``: lost on the way,
+replaced in the queue, superseded), and ``sent_close`` how many frames the camera itself, held up by
+the machine, sent within half a period of the one before. Takes six minutes, with --quick one. The
+last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from pathlib import Path
 import measuring_ros
 import numpy as np
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from measuring import Bar, cpu_s, machine, on_this_machine_alone, percentile, rss_mb
 from needs import end, run_command
 from rclpy.executors import SingleThreadedExecutor
@@ -52,6 +56,7 @@ WH = (640, 480)
 QUERY = ("person", "forklift", "crate", "traffic cone")
 LEAST_VISIBLE = 0.4
 PATIENCE_S = 60.0  # in which the node must have started
+DROPS = ("lost_on_the_way", "replaced_in_queue", "dropped.superseded")  # keys of its diagnostics
 
 
 class Loop:
@@ -142,10 +147,12 @@ class Listener:
         self.answers = 0
         self.memory_mb: list[float] = []
         self.core_percent: float | None = None
+        self.drops: list[dict[str, int]] = []  # in each report about the camera
         self.node = rclpy.create_node("listener")
         self._tracks = StreamReader(self.node)  # an executor of rclpy would add its own millisecond
         self._tracks.subscribe(Detection2DArray, "tracks", self._on_tracks, qos.RESULTS)
         self.node.create_subscription(String, "grounding", self._on_grounding, qos.RESULTS)
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_health, 10)
         self.node.create_timer(1.0, self._sample)
 
     def _on_tracks(self, message: Detection2DArray, _info: dict[str, int]) -> None:
@@ -159,6 +166,18 @@ class Listener:
 
     def _on_grounding(self, message: String) -> None:
         self.answers += bool(self.late_ms) and json.loads(message.data)["status"] == "ok"
+
+    def _on_health(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            values = {pair.key: pair.value for pair in status.values}
+            if self.late_ms and DROPS[0] in values:
+                self.drops.append({key: int(values[key]) for key in DROPS})
+
+    def dropped(self) -> dict[str, int]:
+        """Return the frames that the node says it did not see, by reason, while it was counted."""
+        if not self.drops:
+            return {}
+        return {key: self.drops[-1][key] - self.drops[0][key] for key in DROPS}
 
     def close(self) -> None:
         """Listen no more."""
@@ -231,10 +250,13 @@ def measure(frames: int, folder: Path) -> dict[str, object]:
         raise SystemExit(f"no tracks came; the node says:\n{(folder / 'node.log').read_text()}")
     end_ns = listener.counted_ns + frames * PERIOD_NS
     sent_ns = {s for s in json.loads(record.read_text()) if listener.counted_ns <= s < end_ns}
+    apart_ns = np.diff(sorted(sent_ns))
     return {
         "frames": frames,
         "sent": len(sent_ns),
         "without_tracks": len(sent_ns - listener.stamps_ns),
+        "dropped": listener.dropped(),
+        "sent_close": int((apart_ns < PERIOD_NS / 2).sum()),
         "tracks_messages": len(listener.late_ms),
         "answers": listener.answers,
         "tracks_in_a_frame": round(float(np.mean(listener.tracks)), 1),
