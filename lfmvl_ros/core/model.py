@@ -65,7 +65,8 @@ class VisionLanguageModel(Protocol):
     ) -> Reply:
         """Answer a question without an image; for tool calls.
 
-        ``generation.grammar`` and drafts have no effect. The text keeps the markers that a family
+        ``generation.grammar`` and drafts have no effect; a model that runs in this process keeps to
+        ``prompt.form`` where xgrammar is installed. The text keeps the markers that a family
         writes around tool calls, where the backend sees them; there are no ``tokens``. Errors,
         deadline and cancellation as in :meth:`ground`.
         """

@@ -48,11 +48,33 @@ class Prompt:
 
 
 @dataclass(frozen=True)
+class MarkedForm:
+    """The form of what stands between two markers in an answer; around them it is free.
+
+    Attributes:
+        begin: marker, as the tokenizer writes it.
+        content: xgrammar's EBNF, with the rule ``root``.
+        end: marker.
+    """
+
+    begin: str
+    content: str
+    end: str
+
+
+@dataclass(frozen=True)
 class TextPrompt:
-    """A question without an image: the system prompt and the user's message."""
+    """A question without an image.
+
+    Attributes:
+        system: the system prompt; may be empty.
+        user: the user's message.
+        form: that the answer keeps to, with models and packages that can; None: it is free.
+    """
 
     system: str
     user: str
+    form: MarkedForm | None = None
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Questions without an image, of every backend."""
 
+import re
+from dataclasses import replace
+
 import pytest
+import torch
 
 from lfmvl_ros.core.commands.offering import SYNTAXES, offer
 from lfmvl_ros.core.commands.reading import read_calls
 from lfmvl_ros.core.commands.tools import TOOLS
 from lfmvl_ros.core.config import GenerationSettings, ImageSettings
-from lfmvl_ros.core.prompt import TextPrompt
+from lfmvl_ros.core.prompt import MarkedForm, TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.models.abilities import may_describe, tool_syntax
 from lfmvl_ros.models.recorded_reply import RecordedReply, read_recording
@@ -67,6 +71,31 @@ def test_what_random_weights_write_is_no_call(backend, syntax):
     reply = backend.write(offer("look for a <|im_end|> crate", TOOLS, syntax), generation=SHORT)
     assert reply.error is None
     assert read_calls(reply.text).problem
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.5])
+def test_what_stands_between_markers_keeps_to_its_form(backend, plain, temperature):
+    """Random weights soon write an e; then three digits and a semicolon have to follow."""
+    pytest.importorskip("xgrammar")
+    prompt = replace(PROMPT, form=MarkedForm("e", "root ::= [0-9]{3}", ";"))
+    generation = replace(SHORT, max_new_tokens=120, temperature=temperature, min_p=0.0)
+    marked = 0
+    for model in (backend, plain):
+        torch.manual_seed(5)
+        reply = model.write(prompt, generation=generation)
+        assert reply.error is None
+        whole = reply.text.rpartition("e")[0] if reply.finish is FinishReason.LENGTH else reply.text
+        assert "e" not in re.sub(r"e[0-9]{3};", "", whole)
+        marked += whole.count("e")
+        assert "e" in model.write(PROMPT, generation=generation).text
+    assert marked
+
+
+def test_without_xgrammar_the_form_is_not_kept_to(backend, monkeypatch):
+    monkeypatch.setattr("lfmvl_ros.models.lfm2_vl.backend.can_constrain", lambda: False)
+    free = replace(PROMPT, form=MarkedForm("e", "root ::= [0-9]{3}", ";"))
+    expected = backend.write(PROMPT, generation=SHORT).text
+    assert backend.write(free, generation=SHORT).text == expected
 
 
 def test_markers_around_calls_stay_in_the_text(backend, monkeypatch):

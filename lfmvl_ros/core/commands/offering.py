@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lfmvl_ros.core.commands.call_forms import FORMS
 from lfmvl_ros.core.commands.tools import declarations
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import TextPrompt, neutralise
@@ -49,11 +50,11 @@ def offer(sentence: str, names: Iterable[str], syntax: str) -> TextPrompt:
         raise UserError("the command is empty; write a sentence, or a tool call as JSON")
     if syntax == "learned":  # by examples in small letters, as most people type
         return TextPrompt("", words.lower() if words.isupper() else words)
-    tools = declarations(names)
+    tools, form = declarations(names), FORMS[syntax]
     if syntax == "lfm3":
         listing = "\n".join(json_text({"type": "function", "function": tool}) for tool in tools)
-        return TextPrompt(_LFM3.format(tools=listing), words)
+        return TextPrompt(_LFM3.format(tools=listing), words, form)
     listing = json_text(tools)
     if syntax == "lfm2":
-        return TextPrompt(f"List of tools: <|tool_list_start|>{listing}<|tool_list_end|>", words)
-    return TextPrompt(f"List of tools: {listing}", words)
+        listing = f"<|tool_list_start|>{listing}<|tool_list_end|>"
+    return TextPrompt(f"List of tools: {listing}", words, form)

@@ -40,7 +40,7 @@ from lfmvl_ros.models.lfm2_vl.generating import (
     run_generate,
     text_reply,
 )
-from lfmvl_ros.models.lfm2_vl.grammar import AnswerGrammars, GrammarMask, Masked
+from lfmvl_ros.models.lfm2_vl.grammar import AnswerGrammars, GrammarMask, Masked, can_constrain
 from lfmvl_ros.models.lfm2_vl.loading import choose_device, load_checkpoint
 from lfmvl_ros.models.lfm2_vl.model_inputs import InputBuilder, ModelInputs
 from lfmvl_ros.models.lfm2_vl.precision import Precision, choose_precision, int8_runner
@@ -95,7 +95,7 @@ class Lfm2VlBackend:
         self._runner = runner or (_runner_of(model) if use_runner else None)
         self._blocks = Blocks.for_device(model.device.type)
         self._encode = encoder(processor.tokenizer)
-        self._grammars: AnswerGrammars | None = None
+        self._own_grammars: AnswerGrammars | None = None
         self._style = ""  # the last answer with objects: wording and spacing of drafts
         # Sampling follows this package's settings only, never the checkpoint's own.
         model.generation_config = generation_config(
@@ -238,10 +238,13 @@ class Lfm2VlBackend:
     ) -> list[GrammarMask | None]:
         if generation.grammar == "none":
             return [None] * len(prompts)
-        if self._grammars is None:
+        return [self._grammars().mask(prompt) for prompt in prompts]
+
+    def _grammars(self) -> AnswerGrammars:
+        if self._own_grammars is None:
             width = len(self._model.get_input_embeddings().weight)
-            self._grammars = AnswerGrammars(self._processor.tokenizer, width, self._end_ids)
-        return [self._grammars.mask(prompt) for prompt in prompts]
+            self._own_grammars = AnswerGrammars(self._processor.tokenizer, width, self._end_ids)
+        return self._own_grammars
 
     def _sampler(
         self, generation: GenerationSettings, prompt_ids: torch.Tensor, mask: GrammarMask | None
@@ -304,7 +307,9 @@ class Lfm2VlBackend:
                 return Reply("", finish=FinishReason.DEADLINE, model=self._name)
             with torch.inference_mode():
                 inputs = self._builder.build_text(prompt)
-                (written,) = self._generate(inputs, generation, limit, [NoDraft()], [None])
+                form = prompt.form if can_constrain() else None
+                mask = None if form is None else self._grammars().mask_of_form(form)
+                (written,) = self._generate(inputs, generation, limit, [NoDraft()], [mask])
         except Exception as error:
             _log.exception("the model could not answer")
             return Reply.failed(failure_text(error), self._name)

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Constrained decoding: a mask over the next token that allows only the requested list.
+"""Constrained decoding: a mask over the next token that allows only the requested form.
 
-The grammar is that of the prompt's own example, ``[{"label": ..., "bbox": [x1, y1, x2, y2]}]``,
-with the labels of the query and numbers in range. Spacing is free, because a style that the
-checkpoint was not trained on makes its answers worse. The mask comes from xgrammar (Dong et
-al., 2024, arXiv:2411.15100), an optional package, and is computed for every position of a draft.
+About an image, the grammar is that of the prompt's own example,
+``[{"label": ..., "bbox": [x1, y1, x2, y2]}]``, with the labels of the query and numbers in range.
+Spacing is free, because a style that the checkpoint was not trained on makes its answers worse.
+Without an image, it is that of tool calls. The mask comes from xgrammar (Dong et al., 2024,
+arXiv:2411.15100), an optional package, and is computed for every position of a draft.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Sequence
 from functools import lru_cache
@@ -18,7 +20,7 @@ import torch
 from transformers import LogitsProcessor
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.prompt import Prompt, keys_of
+from lfmvl_ros.core.prompt import MarkedForm, Prompt, keys_of
 from lfmvl_ros.models.lfm2_vl.sampling import Sampler
 
 _COMPILED = 16  # queries kept
@@ -83,12 +85,28 @@ class AnswerGrammars:
         self._compiler = xgrammar.GrammarCompiler(info)
         self._matcher = xgrammar.GrammarMatcher
         self._compile = lru_cache(_COMPILED)(self._compiler.compile_grammar)
+        self._compile_form = lru_cache(_COMPILED)(self._compiled_form)
         self._width = width
 
     def mask(self, prompt: Prompt) -> GrammarMask:
         """Return the mask for one answer to ``prompt``."""
         text = grammar_text(prompt.query.labels, keys=keys_of(prompt), decimals=prompt.decimals)
         return GrammarMask(self._matcher(self._compile(text)), self._width)
+
+    def mask_of_form(self, form: MarkedForm) -> GrammarMask:
+        """Return the mask for one answer that keeps to a form between markers."""
+        return GrammarMask(self._matcher(self._compile_form(form)), self._width)
+
+    def _compiled_form(self, form: MarkedForm) -> Any:
+        content = {"type": "grammar", "grammar": form.content}
+        tag = {"type": "tag", "begin": form.begin, "content": content, "end": form.end}
+        form_ = {"type": "triggered_tags", "triggers": [form.begin], "tags": [tag]}
+        return self._compiler.compile_structural_tag({"type": "structural_tag", "format": form_})
+
+
+def can_constrain() -> bool:
+    """Whether xgrammar is installed."""
+    return importlib.util.find_spec("xgrammar") is not None
 
 
 class Mask(Protocol):

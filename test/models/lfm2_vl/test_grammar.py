@@ -26,7 +26,7 @@ def ground(model, frames, prompts, generation=ON, **rest):
 
 def test_a_missing_package_is_an_error_reply_that_says_what_to_do(backend, scenes, monkeypatch):
     monkeypatch.setitem(sys.modules, "xgrammar", None)
-    monkeypatch.setattr(backend, "_grammars", None)
+    monkeypatch.setattr(backend, "_own_grammars", None)
     (reply,) = ground(backend, *scenes(1))
     assert reply.finish is FinishReason.ERROR
     assert "pip install --no-deps xgrammar" in reply.error
