@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from lfmvl_ros.cli.main import commands as command_modules
 
@@ -151,12 +150,6 @@ def try_out(command: Command, place: Workplace) -> None:
         assert (place.folder / name).exists(), f"{name} is missing\n{told}"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("command", [c for c in RUN if rule_for(c).quick], ids=str)
-def test_quick_commands(command: Command, workplaces: dict[str, Workplace]) -> None:
-    try_out(command, workplaces[command.page])
-
-
 def once_each(commands: list[Command]) -> list[Command]:
     """Leave out what was printed before: on any page, or on the same one if order matters."""
     first: dict[object, Command] = {}
@@ -166,17 +159,39 @@ def once_each(commands: list[Command]) -> list[Command]:
     return list(first.values())
 
 
-def by_page(commands: list[Command]) -> list[ParameterSet]:
-    """Return the commands as parameters; with ``--dist loadgroup``, a process takes a page."""
-    return [pytest.param(c, marks=pytest.mark.xdist_group(c.page), id=str(c)) for c in commands]
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [c for c in RUN if rule_for(c).quick], ids=str)
+def test_quick_commands(command: Command, workplaces: dict[str, Workplace]) -> None:
+    try_out(command, workplaces[command.page])
 
 
 @pytest.mark.slow
 @pytest.mark.deep
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("command", by_page(once_each([c for c in RUN if not rule_for(c).quick])))
+@pytest.mark.parametrize("command", once_each([c for c in RUN if not rule_for(c).quick]), ids=str)
 def test_other_commands(command: Command, workplaces: dict[str, Workplace]) -> None:
     try_out(command, workplaces[command.page])
+
+
+def test_the_commands_of_a_page_share_a_process(tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).with_name("page_scheduling.py"), tmp_path / "conftest.py")
+    (tmp_path / "test_pages.py").write_text(
+        "import os, pytest\n"
+        "pages = [f'{page}.md:{line} command' for line in range(8) for page in 'ab']\n"
+        "@pytest.mark.parametrize('command', pages)\n"
+        "def test_command(command):\n"
+        "    with open(command.split('.')[0], 'a') as file:\n"
+        "        file.write(f'{os.getpid()}\\n')\n"
+    )
+    words = ["-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider", "--rootdir", "."]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words, "test_pages.py"],
+        check=False, cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    processes = [set((tmp_path / page).read_text().split()) for page in "ab"]
+    assert [len(found) for found in processes] == [1, 1]
+    assert processes[0] != processes[1]
 
 
 def called(text: str) -> Iterator[list[str]]:
