@@ -9,7 +9,8 @@
 The sentences (`held_out_sentences/`) were written without a look at the phrases that the model was
 trained on. Which kinds of phrases were added to those (names of rules and cameras, lists, reasons
 and small talk around a command) was chosen after a look at the failures among every second
-sentence. Right: the same calls with the same arguments, or no call where there is none to make. A
+sentence. The node's rules and cameras are those that the sentences of a language name, together.
+Right: the same calls with the same arguments, or no call where there is none to make. A
 wrong call is one that the node would execute. One CPU thread.
 
 Last line: JSON.
@@ -19,8 +20,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from needs import needed_packages, run_command
@@ -58,14 +61,22 @@ class Reader:
         self._generation = GenerationSettings(timeout_s=60.0)
         self.ms: list[float] = []
 
-    def write(self, sentence: str) -> str:
-        """Return what the model writes."""
+    def write(self, sentence: str, names: Mapping[str, tuple[str, ...]]) -> str:
+        """Return what the model writes, on a node with rules and cameras of these names."""
         start_s = time.perf_counter()
-        reply = self._model.write(
-            offer(sentence, TOOLS, "learned"), generation=self._generation
-        )  # fmt: skip
+        prompt = offer(sentence, TOOLS, "learned", names=names)
+        reply = self._model.write(prompt, generation=self._generation)
         self.ms.append(1000 * (time.perf_counter() - start_s))
         return reply.text
+
+
+def names_of(sentences: Iterable[Judged]) -> dict[str, tuple[str, ...]]:
+    """Return the names of rules and cameras that calls have, by argument."""
+    calls = [call for sentence in sentences for call in sentence.calls]
+    return {
+        argument: tuple(sorted({getattr(call, argument, "") for call in calls} - {""}))
+        for argument in ("rule", "camera")
+    }
 
 
 def main() -> None:
@@ -85,7 +96,7 @@ def main() -> None:
     entry = find("bundled")
     directory = args.checkpoint or Path(entry.sentences if entry else "")
     reader = Reader(str(directory), args.sure)
-    reader.write("hello")
+    reader.write("hello", {})
     reader.ms.clear()
 
     def show(sentence: Judged, text: str) -> None:
@@ -96,7 +107,8 @@ def main() -> None:
     scores: dict[str, SentenceScore] = {}
     for path in sorted(FOLDER.glob("*.yaml"), key=lambda p: (p.stem != "en", p.stem)):
         sentences = read_sentences(path)[:: 10 if args.quick else 1]
-        scores[path.stem] = judge(tqdm(sentences, path.stem, leave=False), reader.write, show)
+        write = functools.partial(reader.write, names=names_of(read_sentences(path)))
+        scores[path.stem] = judge(tqdm(sentences, path.stem, leave=False), write, show)
     print("language  sentences  right   target  wrong calls  refused, of those to refuse")
     for language, score in scores.items():
         target = TARGETS.get(language, TARGETS[""])

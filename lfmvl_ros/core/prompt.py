@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from lfmvl_ros.core.coordinate_scales import PROMPT_SCALES, has_integers
 from lfmvl_ros.core.errors import UserError
@@ -70,11 +71,13 @@ class TextPrompt:
         system: the system prompt; may be empty.
         user: the user's message.
         form: that the answer keeps to, with models and packages that can; None: it is free.
+        names: what a tool's arguments can name, by argument; those not in it are not known.
     """
 
     system: str
     user: str
     form: MarkedForm | None = None
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,19 @@ def write():
     return written
 
 
+def test_names_in_use_are_told_from_other_words():
+    """Without them, ``derrame`` is a word like any other of its sentence."""
+    model = SentenceModel(find("bundled").sentences, "bundled", "cpu")
+    names = {"rule": ("derrame", "zona_4"), "camera": ("dock_1", "front")}
+    for sentence, meant in (
+        ("Quiero saber cuándo se activa la regla derrame.", (Watch("derrame"),)),
+        ("count people on the dock 1 camera", (Count("person", "dock_1"),)),
+        ("wait for the rule gate", (Watch("gate"),)),  # refused later: there is none
+    ):
+        prompt = offer(sentence, TOOLS, "learned", names=names)
+        assert calls_in(model.write(prompt, generation=GENERATION).text) == meant
+
+
 def test_it_ships_with_card_and_scores():
     folder = Path(find("bundled").sentences)
     assert sum(path.stat().st_size for path in folder.iterdir()) <= 10e6

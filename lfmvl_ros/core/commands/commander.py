@@ -281,7 +281,8 @@ class Commander:
                 f"{policy.model} can't turn sentences into tool calls, as far as is "
                 f"known; send a tool call such as {EXAMPLE}"
             )
-        prompt = offer(sentence, policy.allowed, policy.syntax)
+        names = self._controls.names()
+        prompt = offer(sentence, policy.allowed, policy.syntax, names=names)
         future = self._controls.running().request_reply(_calls_for(prompt))
         reply = yield from wait_for(future, self._controls)
         if reply.error is not None:

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names in tool calls that can only come from the sentence: of rules and cameras."""
+"""Names in tool calls that can only come from the sentence: of rules and cameras.
+
+Where a sentence says names that are in use, only they can be meant. Where it says none of them, any
+of its words can be: the call is refused then, with the name that it was about.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 SIDES = ("front", "rear", "left", "right")
 """Names of cameras that a sentence may have in words of its own language."""
@@ -45,7 +50,34 @@ def unfinished_name(text: str) -> tuple[str, str] | None:
     return (match[1], match[2]) if match else None
 
 
-def allowed_names(argument: str, sentence: str) -> tuple[str, ...]:
-    """Return the values that an argument may have for a sentence."""
-    names = names_in(sentence)
-    return (*names, *SIDES) if argument == "camera" else names
+def spoken_names(known: Iterable[str], sentence: str) -> tuple[str, ...]:
+    """Return the names in use that a sentence says, also with blanks for ``_``, ``-`` and the like.
+
+    >>> spoken_names(["person_in_aisle", "spill"], "Watch the rule Person in aisle.")
+    ('person_in_aisle',)
+    """
+    runs = {run.casefold() for run in names_in(sentence)}
+    words = f" {_words(sentence)} "
+    return tuple(
+        name
+        for name in known
+        if name.casefold() in runs or (_words(name) and f" {_words(name)} " in words)
+    )
+
+
+def _words(text: str) -> str:
+    return re.sub(r"[\W_]+", " ", text.casefold()).strip()
+
+
+def allowed_names(argument: str, sentence: str, known: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the values that an argument may have for a sentence.
+
+    Args:
+        argument: ``rule`` or ``camera``.
+        sentence: what was said.
+        known: the names that are in use; empty where that isn't known.
+    """
+    spoken = spoken_names(known, sentence)
+    if spoken:
+        return spoken
+    return (*names_in(sentence), *(SIDES if argument == "camera" else ()))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from lfmvl_ros.core.commands.call_forms import FORMS
 from lfmvl_ros.core.commands.tools import declarations
@@ -25,7 +25,13 @@ Call a function in this form:
 <tool_call><function=name><parameter=key>value</parameter></function></tool_call>"""
 
 
-def offer(sentence: str, names: Iterable[str], syntax: str) -> TextPrompt:
+def offer(
+    sentence: str,
+    tools: Iterable[str],
+    syntax: str,
+    *,
+    names: Mapping[str, tuple[str, ...]] | None = None,
+) -> TextPrompt:
     """Return the conversation that asks a model for the calls that a sentence means.
 
     Sources: the publisher's model cards. LFM2 reads tools between control tokens in the system
@@ -34,8 +40,9 @@ def offer(sentence: str, names: Iterable[str], syntax: str) -> TextPrompt:
 
     Args:
         sentence: what somebody wrote; control tokens in it are removed.
-        names: of the tools to be offered.
+        tools: names of those to be offered.
         syntax: of the model's family, one of :data:`SYNTAXES`.
+        names: what arguments can name, by argument (``rule``, ``camera``), as far as is known.
 
     Raises:
         UserError: the sentence is empty or too long.
@@ -49,12 +56,12 @@ def offer(sentence: str, names: Iterable[str], syntax: str) -> TextPrompt:
     if not words:
         raise UserError("the command is empty; write a sentence, or a tool call as JSON")
     if syntax == "learned":  # by examples in small letters, as most people type
-        return TextPrompt("", words.lower() if words.isupper() else words)
-    tools, form = declarations(names), FORMS[syntax]
+        return TextPrompt("", words.lower() if words.isupper() else words, names=names or {})
+    declared, form = declarations(tools), FORMS[syntax]
     if syntax == "lfm3":
-        listing = "\n".join(json_text({"type": "function", "function": tool}) for tool in tools)
+        listing = "\n".join(json_text({"type": "function", "function": tool}) for tool in declared)
         return TextPrompt(_LFM3.format(tools=listing), words, form)
-    listing = json_text(tools)
+    listing = json_text(declared)
     if syntax == "lfm2":
         listing = f"<|tool_list_start|>{listing}<|tool_list_end|>"
     return TextPrompt(f"List of tools: {listing}", words, form)

@@ -88,6 +88,12 @@ class Controls:
             raise UserError(NOT_RUNNING)
         return pipeline
 
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """Return the names of rules and cameras, by the argument of tools that takes them."""
+        rules = (name for events in self.rule_events().values() for name in events.names)
+        cameras = (name for name in self.scene.cameras if name)
+        return {"rule": tuple(dict.fromkeys(rules)), "camera": tuple(cameras)}
+
 
 class Performer:
     """Performs tools on a node; used by one thread."""

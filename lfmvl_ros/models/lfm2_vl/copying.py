@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -19,14 +19,17 @@ class CopyMask:
     Args:
         pieces: the bytes of each token of the vocabulary.
         sentence: what names are copied from.
+        known: the names in use, by argument; see :class:`~lfmvl_ros.core.prompt.TextPrompt`.
 
     Attributes:
         given: natural log of the probability that the model gave to all tokens allowed so far. The
             answer's own probability, less this, is that among the allowed answers.
     """
 
-    def __init__(self, pieces: Sequence[bytes], sentence: str) -> None:
-        self._pieces, self._sentence = pieces, sentence
+    def __init__(
+        self, pieces: Sequence[bytes], sentence: str, known: Mapping[str, tuple[str, ...]]
+    ) -> None:
+        self._pieces, self._sentence, self._known = pieces, sentence, known
         self._written = b""
         self.given = 0.0
 
@@ -60,7 +63,9 @@ class CopyMask:
         if unfinished is None:
             return []
         begun = self._written[self._written.rindex(b'"') + 1 :]
-        ends = tuple(f'{name}"'.encode() for name in allowed_names(unfinished[0], self._sentence))
+        argument = unfinished[0]
+        names = allowed_names(argument, self._sentence, self._known.get(argument, ()))
+        ends = tuple(f'{name}"'.encode() for name in names)
         rests = tuple(end[len(begun) :] for end in ends if end.startswith(begun))
         return [
             token

@@ -104,7 +104,7 @@ class _Loaded:
             raise ValueError("the sentence takes more tokens than the model's context")
         end = AnswerEnd((self._end_id,), min(generation.max_new_tokens, room), self._texts.text)
         width = len(self._pieces)
-        mask = CopyMask(self._pieces, prompt.user)
+        mask = CopyMask(self._pieces, prompt.user, prompt.names)
         sampler = Masked(sampler_for(self._greedy(generation), inputs.ids[0], width), mask)
         row = Row(NoDraft(), sampler, end)
         (written,) = decode_answers(self._runner, inputs, [row], blocks=self._blocks, limit=limit)

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 
 import pytest
 
 from lfmvl_ros.core.commands.commander import MOST_WAITING, Commander, Policy
 from lfmvl_ros.core.commands.performing import Controls
 from lfmvl_ros.core.commands.result import CommandResult
+from lfmvl_ros.core.commands.rule_events import RuleEvents
 from lfmvl_ros.core.commands.scene import Scene
 
 from ...waiting import PATIENCE_S, until
@@ -61,3 +63,16 @@ def test_a_sentence_that_no_model_reads_is_refused_with_the_reason(model: str, s
     commander.close(PATIENCE_S)
     assert told[0].status.value == "refused"
     assert says in told[0].message
+
+
+def test_names_in_use_are_those_of_all_cameras() -> None:
+    events = RuleEvents()
+    events.use(("spill", "door"))
+    scene = Scene(("front", "rear"), lambda: 1.0, lambda _camera: None)
+    controls = Controls(
+        scene, lambda: None, lambda _changes: "", lambda: False,
+        rule_events=lambda: {"front": events, "rear": events},
+    )  # fmt: skip
+    assert controls.names() == {"rule": ("spill", "door"), "camera": ("front", "rear")}
+    alone = replace(controls, scene=Scene(("",), lambda: 1.0, lambda _camera: None))
+    assert alone.names()["camera"] == ()

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfmvl_ros.core.commands.copied_names import SIDES, allowed_names, names_in, unfinished_name
+from lfmvl_ros.core.commands.copied_names import (
+    SIDES,
+    allowed_names,
+    names_in,
+    spoken_names,
+    unfinished_name,
+)
 
 NAME = st.from_regex(r"[a-z][a-z0-9]{0,8}([_-][a-z0-9]{1,6})?", fullmatch=True)
 
@@ -36,6 +42,42 @@ def test_words_are_not_cut_at_an_accent(sentence, not_a_name):
 def test_a_camera_may_have_a_side_that_the_sentence_says_in_its_own_words():
     assert {*SIDES} <= {*allowed_names("camera", "Kamera hinten")}
     assert not {*SIDES} & {*allowed_names("rule", "Kamera hinten")}
+
+
+@given(st.lists(NAME, unique=True, max_size=5), st.text(max_size=60))
+def test_spoken_names_are_names_in_use(known, sentence):
+    assert set(spoken_names(known, sentence)) <= set(known)
+
+
+@given(NAME, st.sampled_from(["Watch {}!", "{}を見て", "La règle « {} »"]), st.booleans())
+def test_a_name_in_use_is_the_only_one_allowed_where_it_is_said(name, sentence, blanks):
+    said = name.replace("_", " ").replace("-", " ") if blanks and "{} " not in sentence else name
+    if blanks and sentence.startswith("{}"):
+        said = name  # a language without blanks has none within a name
+    known = (name, f"{name}_0")
+    for argument in ("rule", "camera"):
+        assert allowed_names(argument, sentence.format(said.upper()), known) == (name,)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "spoken"),
+    [
+        ("Watch the rule Person in aisle.", ("person_in_aisle",)),
+        ("person-in-aisle and dock.1", ("person_in_aisle", "dock 1")),
+        ("a person in the aisle", ()),
+        ("a person in aisles", ()),
+        ("", ()),
+        ("___", ()),
+    ],
+)
+def test_words_of_a_name_stand_together(sentence, spoken):
+    assert spoken_names(("person_in_aisle", "dock 1", "--"), sentence) == spoken
+
+
+def test_where_no_name_in_use_is_said_every_word_may_be_one():
+    """The call is refused then, and the refusal says the name that was meant."""
+    assert "gate" in allowed_names("rule", "wait for the rule gate", ("spill", "door"))
+    assert {*SIDES} <= {*allowed_names("camera", "die vordere Kamera", ("front", "rear"))}
 
 
 @pytest.mark.parametrize(
