@@ -60,6 +60,35 @@ def test_every_other_answer_is_about_a_region(zoomed: GatedBench) -> None:
     assert sum(status.outcomes.values()) == 8
 
 
+def test_cameras_that_share_a_call_have_turns_of_their_own() -> None:
+    """One that joins later begins with whole images, while the other goes on with its regions."""
+    bench = GatedBench(**ZOOM, trigger__max_batch=2)
+    regions: dict[str, list[Region | None]] = {"left": [], "right": []}
+    try:
+        for k in range(8):
+            bench.pipeline.submit(frame(200 * k + 100, "left"))
+            regions["left"].append(bench.asked()[0].region)
+            together = ["left", "right"] if k >= 4 else []
+            for camera in together:  # both wait while the model is busy, so they share a call
+                bench.pipeline.submit(frame(200 * k + 200, camera))
+            bench.answer(SMALL)
+            if not together:
+                continue
+            shown = [bench.asked()[0] for _ in together]
+            assert sorted(bench.model.batches[-1]) == together
+            answers = [bench.answer(SMALL), bench.next_answer()]
+            for image, answer in zip(shown, answers, strict=True):
+                assert answer.grounding.camera == image.camera
+                assert answer.grounding.region == image.region
+                regions[image.camera].append(image.region)
+    finally:
+        bench.stop()
+    assert [r is None for r in regions["left"]] == [True, True, False] + [True, False] * 4 + [True]
+    assert [r is None for r in regions["right"]] == [True, True, False, True]
+    status = bench.pipeline.status()
+    assert status.regions == sum(r is not None for both in regions.values() for r in both)
+
+
 def test_without_zoom_the_model_sees_the_frames_themselves() -> None:
     """Other settings of zoom change nothing then: documents and tracks are the same."""
     documents, tracks = [], []
