@@ -178,7 +178,7 @@ RULES = (
     Rule(r"^lfmvl mcp$", quick=True, change=((r"$", " < /dev/null"),)),
     Rule(
         r"^lfmvl mcp --http 8765$",
-        change=((r"^", "timeout --preserve-status 10 "), (r"$", "; test $? = 143")),
+        change=((r"^", "timeout --preserve-status 20 "), (r"$", " 2>&1; test $? = 143")),
         prints=r"http://127\.0\.0\.1:8765/mcp, token ",
     ),
     Rule(
