@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from lfmvl_ros.cli.main import commands
 from lfmvl_ros.cli.models import to_markdown as to_table
+from lfmvl_ros.collect.collector import Collector
 from lfmvl_ros.core.config import (
     CameraSettings,
     OpinionSettings,
@@ -19,6 +21,7 @@ from lfmvl_ros.core.config import (
     ReadingSettings,
     RecorderSettings,
 )
+from lfmvl_ros.core.config_collect import CollectSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.opinion.worker import OpinionStatus
@@ -33,7 +36,8 @@ from lfmvl_ros.core.rules import RuleEngine, RuleSet
 from lfmvl_ros.core.settings import Group
 from lfmvl_ros.core.settings_text import to_markdown
 from lfmvl_ros.core.tracking import Applied, Ignored
-from lfmvl_ros.ros.diagnostics.health import CameraMonitor, ModelMonitor
+from lfmvl_ros.ros.diagnostics.health import CameraMonitor, ModelMonitor, ModelSwap
+from lfmvl_ros.ros.diagnostics.node_health import NodeHealth
 from lfmvl_ros.ros.diagnostics.opinion_health import opinion_health
 from lfmvl_ros.ros.diagnostics.rate_health import Placement, RateMonitor
 from lfmvl_ros.ros.diagnostics.reading_health import reading_health
@@ -147,7 +151,16 @@ def test_readme_names_every_command() -> None:
     ] == []
 
 
-def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
+def collected(folder: Path) -> Mapping[str, object]:
+    """Return the values of the part ``collect``."""
+    collector = Collector(CollectSettings(folder=str(folder)), print)
+    try:
+        return collector.status()[1]
+    finally:
+        collector.close()
+
+
+def test_values_of_diagnostics_are_those_of_the_monitors(tmp_path: Path) -> None:
     section = INTERFACE.split("## Diagnostics")[1].split("\n## ")[0]
     told = set(re.findall(r"`([a-z_.]+)`", section))
     outcomes = {"ok": 1}
@@ -181,7 +194,12 @@ def test_values_of_diagnostics_are_those_of_the_monitors() -> None:
     rules = rules_health(RuleEngine(RuleSet()).status(), GateStatus(), "", "")
     (reading,) = reading_health(ReadingStatus(), ReadingSettings(labels=("x",)), "x")
     opinion = opinion_health(OpinionStatus(), OpinionSettings(), "x", "")
+    node = NodeHealth()
+    node.commands = dict.fromkeys(("done", "refused", "failed", "cancelled", "lost"), 0)
+    node_commands = node.report(None, PerceptionSettings(), ModelSwap(), 1.0)[-1]
     values = (
+        *node_commands.values,
+        *collected(tmp_path),
         *(*camera.values, *model.values, *imu.values, *places.values, *rules.values),
         *reading.values,
         *opinion.values,

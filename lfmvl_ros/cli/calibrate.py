@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 _SCENES = 500
 HELP = (
     "Fit the calibration of a checkpoint's confidences, and measure it on images that it was not "
-    "fitted on: with --data on your own labelled images, without on synthetic warehouse scenes, "
-    "measured on two other sets: with the appearances of the training, and with new ones. A "
-    "calibration is valid for images like those it was fitted on."
+    "fitted on. With --data it uses your own labelled images; otherwise synthetic warehouse "
+    "scenes, and it measures on two other sets: one with the appearances of the training, one with "
+    "new ones. A calibration is valid for images like those it was fitted on."
 )
 
 

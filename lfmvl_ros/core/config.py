@@ -139,8 +139,9 @@ class PerceptionSettings(Group):
     prompt_template: str = setting(
         "checkpoint",
         "Prompt that the query is inserted into. checkpoint: the one that the checkpoint was "
-        "trained with; the others are published prompts. Change it if answers can't be parsed; "
-        "card_3_decimals is only for checkpoints trained to write three decimals.",
+        "trained with; card and cookbook: of Liquid AI's model card and fine-tuning cookbook. "
+        "Change it if answers can't be parsed; card_3_decimals is only for checkpoints trained to "
+        "write three decimals.",
         choices=("checkpoint", *TEMPLATES),
     )
     autostart: bool = setting(

@@ -14,8 +14,9 @@ class CameraSettings(Group):
 
     source: str = setting(
         "scene",
-        "Where images come from. scene: a synthetic warehouse; otherwise a video file, a "
-        "folder of images, or a V4L2 device such as /dev/video0.",
+        "Where images come from. scene: a synthetic warehouse; shelf, assist, picking: planned "
+        "scenes of these jobs; otherwise a video file, a folder of images, or a V4L2 device such "
+        "as /dev/video0.",
         read_only=True,
     )
     width: int = setting(

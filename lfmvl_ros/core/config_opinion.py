@@ -61,7 +61,7 @@ class OpinionSettings(Group):
     )
     timeout_s: float = setting(
         10.0,
-        "An answer that takes longer says nothing. Raise it if a slow server reports timeouts.",
+        "An answer that takes longer is not used. Raise it if a slow server reports timeouts.",
         unit="s",
         low=0.1,
         high=600.0,

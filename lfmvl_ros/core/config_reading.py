@@ -29,8 +29,8 @@ class ReadingSettings(Group):
     )
     min_confidence: float = setting(
         0.5,
-        "Text with a lower confidence is only published on the topic readings. Raise it to 0.9 if "
-        "a wrong text does more harm than a missing one.",
+        "Text with a lower confidence is only in the topic readings and in results of the tool "
+        "read. Raise it to 0.9 if a wrong text does more harm than a missing one.",
         low=0.0,
         high=1.0,
     )

@@ -16,14 +16,15 @@ class ReviewSettings(Group):
     min_confidence: float = setting(
         0.0,
         "Events are held until a person has answered (docs/review.md) if the confidence of their "
-        "least certain object is at least this, and below max_confidence. Events below it are "
-        "published unreviewed, so leave it at 0 unless something else drops them.",
+        "least certain object is at least this, and below max_confidence. Events with a lower "
+        "confidence are published unreviewed, so leave it at 0 unless something else drops them.",
         low=0.0,
         high=1.0,
     )
     max_confidence: float = setting(
         0.0,
-        "Upper end of that range. 0: no event is held because of its confidence. Set it to the "
+        "Events are held if the confidence of their least certain object is below this, and at "
+        "least min_confidence. 0: no event is held because of its confidence. Set it to the "
         "confidence from which you trust the model. Events of rules with review: true are held "
         "whatever their confidence.",
         low=0.0,

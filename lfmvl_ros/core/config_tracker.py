@@ -87,8 +87,8 @@ class TrackerSettings(Group):
     acceleration: float = setting(
         0.4,
         "Process noise: how much a velocity changes in one second, in box sizes per second; with "
-        "bridge flow, 2.5 times this. Raise it if boxes lag behind objects that start or turn, "
-        "lower it if boxes shake.",
+        "bridge flow, 2.5 times this is used. Raise it if boxes lag behind objects that start or "
+        "turn, lower it if boxes shake.",
         low=0.01,
         high=100.0,
         unit="1/s^1.5",

@@ -25,8 +25,8 @@ class TriggerSettings(Group):
         "Which frames the model is asked about. continuous: the newest frame whenever the "
         "model is free; the others save power. rate: at most max_rate_hz; duty_cycle: for "
         "duty_on_s in every duty_every_s; motion: when the image has changed; on_demand: only "
-        "after a message on look, an event of a rule, or a call of ground_once. docs/triggers.md "
-        "compares them.",
+        "after a message on look, an event of a rule, a call of ground_once, or the tools find and "
+        "look_for. docs/triggers.md compares them.",
         choices=("continuous", "rate", "duty_cycle", "motion", "on_demand"),
     )
     max_rate_hz: float = setting(

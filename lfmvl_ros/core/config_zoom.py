@@ -23,8 +23,9 @@ class ZoomSettings(Group):
     )
     magnification: float = setting(
         1.5,
-        "How many times larger objects are in such a part. Raise it if objects are still too small "
-        "for the model and the camera has the pixels; parts become smaller, and there are more.",
+        "How many times larger objects are in an enlarged part. Raise it if objects are still too "
+        "small for the model and the camera has the pixels; parts become smaller, and there are "
+        "more.",
         low=1.2,
         high=4.0,
     )

@@ -35,7 +35,7 @@ class MachineSensors:
         """Return what can be read now.
 
         Keys: ``temperature_c`` (the hottest), ``clock_mhz`` (mean of the cores), ``power_w`` (sum
-        of what is measured), ``memory_mb`` (resident, of this process).
+        of what is measured), ``memory_mb`` (resident, of this process, 10^6 bytes).
         """
         found: dict[str, float] = {}
         if (hottest_c := self.temperature_c()) is not None:
@@ -60,7 +60,8 @@ class MachineSensors:
     def _resident_mb(self) -> float | None:
         try:
             lines = self._status.read_text(encoding="ascii", errors="replace").splitlines()
-            return next(int(x.split()[1]) // 1024 for x in lines if x.startswith("VmRSS:"))
+            kib = next(int(x.split()[1]) for x in lines if x.startswith("VmRSS:"))
+            return round(kib * 1024 / 1e6, 1)
         except (OSError, ValueError, StopIteration, IndexError):
             return None
 

@@ -96,8 +96,8 @@ class Outputs:
     def tracks(self, frame: Frame, tracks: Tracks, places: PlaceDocuments, texts: Texts) -> None:
         """Publish the tracks at a camera frame.
 
-        ``tracks``, ``markers`` and ``debug_image`` show confirmed tracks; tentative ones are in
-        ``track_states`` only.
+        ``tracks``, ``markers`` and ``debug_image`` show confirmed and coasting tracks; tentative
+        ones are in ``track_states`` only.
         """
         tracks = of_frame(tracks, frame)
         confirmed = tracks.established

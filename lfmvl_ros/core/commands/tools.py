@@ -93,7 +93,7 @@ class Find(Tool):
 
 @dataclass(frozen=True)
 class Count(Tool):
-    """Count the confirmed objects of a label that are looked for."""
+    """Count the confirmed objects of a label that is in the query."""
 
     name: ClassVar[str] = "count"
     label: str = argument(LABEL, "What to count.")

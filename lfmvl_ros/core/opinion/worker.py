@@ -71,8 +71,8 @@ class OpinionWorker:
     is loaded; loading begins with the first frame, and is tried again later if it fails.
 
     Args:
-        load: returns the second model; slow. It is given up where the function that it is given
-            returns False, and then returns None.
+        load: returns the second model; slow. It gets a function; when that returns False, it stops
+            loading and returns None.
         audit: where each crop is noted; closed with the worker.
         to: where crops go, for the audit file.
         settings: returns those in force.

@@ -3,8 +3,9 @@
 
 There are two rates. :meth:`Pipeline.submit` runs at camera rate in the caller's thread: it moves
 the tracks to the new frame and stores the frame for the model. One worker thread owns the model.
-Whenever it is free, it requests answers about the newest frames, of several cameras in one batch.
-Each answer corrects its camera's tracker at the capture time of its frame.
+Whenever it is free and the trigger allows it, it requests answers about the newest frames, of
+several cameras in one batch. Each answer corrects its camera's tracker at the capture time of its
+frame.
 """
 
 from __future__ import annotations

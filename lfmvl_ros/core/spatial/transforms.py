@@ -9,7 +9,7 @@ Behaviour is that of ``tf2::BufferCore`` (ROS 2 Jazzy), so that either can stand
   frames count.
 * A static edge is valid at every stamp. If a child changes between static and not, its earlier
   samples are forgotten.
-* Samples are kept for ``keep_s`` before the newest; one that arrives older than that is dropped.
+* Samples are kept for ``keep_s``, counted as below; one that arrives older than that is dropped.
   Samples may arrive out of order; one with an equal stamp replaces the earlier one.
 * A child may change its parent: between samples with different parents, the earlier one is used.
 
@@ -133,6 +133,9 @@ class TransformBuffer:
 
     Args:
         keep_s: how long samples are kept, > 0.
+
+    Raises:
+        ValueError: ``keep_s`` is not above 0, or not finite.
 
     >>> buffer = TransformBuffer()
     >>> buffer.add("map", "camera", 1_000_000_000, [0, 0, 0], [0, 0, 0, 1])

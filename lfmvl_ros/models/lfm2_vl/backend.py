@@ -82,7 +82,7 @@ class Lfm2VlBackend:
         """False if the calibration was fitted on the weights before they were quantised."""
         self.remark, self.revision = "", ""
         self.sentences: SentenceModel | None = None
-        """Answers questions without an image in its place, where it has not learned to."""
+        """Answers prompts without an image instead of a checkpoint that was not trained to."""
         self.precision = str(Precision(model.dtype, int8=runner is not None and runner.int8))
         """Of the weights that answer, whatever was asked for: ``int8``, ``bfloat16`` …"""
         self._model, self._processor = model, processor

@@ -19,7 +19,7 @@ _MACHINE = {
     "temperature_c": ("lfmvl_machine_temperature_celsius", "The hottest sensor.", 1.0),
     "clock_mhz": ("lfmvl_machine_clock_hertz", "Mean of the cores.", 1e6),
     "power_w": ("lfmvl_machine_power_watts", "Sum of what is measured.", 1.0),
-    "memory_mb": ("lfmvl_process_memory_bytes", "Resident memory of the node.", 2.0**20),
+    "memory_mb": ("lfmvl_process_memory_bytes", "Resident memory of the node.", 1e6),
 }
 
 

@@ -9,7 +9,7 @@ message that arrives meanwhile replaces the waiting one. All drops are counted b
 ``corrupt``
     short data, zero size, cut-off JPEG, impossible stamp;
 ``unsupported_encoding``
-    see :data:`lfmvl_ros.ros.sensors.pixels.LAYOUTS`;
+    see :data:`lfmvl_ros.core.colour.LAYOUTS`;
 ``out_of_order``
     not newer than the frame before, and time has not restarted;
 ``unstamped``
