@@ -101,11 +101,14 @@ def arguments() -> argparse.Namespace:
     add("--negatives", type=float, default=0.3)
     add("--seed", type=int, default=0)
     add("--look", choices=sorted(LOOKS), help="of --task known (heat)")
-    add("--images-seed", type=int, default=101, help="of the images; 101 judges, tune with others")
+    add("--images-seed", type=int, default=101, help="odd; 101 judges, tune with others")
     add("--steps", type=int, default=0, help="instead of --cpu-s")
     add("--quick", action="store_true", help="two updates and few questions: does it run")
     add("--out", type=Path, default=Path("out/finetune"))
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.images_seed % 2 == 0:  # twice a seed: the images that its run is measured on
+        parser.error(f"--images-seed must be odd, got {given.images_seed}")
+    return given
 
 
 def main() -> int:
