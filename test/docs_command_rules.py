@@ -214,6 +214,11 @@ RULES = (
         prints=JSON_LAST,
     ),
     Rule(
+        r"^lfmvl calibrate --model bundled --scenes 500",
+        change=((r"--scenes 500", "--scenes 60"),),
+        prints=JSON_LAST,
+    ),
+    Rule(
         r"^lfmvl calibrate .*--model (DIR|runs)",
         first="cp -r lfmvl_warehouse/checkpoint DIR && rm DIR/calibration.json && "
         "lfmvl scenes --labelled more-pictures --count 240 --seed 3",
@@ -335,6 +340,9 @@ RULES = (
         r"^python benchmarks/sentences\.py",
         change=((r" --checkpoint \S+", ""), (r"$", " --quick")),
         prints=JSON_LAST,
+    ),
+    Rule(
+        r"^python benchmarks/track_confidence\.py", change=((r"$", " --quick"),), prints=JSON_LAST
     ),
     Rule(r"^python benchmarks/zoom\.py", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/opinion\.py", change=((r"$", " --quick"),), prints=JSON_LAST),
