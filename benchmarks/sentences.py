@@ -3,15 +3,16 @@
 
     python benchmarks/sentences.py               # 1,000 sentences in nine languages; a minute
     python benchmarks/sentences.py --quick       # every tenth
+    python benchmarks/sentences.py --half unseen # those that nobody looked at, see below
     python benchmarks/sentences.py --wrong       # print those that are not right
     python benchmarks/sentences.py --card        # write the scores into the checkpoint's card
 
 The sentences (`held_out_sentences/`) were written without a look at the phrases that the model was
 trained on. Which kinds of phrases were added to those (names of rules and cameras, lists, reasons
 and small talk around a command) was chosen after a look at the failures among every second
-sentence. The node's rules and cameras are those that the sentences of a language name, together.
-Right: the same calls with the same arguments, or no call where there is none to make. A
-wrong call is one that the node would execute. One CPU thread.
+sentence (`--half seen`). The node's rules and cameras are those that the sentences of a language
+name, together. Right: the same calls with the same arguments, or no call where there is none to
+make. A wrong call is one that the node would execute. One CPU thread.
 
 Last line: JSON.
 """
@@ -50,6 +51,7 @@ with needed_packages():
     from lfmvl_warehouse.training.sentences.card import SCORES_FILE, write_card
 
 FOLDER = Path(__file__).parent / "held_out_sentences"
+HALVES = {"seen": 0, "unseen": 1}
 TARGETS = {"en": 0.95, "": 0.90}  # share that is right, by language
 
 
@@ -85,6 +87,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="every tenth sentence")
+    parser.add_argument("--half", choices=sorted(HALVES), help="every second sentence")
     parser.add_argument("--wrong", action="store_true", help="print what is not right")
     parser.add_argument("--card", action="store_true", help="write the scores into the card")
     parser.add_argument("--checkpoint", type=Path, help="another one than the bundled")
@@ -106,7 +109,9 @@ def main() -> None:
 
     scores: dict[str, SentenceScore] = {}
     for path in sorted(FOLDER.glob("*.yaml"), key=lambda p: (p.stem != "en", p.stem)):
-        sentences = read_sentences(path)[:: 10 if args.quick else 1]
+        sentences = read_sentences(path)
+        sentences = sentences[HALVES[args.half] :: 2] if args.half else sentences
+        sentences = sentences[:: 10 if args.quick else 1]
         write = functools.partial(reader.write, names=names_of(read_sentences(path)))
         scores[path.stem] = judge(tqdm(sentences, path.stem, leave=False), write, show)
     print("language  sentences  right   target  wrong calls  refused, of those to refuse")
@@ -118,7 +123,7 @@ def main() -> None:
             f"{score.refused} of {score.to_refuse}"
         )
     documents = {name: dataclasses.asdict(score) for name, score in scores.items()}
-    if args.card and not args.quick:
+    if args.card and not args.quick and not args.half:
         write_json(directory / SCORES_FILE, documents)
         write_card(directory, json.loads((directory / FACTS_FILE).read_text(encoding="utf-8")))
     whole = total(scores)
