@@ -14,6 +14,7 @@ SIDES = ("front", "rear", "left", "right")
 """Names of cameras that a sentence may have in words of its own language."""
 _UNFINISHED = re.compile(r'\b(rule|camera)="([^"]*)$')
 _RUN = re.compile(r"\w[\w./-]*\w|\w")
+_EAST_ASIAN = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LATIN = "A-Za-z0-9À-ɏ_"
 _PLAIN_RUN = re.compile(
     rf"(?<![{_LATIN}])[A-Za-z0-9](?:[\w./-]*[A-Za-z0-9])?(?![{_LATIN}])", re.ASCII
@@ -53,6 +54,8 @@ def unfinished_name(text: str) -> tuple[str, str] | None:
 def spoken_names(known: Iterable[str], sentence: str) -> tuple[str, ...]:
     """Return the names in use that a sentence says, also with blanks for ``_``, ``-`` and the like.
 
+    Names in Chinese, Japanese or Korean are found within words.
+
     >>> spoken_names(["person_in_aisle", "spill"], "Watch the rule Person in aisle.")
     ('person_in_aisle',)
     """
@@ -61,7 +64,9 @@ def spoken_names(known: Iterable[str], sentence: str) -> tuple[str, ...]:
     return tuple(
         name
         for name in known
-        if name.casefold() in runs or (_words(name) and f" {_words(name)} " in words)
+        if name.casefold() in runs
+        or (_words(name) and f" {_words(name)} " in words)
+        or (_EAST_ASIAN.search(name) and name in sentence)
     )
 
 

@@ -74,6 +74,15 @@ def test_words_of_a_name_stand_together(sentence, spoken):
     assert spoken_names(("person_in_aisle", "dock 1", "--"), sentence) == spoken
 
 
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("通路", "通路のルールを見て"), ("누수", "누수를 감시해"), ("漏水", "规则漏水触发时告诉我")],
+)
+def test_names_are_found_within_words_of_languages_without_blanks(name, sentence):
+    assert spoken_names((name, "spill"), sentence) == (name,)
+    assert allowed_names("rule", sentence, (name, "spill")) == (name,)
+
+
 def test_where_no_name_in_use_is_said_every_word_may_be_one():
     """The call is refused then, and the refusal says the name that was meant."""
     assert "gate" in allowed_names("rule", "wait for the rule gate", ("spill", "door"))
