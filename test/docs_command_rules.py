@@ -348,7 +348,7 @@ RULES = (
     Rule(r"^python benchmarks/opinion\.py", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/review\.py$", change=((r"$", " --answers 3"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/places\.py$", change=((r"$", " --quick"),), prints=JSON_LAST),
-    Rule(r"^python benchmarks/decoding_identity\.py --out out", change=((r"$", " --frames 24"),)),
+    Rule(r"^python benchmarks/decoding_identity\.py .*out/", change=((r"$", " --frames 24"),)),
     Rule(r"^python examples/picking/", ON_A_ROBOT),
     # The sample subscriber runs until it is stopped.
     Rule(
