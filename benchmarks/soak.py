@@ -175,7 +175,7 @@ class Soak:
             self.lost[fault] += 1
         self.wait(self.rng.uniform(1.0, 4.0))
         text = Path(f"/proc/{self.process.pid}/status").read_text()
-        self.memory_mb.append(int(text.partition("VmRSS:")[2].split()[0]) / 1e3)
+        self.memory_mb.append(int(text.partition("VmRSS:")[2].split()[0]) * 1024 / 1e6)
 
     def close(self) -> None:
         """End the node and the listener."""

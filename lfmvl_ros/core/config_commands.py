@@ -36,6 +36,14 @@ class CommandSettings(Group):
         choices=("checkpoint", "lfm2", "lfm2.5", "lfm3", "learned", "none"),
     )
 
+    grammar: str = setting(
+        "auto",
+        "Constrained decoding of tool calls, for a model that runs in the node. auto: brackets and "
+        "quotes of a call always close, where the package xgrammar is installed; none: no "
+        "constraint. Choose none if a model calls tools better without it.",
+        choices=("auto", "none"),
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.allow:  # an empty list has no type of its own in ROS: this is what it means

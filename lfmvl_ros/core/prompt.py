@@ -62,6 +62,10 @@ class MarkedForm:
     content: str
     end: str
 
+    def __post_init__(self) -> None:
+        if not (self.begin and self.content and self.end):
+            raise ValueError(f"a form has two markers and a grammar between them, got {self}")
+
 
 @dataclass(frozen=True)
 class TextPrompt:
@@ -71,7 +75,7 @@ class TextPrompt:
         system: the system prompt; may be empty.
         user: the user's message.
         form: that the answer keeps to, with models and packages that can; None: it is free.
-        names: what a tool's arguments can name, by argument; those not in it are not known.
+        names: those that there are, by the argument of tools that takes them; not known without.
     """
 
     system: str

@@ -98,7 +98,9 @@ class CommandTopics:
         syntax = commands.tool_syntax
         if syntax == "checkpoint":
             syntax = tool_syntax(model) if model else ""
-        return Policy(tuple(filter(None, commands.allow)), commands.dry_run, syntax, model)
+        allowed = tuple(filter(None, commands.allow))
+        constrained = commands.grammar == "auto"
+        return Policy(allowed, commands.dry_run, syntax, model, constrained)
 
     def _captions(self) -> bool:
         return may_describe(self._model())

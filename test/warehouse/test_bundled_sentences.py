@@ -45,6 +45,7 @@ def test_names_in_use_are_told_from_other_words():
         ("Quiero saber cuándo se activa la regla derrame.", (Watch("derrame"),)),
         ("count people on the dock 1 camera", (Count("person", "dock_1"),)),
         ("wait for the rule gate", (Watch("gate"),)),  # refused later: there is none
+        ("wait for rule derrame_2", (Watch("derrame_2"),)),
     ):
         prompt = offer(sentence, TOOLS, "learned", names=names)
         assert calls_in(model.write(prompt, generation=GENERATION).text) == meant

@@ -1,39 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The forms in which families write tool calls, as grammars for constrained decoding.
+"""The forms in which families write tool calls, as a grammar for constrained decoding.
 
-They prescribe the form, not the names: a model that means a tool which does not exist shall say so
-and be refused. Held to the tools there are, it would have to call one that nobody asked for.
+The grammar takes all that :mod:`lfmvl_ros.core.commands.reading` takes, and more: brackets and
+quotes close, and that is all. Numbers of calls, names and types are checked afterwards. A narrower
+grammar would turn a call that has to be refused into another one that is executed.
 """
 
 from __future__ import annotations
 
-from lfmvl_ros.core.commands.checking import MOST_CALLS
 from lfmvl_ros.core.prompt import MarkedForm
 
-_NAME = "name ::= [a-zA-Z_] [a-zA-Z0-9_]*"
-_BLANK = "ws ::= [ \\n]{0,4}"
-# A text has no "<": a control token is a text, too.
-_PYTHON = "\n".join(
+# A text has no "<|", as a control token begins so.
+_CALLS = "\n".join(
     (
-        f'root ::= ws "[" ws call (ws "," ws call){{0,{MOST_CALLS - 1}}} ws "]" ws',
-        'call ::= name "(" ws (argument (ws "," ws argument){0,7})? ws ")"',
-        'argument ::= name ws "=" ws value',
-        'value ::= text | list | number | "True" | "False" | "None"',
-        'list ::= "[" ws (text (ws "," ws text){0,31})? ws "]"',
-        r"""text ::= "\"" [^"<\\\r\n\0]* "\"" | "'" [^'<\\\r\n\0]* "'" """,
-        'number ::= "-"? ("0" | [1-9] [0-9]{0,8}) ("." [0-9]{1,6})?',
-        _NAME,
-        _BLANK,
+        "root ::= ws (tagged | value | call | calls) ws",
+        'calls ::= "[" ws call (ws "," ws call)* (ws ",")? ws "]"',
+        'call ::= name ws "(" ws (argument (ws "," ws argument)* (ws ",")? ws)? ")"',
+        'argument ::= (name ws "=" ws)? value',
+        "value ::= text | list | object | number | word",
+        'list ::= "[" ws (value (ws "," ws value)* (ws ",")? ws)? "]"',
+        'object ::= "{" ws (pair (ws "," ws pair)* ws)? "}"',
+        'pair ::= text ws ":" ws value',
+        'word ::= "True" | "False" | "None" | "true" | "false" | "null"',
+        r"""text ::= "\"" ([^"<\\\r\n\0] | "<"+ [^<|"\\\r\n\0] | "\\" [^\r\n\0])* "<"* "\"" """
+        r"""| "'" ([^'<\\\r\n\0] | "<"+ [^<|'\\\r\n\0] | "\\" [^\r\n\0])* "<"* "'" """,
+        'number ::= "-"? [0-9]+ ("." [0-9]+)? ([eE] [-+]? [0-9]+)?',
+        'tagged ::= "<function=" name ">" ws (parameter ws)* "</function>"',
+        'parameter ::= "<parameter=" name ">" ([^<] | "<"+ [^</|])* "</parameter>"',
+        "name ::= [a-zA-Z_] [a-zA-Z0-9_]*",
+        "ws ::= [ \\n\\r\\t]*",
     )
 )
-_TAGGED = "\n".join(
-    (
-        'root ::= ws "<function=" name ">" ws (parameter ws){0,8} "</function>" ws',
-        'parameter ::= "<parameter=" name ">" [^<]* "</parameter>"',
-        _NAME,
-        _BLANK,
-    )
-)
-_LFM2 = MarkedForm("<|tool_call_start|>", _PYTHON, "<|tool_call_end|>")
-FORMS = {"lfm2": _LFM2, "lfm2.5": _LFM2, "lfm3": MarkedForm("<tool_call>", _TAGGED, "</tool_call>")}
+_LFM2 = MarkedForm("<|tool_call_start|>", _CALLS, "<|tool_call_end|>")
+FORMS = {"lfm2": _LFM2, "lfm2.5": _LFM2, "lfm3": MarkedForm("<tool_call>", _CALLS, "</tool_call>")}
 """By the syntax of a family; a model that has learned these very tools needs none."""

@@ -47,12 +47,14 @@ class Policy:
         dry_run: check, but do nothing.
         syntax: how the model in use is given tools; "" where it can't call functions.
         model: its name.
+        constrained: its calls keep to the form of its family, where it can.
     """
 
     allowed: Collection[str]
     dry_run: bool
     syntax: str
     model: str
+    constrained: bool = True
 
 
 @dataclass(eq=False)
@@ -281,8 +283,10 @@ class Commander:
                 f"{policy.model} can't turn sentences into tool calls, as far as is "
                 f"known; send a tool call such as {EXAMPLE}"
             )
-        names = self._controls.names()
-        prompt = offer(sentence, policy.allowed, policy.syntax, names=names)
+        prompt = offer(
+            sentence, policy.allowed, policy.syntax,
+            names=self._controls.names(), constrained=policy.constrained,
+        )  # fmt: skip
         future = self._controls.running().request_reply(_calls_for(prompt))
         reply = yield from wait_for(future, self._controls)
         if reply.error is not None:

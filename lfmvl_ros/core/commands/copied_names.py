@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names in tool calls that can only come from the sentence: of rules and cameras.
 
-Where a sentence says names that are in use, only they can be meant. Where it says none of them, any
-of its words can be: the call is refused then, with the name that it was about.
+Any word of the sentence may be the name. If no such rule or camera is in use, the call is refused
+with the name that was meant; it must never be turned into a call about another one. So only where a
+sentence says "rule" or "camera" and right beside it a name in use, that name is the only one.
 """
 
 from __future__ import annotations
@@ -12,13 +13,21 @@ from collections.abc import Iterable, Sequence
 
 SIDES = ("front", "rear", "left", "right")
 """Names of cameras that a sentence may have in words of its own language."""
+_KINDS = {
+    "rule": ("rule", "regel", "regla", "règle", "regra", "ルール", "규칙", "规则", "قاعدة"),
+    "camera": (
+        "camera", "kamera", "cámara", "caméra", "câmera", "câmara",
+        "カメラ", "카메라", "摄像头", "相机", "كاميرا",
+    ),
+}  # fmt: skip
+"""By argument: what it is called, in the languages that the bundled model reads."""
 _UNFINISHED = re.compile(r'\b(rule|camera)="([^"]*)$')
 _RUN = re.compile(r"\w[\w./-]*\w|\w")
-_EAST_ASIAN = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LATIN = "A-Za-z0-9À-ɏ_"
 _PLAIN_RUN = re.compile(
     rf"(?<![{_LATIN}])[A-Za-z0-9](?:[\w./-]*[A-Za-z0-9])?(?![{_LATIN}])", re.ASCII
 )
+_BESIDE = r"[\s:«»“”\"'「」『』‘’]{0,4}"
 
 
 def names_in(sentence: str) -> tuple[str, ...]:
@@ -51,38 +60,46 @@ def unfinished_name(text: str) -> tuple[str, str] | None:
     return (match[1], match[2]) if match else None
 
 
-def spoken_names(known: Iterable[str], sentence: str) -> tuple[str, ...]:
-    """Return the names in use that a sentence says, also with blanks for ``_``, ``-`` and the like.
+def called_by_name(argument: str, sentence: str, in_use: Iterable[str]) -> str | None:
+    """Return the name in use that a sentence says right beside "rule" or "camera".
 
-    Names in Chinese, Japanese or Korean are found within words.
+    Words of a name may be said with blanks between them. None if there is no such name or more than
+    one, if the sentence says "rule" more than once, or if the name is part of a longer one.
 
-    >>> spoken_names(["person_in_aisle", "spill"], "Watch the rule Person in aisle.")
-    ('person_in_aisle',)
+    >>> called_by_name("rule", "Watch the rule Person in aisle.", ["person_in_aisle", "spill"])
+    'person_in_aisle'
+    >>> called_by_name("rule", "Watch the gate rule at the door.", ["door"]) is None
+    True
     """
-    runs = {run.casefold() for run in names_in(sentence)}
-    words = f" {_words(sentence)} "
-    return tuple(
-        name
-        for name in known
-        if name.casefold() in runs
-        or (_words(name) and f" {_words(name)} " in words)
-        or (_EAST_ASIAN.search(name) and name in sentence)
-    )
+    text = sentence.casefold()
+    kinds = [rf"\b{word}" if word.isascii() or "é" in word else word for word in _KINDS[argument]]
+    kind = f"(?:{'|'.join(kinds)})"
+    if len(re.findall(kind, text)) != 1:
+        return None
+    found = [name for name in in_use if _stands_beside(kind, name, text)]
+    return found[0] if len(found) == 1 else None
 
 
-def _words(text: str) -> str:
-    return re.sub(r"[\W_]+", " ", text.casefold()).strip()
+def _stands_beside(kind: str, name: str, text: str) -> bool:
+    words = [re.escape(word) for word in re.split(r"[\W_]+", name.casefold()) if word]
+    if not words:
+        return False
+    said = rf"(?<![{_LATIN}])(?<![./-])" + r"[\s_./-]+".join(words)
+    ends = rf"(?![{_LATIN}]|[./-][{_LATIN}]|\s+\d)"
+    after = re.search(rf"{kind}{_BESIDE}{said}{ends}", text)
+    before = len(words) > 1 and re.search(rf"{said}{_BESIDE}{kind}", text)
+    return bool(after or before)
 
 
-def allowed_names(argument: str, sentence: str, known: Sequence[str] = ()) -> tuple[str, ...]:
+def allowed_names(argument: str, sentence: str, in_use: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the values that an argument may have for a sentence.
 
     Args:
         argument: ``rule`` or ``camera``.
         sentence: what was said.
-        known: the names that are in use; empty where that isn't known.
+        in_use: the names of rules or cameras that there are; empty where that isn't known.
     """
-    spoken = spoken_names(known, sentence)
-    if spoken:
-        return spoken
+    name = called_by_name(argument, sentence, in_use)
+    if name is not None:
+        return (name,)
     return (*names_in(sentence), *(SIDES if argument == "camera" else ()))

@@ -31,6 +31,7 @@ def offer(
     syntax: str,
     *,
     names: Mapping[str, tuple[str, ...]] | None = None,
+    constrained: bool = True,
 ) -> TextPrompt:
     """Return the conversation that asks a model for the calls that a sentence means.
 
@@ -42,7 +43,8 @@ def offer(
         sentence: what somebody wrote; control tokens in it are removed.
         tools: names of those to be offered.
         syntax: of the model's family, one of :data:`SYNTAXES`.
-        names: what arguments can name, by argument (``rule``, ``camera``), as far as is known.
+        names: those that there are, by argument (``rule``, ``camera``), as far as is known.
+        constrained: the model's calls keep to the form of its family, where it can.
 
     Raises:
         UserError: the sentence is empty or too long.
@@ -57,7 +59,7 @@ def offer(
         raise UserError("the command is empty; write a sentence, or a tool call as JSON")
     if syntax == "learned":  # by examples in small letters, as most people type
         return TextPrompt("", words.lower() if words.isupper() else words, names=names or {})
-    declared, form = declarations(tools), FORMS[syntax]
+    declared, form = declarations(tools), FORMS[syntax] if constrained else None
     if syntax == "lfm3":
         listing = "\n".join(json_text({"type": "function", "function": tool}) for tool in declared)
         return TextPrompt(_LFM3.format(tools=listing), words, form)

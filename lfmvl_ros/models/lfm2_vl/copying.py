@@ -19,7 +19,8 @@ class CopyMask:
     Args:
         pieces: the bytes of each token of the vocabulary.
         sentence: what names are copied from.
-        known: the names in use, by argument; see :class:`~lfmvl_ros.core.prompt.TextPrompt`.
+        in_use: the names that there are, by argument; see
+            :class:`~lfmvl_ros.core.prompt.TextPrompt`.
 
     Attributes:
         given: natural log of the probability that the model gave to all tokens allowed so far. The
@@ -27,9 +28,9 @@ class CopyMask:
     """
 
     def __init__(
-        self, pieces: Sequence[bytes], sentence: str, known: Mapping[str, tuple[str, ...]]
+        self, pieces: Sequence[bytes], sentence: str, in_use: Mapping[str, tuple[str, ...]]
     ) -> None:
-        self._pieces, self._sentence, self._known = pieces, sentence, known
+        self._pieces, self._sentence, self._in_use = pieces, sentence, in_use
         self._written = b""
         self.given = 0.0
 
@@ -59,12 +60,15 @@ class CopyMask:
 
     def _allowed(self) -> list[int]:
         """Return the tokens that may come next; none: any of them."""
-        unfinished = unfinished_name(self._written.decode("utf-8", errors="ignore"))
+        text = self._written.decode("utf-8", errors="ignore")
+        unfinished = unfinished_name(text)
         if unfinished is None:
             return []
         begun = self._written[self._written.rindex(b'"') + 1 :]
         argument = unfinished[0]
-        names = allowed_names(argument, self._sentence, self._known.get(argument, ()))
+        is_first = text.count(f'{argument}="') == 1  # a second call is about another name
+        in_use = self._in_use.get(argument, ()) if is_first else ()
+        names = allowed_names(argument, self._sentence, in_use)
         ends = tuple(f'{name}"'.encode() for name in names)
         rests = tuple(end[len(begun) :] for end in ends if end.startswith(begun))
         return [

@@ -10,8 +10,9 @@ arXiv:2411.15100), an optional package, and is computed for every position of a 
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
+import logging
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Protocol
@@ -23,7 +24,8 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import MarkedForm, Prompt, keys_of
 from lfmvl_ros.models.lfm2_vl.sampling import Sampler
 
-_COMPILED = 16  # queries kept
+_COMPILED = 16  # of queries, and as many of forms
+_log = logging.getLogger(__name__)
 
 
 def grammar_text(labels: Sequence[str], *, keys: tuple[str, str], decimals: int) -> str:
@@ -100,13 +102,24 @@ class AnswerGrammars:
     def _compiled_form(self, form: MarkedForm) -> Any:
         content = {"type": "grammar", "grammar": form.content}
         tag = {"type": "tag", "begin": form.begin, "content": content, "end": form.end}
-        form_ = {"type": "triggered_tags", "triggers": [form.begin], "tags": [tag]}
-        return self._compiler.compile_structural_tag({"type": "structural_tag", "format": form_})
+        tags = {"type": "triggered_tags", "triggers": [form.begin], "tags": [tag]}
+        return self._compiler.compile_structural_tag({"type": "structural_tag", "format": tags})
 
 
+@lru_cache(1)
 def can_constrain() -> bool:
-    """Whether xgrammar is installed."""
-    return importlib.util.find_spec("xgrammar") is not None
+    """Whether xgrammar can be imported; if it is there and broken, the log says so once."""
+    try:
+        importlib.import_module("xgrammar")
+    except ModuleNotFoundError as error:
+        if error.name == "xgrammar":
+            return False
+        _log.warning("tool calls are not constrained, as xgrammar can't be imported: %s", error)
+        return False
+    except Exception as error:  # a library that it loads
+        _log.warning("tool calls are not constrained, as xgrammar can't be imported: %s", error)
+        return False
+    return True
 
 
 class Mask(Protocol):

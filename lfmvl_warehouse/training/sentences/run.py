@@ -26,6 +26,7 @@ from lfmvl_ros.finetune.run_folder import (
     using_state,
     write_state,
 )
+from lfmvl_ros.models.catalog import find
 from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
 from lfmvl_ros.models.lfm2_vl.bfloat16 import is_quick_in_bfloat16
 from lfmvl_ros.models.lfm2_vl.loading import quiet_transformers
@@ -43,6 +44,7 @@ from lfmvl_warehouse.training.sentences.tokenizer import learn, wrap
 _CHUNK = 12  # batches that are composed together, so that those of a batch have a like length
 _SAVE_EVERY_S = 300.0
 _AVERAGE = 0.997
+_UNKNOWN = "another checkpoint"
 
 
 def train(settings: SentenceTraining, *, resume: bool = False) -> dict[str, Any]:
@@ -112,7 +114,7 @@ class _Trainer:
         trainer = cls(replace(settings, shape=start.shape), start.tokenizer)
         for model in (trainer._model, trainer._average):
             model.load_state_dict(start.weights)
-        trainer._begun_with, trainer._earlier = str(settings.start), start.earlier
+        trainer._begun_with, trainer._earlier = _named(settings.start), start.earlier
         return trainer
 
     @classmethod
@@ -124,12 +126,12 @@ class _Trainer:
         """
         state = read_state(settings.out, key="sentences")
         with using_state(settings.out):
-            begun_with = state.get("start")
-            if settings.start is not None and str(settings.start) != begun_with:
+            begun_with = _begun_with(state)
+            given = None if settings.start is None else _named(settings.start)
+            if given not in (None, begun_with) and begun_with != _UNKNOWN:
                 raise UserError(
                     f"the run in {settings.out} began with {begun_with or 'random weights'}, not "
-                    f"with {settings.start}; leave out --from, or begin a new run with another "
-                    "--out"
+                    f"with {given}; leave out --from, or begin a new run with another --out"
                 )
             if begun_with is not None:
                 settings = replace(settings, shape=SentenceShape(**state["sentence_shape"]))
@@ -220,6 +222,21 @@ class _Trainer:
             "optimisers": self._optimisers.state_dict(),
         }
         write_state(state, self._settings.out)
+
+
+def _named(start: Path) -> str:
+    """Return a name of a checkpoint that does not change with the working directory."""
+    entry = find("bundled")
+    start = start.resolve()
+    is_bundled = entry is not None and start == Path(entry.sentences).resolve()
+    return "bundled" if is_bundled else str(start)
+
+
+def _begun_with(state: dict[str, Any]) -> str | None:
+    """Return what a run began with; None for random weights."""
+    if "start" in state:
+        return None if state["start"] is None else str(state["start"])
+    return _UNKNOWN if state["earlier"] else None  # written before it was noted
 
 
 def _learned_tokenizer(settings: SentenceTraining) -> Tokenizer:

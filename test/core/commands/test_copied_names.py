@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names of rules and cameras can only be parts of the sentence."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,10 +10,11 @@ from hypothesis import strategies as st
 from lfmvl_ros.core.commands.copied_names import (
     SIDES,
     allowed_names,
+    called_by_name,
     names_in,
-    spoken_names,
     unfinished_name,
 )
+from lfmvl_warehouse.sentences.judging import read_sentences
 
 NAME = st.from_regex(r"[a-z][a-z0-9]{0,8}([_-][a-z0-9]{1,6})?", fullmatch=True)
 
@@ -44,49 +47,78 @@ def test_a_camera_may_have_a_side_that_the_sentence_says_in_its_own_words():
     assert not {*SIDES} & {*allowed_names("rule", "Kamera hinten")}
 
 
-@given(st.lists(NAME, unique=True, max_size=5), st.text(max_size=60))
-def test_spoken_names_are_names_in_use(known, sentence):
-    assert set(spoken_names(known, sentence)) <= set(known)
-
-
-@given(NAME, st.sampled_from(["Watch {}!", "{}を見て", "La règle « {} »"]), st.booleans())
-def test_a_name_in_use_is_the_only_one_allowed_where_it_is_said(name, sentence, blanks):
-    said = name.replace("_", " ").replace("-", " ") if blanks and "{} " not in sentence else name
-    if blanks and sentence.startswith("{}"):
-        said = name  # a language without blanks has none within a name
-    known = (name, f"{name}_0")
-    for argument in ("rule", "camera"):
-        assert allowed_names(argument, sentence.format(said.upper()), known) == (name,)
+RULES = ("door", "spill", "person", "zone", "zone_4", "person_in_aisle")
+CAMERAS = ("left", "right", "rear", "dock", "dock_1", "front", "front_left")
 
 
 @pytest.mark.parametrize(
-    ("sentence", "spoken"),
+    ("argument", "sentence", "name"),
     [
-        ("Watch the rule Person in aisle.", ("person_in_aisle",)),
-        ("person-in-aisle and dock.1", ("person_in_aisle", "dock 1")),
-        ("a person in the aisle", ()),
-        ("a person in aisles", ()),
-        ("", ()),
-        ("___", ()),
+        ("rule", "watch the rule spill", "spill"),
+        ("rule", "Quand la règle « Spill » se déclenche", "spill"),
+        ("rule", "ルールspillを見て", "spill"),
+        ("rule", "watch rule zone_4 for a minute", "zone_4"),
+        ("rule", "regla zone-4", "zone_4"),
+        ("camera", "count people on the dock 1 camera", "dock_1"),
+        ("camera", "Kamera rear", "rear"),
+        ("camera", "the front left camera", "front_left"),
     ],
 )
-def test_words_of_a_name_stand_together(sentence, spoken):
-    assert spoken_names(("person_in_aisle", "dock 1", "--"), sentence) == spoken
+def test_a_name_in_use_beside_what_it_names_is_meant(argument, sentence, name):
+    in_use = RULES if argument == "rule" else CAMERAS
+    assert called_by_name(argument, sentence, in_use) == name
+    assert allowed_names(argument, sentence, in_use) == (name,)
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"),
-    [("通路", "通路のルールを見て"), ("누수", "누수를 감시해"), ("漏水", "规则漏水触发时告诉我")],
+    ("argument", "sentence", "meant"),
+    [
+        ("rule", "watch the rule door_2", "door_2"),
+        ("rule", "wait for rule door-2", "door-2"),
+        ("rule", "watch the rule gate at the door", "gate"),
+        ("rule", "tell me when rule intrusion sees a person", "intrusion"),
+        ("rule", "watch the gate rule, it is at the spill", "gate"),
+        ("rule", "the rules spill and gate", "gate"),
+        ("rule", "rule spill, then rule gate", "gate"),
+        ("rule", "watch rule zone 5", "zone"),
+        ("rule", "watch rule person in aisle", "aisle"),  # the rule person, or the other one
+        ("camera", "how many crates are left on camera dock_7", "dock_7"),
+        ("camera", "Finde mit der hinteren Kamera eine Kiste am dock", "rear"),
+        ("camera", "caméra arrière, et décris dock", "rear"),
+    ],
 )
-def test_names_are_found_within_words_of_languages_without_blanks(name, sentence):
-    assert spoken_names((name, "spill"), sentence) == (name,)
-    assert allowed_names("rule", sentence, (name, "spill")) == (name,)
+def test_no_call_is_forced_onto_another_rule_or_camera(argument, sentence, meant):
+    in_use = RULES if argument == "rule" else CAMERAS
+    assert called_by_name(argument, sentence, in_use) is None
+    assert meant in allowed_names(argument, sentence, in_use)
 
 
-def test_where_no_name_in_use_is_said_every_word_may_be_one():
-    """The call is refused then, and the refusal says the name that was meant."""
-    assert "gate" in allowed_names("rule", "wait for the rule gate", ("spill", "door"))
-    assert {*SIDES} <= {*allowed_names("camera", "die vordere Kamera", ("front", "rear"))}
+@given(NAME, NAME, st.sampled_from(["rule {}, please", "regla {}", "ルール{}を", "the rule: '{}'"]))
+def test_a_name_that_is_not_in_use_can_always_be_written(name, other, sentence):
+    """So that the command is refused, with the name that was meant."""
+    said = sentence.format(name)
+    if other != name:
+        assert name in allowed_names("rule", said, (other,))
+        assert called_by_name("rule", said, (name, other)) in (name, None)
+
+
+HELD_OUT = sorted((Path(__file__).parents[3] / "benchmarks/held_out_sentences").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", HELD_OUT, ids=lambda path: path.stem)
+def test_without_the_name_that_a_sentence_means_no_other_is_taken(path):
+    sentences = read_sentences(path)
+    named = [
+        (argument, value, sentence.say)
+        for sentence in sentences
+        for call in sentence.calls
+        for argument in ("rule", "camera")
+        if (value := getattr(call, argument, ""))
+    ]
+    assert len(named) >= 5
+    for argument, value, say in named:
+        others = {name for kind, name, _ in named if kind == argument} - {value}
+        assert called_by_name(argument, say, sorted(others)) is None, (say, value)
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,17 @@ def test_what_a_run_began_with_is_kept(whole, tmp_path):
         training.train(replace(begun, start=tmp_path / "elsewhere"), resume=True)
 
 
+def test_a_state_from_before_the_start_was_noted_takes_any(whole, tmp_path):
+    folder, _ = whole
+    start = folder / CHECKPOINT_DIRECTORY
+    begun = replace(settings(tmp_path, steps=2), shape=SentenceShape(), start=start)
+    training.train(begun)
+    state = torch.load(tmp_path / STATE_FILE, weights_only=True)
+    assert state.pop("start") == str(start.resolve())
+    torch.save(state, tmp_path / STATE_FILE)
+    assert training.train(replace(begun, steps=3), resume=True)["step"] == 3
+
+
 def test_a_run_that_began_with_random_weights_refuses_others(whole, tmp_path):
     folder, _ = whole
     (tmp_path / STATE_FILE).write_bytes((folder / STATE_FILE).read_bytes())
