@@ -6,7 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -55,13 +55,18 @@ def moved(
 
 
 @examples(15)
+@example(10.0, 11.0, 26)
 @given(st.floats(-12, 12), st.floats(-12, 12), st.integers(0, 50))
 def test_translation_is_found_within_a_tenth_of_a_pixel(dx: float, dy: float, seed: int) -> None:
+    """Of 15 px, a box may be lost, and then says so: no shift, no support."""
     image = texture(seed)
     motion = moved(image, warped(image, [[1, 0, dx], [0, 1, dy]]))
-    np.testing.assert_allclose(motion.shift, np.tile([dx, dy], (3, 1)), atol=0.1)
+    found = motion.support > 0.5
+    assert found.sum() >= (3 if np.hypot(dx, dy) < 8 else 2)
+    np.testing.assert_allclose(motion.shift[found], np.tile([dx, dy], (found.sum(), 1)), atol=0.1)
+    assert not motion.shift[~found].any()
+    assert not motion.support[~found].any()
     np.testing.assert_allclose(motion.background, np.tile([dx, dy], (3, 1)), atol=0.1)
-    assert (motion.support > 0.5).all()
 
 
 @pytest.mark.parametrize("zoom", [0.994, 1.0, 1.006])

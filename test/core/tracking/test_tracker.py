@@ -98,11 +98,14 @@ def sure(grounding: Grounding) -> Grounding:
 
 
 @examples(30)
-@given(least=st.floats(0.05, 1.0), score=st.floats(0.01, 1.0), needed=st.integers(1, 3))
+@given(least=st.floats(0.05, 1.0), score=st.floats(0.05, 1.0), needed=st.integers(1, 3))
 def test_what_every_answer_doubts_is_never_confirmed(
     answer: MakeAnswer, least: float, score: float, needed: int
 ) -> None:
-    """However often it is seen; where confidences are not calibrated, they are not asked."""
+    """However often it is seen; where confidences are not calibrated, they are not asked.
+
+    Below 0.05 they are next to no evidence, so that a track may never exist for certain.
+    """
     assume(abs(score - least) > 1e-9)
     settings = TrackerSettings(confirm_answers=needed, confirm_confidence=least)
     for calibrated in (True, False):
