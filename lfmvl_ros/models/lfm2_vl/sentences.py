@@ -27,7 +27,7 @@ from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
 from lfmvl_ros.models.lfm2_vl.sampling import sampler_for
 from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
 
-SURE = 0.7
+SURE = 0.8
 """Least probability of a whole answer that counts; below it the sentence was not understood."""
 UNSURE = "I am not sure what that means."
 _log = logging.getLogger(__name__)
