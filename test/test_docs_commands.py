@@ -173,7 +173,11 @@ def test_other_commands(command: Command, workplaces: dict[str, Workplace]) -> N
     try_out(command, workplaces[command.page])
 
 
-def test_the_commands_of_a_page_share_a_process(tmp_path: Path) -> None:
+def test_the_commands_of_a_page_share_a_process(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    used = request.config.hook.pytest_xdist_make_scheduler.get_hookimpls()
+    assert any(hook.function.__module__.endswith("page_scheduling") for hook in used)
     shutil.copy(Path(__file__).with_name("page_scheduling.py"), tmp_path / "conftest.py")
     (tmp_path / "test_pages.py").write_text(
         "import os, pytest\n"

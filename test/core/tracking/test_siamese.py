@@ -52,7 +52,7 @@ def box(x: float, y: float) -> np.ndarray:
 
 @examples(20)
 @given(
-    x=st.integers(40, 600), y=st.integers(40, 320), dx=st.integers(-18, 18), dy=st.integers(-18, 18)
+    x=st.integers(40, 600), y=st.integers(40, 320), dx=st.integers(-25, 25), dy=st.integers(-25, 25)
 )
 def test_a_look_finds_what_opencvs_tracker_finds(
     folder: Path, nets: SiameseNets, x: int, y: int, dx: int, dy: int
@@ -67,9 +67,13 @@ def test_a_look_finds_what_opencvs_tracker_finds(
     look = nets.look(after, box(x, y), nets.template(before, box(x, y)))
     # Its crops begin at whole pixels, and its boxes are whole ones.
     np.testing.assert_allclose(look.box[:2], (left + wide / 2, top + high / 2), atol=4)
-    np.testing.assert_allclose(look.box[:2], (x + dx, y + dy), atol=CELL_PX / 2)
+    # Farther out, what it finds is drawn towards the middle of what is searched.
+    far_px = np.hypot(dx, dy)
+    np.testing.assert_allclose(
+        look.box[:2], (x + dx, y + dy), atol=CELL_PX / 2 if far_px <= 18 else CELL_PX
+    )
     np.testing.assert_allclose(look.box[2:], (wide, high), atol=2)
-    assert look.score > 0.5
+    assert look.score > (0.9 if far_px <= 12 else 0.5 if far_px <= 20 else 0.0)
 
 
 def test_the_object_is_told_from_another_one_beside_it(nets: SiameseNets) -> None:
