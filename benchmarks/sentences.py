@@ -24,7 +24,7 @@ import dataclasses
 import functools
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from needs import needed_packages, run_command
@@ -45,6 +45,7 @@ with needed_packages():
         Judged,
         SentenceScore,
         judge,
+        names_of,
         read_sentences,
         total,
     )
@@ -70,15 +71,6 @@ class Reader:
         reply = self._model.write(prompt, generation=self._generation)
         self.ms.append(1000 * (time.perf_counter() - start_s))
         return reply.text
-
-
-def names_of(sentences: Iterable[Judged]) -> dict[str, tuple[str, ...]]:
-    """Return the names of rules and cameras that calls have, by argument."""
-    calls = [call for sentence in sentences for call in sentence.calls]
-    return {
-        argument: tuple(sorted({getattr(call, argument, "") for call in calls} - {""}))
-        for argument in ("rule", "camera")
-    }
 
 
 def main() -> None:
@@ -110,9 +102,9 @@ def main() -> None:
     scores: dict[str, SentenceScore] = {}
     for path in sorted(FOLDER.glob("*.yaml"), key=lambda p: (p.stem != "en", p.stem)):
         sentences = read_sentences(path)
+        write = functools.partial(reader.write, names=names_of(sentences))
         sentences = sentences[HALVES[args.half] :: 2] if args.half else sentences
         sentences = sentences[:: 10 if args.quick else 1]
-        write = functools.partial(reader.write, names=names_of(read_sentences(path)))
         scores[path.stem] = judge(tqdm(sentences, path.stem, leave=False), write, show)
     print("language  sentences  right   target  wrong calls  refused, of those to refuse")
     for language, score in scores.items():

@@ -62,6 +62,15 @@ def read_sentences(path: Path) -> list[Judged]:
     return found
 
 
+def names_of(sentences: Iterable[Judged]) -> dict[str, tuple[str, ...]]:
+    """Return the names of rules and cameras that the calls have, by argument."""
+    calls = [call for sentence in sentences for call in sentence.calls]
+    return {
+        argument: tuple(sorted({getattr(call, argument, "") for call in calls} - {""}))
+        for argument in ("rule", "camera")
+    }
+
+
 def calls_in(text: str) -> tuple[Tool, ...]:
     """Return the calls that the node would execute for what a model wrote; none if it refuses."""
     reading = read_calls(text)

@@ -307,8 +307,9 @@ class Lfm2VlBackend:
                 return Reply("", finish=FinishReason.DEADLINE, model=self._name)
             with torch.inference_mode():
                 inputs = self._builder.build_text(prompt)
-                form = prompt.form if can_constrain() else None
-                mask = None if form is None else self._grammars().mask_of_form(form)
+                mask = None
+                if prompt.form is not None and can_constrain():
+                    mask = self._grammars().mask_of_form(prompt.form)
                 (written,) = self._generate(inputs, generation, limit, [NoDraft()], [mask])
         except Exception as error:
             _log.exception("the model could not answer")

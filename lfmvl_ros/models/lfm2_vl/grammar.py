@@ -111,13 +111,9 @@ def can_constrain() -> bool:
     """Whether xgrammar can be imported; if it is there and broken, the log says so once."""
     try:
         importlib.import_module("xgrammar")
-    except ModuleNotFoundError as error:
-        if error.name == "xgrammar":
-            return False
-        _log.warning("tool calls are not constrained, as xgrammar can't be imported: %s", error)
-        return False
-    except Exception as error:  # a library that it loads
-        _log.warning("tool calls are not constrained, as xgrammar can't be imported: %s", error)
+    except Exception as error:  # also of a library that it loads
+        if not (isinstance(error, ModuleNotFoundError) and error.name == "xgrammar"):
+            _log.warning("tool calls are not constrained, as xgrammar can't be imported: %s", error)
         return False
     return True
 

@@ -14,7 +14,7 @@ from lfmvl_ros.core.commands.copied_names import (
     names_in,
     unfinished_name,
 )
-from lfmvl_warehouse.sentences.judging import read_sentences
+from lfmvl_warehouse.sentences.judging import names_of, read_sentences
 
 NAME = st.from_regex(r"[a-z][a-z0-9]{0,8}([_-][a-z0-9]{1,6})?", fullmatch=True)
 
@@ -107,18 +107,14 @@ HELD_OUT = sorted((Path(__file__).parents[3] / "benchmarks/held_out_sentences").
 
 @pytest.mark.parametrize("path", HELD_OUT, ids=lambda path: path.stem)
 def test_without_the_name_that_a_sentence_means_no_other_is_taken(path):
-    sentences = read_sentences(path)
-    named = [
-        (argument, value, sentence.say)
-        for sentence in sentences
-        for call in sentence.calls
-        for argument in ("rule", "camera")
-        if (value := getattr(call, argument, ""))
-    ]
-    assert len(named) >= 5
-    for argument, value, say in named:
-        others = {name for kind, name, _ in named if kind == argument} - {value}
-        assert called_by_name(argument, say, sorted(others)) is None, (say, value)
+    sentences, checked = read_sentences(path), 0
+    for argument, in_use in names_of(sentences).items():
+        for sentence in sentences:
+            own = names_of([sentence])[argument]
+            others = sorted({*in_use} - {*own})
+            assert not own or called_by_name(argument, sentence.say, others) is None, sentence.say
+            checked += len(own)
+    assert checked >= 5
 
 
 @pytest.mark.parametrize(
