@@ -16,6 +16,9 @@ from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import Prompt, TextPrompt
 from lfmvl_ros.models.chat_template import user_turn
 from lfmvl_ros.models.lfm2_vl.image_processing import trim_padding
+from lfmvl_ros.models.lfm2_vl.tokenisations import tokenisations
+
+_PLACE = "\ue000"  # a character that nobody says
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,28 +165,41 @@ class InputBuilder:
 
 
 def text_inputs(
-    model: Any, tokenizer: Any, chat_template: Callable[..., str], prompt: TextPrompt
+    model: Any,
+    tokenizer: Any,
+    chat_template: Callable[..., str],
+    prompt: TextPrompt,
+    *,
+    ways: int = 1,
 ) -> ModelInputs:
-    """Prepare a question without an image, as a batch of one.
+    """Prepare a question without an image, as a batch of one, or of ``ways``.
 
     Args:
         model: whose embeddings are used.
         tokenizer: of the model.
         chat_template: ``apply_chat_template`` of its processor or tokenizer.
         prompt: the question.
+        ways: rows; those after the first have the same text in other tokens, see
+            :func:`~lfmvl_ros.models.lfm2_vl.tokenisations.tokenisations`.
     """
     start = time.monotonic()
-    turns = [("system", prompt.system), ("user", prompt.user)]
-    chat = chat_template(
-        [{"role": role, "content": text} for role, text in turns if text],
-        add_generation_prompt=True,
-        tokenize=False,
-    )
-    tokens = tokenizer(chat, add_special_tokens=False, return_tensors="pt")
-    ids = tokens["input_ids"].to(model.device)
+
+    def chat(user: str) -> str:
+        turns = [("system", prompt.system), ("user", user)]
+        said = [{"role": role, "content": text} for role, text in turns if text]
+        return str(chat_template(said, add_generation_prompt=True, tokenize=False))
+
+    whole, (head, _, tail) = chat(prompt.user), chat(_PLACE).rpartition(_PLACE)
+    parts = (head, prompt.user, tail)
+    if "".join(parts) != whole:  # a template that changes what was said
+        parts = (whole, "", "")
+    rows = tokenisations(tokenizer, parts, ways)
+    longest = max(map(len, rows))
+    ids = torch.tensor([[0] * (longest - len(row)) + row for row in rows])
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
+    ids, mask = ids.to(model.device), mask.to(model.device)
     embeds = model.get_input_embeddings()(ids)
-    mask = torch.ones_like(ids)
-    return ModelInputs(ids, mask, embeds, (0,), time.monotonic() - start, 0.0)
+    return ModelInputs(ids, mask, embeds, (0,) * ways, time.monotonic() - start, 0.0)
 
 
 def _fingerprint(frame: Frame) -> tuple[tuple[int, int], bytes]:

@@ -7,7 +7,8 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -22,13 +23,16 @@ from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
 from lfmvl_ros.models.lfm2_vl.generating import Limit, text_reply
 from lfmvl_ros.models.lfm2_vl.grammar import Masked
 from lfmvl_ros.models.lfm2_vl.loading import choose_device, load_language_model
-from lfmvl_ros.models.lfm2_vl.model_inputs import text_inputs
+from lfmvl_ros.models.lfm2_vl.model_inputs import ModelInputs, text_inputs
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
 from lfmvl_ros.models.lfm2_vl.sampling import sampler_for
 from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
 
-SURE = 0.8
-"""Least probability of a whole answer that counts; below it the sentence was not understood."""
+WAYS = 5
+"""In how many tokenisations a sentence is read."""
+SURE = 0.5
+"""Least probability of an answer, its mean over the tokenisations, that counts; below it the
+sentence was not understood."""
 UNSURE = "I am not sure what that means."
 _log = logging.getLogger(__name__)
 
@@ -58,8 +62,10 @@ class SentenceModel:
     ) -> Reply:
         """Answer a question without an image.
 
-        As :meth:`lfmvl_ros.core.model.VisionLanguageModel.write`. An answer whose probability is
-        below :data:`SURE` becomes :data:`UNSURE`: what a robot does must not be a guess.
+        As :meth:`lfmvl_ros.core.model.VisionLanguageModel.write`. The sentence is read in
+        :data:`WAYS` tokenisations, and the answer is the one with the largest mean probability. If
+        that is below :data:`SURE`, the reply is :data:`UNSURE`: what a robot does must not be a
+        guess.
         """
         limit = Limit(time.monotonic() + generation.timeout_s, cancelled)
         try:
@@ -98,19 +104,45 @@ class _Loaded:
         if limit.reached():
             return Reply("", finish=FinishReason.DEADLINE, model=name)
         template = self._tokenizer.apply_chat_template
-        inputs = text_inputs(self._model, self._tokenizer, template, prompt)
+        inputs = text_inputs(self._model, self._tokenizer, template, prompt, ways=WAYS)
         room = self._model.config.max_position_embeddings - inputs.ids.shape[1]
         if room < 1:
             raise ValueError("the sentence takes more tokens than the model's context")
-        end = AnswerEnd((self._end_id,), min(generation.max_new_tokens, room), self._texts.text)
-        width = len(self._pieces)
-        mask = CopyMask(self._pieces, prompt.user, prompt.names)
-        sampler = Masked(sampler_for(self._greedy(generation), inputs.ids[0], width), mask)
-        row = Row(NoDraft(), sampler, end)
-        (written,) = decode_answers(self._runner, inputs, [row], blocks=self._blocks, limit=limit)
-        reply = text_reply(written, inputs, self._tokenizer, (self._end_id,), name)
-        ended = reply.finish is FinishReason.STOP
-        sure = ended and math.exp(sum(written.logprobs) - mask.given) >= self._sure
-        if sure or reply.finish is FinishReason.DEADLINE:
+        most = min(generation.max_new_tokens, room)
+        masks = [CopyMask(self._pieces, prompt.user, prompt.names) for _ in range(WAYS)]
+        rows = [self._row(mask, inputs, generation, most) for mask in masks]
+        written = decode_answers(self._runner, inputs, rows, blocks=self._blocks, limit=limit)
+        ends = (self._end_id,)
+        replies = [text_reply(each, inputs, self._tokenizer, ends, name) for each in written]
+        late = [reply for reply in replies if reply.finish is FinishReason.DEADLINE]
+        if late:
+            return late[0]
+        shares = [
+            math.exp(sum(each.logprobs) - mask.given) if each.finish is FinishReason.STOP else 0.0
+            for each, mask in zip(written, masks, strict=True)
+        ]
+        reply, share = likeliest(replies, shares)
+        if share >= self._sure:
             return reply
         return replace(reply, text=UNSURE, finish=FinishReason.STOP)
+
+    def _row(
+        self, mask: CopyMask, inputs: ModelInputs, generation: GenerationSettings, most: int
+    ) -> Row:
+        end = AnswerEnd((self._end_id,), most, self._texts.text)
+        sampler = sampler_for(self._greedy(generation), inputs.ids[0], len(self._pieces))
+        return Row(NoDraft(), Masked(sampler, mask), end)
+
+
+def likeliest(replies: Sequence[Reply], probabilities: Sequence[float]) -> tuple[Reply, float]:
+    """Return the answer that has the largest mean probability, and this.
+
+    Args:
+        replies: one for each tokenisation; those with the same text are one answer.
+        probabilities: of each, 0 to 1.
+    """
+    sums: defaultdict[str, float] = defaultdict(float)
+    for reply, probability in zip(replies, probabilities, strict=True):
+        sums[reply.text] += probability
+    text = max(sums, key=sums.__getitem__)
+    return next(reply for reply in replies if reply.text == text), sums[text] / len(replies)

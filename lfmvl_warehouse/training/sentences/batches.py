@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from tokenizers import Tokenizer
 
+from lfmvl_ros.models.lfm2_vl.tokenisations import CUTS
 from lfmvl_warehouse.sentences.composing import Composer, Example
 from lfmvl_warehouse.sentences.phrase_file import PhraseFile
 from lfmvl_warehouse.sentences.typing_errors import as_typed
@@ -17,7 +18,6 @@ from lfmvl_warehouse.training.sentences.tokenizer import IM_END_ID, PAD_ID
 
 IGNORED = -100
 _ENGLISH = 2.0  # its weight among the languages
-_CUTS = 0.03  # probability of a cut between two letters: words are seen in other pieces, too
 
 
 class Sentences:
@@ -103,7 +103,7 @@ def _cut(text: str, rng: random.Random | None) -> list[str]:
     """Return the parts of a text that is cut at random."""
     if rng is None:
         return [text]
-    places = [at for at in range(1, len(text)) if rng.random() < _CUTS]
+    places = [at for at in range(1, len(text)) if rng.random() < CUTS]
     return [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
 
 
