@@ -209,7 +209,7 @@ def _medians(
     )
     near = windows.reshape(9, -1)  # a copy
     valid = near == near  # noqa: PLR0124 - NaN differs from itself
-    count = np.add.reduce(valid.view(np.uint8), axis=0, dtype=np.uint8)
+    count = np.add.reduce(valid.view(np.uint8), axis=0, dtype=np.intp)
     np.copyto(near, np.inf, where=~valid)
     ordered = list(near)
     spare = np.empty_like(ordered[0])
@@ -219,5 +219,6 @@ def _medians(
         ordered[low], spare = spare, ordered[low]
     middle = ordered[4]
     if count.min() < 9:
-        middle = np.choose((np.maximum(count, 1) - 1) // 2, ordered[:5])
+        which = (np.maximum(count, 1) - 1) // 2
+        middle = np.concatenate(ordered[:5])[which * len(count) + np.arange(len(count))]
     return np.asarray(np.float32(1.0) / middle).reshape(shape)

@@ -30,6 +30,8 @@ _ACROSS_HOLES = 4
 # How far from a sample others are looked at.
 _REACH = _BESIDE + _ACROSS_HOLES
 _OUTWARD = np.arange(_ACROSS_HOLES + 1)
+# Outward, in columns and rows, from the left, top, right and bottom of an object.
+_ACROSS, _DOWN = np.array([-1, 0, 1, 0]), np.array([0, -1, 0, 1])
 # A backdrop is a plane whose normal is within 32 degrees of the ray (cosine), and which is seen
 # beside this share of each side of the object.
 _FACE_ON, _SURROUNDED = 0.85, 0.3
@@ -59,9 +61,10 @@ def sides_of(mask: BoolArray) -> list[Side]:
     at = inside.nonzero()[0]
     rows = max(int(np.count_nonzero(mask.any(axis=1))), 1)
     columns = max(int(np.count_nonzero(mask.any(axis=0))), 1)
+    steps = (_ACROSS + width * _DOWN).tolist()
     return [
         Side(at[~inside[at + _BESIDE * step]], step, length)
-        for step, length in ((-1, rows), (-width, columns), (1, rows), (width, columns))
+        for step, length in zip(steps, (rows, columns, rows, columns), strict=True)
     ]
 
 
@@ -104,14 +107,15 @@ def hidden_shares(
 ) -> tuple[float, float, float, float]:
     """Return which share of each side ends at something nearer, not at the object's own edge."""
     inverse = _padded(fore.patch.inverse)
-    ends = []
-    for side in sides:
-        limit = inverse[side.edge] * (1 + _IN_FRONT)
-        beside = side.edge + _BESIDE * side.step
-        front = side.edge[_next_depth(inverse, beside, side.step) > limit]
-        if len(front):
-            front = front[~_on_support(fore, front, side.step)]
-        ends.append(min(len(front) / side.length / _BESIDE, 0.99))
+    edge = np.concatenate([side.edge for side in sides])
+    which = np.arange(len(sides)).repeat([len(side.edge) for side in sides])
+    step = np.array([side.step for side in sides])[which]
+    beyond = _next_depth(inverse, edge + _BESIDE * step, step)
+    at = (beyond > inverse[edge] * (1 + _IN_FRONT)).nonzero()[0]
+    if len(at):
+        at = at[~_on_support(fore, edge[at], which[at])]
+    hidden = np.bincount(which[at], minlength=len(sides)).tolist()
+    ends = [min(n / side.length / _BESIDE, 0.99) for n, side in zip(hidden, sides, strict=True)]
     cut = _cut_by_border(fore.patch, fore.mask, wh)
     left, top, right, bottom = (
         1.0 if at_border else share for at_border, share in zip(cut, ends, strict=True)
@@ -127,7 +131,7 @@ def _padded(grid: NDArray[_Kind]) -> NDArray[_Kind]:
     return padded.ravel()
 
 
-def _next_depth(inverse: DepthArray, at: IntArray, step: int) -> DepthArray:
+def _next_depth(inverse: DepthArray, at: IntArray, step: IntArray) -> DepthArray:
     """Return ``(N,)`` inverse depth, or where there is none that of the next sample further out.
 
     A stereo camera has no depth beside the edge of what is in front.
@@ -135,14 +139,14 @@ def _next_depth(inverse: DepthArray, at: IntArray, step: int) -> DepthArray:
     Args:
         inverse: the padded grid, flattened.
         at: ``(N,)`` indices into it.
-        step: from one sample to the next one further out.
+        step: ``(N,)`` from each sample to the next one further out.
     """
-    found = inverse[at[:, None] + step * _OUTWARD]
+    found = inverse[at[:, None] + step[:, None] * _OUTWARD]
     return np.asarray(found[np.arange(len(at)), (found > 0).argmax(axis=1)])
 
 
-def _on_support(fore: Foreground, edge: IntArray, step: int) -> BoolArray:
-    """Return ``(N,)`` which samples at one side of an object stand on a plane.
+def _on_support(fore: Foreground, edge: IntArray, which: IntArray) -> BoolArray:
+    """Return ``(N,)`` which samples at the sides of an object stand on a plane.
 
     A floor comes nearer below its object, but hides nothing of it. A face in front does not come
     nearer, and a board seen from below goes away.
@@ -150,23 +154,23 @@ def _on_support(fore: Foreground, edge: IntArray, step: int) -> BoolArray:
     Args:
         fore: the samples of the object.
         edge: ``(N,)`` indices into the padded grid; beyond them is something nearer.
-        step: from one sample to the next one further out.
+        which: ``(N,)`` index of the side that each is at.
     """
     width = fore.mask.shape[1] + 2 * _REACH
-    rows, columns = np.divmod(edge, width)
-    rows, columns = rows - _REACH, columns - _REACH
-    down = int(np.sign(step)) if abs(step) == width else 0
-    across = int(np.sign(step)) - down
+    rows = edge // width
+    columns = edge - width * rows - _REACH
+    rows -= _REACH
+    across, down = _ACROSS[which], _DOWN[which]
     x, y = fore.patch.box_units
     x, y, inverse = x[columns], y[rows], fore.patch.inverse[rows, columns]
     standing = np.zeros(len(edge), dtype=bool)
     for plane in fore.planes:
         a, b, c = plane.coefficients.tolist()
-        if across * a + down * b < _APPROACH / fore.median_m:
-            continue
+        comes_nearer = across * a + down * b >= _APPROACH / fore.median_m
         predicted = a * x + b * y + c
         touches = np.abs(inverse - predicted) < _CONTACT * np.abs(predicted)
-        standing |= touches & plane.mask[rows + _BESIDE * down, columns + _BESIDE * across]
+        beside = plane.mask[rows + _BESIDE * down, columns + _BESIDE * across]
+        standing |= comes_nearer & touches & beside
     return standing
 
 
