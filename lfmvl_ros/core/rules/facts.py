@@ -187,18 +187,22 @@ class Facts:
         return text_of(self._texts, self.id_list[row], self.tracks.labels[row])
 
     def _earlier(self, over_s: float) -> tuple[Moment | None, Any, Any]:
-        """Return the moment ``over_s`` ago, each track's row in it, and which tracks it has."""
+        """Return the moment ``over_s`` ago, each track's row in it, and which tracks it has.
+
+        Those that were tentative then are left out. Their box is that of a single answer, and may be
+        of a part of the object or of two: what is measured from it looks like growth or speed.
+        """
         if over_s not in self._pairs:
             roster = self.roster
             moment = self._history.before(self.tracks.stamp_ns, over_s)
             if moment is None or not moment.roster.id_list:
                 self._pairs[over_s] = None, slice(None), ~roster.all_true
             elif moment.roster.id_list == roster.id_list:  # most often; a slice copies nothing
-                self._pairs[over_s] = moment, slice(None), roster.all_true
+                self._pairs[over_s] = moment, slice(None), ~moment.roster.tentative
             else:
                 row_of = moment.roster.row_of
                 rows = np.array([row_of.get(key, -1) for key in self.id_list], dtype=np.intp)
-                self._pairs[over_s] = (moment, rows, rows >= 0)
+                self._pairs[over_s] = moment, rows, (rows >= 0) & ~moment.roster.tentative[rows]
         return self._pairs[over_s]
 
     def speed_px_s(self, over_s: float) -> Column:

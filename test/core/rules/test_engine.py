@@ -297,6 +297,26 @@ def test_what_stands_still_does_not_approach() -> None:
     assert run.events == []
 
 
+@pytest.mark.parametrize("others", [(), (Object(2, OUT),)])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "when: approach, label: person, time_s: 4",
+        "when: speed, label: person, above_px_s: 20",
+        "when: count, label: person, above: 0, where: speed_px_s > 20",
+    ],
+)
+def test_what_the_first_box_says_is_neither_growth_nor_speed(
+    text: str, others: tuple[Object, ...]
+) -> None:
+    """A box of a single answer may be of half a person; the next ones are of all of it."""
+    run = Run(rule(text))
+    half = Object(1, IN, 0.4, size_px=(40, 90), state=TrackState.TENTATIVE)
+    run.frames(5, [half, *others])
+    run.frames(100, [Object(1, IN, size_px=(80, 200))])
+    assert run.events == []
+
+
 def test_cool_down_holds_off_the_next_event() -> None:
     run = Run(rule("when: enter, zone: left, clear_s: 0, cool_down_s: 2"))
     for _ in range(6):
