@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--card", action="store_true", help="write the scores into the card")
     parser.add_argument("--checkpoint", type=Path, help="another one than the bundled")
     parser.add_argument(
-        "--sure", type=float, default=SURE, help="least probability of an answer that counts"
+        "--sure", type=float, default=SURE, help="least probability that counts; 0: no refusal"
     )
     args = parser.parse_args()
     torch.set_num_threads(1)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lfmvl_ros.models.lfm2_vl.sentences import SURE
+from lfmvl_ros.models.lfm2_vl.sentences import SURE, WAYS
 
 SCORES_FILE = "scores.json"
 _HEAD = """---
@@ -33,7 +33,8 @@ look for red crates near the door
 ```
 
 or one of three sentences: `I know no such object.`, `No tool of mine does that.`,
-`I did not understand that.` The package refuses an answer with a probability below {sure} as well.
+`I did not understand that.` The package puts each sentence to it in {ways} tokenisations, takes the
+answer with the largest mean probability, and refuses it as well where that is below {sure}.
 
 * Languages: {languages}.
 * Labels are always the English names of the bundled model, whatever the language of the sentence.
@@ -43,7 +44,7 @@ or one of three sentences: `I know no such object.`, `No tool of mine does that.
 ## How it was made
 
 {sentences:,} sentences, composed on the way from the phrases in
-`lfmvl_warehouse/sentences/phrases`, in {step:,} updates and {minutes:.0f} minutes on one CPU
+`lfmvl_warehouse/sentences/phrases`, their words cut into tokens at random, in {step:,} updates and {minutes:.0f} minutes on one CPU
 thread, seed {seed}. Shape: {shape}.
 """
 _EARLIER = (
@@ -56,6 +57,7 @@ def write_card(directory: Path, facts: Mapping[str, Any]) -> None:
     """Write README.md; with the scores, where the directory has them."""
     text = _HEAD.format(
         sure=SURE,
+        ways=WAYS,
         parameters=facts["parameters"] / 1e6,
         languages=", ".join(facts["languages"]),
         sentences=facts["sentences"],
