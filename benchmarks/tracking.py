@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Score the tracker behind a slow, late model, with and without looking at the pixels.
 
-    python benchmarks/tracking.py [--quick] [--out DIR] [--mot15 DIR]
+    python benchmarks/tracking.py [--quick] [--only-cost] [--out DIR] [--mot15 DIR]
 
 Regime B: rendered warehouse scenes at 25 frames a second; a simulated model takes the newest frame
 when it is free and answers 250 ms late (with jitter), with the defects of a small model: boxes
@@ -13,6 +13,8 @@ Figures are of other seeds and also of kinds of scene that nobody was tuned on. 
 `trackeval`. The last line is one JSON object. `make bench-setup` installs what is needed beyond the
 package; a peer that is not installed is left out, and a line says so. Images and scores of peers
 are kept under --out; remove cache/scores there after a change of peers or scoring.
+
+``--only-cost`` measures only the CPU time of answers and frames (``update_ms`` and the bridge).
 """
 
 from __future__ import annotations
@@ -20,8 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import pickle
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from needs import needed_packages, optional, require, run_command
@@ -29,13 +30,12 @@ from needs import needed_packages, optional, require, run_command
 with needed_packages():
     import cv2
     import numpy as np
+    from tracking_cost import bridge_ms, update_ms
     from tracking_followers import Follow, held, last_two_true, ours, true_motion
     from tracking_peers import behind, peers
     from tracking_score import Score, pooled, score
     from tracking_world import (
-        FPS,
         SCENES,
-        WH,
         Answer,
         World,
         delayed,
@@ -47,9 +47,6 @@ with needed_packages():
     )
 
     from lfmvl_ros.core.config import TrackerSettings
-    from lfmvl_ros.core.detections import Detections
-    from lfmvl_ros.core.frame import Frame
-    from lfmvl_ros.core.tracking import Tracker
 
 PEERS_TUNED = (("static", 0), ("crowd", 0), ("pan", 0), ("turn", 0))
 REPORTED_SEEDS = (10, 11)
@@ -192,67 +189,6 @@ def _with_best_peer(result: dict, chosen: dict[str, Peer]) -> dict:
     return told
 
 
-def moving_boxes(count: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes ``(N, 4)`` over an image of 640x360 and their velocity ``(N, 2)``, px/s."""
-    rng = np.random.default_rng(seed)
-    size = rng.uniform([20, 30], [60, 90], (count, 2))
-    low = rng.uniform(0, 1, (count, 2)) * (np.array(WH) - size)
-    return np.concatenate([low, low + size], axis=1), rng.normal(size=(count, 2)) * 20
-
-
-def update_ms(world: World, count: int) -> float:
-    """CPU time of one answer with ``count`` objects, without replay."""
-    boxes, velocity = moving_boxes(count)
-    template = slow_answers(world, 0)[0].grounding
-    tracker, rng, spent = Tracker(TrackerSettings(bridge="predict")), np.random.default_rng(1), []
-    for step in range(40):
-        moved = boxes + np.tile(velocity, 2) * step / 4 * (step < 8) + rng.normal(size=boxes.shape)
-        found = Detections(moved, ("person",) * count, np.ones(count), np.full((count, 4), 2.0))
-        grounding = replace(template, detections=found, stamp_ns=round(step * 0.25e9))
-        start = time.thread_time()
-        tracker.apply(grounding)
-        spent.append((time.thread_time() - start) * 1e3)
-    return round(float(np.median(spent[5:])), 2)
-
-
-def bridge_ms(count: int = 20) -> dict[str, float]:
-    """CPU time of a frame at 640x360 with ``count`` tracks, and of a replay of 250 ms."""
-    rng = np.random.default_rng(3)
-    image = cv2.GaussianBlur(rng.integers(0, 255, (420, 760), np.uint8), (0, 0), 2.0)
-    image = cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX)
-    boxes, _ = moving_boxes(count)
-    world = World("texture", image[None], (), (), (), ())
-    template = slow_answers(replace(world, ids=(np.zeros(0, int),), labels=((),),
-                                    xyxy_px=(np.zeros((0, 4)),)), 0)[0].grounding  # fmt: skip
-    tracker, index = Tracker(), [0]
-
-    def frame() -> Frame:
-        index[0] += 1
-        x, y = 30 + index[0] % 60, 20 + index[0] % 30
-        view = np.ascontiguousarray(image[y : y + WH[1], x : x + WH[0]])
-        return Frame(cv2.cvtColor(view, cv2.COLOR_GRAY2RGB), round(index[0] * 1e9 / FPS))
-
-    def answer(stamp_ns: int) -> None:
-        found = Detections(boxes, ("person",) * count, np.ones(count), np.full((count, 4), 2.0))
-        tracker.apply(replace(template, detections=found, stamp_ns=stamp_ns))
-
-    replays = []
-    per_frame = []
-    for _ in range(8):
-        frames = [frame() for _ in range(8)]
-        for each in frames:
-            start = time.thread_time()
-            tracker.observe(each)
-            per_frame.append((time.thread_time() - start) * 1e3)
-        start = time.thread_time()
-        answer(frames[1].stamp_ns)
-        replays.append((time.thread_time() - start) * 1e3)
-    return {
-        "bridge_ms_per_frame": round(float(np.median(per_frame[16:])), 2),
-        "replay_ms": round(float(np.median(replays[2:])), 2),
-    }
-
-
 def plot(result: dict, by_scene: dict, file: Path) -> None:
     """HOTA by kind of scene as grouped bars."""
     if optional("matplotlib", f"the plot {file}") is None:
@@ -294,6 +230,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="one seed of each kind of scene")
+    parser.add_argument("--only-cost", action="store_true", help="no scores, only CPU time")
     parser.add_argument("--seconds", type=float, default=8.0, help="length of a scene")
     parser.add_argument("--out", type=Path, default=Path("out/tracking"), help="plot, frame cache")
     parser.add_argument(
@@ -303,21 +240,19 @@ def main() -> None:
         help="folder of MOT15, for TUD-Campus; default: $LFMVL_MOT15",
     )
     args = parser.parse_args()
-    require("trackeval")
     cv2.setNumThreads(1)
     cache = args.out / "cache"
-    seeds = REPORTED_SEEDS[:1] if args.quick else REPORTED_SEEDS
-    slow, by_scene = regime_b(cache, args.seconds, seeds)
-    prompt = regime_a(cache, args.seconds, seeds[:1], args.mot15)
-    plot(slow, by_scene, args.out / "tracking.png")
+    result: dict = {}
+    if not args.only_cost:
+        require("trackeval")
+        seeds = REPORTED_SEEDS[:1] if args.quick else REPORTED_SEEDS
+        slow, by_scene = regime_b(cache, args.seconds, seeds)
+        prompt = regime_a(cache, args.seconds, seeds[:1], args.mot15)
+        plot(slow, by_scene, args.out / "tracking.png")
+        result = {"regime_a": prompt, "regime_b": {**slow, "by_scene": by_scene}}
     world = rendered(*PEERS_TUNED[0], 6.0, cache)
-    result = {
-        "regime_a": prompt,
-        "regime_b": {**slow, "by_scene": by_scene},
-        "update_ms": {str(n): update_ms(world, n) for n in (10, 50, 200)},
-        **bridge_ms(),
-    }
-    print(json.dumps(result))
+    result["update_ms"] = {str(n): update_ms(world, n) for n in (10, 50, 200)}
+    print(json.dumps({**result, **bridge_ms()}))
 
 
 if __name__ == "__main__":

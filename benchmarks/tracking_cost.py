@@ -36,9 +36,12 @@ with needed_packages():
     import numpy as np
     from measuring import machine, percentile
     from tracking_followers import delivered
-    from tracking_world import Answer, World, rendered, slow_answers
+    from tracking_world import FPS, Answer, World, rendered, slow_answers
+    from tracking_world import WH as SMALL_WH
 
     from lfmvl_ros.core.config import TrackerSettings
+    from lfmvl_ros.core.detections import Detections
+    from lfmvl_ros.core.frame import Frame
     from lfmvl_ros.core.tracking import Tracker, Tracks
 
 WH, RATE_HZ, LATENCY_S = (640, 480), 30.0, 0.3
@@ -110,6 +113,67 @@ def difference(rows: np.ndarray, saved: np.ndarray) -> dict[str, object]:
         "velocity_px_s": float(off[:, 6:8].max()),
         "score": float(off[:, 8].max()),
         "covariance_share": float((off[:, 9:] / spread).max()),
+    }
+
+
+def moving_boxes(count: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes ``(N, 4)`` over an image of 640x360 and their velocity ``(N, 2)``, px/s."""
+    rng = np.random.default_rng(seed)
+    size = rng.uniform([20, 30], [60, 90], (count, 2))
+    low = rng.uniform(0, 1, (count, 2)) * (np.array(SMALL_WH) - size)
+    return np.concatenate([low, low + size], axis=1), rng.normal(size=(count, 2)) * 20
+
+
+def update_ms(world: World, count: int) -> float:
+    """CPU time of one answer with ``count`` objects, without replay."""
+    boxes, velocity = moving_boxes(count)
+    template = slow_answers(world, 0)[0].grounding
+    tracker, rng, spent = Tracker(TrackerSettings(bridge="predict")), np.random.default_rng(1), []
+    for step in range(40):
+        moved = boxes + np.tile(velocity, 2) * step / 4 * (step < 8) + rng.normal(size=boxes.shape)
+        found = Detections(moved, ("person",) * count, np.ones(count), np.full((count, 4), 2.0))
+        grounding = replace(template, detections=found, stamp_ns=round(step * 0.25e9))
+        start = time.thread_time()
+        tracker.apply(grounding)
+        spent.append((time.thread_time() - start) * 1e3)
+    return round(float(np.median(spent[5:])), 2)
+
+
+def bridge_ms(count: int = 20) -> dict[str, float]:
+    """CPU time of a frame at 640x360 with ``count`` tracks, and of a replay of 250 ms."""
+    rng = np.random.default_rng(3)
+    image = cv2.GaussianBlur(rng.integers(0, 255, (420, 760), np.uint8), (0, 0), 2.0)
+    image = cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX)
+    boxes, _ = moving_boxes(count)
+    world = World("texture", image[None], (), (), (), ())
+    template = slow_answers(replace(world, ids=(np.zeros(0, int),), labels=((),),
+                                    xyxy_px=(np.zeros((0, 4)),)), 0)[0].grounding  # fmt: skip
+    tracker, index = Tracker(), [0]
+
+    def frame() -> Frame:
+        index[0] += 1
+        x, y = 30 + index[0] % 60, 20 + index[0] % 30
+        view = np.ascontiguousarray(image[y : y + SMALL_WH[1], x : x + SMALL_WH[0]])
+        return Frame(cv2.cvtColor(view, cv2.COLOR_GRAY2RGB), round(index[0] * 1e9 / FPS))
+
+    def answer(stamp_ns: int) -> None:
+        found = Detections(boxes, ("person",) * count, np.ones(count), np.full((count, 4), 2.0))
+        tracker.apply(replace(template, detections=found, stamp_ns=stamp_ns))
+
+    replays = []
+    per_frame = []
+    for _ in range(8):
+        frames = [frame() for _ in range(8)]
+        for each in frames:
+            start = time.thread_time()
+            tracker.observe(each)
+            per_frame.append((time.thread_time() - start) * 1e3)
+        start = time.thread_time()
+        answer(frames[1].stamp_ns)
+        replays.append((time.thread_time() - start) * 1e3)
+    return {
+        "bridge_ms_per_frame": round(float(np.median(per_frame[16:])), 2),
+        "replay_ms": round(float(np.median(replays[2:])), 2),
     }
 
 

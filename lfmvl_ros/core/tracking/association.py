@@ -57,8 +57,10 @@ class Pairs:
 
         Arrays are not gathered and scattered then, which takes longer than what is computed.
         """
-        every = len(self.tracks) == tracks and bool((self.tracks == np.arange(tracks)).all())
-        return slice(None) if every else self.tracks
+        if len(self.tracks) < tracks:
+            return self.tracks
+        in_place = np.count_nonzero(self.tracks == np.arange(tracks))
+        return slice(None) if in_place == tracks else self.tracks
 
     def unmatched(self, tracks: int, boxes: int) -> tuple[IntArray, IntArray]:
         """Return which tracks and boxes are in no pair, given how many there are."""
@@ -118,8 +120,10 @@ def associate(
     # A pair's alternative: the track was missed, the box is something new.
     seen = DETECTION_PROBABILITY * existence
     odds = 2 * np.log(seen / ((1 - seen) * density))
-    gain, nis = np.zeros((2, len(mean), len(boxes)))
-    other = np.zeros(gain.shape, dtype=np.bool_)
+    # Flat, so that a pair is one index.
+    count = len(boxes)
+    gain, nis = np.zeros((2, len(mean) * count))
+    other = np.zeros(len(gain), dtype=np.bool_)
     places: list[tuple[FloatArray, FloatArray, FloatArray | None]] = [(mean, covariance, None)]
     if otherwise is not None:
         means, spread, share = otherwise
@@ -133,15 +137,17 @@ def associate(
         cost -= odds[track] + 2 * np.log(same)
         if likeness is not None:
             cost -= 2 * likeness(track, box)
-        better = cost < gain[track, box]
-        pairs = track[better], box[better]
-        gain[pairs], nis[pairs] = cost[better], distance[better]
+        pair = track * count + box
+        better = cost < gain[pair]
+        pair = pair[better]
+        gain[pair], nis[pair] = cost[better], distance[better]
         if index:
-            other[pairs] = True
-    rows, columns = linear_sum_assignment(gain)
-    real = gain[rows, columns] < 0
-    kept = rows[real], columns[real]
-    return Pairs(*kept, nis[kept], other[kept])
+            other[pair] = True
+    rows, columns = linear_sum_assignment(gain.reshape(len(mean), count))
+    pair = rows * count + columns
+    real = gain[pair] < 0
+    pair = pair[real]
+    return Pairs(rows[real], columns[real], nis[pair], other[pair])
 
 
 def _costs(
@@ -202,12 +208,15 @@ def _candidates(
     # Most pairs are far apart in x or y; the other axes are checked only for the rest.
     near = _squared(here[0], there[0]) <= own[0][:, None] + theirs[0]
     near &= _squared(here[1], there[1]) <= own[1][:, None] + theirs[1]
-    track, box = np.nonzero(near)
-    for axis in (2, 3):
-        off = there[axis][box] - here[axis][track]
-        alike = off * off <= own[axis][track] + theirs[axis][box]
-        track, box = track[alike], box[alike]
-    return track, box
+    pairs = near.reshape(-1).nonzero()[0]
+    track = pairs // max(len(boxes), 1)
+    box = pairs - len(boxes) * track
+    off = there[2:].take(box, axis=1)
+    off -= here[2:].take(track, axis=1)
+    off *= off
+    alike = off <= own[2:].take(track, axis=1) + theirs[2:].take(box, axis=1)
+    both = alike[0] & alike[1]
+    return track[both], box[both]
 
 
 def _squared(some: FloatArray, others: FloatArray) -> FloatArray:
@@ -242,8 +251,10 @@ def _system(covariance: FloatArray, off: FloatArray) -> FloatArray:
 
     The columns of the lower triangle, each with its difference below it.
     """
-    flat = np.concatenate([covariance[:, :4, :4].reshape(-1, 16), off], axis=1)
-    return np.asarray(flat.T[_ENTRIES])
+    flat = np.empty((20, len(off)))
+    flat[:16].reshape(4, 4, len(off))[:] = covariance[:, :4, :4].transpose(1, 2, 0)
+    flat[16:] = off.T
+    return flat.take(_ENTRIES, axis=0)
 
 
 def _student(system: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -265,7 +276,8 @@ def _student(system: FloatArray) -> tuple[FloatArray, FloatArray]:
             column -= known
         pivot = column[0]
         volume *= pivot
-        column[1:] *= 1 / np.sqrt(pivot)
+        below = column[1:]
+        below *= 1 / np.sqrt(pivot)
         done.append(column)
-        distance += column[-1] * column[-1]
+        distance += below[-1] * below[-1]
     return (TAIL + 4) * np.log1p(distance / TAIL) + np.log(volume) + _CONSTANT, distance

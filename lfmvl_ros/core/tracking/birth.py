@@ -67,9 +67,10 @@ def births(
         return None, born
     ids = np.array(list(born.values()), dtype=np.int64)
     newborn = _newborn(table, seen, rows, ids, grounding, cadence, settings)
-    labels = [seen.labels[row] for row in rows]
-    every = np.arange(len(rows), dtype=np.intp)
-    return evidence.observed(newborn, every, labels, seen.scores[rows], np.ones(len(rows))), born
+    posterior = evidence.observed(
+        newborn, slice(None), newborn.label, newborn.confidence, np.ones(len(rows))
+    )
+    return newborn.changed(posterior=posterior), born
 
 
 def _newborn(
@@ -149,9 +150,9 @@ def _unexplained(
     """
     taken = np.zeros(len(seen), dtype=np.bool_) if explained is None else explained.copy()
     taken[pairs.boxes] = True
-    rows = np.flatnonzero(~taken)  # the most confident first, see ``measure``
-    if not rows.size:
+    if taken.all():
         return []
+    rows = np.flatnonzero(~taken)  # the most confident first, see ``measure``
     boxes = cxcywh_to_xyxy(seen.boxes)
     labels = np.array(seen.labels, dtype=object)
     doubles = iou_matrix(boxes[rows], boxes) >= SAME_IOU

@@ -13,13 +13,15 @@ from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking import evidence, life
 from lfmvl_ros.core.tracking.association import Pairs
+from lfmvl_ros.core.tracking.hypotheses import with_sides
 from lfmvl_ros.core.tracking.life import Cadence
 from lfmvl_ros.core.tracking.measurement import Measurements
 from lfmvl_ros.core.tracking.motion import correct
 from lfmvl_ros.core.tracking.noise import learnt_noise, process_noise
 from lfmvl_ros.core.tracking.opinions import is_confirmed
 from lfmvl_ros.core.tracking.regions import magnification_of, may_miss
-from lfmvl_ros.core.tracking.table import MIN_SIDE_PX, Table
+from lfmvl_ros.core.tracking.sightings import Sightings, sightings
+from lfmvl_ros.core.tracking.table import Table, put
 
 # An innovation this unlikely means that the object did not move as the motion model assumes.
 _UNLIKELY_NIS = float(chdtri(4, 0.05))  # of chi-squared with 4 degrees
@@ -34,26 +36,33 @@ def corrected(
     table: Table,
     seen: Measurements,
     pairs: Pairs,
+    columns: NDArray[np.intp],
     grounding: Grounding,
     cadence: Cadence,
     settings: TrackerSettings,
 ) -> Table:
-    """Correct the tracks that were seen; the others count as missed where the answer allows it."""
+    """Correct the tracks that were seen; the others count as missed where the answer allows it.
+
+    Args:
+        table: the tracks at the answer's frame.
+        seen: the boxes.
+        pairs: which of them belong to which track.
+        columns: ``(M,)`` of the labels of the boxes in the vocabulary.
+        grounding: the answer.
+        cadence: of the answers so far.
+        settings: of the tracker.
+    """
     weight = life.answer_weight(grounding.stamp_ns, table.judged_ns, settings, table.fresh)
-    table = _sighted(table, seen, pairs, weight, settings)
-    hit = np.zeros(len(table), dtype=np.bool_)
-    hit[pairs.tracks] = True
-    absent = ~hit & grounding.outcome.is_evidence_of_absence & may_miss(table, grounding.region)
-    if absent.any():
-        table = _missed(table, absent, weight, grounding, settings)
-    stamp, until = grounding.stamp_ns, grounding.stamp_ns + round(cadence.steady_s / NS)
-    return table.changed(
-        missed=table.missed & ~hit,
-        seen_ns=np.where(hit, stamp, table.seen_ns),
-        judged_ns=np.where(hit, stamp, table.judged_ns),
-        magnification=np.where(hit, magnification_of(grounding.region), table.magnification),
-        steady_until_ns=np.where(hit, until, table.steady_until_ns),
-    )
+    if len(pairs.tracks):
+        matched = sightings(seen, pairs, columns, len(table))
+        table = _filtered(table, matched, settings)
+        table = _believed(table, matched, weight, grounding, cadence, settings)
+    if len(pairs.tracks) < len(table) and grounding.outcome.is_evidence_of_absence:
+        absent = may_miss(table, grounding.region)
+        absent[pairs.tracks] = False
+        if absent.any():
+            table = _missed(table, absent, weight, grounding, settings)
+    return table
 
 
 def _missed(
@@ -81,48 +90,57 @@ def _missed(
     )
 
 
-def _sighted(
-    table: Table, seen: Measurements, pairs: Pairs, weight: FloatArray, settings: TrackerSettings
-) -> Table:
-    rows, boxes = pairs.rows(len(table)), pairs.boxes
-    if not boxes.size:
-        return table
-    inflation = limited(pairs.nis / _UNLIKELY_NIS, 1.0, MAX_INFLATION)
+def _filtered(table: Table, seen: Sightings, settings: TrackerSettings) -> Table:
+    """Return the tracks with the state of those that were seen corrected, and with their noise."""
+    rows = seen.rows
+    inflation = limited(seen.nis / _UNLIKELY_NIS, 1.0, MAX_INFLATION)
     if settings.noise_adaptation == 0:
         inflation = np.ones_like(inflation)
     predicted = table.covariance[rows] * inflation[:, None, None]
-    fixed, spread = correct(table.mean[rows], predicted, seen.boxes[boxes], seen.error[boxes])
-    fixed[:, 2:4] = np.maximum(fixed[:, 2:4], MIN_SIDE_PX)
-    mean, covariance = table.mean.copy(), table.covariance.copy()
-    noise_scale, noise = table.noise_scale.copy(), table.noise.copy()
-    log_odds, confidence = table.log_odds.copy(), table.confidence.copy()
-    mean[rows], covariance[rows] = fixed, spread
-    innovation = table.innovation.copy()
-    learnt = learnt_noise(table, seen, pairs, settings)
-    noise_scale[rows], innovation[rows] = learnt.noise_scale, learnt.innovation
-    noise[rows] = process_noise(fixed, noise_scale[rows], settings)
-    score = seen.scores[boxes]
-    log_odds[rows] = life.after_sight(log_odds[rows], weight[rows], score, settings)
-    keep = CONFIDENCE_MEMORY ** weight[rows]
-    confidence[rows] = keep * confidence[rows] + (1 - keep) * score
-    lasting, share = table.lasting.copy(), keep[:, None, None]
-    lasting[rows] = share * lasting[rows] + (1 - share) * (1 - learnt.fresh) * seen.stated[boxes]
-    labels = [seen.labels[box] for box in boxes.tolist()]
-    table = evidence.observed(table, pairs.tracks, labels, score, weight[rows])
+    fixed, spread = correct(table.mean[rows], predicted, seen.boxes, seen.error)
+    with_sides(fixed)
+    learnt = learnt_noise(table, seen, settings)
     return table.changed(
         jitter=learnt.jitter,
         jitter_known=learnt.jitter_known,
         fresh=learnt.fresh,
-        mean=mean,
-        covariance=covariance,
-        lasting=lasting,
-        noise_scale=noise_scale,
-        innovation=innovation,
-        noise=noise,
+        mean=put(table.mean, rows, fixed),
+        covariance=put(table.covariance, rows, spread),
+        noise_scale=put(table.noise_scale, rows, learnt.noise_scale),
+        innovation=put(table.innovation, rows, learnt.innovation),
+        noise=put(table.noise, rows, process_noise(fixed, learnt.noise_scale, settings)),
+    )
+
+
+def _believed(
+    table: Table,
+    seen: Sightings,
+    weight: FloatArray,
+    grounding: Grounding,
+    cadence: Cadence,
+    settings: TrackerSettings,
+) -> Table:
+    """Return the tracks with what an answer says about the existence and label of those it saw."""
+    rows, score, stamp_ns = seen.rows, seen.scores, grounding.stamp_ns
+    counts = weight[rows]
+    keep = CONFIDENCE_MEMORY**counts
+    again = keep[:, None, None]
+    lasting = again * table.lasting[rows] + (1 - again) * (1 - table.fresh) * seen.stated
+    known = life.after_sight(table.log_odds[rows], counts, score, settings)
+    log_odds = put(table.log_odds, rows, known)
+    confidence = put(table.confidence, rows, keep * table.confidence[rows] + (1 - keep) * score)
+    return table.changed(
+        lasting=put(table.lasting, rows, lasting),
         log_odds=log_odds,
         confidence=confidence,
+        posterior=evidence.observed(table, rows, seen.columns, score, counts),
         confirmed=table.confirmed
         | is_confirmed(log_odds, confidence, table.second, seen.calibrated, settings),
+        missed=put(table.missed, rows, False),
+        seen_ns=put(table.seen_ns, rows, stamp_ns),
+        judged_ns=put(table.judged_ns, rows, stamp_ns),
+        magnification=put(table.magnification, rows, magnification_of(grounding.region)),
+        steady_until_ns=put(table.steady_until_ns, rows, stamp_ns + round(cadence.steady_s / NS)),
     )
 
 

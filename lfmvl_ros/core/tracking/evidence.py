@@ -12,7 +12,7 @@ A row sums to less than 1: the rest is for labels that no answer has named yet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking.life import END
 from lfmvl_ros.core.tracking.measurement import Measurements, label_key
-from lfmvl_ros.core.tracking.table import Table
+from lfmvl_ros.core.tracking.table import Index, Table, put
 
 # Mean time between two exchanges of an object in place. Ten times more or less makes the label one
 # answer later or sooner.
@@ -79,51 +79,48 @@ def share(table: Table) -> FloatArray:
     return np.asarray(table.posterior[np.arange(len(table)), table.label])
 
 
-def agreeing(table: Table, labels: Sequence[str]) -> FloatArray:
-    """Probability ``(N, M)`` that each track has each of M labels of the vocabulary."""
-    # By rows of the transposed array, which are copied as a whole.
-    return np.asarray(np.take(table.posterior.T, _columns(table, labels), axis=0).T)
-
-
-def _columns(table: Table, labels: Sequence[str]) -> NDArray[np.intp]:
-    """Columns ``(M,)`` of labels in the vocabulary."""
+def columns(table: Table, seen: Measurements) -> NDArray[np.intp]:
+    """Return the columns ``(M,)`` of the labels of boxes in the vocabulary, which has them all."""
     column_of = {key: column for column, key in enumerate(table.vocabulary)}
-    return np.array([column_of[key] for key in labels], dtype=np.intp)
+    return np.array([column_of[key] for key in seen.words], dtype=np.intp)[seen.code]
+
+
+def agreeing(table: Table, columns: NDArray[np.intp]) -> FloatArray:
+    """Probability ``(N, M)`` that each track has each of M labels, given their columns."""
+    # By rows of the transposed array, which are copied as a whole.
+    return np.asarray(table.posterior.T.take(columns, axis=0).T)
 
 
 def observed(
     table: Table,
-    rows: NDArray[np.intp],
-    labels: Sequence[str],
+    rows: Index,
+    columns: NDArray[np.intp],
     score: FloatArray,
     weight: FloatArray,
-) -> Table:
-    """Return ``table`` after an answer gave ``labels`` to tracks ``rows``; published labels stay.
+) -> FloatArray:
+    """Return the probabilities ``(N, V)`` of labels after an answer gave some to K tracks.
 
     Args:
         table: the tracks at the answer's frame, ``seen_ns`` and ``log_odds`` as they were before.
-        rows: ``(K,)`` distinct tracks.
-        labels: K label keys of the vocabulary.
+        rows: of K distinct tracks.
+        columns: ``(K,)`` of their labels in the vocabulary.
         score: ``(K,)`` confidence in each.
         weight: ``(K,)`` share of an independent answer, [0, 1].
     """
-    if not rows.size:
-        return table
-    columns = _columns(table, labels)
-    one, called = table.posterior[rows], np.arange(len(rows))
     elapsed_s = (table.stamp_ns - table.seen_ns[rows]) * NS
     exchanged = 1 - np.exp(-np.maximum(elapsed_s, 0.0) / EXCHANGE_S)
     missed = table.log_odds[rows] <= END  # whatever a second model says
     if missed.any():
         exchanged[missed] = np.maximum(exchanged[missed], EXCHANGED_IF_HIDDEN)
-    one = (1 - exchanged[:, None]) * one + exchanged[:, None] / (one.shape[1] + 1)
+    one = (1 - exchanged[:, None]) * table.posterior[rows]
+    one += exchanged[:, None] / (one.shape[1] + 1)
     factor = ODDS ** (weight * np.maximum(score, LEAST_SCORE))
-    gained = one[called, columns] * (factor - 1)
-    one[called, columns] += gained
+    named = np.arange(len(one)), columns
+    before = one[named]
+    gained = before * (factor - 1)
+    one[named] = before + gained
     one /= (1 + gained)[:, None]
-    posterior = table.posterior.copy()
-    posterior[rows] = one
-    return table.changed(posterior=posterior)
+    return put(table.posterior, rows, one)
 
 
 def renamed(
@@ -145,15 +142,16 @@ def renamed(
     """
     if not rows.size:
         return table, {}
-    one = table.posterior[rows]
+    one, called = table.posterior[rows], share(table)
+    settled: NDArray[np.bool_] = table.settled | (called >= SETTLED)
+    lead = np.where(settled[rows], LEAD_OVER_SETTLED, LEAD)
+    changes = (one.max(axis=1) > lead * called[rows]).nonzero()[0].tolist()
+    if not changes:
+        return table.changed(settled=settled), {}
     best = one.argmax(axis=1)
     label, ids, born_ns = table.label.copy(), table.ids.copy(), table.born_ns.copy()
-    called = share(table)
-    settled: NDArray[np.bool_] = np.asarray(table.settled | (called >= SETTLED))
     exchanged: dict[int, int] = {}
-    lead = np.where(settled[rows], LEAD_OVER_SETTLED, LEAD)
-    changes = one[np.arange(len(rows)), best] > lead * called[rows]
-    for k in np.flatnonzero(changes).tolist():
+    for k in changes:
         row = rows[k]
         if settled[row]:
             old = int(ids[row])

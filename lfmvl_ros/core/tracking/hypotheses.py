@@ -48,7 +48,8 @@ def with_sides(mean: FloatArray) -> FloatArray:
 
     Otherwise a box that shrinks fast would get negative sides over a long gap.
     """
-    np.maximum(mean[..., 2:4], MIN_SIDE_PX, out=mean[..., 2:4])
+    sides = mean[..., 2:4]
+    np.maximum(sides, MIN_SIDE_PX, out=sides)
     return mean
 
 

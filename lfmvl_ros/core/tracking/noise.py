@@ -9,9 +9,8 @@ import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray, limited
 from lfmvl_ros.core.config import TrackerSettings
-from lfmvl_ros.core.tracking.association import Pairs
-from lfmvl_ros.core.tracking.measurement import Measurements
 from lfmvl_ros.core.tracking.motion import variances
+from lfmvl_ros.core.tracking.sightings import Sightings
 from lfmvl_ros.core.tracking.table import Table
 
 # Sizes change more slowly than positions.
@@ -53,9 +52,7 @@ class Learnt:
     innovation: FloatArray
 
 
-def learnt_noise(
-    table: Table, seen: Measurements, pairs: Pairs, settings: TrackerSettings
-) -> Learnt:
+def learnt_noise(table: Table, seen: Sightings, settings: TrackerSettings) -> Learnt:
     """What the innovations of an answer say about both noises.
 
     The logarithm of each scale takes a step in proportion to how far the innovations are off and
@@ -71,18 +68,18 @@ def learnt_noise(
     An answer that states a larger error than its innovations show makes the same error again and
     again: ``fresh`` is the share of the stated variance that they do show.
     """
-    rows, boxes = pairs.rows(len(table)), pairs.boxes
-    difference = seen.boxes[boxes] - table.mean[rows, :4]
-    own, error = variances(table.covariance)[rows], variances(seen.error)[boxes]
-    spread = own + error
-    excess = np.minimum(difference**2 / spread - 1, MAX_EXCESS)
+    rows = seen.rows
+    difference = seen.boxes - table.mean[rows, :4]
+    own, error = variances(table.covariance)[rows], variances(seen.error)
+    spread, squared = own + error, difference**2
+    excess = np.minimum(squared / spread - 1, MAX_EXCESS)
     innovation = difference[:, :2] / np.sqrt(spread[:, :2])
     alike = limited(innovation * table.innovation[rows], -MAX_EXCESS, MAX_EXCESS)
     says = own[:, :2] / spread[:, :2] * excess[:, :2] + alike
     moves = settings.noise_adaptation * ((says[:, 0] + says[:, 1]) / 2)
     noise_scale = limited(table.noise_scale[rows] * np.exp(moves), *NOISE_SCALE_RANGE)
-    rate = settings.noise_adaptation * FRESH_RATE / (len(boxes) + FEW)
-    stated = variances(seen.stated)[boxes]
+    rate = settings.noise_adaptation * FRESH_RATE / (len(seen) + FEW)
+    stated = variances(seen.stated)
     blamed = (error - stated) / spread
     known = (1 - JITTER_FORGETS * settings.noise_adaptation) * table.jitter_known
     known = known + 2 * (blamed**2).sum(axis=0)
@@ -91,7 +88,7 @@ def learnt_noise(
     jitter = limited(table.jitter * np.exp(step), *JITTER_RANGE)
     # Without the filter's own variance, which is too large for what stands still.
     expected = error - (1 - table.fresh) * stated
-    surplus = np.minimum(difference**2 / expected - 1, MAX_EXCESS)
+    surplus = np.minimum(squared / expected - 1, MAX_EXCESS)
     told = float(((table.fresh * stated / expected * surplus).sum(axis=1) / 4).sum())
     fresh = min(max(table.fresh * float(np.exp(rate * told)), FRESH_RANGE[0]), FRESH_RANGE[1])
     return Learnt(noise_scale, jitter, known, fresh, innovation)

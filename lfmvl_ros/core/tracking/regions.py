@@ -65,5 +65,5 @@ def of_tracks_beyond(table: Table, seen: Measurements, region: Region | None) ->
         return np.zeros(len(seen), dtype=np.bool_)
     boxes, tracks = cxcywh_to_xyxy(seen.boxes), boxes_in_image(beyond.mean, region.wh)
     part = (covered_share(boxes, tracks) >= PART_SHARE) | (iou_matrix(boxes, tracks) >= OVERLAP)
-    same = evidence.agreeing(beyond, seen.labels).T >= SAME_LABEL
+    same = evidence.agreeing(beyond, evidence.columns(beyond, seen)).T >= SAME_LABEL
     return np.asarray((part & same).any(axis=1))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from lfmvl_ros.core.tracking.colour import BINS
 from lfmvl_ros.core.tracking.life import END
 
 Rows = NDArray[np.intp] | NDArray[np.bool_]
+Index = NDArray[np.intp] | slice
+Column = TypeVar("Column", bound=NDArray[Any])
 MIN_SIDE_PX = 1.0
 _PER_TABLE = ("stamp_ns", "alone_ns", "vocabulary", "spelling", "jitter", "jitter_known", "fresh")
 
@@ -136,15 +138,18 @@ class Table:
         Raises:
             TypeError: there is no column of that name.
         """
-        if not columns.keys() <= _FIELDS:
-            raise TypeError(f"a Table has no column {sorted(columns.keys() - _FIELDS)}")
         copy = object.__new__(Table)
-        copy.__dict__.update(self.__dict__, **columns)
+        every = copy.__dict__
+        every.update(self.__dict__)
+        every.update(columns)
+        if len(every) != len(_FIELDS):
+            raise TypeError(f"a Table has no column {sorted(columns.keys() - _FIELDS)}")
         return copy
 
     def take(self, rows: Rows) -> Table:
         """Return the tracks at ``rows`` (indices or a mask)."""
-        if rows.dtype.kind == "b" and bool(rows.all()):
+        # Counting takes a quarter of the time of ``all``.
+        if rows.dtype.kind == "b" and np.count_nonzero(rows) == len(rows):
             return self
         return self.changed(**{name: getattr(self, name)[rows] for name in _ROW_FIELDS})
 
@@ -162,6 +167,21 @@ _FIELDS = frozenset(item.name for item in fields(Table))
 _ROW_FIELDS = tuple(item.name for item in fields(Table) if item.name not in _PER_TABLE)
 
 
+def put(column: Column, rows: Index, values: Any) -> Column:
+    """Return ``column`` with other values at ``rows``, a new array; or the values, if they are all.
+
+    Args:
+        column: ``(N, ...)``.
+        rows: of K tracks, as :meth:`~lfmvl_ros.core.tracking.association.Pairs.rows` returns them.
+        values: ``(K, ...)``, or one for all.
+    """
+    if isinstance(rows, slice) and isinstance(values, np.ndarray):
+        return cast(Column, values)
+    changed = column.copy()
+    changed[rows] = values
+    return changed
+
+
 def boxes_in_image(mean: FloatArray, wh: tuple[int, int]) -> FloatArray:
     """Return boxes ``(N, 4)`` xyxy cut at the border."""
     return clip(cxcywh_to_xyxy(mean[:, :4]), wh)
@@ -169,8 +189,10 @@ def boxes_in_image(mean: FloatArray, wh: tuple[int, int]) -> FloatArray:
 
 def share_in_image(mean: FloatArray, wh: tuple[int, int]) -> FloatArray:
     """Return the share ``(N,)`` of each box that is inside the image."""
-    half = np.maximum(mean[:, 2:4], MIN_SIDE_PX) / 2
-    low = np.maximum(mean[:, :2] - half, 0.0)
-    high = np.minimum(mean[:, :2] + half, np.array(wh, dtype=np.float64))
-    inside = np.maximum(high - low, 0.0) / (2 * half)
+    centre, sides = mean[:, :2], np.maximum(mean[:, 2:4], MIN_SIDE_PX)
+    half = sides / 2
+    low = np.maximum(centre - half, 0.0)
+    inside = np.minimum(centre + half, wh)
+    inside -= low
+    inside = np.maximum(inside, 0.0) / sides
     return np.asarray(inside[:, 0] * inside[:, 1])

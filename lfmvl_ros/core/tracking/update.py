@@ -88,8 +88,10 @@ def is_alive(
     if pauses:
         unseen_s = unseen_s - pauses.between_s(table.seen_ns, table.stamp_ns)
     inside = share_in_image(table.mean, wh)
-    young = unseen_s <= life_factor(table) * cadence.life_s(settings) + cadence.delay_s
-    return young & (inside >= LEFT_SHARE) & (table.log_odds > life.GONE)
+    alive = unseen_s <= life_factor(table) * cadence.life_s(settings) + cadence.delay_s
+    alive &= inside >= LEFT_SHARE
+    alive &= table.log_odds > life.GONE
+    return np.asarray(alive)
 
 
 def apply_answer(
@@ -130,8 +132,9 @@ def apply_answer(
         image = look(grounding.stamp_ns) if settings.bridge == "flow" else None
         table, seen = _measured(table, grounding, settings, image)
         beyond = of_tracks_beyond(table, seen, grounding.region)
-        table, pairs = _match(table, seen, grounding, settings, image)
-        table = corrected(table, seen, pairs, grounding, cadence, settings)
+        columns = evidence.columns(table, seen)
+        table, pairs = _match(table, seen, columns, grounding, settings, image)
+        table = corrected(table, seen, pairs, columns, grounding, cadence, settings)
         table, renamed = evidence.renamed(
             table,
             pairs.tracks,
@@ -196,9 +199,9 @@ def _ids_of_detections(
     table: Table, seen: Measurements, pairs: Pairs, born: Mapping[int, int]
 ) -> tuple[int, ...]:
     """Return the track of each detection, 0 for none; repetitions have that of their box."""
-    row_ids = [0] * len(seen)
-    for key, box in zip(table.ids[pairs.tracks].tolist(), pairs.boxes.tolist(), strict=True):
-        row_ids[box] = key
+    of_rows = np.zeros(len(seen), dtype=np.int64)
+    of_rows[pairs.boxes] = table.ids[pairs.tracks]
+    row_ids = of_rows.tolist()
     for detection, key in born.items():
         row_ids[seen.source[detection]] = key
     return tuple([row_ids[row] for row in seen.source])
@@ -214,6 +217,7 @@ def of_query(table: Table, query: Query) -> Table:
 def _match(
     table: Table,
     seen: Measurements,
+    columns: IntArray,
     grounding: Grounding,
     settings: TrackerSettings,
     image: ColourImage | None,
@@ -223,6 +227,7 @@ def _match(
     Args:
         table: the tracks at the answer's frame.
         seen: the boxes.
+        columns: ``(M,)`` of their labels in the vocabulary.
         grounding: the answer.
         settings: of the tracker.
         image: small colour image of the answer's frame; None where flow has not seen it.
@@ -230,7 +235,7 @@ def _match(
     region = grounding.region
     rows = None if region is None else np.flatnonzero(in_view(table, region))
     viewed = table if rows is None else table.take(rows)
-    label_share = evidence.agreeing(viewed, seen.labels)
+    label_share = evidence.agreeing(viewed, columns)
     otherwise = alike = None
     if image is not None:
         otherwise = all_means(viewed), viewed.alone_covariance, viewed.weight

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from lfmvl_ros.core.tracking.table import Table
+from lfmvl_ros.core.tracking.table import Table, put
 
 
 def test_a_changed_table_equals_what_dataclasses_make_of_it() -> None:
@@ -24,3 +24,12 @@ def test_a_changed_table_equals_what_dataclasses_make_of_it() -> None:
 def test_a_column_that_does_not_exist_is_named() -> None:
     with pytest.raises(TypeError, match=r"no column.*'means'"):
         Table().changed(means=np.zeros((0, 8)))
+
+
+def test_values_are_put_at_rows_of_a_new_column() -> None:
+    column = np.zeros(3)
+    assert put(column, np.array([2, 0]), np.array([5.0, 7.0])).tolist() == [7.0, 0.0, 5.0]
+    assert put(column, np.array([1]), 4.0).tolist() == [0.0, 4.0, 0.0]
+    assert put(column, slice(None), 4.0).tolist() == [4.0, 4.0, 4.0]
+    assert put(column, slice(None), np.arange(3.0)).tolist() == [0.0, 1.0, 2.0]
+    assert not column.any()
