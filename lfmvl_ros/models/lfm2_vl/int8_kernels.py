@@ -35,11 +35,14 @@ class Int8Kernel:
         name: for logs.
         pair: the largest sum of two neighbouring codes of a weight, of those with the same sign.
         pack: codes ``(outputs, inputs)`` int8 and scales ``(outputs,)`` float32 to the product.
+        longest_draft: tokens that are worth a pass behind the prompt; the fewer, the more a token
+            costs compared with the pass.
     """
 
     name: str
     pair: int
     pack: Callable[[torch.Tensor, torch.Tensor], Sums]
+    longest_draft: int = 64
 
 
 def _onednn(codes: torch.Tensor, scales: torch.Tensor) -> Sums:
@@ -82,7 +85,7 @@ def _fbgemm(codes: torch.Tensor, scales: torch.Tensor) -> Sums:
 ONEDNN = Int8Kernel("oneDNN", 2 * MOST, _onednn)
 KERNELS = (
     ONEDNN,
-    Int8Kernel("FBGEMM with sums of 16 bits", PAIR, _fbgemm),
-    Int8Kernel("oneDNN with sums of 16 bits", PAIR, _onednn),
+    Int8Kernel("FBGEMM with sums of 16 bits", PAIR, _fbgemm, longest_draft=12),
+    Int8Kernel("oneDNN with sums of 16 bits", PAIR, _onednn, longest_draft=12),
 )
 """The best first: weights are as fine as int8 allows, then quick, then available."""

@@ -51,6 +51,8 @@ class Lfm2Runner:
         config = tower.config
         self._embedding: torch.Tensor = tower.embed_tokens.weight
         self.int8 = int8 is not None
+        self.longest_draft = int8.longest_draft if int8 else None
+        """Tokens of a draft behind the prompt that pay with these weights; None: not known."""
         head: torch.Tensor = model.lm_head.weight
         self._head: Weight = Int8Weight(head, int8) if int8 else head
         self._final_norm, self._eps = tower.embedding_norm.weight, float(config.norm_eps)

@@ -239,6 +239,17 @@ def test_sums_of_pairs_fit_into_16_bits_and_others_are_found(order, pair, fault)
     assert (fault in found) if fault else found == ""
 
 
+def test_drafts_are_short_where_each_token_of_a_pass_costs_much(plain, int8):
+    for kernel in EXACT:
+        runner = Lfm2Runner(copy.deepcopy(plain._model), int8=kernel)
+        blocks = Blocks.for_device("cpu", runner.longest_draft)
+        assert blocks.later.most == (12 if kernel.pair == PAIR else 64)
+        assert blocks.first.most == 256
+    assert Lfm2Runner(plain._model).longest_draft is None
+    assert int8._blocks.later.most == (int8._runner.longest_draft or 64)
+    assert plain._blocks.later.most == 64
+
+
 def test_a_kernel_that_this_torch_lacks_is_passed_over(plain, monkeypatch, caplog):
     def pack(codes, scales):
         raise AttributeError("'_OpNamespace' 'quantized' object has no attribute 'linear_prepack'")
