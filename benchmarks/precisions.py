@@ -14,9 +14,8 @@ with needed_packages():
     from lfmvl_ros.core.prompt import CARD_TEMPLATE
     from lfmvl_ros.models.catalog import find
     from lfmvl_ros.models.lfm2_vl.backend import Lfm2VlBackend
-    from lfmvl_ros.models.lfm2_vl.int8_checks import block_fault, kernel_fault, rows_fault
     from lfmvl_ros.models.lfm2_vl.loading import load_checkpoint
-    from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
+    from lfmvl_ros.models.lfm2_vl.precision import checked_runner
     from lfmvl_ros.models.load import load_model
 
 LANGUAGE = "int8-language"
@@ -43,16 +42,11 @@ def _language_tower() -> Lfm2VlBackend | None:
     entry = find("bundled")
     assert entry is not None
     model, processor = load_checkpoint(entry.source, torch.device("cpu"), torch.float32)
-    runner = Lfm2Runner(model, int8=True)
-    weights = runner.int8_weights()
-    fault = (
-        kernel_fault(weight.shape for weight in weights)
-        or rows_fault(weights)
-        or block_fault(runner)
-    )
-    if fault:
-        _left_out(LANGUAGE, fault)
+    found = checked_runner(model)
+    if isinstance(found, str):
+        _left_out(LANGUAGE, found)
         return None
+    runner, _ = found
     return Lfm2VlBackend(model, processor, name=LANGUAGE, template=CARD_TEMPLATE, runner=runner)
 
 

@@ -116,7 +116,10 @@ class Decoder:
         stock = image_processor_class()()(images=[[IMAGE]], return_tensors="pt")
         self._features = trim_padding(dict(stock))
         self._features["pixel_values"] = self._features["pixel_values"].to(model.dtype)
-        self._blocks = Blocks.for_device("cpu")
+        self._blocks = self._new_blocks()
+
+    def _new_blocks(self) -> Blocks:
+        return Blocks.for_device("cpu", self._runner.longest_draft)
 
     @torch.inference_mode()
     def measure(self, into: Figures, answers: dict[str, list[Any]]) -> None:
@@ -131,7 +134,7 @@ class Decoder:
         alone_s = spent_s(lambda: write(runner, self._embeds, plain, NoDraft(), self._blocks))
         into.stages["token"].append((alone_s - prefill_s) / FEW)
         for name, pairs in answers.items():
-            blocks = Blocks.for_device("cpu")
+            blocks = self._new_blocks()
             for ids, draft in pairs[:WARM]:  # what the first answers teach costs once
                 write(Weightless(65536), torch.zeros(1, 1, 1), ids, draft, blocks)
             written_s = [

@@ -119,7 +119,7 @@ def test_calibrate_refuses_answers_of_other_weights(checkpoint, tmp_path, monkey
     folder = shutil.copytree(checkpoint, tmp_path / "mine")
     write_calibration(folder, IsotonicCalibration((0.5,), (0.2,)), {})
     before = sorted((path.name, path.read_bytes()) for path in folder.glob("calibration*"))
-    monkeypatch.setattr(precision, "kernel_fault", lambda _: "a kernel that overflows")
+    monkeypatch.setattr(precision, "kernel_fault", lambda *_: "a kernel that overflows")
     words = ["calibrate", "--model", f"{folder}:int8", "--write", "--scenes", "10"]
     assert main(words) == 2
     told = capsys.readouterr().err

@@ -93,7 +93,8 @@ class Lfm2VlBackend:
         self._pad_id = _pad_id(processor.tokenizer, self._end_ids)
         self._own_rules = rules_from(processor.image_processor.to_dict(), name)
         self._runner = runner or (_runner_of(model) if use_runner else None)
-        self._blocks = Blocks.for_device(model.device.type)
+        longest = self._runner.longest_draft if self._runner else None
+        self._blocks = Blocks.for_device(model.device.type, longest)
         self._encode = encoder(processor.tokenizer)
         self._own_grammars: AnswerGrammars | None = None
         self._style = ""  # the last answer with objects: wording and spacing of drafts

@@ -50,14 +50,18 @@ class Blocks:
     later: BlockSize
 
     @classmethod
-    def for_device(cls, kind: str) -> Blocks:
+    def for_device(cls, kind: str, longest: int | None = None) -> Blocks:
         """Return sizes that pay on a ``cpu`` or on ``cuda``, before anything is learned.
 
         A GPU is limited by memory bandwidth, so up to 64 tokens take little longer than one.
+
+        Args:
+            kind: of the device.
+            longest: of drafts behind the prompt, where the weights need shorter ones on a CPU.
         """
         if kind == "cuda":
             return cls(BlockSize(32, 512), BlockSize(32, 128))
-        return cls(BlockSize(8, 256), BlockSize(8, 64))
+        return cls(BlockSize(8, 256), BlockSize(8, longest or 64))
 
 
 @dataclass

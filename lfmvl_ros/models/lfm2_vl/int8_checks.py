@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether int8 weights can be used on this machine, found out by trying.
 
-The kernel is chosen by oneDNN for the processor. Two things can be wrong with one: sums that
-overflow (16-bit intermediate sums on processors without dot products of bytes), and results that
-depend on the number of tokens. Both are looked for in the sizes of the model, before it answers.
+Which instructions a kernel uses is decided by oneDNN and FBGEMM for the processor. Two things can
+be wrong: sums that overflow (16-bit intermediate sums on processors without dot products of bytes),
+and results that depend on the number of tokens. Both are looked for in the sizes of the model,
+before it answers.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import Iterable
 import torch
 
 from lfmvl_ros.core.errors import UserError, describe
-from lfmvl_ros.models.lfm2_vl.int8 import MOST, Int8Weight, Quantised
+from lfmvl_ros.models.lfm2_vl.int8 import Int8Weight, Quantised
+from lfmvl_ros.models.lfm2_vl.int8_kernels import MOST, Int8Kernel
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
 
 _OPERATORS = ("qlinear_prepack", "qlinear_pointwise")
@@ -47,25 +49,46 @@ def check_int8(device: torch.device) -> None:
         ) from error
 
 
-def kernel_fault(shapes: Iterable[tuple[int, int]]) -> str:
+def kernel_fault(kernel: Int8Kernel, shapes: Iterable[tuple[int, int]]) -> str:
     """Return what is wrong with products of these weights, ``(outputs, inputs)``; "" for nothing.
 
     Random codes and the largest ones, against exact sums of integers.
     """
+    try:
+        return _sums_fault(kernel, shapes)
+    except (RuntimeError, NotImplementedError, TypeError, AttributeError) as error:
+        return f"torch {torch.__version__} can't run it ({describe(error)})"
+
+
+def _sums_fault(kernel: Int8Kernel, shapes: Iterable[tuple[int, int]]) -> str:
     chance = torch.Generator().manual_seed(0)
     for outputs, inputs in {(min(n, _MOST_OUTPUTS), k) for n, k in shapes}:
-        weight, x = (
-            torch.randint(-MOST, MOST + 1, (rows, inputs), generator=chance)
-            for rows in (outputs, 8)
-        )
-        weight[: outputs // 4], x[:2] = MOST, MOST
-        weight[outputs // 4 : outputs // 2], x[2:4] = -MOST, -MOST
+        weight = _hard_codes(outputs, inputs, kernel.pair, chance)
+        x = torch.randint(-MOST, MOST + 1, (8, inputs), generator=chance)
+        x[:2], x[2:4] = MOST, -MOST
         exact = x.double() @ weight.double().T
         most = x.abs().double() @ weight.abs().double().T + 1
-        packed = Int8Weight(Quantised(weight.to(torch.int8), torch.ones(outputs)))
-        if bool(((packed.sums(x + 128) - exact).abs() > _CLOSE * most).any()):
+        packed = Int8Weight(Quantised(weight.to(torch.int8), torch.ones(outputs)), kernel)
+        if bool(((packed.sums(x.float()) - exact).abs() > _CLOSE * most).any()):
             return f"sums of products overflow with a weight of {outputs} x {inputs}"
     return ""
+
+
+def _hard_codes(outputs: int, inputs: int, pair: int, chance: torch.Generator) -> torch.Tensor:
+    """Return random codes of a weight; in half of the rows each pair has the largest sum.
+
+    In one quarter that sum is positive, in another negative. Neighbours differ, so that a kernel
+    that pairs other columns is found, too.
+    """
+    size = (outputs, -(-inputs // 2))
+    left, right = (torch.randint(-MOST, MOST + 1, size, generator=chance) for _ in range(2))
+    right = right.clamp(min=-pair - left.clamp(max=0), max=pair - left.clamp(min=0))
+    few = outputs // 4
+    large = torch.randint(pair - MOST, MOST + 1, (2 * few, size[1]), generator=chance)
+    left[: 2 * few], right[: 2 * few] = large, pair - large
+    codes = torch.stack([left, right], dim=2).flatten(1)[:, :inputs]
+    codes[few : 2 * few].neg_()
+    return codes
 
 
 def rows_fault(weights: Iterable[Int8Weight]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from lfmvl_ros.models.lfm2_vl.int8 import Int8Weight
+from lfmvl_ros.models.lfm2_vl.int8_kernels import Int8Kernel
 
 Weight = torch.Tensor | Int8Weight
 
@@ -36,10 +37,10 @@ class LayerWeights:
     gated: bool = False  # one gate a head, behind the values in ``first``
     window: int = 0  # positions that a query attends to, its own included; 0: all
 
-    def in_int8(self) -> LayerWeights:
+    def in_int8(self, kernel: Int8Kernel) -> LayerWeights:
         """Return the same with int8 weights in the linear layers."""
         ff_in, ff_out, first, last = (
-            weight if isinstance(weight, Int8Weight) else Int8Weight(weight)
+            weight if isinstance(weight, Int8Weight) else Int8Weight(weight, kernel)
             for weight in self.linears()
         )
         return replace(self, ff_in=ff_in, ff_out=ff_out, first=first, last=last)

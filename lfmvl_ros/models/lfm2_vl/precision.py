@@ -18,6 +18,7 @@ from lfmvl_ros.models.lfm2_vl.int8_checks import (
     kernel_fault,
     rows_fault,
 )
+from lfmvl_ros.models.lfm2_vl.int8_kernels import KERNELS, Int8Kernel
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
 from lfmvl_ros.models.model_name import INT8
 
@@ -67,6 +68,28 @@ def _vision_layers(model: Any) -> list[torch.nn.Module]:
     return [block for blocks in lists for block in blocks]
 
 
+def checked_runner(model: Any) -> tuple[Lfm2Runner, Int8Kernel] | str:
+    """Return a runner with int8 weights and its kernel: the first one that is exact here.
+
+    Args:
+        model: in float32 on a CPU; keeps its weights. The kernel suits its vision tower, too.
+
+    Returns:
+        What is wrong with each kernel where none is exact.
+    """
+    linears = (m for m in model.modules() if type(m) is torch.nn.Linear)
+    sizes, faults = {(m.out_features, m.in_features) for m in linears}, []
+    for kernel in KERNELS:
+        fault = kernel_fault(kernel, sizes)
+        if not fault:
+            runner = Lfm2Runner(model, int8=kernel)
+            fault = rows_fault(runner.int8_weights()) or block_fault(runner)
+            if not fault:
+                return runner, kernel
+        faults.append(f"{kernel.name}: {fault}")
+    return "; ".join(faults)
+
+
 def int8_runner(model: Any) -> Lfm2Runner | None:
     """Return a runner of a model's language tower with int8 weights, checked on this machine.
 
@@ -87,18 +110,18 @@ def int8_runner(model: Any) -> Lfm2Runner | None:
             "int8 weights are for the plain layers of LFM2 and LFM3, which this checkpoint's "
             "language model does not have; choose dtype auto, float32 or bfloat16"
         )
-    linears = [m for m in model.modules() if type(m) is torch.nn.Linear]
-    fault = kernel_fault((m.out_features, m.in_features) for m in linears)
-    if not fault:
-        runner = Lfm2Runner(model, int8=True)
-        fault = rows_fault(runner.int8_weights()) or block_fault(runner)
-        if not fault:
-            runner.release(model)
-            for layer in _vision_layers(model):
-                to_int8(layer)
-            _log.info("int8 weights: results do not depend on the number of tokens in a pass")
-            return runner
+    found = checked_runner(model)
+    if not isinstance(found, str):
+        runner, kernel = found
+        runner.release(model)
+        for layer in _vision_layers(model):
+            to_int8(layer, kernel)
+        _log.info(
+            "int8 weights (%s): results do not depend on the number of tokens in a pass",
+            kernel.name,
+        )
+        return runner
     kept = torch.bfloat16 if has_bfloat16() else torch.float32
     model.to(kept)
-    _log.warning("no int8 weights on this processor: %s; %s is used", fault, Precision(kept))
+    _log.warning("no int8 weights on this processor: %s; %s is used", found, Precision(kept))
     return None

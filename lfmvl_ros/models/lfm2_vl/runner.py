@@ -21,6 +21,7 @@ import torch.nn.functional as F
 
 from lfmvl_ros.models.lfm2_vl.attention import attention, joined, product
 from lfmvl_ros.models.lfm2_vl.int8 import Int8Weight
+from lfmvl_ros.models.lfm2_vl.int8_kernels import Int8Kernel
 from lfmvl_ros.models.lfm2_vl.kv_cache import CacheShape, RowCache, Span
 from lfmvl_ros.models.lfm2_vl.layer_weights import LayerWeights, Weight, weights_of
 
@@ -41,16 +42,19 @@ class Lfm2Runner:
 
     Args:
         model: keeps sharing its weights with the runner.
-        int8: the linear layers and the output layer get int8 weights of their own; on a CPU.
+        int8: the linear layers and the output layer get int8 weights of their own, and this
+            multiplies with them; on a CPU.
     """
 
-    def __init__(self, model: Any, *, int8: bool = False) -> None:
+    def __init__(self, model: Any, *, int8: Int8Kernel | None = None) -> None:
         tower = _tower(model)
         config = tower.config
         self._embedding: torch.Tensor = tower.embed_tokens.weight
-        self.int8 = int8
+        self.int8 = int8 is not None
+        self.longest_draft = int8.longest_draft if int8 else None
+        """Tokens of a draft behind the prompt that pay with these weights; None: not known."""
         head: torch.Tensor = model.lm_head.weight
-        self._head: Weight = Int8Weight(head) if int8 else head
+        self._head: Weight = Int8Weight(head, int8) if int8 else head
         self._final_norm, self._eps = tower.embedding_norm.weight, float(config.norm_eps)
         self._heads, self._kv_heads = config.num_attention_heads, config.num_key_value_heads
         self._rotary = tower.rotary_emb
@@ -59,7 +63,7 @@ class Lfm2Runner:
         )
         kinds = enumerate(zip(config.layer_types, tower.layers, strict=False))
         layers = [weights_of(place, *item, config) for place, item in kinds]
-        self._layers = [layer.in_int8() for layer in layers] if int8 else layers
+        self._layers = [layer.in_int8(int8) for layer in layers] if int8 else layers
         self._shape = CacheShape(
             tuple(layer.kernel is not None for layer in self._layers),
             self._embedding.shape[1],

@@ -20,19 +20,20 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_rules import wanted_rules
 from lfmvl_ros.core.model import precision_of
 from lfmvl_ros.models.calibration_file import CHECKPOINT
-from lfmvl_ros.models.lfm2_vl import int8_checks
+from lfmvl_ros.models.lfm2_vl import int8_checks, precision
 from lfmvl_ros.models.lfm2_vl.bfloat16 import has_bfloat16
 from lfmvl_ros.models.lfm2_vl.decoding import Blocks, NoDraft, Row, decode_answers
 from lfmvl_ros.models.lfm2_vl.draft_tokens import BlockSize
 from lfmvl_ros.models.lfm2_vl.ending import AnswerEnd
 from lfmvl_ros.models.lfm2_vl.generating import Limit
-from lfmvl_ros.models.lfm2_vl.int8 import MOST, Int8Linear, Int8Weight, quantised_rows
+from lfmvl_ros.models.lfm2_vl.int8 import Int8Linear, Int8Weight, quantised_rows
 from lfmvl_ros.models.lfm2_vl.int8_checks import (
     block_fault,
     check_int8,
     kernel_fault,
     rows_fault,
 )
+from lfmvl_ros.models.lfm2_vl.int8_kernels import KERNELS, MOST, PAIR, Int8Kernel
 from lfmvl_ros.models.lfm2_vl.precision import choose_precision, int8_runner
 from lfmvl_ros.models.lfm2_vl.runner import Lfm2Runner
 from lfmvl_ros.models.lfm2_vl.sampling import sampler_for
@@ -46,16 +47,18 @@ LONG = GenerationSettings(max_new_tokens=60)
 CPU = torch.device("cpu")
 
 
-def works():
-    """Whether this machine has exact int8 products."""
+def exact_kernels():
+    """The kernels whose products are exact on this machine."""
     try:
         check_int8(CPU)
     except UserError:
-        return False
-    return not kernel_fault([(96, 64)])
+        return []
+    return [kernel for kernel in KERNELS if not kernel_fault(kernel, [(96, 64)])]
 
 
-needs_int8 = pytest.mark.skipif(not works(), reason="this processor has no exact int8 products")
+EXACT = exact_kernels()
+needs_int8 = pytest.mark.skipif(not EXACT, reason="this processor has no exact int8 products")
+each_kernel = pytest.mark.parametrize("kernel", EXACT, ids=lambda kernel: kernel.name)
 
 rows = arrays.arrays(
     np.float32,
@@ -114,37 +117,56 @@ def test_a_row_is_quantised_alone_as_among_others(x):
         assert alone.scales[0] == found.scales[place]
 
 
+@given(rows, st.integers(MOST, 2 * MOST))
+@examples(200)
+def test_neighbouring_codes_stay_below_their_largest_sum(x, pair):
+    found = quantised_rows(x, pair)
+    codes = torch.nn.functional.pad(found.codes.int(), (0, x.shape[1] % 2)).unflatten(1, (-1, 2))
+    assert int(codes.clamp(min=0).sum(2).max()) <= pair
+    assert int(codes.clamp(max=0).sum(2).min()) >= -pair
+    half = found.scales[:, None] * 0.5 * (1 + 1e-4)
+    assert bool(((found.dequantised() - x).abs() <= half).all())
+    assert bool((found.scales >= quantised_rows(x).scales).all())
+
+
+def test_only_rows_with_large_neighbours_get_a_larger_scale():
+    x = torch.tensor([[3.0, 0.0, 2.0, -3.0], [3.0, 3.0, 0.0, 0.0]])
+    coarse, fine = quantised_rows(x, PAIR), quantised_rows(x)
+    assert coarse.scales[0] == fine.scales[0]
+    assert coarse.codes.tolist() == [[127, 0, 85, -127], [64, 64, 0, 0]]
+
+
 # -- products -------------------------------------------------------------------------------------
 
 
-@needs_int8
+@each_kernel
 @pytest.mark.parametrize("shape", [(1, 1), (7, 3), (96, 64), (192, 768), (33, 130)])
-def test_a_product_is_that_of_the_codes(shape):
+def test_a_product_is_that_of_the_codes(kernel, shape):
     torch.manual_seed(0)
     weight, x = torch.randn(shape), torch.randn(9, shape[1]) * 3
     x[3] = 0
-    found = Int8Weight(weight).product(x)
-    exact = (
-        quantised_rows(x).dequantised().double() @ quantised_rows(weight).dequantised().double().T
-    )
+    found = Int8Weight(weight, kernel).product(x)
+    weight_used = quantised_rows(weight, kernel.pair).dequantised()
+    exact = quantised_rows(x).dequantised().double() @ weight_used.double().T
     assert torch.allclose(found.double(), exact, rtol=1e-4, atol=1e-4 * float(exact.abs().max()))
     assert not bool(found[3].any())
     far = (found - x @ weight.T).abs().max() / (x @ weight.T).abs().max()
     assert far < 0.05
 
 
-@needs_int8
-def test_products_do_not_depend_on_the_number_of_rows():
+@each_kernel
+def test_products_do_not_depend_on_the_number_of_rows(kernel):
     torch.manual_seed(1)
-    weights = [Int8Weight(torch.randn(n, k)) for n, k in ((96, 64), (300, 200), (64, 1000))]
+    shapes = ((96, 64), (300, 200), (64, 1000))
+    weights = [Int8Weight(torch.randn(shape), kernel) for shape in shapes]
     assert rows_fault(weights) == ""
 
 
-@needs_int8
-def test_a_layer_takes_any_number_of_dimensions_and_keeps_its_bias():
+@each_kernel
+def test_a_layer_takes_any_number_of_dimensions_and_keeps_its_bias(kernel):
     torch.manual_seed(2)
     linear = torch.nn.Linear(64, 48)
-    layer, x = Int8Linear(linear), torch.randn(2, 5, 64)
+    layer, x = Int8Linear(linear, kernel), torch.randn(2, 5, 64)
     with torch.inference_mode():
         assert layer(x).shape == (2, 5, 48)
         assert torch.equal(layer(x)[1, 2], layer(x[1, 2]))
@@ -170,19 +192,76 @@ class Overflowing(Int8Weight):
 
 @needs_int8
 def test_a_kernel_that_depends_on_the_block_is_found(plain):
-    assert "with 1 rows" in rows_fault([Off(torch.randn(96, 64))])
-    runner = Lfm2Runner(copy.deepcopy(plain._model), int8=True)
+    assert "with 1 rows" in rows_fault([Off(torch.randn(96, 64), EXACT[0])])
+    runner = Lfm2Runner(copy.deepcopy(plain._model), int8=EXACT[0])
     assert block_fault(runner) == ""
     assert len(runner.int8_weights()) == 1 + 4 * len(runner._layers)
-    runner._layers[2].ff_out = Off(torch.randn(runner._layers[2].ff_out.shape))
+    runner._layers[2].ff_out = Off(torch.randn(runner._layers[2].ff_out.shape), EXACT[0])
     assert "how many tokens" in block_fault(runner)
 
 
-@needs_int8
-def test_a_kernel_that_overflows_is_found(monkeypatch):
-    assert kernel_fault([(96, 64), (64, 5000)]) == ""
+@each_kernel
+def test_a_kernel_that_overflows_is_found(kernel, monkeypatch):
+    assert kernel_fault(kernel, [(96, 64), (64, 5000), (7, 3)]) == ""
     monkeypatch.setattr(int8_checks, "Int8Weight", Overflowing)
-    assert "overflow with a weight of 96 x 64" in kernel_fault([(96, 64)])
+    assert "overflow with a weight of 96 x 64" in kernel_fault(kernel, [(96, 64)])
+
+
+def of_pairs(order):
+    """A kernel that cuts off the sums of two products at 16 bits, of columns in some order."""
+
+    def pack(codes, scales):
+        weight = codes.float()[:, order]
+
+        def sums(x):
+            each = ((x + MOST)[:, None, order] * weight).unflatten(2, (-1, 2)).sum(3)
+            return (each.clamp(-32768, 32767).sum(2) - MOST * weight.sum(1)) * scales
+
+        return sums
+
+    return pack
+
+
+@pytest.mark.parametrize(
+    ("order", "pair", "fault"),
+    [
+        ("0 1 2 3", PAIR, ""),
+        ("0 1 2 3", PAIR + 1, "overflow"),
+        ("0 1 2 3", 2 * MOST, "overflow"),
+        ("0 2 1 3", PAIR, "overflow"),
+        ("0 3 1 2", PAIR, "overflow"),
+    ],
+)
+def test_sums_of_pairs_fit_into_16_bits_and_others_are_found(order, pair, fault):
+    columns = torch.arange(64).unflatten(0, (-1, 4))[:, [int(n) for n in order.split()]].flatten()
+    kernel = Int8Kernel("of pairs", pair, of_pairs(columns))
+    found = kernel_fault(kernel, [(96, 64)])
+    assert (fault in found) if fault else found == ""
+
+
+def test_drafts_are_short_where_each_token_of_a_pass_costs_much(plain, int8):
+    for kernel in EXACT:
+        runner = Lfm2Runner(copy.deepcopy(plain._model), int8=kernel)
+        blocks = Blocks.for_device("cpu", runner.longest_draft)
+        assert blocks.later.most == (12 if kernel.pair == PAIR else 64)
+        assert blocks.first.most == 256
+    assert Lfm2Runner(plain._model).longest_draft is None
+    assert int8._blocks.later.most == (int8._runner.longest_draft or 64)
+    assert plain._blocks.later.most == 64
+
+
+def test_a_kernel_that_this_torch_lacks_is_passed_over(plain, monkeypatch, caplog):
+    def pack(codes, scales):
+        raise AttributeError("'_OpNamespace' 'quantized' object has no attribute 'linear_prepack'")
+
+    absent = Int8Kernel("absent", 2 * MOST, pack)
+    monkeypatch.setattr(precision, "KERNELS", (absent,))
+    assert int8_runner(copy.deepcopy(plain._model)) is None
+    assert "absent: torch" in caplog.text
+    assert "has no attribute 'linear_prepack'" in caplog.text
+    if EXACT:
+        monkeypatch.setattr(precision, "KERNELS", (absent, EXACT[0]))
+        assert int8_runner(copy.deepcopy(plain._model)) is not None
 
 
 @needs_int8
@@ -190,7 +269,7 @@ def test_without_exact_products_the_model_stays_in_float_and_says_why(plain, mon
     model = copy.deepcopy(plain._model)
     monkeypatch.setattr(int8_checks, "Int8Weight", Overflowing)
     assert int8_runner(model) is None
-    assert "no int8 weights on this processor: sums of products overflow" in caplog.text
+    assert "no int8 weights on this processor: oneDNN: sums of products overflow" in caplog.text
     assert model.dtype is (torch.bfloat16 if has_bfloat16() else torch.float32)
     assert Lfm2Runner(model).append(torch.arange(5)).isfinite().all()
 
@@ -207,9 +286,13 @@ def test_what_runs_is_what_is_reported(checkpoint, int8, monkeypatch):
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="chooses kernels of x86-64")
 def test_on_a_processor_without_dot_products_of_bytes(checkpoint):
-    """Real kernels of AVX2: they overflow, and the answer comes from float weights."""
+    """Real kernels of AVX2: sums of whole weights overflow, those of smaller pairs do not."""
     code = (
         "import sys, lfmvl_ros\n"
+        "from lfmvl_ros.models.lfm2_vl.int8_checks import kernel_fault\n"
+        "from lfmvl_ros.models.lfm2_vl.int8_kernels import KERNELS\n"
+        "for kernel in KERNELS:\n"
+        "    print(kernel_fault(kernel, [(96, 64)]).split(' with')[0])\n"
         "model = lfmvl_ros.load_model(sys.argv[1] + ':int8', device='cpu')\n"
         "print(model.weights)\n"
     )
@@ -218,8 +301,9 @@ def test_on_a_processor_without_dot_products_of_bytes(checkpoint):
         env={**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"},
         capture_output=True, text=True, timeout=PATIENCE_S, check=True,
     )  # fmt: skip
-    assert done.stdout.split() == ["checkpoint"]
-    assert "no int8 weights on this processor" in done.stderr
+    assert done.stdout.splitlines() == ["sums of products overflow", "", "", "int8"]
+    assert "no int8 weights" not in done.stderr
+    assert "Warning" not in done.stderr
     assert "Traceback" not in done.stderr
 
 
