@@ -189,8 +189,8 @@ class Facts:
     def _earlier(self, over_s: float) -> tuple[Moment | None, Any, Any]:
         """Return the moment ``over_s`` ago, each track's row in it, and which tracks it has.
 
-        Those that were tentative then are left out. Their box is that of a single answer, and may be
-        of a part of the object or of two: what is measured from it looks like growth or speed.
+        Those that were tentative then are left out. Their box is that of a single answer, and may
+        be of a part of the object or of two: what is measured from it looks like growth or speed.
         """
         if over_s not in self._pairs:
             roster = self.roster

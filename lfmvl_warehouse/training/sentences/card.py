@@ -44,8 +44,8 @@ answer with the largest mean probability, and refuses it as well where that is b
 ## How it was made
 
 {sentences:,} sentences, composed on the way from the phrases in
-`lfmvl_warehouse/sentences/phrases`, their words cut into tokens at random, in {step:,} updates and {minutes:.0f} minutes on one CPU
-thread, seed {seed}. Shape: {shape}.
+`lfmvl_warehouse/sentences/phrases`, some of their words cut into other tokens at random, in
+{step:,} updates and {minutes:.0f} minutes on one CPU thread, seed {seed}. Shape: {shape}.
 """
 _EARLIER = (
     "\nIt began with weights that had been trained on {sentences:,} sentences of earlier phrases,\n"
