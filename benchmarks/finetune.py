@@ -35,7 +35,7 @@ with needed_packages():
     from lfmvl_ros.datasets.judging import Scores
     from lfmvl_ros.finetune.judge import ask_all, held_out_questions, total
     from lfmvl_ros.finetune.run import RunArguments, finetune
-    from lfmvl_ros.finetune.settings import FinetuneSettings
+    from lfmvl_ros.finetune.settings import TOWERS, FinetuneSettings
     from lfmvl_ros.finetune.start import find_start
     from lfmvl_ros.models.load import load_model
     from lfmvl_ros.registry import QUESTION_SETS, load
@@ -94,6 +94,7 @@ def arguments() -> argparse.Namespace:
     add("--task", choices=("known", "new"), default="known")
     add("--cpu-s", type=float, help="seconds of a core (150; for new names 300)")
     add("--full", action="store_true", help="train all weights")
+    add("--towers", choices=TOWERS, default="auto")
     add("--rank", type=int, default=16)
     add("--rate", type=float, default=0.0)
     add("--batch", type=int, default=4)
@@ -122,7 +123,7 @@ def main() -> int:
     data = write_folder(look, args.out / "images", first, images, invented=invented)
     unseen = write_folder(look, args.out / "unseen", 2 * first, asked, invented=invented)
     settings = FinetuneSettings(
-        full=args.full, rank=args.rank, rate=args.rate, batch=args.batch,
+        full=args.full, towers=args.towers, rank=args.rank, rate=args.rate, batch=args.batch,
         questions=args.questions, negatives=args.negatives, seed=args.seed, judgements=2,
         held_out_questions=min(32, asked), patience=0, steps=steps or _TRIED,
     )  # fmt: skip

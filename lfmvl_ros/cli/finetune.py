@@ -28,7 +28,7 @@ HELP = (
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    from lfmvl_ros.finetune.settings import CHECKPOINTING, DTYPES, FinetuneSettings
+    from lfmvl_ros.finetune.settings import CHECKPOINTING, DTYPES, TOWERS, FinetuneSettings
     from lfmvl_ros.models.gguf.export import KINDS
 
     usual = {field.name: field.default for field in fields(FinetuneSettings)}
@@ -57,6 +57,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--full", action="store_true",
         help="train all weights instead of adapters; needs more memory",
     )  # fmt: skip
+    add(
+        "--towers",
+        str,
+        "what adapters change; vision: how things look, not names, so that the model forgets less; "
+        "auto: vision where the model's card lists all names of the data, else both",
+        choices=TOWERS,
+    )
     add("--rank", int, "rank of the adapters; raise it for many images of a very different kind")
     add("--rate", float, "peak learning rate; 0: chosen by the size of the model")
     add("--epochs", float, "how often each image is used")

@@ -21,13 +21,28 @@ ADAPTED = re.compile(
     r"(^|\.)(layers|blocks)\.\d+\.|(^|\.)(multi_modal_projector|projector|merger)\."
 )
 """Names of layers that are adapted, where they are linear."""
+_LANGUAGE = re.compile(r"(^|\.)language_model\.")
 
 _SCALE = 2.0  # lora_alpha / rank
 _NAME = "default"
 
 
-def target_names(model: nn.Module) -> list[str]:
+def is_adapted(name: str, towers: str = "both") -> bool:
+    """Whether a linear layer gets an adapter.
+
+    Args:
+        name: of the layer, or of its weight.
+        towers: ``both``, or ``vision``: not the language tower.
+    """
+    return bool(ADAPTED.search(name)) and not (towers == "vision" and _LANGUAGE.search(name))
+
+
+def target_names(model: nn.Module, towers: str = "both") -> list[str]:
     """Return the full names of the linear layers that get an adapter, in the model's order.
+
+    Args:
+        model: the checkpoint.
+        towers: as in :func:`is_adapted`.
 
     Raises:
         UserError: there are none.
@@ -35,7 +50,7 @@ def target_names(model: nn.Module) -> list[str]:
     names = [
         name
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and ADAPTED.search(name)
+        if isinstance(module, nn.Linear) and is_adapted(name, towers)
     ]
     if not names:
         raise UserError(
@@ -46,10 +61,11 @@ def target_names(model: nn.Module) -> list[str]:
     return names
 
 
-def attach(model: nn.Module, rank: int, *, seed: int = 0) -> list[str]:
+def attach(model: nn.Module, rank: int, *, seed: int = 0, towers: str = "both") -> list[str]:
     """Put adapters of this rank into the model and freeze everything else.
 
     They change nothing at first. Their weights are float32, whatever the precision of the model.
+    ``towers`` is as in :func:`is_adapted`.
 
     Returns:
         The names of the adapted layers.
@@ -60,7 +76,7 @@ def attach(model: nn.Module, rank: int, *, seed: int = 0) -> list[str]:
     from peft import LoraConfig, inject_adapter_in_model
     from peft.tuners.lora import LoraLayer
 
-    names = target_names(model)
+    names = target_names(model, towers)
     device = next(model.parameters()).device
     model.requires_grad_(False)
     config = LoraConfig(

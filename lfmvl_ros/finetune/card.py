@@ -126,7 +126,10 @@ def render_card(facts: Mapping[str, Any]) -> str:
 def _method(settings: Mapping[str, Any]) -> str:
     if settings["full"]:
         return "all of its weights"
-    return f"adapters (LoRA) of rank {settings['rank']}"
+    adapters = f"adapters (LoRA) of rank {settings['rank']}"
+    if settings.get("towers") == "vision":
+        return f"{adapters} in the vision tower and the projector"
+    return adapters
 
 
 def _how_it_was_made(facts: Mapping[str, Any]) -> str:

@@ -33,7 +33,8 @@ class Learner:
     Args:
         start: the checkpoint.
         settings: of the run.
-        names: that questions may use; the embeddings of their tokens are trained as well.
+        names: that questions may use; the embeddings of their tokens are trained as well, unless
+            only the vision tower is.
         device: to train on.
         dtype: of the frozen weights and the computation.
         checkpointing: compute activations again in the backward pass.
@@ -60,10 +61,13 @@ class Learner:
         if settings.full:
             self.model.requires_grad_(True)
         else:
-            self.adapted = attach(self.model, settings.rank, seed=settings.seed)
-            table = self.model.get_input_embeddings().weight
-            ids = name_tokens(self.processor.tokenizer, names)
-            self.rows = WordRows(ids, *table.shape).to(device)
+            self.adapted = attach(
+                self.model, settings.rank, seed=settings.seed, towers=settings.towers
+            )
+            if settings.towers != "vision":
+                table = self.model.get_input_embeddings().weight
+                ids = name_tokens(self.processor.tokenizer, names)
+                self.rows = WordRows(ids, *table.shape).to(device)
         if checkpointing:
             activate = (
                 getattr(  # the older name, before transformers 5.24

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from lfmvl_ros.core.image_tokens import count_image_tokens
@@ -23,6 +25,18 @@ def usual_dtype(device: torch.device, parameters: int) -> str:
     return "bfloat16" if large and is_quick_in_bfloat16(device) else "float32"
 
 
+def with_towers(settings: FinetuneSettings, start: Start, data: TrainingData) -> FinetuneSettings:
+    """Return the settings with ``towers`` decided.
+
+    Names that the start knows need no change of its language tower, which would only forget others
+    (docs/experiments/finetune.md).
+    """
+    if settings.towers != "auto":
+        return settings
+    known = not settings.full and start.lists(data.names)
+    return replace(settings, towers="vision" if known else "both")
+
+
 def make_plan(
     data: TrainingData, start: Start, settings: FinetuneSettings, device: torch.device
 ) -> MemoryPlan:
@@ -38,7 +52,10 @@ def make_plan(
     if dtype == "auto":
         dtype = usual_dtype(device, start.parameters)
     width = start.config["text_config"]["hidden_size"]
-    adapters = settings.rank * start.adapter_width + _TOKENS_A_NAME * width * len(data.names)
+    towers = with_towers(settings, start, data).towers
+    adapters = settings.rank * start.adapter_width[towers]
+    if towers == "both":
+        adapters += _TOKENS_A_NAME * width * len(data.names)
     plan = MemoryPlan(
         full=settings.full,
         dtype=dtype,

@@ -22,7 +22,7 @@ from lfmvl_ros.finetune.encoding import Encoder
 from lfmvl_ros.finetune.judge import Answered, ask_all, held_out_questions, total
 from lfmvl_ros.finetune.learner import Learner
 from lfmvl_ros.finetune.needs import check_peft
-from lfmvl_ros.finetune.plan import make_plan
+from lfmvl_ros.finetune.plan import make_plan, with_towers
 from lfmvl_ros.finetune.report import write_comparison, write_plot
 from lfmvl_ros.finetune.run_folder import (
     CHECKPOINT_DIRECTORY,
@@ -145,6 +145,7 @@ def finetune(request: RunArguments, settings: FinetuneSettings) -> Result:
     for part in data.parts:
         print(part.folder.describe(), flush=True)
     start = find_start(request.start, request.revision)
+    settings = with_towers(settings, start, data)
     device = choose_device(settings.device)
     identity = _identity(data, start, settings)
     if request.resume:
@@ -194,7 +195,10 @@ def _prepared(
     trained = "all weights"
     if not settings.full:
         trained = f"adapters of rank {settings.rank} in {len(learner.adapted)} layers"
-        trained += f" and the embeddings of {len(learner.rows or ())} tokens"
+        if learner.rows is None:
+            trained += " of the vision tower and the projector"
+        else:
+            trained += f" of both towers, and the embeddings of {len(learner.rows)} tokens"
     print(
         f"{start.name}: {start.parameters / 1e6:.1f} M parameters, {learner.count / 1e6:.2f} M "
         f"trained ({trained}), {plan.dtype} on {device}, up to {plan.image_tokens} image tokens",

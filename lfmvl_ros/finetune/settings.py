@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 CHECKPOINTING = ("auto", "always", "never")
 DTYPES = ("auto", "float32", "bfloat16")
+TOWERS = ("auto", "both", "vision")
 
 _SMALL = 50_000_000  # parameters: below, a model learns from few images only with large steps
 
@@ -18,6 +19,10 @@ class FinetuneSettings:
 
     Attributes:
         full: train all weights instead of low-rank adapters.
+        towers: which get adapters. ``vision``: the vision tower and the projector. ``both``: the
+            language tower as well, and the embeddings of the names' tokens are trained. ``auto``:
+            ``vision`` where the card of the start lists all names. With ``full``, all weights are
+            trained, whatever it is.
         rank: of the adapters, 1 to 256.
         rate: learning rate at its highest; 0 for :func:`usual_rate`.
         steps: updates; 0: ``minutes`` or ``epochs`` decides.
@@ -43,6 +48,7 @@ class FinetuneSettings:
     """
 
     full: bool = False
+    towers: str = "auto"
     rank: int = 16
     rate: float = 0.0
     steps: int = 0
@@ -85,11 +91,17 @@ class FinetuneSettings:
             value = getattr(self, name)
             if not (math.isfinite(value) and low <= value <= high):
                 raise ValueError(f"{name} is from {low} to {high}, got {value}")
-        for name, choices in (("checkpointing", CHECKPOINTING), ("dtype", DTYPES)):
+        for name, choices in (
+            ("checkpointing", CHECKPOINTING),
+            ("dtype", DTYPES),
+            ("towers", TOWERS),
+        ):
             if getattr(self, name) not in choices:
                 raise ValueError(
                     f"{name} is one of {', '.join(choices)}; got {getattr(self, name)!r}"
                 )
+        if self.full and self.towers == "vision":
+            raise ValueError("full trains all weights; leave out full, or towers vision")
 
 
 def usual_rate(parameters: int, *, full: bool) -> float:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.image_rules import wanted_rules
 from lfmvl_ros.core.image_tokens import ImageTokenSettings
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, PromptTemplate
-from lfmvl_ros.finetune.adapters import ADAPTED
+from lfmvl_ros.finetune.adapters import is_adapted
 from lfmvl_ros.models.catalog import directory_of, find
 from lfmvl_ros.models.checkpoint_files import check_directory, image_rules, read_json
+from lfmvl_ros.models.checkpoint_labels import known_labels
 from lfmvl_ros.models.gguf.safetensors import checkpoint_tensors
 from lfmvl_ros.models.hub import commit_of, local_folder
 
@@ -34,8 +36,8 @@ class Start:
         templates: prompts to train with; the one that the result will be used with comes first.
         licence: of the weights, "" where it is not known.
         parameters: number of weights, shared ones once.
-        adapter_width: inputs and outputs of all layers that get adapters; times the rank, it is the
-            number of the adapters' weights.
+        adapter_width: inputs and outputs of all layers that get adapters, by which ``towers`` do;
+            times the rank, it is the number of the adapters' weights.
         dtype: precision in which most of the weights are stored.
         config: ``config.json``.
         revision: commit on the hub, "" where it comes from none.
@@ -46,7 +48,7 @@ class Start:
     templates: tuple[PromptTemplate, ...]
     licence: str
     parameters: int
-    adapter_width: int
+    adapter_width: Mapping[str, int]
     dtype: torch.dtype
     config: dict[str, Any]
     revision: str = ""
@@ -55,6 +57,11 @@ class Start:
     def context(self) -> int:
         """Most tokens of prompt and answer."""
         return int(self.config.get("text_config", {}).get("max_position_embeddings", 32_768))
+
+    def lists(self, names: Iterable[str]) -> bool:
+        """Whether its card lists all of these names; False where it lists none."""
+        known = known_labels(str(self.directory))
+        return known is not None and not known.unlisted(names)
 
     def rules(self, image_tokens: int) -> ImageTokenSettings:
         """Return its image token rules, or those for whole images of at most so many tokens."""
@@ -96,11 +103,14 @@ def find_start(model: str, revision: str = "") -> Start:
         templates=_templates(entry.template if entry else CARD_TEMPLATE),
         licence=entry.licence if entry else "",
         parameters=sum(sizes.values()) // width,
-        adapter_width=sum(
-            sum(tensor.shape)
-            for tensor in tensors
-            if len(tensor.shape) == 2 and ADAPTED.search(tensor.name)
-        ),
+        adapter_width={
+            towers: sum(
+                sum(tensor.shape)
+                for tensor in tensors
+                if len(tensor.shape) == 2 and is_adapted(tensor.name, towers)
+            )
+            for towers in ("both", "vision")
+        },
         dtype=_TYPES[kind],
         config=read_json(directory / "config.json"),
         revision=commit_of(directory),

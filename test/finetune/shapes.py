@@ -43,6 +43,19 @@ class Shape:
         )
 
     @property
+    def vision_adapter_width(self) -> int:
+        """The same of the vision tower and the projector."""
+        v, h = (
+            self.config["vision_config"]["hidden_size"],
+            self.config["text_config"]["hidden_size"],
+        )
+        ff, middle = (
+            self.config["vision_config"]["intermediate_size"],
+            self.config["projector_hidden_size"],
+        )
+        return self.vision_layers * (8 * v + 2 * (v + ff)) + 4 * v + 2 * middle + h
+
+    @property
     def convolutions(self) -> int:
         return self.text_layers - self.attention_layers
 

@@ -55,6 +55,15 @@ def test_their_number_of_weights_is_that_of_the_shape(shape):
         assert 8 * width == pytest.approx(4.40e6, rel=0.001)
 
 
+def test_without_the_language_tower_they_are_those_of_vision_and_projector(shape):
+    model = built(shape)
+    names = attach(model, 8, towers="vision")
+    assert sum(".vision_tower." in name for name in names) == 6 * shape.vision_layers
+    assert sum("multi_modal_projector" in name for name in names) == 2
+    assert len(names) == 6 * shape.vision_layers + 2
+    assert sum(p.numel() for p in trainable(model).values()) == 8 * shape.vision_adapter_width
+
+
 def test_peft_adapts_them_all_on_the_meta_device(shape):
     model = built(shape)
     names = attach(model, 8)

@@ -3,7 +3,9 @@
 
 import json
 import os
+import shutil
 import sys
+from dataclasses import replace
 from importlib import metadata
 
 import pytest
@@ -18,7 +20,7 @@ from lfmvl_ros.datasets.coco_reading import read_folder
 from lfmvl_ros.finetune.data import check_spellings, parse_folder, read_data
 from lfmvl_ros.finetune.estimate import MemoryPlan, check_memory, free_bytes, needed_bytes
 from lfmvl_ros.finetune.needs import check_peft
-from lfmvl_ros.finetune.plan import make_plan, usual_dtype
+from lfmvl_ros.finetune.plan import make_plan, usual_dtype, with_towers
 from lfmvl_ros.finetune.settings import FinetuneSettings, usual_rate
 from lfmvl_ros.models.hub import local_folder, why_not_fetched
 from lfmvl_ros.models.lfm2_vl import bfloat16
@@ -206,6 +208,29 @@ def test_what_does_not_fit_is_refused_with_what_would():
     with pytest.raises(UserError, match="take a smaller checkpoint"):
         check_memory(shape.config, 450_000_000, full, GB, adapters=adapters)
     check_memory(shape.config, 450_000_000, plan_of(shape), 8 * GB, adapters=adapters)
+
+
+def test_the_language_tower_learns_where_names_are_new(unusual, bundled, tmp_path):
+    known, auto = read_data([(unusual, 1.0)]), FinetuneSettings()
+    assert bundled.lists(known.names)
+    assert with_towers(auto, bundled, known).towers == "vision"
+    folder = tmp_path / "new"
+    shutil.copytree(unusual, folder)
+    path = folder / "annotations" / "instances.json"
+    path.write_text(path.read_text().replace("traffic cone", "grobble"))
+    new = read_data([(folder, 1.0)])
+    assert with_towers(auto, bundled, new).towers == "both"
+    assert with_towers(replace(auto, towers="vision"), bundled, new).towers == "vision"
+    assert with_towers(replace(auto, full=True), bundled, known).towers == "both"
+    plans = [make_plan(data, bundled, auto, torch.device("cpu")) for data in (known, new)]
+    assert plans[0].trained < plans[1].trained
+
+
+def test_all_weights_are_not_those_of_the_vision_tower_alone():
+    with pytest.raises(ValueError, match="full trains all weights"):
+        FinetuneSettings(full=True, towers="vision")
+    with pytest.raises(ValueError, match="towers is one of auto, both, vision; got 'text'"):
+        FinetuneSettings(towers="text")
 
 
 def test_checkpointing_is_chosen_where_it_makes_a_run_fit(unusual, bundled, monkeypatch):

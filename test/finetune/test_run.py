@@ -65,6 +65,7 @@ def test_names_shapes_and_precision_are_those_of_the_start(run, bundled):
     }
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert any("vision" in name for name in changed)
+    assert not any("language_model" in name for name in changed)  # its names are known
     assert not any("norm" in name or "patch_embedding" in name for name in changed)
     for name in ("config.json", "processor_config.json", "tokenizer.json", "chat_template.jinja"):
         assert (run / "checkpoint" / name).read_bytes() == (bundled.directory / name).read_bytes()
@@ -142,10 +143,11 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_a_killed_run_goes_on_to_the_very_same_weights(unusual, tmp_path):
+@pytest.mark.parametrize("towers", ["both", "vision"])
+def test_a_killed_run_goes_on_to_the_very_same_weights(towers, unusual, tmp_path):
     arguments = [
         "--data", unusual, "--from", "bundled", "--steps", 8, "--batch", 1, "--questions", 2,
-        "--judgements", 2, "--held-out-questions", 8, "--save-every-s", 0,
+        "--judgements", 2, "--held-out-questions", 8, "--save-every-s", 0, "--towers", towers,
     ]  # fmt: skip
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     finetune(*arguments, "--out", whole)
@@ -180,6 +182,7 @@ def steps_in(run):
     ("change", "said"),
     [
         (("--rank", 4), "was trained with --rank 16, not 4"),
+        (("--towers", "both"), "was trained with --towers vision, not both"),
         (("--steps", 51), "was trained with --steps 50, not 51"),
         ((), "add --resume to continue it"),
     ],
