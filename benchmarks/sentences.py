@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How well the bundled model turns sentences of operators into tool calls, and how quickly.
 
-    python benchmarks/sentences.py               # 1,000 sentences in nine languages; a minute
+    python benchmarks/sentences.py               # 1,000 sentences in nine languages; two minutes
     python benchmarks/sentences.py --quick       # every tenth
     python benchmarks/sentences.py --half unseen # those that nobody looked at, see below
     python benchmarks/sentences.py --wrong       # print those that are not right

@@ -34,7 +34,8 @@ TRANSLATIONS = "lfmvl_ros.translations"
 """Name -> language (ISO 639-1) -> label -> what it is called there."""
 
 DEMO_SCENES = "lfmvl_ros.demo_scenes"
-"""Name -> what makes a :class:`lfmvl_ros.cli.scene_demo.DemoScene` of a seed."""
+"""Name -> what makes a :class:`lfmvl_ros.cli.scene_demo.DemoScene` of a seed, for at least so
+many seconds (0: as long as it plans by itself)."""
 
 QUERY_REMARKS = "lfmvl_ros.query_remarks"
 """Name of an image source -> a function ``(seed, labels)`` that returns a sentence or ""."""

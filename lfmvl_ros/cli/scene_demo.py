@@ -95,7 +95,7 @@ class SceneRun:
 
 def run_scene(args: argparse.Namespace) -> int:
     """Run a scene, write what was seen, print its figures; exit code 0."""
-    scene: DemoScene = registry.load(SCENES, args.scene)(args.seed)
+    scene: DemoScene = registry.load(SCENES, args.scene)(args.seed, args.duration or 0.0)
     duration_s = args.duration or scene.usual_s
     settings = settings_from(args, **scene.settings)
     from lfmvl_ros.models.load import load_model

@@ -79,6 +79,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="train nothing; write the run's averaged weights so far as a checkpoint",
     )
     add(
+        "--mean-with",
+        type=as_path,
+        metavar="CHECKPOINT",
+        default=None,
+        help="with --sentences --export: write the mean of the run's weights and those of this "
+        "checkpoint, such as the one that the run began with; often better than either",
+    )
+    add(
         "--sentences",
         action="store_true",
         help="train the small language model that turns sentences into tool calls instead; takes "
@@ -89,9 +97,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train or export; return the exit code."""
+    from lfmvl_ros.core.errors import UserError
+
+    if args.mean_with is not None and not (args.sentences and args.export is not None):
+        raise UserError("--mean-with is for --sentences --export: it changes what is written")
     if args.sentences:
         return _sentences(args)
-    from lfmvl_ros.core.errors import UserError
     from lfmvl_warehouse.training.run import training_run as launch
     from lfmvl_warehouse.training.run.plan import RunOverrides
     from lfmvl_warehouse.training.run.train_settings import TrainSettings
@@ -144,7 +155,8 @@ def _sentences(args: argparse.Namespace) -> int:
     from lfmvl_warehouse.training.sentences.run import export, train
 
     if args.export is not None:
-        print(_trained(args.export, export(args.out, args.export)))
+        other = None if args.mean_with is None else _sentence_checkpoint(str(args.mean_with))
+        print(_trained(args.export, export(args.out, args.export, other)))
         return 0
     facts = train(settings, resume=args.resume)
     print(_trained(args.out / CHECKPOINT_DIRECTORY, facts))

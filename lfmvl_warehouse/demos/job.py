@@ -26,10 +26,10 @@ class ScenePlan(Protocol):
 
 @dataclass(frozen=True)
 class SceneJob:
-    """A job with a planned scene. Called with a seed, it gives the scene of ``lfmvl demo``.
+    """A job with a planned scene. Called, it gives the scene of ``lfmvl demo``.
 
     Attributes:
-        plan: makes the plan of a seed.
+        plan: makes the plan of a seed, for at least so many seconds.
         rate_hz: frames a second.
         rules: returns the text of its rules file.
         figures: compares a run with the plan.
@@ -38,7 +38,7 @@ class SceneJob:
         depth: the camera measures depth, too.
     """
 
-    plan: Callable[[int], Any]
+    plan: Callable[[int, float], Any]
     rate_hz: float
     rules: Callable[[], str]
     figures: Callable[[Any, SceneResults], dict[str, Any]]
@@ -46,16 +46,16 @@ class SceneJob:
     select: Callable[[Any, float], str] | None = None
     depth: bool = False
 
-    def __call__(self, seed: int) -> PlannedScene:
-        """Return the scene of a seed."""
-        return PlannedScene(self, seed)
+    def __call__(self, seed: int, duration_s: float = 0.0) -> PlannedScene:
+        """Return the scene of a seed, with a plan for two minutes, or longer if asked for."""
+        return PlannedScene(self, seed, max(duration_s, SECONDS))
 
 
 class PlannedScene:
     """A :class:`~lfmvl_ros.core.demo_scene.DemoScene` of a job."""
 
-    def __init__(self, job: SceneJob, seed: int) -> None:
-        self._job, self._plan = job, job.plan(seed)
+    def __init__(self, job: SceneJob, seed: int, duration_s: float) -> None:
+        self._job, self._plan = job, job.plan(seed, duration_s)
         self._video: StagedVideo = self._plan.video()
         self._sensor = StereoSensor()
         self.rate_hz, self.usual_s, self.settings = job.rate_hz, self._plan.duration_s, job.settings

@@ -117,6 +117,7 @@ def test_what_it_leaves_to_read(run):
 def test_the_start_is_kept_where_nothing_is_better(unusual, tmp_path, capsys):
     """At this rate everything is destroyed."""
     arguments = ("--steps", 4, "--rate", 0.1, "--batch", 1, "--questions", 1, "--judgements", 1)
+    arguments += ("--towers", "both")
     code = finetune(
         "--data", unusual, "--from", "bundled", "--out", tmp_path / "run", *arguments,
         "--held-out-questions", 8,

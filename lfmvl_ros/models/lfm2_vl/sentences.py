@@ -30,7 +30,7 @@ from lfmvl_ros.models.lfm2_vl.token_text import TokenTexts
 
 WAYS = 5
 """In how many tokenisations a sentence is read."""
-SURE = 0.5
+SURE = 0.6
 """Least probability of an answer, its mean over the tokenisations, that counts; below it the
 sentence was not understood."""
 UNSURE = "I am not sure what that means."

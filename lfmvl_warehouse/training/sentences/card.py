@@ -51,6 +51,10 @@ _EARLIER = (
     "\nIt began with weights that had been trained on {sentences:,} sentences of earlier phrases,\n"
     "in {step:,} updates and {minutes:.0f} minutes, seed {seed}.\n"
 )
+_MEAN = (
+    "\nThe weights are the mean of what came out of this and of what came out of the run with\n"
+    "seed {seed} ({step:,} updates).\n"
+)
 
 
 def write_card(directory: Path, facts: Mapping[str, Any]) -> None:
@@ -66,6 +70,8 @@ def write_card(directory: Path, facts: Mapping[str, Any]) -> None:
         seed=facts["seed"],
         shape=", ".join(f"{key} {value}" for key, value in facts["shape"].items()),
     )
+    if facts.get("mean_with"):
+        text += _MEAN.format(**facts["mean_with"])
     for run in facts.get("earlier", []):
         text += _EARLIER.format(**run, minutes=run["seconds"] / 60)
     scores = directory / SCORES_FILE

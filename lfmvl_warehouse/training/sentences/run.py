@@ -15,6 +15,7 @@ import torch
 from tokenizers import Tokenizer
 from torch.nn import functional as F
 from tqdm import tqdm
+from transformers import Lfm2ForCausalLM
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.whole_files import make_folder, whole_folder, write_json
@@ -63,25 +64,49 @@ def train(settings: SentenceTraining, *, resume: bool = False) -> dict[str, Any]
     return export(settings.out, settings.out / CHECKPOINT_DIRECTORY)
 
 
-def export(run: Path, target: Path) -> dict[str, Any]:
+def export(run: Path, target: Path, mean_with: Path | None = None) -> dict[str, Any]:
     """Write the averaged weights of a run as a checkpoint; return what the card states.
 
+    Args:
+        run: run directory.
+        target: where to write.
+        mean_with: a checkpoint, such as the one that the run began with. Then the weights are the
+            mean of both, which often generalise better than either (Wortsman et al., 2022,
+            arXiv:2203.05482, "Model soups").
+
     Raises:
-        UserError: the run has no state yet, or it is damaged.
+        UserError: the run has no state yet, or it is damaged; the checkpoint is missing, or of
+            another shape or tokenizer.
     """
     state = read_state(run, key="sentences")
     with using_state(run):
         tokenizer = Tokenizer.from_str(state["tokenizer"])
         model = network.build(SentenceShape(**state["sentence_shape"]), tokenizer.get_vocab_size())
         model.load_state_dict(state["average"])
+        mixed = None if mean_with is None else _mix(model, state, mean_with)
         keys = ("step", "sentences", "seconds", "seed", "languages", "earlier")
         facts = {key: state[key] for key in keys} | {"shape": state["sentence_shape"]}
         facts["parameters"] = count_parameters(model)
+        facts["mean_with"] = mixed
     with whole_folder(target) as fresh:
         save_checkpoint(model, wrap(tokenizer), fresh)
         write_json(fresh / FACTS_FILE, facts)
         write_card(fresh, facts)
     return facts
+
+
+def _mix(model: Lfm2ForCausalLM, state: dict[str, Any], other: Path) -> dict[str, Any]:
+    """Make a run's weights the mean with those of a checkpoint; return what its card states."""
+    start = read_start(other)
+    same_shape = asdict(start.shape) == state["sentence_shape"]
+    if not same_shape or start.tokenizer.to_str() != state["tokenizer"]:
+        raise UserError(
+            f"{other} has another shape or tokenizer than the run, so that a mean of their weights "
+            "means nothing; take the checkpoint that the run began with"
+        )
+    own = model.state_dict()
+    model.load_state_dict({name: (own[name] + start.weights[name].float()) / 2 for name in own})
+    return start.earlier[-1]
 
 
 class _Trainer:

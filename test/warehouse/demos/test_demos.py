@@ -38,11 +38,22 @@ def test_the_shipped_rules_are_those_of_the_scene(scene: Any) -> None:
     assert main(["rules", "check", str(path)]) == 0
 
 
+@pytest.mark.parametrize("scene", ["assist", "picking", "shelf"])
+def test_a_longer_demo_has_a_longer_plan(scene: str) -> None:
+    """Without that, nothing happens after two minutes, and nothing can go wrong."""
+    job = registry.load(registry.DEMO_SCENES, scene)
+    usual, short, long = (job(7, duration_s) for duration_s in (0.0, 30.0, 600.0))
+    assert usual.usual_s == short.usual_s == 120
+    assert long.usual_s >= 600
+    if scene == "assist":  # it drives on: the image after 400 s is not that of 20 s later
+        assert not np.array_equal(long.view(6000).pixels, long.view(6300).pixels)
+
+
 def oracle(scene: str, frames: int, folder: Path, least: float = 0.5) -> None:
     """Write replies that name what is visible enough, for each frame by its stamp."""
     job = registry.load(registry.DEMO_SCENES, scene)
     asked = Query.parse(job.settings["query"]).labels
-    video = job.plan(7).video()
+    video = job.plan(7, 120.0).video()
     with (folder / "m.jsonl").open("w") as file:
         for index in range(frames):
             reply = [

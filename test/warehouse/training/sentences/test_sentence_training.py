@@ -95,6 +95,31 @@ def test_a_run_can_begin_with_the_weights_of_another(whole, tmp_path):
     assert "trained on 16 sentences" in (tmp_path / CHECKPOINT_DIRECTORY / "README.md").read_text()
 
 
+def test_the_mean_with_what_a_run_began_with(whole, tmp_path):
+    folder, _ = whole
+    start, run = folder / CHECKPOINT_DIRECTORY, tmp_path / "run"
+    training.train(replace(settings(run, steps=2), shape=SentenceShape(), start=start))
+    facts = training.export(run, tmp_path / "mean", start)
+    assert facts["mean_with"]["sentences"] == 16
+    weights = [
+        load_language_model(str(path), torch.device("cpu"))[0].state_dict()
+        for path in (start, run / CHECKPOINT_DIRECTORY, tmp_path / "mean")
+    ]
+    for name, value in weights[2].items():
+        half = (weights[0][name] + weights[1][name]) / 2
+        assert torch.allclose(value, half, atol=1e-2, rtol=1e-2), name
+    assert any(not torch.equal(value, weights[1][name]) for name, value in weights[2].items())
+    assert "mean of what came out of this" in (tmp_path / "mean" / "README.md").read_text()
+
+
+def test_weights_of_another_tokenizer_have_no_mean(whole, tmp_path):
+    folder, _ = whole
+    training.train(replace(settings(tmp_path, steps=1), seed=5))
+    with pytest.raises(UserError, match="another shape or tokenizer"):
+        training.export(tmp_path, tmp_path / "mean", folder / CHECKPOINT_DIRECTORY)
+    assert not (tmp_path / "mean").exists()
+
+
 def test_what_a_run_began_with_is_kept(whole, tmp_path):
     """A resumed run needs no ``--from``, takes the same one, and refuses another."""
     folder, _ = whole
@@ -180,6 +205,7 @@ def test_sizes_that_make_no_sense(wrong):
         (["--minutes", "-1"], "--minutes is above 0, got -1"),
         (["--resume"], "there is no training in "),
         (["--export", "x"], "there is no training in "),
+        (["--mean-with", "bundled"], "--mean-with is for --sentences --export"),
     ],
 )
 def test_flags_that_do_not_fit_are_named_before_torch_is_imported(flags, says, tmp_path):
