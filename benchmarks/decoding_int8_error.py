@@ -7,11 +7,13 @@ Such a processor adds up pairs of products in 16 bits. They fit if activations h
 weights do, or if neighbouring codes of a weight add up to little (`int8_kernels.py`). Each is
 compared with float32: the linear layers of the bundled checkpoint, with their inputs in one
 answer, and random normal numbers. The last line is one JSON object: by tower, the root of the mean
-square error of the products as a share of theirs, in percent, mean over the layers.
+square error of the products as a share of theirs, in percent, mean over the layers. Takes some
+seconds.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections import defaultdict
 from collections.abc import Callable
@@ -98,6 +100,10 @@ def error(layer: Layer, codes: Callable[[torch.Tensor, torch.Tensor], torch.Tens
 
 
 def main() -> None:
+    """Measure and print."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    ).parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     every = {**layers(), "random": [(torch.randn(64, 1024), torch.randn(1024, 1024))]}

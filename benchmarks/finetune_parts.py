@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which part of a fine-tuned checkpoint learnt, and which forgot: its weights set back in parts.
 
-    python benchmarks/finetune.py --task known --images-seed 301
+    python benchmarks/finetune.py --task known --images-seed 301 --towers both
     python benchmarks/finetune_parts.py out/finetune/run/checkpoint --images-seed 301
 
 Weights are put between those of the bundled checkpoint (0) and those of the fine-tuned one (1), as
 in WiSE-FT (https://arxiv.org/abs/2109.01903), separately for vision (tower and projector) and
 language (tower and word embeddings). `1:0` has the trained vision with the initial language.
 Measured are images of the task that the run has not seen, and warehouse scenes other than those of
-benchmarks/finetune.py. One JSON object for each pair.
+benchmarks/finetune.py. One JSON object for each pair; half a minute each.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def pair(text: str) -> tuple[float, float]:
 
 def main() -> int:
     """Run it and print what was measured."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("checkpoint", type=Path, help="made from the bundled one")
     parser.add_argument("--images-seed", type=int, default=301, help="that it was trained with")
     parser.add_argument("--questions", type=int, default=120)

@@ -69,7 +69,7 @@ RULES = (
         r"^lfmvl (rules (check|try)|collected new-key|evaluate BAG|ground --model \S+)$",
         "names a part of a command; the whole call stands elsewhere",
     ),
-    Rule(r"^python benchmarks/tracking(_real\.py|\.py --mot15)", "needs public data sets"),
+    Rule(r"^python benchmarks/tracking(_real\.py|(_campus)?\.py --mot15)", "needs public data sets"),
     # make
     Rule(
         r"^make demo$",
@@ -344,6 +344,8 @@ RULES = (
     Rule(
         r"^python benchmarks/track_confidence\.py", change=((r"$", " --quick"),), prints=JSON_LAST
     ),
+    Rule(r"^python benchmarks/decoding_int8_error\.py$", prints=JSON_LAST),
+    Rule(r"^lfmvl demo --scene assist .*600", change=((r"600", "30"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/zoom\.py", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/opinion\.py", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/review\.py$", change=((r"$", " --answers 3"),), prints=JSON_LAST),
