@@ -69,7 +69,9 @@ RULES = (
         r"^lfmvl (rules (check|try)|collected new-key|evaluate BAG|ground --model \S+)$",
         "names a part of a command; the whole call stands elsewhere",
     ),
-    Rule(r"^python benchmarks/tracking(_real\.py|(_campus)?\.py --mot15)", "needs public data sets"),
+    Rule(
+        r"^python benchmarks/tracking(_real\.py|(_campus)?\.py --mot15)", "needs public data sets"
+    ),
     # make
     Rule(
         r"^make demo$",
