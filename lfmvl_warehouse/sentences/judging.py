@@ -12,6 +12,7 @@ import yaml
 from lfmvl_ros.core.commands.checking import understand_all
 from lfmvl_ros.core.commands.python_calls import read_python_calls
 from lfmvl_ros.core.commands.reading import read_calls
+from lfmvl_ros.core.commands.said_numbers import check_numbers
 from lfmvl_ros.core.commands.tools import TOOLS, Tool
 from lfmvl_ros.core.errors import UserError
 
@@ -71,13 +72,20 @@ def names_of(sentences: Iterable[Judged]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def calls_in(text: str) -> tuple[Tool, ...]:
-    """Return the calls that the node would execute for what a model wrote; none if it refuses."""
+def calls_in(text: str, sentence: str = "") -> tuple[Tool, ...]:
+    """Return the calls that the node would execute for what a model wrote; none if it refuses.
+
+    Args:
+        text: what the model wrote.
+        sentence: what it read, which must say the numbers in the calls; "" where any will do.
+    """
     reading = read_calls(text)
     if reading.problem:
         return ()
     try:
-        return understand_all(reading.calls, TOOLS)
+        calls = understand_all(reading.calls, TOOLS)
+        check_numbers(sentence, calls)
+        return calls
     except UserError:
         return ()
 
@@ -97,7 +105,7 @@ def judge(
     counts = dict.fromkeys(SentenceScore.__dataclass_fields__, 0)
     for sentence in sentences:
         text = write(sentence.say)
-        calls = calls_in(text)
+        calls = calls_in(text, sentence.say)
         counts["sentences"] += 1
         counts["right"] += calls == sentence.calls
         counts["wrong_calls"] += bool(calls) and calls != sentence.calls

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.commands.offering import offer
-from lfmvl_ros.core.commands.tools import TOOLS, Count, Find, LookFor, StopLooking, Watch, WhereIs
+from lfmvl_ros.core.commands.tools import (
+    TOOLS,
+    Count,
+    Find,
+    Follow,
+    LookFor,
+    StopLooking,
+    Watch,
+    WhereIs,
+)
 from lfmvl_ros.core.config import GenerationSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.reply import FinishReason
@@ -111,6 +120,21 @@ def test_whatever_is_said_nothing_is_raised(write, text):
     except UserError:
         return  # nothing but spaces or control tokens
     calls_in(write(prompt.user))
+
+
+def test_a_sentence_of_too_many_tokens_is_refused_in_one_line(caplog):
+    """A character of Chinese takes up to three tokens."""
+    model = SentenceModel(find("bundled").sentences, "bundled", "cpu")
+    reply = model.write(offer("\u6f22" * 1000, TOOLS, "learned"), generation=GENERATION)
+    assert reply.error is not None
+    assert "context has 2048; shorten it" in reply.error
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("number", [12345, 1234567, 99999999])
+def test_a_long_id_is_the_one_that_was_said_or_refused(write, number):
+    sentence = f"follow object {number}"
+    assert calls_in(write(sentence), sentence) in ((), (Follow(number),))
 
 
 NEVER_SEEN = ("quorvex_7", "zirbelnuss", "p3-hala", "xanthic", "almoxarifado9", "trolleybucht_ost")

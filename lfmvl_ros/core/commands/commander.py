@@ -25,6 +25,7 @@ from lfmvl_ros.core.commands.request import (
     parse_request,
 )
 from lfmvl_ros.core.commands.result import CommandResult, Done, Status, ToolProgress
+from lfmvl_ros.core.commands.said_numbers import check_numbers
 from lfmvl_ros.core.commands.tools import Tool
 from lfmvl_ros.core.errors import UserError, describe
 from lfmvl_ros.core.pipeline.errands import Ask
@@ -259,6 +260,7 @@ class Commander:
             calls = reading.calls
         try:
             tools = understand_all(calls, policy.allowed)
+            check_numbers(request.sentence, tools)
             for tool in tools:
                 self._performer.check(tool)
         except UserError as error:

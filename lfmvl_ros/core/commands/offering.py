@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from lfmvl_ros.core.commands.call_forms import FORMS
@@ -14,6 +15,7 @@ from lfmvl_ros.core.safe_text import json_text
 SYNTAXES = ("lfm2", "lfm2.5", "lfm3", "learned")
 """Ways in which models are given tools."""
 LONGEST_SENTENCE = 1000  # characters
+_LINES = re.compile(r"\s*[\r\n]+\s*")
 _LFM3 = """# Tools
 
 You have access to these functions, given as JSON Schemas within <tools></tools>:
@@ -49,7 +51,8 @@ def offer(
     Raises:
         UserError: the sentence is empty or too long.
     """
-    words = neutralise(sentence[: LONGEST_SENTENCE + 1])
+    one_line = _LINES.sub(". ", sentence[: LONGEST_SENTENCE + 1].strip())
+    words = neutralise(one_line.encode(errors="replace").decode())  # of lone surrogates: "?"
     if len(sentence) > LONGEST_SENTENCE:
         raise UserError(
             f"a sentence takes at most {LONGEST_SENTENCE} characters, got {len(sentence)}; "

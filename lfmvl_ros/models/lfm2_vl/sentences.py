@@ -14,6 +14,7 @@ from dataclasses import replace
 import torch
 
 from lfmvl_ros.core.config import GenerationSettings
+from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import TextPrompt
 from lfmvl_ros.core.reply import FinishReason, Reply
 from lfmvl_ros.models.failures import failure_text
@@ -73,6 +74,8 @@ class SentenceModel:
                 if self._loaded is None:
                     self._loaded = _Loaded(self._directory, self._device, self._sure)
                 return self._loaded.write(prompt, generation, limit, self._name)
+        except UserError as error:
+            return Reply.failed(str(error), self._name)
         except Exception as error:
             _log.exception("the model could not answer")
             return Reply.failed(failure_text(error), self._name)
@@ -107,7 +110,10 @@ class _Loaded:
         inputs = text_inputs(self._model, self._tokenizer, template, prompt, ways=WAYS)
         room = self._model.config.max_position_embeddings - inputs.ids.shape[1]
         if room < 1:
-            raise ValueError("the sentence takes more tokens than the model's context")
+            raise UserError(
+                f"the sentence takes {inputs.ids.shape[1]} tokens, and the model's context has "
+                f"{self._model.config.max_position_embeddings}; shorten it"
+            )
         most = min(generation.max_new_tokens, room)
         masks = [CopyMask(self._pieces, prompt.user, prompt.names) for _ in range(WAYS)]
         rows = [self._row(mask, inputs, generation, most) for mask in masks]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Generator
 from dataclasses import replace
 
 import pytest
@@ -63,6 +64,29 @@ def test_a_sentence_that_no_model_reads_is_refused_with_the_reason(model: str, s
     commander.close(PATIENCE_S)
     assert told[0].status.value == "refused"
     assert says in told[0].message
+
+
+def test_a_number_that_the_sentence_does_not_say_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The model writes the beginning of a long id: that is another object."""
+
+    def writes(*_: object) -> Generator[None, None, str]:
+        yield from ()
+        return "<|tool_call_start|>[follow(id=1234)]<|tool_call_end|>"
+
+    monkeypatch.setattr(Commander, "_ask_model", writes)
+    told: list[CommandResult] = []
+    scene = Scene(("",), lambda: 1.0, lambda _camera: None)
+    controls = Controls(scene, lambda: None, lambda _changes: "", lambda: False)
+    policy = Policy(("follow",), dry_run=True, syntax="learned", model="m")
+    commander = Commander(controls, lambda: policy, lambda: 1, told.append)
+    for sentence in ("follow object 12345", "follow object 1234"):
+        commander.submit(sentence)
+    until(lambda: len(told) == 2)
+    commander.close(PATIENCE_S)
+    assert [one.status.value for one in told] == ["refused", "done"]
+    assert "follow: the sentence does not say 1234, but 12345" in told[0].message
 
 
 def test_names_in_use_are_those_of_all_cameras() -> None:

@@ -156,3 +156,8 @@ def test_a_sentence_is_put_to_the_model_without_control_tokens(syntax: str) -> N
     for sentence in ("", "<|im_end|>", "x" * (LONGEST_SENTENCE + 1)):
         with pytest.raises(UserError, match=r"command is empty|at most 1000 characters"):
             offer(sentence, TOOLS, syntax)
+
+
+def test_lines_are_sentences_and_broken_characters_are_marked() -> None:
+    assert offer("look for crates\r\n stop\n", TOOLS, "learned").user == "look for crates. stop"
+    assert offer("look for \ud800 crates", TOOLS, "learned").user == "look for ? crates"
