@@ -194,6 +194,25 @@ def check_output_folder(path: Path) -> None:
     check_output(path / "x")
 
 
+def check_replaceable(path: Path, mark: str) -> None:
+    """Refuse a folder that :func:`whole_folder` would replace, unless it is a result to replace.
+
+    Args:
+        path: of the folder; may be missing or empty.
+        mark: name of a file that only such a result has. A result has no folders.
+
+    Raises:
+        UserError: it has other files or folders, which would be deleted.
+    """
+    with writing(path):
+        found = sorted(path.iterdir()) if path.is_dir() else []
+    if found and (not (path / mark).is_file() or any(entry.is_dir() for entry in found)):
+        shown = ", ".join(entry.name for entry in found[:3]) + (", ..." if len(found) > 3 else "")
+        raise UserError(
+            f"{path} is not empty: writing a result there would delete {shown}; name a new folder"
+        )
+
+
 def write_whole(path: Path, data: bytes | str) -> None:
     """Write a file completely or not at all; text as UTF-8.
 

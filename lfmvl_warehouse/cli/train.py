@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from lfmvl_ros.cli.flags import as_path
+from lfmvl_ros.core.whole_files import check_replaceable
 from lfmvl_ros.finetune.run_folder import CHECKPOINT_DIRECTORY, STATE_FILE
+from lfmvl_ros.models.checkpoint_labels import FACTS_FILE
 
 HELP = (
     "Train a small LFM2-VL checkpoint, on the synthetic warehouse scenes or on a folder of "
@@ -76,7 +78,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=as_path,
         metavar="DIR",
         default=None,
-        help="train nothing; write the run's averaged weights so far as a checkpoint",
+        help="train nothing; write the run's averaged weights so far as a checkpoint, to a new or "
+        "empty folder, or in place of another checkpoint of this command",
     )
     add(
         "--mean-with",
@@ -101,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.mean_with is not None and not (args.sentences and args.export is not None):
         raise UserError("--mean-with is for --sentences --export: it changes what is written")
+    if args.export is not None:
+        check_replaceable(args.export, FACTS_FILE)
     if args.sentences:
         return _sentences(args)
     from lfmvl_warehouse.training.run import training_run as launch

@@ -112,6 +112,21 @@ def test_an_export_says_what_it_wrote(tiny, tmp_path, capsys):
     assert (tmp_path / "copy" / "README.md").is_file()
 
 
+def test_an_export_replaces_a_checkpoint_and_nothing_else(tiny, tmp_path, capsys):
+    for _ in range(2):
+        assert train("--out", tiny, "--export", tmp_path / "copy") == 0
+    run, home = tmp_path / "run", tmp_path / "home"
+    shutil.copytree(tiny, run)
+    home.mkdir()
+    (home / "thesis.tex").write_text("years")
+    for sentences in ((), ("--sentences",)):
+        for place in (run, home):
+            assert train("--out", run, "--export", place, *sentences) == 2
+            assert "writing a result there would delete" in capsys.readouterr().err
+    assert (home / "thesis.tex").read_text() == "years"
+    assert (run / "state.pt").is_file()
+
+
 def test_resuming_remembers_the_images(tiny, images, tmp_path, capsys):
     run = tmp_path / "run"
     shutil.copytree(tiny, run)
