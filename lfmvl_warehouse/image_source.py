@@ -16,7 +16,7 @@ from lfmvl_ros.core.intrinsics import Intrinsics
 from lfmvl_ros.core.video_reader import USUAL_RATE_HZ
 from lfmvl_ros.ros.sensors.camera_view import CameraView, TrueObject
 from lfmvl_warehouse.demos import assist, picking, shelf
-from lfmvl_warehouse.demos.job import SECONDS, SceneJob, ScenePlan
+from lfmvl_warehouse.demos.job import SceneJob, ScenePlan
 from lfmvl_warehouse.scenes import KINDS, SceneObject, SceneVideo, known_names
 from lfmvl_warehouse.scenes.depth_sensor import StereoSensor
 
@@ -105,7 +105,7 @@ class PlannedImages(SceneImages):
     job: ClassVar[SceneJob]
 
     def _made(self, settings: CameraSettings) -> SceneVideo:
-        plan: ScenePlan = self.job.plan(settings.seed, SECONDS)
+        plan: ScenePlan = self.job.planned(settings.seed)
         return plan.video(wh=(settings.width, settings.height), fps=self.rate_hz)
 
 

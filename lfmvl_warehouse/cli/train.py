@@ -83,7 +83,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--mean-with",
-        type=as_path,
         metavar="CHECKPOINT",
         default=None,
         help="with --sentences --export: write the mean of the run's weights and those of this "
@@ -93,7 +92,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--sentences",
         action="store_true",
         help="train the small language model that turns sentences into tool calls instead; takes "
-        "--out, --from, --minutes, --steps, --seed, --resume and --export",
+        "--out, --from, --minutes, --steps, --seed, --resume, --export and --mean-with",
     )
     add("--tiny", action="store_true", help="a model too small to be useful, to try the command")
 
@@ -160,7 +159,7 @@ def _sentences(args: argparse.Namespace) -> int:
     from lfmvl_warehouse.training.sentences.run import export, train
 
     if args.export is not None:
-        other = None if args.mean_with is None else _sentence_checkpoint(str(args.mean_with))
+        other = None if args.mean_with is None else _sentence_checkpoint(args.mean_with)
         print(_trained(args.export, export(args.out, args.export, other)))
         return 0
     facts = train(settings, resume=args.resume)

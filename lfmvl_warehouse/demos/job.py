@@ -47,15 +47,19 @@ class SceneJob:
     depth: bool = False
 
     def __call__(self, seed: int, duration_s: float = 0.0) -> PlannedScene:
-        """Return the scene of a seed, with a plan for two minutes, or longer if asked for."""
-        return PlannedScene(self, seed, max(duration_s, SECONDS))
+        """Return the scene of a seed."""
+        return PlannedScene(self, seed, duration_s)
+
+    def planned(self, seed: int, duration_s: float = 0.0) -> Any:
+        """Return the plan of a seed, for two minutes, or longer if asked for."""
+        return self.plan(seed, max(duration_s, SECONDS))
 
 
 class PlannedScene:
     """A :class:`~lfmvl_ros.core.demo_scene.DemoScene` of a job."""
 
     def __init__(self, job: SceneJob, seed: int, duration_s: float) -> None:
-        self._job, self._plan = job, job.plan(seed, duration_s)
+        self._job, self._plan = job, job.planned(seed, duration_s)
         self._video: StagedVideo = self._plan.video()
         self._sensor = StereoSensor()
         self.rate_hz, self.usual_s, self.settings = job.rate_hz, self._plan.duration_s, job.settings

@@ -7,8 +7,6 @@ call is valid, and about another object.
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import re
 from collections.abc import Sequence
 
@@ -36,26 +34,24 @@ def check_numbers(sentence: str, tools: Sequence[Tool]) -> None:
     lfmvl_ros.core.errors.UserError: follow: the sentence does not say 1234, but 12345
     """
     said = [number.replace(",", ".") for number in _NUMBER.findall(sentence)]
-    values = [float(number) for number in said]
-    if not said:
-        return
-    times = {value * unit for value in values for unit in _UNITS_S}
-    times |= {a + b for a, b in itertools.combinations(times, 2)}
-    digits = ["".join(str(int(c)) for c in number if c.isdecimal()) for number in said]
-    for tool in tools:
-        value, usual = getattr(tool, "timeout_s", None), _usual_timeout_s(tool)
-        if isinstance(tool, Follow):
-            wrong = tool.id not in values
-            value = tool.id
-        elif value is None or value == usual or value in times:
-            continue
-        else:
-            wrong = any(f"{value:g}" in number for number in digits)
-        if wrong:
+    for tool in tools if said else ():
+        number = _not_said(tool, said)
+        if number is not None:
             raise UserError(
-                f"{tool.name}: the sentence does not say {value:g}, but {', '.join(said)}"
+                f"{tool.name}: the sentence does not say {number:.15g}, but {', '.join(said)}"
             )
 
 
-def _usual_timeout_s(tool: Tool) -> object:
-    return {field.name: field.default for field in dataclasses.fields(tool)}.get("timeout_s")
+def _not_said(tool: Tool, said: Sequence[str]) -> float | None:
+    """Return a number of a call that is none of those said; None where all are."""
+    values = [float(number) for number in said]
+    if isinstance(tool, Follow):
+        return None if tool.id in values else tool.id
+    time_s: float | None = getattr(tool, "timeout_s", None)
+    if time_s is None or time_s == getattr(type(tool), "timeout_s", None):  # the usual one
+        return None
+    times = {value * unit for value in values for unit in _UNITS_S}
+    if time_s in times or any(time_s - one in times and 2 * one != time_s for one in times):
+        return None
+    digits = ("".join(str(int(c)) for c in number if c.isdecimal()) for number in said)
+    return time_s if any(f"{time_s:g}" in number for number in digits) else None

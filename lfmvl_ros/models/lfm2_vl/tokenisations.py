@@ -9,11 +9,21 @@ writes for all of them is surer than what it writes for one.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 CUTS = 0.03
 """Share of the places between two letters where a text is cut; as often as in training."""
+
+
+def split_at(text: str, places: Sequence[int]) -> list[str]:
+    """Return the parts of a text between places in rising order, one more than these.
+
+    >>> split_at("crate", [2])
+    ['cr', 'ate']
+    """
+    return [text[a:b] for a, b in pairwise([0, *places, len(text)])]
 
 
 def tokenisations(tokenizer: Any, parts: tuple[str, str, str], count: int) -> list[list[int]]:
@@ -31,8 +41,7 @@ def tokenisations(tokenizer: Any, parts: tuple[str, str, str], count: int) -> li
     for number in range(1, count):
         cuts = max(1, round(CUTS * len(said)))
         drawn = random.Random(f"{number}/{said}").sample(places, min(cuts, len(places)))
-        bounds = [0, *sorted(drawn), len(said)]
-        pieces = [said[a:b] for a, b in pairwise(bounds)]
+        pieces = split_at(said, sorted(drawn))
         ways.append([head + pieces[0], *pieces[1:-1], pieces[-1] + tail] if drawn else ways[0])
     return [
         [id_ for part in way for id_ in tokenizer(part, add_special_tokens=False)["input_ids"]]

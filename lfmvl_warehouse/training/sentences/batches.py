@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from tokenizers import Tokenizer
 
-from lfmvl_ros.models.lfm2_vl.tokenisations import CUTS
+from lfmvl_ros.models.lfm2_vl.tokenisations import CUTS, split_at
 from lfmvl_warehouse.sentences.composing import Composer, Example
 from lfmvl_warehouse.sentences.phrase_file import PhraseFile
 from lfmvl_warehouse.sentences.typing_errors import as_typed
@@ -103,8 +103,7 @@ def _cut(text: str, rng: random.Random | None) -> list[str]:
     """Return the parts of a text that is cut at random."""
     if rng is None:
         return [text]
-    places = [at for at in range(1, len(text)) if rng.random() < CUTS]
-    return [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
+    return split_at(text, [at for at in range(1, len(text)) if rng.random() < CUTS])
 
 
 def _padded(rows: list[list[int]], value: int, length: int) -> torch.Tensor:

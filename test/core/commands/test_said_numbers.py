@@ -38,6 +38,7 @@ def test_what_is_said_is_accepted(sentence, tool):
         ("follow object 12345", Follow(1234), "follow: the sentence does not say 1234, but 12345"),
         ("follow object 12345", Follow(12435), "does not say 12435"),
         ("اتبع الجسم ١٢٣٤٥", Follow(1234), "does not say 1234"),
+        ("follow object 12345678", Follow(1234567), "does not say 1234567, but 12345678"),
         ("follow object 7 on camera 2", Follow(72), "does not say 72, but 7, 2"),
         ("find a person for 100000 seconds", Find("person", 1000.0), "does not say 1000"),
         ("find a person within 1200 minutes", Find("person", 120.0), "does not say 120"),
