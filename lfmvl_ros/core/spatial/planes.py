@@ -27,6 +27,7 @@ _MOST_PLANES = 2
 _SINGULAR = 1e-12
 # Three points that span less than this, in squared sides of the box, are on a line.
 _ALIGNED = 1e-4
+_EVENLY = np.linspace(0, 1, _MOST_SAMPLES)
 # Random numbers in [0, 1) that pick three samples for each try, drawn once.
 _DRAWS = np.random.default_rng(12345).random((_MOST_PLANES, _TRIES, 3))
 
@@ -56,7 +57,7 @@ def surrounding_planes(patch: Patch, usable: BoolArray) -> list[Plane]:
     if len(at) < _LEAST_SAMPLES:
         return []
     if len(at) > _MOST_SAMPLES:
-        at = at[np.linspace(0, len(at) - 1, _MOST_SAMPLES).astype(np.intp)]
+        at = at[(_EVENLY * (len(at) - 1)).astype(np.intp)]
     x, y = patch.box_units
     rows, columns = np.divmod(at, len(x))
     points: FloatArray = np.ones((4, len(at)))  # x, y, 1, inverse depth
@@ -71,31 +72,48 @@ def surrounding_planes(patch: Patch, usable: BoolArray) -> list[Plane]:
         support = int(np.count_nonzero(near))
         if support < least:
             break
-        predicted = (fit[0] * x)[None] + (fit[1] * y + fit[2])[:, None]
-        off = patch.inverse - predicted
-        np.abs(off, out=off)
-        mask = patch.has_depth & (off < _REMOVED * predicted)
-        found.append(Plane(fit, support / total, mask))
-        points = points[:, ~near]
+        found.append(Plane(fit, support / total, _on_plane(patch, fit)))
+        points = points.compress(~near, axis=1)
     return found
 
 
-def _through(x: FloatArray, y: FloatArray, inverse: FloatArray) -> FloatArray:
-    """Return the planes ``(T, 3)`` through three points each, by Cramer's rule; 0 where they align.
+def _on_plane(patch: Patch, fit: FloatArray) -> BoolArray:
+    """Return ``(R, C)`` which samples lie on a plane."""
+    a, b, c = fit.tolist()
+    x, y = patch.box_units
+    # In the precision of the samples: arrays of two precisions take three times as long.
+    across, down = (a * x).astype(np.float32), (b * y + c).astype(np.float32)
+    predicted = across[None] + down[:, None]
+    off = patch.inverse - predicted
+    np.abs(off, out=off)
+    predicted *= np.float32(_REMOVED)
+    on_plane: BoolArray = off < predicted
+    on_plane &= patch.has_depth
+    return on_plane
 
-    All are ``(T, 3)``, of the points.
+
+def _through(points: FloatArray) -> FloatArray:
+    """Return the planes ``(T, 4)`` through three points each, by Cramer's rule.
+
+    Their last column is -1, so that the product with a point is how far it is off. Where the points
+    are aligned, a, b and c are 0.
+
+    Args:
+        points: ``(4, T, 3)`` x, y, 1 and inverse depth.
     """
-    x1, x2 = (x[:, 1:] - x[:, :1]).T
-    y1, y2 = (y[:, 1:] - y[:, :1]).T
-    d1, d2 = (inverse[:, 1:] - inverse[:, :1]).T
+    first, (second, third) = points[:, :, 0], (points - points[:, :, :1]).T[1:].transpose(0, 2, 1)
+    x1, y1, _, d1 = second
+    x2, y2, _, d2 = third
     area = x1 * y2 - x2 * y1
     aligned = np.abs(area) <= _ALIGNED
     area[aligned] = np.inf
-    planes = np.empty((len(x), 3))
-    planes[:, 0], planes[:, 1] = (d1 * y2 - d2 * y1) / area, (x1 * d2 - x2 * d1) / area
-    planes[:, 2] = inverse[:, 0] - planes[:, 0] * x[:, 0] - planes[:, 1] * y[:, 0]
-    planes[aligned, 2] = 0.0
-    return planes
+    planes = np.empty((4, area.size))
+    planes[3] = -1.0
+    np.divide(d1 * y2 - d2 * y1, area, out=planes[0])
+    np.divide(x1 * d2 - x2 * d1, area, out=planes[1])
+    np.subtract(first[3], (planes[:2] * first[:2]).sum(axis=0), out=planes[2])
+    planes[2, aligned] = 0.0
+    return planes.T
 
 
 def _best_plane(points: FloatArray, draw: FloatArray) -> FloatArray | None:
@@ -106,15 +124,14 @@ def _best_plane(points: FloatArray, draw: FloatArray) -> FloatArray | None:
         draw: ``(T, 3)`` random numbers in [0, 1).
     """
     pick = (draw * points.shape[1]).astype(np.intp)
-    inverse = points[3]
-    off = _through(points[0][pick], points[1][pick], inverse[pick]) @ points[:3]
-    off -= inverse
-    near = np.abs(off, out=off) < TOLERANCE * inverse
+    # In units of the tolerance.
+    off = _through(points.take(pick, axis=1)) @ (points / (TOLERANCE * points[3]))
+    near = np.abs(off, out=off) < 1.0
     counts = np.add.reduce(near.view(np.uint8), axis=1, dtype=np.uint16)
     best = int(counts.argmax())
     if counts[best] < 3:
         return None
-    used = points[:, near[best]]
+    used = points.compress(near[best], axis=1)
     return _solved(used[:3] @ used.T)
 
 

@@ -9,7 +9,9 @@ linear in its squares. ``benchmarks/places_fit.py`` fits the weights in `weights
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import mul
 
 import numpy as np
 
@@ -57,48 +59,49 @@ class Located:
     size_m: FloatArray
 
 
-def centre_terms(extent: Extent) -> FloatArray:
-    """Return ``(14,)`` the terms of how far the middle is behind the near side, m."""
+def _weighted(factors: Iterable[float], terms: Iterable[float]) -> float:
+    """Return the sum of products; for so few, arrays take longer."""
+    return float(sum(map(mul, factors, terms)))
+
+
+def centre_terms(extent: Extent) -> tuple[float, ...]:
+    """Return the 14 terms of how far the middle is behind the near side, m."""
     width, height = extent.width_m, extent.height_m
-    return np.array(
-        [
-            extent.side_m,
-            min(width, height),
-            width,
-            height,
-            extent.spread_m,
-            extent.median_m - extent.near_m,
-            extent.bend_x_m,
-            extent.bend_y_m,
-            abs(extent.slope_x_m),
-            extent.slope_y_m,
-            abs(extent.slope_y_m),
-            max(height - 2 * width, 0.0),
-            max(width - 2 * height, 0.0),
-            (extent.hidden[0] + extent.hidden[2]) * width,
-        ]
+    return (
+        extent.side_m,
+        min(width, height),
+        width,
+        height,
+        extent.spread_m,
+        extent.median_m - extent.near_m,
+        extent.bend_x_m,
+        extent.bend_y_m,
+        abs(extent.slope_x_m),
+        extent.slope_y_m,
+        abs(extent.slope_y_m),
+        max(height - 2 * width, 0.0),
+        max(width - 2 * height, 0.0),
+        (extent.hidden[0] + extent.hidden[2]) * width,
     )
 
 
-def sized_terms(extent: Extent, size_m: FloatArray) -> FloatArray:
-    """Return ``(9,)`` the terms of how far the middle is behind, if the size is known, m.
+def sized_terms(extent: Extent, size_m: FloatArray) -> tuple[float, ...]:
+    """Return the nine terms of how far the middle is behind, if the size is known, m.
 
     Args:
         extent: the shape.
         size_m: see :func:`~lfmvl_ros.core.spatial.sizes.paired_sizes`.
     """
-    return np.array(
-        [
-            size_m[2],
-            float(size_m.mean()),
-            extent.spread_m,
-            extent.median_m - extent.near_m,
-            extent.bend_x_m,
-            extent.bend_y_m,
-            abs(extent.slope_x_m),
-            extent.slope_y_m,
-            min(extent.width_m, extent.height_m),
-        ]
+    return (
+        float(size_m[2]),
+        float(size_m.mean()),
+        extent.spread_m,
+        extent.median_m - extent.near_m,
+        extent.bend_x_m,
+        extent.bend_y_m,
+        abs(extent.slope_x_m),
+        extent.slope_y_m,
+        min(extent.width_m, extent.height_m),
     )
 
 
@@ -112,12 +115,17 @@ def _rival_share(fore: Foreground) -> float:
     return fore.rival / (fore.rival + fore.score)
 
 
-def surface_variance_terms(fore: Foreground, extent: Extent) -> FloatArray:
-    """Return ``(5,)`` the terms of the variance of the surface's depth, m^2."""
+def surface_variance_terms(fore: Foreground, extent: Extent) -> tuple[float, ...]:
+    """Return the five terms of the variance of the surface's depth, m^2."""
     z = extent.median_m
     off = min(abs(fore.rival_m - fore.median_m), _FURTHEST_RIVAL * z)
-    lengths = (0.01 * z, 0.004 * z * z, extent.spread_m, _weakness(fore) * z)
-    return np.array([length**2 for length in lengths] + [_rival_share(fore) * off**2])
+    return (
+        (0.01 * z) ** 2,
+        (0.004 * z * z) ** 2,
+        extent.spread_m**2,
+        (_weakness(fore) * z) ** 2,
+        _rival_share(fore) * off**2,
+    )
 
 
 def room_behind(extent: Extent, behind_m: float) -> float:
@@ -135,8 +143,8 @@ def room_behind(extent: Extent, behind_m: float) -> float:
     return max(extent.backdrop_m / 2 - behind_m, 0.0)
 
 
-def depth_variance_terms(fore: Foreground, extent: Extent, scale_m: float) -> FloatArray:
-    """Return ``(8,)`` the terms of the variance of the middle along its ray, m^2.
+def depth_variance_terms(fore: Foreground, extent: Extent, scale_m: float) -> tuple[float, ...]:
+    """Return the eight terms of the variance of the middle along its ray, m^2.
 
     Args:
         fore: the samples.
@@ -145,14 +153,14 @@ def depth_variance_terms(fore: Foreground, extent: Extent, scale_m: float) -> Fl
     """
     hidden = max((end for end in extent.hidden if end < 1), default=0.0)
     cut = float(max(extent.hidden) >= 1)
-    sizes = np.array([1.0, hidden, cut]) * scale_m**2
-    return np.concatenate([surface_variance_terms(fore, extent), sizes])
+    square = scale_m**2
+    return (*surface_variance_terms(fore, extent), square, hidden * square, cut * square)
 
 
 def lateral_variance_terms(
     fore: Foreground, extent: Extent, focal_px: float, axis: int
-) -> FloatArray:
-    """Return ``(9,)`` the terms of the variance across (axis 0) or down (axis 1), m^2.
+) -> tuple[float, ...]:
+    """Return the nine terms of the variance across (axis 0) or down (axis 1), m^2.
 
     A rival in the box means that several surfaces meet there, so that it is uncertain which samples
     bound the object.
@@ -162,23 +170,21 @@ def lateral_variance_terms(
     ends = (extent.hidden[axis], extent.hidden[axis + 2])
     hidden = max((end for end in ends if end < 1), default=0.0)
     cut = float(max(ends) >= 1)
-    return np.array(
-        [
-            side**2,
-            (extent.median_m / focal_px) ** 2,
-            (_weakness(fore) * side) ** 2,
-            extent.spread_m**2,
-            cut * longest**2,
-            hidden * side**2,
-            hidden * longest**2,
-            ((1 - fore.purity) * side) ** 2,
-            math.sqrt(_rival_share(fore)) * side**2,
-        ]
+    return (
+        side**2,
+        (extent.median_m / focal_px) ** 2,
+        (_weakness(fore) * side) ** 2,
+        extent.spread_m**2,
+        cut * longest**2,
+        hidden * side**2,
+        hidden * longest**2,
+        ((1 - fore.purity) * side) ** 2,
+        math.sqrt(_rival_share(fore)) * side**2,
     )
 
 
-def shift_terms(extent: Extent) -> FloatArray:
-    """Return ``(2, 4)`` the terms of the distance from the outline's middle to the object's, m.
+def shift_terms(extent: Extent) -> list[list[float]]:
+    """Return the ``(2, 4)`` terms of the distance from the outline's middle to the object's, m.
 
     Rows are across and down. The middle lies towards an end that is hidden or cut.
     """
@@ -190,11 +196,14 @@ def shift_terms(extent: Extent) -> FloatArray:
         cut = [float(end >= 1) for end in ends]
         towards = hidden[1] - hidden[0], cut[1] - cut[0]
         rows.append([share * side for share in towards for side in (sides[axis], sides[1 - axis])])
-    return np.array(rows)
+    return rows
 
 
 def middle_ray(
-    extent: Extent, lens: Intrinsics, size_m: FloatArray | None, shift: FloatArray = weights.SHIFT
+    extent: Extent,
+    lens: Intrinsics,
+    size_m: FloatArray | None,
+    shift: Sequence[Sequence[float]] = weights.SHIFT,
 ) -> FloatArray:
     """Return ``(3,)`` the ray through the middle of the object, with z = 1.
 
@@ -208,7 +217,9 @@ def middle_ray(
     x0, y0, x1, y1 = extent.xyxy_px
     direction = ray(lens, (x0 + x1) / 2, (y0 + y1) / 2)
     if size_m is None:
-        direction[:2] += (shift * shift_terms(extent)).sum(axis=1) / extent.median_m
+        if max(extent.hidden) > 0:
+            for axis, (factors, terms) in enumerate(zip(shift, shift_terms(extent), strict=True)):
+                direction[axis] += _weighted(factors, terms) / extent.median_m
         return direction
     for axis, seen in ((0, extent.width_m), (1, extent.height_m)):
         first, last = extent.hidden[axis], extent.hidden[axis + 2]
@@ -245,27 +256,27 @@ def locate(
     middle = middle_ray(extent, lens, size)
     fitted = weights.PLAIN if size is None else weights.SIZED
     if size is None:
-        behind, scale = float(fitted.centre @ centre_terms(extent)), extent.side_m
+        behind, scale = _weighted(fitted.centre, centre_terms(extent)), extent.side_m
         size = np.array([extent.width_m, extent.height_m, _thickness(fore, extent, behind)])
     else:
-        behind, scale = float(fitted.centre @ sized_terms(extent, size)), float(size.mean())
+        behind, scale = _weighted(fitted.centre, sized_terms(extent, size)), float(size.mean())
     behind = max(behind, 0.0)
     depth = extent.near_m + behind
-    along = float(fitted.depth_variance @ depth_variance_terms(fore, extent, scale))
+    along = _weighted(fitted.depth_variance, depth_variance_terms(fore, extent, scale))
     along += fitted.room * room_behind(extent, behind) ** 2
     across = [
-        float(fitted.lateral_variance[k] @ lateral_variance_terms(fore, extent, lens.fx_px, k))
-        for k in (0, 1)
+        _weighted(factors, lateral_variance_terms(fore, extent, lens.fx_px, axis))
+        for axis, factors in enumerate(fitted.lateral_variance)
     ]
     surface = visible_surface(surface_of or fore, lens)
-    near = float(weights.SURFACE_VARIANCE @ surface_variance_terms(fore, extent))
-    aside = np.square([0.1 * extent.width_m, 0.1 * extent.height_m])
-    aside += (extent.median_m / lens.fx_px) ** 2
+    near = _weighted(weights.SURFACE_VARIANCE, surface_variance_terms(fore, extent))
+    pixel = (extent.median_m / lens.fx_px) ** 2
+    aside = [(0.1 * side) ** 2 + pixel for side in (extent.width_m, extent.height_m)]
     return Located(
         surface,
         _along_ray(surface / surface[2], near, aside),
         middle * depth,
-        _along_ray(middle, along, np.array(across)),
+        _along_ray(middle, along, across),
         size,
     )
 
@@ -281,7 +292,7 @@ def _thickness(fore: Foreground, extent: Extent, behind_m: float) -> float:
     return min(max(thick, _THINNEST * extent.side_m), _THICKEST * longest)
 
 
-def _along_ray(direction: FloatArray, along: float, across: FloatArray) -> FloatArray:
+def _along_ray(direction: FloatArray, along: float, across: Sequence[float]) -> FloatArray:
     covariance = direction[:, None] * (along * direction)
     covariance[_DIAGONAL] += (across[0] + _LEAST_VARIANCE, across[1] + _LEAST_VARIANCE,
                               _LEAST_VARIANCE)  # fmt: skip

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,35 +41,35 @@ _BORDER_PX = 2.0
 _BORDER_SHARE = 0.03
 
 
-class Side(NamedTuple):
-    """One side of an object.
+class Sides(NamedTuple):
+    """Left, top, right and bottom of an object, in this order.
 
     Attributes:
-        edge: ``(N,)`` samples of the object, up to _BESIDE deep, as indices into the padded grid.
-        step: from one sample to the next one further out.
-        length: how many samples the side is long, > 0.
+        edge: ``(N,)`` samples of the object, up to _BESIDE deep, as indices into the padded grid;
+            one at a corner is there twice.
+        which: ``(N,)`` index of the side that each is at, ascending.
+        step: ``(N,)`` from each sample to the next one further out.
+        lengths: how many samples each side is long, > 0.
     """
 
     edge: IntArray
-    step: int
-    length: int
+    which: IntArray
+    step: IntArray
+    lengths: tuple[int, int, int, int]
 
 
-def sides_of(mask: BoolArray) -> list[Side]:
-    """Return left, top, right and bottom of an object."""
+def sides_of(mask: BoolArray) -> Sides:
+    """Return the sides of an object."""
     inside = _padded(mask)
-    width = mask.shape[1] + 2 * _REACH
+    steps = _ACROSS + (mask.shape[1] + 2 * _REACH) * _DOWN
     at = inside.nonzero()[0]
+    which, k = (~inside[at + _BESIDE * steps[:, None]]).nonzero()
     rows = max(int(np.count_nonzero(mask.any(axis=1))), 1)
     columns = max(int(np.count_nonzero(mask.any(axis=0))), 1)
-    steps = (_ACROSS + width * _DOWN).tolist()
-    return [
-        Side(at[~inside[at + _BESIDE * step]], step, length)
-        for step, length in zip(steps, (rows, columns, rows, columns), strict=True)
-    ]
+    return Sides(at[k], which, steps[which], (rows, columns, rows, columns))
 
 
-def backdrop_depth(fore: Foreground, lens: Intrinsics, sides: list[Side]) -> float:
+def backdrop_depth(fore: Foreground, lens: Intrinsics, sides: Sides) -> float:
     """Return the depth of the backdrop of an object, m; infinite without one.
 
     A backdrop is a plane behind the object that is seen face-on and on all sides of it.
@@ -91,31 +92,32 @@ def backdrop_depth(fore: Foreground, lens: Intrinsics, sides: list[Side]) -> flo
     return found
 
 
-def _surrounds(plane: Plane, sides: list[Side]) -> bool:
+def _surrounds(plane: Plane, sides: Sides) -> bool:
     """Tell whether a plane is seen beside every side of an object."""
     on_plane = _padded(plane.mask)
-    beyond = _BESIDE + _OUTWARD
+    beyond = on_plane[sides.edge[:, None] + sides.step[:, None] * (_BESIDE + _OUTWARD)]
+    seen = np.bincount(sides.which[beyond.any(axis=1)], minlength=4).tolist()
     return all(
-        np.count_nonzero(on_plane[side.edge[:, None] + side.step * beyond].any(axis=1))
-        > _SURROUNDED * _BESIDE * side.length
-        for side in sides
+        count > _SURROUNDED * _BESIDE * length
+        for count, length in zip(seen, sides.lengths, strict=True)
     )
 
 
 def hidden_shares(
-    fore: Foreground, sides: list[Side], wh: tuple[int, int]
+    fore: Foreground, sides: Sides, wh: tuple[int, int]
 ) -> tuple[float, float, float, float]:
     """Return which share of each side ends at something nearer, not at the object's own edge."""
     inverse = _padded(fore.patch.inverse)
-    edge = np.concatenate([side.edge for side in sides])
-    which = np.arange(len(sides)).repeat([len(side.edge) for side in sides])
-    step = np.array([side.step for side in sides])[which]
-    beyond = _next_depth(inverse, edge + _BESIDE * step, step)
+    edge, which = sides.edge, sides.which
+    beyond = _next_depth(inverse, edge + _BESIDE * sides.step, sides.step)
     at = (beyond > inverse[edge] * (1 + _IN_FRONT)).nonzero()[0]
     if len(at):
         at = at[~_on_support(fore, edge[at], which[at])]
-    hidden = np.bincount(which[at], minlength=len(sides)).tolist()
-    ends = [min(n / side.length / _BESIDE, 0.99) for n, side in zip(hidden, sides, strict=True)]
+    hidden = np.bincount(which[at], minlength=4).tolist()
+    ends = [
+        min(count / length / _BESIDE, 0.99)
+        for count, length in zip(hidden, sides.lengths, strict=True)
+    ]
     cut = _cut_by_border(fore.patch, fore.mask, wh)
     left, top, right, bottom = (
         1.0 if at_border else share for at_border, share in zip(cut, ends, strict=True)
@@ -141,8 +143,14 @@ def _next_depth(inverse: DepthArray, at: IntArray, step: IntArray) -> DepthArray
         at: ``(N,)`` indices into it.
         step: ``(N,)`` from each sample to the next one further out.
     """
-    found = inverse[at[:, None] + step[:, None] * _OUTWARD]
-    return np.asarray(found[np.arange(len(at)), (found > 0).argmax(axis=1)])
+    found = inverse[at]
+    holes = (found <= 0).nonzero()[0]
+    for further in range(1, _ACROSS_HOLES + 1):
+        if not len(holes):
+            break
+        found[holes] = inverse[at[holes] + further * step[holes]]
+        holes = holes[found[holes] <= 0]
+    return found
 
 
 def _on_support(fore: Foreground, edge: IntArray, which: IntArray) -> BoolArray:
@@ -156,21 +164,21 @@ def _on_support(fore: Foreground, edge: IntArray, which: IntArray) -> BoolArray:
         edge: ``(N,)`` indices into the padded grid; beyond them is something nearer.
         which: ``(N,)`` index of the side that each is at.
     """
-    width = fore.mask.shape[1] + 2 * _REACH
-    rows = edge // width
-    columns = edge - width * rows - _REACH
-    rows -= _REACH
-    across, down = _ACROSS[which], _DOWN[which]
-    x, y = fore.patch.box_units
-    x, y, inverse = x[columns], y[rows], fore.patch.inverse[rows, columns]
     standing = np.zeros(len(edge), dtype=bool)
     for plane in fore.planes:
         a, b, c = plane.coefficients.tolist()
-        comes_nearer = across * a + down * b >= _APPROACH / fore.median_m
-        predicted = a * x + b * y + c
+        comes_nearer = _ACROSS * a + _DOWN * b >= _APPROACH / fore.median_m
+        at = comes_nearer[which].nonzero()[0]
+        if not len(at):
+            continue
+        rows, columns = np.divmod(edge[at], fore.mask.shape[1] + 2 * _REACH)
+        rows, columns = rows - _REACH, columns - _REACH
+        x, y = fore.patch.box_units
+        predicted = a * x[columns] + b * y[rows] + c
+        inverse = fore.patch.inverse[rows, columns]
         touches = np.abs(inverse - predicted) < _CONTACT * np.abs(predicted)
-        beside = plane.mask[rows + _BESIDE * down, columns + _BESIDE * across]
-        standing |= comes_nearer & touches & beside
+        across, down = _BESIDE * _ACROSS[which[at]], _BESIDE * _DOWN[which[at]]
+        standing[at] |= touches & plane.mask[rows + down, columns + across]
     return standing
 
 
@@ -182,7 +190,8 @@ def _cut_by_border(
     width, height = patch.box_wh_px
     close_x = max(_BORDER_PX, _BORDER_SHARE * width)
     close_y = max(_BORDER_PX, _BORDER_SHARE * height)
-    u, v = patch.u_px[mask.any(axis=0)], patch.v_px[mask.any(axis=1)]
+    column, row, columns, rows = cv2.boundingRect(mask.view(np.uint8))
+    u, v = patch.u_px[column : column + columns], patch.v_px[row : row + rows]
     reach = 1.5 * patch.stride_px + 1  # one pixel is left free, see `sample_patch`
     return (
         x0 <= close_x or u[0] <= reach,

@@ -253,3 +253,21 @@ def test_depth_of_both_encodings_and_what_is_no_depth() -> None:
 @given(hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(-9, 9)))
 def test_the_quick_median_is_the_lower_median(values: np.ndarray) -> None:
     assert median(values) == np.sort(values)[(len(values) - 1) // 2]
+
+
+@given(seeds, st.sampled_from([0.0, 0.1, 0.5, 0.95, 1.0]), st.integers(3, 59))
+def test_samples_are_lower_medians_of_the_valid_pixels_around(
+    seed: int, holes: float, side: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    depth = rng.integers(1, 9, (70, 80)).astype(np.float32)
+    depth[rng.random(depth.shape) < holes] = np.nan
+    patch = sample_patch(depth, np.array([9.0, 7.0, 9.0 + side, 7.0 + side]))
+    assert patch is not None
+    for row, v in enumerate(patch.v_px.astype(int)):
+        for column, u in enumerate(patch.u_px.astype(int)):
+            near = np.sort(depth[v - 1 : v + 2, u - 1 : u + 2].ravel())
+            near = near[~np.isnan(near)]
+            wanted = np.float32(1) / near[(len(near) - 1) // 2] if len(near) else np.float32(0)
+            assert patch.inverse[row, column] == wanted
+            assert not np.signbit(patch.inverse[row, column])
