@@ -13,8 +13,10 @@ Behaviour is that of ``tf2::BufferCore`` (ROS 2 Jazzy), so that either can stand
   Samples may arrive out of order; one with an equal stamp replaces the earlier one.
 * A child may change its parent: between samples with different parents, the earlier one is used.
 
-Two differences:
+Three differences:
 
+* Frames that form a loop are an error for all that is below it. tf2 still finds an ancestor that
+  comes before the loop.
 * A stamp of 0 means "the latest" in tf2, so that positions of turning cameras come out wrong
   without a warning. Here 0 is a stamp like any other; :meth:`TransformBuffer.latest` is separate.
 * ``keep_s`` is counted from the newest sample but one, so that an edge that is sent less often
@@ -208,6 +210,8 @@ class TransformBuffer:
     def lookup(self, target: str, source: str, stamp_ns: int) -> RigidTransform:
         """Return the transform from ``source`` to ``target`` at a stamp.
 
+        Between a frame and itself it is none at any stamp, also if nobody has named the frame.
+
         Raises:
             UnknownFrameError: a frame was never named.
             DisconnectedError: no chain of transforms connects the two.
@@ -216,10 +220,6 @@ class TransformBuffer:
         """
         target, source = target.removeprefix("/"), source.removeprefix("/")
         with self._lock:
-            for name in (target, source):
-                if name not in self._named:
-                    known = ", ".join(sorted(self._named)) or "none"
-                    raise UnknownFrameError(f"frame {name!r} is unknown; frames so far: {known}")
             up, down = self._paths(target, source, stamp_ns)
             return self._chain(down, stamp_ns).inverse() @ self._chain(up, stamp_ns)
 
@@ -233,9 +233,6 @@ class TransformBuffer:
         """
         target, source = target.removeprefix("/"), source.removeprefix("/")
         with self._lock:
-            for name in (target, source):
-                if name not in self._named:
-                    raise UnknownFrameError(f"frame {name!r} is unknown")
             up, down = self._paths(target, source, None)
             ends = [edge.stamps_ns[-1] for edge in (*up, *down) if not edge.static]
             return min(ends, default=None)
@@ -262,6 +259,10 @@ class TransformBuffer:
         """Return the edges from source and from target up to their first common ancestor."""
         if target == source:
             return [], []
+        for name in (target, source):
+            if name not in self._named:
+                known = ", ".join(sorted(self._named)) or "none"
+                raise UnknownFrameError(f"frame {name!r} is unknown; frames so far: {known}")
         above_source, up = self._ancestors(source, stamp_ns)
         above_target, down = self._ancestors(target, stamp_ns)
         place = {name: i for i, name in enumerate(above_source)}

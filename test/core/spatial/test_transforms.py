@@ -185,10 +185,17 @@ def test_a_child_that_becomes_static_holds_always_and_back() -> None:
         buffer.lookup("map", "camera", 7)
 
 
+def test_between_a_frame_and_itself_no_transform_has_to_come() -> None:
+    buffer = TransformBuffer()
+    found = buffer.lookup("camera", "/camera", BIG)
+    assert np.array_equal(found.apply(np.arange(3.0)), np.arange(3.0))
+    assert buffer.latest("camera", "camera") is None
+
+
 def test_frames_that_are_unknown_or_not_connected_are_named() -> None:
     buffer = TransformBuffer()
-    with pytest.raises(UnknownFrameError, match="'camera' is unknown; frames so far: none"):
-        buffer.lookup("camera", "camera", BIG)
+    with pytest.raises(UnknownFrameError, match="'map' is unknown; frames so far: none"):
+        buffer.lookup("map", "camera", BIG)
     buffer.add("map", "base", BIG, [0, 0, 0], STILL)
     buffer.add("other", "camera", BIG, [0, 0, 0], STILL)
     with pytest.raises(UnknownFrameError, match=r"'camra' is unknown.*base, camera, map, other"):

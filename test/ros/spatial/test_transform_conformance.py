@@ -1,83 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One test body over both transform buffers: our own, and tf2_ros where it can be imported.
+"""One test body over all transform buffers: our own, ROS 2's tf2_ros and ROS 1's tf2.
 
-tf2_ros comes with a ROS 2 installation, not from PyPI: without one, only our own is tested.
+tf2_ros comes with a ROS 2 installation, not from PyPI. Debian has ROS 1's tf2, which has the same
+rules: `apt install python3-tf2`.
 """
 
-import importlib.util
+import itertools
 import math
 
-import numpy as np
 import pytest
-from rclpy.duration import Duration
-from rclpy.time import Time
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lfmvl_ros.core.spatial.transforms import (
-    DisconnectedError,
-    ExtrapolationError,
-    TransformBuffer,
-    UnknownFrameError,
-)
+from ...examples import examples
+from .buffers import ALL, Own, Tf2OfDebian, has_tf2_of_debian
+from .rig import NS, yaw
 
-from .rig import NS, transform, yaw
-
-STAMP_NS = 1_700_000_000 * NS
-KEEP_S = 2.0
-STILL = (0.0, 0.0, 0.0, 1.0)
+STAMP_NS = 1_000 * NS  # see `Tf2OfDebian`; today's stamps are in test_transforms.py
+FRAMES = ("map", "base", "arm", "camera", "island")
 
 
-class Own:
-    """Our buffer."""
-
-    unknown, disconnected, extrapolation = UnknownFrameError, DisconnectedError, ExtrapolationError
-
-    def __init__(self):
-        self.buffer = TransformBuffer(keep_s=KEEP_S)
-
-    def add(self, parent, child, stamp_ns, move, turn=STILL, *, static=False):
-        self.buffer.add(parent, child, stamp_ns, move, turn, static=static)
-
-    def lookup(self, target, source, stamp_ns):
-        """Return where the origin of ``source`` is, and where its x axis points."""
-        found = self.buffer.lookup(target, source, stamp_ns)
-        return found.translation_m, found.rotation[:, 0]
-
-
-class Tf2:
-    """The buffer of tf2_ros, behind the same methods."""
-
-    def __init__(self):
-        import tf2_ros
-
-        self.unknown = tf2_ros.LookupException
-        self.disconnected = tf2_ros.ConnectivityException
-        self.extrapolation = tf2_ros.ExtrapolationException
-        self.buffer = tf2_ros.Buffer(cache_time=Duration(seconds=KEEP_S))
-
-    def add(self, parent, child, stamp_ns, move, turn=STILL, *, static=False):
-        made = transform(parent, child, stamp_ns, move, turn)
-        (self.buffer.set_transform_static if static else self.buffer.set_transform)(made, "test")
-
-    def lookup(self, target, source, stamp_ns):
-        found = self.buffer.lookup_transform_core(target, source, Time(nanoseconds=stamp_ns))
-        move, q = found.transform.translation, found.transform.rotation
-        ahead = [
-            1 - 2 * (q.y * q.y + q.z * q.z),
-            2 * (q.x * q.y + q.z * q.w),
-            2 * (q.x * q.z - q.y * q.w),
-        ]
-        return np.array([move.x, move.y, move.z]), np.array(ahead)
-
-
-LACKS_TF2 = importlib.util.find_spec("tf2_ros") is None
-
-
-@pytest.fixture(
-    params=[
-        Own,
-        pytest.param(Tf2, marks=pytest.mark.skipif(LACKS_TF2, reason="tf2_ros is not installed")),
-    ]
-)
+@pytest.fixture(params=ALL)
 def buffer(request):
     return request.param()
 
@@ -131,6 +74,7 @@ def test_unknown_and_unconnected_frames_are_different_errors(buffer):
     buffer.add("island", "hut", STAMP_NS, (0, 0, 0))
     with pytest.raises(buffer.unknown):
         buffer.lookup("map", "camera", STAMP_NS)
+    assert buffer.lookup("camera", "camera", STAMP_NS)[0] == pytest.approx((0, 0, 0))
     with pytest.raises(buffer.disconnected):
         buffer.lookup("map", "hut", STAMP_NS)
 
@@ -151,3 +95,55 @@ def test_between_samples_of_two_parents_the_earlier_one_holds(buffer):
     buffer.add("hand", "cup", STAMP_NS + NS, (0, 0, 0))
     assert buffer.lookup("map", "cup", STAMP_NS + NS // 2)[0] == pytest.approx((1, 0, 0))
     assert buffer.lookup("map", "cup", STAMP_NS + NS)[0] == pytest.approx((0, 0, 9))
+
+
+frames = st.sampled_from(FRAMES)
+# A fifth of a second, so that stamps lie on and between others, within the time that is kept.
+stamps = st.integers(0, 10).map(lambda k: STAMP_NS + k * NS // 5)
+lengths = st.floats(-5, 5, allow_subnormal=False)
+# A parent comes before its child, so that there are no loops, and may change. Stamps of a child
+# differ: of equal ones, ROS 1 keeps the first.
+transforms = st.lists(
+    st.tuples(
+        st.sampled_from(list(itertools.combinations(FRAMES, 2))),
+        stamps,
+        st.tuples(lengths, lengths, lengths),
+        st.floats(-3, 3).map(yaw),
+    ),
+    min_size=1,
+    max_size=12,
+    unique_by=lambda made: (made[0][1], made[1]),
+)
+
+
+def outcome(buffer, *request):
+    try:
+        return buffer.lookup(*request)
+    except buffer.unknown:
+        return "unknown"
+    except buffer.disconnected:
+        return "disconnected"
+    except buffer.extrapolation:
+        return "extrapolation"
+
+
+@has_tf2_of_debian
+@given(
+    transforms,
+    st.sets(frames),
+    st.lists(st.tuples(frames, frames, stamps), min_size=1, max_size=8),
+)
+@examples(150)
+def test_any_transforms_in_any_order_give_what_tf2_gives(added, static, asked):
+    own, tf2 = Own(), Tf2OfDebian()
+    for (parent, child), stamp_ns, move, turn in added:
+        for buffer in (own, tf2):
+            buffer.add(parent, child, stamp_ns, move, turn, static=child in static)
+    for request in asked:
+        ours, theirs = outcome(own, *request), outcome(tf2, *request)
+        if isinstance(theirs, str):
+            assert ours == theirs, request
+        else:
+            assert not isinstance(ours, str), (request, ours, theirs)
+            assert ours[0] == pytest.approx(theirs[0], abs=1e-6), request
+            assert ours[1] == pytest.approx(theirs[1], abs=1e-6), request
