@@ -348,6 +348,7 @@ RULES = (
     ),
     Rule(r"^python benchmarks/decoding_int8_error\.py$", prints=JSON_LAST),
     Rule(r"^lfmvl demo --scene assist .*600", change=((r"600", "30"),), prints=JSON_LAST),
+    Rule(r"^python benchmarks/zoom_stills\.py", change=((r"$", " --every 40"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/zoom\.py", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/opinion\.py", change=((r"$", " --quick"),), prints=JSON_LAST),
     Rule(r"^python benchmarks/review\.py$", change=((r"$", " --answers 3"),), prints=JSON_LAST),
