@@ -118,7 +118,10 @@ class RuleEngine:
         An answer about a part of the image is not evidence for the scene.
         """
         grounding = answer.grounding
-        if answer.applied.ignored is not None or grounding.region is not None:
+        if answer.applied.ignored is not None:
+            return
+        self._evidence.apart.add(answer)
+        if grounding.region is not None:
             return
         asked = frozenset(map(fold_label, grounding.query.labels))
         serial, stamp_ns = self._evidence.serial, self._evidence.stamp_ns
@@ -146,6 +149,7 @@ class RuleEngine:
         if last_ns is not None and stamp_ns < last_ns:
             events += self._forget(EndReason.RESTARTED, last_ns)
             self._evidence = replace(self._evidence, stamp_ns=None)
+            self._evidence.apart.clear()
             self._interval_s = 0.0
         elif last_ns is not None:
             passed_s = (stamp_ns - last_ns) * NS

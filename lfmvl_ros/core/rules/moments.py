@@ -12,9 +12,9 @@ from lfmvl_ros.core.boxes import FloatArray, iou_matrix
 from lfmvl_ros.core.rules.event import EndReason, Event, EventTrack
 from lfmvl_ros.core.rules.facts import Facts
 from lfmvl_ros.core.rules.holding import Held
+from lfmvl_ros.core.rules.named_apart import SAME_IOU
 from lfmvl_ros.core.rules.progress import (
     LONG_AGO_NS,
-    SAME_IOU,
     AnswerEvidence,
     Candidate,
     RuleProgress,

@@ -15,10 +15,10 @@ from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.rules.event import EndReason, Event, EventState, EventTrack
 from lfmvl_ros.core.rules.facts import Facts
 from lfmvl_ros.core.rules.holding import HOW_HELD, Held
+from lfmvl_ros.core.rules.named_apart import NamedApart
 from lfmvl_ros.core.rules.rule import Rule
 from lfmvl_ros.core.timeline import NS
 
-SAME_IOU = 0.3  # a new track overlapping the box of a lost one by this much is the same object
 SCENE = 0  # key of an event that belongs to no single track
 LONG_AGO_NS = -(2**62)
 
@@ -32,12 +32,14 @@ class AnswerEvidence:
         stamp_ns: of the frame of the newest of them; None before the first.
         asked: folded labels of the newest query; None before the first answer.
         selected: folded label that rules with ``selected`` are about; "" for none.
+        apart: which tracks the answers have shown to be two objects.
     """
 
     serial: int = 0
     stamp_ns: int | None = None
     asked: frozenset[str] | None = None
     selected: str = ""
+    apart: NamedApart = field(default_factory=NamedApart)
 
 
 @dataclass

@@ -12,9 +12,9 @@ from lfmvl_ros.core.boxes import iou_matrix
 from lfmvl_ros.core.rules.event import Event
 from lfmvl_ros.core.rules.facts import Facts
 from lfmvl_ros.core.rules.holding import Held
+from lfmvl_ros.core.rules.named_apart import SAME_IOU
 from lfmvl_ros.core.rules.progress import (
     LONG_AGO_NS,
-    SAME_IOU,
     SCENE,
     AnswerEvidence,
     Candidate,
@@ -81,14 +81,20 @@ class TrackProgress(RuleProgress):
         return events
 
     def _adopt(self, facts: Facts, row: int, evidence: AnswerEvidence) -> bool:
-        """Continue an event whose track was lost with another one at the same place."""
+        """Continue an event whose track was lost with another one at the same place.
+
+        But not with one that an answer has named beside it: that is another object, which now
+        hides the lost one.
+        """
         if not self.open:
             return False
+        new = facts.id_list[row]
         lost = [
             key
             for key, one in self.open.items()
             if one.box is not None
             and not ((old := facts.row_of.get(key, -1)) >= 0 and facts.confirmed[old])
+            and not evidence.apart.are_two(key, new)
         ]
         if not lost:
             return False
@@ -99,7 +105,7 @@ class TrackProgress(RuleProgress):
             return False
         one = self.open.pop(lost[best])
         one.failing_ns, one.serial, one.due_ns = None, evidence.serial, LONG_AGO_NS
-        self.open[int(facts.ids[row])] = one
+        self.open[new] = one
         return True
 
 
