@@ -89,15 +89,18 @@ def assigned(truth: Truth, events: Sequence[Reported]) -> list[Stay | None]:
     """Return the stay that each event is about; None for a wrong event.
 
     One event can't be about two people. Where its track is on both, because they stand in one
-    line, the assignment decides in which most of what must be found is found.
+    line, the assignment decides in which most of what must be found is found; of several, the one
+    in which boxes fit best and events begin early.
     """
     worth = np.zeros((len(events), len(truth.may)))
     for row, event in enumerate(events):
         for column, stay in enumerate(truth.may):
             iou = event.people.get(stay.key, 0.0)
             if iou and stay.first <= event.begin <= stay.last + EARLY:
-                musts = sum(_finds(event, must, stay) for must in truth.must)
-                worth[row, column] = 10.0 * musts + 1.0 + iou
+                musts = [must for must in truth.must if _finds(event, must, stay)]
+                late = max((event.begin - must.first for must in musts[:1]), default=0)
+                early = 1.0 - min(max(late, 0) / FPS, 5.0) / 10
+                worth[row, column] = 10.0 * len(musts) + early + iou
     found: list[Stay | None] = [None] * len(events)
     for row, column in zip(*linear_sum_assignment(worth, maximize=True), strict=True):
         if worth[row, column]:

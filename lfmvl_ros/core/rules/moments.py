@@ -72,7 +72,7 @@ class LeaveProgress(_MomentProgress):
     def _left(self, facts: Facts, now: Held) -> list[int]:
         rule, stamp_ns = self.rule, facts.tracks.stamp_ns
         if now.inside is not None:
-            certain = (now.inside >= rule.probability) & facts.confirmed
+            certain = (now.inside * facts.trust(rule) >= rule.probability) & facts.confirmed
             self._inside |= set(facts.ids[certain].tolist())
         found = []
         for key in list(self._inside):
@@ -109,11 +109,12 @@ class AppearProgress(_MomentProgress):
 
     def _new(self, facts: Facts, now: Held) -> list[int]:
         stamp_ns, found = facts.tracks.stamp_ns, []
+        trust = facts.trust(self.rule)
         for row in np.flatnonzero(facts.confirmed).tolist():
             key = int(facts.ids[row])
             first_ns = self._known.setdefault(key, stamp_ns)
             young = (stamp_ns - first_ns) * NS <= _NEW_S
-            if young and now.probability[row] >= self.rule.probability:
+            if young and now.probability[row] * trust[row] >= self.rule.probability:
                 self._known[key] = LONG_AGO_NS  # new only once
                 found.append(row)
         while len(self._known) > _KEPT:
@@ -150,7 +151,8 @@ class VanishProgress(_MomentProgress):
     def _happened(self, facts: Facts, now: Held, evidence: AnswerEvidence) -> list[Event]:
         rule, stamp_ns = self.rule, facts.tracks.stamp_ns
         events: list[Event] = []
-        for row in np.flatnonzero((now.probability >= rule.probability) & facts.confirmed).tolist():
+        certain = now.probability * facts.trust(rule) >= rule.probability
+        for row in np.flatnonzero(certain & facts.confirmed).tolist():
             p = float(now.probability[row])
             self._present[int(facts.ids[row])] = _Present(facts, row, evidence.serial, p)
         for key, one in list(self._present.items()):

@@ -217,14 +217,16 @@ class RuleProgress(ABC):
         self, facts: Facts, now: Held, rows: tuple[int, ...]
     ) -> tuple[float, float | None, tuple[EventTrack, ...]]:
         """Return probability, value and tracks of an event now."""
-        index = rows[0] if self.rule.kind.is_of_a_track else 0
+        of_a_track = self.rule.kind.is_of_a_track
+        index = rows[0] if of_a_track else 0
         value = None if now.value is None else float(now.value[index])
         if value is not None and not math.isfinite(value):
             value = None
         partner = -1 if now.partner is None else int(now.partner[index])
         named = (*rows, partner) if partner >= 0 else rows
         tracks = tuple(EventTrack.of(facts, row) for row in named)
-        return float(now.probability[index]), value, tracks
+        trust = float(facts.trust(self.rule)[index]) if of_a_track else 1.0
+        return float(now.probability[index]) * trust, value, tracks
 
     def _go_on(
         self,

@@ -35,15 +35,20 @@ class TrackProgress(RuleProgress):
         rows = [  # Python: faster than numpy for the few tracks that a rule is about
             row
             for row in facts.rows_of((self._followed or self.rule).label_keys)
-            if chances[row] >= needed and confirmed[row]
+            if chances[row] >= needed and confirmed[row] and ids[row] not in self.open
         ]
+        believed: set[int] = set()
+        if rows:
+            trust = facts.trust(self.rule).tolist()
+            believed = {ids[row] for row in rows if chances[row] * trust[row] >= needed}
         for row in rows:
             key = ids[row]
-            if key in self.open or key in self.candidates or self._adopt(facts, row, evidence):
+            if key in self.candidates or self._adopt(facts, row, evidence):
                 continue
-            self.candidates[key] = Candidate(stamp_ns, evidence.serial)
+            if key in believed:
+                self.candidates[key] = Candidate(stamp_ns, evidence.serial)
         if self.candidates:
-            events += self._lasted(facts, now, chances, rows, evidence)
+            events += self._lasted(facts, now, chances, believed, evidence)
         release, serial = self.rule.release, evidence.serial
         for key, one in list(self.open.items()):
             row = row_of.get(key, -1)
@@ -61,7 +66,7 @@ class TrackProgress(RuleProgress):
         facts: Facts,
         now: Held,
         chances: list[float],
-        rows: list[int],
+        believed: set[int],
         evidence: AnswerEvidence,
     ) -> list[Event]:
         """Begin the events of candidates that have held for long enough; drop those that ceased."""
@@ -72,7 +77,7 @@ class TrackProgress(RuleProgress):
             if row < 0 or chances[row] < rule.release:
                 del self.candidates[key]
             elif (
-                row in rows
+                key in believed
                 and (stamp_ns - candidate.since_ns) * NS >= rule.for_s
                 and stamp_ns >= self.cool_until_ns
             ):
