@@ -48,6 +48,13 @@ class Candidate:
 
     since_ns: int
     serial: int
+    seen: tuple[FloatArray, int] | None = None  # as of an event
+    lost_ns: int | None = None  # when its track was lost; None while there is one
+
+    @property
+    def box(self) -> FloatArray | None:
+        """Where its object was last, x1, y1, x2, y2 in px; None of the scene."""
+        return None if self.seen is None else np.asarray(self.seen[0][self.seen[1]])
 
 
 @dataclass

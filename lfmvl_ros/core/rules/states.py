@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-import numpy as np
 
 from lfmvl_ros.core.boxes import iou_matrix
 from lfmvl_ros.core.rules.event import Event
@@ -18,6 +17,7 @@ from lfmvl_ros.core.rules.progress import (
     SCENE,
     AnswerEvidence,
     Candidate,
+    OpenEvent,
     RuleProgress,
 )
 from lfmvl_ros.core.timeline import NS
@@ -46,7 +46,7 @@ class TrackProgress(RuleProgress):
             if key in self.candidates or self._adopt(facts, row, evidence):
                 continue
             if key in believed:
-                self.candidates[key] = Candidate(stamp_ns, evidence.serial)
+                self.candidates[key] = Candidate(stamp_ns, evidence.serial, (boxes, row))
         if self.candidates:
             events += self._lasted(facts, now, chances, believed, evidence)
         release, serial = self.rule.release, evidence.serial
@@ -74,7 +74,13 @@ class TrackProgress(RuleProgress):
         events: list[Event] = []
         for key, candidate in list(self.candidates.items()):
             row = facts.row_of.get(key, -1)
-            if row < 0 or chances[row] < rule.release:
+            if row < 0:
+                since_ns = candidate.lost_ns = candidate.lost_ns or stamp_ns
+                if (stamp_ns - since_ns) * NS >= rule.lost_s:
+                    del self.candidates[key]
+                continue
+            candidate.lost_ns, candidate.seen = None, (facts.tracks.xyxy_px, row)
+            if chances[row] < rule.release:
                 del self.candidates[key]
             elif (
                 key in believed
@@ -86,32 +92,39 @@ class TrackProgress(RuleProgress):
         return events
 
     def _adopt(self, facts: Facts, row: int, evidence: AnswerEvidence) -> bool:
-        """Continue an event whose track was lost with another one at the same place.
-
-        But not with one that an answer has named beside it: that is another object, which now
-        hides the lost one.
-        """
-        if not self.open:
-            return False
+        """Continue what was known of a lost track with another one at the same place."""
         new = facts.id_list[row]
-        lost = [
-            key
-            for key, one in self.open.items()
-            if one.box is not None
-            and not ((old := facts.row_of.get(key, -1)) >= 0 and facts.confirmed[old])
-            and not evidence.apart.are_two(key, new)
-        ]
-        if not lost:
-            return False
-        boxes = np.array([self.open[key].box for key in lost])
-        overlap = iou_matrix(boxes, facts.tracks.xyxy_px[row : row + 1])[:, 0]
-        best = int(overlap.argmax())
-        if overlap[best] < SAME_IOU:
-            return False
-        one = self.open.pop(lost[best])
-        one.failing_ns, one.serial, one.due_ns = None, evidence.serial, LONG_AGO_NS
-        self.open[new] = one
-        return True
+        key = _lost_at(facts, row, self.open, evidence)
+        if key is not None:
+            one = self.open.pop(key)
+            one.failing_ns, one.serial, one.due_ns = None, evidence.serial, LONG_AGO_NS
+            self.open[new] = one
+            return True
+        key = _lost_at(facts, row, self.candidates, evidence)
+        if key is not None:
+            self.candidates[new] = self.candidates.pop(key)
+        return key is not None
+
+
+def _lost_at(
+    facts: Facts, row: int, known: Mapping[int, OpenEvent | Candidate], evidence: AnswerEvidence
+) -> int | None:
+    """Return the id of a lost track that was where a row is; None if there is none.
+
+    Not of one that an answer has named beside the row: the row is another object, which now hides
+    the lost one.
+    """
+    if not known:
+        return None
+    new, found, most = facts.id_list[row], None, SAME_IOU
+    for key, one in known.items():
+        old = facts.row_of.get(key, -1)
+        lost = not (old >= 0 and facts.confirmed[old])
+        if lost and one.box is not None and not evidence.apart.are_two(key, new):
+            iou = float(iou_matrix(one.box[None], facts.tracks.xyxy_px[row : row + 1])[0, 0])
+            if iou >= most:
+                found, most = key, iou
+    return found
 
 
 @dataclass
