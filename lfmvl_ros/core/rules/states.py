@@ -79,6 +79,8 @@ class TrackProgress(RuleProgress):
                 if (stamp_ns - since_ns) * NS >= rule.lost_s:
                     del self.candidates[key]
                 continue
+            if candidate.lost_ns is not None:  # nobody knows what it did meanwhile
+                candidate.since_ns += stamp_ns - candidate.lost_ns
             candidate.lost_ns, candidate.seen = None, (facts.tracks.xyxy_px, row)
             if chances[row] < rule.release:
                 del self.candidates[key]
