@@ -21,7 +21,7 @@ from lfmvl_ros.core.rules.progress import (
 )
 from lfmvl_ros.core.timeline import NS
 
-_NEW_S = 1.0  # for so long after it is confirmed, an object counts as new
+_NEW_S = 1.0  # for so long after it is confirmed and believed, an object counts as new
 _KEPT = 1000  # ids of tracks that are remembered
 
 
@@ -98,7 +98,7 @@ class LeaveProgress(_MomentProgress):
 class AppearProgress(_MomentProgress):
     """A new object is confirmed."""
 
-    _known: dict[int, int] = field(default_factory=dict)  # id -> first confirmed at
+    _known: dict[int, int] = field(default_factory=dict)  # id -> first confirmed and believed at
 
     def _happened(self, facts: Facts, now: Held, evidence: AnswerEvidence) -> list[Event]:
         return self._begin_all(self._new(facts, now), facts, now, evidence)
@@ -110,7 +110,9 @@ class AppearProgress(_MomentProgress):
     def _new(self, facts: Facts, now: Held) -> list[int]:
         stamp_ns, found = facts.tracks.stamp_ns, []
         trust = facts.trust(self.rule)
-        for row in np.flatnonzero(facts.confirmed).tolist():
+        # Not from its first frame on: it may be doubted for longer than it counts as new.
+        believed = facts.existence * trust >= self.rule.probability
+        for row in np.flatnonzero(facts.confirmed & believed).tolist():
             key = int(facts.ids[row])
             first_ns = self._known.setdefault(key, stamp_ns)
             young = (stamp_ns - first_ns) * NS <= _NEW_S

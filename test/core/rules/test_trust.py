@@ -91,6 +91,13 @@ def test_a_dwell_is_counted_from_when_it_is_believed() -> None:
     assert states(run.frames(4, [Object(1, IN, score=SURE)])) == ["begin"]
 
 
+def test_what_was_doubted_for_long_appears_when_it_is_believed() -> None:
+    run = Run(rule("when: appear, label: person, zone: left"), confidence_kind="calibrated")
+    assert run.frames(60, [Object(1, IN, score=DOUBTED), Object(2, OUT, score=SURE)]) == []
+    (begun,) = run.frames(5, [Object(1, IN, score=SURE), Object(2, IN, score=SURE)])
+    assert [track.id for track in begun.tracks] == [1]  # 2 was there before, elsewhere
+
+
 def test_the_newest_answer_says_what_scores_are() -> None:
     run = Run(ENTER, confidence_kind="calibrated")
     assert run.frames(5, [Object(1, IN, score=DOUBTED)]) == []
