@@ -3,6 +3,7 @@
 
     python benchmarks/triggers.py               # 6 films of a minute; 8 minutes of CPU time
     python benchmarks/triggers.py --films 24    # more events; half an hour
+    python benchmarks/triggers.py --keep runs/triggers      # keep films there, and go on from them
     python benchmarks/triggers.py --quick       # one of 24 s; half a minute of CPU time
 
 A still camera sees a hall of which the light changes: slowly by 15 %, and at once by 30 %. One or
@@ -26,9 +27,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import pickle
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from needs import needed_packages, run_command
@@ -36,7 +40,9 @@ from needs import needed_packages, run_command
 with needed_packages():
     import cv2
     import numpy as np
-    from rules import FPS, LATE_S, QUERY, RULES, WH, ZONE, Film, Truth, person_of, truth_of
+    from rules import LATE_S, QUERY, RULES
+    from rules_score import begins_of, reported
+    from rules_truth import FPS, KINDS, WH, Film, Truth, truth_of
     from tqdm import tqdm
 
     from lfmvl_ros.core.config import PerceptionSettings
@@ -45,6 +51,7 @@ with needed_packages():
     from lfmvl_ros.core.report import Answer
     from lfmvl_ros.core.rules import Event, EventState, RuleEngine, parse_rules
     from lfmvl_ros.core.timeline import Verdict
+    from lfmvl_ros.core.tracking import Tracks
     from lfmvl_ros.core.triggers.motion import changed_share, small_image
     from lfmvl_ros.models.load import load_model
     from lfmvl_warehouse.scenes.staged import Prop, StagedVideo
@@ -56,7 +63,6 @@ MODES: dict[str, dict[str, object]] = {
     "motion": {"trigger.mode": "motion"},
     "saving": {"trigger.mode": "motion", "trigger.moving_rate_hz": 2.0},
 }
-KINDS = ("enter", "dwell", "leave", "count")
 FILMS, MOST_FILMS, FIRST_SEED, SECONDS = 6, 100, 6_100_001, 60.0
 _LEFT_M, _RIGHT_M, _NEVER_S = 1.2, 11.8, 1e6
 
@@ -128,43 +134,51 @@ class Remembering:
 
 
 @dataclass
+class Seen:
+    """What a trigger has made of a film.
+
+    Attributes:
+        asked: numbers of the frames that the model was asked about.
+        tracks: at each frame.
+        events: of the rules.
+    """
+
+    asked: list[int] = field(default_factory=list)
+    tracks: list[Tracks] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
 class Run:
     """One trigger on one film."""
 
-    pipeline: SimulatedPipeline = field(init=False)
-    engine: RuleEngine = field(default_factory=lambda: RuleEngine(parse_rules(RULES)))
-    asked: list[int] = field(default_factory=list)  # frame numbers
-    events: list[Event] = field(default_factory=list)
-
-    def start(self, model: Any, changes: dict[str, object]) -> Run:
-        """Make the pipeline."""
+    def __init__(self, model: Any, changes: dict[str, object]) -> None:
+        self.seen, self._engine = Seen(), RuleEngine(parse_rules(RULES))
         settings = PerceptionSettings(query=QUERY.text).updated(
             {"generation.draft": "none", **changes}
         )
-        self.pipeline = SimulatedPipeline(model, settings, lambda _: LATE_S, self._on_answer)
-        return self
+        self._pipeline = SimulatedPipeline(model, settings, lambda _: LATE_S, self._on_answer)
 
     def _on_answer(self, answer: Answer, _at_ns: int) -> None:
-        self.asked.append(round((answer.grounding.stamp_ns - 1) * FPS / 1e9))
-        self.engine.answer(answer)
+        self.seen.asked.append(round((answer.grounding.stamp_ns - 1) * FPS / 1e9))
+        self._engine.answer(answer)
 
     def frame(self, frame: Frame) -> None:
         """Take a frame."""
-        before = len(self.events)
-        tracks = self.pipeline.submit(frame, Verdict.NEWER, frame.stamp_ns)
-        self.events += self.engine.observe(tracks)
-        if any(event.state is EventState.BEGIN for event in self.events[before:]):
-            self.pipeline.wake()
+        tracks = self._pipeline.submit(frame, Verdict.NEWER, frame.stamp_ns)
+        events = self._engine.observe(tracks)
+        self.seen.tracks.append(tracks)
+        self.seen.events += events
+        if any(event.state is EventState.BEGIN for event in events):
+            self._pipeline.wake()
 
 
-def filmed(seed: int, seconds: float, model: Any) -> tuple[Film, dict[str, Run]]:
+def filmed(seed: int, seconds: float, model: Any) -> tuple[Film, dict[str, Seen]]:
     """Render a film once, and run every trigger on it."""
     video = StagedVideo(
         plan(seed, seconds), lambda _: (6.5, 1.2, 0.0), still=True, seed=seed, wh=WH, fps=FPS
     )
     remembering, count, film = Remembering(model), round(seconds * FPS), Film()
-    runs = {name: Run().start(remembering, changes) for name, changes in MODES.items()}
-    outline = (ZONE * WH).astype(np.float32)
+    runs = {name: Run(remembering, changes) for name, changes in MODES.items()}
     for i in tqdm(range(count), desc=f"film {seed}", disable=None):
         scene = video.frame(i)
         lit = np.clip(scene.pixels * light(i / FPS, seconds), 0, 255).astype(np.uint8)
@@ -173,27 +187,18 @@ def filmed(seed: int, seconds: float, model: Any) -> tuple[Film, dict[str, Run]]
             run.frame(frame)
         film.steps.append((None, []))  # only their number is asked for
         for item in scene.objects:
-            rows = film.people.setdefault(item.id, np.full((count, 6), np.nan))
-            x1, _, x2, y2 = item.full_xyxy_px.tolist()
-            inside_px = cv2.pointPolygonTest(outline, ((x1 + x2) / 2, y2), True)
-            rows[i] = (*item.full_xyxy_px, inside_px, item.visibility)
-    return film, runs
+            rows = film.people.setdefault(item.id, np.full((count, 5), np.nan))
+            rows[i] = (*item.full_xyxy_px, item.visibility)
+    return film, {name: run.seen for name, run in runs.items()}
 
 
-def begins(film: Film, events: list[Event], rule: str, truth: Truth) -> list[float | None]:
+def begins(film: Film, seen: Seen, rule: str, truth: Truth) -> list[float | None]:
     """Return when each event that must be found begins, s; None where it is not found."""
-    begun = []
-    for event in events:
-        if event.rule == rule and event.state is EventState.BEGIN:
-            index = round((event.stamp_ns - 1) * FPS / 1e9)
-            begun.append((person_of(film, event, index), index))
-    found: list[float | None] = []
-    for key, first, last in truth.must:
-        stay = [m for m in truth.may if m[0] == key and m[1] <= first <= m[2]]
-        since = stay[0][1] if stay else first
-        times = [at for who, at in begun if who == key and since <= at <= last + FPS // 2]
-        found.append(max(times[0], first) / FPS if times else None)
-    return found
+    begun = begins_of(truth, reported(film, seen.tracks, seen.events, rule))
+    return [
+        None if at is None else max(at, must.first) / FPS
+        for at, must in zip(begun, truth.must, strict=True)
+    ]
 
 
 @dataclass
@@ -225,11 +230,11 @@ class Total:
 
 def is_somebody_seen(film: Film) -> np.ndarray:
     """Return ``(frames,)`` whether a part of a person is in view."""
-    seen = [person[:, 5] > 0 for person in film.people.values()]
+    seen = [person[:, 4] > 0 for person in film.people.values()]
     return np.any(seen, axis=0) if seen else np.zeros(len(film.steps), bool)
 
 
-def add(totals: dict[str, Total], film: Film, runs: dict[str, Run]) -> None:
+def add(totals: dict[str, Total], film: Film, runs: dict[str, Seen]) -> None:
     """Add a film's figures."""
     somebody = is_somebody_seen(film)
     for name, run in runs.items():
@@ -238,16 +243,32 @@ def add(totals: dict[str, Total], film: Film, runs: dict[str, Run]) -> None:
         totals[name].events += sum(event.state is EventState.BEGIN for event in run.events)
     for rule in KINDS:
         truth = truth_of(film, rule)
-        always = begins(film, runs["always"].events, rule, truth)
+        always = begins(film, runs["always"], rule, truth)
         for name, run in runs.items():
             total = totals[name]
-            for at_s, always_s in zip(begins(film, run.events, rule, truth), always, strict=True):
+            for at_s, always_s in zip(begins(film, run, rule, truth), always, strict=True):
                 total.must += 1
                 total.found += at_s is not None
                 if always_s is not None and at_s is None:
                     total.missed += 1
                 elif always_s is not None and at_s is not None:
                     total.late_s.append(at_s - always_s)
+
+
+def kept(
+    folder: Path | None, seed: int, seconds: float, model: Callable[[], Any]
+) -> tuple[Film, dict[str, Seen]]:
+    """Return a film and its runs: from a folder if they are there, else made now and put there."""
+    file = folder and folder / f"{seed}-{seconds:g}.pickle"
+    if file and file.exists():
+        film, runs = pickle.loads(file.read_bytes())  # our own, from a run before
+        return film, {name: Seen(*parts) for name, parts in runs.items()}
+    film, runs = filmed(seed, seconds, model())
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        parts = {name: (run.asked, run.tracks, run.events) for name, run in runs.items()}
+        file.write_bytes(pickle.dumps((film, parts)))
+    return film, runs
 
 
 def cost_ms(wh: tuple[int, int], frames: int = 200) -> float:
@@ -276,15 +297,16 @@ def main() -> None:
         help=f"how many, 1 to {MOST_FILMS} (default {FILMS})",
     )
     parser.add_argument("--seconds", type=float, default=SECONDS, help="length of a film")
+    parser.add_argument("--keep", type=Path, help="folder to keep and find films in")
     parser.add_argument("--quick", action="store_true", help="one film of 24 s")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     films, seconds = (1, 24.0) if args.quick else (args.films, args.seconds)
     seeds = range(FIRST_SEED, FIRST_SEED + films)
-    model = load_model(PerceptionSettings(model=args.model, query=QUERY.text))
+    model = cache(lambda: load_model(PerceptionSettings(model=args.model, query=QUERY.text)))
     totals, present = {name: Total() for name in MODES}, []
     for seed in seeds:
-        film, runs = filmed(seed, seconds, model)
+        film, runs = kept(args.keep, seed, seconds, model)
         add(totals, film, runs)
         present.append(float(is_somebody_seen(film).mean()))
         print(f"film {seed}", *(f"{name} {len(run.asked)}" for name, run in runs.items()), "calls")

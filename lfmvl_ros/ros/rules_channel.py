@@ -131,7 +131,9 @@ class RulesChannel:
             if self._active:
                 if verdict is Verdict.RESTARTED:
                     self._positions = None
-                self._engine.select(Selection.parse(self._settings().spatial.select).label)
+                settings = self._settings()
+                self._engine.select(Selection.parse(settings.spatial.select).label)
+                self._engine.let_people_judge(settings.review.max_confidence > 0)
                 events = self._engine.observe(tracks, self._positions, texts)
                 self._keep_snapshot(events, frame, tracks)
                 self._admit(events, frame)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 
+from lfmvl_ros.core.calibration.confidence import CALIBRATED
 from lfmvl_ros.core.readings.reading import Texts
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.rules.event import EndReason, Event
@@ -78,6 +79,7 @@ class RuleEngine:
         self._last_ns: int | None = None
         self._interval_s = 0.0
         self._position_frame = ""
+        self._calibrated = self._reviewed = False
         self._begun = self._suppressed = 0  # by rules that were removed
         self.replace(rules)
 
@@ -112,13 +114,21 @@ class RuleEngine:
         if key != self._evidence.selected:
             self._evidence = replace(self._evidence, selected=key)
 
+    def let_people_judge(self, confidences: bool) -> None:
+        """Set whether people decide about objects with a low confidence: then events begin."""
+        self._reviewed = confidences
+
     def answer(self, answer: Answer) -> None:
         """Take an answer, after the tracker: it may be evidence of absence.
 
         An answer about a part of the image is not evidence for the scene.
         """
         grounding = answer.grounding
-        if answer.applied.ignored is not None or grounding.region is not None:
+        if answer.applied.ignored is not None:
+            return
+        self._evidence.apart.add(answer)
+        self._calibrated = grounding.confidence_kind == CALIBRATED
+        if grounding.region is not None:
             return
         asked = frozenset(map(fold_label, grounding.query.labels))
         serial, stamp_ns = self._evidence.serial, self._evidence.stamp_ns
@@ -146,6 +156,7 @@ class RuleEngine:
         if last_ns is not None and stamp_ns < last_ns:
             events += self._forget(EndReason.RESTARTED, last_ns)
             self._evidence = replace(self._evidence, stamp_ns=None)
+            self._evidence.apart.clear()
             self._interval_s = 0.0
         elif last_ns is not None:
             passed_s = (stamp_ns - last_ns) * NS
@@ -154,7 +165,8 @@ class RuleEngine:
         self._last_ns = stamp_ns
         if positions is not None:
             self._position_frame = positions.frame_id
-        facts = Facts(tracks, positions, self._history, texts or {})
+        trusts = self._calibrated and not self._reviewed
+        facts = Facts(tracks, positions, self._history, texts or {}, trusts)
         for progress in self._progress:
             events += progress.step(facts, self._evidence, after_gap)
         self._history.add(facts.moment)

@@ -33,6 +33,7 @@ class Facts:
         positions: the newest known ones; None if there are none.
         history: of the frames before.
         texts: the texts on the tracks' objects, by id.
+        calibrated: whether the tracks' scores are probabilities.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Facts:
         positions: Positions | None,
         history: MomentHistory,
         texts: Texts = _NO_TEXTS,
+        calibrated: bool = False,
     ) -> None:
         self.tracks, self._history, self._texts = tracks, history, texts
         self.roster = roster = history.roster_of(tracks)
@@ -49,6 +51,9 @@ class Facts:
         self.of_labels, self.rows_of = roster.of_labels, roster.rows_of
         exists = tracks.existence
         self.existence = np.array([exists.get(key, 1.0) for key in self.id_list], dtype=np.float64)
+        self._trust = roster.everyone
+        if calibrated:
+            self._trust = np.minimum(tracks.scores / np.maximum(self.existence, 1e-9), 1.0)
         self.moment = self._moment(positions)
         self._columns: dict[str, Any] = {}
         self._zones: dict[tuple[str, str], FloatArray] = {}
@@ -99,6 +104,13 @@ class Facts:
                 found = found * self._conditions[text]
             self._relevant[key] = found
         return self._relevant[key]
+
+    def trust(self, rule: Rule) -> FloatArray:
+        """Return the probability that what exists is what its label says, ``(N,)``; 1 if not known.
+
+        An event needs it to begin, but not to go on: one answer that doubts an object ends nothing.
+        """
+        return self.roster.everyone if rule.judges_confidence else self._trust
 
     def there(self, rule: Rule) -> FloatArray:
         """Return the probability that each track is an object of a rule in its zone, ``(N,)``."""

@@ -26,8 +26,8 @@ class Held(NamedTuple):
         rows: rows of the tracks that the scene's probability comes from.
         partner: ``(N,)`` row of the object that the distance is to, -1 for none; None without.
         inside: ``(N,)`` probability that each track is in the zone that it may leave; None without.
-        confirmed: the scene's probability from tracks that the newest answer contains; None if it
-            is the same as ``probability``.
+        confirmed: the scene's probability from tracks that the newest answer contains, as far as
+            their scores are to be believed; None if it is the same as ``probability``.
     """
 
     probability: FloatArray
@@ -125,8 +125,10 @@ def _count(rule: Rule, facts: Facts) -> Held:
         return Held(np.array([fewer]), number, tuple(rows))
     count = int(rule.above) + 1
     more = confirmed = 1 - fewer_than(chances, count)
+    if facts.trust(rule) is not roster.everyone:
+        there = (facts.there(rule) * facts.trust(rule)).tolist()
     seen = [there[row] for row in rows if roster.is_confirmed[row]]
-    if len(seen) < len(rows):
+    if seen != chances:
         confirmed = 1 - fewer_than(seen, count)
     return Held(np.array([more]), number, tuple(rows), confirmed=confirmed)
 

@@ -12,16 +12,16 @@ from lfmvl_ros.core.boxes import FloatArray, iou_matrix
 from lfmvl_ros.core.rules.event import EndReason, Event, EventTrack
 from lfmvl_ros.core.rules.facts import Facts
 from lfmvl_ros.core.rules.holding import Held
+from lfmvl_ros.core.rules.named_apart import SAME_IOU
 from lfmvl_ros.core.rules.progress import (
     LONG_AGO_NS,
-    SAME_IOU,
     AnswerEvidence,
     Candidate,
     RuleProgress,
 )
 from lfmvl_ros.core.timeline import NS
 
-_NEW_S = 1.0  # for so long after it is confirmed, an object counts as new
+_NEW_S = 1.0  # for so long after it is confirmed and believed, an object counts as new
 _KEPT = 1000  # ids of tracks that are remembered
 
 
@@ -72,7 +72,7 @@ class LeaveProgress(_MomentProgress):
     def _left(self, facts: Facts, now: Held) -> list[int]:
         rule, stamp_ns = self.rule, facts.tracks.stamp_ns
         if now.inside is not None:
-            certain = (now.inside >= rule.probability) & facts.confirmed
+            certain = (now.inside * facts.trust(rule) >= rule.probability) & facts.confirmed
             self._inside |= set(facts.ids[certain].tolist())
         found = []
         for key in list(self._inside):
@@ -98,7 +98,7 @@ class LeaveProgress(_MomentProgress):
 class AppearProgress(_MomentProgress):
     """A new object is confirmed."""
 
-    _known: dict[int, int] = field(default_factory=dict)  # id -> first confirmed at
+    _known: dict[int, int] = field(default_factory=dict)  # id -> first confirmed and believed at
 
     def _happened(self, facts: Facts, now: Held, evidence: AnswerEvidence) -> list[Event]:
         return self._begin_all(self._new(facts, now), facts, now, evidence)
@@ -109,11 +109,14 @@ class AppearProgress(_MomentProgress):
 
     def _new(self, facts: Facts, now: Held) -> list[int]:
         stamp_ns, found = facts.tracks.stamp_ns, []
-        for row in np.flatnonzero(facts.confirmed).tolist():
+        trust = facts.trust(self.rule)
+        # Not from its first frame on: it may be doubted for longer than it counts as new.
+        believed = facts.existence * trust >= self.rule.probability
+        for row in np.flatnonzero(facts.confirmed & believed).tolist():
             key = int(facts.ids[row])
             first_ns = self._known.setdefault(key, stamp_ns)
             young = (stamp_ns - first_ns) * NS <= _NEW_S
-            if young and now.probability[row] >= self.rule.probability:
+            if young and now.probability[row] * trust[row] >= self.rule.probability:
                 self._known[key] = LONG_AGO_NS  # new only once
                 found.append(row)
         while len(self._known) > _KEPT:
@@ -150,7 +153,8 @@ class VanishProgress(_MomentProgress):
     def _happened(self, facts: Facts, now: Held, evidence: AnswerEvidence) -> list[Event]:
         rule, stamp_ns = self.rule, facts.tracks.stamp_ns
         events: list[Event] = []
-        for row in np.flatnonzero((now.probability >= rule.probability) & facts.confirmed).tolist():
+        certain = now.probability * facts.trust(rule) >= rule.probability
+        for row in np.flatnonzero(certain & facts.confirmed).tolist():
             p = float(now.probability[row])
             self._present[int(facts.ids[row])] = _Present(facts, row, evidence.serial, p)
         for key, one in list(self._present.items()):

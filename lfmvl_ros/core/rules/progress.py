@@ -15,10 +15,10 @@ from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.rules.event import EndReason, Event, EventState, EventTrack
 from lfmvl_ros.core.rules.facts import Facts
 from lfmvl_ros.core.rules.holding import HOW_HELD, Held
+from lfmvl_ros.core.rules.named_apart import NamedApart
 from lfmvl_ros.core.rules.rule import Rule
 from lfmvl_ros.core.timeline import NS
 
-SAME_IOU = 0.3  # a new track overlapping the box of a lost one by this much is the same object
 SCENE = 0  # key of an event that belongs to no single track
 LONG_AGO_NS = -(2**62)
 
@@ -32,12 +32,14 @@ class AnswerEvidence:
         stamp_ns: of the frame of the newest of them; None before the first.
         asked: folded labels of the newest query; None before the first answer.
         selected: folded label that rules with ``selected`` are about; "" for none.
+        apart: which tracks the answers have shown to be two objects.
     """
 
     serial: int = 0
     stamp_ns: int | None = None
     asked: frozenset[str] | None = None
     selected: str = ""
+    apart: NamedApart = field(default_factory=NamedApart)
 
 
 @dataclass
@@ -46,6 +48,13 @@ class Candidate:
 
     since_ns: int
     serial: int
+    seen: tuple[FloatArray, int] | None = None  # as of an event
+    lost_ns: int | None = None  # when its track was lost; None while there is one
+
+    @property
+    def box(self) -> FloatArray | None:
+        """Where its object was last, x1, y1, x2, y2 in px; None of the scene."""
+        return None if self.seen is None else np.asarray(self.seen[0][self.seen[1]])
 
 
 @dataclass
@@ -215,14 +224,16 @@ class RuleProgress(ABC):
         self, facts: Facts, now: Held, rows: tuple[int, ...]
     ) -> tuple[float, float | None, tuple[EventTrack, ...]]:
         """Return probability, value and tracks of an event now."""
-        index = rows[0] if self.rule.kind.is_of_a_track else 0
+        of_a_track = self.rule.kind.is_of_a_track
+        index = rows[0] if of_a_track else 0
         value = None if now.value is None else float(now.value[index])
         if value is not None and not math.isfinite(value):
             value = None
         partner = -1 if now.partner is None else int(now.partner[index])
         named = (*rows, partner) if partner >= 0 else rows
         tracks = tuple(EventTrack.of(facts, row) for row in named)
-        return float(now.probability[index]), value, tracks
+        trust = float(facts.trust(self.rule)[index]) if of_a_track else 1.0
+        return float(now.probability[index]) * trust, value, tracks
 
     def _go_on(
         self,

@@ -174,6 +174,11 @@ class Rule:
         below = self.kind is Kind.COUNT and self.below is not None
         return below or self.kind in (Kind.MISSING, Kind.VANISH)
 
+    @cached_property
+    def judges_confidence(self) -> bool:
+        """True where the rule says itself what becomes of objects with a low confidence."""
+        return self.review or (self.where is not None and "confidence" in self.where.fields)
+
     @property
     def needs_metres(self) -> bool:
         """True where the rule can only hold for objects with a position."""

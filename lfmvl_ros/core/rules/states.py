@@ -4,20 +4,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-import numpy as np
 
 from lfmvl_ros.core.boxes import iou_matrix
 from lfmvl_ros.core.rules.event import Event
 from lfmvl_ros.core.rules.facts import Facts
 from lfmvl_ros.core.rules.holding import Held
+from lfmvl_ros.core.rules.named_apart import SAME_IOU
 from lfmvl_ros.core.rules.progress import (
     LONG_AGO_NS,
-    SAME_IOU,
     SCENE,
     AnswerEvidence,
     Candidate,
+    OpenEvent,
     RuleProgress,
 )
 from lfmvl_ros.core.timeline import NS
@@ -35,15 +35,20 @@ class TrackProgress(RuleProgress):
         rows = [  # Python: faster than numpy for the few tracks that a rule is about
             row
             for row in facts.rows_of((self._followed or self.rule).label_keys)
-            if chances[row] >= needed and confirmed[row]
+            if chances[row] >= needed and confirmed[row] and ids[row] not in self.open
         ]
+        believed: set[int] = set()
+        if rows:
+            trust = facts.trust(self.rule).tolist()
+            believed = {ids[row] for row in rows if chances[row] * trust[row] >= needed}
         for row in rows:
             key = ids[row]
-            if key in self.open or key in self.candidates or self._adopt(facts, row, evidence):
+            if key in self.candidates or self._adopt(facts, row, evidence):
                 continue
-            self.candidates[key] = Candidate(stamp_ns, evidence.serial)
+            if key in believed:
+                self.candidates[key] = Candidate(stamp_ns, evidence.serial, (boxes, row))
         if self.candidates:
-            events += self._lasted(facts, now, chances, rows, evidence)
+            events += self._lasted(facts, now, chances, believed, evidence)
         release, serial = self.rule.release, evidence.serial
         for key, one in list(self.open.items()):
             row = row_of.get(key, -1)
@@ -61,7 +66,7 @@ class TrackProgress(RuleProgress):
         facts: Facts,
         now: Held,
         chances: list[float],
-        rows: list[int],
+        believed: set[int],
         evidence: AnswerEvidence,
     ) -> list[Event]:
         """Begin the events of candidates that have held for long enough; drop those that ceased."""
@@ -69,10 +74,18 @@ class TrackProgress(RuleProgress):
         events: list[Event] = []
         for key, candidate in list(self.candidates.items()):
             row = facts.row_of.get(key, -1)
-            if row < 0 or chances[row] < rule.release:
+            if row < 0:
+                since_ns = candidate.lost_ns = candidate.lost_ns or stamp_ns
+                if (stamp_ns - since_ns) * NS >= rule.lost_s:
+                    del self.candidates[key]
+                continue
+            if candidate.lost_ns is not None:  # nobody knows what it did meanwhile
+                candidate.since_ns += stamp_ns - candidate.lost_ns
+            candidate.lost_ns, candidate.seen = None, (facts.tracks.xyxy_px, row)
+            if chances[row] < rule.release:
                 del self.candidates[key]
             elif (
-                row in rows
+                key in believed
                 and (stamp_ns - candidate.since_ns) * NS >= rule.for_s
                 and stamp_ns >= self.cool_until_ns
             ):
@@ -81,26 +94,39 @@ class TrackProgress(RuleProgress):
         return events
 
     def _adopt(self, facts: Facts, row: int, evidence: AnswerEvidence) -> bool:
-        """Continue an event whose track was lost with another one at the same place."""
-        if not self.open:
-            return False
-        lost = [
-            key
-            for key, one in self.open.items()
-            if one.box is not None
-            and not ((old := facts.row_of.get(key, -1)) >= 0 and facts.confirmed[old])
-        ]
-        if not lost:
-            return False
-        boxes = np.array([self.open[key].box for key in lost])
-        overlap = iou_matrix(boxes, facts.tracks.xyxy_px[row : row + 1])[:, 0]
-        best = int(overlap.argmax())
-        if overlap[best] < SAME_IOU:
-            return False
-        one = self.open.pop(lost[best])
-        one.failing_ns, one.serial, one.due_ns = None, evidence.serial, LONG_AGO_NS
-        self.open[int(facts.ids[row])] = one
-        return True
+        """Continue what was known of a lost track with another one at the same place."""
+        new = facts.id_list[row]
+        key = _lost_at(facts, row, self.open, evidence)
+        if key is not None:
+            one = self.open.pop(key)
+            one.failing_ns, one.serial, one.due_ns = None, evidence.serial, LONG_AGO_NS
+            self.open[new] = one
+            return True
+        key = _lost_at(facts, row, self.candidates, evidence)
+        if key is not None:
+            self.candidates[new] = self.candidates.pop(key)
+        return key is not None
+
+
+def _lost_at(
+    facts: Facts, row: int, known: Mapping[int, OpenEvent | Candidate], evidence: AnswerEvidence
+) -> int | None:
+    """Return the id of a lost track that was where a row is; None if there is none.
+
+    Not of one that an answer has named beside the row: the row is another object, which now hides
+    the lost one.
+    """
+    if not known:
+        return None
+    new, found, most = facts.id_list[row], None, SAME_IOU
+    for key, one in known.items():
+        old = facts.row_of.get(key, -1)
+        lost = not (old >= 0 and facts.confirmed[old])
+        if lost and one.box is not None and not evidence.apart.are_two(key, new):
+            iou = float(iou_matrix(one.box[None], facts.tracks.xyxy_px[row : row + 1])[0, 0])
+            if iou >= most:
+                found, most = key, iou
+    return found
 
 
 @dataclass

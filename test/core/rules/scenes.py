@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -72,18 +72,40 @@ def tracks(time_s: float, objects: Sequence[Object] = (), camera: str = "") -> T
 
 
 def answer(
-    time_s: float, outcome: Outcome = Outcome.EMPTY, query: str = "person, forklift, tote"
+    time_s: float,
+    outcome: Outcome = Outcome.EMPTY,
+    query: str = "person, forklift, tote",
+    confidence_kind: str = "token",
 ) -> Answer:
-    """Return an answer that names nothing; what rules read of it is outcome, stamp and query."""
+    """Return an answer that names nothing; what rules read of it are the arguments."""
     box = np.array([[0.0, 0.0, 9.0, 9.0]])
     found = Detections.empty() if outcome is not Outcome.OK else None
     if found is None:
         found = Detections(box, ("person",), np.ones(1), np.ones((1, 4)))
     grounding = Grounding(
-        outcome, found, round(time_s * S), "", "", WH, Query.parse(query), Reply("")
+        outcome,
+        found,
+        round(time_s * S),
+        "",
+        "",
+        WH,
+        Query.parse(query),
+        Reply(""),
+        confidence_kind=confidence_kind,
     )
     applied = Applied(grounding.stamp_ns, (0,) * len(found))
     return Answer(grounding, applied, 0)
+
+
+def named(time_s: float, boxes: Mapping[int, tuple[float, ...]]) -> Answer:
+    """Return an answer that names objects: the id of each one's track -> box in px."""
+    n = len(boxes)
+    found = Detections(
+        np.array(list(boxes.values())).reshape(n, 4), ("person",) * n, np.ones(n), np.ones((n, 4))
+    )
+    made = answer(time_s, Outcome.OK)
+    grounding = replace(made.grounding, detections=found)
+    return replace(made, grounding=grounding, applied=Applied(grounding.stamp_ns, tuple(boxes)))
 
 
 def too_late(time_s: float) -> Answer:
@@ -95,8 +117,9 @@ def too_late(time_s: float) -> Answer:
 class Run:
     """An engine, driven frame by frame; events keep their schema and their order."""
 
-    def __init__(self, rules: str, camera: str = "") -> None:
+    def __init__(self, rules: str, camera: str = "", confidence_kind: str = "token") -> None:
         self.engine = RuleEngine(parse_rules(rules), camera)
+        self._confidence_kind = confidence_kind
         self.events: list[Event] = []
         self._time_s = 1e5
 
@@ -114,7 +137,8 @@ class Run:
         for number in range(count):
             self._time_s += 1 / rate_hz
             if answers is not None and number % every == 0:
-                self.engine.answer(answer(self._time_s - 0.5 / rate_hz, answers))
+                at_s, kind = self._time_s - 0.5 / rate_hz, self._confidence_kind
+                self.engine.answer(answer(at_s, answers, confidence_kind=kind))
             new += self.engine.observe(tracks(self._time_s, objects))
         return self.took(new)
 

@@ -82,6 +82,30 @@ def test_dwell_needs_its_time_and_is_reset_by_leaving() -> None:
     assert begun.state is EventState.BEGIN
 
 
+@examples(30)
+@given(st.integers(1, 60), st.booleans())
+def test_dwell_goes_on_while_its_object_may_be_hidden(hidden: int, new_id: bool) -> None:
+    """Somebody walks past it: the time before counts if it is seen again within ``lost_s``.
+
+    The time between does not: an event needs ``for_s`` in which its object was seen.
+    """
+    run = Run(rule("when: dwell, zone: left, for_s: 2.0, lost_s: 1.0"))
+    assert run.frames(35, [Object(1, IN)]) == []
+    assert run.frames(hidden, []) == []
+    back = Object(2, IN + 0.005) if new_id else Object(1, IN)
+    (begun,) = [e for e in run.frames(60, [back]) if e.state is EventState.BEGIN]
+    waited = round((begun.stamp_ns * 1e-9 - 1e5) * 20)  # frames since the first
+    assert waited == hidden + (41 if hidden <= 20 else 76)
+    assert begun.tracks[0].id == back.key
+
+
+def test_what_comes_elsewhere_does_not_go_on_dwelling() -> None:
+    run = Run(rule("when: dwell, zone: left, for_s: 2.0, lost_s: 1.0"))
+    run.frames(35, [Object(1, IN)])
+    assert run.frames(38, [Object(2, 0.1)]) == []
+    assert states(run.frames(4, [Object(2, 0.1)])) == ["begin"]
+
+
 def test_a_gap_in_the_frames_is_no_dwelling() -> None:
     run = Run(rule("when: dwell, zone: left, for_s: 2.0"))
     run.frames(5, [Object(1, IN)])
