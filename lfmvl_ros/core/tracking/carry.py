@@ -125,7 +125,7 @@ def step(
         return after
     if not len(table) or before.wh != after.wh or step_s > LONGEST_STEP_S:
         predicted = carried(table, after.stamp_ns, settings, pauses=pauses)
-        return replace(after, table=predicted, step_s=step_s)
+        return replace(after, table=predicted, step_s=step_s, support=None)
     ahead = predictions(table, after.stamp_ns, settings)
     motion = _measured(before, after, table, ahead, step_s, across, ego)
     scale = before.scale
