@@ -36,9 +36,10 @@ from lfmvl_ros.core.tracking.update import carried
 # Flow between frames further apart than this is unreliable.
 LONGEST_STEP_S = 0.5
 # Drift of the moved centre: box sizes per square root of a second, and as a share of its movement
-# relative to the background.
+# relative to the background. The share is such that 90 % regions hold 90 % of true centres on real
+# video (docs/experiments/tracking_real.md).
 DRIFT = 0.08
-SLIP = 0.1
+SLIP = 0.2
 FLOW_SIGMA_PX = 0.3
 GROWTH_DRIFT = 0.05
 
@@ -125,7 +126,7 @@ def step(
         return after
     if not len(table) or before.wh != after.wh or step_s > LONGEST_STEP_S:
         predicted = carried(table, after.stamp_ns, settings, pauses=pauses)
-        return replace(after, table=predicted, step_s=step_s)
+        return replace(after, table=predicted, step_s=step_s, support=None)
     ahead = predictions(table, after.stamp_ns, settings)
     motion = _measured(before, after, table, ahead, step_s, across, ego)
     scale = before.scale

@@ -168,18 +168,24 @@ def correct(
         measured: ``(N, 4)`` boxes cx, cy, w, h in px.
         error: ``(N, 4, 4)`` their covariance, px^2.
     """
-    innovation = measured - mean[:, :MEASURED]
-    spread = covariance[:, :MEASURED, :MEASURED] + error
-    solved = np.linalg.solve(spread, covariance[:, :MEASURED, :])
+    above = covariance[:, :MEASURED]
+    solved = np.linalg.solve(above[:, :, :MEASURED] + error, above)
     # By axis, which takes a third of the time of a sum over four numbers.
-    parts = solved * innovation[:, :, None]
-    corrected = mean + (parts[:, 0] + parts[:, 1] + parts[:, 2] + parts[:, 3])
-    gain = solved.transpose(0, 2, 1)
-    left = np.empty(covariance.shape)
-    left[:] = _IDENTITY
-    np.subtract(_IDENTITY[:, :MEASURED], gain, out=left[:, :, :MEASURED])
-    joseph = left @ covariance @ left.transpose(0, 2, 1) + gain @ error @ gain.transpose(0, 2, 1)
-    return corrected, (joseph + joseph.transpose(0, 2, 1)) / 2
+    parts = solved * (measured - mean[:, :MEASURED])[:, :, None]
+    corrected = parts[:, 0] + parts[:, 1]
+    corrected += parts[:, 2]
+    corrected += parts[:, 3]
+    corrected += mean
+    # The gain K is the transpose of ``solved``; ``left`` is I - K H, written by its columns.
+    columns = np.empty(covariance.shape)
+    np.subtract(_IDENTITY[:MEASURED], solved, out=columns[:, :MEASURED])
+    columns[:, MEASURED:] = _IDENTITY[MEASURED:]
+    left, gain = columns.transpose(0, 2, 1), solved.transpose(0, 2, 1)
+    joseph = left @ covariance @ columns
+    joseph += gain @ error @ solved
+    spread = joseph + joseph.transpose(0, 2, 1)
+    spread *= 0.5
+    return corrected, spread
 
 
 def variances(covariance: FloatArray) -> FloatArray:

@@ -39,7 +39,13 @@ from lfmvl_ros.core.tracking.measurement import Measurements, label_key, measure
 from lfmvl_ros.core.tracking.pauses import NO_PAUSES, Pauses
 from lfmvl_ros.core.tracking.regions import in_view, life_factor, of_tracks_beyond
 from lfmvl_ros.core.tracking.step import Step
-from lfmvl_ros.core.tracking.table import Table, boxes_in_image, share_in_image
+from lfmvl_ros.core.tracking.table import (
+    Table,
+    all_true,
+    are_well_inside,
+    boxes_in_image,
+    share_in_image,
+)
 
 Carry = Callable[[Table, int, TrackerSettings], Table]
 Look = Callable[[int], ColourImage | None]
@@ -87,9 +93,13 @@ def is_alive(
     unseen_s = (table.stamp_ns - table.seen_ns) * NS
     if pauses:
         unseen_s = unseen_s - pauses.between_s(table.seen_ns, table.stamp_ns)
-    inside = share_in_image(table.mean, wh)
-    alive = unseen_s <= life_factor(table) * cadence.life_s(settings) + cadence.delay_s
-    alive &= inside >= LEFT_SHARE
+    life_s = cadence.life_s(settings)
+    # Mostly all tracks pass the first, cheaper test of a kind; nothing passes it that must not.
+    alive = unseen_s <= life_s + cadence.delay_s
+    if not all_true(alive):
+        alive = unseen_s <= life_factor(table) * life_s + cadence.delay_s
+    if not all_true(are_well_inside(table.mean, wh)):
+        alive &= share_in_image(table.mean, wh) >= LEFT_SHARE
     alive &= table.log_odds > life.GONE
     return np.asarray(alive)
 

@@ -14,7 +14,8 @@ import pytest
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.grounding import Grounding, Outcome
+from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.tracking import Tracker, Tracks
 from lfmvl_ros.core.tracking.follower import MOST_FOLLOWED, Follower, Looked
 from lfmvl_ros.core.tracking.siamese import Features, Look, SiameseNets
@@ -170,3 +171,15 @@ def test_it_can_be_switched_on_and_off_while_it_tracks(folder: Path, answer: Mak
         tracker.configure(settings(follower))
         for index in range(6 + 3 * turn, 9 + 3 * turn):
             assert len(tracker.observe(frame(index))) == 1
+
+
+def test_when_all_tracks_have_ended_a_replay_goes_on(folder: Path, answer: MakeAnswer) -> None:
+    tracker = Tracker(settings(str(folder)), point_s=POINT_S)
+    two = [[place(0), 180.0, SIDE_PX, SIDE_PX], [400.0, 180.0, SIDE_PX, SIDE_PX]]
+    for index in range(6):
+        tracker.observe(frame(index))
+        if index in (0, 2):
+            tracker.apply(answer(index / HZ, two, wh=WH))
+    asked = Query.parse("pallet", version=2)
+    tracker.apply(answer(3 / HZ, outcome=Outcome.EMPTY, query=asked, wh=WH))
+    assert not len(tracker.observe(frame(6)))
