@@ -56,7 +56,8 @@ class NodeCommands:
             NobodyAnswersError: no node answers.
             UserError: the command can't be sent, no result comes, or the node went away.
         """
-        command = {"id": self._new_id()} | dict(command)
+        if command.get("id", "") == "":  # the node would give it one that nobody here knows
+            command = {**command, "id": self._new_id()}
         try:
             id_ = parse_request(json_text(command)).id
         except ValueError as error:  # what can't be read is answered without its id

@@ -103,14 +103,11 @@ class CommandLink:
 
     def namespaces(self) -> frozenset[str]:
         """Return all namespaces of the domain in which something answers commands."""
-        topics, ends = (
-            (name for name, _ in self._node.get_topic_names_and_types()),
-            "/command_result",
-        )
+        ends = "/command_result"
         return frozenset(
-            name.removesuffix(ends) or "/"
-            for name in topics
-            if name.endswith(ends) and self._node.count_publishers(name)
+            topic.removesuffix(ends) or "/"
+            for topic, _ in self._node.get_topic_names_and_types()
+            if topic.endswith(ends) and self._node.count_publishers(topic)
         )
 
     def send(self, document: Mapping[str, Any]) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lfmvl_ros.cli import say
 from lfmvl_ros.cli.main import main
 from lfmvl_ros.cli.say import command_of, in_words
 from lfmvl_ros.core.commands.request import RefusedRequestError, parse_request
@@ -138,6 +140,42 @@ def test_without_ros_it_says_what_to_do(
     errors = capsys.readouterr().err
     assert "this needs ROS 2, which can't be imported" in errors
     assert errors.endswith("source it, or use the environment of `make setup`\n")
+
+
+@dataclass
+class Place:
+    """A way to where there is no node, or only elsewhere."""
+
+    domain: int
+    elsewhere: frozenset[str] = frozenset()
+    namespace: str = "/lfmvl"
+
+    def nodes(self) -> frozenset[bytes]:
+        return frozenset()
+
+    def namespaces(self) -> frozenset[str]:
+        return self.elsewhere
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        (Place(0), "domain 0 within 0.1 s; start it, or compare --namespace and ROS_DOMAIN_ID with "
+         "the node's; `lfmvl demo` is in domain 77: add --domain 77"),
+        (Place(77), "domain 77 within 0.1 s; start it, or compare --namespace and ROS_DOMAIN_ID "
+         "with the node's; `lfmvl demo` takes commands while it runs: is it still running?"),
+        (Place(5, frozenset({"/b", "/a"})),
+         "domain 5 within 0.1 s; nodes answer in /a and /b: name one with --namespace"),
+    ],
+)  # fmt: skip
+def test_where_nobody_answers_it_says_where_to_look(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: Place, why: str
+) -> None:
+    monkeypatch.setattr(say, "open_link", lambda *_: nullcontext(place))
+    assert main(["say", "look for crates", "--timeout", "0.1"]) == 2
+    assert capsys.readouterr().err == (
+        f"lfmvl say: no perception node answers commands in /lfmvl of ROS {why}\n"
+    )
 
 
 def test_json_of_the_arguments_is_json() -> None:

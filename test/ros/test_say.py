@@ -70,6 +70,10 @@ def test_what_was_done_and_refused(world, node):
     assert lines[0].startswith("refused, nothing was done: ")
     assert "got 'x'" in lines[0]
 
+    code, lines, _ = said(world, '{"id": "", "name": "stop_looking"}', "--json")
+    assert code == 0
+    assert json.loads(lines[-1])["id"].startswith("say-")
+
     code, lines, _ = said(world, "count", "the", "crates", "--json")  # a replay reads no sentences
     assert code == 1
     assert "can't turn sentences into tool calls" in lines[0]
