@@ -177,6 +177,15 @@ RULES = (
         prints=JSON_LAST,
         leaves=("out/rules/annotated.mp4", "out/rules/preview.png", "out/rules/events.jsonl"),
     ),
+    Rule(
+        r"^lfmvl say ",  # as no node runs here; test/ros/test_say.py has one
+        quick=True,
+        change=(
+            (r"--domain 77", "--domain 79"),  # somebody's demo may be running
+            (r"$", " --timeout 0.1 |& cat"),
+        ),
+        prints="no perception node answers commands in /lfmvl",
+    ),
     Rule(r"^lfmvl mcp$", quick=True, change=((r"$", " < /dev/null"),)),
     Rule(
         r"^lfmvl mcp --http 8765$",

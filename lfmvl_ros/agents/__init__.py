@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tools of a running node for agents that speak MCP: ``lfmvl mcp``."""
+"""Clients of a running node: its tools for agents that speak MCP, and one command for a person."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What agents need of the way to a node; over ROS it is ``lfmvl_ros.ros.command_link``."""
+"""What clients need of the way to a node; over ROS it is ``lfmvl_ros.ros.command_link``."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ class Link(Protocol):
     @property
     def namespace(self) -> str:
         """Where the node is."""
+
+    @property
+    def domain(self) -> int:
+        """The ROS domain that it is in."""
+
+    def namespaces(self) -> frozenset[str]:
+        """Return all namespaces of the domain in which something answers commands."""
 
     def nodes(self) -> frozenset[bytes]:
         """Return what identifies the nodes that take and answer commands; may be empty."""

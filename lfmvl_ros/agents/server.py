@@ -94,7 +94,7 @@ async def _call(
 ) -> types.CallToolResult:
     """Do a call, with progress; what its client cancels ends at the node, too."""
     result: dict[str, Any] = {}
-    async with aclosing(commands.results(name, arguments)) as results:
+    async with aclosing(commands.results({"name": name, "arguments": arguments})) as results:
         async for result in results:
             data = _data_of(result)
             if result["status"] == "running" and "elapsed_s" in data:

@@ -18,6 +18,7 @@ from lfmvl_ros import registry
 from lfmvl_ros.child_processes import Children
 from lfmvl_ros.cli.flags import add_setting_flags, as_path, number, settings_from, whole_number
 from lfmvl_ros.cli.label_warnings import warn_of_source
+from lfmvl_ros.cli.say import DEMO_DOMAIN
 from lfmvl_ros.cli.scene_demo import check_scene, run_scene
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
@@ -140,10 +141,12 @@ def run(args: argparse.Namespace) -> int:
     make_folder(args.out)
     # Nothing but this machine hears the demo, and it hears nobody else, unless the user says so.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    os.environ.setdefault("ROS_DOMAIN_ID", "77")
+    os.environ.setdefault("ROS_DOMAIN_ID", str(DEMO_DOMAIN))
+    domain = os.environ["ROS_DOMAIN_ID"]
     print(
         f"camera: {args.camera}   query: {args.query}   model: {settings.model}   "
-        f"ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}, topics below {NAMESPACE}/",
+        f"ROS_DOMAIN_ID={domain}, topics below {NAMESPACE}/\n"
+        f'commands, from another terminal: lfmvl say --domain {domain} "look for people"',
         file=sys.stderr,
     )
     warn_of_source(args.camera, args.seed, query)

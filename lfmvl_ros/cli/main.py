@@ -24,6 +24,7 @@ _OWN = {
     "track": "find and track objects in a video",
     "rules": "check a file of zones and rules about the tracks, or try it on a video",
     "review": "a local page that shows events which wait for a person, and takes answers",
+    "say": "give a running node a sentence or a tool call, and see what becomes of it",
     "where": "where an object was last seen, from the memory of a node",
     "read": "the text in an image, with a confidence for each line",
     "tokens": "image size -> tiles and image tokens, and what each setting would change",

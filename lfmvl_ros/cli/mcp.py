@@ -11,6 +11,7 @@ import sys
 from importlib import metadata
 
 from lfmvl_ros.cli.flags import whole_number
+from lfmvl_ros.cli.say import open_link
 from lfmvl_ros.core.errors import UserError
 
 HELP = (
@@ -39,14 +40,7 @@ def run(args: argparse.Namespace) -> int:
     _check_mcp()
     from lfmvl_ros.agents.serving import serve_http, serve_stdio
 
-    try:
-        from lfmvl_ros.ros.command_link import CommandLink
-    except ImportError as error:
-        raise UserError(
-            f"this needs ROS 2, which can't be imported ({error}); source it, or use the "
-            "environment of `make setup`"
-        ) from error
-    with CommandLink(args.namespace) as link:
+    with open_link(args.namespace) as link:
         if args.http is None:
             serve_stdio(link)
             return 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connects a program that sends commands to a perception node; used by ``lfmvl mcp``."""
+"""Connects a program that sends commands to a node: ``lfmvl mcp`` and ``lfmvl say``."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from std_msgs.msg import String
 from lfmvl_ros.agents.link import AnnotatedImage
 from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.safe_text import json_text
-from lfmvl_ros.core.user_files import parse_json
+from lfmvl_ros.core.safe_text import json_text, safe_text
 from lfmvl_ros.ros import conversions, qos
+from lfmvl_ros.ros.received_documents import command_result_from
 
+HIGHEST_DOMAIN = 232  # the ports of higher ones don't exist
 _log = logging.getLogger(__name__)
 
 
@@ -37,24 +38,33 @@ class CommandLink:
 
     Args:
         namespace: of the node, such as ``/lfmvl``.
+        domain: the node's ROS domain; None: that of the environment.
+        client: part of this program's node name.
 
     Raises:
         UserError: ROS can't start, or the name is not a valid namespace.
     """
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, domain: int | None = None, client: str = "mcp") -> None:
         self._listeners: dict[str, Callable[[dict[str, Any]], object]] = {}
         self._context = Context()
         self.namespace = f"/{namespace.strip('/')}"
         try:
             validate_namespace(self.namespace)
-            rclpy.init(args=[], context=self._context)
+            rclpy.init(args=[], context=self._context, domain_id=domain)
         except InvalidNamespaceException as error:
             raise UserError(f"{namespace!r} is not a namespace; give one such as /lfmvl") from error
         except RuntimeError as error:
             raise UserError(f"ROS can't start: {error}") from error
+        self.domain = self._context.get_domain_id()
+        if self.domain > HIGHEST_DOMAIN:  # Fast DDS would end the process without a word of ours
+            rclpy.shutdown(context=self._context)
+            raise UserError(
+                f"ROS can't start: ROS_DOMAIN_ID is {self.domain}; "
+                f"it is to be from 0 to {HIGHEST_DOMAIN}"
+            )
         self._node = rclpy.create_node(
-            f"lfmvl_mcp_{os.getpid()}", context=self._context, namespace=self.namespace
+            f"lfmvl_{client}_{os.getpid()}", context=self._context, namespace=self.namespace
         )
         self._commands = self._node.create_publisher(String, "command", qos.own(qos.REQUESTS))
         self._results = self._node.create_subscription(
@@ -89,6 +99,15 @@ class CommandLink:
         return frozenset(
             bytes(info.endpoint_gid)
             for info in self._node.get_publishers_info_by_topic(self._results.topic_name)
+        )
+
+    def namespaces(self) -> frozenset[str]:
+        """Return all namespaces of the domain in which something answers commands."""
+        ends = "/command_result"
+        return frozenset(
+            topic.removesuffix(ends) or "/"
+            for topic, _ in self._node.get_topic_names_and_types()
+            if topic.endswith(ends) and self._node.count_publishers(topic)
         )
 
     def send(self, document: Mapping[str, Any]) -> None:
@@ -133,11 +152,11 @@ class CommandLink:
 
     def _on_result(self, message: String) -> None:
         try:
-            document = parse_json(message.data)
-            on_result = self._listeners.get(document["id"])
-        except (ValueError, KeyError, TypeError):
-            _log.warning("a message of command_result can't be read")
+            document = command_result_from(message.data)
+        except ValueError as error:
+            _log.warning("a message of command_result can't be used: %s", safe_text(str(error)))
             return
+        on_result = self._listeners.get(document["id"])
         if on_result is not None:
             on_result(document)
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON documents of received messages, checked before the recorder uses them.
+"""JSON documents of received messages, checked before they are used.
 
-A recorder listens to whoever publishes ``track_states`` and ``grounding``: another version of the
-node, another program, a test. What can't be used raises a :class:`ValueError` with the reason.
+A recorder listens to whoever publishes ``track_states`` and ``grounding``, a client of commands to
+whoever publishes ``command_result``: another version of the node, another program, a test. What
+can't be used raises a :class:`ValueError` with the reason.
 """
 
 from __future__ import annotations
@@ -54,6 +55,24 @@ def grounding_from(text: str) -> dict[str, Any]:
     for key in ("status", "query", "model"):
         _part(document, key, str)
     _number(_part(document, "timing", dict), "total_ms")
+    return document
+
+
+def command_result_from(text: str) -> dict[str, Any]:
+    """Return the document of a ``command_result`` message.
+
+    Raises:
+        ValueError: it is not a JSON object with the keys that a client needs.
+    """
+    document = _object(text)
+    for key in ("id", "status", "message"):
+        _part(document, key, str)
+    for call in _part(document, "calls", list):
+        if not isinstance(call, dict):
+            raise ValueError("calls holds something that is not an object")
+        _part(call, "name", str)
+        _part(call, "arguments", dict)
+        _part(call, "data", dict)
     return document
 
 

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfmvl_ros.ros.received_documents import LONGEST, grounding_from, states_from
+from lfmvl_ros.cli.say import in_words
+from lfmvl_ros.ros.received_documents import (
+    LONGEST,
+    command_result_from,
+    grounding_from,
+    states_from,
+)
 from lfmvl_ros.ros.recording import Recording, _marks
 
 TRACK = {
@@ -16,6 +22,8 @@ TRACK = {
 }  # fmt: skip
 STATES = {"stamp": {"sec": 1, "nanosec": 2}, "width": 64, "height": 48, "tracks": [TRACK]}
 GROUNDING = {"status": "ok", "query": "tote", "model": "m", "timing": {"total_ms": 5.0}}
+CALL = {"name": "count", "arguments": {"label": "crate"}, "status": "done", "data": {}}
+RESULT = {"id": "7", "status": "done", "message": "1 crate", "calls": [CALL], "dry_run": False}
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=5),
@@ -57,6 +65,22 @@ def test_a_grounding_with_any_part_replaced_is_summed_up_or_refused(path, value)
     except ValueError:
         return
     json.dumps(Recording(groundings=[document]).summary(), allow_nan=False)
+
+
+@given(st.sampled_from(list(places(RESULT))), VALUES)
+def test_a_result_with_any_part_replaced_is_put_into_words_or_refused(path, value):
+    try:
+        document = command_result_from(json.dumps(replaced(RESULT, path, value)))
+    except ValueError:
+        return
+    assert list(in_words(document))
+
+
+@pytest.mark.parametrize("path", [("id",), ("message",), ("calls",), ("calls", 0, "arguments")])
+def test_a_result_without_what_clients_need_is_refused(path):
+    assert command_result_from(json.dumps(RESULT)) == RESULT
+    with pytest.raises(ValueError, match=path[-1]):
+        command_result_from(json.dumps(replaced(RESULT, path, None)))
 
 
 @given(st.text())
