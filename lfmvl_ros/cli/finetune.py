@@ -64,6 +64,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "auto: vision where the model's card lists all names of the data, else both",
         choices=TOWERS,
     )
+    add(
+        "--strength",
+        float,
+        "how much of the trained change the result keeps, up to 1; lower it where too much else "
+        "is forgotten; 0: 0.8 where only the vision tower is changed, else 1",
+    )
     add("--rank", int, "rank of the adapters; raise it for many images of a very different kind")
     add("--rate", float, "peak learning rate; 0: chosen by the size of the model")
     add("--epochs", float, "how often each image is used")

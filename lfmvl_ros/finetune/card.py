@@ -132,6 +132,11 @@ def _method(settings: Mapping[str, Any]) -> str:
     return adapters
 
 
+def _set_back(settings: Mapping[str, Any]) -> str:
+    strength = settings.get("strength", 1.0)
+    return "" if strength == 1 else f"set back to {strength:.0%} of the change, "
+
+
 def _how_it_was_made(facts: Mapping[str, Any]) -> str:
     """The section about data, start, updates and recipe."""
     settings = facts["settings"]
@@ -141,9 +146,9 @@ def _how_it_was_made(facts: Mapping[str, Any]) -> str:
         for folder in facts["folders"]
     )
     recipe = (
-        f"{_method(settings)}, learning rate {facts['rate']:g}, AdamW, cosine schedule, loss of "
-        f"the answers' tokens, {settings['negatives']:.0%} of the questions about absent things, "
-        f"seed {settings['seed']}"
+        f"{_method(settings)}, {_set_back(settings)}learning rate {facts['rate']:g}, AdamW, "
+        f"cosine schedule, loss of the answers' tokens, "
+        f"{settings['negatives']:.0%} of the questions about absent things, seed {settings['seed']}"
     )
     commit = facts.get("start_revision")
     revision = f", commit `{commit}`" if commit else ""

@@ -20,7 +20,12 @@ _NOT_WEIGHTS = (".json", ".jinja", ".txt", ".model")
 
 
 def merged_model(
-    start: Start, weights: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype
+    start: Start,
+    weights: Mapping[str, Tensor],
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    strength: float = 1.0,
 ) -> tuple[Any, Any]:
     """Return (model, processor) of the start with trained weights in their places.
 
@@ -32,22 +37,28 @@ def merged_model(
         weights: by the names that the model's parameters have.
         device: for the model.
         dtype: to compute in.
+        strength: 1 for these weights, less for weights between the start's and these, as in
+            WiSE-FT (https://arxiv.org/abs/2109.01903).
     """
     model, processor = load_checkpoint(str(start.directory), torch.device("cpu"), start.dtype)
     parameters = dict(model.named_parameters())
     with torch.no_grad():
         for name, value in weights.items():
-            parameters[name].copy_(value)
+            own = parameters[name]
+            own.copy_(torch.lerp(own.float(), value.float(), strength))
     return model.to(device, dtype).eval(), processor
 
 
-def write_checkpoint(start: Start, weights: Mapping[str, Tensor], folder: Path) -> None:
+def write_checkpoint(
+    start: Start, weights: Mapping[str, Tensor], folder: Path, *, strength: float = 1.0
+) -> None:
     """Write the start's files with trained weights into an empty folder.
 
     Configuration, processor and tokenizer are copied as they are: written anew, they would state
     what this run computed with (such as ``float32`` in each part of the configuration).
     """
-    model, _ = merged_model(start, weights, torch.device("cpu"), start.dtype)
+    cpu = torch.device("cpu")
+    model, _ = merged_model(start, weights, cpu, start.dtype, strength=strength)
     model.save_pretrained(folder)
     for path in start.directory.iterdir():
         index = path.name.endswith(".safetensors.index.json")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,20 @@ from torch import Tensor
 
 from lfmvl_ros.finetune.encoding import IGNORED, Batch
 from lfmvl_ros.finetune.word_rows import WordRows
+
+_PADDED = 1.15  # most tokens of a group with padding, against those without
+
+
+def image_features(model: Any, features: Mapping[str, Tensor]) -> Tensor:
+    """Return the image tokens of all images, one after the other: (tokens, hidden)."""
+    return torch.cat(
+        model.get_image_features(
+            pixel_values=features["pixel_values"].to(model.dtype),
+            spatial_shapes=features["spatial_shapes"],
+            pixel_attention_mask=features["pixel_attention_mask"],
+            return_dict=True,
+        ).pooler_output
+    )
 
 
 def answer_loss(model: Any, rows: WordRows | None, batch: Batch) -> Tensor:
@@ -22,27 +37,54 @@ def answer_loss(model: Any, rows: WordRows | None, batch: Batch) -> Tensor:
         batch: on the model's device. An image goes through the vision tower once, however many
             rows are about it.
     """
-    embeds = model.get_input_embeddings()(batch.ids)
+    images = torch.split(image_features(model, batch.features), list(batch.image_tokens))
+    lengths = batch.mask.sum(1).tolist()
+    return torch.stack(
+        [
+            _loss_of_rows(model, rows, batch, images, chosen, max(lengths[i] for i in chosen))
+            for chosen in like_lengths(lengths)
+        ]
+    ).sum()
+
+
+def like_lengths(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Group rows of like lengths, so that little is computed for padding.
+
+    >>> list(like_lengths([93, 240, 95, 122]))
+    [[0, 2], [3], [1]]
+    """
+    group: list[int] = []
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        tokens = sum(lengths[i] for i in group) + lengths[row]
+        if group and (len(group) + 1) * lengths[row] > _PADDED * tokens:
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group
+
+
+def _loss_of_rows(
+    model: Any,
+    rows: WordRows | None,
+    batch: Batch,
+    images: Sequence[Tensor],
+    chosen: list[int],
+    length: int,
+) -> Tensor:
+    """Return the loss of some rows, cut to ``length`` tokens."""
+    ids, labels = batch.ids[chosen, :length], batch.labels[chosen, 1:length]
+    embeds = model.get_input_embeddings()(ids)
     if rows is not None:
-        embeds = rows.embed(batch.ids, embeds)
-    seen = torch.cat(
-        model.get_image_features(
-            pixel_values=batch.features["pixel_values"].to(model.dtype),
-            spatial_shapes=batch.features["spatial_shapes"],
-            pixel_attention_mask=batch.features["pixel_attention_mask"],
-            return_dict=True,
-        ).pooler_output
-    )
-    images = torch.split(seen, list(batch.image_tokens))
-    places = batch.ids == model.config.image_token_id
-    values = torch.cat([images[owner] for owner in batch.owner]).to(embeds.dtype)
+        embeds = rows.embed(ids, embeds)
+    places = ids == model.config.image_token_id
+    values = torch.cat([images[batch.owner[row]] for row in chosen]).to(embeds.dtype)
     embeds = embeds.masked_scatter(places[..., None], values)
     hidden = model.model.language_model(
-        inputs_embeds=embeds, attention_mask=batch.mask, use_cache=False
+        inputs_embeds=embeds, attention_mask=batch.mask[chosen, :length], use_cache=False
     ).last_hidden_state
-    expected = batch.labels[:, 1:]
-    counted = expected != IGNORED
+    counted = labels != IGNORED
     kept = hidden[:, :-1][counted]
     logits = model.lm_head(kept)
     logits = logits.float() if rows is None else rows.score(kept, logits)
-    return F.cross_entropy(logits, expected[counted], reduction="sum")
+    return F.cross_entropy(logits, labels[counted], reduction="sum")

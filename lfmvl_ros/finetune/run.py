@@ -88,7 +88,7 @@ class _HeldOut:
     def __init__(
         self, start: Start, data: TrainingData, settings: FinetuneSettings, device: torch.device
     ) -> None:
-        self._start, self._device = start, device
+        self._start, self._device, self._strength = start, device, settings.strength
         self._dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
         self._rules = start.rules(settings.image_tokens)
         self.questions, self.old_questions = (
@@ -106,7 +106,9 @@ class _HeldOut:
 
     def backend(self, weights: Mapping[str, Tensor] | None) -> Lfm2VlBackend:
         """Return the checkpoint with these weights, as the product runs it."""
-        model, processor = merged_model(self._start, weights or {}, self._device, self._dtype)
+        model, processor = merged_model(
+            self._start, weights or {}, self._device, self._dtype, strength=self._strength
+        )
         template = self._start.templates[0]
         return Lfm2VlBackend(model, processor, name=self._start.name, template=template)
 
@@ -260,7 +262,7 @@ def _ended(
         return Result(None, facts)
     target = out / CHECKPOINT_DIRECTORY
     with whole_folder(target) as folder:
-        write_checkpoint(start, weights, folder)
+        write_checkpoint(start, weights, folder, strength=trainer.settings.strength)
         write_json(folder / FACTS_FILE, facts)
         write_card(folder, facts)
     return Result(target, facts, tuple(part.folder for part in data.new))

@@ -11,6 +11,7 @@ from transformers import Lfm2VlConfig, Lfm2VlForConditionalGeneration
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.finetune.adapters import adapted_weights, attach, target_names, trainable
+from lfmvl_ros.finetune.checkpoint import merged_model
 
 from .shapes import SHAPES
 
@@ -108,3 +109,18 @@ def test_the_same_seed_gives_the_same_adapters(bundled):
 def test_a_model_of_another_kind_is_refused():
     with pytest.raises(UserError, match="nothing to adapt"):
         target_names(nn.Sequential(nn.Linear(3, 3)))
+
+
+def test_a_strength_below_one_leaves_weights_between_the_start_and_what_was_trained(bundled):
+    name, cpu = "model.vision_tower.encoder.layers.0.mlp.fc1.weight", torch.device("cpu")
+
+    def weight(*changed, **strength):
+        model, _ = merged_model(bundled, dict(changed), cpu, torch.float32, **strength)
+        return dict(model.named_parameters())[name].detach()
+
+    before = weight()
+    trained = (name, before + 1.0)
+    expected = (before + 1.0).to(bundled.dtype).float()
+    torch.testing.assert_close(weight(trained), expected, rtol=0, atol=0)
+    half = (before + 0.5).to(bundled.dtype).float()
+    torch.testing.assert_close(weight(trained, strength=0.5), half, rtol=0, atol=0.01)

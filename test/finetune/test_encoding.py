@@ -11,7 +11,7 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, PromptTemplate
 from lfmvl_ros.datasets.questions import AnswerObject, Question, Target
 from lfmvl_ros.finetune.encoding import IGNORED, Encoder, collate, passes, written_answer
-from lfmvl_ros.finetune.objective import answer_loss
+from lfmvl_ros.finetune.objective import answer_loss, like_lengths
 from lfmvl_ros.finetune.samples import Asking, TrainingSample
 from lfmvl_ros.models.lfm2_vl.model_inputs import processor_options
 
@@ -92,6 +92,14 @@ def test_the_loss_is_that_of_transformers(encoder, loaded):
                 theirs += output.loss * len(row.answer)
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
     assert (batch.labels != IGNORED).sum() == sum(part.answer_tokens for part in encoded)
+
+
+def test_rows_of_like_lengths_are_computed_together_and_each_once():
+    lengths = [93, 240, 95, 122, 260, 121, 94]
+    groups = list(like_lengths(lengths))
+    assert sorted(row for group in groups for row in group) == list(range(len(lengths)))
+    assert groups == [[0, 6, 2], [5, 3], [1, 4]]
+    assert list(like_lengths([100] * 5)) == [list(range(5))]
 
 
 def test_gradients_do_not_depend_on_the_passes_nor_on_checkpointing(encoder, loaded):
