@@ -68,7 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--strength",
         float,
         "how much of the trained change the result keeps, up to 1; lower it where too much else "
-        "is forgotten; 0: 0.8 where only the vision tower is changed, else 1",
+        "is forgotten and --keep has no images",
     )
     add("--rank", int, "rank of the adapters; raise it for many images of a very different kind")
     add("--rate", float, "peak learning rate; 0: chosen by the size of the model")

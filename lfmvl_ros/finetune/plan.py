@@ -10,7 +10,7 @@ import torch
 from lfmvl_ros.core.image_tokens import count_image_tokens
 from lfmvl_ros.finetune.data import TrainingData
 from lfmvl_ros.finetune.estimate import MemoryPlan, check_memory, fits, free_bytes
-from lfmvl_ros.finetune.settings import FinetuneSettings, usual_strength
+from lfmvl_ros.finetune.settings import FinetuneSettings
 from lfmvl_ros.finetune.start import Start
 from lfmvl_ros.models.lfm2_vl.bfloat16 import is_quick_in_bfloat16
 
@@ -26,7 +26,7 @@ def usual_dtype(device: torch.device, parameters: int) -> str:
 
 
 def with_towers(settings: FinetuneSettings, start: Start, data: TrainingData) -> FinetuneSettings:
-    """Return the settings with ``towers`` and ``strength`` decided.
+    """Return the settings with ``towers`` decided.
 
     Names that the start knows need no change of its language tower, which would only forget others
     (docs/experiments/finetune.md).
@@ -35,8 +35,7 @@ def with_towers(settings: FinetuneSettings, start: Start, data: TrainingData) ->
     if towers == "auto":
         known = not settings.full and start.lists(data.names)
         towers = "vision" if known else "both"
-    strength = settings.strength or usual_strength(towers)
-    return replace(settings, towers=towers, strength=strength)
+    return replace(settings, towers=towers)
 
 
 def make_plan(

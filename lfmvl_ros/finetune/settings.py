@@ -23,8 +23,7 @@ class FinetuneSettings:
             language tower as well, and the embeddings of the names' tokens are trained. ``auto``:
             ``vision`` where the card of the start lists all names. With ``full``, all weights are
             trained, whatever it is.
-        strength: how much of the trained change the result keeps, above 0 to 1: less of it is less
-            forgotten. 0 for :func:`usual_strength`.
+        strength: how much of the trained change the result keeps, 0.01 to 1.
         rank: of the adapters, 1 to 256.
         rate: learning rate at its highest; 0 for :func:`usual_rate`.
         steps: updates; 0: ``minutes`` or ``epochs`` decides.
@@ -51,7 +50,7 @@ class FinetuneSettings:
 
     full: bool = False
     towers: str = "auto"
-    strength: float = 0.0
+    strength: float = 1.0
     rank: int = 16
     rate: float = 0.0
     steps: int = 0
@@ -74,7 +73,7 @@ class FinetuneSettings:
 
     def __post_init__(self) -> None:
         for name, low, high in (
-            ("strength", 0.0, 1.0),
+            ("strength", 0.01, 1.0),
             ("rank", 1, 256),
             ("rate", 0.0, 0.1),
             ("steps", 0, 10_000_000),
@@ -106,15 +105,6 @@ class FinetuneSettings:
                 )
         if self.full and self.towers == "vision":
             raise ValueError("full trains all weights; leave out full, or towers vision")
-
-
-def usual_strength(towers: str) -> float:
-    """Return how much of the trained change the result keeps.
-
-    With the vision tower alone, weights a little towards the start forget much less and have
-    learnt hardly less (docs/experiments/finetune.md). New names need all that was learnt.
-    """
-    return 0.8 if towers == "vision" else 1.0
 
 
 def usual_rate(parameters: int, *, full: bool) -> float:
