@@ -23,16 +23,11 @@ from lfmvl_ros.core.grounding import Outcome
 from lfmvl_ros.core.interrupts import Interrupted
 from lfmvl_ros.viz.video import write_image
 
+from ..terminal_signals import default_signals
 from ..waiting import PATIENCE_S
 from ..waiting import until as until_it
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-
-
-def default_signals() -> None:
-    """Undo what a parent passes on, such as the ignored SIGHUP of ``nohup make test``."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 class Command(subprocess.Popen[str]):

@@ -14,6 +14,7 @@ from lfmvl_ros.ros import qos
 
 from ..domains import next_domain
 from ..schemas import check
+from ..terminal_signals import default_signals
 from ..waiting import PATIENCE_S, until
 
 CRATE = json.dumps([{"label": "crate", "bbox": [0.25, 0.25, 0.50, 0.75]}])
@@ -26,6 +27,7 @@ def started(world, *words, timeout_s=PATIENCE_S):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=default_signals,  # noqa: PLW1509 (only system calls)
     )
 
 
