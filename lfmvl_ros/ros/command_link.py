@@ -23,10 +23,12 @@ from std_msgs.msg import String
 from lfmvl_ros.agents.link import AnnotatedImage
 from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.safe_text import json_text, safe_text
+from lfmvl_ros.core.safe_text import json_text, quoted, safe_text
 from lfmvl_ros.ros import conversions, qos
 from lfmvl_ros.ros.received_documents import command_result_from
 
+# With the names of a node's topics and services behind it, a name may have 247 characters.
+_LONGEST_NAMESPACE = 180
 HIGHEST_DOMAIN = 232  # the ports of higher ones don't exist
 _log = logging.getLogger(__name__)
 
@@ -49,6 +51,11 @@ class CommandLink:
         self._listeners: dict[str, Callable[[dict[str, Any]], object]] = {}
         self._context = Context()
         self.namespace = f"/{namespace.strip('/')}"
+        if len(self.namespace) > _LONGEST_NAMESPACE or not self.namespace.isascii():
+            raise UserError(
+                f"{quoted(namespace)} is not a namespace; give one such as /lfmvl, of at most "
+                f"{_LONGEST_NAMESPACE} letters, digits and underscores"
+            )
         try:
             validate_namespace(self.namespace)
             rclpy.init(args=[], context=self._context, domain_id=domain)

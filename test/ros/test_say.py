@@ -148,6 +148,8 @@ def test_nobody_listens(ros):
     for more, why in (
         (["--domain", other], f"of ROS domain {other} within 1 s; "),
         (["--namespace", "/no spaces"], "'/no spaces' is not a namespace"),
+        (["--namespace", "/a" * 120], "of at most 180 letters, digits and underscores"),
+        (["--namespace", "\udced\udca0\udc80"], "is not a namespace; give one such as /lfmvl"),
     ):
         done = subprocess.run([*words, *more], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

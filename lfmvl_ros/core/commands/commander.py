@@ -294,9 +294,8 @@ class Commander:
         if reply.error is not None:
             raise UserError(f"the model could not read the sentence: {reply.error}")
         if reply.finish is not FinishReason.STOP:
-            raise UserError(
-                f"the model did not end its calls (finish {reply.finish.value}); nothing was done"
-            )
+            why = _UNFINISHED.get(reply.finish, f"finish {reply.finish.value}")
+            raise UserError(f"the model did not end its calls: {why}, or send a tool call as JSON")
         return reply.text
 
     def _perform(
@@ -325,6 +324,14 @@ class Commander:
 def _progress(begun: CommandResult, outcomes: list[Done], step: ToolProgress) -> CommandResult:
     now = Done(Status.RUNNING, step.text, step.data)
     return replace(begun, message=step.text, outcomes=(*outcomes, now))
+
+
+_UNFINISHED = {
+    FinishReason.DEADLINE: "its time was over; raise generation.timeout_s where the computer is "
+    "slow or busy",
+    FinishReason.LENGTH: "they became too long; say less in one sentence",
+    FinishReason.REPETITION: "it repeated itself; say it in other words",
+}
 
 
 def _calls_for(prompt: TextPrompt) -> Ask:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -106,6 +107,13 @@ class YamlValue:
         """True for a list."""
         return isinstance(self._node, yaml.SequenceNode)
 
+    @property
+    def is_blank(self) -> bool:
+        """True for a text without a word in it."""
+        node = self._node
+        is_text = isinstance(node, yaml.ScalarNode) and node.tag == f"{_TAG}str"
+        return is_text and not node.value.strip()
+
     def text(self) -> str:
         """Return a text; notes a problem and returns "" for other things."""
         node = self._node
@@ -125,18 +133,36 @@ class YamlValue:
             with contextlib.suppress(ValueError, OverflowError, yaml.YAMLError):
                 loaded = yaml.safe_load(node.value)
                 value = float(loaded) if isinstance(loaded, (int, float)) else math.nan
-        if not low <= value <= high:
+        other = self._read_otherwise()
+        if other or not low <= value <= high:
             word = f" {unit}" if unit else ""
-            self.problem(f"expected a number from {low:g} to {high:g}{word}, got {self.shown}")
+            self.problem(
+                f"expected a number from {low:g} to {high:g}{word}, got {self.shown}{other}"
+            )
             return None
         return value
+
+    def _read_otherwise(self) -> str:
+        """Return how a number is meant to be written that YAML 1.1 does not read as people do."""
+        node = self._node
+        if not isinstance(node, yaml.ScalarNode):
+            return ""
+        if node.tag == f"{_TAG}int" and re.fullmatch(r"[-+]?0[\d_]+", node.value):
+            return ", which YAML reads as octal; leave out the 0 at its beginning"
+        if node.tag == f"{_TAG}str":
+            with contextlib.suppress(ValueError, OverflowError):
+                if math.isfinite(value := float(node.value)):
+                    return f", which YAML reads as a text; write {value:g}"
+        return ""
 
     def flag(self) -> bool:
         """Return true or false; notes a problem and returns False for other things."""
         node = self._node
         if isinstance(node, yaml.ScalarNode) and node.tag == f"{_TAG}bool":
             with contextlib.suppress(ValueError, yaml.YAMLError):  # `!!bool "["`
-                return bool(yaml.safe_load(node.value))
+                loaded = yaml.safe_load(node.value)
+                if isinstance(loaded, bool):  # not of `!!bool "no way"`
+                    return loaded
         self.problem(f"expected true or false, got {self.shown}")
         return False
 

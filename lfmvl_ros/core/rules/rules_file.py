@@ -294,6 +294,9 @@ def _unanswered(value: YamlValue) -> Unanswered:
 
 
 def _condition(value: YamlValue) -> TrackCondition | None:
+    if value.is_blank:
+        value.problem("is empty; leave it out, or write a condition such as confidence > 0.8")
+        return None
     text = value.text()
     try:
         return TrackCondition(text) if text else None

@@ -19,6 +19,7 @@ MARGIN = 0.30
 # About how many samples a box and its surroundings get. More take time and gain nothing.
 SAMPLES = 900
 _LEAST_MARGIN_PX = 5
+_BELOW_MM, _ABOVE_KM = 0.000999, 1000.1
 _INFINITY = np.float32(np.inf).view(np.uint32)
 
 
@@ -27,12 +28,13 @@ class DepthImage:
     """Depth along the optical axis, registered to the colour image. Its array is never written to.
 
     Attributes:
-        depth_m: ``(H, W)`` float32, C-contiguous, metres; NaN where there is no depth.
+        depth_m: ``(H, W)`` float32, C-contiguous, metres; NaN where there is no depth. The depths
+            themselves are not checked: :meth:`from_m` does that.
         stamp_ns: capture time, integer nanoseconds, >= 0.
         frame_id: optical frame of the camera it is registered to.
 
     Raises:
-        ValueError: shape, type or a value differs from what is said above.
+        ValueError: shape, type or stamp differs from what is said above.
 
     >>> DepthImage.from_mm(np.array([[0, 2000]], np.uint16), stamp_ns=0).depth_m.tolist()
     [[nan, 2.0]]
@@ -81,11 +83,13 @@ class DepthImage:
     ) -> DepthImage:
         """Return an image in encoding ``32FC1``: metres; a depth outside (near_m, far_m) is none.
 
+        Nor is one below 1 mm or above 1 km: no camera measures it, and its inverse overflows.
+
         Raises:
             ValueError: not an array ``(H, W)``.
         """
         depth = np.ascontiguousarray(depth_m, dtype=np.float32)
-        good = (depth > near_m) & (depth < far_m)
+        good = (depth > max(near_m, _BELOW_MM)) & (depth < min(far_m, _ABOVE_KM))
         return cls(np.where(good, depth, np.float32(np.nan)), stamp_ns, frame_id)
 
     @property

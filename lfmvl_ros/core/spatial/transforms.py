@@ -315,7 +315,8 @@ class TransformBuffer:
 def stamp_text(stamp_ns: int) -> str:
     """Return a stamp in seconds with all its digits.
 
-    >>> stamp_text(1_500_000_001)
-    '1.500000001 s'
+    >>> stamp_text(1_500_000_001), stamp_text(-1_500_000_000)
+    ('1.500000001 s', '-1.500000000 s')
     """
-    return f"{stamp_ns // NS_PER_S}.{stamp_ns % NS_PER_S:09d} s"
+    seconds, rest_ns = divmod(abs(stamp_ns), NS_PER_S)
+    return f"{'-' if stamp_ns < 0 else ''}{seconds}.{rest_ns:09d} s"

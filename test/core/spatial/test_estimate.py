@@ -242,6 +242,10 @@ def test_depth_of_both_encodings_and_what_is_no_depth() -> None:
     ranged = DepthImage.from_m(metres, 5).depth_m
     assert np.allclose(ranged, [[np.nan, 1.0], [np.nan, np.nan]], equal_nan=True)
     assert np.isnan(DepthImage.from_m(metres, 5, near_m=1.5).depth_m).all()
+    absurd = np.array([[1e-39, 1e-30], [1e30, 0.001]], np.float32)
+    assert np.allclose(
+        DepthImage.from_m(absurd, 5).depth_m, [[np.nan, np.nan], [np.nan, 0.001]], equal_nan=True
+    )
     with pytest.raises(ValueError, match="must be uint16, got float32"):
         DepthImage.from_mm(metres, 0)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="float32 array"):
