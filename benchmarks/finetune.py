@@ -100,6 +100,8 @@ def arguments() -> argparse.Namespace:
     add("--batch", type=int, default=4)
     add("--questions", type=int, default=3)
     add("--negatives", type=float, default=0.3)
+    add("--keep-share", type=float, default=0.0, help="of usual scenes among the images (0: none)")
+    add("--strength", type=float, default=1.0)
     add("--seed", type=int, default=0)
     add("--look", choices=sorted(LOOKS), help="of --task known (heat)")
     add("--images-seed", type=int, default=101, help="odd; 101 judges, tune with others")
@@ -121,25 +123,32 @@ def main() -> int:
     look, invented = args.look or _LOOK_OF[args.task], args.task == "new"
     first = args.images_seed
     data = write_folder(look, args.out / "images", first, images, invented=invented)
+    keep = []
+    if args.keep_share:
+        old = args.out / "usual"
+        keep = [(write_folder("usual", old, 3 * first, images, invented=False), 1.0)]
     unseen = write_folder(look, args.out / "unseen", 2 * first, asked, invented=invented)
     settings = FinetuneSettings(
         full=args.full, towers=args.towers, rank=args.rank, rate=args.rate, batch=args.batch,
         questions=args.questions, negatives=args.negatives, seed=args.seed, judgements=2,
         held_out_questions=min(32, asked), patience=0, steps=steps or _TRIED,
+        keep_share=args.keep_share or 0.2, strength=args.strength,
     )  # fmt: skip
 
     def run(name: str, chosen: FinetuneSettings) -> float:
         begun = time.process_time()
-        request = RunArguments(data=[(data, 1.0)], start="bundled", out=args.out / name)
+        request = RunArguments(data=[(data, 1.0)], keep=keep, start="bundled", out=args.out / name)
         finetune(request, chosen)
         return time.process_time() - begun
 
     if not steps:
         budget_s = args.cpu_s or (150.0 if args.task == "known" else 300.0)
-        few, more = (
-            run(f"trial{steps}", replace(settings, steps=steps)) for steps in (2, 2 + _TRIED)
+        # The first run pays for what is loaded once.
+        _, few, more = (
+            run(f"trial{k}", replace(settings, steps=steps))
+            for k, steps in enumerate((1, 2, 2 + _TRIED))
         )
-        each = (more - few) / _TRIED
+        each = max(more - few, 0.1) / _TRIED
         settings = replace(settings, steps=int((budget_s - few) / each))
     spent = run("run", settings)
     checkpoint = args.out / "run" / "checkpoint"
@@ -148,7 +157,8 @@ def main() -> int:
     facts = {
         "task": args.task, "look": look, "images_seed": first, "cpu_s": round(spent, 1),
         "steps": settings.steps, "full": args.full, "rank": args.rank,
-        "negatives": args.negatives, "before": before, "after": after,
+        "negatives": args.negatives, "keep_share": args.keep_share, "before": before,
+        "after": after,
     }  # fmt: skip
     print(json.dumps(facts))
     return 0
