@@ -255,4 +255,5 @@ def _median_of_nine(values: DepthArray) -> DepthArray:
 
 def _middle(a: DepthArray, b: DepthArray, c: DepthArray) -> DepthArray:
     """Return the medians of three values each."""
-    return np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
+    middle: DepthArray = np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
+    return middle
