@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from lfmvl_ros.agents.link import HIGHEST_DOMAIN
 from lfmvl_ros.cli.checkup import FAIL, OK, WARN, Finding
 from lfmvl_ros.models import hub
 
@@ -23,7 +24,7 @@ def discovery(environment: Mapping[str, str]) -> Iterator[Finding]:
     """The settings that decide which nodes find each other."""
     text = environment.get("ROS_DOMAIN_ID", "") or "0"
     number = int(text) if re.fullmatch(r"\d{1,6}", text) else -1
-    if not 0 <= number <= 232:
+    if not 0 <= number <= HIGHEST_DOMAIN:
         yield Finding(
             FAIL, "domain", f"ROS_DOMAIN_ID is {text!r}",
             "give a number from 0 to 101, the same on every machine",

@@ -18,7 +18,7 @@ from lfmvl_ros import registry
 from lfmvl_ros.child_processes import Children
 from lfmvl_ros.cli.flags import add_setting_flags, as_path, number, settings_from, whole_number
 from lfmvl_ros.cli.label_warnings import warn_of_source
-from lfmvl_ros.cli.say import DEMO_DOMAIN
+from lfmvl_ros.cli.node_link import DEMO_DOMAIN
 from lfmvl_ros.cli.scene_demo import check_scene, run_scene
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError

@@ -11,7 +11,7 @@ import sys
 from importlib import metadata
 
 from lfmvl_ros.cli.flags import whole_number
-from lfmvl_ros.cli.say import open_link
+from lfmvl_ros.cli.node_link import open_link
 from lfmvl_ros.core.errors import UserError
 
 HELP = (

@@ -9,19 +9,17 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lfmvl_ros.agents.commands import NobodyAnswersError, NodeCommands
-from lfmvl_ros.agents.link import Link
+from lfmvl_ros.agents.link import HIGHEST_DOMAIN, Link
 from lfmvl_ros.cli.flags import number, whole_number
+from lfmvl_ros.cli.node_link import DEMO_DOMAIN, open_link
 from lfmvl_ros.core.commands.json_calls import strict_json
 from lfmvl_ros.core.commands.request import parse_request
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text, safe_text
 from lfmvl_ros.core.whole_files import finite
-
-if TYPE_CHECKING:
-    from lfmvl_ros.ros.command_link import CommandLink
 
 HELP = (
     "Give a running perception node a sentence, or a tool call as JSON (docs/commands.md), over "
@@ -29,7 +27,6 @@ HELP = (
     "such a node, with --domain 77. Exit code 0 when it was done, 1 when it was refused, failed or "
     "was cancelled. Ctrl-C cancels the command."
 )
-DEMO_DOMAIN = 77
 _CONNECT_S, _SILENCE_S, _PROGRESS_S = 10.0, 60.0, 5.0
 
 
@@ -45,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--namespace", default="/lfmvl", help="namespace of the node")
     parser.add_argument(
         "--domain",
-        type=whole_number(0, 232),
+        type=whole_number(0, HIGHEST_DOMAIN),
         metavar="N",
         help=f"ROS domain of the node (default ROS_DOMAIN_ID, or 0; `lfmvl demo`: {DEMO_DOMAIN})",
     )
@@ -77,22 +74,6 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json_text(finite(result)))
     return 0 if result["status"] == "done" else 1
-
-
-def open_link(namespace: str, domain: int | None = None, client: str = "mcp") -> CommandLink:
-    """Return the way to a node.
-
-    Raises:
-        UserError: there is no ROS here, it can't start, or no namespace has this name.
-    """
-    try:
-        from lfmvl_ros.ros.command_link import CommandLink
-    except ImportError as error:
-        raise UserError(
-            f"this needs ROS 2, which can't be imported ({error}); source it, or use the "
-            "environment of `make setup`"
-        ) from error
-    return CommandLink(namespace, domain, client)
 
 
 def command_of(text: str, *, dry_run: bool = False) -> dict[str, Any]:

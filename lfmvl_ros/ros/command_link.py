@@ -20,7 +20,7 @@ from rclpy.validate_namespace import validate_namespace
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
 
-from lfmvl_ros.agents.link import AnnotatedImage
+from lfmvl_ros.agents.link import HIGHEST_DOMAIN, AnnotatedImage
 from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text, quoted, safe_text
@@ -29,7 +29,6 @@ from lfmvl_ros.ros.received_documents import command_result_from
 
 # With the names of a node's topics and services behind it, a name may have 247 characters.
 _LONGEST_NAMESPACE = 180
-HIGHEST_DOMAIN = 232  # the ports of higher ones don't exist
 _log = logging.getLogger(__name__)
 
 
@@ -51,16 +50,13 @@ class CommandLink:
         self._listeners: dict[str, Callable[[dict[str, Any]], object]] = {}
         self._context = Context()
         self.namespace = f"/{namespace.strip('/')}"
-        if len(self.namespace) > _LONGEST_NAMESPACE or not self.namespace.isascii():
+        if not _is_namespace(self.namespace):
             raise UserError(
                 f"{quoted(namespace)} is not a namespace; give one such as /lfmvl, of at most "
                 f"{_LONGEST_NAMESPACE} letters, digits and underscores"
             )
         try:
-            validate_namespace(self.namespace)
             rclpy.init(args=[], context=self._context, domain_id=domain)
-        except InvalidNamespaceException as error:
-            raise UserError(f"{namespace!r} is not a namespace; give one such as /lfmvl") from error
         except RuntimeError as error:
             raise UserError(f"ROS can't start: {error}") from error
         self.domain = self._context.get_domain_id()
@@ -181,3 +177,14 @@ class CommandLink:
 def _pass_on(message: CompressedImage, on_image: Callable[[AnnotatedImage], object]) -> None:
     kind = "image/png" if "png" in message.format else "image/jpeg"
     on_image(AnnotatedImage(bytes(message.data), kind, conversions.stamp_ns(message.header.stamp)))
+
+
+def _is_namespace(name: str) -> bool:
+    """Tell whether a node and its topics may be there; rclpy fails on what is no ASCII."""
+    if len(name) > _LONGEST_NAMESPACE or not name.isascii():
+        return False
+    try:
+        validate_namespace(name)
+    except InvalidNamespaceException:
+        return False
+    return True

@@ -9,6 +9,7 @@ can't be used raises a :class:`ValueError` with the reason.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from lfmvl_ros.core.numbers import is_number
@@ -33,9 +34,7 @@ def states_from(text: str) -> tuple[int, dict[str, Any]]:
     for side in ("width", "height"):
         if not 0 < _part(document, side, int) <= _LARGEST_SIDE_PX:
             raise ValueError(f"{side} is out of range")
-    for track in _part(document, "tracks", list):
-        if not isinstance(track, dict):
-            raise ValueError("tracks holds something that is not an object")
+    for track in _objects(document, "tracks"):
         _part(track, "id", int)
         _part(track, "label", str)
         TrackState(_part(track, "state", str))
@@ -67,9 +66,7 @@ def command_result_from(text: str) -> dict[str, Any]:
     document = _object(text)
     for key in ("id", "status", "message"):
         _part(document, key, str)
-    for call in _part(document, "calls", list):
-        if not isinstance(call, dict):
-            raise ValueError("calls holds something that is not an object")
+    for call in _objects(document, "calls"):
         _part(call, "name", str)
         _part(call, "arguments", dict)
         _part(call, "data", dict)
@@ -86,6 +83,13 @@ def _object(text: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ValueError("it is not a JSON object")
     return document
+
+
+def _objects(document: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
+    for part in _part(document, key, list):
+        if not isinstance(part, dict):
+            raise ValueError(f"{key} holds something that is not an object")
+        yield part
 
 
 def _part(document: dict[str, Any], key: str, kind: type) -> Any:

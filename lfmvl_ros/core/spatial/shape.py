@@ -64,6 +64,18 @@ def _weighted(factors: Iterable[float], terms: Iterable[float]) -> float:
     return float(sum(map(mul, factors, terms)))
 
 
+def _relief_terms(extent: Extent) -> tuple[float, ...]:
+    """Return the six terms that say how the surface is curved and tilted, m."""
+    return (
+        extent.spread_m,
+        extent.median_m - extent.near_m,
+        extent.bend_x_m,
+        extent.bend_y_m,
+        abs(extent.slope_x_m),
+        extent.slope_y_m,
+    )
+
+
 def centre_terms(extent: Extent) -> tuple[float, ...]:
     """Return the 14 terms of how far the middle is behind the near side, m."""
     width, height = extent.width_m, extent.height_m
@@ -72,12 +84,7 @@ def centre_terms(extent: Extent) -> tuple[float, ...]:
         min(width, height),
         width,
         height,
-        extent.spread_m,
-        extent.median_m - extent.near_m,
-        extent.bend_x_m,
-        extent.bend_y_m,
-        abs(extent.slope_x_m),
-        extent.slope_y_m,
+        *_relief_terms(extent),
         abs(extent.slope_y_m),
         max(height - 2 * width, 0.0),
         max(width - 2 * height, 0.0),
@@ -95,12 +102,7 @@ def sized_terms(extent: Extent, size_m: FloatArray) -> tuple[float, ...]:
     return (
         float(size_m[2]),
         float(size_m.mean()),
-        extent.spread_m,
-        extent.median_m - extent.near_m,
-        extent.bend_x_m,
-        extent.bend_y_m,
-        abs(extent.slope_x_m),
-        extent.slope_y_m,
+        *_relief_terms(extent),
         min(extent.width_m, extent.height_m),
     )
 
