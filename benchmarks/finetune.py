@@ -132,7 +132,7 @@ def main() -> int:
         full=args.full, towers=args.towers, rank=args.rank, rate=args.rate, batch=args.batch,
         questions=args.questions, negatives=args.negatives, seed=args.seed, judgements=2,
         held_out_questions=min(32, asked), patience=0, steps=steps or _TRIED,
-        keep_share=args.keep_share or 0.2, strength=args.strength,
+        keep_share=args.keep_share or FinetuneSettings.keep_share, strength=args.strength,
     )  # fmt: skip
 
     def run(name: str, chosen: FinetuneSettings) -> float:

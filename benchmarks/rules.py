@@ -85,10 +85,7 @@ def filmed(seed: int, seconds: float, model: object) -> Film:
             reply = replace(reply, times=StageTimes(decode_s=LATE_S))
             grounding = request.grounding(frame, reply)
             waiting.append((now_s + LATE_S, Answer(grounding, None, 0)))  # applied when it comes
-        for item in scene.objects:
-            if item.kind == "person":
-                rows = film.people.setdefault(item.id, np.full((count, 5), np.nan))
-                rows[i] = (*item.full_xyxy_px, item.visibility)
+        film.add_people(scene, i, count)
     return film
 
 

@@ -27,9 +27,9 @@ class Reported(NamedTuple):
     people: dict[int, float]
 
 
-def frame_of(event: Event) -> int:
-    """Return the number of the frame of a message."""
-    return round((event.stamp_ns - 1) * FPS / 1e9)
+def frame_at(stamp_ns: int) -> int:
+    """Return the number of the frame that has a stamp."""
+    return round((stamp_ns - 1) * FPS / 1e9)
 
 
 def reported(
@@ -48,14 +48,14 @@ def reported(
         if event.rule == rule:
             messages.setdefault(event.id, []).append(event)
     if rule == "count":
-        return [Reported(frame_of(told[0]), {SCENE: 1.0}) for told in messages.values()]
+        return [Reported(frame_at(told[0].stamp_ns), {SCENE: 1.0}) for told in messages.values()]
     found = []
     for told in messages.values():
-        first = frame_of(told[0])
+        first = frame_at(told[0].stamp_ns)
         followed = {first + step: told[0].tracks[0].id for step in range(-AROUND, AROUND + 1)}
         on = people_on(film, tracks, followed)
         for one, after in itertools.pairwise(told):
-            between = range(frame_of(one), frame_of(after))
+            between = range(frame_at(one.stamp_ns), frame_at(after.stamp_ns))
             followed |= dict.fromkeys(between, one.tracks[0].id)
         found.append(Reported(first, people_on(film, tracks, followed) | on))
     return found

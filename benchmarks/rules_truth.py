@@ -11,6 +11,7 @@ import numpy as np
 
 from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.tracking import Tracks
+from lfmvl_warehouse.scenes import RenderedScene
 
 WH, FPS = (640, 480), 15
 ZONE = np.array([[0.3, 0.48], [0.7, 0.48], [0.95, 1.0], [0.05, 1.0]])
@@ -35,6 +36,13 @@ class Film:
 
     steps: list[tuple[Tracks, list[Answer]]] = field(default_factory=list)
     people: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def add_people(self, scene: RenderedScene, at: int, frames: int) -> None:
+        """Take the people of a frame, of so many in all."""
+        for item in scene.objects:
+            if item.kind == "person":
+                rows = self.people.setdefault(item.id, np.full((frames, 5), np.nan))
+                rows[at] = (*item.full_xyxy_px, item.visibility)
 
 
 @dataclass(frozen=True, eq=False)

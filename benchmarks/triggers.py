@@ -41,7 +41,7 @@ with needed_packages():
     import cv2
     import numpy as np
     from rules import LATE_S, QUERY, RULES
-    from rules_score import begins_of, reported
+    from rules_score import begins_of, frame_at, reported
     from rules_truth import FPS, KINDS, WH, Film, Truth, truth_of
     from tqdm import tqdm
 
@@ -159,7 +159,7 @@ class Run:
         self._pipeline = SimulatedPipeline(model, settings, lambda _: LATE_S, self._on_answer)
 
     def _on_answer(self, answer: Answer, _at_ns: int) -> None:
-        self.seen.asked.append(round((answer.grounding.stamp_ns - 1) * FPS / 1e9))
+        self.seen.asked.append(frame_at(answer.grounding.stamp_ns))
         self._engine.answer(answer)
 
     def frame(self, frame: Frame) -> None:
@@ -186,9 +186,7 @@ def filmed(seed: int, seconds: float, model: Any) -> tuple[Film, dict[str, Seen]
         for run in runs.values():
             run.frame(frame)
         film.steps.append((None, []))  # only their number is asked for
-        for item in scene.objects:
-            rows = film.people.setdefault(item.id, np.full((count, 5), np.nan))
-            rows[i] = (*item.full_xyxy_px, item.visibility)
+        film.add_people(scene, i, count)
     return film, {name: run.seen for name, run in runs.items()}
 
 
