@@ -31,7 +31,7 @@ class Film:
     Attributes:
         steps: tracks of each frame, and the answers that came before it.
         people: id -> ``(frames, 5)``: x1, y1, x2, y2 in px of the whole silhouette, and the share
-            of it that is seen; NaN while there is none.
+            of it that is seen; NaN while the person is not there.
     """
 
     steps: list[tuple[Tracks, list[Answer]]] = field(default_factory=list)

@@ -43,7 +43,7 @@ def check_numbers(sentence: str, tools: Sequence[Tool]) -> None:
 
 
 def _not_said(tool: Tool, said: Sequence[str]) -> float | None:
-    """Return a number of a call that is none of those said; None where all are."""
+    """Return a number of a call that is not among those said; None where all are."""
     values = [float(number) for number in said]
     if isinstance(tool, Follow):
         return None if tool.id in values else tool.id

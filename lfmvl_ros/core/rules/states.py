@@ -111,7 +111,7 @@ class TrackProgress(RuleProgress):
 def _lost_at(
     facts: Facts, row: int, known: Mapping[int, OpenEvent | Candidate], evidence: AnswerEvidence
 ) -> int | None:
-    """Return the id of a lost track that was where a row is; None if there is none.
+    """Return the id of a lost track that was where a row is; None without one.
 
     Not of one that an answer has named beside the row: the row is another object, which now hides
     the lost one.

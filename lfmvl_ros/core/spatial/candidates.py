@@ -20,7 +20,7 @@ _CENTRE_SIGMA = 0.38  # of the weight within the box, in box sides
 _PLANE_PRIOR = 0.35
 _SLAB_PRIOR = 0.8
 _BIN = 0.025  # of log depth
-# A part with fewer samples within the box is none.
+# A part with fewer samples within the box is not a candidate.
 LEAST_SAMPLES = 4
 
 

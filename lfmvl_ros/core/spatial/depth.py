@@ -81,9 +81,9 @@ class DepthImage:
         near_m: float = 0.0,
         far_m: float = np.inf,
     ) -> DepthImage:
-        """Return an image in encoding ``32FC1``: metres; a depth outside (near_m, far_m) is none.
+        """Return an image in encoding ``32FC1``: metres; NaN where outside (near_m, far_m).
 
-        Nor is one below 1 mm or above 1 km: no camera measures it, and its inverse overflows.
+        Also where below 1 mm or above 1 km: no camera measures that, and inverses overflow.
 
         Raises:
             ValueError: not an array ``(H, W)``.

@@ -210,7 +210,7 @@ class TransformBuffer:
     def lookup(self, target: str, source: str, stamp_ns: int) -> RigidTransform:
         """Return the transform from ``source`` to ``target`` at a stamp.
 
-        Between a frame and itself it is none at any stamp, also if nobody has named the frame.
+        From a frame to itself nothing moves, at any stamp, also if nobody has named the frame.
 
         Raises:
             UnknownFrameError: a frame was never named.
