@@ -50,7 +50,7 @@ KINDS = (
 INVENTED = ("vintor", "grobble", "plindex", "dorvan", "quessel", "tarnip", "mubrick", "yoltane")
 IMAGES, MEASURED = 130, 100
 _LOOK_OF = {"known": "heat", "new": "usual"}
-_TRIED = 6  # updates of the run that measures what one takes
+_TRIED = 24  # updates of the run that measures what one takes
 
 
 def scenes(look: str, seed: int, count: int) -> Iterator[RenderedScene]:
