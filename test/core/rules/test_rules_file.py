@@ -51,6 +51,7 @@ def test_a_right_file_is_read() -> None:
     assert [rule.name for rule in rules.of_camera("left").rules] == ["walkway", "crowd", "fast"]
 
 
+DEEP = "[" * 3000
 ZONE = "zones: {z: {image: [[0, 0], [1, 0], [1, 1]]}}\n"
 
 
@@ -82,6 +83,14 @@ ZONE = "zones: {z: {image: [[0, 0], [1, 0], [1, 1]]}}\n"
         ("rules:\n  a: {when: appear, where: ' '}", 2, "is empty; leave it out, or write a"),
         ('rules:\n  a: {when: appear, for_s: !!int "["}', 2, "expected a number from 0 to 86400 s"),
         ('rules:\n  a: {when: appear, topic: !!bool "["}', 2, "expected true or false, got '['"),
+        ('rules:\n  a: {when: appear, for_s: !!int "!!bool x"}', 2, "expected a number from 0 to"),
+        ('rules:\n  a: {when: appear, for_s: !!int "!!timestamp x"}', 2, "expected a number"),
+        ('rules:\n  a: {when: appear, topic: !!bool "!!bool x"}', 2, "expected true or false, got"),
+        (f'rules:\n  a: {{when: appear, for_s: !!int "{DEEP}"}}', 2, "expected a number from 0 to"),
+        (f'rules:\n  a: {{when: appear, topic: !!bool "{DEEP}"}}', 2, "expected true or false"),
+        (f"rules: {DEEP}", 1, "can't be read: its YAML is nested too deeply"),
+        (f"rules: {'{a: ' * 3000}", 1, "can't be read: its YAML is nested too deeply"),
+        ("- " * 3000, 1, "can't be read: its YAML is nested too deeply"),
         ("rules:\n  a: {when: appear, label: 7}", 2, "expected a text, got 7; put it in quotes"),
         ("rules:\n  a: {when: appear, label: []}", 2, "names no object"),
         ("rules:\n  a: {when: appear, label: [x, X]}", 2, "names the same label twice"),
