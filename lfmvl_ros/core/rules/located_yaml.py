@@ -18,7 +18,10 @@ from lfmvl_ros.core.yaml_text import compose_yaml, parse_yaml
 MAX_BYTES = 1 << 20
 MAX_NODES = 20_000  # a few anchors can multiply into billions of nodes
 _TAG = "tag:yaml.org,2002:"
-
+# A merged key would have the line of another mapping, and YAML 1.2 has no merge keys any more.
+_NO_MERGE = (
+    "merge keys of YAML are not supported; write the keys themselves (*name works for a value)"
+)
 
 
 @dataclass
@@ -72,6 +75,8 @@ class YamlValue:
     def mapping(self, what: str) -> dict[str, YamlValue]:
         """Return the values by key; notes a problem and returns nothing for other things.
 
+        Nothing is returned for a mapping with a merge key either.
+
         Args:
             what: is expected, for the message.
         """
@@ -84,6 +89,9 @@ class YamlValue:
             shown = shortened(name, 60)
             path = f"{self.path}.{shown}" if self.path else shown
             item = YamlValue(value, path, self._problems)
+            if key.tag == f"{_TAG}merge":
+                self._problems.add(key.start_mark.line + 1, f"{path}: {_NO_MERGE}")
+                return {}  # what it needs may come from there: say nothing false about it
             if not name:
                 self._problems.add(key.start_mark.line + 1, f"{self.path}: a key must be a word")
             elif name in found:

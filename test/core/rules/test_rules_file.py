@@ -125,6 +125,33 @@ def test_a_mistake_is_named_with_its_line(text: str, line: int, reason: str) -> 
     assert reason in str(caught.value)
 
 
+MERGED = "a: &a {when: appear, label: [x]}"
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (f"rules:\n  {MERGED}\n  b:\n    <<: *a\n    for_s: 1", "r.yaml:4: rules.b.<<: "),
+        (f"rules:\n  {MERGED}\n  b: {{<<: [*a], for_s: 1}}", "r.yaml:3: rules.b.<<: "),
+        (f"rules:\n  {MERGED}\n  <<: {{c: *a}}", "r.yaml:3: rules.<<: "),
+        ("zones: {<<: {}}\nrules:\n  a: {when: appear}", "r.yaml:1: zones.<<: "),
+        ("<<: {rules: {}}", "r.yaml:1: <<: "),
+    ],
+)
+def test_merge_keys_are_named_as_such(text: str, where: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_rules(text, "r.yaml")
+    assert f"{where}merge keys of YAML are not supported" in str(caught.value)
+    assert str(caught.value).count("r.yaml:") == 1  # what it would bring is not missed
+
+
+def test_a_text_is_no_merge_key_and_anchors_of_values_are_read() -> None:
+    with pytest.raises(UserError, match="there is no key '<<'"):
+        parse_rules("rules:\n  a: {when: appear, '<<': 1}")
+    one, other = parse_rules(f"rules:\n  {MERGED}\n  b: *a").rules
+    assert (one.labels, other.labels, other.name) == (("x",), ("x",), "b")
+
+
 def test_every_mistake_is_named_at_once() -> None:
     text = "zones:\n  z: 1\nrules:\n  a: {when: x}\n  b: {when: enter, zone: q}\n"
     with pytest.raises(UserError) as caught:
