@@ -13,7 +13,8 @@ from scipy.special import ndtr
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.readings.reading import Texts, TrackText, text_of
 from lfmvl_ros.core.rules import measuring
-from lfmvl_ros.core.rules.condition import TEXTS, Column
+from lfmvl_ros.core.rules.condition import Column
+from lfmvl_ros.core.rules.fields import TEXTS
 from lfmvl_ros.core.rules.history import Moment, MomentHistory, Positions
 from lfmvl_ros.core.rules.roster import BoolArray
 from lfmvl_ros.core.rules.rule import Point, Rule, Zone
