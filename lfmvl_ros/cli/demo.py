@@ -23,6 +23,7 @@ from lfmvl_ros.cli.scene_demo import check_scene, run_scene
 from lfmvl_ros.core.config import CameraSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.ros_domain import VARIABLE, domain_of
 from lfmvl_ros.core.whole_files import make_folder
 from lfmvl_ros.ros.transport import fast_dds, middleware
 
@@ -131,6 +132,8 @@ def run(args: argparse.Namespace) -> int:
         check_scene(args)
         return run_scene(args)
     args.duration = args.duration or 30.0
+    named = domain_of(os.environ)
+    domain = DEMO_DOMAIN if named is None else named
     query = Query.parse(args.query)
     settings = settings_from(args, query=args.query)
     changed = {
@@ -141,8 +144,7 @@ def run(args: argparse.Namespace) -> int:
     make_folder(args.out)
     # Nothing but this machine hears the demo, and it hears nobody else, unless the user says so.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    os.environ.setdefault("ROS_DOMAIN_ID", str(DEMO_DOMAIN))
-    domain = os.environ["ROS_DOMAIN_ID"]
+    os.environ[VARIABLE] = str(domain)
     print(
         f"camera: {args.camera}   query: {args.query}   model: {settings.model}   "
         f"ROS_DOMAIN_ID={domain}, topics below {NAMESPACE}/\n"
