@@ -216,8 +216,7 @@ class Performer:
         views = self._controls.scene.views(tool.camera)
         for view in views:
             where = f" from camera {view.camera}" if view.camera else ""
-            if not view.fresh:
-                raise UserError(f"no images arrive{where}; check the image topic")
+            view.refuse_silence()
             if not view.was_asked_for(tool.label):
                 why = "" if pipeline.enabled else "; requests are paused, send look_for"
                 raise UserError(f"there is no usable answer about {label!r} yet{where}{why}")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from lfmvl_ros.core.boxes import normalise
+from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.grounding import Grounding
 from lfmvl_ros.core.parsing.labels import LabelMatcher
 from lfmvl_ros.core.query import Query
@@ -42,6 +43,18 @@ class CameraState:
     answer: Grounding | None = None
     places: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     texts: Texts = field(default_factory=dict)
+
+    def refuse_silence(self) -> None:
+        """Raise a :class:`UserError` where no frame came a moment ago."""
+        where = f" from camera {self.camera}" if self.camera else ""
+        if self.tracks is None:
+            raise UserError(
+                f"no image has come{where} yet; wait for the camera to start, or check the topic"
+            )
+        if not self.fresh:
+            raise UserError(
+                f"no more images come{where}; has the camera, the recording or the demo ended?"
+            )
 
     def objects(self, label: str) -> list[dict[str, Any]]:
         """Return the tracks of a label that were confirmed, as JSON has them.
