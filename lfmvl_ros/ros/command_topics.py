@@ -10,7 +10,7 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import String
 
 from lfmvl_ros.core.commands.commander import Commander, Policy
-from lfmvl_ros.core.commands.performing import Controls
+from lfmvl_ros.core.commands.controls import Controls
 from lfmvl_ros.core.commands.result import CommandResult
 from lfmvl_ros.core.commands.rule_events import RuleEvents
 from lfmvl_ros.core.commands.scene import Scene

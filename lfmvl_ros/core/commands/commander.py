@@ -15,8 +15,9 @@ from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, replace
 
 from lfmvl_ros.core.commands.checking import understand_all
+from lfmvl_ros.core.commands.controls import Controls, wait_for
 from lfmvl_ros.core.commands.offering import SYNTAXES, offer
-from lfmvl_ros.core.commands.performing import Controls, Performer, wait_for
+from lfmvl_ros.core.commands.performing import Performer
 from lfmvl_ros.core.commands.reading import read_calls
 from lfmvl_ros.core.commands.request import (
     EXAMPLE,

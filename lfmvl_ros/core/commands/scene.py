@@ -17,6 +17,7 @@ import numpy as np
 from lfmvl_ros.core.boxes import normalise
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.image_words import part_of_image
 from lfmvl_ros.core.parsing.labels import LabelMatcher
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.readings.reading import Texts, text_of
@@ -165,3 +166,15 @@ def spelt(label: str, query: Query) -> str | None:
 def certain(objects: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return those of :meth:`CameraState.objects` that are confirmed now, not only predicted."""
     return [item for item in objects if item["state"] == TrackState.CONFIRMED.value]
+
+
+def in_words(item: Mapping[str, Any]) -> str:
+    """Return where one of :meth:`CameraState.objects` is, for people."""
+    place = part_of_image(item["bbox"])
+    text = f"{item['label']} {item['id']} ({item['state']}), {place} of the image"
+    if item["camera"]:
+        text += f" of {item['camera']}"
+    if "place" in item:
+        x_m, y_m, z_m = item["place"]["position"]
+        text += f", at {x_m:.2f}, {y_m:.2f}, {z_m:.2f} m in {item['place']['frame_id']}"
+    return text

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from lfmvl_ros.core.commands.commander import MOST_WAITING, Commander, Policy
-from lfmvl_ros.core.commands.performing import Controls
+from lfmvl_ros.core.commands.controls import Controls
 from lfmvl_ros.core.commands.result import CommandResult
 from lfmvl_ros.core.commands.rule_events import RuleEvents
 from lfmvl_ros.core.commands.scene import Scene
