@@ -138,7 +138,10 @@ def fit_centre(seen: list[Seen], *, sized: bool, shift: FloatArray) -> dict[str,
     if sized:
         scale = np.array([s.case.known_size_m.mean() for s in seen])
     along = np.array(
-        [depth_variance_terms(s.fore, s.extent, k) for s, k in zip(seen, scale, strict=True)]
+        [
+            depth_variance_terms(surface_variance_terms(s.fore, s.extent), s.extent, k)
+            for s, k in zip(seen, scale, strict=True)
+        ]
     )
     across = [
         np.array([lateral_variance_terms(s.fore, s.extent, s.case.lens.fx_px, k) for s in seen])

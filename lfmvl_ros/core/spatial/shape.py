@@ -129,14 +129,15 @@ def locate(
         behind, scale = _weighted(fitted.centre, sized_terms(extent, size)), float(size.mean())
     behind = max(behind, 0.0)
     depth = extent.near_m + behind
-    along = _weighted(fitted.depth_variance, depth_variance_terms(fore, extent, scale))
+    of_surface = surface_variance_terms(fore, extent)
+    along = _weighted(fitted.depth_variance, depth_variance_terms(of_surface, extent, scale))
     along += fitted.room * room_behind(extent, behind) ** 2
     across = [
         _weighted(factors, lateral_variance_terms(fore, extent, lens.fx_px, axis))
         for axis, factors in enumerate(fitted.lateral_variance)
     ]
     surface = visible_surface(surface_of or fore, lens)
-    near = _weighted(weights.SURFACE_VARIANCE, surface_variance_terms(fore, extent))
+    near = _weighted(weights.SURFACE_VARIANCE, of_surface)
     pixel = (extent.median_m / lens.fx_px) ** 2
     aside = [(0.1 * side) ** 2 + pixel for side in (extent.width_m, extent.height_m)]
     return Located(

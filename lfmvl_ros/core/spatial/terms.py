@@ -101,18 +101,20 @@ def room_behind(extent: Extent, behind_m: float) -> float:
     return max(extent.backdrop_m / 2 - behind_m, 0.0)
 
 
-def depth_variance_terms(fore: Foreground, extent: Extent, scale_m: float) -> tuple[float, ...]:
+def depth_variance_terms(
+    of_surface: tuple[float, ...], extent: Extent, scale_m: float
+) -> tuple[float, ...]:
     """Return the eight terms of the variance of the middle along its ray, m^2.
 
     Args:
-        fore: the samples.
-        extent: their shape.
+        of_surface: of :func:`surface_variance_terms`, which are the first five.
+        extent: the shape.
         scale_m: size of the object.
     """
     hidden = max((end for end in extent.hidden if end < 1), default=0.0)
     cut = float(max(extent.hidden) >= 1)
     square = scale_m**2
-    return (*surface_variance_terms(fore, extent), square, hidden * square, cut * square)
+    return (*of_surface, square, hidden * square, cut * square)
 
 
 def lateral_variance_terms(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from lfmvl_ros.core.spatial import shape, terms
 from lfmvl_ros.core.spatial.depth import DepthImage, median, sample_patch
 from lfmvl_ros.core.spatial.extent import Extent, measure_extent
 from lfmvl_ros.core.spatial.foreground import ExpectedDepth, Foreground, find_foreground
@@ -213,6 +214,20 @@ def test_a_known_size_says_where_the_middle_is() -> None:
         size = np.array([extent.width_m, thick, extent.height_m])
         behind = locate(fore, extent, LENS, size).centre_m[2] - 1.5
         assert abs(behind - thick / 2) < 0.25 * thick + 0.03
+
+
+def test_what_surface_and_middle_share_is_computed_once(monkeypatch) -> None:
+    fore, extent, _ = of(block(0))
+    terms_of, calls = terms.surface_variance_terms, []
+
+    def counted(*args):
+        calls.append(args)
+        return terms_of(*args)
+
+    for module in (terms, shape):
+        monkeypatch.setattr(module, "surface_variance_terms", counted)
+    locate(fore, extent, LENS)
+    assert len(calls) == 1
 
 
 @given(seeds, st.floats(-50, 50), st.floats(-50, 50))
