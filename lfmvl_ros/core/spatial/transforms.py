@@ -26,15 +26,13 @@ Three differences:
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.spatial.rigid import RigidTransform, as_quaternion, rotation_matrix, slerp
+from lfmvl_ros.core.spatial.edge import Edge, Sample
+from lfmvl_ros.core.spatial.rigid import RigidTransform, as_quaternion
 from lfmvl_ros.core.timeline import NS_PER_S
 
 KEEP_S = 10.0
@@ -67,69 +65,6 @@ class ExtrapolationError(TransformError):
         self.late = late
 
 
-class _Sample(NamedTuple):
-    parent: str
-    translation: FloatArray
-    quaternion: FloatArray
-
-
-@dataclass(eq=False)
-class _Edge:
-    """The transforms of one child in its parent, ordered by stamp."""
-
-    static: bool
-    stamps_ns: list[int] = field(default_factory=list)
-    samples: list[_Sample] = field(default_factory=list)
-
-    def insert(self, stamp_ns: int, sample: _Sample, keep_ns: int) -> bool:
-        """Keep a sample; False when it is older than what is kept."""
-        if self.static:
-            self.stamps_ns, self.samples = [stamp_ns], [sample]
-            return True
-        if self.stamps_ns:
-            oldest = self.stamps_ns[-1] - keep_ns
-            stale = bisect_left(self.stamps_ns, oldest)
-            del self.stamps_ns[:stale], self.samples[:stale]
-            if stamp_ns < oldest:
-                return False
-        i = bisect_left(self.stamps_ns, stamp_ns)
-        if i < len(self.stamps_ns) and self.stamps_ns[i] == stamp_ns:
-            self.samples[i] = sample
-        else:
-            self.stamps_ns.insert(i, stamp_ns)
-            self.samples.insert(i, sample)
-        return True
-
-    def around(self, stamp_ns: int) -> tuple[_Sample, _Sample, float] | None:
-        """Return the samples before and after a stamp and the share of the way between them.
-
-        None when the stamp is outside the samples.
-        """
-        if self.static:
-            return self.samples[0], self.samples[0], 0.0
-        i = bisect_left(self.stamps_ns, stamp_ns)
-        if i == len(self.stamps_ns):
-            return None
-        if self.stamps_ns[i] == stamp_ns:
-            return self.samples[i], self.samples[i], 0.0
-        if i == 0:
-            return None
-        before, after = self.stamps_ns[i - 1], self.stamps_ns[i]
-        return self.samples[i - 1], self.samples[i], (stamp_ns - before) / (after - before)
-
-    def at(self, stamp_ns: int) -> tuple[FloatArray, FloatArray]:
-        """Return rotation and translation at a stamp within the samples."""
-        found = self.around(stamp_ns)
-        assert found is not None
-        one, two, share = found
-        if one is two or one.parent != two.parent:
-            return rotation_matrix(one.quaternion), one.translation
-        return (
-            rotation_matrix(slerp(one.quaternion, two.quaternion, share)),
-            one.translation + share * (two.translation - one.translation),
-        )
-
-
 class TransformBuffer:
     """Transforms between named frames over the last seconds; safe to use from several threads.
 
@@ -152,7 +87,7 @@ class TransformBuffer:
         if not keep_s > 0 or not np.isfinite(keep_s):
             raise ValueError(f"keep_s must be a finite number of seconds > 0, got {keep_s!r}")
         self._keep_ns = round(keep_s * NS_PER_S)
-        self._edges: dict[str, _Edge] = {}
+        self._edges: dict[str, Edge] = {}
         self._named: set[str] = set()
         self._lock = threading.Lock()
 
@@ -186,11 +121,11 @@ class TransformBuffer:
                 f"the transform {child!r} in {parent!r} needs three finite numbers, "
                 f"got {translation_m!r}"
             )
-        sample = _Sample(parent, translation, as_quaternion(xyzw))
+        sample = Sample(parent, translation, as_quaternion(xyzw))
         with self._lock:
             edge = self._edges.get(child)
             if edge is None or edge.static is not static:
-                edge = self._edges[child] = _Edge(static)
+                edge = self._edges[child] = Edge(static)
             self._named |= {parent, child}
             return edge.insert(stamp_ns, sample, self._keep_ns)
 
@@ -198,7 +133,7 @@ class TransformBuffer:
         """Forget all transforms but the static ones, because time has restarted."""
         with self._lock:
             self._edges = {
-                name: edge if edge.static else _Edge(False) for name, edge in self._edges.items()
+                name: edge if edge.static else Edge(False) for name, edge in self._edges.items()
             }
 
     @property
@@ -237,7 +172,7 @@ class TransformBuffer:
             ends = [edge.stamps_ns[-1] for edge in (*up, *down) if not edge.static]
             return min(ends, default=None)
 
-    def _ancestors(self, frame: str, stamp_ns: int | None) -> tuple[list[str], list[_Edge]]:
+    def _ancestors(self, frame: str, stamp_ns: int | None) -> tuple[list[str], list[Edge]]:
         """Return a frame and its ancestors, as far as the samples reach, and the edges between."""
         names, edges = [frame], []
         while (edge := self._edges.get(names[-1])) is not None:
@@ -255,7 +190,7 @@ class TransformBuffer:
 
     def _paths(
         self, target: str, source: str, stamp_ns: int | None
-    ) -> tuple[list[_Edge], list[_Edge]]:
+    ) -> tuple[list[Edge], list[Edge]]:
         """Return the edges from source and from target up to their first common ancestor."""
         if target == source:
             return [], []
@@ -303,7 +238,7 @@ class TransformBuffer:
             )
 
     @staticmethod
-    def _chain(edges: list[_Edge], stamp_ns: int) -> RigidTransform:
+    def _chain(edges: list[Edge], stamp_ns: int) -> RigidTransform:
         rotation: FloatArray = np.eye(3)
         translation: FloatArray = np.zeros(3)
         for edge in edges:
