@@ -16,7 +16,7 @@ Behaviour is that of ``tf2::BufferCore`` (ROS 2 Jazzy), so that either can stand
 Three differences:
 
 * Frames that form a loop are an error for all that is below it. tf2 still finds an ancestor that
-  comes before the loop.
+  comes before the loop, and takes any path of 1000 frames for one.
 * A stamp of 0 means "the latest" in tf2, so that positions of turning cameras come out wrong
   without a warning. Here 0 is a stamp like any other; :meth:`TransformBuffer.latest` is separate.
 * ``keep_s`` is counted from the newest sample but one, so that an edge that is sent less often
@@ -25,19 +25,24 @@ Three differences:
 
 from __future__ import annotations
 
+import difflib
 import threading
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.spatial.edge import Edge, Sample
 from lfmvl_ros.core.spatial.rigid import RigidTransform, as_quaternion
 from lfmvl_ros.core.timeline import NS_PER_S
 
 KEEP_S = 10.0
-# A path longer than this is a loop among frames (tf2's limit).
-LONGEST_PATH = 1000
+# So many frames of a loop are named in a message, and so many that are like an unknown one.
+_OF_LOOP, _LIKE_UNKNOWN = 8, 5
+# Of longer names, the beginnings are compared: the time grows with the square of the length.
+_COMPARED = 80
 
 
 class TransformError(Exception):
@@ -112,13 +117,15 @@ class TransformBuffer:
         """
         parent, child = parent.removeprefix("/"), child.removeprefix("/")
         if not parent or not child:
-            raise ValueError(f"a transform needs two frames, got {parent!r} and {child!r}")
+            raise ValueError(
+                f"a transform needs two frames, got {quoted(parent)} and {quoted(child)}"
+            )
         if parent == child:
-            raise ValueError(f"frame {child!r} can't be its own parent")
+            raise ValueError(f"frame {quoted(child)} can't be its own parent")
         translation = np.array(translation_m, dtype=np.float64)
         if translation.shape != (3,) or not np.isfinite(translation).all():
             raise ValueError(
-                f"the transform {child!r} in {parent!r} needs three finite numbers, "
+                f"the transform {quoted(child)} in {quoted(parent)} needs three finite numbers, "
                 f"got {translation_m!r}"
             )
         sample = Sample(parent, translation, as_quaternion(xyzw))
@@ -172,21 +179,26 @@ class TransformBuffer:
             ends = [edge.stamps_ns[-1] for edge in (*up, *down) if not edge.static]
             return min(ends, default=None)
 
-    def _ancestors(self, frame: str, stamp_ns: int | None) -> tuple[list[str], list[Edge]]:
-        """Return a frame and its ancestors, as far as the samples reach, and the edges between."""
-        names, edges = [frame], []
-        while (edge := self._edges.get(names[-1])) is not None:
+    def _ancestors(self, frame: str, stamp_ns: int | None) -> tuple[dict[str, int], list[Edge]]:
+        """Return a frame and its ancestors, as far as the samples reach, and the edges between.
+
+        Each frame comes with how many edges it is above the first.
+        """
+        above: dict[str, int] = {frame: 0}
+        edges: list[Edge] = []
+        while (edge := self._edges.get(frame)) is not None:
             if stamp_ns is None and edge.stamps_ns:
                 found = edge.around(edge.stamps_ns[-1])
             else:
                 found = edge.around(stamp_ns or 0)
             if found is None:
                 break
-            names.append(found[0].parent)
+            frame = found[0].parent
             edges.append(edge)
-            if len(names) > LONGEST_PATH:
-                raise TransformError(f"the frames above {frame!r} form a loop: {names[:8]} ...")
-        return names, edges
+            if frame in above:
+                raise TransformError(_loop_text(list(above)[above[frame] :]))
+            above[frame] = len(edges)
+        return above, edges
 
     def _paths(
         self, target: str, source: str, stamp_ns: int | None
@@ -196,42 +208,39 @@ class TransformBuffer:
             return [], []
         for name in (target, source):
             if name not in self._named:
-                known = ", ".join(sorted(self._named)) or "none"
-                raise UnknownFrameError(f"frame {name!r} is unknown; frames so far: {known}")
+                raise UnknownFrameError(_unknown_text(name, tuple(sorted(self._named))))
         above_source, up = self._ancestors(source, stamp_ns)
         above_target, down = self._ancestors(target, stamp_ns)
-        place = {name: i for i, name in enumerate(above_source)}
-        for j, name in enumerate(above_target):
-            if name in place:
-                return up[: place[name]], down[:j]
+        for name, j in above_target.items():
+            if name in above_source:
+                return up[: above_source[name]], down[:j]
+        source_end, target_end = next(reversed(above_source)), next(reversed(above_target))
         if stamp_ns is not None:
-            self._refuse(above_source[-1], above_target[-1], target, source, stamp_ns)
+            self._refuse(source_end, target_end, target, source, stamp_ns)
         raise DisconnectedError(
-            f"frames {target!r} and {source!r} are not connected: {source!r} is in the tree of "
-            f"{above_source[-1]!r}, {target!r} in that of {above_target[-1]!r}"
+            f"frames {quoted(target)} and {quoted(source)} are not connected: {quoted(source)} is "
+            f"in the tree of {quoted(source_end)}, {quoted(target)} in that of {quoted(target_end)}"
         )
 
     def _refuse(
         self, source_end: str, target_end: str, target: str, source: str, stamp_ns: int
     ) -> None:
         """Raise the error of the first edge whose samples don't reach ``stamp_ns``, if any does."""
+        way = f"no transform from {quoted(source)} to {quoted(target)} at {stamp_text(stamp_ns)}"
         for name in (source_end, target_end):
             edge = self._edges.get(name)
             if edge is None:
                 continue
             if not edge.stamps_ns:
                 raise ExtrapolationError(
-                    f"no transform from {source!r} to {target!r} at {stamp_text(stamp_ns)}: "
-                    f"none of {name!r} came since time started again",
-                    late=True,
+                    f"{way}: none of {quoted(name)} came since time started again", late=True
                 )
             first, last = edge.stamps_ns[0], edge.stamps_ns[-1]
             late = stamp_ns > last
             gap_s = (stamp_ns - last if late else first - stamp_ns) / NS_PER_S
             where = "before" if late else "after"
             raise ExtrapolationError(
-                f"no transform from {source!r} to {target!r} at {stamp_text(stamp_ns)}: "
-                f"{name!r} in {edge.samples[-1].parent!r} "
+                f"{way}: {quoted(name)} in {quoted(edge.samples[-1].parent)} "
                 f"{'ends' if late else 'begins'} {gap_s:.3f} s {where} that "
                 f"({len(edge.stamps_ns)} samples, {stamp_text(first)} to {stamp_text(last)})",
                 late=late,
@@ -245,6 +254,29 @@ class TransformBuffer:
             r, t = edge.at(stamp_ns)
             rotation, translation = r @ rotation, r @ translation + t
         return RigidTransform(rotation, translation)
+
+
+def _loop_text(loop: list[str]) -> str:
+    """Return an error of frames each of which is in the next, and the last in the first."""
+    named = [quoted(name) for name in loop[:_OF_LOOP]]
+    named += ["..."] * (len(loop) > _OF_LOOP) + named[:1]
+    return f"{len(loop)} frames form a loop: {' in '.join(named)}"
+
+
+@lru_cache(maxsize=16)
+def _unknown_text(name: str, known: tuple[str, ...]) -> str:
+    """Return the error of a frame that is not known, with the names nearest to it.
+
+    An image that waits looks for its frame at each transform that comes, and to compare names takes
+    long: so the last answers are kept.
+    """
+    text = f"frame {quoted(name)} is unknown"
+    if not known:
+        return f"{text}: no frame is known so far"
+    short = {other[:_COMPARED]: other for other in known}
+    near = difflib.get_close_matches(name[:_COMPARED], short, _LIKE_UNKNOWN, cutoff=0.0)
+    names = ", ".join(quoted(short[other]) for other in near)
+    return f"{text}; of {len(known)} frames, the nearest names: {names}"
 
 
 def stamp_text(stamp_ns: int) -> str:
