@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.timeline import check_stamp
 
 DepthArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -54,8 +55,9 @@ class DepthImage:
             )
         if 0 in depth.shape or not depth.flags.c_contiguous:
             raise ValueError(f"DepthImage.depth_m must be contiguous, H, W >= 1, got {depth.shape}")
-        if not isinstance(self.stamp_ns, int) or self.stamp_ns < 0:
-            raise ValueError(f"DepthImage.stamp_ns must be an integer >= 0, got {self.stamp_ns!r}")
+        check_stamp("DepthImage.stamp_ns", self.stamp_ns)
+        if self.stamp_ns < 0:
+            raise ValueError(f"DepthImage.stamp_ns must be nanoseconds >= 0, got {self.stamp_ns}")
 
     @classmethod
     def from_mm(cls, depth_mm: NDArray[np.uint16], stamp_ns: int, frame_id: str = "") -> DepthImage:

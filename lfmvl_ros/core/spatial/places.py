@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.timeline import stamp_document
+from lfmvl_ros.core.timeline import check_stamp, stamp_document
 
 # Variance of an unknown angle: uniform over a full turn, rad^2.
 UNKNOWN_ROTATION = math.pi**2 / 3
@@ -182,7 +182,7 @@ class Places:
         refused: reasons by track id; each track is in ``by_id`` or here.
 
     Raises:
-        ValueError: a track is in both.
+        ValueError: a track is in both, or the stamp is no integer.
     """
 
     stamp_ns: int
@@ -191,6 +191,7 @@ class Places:
     refused: dict[int, Refusal] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_stamp("Places.stamp_ns", self.stamp_ns)
         if both := self.by_id.keys() & self.refused.keys():
             raise ValueError(f"Places: tracks {sorted(both)} are both placed and refused")
 

@@ -36,7 +36,7 @@ from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.spatial.edge import Edge, Sample
 from lfmvl_ros.core.spatial.rigid import RigidTransform, as_quaternion
-from lfmvl_ros.core.timeline import NS_PER_S
+from lfmvl_ros.core.timeline import NS_PER_S, check_stamp
 
 KEEP_S = 10.0
 # So many frames of a loop are named in a message, and so many that are like an unknown one.
@@ -113,8 +113,9 @@ class TransformBuffer:
 
         Raises:
             ValueError: a name is empty, both are the same, or the transform is not finite or its
-                quaternion is not of length 1. Nothing is kept then.
+                quaternion is not of length 1; or the stamp is no integer. Nothing is kept then.
         """
+        check_stamp("the stamp of a transform", stamp_ns)
         parent, child = parent.removeprefix("/"), child.removeprefix("/")
         if not parent or not child:
             raise ValueError(
@@ -159,7 +160,9 @@ class TransformBuffer:
             DisconnectedError: no chain of transforms connects the two.
             ExtrapolationError: the stamp is outside the samples of an edge between them.
             TransformError: the frames form a loop.
+            ValueError: the stamp is no integer.
         """
+        check_stamp("the stamp of a look-up", stamp_ns)
         target, source = target.removeprefix("/"), source.removeprefix("/")
         with self._lock:
             up, down = self._paths(target, source, stamp_ns)
