@@ -20,6 +20,8 @@ MARGIN = 0.30
 # About how many samples a box and its surroundings get. More take time and gain nothing.
 SAMPLES = 900
 _LEAST_MARGIN_PX = 5
+# Smaller boxes have no place.
+LEAST_BOX_PX = 2
 _BELOW_MM, _ABOVE_KM = 0.000999, 1000.1
 _INFINITY = np.float32(np.inf).view(np.uint32)
 
@@ -195,7 +197,7 @@ def sample_patch(depth_m: DepthArray, xyxy_px: FloatArray) -> Patch | None:
     height, width = depth_m.shape
     x0, y0, x1, y1 = xyxy_px.tolist()
     x0, y0, x1, y1 = max(x0, 0.0), max(y0, 0.0), min(x1, width), min(y1, height)
-    if x1 - x0 < 2 or y1 - y0 < 2:
+    if x1 - x0 < LEAST_BOX_PX or y1 - y0 < LEAST_BOX_PX:
         return None
     across = max(MARGIN * (x1 - x0), _LEAST_MARGIN_PX)
     down = max(MARGIN * (y1 - y0), _LEAST_MARGIN_PX)

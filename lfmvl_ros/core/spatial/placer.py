@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.spatial.depth import DepthImage
+from lfmvl_ros.core.spatial.depth import LEAST_BOX_PX, DepthImage
 from lfmvl_ros.core.spatial.failures import Failures
 from lfmvl_ros.core.spatial.floor import floor_place, sized_place
 from lfmvl_ros.core.spatial.foreground import ExpectedDepth, Foreground
@@ -31,6 +31,11 @@ class _ImageInputs:
     depth: DepthImage | None
     lens: Intrinsics
     camera: RigidTransform
+
+    @cached_property
+    def boxes_px(self) -> FloatArray:
+        """``(N, 4)`` the boxes of the tracks, cut at the border of the image."""
+        return np.clip(self.tracks.xyxy_px, 0.0, np.tile(self.tracks.wh, 2))
 
 
 class Placer:
@@ -120,7 +125,7 @@ class Placer:
             return self._by_depth(view, dict(zip(ids, known, strict=True)))
         return {
             track: self._failures.guard(
-                track, partial(self._without_depth, track, view, tracks.xyxy_px[row], known[row])
+                track, partial(self._without_depth, track, view, view.boxes_px[row], known[row])
             )
             for row, track in enumerate(ids)
         }
@@ -165,7 +170,7 @@ class Placer:
         return claim_of(
             depth,
             view.lens,
-            view.tracks.xyxy_px[row],
+            view.boxes_px[row],
             known,
             self._remembered(track, view, seen_lately=seen_lately),
             seen_lately=seen_lately,
@@ -192,6 +197,8 @@ class Placer:
     ) -> Place | Refusal:
         """Return the place of one track by its box alone."""
         found: Place | Refusal
+        if min(box[2:] - box[:2]) < LEAST_BOX_PX:
+            return Refusal.OUTSIDE_IMAGE
         if self._options.source is PlaceSource.FLOOR:
             found = floor_place(box, view.lens, view.tracks.wh, view.camera)
         elif known is None:
