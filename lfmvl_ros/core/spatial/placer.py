@@ -15,7 +15,7 @@ from lfmvl_ros.core.spatial.failures import Failures
 from lfmvl_ros.core.spatial.floor import floor_place, sized_place
 from lfmvl_ros.core.spatial.foreground import ExpectedDepth, Foreground
 from lfmvl_ros.core.spatial.measure import claim_of, measure
-from lfmvl_ros.core.spatial.memory import TrackMemory
+from lfmvl_ros.core.spatial.memory import LONGEST_PAST_S, TrackMemory
 from lfmvl_ros.core.spatial.occlusion import Claim, settle
 from lfmvl_ros.core.spatial.placer_options import PlacerOptions
 from lfmvl_ros.core.spatial.places import Place, Places, PlaceSource, Refusal
@@ -81,8 +81,12 @@ class Placer:
             self.restart()
         self._stamp_ns = stamp
         ids = tracks.ids.tolist()
-        for gone in self._memories.keys() - set(ids):
-            del self._memories[gone]
+        kept = set(ids)
+        self._memories = {
+            track: memory
+            for track, memory in self._memories.items()
+            if track in kept and memory.age_s(stamp) <= LONGEST_PAST_S
+        }
         found: Mapping[int, Place | Refusal]
         if lens is None:
             found = dict.fromkeys(ids, Refusal.NO_INTRINSICS)

@@ -6,9 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from lfmvl_ros.core.config_spatial import SpatialSettings, parse_sizes
+from lfmvl_ros.core.config_spatial import SpatialSettings, is_side, parse_sizes
+from lfmvl_ros.core.spatial.memory import LONGEST_PAST_S
 from lfmvl_ros.core.spatial.places import PlaceSource
 
 
@@ -19,9 +18,9 @@ class PlacerOptions:
     Attributes:
         source: ``depth``, ``floor`` or ``size``.
         frame_id: target frame: the frame of the places; "" for the camera's optical frame.
-        sizes_m: full extents by label: length, width, height.
+        sizes_m: full extents by label: length, width, height, 1 mm to 1 km each.
         max_sigma_m: a place with a larger standard deviation in any direction is refused, > 0.
-        coast_s: how long a place is predicted after the last measurement, >= 0.
+        coast_s: how long a place is predicted after the last measurement, 0 to 60.
 
     Raises:
         ValueError: a value is outside its range.
@@ -47,10 +46,12 @@ class PlacerOptions:
         if self.source is PlaceSource.COASTED:
             raise ValueError("PlacerOptions.source must be depth, floor or size")
         for label, size in self.sizes_m.items():
-            if len(size) != 3 or not all(0 < side < np.inf for side in size):
-                raise ValueError(f"the size of {label!r} must be three lengths in m, got {size}")
-        if not self.max_sigma_m > 0 or not self.coast_s >= 0:
+            if len(size) != 3 or not all(map(is_side, size)):
+                raise ValueError(
+                    f"the size of {label!r} must be three lengths of 0.001 to 1000 m, got {size}"
+                )
+        if not self.max_sigma_m > 0 or not 0 <= self.coast_s <= LONGEST_PAST_S:
             raise ValueError(
-                f"PlacerOptions needs max_sigma_m > 0 and coast_s >= 0, "
+                f"PlacerOptions needs max_sigma_m > 0 and coast_s of 0 to {LONGEST_PAST_S:g}, "
                 f"got {self.max_sigma_m} and {self.coast_s}"
             )

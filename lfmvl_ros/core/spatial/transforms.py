@@ -35,7 +35,7 @@ from numpy.typing import ArrayLike
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.safe_text import quoted
 from lfmvl_ros.core.spatial.edge import Edge, Sample
-from lfmvl_ros.core.spatial.rigid import RigidTransform, as_quaternion
+from lfmvl_ros.core.spatial.rigid import RigidTransform, as_quaternion, as_translation
 from lfmvl_ros.core.timeline import NS_PER_S, check_stamp
 
 KEEP_S = 10.0
@@ -112,8 +112,9 @@ class TransformBuffer:
             False when it was dropped because it is older than what is kept.
 
         Raises:
-            ValueError: a name is empty, both are the same, or the transform is not finite or its
-                quaternion is not of length 1; or the stamp is no integer. Nothing is kept then.
+            ValueError: a name is empty, both are the same, the translation is not finite or too
+                long, the quaternion is not of length 1, or the stamp is no integer. Nothing is kept
+                then.
         """
         check_stamp("the stamp of a transform", stamp_ns)
         parent, child = parent.removeprefix("/"), child.removeprefix("/")
@@ -123,13 +124,11 @@ class TransformBuffer:
             )
         if parent == child:
             raise ValueError(f"frame {quoted(child)} can't be its own parent")
-        translation = np.array(translation_m, dtype=np.float64)
-        if translation.shape != (3,) or not np.isfinite(translation).all():
-            raise ValueError(
-                f"the transform {quoted(child)} in {quoted(parent)} needs three finite numbers, "
-                f"got {translation_m!r}"
-            )
-        sample = Sample(parent, translation, as_quaternion(xyzw))
+        try:
+            sample = Sample(parent, as_translation(translation_m), as_quaternion(xyzw))
+        except ValueError as error:
+            way = f"the transform {quoted(child)} in {quoted(parent)}"
+            raise ValueError(f"{way} is refused: {error}") from None
         with self._lock:
             edge = self._edges.get(child)
             if edge is None or edge.static is not static:
@@ -159,14 +158,18 @@ class TransformBuffer:
             UnknownFrameError: a frame was never named.
             DisconnectedError: no chain of transforms connects the two.
             ExtrapolationError: the stamp is outside the samples of an edge between them.
-            TransformError: the frames form a loop.
+            TransformError: the frames form a loop, or are too far from each other.
             ValueError: the stamp is no integer.
         """
         check_stamp("the stamp of a look-up", stamp_ns)
         target, source = target.removeprefix("/"), source.removeprefix("/")
         with self._lock:
             up, down = self._paths(target, source, stamp_ns)
-            return self._chain(down, stamp_ns).inverse() @ self._chain(up, stamp_ns)
+            try:
+                return self._chain(down, stamp_ns).inverse() @ self._chain(up, stamp_ns)
+            except ValueError as error:  # each edge is sound, all of them together reach too far
+                way = f"no transform from {quoted(source)} to {quoted(target)}"
+                raise TransformError(f"{way}: {error}") from None
 
     def latest(self, target: str, source: str) -> int | None:
         """Return the newest stamp at which :meth:`lookup` succeeds, ns.
