@@ -14,6 +14,9 @@ from lfmvl_ros.core.boxes import FloatArray
 UNIT_TOLERANCE = 1e-2
 # No frame is further from another, on earth or above it; there, a number still has micrometres.
 FURTHEST_M = 1e9
+# The least variance is at least this share of the largest: where a covariance is rotated, less is
+# lost to rounding, and may come out negative.
+_LEAST_SHARE = 1e-12
 # Between rotations closer than this (cosine of half the angle), the chord replaces the arc.
 _NEARLY_EQUAL = 0.9995
 
@@ -90,6 +93,16 @@ def slerp(one: FloatArray, two: FloatArray, share: float) -> FloatArray:
         angle = np.arccos(dot)
         q = np.sin((1 - share) * angle) * one + np.sin(share * angle) * two
     return np.asarray(q / np.sqrt(q @ q))
+
+
+def least_variance(least_m2: float, total_m2: float) -> float:
+    """Return what to add to the variance in each direction, m^2.
+
+    Args:
+        least_m2: usual.
+        total_m2: variance of all directions together; where it is huge, more has to be added.
+    """
+    return max(least_m2, _LEAST_SHARE * total_m2)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from lfmvl_ros.core.spatial import weights
 from lfmvl_ros.core.spatial.depth import median
 from lfmvl_ros.core.spatial.extent import Extent, ray
 from lfmvl_ros.core.spatial.foreground import Foreground
+from lfmvl_ros.core.spatial.rigid import least_variance
 from lfmvl_ros.core.spatial.sizes import HIDDEN, paired_sizes
 from lfmvl_ros.core.spatial.terms import (
     centre_terms,
@@ -162,6 +163,6 @@ def _thickness(fore: Foreground, extent: Extent, behind_m: float) -> float:
 
 def _along_ray(direction: FloatArray, along: float, across: Sequence[float]) -> FloatArray:
     covariance = direction[:, None] * (along * direction)
-    covariance[_DIAGONAL] += (across[0] + _LEAST_VARIANCE, across[1] + _LEAST_VARIANCE,
-                              _LEAST_VARIANCE)  # fmt: skip
+    least = least_variance(_LEAST_VARIANCE, along * float(direction @ direction) + sum(across))
+    covariance[_DIAGONAL] += (across[0] + least, across[1] + least, least)
     return covariance

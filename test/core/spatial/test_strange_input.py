@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.config_spatial import parse_sizes
@@ -113,6 +113,27 @@ def test_a_lens_whose_middle_is_out_of_all_images_is_refused(value: float) -> No
     for middle in ((value, 60.0), (80.0, value)):
         with pytest.raises(ValueError, match=r"middle within 1e"):
             Intrinsics(150.0, 150.0, *middle)
+
+
+focal = st.floats(-1, 7).map(lambda power: 10.0**power)
+middle = st.floats(-200, 400) | st.sampled_from([-1e7, -1e3, 1e5, 1e7])
+
+
+@sources
+@examples(150)
+@given(st.builds(Intrinsics, focal, focal, middle, middle), st.integers(0, 9))
+@example(Intrinsics(66.65, 150.0, -1e7, 60.0), 0)
+@example(Intrinsics(0.2746, 1171070.0, -1e7, 60.0), 0)
+def test_with_any_lens_a_covariance_is_one(
+    source: PlaceSource, lens: Intrinsics, seed: int
+) -> None:
+    """Rays at a grazing angle: the largest variance is 10^20 times the least."""
+    made, finder = block(seed), placer(source)
+    for k in range(3):
+        depth = image_of(made, T0 + k) if k < 2 else None
+        got = finder.place(tracks_of(made.box, T0 + k * 10**8), depth, lens, ABOVE_FLOOR)
+        for place in got.by_id.values():  # which would raise otherwise
+            assert 0 < place.sigma_m < np.inf
 
 
 @sources
